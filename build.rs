@@ -1,0 +1,82 @@
+//! Sets the shared library's name and link options, and makes sure that
+//! include/masstree.h is what src/ffi says.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::{env, fs};
+
+/// The modules of src/ffi that C sees, in the order of the header's sections.
+const EXPORTED: [&str; 7] = [
+    "version", "status", "options", "guard", "tree", "scan", "inspect",
+];
+const HEADER: &str = "include/masstree.h";
+/// Macros that cbindgen has no way to say.
+const INITIALIZERS: &str = r"
+/** Initializer of masstree_options_t: the defaults. */
+#define MASSTREE_OPTIONS_INIT { sizeof(masstree_options_t), NULL, NULL }
+
+/** Initializer of masstree_range_t: every key, forward, no limit. */
+#define MASSTREE_RANGE_INIT \
+    { sizeof(masstree_range_t), NULL, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0 }
+";
+const ABI: &str = "0";
+
+fn main() {
+    println!("cargo::rerun-if-changed=src/ffi");
+    println!("cargo::rerun-if-changed=cmake/cbindgen.toml");
+    println!("cargo::rerun-if-changed={HEADER}");
+    println!("cargo::rerun-if-env-changed=MASSTREE_WRITE_HEADER");
+    link_arguments();
+    let rendered = render_header();
+    let committed = fs::read_to_string(HEADER).unwrap_or_default();
+    if rendered == committed {
+        return;
+    }
+    if env::var_os("MASSTREE_WRITE_HEADER").is_some() {
+        fs::write(HEADER, rendered).expect("include/masstree.h is writable");
+    } else {
+        println!("cargo::error={HEADER} is not what src/ffi says; write it anew with: make header");
+    }
+}
+
+/// The SONAME carries the ABI number. The library is never unloaded
+/// (`nodelete`): threads that used it run thread-local destructors of it when
+/// they exit, maybe after a dlclose.
+fn link_arguments() {
+    if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libmasstree.so.{ABI}");
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    }
+}
+
+fn render_header() -> String {
+    let mut config = cbindgen::Config::from_file(Path::new("cmake/cbindgen.toml"))
+        .expect("cmake/cbindgen.toml is a cbindgen configuration");
+    config.after_includes = Some(version_macros() + INITIALIZERS);
+    let mut builder = cbindgen::Builder::new().with_config(config);
+    for module in EXPORTED {
+        builder = builder.with_src(format!("src/ffi/{module}.rs"));
+    }
+    let mut text = Vec::new();
+    builder.generate().expect("src/ffi parses").write(&mut text);
+    String::from_utf8(text).expect("the header is UTF-8")
+}
+
+fn version_macros() -> String {
+    let part = |name: &str| env::var(format!("CARGO_PKG_VERSION_{name}")).expect("set by cargo");
+    let mut text = String::from("\n/** The version of this header. */\n");
+    for name in ["MAJOR", "MINOR", "PATCH"] {
+        writeln!(text, "#define MASSTREE_VERSION_{name} {}", part(name))
+            .expect("writing to a string");
+    }
+    let version = env::var("CARGO_PKG_VERSION").expect("set by cargo");
+    write!(
+        text,
+        "#define MASSTREE_VERSION_STRING \"{version}\"\n\
+         /** The version of this header as masstree_version_number counts. */\n\
+         #define MASSTREE_VERSION_NUMBER \\\n    \
+         (MASSTREE_VERSION_MAJOR * 1000000 + MASSTREE_VERSION_MINOR * 1000 + MASSTREE_VERSION_PATCH)\n"
+    )
+    .expect("writing to a string");
+    text
+}

@@ -1,0 +1,198 @@
+//! Range scans.
+
+use std::ffi::c_void;
+use std::ops::ControlFlow;
+
+use super::boundary::{self, entry, give, key_bytes};
+use super::guard::GuardHandle;
+use super::status::*;
+use super::tree::TreeHandle;
+use crate::tree::{Bound, Range};
+
+/// Kind of a bound: there is none; the other fields of the bound are not read.
+pub const MASSTREE_BOUND_OPEN: u32 = 0;
+/// Kind of a bound: the bound itself belongs to the range.
+pub const MASSTREE_BOUND_INCLUSIVE: u32 = 1;
+/// Kind of a bound: the bound itself does not belong to the range.
+pub const MASSTREE_BOUND_EXCLUSIVE: u32 = 2;
+
+/// Flag of a scan: from the upper end of the range to the lower.
+pub const MASSTREE_SCAN_REVERSE: u32 = 1;
+
+/// Answer of a visitor: go on.
+pub const MASSTREE_CONTINUE: i32 = 0;
+/// Answer of a visitor: stop here; the scan answers MASSTREE_OK.
+pub const MASSTREE_STOP: i32 = 1;
+
+/// The range of a scan. Start from MASSTREE_RANGE_INIT (everything, forward, no
+/// limit) and set what you need; struct_size works as in masstree_options_t. The
+/// bytes pointed to are read during the scan and must stay as they are.
+///
+/// Keys are ordered as memcmp orders them; of two keys of which one begins with
+/// the other, the shorter is the smaller.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ScanRange {
+    /// sizeof(masstree_range_t); MASSTREE_RANGE_INIT sets it.
+    pub struct_size: usize,
+    /// The lower bound's bytes; NULL only if lower_len is 0.
+    pub lower: *const c_void,
+    /// Length of the lower bound in bytes.
+    pub lower_len: usize,
+    /// The upper bound's bytes; NULL only if upper_len is 0.
+    pub upper: *const c_void,
+    /// Length of the upper bound in bytes.
+    pub upper_len: usize,
+    /// Only keys that begin with these bytes, within the bounds; NULL only if
+    /// prefix_len is 0.
+    pub prefix: *const c_void,
+    /// Length of the prefix in bytes; 0: every key.
+    pub prefix_len: usize,
+    /// Visit at most this many keys; 0: no limit.
+    pub limit: usize,
+    /// MASSTREE_BOUND_OPEN, MASSTREE_BOUND_INCLUSIVE or MASSTREE_BOUND_EXCLUSIVE.
+    pub lower_bound: u32,
+    /// MASSTREE_BOUND_OPEN, MASSTREE_BOUND_INCLUSIVE or MASSTREE_BOUND_EXCLUSIVE.
+    pub upper_bound: u32,
+    /// 0, or MASSTREE_SCAN_REVERSE.
+    pub flags: u32,
+    /// Must be 0.
+    pub reserved: u32,
+}
+
+/// Called for each key of a scan, in order.
+///
+/// @param key      The key's bytes; valid during this call only. Not NULL, also
+///                 for the empty key.
+/// @param key_len  Their number.
+/// @param value    The key's value; if it is a pointer, see masstree_get.
+/// @param ctx      What was passed to the scan.
+///
+/// @return MASSTREE_CONTINUE, or MASSTREE_STOP (any positive number) to end the
+/// scan with MASSTREE_OK, or a negative number to end it with that number as its
+/// status.
+///
+/// No lock is held. The visitor may call any function on this tree or another,
+/// but must not refresh or leave the guard the scan runs under, and must not
+/// destroy the tree.
+pub type Visitor = Option<
+    unsafe extern "C" fn(key: *const c_void, key_len: usize, value: u64, ctx: *mut c_void) -> i32,
+>;
+
+/// Visits the keys of a range in order.
+///
+/// Keys come strictly in order. A key that is in the tree during the whole scan
+/// is visited exactly once; one inserted or removed meanwhile at most once. Each
+/// leaf (up to 15 keys) is read as a consistent snapshot; there is no snapshot of
+/// the whole range.
+///
+/// @param tree     The tree.
+/// @param guard    A guard of this tree, or NULL to be pinned for this call.
+/// @param range    NULL for everything, forward; or a struct started from
+///                 MASSTREE_RANGE_INIT.
+/// @param visit    Called for each key.
+/// @param ctx      Handed to visit.
+/// @param visited  Where the number of keys visited is stored, the one at which
+///                 the visitor stopped included; NULL: not wanted. It is written
+///                 also when the visitor ends the scan with a status of its own,
+///                 and when memory runs out, so that a scan can be resumed.
+///
+/// @retval MASSTREE_OK            The range was visited to its end, to the limit,
+///                                or until the visitor stopped.
+/// @retval MASSTREE_INVALID       tree or visit is NULL; a bound or the prefix is
+///                                NULL with a length; the lower bound is above
+///                                the upper; a kind of bound or a flag is
+///                                unknown; a reserved field is not 0; struct_size
+///                                is too small, or a byte of the struct that this
+///                                library does not know is not zero.
+/// @retval MASSTREE_NOMEM         Out of memory for the key's buffer.
+/// @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix is over 2^32 - 1 bytes.
+/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @return A negative number that the visitor answered.
+///
+/// Thread safety: any thread; takes no lock. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_scan(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    range: *const ScanRange,
+    visit: Visitor,
+    ctx: *mut c_void,
+    visited: *mut usize,
+) -> i32 {
+    entry(|| {
+        let visit = visit.ok_or(MASSTREE_INVALID)?;
+        // SAFETY: as this function's contract.
+        let range = unsafe { decode(range) }?;
+        let mut status = MASSTREE_OK;
+        let mut count = 0;
+        let mut visitor = |key: &[u8], value: u64| {
+            count += 1;
+            // SAFETY: the visitor is called as its type says.
+            match unsafe { visit(key.as_ptr().cast(), key.len(), value, ctx) } {
+                MASSTREE_CONTINUE => ControlFlow::Continue(()),
+                answer => {
+                    status = answer.min(MASSTREE_OK);
+                    ControlFlow::Break(())
+                }
+            }
+        };
+        // SAFETY: as this function's contract.
+        let outcome = unsafe {
+            boundary::on_tree(tree, guard, |tree, pin| {
+                Ok(tree.scan(pin, &range, &mut visitor))
+            })
+        }?;
+        // SAFETY: NULL or writable by contract.
+        unsafe { give(visited, count) };
+        outcome?;
+        Ok(status)
+    })
+}
+
+/// Converts a range from C; what is wrong with it becomes its status.
+///
+/// # Safety
+/// As `masstree_scan`.
+unsafe fn decode<'k>(range: *const ScanRange) -> Result<Range<'k>, i32> {
+    if range.is_null() {
+        return Ok(Range::all());
+    }
+    // SAFETY: not NULL, and `struct_size` bytes are readable by contract; all
+    // zero is a valid `ScanRange`.
+    let range = unsafe { boundary::sized_struct::<ScanRange>(range) }?;
+    if range.flags & !MASSTREE_SCAN_REVERSE != 0 || range.reserved != 0 {
+        return Err(MASSTREE_INVALID);
+    }
+    // SAFETY: the bounds are readable by contract.
+    let decoded = unsafe {
+        Range {
+            lower: bound(range.lower_bound, range.lower, range.lower_len)?,
+            upper: bound(range.upper_bound, range.upper, range.upper_len)?,
+            prefix: key_bytes(range.prefix, range.prefix_len)?,
+            limit: if range.limit == 0 {
+                usize::MAX
+            } else {
+                range.limit
+            },
+            reverse: range.flags & MASSTREE_SCAN_REVERSE != 0,
+        }
+    };
+    if decoded.is_reversed() {
+        return Err(MASSTREE_INVALID);
+    }
+    Ok(decoded)
+}
+
+/// # Safety
+/// `bytes` is NULL or points to `len` readable bytes, unless the kind is open.
+unsafe fn bound<'k>(kind: u32, bytes: *const c_void, len: usize) -> Result<Bound<'k>, i32> {
+    match kind {
+        MASSTREE_BOUND_OPEN => Ok(Bound::Open),
+        // SAFETY: as this function's contract.
+        MASSTREE_BOUND_INCLUSIVE => Ok(Bound::Included(unsafe { key_bytes(bytes, len) }?)),
+        // SAFETY: as this function's contract.
+        MASSTREE_BOUND_EXCLUSIVE => Ok(Bound::Excluded(unsafe { key_bytes(bytes, len) }?)),
+        _ => Err(MASSTREE_INVALID),
+    }
+}

@@ -1,0 +1,45 @@
+//! Status codes. Zero is success, a positive number is an answer, a negative
+//! number an error. The numbers are frozen.
+
+use std::ffi::c_char;
+
+/// The operation was carried out.
+pub const MASSTREE_OK: i32 = 0;
+/// Answer: the key is not in the tree (for masstree_exchange: it was not).
+pub const MASSTREE_NOT_FOUND: i32 = 1;
+/// Answer: the key is in the tree already; nothing was changed.
+pub const MASSTREE_EXISTS: i32 = 2;
+
+/// Error: an argument is malformed: a NULL handle, a NULL key with a length, a
+/// NULL callback, bounds the wrong way round, an unknown flag, a struct_size
+/// the library cannot accept.
+pub const MASSTREE_INVALID: i32 = -1;
+/// Error: out of memory. The tree is as it was before the call.
+pub const MASSTREE_NOMEM: i32 = -2;
+/// Error: the key is longer than 2^32 - 1 bytes.
+pub const MASSTREE_KEY_TOO_LONG: i32 = -3;
+/// Error: the guard belongs to another tree.
+pub const MASSTREE_WRONG_TREE: i32 = -4;
+/// Error: masstree_check found the tree to be inconsistent. This is a bug in
+/// the library, or memory was overwritten.
+pub const MASSTREE_CORRUPT: i32 = -7;
+
+/// One sentence on a status code, in English: static text, never NULL, never
+/// freed. Unknown codes get a sentence of their own.
+///
+/// Thread safety: any thread, any time. Since 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn masstree_strerror(status: i32) -> *const c_char {
+    let text = match status {
+        MASSTREE_OK => c"success",
+        MASSTREE_NOT_FOUND => c"the key is not in the tree",
+        MASSTREE_EXISTS => c"the key is in the tree already",
+        MASSTREE_INVALID => c"invalid argument",
+        MASSTREE_NOMEM => c"out of memory; the tree is unchanged",
+        MASSTREE_KEY_TOO_LONG => c"the key is longer than 4294967295 bytes",
+        MASSTREE_WRONG_TREE => c"the guard belongs to another tree",
+        MASSTREE_CORRUPT => c"the tree is inconsistent",
+        _ => c"unknown status code",
+    };
+    text.as_ptr()
+}

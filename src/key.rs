@@ -1,0 +1,168 @@
+//! Keys as Masstree reads them: eight bytes at a time.
+//!
+//! A *slice* is eight bytes of a key, most significant first, padded with zero
+//! bytes at the key's end; slices compare as the bytes do. Layer `n` of the
+//! trie is indexed by a key's `n`-th slice. Because of the padding, keys with
+//! equal slices may still differ in length: the [`Kind`] of the rest breaks the
+//! tie, and a shorter rest sorts first.
+
+use std::cmp::Ordering;
+
+/// The longest key, in bytes.
+pub const MAX_KEY_LEN: usize = u32::MAX as usize;
+
+/// Bytes in a slice.
+pub(crate) const SLICE_LEN: usize = 8;
+
+/// What an entry of a leaf holds beyond its slice; also how entries with equal
+/// slices are ordered. `0..=8`: the key ends here, with that many bytes in the
+/// slice. [`SUFFIX`]: more bytes follow, in the leaf's suffix bag. [`LAYER`]:
+/// more bytes follow, for several keys, in the layer below.
+pub(crate) type Kind = u8;
+
+pub(crate) const SUFFIX: Kind = 9;
+pub(crate) const LAYER: Kind = 10;
+
+/// The order of kinds under one slice: a leaf has at most one entry that goes on
+/// beyond a slice, so suffix and layer share a rank.
+#[inline]
+pub(crate) fn rank(kind: Kind) -> u8 {
+    kind.min(SUFFIX)
+}
+
+/// The slice that `rest` begins with.
+#[inline]
+pub(crate) fn slice_of(rest: &[u8]) -> u64 {
+    if let Some(whole) = rest.first_chunk::<SLICE_LEN>() {
+        return u64::from_be_bytes(*whole);
+    }
+    let mut padded = [0; SLICE_LEN];
+    padded[..rest.len()].copy_from_slice(rest);
+    u64::from_be_bytes(padded)
+}
+
+/// The kind of an entry for `rest` on its own: never [`LAYER`].
+#[inline]
+pub(crate) fn kind_of(rest: &[u8]) -> Kind {
+    rest.len().min(SLICE_LEN + 1) as Kind
+}
+
+/// The shortest bytes whose slice is `slice`: every key with that slice or a
+/// greater one is at least as great, every other key is smaller.
+pub(crate) fn shortest(slice: u64) -> ([u8; SLICE_LEN], usize) {
+    let bytes = slice.to_be_bytes();
+    let len = SLICE_LEN - slice.trailing_zeros() as usize / 8;
+    (bytes, len)
+}
+
+/// A key on its way down the layers.
+#[derive(Clone, Copy)]
+pub(crate) struct Key<'k> {
+    rest: &'k [u8],
+    slice: u64,
+}
+
+impl<'k> Key<'k> {
+    #[inline]
+    pub(crate) fn new(bytes: &'k [u8]) -> Self {
+        debug_assert!(bytes.len() <= MAX_KEY_LEN);
+        Self {
+            rest: bytes,
+            slice: slice_of(bytes),
+        }
+    }
+
+    /// The slice in this layer.
+    #[inline]
+    pub(crate) fn slice(&self) -> u64 {
+        self.slice
+    }
+
+    /// The kind of this key's own entry in this layer.
+    #[inline]
+    pub(crate) fn kind(&self) -> Kind {
+        kind_of(self.rest)
+    }
+
+    /// What follows the slice in this layer; empty if the key ends within it.
+    #[inline]
+    pub(crate) fn suffix(&self) -> &'k [u8] {
+        self.rest.get(SLICE_LEN..).unwrap_or(&[])
+    }
+
+    /// Whether bytes follow the slice in this layer.
+    #[inline]
+    pub(crate) fn goes_on(&self) -> bool {
+        self.rest.len() > SLICE_LEN
+    }
+
+    /// The same key one layer down.
+    #[inline]
+    pub(crate) fn shift(&mut self) {
+        *self = Self::new(self.suffix());
+    }
+
+    /// Where an entry sorts relative to this key's own entry.
+    #[inline]
+    pub(crate) fn order_of(&self, slice: u64, kind: Kind) -> Ordering {
+        slice
+            .cmp(&self.slice)
+            .then_with(|| rank(kind).cmp(&self.kind()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_slice_is_big_endian_and_padded_with_zeros() {
+        assert_eq!(slice_of(b""), 0);
+        assert_eq!(slice_of(b"a"), 0x61 << 56);
+        assert_eq!(slice_of(b"abcdefgh"), 0x6162_6364_6566_6768);
+        assert_eq!(slice_of(b"abcdefghi"), 0x6162_6364_6566_6768);
+    }
+
+    #[test]
+    fn length_breaks_the_tie_of_padded_slices() {
+        let long = Key::new(b"a\0");
+        assert_eq!(long.order_of(slice_of(b"a"), kind_of(b"a")), Ordering::Less);
+        assert_eq!(
+            long.order_of(slice_of(b"a\0"), kind_of(b"a\0")),
+            Ordering::Equal
+        );
+        assert_eq!(
+            long.order_of(slice_of(b"a\0\0"), kind_of(b"a\0\0")),
+            Ordering::Greater
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn entries_order_as_keys_do(a in prop::collection::vec(0u8..3, 0..9),
+                                    b in prop::collection::vec(0u8..3, 0..9)) {
+            prop_assert_eq!(Key::new(&b).order_of(slice_of(&a), kind_of(&a)), a.cmp(&b));
+        }
+
+        #[test]
+        fn shifting_visits_every_byte(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+            let mut key = Key::new(&bytes);
+            let mut seen = Vec::new();
+            while key.goes_on() {
+                seen.extend(key.slice().to_be_bytes());
+                key.shift();
+            }
+            seen.extend(&key.slice().to_be_bytes()[..key.kind() as usize]);
+            prop_assert_eq!(seen, bytes);
+        }
+
+        #[test]
+        fn shortest_splits_keys_by_slice(slice in any::<u64>().prop_map(|s| s << (s % 9 * 8).min(56)),
+                                         key in prop::collection::vec(0u8..4, 0..12)) {
+            let (bytes, len) = shortest(slice);
+            prop_assert_eq!(slice_of(&bytes[..len]), slice);
+            prop_assert_eq!(key.as_slice() >= &bytes[..len], slice_of(&key) >= slice);
+        }
+    }
+}

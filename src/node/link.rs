@@ -1,0 +1,119 @@
+//! Pointers to a node of either kind.
+//!
+//! Loads that `reclaim` protects are `SeqCst`: with the fence or `membarrier`
+//! inside seize they form the total order that its guards rest on. On x86-64
+//! such a load is a plain one, on Arm it is `ldar`.
+
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use super::Lockable;
+use super::internode::Internode;
+use super::leaf::Leaf;
+use super::version::{Version, VersionWord};
+use crate::sync::{AtomicPtr, Ordering};
+
+/// What both kinds of node begin with.
+#[repr(C)]
+pub(crate) struct Node {
+    version: VersionWord,
+}
+
+/// A node of unknown kind that may be read for `'g`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NodeRef<'g> {
+    ptr: NonNull<Node>,
+    pinned: PhantomData<&'g Node>,
+}
+
+/// A node of known kind.
+#[derive(Clone, Copy)]
+pub(crate) enum AnyNode<'g> {
+    Leaf(&'g Leaf),
+    Internode(&'g Internode),
+}
+
+impl<'g> NodeRef<'g> {
+    /// # Safety
+    /// The pointer leads to a `Leaf` or an `Internode` that may be read for `'g`
+    /// (see the room's rules).
+    #[inline]
+    pub(crate) unsafe fn new(ptr: NonNull<Node>) -> Self {
+        Self {
+            ptr,
+            pinned: PhantomData,
+        }
+    }
+
+    /// The node that a word leads to, if any.
+    ///
+    /// # Safety
+    /// The word holds null, or a pointer as `new` asks.
+    #[inline]
+    pub(crate) unsafe fn load(word: &AtomicPtr<Node>) -> Option<Self> {
+        // SAFETY: as this function's contract.
+        NonNull::new(word.load(Ordering::SeqCst)).map(|ptr| unsafe { Self::new(ptr) })
+    }
+
+    #[inline]
+    pub(crate) fn as_ptr(self) -> *mut Node {
+        self.ptr.as_ptr()
+    }
+
+    #[inline]
+    pub(crate) fn version(self) -> &'g VersionWord {
+        // SAFETY: both kinds of node begin with the version word, and the node
+        // may be read for 'g.
+        unsafe { &(*self.ptr.as_ptr()).version }
+    }
+
+    /// The node as what it is.
+    #[inline]
+    pub(crate) fn kind(self) -> AnyNode<'g> {
+        self.kind_at(self.version().load())
+    }
+
+    /// The node as what `version`, taken from it, says it is.
+    #[inline]
+    pub(crate) fn kind_at(self, version: Version) -> AnyNode<'g> {
+        // SAFETY: a node's kind never changes, and the bit tells which it is.
+        unsafe {
+            if version.is_leaf() {
+                AnyNode::Leaf(&*self.ptr.as_ptr().cast())
+            } else {
+                AnyNode::Internode(&*self.ptr.as_ptr().cast())
+            }
+        }
+    }
+
+    /// Stores the node's parent. The caller owns the lock of the node that was
+    /// its parent until now, and, where it is another, of the new one.
+    pub(crate) fn set_parent(self, parent: NodeRef<'_>) {
+        self.parent_word().store(parent.as_ptr(), Ordering::SeqCst);
+    }
+
+    pub(crate) fn parent_word(self) -> &'g AtomicPtr<Node> {
+        match self.kind() {
+            AnyNode::Leaf(leaf) => leaf.parent_word(),
+            AnyNode::Internode(internode) => internode.parent_word(),
+        }
+    }
+}
+
+impl<'g> From<&'g Leaf> for NodeRef<'g> {
+    fn from(leaf: &'g Leaf) -> Self {
+        Self {
+            ptr: NonNull::from(leaf).cast(),
+            pinned: PhantomData,
+        }
+    }
+}
+
+impl<'g> From<&'g Internode> for NodeRef<'g> {
+    fn from(internode: &'g Internode) -> Self {
+        Self {
+            ptr: NonNull::from(internode).cast(),
+            pinned: PhantomData,
+        }
+    }
+}

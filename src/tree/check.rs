@@ -1,0 +1,281 @@
+//! Verifying every invariant of a tree at rest.
+
+use std::fmt::Write as _;
+
+use super::Tree;
+use crate::OutOfMemory;
+use crate::key::{LAYER, SUFFIX, rank};
+use crate::node::{AnyNode, Internode, Leaf, NodeRef};
+use crate::reclaim::Pin;
+
+impl Tree {
+    /// Walks the whole tree; `report` receives a line for each thing that is not
+    /// as it must be. Gives whether all is well.
+    ///
+    /// Not while another thread writes: a change half done looks like damage.
+    pub fn check(&self, pin: Pin<'_>, report: &mut dyn FnMut(&str)) -> Result<bool, OutOfMemory> {
+        self.admit(pin, &[]);
+        let mut check = Check {
+            report,
+            faults: 0,
+            keys: 0,
+            layers: Vec::new(),
+        };
+        check.later(LayerTask {
+            root: self.root(pin),
+            link: None,
+            depth: 0,
+        })?;
+        while let Some(task) = check.layers.pop() {
+            check.layer(&task)?;
+        }
+        if check.keys != self.len() {
+            let (found, counted) = (check.keys, self.len());
+            check.fault(
+                0,
+                format_args!("{found} keys were found, {counted} were counted"),
+            );
+        }
+        Ok(check.faults == 0)
+    }
+}
+
+/// A layer still to be verified.
+struct LayerTask<'g> {
+    root: NodeRef<'g>,
+    /// The leaf that links to it.
+    link: Option<&'g Leaf>,
+    /// Layers above.
+    depth: usize,
+}
+
+/// A node still to be verified, with the bounds its parent gives it.
+struct NodeTask<'g> {
+    node: NodeRef<'g>,
+    parent: Option<NodeRef<'g>>,
+    low: u64,
+    /// The first slice beyond.
+    high: Option<u64>,
+    level: usize,
+}
+
+struct Check<'r, 'g> {
+    report: &'r mut dyn FnMut(&str),
+    faults: u64,
+    keys: u64,
+    layers: Vec<LayerTask<'g>>,
+}
+
+/// What the leaves of a layer so far say of the next.
+#[derive(Default)]
+struct Leaves<'g> {
+    last: Option<&'g Leaf>,
+    level: Option<usize>,
+}
+
+impl<'g> Check<'_, 'g> {
+    #[cold]
+    fn fault(&mut self, depth: usize, what: std::fmt::Arguments<'_>) {
+        self.faults += 1;
+        let mut line = String::new();
+        let _ = writeln!(line, "layer {depth}: {what}");
+        (self.report)(&line);
+    }
+
+    fn expect(&mut self, depth: usize, holds: bool, what: &str) {
+        if !holds {
+            self.fault(depth, format_args!("{what}"));
+        }
+    }
+
+    fn later(&mut self, task: LayerTask<'g>) -> Result<(), OutOfMemory> {
+        self.layers.try_reserve(1).map_err(|_| OutOfMemory)?;
+        self.layers.push(task);
+        Ok(())
+    }
+
+    fn layer(&mut self, task: &LayerTask<'g>) -> Result<(), OutOfMemory> {
+        let mut leaves = Leaves::default();
+        let mut nodes = Vec::new();
+        nodes.try_reserve(1).map_err(|_| OutOfMemory)?;
+        nodes.push(NodeTask {
+            node: task.root,
+            parent: task.link.map(NodeRef::from),
+            low: 0,
+            high: None,
+            level: 0,
+        });
+        while let Some(node) = nodes.pop() {
+            self.header(task, &node);
+            match node.node.kind() {
+                AnyNode::Leaf(leaf) => self.leaf(task, &node, leaf, &mut leaves)?,
+                AnyNode::Internode(internode) => {
+                    nodes
+                        .try_reserve(internode.len() + 1)
+                        .map_err(|_| OutOfMemory)?;
+                    self.internode(task, &node, internode, &mut nodes);
+                }
+            }
+        }
+        let after = leaves.last.and_then(Leaf::next);
+        self.expect(task.depth, after.is_none(), "the last leaf has a next one");
+        Ok(())
+    }
+
+    fn header(&mut self, task: &LayerTask<'g>, node: &NodeTask<'g>) {
+        let depth = task.depth;
+        let word = node.node.version();
+        let version = word.load();
+        self.expect(depth, !word.is_locked(), "a node is locked");
+        self.expect(depth, version.is_clean(), "a node is dirty");
+        self.expect(
+            depth,
+            !version.is_deleted(),
+            "a deleted node can be reached",
+        );
+        let is_root = node.node == task.root;
+        self.expect(
+            depth,
+            version.is_root() == is_root,
+            "a root's mark is wrong",
+        );
+        // SAFETY: the word holds null or the parent of a reachable node.
+        let parent = unsafe { NodeRef::load(node.node.parent_word()) };
+        self.expect(depth, parent == node.parent, "a node's parent is wrong");
+    }
+
+    fn internode(
+        &mut self,
+        task: &LayerTask<'g>,
+        node: &NodeTask<'g>,
+        internode: &'g Internode,
+        nodes: &mut Vec<NodeTask<'g>>,
+    ) {
+        let depth = task.depth;
+        let len = internode.len();
+        self.expect(
+            depth,
+            internode.padding_is_intact(),
+            "unused words of an internode are wrong",
+        );
+        self.expect(
+            depth,
+            len > 0 || node.node != task.root,
+            "the root of a layer has a single child",
+        );
+        for place in (0..=len).rev() {
+            let low = if place == 0 {
+                node.low
+            } else {
+                internode.key(place - 1)
+            };
+            let high = if place == len {
+                node.high
+            } else {
+                Some(internode.key(place))
+            };
+            let ordered = high.is_none_or(|high| low < high) && low >= node.low;
+            self.expect(
+                depth,
+                ordered,
+                "the keys of an internode are out of order or bounds",
+            );
+            nodes.push(NodeTask {
+                node: internode.child(place),
+                parent: Some(NodeRef::from(internode)),
+                low,
+                high,
+                level: node.level + 1,
+            });
+        }
+    }
+
+    fn leaf(
+        &mut self,
+        task: &LayerTask<'g>,
+        node: &NodeTask<'g>,
+        leaf: &'g Leaf,
+        leaves: &mut Leaves<'g>,
+    ) -> Result<(), OutOfMemory> {
+        let depth = task.depth;
+        let level = *leaves.level.get_or_insert(node.level);
+        self.expect(depth, node.level == level, "leaves are on different levels");
+        let same = |a: Option<&Leaf>, b: Option<&Leaf>| {
+            a.map(std::ptr::from_ref) == b.map(std::ptr::from_ref)
+        };
+        self.expect(
+            depth,
+            same(leaf.prev(), leaves.last),
+            "a leaf's previous one is wrong",
+        );
+        if let Some(last) = leaves.last {
+            self.expect(
+                depth,
+                same(last.next(), Some(leaf)),
+                "a leaf's next one is wrong",
+            );
+            self.expect(
+                depth,
+                leaf.low() == node.low,
+                "a leaf's low is not its parent's boundary",
+            );
+        }
+        leaves.last = Some(leaf);
+        self.entries(task, node, leaf)
+    }
+
+    fn entries(
+        &mut self,
+        task: &LayerTask<'g>,
+        node: &NodeTask<'g>,
+        leaf: &'g Leaf,
+    ) -> Result<(), OutOfMemory> {
+        let depth = task.depth;
+        let permutation = leaf.permutation();
+        self.expect(
+            depth,
+            permutation.is_valid(),
+            "a permutation names a slot twice",
+        );
+        let may_be_empty = depth == 0 && node.node == task.root;
+        self.expect(
+            depth,
+            may_be_empty || !permutation.is_empty(),
+            "a leaf is empty",
+        );
+        let Some(snapshot) = leaf.snapshot(node.node.version().load()) else {
+            self.fault(depth, format_args!("a leaf changed during the check"));
+            return Ok(());
+        };
+        let mut before = None;
+        for entry in &snapshot.entries {
+            let order = (entry.slice, rank(entry.kind));
+            self.expect(
+                depth,
+                before < Some(order),
+                "the entries of a leaf are out of order",
+            );
+            before = Some(order);
+            let inside = entry.slice >= node.low && node.high.is_none_or(|high| entry.slice < high);
+            self.expect(depth, inside, "an entry is outside its leaf's bounds");
+            self.expect(depth, entry.kind <= LAYER, "an entry has no valid kind");
+            let padded = entry.kind >= 8 || entry.slice << (8 * u32::from(entry.kind)) == 0;
+            self.expect(
+                depth,
+                padded,
+                "a short key's slice is not padded with zeros",
+            );
+            let has_suffix = entry.kind != SUFFIX || !entry.suffix.is_empty();
+            self.expect(depth, has_suffix, "a suffix is missing");
+            match entry.layer() {
+                Some(root) => self.later(LayerTask {
+                    root,
+                    link: Some(leaf),
+                    depth: depth + 1,
+                })?,
+                None => self.keys += 1,
+            }
+        }
+        Ok(())
+    }
+}

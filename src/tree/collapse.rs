@@ -1,0 +1,253 @@
+//! Giving back what became empty: leaves, the internodes above them, layers.
+//!
+//! **Protocol.** The lock of the empty leaf is owned from the remove that emptied
+//! it until the leaf is deleted, so nothing is ever inserted into a leaf on its
+//! way out. Its range goes to the leaf before it; if it is the first of its
+//! layer, to the leaf after it:
+//!
+//! - Locked, in this order: the leaf; the leaf before it, whose `next` changes;
+//!   its ancestors as long as they have only this one child (they go too); the
+//!   first ancestor that has another, where the child is taken out; and if the
+//!   child was the first there, on up to the ancestor that holds the boundary
+//!   before it, because that boundary moves to the right.
+//! - The ancestors that stay and change are made dirty, then all is changed, then
+//!   the leaf and the ancestors that go are deleted, then the others unlocked. So
+//!   a reader or writer that still holds what was deleted finds it so, and one
+//!   that starts over finds the way to the leaf that has the range now.
+//! - An empty leaf that was a whole layer takes the layer with it: the link in
+//!   the leaf above is removed, under that leaf's lock, before the layer's nodes
+//!   are deleted. If that leaf is empty now, the same goes on with it, one layer
+//!   up; the locks of the layer below are let go first.
+//! - The root of the tree stays, as an empty leaf.
+//!
+//! An internode whose root has one child only is replaced by that child
+//! afterwards, in a step of its own with locks taken bottom-up as ever.
+//!
+//! Nothing here allocates: a remove cannot fail.
+
+use super::Tree;
+use super::lock::{Parent, Path, lock_parent, lock_prev};
+use crate::node::{AnyNode, Internode, Leaf, Lockable, Locked, NodeRef};
+use crate::reclaim::Pin;
+
+/// What is above an empty leaf.
+enum Above<'g> {
+    /// The last node of the path has other children.
+    Survivor,
+    /// The leaf is all its layer holds; this is above the layer.
+    Layer(Parent<'g>),
+}
+
+impl Tree {
+    /// Takes an empty leaf out of the tree, and whatever that leaves empty.
+    pub(super) fn collapse<'g>(&self, pin: Pin<'g>, mut leaf: Locked<'g, Leaf>) {
+        // Ends: each time around, the leaf is one layer further up.
+        loop {
+            let prev = lock_prev(&leaf);
+            let (mut path, above) = lock_dying(&leaf);
+            match above {
+                Above::Survivor => {
+                    let boundary = lock_boundary(&leaf, &mut path);
+                    return self.unlink(pin, leaf, prev, path, boundary);
+                }
+                Above::Layer(Parent::Tree) => return self.become_empty(pin, leaf, path),
+                Above::Layer(Parent::Layer(mut upper)) => {
+                    upper.remove_link(top_of(&leaf, &path));
+                    delete_leaf(pin, leaf);
+                    delete_path(pin, path);
+                    if !upper.permutation().is_empty() {
+                        return;
+                    }
+                    leaf = upper;
+                }
+                Above::Layer(Parent::Internode(_)) => unreachable!("a layer is under a leaf"),
+            }
+        }
+    }
+
+    /// Takes a leaf out of a layer that has others. `path` holds the ancestors
+    /// that go, the one that stays (`survivor`), and, if there is a boundary to
+    /// move, those up to the one that holds it.
+    fn unlink<'g>(
+        &self,
+        pin: Pin<'g>,
+        leaf: Locked<'g, Leaf>,
+        prev: Option<Locked<'g, Leaf>>,
+        mut path: Path<'g>,
+        boundary: Boundary,
+    ) {
+        let Boundary {
+            survivor,
+            place,
+            holder,
+        } = boundary;
+        path[survivor].mark_dirty();
+        if let Some((holder, place)) = holder {
+            path[holder].mark_dirty();
+            // What was the second child's boundary is the whole node's now.
+            let key = path[survivor].key(0);
+            path[holder].move_boundary(place, key);
+        }
+        path[survivor].remove(place);
+        leaf.unlink(prev.as_ref());
+        let lone_root =
+            (path[survivor].is_root() && path[survivor].len() == 0).then(|| path[survivor].node());
+        delete_leaf(pin, leaf);
+        let staying = path.drain(survivor..).collect::<Path<'g>>();
+        delete_path(pin, path);
+        drop((staying, prev));
+        if let Some(root) = lone_root {
+            self.shrink(pin, root);
+        }
+    }
+
+    /// Makes the empty leaf, all that the tree still has, its root.
+    fn become_empty<'g>(&self, pin: Pin<'g>, mut leaf: Locked<'g, Leaf>, path: Path<'g>) {
+        if path.is_empty() {
+            return;
+        }
+        leaf.set_root(true, std::ptr::null_mut());
+        self.set_root(NodeRef::from(leaf.node()));
+        delete_path(pin, path);
+    }
+
+    /// Replaces a layer's root that has one child by that child, and so on down.
+    fn shrink<'g>(&self, pin: Pin<'g>, mut root: &'g Internode) {
+        // Ends: each time around, the root is one level further down.
+        loop {
+            if !root.version().stable().is_living_root() || root.len() != 0 {
+                return;
+            }
+            match root.child(0).kind() {
+                AnyNode::Leaf(leaf) => {
+                    self.promote(pin, root, Locked::lock(leaf));
+                    return;
+                }
+                AnyNode::Internode(child) => {
+                    if !self.promote(pin, root, Locked::lock(child)) {
+                        return;
+                    }
+                    root = child;
+                }
+            }
+        }
+    }
+
+    /// Makes `child` the root of a layer in place of `root`, if it is still its
+    /// only child.
+    fn promote<'g, N>(&self, pin: Pin<'g>, root: &'g Internode, mut child: Locked<'g, N>) -> bool
+    where
+        N: Lockable,
+    {
+        if child.is_deleted() || child.is_root() {
+            return false;
+        }
+        let mut root = match lock_parent(&child) {
+            Parent::Internode(parent) if std::ptr::eq(parent.node(), root) => parent,
+            _ => return false,
+        };
+        if !root.is_root() || root.len() != 0 {
+            return false;
+        }
+        let above = lock_parent(&root);
+        root.mark_dirty();
+        child.mark_dirty();
+        self.replace_root(&above, NodeRef::from(root.node()), &mut child);
+        let node = root.node();
+        root.delete();
+        // SAFETY: what is above leads to the child now, and the child's parent
+        // word to what is above.
+        unsafe { pin.retire_internode(node) };
+        true
+    }
+}
+
+/// The ancestors of an empty leaf that have no other child, locked, and the first
+/// that has, or what is above the layer.
+fn lock_dying<'g>(leaf: &Locked<'g, Leaf>) -> (Path<'g>, Above<'g>) {
+    let mut path = Path::new();
+    loop {
+        let parent = match path.last() {
+            None => lock_parent(leaf),
+            Some(node) => lock_parent(node),
+        };
+        match parent {
+            Parent::Internode(node) => {
+                let survives = node.len() > 0;
+                path.push(node);
+                if survives {
+                    return (path, Above::Survivor);
+                }
+            }
+            above => return (path, Above::Layer(above)),
+        }
+    }
+}
+
+/// Where in a path what changes.
+struct Boundary {
+    /// The ancestor that stays and loses a child.
+    survivor: usize,
+    /// That child's place.
+    place: usize,
+    /// The ancestor with the boundary before that child, and the place of the
+    /// child that the boundary is before, where `place` is the first and the
+    /// boundary is not the layer's lower end.
+    holder: Option<(usize, usize)>,
+}
+
+/// Locks on from the last of the path, which survives, to the ancestor that holds
+/// the boundary before the dying child.
+fn lock_boundary(leaf: &Locked<'_, Leaf>, path: &mut Path<'_>) -> Boundary {
+    let survivor = path.len() - 1;
+    let dying = match survivor {
+        0 => NodeRef::from(leaf.node()),
+        _ => NodeRef::from(path[survivor - 1].node()),
+    };
+    let place = path[survivor].place_of(dying);
+    let mut holder = None;
+    let mut child = survivor;
+    while place == 0 && holder.is_none() && !path[child].is_root() {
+        let Parent::Internode(node) = lock_parent(&path[child]) else {
+            unreachable!("only roots are under a leaf or nothing");
+        };
+        let child_place = node.place_of(NodeRef::from(path[child].node()));
+        path.push(node);
+        child += 1;
+        if child_place > 0 {
+            holder = Some((child, child_place));
+        }
+    }
+    Boundary {
+        survivor,
+        place,
+        holder,
+    }
+}
+
+/// The root of a layer that consists of a leaf and a path above it.
+fn top_of<'g>(leaf: &Locked<'g, Leaf>, path: &Path<'g>) -> NodeRef<'g> {
+    match path.last() {
+        None => NodeRef::from(leaf.node()),
+        Some(node) => NodeRef::from(node.node()),
+    }
+}
+
+/// Deletes a leaf that nothing leads to any more.
+fn delete_leaf<'g>(pin: Pin<'g>, leaf: Locked<'g, Leaf>) {
+    let node = leaf.node();
+    leaf.delete();
+    // SAFETY: parent and neighbours, or the link above its layer, lead elsewhere.
+    unsafe { pin.retire_leaf(node) };
+}
+
+/// Deletes internodes that nothing but each other leads to any more.
+fn delete_path<'g>(pin: Pin<'g>, path: Path<'g>) {
+    for internode in path {
+        let node = internode.node();
+        internode.delete();
+        // SAFETY: what led to the topmost leads elsewhere, and what is below is
+        // deleted or has another parent.
+        unsafe { pin.retire_internode(node) };
+    }
+}

@@ -1,0 +1,189 @@
+//! The way down: from a layer's root to the leaf that holds a slice.
+//!
+//! **Protocol.** At each internode: take a stable version, find the child, take
+//! the child's stable version, and only then validate the internode. If it has
+//! not changed, the child held the slice when the child's version was taken, so
+//! whatever is read in the child and validates against that version is right. A
+//! later split of the child changes that version. If the internode has changed,
+//! the slice may have moved anywhere: start again at the layer's root.
+//!
+//! **Roots.** The words that lead to a layer's root (the tree's root word, links
+//! in leaves) are always current, because who replaces a root owns the lock of
+//! the node with that word. A reader that loaded the word earlier finds a root
+//! that is none any more, or deleted, and starts over from the top of the tree.
+//!
+//! **Moving right.** A leaf that changed after it was found may have split: the
+//! slice is then in a leaf further right, and whoever is at the leaf compares
+//! with the next leaf's low. It cannot have moved left: what a leaf holds goes to
+//! the left only when that leaf is deleted, which its version says.
+
+use super::Tree;
+use crate::key::Key;
+use crate::node::{AnyNode, Found, Leaf, Locked, NodeRef, Place, Version};
+use crate::reclaim::Pin;
+
+/// The root that was to be descended from is none any more.
+pub(super) struct Stale;
+
+/// A leaf that held the slice looked for when its version was taken.
+#[derive(Clone, Copy)]
+pub(super) struct Reached<'g> {
+    pub(super) leaf: &'g Leaf,
+    pub(super) version: Version,
+}
+
+/// The leaf of a layer that holds a slice.
+///
+/// Starts again whenever an internode on the way changed meanwhile; each time a
+/// writer has made progress.
+#[inline]
+pub(super) fn reach<'g>(root: NodeRef<'g>, slice: u64) -> Result<Reached<'g>, Stale> {
+    'root: loop {
+        let mut version = root.version().stable();
+        if !version.is_living_root() {
+            return Err(Stale);
+        }
+        let mut node = root;
+        loop {
+            let internode = match node.kind_at(version) {
+                AnyNode::Leaf(leaf) => return Ok(Reached { leaf, version }),
+                AnyNode::Internode(internode) => internode,
+            };
+            let child = internode.child_for(slice);
+            let child_version = child.version().stable();
+            if !node.version().validate(version) {
+                continue 'root;
+            }
+            debug_assert!(!child_version.is_deleted());
+            node = child;
+            version = child_version;
+        }
+    }
+}
+
+/// After a leaf changed: itself or the leaf right of it that holds the slice now,
+/// or `Stale` if it was deleted.
+pub(super) fn settle<'g>(mut leaf: &'g Leaf, slice: u64) -> Result<Reached<'g>, Stale> {
+    // Ends: each step goes to a leaf with a greater low that is at most the slice.
+    loop {
+        let version = NodeRef::from(leaf).version().stable();
+        if version.is_deleted() {
+            return Err(Stale);
+        }
+        match leaf.next() {
+            Some(next) if next.low() <= slice => leaf = next,
+            _ => return Ok(Reached { leaf, version }),
+        }
+    }
+}
+
+/// Locks the leaf that holds a slice, given one that held it before.
+pub(super) fn lock_settled<'g>(
+    reached: Reached<'g>,
+    slice: u64,
+) -> Result<Locked<'g, Leaf>, Stale> {
+    let mut locked = Locked::lock(reached.leaf);
+    // Ends: as `settle`.
+    loop {
+        if locked.is_deleted() {
+            return Err(Stale);
+        }
+        match locked.node().next() {
+            Some(next) if next.low() <= slice => {
+                // Not holding this lock while waiting for the next: the order of
+                // locks goes the other way.
+                drop(locked);
+                locked = Locked::lock(next);
+            }
+            _ => return Ok(locked),
+        }
+    }
+}
+
+impl Tree {
+    /// Looks a key up from the top of the tree through its layers.
+    #[inline]
+    pub(super) fn find<'g>(&self, pin: Pin<'g>, bytes: &[u8]) -> Option<u64> {
+        // Ends: each time around, a writer has replaced the root of a layer or
+        // deleted a leaf.
+        loop {
+            if let Ok(found) = self.try_find(pin, bytes) {
+                return found;
+            }
+        }
+    }
+
+    #[inline]
+    fn try_find<'g>(&self, pin: Pin<'g>, bytes: &[u8]) -> Result<Option<u64>, Stale> {
+        let mut key = Key::new(bytes);
+        let mut root = self.root(pin);
+        loop {
+            match search(root, &key)? {
+                Found::Absent => return Ok(None),
+                Found::Value(value) => return Ok(Some(value)),
+                Found::Layer(below) => {
+                    root = below;
+                    key.shift();
+                }
+            }
+        }
+    }
+
+    /// Locks the leaf that holds a key or would hold it, layers down; `key` comes
+    /// back as that leaf's layer sees it.
+    ///
+    /// The key does not go on in a layer below that leaf.
+    pub(super) fn lock_leaf<'g, 'k>(
+        &self,
+        pin: Pin<'g>,
+        bytes: &'k [u8],
+    ) -> (Locked<'g, Leaf>, Place<'g>, Key<'k>) {
+        // Ends: as `find`.
+        loop {
+            if let Ok(locked) = self.try_lock_leaf(pin, bytes) {
+                return locked;
+            }
+        }
+    }
+
+    fn try_lock_leaf<'g, 'k>(
+        &self,
+        pin: Pin<'g>,
+        bytes: &'k [u8],
+    ) -> Result<(Locked<'g, Leaf>, Place<'g>, Key<'k>), Stale> {
+        let mut key = Key::new(bytes);
+        let mut root = self.root(pin);
+        loop {
+            let reached = reach(root, key.slice())?;
+            // Go through the leaves of upper layers without locking them.
+            if key.goes_on()
+                && let Some(Found::Layer(below)) = reached.leaf.search(reached.version, &key)
+            {
+                root = below;
+                key.shift();
+                continue;
+            }
+            let locked = lock_settled(reached, key.slice())?;
+            match locked.place_of(&key) {
+                Place::Layer(below) => {
+                    root = below;
+                    key.shift();
+                }
+                place => return Ok((locked, place, key)),
+            }
+        }
+    }
+}
+
+/// What a layer knows of a key.
+#[inline]
+fn search<'g>(root: NodeRef<'g>, key: &Key<'_>) -> Result<Found<'g>, Stale> {
+    let mut reached = reach(root, key.slice())?;
+    // Ends: each time around, a writer has changed the leaf.
+    loop {
+        if let Some(found) = reached.leaf.search(reached.version, key) {
+            return Ok(found);
+        }
+        reached = settle(reached.leaf, key.slice())?;
+    }
+}

@@ -1,0 +1,144 @@
+//! Memory made ready before it is needed.
+//!
+//! A write that needs memory finds out how much while it holds locks, lets them
+//! go without having changed anything, and comes back with the memory: no
+//! allocation under a lock, and none that can fail after the first change. It
+//! comes back until what it brings suffices, which is after the first time
+//! unless other writers changed the place meanwhile.
+
+use std::ptr::NonNull;
+
+use arrayvec::ArrayVec;
+
+use super::lock::MAX_HEIGHT;
+use crate::OutOfMemory;
+use crate::node::{AnyNode, Internode, Leaf, Locked, Memory, NodeRef, OwnedBag, Shape, WIDTH};
+
+/// Lengths of suffixes that a new bag must have room for; none: no bag needed.
+pub(super) type Lengths = ArrayVec<usize, { WIDTH + 1 }>;
+
+/// What a write needs.
+#[derive(Default)]
+pub(super) struct Needs {
+    pub(super) leaves: usize,
+    pub(super) internodes: usize,
+    /// A bag for the leaf at hand.
+    pub(super) kept: Lengths,
+    /// A bag for the leaf that a split makes.
+    pub(super) moved: Lengths,
+}
+
+/// What a write has.
+pub(super) struct Reserve<'d> {
+    memory: &'d Memory,
+    /// Leaves, chained through their parent words: layers for a long shared
+    /// prefix may take any number.
+    leaves: Option<Locked<'d, Leaf>>,
+    leaf_count: usize,
+    internodes: ArrayVec<Locked<'d, Internode>, { MAX_HEIGHT + 1 }>,
+    kept: Option<OwnedBag<'d>>,
+    moved: Option<OwnedBag<'d>>,
+}
+
+impl<'d> Reserve<'d> {
+    pub(super) fn new(memory: &'d Memory) -> Self {
+        Self {
+            memory,
+            leaves: None,
+            leaf_count: 0,
+            internodes: ArrayVec::new(),
+            kept: None,
+            moved: None,
+        }
+    }
+
+    pub(super) fn covers(&self, needs: &Needs) -> bool {
+        self.leaf_count >= needs.leaves
+            && self.internodes.len() >= needs.internodes
+            && suffices(self.kept.as_ref(), &needs.kept)
+            && suffices(self.moved.as_ref(), &needs.moved)
+    }
+
+    /// Gets what is lacking. What was got before a failure stays in the reserve.
+    pub(super) fn fill(&mut self, needs: &Needs) -> Result<(), OutOfMemory> {
+        while self.leaf_count < needs.leaves {
+            let leaf = Locked::private(self.memory.new_leaf().ok_or(OutOfMemory)?);
+            if let Some(below) = self.leaves.take() {
+                leaf.set_parent(NodeRef::from(below.node()).as_ptr());
+                // Stays locked: it is private.
+                std::mem::forget(below);
+            }
+            self.leaves = Some(leaf);
+            self.leaf_count += 1;
+        }
+        while self.internodes.len() < needs.internodes {
+            let internode = self.memory.new_internode().ok_or(OutOfMemory)?;
+            self.internodes.push(Locked::private(internode));
+        }
+        provide(&mut self.kept, &needs.kept, self.memory)?;
+        provide(&mut self.moved, &needs.moved, self.memory)
+    }
+
+    /// A leaf of the reserve, private and locked.
+    pub(super) fn leaf(&mut self) -> Locked<'d, Leaf> {
+        let leaf = self.leaves.take().expect("the reserve covers the needs");
+        // SAFETY: `fill` stored null or another leaf of the reserve.
+        if let Some(below) = unsafe { NodeRef::load(crate::node::Lockable::parent_word(&*leaf)) } {
+            let AnyNode::Leaf(below) = below.kind() else {
+                unreachable!("a chain of leaves")
+            };
+            self.leaves = Some(Locked::private(below));
+        }
+        leaf.set_parent(std::ptr::null_mut());
+        self.leaf_count -= 1;
+        leaf
+    }
+
+    /// An internode of the reserve, private and locked.
+    pub(super) fn internode(&mut self) -> Locked<'d, Internode> {
+        self.internodes.pop().expect("the reserve covers the needs")
+    }
+
+    /// The bag for the leaf at hand.
+    pub(super) fn kept_bag(&mut self) -> OwnedBag<'d> {
+        self.kept.take().expect("the reserve covers the needs")
+    }
+
+    /// The bag for the leaf that a split makes.
+    pub(super) fn moved_bag(&mut self) -> OwnedBag<'d> {
+        self.moved.take().expect("the reserve covers the needs")
+    }
+}
+
+impl Drop for Reserve<'_> {
+    fn drop(&mut self) {
+        while self.leaf_count > 0 {
+            let leaf = NonNull::from(self.leaf().node());
+            // SAFETY: nobody has seen the leaf, and it has no bag.
+            unsafe { self.memory.free_leaf(leaf) };
+        }
+        while let Some(internode) = self.internodes.pop() {
+            let internode = NonNull::from(internode.node());
+            // SAFETY: nobody has seen the internode.
+            unsafe { self.memory.free_internode(internode) };
+        }
+    }
+}
+
+fn suffices(bag: Option<&OwnedBag<'_>>, lengths: &Lengths) -> bool {
+    lengths.is_empty() || bag.is_some_and(|bag| bag.shape().fits(lengths.iter().copied()))
+}
+
+fn provide<'d>(
+    bag: &mut Option<OwnedBag<'d>>,
+    lengths: &Lengths,
+    memory: &'d Memory,
+) -> Result<(), OutOfMemory> {
+    if !suffices(bag.as_ref(), lengths) {
+        // The next suffix of the kind is likely to come: room for one more.
+        let next = lengths.last().copied();
+        let shape = Shape::for_records(lengths.iter().copied().chain(next));
+        *bag = Some(OwnedBag::new(memory, shape).ok_or(OutOfMemory)?);
+    }
+    Ok(())
+}

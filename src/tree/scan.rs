@@ -1,0 +1,385 @@
+//! Visiting a range of keys, in either direction.
+//!
+//! **Protocol.** A scan reads one leaf at a time as a validated snapshot, then
+//! hands its entries out from the copy, holding no lock; suffixes are read in
+//! place, since the guard keeps the bags. It walks each layer from leaf to leaf
+//! and keeps what is left of the leaf above while it is in a layer below.
+//!
+//! Between leaves it remembers a *boundary slice*: forward, the low of the next
+//! leaf, which never changes; in reverse, the low of the leaf just read. It then
+//! accepts only entries on the far side of the boundary, whatever else the next
+//! leaf holds by then:
+//!
+//! - Forward, the next leaf holds everything from its low on for as long as it is
+//!   not deleted.
+//! - In reverse, the previous leaf may have split since, so the scan walks right
+//!   until the next leaf's low is not below the boundary. Then the leaf's snapshot
+//!   holds every key below the boundary down to its own low.
+//! - If the leaf was deleted, or the root of a layer below has been replaced, the
+//!   scan goes down again from the top of the tree to the cut it has come to.
+//!
+//! So keys come strictly in order, a key present throughout is visited once, and
+//! each way round ends: forward boundaries only grow, reverse ones only shrink,
+//! and going down again takes a writer that deleted or replaced something.
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+use super::Tree;
+use super::descend::{Reached, Stale, reach, settle};
+use super::range::{Cut, Range, Side};
+use crate::OutOfMemory;
+use crate::key::{SLICE_LEN, shortest};
+use crate::node::{Entry, Leaf, NodeRef, Snapshot, WIDTH};
+use crate::reclaim::Pin;
+
+impl Tree {
+    /// Visits the keys of a range in order until `visit` breaks off; see
+    /// `masstree_scan` in the C header for what is promised. Gives the number of
+    /// keys visited.
+    pub fn scan(
+        &self,
+        pin: Pin<'_>,
+        range: &Range<'_>,
+        visit: &mut dyn FnMut(&[u8], u64) -> ControlFlow<()>,
+    ) -> Result<usize, OutOfMemory> {
+        self.admit(pin, range.prefix);
+        if range.limit == 0 {
+            return Ok(0);
+        }
+        let mut scan = Scan::new(self, pin, range);
+        // Ends: see the module's comment.
+        loop {
+            scan.layers.clear();
+            scan.items.clear();
+            scan.key.clear();
+            match scan.run(visit) {
+                Ok(()) => return Ok(range.limit - scan.remaining),
+                Err(Interrupt::OutOfMemory) => return Err(OutOfMemory),
+                Err(Interrupt::Resume(start)) => scan.start = Some(start),
+            }
+        }
+    }
+}
+
+/// The cut a scan starts or resumes from.
+enum Start<'k> {
+    Before(Cow<'k, [u8]>),
+    After(Cow<'k, [u8]>),
+    AfterAll(Cow<'k, [u8]>),
+}
+
+impl<'k> Start<'k> {
+    fn borrowed(cut: Cut<'k>) -> Self {
+        match cut {
+            Cut::Before(bytes) => Self::Before(Cow::Borrowed(bytes)),
+            Cut::After(bytes) => Self::After(Cow::Borrowed(bytes)),
+            Cut::AfterAll(bytes) => Self::AfterAll(Cow::Borrowed(bytes)),
+        }
+    }
+
+    fn cut(&self) -> Cut<'_> {
+        match self {
+            Self::Before(bytes) => Cut::Before(bytes),
+            Self::After(bytes) => Cut::After(bytes),
+            Self::AfterAll(bytes) => Cut::AfterAll(bytes),
+        }
+    }
+}
+
+/// Why a scan left off.
+enum Interrupt<'k> {
+    OutOfMemory,
+    /// What it was about to read is gone; go down again to this cut.
+    Resume(Start<'k>),
+}
+
+impl From<std::collections::TryReserveError> for Interrupt<'_> {
+    fn from(_: std::collections::TryReserveError) -> Self {
+        Self::OutOfMemory
+    }
+}
+
+/// Which cuts run through a layer.
+#[derive(Clone, Copy)]
+struct Cuts {
+    /// The cut the scan starts from.
+    start: bool,
+    /// The cut it ends at.
+    end: bool,
+}
+
+/// An entry still to be visited.
+struct Item<'g> {
+    entry: Entry<'g>,
+    /// For a link: which cuts run through the layer below.
+    cuts: Cuts,
+}
+
+/// A layer the scan is in.
+struct Layer<'g> {
+    /// Bytes of key above this layer.
+    depth: usize,
+    /// Items of upper layers.
+    base: usize,
+    /// Where the layer goes on after these items.
+    ahead: Option<Ahead<'g>>,
+    /// Whether the cut the scan ends at runs through this layer.
+    end: bool,
+}
+
+/// The leaf to look at next, and the boundary slice: forward, entries from it on
+/// are accepted, in reverse, entries below it.
+#[derive(Clone, Copy)]
+struct Ahead<'g> {
+    leaf: &'g Leaf,
+    boundary: u64,
+}
+
+/// A scan under way.
+struct Scan<'s, 'g> {
+    tree: &'s Tree,
+    pin: Pin<'g>,
+    reverse: bool,
+    start: Option<Start<'s>>,
+    end: Option<Cut<'s>>,
+    remaining: usize,
+    /// The key at hand: what the layers above share, then the entry's own bytes.
+    key: Vec<u8>,
+    layers: Vec<Layer<'g>>,
+    /// Entries still to be visited, of all layers the scan is in, the next one
+    /// last.
+    items: Vec<Item<'g>>,
+}
+
+impl<'s, 'g> Scan<'s, 'g> {
+    fn new(tree: &'s Tree, pin: Pin<'g>, range: &Range<'s>) -> Self {
+        let (lower, upper) = (range.lower_cut(), range.upper_cut());
+        let (start, end) = if range.reverse {
+            (upper, lower)
+        } else {
+            (lower, upper)
+        };
+        Self {
+            tree,
+            pin,
+            reverse: range.reverse,
+            start: start.map(Start::borrowed),
+            end,
+            remaining: range.limit,
+            key: Vec::new(),
+            layers: Vec::new(),
+            items: Vec::new(),
+        }
+    }
+
+    /// From the top of the tree to the end of the range.
+    fn run(
+        &mut self,
+        visit: &mut dyn FnMut(&[u8], u64) -> ControlFlow<()>,
+    ) -> Result<(), Interrupt<'s>> {
+        // Ends: the root of the first layer is stale only while it is replaced.
+        let cuts = Cuts {
+            start: self.start.is_some(),
+            end: self.end.is_some(),
+        };
+        while self.enter_layer(self.tree.root(self.pin), cuts)?.is_err() {}
+        while let Some(layer) = self.layers.last_mut() {
+            let depth = layer.depth;
+            if self.items.len() == layer.base {
+                match layer.ahead.take() {
+                    Some(ahead) => self.advance(ahead)?,
+                    None => {
+                        self.layers.pop();
+                    }
+                }
+                continue;
+            }
+            let Some(item) = self.items.pop() else {
+                unreachable!("items reach above the base")
+            };
+            self.key.truncate(depth);
+            match item.entry.layer() {
+                Some(root) => self.go_down(root, &item)?,
+                None => {
+                    self.assemble(&item.entry)?;
+                    self.remaining -= 1;
+                    if visit(&self.key, item.entry.value()).is_break() || self.remaining == 0 {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends what an entry adds to the key.
+    fn assemble(&mut self, entry: &Entry<'g>) -> Result<(), Interrupt<'s>> {
+        let own = usize::from(entry.kind).min(SLICE_LEN);
+        self.key.try_reserve(SLICE_LEN + entry.suffix.len())?;
+        self.key
+            .extend_from_slice(&entry.slice.to_be_bytes()[..own]);
+        self.key.extend_from_slice(entry.suffix);
+        Ok(())
+    }
+
+    /// Goes into the layer that an item links to.
+    fn go_down(&mut self, root: NodeRef<'g>, item: &Item<'g>) -> Result<(), Interrupt<'s>> {
+        self.key.try_reserve(SLICE_LEN)?;
+        self.key.extend_from_slice(&item.entry.slice.to_be_bytes());
+        if self.enter_layer(root, item.cuts)?.is_ok() {
+            return Ok(());
+        }
+        // What the scan starts from runs through the layer: nothing was visited
+        // yet since it came down here.
+        if item.cuts.start
+            && let Some(start) = self.start.take()
+        {
+            return Err(Interrupt::Resume(start));
+        }
+        let bytes = copy(&self.key, &[])?;
+        Err(Interrupt::Resume(match self.reverse {
+            false => Start::After(bytes),
+            true => Start::AfterAll(bytes),
+        }))
+    }
+
+    /// Reads the first leaf of a layer that the key at hand leads to.
+    fn enter_layer(
+        &mut self,
+        root: NodeRef<'g>,
+        cuts: Cuts,
+    ) -> Result<Result<(), Stale>, Interrupt<'s>> {
+        let depth = self.key.len();
+        let start = self.start.as_ref().filter(|_| cuts.start);
+        let slice = match (start, self.reverse) {
+            (None, false) => u64::MIN,
+            (None, true) => u64::MAX,
+            (Some(start), false) => start.cut().below(depth).first_slice(),
+            (Some(start), true) => start.cut().below(depth).last_slice(),
+        };
+        let Ok((leaf, snapshot)) = read_leaf(root, slice) else {
+            return Ok(Err(Stale));
+        };
+        self.layers.try_reserve(1)?;
+        self.layers.push(Layer {
+            depth,
+            base: self.items.len(),
+            ahead: None,
+            end: cuts.end,
+        });
+        self.take_over(leaf, &snapshot, cuts.start, None)?;
+        Ok(Ok(()))
+    }
+
+    /// Reads the next leaf of the layer at hand.
+    fn advance(&mut self, ahead: Ahead<'g>) -> Result<(), Interrupt<'s>> {
+        let Ahead { mut leaf, boundary } = ahead;
+        // Ends: a step to the right goes to a greater low below the boundary; a
+        // failed snapshot means that a writer has changed the leaf.
+        loop {
+            let version = NodeRef::from(leaf).version().stable();
+            if version.is_deleted() {
+                let (bytes, len) = shortest(boundary);
+                let depth = self.layers.last().map_or(0, |layer| layer.depth);
+                let bytes = copy(&self.key[..depth], &bytes[..len])?;
+                return Err(Interrupt::Resume(Start::Before(bytes)));
+            }
+            let Some(snapshot) = leaf.snapshot(version) else {
+                continue;
+            };
+            match snapshot.next {
+                Some(next) if self.reverse && next.low() < boundary => leaf = next,
+                _ => return self.take_over(leaf, &snapshot, false, Some(boundary)),
+            }
+        }
+    }
+
+    /// Makes what a leaf holds of the range the items of the layer at hand.
+    fn take_over(
+        &mut self,
+        leaf: &'g Leaf,
+        snapshot: &Snapshot<'g>,
+        start: bool,
+        boundary: Option<u64>,
+    ) -> Result<(), Interrupt<'s>> {
+        self.items.try_reserve(WIDTH)?;
+        let Some(layer) = self.layers.last_mut() else {
+            unreachable!("a leaf is in a layer")
+        };
+        layer.ahead = if self.reverse {
+            snapshot.prev.map(|prev| Ahead {
+                leaf: prev,
+                boundary: leaf.low(),
+            })
+        } else {
+            snapshot.next.map(|next| Ahead {
+                leaf: next,
+                boundary: next.low(),
+            })
+        };
+        let (before, beyond) = if self.reverse {
+            (Side::Above, Side::Below)
+        } else {
+            (Side::Below, Side::Above)
+        };
+        let start = self
+            .start
+            .as_ref()
+            .filter(|_| start)
+            .map(|start| start.cut().below(layer.depth));
+        let end = self
+            .end
+            .filter(|_| layer.end)
+            .map(|end| end.below(layer.depth));
+        let (items, reverse) = (&mut self.items, self.reverse);
+        let mut accept = |entry: &Entry<'g>| {
+            let side = |cut: Cut<'_>| cut.side(entry.slice, entry.kind, entry.suffix);
+            if boundary.is_some_and(|boundary| (entry.slice < boundary) != reverse) {
+                return;
+            }
+            let (start, end) = (start.map(side), end.map(side));
+            if end == Some(beyond) {
+                layer.ahead = None;
+            } else if start != Some(before) {
+                let through = |side| side == Some(Side::Through);
+                let cuts = Cuts {
+                    start: through(start),
+                    end: through(end),
+                };
+                items.push(Item {
+                    entry: *entry,
+                    cuts,
+                });
+            }
+        };
+        // The next to be visited comes last.
+        if reverse {
+            snapshot.entries.iter().for_each(&mut accept);
+        } else {
+            snapshot.entries.iter().rev().for_each(&mut accept);
+        }
+        Ok(())
+    }
+}
+
+/// The leaf of a layer that holds a slice, and a snapshot of it.
+fn read_leaf<'g>(root: NodeRef<'g>, slice: u64) -> Result<(&'g Leaf, Snapshot<'g>), Stale> {
+    let mut reached: Reached<'g> = reach(root, slice)?;
+    // Ends: each time around, a writer has changed the leaf.
+    loop {
+        if let Some(snapshot) = reached.leaf.snapshot(reached.version) {
+            return Ok((reached.leaf, snapshot));
+        }
+        reached = settle(reached.leaf, slice)?;
+    }
+}
+
+/// Two pieces of a key in memory of their own.
+fn copy<'k>(head: &[u8], tail: &[u8]) -> Result<Cow<'k, [u8]>, Interrupt<'k>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(head.len() + tail.len())?;
+    bytes.extend_from_slice(head);
+    bytes.extend_from_slice(tail);
+    Ok(Cow::Owned(bytes))
+}

@@ -1,0 +1,239 @@
+//! Making room: a full leaf gives its upper entries to a new leaf after it, its
+//! parent gets a key and a child more, and so on up as long as parents are full.
+//!
+//! **Protocol.** The leaf, then every ancestor that will change, are locked
+//! bottom-up: full parents and the first with room, or all up to what is above
+//! the root. If the reserve does not cover what that takes, all are let go.
+//! Otherwise all are made dirty, and only then changed, so that no reader finds
+//! the leaf without the moved entries under a parent that does not lead to the
+//! new leaf yet. New nodes stay locked until the end. Nothing is waited for
+//! between the first change and the last.
+//!
+//! The end of the DIRTY change of the leaf is the linearization point of the
+//! insert that made it necessary.
+
+use arrayvec::ArrayVec;
+
+use super::Tree;
+use super::lock::{MAX_HEIGHT, Parent, Path, lock_parent};
+use super::put::suffix_lengths;
+use super::reserve::{Lengths, Needs, Reserve};
+use crate::key::SUFFIX;
+use crate::node::{Entry, Internode, Leaf, Lockable, Locked, NodeRef, WIDTH};
+use crate::reclaim::Pin;
+
+/// How a full leaf and one entry more are parted.
+struct Plan {
+    /// Entries of the leaf that stay.
+    kept: usize,
+    /// Whether the new entry goes to the leaf at hand rather than the new one.
+    stays: bool,
+    /// The smallest slice of the new leaf.
+    low: u64,
+    /// Whether keys seem to arrive in ascending order.
+    append: bool,
+    kept_suffixes: Lengths,
+    moved_suffixes: Lengths,
+}
+
+impl Plan {
+    fn new(leaf: &Locked<'_, Leaf>, position: usize, entry: &Entry<'_>) -> Self {
+        let mut slices = [entry.slice; WIDTH + 1];
+        for (i, present) in leaf.entries().enumerate() {
+            slices[i + usize::from(i >= position)] = present.slice;
+        }
+        let append = position == WIDTH && leaf.next().is_none();
+        let prepend = position == 0 && leaf.prev().is_none();
+        let wanted = if append {
+            WIDTH
+        } else if prepend {
+            1
+        } else {
+            WIDTH.div_ceil(2)
+        };
+        let left = split_point(&slices, wanted);
+        let stays = position < left;
+        let kept = left - usize::from(stays);
+        let mut plan = Self {
+            kept,
+            stays,
+            low: slices[left],
+            append,
+            kept_suffixes: Lengths::new(),
+            moved_suffixes: suffix_lengths(leaf.entries().skip(kept)),
+        };
+        if entry.kind == SUFFIX && !stays {
+            plan.moved_suffixes.push(entry.suffix.len());
+        } else if stays && !leaf.has_room_for(entry.suffix) {
+            plan.kept_suffixes = suffix_lengths(leaf.entries().take(kept));
+            plan.kept_suffixes.push(entry.suffix.len());
+        }
+        plan
+    }
+}
+
+/// The number of entries that stay left: as near to `wanted` as can be without
+/// parting equal slices, at least one on each side.
+fn split_point(slices: &[u64; WIDTH + 1], wanted: usize) -> usize {
+    (1..=WIDTH)
+        .filter(|&left| slices[left - 1] != slices[left])
+        .min_by_key(|&left| left.abs_diff(wanted))
+        .expect("at most ten entries have equal slices")
+}
+
+impl Tree {
+    /// Inserts an entry at a position of a full leaf.
+    pub(super) fn split<'g>(
+        &self,
+        pin: Pin<'g>,
+        mut leaf: Locked<'g, Leaf>,
+        position: usize,
+        entry: &Entry<'_>,
+        reserve: &mut Reserve<'g>,
+    ) -> Result<(), Needs> {
+        let plan = Plan::new(&leaf, position, entry);
+        let (mut path, above) = lock_full_ancestors(&leaf);
+        let full = path.iter().filter(|node| node.is_full()).count();
+        let needs = Needs {
+            leaves: 1,
+            internodes: full + usize::from(above.is_some()),
+            kept: plan.kept_suffixes.clone(),
+            moved: plan.moved_suffixes.clone(),
+        };
+        if !reserve.covers(&needs) {
+            return Err(needs);
+        }
+
+        leaf.mark_dirty();
+        path.iter_mut().for_each(Locked::mark_dirty);
+        let mut right = reserve.leaf();
+        let mut old_bag = None;
+        right.set_low(plan.low);
+        if !plan.moved_suffixes.is_empty() {
+            right.set_bag(reserve.moved_bag());
+        }
+        leaf.move_entries(plan.kept, &mut right);
+        if plan.stays {
+            if !plan.kept_suffixes.is_empty() {
+                old_bag = leaf.renew_bag(reserve.kept_bag());
+            }
+            leaf.insert(position, entry);
+        } else {
+            right.insert(position - plan.kept, entry);
+        }
+        leaf.link_after(&right);
+        self.add_to_parents(&mut leaf, &mut path, above, &right, &plan, reserve);
+        drop((leaf, path, right));
+        if let Some(bag) = old_bag {
+            // SAFETY: the leaf has a new bag, and only the lock's owner replaces
+            // it.
+            unsafe { pin.retire_bag(bag) };
+        }
+        Ok(())
+    }
+
+    /// Links the new leaf into the ancestors, which split as needed.
+    fn add_to_parents<'g>(
+        &self,
+        leaf: &mut Locked<'g, Leaf>,
+        path: &mut Path<'g>,
+        above: Option<Parent<'g>>,
+        right: &Locked<'g, Leaf>,
+        plan: &Plan,
+        reserve: &mut Reserve<'g>,
+    ) {
+        let mut made = ArrayVec::<Locked<'g, Internode>, MAX_HEIGHT>::new();
+        let mut left = NodeRef::from(leaf.node());
+        let mut new = NodeRef::from(right.node());
+        let mut key = plan.low;
+        for node in path.iter() {
+            let place = node.place_of(left);
+            if !node.is_full() {
+                node.insert(place, key, new);
+                return;
+            }
+            let empty = reserve.internode();
+            key = node.split_insert(&empty, place, key, new, plan.append);
+            left = NodeRef::from(node.node());
+            new = NodeRef::from(empty.node());
+            made.push(empty);
+        }
+        let above = above.expect("without an ancestor with room, the root splits");
+        let mut root = reserve.internode();
+        root.fill(&[key], &[left, new]);
+        let word = NodeRef::from(root.node());
+        match path.last_mut() {
+            Some(old) => old.set_root(false, word.as_ptr()),
+            None => leaf.set_root(false, word.as_ptr()),
+        }
+        self.replace_root(&above, left, &mut root);
+    }
+
+    /// Makes `new` the root of a layer in place of `old`; the node above, or
+    /// nothing for the first layer, is locked, and so is `old`.
+    pub(super) fn replace_root<'g, N>(
+        &self,
+        above: &Parent<'g>,
+        old: NodeRef<'g>,
+        new: &mut Locked<'g, N>,
+    ) where
+        N: Lockable,
+    {
+        let root = new.node().any();
+        match above {
+            Parent::Layer(upper) => {
+                new.set_root(true, NodeRef::from(upper.node()).as_ptr());
+                upper.move_link(old, root);
+            }
+            Parent::Tree => {
+                new.set_root(true, std::ptr::null_mut());
+                self.set_root(root);
+            }
+            Parent::Internode(_) => unreachable!("a root is under no internode"),
+        }
+    }
+}
+
+/// Locks the full ancestors of a leaf and the first with room; or, if all up to
+/// the root are full, what is above the root.
+fn lock_full_ancestors<'g>(leaf: &Locked<'g, Leaf>) -> (Path<'g>, Option<Parent<'g>>) {
+    let mut path = Path::new();
+    loop {
+        let parent = match path.last() {
+            None => lock_parent(leaf),
+            Some(node) => lock_parent(node),
+        };
+        match parent {
+            Parent::Internode(node) => {
+                let full = node.is_full();
+                path.push(node);
+                if !full {
+                    return (path, None);
+                }
+            }
+            above => return (path, Some(above)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_split_parts_no_equal_slices(runs in prop::collection::vec(1usize..=10, 16), wanted in 1usize..=WIDTH) {
+            let all: Vec<u64> = runs.iter().enumerate().flat_map(|(i, &n)| std::iter::repeat_n(i as u64, n)).collect();
+            let slices: [u64; WIDTH + 1] = all[..WIDTH + 1].try_into().unwrap();
+            let left = split_point(&slices, wanted);
+            prop_assert!((1..=WIDTH).contains(&left));
+            prop_assert_ne!(slices[left - 1], slices[left]);
+            for other in 1..=WIDTH {
+                if other.abs_diff(wanted) < left.abs_diff(wanted) {
+                    prop_assert_eq!(slices[other - 1], slices[other]);
+                }
+            }
+        }
+    }
+}
