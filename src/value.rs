@@ -19,10 +19,12 @@ unsafe impl Send for Destructor {}
 unsafe impl Sync for Destructor {}
 
 impl Destructor {
-    /// A destructor that calls `function` with `ctx`. The two must fit each
-    /// other, and be usable from any thread for as long as the tree lives; a
-    /// caller from Rust promises so by making the function `unsafe`.
-    pub fn new(function: unsafe extern "C" fn(u64, *mut c_void), ctx: *mut c_void) -> Self {
+    /// A destructor that calls `function` with `ctx`.
+    ///
+    /// # Safety
+    /// The two fit each other, and may be used from any thread for as long as the
+    /// tree lives.
+    pub unsafe fn new(function: unsafe extern "C" fn(u64, *mut c_void), ctx: *mut c_void) -> Self {
         Self { function, ctx }
     }
 

@@ -185,9 +185,10 @@ pub(super) unsafe fn destructor(options: *const Options) -> Result<Option<Destru
     }
     // SAFETY: as this function's contract; a zeroed `Options` is one.
     let options = unsafe { sized_struct(options) }?;
-    Ok(options
-        .value_destructor
-        .map(|function| Destructor::new(function, options.value_ctx)))
+    Ok(options.value_destructor.map(|function| {
+        // SAFETY: the C caller promises so by setting the two fields.
+        unsafe { Destructor::new(function, options.value_ctx) }
+    }))
 }
 
 /// Moves a handle to the heap.

@@ -24,7 +24,7 @@ pub unsafe extern "C" fn masstree_len(tree: *const TreeHandle, len: *mut u64) ->
         None => MASSTREE_INVALID,
         Some(handle) => {
             // SAFETY: NULL or writable by contract.
-            unsafe { give(len, handle.tree.len()) };
+            unsafe { give(len, handle.tree.key_count()) };
             MASSTREE_OK
         }
     }

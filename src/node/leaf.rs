@@ -420,6 +420,14 @@ impl<'g> Locked<'g, Leaf> {
         old
     }
 
+    /// Takes the bag from an empty leaf; it is the caller's to retire.
+    pub(crate) fn take_bag(&self) -> Option<BagRef<'g>> {
+        debug_assert!(self.permutation().is_empty());
+        let bag = self.node().bag();
+        self.bag.store(std::ptr::null_mut(), Ordering::SeqCst);
+        bag
+    }
+
     /// Gives the leaf its first bag.
     pub(crate) fn set_bag(&self, bag: OwnedBag<'_>) {
         debug_assert!(self.bag().is_none());

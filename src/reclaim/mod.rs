@@ -154,6 +154,13 @@ impl Guard<'_> {
         }
     }
 
+    /// Hands what was retired under this guard over to be freed, without waiting
+    /// until a batch has come together; it is freed once every guard held now has
+    /// been refreshed or left, this one included.
+    pub fn flush(&self) {
+        self.guard.flush();
+    }
+
     /// Lets go of everything read so far and pins anew.
     pub fn refresh(&mut self) {
         self.guard.refresh();

@@ -29,8 +29,8 @@ impl Tree {
         while let Some(task) = check.layers.pop() {
             check.layer(&task)?;
         }
-        if check.keys != self.len() {
-            let (found, counted) = (check.keys, self.len());
+        if check.keys != self.key_count() {
+            let (found, counted) = (check.keys, self.key_count());
             check.fault(
                 0,
                 format_args!("{found} keys were found, {counted} were counted"),

@@ -103,12 +103,17 @@ impl Tree {
 
     /// Makes the empty leaf, all that the tree still has, its root.
     fn become_empty<'g>(&self, pin: Pin<'g>, mut leaf: Locked<'g, Leaf>, path: Path<'g>) {
-        if path.is_empty() {
-            return;
+        if !path.is_empty() {
+            leaf.set_root(true, std::ptr::null_mut());
+            self.set_root(NodeRef::from(leaf.node()));
         }
-        leaf.set_root(true, std::ptr::null_mut());
-        self.set_root(NodeRef::from(leaf.node()));
+        let bag = leaf.take_bag();
+        drop(leaf);
         delete_path(pin, path);
+        if let Some(bag) = bag {
+            // SAFETY: the leaf has no bag now, and only the lock's owner takes it.
+            unsafe { pin.retire_bag(bag) };
+        }
     }
 
     /// Replaces a layer's root that has one child by that child, and so on down.

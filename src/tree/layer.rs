@@ -6,9 +6,11 @@
 //! point of the insert is the end of the DIRTY change that turns the entry into
 //! the link: until then readers wait for it or find the old entry.
 
+use arrayvec::ArrayVec;
+
 use super::Tree;
-use super::reserve::{Needs, Reserve};
-use crate::key::{Key, SUFFIX};
+use super::reserve::{Needs, Reserve, shape_for};
+use crate::key::{Key, SLICE_LEN, SUFFIX};
 use crate::node::{Entry, Leaf, Locked, NodeRef};
 
 impl Tree {
@@ -23,31 +25,32 @@ impl Tree {
     ) -> Result<(), Needs> {
         let there = leaf.entry_in(slot);
         let shared = shared_slices(there.suffix, key.suffix());
-        let skipped = shared * crate::key::SLICE_LEN;
+        let skipped = shared * SLICE_LEN;
         let present = Key::new(&there.suffix[skipped..]);
         let added = Key::new(&key.suffix()[skipped..]);
-        let mut needs = Needs {
+        let suffixes: ArrayVec<usize, 2> = [present, added]
+            .iter()
+            .filter(|rest| rest.kind() == SUFFIX)
+            .map(|rest| rest.suffix().len())
+            .collect();
+        let needs = Needs {
             leaves: shared + 1,
+            kept: shape_for(&suffixes),
             ..Needs::default()
         };
-        for rest in [&present, &added] {
-            if rest.kind() == SUFFIX {
-                needs.kept.push(rest.suffix().len());
-            }
-        }
         if !reserve.covers(&needs) {
             return Err(needs);
         }
 
         let mut root = reserve.leaf();
-        if !needs.kept.is_empty() {
+        if needs.kept.is_some() {
             root.set_bag(reserve.kept_bag());
         }
         root.insert(0, &Entry::new(&present, there.value()));
         let after = present.order_of(added.slice(), added.kind()).is_gt();
         root.insert(usize::from(after), &Entry::new(&added, value));
         for layer in (0..shared).rev() {
-            let slice = Key::new(&there.suffix[layer * crate::key::SLICE_LEN..]).slice();
+            let slice = Key::new(&there.suffix[layer * SLICE_LEN..]).slice();
             root = wrap(root, slice, reserve.leaf());
         }
         leaf.mark_dirty();
@@ -74,7 +77,7 @@ fn shared_slices(a: &[u8], b: &[u8]) -> usize {
     let common = a.iter().zip(b).take_while(|(a, b)| a == b).count();
     // The last shared slice must be followed by something on both sides.
     let longest = a.len().min(b.len()).saturating_sub(1);
-    common.min(longest) / crate::key::SLICE_LEN
+    common.min(longest) / SLICE_LEN
 }
 
 #[cfg(test)]

@@ -95,14 +95,9 @@ impl Tree {
         pin.retire_value(value);
     }
 
-    /// Number of keys; exact when no thread is writing.
-    pub fn len(&self) -> u64 {
+    /// Number of keys, for statistics: exact when no thread is writing.
+    pub fn key_count(&self) -> u64 {
         self.domain().keys()
-    }
-
-    /// Whether there are no keys; exact when no thread is writing.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Bytes of nodes and suffixes, those included that wait for guards; exact

@@ -1,10 +1,12 @@
 //! Storing a value under a key.
 
+use arrayvec::ArrayVec;
+
 use super::Tree;
-use super::reserve::{Lengths, Needs, Reserve};
+use super::reserve::{Needs, Reserve, shape_for};
 use crate::OutOfMemory;
 use crate::key::SUFFIX;
-use crate::node::{Entry, Leaf, Locked, Place};
+use crate::node::{Entry, Leaf, Locked, Place, WIDTH};
 use crate::reclaim::Pin;
 
 /// What [`Tree::insert`] did.
@@ -89,10 +91,10 @@ fn add<'g>(
 ) -> Result<(), Needs> {
     let mut old_bag = None;
     if !leaf.has_room_for(entry.suffix) {
-        let mut kept = suffix_lengths(leaf.entries());
-        kept.push(entry.suffix.len());
+        let mut lengths = suffix_lengths(leaf.entries());
+        lengths.push(entry.suffix.len());
         let needs = Needs {
-            kept,
+            kept: shape_for(&lengths),
             ..Needs::default()
         };
         if !reserve.covers(&needs) {
@@ -108,6 +110,9 @@ fn add<'g>(
     }
     Ok(())
 }
+
+/// Lengths of the suffixes of a leaf's entries and of one more.
+pub(super) type Lengths = ArrayVec<usize, { WIDTH + 1 }>;
 
 /// The lengths of the suffixes among some entries.
 pub(super) fn suffix_lengths<'g>(entries: impl Iterator<Item = Entry<'g>>) -> Lengths {

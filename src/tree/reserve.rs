@@ -12,10 +12,7 @@ use arrayvec::ArrayVec;
 
 use super::lock::MAX_HEIGHT;
 use crate::OutOfMemory;
-use crate::node::{AnyNode, Internode, Leaf, Locked, Memory, NodeRef, OwnedBag, Shape, WIDTH};
-
-/// Lengths of suffixes that a new bag must have room for; none: no bag needed.
-pub(super) type Lengths = ArrayVec<usize, { WIDTH + 1 }>;
+use crate::node::{AnyNode, Internode, Leaf, Lockable, Locked, Memory, NodeRef, OwnedBag, Shape};
 
 /// What a write needs.
 #[derive(Default)]
@@ -23,9 +20,9 @@ pub(super) struct Needs {
     pub(super) leaves: usize,
     pub(super) internodes: usize,
     /// A bag for the leaf at hand.
-    pub(super) kept: Lengths,
+    pub(super) kept: Option<Shape>,
     /// A bag for the leaf that a split makes.
-    pub(super) moved: Lengths,
+    pub(super) moved: Option<Shape>,
 }
 
 /// What a write has.
@@ -55,8 +52,8 @@ impl<'d> Reserve<'d> {
     pub(super) fn covers(&self, needs: &Needs) -> bool {
         self.leaf_count >= needs.leaves
             && self.internodes.len() >= needs.internodes
-            && suffices(self.kept.as_ref(), &needs.kept)
-            && suffices(self.moved.as_ref(), &needs.moved)
+            && suffices(self.kept.as_ref(), needs.kept)
+            && suffices(self.moved.as_ref(), needs.moved)
     }
 
     /// Gets what is lacking. What was got before a failure stays in the reserve.
@@ -75,15 +72,15 @@ impl<'d> Reserve<'d> {
             let internode = self.memory.new_internode().ok_or(OutOfMemory)?;
             self.internodes.push(Locked::private(internode));
         }
-        provide(&mut self.kept, &needs.kept, self.memory)?;
-        provide(&mut self.moved, &needs.moved, self.memory)
+        provide(&mut self.kept, needs.kept, self.memory)?;
+        provide(&mut self.moved, needs.moved, self.memory)
     }
 
     /// A leaf of the reserve, private and locked.
     pub(super) fn leaf(&mut self) -> Locked<'d, Leaf> {
         let leaf = self.leaves.take().expect("the reserve covers the needs");
         // SAFETY: `fill` stored null or another leaf of the reserve.
-        if let Some(below) = unsafe { NodeRef::load(crate::node::Lockable::parent_word(&*leaf)) } {
+        if let Some(below) = unsafe { NodeRef::load(leaf.parent_word()) } {
             let AnyNode::Leaf(below) = below.kind() else {
                 unreachable!("a chain of leaves")
             };
@@ -112,32 +109,43 @@ impl<'d> Reserve<'d> {
 
 impl Drop for Reserve<'_> {
     fn drop(&mut self) {
+        // Let go first: letting go writes to the node.
         while self.leaf_count > 0 {
-            let leaf = NonNull::from(self.leaf().node());
+            let leaf = unlocked(self.leaf());
             // SAFETY: nobody has seen the leaf, and it has no bag.
             unsafe { self.memory.free_leaf(leaf) };
         }
         while let Some(internode) = self.internodes.pop() {
-            let internode = NonNull::from(internode.node());
+            let internode = unlocked(internode);
             // SAFETY: nobody has seen the internode.
             unsafe { self.memory.free_internode(internode) };
         }
     }
 }
 
-fn suffices(bag: Option<&OwnedBag<'_>>, lengths: &Lengths) -> bool {
-    lengths.is_empty() || bag.is_some_and(|bag| bag.shape().fits(lengths.iter().copied()))
+fn unlocked<N: Lockable>(node: Locked<'_, N>) -> NonNull<N> {
+    NonNull::from(node.node())
+}
+
+/// The shape of a bag for suffixes of these lengths, with room for one more like
+/// the last: the next of the kind is likely to come. `None`: no bag is needed.
+pub(super) fn shape_for(lengths: &[usize]) -> Option<Shape> {
+    let next = lengths.last()?;
+    Some(Shape::for_records(lengths.iter().chain([next]).copied()))
+}
+
+fn suffices(bag: Option<&OwnedBag<'_>>, shape: Option<Shape>) -> bool {
+    shape.is_none_or(|shape| bag.is_some_and(|bag| bag.shape().contains(shape)))
 }
 
 fn provide<'d>(
     bag: &mut Option<OwnedBag<'d>>,
-    lengths: &Lengths,
+    shape: Option<Shape>,
     memory: &'d Memory,
 ) -> Result<(), OutOfMemory> {
-    if !suffices(bag.as_ref(), lengths) {
-        // The next suffix of the kind is likely to come: room for one more.
-        let next = lengths.last().copied();
-        let shape = Shape::for_records(lengths.iter().copied().chain(next));
+    if let Some(shape) = shape
+        && !suffices(bag.as_ref(), Some(shape))
+    {
         *bag = Some(OwnedBag::new(memory, shape).ok_or(OutOfMemory)?);
     }
     Ok(())

@@ -17,9 +17,9 @@ use arrayvec::ArrayVec;
 use super::Tree;
 use super::lock::{MAX_HEIGHT, Parent, Path, lock_parent};
 use super::put::suffix_lengths;
-use super::reserve::{Lengths, Needs, Reserve};
+use super::reserve::{Needs, Reserve, shape_for};
 use crate::key::SUFFIX;
-use crate::node::{Entry, Internode, Leaf, Lockable, Locked, NodeRef, WIDTH};
+use crate::node::{Entry, Internode, Leaf, Lockable, Locked, NodeRef, Shape, WIDTH};
 use crate::reclaim::Pin;
 
 /// How a full leaf and one entry more are parted.
@@ -32,8 +32,10 @@ struct Plan {
     low: u64,
     /// Whether keys seem to arrive in ascending order.
     append: bool,
-    kept_suffixes: Lengths,
-    moved_suffixes: Lengths,
+    /// A new bag for the leaf at hand, if it needs one.
+    kept_bag: Option<Shape>,
+    /// A bag for the new leaf, if it needs one.
+    moved_bag: Option<Shape>,
 }
 
 impl Plan {
@@ -54,21 +56,25 @@ impl Plan {
         let left = split_point(&slices, wanted);
         let stays = position < left;
         let kept = left - usize::from(stays);
-        let mut plan = Self {
+        let mut kept_suffixes = suffix_lengths(leaf.entries().take(kept));
+        let mut moved_suffixes = suffix_lengths(leaf.entries().skip(kept));
+        if entry.kind == SUFFIX {
+            let side = if stays {
+                &mut kept_suffixes
+            } else {
+                &mut moved_suffixes
+            };
+            side.push(entry.suffix.len());
+        }
+        let crowded = stays && !leaf.has_room_for(entry.suffix);
+        Self {
             kept,
             stays,
             low: slices[left],
             append,
-            kept_suffixes: Lengths::new(),
-            moved_suffixes: suffix_lengths(leaf.entries().skip(kept)),
-        };
-        if entry.kind == SUFFIX && !stays {
-            plan.moved_suffixes.push(entry.suffix.len());
-        } else if stays && !leaf.has_room_for(entry.suffix) {
-            plan.kept_suffixes = suffix_lengths(leaf.entries().take(kept));
-            plan.kept_suffixes.push(entry.suffix.len());
+            kept_bag: crowded.then(|| shape_for(&kept_suffixes)).flatten(),
+            moved_bag: shape_for(&moved_suffixes),
         }
-        plan
     }
 }
 
@@ -97,8 +103,8 @@ impl Tree {
         let needs = Needs {
             leaves: 1,
             internodes: full + usize::from(above.is_some()),
-            kept: plan.kept_suffixes.clone(),
-            moved: plan.moved_suffixes.clone(),
+            kept: plan.kept_bag,
+            moved: plan.moved_bag,
         };
         if !reserve.covers(&needs) {
             return Err(needs);
@@ -109,12 +115,12 @@ impl Tree {
         let mut right = reserve.leaf();
         let mut old_bag = None;
         right.set_low(plan.low);
-        if !plan.moved_suffixes.is_empty() {
+        if plan.moved_bag.is_some() {
             right.set_bag(reserve.moved_bag());
         }
         leaf.move_entries(plan.kept, &mut right);
         if plan.stays {
-            if !plan.kept_suffixes.is_empty() {
+            if plan.kept_bag.is_some() {
                 old_bag = leaf.renew_bag(reserve.kept_bag());
             }
             leaf.insert(position, entry);

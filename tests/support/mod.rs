@@ -9,6 +9,20 @@ pub(crate) fn new_tree() -> Tree {
     Tree::new(None).expect("memory for an empty tree")
 }
 
+/// A size, smaller where a build is slow: a tenth without optimisation, and by
+/// the divisor in MASSTREE_TEST_DIVISOR (sanitizers).
+pub(crate) fn scaled(size: usize) -> usize {
+    let divisor: usize = std::env::var("MASSTREE_TEST_DIVISOR").map_or(1, |divisor| {
+        divisor.parse().expect("MASSTREE_TEST_DIVISOR is a number")
+    });
+    let size = if cfg!(debug_assertions) {
+        size / 10
+    } else {
+        size
+    };
+    (size / divisor).max(1)
+}
+
 /// Everything a range holds, in the order visited.
 pub(crate) fn collect(tree: &Tree, pin: Pin<'_>, range: &Range<'_>) -> Vec<(Vec<u8>, u64)> {
     let mut seen = Vec::new();
@@ -20,6 +34,15 @@ pub(crate) fn collect(tree: &Tree, pin: Pin<'_>, range: &Range<'_>) -> Vec<(Vec<
         .expect("memory for a scan");
     assert_eq!(count, seen.len());
     seen
+}
+
+/// The keys of a range, in the order visited.
+pub(crate) fn keys(tree: &Tree, range: &Range<'_>) -> Vec<Vec<u8>> {
+    let guard = tree.local_guard();
+    collect(tree, guard.pin(), range)
+        .into_iter()
+        .map(|(key, _)| key)
+        .collect()
 }
 
 /// Every key, backwards.
@@ -40,8 +63,6 @@ pub(crate) fn assert_sound(tree: &Tree) {
     assert!(sound, "{faults}");
 }
 
-/// Lets go of all garbage of this tree, as far as seize's batches allow: with no
-/// other guard held, every full batch is freed.
 pub(crate) fn put(tree: &Tree, key: &[u8], value: u64) -> Option<u64> {
     tree.put(tree.local_guard().pin(), key, value)
         .expect("memory for a put")
@@ -53,4 +74,27 @@ pub(crate) fn remove(tree: &Tree, key: &[u8]) -> Option<u64> {
 
 pub(crate) fn get(tree: &Tree, key: &[u8]) -> Option<u64> {
     tree.get(tree.local_guard().pin(), key)
+}
+
+/// A reproducible sequence of numbers (SplitMix64: Steele, Lea, Flood 2014).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+        for i in (1..items.len()).rev() {
+            items.swap(i, self.below(i + 1));
+        }
+    }
 }
