@@ -14,6 +14,10 @@
  * - A value that is a pointer stays valid only while a guard is held, if the
  *   tree's value destructor frees it. Memory that readers may still see waits for
  *   their guards: refresh a guard that is kept for long.
+ * - Out of memory is MASSTREE_NOMEM, and the tree is as it was before the call. The
+ *   exception are the lists of memory reclamation, a few KiB for a tree, a thread
+ *   or a guard and 1 KiB for every 32 objects that wait to be freed: they cannot
+ *   fail, and the process aborts if memory runs out just there.
  * - After fork the child may only exec, or use trees that it creates itself.
  * - The library does not print, does not touch errno, installs no signal handler,
  *   and stays loaded until the process ends, also after dlclose.
@@ -648,8 +652,7 @@ int32_t masstree_insert_u64(masstree_t *tree,
  * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  *
- * Removing needs no memory from the allocator and cannot fail for lack of it.
- * Nodes that become empty are given back.
+ * A remove never answers MASSTREE_NOMEM. Nodes that become empty are given back.
  *
  * Thread safety: any thread. Since 0.1.
  */

@@ -401,8 +401,7 @@ pub unsafe extern "C" fn masstree_insert_u64(
 /// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 ///
-/// Removing needs no memory from the allocator and cannot fail for lack of it.
-/// Nodes that become empty are given back.
+/// A remove never answers MASSTREE_NOMEM. Nodes that become empty are given back.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]

@@ -15,8 +15,9 @@
 //!      312   spare
 //! ```
 //!
-//! A leaf holds the slices from its low up to the low of the next leaf; the
-//! first leaf of a layer also everything below. Entries with equal slices are
+//! A leaf holds the slices from its low up to the low of the next leaf. The first
+//! leaf of a layer holds everything below the low of the next, whatever its own
+//! low: it may have become the first when those before it were emptied. Entries with equal slices are
 //! always in one leaf: at most ten, for lengths 0 to 8 and for what goes on.
 //!
 //! **Reading.** [`Leaf::search`] and [`Leaf::snapshot`] load the permutation
@@ -33,6 +34,8 @@
 //!
 //! `next` and, in the leaf after, `prev` are owned by this leaf's lock. `prev` is
 //! thus owned by the lock of the leaf it names.
+
+use std::cmp;
 
 use arrayvec::ArrayVec;
 
@@ -129,9 +132,11 @@ pub(crate) enum Found<'g> {
     Layer(NodeRef<'g>),
 }
 
-/// The entries of a leaf at one moment, in key order, and its neighbours.
-pub(crate) struct Snapshot<'g> {
-    pub(crate) entries: ArrayVec<Entry<'g>, WIDTH>,
+/// The entries of a leaf at one moment, in key order.
+pub(crate) type Entries<'g> = ArrayVec<Entry<'g>, WIDTH>;
+
+/// The leaves beside a leaf at one moment.
+pub(crate) struct Neighbours<'g> {
     pub(crate) next: Option<&'g Leaf>,
     pub(crate) prev: Option<&'g Leaf>,
 }
@@ -256,18 +261,25 @@ impl Leaf {
         }
     }
 
-    /// All entries at one moment; `None` if the leaf changed since `version`.
-    pub(crate) fn snapshot(&self, version: Version) -> Option<Snapshot<'_>> {
-        let snapshot = Snapshot {
-            entries: self
-                .permutation()
-                .slots()
-                .map(|slot| self.entry(slot))
-                .collect(),
+    /// Fills `entries` with all of this moment; `None`, and nothing in it, if the
+    /// leaf changed since `version`.
+    #[inline]
+    pub(crate) fn snapshot<'g>(
+        &'g self,
+        version: Version,
+        entries: &mut Entries<'g>,
+    ) -> Option<Neighbours<'g>> {
+        entries.clear();
+        entries.extend(self.permutation().slots().map(|slot| self.entry(slot)));
+        let neighbours = Neighbours {
             next: self.next(),
             prev: self.prev(),
         };
-        self.version.validate(version).then_some(snapshot)
+        if self.version.validate(version) {
+            return Some(neighbours);
+        }
+        entries.clear();
+        None
     }
 }
 
@@ -304,22 +316,31 @@ impl<'g> Locked<'g, Leaf> {
     /// Where a key is, or would be.
     pub(crate) fn place_of(&self, key: &Key<'_>) -> Place<'g> {
         let leaf = self.node();
-        for (position, slot) in leaf.permutation().slots().enumerate() {
-            let entry = leaf.entry(slot);
-            match key.order_of(entry.slice, entry.kind) {
-                std::cmp::Ordering::Less => {}
-                std::cmp::Ordering::Greater => return Place::Absent { position },
-                std::cmp::Ordering::Equal => {
-                    return match entry.layer() {
-                        Some(root) => Place::Layer(root),
-                        None if entry.suffix == key.suffix() => Place::Present { position, slot },
-                        None => Place::Conflict { slot },
-                    };
-                }
+        let permutation = leaf.permutation();
+        for (position, slot) in permutation.slots().enumerate() {
+            let slice = leaf.slices[slot].load(Ordering::Relaxed);
+            if slice < key.slice() {
+                continue;
+            }
+            let kind = leaf.kinds[slot].load(Ordering::Relaxed);
+            match key.order_of(slice, kind) {
+                cmp::Ordering::Less => {}
+                cmp::Ordering::Greater => return Place::Absent { position },
+                cmp::Ordering::Equal => return self.place_at(position, slot, key),
             }
         }
         Place::Absent {
-            position: leaf.permutation().len(),
+            position: permutation.len(),
+        }
+    }
+
+    /// What a slot with the slice and rank of a key is to it.
+    fn place_at(&self, position: usize, slot: usize, key: &Key<'_>) -> Place<'g> {
+        let entry = self.entry_in(slot);
+        match entry.layer() {
+            Some(root) => Place::Layer(root),
+            None if entry.suffix == key.suffix() => Place::Present { position, slot },
+            None => Place::Conflict { slot },
         }
     }
 

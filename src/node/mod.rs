@@ -30,7 +30,7 @@ use std::ops::Deref;
 
 pub(crate) use alloc::Memory;
 pub(crate) use internode::Internode;
-pub(crate) use leaf::{Entry, Found, Leaf, Place, Snapshot};
+pub(crate) use leaf::{Entries, Entry, Found, Leaf, Neighbours, Place};
 pub(crate) use link::{AnyNode, Node, NodeRef};
 pub(crate) use permutation::WIDTH;
 pub(crate) use suffix::{Bag, BagRef, OwnedBag, Shape};

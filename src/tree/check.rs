@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::Tree;
 use crate::OutOfMemory;
 use crate::key::{LAYER, SUFFIX, rank};
-use crate::node::{AnyNode, Internode, Leaf, NodeRef};
+use crate::node::{AnyNode, Entries, Internode, Leaf, NodeRef};
 use crate::reclaim::Pin;
 
 impl Tree {
@@ -243,12 +243,14 @@ impl<'g> Check<'_, 'g> {
             may_be_empty || !permutation.is_empty(),
             "a leaf is empty",
         );
-        let Some(snapshot) = leaf.snapshot(node.node.version().load()) else {
+        let mut entries = Entries::new();
+        let version = node.node.version().load();
+        let Some(_) = leaf.snapshot(version, &mut entries) else {
             self.fault(depth, format_args!("a leaf changed during the check"));
             return Ok(());
         };
         let mut before = None;
-        for entry in &snapshot.entries {
+        for entry in &entries {
             let order = (entry.slice, rank(entry.kind));
             self.expect(
                 depth,

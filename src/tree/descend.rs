@@ -50,6 +50,7 @@ pub(super) fn reach<'g>(root: NodeRef<'g>, slice: u64) -> Result<Reached<'g>, St
                 AnyNode::Internode(internode) => internode,
             };
             let child = internode.child_for(slice);
+            child.prefetch();
             let child_version = child.version().stable();
             if !node.version().validate(version) {
                 continue 'root;

@@ -3,7 +3,7 @@
 use std::ptr::NonNull;
 
 use super::Tree;
-use crate::node::{AnyNode, Leaf, NodeRef};
+use crate::node::{AnyNode, Entries, Leaf, NodeRef};
 use crate::reclaim::Domain;
 use crate::sync::Ordering;
 
@@ -71,8 +71,10 @@ unsafe fn free<'t>(domain: &Domain, chain: &mut Chain<'t>, node: NodeRef<'t>) {
 /// As `free`.
 unsafe fn free_leaf<'t>(domain: &Domain, chain: &mut Chain<'t>, leaf: &'t Leaf) {
     let version = NodeRef::from(leaf).version().stable();
-    let snapshot = leaf.snapshot(version).expect("nobody else writes");
-    for entry in &snapshot.entries {
+    let mut entries = Entries::new();
+    leaf.snapshot(version, &mut entries)
+        .expect("nobody else writes");
+    for entry in &entries {
         match entry.layer() {
             Some(root) => chain.push(root),
             // SAFETY: the value leaves the tree here, and nobody reads it.

@@ -131,3 +131,68 @@ impl Tree {
         assert!(key.len() <= MAX_KEY_LEN, "a key longer than 2^32 - 1 bytes");
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::ops::ControlFlow;
+    use std::thread;
+
+    use super::*;
+    use crate::node::AnyNode;
+
+    /// Levels of the first layer, its leaves included.
+    fn height(tree: &Tree, pin: Pin<'_>) -> usize {
+        let mut node = tree.root(pin);
+        let mut levels = 1;
+        while let AnyNode::Internode(internode) = node.kind() {
+            node = internode.child(0);
+            levels += 1;
+        }
+        levels
+    }
+
+    /// Known failure 21. Ascending keys below one that is always the last leave
+    /// half-filled nodes behind, so that the layer soon has six levels; then keys
+    /// that share 64 KiB make 8192 layers. Put back: anything that recurses over
+    /// levels or layers with some hundred bytes a frame.
+    #[test]
+    fn six_levels_and_thousands_of_layers_fit_a_64_kib_stack() {
+        let keys = 9_u64.pow(5) * 8 + 1000;
+        let work = move || {
+            let tree = Tree::new(None).unwrap();
+            let guard = tree.guard();
+            let pin = guard.pin();
+            tree.put(pin, &u64::MAX.to_be_bytes(), 0).unwrap();
+            for key in 0..keys {
+                tree.put(pin, &key.to_be_bytes(), key).unwrap();
+            }
+            assert!(height(&tree, pin) >= 6, "{} levels", height(&tree, pin));
+            let mut long = vec![b'x'; 64 << 10];
+            for last in 0..20 {
+                long.push(last);
+                tree.put(pin, &long, 0).unwrap();
+                long.pop();
+            }
+            for reverse in [false, true] {
+                let range = Range {
+                    reverse,
+                    ..Range::all()
+                };
+                let count = tree.scan(pin, &range, &mut |_, _| ControlFlow::Continue(()));
+                assert_eq!(count, Ok(keys as usize + 21));
+            }
+            assert_eq!(tree.check(pin, &mut |_| ()), Ok(true));
+            for last in 0..20 {
+                long.push(last);
+                assert_eq!(tree.remove(pin, &long), Some(0));
+                long.pop();
+            }
+            for key in 0..keys / 2 {
+                assert_eq!(tree.remove(pin, &key.to_be_bytes()), Some(key));
+            }
+            assert_eq!(tree.check(pin, &mut |_| ()), Ok(true));
+        };
+        let thread = thread::Builder::new().stack_size(64 << 10).spawn(work);
+        thread.unwrap().join().unwrap();
+    }
+}

@@ -6,12 +6,13 @@
 //! and keeps what is left of the leaf above while it is in a layer below.
 //!
 //! Between leaves it remembers a *boundary slice*: forward, the low of the next
-//! leaf, which never changes; in reverse, the low of the leaf just read. It then
-//! accepts only entries on the far side of the boundary, whatever else the next
-//! leaf holds by then:
+//! leaf; in reverse, the low of the leaf just read; and never one that is behind
+//! the boundary it had. It accepts only entries on the far side of the boundary,
+//! whatever else the next leaf holds by then:
 //!
-//! - Forward, the next leaf holds everything from its low on for as long as it is
-//!   not deleted.
+//! - Forward, the next leaf holds everything from its low on, or, if it has become
+//!   the first of its layer and was split below its low since, leaves further on
+//!   do: the way there leads through leaves with lows behind the boundary.
 //! - In reverse, the previous leaf may have split since, so the scan walks right
 //!   until the next leaf's low is not below the boundary. Then the leaf's snapshot
 //!   holds every key below the boundary down to its own low.
@@ -19,8 +20,7 @@
 //!   scan goes down again from the top of the tree to the cut it has come to.
 //!
 //! So keys come strictly in order, a key present throughout is visited once, and
-//! each way round ends: forward boundaries only grow, reverse ones only shrink,
-//! and going down again takes a writer that deleted or replaced something.
+//! each way round ends: steps from leaf to leaf go one way, and going down again takes a writer that deleted or replaced something.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -29,20 +29,23 @@ use super::Tree;
 use super::descend::{Reached, Stale, reach, settle};
 use super::range::{Cut, Range, Side};
 use crate::OutOfMemory;
-use crate::key::{SLICE_LEN, shortest};
-use crate::node::{Entry, Leaf, NodeRef, Snapshot, WIDTH};
+use crate::key::{SLICE_LEN, SUFFIX, shortest};
+use crate::node::{Entries, Entry, Leaf, Neighbours, NodeRef, WIDTH};
 use crate::reclaim::Pin;
 
 impl Tree {
     /// Visits the keys of a range in order until `visit` breaks off; see
     /// `masstree_scan` in the C header for what is promised. Gives the number of
     /// keys visited.
-    pub fn scan(
+    pub fn scan<V>(
         &self,
         pin: Pin<'_>,
         range: &Range<'_>,
-        visit: &mut dyn FnMut(&[u8], u64) -> ControlFlow<()>,
-    ) -> Result<usize, OutOfMemory> {
+        visit: &mut V,
+    ) -> Result<usize, OutOfMemory>
+    where
+        V: FnMut(&[u8], u64) -> ControlFlow<()>,
+    {
         self.admit(pin, range.prefix);
         if range.limit == 0 {
             return Ok(0);
@@ -150,6 +153,8 @@ struct Scan<'s, 'g> {
     /// Entries still to be visited, of all layers the scan is in, the next one
     /// last.
     items: Vec<Item<'g>>,
+    /// What the leaf at hand held when it was read.
+    read: Entries<'g>,
 }
 
 impl<'s, 'g> Scan<'s, 'g> {
@@ -170,14 +175,15 @@ impl<'s, 'g> Scan<'s, 'g> {
             key: Vec::new(),
             layers: Vec::new(),
             items: Vec::new(),
+            read: Entries::new(),
         }
     }
 
     /// From the top of the tree to the end of the range.
-    fn run(
-        &mut self,
-        visit: &mut dyn FnMut(&[u8], u64) -> ControlFlow<()>,
-    ) -> Result<(), Interrupt<'s>> {
+    fn run<V>(&mut self, visit: &mut V) -> Result<(), Interrupt<'s>>
+    where
+        V: FnMut(&[u8], u64) -> ControlFlow<()>,
+    {
         // Ends: the root of the first layer is stale only while it is replaced.
         let cuts = Cuts {
             start: self.start.is_some(),
@@ -214,12 +220,17 @@ impl<'s, 'g> Scan<'s, 'g> {
     }
 
     /// Appends what an entry adds to the key.
+    #[inline]
     fn assemble(&mut self, entry: &Entry<'g>) -> Result<(), Interrupt<'s>> {
-        let own = usize::from(entry.kind).min(SLICE_LEN);
         self.key.try_reserve(SLICE_LEN + entry.suffix.len())?;
-        self.key
-            .extend_from_slice(&entry.slice.to_be_bytes()[..own]);
-        self.key.extend_from_slice(entry.suffix);
+        // Eight bytes always: their number is known when this is compiled.
+        self.key.extend_from_slice(&entry.slice.to_be_bytes());
+        if entry.kind == SUFFIX {
+            self.key.extend_from_slice(entry.suffix);
+        } else {
+            let padding = SLICE_LEN - usize::from(entry.kind);
+            self.key.truncate(self.key.len() - padding);
+        }
         Ok(())
     }
 
@@ -258,7 +269,7 @@ impl<'s, 'g> Scan<'s, 'g> {
             (Some(start), false) => start.cut().below(depth).first_slice(),
             (Some(start), true) => start.cut().below(depth).last_slice(),
         };
-        let Ok((leaf, snapshot)) = read_leaf(root, slice) else {
+        let Ok((leaf, beside)) = read_leaf(root, slice, &mut self.read) else {
             return Ok(Err(Stale));
         };
         self.layers.try_reserve(1)?;
@@ -268,7 +279,7 @@ impl<'s, 'g> Scan<'s, 'g> {
             ahead: None,
             end: cuts.end,
         });
-        self.take_over(leaf, &snapshot, cuts.start, None)?;
+        self.take_over(leaf, &beside, cuts.start, None)?;
         Ok(Ok(()))
     }
 
@@ -285,21 +296,22 @@ impl<'s, 'g> Scan<'s, 'g> {
                 let bytes = copy(&self.key[..depth], &bytes[..len])?;
                 return Err(Interrupt::Resume(Start::Before(bytes)));
             }
-            let Some(snapshot) = leaf.snapshot(version) else {
+            let Some(beside) = leaf.snapshot(version, &mut self.read) else {
                 continue;
             };
-            match snapshot.next {
+            match beside.next {
                 Some(next) if self.reverse && next.low() < boundary => leaf = next,
-                _ => return self.take_over(leaf, &snapshot, false, Some(boundary)),
+                _ => return self.take_over(leaf, &beside, false, Some(boundary)),
             }
         }
     }
 
-    /// Makes what a leaf holds of the range the items of the layer at hand.
+    /// Makes what was read of a leaf, as far as it is in the range, the items of
+    /// the layer at hand.
     fn take_over(
         &mut self,
         leaf: &'g Leaf,
-        snapshot: &Snapshot<'g>,
+        beside: &Neighbours<'g>,
         start: bool,
         boundary: Option<u64>,
     ) -> Result<(), Interrupt<'s>> {
@@ -307,69 +319,97 @@ impl<'s, 'g> Scan<'s, 'g> {
         let Some(layer) = self.layers.last_mut() else {
             unreachable!("a leaf is in a layer")
         };
-        layer.ahead = if self.reverse {
-            snapshot.prev.map(|prev| Ahead {
-                leaf: prev,
-                boundary: leaf.low(),
-            })
-        } else {
-            snapshot.next.map(|next| Ahead {
+        layer.ahead = match self.reverse {
+            false => beside.next.map(|next| Ahead {
                 leaf: next,
-                boundary: next.low(),
+                boundary: boundary.unwrap_or(u64::MIN).max(next.low()),
+            }),
+            true => beside.prev.map(|prev| Ahead {
+                leaf: prev,
+                boundary: boundary.unwrap_or(u64::MAX).min(leaf.low()),
+            }),
+        };
+        let mut filter = Filter {
+            reverse: self.reverse,
+            boundary,
+            start: (self.start.as_ref())
+                .filter(|_| start)
+                .map(|start| start.cut().below(layer.depth)),
+            end: (self.end)
+                .filter(|_| layer.end)
+                .map(|end| end.below(layer.depth)),
+            at_end: false,
+        };
+        let accepted = |entry: &Entry<'g>| {
+            let cuts = filter.admit(entry)?;
+            Some(Item {
+                entry: *entry,
+                cuts,
             })
-        };
-        let (before, beyond) = if self.reverse {
-            (Side::Above, Side::Below)
-        } else {
-            (Side::Below, Side::Above)
-        };
-        let start = self
-            .start
-            .as_ref()
-            .filter(|_| start)
-            .map(|start| start.cut().below(layer.depth));
-        let end = self
-            .end
-            .filter(|_| layer.end)
-            .map(|end| end.below(layer.depth));
-        let (items, reverse) = (&mut self.items, self.reverse);
-        let mut accept = |entry: &Entry<'g>| {
-            let side = |cut: Cut<'_>| cut.side(entry.slice, entry.kind, entry.suffix);
-            if boundary.is_some_and(|boundary| (entry.slice < boundary) != reverse) {
-                return;
-            }
-            let (start, end) = (start.map(side), end.map(side));
-            if end == Some(beyond) {
-                layer.ahead = None;
-            } else if start != Some(before) {
-                let through = |side| side == Some(Side::Through);
-                let cuts = Cuts {
-                    start: through(start),
-                    end: through(end),
-                };
-                items.push(Item {
-                    entry: *entry,
-                    cuts,
-                });
-            }
         };
         // The next to be visited comes last.
-        if reverse {
-            snapshot.entries.iter().for_each(&mut accept);
+        if self.reverse {
+            self.items.extend(self.read.iter().filter_map(accepted));
         } else {
-            snapshot.entries.iter().rev().for_each(&mut accept);
+            self.items
+                .extend(self.read.iter().rev().filter_map(accepted));
+        }
+        if filter.at_end {
+            layer.ahead = None;
         }
         Ok(())
     }
 }
 
+/// What of a leaf belongs to the range and was not visited yet.
+struct Filter<'c> {
+    reverse: bool,
+    boundary: Option<u64>,
+    /// The cuts the scan starts from and ends at, where they run through the
+    /// layer, as the layer sees them.
+    start: Option<Cut<'c>>,
+    end: Option<Cut<'c>>,
+    /// Set when an entry was beyond the end.
+    at_end: bool,
+}
+
+impl Filter<'_> {
+    /// Which cuts run through an entry; `None` if it is not to be visited.
+    #[inline]
+    fn admit(&mut self, entry: &Entry<'_>) -> Option<Cuts> {
+        if let Some(boundary) = self.boundary
+            && (entry.slice < boundary) != self.reverse
+        {
+            return None;
+        }
+        let (before, beyond) = match self.reverse {
+            false => (Side::Below, Side::Above),
+            true => (Side::Above, Side::Below),
+        };
+        let side = |cut: Cut<'_>| cut.side(entry.slice, entry.kind, entry.suffix);
+        let (start, end) = (self.start.map(side), self.end.map(side));
+        if end == Some(beyond) {
+            self.at_end = true;
+            return None;
+        }
+        (start != Some(before)).then(|| Cuts {
+            start: start == Some(Side::Through),
+            end: end == Some(Side::Through),
+        })
+    }
+}
+
 /// The leaf of a layer that holds a slice, and a snapshot of it.
-fn read_leaf<'g>(root: NodeRef<'g>, slice: u64) -> Result<(&'g Leaf, Snapshot<'g>), Stale> {
+fn read_leaf<'g>(
+    root: NodeRef<'g>,
+    slice: u64,
+    entries: &mut Entries<'g>,
+) -> Result<(&'g Leaf, Neighbours<'g>), Stale> {
     let mut reached: Reached<'g> = reach(root, slice)?;
     // Ends: each time around, a writer has changed the leaf.
     loop {
-        if let Some(snapshot) = reached.leaf.snapshot(reached.version) {
-            return Ok((reached.leaf, snapshot));
+        if let Some(neighbours) = reached.leaf.snapshot(reached.version, entries) {
+            return Ok((reached.leaf, neighbours));
         }
         reached = settle(reached.leaf, slice)?;
     }

@@ -9,18 +9,13 @@ pub(crate) fn new_tree() -> Tree {
     Tree::new(None).expect("memory for an empty tree")
 }
 
-/// A size, smaller where a build is slow: a tenth without optimisation, and by
-/// the divisor in MASSTREE_TEST_DIVISOR (sanitizers).
-pub(crate) fn scaled(size: usize) -> usize {
-    let divisor: usize = std::env::var("MASSTREE_TEST_DIVISOR").map_or(1, |divisor| {
-        divisor.parse().expect("MASSTREE_TEST_DIVISOR is a number")
+/// A number of steps that suits a build without optimisation, times
+/// MASSTREE_TEST_FACTOR where that is set.
+pub(crate) fn scaled(steps: usize) -> usize {
+    let factor: usize = std::env::var("MASSTREE_TEST_FACTOR").map_or(1, |factor| {
+        factor.parse().expect("MASSTREE_TEST_FACTOR is a number")
     });
-    let size = if cfg!(debug_assertions) {
-        size / 10
-    } else {
-        size
-    };
-    (size / divisor).max(1)
+    steps * factor
 }
 
 /// Everything a range holds, in the order visited.
