@@ -1,5 +1,5 @@
-//! Threads that write, remove, read and scan at once: known failures 4, 5, 6, 8
-//! and 20, and a general run with a model per thread. Sizes are operation counts;
+//! Threads that write, remove, read and scan at once: known failures 4, 5, 6 and
+//! 8, and a general run with a model per thread. Sizes are operation counts;
 //! nothing is timed.
 
 mod support;
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use masstree::{Bound, Inserted, Pin, Range, Tree};
-use support::{Random, assert_sound, backwards, collect, get, new_tree, put, scaled};
+use support::{Random, assert_sound, backwards, collect, new_tree, put, scaled};
 
 const WRITERS: usize = 3;
 
@@ -180,7 +180,7 @@ fn mixed(n: usize) -> u64 {
 
 /// Rows 5 and 6. Layers one, two and three slices deep that fill and empty all
 /// the time, under scans in both directions, which must end. Put back, row 5: in
-/// `Scan::advance`, look at a deleted leaf again instead of resuming. Row 6: in
+/// `Scan::advance`, look at a deleted leaf again instead of resuming (it hangs). Row 6: in
 /// `Locked::move_entries`, do not give layers that move their new parent.
 #[test]
 fn layers_fill_and_empty_under_scans_in_both_directions() {
@@ -216,8 +216,7 @@ fn sealed(n: u64, len: usize) -> Vec<u8> {
     key
 }
 
-/// Row 8. Put back: in `BagRef::append`, store the offset before the bytes, or
-/// in `append`, always write at the bag's start.
+/// Row 8. Put back: in `BagRef::append`, always write at the bag's start.
 #[test]
 fn scanned_keys_are_whole_while_suffix_bags_are_rewritten() {
     let tree = new_tree();
@@ -244,41 +243,6 @@ fn scanned_keys_are_whole_while_suffix_bags_are_rewritten() {
             ordered_scan(&tree, guard.pin(), &range, |key, value| {
                 assert_eq!(key, sealed(value, length(value)));
             });
-        },
-    );
-    assert_sound(&tree);
-}
-
-/// Row 20. Counting a key comes after inserting it, so a count may be short by
-/// what other threads are about to add. Put back: in `Tree::get`, answer `None`
-/// if `key_count` is zero.
-#[test]
-fn a_present_key_is_found_whatever_the_counter_says() {
-    let tree = new_tree();
-    let steps = scaled(60_000);
-    put(&tree, b"stable", 1);
-    race(
-        1,
-        |id| {
-            let mut random = Random(id as u64);
-            for _ in 0..steps {
-                let key = [b'k', random.below(2) as u8];
-                let guard = tree.guard();
-                if id % 2 == 0 {
-                    tree.put(guard.pin(), &key, 2).unwrap();
-                } else {
-                    tree.remove(guard.pin(), &key);
-                }
-            }
-        },
-        |_, _| {
-            assert_eq!(get(&tree, b"stable"), Some(1));
-            let mut seen = 0;
-            let guard = tree.guard();
-            ordered_scan(&tree, guard.pin(), &Range::all(), |key, _| {
-                seen += usize::from(key == b"stable");
-            });
-            assert_eq!(seen, 1);
         },
     );
     assert_sound(&tree);

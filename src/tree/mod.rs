@@ -195,4 +195,36 @@ mod tests {
         let thread = thread::Builder::new().stack_size(64 << 10).spawn(work);
         thread.unwrap().join().unwrap();
     }
+
+    /// Known failure 20. A key is counted after it was inserted, so the count may
+    /// be short by what threads are about to add. Put back: in `get` or `scan`,
+    /// find nothing when the count is zero.
+    #[test]
+    fn no_operation_believes_the_counter() {
+        let tree = Tree::new(None).unwrap();
+        let guard = tree.guard();
+        let pin = guard.pin();
+        pin.count_key(-1000);
+        for key in 0..100_u64 {
+            assert_eq!(tree.put(pin, &key.to_be_bytes(), key), Ok(None));
+            assert_eq!(tree.key_count(), 0);
+            assert_eq!(tree.get(pin, &key.to_be_bytes()), Some(key));
+            let there = tree.insert(pin, &key.to_be_bytes(), 0);
+            assert_eq!(there, Ok(Inserted::Present(key)));
+        }
+        for reverse in [false, true] {
+            let range = Range {
+                reverse,
+                ..Range::all()
+            };
+            let count = tree.scan(pin, &range, &mut |_, _| ControlFlow::Continue(()));
+            assert_eq!(count, Ok(100));
+        }
+        for key in 0..100_u64 {
+            assert_eq!(tree.remove(pin, &key.to_be_bytes()), Some(key));
+            assert_eq!(tree.get(pin, &key.to_be_bytes()), None);
+        }
+        pin.count_key(1000);
+        assert_eq!(tree.check(pin, &mut |_| ()), Ok(true));
+    }
 }
