@@ -24,7 +24,7 @@ mod value;
 
 pub use key::MAX_KEY_LEN;
 pub use reclaim::{Guard, LocalGuard, Pin};
-pub use tree::{Bound, Inserted, Range, Tree};
+pub use tree::{Bound, Decision, Inserted, Range, Tree};
 pub use value::Destructor;
 
 /// Memory ran out; the tree is as it was before the call.

@@ -77,13 +77,22 @@ pub(crate) struct Entry<'g> {
 }
 
 impl<'g> Entry<'g> {
-    /// A new entry for what `key` has left in this layer.
-    pub(crate) fn new(key: &Key<'g>, value: u64) -> Self {
+    /// A new entry for what `key` has left in this layer; its value is zero.
+    pub(crate) fn new(key: &Key<'g>) -> Self {
         Self {
             slice: key.slice(),
             kind: key.kind(),
             suffix: key.suffix(),
+            word: std::ptr::null_mut(),
+        }
+    }
+
+    /// The entry with another value.
+    pub(crate) fn with_value(self, value: u64) -> Self {
+        debug_assert_ne!(self.kind, LAYER);
+        Self {
             word: word_of(value),
+            ..self
         }
     }
 
@@ -519,7 +528,7 @@ mod models {
     /// A published leaf with the value 1 under A.
     fn leaf_with_a() -> Arc<Leaf> {
         let leaf = Arc::new(Leaf::new());
-        Locked::private(&*leaf).insert(0, &Entry::new(&Key::new(A), 1));
+        Locked::private(&*leaf).insert(0, &Entry::new(&Key::new(A)).with_value(1));
         leaf
     }
 
@@ -543,7 +552,7 @@ mod models {
                 let leaf = leaf.clone();
                 thread::spawn(move || {
                     Locked::lock(&*leaf).remove(0);
-                    Locked::lock(&*leaf).insert(0, &Entry::new(&Key::new(B), 2));
+                    Locked::lock(&*leaf).insert(0, &Entry::new(&Key::new(B)).with_value(2));
                 })
             };
             let seen = look(&leaf, A);
@@ -562,7 +571,7 @@ mod models {
             let writer = {
                 let leaf = leaf.clone();
                 thread::spawn(move || {
-                    Locked::lock(&*leaf).insert(1, &Entry::new(&Key::new(B), 2));
+                    Locked::lock(&*leaf).insert(1, &Entry::new(&Key::new(B)).with_value(2));
                 })
             };
             let seen = look(&leaf, B);

@@ -9,6 +9,7 @@
 use arrayvec::ArrayVec;
 
 use super::Tree;
+use super::put::Decide;
 use super::reserve::{Needs, Reserve, shape_for};
 use crate::key::{Key, SLICE_LEN, SUFFIX};
 use crate::node::{Entry, Leaf, Locked, NodeRef};
@@ -20,7 +21,7 @@ impl Tree {
         mut leaf: Locked<'_, Leaf>,
         slot: usize,
         key: &Key<'_>,
-        value: u64,
+        decide: Decide<'_>,
         reserve: &mut Reserve<'d>,
     ) -> Result<(), Needs> {
         let there = leaf.entry_in(slot);
@@ -41,14 +42,17 @@ impl Tree {
         if !reserve.covers(&needs) {
             return Err(needs);
         }
+        let Some(value) = decide() else {
+            return Ok(());
+        };
 
         let mut root = reserve.leaf();
         if needs.kept.is_some() {
             root.set_bag(reserve.kept_bag());
         }
-        root.insert(0, &Entry::new(&present, there.value()));
+        root.insert(0, &Entry::new(&present).with_value(there.value()));
         let after = present.order_of(added.slice(), added.kind()).is_gt();
-        root.insert(usize::from(after), &Entry::new(&added, value));
+        root.insert(usize::from(after), &Entry::new(&added).with_value(value));
         for layer in (0..shared).rev() {
             let slice = Key::new(&there.suffix[layer * SLICE_LEN..]).slice();
             root = wrap(root, slice, reserve.leaf());

@@ -1,7 +1,7 @@
 //! The tree: a trie of B+trees over nodes from `node`.
 //!
-//! One file an operation: `descend` finds a leaf, `put` stores, `split` makes
-//! room, `layer` goes one slice deeper, `remove` takes out, `collapse` gives back
+//! One file an operation: `descend` finds a leaf, `put` stores, `update` stores on
+//! conditions, `split` makes room, `layer` goes one slice deeper, `remove` takes out, `collapse` gives back
 //! what became empty, `scan` visits a range, `check` verifies. `lock` says in
 //! which order locks are taken, `reserve` has memory ready before they are.
 
@@ -17,10 +17,11 @@ mod remove;
 mod reserve;
 mod scan;
 mod split;
+mod update;
 
 use std::ptr::NonNull;
 
-pub use put::Inserted;
+pub use put::{Decision, Inserted};
 pub use range::{Bound, Range};
 
 use crate::OutOfMemory;

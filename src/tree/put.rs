@@ -1,4 +1,9 @@
-//! Storing a value under a key.
+//! Changing what is under one key: every write is a decision made under the lock
+//! of the key's leaf.
+//!
+//! The linearization point of a write is the store that publishes it (see `leaf`,
+//! `split`, `layer`, `collapse`); of one that decides to change nothing, any
+//! moment under the lock.
 
 use arrayvec::ArrayVec;
 
@@ -18,35 +23,48 @@ pub enum Inserted {
     Present(u64),
 }
 
-/// What becomes of the value of a key that is there already.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Existing {
-    Overwrite,
+/// What a write does with a key, once it knows what is there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Decision {
+    /// Nothing.
     Keep,
+    /// The key gets this value, whether it is there or not.
+    Set(u64),
+    /// The key goes, if it is there.
+    Remove,
 }
+
+/// Decides what to do with an absent key, once nothing can fail any more. Gives
+/// the value that the key gets, if any.
+pub(super) type Decide<'d> = &'d mut dyn FnMut() -> Option<u64>;
 
 impl Tree {
     /// Stores a value under a key, present or not; gives the value it displaced,
     /// which the caller owns or hands to [`Tree::discard`].
     pub fn put(&self, pin: Pin<'_>, key: &[u8], value: u64) -> Result<Option<u64>, OutOfMemory> {
-        self.store(pin, key, value, Existing::Overwrite)
+        self.write(pin, key, |_| Decision::Set(value))
     }
 
     /// Stores a value under a key if the key is absent.
     pub fn insert(&self, pin: Pin<'_>, key: &[u8], value: u64) -> Result<Inserted, OutOfMemory> {
-        Ok(match self.store(pin, key, value, Existing::Keep)? {
+        let decide = |present: Option<u64>| match present {
+            None => Decision::Set(value),
+            Some(_) => Decision::Keep,
+        };
+        Ok(match self.write(pin, key, decide)? {
             None => Inserted::New,
             Some(present) => Inserted::Present(present),
         })
     }
 
-    /// Gives the value that was there.
-    fn store(
+    /// Does with a key what `decide` says, which is called once, with what is
+    /// there, under the lock of the key's leaf; nothing fails after that. Gives
+    /// what was there.
+    pub(super) fn write(
         &self,
         pin: Pin<'_>,
         bytes: &[u8],
-        value: u64,
-        existing: Existing,
+        mut decide: impl FnMut(Option<u64>) -> Decision,
     ) -> Result<Option<u64>, OutOfMemory> {
         self.admit(pin, bytes);
         let mut reserve = Reserve::new(&pin.domain().memory);
@@ -54,30 +72,57 @@ impl Tree {
         // another writer changed the leaf meanwhile.
         loop {
             let (leaf, place, key) = self.lock_leaf(pin, bytes);
-            let outcome = match place {
-                Place::Present { slot, .. } => {
-                    return Ok(Some(match existing {
-                        Existing::Overwrite => leaf.replace(slot, value),
-                        Existing::Keep => leaf.entry_in(slot).value(),
-                    }));
+            if let Place::Present { position, slot } = place {
+                let decide = |value| decide(Some(value));
+                return Ok(Some(self.change_present(pin, leaf, position, slot, decide)));
+            }
+            let mut added = false;
+            let decide: Decide<'_> = &mut || match decide(None) {
+                Decision::Set(value) => {
+                    added = true;
+                    Some(value)
                 }
-                Place::Conflict { slot } => self.add_layer(leaf, slot, &key, value, &mut reserve),
+                Decision::Keep | Decision::Remove => None,
+            };
+            let outcome = match place {
+                Place::Conflict { slot } => self.add_layer(leaf, slot, &key, decide, &mut reserve),
                 Place::Absent { position } if leaf.permutation().is_full() => {
-                    self.split(pin, leaf, position, &Entry::new(&key, value), &mut reserve)
+                    let entry = Entry::new(&key);
+                    self.split(pin, leaf, position, entry, decide, &mut reserve)
                 }
                 Place::Absent { position } => {
-                    add(pin, leaf, position, &Entry::new(&key, value), &mut reserve)
+                    add(pin, leaf, position, Entry::new(&key), decide, &mut reserve)
                 }
-                Place::Layer(_) => unreachable!("lock_leaf goes down all layers"),
+                Place::Present { .. } | Place::Layer(_) => unreachable!("handled above"),
             };
             match outcome {
                 Ok(()) => {
-                    pin.count_key(1);
+                    if added {
+                        pin.count_key(1);
+                    }
                     return Ok(None);
                 }
                 Err(needs) => reserve.fill(&needs)?,
             }
         }
+    }
+
+    /// Does with a present key what `decide` says; gives the value it had.
+    pub(super) fn change_present<'g>(
+        &self,
+        pin: Pin<'g>,
+        leaf: Locked<'g, Leaf>,
+        position: usize,
+        slot: usize,
+        decide: impl FnOnce(u64) -> Decision,
+    ) -> u64 {
+        let value = leaf.entry_in(slot).value();
+        match decide(value) {
+            Decision::Keep => {}
+            Decision::Set(new) => _ = leaf.replace(slot, new),
+            Decision::Remove => self.take_out(pin, leaf, position),
+        }
+        value
     }
 }
 
@@ -86,11 +131,12 @@ fn add<'g>(
     pin: Pin<'g>,
     mut leaf: Locked<'g, Leaf>,
     position: usize,
-    entry: &Entry<'_>,
+    entry: Entry<'_>,
+    decide: Decide<'_>,
     reserve: &mut Reserve<'_>,
 ) -> Result<(), Needs> {
-    let mut old_bag = None;
-    if !leaf.has_room_for(entry.suffix) {
+    let crowded = !leaf.has_room_for(entry.suffix);
+    if crowded {
         let mut lengths = suffix_lengths(leaf.entries());
         lengths.push(entry.suffix.len());
         let needs = Needs {
@@ -100,9 +146,15 @@ fn add<'g>(
         if !reserve.covers(&needs) {
             return Err(needs);
         }
+    }
+    let Some(value) = decide() else {
+        return Ok(());
+    };
+    let mut old_bag = None;
+    if crowded {
         old_bag = leaf.renew_bag(reserve.kept_bag());
     }
-    leaf.insert(position, entry);
+    leaf.insert(position, &entry.with_value(value));
     drop(leaf);
     if let Some(bag) = old_bag {
         // SAFETY: the leaf has a new bag, and only the lock's owner replaces it.

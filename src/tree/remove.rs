@@ -1,7 +1,8 @@
 //! Taking a key out.
 
 use super::Tree;
-use crate::node::Place;
+use super::put::Decision;
+use crate::node::{Leaf, Locked};
 use crate::reclaim::Pin;
 
 impl Tree {
@@ -12,17 +13,15 @@ impl Tree {
     /// that becomes empty is given back under the same lock, so that no insert
     /// can slip in between.
     pub fn remove(&self, pin: Pin<'_>, bytes: &[u8]) -> Option<u64> {
-        self.admit(pin, bytes);
-        let (mut leaf, place, _) = self.lock_leaf(pin, bytes);
-        let Place::Present { position, slot } = place else {
-            return None;
-        };
-        let value = leaf.entry_in(slot).value();
+        self.write_present(pin, bytes, |_| Decision::Remove)
+    }
+
+    /// Removes the entry at a position of a leaf.
+    pub(super) fn take_out<'g>(&self, pin: Pin<'g>, mut leaf: Locked<'g, Leaf>, position: usize) {
         leaf.remove(position);
         if leaf.permutation().is_empty() {
             self.collapse(pin, leaf);
         }
         pin.count_key(-1);
-        Some(value)
     }
 }

@@ -16,7 +16,7 @@ use arrayvec::ArrayVec;
 
 use super::Tree;
 use super::lock::{MAX_HEIGHT, Parent, Path, lock_parent};
-use super::put::suffix_lengths;
+use super::put::{Decide, suffix_lengths};
 use super::reserve::{Needs, Reserve, shape_for};
 use crate::key::SUFFIX;
 use crate::node::{Entry, Internode, Leaf, Lockable, Locked, NodeRef, Shape, WIDTH};
@@ -94,10 +94,11 @@ impl Tree {
         pin: Pin<'g>,
         mut leaf: Locked<'g, Leaf>,
         position: usize,
-        entry: &Entry<'_>,
+        entry: Entry<'_>,
+        decide: Decide<'_>,
         reserve: &mut Reserve<'g>,
     ) -> Result<(), Needs> {
-        let plan = Plan::new(&leaf, position, entry);
+        let plan = Plan::new(&leaf, position, &entry);
         let (mut path, above) = lock_full_ancestors(&leaf);
         let full = path.iter().filter(|node| node.is_full()).count();
         let needs = Needs {
@@ -109,6 +110,10 @@ impl Tree {
         if !reserve.covers(&needs) {
             return Err(needs);
         }
+        let Some(value) = decide() else {
+            return Ok(());
+        };
+        let entry = entry.with_value(value);
 
         leaf.mark_dirty();
         path.iter_mut().for_each(Locked::mark_dirty);
@@ -123,9 +128,9 @@ impl Tree {
             if plan.kept_bag.is_some() {
                 old_bag = leaf.renew_bag(reserve.kept_bag());
             }
-            leaf.insert(position, entry);
+            leaf.insert(position, &entry);
         } else {
-            right.insert(position - plan.kept, entry);
+            right.insert(position - plan.kept, &entry);
         }
         leaf.link_after(&right);
         self.add_to_parents(&mut leaf, &mut path, above, &right, &plan, reserve);

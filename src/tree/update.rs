@@ -1,0 +1,70 @@
+//! Conditional changes: each looks at what is under a key and changes it, with
+//! nothing in between (see `put`).
+
+use super::Tree;
+use super::put::Decision;
+use crate::OutOfMemory;
+use crate::node::Place;
+use crate::reclaim::Pin;
+
+impl Tree {
+    /// Gives a key another value if it is there; gives the value it had, which the
+    /// caller owns or hands to [`Tree::discard`]. Needs no memory.
+    pub fn replace(&self, pin: Pin<'_>, key: &[u8], value: u64) -> Option<u64> {
+        self.write_present(pin, key, |_| Decision::Set(value))
+    }
+
+    /// Gives a key the value `desired` if it has the value `expected`. Gives the
+    /// value it had, if it is there. Needs no memory.
+    pub fn compare_exchange(
+        &self,
+        pin: Pin<'_>,
+        key: &[u8],
+        expected: u64,
+        desired: u64,
+    ) -> Option<u64> {
+        self.write_present(pin, key, |value| match value == expected {
+            true => Decision::Set(desired),
+            false => Decision::Keep,
+        })
+    }
+
+    /// Removes a key if it has the value `expected`. Gives the value it had, if it
+    /// is there. Needs no memory.
+    pub fn remove_if_equal(&self, pin: Pin<'_>, key: &[u8], expected: u64) -> Option<u64> {
+        self.write_present(pin, key, |value| match value == expected {
+            true => Decision::Remove,
+            false => Decision::Keep,
+        })
+    }
+
+    /// Does with a key what `decide` says, which is called once, with the key's
+    /// value or `None`; gives what was there.
+    ///
+    /// `decide` runs under the lock of the key's leaf and must not use the tree.
+    /// Memory for an insert is there before it is called: once it has been called,
+    /// nothing fails.
+    pub fn update(
+        &self,
+        pin: Pin<'_>,
+        key: &[u8],
+        decide: impl FnMut(Option<u64>) -> Decision,
+    ) -> Result<Option<u64>, OutOfMemory> {
+        self.write(pin, key, decide)
+    }
+
+    /// As `write` for a decision that never inserts.
+    pub(super) fn write_present(
+        &self,
+        pin: Pin<'_>,
+        bytes: &[u8],
+        decide: impl FnOnce(u64) -> Decision,
+    ) -> Option<u64> {
+        self.admit(pin, bytes);
+        let (leaf, place, _) = self.lock_leaf(pin, bytes);
+        let Place::Present { position, slot } = place else {
+            return None;
+        };
+        Some(self.change_present(pin, leaf, position, slot, decide))
+    }
+}
