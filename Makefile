@@ -1,0 +1,77 @@
+# Thin: CMake drives cargo, the scripts in .ci do what takes more than a line.
+# V=1 shows everything.
+BUILD := build/release
+STAGE := .ci/stage
+CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test build header setup check-fmt check-clippy check-header check-rust check-c \
+        check-asan check-tsan clean
+
+help:
+	@echo 'make demo          build everything in release and index some text with it'
+	@echo 'make test          every check that CI runs'
+	@echo 'make build         the library and the examples, in $(BUILD)'
+	@echo 'make header        write include/masstree.h anew from src/ffi'
+	@echo 'make check-fmt     formatting'
+	@echo 'make check-clippy  lints'
+	@echo 'make check-header  include/masstree.h is what src/ffi says'
+	@echo 'make check-rust    tests in Rust'
+	@echo 'make check-c       tests in C'
+	@echo 'make check-asan    tests in C with AddressSanitizer (nightly toolchain)'
+	@echo 'make check-tsan    tests in C with ThreadSanitizer (nightly toolchain)'
+	@echo 'make clean         remove what was built'
+
+setup:
+	@.ci/setup test
+
+build:
+	@.ci/setup build
+	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=OFF
+	@$(STAGE) build cmake --build $(BUILD) --target word_index
+
+demo: build
+	@$(BUILD)/word_index
+
+header:
+	MASSTREE_WRITE_HEADER=1 cargo build --quiet
+
+check-fmt:
+	@$(STAGE) check-fmt cargo fmt --all --check
+
+check-clippy:
+	@$(STAGE) check-clippy cargo clippy --quiet --workspace --all-targets -- -D warnings
+
+check-header:
+	@$(STAGE) check-header cargo check --quiet
+
+check-rust:
+	@$(STAGE) check-rust cargo test
+
+check-c: setup
+	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=ON
+	@$(STAGE) build-c cmake --build $(BUILD)
+	@$(STAGE) check-c env -C $(BUILD) ctest --output-on-failure
+
+check-asan: setup
+	@$(STAGE) check-asan .ci/sanitize address
+
+check-tsan: setup
+	@$(STAGE) check-tsan .ci/sanitize thread
+
+# One after the other: two cores have enough to do with each. The sanitizers need
+# a toolchain that users of the library need not have.
+test: setup
+	@$(MAKE) --no-print-directory check-fmt
+	@$(MAKE) --no-print-directory check-header
+	@$(MAKE) --no-print-directory check-clippy
+	@$(MAKE) --no-print-directory check-rust
+	@$(MAKE) --no-print-directory check-c
+	@if cargo +nightly --version >/dev/null 2>&1; then \
+	    $(MAKE) --no-print-directory check-asan check-tsan; \
+	else \
+	    echo 'check-asan, check-tsan: not run, there is no nightly toolchain'; \
+	fi
+
+clean:
+	rm -rf build target

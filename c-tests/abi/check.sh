@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# What the shared library shows to the world.
+#
+# usage: check.sh CHECK LIBRARY HEADER
+#
+# After a function was added on purpose: nm -D --defined-only LIBRARY |
+# awk '{ print $3 }' | LC_ALL=C sort > c-tests/abi/symbols.txt
+set -euo pipefail
+export LC_ALL=C
+
+check=$1
+library=$2
+header=$3
+golden=$(dirname "$0")/symbols.txt
+
+exported() { nm -D --defined-only "$library" | awk '{ print $3 }' | sort; }
+# Names before an opening bracket, outside comments, that are no types.
+declared() {
+    sed -e 's://.*::' -e 's:/\*.*\*/::' -e '/^ *\/\*/,/\*\//d' "$header" |
+        grep -o 'masstree_[a-z0-9_]*(' | tr -d '(' | sort -u
+}
+same() {
+    if ! diff -u --label "$1" --label "$3" "$2" "$4"; then
+        echo "check.sh: $3 is not $1" >&2
+        exit 1
+    fi
+}
+
+case $check in
+exports_the_golden_list)
+    same "c-tests/abi/symbols.txt" "$golden" "what the library exports" <(exported)
+    ;;
+exports_what_the_header_declares)
+    same "what the header declares" <(declared) "what the library exports" <(exported)
+    ;;
+carries_the_abi_in_its_name)
+    abi=$(awk '$2 == "MASSTREE_ABI_VERSION" { print $3 }' "$header")
+    readelf -d "$library" | grep -F "Library soname: [libmasstree.so.$abi]"
+    ;;
+stays_loaded)
+    readelf -d "$library" | grep -E 'FLAGS_1.*NODELETE'
+    ;;
+*)
+    echo "check.sh: unknown check: $check" >&2
+    exit 2
+    ;;
+esac

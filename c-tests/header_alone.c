@@ -1,0 +1,34 @@
+/* Compiled as C99, C11, C++11 and C++17 with warnings as errors: the header needs
+   nothing before it, may be included twice, and its macros work in each language. */
+#include "masstree.h"
+#include "masstree.h"
+
+typedef char version_fits_its_parts[MASSTREE_VERSION_NUMBER ==
+                                            MASSTREE_VERSION_MAJOR * 1000000 +
+                                                MASSTREE_VERSION_MINOR * 1000 +
+                                                MASSTREE_VERSION_PATCH
+                                        ? 1
+                                        : -1];
+
+static int32_t visit(const void *key, size_t key_len, uint64_t value, void *ctx)
+{
+    (void)key;
+    (void)ctx;
+    return key_len == value ? MASSTREE_CONTINUE : MASSTREE_STOP;
+}
+
+int use_of_every_macro(const masstree_t *tree);
+int use_of_every_macro(const masstree_t *tree)
+{
+    masstree_options_t options = MASSTREE_OPTIONS_INIT;
+    masstree_range_t range = MASSTREE_RANGE_INIT;
+    version_fits_its_parts unused;
+    (void)unused;
+    range.lower_bound = MASSTREE_BOUND_INCLUSIVE;
+    range.upper_bound = MASSTREE_BOUND_OPEN;
+    range.flags = MASSTREE_SCAN_REVERSE;
+    if (options.struct_size != sizeof options || MASSTREE_VERSION_STRING[0] == 'v') {
+        return MASSTREE_INVALID;
+    }
+    return masstree_scan(tree, NULL, &range, visit, NULL, NULL);
+}

@@ -1,0 +1,105 @@
+/* What the C tests share: keys, a model to compare with, threads. */
+#ifndef MASSTREE_TEST_SUPPORT_H
+#define MASSTREE_TEST_SUPPORT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "masstree.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+#define assert_status(expected, call) assert_int_equal((expected), (call))
+#define assert_ok(call) assert_status(MASSTREE_OK, (call))
+
+/* For threads other than the first: cmocka's assertions work only there. */
+#define REQUIRE(condition)                                                                        \
+    ((condition) ? (void)0 : require_failed(__FILE__, __LINE__, #condition))
+_Noreturn void require_failed(const char *file, int line, const char *condition);
+
+/* Divides the size of a test for slow builds (sanitizers): the environment
+   variable MASSTREE_TEST_DIVISOR, 1 by default. Never less than one. */
+size_t scaled(size_t full);
+
+/* A reproducible sequence of numbers; each call moves the state on. */
+uint64_t random_u64(uint64_t *state);
+size_t random_below(uint64_t *state, size_t limit);
+
+/* The order the tree promises: memcmp, and of two keys of which one begins with
+   the other the shorter first. */
+int compare_keys(const void *left, size_t left_len, const void *right, size_t right_len);
+
+/* Trees. */
+masstree_t *new_tree(void);
+/* Checks the tree's invariants, printing what is wrong, and destroys it. */
+void end_tree(masstree_t *tree);
+void assert_consistent(const masstree_t *tree);
+uint64_t tree_len(const masstree_t *tree);
+
+/* Keys. A family names the keys of a test by small numbers. Every number
+   has a key of its own. The order of the numbers is that of the keys only in
+   FAMILY_U64. */
+enum family {
+    FAMILY_U64,      /* 8 bytes, most significant first */
+    FAMILY_PREFIX8,  /* 8 shared bytes, then 0 to 13 bytes: two layers */
+    FAMILY_PREFIX16, /* 16 shared bytes, then 0 to 13 bytes: three layers */
+    FAMILY_PREFIX24, /* 24 shared bytes, then 0 to 13 bytes: four layers */
+    FAMILY_MIXED,    /* lengths 0 to 60, many keys beginning with others, 0 and 0xFF bytes */
+    FAMILIES
+};
+#define FAMILY_KEY_MAX 64
+size_t family_key(enum family family, uint64_t number, unsigned char *key);
+const char *family_name(enum family family);
+
+/* Thread-safe: looks the number of a key up again; false if it is none of the family's. */
+bool family_number(enum family family, const void *key, size_t key_len, uint64_t *number);
+
+/* A sorted array that does what the tree should do. */
+struct entry {
+    unsigned char *key;
+    size_t len;
+    uint64_t value;
+};
+struct model {
+    struct entry *entries;
+    size_t count;
+    size_t capacity;
+};
+void model_free(struct model *model);
+/* NULL if the key is absent. */
+struct entry *model_find(const struct model *model, const void *key, size_t len);
+void model_put(struct model *model, const void *key, size_t len, uint64_t value);
+bool model_remove(struct model *model, const void *key, size_t len);
+/* Puts into both. */
+void put_both(masstree_t *tree, struct model *model, const void *key, size_t len, uint64_t value);
+void remove_both(masstree_t *tree, struct model *model, const void *key, size_t len);
+/* Runs the scan on both and asserts that they agree, key by key. */
+void assert_scan_agrees(const masstree_t *tree, masstree_guard_t *guard, const struct model *model,
+                        const masstree_range_t *range);
+/* Both directions of everything, and a look-up of each key. */
+void assert_agrees(const masstree_t *tree, const struct model *model);
+
+/* Bytes that end where readable memory ends. */
+struct page_end {
+    unsigned char *mapping;
+    size_t mapped;
+    size_t usable;
+};
+struct page_end page_end_new(size_t usable);
+void page_end_free(struct page_end *pages);
+/* Copies the bytes so that the byte after the last cannot be read. */
+const unsigned char *page_end_put(const struct page_end *pages, const void *bytes, size_t len);
+
+/* Threads. Runs `count` threads at once: thread i calls run(&args[i * size])
+   when all have started. Returns when all have ended. */
+void run_together(size_t count, void (*const *run)(void *), void *args, size_t size);
+
+#endif

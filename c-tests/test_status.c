@@ -1,0 +1,77 @@
+/* Status codes: frozen numbers, and a sentence for each. */
+#include "support.h"
+
+static const int32_t statuses[] = {
+    MASSTREE_OK,    MASSTREE_NOT_FOUND,    MASSTREE_EXISTS,     MASSTREE_INVALID,
+    MASSTREE_NOMEM, MASSTREE_KEY_TOO_LONG, MASSTREE_WRONG_TREE, MASSTREE_CORRUPT,
+};
+
+static void numbers_are_frozen(void **state)
+{
+    (void)state;
+    assert_int_equal(0, MASSTREE_OK);
+    assert_int_equal(1, MASSTREE_NOT_FOUND);
+    assert_int_equal(2, MASSTREE_EXISTS);
+    assert_int_equal(-1, MASSTREE_INVALID);
+    assert_int_equal(-2, MASSTREE_NOMEM);
+    assert_int_equal(-3, MASSTREE_KEY_TOO_LONG);
+    assert_int_equal(-4, MASSTREE_WRONG_TREE);
+    assert_int_equal(-7, MASSTREE_CORRUPT);
+}
+
+static void constants_of_scans_are_frozen(void **state)
+{
+    (void)state;
+    assert_int_equal(0, MASSTREE_BOUND_OPEN);
+    assert_int_equal(1, MASSTREE_BOUND_INCLUSIVE);
+    assert_int_equal(2, MASSTREE_BOUND_EXCLUSIVE);
+    assert_int_equal(1, MASSTREE_SCAN_REVERSE);
+    assert_int_equal(0, MASSTREE_CONTINUE);
+    assert_int_equal(1, MASSTREE_STOP);
+}
+
+static void every_status_has_a_sentence_of_its_own(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(statuses); i++) {
+        const char *text = masstree_strerror(statuses[i]);
+        assert_non_null(text);
+        assert_true(strlen(text) > 0);
+        for (size_t other = 0; other < i; other++) {
+            assert_string_not_equal(masstree_strerror(statuses[other]), text);
+        }
+    }
+}
+
+static void unknown_codes_are_said_to_be_unknown(void **state)
+{
+    (void)state;
+    static const int32_t unknown[] = {3, 1000, INT32_MAX, -99, INT32_MIN};
+    const char *sentence = masstree_strerror(unknown[0]);
+    for (size_t i = 0; i < COUNT(unknown); i++) {
+        assert_string_equal(sentence, masstree_strerror(unknown[i]));
+    }
+    for (size_t i = 0; i < COUNT(statuses); i++) {
+        assert_string_not_equal(sentence, masstree_strerror(statuses[i]));
+    }
+}
+
+static void sentences_are_static(void **state)
+{
+    (void)state;
+    const char *first = masstree_strerror(MASSTREE_NOMEM);
+    assert_ptr_not_equal(first, masstree_strerror(MASSTREE_INVALID));
+    assert_ptr_equal(first, masstree_strerror(MASSTREE_NOMEM));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_are_frozen),
+        cmocka_unit_test(constants_of_scans_are_frozen),
+        cmocka_unit_test(every_status_has_a_sentence_of_its_own),
+        cmocka_unit_test(unknown_codes_are_said_to_be_unknown),
+        cmocka_unit_test(sentences_are_static),
+    };
+    return cmocka_run_group_tests_name("status", tests, NULL, NULL);
+}

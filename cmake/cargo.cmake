@@ -1,0 +1,106 @@
+# Builds the Rust library with cargo and makes CMake targets of it.
+#
+# cargo runs at every build: it alone knows when its sources changed, and takes a
+# moment to find that they did not. What it built is copied into lib/ of the build
+# directory under the names a system has them by (libmasstree.so.0 is what the
+# loader looks for), and programs link against these copies; so another cargo
+# command in the same target directory cannot change a library under a test.
+
+set(MASSTREE_LIBRARY_FILE "" CACHE FILEPATH
+  "A libmasstree.so built elsewhere (with a sanitizer, say) to use instead of building one")
+# The default keeps out of the source tree, which may be read-only or belong to
+# another project. The Makefile passes the crate's own target/, which cargo test
+# and clippy fill anyway.
+set(MASSTREE_CARGO_TARGET_DIR "${CMAKE_CURRENT_BINARY_DIR}/cargo" CACHE PATH
+  "Where cargo keeps what it builds")
+
+set(masstree_soname libmasstree.so.0)
+set(masstree_lib_dir "${CMAKE_CURRENT_BINARY_DIR}/lib")
+set(masstree_include_dir "${CMAKE_CURRENT_SOURCE_DIR}/include")
+
+# The system libraries that a program needs beside the static library: those of
+# Rust's standard library, for no dependency of ours brings one. rustc tells.
+function(masstree_find_native_static_libs)
+  if(DEFINED CACHE{MASSTREE_NATIVE_STATIC_LIBS})
+    return()
+  endif()
+  get_filename_component(cargo_dir "${MASSTREE_CARGO}" DIRECTORY)
+  find_program(MASSTREE_RUSTC rustc HINTS "${cargo_dir}")
+  set(probe "${CMAKE_CURRENT_BINARY_DIR}/native-static-libs")
+  file(WRITE "${probe}/empty.rs" "")
+  execute_process(
+    COMMAND "${MASSTREE_RUSTC}" --crate-type staticlib --print native-static-libs
+      --out-dir "${probe}" "${probe}/empty.rs"
+    WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
+    RESULT_VARIABLE failed OUTPUT_VARIABLE text ERROR_VARIABLE text)
+  if(failed OR NOT text MATCHES "native-static-libs: ([^\n]*)")
+    message(FATAL_ERROR "rustc does not tell the native static libraries:\n${text}")
+  endif()
+  separate_arguments(libs UNIX_COMMAND "${CMAKE_MATCH_1}")
+  list(REMOVE_DUPLICATES libs)
+  set(MASSTREE_NATIVE_STATIC_LIBS "${libs}" CACHE STRING
+    "What a program links beside libmasstree.a")
+  mark_as_advanced(MASSTREE_NATIVE_STATIC_LIBS MASSTREE_RUSTC)
+endfunction()
+
+# The target masstree_library: lib/ holds the shared library of that path.
+function(masstree_stage built_by shared_from static_from)
+  set(shared "${masstree_lib_dir}/libmasstree.so.${PROJECT_VERSION}")
+  set(static "${masstree_lib_dir}/libmasstree.a")
+  set(copy_static "")
+  set(byproducts "${shared}")
+  if(static_from)
+    set(copy_static
+      COMMAND "${CMAKE_COMMAND}" -E copy_if_different "${static_from}" "${static}")
+    list(APPEND byproducts "${static}")
+  endif()
+  add_custom_target(masstree_library ALL
+    ${built_by}
+    COMMAND "${CMAKE_COMMAND}" -E make_directory "${masstree_lib_dir}"
+    COMMAND "${CMAKE_COMMAND}" -E copy_if_different "${shared_from}" "${shared}"
+    COMMAND "${CMAKE_COMMAND}" -E create_symlink
+      "libmasstree.so.${PROJECT_VERSION}" "${masstree_lib_dir}/${masstree_soname}"
+    COMMAND "${CMAKE_COMMAND}" -E create_symlink
+      ${masstree_soname} "${masstree_lib_dir}/libmasstree.so"
+    ${copy_static}
+    BYPRODUCTS ${byproducts}
+    WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
+    COMMENT "libmasstree ${PROJECT_VERSION}"
+    VERBATIM)
+
+  add_library(masstree::masstree SHARED IMPORTED GLOBAL)
+  add_dependencies(masstree::masstree masstree_library)
+  set_target_properties(masstree::masstree PROPERTIES
+    IMPORTED_LOCATION "${shared}"
+    IMPORTED_SONAME ${masstree_soname}
+    INTERFACE_INCLUDE_DIRECTORIES "${masstree_include_dir}")
+  if(static_from)
+    add_library(masstree::masstree_static STATIC IMPORTED GLOBAL)
+    add_dependencies(masstree::masstree_static masstree_library)
+    set_target_properties(masstree::masstree_static PROPERTIES
+      IMPORTED_LOCATION "${static}"
+      INTERFACE_INCLUDE_DIRECTORIES "${masstree_include_dir}"
+      INTERFACE_LINK_LIBRARIES "${MASSTREE_NATIVE_STATIC_LIBS}")
+  endif()
+endfunction()
+
+# masstree::masstree, and masstree::masstree_static unless MASSTREE_LIBRARY_FILE
+# brings a shared library alone.
+function(masstree_add_library)
+  if(MASSTREE_LIBRARY_FILE)
+    masstree_stage("" "${MASSTREE_LIBRARY_FILE}" "")
+    return()
+  endif()
+  find_program(MASSTREE_CARGO cargo HINTS "$ENV{CARGO_HOME}/bin" "$ENV{HOME}/.cargo/bin")
+  if(NOT MASSTREE_CARGO)
+    message(FATAL_ERROR "cargo is not there: install Rust (https://rustup.rs)")
+  endif()
+  masstree_find_native_static_libs()
+  # Both crate types, and no other: together with an rlib rustc leaves link-time
+  # optimisation out.
+  set(cargo COMMAND "${MASSTREE_CARGO}" rustc --quiet --release --lib
+    --crate-type cdylib,staticlib --target-dir "${MASSTREE_CARGO_TARGET_DIR}")
+  masstree_stage("${cargo}"
+    "${MASSTREE_CARGO_TARGET_DIR}/release/libmasstree.so"
+    "${MASSTREE_CARGO_TARGET_DIR}/release/libmasstree.a")
+endfunction()
