@@ -59,7 +59,7 @@ static void scan_integers(const masstree_t *tree, size_t count)
 /* Six levels: sequential keys fill their leaves, 15 * 16^4 keys to five levels. */
 static void build_and_empty_a_deep_tree(void)
 {
-    size_t count = scaled(1100000);
+    size_t count = scaled(2000000);
     masstree_t *tree = NULL;
     REQUIRE(masstree_create(NULL, &tree) == MASSTREE_OK);
     for (uint64_t i = 0; i < count; i++) {
@@ -77,7 +77,7 @@ static void build_and_empty_a_deep_tree(void)
 /* Downwards, where splits leave nodes half full, and left as it is to destroy. */
 static void build_downwards_and_destroy(void)
 {
-    size_t count = scaled(500000);
+    size_t count = scaled(1000000);
     masstree_t *tree = NULL;
     REQUIRE(masstree_create(NULL, &tree) == MASSTREE_OK);
     for (uint64_t i = count; i-- > 0;) {

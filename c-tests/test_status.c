@@ -2,8 +2,9 @@
 #include "support.h"
 
 static const int32_t statuses[] = {
-    MASSTREE_OK,    MASSTREE_NOT_FOUND,    MASSTREE_EXISTS,     MASSTREE_INVALID,
-    MASSTREE_NOMEM, MASSTREE_KEY_TOO_LONG, MASSTREE_WRONG_TREE, MASSTREE_CORRUPT,
+    MASSTREE_OK,           MASSTREE_NOT_FOUND,  MASSTREE_EXISTS,
+    MASSTREE_MISMATCH,     MASSTREE_INVALID,    MASSTREE_NOMEM,
+    MASSTREE_KEY_TOO_LONG, MASSTREE_WRONG_TREE, MASSTREE_CORRUPT,
 };
 
 static void numbers_are_frozen(void **state)
@@ -12,6 +13,7 @@ static void numbers_are_frozen(void **state)
     assert_int_equal(0, MASSTREE_OK);
     assert_int_equal(1, MASSTREE_NOT_FOUND);
     assert_int_equal(2, MASSTREE_EXISTS);
+    assert_int_equal(3, MASSTREE_MISMATCH);
     assert_int_equal(-1, MASSTREE_INVALID);
     assert_int_equal(-2, MASSTREE_NOMEM);
     assert_int_equal(-3, MASSTREE_KEY_TOO_LONG);
@@ -19,7 +21,7 @@ static void numbers_are_frozen(void **state)
     assert_int_equal(-7, MASSTREE_CORRUPT);
 }
 
-static void constants_of_scans_are_frozen(void **state)
+static void constants_are_frozen(void **state)
 {
     (void)state;
     assert_int_equal(0, MASSTREE_BOUND_OPEN);
@@ -28,6 +30,9 @@ static void constants_of_scans_are_frozen(void **state)
     assert_int_equal(1, MASSTREE_SCAN_REVERSE);
     assert_int_equal(0, MASSTREE_CONTINUE);
     assert_int_equal(1, MASSTREE_STOP);
+    assert_int_equal(0, MASSTREE_UPDATE_KEEP);
+    assert_int_equal(1, MASSTREE_UPDATE_SET);
+    assert_int_equal(2, MASSTREE_UPDATE_REMOVE);
 }
 
 static void every_status_has_a_sentence_of_its_own(void **state)
@@ -46,7 +51,7 @@ static void every_status_has_a_sentence_of_its_own(void **state)
 static void unknown_codes_are_said_to_be_unknown(void **state)
 {
     (void)state;
-    static const int32_t unknown[] = {3, 1000, INT32_MAX, -99, INT32_MIN};
+    static const int32_t unknown[] = {5, 1000, INT32_MAX, -99, INT32_MIN};
     const char *sentence = masstree_strerror(unknown[0]);
     for (size_t i = 0; i < COUNT(unknown); i++) {
         assert_string_equal(sentence, masstree_strerror(unknown[i]));
@@ -68,7 +73,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_frozen),
-        cmocka_unit_test(constants_of_scans_are_frozen),
+        cmocka_unit_test(constants_are_frozen),
         cmocka_unit_test(every_status_has_a_sentence_of_its_own),
         cmocka_unit_test(unknown_codes_are_said_to_be_unknown),
         cmocka_unit_test(sentences_are_static),

@@ -316,7 +316,7 @@ static void threads_agree_on_a_tree_that_grows(void **state)
 {
     (void)state;
     for (enum family family = 0; family < FAMILIES; family++) {
-        work_together(family, scaled(20000), scaled(200000));
+        work_together(family, scaled(20000), scaled(500000));
     }
 }
 
@@ -324,7 +324,7 @@ static void threads_agree_on_leaves_that_empty_and_fill(void **state)
 {
     (void)state;
     for (enum family family = 0; family < FAMILIES; family++) {
-        work_together(family, 12, scaled(300000));
+        work_together(family, 12, scaled(1000000));
     }
 }
 
@@ -398,7 +398,7 @@ static void layers_come_and_go_under_scans(void **state)
         void (*const run[])(void *) = {fill_and_empty, fill_and_empty, scan_both_ways};
         struct lone lones[COUNT(run)];
         for (unsigned i = 0; i < COUNT(lones); i++) {
-            lones[i] = (struct lone){tree, family, i, scaled(10000), &writers};
+            lones[i] = (struct lone){tree, family, i, scaled(50000), &writers};
         }
         run_together(COUNT(run), run, lones, sizeof lones[0]);
         assert_int_equal(0, tree_len(tree));
@@ -441,7 +441,7 @@ static void of_several_inserts_of_one_key_exactly_one_wins(void **state)
         struct racer racers[COUNT(run)];
         uint64_t won = 0;
         for (unsigned i = 0; i < COUNT(racers); i++) {
-            racers[i] = (struct racer){tree, family, scaled(50000), 0, i};
+            racers[i] = (struct racer){tree, family, scaled(200000), 0, i};
         }
         run_together(COUNT(run), run, racers, sizeof racers[0]);
         for (unsigned i = 0; i < COUNT(racers); i++) {

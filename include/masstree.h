@@ -81,6 +81,11 @@
 #define MASSTREE_EXISTS 2
 
 /**
+ * Answer: the key has another value than expected; nothing was changed.
+ */
+#define MASSTREE_MISMATCH 3
+
+/**
  * Error: an argument is malformed: a NULL handle, a NULL key with a length, a
  * NULL callback, bounds the wrong way round, an unknown flag, a struct_size
  * the library cannot accept.
@@ -107,6 +112,21 @@
  * the library, or memory was overwritten.
  */
 #define MASSTREE_CORRUPT -7
+
+/**
+ * Answer of an update callback: leave the key as it is.
+ */
+#define MASSTREE_UPDATE_KEEP 0
+
+/**
+ * Answer of an update callback: the key gets the value stored in *value.
+ */
+#define MASSTREE_UPDATE_SET 1
+
+/**
+ * Answer of an update callback: the key goes, if it is there.
+ */
+#define MASSTREE_UPDATE_REMOVE 2
 
 /**
  * Kind of a bound: there is none; the other fields of the bound are not read.
@@ -198,6 +218,38 @@ typedef struct {
      */
     void *value_ctx;
 } masstree_options_t;
+
+/**
+ * Decides what to do with a key, for masstree_update.
+ *
+ * @param present  The key's value, or NULL if the key is absent.
+ * @param value    Where the new value goes, for MASSTREE_UPDATE_SET.
+ * @param ctx      What was passed to the update.
+ *
+ * @return MASSTREE_UPDATE_KEEP, MASSTREE_UPDATE_SET or MASSTREE_UPDATE_REMOVE; or
+ * a negative number to change nothing and end the update with that number as its
+ * status.
+ *
+ * It is called once, under the lock of the key's leaf: be quick, wait for nothing
+ * that another user of the tree may hold, and call no function on this tree (a
+ * debug build of the library aborts if you do). Memory for an insert has been
+ * reserved before the call: after it nothing fails.
+ */
+typedef int32_t (*masstree_update_t)(const uint64_t *present, uint64_t *value, void *ctx);
+
+/**
+ * Makes the value of an absent key, for masstree_get_or_insert_with.
+ *
+ * @param value  Where the value goes.
+ * @param ctx    What was passed with the callback.
+ *
+ * @return MASSTREE_OK if *value is to be inserted; or a negative number to change
+ * nothing and end the call with that number as its status.
+ *
+ * It is called at most once, under the lock of the key's leaf; the rules of
+ * masstree_update_t apply.
+ */
+typedef int32_t (*masstree_make_value_t)(uint64_t *value, void *ctx);
 
 /**
  * The range of a scan. Start from MASSTREE_RANGE_INIT (everything, forward, no
@@ -703,6 +755,301 @@ void masstree_u64_to_key(uint64_t key, uint8_t *bytes);
  * Thread safety: any thread, any time. Since 0.1.
  */
 int32_t masstree_u64_from_key(const void *key, size_t key_len, uint64_t *value);
+
+/**
+ * Gives a key another value, only if the key is there.
+ *
+ * @param tree     The tree.
+ * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param key      key_len bytes; NULL only if key_len is 0.
+ * @param key_len  Length of the key in bytes, at most 2^32 - 1.
+ * @param value    The value. It is the tree's only if the answer is MASSTREE_OK.
+ * @param old      Where the displaced value is stored (written only when the
+ *                 answer is MASSTREE_OK); it is the caller's then, as in
+ *                 masstree_exchange. NULL: not wanted, and the value destructor
+ *                 is run for it once no reader can hold it.
+ *
+ * @retval MASSTREE_OK            Stored; *old is the value it displaced.
+ * @retval MASSTREE_NOT_FOUND     The key is not in the tree; nothing was changed.
+ * @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_replace(masstree_t *tree,
+                         masstree_guard_t *guard,
+                         const void *key,
+                         size_t key_len,
+                         uint64_t value,
+                         uint64_t *old);
+
+/**
+ * masstree_replace for an integer key (see masstree_get_u64).
+ *
+ * @param tree     The tree.
+ * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param key      The key.
+ * @param value    As in masstree_replace.
+ * @param old      As in masstree_replace.
+ *
+ * @retval MASSTREE_OK            Stored; *old is the value it displaced.
+ * @retval MASSTREE_NOT_FOUND     The key is not in the tree; nothing was changed.
+ * @retval MASSTREE_INVALID       tree is NULL.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_replace_u64(masstree_t *tree,
+                             masstree_guard_t *guard,
+                             uint64_t key,
+                             uint64_t value,
+                             uint64_t *old);
+
+/**
+ * Gives a key the value `desired`, only if it has the value `expected`.
+ *
+ * @param tree     The tree.
+ * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param key      key_len bytes; NULL only if key_len is 0.
+ * @param key_len  Length of the key in bytes, at most 2^32 - 1.
+ * @param expected The value that the key must have.
+ * @param desired  The value it gets. It is the tree's only if the answer is
+ *                 MASSTREE_OK.
+ * @param actual   Where the value that the key had is stored, when the answer is
+ *                 MASSTREE_OK or MASSTREE_MISMATCH. With MASSTREE_OK it is the
+ *                 displaced value (equal to `expected`), and the caller's, as in
+ *                 masstree_exchange; with MASSTREE_MISMATCH it stays the tree's.
+ *                 NULL: not wanted, and the value destructor is run for a
+ *                 displaced value once no reader can hold it.
+ *
+ * @retval MASSTREE_OK            The key had the value `expected` and has
+ *                                `desired` now.
+ * @retval MASSTREE_MISMATCH      The key has another value; nothing was changed.
+ * @retval MASSTREE_NOT_FOUND     The key is not in the tree; nothing was changed.
+ * @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_compare_exchange(masstree_t *tree,
+                                  masstree_guard_t *guard,
+                                  const void *key,
+                                  size_t key_len,
+                                  uint64_t expected,
+                                  uint64_t desired,
+                                  uint64_t *actual);
+
+/**
+ * masstree_compare_exchange for an integer key (see masstree_get_u64).
+ *
+ * @param tree     The tree.
+ * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param key      The key.
+ * @param expected As in masstree_compare_exchange.
+ * @param desired  As in masstree_compare_exchange.
+ * @param actual   As in masstree_compare_exchange.
+ *
+ * @retval MASSTREE_OK            The key had the value `expected` and has
+ *                                `desired` now.
+ * @retval MASSTREE_MISMATCH      The key has another value; nothing was changed.
+ * @retval MASSTREE_NOT_FOUND     The key is not in the tree; nothing was changed.
+ * @retval MASSTREE_INVALID       tree is NULL.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_compare_exchange_u64(masstree_t *tree,
+                                      masstree_guard_t *guard,
+                                      uint64_t key,
+                                      uint64_t expected,
+                                      uint64_t desired,
+                                      uint64_t *actual);
+
+/**
+ * Removes a key, only if it has the value `expected`.
+ *
+ * @param tree     The tree.
+ * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param key      key_len bytes; NULL only if key_len is 0.
+ * @param key_len  Length of the key in bytes, at most 2^32 - 1.
+ * @param expected The value that the key must have.
+ * @param actual   Where the value that the key had is stored, when the answer is
+ *                 MASSTREE_OK or MASSTREE_MISMATCH. With MASSTREE_OK it is the
+ *                 removed value (equal to `expected`), and the caller's, as in
+ *                 masstree_remove; with MASSTREE_MISMATCH it stays the tree's.
+ *                 NULL: not wanted, and the value destructor is run for a removed
+ *                 value once no reader can hold it.
+ *
+ * @retval MASSTREE_OK            The key had the value `expected` and was removed.
+ * @retval MASSTREE_MISMATCH      The key has another value; nothing was changed.
+ * @retval MASSTREE_NOT_FOUND     The key is not in the tree.
+ * @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_remove_if_equal(masstree_t *tree,
+                                 masstree_guard_t *guard,
+                                 const void *key,
+                                 size_t key_len,
+                                 uint64_t expected,
+                                 uint64_t *actual);
+
+/**
+ * masstree_remove_if_equal for an integer key (see masstree_get_u64).
+ *
+ * @param tree     The tree.
+ * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param key      The key.
+ * @param expected As in masstree_remove_if_equal.
+ * @param actual   As in masstree_remove_if_equal.
+ *
+ * @retval MASSTREE_OK            The key had the value `expected` and was removed.
+ * @retval MASSTREE_MISMATCH      The key has another value; nothing was changed.
+ * @retval MASSTREE_NOT_FOUND     The key is not in the tree.
+ * @retval MASSTREE_INVALID       tree is NULL.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_remove_if_equal_u64(masstree_t *tree,
+                                     masstree_guard_t *guard,
+                                     uint64_t key,
+                                     uint64_t expected,
+                                     uint64_t *actual);
+
+/**
+ * Looks at a key and changes it as a callback decides, with nothing in between:
+ * increments, appends to lists, inserts-or-merges.
+ *
+ * @param tree     The tree.
+ * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param key      key_len bytes, copied by the tree; NULL only if key_len is 0.
+ * @param key_len  Length of the key in bytes, at most 2^32 - 1.
+ * @param update   Called once, under the lock of the key's leaf: see
+ *                 masstree_update_t.
+ * @param ctx      Handed to update.
+ * @param old      Where a value that was displaced or removed is stored; it is the
+ *                 caller's then, as in masstree_exchange. Written only if update
+ *                 saw a value and answered MASSTREE_UPDATE_SET or
+ *                 MASSTREE_UPDATE_REMOVE. NULL: not wanted, and the value
+ *                 destructor is run for it once no reader can hold it.
+ *
+ * @retval MASSTREE_OK            What the callback answered was done.
+ * @retval MASSTREE_INVALID       tree or update is NULL, or key is NULL with a length.
+ * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @return A negative number that the callback answered; nothing was changed.
+ *
+ * MASSTREE_INVALID is also the status when the callback answers a positive number
+ * that is no answer; nothing was changed then. Memory is reserved before the
+ * callback runs: MASSTREE_NOMEM means that it was not called.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_update(masstree_t *tree,
+                        masstree_guard_t *guard,
+                        const void *key,
+                        size_t key_len,
+                        masstree_update_t update,
+                        void *ctx,
+                        uint64_t *old);
+
+/**
+ * masstree_update for an integer key (see masstree_get_u64).
+ *
+ * @param tree     The tree.
+ * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param key      The key.
+ * @param update   As in masstree_update.
+ * @param ctx      As in masstree_update.
+ * @param old      As in masstree_update.
+ *
+ * @retval MASSTREE_OK            What the callback answered was done.
+ * @retval MASSTREE_INVALID       tree or update is NULL.
+ * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @return A negative number that the callback answered; nothing was changed.
+ *
+ * MASSTREE_INVALID is also the status when the callback answers a positive number
+ * that is no answer; nothing was changed then. Memory is reserved before the
+ * callback runs: MASSTREE_NOMEM means that it was not called.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_update_u64(masstree_t *tree,
+                            masstree_guard_t *guard,
+                            uint64_t key,
+                            masstree_update_t update,
+                            void *ctx,
+                            uint64_t *old);
+
+/**
+ * Gives the value of a key, which is made and inserted if the key is absent.
+ *
+ * @param tree     The tree.
+ * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param key      key_len bytes, copied by the tree; NULL only if key_len is 0.
+ * @param key_len  Length of the key in bytes, at most 2^32 - 1.
+ * @param make     Called if the key is absent, once, under the lock of the key's
+ *                 leaf: see masstree_make_value_t.
+ * @param ctx      Handed to make.
+ * @param value    Where the key's value is stored, the one there or the one made;
+ *                 it is the tree's. NULL: not wanted.
+ *
+ * @retval MASSTREE_OK            The key was absent; *value was made and inserted.
+ * @retval MASSTREE_EXISTS        The key was there; *value is its value.
+ * @retval MASSTREE_INVALID       tree or make is NULL, or key is NULL with a length.
+ * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @return A negative number that the callback answered; nothing was changed.
+ *
+ * MASSTREE_INVALID is also the status when the callback answers a positive number;
+ * nothing was changed then.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_get_or_insert_with(masstree_t *tree,
+                                    masstree_guard_t *guard,
+                                    const void *key,
+                                    size_t key_len,
+                                    masstree_make_value_t make,
+                                    void *ctx,
+                                    uint64_t *value);
+
+/**
+ * masstree_get_or_insert_with for an integer key (see masstree_get_u64).
+ *
+ * @param tree     The tree.
+ * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param key      The key.
+ * @param make     As in masstree_get_or_insert_with.
+ * @param ctx      As in masstree_get_or_insert_with.
+ * @param value    As in masstree_get_or_insert_with.
+ *
+ * @retval MASSTREE_OK            The key was absent; *value was made and inserted.
+ * @retval MASSTREE_EXISTS        The key was there; *value is its value.
+ * @retval MASSTREE_INVALID       tree or make is NULL.
+ * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @return A negative number that the callback answered; nothing was changed.
+ *
+ * MASSTREE_INVALID is also the status when the callback answers a positive number;
+ * nothing was changed then.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_get_or_insert_with_u64(masstree_t *tree,
+                                        masstree_guard_t *guard,
+                                        uint64_t key,
+                                        masstree_make_value_t make,
+                                        void *ctx,
+                                        uint64_t *value);
 
 /**
  * Visits the keys of a range in order.

@@ -5,7 +5,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use masstree::{Bound, Inserted, Range, Tree};
+use masstree::{Bound, Decision, Inserted, Range, Tree};
 use proptest::prelude::*;
 use support::{assert_sound, collect, new_tree};
 
@@ -34,6 +34,12 @@ enum Step {
     Put(Vec<u8>, u64),
     Insert(Vec<u8>, u64),
     Remove(Vec<u8>),
+    Replace(Vec<u8>, u64),
+    /// Expects the value that is there, or another.
+    CompareExchange(Vec<u8>, bool, u64),
+    RemoveIfEqual(Vec<u8>, bool),
+    /// Toggles: removes what is there, sets what is not; or keeps.
+    Update(Vec<u8>, Option<u64>),
     /// Removes the key of this rank among those present.
     RemoveNth(prop::sample::Index),
     Get(Vec<u8>),
@@ -69,6 +75,11 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (key(), any::<u64>()).prop_map(|(key, value)| Step::Put(key, value)),
         3 => (key(), any::<u64>()).prop_map(|(key, value)| Step::Insert(key, value)),
         2 => key().prop_map(Step::Remove),
+        1 => (key(), any::<u64>()).prop_map(|(key, value)| Step::Replace(key, value)),
+        1 => (key(), any::<bool>(), any::<u64>())
+            .prop_map(|(key, hit, value)| Step::CompareExchange(key, hit, value)),
+        1 => (key(), any::<bool>()).prop_map(|(key, hit)| Step::RemoveIfEqual(key, hit)),
+        2 => (key(), any::<Option<u64>>()).prop_map(|(key, value)| Step::Update(key, value)),
         4 => any::<prop::sample::Index>().prop_map(Step::RemoveNth),
         2 => key().prop_map(Step::Get),
         2 => scan().prop_map(Step::Scan),
@@ -130,6 +141,47 @@ fn run(tree: &Tree, model: &mut BTreeMap<Vec<u8>, u64>, step: &Step) {
             }
         }
         Step::Remove(key) => assert_eq!(tree.remove(pin, key), model.remove(key)),
+        Step::Replace(key, value) => {
+            let present = model.get_mut(key);
+            let old = present.map(|present| std::mem::replace(present, *value));
+            assert_eq!(tree.replace(pin, key, *value), old);
+        }
+        Step::CompareExchange(key, hit, value) => {
+            let present = model.get(key).copied();
+            let expected = present.unwrap_or(0).wrapping_add(u64::from(!hit));
+            let seen = tree.compare_exchange(pin, key, expected, *value);
+            assert_eq!(seen, present);
+            if present == Some(expected) {
+                model.insert(key.clone(), *value);
+            }
+        }
+        Step::RemoveIfEqual(key, hit) => {
+            let present = model.get(key).copied();
+            let expected = present.unwrap_or(0).wrapping_add(u64::from(!hit));
+            assert_eq!(tree.remove_if_equal(pin, key, expected), present);
+            if present == Some(expected) {
+                model.remove(key);
+            }
+        }
+        Step::Update(key, value) => {
+            let present = model.get(key).copied();
+            let mut calls = 0;
+            let seen = tree.update(pin, key, |now| {
+                assert_eq!(now, present);
+                calls += 1;
+                match (value, now) {
+                    (None, _) => Decision::Keep,
+                    (Some(_), Some(_)) => Decision::Remove,
+                    (Some(value), None) => Decision::Set(*value),
+                }
+            });
+            assert_eq!((seen, calls), (Ok(present), 1));
+            match (value, present) {
+                (None, _) => {}
+                (Some(_), Some(_)) => _ = model.remove(key),
+                (Some(value), None) => _ = model.insert(key.clone(), *value),
+            }
+        }
         Step::RemoveNth(index) => {
             if !model.is_empty() {
                 let key = model.keys().nth(index.index(model.len())).unwrap().clone();

@@ -19,6 +19,8 @@ pub mod options;
 
 pub mod tree;
 
+pub mod update;
+
 pub mod guard;
 
 pub mod scan;

@@ -9,6 +9,8 @@ pub const MASSTREE_OK: i32 = 0;
 pub const MASSTREE_NOT_FOUND: i32 = 1;
 /// Answer: the key is in the tree already; nothing was changed.
 pub const MASSTREE_EXISTS: i32 = 2;
+/// Answer: the key has another value than expected; nothing was changed.
+pub const MASSTREE_MISMATCH: i32 = 3;
 
 /// Error: an argument is malformed: a NULL handle, a NULL key with a length, a
 /// NULL callback, bounds the wrong way round, an unknown flag, a struct_size
@@ -34,6 +36,7 @@ pub extern "C" fn masstree_strerror(status: i32) -> *const c_char {
         MASSTREE_OK => c"success",
         MASSTREE_NOT_FOUND => c"the key is not in the tree",
         MASSTREE_EXISTS => c"the key is in the tree already",
+        MASSTREE_MISMATCH => c"the key has another value than expected",
         MASSTREE_INVALID => c"invalid argument",
         MASSTREE_NOMEM => c"out of memory; the tree is unchanged",
         MASSTREE_KEY_TOO_LONG => c"the key is longer than 4294967295 bytes",

@@ -128,6 +128,11 @@ impl Tree {
 
     #[inline]
     fn admit(&self, pin: Pin<'_>, key: &[u8]) {
+        #[cfg(debug_assertions)]
+        assert!(
+            !update::is_running(self),
+            "an update callback must not use the tree"
+        );
         assert!(self.owns(pin), "a guard of another tree");
         assert!(key.len() <= MAX_KEY_LEN, "a key longer than 2^32 - 1 bytes");
     }
@@ -227,5 +232,17 @@ mod tests {
         }
         pin.count_key(1000);
         assert_eq!(tree.check(pin, &mut |_| ()), Ok(true));
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic = "an update callback must not use the tree"]
+    fn an_update_callback_that_uses_its_tree_is_caught() {
+        let tree = Tree::new(None).unwrap();
+        let guard = tree.guard();
+        let _ = tree.update(guard.pin(), b"key", |_| {
+            tree.get(guard.pin(), b"other");
+            Decision::Keep
+        });
     }
 }

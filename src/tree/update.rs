@@ -48,9 +48,12 @@ impl Tree {
         &self,
         pin: Pin<'_>,
         key: &[u8],
-        decide: impl FnMut(Option<u64>) -> Decision,
+        mut decide: impl FnMut(Option<u64>) -> Decision,
     ) -> Result<Option<u64>, OutOfMemory> {
-        self.write(pin, key, decide)
+        self.write(pin, key, |present| {
+            let _running = Running::new(self);
+            decide(present)
+        })
     }
 
     /// As `write` for a decision that never inserts.
@@ -67,4 +70,44 @@ impl Tree {
         };
         Some(self.change_present(pin, leaf, position, slot, decide))
     }
+}
+
+#[cfg(debug_assertions)]
+thread_local! {
+    /// The tree whose update callback this thread is in.
+    static UPDATING: std::cell::Cell<*const Tree> = const { std::cell::Cell::new(std::ptr::null()) };
+}
+
+/// In debug builds, marks a tree as being in an update callback of this thread, in
+/// which no operation of it may begin.
+struct Running {
+    #[cfg(debug_assertions)]
+    outer: *const Tree,
+}
+
+impl Running {
+    #[cfg(debug_assertions)]
+    fn new(tree: &Tree) -> Self {
+        Self {
+            outer: UPDATING.replace(tree),
+        }
+    }
+
+    #[cfg(not(debug_assertions))]
+    fn new(_: &Tree) -> Self {
+        Self {}
+    }
+}
+
+#[cfg(debug_assertions)]
+impl Drop for Running {
+    fn drop(&mut self) {
+        UPDATING.set(self.outer);
+    }
+}
+
+/// Whether this thread is in an update callback of a tree.
+#[cfg(debug_assertions)]
+pub(super) fn is_running(tree: &Tree) -> bool {
+    std::ptr::eq(UPDATING.get(), tree)
 }
