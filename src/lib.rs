@@ -23,7 +23,7 @@ mod tree;
 mod value;
 
 pub use key::MAX_KEY_LEN;
-pub use reclaim::{Guard, LocalGuard, Pin};
+pub use reclaim::{Guard, Pin};
 pub use tree::{Bound, Decision, Inserted, Range, Tree};
 pub use value::Destructor;
 

@@ -137,7 +137,7 @@ fn scan_enters_a_layer_at_its_present_root() {
                 reverse,
                 ..Range::all()
             };
-            let guard = tree.local_guard();
+            let guard = tree.guard();
             tree.scan(guard.pin(), &range, &mut |key, _| {
                 if key == first {
                     if change != "grow" {
@@ -183,7 +183,7 @@ fn scan_goes_on_when_the_next_leaf_is_deleted() {
                 let at = if reverse { 99 } else { 0 };
                 let gone = if reverse { 99 - gap..99 } else { 1..1 + gap };
                 let mut seen = Vec::new();
-                let guard = tree.local_guard();
+                let guard = tree.guard();
                 let range = Range {
                     prefix,
                     reverse,
@@ -225,7 +225,7 @@ fn scan_stays_in_order_when_all_leaves_are_replaced() {
         let tree = layer_of(prefix, KEYS);
         let mut order: Vec<_> = (0..KEYS).filter(|&i| i != stable).collect();
         let mut seen = Vec::new();
-        let guard = tree.local_guard();
+        let guard = tree.guard();
         let range = Range {
             prefix,
             reverse,
@@ -333,7 +333,7 @@ fn keys_of_every_length_round_trip() {
                     *byte = last;
                 }
                 let new = model.insert(key.clone());
-                let pin = tree.local_guard();
+                let pin = tree.guard();
                 assert_eq!(
                     tree.put(pin.pin(), &key, length as u64).unwrap().is_none(),
                     new

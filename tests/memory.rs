@@ -90,7 +90,7 @@ fn a_put_that_runs_out_of_memory_changes_nothing() {
         FUSE.set(Some(nth));
         let mut failed = false;
         for (value, key) in keys.iter().enumerate() {
-            let outcome = tree.put(tree.local_guard().pin(), key, value as u64);
+            let outcome = tree.put(tree.guard().pin(), key, value as u64);
             if outcome.is_err() {
                 // Exactly the armed allocation fails, and the same put then
                 // succeeds.
@@ -107,7 +107,7 @@ fn a_put_that_runs_out_of_memory_changes_nothing() {
         }
         FUSE.set(None);
         assert_sound(&tree);
-        let guard = tree.local_guard();
+        let guard = tree.guard();
         assert!(
             collect(&tree, guard.pin(), &masstree::Range::all())
                 .into_iter()

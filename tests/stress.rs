@@ -228,7 +228,7 @@ fn scanned_keys_are_whole_while_suffix_bags_are_rewritten() {
             let mut random = Random(id as u64);
             for _ in 0..steps {
                 let n = random.next() % 64;
-                let guard = tree.local_guard();
+                let guard = tree.guard();
                 let key = sealed(n, length(n));
                 if random.below(2) == 0 {
                     tree.put(guard.pin(), &key, n).unwrap();
@@ -270,7 +270,7 @@ fn every_scan_sees_stable_keys_exactly_once() {
                 let n = (base + random.below(300)) as u32;
                 let mut key = [&b"pre"[..], &n.to_be_bytes(), b"fix and m"].concat();
                 key.push(id as u8);
-                let guard = tree.local_guard();
+                let guard = tree.guard();
                 if step / 1000 % 2 == 0 {
                     tree.put(guard.pin(), &key, u64::MAX).unwrap();
                 } else {

@@ -450,9 +450,11 @@ impl<'g> Locked<'g, Leaf> {
         old
     }
 
-    /// Takes the bag from an empty leaf; it is the caller's to retire.
-    pub(crate) fn take_bag(&self) -> Option<BagRef<'g>> {
+    /// Takes the bag from an empty leaf, which it makes dirty: readers may still be
+    /// at entries that were there. The bag is the caller's to retire.
+    pub(crate) fn take_bag(&mut self) -> Option<BagRef<'g>> {
         debug_assert!(self.permutation().is_empty());
+        self.mark_dirty();
         let bag = self.node().bag();
         self.bag.store(std::ptr::null_mut(), Ordering::SeqCst);
         bag
@@ -521,6 +523,7 @@ mod models {
     use loom::thread;
 
     use super::*;
+    use crate::node::{Memory, Shape};
 
     const A: &[u8] = b"A";
     const B: &[u8] = b"B";
@@ -578,6 +581,42 @@ mod models {
             assert!(matches!(seen, None | Some(None | Some(2))), "{seen:?}");
             writer.join().unwrap();
             assert_eq!(look(&leaf, B), Some(Some(2)));
+        });
+    }
+
+    /// Taking the bag of a leaf that became empty must not let a reader, who still
+    /// sees an entry, make a key without its suffix of it. Found in review. Put
+    /// back: in `take_bag`, do not make the leaf dirty.
+    #[test]
+    fn a_snapshot_never_has_a_key_without_its_suffix() {
+        const LONG: &[u8] = b"longer than a slice";
+        loom::model(|| {
+            let leaf = Arc::new(Leaf::new());
+            let memory = Memory::new();
+            let key = Key::new(LONG);
+            {
+                let mut locked = Locked::private(&*leaf);
+                let lengths = [key.suffix().len()];
+                let shape = Shape::for_records(lengths.into_iter());
+                locked.set_bag(OwnedBag::new(&memory, shape).unwrap());
+                locked.insert(0, &Entry::new(&key).with_value(1));
+            }
+            let writer = {
+                let leaf = leaf.clone();
+                thread::spawn(move || {
+                    let mut locked = Locked::lock(&*leaf);
+                    locked.remove(0);
+                    locked.take_bag().unwrap().as_ptr().expose_provenance()
+                })
+            };
+            let mut entries = Entries::new();
+            let version = leaf.version.stable();
+            if leaf.snapshot(version, &mut entries).is_some() {
+                assert!(entries.iter().all(|entry| entry.suffix == key.suffix()));
+            }
+            let bag = std::ptr::with_exposed_provenance_mut::<Bag>(writer.join().unwrap());
+            // SAFETY: taken from the leaf, and the reader above is done.
+            unsafe { BagRef::new(std::ptr::NonNull::new(bag).unwrap()).free(&memory) };
         });
     }
 }

@@ -167,17 +167,18 @@ impl Guard<'_> {
     }
 }
 
-/// Pins for one call, through the thread's own slot.
-pub struct LocalGuard<'t> {
+/// Pins for one call, through the thread's own slot. Never handed to a user: one
+/// that is forgotten instead of dropped would leave the thread's count of guards
+/// too high for good, and the next thread with that slot unprotected.
+pub(crate) struct LocalGuard<'t> {
     domain: &'t Domain,
     stripe: usize,
     guard: seize::LocalGuard<'t>,
 }
 
 impl LocalGuard<'_> {
-    /// The proof of being pinned that operations take.
     #[inline]
-    pub fn pin(&self) -> Pin<'_> {
+    pub(crate) fn pin(&self) -> Pin<'_> {
         Pin {
             domain: self.domain,
             stripe: self.stripe,

@@ -70,9 +70,9 @@ impl Tree {
         self.domain().enter()
     }
 
-    /// A guard of this thread, for a short time.
+    /// A guard of this thread, for one call.
     #[inline]
-    pub fn local_guard(&self) -> LocalGuard<'_> {
+    pub(crate) fn local_guard(&self) -> LocalGuard<'_> {
         self.domain().enter_local()
     }
 
