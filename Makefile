@@ -5,8 +5,8 @@ STAGE := .ci/stage
 CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build header setup check-fmt check-clippy check-header check-rust check-c \
-        check-asan check-tsan clean
+.PHONY: help demo test build header setup check-fmt check-clippy check-header check-rust \
+        check-stress check-loom check-c check-asan check-tsan compare clean
 
 help:
 	@echo 'make demo          build everything in release and index some text with it'
@@ -17,9 +17,13 @@ help:
 	@echo 'make check-clippy  lints'
 	@echo 'make check-header  include/masstree.h is what src/ffi says'
 	@echo 'make check-rust    tests in Rust'
+	@echo 'make check-stress  threads that write, read and scan at once: FACTOR=20 times as'
+	@echo '                   many steps as in check-rust'
+	@echo 'make check-loom    models of the node protocol, in every interleaving'
 	@echo 'make check-c       tests in C'
 	@echo 'make check-asan    tests in C with AddressSanitizer (nightly toolchain)'
 	@echo 'make check-tsan    tests in C with ThreadSanitizer (nightly toolchain)'
+	@echo 'make compare       speed and memory beside the masstree crate: KEYS=1000000 ROUNDS=5'
 	@echo 'make clean         remove what was built'
 
 setup:
@@ -48,6 +52,15 @@ check-header:
 check-rust:
 	@$(STAGE) check-rust cargo test
 
+FACTOR := 20
+check-stress:
+	@$(STAGE) check-stress env MASSTREE_TEST_FACTOR=$(FACTOR) \
+	    cargo test --test stress
+
+check-loom:
+	@$(STAGE) check-loom env RUSTFLAGS='--cfg loom' LOOM_MAX_PREEMPTIONS=3 \
+	    cargo test --profile dev --target-dir target/loom --lib models
+
 check-c: setup
 	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=ON
 	@$(STAGE) build-c cmake --build $(BUILD)
@@ -66,12 +79,21 @@ test: setup
 	@$(MAKE) --no-print-directory check-header
 	@$(MAKE) --no-print-directory check-clippy
 	@$(MAKE) --no-print-directory check-rust
+	@$(MAKE) --no-print-directory check-stress
+	@$(MAKE) --no-print-directory check-loom
 	@$(MAKE) --no-print-directory check-c
 	@if cargo +nightly --version >/dev/null 2>&1; then \
 	    $(MAKE) --no-print-directory check-asan check-tsan; \
 	else \
 	    echo 'check-asan, check-tsan: not run, there is no nightly toolchain'; \
 	fi
+
+KEYS := 1000000
+ROUNDS := 5
+compare:
+	@cargo rustc --quiet --release --lib --crate-type cdylib,staticlib
+	@cargo build --quiet --release -p masstree-compare
+	@target/release/masstree-compare target/release/libmasstree.so $(KEYS) $(ROUNDS)
 
 clean:
 	rm -rf build target

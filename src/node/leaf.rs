@@ -601,22 +601,23 @@ mod models {
                 locked.set_bag(OwnedBag::new(&memory, shape).unwrap());
                 locked.insert(0, &Entry::new(&key).with_value(1));
             }
-            let writer = {
+            let reader = {
                 let leaf = leaf.clone();
                 thread::spawn(move || {
-                    let mut locked = Locked::lock(&*leaf);
-                    locked.remove(0);
-                    locked.take_bag().unwrap().as_ptr().expose_provenance()
+                    let mut entries = Entries::new();
+                    let version = leaf.version.stable();
+                    if leaf.snapshot(version, &mut entries).is_some() {
+                        assert!(entries.iter().all(|entry| entry.suffix == key.suffix()));
+                    }
                 })
             };
-            let mut entries = Entries::new();
-            let version = leaf.version.stable();
-            if leaf.snapshot(version, &mut entries).is_some() {
-                assert!(entries.iter().all(|entry| entry.suffix == key.suffix()));
-            }
-            let bag = std::ptr::with_exposed_provenance_mut::<Bag>(writer.join().unwrap());
-            // SAFETY: taken from the leaf, and the reader above is done.
-            unsafe { BagRef::new(std::ptr::NonNull::new(bag).unwrap()).free(&memory) };
+            let mut locked = Locked::lock(&*leaf);
+            locked.remove(0);
+            let bag = locked.take_bag().unwrap();
+            drop(locked);
+            reader.join().unwrap();
+            // SAFETY: taken from the leaf, and the reader is done.
+            unsafe { bag.free(&memory) };
         });
     }
 }
