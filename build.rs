@@ -6,8 +6,16 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The modules of src/ffi that C sees, in the order of the header's sections.
-const EXPORTED: [&str; 8] = [
-    "version", "status", "options", "guard", "tree", "update", "scan", "inspect",
+const EXPORTED: [&str; 9] = [
+    "version",
+    "status",
+    "options",
+    "guard",
+    "tree",
+    "update",
+    "get_or_insert",
+    "scan",
+    "inspect",
 ];
 const HEADER: &str = "include/masstree.h";
 /// Macros that cbindgen has no way to say.

@@ -21,6 +21,8 @@ pub mod tree;
 
 pub mod update;
 
+pub mod get_or_insert;
+
 pub mod guard;
 
 pub mod scan;

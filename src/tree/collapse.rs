@@ -29,17 +29,9 @@
 //! Nothing here allocates: a remove cannot fail.
 
 use super::Tree;
-use super::lock::{Parent, Path, lock_parent, lock_prev};
+use super::lock::{Parent, Path, lock_ancestors, lock_parent, lock_prev};
 use crate::node::{AnyNode, Internode, Leaf, Lockable, Locked, NodeRef};
 use crate::reclaim::Pin;
-
-/// What is above an empty leaf.
-enum Above<'g> {
-    /// The last node of the path has other children.
-    Survivor,
-    /// The leaf is all its layer holds; this is above the layer.
-    Layer(Parent<'g>),
-}
 
 impl Tree {
     /// Takes an empty leaf out of the tree, and whatever that leaves empty.
@@ -47,14 +39,15 @@ impl Tree {
         // Ends: each time around, the leaf is one layer further up.
         loop {
             let prev = lock_prev(&leaf);
-            let (mut path, above) = lock_dying(&leaf);
+            let (mut path, above) = lock_ancestors(&leaf, |node| node.len() > 0);
             match above {
-                Above::Survivor => {
+                // The last node of the path has other children.
+                None => {
                     let boundary = lock_boundary(&leaf, &mut path);
                     return self.unlink(pin, leaf, prev, path, boundary);
                 }
-                Above::Layer(Parent::Tree) => return self.become_empty(pin, leaf, path),
-                Above::Layer(Parent::Layer(mut upper)) => {
+                Some(Parent::Tree) => return self.become_empty(pin, leaf, path),
+                Some(Parent::Layer(mut upper)) => {
                     path.iter_mut().for_each(Locked::mark_dirty);
                     upper.remove_link(top_of(&leaf, &path));
                     delete_leaf(pin, leaf);
@@ -64,7 +57,7 @@ impl Tree {
                     }
                     leaf = upper;
                 }
-                Above::Layer(Parent::Internode(_)) => unreachable!("a layer is under a leaf"),
+                Some(Parent::Internode(_)) => unreachable!("a layer is under a leaf"),
             }
         }
     }
@@ -170,28 +163,6 @@ impl Tree {
         // word to what is above.
         unsafe { pin.retire_internode(node) };
         true
-    }
-}
-
-/// The ancestors of an empty leaf that have no other child, locked, and the first
-/// that has, or what is above the layer.
-fn lock_dying<'g>(leaf: &Locked<'g, Leaf>) -> (Path<'g>, Above<'g>) {
-    let mut path = Path::new();
-    loop {
-        let parent = match path.last() {
-            None => lock_parent(leaf),
-            Some(node) => lock_parent(node),
-        };
-        match parent {
-            Parent::Internode(node) => {
-                let survives = node.len() > 0;
-                path.push(node);
-                if survives {
-                    return (path, Above::Survivor);
-                }
-            }
-            above => return (path, Above::Layer(above)),
-        }
     }
 }
 

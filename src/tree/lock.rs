@@ -56,6 +56,31 @@ pub(super) fn lock_parent<'g, N: Lockable>(child: &Locked<'g, N>) -> Parent<'g> 
     }
 }
 
+/// Locks the ancestors of a leaf up to the first that `is_last` holds for; or, if
+/// it holds for none in the layer, what is above the layer's root too.
+pub(super) fn lock_ancestors<'g>(
+    leaf: &Locked<'g, Leaf>,
+    is_last: impl Fn(&Internode) -> bool,
+) -> (Path<'g>, Option<Parent<'g>>) {
+    let mut path = Path::new();
+    loop {
+        let parent = match path.last() {
+            None => lock_parent(leaf),
+            Some(node) => lock_parent(node),
+        };
+        match parent {
+            Parent::Internode(node) => {
+                let last = is_last(&node);
+                path.push(node);
+                if last {
+                    return (path, None);
+                }
+            }
+            above => return (path, Some(above)),
+        }
+    }
+}
+
 /// Locks the leaf before, if there is one.
 ///
 /// Ends: as `lock_parent`.

@@ -15,7 +15,7 @@
 use arrayvec::ArrayVec;
 
 use super::Tree;
-use super::lock::{MAX_HEIGHT, Parent, Path, lock_parent};
+use super::lock::{MAX_HEIGHT, Parent, Path, lock_ancestors};
 use super::put::{Decide, suffix_lengths};
 use super::reserve::{Needs, Reserve, shape_for};
 use crate::key::SUFFIX;
@@ -99,7 +99,7 @@ impl Tree {
         reserve: &mut Reserve<'g>,
     ) -> Result<(), Needs> {
         let plan = Plan::new(&leaf, position, &entry);
-        let (mut path, above) = lock_full_ancestors(&leaf);
+        let (mut path, above) = lock_ancestors(&leaf, |node| !node.is_full());
         let full = path.iter().filter(|node| node.is_full()).count();
         let needs = Needs {
             leaves: 1,
@@ -201,28 +201,6 @@ impl Tree {
                 self.set_root(root);
             }
             Parent::Internode(_) => unreachable!("a root is under no internode"),
-        }
-    }
-}
-
-/// Locks the full ancestors of a leaf and the first with room; or, if all up to
-/// the root are full, what is above the root.
-fn lock_full_ancestors<'g>(leaf: &Locked<'g, Leaf>) -> (Path<'g>, Option<Parent<'g>>) {
-    let mut path = Path::new();
-    loop {
-        let parent = match path.last() {
-            None => lock_parent(leaf),
-            Some(node) => lock_parent(node),
-        };
-        match parent {
-            Parent::Internode(node) => {
-                let full = node.is_full();
-                path.push(node);
-                if !full {
-                    return (path, None);
-                }
-            }
-            above => return (path, Some(above)),
         }
     }
 }

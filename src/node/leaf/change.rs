@@ -1,0 +1,217 @@
+//! What the owner of a leaf's lock may do with it; see the protocol in `leaf`.
+
+use std::cmp;
+
+use super::{Entry, Leaf, value_of, word_of};
+use crate::key::{Key, LAYER, SUFFIX};
+use crate::node::Locked;
+use crate::node::link::NodeRef;
+use crate::node::permutation::Permutation;
+use crate::node::suffix::{BagRef, OwnedBag};
+use crate::sync::Ordering;
+
+/// Where a key is, or would be, in a locked leaf.
+pub(crate) enum Place<'g> {
+    /// The key's own entry.
+    Present { position: usize, slot: usize },
+    /// The key goes on in the layer with this root.
+    Layer(NodeRef<'g>),
+    /// A longer key with the same slice, but another suffix.
+    Conflict { slot: usize },
+    /// An insert would go to this position.
+    Absent { position: usize },
+}
+
+impl<'g> Locked<'g, Leaf> {
+    /// Where a key is, or would be.
+    pub(crate) fn place_of(&self, key: &Key<'_>) -> Place<'g> {
+        let leaf = self.node();
+        let permutation = leaf.permutation();
+        for (position, slot) in permutation.slots().enumerate() {
+            let slice = leaf.slices[slot].load(Ordering::Relaxed);
+            if slice < key.slice() {
+                continue;
+            }
+            let kind = leaf.kinds[slot].load(Ordering::Relaxed);
+            match key.order_of(slice, kind) {
+                cmp::Ordering::Less => {}
+                cmp::Ordering::Greater => return Place::Absent { position },
+                cmp::Ordering::Equal => return self.place_at(position, slot, key),
+            }
+        }
+        Place::Absent {
+            position: permutation.len(),
+        }
+    }
+
+    /// What a slot with the slice and rank of a key is to it.
+    fn place_at(&self, position: usize, slot: usize, key: &Key<'_>) -> Place<'g> {
+        let entry = self.entry_in(slot);
+        match entry.layer() {
+            Some(root) => Place::Layer(root),
+            None if entry.suffix == key.suffix() => Place::Present { position, slot },
+            None => Place::Conflict { slot },
+        }
+    }
+
+    /// The entry in a live slot.
+    pub(crate) fn entry_in(&self, slot: usize) -> Entry<'g> {
+        self.node().entry(slot)
+    }
+
+    /// The entries in key order.
+    pub(crate) fn entries(&self) -> impl ExactSizeIterator<Item = Entry<'g>> + Clone {
+        let leaf = self.node();
+        let permutation = leaf.permutation();
+        (0..permutation.len()).map(move |position| leaf.entry(permutation.slot(position)))
+    }
+
+    /// Overwrites a value; gives the old one.
+    pub(crate) fn replace(&self, slot: usize, value: u64) -> u64 {
+        let old = self.words[slot].load(Ordering::Relaxed);
+        // Release: whoever reads the value sees what its writer did before.
+        self.words[slot].store(word_of(value), Ordering::Release);
+        value_of(old)
+    }
+
+    fn publish(&mut self, permutation: Permutation) {
+        self.mark_changed();
+        // Release: whoever sees the permutation sees the slots it names.
+        self.permutation
+            .store(permutation.word(), Ordering::Release);
+    }
+
+    /// Whether the bag has room for one more suffix; an empty one needs none.
+    pub(crate) fn has_room_for(&self, suffix: &[u8]) -> bool {
+        suffix.is_empty() || self.bag().is_some_and(|bag| bag.has_room(suffix.len()))
+    }
+
+    /// Puts an entry at a position. There is a free slot, and room in the bag.
+    pub(crate) fn insert(&mut self, position: usize, entry: &Entry<'_>) {
+        let permutation = self.permutation();
+        let slot = permutation.free_slot();
+        if entry.kind == SUFFIX {
+            let bag = self.bag().filter(|bag| bag.has_room(entry.suffix.len()));
+            let bag = bag.expect("room for a suffix is made before its insert");
+            // SAFETY: there is room, and the lock of the leaf is owned.
+            unsafe { bag.append(slot, entry.suffix) };
+        }
+        self.slices[slot].store(entry.slice, Ordering::Relaxed);
+        self.kinds[slot].store(entry.kind, Ordering::Relaxed);
+        // SeqCst, since the word may lead to a layer.
+        self.words[slot].store(entry.word, Ordering::SeqCst);
+        self.publish(permutation.insert(position));
+    }
+
+    /// Takes the entry at a position out; its word and suffix stay readable for
+    /// those who still see it.
+    pub(crate) fn remove(&mut self, position: usize) {
+        let permutation = self.permutation().remove(position);
+        self.publish(permutation);
+    }
+
+    /// Takes the link to a layer out.
+    pub(crate) fn remove_link(&mut self, root: NodeRef<'_>) {
+        let position = self.position_of_link(root);
+        self.remove(position);
+    }
+
+    /// Makes the link to a layer lead to its new root. Readers that still find
+    /// the old root see that it is none any more, and start over.
+    pub(crate) fn move_link(&self, old: NodeRef<'_>, new: NodeRef<'_>) {
+        let slot = self.permutation().slot(self.position_of_link(old));
+        self.words[slot].store(new.as_ptr().cast(), Ordering::SeqCst);
+    }
+
+    fn position_of_link(&self, root: NodeRef<'_>) -> usize {
+        self.entries()
+            .position(|entry| entry.layer() == Some(root))
+            .expect("the parent of a layer's root links to it")
+    }
+
+    /// Turns the entry in a slot into a link to a layer. The leaf is dirty.
+    pub(crate) fn become_link(&self, slot: usize, root: NodeRef<'_>) {
+        self.kinds[slot].store(LAYER, Ordering::Relaxed);
+        self.words[slot].store(root.as_ptr().cast(), Ordering::SeqCst);
+    }
+
+    /// Moves the live suffixes to an empty bag that has room for them, and puts
+    /// it in place of the old one, which is the caller's to retire.
+    pub(crate) fn renew_bag(&self, bag: OwnedBag<'_>) -> Option<BagRef<'g>> {
+        let leaf = self.node();
+        let old = leaf.bag();
+        for slot in leaf.permutation().slots() {
+            let entry = leaf.entry(slot);
+            if entry.kind == SUFFIX {
+                bag.append(slot, entry.suffix);
+            }
+        }
+        // Suffixes are the same in both bags; readers may find either.
+        self.bag.store(bag.publish(), Ordering::SeqCst);
+        old
+    }
+
+    /// Takes the bag from an empty leaf, which it makes dirty: readers may still be
+    /// at entries that were there. The bag is the caller's to retire.
+    pub(crate) fn take_bag(&mut self) -> Option<BagRef<'g>> {
+        debug_assert!(self.permutation().is_empty());
+        self.mark_dirty();
+        let bag = self.node().bag();
+        self.bag.store(std::ptr::null_mut(), Ordering::SeqCst);
+        bag
+    }
+
+    /// Gives the leaf its first bag.
+    pub(crate) fn set_bag(&self, bag: OwnedBag<'_>) {
+        debug_assert!(self.bag().is_none());
+        self.bag.store(bag.publish(), Ordering::SeqCst);
+    }
+
+    /// Gives a private leaf its lower bound.
+    pub(crate) fn set_low(&self, low: u64) {
+        self.low.store(low, Ordering::Relaxed);
+    }
+
+    /// Moves the entries from a position on to `right`, a private leaf with a bag
+    /// for their suffixes. The leaf is dirty. Layers that move get their new
+    /// parent.
+    pub(crate) fn move_entries(&mut self, from: usize, right: &mut Locked<'g, Leaf>) {
+        for (position, entry) in self.entries().skip(from).enumerate() {
+            right.insert(position, &entry);
+            if let Some(root) = entry.layer() {
+                root.set_parent(NodeRef::from(right.node()));
+            }
+        }
+        let kept = self.permutation().truncate(from);
+        self.publish(kept);
+    }
+
+    /// Puts `right`, a private leaf, after this one.
+    pub(crate) fn link_after(&self, right: &Locked<'g, Leaf>) {
+        right
+            .prev
+            .store(std::ptr::from_ref(self.node()).cast_mut(), Ordering::SeqCst);
+        let next = self.next.load(Ordering::SeqCst);
+        right.next.store(next, Ordering::SeqCst);
+        let right = std::ptr::from_ref(right.node()).cast_mut();
+        if let Some(next) = self.node().next() {
+            next.prev.store(right, Ordering::SeqCst);
+        }
+        self.next.store(right, Ordering::SeqCst);
+    }
+
+    /// Takes this leaf out of the list of leaves. The leaf before it, if there is
+    /// one, is locked too.
+    pub(crate) fn unlink(&self, prev: Option<&Locked<'g, Leaf>>) {
+        let next = self.next.load(Ordering::SeqCst);
+        let before = prev.map_or(std::ptr::null_mut(), |prev| {
+            std::ptr::from_ref(prev.node()).cast_mut()
+        });
+        if let Some(next) = self.node().next() {
+            next.prev.store(before, Ordering::SeqCst);
+        }
+        if let Some(prev) = prev {
+            prev.next.store(next, Ordering::SeqCst);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Model checks (`make check-loom`): every interleaving, and every order that the
+//! memory model lets stores become visible in.
+
+use loom::sync::Arc;
+use loom::thread;
+
+use super::*;
+use crate::node::{Locked, Memory, OwnedBag, Shape};
+
+const A: &[u8] = b"A";
+const B: &[u8] = b"B";
+
+/// A published leaf with the value 1 under A.
+fn leaf_with_a() -> Arc<Leaf> {
+    let leaf = Arc::new(Leaf::new());
+    Locked::private(&*leaf).insert(0, &Entry::new(&Key::new(A)).with_value(1));
+    leaf
+}
+
+fn look(leaf: &Leaf, key: &[u8]) -> Option<Option<u64>> {
+    let version = leaf.version.stable();
+    Some(match leaf.search(version, &Key::new(key))? {
+        Found::Absent => None,
+        Found::Value(value) => Some(value),
+        Found::Layer(_) => unreachable!("there are no layers"),
+    })
+}
+
+/// Known failure 17: a slot freed by a remove is reused before a reader, who
+/// saw it live, validates. Put back: in `Locked::<Leaf>::remove`, store the
+/// permutation without `publish`, so that the count stays as it is.
+#[test]
+fn a_reader_never_takes_a_reused_slot_for_its_key() {
+    loom::model(|| {
+        let leaf = leaf_with_a();
+        let writer = {
+            let leaf = leaf.clone();
+            thread::spawn(move || {
+                Locked::lock(&*leaf).remove(0);
+                Locked::lock(&*leaf).insert(0, &Entry::new(&Key::new(B)).with_value(2));
+            })
+        };
+        let seen = look(&leaf, A);
+        assert!(matches!(seen, None | Some(None | Some(1))), "{seen:?}");
+        writer.join().unwrap();
+        assert_eq!(look(&leaf, A), Some(None));
+        assert_eq!(look(&leaf, B), Some(Some(2)));
+    });
+}
+
+/// An insert is seen whole or not at all, and its reader need not start over.
+#[test]
+fn an_insert_is_seen_whole_or_not_at_all() {
+    loom::model(|| {
+        let leaf = leaf_with_a();
+        let writer = {
+            let leaf = leaf.clone();
+            thread::spawn(move || {
+                Locked::lock(&*leaf).insert(1, &Entry::new(&Key::new(B)).with_value(2));
+            })
+        };
+        let seen = look(&leaf, B);
+        assert!(matches!(seen, None | Some(None | Some(2))), "{seen:?}");
+        writer.join().unwrap();
+        assert_eq!(look(&leaf, B), Some(Some(2)));
+    });
+}
+
+/// Taking the bag of a leaf that became empty must not let a reader, who still
+/// sees an entry, make a key without its suffix of it. Found in review. Put
+/// back: in `take_bag`, do not make the leaf dirty.
+#[test]
+fn a_snapshot_never_has_a_key_without_its_suffix() {
+    const LONG: &[u8] = b"longer than a slice";
+    loom::model(|| {
+        let leaf = Arc::new(Leaf::new());
+        let memory = Memory::new();
+        let key = Key::new(LONG);
+        {
+            let mut locked = Locked::private(&*leaf);
+            let lengths = [key.suffix().len()];
+            let shape = Shape::for_records(lengths.into_iter());
+            locked.set_bag(OwnedBag::new(&memory, shape).unwrap());
+            locked.insert(0, &Entry::new(&key).with_value(1));
+        }
+        let reader = {
+            let leaf = leaf.clone();
+            thread::spawn(move || {
+                let mut entries = Entries::new();
+                let version = leaf.version.stable();
+                if leaf.snapshot(version, &mut entries).is_some() {
+                    assert!(entries.iter().all(|entry| entry.suffix == key.suffix()));
+                }
+            })
+        };
+        let mut locked = Locked::lock(&*leaf);
+        locked.remove(0);
+        let bag = locked.take_bag().unwrap();
+        drop(locked);
+        reader.join().unwrap();
+        // SAFETY: taken from the leaf, and the reader is done.
+        unsafe { bag.free(&memory) };
+    });
+}
