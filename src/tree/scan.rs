@@ -296,6 +296,7 @@ impl<'s, 'g> Scan<'s, 'g> {
                 let bytes = copy(&self.key[..depth], &bytes[..len])?;
                 return Err(Interrupt::Resume(Start::Before(bytes)));
             }
+            self.prefetch_beside(leaf);
             let Some(beside) = leaf.snapshot(version, &mut self.read) else {
                 continue;
             };
@@ -303,6 +304,19 @@ impl<'s, 'g> Scan<'s, 'g> {
                 Some(next) if self.reverse && next.low() < boundary => leaf = next,
                 _ => return self.take_over(leaf, &beside, false, Some(boundary)),
             }
+        }
+    }
+
+    /// Asks for the leaf that the scan will most likely go to after this one, while
+    /// this one is read and visited.
+    fn prefetch_beside(&self, leaf: &Leaf) {
+        let beside = if self.reverse {
+            leaf.prev()
+        } else {
+            leaf.next()
+        };
+        if let Some(beside) = beside {
+            NodeRef::from(beside).prefetch();
         }
     }
 
