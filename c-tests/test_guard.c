@@ -325,6 +325,52 @@ static void garbage_of_threads_that_have_gone_is_freed(void **state)
     assert_int_equal(10 * threads, destroyed.count);
 }
 
+/* A destructor of thread-specific data runs when the library's own thread-locals
+   may be gone already. */
+static masstree_t *tree_used_at_exit;
+
+static void use_at_thread_exit(void *rounds)
+{
+    (void)rounds;
+    masstree_guard_t *guard = NULL;
+    uint64_t value = 0;
+    REQUIRE(masstree_put(tree_used_at_exit, NULL, "last", 4, 1) >= 0);
+    REQUIRE(masstree_get(tree_used_at_exit, NULL, "last", 4, &value) == MASSTREE_OK);
+    REQUIRE(masstree_guard_enter(tree_used_at_exit, &guard) == MASSTREE_OK);
+    REQUIRE(masstree_remove(tree_used_at_exit, guard, "last", 4, NULL) >= 0);
+    masstree_guard_leave(guard);
+}
+
+struct exiting {
+    pthread_key_t key;
+    bool uses_it_before;
+};
+
+static void set_and_exit(void *arg)
+{
+    struct exiting *exiting = arg;
+    REQUIRE(pthread_setspecific(exiting->key, exiting) == 0);
+    if (exiting->uses_it_before) {
+        REQUIRE(masstree_put(tree_used_at_exit, NULL, "first", 5, 1) == MASSTREE_OK);
+    }
+}
+
+static void threads_may_use_the_library_while_they_exit(void **state)
+{
+    (void)state;
+    pthread_key_t key;
+    void (*const run[])(void *) = {set_and_exit, set_and_exit};
+    tree_used_at_exit = new_tree();
+    assert_int_equal(0, pthread_key_create(&key, use_at_thread_exit));
+    for (int round = 0; round < 50; round++) {
+        struct exiting exiting[] = {{key, true}, {key, false}};
+        run_together(COUNT(run), run, exiting, sizeof exiting[0]);
+    }
+    assert_int_equal(0, pthread_key_delete(key));
+    assert_int_equal(1, tree_len(tree_used_at_exit));
+    end_tree(tree_used_at_exit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +387,7 @@ int main(void)
         cmocka_unit_test(guard_moves_from_thread_to_thread_and_outlives_them),
         cmocka_unit_test(guard_pins_after_its_first_thread_has_gone),
         cmocka_unit_test(garbage_of_threads_that_have_gone_is_freed),
+        cmocka_unit_test(threads_may_use_the_library_while_they_exit),
     };
     return cmocka_run_group_tests_name("guard", tests, NULL, NULL);
 }

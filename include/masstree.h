@@ -18,7 +18,8 @@
  *   exception are the lists of memory reclamation, a few KiB for a tree, a thread
  *   or a guard and 1 KiB for every 32 objects that wait to be freed: they cannot
  *   fail, and the process aborts if memory runs out just there.
- * - After fork the child may only exec, or use trees that it creates itself.
+ * - After fork the child may only exec: another thread may have been inside the
+ *   library at the fork, and the child would wait for it for ever.
  * - The library does not print, does not touch errno, installs no signal handler,
  *   and stays loaded until the process ends, also after dlclose.
  *
@@ -191,8 +192,12 @@ typedef struct masstree_t masstree_t;
  * or masstree_exchange whose caller did not take it through the output
  * pointer, and for every value still present in masstree_destroy.
  *
+ * A value stored under a key that has the very same value already displaces
+ * nothing.
+ *
  * It runs on any thread that uses the tree, inside some call to this library,
- * with no lock held. It must not call into the same tree.
+ * with no lock held. It must not call into the same tree, and must return: no
+ * longjmp, no C++ exception, no pthread_exit.
  */
 typedef void (*masstree_value_destructor_t)(uint64_t value, void *ctx);
 
@@ -232,8 +237,9 @@ typedef struct {
  *
  * It is called once, under the lock of the key's leaf: be quick, wait for nothing
  * that another user of the tree may hold, and call no function on this tree (a
- * debug build of the library aborts if you do). Memory for an insert has been
- * reserved before the call: after it nothing fails.
+ * debug build of the library aborts if you do). It must return: no longjmp, no C++
+ * exception, no pthread_exit. Memory for an insert has been reserved before the
+ * call: after it nothing fails.
  */
 typedef int32_t (*masstree_update_t)(const uint64_t *present, uint64_t *value, void *ctx);
 
@@ -326,7 +332,8 @@ typedef struct {
  *
  * No lock is held. The visitor may call any function on this tree or another,
  * but must not refresh or leave the guard the scan runs under, and must not
- * destroy the tree.
+ * destroy the tree. It must return: no longjmp, no C++ exception, no pthread_exit,
+ * for then the scan's pin is never let go.
  */
 typedef int32_t (*masstree_visitor_t)(const void *key, size_t key_len, uint64_t value, void *ctx);
 

@@ -299,6 +299,35 @@ fn memory_returns_to_that_of_an_empty_tree() {
     }
 }
 
+/// A long suffix costs its own length, and goes with its key or, where other
+/// suffixes are beside it, when the next key comes. Put back: in `shape_for`, keep
+/// room for one more whatever its length; in `put::add`, renew only full bags.
+#[test]
+fn long_suffixes_do_not_stay_behind() {
+    const LONG: usize = 1 << 20;
+    let tree = new_tree();
+    let mut guard = tree.guard();
+    let empty = tree.memory_in_use();
+    let long = vec![b'l'; LONG];
+    tree.put(guard.pin(), &long, 1).unwrap();
+    assert!(tree.memory_in_use() < empty + LONG + LONG / 4);
+    tree.put(guard.pin(), b"short", 1).unwrap();
+    tree.remove(guard.pin(), &long);
+    guard.flush();
+    guard.refresh();
+    assert!(tree.memory_in_use() < empty + 1000);
+
+    tree.put(guard.pin(), &long, 1).unwrap();
+    tree.put(guard.pin(), b"another suffix", 1).unwrap();
+    tree.remove(guard.pin(), &long);
+    tree.put(guard.pin(), b"next", 1).unwrap();
+    guard.flush();
+    guard.refresh();
+    assert!(tree.memory_in_use() < empty + 1000);
+    drop(guard);
+    assert_sound(&tree);
+}
+
 /// Row 9. Put back: in `Shape::prefix`, two bytes for every shift.
 #[test]
 fn keys_of_every_length_round_trip() {

@@ -79,7 +79,8 @@ pub(super) unsafe fn answer(word: Option<u64>, out: *mut u64) -> Result<i32, i32
     Ok(MASSTREE_OK)
 }
 
-/// A displaced word: the caller's if it asked for it, else the destructor's.
+/// A displaced word: the caller's if it asked for it, else the destructor's. A word
+/// that was `stored` again is still there and nobody's to destroy.
 ///
 /// # Safety
 /// `out` is NULL or writable.
@@ -87,10 +88,12 @@ pub(super) unsafe fn hand_over(
     tree: &Tree,
     pin: Pin<'_>,
     displaced: Option<u64>,
+    stored: Option<u64>,
     out: *mut u64,
 ) -> Result<i32, i32> {
     if let Some(word) = displaced
         && out.is_null()
+        && displaced != stored
     {
         tree.discard(pin, word);
     }

@@ -7,8 +7,12 @@ use std::ffi::c_void;
 /// or masstree_exchange whose caller did not take it through the output
 /// pointer, and for every value still present in masstree_destroy.
 ///
+/// A value stored under a key that has the very same value already displaces
+/// nothing.
+///
 /// It runs on any thread that uses the tree, inside some call to this library,
-/// with no lock held. It must not call into the same tree.
+/// with no lock held. It must not call into the same tree, and must return: no
+/// longjmp, no C++ exception, no pthread_exit.
 pub type ValueDestructor = Option<unsafe extern "C" fn(value: u64, ctx: *mut c_void)>;
 
 /// Options of masstree_create. Start from MASSTREE_OPTIONS_INIT and set what

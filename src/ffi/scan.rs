@@ -74,7 +74,8 @@ pub struct ScanRange {
 ///
 /// No lock is held. The visitor may call any function on this tree or another,
 /// but must not refresh or leave the guard the scan runs under, and must not
-/// destroy the tree.
+/// destroy the tree. It must return: no longjmp, no C++ exception, no pthread_exit,
+/// for then the scan's pin is never let go.
 pub type Visitor = Option<
     unsafe extern "C" fn(key: *const c_void, key_len: usize, value: u64, ctx: *mut c_void) -> i32,
 >;

@@ -204,9 +204,8 @@ pub unsafe extern "C" fn masstree_put(
     // SAFETY: as this function's contract.
     unsafe {
         boundary::on_key(tree, guard, key, key_len, |tree, pin, key| {
-            if let Some(displaced) = tree.put(pin, key, value)? {
-                tree.discard(pin, displaced);
-            }
+            let displaced = tree.put(pin, key, value)?;
+            boundary::hand_over(tree, pin, displaced, Some(value), std::ptr::null_mut())?;
             Ok(MASSTREE_OK)
         })
     }
@@ -275,7 +274,7 @@ pub unsafe extern "C" fn masstree_exchange(
     unsafe {
         boundary::on_key(tree, guard, key, key_len, |tree, pin, key| {
             let displaced = tree.put(pin, key, value)?;
-            boundary::hand_over(tree, pin, displaced, old)
+            boundary::hand_over(tree, pin, displaced, Some(value), old)
         })
     }
 }
@@ -416,7 +415,7 @@ pub unsafe extern "C" fn masstree_remove(
     unsafe {
         boundary::on_key(tree, guard, key, key_len, |tree, pin, key| {
             let removed = tree.remove(pin, key);
-            boundary::hand_over(tree, pin, removed, old)
+            boundary::hand_over(tree, pin, removed, None, old)
         })
     }
 }
@@ -478,6 +477,9 @@ pub unsafe extern "C" fn masstree_u64_from_key(
     value: *mut u64,
 ) -> i32 {
     entry(|| {
+        if key_len != size_of::<u64>() {
+            return Err(MASSTREE_INVALID);
+        }
         // SAFETY: as this function's contract.
         let bytes = unsafe { key_bytes(key, key_len) }?;
         let bytes: [u8; 8] = bytes.try_into().map_err(|_| MASSTREE_INVALID)?;

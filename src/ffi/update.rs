@@ -27,8 +27,9 @@ pub const MASSTREE_UPDATE_REMOVE: i32 = 2;
 ///
 /// It is called once, under the lock of the key's leaf: be quick, wait for nothing
 /// that another user of the tree may hold, and call no function on this tree (a
-/// debug build of the library aborts if you do). Memory for an insert has been
-/// reserved before the call: after it nothing fails.
+/// debug build of the library aborts if you do). It must return: no longjmp, no C++
+/// exception, no pthread_exit. Memory for an insert has been reserved before the
+/// call: after it nothing fails.
 pub type Update =
     Option<unsafe extern "C" fn(present: *const u64, value: *mut u64, ctx: *mut c_void) -> i32>;
 
@@ -63,7 +64,7 @@ pub unsafe extern "C" fn masstree_replace(
     // SAFETY: as this function's contract.
     unsafe {
         on_key(tree, guard, key, key_len, |tree, pin, key| {
-            hand_over(tree, pin, tree.replace(pin, key, value), old)
+            hand_over(tree, pin, tree.replace(pin, key, value), Some(value), old)
         })
     }
 }
@@ -138,7 +139,7 @@ pub unsafe extern "C" fn masstree_compare_exchange(
                     give(actual, value);
                     Ok(MASSTREE_MISMATCH)
                 }
-                displaced => hand_over(tree, pin, displaced, actual),
+                displaced => hand_over(tree, pin, displaced, Some(desired), actual),
             }
         })
     }
@@ -224,7 +225,7 @@ pub unsafe extern "C" fn masstree_remove_if_equal(
                     give(actual, value);
                     Ok(MASSTREE_MISMATCH)
                 }
-                removed => hand_over(tree, pin, removed, actual),
+                removed => hand_over(tree, pin, removed, None, actual),
             }
         })
     }
@@ -313,6 +314,7 @@ pub unsafe extern "C" fn masstree_update(
         on_key(tree, guard, key, key_len, |tree, pin, key| {
             let mut status = MASSTREE_OK;
             let mut displaces = false;
+            let mut stored = None;
             let before = tree.update(pin, key, |present| {
                 let mut value = 0;
                 let seen = present
@@ -322,7 +324,10 @@ pub unsafe extern "C" fn masstree_update(
                 displaces = answer != MASSTREE_UPDATE_KEEP;
                 match answer {
                     MASSTREE_UPDATE_KEEP => Decision::Keep,
-                    MASSTREE_UPDATE_SET => Decision::Set(value),
+                    MASSTREE_UPDATE_SET => {
+                        stored = Some(value);
+                        Decision::Set(value)
+                    }
                     MASSTREE_UPDATE_REMOVE => Decision::Remove,
                     other => {
                         displaces = false;
@@ -332,7 +337,7 @@ pub unsafe extern "C" fn masstree_update(
                 }
             })?;
             if displaces {
-                hand_over(tree, pin, before, old)?;
+                hand_over(tree, pin, before, stored, old)?;
             }
             Ok(status)
         })

@@ -1,8 +1,15 @@
 //! Pointers to a node of either kind.
 //!
-//! Loads that `reclaim` protects are `SeqCst`: with the fence or `membarrier`
-//! inside seize they form the total order that its guards rest on. On x86-64
-//! such a load is a plain one, on Arm it is `ldar`.
+//! Loads of pointers that `reclaim` protects are `SeqCst`: with the fence or
+//! `membarrier` inside seize they form the total order that its guards rest on. On
+//! x86-64 such a load is a plain one, on Arm it is `ldar`.
+//!
+//! One way to unlink is not a store of a pointer: the link to a layer goes with a
+//! release store of its leaf's permutation, which readers load with acquire. With
+//! `membarrier`, which Linux has, the order of the loads does not matter. Without
+//! it, entering a guard is a `SeqCst` store, the first load after it is the tree's
+//! root (`ldar` on Arm, which waits for that store), and the acquire load comes
+//! after the root's.
 
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -140,5 +147,30 @@ impl<'g> From<&'g Internode> for NodeRef<'g> {
             ptr: NonNull::from(internode).cast(),
             pinned: PhantomData,
         }
+    }
+}
+
+/// Nodes that are reached through no other word any more, chained through their
+/// parent words: any number of them, in no memory of its own.
+pub(crate) struct Chain<'g> {
+    head: Option<NodeRef<'g>>,
+}
+
+impl<'g> Chain<'g> {
+    pub(crate) const EMPTY: Self = Self { head: None };
+
+    /// Adds a node, whose parent word is nobody's any more.
+    pub(crate) fn push(&mut self, node: NodeRef<'g>) {
+        let below = self.head.map_or(std::ptr::null_mut(), NodeRef::as_ptr);
+        node.parent_word().store(below, Ordering::SeqCst);
+        self.head = Some(node);
+    }
+
+    /// Takes the node added last.
+    pub(crate) fn pop(&mut self) -> Option<NodeRef<'g>> {
+        let node = self.head?;
+        // SAFETY: `push` stored null or a node that is still in the chain.
+        self.head = unsafe { NodeRef::load(node.parent_word()) };
+        Some(node)
     }
 }

@@ -31,7 +31,7 @@ use std::ops::Deref;
 pub(crate) use alloc::Memory;
 pub(crate) use internode::Internode;
 pub(crate) use leaf::{Entries, Entry, Found, Leaf, Neighbours, Place};
-pub(crate) use link::{AnyNode, Node, NodeRef};
+pub(crate) use link::{AnyNode, Chain, Node, NodeRef};
 pub(crate) use permutation::WIDTH;
 pub(crate) use suffix::{Bag, BagRef, OwnedBag, Shape};
 pub(crate) use version::Version;

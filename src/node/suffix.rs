@@ -24,6 +24,9 @@ use crate::sync::{AtomicU16, Ordering};
 /// Offset of a slot without a record; no record begins so far in.
 const NONE: u16 = u16::MAX;
 
+/// Bytes from which on a bag's waste is looked after.
+const LARGE: usize = 4096;
+
 #[repr(C, align(4))]
 pub(crate) struct Bag {
     shape: Shape,
@@ -156,6 +159,16 @@ impl<'g> BagRef<'g> {
         let header = self.header();
         let used = u64::from(header.used.load(Ordering::Relaxed));
         used + Shape::units_of(len, header.shape.shift) <= u64::from(header.shape.units)
+    }
+
+    /// Whether the bag is large, and records of slots that no longer need them take
+    /// more than half of it.
+    pub(crate) fn is_wasteful(self, live: impl Iterator<Item = usize>) -> bool {
+        let Shape { units, shift } = self.header().shape;
+        if usize::from(units) << shift < LARGE {
+            return false;
+        }
+        live.map(|len| Shape::units_of(len, shift)).sum::<u64>() < u64::from(units / 2)
     }
 
     /// Gives a slot a suffix.

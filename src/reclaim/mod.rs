@@ -14,11 +14,12 @@
 //! either that the rest of the library passes around.
 
 mod retire;
+mod thread;
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::mem::offset_of;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use crossbeam_utils::CachePadded;
 use seize::{Collector, Guard as _};
@@ -37,6 +38,8 @@ pub(crate) struct Domain {
     destructor: Option<Destructor>,
     /// Keys inserted less keys removed, spread so that threads do not meet.
     keys: [CachePadded<AtomicI64>; STRIPES],
+    /// The stripe that the next guard counts in.
+    next_stripe: AtomicUsize,
 }
 
 impl Domain {
@@ -50,6 +53,7 @@ impl Domain {
             memory: Memory::new(),
             destructor,
             keys: std::array::from_fn(|_| CachePadded::new(AtomicI64::new(0))),
+            next_stripe: AtomicUsize::new(0),
         };
         // SAFETY: freshly allocated for a domain.
         unsafe { place.write(domain) };
@@ -116,21 +120,31 @@ impl Domain {
         self.destructor.is_some()
     }
 
+    #[inline]
     pub(crate) fn enter_local(&self) -> LocalGuard<'_> {
-        let guard = self.collector.enter();
-        LocalGuard {
-            domain: self,
-            stripe: guard.thread_id() % STRIPES,
-            guard,
+        match thread::state() {
+            thread::State::Running => LocalGuard::Slot(self, self.collector.enter()),
+            state => self.enter_local_slow(state),
         }
     }
 
+    #[cold]
+    fn enter_local_slow(&self, state: thread::State) -> LocalGuard<'_> {
+        if state == thread::State::Exiting {
+            return LocalGuard::Owned(self.enter());
+        }
+        let guard = self.collector.enter();
+        thread::watch_exit();
+        LocalGuard::Slot(self, guard)
+    }
+
     pub(crate) fn enter(&self) -> Guard<'_> {
-        let guard = self.collector.enter_owned();
+        // No thread-local is touched: an owned guard can be had at any time.
+        let stripe = self.next_stripe.fetch_add(1, Ordering::Relaxed) % STRIPES;
         Guard {
             domain: self,
-            stripe: guard.thread_id() % STRIPES,
-            guard,
+            stripe,
+            guard: self.collector.enter_owned(),
         }
     }
 }
@@ -167,22 +181,25 @@ impl Guard<'_> {
     }
 }
 
-/// Pins for one call, through the thread's own slot. Never handed to a user: one
-/// that is forgotten instead of dropped would leave the thread's count of guards
-/// too high for good, and the next thread with that slot unprotected.
-pub(crate) struct LocalGuard<'t> {
-    domain: &'t Domain,
-    stripe: usize,
-    guard: seize::LocalGuard<'t>,
+/// Pins for one call, through the thread's own slot, or, in a thread that is
+/// exiting, through a slot of its own. Never handed to a user: one that is
+/// forgotten instead of dropped would leave the thread's count of guards too high
+/// for good, and the next thread with that slot unprotected.
+pub(crate) enum LocalGuard<'t> {
+    Slot(&'t Domain, seize::LocalGuard<'t>),
+    Owned(Guard<'t>),
 }
 
 impl LocalGuard<'_> {
     #[inline]
     pub(crate) fn pin(&self) -> Pin<'_> {
-        Pin {
-            domain: self.domain,
-            stripe: self.stripe,
-            via: Via::Local(&self.guard),
+        match self {
+            Self::Slot(domain, guard) => Pin {
+                domain,
+                stripe: guard.thread_id() % STRIPES,
+                via: Via::Local(guard),
+            },
+            Self::Owned(guard) => guard.pin(),
         }
     }
 }

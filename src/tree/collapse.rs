@@ -26,89 +26,66 @@
 //! An internode whose root has one child only is replaced by that child
 //! afterwards, in a step of its own with locks taken bottom-up as ever.
 //!
-//! Nothing here allocates: a remove cannot fail.
+//! What was deleted is retired when no lock is held any more. Nothing here
+//! allocates but seize's lists: a remove cannot fail.
 
 use super::Tree;
 use super::lock::{Parent, Path, lock_ancestors, lock_parent, lock_prev};
-use crate::node::{AnyNode, Internode, Leaf, Lockable, Locked, NodeRef};
+use crate::node::{AnyNode, Chain, Internode, Leaf, Lockable, Locked, NodeRef};
 use crate::reclaim::Pin;
 
 impl Tree {
     /// Takes an empty leaf out of the tree, and whatever that leaves empty.
     pub(super) fn collapse<'g>(&self, pin: Pin<'g>, mut leaf: Locked<'g, Leaf>) {
+        let mut dead = Chain::EMPTY;
         // Ends: each time around, the leaf is one layer further up.
-        loop {
+        let lone_root = loop {
             let prev = lock_prev(&leaf);
             let (mut path, above) = lock_ancestors(&leaf, |node| node.len() > 0);
             match above {
                 // The last node of the path has other children.
                 None => {
                     let boundary = lock_boundary(&leaf, &mut path);
-                    return self.unlink(pin, leaf, prev, path, boundary);
+                    break unlink(leaf, prev, path, boundary, &mut dead);
                 }
-                Some(Parent::Tree) => return self.become_empty(pin, leaf, path),
+                Some(Parent::Tree) => {
+                    self.become_empty(pin, leaf, path, &mut dead);
+                    break None;
+                }
                 Some(Parent::Layer(mut upper)) => {
                     path.iter_mut().for_each(Locked::mark_dirty);
                     upper.remove_link(top_of(&leaf, &path));
-                    delete_leaf(pin, leaf);
-                    delete_path(pin, path);
+                    delete(leaf, path, &mut dead);
                     if !upper.permutation().is_empty() {
-                        return;
+                        break None;
                     }
                     leaf = upper;
                 }
                 Some(Parent::Internode(_)) => unreachable!("a layer is under a leaf"),
             }
-        }
-    }
-
-    /// Takes a leaf out of a layer that has others. `path` holds the ancestors
-    /// that go, the one that stays (`survivor`), and, if there is a boundary to
-    /// move, those up to the one that holds it.
-    fn unlink<'g>(
-        &self,
-        pin: Pin<'g>,
-        leaf: Locked<'g, Leaf>,
-        prev: Option<Locked<'g, Leaf>>,
-        mut path: Path<'g>,
-        boundary: Boundary,
-    ) {
-        let Boundary {
-            survivor,
-            place,
-            holder,
-        } = boundary;
-        // Also those that go, and those between the survivor and the boundary: who
-        // came through one of them before must not end up in a child that was
-        // right for it then.
-        path.iter_mut().for_each(Locked::mark_dirty);
-        if let Some((holder, place)) = holder {
-            // What was the second child's boundary is the whole node's now.
-            let key = path[survivor].key(0);
-            path[holder].move_boundary(place, key);
-        }
-        path[survivor].remove(place);
-        leaf.unlink(prev.as_ref());
-        let lone_root =
-            (path[survivor].is_root() && path[survivor].len() == 0).then(|| path[survivor].node());
-        delete_leaf(pin, leaf);
-        let staying = path.drain(survivor..).collect::<Path<'g>>();
-        delete_path(pin, path);
-        drop((staying, prev));
+        };
+        // No lock is held any more: retiring takes a system call now and then.
+        retire(pin, &mut dead);
         if let Some(root) = lone_root {
             self.shrink(pin, root);
         }
     }
 
     /// Makes the empty leaf, all that the tree still has, its root.
-    fn become_empty<'g>(&self, pin: Pin<'g>, mut leaf: Locked<'g, Leaf>, path: Path<'g>) {
+    fn become_empty<'g>(
+        &self,
+        pin: Pin<'g>,
+        mut leaf: Locked<'g, Leaf>,
+        path: Path<'g>,
+        dead: &mut Chain<'g>,
+    ) {
         if !path.is_empty() {
             leaf.set_root(true, std::ptr::null_mut());
             self.set_root(NodeRef::from(leaf.node()));
         }
         let bag = leaf.take_bag();
         drop(leaf);
-        delete_path(pin, path);
+        delete_path(path, dead);
         if let Some(bag) = bag {
             // SAFETY: the leaf has no bag now, and only the lock's owner takes it.
             unsafe { pin.retire_bag(bag) };
@@ -159,6 +136,7 @@ impl Tree {
         self.replace_root(&above, NodeRef::from(root.node()), &mut child);
         let node = root.node();
         root.delete();
+        drop((child, above));
         // SAFETY: what is above leads to the child now, and the child's parent
         // word to what is above.
         unsafe { pin.retire_internode(node) };
@@ -215,22 +193,68 @@ fn top_of<'g>(leaf: &Locked<'g, Leaf>, path: &Path<'g>) -> NodeRef<'g> {
     }
 }
 
-/// Deletes a leaf that nothing leads to any more.
-fn delete_leaf<'g>(pin: Pin<'g>, leaf: Locked<'g, Leaf>) {
-    let node = leaf.node();
-    leaf.delete();
-    // SAFETY: parent and neighbours, or the link above its layer, lead elsewhere.
-    unsafe { pin.retire_leaf(node) };
+/// Takes a leaf out of a layer that has others. `path` holds the ancestors that
+/// go, the one that stays (`survivor`), and, if there is a boundary to move, those
+/// up to the one that holds it. Gives the layer's root if it has one child left.
+fn unlink<'g>(
+    leaf: Locked<'g, Leaf>,
+    prev: Option<Locked<'g, Leaf>>,
+    mut path: Path<'g>,
+    boundary: Boundary,
+    dead: &mut Chain<'g>,
+) -> Option<&'g Internode> {
+    let Boundary {
+        survivor,
+        place,
+        holder,
+    } = boundary;
+    // Also those that go, and those between the survivor and the boundary: who came
+    // through one of them before must not end up in a child that was right for it
+    // then.
+    path.iter_mut().for_each(Locked::mark_dirty);
+    if let Some((holder, place)) = holder {
+        // What was the second child's boundary is the whole node's now.
+        let key = path[survivor].key(0);
+        path[holder].move_boundary(place, key);
+    }
+    path[survivor].remove(place);
+    leaf.unlink(prev.as_ref());
+    let lone_root =
+        (path[survivor].is_root() && path[survivor].len() == 0).then(|| path[survivor].node());
+    let staying = path.drain(survivor..).collect::<Path<'g>>();
+    delete(leaf, path, dead);
+    drop((staying, prev));
+    lone_root
 }
 
-/// Deletes internodes that nothing but each other leads to any more.
-fn delete_path<'g>(pin: Pin<'g>, path: Path<'g>) {
+/// Deletes a leaf and the internodes above it that nothing but each other leads to
+/// any more.
+fn delete<'g>(leaf: Locked<'g, Leaf>, path: Path<'g>, dead: &mut Chain<'g>) {
+    let node = NodeRef::from(leaf.node());
+    leaf.delete();
+    dead.push(node);
+    delete_path(path, dead);
+}
+
+fn delete_path<'g>(path: Path<'g>, dead: &mut Chain<'g>) {
     for internode in path {
-        let node = internode.node();
+        let node = NodeRef::from(internode.node());
         internode.delete();
-        // SAFETY: what led to the topmost leads elsewhere, and what is below is
+        dead.push(node);
+    }
+}
+
+/// Retires deleted nodes.
+fn retire<'g>(pin: Pin<'g>, dead: &mut Chain<'g>) {
+    while let Some(node) = dead.pop() {
+        // SAFETY: what led to the node leads elsewhere, and what is below it is
         // deleted or has another parent.
-        unsafe { pin.retire_internode(node) };
+        unsafe {
+            match node.kind() {
+                AnyNode::Leaf(leaf) => pin.retire_leaf(leaf),
+                AnyNode::Internode(internode) => pin.retire_internode(internode),
+            }
+        }
     }
 }
 

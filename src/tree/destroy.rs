@@ -3,9 +3,8 @@
 use std::ptr::NonNull;
 
 use super::Tree;
-use crate::node::{AnyNode, Entries, Leaf, NodeRef};
+use crate::node::{AnyNode, Chain, Entries, Leaf, NodeRef};
 use crate::reclaim::Domain;
-use crate::sync::Ordering;
 
 impl Drop for Tree {
     /// Frees what was retired, then every node from the root down, and runs the
@@ -20,32 +19,13 @@ impl Drop for Tree {
         // to have left theirs.
         unsafe {
             domain.as_ref().reclaim_all();
-            let mut chain = Chain { head: None };
+            let mut chain = Chain::EMPTY;
             chain.push(NodeRef::load(&self.root).expect("a tree has a root"));
             while let Some(node) = chain.pop() {
                 free(domain.as_ref(), &mut chain, node);
             }
             Domain::destroy(domain);
         }
-    }
-}
-
-struct Chain<'t> {
-    head: Option<NodeRef<'t>>,
-}
-
-impl<'t> Chain<'t> {
-    fn push(&mut self, node: NodeRef<'t>) {
-        let below = self.head.map_or(std::ptr::null_mut(), NodeRef::as_ptr);
-        node.parent_word().store(below, Ordering::Relaxed);
-        self.head = Some(node);
-    }
-
-    fn pop(&mut self) -> Option<NodeRef<'t>> {
-        let node = self.head?;
-        // SAFETY: `push` stored null or a node that is still there.
-        self.head = unsafe { NodeRef::load(node.parent_word()) };
-        Some(node)
     }
 }
 

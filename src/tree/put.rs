@@ -135,14 +135,14 @@ fn add<'g>(
     decide: Decide<'_>,
     reserve: &mut Reserve<'_>,
 ) -> Result<(), Needs> {
-    let crowded = !leaf.has_room_for(entry.suffix);
-    if crowded {
+    let renew = !leaf.has_room_for(entry.suffix) || leaf.wastes_its_bag();
+    let mut needs = Needs::default();
+    if renew {
         let mut lengths = suffix_lengths(leaf.entries());
-        lengths.push(entry.suffix.len());
-        let needs = Needs {
-            kept: shape_for(&lengths),
-            ..Needs::default()
-        };
+        if entry.kind == SUFFIX {
+            lengths.push(entry.suffix.len());
+        }
+        needs.kept = shape_for(&lengths);
         if !reserve.covers(&needs) {
             return Err(needs);
         }
@@ -151,8 +151,11 @@ fn add<'g>(
         return Ok(());
     };
     let mut old_bag = None;
-    if crowded {
-        old_bag = leaf.renew_bag(reserve.kept_bag());
+    if renew {
+        old_bag = match needs.kept {
+            Some(_) => leaf.renew_bag(reserve.kept_bag()),
+            None => leaf.take_bag(),
+        };
     }
     leaf.insert(position, &entry.with_value(value));
     drop(leaf);

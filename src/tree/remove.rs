@@ -2,12 +2,13 @@
 
 use super::Tree;
 use super::put::Decision;
+use crate::key::SUFFIX;
 use crate::node::{Leaf, Locked};
 use crate::reclaim::Pin;
 
 impl Tree {
     /// Removes a key; gives its value, which the caller owns or hands to
-    /// [`Tree::discard`]. Needs no memory.
+    /// [`Tree::discard`]. Allocates nothing but room in seize's lists.
     ///
     /// The linearization point is the store of the leaf's permutation. A leaf
     /// that becomes empty is given back under the same lock, so that no insert
@@ -19,9 +20,18 @@ impl Tree {
     /// Removes the entry at a position of a leaf.
     pub(super) fn take_out<'g>(&self, pin: Pin<'g>, mut leaf: Locked<'g, Leaf>, position: usize) {
         leaf.remove(position);
-        if leaf.permutation().is_empty() {
-            self.collapse(pin, leaf);
-        }
         pin.count_key(-1);
+        if leaf.permutation().is_empty() {
+            return self.collapse(pin, leaf);
+        }
+        if leaf.wastes_its_bag() && leaf.entries().all(|entry| entry.kind != SUFFIX) {
+            let bag = leaf.take_bag();
+            drop(leaf);
+            if let Some(bag) = bag {
+                // SAFETY: the leaf has no bag now, and only the lock's owner takes
+                // it.
+                unsafe { pin.retire_bag(bag) };
+            }
+        }
     }
 }

@@ -127,11 +127,16 @@ fn unlocked<N: Lockable>(node: Locked<'_, N>) -> NonNull<N> {
     NonNull::from(node.node())
 }
 
+/// The longest suffix, in bytes, that room is kept for before it comes.
+const LONGEST_EXPECTED: usize = 1024;
+
 /// The shape of a bag for suffixes of these lengths, with room for one more like
-/// the last: the next of the kind is likely to come. `None`: no bag is needed.
+/// the last, if that is not long: the next of the kind is likely to come. `None`:
+/// no bag is needed.
 pub(super) fn shape_for(lengths: &[usize]) -> Option<Shape> {
     let next = lengths.last()?;
-    Some(Shape::for_records(lengths.iter().chain([next]).copied()))
+    let expected = (*next <= LONGEST_EXPECTED).then_some(next);
+    Some(Shape::for_records(lengths.iter().chain(expected).copied()))
 }
 
 fn suffices(bag: Option<&OwnedBag<'_>>, shape: Option<Shape>) -> bool {

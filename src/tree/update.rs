@@ -9,13 +9,13 @@ use crate::reclaim::Pin;
 
 impl Tree {
     /// Gives a key another value if it is there; gives the value it had, which the
-    /// caller owns or hands to [`Tree::discard`]. Needs no memory.
+    /// caller owns or hands to [`Tree::discard`].
     pub fn replace(&self, pin: Pin<'_>, key: &[u8], value: u64) -> Option<u64> {
         self.write_present(pin, key, |_| Decision::Set(value))
     }
 
     /// Gives a key the value `desired` if it has the value `expected`. Gives the
-    /// value it had, if it is there. Needs no memory.
+    /// value it had, if it is there. Allocates no node.
     pub fn compare_exchange(
         &self,
         pin: Pin<'_>,
@@ -30,7 +30,7 @@ impl Tree {
     }
 
     /// Removes a key if it has the value `expected`. Gives the value it had, if it
-    /// is there. Needs no memory.
+    /// is there. Allocates no node.
     pub fn remove_if_equal(&self, pin: Pin<'_>, key: &[u8], expected: u64) -> Option<u64> {
         self.write_present(pin, key, |value| match value == expected {
             true => Decision::Remove,

@@ -86,6 +86,12 @@ impl<'g> Locked<'g, Leaf> {
         suffix.is_empty() || self.bag().is_some_and(|bag| bag.has_room(suffix.len()))
     }
 
+    /// Whether much of the bag is taken up by suffixes of entries that are gone.
+    pub(crate) fn wastes_its_bag(&self) -> bool {
+        let live = self.entries().filter(|entry| entry.kind == SUFFIX);
+        (self.node().bag()).is_some_and(|bag| bag.is_wasteful(live.map(|entry| entry.suffix.len())))
+    }
+
     /// Puts an entry at a position. There is a free slot, and room in the bag.
     pub(crate) fn insert(&mut self, position: usize, entry: &Entry<'_>) {
         let permutation = self.permutation();
@@ -151,10 +157,11 @@ impl<'g> Locked<'g, Leaf> {
         old
     }
 
-    /// Takes the bag from an empty leaf, which it makes dirty: readers may still be
-    /// at entries that were there. The bag is the caller's to retire.
+    /// Takes the bag from a leaf whose entries have no suffixes, and makes the leaf
+    /// dirty: readers may still be at entries that had. The bag is the caller's to
+    /// retire.
     pub(crate) fn take_bag(&mut self) -> Option<BagRef<'g>> {
-        debug_assert!(self.permutation().is_empty());
+        debug_assert!(self.entries().all(|entry| entry.kind != SUFFIX));
         self.mark_dirty();
         let bag = self.node().bag();
         self.bag.store(std::ptr::null_mut(), Ordering::SeqCst);

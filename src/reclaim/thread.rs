@@ -1,0 +1,49 @@
+//! Whether this thread still has its thread-local slot in seize.
+//!
+//! A program may call the library from a destructor that runs when a thread exits
+//! (`pthread_key_create`, C++ `thread_local`), when the destructor of seize's own
+//! thread-local may have run already; seize would panic. Destructors run in the
+//! reverse order of registration: ours is registered after seize's, so it has run
+//! whenever seize's has.
+
+use std::cell::Cell;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// The library has not been used by this thread yet.
+    New,
+    /// The slot is there.
+    Running,
+    /// The slot may be gone.
+    Exiting,
+}
+
+struct ExitWatch;
+
+impl Drop for ExitWatch {
+    fn drop(&mut self) {
+        STATE.set(State::Exiting);
+    }
+}
+
+thread_local! {
+    /// Without a destructor: can be read at any time.
+    static STATE: Cell<State> = const { Cell::new(State::New) };
+    static EXIT_WATCH: ExitWatch = const { ExitWatch };
+}
+
+#[inline]
+pub(super) fn state() -> State {
+    STATE.get()
+}
+
+/// To be called once in a thread, after seize registered its destructor.
+pub(super) fn watch_exit() {
+    // Fails only while the destructors of this thread run, that is, too late to
+    // watch them; the slot was made just now, and stays.
+    let state = match EXIT_WATCH.try_with(|_| ()) {
+        Ok(()) => State::Running,
+        Err(_) => State::New,
+    };
+    STATE.set(state);
+}
