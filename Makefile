@@ -18,7 +18,8 @@ help:
 	@echo 'make check-header  include/masstree.h is what src/ffi says'
 	@echo 'make check-rust    tests in Rust'
 	@echo 'make check-stress  threads that write, read and scan at once: FACTOR=20 times as'
-	@echo '                   many steps as in check-rust'
+	@echo '                   many steps as in check-rust, and PERTURBED_FACTOR=5 times with'
+	@echo '                   narrow nodes and random stops at the delicate places'
 	@echo 'make check-loom    models of the node protocol, in every interleaving'
 	@echo 'make check-c       tests in C'
 	@echo 'make check-asan    tests in C with AddressSanitizer (nightly toolchain)'
@@ -53,9 +54,13 @@ check-rust:
 	@$(STAGE) check-rust cargo test
 
 FACTOR := 20
+PERTURBED_FACTOR := 5
 check-stress:
 	@$(STAGE) check-stress env MASSTREE_TEST_FACTOR=$(FACTOR) \
 	    cargo test --test stress
+	@$(STAGE) check-stress-perturbed env MASSTREE_TEST_FACTOR=$(PERTURBED_FACTOR) \
+	    RUSTFLAGS='--cfg masstree_perturb' \
+	    cargo test --target-dir target/perturb --test stress --test known_failures
 
 check-loom:
 	@$(STAGE) check-loom env RUSTFLAGS='--cfg loom' LOOM_MAX_PREEMPTIONS=3 \

@@ -32,3 +32,39 @@ impl Wait {
         loom::thread::yield_now();
     }
 }
+
+/// Where the protocols of `node` and `tree` can be interrupted to most effect.
+/// Nothing, except in a build with `--cfg masstree_perturb` (`make check-stress`):
+/// then threads stop here at random, and races that take luck become likely.
+#[inline]
+pub(crate) fn perturb() {
+    #[cfg(masstree_perturb)]
+    perturbation::maybe_stop();
+}
+
+#[cfg(masstree_perturb)]
+mod perturbation {
+    use std::cell::Cell;
+
+    thread_local! {
+        static RANDOM: Cell<u64> = const { Cell::new(0) };
+    }
+
+    pub(super) fn maybe_stop() {
+        let drawn = RANDOM.with(|random| {
+            // The address differs from thread to thread. Xorshift: Marsaglia 2003.
+            let mut x = random.get().max(std::ptr::from_ref(random).addr() as u64);
+            x ^= x << 13;
+            x ^= x >> 7;
+            x ^= x << 17;
+            random.set(x);
+            x >> 20
+        });
+        if drawn.is_multiple_of(64) {
+            (0..(drawn >> 8) % 1024).for_each(|_| std::hint::spin_loop());
+        }
+        if drawn % 4096 == 1 {
+            std::thread::yield_now();
+        }
+    }
+}

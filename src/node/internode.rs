@@ -26,6 +26,10 @@ use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 /// Children of a full internode.
 const FANOUT: usize = WIDTH + 1;
 
+/// Keys of a full internode. Where races are looked for, internodes are narrow, so
+/// that trees are high and every level splits and vanishes often.
+const CAPACITY: usize = if cfg!(masstree_perturb) { 3 } else { WIDTH };
+
 /// Stands in unused keys.
 const NO_KEY: u64 = u64::MAX;
 
@@ -77,7 +81,7 @@ impl Internode {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.len() == WIDTH
+        self.len() == CAPACITY
     }
 
     pub(crate) fn key(&self, place: usize) -> u64 {
@@ -112,8 +116,8 @@ impl Lockable for Internode {
 /// All children of an internode and one more, with the keys between them: what a
 /// split distributes.
 struct Overfull<'g> {
-    keys: [u64; FANOUT],
-    children: [NodeRef<'g>; FANOUT + 1],
+    keys: [u64; CAPACITY + 1],
+    children: [NodeRef<'g>; CAPACITY + 2],
 }
 
 impl<'g> Locked<'g, Internode> {
@@ -164,7 +168,7 @@ impl<'g> Locked<'g, Internode> {
     /// full internode; it is dirty.
     pub(crate) fn insert(&self, place: usize, key: u64, right: NodeRef<'_>) {
         let len = self.len();
-        debug_assert!(len < WIDTH && place <= len);
+        debug_assert!(len < CAPACITY && place <= len);
         for i in (place..len).rev() {
             self.set_key(i + 1, self.key(i));
             self.set_child(i + 2, self.child(i + 1));
@@ -188,10 +192,10 @@ impl<'g> Locked<'g, Internode> {
         append: bool,
     ) -> u64 {
         let all = self.with(place, key, right);
-        let kept = if append && place == WIDTH {
-            WIDTH
+        let kept = if append && place == CAPACITY {
+            CAPACITY
         } else {
-            FANOUT / 2
+            CAPACITY.div_ceil(2)
         };
         empty.fill(&all.keys[kept + 1..], &all.children[kept + 1..]);
         for i in 0..kept {

@@ -50,7 +50,7 @@ use super::search;
 use super::suffix::{Bag, BagRef};
 use super::version::{Version, VersionWord};
 use crate::key::{Key, Kind, LAYER, SUFFIX, rank};
-use crate::sync::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
+use crate::sync::{AtomicPtr, AtomicU8, AtomicU64, Ordering, perturb};
 
 #[repr(C, align(64))]
 pub(crate) struct Leaf {
@@ -226,6 +226,7 @@ impl Leaf {
     #[inline]
     fn racing_search(&self, key: &Key<'_>) -> Option<Entry<'_>> {
         let permutation = self.permutation();
+        perturb();
         let mut mask = search::equal_mask(&self.slices, key.slice());
         while mask != 0 {
             let slot = mask.trailing_zeros() as usize;
@@ -262,6 +263,7 @@ impl Leaf {
 
     fn entry(&self, slot: usize) -> Entry<'_> {
         let kind = self.kinds[slot].load(Ordering::Relaxed);
+        perturb();
         Entry {
             slice: self.slices[slot].load(Ordering::Relaxed),
             kind,

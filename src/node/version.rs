@@ -39,7 +39,7 @@
 //! nanoseconds, faster than a line travels between two cores, that takes 22
 //! years.
 
-use crate::sync::{AtomicU64, Ordering, Wait, fence};
+use crate::sync::{AtomicU64, Ordering, Wait, fence, perturb};
 
 const LOCK: u64 = 1;
 const DIRTY: u64 = 1 << 1;
@@ -156,6 +156,7 @@ impl VersionWord {
     /// comment promises.
     #[inline]
     pub(crate) fn validate(&self, version: Version) -> bool {
+        perturb();
         // Pairs with the release fences in `lock` and `mark_dirty`.
         fence(Ordering::Acquire);
         self.0.load(Ordering::Relaxed) & !LOCK == version.0
@@ -178,6 +179,7 @@ impl VersionWord {
             {
                 // Pairs with `validate`: see promise 2 above.
                 fence(Ordering::Release);
+                perturb();
                 return Version(seen);
             }
             wait.wait();
@@ -191,10 +193,12 @@ impl VersionWord {
         // Pairs with `validate`: a reader that sees a later store sees DIRTY, or
         // the count of after it.
         fence(Ordering::Release);
+        perturb();
     }
 
     /// Lets the lock go and leaves `version` behind. The caller owns the lock.
     pub(crate) fn unlock(&self, version: Version) {
+        perturb();
         // Release: pairs with the load in `stable` and the exchange in `lock`.
         self.0.store(version.0 & !(LOCK | DIRTY), Ordering::Release);
     }

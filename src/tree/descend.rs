@@ -21,6 +21,7 @@ use super::Tree;
 use crate::key::Key;
 use crate::node::{AnyNode, Found, Leaf, Locked, NodeRef, Place, Version};
 use crate::reclaim::Pin;
+use crate::sync::perturb;
 
 /// The root that was to be descended from is none any more.
 pub(super) struct Stale;
@@ -51,10 +52,12 @@ pub(super) fn reach<'g>(root: NodeRef<'g>, slice: u64) -> Result<Reached<'g>, St
             };
             let child = internode.child_for(slice);
             child.prefetch();
+            perturb();
             let child_version = child.version().stable();
             if !node.version().validate(version) {
                 continue 'root;
             }
+            perturb();
             debug_assert!(!child_version.is_deleted());
             node = child;
             version = child_version;
@@ -71,6 +74,7 @@ pub(super) fn settle<'g>(mut leaf: &'g Leaf, slice: u64) -> Result<Reached<'g>, 
         if version.is_deleted() {
             return Err(Stale);
         }
+        perturb();
         match leaf.next() {
             Some(next) if next.low() <= slice => leaf = next,
             _ => return Ok(Reached { leaf, version }),
@@ -83,6 +87,7 @@ pub(super) fn lock_settled<'g>(
     reached: Reached<'g>,
     slice: u64,
 ) -> Result<Locked<'g, Leaf>, Stale> {
+    perturb();
     let mut locked = Locked::lock(reached.leaf);
     // Ends: as `settle`.
     loop {

@@ -15,6 +15,7 @@
 use arrayvec::ArrayVec;
 
 use crate::node::{AnyNode, Internode, Leaf, Lockable, Locked, NodeRef};
+use crate::sync::perturb;
 
 /// More levels than a layer of internodes can have: a root only splits after its
 /// internode took fifteen splits of the level below.
@@ -45,6 +46,7 @@ pub(super) fn lock_parent<'g, N: Lockable>(child: &Locked<'g, N>) -> Parent<'g> 
             debug_assert!(child.is_root());
             return Parent::Tree;
         };
+        perturb();
         let found = match parent.kind() {
             AnyNode::Leaf(leaf) => Parent::Layer(Locked::lock(leaf)),
             AnyNode::Internode(internode) => Parent::Internode(Locked::lock(internode)),
@@ -87,6 +89,7 @@ pub(super) fn lock_ancestors<'g>(
 pub(super) fn lock_prev<'g>(leaf: &Locked<'g, Leaf>) -> Option<Locked<'g, Leaf>> {
     loop {
         let prev = leaf.node().prev()?;
+        perturb();
         let locked = Locked::lock(prev);
         if leaf
             .node()

@@ -32,6 +32,7 @@ use crate::OutOfMemory;
 use crate::key::{SLICE_LEN, SUFFIX, shortest};
 use crate::node::{Entries, Entry, Leaf, Neighbours, NodeRef, WIDTH};
 use crate::reclaim::Pin;
+use crate::sync::perturb;
 
 impl Tree {
     /// Visits the keys of a range in order until `visit` breaks off; see
@@ -285,6 +286,7 @@ impl<'s, 'g> Scan<'s, 'g> {
 
     /// Reads the next leaf of the layer at hand.
     fn advance(&mut self, ahead: Ahead<'g>) -> Result<(), Interrupt<'s>> {
+        perturb();
         let Ahead { mut leaf, boundary } = ahead;
         // Ends: a step to the right goes to a greater low below the boundary; a
         // failed snapshot means that a writer has changed the leaf.

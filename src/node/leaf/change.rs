@@ -8,7 +8,7 @@ use crate::node::Locked;
 use crate::node::link::NodeRef;
 use crate::node::permutation::Permutation;
 use crate::node::suffix::{BagRef, OwnedBag};
-use crate::sync::Ordering;
+use crate::sync::{Ordering, perturb};
 
 /// Where a key is, or would be, in a locked leaf.
 pub(crate) enum Place<'g> {
@@ -102,7 +102,9 @@ impl<'g> Locked<'g, Leaf> {
             // SAFETY: there is room, and the lock of the leaf is owned.
             unsafe { bag.append(slot, entry.suffix) };
         }
+        perturb();
         self.slices[slot].store(entry.slice, Ordering::Relaxed);
+        perturb();
         self.kinds[slot].store(entry.kind, Ordering::Relaxed);
         // SeqCst, since the word may lead to a layer.
         self.words[slot].store(entry.word, Ordering::SeqCst);
@@ -138,6 +140,7 @@ impl<'g> Locked<'g, Leaf> {
     /// Turns the entry in a slot into a link to a layer. The leaf is dirty.
     pub(crate) fn become_link(&self, slot: usize, root: NodeRef<'_>) {
         self.kinds[slot].store(LAYER, Ordering::Relaxed);
+        perturb();
         self.words[slot].store(root.as_ptr().cast(), Ordering::SeqCst);
     }
 
@@ -152,6 +155,7 @@ impl<'g> Locked<'g, Leaf> {
                 bag.append(slot, entry.suffix);
             }
         }
+        perturb();
         // Suffixes are the same in both bags; readers may find either.
         self.bag.store(bag.publish(), Ordering::SeqCst);
         old
@@ -165,6 +169,7 @@ impl<'g> Locked<'g, Leaf> {
         self.mark_dirty();
         let bag = self.node().bag();
         self.bag.store(std::ptr::null_mut(), Ordering::SeqCst);
+        perturb();
         bag
     }
 
