@@ -178,6 +178,49 @@ fn mixed(n: usize) -> u64 {
     (n as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
+/// Row 4 in a high tree: threads fill and empty windows that lie across each other,
+/// so that whole subtrees vanish and boundaries move on every level while other
+/// threads come down there. Put back: in `collapse::unlink`, make dirty only the
+/// ancestor that loses a child and the one with the boundary (with
+/// `--cfg masstree_perturb`).
+#[test]
+fn no_acknowledged_insert_is_lost_when_subtrees_vanish() {
+    const KEYS: usize = 1500;
+    const WINDOW: usize = 60;
+    let tree = new_tree();
+    let rounds = scaled(400);
+    race(
+        1,
+        |id| {
+            let mut random = Random(id as u64);
+            let mut guard = tree.guard();
+            for round in 0..rounds {
+                let from = random.below(KEYS - WINDOW);
+                let own = (from..from + WINDOW).filter(|n| n % WRITERS == id);
+                let mut own: Vec<_> = own.map(|n| (n as u64).to_be_bytes()).collect();
+                if round % 2 == 0 {
+                    random.shuffle(&mut own);
+                }
+                for key in &own {
+                    assert_eq!(tree.insert(guard.pin(), key, 1), Ok(Inserted::New));
+                    assert_eq!(tree.get(guard.pin(), key), Some(1), "an insert was lost");
+                }
+                for key in &own {
+                    assert_eq!(tree.remove(guard.pin(), key), Some(1), "a key was lost");
+                    assert_eq!(tree.get(guard.pin(), key), None);
+                }
+                guard.refresh();
+            }
+        },
+        |_, _| {
+            let guard = tree.guard();
+            ordered_scan(&tree, guard.pin(), &Range::all(), |_, _| ());
+        },
+    );
+    assert_sound(&tree);
+    assert_eq!(tree.key_count(), 0);
+}
+
 /// Rows 5 and 6. Layers one, two and three slices deep that fill and empty all
 /// the time, under scans in both directions, which must end. Put back, row 5: in
 /// `Scan::advance`, look at a deleted leaf again instead of resuming (it hangs). Row 6: in
