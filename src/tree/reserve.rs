@@ -12,7 +12,9 @@ use arrayvec::ArrayVec;
 
 use super::lock::MAX_HEIGHT;
 use crate::OutOfMemory;
-use crate::node::{AnyNode, Internode, Leaf, Lockable, Locked, Memory, NodeRef, OwnedBag, Shape};
+use crate::node::{
+    AnyNode, Chain, Internode, Leaf, Lockable, Locked, Memory, NodeRef, OwnedBag, Shape,
+};
 
 /// What a write needs.
 #[derive(Default)]
@@ -28,9 +30,8 @@ pub(super) struct Needs {
 /// What a write has.
 pub(super) struct Reserve<'d> {
     memory: &'d Memory,
-    /// Leaves, chained through their parent words: layers for a long shared
-    /// prefix may take any number.
-    leaves: Option<Locked<'d, Leaf>>,
+    /// Private, locked leaves: layers for a long shared prefix may take any number.
+    leaves: Chain<'d>,
     leaf_count: usize,
     internodes: ArrayVec<Locked<'d, Internode>, { MAX_HEIGHT + 1 }>,
     kept: Option<OwnedBag<'d>>,
@@ -41,7 +42,7 @@ impl<'d> Reserve<'d> {
     pub(super) fn new(memory: &'d Memory) -> Self {
         Self {
             memory,
-            leaves: None,
+            leaves: Chain::EMPTY,
             leaf_count: 0,
             internodes: ArrayVec::new(),
             kept: None,
@@ -59,13 +60,8 @@ impl<'d> Reserve<'d> {
     /// Gets what is lacking. What was got before a failure stays in the reserve.
     pub(super) fn fill(&mut self, needs: &Needs) -> Result<(), OutOfMemory> {
         while self.leaf_count < needs.leaves {
-            let leaf = Locked::private(self.memory.new_leaf().ok_or(OutOfMemory)?);
-            if let Some(below) = self.leaves.take() {
-                leaf.set_parent(NodeRef::from(below.node()).as_ptr());
-                // Stays locked: it is private.
-                std::mem::forget(below);
-            }
-            self.leaves = Some(leaf);
+            let leaf = self.memory.new_leaf().ok_or(OutOfMemory)?;
+            self.leaves.push(NodeRef::from(leaf));
             self.leaf_count += 1;
         }
         while self.internodes.len() < needs.internodes {
@@ -78,16 +74,13 @@ impl<'d> Reserve<'d> {
 
     /// A leaf of the reserve, private and locked.
     pub(super) fn leaf(&mut self) -> Locked<'d, Leaf> {
-        let leaf = self.leaves.take().expect("the reserve covers the needs");
-        // SAFETY: `fill` stored null or another leaf of the reserve.
-        if let Some(below) = unsafe { NodeRef::load(leaf.parent_word()) } {
-            let AnyNode::Leaf(below) = below.kind() else {
-                unreachable!("a chain of leaves")
-            };
-            self.leaves = Some(Locked::private(below));
-        }
-        leaf.set_parent(std::ptr::null_mut());
+        let node = self.leaves.pop().expect("the reserve covers the needs");
+        let AnyNode::Leaf(leaf) = node.kind() else {
+            unreachable!("a chain of leaves")
+        };
         self.leaf_count -= 1;
+        let leaf = Locked::private(leaf);
+        leaf.set_parent(std::ptr::null_mut());
         leaf
     }
 
