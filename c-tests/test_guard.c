@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include <pthread.h>
+#include <string.h>
 
 static masstree_guard_t *enter(const masstree_t *tree)
 {
@@ -329,22 +330,24 @@ static void garbage_of_threads_that_have_gone_is_freed(void **state)
    may be gone already. */
 static masstree_t *tree_used_at_exit;
 
-static void use_at_thread_exit(void *rounds)
-{
-    (void)rounds;
-    masstree_guard_t *guard = NULL;
-    uint64_t value = 0;
-    REQUIRE(masstree_put(tree_used_at_exit, NULL, "last", 4, 1) >= 0);
-    REQUIRE(masstree_get(tree_used_at_exit, NULL, "last", 4, &value) == MASSTREE_OK);
-    REQUIRE(masstree_guard_enter(tree_used_at_exit, &guard) == MASSTREE_OK);
-    REQUIRE(masstree_remove(tree_used_at_exit, guard, "last", 4, NULL) >= 0);
-    masstree_guard_leave(guard);
-}
-
 struct exiting {
     pthread_key_t key;
     bool uses_it_before;
 };
+
+/* The two threads exit at once: each has a key of its own. */
+static void use_at_thread_exit(void *arg)
+{
+    const struct exiting *exiting = arg;
+    const char *last = exiting->uses_it_before ? "last of the first" : "last of the second";
+    masstree_guard_t *guard = NULL;
+    uint64_t value = 0;
+    REQUIRE(masstree_put(tree_used_at_exit, NULL, last, strlen(last), 1) == MASSTREE_OK);
+    REQUIRE(masstree_get(tree_used_at_exit, NULL, last, strlen(last), &value) == MASSTREE_OK);
+    REQUIRE(masstree_guard_enter(tree_used_at_exit, &guard) == MASSTREE_OK);
+    REQUIRE(masstree_remove(tree_used_at_exit, guard, last, strlen(last), NULL) == MASSTREE_OK);
+    masstree_guard_leave(guard);
+}
 
 static void set_and_exit(void *arg)
 {
