@@ -5,14 +5,15 @@ STAGE := .ci/stage
 CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build header setup check-fmt check-clippy check-header check-rust \
-        check-stress check-loom check-c check-asan check-tsan compare clean
+.PHONY: help demo test build header docs setup check-fmt check-clippy check-header check-rust \
+        check-stress check-loom check-c check-docs check-asan check-tsan compare clean
 
 help:
 	@echo 'make demo          build everything in release and index some text with it'
 	@echo 'make test          every check that CI runs'
 	@echo 'make build         the library and the examples, in $(BUILD)'
 	@echo 'make header        write include/masstree.h anew from src/ffi'
+	@echo 'make docs          documentation of the C interface, in build/docs/html'
 	@echo 'make check-fmt     formatting'
 	@echo 'make check-clippy  lints'
 	@echo 'make check-header  include/masstree.h is what src/ffi says'
@@ -22,6 +23,7 @@ help:
 	@echo '                   narrow nodes and random stops at the delicate places'
 	@echo 'make check-loom    models of the node protocol, in every interleaving'
 	@echo 'make check-c       tests in C'
+	@echo 'make check-docs    Doxygen has no complaint about the documentation'
 	@echo 'make check-asan    tests in C with AddressSanitizer (nightly toolchain)'
 	@echo 'make check-tsan    tests in C with ThreadSanitizer (nightly toolchain)'
 	@echo 'make compare       speed and memory beside the masstree crate: KEYS=1000000 ROUNDS=5'
@@ -77,6 +79,12 @@ check-asan: setup
 check-tsan: setup
 	@$(STAGE) check-tsan .ci/sanitize thread
 
+check-docs: setup
+	@$(STAGE) check-docs docs/render.sh
+
+docs: check-docs
+	@echo build/docs/html/index.html
+
 # One after the other: two cores have enough to do with each. The sanitizers need
 # a toolchain that users of the library need not have.
 test: setup
@@ -87,6 +95,7 @@ test: setup
 	@$(MAKE) --no-print-directory check-stress
 	@$(MAKE) --no-print-directory check-loom
 	@$(MAKE) --no-print-directory check-c
+	@$(MAKE) --no-print-directory check-docs
 	@if cargo +nightly --version >/dev/null 2>&1; then \
 	    $(MAKE) --no-print-directory check-asan check-tsan; \
 	else \

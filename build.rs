@@ -6,7 +6,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The modules of src/ffi that C sees, in the order of the header's sections.
-const EXPORTED: [&str; 9] = [
+const EXPORTED: [&str; 14] = [
     "version",
     "status",
     "options",
@@ -14,14 +14,20 @@ const EXPORTED: [&str; 9] = [
     "tree",
     "update",
     "get_or_insert",
+    "bytes",
     "scan",
+    "cursor",
+    "batch",
+    "bulk_load",
+    "memory",
     "inspect",
 ];
 const HEADER: &str = "include/masstree.h";
 /// Macros that cbindgen has no way to say.
 const INITIALIZERS: &str = r"
 /** Initializer of masstree_options_t: the defaults. */
-#define MASSTREE_OPTIONS_INIT { sizeof(masstree_options_t), NULL, NULL }
+#define MASSTREE_OPTIONS_INIT \
+    { sizeof(masstree_options_t), NULL, NULL, NULL, NULL, NULL, 0, MASSTREE_VALUES_WORDS, 0 }
 
 /** Initializer of masstree_range_t: every key, forward, no limit. */
 #define MASSTREE_RANGE_INIT \
@@ -72,15 +78,21 @@ fn render_header() -> String {
 
 fn version_macros() -> String {
     let part = |name: &str| env::var(format!("CARGO_PKG_VERSION_{name}")).expect("set by cargo");
-    let mut text = String::from("\n/** The version of this header. */\n");
-    for name in ["MAJOR", "MINOR", "PATCH"] {
-        writeln!(text, "#define MASSTREE_VERSION_{name} {}", part(name))
-            .expect("writing to a string");
+    let mut text = String::from("\n");
+    for (place, name) in [("first", "MAJOR"), ("second", "MINOR"), ("third", "PATCH")] {
+        writeln!(
+            text,
+            "/** The {place} number of this header's version. */\n\
+             #define MASSTREE_VERSION_{name} {}",
+            part(name)
+        )
+        .expect("writing to a string");
     }
     let version = env::var("CARGO_PKG_VERSION").expect("set by cargo");
     write!(
         text,
-        "#define MASSTREE_VERSION_STRING \"{version}\"\n\
+        "/** The version of this header, as text. */\n\
+         #define MASSTREE_VERSION_STRING \"{version}\"\n\
          /** The version of this header as masstree_version_number counts. */\n\
          #define MASSTREE_VERSION_NUMBER \\\n    \
          (MASSTREE_VERSION_MAJOR * 1000000 + MASSTREE_VERSION_MINOR * 1000 + MASSTREE_VERSION_PATCH)\n"

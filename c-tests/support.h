@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "masstree.h"
+#include "statuses/note.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 

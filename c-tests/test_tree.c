@@ -536,6 +536,7 @@ static void forked_child_may_use_a_tree_of_its_own(void **state)
                     masstree_put(own, NULL, "child", 5, 2) == MASSTREE_OK &&
                     masstree_get(own, NULL, "child", 5, &value) == MASSTREE_OK && value == 2;
         masstree_destroy(own);
+        flush_statuses();
         _exit(good ? 0 : 1);
     }
     int status = -1;

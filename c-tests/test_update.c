@@ -255,6 +255,8 @@ static void a_callback_that_breaks_off_changes_nothing(void **state)
                           masstree_update(tree, NULL, KEY, KEY_LEN, play, &script, &out));
             assert_status(cases[i].status,
                           masstree_update_u64(tree, NULL, 5, play, &script, &out));
+            assert_status(cases[i].status, masstree_get_or_insert_with_u64(tree, NULL, 5, make,
+                                                                           &script, &out));
             assert_int_equal(round, tree_len(tree));
             if (round == 0) {
                 assert_status(cases[i].status, masstree_get_or_insert_with(

@@ -42,17 +42,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** The version of this header. */
+/** The first number of this header's version. */
 #define MASSTREE_VERSION_MAJOR 0
+/** The second number of this header's version. */
 #define MASSTREE_VERSION_MINOR 1
+/** The third number of this header's version. */
 #define MASSTREE_VERSION_PATCH 0
+/** The version of this header, as text. */
 #define MASSTREE_VERSION_STRING "0.1.0"
 /** The version of this header as masstree_version_number counts. */
 #define MASSTREE_VERSION_NUMBER \
     (MASSTREE_VERSION_MAJOR * 1000000 + MASSTREE_VERSION_MINOR * 1000 + MASSTREE_VERSION_PATCH)
 
 /** Initializer of masstree_options_t: the defaults. */
-#define MASSTREE_OPTIONS_INIT { sizeof(masstree_options_t), NULL, NULL }
+#define MASSTREE_OPTIONS_INIT \
+    { sizeof(masstree_options_t), NULL, NULL, NULL, NULL, NULL, 0, MASSTREE_VALUES_WORDS, 0 }
 
 /** Initializer of masstree_range_t: every key, forward, no limit. */
 #define MASSTREE_RANGE_INIT \
@@ -87,6 +91,11 @@
 #define MASSTREE_MISMATCH 3
 
 /**
+ * Answer: there is no further key in this direction; the cursor stays where it is.
+ */
+#define MASSTREE_END 4
+
+/**
  * Error: an argument is malformed: a NULL handle, a NULL key with a length, a
  * NULL callback, bounds the wrong way round, an unknown flag, a struct_size
  * the library cannot accept.
@@ -109,10 +118,44 @@
 #define MASSTREE_WRONG_TREE -4
 
 /**
+ * Error: the function is for trees of words and this one holds byte strings, or the
+ * other way round; see value_kind in masstree_options_t.
+ */
+#define MASSTREE_WRONG_KIND -5
+
+/**
+ * Error: the tree was made before a fork, by the parent process; or, from
+ * masstree_create, the fork came at a moment after which this process can make no
+ * trees (see the caveats at the top).
+ */
+#define MASSTREE_FORKED -6
+
+/**
  * Error: masstree_check found the tree to be inconsistent. This is a bug in
  * the library, or memory was overwritten.
  */
 #define MASSTREE_CORRUPT -7
+
+/**
+ * Error: the buffer is too small for the value; nothing was written to it.
+ */
+#define MASSTREE_TOO_SMALL -8
+
+/**
+ * Error: the keys do not ascend; nothing was changed.
+ */
+#define MASSTREE_UNSORTED -9
+
+/**
+ * Kind of values: 64-bit words of the caller's (numbers, or pointers that the value
+ * destructor frees).
+ */
+#define MASSTREE_VALUES_WORDS 0
+
+/**
+ * Kind of values: byte strings, of which the tree keeps copies of its own.
+ */
+#define MASSTREE_VALUES_BYTES 1
 
 /**
  * Answer of an update callback: leave the key as it is.
@@ -150,6 +193,17 @@
 #define MASSTREE_SCAN_REVERSE 1
 
 /**
+ * Flag of a scan: the visitor gets no values (0, or length 0).
+ */
+#define MASSTREE_SCAN_KEYS_ONLY 2
+
+/**
+ * Flag of a scan: the visitor gets no keys (length 0), which spares putting them
+ * together.
+ */
+#define MASSTREE_SCAN_VALUES_ONLY 4
+
+/**
  * Answer of a visitor: go on.
  */
 #define MASSTREE_CONTINUE 0
@@ -158,6 +212,44 @@
  * Answer of a visitor: stop here; the scan answers MASSTREE_OK.
  */
 #define MASSTREE_STOP 1
+
+/**
+ * How masstree_cursor_seek looks: for the first key that is not smaller.
+ */
+#define MASSTREE_SEEK_GE 0
+
+/**
+ * How masstree_cursor_seek looks: for the first key that is greater.
+ */
+#define MASSTREE_SEEK_GT 1
+
+/**
+ * How masstree_cursor_seek looks: for the last key that is not greater.
+ */
+#define MASSTREE_SEEK_LE 2
+
+/**
+ * How masstree_cursor_seek looks: for the last key that is smaller.
+ */
+#define MASSTREE_SEEK_LT 3
+
+/**
+ * A place in a tree, from which one goes on key by key in either direction.
+ *
+ * Made by masstree_cursor_open, freed by masstree_cursor_close. It works under the
+ * guard it was opened with, or under one of its own. Close it before that guard is
+ * left; the guard may be refreshed. A cursor is used by one thread at a time, the one
+ * that uses its guard at present.
+ *
+ * Each step shows what is in the tree at that moment, whatever was put or removed
+ * since the step before, by whomever: the first key after, or before, the one the
+ * cursor is at, whether that is still there or not. A step costs about as much as in a
+ * scan; the first one after a change nearby, or after the guard was refreshed, as much
+ * as a look-up.
+ *
+ * A call that fails, or answers MASSTREE_END, leaves the cursor where it was.
+ */
+typedef struct masstree_cursor_t masstree_cursor_t;
 
 /**
  * Pins what is read through it: nodes, and values handed to the value
@@ -178,7 +270,7 @@
 typedef struct masstree_guard_t masstree_guard_t;
 
 /**
- * An ordered map from byte strings to 64-bit words.
+ * An ordered map from byte strings to 64-bit words, or to byte strings.
  *
  * Made by masstree_create, freed by masstree_destroy. Any number of threads
  * may use one tree at the same time, without registration, and may come and
@@ -190,16 +282,47 @@ typedef struct masstree_t masstree_t;
  * Called for a value that has left the tree, once per value, when no reader
  * can hold it any more: after masstree_put displaced it, after masstree_remove
  * or masstree_exchange whose caller did not take it through the output
- * pointer, and for every value still present in masstree_destroy.
+ * pointer, after masstree_clear, and for every value still present in
+ * masstree_destroy.
  *
  * A value stored under a key that has the very same value already displaces
  * nothing.
+ *
+ * @param value  The value.
+ * @param ctx    value_ctx of the options.
  *
  * It runs on any thread that uses the tree, inside some call to this library,
  * with no lock held. It must not call into the same tree, and must return: no
  * longjmp, no C++ exception, no pthread_exit.
  */
 typedef void (*masstree_value_destructor_t)(uint64_t value, void *ctx);
+
+/**
+ * Gives memory to a tree.
+ *
+ * @param size   Bytes wanted, never 0.
+ * @param align  What the memory must be aligned to: a power of two, at most 64.
+ * @param ctx    alloc_ctx of the options.
+ *
+ * @return The memory, which nobody else uses until the tree frees it; or NULL if
+ * there is none, and then the call that needed it answers MASSTREE_NOMEM.
+ *
+ * It runs on any thread, with no lock of the tree held; it must not call into the same
+ * tree, and must return: no longjmp, no C++ exception, no pthread_exit.
+ */
+typedef void *(*masstree_alloc_t)(size_t size, size_t align, void *ctx);
+
+/**
+ * Takes memory back that masstree_alloc_t gave.
+ *
+ * @param memory  The memory; never NULL.
+ * @param size    Its size in bytes, as it was asked for.
+ * @param align   Its alignment, as it was asked for.
+ * @param ctx     alloc_ctx of the options.
+ *
+ * The rules of masstree_alloc_t apply. The memory may come from another thread.
+ */
+typedef void (*masstree_free_t)(void *memory, size_t size, size_t align, void *ctx);
 
 /**
  * Options of masstree_create. Start from MASSTREE_OPTIONS_INIT and set what
@@ -215,13 +338,40 @@ typedef struct {
     size_t struct_size;
     /**
      * Called for each value that leaves the tree; NULL: values are plain words
-     * and nothing is called.
+     * and nothing is called. Not for byte strings, which the tree frees itself.
      */
     masstree_value_destructor_t value_destructor;
     /**
      * Handed to value_destructor.
      */
     void *value_ctx;
+    /**
+     * Where the tree's memory comes from, guards and cursors included; NULL: malloc.
+     * Only the lists of memory reclamation come from malloc always (see the caveats
+     * at the top). Set together with free.
+     */
+    masstree_alloc_t alloc;
+    /**
+     * Where the tree's memory goes back to, all of it by the end of masstree_destroy.
+     */
+    masstree_free_t free;
+    /**
+     * Handed to alloc and free.
+     */
+    void *alloc_ctx;
+    /**
+     * Bytes that the pool of nodes asks for at once, and rounds down to whole nodes
+     * of 320 bytes, at least one; 0: from 4 KiB, growing to 2 MiB.
+     */
+    size_t chunk_size;
+    /**
+     * MASSTREE_VALUES_WORDS or MASSTREE_VALUES_BYTES.
+     */
+    uint32_t value_kind;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved;
 } masstree_options_t;
 
 /**
@@ -256,6 +406,20 @@ typedef int32_t (*masstree_update_t)(const uint64_t *present, uint64_t *value, v
  * masstree_update_t apply.
  */
 typedef int32_t (*masstree_make_value_t)(uint64_t *value, void *ctx);
+
+/**
+ * Some bytes: a key or a value.
+ */
+typedef struct {
+    /**
+     * The bytes; NULL only if len is 0.
+     */
+    const void *data;
+    /**
+     * Their number.
+     */
+    size_t len;
+} masstree_slice_t;
 
 /**
  * The range of a scan. Start from MASSTREE_RANGE_INIT (everything, forward, no
@@ -308,7 +472,8 @@ typedef struct {
      */
     uint32_t upper_bound;
     /**
-     * 0, or MASSTREE_SCAN_REVERSE.
+     * 0, or MASSTREE_SCAN_REVERSE, MASSTREE_SCAN_KEYS_ONLY, MASSTREE_SCAN_VALUES_ONLY,
+     * combined with |; the last two exclude each other.
      */
     uint32_t flags;
     /**
@@ -338,6 +503,39 @@ typedef struct {
 typedef int32_t (*masstree_visitor_t)(const void *key, size_t key_len, uint64_t value, void *ctx);
 
 /**
+ * Called for each key of a scan of a tree of byte strings, in order.
+ *
+ * @param key        The key's bytes; valid during this call only. Not NULL, also
+ *                   for the empty key.
+ * @param key_len    Their number.
+ * @param value      The value's bytes; valid as long as the guard that the scan runs
+ *                   under, during this call only without one. Not NULL, also for the
+ *                   empty value.
+ * @param value_len  Their number.
+ * @param ctx        What was passed to the scan.
+ *
+ * @return As masstree_visitor_t, whose rules apply.
+ */
+typedef int32_t (*masstree_bytes_visitor_t)(const void *key,
+                                            size_t key_len,
+                                            const void *value,
+                                            size_t value_len,
+                                            void *ctx);
+
+/**
+ * Frees an object that was handed to masstree_retire.
+ *
+ * @param object  The object.
+ * @param bytes   Its size, as masstree_retire was told.
+ * @param ctx     What was passed to masstree_retire.
+ *
+ * It runs on any thread that uses the tree, inside some call to this library, with no
+ * lock held. It must not call into the same tree, and must return: no longjmp, no C++
+ * exception, no pthread_exit.
+ */
+typedef void (*masstree_free_object_t)(void *object, size_t bytes, void *ctx);
+
+/**
  * Receives text from the library, in pieces: `len` bytes of UTF-8 at `text`,
  * not terminated by a zero byte, valid during the call only.
  */
@@ -351,6 +549,8 @@ extern "C" {
  * The version of the library in use, as text: "0.1.0". Static; never freed.
  * Compare with MASSTREE_VERSION_STRING, the version of the header.
  *
+ * @return The text.
+ *
  * Thread safety: any thread, any time. Since 0.1.
  */
 const char *masstree_version_string(void);
@@ -360,6 +560,8 @@ const char *masstree_version_string(void);
  * release: major * 1000000 + minor * 1000 + patch. Compare with
  * MASSTREE_VERSION_NUMBER, the version of the header.
  *
+ * @return The number.
+ *
  * Thread safety: any thread, any time. Since 0.1.
  */
 uint32_t masstree_version_number(void);
@@ -368,6 +570,8 @@ uint32_t masstree_version_number(void);
  * The ABI number of the library in use. It equals MASSTREE_ABI_VERSION of the
  * header a program was built with, or the two do not fit together.
  *
+ * @return The number.
+ *
  * Thread safety: any thread, any time. Since 0.1.
  */
 uint32_t masstree_abi_version(void);
@@ -375,6 +579,10 @@ uint32_t masstree_abi_version(void);
 /**
  * One sentence on a status code, in English: static text, never NULL, never
  * freed. Unknown codes get a sentence of their own.
+ *
+ * @param status  A status code.
+ *
+ * @return The sentence.
  *
  * Thread safety: any thread, any time. Since 0.1.
  */
@@ -390,6 +598,7 @@ const char *masstree_strerror(int32_t status);
  * @retval MASSTREE_OK       *guard is a new guard.
  * @retval MASSTREE_INVALID  tree or guard is NULL.
  * @retval MASSTREE_NOMEM    Out of memory.
+ * @retval MASSTREE_FORKED   The tree was made before a fork, by the parent process.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -428,9 +637,14 @@ void masstree_guard_leave(masstree_guard_t *guard);
  *
  * @retval MASSTREE_OK       *tree is a new, empty tree.
  * @retval MASSTREE_INVALID  tree is NULL; struct_size is smaller than any
- *                           version of the struct; or a byte of the struct
- *                           that this library does not know is not zero.
+ *                           version of the struct; value_kind is unknown, or is
+ *                           MASSTREE_VALUES_BYTES together with a value
+ *                           destructor; only one of alloc and free is set; or a
+ *                           byte of the struct that this library does not know is
+ *                           not zero.
  * @retval MASSTREE_NOMEM    Out of memory.
+ * @retval MASSTREE_FORKED   This process was forked while another thread was inside
+ *                           the library, and can make no trees.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -438,15 +652,39 @@ int32_t masstree_create(const masstree_options_t *options, masstree_t **tree);
 
 /**
  * Frees a tree and everything in it: runs the value destructor once for every
- * value still present and for every displaced value not yet destroyed. NULL
- * does nothing.
+ * value still present and for every displaced value not yet destroyed, and the free
+ * callback of whatever was retired and not freed yet. NULL does nothing, and neither
+ * does a tree made before a fork.
  *
- * Every guard of the tree must have been left, and no other thread may use the
- * tree during or after this call.
+ * Every guard and cursor of the tree must have been let go, and no other thread may
+ * use the tree during or after this call.
+ *
+ * @param tree  The tree.
  *
  * Thread safety: the caller must have the tree for itself. Since 0.1.
  */
 void masstree_destroy(masstree_t *tree);
+
+/**
+ * Removes every key, all at once: whoever begins to look after this call finds none of
+ * them. What threads insert meanwhile comes before or after it.
+ *
+ * The tree's memory is freed together once no guard of this moment is held any more,
+ * by the thread that lets go of the last one; that takes time in proportion to the
+ * number of keys. Values then go to the value destructor.
+ *
+ * @param tree   The tree.
+ * @param guard  A guard of this tree, or NULL to be pinned for this call.
+ *
+ * @retval MASSTREE_OK          The tree is empty.
+ * @retval MASSTREE_INVALID     tree is NULL.
+ * @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged.
+ * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_clear(masstree_t *tree, masstree_guard_t *guard);
 
 /**
  * Looks a key up.
@@ -463,6 +701,8 @@ void masstree_destroy(masstree_t *tree);
  * @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
  * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
  *
  * If the value is a pointer and the tree has a value destructor, hold a guard
  * as long as the pointer is used: what it points to is not destroyed before
@@ -489,6 +729,8 @@ int32_t masstree_get(const masstree_t *tree,
  * @retval MASSTREE_NOT_FOUND   The key is not in the tree.
  * @retval MASSTREE_INVALID     tree is NULL.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
  *
  * Thread safety: any thread; takes no lock. Since 0.1.
  */
@@ -510,6 +752,7 @@ int32_t masstree_get_u64(const masstree_t *tree,
  * @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
  * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
  *
  * Note that MASSTREE_OK is 0: write `masstree_contains(...) == MASSTREE_OK`.
  *
@@ -531,6 +774,7 @@ int32_t masstree_contains(const masstree_t *tree,
  * @retval MASSTREE_NOT_FOUND   The key is not in the tree.
  * @retval MASSTREE_INVALID     tree is NULL.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
  *
  * Thread safety: any thread; takes no lock. Since 0.1.
  */
@@ -553,6 +797,8 @@ int32_t masstree_contains_u64(const masstree_t *tree, masstree_guard_t *guard, u
  *                                value is still the caller's.
  * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -576,6 +822,8 @@ int32_t masstree_put(masstree_t *tree,
  * @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged and the
  *                              value is still the caller's.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -603,6 +851,8 @@ int32_t masstree_put_u64(masstree_t *tree, masstree_guard_t *guard, uint64_t key
  *                                value is still the caller's.
  * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -629,6 +879,8 @@ int32_t masstree_exchange(masstree_t *tree,
  * @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged and the
  *                              value is still the caller's.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -657,6 +909,8 @@ int32_t masstree_exchange_u64(masstree_t *tree,
  * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
  * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
  *
  * Of several threads that insert one absent key, exactly one gets MASSTREE_OK.
  *
@@ -684,6 +938,8 @@ int32_t masstree_insert(masstree_t *tree,
  * @retval MASSTREE_INVALID     tree is NULL.
  * @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -710,6 +966,8 @@ int32_t masstree_insert_u64(masstree_t *tree,
  * @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
  * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings, and old is not NULL.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
  *
  * A remove never answers MASSTREE_NOMEM. Nodes that become empty are given back.
  *
@@ -733,6 +991,8 @@ int32_t masstree_remove(masstree_t *tree,
  * @retval MASSTREE_NOT_FOUND   The key was not in the tree.
  * @retval MASSTREE_INVALID     tree is NULL.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND  The tree holds byte strings, and old is not NULL.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -781,6 +1041,8 @@ int32_t masstree_u64_from_key(const void *key, size_t key_len, uint64_t *value);
  * @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
  * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -804,6 +1066,8 @@ int32_t masstree_replace(masstree_t *tree,
  * @retval MASSTREE_NOT_FOUND     The key is not in the tree; nothing was changed.
  * @retval MASSTREE_INVALID       tree is NULL.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -837,6 +1101,8 @@ int32_t masstree_replace_u64(masstree_t *tree,
  * @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
  * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -864,6 +1130,8 @@ int32_t masstree_compare_exchange(masstree_t *tree,
  * @retval MASSTREE_NOT_FOUND     The key is not in the tree; nothing was changed.
  * @retval MASSTREE_INVALID       tree is NULL.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -895,6 +1163,8 @@ int32_t masstree_compare_exchange_u64(masstree_t *tree,
  * @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
  * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -919,6 +1189,8 @@ int32_t masstree_remove_if_equal(masstree_t *tree,
  * @retval MASSTREE_NOT_FOUND     The key is not in the tree.
  * @retval MASSTREE_INVALID       tree is NULL.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -950,6 +1222,8 @@ int32_t masstree_remove_if_equal_u64(masstree_t *tree,
  * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
  * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
  * @return A negative number that the callback answered; nothing was changed.
  *
  * MASSTREE_INVALID is also the status when the callback answers a positive number
@@ -980,6 +1254,8 @@ int32_t masstree_update(masstree_t *tree,
  * @retval MASSTREE_INVALID       tree or update is NULL.
  * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
  * @return A negative number that the callback answered; nothing was changed.
  *
  * MASSTREE_INVALID is also the status when the callback answers a positive number
@@ -1014,6 +1290,8 @@ int32_t masstree_update_u64(masstree_t *tree,
  * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
  * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
  * @return A negative number that the callback answered; nothing was changed.
  *
  * MASSTREE_INVALID is also the status when the callback answers a positive number;
@@ -1044,6 +1322,8 @@ int32_t masstree_get_or_insert_with(masstree_t *tree,
  * @retval MASSTREE_INVALID       tree or make is NULL.
  * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
  * @return A negative number that the callback answered; nothing was changed.
  *
  * MASSTREE_INVALID is also the status when the callback answers a positive number;
@@ -1057,6 +1337,290 @@ int32_t masstree_get_or_insert_with_u64(masstree_t *tree,
                                         masstree_make_value_t make,
                                         void *ctx,
                                         uint64_t *value);
+
+/**
+ * Gives the value of a key, without copying it.
+ *
+ * @param tree     The tree.
+ * @param guard    A guard of this tree; not NULL, for the value stays readable only
+ *                 while it is held.
+ * @param key      key_len bytes; NULL only if key_len is 0.
+ * @param key_len  Length of the key in bytes, at most 2^32 - 1.
+ * @param value    Where the value is stored, a slice of the tree's memory: readable,
+ *                 and unchanged whatever becomes of the key, until the guard is
+ *                 refreshed or left. NULL: not wanted.
+ *
+ * @retval MASSTREE_OK            Found; *value is the key's value.
+ * @retval MASSTREE_NOT_FOUND     The key is not in the tree.
+ * @retval MASSTREE_INVALID       tree or guard is NULL, or key is NULL with a length.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds words.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
+ *
+ * Thread safety: any thread; takes no lock. Since 0.1.
+ */
+int32_t masstree_get_bytes(const masstree_t *tree,
+                           masstree_guard_t *guard,
+                           const void *key,
+                           size_t key_len,
+                           masstree_slice_t *value);
+
+/**
+ * Copies the value of a key to a buffer of the caller's.
+ *
+ * @param tree      The tree.
+ * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param key       key_len bytes; NULL only if key_len is 0.
+ * @param key_len   Length of the key in bytes, at most 2^32 - 1.
+ * @param buffer    Where the value is copied to; NULL only if capacity is 0.
+ * @param capacity  Bytes that the buffer has room for.
+ * @param len       Where the value's length in bytes is stored, also when the answer
+ *                  is MASSTREE_TOO_SMALL: call with capacity 0 to ask for it. NULL:
+ *                  not wanted.
+ *
+ * @retval MASSTREE_OK            Found; the whole value is in the buffer.
+ * @retval MASSTREE_NOT_FOUND     The key is not in the tree.
+ * @retval MASSTREE_INVALID       tree is NULL, or key or buffer is NULL with a length.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds words.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_TOO_SMALL     Found, but *len is over capacity; nothing was copied.
+ *
+ * Thread safety: any thread; takes no lock. Since 0.1.
+ */
+int32_t masstree_get_copy(const masstree_t *tree,
+                          masstree_guard_t *guard,
+                          const void *key,
+                          size_t key_len,
+                          void *buffer,
+                          size_t capacity,
+                          size_t *len);
+
+/**
+ * Stores a copy of a value under a key, whether the key is there or not.
+ *
+ * @param tree       The tree.
+ * @param guard      A guard of this tree, or NULL to be pinned for this call.
+ * @param key        key_len bytes, copied by the tree; NULL only if key_len is 0.
+ * @param key_len    Length of the key in bytes, at most 2^32 - 1.
+ * @param value      value_len bytes, copied by the tree; NULL only if value_len is 0.
+ * @param value_len  Length of the value in bytes.
+ *
+ * @retval MASSTREE_OK            Stored. A value it displaced is freed once no reader
+ *                                can hold it.
+ * @retval MASSTREE_INVALID       tree is NULL, or key or value is NULL with a length,
+ *                                or value_len is over SIZE_MAX / 2.
+ * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds words.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_put_bytes(masstree_t *tree,
+                           masstree_guard_t *guard,
+                           const void *key,
+                           size_t key_len,
+                           const void *value,
+                           size_t value_len);
+
+/**
+ * Stores a copy of a value under a key and gives the value that was there.
+ *
+ * @param tree       The tree.
+ * @param guard      A guard of this tree, or, if old is NULL, NULL to be pinned for
+ *                   this call.
+ * @param key        key_len bytes, copied by the tree; NULL only if key_len is 0.
+ * @param key_len    Length of the key in bytes, at most 2^32 - 1.
+ * @param value      value_len bytes, copied by the tree; NULL only if value_len is 0.
+ * @param value_len  Length of the value in bytes.
+ * @param old        Where the displaced value is stored (written only when the answer
+ *                   is MASSTREE_OK), readable until the guard is refreshed or left;
+ *                   the tree frees it. NULL: not wanted.
+ *
+ * @retval MASSTREE_OK            Stored; *old is the value it displaced.
+ * @retval MASSTREE_NOT_FOUND     Stored; the key was new.
+ * @retval MASSTREE_INVALID       As in masstree_put_bytes; or old is not NULL and guard
+ *                                is.
+ * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds words.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_exchange_bytes(masstree_t *tree,
+                                masstree_guard_t *guard,
+                                const void *key,
+                                size_t key_len,
+                                const void *value,
+                                size_t value_len,
+                                masstree_slice_t *old);
+
+/**
+ * Stores a copy of a value under a key only if the key is absent.
+ *
+ * @param tree       The tree.
+ * @param guard      A guard of this tree, or, if present is NULL, NULL to be pinned for
+ *                   this call.
+ * @param key        key_len bytes, copied by the tree; NULL only if key_len is 0.
+ * @param key_len    Length of the key in bytes, at most 2^32 - 1.
+ * @param value      value_len bytes, copied by the tree; NULL only if value_len is 0.
+ * @param value_len  Length of the value in bytes.
+ * @param present    Where the value already there is stored (written only when the
+ *                   answer is MASSTREE_EXISTS), readable until the guard is refreshed
+ *                   or left. NULL: not wanted.
+ *
+ * @retval MASSTREE_OK            Stored; the key was absent.
+ * @retval MASSTREE_EXISTS        Nothing was changed; *present is the value under the
+ *                                key.
+ * @retval MASSTREE_INVALID       As in masstree_put_bytes; or present is not NULL and
+ *                                guard is.
+ * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds words.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_insert_bytes(masstree_t *tree,
+                              masstree_guard_t *guard,
+                              const void *key,
+                              size_t key_len,
+                              const void *value,
+                              size_t value_len,
+                              masstree_slice_t *present);
+
+/**
+ * Gives a key a copy of another value, only if the key is there.
+ *
+ * @param tree       The tree.
+ * @param guard      A guard of this tree, or, if old is NULL, NULL to be pinned for
+ *                   this call.
+ * @param key        key_len bytes; NULL only if key_len is 0.
+ * @param key_len    Length of the key in bytes, at most 2^32 - 1.
+ * @param value      value_len bytes, copied by the tree; NULL only if value_len is 0.
+ * @param value_len  Length of the value in bytes.
+ * @param old        As in masstree_exchange_bytes.
+ *
+ * @retval MASSTREE_OK            Stored; *old is the value it displaced.
+ * @retval MASSTREE_NOT_FOUND     Nothing was changed; the key is not in the tree.
+ * @retval MASSTREE_INVALID       As in masstree_exchange_bytes.
+ * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds words.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_replace_bytes(masstree_t *tree,
+                               masstree_guard_t *guard,
+                               const void *key,
+                               size_t key_len,
+                               const void *value,
+                               size_t value_len,
+                               masstree_slice_t *old);
+
+/**
+ * Gives a key a copy of another value, only if its value equals an expected one byte
+ * for byte.
+ *
+ * @param tree      The tree.
+ * @param guard     A guard of this tree, or, if present is NULL, NULL to be pinned for
+ *                  this call.
+ * @param key       key_len bytes; NULL only if key_len is 0.
+ * @param key_len   Length of the key in bytes, at most 2^32 - 1.
+ * @param expected  The value that is expected.
+ * @param desired   The value to be stored, copied by the tree.
+ * @param present   Where the value that is there instead is stored (written only when
+ *                  the answer is MASSTREE_MISMATCH), readable until the guard is
+ *                  refreshed or left. NULL: not wanted.
+ *
+ * @retval MASSTREE_OK            The value was the expected one, and was exchanged.
+ * @retval MASSTREE_NOT_FOUND     Nothing was changed; the key is not in the tree.
+ * @retval MASSTREE_MISMATCH      Nothing was changed; *present is the key's value.
+ * @retval MASSTREE_INVALID       tree is NULL; key, or the data of expected or desired,
+ *                                is NULL with a length; a value's length is over
+ *                                SIZE_MAX / 2; or present is not NULL and guard is.
+ * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds words.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_compare_exchange_bytes(masstree_t *tree,
+                                        masstree_guard_t *guard,
+                                        const void *key,
+                                        size_t key_len,
+                                        masstree_slice_t expected,
+                                        masstree_slice_t desired,
+                                        masstree_slice_t *present);
+
+/**
+ * Removes a key and gives the value it had.
+ *
+ * @param tree     The tree.
+ * @param guard    A guard of this tree, or, if old is NULL, NULL to be pinned for this
+ *                 call.
+ * @param key      key_len bytes; NULL only if key_len is 0.
+ * @param key_len  Length of the key in bytes, at most 2^32 - 1.
+ * @param old      As in masstree_exchange_bytes.
+ *
+ * @retval MASSTREE_OK            Removed; *old is the value it had.
+ * @retval MASSTREE_NOT_FOUND     The key was not in the tree.
+ * @retval MASSTREE_INVALID       tree is NULL; key is NULL with a length; or old is not
+ *                                NULL and guard is.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds words.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_remove_bytes(masstree_t *tree,
+                              masstree_guard_t *guard,
+                              const void *key,
+                              size_t key_len,
+                              masstree_slice_t *old);
+
+/**
+ * Removes a key only if its value equals an expected one byte for byte.
+ *
+ * @param tree      The tree.
+ * @param guard     A guard of this tree, or, if present is NULL, NULL to be pinned for
+ *                  this call.
+ * @param key       key_len bytes; NULL only if key_len is 0.
+ * @param key_len   Length of the key in bytes, at most 2^32 - 1.
+ * @param expected  The value that is expected.
+ * @param present   As in masstree_compare_exchange_bytes.
+ *
+ * @retval MASSTREE_OK            The value was the expected one; the key was removed.
+ * @retval MASSTREE_NOT_FOUND     The key was not in the tree.
+ * @retval MASSTREE_MISMATCH      Nothing was changed; *present is the key's value.
+ * @retval MASSTREE_INVALID       tree is NULL; key, or the data of expected, is NULL
+ *                                with a length; its length is over SIZE_MAX / 2; or
+ *                                present is not NULL and guard is.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds words.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_remove_if_equal_bytes(masstree_t *tree,
+                                       masstree_guard_t *guard,
+                                       const void *key,
+                                       size_t key_len,
+                                       masstree_slice_t expected,
+                                       masstree_slice_t *present);
 
 /**
  * Visits the keys of a range in order.
@@ -1082,12 +1646,16 @@ int32_t masstree_get_or_insert_with_u64(masstree_t *tree,
  * @retval MASSTREE_INVALID       tree or visit is NULL; a bound or the prefix is
  *                                NULL with a length; the lower bound is above
  *                                the upper; a kind of bound or a flag is
- *                                unknown; a reserved field is not 0; struct_size
- *                                is too small, or a byte of the struct that this
- *                                library does not know is not zero.
+ *                                unknown, or two flags exclude each other; a
+ *                                reserved field is not 0; struct_size is too small,
+ *                                or a byte of the struct that this library does not
+ *                                know is not zero.
  * @retval MASSTREE_NOMEM         Out of memory for the key's buffer.
  * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix is over 2^32 - 1 bytes.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings, and the flags do not say
+ *                                MASSTREE_SCAN_KEYS_ONLY.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
  * @return A negative number that the visitor answered.
  *
  * Thread safety: any thread; takes no lock. Since 0.1.
@@ -1100,6 +1668,871 @@ int32_t masstree_scan(const masstree_t *tree,
                       size_t *visited);
 
 /**
+ * masstree_scan for a tree of byte strings.
+ *
+ * @param tree     The tree.
+ * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param range    As in masstree_scan.
+ * @param visit    Called for each key.
+ * @param ctx      Handed to visit.
+ * @param visited  As in masstree_scan.
+ *
+ * @retval MASSTREE_OK            The range was visited to its end, to the limit,
+ *                                or until the visitor stopped.
+ * @retval MASSTREE_INVALID       As in masstree_scan.
+ * @retval MASSTREE_NOMEM         Out of memory for the key's buffer.
+ * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix is over 2^32 - 1 bytes.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds words.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @return A negative number that the visitor answered.
+ *
+ * Thread safety: any thread; takes no lock. Since 0.1.
+ */
+int32_t masstree_scan_bytes(const masstree_t *tree,
+                            masstree_guard_t *guard,
+                            const masstree_range_t *range,
+                            masstree_bytes_visitor_t visit,
+                            void *ctx,
+                            size_t *visited);
+
+/**
+ * Counts the keys of a range, one by one; faster than a scan, for no key is put
+ * together and nothing called.
+ *
+ * @param tree   The tree, of words or byte strings.
+ * @param guard  A guard of this tree, or NULL to be pinned for this call.
+ * @param range  As in masstree_scan; the flags do not matter.
+ * @param count  Where the number of keys is stored; NULL: not wanted.
+ *
+ * @retval MASSTREE_OK            *count is the number of keys in the range, the limit
+ *                                at most.
+ * @retval MASSTREE_INVALID       As in masstree_scan.
+ * @retval MASSTREE_NOMEM         Out of memory for the walk.
+ * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix is over 2^32 - 1 bytes.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
+ *
+ * Thread safety: any thread; takes no lock. Since 0.1.
+ */
+int32_t masstree_count(const masstree_t *tree,
+                       masstree_guard_t *guard,
+                       const masstree_range_t *range,
+                       size_t *count);
+
+/**
+ * Makes a cursor, which is at no key yet: masstree_cursor_next goes to the first key,
+ * masstree_cursor_prev to the last.
+ *
+ * @param tree    The tree.
+ * @param guard   A guard of this tree, which stays the caller's and must outlive the
+ *                cursor; or NULL: the cursor has a guard of its own (see
+ *                masstree_cursor_refresh).
+ * @param cursor  Where the cursor is stored; it is the caller's, who frees it with
+ *                masstree_cursor_close.
+ *
+ * @retval MASSTREE_OK          *cursor is a new cursor.
+ * @retval MASSTREE_INVALID     tree or cursor is NULL.
+ * @retval MASSTREE_NOMEM       Out of memory.
+ * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_cursor_open(const masstree_t *tree,
+                             masstree_guard_t *guard,
+                             masstree_cursor_t **cursor);
+
+/**
+ * Closes and frees a cursor. NULL does nothing.
+ *
+ * @param cursor  The cursor.
+ *
+ * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ */
+void masstree_cursor_close(masstree_cursor_t *cursor);
+
+/**
+ * Lets go of everything a cursor with a guard of its own has read so far, as
+ * masstree_guard_refresh does; the cursor stays at its key. For cursors that are kept
+ * for long. With a guard that is not its own it does nothing: refresh that.
+ *
+ * @param cursor  The cursor; NULL does nothing.
+ *
+ * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ */
+void masstree_cursor_refresh(masstree_cursor_t *cursor);
+
+/**
+ * Goes to the key nearest to a given one.
+ *
+ * @param cursor   The cursor.
+ * @param key      key_len bytes; NULL only if key_len is 0. It may be the cursor's own
+ *                 key.
+ * @param key_len  Length of the key in bytes, at most 2^32 - 1.
+ * @param how      MASSTREE_SEEK_GE, MASSTREE_SEEK_GT, MASSTREE_SEEK_LE or
+ *                 MASSTREE_SEEK_LT.
+ *
+ * @retval MASSTREE_OK            The cursor is at the key looked for.
+ * @retval MASSTREE_END           There is none.
+ * @retval MASSTREE_INVALID       cursor is NULL, key is NULL with a length, or how is
+ *                                unknown.
+ * @retval MASSTREE_NOMEM         Out of memory for the key's copy.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
+ *
+ * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ */
+int32_t masstree_cursor_seek(masstree_cursor_t *cursor,
+                             const void *key,
+                             size_t key_len,
+                             uint32_t how);
+
+/**
+ * masstree_cursor_seek for an integer key (see masstree_get_u64).
+ *
+ * @param cursor  The cursor.
+ * @param key     The key.
+ * @param how     As in masstree_cursor_seek.
+ *
+ * @retval MASSTREE_OK       The cursor is at the key looked for.
+ * @retval MASSTREE_END      There is none.
+ * @retval MASSTREE_INVALID  cursor is NULL, or how is unknown.
+ * @retval MASSTREE_NOMEM    Out of memory for the key's copy.
+ * @retval MASSTREE_FORKED   The tree was made before a fork.
+ *
+ * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ */
+int32_t masstree_cursor_seek_u64(masstree_cursor_t *cursor, uint64_t key, uint32_t how);
+
+/**
+ * Goes to the first key of the tree.
+ *
+ * @param cursor  The cursor.
+ *
+ * @retval MASSTREE_OK       The cursor is at the first key.
+ * @retval MASSTREE_END      The tree is empty.
+ * @retval MASSTREE_INVALID  cursor is NULL.
+ * @retval MASSTREE_NOMEM    Out of memory for the key's copy.
+ * @retval MASSTREE_FORKED   The tree was made before a fork.
+ *
+ * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ */
+int32_t masstree_cursor_first(masstree_cursor_t *cursor);
+
+/**
+ * Goes to the last key of the tree.
+ *
+ * @param cursor  The cursor.
+ *
+ * @retval MASSTREE_OK       The cursor is at the last key.
+ * @retval MASSTREE_END      The tree is empty.
+ * @retval MASSTREE_INVALID  cursor is NULL.
+ * @retval MASSTREE_NOMEM    Out of memory for the key's copy.
+ * @retval MASSTREE_FORKED   The tree was made before a fork.
+ *
+ * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ */
+int32_t masstree_cursor_last(masstree_cursor_t *cursor);
+
+/**
+ * Goes on to the next greater key.
+ *
+ * @param cursor  The cursor.
+ *
+ * @retval MASSTREE_OK       The cursor is at the next key.
+ * @retval MASSTREE_END      There is none; there may be one later.
+ * @retval MASSTREE_INVALID  cursor is NULL.
+ * @retval MASSTREE_NOMEM    Out of memory for the key's copy.
+ * @retval MASSTREE_FORKED   The tree was made before a fork.
+ *
+ * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ */
+int32_t masstree_cursor_next(masstree_cursor_t *cursor);
+
+/**
+ * Goes on to the next smaller key.
+ *
+ * @param cursor  The cursor.
+ *
+ * @retval MASSTREE_OK       The cursor is at the previous key.
+ * @retval MASSTREE_END      There is none; there may be one later.
+ * @retval MASSTREE_INVALID  cursor is NULL.
+ * @retval MASSTREE_NOMEM    Out of memory for the key's copy.
+ * @retval MASSTREE_FORKED   The tree was made before a fork.
+ *
+ * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ */
+int32_t masstree_cursor_prev(masstree_cursor_t *cursor);
+
+/**
+ * Gives the key that a cursor is at.
+ *
+ * @param cursor  The cursor.
+ * @param key     Where the key is stored: bytes of the cursor's, valid until the next
+ *                call that moves or closes it. NULL: not wanted.
+ *
+ * @retval MASSTREE_OK         *key is the key, which may have been removed since.
+ * @retval MASSTREE_NOT_FOUND  The cursor has been at no key yet.
+ * @retval MASSTREE_INVALID    cursor is NULL.
+ * @retval MASSTREE_FORKED     The tree was made before a fork.
+ *
+ * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ */
+int32_t masstree_cursor_key(masstree_cursor_t *cursor, masstree_slice_t *key);
+
+/**
+ * Gives the value of the key that a cursor is at.
+ *
+ * @param cursor  The cursor.
+ * @param value   Where the value is stored, as it was when the cursor came to the key;
+ *                or, if its guard was refreshed since, as it is now. NULL: not wanted.
+ *
+ * @retval MASSTREE_OK          *value is the value.
+ * @retval MASSTREE_NOT_FOUND   The cursor has been at no key yet; or the key was removed
+ *                              before the guard was refreshed.
+ * @retval MASSTREE_INVALID     cursor is NULL.
+ * @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
+ *
+ * If the value is a pointer and the tree has a value destructor, what it points to is
+ * not destroyed before the cursor's guard is refreshed or left.
+ *
+ * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ */
+int32_t masstree_cursor_value(masstree_cursor_t *cursor, uint64_t *value);
+
+/**
+ * Gives the value of the key that a cursor is at, in a tree of byte strings.
+ *
+ * @param cursor  The cursor.
+ * @param value   Where the value is stored, as in masstree_cursor_value: a slice of the
+ *                tree's memory, readable until the cursor's guard is refreshed or left.
+ *                NULL: not wanted.
+ *
+ * @retval MASSTREE_OK          *value is the value.
+ * @retval MASSTREE_NOT_FOUND   The cursor has been at no key yet; or the key was removed
+ *                              before the guard was refreshed.
+ * @retval MASSTREE_INVALID     cursor is NULL.
+ * @retval MASSTREE_WRONG_KIND  The tree holds words.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
+ *
+ * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ */
+int32_t masstree_cursor_value_bytes(masstree_cursor_t *cursor, masstree_slice_t *value);
+
+/**
+ * Goes on to the next greater key several times, and stores the keys and values met.
+ * The cursor is at the last of them then.
+ *
+ * @param cursor    The cursor.
+ * @param keys      Where the keys are stored, in order: bytes of the cursor's, valid
+ *                  until the next call that moves or closes it. NULL: not wanted.
+ * @param values    Where the values are stored, as masstree_cursor_value gives them.
+ *                  NULL: not wanted.
+ * @param capacity  How many keys and values there is room for, at least 1.
+ * @param count     Where their number is stored, also when the answer is MASSTREE_END
+ *                  (0); less than capacity where the keys end or memory runs out. NULL:
+ *                  not wanted.
+ *
+ * @retval MASSTREE_OK          *count is at least 1.
+ * @retval MASSTREE_END         There is no next key; there may be one later.
+ * @retval MASSTREE_INVALID     cursor is NULL, or capacity is 0.
+ * @retval MASSTREE_NOMEM       Out of memory for the copy of the first key.
+ * @retval MASSTREE_WRONG_KIND  The tree holds byte strings, and values is not NULL.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
+ *
+ * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ */
+int32_t masstree_cursor_next_many(masstree_cursor_t *cursor,
+                                  masstree_slice_t *keys,
+                                  uint64_t *values,
+                                  size_t capacity,
+                                  size_t *count);
+
+/**
+ * masstree_cursor_next_many in the other direction: to the next smaller key several
+ * times.
+ *
+ * @param cursor    The cursor.
+ * @param keys      As in masstree_cursor_next_many.
+ * @param values    As in masstree_cursor_next_many.
+ * @param capacity  As in masstree_cursor_next_many.
+ * @param count     As in masstree_cursor_next_many.
+ *
+ * @retval MASSTREE_OK          *count is at least 1.
+ * @retval MASSTREE_END         There is no smaller key; there may be one later.
+ * @retval MASSTREE_INVALID     cursor is NULL, or capacity is 0.
+ * @retval MASSTREE_NOMEM       Out of memory for the copy of the first key.
+ * @retval MASSTREE_WRONG_KIND  The tree holds byte strings, and values is not NULL.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
+ *
+ * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ */
+int32_t masstree_cursor_prev_many(masstree_cursor_t *cursor,
+                                  masstree_slice_t *keys,
+                                  uint64_t *values,
+                                  size_t capacity,
+                                  size_t *count);
+
+/**
+ * masstree_cursor_next_many for a tree of byte strings.
+ *
+ * @param cursor    The cursor.
+ * @param keys      As in masstree_cursor_next_many.
+ * @param values    Where the values are stored, as masstree_cursor_value_bytes gives
+ *                  them. NULL: not wanted.
+ * @param capacity  As in masstree_cursor_next_many.
+ * @param count     As in masstree_cursor_next_many.
+ *
+ * @retval MASSTREE_OK          *count is at least 1.
+ * @retval MASSTREE_END         There is no next key; there may be one later.
+ * @retval MASSTREE_INVALID     cursor is NULL, or capacity is 0.
+ * @retval MASSTREE_NOMEM       Out of memory for the copy of the first key.
+ * @retval MASSTREE_WRONG_KIND  The tree holds words.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
+ *
+ * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ */
+int32_t masstree_cursor_next_many_bytes(masstree_cursor_t *cursor,
+                                        masstree_slice_t *keys,
+                                        masstree_slice_t *values,
+                                        size_t capacity,
+                                        size_t *count);
+
+/**
+ * masstree_cursor_prev_many for a tree of byte strings.
+ *
+ * @param cursor    The cursor.
+ * @param keys      As in masstree_cursor_next_many.
+ * @param values    As in masstree_cursor_next_many_bytes.
+ * @param capacity  As in masstree_cursor_next_many.
+ * @param count     As in masstree_cursor_next_many.
+ *
+ * @retval MASSTREE_OK          *count is at least 1.
+ * @retval MASSTREE_END         There is no smaller key; there may be one later.
+ * @retval MASSTREE_INVALID     cursor is NULL, or capacity is 0.
+ * @retval MASSTREE_NOMEM       Out of memory for the copy of the first key.
+ * @retval MASSTREE_WRONG_KIND  The tree holds words.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
+ *
+ * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ */
+int32_t masstree_cursor_prev_many_bytes(masstree_cursor_t *cursor,
+                                        masstree_slice_t *keys,
+                                        masstree_slice_t *values,
+                                        size_t capacity,
+                                        size_t *count);
+
+/**
+ * Looks several keys up.
+ *
+ * @param tree      The tree.
+ * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param keys      count keys, as masstree_get takes them; NULL only if count is 0.
+ * @param count     How many keys.
+ * @param values    Where the values are stored, each at its key's place; those of keys
+ *                  that are not found are not written. NULL: not wanted.
+ * @param statuses  Where what masstree_get would answer is stored for each key. NULL:
+ *                  not wanted.
+ *
+ * @retval MASSTREE_OK            Every key was looked up; its status says whether it was
+ *                                found.
+ * @retval MASSTREE_INVALID       tree is NULL, or keys is NULL with a count: nothing
+ *                                was done, and no status is stored. Or a key is NULL
+ *                                with a length; the others were looked up.
+ * @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; the others were looked
+ *                                up.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings; nothing was done.
+ * @retval MASSTREE_FORKED        The tree was made before a fork; nothing was done.
+ *
+ * Thread safety: any thread; takes no lock. Each look-up is atomic, the batch is not.
+ * Since 0.1.
+ */
+int32_t masstree_get_many(const masstree_t *tree,
+                          masstree_guard_t *guard,
+                          const masstree_slice_t *keys,
+                          size_t count,
+                          uint64_t *values,
+                          int32_t *statuses);
+
+/**
+ * masstree_get_many for integer keys (see masstree_get_u64).
+ *
+ * @param tree      The tree.
+ * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param keys      The first key, a uint64_t, at any alignment; NULL only if count is 0.
+ * @param stride    Bytes from one key to the next, at least 8: the size of what they
+ *                  are part of.
+ * @param count     How many keys.
+ * @param values    As in masstree_get_many.
+ * @param statuses  As in masstree_get_many.
+ *
+ * @retval MASSTREE_OK          Every key was looked up; its status says whether it was
+ *                              found.
+ * @retval MASSTREE_INVALID     tree is NULL, keys is NULL with a count, or stride is
+ *                              below 8; nothing was done.
+ * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree; nothing was done.
+ * @retval MASSTREE_WRONG_KIND  The tree holds byte strings; nothing was done.
+ * @retval MASSTREE_FORKED      The tree was made before a fork; nothing was done.
+ *
+ * Thread safety: any thread; takes no lock. Each look-up is atomic, the batch is not.
+ * Since 0.1.
+ */
+int32_t masstree_get_many_u64(const masstree_t *tree,
+                              masstree_guard_t *guard,
+                              const void *keys,
+                              size_t stride,
+                              size_t count,
+                              uint64_t *values,
+                              int32_t *statuses);
+
+/**
+ * masstree_get_many for a tree of byte strings.
+ *
+ * @param tree      The tree.
+ * @param guard     A guard of this tree; not NULL, for the values stay readable only
+ *                  while it is held.
+ * @param keys      As in masstree_get_many.
+ * @param count     How many keys.
+ * @param values    Where the values are stored, as masstree_get_bytes gives them; those
+ *                  of keys that are not found are not written. NULL: not wanted.
+ * @param statuses  As in masstree_get_many.
+ *
+ * @retval MASSTREE_OK            Every key was looked up; its status says whether it was
+ *                                found.
+ * @retval MASSTREE_INVALID       tree or guard is NULL, or keys is NULL with a count:
+ *                                nothing was done, and no status is stored. Or a key is
+ *                                NULL with a length; the others were looked up.
+ * @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; the others were looked
+ *                                up.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
+ * @retval MASSTREE_WRONG_KIND    The tree holds words; nothing was done.
+ * @retval MASSTREE_FORKED        The tree was made before a fork; nothing was done.
+ *
+ * Thread safety: any thread; takes no lock. Each look-up is atomic, the batch is not.
+ * Since 0.1.
+ */
+int32_t masstree_get_many_bytes(const masstree_t *tree,
+                                masstree_guard_t *guard,
+                                const masstree_slice_t *keys,
+                                size_t count,
+                                masstree_slice_t *values,
+                                int32_t *statuses);
+
+/**
+ * Stores several values, in the order of the arrays: of equal keys the last wins.
+ *
+ * @param tree      The tree.
+ * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param keys      count keys, as masstree_put takes them; NULL only if count is 0.
+ * @param values    Their values; NULL only if count is 0.
+ * @param count     How many keys.
+ * @param statuses  Where what masstree_put would answer is stored for each key. NULL:
+ *                  not wanted.
+ *
+ * @retval MASSTREE_OK            Everything was stored.
+ * @retval MASSTREE_INVALID       tree is NULL, or keys or values is NULL with a count:
+ *                                nothing was done, and no status is stored. Or a key is
+ *                                NULL with a length; the others were tried.
+ * @retval MASSTREE_NOMEM         Out of memory for some item, which is as before; the
+ *                                others were tried.
+ * @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; the others were tried.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings; nothing was done.
+ * @retval MASSTREE_FORKED        The tree was made before a fork; nothing was done.
+ *
+ * Of several errors the first is answered.
+ *
+ * Thread safety: any thread. Each store is atomic, the batch is not. Since 0.1.
+ */
+int32_t masstree_put_many(masstree_t *tree,
+                          masstree_guard_t *guard,
+                          const masstree_slice_t *keys,
+                          const uint64_t *values,
+                          size_t count,
+                          int32_t *statuses);
+
+/**
+ * masstree_put_many for integer keys (see masstree_get_u64).
+ *
+ * @param tree      The tree.
+ * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param keys      As in masstree_get_many_u64.
+ * @param stride    As in masstree_get_many_u64.
+ * @param values    Their values; NULL only if count is 0.
+ * @param count     How many keys.
+ * @param statuses  As in masstree_put_many.
+ *
+ * @retval MASSTREE_OK          Everything was stored.
+ * @retval MASSTREE_INVALID     tree is NULL, keys or values is NULL with a count, or
+ *                              stride is below 8; nothing was done.
+ * @retval MASSTREE_NOMEM       Out of memory for some item, which is as before; the
+ *                              others were tried.
+ * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree; nothing was done.
+ * @retval MASSTREE_WRONG_KIND  The tree holds byte strings; nothing was done.
+ * @retval MASSTREE_FORKED      The tree was made before a fork; nothing was done.
+ *
+ * Thread safety: any thread. Each store is atomic, the batch is not. Since 0.1.
+ */
+int32_t masstree_put_many_u64(masstree_t *tree,
+                              masstree_guard_t *guard,
+                              const void *keys,
+                              size_t stride,
+                              const uint64_t *values,
+                              size_t count,
+                              int32_t *statuses);
+
+/**
+ * masstree_put_many for a tree of byte strings.
+ *
+ * @param tree      The tree.
+ * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param keys      As in masstree_put_many.
+ * @param values    Their values, which are copied; NULL only if count is 0.
+ * @param count     How many keys.
+ * @param statuses  Where what masstree_put_bytes would answer is stored for each key.
+ *                  NULL: not wanted.
+ *
+ * @retval MASSTREE_OK            Everything was stored.
+ * @retval MASSTREE_INVALID       As in masstree_put_many; for values as for keys.
+ * @retval MASSTREE_NOMEM         Out of memory for some item, which is as before; the
+ *                                others were tried.
+ * @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; the others were tried.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
+ * @retval MASSTREE_WRONG_KIND    The tree holds words; nothing was done.
+ * @retval MASSTREE_FORKED        The tree was made before a fork; nothing was done.
+ *
+ * Thread safety: any thread. Each store is atomic, the batch is not. Since 0.1.
+ */
+int32_t masstree_put_many_bytes(masstree_t *tree,
+                                masstree_guard_t *guard,
+                                const masstree_slice_t *keys,
+                                const masstree_slice_t *values,
+                                size_t count,
+                                int32_t *statuses);
+
+/**
+ * Stores several values, each only if its key is absent, in the order of the arrays:
+ * of equal keys the first wins.
+ *
+ * @param tree      The tree.
+ * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param keys      count keys, as masstree_insert takes them; NULL only if count is 0.
+ * @param values    Their values; NULL only if count is 0. Those are the tree's whose
+ *                  status is MASSTREE_OK.
+ * @param count     How many keys.
+ * @param present   Where the values already there are stored, each at its key's place,
+ *                  where the status is MASSTREE_EXISTS. NULL: not wanted.
+ * @param statuses  Where what masstree_insert would answer is stored for each key. NULL:
+ *                  not wanted.
+ *
+ * @retval MASSTREE_OK            Every item was tried; its status says whether the key
+ *                                was absent.
+ * @retval MASSTREE_INVALID       As in masstree_put_many.
+ * @retval MASSTREE_NOMEM         Out of memory for some item, which is as before; the
+ *                                others were tried.
+ * @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; the others were tried.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings; nothing was done.
+ * @retval MASSTREE_FORKED        The tree was made before a fork; nothing was done.
+ *
+ * Thread safety: any thread. Each insert is atomic, the batch is not. Since 0.1.
+ */
+int32_t masstree_insert_many(masstree_t *tree,
+                             masstree_guard_t *guard,
+                             const masstree_slice_t *keys,
+                             const uint64_t *values,
+                             size_t count,
+                             uint64_t *present,
+                             int32_t *statuses);
+
+/**
+ * masstree_insert_many for integer keys (see masstree_get_u64).
+ *
+ * @param tree      The tree.
+ * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param keys      As in masstree_get_many_u64.
+ * @param stride    As in masstree_get_many_u64.
+ * @param values    As in masstree_insert_many.
+ * @param count     How many keys.
+ * @param present   As in masstree_insert_many.
+ * @param statuses  As in masstree_insert_many.
+ *
+ * @retval MASSTREE_OK          Every item was tried; its status says whether the key was
+ *                              absent.
+ * @retval MASSTREE_INVALID     As in masstree_put_many_u64.
+ * @retval MASSTREE_NOMEM       Out of memory for some item, which is as before; the
+ *                              others were tried.
+ * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree; nothing was done.
+ * @retval MASSTREE_WRONG_KIND  The tree holds byte strings; nothing was done.
+ * @retval MASSTREE_FORKED      The tree was made before a fork; nothing was done.
+ *
+ * Thread safety: any thread. Each insert is atomic, the batch is not. Since 0.1.
+ */
+int32_t masstree_insert_many_u64(masstree_t *tree,
+                                 masstree_guard_t *guard,
+                                 const void *keys,
+                                 size_t stride,
+                                 const uint64_t *values,
+                                 size_t count,
+                                 uint64_t *present,
+                                 int32_t *statuses);
+
+/**
+ * Removes several keys, in the order of the array.
+ *
+ * @param tree      The tree; of byte strings too, if old is NULL.
+ * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param keys      count keys, as masstree_remove takes them; NULL only if count is 0.
+ * @param count     How many keys.
+ * @param old       Where the values that keys had are stored, each at its key's place,
+ *                  where the status is MASSTREE_OK; they are the caller's then. NULL: not
+ *                  wanted, and the value destructor is run for them.
+ * @param statuses  Where what masstree_remove would answer is stored for each key. NULL:
+ *                  not wanted.
+ *
+ * @retval MASSTREE_OK            Every key was tried; its status says whether it was
+ *                                there.
+ * @retval MASSTREE_INVALID       As in masstree_get_many.
+ * @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; the others were tried.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings, and old is not NULL;
+ *                                nothing was done.
+ * @retval MASSTREE_FORKED        The tree was made before a fork; nothing was done.
+ *
+ * Thread safety: any thread. Each remove is atomic, the batch is not. Since 0.1.
+ */
+int32_t masstree_remove_many(masstree_t *tree,
+                             masstree_guard_t *guard,
+                             const masstree_slice_t *keys,
+                             size_t count,
+                             uint64_t *old,
+                             int32_t *statuses);
+
+/**
+ * masstree_remove_many for integer keys (see masstree_get_u64).
+ *
+ * @param tree      The tree; of byte strings too, if old is NULL.
+ * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param keys      As in masstree_get_many_u64.
+ * @param stride    As in masstree_get_many_u64.
+ * @param count     How many keys.
+ * @param old       As in masstree_remove_many.
+ * @param statuses  As in masstree_remove_many.
+ *
+ * @retval MASSTREE_OK          Every key was tried; its status says whether it was there.
+ * @retval MASSTREE_INVALID     As in masstree_get_many_u64.
+ * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree; nothing was done.
+ * @retval MASSTREE_WRONG_KIND  The tree holds byte strings, and old is not NULL; nothing
+ *                              was done.
+ * @retval MASSTREE_FORKED      The tree was made before a fork; nothing was done.
+ *
+ * Thread safety: any thread. Each remove is atomic, the batch is not. Since 0.1.
+ */
+int32_t masstree_remove_many_u64(masstree_t *tree,
+                                 masstree_guard_t *guard,
+                                 const void *keys,
+                                 size_t stride,
+                                 size_t count,
+                                 uint64_t *old,
+                                 int32_t *statuses);
+
+/**
+ * Fills an empty tree with sorted keys, faster than one by one, with full nodes. All
+ * keys appear at once; until then, and if the call fails, the tree stays empty.
+ *
+ * @param tree      The tree.
+ * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param keys      count keys in ascending order, no two equal; NULL only if count is 0.
+ * @param values    Their values; NULL only if count is 0. They are the tree's only if
+ *                  the answer is MASSTREE_OK.
+ * @param count     How many keys.
+ * @param offender  Where the place of the first key that is not above the one before it
+ *                  is stored, if the answer is MASSTREE_UNSORTED; of the key at fault if
+ *                  it is MASSTREE_KEY_TOO_LONG. NULL: not wanted.
+ *
+ * @retval MASSTREE_OK            Every key is in the tree.
+ * @retval MASSTREE_EXISTS        The tree is not empty, or was not when everything was
+ *                                ready; nothing was changed.
+ * @retval MASSTREE_INVALID       tree is NULL, keys or values is NULL with a count, or a
+ *                                key is NULL with a length; nothing was changed.
+ * @retval MASSTREE_NOMEM         Out of memory; nothing was changed.
+ * @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; nothing was changed.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_UNSORTED      The keys do not ascend, first at *offender; nothing was
+ *                                changed.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_bulk_load(masstree_t *tree,
+                           masstree_guard_t *guard,
+                           const masstree_slice_t *keys,
+                           const uint64_t *values,
+                           size_t count,
+                           size_t *offender);
+
+/**
+ * masstree_bulk_load for integer keys (see masstree_get_u64).
+ *
+ * @param tree      The tree.
+ * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param keys      As in masstree_get_many_u64; ascending, no two equal.
+ * @param stride    As in masstree_get_many_u64.
+ * @param values    As in masstree_bulk_load.
+ * @param count     How many keys.
+ * @param offender  As in masstree_bulk_load.
+ *
+ * @retval MASSTREE_OK          Every key is in the tree.
+ * @retval MASSTREE_EXISTS      The tree is not empty, or was not when everything was
+ *                              ready; nothing was changed.
+ * @retval MASSTREE_INVALID     tree is NULL, keys or values is NULL with a count, or
+ *                              stride is below 8; nothing was changed.
+ * @retval MASSTREE_NOMEM       Out of memory; nothing was changed.
+ * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
+ * @retval MASSTREE_UNSORTED    The keys do not ascend, first at *offender; nothing was
+ *                              changed.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_bulk_load_u64(masstree_t *tree,
+                               masstree_guard_t *guard,
+                               const void *keys,
+                               size_t stride,
+                               const uint64_t *values,
+                               size_t count,
+                               size_t *offender);
+
+/**
+ * masstree_bulk_load for a tree of byte strings.
+ *
+ * @param tree      The tree.
+ * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param keys      As in masstree_bulk_load.
+ * @param values    Their values, which are copied; NULL only if count is 0.
+ * @param count     How many keys.
+ * @param offender  As in masstree_bulk_load; also the place of a value at fault.
+ *
+ * @retval MASSTREE_OK            Every key is in the tree.
+ * @retval MASSTREE_EXISTS        The tree is not empty, or was not when everything was
+ *                                ready; nothing was changed.
+ * @retval MASSTREE_INVALID       As in masstree_bulk_load; or a value is NULL with a
+ *                                length, or its length is over SIZE_MAX / 2.
+ * @retval MASSTREE_NOMEM         Out of memory; nothing was changed.
+ * @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; nothing was changed.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds words.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_UNSORTED      The keys do not ascend, first at *offender; nothing was
+ *                                changed.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_bulk_load_bytes(masstree_t *tree,
+                                 masstree_guard_t *guard,
+                                 const masstree_slice_t *keys,
+                                 const masstree_slice_t *values,
+                                 size_t count,
+                                 size_t *offender);
+
+/**
+ * Has an object freed once nobody can hold it any more who found it in the tree: for
+ * values that masstree_exchange, masstree_remove or masstree_update gave back, and for
+ * whatever else of yours hangs on them. The object must not be found in the tree any
+ * more by who begins to look now.
+ *
+ * @param tree    The tree.
+ * @param guard   A guard of this tree, or NULL to be pinned for this call.
+ * @param object  The object; the library only hands it on.
+ * @param bytes   Its size in bytes, for the statistics; 0 if that does not matter.
+ * @param free    Called once, when every guard held now has been refreshed or left; by
+ *                the end of masstree_destroy at the latest.
+ * @param ctx     Handed to free.
+ *
+ * @retval MASSTREE_OK          The object is the library's, until it calls free.
+ * @retval MASSTREE_INVALID     tree or free is NULL.
+ * @retval MASSTREE_NOMEM       Out of memory; the object is still the caller's.
+ * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_retire(masstree_t *tree,
+                        masstree_guard_t *guard,
+                        void *object,
+                        size_t bytes,
+                        masstree_free_object_t free,
+                        void *ctx);
+
+/**
+ * Hands over to be freed what was retired through a guard, or by this thread without
+ * one, and has waited for company: the library frees in batches of 32 objects or more.
+ * It is freed once every guard held now has been refreshed or left, this one included.
+ *
+ * @param tree   The tree.
+ * @param guard  A guard of this tree; or NULL for what this thread retired without one.
+ *
+ * @retval MASSTREE_OK          It was handed over.
+ * @retval MASSTREE_INVALID     tree is NULL.
+ * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_flush(masstree_t *tree, masstree_guard_t *guard);
+
+/**
+ * Waits until every guard of the tree that is held now, by whichever thread, has been
+ * refreshed or left, and every call that is under way without one has returned.
+ * Whoever read something before, and could still use it, is done with it then. Guards
+ * entered meanwhile are not waited for.
+ *
+ * It waits for ever if the caller itself holds a guard of this tree, or calls it from a
+ * visitor or a callback.
+ *
+ * @param tree  The tree.
+ *
+ * @retval MASSTREE_OK       They have.
+ * @retval MASSTREE_INVALID  tree is NULL.
+ * @retval MASSTREE_FORKED   The tree was made before a fork.
+ *
+ * Thread safety: any thread that holds no guard of this tree. Since 0.1.
+ */
+int32_t masstree_barrier(masstree_t *tree);
+
+/**
+ * Tidies up, for idle moments: looks at so many leaves (nodes of up to 15 keys), from
+ * where the last call left off, and merges those that removes have left sparse, so that
+ * their memory can be used again and scans read fewer nodes. What removes leave empty
+ * goes at once and needs no tidying up. Also hands over garbage as masstree_flush does.
+ *
+ * A tree whose keys come and go needs it no more than any B+tree that does not merge;
+ * one that has lost most of its keys for good gains by it.
+ *
+ * @param tree    The tree.
+ * @param guard   A guard of this tree, or NULL to be pinned for this call.
+ * @param limit   How many leaves to look at, at most.
+ * @param merged  Where the number of leaves that were merged with the leaf before is
+ *                stored; NULL: not wanted.
+ *
+ * @retval MASSTREE_OK          Done; there are leaves that were not looked at yet, or
+ *                              another thread is tidying up right now.
+ * @retval MASSTREE_END         Done, to the end of the tree; the next call begins anew.
+ * @retval MASSTREE_INVALID     tree is NULL.
+ * @retval MASSTREE_NOMEM       Out of memory; the tree holds what it held.
+ * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_maintain(masstree_t *tree, masstree_guard_t *guard, size_t limit, size_t *merged);
+
+/**
  * Stores the number of keys in the tree. It is exact when no thread is writing;
  * while threads write, it is a recent approximation.
  *
@@ -1108,6 +2541,7 @@ int32_t masstree_scan(const masstree_t *tree,
  *
  * @retval MASSTREE_OK       *len is the number of keys.
  * @retval MASSTREE_INVALID  tree is NULL.
+ * @retval MASSTREE_FORKED   The tree was made before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1129,6 +2563,7 @@ int32_t masstree_len(const masstree_t *tree, uint64_t *len);
  * @retval MASSTREE_INVALID     tree is NULL.
  * @retval MASSTREE_NOMEM       Out of memory for the walk.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
  *
  * Thread safety: any thread, but no thread may write to the tree meanwhile: the
  * walk stays within the tree's memory, but takes a change half done for damage.

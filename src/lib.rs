@@ -9,13 +9,15 @@
 //! - `tree`: walking and changing the tree.
 //! - `reclaim`: guards, and freeing what readers may still hold.
 //! - `node`: the bytes of a node.
-//! - `key`, `value`, `sync`: slices of keys, value words, atomics.
+//! - `memory`: allocators, pools, counters.
+//! - `key`, `value`, `sync`: slices of keys, values, atomics.
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("libmasstree keeps pointers in 64-bit words: 64-bit targets only");
 
 pub mod ffi;
 mod key;
+mod memory;
 mod node;
 mod reclaim;
 mod sync;
@@ -23,9 +25,10 @@ mod tree;
 mod value;
 
 pub use key::MAX_KEY_LEN;
-pub use reclaim::{Guard, Pin};
-pub use tree::{Bound, Decision, Inserted, Range, Tree};
-pub use value::Destructor;
+pub use memory::Allocator;
+pub use reclaim::{Guard, Note, Options, Pin};
+pub use tree::{Bound, Cursor, Decision, Inserted, Loaded, Range, Seek, Swept, Tree};
+pub use value::{Destructor, Values};
 
 /// Memory ran out; the tree is as it was before the call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

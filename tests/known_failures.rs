@@ -137,7 +137,7 @@ fn scan_enters_a_layer_at_its_present_root() {
                 reverse,
                 ..Range::all()
             };
-            let guard = tree.guard();
+            let guard = tree.guard().unwrap();
             tree.scan(guard.pin(), &range, &mut |key, _| {
                 if key == first {
                     if change != "grow" {
@@ -183,7 +183,7 @@ fn scan_goes_on_when_the_next_leaf_is_deleted() {
                 let at = if reverse { 99 } else { 0 };
                 let gone = if reverse { 99 - gap..99 } else { 1..1 + gap };
                 let mut seen = Vec::new();
-                let guard = tree.guard();
+                let guard = tree.guard().unwrap();
                 let range = Range {
                     prefix,
                     reverse,
@@ -225,7 +225,7 @@ fn scan_stays_in_order_when_all_leaves_are_replaced() {
         let tree = layer_of(prefix, KEYS);
         let mut order: Vec<_> = (0..KEYS).filter(|&i| i != stable).collect();
         let mut seen = Vec::new();
-        let guard = tree.guard();
+        let guard = tree.guard().unwrap();
         let range = Range {
             prefix,
             reverse,
@@ -263,8 +263,8 @@ fn memory_returns_to_that_of_an_empty_tree() {
     for prefix in [PREFIXES[0], PREFIXES[1], PREFIXES[2], &long] {
         for order in ["ascending", "descending", "random", "outside in"] {
             let tree = new_tree();
-            let mut guard = tree.guard();
-            guard.flush();
+            let mut guard = tree.guard().unwrap();
+            guard.pin().flush();
             let empty = tree.memory_in_use();
             let mut all: Vec<_> = (0..3000).map(|i| numbered(prefix, i * 7)).collect();
             all.extend((0..3000).map(|i| [&numbered(prefix, i), &b"and more"[..]].concat()));
@@ -291,7 +291,7 @@ fn memory_returns_to_that_of_an_empty_tree() {
             for key in &all {
                 assert_eq!(tree.remove(guard.pin(), key), Some(1));
             }
-            guard.flush();
+            guard.pin().flush();
             guard.refresh();
             assert_eq!(tree.memory_in_use(), empty, "{order}");
             assert_sound(&tree);
@@ -306,14 +306,14 @@ fn memory_returns_to_that_of_an_empty_tree() {
 fn long_suffixes_do_not_stay_behind() {
     const LONG: usize = 1 << 20;
     let tree = new_tree();
-    let mut guard = tree.guard();
+    let mut guard = tree.guard().unwrap();
     let empty = tree.memory_in_use();
     let long = vec![b'l'; LONG];
     tree.put(guard.pin(), &long, 1).unwrap();
     assert!(tree.memory_in_use() < empty + LONG + LONG / 4);
     tree.put(guard.pin(), b"short", 1).unwrap();
     tree.remove(guard.pin(), &long);
-    guard.flush();
+    guard.pin().flush();
     guard.refresh();
     assert!(tree.memory_in_use() < empty + 1000);
 
@@ -321,7 +321,7 @@ fn long_suffixes_do_not_stay_behind() {
     tree.put(guard.pin(), b"another suffix", 1).unwrap();
     tree.remove(guard.pin(), &long);
     tree.put(guard.pin(), b"next", 1).unwrap();
-    guard.flush();
+    guard.pin().flush();
     guard.refresh();
     assert!(tree.memory_in_use() < empty + 1000);
     drop(guard);
@@ -362,7 +362,7 @@ fn keys_of_every_length_round_trip() {
                     *byte = last;
                 }
                 let new = model.insert(key.clone());
-                let pin = tree.guard();
+                let pin = tree.guard().unwrap();
                 assert_eq!(
                     tree.put(pin.pin(), &key, length as u64).unwrap().is_none(),
                     new

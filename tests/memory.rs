@@ -90,7 +90,7 @@ fn a_put_that_runs_out_of_memory_changes_nothing() {
         FUSE.set(Some(nth));
         let mut failed = false;
         for (value, key) in keys.iter().enumerate() {
-            let outcome = tree.put(tree.guard().pin(), key, value as u64);
+            let outcome = tree.put(tree.guard().unwrap().pin(), key, value as u64);
             if outcome.is_err() {
                 // Exactly the armed allocation fails, and the same put then
                 // succeeds.
@@ -107,7 +107,7 @@ fn a_put_that_runs_out_of_memory_changes_nothing() {
         }
         FUSE.set(None);
         assert_sound(&tree);
-        let guard = tree.guard();
+        let guard = tree.guard().unwrap();
         assert!(
             collect(&tree, guard.pin(), &masstree::Range::all())
                 .into_iter()
@@ -156,7 +156,7 @@ fn every_value_is_destroyed_once_and_no_byte_is_left() {
     let mut taken = 0;
     {
         let tree = Tree::new(Some(tally.destructor())).unwrap();
-        let guard = tree.guard();
+        let guard = tree.guard().unwrap();
         let pin = guard.pin();
         for (value, key) in keys.iter().chain(&keys).enumerate() {
             if let Some(old) = tree.put(pin, key, value as u64).unwrap() {

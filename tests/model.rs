@@ -121,7 +121,7 @@ fn expected(model: &BTreeMap<Vec<u8>, u64>, range: &Range<'_>) -> Vec<(Vec<u8>, 
 }
 
 fn run(tree: &Tree, model: &mut BTreeMap<Vec<u8>, u64>, step: &Step) {
-    let guard = tree.guard();
+    let guard = tree.guard().unwrap();
     let pin = guard.pin();
     match step {
         Step::Put(key, value) => {
@@ -196,6 +196,7 @@ fn run(tree: &Tree, model: &mut BTreeMap<Vec<u8>, u64>, step: &Step) {
                 prefix: &scan.prefix,
                 limit: scan.limit,
                 reverse: scan.reverse,
+                values_only: false,
             };
             assert_eq!(
                 collect(tree, pin, &range),
@@ -222,7 +223,7 @@ proptest! {
         }
         assert_sound(&tree);
         prop_assert_eq!(tree.key_count(), model.len() as u64);
-        let guard = tree.guard();
+        let guard = tree.guard().unwrap();
         let forward = collect(&tree, guard.pin(), &Range::all());
         prop_assert!(forward.iter().map(|(k, v)| (k, v)).eq(model.iter()));
         let backward = collect(&tree, guard.pin(), &support::backwards());
@@ -247,7 +248,7 @@ fn a_scan_ends_where_its_visitor_says() {
     }
     for stop in [1, 14, 15, 16, 500, 1000] {
         let mut seen = 0;
-        let guard = tree.guard();
+        let guard = tree.guard().unwrap();
         let count = tree.scan(guard.pin(), &Range::all(), &mut |_, _| {
             seen += 1;
             if seen == stop {

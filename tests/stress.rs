@@ -81,7 +81,7 @@ fn ordered_scan(tree: &Tree, pin: Pin<'_>, range: &Range<'_>, mut see: impl FnMu
 fn churn(tree: &Tree, id: usize, steps: usize, keys: &[Vec<u8>]) -> BTreeMap<Vec<u8>, u64> {
     let mut random = Random(id as u64);
     let mut model = BTreeMap::new();
-    let mut guard = tree.guard();
+    let mut guard = tree.guard().unwrap();
     for step in 0..steps {
         let key = &keys[random.below(keys.len())];
         let value = step as u64;
@@ -128,7 +128,7 @@ fn churn_family(family: impl Fn(usize, usize) -> Vec<u8> + Sync, per_thread: usi
             result.lock().unwrap().extend(model);
         },
         |id, random| {
-            let guard = tree.guard();
+            let guard = tree.guard().unwrap();
             let range = if id == 0 { Range::all() } else { backwards() };
             ordered_scan(&tree, guard.pin(), &range, |key, _| {
                 assert!(
@@ -149,7 +149,7 @@ fn churn_family(family: impl Fn(usize, usize) -> Vec<u8> + Sync, per_thread: usi
         },
     );
     assert_sound(&tree);
-    let guard = tree.guard();
+    let guard = tree.guard().unwrap();
     let model = result.into_inner().unwrap();
     assert!(
         collect(&tree, guard.pin(), &Range::all())
@@ -193,7 +193,7 @@ fn no_acknowledged_insert_is_lost_when_subtrees_vanish() {
         1,
         |id| {
             let mut random = Random(id as u64);
-            let mut guard = tree.guard();
+            let mut guard = tree.guard().unwrap();
             for round in 0..rounds {
                 let from = random.below(KEYS - WINDOW);
                 let own = (from..from + WINDOW).filter(|n| n % WRITERS == id);
@@ -213,7 +213,7 @@ fn no_acknowledged_insert_is_lost_when_subtrees_vanish() {
             }
         },
         |_, _| {
-            let guard = tree.guard();
+            let guard = tree.guard().unwrap();
             ordered_scan(&tree, guard.pin(), &Range::all(), |_, _| ());
         },
     );
@@ -271,7 +271,7 @@ fn scanned_keys_are_whole_while_suffix_bags_are_rewritten() {
             let mut random = Random(id as u64);
             for _ in 0..steps {
                 let n = random.next() % 64;
-                let guard = tree.guard();
+                let guard = tree.guard().unwrap();
                 let key = sealed(n, length(n));
                 if random.below(2) == 0 {
                     tree.put(guard.pin(), &key, n).unwrap();
@@ -281,7 +281,7 @@ fn scanned_keys_are_whole_while_suffix_bags_are_rewritten() {
             }
         },
         |id, _| {
-            let guard = tree.guard();
+            let guard = tree.guard().unwrap();
             let range = if id == 0 { Range::all() } else { backwards() };
             ordered_scan(&tree, guard.pin(), &range, |key, value| {
                 assert_eq!(key, sealed(value, length(value)));
@@ -313,7 +313,7 @@ fn every_scan_sees_stable_keys_exactly_once() {
                 let n = (base + random.below(300)) as u32;
                 let mut key = [&b"pre"[..], &n.to_be_bytes(), b"fix and m"].concat();
                 key.push(id as u8);
-                let guard = tree.guard();
+                let guard = tree.guard().unwrap();
                 if step / 1000 % 2 == 0 {
                     tree.put(guard.pin(), &key, u64::MAX).unwrap();
                 } else {
@@ -322,7 +322,7 @@ fn every_scan_sees_stable_keys_exactly_once() {
             }
         },
         |id, _| {
-            let guard = tree.guard();
+            let guard = tree.guard().unwrap();
             let range = if id == 0 { Range::all() } else { backwards() };
             let mut seen = Vec::new();
             ordered_scan(&tree, guard.pin(), &range, |_, value| {

@@ -1,19 +1,15 @@
 //! The checks every entry point makes, once.
 
-use std::alloc::{Layout, alloc, dealloc};
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
-use std::ptr::NonNull;
 
-use super::guard::GuardHandle;
-use super::options::Options;
+use super::guard::{self, GuardHandle};
 use super::status::*;
 use super::tree::TreeHandle;
 use crate::OutOfMemory;
 use crate::key::MAX_KEY_LEN;
-use crate::reclaim::Pin;
+use crate::reclaim::{Pin, pin_of};
 use crate::tree::Tree;
-use crate::value::Destructor;
 
 /// No struct of a later version of the library will be larger, in bytes.
 const MAX_STRUCT_SIZE: usize = 4096;
@@ -53,6 +49,21 @@ pub(super) unsafe fn key_bytes<'k>(key: *const c_void, len: usize) -> Result<&'k
     Ok(unsafe { std::slice::from_raw_parts(key.cast(), len) })
 }
 
+/// The bytes of a value from C.
+///
+/// # Safety
+/// As `key_bytes`.
+pub(super) unsafe fn value_bytes<'v>(value: *const c_void, len: usize) -> Result<&'v [u8], i32> {
+    if value.is_null() && len == 0 {
+        return Ok(&[]);
+    }
+    if value.is_null() || isize::try_from(len).is_err() {
+        return Err(MASSTREE_INVALID);
+    }
+    // SAFETY: not NULL, readable by contract, and `len` is at most isize::MAX.
+    Ok(unsafe { std::slice::from_raw_parts(value.cast(), len) })
+}
+
 /// Writes an output unless it is not wanted.
 ///
 /// # Safety
@@ -79,6 +90,15 @@ pub(super) unsafe fn answer(word: Option<u64>, out: *mut u64) -> Result<i32, i32
     Ok(MASSTREE_OK)
 }
 
+/// Whether a key was there, as a status.
+pub(super) fn found(found: bool) -> i32 {
+    if found {
+        MASSTREE_OK
+    } else {
+        MASSTREE_NOT_FOUND
+    }
+}
+
 /// A displaced word: the caller's if it asked for it, else the destructor's. A word
 /// that was `stored` again is still there and nobody's to destroy.
 ///
@@ -101,6 +121,28 @@ pub(super) unsafe fn hand_over(
     unsafe { answer(displaced, out) }
 }
 
+/// Which values an operation is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    Any,
+    Words,
+    Bytes,
+}
+
+/// A tree from C, unless it is another process's.
+///
+/// # Safety
+/// `tree` is NULL or a live tree.
+#[inline]
+pub(super) unsafe fn tree_of<'t>(tree: *const TreeHandle) -> Result<&'t Tree, i32> {
+    // SAFETY: NULL or live by contract.
+    let tree = &unsafe { tree.as_ref() }.ok_or(MASSTREE_INVALID)?.tree;
+    if tree.is_forked() {
+        return Err(MASSTREE_FORKED);
+    }
+    Ok(tree)
+}
+
 /// Calls `body` with the tree, pinned by the guard or, without one, for this
 /// call.
 ///
@@ -111,22 +153,32 @@ pub(super) unsafe fn hand_over(
 pub(super) unsafe fn on_tree<T>(
     tree: *const TreeHandle,
     guard: *mut GuardHandle,
+    values: For,
     body: impl FnOnce(&Tree, Pin<'_>) -> Result<T, i32>,
 ) -> Result<T, i32> {
-    // SAFETY: NULL or live by contract.
-    let tree = &unsafe { tree.as_ref() }.ok_or(MASSTREE_INVALID)?.tree;
-    // SAFETY: NULL or live by contract; only `refresh` and `leave` need it
-    // mutably, and they may not run during this call.
-    match unsafe { guard.as_ref() } {
-        None => body(tree, tree.local_guard().pin()),
-        Some(handle) => {
-            let pin = handle.guard.pin();
-            if !tree.owns(pin) {
-                return Err(MASSTREE_WRONG_TREE);
-            }
-            body(tree, pin)
+    // SAFETY: as this function's contract.
+    let tree = unsafe { tree_of(tree) }?;
+    let fits = match values {
+        For::Any => true,
+        For::Words => !tree.holds_bytes(),
+        For::Bytes => tree.holds_bytes(),
+    };
+    let Some(slot) = guard::slot(guard) else {
+        if !fits {
+            return Err(MASSTREE_WRONG_KIND);
         }
+        return body(tree, tree.local_guard().pin());
+    };
+    // SAFETY: live by contract; only `refresh` and `leave` change it, and they may not
+    // run during this call.
+    let pin = unsafe { pin_of(slot) };
+    if !tree.owns(pin) {
+        return Err(MASSTREE_WRONG_TREE);
     }
+    if !fits {
+        return Err(MASSTREE_WRONG_KIND);
+    }
+    body(tree, pin)
 }
 
 /// `on_tree` for an operation on one key.
@@ -139,13 +191,14 @@ pub(super) unsafe fn on_key(
     guard: *mut GuardHandle,
     key: *const c_void,
     key_len: usize,
+    values: For,
     body: impl FnOnce(&Tree, Pin<'_>, &[u8]) -> Result<i32, i32>,
 ) -> i32 {
     entry(|| {
         // SAFETY: as this function's contract.
         let key = unsafe { key_bytes(key, key_len) }?;
         // SAFETY: as this function's contract.
-        unsafe { on_tree(tree, guard, |tree, pin| body(tree, pin, key)) }
+        unsafe { on_tree(tree, guard, values, |tree, pin| body(tree, pin, key)) }
     })
 }
 
@@ -159,8 +212,8 @@ pub(super) unsafe fn sized_struct<T: Copy>(from: *const T) -> Result<T, i32> {
     let bytes = from.cast::<u8>();
     // SAFETY: the first field is readable by contract.
     let size = unsafe { from.cast::<usize>().read_unaligned() };
-    // The first release's structs are the smallest there are; a size beyond
-    // any struct of ours to come is not a size.
+    // The structs of 0.1 are the smallest there are; a size beyond any struct of ours
+    // to come is not a size.
     if size < size_of::<T>() || size > MAX_STRUCT_SIZE {
         return Err(MASSTREE_INVALID);
     }
@@ -175,47 +228,5 @@ pub(super) unsafe fn sized_struct<T: Copy>(from: *const T) -> Result<T, i32> {
     unsafe {
         std::ptr::copy_nonoverlapping(bytes, copy.as_mut_ptr().cast(), size_of::<T>());
         Ok(copy.assume_init())
-    }
-}
-
-/// The value destructor that options ask for.
-///
-/// # Safety
-/// `options` is NULL or as `sized_struct` asks.
-pub(super) unsafe fn destructor(options: *const Options) -> Result<Option<Destructor>, i32> {
-    if options.is_null() {
-        return Ok(None);
-    }
-    // SAFETY: as this function's contract; a zeroed `Options` is one.
-    let options = unsafe { sized_struct(options) }?;
-    Ok(options.value_destructor.map(|function| {
-        // SAFETY: the C caller promises so by setting the two fields.
-        unsafe { Destructor::new(function, options.value_ctx) }
-    }))
-}
-
-/// Moves a handle to the heap.
-pub(super) fn allocate<T>(handle: T) -> Result<NonNull<T>, OutOfMemory> {
-    const { assert!(size_of::<T>() != 0) };
-    // SAFETY: the layout is not of size zero.
-    let place =
-        NonNull::new(unsafe { alloc(Layout::new::<T>()) }.cast::<T>()).ok_or(OutOfMemory)?;
-    // SAFETY: freshly allocated for a `T`.
-    unsafe { place.write(handle) };
-    Ok(place)
-}
-
-/// Drops and frees a handle made by `allocate`; NULL does nothing.
-///
-/// # Safety
-/// `handle` is NULL or came from `allocate::<T>`, and nobody uses it any more.
-pub(super) unsafe fn release<T>(handle: *mut T) {
-    if handle.is_null() {
-        return;
-    }
-    // SAFETY: by contract.
-    unsafe {
-        handle.drop_in_place();
-        dealloc(handle.cast(), Layout::new::<T>());
     }
 }

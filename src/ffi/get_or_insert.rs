@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 
-use super::boundary::{give, on_key};
+use super::boundary::{For, give, on_key};
 use super::guard::GuardHandle;
 use super::status::*;
 use super::tree::TreeHandle;
@@ -38,6 +38,8 @@ pub type MakeValue = Option<unsafe extern "C" fn(value: *mut u64, ctx: *mut c_vo
 /// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
 /// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
 /// @return A negative number that the callback answered; nothing was changed.
 ///
 /// MASSTREE_INVALID is also the status when the callback answers a positive number;
@@ -59,7 +61,7 @@ pub unsafe extern "C" fn masstree_get_or_insert_with(
     };
     // SAFETY: as this function's contract.
     unsafe {
-        on_key(tree, guard, key, key_len, |tree, pin, key| {
+        on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
             if let Some(present) = tree.get(pin, key) {
                 give(value, present);
                 return Ok(MASSTREE_EXISTS);
@@ -107,6 +109,8 @@ pub unsafe extern "C" fn masstree_get_or_insert_with(
 /// @retval MASSTREE_INVALID       tree or make is NULL.
 /// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
 /// @return A negative number that the callback answered; nothing was changed.
 ///
 /// MASSTREE_INVALID is also the status when the callback answers a positive number;

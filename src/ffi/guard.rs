@@ -1,9 +1,12 @@
 //! `masstree_guard_t`.
 
-use super::boundary::{self, entry};
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+
+use super::boundary::{entry, tree_of};
 use super::status::*;
 use super::tree::TreeHandle;
-use crate::reclaim::Guard;
+use crate::reclaim::{Guard, Slot};
 
 /// Pins what is read through it: nodes, and values handed to the value
 /// destructor, are not freed before the guard is refreshed or left.
@@ -20,7 +23,24 @@ use crate::reclaim::Guard;
 /// Operations accept NULL for a guard: they pin for that call only, which costs
 /// a thread-local look-up; with a guard at hand, pass it.
 pub struct GuardHandle {
-    pub(super) guard: Guard<'static>,
+    /// Stands for a slot of the tree.
+    _slot: [u8; 0],
+}
+
+/// The slot that a guard from C is in.
+#[inline]
+pub(super) fn slot(guard: *mut GuardHandle) -> Option<NonNull<Slot>> {
+    NonNull::new(guard.cast())
+}
+
+/// A guard from C, unless it is NULL or another process's: then it is left alone.
+///
+/// # Safety
+/// `guard` is NULL or a live guard, which this thread has for itself.
+unsafe fn own_guard<'t>(guard: *mut GuardHandle) -> Option<ManuallyDrop<Guard<'t>>> {
+    // SAFETY: the handle came from `into_raw`; the rest by contract.
+    let guard = unsafe { ManuallyDrop::new(Guard::from_raw(slot(guard)?)) };
+    (!guard.is_forked()).then_some(guard)
 }
 
 /// Makes a guard of a tree.
@@ -32,6 +52,7 @@ pub struct GuardHandle {
 /// @retval MASSTREE_OK       *guard is a new guard.
 /// @retval MASSTREE_INVALID  tree or guard is NULL.
 /// @retval MASSTREE_NOMEM    Out of memory.
+/// @retval MASSTREE_FORKED   The tree was made before a fork, by the parent process.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -41,15 +62,13 @@ pub unsafe extern "C" fn masstree_guard_enter(
 ) -> i32 {
     entry(|| {
         // SAFETY: NULL or a live tree by contract.
-        let tree = unsafe { tree.as_ref() }.ok_or(MASSTREE_INVALID)?;
+        let tree = unsafe { tree_of(tree) }?;
         if guard.is_null() {
             return Err(MASSTREE_INVALID);
         }
-        let handle = boundary::allocate(GuardHandle {
-            guard: tree.tree.guard(),
-        })?;
+        let slot = tree.guard()?.into_raw();
         // SAFETY: checked for NULL above; writable by contract.
-        unsafe { guard.write(handle.as_ptr()) };
+        unsafe { guard.write(slot.as_ptr().cast()) };
         Ok(MASSTREE_OK)
     })
 }
@@ -65,8 +84,8 @@ pub unsafe extern "C" fn masstree_guard_enter(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_guard_refresh(guard: *mut GuardHandle) {
     // SAFETY: NULL or a guard this thread has for itself, by contract.
-    if let Some(handle) = unsafe { guard.as_mut() } {
-        handle.guard.refresh();
+    if let Some(mut guard) = unsafe { own_guard(guard) } {
+        guard.refresh();
     }
 }
 
@@ -79,7 +98,8 @@ pub unsafe extern "C" fn masstree_guard_refresh(guard: *mut GuardHandle) {
 /// the one that entered it. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_guard_leave(guard: *mut GuardHandle) {
-    // SAFETY: the handle came from `boundary::allocate`, and the caller has it
-    // for itself.
-    unsafe { boundary::release(guard) }
+    // SAFETY: NULL or a guard this thread has for itself, by contract.
+    if let Some(guard) = unsafe { own_guard(guard) } {
+        drop(ManuallyDrop::into_inner(guard));
+    }
 }

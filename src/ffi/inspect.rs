@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::boundary::{self, give};
+use super::boundary::{self, For, give, tree_of};
 use super::guard::GuardHandle;
 use super::status::*;
 use super::tree::TreeHandle;
@@ -15,19 +15,18 @@ use super::tree::TreeHandle;
 ///
 /// @retval MASSTREE_OK       *len is the number of keys.
 /// @retval MASSTREE_INVALID  tree is NULL.
+/// @retval MASSTREE_FORKED   The tree was made before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_len(tree: *const TreeHandle, len: *mut u64) -> i32 {
-    // SAFETY: NULL or a live tree by contract.
-    match unsafe { tree.as_ref() } {
-        None => MASSTREE_INVALID,
-        Some(handle) => {
-            // SAFETY: NULL or writable by contract.
-            unsafe { give(len, handle.tree.key_count()) };
-            MASSTREE_OK
-        }
-    }
+    boundary::entry(|| {
+        // SAFETY: NULL or a live tree by contract.
+        let tree = unsafe { tree_of(tree) }?;
+        // SAFETY: NULL or writable by contract.
+        unsafe { give(len, tree.key_count()) };
+        Ok(MASSTREE_OK)
+    })
 }
 
 /// Receives text from the library, in pieces: `len` bytes of UTF-8 at `text`,
@@ -50,6 +49,7 @@ pub type WriteText =
 /// @retval MASSTREE_INVALID     tree is NULL.
 /// @retval MASSTREE_NOMEM       Out of memory for the walk.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+/// @retval MASSTREE_FORKED      The tree was made before a fork.
 ///
 /// Thread safety: any thread, but no thread may write to the tree meanwhile: the
 /// walk stays within the tree's memory, but takes a change half done for damage.
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn masstree_check(
     boundary::entry(|| {
         // SAFETY: as this function's contract.
         unsafe {
-            boundary::on_tree(tree, guard, |tree, pin| {
+            boundary::on_tree(tree, guard, For::Any, |tree, pin| {
                 Ok(if tree.check(pin, &mut report)? {
                     MASSTREE_OK
                 } else {

@@ -17,15 +17,25 @@ pub mod status;
 
 pub mod options;
 
+pub mod guard;
+
 pub mod tree;
 
 pub mod update;
 
 pub mod get_or_insert;
 
-pub mod guard;
+pub mod bytes;
 
 pub mod scan;
+
+pub mod cursor;
+
+pub mod batch;
+
+pub mod bulk_load;
+
+pub mod memory;
 
 pub mod inspect;
 

@@ -3,11 +3,12 @@
 use std::ffi::c_void;
 use std::ops::ControlFlow;
 
-use super::boundary::{self, entry, give, key_bytes};
+use super::boundary::{self, For, entry, give, key_bytes};
 use super::guard::GuardHandle;
 use super::status::*;
 use super::tree::TreeHandle;
-use crate::tree::{Bound, Range};
+use crate::reclaim::Pin;
+use crate::tree::{Bound, Range, Tree};
 
 /// Kind of a bound: there is none; the other fields of the bound are not read.
 pub const MASSTREE_BOUND_OPEN: u32 = 0;
@@ -18,6 +19,11 @@ pub const MASSTREE_BOUND_EXCLUSIVE: u32 = 2;
 
 /// Flag of a scan: from the upper end of the range to the lower.
 pub const MASSTREE_SCAN_REVERSE: u32 = 1;
+/// Flag of a scan: the visitor gets no values (0, or length 0).
+pub const MASSTREE_SCAN_KEYS_ONLY: u32 = 2;
+/// Flag of a scan: the visitor gets no keys (length 0), which spares putting them
+/// together.
+pub const MASSTREE_SCAN_VALUES_ONLY: u32 = 4;
 
 /// Answer of a visitor: go on.
 pub const MASSTREE_CONTINUE: i32 = 0;
@@ -54,7 +60,8 @@ pub struct ScanRange {
     pub lower_bound: u32,
     /// MASSTREE_BOUND_OPEN, MASSTREE_BOUND_INCLUSIVE or MASSTREE_BOUND_EXCLUSIVE.
     pub upper_bound: u32,
-    /// 0, or MASSTREE_SCAN_REVERSE.
+    /// 0, or MASSTREE_SCAN_REVERSE, MASSTREE_SCAN_KEYS_ONLY, MASSTREE_SCAN_VALUES_ONLY,
+    /// combined with |; the last two exclude each other.
     pub flags: u32,
     /// Must be 0.
     pub reserved: u32,
@@ -80,6 +87,28 @@ pub type Visitor = Option<
     unsafe extern "C" fn(key: *const c_void, key_len: usize, value: u64, ctx: *mut c_void) -> i32,
 >;
 
+/// Called for each key of a scan of a tree of byte strings, in order.
+///
+/// @param key        The key's bytes; valid during this call only. Not NULL, also
+///                   for the empty key.
+/// @param key_len    Their number.
+/// @param value      The value's bytes; valid as long as the guard that the scan runs
+///                   under, during this call only without one. Not NULL, also for the
+///                   empty value.
+/// @param value_len  Their number.
+/// @param ctx        What was passed to the scan.
+///
+/// @return As masstree_visitor_t, whose rules apply.
+pub type BytesVisitor = Option<
+    unsafe extern "C" fn(
+        key: *const c_void,
+        key_len: usize,
+        value: *const c_void,
+        value_len: usize,
+        ctx: *mut c_void,
+    ) -> i32,
+>;
+
 /// Visits the keys of a range in order.
 ///
 /// Keys come strictly in order. A key that is in the tree during the whole scan
@@ -103,12 +132,16 @@ pub type Visitor = Option<
 /// @retval MASSTREE_INVALID       tree or visit is NULL; a bound or the prefix is
 ///                                NULL with a length; the lower bound is above
 ///                                the upper; a kind of bound or a flag is
-///                                unknown; a reserved field is not 0; struct_size
-///                                is too small, or a byte of the struct that this
-///                                library does not know is not zero.
+///                                unknown, or two flags exclude each other; a
+///                                reserved field is not 0; struct_size is too small,
+///                                or a byte of the struct that this library does not
+///                                know is not zero.
 /// @retval MASSTREE_NOMEM         Out of memory for the key's buffer.
 /// @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix is over 2^32 - 1 bytes.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings, and the flags do not say
+///                                MASSTREE_SCAN_KEYS_ONLY.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
 /// @return A negative number that the visitor answered.
 ///
 /// Thread safety: any thread; takes no lock. Since 0.1.
@@ -124,13 +157,141 @@ pub unsafe extern "C" fn masstree_scan(
     entry(|| {
         let visit = visit.ok_or(MASSTREE_INVALID)?;
         // SAFETY: as this function's contract.
-        let range = unsafe { decode(range) }?;
+        unsafe {
+            scan(tree, guard, range, For::Words, visited, |item| {
+                visit(item.key.as_ptr().cast(), item.key.len(), item.value, ctx)
+            })
+        }
+    })
+}
+
+/// masstree_scan for a tree of byte strings.
+///
+/// @param tree     The tree.
+/// @param guard    A guard of this tree, or NULL to be pinned for this call.
+/// @param range    As in masstree_scan.
+/// @param visit    Called for each key.
+/// @param ctx      Handed to visit.
+/// @param visited  As in masstree_scan.
+///
+/// @retval MASSTREE_OK            The range was visited to its end, to the limit,
+///                                or until the visitor stopped.
+/// @retval MASSTREE_INVALID       As in masstree_scan.
+/// @retval MASSTREE_NOMEM         Out of memory for the key's buffer.
+/// @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix is over 2^32 - 1 bytes.
+/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds words.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @return A negative number that the visitor answered.
+///
+/// Thread safety: any thread; takes no lock. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_scan_bytes(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    range: *const ScanRange,
+    visit: BytesVisitor,
+    ctx: *mut c_void,
+    visited: *mut usize,
+) -> i32 {
+    entry(|| {
+        let visit = visit.ok_or(MASSTREE_INVALID)?;
+        // SAFETY: as this function's contract.
+        unsafe {
+            scan(tree, guard, range, For::Bytes, visited, |item| {
+                visit(
+                    item.key.as_ptr().cast(),
+                    item.key.len(),
+                    item.bytes.as_ptr().cast(),
+                    item.bytes.len(),
+                    ctx,
+                )
+            })
+        }
+    })
+}
+
+/// Counts the keys of a range, one by one; faster than a scan, for no key is put
+/// together and nothing called.
+///
+/// @param tree   The tree, of words or byte strings.
+/// @param guard  A guard of this tree, or NULL to be pinned for this call.
+/// @param range  As in masstree_scan; the flags do not matter.
+/// @param count  Where the number of keys is stored; NULL: not wanted.
+///
+/// @retval MASSTREE_OK            *count is the number of keys in the range, the limit
+///                                at most.
+/// @retval MASSTREE_INVALID       As in masstree_scan.
+/// @retval MASSTREE_NOMEM         Out of memory for the walk.
+/// @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix is over 2^32 - 1 bytes.
+/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
+///
+/// Thread safety: any thread; takes no lock. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_count(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    range: *const ScanRange,
+    count: *mut usize,
+) -> i32 {
+    entry(|| {
+        // SAFETY: as this function's contract.
+        unsafe {
+            let (mut range, _) = decode(range)?;
+            range.values_only = true;
+            boundary::on_tree(tree, guard, For::Any, |tree, pin| {
+                let visited = tree.scan(pin, &range, &mut |_, _| ControlFlow::Continue(()))?;
+                give(count, visited);
+                Ok(MASSTREE_OK)
+            })
+        }
+    })
+}
+
+/// What a visitor gets of a key.
+struct Visited<'v> {
+    key: &'v [u8],
+    value: u64,
+    bytes: &'v [u8],
+}
+
+/// The scan behind both kinds.
+///
+/// # Safety
+/// As `masstree_scan`.
+unsafe fn scan(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    range: *const ScanRange,
+    values: For,
+    visited: *mut usize,
+    mut visit: impl FnMut(Visited<'_>) -> i32,
+) -> Result<i32, i32> {
+    // SAFETY: as this function's contract.
+    let (range, keys_only) = unsafe { decode(range) }?;
+    let values = match values {
+        For::Words if keys_only => For::Any,
+        values => values,
+    };
+    let run = |tree: &Tree, pin: Pin<'_>| {
+        // The statistics should see who stays long; a guard they see anyway.
+        let _seen = guard.is_null().then(|| tree.see());
         let mut status = MASSTREE_OK;
         let mut count = 0;
+        let of_bytes = values == For::Bytes && !keys_only;
         let mut visitor = |key: &[u8], value: u64| {
             count += 1;
-            // SAFETY: the visitor is called as its type says.
-            match unsafe { visit(key.as_ptr().cast(), key.len(), value, ctx) } {
+            let answer = visit(Visited {
+                key,
+                value: if keys_only { 0 } else { value },
+                bytes: if of_bytes {
+                    tree.bytes_of(pin, value)
+                } else {
+                    &[]
+                },
+            });
+            match answer {
                 MASSTREE_CONTINUE => ControlFlow::Continue(()),
                 answer => {
                     status = answer.min(MASSTREE_OK);
@@ -138,31 +299,32 @@ pub unsafe extern "C" fn masstree_scan(
                 }
             }
         };
-        // SAFETY: as this function's contract.
-        let outcome = unsafe {
-            boundary::on_tree(tree, guard, |tree, pin| {
-                Ok(tree.scan(pin, &range, &mut visitor))
-            })
-        }?;
+        let outcome = tree.scan(pin, &range, &mut visitor);
         // SAFETY: NULL or writable by contract.
         unsafe { give(visited, count) };
         outcome?;
         Ok(status)
-    })
+    };
+    // SAFETY: as this function's contract.
+    unsafe { boundary::on_tree(tree, guard, values, run) }
 }
 
 /// Converts a range from C; what is wrong with it becomes its status.
 ///
 /// # Safety
 /// As `masstree_scan`.
-unsafe fn decode<'k>(range: *const ScanRange) -> Result<Range<'k>, i32> {
+/// Also gives whether only keys are wanted.
+unsafe fn decode<'k>(range: *const ScanRange) -> Result<(Range<'k>, bool), i32> {
     if range.is_null() {
-        return Ok(Range::all());
+        return Ok((Range::all(), false));
     }
     // SAFETY: not NULL, and `struct_size` bytes are readable by contract; all
     // zero is a valid `ScanRange`.
     let range = unsafe { boundary::sized_struct::<ScanRange>(range) }?;
-    if range.flags & !MASSTREE_SCAN_REVERSE != 0 || range.reserved != 0 {
+    let known = MASSTREE_SCAN_REVERSE | MASSTREE_SCAN_KEYS_ONLY | MASSTREE_SCAN_VALUES_ONLY;
+    let keys_only = range.flags & MASSTREE_SCAN_KEYS_ONLY != 0;
+    let values_only = range.flags & MASSTREE_SCAN_VALUES_ONLY != 0;
+    if range.flags & !known != 0 || range.reserved != 0 || (keys_only && values_only) {
         return Err(MASSTREE_INVALID);
     }
     // SAFETY: the bounds are readable by contract.
@@ -177,12 +339,13 @@ unsafe fn decode<'k>(range: *const ScanRange) -> Result<Range<'k>, i32> {
                 range.limit
             },
             reverse: range.flags & MASSTREE_SCAN_REVERSE != 0,
+            values_only,
         }
     };
     if decoded.is_reversed() {
         return Err(MASSTREE_INVALID);
     }
-    Ok(decoded)
+    Ok((decoded, keys_only))
 }
 
 /// # Safety

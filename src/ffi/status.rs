@@ -11,6 +11,8 @@ pub const MASSTREE_NOT_FOUND: i32 = 1;
 pub const MASSTREE_EXISTS: i32 = 2;
 /// Answer: the key has another value than expected; nothing was changed.
 pub const MASSTREE_MISMATCH: i32 = 3;
+/// Answer: there is no further key in this direction; the cursor stays where it is.
+pub const MASSTREE_END: i32 = 4;
 
 /// Error: an argument is malformed: a NULL handle, a NULL key with a length, a
 /// NULL callback, bounds the wrong way round, an unknown flag, a struct_size
@@ -22,12 +24,27 @@ pub const MASSTREE_NOMEM: i32 = -2;
 pub const MASSTREE_KEY_TOO_LONG: i32 = -3;
 /// Error: the guard belongs to another tree.
 pub const MASSTREE_WRONG_TREE: i32 = -4;
+/// Error: the function is for trees of words and this one holds byte strings, or the
+/// other way round; see value_kind in masstree_options_t.
+pub const MASSTREE_WRONG_KIND: i32 = -5;
+/// Error: the tree was made before a fork, by the parent process; or, from
+/// masstree_create, the fork came at a moment after which this process can make no
+/// trees (see the caveats at the top).
+pub const MASSTREE_FORKED: i32 = -6;
 /// Error: masstree_check found the tree to be inconsistent. This is a bug in
 /// the library, or memory was overwritten.
 pub const MASSTREE_CORRUPT: i32 = -7;
+/// Error: the buffer is too small for the value; nothing was written to it.
+pub const MASSTREE_TOO_SMALL: i32 = -8;
+/// Error: the keys do not ascend; nothing was changed.
+pub const MASSTREE_UNSORTED: i32 = -9;
 
 /// One sentence on a status code, in English: static text, never NULL, never
 /// freed. Unknown codes get a sentence of their own.
+///
+/// @param status  A status code.
+///
+/// @return The sentence.
 ///
 /// Thread safety: any thread, any time. Since 0.1.
 #[unsafe(no_mangle)]
@@ -37,11 +54,16 @@ pub extern "C" fn masstree_strerror(status: i32) -> *const c_char {
         MASSTREE_NOT_FOUND => c"the key is not in the tree",
         MASSTREE_EXISTS => c"the key is in the tree already",
         MASSTREE_MISMATCH => c"the key has another value than expected",
+        MASSTREE_END => c"there is no further key in this direction",
         MASSTREE_INVALID => c"invalid argument",
         MASSTREE_NOMEM => c"out of memory; the tree is unchanged",
         MASSTREE_KEY_TOO_LONG => c"the key is longer than 4294967295 bytes",
         MASSTREE_WRONG_TREE => c"the guard belongs to another tree",
+        MASSTREE_WRONG_KIND => c"the tree holds values of the other kind",
+        MASSTREE_FORKED => c"the tree was made before a fork, by another process",
         MASSTREE_CORRUPT => c"the tree is inconsistent",
+        MASSTREE_TOO_SMALL => c"the buffer is too small for the value",
+        MASSTREE_UNSORTED => c"the keys do not ascend",
         _ => c"unknown status code",
     };
     text.as_ptr()

@@ -1,14 +1,16 @@
 //! `masstree_t`: life, and operations on one key.
 
 use std::ffi::c_void;
+use std::ptr::NonNull;
 
-use super::boundary::{self, answer, entry, give, key_bytes};
+use super::boundary::{self, For, answer, entry, found, give, key_bytes, tree_of};
 use super::guard::GuardHandle;
-use super::options::Options;
+use super::options::{self, Options};
 use super::status::*;
+use crate::reclaim::is_cut_off;
 use crate::tree::{Inserted, Tree};
 
-/// An ordered map from byte strings to 64-bit words.
+/// An ordered map from byte strings to 64-bit words, or to byte strings.
 ///
 /// Made by masstree_create, freed by masstree_destroy. Any number of threads
 /// may use one tree at the same time, without registration, and may come and
@@ -26,9 +28,14 @@ pub struct TreeHandle {
 ///
 /// @retval MASSTREE_OK       *tree is a new, empty tree.
 /// @retval MASSTREE_INVALID  tree is NULL; struct_size is smaller than any
-///                           version of the struct; or a byte of the struct
-///                           that this library does not know is not zero.
+///                           version of the struct; value_kind is unknown, or is
+///                           MASSTREE_VALUES_BYTES together with a value
+///                           destructor; only one of alloc and free is set; or a
+///                           byte of the struct that this library does not know is
+///                           not zero.
 /// @retval MASSTREE_NOMEM    Out of memory.
+/// @retval MASSTREE_FORKED   This process was forked while another thread was inside
+///                           the library, and can make no trees.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -41,8 +48,12 @@ pub unsafe extern "C" fn masstree_create(
             return Err(MASSTREE_INVALID);
         }
         // SAFETY: as this function's contract.
-        let made = Tree::new(unsafe { boundary::destructor(options) }?)?;
-        let handle = boundary::allocate(TreeHandle { tree: made })?;
+        let options = unsafe { options::decode(options) }?;
+        if is_cut_off() {
+            return Err(MASSTREE_FORKED);
+        }
+        let made = Tree::with_options(&options)?;
+        let handle = made.source().make(TreeHandle { tree: made })?;
         // SAFETY: checked for NULL above; writable by contract.
         unsafe { tree.write(handle.as_ptr()) };
         Ok(MASSTREE_OK)
@@ -50,18 +61,54 @@ pub unsafe extern "C" fn masstree_create(
 }
 
 /// Frees a tree and everything in it: runs the value destructor once for every
-/// value still present and for every displaced value not yet destroyed. NULL
-/// does nothing.
+/// value still present and for every displaced value not yet destroyed, and the free
+/// callback of whatever was retired and not freed yet. NULL does nothing, and neither
+/// does a tree made before a fork.
 ///
-/// Every guard of the tree must have been left, and no other thread may use the
-/// tree during or after this call.
+/// Every guard and cursor of the tree must have been let go, and no other thread may
+/// use the tree during or after this call.
+///
+/// @param tree  The tree.
 ///
 /// Thread safety: the caller must have the tree for itself. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_destroy(tree: *mut TreeHandle) {
-    // SAFETY: the handle came from `boundary::allocate`, and the caller has it
-    // for itself.
-    unsafe { boundary::release(tree) }
+    // SAFETY: the handle came from `masstree_create`, and the caller has it for itself.
+    unsafe {
+        if let Ok(source) = tree_of(tree).map(Tree::source) {
+            source.unmake(NonNull::new_unchecked(tree));
+        }
+    }
+}
+
+/// Removes every key, all at once: whoever begins to look after this call finds none of
+/// them. What threads insert meanwhile comes before or after it.
+///
+/// The tree's memory is freed together once no guard of this moment is held any more,
+/// by the thread that lets go of the last one; that takes time in proportion to the
+/// number of keys. Values then go to the value destructor.
+///
+/// @param tree   The tree.
+/// @param guard  A guard of this tree, or NULL to be pinned for this call.
+///
+/// @retval MASSTREE_OK          The tree is empty.
+/// @retval MASSTREE_INVALID     tree is NULL.
+/// @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged.
+/// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+/// @retval MASSTREE_FORKED      The tree was made before a fork.
+///
+/// Thread safety: any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_clear(tree: *mut TreeHandle, guard: *mut GuardHandle) -> i32 {
+    entry(|| {
+        // SAFETY: as this function's contract.
+        unsafe {
+            boundary::on_tree(tree, guard, For::Any, |tree, pin| {
+                tree.clear(pin)?;
+                Ok(MASSTREE_OK)
+            })
+        }
+    })
 }
 
 /// Looks a key up.
@@ -78,6 +125,8 @@ pub unsafe extern "C" fn masstree_destroy(tree: *mut TreeHandle) {
 /// @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
 /// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
 ///
 /// If the value is a pointer and the tree has a value destructor, hold a guard
 /// as long as the pointer is used: what it points to is not destroyed before
@@ -94,7 +143,7 @@ pub unsafe extern "C" fn masstree_get(
 ) -> i32 {
     // SAFETY: as this function's contract.
     unsafe {
-        boundary::on_key(tree, guard, key, key_len, |tree, pin, key| {
+        boundary::on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
             answer(tree.get(pin, key), value)
         })
     }
@@ -112,6 +161,8 @@ pub unsafe extern "C" fn masstree_get(
 /// @retval MASSTREE_NOT_FOUND   The key is not in the tree.
 /// @retval MASSTREE_INVALID     tree is NULL.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
+/// @retval MASSTREE_FORKED      The tree was made before a fork.
 ///
 /// Thread safety: any thread; takes no lock. Since 0.1.
 #[unsafe(no_mangle)]
@@ -138,6 +189,7 @@ pub unsafe extern "C" fn masstree_get_u64(
 /// @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
 /// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
 ///
 /// Note that MASSTREE_OK is 0: write `masstree_contains(...) == MASSTREE_OK`.
 ///
@@ -150,7 +202,11 @@ pub unsafe extern "C" fn masstree_contains(
     key_len: usize,
 ) -> i32 {
     // SAFETY: as this function's contract.
-    unsafe { masstree_get(tree, guard, key, key_len, std::ptr::null_mut()) }
+    unsafe {
+        boundary::on_key(tree, guard, key, key_len, For::Any, |tree, pin, key| {
+            answer(tree.get(pin, key), std::ptr::null_mut())
+        })
+    }
 }
 
 /// masstree_contains for an integer key (see masstree_get_u64).
@@ -163,6 +219,7 @@ pub unsafe extern "C" fn masstree_contains(
 /// @retval MASSTREE_NOT_FOUND   The key is not in the tree.
 /// @retval MASSTREE_INVALID     tree is NULL.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+/// @retval MASSTREE_FORKED      The tree was made before a fork.
 ///
 /// Thread safety: any thread; takes no lock. Since 0.1.
 #[unsafe(no_mangle)]
@@ -171,8 +228,9 @@ pub unsafe extern "C" fn masstree_contains_u64(
     guard: *mut GuardHandle,
     key: u64,
 ) -> i32 {
-    // SAFETY: as this function's contract.
-    unsafe { masstree_get_u64(tree, guard, key, std::ptr::null_mut()) }
+    let key = key.to_be_bytes();
+    // SAFETY: as this function's contract; the key is eight bytes.
+    unsafe { masstree_contains(tree, guard, key.as_ptr().cast(), key.len()) }
 }
 
 /// Stores a value under a key, whether the key is there or not.
@@ -191,6 +249,8 @@ pub unsafe extern "C" fn masstree_contains_u64(
 ///                                value is still the caller's.
 /// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -203,7 +263,7 @@ pub unsafe extern "C" fn masstree_put(
 ) -> i32 {
     // SAFETY: as this function's contract.
     unsafe {
-        boundary::on_key(tree, guard, key, key_len, |tree, pin, key| {
+        boundary::on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
             let displaced = tree.put(pin, key, value)?;
             boundary::hand_over(tree, pin, displaced, Some(value), std::ptr::null_mut())?;
             Ok(MASSTREE_OK)
@@ -224,6 +284,8 @@ pub unsafe extern "C" fn masstree_put(
 /// @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged and the
 ///                              value is still the caller's.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
+/// @retval MASSTREE_FORKED      The tree was made before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -259,6 +321,8 @@ pub unsafe extern "C" fn masstree_put_u64(
 ///                                value is still the caller's.
 /// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -272,7 +336,7 @@ pub unsafe extern "C" fn masstree_exchange(
 ) -> i32 {
     // SAFETY: as this function's contract.
     unsafe {
-        boundary::on_key(tree, guard, key, key_len, |tree, pin, key| {
+        boundary::on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
             let displaced = tree.put(pin, key, value)?;
             boundary::hand_over(tree, pin, displaced, Some(value), old)
         })
@@ -294,6 +358,8 @@ pub unsafe extern "C" fn masstree_exchange(
 /// @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged and the
 ///                              value is still the caller's.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
+/// @retval MASSTREE_FORKED      The tree was made before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -327,6 +393,8 @@ pub unsafe extern "C" fn masstree_exchange_u64(
 /// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
 /// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
 ///
 /// Of several threads that insert one absent key, exactly one gets MASSTREE_OK.
 ///
@@ -342,15 +410,20 @@ pub unsafe extern "C" fn masstree_insert(
 ) -> i32 {
     // SAFETY: as this function's contract.
     unsafe {
-        boundary::on_key(tree, guard, key, key_len, |tree, pin, key| {
-            match tree.insert(pin, key, value)? {
+        boundary::on_key(
+            tree,
+            guard,
+            key,
+            key_len,
+            For::Words,
+            |tree, pin, key| match tree.insert(pin, key, value)? {
                 Inserted::New => Ok(MASSTREE_OK),
                 Inserted::Present(word) => {
                     give(present, word);
                     Ok(MASSTREE_EXISTS)
                 }
-            }
-        })
+            },
+        )
     }
 }
 
@@ -368,6 +441,8 @@ pub unsafe extern "C" fn masstree_insert(
 /// @retval MASSTREE_INVALID     tree is NULL.
 /// @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
+/// @retval MASSTREE_FORKED      The tree was made before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -399,6 +474,8 @@ pub unsafe extern "C" fn masstree_insert_u64(
 /// @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
 /// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings, and old is not NULL.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
 ///
 /// A remove never answers MASSTREE_NOMEM. Nodes that become empty are given back.
 ///
@@ -413,7 +490,12 @@ pub unsafe extern "C" fn masstree_remove(
 ) -> i32 {
     // SAFETY: as this function's contract.
     unsafe {
-        boundary::on_key(tree, guard, key, key_len, |tree, pin, key| {
+        let values = if old.is_null() { For::Any } else { For::Words };
+        boundary::on_key(tree, guard, key, key_len, values, |tree, pin, key| {
+            if tree.holds_bytes() {
+                let removed = tree.remove_bytes(pin, key);
+                return Ok(found(removed.is_some()));
+            }
             let removed = tree.remove(pin, key);
             boundary::hand_over(tree, pin, removed, None, old)
         })
@@ -431,6 +513,8 @@ pub unsafe extern "C" fn masstree_remove(
 /// @retval MASSTREE_NOT_FOUND   The key was not in the tree.
 /// @retval MASSTREE_INVALID     tree is NULL.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND  The tree holds byte strings, and old is not NULL.
+/// @retval MASSTREE_FORKED      The tree was made before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]

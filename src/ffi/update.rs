@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 
-use super::boundary::{give, hand_over, on_key};
+use super::boundary::{For, give, hand_over, on_key};
 use super::guard::GuardHandle;
 use super::status::*;
 use super::tree::TreeHandle;
@@ -50,6 +50,8 @@ pub type Update =
 /// @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
 /// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -63,7 +65,7 @@ pub unsafe extern "C" fn masstree_replace(
 ) -> i32 {
     // SAFETY: as this function's contract.
     unsafe {
-        on_key(tree, guard, key, key_len, |tree, pin, key| {
+        on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
             hand_over(tree, pin, tree.replace(pin, key, value), Some(value), old)
         })
     }
@@ -81,6 +83,8 @@ pub unsafe extern "C" fn masstree_replace(
 /// @retval MASSTREE_NOT_FOUND     The key is not in the tree; nothing was changed.
 /// @retval MASSTREE_INVALID       tree is NULL.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -119,6 +123,8 @@ pub unsafe extern "C" fn masstree_replace_u64(
 /// @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
 /// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -133,15 +139,20 @@ pub unsafe extern "C" fn masstree_compare_exchange(
 ) -> i32 {
     // SAFETY: as this function's contract.
     unsafe {
-        on_key(tree, guard, key, key_len, |tree, pin, key| {
-            match tree.compare_exchange(pin, key, expected, desired) {
+        on_key(
+            tree,
+            guard,
+            key,
+            key_len,
+            For::Words,
+            |tree, pin, key| match tree.compare_exchange(pin, key, expected, desired) {
                 Some(value) if value != expected => {
                     give(actual, value);
                     Ok(MASSTREE_MISMATCH)
                 }
                 displaced => hand_over(tree, pin, displaced, Some(desired), actual),
-            }
-        })
+            },
+        )
     }
 }
 
@@ -160,6 +171,8 @@ pub unsafe extern "C" fn masstree_compare_exchange(
 /// @retval MASSTREE_NOT_FOUND     The key is not in the tree; nothing was changed.
 /// @retval MASSTREE_INVALID       tree is NULL.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -206,6 +219,8 @@ pub unsafe extern "C" fn masstree_compare_exchange_u64(
 /// @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
 /// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -219,15 +234,20 @@ pub unsafe extern "C" fn masstree_remove_if_equal(
 ) -> i32 {
     // SAFETY: as this function's contract.
     unsafe {
-        on_key(tree, guard, key, key_len, |tree, pin, key| {
-            match tree.remove_if_equal(pin, key, expected) {
+        on_key(
+            tree,
+            guard,
+            key,
+            key_len,
+            For::Words,
+            |tree, pin, key| match tree.remove_if_equal(pin, key, expected) {
                 Some(value) if value != expected => {
                     give(actual, value);
                     Ok(MASSTREE_MISMATCH)
                 }
                 removed => hand_over(tree, pin, removed, None, actual),
-            }
-        })
+            },
+        )
     }
 }
 
@@ -244,6 +264,8 @@ pub unsafe extern "C" fn masstree_remove_if_equal(
 /// @retval MASSTREE_NOT_FOUND     The key is not in the tree.
 /// @retval MASSTREE_INVALID       tree is NULL.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -289,6 +311,8 @@ pub unsafe extern "C" fn masstree_remove_if_equal_u64(
 /// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
 /// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
 /// @return A negative number that the callback answered; nothing was changed.
 ///
 /// MASSTREE_INVALID is also the status when the callback answers a positive number
@@ -311,7 +335,7 @@ pub unsafe extern "C" fn masstree_update(
     };
     // SAFETY: as this function's contract.
     unsafe {
-        on_key(tree, guard, key, key_len, |tree, pin, key| {
+        on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
             let mut status = MASSTREE_OK;
             let mut displaces = false;
             let mut stored = None;
@@ -357,6 +381,8 @@ pub unsafe extern "C" fn masstree_update(
 /// @retval MASSTREE_INVALID       tree or update is NULL.
 /// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
 /// @return A negative number that the callback answered; nothing was changed.
 ///
 /// MASSTREE_INVALID is also the status when the callback answers a positive number

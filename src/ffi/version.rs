@@ -26,6 +26,8 @@ const PATCH: u32 = decimal(env!("CARGO_PKG_VERSION_PATCH"));
 /// The version of the library in use, as text: "0.1.0". Static; never freed.
 /// Compare with MASSTREE_VERSION_STRING, the version of the header.
 ///
+/// @return The text.
+///
 /// Thread safety: any thread, any time. Since 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn masstree_version_string() -> *const c_char {
@@ -36,6 +38,8 @@ pub extern "C" fn masstree_version_string() -> *const c_char {
 /// release: major * 1000000 + minor * 1000 + patch. Compare with
 /// MASSTREE_VERSION_NUMBER, the version of the header.
 ///
+/// @return The number.
+///
 /// Thread safety: any thread, any time. Since 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn masstree_version_number() -> u32 {
@@ -44,6 +48,8 @@ pub extern "C" fn masstree_version_number() -> u32 {
 
 /// The ABI number of the library in use. It equals MASSTREE_ABI_VERSION of the
 /// header a program was built with, or the two do not fit together.
+///
+/// @return The number.
 ///
 /// Thread safety: any thread, any time. Since 0.1.
 #[unsafe(no_mangle)]

@@ -1,70 +1,16 @@
-//! Where nodes and suffix bags come from, and how many bytes a tree has of them.
+//! Making and freeing nodes in a tree's memory.
 
-use std::alloc::{Layout, alloc, dealloc};
+use std::alloc::Layout;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicI64, Ordering};
-
-use crossbeam_utils::CachePadded;
 
 use super::internode::Internode;
 use super::leaf::Leaf;
-
-const COUNTERS: usize = 16;
-
-/// The memory of one tree. Every allocation can fail.
-pub(crate) struct Memory {
-    /// Bytes in use, spread over several counters so that threads do not meet on
-    /// one. Which one is chosen by address: an object is added to and taken from
-    /// the same.
-    in_use: [CachePadded<AtomicI64>; COUNTERS],
-}
+use crate::memory::Memory;
 
 impl Memory {
-    pub(crate) fn new() -> Self {
-        Self {
-            in_use: std::array::from_fn(|_| CachePadded::new(AtomicI64::new(0))),
-        }
-    }
-
-    /// Bytes of nodes and bags that were allocated and not freed yet, retired
-    /// ones included. Exact when no thread is writing.
-    pub(crate) fn in_use(&self) -> usize {
-        let total: i64 = self
-            .in_use
-            .iter()
-            .map(|counter| counter.load(Ordering::Relaxed))
-            .sum();
-        total.max(0) as usize
-    }
-
-    fn account(&self, address: NonNull<u8>, bytes: i64) {
-        // Nodes are 64-byte aligned; mix the bits above.
-        let mixed = (address.addr().get() >> 6).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let counter = mixed >> (usize::BITS - COUNTERS.trailing_zeros());
-        self.in_use[counter].fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// Memory for a layout that is not of size zero.
-    pub(crate) fn allocate(&self, layout: Layout) -> Option<NonNull<u8>> {
-        debug_assert!(layout.size() != 0);
-        // SAFETY: the size is not zero.
-        let place = NonNull::new(unsafe { alloc(layout) })?;
-        self.account(place, layout.size() as i64);
-        Some(place)
-    }
-
-    /// # Safety
-    /// `place` came from `allocate` of this memory with this layout, and nobody
-    /// uses it any more.
-    pub(crate) unsafe fn free(&self, place: NonNull<u8>, layout: Layout) {
-        self.account(place, -(layout.size() as i64));
-        // SAFETY: by contract.
-        unsafe { dealloc(place.as_ptr(), layout) };
-    }
-
     /// A private, locked leaf; see [`Leaf::new`].
     pub(crate) fn new_leaf<'g>(&self) -> Option<&'g Leaf> {
-        let place = self.allocate(Layout::new::<Leaf>())?.cast::<Leaf>();
+        let place = self.allocate_node(Layout::new::<Leaf>())?.cast::<Leaf>();
         // SAFETY: freshly allocated for a leaf, which lives until `free_leaf`.
         unsafe {
             place.write(Leaf::new());
@@ -75,7 +21,7 @@ impl Memory {
     /// A private, locked internode; see [`Internode::new`].
     pub(crate) fn new_internode<'g>(&self) -> Option<&'g Internode> {
         let place = self
-            .allocate(Layout::new::<Internode>())?
+            .allocate_node(Layout::new::<Internode>())?
             .cast::<Internode>();
         // SAFETY: as `new_leaf`.
         unsafe {
@@ -91,7 +37,7 @@ impl Memory {
         // SAFETY: by contract.
         unsafe {
             leaf.drop_in_place();
-            self.free(leaf.cast(), Layout::new::<Leaf>());
+            self.free_node(leaf.cast(), Layout::new::<Leaf>());
         }
     }
 
@@ -102,7 +48,7 @@ impl Memory {
         // SAFETY: by contract.
         unsafe {
             internode.drop_in_place();
-            self.free(internode.cast(), Layout::new::<Internode>());
+            self.free_node(internode.cast(), Layout::new::<Internode>());
         }
     }
 }

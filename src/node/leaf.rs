@@ -75,6 +75,8 @@ const _: () = assert!(size_of::<Leaf>() == 320);
 pub(crate) struct Entry<'g> {
     pub(crate) slice: u64,
     pub(crate) kind: Kind,
+    /// Where in the leaf it is, or was; nothing to an entry that is in no leaf yet.
+    slot: u8,
     /// What the key has beyond the slice; empty unless the kind is `SUFFIX`.
     pub(crate) suffix: &'g [u8],
     word: *mut (),
@@ -86,6 +88,7 @@ impl<'g> Entry<'g> {
         Self {
             slice: key.slice(),
             kind: key.kind(),
+            slot: 0,
             suffix: key.suffix(),
             word: std::ptr::null_mut(),
         }
@@ -105,6 +108,7 @@ impl<'g> Entry<'g> {
         Self {
             slice,
             kind: LAYER,
+            slot: 0,
             suffix: &[],
             word: root.as_ptr().cast(),
         }
@@ -152,6 +156,13 @@ pub(crate) type Entries<'g> = ArrayVec<Entry<'g>, WIDTH>;
 pub(crate) struct Neighbours<'g> {
     pub(crate) next: Option<&'g Leaf>,
     pub(crate) prev: Option<&'g Leaf>,
+}
+
+impl Neighbours<'_> {
+    pub(crate) const NONE: Self = Self {
+        next: None,
+        prev: None,
+    };
 }
 
 impl Leaf {
@@ -241,6 +252,7 @@ impl Leaf {
             return Some(Entry {
                 slice: key.slice(),
                 kind,
+                slot: slot as u8,
                 suffix: &[],
                 word: self.word(slot),
             });
@@ -267,6 +279,7 @@ impl Leaf {
         Entry {
             slice: self.slices[slot].load(Ordering::Relaxed),
             kind,
+            slot: slot as u8,
             suffix: if kind == SUFFIX {
                 self.suffix(slot)
             } else {
@@ -295,6 +308,16 @@ impl Leaf {
         }
         entries.clear();
         None
+    }
+}
+
+impl Leaf {
+    /// The value that an entry of a snapshot has now; `None` if the leaf changed since
+    /// `version`, of which the snapshot is.
+    pub(crate) fn reread(&self, entry: &Entry<'_>, version: Version) -> Option<u64> {
+        debug_assert_ne!(entry.kind, LAYER);
+        let word = self.word(usize::from(entry.slot));
+        self.version.validate(version).then(|| value_of(word))
     }
 }
 

@@ -28,7 +28,6 @@ mod version;
 
 use std::ops::Deref;
 
-pub(crate) use alloc::Memory;
 pub(crate) use internode::Internode;
 pub(crate) use leaf::{Entries, Entry, Found, Leaf, Neighbours, Place};
 pub(crate) use link::{AnyNode, Chain, Node, NodeRef};

@@ -17,8 +17,8 @@ use std::alloc::Layout;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
-use super::alloc::Memory;
 use super::permutation::WIDTH;
+use crate::memory::{Count, Memory};
 use crate::sync::{AtomicU16, Ordering};
 
 /// Offset of a slot without a record; no record begins so far in.
@@ -210,11 +210,16 @@ impl<'g> BagRef<'g> {
             .layout()
             .expect("it was allocated with this layout");
         // SAFETY: by contract.
-        unsafe { memory.free(self.bag.cast(), layout) };
+        unsafe { memory.free(self.bag.cast(), layout, Count::SuffixBytes) };
     }
 
     pub(crate) fn as_ptr(self) -> *mut Bag {
         self.bag.as_ptr()
+    }
+
+    /// Bytes of its allocation.
+    pub(crate) fn size(self) -> usize {
+        size_of::<Bag>() + self.header().shape.bytes()
     }
 }
 
@@ -227,7 +232,9 @@ pub(crate) struct OwnedBag<'m> {
 impl<'m> OwnedBag<'m> {
     /// An empty bag, or `None` when memory runs out.
     pub(crate) fn new(memory: &'m Memory, shape: Shape) -> Option<Self> {
-        let bag = memory.allocate(shape.layout()?)?.cast::<Bag>();
+        let bag = memory
+            .allocate(shape.layout()?, Count::SuffixBytes)?
+            .cast::<Bag>();
         // SAFETY: freshly allocated with room for a header; it lives until it is
         // freed here or by whoever it is published to.
         unsafe {
@@ -275,13 +282,14 @@ impl Drop for OwnedBag<'_> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::memory::Source;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn suffixes_come_back_whole(suffixes in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..400), 1..=15),
                                     large in 0usize..200_000) {
-            let memory = Memory::new();
+            let memory = Memory::new(Source::new(None), 0);
             let mut suffixes = suffixes;
             suffixes[0].resize(large, 7);
             let shape = Shape::for_records(suffixes.iter().map(Vec::len));

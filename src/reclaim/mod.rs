@@ -13,50 +13,84 @@
 //! through a thread-local, and lives for one call. A [`Pin`] is the proof of
 //! either that the rest of the library passes around.
 
+mod barrier;
+mod fork;
+mod guard;
 mod retire;
+mod slots;
 mod thread;
 
-use std::alloc::{Layout, alloc, dealloc};
 use std::mem::offset_of;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
-use crossbeam_utils::CachePadded;
-use seize::{Collector, Guard as _};
+use seize::Collector;
+
+pub(crate) use fork::{generation, is_cut_off};
+use guard::OwnedPin;
+pub use guard::{Guard, Pin};
+pub(crate) use guard::{LocalGuard, Seen, pin_of, refreshes_of};
+pub use retire::Note;
+pub(crate) use slots::Slot;
 
 use crate::OutOfMemory;
-use crate::node::Memory;
-use crate::value::Destructor;
+use crate::memory::{Allocator, Count, Memory, Source, own_stripe};
+use crate::tree::Sweep;
+use crate::value::{ByteString, Values};
+use slots::Slots;
 
-/// Counters over which the number of keys is spread.
-const STRIPES: usize = 16;
+/// What a tree is made with.
+#[derive(Clone, Copy)]
+pub struct Options {
+    /// What is under its keys.
+    pub values: Values,
+    /// Where its memory comes from; `None`: the global allocator.
+    pub allocator: Option<Allocator>,
+    /// Bytes that the node pool asks for at once, at least one node's; 0: from 4 KiB,
+    /// growing to 2 MiB.
+    pub chunk_size: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            values: Values::Words(None),
+            allocator: None,
+            chunk_size: 0,
+        }
+    }
+}
 
 /// What belongs to one tree and outlives every node of it.
 pub(crate) struct Domain {
     collector: Collector,
     pub(crate) memory: Memory,
-    destructor: Option<Destructor>,
-    /// Keys inserted less keys removed, spread so that threads do not meet.
-    keys: [CachePadded<AtomicI64>; STRIPES],
-    /// The stripe that the next guard counts in.
-    next_stripe: AtomicUsize,
+    values: Values,
+    slots: Slots,
+    pub(crate) sweep: Sweep,
+    /// Of the process that made it (see `fork`).
+    pub(crate) generation: u32,
+}
+
+/// How long guards have been held.
+pub(crate) struct Held {
+    pub(crate) guards: u64,
+    /// Since the oldest was entered or refreshed, in milliseconds.
+    pub(crate) oldest: u64,
 }
 
 impl Domain {
     /// A new domain on the heap, freed with `destroy`.
-    pub(crate) fn create(destructor: Option<Destructor>) -> Result<NonNull<Self>, OutOfMemory> {
-        // SAFETY: the layout is not of size zero.
-        let place = unsafe { alloc(Layout::new::<Self>()) }.cast::<Self>();
-        let place = NonNull::new(place).ok_or(OutOfMemory)?;
-        let domain = Self {
+    pub(crate) fn create(options: &Options) -> Result<NonNull<Self>, OutOfMemory> {
+        fork::watch();
+        let source = Source::new(options.allocator);
+        let place = source.make(Self {
             collector: Collector::new(),
-            memory: Memory::new(),
-            destructor,
-            keys: std::array::from_fn(|_| CachePadded::new(AtomicI64::new(0))),
-            next_stripe: AtomicUsize::new(0),
-        };
-        // SAFETY: freshly allocated for a domain.
-        unsafe { place.write(domain) };
+            memory: Memory::new(source, options.chunk_size),
+            values: options.values,
+            slots: Slots::new(),
+            sweep: Sweep::new(source),
+            generation: generation(),
+        })?;
         // For `of`.
         let _ = place.as_ptr().expose_provenance();
         Ok(place)
@@ -67,11 +101,12 @@ impl Domain {
     /// # Safety
     /// The domain came from `create`; nobody else uses it or holds a guard of it,
     /// and no node of its memory is left.
-    pub(crate) unsafe fn destroy(domain: NonNull<Self>) {
+    pub(crate) unsafe fn destroy(mut domain: NonNull<Self>) {
         // SAFETY: by contract.
         unsafe {
-            domain.drop_in_place();
-            dealloc(domain.as_ptr().cast(), Layout::new::<Self>());
+            let source = domain.as_ref().memory.source();
+            domain.as_mut().slots.free(source);
+            source.unmake(domain);
         }
     }
 
@@ -88,7 +123,7 @@ impl Domain {
     ///
     /// # Safety
     /// The collector is part of a living domain.
-    unsafe fn of(collector: &Collector) -> &Self {
+    pub(crate) unsafe fn of(collector: &Collector) -> &Self {
         let address = std::ptr::from_ref(collector).addr() - offset_of!(Self, collector);
         // SAFETY: every domain's provenance was exposed in `create`, and this one
         // lives.
@@ -97,136 +132,41 @@ impl Domain {
 
     /// Number of keys; exact when no thread is writing.
     pub(crate) fn keys(&self) -> u64 {
-        let total: i64 = self
-            .keys
-            .iter()
-            .map(|stripe| stripe.load(Ordering::Relaxed))
-            .sum();
-        total.max(0) as u64
+        self.memory.tally().sum(Count::Keys)
     }
 
-    /// Runs the value destructor, if there is one.
+    /// Counts keys that came or went where no guard is at hand.
+    pub(crate) fn count_keys(&self, change: i64) {
+        self.memory.tally().add(own_stripe(), Count::Keys, change);
+    }
+
+    /// Whether values are byte strings of the tree's.
+    #[inline]
+    pub(crate) fn holds_bytes(&self) -> bool {
+        matches!(self.values, Values::Bytes)
+    }
+
+    /// Destroys a value as its kind asks.
     ///
     /// # Safety
-    /// As [`Destructor::destroy`].
+    /// As [`crate::value::Destructor::destroy`].
     pub(crate) unsafe fn destroy_value(&self, value: u64) {
-        if let Some(destructor) = self.destructor {
-            // SAFETY: by contract.
-            unsafe { destructor.destroy(value) }
+        // SAFETY: by contract.
+        unsafe {
+            match self.values {
+                Values::Words(None) => {}
+                Values::Words(Some(destructor)) => destructor.destroy(value),
+                Values::Bytes => ByteString::free(&self.memory, value),
+            }
         }
     }
 
-    pub(crate) fn has_destructor(&self) -> bool {
-        self.destructor.is_some()
-    }
-
-    #[inline]
-    pub(crate) fn enter_local(&self) -> LocalGuard<'_> {
-        match thread::state() {
-            thread::State::Running => LocalGuard::Slot(self, self.collector.enter()),
-            state => self.enter_local_slow(state),
+    /// How many guards are held, and how long the oldest has been.
+    pub(crate) fn held(&self) -> Held {
+        let (guards, oldest) = self.slots.taken();
+        Held {
+            guards,
+            oldest: oldest.map_or(0, |since| slots::now().saturating_sub(since)),
         }
-    }
-
-    #[cold]
-    fn enter_local_slow(&self, state: thread::State) -> LocalGuard<'_> {
-        if state == thread::State::Exiting {
-            return LocalGuard::Owned(self.enter());
-        }
-        let guard = self.collector.enter();
-        thread::watch_exit();
-        LocalGuard::Slot(self, guard)
-    }
-
-    pub(crate) fn enter(&self) -> Guard<'_> {
-        // No thread-local is touched: an owned guard can be had at any time.
-        let stripe = self.next_stripe.fetch_add(1, Ordering::Relaxed) % STRIPES;
-        Guard {
-            domain: self,
-            stripe,
-            guard: self.collector.enter_owned(),
-        }
-    }
-}
-
-/// Pins what is read through it until it is refreshed or dropped. May move
-/// between threads; see `masstree_guard_t` in the C header.
-pub struct Guard<'t> {
-    domain: &'t Domain,
-    stripe: usize,
-    guard: seize::OwnedGuard<'t>,
-}
-
-impl Guard<'_> {
-    /// The proof of being pinned that operations take.
-    #[inline]
-    pub fn pin(&self) -> Pin<'_> {
-        Pin {
-            domain: self.domain,
-            stripe: self.stripe,
-            via: Via::Owned(&self.guard),
-        }
-    }
-
-    /// Hands what was retired under this guard over to be freed, without waiting
-    /// until a batch has come together; it is freed once every guard held now has
-    /// been refreshed or left, this one included.
-    pub fn flush(&self) {
-        self.guard.flush();
-    }
-
-    /// Lets go of everything read so far and pins anew.
-    pub fn refresh(&mut self) {
-        self.guard.refresh();
-    }
-}
-
-/// Pins for one call, through the thread's own slot, or, in a thread that is
-/// exiting, through a slot of its own. Never handed to a user: one that is
-/// forgotten instead of dropped would leave the thread's count of guards too high
-/// for good, and the next thread with that slot unprotected.
-pub(crate) enum LocalGuard<'t> {
-    Slot(&'t Domain, seize::LocalGuard<'t>),
-    Owned(Guard<'t>),
-}
-
-impl LocalGuard<'_> {
-    #[inline]
-    pub(crate) fn pin(&self) -> Pin<'_> {
-        match self {
-            Self::Slot(domain, guard) => Pin {
-                domain,
-                stripe: guard.thread_id() % STRIPES,
-                via: Via::Local(guard),
-            },
-            Self::Owned(guard) => guard.pin(),
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Via<'g> {
-    Local(&'g seize::LocalGuard<'g>),
-    Owned(&'g seize::OwnedGuard<'g>),
-}
-
-/// The proof that a guard is held for `'g`.
-#[derive(Clone, Copy)]
-pub struct Pin<'g> {
-    domain: &'g Domain,
-    stripe: usize,
-    via: Via<'g>,
-}
-
-impl<'g> Pin<'g> {
-    #[inline]
-    pub(crate) fn domain(&self) -> &'g Domain {
-        self.domain
-    }
-
-    /// Counts a key that was inserted (1) or removed (-1).
-    #[inline]
-    pub(crate) fn count_key(&self, change: i64) {
-        self.domain.keys[self.stripe].fetch_add(change, Ordering::Relaxed);
     }
 }

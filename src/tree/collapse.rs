@@ -31,6 +31,7 @@
 
 use super::Tree;
 use super::lock::{Parent, Path, lock_ancestors, lock_parent, lock_prev};
+use crate::memory::Count;
 use crate::node::{AnyNode, Chain, Internode, Leaf, Lockable, Locked, NodeRef};
 use crate::reclaim::Pin;
 
@@ -45,6 +46,7 @@ impl Tree {
             match above {
                 // The last node of the path has other children.
                 None => {
+                    pin.count(Count::LeavesUnlinked, 1);
                     let boundary = lock_boundary(&leaf, &mut path);
                     break unlink(leaf, prev, path, boundary, &mut dead);
                 }
@@ -53,6 +55,7 @@ impl Tree {
                     break None;
                 }
                 Some(Parent::Layer(mut upper)) => {
+                    pin.count(Count::LayersCollapsed, 1);
                     path.iter_mut().for_each(Locked::mark_dirty);
                     upper.remove_link(top_of(&leaf, &path));
                     delete(leaf, path, &mut dead);
@@ -93,7 +96,7 @@ impl Tree {
     }
 
     /// Replaces a layer's root that has one child by that child, and so on down.
-    fn shrink<'g>(&self, pin: Pin<'g>, mut root: &'g Internode) {
+    pub(super) fn shrink<'g>(&self, pin: Pin<'g>, mut root: &'g Internode) {
         // Ends: each time around, the root is one level further down.
         loop {
             if !root.version().stable().is_living_root() || root.len() != 0 {
@@ -145,7 +148,7 @@ impl Tree {
 }
 
 /// Where in a path what changes.
-struct Boundary {
+pub(super) struct Boundary {
     /// The ancestor that stays and loses a child.
     survivor: usize,
     /// That child's place.
@@ -158,7 +161,7 @@ struct Boundary {
 
 /// Locks on from the last of the path, which survives, to the ancestor that holds
 /// the boundary before the dying child.
-fn lock_boundary(leaf: &Locked<'_, Leaf>, path: &mut Path<'_>) -> Boundary {
+pub(super) fn lock_boundary(leaf: &Locked<'_, Leaf>, path: &mut Path<'_>) -> Boundary {
     let survivor = path.len() - 1;
     let dying = match survivor {
         0 => NodeRef::from(leaf.node()),
@@ -196,7 +199,7 @@ fn top_of<'g>(leaf: &Locked<'g, Leaf>, path: &Path<'g>) -> NodeRef<'g> {
 /// Takes a leaf out of a layer that has others. `path` holds the ancestors that
 /// go, the one that stays (`survivor`), and, if there is a boundary to move, those
 /// up to the one that holds it. Gives the layer's root if it has one child left.
-fn unlink<'g>(
+pub(super) fn unlink<'g>(
     leaf: Locked<'g, Leaf>,
     prev: Option<Locked<'g, Leaf>>,
     mut path: Path<'g>,
@@ -245,7 +248,7 @@ fn delete_path<'g>(path: Path<'g>, dead: &mut Chain<'g>) {
 }
 
 /// Retires deleted nodes.
-fn retire<'g>(pin: Pin<'g>, dead: &mut Chain<'g>) {
+pub(super) fn retire<'g>(pin: Pin<'g>, dead: &mut Chain<'g>) {
     while let Some(node) = dead.pop() {
         // SAFETY: what led to the node leads elsewhere, and what is below it is
         // deleted or has another parent.
@@ -270,7 +273,7 @@ mod tests {
     /// A tree of ascending keys, all of whose nodes are full but the last ones.
     fn full_tree(keys: u64) -> Tree {
         let tree = Tree::new(None).unwrap();
-        let guard = tree.guard();
+        let guard = tree.guard().unwrap();
         for key in 0..keys {
             tree.put(guard.pin(), &key.to_be_bytes(), key).unwrap();
         }
@@ -285,7 +288,7 @@ mod tests {
     #[test]
     fn ancestors_below_a_moved_boundary_send_their_readers_back() {
         let tree = full_tree(3 * PER_LEVEL_2);
-        let guard = tree.guard();
+        let guard = tree.guard().unwrap();
         let pin = guard.pin();
         let internode = |node: NodeRef<'_>| match node.kind() {
             AnyNode::Internode(_) => node.version().stable(),
@@ -311,7 +314,7 @@ mod tests {
         for start in [0, PER_LEVEL_2, 2 * PER_LEVEL_2 - PER_LEVEL_1] {
             for descending in [false, true] {
                 let tree = full_tree(3 * PER_LEVEL_2);
-                let guard = tree.guard();
+                let guard = tree.guard().unwrap();
                 let pin = guard.pin();
                 for i in 0..PER_LEVEL_2 {
                     let offset = if descending { PER_LEVEL_2 - 1 - i } else { i };

@@ -19,6 +19,7 @@
 
 use super::Tree;
 use crate::key::Key;
+use crate::memory::Count;
 use crate::node::{AnyNode, Found, Leaf, Locked, NodeRef, Place, Version};
 use crate::reclaim::Pin;
 use crate::sync::perturb;
@@ -116,6 +117,7 @@ impl Tree {
             if let Ok(found) = self.try_find(pin, bytes) {
                 return found;
             }
+            pin.count(Count::Restarts, 1);
         }
     }
 
@@ -149,6 +151,7 @@ impl Tree {
             if let Ok(locked) = self.try_lock_leaf(pin, bytes) {
                 return locked;
             }
+            pin.count(Count::Restarts, 1);
         }
     }
 

@@ -12,12 +12,15 @@ use super::Tree;
 use super::put::Decide;
 use super::reserve::{Needs, Reserve, shape_for};
 use crate::key::{Key, SLICE_LEN, SUFFIX};
+use crate::memory::Count;
 use crate::node::{Entry, Leaf, Locked, NodeRef};
+use crate::reclaim::Pin;
 
 impl Tree {
     /// Inserts a key that shares a slice with the longer key in a slot.
     pub(super) fn add_layer<'d>(
         &self,
+        pin: Pin<'_>,
         mut leaf: Locked<'_, Leaf>,
         slot: usize,
         key: &Key<'_>,
@@ -60,6 +63,7 @@ impl Tree {
         leaf.mark_dirty();
         leaf.become_link(slot, NodeRef::from(root.node()));
         root.set_root(true, NodeRef::from(leaf.node()).as_ptr());
+        pin.count(Count::LayersMade, needs.leaves as i64);
         Ok(())
     }
 }

@@ -2,39 +2,50 @@
 //!
 //! One file an operation: `descend` finds a leaf, `put` stores, `update` stores on
 //! conditions, `split` makes room, `layer` goes one slice deeper, `remove` takes out, `collapse` gives back
-//! what became empty, `scan` visits a range, `check` verifies. `lock` says in
+//! what became empty, `merge` what is nearly so, `swap` changes everything at once.
+//! `walk` goes from key to key, for `scan` and `cursor`; `check` verifies. `lock` says in
 //! which order locks are taken, `reserve` has memory ready before they are.
 
+mod bytes;
 mod check;
 mod collapse;
+mod cursor;
 mod descend;
 mod destroy;
 mod layer;
 mod lock;
+mod merge;
 mod put;
 mod range;
 mod remove;
 mod reserve;
 mod scan;
 mod split;
+mod swap;
 mod update;
+mod walk;
 
 use std::ptr::NonNull;
 
+pub use cursor::{Cursor, Seek};
+pub(crate) use merge::Sweep;
+pub use merge::Swept;
 pub use put::{Decision, Inserted};
 pub use range::{Bound, Range};
+pub use swap::Loaded;
 
 use crate::OutOfMemory;
 use crate::key::MAX_KEY_LEN;
+use crate::memory::Source;
 use crate::node::{Locked, Node, NodeRef};
-use crate::reclaim::{Domain, Guard, LocalGuard, Pin};
+use crate::reclaim::{Domain, Guard, LocalGuard, Options, Pin, Seen, generation};
 use crate::sync::{AtomicPtr, Ordering};
-use crate::value::Destructor;
+use crate::value::{Destructor, Values};
 
 /// A concurrent ordered map from byte strings to 64-bit words.
 ///
 /// Operations take a [`Pin`] of one of the tree's guards; they panic on one of
-/// another tree, and on a key longer than [`MAX_KEY_LEN`].
+/// another tree, on a key longer than [`MAX_KEY_LEN`], and on values of the wrong kind.
 pub struct Tree {
     /// The root of the first layer, never null. Owned by that root's lock.
     root: AtomicPtr<Node>,
@@ -48,9 +59,17 @@ unsafe impl Send for Tree {}
 unsafe impl Sync for Tree {}
 
 impl Tree {
-    /// An empty tree. Values that leave it unclaimed go to the destructor.
+    /// An empty tree of words. Values that leave it unclaimed go to the destructor.
     pub fn new(destructor: Option<Destructor>) -> Result<Self, OutOfMemory> {
-        let domain = Domain::create(destructor)?;
+        Self::with_options(&Options {
+            values: Values::Words(destructor),
+            ..Options::default()
+        })
+    }
+
+    /// An empty tree.
+    pub fn with_options(options: &Options) -> Result<Self, OutOfMemory> {
+        let domain = Domain::create(options)?;
         // SAFETY: just created.
         let Some(leaf) = (unsafe { domain.as_ref() }).memory.new_leaf() else {
             // SAFETY: nobody has seen the domain.
@@ -66,7 +85,7 @@ impl Tree {
     }
 
     /// A guard that may move between threads.
-    pub fn guard(&self) -> Guard<'_> {
+    pub fn guard(&self) -> Result<Guard<'_>, OutOfMemory> {
         self.domain().enter()
     }
 
@@ -74,6 +93,16 @@ impl Tree {
     #[inline]
     pub(crate) fn local_guard(&self) -> LocalGuard<'_> {
         self.domain().enter_local()
+    }
+
+    /// Waits until every guard held now has been let go; the caller holds none.
+    pub(crate) fn wait_for_guards(&self) {
+        self.domain().wait_for_guards();
+    }
+
+    /// Has the statistics see a call that may take long.
+    pub(crate) fn see(&self) -> Seen<'_> {
+        self.domain().see()
     }
 
     /// Whether a pin is of one of this tree's guards.
@@ -92,7 +121,7 @@ impl Tree {
     /// Hands a value that left the tree to the destructor, once no reader can
     /// hold it.
     pub fn discard(&self, pin: Pin<'_>, value: u64) {
-        self.admit(pin, &[]);
+        self.admit_words(pin, &[]);
         pin.retire_value(value);
     }
 
@@ -101,10 +130,10 @@ impl Tree {
         self.domain().keys()
     }
 
-    /// Bytes of nodes and suffixes, those included that wait for guards; exact
-    /// when no thread is writing.
+    /// Bytes of nodes, suffixes and byte-string values, those included that wait for
+    /// guards; exact when no thread is writing.
     pub fn memory_in_use(&self) -> usize {
-        self.domain().memory.in_use()
+        self.domain().memory.in_use() as usize
     }
 
     #[inline]
@@ -126,6 +155,29 @@ impl Tree {
         self.root.store(root.as_ptr(), Ordering::SeqCst);
     }
 
+    pub(crate) fn source(&self) -> Source {
+        self.domain().memory.source()
+    }
+
+    /// Whether the tree was made before a fork, by the parent process.
+    #[inline]
+    pub(crate) fn is_forked(&self) -> bool {
+        self.domain().generation != generation()
+    }
+
+    /// Whether the values are byte strings.
+    #[inline]
+    pub fn holds_bytes(&self) -> bool {
+        self.domain().holds_bytes()
+    }
+
+    /// As `admit` for what changes words; panics on a tree of byte strings.
+    #[inline]
+    fn admit_words(&self, pin: Pin<'_>, key: &[u8]) {
+        self.admit(pin, key);
+        assert!(!self.holds_bytes(), "a tree of byte strings");
+    }
+
     #[inline]
     fn admit(&self, pin: Pin<'_>, key: &[u8]) {
         #[cfg(debug_assertions)]
@@ -144,6 +196,7 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::memory::Count;
     use crate::node::AnyNode;
 
     /// Levels of the first layer, its leaves included.
@@ -166,7 +219,7 @@ mod tests {
         let keys = 9_u64.pow(5) * 8 + 1000;
         let work = move || {
             let tree = Tree::new(None).unwrap();
-            let guard = tree.guard();
+            let guard = tree.guard().unwrap();
             let pin = guard.pin();
             tree.put(pin, &u64::MAX.to_be_bytes(), 0).unwrap();
             for key in 0..keys {
@@ -208,9 +261,9 @@ mod tests {
     #[test]
     fn no_operation_believes_the_counter() {
         let tree = Tree::new(None).unwrap();
-        let guard = tree.guard();
+        let guard = tree.guard().unwrap();
         let pin = guard.pin();
-        pin.count_key(-1000);
+        pin.count(Count::Keys, -1000);
         for key in 0..100_u64 {
             assert_eq!(tree.put(pin, &key.to_be_bytes(), key), Ok(None));
             assert_eq!(tree.key_count(), 0);
@@ -230,7 +283,7 @@ mod tests {
             assert_eq!(tree.remove(pin, &key.to_be_bytes()), Some(key));
             assert_eq!(tree.get(pin, &key.to_be_bytes()), None);
         }
-        pin.count_key(1000);
+        pin.count(Count::Keys, 1000);
         assert_eq!(tree.check(pin, &mut |_| ()), Ok(true));
     }
 
@@ -239,7 +292,7 @@ mod tests {
     #[should_panic = "an update callback must not use the tree"]
     fn an_update_callback_that_uses_its_tree_is_caught() {
         let tree = Tree::new(None).unwrap();
-        let guard = tree.guard();
+        let guard = tree.guard().unwrap();
         let _ = tree.update(guard.pin(), b"key", |_| {
             tree.get(guard.pin(), b"other");
             Decision::Keep

@@ -11,6 +11,7 @@ use super::Tree;
 use super::reserve::{Needs, Reserve, shape_for};
 use crate::OutOfMemory;
 use crate::key::SUFFIX;
+use crate::memory::Count;
 use crate::node::{Entry, Leaf, Locked, Place, WIDTH};
 use crate::reclaim::Pin;
 
@@ -42,11 +43,13 @@ impl Tree {
     /// Stores a value under a key, present or not; gives the value it displaced,
     /// which the caller owns or hands to [`Tree::discard`].
     pub fn put(&self, pin: Pin<'_>, key: &[u8], value: u64) -> Result<Option<u64>, OutOfMemory> {
+        self.admit_words(pin, key);
         self.write(pin, key, |_| Decision::Set(value))
     }
 
     /// Stores a value under a key if the key is absent.
     pub fn insert(&self, pin: Pin<'_>, key: &[u8], value: u64) -> Result<Inserted, OutOfMemory> {
+        self.admit_words(pin, key);
         let decide = |present: Option<u64>| match present {
             None => Decision::Set(value),
             Some(_) => Decision::Keep,
@@ -66,7 +69,6 @@ impl Tree {
         bytes: &[u8],
         mut decide: impl FnMut(Option<u64>) -> Decision,
     ) -> Result<Option<u64>, OutOfMemory> {
-        self.admit(pin, bytes);
         let mut reserve = Reserve::new(&pin.domain().memory);
         // Ends: the reserve grows to what is needed; it falls short again only if
         // another writer changed the leaf meanwhile.
@@ -85,7 +87,9 @@ impl Tree {
                 Decision::Keep | Decision::Remove => None,
             };
             let outcome = match place {
-                Place::Conflict { slot } => self.add_layer(leaf, slot, &key, decide, &mut reserve),
+                Place::Conflict { slot } => {
+                    self.add_layer(pin, leaf, slot, &key, decide, &mut reserve)
+                }
                 Place::Absent { position } if leaf.permutation().is_full() => {
                     let entry = Entry::new(&key);
                     self.split(pin, leaf, position, entry, decide, &mut reserve)
@@ -98,7 +102,7 @@ impl Tree {
             match outcome {
                 Ok(()) => {
                     if added {
-                        pin.count_key(1);
+                        pin.count(Count::Keys, 1);
                     }
                     return Ok(None);
                 }

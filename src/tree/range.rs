@@ -35,6 +35,8 @@ pub struct Range<'k> {
     pub limit: usize,
     /// From the upper end to the lower.
     pub reverse: bool,
+    /// The visitor gets an empty key each time, which saves putting keys together.
+    pub values_only: bool,
 }
 
 impl<'k> Range<'k> {
@@ -46,6 +48,7 @@ impl<'k> Range<'k> {
             prefix: &[],
             limit: usize::MAX,
             reverse: false,
+            values_only: false,
         }
     }
 

@@ -3,6 +3,7 @@
 use super::Tree;
 use super::put::Decision;
 use crate::key::SUFFIX;
+use crate::memory::Count;
 use crate::node::{Leaf, Locked};
 use crate::reclaim::Pin;
 
@@ -14,13 +15,14 @@ impl Tree {
     /// that becomes empty is given back under the same lock, so that no insert
     /// can slip in between.
     pub fn remove(&self, pin: Pin<'_>, bytes: &[u8]) -> Option<u64> {
+        self.admit_words(pin, bytes);
         self.write_present(pin, bytes, |_| Decision::Remove)
     }
 
     /// Removes the entry at a position of a leaf.
     pub(super) fn take_out<'g>(&self, pin: Pin<'g>, mut leaf: Locked<'g, Leaf>, position: usize) {
         leaf.remove(position);
-        pin.count_key(-1);
+        pin.count(Count::Keys, -1);
         if leaf.permutation().is_empty() {
             return self.collapse(pin, leaf);
         }

@@ -12,9 +12,8 @@ use arrayvec::ArrayVec;
 
 use super::lock::MAX_HEIGHT;
 use crate::OutOfMemory;
-use crate::node::{
-    AnyNode, Chain, Internode, Leaf, Lockable, Locked, Memory, NodeRef, OwnedBag, Shape,
-};
+use crate::memory::Memory;
+use crate::node::{AnyNode, Chain, Internode, Leaf, Lockable, Locked, NodeRef, OwnedBag, Shape};
 
 /// What a write needs.
 #[derive(Default)]

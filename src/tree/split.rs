@@ -19,6 +19,7 @@ use super::lock::{MAX_HEIGHT, Parent, Path, lock_ancestors};
 use super::put::{Decide, suffix_lengths};
 use super::reserve::{Needs, Reserve, shape_for};
 use crate::key::SUFFIX;
+use crate::memory::Count;
 use crate::node::{Entry, Internode, Leaf, Lockable, Locked, NodeRef, Shape, WIDTH};
 use crate::reclaim::Pin;
 
@@ -115,6 +116,7 @@ impl Tree {
         };
         let entry = entry.with_value(value);
 
+        pin.count(Count::Splits, 1);
         leaf.mark_dirty();
         path.iter_mut().for_each(Locked::mark_dirty);
         let mut right = reserve.leaf();

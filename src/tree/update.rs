@@ -11,6 +11,7 @@ impl Tree {
     /// Gives a key another value if it is there; gives the value it had, which the
     /// caller owns or hands to [`Tree::discard`].
     pub fn replace(&self, pin: Pin<'_>, key: &[u8], value: u64) -> Option<u64> {
+        self.admit_words(pin, key);
         self.write_present(pin, key, |_| Decision::Set(value))
     }
 
@@ -23,6 +24,7 @@ impl Tree {
         expected: u64,
         desired: u64,
     ) -> Option<u64> {
+        self.admit_words(pin, key);
         self.write_present(pin, key, |value| match value == expected {
             true => Decision::Set(desired),
             false => Decision::Keep,
@@ -32,6 +34,7 @@ impl Tree {
     /// Removes a key if it has the value `expected`. Gives the value it had, if it
     /// is there. Allocates no node.
     pub fn remove_if_equal(&self, pin: Pin<'_>, key: &[u8], expected: u64) -> Option<u64> {
+        self.admit_words(pin, key);
         self.write_present(pin, key, |value| match value == expected {
             true => Decision::Remove,
             false => Decision::Keep,
@@ -50,6 +53,7 @@ impl Tree {
         key: &[u8],
         mut decide: impl FnMut(Option<u64>) -> Decision,
     ) -> Result<Option<u64>, OutOfMemory> {
+        self.admit_words(pin, key);
         self.write(pin, key, |present| {
             let _running = Running::new(self);
             decide(present)
@@ -63,7 +67,6 @@ impl Tree {
         bytes: &[u8],
         decide: impl FnOnce(u64) -> Decision,
     ) -> Option<u64> {
-        self.admit(pin, bytes);
         let (leaf, place, _) = self.lock_leaf(pin, bytes);
         let Place::Present { position, slot } = place else {
             return None;

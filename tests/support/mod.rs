@@ -33,7 +33,7 @@ pub(crate) fn collect(tree: &Tree, pin: Pin<'_>, range: &Range<'_>) -> Vec<(Vec<
 
 /// The keys of a range, in the order visited.
 pub(crate) fn keys(tree: &Tree, range: &Range<'_>) -> Vec<Vec<u8>> {
-    let guard = tree.guard();
+    let guard = tree.guard().unwrap();
     collect(tree, guard.pin(), range)
         .into_iter()
         .map(|(key, _)| key)
@@ -53,22 +53,24 @@ pub(crate) fn backwards() -> Range<'static> {
 pub(crate) fn assert_sound(tree: &Tree) {
     let mut faults = String::new();
     let sound = tree
-        .check(tree.guard().pin(), &mut |line| faults.push_str(line))
+        .check(tree.guard().unwrap().pin(), &mut |line| {
+            faults.push_str(line)
+        })
         .expect("memory for a check");
     assert!(sound, "{faults}");
 }
 
 pub(crate) fn put(tree: &Tree, key: &[u8], value: u64) -> Option<u64> {
-    tree.put(tree.guard().pin(), key, value)
+    tree.put(tree.guard().unwrap().pin(), key, value)
         .expect("memory for a put")
 }
 
 pub(crate) fn remove(tree: &Tree, key: &[u8]) -> Option<u64> {
-    tree.remove(tree.guard().pin(), key)
+    tree.remove(tree.guard().unwrap().pin(), key)
 }
 
 pub(crate) fn get(tree: &Tree, key: &[u8]) -> Option<u64> {
-    tree.get(tree.guard().pin(), key)
+    tree.get(tree.guard().unwrap().pin(), key)
 }
 
 /// A reproducible sequence of numbers (SplitMix64: Steele, Lea, Flood 2014).

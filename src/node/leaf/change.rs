@@ -198,6 +198,17 @@ impl<'g> Locked<'g, Leaf> {
         self.publish(kept);
     }
 
+    /// Adds the entries to the leaf before, which is dirty and has room for them and
+    /// their suffixes. Layers get their new parent.
+    pub(crate) fn copy_entries_to(&self, left: &mut Locked<'g, Leaf>) {
+        for entry in self.entries() {
+            left.insert(left.permutation().len(), &entry);
+            if let Some(root) = entry.layer() {
+                root.set_parent(NodeRef::from(left.node()));
+            }
+        }
+    }
+
     /// Puts `right`, a private leaf, after this one.
     pub(crate) fn link_after(&self, right: &Locked<'g, Leaf>) {
         right

@@ -5,7 +5,8 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::*;
-use crate::node::{Locked, Memory, OwnedBag, Shape};
+use crate::memory::{Memory, Source};
+use crate::node::{Locked, OwnedBag, Shape};
 
 const A: &[u8] = b"A";
 const B: &[u8] = b"B";
@@ -74,7 +75,7 @@ fn a_snapshot_never_has_a_key_without_its_suffix() {
     const LONG: &[u8] = b"longer than a slice";
     loom::model(|| {
         let leaf = Arc::new(Leaf::new());
-        let memory = Memory::new();
+        let memory = Memory::new(Source::new(None), 0);
         let key = Key::new(LONG);
         {
             let mut locked = Locked::private(&*leaf);

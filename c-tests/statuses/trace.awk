@@ -1,0 +1,13 @@
+# Writes traced.h, which has every call of a status function noted; see note.h.
+END {
+    print "/* Generated from masstree.h by c-tests/statuses/trace.awk. */"
+    print "#define TRACED_FUNCTIONS " function_count
+    print "#define TRACED_NAMES \\"
+    for (i = 1; i <= function_count; i++) {
+        print "    \"" functions[i] "\"" (i < function_count ? ", \\" : "")
+    }
+    for (i = 1; i <= function_count; i++) {
+        call = "(" functions[i] ")(__VA_ARGS__)"
+        print "#define " functions[i] "(...) note_status(" i - 1 ", " call ")"
+    }
+}

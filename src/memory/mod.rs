@@ -1,0 +1,101 @@
+//! Where a tree's memory comes from, and what is known of it: the user's allocator
+//! or the global one ([`Source`]), the pool that nodes are carved from (`pool`), and
+//! counters spread so that threads do not meet on them ([`Tally`]).
+//!
+//! Every allocation can fail. What `seize` keeps for itself is not from here.
+
+mod pool;
+mod source;
+mod tally;
+
+use std::alloc::Layout;
+use std::ptr::NonNull;
+
+pub use source::Allocator;
+pub(crate) use source::Source;
+pub(crate) use tally::{Count, STRIPES, Tally, own_stripe};
+
+use pool::Pool;
+
+/// A vector in a tree's memory; grow it only through `try_reserve`.
+pub(crate) type Vector<T> = allocator_api2::vec::Vec<T, Source>;
+
+/// The memory of one tree.
+pub(crate) struct Memory {
+    source: Source,
+    pool: Pool,
+    tally: Tally,
+}
+
+impl Memory {
+    /// Memory from `source`, of which the node pool asks for `chunk_size` bytes at
+    /// once (0: from 4 KiB, growing to 2 MiB).
+    pub(crate) fn new(source: Source, chunk_size: usize) -> Self {
+        Self {
+            source,
+            pool: Pool::new(source, chunk_size),
+            tally: Tally::new(),
+        }
+    }
+
+    pub(crate) fn source(&self) -> Source {
+        self.source
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Bytes of nodes, suffix bags, values and notes that were allocated and not
+    /// freed yet, retired ones included. Exact when no thread is writing.
+    pub(crate) fn in_use(&self) -> u64 {
+        [
+            Count::NodeBytes,
+            Count::SuffixBytes,
+            Count::ValueBytes,
+            Count::NoteBytes,
+        ]
+        .map(|count| self.tally.sum(count))
+        .iter()
+        .sum()
+    }
+
+    /// Bytes that the node pool has from the source, whether in use or not.
+    pub(crate) fn pool_bytes(&self) -> u64 {
+        self.pool.held()
+    }
+
+    /// Memory for a node; at most [`pool::SLOT_SIZE`] bytes.
+    pub(crate) fn allocate_node(&self, layout: Layout) -> Option<NonNull<u8>> {
+        let place = self.pool.take(layout)?;
+        self.tally
+            .add(own_stripe(), Count::NodeBytes, layout.size() as i64);
+        Some(place)
+    }
+
+    /// # Safety
+    /// `place` came from `allocate_node` of this memory with this layout, and nobody
+    /// uses it any more.
+    pub(crate) unsafe fn free_node(&self, place: NonNull<u8>, layout: Layout) {
+        self.tally
+            .add(own_stripe(), Count::NodeBytes, -(layout.size() as i64));
+        // SAFETY: by contract.
+        unsafe { self.pool.give(place, layout) };
+    }
+
+    /// Memory for a layout that is not of size zero, counted as what it is for.
+    pub(crate) fn allocate(&self, layout: Layout, count: Count) -> Option<NonNull<u8>> {
+        let place = self.source.allocate(layout)?;
+        self.tally.add(own_stripe(), count, layout.size() as i64);
+        Some(place)
+    }
+
+    /// # Safety
+    /// `place` came from `allocate` of this memory with this layout and count, and
+    /// nobody uses it any more.
+    pub(crate) unsafe fn free(&self, place: NonNull<u8>, layout: Layout, count: Count) {
+        self.tally.add(own_stripe(), count, -(layout.size() as i64));
+        // SAFETY: by contract.
+        unsafe { self.source.free(place, layout) };
+    }
+}

@@ -1,0 +1,166 @@
+//! Merging sparse leaves. Removes give back leaves that become empty; those that keep a
+//! key or two stay, until [`Tree::maintain`] finds two beside each other whose keys one
+//! leaf can hold with room to spare.
+//!
+//! **Protocol.** That of `collapse`, with a leaf that is not empty: the locks are the
+//! same, in the same order, the leaf before takes over the range, and before the leaf
+//! is deleted its entries are put there, under DIRTY. So whoever looks for one of them
+//! finds it in the leaf that goes, before that is deleted, or starts over, and waits
+//! for the leaf before. A walk that has read the leaf before and not the one that goes
+//! resumes at that one's low; one in reverse has remembered that low as its boundary.
+
+use std::sync::{Mutex, PoisonError, TryLockError};
+
+use super::Tree;
+use super::collapse::{lock_boundary, retire, unlink};
+use super::lock::{lock_ancestors, lock_prev};
+use super::put::suffix_lengths;
+use super::range::Cut;
+use super::reserve::{Needs, Reserve, shape_for};
+use super::walk::{Interrupt, Walk, append};
+use crate::OutOfMemory;
+use crate::memory::{Count, Source, Vector};
+use crate::node::{Chain, Leaf, Locked};
+use crate::reclaim::Pin;
+
+/// Leaves are merged that have at most as many keys together: some room is left, so that
+/// the next few inserts do not part them again.
+const MERGED: usize = 11;
+
+/// What a sweep did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Swept {
+    /// Leaves that were merged with others.
+    pub merged: usize,
+    /// Whether the sweep came to the end of the tree; the next begins anew.
+    pub ended: bool,
+}
+
+/// Where the next sweep of a tree goes on.
+pub(crate) struct Sweep {
+    key: Mutex<Vector<u8>>,
+}
+
+impl Sweep {
+    pub(crate) fn new(source: Source) -> Self {
+        Self {
+            key: Mutex::new(Vector::new_in(source)),
+        }
+    }
+}
+
+impl Tree {
+    /// Looks at so many leaves from where the last sweep left off, and merges those
+    /// that are sparse. Does nothing while another thread does the same.
+    pub fn maintain(&self, pin: Pin<'_>, limit: usize) -> Result<Swept, OutOfMemory> {
+        self.admit(pin, &[]);
+        let mut swept = Swept {
+            merged: 0,
+            ended: false,
+        };
+        let mut place = match pin.domain().sweep.key.try_lock() {
+            Ok(place) => place,
+            Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
+            Err(TryLockError::WouldBlock) => return Ok(swept),
+        };
+        let mut walk = Walk::new(self.source(), false);
+        let start = Cut::Before(&place);
+        let mut there = walk.seek(self, pin, Some(start), None, false)?;
+        let mut seen: Option<&Leaf> = None;
+        let mut leaves = 0;
+        while there {
+            let Some(leaf) = walk.leaf() else { break };
+            if seen.is_none_or(|seen| !std::ptr::eq(seen, leaf)) {
+                if leaves == limit {
+                    let (key, _) = walk.pair()?;
+                    let lacking = key.len().saturating_sub(place.len());
+                    place.try_reserve(lacking).map_err(|_| OutOfMemory)?;
+                    place.clear();
+                    append(&mut place, key);
+                    return Ok(swept);
+                }
+                leaves += 1;
+                seen = Some(leaf);
+                swept.merged += usize::from(self.merge_if_sparse(pin, leaf)?);
+            }
+            there = match walk.step(None, false) {
+                Ok(there) => there,
+                Err(Interrupt::OutOfMemory) => return Err(OutOfMemory),
+                Err(Interrupt::Resume(cut)) => {
+                    walk.seek(self, pin, Some(cut.cut()), None, false)?
+                }
+                Err(Interrupt::Lost) => unreachable!("only live walks get lost"),
+            };
+        }
+        place.clear();
+        swept.ended = true;
+        Ok(swept)
+    }
+
+    /// Merges a leaf with the one before it if they are sparse.
+    fn merge_if_sparse<'g>(&self, pin: Pin<'g>, leaf: &'g Leaf) -> Result<bool, OutOfMemory> {
+        // Not locked: may be wrong, and is looked at again.
+        let together = |prev: &Leaf| prev.permutation().len() + leaf.permutation().len();
+        if leaf.prev().is_none_or(|prev| together(prev) > MERGED) {
+            return Ok(false);
+        }
+        let mut reserve = Reserve::new(&pin.domain().memory);
+        // Ends: as `write`.
+        loop {
+            match self.merge(pin, leaf, &mut reserve) {
+                Ok(merged) => return Ok(merged),
+                Err(needs) => reserve.fill(&needs)?,
+            }
+        }
+    }
+
+    fn merge<'g>(
+        &self,
+        pin: Pin<'g>,
+        leaf: &'g Leaf,
+        reserve: &mut Reserve<'g>,
+    ) -> Result<bool, Needs> {
+        let leaf = Locked::lock(leaf);
+        if leaf.is_deleted() {
+            return Ok(false);
+        }
+        let Some(mut prev) = lock_prev(&leaf) else {
+            return Ok(false);
+        };
+        let (there, more) = (prev.permutation().len(), leaf.permutation().len());
+        if there + more > MERGED || more == 0 {
+            return Ok(false);
+        }
+        let mut lengths = suffix_lengths(prev.entries());
+        lengths.extend(suffix_lengths(leaf.entries()));
+        let needs = Needs {
+            kept: shape_for(&lengths),
+            ..Needs::default()
+        };
+        if !reserve.covers(&needs) {
+            return Err(needs);
+        }
+        let (mut path, above) = lock_ancestors(&leaf, |node| node.len() > 0);
+        debug_assert!(above.is_none(), "a layer of two leaves has an internode");
+        let boundary = lock_boundary(&leaf, &mut path);
+
+        pin.count(Count::LeavesMerged, 1);
+        prev.mark_dirty();
+        let old_bag = match needs.kept {
+            Some(_) => prev.renew_bag(reserve.kept_bag()),
+            None => None,
+        };
+        leaf.copy_entries_to(&mut prev);
+        let mut dead = Chain::EMPTY;
+        let lone_root = unlink(leaf, Some(prev), path, boundary, &mut dead);
+        if let Some(bag) = old_bag {
+            // SAFETY: the leaf has a new bag, and only the lock's owner replaces it.
+            unsafe { pin.retire_bag(bag) };
+        }
+        retire(pin, &mut dead);
+        if let Some(root) = lone_root {
+            self.shrink(pin, root);
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,537 @@
+//! Going from key to key, in either direction: what scans and cursors have in common.
+//!
+//! **Protocol.** A walk reads one leaf at a time as a validated snapshot, and goes
+//! from entry to entry of the copy, holding no lock; suffixes are read in place, since
+//! the guard keeps the bags. It goes through each layer from leaf to leaf, and keeps
+//! its place in the leaf above while it is in a layer below: a [`Frame`] for each.
+//!
+//! Between leaves it remembers a *boundary slice*: forward, the low of the next
+//! leaf; in reverse, the low of the leaf just read; and never one that is behind
+//! the boundary it had. It goes on only to entries on the far side of the boundary,
+//! whatever else the next leaf holds by then:
+//!
+//! - Forward, the next leaf holds everything from its low on, or, if it has become
+//!   the first of its layer and was split below its low since, leaves further on
+//!   do: the way there leads through leaves with lows behind the boundary.
+//! - In reverse, the previous leaf may have split since, so the walk goes right
+//!   until the next leaf's low is not below the boundary. Then the leaf's snapshot
+//!   holds every key below the boundary down to its own low.
+//! - If the leaf was deleted, or the root of a layer below has been replaced, the
+//!   walk goes down again from the top of the tree to the cut it has come to.
+//!
+//! A snapshot holds every entry from the leaf's low to the next leaf's, whichever way
+//! the walk came, so a walk may turn round at any entry. The boundary it came by
+//! counts only until it is at an entry: that lies between the two lows.
+//!
+//! So keys come strictly in order, a key present throughout is met once, and
+//! each way round ends: steps from leaf to leaf go one way, and going down again takes
+//! a writer that deleted or replaced something.
+//!
+//! A *live* walk, a cursor's, also notices when the leaf it is in has changed since it
+//! was read, and reads values anew: between two steps any time may pass.
+
+use super::Tree;
+use super::descend::{Reached, Stale, reach, settle};
+use super::range::{Cut, Side};
+use crate::OutOfMemory;
+use crate::key::{SLICE_LEN, SUFFIX, shortest};
+use crate::memory::{Count, Source, Vector};
+use crate::node::{Entries, Entry, Leaf, Neighbours, NodeRef, Version};
+use crate::reclaim::Pin;
+use crate::sync::perturb;
+
+/// Why a walk left off.
+pub(super) enum Interrupt {
+    OutOfMemory,
+    /// What it was about to read is gone; go down again to this cut.
+    Resume(OwnedCut),
+    /// Where a live walk is has changed.
+    Lost,
+}
+
+impl From<allocator_api2::collections::TryReserveError> for Interrupt {
+    fn from(_: allocator_api2::collections::TryReserveError) -> Self {
+        Self::OutOfMemory
+    }
+}
+
+/// A cut in memory of its own.
+pub(super) struct OwnedCut {
+    bytes: Vector<u8>,
+    side: CutSide,
+}
+
+#[derive(Clone, Copy)]
+enum CutSide {
+    Before,
+    After,
+    AfterAll,
+}
+
+impl OwnedCut {
+    pub(super) fn cut(&self) -> Cut<'_> {
+        match self.side {
+            CutSide::Before => Cut::Before(&self.bytes),
+            CutSide::After => Cut::After(&self.bytes),
+            CutSide::AfterAll => Cut::AfterAll(&self.bytes),
+        }
+    }
+}
+
+/// A leaf the walk is in, or above what it is in.
+struct Frame<'g> {
+    /// Bytes of key above this layer.
+    depth: usize,
+    leaf: &'g Leaf,
+    /// When the leaf was read, and what it held then.
+    version: Version,
+    beside: Neighbours<'g>,
+    entries: Entries<'g>,
+    /// The entry the walk is at; beyond the entries when it is through with them.
+    at: usize,
+    /// Which entries are in the range, and whether the range ends among them.
+    from: usize,
+    to: usize,
+    ends: bool,
+    /// Whether the cut that the range ends at runs through this layer.
+    cut_through: bool,
+    /// The boundary the walk came by, until it is at an entry.
+    boundary: Option<u64>,
+}
+
+impl<'g> Frame<'g> {
+    #[inline]
+    fn current(&self) -> Option<&Entry<'g>> {
+        if self.at < self.from || self.at >= self.to {
+            return None;
+        }
+        self.entries.get(self.at)
+    }
+
+    #[inline]
+    fn move_on(&mut self, reverse: bool) {
+        self.at = if reverse {
+            self.at.wrapping_sub(1)
+        } else {
+            self.at.wrapping_add(1)
+        };
+    }
+
+    fn is_current(&self) -> bool {
+        NodeRef::from(self.leaf).version().validate(self.version)
+    }
+
+    /// Where the layer goes on after this leaf, and from which boundary.
+    fn ahead(&self, reverse: bool) -> Option<(&'g Leaf, u64)> {
+        if self.ends {
+            return None;
+        }
+        if reverse {
+            let boundary = self.boundary.unwrap_or(u64::MAX);
+            Some((self.beside.prev?, boundary.min(self.leaf.low())))
+        } else {
+            let next = self.beside.next?;
+            Some((next, self.boundary.unwrap_or(0).max(next.low())))
+        }
+    }
+
+    /// Goes to the first entry that lies beyond a boundary.
+    fn start_at_boundary(&mut self, boundary: u64, reverse: bool) {
+        let below = self.entries.iter().filter(|entry| entry.slice < boundary);
+        let below = below.count();
+        self.boundary = Some(boundary);
+        self.at = if reverse {
+            below.wrapping_sub(1)
+        } else {
+            below
+        };
+    }
+
+    /// Goes to the first entry beyond a cut. Gives whether the cut runs through it.
+    fn start_at_cut(&mut self, cut: Option<Cut<'_>>, reverse: bool) -> bool {
+        let len = self.entries.len();
+        self.boundary = None;
+        let Some(cut) = cut.map(|cut| cut.below(self.depth)) else {
+            self.at = if reverse { len.wrapping_sub(1) } else { 0 };
+            return false;
+        };
+        let side = |entry: &Entry<'_>| cut.side(entry.slice, entry.kind, entry.suffix);
+        self.at = if reverse {
+            let below = self.entries.iter().rposition(|e| side(e) != Side::Above);
+            below.unwrap_or(usize::MAX)
+        } else {
+            let above = self.entries.iter().position(|e| side(e) != Side::Below);
+            above.unwrap_or(len)
+        };
+        let entry = self.entries.get(self.at);
+        entry.is_some_and(|entry| side(entry) == Side::Through)
+    }
+
+    /// Finds out which entries are in a range that ends at a cut.
+    fn limit(&mut self, end: Option<Cut<'_>>, reverse: bool) {
+        (self.from, self.to, self.ends) = (0, self.entries.len(), false);
+        let Some(end) = end.filter(|_| self.cut_through) else {
+            return;
+        };
+        let end = end.below(self.depth);
+        let side = |entry: &Entry<'_>| end.side(entry.slice, entry.kind, entry.suffix);
+        // The last to be met first: most leaves are in the range as a whole.
+        if reverse {
+            if self.entries.first().is_some_and(|e| side(e) == Side::Below) {
+                let below = self.entries.iter().rposition(|e| side(e) == Side::Below);
+                self.from = below.map_or(0, |below| below + 1);
+                self.ends = true;
+            }
+        } else if self.entries.last().is_some_and(|e| side(e) == Side::Above) {
+            let above = self.entries.iter().position(|e| side(e) == Side::Above);
+            self.to = above.unwrap_or(self.to);
+            self.ends = true;
+        }
+    }
+}
+
+/// A walk under way.
+pub(super) struct Walk<'g> {
+    live: bool,
+    /// What the layers above share, then whatever was assembled last.
+    key: Vector<u8>,
+    frames: Vector<Frame<'g>>,
+}
+
+impl<'g> Walk<'g> {
+    pub(super) fn new(source: Source, live: bool) -> Self {
+        Self {
+            live,
+            key: Vector::new_in(source),
+            frames: Vector::new_in(source),
+        }
+    }
+
+    /// Forgets where it is. References into the tree are not used any more.
+    pub(super) fn reset(&mut self) {
+        self.frames.clear();
+        self.key.clear();
+    }
+
+    /// Whether the walk has a place to go on from.
+    pub(super) fn is_placed(&self) -> bool {
+        !self.frames.is_empty()
+    }
+
+    /// Goes from the top of the tree to the first key beyond a cut, or in the tree,
+    /// and says whether there is one before the end of the range.
+    pub(super) fn seek(
+        &mut self,
+        tree: &Tree,
+        pin: Pin<'g>,
+        start: Option<Cut<'_>>,
+        end: Option<Cut<'_>>,
+        reverse: bool,
+    ) -> Result<bool, OutOfMemory> {
+        let mut resumed: Option<OwnedCut> = None;
+        // Ends: see the module's comment.
+        loop {
+            let cut = resumed.as_ref().map(OwnedCut::cut).or(start);
+            let outcome = self.try_seek(tree.root(pin), cut, end, reverse);
+            if outcome.is_err() {
+                self.reset();
+            }
+            match outcome {
+                Ok(found) => return Ok(found),
+                Err(Interrupt::OutOfMemory) => return Err(OutOfMemory),
+                Err(Interrupt::Resume(cut)) => resumed = Some(cut),
+                Err(Interrupt::Lost) => {}
+            }
+            pin.count(Count::Restarts, 1);
+        }
+    }
+
+    fn try_seek(
+        &mut self,
+        root: NodeRef<'g>,
+        start: Option<Cut<'_>>,
+        end: Option<Cut<'_>>,
+        reverse: bool,
+    ) -> Result<bool, Interrupt> {
+        self.reset();
+        let mut root = root;
+        let mut cut_through = end.is_some();
+        // Down the layers that the cut runs through.
+        loop {
+            let Ok(through) = self.enter_layer(root, start, end, cut_through, reverse)? else {
+                return Err(Interrupt::Lost);
+            };
+            let (true, Some(frame)) = (through, self.frames.last()) else {
+                return self.find(end, reverse);
+            };
+            let Some(entry) = frame.current() else {
+                // The range ends before the cut.
+                return self.find(end, reverse);
+            };
+            let Some(below) = entry.layer() else {
+                unreachable!("cuts run through layers only");
+            };
+            let slice = entry.slice;
+            cut_through = passes(frame, entry, end);
+            root = below;
+            self.append_slice(slice)?;
+        }
+    }
+
+    /// Goes on to the next key in a direction, and says whether there is one before
+    /// the end of the range.
+    #[inline]
+    pub(super) fn step(&mut self, end: Option<Cut<'_>>, reverse: bool) -> Result<bool, Interrupt> {
+        let Some(frame) = self.frames.last_mut() else {
+            return Ok(false);
+        };
+        if self.live && !frame.is_current() {
+            return Err(Interrupt::Lost);
+        }
+        frame.move_on(reverse);
+        if let Some(entry) = frame.current()
+            && entry.kind <= SUFFIX
+        {
+            return Ok(true);
+        }
+        self.find(end, reverse)
+    }
+
+    /// From where it is to the next key that it is not through with.
+    fn find(&mut self, end: Option<Cut<'_>>, reverse: bool) -> Result<bool, Interrupt> {
+        // Ends: see the module's comment.
+        while let Some(frame) = self.frames.last_mut() {
+            if let Some(entry) = frame.current() {
+                let Some(root) = entry.layer() else {
+                    frame.boundary = None;
+                    return Ok(true);
+                };
+                let slice = entry.slice;
+                let cut_through = passes(frame, entry, end);
+                frame.boundary = None;
+                self.append_slice(slice)?;
+                if self
+                    .enter_layer(root, None, end, cut_through, reverse)?
+                    .is_err()
+                {
+                    return Err(self.beside_the_layer(reverse));
+                }
+            } else if let Some((leaf, boundary)) = frame.ahead(reverse) {
+                self.advance(leaf, boundary, end, reverse)?;
+            } else {
+                self.frames.pop();
+                if let Some(frame) = self.frames.last_mut() {
+                    if self.live && !frame.is_current() {
+                        return Err(Interrupt::Lost);
+                    }
+                    frame.move_on(reverse);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// The whole key that the walk is at, and its value as it was when the leaf was
+    /// read.
+    #[inline]
+    pub(super) fn pair(&mut self) -> Result<(&[u8], u64), OutOfMemory> {
+        let Some((depth, entry)) = self.entry() else {
+            unreachable!("the walk is at a key");
+        };
+        self.key.truncate(depth);
+        let reserved = self.key.try_reserve(SLICE_LEN + entry.suffix.len());
+        reserved.map_err(|_| OutOfMemory)?;
+        // Eight bytes always: their number is known when this is compiled.
+        append(&mut self.key, &entry.slice.to_be_bytes());
+        if entry.kind == SUFFIX {
+            append(&mut self.key, entry.suffix);
+        } else {
+            let padding = SLICE_LEN - usize::from(entry.kind);
+            self.key.truncate(self.key.len() - padding);
+        }
+        Ok((&self.key, entry.value()))
+    }
+
+    /// The leaf of the key that the walk is at.
+    pub(super) fn leaf(&self) -> Option<&'g Leaf> {
+        self.frames.last().map(|frame| frame.leaf)
+    }
+
+    /// The value of the key that the walk is at, as it was when the leaf was read.
+    #[inline]
+    pub(super) fn value(&self) -> u64 {
+        let Some((_, entry)) = self.entry() else {
+            unreachable!("the walk is at a key");
+        };
+        entry.value()
+    }
+
+    /// The value of the key that the walk is at, as it is now; nothing if the leaf has
+    /// changed since it was read.
+    pub(super) fn live_value(&self) -> Option<u64> {
+        let frame = self.frames.last()?;
+        frame.leaf.reread(frame.current()?, frame.version)
+    }
+
+    #[inline]
+    fn entry(&self) -> Option<(usize, Entry<'g>)> {
+        let frame = self.frames.last()?;
+        Some((frame.depth, *frame.current()?))
+    }
+
+    /// The key at hand becomes what the layer below the current entry shares.
+    fn append_slice(&mut self, slice: u64) -> Result<(), Interrupt> {
+        let depth = self.frames.last().map_or(0, |frame| frame.depth);
+        self.key.truncate(depth);
+        self.key.try_reserve(SLICE_LEN)?;
+        append(&mut self.key, &slice.to_be_bytes());
+        Ok(())
+    }
+
+    /// Where to resume when the layer that the key at hand leads to has another root
+    /// by now: on this side of all that it holds.
+    fn beside_the_layer(&self, reverse: bool) -> Interrupt {
+        let side = if reverse {
+            CutSide::AfterAll
+        } else {
+            CutSide::After
+        };
+        self.resume(&self.key, &[], side)
+    }
+
+    fn resume(&self, head: &[u8], tail: &[u8], side: CutSide) -> Interrupt {
+        let mut bytes = Vector::new_in(*self.key.allocator());
+        if bytes.try_reserve_exact(head.len() + tail.len()).is_err() {
+            return Interrupt::OutOfMemory;
+        }
+        append(&mut bytes, head);
+        append(&mut bytes, tail);
+        Interrupt::Resume(OwnedCut { bytes, side })
+    }
+
+    /// Reads the first leaf of a layer, or the one with a cut, that the key at hand
+    /// leads to. Gives whether the cut runs on through the entry the walk is at then.
+    fn enter_layer(
+        &mut self,
+        root: NodeRef<'g>,
+        start: Option<Cut<'_>>,
+        end: Option<Cut<'_>>,
+        cut_through: bool,
+        reverse: bool,
+    ) -> Result<Result<bool, Stale>, Interrupt> {
+        let depth = self.key.len();
+        let slice = match (start, reverse) {
+            (None, false) => u64::MIN,
+            (None, true) => u64::MAX,
+            (Some(start), false) => start.below(depth).first_slice(),
+            (Some(start), true) => start.below(depth).last_slice(),
+        };
+        let Ok(mut reached) = reach(root, slice) else {
+            return Ok(Err(Stale));
+        };
+        self.frames.try_reserve(1)?;
+        self.frames.push(Frame {
+            depth,
+            leaf: reached.leaf,
+            version: reached.version,
+            beside: Neighbours::NONE,
+            entries: Entries::new(),
+            at: 0,
+            from: 0,
+            to: 0,
+            ends: false,
+            cut_through,
+            boundary: None,
+        });
+        let Some(frame) = self.frames.last_mut() else {
+            unreachable!("just pushed");
+        };
+        // Ends: each time around, a writer has changed the leaf.
+        loop {
+            let Reached { leaf, version } = reached;
+            if let Some(beside) = leaf.snapshot(version, &mut frame.entries) {
+                (frame.leaf, frame.version, frame.beside) = (leaf, version, beside);
+                break;
+            }
+            match settle(leaf, slice) {
+                Ok(settled) => reached = settled,
+                Err(Stale) => {
+                    self.frames.pop();
+                    return Ok(Err(Stale));
+                }
+            }
+        }
+        frame.limit(end, reverse);
+        Ok(Ok(frame.start_at_cut(start, reverse)))
+    }
+
+    /// Reads the next leaf of the layer at hand.
+    fn advance(
+        &mut self,
+        ahead: &'g Leaf,
+        boundary: u64,
+        end: Option<Cut<'_>>,
+        reverse: bool,
+    ) -> Result<(), Interrupt> {
+        perturb();
+        let Some(frame) = self.frames.last_mut() else {
+            unreachable!("the walk is in a layer");
+        };
+        let mut leaf = ahead;
+        // Ends: a step to the right goes to a greater low below the boundary; a
+        // failed snapshot means that a writer has changed the leaf.
+        loop {
+            let version = NodeRef::from(leaf).version().stable();
+            if version.is_deleted() {
+                let (bytes, len) = shortest(boundary);
+                let depth = frame.depth;
+                return Err(self.resume(&self.key[..depth], &bytes[..len], CutSide::Before));
+            }
+            prefetch_beside(leaf, reverse);
+            let Some(beside) = leaf.snapshot(version, &mut frame.entries) else {
+                continue;
+            };
+            match beside.next {
+                Some(next) if reverse && next.low() < boundary => leaf = next,
+                _ => {
+                    (frame.leaf, frame.version, frame.beside) = (leaf, version, beside);
+                    frame.limit(end, reverse);
+                    frame.start_at_boundary(boundary, reverse);
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// Whether the cut that the range ends at runs through the layer of an entry.
+fn passes(frame: &Frame<'_>, entry: &Entry<'_>, end: Option<Cut<'_>>) -> bool {
+    end.filter(|_| frame.cut_through).is_some_and(|end| {
+        let end = end.below(frame.depth);
+        end.side(entry.slice, entry.kind, entry.suffix) == Side::Through
+    })
+}
+
+/// Asks for the leaf that the walk will most likely go to after this one, while this
+/// one is read and visited.
+fn prefetch_beside(leaf: &Leaf, reverse: bool) {
+    let beside = if reverse { leaf.prev() } else { leaf.next() };
+    if let Some(beside) = beside {
+        NodeRef::from(beside).prefetch();
+    }
+}
+
+/// Appends bytes for which there is room.
+#[inline]
+pub(super) fn append(to: &mut Vector<u8>, bytes: &[u8]) {
+    assert!(
+        to.capacity() - to.len() >= bytes.len(),
+        "room was made before"
+    );
+    // SAFETY: there is room, and the bytes are initialised by the copy.
+    unsafe {
+        let end = to.as_mut_ptr().add(to.len());
+        end.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        to.set_len(to.len() + bytes.len());
+    }
+}
