@@ -287,8 +287,7 @@ mod tests {
     #[test]
     fn what_one_thread_gives_another_takes() {
         let pool = Pool::new(Source::new(None), SLOT_SIZE);
-        let mut held = 0;
-        for round in 0..100 {
+        for _ in 0..100 {
             let slots: Vec<usize> = (0..1000)
                 .map(|_| pool.take(LAYOUT).unwrap().expose_provenance().get())
                 .collect();
@@ -301,11 +300,9 @@ mod tests {
                     }
                 });
             });
-            // Threads come to other stripes, whose caches fill once.
-            if round == STRIPES {
-                held = pool.held();
-            }
         }
-        assert_eq!(pool.held(), held);
+        // What is in use at once, and a full cache in every stripe.
+        let most = 1000 + STRIPES * 5 * BUNDLE;
+        assert!(pool.held() <= (most * (ALIGN + SLOT_SIZE)) as u64);
     }
 }
