@@ -6,7 +6,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The modules of src/ffi that C sees, in the order of the header's sections.
-const EXPORTED: [&str; 14] = [
+const EXPORTED: [&str; 15] = [
     "version",
     "status",
     "options",
@@ -21,6 +21,7 @@ const EXPORTED: [&str; 14] = [
     "bulk_load",
     "memory",
     "inspect",
+    "stats",
 ];
 const HEADER: &str = "include/masstree.h";
 /// Macros that cbindgen has no way to say.
@@ -28,6 +29,13 @@ const INITIALIZERS: &str = r"
 /** Initializer of masstree_options_t: the defaults. */
 #define MASSTREE_OPTIONS_INIT \
     { sizeof(masstree_options_t), NULL, NULL, NULL, NULL, NULL, 0, MASSTREE_VALUES_WORDS, 0 }
+
+/** Initializer of masstree_stats_t: without a visit to every node. */
+#define MASSTREE_STATS_INIT \
+    { sizeof(masstree_stats_t), 0, 0, \
+      0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+      0, 0, 0, 0, 0, 0, 0, 0, 0, \
+      { 0 }, { 0 }, { 0 }, { 0 } }
 
 /** Initializer of masstree_range_t: every key, forward, no limit. */
 #define MASSTREE_RANGE_INIT \

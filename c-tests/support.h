@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 
 #include "masstree.h"
 #include "statuses/note.h"
@@ -44,6 +45,37 @@ masstree_t *new_tree(void);
 void end_tree(masstree_t *tree);
 void assert_consistent(const masstree_t *tree);
 uint64_t tree_len(const masstree_t *tree);
+
+/* An allocator for trees that counts what it gives, asserts that each piece comes back
+   once with the size and alignment it was asked for, fills what comes back, so that who
+   still reads it notices, and fails when it is told to. Any thread may use it. */
+struct block;
+struct allocator {
+    pthread_mutex_t lock;
+    struct block *blocks; /* that are out */
+    size_t bytes;         /* in them */
+    size_t calls;         /* to allocate */
+    size_t fail_at;       /* the number of the call that fails, from 1 on; 0: none */
+    bool fail_on;         /* ... and every call after it */
+    size_t failures;
+};
+void allocator_start(struct allocator *allocator);
+/* Asserts that nothing is out. */
+void allocator_end(struct allocator *allocator);
+size_t allocator_bytes(struct allocator *allocator);
+/* Calls visit for each piece that is out. */
+void allocator_each(struct allocator *allocator, void (*visit)(void *memory, size_t size, void *ctx),
+                    void *ctx);
+/* Options with this allocator, every node in a piece of its own. */
+masstree_options_t allocator_options(struct allocator *allocator, uint32_t value_kind);
+masstree_t *new_tree_of(struct allocator *allocator, uint32_t value_kind);
+/* A tree of byte strings in ordinary memory. */
+masstree_t *new_bytes_tree(void);
+masstree_guard_t *new_guard(const masstree_t *tree);
+
+/* A slice of a string literal, without its zero byte. */
+#define SLICE(literal) ((masstree_slice_t){(literal), sizeof(literal) - 1})
+void assert_slice(const void *data, size_t len, masstree_slice_t slice);
 
 /* Keys. A family names the keys of a test by small numbers. Every number
    has a key of its own. The order of the numbers is that of the keys only in

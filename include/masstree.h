@@ -58,6 +58,13 @@
 #define MASSTREE_OPTIONS_INIT \
     { sizeof(masstree_options_t), NULL, NULL, NULL, NULL, NULL, 0, MASSTREE_VALUES_WORDS, 0 }
 
+/** Initializer of masstree_stats_t: without a visit to every node. */
+#define MASSTREE_STATS_INIT \
+    { sizeof(masstree_stats_t), 0, 0, \
+      0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+      0, 0, 0, 0, 0, 0, 0, 0, 0, \
+      { 0 }, { 0 }, { 0 }, { 0 } }
+
 /** Initializer of masstree_range_t: every key, forward, no limit. */
 #define MASSTREE_RANGE_INIT \
     { sizeof(masstree_range_t), NULL, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0 }
@@ -232,6 +239,29 @@
  * How masstree_cursor_seek looks: for the last key that is smaller.
  */
 #define MASSTREE_SEEK_LT 3
+
+/**
+ * How masstree_dump shows a tree: as text, a line for each node and entry, indented by
+ * layer and level.
+ */
+#define MASSTREE_DUMP_TEXT 0
+
+/**
+ * How masstree_dump shows a tree: as a graph in Graphviz's language (`dot -Tsvg`).
+ */
+#define MASSTREE_DUMP_GRAPHVIZ 1
+
+/**
+ * Flag of masstree_stats and masstree_stats_json: visit every node (about 10 ms for a
+ * million keys that are in the cache), and fill the fields below `nodes_visited` too.
+ */
+#define MASSTREE_STATS_NODES 1
+
+/**
+ * How many depths of layers the statistics tell apart; what is deeper counts with the
+ * last.
+ */
+#define MASSTREE_STATS_LAYERS 8
 
 /**
  * A place in a tree, from which one goes on key by key in either direction.
@@ -536,10 +566,155 @@ typedef int32_t (*masstree_bytes_visitor_t)(const void *key,
 typedef void (*masstree_free_object_t)(void *object, size_t bytes, void *ctx);
 
 /**
- * Receives text from the library, in pieces: `len` bytes of UTF-8 at `text`,
- * not terminated by a zero byte, valid during the call only.
+ * Receives text from the library, in pieces.
+ *
+ * @param text  len bytes of UTF-8, not ended by a zero byte, valid during the call only.
+ * @param len   Their number.
+ * @param ctx   What was passed with the callback.
+ *
+ * No lock is held. It must return: no longjmp, no C++ exception, no pthread_exit.
  */
 typedef void (*masstree_write_t)(const char *text, size_t len, void *ctx);
+
+/**
+ * What a tree consists of. Start from MASSTREE_STATS_INIT; struct_size works as in
+ * masstree_options_t, and a library older than the header leaves fields that it does
+ * not know 0.
+ *
+ * All numbers are exact when no thread is writing, and recent approximations otherwise.
+ */
+typedef struct {
+    /**
+     * sizeof(masstree_stats_t); MASSTREE_STATS_INIT sets it.
+     */
+    size_t struct_size;
+    /**
+     * To be set by the caller: 0, or MASSTREE_STATS_NODES.
+     */
+    uint32_t flags;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved;
+    /**
+     * Keys.
+     */
+    uint64_t keys;
+    /**
+     * Bytes of nodes, those included that wait for guards.
+     */
+    uint64_t node_bytes;
+    /**
+     * Bytes of what keys have beyond their slices, kept beside the leaves.
+     */
+    uint64_t suffix_bytes;
+    /**
+     * Bytes of values that are byte strings.
+     */
+    uint64_t value_bytes;
+    /**
+     * Bytes that the pool of nodes has from the allocator; node_bytes of them are in
+     * use.
+     */
+    uint64_t pool_bytes;
+    /**
+     * Bytes in limbo: taken out of the tree, or retired by the caller, and not freed yet
+     * because a guard may protect them, or because they wait for company (see
+     * masstree_flush).
+     */
+    uint64_t limbo_bytes;
+    /**
+     * Objects in limbo. A tree that was cleared is one.
+     */
+    uint64_t limbo_objects;
+    /**
+     * Guards held, and scans under way without one.
+     */
+    uint64_t guards;
+    /**
+     * Milliseconds since the oldest of them was entered or refreshed: large, and growing,
+     * if a guard was forgotten.
+     */
+    uint64_t oldest_guard_ms;
+    /**
+     * Leaves that were split, ever.
+     */
+    uint64_t splits;
+    /**
+     * Times an operation started over because a writer had moved what it looked for.
+     */
+    uint64_t restarts;
+    /**
+     * Layers made for keys that share 8 bytes more, ever.
+     */
+    uint64_t layers_made;
+    /**
+     * Layers that went with their last key, ever.
+     */
+    uint64_t layers_collapsed;
+    /**
+     * Leaves that went with their last key, ever, but for those that were all of a layer.
+     */
+    uint64_t leaves_unlinked;
+    /**
+     * Leaves that masstree_maintain merged with others, ever.
+     */
+    uint64_t leaves_merged;
+    /**
+     * Nodes that were visited: leaves and internodes. 0 without MASSTREE_STATS_NODES, and
+     * then all that follows is 0 too.
+     */
+    uint64_t nodes_visited;
+    /**
+     * Leaves: nodes of up to 15 entries.
+     */
+    uint64_t leaves;
+    /**
+     * Entries of leaves: keys, and links to layers.
+     */
+    uint64_t leaf_entries;
+    /**
+     * Internodes: nodes of up to 16 children.
+     */
+    uint64_t internodes;
+    /**
+     * Their children.
+     */
+    uint64_t internode_children;
+    /**
+     * Layers, the first included.
+     */
+    uint64_t layers;
+    /**
+     * Layers above the deepest.
+     */
+    uint64_t deepest_layer;
+    /**
+     * Levels of nodes in the highest layer.
+     */
+    uint64_t levels;
+    /**
+     * Leaves that masstree_maintain would merge with the one before; what it has to do.
+     * (What removes leave empty goes at once: nothing else is ever pending.)
+     */
+    uint64_t sparse_leaves;
+    /**
+     * Layers, by their depth: the first layer is at 0.
+     */
+    uint64_t layers_at[MASSTREE_STATS_LAYERS];
+    /**
+     * Leaves, by the depth of their layer.
+     */
+    uint64_t leaves_at[MASSTREE_STATS_LAYERS];
+    /**
+     * Internodes, by the depth of their layer.
+     */
+    uint64_t internodes_at[MASSTREE_STATS_LAYERS];
+    /**
+     * Keys, by the depth of the layer they end in.
+     */
+    uint64_t keys_at[MASSTREE_STATS_LAYERS];
+} masstree_stats_t;
 
 #ifdef __cplusplus
 extern "C" {
@@ -2573,6 +2748,106 @@ int32_t masstree_check(const masstree_t *tree,
                        masstree_guard_t *guard,
                        masstree_write_t write,
                        void *ctx);
+
+/**
+ * Writes what a tree is made of, node by node, for people who look for something: small
+ * trees, then, for every key is written. Keys and byte-string values are in quotes, with
+ * what is not printable ASCII in hexadecimal, cut after 48 bytes.
+ *
+ * @param tree    The tree.
+ * @param guard   A guard of this tree, or NULL to be pinned for this call.
+ * @param format  MASSTREE_DUMP_TEXT or MASSTREE_DUMP_GRAPHVIZ.
+ * @param write   Receives the text, in pieces.
+ * @param ctx     Handed to write.
+ *
+ * @retval MASSTREE_OK          Everything was written.
+ * @retval MASSTREE_INVALID     tree or write is NULL, or format is unknown.
+ * @retval MASSTREE_NOMEM       Out of memory for the visit; what was written is not all.
+ * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
+ *
+ * Thread safety: any thread; takes no lock. While threads write, each node is shown as it
+ * was at some moment. Since 0.1.
+ */
+int32_t masstree_dump(const masstree_t *tree,
+                      masstree_guard_t *guard,
+                      uint32_t format,
+                      masstree_write_t write,
+                      void *ctx);
+
+/**
+ * Gives keys that cut a tree in parts of about as many keys each, for scans of several
+ * threads at once: the first part ends before the first key given, each next begins with
+ * one, and the last has no end. No part is read for it; a part may well have half as many
+ * keys as another.
+ *
+ * @param tree     The tree.
+ * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param cuts     How many keys are wanted: one less than parts. Small trees may give
+ *                 fewer.
+ * @param visit    Called for each key, in order, with its number (from 0) for a value; the
+ *                 rules of masstree_visitor_t apply. The keys need not be in the tree.
+ * @param ctx      Handed to visit.
+ * @param visited  Where the number of keys given is stored; NULL: not wanted.
+ *
+ * @retval MASSTREE_OK          Done, or the visitor stopped.
+ * @retval MASSTREE_INVALID     tree or visit is NULL.
+ * @retval MASSTREE_NOMEM       Out of memory; there may have been visits.
+ * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
+ * @return A negative number that the visitor answered.
+ *
+ * Thread safety: any thread; takes no lock. Since 0.1.
+ */
+int32_t masstree_pivots(const masstree_t *tree,
+                        masstree_guard_t *guard,
+                        size_t cuts,
+                        masstree_visitor_t visit,
+                        void *ctx,
+                        size_t *visited);
+
+/**
+ * Stores what a tree consists of.
+ *
+ * @param tree   The tree.
+ * @param guard  A guard of this tree, or NULL to be pinned for this call.
+ * @param stats  A struct started from MASSTREE_STATS_INIT; flags say what is wanted, and
+ *               all the rest is stored.
+ *
+ * @retval MASSTREE_OK          *stats is filled in.
+ * @retval MASSTREE_INVALID     tree or stats is NULL, a flag is unknown, or struct_size
+ *                              is smaller than any version of the struct.
+ * @retval MASSTREE_NOMEM       Out of memory for the visit; *stats is unchanged.
+ * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
+ *
+ * Thread safety: any thread; takes no lock. Since 0.1.
+ */
+int32_t masstree_stats(const masstree_t *tree, masstree_guard_t *guard, masstree_stats_t *stats);
+
+/**
+ * Writes what a tree consists of as a JSON object with the names of masstree_stats_t, all
+ * numbers or arrays of numbers, on one line that ends with a newline.
+ *
+ * @param tree   The tree.
+ * @param guard  A guard of this tree, or NULL to be pinned for this call.
+ * @param flags  0, or MASSTREE_STATS_NODES.
+ * @param write  Receives the text, in pieces.
+ * @param ctx    Handed to write.
+ *
+ * @retval MASSTREE_OK          Everything was written.
+ * @retval MASSTREE_INVALID     tree or write is NULL, or a flag is unknown.
+ * @retval MASSTREE_NOMEM       Out of memory for the visit; nothing was written.
+ * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
+ *
+ * Thread safety: any thread; takes no lock. Since 0.1.
+ */
+int32_t masstree_stats_json(const masstree_t *tree,
+                            masstree_guard_t *guard,
+                            uint32_t flags,
+                            masstree_write_t write,
+                            void *ctx);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -27,7 +27,10 @@ mod value;
 pub use key::MAX_KEY_LEN;
 pub use memory::Allocator;
 pub use reclaim::{Guard, Note, Options, Pin};
-pub use tree::{Bound, Cursor, Decision, Inserted, Loaded, Range, Seek, Swept, Tree};
+pub use tree::{
+    Bound, Counters, Cursor, Decision, Format, Inserted, Loaded, OfLayer, Range, SURVEYED_LAYERS,
+    Seek, Survey, Swept, Tree,
+};
 pub use value::{Destructor, Values};
 
 /// Memory ran out; the tree is as it was before the call.

@@ -230,3 +230,40 @@ pub(super) unsafe fn sized_struct<T: Copy>(from: *const T) -> Result<T, i32> {
         Ok(copy.assume_init())
     }
 }
+
+/// Where a struct that begins with its own size is to be written.
+pub(super) struct SizedOutput<T> {
+    to: *mut T,
+    size: usize,
+}
+
+/// An output struct of the caller's; fields that only its version of it has become zero.
+///
+/// # Safety
+/// `to` points to as many readable and writable bytes as its first field, a `usize`,
+/// says.
+pub(super) unsafe fn sized_output<T>(to: *mut T) -> Result<SizedOutput<T>, i32> {
+    // SAFETY: the first field is readable by contract.
+    let size = unsafe { to.cast::<usize>().read_unaligned() };
+    if size < size_of::<T>() || size > MAX_STRUCT_SIZE {
+        return Err(MASSTREE_INVALID);
+    }
+    Ok(SizedOutput { to, size })
+}
+
+impl<T> SizedOutput<T> {
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// # Safety
+    /// What `sized_output` was promised still holds.
+    pub(super) unsafe fn write(self, value: T) {
+        // SAFETY: `size` bytes are writable by contract, and `T` is no larger.
+        unsafe {
+            let beyond = self.to.cast::<u8>().add(size_of::<T>());
+            beyond.write_bytes(0, self.size - size_of::<T>());
+            self.to.write(value);
+        }
+    }
+}

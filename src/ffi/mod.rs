@@ -39,4 +39,6 @@ pub mod memory;
 
 pub mod inspect;
 
+pub mod stats;
+
 mod boundary;

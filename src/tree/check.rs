@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 
+use arrayvec::ArrayString;
+
 use super::Tree;
 use crate::OutOfMemory;
 use crate::key::{LAYER, SUFFIX, rank};
+use crate::memory::Vector;
 use crate::node::{AnyNode, Entries, Internode, Leaf, NodeRef};
 use crate::reclaim::Pin;
 
@@ -19,7 +22,7 @@ impl Tree {
             report,
             faults: 0,
             keys: 0,
-            layers: Vec::new(),
+            layers: Vector::new_in(self.source()),
         };
         check.later(LayerTask {
             root: self.root(pin),
@@ -63,7 +66,7 @@ struct Check<'r, 'g> {
     report: &'r mut dyn FnMut(&str),
     faults: u64,
     keys: u64,
-    layers: Vec<LayerTask<'g>>,
+    layers: Vector<LayerTask<'g>>,
 }
 
 /// What the leaves of a layer so far say of the next.
@@ -77,7 +80,8 @@ impl<'g> Check<'_, 'g> {
     #[cold]
     fn fault(&mut self, depth: usize, what: std::fmt::Arguments<'_>) {
         self.faults += 1;
-        let mut line = String::new();
+        // Longer than any line; one that is cut is a line all the same.
+        let mut line = ArrayString::<200>::new();
         let _ = writeln!(line, "layer {depth}: {what}");
         (self.report)(&line);
     }
@@ -96,7 +100,7 @@ impl<'g> Check<'_, 'g> {
 
     fn layer(&mut self, task: &LayerTask<'g>) -> Result<(), OutOfMemory> {
         let mut leaves = Leaves::default();
-        let mut nodes = Vec::new();
+        let mut nodes = Vector::new_in(*self.layers.allocator());
         nodes.try_reserve(1).map_err(|_| OutOfMemory)?;
         nodes.push(NodeTask {
             node: task.root,
@@ -149,7 +153,7 @@ impl<'g> Check<'_, 'g> {
         task: &LayerTask<'g>,
         node: &NodeTask<'g>,
         internode: &'g Internode,
-        nodes: &mut Vec<NodeTask<'g>>,
+        nodes: &mut Vector<NodeTask<'g>>,
     ) {
         let depth = task.depth;
         let len = internode.len();

@@ -25,7 +25,7 @@ use crate::reclaim::Pin;
 
 /// Leaves are merged that have at most as many keys together: some room is left, so that
 /// the next few inserts do not part them again.
-const MERGED: usize = 11;
+pub(super) const MERGED: usize = 11;
 
 /// What a sweep did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,7 +3,8 @@
 //! One file an operation: `descend` finds a leaf, `put` stores, `update` stores on
 //! conditions, `split` makes room, `layer` goes one slice deeper, `remove` takes out, `collapse` gives back
 //! what became empty, `merge` what is nearly so, `swap` changes everything at once.
-//! `walk` goes from key to key, for `scan` and `cursor`; `check` verifies. `lock` says in
+//! `walk` goes from key to key, for `scan` and `cursor`; `check` verifies, `survey`
+//! counts, `dump` shows, `pivots` divides (all through `nodes`). `lock` says in
 //! which order locks are taken, `reserve` has memory ready before they are.
 
 mod bytes;
@@ -12,15 +13,19 @@ mod collapse;
 mod cursor;
 mod descend;
 mod destroy;
+mod dump;
 mod layer;
 mod lock;
 mod merge;
+mod nodes;
+mod pivots;
 mod put;
 mod range;
 mod remove;
 mod reserve;
 mod scan;
 mod split;
+mod survey;
 mod swap;
 mod update;
 mod walk;
@@ -28,10 +33,12 @@ mod walk;
 use std::ptr::NonNull;
 
 pub use cursor::{Cursor, Seek};
+pub use dump::Format;
 pub(crate) use merge::Sweep;
 pub use merge::Swept;
 pub use put::{Decision, Inserted};
 pub use range::{Bound, Range};
+pub use survey::{Counters, OfLayer, SURVEYED_LAYERS, Survey};
 pub use swap::Loaded;
 
 use crate::OutOfMemory;

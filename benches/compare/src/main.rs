@@ -60,7 +60,7 @@ fn timed(operations: usize, work: impl FnOnce()) -> f64 {
 
 fn run_ours(library: &ours::Library, keys: &[[u8; 8]], lookups: &[[u8; 8]]) -> Rates {
     let tree = library.tree();
-    let guard = tree.guard().unwrap();
+    let guard = tree.guard();
     let load = timed(keys.len(), || {
         for &key in keys {
             guard.put(&key, value_of(key));
@@ -88,7 +88,7 @@ fn run_ours(library: &ours::Library, keys: &[[u8; 8]], lookups: &[[u8; 8]]) -> R
 
 fn run_peer(keys: &[[u8; 8]], lookups: &[[u8; 8]]) -> Rates {
     let tree: MassTree<u64> = MassTree::new();
-    let guard = tree.guard().unwrap();
+    let guard = tree.guard();
     let load = timed(keys.len(), || {
         for &key in keys {
             tree.insert_with_guard(&key, value_of(key), &guard);
@@ -139,12 +139,12 @@ fn memory(library: Option<&ours::Library>, keys: &[[u8; 8]]) -> usize {
     let before = resident();
     if let Some(library) = library {
         let tree = library.tree();
-        let guard = tree.guard().unwrap();
+        let guard = tree.guard();
         keys.iter().for_each(|key| guard.put(key, value_of(*key)));
         resident() - before
     } else {
         let tree: MassTree<u64> = MassTree::new();
-        let guard = tree.guard().unwrap();
+        let guard = tree.guard();
         for key in keys {
             tree.insert_with_guard(key, value_of(*key), &guard);
         }

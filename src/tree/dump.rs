@@ -1,0 +1,166 @@
+//! Showing a tree as it is made, to people: as indented text, or as a graph.
+
+use std::fmt::{self, Write};
+
+use super::Tree;
+use super::nodes::{Content, Visited};
+use crate::OutOfMemory;
+use crate::key::{SLICE_LEN, SUFFIX};
+use crate::node::Entry;
+use crate::reclaim::Pin;
+
+/// How a tree is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    /// Lines of text, indented by layer and level.
+    Text,
+    /// A graph in Graphviz's language: `dot -Tsvg`.
+    Graphviz,
+}
+
+/// Bytes of a key or value that are shown of a long one.
+const SHOWN: usize = 48;
+
+impl Tree {
+    /// Writes what the tree consists of; see `masstree_dump` in the C header. What `to`
+    /// answers ends the dump, once the node at hand is done.
+    pub fn dump(
+        &self,
+        pin: Pin<'_>,
+        format: Format,
+        to: &mut dyn Write,
+    ) -> Result<fmt::Result, OutOfMemory> {
+        self.admit(pin, &[]);
+        let mut outcome = Ok(());
+        if format == Format::Graphviz {
+            outcome = to.write_str("digraph masstree {\n  node [shape=box, fontname=monospace];\n");
+        }
+        self.visit_nodes(pin, &mut |node| {
+            if outcome.is_ok() {
+                outcome = match format {
+                    Format::Text => self.write_text(pin, to, &node),
+                    Format::Graphviz => self.write_graph(pin, to, &node),
+                };
+            }
+        })?;
+        if format == Format::Graphviz {
+            outcome = outcome.and_then(|()| to.write_str("}\n"));
+        }
+        Ok(outcome)
+    }
+
+    fn write_text(&self, pin: Pin<'_>, to: &mut dyn Write, node: &Visited<'_, '_>) -> fmt::Result {
+        let indent = 4 * node.layer + 2 * node.level;
+        if node.level == 0 {
+            write!(to, "{:1$}layer {2}", "", 4 * node.layer, node.layer)?;
+            match node.parent {
+                None => to.write_char('\n')?,
+                Some(parent) => writeln!(to, ", under node {parent}")?,
+            }
+        }
+        let number = node.number;
+        match &node.content {
+            Content::Internode(keys) => {
+                let len = keys.len();
+                write!(to, "{:indent$}  internode {number}, {len} keys:", "")?;
+                for key in *keys {
+                    write!(to, " {}", Shown(&key.to_be_bytes()))?;
+                }
+                to.write_char('\n')
+            }
+            Content::Leaf(_, entries) => {
+                let len = entries.len();
+                writeln!(to, "{:indent$}  leaf {number}, {len} entries", "")?;
+                for entry in entries.iter() {
+                    write!(to, "{:indent$}    ", "")?;
+                    self.write_entry(pin, to, entry)?;
+                    to.write_char('\n')?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn write_graph(&self, pin: Pin<'_>, to: &mut dyn Write, node: &Visited<'_, '_>) -> fmt::Result {
+        let number = node.number;
+        write!(to, "  n{number} [label=\"")?;
+        match &node.content {
+            Content::Internode(keys) => {
+                write!(to, "internode {number}\\l")?;
+                for key in *keys {
+                    write!(Escaped(to), "{}", Shown(&key.to_be_bytes()))?;
+                    to.write_str("\\l")?;
+                }
+            }
+            Content::Leaf(_, entries) => {
+                write!(to, "leaf {number}\\l")?;
+                for entry in entries.iter() {
+                    self.write_entry(pin, &mut Escaped(to), entry)?;
+                    to.write_str("\\l")?;
+                }
+            }
+        }
+        to.write_str("\"];\n")?;
+        let Some(parent) = node.parent else {
+            return Ok(());
+        };
+        let style = if node.level == 0 {
+            " [style=dashed]"
+        } else {
+            ""
+        };
+        writeln!(to, "  n{parent} -> n{number}{style};")
+    }
+
+    fn write_entry(&self, pin: Pin<'_>, to: &mut dyn Write, entry: &Entry<'_>) -> fmt::Result {
+        let slice = entry.slice.to_be_bytes();
+        let len = usize::from(entry.kind).min(SLICE_LEN);
+        write!(to, "{}", Shown(&slice[..len]))?;
+        if entry.kind == SUFFIX {
+            write!(to, " + {}", Shown(entry.suffix))?;
+        }
+        if entry.layer().is_some() {
+            return to.write_str(" -> layer");
+        }
+        if self.holds_bytes() {
+            return write!(to, " = {}", Shown(self.bytes_of(pin, entry.value())));
+        }
+        write!(to, " = {}", entry.value())
+    }
+}
+
+/// Bytes between quotes; what is not printable ASCII in hexadecimal.
+struct Shown<'b>(&'b [u8]);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        let shown = &self.0[..self.0.len().min(SHOWN)];
+        write!(f, "{}", shown.escape_ascii())?;
+        f.write_char('"')?;
+        match self.0.len() - shown.len() {
+            0 => Ok(()),
+            more => write!(f, " and {more} bytes more"),
+        }
+    }
+}
+
+/// What is written into a quoted string of Graphviz.
+struct Escaped<'w>(&'w mut dyn Write);
+
+impl Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for piece in text.split_inclusive(['"', '\\']) {
+            let (plain, last) = match piece.strip_suffix(['"', '\\']) {
+                Some(plain) => (plain, &piece[plain.len()..]),
+                None => (piece, ""),
+            };
+            self.0.write_str(plain)?;
+            if !last.is_empty() {
+                self.0.write_char('\\')?;
+                self.0.write_str(last)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,204 @@
+//! Keys that cut a tree in even parts.
+//!
+//! The tree is taken apart into pieces in key order, level by level and layer by layer,
+//! until there are many more pieces than parts; what a piece holds is estimated from one
+//! way down through it. The cuts go before the pieces where the sum passes each part's
+//! share. No leaf that is not a piece of its own is read but for estimates.
+
+use super::Tree;
+use super::nodes::{children_of, entries_of};
+use crate::OutOfMemory;
+use crate::key::{SLICE_LEN, shortest};
+use crate::memory::Vector;
+use crate::node::{AnyNode, Entries, NodeRef};
+use crate::reclaim::Pin;
+
+/// Pieces for each part.
+const PIECES: usize = 32;
+
+/// Some keys that follow each other.
+#[derive(Clone, Copy)]
+struct Piece<'g> {
+    /// Where they are, unless it is a single key.
+    node: Option<NodeRef<'g>>,
+    /// Whether it can be taken apart further.
+    solid: bool,
+    /// The prefix of the piece's layer, among all prefixes.
+    prefix: (usize, usize),
+    /// No smaller slice in its layer belongs to it.
+    low: u64,
+    weight: u64,
+}
+
+impl Tree {
+    /// Gives `cuts` at most that many keys, ascending, that cut the tree in parts of
+    /// about as many keys each. The keys need not be in the tree.
+    pub fn pivots(
+        &self,
+        pin: Pin<'_>,
+        count: usize,
+        cuts: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<(), OutOfMemory> {
+        self.admit(pin, &[]);
+        let mut prefixes = Vector::new_in(self.source());
+        let pieces = self.pieces(pin, count.saturating_add(1), &mut prefixes)?;
+        let total: u128 = pieces.iter().map(|piece| u128::from(piece.weight)).sum();
+        let parts = count as u128 + 1;
+        let mut before = 0;
+        let mut part = 1;
+        // Two in turn, to see that cuts ascend.
+        let mut last: Vector<u8> = Vector::new_in(self.source());
+        let mut key: Vector<u8> = Vector::new_in(self.source());
+        for piece in &pieces {
+            if part <= count as u128 && before * parts >= total * part {
+                let (start, end) = piece.prefix;
+                let (slice, len) = shortest(piece.low);
+                key.clear();
+                key.try_reserve(end - start + SLICE_LEN)
+                    .map_err(|_| OutOfMemory)?;
+                super::walk::append(&mut key, &prefixes[start..end]);
+                super::walk::append(&mut key, &slice[..len]);
+                if key[..] > last[..] {
+                    if !cuts(&key) {
+                        return Ok(());
+                    }
+                    std::mem::swap(&mut key, &mut last);
+                }
+                while part <= count as u128 && before * parts >= total * part {
+                    part += 1;
+                }
+            }
+            before += u128::from(piece.weight);
+        }
+        Ok(())
+    }
+
+    /// The tree, taken apart for so many parts.
+    fn pieces<'g>(
+        &self,
+        pin: Pin<'g>,
+        parts: usize,
+        prefixes: &mut Vector<u8>,
+    ) -> Result<Vector<Piece<'g>>, OutOfMemory> {
+        let mut pieces = Vector::new_in(self.source());
+        let mut finer = Vector::new_in(self.source());
+        pieces.try_reserve(1).map_err(|_| OutOfMemory)?;
+        pieces.push(Piece {
+            node: Some(self.root(pin)),
+            solid: false,
+            prefix: (0, 0),
+            low: 0,
+            weight: 0,
+        });
+        // Ends: each time around, every piece that is not solid is one level smaller.
+        while pieces.len() / PIECES < parts && pieces.iter().any(|piece| !piece.solid) {
+            finer.clear();
+            for piece in &pieces {
+                take_apart(piece, prefixes, &mut finer)?;
+            }
+            std::mem::swap(&mut pieces, &mut finer);
+        }
+        for piece in &mut pieces {
+            piece.weight = piece.node.map_or(1, estimate);
+        }
+        Ok(pieces)
+    }
+}
+
+fn take_apart<'g>(
+    piece: &Piece<'g>,
+    prefixes: &mut Vector<u8>,
+    finer: &mut Vector<Piece<'g>>,
+) -> Result<(), OutOfMemory> {
+    let mut add = |piece| {
+        finer.try_reserve(1).map_err(|_| OutOfMemory)?;
+        finer.push(piece);
+        Ok(())
+    };
+    let (false, Some(node)) = (piece.solid, piece.node) else {
+        return add(*piece);
+    };
+    match node.kind() {
+        AnyNode::Internode(internode) => {
+            let (keys, children) = children_of(internode);
+            let lows = std::iter::once(piece.low).chain(keys);
+            for (low, child) in lows.zip(children) {
+                add(Piece {
+                    node: Some(child),
+                    low,
+                    ..*piece
+                })?;
+            }
+        }
+        AnyNode::Leaf(leaf) => {
+            let mut entries = Entries::new();
+            entries_of(leaf, &mut entries);
+            if entries.iter().all(|entry| entry.layer().is_none()) {
+                return add(Piece {
+                    solid: true,
+                    ..*piece
+                });
+            }
+            for entry in &entries {
+                let Some(root) = entry.layer() else {
+                    add(Piece {
+                        node: None,
+                        solid: true,
+                        low: entry.slice,
+                        ..*piece
+                    })?;
+                    continue;
+                };
+                let start = prefixes.len();
+                let (from, to) = piece.prefix;
+                prefixes
+                    .try_reserve(to - from + SLICE_LEN)
+                    .map_err(|_| OutOfMemory)?;
+                prefixes.extend_from_within(from..to);
+                super::walk::append(prefixes, &entry.slice.to_be_bytes());
+                add(Piece {
+                    node: Some(root),
+                    solid: false,
+                    prefix: (start, prefixes.len()),
+                    low: 0,
+                    weight: 0,
+                })?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// About how many keys are under a node: as many as if every node were like those on
+/// one way down.
+fn estimate(node: NodeRef<'_>) -> u64 {
+    let mut node = node;
+    let mut keys = 0_u64;
+    let mut alike = 1_u64;
+    let mut entries = Entries::new();
+    // Ends: each time around, the node is one level or one layer further down.
+    loop {
+        match node.kind() {
+            AnyNode::Internode(internode) => {
+                let (_, children) = children_of(internode);
+                let Some(&middle) = children.get(children.len() / 2) else {
+                    return keys;
+                };
+                alike = alike.saturating_mul(children.len() as u64);
+                node = middle;
+            }
+            AnyNode::Leaf(leaf) => {
+                entries_of(leaf, &mut entries);
+                let layers = entries.iter().filter_map(|entry| entry.layer());
+                let links = layers.clone().count();
+                let ends = (entries.len() - links) as u64;
+                keys = keys.saturating_add(alike.saturating_mul(ends));
+                let Some(middle) = layers.clone().nth(links / 2) else {
+                    return keys;
+                };
+                alike = alike.saturating_mul(links as u64);
+                node = middle;
+            }
+        }
+    }
+}
