@@ -112,8 +112,8 @@ pub(super) unsafe fn decode(options: *const Options) -> Result<reclaim::Options,
     };
     let allocator = match (options.alloc, options.free) {
         (None, None) => None,
-        // SAFETY: the C caller promises so by setting the fields.
         (Some(alloc), Some(free)) => {
+            // SAFETY: the C caller promises so by setting the fields.
             Some(unsafe { Allocator::new(alloc, free, options.alloc_ctx) })
         }
         _ => return Err(MASSTREE_INVALID),

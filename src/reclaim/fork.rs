@@ -7,36 +7,110 @@
 //!
 //! Trees that the child makes itself are sound, but for one thing: seize has one
 //! mutex in the process, which hands out numbers for threads and owned guards. Who
-//! may hold it is [`Inside`] meanwhile, and `fork` waits, not for ever, until nobody
-//! is. If somebody still was (one that runs a user's destructor, say, and so waits
-//! for who knows what), the child makes no trees either: [`is_cut_off`].
+//! may hold it is *inside* meanwhile: an owned guard that is made or dropped says so in
+//! its slot, a thread that begins or ends using the library holds an [`Inside`]. `fork`
+//! waits, not for ever, until nobody is. If somebody still was (one that runs a user's
+//! destructor, say, and so waits for who knows what), the child makes no trees either:
+//! [`is_cut_off`].
 //!
-//! Nothing here is on the way of an operation that has its guard, or whose thread has
-//! used the library before.
+//! To look into all slots, `fork` needs to know all trees: they are in a list, whose
+//! mutex it holds until it is over.
 
-use std::cell::Cell;
-use std::sync::Once;
+use std::cell::{Cell, RefCell};
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 
-use crossbeam_utils::CachePadded;
-
-use crate::memory::{STRIPES, own_stripe};
+use super::Domain;
 
 /// How many times `fork` gives the processor away while somebody is inside.
 const PATIENCE: usize = 10_000;
 
 /// Forks under way in this process: who wants to go inside waits.
 static FORKING: AtomicUsize = AtomicUsize::new(0);
-static INSIDE: [CachePadded<AtomicUsize>; STRIPES] =
-    [const { CachePadded::new(AtomicUsize::new(0)) }; STRIPES];
+/// How many threads are inside, but for guards.
+static INSIDE: AtomicUsize = AtomicUsize::new(0);
 /// Forks between the first process and this one.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 static CUT_OFF: AtomicBool = AtomicBool::new(false);
+static DOMAINS: Mutex<Domains> = Mutex::new(Domains { first: None });
+
+/// All trees of the process, those from before a fork included.
+struct Domains {
+    first: Option<NonNull<Domain>>,
+}
+
+// SAFETY: domains may be shared, and their links belong to who holds the mutex.
+unsafe impl Send for Domains {}
+
+/// A domain's place among all.
+#[derive(Default)]
+pub(super) struct Links {
+    next: Cell<Option<NonNull<Domain>>>,
+    previous: Cell<Option<NonNull<Domain>>>,
+}
+
+/// Nobody panics while holding the mutex.
+fn domains() -> MutexGuard<'static, Domains> {
+    DOMAINS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has forks look into a new domain, until `forget`.
+///
+/// # Safety
+/// The domain is forgotten before it goes.
+pub(super) unsafe fn remember(domain: NonNull<Domain>) {
+    watch();
+    let mut domains = domains();
+    // SAFETY: what is in the list lives, and its links are ours now.
+    unsafe {
+        domain.as_ref().links.next.set(domains.first);
+        if let Some(first) = domains.first {
+            first.as_ref().links.previous.set(Some(domain));
+        }
+    }
+    domains.first = Some(domain);
+}
+
+/// # Safety
+/// The domain is remembered.
+pub(super) unsafe fn forget(domain: NonNull<Domain>) {
+    let mut domains = domains();
+    // SAFETY: what is in the list lives, and its links are ours now.
+    unsafe {
+        let (next, previous) = {
+            let links = &domain.as_ref().links;
+            (links.next.get(), links.previous.get())
+        };
+        if let Some(next) = next {
+            next.as_ref().links.previous.set(previous);
+        }
+        match previous {
+            Some(previous) => previous.as_ref().links.next.set(next),
+            None => domains.first = next,
+        }
+    }
+}
+
+impl Domains {
+    fn is_nobody_inside(&self) -> bool {
+        let mut domain = self.first;
+        // Ends: with the list, which stays as it is while the mutex is held.
+        // SAFETY: what is in the list lives.
+        while let Some(at) = domain.map(|domain| unsafe { domain.as_ref() }) {
+            if !at.slots.is_nobody_inside() {
+                return false;
+            }
+            domain = at.links.next.get();
+        }
+        INSIDE.load(Ordering::SeqCst) == 0
+    }
+}
 
 thread_local! {
-    /// Whether nobody was inside at the fork that this thread is in.
-    static CLEAN: Cell<bool> = const { Cell::new(true) };
+    /// The fork that this thread is in.
+    static FORK: RefCell<Option<Fork>> = const { RefCell::new(None) };
 }
 
 /// The number of forks that led to this process, as far as trees are concerned.
@@ -50,36 +124,43 @@ pub(crate) fn is_cut_off() -> bool {
     CUT_OFF.load(Ordering::Relaxed)
 }
 
-/// The right to take seize's mutex.
-pub(super) struct Inside {
-    stripe: usize,
+#[inline]
+pub(super) fn is_under_way() -> bool {
+    FORKING.load(Ordering::SeqCst) != 0
 }
 
-/// Waits while a thread forks. Reentrant: a user's destructor may run inside.
-#[inline]
+/// The right to take seize's mutex.
+pub(super) struct Inside;
+
+/// Waits while a thread forks.
 pub(super) fn inside() -> Inside {
-    let stripe = own_stripe();
-    // Ends: forks do. SeqCst here and in `prepare`: either this sees the fork, or the
-    // fork sees this.
+    // Ends: forks do. SeqCst: as `Slot::go_inside`.
     loop {
-        INSIDE[stripe].fetch_add(1, Ordering::SeqCst);
-        if FORKING.load(Ordering::SeqCst) == 0 {
-            return Inside { stripe };
+        INSIDE.fetch_add(1, Ordering::SeqCst);
+        if !is_under_way() {
+            return Inside;
         }
-        INSIDE[stripe].fetch_sub(1, Ordering::SeqCst);
+        INSIDE.fetch_sub(1, Ordering::SeqCst);
         thread::yield_now();
     }
 }
 
 impl Drop for Inside {
-    #[inline]
     fn drop(&mut self) {
-        INSIDE[self.stripe].fetch_sub(1, Ordering::SeqCst);
+        INSIDE.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
+/// A fork under way, in its thread.
+struct Fork {
+    /// Not let go before it is over.
+    _domains: MutexGuard<'static, Domains>,
+    /// Whether nobody was inside.
+    clean: bool,
+}
+
 /// Has forks noticed from here on.
-pub(super) fn watch() {
+fn watch() {
     static WATCHED: Once = Once::new();
     WATCHED.call_once(|| {
         #[cfg(unix)]
@@ -93,30 +174,34 @@ pub(super) fn watch() {
 
 #[cfg(unix)]
 extern "C" fn prepare() {
+    let domains = domains();
     FORKING.fetch_add(1, Ordering::SeqCst);
-    let nobody = || INSIDE.iter().all(|count| count.load(Ordering::SeqCst) == 0);
     let clean = (0..PATIENCE).any(|_| {
-        let clean = nobody();
+        let clean = domains.is_nobody_inside();
         if !clean {
             thread::yield_now();
         }
         clean
     });
-    CLEAN.set(clean);
+    FORK.set(Some(Fork {
+        _domains: domains,
+        clean,
+    }));
 }
 
 #[cfg(unix)]
 extern "C" fn in_parent() {
     FORKING.fetch_sub(1, Ordering::SeqCst);
+    FORK.take();
 }
 
 #[cfg(unix)]
 extern "C" fn in_child() {
-    // This is the only thread. Where it is inside itself, its own count goes too; it
-    // takes it back in vain when it comes out, and the child is cut off anyway.
-    if !CLEAN.get() {
+    let fork = FORK.take();
+    if fork.is_none_or(|fork| !fork.clean) {
         CUT_OFF.store(true, Ordering::Relaxed);
     }
+    // This is the only thread. Where it is inside itself, the child is cut off.
     FORKING.store(0, Ordering::SeqCst);
     GENERATION.fetch_add(1, Ordering::Relaxed);
 }

@@ -46,11 +46,8 @@ unsafe impl Sync for Guard<'_> {}
 
 impl Domain {
     pub(crate) fn enter(&self) -> Result<Guard<'_>, OutOfMemory> {
-        let slot = self.slots.claim(self.memory.source())?;
-        let guard = {
-            let _inside = fork::inside();
-            self.collector.enter_owned()
-        };
+        let (slot, stripe) = self.slots.claim_inside(self.memory.source())?;
+        let guard = self.collector.enter_owned();
         // SAFETY: the guard does not outlive its tree, and so not the domain: its
         // lifetime parameter says so, or the C caller promised it.
         let guard = unsafe {
@@ -60,11 +57,12 @@ impl Domain {
         unsafe {
             slot.guard().write(OwnedPin {
                 domain: NonNull::from(self),
-                stripe: crate::memory::own_stripe(),
+                stripe,
                 refreshes: 0,
                 guard: ManuallyDrop::new(guard),
             });
         }
+        slot.hold();
         Ok(Guard {
             slot: NonNull::from(slot),
             tree: PhantomData,
@@ -119,7 +117,7 @@ impl<'t> Guard<'t> {
             let slot = self.slot.as_ref();
             let owned = slot.guard();
             (*owned).refreshes += 1;
-            slot.restart();
+            slot.hold();
             (*owned).guard.refresh();
         }
     }
@@ -162,10 +160,8 @@ impl Drop for Guard<'_> {
         // SAFETY: the slot is ours until it is vacated; the guard is not used after.
         unsafe {
             let slot = self.slot.as_ref();
-            {
-                let _inside = fork::inside();
-                ManuallyDrop::drop(&mut (*slot.guard()).guard);
-            }
+            slot.go_inside();
+            ManuallyDrop::drop(&mut (*slot.guard()).guard);
             slot.vacate();
         }
     }
@@ -255,7 +251,7 @@ impl Domain {
     /// Without memory for it, nothing is seen.
     pub(crate) fn see(&self) -> Seen<'_> {
         Seen {
-            slot: self.slots.claim(self.memory.source()).ok(),
+            slot: self.slots.claim_seen(self.memory.source()).ok(),
         }
     }
 }

@@ -69,6 +69,8 @@ pub(crate) struct Domain {
     pub(crate) sweep: Sweep,
     /// Of the process that made it (see `fork`).
     pub(crate) generation: u32,
+    /// Among all domains (see `fork`).
+    links: fork::Links,
 }
 
 /// How long guards have been held.
@@ -81,7 +83,6 @@ pub(crate) struct Held {
 impl Domain {
     /// A new domain on the heap, freed with `destroy`.
     pub(crate) fn create(options: &Options) -> Result<NonNull<Self>, OutOfMemory> {
-        fork::watch();
         let source = Source::new(options.allocator);
         let place = source.make(Self {
             collector: Collector::new(),
@@ -90,9 +91,12 @@ impl Domain {
             slots: Slots::new(),
             sweep: Sweep::new(source),
             generation: generation(),
+            links: fork::Links::default(),
         })?;
         // For `of`.
         let _ = place.as_ptr().expose_provenance();
+        // SAFETY: `destroy` forgets it.
+        unsafe { fork::remember(place) };
         Ok(place)
     }
 
@@ -104,6 +108,7 @@ impl Domain {
     pub(crate) unsafe fn destroy(mut domain: NonNull<Self>) {
         // SAFETY: by contract.
         unsafe {
+            fork::forget(domain);
             let source = domain.as_ref().memory.source();
             domain.as_mut().slots.free(source);
             source.unmake(domain);

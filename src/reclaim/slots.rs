@@ -1,24 +1,30 @@
 //! Places for guards: where each lives, and since when it pins.
 //!
-//! **Protocol.** A slot is free when its `since` is 0. Who changes that from 0 owns
-//! the slot, until it stores 0 again; acquire and release make what one owner did
-//! with the rest of the slot precede what the next does. Anybody may read `since`:
-//! that is how a guard that has been held for long is noticed.
+//! **Protocol.** A slot is free when its `since` is [`FREE`]. Who changes that owns the
+//! slot, until it stores `FREE` again; acquire and release make what one owner did
+//! with the rest of the slot precede what the next does. While it makes or drops its
+//! guard, which takes seize's mutex, the owner says so with [`INSIDE`] (see `fork`).
+//! Anybody may read `since`: that is how a guard that has been held for long is noticed.
 
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
+use super::fork;
 use crate::OutOfMemory;
 use crate::memory::{STRIPES, Source, own_stripe};
 
 const BLOCK: usize = 2 * STRIPES;
 
+/// States of a slot; any other number is a time, as [`now`] says it.
+const FREE: u64 = 0;
+const INSIDE: u64 = 1;
+
 /// A place for one guard.
 #[repr(align(64))]
 pub(crate) struct Slot {
-    /// When its owner began to pin or last refreshed, as [`now`] says; 0: free.
+    /// When its owner began to pin or last refreshed, or a state.
     since: AtomicU64,
     guard: UnsafeCell<MaybeUninit<super::OwnedPin>>,
 }
@@ -27,19 +33,51 @@ pub(crate) struct Slot {
 unsafe impl Sync for Slot {}
 
 impl Slot {
-    const FREE: Self = Self {
-        since: AtomicU64::new(0),
-        guard: UnsafeCell::new(MaybeUninit::uninit()),
-    };
+    fn free() -> Self {
+        Self {
+            since: AtomicU64::new(FREE),
+            guard: UnsafeCell::new(MaybeUninit::uninit()),
+        }
+    }
 
-    /// Begins anew to count how long it pins.
-    pub(super) fn restart(&self) {
-        self.since.store(now(), Ordering::Relaxed);
+    /// Whether it was free, and is the caller's now.
+    #[inline]
+    fn become_taken(&self, state: u64) -> bool {
+        // SeqCst: as `go_inside`; it acquires, too.
+        let (success, failure) = (Ordering::SeqCst, Ordering::Relaxed);
+        self.since.load(Ordering::Relaxed) == FREE
+            && (self.since)
+                .compare_exchange(FREE, state, success, failure)
+                .is_ok()
+    }
+
+    /// Begins, or begins anew, to count how long it pins; and ends being inside.
+    #[inline]
+    pub(super) fn hold(&self) {
+        // Release: who sees nobody inside, sees that seize's mutex was let go.
+        self.since.store(now(), Ordering::Release);
+    }
+
+    /// Says that its owner goes inside; waits while a thread forks.
+    #[inline]
+    pub(super) fn go_inside(&self) {
+        // Ends: forks do.
+        loop {
+            // SeqCst here and in `fork`: either this sees the fork, or the fork sees
+            // this.
+            self.since.swap(INSIDE, Ordering::SeqCst);
+            if !fork::is_under_way() {
+                return;
+            }
+            self.hold();
+            std::thread::yield_now();
+        }
     }
 
     /// Lets the next have the slot.
+    #[inline]
     pub(super) fn vacate(&self) {
-        self.since.store(0, Ordering::Release);
+        self.since.store(FREE, Ordering::Release);
     }
 
     pub(super) fn guard(&self) -> *mut super::OwnedPin {
@@ -64,46 +102,81 @@ impl Slots {
         }
     }
 
-    /// A slot for the caller, which ends with `vacate`.
+    /// A slot for a guard that is made next: its owner is inside. Also gives the stripe
+    /// of this thread.
     #[inline]
-    pub(super) fn claim(&self, source: Source) -> Result<&Slot, OutOfMemory> {
-        let now = now();
-        let hint = 2 * own_stripe();
+    pub(super) fn claim_inside(&self, source: Source) -> Result<(&Slot, usize), OutOfMemory> {
+        let stripe = own_stripe();
+        let slot = self.claim(source, stripe, INSIDE)?;
+        if fork::is_under_way() {
+            slot.hold();
+            slot.go_inside();
+        }
+        Ok((slot, stripe))
+    }
+
+    /// A slot that begins to count, for who needs no guard of its own.
+    pub(super) fn claim_seen(&self, source: Source) -> Result<&Slot, OutOfMemory> {
+        self.claim(source, own_stripe(), now())
+    }
+
+    /// A free slot, which becomes the caller's and gets this state or time.
+    #[inline]
+    fn claim(&self, source: Source, stripe: usize, state: u64) -> Result<&Slot, OutOfMemory> {
+        let nearest = &self.first.slots[2 * stripe];
+        if nearest.become_taken(state) {
+            return Ok(nearest);
+        }
+        self.claim_elsewhere(source, stripe, state)
+    }
+
+    #[cold]
+    fn claim_elsewhere(
+        &self,
+        source: Source,
+        stripe: usize,
+        state: u64,
+    ) -> Result<&Slot, OutOfMemory> {
         let mut block = &self.first;
         // Ends: the next block is further down a list to which blocks are added only
         // when all slots are taken.
         loop {
-            for place in 0..BLOCK {
-                let slot = &block.slots[(hint + place) % BLOCK];
-                let claim = || {
-                    let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
-                    slot.since.compare_exchange(0, now, success, failure)
-                };
-                if slot.since.load(Ordering::Relaxed) == 0 && claim().is_ok() {
-                    return Ok(slot);
-                }
+            let (before, after) = block.slots.split_at(2 * stripe);
+            let mut nearest_first = after.iter().chain(before);
+            if let Some(slot) = nearest_first.find(|slot| slot.become_taken(state)) {
+                return Ok(slot);
             }
             block = block.next_or_new(source)?;
         }
     }
 
+    fn blocks(&self) -> impl Iterator<Item = &Block> {
+        let next = |block: &&Block| {
+            // SAFETY: null or a block that lives as long as the slots.
+            unsafe { block.next.load(Ordering::SeqCst).as_ref() }
+        };
+        std::iter::successors(Some(&self.first), next)
+    }
+
+    /// Whether no owner is inside.
+    pub(super) fn is_nobody_inside(&self) -> bool {
+        let mut slots = self.blocks().flat_map(|block| &block.slots);
+        slots.all(|slot| slot.since.load(Ordering::SeqCst) != INSIDE)
+    }
+
     /// Slots that are taken, and since when the oldest is.
     pub(super) fn taken(&self) -> (u64, Option<u64>) {
-        let mut count = 0;
-        let mut oldest = None;
-        let mut block = Some(&self.first);
-        while let Some(Block { slots, next }) = block {
-            for slot in slots {
-                let since = slot.since.load(Ordering::Relaxed);
-                if since != 0 {
-                    count += 1;
-                    oldest = Some(oldest.map_or(since, |oldest: u64| oldest.min(since)));
-                }
-            }
-            // SAFETY: null or a block that lives as long as the slots.
-            block = unsafe { next.load(Ordering::Acquire).as_ref() };
-        }
-        (count, oldest)
+        let slots = self.blocks().flat_map(|block| &block.slots);
+        let since = slots.map(|slot| slot.since.load(Ordering::Relaxed));
+        let taken = since.filter(|&since| since != FREE);
+        taken.fold((0, None), |(count, oldest), since| {
+            let oldest = match oldest {
+                _ if since == INSIDE => oldest,
+                None => Some(since),
+                Some(oldest) => Some(since.min(oldest)),
+            };
+            (count + 1, oldest)
+        })
     }
 
     /// Frees the blocks that were added.
@@ -125,17 +198,18 @@ impl Slots {
 impl Block {
     fn new() -> Self {
         Self {
-            slots: [Slot::FREE; BLOCK],
+            slots: std::array::from_fn(|_| Slot::free()),
             next: AtomicPtr::new(std::ptr::null_mut()),
         }
     }
 
     #[cold]
     fn next_or_new(&self, source: Source) -> Result<&Self, OutOfMemory> {
-        let mut next = self.next.load(Ordering::Acquire);
+        let mut next = self.next.load(Ordering::SeqCst);
         if next.is_null() {
             let new = source.make(Self::new())?;
-            let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
+            // SeqCst: as `go_inside`, for who looks through all blocks.
+            let (success, failure) = (Ordering::SeqCst, Ordering::SeqCst);
             next = match (self.next).compare_exchange(next, new.as_ptr(), success, failure) {
                 Ok(_) => new.as_ptr(),
                 Err(other) => {
@@ -150,8 +224,8 @@ impl Block {
     }
 }
 
-/// Milliseconds since some moment in the past, never 0; as cheap and as coarse as can
-/// be.
+/// Milliseconds since some moment in the past, never a state of a slot; as cheap and as
+/// coarse as can be.
 #[inline]
 pub(super) fn now() -> u64 {
     #[cfg(target_os = "linux")]
@@ -162,12 +236,12 @@ pub(super) fn now() -> u64 {
             libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, time.as_mut_ptr());
             time.assume_init()
         };
-        time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000 + 1
+        time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000 + 2
     }
     #[cfg(not(target_os = "linux"))]
     {
         static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
         let start = START.get_or_init(std::time::Instant::now);
-        start.elapsed().as_millis() as u64 + 1
+        start.elapsed().as_millis() as u64 + 2
     }
 }
