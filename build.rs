@@ -5,23 +5,28 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs};
 
-/// The modules of src/ffi that C sees, in the order of the header's sections.
-const EXPORTED: [&str; 15] = [
-    "version",
-    "status",
-    "options",
-    "guard",
-    "tree",
-    "update",
-    "get_or_insert",
-    "bytes",
-    "scan",
-    "cursor",
-    "batch",
-    "bulk_load",
-    "memory",
-    "inspect",
-    "stats",
+/// The modules of src/ffi that C sees, in the order of the header, simple ones first;
+/// with the heading of the section that the functions of a module begin, if they do.
+const EXPORTED: [(&str, &str); 19] = [
+    ("version", "What the library says of itself"),
+    ("status", ""),
+    ("options", ""),
+    ("tree", "Trees"),
+    ("point", "One key"),
+    ("guard", "Guards"),
+    ("scan", "Ranges"),
+    ("update", "One key, on conditions"),
+    ("get_or_insert", ""),
+    ("bytes", "Values that are byte strings"),
+    ("bytes_conditional", ""),
+    ("cursor", "Cursors"),
+    ("cursor_many", ""),
+    ("batch", "Many keys at once"),
+    ("batch_write", ""),
+    ("bulk_load", ""),
+    ("memory", "Memory that readers may still hold"),
+    ("inspect", "Looking at a whole tree"),
+    ("stats", ""),
 ];
 const HEADER: &str = "include/masstree.h";
 /// Macros that cbindgen has no way to say.
@@ -76,12 +81,35 @@ fn render_header() -> String {
         .expect("cmake/cbindgen.toml is a cbindgen configuration");
     config.after_includes = Some(version_macros() + INITIALIZERS);
     let mut builder = cbindgen::Builder::new().with_config(config);
-    for module in EXPORTED {
-        builder = builder.with_src(format!("src/ffi/{module}.rs"));
+    for (module, _) in EXPORTED {
+        builder = builder.with_src(source_of(module));
     }
     let mut text = Vec::new();
     builder.generate().expect("src/ffi parses").write(&mut text);
-    String::from_utf8(text).expect("the header is UTF-8")
+    let mut text = String::from_utf8(text).expect("the header is UTF-8");
+    for (module, heading) in EXPORTED {
+        if !heading.is_empty() {
+            insert_heading(&mut text, module, heading);
+        }
+    }
+    text
+}
+
+fn source_of(module: &str) -> String {
+    format!("src/ffi/{module}.rs")
+}
+
+/// Puts a heading before the first function of a module.
+fn insert_heading(header: &mut String, module: &str, heading: &str) {
+    let source = fs::read_to_string(source_of(module)).expect("the module has a file");
+    let (_, after) = (source.split_once("extern \"C\" fn ")).expect("the module has functions");
+    let (function, _) = after.split_once('(').expect("a function has parameters");
+    // The introduction, before, may call it too.
+    let declared = (header.rfind(&format!("{function}("))).expect("the function is in the header");
+    let comment = (header[..declared].rfind("\n/**")).expect("the function has a comment");
+    let line = "=".repeat(76);
+    let heading = format!("\n/* {line}\n * {heading}\n * {line} */\n");
+    header.insert_str(comment, &heading);
 }
 
 fn version_macros() -> String {

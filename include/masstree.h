@@ -1,6 +1,6 @@
 /*
- * libmasstree: a concurrent ordered map from byte strings to 64-bit words
- * (Masstree, a trie of B+trees: Mao, Kohler, Morris, EuroSys 2012).
+ * libmasstree: a concurrent ordered map from byte strings to 64-bit words, or to byte
+ * strings (Masstree, a trie of B+trees: Mao, Kohler, Morris, EuroSys 2012).
  *
  * Caveats, before anything else:
  *
@@ -12,16 +12,21 @@
  * - Any number of threads may use one tree, without registration. Only
  *   masstree_destroy needs the tree for itself, and every guard left.
  * - A value that is a pointer stays valid only while a guard is held, if the
- *   tree's value destructor frees it. Memory that readers may still see waits for
- *   their guards: refresh a guard that is kept for long.
+ *   tree's value destructor frees it; so does a byte string that was not copied. Memory
+ *   that readers may still see waits for their guards: refresh a guard that is kept for
+ *   long. masstree_stats shows how much waits, and for how long.
  * - Out of memory is MASSTREE_NOMEM, and the tree is as it was before the call. The
  *   exception are the lists of memory reclamation, a few KiB for a tree, a thread
- *   or a guard and 1 KiB for every 32 objects that wait to be freed: they cannot
- *   fail, and the process aborts if memory runs out just there.
- * - After fork the child may only exec: another thread may have been inside the
- *   library at the fork, and the child would wait for it for ever.
+ *   or a guard and 1 KiB for every 32 objects that wait to be freed: they come from
+ *   malloc, cannot fail, and the process aborts if memory runs out just there.
+ * - After fork, the child cannot use trees of its parent: MASSTREE_FORKED, and functions
+ *   that return nothing do nothing. It can make trees of its own; but if another thread
+ *   was just entering or leaving a guard, in a destructor that took its time,
+ *   masstree_create answers MASSTREE_FORKED too.
  * - The library does not print, does not touch errno, installs no signal handler,
  *   and stays loaded until the process ends, also after dlclose.
+ * - Callbacks run with no lock held, but for those of masstree_update and
+ *   masstree_get_or_insert_with.
  *
  * In short:
  *
@@ -165,21 +170,6 @@
 #define MASSTREE_VALUES_BYTES 1
 
 /**
- * Answer of an update callback: leave the key as it is.
- */
-#define MASSTREE_UPDATE_KEEP 0
-
-/**
- * Answer of an update callback: the key gets the value stored in *value.
- */
-#define MASSTREE_UPDATE_SET 1
-
-/**
- * Answer of an update callback: the key goes, if it is there.
- */
-#define MASSTREE_UPDATE_REMOVE 2
-
-/**
  * Kind of a bound: there is none; the other fields of the bound are not read.
  */
 #define MASSTREE_BOUND_OPEN 0
@@ -219,6 +209,21 @@
  * Answer of a visitor: stop here; the scan answers MASSTREE_OK.
  */
 #define MASSTREE_STOP 1
+
+/**
+ * Answer of an update callback: leave the key as it is.
+ */
+#define MASSTREE_UPDATE_KEEP 0
+
+/**
+ * Answer of an update callback: the key gets the value stored in *value.
+ */
+#define MASSTREE_UPDATE_SET 1
+
+/**
+ * Answer of an update callback: the key goes, if it is there.
+ */
+#define MASSTREE_UPDATE_REMOVE 2
 
 /**
  * How masstree_cursor_seek looks: for the first key that is not smaller.
@@ -405,53 +410,6 @@ typedef struct {
 } masstree_options_t;
 
 /**
- * Decides what to do with a key, for masstree_update.
- *
- * @param present  The key's value, or NULL if the key is absent.
- * @param value    Where the new value goes, for MASSTREE_UPDATE_SET.
- * @param ctx      What was passed to the update.
- *
- * @return MASSTREE_UPDATE_KEEP, MASSTREE_UPDATE_SET or MASSTREE_UPDATE_REMOVE; or
- * a negative number to change nothing and end the update with that number as its
- * status.
- *
- * It is called once, under the lock of the key's leaf: be quick, wait for nothing
- * that another user of the tree may hold, and call no function on this tree (a
- * debug build of the library aborts if you do). It must return: no longjmp, no C++
- * exception, no pthread_exit. Memory for an insert has been reserved before the
- * call: after it nothing fails.
- */
-typedef int32_t (*masstree_update_t)(const uint64_t *present, uint64_t *value, void *ctx);
-
-/**
- * Makes the value of an absent key, for masstree_get_or_insert_with.
- *
- * @param value  Where the value goes.
- * @param ctx    What was passed with the callback.
- *
- * @return MASSTREE_OK if *value is to be inserted; or a negative number to change
- * nothing and end the call with that number as its status.
- *
- * It is called at most once, under the lock of the key's leaf; the rules of
- * masstree_update_t apply.
- */
-typedef int32_t (*masstree_make_value_t)(uint64_t *value, void *ctx);
-
-/**
- * Some bytes: a key or a value.
- */
-typedef struct {
-    /**
-     * The bytes; NULL only if len is 0.
-     */
-    const void *data;
-    /**
-     * Their number.
-     */
-    size_t len;
-} masstree_slice_t;
-
-/**
  * The range of a scan. Start from MASSTREE_RANGE_INIT (everything, forward, no
  * limit) and set what you need; struct_size works as in masstree_options_t. The
  * bytes pointed to are read during the scan and must stay as they are.
@@ -551,6 +509,53 @@ typedef int32_t (*masstree_bytes_visitor_t)(const void *key,
                                             const void *value,
                                             size_t value_len,
                                             void *ctx);
+
+/**
+ * Decides what to do with a key, for masstree_update.
+ *
+ * @param present  The key's value, or NULL if the key is absent.
+ * @param value    Where the new value goes, for MASSTREE_UPDATE_SET.
+ * @param ctx      What was passed to the update.
+ *
+ * @return MASSTREE_UPDATE_KEEP, MASSTREE_UPDATE_SET or MASSTREE_UPDATE_REMOVE; or
+ * a negative number to change nothing and end the update with that number as its
+ * status.
+ *
+ * It is called once, under the lock of the key's leaf: be quick, wait for nothing
+ * that another user of the tree may hold, and call no function on this tree (a
+ * debug build of the library aborts if you do). It must return: no longjmp, no C++
+ * exception, no pthread_exit. Memory for an insert has been reserved before the
+ * call: after it nothing fails.
+ */
+typedef int32_t (*masstree_update_t)(const uint64_t *present, uint64_t *value, void *ctx);
+
+/**
+ * Makes the value of an absent key, for masstree_get_or_insert_with.
+ *
+ * @param value  Where the value goes.
+ * @param ctx    What was passed with the callback.
+ *
+ * @return MASSTREE_OK if *value is to be inserted; or a negative number to change
+ * nothing and end the call with that number as its status.
+ *
+ * It is called at most once, under the lock of the key's leaf; the rules of
+ * masstree_update_t apply.
+ */
+typedef int32_t (*masstree_make_value_t)(uint64_t *value, void *ctx);
+
+/**
+ * Some bytes: a key or a value.
+ */
+typedef struct {
+    /**
+     * The bytes; NULL only if len is 0.
+     */
+    const void *data;
+    /**
+     * Their number.
+     */
+    size_t len;
+} masstree_slice_t;
 
 /**
  * Frees an object that was handed to masstree_retire.
@@ -720,6 +725,10 @@ typedef struct {
 extern "C" {
 #endif // __cplusplus
 
+/* ============================================================================
+ * What the library says of itself
+ * ============================================================================ */
+
 /**
  * The version of the library in use, as text: "0.1.0". Static; never freed.
  * Compare with MASSTREE_VERSION_STRING, the version of the header.
@@ -763,44 +772,9 @@ uint32_t masstree_abi_version(void);
  */
 const char *masstree_strerror(int32_t status);
 
-/**
- * Makes a guard of a tree.
- *
- * @param tree   The tree.
- * @param guard  Where the guard is stored; it is the caller's, who frees it
- *               with masstree_guard_leave.
- *
- * @retval MASSTREE_OK       *guard is a new guard.
- * @retval MASSTREE_INVALID  tree or guard is NULL.
- * @retval MASSTREE_NOMEM    Out of memory.
- * @retval MASSTREE_FORKED   The tree was made before a fork, by the parent process.
- *
- * Thread safety: any thread. Since 0.1.
- */
-int32_t masstree_guard_enter(const masstree_t *tree, masstree_guard_t **guard);
-
-/**
- * Lets go of everything read through the guard so far and pins anew, as if it
- * were left and entered again, but cheaper. Pointers and values read under it
- * before must not be used any more. NULL does nothing.
- *
- * @param guard  The guard.
- *
- * Thread safety: the thread that uses the guard at present; not from a scan's
- * visitor for the guard that scan runs under. Since 0.1.
- */
-void masstree_guard_refresh(masstree_guard_t *guard);
-
-/**
- * Leaves and frees a guard. Pointers and values read under it must not be used
- * any more. NULL does nothing.
- *
- * @param guard  The guard.
- *
- * Thread safety: the thread that uses the guard at present, which need not be
- * the one that entered it. Since 0.1.
- */
-void masstree_guard_leave(masstree_guard_t *guard);
+/* ============================================================================
+ * Trees
+ * ============================================================================ */
 
 /**
  * Makes an empty tree.
@@ -860,6 +834,10 @@ void masstree_destroy(masstree_t *tree);
  * Thread safety: any thread. Since 0.1.
  */
 int32_t masstree_clear(masstree_t *tree, masstree_guard_t *guard);
+
+/* ============================================================================
+ * One key
+ * ============================================================================ */
 
 /**
  * Looks a key up.
@@ -1198,6 +1176,155 @@ void masstree_u64_to_key(uint64_t key, uint8_t *bytes);
  */
 int32_t masstree_u64_from_key(const void *key, size_t key_len, uint64_t *value);
 
+/* ============================================================================
+ * Guards
+ * ============================================================================ */
+
+/**
+ * Makes a guard of a tree.
+ *
+ * @param tree   The tree.
+ * @param guard  Where the guard is stored; it is the caller's, who frees it
+ *               with masstree_guard_leave.
+ *
+ * @retval MASSTREE_OK       *guard is a new guard.
+ * @retval MASSTREE_INVALID  tree or guard is NULL.
+ * @retval MASSTREE_NOMEM    Out of memory.
+ * @retval MASSTREE_FORKED   The tree was made before a fork, by the parent process.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_guard_enter(const masstree_t *tree, masstree_guard_t **guard);
+
+/**
+ * Lets go of everything read through the guard so far and pins anew, as if it
+ * were left and entered again, but cheaper. Pointers and values read under it
+ * before must not be used any more. NULL does nothing.
+ *
+ * @param guard  The guard.
+ *
+ * Thread safety: the thread that uses the guard at present; not from a scan's
+ * visitor for the guard that scan runs under. Since 0.1.
+ */
+void masstree_guard_refresh(masstree_guard_t *guard);
+
+/**
+ * Leaves and frees a guard. Pointers and values read under it must not be used
+ * any more. NULL does nothing.
+ *
+ * @param guard  The guard.
+ *
+ * Thread safety: the thread that uses the guard at present, which need not be
+ * the one that entered it. Since 0.1.
+ */
+void masstree_guard_leave(masstree_guard_t *guard);
+
+/* ============================================================================
+ * Ranges
+ * ============================================================================ */
+
+/**
+ * Visits the keys of a range in order.
+ *
+ * Keys come strictly in order. A key that is in the tree during the whole scan
+ * is visited exactly once; one inserted or removed meanwhile at most once. Each
+ * leaf (up to 15 keys) is read as a consistent snapshot; there is no snapshot of
+ * the whole range.
+ *
+ * @param tree     The tree.
+ * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param range    NULL for everything, forward; or a struct started from
+ *                 MASSTREE_RANGE_INIT.
+ * @param visit    Called for each key.
+ * @param ctx      Handed to visit.
+ * @param visited  Where the number of keys visited is stored, the one at which
+ *                 the visitor stopped included; NULL: not wanted. It is written
+ *                 also when the visitor ends the scan with a status of its own,
+ *                 and when memory runs out, so that a scan can be resumed.
+ *
+ * @retval MASSTREE_OK            The range was visited to its end, to the limit,
+ *                                or until the visitor stopped.
+ * @retval MASSTREE_INVALID       tree or visit is NULL; a bound or the prefix is
+ *                                NULL with a length; the lower bound is above
+ *                                the upper; a kind of bound or a flag is
+ *                                unknown, or two flags exclude each other; a
+ *                                reserved field is not 0; struct_size is too small,
+ *                                or a byte of the struct that this library does not
+ *                                know is not zero.
+ * @retval MASSTREE_NOMEM         Out of memory for the key's buffer.
+ * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix is over 2^32 - 1 bytes.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings, and the flags do not say
+ *                                MASSTREE_SCAN_KEYS_ONLY.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @return A negative number that the visitor answered.
+ *
+ * Thread safety: any thread; takes no lock. Since 0.1.
+ */
+int32_t masstree_scan(const masstree_t *tree,
+                      masstree_guard_t *guard,
+                      const masstree_range_t *range,
+                      masstree_visitor_t visit,
+                      void *ctx,
+                      size_t *visited);
+
+/**
+ * masstree_scan for a tree of byte strings.
+ *
+ * @param tree     The tree.
+ * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param range    As in masstree_scan.
+ * @param visit    Called for each key.
+ * @param ctx      Handed to visit.
+ * @param visited  As in masstree_scan.
+ *
+ * @retval MASSTREE_OK            The range was visited to its end, to the limit,
+ *                                or until the visitor stopped.
+ * @retval MASSTREE_INVALID       As in masstree_scan.
+ * @retval MASSTREE_NOMEM         Out of memory for the key's buffer.
+ * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix is over 2^32 - 1 bytes.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds words.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @return A negative number that the visitor answered.
+ *
+ * Thread safety: any thread; takes no lock. Since 0.1.
+ */
+int32_t masstree_scan_bytes(const masstree_t *tree,
+                            masstree_guard_t *guard,
+                            const masstree_range_t *range,
+                            masstree_bytes_visitor_t visit,
+                            void *ctx,
+                            size_t *visited);
+
+/**
+ * Counts the keys of a range, one by one; faster than a scan, for no key is put
+ * together and nothing called.
+ *
+ * @param tree   The tree, of words or byte strings.
+ * @param guard  A guard of this tree, or NULL to be pinned for this call.
+ * @param range  As in masstree_scan; the flags do not matter.
+ * @param count  Where the number of keys is stored; NULL: not wanted.
+ *
+ * @retval MASSTREE_OK            *count is the number of keys in the range, the limit
+ *                                at most.
+ * @retval MASSTREE_INVALID       As in masstree_scan.
+ * @retval MASSTREE_NOMEM         Out of memory for the walk.
+ * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix is over 2^32 - 1 bytes.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
+ *
+ * Thread safety: any thread; takes no lock. Since 0.1.
+ */
+int32_t masstree_count(const masstree_t *tree,
+                       masstree_guard_t *guard,
+                       const masstree_range_t *range,
+                       size_t *count);
+
+/* ============================================================================
+ * One key, on conditions
+ * ============================================================================ */
+
 /**
  * Gives a key another value, only if the key is there.
  *
@@ -1513,6 +1640,10 @@ int32_t masstree_get_or_insert_with_u64(masstree_t *tree,
                                         void *ctx,
                                         uint64_t *value);
 
+/* ============================================================================
+ * Values that are byte strings
+ * ============================================================================ */
+
 /**
  * Gives the value of a key, without copying it.
  *
@@ -1637,6 +1768,33 @@ int32_t masstree_exchange_bytes(masstree_t *tree,
                                 masstree_slice_t *old);
 
 /**
+ * Removes a key and gives the value it had.
+ *
+ * @param tree     The tree.
+ * @param guard    A guard of this tree, or, if old is NULL, NULL to be pinned for this
+ *                 call.
+ * @param key      key_len bytes; NULL only if key_len is 0.
+ * @param key_len  Length of the key in bytes, at most 2^32 - 1.
+ * @param old      As in masstree_exchange_bytes.
+ *
+ * @retval MASSTREE_OK            Removed; *old is the value it had.
+ * @retval MASSTREE_NOT_FOUND     The key was not in the tree.
+ * @retval MASSTREE_INVALID       tree is NULL; key is NULL with a length; or old is not
+ *                                NULL and guard is.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds words.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_remove_bytes(masstree_t *tree,
+                              masstree_guard_t *guard,
+                              const void *key,
+                              size_t key_len,
+                              masstree_slice_t *old);
+
+/**
  * Stores a copy of a value under a key only if the key is absent.
  *
  * @param tree       The tree.
@@ -1740,33 +1898,6 @@ int32_t masstree_compare_exchange_bytes(masstree_t *tree,
                                         masstree_slice_t *present);
 
 /**
- * Removes a key and gives the value it had.
- *
- * @param tree     The tree.
- * @param guard    A guard of this tree, or, if old is NULL, NULL to be pinned for this
- *                 call.
- * @param key      key_len bytes; NULL only if key_len is 0.
- * @param key_len  Length of the key in bytes, at most 2^32 - 1.
- * @param old      As in masstree_exchange_bytes.
- *
- * @retval MASSTREE_OK            Removed; *old is the value it had.
- * @retval MASSTREE_NOT_FOUND     The key was not in the tree.
- * @retval MASSTREE_INVALID       tree is NULL; key is NULL with a length; or old is not
- *                                NULL and guard is.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
- * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
- * @retval MASSTREE_WRONG_KIND    The tree holds words.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
- *
- * Thread safety: any thread. Since 0.1.
- */
-int32_t masstree_remove_bytes(masstree_t *tree,
-                              masstree_guard_t *guard,
-                              const void *key,
-                              size_t key_len,
-                              masstree_slice_t *old);
-
-/**
  * Removes a key only if its value equals an expected one byte for byte.
  *
  * @param tree      The tree.
@@ -1797,103 +1928,9 @@ int32_t masstree_remove_if_equal_bytes(masstree_t *tree,
                                        masstree_slice_t expected,
                                        masstree_slice_t *present);
 
-/**
- * Visits the keys of a range in order.
- *
- * Keys come strictly in order. A key that is in the tree during the whole scan
- * is visited exactly once; one inserted or removed meanwhile at most once. Each
- * leaf (up to 15 keys) is read as a consistent snapshot; there is no snapshot of
- * the whole range.
- *
- * @param tree     The tree.
- * @param guard    A guard of this tree, or NULL to be pinned for this call.
- * @param range    NULL for everything, forward; or a struct started from
- *                 MASSTREE_RANGE_INIT.
- * @param visit    Called for each key.
- * @param ctx      Handed to visit.
- * @param visited  Where the number of keys visited is stored, the one at which
- *                 the visitor stopped included; NULL: not wanted. It is written
- *                 also when the visitor ends the scan with a status of its own,
- *                 and when memory runs out, so that a scan can be resumed.
- *
- * @retval MASSTREE_OK            The range was visited to its end, to the limit,
- *                                or until the visitor stopped.
- * @retval MASSTREE_INVALID       tree or visit is NULL; a bound or the prefix is
- *                                NULL with a length; the lower bound is above
- *                                the upper; a kind of bound or a flag is
- *                                unknown, or two flags exclude each other; a
- *                                reserved field is not 0; struct_size is too small,
- *                                or a byte of the struct that this library does not
- *                                know is not zero.
- * @retval MASSTREE_NOMEM         Out of memory for the key's buffer.
- * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix is over 2^32 - 1 bytes.
- * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
- * @retval MASSTREE_WRONG_KIND    The tree holds byte strings, and the flags do not say
- *                                MASSTREE_SCAN_KEYS_ONLY.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
- * @return A negative number that the visitor answered.
- *
- * Thread safety: any thread; takes no lock. Since 0.1.
- */
-int32_t masstree_scan(const masstree_t *tree,
-                      masstree_guard_t *guard,
-                      const masstree_range_t *range,
-                      masstree_visitor_t visit,
-                      void *ctx,
-                      size_t *visited);
-
-/**
- * masstree_scan for a tree of byte strings.
- *
- * @param tree     The tree.
- * @param guard    A guard of this tree, or NULL to be pinned for this call.
- * @param range    As in masstree_scan.
- * @param visit    Called for each key.
- * @param ctx      Handed to visit.
- * @param visited  As in masstree_scan.
- *
- * @retval MASSTREE_OK            The range was visited to its end, to the limit,
- *                                or until the visitor stopped.
- * @retval MASSTREE_INVALID       As in masstree_scan.
- * @retval MASSTREE_NOMEM         Out of memory for the key's buffer.
- * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix is over 2^32 - 1 bytes.
- * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
- * @retval MASSTREE_WRONG_KIND    The tree holds words.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
- * @return A negative number that the visitor answered.
- *
- * Thread safety: any thread; takes no lock. Since 0.1.
- */
-int32_t masstree_scan_bytes(const masstree_t *tree,
-                            masstree_guard_t *guard,
-                            const masstree_range_t *range,
-                            masstree_bytes_visitor_t visit,
-                            void *ctx,
-                            size_t *visited);
-
-/**
- * Counts the keys of a range, one by one; faster than a scan, for no key is put
- * together and nothing called.
- *
- * @param tree   The tree, of words or byte strings.
- * @param guard  A guard of this tree, or NULL to be pinned for this call.
- * @param range  As in masstree_scan; the flags do not matter.
- * @param count  Where the number of keys is stored; NULL: not wanted.
- *
- * @retval MASSTREE_OK            *count is the number of keys in the range, the limit
- *                                at most.
- * @retval MASSTREE_INVALID       As in masstree_scan.
- * @retval MASSTREE_NOMEM         Out of memory for the walk.
- * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix is over 2^32 - 1 bytes.
- * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
- *
- * Thread safety: any thread; takes no lock. Since 0.1.
- */
-int32_t masstree_count(const masstree_t *tree,
-                       masstree_guard_t *guard,
-                       const masstree_range_t *range,
-                       size_t *count);
+/* ============================================================================
+ * Cursors
+ * ============================================================================ */
 
 /**
  * Makes a cursor, which is at no key yet: masstree_cursor_next goes to the first key,
@@ -2198,6 +2235,10 @@ int32_t masstree_cursor_prev_many_bytes(masstree_cursor_t *cursor,
                                         masstree_slice_t *values,
                                         size_t capacity,
                                         size_t *count);
+
+/* ============================================================================
+ * Many keys at once
+ * ============================================================================ */
 
 /**
  * Looks several keys up.
@@ -2615,6 +2656,10 @@ int32_t masstree_bulk_load_bytes(masstree_t *tree,
                                  size_t count,
                                  size_t *offender);
 
+/* ============================================================================
+ * Memory that readers may still hold
+ * ============================================================================ */
+
 /**
  * Has an object freed once nobody can hold it any more who found it in the tree: for
  * values that masstree_exchange, masstree_remove or masstree_update gave back, and for
@@ -2706,6 +2751,10 @@ int32_t masstree_barrier(masstree_t *tree);
  * Thread safety: any thread. Since 0.1.
  */
 int32_t masstree_maintain(masstree_t *tree, masstree_guard_t *guard, size_t limit, size_t *merged);
+
+/* ============================================================================
+ * Looking at a whole tree
+ * ============================================================================ */
 
 /**
  * Stores the number of keys in the tree. It is exact when no thread is writing;

@@ -17,9 +17,13 @@ pub mod status;
 
 pub mod options;
 
+pub mod tree;
+
+pub mod point;
+
 pub mod guard;
 
-pub mod tree;
+pub mod scan;
 
 pub mod update;
 
@@ -27,11 +31,15 @@ pub mod get_or_insert;
 
 pub mod bytes;
 
-pub mod scan;
+pub mod bytes_conditional;
 
 pub mod cursor;
 
+pub mod cursor_many;
+
 pub mod batch;
+
+pub mod batch_write;
 
 pub mod bulk_load;
 

@@ -14,6 +14,7 @@ mod cursor;
 mod descend;
 mod destroy;
 mod dump;
+mod frame;
 mod layer;
 mod lock;
 mod merge;

@@ -32,7 +32,8 @@
 
 use super::Tree;
 use super::descend::{Reached, Stale, reach, settle};
-use super::range::{Cut, Side};
+use super::frame::Frame;
+use super::range::Cut;
 use crate::OutOfMemory;
 use crate::key::{SLICE_LEN, SUFFIX, shortest};
 use crate::memory::{Count, Source, Vector};
@@ -74,118 +75,6 @@ impl OwnedCut {
             CutSide::Before => Cut::Before(&self.bytes),
             CutSide::After => Cut::After(&self.bytes),
             CutSide::AfterAll => Cut::AfterAll(&self.bytes),
-        }
-    }
-}
-
-/// A leaf the walk is in, or above what it is in.
-struct Frame<'g> {
-    /// Bytes of key above this layer.
-    depth: usize,
-    leaf: &'g Leaf,
-    /// When the leaf was read, and what it held then.
-    version: Version,
-    beside: Neighbours<'g>,
-    entries: Entries<'g>,
-    /// The entry the walk is at; beyond the entries when it is through with them.
-    at: usize,
-    /// Which entries are in the range, and whether the range ends among them.
-    from: usize,
-    to: usize,
-    ends: bool,
-    /// Whether the cut that the range ends at runs through this layer.
-    cut_through: bool,
-    /// The boundary the walk came by, until it is at an entry.
-    boundary: Option<u64>,
-}
-
-impl<'g> Frame<'g> {
-    #[inline]
-    fn current(&self) -> Option<&Entry<'g>> {
-        if self.at < self.from || self.at >= self.to {
-            return None;
-        }
-        self.entries.get(self.at)
-    }
-
-    #[inline]
-    fn move_on(&mut self, reverse: bool) {
-        self.at = if reverse {
-            self.at.wrapping_sub(1)
-        } else {
-            self.at.wrapping_add(1)
-        };
-    }
-
-    fn is_current(&self) -> bool {
-        NodeRef::from(self.leaf).version().validate(self.version)
-    }
-
-    /// Where the layer goes on after this leaf, and from which boundary.
-    fn ahead(&self, reverse: bool) -> Option<(&'g Leaf, u64)> {
-        if self.ends {
-            return None;
-        }
-        if reverse {
-            let boundary = self.boundary.unwrap_or(u64::MAX);
-            Some((self.beside.prev?, boundary.min(self.leaf.low())))
-        } else {
-            let next = self.beside.next?;
-            Some((next, self.boundary.unwrap_or(0).max(next.low())))
-        }
-    }
-
-    /// Goes to the first entry that lies beyond a boundary.
-    fn start_at_boundary(&mut self, boundary: u64, reverse: bool) {
-        let below = self.entries.iter().filter(|entry| entry.slice < boundary);
-        let below = below.count();
-        self.boundary = Some(boundary);
-        self.at = if reverse {
-            below.wrapping_sub(1)
-        } else {
-            below
-        };
-    }
-
-    /// Goes to the first entry beyond a cut. Gives whether the cut runs through it.
-    fn start_at_cut(&mut self, cut: Option<Cut<'_>>, reverse: bool) -> bool {
-        let len = self.entries.len();
-        self.boundary = None;
-        let Some(cut) = cut.map(|cut| cut.below(self.depth)) else {
-            self.at = if reverse { len.wrapping_sub(1) } else { 0 };
-            return false;
-        };
-        let side = |entry: &Entry<'_>| cut.side(entry.slice, entry.kind, entry.suffix);
-        self.at = if reverse {
-            let below = self.entries.iter().rposition(|e| side(e) != Side::Above);
-            below.unwrap_or(usize::MAX)
-        } else {
-            let above = self.entries.iter().position(|e| side(e) != Side::Below);
-            above.unwrap_or(len)
-        };
-        let entry = self.entries.get(self.at);
-        entry.is_some_and(|entry| side(entry) == Side::Through)
-    }
-
-    /// Finds out which entries are in a range that ends at a cut.
-    fn limit(&mut self, end: Option<Cut<'_>>, reverse: bool) {
-        (self.from, self.to, self.ends) = (0, self.entries.len(), false);
-        let Some(end) = end.filter(|_| self.cut_through) else {
-            return;
-        };
-        let end = end.below(self.depth);
-        let side = |entry: &Entry<'_>| end.side(entry.slice, entry.kind, entry.suffix);
-        // The last to be met first: most leaves are in the range as a whole.
-        if reverse {
-            if self.entries.first().is_some_and(|e| side(e) == Side::Below) {
-                let below = self.entries.iter().rposition(|e| side(e) == Side::Below);
-                self.from = below.map_or(0, |below| below + 1);
-                self.ends = true;
-            }
-        } else if self.entries.last().is_some_and(|e| side(e) == Side::Above) {
-            let above = self.entries.iter().position(|e| side(e) == Side::Above);
-            self.to = above.unwrap_or(self.to);
-            self.ends = true;
         }
     }
 }
@@ -272,7 +161,7 @@ impl<'g> Walk<'g> {
                 unreachable!("cuts run through layers only");
             };
             let slice = entry.slice;
-            cut_through = passes(frame, entry, end);
+            cut_through = frame.passes(entry, end);
             root = below;
             self.append_slice(slice)?;
         }
@@ -307,7 +196,7 @@ impl<'g> Walk<'g> {
                     return Ok(true);
                 };
                 let slice = entry.slice;
-                let cut_through = passes(frame, entry, end);
+                let cut_through = frame.passes(entry, end);
                 frame.boundary = None;
                 self.append_slice(slice)?;
                 if self
@@ -502,14 +391,6 @@ impl<'g> Walk<'g> {
             }
         }
     }
-}
-
-/// Whether the cut that the range ends at runs through the layer of an entry.
-fn passes(frame: &Frame<'_>, entry: &Entry<'_>, end: Option<Cut<'_>>) -> bool {
-    end.filter(|_| frame.cut_through).is_some_and(|end| {
-        let end = end.below(frame.depth);
-        end.side(entry.slice, entry.kind, entry.suffix) == Side::Through
-    })
 }
 
 /// Asks for the leaf that the walk will most likely go to after this one, while this

@@ -1,0 +1,124 @@
+//! Where a walk is in one layer: a leaf as it was read, and a place in it (see `walk`).
+
+use super::range::{Cut, Side};
+use crate::node::{Entries, Entry, Leaf, Neighbours, NodeRef, Version};
+
+/// A leaf the walk is in, or above what it is in.
+pub(super) struct Frame<'g> {
+    /// Bytes of key above this layer.
+    pub(super) depth: usize,
+    pub(super) leaf: &'g Leaf,
+    /// When the leaf was read, and what it held then.
+    pub(super) version: Version,
+    pub(super) beside: Neighbours<'g>,
+    pub(super) entries: Entries<'g>,
+    /// The entry the walk is at; beyond the entries when it is through with them.
+    pub(super) at: usize,
+    /// Which entries are in the range, and whether the range ends among them.
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) ends: bool,
+    /// Whether the cut that the range ends at runs through this layer.
+    pub(super) cut_through: bool,
+    /// The boundary the walk came by, until it is at an entry.
+    pub(super) boundary: Option<u64>,
+}
+
+impl<'g> Frame<'g> {
+    #[inline]
+    pub(super) fn current(&self) -> Option<&Entry<'g>> {
+        if self.at < self.from || self.at >= self.to {
+            return None;
+        }
+        self.entries.get(self.at)
+    }
+
+    #[inline]
+    pub(super) fn move_on(&mut self, reverse: bool) {
+        self.at = if reverse {
+            self.at.wrapping_sub(1)
+        } else {
+            self.at.wrapping_add(1)
+        };
+    }
+
+    pub(super) fn is_current(&self) -> bool {
+        NodeRef::from(self.leaf).version().validate(self.version)
+    }
+
+    /// Where the layer goes on after this leaf, and from which boundary.
+    pub(super) fn ahead(&self, reverse: bool) -> Option<(&'g Leaf, u64)> {
+        if self.ends {
+            return None;
+        }
+        if reverse {
+            let boundary = self.boundary.unwrap_or(u64::MAX);
+            Some((self.beside.prev?, boundary.min(self.leaf.low())))
+        } else {
+            let next = self.beside.next?;
+            Some((next, self.boundary.unwrap_or(0).max(next.low())))
+        }
+    }
+
+    /// Goes to the first entry that lies beyond a boundary.
+    pub(super) fn start_at_boundary(&mut self, boundary: u64, reverse: bool) {
+        let below = self.entries.iter().filter(|entry| entry.slice < boundary);
+        let below = below.count();
+        self.boundary = Some(boundary);
+        self.at = if reverse {
+            below.wrapping_sub(1)
+        } else {
+            below
+        };
+    }
+
+    /// Goes to the first entry beyond a cut. Gives whether the cut runs through it.
+    pub(super) fn start_at_cut(&mut self, cut: Option<Cut<'_>>, reverse: bool) -> bool {
+        let len = self.entries.len();
+        self.boundary = None;
+        let Some(cut) = cut.map(|cut| cut.below(self.depth)) else {
+            self.at = if reverse { len.wrapping_sub(1) } else { 0 };
+            return false;
+        };
+        let side = |entry: &Entry<'_>| cut.side(entry.slice, entry.kind, entry.suffix);
+        self.at = if reverse {
+            let below = self.entries.iter().rposition(|e| side(e) != Side::Above);
+            below.unwrap_or(usize::MAX)
+        } else {
+            let above = self.entries.iter().position(|e| side(e) != Side::Below);
+            above.unwrap_or(len)
+        };
+        let entry = self.entries.get(self.at);
+        entry.is_some_and(|entry| side(entry) == Side::Through)
+    }
+
+    /// Finds out which entries are in a range that ends at a cut.
+    pub(super) fn limit(&mut self, end: Option<Cut<'_>>, reverse: bool) {
+        (self.from, self.to, self.ends) = (0, self.entries.len(), false);
+        let Some(end) = end.filter(|_| self.cut_through) else {
+            return;
+        };
+        let end = end.below(self.depth);
+        let side = |entry: &Entry<'_>| end.side(entry.slice, entry.kind, entry.suffix);
+        // The last to be met first: most leaves are in the range as a whole.
+        if reverse {
+            if self.entries.first().is_some_and(|e| side(e) == Side::Below) {
+                let below = self.entries.iter().rposition(|e| side(e) == Side::Below);
+                self.from = below.map_or(0, |below| below + 1);
+                self.ends = true;
+            }
+        } else if self.entries.last().is_some_and(|e| side(e) == Side::Above) {
+            let above = self.entries.iter().position(|e| side(e) == Side::Above);
+            self.to = above.unwrap_or(self.to);
+            self.ends = true;
+        }
+    }
+
+    /// Whether the cut that the range ends at runs through the layer of an entry.
+    pub(super) fn passes(&self, entry: &Entry<'_>, end: Option<Cut<'_>>) -> bool {
+        end.filter(|_| self.cut_through).is_some_and(|end| {
+            let end = end.below(self.depth);
+            end.side(entry.slice, entry.kind, entry.suffix) == Side::Through
+        })
+    }
+}
