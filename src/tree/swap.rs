@@ -9,7 +9,8 @@
 //! as done before the clearing. It finds a tree as sound as any, whose root happens to
 //! lie in a layer: should that root split or vanish, the tomb's link follows. Nobody
 //! who begins after finds the way there. So when every guard of the moment has been let
-//! go, nobody is in the old tree, and it is freed as a tree is that is destroyed.
+//! go, nobody is in the old tree, and it is freed as a tree is that is destroyed. Cursors,
+//! which stay where they are between two calls, compare the number of clearings.
 //!
 //! **Bulk loading.** A second tree is filled that nobody knows of, and then takes the
 //! place of the empty leaf that is the whole of the first, under that leaf's lock; the
@@ -28,7 +29,7 @@ use crate::OutOfMemory;
 use crate::memory::Count;
 use crate::node::{AnyNode, Entry, Leaf, Lockable, Locked, NodeRef};
 use crate::reclaim::{Domain, Pin};
-use crate::sync::AtomicPtr;
+use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 
 /// What [`Tree::bulk_load`] did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,6 +63,8 @@ impl Tree {
         let (root, tomb) = (root.take(), tomb.take());
         let buried = tomb.node();
         self.bury(pin, root, tomb);
+        // Release: who sees it, sees the new root.
+        self.clears.fetch_add(1, Ordering::Release);
         let keys = self.key_count();
         let in_limbo = memory.tally().sum(Count::LimboBytes);
         let bytes = memory.in_use().saturating_sub(in_limbo) as usize;
@@ -143,6 +146,7 @@ impl Tree {
         // Not to be dropped: it shares its domain with this tree.
         let aside = ManuallyDrop::new(Self {
             root: AtomicPtr::new(NodeRef::from(root.node()).as_ptr()),
+            clears: AtomicU64::new(0),
             domain: self.domain,
         });
         drop(root);

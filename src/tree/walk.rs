@@ -37,7 +37,7 @@ use super::range::Cut;
 use crate::OutOfMemory;
 use crate::key::{SLICE_LEN, SUFFIX, shortest};
 use crate::memory::{Count, Source, Vector};
-use crate::node::{Entries, Entry, Leaf, Neighbours, NodeRef, Version};
+use crate::node::{Entries, Entry, Leaf, Neighbours, NodeRef};
 use crate::reclaim::Pin;
 use crate::sync::perturb;
 
