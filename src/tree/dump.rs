@@ -164,3 +164,58 @@ impl Write for Escaped<'_> {
         Ok(())
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn dump_of(format: Format) -> String {
+        let tree = Tree::new(None).unwrap();
+        let guard = tree.guard().unwrap();
+        let pin = guard.pin();
+        for (i, key) in [
+            "",
+            "a\"b\\",
+            "shared slice one",
+            "shared slice two",
+            "short\0",
+        ]
+        .iter()
+        .enumerate()
+        {
+            tree.put(pin, key.as_bytes(), i as u64).unwrap();
+        }
+        let mut text = String::new();
+        assert_eq!(tree.dump(pin, format, &mut text), Ok(Ok(())));
+        text
+    }
+
+    #[test]
+    fn text_shows_every_key_and_layer() {
+        let expected = "\
+layer 0
+  leaf 0, 4 entries
+    \"\" = 0
+    \"a\\\"b\\\\\" = 1
+    \"shared s\" -> layer
+    \"short\\x00\" = 4
+    layer 1, under node 0
+      leaf 1, 2 entries
+        \"lice one\" = 2
+        \"lice two\" = 3
+";
+        assert_eq!(dump_of(Format::Text), expected);
+    }
+
+    #[test]
+    fn a_graph_quotes_what_graphviz_would_read() {
+        let expected = r#"digraph masstree {
+  node [shape=box, fontname=monospace];
+  n0 [label="leaf 0\l\"\" = 0\l\"a\\\"b\\\\\" = 1\l\"shared s\" -> layer\l\"short\\x00\" = 4\l"];
+  n1 [label="leaf 1\l\"lice one\" = 2\l\"lice two\" = 3\l"];
+  n0 -> n1 [style=dashed];
+}
+"#;
+        assert_eq!(dump_of(Format::Graphviz), expected);
+    }
+}

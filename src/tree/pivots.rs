@@ -202,3 +202,68 @@ fn estimate(node: NodeRef<'_>) -> u64 {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn family(name: &str, count: u64) -> Vec<Vec<u8>> {
+        let mixed = |i: u64| i.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes();
+        let prefix = b"https://example.org/a/long/path/that/all/share/";
+        let key = |i: u64| match name {
+            "random" => mixed(i).to_vec(),
+            "ascending" => i.to_be_bytes().to_vec(),
+            "one prefix" => [&prefix[..], &mixed(i)].concat(),
+            "small layers" => [&mixed(i / 20)[..], &mixed(i)].concat(),
+            _ => format!("user{:020}", i * 7919).into_bytes(),
+        };
+        let mut keys: Vec<_> = (0..count).map(key).collect();
+        keys.sort();
+        keys
+    }
+
+    /// Put back: in `estimate`, forget what is under the links.
+    #[test]
+    fn parts_are_about_even() {
+        for name in ["random", "ascending", "one prefix", "small layers", "users"] {
+            let keys = family(name, 40_000);
+            let tree = Tree::new(None).unwrap();
+            let guard = tree.guard().unwrap();
+            let pin = guard.pin();
+            for key in &keys {
+                tree.put(pin, key, 0).unwrap();
+            }
+            for cuts in [0, 1, 3, 15] {
+                let mut ends: Vec<usize> = vec![0];
+                tree.pivots(pin, cuts, &mut |cut| {
+                    ends.push(keys.partition_point(|key| key[..] < *cut));
+                    true
+                })
+                .unwrap();
+                ends.push(keys.len());
+                assert_eq!(ends.len(), cuts + 2, "{name}");
+                let share = keys.len() / (cuts + 1);
+                for part in ends.windows(2) {
+                    let len = part[1] - part[0];
+                    assert!(
+                        len * 2 > share && len < share * 2,
+                        "{name}, {cuts}: {ends:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_small_tree_has_few_parts_and_an_empty_one_has_one() {
+        let tree = Tree::new(None).unwrap();
+        let guard = tree.guard().unwrap();
+        let mut found: usize = 0;
+        let mut count = |_: &[u8]| {
+            found += 1;
+            true
+        };
+        tree.pivots(guard.pin(), 10, &mut count).unwrap();
+        assert_eq!(found, 0);
+    }
+}

@@ -140,3 +140,75 @@ impl Tree {
         Ok(survey)
     }
 }
+
+#[cfg(all(test, not(any(loom, masstree_perturb))))]
+mod tests {
+    use super::*;
+
+    /// Put back: in `visit_nodes`, do not go into layers.
+    #[test]
+    fn a_survey_counts_what_was_put() {
+        let tree = Tree::new(None).unwrap();
+        let guard = tree.guard().unwrap();
+        let pin = guard.pin();
+        for i in 0..1500_u64 {
+            tree.put(pin, &i.to_be_bytes(), i).unwrap();
+        }
+        for i in 0..1500_u64 {
+            let key = [&b"a layer!"[..], &i.to_be_bytes()].concat();
+            tree.put(pin, &key, i).unwrap();
+        }
+        let survey = tree.survey(pin).unwrap();
+        assert_eq!(survey.layers, 2);
+        assert_eq!(survey.deepest_layer, 1);
+        assert_eq!(survey.entries, 2 * 1500 + 1);
+        let [first, second, ..] = survey.by_layer;
+        assert_eq!((first.keys, second.keys), (1500, 1500));
+        assert_eq!((first.layers, second.layers), (1, 1));
+        assert_eq!(first.leaves + second.leaves, survey.leaves);
+        assert_eq!(first.internodes + second.internodes, survey.internodes);
+        assert_eq!(
+            survey.children + survey.layers,
+            survey.leaves + survey.internodes
+        );
+        // Ascending keys leave full leaves behind.
+        assert_eq!(second.leaves, 100);
+        assert_eq!(survey.levels, 3);
+        let counters = tree.counters();
+        assert_eq!(counters.keys, 3000);
+        assert_eq!(counters.layers_made, 1);
+        assert_eq!(counters.guards, 1);
+        assert!(counters.splits >= survey.leaves - 2);
+        assert_eq!(
+            counters.node_bytes,
+            320 * (survey.leaves + survey.internodes)
+        );
+    }
+
+    /// Put back: in `survey`, count leaves that are sparse by themselves.
+    #[test]
+    fn sparse_leaves_are_those_that_maintain_merges() {
+        let tree = Tree::new(None).unwrap();
+        let guard = tree.guard().unwrap();
+        let pin = guard.pin();
+        for i in 0..3000_u64 {
+            tree.put(pin, &i.to_be_bytes(), i).unwrap();
+        }
+        assert_eq!(tree.survey(pin).unwrap().sparse_leaves, 0);
+        for i in (0..3000_u64).filter(|i| i % 5 != 0) {
+            tree.remove(pin, &i.to_be_bytes());
+        }
+        let before = tree.survey(pin).unwrap();
+        assert!(before.sparse_leaves > 150, "{before:?}");
+        let swept = tree.maintain(pin, usize::MAX).unwrap();
+        assert!(swept.ended && swept.merged > 100, "{swept:?}");
+        let after = tree.survey(pin).unwrap();
+        assert_eq!(after.leaves + swept.merged as u64, before.leaves);
+        assert_eq!(after.sparse_leaves, 0);
+        assert_eq!(tree.check(pin, &mut |line| panic!("{line}")), Ok(true));
+        for i in 0..3000_u64 {
+            let expected = (i % 5 == 0).then_some(i);
+            assert_eq!(tree.get(pin, &i.to_be_bytes()), expected);
+        }
+    }
+}
