@@ -183,21 +183,25 @@ extern "C" fn prepare() {
         }
         clean
     });
-    FORK.set(Some(Fork {
-        _domains: domains,
-        clean,
-    }));
+    // In a thread whose thread-locals are gone already, it is given up here, and the
+    // child is cut off.
+    let _ = FORK.try_with(|fork| {
+        fork.replace(Some(Fork {
+            _domains: domains,
+            clean,
+        }))
+    });
 }
 
 #[cfg(unix)]
 extern "C" fn in_parent() {
     FORKING.fetch_sub(1, Ordering::SeqCst);
-    FORK.take();
+    let _ = FORK.try_with(RefCell::take);
 }
 
 #[cfg(unix)]
 extern "C" fn in_child() {
-    let fork = FORK.take();
+    let fork = FORK.try_with(RefCell::take).ok().flatten();
     if fork.is_none_or(|fork| !fork.clean) {
         CUT_OFF.store(true, Ordering::Relaxed);
     }
