@@ -22,7 +22,8 @@
  * - After fork, the child cannot use trees of its parent: MASSTREE_FORKED, and functions
  *   that return nothing do nothing. It can make trees of its own; but if another thread
  *   was just entering or leaving a guard, in a destructor that took its time,
- *   masstree_create answers MASSTREE_FORKED too.
+ *   masstree_create answers MASSTREE_FORKED too. Handlers of pthread_atfork may use the
+ *   library if they were registered after it was loaded.
  * - The library does not print, does not touch errno, installs no signal handler,
  *   and stays loaded until the process ends, also after dlclose.
  * - Callbacks run with no lock held, but for those of masstree_update and
@@ -2693,6 +2694,8 @@ int32_t masstree_retire(masstree_t *tree,
  * Hands over to be freed what was retired through a guard, or by this thread without
  * one, and has waited for company: the library frees in batches of 32 objects or more.
  * It is freed once every guard held now has been refreshed or left, this one included.
+ * (Should more than 16 threads be in the middle of calls without a guard right now, it may
+ * go on waiting for company.)
  *
  * @param tree   The tree.
  * @param guard  A guard of this tree; or NULL for what this thread retired without one.
@@ -2736,7 +2739,8 @@ int32_t masstree_barrier(masstree_t *tree);
  *
  * @param tree    The tree.
  * @param guard   A guard of this tree, or NULL to be pinned for this call.
- * @param limit   How many leaves to look at, at most.
+ * @param limit   About how many leaves to look at; those on the way to one key, one in each
+ *                layer, are looked at together. 0: none.
  * @param merged  Where the number of leaves that were merged with the leaf before is
  *                stored; NULL: not wanted.
  *
@@ -2758,7 +2762,8 @@ int32_t masstree_maintain(masstree_t *tree, masstree_guard_t *guard, size_t limi
 
 /**
  * Stores the number of keys in the tree. It is exact when no thread is writing;
- * while threads write, it is a recent approximation.
+ * while threads write, it is a recent approximation. After a masstree_clear to which
+ * threads wrote meanwhile, it is exact again once what was cleared has been freed.
  *
  * @param tree  The tree.
  * @param len   Where the number of keys is stored; NULL: not wanted.
@@ -2837,7 +2842,8 @@ int32_t masstree_dump(const masstree_t *tree,
  * @param visit    Called for each key, in order, with its number (from 0) for a value; the
  *                 rules of masstree_visitor_t apply. The keys need not be in the tree.
  * @param ctx      Handed to visit.
- * @param visited  Where the number of keys given is stored; NULL: not wanted.
+ * @param visited  Where the number of keys given is stored, also when memory runs out;
+ *                 NULL: not wanted.
  *
  * @retval MASSTREE_OK          Done, or the visitor stopped.
  * @retval MASSTREE_INVALID     tree or visit is NULL.

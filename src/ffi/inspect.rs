@@ -13,7 +13,8 @@ use super::tree::TreeHandle;
 use crate::tree::Format;
 
 /// Stores the number of keys in the tree. It is exact when no thread is writing;
-/// while threads write, it is a recent approximation.
+/// while threads write, it is a recent approximation. After a masstree_clear to which
+/// threads wrote meanwhile, it is exact again once what was cleared has been freed.
 ///
 /// @param tree  The tree.
 /// @param len   Where the number of keys is stored; NULL: not wanted.
@@ -77,6 +78,7 @@ pub unsafe extern "C" fn masstree_check(
         // SAFETY: as this function's contract.
         unsafe {
             boundary::on_tree(tree, guard, For::Any, |tree, pin| {
+                let _seen = guard.is_null().then(|| tree.see());
                 let sound = tree.check(pin, &mut |line| {
                     if let Some(sink) = &mut sink {
                         // A sink takes everything.
@@ -155,7 +157,8 @@ pub unsafe extern "C" fn masstree_dump(
 /// @param visit    Called for each key, in order, with its number (from 0) for a value; the
 ///                 rules of masstree_visitor_t apply. The keys need not be in the tree.
 /// @param ctx      Handed to visit.
-/// @param visited  Where the number of keys given is stored; NULL: not wanted.
+/// @param visited  Where the number of keys given is stored, also when memory runs out;
+///                 NULL: not wanted.
 ///
 /// @retval MASSTREE_OK          Done, or the visitor stopped.
 /// @retval MASSTREE_INVALID     tree or visit is NULL.
@@ -187,11 +190,12 @@ pub unsafe extern "C" fn masstree_pivots(
         };
         // SAFETY: as this function's contract.
         unsafe {
-            boundary::on_tree(tree, guard, For::Any, |tree, pin| {
+            let outcome = boundary::on_tree(tree, guard, For::Any, |tree, pin| {
                 let _seen = guard.is_null().then(|| tree.see());
-                Ok(tree.pivots(pin, cuts, &mut each)?)
+                Ok(tree.pivots(pin, cuts, &mut each))
             })?;
             give(visited, count);
+            outcome?;
         }
         Ok(status)
     })

@@ -64,6 +64,8 @@ pub unsafe extern "C" fn masstree_retire(
 /// Hands over to be freed what was retired through a guard, or by this thread without
 /// one, and has waited for company: the library frees in batches of 32 objects or more.
 /// It is freed once every guard held now has been refreshed or left, this one included.
+/// (Should more than 16 threads be in the middle of calls without a guard right now, it may
+/// go on waiting for company.)
 ///
 /// @param tree   The tree.
 /// @param guard  A guard of this tree; or NULL for what this thread retired without one.
@@ -122,7 +124,8 @@ pub unsafe extern "C" fn masstree_barrier(tree: *mut TreeHandle) -> i32 {
 ///
 /// @param tree    The tree.
 /// @param guard   A guard of this tree, or NULL to be pinned for this call.
-/// @param limit   How many leaves to look at, at most.
+/// @param limit   About how many leaves to look at; those on the way to one key, one in each
+///                layer, are looked at together. 0: none.
 /// @param merged  Where the number of leaves that were merged with the leaf before is
 ///                stored; NULL: not wanted.
 ///
@@ -146,6 +149,7 @@ pub unsafe extern "C" fn masstree_maintain(
         // SAFETY: as this function's contract.
         unsafe {
             on_tree(tree, guard, For::Any, |tree, pin| {
+                let _seen = guard.is_null().then(|| tree.see());
                 let swept = tree.maintain(pin, limit)?;
                 pin.flush();
                 give(merged, swept.merged);

@@ -241,6 +241,7 @@ pub unsafe extern "C" fn masstree_count(
             let (mut range, _) = decode(range)?;
             range.values_only = true;
             boundary::on_tree(tree, guard, For::Any, |tree, pin| {
+                let _seen = guard.is_null().then(|| tree.see());
                 let visited = tree.scan(pin, &range, &mut |_, _| ControlFlow::Continue(()))?;
                 give(count, visited);
                 Ok(MASSTREE_OK)

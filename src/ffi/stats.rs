@@ -109,6 +109,7 @@ impl Stats {
         };
         stats.count(&tree.counters());
         if flags & MASSTREE_STATS_NODES != 0 {
+            let _seen = tree.see();
             stats.survey(&tree.survey(pin)?);
         }
         Ok(stats)

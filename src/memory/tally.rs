@@ -31,9 +31,11 @@ pub(crate) enum Count {
     LayersCollapsed,
     LeavesUnlinked,
     LeavesMerged,
+    /// Trees that were cleared away and not freed yet.
+    Detached,
 }
 
-const COUNTS: usize = Count::LeavesMerged as usize + 1;
+const COUNTS: usize = Count::Detached as usize + 1;
 
 pub(crate) struct Tally {
     stripes: [CachePadded<[AtomicI64; COUNTS]>; STRIPES],

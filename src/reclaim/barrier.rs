@@ -66,7 +66,7 @@ impl Domain {
         for _ in 0..count {
             let place = std::ptr::from_ref(waiter).cast_mut();
             // SAFETY: the waiter stays until each stand-in was called back for.
-            unsafe { local.pin().retire(place, call_back, 0) };
+            unsafe { local.pin().retire_uncounted(place, call_back) };
         }
         local.pin().flush();
     }
@@ -74,11 +74,10 @@ impl Domain {
 
 /// # Safety
 /// The waiter waits.
-unsafe fn call_back(waiter: *mut Waiter, collector: &Collector) {
-    // SAFETY: by contract; a collector calls this while its domain lives. The waiter
-    // cannot go before the lock is let go, and that is the last that is done here.
+unsafe fn call_back(waiter: *mut Waiter, _: &Collector) {
+    // SAFETY: by contract. The waiter cannot go before the lock is let go, and that is the
+    // last that is done here.
     unsafe {
-        Domain::of(collector).leave_limbo(0);
         let mut left = (*waiter).left();
         *left -= 1;
         if *left == 0 {

@@ -16,10 +16,11 @@
 //! To look into all slots, `fork` needs to know all trees: they are in a list, whose
 //! mutex it holds until it is over.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::Domain;
@@ -61,7 +62,7 @@ fn domains() -> MutexGuard<'static, Domains> {
 /// # Safety
 /// The domain is forgotten before it goes.
 pub(super) unsafe fn remember(domain: NonNull<Domain>) {
-    watch();
+    watch_from_here();
     let mut domains = domains();
     // SAFETY: what is in the list lives, and its links are ours now.
     unsafe {
@@ -109,8 +110,8 @@ impl Domains {
 }
 
 thread_local! {
-    /// The fork that this thread is in.
-    static FORK: RefCell<Option<Fork>> = const { RefCell::new(None) };
+    /// The fork that this thread is in. Without a destructor: there at any time.
+    static FORK: Cell<Option<ManuallyDrop<Fork>>> = const { Cell::new(None) };
 }
 
 /// The number of forks that led to this process, as far as trees are concerned.
@@ -154,22 +155,33 @@ impl Drop for Inside {
 /// A fork under way, in its thread.
 struct Fork {
     /// Not let go before it is over.
-    _domains: MutexGuard<'static, Domains>,
+    domains: MutexGuard<'static, Domains>,
     /// Whether nobody was inside.
     clean: bool,
 }
 
-/// Has forks noticed from here on.
-fn watch() {
-    static WATCHED: Once = Once::new();
-    WATCHED.call_once(|| {
-        #[cfg(unix)]
-        // SAFETY: the handlers may run at any fork, and the library is never unloaded.
-        // It fails only for lack of memory; then forks go unnoticed.
-        unsafe {
-            libc::pthread_atfork(Some(prepare), Some(in_parent), Some(in_child));
-        }
-    });
+/// Has forks noticed from the moment the library is loaded. What the program registers
+/// later is called outside of our handlers, and may use the library.
+#[cfg(target_os = "linux")]
+#[used]
+// SAFETY: the loader calls what this section holds, once, as C functions.
+#[unsafe(link_section = ".init_array")]
+static WATCH: extern "C" fn() = watch;
+
+#[cfg(unix)]
+extern "C" fn watch() {
+    // SAFETY: the handlers may run at any fork, and the library is never unloaded. It
+    // fails only for lack of memory; then forks go unnoticed.
+    unsafe { libc::pthread_atfork(Some(prepare), Some(in_parent), Some(in_child)) };
+}
+
+/// Where nothing is run as the library is loaded, forks are noticed from the first tree on.
+fn watch_from_here() {
+    #[cfg(all(unix, not(target_os = "linux")))]
+    {
+        static WATCHED: std::sync::Once = std::sync::Once::new();
+        WATCHED.call_once(|| watch());
+    }
 }
 
 #[cfg(unix)]
@@ -183,29 +195,26 @@ extern "C" fn prepare() {
         }
         clean
     });
-    // In a thread whose thread-locals are gone already, it is given up here, and the
-    // child is cut off.
-    let _ = FORK.try_with(|fork| {
-        fork.replace(Some(Fork {
-            _domains: domains,
-            clean,
-        }))
-    });
+    FORK.set(Some(ManuallyDrop::new(Fork { domains, clean })));
 }
 
 #[cfg(unix)]
 extern "C" fn in_parent() {
     FORKING.fetch_sub(1, Ordering::SeqCst);
-    let _ = FORK.try_with(RefCell::take);
+    drop(FORK.take().map(ManuallyDrop::into_inner));
 }
 
 #[cfg(unix)]
 extern "C" fn in_child() {
-    let fork = FORK.try_with(RefCell::take).ok().flatten();
-    if fork.is_none_or(|fork| !fork.clean) {
-        CUT_OFF.store(true, Ordering::Relaxed);
-    }
     // This is the only thread. Where it is inside itself, the child is cut off.
+    match FORK.take().map(ManuallyDrop::into_inner) {
+        Some(mut fork) if fork.clean => {
+            // Who was about to go inside will never come out again.
+            INSIDE.store(0, Ordering::SeqCst);
+            fork.domains.first = None;
+        }
+        _ => CUT_OFF.store(true, Ordering::Relaxed),
+    }
     FORKING.store(0, Ordering::SeqCst);
     GENERATION.fetch_add(1, Ordering::Relaxed);
 }

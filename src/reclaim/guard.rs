@@ -11,6 +11,12 @@ use super::{Domain, fork, thread};
 use crate::OutOfMemory;
 use crate::memory::{Count, STRIPES};
 
+/// Objects that a flush adds for company, beyond the number of guards: for calls under way
+/// that have none.
+const COMPANY: usize = 16;
+
+fn keep_company(_: *mut (), _: &seize::Collector) {}
+
 /// What an owned guard consists of, in its slot.
 pub(crate) struct OwnedPin {
     domain: NonNull<Domain>,
@@ -86,7 +92,10 @@ impl Domain {
                 Ok(guard) => LocalGuard::Owned(guard),
                 Err(OutOfMemory) => {
                     let _inside = fork::inside();
-                    LocalGuard::Unseen(self, self.collector.enter_owned())
+                    LocalGuard::Unseen(UnseenGuard {
+                        domain: self,
+                        guard: ManuallyDrop::new(self.collector.enter_owned()),
+                    })
                 }
             };
         }
@@ -183,7 +192,21 @@ pub(crate) unsafe fn refreshes_of(slot: NonNull<Slot>) -> u64 {
 pub(crate) enum LocalGuard<'t> {
     Slot(&'t Domain, seize::LocalGuard<'t>),
     Owned(Guard<'t>),
-    Unseen(&'t Domain, seize::OwnedGuard<'t>),
+    Unseen(UnseenGuard<'t>),
+}
+
+/// A guard of seize's that the statistics do not see.
+pub(crate) struct UnseenGuard<'t> {
+    domain: &'t Domain,
+    guard: ManuallyDrop<seize::OwnedGuard<'t>>,
+}
+
+impl Drop for UnseenGuard<'_> {
+    fn drop(&mut self) {
+        let _inside = fork::inside();
+        // SAFETY: not used after.
+        unsafe { ManuallyDrop::drop(&mut self.guard) };
+    }
 }
 
 impl LocalGuard<'_> {
@@ -196,10 +219,10 @@ impl LocalGuard<'_> {
                 via: Via::Local(guard),
             },
             Self::Owned(guard) => guard.pin(),
-            Self::Unseen(domain, guard) => Pin {
-                domain,
+            Self::Unseen(unseen) => Pin {
+                domain: unseen.domain,
                 stripe: 0,
-                via: Via::Owned(guard),
+                via: Via::Owned(&unseen.guard),
             },
         }
     }
@@ -233,7 +256,15 @@ impl<'g> Pin<'g> {
     /// Hands what was retired through this guard over to be freed, without waiting
     /// until a batch has come together; it is freed once every guard held now has
     /// been refreshed or left, this one included.
+    ///
+    /// Seize hands over only what is as many objects as there are guards: it gets some
+    /// for company.
     pub fn flush(&self) {
+        let company = self.domain.held().guards as usize + COMPANY;
+        for _ in 0..company {
+            // SAFETY: nothing is freed.
+            unsafe { self.retire_uncounted(NonNull::<()>::dangling().as_ptr(), keep_company) };
+        }
         match self.via {
             Via::Local(guard) => guard.flush(),
             Via::Owned(guard) => guard.flush(),

@@ -84,8 +84,13 @@ impl Domain {
     /// A new domain on the heap, freed with `destroy`.
     pub(crate) fn create(options: &Options) -> Result<NonNull<Self>, OutOfMemory> {
         let source = Source::new(options.allocator);
+        // Seize, too, makes something once in a process.
+        let collector = {
+            let _inside = fork::inside();
+            Collector::new()
+        };
         let place = source.make(Self {
-            collector: Collector::new(),
+            collector,
             memory: Memory::new(source, options.chunk_size),
             values: options.values,
             slots: Slots::new(),

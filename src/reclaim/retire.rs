@@ -96,6 +96,19 @@ impl Pin<'_> {
         self.count(Count::LimboBytes, bytes as i64);
         self.count(Count::LimboObjects, 1);
         // SAFETY: by contract.
+        unsafe { self.retire_uncounted(object, free) }
+    }
+
+    /// `retire` for what is not an object in limbo.
+    ///
+    /// # Safety
+    /// As `retire`.
+    pub(super) unsafe fn retire_uncounted<T>(
+        self,
+        object: *mut T,
+        free: unsafe fn(*mut T, &Collector),
+    ) {
+        // SAFETY: by contract.
         unsafe {
             match self.via {
                 Via::Local(guard) => guard.defer_retire(object, free),

@@ -15,7 +15,6 @@ use super::walk::{Walk, append};
 use crate::OutOfMemory;
 use crate::memory::{Count, Vector};
 use crate::reclaim::Pin;
-use crate::sync::Ordering;
 
 /// Where a cursor goes to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,8 +59,6 @@ impl<'k> Seek<'k> {
 /// [`Cursor::let_go`].
 pub struct Cursor<'g> {
     walk: Walk<'g>,
-    /// How often the tree had been cleared when the walk began.
-    clears: u64,
     /// Keys it has been at: the one it is at, and those of the same call before it.
     keys: Vector<u8>,
     /// Where those of the call at hand begin.
@@ -86,7 +83,6 @@ impl<'g> Cursor<'g> {
         let source = tree.source();
         Self {
             walk: Walk::new(source, true),
-            clears: 0,
             keys: Vector::new_in(source),
             first_start: 0,
             at: None,
@@ -190,7 +186,7 @@ impl<'g> Cursor<'g> {
 
     fn step_on(&mut self, tree: &Tree, pin: Pin<'g>, reverse: bool) -> Result<bool, OutOfMemory> {
         tree.admit(pin, &[]);
-        if self.at.is_some() && self.walk.is_placed() && self.clears == clears(tree) {
+        if self.at.is_some() && self.walk.is_placed_in(tree, pin) {
             match self.walk.step(None, reverse) {
                 Ok(true) => {
                     if let Some(arrived) = self.arrive() {
@@ -251,7 +247,6 @@ impl<'g> Cursor<'g> {
     ) -> Result<bool, OutOfMemory> {
         // Ends: each time around, a writer has changed the leaf that the walk came to.
         loop {
-            self.clears = clears(tree);
             if !self.walk.seek(tree, pin, cut, None, reverse)? {
                 return Ok(false);
             }
@@ -266,6 +261,9 @@ impl<'g> Cursor<'g> {
     #[inline]
     fn arrive(&mut self) -> Option<Result<(), OutOfMemory>> {
         let value = self.walk.live_value()?;
+        if !self.walk.is_undisturbed() {
+            return None;
+        }
         let copied = self.walk.pair().and_then(|(key, _)| {
             let reserved = self.keys.try_reserve(key.len());
             reserved.map_err(|_| OutOfMemory)?;
@@ -298,9 +296,4 @@ impl<'g> Cursor<'g> {
         }
         self.keys.truncate(len);
     }
-}
-
-fn clears(tree: &Tree) -> u64 {
-    // Acquire: pairs with `Tree::clear`; the root that is loaded next is the new one.
-    tree.clears.load(Ordering::Acquire)
 }

@@ -21,6 +21,9 @@ pub enum Format {
 /// Bytes of a key or value that are shown of a long one.
 const SHOWN: usize = 48;
 
+/// Spaces that a line begins with at most, however many layers there are.
+const DEEPEST: usize = 64;
+
 impl Tree {
     /// Writes what the tree consists of; see `masstree_dump` in the C header. What `to`
     /// answers ends the dump, once the node at hand is done.
@@ -50,9 +53,10 @@ impl Tree {
     }
 
     fn write_text(&self, pin: Pin<'_>, to: &mut dyn Write, node: &Visited<'_, '_>) -> fmt::Result {
-        let indent = 4 * node.layer + 2 * node.level;
+        let outer = (4 * node.layer).min(DEEPEST);
+        let indent = (outer + 2 * node.level).min(DEEPEST);
         if node.level == 0 {
-            write!(to, "{:1$}layer {2}", "", 4 * node.layer, node.layer)?;
+            write!(to, "{:outer$}layer {}", "", node.layer)?;
             match node.parent {
                 None => to.write_char('\n')?,
                 Some(parent) => writeln!(to, ", under node {parent}")?,

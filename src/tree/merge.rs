@@ -51,13 +51,17 @@ impl Sweep {
 
 impl Tree {
     /// Looks at so many leaves from where the last sweep left off, and merges those
-    /// that are sparse. Does nothing while another thread does the same.
+    /// that are sparse; at all those on the way to a key, one in each layer, if at any.
+    /// Does nothing while another thread does the same.
     pub fn maintain(&self, pin: Pin<'_>, limit: usize) -> Result<Swept, OutOfMemory> {
         self.admit(pin, &[]);
         let mut swept = Swept {
             merged: 0,
             ended: false,
         };
+        if limit == 0 {
+            return Ok(swept);
+        }
         let mut place = match pin.domain().sweep.key.try_lock() {
             Ok(place) => place,
             Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
@@ -66,12 +70,11 @@ impl Tree {
         let mut walk = Walk::new(self.source(), false);
         let start = Cut::Before(&place);
         let mut there = walk.seek(self, pin, Some(start), None, false)?;
-        let mut seen: Option<&Leaf> = None;
+        let mut seen = Vector::new_in(self.source());
         let mut leaves = 0;
         while there {
-            let Some(leaf) = walk.leaf() else { break };
-            if seen.is_none_or(|seen| !std::ptr::eq(seen, leaf)) {
-                if leaves == limit {
+            if walk.is_elsewhere(&seen) {
+                if leaves > 0 && leaves >= limit {
                     let (key, _) = walk.pair()?;
                     let lacking = key.len().saturating_sub(place.len());
                     place.try_reserve(lacking).map_err(|_| OutOfMemory)?;
@@ -79,9 +82,11 @@ impl Tree {
                     append(&mut place, key);
                     return Ok(swept);
                 }
-                leaves += 1;
-                seen = Some(leaf);
-                swept.merged += usize::from(self.merge_if_sparse(pin, leaf)?);
+                let same = walk.note_leaves(&mut seen)?;
+                for leaf in &seen[same..] {
+                    leaves += 1;
+                    swept.merged += usize::from(self.merge_if_sparse(pin, leaf)?);
+                }
             }
             there = match walk.step(None, false) {
                 Ok(there) => there,

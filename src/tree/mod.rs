@@ -47,7 +47,7 @@ use crate::key::MAX_KEY_LEN;
 use crate::memory::Source;
 use crate::node::{Locked, Node, NodeRef};
 use crate::reclaim::{Domain, Guard, LocalGuard, Options, Pin, Seen, generation};
-use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+use crate::sync::{AtomicPtr, Ordering};
 use crate::value::{Destructor, Values};
 
 /// A concurrent ordered map from byte strings to 64-bit words.
@@ -57,9 +57,6 @@ use crate::value::{Destructor, Values};
 pub struct Tree {
     /// The root of the first layer, never null. Owned by that root's lock.
     root: AtomicPtr<Node>,
-    /// How often it was cleared, so that cursors notice: no node that was cleared away
-    /// changes for it.
-    clears: AtomicU64,
     domain: NonNull<Domain>,
 }
 
@@ -91,7 +88,6 @@ impl Tree {
         root.set_root(true, std::ptr::null_mut());
         Ok(Self {
             root: AtomicPtr::new(NodeRef::from(root.node()).as_ptr()),
-            clears: AtomicU64::new(0),
             domain,
         })
     }

@@ -44,13 +44,14 @@ impl Tree {
         let pieces = self.pieces(pin, count.saturating_add(1), &mut prefixes)?;
         let total: u128 = pieces.iter().map(|piece| u128::from(piece.weight)).sum();
         let parts = count as u128 + 1;
+        // The weight before the piece at hand, and the part that the next cut begins.
         let mut before = 0;
         let mut part = 1;
         // Two in turn, to see that cuts ascend.
         let mut last: Vector<u8> = Vector::new_in(self.source());
         let mut key: Vector<u8> = Vector::new_in(self.source());
         for piece in &pieces {
-            if part <= count as u128 && before * parts >= total * part {
+            if part < parts && before * parts >= total * part && before > 0 {
                 let (start, end) = piece.prefix;
                 let (slice, len) = shortest(piece.low);
                 key.clear();
@@ -64,9 +65,7 @@ impl Tree {
                     }
                     std::mem::swap(&mut key, &mut last);
                 }
-                while part <= count as u128 && before * parts >= total * part {
-                    part += 1;
-                }
+                part = before * parts / total + 1;
             }
             before += u128::from(piece.weight);
         }
@@ -149,12 +148,22 @@ fn take_apart<'g>(
                     })?;
                     continue;
                 };
-                let start = prefixes.len();
-                let (from, to) = piece.prefix;
+                let (mut start, to) = piece.prefix;
+                let is_last = to == prefixes.len();
+                let copied = if entries.len() == 1 && is_last {
+                    // Nobody else needs the shorter one: a long prefix that all keys
+                    // share is kept once.
+                    0
+                } else {
+                    to - start
+                };
                 prefixes
-                    .try_reserve(to - from + SLICE_LEN)
+                    .try_reserve(copied + SLICE_LEN)
                     .map_err(|_| OutOfMemory)?;
-                prefixes.extend_from_within(from..to);
+                if copied > 0 || !is_last {
+                    prefixes.extend_from_within(to - copied..to);
+                    start = prefixes.len() - copied;
+                }
                 super::walk::append(prefixes, &entry.slice.to_be_bytes());
                 add(Piece {
                     node: Some(root),

@@ -10,7 +10,7 @@
 //! lie in a layer: should that root split or vanish, the tomb's link follows. Nobody
 //! who begins after finds the way there. So when every guard of the moment has been let
 //! go, nobody is in the old tree, and it is freed as a tree is that is destroyed. Cursors,
-//! which stay where they are between two calls, compare the number of clearings.
+//! which stay where they are between two calls, notice that the root is another.
 //!
 //! **Bulk loading.** A second tree is filled that nobody knows of, and then takes the
 //! place of the empty leaf that is the whole of the first, under that leaf's lock; the
@@ -26,10 +26,10 @@ use super::Tree;
 use super::destroy::free_all;
 use super::put::Decision;
 use crate::OutOfMemory;
-use crate::memory::Count;
+use crate::memory::{Count, own_stripe};
 use crate::node::{AnyNode, Entry, Leaf, Lockable, Locked, NodeRef};
 use crate::reclaim::{Domain, Pin};
-use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+use crate::sync::AtomicPtr;
 
 /// What [`Tree::bulk_load`] did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,9 +62,8 @@ impl Tree {
 
         let (root, tomb) = (root.take(), tomb.take());
         let buried = tomb.node();
+        pin.count(Count::Detached, 1);
         self.bury(pin, root, tomb);
-        // Release: who sees it, sees the new root.
-        self.clears.fetch_add(1, Ordering::Release);
         let keys = self.key_count();
         let in_limbo = memory.tally().sum(Count::LimboBytes);
         let bytes = memory.in_use().saturating_sub(in_limbo) as usize;
@@ -79,12 +78,16 @@ impl Tree {
             });
             pin.retire(note.as_ptr(), free_detached, bytes);
         }
+        pin.flush();
         Ok(())
     }
 
     /// Puts an empty root in the place of the present one, which goes under the tomb.
-    fn bury<'g>(&self, pin: Pin<'g>, mut root: Locked<'g, Leaf>, mut tomb: Locked<'g, Leaf>) {
-        root.set_root(true, std::ptr::null_mut());
+    fn bury<'g>(&self, pin: Pin<'g>, mut new: Locked<'g, Leaf>, mut tomb: Locked<'g, Leaf>) {
+        new.set_root(true, std::ptr::null_mut());
+        // Let go before anybody can see it: whoever does need not wait.
+        let root = new.node();
+        drop(new);
         tomb.set_root(true, std::ptr::null_mut());
         // Ends: each time around, a writer has replaced the root.
         loop {
@@ -93,13 +96,13 @@ impl Tree {
                 AnyNode::Leaf(leaf) => {
                     let mut old = Locked::lock(leaf);
                     if self.is_root(&old) {
-                        return self.lower(&mut old, &root, &mut tomb);
+                        return self.lower(&mut old, root, &mut tomb);
                     }
                 }
                 AnyNode::Internode(internode) => {
                     let mut old = Locked::lock(internode);
                     if self.is_root(&old) {
-                        return self.lower(&mut old, &root, &mut tomb);
+                        return self.lower(&mut old, root, &mut tomb);
                     }
                 }
             }
@@ -116,12 +119,12 @@ impl Tree {
     fn lower<'g, N: Lockable>(
         &self,
         old: &mut Locked<'g, N>,
-        root: &Locked<'g, Leaf>,
+        root: &'g Leaf,
         tomb: &mut Locked<'g, Leaf>,
     ) {
         tomb.insert(0, &Entry::link(0, old.node().any()));
         old.set_parent(NodeRef::from(tomb.node()).as_ptr());
-        self.set_root(NodeRef::from(root.node()));
+        self.set_root(NodeRef::from(root));
     }
 
     /// Fills an empty tree with so many keys, which must come in ascending order and
@@ -146,7 +149,6 @@ impl Tree {
         // Not to be dropped: it shares its domain with this tree.
         let aside = ManuallyDrop::new(Self {
             root: AtomicPtr::new(NodeRef::from(root.node()).as_ptr()),
-            clears: AtomicU64::new(0),
             domain: self.domain,
         });
         drop(root);
@@ -264,5 +266,6 @@ unsafe fn free_detached(note: *mut Detached, collector: &Collector) {
         // What those who were in it still changed was not in the count then.
         let left = free_all(domain, NodeRef::from(tomb.as_ref()), true);
         domain.count_keys(keys as i64 - left as i64);
+        (domain.memory.tally()).add(own_stripe(), Count::Detached, -1);
     }
 }

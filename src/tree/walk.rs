@@ -28,7 +28,9 @@
 //! a writer that deleted or replaced something.
 //!
 //! A *live* walk, a cursor's, also notices when the leaf it is in has changed since it
-//! was read, and reads values anew: between two steps any time may pass.
+//! was read, and reads values anew: between two steps any time may pass. Where a step goes
+//! from leaf to leaf, it notices when one that it left has changed before it arrived: so
+//! there is a moment in each step at which it tells what the next key is.
 
 use super::Tree;
 use super::descend::{Reached, Stale, reach, settle};
@@ -37,7 +39,7 @@ use super::range::Cut;
 use crate::OutOfMemory;
 use crate::key::{SLICE_LEN, SUFFIX, shortest};
 use crate::memory::{Count, Source, Vector};
-use crate::node::{Entries, Entry, Leaf, Neighbours, NodeRef};
+use crate::node::{Entries, Entry, Leaf, Neighbours, NodeRef, Version};
 use crate::reclaim::Pin;
 use crate::sync::perturb;
 
@@ -82,6 +84,10 @@ impl OwnedCut {
 /// A walk under way.
 pub(super) struct Walk<'g> {
     live: bool,
+    /// The root of the tree that the walk began at.
+    root: Option<NodeRef<'g>>,
+    /// Of a live walk: leaves that the step at hand has left behind, as they were read.
+    left: Vector<(&'g Leaf, Version)>,
     /// What the layers above share, then whatever was assembled last.
     key: Vector<u8>,
     frames: Vector<Frame<'g>>,
@@ -91,6 +97,8 @@ impl<'g> Walk<'g> {
     pub(super) fn new(source: Source, live: bool) -> Self {
         Self {
             live,
+            root: None,
+            left: Vector::new_in(source),
             key: Vector::new_in(source),
             frames: Vector::new_in(source),
         }
@@ -99,12 +107,36 @@ impl<'g> Walk<'g> {
     /// Forgets where it is. References into the tree are not used any more.
     pub(super) fn reset(&mut self) {
         self.frames.clear();
+        self.left.clear();
         self.key.clear();
+        self.root = None;
     }
 
-    /// Whether the walk has a place to go on from.
-    pub(super) fn is_placed(&self) -> bool {
-        !self.frames.is_empty()
+    /// Whether the walk has a place in a tree to go on from: not one that was cleared away
+    /// since, whose nodes do not change for it. (Where the root was only split, the walk
+    /// goes down again in vain.)
+    pub(super) fn is_placed_in(&self, tree: &Tree, pin: Pin<'g>) -> bool {
+        !self.frames.is_empty() && self.root == Some(tree.root(pin))
+    }
+
+    /// Whether the leaves that the last step left behind are still as they were read. Asked
+    /// after the leaf it came to was found to be, too, this says that all were so at one
+    /// moment: what the step came to was the next key then.
+    #[inline]
+    pub(super) fn is_undisturbed(&self) -> bool {
+        let is_current = |&(leaf, version)| NodeRef::from(leaf).version().validate(version);
+        self.left.iter().all(is_current)
+    }
+
+    /// Remembers that a live walk leaves the leaf it is in.
+    fn leave(&mut self) -> Result<(), Interrupt> {
+        if self.live
+            && let Some(frame) = self.frames.last()
+        {
+            self.left.try_reserve(1)?;
+            self.left.push((frame.leaf, frame.version));
+        }
+        Ok(())
     }
 
     /// Goes from the top of the tree to the first key beyond a cut, or in the tree,
@@ -143,6 +175,7 @@ impl<'g> Walk<'g> {
         reverse: bool,
     ) -> Result<bool, Interrupt> {
         self.reset();
+        self.root = Some(root);
         let mut root = root;
         let mut cut_through = end.is_some();
         // Down the layers that the cut runs through.
@@ -174,8 +207,11 @@ impl<'g> Walk<'g> {
         let Some(frame) = self.frames.last_mut() else {
             return Ok(false);
         };
-        if self.live && !frame.is_current() {
-            return Err(Interrupt::Lost);
+        if self.live {
+            self.left.clear();
+            if !frame.is_current() {
+                return Err(Interrupt::Lost);
+            }
         }
         frame.move_on(reverse);
         if let Some(entry) = frame.current()
@@ -198,6 +234,7 @@ impl<'g> Walk<'g> {
                 let slice = entry.slice;
                 let cut_through = frame.passes(entry, end);
                 frame.boundary = None;
+                self.leave()?;
                 self.append_slice(slice)?;
                 if self
                     .enter_layer(root, None, end, cut_through, reverse)?
@@ -206,8 +243,10 @@ impl<'g> Walk<'g> {
                     return Err(self.beside_the_layer(reverse));
                 }
             } else if let Some((leaf, boundary)) = frame.ahead(reverse) {
+                self.leave()?;
                 self.advance(leaf, boundary, end, reverse)?;
             } else {
+                self.leave()?;
                 self.frames.pop();
                 if let Some(frame) = self.frames.last_mut() {
                     if self.live && !frame.is_current() {
@@ -216,6 +255,9 @@ impl<'g> Walk<'g> {
                     frame.move_on(reverse);
                 }
             }
+        }
+        if self.live && !self.is_undisturbed() {
+            return Err(Interrupt::Lost);
         }
         Ok(false)
     }
@@ -241,9 +283,33 @@ impl<'g> Walk<'g> {
         Ok((&self.key, entry.value()))
     }
 
-    /// The leaf of the key that the walk is at.
-    pub(super) fn leaf(&self) -> Option<&'g Leaf> {
-        self.frames.last().map(|frame| frame.leaf)
+    /// Whether the walk is in another leaf than the last of these, which it was in before,
+    /// one in each layer.
+    #[inline]
+    pub(super) fn is_elsewhere(&self, leaves: &[&'g Leaf]) -> bool {
+        let leaf = self
+            .frames
+            .last()
+            .map(|frame| std::ptr::from_ref(frame.leaf));
+        leaf != leaves.last().map(|&leaf| std::ptr::from_ref(leaf))
+    }
+
+    /// Makes these the leaves that the walk is in, one in each layer. Gives how many, from
+    /// the first layer down, are the same as before.
+    pub(super) fn note_leaves(&self, leaves: &mut Vector<&'g Leaf>) -> Result<usize, OutOfMemory> {
+        let is_same = |depth: usize| {
+            let before = leaves.get(depth);
+            before.is_some_and(|before| std::ptr::eq(*before, self.frames[depth].leaf))
+        };
+        // Where a layer's leaf is the same, so are those above.
+        let same = (0..self.frames.len()).rev().find(|&depth| is_same(depth));
+        let same = same.map_or(0, |depth| depth + 1);
+        leaves.truncate(same);
+        leaves
+            .try_reserve(self.frames.len() - same)
+            .map_err(|_| OutOfMemory)?;
+        leaves.extend(self.frames[same..].iter().map(|frame| frame.leaf));
+        Ok(same)
     }
 
     /// The value of the key that the walk is at, as it was when the leaf was read.
