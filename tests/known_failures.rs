@@ -5,9 +5,16 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{ptr, thread};
 
-use masstree::{Bound, Range, Tree};
-use support::{Random, assert_sound, backwards, get, keys, new_tree, put, remove};
+use masstree::ffi::point::{masstree_get, masstree_put, masstree_remove};
+use masstree::ffi::status::{MASSTREE_NOT_FOUND, MASSTREE_OK};
+use masstree::{Bound, Cursor, Decision, Destructor, Options, Range, Seek, Tree, Values};
+use support::{
+    Random, assert_sound, backwards, collect, encoded, get, handle, keys, new_tree, put, remove,
+    scaled, wait_for_all,
+};
 
 /// What a key of a layer begins with.
 const PREFIXES: [&[u8]; 3] = [b"", b"8 bytes.", b"8 bytes.and eight"];
@@ -395,6 +402,363 @@ fn keys_of_every_length_round_trip() {
             assert_eq!(remove(&tree, key), Some(1 + key.len() as u64));
             assert_eq!(get(&tree, key), None);
         }
+        assert_sound(&tree);
+    }
+}
+
+/// Row 11. With a guard that is refreshed now and then, little waits to be freed,
+/// however much was. Put back: in `Pin::retire_value`, `retire_leaf` or `retire_bag`, do
+/// not retire.
+#[test]
+fn little_waits_to_be_freed_however_much_was() {
+    const KEYS: u64 = 1000;
+    const REFRESH: u64 = 64;
+    let updates = scaled(1_000_000) as u64;
+    let tree = Tree::with_options(&Options {
+        values: Values::Bytes,
+        ..Options::default()
+    })
+    .unwrap();
+    let mut guard = tree.guard().unwrap();
+    let mut most = 0;
+    for n in 0..updates {
+        let key = (n * 37 % KEYS).to_be_bytes();
+        tree.put_bytes(guard.pin(), &key, &encoded(n)).unwrap();
+        if n == KEYS {
+            most = tree.memory_in_use();
+        }
+        if n % REFRESH == 0 {
+            guard.refresh();
+        }
+        if n % 1000 == 0 && n > KEYS {
+            // Values have at most 76 bytes here: two batches of them wait, and what the
+            // keys have at present is up to twice what they had first.
+            let bound = 2 * most + 2 * REFRESH as usize * 128;
+            assert!(tree.memory_in_use() < bound, "{n} updates");
+        }
+    }
+    assert!(tree.memory_in_use() > KEYS as usize * 8);
+    drop(guard);
+
+    let tree = new_tree();
+    let mut guard = tree.guard().unwrap();
+    let mut all: Vec<_> = (0..KEYS)
+        .map(|n| numbered(PREFIXES[n as usize % 3], n as usize))
+        .collect();
+    all.iter_mut()
+        .step_by(2)
+        .for_each(|key| key.extend(b"and a suffix"));
+    for key in &all {
+        tree.put(guard.pin(), key, 0).unwrap();
+    }
+    let first = tree.memory_in_use();
+    for n in 0..updates {
+        // Runs of a hundred keys go and come back, so that leaves and layers do.
+        let run = n / 200 * 100;
+        let (key, goes) = (run + n % 100, n / 100 % 2 == 0);
+        let key = &all[(key % KEYS) as usize];
+        if goes {
+            assert_eq!(tree.remove(guard.pin(), key), Some(0));
+        } else {
+            assert_eq!(tree.put(guard.pin(), key, 0), Ok(None));
+        }
+        if n % REFRESH == 0 {
+            guard.refresh();
+        }
+        if n % 1000 == 0 {
+            // Leaves that split are half full at first; each batch is of nodes and bags.
+            let bound = 3 * first + 2 * REFRESH as usize * 1024;
+            assert!(tree.memory_in_use() < bound, "{n} removes and inserts");
+        }
+    }
+    drop(guard);
+    assert_sound(&tree);
+}
+
+/// Row 13. Put back: in `Tree::update`, look the key up first, and then write with the
+/// decision for what was found.
+#[test]
+fn no_increment_is_lost() {
+    const THREADS: usize = 2;
+    const KEYS: u64 = 5;
+    let each = scaled(1_000_000) as u64;
+    let tree = new_tree();
+    thread::scope(|scope| {
+        for id in 0..THREADS as u64 {
+            let tree = &tree;
+            scope.spawn(move || {
+                let guard = tree.guard().unwrap();
+                for n in 0..each {
+                    let key = ((n + id) % KEYS).to_be_bytes();
+                    let add = |present: Option<u64>| Decision::Set(present.unwrap_or(0) + 1);
+                    tree.update(guard.pin(), &key, add).unwrap();
+                    // Never there: inserted and removed, each by whoever comes first.
+                    let toggle = |present| match present {
+                        None => Decision::Set(id),
+                        Some(_) => Decision::Remove,
+                    };
+                    if n % 8 == 0 {
+                        tree.update(guard.pin(), b"toggled", toggle).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    let guard = tree.guard().unwrap();
+    let toggles = THREADS as u64 * each.div_ceil(8);
+    assert_eq!(
+        tree.remove(guard.pin(), b"toggled").is_some(),
+        toggles % 2 == 1
+    );
+    let counts = collect(&tree, guard.pin(), &Range::all());
+    let sum: u64 = counts.iter().map(|(_, count)| count).sum();
+    assert_eq!((counts.len() as u64, sum), (KEYS, THREADS as u64 * each));
+    assert_sound(&tree);
+}
+
+/// Row 15. Every bound that there is a reason to get wrong: each key, what is just
+/// before and just after it, its beginnings. Put back: in `Frame::limit`, compare without
+/// suffixes; in `Tree::scan`, forget the end when values only are wanted.
+#[test]
+fn bounds_are_exact_whether_or_not_keys_are_wanted() {
+    for prefix in PREFIXES {
+        let tree = new_tree();
+        let mut model = BTreeSet::new();
+        for n in 0..40 {
+            let key = numbered(prefix, n);
+            // Alone under its slice, a beginning of another, in a layer of their own.
+            let more = [&b""[..], b"x", b"xyz and much more", b"xyz and much else"];
+            for more in &more[..1 + n % 4] {
+                model.insert([&key, *more].concat());
+            }
+        }
+        for (value, key) in (0..).zip(&model) {
+            put(&tree, key, value);
+        }
+        let sorted: Vec<_> = model.iter().collect();
+        let mut bounds: BTreeSet<Vec<u8>> = BTreeSet::new();
+        for key in &model {
+            for end in [key.len() - 1, key.len() / 2] {
+                bounds.insert(key[..end].to_vec());
+            }
+            bounds.insert([key, &[0][..]].concat());
+            bounds.insert([key, &[255][..]].concat());
+            bounds.insert(key.clone());
+        }
+        for bound in &bounds {
+            let below = sorted.partition_point(|&key| key < bound);
+            let through = sorted.partition_point(|&key| key <= bound);
+            let (all, end) = (Range::all(), sorted.len());
+            let cases = [
+                (
+                    Range {
+                        lower: Bound::Included(bound),
+                        ..all
+                    },
+                    below..end,
+                ),
+                (
+                    Range {
+                        lower: Bound::Excluded(bound),
+                        ..all
+                    },
+                    through..end,
+                ),
+                (
+                    Range {
+                        upper: Bound::Included(bound),
+                        ..all
+                    },
+                    0..through,
+                ),
+                (
+                    Range {
+                        upper: Bound::Excluded(bound),
+                        ..all
+                    },
+                    0..below,
+                ),
+            ];
+            let guard = tree.guard().unwrap();
+            for (range, expected) in cases {
+                for (reverse, values_only) in
+                    [(false, false), (false, true), (true, false), (true, true)]
+                {
+                    let range = Range {
+                        reverse,
+                        values_only,
+                        ..range
+                    };
+                    let seen = collect(&tree, guard.pin(), &range);
+                    let mut wanted: Vec<_> = expected.clone().map(|n| n as u64).collect();
+                    if reverse {
+                        wanted.reverse();
+                    }
+                    assert!(seen.iter().map(|(_, value)| *value).eq(wanted), "{range:?}");
+                    let key_of = |value: u64| {
+                        if values_only {
+                            &[][..]
+                        } else {
+                            sorted[value as usize]
+                        }
+                    };
+                    assert!(seen.iter().all(|(key, value)| key == key_of(*value)));
+                }
+            }
+        }
+    }
+}
+
+/// Row 19. Threads that never say that they come or go: they work, some with a guard,
+/// and exit with garbage of theirs not handed over. Put back: in `Pin::retire`, forget
+/// what is retired through a thread's own slot (`Via::Local`; the wait never ends).
+#[test]
+fn threads_come_and_go_and_leave_nothing_behind() {
+    const EACH: u64 = 100;
+    let threads = scaled(200) as u64;
+    let destroyed = AtomicUsize::new(0);
+    unsafe extern "C" fn count(_: u64, ctx: *mut std::ffi::c_void) {
+        // SAFETY: the counter outlives the tree.
+        let destroyed = unsafe { &*ctx.cast::<AtomicUsize>() };
+        destroyed.fetch_add(1, Ordering::Relaxed);
+    }
+    // SAFETY: function and context fit, and work on any thread.
+    let destructor = unsafe { Destructor::new(count, ptr::from_ref(&destroyed).cast_mut().cast()) };
+    let tree = Tree::new(Some(destructor)).unwrap();
+    let mut removed = 0;
+    for wave in 0..threads / 4 {
+        removed += thread::scope(|scope| {
+            let threads: Vec<_> = (wave * 4..wave * 4 + 4)
+                .map(|id| {
+                    scope.spawn({
+                        let tree = &tree;
+                        move || visit(tree, id, EACH)
+                    })
+                })
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .sum::<usize>()
+        });
+    }
+    wait_for_all(&tree);
+    assert_sound(&tree);
+    let left = tree.key_count() as usize;
+    assert_eq!(left + removed, (threads * EACH) as usize);
+    drop(tree);
+    assert_eq!(destroyed.into_inner(), (threads * EACH) as usize);
+}
+
+/// What one thread of the test above does; gives how many keys it removed.
+fn visit(tree: &Tree, id: u64, keys: u64) -> usize {
+    let own =
+        (0..keys).map(|n| [&(n % 7).to_be_bytes()[..], &id.to_be_bytes(), &[n as u8]].concat());
+    let handle = handle(tree);
+    let no_guard = ptr::null_mut();
+    let mut removed = 0;
+    // Every third thread exits with a guard of its own just left.
+    let guard = id.is_multiple_of(3).then(|| tree.guard().unwrap());
+    for (n, key) in (0u64..).zip(own) {
+        let (bytes, len) = (key.as_ptr().cast(), key.len());
+        let mut value = 0;
+        // SAFETY: a living tree, no guard, and as many bytes as is said.
+        unsafe {
+            assert_eq!(masstree_put(handle, no_guard, bytes, len, n), MASSTREE_OK);
+            assert_eq!(
+                masstree_get(handle, no_guard, bytes, len, &raw mut value),
+                MASSTREE_OK
+            );
+            assert_eq!(value, n);
+            if n % 4 != 0 {
+                assert_eq!(
+                    masstree_remove(handle, no_guard, bytes, len, ptr::null_mut()),
+                    MASSTREE_OK
+                );
+                let gone = masstree_get(handle, no_guard, bytes, len, ptr::null_mut());
+                assert_eq!(gone, MASSTREE_NOT_FOUND);
+                removed += 1;
+            }
+        }
+    }
+    drop(guard);
+    removed
+}
+
+/// Found by our own model: the leaves of a tree that is cleared away do not change, so
+/// nothing told a cursor that it was in none any more. Put back: in
+/// `Cursor::step_on`, go on within the walk also when the tree was cleared.
+#[test]
+fn a_cursor_notices_that_the_tree_was_cleared() {
+    for keys in [1, 3, 200u64] {
+        for reverse in [false, true] {
+            let tree = new_tree();
+            let guard = tree.guard().unwrap();
+            let pin = guard.pin();
+            for n in 0..keys {
+                put(&tree, &n.to_be_bytes(), n);
+            }
+            let mut cursor = Cursor::new(&tree);
+            let start = (keys / 2).to_be_bytes();
+            assert_eq!(cursor.seek(&tree, pin, Seek::AtLeast(&start)), Ok(true));
+            tree.clear(pin).unwrap();
+            assert_eq!(cursor.step(&tree, pin, reverse), Ok(false));
+            assert_eq!(cursor.key(), Some(&start[..]));
+            let other = if reverse { 0 } else { u64::MAX }.to_be_bytes();
+            put(&tree, &other, 7);
+            let there = start != other;
+            assert_eq!(cursor.step(&tree, pin, reverse), Ok(there));
+            assert_eq!(cursor.key(), Some(&other[..]));
+            assert_eq!(cursor.step(&tree, pin, reverse), Ok(false));
+        }
+    }
+}
+
+/// Leaves are merged whatever is in them. Put back: in `Tree::maintain`, look at the
+/// leaves of keys only, not at those that hold nothing but links to layers.
+#[test]
+fn sparse_leaves_are_merged_in_every_layer() {
+    const KEYS: usize = 3000;
+    type Shape = (&'static str, fn(usize) -> Vec<Vec<u8>>);
+    let shapes: [Shape; 4] = [
+        ("keys", |n| vec![numbered(b"", n)]),
+        ("suffixes", |n| {
+            vec![[&numbered(b"", n), &b"tail"[..]].concat()]
+        }),
+        ("a layer", |n| vec![numbered(PREFIXES[2], n)]),
+        ("links", |n| {
+            let of = |more: &[u8]| [&numbered(b"", n), more].concat();
+            vec![of(b"one tail"), of(b"two")]
+        }),
+    ];
+    for (name, keys) in shapes {
+        let tree = new_tree();
+        let mut guard = tree.guard().unwrap();
+        for key in (0..KEYS).flat_map(keys) {
+            put(&tree, &key, 0);
+        }
+        // One in fifteen stays: about one in each leaf.
+        for key in (0..KEYS).filter(|n| n % 15 != 7).flat_map(keys) {
+            assert_eq!(tree.remove(guard.pin(), &key), Some(0));
+        }
+        let left = || (0..KEYS).filter(|n| n % 15 == 7).flat_map(keys);
+        guard.pin().flush();
+        guard.refresh();
+        let before = tree.memory_in_use();
+        let mut looks = 0;
+        while !tree.maintain(guard.pin(), 10).unwrap().ended {
+            looks += 1;
+            assert!(looks < KEYS);
+        }
+        guard.pin().flush();
+        guard.refresh();
+        // Of two hundred leaves, twenty would do.
+        let given_back = before - tree.memory_in_use();
+        assert!(given_back > 150 * 320, "{name}: {given_back} bytes");
+        assert!(
+            support::keys(&tree, &Range::all()).into_iter().eq(left()),
+            "{name}"
+        );
         assert_sound(&tree);
     }
 }

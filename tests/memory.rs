@@ -1,60 +1,200 @@
-//! Memory under a counting allocator that can be told to fail: known failures 12
-//! (exactly-once destruction, nothing left) and 18 (an insert that fails half-way).
+//! Trees whose allocator counts, and can be told to fail: known failures 12
+//! (exactly-once destruction, nothing left) and 18 (what fails half-way).
 
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::Layout;
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::c_void;
+use std::ops::ControlFlow;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use masstree::{Destructor, Tree};
-use support::{Random, assert_sound, collect};
+use masstree::{
+    Allocator, Cursor, Destructor, Loaded, Options, OutOfMemory, Pin, Range, Seek, Tree, Values,
+};
+use support::{Random, assert_sound, backwards, bulk_load_bytes, collect, decoded, encoded};
 
-/// Counts the bytes that this thread has of the tree's own kinds of object, and
-/// fails the allocation that the thread asked to fail.
-struct Counting;
-
-thread_local! {
-    static IN_USE: Cell<isize> = const { Cell::new(0) };
-    /// Allocations that still succeed before one fails.
-    static FUSE: Cell<Option<usize>> = const { Cell::new(None) };
+/// What a tree has from its allocator, and what it did wrong.
+#[derive(Default)]
+struct Ledger {
+    /// Size and alignment of each allocation.
+    live: Mutex<HashMap<usize, (usize, usize)>>,
+    /// Frees of what was not there, or not so.
+    faults: AtomicUsize,
+    /// Allocations that still succeed before one fails; `usize::MAX`: none will.
+    fuse: AtomicUsize,
 }
 
-/// Nodes have the alignment of a cache line and suffix bags that of a `u32`; what
-/// seize allocates for its batches, which cannot fail, has neither.
-fn is_ours(layout: Layout) -> bool {
-    layout.align() == 64 || layout.align() == 4
+const NONE: usize = usize::MAX;
+
+impl Ledger {
+    fn new() -> Self {
+        let ledger = Self::default();
+        ledger.fuse.store(NONE, Ordering::Relaxed);
+        ledger
+    }
+
+    /// Every node is an allocation of its own, as long as it is a new one.
+    fn options(&self, values: Values) -> Options {
+        let ctx = std::ptr::from_ref(self).cast_mut().cast();
+        Options {
+            values,
+            // SAFETY: the functions do what they should, on any thread, and the ledger
+            // outlives the tree.
+            allocator: Some(unsafe { Allocator::new(alloc, free, ctx) }),
+            chunk_size: 1,
+        }
+    }
+
+    fn tree(&self, values: Values) -> Tree {
+        Tree::with_options(&self.options(values)).expect("memory for an empty tree")
+    }
+
+    /// Has the allocation after so many others fail.
+    fn arm(&self, nth: usize) {
+        self.fuse.store(nth, Ordering::Relaxed);
+    }
+
+    fn is_armed(&self) -> bool {
+        self.fuse.load(Ordering::Relaxed) != NONE
+    }
+
+    /// To be called when the tree is gone.
+    #[track_caller]
+    fn assert_settled(&self) {
+        assert_eq!(self.faults.load(Ordering::Relaxed), 0, "wrong frees");
+        let live = self.live.lock().unwrap();
+        assert!(live.is_empty(), "left: {:?}", live.values());
+    }
 }
 
-// SAFETY: passes everything on to the system's allocator, or fails.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if is_ours(layout) {
-            if let Some(left) = FUSE.get() {
-                FUSE.set(left.checked_sub(1));
-                if left == 0 {
-                    return std::ptr::null_mut();
-                }
+unsafe extern "C" fn alloc(size: usize, align: usize, ctx: *mut c_void) -> *mut c_void {
+    // SAFETY: the context is a ledger that outlives the tree.
+    let ledger = unsafe { &*ctx.cast::<Ledger>() };
+    let left = ledger.fuse.load(Ordering::Relaxed);
+    if left != NONE {
+        let next = left.checked_sub(1).unwrap_or(NONE);
+        ledger.fuse.store(next, Ordering::Relaxed);
+        if left == 0 {
+            return std::ptr::null_mut();
+        }
+    }
+    let layout = Layout::from_size_align(size, align).expect("a valid layout");
+    assert_ne!(size, 0);
+    // SAFETY: the size is not zero.
+    let place = unsafe { std::alloc::alloc(layout) };
+    let mut live = ledger.live.lock().unwrap();
+    live.insert(place.addr(), (size, align));
+    place.cast()
+}
+
+unsafe extern "C" fn free(place: *mut c_void, size: usize, align: usize, ctx: *mut c_void) {
+    // SAFETY: as in `alloc`.
+    let ledger = unsafe { &*ctx.cast::<Ledger>() };
+    let allocated = ledger.live.lock().unwrap().remove(&place.addr());
+    if allocated != Some((size, align)) {
+        ledger.faults.fetch_add(1, Ordering::Relaxed);
+        return;
+    }
+    let layout = Layout::from_size_align(size, align).expect("as it was allocated");
+    // SAFETY: allocated above with this layout, and still there.
+    unsafe { std::alloc::dealloc(place.cast(), layout) };
+}
+
+type Model = BTreeMap<Vec<u8>, u64>;
+
+/// A workload under way, of which one allocation fails.
+struct Trial<'t> {
+    ledger: &'t Ledger,
+    tree: &'t Tree,
+    pin: Pin<'t>,
+    model: Model,
+    failures: usize,
+}
+
+impl Trial<'_> {
+    /// Does something that can run out of memory. If it does, the tree is as the model
+    /// says, and the same then succeeds.
+    #[track_caller]
+    fn attempt<T>(&mut self, mut what: impl FnMut() -> Result<T, OutOfMemory>) -> T {
+        match what() {
+            Ok(done) => done,
+            Err(OutOfMemory) => {
+                assert!(!self.ledger.is_armed(), "an allocation failed unasked");
+                self.failures += 1;
+                assert_eq!(self.failures, 1, "one allocation fails, not more");
+                self.compare();
+                what().expect("there is memory now")
             }
-            IN_USE.set(IN_USE.get() + layout.size() as isize);
         }
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
     }
 
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        if is_ours(layout) {
-            IN_USE.set(IN_USE.get() - layout.size() as isize);
+    #[track_caller]
+    fn compare(&self) {
+        assert_sound(self.tree);
+        let there = collect(self.tree, self.pin, &Range::all());
+        let there = there.into_iter().map(|(key, word)| {
+            let value = match self.tree.holds_bytes() {
+                true => decoded(self.tree.get_bytes(self.pin, &key).unwrap()),
+                false => word,
+            };
+            (key, value)
+        });
+        assert!(there.eq(self.model.clone()), "the tree has changed");
+    }
+
+    /// Puts keys that are numbered from 0, before any allocation fails.
+    fn put_all(&mut self, keys: &[Vec<u8>]) {
+        for (key, value) in keys.iter().zip(0..) {
+            if self.tree.holds_bytes() {
+                let put = self.tree.put_bytes(self.pin, key, &encoded(value));
+                put.unwrap();
+            } else {
+                self.tree.put(self.pin, key, value).unwrap();
+            }
+            self.model.insert(key.clone(), value);
         }
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(place, layout) }
     }
 }
 
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+/// Runs `work` as often as it has allocations, after `prepare`, each time with another
+/// of them failing; it must make that many.
+fn sweep(
+    values: Values,
+    least: usize,
+    prepare: impl Fn(&mut Trial<'_>),
+    work: impl Fn(&mut Trial<'_>),
+) {
+    for nth in 0.. {
+        let ledger = Ledger::new();
+        let tree = ledger.tree(values);
+        let guard = tree.guard().unwrap();
+        let mut trial = Trial {
+            ledger: &ledger,
+            tree: &tree,
+            pin: guard.pin(),
+            model: Model::new(),
+            failures: 0,
+        };
+        prepare(&mut trial);
+        ledger.arm(nth);
+        work(&mut trial);
+        let failed = !ledger.is_armed();
+        ledger.arm(NONE);
+        trial.compare();
+        drop(guard);
+        drop(tree);
+        ledger.assert_settled();
+        if !failed {
+            assert!(nth >= least, "{nth} allocations were made to fail");
+            return;
+        }
+    }
+}
+
+const WORDS: Values = Values::Words(None);
 
 /// A mixed workload's keys: several layers, long suffixes, splits.
 fn workload_keys(count: usize) -> Vec<Vec<u8>> {
@@ -82,105 +222,443 @@ fn workload_keys(count: usize) -> Vec<Vec<u8>> {
 #[test]
 fn a_put_that_runs_out_of_memory_changes_nothing() {
     let keys = workload_keys(600);
-    let mut failures = 0;
-    let mut nth = 0;
-    loop {
-        let tree = support::new_tree();
-        let mut model = BTreeMap::new();
-        FUSE.set(Some(nth));
-        let mut failed = false;
-        for (value, key) in keys.iter().enumerate() {
-            let outcome = tree.put(tree.guard().unwrap().pin(), key, value as u64);
-            if outcome.is_err() {
-                // Exactly the armed allocation fails, and the same put then
-                // succeeds.
-                assert!(!failed && FUSE.get().is_none());
-                failed = true;
-                assert_eq!(support::get(&tree, key), model.get(key).copied());
-                assert_sound(&tree);
-                assert_eq!(
-                    support::put(&tree, key, value as u64),
-                    model.get(key).copied()
-                );
-            }
-            model.insert(key.clone(), value as u64);
+    let work = |trial: &mut Trial<'_>| {
+        let (tree, pin) = (trial.tree, trial.pin);
+        for (key, value) in keys.iter().zip(0..) {
+            let old = trial.attempt(|| tree.put(pin, key, value));
+            assert_eq!(old, trial.model.insert(key.clone(), value));
         }
-        FUSE.set(None);
-        assert_sound(&tree);
-        let guard = tree.guard().unwrap();
-        assert!(
-            collect(&tree, guard.pin(), &masstree::Range::all())
-                .into_iter()
-                .eq(model)
-        );
-        if !failed {
-            break;
-        }
-        failures += 1;
-        nth += 1;
-    }
-    assert!(failures > 100, "{failures} allocations were made to fail");
+    };
+    sweep(WORDS, 100, |_| (), work);
 }
 
+/// Row 18. Put back: in `Made::drop`, free the string whether it was stored or not; or
+/// never.
+#[test]
+fn a_byte_string_that_there_is_no_memory_for_changes_nothing() {
+    let keys = workload_keys(120);
+    let work = |trial: &mut Trial<'_>| {
+        let (tree, pin) = (trial.tree, trial.pin);
+        for (key, n) in keys.iter().zip(1..) {
+            let old = trial.model.get(key).copied();
+            let new = encoded(n);
+            match n % 4 {
+                0 => {
+                    let seen = trial.attempt(|| tree.replace_bytes(pin, key, &new));
+                    assert_eq!(seen.map(decoded), old);
+                }
+                1 => {
+                    // As expected every other time.
+                    let expected = encoded(old.unwrap_or(0) + n / 4 % 2);
+                    let seen =
+                        trial.attempt(|| tree.compare_exchange_bytes(pin, key, &expected, &new));
+                    let hit = n / 4 % 2 == 0;
+                    let seen = seen.map(|(done, value)| (done, decoded(value)));
+                    assert_eq!(seen, old.map(|old| (hit, old)));
+                    if !hit {
+                        continue;
+                    }
+                }
+                2 => {
+                    let seen = trial.attempt(|| tree.insert_bytes(pin, key, &new));
+                    assert_eq!(seen.map(decoded), old);
+                    trial.model.entry(key.clone()).or_insert(n);
+                    continue;
+                }
+                _ => {
+                    let seen = trial.attempt(|| tree.put_bytes(pin, key, &new));
+                    assert_eq!(seen.map(decoded), old);
+                    trial.model.insert(key.clone(), n);
+                }
+            }
+            if let Some(value) = trial.model.get_mut(key) {
+                *value = n;
+            }
+        }
+    };
+    let half = &keys[..60];
+    sweep(Values::Bytes, 120, |trial| trial.put_all(half), work);
+}
+
+/// Row 18. Put back: in `Tree::clear`, make the note after the burial.
+#[test]
+fn a_clear_that_runs_out_of_memory_changes_nothing() {
+    let keys = workload_keys(100);
+    for values in [WORDS, Values::Bytes] {
+        let work = |trial: &mut Trial<'_>| {
+            let (tree, pin) = (trial.tree, trial.pin);
+            trial.attempt(|| tree.clear(pin));
+            trial.model.clear();
+        };
+        sweep(values, 3, |trial| trial.put_all(&keys), work);
+    }
+}
+
+/// Row 18. Put back: in `Tree::bulk_load`, do not give back what there is when filling
+/// fails; or give the words of a tree of words to the destructor.
+#[test]
+fn a_bulk_load_that_runs_out_of_memory_leaves_the_tree_empty() {
+    let mut keys = workload_keys(200);
+    keys.sort();
+    keys.dedup();
+    let pairs: Vec<_> = keys.into_iter().zip(0..).collect();
+    let destroyed = Tally::new(pairs.len());
+    let words = Values::Words(Some(destroyed.destructor()));
+    let rounds = Cell::new(0);
+    let work = |trial: &mut Trial<'_>| {
+        let (tree, pin) = (trial.tree, trial.pin);
+        let loaded = trial.attempt(|| {
+            let key = |place: usize, put: &mut dyn FnMut(&[u8])| put(&pairs[place].0);
+            tree.bulk_load(pin, pairs.len(), key, |place| Ok(pairs[place].1))
+        });
+        assert_eq!(loaded, Loaded::Done);
+        trial.model.extend(pairs.iter().cloned());
+        rounds.set(rounds.get() + 1);
+    };
+    sweep(words, 50, |_| (), work);
+    // Once with each tree, however often loading it failed.
+    destroyed.assert_all(rounds.get());
+
+    let work = |trial: &mut Trial<'_>| {
+        let tree = trial.tree;
+        let loaded = trial.attempt(|| bulk_load_bytes(tree, &pairs));
+        assert_eq!(loaded, Loaded::Done);
+        trial.model.extend(pairs.iter().cloned());
+    };
+    sweep(Values::Bytes, pairs.len() + 50, |_| (), work);
+}
+
+/// Keys in many layers, so that a walk keeps places in all of them.
+fn deep_keys() -> Vec<Vec<u8>> {
+    let deep = (0..40).map(|n| vec![b'd'; 1 + n * 9]);
+    let wide = (0..60u64).map(|n| n.to_be_bytes().to_vec());
+    deep.chain(wide).collect()
+}
+
+/// Row 18. Put back: in `merge`, make the leaf before dirty while memory is lacking, and
+/// leave it so (it hangs); in `Locked::copy_entries_to`, leave an entry behind.
+#[test]
+fn a_sweep_that_runs_out_of_memory_loses_nothing() {
+    let keys: Vec<_> = (0..400u64)
+        .map(|n| {
+            let long = (n as usize * 7 % 100) * usize::from(n % 3 == 0);
+            [&n.to_be_bytes()[..], &vec![b's'; long]].concat()
+        })
+        .chain(deep_keys())
+        .collect();
+    let prepare = |trial: &mut Trial<'_>| {
+        trial.put_all(&keys);
+        for (n, key) in keys.iter().enumerate() {
+            if n % 9 != 0 {
+                trial.tree.remove(trial.pin, key);
+                trial.model.remove(key);
+            }
+        }
+    };
+    let work = |trial: &mut Trial<'_>| {
+        let (tree, pin) = (trial.tree, trial.pin);
+        let mut merged = 0;
+        loop {
+            let swept = trial.attempt(|| tree.maintain(pin, 7));
+            merged += swept.merged;
+            if swept.ended {
+                break;
+            }
+        }
+        assert!(merged > 10, "{merged} leaves were merged");
+    };
+    sweep(WORDS, 20, prepare, work);
+}
+
+/// Row 18. Put back: in `Tree::scan`, end as if all were visited.
+#[test]
+fn a_scan_that_runs_out_of_memory_says_so() {
+    let keys = deep_keys();
+    let work = |trial: &mut Trial<'_>| {
+        let (tree, pin) = (trial.tree, trial.pin);
+        let all = trial.model.len();
+        for range in [Range::all(), backwards()] {
+            let seen = trial.attempt(|| {
+                let mut seen = 0;
+                tree.scan(pin, &range, &mut |_, _| {
+                    seen += 1;
+                    ControlFlow::Continue(())
+                })
+                .inspect(|count| assert_eq!(*count, seen))
+                .inspect_err(|_| assert!(seen < all))
+            });
+            assert_eq!(seen, all);
+        }
+    };
+    sweep(WORDS, 6, |trial| trial.put_all(&keys), work);
+}
+
+/// Where a cursor is, and with which value.
+fn place<'g>(cursor: &mut Cursor<'g>, tree: &Tree, pin: Pin<'g>) -> Option<Pair> {
+    let key = cursor.key()?.to_vec();
+    Some((key, cursor.value(tree, pin)?))
+}
+
+/// Moves a cursor, twice if it must be, and then from the same place.
+fn move_to<'g>(
+    trial: &mut Trial<'g>,
+    cursor: &mut Cursor<'g>,
+    to: &Pair,
+    mut how: impl FnMut(&mut Cursor<'g>) -> Result<bool, OutOfMemory>,
+) {
+    let (tree, pin) = (trial.tree, trial.pin);
+    let moved = trial.attempt(|| {
+        let before = place(cursor, tree, pin);
+        let moved = how(cursor);
+        if moved.is_err() {
+            assert_eq!(place(cursor, tree, pin), before);
+        }
+        moved
+    });
+    assert!(moved);
+    assert_eq!(place(cursor, tree, pin).as_ref(), Some(to));
+}
+
+/// There and back again, in every way that a cursor moves.
+fn move_about(trial: &mut Trial<'_>) {
+    let (tree, pin) = (trial.tree, trial.pin);
+    let all: Vec<_> = trial.model.clone().into_iter().collect();
+    let mut cursor = Cursor::new(tree);
+    for (n, pair) in all.iter().enumerate() {
+        move_to(trial, &mut cursor, pair, |cursor| match n % 3 {
+            // Within the walk; after letting go, from the top of the tree.
+            0 => cursor.step(tree, pin, false),
+            1 => {
+                cursor.let_go();
+                cursor.step(tree, pin, false)
+            }
+            _ => cursor.seek(tree, pin, Seek::AtMost(&pair.0)),
+        });
+    }
+    for pair in all.iter().rev().skip(1) {
+        move_to(trial, &mut cursor, pair, |cursor| {
+            cursor.step(tree, pin, true)
+        });
+    }
+}
+
+/// Row 18. Put back: in `Cursor::arrive`, keep the walk's new place when there is no
+/// memory for the key; in `Cursor::step_anew`, leave `at` empty.
+#[test]
+fn a_cursor_that_runs_out_of_memory_stays_where_it_was() {
+    let keys = deep_keys();
+    sweep(WORDS, 10, |trial| trial.put_all(&keys), move_about);
+}
+
+type Pair = (Vec<u8>, u64);
+
+/// Row 18. Steps that are taken before memory runs out count. Put back: in
+/// `Cursor::step_many`, fail after the first step too; in `Cursor::step_on`, append
+/// the key before there is room for it.
+#[test]
+fn many_steps_that_run_out_of_memory_end_at_the_last_that_was_made() {
+    let keys = deep_keys();
+    let work = |trial: &mut Trial<'_>| {
+        let (tree, pin) = (trial.tree, trial.pin);
+        for reverse in [false, true] {
+            let mut all: Vec<_> = trial.model.clone().into_iter().collect();
+            if reverse {
+                all.reverse();
+            }
+            let mut cursor = Cursor::new(tree);
+            let mut done = 0;
+            while done < all.len() {
+                let mut found = Vec::new();
+                let moved = trial.attempt(|| {
+                    found.clear();
+                    let before = cursor.key().map(<[u8]>::to_vec);
+                    let moved = cursor.step_many(tree, pin, reverse, |end, value| {
+                        found.push((end, value));
+                        found.len() < 30
+                    });
+                    if moved.is_err() {
+                        assert_eq!(cursor.key(), before.as_deref());
+                        assert!(found.is_empty());
+                    }
+                    moved
+                });
+                assert!(moved && !found.is_empty());
+                let mut start = cursor.first_start();
+                for ((end, value), pair) in found.iter().zip(&all[done..]) {
+                    assert_eq!((&cursor.keys()[start..*end], value), (&pair.0[..], &pair.1));
+                    start = *end;
+                }
+                done += found.len();
+                assert_eq!(cursor.key(), Some(&all[done - 1].0[..]));
+            }
+        }
+    };
+    sweep(WORDS, 10, |trial| trial.put_all(&keys), work);
+}
+
+/// Row 18. Put back: in `Check::later`, drop what there is no room for.
+#[test]
+fn a_check_that_runs_out_of_memory_says_so() {
+    let keys = deep_keys();
+    let work = |trial: &mut Trial<'_>| {
+        let (tree, pin) = (trial.tree, trial.pin);
+        let sound = trial.attempt(|| tree.check(pin, &mut |line| panic!("{line}")));
+        assert!(sound);
+    };
+    sweep(WORDS, 2, |trial| trial.put_all(&keys), work);
+}
+
+/// Guards beyond the first few need memory. Put back: in `Slots::claim`, expect it.
+#[test]
+fn a_guard_that_there_is_no_memory_for_is_refused() {
+    let work = |trial: &mut Trial<'_>| {
+        let tree = trial.tree;
+        let guards: Vec<_> = (0..100).map(|_| trial.attempt(|| tree.guard())).collect();
+        for guard in &guards {
+            assert_eq!(tree.get(guard.pin(), b"key"), Some(0));
+        }
+    };
+    let prepare = |trial: &mut Trial<'_>| trial.put_all(&[b"key".to_vec()]);
+    sweep(WORDS, 3, prepare, work);
+}
+
+/// Put back: in `Tree::with_options`, return at once when there is no leaf.
 #[test]
 fn a_tree_that_cannot_be_made_leaves_nothing_behind() {
-    let before = IN_USE.get();
-    FUSE.set(Some(0));
-    assert!(Tree::new(None).is_err());
-    FUSE.set(None);
-    assert_eq!(IN_USE.get(), before);
+    for nth in 0.. {
+        let ledger = Ledger::new();
+        ledger.arm(nth);
+        let made = Tree::with_options(&ledger.options(WORDS));
+        assert_eq!(made.is_err(), !ledger.is_armed());
+        let failed = made.is_err();
+        drop(made);
+        ledger.assert_settled();
+        if !failed {
+            assert!(nth >= 2);
+            return;
+        }
+    }
 }
 
 /// How often each value was destroyed.
 struct Tally(Vec<AtomicUsize>);
 
 impl Tally {
+    fn new(len: usize) -> Self {
+        Self((0..len).map(|_| AtomicUsize::new(0)).collect())
+    }
+
+    fn add(&self, value: u64) {
+        self.0[value as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
     fn destructor(&self) -> Destructor {
         unsafe extern "C" fn count(value: u64, ctx: *mut c_void) {
             // SAFETY: the tally outlives the tree, and is all atomics.
-            let tally = unsafe { &*ctx.cast::<Tally>() };
-            tally.0[value as usize].fetch_add(1, Ordering::Relaxed);
+            unsafe { &*ctx.cast::<Tally>() }.add(value);
         }
         // SAFETY: function and context fit, and work on any thread.
         unsafe { Destructor::new(count, std::ptr::from_ref(self).cast_mut().cast()) }
     }
+
+    #[track_caller]
+    fn assert_all(&self, times: usize) {
+        for (value, destroyed) in self.0.iter().enumerate() {
+            assert_eq!(destroyed.load(Ordering::Relaxed), times, "value {value}");
+        }
+    }
 }
 
-/// Row 12. Put back: in `destroy::free_leaf`, do not chain the roots of layers;
-/// or, in `Drop for Tree`, do not reclaim first.
+/// Row 12. Put back: in `destroy::free_leaf`, do not chain the roots of layers; or, in
+/// `free_detached`, do not destroy values.
 #[test]
 fn every_value_is_destroyed_once_and_no_byte_is_left() {
     let keys = workload_keys(5000);
-    let before = IN_USE.get();
-    let tally = Tally((0..keys.len() * 2).map(|_| AtomicUsize::new(0)).collect());
+    let ledger = Ledger::new();
+    let tally = Tally::new(keys.len() * 3);
     let mut taken = 0;
     {
-        let tree = Tree::new(Some(tally.destructor())).unwrap();
+        let tree = ledger.tree(Values::Words(Some(tally.destructor())));
         let guard = tree.guard().unwrap();
         let pin = guard.pin();
-        for (value, key) in keys.iter().chain(&keys).enumerate() {
-            if let Some(old) = tree.put(pin, key, value as u64).unwrap() {
-                tree.discard(pin, old);
+        let mut value = 0;
+        let mut put_all = || {
+            for key in &keys {
+                if let Some(old) = tree.put(pin, key, value).unwrap() {
+                    tree.discard(pin, old);
+                }
+                value += 1;
             }
-        }
+        };
+        put_all();
+        tree.clear(pin).unwrap();
+        put_all();
+        put_all();
         for (i, key) in keys.iter().enumerate().step_by(3) {
             if let Some(old) = tree.remove(pin, key) {
                 if i % 2 == 0 {
                     tree.discard(pin, old);
                 } else {
                     // Taken: the destructor must not see it.
-                    tally.0[old as usize].fetch_add(1, Ordering::Relaxed);
+                    tally.add(old);
                     taken += 1;
                 }
             }
         }
+        while !tree.maintain(pin, 100).unwrap().ended {}
     }
     assert!(taken > 100);
-    assert!(
-        tally
-            .0
-            .iter()
-            .all(|times| times.load(Ordering::Relaxed) == 1)
-    );
-    assert_eq!(IN_USE.get(), before, "bytes of nodes and bags left");
+    tally.assert_all(1);
+    ledger.assert_settled();
+}
+
+/// Put back: in `Tree::clear`, retire what was, and leave it at that: it waits in the
+/// guard's batch for company that never comes.
+#[test]
+fn what_was_cleared_away_is_freed_when_all_guards_are_left() {
+    for others in [0, 1, 5] {
+        let ledger = Ledger::new();
+        let tree = ledger.tree(WORDS);
+        let empty = tree.memory_in_use();
+        for n in 0..10_000u64 {
+            support::put(&tree, &n.to_be_bytes(), n);
+        }
+        let before = tree.memory_in_use();
+        let held: Vec<_> = (0..others).map(|_| tree.guard().unwrap()).collect();
+        let guard = tree.guard().unwrap();
+        tree.clear(guard.pin()).unwrap();
+        assert!(tree.memory_in_use() > before, "freed while guards are held");
+        drop(guard);
+        drop(held);
+        assert_eq!(tree.memory_in_use(), empty, "{others} other guards");
+    }
+}
+
+/// Row 12 for byte strings. Put back: in `Tree::retired`, do not retire.
+#[test]
+fn every_byte_string_is_freed_once() {
+    let keys = workload_keys(2000);
+    let ledger = Ledger::new();
+    {
+        let tree = ledger.tree(Values::Bytes);
+        let mut guard = tree.guard().unwrap();
+        for (key, n) in keys.iter().chain(&keys).zip(0..) {
+            tree.put_bytes(guard.pin(), key, &encoded(n)).unwrap();
+            if n % 3 == 0 {
+                tree.remove_bytes(guard.pin(), key);
+            }
+            if n % 5 == 0 {
+                tree.replace_bytes(guard.pin(), key, &encoded(n + 1))
+                    .unwrap();
+            }
+            if n % 64 == 0 {
+                guard.refresh();
+            }
+            if n == 3000 {
+                tree.clear(guard.pin()).unwrap();
+            }
+        }
+        assert!(tree.memory_in_use() > 0);
+    }
+    ledger.assert_settled();
 }

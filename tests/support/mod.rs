@@ -3,7 +3,12 @@
 
 use std::ops::ControlFlow;
 
-use masstree::{Pin, Range, Tree};
+use masstree::ffi::bulk_load::masstree_bulk_load_bytes;
+use masstree::ffi::bytes::Slice;
+use masstree::ffi::memory::masstree_barrier;
+use masstree::ffi::status::{MASSTREE_EXISTS, MASSTREE_NOMEM, MASSTREE_OK};
+use masstree::ffi::tree::TreeHandle;
+use masstree::{Loaded, OutOfMemory, Pin, Range, Tree};
 
 pub(crate) fn new_tree() -> Tree {
     Tree::new(None).expect("memory for an empty tree")
@@ -71,6 +76,74 @@ pub(crate) fn remove(tree: &Tree, key: &[u8]) -> Option<u64> {
 
 pub(crate) fn get(tree: &Tree, key: &[u8]) -> Option<u64> {
     tree.get(tree.guard().unwrap().pin(), key)
+}
+
+/// How many lengths byte strings have; numbers that differ by as much have one.
+pub(crate) const VALUE_LENGTHS: u64 = 61;
+
+/// A number as a byte string that says of itself whether it is whole; the length
+/// differs from number to number, and may be zero.
+pub(crate) fn encoded(n: u64) -> Vec<u8> {
+    if n == 0 {
+        return Vec::new();
+    }
+    let mut bytes = n.to_le_bytes().to_vec();
+    bytes.resize(8 + (n % VALUE_LENGTHS) as usize, n as u8);
+    bytes
+}
+
+/// The number that a byte string stands for.
+#[track_caller]
+pub(crate) fn decoded(bytes: &[u8]) -> u64 {
+    let n = bytes.first_chunk().map_or(0, |n| u64::from_le_bytes(*n));
+    assert_eq!(bytes, encoded(n), "a value is not whole");
+    n
+}
+
+/// The tree as C sees it.
+pub(crate) fn handle(tree: &Tree) -> *mut TreeHandle {
+    // A handle is a tree and nothing else.
+    const { assert!(size_of::<Tree>() == size_of::<TreeHandle>()) };
+    std::ptr::from_ref(tree).cast_mut().cast()
+}
+
+/// Waits until everything retired so far has been freed. No guard is held.
+pub(crate) fn wait_for_all(tree: &Tree) {
+    // SAFETY: a living tree.
+    assert_eq!(unsafe { masstree_barrier(handle(tree)) }, MASSTREE_OK);
+}
+
+/// Loads byte strings, in the order they come in, through the C interface: only the
+/// library makes strings.
+pub(crate) fn bulk_load_bytes(
+    tree: &Tree,
+    pairs: &[(Vec<u8>, u64)],
+) -> Result<Loaded, OutOfMemory> {
+    let slice = |bytes: &Vec<u8>| Slice {
+        data: bytes.as_ptr().cast(),
+        len: bytes.len(),
+    };
+    let values: Vec<_> = pairs.iter().map(|(_, value)| encoded(*value)).collect();
+    let keys: Vec<_> = pairs.iter().map(|(key, _)| slice(key)).collect();
+    let values: Vec<_> = values.iter().map(slice).collect();
+    let (no_guard, no_offender) = (std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: a living tree, and as many keys and values as is said.
+    let status = unsafe {
+        masstree_bulk_load_bytes(
+            handle(tree),
+            no_guard,
+            keys.as_ptr(),
+            values.as_ptr(),
+            keys.len(),
+            no_offender,
+        )
+    };
+    match status {
+        MASSTREE_OK => Ok(Loaded::Done),
+        MASSTREE_EXISTS => Ok(Loaded::NotEmpty),
+        MASSTREE_NOMEM => Err(OutOfMemory),
+        other => panic!("status {other}"),
+    }
 }
 
 /// A reproducible sequence of numbers (SplitMix64: Steele, Lea, Flood 2014).
