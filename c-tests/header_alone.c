@@ -22,11 +22,17 @@ int use_of_every_macro(const masstree_t *tree)
 {
     masstree_options_t options = MASSTREE_OPTIONS_INIT;
     masstree_range_t range = MASSTREE_RANGE_INIT;
+    masstree_stats_t stats = MASSTREE_STATS_INIT;
     version_fits_its_parts unused;
     (void)unused;
     range.lower_bound = MASSTREE_BOUND_INCLUSIVE;
     range.upper_bound = MASSTREE_BOUND_OPEN;
     range.flags = MASSTREE_SCAN_REVERSE;
+    options.value_kind = MASSTREE_VALUES_BYTES;
+    stats.flags = MASSTREE_STATS_NODES;
+    if (stats.struct_size != sizeof stats || masstree_stats(tree, NULL, &stats) != MASSTREE_OK) {
+        return MASSTREE_INVALID;
+    }
     if (options.struct_size != sizeof options || MASSTREE_VERSION_STRING[0] == 'v') {
         return MASSTREE_INVALID;
     }

@@ -81,7 +81,7 @@ struct block {
     size_t align;
     uint64_t magic;
 };
-enum { BLOCK_HEADER = 64 };
+enum { BLOCK_HEADER = 128 };
 #define BLOCK_OUT UINT64_C(0x0B10C00B10C00B10)
 #define BLOCK_FREED UINT64_C(0xDEAD0B10DEAD0B10)
 
@@ -103,7 +103,7 @@ static void *allocator_give(size_t size, size_t align, void *ctx)
     REQUIRE(size != 0);
     REQUIRE(align != 0 && (align & (align - 1)) == 0 && align <= BLOCK_HEADER);
     pthread_mutex_lock(&allocator->lock);
-    if (!allocator_fails(allocator) &&
+    if (!allocator_fails(allocator) && size < SIZE_MAX / 4 &&
         posix_memalign(&memory, BLOCK_HEADER, BLOCK_HEADER + size) == 0) {
         struct block *block = memory;
         *block = (struct block){allocator->blocks, NULL, size, align, BLOCK_OUT};
@@ -112,6 +112,8 @@ static void *allocator_give(size_t size, size_t align, void *ctx)
         }
         allocator->blocks = block;
         allocator->bytes += size;
+        allocator->largest_align = align > allocator->largest_align ? align
+                                                                    : allocator->largest_align;
         memory = (char *)memory + BLOCK_HEADER;
         memset(memory, 0xA5, size);
     }
@@ -163,8 +165,8 @@ size_t allocator_bytes(struct allocator *allocator)
     return bytes;
 }
 
-void allocator_each(struct allocator *allocator, void (*visit)(void *memory, size_t size, void *ctx),
-                    void *ctx)
+void allocator_each(struct allocator *allocator,
+                    void (*visit)(void *memory, size_t size, void *ctx), void *ctx)
 {
     pthread_mutex_lock(&allocator->lock);
     for (struct block *block = allocator->blocks; block != NULL; block = block->next) {
@@ -308,8 +310,7 @@ bool family_number(enum family family, const void *key, size_t key_len, uint64_t
     return compare_keys(again, len, key, key_len) == 0;
 }
 
-/* The first entry that is not below the key. */
-static size_t model_position(const struct model *model, const void *key, size_t len)
+size_t model_position(const struct model *model, const void *key, size_t len)
 {
     size_t low = 0;
     size_t high = model->count;

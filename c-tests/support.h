@@ -39,6 +39,13 @@ size_t random_below(uint64_t *state, size_t limit);
    the other the shorter first. */
 int compare_keys(const void *left, size_t left_len, const void *right, size_t right_len);
 
+/* With AddressSanitizer, each node is an allocation of its own. */
+#if defined(__SANITIZE_ADDRESS__)
+enum { NODES_ARE_POOLED = 0 };
+#else
+enum { NODES_ARE_POOLED = 1 };
+#endif
+
 /* Trees. */
 masstree_t *new_tree(void);
 /* Checks the tree's invariants, printing what is wrong, and destroys it. */
@@ -58,14 +65,15 @@ struct allocator {
     size_t fail_at;       /* the number of the call that fails, from 1 on; 0: none */
     bool fail_on;         /* ... and every call after it */
     size_t failures;
+    size_t largest_align; /* asked for so far */
 };
 void allocator_start(struct allocator *allocator);
 /* Asserts that nothing is out. */
 void allocator_end(struct allocator *allocator);
 size_t allocator_bytes(struct allocator *allocator);
 /* Calls visit for each piece that is out. */
-void allocator_each(struct allocator *allocator, void (*visit)(void *memory, size_t size, void *ctx),
-                    void *ctx);
+void allocator_each(struct allocator *allocator,
+                    void (*visit)(void *memory, size_t size, void *ctx), void *ctx);
 /* Options with this allocator, every node in a piece of its own. */
 masstree_options_t allocator_options(struct allocator *allocator, uint32_t value_kind);
 masstree_t *new_tree_of(struct allocator *allocator, uint32_t value_kind);
@@ -107,6 +115,8 @@ struct model {
     size_t capacity;
 };
 void model_free(struct model *model);
+/* The place of the first entry that is not below the key. */
+size_t model_position(const struct model *model, const void *key, size_t len);
 /* NULL if the key is absent. */
 struct entry *model_find(const struct model *model, const void *key, size_t len);
 void model_put(struct model *model, const void *key, size_t len, uint64_t value);

@@ -3,8 +3,10 @@
 
 static const int32_t statuses[] = {
     MASSTREE_OK,           MASSTREE_NOT_FOUND,  MASSTREE_EXISTS,
-    MASSTREE_MISMATCH,     MASSTREE_INVALID,    MASSTREE_NOMEM,
-    MASSTREE_KEY_TOO_LONG, MASSTREE_WRONG_TREE, MASSTREE_CORRUPT,
+    MASSTREE_MISMATCH,     MASSTREE_END,        MASSTREE_INVALID,
+    MASSTREE_NOMEM,        MASSTREE_KEY_TOO_LONG, MASSTREE_WRONG_TREE,
+    MASSTREE_WRONG_KIND,   MASSTREE_FORKED,     MASSTREE_CORRUPT,
+    MASSTREE_TOO_SMALL,    MASSTREE_UNSORTED,
 };
 
 static void numbers_are_frozen(void **state)
@@ -14,11 +16,16 @@ static void numbers_are_frozen(void **state)
     assert_int_equal(1, MASSTREE_NOT_FOUND);
     assert_int_equal(2, MASSTREE_EXISTS);
     assert_int_equal(3, MASSTREE_MISMATCH);
+    assert_int_equal(4, MASSTREE_END);
     assert_int_equal(-1, MASSTREE_INVALID);
     assert_int_equal(-2, MASSTREE_NOMEM);
     assert_int_equal(-3, MASSTREE_KEY_TOO_LONG);
     assert_int_equal(-4, MASSTREE_WRONG_TREE);
+    assert_int_equal(-5, MASSTREE_WRONG_KIND);
+    assert_int_equal(-6, MASSTREE_FORKED);
     assert_int_equal(-7, MASSTREE_CORRUPT);
+    assert_int_equal(-8, MASSTREE_TOO_SMALL);
+    assert_int_equal(-9, MASSTREE_UNSORTED);
 }
 
 static void constants_are_frozen(void **state)
@@ -28,6 +35,17 @@ static void constants_are_frozen(void **state)
     assert_int_equal(1, MASSTREE_BOUND_INCLUSIVE);
     assert_int_equal(2, MASSTREE_BOUND_EXCLUSIVE);
     assert_int_equal(1, MASSTREE_SCAN_REVERSE);
+    assert_int_equal(2, MASSTREE_SCAN_KEYS_ONLY);
+    assert_int_equal(4, MASSTREE_SCAN_VALUES_ONLY);
+    assert_int_equal(0, MASSTREE_SEEK_GE);
+    assert_int_equal(1, MASSTREE_SEEK_GT);
+    assert_int_equal(2, MASSTREE_SEEK_LE);
+    assert_int_equal(3, MASSTREE_SEEK_LT);
+    assert_int_equal(0, MASSTREE_VALUES_WORDS);
+    assert_int_equal(1, MASSTREE_VALUES_BYTES);
+    assert_int_equal(0, MASSTREE_DUMP_TEXT);
+    assert_int_equal(1, MASSTREE_DUMP_GRAPHVIZ);
+    assert_int_equal(1, MASSTREE_STATS_NODES);
     assert_int_equal(0, MASSTREE_CONTINUE);
     assert_int_equal(1, MASSTREE_STOP);
     assert_int_equal(0, MASSTREE_UPDATE_KEEP);

@@ -337,7 +337,7 @@ typedef void (*masstree_value_destructor_t)(uint64_t value, void *ctx);
  * Gives memory to a tree.
  *
  * @param size   Bytes wanted, never 0.
- * @param align  What the memory must be aligned to: a power of two, at most 64.
+ * @param align  What the memory must be aligned to: a power of two, at most 128.
  * @param ctx    alloc_ctx of the options.
  *
  * @return The memory, which nobody else uses until the tree frees it; or NULL if
@@ -2568,7 +2568,8 @@ int32_t masstree_remove_many_u64(masstree_t *tree,
  * @param count     How many keys.
  * @param offender  Where the place of the first key that is not above the one before it
  *                  is stored, if the answer is MASSTREE_UNSORTED; of the key at fault if
- *                  it is MASSTREE_KEY_TOO_LONG. NULL: not wanted.
+ *                  it is MASSTREE_KEY_TOO_LONG, or MASSTREE_INVALID for a key. NULL: not
+ *                  wanted.
  *
  * @retval MASSTREE_OK            Every key is in the tree.
  * @retval MASSTREE_EXISTS        The tree is not empty, or was not when everything was

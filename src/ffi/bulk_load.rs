@@ -65,7 +65,8 @@ unsafe fn load(
 /// @param count     How many keys.
 /// @param offender  Where the place of the first key that is not above the one before it
 ///                  is stored, if the answer is MASSTREE_UNSORTED; of the key at fault if
-///                  it is MASSTREE_KEY_TOO_LONG. NULL: not wanted.
+///                  it is MASSTREE_KEY_TOO_LONG, or MASSTREE_INVALID for a key. NULL: not
+///                  wanted.
 ///
 /// @retval MASSTREE_OK            Every key is in the tree.
 /// @retval MASSTREE_EXISTS        The tree is not empty, or was not when everything was

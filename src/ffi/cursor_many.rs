@@ -25,8 +25,6 @@ unsafe fn many(
         return Err(MASSTREE_INVALID);
     }
     let pin = handle.pin();
-    // SAFETY: NULL or writable by contract.
-    unsafe { give(count, 0) };
     handle.found.clear();
     handle.found.try_reserve(1).map_err(|_| MASSTREE_NOMEM)?;
     let found = &mut handle.found;
@@ -35,6 +33,8 @@ unsafe fn many(
         found.len() < capacity && found.try_reserve(1).is_ok()
     })?;
     if !moved {
+        // SAFETY: NULL or writable by contract.
+        unsafe { give(count, 0) };
         return Ok(MASSTREE_END);
     }
     let bytes = handle.cursor.keys();

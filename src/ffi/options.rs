@@ -34,7 +34,7 @@ pub type ValueDestructor = Option<unsafe extern "C" fn(value: u64, ctx: *mut c_v
 /// Gives memory to a tree.
 ///
 /// @param size   Bytes wanted, never 0.
-/// @param align  What the memory must be aligned to: a power of two, at most 64.
+/// @param align  What the memory must be aligned to: a power of two, at most 128.
 /// @param ctx    alloc_ctx of the options.
 ///
 /// @return The memory, which nobody else uses until the tree frees it; or NULL if
