@@ -39,8 +39,8 @@ size_t random_below(uint64_t *state, size_t limit);
    the other the shorter first. */
 int compare_keys(const void *left, size_t left_len, const void *right, size_t right_len);
 
-/* With AddressSanitizer, each node is an allocation of its own. */
-#if defined(__SANITIZE_ADDRESS__)
+/* With AddressSanitizer and ThreadSanitizer, each node is an allocation of its own. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { NODES_ARE_POOLED = 0 };
 #else
 enum { NODES_ARE_POOLED = 1 };
