@@ -18,7 +18,7 @@
 
 use super::link::{Node, NodeRef};
 use super::permutation::WIDTH;
-use super::search;
+use super::search::{Head, Search};
 use super::version::{Version, VersionWord};
 use super::{Lockable, Locked};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
@@ -35,8 +35,7 @@ const NO_KEY: u64 = u64::MAX;
 
 #[repr(C, align(64))]
 pub(crate) struct Internode {
-    version: VersionWord,
-    keys: [AtomicU64; WIDTH],
+    head: Head,
     children: [AtomicPtr<Node>; FANOUT],
     len: AtomicU64,
     parent: AtomicPtr<Node>,
@@ -50,8 +49,7 @@ impl Internode {
     /// A locked internode without children, for its maker to fill.
     pub(crate) fn new() -> Self {
         Self {
-            version: VersionWord::new_locked(Version::NEW_INTERNODE),
-            keys: std::array::from_fn(|_| AtomicU64::new(NO_KEY)),
+            head: Head::new(Version::NEW_INTERNODE, NO_KEY),
             children: std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
             len: AtomicU64::new(0),
             parent: AtomicPtr::new(std::ptr::null_mut()),
@@ -61,8 +59,8 @@ impl Internode {
 
     /// The child that holds a slice.
     #[inline]
-    pub(crate) fn child_for(&self, slice: u64) -> NodeRef<'_> {
-        self.child(search::count_at_most(&self.keys, slice))
+    pub(crate) fn child_for<S: Search>(&self, slice: u64) -> NodeRef<'_> {
+        self.child(S::count_at_most(&self.head, slice))
     }
 
     /// The child at a place, or the last one for a place beyond.
@@ -85,7 +83,7 @@ impl Internode {
     }
 
     pub(crate) fn key(&self, place: usize) -> u64 {
-        self.keys[place].load(Ordering::Relaxed)
+        self.head.words[place].load(Ordering::Relaxed)
     }
 
     /// The unused words, as `check` wants them.
@@ -104,7 +102,7 @@ impl Lockable for Internode {
 
     #[inline]
     fn version(&self) -> &VersionWord {
-        &self.version
+        &self.head.version
     }
 
     #[inline]
@@ -129,7 +127,7 @@ impl<'g> Locked<'g, Internode> {
     }
 
     fn set_key(&self, place: usize, key: u64) {
-        self.keys[place].store(key, Ordering::Relaxed);
+        self.head.words[place].store(key, Ordering::Relaxed);
     }
 
     fn set_child(&self, place: usize, child: NodeRef<'_>) {

@@ -46,7 +46,7 @@ pub(crate) use change::Place;
 use super::Lockable;
 use super::link::{Node, NodeRef};
 use super::permutation::{Permutation, WIDTH};
-use super::search;
+use super::search::{Head, Search};
 use super::suffix::{Bag, BagRef};
 use super::version::{Version, VersionWord};
 use crate::key::{Key, Kind, LAYER, SUFFIX, rank};
@@ -54,8 +54,7 @@ use crate::sync::{AtomicPtr, AtomicU8, AtomicU64, Ordering, perturb};
 
 #[repr(C, align(64))]
 pub(crate) struct Leaf {
-    version: VersionWord,
-    slices: [AtomicU64; WIDTH],
+    head: Head,
     permutation: AtomicU64,
     kinds: [AtomicU8; WIDTH + 1],
     words: [AtomicPtr<()>; WIDTH],
@@ -169,8 +168,7 @@ impl Leaf {
     /// A locked, empty leaf that links to nothing, for its maker to fill.
     pub(crate) fn new() -> Self {
         Self {
-            version: VersionWord::new_locked(Version::NEW_LEAF),
-            slices: std::array::from_fn(|_| AtomicU64::new(0)),
+            head: Head::new(Version::NEW_LEAF, 0),
             permutation: AtomicU64::new(Permutation::EMPTY.word()),
             kinds: std::array::from_fn(|_| AtomicU8::new(0)),
             words: std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
@@ -218,9 +216,9 @@ impl Leaf {
 
     /// Looks a key up; `None` if the leaf changed since `version`.
     #[inline]
-    pub(crate) fn search(&self, version: Version, key: &Key<'_>) -> Option<Found<'_>> {
-        let entry = self.racing_search(key);
-        if !self.version.validate(version) {
+    pub(crate) fn search<S: Search>(&self, version: Version, key: &Key<'_>) -> Option<Found<'_>> {
+        let entry = self.racing_search::<S>(key);
+        if !self.head.version.validate(version) {
             return None;
         }
         Some(match entry {
@@ -235,10 +233,10 @@ impl Leaf {
     /// The entry that a key leads to: its own, or the link to a layer. Words of
     /// different moments unless the version is validated after.
     #[inline]
-    fn racing_search(&self, key: &Key<'_>) -> Option<Entry<'_>> {
+    fn racing_search<S: Search>(&self, key: &Key<'_>) -> Option<Entry<'_>> {
         let permutation = self.permutation();
         perturb();
-        let mut mask = search::equal_mask(&self.slices, key.slice());
+        let mut mask = S::equal_mask(&self.head, key.slice());
         while mask != 0 {
             let slot = mask.trailing_zeros() as usize;
             mask &= mask - 1;
@@ -277,7 +275,7 @@ impl Leaf {
         let kind = self.kinds[slot].load(Ordering::Relaxed);
         perturb();
         Entry {
-            slice: self.slices[slot].load(Ordering::Relaxed),
+            slice: self.head.words[slot].load(Ordering::Relaxed),
             kind,
             slot: slot as u8,
             suffix: if kind == SUFFIX {
@@ -303,7 +301,7 @@ impl Leaf {
             next: self.next(),
             prev: self.prev(),
         };
-        if self.version.validate(version) {
+        if self.head.version.validate(version) {
             return Some(neighbours);
         }
         entries.clear();
@@ -317,7 +315,7 @@ impl Leaf {
     pub(crate) fn reread(&self, entry: &Entry<'_>, version: Version) -> Option<u64> {
         debug_assert_ne!(entry.kind, LAYER);
         let word = self.word(usize::from(entry.slot));
-        self.version.validate(version).then(|| value_of(word))
+        self.head.version.validate(version).then(|| value_of(word))
     }
 }
 
@@ -329,7 +327,7 @@ impl Lockable for Leaf {
 
     #[inline]
     fn version(&self) -> &VersionWord {
-        &self.version
+        &self.head.version
     }
 
     #[inline]

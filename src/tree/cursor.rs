@@ -82,7 +82,7 @@ impl<'g> Cursor<'g> {
     pub fn new(tree: &Tree) -> Self {
         let source = tree.source();
         Self {
-            walk: Walk::new(source, true),
+            walk: Walk::new(tree, true),
             keys: Vector::new_in(source),
             first_start: 0,
             at: None,

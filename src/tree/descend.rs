@@ -20,7 +20,7 @@
 use super::Tree;
 use crate::key::Key;
 use crate::memory::Count;
-use crate::node::{AnyNode, Found, Leaf, Locked, NodeRef, Place, Version};
+use crate::node::{AnyNode, Found, Leaf, Locked, NodeRef, Place, Search, Version, with_search};
 use crate::reclaim::Pin;
 use crate::sync::perturb;
 
@@ -39,7 +39,7 @@ pub(super) struct Reached<'g> {
 /// Starts again whenever an internode on the way changed meanwhile; each time a
 /// writer has made progress.
 #[inline]
-pub(super) fn reach<'g>(root: NodeRef<'g>, slice: u64) -> Result<Reached<'g>, Stale> {
+pub(super) fn reach<'g, S: Search>(root: NodeRef<'g>, slice: u64) -> Result<Reached<'g>, Stale> {
     'root: loop {
         let mut version = root.version().stable();
         if !version.is_living_root() {
@@ -51,7 +51,7 @@ pub(super) fn reach<'g>(root: NodeRef<'g>, slice: u64) -> Result<Reached<'g>, St
                 AnyNode::Leaf(leaf) => return Ok(Reached { leaf, version }),
                 AnyNode::Internode(internode) => internode,
             };
-            let child = internode.child_for(slice);
+            let child = internode.child_for::<S>(slice);
             child.prefetch();
             perturb();
             let child_version = child.version().stable();
@@ -114,7 +114,7 @@ impl Tree {
         // Ends: each time around, a writer has replaced the root of a layer or
         // deleted a leaf.
         loop {
-            if let Ok(found) = self.try_find(pin, bytes) {
+            if let Ok(found) = with_search!(self.isa, S => self.try_find::<S>(pin, bytes)) {
                 return found;
             }
             pin.count(Count::Restarts, 1);
@@ -122,11 +122,11 @@ impl Tree {
     }
 
     #[inline]
-    fn try_find<'g>(&self, pin: Pin<'g>, bytes: &[u8]) -> Result<Option<u64>, Stale> {
+    fn try_find<'g, S: Search>(&self, pin: Pin<'g>, bytes: &[u8]) -> Result<Option<u64>, Stale> {
         let mut key = Key::new(bytes);
         let mut root = self.root(pin);
         loop {
-            match search(root, &key)? {
+            match search::<S>(root, &key)? {
                 Found::Absent => return Ok(None),
                 Found::Value(value) => return Ok(Some(value)),
                 Found::Layer(below) => {
@@ -148,14 +148,15 @@ impl Tree {
     ) -> (Locked<'g, Leaf>, Place<'g>, Key<'k>) {
         // Ends: as `find`.
         loop {
-            if let Ok(locked) = self.try_lock_leaf(pin, bytes) {
+            let outcome = with_search!(self.isa, S => self.try_lock_leaf::<S>(pin, bytes));
+            if let Ok(locked) = outcome {
                 return locked;
             }
             pin.count(Count::Restarts, 1);
         }
     }
 
-    fn try_lock_leaf<'g, 'k>(
+    fn try_lock_leaf<'g, 'k, S: Search>(
         &self,
         pin: Pin<'g>,
         bytes: &'k [u8],
@@ -163,10 +164,10 @@ impl Tree {
         let mut key = Key::new(bytes);
         let mut root = self.root(pin);
         loop {
-            let reached = reach(root, key.slice())?;
+            let reached = reach::<S>(root, key.slice())?;
             // Go through the leaves of upper layers without locking them.
             if key.goes_on()
-                && let Some(Found::Layer(below)) = reached.leaf.search(reached.version, &key)
+                && let Some(Found::Layer(below)) = reached.leaf.search::<S>(reached.version, &key)
             {
                 root = below;
                 key.shift();
@@ -186,11 +187,11 @@ impl Tree {
 
 /// What a layer knows of a key.
 #[inline]
-fn search<'g>(root: NodeRef<'g>, key: &Key<'_>) -> Result<Found<'g>, Stale> {
-    let mut reached = reach(root, key.slice())?;
+fn search<'g, S: Search>(root: NodeRef<'g>, key: &Key<'_>) -> Result<Found<'g>, Stale> {
+    let mut reached = reach::<S>(root, key.slice())?;
     // Ends: each time around, a writer has changed the leaf.
     loop {
-        if let Some(found) = reached.leaf.search(reached.version, key) {
+        if let Some(found) = reached.leaf.search::<S>(reached.version, key) {
             return Ok(found);
         }
         reached = settle(reached.leaf, key.slice())?;

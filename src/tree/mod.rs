@@ -45,7 +45,7 @@ pub use swap::Loaded;
 use crate::OutOfMemory;
 use crate::key::MAX_KEY_LEN;
 use crate::memory::Source;
-use crate::node::{Locked, Node, NodeRef};
+use crate::node::{Isa, Locked, Node, NodeRef};
 use crate::reclaim::{Domain, Guard, LocalGuard, Options, Pin, Seen, generation};
 use crate::sync::{AtomicPtr, Ordering};
 use crate::value::{Destructor, Values};
@@ -57,6 +57,8 @@ use crate::value::{Destructor, Values};
 pub struct Tree {
     /// The root of the first layer, never null. Owned by that root's lock.
     root: AtomicPtr<Node>,
+    /// How its nodes are searched.
+    isa: Isa,
     domain: NonNull<Domain>,
 }
 
@@ -88,6 +90,7 @@ impl Tree {
         root.set_root(true, std::ptr::null_mut());
         Ok(Self {
             root: AtomicPtr::new(NodeRef::from(root.node()).as_ptr()),
+            isa: Isa::of_this_processor(),
             domain,
         })
     }

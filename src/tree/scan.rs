@@ -34,7 +34,7 @@ impl Tree {
         } else {
             (lower, upper)
         };
-        let mut walk = Walk::new(self.source(), false);
+        let mut walk = Walk::new(self, false);
         let mut visited = 0;
         let mut there = walk.seek(self, pin, start, end, reverse)?;
         let mut resumed: OwnedCut;

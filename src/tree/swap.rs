@@ -149,6 +149,7 @@ impl Tree {
         // Not to be dropped: it shares its domain with this tree.
         let aside = ManuallyDrop::new(Self {
             root: AtomicPtr::new(NodeRef::from(root.node()).as_ptr()),
+            isa: self.isa,
             domain: self.domain,
         });
         drop(root);

@@ -38,8 +38,8 @@ use super::frame::Frame;
 use super::range::Cut;
 use crate::OutOfMemory;
 use crate::key::{SLICE_LEN, SUFFIX, shortest};
-use crate::memory::{Count, Source, Vector};
-use crate::node::{Entries, Entry, Leaf, Neighbours, NodeRef, Version};
+use crate::memory::{Count, Vector};
+use crate::node::{Entries, Entry, Isa, Leaf, Neighbours, NodeRef, Version, with_search};
 use crate::reclaim::Pin;
 use crate::sync::perturb;
 
@@ -84,6 +84,7 @@ impl OwnedCut {
 /// A walk under way.
 pub(super) struct Walk<'g> {
     live: bool,
+    isa: Isa,
     /// The root of the tree that the walk began at.
     root: Option<NodeRef<'g>>,
     /// Of a live walk: leaves that the step at hand has left behind, as they were read.
@@ -94,9 +95,11 @@ pub(super) struct Walk<'g> {
 }
 
 impl<'g> Walk<'g> {
-    pub(super) fn new(source: Source, live: bool) -> Self {
+    pub(super) fn new(tree: &Tree, live: bool) -> Self {
+        let source = tree.source();
         Self {
             live,
+            isa: tree.isa,
             root: None,
             left: Vector::new_in(source),
             key: Vector::new_in(source),
@@ -381,7 +384,8 @@ impl<'g> Walk<'g> {
             (Some(start), false) => start.below(depth).first_slice(),
             (Some(start), true) => start.below(depth).last_slice(),
         };
-        let Ok(mut reached) = reach(root, slice) else {
+        let reached = with_search!(self.isa, S => reach::<S>(root, slice));
+        let Ok(mut reached) = reached else {
             return Ok(Err(Stale));
         };
         self.frames.try_reserve(1)?;

@@ -28,7 +28,7 @@ impl<'g> Locked<'g, Leaf> {
         let leaf = self.node();
         let permutation = leaf.permutation();
         for (position, slot) in permutation.slots().enumerate() {
-            let slice = leaf.slices[slot].load(Ordering::Relaxed);
+            let slice = leaf.head.words[slot].load(Ordering::Relaxed);
             if slice < key.slice() {
                 continue;
             }
@@ -103,7 +103,7 @@ impl<'g> Locked<'g, Leaf> {
             unsafe { bag.append(slot, entry.suffix) };
         }
         perturb();
-        self.slices[slot].store(entry.slice, Ordering::Relaxed);
+        self.head.words[slot].store(entry.slice, Ordering::Relaxed);
         perturb();
         self.kinds[slot].store(entry.kind, Ordering::Relaxed);
         // SeqCst, since the word may lead to a layer.

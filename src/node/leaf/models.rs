@@ -6,7 +6,7 @@ use loom::thread;
 
 use super::*;
 use crate::memory::{Memory, Source};
-use crate::node::{Locked, OwnedBag, Shape};
+use crate::node::{Locked, OwnedBag, Portable, Shape};
 
 const A: &[u8] = b"A";
 const B: &[u8] = b"B";
@@ -19,8 +19,8 @@ fn leaf_with_a() -> Arc<Leaf> {
 }
 
 fn look(leaf: &Leaf, key: &[u8]) -> Option<Option<u64>> {
-    let version = leaf.version.stable();
-    Some(match leaf.search(version, &Key::new(key))? {
+    let version = leaf.head.version.stable();
+    Some(match leaf.search::<Portable>(version, &Key::new(key))? {
         Found::Absent => None,
         Found::Value(value) => Some(value),
         Found::Layer(_) => unreachable!("there are no layers"),
@@ -88,7 +88,7 @@ fn a_snapshot_never_has_a_key_without_its_suffix() {
             let leaf = leaf.clone();
             thread::spawn(move || {
                 let mut entries = Entries::new();
-                let version = leaf.version.stable();
+                let version = leaf.head.version.stable();
                 if leaf.snapshot(version, &mut entries).is_some() {
                     assert!(entries.iter().all(|entry| entry.suffix == key.suffix()));
                 }
