@@ -54,6 +54,7 @@ fn main() {
     println!("cargo::rerun-if-changed={HEADER}");
     println!("cargo::rerun-if-env-changed=MASSTREE_WRITE_HEADER");
     link_arguments();
+    allow_vectors();
     let rendered = render_header();
     let committed = fs::read_to_string(HEADER).unwrap_or_default();
     if rendered == committed {
@@ -73,6 +74,19 @@ fn link_arguments() {
     if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
         println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libmasstree.so.{ABI}");
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    }
+}
+
+/// Vector code is for processors that it is written for, and not for builds that look
+/// for races (see `node::search`).
+fn allow_vectors() {
+    println!("cargo::rustc-check-cfg=cfg(masstree_vectors)");
+    let is_set = |name: &str| env::var_os(format!("CARGO_CFG_{name}")).is_some();
+    let looks_for_races = ["LOOM", "MASSTREE_ASAN", "MASSTREE_TSAN", "MASSTREE_PERTURB"];
+    if env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("x86_64")
+        && !looks_for_races.into_iter().any(is_set)
+    {
+        println!("cargo::rustc-cfg=masstree_vectors");
     }
 }
 

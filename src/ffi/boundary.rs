@@ -163,21 +163,23 @@ pub(super) unsafe fn on_tree<T>(
         For::Words => !tree.holds_bytes(),
         For::Bytes => tree.holds_bytes(),
     };
-    let Some(slot) = guard::slot(guard) else {
-        if !fits {
-            return Err(MASSTREE_WRONG_KIND);
+    let local;
+    let pin = match guard::slot(guard) {
+        // SAFETY: live by contract; only `refresh` and `leave` change it, and they may not
+        // run during this call.
+        Some(slot) => unsafe { pin_of(slot) },
+        None => {
+            local = tree.local_guard();
+            local.pin()
         }
-        return body(tree, tree.local_guard().pin());
     };
-    // SAFETY: live by contract; only `refresh` and `leave` change it, and they may not
-    // run during this call.
-    let pin = unsafe { pin_of(slot) };
     if !tree.owns(pin) {
         return Err(MASSTREE_WRONG_TREE);
     }
     if !fits {
         return Err(MASSTREE_WRONG_KIND);
     }
+    // Once, for both: what it does is compiled into the entry point.
     body(tree, pin)
 }
 

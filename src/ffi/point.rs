@@ -39,11 +39,7 @@ pub unsafe extern "C" fn masstree_get(
     value: *mut u64,
 ) -> i32 {
     // SAFETY: as this function's contract.
-    unsafe {
-        boundary::on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
-            answer(tree.get(pin, key), value)
-        })
-    }
+    unsafe { get(tree, guard, key, key_len, value) }
 }
 
 /// masstree_get for an integer key: the 8 bytes of `key`, most significant
@@ -71,7 +67,27 @@ pub unsafe extern "C" fn masstree_get_u64(
 ) -> i32 {
     let key = key.to_be_bytes();
     // SAFETY: as this function's contract; the key is eight bytes.
-    unsafe { masstree_get(tree, guard, key.as_ptr().cast(), key.len(), value) }
+    unsafe { get(tree, guard, key.as_ptr().cast(), key.len(), value) }
+}
+
+/// Compiled once for each of the two: for integers, the length of the key is known.
+///
+/// # Safety
+/// As `masstree_get`.
+#[inline(always)]
+unsafe fn get(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    key: *const c_void,
+    key_len: usize,
+    value: *mut u64,
+) -> i32 {
+    // SAFETY: as this function's contract.
+    unsafe {
+        boundary::on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
+            answer(tree.get(pin, key), value)
+        })
+    }
 }
 
 /// Says whether a key is in the tree.

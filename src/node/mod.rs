@@ -32,7 +32,7 @@ pub(crate) use internode::Internode;
 pub(crate) use leaf::{Entries, Entry, Found, Leaf, Neighbours, Place};
 pub(crate) use link::{AnyNode, Chain, Node, NodeRef};
 pub(crate) use permutation::WIDTH;
-#[cfg(target_arch = "x86_64")]
+#[cfg(masstree_vectors)]
 pub(crate) use search::{Avx2, Avx512};
 pub(crate) use search::{Isa, Portable, Search, with_search};
 pub(crate) use suffix::{Bag, BagRef, OwnedBag, Shape};

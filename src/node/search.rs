@@ -53,20 +53,17 @@ pub(crate) trait Search: Copy + Debug {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Isa {
     Portable,
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(masstree_vectors)]
     Avx2,
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(masstree_vectors)]
     Avx512,
 }
 
 impl Isa {
-    /// The best that this processor has. Where races are looked for, the portable one,
-    /// whose loads the tools see.
+    /// The best that this processor has. Where races are looked for, build.rs leaves only
+    /// the portable one, whose loads the tools see.
     pub(crate) fn of_this_processor() -> Self {
-        #[cfg(all(
-            target_arch = "x86_64",
-            not(any(loom, masstree_tsan, masstree_asan, masstree_portable))
-        ))]
+        #[cfg(masstree_vectors)]
         {
             if std::arch::is_x86_feature_detected!("avx512f")
                 && std::arch::is_x86_feature_detected!("popcnt")
@@ -91,12 +88,12 @@ macro_rules! with_search {
                 type $search = $crate::node::Portable;
                 $call
             }
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(masstree_vectors)]
             $crate::node::Isa::Avx2 => {
                 type $search = $crate::node::Avx2;
                 $call
             }
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(masstree_vectors)]
             $crate::node::Isa::Avx512 => {
                 type $search = $crate::node::Avx512;
                 $call
@@ -129,7 +126,7 @@ impl Search for Portable {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(masstree_vectors)]
 mod x86_64 {
     use std::arch::asm;
 
@@ -272,7 +269,7 @@ mod x86_64 {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(masstree_vectors)]
 pub(crate) use x86_64::{Avx2, Avx512};
 
 #[cfg(all(test, not(loom)))]
@@ -318,7 +315,7 @@ mod tests {
             };
             for slice in [slice, words[at], words[at].wrapping_add(1), words[at].wrapping_sub(1)] {
                 agrees::<Portable>(&head, slice);
-                #[cfg(target_arch = "x86_64")]
+                #[cfg(masstree_vectors)]
                 {
                     if std::arch::is_x86_feature_detected!("avx2") {
                         agrees::<Avx2>(&head, slice);

@@ -109,7 +109,7 @@ pub(super) fn lock_settled<'g>(
 
 impl Tree {
     /// Looks a key up from the top of the tree through its layers.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find<'g>(&self, pin: Pin<'g>, bytes: &[u8]) -> Option<u64> {
         // Ends: each time around, a writer has replaced the root of a layer or
         // deleted a leaf.
@@ -121,7 +121,7 @@ impl Tree {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn try_find<'g, S: Search>(&self, pin: Pin<'g>, bytes: &[u8]) -> Result<Option<u64>, Stale> {
         let mut key = Key::new(bytes);
         let mut root = self.root(pin);
