@@ -87,6 +87,12 @@ impl Permutation {
         (zero.trailing_zeros() / BITS) < self.len() as u32
     }
 
+    /// The live slots, a bit for each.
+    #[inline]
+    pub(crate) fn live_mask(self) -> u32 {
+        self.slots().fold(0, |mask, slot| mask | 1 << slot)
+    }
+
     /// The slot that the next insert takes; meaningless when full.
     #[inline]
     pub(crate) fn free_slot(self) -> usize {

@@ -40,13 +40,22 @@ impl Head {
     }
 }
 
+/// A bit for each word.
+const ALL: u32 = (1 << WIDTH) - 1;
+
 /// A way to search.
 pub(crate) trait Search: Copy + Debug {
     /// Bit `i` is set iff word `i` equals `slice`.
     fn equal_mask(head: &Head, slice: u64) -> u32;
 
+    /// Bit `i` is set iff word `i` is at most `slice`.
+    fn at_most_mask(head: &Head, slice: u64) -> u32;
+
     /// The number of words at most `slice`.
-    fn count_at_most(head: &Head, slice: u64) -> usize;
+    #[inline]
+    fn count_at_most(head: &Head, slice: u64) -> usize {
+        Self::at_most_mask(head, slice).count_ones() as usize
+    }
 }
 
 /// Which instructions there are.
@@ -118,6 +127,16 @@ impl Search for Portable {
     }
 
     #[inline]
+    fn at_most_mask(head: &Head, slice: u64) -> u32 {
+        let mut mask = 0;
+        for (i, word) in head.words.iter().enumerate() {
+            mask |= u32::from(word.load(Ordering::Relaxed) <= slice) << i;
+        }
+        mask
+    }
+
+    // Without POPCNT, which not every x86-64 has, summing up is faster.
+    #[inline]
     fn count_at_most(head: &Head, slice: u64) -> usize {
         head.words
             .iter()
@@ -130,7 +149,7 @@ impl Search for Portable {
 mod x86_64 {
     use std::arch::asm;
 
-    use super::{Head, Search};
+    use super::{ALL, Head, Search};
 
     /// 512-bit vectors: two loads. Only registers that SSE code does not know are used,
     /// so that none of it waits for upper halves to be cleaned.
@@ -158,6 +177,27 @@ mod x86_64 {
                 );
             }
             // The first lane is the version.
+            mask >> 1
+        }
+
+        #[inline]
+        fn at_most_mask(head: &Head, slice: u64) -> u32 {
+            let mask: u32;
+            // SAFETY: as above.
+            unsafe {
+                asm!(
+                    "vpbroadcastq zmm16, {slice}",
+                    // Not less than the word, unsigned.
+                    "vpcmpuq k1, zmm16, zmmword ptr [{head}], 5",
+                    "vpcmpuq k2, zmm16, zmmword ptr [{head} + 64], 5",
+                    "kunpckbw k1, k2, k1",
+                    "kmovw {mask:e}, k1",
+                    head = in(reg) std::ptr::from_ref(head),
+                    slice = in(reg) slice,
+                    mask = out(reg) mask,
+                    options(pure, readonly, nostack, preserves_flags),
+                );
+            }
             mask >> 1
         }
 
@@ -228,6 +268,48 @@ mod x86_64 {
         }
 
         #[inline]
+        fn at_most_mask(head: &Head, slice: u64) -> u32 {
+            let greater: u32;
+            // SAFETY: as above.
+            unsafe {
+                asm!(
+                    "vmovq xmm0, {slice}",
+                    "vmovq xmm5, {top}",
+                    "vpbroadcastq ymm0, xmm0",
+                    "vpbroadcastq ymm5, xmm5",
+                    "vpxor ymm1, ymm5, ymmword ptr [{head}]",
+                    "vpxor ymm2, ymm5, ymmword ptr [{head} + 32]",
+                    "vpxor ymm3, ymm5, ymmword ptr [{head} + 64]",
+                    "vpxor ymm4, ymm5, ymmword ptr [{head} + 96]",
+                    "vpcmpgtq ymm1, ymm1, ymm0",
+                    "vpcmpgtq ymm2, ymm2, ymm0",
+                    "vpcmpgtq ymm3, ymm3, ymm0",
+                    "vpcmpgtq ymm4, ymm4, ymm0",
+                    "vmovmskpd {mask:e}, ymm1",
+                    "vmovmskpd {more:e}, ymm2",
+                    "shl {more:e}, 4",
+                    "or {mask:e}, {more:e}",
+                    "vmovmskpd {more:e}, ymm3",
+                    "shl {more:e}, 8",
+                    "or {mask:e}, {more:e}",
+                    "vmovmskpd {more:e}, ymm4",
+                    "shl {more:e}, 12",
+                    "or {mask:e}, {more:e}",
+                    "vzeroupper",
+                    head = in(reg) std::ptr::from_ref(head),
+                    slice = in(reg) slice ^ 1 << 63,
+                    top = in(reg) 1_u64 << 63,
+                    mask = out(reg) greater,
+                    more = out(reg) _,
+                    out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _,
+                    out("xmm5") _,
+                    options(pure, readonly, nostack),
+                );
+            }
+            !greater >> 1 & ALL
+        }
+
+        #[inline]
         fn count_at_most(head: &Head, slice: u64) -> usize {
             let greater: u64;
             // SAFETY: as above; and with POPCNT.
@@ -287,6 +369,11 @@ mod tests {
             assert_eq!(mask >> i & 1 == 1, word == slice, "{slice} in {words:?}");
         }
         assert_eq!(mask >> WIDTH, 0);
+        let mask = S::at_most_mask(head, slice);
+        for (i, &word) in words.iter().enumerate() {
+            assert_eq!(mask >> i & 1 == 1, word <= slice, "{slice} in {words:?}");
+        }
+        assert_eq!(mask & !ALL, 0);
         let at_most = words.iter().filter(|&&word| word <= slice).count();
         assert_eq!(
             S::count_at_most(head, slice),

@@ -174,7 +174,7 @@ impl Tree {
                 continue;
             }
             let locked = lock_settled(reached, key.slice())?;
-            match locked.place_of(&key) {
+            match locked.place_of::<S>(&key) {
                 Place::Layer(below) => {
                     root = below;
                     key.shift();

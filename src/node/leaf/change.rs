@@ -3,10 +3,11 @@
 use std::cmp;
 
 use super::{Entry, Leaf, value_of, word_of};
-use crate::key::{Key, LAYER, SUFFIX};
+use crate::key::{Key, LAYER, SUFFIX, rank};
 use crate::node::Locked;
 use crate::node::link::NodeRef;
 use crate::node::permutation::Permutation;
+use crate::node::search::Search;
 use crate::node::suffix::{BagRef, OwnedBag};
 use crate::sync::{Ordering, perturb};
 
@@ -24,23 +25,31 @@ pub(crate) enum Place<'g> {
 
 impl<'g> Locked<'g, Leaf> {
     /// Where a key is, or would be.
-    pub(crate) fn place_of(&self, key: &Key<'_>) -> Place<'g> {
+    ///
+    /// Smaller slices are counted, not walked through: their order decides nothing, and
+    /// no branch has to guess where among them the key lies.
+    #[inline]
+    pub(crate) fn place_of<S: Search>(&self, key: &Key<'_>) -> Place<'g> {
         let leaf = self.node();
-        let permutation = leaf.permutation();
-        for (position, slot) in permutation.slots().enumerate() {
-            let slice = leaf.head.words[slot].load(Ordering::Relaxed);
-            if slice < key.slice() {
-                continue;
-            }
+        let live = leaf.permutation().live_mask();
+        let mut equal = S::equal_mask(&leaf.head, key.slice()) & live;
+        let smaller = S::at_most_mask(&leaf.head, key.slice()) & live & !equal;
+        let mut position = smaller.count_ones() as usize;
+        let mut same = None;
+        // At most ten slots, seldom more than one.
+        while equal != 0 {
+            let slot = equal.trailing_zeros() as usize;
+            equal &= equal - 1;
             let kind = leaf.kinds[slot].load(Ordering::Relaxed);
-            match key.order_of(slice, kind) {
-                cmp::Ordering::Less => {}
-                cmp::Ordering::Greater => return Place::Absent { position },
-                cmp::Ordering::Equal => return self.place_at(position, slot, key),
+            match rank(kind).cmp(&key.kind()) {
+                cmp::Ordering::Less => position += 1,
+                cmp::Ordering::Equal => same = Some(slot),
+                cmp::Ordering::Greater => {}
             }
         }
-        Place::Absent {
-            position: permutation.len(),
+        match same {
+            Some(slot) => self.place_at(position, slot, key),
+            None => Place::Absent { position },
         }
     }
 
