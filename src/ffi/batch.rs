@@ -2,13 +2,15 @@
 
 use std::ffi::c_void;
 
-use super::boundary::{For, answer, entry, found, give, key_bytes, on_tree};
+use arrayvec::ArrayVec;
+
+use super::boundary::{For, entry, give, key_bytes, on_tree};
 use super::bytes::Slice;
 use super::guard::GuardHandle;
 use super::status::*;
 use super::tree::TreeHandle;
 use crate::reclaim::Pin;
-use crate::tree::Tree;
+use crate::tree::{GROUP, Tree};
 
 /// The keys of a batch.
 #[derive(Clone, Copy)]
@@ -118,14 +120,59 @@ pub(super) fn place_in<T>(array: *mut T, place: usize) -> *mut T {
     array.wrapping_add(place)
 }
 
+/// Looks the keys up, a group at a time; `store` gets the places and values of those that
+/// are there.
+///
 /// # Safety
-/// As `masstree_get_many`.
-unsafe fn get_many(batch: Batch, values: *mut u64) -> i32 {
-    // SAFETY: by contract.
-    unsafe {
-        each(batch, |tree, pin, key, place| {
-            answer(tree.get(pin, key), place_in(values, place))
-        })
+/// As `masstree_get_many`; `store` may be called for each place.
+unsafe fn get_many(batch: Batch, mut store: impl FnMut(&Tree, Pin<'_>, usize, u64)) -> i32 {
+    entry(|| {
+        let keys = batch.keys.checked(batch.count)?;
+        // SAFETY: by contract.
+        unsafe {
+            on_tree(batch.tree, batch.guard, batch.values, |tree, pin| {
+                let mut first_error = MASSTREE_OK;
+                for start in (0..batch.count).step_by(GROUP) {
+                    let end = batch.count.min(start + GROUP);
+                    let group: ArrayVec<_, GROUP> =
+                        (start..end).map(|place| keys.at(place)).collect();
+                    // A key at fault is looked up as the empty one, in vain.
+                    let bytes: ArrayVec<&[u8], GROUP> = (group.iter())
+                        .map(|key| key.as_ref().map_or(&[][..], KeyBytes::bytes))
+                        .collect();
+                    let mut found = [None; GROUP];
+                    tree.get_group(pin, &bytes, &mut found);
+                    for (i, key) in group.iter().enumerate() {
+                        let status = match (key, found[i]) {
+                            (&Err(status), _) => status,
+                            (Ok(_), None) => MASSTREE_NOT_FOUND,
+                            (Ok(_), Some(value)) => {
+                                store(tree, pin, start + i, value);
+                                MASSTREE_OK
+                            }
+                        };
+                        if !batch.statuses.is_null() {
+                            batch.statuses.add(start + i).write(status);
+                        }
+                        if status < 0 && first_error == MASSTREE_OK {
+                            first_error = status;
+                        }
+                    }
+                }
+                Ok(first_error)
+            })
+        }
+    })
+}
+
+/// Stores words where they are wanted.
+///
+/// # Safety
+/// `values` is NULL or has room for all.
+unsafe fn to_words(values: *mut u64) -> impl FnMut(&Tree, Pin<'_>, usize, u64) {
+    move |_, _, place, word| {
+        // SAFETY: by contract.
+        unsafe { give(place_in(values, place), word) }
     }
 }
 
@@ -171,7 +218,7 @@ pub unsafe extern "C" fn masstree_get_many(
         statuses,
     };
     // SAFETY: as this function's contract.
-    unsafe { get_many(batch, values) }
+    unsafe { get_many(batch, to_words(values)) }
 }
 
 /// masstree_get_many for integer keys (see masstree_get_u64).
@@ -214,7 +261,7 @@ pub unsafe extern "C" fn masstree_get_many_u64(
         statuses,
     };
     // SAFETY: as this function's contract.
-    unsafe { get_many(batch, values) }
+    unsafe { get_many(batch, to_words(values)) }
 }
 
 /// masstree_get_many for a tree of byte strings.
@@ -263,12 +310,8 @@ pub unsafe extern "C" fn masstree_get_many_bytes(
     };
     // SAFETY: as this function's contract.
     unsafe {
-        each(batch, |tree, pin, key, place| {
-            let value = tree.get_bytes(pin, key);
-            if let Some(bytes) = value {
-                give(place_in(values, place), Slice::of(bytes));
-            }
-            Ok(found(value.is_some()))
+        get_many(batch, |tree, pin, place, word| {
+            give(place_in(values, place), Slice::of(tree.bytes_of(pin, word)));
         })
     }
 }

@@ -44,7 +44,7 @@ use arrayvec::ArrayVec;
 pub(crate) use change::Place;
 
 use super::Lockable;
-use super::link::{Node, NodeRef};
+use super::link::{Node, NodeRef, prefetch};
 use super::permutation::{Permutation, WIDTH};
 use super::search::{Head, Search};
 use super::suffix::{Bag, BagRef};
@@ -212,6 +212,12 @@ impl Leaf {
         let bag = std::ptr::NonNull::new(self.bag.load(Ordering::SeqCst))?;
         // SAFETY: bags are retired like nodes; see the room's rules.
         Some(unsafe { BagRef::new(bag) })
+    }
+
+    /// Asks for the first lines of the suffix bag before they are needed.
+    #[inline]
+    pub(crate) fn prefetch_suffixes(&self) {
+        prefetch::<4>(self.bag.load(Ordering::Relaxed).cast());
     }
 
     /// Looks a key up; `None` if the leaf changed since `version`.

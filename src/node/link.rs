@@ -77,26 +77,7 @@ impl<'g> NodeRef<'g> {
     /// Asks for the node's five lines before they are needed.
     #[inline]
     pub(crate) fn prefetch(self) {
-        for line in 0..size_of::<Leaf>() / 64 {
-            let address = self.ptr.as_ptr().cast::<u8>().wrapping_add(64 * line);
-            #[cfg(target_arch = "x86_64")]
-            {
-                use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-                // SAFETY: a hint, which may name any address.
-                unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
-            }
-            #[cfg(target_arch = "aarch64")]
-            // SAFETY: as above.
-            unsafe {
-                std::arch::asm!(
-                    "prfm pldl1keep, [{}]",
-                    in(reg) address,
-                    options(nostack, readonly, preserves_flags)
-                );
-            }
-            #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-            let _ = address;
-        }
+        prefetch::<{ size_of::<Leaf>() / 64 }>(self.ptr.as_ptr().cast());
     }
 
     /// The node as what it is.
@@ -129,6 +110,31 @@ impl<'g> NodeRef<'g> {
             AnyNode::Leaf(leaf) => leaf.parent_word(),
             AnyNode::Internode(internode) => internode.parent_word(),
         }
+    }
+}
+
+/// Asks for so many lines of memory from an address on before they are needed.
+#[inline]
+pub(super) fn prefetch<const LINES: usize>(from: *const u8) {
+    for line in 0..LINES {
+        let address = from.wrapping_add(64 * line);
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: a hint, which may name any address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
+        }
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: as above.
+        unsafe {
+            std::arch::asm!(
+                "prfm pldl1keep, [{}]",
+                in(reg) address,
+                options(nostack, readonly, preserves_flags)
+            );
+        }
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        let _ = address;
     }
 }
 

@@ -7,6 +7,7 @@
 //! counts, `dump` shows, `pivots` divides (all through `nodes`). `lock` says in
 //! which order locks are taken, `reserve` has memory ready before they are.
 
+mod batch;
 mod bytes;
 mod check;
 mod collapse;
@@ -33,6 +34,7 @@ mod walk;
 
 use std::ptr::NonNull;
 
+pub(crate) use batch::GROUP;
 pub use cursor::{Cursor, Seek};
 pub use dump::Format;
 pub(crate) use merge::Sweep;

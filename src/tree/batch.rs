@@ -1,0 +1,210 @@
+//! Many look-ups at once, interleaved: while the processor waits for the next node of
+//! one, it goes on with the others.
+//!
+//! **Protocol.** That of `descend`, one node at a time: the stable version of the node at
+//! hand is taken, then the node above, which led to it, is validated; then the node at
+//! hand is searched, and the lines of the next one asked for. A look-up that finds
+//! something changed leaves the group and is done on its own, from the top.
+
+use arrayvec::ArrayVec;
+
+use super::Tree;
+use crate::key::Key;
+use crate::node::{AnyNode, Found, NodeRef, Search, Version, with_search};
+use crate::reclaim::Pin;
+
+/// Look-ups under way at once. Measured: of 16, 24 and 32 the last is never slower.
+pub(crate) const GROUP: usize = 32;
+
+/// A look-up under way.
+struct Lane<'g, 'k> {
+    /// Which of the keys it is for.
+    place: usize,
+    key: Key<'k>,
+    /// The node to be searched next, whose lines were asked for.
+    node: NodeRef<'g>,
+    /// What led to it, as it was then; nothing leads to the root of a layer that could
+    /// tell.
+    above: Option<(NodeRef<'g>, Version)>,
+    /// Whether the suffixes of the leaf at hand were asked for.
+    has_suffixes: bool,
+}
+
+/// What a step of a look-up came to.
+enum Step {
+    /// Another node.
+    On,
+    Done(Option<u64>),
+    /// Something changed.
+    Lost,
+}
+
+impl Tree {
+    /// Looks up at most [`GROUP`] keys; `values` has a place for each.
+    pub(crate) fn get_group(&self, pin: Pin<'_>, keys: &[&[u8]], values: &mut [Option<u64>]) {
+        keys.iter().for_each(|key| self.admit(pin, key));
+        with_search!(self.isa, S => self.search_group::<S>(pin, keys, values));
+    }
+
+    fn search_group<'g, S: Search>(
+        &self,
+        pin: Pin<'g>,
+        keys: &[&[u8]],
+        values: &mut [Option<u64>],
+    ) {
+        let root = self.root(pin);
+        let mut lanes: ArrayVec<Lane<'g, '_>, GROUP> = (keys.iter().enumerate())
+            .map(|(place, key)| Lane {
+                place,
+                key: Key::new(key),
+                node: root,
+                above: None,
+                has_suffixes: false,
+            })
+            .collect();
+        // Ends: each step leads a look-up one node, or layer, further down.
+        while !lanes.is_empty() {
+            let mut at = 0;
+            while let Some(lane) = lanes.get_mut(at) {
+                let place = lane.place;
+                let value = match lane.step::<S>() {
+                    Step::On => {
+                        at += 1;
+                        continue;
+                    }
+                    Step::Done(value) => value,
+                    Step::Lost => self.find_alone(pin, keys[place]),
+                };
+                values[place] = value;
+                lanes.swap_remove(at);
+            }
+        }
+    }
+
+    #[cold]
+    fn find_alone(&self, pin: Pin<'_>, key: &[u8]) -> Option<u64> {
+        self.find(pin, key)
+    }
+}
+
+impl Lane<'_, '_> {
+    #[inline]
+    fn step<S: Search>(&mut self) -> Step {
+        let version = self.node.version().stable();
+        let is_right = match self.above {
+            None => version.is_living_root(),
+            Some((above, version)) => above.version().validate(version),
+        };
+        if !is_right {
+            return Step::Lost;
+        }
+        match self.node.kind_at(version) {
+            AnyNode::Internode(internode) => {
+                let child = internode.child_for::<S>(self.key.slice());
+                child.prefetch();
+                self.above = Some((self.node, version));
+                self.node = child;
+                Step::On
+            }
+            AnyNode::Leaf(leaf) => {
+                if self.key.goes_on() && !self.has_suffixes {
+                    leaf.prefetch_suffixes();
+                    self.has_suffixes = true;
+                    return Step::On;
+                }
+                match leaf.search::<S>(version, &self.key) {
+                    None => Step::Lost,
+                    Some(Found::Absent) => Step::Done(None),
+                    Some(Found::Value(value)) => Step::Done(Some(value)),
+                    Some(Found::Layer(root)) => {
+                        root.prefetch();
+                        self.key.shift();
+                        self.node = root;
+                        self.above = None;
+                        self.has_suffixes = false;
+                        Step::On
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    /// Keys of several layers, long suffixes, and short ones.
+    fn key(i: u64) -> Vec<u8> {
+        let mixed = i.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes();
+        match i % 4 {
+            0 => mixed.to_vec(),
+            1 => [&b"a shared prefix of some layers/"[..], &mixed].concat(),
+            2 => [&mixed[..1], &b" and a suffix that is its own "[..], &mixed].concat(),
+            _ => mixed[..3].to_vec(),
+        }
+    }
+
+    fn assert_group(tree: &Tree, pin: Pin<'_>, places: &[u64], expected: fn(u64) -> Option<u64>) {
+        let keys: Vec<_> = places.iter().map(|&i| key(i)).collect();
+        let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+        let mut values = [None; GROUP];
+        tree.get_group(pin, &keys, &mut values);
+        for (&i, value) in places.iter().zip(values) {
+            assert_eq!(value, expected(i), "key {i}");
+        }
+    }
+
+    /// Even places are there throughout, odd ones of the writer's half come and go, those
+    /// of the other half are never there. Put back: in `Lane::step`, do not validate what
+    /// is above; or take the version of the node at hand after it was searched.
+    #[test]
+    fn groups_find_what_is_there_throughout_while_others_come_and_go() {
+        const KEYS: u64 = 4000;
+        let tree = Tree::new(None).unwrap();
+        let put = |i: u64| tree.put(tree.guard().unwrap().pin(), &key(i), i).unwrap();
+        (0..KEYS).step_by(8).for_each(|i| _ = put(i));
+        (1..KEYS).step_by(8).for_each(|i| _ = put(i));
+        (2..KEYS).step_by(8).for_each(|i| _ = put(i));
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let guard = tree.guard().unwrap();
+                    // Other residues of 8: keys of all kinds but the short ones.
+                    let fleeting = (0..KEYS).filter(|i| matches!(i % 8, 4..=6));
+                    fleeting.clone().for_each(|i| {
+                        tree.put(guard.pin(), &key(i), i).unwrap();
+                    });
+                    fleeting.for_each(|i| assert_eq!(tree.remove(guard.pin(), &key(i)), Some(i)));
+                }
+            });
+            // Also when an assertion fails: the other thread ends, and the test with it.
+            let _stop = Stop(&stop);
+            for round in 0..3000_u64 {
+                let guard = tree.guard().unwrap();
+                for start in (0..KEYS).step_by(8 * GROUP) {
+                    let residue = round % 3;
+                    let there: Vec<u64> = (0..GROUP as u64)
+                        .map(|i| start + 8 * i + residue)
+                        .filter(|&i| i < KEYS)
+                        .collect();
+                    assert_group(&tree, guard.pin(), &there, Some);
+                    let never: Vec<u64> = there.iter().map(|i| i + 8 * KEYS).collect();
+                    assert_group(&tree, guard.pin(), &never, |_| None);
+                }
+            }
+        });
+    }
+
+    struct Stop<'s>(&'s AtomicBool);
+
+    impl Drop for Stop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+}
