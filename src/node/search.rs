@@ -40,9 +40,6 @@ impl Head {
     }
 }
 
-/// A bit for each word.
-const ALL: u32 = (1 << WIDTH) - 1;
-
 /// A way to search.
 pub(crate) trait Search: Copy + Debug {
     /// Bit `i` is set iff word `i` equals `slice`.
@@ -149,7 +146,7 @@ impl Search for Portable {
 mod x86_64 {
     use std::arch::asm;
 
-    use super::{ALL, Head, Search};
+    use super::{Head, Search, WIDTH};
 
     /// 512-bit vectors: two loads. Only registers that SSE code does not know are used,
     /// so that none of it waits for upper halves to be cleaned.
@@ -306,7 +303,7 @@ mod x86_64 {
                     options(pure, readonly, nostack),
                 );
             }
-            !greater >> 1 & ALL
+            !greater >> 1 & ((1 << WIDTH) - 1)
         }
 
         #[inline]
@@ -346,7 +343,7 @@ mod x86_64 {
                     options(pure, readonly, nostack),
                 );
             }
-            super::WIDTH - (greater as usize) / 2
+            WIDTH - (greater as usize) / 2
         }
     }
 }
@@ -373,7 +370,7 @@ mod tests {
         for (i, &word) in words.iter().enumerate() {
             assert_eq!(mask >> i & 1 == 1, word <= slice, "{slice} in {words:?}");
         }
-        assert_eq!(mask & !ALL, 0);
+        assert_eq!(mask >> WIDTH, 0);
         let at_most = words.iter().filter(|&&word| word <= slice).count();
         assert_eq!(
             S::count_at_most(head, slice),
