@@ -6,7 +6,7 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test build header docs setup check-fmt check-clippy check-header check-rust \
-        check-stress check-loom check-c check-docs check-asan check-tsan compare limbo clean
+        check-stress check-loom check-c check-docs check-asan check-tsan bench compare limbo clean
 
 help:
 	@echo 'make demo          build everything in release and index some text with it'
@@ -26,6 +26,7 @@ help:
 	@echo 'make check-docs    Doxygen has no complaint about the documentation'
 	@echo 'make check-asan    tests in C with AddressSanitizer (nightly toolchain)'
 	@echo 'make check-tsan    tests in C with ThreadSanitizer (nightly toolchain)'
+	@echo 'make bench         the same as compare'
 	@echo 'make compare       speed and memory beside the masstree crate: KEYS=1000000 ROUNDS=5'
 	@echo 'make limbo         memory that waits for guards, after OPERATIONS=10000000 updates and as'
 	@echo '                   many removes and inserts'
@@ -106,6 +107,8 @@ test: setup
 
 KEYS := 1000000
 ROUNDS := 5
+bench: compare
+
 compare:
 	@cargo rustc --quiet --release --lib --crate-type cdylib,staticlib
 	@cargo build --quiet --release -p masstree-compare

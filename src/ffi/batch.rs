@@ -80,6 +80,26 @@ pub(super) struct Batch {
     pub(super) statuses: *mut i32,
 }
 
+impl Batch {
+    pub(super) fn new(
+        tree: *const TreeHandle,
+        guard: *mut GuardHandle,
+        values: For,
+        keys: Keys,
+        count: usize,
+        statuses: *mut i32,
+    ) -> Self {
+        Self {
+            tree,
+            guard,
+            values,
+            keys,
+            count,
+            statuses,
+        }
+    }
+}
+
 /// Does each item in order. Gives the first error among them.
 ///
 /// # Safety
@@ -209,14 +229,7 @@ pub unsafe extern "C" fn masstree_get_many(
     values: *mut u64,
     statuses: *mut i32,
 ) -> i32 {
-    let batch = Batch {
-        tree,
-        guard,
-        values: For::Words,
-        keys: Keys::Slices(keys),
-        count,
-        statuses,
-    };
+    let batch = Batch::new(tree, guard, For::Words, Keys::Slices(keys), count, statuses);
     // SAFETY: as this function's contract.
     unsafe { get_many(batch, to_words(values)) }
 }
@@ -252,14 +265,14 @@ pub unsafe extern "C" fn masstree_get_many_u64(
     values: *mut u64,
     statuses: *mut i32,
 ) -> i32 {
-    let batch = Batch {
+    let batch = Batch::new(
         tree,
         guard,
-        values: For::Words,
-        keys: Keys::Integers(keys.cast(), stride),
+        For::Words,
+        Keys::Integers(keys.cast(), stride),
         count,
         statuses,
-    };
+    );
     // SAFETY: as this function's contract.
     unsafe { get_many(batch, to_words(values)) }
 }
@@ -300,14 +313,7 @@ pub unsafe extern "C" fn masstree_get_many_bytes(
     if guard.is_null() {
         return MASSTREE_INVALID;
     }
-    let batch = Batch {
-        tree,
-        guard,
-        values: For::Bytes,
-        keys: Keys::Slices(keys),
-        count,
-        statuses,
-    };
+    let batch = Batch::new(tree, guard, For::Bytes, Keys::Slices(keys), count, statuses);
     // SAFETY: as this function's contract.
     unsafe {
         get_many(batch, |tree, pin, place, word| {

@@ -95,14 +95,7 @@ pub unsafe extern "C" fn masstree_put_many(
     count: usize,
     statuses: *mut i32,
 ) -> i32 {
-    let batch = Batch {
-        tree,
-        guard,
-        values: For::Words,
-        keys: Keys::Slices(keys),
-        count,
-        statuses,
-    };
+    let batch = Batch::new(tree, guard, For::Words, Keys::Slices(keys), count, statuses);
     // SAFETY: as this function's contract.
     unsafe { put_many(batch, values) }
 }
@@ -137,14 +130,14 @@ pub unsafe extern "C" fn masstree_put_many_u64(
     count: usize,
     statuses: *mut i32,
 ) -> i32 {
-    let batch = Batch {
+    let batch = Batch::new(
         tree,
         guard,
-        values: For::Words,
-        keys: Keys::Integers(keys.cast(), stride),
+        For::Words,
+        Keys::Integers(keys.cast(), stride),
         count,
         statuses,
-    };
+    );
     // SAFETY: as this function's contract.
     unsafe { put_many(batch, values) }
 }
@@ -181,14 +174,7 @@ pub unsafe extern "C" fn masstree_put_many_bytes(
     if values.is_null() && count != 0 {
         return MASSTREE_INVALID;
     }
-    let batch = Batch {
-        tree,
-        guard,
-        values: For::Bytes,
-        keys: Keys::Slices(keys),
-        count,
-        statuses,
-    };
+    let batch = Batch::new(tree, guard, For::Bytes, Keys::Slices(keys), count, statuses);
     // SAFETY: as this function's contract.
     unsafe {
         each(batch, |tree, pin, key, place| {
@@ -234,14 +220,7 @@ pub unsafe extern "C" fn masstree_insert_many(
     present: *mut u64,
     statuses: *mut i32,
 ) -> i32 {
-    let batch = Batch {
-        tree,
-        guard,
-        values: For::Words,
-        keys: Keys::Slices(keys),
-        count,
-        statuses,
-    };
+    let batch = Batch::new(tree, guard, For::Words, Keys::Slices(keys), count, statuses);
     // SAFETY: as this function's contract.
     unsafe { insert_many(batch, values, present) }
 }
@@ -278,14 +257,14 @@ pub unsafe extern "C" fn masstree_insert_many_u64(
     present: *mut u64,
     statuses: *mut i32,
 ) -> i32 {
-    let batch = Batch {
+    let batch = Batch::new(
         tree,
         guard,
-        values: For::Words,
-        keys: Keys::Integers(keys.cast(), stride),
+        For::Words,
+        Keys::Integers(keys.cast(), stride),
         count,
         statuses,
-    };
+    );
     // SAFETY: as this function's contract.
     unsafe { insert_many(batch, values, present) }
 }
@@ -321,14 +300,14 @@ pub unsafe extern "C" fn masstree_remove_many(
     old: *mut u64,
     statuses: *mut i32,
 ) -> i32 {
-    let batch = Batch {
+    let batch = Batch::new(
         tree,
         guard,
-        values: if old.is_null() { For::Any } else { For::Words },
-        keys: Keys::Slices(keys),
+        if old.is_null() { For::Any } else { For::Words },
+        Keys::Slices(keys),
         count,
         statuses,
-    };
+    );
     // SAFETY: as this function's contract.
     unsafe { remove_many(batch, old) }
 }
@@ -361,14 +340,14 @@ pub unsafe extern "C" fn masstree_remove_many_u64(
     old: *mut u64,
     statuses: *mut i32,
 ) -> i32 {
-    let batch = Batch {
+    let batch = Batch::new(
         tree,
         guard,
-        values: if old.is_null() { For::Any } else { For::Words },
-        keys: Keys::Integers(keys.cast(), stride),
+        if old.is_null() { For::Any } else { For::Words },
+        Keys::Integers(keys.cast(), stride),
         count,
         statuses,
-    };
+    );
     // SAFETY: as this function's contract.
     unsafe { remove_many(batch, old) }
 }

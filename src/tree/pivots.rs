@@ -148,27 +148,11 @@ fn take_apart<'g>(
                     })?;
                     continue;
                 };
-                let (mut start, to) = piece.prefix;
-                let is_last = to == prefixes.len();
-                let copied = if entries.len() == 1 && is_last {
-                    // Nobody else needs the shorter one: a long prefix that all keys
-                    // share is kept once.
-                    0
-                } else {
-                    to - start
-                };
-                prefixes
-                    .try_reserve(copied + SLICE_LEN)
-                    .map_err(|_| OutOfMemory)?;
-                if copied > 0 || !is_last {
-                    prefixes.extend_from_within(to - copied..to);
-                    start = prefixes.len() - copied;
-                }
-                super::walk::append(prefixes, &entry.slice.to_be_bytes());
+                let prefix = longer(piece.prefix, entry.slice, entries.len() == 1, prefixes)?;
                 add(Piece {
                     node: Some(root),
                     solid: false,
-                    prefix: (start, prefixes.len()),
+                    prefix,
                     low: 0,
                     weight: 0,
                 })?;
@@ -176,6 +160,24 @@ fn take_apart<'g>(
         }
     }
     Ok(())
+}
+
+/// Makes a prefix longer by a slice, in place if nobody else needs the shorter one: a long
+/// prefix that all keys share is kept once.
+fn longer(
+    (start, end): (usize, usize),
+    slice: u64,
+    is_only: bool,
+    prefixes: &mut Vector<u8>,
+) -> Result<(usize, usize), OutOfMemory> {
+    let in_place = is_only && end == prefixes.len();
+    let copied = if in_place { 0 } else { end - start };
+    let reserved = prefixes.try_reserve(copied + SLICE_LEN);
+    reserved.map_err(|_| OutOfMemory)?;
+    let start = if in_place { start } else { prefixes.len() };
+    prefixes.extend_from_within(end - copied..end);
+    super::walk::append(prefixes, &slice.to_be_bytes());
+    Ok((start, prefixes.len()))
 }
 
 /// About how many keys are under a node: as many as if every node were like those on
