@@ -222,4 +222,23 @@ layer 0
 "#;
         assert_eq!(dump_of(Format::Graphviz), expected);
     }
+
+    /// Found in review: formatting panics on a width over 65535. Put back: indent by the
+    /// layer, however deep.
+    #[test]
+    fn thousands_of_layers_are_shown_in_short_lines() {
+        let tree = Tree::new(None).unwrap();
+        let guard = tree.guard().unwrap();
+        let mut key = vec![b'p'; 200_000];
+        for last in [1, 2] {
+            key.push(last);
+            tree.put(guard.pin(), &key, 0).unwrap();
+            key.pop();
+        }
+        let mut text = String::new();
+        let outcome = tree.dump(guard.pin(), Format::Text, &mut text);
+        assert_eq!(outcome, Ok(Ok(())));
+        assert!(text.lines().all(|line| line.len() < 200));
+        assert!(text.contains("layer 25000"));
+    }
 }

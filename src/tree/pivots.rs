@@ -277,4 +277,29 @@ mod tests {
         tree.pivots(guard.pin(), 10, &mut count).unwrap();
         assert_eq!(found, 0);
     }
+
+    /// Found in review. Put back: count parts one by one; or copy the prefix for each layer.
+    #[test]
+    fn neither_many_cuts_nor_a_long_shared_prefix_cost_much() {
+        let tree = Tree::new(None).unwrap();
+        let guard = tree.guard().unwrap();
+        let pin = guard.pin();
+        for len in [0_usize, 100_000] {
+            let mut cuts = 0;
+            for last in [1, 2] {
+                let mut key = vec![b'p'; len];
+                key.push(last);
+                tree.put(pin, &key, 0).unwrap();
+            }
+            let mut count = |_: &[u8]| {
+                cuts += 1;
+                true
+            };
+            tree.pivots(pin, usize::MAX - 1, &mut count).unwrap();
+            assert!(cuts <= 4, "{cuts}");
+        }
+        let mut prefixes = Vector::new_in(tree.source());
+        tree.pieces(pin, 2, &mut prefixes).unwrap();
+        assert!(prefixes.len() < 1_000_000, "{} bytes", prefixes.len());
+    }
 }
