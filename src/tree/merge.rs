@@ -17,7 +17,7 @@ use super::lock::{lock_ancestors, lock_prev};
 use super::put::suffix_lengths;
 use super::range::Cut;
 use super::reserve::{Needs, Reserve, shape_for};
-use super::walk::{Interrupt, Walk, append};
+use super::walk::{Walk, append};
 use crate::OutOfMemory;
 use crate::memory::{Count, Source, Vector};
 use crate::node::{Chain, Leaf, Locked};
@@ -88,14 +88,7 @@ impl Tree {
                     swept.merged += usize::from(self.merge_if_sparse(pin, leaf)?);
                 }
             }
-            there = match walk.step(None, false) {
-                Ok(there) => there,
-                Err(Interrupt::OutOfMemory) => return Err(OutOfMemory),
-                Err(Interrupt::Resume(cut)) => {
-                    walk.seek(self, pin, Some(cut.cut()), None, false)?
-                }
-                Err(Interrupt::Lost) => unreachable!("only live walks get lost"),
-            };
+            there = walk.step_or_resume(self, pin, None, false)?;
         }
         place.clear();
         swept.ended = true;

@@ -5,9 +5,8 @@ use std::ops::ControlFlow;
 
 use super::Tree;
 use super::range::Range;
-use super::walk::{Interrupt, OwnedCut, Walk};
+use super::walk::Walk;
 use crate::OutOfMemory;
-use crate::memory::Count;
 use crate::reclaim::Pin;
 
 impl Tree {
@@ -37,7 +36,6 @@ impl Tree {
         let mut walk = Walk::new(self, false);
         let mut visited = 0;
         let mut there = walk.seek(self, pin, start, end, reverse)?;
-        let mut resumed: OwnedCut;
         while there {
             let (key, value) = if range.values_only {
                 (&[][..], walk.value())
@@ -48,16 +46,7 @@ impl Tree {
             if visit(key, value).is_break() || visited == range.limit {
                 break;
             }
-            there = match walk.step(end, reverse) {
-                Ok(there) => there,
-                Err(Interrupt::OutOfMemory) => return Err(OutOfMemory),
-                Err(Interrupt::Resume(cut)) => {
-                    pin.count(Count::Restarts, 1);
-                    resumed = cut;
-                    walk.seek(self, pin, Some(resumed.cut()), end, reverse)?
-                }
-                Err(Interrupt::Lost) => unreachable!("only live walks get lost"),
-            };
+            there = walk.step_or_resume(self, pin, end, reverse)?;
         }
         Ok(visited)
     }

@@ -25,6 +25,7 @@ use seize::Collector;
 use super::Tree;
 use super::destroy::free_all;
 use super::put::Decision;
+use super::reserve::{Needs, Reserve};
 use crate::OutOfMemory;
 use crate::memory::{Count, own_stripe};
 use crate::node::{AnyNode, Entry, Leaf, Lockable, Locked, NodeRef};
@@ -54,13 +55,12 @@ impl Tree {
     pub fn clear(&self, pin: Pin<'_>) -> Result<(), OutOfMemory> {
         self.admit(pin, &[]);
         let memory = &pin.domain().memory;
-        let root = Spare::new(pin.domain())?;
-        let tomb = Spare::new(pin.domain())?;
+        let mut reserve = Self::leaves(pin, 2)?;
         let layout = Layout::new::<Detached>();
         let note = memory.allocate(layout, Count::NoteBytes);
         let note = note.ok_or(OutOfMemory)?.cast::<Detached>();
 
-        let (root, tomb) = (root.take(), tomb.take());
+        let (root, tomb) = (reserve.leaf(), reserve.leaf());
         let buried = tomb.node();
         pin.count(Count::Detached, 1);
         self.bury(pin, root, tomb);
@@ -80,6 +80,16 @@ impl Tree {
         }
         pin.flush();
         Ok(())
+    }
+
+    /// So many leaves, in case they are needed.
+    fn leaves<'g>(pin: Pin<'g>, leaves: usize) -> Result<Reserve<'g>, OutOfMemory> {
+        let mut reserve = Reserve::new(&pin.domain().memory);
+        reserve.fill(&Needs {
+            leaves,
+            ..Needs::default()
+        })?;
+        Ok(reserve)
     }
 
     /// Puts an empty root in the place of the present one, which goes under the tomb.
@@ -144,7 +154,7 @@ impl Tree {
         if !self.is_empty(pin) {
             return Ok(Loaded::NotEmpty);
         }
-        let mut root = Spare::new(pin.domain())?.take();
+        let mut root = Self::leaves(pin, 1)?.leaf();
         root.set_root(true, std::ptr::null_mut());
         // Not to be dropped: it shares its domain with this tree.
         let aside = ManuallyDrop::new(Self {
@@ -222,35 +232,6 @@ impl Tree {
         // SAFETY: nobody else knows of these nodes; byte strings were made for them.
         let keys = unsafe { free_all(domain, self.root(pin), domain.holds_bytes()) };
         pin.count(Count::Keys, -(keys as i64));
-    }
-}
-
-/// A leaf made in case it is needed.
-struct Spare<'d> {
-    domain: &'d Domain,
-    leaf: Option<&'d Leaf>,
-}
-
-impl<'d> Spare<'d> {
-    fn new(domain: &'d Domain) -> Result<Self, OutOfMemory> {
-        let leaf = domain.memory.new_leaf().ok_or(OutOfMemory)?;
-        Ok(Self {
-            domain,
-            leaf: Some(leaf),
-        })
-    }
-
-    fn take(mut self) -> Locked<'d, Leaf> {
-        Locked::private(self.leaf.take().expect("taken once"))
-    }
-}
-
-impl Drop for Spare<'_> {
-    fn drop(&mut self) {
-        if let Some(leaf) = self.leaf {
-            // SAFETY: nobody has seen the leaf, and it has no bag.
-            unsafe { self.domain.memory.free_leaf(NonNull::from(leaf)) };
-        }
     }
 }
 

@@ -225,6 +225,26 @@ impl<'g> Walk<'g> {
         self.find(end, reverse)
     }
 
+    /// `step` for a walk that is not live, which goes down again by itself where it has to.
+    #[inline]
+    pub(super) fn step_or_resume(
+        &mut self,
+        tree: &Tree,
+        pin: Pin<'g>,
+        end: Option<Cut<'_>>,
+        reverse: bool,
+    ) -> Result<bool, OutOfMemory> {
+        match self.step(end, reverse) {
+            Ok(there) => Ok(there),
+            Err(Interrupt::OutOfMemory) => Err(OutOfMemory),
+            Err(Interrupt::Resume(cut)) => {
+                pin.count(Count::Restarts, 1);
+                self.seek(tree, pin, Some(cut.cut()), end, reverse)
+            }
+            Err(Interrupt::Lost) => unreachable!("only live walks get lost"),
+        }
+    }
+
     /// From where it is to the next key that it is not through with.
     fn find(&mut self, end: Option<Cut<'_>>, reverse: bool) -> Result<bool, Interrupt> {
         // Ends: see the module's comment.
