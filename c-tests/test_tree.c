@@ -441,12 +441,29 @@ static void options_the_library_does_not_understand_are_refused(void **state)
     assert_status(MASSTREE_INVALID, masstree_create(NULL, NULL));
 }
 
-static void reserved_field_of_the_options_must_be_zero(void **state)
+static void huge_pages_are_for_large_trees_or_never(void **state)
 {
     (void)state;
+    static const uint32_t kinds[] = {MASSTREE_HUGE_PAGES_FOR_LARGE_TREES,
+                                     MASSTREE_HUGE_PAGES_NEVER};
+    for (size_t i = 0; i < 2; i++) {
+        masstree_options_t options = MASSTREE_OPTIONS_INIT;
+        masstree_t *tree = NULL;
+        options.huge_pages = kinds[i];
+        assert_status(MASSTREE_OK, masstree_create(&options, &tree));
+        /* More than 16 MiB of nodes, twice: memory of both origins is used again. */
+        for (int round = 0; round < 2; round++) {
+            for (uint64_t key = 0; key < 900000; key++)
+                assert_status(MASSTREE_OK, masstree_put_u64(tree, NULL, key, key));
+            assert_status(MASSTREE_OK, masstree_check(tree, NULL, NULL));
+            for (uint64_t key = 0; key < 900000; key++)
+                assert_status(MASSTREE_OK, masstree_remove_u64(tree, NULL, key, NULL));
+        }
+        masstree_destroy(tree);
+    }
     masstree_options_t options = MASSTREE_OPTIONS_INIT;
     masstree_t *tree = NULL;
-    options.reserved = 1;
+    options.huge_pages = 2;
     assert_status(MASSTREE_INVALID, masstree_create(&options, &tree));
     assert_null(tree);
 }
@@ -675,7 +692,7 @@ int main(void)
         cmocka_unit_test(bytes_that_are_no_integer_key_are_refused),
         cmocka_unit_test(options_of_every_legal_size_make_a_tree),
         cmocka_unit_test(options_the_library_does_not_understand_are_refused),
-        cmocka_unit_test(reserved_field_of_the_options_must_be_zero),
+        cmocka_unit_test(huge_pages_are_for_large_trees_or_never),
         cmocka_unit_test(kind_of_values_is_words_or_byte_strings),
         cmocka_unit_test(allocator_is_two_functions_or_none),
         cmocka_unit_test(pool_asks_for_chunks_of_the_size_it_was_told),

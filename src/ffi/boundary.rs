@@ -2,13 +2,14 @@
 
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
+use std::ptr::NonNull;
 
 use super::guard::{self, GuardHandle};
 use super::status::*;
 use super::tree::TreeHandle;
 use crate::OutOfMemory;
 use crate::key::MAX_KEY_LEN;
-use crate::reclaim::{Pin, pin_of};
+use crate::reclaim::{Pin, Slot, pin_of};
 use crate::tree::Tree;
 
 /// No struct of a later version of the library will be larger, in bytes.
@@ -33,7 +34,7 @@ pub(super) fn entry(body: impl FnOnce() -> Result<i32, i32>) -> i32 {
 /// # Safety
 /// `key` is NULL or points to `len` bytes that stay readable and unchanged for
 /// as long as the result is used.
-#[inline]
+#[inline(always)]
 pub(super) unsafe fn key_bytes<'k>(key: *const c_void, len: usize) -> Result<&'k [u8], i32> {
     if key.is_null() {
         return if len == 0 {
@@ -133,7 +134,7 @@ pub(super) enum For {
 ///
 /// # Safety
 /// `tree` is NULL or a live tree.
-#[inline]
+#[inline(always)]
 pub(super) unsafe fn tree_of<'t>(tree: *const TreeHandle) -> Result<&'t Tree, i32> {
     // SAFETY: NULL or live by contract.
     let tree = &unsafe { tree.as_ref() }.ok_or(MASSTREE_INVALID)?.tree;
@@ -158,11 +159,6 @@ pub(super) unsafe fn on_tree<T>(
 ) -> Result<T, i32> {
     // SAFETY: as this function's contract.
     let tree = unsafe { tree_of(tree) }?;
-    let fits = match values {
-        For::Any => true,
-        For::Words => !tree.holds_bytes(),
-        For::Bytes => tree.holds_bytes(),
-    };
     let local;
     let pin = match guard::slot(guard) {
         // SAFETY: live by contract; only `refresh` and `leave` change it, and they may not
@@ -173,14 +169,41 @@ pub(super) unsafe fn on_tree<T>(
             local.pin()
         }
     };
+    admit(tree, pin, values)?;
+    // Once, for both: what it does is compiled into the entry point.
+    body(tree, pin)
+}
+
+/// What `on_tree` gives its body, where a guard is held. For entry points that are to be
+/// compiled into one piece: closures are not, where there are several of a kind.
+///
+/// # Safety
+/// `tree` is NULL or a live tree; `slot` is a live guard's that no other thread uses
+/// during `'t`.
+#[inline(always)]
+pub(super) unsafe fn under_guard<'t>(
+    tree: *const TreeHandle,
+    slot: NonNull<Slot>,
+    values: For,
+) -> Result<(&'t Tree, Pin<'t>), i32> {
+    // SAFETY: as this function's contract.
+    let (tree, pin) = unsafe { (tree_of(tree)?, pin_of(slot)) };
+    admit(tree, pin, values)?;
+    Ok((tree, pin))
+}
+
+/// Whether a tree holds what an operation is for, and is the guard's.
+#[inline(always)]
+fn admit(tree: &Tree, pin: Pin<'_>, values: For) -> Result<(), i32> {
     if !tree.owns(pin) {
         return Err(MASSTREE_WRONG_TREE);
     }
-    if !fits {
-        return Err(MASSTREE_WRONG_KIND);
-    }
-    // Once, for both: what it does is compiled into the entry point.
-    body(tree, pin)
+    let fits = match values {
+        For::Any => true,
+        For::Words => !tree.holds_bytes(),
+        For::Bytes => tree.holds_bytes(),
+    };
+    if fits { Ok(()) } else { Err(MASSTREE_WRONG_KIND) }
 }
 
 /// `on_tree` for an operation on one key.

@@ -1,11 +1,13 @@
 //! Operations on one key, without conditions; keys that are integers.
 
 use std::ffi::c_void;
+use std::ptr::NonNull;
 
-use super::boundary::{self, For, answer, entry, found, give, key_bytes};
-use super::guard::GuardHandle;
+use super::boundary::{self, For, answer, entry, found, give, key_bytes, on_tree, under_guard};
+use super::guard::{self, GuardHandle};
 use super::status::*;
 use super::tree::TreeHandle;
+use crate::reclaim::Slot;
 use crate::tree::Inserted;
 
 /// Looks a key up.
@@ -82,9 +84,46 @@ unsafe fn get(
     key_len: usize,
     value: *mut u64,
 ) -> i32 {
+    let outcome = match guard::slot(guard) {
+        // SAFETY: as this function's contract.
+        Some(slot) => unsafe { get_under_guard(tree, slot, key, key_len, value) },
+        // SAFETY: as this function's contract.
+        None => unsafe { get_without_guard(tree, key, key_len, value) },
+    };
+    outcome.unwrap_or_else(|status| status)
+}
+
+/// # Safety
+/// As `masstree_get`.
+#[inline(always)]
+unsafe fn get_under_guard(
+    tree: *const TreeHandle,
+    slot: NonNull<Slot>,
+    key: *const c_void,
+    key_len: usize,
+    value: *mut u64,
+) -> Result<i32, i32> {
     // SAFETY: as this function's contract.
     unsafe {
-        boundary::on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
+        let key = key_bytes(key, key_len)?;
+        let (tree, pin) = under_guard(tree, slot, For::Words)?;
+        answer(tree.get(pin, key), value)
+    }
+}
+
+/// # Safety
+/// As `masstree_get`.
+#[inline(never)]
+unsafe fn get_without_guard(
+    tree: *const TreeHandle,
+    key: *const c_void,
+    key_len: usize,
+    value: *mut u64,
+) -> Result<i32, i32> {
+    // SAFETY: as this function's contract.
+    unsafe {
+        let key = key_bytes(key, key_len)?;
+        on_tree(tree, std::ptr::null_mut(), For::Words, |tree, pin| {
             answer(tree.get(pin, key), value)
         })
     }

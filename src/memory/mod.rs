@@ -4,6 +4,7 @@
 //!
 //! Every allocation can fail. What `seize` keeps for itself is not from here.
 
+mod pages;
 mod pool;
 mod source;
 mod tally;
@@ -29,11 +30,11 @@ pub(crate) struct Memory {
 
 impl Memory {
     /// Memory from `source`, of which the node pool asks for `chunk_size` bytes at
-    /// once (0: from 4 KiB, growing to 2 MiB).
-    pub(crate) fn new(source: Source, chunk_size: usize) -> Self {
+    /// once (0: from 4 KiB, growing to 2 MiB, and then for `huge_pages` where there are).
+    pub(crate) fn new(source: Source, chunk_size: usize, huge_pages: bool) -> Self {
         Self {
             source,
-            pool: Pool::new(source, chunk_size),
+            pool: Pool::new(source, chunk_size, huge_pages),
             tally: Tally::new(),
         }
     }

@@ -6,6 +6,10 @@
 //! tree: what a tree gave back it uses again. The slots of a chunk are handed out in
 //! ascending order.
 //!
+//! Chunks are small first and grow. A tree that has [`HUGE_FROM`] bytes of them gets further
+//! ones as whole huge pages from the kernel (see `pages`), unless its memory comes from the
+//! user's allocator or the user says no.
+//!
 //! With AddressSanitizer (`--cfg masstree_asan`), every slot is an allocation of its
 //! own: the sanitizer could not see a use of one that lies in a list. So it is with
 //! ThreadSanitizer, which does not see that the standard library's mutex orders what
@@ -19,6 +23,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossbeam_utils::CachePadded;
 
+use super::pages::{self, HUGE_PAGE};
 use super::source::Source;
 use super::tally::{STRIPES, own_stripe};
 
@@ -31,6 +36,12 @@ const BUNDLE: usize = 16;
 /// Bytes of the first chunk and of the largest, where the user does not say.
 const FIRST_CHUNK: usize = 4 << 10;
 const LARGEST_CHUNK: usize = 2 << 20;
+/// Bytes of chunks from which on a tree gets huge pages: what it does not use of the last one
+/// is little beside that.
+const HUGE_FROM: u64 = 16 << 20;
+/// Bytes of the largest chunk of huge pages. Larger trees get larger chunks, so that a process
+/// may have terabytes of them: the kernel maps it only so many pieces.
+const LARGEST_HUGE_CHUNK: usize = 64 << 20;
 
 const POOLED: bool = cfg!(not(any(masstree_asan, masstree_tsan, loom)));
 
@@ -78,6 +89,14 @@ impl List {
 struct Chunk {
     before: Option<NonNull<Chunk>>,
     layout: Layout,
+    origin: Origin,
+}
+
+/// Where a chunk came from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Source,
+    Kernel,
 }
 
 const _: () = assert!(size_of::<Chunk>() <= ALIGN);
@@ -121,16 +140,18 @@ impl Shared {
     }
 
     /// Adds a chunk of so many slots, unless another has been added meanwhile.
-    fn adopt(&mut self, place: NonNull<u8>, layout: Layout, len: usize) -> bool {
+    fn adopt(&mut self, place: NonNull<u8>, layout: Layout, origin: Origin) -> bool {
         if self.fresh_len > 0 {
             return false;
         }
+        let len = slots_in(layout.size());
         let chunk = place.cast::<Chunk>();
         // SAFETY: freshly allocated, with room for the header.
         unsafe {
             chunk.write(Chunk {
                 before: self.newest,
                 layout,
+                origin,
             });
             self.fresh = place.as_ptr().add(ALIGN);
         }
@@ -144,13 +165,34 @@ impl Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         while let Some(chunk) = self.newest {
-            // SAFETY: the chunk came from the source with this layout, and the pool's
-            // slots are nobody's any more.
+            // SAFETY: the chunk came from there with this layout, and the pool's slots are
+            // nobody's any more.
             unsafe {
-                let Chunk { before, layout } = chunk.read();
+                let Chunk {
+                    before,
+                    layout,
+                    origin,
+                } = chunk.read();
                 self.newest = before;
-                self.source.free(chunk.cast(), layout);
+                give_back(self.source, chunk.cast(), layout, origin);
             }
+        }
+    }
+}
+
+/// Slots in a chunk of this size.
+fn slots_in(size: usize) -> usize {
+    size.saturating_sub(ALIGN) / SLOT_SIZE
+}
+
+/// # Safety
+/// The chunk came from there with this layout, and nobody uses it any more.
+unsafe fn give_back(source: Source, place: NonNull<u8>, layout: Layout, origin: Origin) {
+    // SAFETY: by contract.
+    unsafe {
+        match origin {
+            Origin::Source => source.free(place, layout),
+            Origin::Kernel => pages::unmap(place, layout.size()),
         }
     }
 }
@@ -165,12 +207,15 @@ pub(super) struct Pool {
     caches: [CachePadded<Mutex<List>>; STRIPES],
     shared: CachePadded<Mutex<Shared>>,
     source: Source,
+    huge_pages: bool,
     held: AtomicU64,
 }
 
 impl Pool {
-    pub(super) fn new(source: Source, chunk_size: usize) -> Self {
-        let slots = |size: usize| (size.saturating_sub(ALIGN) / SLOT_SIZE).max(1);
+    /// A pool with chunks of `chunk_size` bytes (0: from 4 KiB up to 2 MiB, then, if
+    /// `huge_pages`, of such pages).
+    pub(super) fn new(source: Source, chunk_size: usize, huge_pages: bool) -> Self {
+        let slots = |size: usize| slots_in(size).max(1);
         let (first, largest) = match chunk_size {
             0 => (slots(FIRST_CHUNK), slots(LARGEST_CHUNK)),
             size => (slots(size), slots(size)),
@@ -187,6 +232,7 @@ impl Pool {
                 largest_len: largest,
             })),
             source,
+            huge_pages: huge_pages && chunk_size == 0 && !source.is_the_users(),
             held: AtomicU64::new(0),
         }
     }
@@ -224,15 +270,32 @@ impl Pool {
         let Some(len) = lock(&self.shared).lacking() else {
             return Some(());
         };
-        let layout = Layout::from_size_align(ALIGN + len * SLOT_SIZE, ALIGN).ok()?;
-        let place = self.source.allocate(layout)?;
-        if lock(&self.shared).adopt(place, layout, len) {
+        let (place, layout, origin) = match self.map_huge() {
+            Some((place, layout)) => (place, layout, Origin::Kernel),
+            None => {
+                let layout = Layout::from_size_align(ALIGN + len * SLOT_SIZE, ALIGN).ok()?;
+                (self.source.allocate(layout)?, layout, Origin::Source)
+            }
+        };
+        if lock(&self.shared).adopt(place, layout, origin) {
             self.held.fetch_add(layout.size() as u64, Ordering::Relaxed);
         } else {
             // SAFETY: just allocated, and nobody has seen it.
-            unsafe { self.source.free(place, layout) };
+            unsafe { give_back(self.source, place, layout, origin) };
         }
         Some(())
+    }
+
+    /// A chunk of huge pages, if it is time for one and the kernel gives it.
+    fn map_huge(&self) -> Option<(NonNull<u8>, Layout)> {
+        let held = self.held();
+        if !self.huge_pages || held < HUGE_FROM {
+            return None;
+        }
+        let share = usize::try_from(held / 16).unwrap_or(LARGEST_HUGE_CHUNK);
+        let size = share.min(LARGEST_HUGE_CHUNK).next_multiple_of(HUGE_PAGE);
+        let layout = Layout::from_size_align(size, HUGE_PAGE).ok()?;
+        Some((pages::map(size)?, layout))
     }
 
     /// # Safety
@@ -270,7 +333,7 @@ mod tests {
 
     #[test]
     fn no_slot_is_handed_out_twice_and_each_is_used_again() {
-        let pool = Pool::new(Source::new(None), 0);
+        let pool = Pool::new(Source::new(None), 0, true);
         let mut slots = HashSet::new();
         for _ in 0..10_000 {
             assert!(slots.insert(pool.take(LAYOUT).unwrap()));
@@ -288,7 +351,7 @@ mod tests {
 
     #[test]
     fn what_one_thread_gives_another_takes() {
-        let pool = Pool::new(Source::new(None), SLOT_SIZE);
+        let pool = Pool::new(Source::new(None), SLOT_SIZE, true);
         for _ in 0..100 {
             let slots: Vec<usize> = (0..1000)
                 .map(|_| pool.take(LAYOUT).unwrap().expose_provenance().get())

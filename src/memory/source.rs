@@ -50,6 +50,11 @@ impl Source {
         Self { user }
     }
 
+    /// Whether it is the user's allocator.
+    pub(crate) fn is_the_users(&self) -> bool {
+        self.user.is_some()
+    }
+
     /// Memory for a layout that is not of size zero.
     pub(crate) fn allocate(&self, layout: Layout) -> Option<NonNull<u8>> {
         debug_assert!(layout.size() != 0);

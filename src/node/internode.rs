@@ -60,7 +60,10 @@ impl Internode {
     /// The child that holds a slice.
     #[inline]
     pub(crate) fn child_for<S: Search>(&self, slice: u64) -> NodeRef<'_> {
-        self.child(S::count_at_most(&self.head, slice))
+        let place = S::count_at_most(&self.head, slice);
+        // SAFETY: a count of at most fifteen words.
+        unsafe { std::hint::assert_unchecked(place < FANOUT) };
+        self.child(place)
     }
 
     /// The child at a place, or the last one for a place beyond.

@@ -124,12 +124,20 @@ impl<'g> Entry<'g> {
         if self.kind != LAYER {
             return None;
         }
-        let root = std::ptr::NonNull::new(self.word.cast::<Node>())?;
-        // SAFETY: an `Entry` is only made of words that belong together, and the
-        // word of a link leads to a layer's root, living or retired after the
-        // guard for 'g was entered.
-        Some(unsafe { NodeRef::new(root) })
+        // SAFETY: an `Entry` is only made of words that belong together.
+        Some(unsafe { layer_at(self.word) })
     }
+}
+
+/// The root of the layer that a link's word leads to.
+///
+/// # Safety
+/// The word was that of a link at a moment when the guard for `'g` was held: it leads to a
+/// root, living or retired after the guard was entered.
+#[inline]
+unsafe fn layer_at<'g>(word: *mut ()) -> NodeRef<'g> {
+    // SAFETY: by contract; links are never null.
+    unsafe { NodeRef::new(std::ptr::NonNull::new_unchecked(word.cast::<Node>())) }
 }
 
 fn word_of(value: u64) -> *mut () {
@@ -221,31 +229,34 @@ impl Leaf {
     }
 
     /// Looks a key up; `None` if the leaf changed since `version`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn search<S: Search>(&self, version: Version, key: &Key<'_>) -> Option<Found<'_>> {
-        let entry = self.racing_search::<S>(key);
+        let found = self.racing_search::<S>(key);
         if !self.head.version.validate(version) {
             return None;
         }
-        Some(match entry {
-            None => Found::Absent,
-            Some(entry) => match entry.layer() {
-                Some(root) => Found::Layer(root),
-                None => Found::Value(entry.value()),
-            },
-        })
+        let Some((kind, word)) = found else {
+            return Some(Found::Absent);
+        };
+        if key.goes_on() && kind == LAYER {
+            // SAFETY: kind and word belong together, for the version is what it was.
+            return Some(Found::Layer(unsafe { layer_at(word) }));
+        }
+        Some(Found::Value(value_of(word)))
     }
 
-    /// The entry that a key leads to: its own, or the link to a layer. Words of
-    /// different moments unless the version is validated after.
-    #[inline]
-    fn racing_search<S: Search>(&self, key: &Key<'_>) -> Option<Entry<'_>> {
+    /// Kind and word of the entry that a key leads to: its own, or the link to a layer.
+    /// Of different moments unless the version is validated after.
+    #[inline(always)]
+    fn racing_search<S: Search>(&self, key: &Key<'_>) -> Option<(Kind, *mut ())> {
         let permutation = self.permutation();
         perturb();
         let mut mask = S::equal_mask(&self.head, key.slice());
         while mask != 0 {
             let slot = mask.trailing_zeros() as usize;
             mask &= mask - 1;
+            // SAFETY: no way to search sets more bits.
+            unsafe { std::hint::assert_unchecked(slot < WIDTH) };
             let kind = self.kinds[slot].load(Ordering::Relaxed);
             if rank(kind) != key.kind() || !permutation.is_live(slot) {
                 continue;
@@ -253,13 +264,7 @@ impl Leaf {
             if kind == SUFFIX && self.suffix(slot) != key.suffix() {
                 return None;
             }
-            return Some(Entry {
-                slice: key.slice(),
-                kind,
-                slot: slot as u8,
-                suffix: &[],
-                word: self.word(slot),
-            });
+            return Some((kind, self.word(slot)));
         }
         None
     }

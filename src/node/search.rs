@@ -152,17 +152,17 @@ mod x86_64 {
     /// x86-64.
     #[inline]
     fn popcnt(mask: u32) -> usize {
-        let count: u32;
+        let count: usize;
         // SAFETY: a tree that searches with vectors is on a processor with POPCNT.
         unsafe {
             asm!(
-                "popcnt {count:e}, {mask:e}",
-                mask = in(reg) mask,
+                "popcnt {count}, {mask}",
+                mask = in(reg) u64::from(mask),
                 count = out(reg) count,
                 options(pure, nomem, nostack),
             );
         }
-        count as usize
+        count
     }
 
     /// 512-bit vectors: two loads. Only registers that SSE code does not know are used,

@@ -289,7 +289,7 @@ mod tests {
         #[test]
         fn suffixes_come_back_whole(suffixes in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..400), 1..=15),
                                     large in 0usize..200_000) {
-            let memory = Memory::new(Source::new(None), 0);
+            let memory = Memory::new(Source::new(None), 0, false);
             let mut suffixes = suffixes;
             suffixes[0].resize(large, 7);
             let shape = Shape::for_records(suffixes.iter().map(Vec::len));

@@ -57,9 +57,19 @@ const fn advance(word: u64, count: u64) -> u64 {
     (word & !count) | (word.wrapping_add(one) & count)
 }
 
-/// The state of a node at a moment, without its lock bit.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// The state of a node at a moment. Whether it was locked makes no difference to
+/// anybody who compares.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Version(u64);
+
+impl PartialEq for Version {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        (self.0 ^ other.0) & !LOCK == 0
+    }
+}
+
+impl Eq for Version {}
 
 impl Version {
     pub(crate) const NEW_LEAF: Self = Self(LEAF);
@@ -87,6 +97,7 @@ impl Version {
     }
 
     /// Whether no change was under way.
+    #[inline]
     pub(crate) fn is_clean(self) -> bool {
         self.0 & DIRTY == 0
     }
@@ -123,7 +134,7 @@ impl VersionWord {
     /// The version now, even in the midst of a change.
     #[inline]
     pub(crate) fn load(&self) -> Version {
-        Version(self.0.load(Ordering::Acquire) & !LOCK)
+        Version(self.0.load(Ordering::Acquire))
     }
 
     /// The version once no change is under way.
@@ -141,6 +152,7 @@ impl VersionWord {
     }
 
     #[cold]
+    #[inline(never)]
     fn await_stable(&self) -> Version {
         let wait = Wait::new();
         loop {
@@ -159,7 +171,7 @@ impl VersionWord {
         perturb();
         // Pairs with the release fences in `lock` and `mark_dirty`.
         fence(Ordering::Acquire);
-        self.0.load(Ordering::Relaxed) & !LOCK == version.0
+        Version(self.0.load(Ordering::Relaxed)) == version
     }
 
     /// Takes the lock; gives the version at that moment.

