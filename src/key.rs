@@ -72,6 +72,16 @@ impl<'k> Key<'k> {
         }
     }
 
+    /// The key of eight bytes that are a number, the most significant first.
+    #[inline]
+    pub(crate) fn of_integer(number: u64) -> Self {
+        Self {
+            // What they are does not matter: the slice is all there is.
+            rest: &[0; SLICE_LEN],
+            slice: number,
+        }
+    }
+
     /// The slice in this layer.
     #[inline]
     pub(crate) fn slice(&self) -> u64 {

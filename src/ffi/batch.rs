@@ -2,15 +2,14 @@
 
 use std::ffi::c_void;
 
-use arrayvec::ArrayVec;
-
-use super::boundary::{For, entry, give, key_bytes, on_tree};
+use super::boundary::{For, entry, found, give, key_bytes, on_tree};
 use super::bytes::Slice;
 use super::guard::GuardHandle;
 use super::status::*;
 use super::tree::TreeHandle;
+use crate::key::Key;
 use crate::reclaim::Pin;
-use crate::tree::{GROUP, Tree};
+use crate::tree::{Tree, WARMED};
 
 /// The keys of a batch.
 #[derive(Clone, Copy)]
@@ -68,6 +67,48 @@ impl Keys {
             }
         }
     }
+
+    /// The key at a place, as descents take it.
+    ///
+    /// # Safety
+    /// As `at`.
+    #[inline]
+    pub(super) unsafe fn key<'k>(self, place: usize) -> Result<Key<'k>, i32> {
+        // SAFETY: by contract.
+        unsafe {
+            match self {
+                Self::Slices(slices) => {
+                    let Slice { data, len } = slices.add(place).read();
+                    Ok(Key::new(key_bytes(data, len)?))
+                }
+                Self::Integers(first, stride) => {
+                    let key = first.add(place * stride).cast::<u64>();
+                    Ok(Key::of_integer(key.read_unaligned()))
+                }
+            }
+        }
+    }
+
+    /// Answers for those of `count` keys that are none. Gives the first status.
+    ///
+    /// # Safety
+    /// There are so many keys.
+    unsafe fn refuse(self, count: usize, mut answer: impl FnMut(usize, i32)) -> i32 {
+        let mut first_error = MASSTREE_OK;
+        if let Self::Slices(_) = self {
+            for place in 0..count {
+                // SAFETY: by contract.
+                let Err(status) = (unsafe { self.key(place) }) else {
+                    continue;
+                };
+                answer(place, status);
+                if first_error == MASSTREE_OK {
+                    first_error = status;
+                }
+            }
+        }
+        first_error
+    }
 }
 
 /// What a batch is done with, and where the items' statuses go.
@@ -115,6 +156,10 @@ pub(super) unsafe fn each(
             on_tree(batch.tree, batch.guard, batch.values, |tree, pin| {
                 let mut first_error = MASSTREE_OK;
                 for place in 0..batch.count {
+                    if place.is_multiple_of(WARMED) {
+                        let window = WARMED.min(batch.count - place);
+                        tree.warm(pin, window, |i| keys.key(place + i).ok());
+                    }
                     let status = entry(|| {
                         let key = keys.at(place)?;
                         item(tree, pin, key.bytes(), place)
@@ -151,34 +196,19 @@ unsafe fn get_many(batch: Batch, mut store: impl FnMut(&Tree, Pin<'_>, usize, u6
         // SAFETY: by contract.
         unsafe {
             on_tree(batch.tree, batch.guard, batch.values, |tree, pin| {
-                let mut first_error = MASSTREE_OK;
-                for start in (0..batch.count).step_by(GROUP) {
-                    let end = batch.count.min(start + GROUP);
-                    let group: ArrayVec<_, GROUP> =
-                        (start..end).map(|place| keys.at(place)).collect();
-                    // A key at fault is looked up as the empty one, in vain.
-                    let bytes: ArrayVec<&[u8], GROUP> = (group.iter())
-                        .map(|key| key.as_ref().map_or(&[][..], KeyBytes::bytes))
-                        .collect();
-                    let mut found = [None; GROUP];
-                    tree.get_group(pin, &bytes, &mut found);
-                    for (i, key) in group.iter().enumerate() {
-                        let status = match (key, found[i]) {
-                            (&Err(status), _) => status,
-                            (Ok(_), None) => MASSTREE_NOT_FOUND,
-                            (Ok(_), Some(value)) => {
-                                store(tree, pin, start + i, value);
-                                MASSTREE_OK
-                            }
-                        };
-                        if !batch.statuses.is_null() {
-                            batch.statuses.add(start + i).write(status);
-                        }
-                        if status < 0 && first_error == MASSTREE_OK {
-                            first_error = status;
-                        }
+                let answer = |place: usize, status: i32| {
+                    if !batch.statuses.is_null() {
+                        batch.statuses.add(place).write(status);
                     }
-                }
+                };
+                let first_error = keys.refuse(batch.count, answer);
+                let key_at = |place| keys.key(place).ok();
+                tree.get_each(pin, batch.count, key_at, |place, value| {
+                    answer(place, found(value.is_some()));
+                    if let Some(value) = value {
+                        store(tree, pin, place, value);
+                    }
+                });
                 Ok(first_error)
             })
         }

@@ -12,7 +12,7 @@
 //!      296   parent (see `Lockable::parent_word`)
 //!      304   low: no smaller slice belongs here, unless the leaf is its layer's
 //!            first; never changes
-//!      312   spare
+//!      312   live slots, a bit for each: what the permutation says, for the lock's owner
 //! ```
 //!
 //! A leaf holds the slices from its low up to the low of the next leaf. The first
@@ -63,7 +63,7 @@ pub(crate) struct Leaf {
     prev: AtomicPtr<Leaf>,
     parent: AtomicPtr<Node>,
     low: AtomicU64,
-    spare: AtomicU64,
+    live: AtomicU64,
 }
 
 #[cfg(not(loom))]
@@ -185,7 +185,7 @@ impl Leaf {
             prev: AtomicPtr::new(std::ptr::null_mut()),
             parent: AtomicPtr::new(std::ptr::null_mut()),
             low: AtomicU64::new(0),
-            spare: AtomicU64::new(0),
+            live: AtomicU64::new(0),
         }
     }
 
@@ -194,6 +194,12 @@ impl Leaf {
         // Acquire: pairs with the store in `publish`; what the permutation names
         // is there.
         Permutation::from_word(self.permutation.load(Ordering::Acquire))
+    }
+
+    /// The live slots, a bit for each. Exact under the lock.
+    #[inline]
+    pub(crate) fn live(&self) -> u32 {
+        self.live.load(Ordering::Relaxed) as u32
     }
 
     /// No smaller slice belongs to this leaf, unless it is the first.
@@ -222,10 +228,14 @@ impl Leaf {
         Some(unsafe { BagRef::new(bag) })
     }
 
-    /// Asks for the first lines of the suffix bag before they are needed.
+    /// Asks for the leaf's last line, and the first ones of the suffix bag if that is
+    /// needed, before they are.
     #[inline]
-    pub(crate) fn prefetch_suffixes(&self) {
-        prefetch::<4>(self.bag.load(Ordering::Relaxed).cast());
+    pub(crate) fn prefetch_rest(&self, with_suffixes: bool) {
+        prefetch::<1>(std::ptr::from_ref(&self.bag).cast());
+        if with_suffixes {
+            prefetch::<4>(self.bag.load(Ordering::Relaxed).cast());
+        }
     }
 
     /// Looks a key up; `None` if the leaf changed since `version`.

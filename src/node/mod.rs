@@ -94,6 +94,12 @@ impl<'g, N: Lockable> Locked<'g, N> {
         self.version.is_deleted()
     }
 
+    /// Whether the node had this version when it was locked.
+    #[inline]
+    pub(crate) fn is_at(&self, version: Version) -> bool {
+        self.version == version
+    }
+
     /// Readers of the node will start over once it is unlocked.
     pub(crate) fn mark_changed(&mut self) {
         self.changed = true;

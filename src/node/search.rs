@@ -51,7 +51,13 @@ pub(crate) trait Search: Copy + Debug {
     /// The number of words at most `slice`.
     #[inline]
     fn count_at_most(head: &Head, slice: u64) -> usize {
-        Self::at_most_mask(head, slice).count_ones() as usize
+        Self::ones(Self::at_most_mask(head, slice))
+    }
+
+    /// The number of bits set.
+    #[inline]
+    fn ones(mask: u32) -> usize {
+        mask.count_ones() as usize
     }
 }
 
@@ -216,8 +222,8 @@ mod x86_64 {
         }
 
         #[inline]
-        fn count_at_most(head: &Head, slice: u64) -> usize {
-            popcnt(Self::at_most_mask(head, slice))
+        fn ones(mask: u32) -> usize {
+            popcnt(mask)
         }
     }
 
@@ -306,8 +312,8 @@ mod x86_64 {
         }
 
         #[inline]
-        fn count_at_most(head: &Head, slice: u64) -> usize {
-            popcnt(Self::at_most_mask(head, slice))
+        fn ones(mask: u32) -> usize {
+            popcnt(mask)
         }
     }
 }
@@ -335,6 +341,7 @@ mod tests {
             assert_eq!(mask >> i & 1 == 1, word <= slice, "{slice} in {words:?}");
         }
         assert_eq!(mask >> WIDTH, 0);
+        assert_eq!(S::ones(mask), mask.count_ones() as usize);
         let at_most = words.iter().filter(|&&word| word <= slice).count();
         assert_eq!(
             S::count_at_most(head, slice),

@@ -1,10 +1,10 @@
-//! Many look-ups at once, interleaved: while the processor waits for the next node of
+//! Many descents at once, interleaved: while the processor waits for the next node of
 //! one, it goes on with the others.
 //!
 //! **Protocol.** That of `descend`, one node at a time: the stable version of the node at
 //! hand is taken, then the node above, which led to it, is validated; then the node at
-//! hand is searched, and the lines of the next one asked for. A look-up that finds
-//! something changed leaves the group and is done on its own, from the top.
+//! hand is searched, and the lines of the next one asked for. A descent that finds
+//! something changed is given up, and its look-up done on its own, from the top.
 
 use arrayvec::ArrayVec;
 
@@ -13,10 +13,14 @@ use crate::key::Key;
 use crate::node::{AnyNode, Found, NodeRef, Search, Version, with_search};
 use crate::reclaim::Pin;
 
-/// Look-ups under way at once. Measured: of 16, 24 and 32 the last is never slower.
-pub(crate) const GROUP: usize = 32;
+/// Descents under way at once. From 16 to 48, and also when they begin a few at a time so as
+/// to be at different depths, the speed is the same: what limits it is not their number.
+const LANES: usize = 32;
 
-/// A look-up under way.
+/// Keys whose paths are warmed at once for writes.
+pub(crate) const WARMED: usize = 64;
+
+/// A descent under way.
 struct Lane<'g, 'k> {
     /// Which of the keys it is for.
     place: usize,
@@ -26,11 +30,11 @@ struct Lane<'g, 'k> {
     /// What led to it, as it was then; nothing leads to the root of a layer that could
     /// tell.
     above: Option<(NodeRef<'g>, Version)>,
-    /// Whether the suffixes of the leaf at hand were asked for.
-    has_suffixes: bool,
+    /// Whether the rest of the leaf at hand was asked for.
+    has_rest: bool,
 }
 
-/// What a step of a look-up came to.
+/// What a step of a descent came to.
 enum Step {
     /// Another node.
     On,
@@ -40,56 +44,94 @@ enum Step {
 }
 
 impl Tree {
-    /// Looks up at most [`GROUP`] keys; `values` has a place for each.
-    pub(crate) fn get_group(&self, pin: Pin<'_>, keys: &[&[u8]], values: &mut [Option<u64>]) {
-        keys.iter().for_each(|key| self.admit(pin, key));
-        with_search!(self.isa, S => self.search_group::<S>(pin, keys, values));
+    /// Looks up `count` keys, which `key_at` gives (none: it is left out), and tells
+    /// `found` what is under each, in no particular order.
+    #[inline]
+    pub(crate) fn get_each<'k>(
+        &self,
+        pin: Pin<'_>,
+        count: usize,
+        key_at: impl Fn(usize) -> Option<Key<'k>>,
+        mut found: impl FnMut(usize, Option<u64>),
+    ) {
+        self.admit(pin, &[]);
+        with_search!(self.isa, S => {
+            self.descend_each::<S, false>(pin, count, &key_at, |place, outcome| {
+                let value = match outcome {
+                    Some(value) => value,
+                    None => key_at(place).and_then(|key| self.find_alone(pin, key)),
+                };
+                found(place, value);
+            });
+        });
     }
 
-    fn search_group<'g, S: Search>(
+    /// Has the processor read what writes under these keys are going to read.
+    #[inline]
+    pub(crate) fn warm<'k>(
+        &self,
+        pin: Pin<'_>,
+        count: usize,
+        key_at: impl Fn(usize) -> Option<Key<'k>>,
+    ) {
+        self.admit(pin, &[]);
+        with_search!(self.isa, S => {
+            self.descend_each::<S, true>(pin, count, &key_at, |_, _| ());
+        });
+    }
+
+    /// Descends for each key and tells `done` what is under it, unless the descent got
+    /// lost; to `WARM` is to go down for what is there, not what it says.
+    #[inline(always)]
+    fn descend_each<'g, 'k, S: Search, const WARM: bool>(
         &self,
         pin: Pin<'g>,
-        keys: &[&[u8]],
-        values: &mut [Option<u64>],
+        count: usize,
+        key_at: &impl Fn(usize) -> Option<Key<'k>>,
+        mut done: impl FnMut(usize, Option<Option<u64>>),
     ) {
-        let root = self.root(pin);
-        let mut lanes: ArrayVec<Lane<'g, '_>, GROUP> = (keys.iter().enumerate())
-            .map(|(place, key)| Lane {
-                place,
-                key: Key::new(key),
-                node: root,
-                above: None,
-                has_suffixes: false,
-            })
-            .collect();
-        // Ends: each step leads a look-up one node, or layer, further down.
-        while !lanes.is_empty() {
+        let mut lanes = ArrayVec::<Lane<'g, 'k>, LANES>::new();
+        let mut next = 0;
+        // Ends: each round leads every descent one node, or layer, further down.
+        while next < count || !lanes.is_empty() {
+            let starts = (LANES - lanes.len()).min(count - next);
+            for place in next..next + starts {
+                if let Some(key) = key_at(place) {
+                    lanes.push(Lane {
+                        place,
+                        key,
+                        node: self.root(pin),
+                        above: None,
+                        has_rest: false,
+                    });
+                }
+            }
+            next += starts;
             let mut at = 0;
             while let Some(lane) = lanes.get_mut(at) {
-                let place = lane.place;
-                let value = match lane.step::<S>() {
+                let outcome = match lane.step::<S, WARM>() {
                     Step::On => {
                         at += 1;
                         continue;
                     }
-                    Step::Done(value) => value,
-                    Step::Lost => self.find_alone(pin, keys[place]),
+                    Step::Done(value) => Some(value),
+                    Step::Lost => None,
                 };
-                values[place] = value;
+                done(lane.place, outcome);
                 lanes.swap_remove(at);
             }
         }
     }
 
     #[cold]
-    fn find_alone(&self, pin: Pin<'_>, key: &[u8]) -> Option<u64> {
+    fn find_alone(&self, pin: Pin<'_>, key: Key<'_>) -> Option<u64> {
         self.find(pin, key)
     }
 }
 
 impl Lane<'_, '_> {
-    #[inline]
-    fn step<S: Search>(&mut self) -> Step {
+    #[inline(always)]
+    fn step<S: Search, const WARM: bool>(&mut self) -> Step {
         let version = self.node.version().stable();
         let is_right = match self.above {
             None => version.is_living_root(),
@@ -107,10 +149,13 @@ impl Lane<'_, '_> {
                 Step::On
             }
             AnyNode::Leaf(leaf) => {
-                if self.key.goes_on() && !self.has_suffixes {
-                    leaf.prefetch_suffixes();
-                    self.has_suffixes = true;
+                if (WARM || self.key.goes_on()) && !self.has_rest {
+                    leaf.prefetch_rest(self.key.goes_on());
+                    self.has_rest = true;
                     return Step::On;
+                }
+                if WARM && !self.key.goes_on() {
+                    return Step::Done(None);
                 }
                 match leaf.search::<S>(version, &self.key) {
                     None => Step::Lost,
@@ -121,7 +166,7 @@ impl Lane<'_, '_> {
                         self.key.shift();
                         self.node = root;
                         self.above = None;
-                        self.has_suffixes = false;
+                        self.has_rest = false;
                         Step::On
                     }
                 }
@@ -151,10 +196,13 @@ mod tests {
     fn assert_group(tree: &Tree, pin: Pin<'_>, places: &[u64], expected: fn(u64) -> Option<u64>) {
         let keys: Vec<_> = places.iter().map(|&i| key(i)).collect();
         let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
-        let mut values = [None; GROUP];
-        tree.get_group(pin, &keys, &mut values);
+        let mut values = vec![None; keys.len()];
+        let key_at = |place: usize| Some(Key::new(keys[place]));
+        tree.get_each(pin, keys.len(), key_at, |place, value| {
+            assert_eq!(values[place].replace(value), None, "told twice");
+        });
         for (&i, value) in places.iter().zip(values) {
-            assert_eq!(value, expected(i), "key {i}");
+            assert_eq!(value, Some(expected(i)), "key {i}");
         }
     }
 
@@ -164,6 +212,7 @@ mod tests {
     #[test]
     fn groups_find_what_is_there_throughout_while_others_come_and_go() {
         const KEYS: u64 = 4000;
+        const GROUP: usize = 2 * LANES + 5;
         let tree = Tree::new(None).unwrap();
         let put = |i: u64| tree.put(tree.guard().unwrap().pin(), &key(i), i).unwrap();
         (0..KEYS).step_by(8).for_each(|i| _ = put(i));

@@ -6,6 +6,7 @@
 use super::Tree;
 use super::put::Decision;
 use crate::OutOfMemory;
+use crate::key::Key;
 use crate::reclaim::Pin;
 use crate::value::ByteString;
 
@@ -72,7 +73,7 @@ impl Tree {
     /// The value of a key.
     pub fn get_bytes<'g>(&self, pin: Pin<'g>, key: &[u8]) -> Option<&'g [u8]> {
         self.admit_bytes(pin, key);
-        let word = self.find(pin, key)?;
+        let word = self.find(pin, Key::new(key))?;
         Some(self.bytes_of(pin, word))
     }
 

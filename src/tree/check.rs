@@ -243,6 +243,11 @@ impl<'g> Check<'_, 'g> {
             permutation.is_valid(),
             "a permutation names a slot twice",
         );
+        self.expect(
+            depth,
+            leaf.live() == permutation.live_mask(),
+            "a leaf's live slots are not those of its permutation",
+        );
         let may_be_empty = depth == 0 && node.node == task.root;
         self.expect(
             depth,

@@ -13,6 +13,7 @@ use super::Tree;
 use super::range::Cut;
 use super::walk::{Walk, append};
 use crate::OutOfMemory;
+use crate::key::Key;
 use crate::memory::{Count, Vector};
 use crate::reclaim::Pin;
 
@@ -101,7 +102,7 @@ impl<'g> Cursor<'g> {
         let at = self.at?;
         if !at.is_known {
             tree.admit(pin, &[]);
-            let value = tree.find(pin, &self.keys[at.start..at.end]);
+            let value = tree.find(pin, Key::new(&self.keys[at.start..at.end]));
             self.at = Some(At {
                 value,
                 is_known: true,

@@ -34,7 +34,7 @@ mod walk;
 
 use std::ptr::NonNull;
 
-pub(crate) use batch::GROUP;
+pub(crate) use batch::WARMED;
 pub use cursor::{Cursor, Seek};
 pub use dump::Format;
 pub(crate) use merge::Sweep;
@@ -45,7 +45,7 @@ pub use survey::{Counters, OfLayer, SURVEYED_LAYERS, Survey};
 pub use swap::Loaded;
 
 use crate::OutOfMemory;
-use crate::key::MAX_KEY_LEN;
+use crate::key::{Key, MAX_KEY_LEN};
 use crate::memory::Source;
 use crate::node::{Isa, Locked, Node, NodeRef};
 use crate::reclaim::{Domain, Guard, LocalGuard, Options, Pin, Seen, generation};
@@ -128,7 +128,7 @@ impl Tree {
     #[inline(always)]
     pub fn get(&self, pin: Pin<'_>, key: &[u8]) -> Option<u64> {
         self.admit(pin, key);
-        self.find(pin, key)
+        self.find(pin, Key::new(key))
     }
 
     /// Hands a value that left the tree to the destructor, once no reader can

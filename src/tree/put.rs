@@ -10,7 +10,7 @@ use arrayvec::ArrayVec;
 use super::Tree;
 use super::reserve::{Needs, Reserve, shape_for};
 use crate::OutOfMemory;
-use crate::key::SUFFIX;
+use crate::key::{Key, SUFFIX};
 use crate::memory::Count;
 use crate::node::{Entry, Leaf, Locked, Place, WIDTH};
 use crate::reclaim::Pin;
@@ -63,17 +63,45 @@ impl Tree {
     /// Does with a key what `decide` says, which is called once, with what is
     /// there, under the lock of the key's leaf; nothing fails after that. Gives
     /// what was there.
+    #[inline]
     pub(super) fn write(
         &self,
         pin: Pin<'_>,
         bytes: &[u8],
         mut decide: impl FnMut(Option<u64>) -> Decision,
     ) -> Result<Option<u64>, OutOfMemory> {
+        let (mut leaf, place, key) = self.lock_leaf(pin, bytes);
+        match place {
+            Place::Present { position, slot } => {
+                let decide = |value| decide(Some(value));
+                Ok(Some(self.change_present(pin, leaf, position, slot, decide)))
+            }
+            Place::Absent { position } if !key.goes_on() && !leaf.permutation().is_full() => {
+                if let Decision::Set(value) = decide(None) {
+                    leaf.insert(position, &Entry::new(&key).with_value(value));
+                    drop(leaf);
+                    pin.count(Count::Keys, 1);
+                }
+                Ok(None)
+            }
+            place => self.write_with_memory(pin, bytes, &mut decide, (leaf, place, key)),
+        }
+    }
+
+    /// `write` where it may take memory; `found` is what was found and locked first.
+    #[inline(never)]
+    fn write_with_memory<'g, 'k>(
+        &self,
+        pin: Pin<'g>,
+        bytes: &'k [u8],
+        decide: &mut dyn FnMut(Option<u64>) -> Decision,
+        mut found: (Locked<'g, Leaf>, Place<'g>, Key<'k>),
+    ) -> Result<Option<u64>, OutOfMemory> {
         let mut reserve = Reserve::new(&pin.domain().memory);
         // Ends: the reserve grows to what is needed; it falls short again only if
         // another writer changed the leaf meanwhile.
         loop {
-            let (leaf, place, key) = self.lock_leaf(pin, bytes);
+            let (leaf, place, key) = found;
             if let Place::Present { position, slot } = place {
                 let decide = |value| decide(Some(value));
                 return Ok(Some(self.change_present(pin, leaf, position, slot, decide)));
@@ -108,10 +136,12 @@ impl Tree {
                 }
                 Err(needs) => reserve.fill(&needs)?,
             }
+            found = self.lock_leaf(pin, bytes);
         }
     }
 
     /// Does with a present key what `decide` says; gives the value it had.
+    #[inline]
     pub(super) fn change_present<'g>(
         &self,
         pin: Pin<'g>,
@@ -120,7 +150,7 @@ impl Tree {
         slot: usize,
         decide: impl FnOnce(u64) -> Decision,
     ) -> u64 {
-        let value = leaf.entry_in(slot).value();
+        let value = leaf.value_in(slot);
         match decide(value) {
             Decision::Keep => {}
             Decision::Set(new) => _ = leaf.replace(slot, new),

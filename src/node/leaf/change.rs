@@ -31,10 +31,10 @@ impl<'g> Locked<'g, Leaf> {
     #[inline]
     pub(crate) fn place_of<S: Search>(&self, key: &Key<'_>) -> Place<'g> {
         let leaf = self.node();
-        let live = leaf.permutation().live_mask();
+        let live = leaf.live();
         let mut equal = S::equal_mask(&leaf.head, key.slice()) & live;
         let smaller = S::at_most_mask(&leaf.head, key.slice()) & live & !equal;
-        let mut position = smaller.count_ones() as usize;
+        let mut position = S::ones(smaller);
         let mut same = None;
         // At most ten slots, seldom more than one.
         while equal != 0 {
@@ -55,6 +55,9 @@ impl<'g> Locked<'g, Leaf> {
 
     /// What a slot with the slice and rank of a key is to it.
     fn place_at(&self, position: usize, slot: usize, key: &Key<'_>) -> Place<'g> {
+        if !key.goes_on() {
+            return Place::Present { position, slot };
+        }
         let entry = self.entry_in(slot);
         match entry.layer() {
             Some(root) => Place::Layer(root),
@@ -75,6 +78,13 @@ impl<'g> Locked<'g, Leaf> {
         (0..permutation.len()).map(move |position| leaf.entry(permutation.slot(position)))
     }
 
+    /// The value in a live slot that holds one.
+    #[inline]
+    pub(crate) fn value_in(&self, slot: usize) -> u64 {
+        debug_assert_ne!(self.entry_in(slot).kind, LAYER);
+        value_of(self.words[slot].load(Ordering::Relaxed))
+    }
+
     /// Overwrites a value; gives the old one.
     pub(crate) fn replace(&self, slot: usize, value: u64) -> u64 {
         let old = self.words[slot].load(Ordering::Relaxed);
@@ -83,8 +93,11 @@ impl<'g> Locked<'g, Leaf> {
         value_of(old)
     }
 
-    fn publish(&mut self, permutation: Permutation) {
+    /// Makes `permutation` the leaf's, with these slots `live`.
+    fn publish(&mut self, permutation: Permutation, live: u32) {
+        debug_assert_eq!(live, permutation.live_mask());
         self.mark_changed();
+        self.live.store(u64::from(live), Ordering::Relaxed);
         // Release: whoever sees the permutation sees the slots it names.
         self.permutation
             .store(permutation.word(), Ordering::Release);
@@ -117,14 +130,15 @@ impl<'g> Locked<'g, Leaf> {
         self.kinds[slot].store(entry.kind, Ordering::Relaxed);
         // SeqCst, since the word may lead to a layer.
         self.words[slot].store(entry.word, Ordering::SeqCst);
-        self.publish(permutation.insert(position));
+        self.publish(permutation.insert(position), self.live() | 1 << slot);
     }
 
     /// Takes the entry at a position out; its word and suffix stay readable for
     /// those who still see it.
     pub(crate) fn remove(&mut self, position: usize) {
-        let permutation = self.permutation().remove(position);
-        self.publish(permutation);
+        let permutation = self.permutation();
+        let live = self.live() & !(1 << permutation.slot(position));
+        self.publish(permutation.remove(position), live);
     }
 
     /// Takes the link to a layer out.
@@ -204,7 +218,7 @@ impl<'g> Locked<'g, Leaf> {
             }
         }
         let kept = self.permutation().truncate(from);
-        self.publish(kept);
+        self.publish(kept, kept.live_mask());
     }
 
     /// Adds the entries to the leaf before, which is dirty and has room for them and
