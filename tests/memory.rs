@@ -45,6 +45,7 @@ impl Ledger {
             // outlives the tree.
             allocator: Some(unsafe { Allocator::new(alloc, free, ctx) }),
             chunk_size: 1,
+            huge_pages: true,
         }
     }
 

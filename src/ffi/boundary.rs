@@ -203,7 +203,11 @@ fn admit(tree: &Tree, pin: Pin<'_>, values: For) -> Result<(), i32> {
         For::Words => !tree.holds_bytes(),
         For::Bytes => tree.holds_bytes(),
     };
-    if fits { Ok(()) } else { Err(MASSTREE_WRONG_KIND) }
+    if fits {
+        Ok(())
+    } else {
+        Err(MASSTREE_WRONG_KIND)
+    }
 }
 
 /// `on_tree` for an operation on one key.

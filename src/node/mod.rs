@@ -94,10 +94,10 @@ impl<'g, N: Lockable> Locked<'g, N> {
         self.version.is_deleted()
     }
 
-    /// Whether the node had this version when it was locked.
+    /// The version that the node had when it was locked.
     #[inline]
-    pub(crate) fn is_at(&self, version: Version) -> bool {
-        self.version == version
+    pub(crate) fn version_found(&self) -> Version {
+        self.version
     }
 
     /// Readers of the node will start over once it is unlocked.

@@ -101,13 +101,17 @@ impl Permutation {
 
     /// With [`Self::free_slot`] live at `position`, entries from there on moved
     /// up by one. Not for a full permutation.
+    #[inline]
     pub(crate) fn insert(self, position: usize) -> Self {
         let len = self.len();
         debug_assert!(position <= len && len < WIDTH);
         let slot = self.free_slot() as u64;
-        let below = self.0 & low(at(position));
-        let moved = self.0 & low(at(len)) & !low(at(position));
-        let above = self.0 & !low(at(len + 1));
+        // Not beyond bit 60, so that no shift goes too far.
+        let from = u64::MAX << at(position);
+        let free = u64::MAX << at(len);
+        let below = self.0 & !from;
+        let moved = self.0 & from & !free;
+        let above = self.0 & (free << BITS);
         Self((below | slot << at(position) | moved << BITS | above) + 1)
     }
 
@@ -122,9 +126,19 @@ impl Permutation {
         Self((below | moved >> BITS | slot << at(len - 1) | above) - 1)
     }
 
+    /// With the first `len` slots live, in this order.
+    pub(crate) fn of_first(len: usize) -> Self {
+        debug_assert!(len <= WIDTH);
+        Self::EMPTY.with_len(len)
+    }
+
     /// With only the first `len` entries live.
     pub(crate) fn truncate(self, len: usize) -> Self {
         debug_assert!(len <= self.len());
+        self.with_len(len)
+    }
+
+    fn with_len(self, len: usize) -> Self {
         Self(self.0 & !0xF | len as u64)
     }
 

@@ -42,7 +42,8 @@ impl Tree {
         // Ends: each time around, the leaf is one layer further up.
         let lone_root = loop {
             let prev = lock_prev(&leaf);
-            let (mut path, above) = lock_ancestors(&leaf, |node| node.len() > 0);
+            let mut path = Path::new();
+            let above = lock_ancestors(&leaf, |node| node.len() > 0, &mut path);
             match above {
                 // The last node of the path has other children.
                 None => {

@@ -89,7 +89,7 @@ pub(super) fn lock_settled<'g>(
 ) -> Result<Locked<'g, Leaf>, Stale> {
     perturb();
     let mut locked = Locked::lock(reached.leaf);
-    if locked.is_at(reached.version) {
+    if locked.version_found() == reached.version {
         // Nothing has changed since: no need to read the next leaf, which is elsewhere.
         return Ok(locked);
     }
@@ -160,6 +160,20 @@ impl Tree {
                 return locked;
             }
             pin.count(Count::Restarts, 1);
+        }
+    }
+
+    /// Locks the leaf that holds a key as its layer sees it, given one that held it before;
+    /// `None` if the way there leads from the top.
+    pub(super) fn lock_again<'g>(
+        &self,
+        reached: Reached<'g>,
+        key: &Key<'_>,
+    ) -> Option<(Locked<'g, Leaf>, Place<'g>)> {
+        let locked = lock_settled(reached, key.slice()).ok()?;
+        match with_search!(self.isa, S => locked.place_of::<S>(key)) {
+            Place::Layer(_) => None,
+            place => Some((locked, place)),
         }
     }
 

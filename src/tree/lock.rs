@@ -58,13 +58,13 @@ pub(super) fn lock_parent<'g, N: Lockable>(child: &Locked<'g, N>) -> Parent<'g> 
     }
 }
 
-/// Locks the ancestors of a leaf up to the first that `is_last` holds for; or, if
-/// it holds for none in the layer, what is above the layer's root too.
+/// Locks the ancestors of a leaf, which `path` gets, up to the first that `is_last` holds
+/// for; or, if it holds for none in the layer, what is above the layer's root too.
 pub(super) fn lock_ancestors<'g>(
     leaf: &Locked<'g, Leaf>,
     is_last: impl Fn(&Internode) -> bool,
-) -> (Path<'g>, Option<Parent<'g>>) {
-    let mut path = Path::new();
+    path: &mut Path<'g>,
+) -> Option<Parent<'g>> {
     loop {
         let parent = match path.last() {
             None => lock_parent(leaf),
@@ -75,10 +75,10 @@ pub(super) fn lock_ancestors<'g>(
                 let last = is_last(&node);
                 path.push(node);
                 if last {
-                    return (path, None);
+                    return None;
                 }
             }
-            above => return (path, Some(above)),
+            above => return Some(above),
         }
     }
 }

@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError, TryLockError};
 
 use super::Tree;
 use super::collapse::{lock_boundary, retire, unlink};
-use super::lock::{lock_ancestors, lock_prev};
+use super::lock::{Path, lock_ancestors, lock_prev};
 use super::put::suffix_lengths;
 use super::range::Cut;
 use super::reserve::{Needs, Reserve, shape_for};
@@ -138,7 +138,8 @@ impl Tree {
         if !reserve.covers(&needs) {
             return Err(needs);
         }
-        let (mut path, above) = lock_ancestors(&leaf, |node| node.len() > 0);
+        let mut path = Path::new();
+        let above = lock_ancestors(&leaf, |node| node.len() > 0, &mut path);
         debug_assert!(above.is_none(), "a layer of two leaves has an internode");
         let boundary = lock_boundary(&leaf, &mut path);
 

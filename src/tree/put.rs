@@ -8,6 +8,7 @@
 use arrayvec::ArrayVec;
 
 use super::Tree;
+use super::descend::Reached;
 use super::reserve::{Needs, Reserve, shape_for};
 use crate::OutOfMemory;
 use crate::key::{Key, SUFFIX};
@@ -76,7 +77,9 @@ impl Tree {
                 let decide = |value| decide(Some(value));
                 Ok(Some(self.change_present(pin, leaf, position, slot, decide)))
             }
-            Place::Absent { position } if !key.goes_on() && !leaf.permutation().is_full() => {
+            Place::Absent { position }
+                if !key.goes_on() && !leaf.permutation().is_full() && !leaf.wastes_its_bag() =>
+            {
                 if let Decision::Set(value) = decide(None) {
                     leaf.insert(position, &Entry::new(&key).with_value(value));
                     drop(leaf);
@@ -102,6 +105,10 @@ impl Tree {
         // another writer changed the leaf meanwhile.
         loop {
             let (leaf, place, key) = found;
+            let reached = Reached {
+                leaf: leaf.node(),
+                version: leaf.version_found(),
+            };
             if let Place::Present { position, slot } = place {
                 let decide = |value| decide(Some(value));
                 return Ok(Some(self.change_present(pin, leaf, position, slot, decide)));
@@ -119,8 +126,15 @@ impl Tree {
                     self.add_layer(pin, leaf, slot, &key, decide, &mut reserve)
                 }
                 Place::Absent { position } if leaf.permutation().is_full() => {
-                    let entry = Entry::new(&key);
-                    self.split(pin, leaf, position, entry, decide, &mut reserve)
+                    let least = Needs::of_split();
+                    if reserve.covers(&least) {
+                        let entry = Entry::new(&key);
+                        self.split(pin, leaf, position, entry, decide, &mut reserve)
+                    } else {
+                        // Without a look at the ancestors, which may well do.
+                        drop(leaf);
+                        Err(least)
+                    }
                 }
                 Place::Absent { position } => {
                     add(pin, leaf, position, Entry::new(&key), decide, &mut reserve)
@@ -136,7 +150,10 @@ impl Tree {
                 }
                 Err(needs) => reserve.fill(&needs)?,
             }
-            found = self.lock_leaf(pin, bytes);
+            found = match self.lock_again(reached, &key) {
+                Some((leaf, place)) => (leaf, place, key),
+                None => self.lock_leaf(pin, bytes),
+            };
         }
     }
 

@@ -26,6 +26,16 @@ pub(super) struct Needs {
     pub(super) moved: Option<Shape>,
 }
 
+impl Needs {
+    /// What the split of a leaf needs at least.
+    pub(super) fn of_split() -> Self {
+        Self {
+            leaves: 1,
+            ..Self::default()
+        }
+    }
+}
+
 /// What a write has.
 pub(super) struct Reserve<'d> {
     memory: &'d Memory,

@@ -82,6 +82,9 @@ impl Plan {
 /// The number of entries that stay left: as near to `wanted` as can be without
 /// parting equal slices, at least one on each side.
 fn split_point(slices: &[u64; WIDTH + 1], wanted: usize) -> usize {
+    if slices[wanted - 1] != slices[wanted] {
+        return wanted;
+    }
     (1..=WIDTH)
         .filter(|&left| slices[left - 1] != slices[left])
         .min_by_key(|&left| left.abs_diff(wanted))
@@ -100,7 +103,8 @@ impl Tree {
         reserve: &mut Reserve<'g>,
     ) -> Result<(), Needs> {
         let plan = Plan::new(&leaf, position, &entry);
-        let (mut path, above) = lock_ancestors(&leaf, |node| !node.is_full());
+        let mut path = Path::new();
+        let above = lock_ancestors(&leaf, |node| !node.is_full(), &mut path);
         let full = path.iter().filter(|node| node.is_full()).count();
         let needs = Needs {
             leaves: 1,

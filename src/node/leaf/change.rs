@@ -118,6 +118,13 @@ impl<'g> Locked<'g, Leaf> {
     pub(crate) fn insert(&mut self, position: usize, entry: &Entry<'_>) {
         let permutation = self.permutation();
         let slot = permutation.free_slot();
+        self.write(slot, entry);
+        self.publish(permutation.insert(position), self.live() | 1 << slot);
+    }
+
+    /// Writes an entry to a free slot.
+    #[inline]
+    fn write(&self, slot: usize, entry: &Entry<'_>) {
         if entry.kind == SUFFIX {
             let bag = self.bag().filter(|bag| bag.has_room(entry.suffix.len()));
             let bag = bag.expect("room for a suffix is made before its insert");
@@ -130,7 +137,6 @@ impl<'g> Locked<'g, Leaf> {
         self.kinds[slot].store(entry.kind, Ordering::Relaxed);
         // SeqCst, since the word may lead to a layer.
         self.words[slot].store(entry.word, Ordering::SeqCst);
-        self.publish(permutation.insert(position), self.live() | 1 << slot);
     }
 
     /// Takes the entry at a position out; its word and suffix stay readable for
@@ -211,12 +217,15 @@ impl<'g> Locked<'g, Leaf> {
     /// for their suffixes. The leaf is dirty. Layers that move get their new
     /// parent.
     pub(crate) fn move_entries(&mut self, from: usize, right: &mut Locked<'g, Leaf>) {
-        for (position, entry) in self.entries().skip(from).enumerate() {
-            right.insert(position, &entry);
+        let moved = self.entries().skip(from);
+        let len = moved.len();
+        for (slot, entry) in moved.enumerate() {
+            right.write(slot, &entry);
             if let Some(root) = entry.layer() {
                 root.set_parent(NodeRef::from(right.node()));
             }
         }
+        right.publish(Permutation::of_first(len), (1 << len) - 1);
         let kept = self.permutation().truncate(from);
         self.publish(kept, kept.live_mask());
     }
