@@ -60,10 +60,16 @@ impl Internode {
     /// The child that holds a slice.
     #[inline]
     pub(crate) fn child_for<S: Search>(&self, slice: u64) -> NodeRef<'_> {
+        self.child(self.place_for::<S>(slice))
+    }
+
+    /// Which child holds a slice.
+    #[inline]
+    pub(crate) fn place_for<S: Search>(&self, slice: u64) -> usize {
         let place = S::count_at_most(&self.head, slice);
         // SAFETY: a count of at most fifteen words.
         unsafe { std::hint::assert_unchecked(place < FANOUT) };
-        self.child(place)
+        place
     }
 
     /// The child at a place, or the last one for a place beyond.

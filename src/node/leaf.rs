@@ -36,12 +36,13 @@
 //! thus owned by the lock of the leaf it names.
 
 mod change;
+mod entries;
 #[cfg(all(test, loom))]
 mod models;
 
-use arrayvec::ArrayVec;
-
 pub(crate) use change::Place;
+pub(crate) use entries::{Entries, Neighbours};
+pub(super) use entries::{Image, copy_portably};
 
 use super::Lockable;
 use super::link::{Node, NodeRef, prefetch};
@@ -74,8 +75,6 @@ const _: () = assert!(size_of::<Leaf>() == 320);
 pub(crate) struct Entry<'g> {
     pub(crate) slice: u64,
     pub(crate) kind: Kind,
-    /// Where in the leaf it is, or was; nothing to an entry that is in no leaf yet.
-    slot: u8,
     /// What the key has beyond the slice; empty unless the kind is `SUFFIX`.
     pub(crate) suffix: &'g [u8],
     word: *mut (),
@@ -87,7 +86,6 @@ impl<'g> Entry<'g> {
         Self {
             slice: key.slice(),
             kind: key.kind(),
-            slot: 0,
             suffix: key.suffix(),
             word: std::ptr::null_mut(),
         }
@@ -107,7 +105,6 @@ impl<'g> Entry<'g> {
         Self {
             slice,
             kind: LAYER,
-            slot: 0,
             suffix: &[],
             word: root.as_ptr().cast(),
         }
@@ -154,22 +151,6 @@ pub(crate) enum Found<'g> {
     Value(u64),
     /// The key goes on in the layer with this root.
     Layer(NodeRef<'g>),
-}
-
-/// The entries of a leaf at one moment, in key order.
-pub(crate) type Entries<'g> = ArrayVec<Entry<'g>, WIDTH>;
-
-/// The leaves beside a leaf at one moment.
-pub(crate) struct Neighbours<'g> {
-    pub(crate) next: Option<&'g Leaf>,
-    pub(crate) prev: Option<&'g Leaf>,
-}
-
-impl Neighbours<'_> {
-    pub(crate) const NONE: Self = Self {
-        next: None,
-        prev: None,
-    };
 }
 
 impl Leaf {
@@ -298,7 +279,6 @@ impl Leaf {
         Entry {
             slice: self.head.words[slot].load(Ordering::Relaxed),
             kind,
-            slot: slot as u8,
             suffix: if kind == SUFFIX {
                 self.suffix(slot)
             } else {
@@ -307,35 +287,13 @@ impl Leaf {
             word: self.word(slot),
         }
     }
-
-    /// Fills `entries` with all of this moment; `None`, and nothing in it, if the
-    /// leaf changed since `version`.
-    #[inline]
-    pub(crate) fn snapshot<'g>(
-        &'g self,
-        version: Version,
-        entries: &mut Entries<'g>,
-    ) -> Option<Neighbours<'g>> {
-        entries.clear();
-        entries.extend(self.permutation().slots().map(|slot| self.entry(slot)));
-        let neighbours = Neighbours {
-            next: self.next(),
-            prev: self.prev(),
-        };
-        if self.head.version.validate(version) {
-            return Some(neighbours);
-        }
-        entries.clear();
-        None
-    }
 }
 
 impl Leaf {
-    /// The value that an entry of a snapshot has now; `None` if the leaf changed since
-    /// `version`, of which the snapshot is.
-    pub(crate) fn reread(&self, entry: &Entry<'_>, version: Version) -> Option<u64> {
-        debug_assert_ne!(entry.kind, LAYER);
-        let word = self.word(usize::from(entry.slot));
+    /// The value that the entry in a slot has now, which held one in a snapshot; `None` if
+    /// the leaf changed since `version`, of which the snapshot is.
+    pub(crate) fn reread(&self, slot: usize, version: Version) -> Option<u64> {
+        let word = self.word(slot);
         self.head.version.validate(version).then(|| value_of(word))
     }
 }

@@ -15,7 +15,9 @@
 //! whole descent is compiled for each kind ([`Search`]): no call per node, and no choice.
 
 use std::fmt::Debug;
+use std::mem::MaybeUninit;
 
+use super::leaf::{Image, Leaf, copy_portably};
 use super::permutation::WIDTH;
 use super::version::{Version, VersionWord};
 use crate::sync::{AtomicU64, Ordering};
@@ -53,6 +55,9 @@ pub(crate) trait Search: Copy + Debug {
     fn count_at_most(head: &Head, slice: u64) -> usize {
         Self::ones(Self::at_most_mask(head, slice))
     }
+
+    /// Copies a leaf; each word as it was at some moment.
+    fn copy(leaf: &Leaf, to: &mut MaybeUninit<Image>);
 
     /// The number of bits set.
     #[inline]
@@ -138,6 +143,11 @@ impl Search for Portable {
         mask
     }
 
+    #[inline]
+    fn copy(leaf: &Leaf, to: &mut MaybeUninit<Image>) {
+        copy_portably(leaf, to);
+    }
+
     // Without POPCNT, which not every x86-64 has, summing up is faster.
     #[inline]
     fn count_at_most(head: &Head, slice: u64) -> usize {
@@ -151,8 +161,9 @@ impl Search for Portable {
 #[cfg(masstree_vectors)]
 mod x86_64 {
     use std::arch::asm;
+    use std::mem::MaybeUninit;
 
-    use super::{Head, Search, WIDTH};
+    use super::{Head, Image, Leaf, Search, WIDTH};
 
     /// The number of bits set, in one instruction: the compiler may not use it for every
     /// x86-64.
@@ -181,8 +192,7 @@ mod x86_64 {
         fn equal_mask(head: &Head, slice: u64) -> u32 {
             let mask: u32;
             // SAFETY: reads the 128 bytes of the head, which is aligned to 64; a tree
-            // searches so only on a processor with AVX-512F. No code of ours has mask
-            // registers in use.
+            // searches so only on a processor with AVX-512F.
             unsafe {
                 asm!(
                     "vpbroadcastq zmm16, {slice}",
@@ -193,6 +203,7 @@ mod x86_64 {
                     head = in(reg) std::ptr::from_ref(head),
                     slice = in(reg) slice,
                     mask = out(reg) mask,
+                    out("zmm16") _, out("k1") _, out("k2") _,
                     options(pure, readonly, nostack, preserves_flags),
                 );
             }
@@ -215,10 +226,35 @@ mod x86_64 {
                     head = in(reg) std::ptr::from_ref(head),
                     slice = in(reg) slice,
                     mask = out(reg) mask,
+                    out("zmm16") _, out("k1") _, out("k2") _,
                     options(pure, readonly, nostack, preserves_flags),
                 );
             }
             mask >> 1
+        }
+
+        #[inline]
+        fn copy(leaf: &Leaf, to: &mut MaybeUninit<Image>) {
+            // SAFETY: reads the five lines of the leaf, which is aligned to lines, and writes as
+            // many. A tree does so only on a processor with AVX-512F.
+            unsafe {
+                asm!(
+                    "vmovdqa64 zmm16, zmmword ptr [{from}]",
+                    "vmovdqa64 zmm17, zmmword ptr [{from} + 64]",
+                    "vmovdqa64 zmm18, zmmword ptr [{from} + 128]",
+                    "vmovdqa64 zmm19, zmmword ptr [{from} + 192]",
+                    "vmovdqa64 zmm20, zmmword ptr [{from} + 256]",
+                    "vmovdqu64 zmmword ptr [{to}], zmm16",
+                    "vmovdqu64 zmmword ptr [{to} + 64], zmm17",
+                    "vmovdqu64 zmmword ptr [{to} + 128], zmm18",
+                    "vmovdqu64 zmmword ptr [{to} + 192], zmm19",
+                    "vmovdqu64 zmmword ptr [{to} + 256], zmm20",
+                    from = in(reg) std::ptr::from_ref(leaf),
+                    to = in(reg) to.as_mut_ptr(),
+                    out("zmm16") _, out("zmm17") _, out("zmm18") _, out("zmm19") _, out("zmm20") _,
+                    options(nostack, preserves_flags),
+                );
+            }
         }
 
         #[inline]
@@ -309,6 +345,40 @@ mod x86_64 {
                 );
             }
             !greater >> 1 & ((1 << WIDTH) - 1)
+        }
+
+        #[inline]
+        fn copy(leaf: &Leaf, to: &mut MaybeUninit<Image>) {
+            // SAFETY: as for AVX-512, on a processor with AVX2.
+            unsafe {
+                asm!(
+                    "vmovdqa ymm0, ymmword ptr [{from} + 0]",
+                    "vmovdqu ymmword ptr [{to} + 0], ymm0",
+                    "vmovdqa ymm1, ymmword ptr [{from} + 32]",
+                    "vmovdqu ymmword ptr [{to} + 32], ymm1",
+                    "vmovdqa ymm2, ymmword ptr [{from} + 64]",
+                    "vmovdqu ymmword ptr [{to} + 64], ymm2",
+                    "vmovdqa ymm3, ymmword ptr [{from} + 96]",
+                    "vmovdqu ymmword ptr [{to} + 96], ymm3",
+                    "vmovdqa ymm0, ymmword ptr [{from} + 128]",
+                    "vmovdqu ymmword ptr [{to} + 128], ymm0",
+                    "vmovdqa ymm1, ymmword ptr [{from} + 160]",
+                    "vmovdqu ymmword ptr [{to} + 160], ymm1",
+                    "vmovdqa ymm2, ymmword ptr [{from} + 192]",
+                    "vmovdqu ymmword ptr [{to} + 192], ymm2",
+                    "vmovdqa ymm3, ymmword ptr [{from} + 224]",
+                    "vmovdqu ymmword ptr [{to} + 224], ymm3",
+                    "vmovdqa ymm0, ymmword ptr [{from} + 256]",
+                    "vmovdqu ymmword ptr [{to} + 256], ymm0",
+                    "vmovdqa ymm1, ymmword ptr [{from} + 288]",
+                    "vmovdqu ymmword ptr [{to} + 288], ymm1",
+                    "vzeroupper",
+                    from = in(reg) std::ptr::from_ref(leaf),
+                    to = in(reg) to.as_mut_ptr(),
+                    out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
+                    options(nostack, preserves_flags),
+                );
+            }
         }
 
         #[inline]

@@ -35,6 +35,13 @@ pub(crate) struct Bag {
     offsets: [AtomicU16; WIDTH],
 }
 
+/// Where the records of a bag were at one moment, slot by slot.
+pub(crate) struct Offsets([u16; WIDTH]);
+
+impl Offsets {
+    pub(crate) const NONE: Self = Self([NONE; WIDTH]);
+}
+
 /// How large a bag is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]
@@ -128,16 +135,46 @@ impl<'g> BagRef<'g> {
         unsafe { self.bag.as_ptr().add(1).cast() }
     }
 
+    /// The bag that a word of a leaf leads to.
+    ///
+    /// # Safety
+    /// Null, or a bag that lives for `'g`.
+    #[inline]
+    pub(crate) unsafe fn at(word: *mut Bag) -> Option<Self> {
+        // SAFETY: by contract.
+        NonNull::new(word).map(|bag| unsafe { Self::new(bag) })
+    }
+
     /// The suffix of a slot, if it has one in this bag.
     #[inline]
     pub(crate) fn suffix(self, slot: usize) -> Option<&'g [u8]> {
-        let header = self.header();
         // Acquire: pairs with the store in `append`.
-        let offset = header.offsets[slot].load(Ordering::Acquire);
+        let offset = self.header().offsets[slot].load(Ordering::Acquire);
+        self.record(offset)
+    }
+
+    /// Where the records are at this moment.
+    #[inline]
+    pub(crate) fn offsets(self) -> Offsets {
+        let offsets = &self.header().offsets;
+        // Acquire: as in `suffix`.
+        Offsets(std::array::from_fn(|slot| {
+            offsets[slot].load(Ordering::Acquire)
+        }))
+    }
+
+    /// The suffix that a slot had when the offsets of this bag were these.
+    #[inline]
+    pub(crate) fn suffix_at(self, offsets: &Offsets, slot: usize) -> Option<&'g [u8]> {
+        self.record(offsets.0[slot])
+    }
+
+    #[inline]
+    fn record(self, offset: u16) -> Option<&'g [u8]> {
         if offset == NONE {
             return None;
         }
-        let shift = header.shape.shift;
+        let shift = self.header().shape.shift;
         // SAFETY: the offset was stored after its record was written, the record
         // lies within the bag, and it is never written again.
         unsafe {

@@ -8,7 +8,7 @@ use super::Tree;
 use crate::OutOfMemory;
 use crate::key::{LAYER, SUFFIX, rank};
 use crate::memory::{Count, Vector};
-use crate::node::{AnyNode, Entries, Internode, Leaf, NodeRef};
+use crate::node::{AnyNode, Entries, Internode, Leaf, NodeRef, Portable};
 use crate::reclaim::Pin;
 
 impl Tree {
@@ -258,14 +258,14 @@ impl<'g> Check<'_, 'g> {
         let version = node.node.version().load();
         // Words of a dirty leaf need not belong together: none is followed.
         let Some(_) = (version.is_clean())
-            .then(|| leaf.snapshot(version, &mut entries))
+            .then(|| leaf.snapshot::<Portable>(version, &mut entries))
             .flatten()
         else {
             self.fault(depth, format_args!("a leaf changed during the check"));
             return Ok(());
         };
         let mut before = None;
-        for entry in &entries {
+        for entry in entries.iter() {
             let order = (entry.slice, rank(entry.kind));
             self.expect(
                 depth,

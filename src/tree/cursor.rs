@@ -83,7 +83,7 @@ impl<'g> Cursor<'g> {
     pub fn new(tree: &Tree) -> Self {
         let source = tree.source();
         Self {
-            walk: Walk::new(tree, true),
+            walk: Walk::new(tree, true, 0),
             keys: Vector::new_in(source),
             first_start: 0,
             at: None,

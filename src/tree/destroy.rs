@@ -3,7 +3,7 @@
 use std::ptr::NonNull;
 
 use super::Tree;
-use crate::node::{AnyNode, Chain, Entries, Leaf, NodeRef};
+use crate::node::{AnyNode, Chain, Entries, Leaf, NodeRef, Portable};
 use crate::reclaim::Domain;
 
 impl Drop for Tree {
@@ -61,10 +61,10 @@ unsafe fn free_leaf<'t>(
 ) -> u64 {
     let version = NodeRef::from(leaf).version().stable();
     let mut entries = Entries::new();
-    leaf.snapshot(version, &mut entries)
+    leaf.snapshot::<Portable>(version, &mut entries)
         .expect("nobody else writes");
     let mut keys = 0;
-    for entry in &entries {
+    for entry in entries.iter() {
         match entry.layer() {
             Some(root) => chain.push(root),
             None => {

@@ -77,7 +77,7 @@ impl Tree {
                 writeln!(to, "{:indent$}  leaf {number}, {len} entries", "")?;
                 for entry in entries.iter() {
                     write!(to, "{:indent$}    ", "")?;
-                    self.write_entry(pin, to, entry)?;
+                    self.write_entry(pin, to, &entry)?;
                     to.write_char('\n')?;
                 }
                 Ok(())
@@ -99,7 +99,7 @@ impl Tree {
             Content::Leaf(_, entries) => {
                 write!(to, "leaf {number}\\l")?;
                 for entry in entries.iter() {
-                    self.write_entry(pin, &mut Escaped(to), entry)?;
+                    self.write_entry(pin, &mut Escaped(to), &entry)?;
                     to.write_str("\\l")?;
                 }
             }

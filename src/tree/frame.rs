@@ -1,5 +1,6 @@
 //! Where a walk is in one layer: a leaf as it was read, and a place in it (see `walk`).
 
+use super::ahead::Ahead;
 use super::range::{Cut, Side};
 use crate::node::{Entries, Entry, Leaf, Neighbours, NodeRef, Version};
 
@@ -22,12 +23,20 @@ pub(super) struct Frame<'g> {
     pub(super) cut_through: bool,
     /// The boundary the walk came by, until it is at an entry.
     pub(super) boundary: Option<u64>,
+    /// Leaves asked for already, further on.
+    pub(super) ahead: Ahead<'g>,
 }
 
 impl<'g> Frame<'g> {
+    /// Whether the walk is at an entry that is in the range.
     #[inline]
-    pub(super) fn current(&self) -> Option<&Entry<'g>> {
-        if self.at < self.from || self.at >= self.to {
+    pub(super) fn is_at_entry(&self) -> bool {
+        self.from <= self.at && self.at < self.to
+    }
+
+    #[inline]
+    pub(super) fn current(&self) -> Option<Entry<'g>> {
+        if !self.is_at_entry() {
             return None;
         }
         self.entries.get(self.at)
@@ -62,9 +71,20 @@ impl<'g> Frame<'g> {
 
     /// Goes to the first entry that lies beyond a boundary.
     pub(super) fn start_at_boundary(&mut self, boundary: u64, reverse: bool) {
-        let below = self.entries.iter().filter(|entry| entry.slice < boundary);
-        let below = below.count();
         self.boundary = Some(boundary);
+        let len = self.entries.len();
+        // Most leaves lie beyond it as a whole.
+        if reverse && len != 0 && self.entries.slice(len - 1) < boundary {
+            self.at = len - 1;
+            return;
+        }
+        if !reverse && len != 0 && self.entries.slice(0) >= boundary {
+            self.at = 0;
+            return;
+        }
+        let positions = 0..len;
+        let below = positions.filter(|&position| self.entries.slice(position) < boundary);
+        let below = below.count();
         self.at = if reverse {
             below.wrapping_sub(1)
         } else {
@@ -82,14 +102,14 @@ impl<'g> Frame<'g> {
         };
         let side = |entry: &Entry<'_>| cut.side(entry.slice, entry.kind, entry.suffix);
         self.at = if reverse {
-            let below = self.entries.iter().rposition(|e| side(e) != Side::Above);
+            let below = self.entries.iter().rposition(|e| side(&e) != Side::Above);
             below.unwrap_or(usize::MAX)
         } else {
-            let above = self.entries.iter().position(|e| side(e) != Side::Below);
+            let above = self.entries.iter().position(|e| side(&e) != Side::Below);
             above.unwrap_or(len)
         };
         let entry = self.entries.get(self.at);
-        entry.is_some_and(|entry| side(entry) == Side::Through)
+        entry.is_some_and(|entry| side(&entry) == Side::Through)
     }
 
     /// Finds out which entries are in a range that ends at a cut.
@@ -102,13 +122,18 @@ impl<'g> Frame<'g> {
         let side = |entry: &Entry<'_>| end.side(entry.slice, entry.kind, entry.suffix);
         // The last to be met first: most leaves are in the range as a whole.
         if reverse {
-            if self.entries.first().is_some_and(|e| side(e) == Side::Below) {
-                let below = self.entries.iter().rposition(|e| side(e) == Side::Below);
+            let first = self.entries.get(0);
+            if first.is_some_and(|e| side(&e) == Side::Below) {
+                let below = self.entries.iter().rposition(|e| side(&e) == Side::Below);
                 self.from = below.map_or(0, |below| below + 1);
                 self.ends = true;
             }
-        } else if self.entries.last().is_some_and(|e| side(e) == Side::Above) {
-            let above = self.entries.iter().position(|e| side(e) == Side::Above);
+        } else {
+            let last = self.entries.get(self.to.wrapping_sub(1));
+            if last.is_none_or(|e| side(&e) != Side::Above) {
+                return;
+            }
+            let above = self.entries.iter().position(|e| side(&e) == Side::Above);
             self.to = above.unwrap_or(self.to);
             self.ends = true;
         }

@@ -67,7 +67,7 @@ impl Tree {
             Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
             Err(TryLockError::WouldBlock) => return Ok(swept),
         };
-        let mut walk = Walk::new(self, false);
+        let mut walk = Walk::new(self, false, 0);
         let start = Cut::Before(&place);
         let mut there = walk.seek(self, pin, Some(start), None, false)?;
         let mut seen = Vector::new_in(self.source());

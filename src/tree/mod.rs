@@ -7,6 +7,7 @@
 //! counts, `dump` shows, `pivots` divides (all through `nodes`). `lock` says in
 //! which order locks are taken, `reserve` has memory ready before they are.
 
+mod ahead;
 mod batch;
 mod bytes;
 mod check;

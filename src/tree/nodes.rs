@@ -11,7 +11,7 @@ use arrayvec::ArrayVec;
 use super::Tree;
 use crate::OutOfMemory;
 use crate::memory::Vector;
-use crate::node::{AnyNode, Entries, Internode, Leaf, NodeRef, WIDTH};
+use crate::node::{AnyNode, Entries, Internode, Leaf, NodeRef, Portable, WIDTH};
 use crate::reclaim::Pin;
 
 /// A node, as it was at one moment.
@@ -51,7 +51,7 @@ pub(super) fn entries_of<'g>(leaf: &'g Leaf, entries: &mut Entries<'g>) -> bool 
             entries.clear();
             return false;
         }
-        if leaf.snapshot(version, entries).is_some() {
+        if leaf.snapshot::<Portable>(version, entries).is_some() {
             return true;
         }
     }

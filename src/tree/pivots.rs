@@ -138,7 +138,7 @@ fn take_apart<'g>(
                     ..*piece
                 });
             }
-            for entry in &entries {
+            for entry in entries.iter() {
                 let Some(root) = entry.layer() else {
                     add(Piece {
                         node: None,

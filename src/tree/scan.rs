@@ -33,20 +33,17 @@ impl Tree {
         } else {
             (lower, upper)
         };
-        let mut walk = Walk::new(self, false);
+        let mut walk = Walk::new(self, false, range.limit);
         let mut visited = 0;
         let mut there = walk.seek(self, pin, start, end, reverse)?;
         while there {
-            let (key, value) = if range.values_only {
-                (&[][..], walk.value())
-            } else {
-                walk.pair()?
-            };
-            visited += 1;
-            if visit(key, value).is_break() || visited == range.limit {
+            let (values_only, limit) = (range.values_only, range.limit);
+            let visit = |key: &[u8], value| visit(key, value);
+            let flow = walk.visit_leaf(values_only, reverse, limit, &mut visited, visit)?;
+            if flow.is_break() {
                 break;
             }
-            there = walk.step_or_resume(self, pin, end, reverse)?;
+            there = walk.find_or_resume(self, pin, end, reverse)?;
         }
         Ok(visited)
     }

@@ -32,14 +32,17 @@
 //! from leaf to leaf, it notices when one that it left has changed before it arrived: so
 //! there is a moment in each step at which it tells what the next key is.
 
+use std::ops::ControlFlow;
+
 use super::Tree;
+use super::ahead::Ahead;
 use super::descend::{Reached, Stale, reach, settle};
 use super::frame::Frame;
 use super::range::Cut;
 use crate::OutOfMemory;
 use crate::key::{SLICE_LEN, SUFFIX, shortest};
 use crate::memory::{Count, Vector};
-use crate::node::{Entries, Entry, Isa, Leaf, Neighbours, NodeRef, Version, with_search};
+use crate::node::{Entries, Isa, Leaf, Neighbours, NodeRef, Version, with_search};
 use crate::reclaim::Pin;
 use crate::sync::perturb;
 
@@ -89,17 +92,20 @@ pub(super) struct Walk<'g> {
     root: Option<NodeRef<'g>>,
     /// Of a live walk: leaves that the step at hand has left behind, as they were read.
     left: Vector<(&'g Leaf, Version)>,
+    /// How many keys are still wanted, about: leaves ahead are asked for accordingly.
+    wanted: usize,
     /// What the layers above share, then whatever was assembled last.
     key: Vector<u8>,
     frames: Vector<Frame<'g>>,
 }
 
 impl<'g> Walk<'g> {
-    pub(super) fn new(tree: &Tree, live: bool) -> Self {
+    pub(super) fn new(tree: &Tree, live: bool, wanted: usize) -> Self {
         let source = tree.source();
         Self {
             live,
             isa: tree.isa,
+            wanted,
             root: None,
             left: Vector::new_in(source),
             key: Vector::new_in(source),
@@ -197,7 +203,7 @@ impl<'g> Walk<'g> {
                 unreachable!("cuts run through layers only");
             };
             let slice = entry.slice;
-            cut_through = frame.passes(entry, end);
+            cut_through = frame.passes(&entry, end);
             root = below;
             self.append_slice(slice)?;
         }
@@ -217,16 +223,13 @@ impl<'g> Walk<'g> {
             }
         }
         frame.move_on(reverse);
-        if let Some(entry) = frame.current()
-            && entry.kind <= SUFFIX
-        {
+        if frame.is_at_entry() && frame.entries.kind(frame.at) <= SUFFIX {
             return Ok(true);
         }
         self.find(end, reverse)
     }
 
-    /// `step` for a walk that is not live, which goes down again by itself where it has to.
-    #[inline]
+    /// `step` for a walk that is not live.
     pub(super) fn step_or_resume(
         &mut self,
         tree: &Tree,
@@ -234,7 +237,34 @@ impl<'g> Walk<'g> {
         end: Option<Cut<'_>>,
         reverse: bool,
     ) -> Result<bool, OutOfMemory> {
-        match self.step(end, reverse) {
+        let outcome = self.step(end, reverse);
+        self.or_resume(outcome, tree, pin, end, reverse)
+    }
+
+    /// From where `visit_leaf` left off to the next key, for a walk that is not live.
+    #[inline]
+    pub(super) fn find_or_resume(
+        &mut self,
+        tree: &Tree,
+        pin: Pin<'g>,
+        end: Option<Cut<'_>>,
+        reverse: bool,
+    ) -> Result<bool, OutOfMemory> {
+        let outcome = self.find(end, reverse);
+        self.or_resume(outcome, tree, pin, end, reverse)
+    }
+
+    /// A walk that is not live goes down again by itself where it has to.
+    #[inline]
+    fn or_resume(
+        &mut self,
+        outcome: Result<bool, Interrupt>,
+        tree: &Tree,
+        pin: Pin<'g>,
+        end: Option<Cut<'_>>,
+        reverse: bool,
+    ) -> Result<bool, OutOfMemory> {
+        match outcome {
             Ok(there) => Ok(there),
             Err(Interrupt::OutOfMemory) => Err(OutOfMemory),
             Err(Interrupt::Resume(cut)) => {
@@ -255,7 +285,7 @@ impl<'g> Walk<'g> {
                     return Ok(true);
                 };
                 let slice = entry.slice;
-                let cut_through = frame.passes(entry, end);
+                let cut_through = frame.passes(&entry, end);
                 frame.boundary = None;
                 self.leave()?;
                 self.append_slice(slice)?;
@@ -289,21 +319,68 @@ impl<'g> Walk<'g> {
     /// read.
     #[inline]
     pub(super) fn pair(&mut self) -> Result<(&[u8], u64), OutOfMemory> {
-        let Some((depth, entry)) = self.entry() else {
+        let Some(frame) = self.frames.last() else {
             unreachable!("the walk is at a key");
         };
+        assemble(&mut self.key, frame.depth, &frame.entries, frame.at)?;
+        Ok((&self.key, frame.entries.value(frame.at)))
+    }
+
+    /// Visits keys from the one that the walk is at, as long as they follow each other in the
+    /// leaf at hand, `visit` goes on and there are fewer than `limit`; counts them. Gives
+    /// whether to go on, which `find_or_resume` does from there.
+    #[inline(always)]
+    pub(super) fn visit_leaf(
+        &mut self,
+        values_only: bool,
+        reverse: bool,
+        limit: usize,
+        visited: &mut usize,
+        mut visit: impl FnMut(&[u8], u64) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, OutOfMemory> {
+        let Some(frame) = self.frames.last_mut() else {
+            unreachable!("the walk is at a key");
+        };
+        self.wanted = self.wanted.saturating_sub(frame.entries.len());
+        let (depth, entries) = (frame.depth, &frame.entries);
+        // Behind what the layers above share, each key is written over the one before.
         self.key.truncate(depth);
-        let reserved = self.key.try_reserve(SLICE_LEN + entry.suffix.len());
-        reserved.map_err(|_| OutOfMemory)?;
-        // Eight bytes always: their number is known when this is compiled.
-        append(&mut self.key, &entry.slice.to_be_bytes());
-        if entry.kind == SUFFIX {
-            append(&mut self.key, entry.suffix);
-        } else {
-            let padding = SLICE_LEN - usize::from(entry.kind);
-            self.key.truncate(self.key.len() - padding);
+        self.key.try_reserve(SLICE_LEN).map_err(|_| OutOfMemory)?;
+        let (from, to) = (frame.from, frame.to);
+        let mut at = frame.at;
+        let mut flow = ControlFlow::Continue(());
+        while from <= at && at < to {
+            let kind = entries.kind(at);
+            let key = if values_only {
+                if kind > SUFFIX {
+                    break;
+                }
+                &[]
+            } else if kind < SUFFIX {
+                // SAFETY: there is room for eight bytes more, of which the key has as many
+                // as its kind says.
+                unsafe {
+                    let start = self.key.as_mut_ptr();
+                    let slice = entries.slice(at).to_be_bytes();
+                    start.add(depth).cast::<[u8; SLICE_LEN]>().write(slice);
+                    std::slice::from_raw_parts(start, depth + usize::from(kind))
+                }
+            } else if kind == SUFFIX {
+                assemble(&mut self.key, depth, entries, at)?;
+                &self.key
+            } else {
+                break;
+            };
+            *visited += 1;
+            flow = visit(key, entries.value(at));
+            if flow.is_break() || *visited == limit {
+                flow = ControlFlow::Break(());
+                break;
+            }
+            at = if reverse { at.wrapping_sub(1) } else { at + 1 };
         }
-        Ok((&self.key, entry.value()))
+        frame.at = at;
+        Ok(flow)
     }
 
     /// Whether the walk is in another leaf than the last of these, which it was in before,
@@ -335,26 +412,12 @@ impl<'g> Walk<'g> {
         Ok(same)
     }
 
-    /// The value of the key that the walk is at, as it was when the leaf was read.
-    #[inline]
-    pub(super) fn value(&self) -> u64 {
-        let Some((_, entry)) = self.entry() else {
-            unreachable!("the walk is at a key");
-        };
-        entry.value()
-    }
-
     /// The value of the key that the walk is at, as it is now; nothing if the leaf has
     /// changed since it was read.
     pub(super) fn live_value(&self) -> Option<u64> {
         let frame = self.frames.last()?;
-        frame.leaf.reread(frame.current()?, frame.version)
-    }
-
-    #[inline]
-    fn entry(&self) -> Option<(usize, Entry<'g>)> {
-        let frame = self.frames.last()?;
-        Some((frame.depth, *frame.current()?))
+        let slot = frame.entries.slot(frame.at);
+        frame.leaf.reread(slot, frame.version)
     }
 
     /// The key at hand becomes what the layer below the current entry shares.
@@ -408,6 +471,10 @@ impl<'g> Walk<'g> {
         let Ok(mut reached) = reached else {
             return Ok(Err(Stale));
         };
+        if self.frames.is_empty() {
+            // One will do for most trees.
+            self.frames.try_reserve_exact(1)?;
+        }
         self.frames.try_reserve(1)?;
         self.frames.push(Frame {
             depth,
@@ -421,6 +488,7 @@ impl<'g> Walk<'g> {
             ends: false,
             cut_through,
             boundary: None,
+            ahead: Ahead::begin(reached.leaf, slice, reverse, self.wanted),
         });
         let Some(frame) = self.frames.last_mut() else {
             unreachable!("just pushed");
@@ -428,7 +496,9 @@ impl<'g> Walk<'g> {
         // Ends: each time around, a writer has changed the leaf.
         loop {
             let Reached { leaf, version } = reached;
-            if let Some(beside) = leaf.snapshot(version, &mut frame.entries) {
+            let beside =
+                with_search!(self.isa, S => leaf.snapshot::<S>(version, &mut frame.entries));
+            if let Some(beside) = beside {
                 (frame.leaf, frame.version, frame.beside) = (leaf, version, beside);
                 break;
             }
@@ -466,14 +536,19 @@ impl<'g> Walk<'g> {
                 let depth = frame.depth;
                 return Err(self.resume(&self.key[..depth], &bytes[..len], CutSide::Before));
             }
-            prefetch_beside(leaf, reverse);
-            let Some(beside) = leaf.snapshot(version, &mut frame.entries) else {
+            let beside =
+                with_search!(self.isa, S => leaf.snapshot::<S>(version, &mut frame.entries));
+            let Some(beside) = beside else {
                 continue;
             };
             match beside.next {
                 Some(next) if reverse && next.low() < boundary => leaf = next,
                 _ => {
                     (frame.leaf, frame.version, frame.beside) = (leaf, version, beside);
+                    if self.wanted != 0 {
+                        prefetch_beside(&frame.beside, reverse);
+                        frame.ahead.ask(reverse);
+                    }
                     frame.limit(end, reverse);
                     frame.start_at_boundary(boundary, reverse);
                     return Ok(());
@@ -483,13 +558,39 @@ impl<'g> Walk<'g> {
     }
 }
 
-/// Asks for the leaf that the walk will most likely go to after this one, while this
-/// one is read and visited.
-fn prefetch_beside(leaf: &Leaf, reverse: bool) {
-    let beside = if reverse { leaf.prev() } else { leaf.next() };
+/// Asks for the leaf that the walk goes to after this one, where that was not asked for yet.
+fn prefetch_beside(beside: &Neighbours<'_>, reverse: bool) {
+    let beside = if reverse { beside.prev } else { beside.next };
     if let Some(beside) = beside {
-        NodeRef::from(beside).prefetch();
+        NodeRef::from(beside).prefetch_all();
     }
+}
+
+/// Makes `key`, of which `depth` bytes are what the layers above share, the key of an entry.
+#[inline]
+fn assemble(
+    key: &mut Vector<u8>,
+    depth: usize,
+    entries: &Entries<'_>,
+    at: usize,
+) -> Result<(), OutOfMemory> {
+    let kind = entries.kind(at);
+    let suffix = if kind == SUFFIX {
+        entries.suffix(at)
+    } else {
+        &[]
+    };
+    key.truncate(depth);
+    let reserved = key.try_reserve(SLICE_LEN + suffix.len());
+    reserved.map_err(|_| OutOfMemory)?;
+    // Eight bytes always: their number is known when this is compiled.
+    append(key, &entries.slice(at).to_be_bytes());
+    if kind == SUFFIX {
+        append(key, suffix);
+    } else {
+        key.truncate(depth + usize::from(kind));
+    }
+    Ok(())
 }
 
 /// Appends bytes for which there is room.
