@@ -6,7 +6,9 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test build header docs setup check-fmt check-clippy check-header check-rust \
-        check-stress check-loom check-c check-docs check-asan check-tsan bench compare limbo clean
+        check-stress check-loom check-c check-docs check-asan check-tsan check-bench \
+        bench bench-build bench-quick bench-pieces figures limbo \
+        clean
 
 help:
 	@echo 'make demo          build everything in release and index some text with it'
@@ -26,8 +28,13 @@ help:
 	@echo 'make check-docs    Doxygen has no complaint about the documentation'
 	@echo 'make check-asan    tests in C with AddressSanitizer (nightly toolchain)'
 	@echo 'make check-tsan    tests in C with ThreadSanitizer (nightly toolchain)'
-	@echo 'make bench         the same as compare'
-	@echo 'make compare       speed and memory beside the masstree crate: KEYS=1000000 ROUNDS=5'
+	@echo 'make check-bench   a run of the benchmarks with few keys, for their checks of values'
+	@echo 'make bench         speed and memory beside other maps, 5,000,000 keys; also as'
+	@echo '                   build/bench.json, .svg and .md. BENCH="--only scan" (see'
+	@echo '                   BENCH=--help) narrows it down'
+	@echo 'make bench-quick   the same with 1,000,000 keys, one round and fewer maps: two minutes'
+	@echo 'make bench-pieces  single operations on a small tree, with Criterion'
+	@echo 'make figures       put the table of the last make bench into README.md'
 	@echo 'make limbo         memory that waits for guards, after OPERATIONS=10000000 updates and as'
 	@echo '                   many removes and inserts'
 	@echo 'make clean         remove what was built'
@@ -99,20 +106,44 @@ test: setup
 	@$(MAKE) --no-print-directory check-loom
 	@$(MAKE) --no-print-directory check-c
 	@$(MAKE) --no-print-directory check-docs
+	@$(MAKE) --no-print-directory check-bench
 	@if cargo +nightly --version >/dev/null 2>&1; then \
 	    $(MAKE) --no-print-directory check-asan check-tsan; \
 	else \
 	    echo 'check-asan, check-tsan: not run, there is no nightly toolchain'; \
 	fi
 
-KEYS := 1000000
-ROUNDS := 5
-bench: compare
-
-compare:
+# Cargo arguments for the driver with every peer, and how it starts.
+DRIVER := --release -p masstree-bench --features tbb
+BENCH :=
+bench-build:
+	@.ci/setup bench
 	@cargo rustc --quiet --release --lib --crate-type cdylib,staticlib
-	@cargo build --quiet --release -p masstree-compare
-	@target/release/masstree-compare target/release/libmasstree.so $(KEYS) $(ROUNDS)
+	@cargo build --quiet $(DRIVER)
+	@mkdir -p build
+
+bench: bench-build
+	@target/release/masstree-bench --json build/bench.json --svg build/bench.svg \
+	    --markdown build/bench.md $(BENCH)
+
+bench-quick: bench-build
+	@target/release/masstree-bench --keys 1000000 --operations 500000 --rounds 1 \
+	    --peers masstree,scc,congee,btree --json build/bench-quick.json \
+	    --svg build/bench-quick.svg --markdown build/bench-quick.md $(BENCH)
+
+bench-pieces:
+	@cargo rustc --quiet --release --lib --crate-type cdylib,staticlib
+	@cargo bench --quiet -p masstree-bench --bench pieces -- $(BENCH)
+
+figures:
+	@sed -i -e '/<!-- bench:/,/<!-- .bench -->/{//!d;}' -e '/<!-- bench:/r build/bench.md' README.md
+
+# Without TBB, which users of the library need not have.
+check-bench:
+	@$(STAGE) check-bench-build sh -ec 'cargo rustc --lib --crate-type cdylib; \
+	    cargo build -p masstree-bench'
+	@$(STAGE) check-bench target/debug/masstree-bench --library target/debug/libmasstree.so \
+	    --keys 20000 --operations 20000 --rounds 1 --threads 2
 
 OPERATIONS := 10000000
 limbo:

@@ -1,0 +1,175 @@
+//! What is measured: suites of phases over one set of keys, each run in a process of its
+//! own.
+
+use serde::{Deserialize, Serialize};
+
+use crate::keys::KeySet;
+use crate::peers::Subject;
+
+/// A figure that a run gives. The order is that of the work.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum Phase {
+    /// Resident bytes that the load adds, for each key.
+    Memory,
+    Load,
+    PutMany,
+    Get,
+    GetMany,
+    Update,
+    /// Of ten operations on keys that are there, nine are a get and one is a put.
+    Mixed,
+    Scan,
+    ScanReverse,
+    Remove,
+    /// Nanoseconds of single operations.
+    Latency,
+}
+
+/// Phases over one set of keys, in a fresh process.
+pub(crate) struct Suite {
+    pub(crate) name: &'static str,
+    pub(crate) keys: KeySet,
+    pub(crate) phases: &'static [Phase],
+    /// So few keys, whatever was asked for.
+    pub(crate) keys_at_most: usize,
+    /// For batches, which peers are not measured with: the suite where their single
+    /// operations are.
+    pub(crate) singles: Option<&'static str>,
+}
+
+use Phase::*;
+
+const NO_LIMIT: usize = usize::MAX;
+
+pub(crate) const SUITES: [Suite; 9] = [
+    Suite {
+        name: "8-byte keys",
+        keys: KeySet::Random,
+        phases: &[Load, Get, Update, Mixed, Scan, ScanReverse, Remove, Memory],
+        keys_at_most: NO_LIMIT,
+        singles: None,
+    },
+    Suite {
+        name: "8-byte keys in batches",
+        keys: KeySet::Random,
+        phases: &[PutMany, GetMany],
+        keys_at_most: NO_LIMIT,
+        singles: Some("8-byte keys"),
+    },
+    Suite {
+        name: "200,000 8-byte keys, cached",
+        keys: KeySet::Random,
+        phases: &[Get],
+        keys_at_most: 200_000,
+        singles: None,
+    },
+    Suite {
+        name: "sequential 8-byte keys",
+        keys: KeySet::Sequential,
+        phases: &[Load],
+        keys_at_most: NO_LIMIT,
+        singles: None,
+    },
+    Suite {
+        name: "user keys",
+        keys: KeySet::User,
+        phases: &[Load, Get, Scan, Memory],
+        keys_at_most: NO_LIMIT,
+        singles: None,
+    },
+    Suite {
+        name: "user keys in batches",
+        keys: KeySet::User,
+        phases: &[PutMany, GetMany],
+        keys_at_most: NO_LIMIT,
+        singles: Some("user keys"),
+    },
+    Suite {
+        name: "URLs",
+        keys: KeySet::Url,
+        phases: &[Load, Get, Scan, Memory],
+        keys_at_most: NO_LIMIT,
+        singles: None,
+    },
+    Suite {
+        name: "URLs in batches",
+        keys: KeySet::Url,
+        phases: &[PutMany, GetMany],
+        keys_at_most: NO_LIMIT,
+        singles: Some("URLs"),
+    },
+    Suite {
+        name: "single operations on 8-byte keys",
+        keys: KeySet::Random,
+        phases: &[Latency],
+        keys_at_most: NO_LIMIT,
+        singles: None,
+    },
+];
+
+impl Phase {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Memory => "resident bytes a key",
+            Load => "load by put",
+            PutMany => "load by put_many",
+            Get => "get",
+            GetMany => "get_many",
+            Update => "update",
+            Mixed => "90 % get, 10 % update",
+            Scan => "scan of 100",
+            ScanReverse => "scan of 100 in reverse",
+            Remove => "remove",
+            Latency => "latency",
+        }
+    }
+
+    /// The phase of single operations that a phase of batches is compared with.
+    pub(crate) fn single(self) -> Phase {
+        match self {
+            PutMany => Load,
+            GetMany => Get,
+            other => other,
+        }
+    }
+
+    /// Whether the lower figure is the better one.
+    pub(crate) fn less_is_better(self) -> bool {
+        self == Memory
+    }
+}
+
+/// One line of the table.
+#[derive(Clone, Copy)]
+pub(crate) struct Row {
+    pub(crate) suite: &'static Suite,
+    pub(crate) phase: Phase,
+}
+
+impl Row {
+    pub(crate) fn label(&self) -> String {
+        format!("{}, {}", self.phase.name(), self.suite.name)
+    }
+
+    /// Whether the subject has a figure of its own here.
+    pub(crate) fn is_measured(&self, subject: &Subject) -> bool {
+        let peers_too = self.suite.singles.is_none();
+        (peers_too || matches!(subject, Subject::Library { .. }))
+            && subject.lacks(self.suite.keys, self.phase).is_none()
+    }
+}
+
+/// The rows whose label contains one of these texts; all if there is none.
+pub(crate) fn rows(only: &[String]) -> Vec<Row> {
+    let wanted = |row: &Row| {
+        only.is_empty()
+            || only
+                .iter()
+                .any(|text| row.label().to_lowercase().contains(&text.to_lowercase()))
+    };
+    SUITES
+        .iter()
+        .flat_map(|suite| suite.phases.iter().map(move |&phase| Row { suite, phase }))
+        .filter(wanted)
+        .collect()
+}
