@@ -281,26 +281,24 @@ unsafe fn scan(
         let mut status = MASSTREE_OK;
         let mut count = 0;
         let of_bytes = values == For::Bytes && !keys_only;
-        let mut visitor = |key: &[u8], value: u64| {
-            count += 1;
+        let shown = if keys_only { 0 } else { u64::MAX };
+        let visitor = |key: &[u8], value: u64| {
             let answer = visit(Visited {
                 key,
-                value: if keys_only { 0 } else { value },
+                value: value & shown,
                 bytes: if of_bytes {
                     tree.bytes_of(pin, value)
                 } else {
                     &[]
                 },
             });
-            match answer {
-                MASSTREE_CONTINUE => ControlFlow::Continue(()),
-                answer => {
-                    status = answer.min(MASSTREE_OK);
-                    ControlFlow::Break(())
-                }
+            if answer == MASSTREE_CONTINUE {
+                return ControlFlow::Continue(());
             }
+            status = answer.min(MASSTREE_OK);
+            ControlFlow::Break(())
         };
-        let outcome = tree.scan(pin, &range, &mut visitor);
+        let outcome = tree.scan_counting(pin, &range, &mut count, visitor);
         // SAFETY: NULL or writable by contract.
         unsafe { give(visited, count) };
         outcome?;

@@ -9,10 +9,10 @@
 //! a lock leads to an internode that was the parent while the guard was held: it may be read,
 //! whatever it holds by now.
 
-use crate::node::{AnyNode, Internode, Leaf, Lockable, NodeRef, Portable, WIDTH};
+use crate::node::{AnyNode, Internode, Lockable, NodeRef, Portable, WIDTH};
 
 /// Leaves asked for at once when a walk begins, and how far ahead it stays.
-const DISTANCE: usize = 8;
+const DISTANCE: usize = 4;
 
 /// Keys that a leaf holds at least, more often than not.
 const KEYS_A_LEAF: usize = 8;
@@ -33,10 +33,16 @@ impl<'g> Ahead<'g> {
         beside: None,
     };
 
-    /// Begins after a leaf that holds `slice`, for a walk that wants so many keys more.
-    pub(super) fn begin(leaf: &'g Leaf, slice: u64, reverse: bool, wanted: usize) -> Self {
+    /// Begins after the child of `parent` that holds `slice`, for a walk that wants so many
+    /// keys more.
+    pub(super) fn begin(
+        parent: Option<&'g Internode>,
+        slice: u64,
+        reverse: bool,
+        wanted: usize,
+    ) -> Self {
         let leaves = (wanted / KEYS_A_LEAF).min(DISTANCE);
-        let Some(parent) = parent_of(NodeRef::from(leaf)).filter(|_| leaves != 0) else {
+        let Some(parent) = parent.filter(|_| leaves != 0) else {
             return Self::NOTHING;
         };
         let mut ahead = Self {
@@ -50,17 +56,14 @@ impl<'g> Ahead<'g> {
     }
 
     /// Asks for one leaf more.
+    #[inline]
     pub(super) fn ask(&mut self, reverse: bool) {
         let Some(parent) = self.parent else {
             return;
         };
         parent.child(self.place).prefetch_all();
-        let left = if reverse {
-            self.place
-        } else {
-            parent.len().saturating_sub(self.place)
-        };
-        if left == DISTANCE / 2 {
+        if self.beside.is_none() && (self.place == WIDTH / 2) {
+            // By the time that this parent's children have been asked for, it will be there.
             self.beside = beside(parent, reverse);
             if let Some(beside) = self.beside {
                 NodeRef::from(beside).prefetch_all();
@@ -70,28 +73,25 @@ impl<'g> Ahead<'g> {
     }
 
     /// Goes on to the next child.
+    #[inline]
     fn skip(&mut self, reverse: bool) {
         let Some(parent) = self.parent else {
             return;
         };
-        let is_last = if reverse {
-            self.place == 0
+        // Unused children repeat the last.
+        let next = if reverse {
+            let last = parent.child(self.place);
+            (0..self.place).rev().find(|&i| parent.child(i) != last)
         } else {
-            self.place >= parent.len().min(WIDTH)
+            let next = self.place + 1;
+            (next <= WIDTH && parent.child(next) != parent.child(self.place)).then_some(next)
         };
-        if !is_last {
-            self.place = if reverse {
-                self.place - 1
-            } else {
-                self.place + 1
-            };
+        if let Some(next) = next {
+            self.place = next;
             return;
         }
         self.parent = self.beside.take().or_else(|| beside(parent, reverse));
-        self.place = match self.parent {
-            Some(parent) if reverse => parent.len().min(WIDTH),
-            _ => 0,
-        };
+        self.place = if reverse { WIDTH } else { 0 };
     }
 }
 
@@ -114,7 +114,7 @@ fn beside(internode: &Internode, reverse: bool) -> Option<&Internode> {
     } else {
         place + 1
     };
-    if place > above.len().min(WIDTH) {
+    if place > WIDTH || above.child(place) == internode.any() {
         return None;
     }
     match above.child(place).kind() {

@@ -20,7 +20,9 @@
 use super::Tree;
 use crate::key::Key;
 use crate::memory::Count;
-use crate::node::{AnyNode, Found, Leaf, Locked, NodeRef, Place, Search, Version, with_search};
+use crate::node::{
+    AnyNode, Found, Internode, Leaf, Locked, NodeRef, Place, Search, Version, with_search,
+};
 use crate::reclaim::Pin;
 use crate::sync::perturb;
 
@@ -32,6 +34,8 @@ pub(super) struct Stale;
 pub(super) struct Reached<'g> {
     pub(super) leaf: &'g Leaf,
     pub(super) version: Version,
+    /// The internode that led to it, if one did: a hint.
+    pub(super) parent: Option<&'g Internode>,
 }
 
 /// The leaf of a layer that holds a slice.
@@ -46,9 +50,16 @@ pub(super) fn reach<'g, S: Search>(root: NodeRef<'g>, slice: u64) -> Result<Reac
             return Err(Stale);
         }
         let mut node = root;
+        let mut parent = None;
         loop {
             let internode = match node.kind_at(version) {
-                AnyNode::Leaf(leaf) => return Ok(Reached { leaf, version }),
+                AnyNode::Leaf(leaf) => {
+                    return Ok(Reached {
+                        leaf,
+                        version,
+                        parent,
+                    });
+                }
                 AnyNode::Internode(internode) => internode,
             };
             let child = internode.child_for::<S>(slice);
@@ -61,6 +72,7 @@ pub(super) fn reach<'g, S: Search>(root: NodeRef<'g>, slice: u64) -> Result<Reac
             perturb();
             debug_assert!(!child_version.is_deleted());
             (node, version) = (child, child_version);
+            parent = Some(internode);
         }
     }
 }
@@ -77,7 +89,13 @@ pub(super) fn settle<'g>(mut leaf: &'g Leaf, slice: u64) -> Result<Reached<'g>, 
         perturb();
         match leaf.next() {
             Some(next) if next.low() <= slice => leaf = next,
-            _ => return Ok(Reached { leaf, version }),
+            _ => {
+                return Ok(Reached {
+                    leaf,
+                    version,
+                    parent: None,
+                });
+            }
         }
     }
 }

@@ -34,6 +34,18 @@ impl<'g> Frame<'g> {
         self.from <= self.at && self.at < self.to
     }
 
+    /// How many entries of the leaf are in the range from the one that the walk is at on.
+    #[inline]
+    pub(super) fn left(&self, reverse: bool) -> usize {
+        if !self.is_at_entry() {
+            0
+        } else if reverse {
+            self.at - self.from + 1
+        } else {
+            self.to - self.at
+        }
+    }
+
     #[inline]
     pub(super) fn current(&self) -> Option<Entry<'g>> {
         if !self.is_at_entry() {

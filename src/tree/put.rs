@@ -108,6 +108,7 @@ impl Tree {
             let reached = Reached {
                 leaf: leaf.node(),
                 version: leaf.version_found(),
+                parent: None,
             };
             if let Place::Present { position, slot } = place {
                 let decide = |value| decide(Some(value));

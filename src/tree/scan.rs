@@ -22,9 +22,23 @@ impl Tree {
     where
         V: FnMut(&[u8], u64) -> ControlFlow<()>,
     {
+        let mut visited = 0;
+        self.scan_counting(pin, range, &mut visited, visit)?;
+        Ok(visited)
+    }
+
+    /// `scan` that adds to the number of keys visited, also when memory runs out.
+    #[inline]
+    pub(crate) fn scan_counting(
+        &self,
+        pin: Pin<'_>,
+        range: &Range<'_>,
+        visited: &mut usize,
+        mut visit: impl FnMut(&[u8], u64) -> ControlFlow<()>,
+    ) -> Result<(), OutOfMemory> {
         self.admit(pin, range.prefix);
         if range.limit == 0 {
-            return Ok(0);
+            return Ok(());
         }
         let reverse = range.reverse;
         let (lower, upper) = (range.lower_cut(), range.upper_cut());
@@ -34,17 +48,18 @@ impl Tree {
             (lower, upper)
         };
         let mut walk = Walk::new(self, false, range.limit);
-        let mut visited = 0;
         let mut there = walk.seek(self, pin, start, end, reverse)?;
+        let mut left = range.limit;
         while there {
-            let (values_only, limit) = (range.values_only, range.limit);
-            let visit = |key: &[u8], value| visit(key, value);
-            let flow = walk.visit_leaf(values_only, reverse, limit, &mut visited, visit)?;
-            if flow.is_break() {
+            let mut count = 0;
+            let flow = walk.visit_leaf(range.values_only, reverse, left, &mut count, &mut visit);
+            *visited += count;
+            left -= count;
+            if flow?.is_break() {
                 break;
             }
-            there = walk.find_or_resume(self, pin, end, reverse)?;
+            there = left != 0 && walk.find_or_resume(self, pin, end, reverse)?;
         }
-        Ok(visited)
+        Ok(())
     }
 }

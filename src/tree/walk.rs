@@ -138,6 +138,7 @@ impl<'g> Walk<'g> {
     }
 
     /// Remembers that a live walk leaves the leaf it is in.
+    #[inline]
     fn leave(&mut self) -> Result<(), Interrupt> {
         if self.live
             && let Some(frame) = self.frames.last()
@@ -326,9 +327,9 @@ impl<'g> Walk<'g> {
         Ok((&self.key, frame.entries.value(frame.at)))
     }
 
-    /// Visits keys from the one that the walk is at, as long as they follow each other in the
-    /// leaf at hand, `visit` goes on and there are fewer than `limit`; counts them. Gives
-    /// whether to go on, which `find_or_resume` does from there.
+    /// Visits at most `limit` keys from the one that the walk is at, as long as they follow
+    /// each other in the leaf at hand and `visit` goes on; counts them. Gives whether it went
+    /// on, which `find_or_resume` does from there.
     #[inline(always)]
     pub(super) fn visit_leaf(
         &mut self,
@@ -346,17 +347,14 @@ impl<'g> Walk<'g> {
         // Behind what the layers above share, each key is written over the one before.
         self.key.truncate(depth);
         self.key.try_reserve(SLICE_LEN).map_err(|_| OutOfMemory)?;
-        let (from, to) = (frame.from, frame.to);
         let mut at = frame.at;
+        let step = if reverse { usize::MAX } else { 1 };
+        let left = frame.left(reverse).min(limit);
+        let mut done = 0;
         let mut flow = ControlFlow::Continue(());
-        while from <= at && at < to {
+        while done < left {
             let kind = entries.kind(at);
-            let key = if values_only {
-                if kind > SUFFIX {
-                    break;
-                }
-                &[]
-            } else if kind < SUFFIX {
+            let key = if kind < SUFFIX && !values_only {
                 // SAFETY: there is room for eight bytes more, of which the key has as many
                 // as its kind says.
                 unsafe {
@@ -365,21 +363,27 @@ impl<'g> Walk<'g> {
                     start.add(depth).cast::<[u8; SLICE_LEN]>().write(slice);
                     std::slice::from_raw_parts(start, depth + usize::from(kind))
                 }
-            } else if kind == SUFFIX {
-                assemble(&mut self.key, depth, entries, at)?;
-                &self.key
-            } else {
+            } else if kind > SUFFIX {
                 break;
+            } else if values_only {
+                &[][..]
+            } else {
+                let assembled = assemble(&mut self.key, depth, entries, at);
+                if assembled.is_err() {
+                    *visited += done;
+                    return Err(OutOfMemory);
+                }
+                &self.key
             };
-            *visited += 1;
+            done += 1;
             flow = visit(key, entries.value(at));
-            if flow.is_break() || *visited == limit {
-                flow = ControlFlow::Break(());
+            if flow.is_break() {
                 break;
             }
-            at = if reverse { at.wrapping_sub(1) } else { at + 1 };
+            at = at.wrapping_add(step);
         }
         frame.at = at;
+        *visited += done;
         Ok(flow)
     }
 
@@ -488,14 +492,14 @@ impl<'g> Walk<'g> {
             ends: false,
             cut_through,
             boundary: None,
-            ahead: Ahead::begin(reached.leaf, slice, reverse, self.wanted),
+            ahead: Ahead::begin(reached.parent, slice, reverse, self.wanted),
         });
         let Some(frame) = self.frames.last_mut() else {
             unreachable!("just pushed");
         };
         // Ends: each time around, a writer has changed the leaf.
         loop {
-            let Reached { leaf, version } = reached;
+            let Reached { leaf, version, .. } = reached;
             let beside =
                 with_search!(self.isa, S => leaf.snapshot::<S>(version, &mut frame.entries));
             if let Some(beside) = beside {
