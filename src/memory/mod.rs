@@ -1,9 +1,11 @@
 //! Where a tree's memory comes from, and what is known of it: the user's allocator
-//! or the global one ([`Source`]), the pool that nodes are carved from (`pool`), and
-//! counters spread so that threads do not meet on them ([`Tally`]).
+//! or the global one ([`Source`]), the pools that nodes (`pool`) and suffix bags (`blocks`) are
+//! carved from, and counters spread so that threads do not meet on them ([`Tally`]).
 //!
 //! Every allocation can fail. What `seize` keeps for itself is not from here.
 
+mod blocks;
+mod chunks;
 mod pages;
 mod pool;
 mod source;
@@ -16,7 +18,9 @@ pub use source::Allocator;
 pub(crate) use source::Source;
 pub(crate) use tally::{Count, STRIPES, Tally, own_stripe};
 
-use pool::Pool;
+use blocks::Blocks;
+pub(crate) use blocks::block_size;
+use pool::{POOLED, Pool};
 
 /// A vector in a tree's memory; grow it only through `try_reserve`.
 pub(crate) type Vector<T> = allocator_api2::vec::Vec<T, Source>;
@@ -25,6 +29,8 @@ pub(crate) type Vector<T> = allocator_api2::vec::Vec<T, Source>;
 pub(crate) struct Memory {
     source: Source,
     pool: Pool,
+    /// None where the user wants to see every allocation.
+    blocks: Option<Blocks>,
     tally: Tally,
 }
 
@@ -32,9 +38,12 @@ impl Memory {
     /// Memory from `source`, of which the node pool asks for `chunk_size` bytes at
     /// once (0: from 4 KiB, growing to 2 MiB, and then for `huge_pages` where there are).
     pub(crate) fn new(source: Source, chunk_size: usize, huge_pages: bool) -> Self {
+        let is_ours = chunk_size == 0 && !source.is_the_users();
+        let huge_pages = huge_pages && is_ours;
         Self {
             source,
             pool: Pool::new(source, chunk_size, huge_pages),
+            blocks: (is_ours && POOLED).then(|| Blocks::new(source, huge_pages)),
             tally: Tally::new(),
         }
     }
@@ -61,9 +70,9 @@ impl Memory {
         .sum()
     }
 
-    /// Bytes that the node pool has from the source, whether in use or not.
+    /// Bytes that the pools have from the source or the kernel, whether in use or not.
     pub(crate) fn pool_bytes(&self) -> u64 {
-        self.pool.held()
+        self.pool.held() + self.blocks.as_ref().map_or(0, Blocks::held)
     }
 
     /// Memory for a node; at most [`pool::SLOT_SIZE`] bytes.
@@ -82,6 +91,38 @@ impl Memory {
             .add(own_stripe(), Count::NodeBytes, -(layout.size() as i64));
         // SAFETY: by contract.
         unsafe { self.pool.give(place, layout) };
+    }
+
+    /// The pool of blocks, if a suffix bag with this layout is from there.
+    fn blocks_for(&self, layout: Layout) -> Option<&Blocks> {
+        let blocks = self.blocks.as_ref()?;
+        block_size(layout.size()).map(|_| blocks)
+    }
+
+    /// Memory for a suffix bag.
+    pub(crate) fn allocate_bag(&self, layout: Layout) -> Option<NonNull<u8>> {
+        let Some(blocks) = self.blocks_for(layout) else {
+            return self.allocate(layout, Count::SuffixBytes);
+        };
+        let place = blocks.take(layout)?;
+        let bytes = layout.size() as i64;
+        self.tally.add(own_stripe(), Count::SuffixBytes, bytes);
+        Some(place)
+    }
+
+    /// # Safety
+    /// `place` came from `allocate_bag` of this memory with this layout, and nobody uses it
+    /// any more.
+    pub(crate) unsafe fn free_bag(&self, place: NonNull<u8>, layout: Layout) {
+        // SAFETY: by contract.
+        unsafe {
+            let Some(blocks) = self.blocks_for(layout) else {
+                return self.free(place, layout, Count::SuffixBytes);
+            };
+            let bytes = layout.size() as i64;
+            self.tally.add(own_stripe(), Count::SuffixBytes, -bytes);
+            blocks.give(place, layout);
+        }
     }
 
     /// Memory for a layout that is not of size zero, counted as what it is for.

@@ -6,10 +6,6 @@
 //! tree: what a tree gave back it uses again. The slots of a chunk are handed out in
 //! ascending order.
 //!
-//! Chunks are small first and grow. A tree that has [`HUGE_FROM`] bytes of them gets further
-//! ones as whole huge pages from the kernel (see `pages`), unless its memory comes from the
-//! user's allocator or the user says no.
-//!
 //! With AddressSanitizer (`--cfg masstree_asan`), every slot is an allocation of its
 //! own: the sanitizer could not see a use of one that lies in a list. So it is with
 //! ThreadSanitizer, which does not see that the standard library's mutex orders what
@@ -23,27 +19,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossbeam_utils::CachePadded;
 
-use super::pages::{self, HUGE_PAGE};
+use super::chunks::{ALIGN, Chunk, Chunks, LARGEST_CHUNK};
 use super::source::Source;
 use super::tally::{STRIPES, own_stripe};
 
 /// Bytes of a slot.
 pub(super) const SLOT_SIZE: usize = 320;
-/// What slots and chunks are aligned to, in bytes; a chunk's header takes as many.
-const ALIGN: usize = 64;
 /// Slots that a cache and the shared list exchange at once.
 const BUNDLE: usize = 16;
-/// Bytes of the first chunk and of the largest, where the user does not say.
+/// Bytes of the first chunk, where the user does not say.
 const FIRST_CHUNK: usize = 4 << 10;
-const LARGEST_CHUNK: usize = 2 << 20;
-/// Bytes of chunks from which on a tree gets huge pages: what it does not use of the last one
-/// is little beside that.
-const HUGE_FROM: u64 = 16 << 20;
-/// Bytes of the largest chunk of huge pages. Larger trees get larger chunks, so that a process
-/// may have terabytes of them: the kernel maps it only so many pieces.
-const LARGEST_HUGE_CHUNK: usize = 64 << 20;
 
-const POOLED: bool = cfg!(not(any(masstree_asan, masstree_tsan, loom)));
+/// Whether there are pools at all.
+pub(super) const POOLED: bool = cfg!(not(any(masstree_asan, masstree_tsan, loom)));
 
 /// A free slot.
 struct Slot {
@@ -85,31 +73,13 @@ impl List {
     }
 }
 
-/// What a chunk begins with.
-struct Chunk {
-    before: Option<NonNull<Chunk>>,
-    layout: Layout,
-    origin: Origin,
-}
-
-/// Where a chunk came from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    Source,
-    Kernel,
-}
-
-const _: () = assert!(size_of::<Chunk>() <= ALIGN);
-
 /// What the caches share.
 struct Shared {
-    /// For the end.
-    source: Source,
+    chunks: Chunks,
     free: List,
     /// Slots of the newest chunk that were never handed out.
     fresh: *mut u8,
     fresh_len: usize,
-    newest: Option<NonNull<Chunk>>,
     /// Slots of the next chunk, and the most a chunk may have.
     next_len: usize,
     largest_len: usize,
@@ -139,67 +109,22 @@ impl Shared {
         (self.free.len == 0 && self.fresh_len == 0).then_some(self.next_len)
     }
 
-    /// Adds a chunk of so many slots, unless another has been added meanwhile.
-    fn adopt(&mut self, place: NonNull<u8>, layout: Layout, origin: Origin) -> bool {
+    /// Adds a chunk, unless another has been added meanwhile.
+    fn adopt(&mut self, chunk: Chunk) -> Result<(), Chunk> {
         if self.fresh_len > 0 {
-            return false;
+            return Err(chunk);
         }
-        let len = slots_in(layout.size());
-        let chunk = place.cast::<Chunk>();
-        // SAFETY: freshly allocated, with room for the header.
-        unsafe {
-            chunk.write(Chunk {
-                before: self.newest,
-                layout,
-                origin,
-            });
-            self.fresh = place.as_ptr().add(ALIGN);
-        }
-        self.newest = Some(chunk);
-        self.fresh_len = len;
-        self.next_len = (2 * len).min(self.largest_len);
-        true
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        while let Some(chunk) = self.newest {
-            // SAFETY: the chunk came from there with this layout, and the pool's slots are
-            // nobody's any more.
-            unsafe {
-                let Chunk {
-                    before,
-                    layout,
-                    origin,
-                } = chunk.read();
-                self.newest = before;
-                give_back(self.source, chunk.cast(), layout, origin);
-            }
-        }
-    }
-}
-
-/// Slots in a chunk of this size.
-fn slots_in(size: usize) -> usize {
-    size.saturating_sub(ALIGN) / SLOT_SIZE
-}
-
-/// # Safety
-/// The chunk came from there with this layout, and nobody uses it any more.
-unsafe fn give_back(source: Source, place: NonNull<u8>, layout: Layout, origin: Origin) {
-    // SAFETY: by contract.
-    unsafe {
-        match origin {
-            Origin::Source => source.free(place, layout),
-            Origin::Kernel => pages::unmap(place, layout.size()),
-        }
+        let size;
+        (self.fresh, size) = self.chunks.adopt(chunk);
+        self.fresh_len = size / SLOT_SIZE;
+        self.next_len = (2 * self.fresh_len).min(self.largest_len);
+        Ok(())
     }
 }
 
 // SAFETY: the lists lead to free slots, which belong to who holds the list.
 unsafe impl Send for List {}
-// SAFETY: as above; chunks belong to the pool.
+// SAFETY: as above; fresh slots belong to the pool.
 unsafe impl Send for Shared {}
 
 /// The pool of one tree.
@@ -212,10 +137,10 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// A pool with chunks of `chunk_size` bytes (0: from 4 KiB up to 2 MiB, then, if
-    /// `huge_pages`, of such pages).
+    /// A pool with chunks of `chunk_size` bytes (0: from 4 KiB up to 2 MiB, and then, if
+    /// `huge_pages`, of such).
     pub(super) fn new(source: Source, chunk_size: usize, huge_pages: bool) -> Self {
-        let slots = |size: usize| slots_in(size).max(1);
+        let slots = |size: usize| (size.saturating_sub(ALIGN) / SLOT_SIZE).max(1);
         let (first, largest) = match chunk_size {
             0 => (slots(FIRST_CHUNK), slots(LARGEST_CHUNK)),
             size => (slots(size), slots(size)),
@@ -223,16 +148,15 @@ impl Pool {
         Self {
             caches: std::array::from_fn(|_| CachePadded::new(Mutex::new(List::EMPTY))),
             shared: CachePadded::new(Mutex::new(Shared {
-                source,
+                chunks: Chunks::new(source),
                 free: List::EMPTY,
                 fresh: std::ptr::null_mut(),
                 fresh_len: 0,
-                newest: None,
                 next_len: first,
                 largest_len: largest,
             })),
             source,
-            huge_pages: huge_pages && chunk_size == 0 && !source.is_the_users(),
+            huge_pages,
             held: AtomicU64::new(0),
         }
     }
@@ -270,32 +194,14 @@ impl Pool {
         let Some(len) = lock(&self.shared).lacking() else {
             return Some(());
         };
-        let (place, layout, origin) = match self.map_huge() {
-            Some((place, layout)) => (place, layout, Origin::Kernel),
-            None => {
-                let layout = Layout::from_size_align(ALIGN + len * SLOT_SIZE, ALIGN).ok()?;
-                (self.source.allocate(layout)?, layout, Origin::Source)
-            }
-        };
-        if lock(&self.shared).adopt(place, layout, origin) {
-            self.held.fetch_add(layout.size() as u64, Ordering::Relaxed);
-        } else {
-            // SAFETY: just allocated, and nobody has seen it.
-            unsafe { give_back(self.source, place, layout, origin) };
+        let size = len.checked_mul(SLOT_SIZE)?;
+        let chunk = Chunk::new(self.source, size, self.huge_pages, self.held())?;
+        let bytes = chunk.size() as u64;
+        match lock(&self.shared).adopt(chunk) {
+            Ok(()) => _ = self.held.fetch_add(bytes, Ordering::Relaxed),
+            Err(chunk) => chunk.give_back(self.source),
         }
         Some(())
-    }
-
-    /// A chunk of huge pages, if it is time for one and the kernel gives it.
-    fn map_huge(&self) -> Option<(NonNull<u8>, Layout)> {
-        let held = self.held();
-        if !self.huge_pages || held < HUGE_FROM {
-            return None;
-        }
-        let share = usize::try_from(held / 16).unwrap_or(LARGEST_HUGE_CHUNK);
-        let size = share.min(LARGEST_HUGE_CHUNK).next_multiple_of(HUGE_PAGE);
-        let layout = Layout::from_size_align(size, HUGE_PAGE).ok()?;
-        Some((pages::map(size)?, layout))
     }
 
     /// # Safety

@@ -209,14 +209,10 @@ impl Leaf {
         Some(unsafe { BagRef::new(bag) })
     }
 
-    /// Asks for the leaf's last line, and the first ones of the suffix bag if that is
-    /// needed, before they are.
+    /// Asks for the first lines of the suffix bag before they are needed.
     #[inline]
-    pub(crate) fn prefetch_rest(&self, with_suffixes: bool) {
-        prefetch::<1>(std::ptr::from_ref(&self.bag).cast());
-        if with_suffixes {
-            prefetch::<4>(self.bag.load(Ordering::Relaxed).cast());
-        }
+    pub(crate) fn prefetch_suffixes(&self) {
+        prefetch::<4>(self.bag.load(Ordering::Relaxed).cast());
     }
 
     /// Looks a key up; `None` if the leaf changed since `version`.

@@ -18,7 +18,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use super::permutation::WIDTH;
-use crate::memory::{Count, Memory};
+use crate::memory::{Memory, block_size};
 use crate::sync::{AtomicU16, Ordering};
 
 /// Offset of a slot without a record; no record begins so far in.
@@ -71,11 +71,11 @@ impl Shape {
         }
     }
 
-    /// With the bytes that an allocator would add anyway put to use: sizes of
-    /// glibc's malloc are 8 more than a multiple of 16.
+    /// With the bytes that the allocation has anyway put to use: a block of the tree's pool,
+    /// or, beyond those, of glibc's malloc, whose sizes are 8 more than a multiple of 16.
     fn rounded_up(self) -> Self {
         let size = size_of::<Bag>() + self.bytes();
-        let padded = (size + 8).next_multiple_of(16) - 8;
+        let padded = block_size(size).unwrap_or((size + 8).next_multiple_of(16) - 8);
         let units = (padded - size_of::<Bag>()) >> self.shift;
         Self {
             units: units.min(usize::from(NONE) - 1) as u16,
@@ -247,7 +247,7 @@ impl<'g> BagRef<'g> {
             .layout()
             .expect("it was allocated with this layout");
         // SAFETY: by contract.
-        unsafe { memory.free(self.bag.cast(), layout, Count::SuffixBytes) };
+        unsafe { memory.free_bag(self.bag.cast(), layout) };
     }
 
     pub(crate) fn as_ptr(self) -> *mut Bag {
@@ -269,9 +269,7 @@ pub(crate) struct OwnedBag<'m> {
 impl<'m> OwnedBag<'m> {
     /// An empty bag, or `None` when memory runs out.
     pub(crate) fn new(memory: &'m Memory, shape: Shape) -> Option<Self> {
-        let bag = memory
-            .allocate(shape.layout()?, Count::SuffixBytes)?
-            .cast::<Bag>();
+        let bag = memory.allocate_bag(shape.layout()?)?.cast::<Bag>();
         // SAFETY: freshly allocated with room for a header; it lives until it is
         // freed here or by whoever it is published to.
         unsafe {

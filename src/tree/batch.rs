@@ -30,8 +30,8 @@ struct Lane<'g, 'k> {
     /// What led to it, as it was then; nothing leads to the root of a layer that could
     /// tell.
     above: Option<(NodeRef<'g>, Version)>,
-    /// Whether the rest of the leaf at hand was asked for.
-    has_rest: bool,
+    /// Whether the suffixes of the leaf at hand were asked for.
+    has_suffixes: bool,
 }
 
 /// What a step of a descent came to.
@@ -102,7 +102,7 @@ impl Tree {
                         key,
                         node: self.root(pin),
                         above: None,
-                        has_rest: false,
+                        has_suffixes: false,
                     });
                 }
             }
@@ -143,15 +143,19 @@ impl Lane<'_, '_> {
         match self.node.kind_at(version) {
             AnyNode::Internode(internode) => {
                 let child = internode.child_for::<S>(self.key.slice());
-                child.prefetch();
+                if WARM || self.key.goes_on() {
+                    child.prefetch_all();
+                } else {
+                    child.prefetch();
+                }
                 self.above = Some((self.node, version));
                 self.node = child;
                 Step::On
             }
             AnyNode::Leaf(leaf) => {
-                if (WARM || self.key.goes_on()) && !self.has_rest {
-                    leaf.prefetch_rest(self.key.goes_on());
-                    self.has_rest = true;
+                if self.key.goes_on() && !self.has_suffixes {
+                    leaf.prefetch_suffixes();
+                    self.has_suffixes = true;
                     return Step::On;
                 }
                 if WARM && !self.key.goes_on() {
@@ -162,11 +166,11 @@ impl Lane<'_, '_> {
                     Some(Found::Absent) => Step::Done(None),
                     Some(Found::Value(value)) => Step::Done(Some(value)),
                     Some(Found::Layer(root)) => {
-                        root.prefetch();
+                        root.prefetch_all();
                         self.key.shift();
                         self.node = root;
                         self.above = None;
-                        self.has_rest = false;
+                        self.has_suffixes = false;
                         Step::On
                     }
                 }

@@ -40,10 +40,16 @@ pub(super) struct Reached<'g> {
 
 /// The leaf of a layer that holds a slice.
 ///
+/// With `whole`, all of the leaf is asked for, not just what a search reads first.
+///
 /// Starts again whenever an internode on the way changed meanwhile; each time a
 /// writer has made progress.
 #[inline(always)]
-pub(super) fn reach<'g, S: Search>(root: NodeRef<'g>, slice: u64) -> Result<Reached<'g>, Stale> {
+pub(super) fn reach<'g, S: Search>(
+    root: NodeRef<'g>,
+    slice: u64,
+    whole: bool,
+) -> Result<Reached<'g>, Stale> {
     'root: loop {
         let mut version = root.version().stable();
         if !version.is_living_root() {
@@ -63,7 +69,11 @@ pub(super) fn reach<'g, S: Search>(root: NodeRef<'g>, slice: u64) -> Result<Reac
                 AnyNode::Internode(internode) => internode,
             };
             let child = internode.child_for::<S>(slice);
-            child.prefetch();
+            if whole {
+                child.prefetch_all();
+            } else {
+                child.prefetch();
+            }
             perturb();
             let child_version = child.version().stable();
             if !node.version().validate(version) {
@@ -203,7 +213,7 @@ impl Tree {
         let mut key = Key::new(bytes);
         let mut root = self.root(pin);
         loop {
-            let reached = reach::<S>(root, key.slice())?;
+            let reached = reach::<S>(root, key.slice(), true)?;
             // Go through the leaves of upper layers without locking them.
             if key.goes_on()
                 && let Some(Found::Layer(below)) = reached.leaf.search::<S>(reached.version, &key)
@@ -227,7 +237,10 @@ impl Tree {
 /// What a layer knows of a key.
 #[inline(always)]
 fn search<'g, S: Search>(root: NodeRef<'g>, key: &Key<'_>) -> Result<Found<'g>, Stale> {
-    let mut reached = reach::<S>(root, key.slice())?;
+    let mut reached = reach::<S>(root, key.slice(), key.goes_on())?;
+    if key.goes_on() {
+        reached.leaf.prefetch_suffixes();
+    }
     // Ends: each time around, a writer has changed the leaf.
     loop {
         if let Some(found) = reached.leaf.search::<S>(reached.version, key) {

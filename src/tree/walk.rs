@@ -471,7 +471,7 @@ impl<'g> Walk<'g> {
             (Some(start), false) => start.below(depth).first_slice(),
             (Some(start), true) => start.below(depth).last_slice(),
         };
-        let reached = with_search!(self.isa, S => reach::<S>(root, slice));
+        let reached = with_search!(self.isa, S => reach::<S>(root, slice, true));
         let Ok(mut reached) = reached else {
             return Ok(Err(Stale));
         };

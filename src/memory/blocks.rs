@@ -1,0 +1,251 @@
+//! Blocks of many sizes for suffix bags, carved from chunks: beside each other, and in large
+//! trees on huge pages, where a search finds them faster than where malloc scatters them.
+//! Measured on 5,000,000 keys of 24 bytes, see `pages`.
+//!
+//! Sizes come in classes. A block that is given back is used again for its class; a thread
+//! takes from and gives to the cache of its stripe, and caches exchange bundles with the lists
+//! that they share. Large blocks are allocations of their own.
+
+use std::alloc::Layout;
+use std::ptr::NonNull;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crossbeam_utils::CachePadded;
+
+use super::chunks::{Chunk, Chunks, LARGEST_CHUNK};
+use super::source::Source;
+use super::tally::own_stripe;
+
+/// Bytes that sizes of small blocks are multiples of, and what blocks are aligned to.
+const STEP: usize = 16;
+/// Bytes of the largest block in steps of [`STEP`], and of those in steps of four times that.
+const SMALL: usize = 512;
+const LARGEST: usize = 1536;
+const CLASSES: usize = SMALL / STEP + (LARGEST - SMALL) / (4 * STEP);
+
+/// Caches: fewer than stripes, as each has a list for every class.
+const CACHES: usize = 4;
+/// Blocks that a cache and the shared lists exchange at once.
+const BUNDLE: usize = 8;
+/// Bytes of the first chunk.
+const FIRST_CHUNK: usize = 2 << 10;
+
+/// The size of the block that `size` bytes get, if they get one.
+pub(crate) const fn block_size(size: usize) -> Option<usize> {
+    match size {
+        0 => None,
+        1..=SMALL => Some(size.next_multiple_of(STEP)),
+        ..=LARGEST => Some(size.next_multiple_of(4 * STEP)),
+        _ => None,
+    }
+}
+
+/// The class of a size that is a block's.
+fn class_of(block: usize) -> usize {
+    if block <= SMALL {
+        block / STEP - 1
+    } else {
+        SMALL / STEP + (block - SMALL) / (4 * STEP) - 1
+    }
+}
+
+/// A free block.
+struct Block {
+    next: Option<NonNull<Block>>,
+}
+
+/// Free blocks of one class.
+#[derive(Clone, Copy)]
+struct List {
+    head: Option<NonNull<Block>>,
+    len: usize,
+}
+
+impl List {
+    const EMPTY: Self = Self { head: None, len: 0 };
+
+    /// # Safety
+    /// The block is free, nobody else's, and of the list's class.
+    unsafe fn push(&mut self, block: NonNull<Block>) {
+        // SAFETY: by contract.
+        unsafe { block.write(Block { next: self.head }) };
+        self.head = Some(block);
+        self.len += 1;
+    }
+
+    fn pop(&mut self) -> Option<NonNull<Block>> {
+        let block = self.head?;
+        // SAFETY: what is in the list is free and ours.
+        self.head = unsafe { block.as_ref() }.next;
+        self.len -= 1;
+        Some(block)
+    }
+
+    fn move_to(&mut self, other: &mut Self, count: usize) {
+        for _ in 0..count {
+            let Some(block) = self.pop() else { return };
+            // SAFETY: it was free and in this list, which is of the same class.
+            unsafe { other.push(block) };
+        }
+    }
+}
+
+type Lists = [List; CLASSES];
+
+struct Shared {
+    source: Source,
+    huge_pages: bool,
+    chunks: Chunks,
+    held: u64,
+    free: Lists,
+    /// What was never handed out of the newest chunk.
+    fresh: *mut u8,
+    fresh_size: usize,
+    next_size: usize,
+}
+
+// SAFETY: the lists lead to free blocks, which belong to who holds the lists.
+unsafe impl Send for List {}
+// SAFETY: as above; fresh memory belongs to the pool.
+unsafe impl Send for Shared {}
+
+impl Shared {
+    /// Moves some blocks to an empty list of a class; none if there is no memory.
+    fn provide(&mut self, cache: &mut List, block: usize) {
+        let free = &mut self.free[class_of(block)];
+        if free.len > 0 {
+            return free.move_to(cache, BUNDLE);
+        }
+        if self.fresh_size < block {
+            let chunk = Chunk::new(self.source, self.next_size, self.huge_pages, self.held);
+            let Some(chunk) = chunk else { return };
+            self.held += chunk.size() as u64;
+            (self.fresh, self.fresh_size) = self.chunks.adopt(chunk);
+            self.next_size = (2 * self.next_size).min(LARGEST_CHUNK);
+        }
+        // SAFETY: the first bytes of the fresh memory, which nobody else has; chunks and sizes
+        // of blocks are multiples of what blocks are aligned to.
+        unsafe {
+            cache.push(NonNull::new_unchecked(self.fresh.cast()));
+            self.fresh = self.fresh.add(block);
+        }
+        self.fresh_size -= block;
+    }
+}
+
+/// The blocks of one tree.
+pub(super) struct Blocks {
+    caches: [CachePadded<Mutex<Lists>>; CACHES],
+    shared: CachePadded<Mutex<Shared>>,
+}
+
+impl Blocks {
+    pub(super) fn new(source: Source, huge_pages: bool) -> Self {
+        Self {
+            caches: std::array::from_fn(|_| CachePadded::new(Mutex::new([List::EMPTY; CLASSES]))),
+            shared: CachePadded::new(Mutex::new(Shared {
+                source,
+                huge_pages,
+                chunks: Chunks::new(source),
+                held: 0,
+                free: [List::EMPTY; CLASSES],
+                fresh: std::ptr::null_mut(),
+                fresh_size: 0,
+                next_size: FIRST_CHUNK,
+            })),
+        }
+    }
+
+    /// Bytes got from the source.
+    pub(super) fn held(&self) -> u64 {
+        lock(&self.shared).held
+    }
+
+    /// A block for a layout that [`block_size`] has one for.
+    pub(super) fn take(&self, layout: Layout) -> Option<NonNull<u8>> {
+        debug_assert!(layout.align() <= STEP);
+        let block = block_size(layout.size())?;
+        let mut cache = lock(&self.caches[own_stripe() % CACHES]);
+        let list = &mut cache[class_of(block)];
+        if list.len == 0 {
+            lock(&self.shared).provide(list, block);
+        }
+        list.pop().map(NonNull::cast)
+    }
+
+    /// # Safety
+    /// `place` came from `take` with this layout, and nobody uses it any more.
+    pub(super) unsafe fn give(&self, place: NonNull<u8>, layout: Layout) {
+        let Some(block) = block_size(layout.size()) else {
+            unreachable!("it came from here")
+        };
+        let class = class_of(block);
+        let mut cache = lock(&self.caches[own_stripe() % CACHES]);
+        let list = &mut cache[class];
+        // SAFETY: by contract.
+        unsafe { list.push(place.cast()) };
+        if list.len >= 4 * BUNDLE {
+            list.move_to(&mut lock(&self.shared).free[class], 2 * BUNDLE);
+        }
+    }
+}
+
+/// Nobody panics while holding one of these locks.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_cover_all_sizes_and_waste_little() {
+        let mut before = 0;
+        for size in 1..=LARGEST {
+            let block = block_size(size).unwrap();
+            assert!(block >= size && block - size < 4 * STEP && block % STEP == 0);
+            assert!(size > SMALL || block - size < STEP);
+            let class = class_of(block);
+            assert!(class == before || class == before + 1, "{size}");
+            assert!(class < CLASSES);
+            before = class;
+        }
+        assert_eq!(before, CLASSES - 1);
+        assert_eq!((block_size(0), block_size(LARGEST + 1)), (None, None));
+    }
+
+    /// Each block is written full, and must be as it was left.
+    #[test]
+    fn blocks_do_not_overlap_and_are_used_again() {
+        let blocks = Blocks::new(Source::new(None), true);
+        let layout = |i: usize| Layout::from_size_align(1 + i * 37 % LARGEST, 4).unwrap();
+        let mut held = 0;
+        for round in 0..3_u8 {
+            let taken: Vec<_> = (0..5000)
+                .map(|i| {
+                    let place = blocks.take(layout(i)).unwrap();
+                    assert!(place.addr().get().is_multiple_of(STEP));
+                    let mark = (i as u8) ^ round;
+                    // SAFETY: so many bytes are ours.
+                    unsafe { place.write_bytes(mark, layout(i).size()) };
+                    (i, place, mark)
+                })
+                .collect();
+            for (i, place, mark) in taken {
+                let size = layout(i).size();
+                // SAFETY: taken above, written full, and given back once.
+                unsafe {
+                    let bytes = std::slice::from_raw_parts(place.as_ptr(), size);
+                    assert!(bytes.iter().all(|&byte| byte == mark), "block {i}");
+                    blocks.give(place, layout(i));
+                }
+            }
+            assert!(
+                round == 0 || blocks.held() == held,
+                "memory was not used again"
+            );
+            held = blocks.held();
+        }
+    }
+}
