@@ -451,12 +451,12 @@ static void huge_pages_are_for_large_trees_or_never(void **state)
         masstree_t *tree = NULL;
         options.huge_pages = kinds[i];
         assert_status(MASSTREE_OK, masstree_create(&options, &tree));
-        /* More than 16 MiB of nodes, twice: memory of both origins is used again. */
+        /* More than 4 MiB of nodes, twice: memory of both origins is used again. */
         for (int round = 0; round < 2; round++) {
-            for (uint64_t key = 0; key < 900000; key++)
+            for (uint64_t key = 0; key < 300000; key++)
                 assert_status(MASSTREE_OK, masstree_put_u64(tree, NULL, key, key));
             assert_status(MASSTREE_OK, masstree_check(tree, NULL, NULL));
-            for (uint64_t key = 0; key < 900000; key++)
+            for (uint64_t key = 0; key < 300000; key++)
                 assert_status(MASSTREE_OK, masstree_remove_u64(tree, NULL, key, NULL));
         }
         masstree_destroy(tree);

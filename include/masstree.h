@@ -173,7 +173,7 @@
 /**
  * Huge pages: for large trees. Nodes come from chunks of huge pages of 2 MiB where the kernel
  * has them (Linux: transparent huge pages, `madvise` or `always`), as soon as the nodes of the
- * tree take 16 MiB. Look-ups in large trees become faster by a quarter.
+ * tree take 4 MiB. Look-ups in large trees become faster by a quarter.
  */
 #define MASSTREE_HUGE_PAGES_FOR_LARGE_TREES 0
 

@@ -16,7 +16,7 @@ pub const MASSTREE_VALUES_BYTES: u32 = 1;
 
 /// Huge pages: for large trees. Nodes come from chunks of huge pages of 2 MiB where the kernel
 /// has them (Linux: transparent huge pages, `madvise` or `always`), as soon as the nodes of the
-/// tree take 16 MiB. Look-ups in large trees become faster by a quarter.
+/// tree take 4 MiB. Look-ups in large trees become faster by a quarter.
 pub const MASSTREE_HUGE_PAGES_FOR_LARGE_TREES: u32 = 0;
 /// Huge pages: never asked for. For programs that fork and want small pages copied, or that
 /// count every page.

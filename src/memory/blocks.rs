@@ -33,9 +33,8 @@ const FIRST_CHUNK: usize = 2 << 10;
 /// The size of the block that `size` bytes get, if they get one.
 pub(crate) const fn block_size(size: usize) -> Option<usize> {
     match size {
-        0 => None,
         1..=SMALL => Some(size.next_multiple_of(STEP)),
-        ..=LARGEST => Some(size.next_multiple_of(4 * STEP)),
+        ..=LARGEST if size > SMALL => Some(size.next_multiple_of(4 * STEP)),
         _ => None,
     }
 }
@@ -204,7 +203,7 @@ mod tests {
         let mut before = 0;
         for size in 1..=LARGEST {
             let block = block_size(size).unwrap();
-            assert!(block >= size && block - size < 4 * STEP && block % STEP == 0);
+            assert!(block >= size && block - size < 4 * STEP && block.is_multiple_of(STEP));
             assert!(size > SMALL || block - size < STEP);
             let class = class_of(block);
             assert!(class == before || class == before + 1, "{size}");

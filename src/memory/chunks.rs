@@ -17,7 +17,7 @@ pub(super) const ALIGN: usize = 64;
 pub(super) const LARGEST_CHUNK: usize = 2 << 20;
 /// Bytes of chunks from which on a pool gets huge pages: what it does not use of the last one
 /// is little beside that.
-const HUGE_FROM: u64 = 16 << 20;
+const HUGE_FROM: u64 = 4 << 20;
 /// Bytes of the largest chunk of huge pages. Larger pools get larger chunks, so that a process
 /// may have terabytes of them: the kernel maps it only so many pieces.
 const LARGEST_HUGE_CHUNK: usize = 64 << 20;

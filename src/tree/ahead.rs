@@ -51,18 +51,18 @@ impl<'g> Ahead<'g> {
             beside: None,
         };
         ahead.skip(reverse);
-        (0..leaves).for_each(|_| ahead.ask(reverse));
+        (0..leaves).for_each(|_| _ = ahead.ask(reverse));
         ahead
     }
 
-    /// Asks for one leaf more.
+    /// Asks for one leaf more, if it knows one, and says whether it does.
     #[inline]
-    pub(super) fn ask(&mut self, reverse: bool) {
+    pub(super) fn ask(&mut self, reverse: bool) -> bool {
         let Some(parent) = self.parent else {
-            return;
+            return false;
         };
         parent.child(self.place).prefetch_all();
-        if self.beside.is_none() && (self.place == WIDTH / 2) {
+        if self.place == WIDTH / 2 {
             // By the time that this parent's children have been asked for, it will be there.
             self.beside = beside(parent, reverse);
             if let Some(beside) = self.beside {
@@ -70,6 +70,7 @@ impl<'g> Ahead<'g> {
             }
         }
         self.skip(reverse);
+        true
     }
 
     /// Goes on to the next child.

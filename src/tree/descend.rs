@@ -72,7 +72,7 @@ pub(super) fn reach<'g, S: Search>(
             if whole {
                 child.prefetch_all();
             } else {
-                child.prefetch();
+                child.prefetch_tail();
             }
             perturb();
             let child_version = child.version().stable();

@@ -2,7 +2,11 @@
 
 use super::ahead::Ahead;
 use super::range::{Cut, Side};
-use crate::node::{Entries, Entry, Leaf, Neighbours, NodeRef, Version};
+use crate::node::{Entries, Entry, Isa, Leaf, Neighbours, NodeRef, Version, with_search};
+use crate::sync::perturb;
+
+/// The leaf that was to be read next has been deleted.
+pub(super) struct Gone;
 
 /// A leaf the walk is in, or above what it is in.
 pub(super) struct Frame<'g> {
@@ -68,7 +72,7 @@ impl<'g> Frame<'g> {
     }
 
     /// Where the layer goes on after this leaf, and from which boundary.
-    pub(super) fn ahead(&self, reverse: bool) -> Option<(&'g Leaf, u64)> {
+    pub(super) fn beyond(&self, reverse: bool) -> Option<(&'g Leaf, u64)> {
         if self.ends {
             return None;
         }
@@ -78,6 +82,56 @@ impl<'g> Frame<'g> {
         } else {
             let next = self.beside.next?;
             Some((next, self.boundary.unwrap_or(0).max(next.low())))
+        }
+    }
+
+    /// Reads the next leaf of the layer, from a boundary on, with `wanted` keys still wanted.
+    #[inline]
+    pub(super) fn advance(
+        &mut self,
+        isa: Isa,
+        wanted: usize,
+        mut leaf: &'g Leaf,
+        boundary: u64,
+        end: Option<Cut<'_>>,
+        reverse: bool,
+    ) -> Result<(), Gone> {
+        perturb();
+        // Ends: a step to the right goes to a greater low below the boundary; a
+        // failed snapshot means that a writer has changed the leaf.
+        loop {
+            let version = NodeRef::from(leaf).version().stable();
+            if version.is_deleted() {
+                return Err(Gone);
+            }
+            let beside = with_search!(isa, S => leaf.snapshot::<S>(version, &mut self.entries));
+            let Some(beside) = beside else {
+                continue;
+            };
+            match beside.next {
+                Some(next) if reverse && next.low() < boundary => leaf = next,
+                _ => {
+                    (self.leaf, self.version, self.beside) = (leaf, version, beside);
+                    if wanted != 0 && !self.ahead.ask(reverse) {
+                        self.prefetch_beside(reverse);
+                    }
+                    self.limit(end, reverse);
+                    self.start_at_boundary(boundary, reverse);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Asks for the leaf that the walk goes to after this one.
+    fn prefetch_beside(&self, reverse: bool) {
+        let beside = if reverse {
+            self.beside.prev
+        } else {
+            self.beside.next
+        };
+        if let Some(beside) = beside {
+            NodeRef::from(beside).prefetch_all();
         }
     }
 
@@ -114,11 +168,21 @@ impl<'g> Frame<'g> {
         };
         let side = |entry: &Entry<'_>| cut.side(entry.slice, entry.kind, entry.suffix);
         self.at = if reverse {
-            let below = self.entries.iter().rposition(|e| side(&e) != Side::Above);
+            // Those with greater slices lie above it, whatever else they are.
+            let slice = cut.last_slice();
+            let to = (0..len).rposition(|at| self.entries.slice(at) <= slice);
+            let to = to.map_or(0, |last| last + 1);
+            let mut entries = self.entries.iter().take(to);
+            let below = entries.rposition(|e| side(&e) != Side::Above);
             below.unwrap_or(usize::MAX)
         } else {
-            let above = self.entries.iter().position(|e| side(&e) != Side::Below);
-            above.unwrap_or(len)
+            // As those with smaller slices lie below it.
+            let slice = cut.first_slice();
+            let from = (0..len).position(|at| self.entries.slice(at) >= slice);
+            let from = from.unwrap_or(len);
+            let mut entries = self.entries.iter().skip(from);
+            let above = entries.position(|e| side(&e) != Side::Below);
+            above.map_or(len, |above| from + above)
         };
         let entry = self.entries.get(self.at);
         entry.is_some_and(|entry| side(&entry) == Side::Through)

@@ -37,14 +37,13 @@ use std::ops::ControlFlow;
 use super::Tree;
 use super::ahead::Ahead;
 use super::descend::{Reached, Stale, reach, settle};
-use super::frame::Frame;
+use super::frame::{Frame, Gone};
 use super::range::Cut;
 use crate::OutOfMemory;
 use crate::key::{SLICE_LEN, SUFFIX, shortest};
 use crate::memory::{Count, Vector};
 use crate::node::{Entries, Isa, Leaf, Neighbours, NodeRef, Version, with_search};
 use crate::reclaim::Pin;
-use crate::sync::perturb;
 
 /// Why a walk left off.
 pub(super) enum Interrupt {
@@ -280,10 +279,13 @@ impl<'g> Walk<'g> {
     fn find(&mut self, end: Option<Cut<'_>>, reverse: bool) -> Result<bool, Interrupt> {
         // Ends: see the module's comment.
         while let Some(frame) = self.frames.last_mut() {
+            if frame.is_at_entry() && frame.entries.kind(frame.at) <= SUFFIX {
+                frame.boundary = None;
+                return Ok(true);
+            }
             if let Some(entry) = frame.current() {
                 let Some(root) = entry.layer() else {
-                    frame.boundary = None;
-                    return Ok(true);
+                    unreachable!("what is no key is a link");
                 };
                 let slice = entry.slice;
                 let cut_through = frame.passes(&entry, end);
@@ -296,9 +298,17 @@ impl<'g> Walk<'g> {
                 {
                     return Err(self.beside_the_layer(reverse));
                 }
-            } else if let Some((leaf, boundary)) = frame.ahead(reverse) {
-                self.leave()?;
-                self.advance(leaf, boundary, end, reverse)?;
+            } else if let Some((leaf, boundary)) = frame.beyond(reverse) {
+                if self.live {
+                    self.left.try_reserve(1)?;
+                    self.left.push((frame.leaf, frame.version));
+                }
+                let advanced = frame.advance(self.isa, self.wanted, leaf, boundary, end, reverse);
+                if let Err(Gone) = advanced {
+                    let (bytes, len) = shortest(boundary);
+                    let depth = frame.depth;
+                    return Err(self.resume(&self.key[..depth], &bytes[..len], CutSide::Before));
+                }
             } else {
                 self.leave()?;
                 self.frames.pop();
@@ -516,57 +526,6 @@ impl<'g> Walk<'g> {
         }
         frame.limit(end, reverse);
         Ok(Ok(frame.start_at_cut(start, reverse)))
-    }
-
-    /// Reads the next leaf of the layer at hand.
-    fn advance(
-        &mut self,
-        ahead: &'g Leaf,
-        boundary: u64,
-        end: Option<Cut<'_>>,
-        reverse: bool,
-    ) -> Result<(), Interrupt> {
-        perturb();
-        let Some(frame) = self.frames.last_mut() else {
-            unreachable!("the walk is in a layer");
-        };
-        let mut leaf = ahead;
-        // Ends: a step to the right goes to a greater low below the boundary; a
-        // failed snapshot means that a writer has changed the leaf.
-        loop {
-            let version = NodeRef::from(leaf).version().stable();
-            if version.is_deleted() {
-                let (bytes, len) = shortest(boundary);
-                let depth = frame.depth;
-                return Err(self.resume(&self.key[..depth], &bytes[..len], CutSide::Before));
-            }
-            let beside =
-                with_search!(self.isa, S => leaf.snapshot::<S>(version, &mut frame.entries));
-            let Some(beside) = beside else {
-                continue;
-            };
-            match beside.next {
-                Some(next) if reverse && next.low() < boundary => leaf = next,
-                _ => {
-                    (frame.leaf, frame.version, frame.beside) = (leaf, version, beside);
-                    if self.wanted != 0 {
-                        prefetch_beside(&frame.beside, reverse);
-                        frame.ahead.ask(reverse);
-                    }
-                    frame.limit(end, reverse);
-                    frame.start_at_boundary(boundary, reverse);
-                    return Ok(());
-                }
-            }
-        }
-    }
-}
-
-/// Asks for the leaf that the walk goes to after this one, where that was not asked for yet.
-fn prefetch_beside(beside: &Neighbours<'_>, reverse: bool) {
-    let beside = if reverse { beside.prev } else { beside.next };
-    if let Some(beside) = beside {
-        NodeRef::from(beside).prefetch_all();
     }
 }
 
