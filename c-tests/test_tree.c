@@ -455,7 +455,7 @@ static void huge_pages_are_for_large_trees_or_never(void **state)
         for (int round = 0; round < 2; round++) {
             for (uint64_t key = 0; key < 300000; key++)
                 assert_status(MASSTREE_OK, masstree_put_u64(tree, NULL, key, key));
-            assert_status(MASSTREE_OK, masstree_check(tree, NULL, NULL));
+            assert_status(MASSTREE_OK, masstree_check(tree, NULL, NULL, NULL));
             for (uint64_t key = 0; key < 300000; key++)
                 assert_status(MASSTREE_OK, masstree_remove_u64(tree, NULL, key, NULL));
         }
