@@ -10,12 +10,16 @@ use arrayvec::ArrayVec;
 
 use super::Tree;
 use crate::key::Key;
-use crate::node::{AnyNode, Found, NodeRef, Search, Version, with_search};
+use crate::node::{AnyNode, Found, Leaf, NodeRef, Search, Version, with_search};
 use crate::reclaim::Pin;
 
 /// Descents under way at once. From 16 to 48, and also when they begin a few at a time so as
 /// to be at different depths, the speed is the same: what limits it is not their number.
 const LANES: usize = 32;
+
+/// Nodes below the root that a descent goes to without waiting for its next turn: the upper
+/// ones are in the cache.
+const HOT: u8 = 2;
 
 /// Keys whose paths are warmed at once for writes.
 pub(crate) const WARMED: usize = 64;
@@ -30,8 +34,12 @@ struct Lane<'g, 'k> {
     /// What led to it, as it was then; nothing leads to the root of a layer that could
     /// tell.
     above: Option<(NodeRef<'g>, Version)>,
+    /// Nodes that it may still go to in the same turn.
+    hot: u8,
     /// Whether the suffixes of the leaf at hand were asked for.
     has_suffixes: bool,
+    /// Whether it is done, and there was no further key to begin with.
+    idle: bool,
 }
 
 /// What a step of a descent came to.
@@ -90,35 +98,39 @@ impl Tree {
         key_at: &impl Fn(usize) -> Option<Key<'k>>,
         mut done: impl FnMut(usize, Option<Option<u64>>),
     ) {
-        let mut lanes = ArrayVec::<Lane<'g, 'k>, LANES>::new();
         let mut next = 0;
-        // Ends: each round leads every descent one node, or layer, further down.
-        while next < count || !lanes.is_empty() {
-            let starts = (LANES - lanes.len()).min(count - next);
-            for place in next..next + starts {
+        let mut next_lane = || {
+            while next < count {
+                let place = next;
+                next += 1;
                 if let Some(key) = key_at(place) {
-                    lanes.push(Lane {
-                        place,
-                        key,
-                        node: self.root(pin),
-                        above: None,
-                        has_suffixes: false,
-                    });
+                    return Some(Lane::new(place, key, self.root(pin)));
                 }
             }
-            next += starts;
-            let mut at = 0;
-            while let Some(lane) = lanes.get_mut(at) {
+            None
+        };
+        let mut lanes: ArrayVec<Lane<'g, 'k>, LANES> =
+            std::iter::from_fn(&mut next_lane).take(LANES).collect();
+        let mut busy = lanes.len();
+        // Ends: each round leads every descent one node, or layer, further down.
+        while busy != 0 {
+            for lane in &mut lanes {
+                if lane.idle {
+                    continue;
+                }
                 let outcome = match lane.step::<S, WARM>() {
-                    Step::On => {
-                        at += 1;
-                        continue;
-                    }
+                    Step::On => continue,
                     Step::Done(value) => Some(value),
                     Step::Lost => None,
                 };
                 done(lane.place, outcome);
-                lanes.swap_remove(at);
+                match next_lane() {
+                    Some(new) => *lane = new,
+                    None => {
+                        lane.idle = true;
+                        busy -= 1;
+                    }
+                }
             }
         }
     }
@@ -129,51 +141,79 @@ impl Tree {
     }
 }
 
-impl Lane<'_, '_> {
+impl<'g, 'k> Lane<'g, 'k> {
+    #[inline(always)]
+    fn new(place: usize, key: Key<'k>, root: NodeRef<'g>) -> Self {
+        Self {
+            place,
+            key,
+            node: root,
+            above: None,
+            hot: HOT,
+            has_suffixes: false,
+            idle: false,
+        }
+    }
+
     #[inline(always)]
     fn step<S: Search, const WARM: bool>(&mut self) -> Step {
-        let version = self.node.version().stable();
-        let is_right = match self.above {
-            None => version.is_living_root(),
-            Some((above, version)) => above.version().validate(version),
-        };
-        if !is_right {
-            return Step::Lost;
-        }
-        match self.node.kind_at(version) {
-            AnyNode::Internode(internode) => {
-                let child = internode.child_for::<S>(self.key.slice());
-                if WARM || self.key.goes_on() {
-                    child.prefetch_all();
-                } else {
-                    child.prefetch();
-                }
-                self.above = Some((self.node, version));
-                self.node = child;
-                Step::On
+        // Ends: goes down, a few times.
+        loop {
+            let version = self.node.version().stable();
+            let is_right = match self.above {
+                None => version.is_living_root(),
+                Some((above, version)) => above.version().validate(version),
+            };
+            if !is_right {
+                return Step::Lost;
             }
-            AnyNode::Leaf(leaf) => {
-                if self.key.goes_on() && !self.has_suffixes {
-                    leaf.prefetch_suffixes();
-                    self.has_suffixes = true;
+            let leaf = match self.node.kind_at(version) {
+                AnyNode::Leaf(leaf) => leaf,
+                AnyNode::Internode(internode) => {
+                    let child = internode.child_for::<S>(self.key.slice());
+                    self.above = Some((self.node, version));
+                    self.node = child;
+                    if self.hot != 0 {
+                        self.hot -= 1;
+                        continue;
+                    }
+                    if WARM || self.key.goes_on() {
+                        child.prefetch_all();
+                    } else {
+                        child.prefetch();
+                    }
                     return Step::On;
                 }
-                if WARM && !self.key.goes_on() {
-                    return Step::Done(None);
-                }
-                match leaf.search::<S>(version, &self.key) {
-                    None => Step::Lost,
-                    Some(Found::Absent) => Step::Done(None),
-                    Some(Found::Value(value)) => Step::Done(Some(value)),
-                    Some(Found::Layer(root)) => {
-                        root.prefetch_all();
-                        self.key.shift();
-                        self.node = root;
-                        self.above = None;
-                        self.has_suffixes = false;
-                        Step::On
-                    }
-                }
+            };
+            return self.step_in_leaf::<S, WARM>(leaf, version);
+        }
+    }
+
+    #[inline(always)]
+    fn step_in_leaf<S: Search, const WARM: bool>(
+        &mut self,
+        leaf: &'g Leaf,
+        version: Version,
+    ) -> Step {
+        if self.key.goes_on() && !self.has_suffixes {
+            leaf.prefetch_suffixes();
+            self.has_suffixes = true;
+            return Step::On;
+        }
+        if WARM && !self.key.goes_on() {
+            return Step::Done(None);
+        }
+        match leaf.search::<S>(version, &self.key) {
+            None => Step::Lost,
+            Some(Found::Absent) => Step::Done(None),
+            Some(Found::Value(value)) => Step::Done(Some(value)),
+            Some(Found::Layer(root)) => {
+                root.prefetch_all();
+                self.key.shift();
+                self.node = root;
+                self.above = None;
+                self.has_suffixes = false;
+                Step::On
             }
         }
     }
