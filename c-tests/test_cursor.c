@@ -851,7 +851,8 @@ static void cursor_survives_whatever_happens_between_its_steps(void **state)
 
 /* A thread that has keys come and go, with whole leaves and layers, while another walks.
    Of each three numbers the first is stable; the second is its neighbour in the same
-   layers; the third goes on where the first ends, in layers that hold nothing else. */
+   layers; the third goes on where a stable one ends, twelve such in layers that hold
+   nothing else. */
 struct churn {
     masstree_t *tree;
     enum family family;
@@ -868,7 +869,7 @@ static size_t churn_key(const struct churn *churn, uint64_t number, unsigned cha
     if (number % 3 != 2) {
         return family_key(churn->family, number, key);
     }
-    size_t len = family_key(churn->family, number - 2, key);
+    size_t len = family_key(churn->family, number - number % 36, key);
     memset(key + len, 'z', 17);
     key[len + 17] = (unsigned char)(number % 251);
     return len + 18;

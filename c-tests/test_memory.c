@@ -54,10 +54,18 @@ static size_t plain_key(uint64_t number, unsigned char *key)
     return 8;
 }
 
-/* Two keys to a layer, so that most memory is in layers. */
-static size_t key_of_small_layers(uint64_t number, unsigned char *key)
+/* Two keys to a slice, side by side in a leaf. */
+static size_t key_of_groups(uint64_t number, unsigned char *key)
 {
     masstree_u64_to_key(number / 2, key);
+    masstree_u64_to_key(number, key + 8);
+    return 16;
+}
+
+/* Eight keys to a layer, so that most memory is in layers. */
+static size_t key_of_small_layers(uint64_t number, unsigned char *key)
+{
+    masstree_u64_to_key(number / 8, key);
     masstree_u64_to_key(number, key + 8);
     return 16;
 }
@@ -78,8 +86,8 @@ static size_t suffixed_key(uint64_t number, unsigned char *key)
     return 48;
 }
 
-static const key_maker_t makers[] = {plain_key, key_of_small_layers, key_of_deep_layers,
-                                     suffixed_key};
+static const key_maker_t makers[] = {plain_key, key_of_groups, key_of_small_layers,
+                                     key_of_deep_layers, suffixed_key};
 
 enum order { ASCENDING, DESCENDING, SCATTERED, ORDERS };
 

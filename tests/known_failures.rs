@@ -526,9 +526,20 @@ fn bounds_are_exact_whether_or_not_keys_are_wanted() {
         let mut model = BTreeSet::new();
         for n in 0..40 {
             let key = numbered(prefix, n);
-            // Alone under its slice, a beginning of another, in a layer of their own.
-            let more = [&b""[..], b"x", b"xyz and much more", b"xyz and much else"];
-            for more in &more[..1 + n % 4] {
+            // Alone under its slice, a beginning of another, in groups of every size, in
+            // a layer of their own.
+            let more = [
+                &b""[..],
+                b"x",
+                b"xyz and much more",
+                b"xyz and much else",
+                b"xyz",
+                b"w",
+                b"xyz and much more than that",
+                b"y and much more",
+                b"z",
+            ];
+            for more in &more[..1 + n % 9] {
                 model.insert([&key, *more].concat());
             }
         }
@@ -720,15 +731,19 @@ fn a_cursor_notices_that_the_tree_was_cleared() {
 fn sparse_leaves_are_merged_in_every_layer() {
     const KEYS: usize = 3000;
     type Shape = (&'static str, fn(usize) -> Vec<Vec<u8>>);
-    let shapes: [Shape; 4] = [
+    let shapes: [Shape; 5] = [
         ("keys", |n| vec![numbered(b"", n)]),
         ("suffixes", |n| {
             vec![[&numbered(b"", n), &b"tail"[..]].concat()]
         }),
         ("a layer", |n| vec![numbered(PREFIXES[2], n)]),
-        ("links", |n| {
+        ("groups", |n| {
             let of = |more: &[u8]| [&numbered(b"", n), more].concat();
             vec![of(b"one tail"), of(b"two")]
+        }),
+        ("links", |n| {
+            let of = |more| [&numbered(b"", n), &b"tail"[..], &[more]].concat();
+            (0..8).map(of).collect()
         }),
     ];
     for (name, keys) in shapes {

@@ -11,7 +11,8 @@ use masstree::{
 };
 use proptest::prelude::*;
 use support::{
-    VALUE_LENGTHS, assert_sound, backwards, bulk_load_bytes, collect, decoded, encoded, new_tree,
+    Random, VALUE_LENGTHS, assert_sound, backwards, bulk_load_bytes, collect, decoded, encoded,
+    new_tree,
 };
 
 type Model = BTreeMap<Vec<u8>, u64>;
@@ -24,7 +25,24 @@ fn key() -> impl Strategy<Value = Vec<u8>> {
         8 => (prefix(), short).prop_map(|(prefix, rest)| [&prefix, &rest[..]].concat()),
         1 => prop::collection::vec(byte, 0..=40),
         1 => (0u64..300).prop_map(|n| n.to_be_bytes().to_vec()),
+        3 => group_key(),
         1 => (0u16..300).prop_map(|n| [&b"long shared prefix of a key, "[..], &n.to_be_bytes()].concat()),
+    ]
+}
+
+/// Keys under a few slices: those that end there, and those that go on, about as many as
+/// a leaf keeps.
+fn group_key() -> impl Strategy<Value = Vec<u8>> {
+    let slice = (0u8..5).prop_map(|n| vec![b'g', n, 0, 0, 0, 0, 0, 0]);
+    const TAILS: &[&[u8]] = &[b"", b"and its tail", b"and another tail of it"];
+    let tail = prop::sample::select(TAILS);
+    let rest = (1u8..5, 0usize..3, tail).prop_map(|(n, more, tail)| {
+        let ones = [1; 2];
+        [&[n], &ones[..more], tail].concat()
+    });
+    prop_oneof![
+        1 => (slice.clone(), 1usize..=8).prop_map(|(slice, len)| slice[..len].to_vec()),
+        3 => (slice, rest).prop_map(|(slice, rest)| [slice, rest].concat()),
     ]
 }
 
@@ -642,5 +660,86 @@ fn a_scan_ends_where_its_visitor_says() {
             }
         });
         assert_eq!(count, Ok(stop));
+    }
+}
+
+/// All that a leaf may have under one slice, and more: short keys, and longer ones in
+/// every order, until they are a layer; and out again. Put back: in `Leaf::racing_search`,
+/// answer that the key is absent when a suffix is another; in `place_among`, give the
+/// position of the first.
+#[test]
+fn groups_grow_into_layers_and_shrink_in_every_order() {
+    let mut random = Random(8);
+    for round in 0..400 {
+        let short: Vec<_> = (0..=8).map(|len| vec![0; len]).collect();
+        let tails = [&b""[..], b" of a longer suffix", b"12345678"];
+        let tail = tails[round % 3];
+        let long = |n: usize| [&[0; 8][..], &[n as u8], tail].concat();
+        let mut keys: Vec<_> = (0..1 + round % 8).map(long).collect();
+        // Alone, or in a leaf that is full.
+        if round % 2 == 0 {
+            keys.extend(short);
+        }
+        let tree = new_tree();
+        let mut model = Model::new();
+        for grow in [true, false] {
+            random.shuffle(&mut keys);
+            for (key, value) in keys.iter().zip(0..) {
+                if grow {
+                    assert_eq!(support::put(&tree, key, value), None);
+                    model.insert(key.clone(), value);
+                } else {
+                    assert_eq!(support::remove(&tree, key), model.remove(key));
+                }
+                for key in &keys {
+                    assert_eq!(support::get(&tree, key), model.get(key).copied());
+                }
+                let guard = tree.guard().unwrap();
+                assert!(
+                    collect(&tree, guard.pin(), &Range::all())
+                        .into_iter()
+                        .eq(model.clone())
+                );
+                assert_sound(&tree);
+            }
+        }
+    }
+}
+
+/// A scan is in the midst of a group when its visitor makes a layer of it: what was there
+/// throughout is visited once, in order.
+#[test]
+fn a_scan_goes_on_when_a_group_becomes_a_layer() {
+    let key = |n: u8| [&b"a slice and "[..], &[n], b"a tail"].concat();
+    for at in 0..5 {
+        for reverse in [false, true] {
+            let tree = new_tree();
+            // One that sorts before those that come, and one after.
+            let group: Vec<_> = (0..5).map(|n| key(n * 50)).collect();
+            group.iter().for_each(|key| _ = support::put(&tree, key, 0));
+            let guard = tree.guard().unwrap();
+            let range = Range {
+                reverse,
+                ..Range::all()
+            };
+            let mut cursor = Cursor::new(&tree);
+            let mut seen = Vec::new();
+            tree.scan(guard.pin(), &range, &mut |found, _| {
+                let stepped = cursor.step(&tree, guard.pin(), reverse);
+                assert_eq!(stepped, Ok(true));
+                while cursor.key() != Some(found) {
+                    assert_eq!(cursor.step(&tree, guard.pin(), reverse), Ok(true));
+                }
+                if found == group[at] {
+                    (0..250).for_each(|n| _ = support::put(&tree, &key(n), 0));
+                }
+                seen.push(found.to_vec());
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+            assert!(seen.is_sorted_by(|a, b| (a < b) != reverse && a != b));
+            assert!(group.iter().all(|key| seen.contains(key)));
+            assert_sound(&tree);
+        }
     }
 }

@@ -276,11 +276,12 @@ fn layers_fill_and_empty_under_scans_in_both_directions() {
         60,
         scaled(50_000),
     );
-    // Many tiny layers: what links to them splits and empties too.
+    // Many tiny layers, of twelve keys at most: what links to them splits and empties
+    // too. Groups fill, become layers, and come back when a layer was empty.
     churn_family(
         |id, n| {
             [
-                &mixed(n / 2).to_be_bytes()[..],
+                &mixed(n / 4).to_be_bytes()[..],
                 b"tail",
                 &[id as u8, n as u8],
             ]
@@ -502,7 +503,11 @@ fn nothing_stable_is_passed_over_while_leaves_are_merged() {
     };
     let suffixes: fn(usize) -> Vec<u8> =
         |n| [b"pre", &(n as u32).to_be_bytes()[..], b"fix and more"].concat();
-    for key in [number, layers, suffixes] {
+    let groups: fn(usize) -> Vec<u8> = |n| {
+        let tail = [b"a tail and more of it", &[n as u8 % 4][..]].concat();
+        [&(n as u64 / 4).to_be_bytes()[..], &tail].concat()
+    };
+    for key in [number, layers, suffixes, groups] {
         const KEYS: usize = 3000;
         let tree = new_tree();
         let stable = Stable((0..KEYS).step_by(37).map(key).collect());

@@ -29,7 +29,7 @@ mod version;
 use std::ops::Deref;
 
 pub(crate) use internode::Internode;
-pub(crate) use leaf::{Entries, Entry, Found, Leaf, Neighbours, Place};
+pub(crate) use leaf::{Entries, Entry, Found, GROUP_MAX, Leaf, Neighbours, Place};
 pub(crate) use link::{AnyNode, Chain, Node, NodeRef};
 pub(crate) use permutation::WIDTH;
 #[cfg(masstree_vectors)]

@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use arrayvec::ArrayString;
+use arrayvec::{ArrayString, ArrayVec};
 
 use super::Tree;
 use crate::OutOfMemory;
-use crate::key::{LAYER, SUFFIX, rank};
+use crate::key::{LAYER, SUFFIX, order};
 use crate::memory::{Count, Vector};
-use crate::node::{AnyNode, Entries, Internode, Leaf, NodeRef, Portable};
+use crate::node::{AnyNode, Entries, Entry, GROUP_MAX, Internode, Leaf, NodeRef, Portable, WIDTH};
 use crate::reclaim::Pin;
 
 impl Tree {
@@ -264,15 +264,8 @@ impl<'g> Check<'_, 'g> {
             self.fault(depth, format_args!("a leaf changed during the check"));
             return Ok(());
         };
-        let mut before = None;
-        for entry in entries.iter() {
-            let order = (entry.slice, rank(entry.kind));
-            self.expect(
-                depth,
-                before < Some(order),
-                "the entries of a leaf are out of order",
-            );
-            before = Some(order);
+        self.order(depth, &entries.iter().collect::<ArrayVec<_, WIDTH>>());
+        for (position, entry) in entries.iter().enumerate() {
             let inside = entry.slice >= node.low && node.high.is_none_or(|high| entry.slice < high);
             self.expect(depth, inside, "an entry is outside its leaf's bounds");
             self.expect(depth, entry.kind <= LAYER, "an entry has no valid kind");
@@ -284,6 +277,11 @@ impl<'g> Check<'_, 'g> {
             );
             let has_suffix = entry.kind != SUFFIX || !entry.suffix.is_empty();
             self.expect(depth, has_suffix, "a suffix is missing");
+            self.expect(
+                depth,
+                leaf.is_marked(entries.slot(position), &entry),
+                "an entry's mark is wrong",
+            );
             match entry.layer() {
                 Some(root) => self.later(LayerTask {
                     root,
@@ -294,5 +292,21 @@ impl<'g> Check<'_, 'g> {
             }
         }
         Ok(())
+    }
+
+    fn order(&mut self, depth: usize, entries: &[Entry<'g>]) {
+        let key = |entry: &Entry<'g>| order(entry.slice, entry.kind, entry.suffix);
+        let sorted = entries.is_sorted_by(|a, b| key(a) < key(b));
+        self.expect(depth, sorted, "the entries of a leaf are out of order");
+        for same in entries.chunk_by(|a, b| a.slice == b.slice) {
+            let group = same.iter().filter(|entry| entry.kind == SUFFIX).count();
+            let links = same.iter().filter(|entry| entry.kind == LAYER).count();
+            self.expect(depth, group <= GROUP_MAX, "too many keys share a slice");
+            self.expect(
+                depth,
+                links == 0 || links == 1 && group == 0,
+                "keys go on beside a layer that they belong to",
+            );
+        }
     }
 }

@@ -1,45 +1,55 @@
-//! Going one slice deeper: keys that share a slice and go on differently.
+//! Going one slice deeper: keys that share a slice and go on differently, more of them
+//! than a leaf keeps under one slice.
 //!
-//! The entry of the key that was there becomes a link to a new layer that holds
-//! both. If they share further slices, that layer has one link to yet another,
-//! and so on; all of it is built before anybody can see it. The linearization
-//! point of the insert is the end of the DIRTY change that turns the entry into
-//! the link: until then readers wait for it or find the old entry.
+//! The group of entries that was there becomes one link to a new layer, which holds
+//! them and the new key. If all of them share further slices, that layer has one link
+//! to yet another, and so on, down to one where they part: there they are at most
+//! [`GROUP_MAX`] under each slice again, since one of them has another slice or ends in
+//! it. All of it is built before anybody can see it.
+//!
+//! The linearization point of the insert is the end of the DIRTY change that turns the
+//! group into the link: until then readers wait for it or find the old entries, whole.
+//! Values do not change meanwhile, since the leaf's lock is owned.
 
 use arrayvec::ArrayVec;
 
 use super::Tree;
-use super::put::Decide;
+use super::put::{Decide, Lengths};
 use super::reserve::{Needs, Reserve, shape_for};
-use crate::key::{Key, SLICE_LEN, SUFFIX};
+use crate::key::{Key, SLICE_LEN, SUFFIX, slice_of};
 use crate::memory::Count;
-use crate::node::{Entry, Leaf, Locked, NodeRef};
+use crate::node::{Entry, GROUP_MAX, Leaf, Locked, NodeRef};
 use crate::reclaim::Pin;
 
 impl Tree {
-    /// Inserts a key that shares a slice with the longer key in a slot.
+    /// Inserts a key that shares a slice with as many longer keys as a leaf keeps, at
+    /// the positions from `first` on.
     pub(super) fn add_layer<'d>(
         &self,
         pin: Pin<'_>,
         mut leaf: Locked<'_, Leaf>,
-        slot: usize,
+        first: usize,
         key: &Key<'_>,
         decide: Decide<'_>,
         reserve: &mut Reserve<'d>,
     ) -> Result<(), Needs> {
-        let there = leaf.entry_in(slot);
-        let shared = shared_slices(there.suffix, key.suffix());
-        let skipped = shared * SLICE_LEN;
-        let present = Key::new(&there.suffix[skipped..]);
-        let added = Key::new(&key.suffix()[skipped..]);
-        let suffixes: ArrayVec<usize, 2> = [present, added]
-            .iter()
-            .filter(|rest| rest.kind() == SUFFIX)
+        let group = first..first + GROUP_MAX;
+        let there = leaf.entries().skip(first).take(GROUP_MAX);
+        let there = there.map(|entry| (entry.suffix, entry.value()));
+        let mut rests: ArrayVec<(&[u8], u64), { GROUP_MAX + 1 }> = there.collect();
+        let place = rests.partition_point(|(rest, _)| *rest < key.suffix());
+        rests.insert(place, (key.suffix(), 0));
+        // Whatever the first and the last share, those between them do.
+        let (least, greatest) = (rests[0].0, rests[GROUP_MAX].0);
+        let shared = shared_slices(least, greatest);
+        let lowest = rests.iter().map(|(rest, _)| below(rest, shared));
+        let suffixes: Lengths = lowest
+            .filter(Key::goes_on)
             .map(|rest| rest.suffix().len())
             .collect();
         let needs = Needs {
             leaves: shared + 1,
-            kept: shape_for(&suffixes),
+            kept: shape_for(&suffixes, GROUP_MAX + 1),
             ..Needs::default()
         };
         if !reserve.covers(&needs) {
@@ -49,23 +59,36 @@ impl Tree {
             return Ok(());
         };
 
+        rests[place].1 = value;
         let mut root = reserve.leaf();
         if needs.kept.is_some() {
             root.set_bag(reserve.kept_bag());
         }
-        root.insert(0, &Entry::new(&present).with_value(there.value()));
-        let after = present.order_of(added.slice(), added.kind()).is_gt();
-        root.insert(usize::from(after), &Entry::new(&added).with_value(value));
+        for (position, (rest, value)) in rests.iter().enumerate() {
+            let entry = Entry::new(&below(rest, shared));
+            root.insert(position, &entry.with_value(*value));
+        }
         for layer in (0..shared).rev() {
-            let slice = Key::new(&there.suffix[layer * SLICE_LEN..]).slice();
+            let slice = slice_of(&least[layer * SLICE_LEN..]);
             root = wrap(root, slice, reserve.leaf());
         }
-        leaf.mark_dirty();
-        leaf.become_link(slot, NodeRef::from(root.node()));
+        leaf.become_link(group, NodeRef::from(root.node()));
         root.set_root(true, NodeRef::from(leaf.node()).as_ptr());
         pin.count(Count::LayersMade, needs.leaves as i64);
+        let has_suffixes = leaf.entries().any(|entry| entry.kind == SUFFIX);
+        let bag = if has_suffixes { None } else { leaf.take_bag() };
+        drop((root, leaf));
+        if let Some(bag) = bag {
+            // SAFETY: the leaf has no bag now, and only the lock's owner takes it.
+            unsafe { pin.retire_bag(bag) };
+        }
         Ok(())
     }
+}
+
+/// A rest so many layers down.
+fn below(rest: &[u8], layers: usize) -> Key<'_> {
+    Key::new(&rest[layers * SLICE_LEN..])
 }
 
 /// Makes `upper` a layer whose only entry links to the layer of `root`.

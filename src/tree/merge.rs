@@ -132,7 +132,7 @@ impl Tree {
         let mut lengths = suffix_lengths(prev.entries());
         lengths.extend(suffix_lengths(leaf.entries()));
         let needs = Needs {
-            kept: shape_for(&lengths),
+            kept: shape_for(&lengths, there + more),
             ..Needs::default()
         };
         if !reserve.covers(&needs) {

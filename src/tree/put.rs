@@ -123,8 +123,8 @@ impl Tree {
                 Decision::Keep | Decision::Remove => None,
             };
             let outcome = match place {
-                Place::Conflict { slot } => {
-                    self.add_layer(pin, leaf, slot, &key, decide, &mut reserve)
+                Place::Crowded { first } => {
+                    self.add_layer(pin, leaf, first, &key, decide, &mut reserve)
                 }
                 Place::Absent { position } if leaf.permutation().is_full() => {
                     let least = Needs::of_split();
@@ -194,7 +194,7 @@ fn add<'g>(
         if entry.kind == SUFFIX {
             lengths.push(entry.suffix.len());
         }
-        needs.kept = shape_for(&lengths);
+        needs.kept = shape_for(&lengths, leaf.permutation().len() + 1);
         if !reserve.covers(&needs) {
             return Err(needs);
         }

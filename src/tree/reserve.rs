@@ -13,7 +13,9 @@ use arrayvec::ArrayVec;
 use super::lock::MAX_HEIGHT;
 use crate::OutOfMemory;
 use crate::memory::Memory;
-use crate::node::{AnyNode, Chain, Internode, Leaf, Lockable, Locked, NodeRef, OwnedBag, Shape};
+use crate::node::{
+    AnyNode, Chain, Internode, Leaf, Lockable, Locked, NodeRef, OwnedBag, Shape, WIDTH,
+};
 
 /// What a write needs.
 #[derive(Default)]
@@ -129,16 +131,22 @@ fn unlocked<N: Lockable>(node: Locked<'_, N>) -> NonNull<N> {
     NonNull::from(node.node())
 }
 
-/// The longest suffix, in bytes, that room is kept for before it comes.
-const LONGEST_EXPECTED: usize = 1024;
+/// Bytes of suffixes that room is kept for at most before they come; none is for one
+/// that is longer.
+const MOST_EXPECTED: usize = 1024;
 
-/// The shape of a bag for suffixes of these lengths, with room for one more like
-/// the last, if that is not long: the next of the kind is likely to come. `None`:
-/// no bag is needed.
-pub(super) fn shape_for(lengths: &[usize]) -> Option<Shape> {
-    let next = lengths.last()?;
-    let expected = (*next <= LONGEST_EXPECTED).then_some(next);
-    Some(Shape::for_records(lengths.iter().chain(expected).copied()))
+/// The shape of a bag for suffixes of these lengths, in a leaf of so many entries.
+/// `None`: no bag is needed.
+///
+/// As long as the leaf has free slots, there is room for more: for one suffix like the
+/// last, or a quarter of what is there. TABLE
+pub(super) fn shape_for(lengths: &[usize], entries: usize) -> Option<Shape> {
+    let last = *lengths.last()?;
+    let quarter = lengths.iter().sum::<usize>() / 4;
+    let expected = last.max(quarter.min(MOST_EXPECTED));
+    let comes = entries < WIDTH && last <= MOST_EXPECTED;
+    let expected = comes.then_some(expected);
+    Some(Shape::for_records(lengths.iter().copied().chain(expected)))
 }
 
 fn suffices(bag: Option<&OwnedBag<'_>>, shape: Option<Shape>) -> bool {

@@ -1,8 +1,9 @@
 //! What the owner of a leaf's lock may do with it; see the protocol in `leaf`.
 
 use std::cmp;
+use std::ops::Range;
 
-use super::{Entry, Leaf, value_of, word_of};
+use super::{Entry, GROUP_MAX, Leaf, mark_of, value_of, word_of};
 use crate::key::{Key, LAYER, SUFFIX, rank};
 use crate::node::Locked;
 use crate::node::link::NodeRef;
@@ -17,8 +18,8 @@ pub(crate) enum Place<'g> {
     Present { position: usize, slot: usize },
     /// The key goes on in the layer with this root.
     Layer(NodeRef<'g>),
-    /// A longer key with the same slice, but another suffix.
-    Conflict { slot: usize },
+    /// The key would make a group too large, whose entries begin at this position.
+    Crowded { first: usize },
     /// An insert would go to this position.
     Absent { position: usize },
 }
@@ -35,34 +36,52 @@ impl<'g> Locked<'g, Leaf> {
         let mut equal = S::equal_mask(&leaf.head, key.slice()) & live;
         let smaller = S::at_most_mask(&leaf.head, key.slice()) & live & !equal;
         let mut position = S::ones(smaller);
-        let mut same = None;
-        // At most ten slots, seldom more than one.
+        let mut same = 0_u32;
+        // Seldom more than one slot.
         while equal != 0 {
             let slot = equal.trailing_zeros() as usize;
             equal &= equal - 1;
-            let kind = leaf.kinds[slot].load(Ordering::Relaxed);
-            match rank(kind).cmp(&key.kind()) {
+            match rank(leaf.kind(slot)).cmp(&key.kind()) {
                 cmp::Ordering::Less => position += 1,
-                cmp::Ordering::Equal => same = Some(slot),
+                cmp::Ordering::Equal => same |= 1 << slot,
                 cmp::Ordering::Greater => {}
             }
         }
         match same {
-            Some(slot) => self.place_at(position, slot, key),
-            None => Place::Absent { position },
+            0 => Place::Absent { position },
+            // The key ends in its slice: there is no other of its length.
+            _ if !key.goes_on() => Place::Present {
+                position,
+                slot: same.trailing_zeros() as usize,
+            },
+            _ => self.place_among(position, same, key),
         }
     }
 
-    /// What a slot with the slice and rank of a key is to it.
-    fn place_at(&self, position: usize, slot: usize, key: &Key<'_>) -> Place<'g> {
-        if !key.goes_on() {
-            return Place::Present { position, slot };
+    /// Where a key is among the slots with its slice and rank, the first of which, in
+    /// key order, is at a position.
+    #[inline(never)]
+    fn place_among(&self, first: usize, mut slots: u32, key: &Key<'_>) -> Place<'g> {
+        let (mut group, mut position) = (0, first);
+        let mut present = None;
+        while slots != 0 {
+            let slot = slots.trailing_zeros() as usize;
+            slots &= slots - 1;
+            group += 1;
+            let entry = self.entry_in(slot);
+            if let Some(root) = entry.layer() {
+                return Place::Layer(root);
+            }
+            match entry.suffix.cmp(key.suffix()) {
+                cmp::Ordering::Less => position += 1,
+                cmp::Ordering::Equal => present = Some(slot),
+                cmp::Ordering::Greater => {}
+            }
         }
-        let entry = self.entry_in(slot);
-        match entry.layer() {
-            Some(root) => Place::Layer(root),
-            None if entry.suffix == key.suffix() => Place::Present { position, slot },
-            None => Place::Conflict { slot },
+        match present {
+            Some(slot) => Place::Present { position, slot },
+            None if group == GROUP_MAX => Place::Crowded { first },
+            None => Place::Absent { position },
         }
     }
 
@@ -134,7 +153,8 @@ impl<'g> Locked<'g, Leaf> {
         perturb();
         self.head.words[slot].store(entry.slice, Ordering::Relaxed);
         perturb();
-        self.kinds[slot].store(entry.kind, Ordering::Relaxed);
+        let mark = mark_of(entry.kind, entry.suffix);
+        self.marks[slot].store(mark, Ordering::Relaxed);
         // SeqCst, since the word may lead to a layer.
         self.words[slot].store(entry.word, Ordering::SeqCst);
     }
@@ -166,11 +186,21 @@ impl<'g> Locked<'g, Leaf> {
             .expect("the parent of a layer's root links to it")
     }
 
-    /// Turns the entry in a slot into a link to a layer. The leaf is dirty.
-    pub(crate) fn become_link(&self, slot: usize, root: NodeRef<'_>) {
-        self.kinds[slot].store(LAYER, Ordering::Relaxed);
+    /// Turns the entries at some positions, a group, into one link to a layer, and makes
+    /// the leaf dirty: a reader may find a link with a word that is a value, or the link
+    /// and not the root. Slots become free as by a remove.
+    pub(crate) fn become_link(&mut self, group: Range<usize>, root: NodeRef<'_>) {
+        self.mark_dirty();
+        let mut permutation = self.permutation();
+        let slot = permutation.slot(group.start);
+        self.marks[slot].store(mark_of(LAYER, &[]), Ordering::Relaxed);
         perturb();
         self.words[slot].store(root.as_ptr().cast(), Ordering::SeqCst);
+        for position in group.skip(1).rev() {
+            permutation = permutation.remove(position);
+        }
+        perturb();
+        self.publish(permutation, permutation.live_mask());
     }
 
     /// Moves the live suffixes to an empty bag that has room for them, and puts

@@ -8,7 +8,7 @@
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-use super::{Entry, Leaf, value_of};
+use super::{Entry, Leaf, kind_in, value_of};
 use crate::key::{Kind, LAYER, SUFFIX};
 use crate::node::permutation::{Permutation, WIDTH};
 use crate::node::search::Search;
@@ -22,7 +22,7 @@ pub(crate) struct Image {
     version: u64,
     slices: [u64; WIDTH],
     permutation: u64,
-    kinds: [u8; WIDTH + 1],
+    marks: [u8; WIDTH + 1],
     words: [*mut (); WIDTH],
     bag: *mut Bag,
     next: *mut Leaf,
@@ -39,7 +39,7 @@ pub(crate) fn copy_portably(leaf: &Leaf, to: &mut MaybeUninit<Image>) {
         version: 0,
         slices: std::array::from_fn(|i| leaf.head.words[i].load(Ordering::Relaxed)),
         permutation: 0,
-        kinds: std::array::from_fn(|i| leaf.kinds[i].load(Ordering::Relaxed)),
+        marks: std::array::from_fn(|i| leaf.marks[i].load(Ordering::Relaxed)),
         words: std::array::from_fn(|i| leaf.word(i)),
         bag: leaf.bag.load(Ordering::SeqCst),
         next: leaf.next.load(Ordering::SeqCst),
@@ -111,7 +111,7 @@ impl<'g> Entries<'g> {
     #[inline]
     pub(crate) fn kind(&self, position: usize) -> Kind {
         let (slot, image) = self.at(position);
-        image.kinds[slot]
+        kind_in(image.marks[slot])
     }
 
     /// Which slot an entry was in.
@@ -123,7 +123,7 @@ impl<'g> Entries<'g> {
     #[inline]
     pub(crate) fn value(&self, position: usize) -> u64 {
         let (slot, image) = self.at(position);
-        debug_assert_ne!(image.kinds[slot], LAYER);
+        debug_assert_ne!(kind_in(image.marks[slot]), LAYER);
         value_of(image.words[slot])
     }
 
@@ -131,7 +131,7 @@ impl<'g> Entries<'g> {
     #[inline]
     pub(crate) fn suffix(&self, position: usize) -> &'g [u8] {
         let (slot, image) = self.at(position);
-        debug_assert_eq!(image.kinds[slot], SUFFIX);
+        debug_assert_eq!(kind_in(image.marks[slot]), SUFFIX);
         // SAFETY: the leaf's bag and offsets at one moment, under the guard for 'g.
         let bag = unsafe { BagRef::at(image.bag) };
         bag.and_then(|bag| bag.suffix_at(&self.offsets, slot))
@@ -143,7 +143,7 @@ impl<'g> Entries<'g> {
             return None;
         }
         let (slot, image) = self.at(position);
-        let kind = image.kinds[slot];
+        let kind = kind_in(image.marks[slot]);
         Some(Entry {
             slice: image.slices[slot],
             kind,

@@ -6,7 +6,7 @@ use loom::thread;
 
 use super::*;
 use crate::memory::{Memory, Source};
-use crate::node::{Locked, OwnedBag, Portable, Shape};
+use crate::node::{AnyNode, Locked, OwnedBag, Portable, Shape};
 
 const A: &[u8] = b"A";
 const B: &[u8] = b"B";
@@ -100,6 +100,82 @@ fn a_snapshot_never_has_a_key_without_its_suffix() {
         drop(locked);
         reader.join().unwrap();
         // SAFETY: taken from the leaf, and the reader is done.
+        unsafe { bag.free(&memory) };
+    });
+}
+
+/// A key of two slices, as a reader finds it in a leaf or in the layer below.
+fn look_through(leaf: &Leaf, key: &[u8]) -> Option<Option<u64>> {
+    let mut key = Key::new(key);
+    let version = leaf.head.version.stable();
+    match leaf.search::<Portable>(version, &key)? {
+        Found::Absent => Some(None),
+        Found::Value(value) => Some(Some(value)),
+        Found::Layer(root) => {
+            let AnyNode::Leaf(below) = root.kind() else {
+                unreachable!("a word that is no root")
+            };
+            key.shift();
+            let version = below.head.version.stable();
+            if !version.is_living_root() {
+                return None;
+            }
+            Some(match below.search::<Portable>(version, &key)? {
+                Found::Value(value) => Some(value),
+                _ => None,
+            })
+        }
+    }
+}
+
+/// A group turns into a link to a layer, and then a slot that it left is used again. A
+/// reader finds each key of the group throughout, with its value, or starts over. Put
+/// back: in `become_link`, do not make the leaf dirty.
+#[test]
+fn a_group_becomes_a_layer_at_once() {
+    const GROUP: [&[u8]; 2] = [b"a slice one", b"a slice two"];
+    loom::model(|| {
+        let memory = Memory::new(Source::new(None), 0);
+        let (leaf, below) = (Arc::new(Leaf::new()), Arc::new(Leaf::new()));
+        {
+            let mut locked = Locked::private(&*leaf);
+            let suffixes = GROUP.map(|key| Key::new(key).suffix());
+            let shape = Shape::for_records(suffixes.iter().map(|suffix| suffix.len()));
+            locked.set_bag(OwnedBag::new(&memory, shape).unwrap());
+            for (position, key) in GROUP.into_iter().enumerate() {
+                let entry = Entry::new(&Key::new(key));
+                locked.insert(position, &entry.with_value(position as u64));
+            }
+        }
+        let writer = {
+            let (leaf, below) = (leaf.clone(), below.clone());
+            thread::spawn(move || {
+                let mut root = Locked::private(&*below);
+                for (position, key) in GROUP.into_iter().enumerate() {
+                    let entry = Entry::new(&Key::new(Key::new(key).suffix()));
+                    root.insert(position, &entry.with_value(position as u64));
+                }
+                let mut locked = Locked::lock(&*leaf);
+                locked.become_link(0..2, NodeRef::from(&*below));
+                root.set_root(true, NodeRef::from(&*leaf).as_ptr());
+                drop((root, locked));
+                Locked::lock(&*leaf).insert(1, &Entry::new(&Key::new(B)).with_value(7));
+            })
+        };
+        for (value, key) in GROUP.into_iter().enumerate() {
+            let seen = look_through(&leaf, key);
+            assert!(
+                seen.is_none_or(|seen| seen == Some(value as u64)),
+                "{seen:?}"
+            );
+        }
+        writer.join().unwrap();
+        for (value, key) in GROUP.into_iter().enumerate() {
+            assert_eq!(look_through(&leaf, key), Some(Some(value as u64)));
+        }
+        assert_eq!(look(&leaf, B), Some(Some(7)));
+        let bag = Locked::lock(&*leaf).take_bag().unwrap();
+        // SAFETY: taken from the leaf, and nobody reads it any more.
         unsafe { bag.free(&memory) };
     });
 }
