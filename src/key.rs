@@ -42,7 +42,7 @@ pub(crate) const TAG_BITS: u32 = 4;
 /// Bits that a suffix decides, by its ends and its length. Kept beside the kind, they
 /// tell most suffixes under a slice from the one looked for: a branch on a suffix
 /// itself, one in three to six, is guessed wrong only after its bytes have come from
-/// memory. Measured with the URLs of `GROUP_MAX`: TAGFIG.
+/// memory.
 #[inline]
 pub(crate) fn tag(suffix: &[u8]) -> u8 {
     let ends = match (suffix.first_chunk(), suffix.last_chunk()) {

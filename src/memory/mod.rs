@@ -14,6 +14,8 @@ mod tally;
 use std::alloc::Layout;
 use std::ptr::NonNull;
 
+use allocator_api2::boxed::Box;
+
 pub use source::Allocator;
 pub(crate) use source::Source;
 pub(crate) use tally::{Count, STRIPES, Tally, own_stripe};
@@ -30,7 +32,7 @@ pub(crate) struct Memory {
     source: Source,
     pool: Pool,
     /// None where the user wants to see every allocation.
-    blocks: Option<Blocks>,
+    blocks: Option<Box<Blocks, Source>>,
     tally: Tally,
 }
 
@@ -43,7 +45,10 @@ impl Memory {
         Self {
             source,
             pool: Pool::new(source, chunk_size, huge_pages),
-            blocks: (is_ours && POOLED).then(|| Blocks::new(source, huge_pages)),
+            // Without memory for it, bags come from the source.
+            blocks: (is_ours && POOLED)
+                .then(|| Box::try_new_in(Blocks::new(source, huge_pages), source).ok())
+                .flatten(),
             tally: Tally::new(),
         }
     }
@@ -72,7 +77,7 @@ impl Memory {
 
     /// Bytes that the pools have from the source or the kernel, whether in use or not.
     pub(crate) fn pool_bytes(&self) -> u64 {
-        self.pool.held() + self.blocks.as_ref().map_or(0, Blocks::held)
+        self.pool.held() + self.blocks.as_ref().map_or(0, |blocks| blocks.held())
     }
 
     /// Memory for a node; at most [`pool::SLOT_SIZE`] bytes.
@@ -95,7 +100,7 @@ impl Memory {
 
     /// The pool of blocks, if a suffix bag with this layout is from there.
     fn blocks_for(&self, layout: Layout) -> Option<&Blocks> {
-        let blocks = self.blocks.as_ref()?;
+        let blocks = self.blocks.as_deref()?;
         block_size(layout.size()).map(|_| blocks)
     }
 

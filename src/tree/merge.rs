@@ -1,6 +1,8 @@
 //! Merging sparse leaves. Removes give back leaves that become empty; those that keep a
 //! key or two stay, until [`Tree::maintain`] finds two beside each other whose keys one
-//! leaf can hold with room to spare.
+//! leaf can hold with room to spare. Where a group of keys turned into a link, its leaf is
+//! merged at once: else the upper layers of a tree would stay as wide as their leaves were
+//! when they held the keys themselves, and one level higher.
 //!
 //! **Protocol.** That of `collapse`, with a leaf that is not empty: the locks are the
 //! same, in the same order, the leaf before takes over the range, and before the leaf
@@ -95,11 +97,20 @@ impl Tree {
         Ok(swept)
     }
 
+    /// Merges a leaf in which a group turned into a link with those beside it, if they are
+    /// sparse and that takes no memory: nothing depends on it.
+    pub(super) fn merge_around<'g>(&self, pin: Pin<'g>, leaf: &'g Leaf) {
+        let mut nothing = Reserve::new(&pin.domain().memory);
+        for leaf in [leaf.next(), Some(leaf)].into_iter().flatten() {
+            if may_merge(leaf) {
+                _ = self.merge(pin, leaf, &mut nothing);
+            }
+        }
+    }
+
     /// Merges a leaf with the one before it if they are sparse.
     fn merge_if_sparse<'g>(&self, pin: Pin<'g>, leaf: &'g Leaf) -> Result<bool, OutOfMemory> {
-        // Not locked: may be wrong, and is looked at again.
-        let together = |prev: &Leaf| prev.permutation().len() + leaf.permutation().len();
-        if leaf.prev().is_none_or(|prev| together(prev) > MERGED) {
+        if !may_merge(leaf) {
             return Ok(false);
         }
         let mut reserve = Reserve::new(&pin.domain().memory);
@@ -129,10 +140,14 @@ impl Tree {
         if there + more > MERGED || more == 0 {
             return Ok(false);
         }
+        let moved = suffix_lengths(leaf.entries());
         let mut lengths = suffix_lengths(prev.entries());
-        lengths.extend(suffix_lengths(leaf.entries()));
+        lengths.extend(moved.iter().copied());
         let needs = Needs {
-            kept: shape_for(&lengths, there + more),
+            kept: match moved.is_empty() {
+                true => None,
+                false => shape_for(&lengths, there + more),
+            },
             ..Needs::default()
         };
         if !reserve.covers(&needs) {
@@ -162,4 +177,11 @@ impl Tree {
         }
         Ok(true)
     }
+}
+
+/// Whether a leaf and the one before it are sparse. Not locked: it may be wrong, and is looked
+/// at again.
+fn may_merge(leaf: &Leaf) -> bool {
+    let together = |prev: &Leaf| prev.permutation().len() + leaf.permutation().len();
+    leaf.prev().is_some_and(|prev| together(prev) <= MERGED)
 }

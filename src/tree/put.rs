@@ -115,6 +115,7 @@ impl Tree {
                 return Ok(Some(self.change_present(pin, leaf, position, slot, decide)));
             }
             let mut added = false;
+            let crowded = matches!(place, Place::Crowded { .. });
             let decide: Decide<'_> = &mut || match decide(None) {
                 Decision::Set(value) => {
                     added = true;
@@ -146,6 +147,9 @@ impl Tree {
                 Ok(()) => {
                     if added {
                         pin.count(Count::Keys, 1);
+                    }
+                    if crowded {
+                        self.merge_around(pin, reached.leaf);
                     }
                     return Ok(None);
                 }

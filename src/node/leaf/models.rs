@@ -135,7 +135,7 @@ fn look_through(leaf: &Leaf, key: &[u8]) -> Option<Option<u64>> {
 fn a_group_becomes_a_layer_at_once() {
     const GROUP: [&[u8]; 2] = [b"a slice one", b"a slice two"];
     loom::model(|| {
-        let memory = Memory::new(Source::new(None), 0);
+        let memory = Memory::new(Source::new(None), 0, false);
         let (leaf, below) = (Arc::new(Leaf::new()), Arc::new(Leaf::new()));
         {
             let mut locked = Locked::private(&*leaf);
