@@ -236,10 +236,14 @@ impl Leaf {
         Some(unsafe { BagRef::new(bag) })
     }
 
-    /// Asks for the first lines of the suffix bag before they are needed.
+    /// Asks for the first lines of the suffix bag, if there is one, before they are needed.
     #[inline]
     pub(crate) fn prefetch_suffixes(&self) {
-        prefetch::<6>(self.bag.load(Ordering::Relaxed).cast());
+        let bag = self.bag.load(Ordering::Relaxed);
+        // The processor would look for the page of a null pointer, each time in vain.
+        if !bag.is_null() {
+            prefetch::<4>(bag.cast());
+        }
     }
 
     /// Looks a key up; `None` if the leaf changed since `version`.
