@@ -634,8 +634,8 @@ typedef struct {
      */
     uint64_t value_bytes;
     /**
-     * Bytes that the pool of nodes has from the allocator; node_bytes of them are in
-     * use.
+     * Bytes that the pools of nodes and suffixes have from the allocator or the kernel;
+     * node_bytes and most of suffix_bytes of them are in use.
      */
     uint64_t pool_bytes;
     /**

@@ -44,8 +44,8 @@ pub struct Stats {
     pub suffix_bytes: u64,
     /// Bytes of values that are byte strings.
     pub value_bytes: u64,
-    /// Bytes that the pool of nodes has from the allocator; node_bytes of them are in
-    /// use.
+    /// Bytes that the pools of nodes and suffixes have from the allocator or the kernel;
+    /// node_bytes and most of suffix_bytes of them are in use.
     pub pool_bytes: u64,
     /// Bytes in limbo: taken out of the tree, or retired by the caller, and not freed yet
     /// because a guard may protect them, or because they wait for company (see
