@@ -93,6 +93,13 @@ impl Permutation {
         self.slots().fold(0, |mask, slot| mask | 1 << slot)
     }
 
+    /// Whether the upper half of a full leaf's entries came one after the other, each above
+    /// all others: slots are handed out from 0 up.
+    pub(crate) fn ends_in_order(self) -> bool {
+        const HALF: u64 = u64::MAX << at(WIDTH / 2);
+        (self.0 ^ Self::EMPTY.0) & HALF == 0
+    }
+
     /// The slot that the next insert takes; meaningless when full.
     #[inline]
     pub(crate) fn free_slot(self) -> usize {
@@ -152,6 +159,22 @@ impl Permutation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn entries_that_came_in_order_are_told_from_others() {
+        let ascending = (0..WIDTH).fold(Permutation::EMPTY, |all, last| all.insert(last));
+        assert!(ascending.ends_in_order());
+        // The last came to another place than the last.
+        let before_last = (0..WIDTH - 1).fold(Permutation::EMPTY, |all, last| all.insert(last));
+        assert!((0..WIDTH - 1).all(|place| !before_last.insert(place).ends_in_order()));
+        // What was there first may have come in any order.
+        let start = (0..WIDTH / 2).fold(Permutation::EMPTY, |all, _| all.insert(0));
+        assert!(
+            (WIDTH / 2..WIDTH)
+                .fold(start, |all, last| all.insert(last))
+                .ends_in_order()
+        );
+    }
     use proptest::prelude::*;
 
     /// `len` live entries, in slots 0, 1, 2 and so on.

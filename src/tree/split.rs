@@ -45,7 +45,9 @@ impl Plan {
         for (i, present) in leaf.entries().enumerate() {
             slices[i + usize::from(i >= position)] = present.slice;
         }
-        let append = position == WIDTH && leaf.next().is_none();
+        // Also where several threads append, each to its own range.
+        let is_last = leaf.next().is_none();
+        let append = position == WIDTH && (is_last || leaf.permutation().ends_in_order());
         let prepend = position == 0 && leaf.prev().is_none();
         let wanted = if append {
             WIDTH
