@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 use std::ptr::NonNull;
 
-use super::boundary::{self, For, answer, entry, found, give, key_bytes, on_tree, under_guard};
+use super::boundary::{self, For, answer, entry, found, give, key_bytes, under_guard};
 use super::guard::{self, GuardHandle};
 use super::status::*;
 use super::tree::TreeHandle;
@@ -107,13 +107,13 @@ unsafe fn get(
     key_len: usize,
     value: *mut u64,
 ) -> i32 {
-    let outcome = match guard::slot(guard) {
+    match guard::slot(guard) {
         // SAFETY: as this function's contract.
-        Some(slot) => unsafe { get_under_guard(tree, slot, key, key_len, value) },
+        Some(slot) => unsafe { get_under_guard(tree, slot, key, key_len, value) }
+            .unwrap_or_else(|status| status),
         // SAFETY: as this function's contract.
         None => unsafe { get_without_guard(tree, key, key_len, value) },
-    };
-    outcome.unwrap_or_else(|status| status)
+    }
 }
 
 /// # Safety
@@ -142,11 +142,11 @@ unsafe fn get_without_guard(
     key: *const c_void,
     key_len: usize,
     value: *mut u64,
-) -> Result<i32, i32> {
+) -> i32 {
+    let guard = std::ptr::null_mut();
     // SAFETY: as this function's contract.
     unsafe {
-        let key = key_bytes(key, key_len)?;
-        on_tree(tree, std::ptr::null_mut(), For::Words, |tree, pin| {
+        boundary::on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
             answer(tree.get(pin, key), value)
         })
     }

@@ -8,11 +8,13 @@
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use crossbeam_utils::CachePadded;
 
 use super::chunks::{Chunk, Chunks, LARGEST_CHUNK};
+use super::list::{List, SMALLEST};
+use super::lock;
 use super::source::Source;
 use super::tally::own_stripe;
 
@@ -22,6 +24,8 @@ const STEP: usize = 16;
 const SMALL: usize = 512;
 const LARGEST: usize = 1536;
 const CLASSES: usize = SMALL / STEP + (LARGEST - SMALL) / (4 * STEP);
+
+const _: () = assert!(STEP >= SMALLEST);
 
 /// Caches: fewer than stripes, as each has a list for every class.
 const CACHES: usize = 4;
@@ -48,47 +52,7 @@ fn class_of(block: usize) -> usize {
     }
 }
 
-/// A free block.
-struct Block {
-    next: Option<NonNull<Block>>,
-}
-
-/// Free blocks of one class.
-#[derive(Clone, Copy)]
-struct List {
-    head: Option<NonNull<Block>>,
-    len: usize,
-}
-
-impl List {
-    const EMPTY: Self = Self { head: None, len: 0 };
-
-    /// # Safety
-    /// The block is free, nobody else's, and of the list's class.
-    unsafe fn push(&mut self, block: NonNull<Block>) {
-        // SAFETY: by contract.
-        unsafe { block.write(Block { next: self.head }) };
-        self.head = Some(block);
-        self.len += 1;
-    }
-
-    fn pop(&mut self) -> Option<NonNull<Block>> {
-        let block = self.head?;
-        // SAFETY: what is in the list is free and ours.
-        self.head = unsafe { block.as_ref() }.next;
-        self.len -= 1;
-        Some(block)
-    }
-
-    fn move_to(&mut self, other: &mut Self, count: usize) {
-        for _ in 0..count {
-            let Some(block) = self.pop() else { return };
-            // SAFETY: it was free and in this list, which is of the same class.
-            unsafe { other.push(block) };
-        }
-    }
-}
-
+/// Free blocks of every class.
 type Lists = [List; CLASSES];
 
 struct Shared {
@@ -103,16 +67,14 @@ struct Shared {
     next_size: usize,
 }
 
-// SAFETY: the lists lead to free blocks, which belong to who holds the lists.
-unsafe impl Send for List {}
-// SAFETY: as above; fresh memory belongs to the pool.
+// SAFETY: fresh memory belongs to the pool.
 unsafe impl Send for Shared {}
 
 impl Shared {
     /// Moves some blocks to an empty list of a class; none if there is no memory.
     fn provide(&mut self, cache: &mut List, block: usize) {
         let free = &mut self.free[class_of(block)];
-        if free.len > 0 {
+        if free.len() > 0 {
             return free.move_to(cache, BUNDLE);
         }
         if self.fresh_size < block {
@@ -125,7 +87,7 @@ impl Shared {
         // SAFETY: the first bytes of the fresh memory, which nobody else has; chunks and sizes
         // of blocks are multiples of what blocks are aligned to.
         unsafe {
-            cache.push(NonNull::new_unchecked(self.fresh.cast()));
+            cache.push(NonNull::new_unchecked(self.fresh));
             self.fresh = self.fresh.add(block);
         }
         self.fresh_size -= block;
@@ -166,10 +128,10 @@ impl Blocks {
         let block = block_size(layout.size())?;
         let mut cache = lock(&self.caches[own_stripe() % CACHES]);
         let list = &mut cache[class_of(block)];
-        if list.len == 0 {
+        if list.len() == 0 {
             lock(&self.shared).provide(list, block);
         }
-        list.pop().map(NonNull::cast)
+        list.pop()
     }
 
     /// # Safety
@@ -182,16 +144,11 @@ impl Blocks {
         let mut cache = lock(&self.caches[own_stripe() % CACHES]);
         let list = &mut cache[class];
         // SAFETY: by contract.
-        unsafe { list.push(place.cast()) };
-        if list.len >= 4 * BUNDLE {
+        unsafe { list.push(place) };
+        if list.len() >= 4 * BUNDLE {
             list.move_to(&mut lock(&self.shared).free[class], 2 * BUNDLE);
         }
     }
-}
-
-/// Nobody panics while holding one of these locks.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(all(test, not(loom)))]

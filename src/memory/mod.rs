@@ -6,6 +6,7 @@
 
 mod blocks;
 mod chunks;
+mod list;
 mod pages;
 mod pool;
 mod source;
@@ -13,6 +14,7 @@ mod tally;
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use allocator_api2::boxed::Box;
 
@@ -26,6 +28,11 @@ use pool::{POOLED, Pool};
 
 /// A vector in a tree's memory; grow it only through `try_reserve`.
 pub(crate) type Vector<T> = allocator_api2::vec::Vec<T, Source>;
+
+/// Nobody panics while holding a lock of a pool.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The memory of one tree.
 pub(crate) struct Memory {

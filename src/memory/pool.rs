@@ -14,12 +14,14 @@
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossbeam_utils::CachePadded;
 
 use super::chunks::{ALIGN, Chunk, Chunks, LARGEST_CHUNK};
+use super::list::List;
+use super::lock;
 use super::source::Source;
 use super::tally::{STRIPES, own_stripe};
 
@@ -32,46 +34,6 @@ const FIRST_CHUNK: usize = 4 << 10;
 
 /// Whether there are pools at all.
 pub(super) const POOLED: bool = cfg!(not(any(masstree_asan, masstree_tsan, loom)));
-
-/// A free slot.
-struct Slot {
-    next: Option<NonNull<Slot>>,
-}
-
-/// Free slots, the one freed last first.
-struct List {
-    head: Option<NonNull<Slot>>,
-    len: usize,
-}
-
-impl List {
-    const EMPTY: Self = Self { head: None, len: 0 };
-
-    /// # Safety
-    /// The slot is free and nobody else's.
-    unsafe fn push(&mut self, slot: NonNull<Slot>) {
-        // SAFETY: by contract.
-        unsafe { slot.write(Slot { next: self.head }) };
-        self.head = Some(slot);
-        self.len += 1;
-    }
-
-    fn pop(&mut self) -> Option<NonNull<Slot>> {
-        let slot = self.head?;
-        // SAFETY: what is in the list is free and ours.
-        self.head = unsafe { slot.as_ref() }.next;
-        self.len -= 1;
-        Some(slot)
-    }
-
-    fn move_to(&mut self, other: &mut Self, count: usize) {
-        for _ in 0..count {
-            let Some(slot) = self.pop() else { return };
-            // SAFETY: it was free and in this list.
-            unsafe { other.push(slot) };
-        }
-    }
-}
 
 /// What the caches share.
 struct Shared {
@@ -88,14 +50,14 @@ struct Shared {
 impl Shared {
     /// Moves a bundle of slots to an empty cache, or as many as there are.
     fn provide(&mut self, cache: &mut List) {
-        if self.free.len > 0 {
+        if self.free.len() > 0 {
             return self.free.move_to(cache, BUNDLE);
         }
         let count = self.fresh_len.min(BUNDLE);
         for place in (0..count).rev() {
             // SAFETY: within the fresh slots, which nobody else has.
             unsafe {
-                let slot = self.fresh.add(place * SLOT_SIZE).cast::<Slot>();
+                let slot = self.fresh.add(place * SLOT_SIZE);
                 cache.push(NonNull::new_unchecked(slot));
             }
         }
@@ -106,7 +68,7 @@ impl Shared {
     /// How many slots the chunk should have that is lacking now; none if slots have
     /// come in meanwhile.
     fn lacking(&self) -> Option<usize> {
-        (self.free.len == 0 && self.fresh_len == 0).then_some(self.next_len)
+        (self.free.len() == 0 && self.fresh_len == 0).then_some(self.next_len)
     }
 
     /// Adds a chunk, unless another has been added meanwhile.
@@ -122,9 +84,7 @@ impl Shared {
     }
 }
 
-// SAFETY: the lists lead to free slots, which belong to who holds the list.
-unsafe impl Send for List {}
-// SAFETY: as above; fresh slots belong to the pool.
+// SAFETY: fresh slots belong to the pool.
 unsafe impl Send for Shared {}
 
 /// The pool of one tree.
@@ -176,11 +136,11 @@ impl Pool {
         loop {
             {
                 let mut cache = lock(&self.caches[own_stripe()]);
-                if cache.len == 0 {
+                if cache.len() == 0 {
                     lock(&self.shared).provide(&mut cache);
                 }
                 if let Some(slot) = cache.pop() {
-                    return Some(slot.cast());
+                    return Some(slot);
                 }
             }
             self.add_chunk()?;
@@ -214,16 +174,11 @@ impl Pool {
         }
         let mut cache = lock(&self.caches[own_stripe()]);
         // SAFETY: by contract.
-        unsafe { cache.push(place.cast()) };
-        if cache.len >= 4 * BUNDLE {
+        unsafe { cache.push(place) };
+        if cache.len() >= 4 * BUNDLE {
             cache.move_to(&mut lock(&self.shared).free, BUNDLE);
         }
     }
-}
-
-/// Nobody panics while holding one of these locks.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(all(test, not(loom)))]

@@ -237,23 +237,7 @@ impl<'g> Check<'_, 'g> {
         leaf: &'g Leaf,
     ) -> Result<(), OutOfMemory> {
         let depth = task.depth;
-        let permutation = leaf.permutation();
-        self.expect(
-            depth,
-            permutation.is_valid(),
-            "a permutation names a slot twice",
-        );
-        self.expect(
-            depth,
-            leaf.live() == permutation.live_mask(),
-            "a leaf's live slots are not those of its permutation",
-        );
-        let may_be_empty = depth == 0 && node.node == task.root;
-        self.expect(
-            depth,
-            may_be_empty || !permutation.is_empty(),
-            "a leaf is empty",
-        );
+        self.permutation(depth, leaf, depth == 0 && node.node == task.root);
         let mut entries = Entries::new();
         let version = node.node.version().load();
         // Words of a dirty leaf need not belong together: none is followed.
@@ -292,6 +276,25 @@ impl<'g> Check<'_, 'g> {
             }
         }
         Ok(())
+    }
+
+    fn permutation(&mut self, depth: usize, leaf: &Leaf, may_be_empty: bool) {
+        let permutation = leaf.permutation();
+        self.expect(
+            depth,
+            permutation.is_valid(),
+            "a permutation names a slot twice",
+        );
+        self.expect(
+            depth,
+            leaf.live() == permutation.live_mask(),
+            "a leaf's live slots are not those of its permutation",
+        );
+        self.expect(
+            depth,
+            may_be_empty || !permutation.is_empty(),
+            "a leaf is empty",
+        );
     }
 
     fn order(&mut self, depth: usize, entries: &[Entry<'g>]) {

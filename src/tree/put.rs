@@ -128,15 +128,8 @@ impl Tree {
                     self.add_layer(pin, leaf, first, &key, decide, &mut reserve)
                 }
                 Place::Absent { position } if leaf.permutation().is_full() => {
-                    let least = Needs::of_split();
-                    if reserve.covers(&least) {
-                        let entry = Entry::new(&key);
-                        self.split(pin, leaf, position, entry, decide, &mut reserve)
-                    } else {
-                        // Without a look at the ancestors, which may well do.
-                        drop(leaf);
-                        Err(least)
-                    }
+                    let entry = Entry::new(&key);
+                    self.split(pin, leaf, position, entry, decide, &mut reserve)
                 }
                 Place::Absent { position } => {
                     add(pin, leaf, position, Entry::new(&key), decide, &mut reserve)

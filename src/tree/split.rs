@@ -103,6 +103,11 @@ impl Tree {
         decide: Decide<'_>,
         reserve: &mut Reserve<'g>,
     ) -> Result<(), Needs> {
+        let least = Needs::of_split();
+        if !reserve.covers(&least) {
+            // Without a look at the ancestors, which may well have room.
+            return Err(least);
+        }
         let plan = Plan::new(&leaf, position, &entry);
         let mut path = Path::new();
         let above = lock_ancestors(&leaf, |node| !node.is_full(), &mut path);
