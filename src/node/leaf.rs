@@ -149,6 +149,9 @@ unsafe fn layer_at<'g>(word: *mut ()) -> NodeRef<'g> {
     unsafe { NodeRef::new(std::ptr::NonNull::new_unchecked(word.cast::<Node>())) }
 }
 
+/// The mark of a slot that is not live, whatever it held.
+const VACANT: u8 = (1 << TAG_BITS) - 1;
+
 /// What an entry's mark is.
 #[inline]
 fn mark_of(kind: Kind, suffix: &[u8]) -> u8 {
@@ -162,6 +165,19 @@ fn mark_of(kind: Kind, suffix: &[u8]) -> u8 {
 #[inline]
 fn kind_in(mark: u8) -> Kind {
     mark & ((1 << TAG_BITS) - 1)
+}
+
+/// Takes the first of some slots, a bit for each.
+#[inline]
+fn next_of(slots: &mut u32) -> Option<usize> {
+    let slot = slots.trailing_zeros() as usize;
+    if *slots == 0 {
+        return None;
+    }
+    *slots &= *slots - 1;
+    // SAFETY: no way to search sets more bits.
+    unsafe { std::hint::assert_unchecked(slot < WIDTH) };
+    Some(slot)
 }
 
 fn word_of(value: u64) -> *mut () {
@@ -249,73 +265,107 @@ impl Leaf {
     /// Looks a key up; `None` if the leaf changed since `version`.
     #[inline(always)]
     pub(crate) fn search<S: Search>(&self, version: Version, key: &Key<'_>) -> Option<Found<'_>> {
-        let found = self.racing_search::<S>(key);
+        if key.goes_on() {
+            self.search_beyond::<S>(version, key)
+        } else {
+            let value = self.search_within::<S>(version, key)?;
+            Some(value.map_or(Found::Absent, Found::Value))
+        }
+    }
+
+    /// `search` for a key that ends in its slice: its value, if it is there.
+    #[inline(always)]
+    pub(crate) fn search_within<S: Search>(
+        &self,
+        version: Version,
+        key: &Key<'_>,
+    ) -> Option<Option<u64>> {
+        debug_assert!(!key.goes_on());
+        let permutation = self.permutation();
+        perturb();
+        let mut slots = S::equal_mask(&self.head, key.slice());
+        let mut value = None;
+        while let Some(slot) = next_of(&mut slots) {
+            if self.mark(slot) == key.kind() && permutation.is_live(slot) {
+                value = Some(value_of(self.word(slot)));
+                break;
+            }
+        }
+        self.head.version.validate(version).then_some(value)
+    }
+
+    /// `search` for a key that goes on beyond its slice.
+    ///
+    /// Nearly always there is one slot with the slice, or a group; a link most often, for
+    /// a key has one on its way in every layer but the last.
+    #[inline(always)]
+    pub(crate) fn search_beyond<S: Search>(
+        &self,
+        version: Version,
+        key: &Key<'_>,
+    ) -> Option<Found<'_>> {
+        debug_assert!(key.goes_on());
+        let permutation = self.permutation();
+        perturb();
+        let mut slots = S::equal_mask(&self.head, key.slice());
+        let mut found = None;
+        while let Some(slot) = next_of(&mut slots) {
+            let mark = self.mark(slot);
+            if mark == LAYER && permutation.is_live(slot) {
+                found = Some((LAYER, self.word(slot)));
+                break;
+            }
+            if kind_in(mark) == SUFFIX {
+                found = self.racing_search_group(slot, slots, permutation, key);
+                break;
+            }
+        }
         if !self.head.version.validate(version) {
             return None;
         }
-        let Some((kind, word)) = found else {
-            return Some(Found::Absent);
-        };
-        if key.goes_on() && kind == LAYER {
+        Some(match found {
+            None => Found::Absent,
             // SAFETY: kind and word belong together, for the version is what it was.
-            return Some(Found::Layer(unsafe { layer_at(word) }));
-        }
-        Some(Found::Value(value_of(word)))
+            Some((LAYER, root)) => Found::Layer(unsafe { layer_at(root) }),
+            Some((_, word)) => Found::Value(value_of(word)),
+        })
     }
 
-    /// Kind and word of the entry that a key leads to: its own, or the link to a layer.
-    /// Of different moments unless the version is validated after.
+    /// Kind and word of the entry that a key leads to, its own or a link, among some slots
+    /// with its slice, the first of which has or had a suffix. Of different moments unless
+    /// the version is validated after.
     #[inline(always)]
-    fn racing_search<S: Search>(&self, key: &Key<'_>) -> Option<(Kind, *mut ())> {
-        let permutation = self.permutation();
-        perturb();
-        let mut mask = S::equal_mask(&self.head, key.slice());
-        let wanted = mark_of(key.kind(), key.suffix());
-        while mask != 0 {
-            let slot = mask.trailing_zeros() as usize;
-            mask &= mask - 1;
-            // SAFETY: no way to search sets more bits.
-            unsafe { std::hint::assert_unchecked(slot < WIDTH) };
-            let mark = self.marks[slot].load(Ordering::Relaxed);
-            let is_link = key.goes_on() && mark == mark_of(LAYER, &[]);
-            if !(mark == wanted || is_link) || !permutation.is_live(slot) {
-                continue;
-            }
-            if key.goes_on() && !is_link && self.suffix(slot) != key.suffix() {
-                return self.search_on(mask, permutation, wanted, key);
-            }
-            return Some((kind_in(mark), self.word(slot)));
-        }
-        None
-    }
-
-    /// Goes on with the other slots of a group, after one whose suffix has the right mark
-    /// and is another: one in sixteen of those it has to do with.
-    #[cold]
-    #[inline(never)]
-    fn search_on(
+    fn racing_search_group(
         &self,
-        mut mask: u32,
+        first: usize,
+        mut others: u32,
         permutation: Permutation,
-        wanted: u8,
         key: &Key<'_>,
     ) -> Option<(Kind, *mut ())> {
-        while mask != 0 {
-            let slot = mask.trailing_zeros() as usize;
-            mask &= mask - 1;
-            if self.marks[slot].load(Ordering::Relaxed) == wanted
-                && permutation.is_live(slot)
-                && self.suffix(slot) == key.suffix()
-            {
+        let suffix = key.suffix();
+        let wanted = mark_of(SUFFIX, suffix);
+        let mut slot = first;
+        loop {
+            let mark = self.mark(slot);
+            if mark == wanted && permutation.is_live(slot) && self.suffix(slot) == suffix {
                 return Some((SUFFIX, self.word(slot)));
             }
+            // What had a suffix may not be live any more.
+            if mark == LAYER && permutation.is_live(slot) {
+                return Some((LAYER, self.word(slot)));
+            }
+            slot = next_of(&mut others)?;
         }
-        None
+    }
+
+    #[inline]
+    fn mark(&self, slot: usize) -> u8 {
+        self.marks[slot].load(Ordering::Relaxed)
     }
 
     #[inline]
     fn kind(&self, slot: usize) -> Kind {
-        kind_in(self.marks[slot].load(Ordering::Relaxed))
+        kind_in(self.mark(slot))
     }
 
     #[inline]
@@ -358,8 +408,7 @@ impl Leaf {
     /// Whether an entry of a snapshot has the mark in its slot that its suffix asks for, for
     /// `check`.
     pub(crate) fn is_marked(&self, slot: usize, entry: &Entry<'_>) -> bool {
-        let mark = self.marks[slot].load(Ordering::Relaxed);
-        mark == mark_of(entry.kind, entry.suffix)
+        self.mark(slot) == mark_of(entry.kind, entry.suffix)
     }
 }
 

@@ -161,16 +161,16 @@ impl Tree {
         mut key: Key<'_>,
     ) -> Result<Option<u64>, Stale> {
         let mut root = self.root(pin);
-        loop {
-            match search::<S>(root, &key)? {
+        // Two loops, so that neither asks what kind of key it has in every node.
+        while key.goes_on() {
+            match search_beyond::<S>(root, &key)? {
                 Found::Absent => return Ok(None),
                 Found::Value(value) => return Ok(Some(value)),
-                Found::Layer(below) => {
-                    root = below;
-                    key.shift();
-                }
+                Found::Layer(below) => root = below,
             }
+            key.shift();
         }
+        search_within::<S>(root, &key)
     }
 
     /// Locks the leaf that holds a key or would hold it, layers down; `key` comes
@@ -239,17 +239,28 @@ impl Tree {
     }
 }
 
-/// What a layer knows of a key.
+/// What a layer knows of a key that goes on beyond its slice.
 #[inline(always)]
-fn search<'g, S: Search>(root: NodeRef<'g>, key: &Key<'_>) -> Result<Found<'g>, Stale> {
-    let mut reached = reach::<S>(root, key.slice(), key.goes_on())?;
-    if key.goes_on() {
-        reached.leaf.prefetch_suffixes();
-    }
+fn search_beyond<'g, S: Search>(root: NodeRef<'g>, key: &Key<'_>) -> Result<Found<'g>, Stale> {
+    let mut reached = reach::<S>(root, key.slice(), true)?;
+    reached.leaf.prefetch_suffixes();
     // Ends: each time around, a writer has changed the leaf.
     loop {
-        if let Some(found) = reached.leaf.search::<S>(reached.version, key) {
+        if let Some(found) = reached.leaf.search_beyond::<S>(reached.version, key) {
             return Ok(found);
+        }
+        reached = settle(reached.leaf, key.slice())?;
+    }
+}
+
+/// The value in a layer of a key that ends in its slice.
+#[inline(always)]
+fn search_within<S: Search>(root: NodeRef<'_>, key: &Key<'_>) -> Result<Option<u64>, Stale> {
+    let mut reached = reach::<S>(root, key.slice(), false)?;
+    // Ends: as above.
+    loop {
+        if let Some(value) = reached.leaf.search_within::<S>(reached.version, key) {
+            return Ok(value);
         }
         reached = settle(reached.leaf, key.slice())?;
     }

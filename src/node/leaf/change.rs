@@ -3,7 +3,7 @@
 use std::cmp;
 use std::ops::Range;
 
-use super::{Entry, GROUP_MAX, Leaf, mark_of, value_of, word_of};
+use super::{Entry, GROUP_MAX, Leaf, VACANT, mark_of, value_of, word_of};
 use crate::key::{Key, LAYER, SUFFIX, rank};
 use crate::node::Locked;
 use crate::node::link::NodeRef;
@@ -189,18 +189,31 @@ impl<'g> Locked<'g, Leaf> {
     /// Turns the entries at some positions, a group, into one link to a layer, and makes
     /// the leaf dirty: a reader may find a link with a word that is a value, or the link
     /// and not the root. Slots become free as by a remove.
+    ///
+    /// The link is where a search looks first, and what it leaves has no kind: else there
+    /// would be a look at each slot of the group before it, as long as they are not reused.
     pub(crate) fn become_link(&mut self, group: Range<usize>, root: NodeRef<'_>) {
         self.mark_dirty();
         let mut permutation = self.permutation();
-        let slot = permutation.slot(group.start);
-        self.marks[slot].store(mark_of(LAYER, &[]), Ordering::Relaxed);
+        let (slot, kept) = (group
+            .clone()
+            .map(|position| (permutation.slot(position), position)))
+        .min()
+        .expect("a group has entries");
+        self.marks[slot].store(LAYER, Ordering::Relaxed);
         perturb();
         self.words[slot].store(root.as_ptr().cast(), Ordering::SeqCst);
-        for position in group.skip(1).rev() {
+        for position in group.rev().filter(|&position| position != kept) {
+            self.vacate(permutation.slot(position));
             permutation = permutation.remove(position);
         }
         perturb();
         self.publish(permutation, permutation.live_mask());
+    }
+
+    /// Has searches pass over a slot that is live no more. The leaf is dirty.
+    fn vacate(&self, slot: usize) {
+        self.marks[slot].store(VACANT, Ordering::Relaxed);
     }
 
     /// Moves the live suffixes to an empty bag that has room for them, and puts
@@ -256,7 +269,12 @@ impl<'g> Locked<'g, Leaf> {
             }
         }
         right.publish(Permutation::of_first(len), (1 << len) - 1);
-        let kept = self.permutation().truncate(from);
+        let permutation = self.permutation();
+        // The slices may come back, when leaves are merged.
+        for position in from..permutation.len() {
+            self.vacate(permutation.slot(position));
+        }
+        let kept = permutation.truncate(from);
         self.publish(kept, kept.live_mask());
     }
 
