@@ -7,12 +7,13 @@ use std::{env, fs};
 
 /// The modules of src/ffi that C sees, in the order of the header, simple ones first;
 /// with the heading of the section that the functions of a module begin, if they do.
-const EXPORTED: [(&str, &str); 19] = [
+const EXPORTED: [(&str, &str); 20] = [
     ("version", "What the library says of itself"),
     ("status", ""),
     ("options", ""),
     ("tree", "Trees"),
-    ("point", "One key"),
+    ("get", "One key"),
+    ("point", ""),
     ("guard", "Guards"),
     ("scan", "Ranges"),
     ("update", "One key, on conditions"),

@@ -8,7 +8,8 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{ptr, thread};
 
-use masstree::ffi::point::{masstree_get, masstree_put, masstree_remove};
+use masstree::ffi::get::masstree_get;
+use masstree::ffi::point::{masstree_put, masstree_remove};
 use masstree::ffi::status::{MASSTREE_NOT_FOUND, MASSTREE_OK};
 use masstree::{Bound, Cursor, Decision, Destructor, Options, Range, Seek, Tree, Values};
 use support::{

@@ -19,6 +19,8 @@ pub mod options;
 
 pub mod tree;
 
+pub mod get;
+
 pub mod point;
 
 pub mod guard;

@@ -10,8 +10,9 @@
 //! What fails or finds nothing leaves a cursor where it was.
 
 use super::Tree;
+use super::assemble::append;
 use super::range::Cut;
-use super::walk::{Walk, append};
+use super::walk::Walk;
 use crate::OutOfMemory;
 use crate::key::Key;
 use crate::memory::{Count, Vector};

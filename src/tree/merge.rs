@@ -14,12 +14,13 @@
 use std::sync::{Mutex, PoisonError, TryLockError};
 
 use super::Tree;
+use super::assemble::append;
 use super::collapse::{lock_boundary, retire, unlink};
 use super::lock::{Path, lock_ancestors, lock_prev};
 use super::put::suffix_lengths;
 use super::range::Cut;
 use super::reserve::{Needs, Reserve, shape_for};
-use super::walk::{Walk, append};
+use super::walk::Walk;
 use crate::OutOfMemory;
 use crate::memory::{Count, Source, Vector};
 use crate::node::{Chain, Leaf, Locked};

@@ -8,6 +8,7 @@
 //! which order locks are taken, `reserve` has memory ready before they are.
 
 mod ahead;
+mod assemble;
 mod batch;
 mod bytes;
 mod check;
@@ -17,6 +18,7 @@ mod descend;
 mod destroy;
 mod dump;
 mod frame;
+mod interrupt;
 mod layer;
 mod lock;
 mod merge;

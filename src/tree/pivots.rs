@@ -6,6 +6,7 @@
 //! share. No leaf that is not a piece of its own is read but for estimates.
 
 use super::Tree;
+use super::assemble::append;
 use super::nodes::{children_of, entries_of};
 use crate::OutOfMemory;
 use crate::key::{SLICE_LEN, shortest};
@@ -57,8 +58,8 @@ impl Tree {
                 key.clear();
                 key.try_reserve(end - start + SLICE_LEN)
                     .map_err(|_| OutOfMemory)?;
-                super::walk::append(&mut key, &prefixes[start..end]);
-                super::walk::append(&mut key, &slice[..len]);
+                append(&mut key, &prefixes[start..end]);
+                append(&mut key, &slice[..len]);
                 if key[..] > last[..] {
                     if !cuts(&key) {
                         return Ok(());
@@ -176,7 +177,7 @@ fn longer(
     reserved.map_err(|_| OutOfMemory)?;
     let start = if in_place { start } else { prefixes.len() };
     prefixes.extend_from_within(end - copied..end);
-    super::walk::append(prefixes, &slice.to_be_bytes());
+    append(prefixes, &slice.to_be_bytes());
     Ok((start, prefixes.len()))
 }
 

@@ -36,52 +36,16 @@ use std::ops::ControlFlow;
 
 use super::Tree;
 use super::ahead::Ahead;
+use super::assemble::{append, assemble};
 use super::descend::{Reached, Stale, reach, settle};
 use super::frame::{Frame, Gone};
+use super::interrupt::{CutSide, Interrupt, OwnedCut};
 use super::range::Cut;
 use crate::OutOfMemory;
 use crate::key::{SLICE_LEN, SUFFIX, shortest};
 use crate::memory::{Count, Vector};
 use crate::node::{Entries, Isa, Leaf, Neighbours, NodeRef, Version, with_search};
 use crate::reclaim::Pin;
-
-/// Why a walk left off.
-pub(super) enum Interrupt {
-    OutOfMemory,
-    /// What it was about to read is gone; go down again to this cut.
-    Resume(OwnedCut),
-    /// Where a live walk is has changed.
-    Lost,
-}
-
-impl From<allocator_api2::collections::TryReserveError> for Interrupt {
-    fn from(_: allocator_api2::collections::TryReserveError) -> Self {
-        Self::OutOfMemory
-    }
-}
-
-/// A cut in memory of its own.
-pub(super) struct OwnedCut {
-    bytes: Vector<u8>,
-    side: CutSide,
-}
-
-#[derive(Clone, Copy)]
-enum CutSide {
-    Before,
-    After,
-    AfterAll,
-}
-
-impl OwnedCut {
-    pub(super) fn cut(&self) -> Cut<'_> {
-        match self.side {
-            CutSide::Before => Cut::Before(&self.bytes),
-            CutSide::After => Cut::After(&self.bytes),
-            CutSide::AfterAll => Cut::AfterAll(&self.bytes),
-        }
-    }
-}
 
 /// A walk under way.
 pub(super) struct Walk<'g> {
@@ -299,15 +263,15 @@ impl<'g> Walk<'g> {
                     return Err(self.beside_the_layer(reverse));
                 }
             } else if let Some((leaf, boundary)) = frame.beyond(reverse) {
-                if self.live {
-                    self.left.try_reserve(1)?;
-                    self.left.push((frame.leaf, frame.version));
-                }
+                self.leave()?;
+                let frame = self.frames.last_mut().expect("the walk is in a leaf");
                 let advanced = frame.advance(self.isa, self.wanted, leaf, boundary, end, reverse);
                 if let Err(Gone) = advanced {
                     let (bytes, len) = shortest(boundary);
-                    let depth = frame.depth;
-                    return Err(self.resume(&self.key[..depth], &bytes[..len], CutSide::Before));
+                    let shared = &self.key[..frame.depth];
+                    let source = *self.key.allocator();
+                    let side = CutSide::Before;
+                    return Err(Interrupt::resume(source, shared, &bytes[..len], side));
                 }
             } else {
                 self.leave()?;
@@ -451,17 +415,7 @@ impl<'g> Walk<'g> {
         } else {
             CutSide::After
         };
-        self.resume(&self.key, &[], side)
-    }
-
-    fn resume(&self, head: &[u8], tail: &[u8], side: CutSide) -> Interrupt {
-        let mut bytes = Vector::new_in(*self.key.allocator());
-        if bytes.try_reserve_exact(head.len() + tail.len()).is_err() {
-            return Interrupt::OutOfMemory;
-        }
-        append(&mut bytes, head);
-        append(&mut bytes, tail);
-        Interrupt::Resume(OwnedCut { bytes, side })
+        Interrupt::resume(*self.key.allocator(), &self.key, &[], side)
     }
 
     /// Reads the first leaf of a layer, or the one with a cut, that the key at hand
@@ -488,8 +442,9 @@ impl<'g> Walk<'g> {
         if self.frames.is_empty() {
             // One will do for most trees.
             self.frames.try_reserve_exact(1)?;
+        } else {
+            self.frames.try_reserve(1)?;
         }
-        self.frames.try_reserve(1)?;
         self.frames.push(Frame {
             depth,
             leaf: reached.leaf,
@@ -526,47 +481,5 @@ impl<'g> Walk<'g> {
         }
         frame.limit(end, reverse);
         Ok(Ok(frame.start_at_cut(start, reverse)))
-    }
-}
-
-/// Makes `key`, of which `depth` bytes are what the layers above share, the key of an entry.
-#[inline]
-fn assemble(
-    key: &mut Vector<u8>,
-    depth: usize,
-    entries: &Entries<'_>,
-    at: usize,
-) -> Result<(), OutOfMemory> {
-    let kind = entries.kind(at);
-    let suffix = if kind == SUFFIX {
-        entries.suffix(at)
-    } else {
-        &[]
-    };
-    key.truncate(depth);
-    let reserved = key.try_reserve(SLICE_LEN + suffix.len());
-    reserved.map_err(|_| OutOfMemory)?;
-    // Eight bytes always: their number is known when this is compiled.
-    append(key, &entries.slice(at).to_be_bytes());
-    if kind == SUFFIX {
-        append(key, suffix);
-    } else {
-        key.truncate(depth + usize::from(kind));
-    }
-    Ok(())
-}
-
-/// Appends bytes for which there is room.
-#[inline]
-pub(super) fn append(to: &mut Vector<u8>, bytes: &[u8]) {
-    assert!(
-        to.capacity() - to.len() >= bytes.len(),
-        "room was made before"
-    );
-    // SAFETY: there is room, and the bytes are initialised by the copy.
-    unsafe {
-        let end = to.as_mut_ptr().add(to.len());
-        end.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
-        to.set_len(to.len() + bytes.len());
     }
 }
