@@ -6,7 +6,7 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test build header docs setup check-fmt check-clippy check-header check-rust \
-        check-stress check-loom check-c check-docs check-asan check-tsan check-bench \
+        check-stress check-models check-c check-docs check-asan check-tsan check-bench \
         bench bench-build bench-quick bench-pieces figures limbo \
         clean
 
@@ -23,7 +23,10 @@ help:
 	@echo 'make check-stress  threads that write, read and scan at once: FACTOR=20 times as'
 	@echo '                   many steps as in check-rust, and PERTURBED_FACTOR=5 times with'
 	@echo '                   narrow nodes and random stops at the delicate places'
-	@echo 'make check-loom    models of the node protocol, in every interleaving'
+	@echo 'make check-models  models of the protocols: one node in every interleaving (loom), whole'
+	@echo '                   trees in many random ones (shuttle; MODELS=10 times as many, SEED=n);'
+	@echo '                   and once more without each line that a protocol rests on, which the'
+	@echo '                   models must notice'
 	@echo 'make check-c       tests in C'
 	@echo 'make check-docs    Doxygen has no complaint about the documentation'
 	@echo 'make check-asan    tests in C with AddressSanitizer (nightly toolchain)'
@@ -74,9 +77,14 @@ check-stress:
 	    RUSTFLAGS='--cfg masstree_perturb' \
 	    cargo test --target-dir target/perturb --test stress --test known_failures
 
-check-loom:
-	@$(STAGE) check-loom env RUSTFLAGS='--cfg loom' LOOM_MAX_PREEMPTIONS=3 \
-	    cargo test --profile dev --target-dir target/loom --lib models
+MODELS := 1
+SEED := 1
+check-models:
+	@$(STAGE) check-models-loom env RUSTFLAGS='--cfg loom' LOOM_MAX_PREEMPTIONS=3 \
+	    cargo test --target-dir target/loom --lib models
+	@$(STAGE) check-models-shuttle env RUSTFLAGS='--cfg shuttle' \
+	    MASSTREE_MODEL_FACTOR=$(MODELS) MASSTREE_MODEL_SEED=$(SEED) \
+	    cargo test --target-dir target/shuttle --lib models
 
 check-c: setup
 	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=ON
@@ -103,7 +111,7 @@ test: setup
 	@$(MAKE) --no-print-directory check-clippy
 	@$(MAKE) --no-print-directory check-rust
 	@$(MAKE) --no-print-directory check-stress
-	@$(MAKE) --no-print-directory check-loom
+	@$(MAKE) --no-print-directory check-models
 	@$(MAKE) --no-print-directory check-c
 	@$(MAKE) --no-print-directory check-docs
 	@$(MAKE) --no-print-directory check-bench

@@ -83,7 +83,13 @@ fn link_arguments() {
 fn allow_vectors() {
     println!("cargo::rustc-check-cfg=cfg(masstree_vectors)");
     let is_set = |name: &str| env::var_os(format!("CARGO_CFG_{name}")).is_some();
-    let looks_for_races = ["LOOM", "MASSTREE_ASAN", "MASSTREE_TSAN", "MASSTREE_PERTURB"];
+    let looks_for_races = [
+        "LOOM",
+        "SHUTTLE",
+        "MASSTREE_ASAN",
+        "MASSTREE_TSAN",
+        "MASSTREE_PERTURB",
+    ];
     if env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("x86_64")
         && !looks_for_races.into_iter().any(is_set)
     {

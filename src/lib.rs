@@ -11,6 +11,7 @@
 //! - `node`: the bytes of a node.
 //! - `memory`: allocators, pools, counters.
 //! - `key`, `value`, `sync`: slices of keys, values, atomics.
+//! - `protocol`: the lines that the models leave out.
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("libmasstree keeps pointers in 64-bit words: 64-bit targets only");
@@ -19,6 +20,7 @@ pub mod ffi;
 mod key;
 mod memory;
 mod node;
+mod protocol;
 mod reclaim;
 mod sync;
 mod tree;

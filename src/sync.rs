@@ -1,17 +1,23 @@
-//! The one switch between the standard library's atomics and loom's.
+//! The one switch between the standard library's atomics and those of the model checkers.
 //!
-//! Every word of a node that another thread may write is one of these types,
-//! so that a model build (`--cfg loom`) sees each access.
+//! Every word of a node that another thread may write is one of these types, so that a
+//! model build sees each access: loom (`--cfg loom`) goes through every interleaving and
+//! every order that the memory model allows, for one node; shuttle (`--cfg shuttle`) through
+//! many random interleavings, for a whole tree.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU64, Ordering, fence};
-#[cfg(not(loom))]
+#[cfg(shuttle)]
+pub(crate) use shuttle::sync::atomic::{
+    AtomicPtr, AtomicU8, AtomicU16, AtomicU64, Ordering, fence,
+};
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU64, Ordering, fence};
 
 /// Waits between two looks at a word that another thread is about to change:
 /// first by spinning, then by giving the processor away.
 pub(crate) struct Wait {
-    #[cfg(not(loom))]
+    #[cfg(not(any(loom, shuttle)))]
     backoff: crossbeam_utils::Backoff,
 }
 
@@ -19,17 +25,19 @@ impl Wait {
     #[inline]
     pub(crate) fn new() -> Self {
         Self {
-            #[cfg(not(loom))]
+            #[cfg(not(any(loom, shuttle)))]
             backoff: crossbeam_utils::Backoff::new(),
         }
     }
 
     #[inline]
     pub(crate) fn wait(&self) {
-        #[cfg(not(loom))]
+        #[cfg(not(any(loom, shuttle)))]
         self.backoff.snooze();
         #[cfg(loom)]
         loom::thread::yield_now();
+        #[cfg(shuttle)]
+        shuttle::thread::yield_now();
     }
 }
 

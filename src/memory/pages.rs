@@ -54,7 +54,7 @@ pub(super) unsafe fn unmap(place: NonNull<u8>, len: usize) {
     debug_assert_eq!(result, 0);
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
 

@@ -33,7 +33,7 @@ const BUNDLE: usize = 16;
 const FIRST_CHUNK: usize = 4 << 10;
 
 /// Whether there are pools at all.
-pub(super) const POOLED: bool = cfg!(not(any(masstree_asan, masstree_tsan, loom)));
+pub(super) const POOLED: bool = cfg!(not(any(masstree_asan, masstree_tsan, loom, shuttle)));
 
 /// What the caches share.
 struct Shared {
@@ -181,7 +181,7 @@ impl Pool {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
     use std::collections::HashSet;

@@ -28,7 +28,11 @@ const FANOUT: usize = WIDTH + 1;
 
 /// Keys of a full internode. Where races are looked for, internodes are narrow, so
 /// that trees are high and every level splits and vanishes often.
-const CAPACITY: usize = if cfg!(masstree_perturb) { 3 } else { WIDTH };
+const CAPACITY: usize = if cfg!(any(masstree_perturb, shuttle)) {
+    3
+} else {
+    WIDTH
+};
 
 /// Stands in unused keys.
 const NO_KEY: u64 = u64::MAX;
@@ -42,7 +46,7 @@ pub(crate) struct Internode {
     spare: [AtomicU64; 6],
 }
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 const _: () = assert!(size_of::<Internode>() == 320);
 
 impl Internode {

@@ -38,6 +38,7 @@ pub(crate) use search::{Isa, Portable, Search, with_search};
 pub(crate) use suffix::{Bag, BagRef, OwnedBag, Shape};
 pub(crate) use version::Version;
 
+use crate::protocol::Line;
 use crate::sync::{AtomicPtr, Ordering};
 use version::VersionWord;
 
@@ -127,7 +128,9 @@ impl<'g, N: Lockable> Locked<'g, N> {
 
     /// Takes the node out of the tree for good once it is unlocked.
     pub(crate) fn delete(mut self) {
-        self.version = self.version.with_deleted();
+        if Line::DeletedSaysSo.is_kept() {
+            self.version = self.version.with_deleted();
+        }
         self.changed = true;
     }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Head {
     pub(super) words: [AtomicU64; WIDTH],
 }
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 const _: () = assert!(size_of::<Head>() == 128);
 
 impl Head {
@@ -399,7 +399,7 @@ mod x86_64 {
 #[cfg(masstree_vectors)]
 pub(crate) use x86_64::{Avx2, Avx512};
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

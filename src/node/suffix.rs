@@ -19,6 +19,7 @@ use std::ptr::NonNull;
 
 use super::permutation::WIDTH;
 use crate::memory::{Memory, block_size};
+use crate::protocol::Line;
 use crate::sync::{AtomicU16, Ordering};
 
 /// Offset of a slot without a record; no record begins so far in.
@@ -184,6 +185,11 @@ impl<'g> BagRef<'g> {
             } else {
                 record.cast::<u32>().read_unaligned() as usize
             };
+            debug_assert!(
+                (usize::from(offset) << shift) + Shape::prefix(shift) + len
+                    <= self.header().shape.bytes(),
+                "a record lies within its bag"
+            );
             Some(std::slice::from_raw_parts(
                 record.add(Shape::prefix(shift)),
                 len,
@@ -218,6 +224,13 @@ impl<'g> BagRef<'g> {
         let header = self.header();
         let shift = header.shape.shift;
         let used = header.used.load(Ordering::Relaxed);
+        if !Line::RecordBeforeOffset.is_kept() {
+            header.offsets[slot].store(used, Ordering::Release);
+            // Long enough for a model to run another thread meanwhile.
+            for _ in 0..200 {
+                header.used.load(Ordering::Relaxed);
+            }
+        }
         // SAFETY: there is room, and no offset leads there yet, so nobody reads
         // these bytes.
         unsafe {
@@ -278,6 +291,9 @@ impl<'m> OwnedBag<'m> {
                 used: AtomicU16::new(0),
                 offsets: std::array::from_fn(|_| AtomicU16::new(NONE)),
             });
+            // A record that is read before it is written is too long.
+            #[cfg(shuttle)]
+            bag.add(1).cast::<u8>().write_bytes(0xFF, shape.bytes());
             Some(Self {
                 bag: BagRef::new(bag),
                 memory,
@@ -314,7 +330,7 @@ impl Drop for OwnedBag<'_> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
     use crate::memory::Source;

@@ -39,6 +39,7 @@
 //! nanoseconds, faster than a line travels between two cores, that takes 22
 //! years.
 
+use crate::protocol::Line;
 use crate::sync::{AtomicU64, Ordering, Wait, fence, perturb};
 
 const LOCK: u64 = 1;
@@ -144,7 +145,7 @@ impl VersionWord {
     #[inline]
     pub(crate) fn stable(&self) -> Version {
         let version = self.load();
-        if version.is_clean() {
+        if version.is_clean() || !Line::ReadersWaitForChanges.is_kept() {
             version
         } else {
             self.await_stable()
@@ -170,7 +171,9 @@ impl VersionWord {
     pub(crate) fn validate(&self, version: Version) -> bool {
         perturb();
         // Pairs with the release fences in `lock` and `mark_dirty`.
-        fence(Ordering::Acquire);
+        if Line::FenceBeforeValidation.is_kept() {
+            fence(Ordering::Acquire);
+        }
         Version(self.0.load(Ordering::Relaxed)) == version
     }
 
@@ -190,7 +193,9 @@ impl VersionWord {
                 .is_ok()
             {
                 // Pairs with `validate`: see promise 2 above.
-                fence(Ordering::Release);
+                if Line::FenceAfterLock.is_kept() {
+                    fence(Ordering::Release);
+                }
                 perturb();
                 return Version(seen);
             }
@@ -204,7 +209,9 @@ impl VersionWord {
         self.0.store(word | DIRTY, Ordering::Relaxed);
         // Pairs with `validate`: a reader that sees a later store sees DIRTY, or
         // the count of after it.
-        fence(Ordering::Release);
+        if Line::FenceAfterDirty.is_kept() {
+            fence(Ordering::Release);
+        }
         perturb();
     }
 
@@ -212,7 +219,8 @@ impl VersionWord {
     pub(crate) fn unlock(&self, version: Version) {
         perturb();
         // Release: pairs with the load in `stable` and the exchange in `lock`.
-        self.0.store(version.0 & !(LOCK | DIRTY), Ordering::Release);
+        let order = Line::UnlockReleases.release();
+        self.0.store(version.0 & !(LOCK | DIRTY), order);
     }
 
     /// Whether the lock is held, for `check`.
@@ -221,7 +229,7 @@ impl VersionWord {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
 

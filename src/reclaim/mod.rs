@@ -16,6 +16,8 @@
 mod barrier;
 mod fork;
 mod guard;
+#[cfg(all(test, loom))]
+mod models;
 mod retire;
 mod slots;
 mod thread;

@@ -219,7 +219,7 @@ impl<'g, 'k> Lane<'g, 'k> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;

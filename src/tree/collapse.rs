@@ -33,6 +33,7 @@ use super::Tree;
 use super::lock::{Parent, Path, lock_ancestors, lock_parent, lock_prev};
 use crate::memory::Count;
 use crate::node::{AnyNode, Chain, Internode, Leaf, Lockable, Locked, NodeRef};
+use crate::protocol::Line;
 use crate::reclaim::Pin;
 
 impl Tree {
@@ -215,8 +216,12 @@ pub(super) fn unlink<'g>(
     // Also those that go, and those between the survivor and the boundary: who came
     // through one of them before must not end up in a child that was right for it
     // then.
-    path.iter_mut().for_each(Locked::mark_dirty);
-    if let Some((holder, place)) = holder {
+    if Line::CollapseIsDirty.is_kept() {
+        path.iter_mut().for_each(Locked::mark_dirty);
+    }
+    if let Some((holder, place)) = holder
+        && Line::BoundaryMoves.is_kept()
+    {
         // What was the second child's boundary is the whole node's now.
         let key = path[survivor].key(0);
         path[holder].move_boundary(place, key);
@@ -263,7 +268,7 @@ pub(super) fn retire<'g>(pin: Pin<'g>, dead: &mut Chain<'g>) {
 }
 
 // They count on full internodes.
-#[cfg(all(test, not(any(loom, masstree_perturb))))]
+#[cfg(all(test, not(any(loom, shuttle, masstree_perturb))))]
 mod tests {
     use super::*;
 

@@ -23,6 +23,7 @@ use crate::memory::Count;
 use crate::node::{
     AnyNode, Found, Internode, Leaf, Locked, NodeRef, Place, Search, Version, with_search,
 };
+use crate::protocol::Line;
 use crate::reclaim::Pin;
 use crate::sync::perturb;
 
@@ -52,7 +53,7 @@ pub(super) fn reach<'g, S: Search>(
 ) -> Result<Reached<'g>, Stale> {
     'root: loop {
         let mut version = root.version().stable();
-        if !version.is_living_root() {
+        if !version.is_living_root() && Line::RootIsLiving.is_kept() {
             return Err(Stale);
         }
         let mut node = root;
@@ -76,7 +77,7 @@ pub(super) fn reach<'g, S: Search>(
             }
             perturb();
             let child_version = child.version().stable();
-            if !node.version().validate(version) {
+            if !node.version().validate(version) && Line::ParentIsValidated.is_kept() {
                 continue 'root;
             }
             perturb();
@@ -98,7 +99,7 @@ pub(super) fn settle<'g>(mut leaf: &'g Leaf, slice: u64) -> Result<Reached<'g>, 
         }
         perturb();
         match leaf.next() {
-            Some(next) if next.low() <= slice => leaf = next,
+            Some(next) if next.low() <= slice && Line::ReaderMovesRight.is_kept() => leaf = next,
             _ => {
                 return Ok(Reached {
                     leaf,
@@ -124,11 +125,11 @@ pub(super) fn lock_settled<'g>(
     }
     // Ends: as `settle`.
     loop {
-        if locked.is_deleted() {
+        if locked.is_deleted() && Line::WriterLeavesDeleted.is_kept() {
             return Err(Stale);
         }
         match locked.node().next() {
-            Some(next) if next.low() <= slice => {
+            Some(next) if next.low() <= slice && Line::WriterMovesRight.is_kept() => {
                 // Not holding this lock while waiting for the next: the order of
                 // locks goes the other way.
                 drop(locked);

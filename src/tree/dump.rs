@@ -170,7 +170,7 @@ impl Write for Escaped<'_> {
 }
 
 // They count on groups of as many keys as elsewhere.
-#[cfg(all(test, not(any(loom, masstree_perturb))))]
+#[cfg(all(test, not(any(loom, shuttle, masstree_perturb))))]
 mod tests {
     use super::*;
     use crate::node::GROUP_MAX;

@@ -3,6 +3,7 @@
 use super::ahead::Ahead;
 use super::range::{Cut, Side};
 use crate::node::{Entries, Entry, Isa, Leaf, Neighbours, NodeRef, Version, with_search};
+use crate::protocol::Line;
 use crate::sync::perturb;
 
 /// The leaf that was to be read next has been deleted.
@@ -109,7 +110,11 @@ impl<'g> Frame<'g> {
                 continue;
             };
             match beside.next {
-                Some(next) if reverse && next.low() < boundary => leaf = next,
+                Some(next)
+                    if reverse && next.low() < boundary && Line::ReverseLooksRight.is_kept() =>
+                {
+                    leaf = next;
+                }
                 _ => {
                     (self.leaf, self.version, self.beside) = (leaf, version, beside);
                     if wanted != 0 && !self.ahead.ask(reverse) {
@@ -138,6 +143,11 @@ impl<'g> Frame<'g> {
     /// Goes to the first entry that lies beyond a boundary.
     pub(super) fn start_at_boundary(&mut self, boundary: u64, reverse: bool) {
         self.boundary = Some(boundary);
+        let boundary = match Line::BoundaryIsKept.is_kept() {
+            true => boundary,
+            false if reverse => u64::MAX,
+            false => 0,
+        };
         let len = self.entries.len();
         // Most leaves lie beyond it as a whole.
         if reverse && len != 0 && self.entries.slice(len - 1) < boundary {

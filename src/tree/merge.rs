@@ -24,6 +24,7 @@ use super::walk::Walk;
 use crate::OutOfMemory;
 use crate::memory::{Count, Source, Vector};
 use crate::node::{Chain, Leaf, Locked};
+use crate::protocol::Line;
 use crate::reclaim::Pin;
 
 /// Leaves are merged that have at most as many keys together: some room is left, so that
@@ -160,7 +161,9 @@ impl Tree {
         let boundary = lock_boundary(&leaf, &mut path);
 
         pin.count(Count::LeavesMerged, 1);
-        prev.mark_dirty();
+        if Line::MergeIsDirty.is_kept() {
+            prev.mark_dirty();
+        }
         let old_bag = match needs.kept {
             Some(_) => prev.renew_bag(reserve.kept_bag()),
             None => None,

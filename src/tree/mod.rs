@@ -22,6 +22,8 @@ mod interrupt;
 mod layer;
 mod lock;
 mod merge;
+#[cfg(all(test, shuttle))]
+mod models;
 mod nodes;
 mod pivots;
 mod put;
@@ -206,7 +208,7 @@ impl Tree {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use std::ops::ControlFlow;
     use std::thread;

@@ -215,7 +215,7 @@ fn estimate(node: NodeRef<'_>) -> u64 {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
     use crate::node::GROUP_MAX;

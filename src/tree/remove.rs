@@ -5,6 +5,7 @@ use super::put::Decision;
 use crate::key::SUFFIX;
 use crate::memory::Count;
 use crate::node::{Leaf, Locked};
+use crate::protocol::Line;
 use crate::reclaim::Pin;
 
 impl Tree {
@@ -24,6 +25,11 @@ impl Tree {
         leaf.remove(position);
         pin.count(Count::Keys, -1);
         if leaf.permutation().is_empty() {
+            if !Line::EmptyLeafStaysLocked.is_kept() {
+                let node = leaf.node();
+                drop(leaf);
+                leaf = Locked::lock(node);
+            }
             return self.collapse(pin, leaf);
         }
         if leaf.wastes_its_bag() && leaf.entries().all(|entry| entry.kind != SUFFIX) {

@@ -21,6 +21,7 @@ use super::reserve::{Needs, Reserve, shape_for};
 use crate::key::SUFFIX;
 use crate::memory::Count;
 use crate::node::{Entry, Internode, Leaf, Lockable, Locked, NodeRef, Shape, WIDTH};
+use crate::protocol::Line;
 use crate::reclaim::Pin;
 
 /// How a full leaf and one entry more are parted.
@@ -127,8 +128,12 @@ impl Tree {
         let entry = entry.with_value(value);
 
         pin.count(Count::Splits, 1);
-        leaf.mark_dirty();
-        path.iter_mut().for_each(Locked::mark_dirty);
+        if Line::SplitLeafIsDirty.is_kept() {
+            leaf.mark_dirty();
+        }
+        if Line::SplitParentsAreDirty.is_kept() {
+            path.iter_mut().for_each(Locked::mark_dirty);
+        }
         let mut right = reserve.leaf();
         right.set_low(plan.low);
         if plan.moved_bag.is_some() {

@@ -141,7 +141,7 @@ impl Tree {
     }
 }
 
-#[cfg(all(test, not(any(loom, masstree_perturb))))]
+#[cfg(all(test, not(any(loom, shuttle, masstree_perturb))))]
 mod tests {
     use super::*;
 

@@ -29,6 +29,7 @@ use super::reserve::{Needs, Reserve};
 use crate::OutOfMemory;
 use crate::memory::{Count, own_stripe};
 use crate::node::{AnyNode, Entry, Leaf, Lockable, Locked, NodeRef};
+use crate::protocol::Line;
 use crate::reclaim::{Domain, Pin};
 use crate::sync::AtomicPtr;
 
@@ -133,7 +134,9 @@ impl Tree {
         tomb: &mut Locked<'g, Leaf>,
     ) {
         tomb.insert(0, &Entry::link(0, old.node().any()));
-        old.set_parent(NodeRef::from(tomb.node()).as_ptr());
+        if Line::ClearedGoesUnderTomb.is_kept() {
+            old.set_parent(NodeRef::from(tomb.node()).as_ptr());
+        }
         self.set_root(NodeRef::from(root));
     }
 
@@ -219,7 +222,9 @@ impl Tree {
             }
             old.mark_dirty();
             self.set_root(aside.root(pin));
-            old.delete();
+            if Line::DisplacedIsDeleted.is_kept() {
+                old.delete();
+            }
             // SAFETY: the root word leads elsewhere, and the leaf is deleted.
             unsafe { pin.retire_leaf(leaf) };
             return true;

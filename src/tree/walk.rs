@@ -45,6 +45,7 @@ use crate::OutOfMemory;
 use crate::key::{SLICE_LEN, SUFFIX, shortest};
 use crate::memory::{Count, Vector};
 use crate::node::{Entries, Isa, Leaf, Neighbours, NodeRef, Version, with_search};
+use crate::protocol::Line;
 use crate::reclaim::Pin;
 
 /// A walk under way.
@@ -97,7 +98,7 @@ impl<'g> Walk<'g> {
     #[inline]
     pub(super) fn is_undisturbed(&self) -> bool {
         let is_current = |&(leaf, version)| NodeRef::from(leaf).version().validate(version);
-        self.left.iter().all(is_current)
+        self.left.iter().all(is_current) || !Line::StepIsUndisturbed.is_kept()
     }
 
     /// Remembers that a live walk leaves the leaf it is in.

@@ -10,6 +10,7 @@ use crate::node::link::NodeRef;
 use crate::node::permutation::Permutation;
 use crate::node::search::Search;
 use crate::node::suffix::{BagRef, OwnedBag};
+use crate::protocol::Line;
 use crate::sync::{Ordering, perturb};
 
 /// Where a key is, or would be, in a locked leaf.
@@ -108,18 +109,21 @@ impl<'g> Locked<'g, Leaf> {
     pub(crate) fn replace(&self, slot: usize, value: u64) -> u64 {
         let old = self.words[slot].load(Ordering::Relaxed);
         // Release: whoever reads the value sees what its writer did before.
-        self.words[slot].store(word_of(value), Ordering::Release);
+        let order = Line::ValueReleases.release();
+        self.words[slot].store(word_of(value), order);
         value_of(old)
     }
 
     /// Makes `permutation` the leaf's, with these slots `live`.
     fn publish(&mut self, permutation: Permutation, live: u32) {
         debug_assert_eq!(live, permutation.live_mask());
-        self.mark_changed();
+        if Line::PermutationCounts.is_kept() {
+            self.mark_changed();
+        }
         self.live.store(u64::from(live), Ordering::Relaxed);
         // Release: whoever sees the permutation sees the slots it names.
-        self.permutation
-            .store(permutation.word(), Ordering::Release);
+        let order = Line::PermutationReleases.release();
+        self.permutation.store(permutation.word(), order);
     }
 
     /// Whether the bag has room for one more suffix; an empty one needs none.
@@ -193,7 +197,9 @@ impl<'g> Locked<'g, Leaf> {
     /// The link is where a search looks first, and what it leaves has no kind: else there
     /// would be a look at each slot of the group before it, as long as they are not reused.
     pub(crate) fn become_link(&mut self, group: Range<usize>, root: NodeRef<'_>) {
-        self.mark_dirty();
+        if Line::GroupIsDirty.is_kept() {
+            self.mark_dirty();
+        }
         let mut permutation = self.permutation();
         let (slot, kept) = (group
             .clone()
@@ -238,7 +244,9 @@ impl<'g> Locked<'g, Leaf> {
     /// retire.
     pub(crate) fn take_bag(&mut self) -> Option<BagRef<'g>> {
         debug_assert!(self.entries().all(|entry| entry.kind != SUFFIX));
-        self.mark_dirty();
+        if Line::BagIsDirty.is_kept() {
+            self.mark_dirty();
+        }
         let bag = self.node().bag();
         self.bag.store(std::ptr::null_mut(), Ordering::SeqCst);
         perturb();
@@ -264,7 +272,9 @@ impl<'g> Locked<'g, Leaf> {
         let len = moved.len();
         for (slot, entry) in moved.enumerate() {
             right.write(slot, &entry);
-            if let Some(root) = entry.layer() {
+            if let Some(root) = entry.layer()
+                && Line::MovedLayersKnowTheirParent.is_kept()
+            {
                 root.set_parent(NodeRef::from(right.node()));
             }
         }
@@ -283,7 +293,9 @@ impl<'g> Locked<'g, Leaf> {
     pub(crate) fn copy_entries_to(&self, left: &mut Locked<'g, Leaf>) {
         for entry in self.entries() {
             left.insert(left.permutation().len(), &entry);
-            if let Some(root) = entry.layer() {
+            if let Some(root) = entry.layer()
+                && Line::MovedLayersKnowTheirParent.is_kept()
+            {
                 root.set_parent(NodeRef::from(left.node()));
             }
         }

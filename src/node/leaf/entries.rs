@@ -30,7 +30,7 @@ pub(crate) struct Image {
     rest: [u64; 3],
 }
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 const _: () = assert!(size_of::<Image>() == size_of::<Leaf>());
 
 /// Copies a leaf word by word, with atomic loads. What readers have no use for stays zero.

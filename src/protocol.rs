@@ -1,0 +1,143 @@
+//! The lines on which the protocols rest, one by one, so that a model check can leave one out
+//! and show that it notices (`make check-models`).
+//!
+//! In any other build every line is kept, and asking costs nothing.
+
+use crate::sync::Ordering;
+
+/// A line of a protocol that a model can do without, to its own undoing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Line {
+    /// `version`: who waits for a node waits until no change is under way.
+    ReadersWaitForChanges,
+    /// `version`: the fence before a version is looked at again.
+    FenceBeforeValidation,
+    /// `version`: the fence after the lock is taken.
+    FenceAfterLock,
+    /// `version`: the fence after a node is marked dirty.
+    FenceAfterDirty,
+    /// `version`: letting go a lock releases what its owner stored.
+    UnlockReleases,
+    /// `leaf`: a new permutation makes the count grow.
+    PermutationCounts,
+    /// `leaf`: the store of a permutation releases the slots it names.
+    PermutationReleases,
+    /// `leaf`: the store of a value releases what its writer did before.
+    ValueReleases,
+    /// `leaf`: a group becomes a link under DIRTY.
+    GroupIsDirty,
+    /// `leaf`: a bag is taken under DIRTY.
+    BagIsDirty,
+    /// `leaf`: layers that move to another leaf get it as their parent.
+    MovedLayersKnowTheirParent,
+    /// `suffix`: a record is written before its offset is stored.
+    RecordBeforeOffset,
+    /// `descend`: an internode is validated after its child's version was taken.
+    ParentIsValidated,
+    /// `descend`: a layer's root must be a living one.
+    RootIsLiving,
+    /// `descend`: a leaf that was deleted is no place to write to.
+    WriterLeavesDeleted,
+    /// `descend`: a reader goes to the right after a leaf that split.
+    ReaderMovesRight,
+    /// `descend`: a writer goes to the right after a leaf that split.
+    WriterMovesRight,
+    /// `split`: the leaf is dirty.
+    SplitLeafIsDirty,
+    /// `split`: ancestors that change are dirty.
+    SplitParentsAreDirty,
+    /// `collapse`: a remove that empties a leaf keeps the lock until it is deleted.
+    EmptyLeafStaysLocked,
+    /// `collapse`: ancestors are dirty.
+    CollapseIsDirty,
+    /// `collapse`: the boundary before a first child moves.
+    BoundaryMoves,
+    /// `collapse`: what leaves the tree is deleted.
+    DeletedSaysSo,
+    /// `merge`: the leaf before, which takes the entries, is dirty.
+    MergeIsDirty,
+    /// `walk`: in reverse, a leaf that split is entered from the right.
+    ReverseLooksRight,
+    /// `walk`: entries behind the boundary are passed over.
+    BoundaryIsKept,
+    /// `cursor`: a step is undisturbed.
+    StepIsUndisturbed,
+    /// `swap`: what is cleared away has the tomb above it.
+    ClearedGoesUnderTomb,
+    /// `swap`: the leaf that a loaded tree displaces is deleted.
+    DisplacedIsDeleted,
+    /// `reclaim`: a node is unlinked before it is retired.
+    #[cfg(all(test, loom))]
+    UnlinkedBeforeRetired,
+    /// `reclaim`: a guard is entered before the first pointer is loaded.
+    #[cfg(all(test, loom))]
+    GuardBeforePointer,
+}
+
+impl Line {
+    /// Whether the line is there.
+    #[inline(always)]
+    pub(crate) fn is_kept(self) -> bool {
+        #[cfg(all(test, any(loom, shuttle)))]
+        return models::is_kept(self);
+        #[cfg(not(all(test, any(loom, shuttle))))]
+        true
+    }
+
+    /// The order of the store that the line is.
+    #[inline(always)]
+    pub(crate) fn release(self) -> Ordering {
+        if self.is_kept() {
+            Ordering::Release
+        } else {
+            Ordering::Relaxed
+        }
+    }
+}
+
+#[cfg(all(test, any(loom, shuttle)))]
+pub(crate) mod models {
+    use std::any::type_name_of_val;
+    use std::env;
+    use std::process::Command;
+    use std::sync::OnceLock;
+
+    use super::Line;
+
+    /// The line that this process does without.
+    const LEFT_OUT: &str = "MASSTREE_LEFT_OUT";
+
+    fn left_out() -> Option<&'static str> {
+        static LINE: OnceLock<Option<String>> = OnceLock::new();
+        LINE.get_or_init(|| env::var(LEFT_OUT).ok()).as_deref()
+    }
+
+    pub(super) fn is_kept(line: Line) -> bool {
+        left_out().is_none_or(|name| name != format!("{line:?}"))
+    }
+
+    /// Runs a model as it is, which must pass, and then without each of some lines, which
+    /// must fail each time. That is a process of its own, for it may well crash.
+    ///
+    /// The model is a closure in the test's function, which is known by its name.
+    pub(crate) fn check<M: Fn()>(lines: &[Line], model: M) {
+        model();
+        if left_out().is_some() {
+            return;
+        }
+        let name = type_name_of_val(&model).trim_end_matches("::{{closure}}");
+        let (_, test) = name.split_once("::").expect("a path in this crate");
+        for line in lines {
+            let this = env::current_exe().expect("the tests have a path");
+            let mut child = Command::new(this);
+            let child = child
+                .args([test, "--exact"])
+                .env(LEFT_OUT, format!("{line:?}"));
+            let output = child.output().expect("the tests can be run again");
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(said.contains("running 1 test"), "{test} is no test: {said}");
+            assert!(!output.status.success(), "{test} does without {line:?}");
+            println!("{test} notices when there is no {line:?}");
+        }
+    }
+}
