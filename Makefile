@@ -6,7 +6,7 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test build header docs setup check-fmt check-clippy check-header check-rust \
-        check-stress check-loom check-c check-docs check-asan check-tsan check-bench \
+        check-stress check-lin check-loom check-c check-docs check-asan check-tsan check-bench \
         bench bench-build bench-quick bench-pieces figures limbo \
         clean
 
@@ -23,6 +23,9 @@ help:
 	@echo 'make check-stress  threads that write, read and scan at once: FACTOR=20 times as'
 	@echo '                   many steps as in check-rust, and PERTURBED_FACTOR=5 times with'
 	@echo '                   narrow nodes and random stops at the delicate places'
+	@echo 'make check-lin     HISTORIES=20000 histories of calls on few keys are linearizable,'
+	@echo '                   from number SEED=1 on, each of them REPEATS=1 times; then a third'
+	@echo '                   as many with narrow nodes and random stops'
 	@echo 'make check-loom    models of the node protocol, in every interleaving'
 	@echo 'make check-c       tests in C'
 	@echo 'make check-docs    Doxygen has no complaint about the documentation'
@@ -72,7 +75,20 @@ check-stress:
 	    cargo test --test stress
 	@$(STAGE) check-stress-perturbed env MASSTREE_TEST_FACTOR=$(PERTURBED_FACTOR) \
 	    RUSTFLAGS='--cfg masstree_perturb' \
-	    cargo test --target-dir target/perturb --test stress --test known_failures
+	    cargo test --target-dir target/perturb --test stress --test known_failures \
+	    --test linearizable
+
+# Prints what it has seen: not a stage.
+HISTORIES := 20000
+SEED := 1
+REPEATS := 1
+LINEARIZABLE := --quiet --test linearizable histories -- --nocapture
+check-lin:
+	@MASSTREE_TEST_HISTORIES=$(HISTORIES) MASSTREE_TEST_SEED=$(SEED) \
+	    MASSTREE_TEST_REPEATS=$(REPEATS) cargo test $(LINEARIZABLE)
+	@MASSTREE_TEST_HISTORIES=$$((($(HISTORIES) + 2) / 3)) MASSTREE_TEST_SEED=$(SEED) \
+	    MASSTREE_TEST_REPEATS=$(REPEATS) RUSTFLAGS='--cfg masstree_perturb' \
+	    cargo test --target-dir target/perturb $(LINEARIZABLE)
 
 check-loom:
 	@$(STAGE) check-loom env RUSTFLAGS='--cfg loom' LOOM_MAX_PREEMPTIONS=3 \
