@@ -6,7 +6,7 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test build header docs setup check-fmt check-clippy check-header check-rust \
-        check-stress check-lin check-loom check-c check-docs check-asan check-tsan check-bench \
+        check-stress check-lin check-scans check-loom check-c check-docs check-asan check-tsan check-bench \
         bench bench-build bench-quick bench-pieces figures limbo \
         clean
 
@@ -26,6 +26,8 @@ help:
 	@echo 'make check-lin     HISTORIES=20000 histories of calls on few keys are linearizable,'
 	@echo '                   from number SEED=1 on, each of them REPEATS=1 times; then a third'
 	@echo '                   as many with narrow nodes and random stops'
+	@echo 'make check-scans   scans and cursors under writers, with how many keys were verified:'
+	@echo '                   SCANS=5 times as many rounds as in check-rust, in both builds'
 	@echo 'make check-loom    models of the node protocol, in every interleaving'
 	@echo 'make check-c       tests in C'
 	@echo 'make check-docs    Doxygen has no complaint about the documentation'
@@ -77,6 +79,8 @@ check-stress:
 	    RUSTFLAGS='--cfg masstree_perturb' \
 	    cargo test --target-dir target/perturb --test stress --test known_failures \
 	    --test linearizable
+	@$(STAGE) check-scans-perturbed env RUSTFLAGS='--cfg masstree_perturb' \
+	    cargo test --target-dir target/perturb --test scans
 
 # Prints what it has seen: not a stage.
 HISTORIES := 20000
@@ -89,6 +93,13 @@ check-lin:
 	@MASSTREE_TEST_HISTORIES=$$((($(HISTORIES) + 2) / 3)) MASSTREE_TEST_SEED=$(SEED) \
 	    MASSTREE_TEST_REPEATS=$(REPEATS) RUSTFLAGS='--cfg masstree_perturb' \
 	    cargo test --target-dir target/perturb $(LINEARIZABLE)
+
+SCANS := 5
+PASSAGES := --quiet --test scans -- --nocapture
+check-scans:
+	@MASSTREE_TEST_FACTOR=$(SCANS) MASSTREE_TEST_SEED=$(SEED) cargo test $(PASSAGES)
+	@MASSTREE_TEST_FACTOR=$(SCANS) MASSTREE_TEST_SEED=$(SEED) \
+	    RUSTFLAGS='--cfg masstree_perturb' cargo test --target-dir target/perturb $(PASSAGES)
 
 check-loom:
 	@$(STAGE) check-loom env RUSTFLAGS='--cfg loom' LOOM_MAX_PREEMPTIONS=3 \

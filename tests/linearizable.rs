@@ -29,6 +29,17 @@ struct Totals {
     places: usize,
 }
 
+/// Says, when the thread panics, what it was that it ran.
+struct Named<'p>(&'p Plan);
+
+impl Drop for Named<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("{}", self.0);
+        }
+    }
+}
+
 /// Runs a plan once and looks at what came of it.
 fn run(plan: &Plan, totals: &mut Totals) {
     let options = Options {
@@ -38,6 +49,7 @@ fn run(plan: &Plan, totals: &mut Totals) {
         },
         ..Options::default()
     };
+    let _named = Named(plan);
     let tree = Tree::with_options(&options).expect("memory for a tree");
     let field = Field::new(plan, &tree);
     let initial = field.fill();
@@ -65,22 +77,21 @@ fn run(plan: &Plan, totals: &mut Totals) {
             })
             .collect();
         let logs = threads.into_iter().map(|thread| thread.join());
-        let logs = logs.map(|log| log.unwrap_or_else(|_| panic!("{plan}: a thread panicked")));
-        logs.collect()
+        logs.map(|log| log.expect("a thread ended well")).collect()
     });
     let logs = with_last_look(logs, &field, &clock);
     let history = history::history(logs);
-    assert_sound(&tree);
     totals.histories += 1;
     for (key, initial) in initial.into_iter().enumerate() {
         let verdict = linearize(&history, key, initial);
         if let Some(fault) = verdict.fault {
-            panic!("{plan}: key {key}, which was {initial:x?}: {fault}");
+            panic!("key {key}, which was {initial:x?}: {fault}");
         }
         totals.calls += verdict.calls;
         totals.overlapping += verdict.overlapping;
         totals.places += verdict.places;
     }
+    assert_sound(&tree);
 }
 
 /// The logs, and that of a thread that looks at every key when all is over.

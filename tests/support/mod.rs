@@ -4,7 +4,10 @@
 pub(crate) mod actor;
 pub(crate) mod history;
 pub(crate) mod linearize;
+pub(crate) mod passage;
+pub(crate) mod passes;
 pub(crate) mod plan;
+pub(crate) mod race;
 pub(crate) mod words;
 
 use std::ops::ControlFlow;
