@@ -6,7 +6,7 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test build header docs setup check-fmt check-clippy check-header check-rust \
-        check-stress check-lin check-scans check-loom check-c check-docs check-asan check-tsan check-bench \
+        check-stress check-lin check-scans soak soak-perturbed check-loom check-c check-docs check-asan check-tsan check-bench \
         bench bench-build bench-quick bench-pieces figures limbo \
         clean
 
@@ -30,6 +30,8 @@ help:
 	@echo '                   SCANS=5 times as many rounds as in check-rust, in both builds'
 	@echo 'make check-loom    models of the node protocol, in every interleaving'
 	@echo 'make check-c       tests in C'
+	@echo 'make soak          everything at once, for MINUTES=30, from SEED=1 on; prints how it goes'
+	@echo 'make soak-perturbed  the same with narrow nodes, random stops and assertions'
 	@echo 'make check-docs    Doxygen has no complaint about the documentation'
 	@echo 'make check-asan    tests in C with AddressSanitizer (nightly toolchain)'
 	@echo 'make check-tsan    tests in C with ThreadSanitizer (nightly toolchain)'
@@ -104,6 +106,21 @@ check-scans:
 check-loom:
 	@$(STAGE) check-loom env RUSTFLAGS='--cfg loom' LOOM_MAX_PREEMPTIONS=3 \
 	    cargo test --profile dev --target-dir target/loom --lib models
+
+MINUTES := 30
+soak: setup
+	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=ON
+	@$(STAGE) build-soak cmake --build $(BUILD) --target masstree_test_soak
+	@$(BUILD)/c-tests/masstree_test_soak -m $(MINUTES) -s $(SEED)
+
+PERTURBED_LIBRARY := target/perturb/debug/libmasstree.so
+soak-perturbed: setup
+	@$(STAGE) build-perturbed env RUSTFLAGS='--cfg masstree_perturb' CARGO_PROFILE_DEV_OPT_LEVEL=2 \
+	    cargo rustc --target-dir target/perturb --lib --crate-type cdylib
+	@$(STAGE) configure cmake -S . -B build/perturb -DMASSTREE_BUILD_EXAMPLES=OFF \
+	    -DMASSTREE_LIBRARY_FILE=$(CURDIR)/$(PERTURBED_LIBRARY)
+	@$(STAGE) build-soak cmake --build build/perturb --target masstree_test_soak
+	@build/perturb/c-tests/masstree_test_soak -m $(MINUTES) -s $(SEED)
 
 check-c: setup
 	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=ON
