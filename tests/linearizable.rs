@@ -16,8 +16,8 @@ use std::thread;
 use masstree::{Options, Tree, Values};
 use support::actor::Actor;
 use support::history::{self, Call, Clock, Effect, History, Log, Seen, THREADS};
-use support::linearize::linearize;
-use support::plan::{Field, Plan};
+use support::linearize::{Verdict, linearize, linearize_whole};
+use support::plan::{Field, MOST_HOT, Plan};
 use support::{Random, assert_sound, from_environment};
 
 /// Histories of a run, and what was seen in them.
@@ -27,6 +27,18 @@ struct Totals {
     calls: usize,
     overlapping: usize,
     places: usize,
+}
+
+impl Totals {
+    #[track_caller]
+    fn add(&mut self, verdict: Verdict, of: &str) {
+        if let Some(fault) = verdict.fault {
+            panic!("{of}: {fault}");
+        }
+        self.calls += verdict.calls;
+        self.overlapping += verdict.overlapping;
+        self.places += verdict.places;
+    }
 }
 
 /// Says, when the thread panics, what it was that it ran.
@@ -82,14 +94,16 @@ fn run(plan: &Plan, totals: &mut Totals) {
     let logs = with_last_look(logs, &field, &clock);
     let history = history::history(logs);
     totals.histories += 1;
+    if plan.whole {
+        let mut values = [None; MOST_HOT];
+        values[..initial.len()].copy_from_slice(&initial);
+        totals.add(linearize_whole(&history, values), "all keys");
+    }
     for (key, initial) in initial.into_iter().enumerate() {
-        let verdict = linearize(&history, key, initial);
-        if let Some(fault) = verdict.fault {
-            panic!("key {key}, which was {initial:x?}: {fault}");
-        }
-        totals.calls += verdict.calls;
-        totals.overlapping += verdict.overlapping;
-        totals.places += verdict.places;
+        totals.add(
+            linearize(&history, key, initial),
+            &format!("key {key}, at first {initial:x?}"),
+        );
     }
     assert_sound(&tree);
 }
@@ -113,8 +127,8 @@ fn histories_are_linearizable() {
         (0..repeats).for_each(|_| run(&plan, &mut totals));
     }
     println!(
-        "{} histories from SEED={seed} on: {} calls on keys, {} overlapping another on the \
-         same key, {} places searched",
+        "{} histories from SEED={seed} on: {} calls, {} overlapping another on the same key \
+         or keys, {} places searched",
         totals.histories, totals.calls, totals.overlapping, totals.places
     );
     assert!(totals.overlapping > 0, "nothing happened at once");
@@ -240,6 +254,25 @@ fn calls_on_other_keys_do_not_matter_but_for_the_order() {
     };
     assert_accepted(&read_after([1, 0, 0]), Some(1));
     assert_refused(&read_after([2, 0, 0]), Some(1));
+}
+
+/// A cursor that says "after 0 comes 2" when 1 was put before 2.
+#[test]
+fn a_cursor_that_mixes_two_moments_is_refused() {
+    let put = |key, seen| Call {
+        effects: vec![Effect::wrote(key, None, Some(7))],
+        ..call(seen, None, None)
+    };
+    let cursor = Call {
+        effects: vec![Effect::saw(1, None), Effect::saw(2, Some(7))],
+        ..call([0; 3], None, None)
+    };
+    let history = |writer| of_threads([writer, vec![cursor.clone()]]);
+    let wrong = history(vec![put(1, [0; 3]), put(2, [1, 0, 0])]);
+    assert!(linearize_whole(&wrong, [None; 3]).fault.is_some());
+    (0..3).for_each(|key| assert_eq!(linearize(&wrong, key, None).fault, None));
+    let right = history(vec![put(2, [0; 3]), put(1, [1, 0, 0])]);
+    assert_eq!(linearize_whole(&right, [None; 3]).fault, None);
 }
 
 /// What a map that is one would answer is accepted, whatever overlaps; and is refused when

@@ -78,6 +78,7 @@ impl<'f, 'c> Actor<'f, 'c> {
             14..=16 => self.update(key),
             17 | 18 => self.step_to(key),
             19 => self.scan_one(key),
+            _ if self.field.plan.whole => self.go_on_from(key),
             _ => self.batch(key),
         }
     }
@@ -281,6 +282,62 @@ impl<'f, 'c> Actor<'f, 'c> {
             let value = if found { cursor.value(tree, pin) } else { None };
             assert_eq!(value.is_some(), found);
             self.note(begun, "cursor", vec![Effect::saw(key, value)]);
+        }
+    }
+
+    /// A cursor tells in one moment which key comes next: the keys between are away.
+    fn go_on_from(&mut self, key: usize) {
+        let Field { tree, hot, .. } = self.field;
+        let guard = tree.guard().expect("memory for a guard");
+        let pin = guard.pin();
+        let mut cursor = Cursor::new(tree);
+        let reverse = self.random.below(2) == 0;
+        let place = hot[key].as_slice();
+        let start = if reverse {
+            Seek::AtMost(place)
+        } else {
+            Seek::AtLeast(place)
+        };
+        // Where it goes on from; the key itself belongs to what a seek looks at.
+        let mut from: Option<Vec<u8>> = None;
+        for _ in 0..4 {
+            let begun = self.log.begin();
+            let moved = match from {
+                None => cursor.seek(tree, pin, start),
+                Some(_) => cursor.step(tree, pin, reverse),
+            };
+            let moved = moved.expect("memory for a cursor");
+            let value = if moved { cursor.value(tree, pin) } else { None };
+            let to = cursor.key().filter(|_| moved);
+            let is_behind = |hot: &[u8]| match &from {
+                None => {
+                    if reverse {
+                        hot <= place
+                    } else {
+                        hot >= place
+                    }
+                }
+                Some(from) => {
+                    if reverse {
+                        hot < from
+                    } else {
+                        hot > from
+                    }
+                }
+            };
+            let is_before =
+                |hot: &[u8]| to.is_none_or(|to| if reverse { hot >= to } else { hot <= to });
+            let passed = (0..)
+                .zip(hot)
+                .filter(|(_, hot)| is_behind(hot) && is_before(hot));
+            let effects =
+                passed.map(|(n, hot)| Effect::saw(n, value.filter(|_| to == Some(hot.as_slice()))));
+            let effects: Vec<_> = effects.collect();
+            from = to.map(<[u8]>::to_vec);
+            self.note(begun, "cursor", effects);
+            if from.is_none() {
+                return;
+            }
         }
     }
 
