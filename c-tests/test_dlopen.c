@@ -95,7 +95,7 @@ static void expect_that_it_stays(const char *path)
     REQUIRE(dlclose(again) == 0);
 }
 
-enum { LOADERS = 3, TURNS = 300 };
+enum { LOADERS = 3, TURNS = 100 };
 
 static void *load_over_and_over(void *path)
 {

@@ -9,9 +9,9 @@
 
 mod support;
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use masstree::{Guard, Tree};
+use masstree::{Cursor, Guard, Tree};
 use support::passage::Keys;
 use support::race::{WRITERS, race};
 use support::{Random, assert_sound, from_environment, new_tree, passes, scaled, words};
@@ -142,7 +142,7 @@ fn pass_under_writers(name: &str, family: impl Fn(usize) -> Vec<u8>, len: usize,
     assert_sound(&tree);
     passes::scan_all(&tree, &keys, false);
     passes::scan_all(&tree, &keys, true);
-    let of = |count: &std::sync::atomic::AtomicUsize| count.load(Ordering::Relaxed);
+    let of = |count: &AtomicUsize| count.load(Ordering::Relaxed);
     let counts = &keys.counts;
     println!(
         "{name}, SEED={seed}: {} passages met {} keys, {} of which were due and never missed; \
@@ -210,4 +210,86 @@ fn passages_over_suffixes() {
         key
     };
     pass_under_writers("suffixes", key, 2000, 100);
+}
+
+/// In each gap between keys that stay, keys come from one end on and go from the same end
+/// back: no key is ever there without those before it. So a step that meets one must have
+/// come from the key before, whatever leaves it went through: there is a moment at which
+/// what it tells was so. Put back: in `Cursor::arrive`, do not ask whether the walk is
+/// undisturbed (with `--cfg masstree_perturb`).
+fn step_through_gaps(family: impl Fn(usize) -> Vec<u8> + Sync, reverse: bool) {
+    const GAP: usize = 5;
+    const GAPS: usize = 13 * WRITERS;
+    const KEYS: usize = GAPS * GAP;
+    let tree = new_tree();
+    let keys: Vec<_> = (0..KEYS).map(family).collect();
+    // First all of them, so that leaves end within gaps.
+    keys.iter().for_each(|key| _ = support::put(&tree, key, 0));
+    let in_gaps = (0..KEYS).filter(|n| n % GAP != 0);
+    in_gaps.for_each(|n| _ = support::remove(&tree, &keys[n]));
+    let rounds = scaled(3000);
+    let steps = AtomicUsize::new(0);
+    race(
+        2,
+        |id| {
+            let guard = tree.guard().expect("memory for a guard");
+            for round in 0..rounds {
+                let gap = (round * WRITERS + id) % GAPS;
+                let mut own: Vec<_> = (gap * GAP + 1..(gap + 1) * GAP).collect();
+                if reverse {
+                    own.reverse();
+                }
+                for n in &own {
+                    assert_eq!(tree.put(guard.pin(), &keys[*n], *n as u64), Ok(None));
+                }
+                for n in own.iter().rev() {
+                    assert_eq!(tree.remove(guard.pin(), &keys[*n]), Some(*n as u64));
+                }
+            }
+        },
+        |_, _| {
+            let guard = tree.guard().expect("memory for a guard");
+            let mut cursor = Cursor::new(&tree);
+            // In reverse, the last key of all is the first to come.
+            let mut from = reverse.then_some(KEYS);
+            while cursor
+                .step(&tree, guard.pin(), reverse)
+                .expect("memory for a cursor")
+            {
+                let key = cursor.key().expect("it has gone to a key");
+                let to = keys
+                    .iter()
+                    .position(|known| known == key)
+                    .expect("a known key");
+                let comes_next = |from: usize| {
+                    if reverse {
+                        to + 1 == from
+                    } else {
+                        to == from + 1
+                    }
+                };
+                assert!(
+                    to % GAP == 0 || from.is_some_and(comes_next),
+                    "a step passed over a key that was there: from {from:?} to {to}"
+                );
+                from = Some(to);
+                steps.fetch_add(1, Ordering::Relaxed);
+            }
+        },
+    );
+    assert_sound(&tree);
+    println!(
+        "{} steps of cursors, each true at one moment",
+        steps.load(Ordering::Relaxed)
+    );
+}
+
+#[test]
+fn a_step_passes_over_no_key_that_came_before_the_one_it_meets() {
+    for reverse in [false, true] {
+        step_through_gaps(|n| (n as u64).to_be_bytes().to_vec(), reverse);
+        let in_layers =
+            |n: usize| [&(n as u64 / 13).to_be_bytes()[..], b"and more", &[n as u8]].concat();
+        step_through_gaps(in_layers, reverse);
+    }
 }
