@@ -27,7 +27,7 @@ help:
 	@echo '                   from number SEED=1 on, each of them REPEATS=1 times; then a third'
 	@echo '                   as many with narrow nodes and random stops'
 	@echo 'make check-scans   scans and cursors under writers, with how many keys were verified:'
-	@echo '                   SCANS=5 times as many rounds as in check-rust, in both builds'
+	@echo '                   SCANS=5 times as many rounds as in check-rust, in both builds; SEED=1'
 	@echo 'make check-loom    models of the node protocol, in every interleaving'
 	@echo 'make check-c       tests in C'
 	@echo 'make soak          everything at once, for MINUTES=30, from SEED=1 on; prints how it goes'

@@ -212,13 +212,43 @@ fn passages_over_suffixes() {
     pass_under_writers("suffixes", key, 2000, 100);
 }
 
+/// Keys of which one stays, with the gap after it.
+const GAP: usize = 5;
+
+/// Goes through everything with a cursor; counts the steps.
+fn step_through(tree: &Tree, keys: &[Vec<u8>], reverse: bool) -> usize {
+    let guard = tree.guard().expect("memory for a guard");
+    let mut cursor = Cursor::new(tree);
+    let mut steps = 0;
+    // In reverse, the last key of all is the first to come.
+    let mut from = reverse.then_some(keys.len());
+    loop {
+        let moved = cursor.step(tree, guard.pin(), reverse);
+        if !moved.expect("memory for a cursor") {
+            return steps;
+        }
+        let key = cursor.key().expect("it has gone to a key");
+        let to = keys.iter().position(|known| known == key);
+        let to = to.expect("a known key");
+        let comes_next = |from: usize| match reverse {
+            true => to + 1 == from,
+            false => to == from + 1,
+        };
+        assert!(
+            to.is_multiple_of(GAP) || from.is_some_and(comes_next),
+            "a step passed over a key that was there: from {from:?} to {to}"
+        );
+        from = Some(to);
+        steps += 1;
+    }
+}
+
 /// In each gap between keys that stay, keys come from one end on and go from the same end
 /// back: no key is ever there without those before it. So a step that meets one must have
 /// come from the key before, whatever leaves it went through: there is a moment at which
 /// what it tells was so. Put back: in `Cursor::arrive`, do not ask whether the walk is
 /// undisturbed (with `--cfg masstree_perturb`).
 fn step_through_gaps(family: impl Fn(usize) -> Vec<u8> + Sync, reverse: bool) {
-    const GAP: usize = 5;
     const GAPS: usize = 13 * WRITERS;
     const KEYS: usize = GAPS * GAP;
     let tree = new_tree();
@@ -248,33 +278,8 @@ fn step_through_gaps(family: impl Fn(usize) -> Vec<u8> + Sync, reverse: bool) {
             }
         },
         |_, _| {
-            let guard = tree.guard().expect("memory for a guard");
-            let mut cursor = Cursor::new(&tree);
-            // In reverse, the last key of all is the first to come.
-            let mut from = reverse.then_some(KEYS);
-            while cursor
-                .step(&tree, guard.pin(), reverse)
-                .expect("memory for a cursor")
-            {
-                let key = cursor.key().expect("it has gone to a key");
-                let to = keys
-                    .iter()
-                    .position(|known| known == key)
-                    .expect("a known key");
-                let comes_next = |from: usize| {
-                    if reverse {
-                        to + 1 == from
-                    } else {
-                        to == from + 1
-                    }
-                };
-                assert!(
-                    to % GAP == 0 || from.is_some_and(comes_next),
-                    "a step passed over a key that was there: from {from:?} to {to}"
-                );
-                from = Some(to);
-                steps.fetch_add(1, Ordering::Relaxed);
-            }
+            let taken = step_through(&tree, &keys, reverse);
+            steps.fetch_add(taken, Ordering::Relaxed);
         },
     );
     assert_sound(&tree);
