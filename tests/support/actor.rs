@@ -75,7 +75,8 @@ impl<'f, 'c> Actor<'f, 'c> {
             13 => self.remove_if_equal(key),
             14 if self.field.plan.clears => self.clear_or_load(),
             _ if self.field.plan.bytes => self.get(key),
-            14..=16 => self.update(key),
+            14 => self.get_or_insert(key),
+            15 | 16 => self.update(key),
             17 | 18 => self.step_to(key),
             19 => self.scan_one(key),
             _ if self.field.plan.whole => self.go_on_from(key),
@@ -131,6 +132,16 @@ impl<'f, 'c> Actor<'f, 'c> {
         };
         let after = present.or(Some(new));
         self.note(begun, "insert", vec![Effect::wrote(key, present, after)]);
+    }
+
+    fn get_or_insert(&mut self, key: usize) {
+        let Field { tree, hot, .. } = self.field;
+        let new = self.fresh();
+        let begun = self.log.begin();
+        let present = words::get_or_insert_with(tree, &hot[key], new);
+        let after = present.or(Some(new));
+        let effect = Effect::wrote(key, present, after);
+        self.note(begun, "get_or_insert_with", vec![effect]);
     }
 
     fn remove(&mut self, key: usize) {

@@ -1,11 +1,13 @@
-//! Batches of a tree of words, which only the C interface has.
+//! What only the C interface has of a tree of words.
 
+use std::ffi::c_void;
 use std::ptr::null_mut;
 
 use masstree::Tree;
 use masstree::ffi::batch::masstree_get_many;
 use masstree::ffi::batch_write::{masstree_insert_many, masstree_put_many, masstree_remove_many};
 use masstree::ffi::bytes::Slice;
+use masstree::ffi::get_or_insert::masstree_get_or_insert_with;
 use masstree::ffi::status::{MASSTREE_EXISTS, MASSTREE_NOT_FOUND, MASSTREE_OK};
 
 use super::handle;
@@ -100,4 +102,35 @@ pub(crate) fn remove_many(tree: &Tree, keys: &[&[u8]]) -> Vec<Option<u64>> {
         )
     };
     with_status(old, statuses, MASSTREE_OK, MASSTREE_NOT_FOUND)
+}
+
+unsafe extern "C" fn make(value: *mut u64, ctx: *mut c_void) -> i32 {
+    // SAFETY: both are words of the caller's.
+    unsafe { *value = *ctx.cast() };
+    MASSTREE_OK
+}
+
+/// Gives the value that the key had already.
+pub(crate) fn get_or_insert_with(tree: &Tree, key: &[u8], mut made: u64) -> Option<u64> {
+    let mut value = 0;
+    // SAFETY: a living tree and key, and a callback that fits its context.
+    let status = unsafe {
+        masstree_get_or_insert_with(
+            handle(tree),
+            null_mut(),
+            key.as_ptr().cast(),
+            key.len(),
+            Some(make),
+            (&raw mut made).cast(),
+            &mut value,
+        )
+    };
+    match status {
+        MASSTREE_OK => {
+            assert_eq!(value, made);
+            None
+        }
+        MASSTREE_EXISTS => Some(value),
+        other => panic!("status {other}"),
+    }
 }
