@@ -6,7 +6,8 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test build header docs setup check-fmt check-clippy check-header check-rust \
-        check-stress check-models check-c check-docs check-asan check-tsan check-bench \
+        check-stress check-lin check-scans check-models check-c check-docs check-asan check-tsan \
+        check-bench soak soak-perturbed \
         bench bench-build bench-quick bench-pieces figures limbo \
         clean
 
@@ -27,7 +28,14 @@ help:
 	@echo '                   trees in many random ones (shuttle; MODELS=10 times as many, SEED=n);'
 	@echo '                   and once more without each line that a protocol rests on, which the'
 	@echo '                   models must notice'
+	@echo 'make check-lin     HISTORIES=20000 histories of calls on few keys are linearizable,'
+	@echo '                   from number SEED=1 on, each of them REPEATS=1 times; then a third'
+	@echo '                   as many with narrow nodes and random stops'
+	@echo 'make check-scans   scans and cursors under writers, with how many keys were verified:'
+	@echo '                   SCANS=5 times as many rounds as in check-rust, in both builds; SEED=1'
 	@echo 'make check-c       tests in C'
+	@echo 'make soak          everything at once, for MINUTES=30, from SEED=1 on; prints how it goes'
+	@echo 'make soak-perturbed  the same with narrow nodes, random stops and assertions'
 	@echo 'make check-docs    Doxygen has no complaint about the documentation'
 	@echo 'make check-asan    tests in C with AddressSanitizer (nightly toolchain)'
 	@echo 'make check-tsan    tests in C with ThreadSanitizer (nightly toolchain)'
@@ -75,16 +83,52 @@ check-stress:
 	    cargo test --test stress
 	@$(STAGE) check-stress-perturbed env MASSTREE_TEST_FACTOR=$(PERTURBED_FACTOR) \
 	    RUSTFLAGS='--cfg masstree_perturb' \
-	    cargo test --target-dir target/perturb --test stress --test known_failures
+	    cargo test --target-dir target/perturb --test stress --test known_failures \
+	    --test linearizable
+	@$(STAGE) check-scans-perturbed env RUSTFLAGS='--cfg masstree_perturb' \
+	    cargo test --target-dir target/perturb --test scans
+
+# Prints what it has seen: not a stage.
+HISTORIES := 20000
+SEED := 1
+REPEATS := 1
+LINEARIZABLE := --quiet --test linearizable histories -- --nocapture
+check-lin:
+	@MASSTREE_TEST_HISTORIES=$(HISTORIES) MASSTREE_TEST_SEED=$(SEED) \
+	    MASSTREE_TEST_REPEATS=$(REPEATS) cargo test $(LINEARIZABLE)
+	@MASSTREE_TEST_HISTORIES=$$((($(HISTORIES) + 2) / 3)) MASSTREE_TEST_SEED=$(SEED) \
+	    MASSTREE_TEST_REPEATS=$(REPEATS) RUSTFLAGS='--cfg masstree_perturb' \
+	    cargo test --target-dir target/perturb $(LINEARIZABLE)
+
+SCANS := 5
+PASSAGES := --quiet --test scans -- --nocapture
+check-scans:
+	@MASSTREE_TEST_FACTOR=$(SCANS) MASSTREE_TEST_SEED=$(SEED) cargo test $(PASSAGES)
+	@MASSTREE_TEST_FACTOR=$(SCANS) MASSTREE_TEST_SEED=$(SEED) \
+	    RUSTFLAGS='--cfg masstree_perturb' cargo test --target-dir target/perturb $(PASSAGES)
 
 MODELS := 1
-SEED := 1
 check-models:
 	@$(STAGE) check-models-loom env RUSTFLAGS='--cfg loom' LOOM_MAX_PREEMPTIONS=3 \
 	    cargo test --target-dir target/loom --lib models
 	@$(STAGE) check-models-shuttle env RUSTFLAGS='--cfg shuttle' \
 	    MASSTREE_MODEL_FACTOR=$(MODELS) MASSTREE_MODEL_SEED=$(SEED) \
 	    cargo test --target-dir target/shuttle --lib models
+
+MINUTES := 30
+soak: setup
+	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=ON
+	@$(STAGE) build-soak cmake --build $(BUILD) --target masstree_test_soak
+	@$(BUILD)/c-tests/masstree_test_soak -m $(MINUTES) -s $(SEED)
+
+PERTURBED_LIBRARY := target/perturb/debug/libmasstree.so
+soak-perturbed: setup
+	@$(STAGE) build-perturbed env RUSTFLAGS='--cfg masstree_perturb' CARGO_PROFILE_DEV_OPT_LEVEL=2 \
+	    cargo rustc --target-dir target/perturb --lib --crate-type cdylib
+	@$(STAGE) configure cmake -S . -B build/perturb -DMASSTREE_BUILD_EXAMPLES=OFF \
+	    -DMASSTREE_LIBRARY_FILE=$(CURDIR)/$(PERTURBED_LIBRARY)
+	@$(STAGE) build-soak cmake --build build/perturb --target masstree_test_soak
+	@build/perturb/c-tests/masstree_test_soak -m $(MINUTES) -s $(SEED)
 
 check-c: setup
 	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=ON

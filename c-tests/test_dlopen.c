@@ -95,6 +95,28 @@ static void expect_that_it_stays(const char *path)
     REQUIRE(dlclose(again) == 0);
 }
 
+enum { LOADERS = 3, TURNS = 100 };
+
+static void *load_over_and_over(void *path)
+{
+    for (unsigned turn = 0; turn < TURNS; turn++) {
+        load_use_and_close(path);
+    }
+    return NULL;
+}
+
+/* Some close while others open, use, and end. */
+static void load_from_several_threads(char *path)
+{
+    pthread_t threads[LOADERS];
+    for (unsigned i = 0; i < LOADERS; i++) {
+        REQUIRE(pthread_create(&threads[i], NULL, load_over_and_over, path) == 0);
+    }
+    for (unsigned i = 0; i < LOADERS; i++) {
+        REQUIRE(pthread_join(threads[i], NULL) == 0);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -107,5 +129,7 @@ int main(int argc, char **argv)
         load_use_and_close(argv[1]);
         expect_that_it_stays(argv[1]);
     }
+    load_from_several_threads(argv[1]);
+    expect_that_it_stays(argv[1]);
     return 0;
 }

@@ -8,7 +8,7 @@ use std::alloc::Layout;
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::c_void;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
 use std::sync::{Barrier, Mutex};
 use std::thread;
 
@@ -16,63 +16,8 @@ use masstree::{
     Allocator, Bound, Cursor, Decision, Destructor, Inserted, Options, Pin, Range, Seek, Tree,
     Values,
 };
+use support::race::{WRITERS, race};
 use support::{Random, assert_sound, backwards, collect, decoded, encoded, new_tree, put, scaled};
-
-const WRITERS: usize = 3;
-
-/// Stops the readers when the writers are done.
-struct Finish(AtomicBool);
-
-impl Finish {
-    fn is_near(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// One of the writers; says so when it is done, in whatever way.
-struct Writing<'r> {
-    left: &'r AtomicUsize,
-    finish: &'r Finish,
-}
-
-impl Drop for Writing<'_> {
-    fn drop(&mut self) {
-        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.finish.0.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
-/// Runs `write` on some threads and `read` over and over on others until the
-/// writers are done.
-fn race(readers: usize, write: impl Fn(usize) + Sync, read: impl Fn(usize, &mut Random) + Sync) {
-    let finish = Finish(AtomicBool::new(false));
-    let writing = AtomicUsize::new(WRITERS);
-    let start = Barrier::new(WRITERS + readers);
-    thread::scope(|scope| {
-        for id in 0..WRITERS {
-            let (finish, writing, start, write) = (&finish, &writing, &start, &write);
-            scope.spawn(move || {
-                let _writing = Writing {
-                    left: writing,
-                    finish,
-                };
-                start.wait();
-                write(id);
-            });
-        }
-        for id in 0..readers {
-            let (finish, start, read) = (&finish, &start, &read);
-            scope.spawn(move || {
-                let mut random = Random(id as u64 + 1000);
-                start.wait();
-                while !finish.is_near() {
-                    read(id, &mut random);
-                }
-            });
-        }
-    });
-}
 
 /// Scans all of a range and verifies the order on the way.
 fn ordered_scan(tree: &Tree, pin: Pin<'_>, range: &Range<'_>, mut see: impl FnMut(&[u8], u64)) {

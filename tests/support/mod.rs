@@ -1,6 +1,15 @@
 //! What the integration tests share.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod actor;
+pub(crate) mod history;
+pub(crate) mod linearize;
+pub(crate) mod passage;
+pub(crate) mod passes;
+pub(crate) mod plan;
+pub(crate) mod race;
+pub(crate) mod words;
+
 use std::ops::ControlFlow;
 
 use masstree::ffi::bulk_load::masstree_bulk_load_bytes;
@@ -17,10 +26,16 @@ pub(crate) fn new_tree() -> Tree {
 /// A number of steps that suits a build without optimisation, times
 /// MASSTREE_TEST_FACTOR where that is set.
 pub(crate) fn scaled(steps: usize) -> usize {
-    let factor: usize = std::env::var("MASSTREE_TEST_FACTOR").map_or(1, |factor| {
-        factor.parse().expect("MASSTREE_TEST_FACTOR is a number")
-    });
-    steps * factor
+    steps * from_environment("FACTOR", 1)
+}
+
+/// A number that the environment sets, as MASSTREE_TEST_ and its name.
+pub(crate) fn from_environment(name: &str, default: usize) -> usize {
+    let name = format!("MASSTREE_TEST_{name}");
+    std::env::var(&name).map_or(default, |text| match text.parse() {
+        Ok(number) => number,
+        Err(_) => panic!("{name} is not a number: {text:?}"),
+    })
 }
 
 /// Everything a range holds, in the order visited.

@@ -1,0 +1,349 @@
+/* Steps of the soak test on one key, in all their forms. */
+#include "soak.h"
+
+/* A step on a key: which one, how, and what it found. */
+struct point {
+    struct soak_worker *worker;
+    masstree_t *tree;
+    masstree_guard_t *guard;
+    uint32_t number;
+    struct soak_key key;
+    bool as_integer; /* by the form for integers */
+    bool holds_bytes;
+    uint64_t integer;
+    uint64_t fresh;
+    masstree_slice_t bytes; /* the fresh value's */
+    unsigned char buffer[SOAK_VALUE_MAX];
+};
+
+/* By calls that tell what was there, byte strings need the guard. */
+static void aim(struct point *point, struct soak_worker *worker, uint32_t number)
+{
+    point->worker = worker;
+    point->tree = worker->soak->tree;
+    point->holds_bytes = worker->soak->holds_bytes;
+    point->guard = point->holds_bytes ? worker->guard : soak_guard(worker);
+    point->number = number;
+    point->key = soak_key_of(worker->soak, number);
+    point->as_integer =
+        !point->holds_bytes && random_below(&worker->random, 2) == 0 &&
+        masstree_u64_from_key(point->key.bytes, point->key.len, &point->integer) == MASSTREE_OK;
+    point->fresh = soak_fresh(worker, number);
+    point->bytes = soak_encode(point->fresh, point->buffer);
+}
+
+static uint64_t decoded(const struct point *point, masstree_slice_t slice)
+{
+    return slice.data == NULL ? 0 : soak_decode(point->worker, slice.data, slice.len);
+}
+
+#define TREE_KEY(point) (point).tree, (point).guard, (point).key.bytes, (point).key.len
+#define TREE_INTEGER(point) (point).tree, (point).guard, (point).integer
+
+static int32_t look_at_bytes(struct point *point, uint64_t *value)
+{
+    unsigned char copy[SOAK_VALUE_MAX];
+    masstree_slice_t slice = {NULL, 0};
+    size_t len = 0;
+    int32_t status;
+    if (random_below(&point->worker->random, 2) == 0) {
+        status = masstree_get_bytes(TREE_KEY(*point), &slice);
+        *value = decoded(point, slice);
+    } else {
+        status = masstree_get_copy(TREE_KEY(*point), copy, sizeof copy, &len);
+        *value = status == MASSTREE_OK ? soak_decode(point->worker, copy, len) : 0;
+    }
+    return status;
+}
+
+void soak_look(struct soak_worker *worker)
+{
+    struct point point;
+    uint64_t value = 0;
+    int32_t status;
+    aim(&point, worker, soak_any(worker));
+    if (point.holds_bytes) {
+        status = look_at_bytes(&point, &value);
+    } else if (point.as_integer) {
+        status = masstree_get_u64(TREE_INTEGER(point), &value);
+    } else {
+        status = masstree_get(TREE_KEY(point), &value);
+    }
+    EXPECT(worker, status == (value != 0 ? MASSTREE_OK : MASSTREE_NOT_FOUND));
+    soak_saw(worker, point.number, value);
+    if (soak_kind_of(point.number) == SOAK_STABLE && !worker->soak->wild) {
+        EXPECT(worker, masstree_contains(TREE_KEY(point)) == MASSTREE_OK);
+        EXPECT(worker, !point.as_integer ||
+                           masstree_contains_u64(TREE_INTEGER(point)) == MASSTREE_OK);
+    }
+}
+
+void soak_put(struct soak_worker *worker)
+{
+    struct point point;
+    int32_t status;
+    aim(&point, worker, soak_writable(worker));
+    if (point.holds_bytes) {
+        status = masstree_put_bytes(TREE_KEY(point), point.bytes.data, point.bytes.len);
+    } else if (point.as_integer) {
+        status = masstree_put_u64(TREE_INTEGER(point), point.fresh);
+    } else {
+        status = masstree_put(TREE_KEY(point), point.fresh);
+    }
+    EXPECT(worker, status == MASSTREE_OK);
+    soak_accepted(worker, point.fresh);
+    soak_set(worker, point.number, point.fresh);
+}
+
+void soak_exchange(struct soak_worker *worker)
+{
+    struct point point;
+    masstree_slice_t slice = {NULL, 0};
+    uint64_t old = 0;
+    int32_t status;
+    aim(&point, worker, soak_writable(worker));
+    if (point.holds_bytes) {
+        status = masstree_exchange_bytes(TREE_KEY(point), point.bytes.data, point.bytes.len,
+                                         &slice);
+        old = decoded(&point, slice);
+    } else if (point.as_integer) {
+        status = masstree_exchange_u64(TREE_INTEGER(point), point.fresh, &old);
+    } else {
+        status = masstree_exchange(TREE_KEY(point), point.fresh, &old);
+    }
+    EXPECT(worker, status == (old != 0 ? MASSTREE_OK : MASSTREE_NOT_FOUND));
+    soak_accepted(worker, point.fresh);
+    if (old != 0) {
+        soak_taken(worker, old);
+    }
+    soak_saw(worker, point.number, old);
+    soak_set(worker, point.number, point.fresh);
+}
+
+void soak_insert(struct soak_worker *worker)
+{
+    struct point point;
+    masstree_slice_t slice = {NULL, 0};
+    uint64_t present = 0;
+    int32_t status;
+    aim(&point, worker, soak_writable(worker));
+    if (point.holds_bytes) {
+        status =
+            masstree_insert_bytes(TREE_KEY(point), point.bytes.data, point.bytes.len, &slice);
+        present = decoded(&point, slice);
+    } else if (point.as_integer) {
+        status = masstree_insert_u64(TREE_INTEGER(point), point.fresh, &present);
+    } else {
+        status = masstree_insert(TREE_KEY(point), point.fresh, &present);
+    }
+    EXPECT(worker, status == (present != 0 ? MASSTREE_EXISTS : MASSTREE_OK));
+    soak_saw(worker, point.number, present);
+    if (status == MASSTREE_OK) {
+        soak_accepted(worker, point.fresh);
+        soak_set(worker, point.number, point.fresh);
+    }
+}
+
+void soak_remove(struct soak_worker *worker)
+{
+    struct point point;
+    masstree_slice_t slice = {NULL, 0};
+    uint64_t old = 0;
+    int32_t status;
+    aim(&point, worker, soak_writable(worker));
+    if (point.holds_bytes) {
+        status = masstree_remove_bytes(TREE_KEY(point), &slice);
+        old = decoded(&point, slice);
+    } else if (point.as_integer) {
+        status = masstree_remove_u64(TREE_INTEGER(point), &old);
+    } else {
+        status = masstree_remove(TREE_KEY(point), &old);
+    }
+    EXPECT(worker, status == (old != 0 ? MASSTREE_OK : MASSTREE_NOT_FOUND));
+    if (old != 0) {
+        soak_taken(worker, old);
+    }
+    soak_saw(worker, point.number, old);
+    soak_set(worker, point.number, 0);
+}
+
+void soak_replace(struct soak_worker *worker)
+{
+    struct point point;
+    masstree_slice_t slice = {NULL, 0};
+    uint64_t old = 0;
+    int32_t status;
+    aim(&point, worker, soak_writable(worker));
+    if (point.holds_bytes) {
+        status =
+            masstree_replace_bytes(TREE_KEY(point), point.bytes.data, point.bytes.len, &slice);
+        old = decoded(&point, slice);
+    } else if (point.as_integer) {
+        status = masstree_replace_u64(TREE_INTEGER(point), point.fresh, &old);
+    } else {
+        status = masstree_replace(TREE_KEY(point), point.fresh, &old);
+    }
+    EXPECT(worker, status == (old != 0 ? MASSTREE_OK : MASSTREE_NOT_FOUND));
+    soak_saw(worker, point.number, old);
+    if (status == MASSTREE_OK) {
+        soak_accepted(worker, point.fresh);
+        soak_taken(worker, old);
+        soak_set(worker, point.number, point.fresh);
+    }
+}
+
+/* The value that a conditional step expects: what the worker knows, or not quite. */
+static uint64_t guess(struct point *point)
+{
+    uint64_t held = point->worker->soak->held[point->number];
+    bool is_known = soak_kind_of(point->number) == SOAK_OWNED && held != 0;
+    return is_known && random_below(&point->worker->random, 4) != 0 ? held
+                                                                    : point->fresh + UINT32_MAX;
+}
+
+void soak_compare_exchange(struct soak_worker *worker)
+{
+    struct point point;
+    masstree_slice_t slice = {NULL, 0};
+    unsigned char buffer[SOAK_VALUE_MAX];
+    uint64_t actual = 0;
+    int32_t status;
+    aim(&point, worker, soak_writable(worker));
+    uint64_t expected = guess(&point);
+    if (point.holds_bytes) {
+        status = masstree_compare_exchange_bytes(TREE_KEY(point), soak_encode(expected, buffer),
+                                                 point.bytes, &slice);
+        actual = status == MASSTREE_OK ? expected : decoded(&point, slice);
+    } else if (point.as_integer) {
+        status = masstree_compare_exchange_u64(TREE_INTEGER(point), expected, point.fresh,
+                                               &actual);
+    } else {
+        status = masstree_compare_exchange(TREE_KEY(point), expected, point.fresh, &actual);
+    }
+    EXPECT(worker, status == (actual == 0          ? MASSTREE_NOT_FOUND
+                              : actual == expected ? MASSTREE_OK
+                                                   : MASSTREE_MISMATCH));
+    soak_saw(worker, point.number, actual);
+    if (status == MASSTREE_OK) {
+        soak_accepted(worker, point.fresh);
+        soak_taken(worker, actual);
+        soak_set(worker, point.number, point.fresh);
+    }
+}
+
+void soak_remove_if_equal(struct soak_worker *worker)
+{
+    struct point point;
+    masstree_slice_t slice = {NULL, 0};
+    unsigned char buffer[SOAK_VALUE_MAX];
+    uint64_t actual = 0;
+    int32_t status;
+    aim(&point, worker, soak_writable(worker));
+    uint64_t expected = guess(&point);
+    if (point.holds_bytes) {
+        status = masstree_remove_if_equal_bytes(TREE_KEY(point), soak_encode(expected, buffer),
+                                                &slice);
+        actual = status == MASSTREE_OK ? expected : decoded(&point, slice);
+    } else if (point.as_integer) {
+        status = masstree_remove_if_equal_u64(TREE_INTEGER(point), expected, &actual);
+    } else {
+        status = masstree_remove_if_equal(TREE_KEY(point), expected, &actual);
+    }
+    EXPECT(worker, status == (actual == 0          ? MASSTREE_NOT_FOUND
+                              : actual == expected ? MASSTREE_OK
+                                                   : MASSTREE_MISMATCH));
+    soak_saw(worker, point.number, actual);
+    if (status == MASSTREE_OK) {
+        soak_taken(worker, actual);
+        soak_set(worker, point.number, 0);
+    }
+}
+
+/* What a callback is told, and answers. */
+struct deciding {
+    int32_t answer;
+    uint64_t fresh;
+    uint64_t present;
+    unsigned calls;
+};
+
+static int32_t decide(const uint64_t *present, uint64_t *value, void *ctx)
+{
+    struct deciding *deciding = ctx;
+    deciding->calls++;
+    deciding->present = present == NULL ? 0 : *present;
+    *value = deciding->fresh;
+    return deciding->answer;
+}
+
+static int32_t make(uint64_t *value, void *ctx)
+{
+    struct deciding *deciding = ctx;
+    deciding->calls++;
+    *value = deciding->fresh;
+    return deciding->answer;
+}
+
+enum { REFUSES = -77 };
+
+/* Words only: for byte strings there is no such call. */
+void soak_update(struct soak_worker *worker)
+{
+    static const int32_t answers[] = {MASSTREE_UPDATE_KEEP, MASSTREE_UPDATE_SET,
+                                      MASSTREE_UPDATE_SET, MASSTREE_UPDATE_REMOVE, REFUSES};
+    struct point point;
+    uint64_t old = 0;
+    if (worker->soak->holds_bytes) {
+        return;
+    }
+    aim(&point, worker, soak_writable(worker));
+    struct deciding deciding = {.answer = answers[random_below(&worker->random, COUNT(answers))],
+                                .fresh = point.fresh};
+    int32_t status = point.as_integer
+                         ? masstree_update_u64(TREE_INTEGER(point), decide, &deciding, &old)
+                         : masstree_update(TREE_KEY(point), decide, &deciding, &old);
+    bool sets = deciding.answer == MASSTREE_UPDATE_SET;
+    bool removes = deciding.answer == MASSTREE_UPDATE_REMOVE;
+    EXPECT(worker, status == (deciding.answer == REFUSES ? REFUSES : MASSTREE_OK));
+    EXPECT(worker, deciding.calls == 1);
+    EXPECT(worker, old == (sets || removes ? deciding.present : 0));
+    soak_saw(worker, point.number, deciding.present);
+    if (old != 0) {
+        soak_taken(worker, old);
+    }
+    if (sets) {
+        soak_accepted(worker, point.fresh);
+        soak_set(worker, point.number, point.fresh);
+    } else if (removes) {
+        soak_set(worker, point.number, 0);
+    }
+}
+
+void soak_get_or_insert(struct soak_worker *worker)
+{
+    struct point point;
+    uint64_t value = 0;
+    if (worker->soak->holds_bytes) {
+        return;
+    }
+    aim(&point, worker, soak_writable(worker));
+    struct deciding deciding = {
+        .answer = random_below(&worker->random, 8) == 0 ? REFUSES : MASSTREE_OK,
+        .fresh = point.fresh};
+    int32_t status =
+        point.as_integer
+            ? masstree_get_or_insert_with_u64(TREE_INTEGER(point), make, &deciding, &value)
+            : masstree_get_or_insert_with(TREE_KEY(point), make, &deciding, &value);
+    if (status == MASSTREE_EXISTS) {
+        EXPECT(worker, deciding.calls == 0 && value != 0);
+        soak_saw(worker, point.number, value);
+        return;
+    }
+    EXPECT(worker, status == deciding.answer && deciding.calls == 1);
+    soak_saw(worker, point.number, 0);
+    if (status == MASSTREE_OK) {
+        EXPECT(worker, value == point.fresh);
+        soak_accepted(worker, point.fresh);
+        soak_set(worker, point.number, point.fresh);
+    }
+}
