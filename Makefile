@@ -62,9 +62,12 @@ header:
 
 check-fmt:
 	@$(STAGE) check-fmt cargo fmt --all --check
+	@$(STAGE) check-fmt-fuzz cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 check-clippy:
 	@$(STAGE) check-clippy cargo clippy --quiet --workspace --all-targets -- -D warnings
+	@$(STAGE) check-clippy-fuzz cargo clippy --quiet --manifest-path fuzz/Cargo.toml \
+	    --target-dir target --locked -- -D warnings
 
 check-header:
 	@$(STAGE) check-header cargo check --quiet

@@ -339,7 +339,10 @@ fn stats(u: &mut Unstructured<'_>, tree: *mut TreeHandle) -> Result<()> {
         let all = std::slice::from_raw_parts(block.at, block.layout.size());
         (block.at.cast::<Stats>().read(), all)
     };
-    assert_eq!((stored.keys, stored.struct_size), (len_of(tree) as u64, size));
+    assert_eq!(
+        (stored.keys, stored.struct_size),
+        (len_of(tree) as u64, size)
+    );
     assert!(all[right..].iter().all(|byte| *byte == 0), "not cleared");
     Ok(())
 }
