@@ -6,7 +6,9 @@ use std::ffi::{c_char, c_void};
 use masstree::ffi::bytes::Slice;
 use masstree::ffi::guard::*;
 use masstree::ffi::inspect::*;
+use masstree::ffi::memory::*;
 use masstree::ffi::options::*;
+use masstree::ffi::stats::*;
 use masstree::ffi::status::*;
 use masstree::ffi::tree::*;
 
@@ -16,6 +18,9 @@ use crate::memory::{self, Memory};
 use crate::op::{GuardOp, Op};
 use crate::scans::Spec;
 use crate::values::{self, Ledger, UNTOUCHED, VALUES, bytes_of, decoded};
+
+/// What an empty tree has: one leaf.
+const NODE_BYTES: u64 = 320;
 
 /// A tree, and what its options name. It outlives the sessions.
 pub(crate) struct Place {
@@ -299,6 +304,39 @@ impl<'p> Session<'p> {
         }
         self.scan_as(&Spec::all(false));
         self.scan_as(&Spec::all(true));
+    }
+
+    /// Removes every key: then the tree is as small as a new one, but for what waits.
+    pub(crate) fn empty(&mut self) {
+        self.close_cursors(true);
+        self.guard_op(GuardOp::Leave);
+        let keys: Vec<_> = self.model.keys().cloned().collect();
+        self.calls += keys.len() as u64;
+        for key in keys {
+            assert_eq!(self.call_remove(&key, false).status, MASSTREE_OK);
+            self.removed(&key, false);
+        }
+        // SAFETY: a living tree, and no guard is held.
+        unsafe {
+            assert_eq!(masstree_flush(self.tree(), self.guard), MASSTREE_OK);
+            assert_eq!(masstree_barrier(self.tree()), MASSTREE_OK);
+        }
+        let stats = self.stats();
+        let held = stats.node_bytes + stats.suffix_bytes + stats.value_bytes;
+        // What was retired through a guard that has been left since waits for company.
+        let most = NODE_BYTES + stats.limbo_bytes;
+        assert!(stats.keys == 0 && held <= most, "{held} bytes, not {most}");
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let mut stats = Stats {
+            struct_size: size_of::<Stats>(),
+            ..Stats::default()
+        };
+        // SAFETY: a living tree, and a sound struct.
+        let status = unsafe { masstree_stats(self.tree(), self.guard, &mut stats) };
+        assert_eq!(status, MASSTREE_OK);
+        stats
     }
 
     pub(crate) fn end(mut self) -> Ending {

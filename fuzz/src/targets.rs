@@ -54,6 +54,7 @@ pub fn operations(input: &[u8]) {
         }
     }
     session.verify();
+    session.empty();
     let end = session.end();
     place.close(&[end]);
 }
@@ -148,6 +149,7 @@ pub fn allocations(input: &[u8]) {
     }
     place.memory.fail(0, false);
     session.verify();
+    session.empty();
     let end = session.end();
     place.close(&[end]);
 }

@@ -123,7 +123,7 @@ impl Session<'_> {
         // SAFETY: a living tree, this session's guard, sound callbacks and outputs.
         let status = unsafe {
             match what % 5 {
-                0 => self.stats(flags),
+                0 => self.look_at_stats(flags),
                 1 => masstree_stats_json(tree, guard, flags, Some(count_bytes), ctx),
                 2 => {
                     let format = u32::from(what >> 7);
@@ -140,7 +140,7 @@ impl Session<'_> {
         assert!(status == MASSTREE_OK || self.refused(status), "{status}");
     }
 
-    fn stats(&self, flags: u32) -> i32 {
+    fn look_at_stats(&self, flags: u32) -> i32 {
         let mut stats = Stats {
             struct_size: size_of::<Stats>(),
             flags,
