@@ -23,7 +23,7 @@ use masstree::ffi::status::*;
 use masstree::ffi::tree::*;
 use masstree::ffi::update::*;
 
-use crate::structs::key_argument;
+use crate::structs::{KeyArgument, key_argument};
 
 /// Makes a call that the input picks, and sees to its status.
 pub(crate) fn call(u: &mut Unstructured<'_>, tree: *mut TreeHandle, kind: u32) -> Result<()> {
@@ -115,85 +115,72 @@ fn assert_fault(status: i32, fault: i32, fits: bool) {
 /// # Safety
 /// A living tree.
 unsafe fn with_any_key(u: &mut Unstructured<'_>, t: *mut TreeHandle, kind: u32) -> Result<()> {
-    let (key, len, fault) = key_argument(u)?;
-    let (data, value_len, value_fault) = key_argument(u)?;
+    let (key, value) = (key_argument(u)?, key_argument(u)?);
+    let (k, len, fault) = key;
     let (g, is_words) = (null_mut(), kind == MASSTREE_VALUES_WORDS);
-    let value = Slice {
-        data,
-        len: value_len,
-    };
-    let any = if fault == MASSTREE_OK {
-        value_fault
-    } else {
-        fault
-    };
-    // Values have no such bound: what is not readable would be read.
-    let value_fits = value_fault != MASSTREE_KEY_TOO_LONG || value_len > usize::MAX / 2;
-    let any = if any == MASSTREE_KEY_TOO_LONG && fault == MASSTREE_OK {
-        MASSTREE_INVALID
-    } else {
-        any
-    };
     // SAFETY: by contract; keys that are not readable have a status.
     unsafe {
         match u.int_in_range(0..=9u8)? {
-            0 => assert_fault(masstree_get(t, g, key, len, null_mut()), fault, is_words),
-            1 => assert_fault(masstree_contains(t, g, key, len), fault, true),
-            2 => assert_fault(
-                masstree_insert(t, g, key, len, 2, null_mut()),
-                fault,
-                is_words,
-            ),
-            3 => assert_fault(
-                masstree_replace(t, g, key, len, 2, null_mut()),
-                fault,
-                is_words,
-            ),
+            0 => assert_fault(masstree_get(t, g, k, len, null_mut()), fault, is_words),
+            1 => assert_fault(masstree_contains(t, g, k, len), fault, true),
+            2 => {
+                let status = masstree_insert(t, g, k, len, 2, null_mut());
+                assert_fault(status, fault, is_words);
+            }
+            3 => {
+                let status = masstree_replace(t, g, k, len, 2, null_mut());
+                assert_fault(status, fault, is_words);
+            }
             4 => {
-                let status = masstree_get_copy(t, g, key, len, null_mut(), 0, null_mut());
-                let fault = if status == MASSTREE_TOO_SMALL {
-                    status
-                } else {
-                    fault
-                };
-                assert_fault(status, fault, !is_words);
+                let status = masstree_get_copy(t, g, k, len, null_mut(), 0, null_mut());
+                // Of a value that is there the length is told.
+                let is_there = fault == MASSTREE_OK && status == MASSTREE_TOO_SMALL;
+                assert_fault(
+                    if is_there { 0 } else { status },
+                    fault,
+                    is_there || !is_words,
+                );
             }
-            5 if value_fits => {
-                // What is stored must not be longer than the statistics below expect.
-                let status = masstree_replace_bytes(t, g, key, len, data, value_len, null_mut());
-                assert!(status != MASSTREE_OK || any == MASSTREE_OK);
-                assert!(any == MASSTREE_OK || status < 0, "{status}, not {any}");
-            }
-            6 if value_fits => {
-                let status =
-                    masstree_compare_exchange_bytes(t, g, key, len, value, value, null_mut());
-                assert!(any == MASSTREE_OK || status < 0, "{status}, not {any}");
-            }
-            7 if value_fits => {
-                let status = masstree_remove_if_equal_bytes(t, g, key, len, value, null_mut());
-                assert!(any == MASSTREE_OK || status < 0, "{status}, not {any}");
-            }
-            8 => {
-                // Handed out without a guard, it would not stay readable.
-                let mut out = value;
-                let status = masstree_exchange_bytes(t, g, key, len, null(), 0, &mut out);
-                assert!(status < 0 && out.data == data, "{status}");
-            }
+            pick @ 5..=8 => with_any_value(t, key, value, pick),
             _ => {
                 let mut out = 7;
-                let status = masstree_u64_from_key(key, len, &mut out);
-                let is_integer = !key.is_null() && len == 8;
-                let expected = if is_integer {
-                    MASSTREE_OK
-                } else {
-                    MASSTREE_INVALID
-                };
-                assert_eq!(status, expected);
+                let status = masstree_u64_from_key(k, len, &mut out);
+                let fits = !k.is_null() && len == 8;
+                assert_eq!(status, if fits { MASSTREE_OK } else { MASSTREE_INVALID });
                 masstree_u64_to_key(out, null_mut());
             }
         }
     }
     Ok(())
+}
+
+/// # Safety
+/// A living tree; the arguments are `key_argument`'s.
+unsafe fn with_any_value(t: *mut TreeHandle, key: KeyArgument, value: KeyArgument, pick: u8) {
+    let ((k, len, fault), (data, value_len, value_fault)) = (key, value);
+    if value_fault == MASSTREE_KEY_TOO_LONG && value_len <= usize::MAX / 2 {
+        // Values may be as long as that, and would be read.
+        return;
+    }
+    let slice = Slice {
+        data,
+        len: value_len,
+    };
+    let mut out = slice;
+    let (g, none) = (null_mut(), null_mut());
+    // SAFETY: by contract; what is not readable has a status.
+    let status = unsafe {
+        match pick {
+            5 => masstree_replace_bytes(t, g, k, len, data, value_len, none),
+            6 => masstree_compare_exchange_bytes(t, g, k, len, slice, slice, none),
+            7 => masstree_remove_if_equal_bytes(t, g, k, len, slice, none),
+            // Handed out without a guard, it would not stay readable.
+            _ => masstree_exchange_bytes(t, g, k, len, null(), 0, &mut out),
+        }
+    };
+    let sound = pick < 8 && fault == MASSTREE_OK && value_fault == MASSTREE_OK;
+    assert!(sound || status < 0, "{status}");
+    assert!(out.data == data && out.len == value_len);
 }
 
 /// # Safety
@@ -219,39 +206,24 @@ unsafe fn with_any_array(u: &mut Unstructured<'_>, t: *mut TreeHandle, kind: u32
         .find(|fault| *fault != 0)
         .unwrap_or(0);
     let array = u.int_in_range(0..=7u8)?;
-    // Nothing but the count says that there is an array.
-    let huge = u.int_in_range(1..=usize::MAX)?;
-    // SAFETY: by contract; arrays that are there have `count` items.
+    if (4..=6).contains(&array) {
+        // Nothing but the count says that there is an array.
+        let count = u.int_in_range(1..=usize::MAX)?;
+        // SAFETY: by contract.
+        unsafe { without_an_array(t, array, count, fits) };
+        return Ok(());
+    }
+    // SAFETY: by contract; the arrays have `count` items.
     unsafe {
         let (k, w, s) = (keys.as_ptr(), words.as_ptr(), statuses.as_mut_ptr());
         match array {
-            0 => assert_fault(masstree_get_many(t, g, k, count, n.cast(), s), first, fits),
-            1 => assert_fault(
-                masstree_insert_many(t, g, k, w, count, n.cast(), s),
-                first,
-                fits,
-            ),
-            2 => assert_fault(
-                masstree_remove_many(t, g, k, count, n.cast(), s),
-                first,
-                true,
-            ),
+            0 => assert_fault(masstree_get_many(t, g, k, count, n, s), first, fits),
+            1 => assert_fault(masstree_insert_many(t, g, k, w, count, n, s), first, fits),
+            2 => assert_fault(masstree_remove_many(t, g, k, count, n, s), first, true),
             3 => {
                 let (i, fault) = (integers.as_ptr().cast(), if stride < 8 { -1 } else { 0 });
-                let status = masstree_get_many_u64(t, g, i, stride, count, n.cast(), s);
+                let status = masstree_get_many_u64(t, g, i, stride, count, n, s);
                 assert_fault(status, fault, fits);
-            }
-            4 => {
-                let status = masstree_put_many(t, g, null(), w, huge, s);
-                assert_fault(status, MASSTREE_INVALID, fits);
-            }
-            5 => {
-                let status = masstree_get_many_u64(t, g, null(), 8, huge, n.cast(), s);
-                assert_fault(status, MASSTREE_INVALID, fits);
-            }
-            6 => {
-                let status = masstree_bulk_load_bytes(t, g, null(), null(), huge, n.cast());
-                assert!(status == MASSTREE_INVALID || status == MASSTREE_WRONG_KIND);
             }
             _ => {
                 let mut offender = usize::MAX;
@@ -265,6 +237,29 @@ unsafe fn with_any_array(u: &mut Unstructured<'_>, t: *mut TreeHandle, kind: u32
         assert!(*status == -77 || *fault == MASSTREE_OK || status == fault);
     }
     Ok(())
+}
+
+/// # Safety
+/// A living tree.
+unsafe fn without_an_array(t: *mut TreeHandle, pick: u8, count: usize, fits: bool) {
+    let (g, word) = (null_mut(), 3);
+    // SAFETY: by contract; keys that are not there have a status, and no value is read.
+    unsafe {
+        match pick {
+            4 => {
+                let status = masstree_put_many(t, g, null(), &word, count, null_mut());
+                assert_fault(status, MASSTREE_INVALID, fits);
+            }
+            5 => {
+                let status = masstree_get_many_u64(t, g, null(), 8, count, null_mut(), null_mut());
+                assert_fault(status, MASSTREE_INVALID, fits);
+            }
+            _ => {
+                let status = masstree_bulk_load_bytes(t, g, null(), null(), count, null_mut());
+                assert!(status == MASSTREE_INVALID || status == MASSTREE_WRONG_KIND);
+            }
+        }
+    }
 }
 
 /// # Safety

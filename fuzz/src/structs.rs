@@ -207,8 +207,10 @@ fn create(u: &mut Unstructured<'_>) -> Result<Option<(*mut TreeHandle, u32)>> {
     Ok(None)
 }
 
-/// A pointer with a length, and what is wrong with them as a key.
-pub(crate) fn key_argument(u: &mut Unstructured<'_>) -> Result<(*const c_void, usize, i32)> {
+/// A pointer with a length, and the status of what is wrong with them as a key.
+pub(crate) type KeyArgument = (*const c_void, usize, i32);
+
+pub(crate) fn key_argument(u: &mut Unstructured<'_>) -> Result<KeyArgument> {
     const BYTES: &[u8] = b"abcdefghijklmnop";
     Ok(match u.int_in_range(0..=7u8)? {
         0 => (null(), u.int_in_range(1..=usize::MAX)?, MASSTREE_INVALID),
@@ -233,10 +235,10 @@ fn len_of(tree: *mut TreeHandle) -> usize {
     len as usize
 }
 
-fn scan(u: &mut Unstructured<'_>, tree: *mut TreeHandle, kind: u32) -> Result<()> {
-    let right = size_of::<ScanRange>();
-    let size = size(u, right)?;
-    let (lower, upper, prefix) = (key_argument(u)?, key_argument(u)?, key_argument(u)?);
+/// A range; and its lower bound, upper bound and prefix, with what is wrong with them.
+fn any_range(u: &mut Unstructured<'_>) -> Result<(ScanRange, [KeyArgument; 3])> {
+    let keys = [key_argument(u)?, key_argument(u)?, key_argument(u)?];
+    let [lower, upper, prefix] = keys;
     let range = ScanRange {
         struct_size: 0,
         lower: lower.0,
@@ -251,29 +253,26 @@ fn scan(u: &mut Unstructured<'_>, tree: *mut TreeHandle, kind: u32) -> Result<()
         flags: word(u)?,
         reserved: if u.ratio(1, 8u8)? { u.arbitrary()? } else { 0 },
     };
-    let block = Block::new(bytes_of(&range), size, stray(u, right)?);
+    Ok((range, keys))
+}
+
+/// The statuses of all that is wrong with a range.
+fn faults_of(range: &ScanRange, keys: [KeyArgument; 3]) -> Vec<i32> {
     let mut faults = Vec::new();
-    let invalid = !block.fits(right, size, true)
-        || range.lower_bound > 2
-        || range.upper_bound > 2
-        || range.flags > 7
-        || range.flags & 6 == 6
-        || range.reserved != 0;
-    if invalid {
+    let unknown = range.lower_bound > 2 || range.upper_bound > 2 || range.flags > 7;
+    if unknown || range.flags & 6 == 6 || range.reserved != 0 {
         faults.push(MASSTREE_INVALID);
     }
+    let [lower, upper, prefix] = keys;
     let bounds = [(range.lower_bound, lower), (range.upper_bound, upper)];
     let read = bounds
         .iter()
         .filter(|(kind, _)| *kind != MASSTREE_BOUND_OPEN);
-    faults.extend(
-        read.clone()
-            .map(|(_, key)| key.2)
-            .filter(|fault| *fault != 0),
-    );
-    faults.extend(Some(prefix.2).filter(|fault| *fault != 0));
-    if read.count() == 2 && faults.is_empty() {
-        let bytes = |key: (*const c_void, usize, i32)| match key.0.is_null() {
+    let read: Vec<_> = read.map(|(_, key)| *key).collect();
+    let keys = read.iter().chain([&prefix]);
+    faults.extend(keys.map(|key| key.2).filter(|fault| *fault != 0));
+    if let ([lower, upper], true) = (&read[..], faults.is_empty()) {
+        let bytes = |key: &KeyArgument| match key.0.is_null() {
             true => &[][..],
             // SAFETY: nothing is wrong with it.
             false => unsafe { std::slice::from_raw_parts(key.0.cast::<u8>(), key.1) },
@@ -281,6 +280,18 @@ fn scan(u: &mut Unstructured<'_>, tree: *mut TreeHandle, kind: u32) -> Result<()
         if bytes(lower) > bytes(upper) {
             faults.push(MASSTREE_INVALID);
         }
+    }
+    faults
+}
+
+fn scan(u: &mut Unstructured<'_>, tree: *mut TreeHandle, kind: u32) -> Result<()> {
+    let right = size_of::<ScanRange>();
+    let size = size(u, right)?;
+    let (range, keys) = any_range(u)?;
+    let block = Block::new(bytes_of(&range), size, stray(u, right)?);
+    let mut faults = faults_of(&range, keys);
+    if !block.fits(right, size, true) {
+        faults.push(MASSTREE_INVALID);
     }
     unsafe extern "C" fn visit(_: *const c_void, _: usize, _: u64, ctx: *mut c_void) -> i32 {
         // SAFETY: what was passed.
