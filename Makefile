@@ -7,7 +7,8 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 .DEFAULT_GOAL := help
 .PHONY: help demo test build header docs setup check-fmt check-clippy check-header check-rust \
         check-stress check-lin check-scans check-models check-c check-docs check-asan check-tsan \
-        check-bench soak soak-perturbed \
+        check-fuzz soak soak-perturbed \
+        check-bench fuzz fuzz-minimise coverage \
         bench bench-build bench-quick bench-pieces figures limbo \
         clean
 
@@ -39,6 +40,12 @@ help:
 	@echo 'make check-docs    Doxygen has no complaint about the documentation'
 	@echo 'make check-asan    tests in C with AddressSanitizer (nightly toolchain)'
 	@echo 'make check-tsan    tests in C with ThreadSanitizer (nightly toolchain)'
+	@echo 'make check-fuzz    the corpus of the fuzz targets, and three seconds of fuzzing each'
+	@echo 'make fuzz          fuzzing, SECONDS=60 for each target, or for TARGET=operations, threads,'
+	@echo '                   structs or allocations, which go through the C interface;'
+	@echo '                   FUZZ_BUILD=asan, plain or narrow (nightly toolchain)'
+	@echo 'make fuzz-minimise commit-ready corpus out of the old one and what make fuzz found'
+	@echo 'make coverage      lines of src/node, tree and reclaim that no test executes'
 	@echo 'make check-bench   a run of the benchmarks with few keys, for their checks of values'
 	@echo 'make bench         speed and memory beside other maps, 5,000,000 keys; also as'
 	@echo '                   build/bench.json, .svg and .md. BENCH="--only scan" (see'
@@ -66,9 +73,12 @@ header:
 
 check-fmt:
 	@$(STAGE) check-fmt cargo fmt --all --check
+	@$(STAGE) check-fmt-fuzz cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 check-clippy:
 	@$(STAGE) check-clippy cargo clippy --quiet --workspace --all-targets -- -D warnings
+	@$(STAGE) check-clippy-fuzz cargo clippy --quiet --manifest-path fuzz/Cargo.toml \
+	    --target-dir target --locked -- -D warnings
 
 check-header:
 	@$(STAGE) check-header cargo check --quiet
@@ -141,6 +151,21 @@ check-asan: setup
 check-tsan: setup
 	@$(STAGE) check-tsan .ci/sanitize thread
 
+check-fuzz: setup
+	@$(STAGE) check-fuzz .ci/fuzz check 3
+
+SECONDS := 60
+TARGET :=
+fuzz: setup
+	@.ci/fuzz run $(SECONDS) $(TARGET)
+
+fuzz-minimise: setup
+	@.ci/fuzz minimise $(TARGET)
+
+coverage:
+	@.ci/setup coverage
+	@.ci/coverage
+
 check-docs: setup
 	@$(STAGE) check-docs docs/render.sh
 
@@ -160,9 +185,9 @@ test: setup
 	@$(MAKE) --no-print-directory check-docs
 	@$(MAKE) --no-print-directory check-bench
 	@if cargo +nightly --version >/dev/null 2>&1; then \
-	    $(MAKE) --no-print-directory check-asan check-tsan; \
+	    $(MAKE) --no-print-directory check-asan check-tsan check-fuzz; \
 	else \
-	    echo 'check-asan, check-tsan: not run, there is no nightly toolchain'; \
+	    echo 'check-asan, check-tsan, check-fuzz: not run, there is no nightly toolchain'; \
 	fi
 
 # Cargo arguments for the driver with every peer, and how it starts.

@@ -374,6 +374,67 @@ static void threads_may_use_the_library_while_they_exit(void **state)
     end_tree(tree_used_at_exit);
 }
 
+/* Nor is there memory for a guard of its own: what needs none works all the same. To see it
+   fail: in Domain::enter_local_slow, expect the guard. */
+static void use_without_memory(void *arg)
+{
+    masstree_t *tree = arg;
+    masstree_guard_t *guard = NULL;
+    uint64_t value = 0;
+    REQUIRE(masstree_guard_enter(tree, &guard) == MASSTREE_NOMEM && guard == NULL);
+    REQUIRE(masstree_get(tree, NULL, "there", 5, &value) == MASSTREE_OK && value == 1);
+    REQUIRE(masstree_put(tree, NULL, "there", 5, 2) == MASSTREE_OK);
+    REQUIRE(masstree_remove(tree, NULL, "gone", 4, NULL) == MASSTREE_OK);
+}
+
+struct exiting_without {
+    pthread_key_t key;
+    masstree_t *tree;
+};
+
+static void *look_up_and_exit(void *arg)
+{
+    struct exiting_without *exiting = arg;
+    REQUIRE(pthread_setspecific(exiting->key, exiting->tree) == 0);
+    REQUIRE(masstree_get(exiting->tree, NULL, "there", 5, NULL) == MASSTREE_OK);
+    return NULL;
+}
+
+static void threads_that_exit_work_without_memory(void **state)
+{
+    (void)state;
+    enum { MANY = 4096 };
+    static masstree_guard_t *guards[MANY];
+    struct allocator allocator;
+    struct exiting_without exiting;
+    size_t held = 0;
+    int32_t status = MASSTREE_OK;
+    allocator_start(&allocator);
+    exiting.tree = new_tree_of(&allocator, MASSTREE_VALUES_WORDS);
+    assert_ok(masstree_put(exiting.tree, NULL, "there", 5, 1));
+    assert_ok(masstree_put(exiting.tree, NULL, "gone", 4, 1));
+    allocator.fail_at = allocator.calls + 1;
+    allocator.fail_on = true;
+    while (held < MANY && status == MASSTREE_OK) {
+        status = masstree_guard_enter(exiting.tree, &guards[held]);
+        held += status == MASSTREE_OK;
+    }
+    assert_int_equal(MASSTREE_NOMEM, status);
+    assert_int_equal(0, pthread_key_create(&exiting.key, use_without_memory));
+    in_a_thread_of_its_own(look_up_and_exit, &exiting);
+    assert_int_equal(0, pthread_key_delete(exiting.key));
+    allocator.fail_at = 0;
+    while (held > 0) {
+        masstree_guard_leave(guards[--held]);
+    }
+    uint64_t value = 0;
+    assert_ok(masstree_get(exiting.tree, NULL, "there", 5, &value));
+    assert_int_equal(2, value);
+    assert_int_equal(1, tree_len(exiting.tree));
+    end_tree(exiting.tree);
+    allocator_end(&allocator);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +452,7 @@ int main(void)
         cmocka_unit_test(guard_pins_after_its_first_thread_has_gone),
         cmocka_unit_test(garbage_of_threads_that_have_gone_is_freed),
         cmocka_unit_test(threads_may_use_the_library_while_they_exit),
+        cmocka_unit_test(threads_that_exit_work_without_memory),
     };
     return cmocka_run_group_tests_name("guard", tests, NULL, NULL);
 }

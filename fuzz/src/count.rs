@@ -1,0 +1,31 @@
+//! How much was tried: printed when the process ends.
+
+use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+static EXECUTIONS: AtomicU64 = AtomicU64::new(0);
+static OPERATIONS: AtomicU64 = AtomicU64::new(0);
+
+/// An input was run.
+pub(crate) fn executed() {
+    static AT_EXIT: Once = Once::new();
+    AT_EXIT.call_once(|| {
+        // SAFETY: a function that may run while the process exits.
+        unsafe { libc::atexit(print) };
+    });
+    EXECUTIONS.fetch_add(1, Relaxed);
+}
+
+/// The library was called so many times; each key of a batch, and each step of a cursor
+/// that goes several, counts as a call.
+pub(crate) fn called(operations: u64) {
+    OPERATIONS.fetch_add(operations, Relaxed);
+}
+
+extern "C" fn print() {
+    eprintln!(
+        "fuzz: {} executions, {} operations",
+        EXECUTIONS.load(Relaxed),
+        OPERATIONS.load(Relaxed)
+    );
+}

@@ -1,0 +1,305 @@
+//! Operations on one key, checked against the model.
+
+use std::ffi::c_void;
+
+use masstree::ffi::bytes::*;
+use masstree::ffi::memory::masstree_retire;
+use masstree::ffi::status::*;
+use masstree::ffi::update::*;
+
+use crate::op::{Action, Point};
+use crate::session::{Given, Session};
+
+/// The status that the fuzzer's own callbacks end calls with.
+const OWN_STATUS: i32 = -1000;
+
+impl Session<'_> {
+    pub(crate) fn point(&mut self, point: &Point) {
+        let key = point.key.resolve(&self.families, &self.model, self.tag);
+        // Byte strings are handed out under a guard only.
+        let want = point.want && !(self.holds_bytes() && self.guard.is_null());
+        self.calls += 1;
+        match point.action {
+            Action::Get => self.get_checked(&key, point.twist),
+            Action::Contains => {
+                let present = self.model.contains_key(&key);
+                let expected = if present {
+                    MASSTREE_OK
+                } else {
+                    MASSTREE_NOT_FOUND
+                };
+                assert_eq!(self.call_contains(&key), expected);
+            }
+            Action::Put | Action::Exchange | Action::Insert | Action::Replace => {
+                self.store(point.action, &key, want, point.twist);
+            }
+            Action::Remove => {
+                let expected = self.expected(&key, want, MASSTREE_OK, MASSTREE_NOT_FOUND);
+                let given = self.call_remove(&key, want);
+                assert_eq!(given, expected, "remove {key:?}");
+                self.removed(&key, want);
+            }
+            Action::CompareExchange | Action::RemoveIfEqual => {
+                self.compare(point.action, &key, want, point.twist);
+            }
+            Action::Update => self.update(&key, want, point.twist),
+            Action::GetOrInsertWith => self.get_or_insert(&key, want, point.twist),
+            Action::Retire => self.retire(),
+        }
+    }
+
+    /// What a call answers whose output is the value there, if it is wanted.
+    fn expected(&self, key: &[u8], want: bool, there: i32, absent: i32) -> Given {
+        match self.model.get(key) {
+            Some(&value) => Given {
+                status: there,
+                value: want.then_some(value),
+            },
+            None => Given {
+                status: absent,
+                value: None,
+            },
+        }
+    }
+
+    pub(crate) fn get_checked(&mut self, key: &[u8], twist: u8) {
+        if let (Some(tag), true) = (self.tag, twist & 1 != 0) {
+            // Another session's key: what comes of it is whole, more nobody knows.
+            let mut key = key.to_vec();
+            *key.last_mut().expect("keys end with a tag") = tag ^ 1;
+            self.call_get(&key);
+            return;
+        }
+        let expected = self.expected(key, true, MASSTREE_OK, MASSTREE_NOT_FOUND);
+        assert_eq!(self.call_get(key), expected, "get {key:?}");
+    }
+
+    /// Puts, exchanges, inserts, replaces.
+    fn store(&mut self, action: Action, key: &[u8], want: bool, twist: u8) {
+        let present = self.model.get(key).copied();
+        let value = match (twist % 16, present) {
+            (0, _) => 0,
+            // The value that is there already.
+            (1, Some(present)) if !want => present,
+            _ => self.fresh(),
+        };
+        let (expected, given) = match action {
+            Action::Put => {
+                let status = self.call_put(key, value);
+                let ok = Given {
+                    status: MASSTREE_OK,
+                    value: None,
+                };
+                (
+                    ok,
+                    Given {
+                        status,
+                        value: None,
+                    },
+                )
+            }
+            Action::Exchange => (
+                self.expected(key, want, MASSTREE_OK, MASSTREE_NOT_FOUND),
+                self.call_exchange(key, value, want),
+            ),
+            Action::Insert => (
+                self.expected(key, want, MASSTREE_EXISTS, MASSTREE_OK),
+                self.call_insert(key, value, want),
+            ),
+            _ => (
+                self.expected(key, want, MASSTREE_OK, MASSTREE_NOT_FOUND),
+                self.call_replace(key, value, want),
+            ),
+        };
+        if self.refused(given.status) {
+            return;
+        }
+        assert_eq!(given, expected, "{action:?} {key:?} {value}");
+        let stores = match action {
+            Action::Insert => present.is_none(),
+            Action::Replace => present.is_some(),
+            _ => true,
+        };
+        if stores {
+            // A put has no output.
+            self.stored(key, value, want && !matches!(action, Action::Put));
+        }
+    }
+
+    fn compare(&mut self, action: Action, key: &[u8], want: bool, twist: u8) {
+        let present = self.model.get(key).copied();
+        let compared = match present {
+            Some(present) if !twist.is_multiple_of(4) => present,
+            _ => self.fresh(),
+        };
+        let equal = present == Some(compared);
+        // Of byte strings only those are handed out that are something else.
+        let want_actual = want && (!self.holds_bytes() || !equal);
+        let there = if equal {
+            MASSTREE_OK
+        } else {
+            MASSTREE_MISMATCH
+        };
+        let expected = self.expected(key, want_actual, there, MASSTREE_NOT_FOUND);
+        let takes = want && !self.holds_bytes();
+        if matches!(action, Action::RemoveIfEqual) {
+            let given = self.call_remove_if_equal(key, compared, want);
+            assert_eq!(given, expected, "remove_if_equal {key:?} {compared}");
+            if equal {
+                self.removed(key, takes);
+            }
+        } else {
+            let desired = if twist % 16 == 1 { 0 } else { self.fresh() };
+            let given = self.call_compare_exchange(key, compared, desired, want);
+            if self.refused(given.status) {
+                return;
+            }
+            assert_eq!(given, expected, "compare_exchange {key:?} {compared}");
+            if equal {
+                self.stored(key, desired, takes);
+            }
+        }
+    }
+
+    fn update(&mut self, key: &[u8], want: bool, twist: u8) {
+        let present = self.model.get(key).copied();
+        let value = self.fresh();
+        let answer = match twist % 8 {
+            0 => MASSTREE_UPDATE_KEEP,
+            1..=3 => MASSTREE_UPDATE_SET,
+            4 | 5 => MASSTREE_UPDATE_REMOVE,
+            6 => OWN_STATUS,
+            _ => 77,
+        };
+        let mut asked = Asked {
+            answer,
+            value,
+            seen: None,
+        };
+        let given = self.call_update(key, &mut asked, want);
+        if self.refused(given.status) {
+            assert_eq!(asked.seen, None, "it was called, and memory lacks");
+            return;
+        }
+        if self.holds_bytes() {
+            assert_eq!((given.status, asked.seen), (MASSTREE_WRONG_KIND, None));
+            return;
+        }
+        assert_eq!(asked.seen, Some(present), "update {key:?}");
+        let changes = matches!(answer, MASSTREE_UPDATE_SET | MASSTREE_UPDATE_REMOVE);
+        let expected = Given {
+            status: match answer {
+                OWN_STATUS => OWN_STATUS,
+                77 => MASSTREE_INVALID,
+                _ => MASSTREE_OK,
+            },
+            value: present.filter(|_| want && changes),
+        };
+        assert_eq!(given, expected, "update {key:?} {answer}");
+        match answer {
+            MASSTREE_UPDATE_SET => self.stored(key, value, want),
+            MASSTREE_UPDATE_REMOVE => self.removed(key, want),
+            _ => {}
+        }
+    }
+
+    fn get_or_insert(&mut self, key: &[u8], want: bool, twist: u8) {
+        let present = self.model.get(key).copied();
+        let value = self.fresh();
+        let answer = [MASSTREE_OK, MASSTREE_OK, OWN_STATUS, 77][usize::from(twist % 4)];
+        let mut asked = Asked {
+            answer,
+            value,
+            seen: None,
+        };
+        let given = self.call_get_or_insert_with(key, &mut asked, want);
+        if self.refused(given.status) {
+            assert_eq!(asked.seen, None, "it was called, and memory lacks");
+            return;
+        }
+        if self.holds_bytes() {
+            assert_eq!((given.status, asked.seen), (MASSTREE_WRONG_KIND, None));
+            return;
+        }
+        let absent = match answer {
+            77 => MASSTREE_INVALID,
+            other => other,
+        };
+        let mut expected = self.expected(key, want, MASSTREE_EXISTS, absent);
+        if present.is_none() && absent == MASSTREE_OK {
+            expected.value = want.then_some(value);
+        }
+        assert_eq!(given, expected, "get_or_insert_with {key:?} {answer}");
+        assert_eq!(asked.seen.is_some(), present.is_none());
+        if present.is_none() && absent == MASSTREE_OK {
+            self.stored(key, value, false);
+        }
+    }
+
+    /// Hands a block to the library, which frees it: leaks and twofold frees are for
+    /// AddressSanitizer to see.
+    fn retire(&mut self) {
+        unsafe extern "C" fn free(object: *mut c_void, bytes: usize, _: *mut c_void) {
+            assert_eq!(bytes, size_of::<u64>());
+            // SAFETY: made below.
+            drop(unsafe { Box::from_raw(object.cast::<u64>()) });
+        }
+        let object = Box::into_raw(Box::new(7u64));
+        // SAFETY: a living tree, this session's guard, and an object nobody else has.
+        let status = unsafe {
+            masstree_retire(
+                self.tree(),
+                self.guard,
+                object.cast(),
+                size_of::<u64>(),
+                Some(free),
+                std::ptr::null_mut(),
+            )
+        };
+        if self.refused(status) {
+            // SAFETY: it is ours still.
+            drop(unsafe { Box::from_raw(object) });
+            return;
+        }
+        assert_eq!(status, MASSTREE_OK);
+    }
+}
+
+/// What a callback answers, and what it saw.
+pub(crate) struct Asked {
+    answer: i32,
+    value: u64,
+    /// Whether it was called, and the value there.
+    seen: Option<Option<u64>>,
+}
+
+/// # Safety
+/// As the library promises; `ctx` is an [`Asked`].
+pub(crate) unsafe extern "C" fn decide(
+    present: *const u64,
+    value: *mut u64,
+    ctx: *mut c_void,
+) -> i32 {
+    // SAFETY: by contract.
+    let (asked, present) = unsafe { (&mut *ctx.cast::<Asked>(), present.as_ref()) };
+    assert!(asked.seen.is_none(), "called twice");
+    asked.seen = Some(present.copied());
+    // SAFETY: by contract.
+    unsafe { value.write(asked.value) };
+    asked.answer
+}
+
+/// # Safety
+/// As the library promises; `ctx` is an [`Asked`].
+pub(crate) unsafe extern "C" fn make(value: *mut u64, ctx: *mut c_void) -> i32 {
+    // SAFETY: no value is there.
+    unsafe { decide(std::ptr::null(), value, ctx) }
+}
+
+/// Where an output that nobody wrote to is told from one that somebody did.
+pub(crate) fn untouched() -> Slice {
+    Slice {
+        data: std::ptr::null(),
+        len: usize::MAX,
+    }
+}
