@@ -6,7 +6,8 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test build header docs setup check-fmt check-clippy check-header check-rust \
-        check-stress check-loom check-c check-docs check-asan check-tsan check-bench \
+        check-stress check-loom check-c check-install check-docs check-asan check-tsan \
+        check-bench install abi \
         bench bench-build bench-quick bench-pieces figures limbo \
         clean
 
@@ -14,6 +15,8 @@ help:
 	@echo 'make demo          build everything in release and index some text with it'
 	@echo 'make test          every check that CI runs'
 	@echo 'make build         the library and the examples, in $(BUILD)'
+	@echo 'make install       the library, its header, and what CMake and pkg-config need, to'
+	@echo '                   PREFIX=/usr/local; DESTDIR is put before it'
 	@echo 'make header        write include/masstree.h anew from src/ffi'
 	@echo 'make docs          documentation of the C interface, in build/docs/html'
 	@echo 'make check-fmt     formatting'
@@ -25,6 +28,8 @@ help:
 	@echo '                   narrow nodes and random stops at the delicate places'
 	@echo 'make check-loom    models of the node protocol, in every interleaving'
 	@echo 'make check-c       tests in C'
+	@echo 'make check-install programs in C and C++ that use an installed libmasstree'
+	@echo 'make abi           write the committed binary interface anew: see docs/abi.md'
 	@echo 'make check-docs    Doxygen has no complaint about the documentation'
 	@echo 'make check-asan    tests in C with AddressSanitizer (nightly toolchain)'
 	@echo 'make check-tsan    tests in C with ThreadSanitizer (nightly toolchain)'
@@ -49,6 +54,11 @@ build:
 
 demo: build
 	@$(BUILD)/word_index
+
+# Under sudo, which may not find cargo, what the user has built.
+PREFIX := /usr/local
+install: $(if $(and $(SUDO_USER),$(wildcard $(BUILD)/lib/libmasstree.a)),,build)
+	@cmake --install $(BUILD) --prefix $(abspath $(PREFIX))
 
 header:
 	MASSTREE_WRITE_HEADER=1 cargo build --quiet
@@ -83,6 +93,14 @@ check-c: setup
 	@$(STAGE) build-c cmake --build $(BUILD)
 	@$(STAGE) check-c env -C $(BUILD) ctest --output-on-failure
 
+check-install: setup
+	@$(STAGE) configure $(CONFIGURE)
+	@$(STAGE) build cmake --build $(BUILD) --target masstree_library
+	@$(STAGE) check-install c-tests/consumers/check.sh $(BUILD)
+
+abi: setup
+	@c-tests/abi/abi.sh write include/masstree.h
+
 check-asan: setup
 	@$(STAGE) check-asan .ci/sanitize address
 
@@ -105,6 +123,7 @@ test: setup
 	@$(MAKE) --no-print-directory check-stress
 	@$(MAKE) --no-print-directory check-loom
 	@$(MAKE) --no-print-directory check-c
+	@$(MAKE) --no-print-directory check-install
 	@$(MAKE) --no-print-directory check-docs
 	@$(MAKE) --no-print-directory check-bench
 	@if cargo +nightly --version >/dev/null 2>&1; then \
