@@ -5,9 +5,9 @@ STAGE := .ci/stage
 CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build header docs setup check-fmt check-clippy check-header check-rust \
+.PHONY: help demo test build library header docs setup check-fmt check-clippy check-header check-rust \
         check-stress check-loom check-c check-install check-docs check-asan check-tsan \
-        check-bench install abi \
+        check-bench check-go bench-go install abi \
         bench bench-build bench-quick bench-pieces figures limbo \
         clean
 
@@ -30,6 +30,8 @@ help:
 	@echo 'make check-c       tests in C'
 	@echo 'make check-install programs in C and C++ that use an installed libmasstree'
 	@echo 'make abi           write the committed binary interface anew: see docs/abi.md'
+	@echo 'make check-go      the Go package: its tests with the race detector, and its example'
+	@echo 'make bench-go      what calls from Go cost, single and batched'
 	@echo 'make check-docs    Doxygen has no complaint about the documentation'
 	@echo 'make check-asan    tests in C with AddressSanitizer (nightly toolchain)'
 	@echo 'make check-tsan    tests in C with ThreadSanitizer (nightly toolchain)'
@@ -93,10 +95,19 @@ check-c: setup
 	@$(STAGE) build-c cmake --build $(BUILD)
 	@$(STAGE) check-c env -C $(BUILD) ctest --output-on-failure
 
-check-install: setup
+# The library alone, for what uses an installed one.
+library: setup
 	@$(STAGE) configure $(CONFIGURE)
-	@$(STAGE) build cmake --build $(BUILD) --target masstree_library
+	@$(STAGE) library cmake --build $(BUILD) --target masstree_library
+
+check-install: library
 	@$(STAGE) check-install c-tests/consumers/check.sh $(BUILD)
+
+check-go: library
+	@$(STAGE) check-go .ci/installed $(BUILD) examples/go ./check.sh
+
+bench-go: library
+	@.ci/installed $(BUILD) examples/go go test -run '^$$' -bench .
 
 abi: setup
 	@c-tests/abi/abi.sh write include/masstree.h
@@ -124,6 +135,7 @@ test: setup
 	@$(MAKE) --no-print-directory check-loom
 	@$(MAKE) --no-print-directory check-c
 	@$(MAKE) --no-print-directory check-install
+	@$(MAKE) --no-print-directory check-go
 	@$(MAKE) --no-print-directory check-docs
 	@$(MAKE) --no-print-directory check-bench
 	@if cargo +nightly --version >/dev/null 2>&1; then \
