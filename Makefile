@@ -7,7 +7,7 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 .DEFAULT_GOAL := help
 .PHONY: help demo test build library header docs setup check-fmt check-clippy check-header check-rust \
         check-stress check-loom check-c check-install check-docs check-asan check-tsan \
-        check-bench check-go bench-go install abi \
+        check-bench check-go bench-go check-zig bench-zig install abi \
         bench bench-build bench-quick bench-pieces figures limbo \
         clean
 
@@ -32,6 +32,8 @@ help:
 	@echo 'make abi           write the committed binary interface anew: see docs/abi.md'
 	@echo 'make check-go      the Go package: its tests with the race detector, and its example'
 	@echo 'make bench-go      what calls from Go cost, single and batched'
+	@echo 'make check-zig     the Zig module: its tests and its example'
+	@echo 'make bench-zig     look-ups from Zig, single and batched'
 	@echo 'make check-docs    Doxygen has no complaint about the documentation'
 	@echo 'make check-asan    tests in C with AddressSanitizer (nightly toolchain)'
 	@echo 'make check-tsan    tests in C with ThreadSanitizer (nightly toolchain)'
@@ -109,6 +111,18 @@ check-go: library
 bench-go: library
 	@.ci/installed $(BUILD) examples/go go test -run '^$$' -bench .
 
+# Zig has no Debian package; PyPI has it as ziglang.
+ZIG_ENV := $(CURDIR)/build/zig
+ZIG = $(wildcard $(ZIG_ENV)/lib/python3*/site-packages/ziglang/zig)
+$(ZIG_ENV)/installed: examples/zig/requirements.txt
+	@$(STAGE) zig sh -ec 'python3 -m venv $(ZIG_ENV); $(ZIG_ENV)/bin/pip install -q -r $<; touch $@'
+
+check-zig: library $(ZIG_ENV)/installed
+	@$(STAGE) check-zig .ci/installed $(BUILD) examples/zig ./check.sh $(ZIG)
+
+bench-zig: library $(ZIG_ENV)/installed
+	@.ci/installed $(BUILD) examples/zig $(ZIG) build bench --release=fast
+
 abi: setup
 	@c-tests/abi/abi.sh write include/masstree.h
 
@@ -136,6 +150,7 @@ test: setup
 	@$(MAKE) --no-print-directory check-c
 	@$(MAKE) --no-print-directory check-install
 	@$(MAKE) --no-print-directory check-go
+	@$(MAKE) --no-print-directory check-zig
 	@$(MAKE) --no-print-directory check-docs
 	@$(MAKE) --no-print-directory check-bench
 	@if cargo +nightly --version >/dev/null 2>&1; then \
