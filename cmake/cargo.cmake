@@ -53,7 +53,10 @@ function(masstree_stage built_by shared_from static_from)
   set(byproducts "${shared}")
   if(static_from)
     set(copy_static
-      COMMAND "${CMAKE_COMMAND}" -E copy_if_different "${static_from}" "${static}")
+      COMMAND "${CMAKE_COMMAND}" -E env
+        "LD=${CMAKE_LINKER}" "OBJCOPY=${CMAKE_OBJCOPY}" "AR=${CMAKE_AR}"
+        "${CMAKE_CURRENT_SOURCE_DIR}/cmake/isolate.sh"
+        "${masstree_include_dir}/masstree.h" "${static_from}" "${static}")
     list(APPEND byproducts "${static}")
   endif()
   add_custom_target(masstree_library ALL

@@ -81,6 +81,23 @@ by_pkg_config() {
     ! readelf -d "$out/c_static" | grep -F libmasstree || fail "c_static needs a shared libmasstree"
 }
 
+# In either order, for the first library to define a symbol wins.
+beside_another_rust_library() {
+    local prefix=$1 out=$work/beside
+    mkdir -p "$out"
+    env -C "$source" rustc -O --edition 2024 --crate-type staticlib "$here/other.rs" \
+        -o "$out/libother.a"
+    local libraries=("$prefix/$lib/libmasstree.a" "$out/libother.a")
+    cc -I "$prefix/include" "$here/beside_rust.c" -o "$out/before" \
+        "${libraries[0]}" "${libraries[1]}" -lgcc_s -lpthread -lm -ldl
+    cc -I "$prefix/include" "$here/beside_rust.c" -o "$out/after" \
+        "${libraries[1]}" "${libraries[0]}" -lgcc_s -lpthread -lm -ldl
+    for program in before after; do
+        "$out/$program" 2>/dev/null || fail "$program answers $?"
+        echo "ok: beside/$program"
+    done
+}
+
 by_find_package() {
     local prefix=$1 out=$2/cmake
     cmake -S "$here/cmake" -B "$out" -DCMAKE_PREFIX_PATH="$prefix" -DWANTED="$version" >/dev/null
@@ -119,6 +136,7 @@ cmake --install "$build" --prefix "$prefix" >/dev/null
 installs_the_listed_files "$prefix"
 honours_destdir "$prefix"
 names_the_native_libraries_of_today "$prefix"
+beside_another_rust_library "$prefix"
 for place in prefix moved; do
     [ $place = prefix ] || mv "$work/prefix" "$work/$place"
     by_pkg_config "$work/$place" "$work/from-$place"
