@@ -7,7 +7,7 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 .DEFAULT_GOAL := help
 .PHONY: help demo test build library header docs setup check-fmt check-clippy check-header check-rust \
         check-stress check-loom check-c check-install check-docs check-asan check-tsan \
-        check-bench check-go bench-go check-zig bench-zig install abi \
+        check-bench check-go bench-go check-zig bench-zig check-readme install abi \
         bench bench-build bench-quick bench-pieces figures limbo \
         clean
 
@@ -34,6 +34,7 @@ help:
 	@echo 'make bench-go      what calls from Go cost, single and batched'
 	@echo 'make check-zig     the Zig module: its tests and its example'
 	@echo 'make bench-zig     look-ups from Zig, single and batched'
+	@echo "make check-readme  the README's commands for Go, Zig and Python, as they are written"
 	@echo 'make check-docs    Doxygen has no complaint about the documentation'
 	@echo 'make check-asan    tests in C with AddressSanitizer (nightly toolchain)'
 	@echo 'make check-tsan    tests in C with ThreadSanitizer (nightly toolchain)'
@@ -123,6 +124,9 @@ check-zig: library $(ZIG_ENV)/installed
 bench-zig: library $(ZIG_ENV)/installed
 	@.ci/installed $(BUILD) examples/zig $(ZIG) build bench --release=fast
 
+check-readme: setup
+	@$(STAGE) check-readme c-tests/readme_commands.sh Go Zig Python
+
 abi: setup
 	@c-tests/abi/abi.sh write include/masstree.h
 
@@ -151,6 +155,7 @@ test: setup
 	@$(MAKE) --no-print-directory check-install
 	@$(MAKE) --no-print-directory check-go
 	@$(MAKE) --no-print-directory check-zig
+	@$(MAKE) --no-print-directory check-readme
 	@$(MAKE) --no-print-directory check-docs
 	@$(MAKE) --no-print-directory check-bench
 	@if cargo +nightly --version >/dev/null 2>&1; then \
