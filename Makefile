@@ -204,4 +204,4 @@ limbo:
 	@$(BUILD)/benches/limbo/limbo $(OPERATIONS)
 
 clean:
-	rm -rf build target
+	rm -rf build target examples/zig/.zig-cache
