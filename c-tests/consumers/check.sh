@@ -44,9 +44,13 @@ run() {
     echo "ok: ${*#"$work/"}"
 }
 
+# Those of installed.txt, and every header.
 installs_the_listed_files() {
-    sed -e "s/VERSION/$version/g" -e "s/ABI/$abi/g" -e "s:^lib/:$lib/:" "$here/installed.txt" | sort |
-        diff -u --label installed.txt --label installed - <(listed "$1")
+    {
+        find "$source/include" -name '*.h' -printf 'include/%P\n' -o \
+            -name '*.hpp' -printf 'include/%P\n'
+        sed -e "s/VERSION/$version/g" -e "s/ABI/$abi/g" -e "s:^lib/:$lib/:" "$here/installed.txt"
+    } | sort | diff -u --label installed.txt --label installed - <(listed "$1")
 }
 
 honours_destdir() {
