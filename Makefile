@@ -5,17 +5,19 @@ STAGE := .ci/stage
 CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build header docs setup check-fmt check-clippy check-header check-rust \
-        check-stress check-lin check-scans check-models check-c check-docs check-asan check-tsan \
-        check-fuzz soak soak-perturbed \
-        check-bench fuzz fuzz-minimise coverage \
-        bench bench-build bench-quick bench-pieces figures limbo \
-        clean
+.PHONY: help demo test build library install header abi docs setup clean \
+        check-fmt check-header check-clippy check-rust check-stress check-lin check-scans \
+        check-models check-c check-install check-go check-zig check-readme check-docs \
+        check-bench check-asan check-tsan check-fuzz fuzz fuzz-minimise coverage \
+        soak soak-perturbed limbo bench bench-build bench-quick bench-pieces bench-go \
+        bench-zig figures
 
 help:
 	@echo 'make demo          build everything in release and index some text with it'
 	@echo 'make test          every check that CI runs'
 	@echo 'make build         the library and the examples, in $(BUILD)'
+	@echo 'make install       the library, its header, and what CMake and pkg-config need, to'
+	@echo '                   PREFIX=/usr/local; DESTDIR is put before it'
 	@echo 'make header        write include/masstree.h anew from src/ffi'
 	@echo 'make docs          documentation of the C interface, in build/docs/html'
 	@echo 'make check-fmt     formatting'
@@ -37,6 +39,13 @@ help:
 	@echo 'make check-c       tests in C'
 	@echo 'make soak          everything at once, for MINUTES=30, from SEED=1 on; prints how it goes'
 	@echo 'make soak-perturbed  the same with narrow nodes, random stops and assertions'
+	@echo 'make check-install programs in C and C++ that use an installed libmasstree'
+	@echo 'make abi           write the committed binary interface anew: see docs/abi.md'
+	@echo 'make check-go      the Go package: its tests with the race detector, and its example'
+	@echo 'make bench-go      what calls from Go cost, single and batched'
+	@echo 'make check-zig     the Zig module: its tests and its example'
+	@echo 'make bench-zig     look-ups from Zig, single and batched'
+	@echo "make check-readme  the README's commands for Go, Zig and Python, as they are written"
 	@echo 'make check-docs    Doxygen has no complaint about the documentation'
 	@echo 'make check-asan    tests in C with AddressSanitizer (nightly toolchain)'
 	@echo 'make check-tsan    tests in C with ThreadSanitizer (nightly toolchain)'
@@ -67,6 +76,11 @@ build:
 
 demo: build
 	@$(BUILD)/word_index
+
+# Under sudo, which may not find cargo, what the user has built.
+PREFIX := /usr/local
+install: $(if $(and $(SUDO_USER),$(wildcard $(BUILD)/lib/libmasstree.a)),,build)
+	@cmake --install $(BUILD) --prefix $(abspath $(PREFIX))
 
 header:
 	MASSTREE_WRITE_HEADER=1 cargo build --quiet
@@ -145,6 +159,38 @@ check-c: setup
 	@$(STAGE) build-c cmake --build $(BUILD)
 	@$(STAGE) check-c env -C $(BUILD) ctest --output-on-failure
 
+# The library alone, for what uses an installed one.
+library: setup
+	@$(STAGE) configure $(CONFIGURE)
+	@$(STAGE) library cmake --build $(BUILD) --target masstree_library
+
+check-install: library
+	@$(STAGE) check-install c-tests/consumers/check.sh $(BUILD)
+
+check-go: library
+	@$(STAGE) check-go .ci/installed $(BUILD) examples/go ./check.sh
+
+bench-go: library
+	@.ci/installed $(BUILD) examples/go go test -run '^$$' -bench .
+
+# Zig has no Debian package; PyPI has it as ziglang.
+ZIG_ENV := $(CURDIR)/build/zig
+ZIG = $(wildcard $(ZIG_ENV)/lib/python3*/site-packages/ziglang/zig)
+$(ZIG_ENV)/installed: examples/zig/requirements.txt
+	@$(STAGE) zig sh -ec 'python3 -m venv $(ZIG_ENV); $(ZIG_ENV)/bin/pip install -q -r $<; touch $@'
+
+check-zig: library $(ZIG_ENV)/installed
+	@$(STAGE) check-zig .ci/installed $(BUILD) examples/zig ./check.sh $(ZIG)
+
+bench-zig: library $(ZIG_ENV)/installed
+	@.ci/installed $(BUILD) examples/zig $(ZIG) build bench --release=fast
+
+check-readme: setup
+	@$(STAGE) check-readme c-tests/readme_commands.sh Go Zig Python
+
+abi: setup
+	@c-tests/abi/abi.sh write include/masstree.h
+
 check-asan: setup
 	@$(STAGE) check-asan .ci/sanitize address
 
@@ -182,6 +228,10 @@ test: setup
 	@$(MAKE) --no-print-directory check-stress
 	@$(MAKE) --no-print-directory check-models
 	@$(MAKE) --no-print-directory check-c
+	@$(MAKE) --no-print-directory check-install
+	@$(MAKE) --no-print-directory check-go
+	@$(MAKE) --no-print-directory check-zig
+	@$(MAKE) --no-print-directory check-readme
 	@$(MAKE) --no-print-directory check-docs
 	@$(MAKE) --no-print-directory check-bench
 	@if cargo +nightly --version >/dev/null 2>&1; then \
@@ -230,4 +280,4 @@ limbo:
 	@$(BUILD)/benches/limbo/limbo $(OPERATIONS)
 
 clean:
-	rm -rf build target
+	rm -rf build target examples/zig/.zig-cache

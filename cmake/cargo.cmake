@@ -14,9 +14,11 @@ set(MASSTREE_LIBRARY_FILE "" CACHE FILEPATH
 set(MASSTREE_CARGO_TARGET_DIR "${CMAKE_CURRENT_BINARY_DIR}/cargo" CACHE PATH
   "Where cargo keeps what it builds")
 
-set(masstree_soname libmasstree.so.0)
 set(masstree_lib_dir "${CMAKE_CURRENT_BINARY_DIR}/lib")
 set(masstree_include_dir "${CMAKE_CURRENT_SOURCE_DIR}/include")
+file(STRINGS "${masstree_include_dir}/masstree.h" masstree_soname
+  REGEX "^#define MASSTREE_ABI_VERSION [0-9]+")
+string(REGEX REPLACE ".* " "libmasstree.so." masstree_soname "${masstree_soname}")
 
 # The system libraries that a program needs beside the static library: those of
 # Rust's standard library, for no dependency of ours brings one. rustc tells.
@@ -51,7 +53,10 @@ function(masstree_stage built_by shared_from static_from)
   set(byproducts "${shared}")
   if(static_from)
     set(copy_static
-      COMMAND "${CMAKE_COMMAND}" -E copy_if_different "${static_from}" "${static}")
+      COMMAND "${CMAKE_COMMAND}" -E env
+        "LD=${CMAKE_LINKER}" "OBJCOPY=${CMAKE_OBJCOPY}" "AR=${CMAKE_AR}"
+        "${CMAKE_CURRENT_SOURCE_DIR}/cmake/isolate.sh"
+        "${masstree_include_dir}/masstree.h" "${static_from}" "${static}")
     list(APPEND byproducts "${static}")
   endif()
   add_custom_target(masstree_library ALL

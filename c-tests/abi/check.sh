@@ -13,7 +13,13 @@ library=$2
 header=$3
 golden=$(dirname "$0")/symbols.txt
 
-exported() { nm -D --defined-only "$library" | awk '{ print $3 }' | sort; }
+# By a shared library, or a static one.
+exported() {
+    case $library in
+    *.a) nm -g --defined-only "$library" | awk 'NF == 3 { print $3 }' | sort ;;
+    *) nm -D --defined-only "$library" | awk '{ print $3 }' | sort ;;
+    esac
+}
 # Names before an opening bracket, outside comments, that are no types.
 declared() {
     sed -e 's://.*::' -e 's:/\*.*\*/::' -e '/^ *\/\*/,/\*\//d' "$header" |

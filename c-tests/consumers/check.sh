@@ -1,0 +1,150 @@
+#!/usr/bin/env bash
+# Installs a built libmasstree, and builds and runs programs that use it as users do,
+# from the prefix it was installed to and from where that prefix was moved.
+#
+# usage: check.sh BUILD_DIR
+#
+# Everything happens in BUILD_DIR/../consumers, which is made anew.
+set -euo pipefail
+export LC_ALL=C
+
+if [ $# -ne 1 ] || [ ! -f "$1/cmake_install.cmake" ]; then
+    echo "usage: $0 BUILD_DIR (where libmasstree was built with CMake)" >&2
+    exit 2
+fi
+build=$(cd "$1" && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+source=$(cd "$here/../.." && pwd)
+header=$source/include/masstree.h
+work=$(dirname "$build")/consumers
+rm -rf "$work"
+mkdir -p "$work"
+
+define() { awk -v name="MASSTREE_$1" '$2 == name { gsub("\"", "", $3); print $3 }' "$header"; }
+version=$(define VERSION_STRING)
+abi=$(define ABI_VERSION)
+cached() { sed -n "s/^$1:[A-Z]*=//p" "$build/CMakeCache.txt"; }
+lib=$(cached CMAKE_INSTALL_LIBDIR)
+
+fail() {
+    echo "check.sh: $*" >&2
+    exit 1
+}
+
+# Every file below a directory, links with what they point to.
+listed() {
+    find "$1" -type l -printf '%P -> %l\n' -o -type f -printf '%P\n' | sort
+}
+
+# Runs a consumer and compares what it prints.
+run() {
+    local output
+    output=$("$@") || fail "$1 answers $?"
+    [[ $output =~ ^"masstree $version: apple=1 fig=2 pear="[0-9]$ ]] || fail "$1 says: $output"
+    echo "ok: ${*#"$work/"}"
+}
+
+# Those of installed.txt, and every header.
+installs_the_listed_files() {
+    {
+        find "$source/include" -name '*.h' -printf 'include/%P\n' -o \
+            -name '*.hpp' -printf 'include/%P\n'
+        sed -e "s/VERSION/$version/g" -e "s/ABI/$abi/g" -e "s:^lib/:$lib/:" "$here/installed.txt"
+    } | sort | diff -u --label installed.txt --label installed - <(listed "$1")
+}
+
+honours_destdir() {
+    DESTDIR=$work/destdir cmake --install "$build" --prefix /usr/local >/dev/null
+    diff -r --no-dereference "$1" "$work/destdir/usr/local"
+}
+
+# What rustc says that this very crate needs, beside what masstree.pc says.
+names_the_native_libraries_of_today() {
+    local said told
+    said=$(env -C "$source" cargo rustc --lib --crate-type staticlib -- \
+        --print native-static-libs 2>&1 | sed -n 's/^note: native-static-libs: //p')
+    told=$(sed -n 's/^Libs.private: //p' "$1/$lib/pkgconfig/masstree.pc")
+    [ -n "$said" ] || fail "rustc names no native libraries"
+    diff -u --label "rustc --print native-static-libs" --label "masstree.pc" \
+        <(tr ' ' '\n' <<<"$said" | sort -u) <(tr ' ' '\n' <<<"$told" | sort -u)
+}
+
+by_pkg_config() {
+    local prefix=$1 out=$2/pkg-config
+    mkdir -p "$out"
+    pc() { PKG_CONFIG_PATH=$prefix/$lib/pkgconfig pkg-config "$@" masstree; }
+    [ "$(pc --modversion)" = "$version" ] || fail "masstree.pc has another version"
+    # shellcheck disable=SC2046 # these are lists of words
+    cc -std=c11 -Wall -Wextra -Wpedantic -Werror "$here/consumer.c" -o "$out/c_shared" \
+        $(pc --cflags --libs) -Wl,-rpath,"$(pc --variable=libdir)"
+    # shellcheck disable=SC2046
+    cc -std=c11 "$here/consumer.c" -o "$out/c_static" $(pc --cflags) \
+        $(pc --static --libs | sed 's/-lmasstree/-l:libmasstree.a/')
+    run "$out/c_shared"
+    run "$out/c_static"
+    ! readelf -d "$out/c_static" | grep -F libmasstree || fail "c_static needs a shared libmasstree"
+}
+
+# In either order, for the first library to define a symbol wins.
+beside_another_rust_library() {
+    local prefix=$1 out=$work/beside
+    mkdir -p "$out"
+    env -C "$source" rustc -O --edition 2024 --crate-type staticlib "$here/other.rs" \
+        -o "$out/libother.a"
+    local libraries=("$prefix/$lib/libmasstree.a" "$out/libother.a")
+    cc -I "$prefix/include" "$here/beside_rust.c" -o "$out/before" \
+        "${libraries[0]}" "${libraries[1]}" -lgcc_s -lpthread -lm -ldl
+    cc -I "$prefix/include" "$here/beside_rust.c" -o "$out/after" \
+        "${libraries[1]}" "${libraries[0]}" -lgcc_s -lpthread -lm -ldl
+    for program in before after; do
+        "$out/$program" 2>/dev/null || fail "$program answers $?"
+        echo "ok: beside/$program"
+    done
+}
+
+by_find_package() {
+    local prefix=$1 out=$2/cmake
+    cmake -S "$here/cmake" -B "$out" -DCMAKE_PREFIX_PATH="$prefix" -DWANTED="$version" >/dev/null
+    cmake --build "$out" >/dev/null
+    for program in c_masstree c_masstree_static cpp_masstree cpp_masstree_static; do
+        run "$out/$program"
+    done
+    ! readelf -d "$out/cpp_masstree_static" | grep -F libmasstree ||
+        fail "cpp_masstree_static needs a shared libmasstree"
+    if cmake -S "$here/cmake" -B "$2/cmake-99" -DCMAKE_PREFIX_PATH="$prefix" -DWANTED=99 \
+        >/dev/null 2>&1; then
+        fail "find_package takes version $version for version 99"
+    fi
+}
+
+# Meson wants ninja, and each source inside the project.
+by_meson() {
+    local prefix=$1 project=$2/meson-project out=$2/meson
+    mkdir -p "$project"
+    cp "$here/meson/meson.build" "$here/consumer.c" "$project"
+    PKG_CONFIG_PATH=$prefix/$lib/pkgconfig meson setup "$out" "$project" >/dev/null
+    ninja -C "$out" >/dev/null
+    run "$out/c_masstree"
+}
+
+by_fetch_content() {
+    cmake -S "$here/subdirectory" -B "$work/subdirectory" -DMASSTREE_SOURCE="$source" \
+        -DMASSTREE_CARGO_TARGET_DIR="$(cached MASSTREE_CARGO_TARGET_DIR)" >/dev/null
+    cmake --build "$work/subdirectory" >/dev/null
+    run "$work/subdirectory/c_masstree"
+    run "$work/subdirectory/c_masstree_static"
+}
+
+prefix=$work/prefix
+cmake --install "$build" --prefix "$prefix" >/dev/null
+installs_the_listed_files "$prefix"
+honours_destdir "$prefix"
+names_the_native_libraries_of_today "$prefix"
+beside_another_rust_library "$prefix"
+for place in prefix moved; do
+    [ $place = prefix ] || mv "$work/prefix" "$work/$place"
+    by_pkg_config "$work/$place" "$work/from-$place"
+    by_find_package "$work/$place" "$work/from-$place"
+    by_meson "$work/$place" "$work/from-$place"
+done
+by_fetch_content

@@ -1,0 +1,3 @@
+module masstree
+
+go 1.19

@@ -1,0 +1,236 @@
+package masstree
+
+// #include "bridge.h"
+import "C"
+
+import (
+	"runtime"
+	"unsafe"
+)
+
+// Ops are the operations of a Tree, each of which is pinned for itself, and of a Guard.
+// Those of a Tree may be called from any number of goroutines at once.
+//
+// A key is any string of bytes, the empty one too. C reads it during the call only.
+type Ops struct {
+	c C.handles_t
+}
+
+// What the empty key points to.
+var nothing C.char
+
+// A *C.char and not an unsafe.Pointer, for which cgo would check the whole object that
+// the key is part of.
+func pointer(key []byte) (*C.char, C.size_t) {
+	if len(key) == 0 {
+		return &nothing, 0
+	}
+	return (*C.char)(unsafe.Pointer(&key[0])), C.size_t(len(key))
+}
+
+func (o *Ops) isClosed() bool {
+	return o.c.tree == 0
+}
+
+func (o *Ops) answer(word C.word_t) (uint64, error) {
+	runtime.KeepAlive(o)
+	return uint64(word.value), toError(word.status)
+}
+
+// Get gives the value of a key, or ErrNotFound.
+func (o *Ops) Get(key []byte) (uint64, error) {
+	if o.isClosed() {
+		return 0, ErrClosed
+	}
+	p, n := pointer(key)
+	return o.answer(C.bridge_get(o.c, p, n))
+}
+
+// GetUint64 is Get for a key of eight bytes, most significant first: the order of keys is
+// that of numbers.
+func (o *Ops) GetUint64(key uint64) (uint64, error) {
+	if o.isClosed() {
+		return 0, ErrClosed
+	}
+	return o.answer(C.bridge_get_u64(o.c, C.uint64_t(key)))
+}
+
+// Put stores a value under a key, whether or not the key is there.
+func (o *Ops) Put(key []byte, value uint64) error {
+	if o.isClosed() {
+		return ErrClosed
+	}
+	p, n := pointer(key)
+	status := C.bridge_put(o.c, p, n, C.uint64_t(value))
+	runtime.KeepAlive(o)
+	return toError(status)
+}
+
+// PutUint64 is Put for a key as in GetUint64.
+func (o *Ops) PutUint64(key uint64, value uint64) error {
+	if o.isClosed() {
+		return ErrClosed
+	}
+	status := C.bridge_put_u64(o.c, C.uint64_t(key), C.uint64_t(value))
+	runtime.KeepAlive(o)
+	return toError(status)
+}
+
+// Swap stores a value under a key and gives the one it had; if it had none, the value is
+// stored all the same and the answer is ErrNotFound.
+func (o *Ops) Swap(key []byte, value uint64) (old uint64, err error) {
+	if o.isClosed() {
+		return 0, ErrClosed
+	}
+	p, n := pointer(key)
+	return o.answer(C.bridge_swap(o.c, p, n, C.uint64_t(value)))
+}
+
+// Insert stores a value under a key that is not there. If it is, it stays as it is, and
+// the answer is its value and ErrExists.
+func (o *Ops) Insert(key []byte, value uint64) (present uint64, err error) {
+	if o.isClosed() {
+		return 0, ErrClosed
+	}
+	p, n := pointer(key)
+	return o.answer(C.bridge_insert(o.c, p, n, C.uint64_t(value)))
+}
+
+// Delete takes a key out and gives the value it had, or ErrNotFound.
+func (o *Ops) Delete(key []byte) (old uint64, err error) {
+	if o.isClosed() {
+		return 0, ErrClosed
+	}
+	p, n := pointer(key)
+	return o.answer(C.bridge_remove(o.c, p, n))
+}
+
+// CompareAndSwap replaces one value of a key by another. It answers ErrMismatch if the
+// key has a different value, ErrNotFound if it is not there.
+func (o *Ops) CompareAndSwap(key []byte, old, new uint64) error {
+	if o.isClosed() {
+		return ErrClosed
+	}
+	p, n := pointer(key)
+	status := C.bridge_compare_and_swap(o.c, p, n, C.uint64_t(old), C.uint64_t(new))
+	runtime.KeepAlive(o)
+	return toError(status)
+}
+
+// CompareAndDelete takes a key out that has the value old. It answers ErrMismatch if the
+// key has a different value, ErrNotFound if it is not there.
+func (o *Ops) CompareAndDelete(key []byte, old uint64) error {
+	if o.isClosed() {
+		return ErrClosed
+	}
+	p, n := pointer(key)
+	status := C.bridge_compare_and_delete(o.c, p, n, C.uint64_t(old))
+	runtime.KeepAlive(o)
+	return toError(status)
+}
+
+// Decision is what the function of an Update answers.
+type Decision int
+
+// Keep leaves the key as it is, Set gives it the new value, Remove takes it out.
+const (
+	Keep Decision = iota
+	Set
+	Remove
+)
+
+// Update changes a key atomically. f gets the value, or that the key is absent, and
+// decides. No lock is held while it runs, so it may take its time and use the tree; but if
+// the key was changed meanwhile, f is asked again.
+func (o *Ops) Update(key []byte, f func(old uint64, present bool) (uint64, Decision)) error {
+	for {
+		old, err := o.Get(key)
+		present := err == nil
+		if !present && err != ErrNotFound {
+			return err
+		}
+		value, decision := f(old, present)
+		switch {
+		case decision == Keep, decision == Remove && !present:
+			return nil
+		case decision == Remove:
+			err = o.CompareAndDelete(key, old)
+		case present:
+			err = o.CompareAndSwap(key, old, value)
+		default:
+			_, err = o.Insert(key, value)
+		}
+		if err != ErrMismatch && err != ErrNotFound && err != ErrExists {
+			return err
+		}
+	}
+}
+
+// Len gives the number of keys; while goroutines write, an approximation.
+func (o *Ops) Len() (int, error) {
+	if o.isClosed() {
+		return 0, ErrClosed
+	}
+	n, err := o.answer(C.bridge_len(o.c))
+	return int(n), err
+}
+
+// Check visits every node and answers ErrCorrupt if something is not as it must be.
+// Nobody may write to the tree meanwhile.
+func (o *Ops) Check() error {
+	if o.isClosed() {
+		return ErrClosed
+	}
+	status := C.bridge_check(o.c)
+	runtime.KeepAlive(o)
+	return toError(status)
+}
+
+// A Batch is a list of keys to look up with one call into C, and what was found. It may be
+// used again and again, by one goroutine at a time. The zero Batch is empty.
+type Batch struct {
+	bytes    []byte
+	ends     []C.size_t
+	values   []uint64
+	statuses []int32
+}
+
+// Add appends a copy of a key.
+func (b *Batch) Add(key []byte) {
+	b.bytes = append(b.bytes, key...)
+	b.ends = append(b.ends, C.size_t(len(b.bytes)))
+	b.values = append(b.values, 0)
+	b.statuses = append(b.statuses, int32(ErrNotFound))
+}
+
+// Reset empties the batch and keeps its memory.
+func (b *Batch) Reset() {
+	b.bytes, b.ends, b.values, b.statuses = b.bytes[:0], b.ends[:0], b.values[:0], b.statuses[:0]
+}
+
+// Len gives the number of keys.
+func (b *Batch) Len() int {
+	return len(b.ends)
+}
+
+// Value gives what the last GetMany found for the i-th key: a value, or ErrNotFound.
+func (b *Batch) Value(i int) (uint64, error) {
+	return b.values[i], toError(C.int32_t(b.statuses[i]))
+}
+
+// GetMany looks up all keys of a batch, several at a time. Each look-up is atomic, the
+// batch is not.
+func (o *Ops) GetMany(b *Batch) error {
+	if o.isClosed() {
+		return ErrClosed
+	}
+	if len(b.ends) == 0 {
+		return nil
+	}
+	p, _ := pointer(b.bytes)
+	status := C.bridge_get_many(o.c, p, &b.ends[0], C.size_t(len(b.ends)),
+		(*C.uint64_t)(unsafe.Pointer(&b.values[0])),
+		(*C.int32_t)(unsafe.Pointer(&b.statuses[0])))
+	runtime.KeepAlive(o)
+	return toError(status)
+}

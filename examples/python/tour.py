@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""A tour of a tree: the words of a file, those with a prefix, and what the tree is made of.
+
+    python3 tour.py [--prefix PREFIX] FILE
+
+libmasstree must be installed, or LD_LIBRARY_PATH say where it is. `python3 -i tour.py FILE`
+leaves you with `tree` and `c` to look around.
+"""
+import argparse
+import ctypes as ct
+import json
+import re
+
+c = ct.CDLL("libmasstree.so.0")
+c.masstree_strerror.restype = ct.c_char_p
+VISITOR = ct.CFUNCTYPE(ct.c_int32, ct.c_void_p, ct.c_size_t, ct.c_uint64, ct.c_void_p)
+WRITER = ct.CFUNCTYPE(None, ct.c_void_p, ct.c_size_t, ct.c_void_p)
+STATS_NODES = 1
+
+
+class Range(ct.Structure):  # masstree_range_t
+    _fields_ = [("struct_size", ct.c_size_t)] + [
+        field for name in ("lower", "upper", "prefix")
+        for field in ((name, ct.c_char_p), (name + "_len", ct.c_size_t))
+    ] + [("limit", ct.c_size_t)] + [
+        (name, ct.c_uint32) for name in ("lower_bound", "upper_bound", "flags", "reserved")]
+
+
+def done(status):
+    """Whether the answer is yes; an error is raised."""
+    if status < 0:
+        raise RuntimeError(c.masstree_strerror(status).decode())
+    return status == 0
+
+
+def scan(tree, prefix=b"", limit=0):
+    """The keys that begin with a prefix, with their values."""
+    found = []
+
+    @VISITOR
+    def visit(key, length, value, _):
+        found.append((ct.string_at(key, length), value))
+        return 0
+
+    wanted = Range(ct.sizeof(Range), prefix=prefix, prefix_len=len(prefix), limit=limit)
+    done(c.masstree_scan(tree, None, ct.byref(wanted), visit, None, None))
+    return found
+
+
+def stats(tree):
+    """Everything masstree_stats tells, by name."""
+    pieces = []
+    write = WRITER(lambda text, length, _: pieces.append(ct.string_at(text, length)))
+    done(c.masstree_stats_json(tree, None, STATS_NODES, write, None))
+    return json.loads(b"".join(pieces))
+
+
+def plot(title, numbers):
+    print(f"\n{title}:")
+    for i, number in enumerate(numbers):
+        if number:
+            print(f"{i:4} {number:9} " + "#" * max(1, 50 * number // max(numbers)))
+
+
+parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+parser.add_argument("file", type=argparse.FileType("rb"))
+parser.add_argument("--prefix", default="th")
+args = parser.parse_args()
+
+tree, word_count = ct.c_void_p(), ct.c_uint64()
+done(c.masstree_create(None, ct.byref(tree)))
+for word in re.findall(rb"\w+", args.file.read().lower()):
+    count = ct.c_uint64()
+    c.masstree_get(tree, None, word, ct.c_size_t(len(word)), ct.byref(count))
+    done(c.masstree_put(tree, None, word, ct.c_size_t(len(word)), ct.c_uint64(count.value + 1)))
+
+print(f"Words that begin with {args.prefix!r}:")
+for key, value in scan(tree, args.prefix.encode(), limit=10):
+    print(f"{value:9}  {key.decode(errors='replace')}")
+facts = stats(tree)
+print(f"\n{facts['keys']} words in {facts['leaves']} leaves, {facts['internodes']} internodes and "
+      f"{facts['layers']} layers: {facts['node_bytes'] + facts['suffix_bytes']} bytes")
+plot("Keys at each depth of layers", facts["keys_at"])
+plot("Leaves at each depth of layers", facts["leaves_at"])

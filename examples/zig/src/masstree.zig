@@ -1,0 +1,318 @@
+//! An ordered map from byte strings to 64-bit words that any number of threads use at
+//! once, without locks for readers: libmasstree.
+//!
+//! What is absent is null, what goes wrong is an error. Operations take a guard, or null
+//! to be pinned for the call.
+const std = @import("std");
+const c = @import("header");
+
+pub const Error = error{
+    /// Out of memory; the tree is as it was before the call.
+    OutOfMemory,
+    /// A key is over 2^32 - 1 bytes.
+    KeyTooLong,
+    /// The guard belongs to another tree.
+    WrongTree,
+    /// The tree was made before a fork.
+    Forked,
+    /// Tree.check found the tree inconsistent.
+    Corrupt,
+    /// A bound above the other, or a version of the library that wants something else.
+    Invalid,
+};
+
+/// Whether the library said yes (0), or no (a positive status).
+fn check(status: i32) Error!bool {
+    if (status >= 0) return status == c.MASSTREE_OK;
+    return switch (status) {
+        c.MASSTREE_NOMEM => error.OutOfMemory,
+        c.MASSTREE_KEY_TOO_LONG => error.KeyTooLong,
+        c.MASSTREE_WRONG_TREE => error.WrongTree,
+        c.MASSTREE_FORKED => error.Forked,
+        c.MASSTREE_CORRUPT => error.Corrupt,
+        else => error.Invalid,
+    };
+}
+
+fn bytes(slice: c.masstree_slice_t) []const u8 {
+    const data: [*]const u8 = @ptrCast(slice.data);
+    return data[0..slice.len];
+}
+
+pub const Entry = struct { key: []const u8, value: u64 };
+
+/// What the function of an update answers.
+pub const Decision = union(enum) { keep, set: u64, remove };
+
+/// Keys from `lower` on, without `upper` and what comes after it, that begin with
+/// `prefix`. The default is every key.
+pub const Range = struct {
+    lower: ?[]const u8 = null,
+    upper: ?[]const u8 = null,
+    prefix: []const u8 = "",
+    reverse: bool = false,
+    /// Visit at most so many keys; 0: no limit.
+    limit: usize = 0,
+
+    fn toC(range: Range) c.masstree_range_t {
+        var in = std.mem.zeroes(c.masstree_range_t);
+        in.struct_size = @sizeOf(c.masstree_range_t);
+        if (range.lower) |lower| {
+            in.lower = lower.ptr;
+            in.lower_len = lower.len;
+            in.lower_bound = c.MASSTREE_BOUND_INCLUSIVE;
+        }
+        if (range.upper) |upper| {
+            in.upper = upper.ptr;
+            in.upper_len = upper.len;
+            in.upper_bound = c.MASSTREE_BOUND_EXCLUSIVE;
+        }
+        in.prefix = range.prefix.ptr;
+        in.prefix_len = range.prefix.len;
+        in.limit = range.limit;
+        in.flags = if (range.reverse) c.MASSTREE_SCAN_REVERSE else 0;
+        return in;
+    }
+};
+
+pub const Tree = struct {
+    handle: *c.masstree_t,
+
+    pub const Options = struct {
+        /// Where memory comes from, but for the lists of memory reclamation; null: malloc.
+        /// It must bear several threads, and what the pointer points to outlive the tree.
+        allocator: ?*const std.mem.Allocator = null,
+    };
+
+    pub fn init(options: Options) Error!Tree {
+        var in = std.mem.zeroes(c.masstree_options_t);
+        in.struct_size = @sizeOf(c.masstree_options_t);
+        if (options.allocator) |allocator| {
+            in.alloc = allocate;
+            in.free = free;
+            in.alloc_ctx = @constCast(allocator);
+        }
+        var handle: ?*c.masstree_t = null;
+        _ = try check(c.masstree_create(&in, &handle));
+        return .{ .handle = handle.? };
+    }
+
+    /// Nobody else may use the tree any more; every guard and cursor must be gone.
+    pub fn deinit(tree: Tree) void {
+        c.masstree_destroy(tree.handle);
+    }
+
+    /// A guard keeps what is read through it from being freed, and makes calls cheaper.
+    pub fn guard(tree: Tree) Error!Guard {
+        var handle: ?*c.masstree_guard_t = null;
+        _ = try check(c.masstree_guard_enter(tree.handle, &handle));
+        return .{ .handle = handle.? };
+    }
+
+    pub fn get(tree: Tree, held: ?Guard, key: []const u8) Error!?u64 {
+        var value: u64 = undefined;
+        const found = try check(c.masstree_get(tree.handle, raw(held), key.ptr, key.len, &value));
+        return if (found) value else null;
+    }
+
+    /// Looks up many keys with one call into the library, several at a time;
+    /// `values` is as long as `keys`.
+    pub fn getMany(tree: Tree, held: ?Guard, keys: []const []const u8, values: []?u64) Error!void {
+        const chunk = 64;
+        var slices: [chunk]c.masstree_slice_t = undefined;
+        var words: [chunk]u64 = undefined;
+        var statuses: [chunk]i32 = undefined;
+        std.debug.assert(keys.len == values.len);
+        var done: usize = 0;
+        while (done < keys.len) {
+            const count = @min(chunk, keys.len - done);
+            for (keys[done..][0..count], slices[0..count]) |key, *slice|
+                slice.* = .{ .data = key.ptr, .len = key.len };
+            const status = c.masstree_get_many(tree.handle, raw(held), &slices, count, &words, &statuses);
+            _ = try check(status);
+            for (values[done..][0..count], words[0..count], statuses[0..count]) |*value, word, answer|
+                value.* = if (answer == c.MASSTREE_OK) word else null;
+            done += count;
+        }
+    }
+
+    /// Stores a value, whether or not the key is there.
+    pub fn put(tree: Tree, held: ?Guard, key: []const u8, value: u64) Error!void {
+        _ = try check(c.masstree_put(tree.handle, raw(held), key.ptr, key.len, value));
+    }
+
+    /// Stores a value, and gives the one the key had.
+    pub fn swap(tree: Tree, held: ?Guard, key: []const u8, value: u64) Error!?u64 {
+        var old: u64 = undefined;
+        const there = try check(c.masstree_exchange(tree.handle, raw(held), key.ptr, key.len, value, &old));
+        return if (there) old else null;
+    }
+
+    /// Stores a value if the key is not there; gives the present one if it is.
+    pub fn insert(tree: Tree, held: ?Guard, key: []const u8, value: u64) Error!?u64 {
+        var present: u64 = undefined;
+        const done = try check(c.masstree_insert(tree.handle, raw(held), key.ptr, key.len, value, &present));
+        return if (done) null else present;
+    }
+
+    /// Takes the key out, and gives the value it had.
+    pub fn remove(tree: Tree, held: ?Guard, key: []const u8) Error!?u64 {
+        var old: u64 = undefined;
+        const there = try check(c.masstree_remove(tree.handle, raw(held), key.ptr, key.len, &old));
+        return if (there) old else null;
+    }
+
+    /// Has `decide` look at a key's value, or its absence, and change it atomically; gives
+    /// the value the key had. `decide` runs under a lock: it must be quick, and not use the
+    /// tree.
+    pub fn update(
+        tree: Tree,
+        held: ?Guard,
+        key: []const u8,
+        context: anytype,
+        comptime decide: fn (@TypeOf(context), ?u64) Decision,
+    ) Error!?u64 {
+        const Call = struct {
+            context: @TypeOf(context),
+            present: ?u64 = null,
+
+            fn run(present: [*c]const u64, value: [*c]u64, ctx: ?*anyopaque) callconv(.c) i32 {
+                const call: *@This() = @ptrCast(@alignCast(ctx));
+                call.present = if (present) |at| at.* else null;
+                switch (decide(call.context, call.present)) {
+                    .keep => return c.MASSTREE_UPDATE_KEEP,
+                    .remove => return c.MASSTREE_UPDATE_REMOVE,
+                    .set => |new| value.* = new,
+                }
+                return c.MASSTREE_UPDATE_SET;
+            }
+        };
+        var call: Call = .{ .context = context };
+        const status = c.masstree_update(tree.handle, raw(held), key.ptr, key.len, Call.run, &call, null);
+        _ = try check(status);
+        return call.present;
+    }
+
+    /// Calls `visit` for each key of a range, in order, until it answers false or an
+    /// error, which is given on. The key's bytes are valid during the call.
+    pub fn scan(
+        tree: Tree,
+        held: ?Guard,
+        range: Range,
+        context: anytype,
+        comptime visit: fn (@TypeOf(context), Entry) anyerror!bool,
+    ) anyerror!void {
+        const Call = struct {
+            context: @TypeOf(context),
+            failed: ?anyerror = null,
+
+            fn run(key: ?*const anyopaque, key_len: usize, value: u64, ctx: ?*anyopaque) callconv(.c) i32 {
+                const call: *@This() = @ptrCast(@alignCast(ctx));
+                const entry: Entry = .{ .key = bytes(.{ .data = key, .len = key_len }), .value = value };
+                const on = visit(call.context, entry) catch |err| {
+                    call.failed = err;
+                    return c.MASSTREE_STOP;
+                };
+                return if (on) c.MASSTREE_CONTINUE else c.MASSTREE_STOP;
+            }
+        };
+        var call: Call = .{ .context = context };
+        const in = range.toC();
+        _ = try check(c.masstree_scan(tree.handle, raw(held), &in, Call.run, &call, null));
+        if (call.failed) |err| return err;
+    }
+
+    /// A place in the tree, with a guard of its own if none is given.
+    pub fn cursor(tree: Tree, held: ?Guard) Error!Cursor {
+        var handle: ?*c.masstree_cursor_t = null;
+        _ = try check(c.masstree_cursor_open(tree.handle, raw(held), &handle));
+        return .{ .handle = handle.? };
+    }
+
+    /// The number of keys; while threads write, an approximation.
+    pub fn len(tree: Tree) Error!u64 {
+        var count: u64 = undefined;
+        _ = try check(c.masstree_len(tree.handle, &count));
+        return count;
+    }
+
+    /// Visits every node and verifies it, in a tree that nobody writes to.
+    pub fn verify(tree: Tree) Error!void {
+        _ = try check(c.masstree_check(tree.handle, null, null, null));
+    }
+};
+
+/// Used by one thread at a time, but not always by the same.
+pub const Guard = struct {
+    handle: *c.masstree_guard_t,
+
+    pub fn leave(held: Guard) void {
+        c.masstree_guard_leave(held.handle);
+    }
+
+    /// Lets go of everything read so far. Memory that was displaced waits for each guard.
+    pub fn refresh(held: Guard) void {
+        c.masstree_guard_refresh(held.handle);
+    }
+};
+
+fn raw(held: ?Guard) ?*c.masstree_guard_t {
+    return if (held) |some| some.handle else null;
+}
+
+/// Goes from key to key, either way. An entry's key is valid until the cursor moves; null
+/// means that there is no further key, and the cursor stays.
+pub const Cursor = struct {
+    handle: *c.masstree_cursor_t,
+
+    pub const Seek = enum(u32) {
+        ge = c.MASSTREE_SEEK_GE,
+        gt = c.MASSTREE_SEEK_GT,
+        le = c.MASSTREE_SEEK_LE,
+        lt = c.MASSTREE_SEEK_LT,
+    };
+
+    pub fn close(at: Cursor) void {
+        c.masstree_cursor_close(at.handle);
+    }
+
+    pub fn seek(at: Cursor, key: []const u8, how: Seek) Error!?Entry {
+        return at.entry(c.masstree_cursor_seek(at.handle, key.ptr, key.len, @backingInt(how)));
+    }
+
+    pub fn first(at: Cursor) Error!?Entry {
+        return at.entry(c.masstree_cursor_first(at.handle));
+    }
+
+    pub fn last(at: Cursor) Error!?Entry {
+        return at.entry(c.masstree_cursor_last(at.handle));
+    }
+
+    pub fn next(at: Cursor) Error!?Entry {
+        return at.entry(c.masstree_cursor_next(at.handle));
+    }
+
+    pub fn prev(at: Cursor) Error!?Entry {
+        return at.entry(c.masstree_cursor_prev(at.handle));
+    }
+
+    fn entry(at: Cursor, status: i32) Error!?Entry {
+        if (!try check(status)) return null;
+        var key: c.masstree_slice_t = undefined;
+        var value: u64 = undefined;
+        _ = try check(c.masstree_cursor_key(at.handle, &key));
+        _ = try check(c.masstree_cursor_value(at.handle, &value));
+        return .{ .key = bytes(key), .value = value };
+    }
+};
+
+fn allocate(size: usize, alignment: usize, ctx: ?*anyopaque) callconv(.c) ?*anyopaque {
+    const allocator: *const std.mem.Allocator = @ptrCast(@alignCast(ctx));
+    return allocator.rawAlloc(size, .fromByteUnits(alignment), @returnAddress());
+}
+
+fn free(memory: ?*anyopaque, size: usize, alignment: usize, ctx: ?*anyopaque) callconv(.c) void {
+    const allocator: *const std.mem.Allocator = @ptrCast(@alignCast(ctx));
+    const start: [*]u8 = @ptrCast(memory);
+    allocator.rawFree(start[0..size], .fromByteUnits(alignment), @returnAddress());
+}
