@@ -14,7 +14,7 @@
 namespace masstree::detail {
 
 /** Tells an iterator from a context. */
-template <class Out> using if_output = std::enable_if_t<!std::is_convertible_v<Out, context>>;
+template <class Out> using if_output = std::enable_if_t<!std::is_convertible_v<Out &, context>>;
 
 /** How many items go to the C interface at a time, in arrays on the stack. */
 inline constexpr std::size_t batch = 256;

@@ -255,13 +255,13 @@ public:
     }
 
     /** The keys and values of a range, for range-for. */
-    [[nodiscard]] items_type items(const range<K> &keys = {}, context with = {}) const
+    [[nodiscard]] items_type items(const range<K> &keys = {}, lasting with = {}) const
     {
         return items_type(base::handle(), keys, with);
     }
 
     /** Makes a cursor, which is at no key yet; without a guard it has one of its own. */
-    [[nodiscard]] cursor_type cursor(context with = {}) const
+    [[nodiscard]] cursor_type cursor(lasting with = {}) const
     {
         return cursor_type(base::handle(), with);
     }

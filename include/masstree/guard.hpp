@@ -88,6 +88,23 @@ private:
     masstree_guard_t *guard_ = nullptr;
 };
 
+/** A context for what goes on using its guard and std::error_code: cursors and views. */
+class lasting : public context {
+public:
+    /** A guard of its own, errors are thrown. */
+    lasting() noexcept = default;
+    /** A guard of its own, errors are stored in `code`. */
+    lasting(std::error_code &code) noexcept : context(code) {}
+    /** Under guard `held`, errors are thrown. */
+    lasting(const guard &held) noexcept : context(held) {}
+    /** Under guard `held`, errors are stored in `code`. */
+    lasting(const guard &held, std::error_code &code) noexcept : context(held, code) {}
+    /** A guard must be kept for as long as the result is used. */
+    lasting(guard &&) = delete;
+    /** A guard must be kept for as long as the result is used. */
+    lasting(guard &&, std::error_code &) = delete;
+};
+
 /** A context that has a guard: for results that are readable only while it is held. */
 class guarded : public context {
 public:

@@ -202,7 +202,7 @@ public:
     [[nodiscard]] comparison_type compare_exchange(K key, view_type expected, argument desired,
                                                    context with = {})
     {
-        std::uint64_t actual;
+        std::uint64_t actual = 0;
         const std::int32_t status = calls::compare_exchange(
             base::handle(), with.handle(), detail::encode(key), comparable(expected),
             traits::to_word(desired), owns_values ? nullptr : &actual);
@@ -213,7 +213,7 @@ public:
     /** Removes `key` only if it has the value `expected`, bit by bit. */
     [[nodiscard]] comparison_type remove_if_equal(K key, view_type expected, context with = {})
     {
-        std::uint64_t actual;
+        std::uint64_t actual = 0;
         const std::int32_t status = calls::remove_if_equal(
             base::handle(), with.handle(), detail::encode(key), comparable(expected),
             owns_values ? nullptr : &actual);
@@ -260,13 +260,13 @@ public:
     }
 
     /** The keys and values of a range, for range-for. */
-    [[nodiscard]] items_type items(const range<K> &keys = {}, context with = {}) const
+    [[nodiscard]] items_type items(const range<K> &keys = {}, lasting with = {}) const
     {
         return items_type(base::handle(), keys, with);
     }
 
     /** Makes a cursor, which is at no key yet; without a guard it has one of its own. */
-    [[nodiscard]] cursor_type cursor(context with = {}) const
+    [[nodiscard]] cursor_type cursor(lasting with = {}) const
     {
         return cursor_type(base::handle(), with);
     }
