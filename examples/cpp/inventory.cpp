@@ -1,7 +1,7 @@
 /*
  * inventory: two threads book goods in and out of one tree; then it is queried.
  *
- * `make build` builds it with the C example; by hand, in the top directory:
+ * CMake builds it as `inventory`; by hand, in the top directory:
  *
  *     cargo rustc --release --lib --crate-type cdylib,staticlib
  *     g++ -std=c++17 -O2 -I include examples/cpp/inventory.cpp target/release/libmasstree.a \

@@ -273,12 +273,14 @@ public:
 
 protected:
     tree_base() noexcept = default;
+    /** Takes over `other`, which is no tree then. */
     tree_base(tree_base &&other) noexcept : tree_(std::exchange(other.tree_, nullptr)) {}
     ~tree_base() = default;
 
     /** Called by the destructor of the tree, whose deleter is still there. */
     void destroy_base() noexcept { masstree_destroy(std::exchange(tree_, nullptr)); }
 
+    /** Makes the tree, with what the kind of tree has put in `c`. */
     void create(const options &wanted, masstree_options_t &c, errors report)
     {
         if (wanted.memory != nullptr) {
@@ -292,6 +294,7 @@ protected:
         report.note(masstree_create(&c, &tree_));
     }
 
+    /** Exchanges two trees. */
     void swap_base(tree_base &other) noexcept { std::swap(tree_, other.tree_); }
 
 private:

@@ -19,6 +19,7 @@
 /** 1 if this program is compiled with exceptions: all of its files must agree. */
 #define MASSTREE_HAS_EXCEPTIONS 1
 #else
+/** 0 if this program is compiled without exceptions: all of its files must agree. */
 #define MASSTREE_HAS_EXCEPTIONS 0
 #endif
 
@@ -143,7 +144,9 @@ private:
 
 } // namespace masstree
 
+namespace std {
 /** Lets a masstree::errc be compared with, and turned into, an std::error_code. */
-template <> struct std::is_error_code_enum<masstree::errc> : std::true_type {};
+template <> struct is_error_code_enum<masstree::errc> : true_type {};
+} // namespace std
 
 #endif
