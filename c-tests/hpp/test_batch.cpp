@@ -88,6 +88,33 @@ TEST(batch, the_last_of_equal_keys_wins)
     EXPECT_EQ(tree.get("a"), 1);
 }
 
+TEST(batch, tries_the_others_after_an_error)
+{
+    // The error is in the first of two calls of the C interface.
+    std::vector<std::string> strings;
+    for (int i = 0; i < 300; ++i)
+        strings.push_back("key" + std::to_string(1000 + i));
+    std::vector<std::string_view> keys(strings.begin(), strings.end());
+    keys[1] = std::string_view(keys[1].data(), std::size_t{1} << 32);
+    const std::vector<int> values(300, 7);
+    masstree::tree<int> tree;
+    std::error_code code;
+    EXPECT_EQ(tree.put_many(keys, values, code), 299u);
+    EXPECT_EQ(code, masstree::errc::key_too_long);
+    EXPECT_EQ(tree.size(), 299u);
+    code.clear();
+    const auto found = tree.get_many(keys, code);
+    EXPECT_EQ(code, masstree::errc::key_too_long);
+    EXPECT_EQ(found[0], 7);
+    EXPECT_EQ(found[1], std::nullopt);
+    EXPECT_EQ(found[299], 7);
+    masstree::tree<int> empty;
+    std::size_t offender = 0;
+    EXPECT_FALSE(empty.bulk_load(keys, values, code, &offender));
+    EXPECT_EQ(code, masstree::errc::key_too_long);
+    EXPECT_EQ(offender, 1u);
+}
+
 TEST(batch, refuses_unsorted_keys_and_says_which)
 {
     masstree::tree<int, int> tree;

@@ -49,6 +49,24 @@ TEST_F(owned, keeps_what_a_guard_protects)
     EXPECT_EQ(counted::alive, 1);
 }
 
+TEST_F(owned, a_refreshed_guard_lets_go_and_protects_anew)
+{
+    masstree::tree<owner> tree;
+    tree.put("a", make(1));
+    auto guard = tree.enter();
+    tree.put("a", make(2), guard);
+    tree.flush(guard);
+    EXPECT_EQ(counted::alive, 2);
+    guard.refresh();
+    EXPECT_EQ(counted::alive, 1);
+    EXPECT_EQ(tree.stats().guards, 1u);
+
+    counted *seen = *tree.get("a", guard);
+    tree.remove("a");
+    tree.flush();
+    EXPECT_EQ(seen->number, 2);
+}
+
 TEST_F(owned, leaves_what_was_not_accepted_with_the_caller)
 {
     masstree::tree<owner> tree;

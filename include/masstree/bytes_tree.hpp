@@ -289,6 +289,7 @@ public:
                                                                         guarded with) const
     {
         std::vector<std::optional<std::string_view>> values;
+        values.reserve(detail::length(keys));
         get_many(keys, std::back_inserter(values), with);
         return values;
     }

@@ -34,14 +34,22 @@ template <class K, class V> struct item {
 
 namespace detail {
 
-/** The cursor's functions for words. */
+/** The functions of cursors and views for words. */
 template <class T> struct word_steps {
     using raw = std::uint64_t;
     using view = typename value_traits<T>::view;
     static constexpr auto value = masstree_cursor_value;
     static constexpr auto next_many = masstree_cursor_next_many;
     static constexpr auto prev_many = masstree_cursor_prev_many;
+    static constexpr auto scan = masstree_scan;
     static view decode(raw word) noexcept { return value_traits<T>::from_word(word); }
+
+    /** A visitor that adds what it sees to a collection. */
+    template <class C>
+    static std::int32_t add(const void *key, std::size_t len, raw word, void *ctx) noexcept
+    {
+        return static_cast<C *>(ctx)->add(key, len, word);
+    }
 };
 
 /** Those for byte strings. */
@@ -51,7 +59,15 @@ struct byte_steps {
     static constexpr auto value = masstree_cursor_value_bytes;
     static constexpr auto next_many = masstree_cursor_next_many_bytes;
     static constexpr auto prev_many = masstree_cursor_prev_many_bytes;
+    static constexpr auto scan = masstree_scan_bytes;
     static view decode(raw slice) noexcept { return view_of(slice); }
+
+    template <class C>
+    static std::int32_t add(const void *key, std::size_t len, const void *bytes,
+                            std::size_t bytes_len, void *ctx) noexcept
+    {
+        return static_cast<C *>(ctx)->add(key, len, {bytes, bytes_len});
+    }
 };
 
 } // namespace detail

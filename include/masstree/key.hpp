@@ -48,11 +48,11 @@ public:
     /** The integer whose bytes begin at `bytes`; there must be 8. */
     [[nodiscard]] static K decode(const void *bytes) noexcept
     {
-        unsigned char in[8];
-        std::memcpy(in, bytes, sizeof in);
-        std::uint64_t word = 0;
-        for (unsigned char byte : in)
-            word = word << 8 | byte;
+        std::uint64_t word;
+        std::memcpy(&word, bytes, sizeof word);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        word = __builtin_bswap64(word);
+#endif
         return from_word(word);
     }
 
@@ -88,7 +88,9 @@ template <class K> struct key_traits {
     using bytes = integer_key<K>;
     static K from_slice(const void *data, std::size_t len) noexcept
     {
-        // Shorter ones are cuts (see pivots), or come from C code that shares the tree.
+        if (len == 8)
+            return bytes::decode(data);
+        // Cuts (see pivots), or keys of C code that shares the tree.
         unsigned char whole[8] = {};
         std::memcpy(whole, data, len < 8 ? len : 8);
         return bytes::decode(whole);

@@ -297,6 +297,7 @@ public:
                                                                  view_context with = {}) const
     {
         std::vector<std::optional<view_type>> values;
+        values.reserve(detail::length(keys));
         get_many(keys, std::back_inserter(values), with);
         return values;
     }

@@ -5,108 +5,124 @@
 #ifndef MASSTREE_VIEW_HPP
 #define MASSTREE_VIEW_HPP
 
+#include "batch.hpp"
 #include "cursor.hpp"
 
 namespace masstree {
 
 namespace detail {
 
-/** The bounds of a range as a view needs them: where to begin, and what lies beyond the end. */
-template <class K> class walk {
+/** Keys that were read ahead: integers. */
+template <class K> class key_store {
+    static_assert(key_traits<K>::is_integer);
+
 public:
-    walk() noexcept = default;
-    explicit walk(const range<K> &keys) : range_(keys) {}
-
-    bool is_reversed() const noexcept { return range_.is_reversed(); }
-    std::size_t limit() const noexcept { return range_.to_c().limit; }
-
-    /** MASSTREE_OK, or what a scan would answer to bounds the wrong way round. */
-    std::int32_t verify() const noexcept
+    using slot = K;
+    void clear() noexcept {}
+    bool add(const void *data, std::size_t len, slot &place) noexcept
     {
-        const masstree_range_t c = range_.to_c();
-        const bool crossed = c.lower_bound != MASSTREE_BOUND_OPEN &&
-                             c.upper_bound != MASSTREE_BOUND_OPEN && lower(c) > upper(c);
-        return crossed ? MASSTREE_INVALID : MASSTREE_OK;
+        place = key_traits<K>::from_slice(data, len);
+        return true;
     }
+    K get(const slot &place) const noexcept { return place; }
+};
 
-    /** Moves a cursor to where the range begins, in its direction. */
-    std::int32_t begin(masstree_cursor_t *cursor) const noexcept
+/** Those of bytes, one behind the other. */
+template <> class key_store<std::string_view> {
+public:
+    struct slot {
+        std::size_t at, len;
+    };
+    void clear() noexcept { used_ = 0; }
+    bool add(const void *data, std::size_t len, slot &place) noexcept
     {
-        const masstree_range_t c = range_.to_c();
-        return is_reversed() ? begin_last(cursor, c) : begin_first(cursor, c);
+        if (len > capacity_ - used_ && !grow(len))
+            return false;
+        if (len != 0)
+            std::memcpy(bytes_.get() + used_, data, len);
+        place = {used_, len};
+        used_ += len;
+        return true;
     }
-
-    /** Whether a key that comes after the range's beginning lies beyond its end. */
-    bool is_beyond(masstree_slice_t slice) const noexcept
+    std::string_view get(const slot &place) const noexcept
     {
-        const masstree_range_t c = range_.to_c();
-        const std::string_view key = view_of(slice);
-        if (key.substr(0, c.prefix_len) != prefix(c))
-            return true;
-        if (is_reversed())
-            return c.lower_bound != MASSTREE_BOUND_OPEN &&
-                   (key < lower(c) ||
-                    (c.lower_bound == MASSTREE_BOUND_EXCLUSIVE && key == lower(c)));
-        return c.upper_bound != MASSTREE_BOUND_OPEN &&
-               (key > upper(c) || (c.upper_bound == MASSTREE_BOUND_EXCLUSIVE && key == upper(c)));
+        return {bytes_.get() + place.at, place.len};
     }
 
 private:
-    static std::string_view lower(const masstree_range_t &c) noexcept
+    bool grow(std::size_t more) noexcept
     {
-        return view_of({c.lower, c.lower_len});
-    }
-    static std::string_view upper(const masstree_range_t &c) noexcept
-    {
-        return view_of({c.upper, c.upper_len});
-    }
-    static std::string_view prefix(const masstree_range_t &c) noexcept
-    {
-        return view_of({c.prefix, c.prefix_len});
-    }
-
-    static std::int32_t begin_first(masstree_cursor_t *cursor, const masstree_range_t &c) noexcept
-    {
-        if (c.lower_bound != MASSTREE_BOUND_OPEN && lower(c) >= prefix(c)) {
-            const std::uint32_t how =
-                c.lower_bound == MASSTREE_BOUND_INCLUSIVE ? MASSTREE_SEEK_GE : MASSTREE_SEEK_GT;
-            return masstree_cursor_seek(cursor, c.lower, c.lower_len, how);
-        }
-        return masstree_cursor_seek(cursor, c.prefix, c.prefix_len, MASSTREE_SEEK_GE);
+        const std::size_t capacity = 2 * (used_ + more);
+        std::unique_ptr<char[]> bytes = array_of<char>(capacity);
+        if (bytes == nullptr)
+            return false;
+        if (used_ != 0)
+            std::memcpy(bytes.get(), bytes_.get(), used_);
+        bytes_ = std::move(bytes);
+        capacity_ = capacity;
+        return true;
     }
 
-    static std::int32_t begin_last(masstree_cursor_t *cursor, const masstree_range_t &c) noexcept
-    {
-        // An upper bound above all keys with the prefix says nothing about where they end.
-        const bool bounded = c.upper_bound != MASSTREE_BOUND_OPEN &&
-                             (upper(c) < prefix(c) ||
-                              upper(c).substr(0, c.prefix_len) == prefix(c));
-        if (bounded) {
-            const std::uint32_t how =
-                c.upper_bound == MASSTREE_BOUND_INCLUSIVE ? MASSTREE_SEEK_LE : MASSTREE_SEEK_LT;
-            return masstree_cursor_seek(cursor, c.upper, c.upper_len, how);
-        }
-        return begin_below_successor(cursor, prefix(c));
-    }
+    std::unique_ptr<char[]> bytes_;
+    std::size_t used_ = 0;
+    std::size_t capacity_ = 0;
+};
 
-    /** To the last key below the first that is above every key with this prefix. */
-    static std::int32_t begin_below_successor(masstree_cursor_t *cursor,
-                                              std::string_view prefix) noexcept
+/** What a view has read ahead of a range: a batch of items. */
+template <class K, class Steps> class read_ahead {
+public:
+    /** How many items the first batch has, and the largest. */
+    static constexpr std::size_t least = 16, most = 256;
+
+    /** Reads up to `wanted` items of a range, which may point to this object's last key. */
+    std::int32_t read(const masstree_t *tree, masstree_guard_t *guard, const masstree_range_t &c,
+                      std::size_t wanted) noexcept
     {
-        while (!prefix.empty() && prefix.back() == '\xff')
-            prefix.remove_suffix(1);
-        if (prefix.empty())
-            return masstree_cursor_last(cursor);
-        std::unique_ptr<char[]> successor(new (std::nothrow) char[prefix.size()]);
-        if (successor == nullptr)
+        if (wanted > capacity_ && !reserve(wanted))
             return MASSTREE_NOMEM;
-        std::memcpy(successor.get(), prefix.data(), prefix.size());
-        char &end = successor[prefix.size() - 1];
-        end = static_cast<char>(static_cast<unsigned char>(end) + 1);
-        return masstree_cursor_seek(cursor, successor.get(), prefix.size(), MASSTREE_SEEK_LT);
+        count_ = 0;
+        now_ = 1 - now_;
+        keys_[now_].clear();
+        return Steps::scan(tree, guard, &c, &Steps::template add<read_ahead>, this, nullptr);
     }
 
-    range<K> range_;
+    std::size_t count() const noexcept { return count_; }
+    K key(std::size_t place) const noexcept { return keys_[now_].get(entries_[place].key); }
+    typename Steps::view value(std::size_t place) const noexcept
+    {
+        return Steps::decode(entries_[place].value);
+    }
+
+    /** What a scan calls for each item. */
+    std::int32_t add(const void *key, std::size_t len, typename Steps::raw value) noexcept
+    {
+        entry &place = entries_[count_];
+        if (!keys_[now_].add(key, len, place.key))
+            return MASSTREE_NOMEM;
+        place.value = value;
+        ++count_;
+        return MASSTREE_CONTINUE;
+    }
+
+private:
+    struct entry {
+        typename key_store<K>::slot key;
+        typename Steps::raw value;
+    };
+
+    bool reserve(std::size_t wanted) noexcept
+    {
+        entries_ = array_of<entry>(wanted);
+        capacity_ = entries_ == nullptr ? 0 : wanted;
+        return entries_ != nullptr;
+    }
+
+    // The last key of one batch bounds the scan that reads the next.
+    key_store<K> keys_[2];
+    std::unique_ptr<entry[]> entries_;
+    std::size_t capacity_ = 0;
+    std::size_t count_ = 0;
+    std::size_t now_ = 0;
 };
 
 } // namespace detail
@@ -117,8 +133,8 @@ private:
  *     for (auto [key, value] : tree.items()) ...
  *     for (auto [key, value] : tree.items(masstree::range<>{}.prefix("a").reversed())) ...
  *
- * It is gone through once, with input iterators; in C++20 it is an input range. It reads ahead, up
- * to 16 keys at a time, and shows changes of the tree as a scan does: keys strictly in order,
+ * It is gone through once, with input iterators; in C++20 it is an input range. It reads ahead, 16
+ * to 256 keys at a time, and shows changes of the tree as a scan does: keys strictly in order,
  * those that stay in the tree exactly once, one inserted or removed meanwhile at most once. No
  * change of the tree invalidates it. Keys are valid until the iterator is incremented; what values
  * refer to, until the guard is left or refreshed: the one that was given, or the view's own.
@@ -196,22 +212,23 @@ public:
 
     /** Made by tree::items. */
     items_view(const masstree_t *tree, const range<K> &keys, context with)
-        : report_(with), walk_(keys)
+        : tree_(tree), range_(keys), report_(with), under_(with.handle())
     {
-        const std::int32_t status = walk_.verify();
-        if (status != MASSTREE_OK)
-            report_.note(status);
-        else
-            cursor_ = cursor(tree, with);
+        if (under_ == nullptr) {
+            report_.note(masstree_guard_enter(tree_, &under_));
+            own_ = guard(under_);
+        }
     }
 
     /** Goes to the beginning of the range, and gives an iterator at the first item. */
     [[nodiscard]] iterator begin()
     {
-        place_ = count_ = 0;
-        left_ = walk_.limit() == 0 ? SIZE_MAX : walk_.limit();
-        if (cursor_)
-            load_first();
+        const std::size_t limit = range_.to_c().limit;
+        left_ = limit == 0 ? SIZE_MAX : limit;
+        batch_ = ahead::least;
+        place_ = 0;
+        if (under_ != nullptr)
+            read(range_);
         return iterator(this);
     }
 
@@ -219,62 +236,42 @@ public:
     [[nodiscard]] sentinel end() const noexcept { return {}; }
 
 private:
-    static constexpr std::size_t ahead = 16;
+    bool done() const noexcept { return place_ == ahead_.count(); }
 
-    bool done() const noexcept { return place_ == count_; }
-
-    item_type current() const noexcept
-    {
-        return {detail::key_traits<K>::from_slice(keys_[place_].data, keys_[place_].len),
-                Steps::decode(values_[place_])};
-    }
+    item_type current() const noexcept { return {ahead_.key(place_), ahead_.value(place_)}; }
 
     void advance()
     {
-        if (++place_ == count_ && left_ != 0)
-            load_next();
-    }
-
-    void load_first()
-    {
-        masstree_cursor_t *handle = cursor_.handle();
-        std::int32_t status = walk_.begin(handle);
-        if (status == MASSTREE_OK)
-            status = masstree_cursor_key(handle, &keys_[0]);
-        if (status == MASSTREE_OK)
-            status = Steps::value(handle, &values_[0]);
-        take(status, 1);
-    }
-
-    void load_next()
-    {
-        std::size_t count = 0;
-        const auto step = walk_.is_reversed() ? Steps::prev_many : Steps::next_many;
-        const std::int32_t status =
-            step(cursor_.handle(), keys_, values_, std::min(left_, ahead), &count);
-        take(status, count);
-    }
-
-    /** Makes those of `count` items current that belong to the range; less than all end it. */
-    void take(std::int32_t status, std::size_t count)
-    {
-        place_ = count_ = 0;
-        if (status == MASSTREE_OK) {
-            while (count_ < count && !walk_.is_beyond(keys_[count_]))
-                ++count_;
+        if (++place_ == ahead_.count() && left_ != 0) {
+            const K last = ahead_.key(place_ - 1);
+            place_ = 0;
+            read(range_.is_reversed() ? range_.before(last) : range_.after(last));
         }
-        left_ = count_ == count && count_ != 0 ? left_ - count_ : 0;
+    }
+
+    /** Reads the next batch; one that is not full is the last. */
+    void read(const range<K> &keys)
+    {
+        const std::size_t wanted = std::min(left_, batch_);
+        masstree_range_t c = keys.to_c();
+        c.limit = wanted;
+        const std::int32_t status = ahead_.read(tree_, under_, c, wanted);
+        left_ = ahead_.count() == wanted && status >= 0 ? left_ - wanted : 0;
+        batch_ = std::min(4 * batch_, ahead::most);
         report_.note(status);
     }
 
+    using ahead = detail::read_ahead<K, Steps>;
+
+    const masstree_t *tree_;
+    range<K> range_;
     errors report_;
-    detail::walk<K> walk_;
-    cursor cursor_;
+    guard own_;
+    masstree_guard_t *under_;
+    ahead ahead_;
     std::size_t place_ = 0;
-    std::size_t count_ = 0;
     std::size_t left_ = 0;
-    masstree_slice_t keys_[ahead];
-    typename Steps::raw values_[ahead];
+    std::size_t batch_ = ahead::least;
 };
 
 } // namespace masstree
