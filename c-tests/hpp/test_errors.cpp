@@ -172,8 +172,13 @@ TEST(exceptions, of_visitors_come_out_of_scans)
     EXPECT_EQ(visits, 50);
     expect_carried(tree, [&] { tree.scan_keys({}, [](std::string_view) { throw thrown{7}; }); });
     expect_carried(tree, [&] { tree.scan_values({}, [](int) { throw thrown{7}; }); });
-    const auto write = [](std::string_view) { throw thrown{7}; };
+    int writes = 0;
+    const auto write = [&](std::string_view) {
+        ++writes;
+        throw thrown{7};
+    };
     expect_carried(tree, [&] { tree.dump(masstree::dump_format::text, write); });
+    EXPECT_EQ(writes, 1);
 
     masstree::bytes_tree bytes;
     bytes.put("a", "b");

@@ -6,6 +6,19 @@ namespace {
 using test::counted;
 using test::owner;
 
+// What would leave a pointer without its guard does not compile.
+using masstree::guard;
+static_assert(!std::is_constructible_v<masstree::guarded>);
+static_assert(!std::is_constructible_v<masstree::guarded, std::error_code &>);
+static_assert(!std::is_constructible_v<masstree::guarded, guard>);
+static_assert(!std::is_constructible_v<masstree::lasting, guard>);
+static_assert(std::is_constructible_v<masstree::guarded, guard &>);
+static_assert(!std::is_copy_constructible_v<guard>);
+static_assert(!std::is_copy_constructible_v<masstree::tree<owner>>);
+static_assert(!std::is_copy_constructible_v<masstree::tree<owner>::taken_type>);
+static_assert(std::is_nothrow_move_constructible_v<masstree::tree<owner>>);
+static_assert(std::is_nothrow_move_assignable_v<masstree::tree<owner>>);
+
 /** Fails where objects are destroyed too early, twice or never. */
 class owned : public testing::Test {
 protected:
