@@ -15,18 +15,19 @@
  *   destructors, assignment and swap. A guard, cursor or view is used by one thread at a time.
  * - Ownership: trees, guards and cursors are movable objects that give back what they hold.
  *   Cursors and views must be gone before their guard, and guards before their tree.
- * - Invalidation: no change of a tree invalidates a guard, a cursor or an iterator. What was read as
- *   a pointer or std::string_view without being copied is good while its guard is held, and
- *   not refreshed; such functions demand a guard. A key that a cursor, an iterator or a visitor
- *   gives is good until the next step.
+ * - Invalidation: no change of a tree invalidates a guard, a cursor or an iterator. An owned object,
+ *   or bytes that were not copied, are good while the guard they were read under is held and not
+ *   refreshed; what gives them for longer than a callback demands a guard, or has one of its own.
+ *   A key that a cursor, an iterator or a visitor gives is good until the next step.
  * - Errors are thrown as masstree::error, or stored in an std::error_code that is passed last; both
  *   have masstree::category(). "Not found" is no error, but an empty std::optional or false.
- *   Exceptions of callbacks come out of the function that was given the callback, after the library's
- *   frames have returned. Without exceptions (-fno-exceptions), an error that no std::error_code
- *   receives ends the program. -fno-rtti works too. All files of a program must be compiled
- *   either with exceptions, or without.
+ *   Exceptions of callbacks come out of the function that was given the callback, after the
+ *   library's frames have returned. Without exceptions (-fno-exceptions), an error that no
+ *   std::error_code receives ends the program. -fno-rtti works too. All files of a program must
+ *   be compiled either with exceptions, or without.
  * - Complexity: what works on one key takes O(length of the key + log n); what works on a range,
- *   O(log n) and what it goes through. The wrapper adds no call and no memory to that.
+ *   O(log n) and what it goes through. Of memory of its own the wrapper takes only what a view
+ *   reads ahead, arrays for bulk_load, a deleter that has state, and the results that it returns.
  *
  * What the C functions promise, masstree.h says; `handle()` of every object leads there.
  */

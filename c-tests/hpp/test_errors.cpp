@@ -185,7 +185,9 @@ TEST(exceptions, of_visitors_come_out_of_scans)
     expect_carried(bytes, [&] {
         bytes.scan({}, [](std::string_view, std::string_view) { throw thrown{7}; });
     });
-    expect_carried(bytes, [&] { bytes.scan_values({}, [](std::string_view) { throw thrown{7}; }); });
+    expect_carried(bytes, [&] {
+        bytes.scan_values({}, [](std::string_view) { throw thrown{7}; });
+    });
 }
 
 TEST(exceptions, of_updates_change_nothing_and_leave_no_lock)

@@ -25,7 +25,7 @@
 
 namespace masstree {
 
-/** The errors of libmasstree, as the C interface numbers them; none is an answer like "not found". */
+/** The errors of libmasstree, as the C interface numbers them. "Not found" is none. */
 enum class errc : std::int32_t {
     /** A malformed argument, or an object that was moved from. */
     invalid = MASSTREE_INVALID,

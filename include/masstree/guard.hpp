@@ -17,9 +17,9 @@ namespace masstree {
  * and bytes that were not copied. Made by `tree.enter()`.
  *
  * Movable; the destructor leaves. It is used by one thread at a time, but may move between threads.
- * It must be gone before its tree is destroyed, and cursors and views made with it before it. Memory
- * displaced meanwhile waits for every guard: refresh one that you keep. Entering costs some tens of
- * nanoseconds; an operation with a guard is cheaper than one without.
+ * It must be gone before its tree is destroyed, and cursors and views made with it before it.
+ * Memory displaced meanwhile waits for every guard: refresh one that you keep. Entering costs some
+ * tens of nanoseconds; an operation with a guard is cheaper than one without.
  *
  * An empty guard (moved from, left, or not entered because of an error) counts as none.
  */

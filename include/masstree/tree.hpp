@@ -372,7 +372,7 @@ public:
         return removed;
     }
 
-    /** Removes the keys of a container, and writes an std::optional<taken_type> for each to `out`. */
+    /** Removes keys as remove_many, and writes an std::optional<taken_type> for each to `out`. */
     template <class Keys, class Out>
     Out take_many(const Keys &keys, Out out, context with = {})
     {
