@@ -15,8 +15,8 @@
  *   destructors, assignment and swap. A guard, cursor or view is used by one thread at a time.
  * - Ownership: trees, guards and cursors are movable objects that give back what they hold.
  *   Cursors and views must be gone before their guard, and guards before their tree.
- * - Invalidation: no change of a tree invalidates a guard, a cursor or an iterator. An owned object,
- *   or bytes that were not copied, are good while the guard they were read under is held and not
+ * - Invalidation: no change of a tree invalidates a guard, a cursor or an iterator. Owned objects,
+ *   and bytes that were not copied, are good while the guard they were read under is held and not
  *   refreshed; what gives them for longer than a callback demands a guard, or has one of its own.
  *   A key that a cursor, an iterator or a visitor gives is good until the next step.
  * - Errors are thrown as masstree::error, or stored in an std::error_code that is passed last; both
