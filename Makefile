@@ -19,7 +19,7 @@ help:
 	@echo 'make install       the library, its header, and what CMake and pkg-config need, to'
 	@echo '                   PREFIX=/usr/local; DESTDIR is put before it'
 	@echo 'make header        write include/masstree.h anew from src/ffi'
-	@echo 'make docs          documentation of the C interface, in build/docs/html'
+	@echo 'make docs          documentation of the C and C++ interfaces, in build/docs'
 	@echo 'make check-fmt     formatting'
 	@echo 'make check-clippy  lints'
 	@echo 'make check-header  include/masstree.h is what src/ffi says'
@@ -216,7 +216,7 @@ check-docs: setup
 	@$(STAGE) check-docs docs/render.sh
 
 docs: check-docs
-	@echo build/docs/html/index.html
+	@echo build/docs/html/index.html build/docs/cpp/html/index.html
 
 # One after the other: two cores have enough to do with each. The sanitizers need
 # a toolchain that users of the library need not have.

@@ -1,0 +1,306 @@
+/**
+ * @file
+ * What trees of words and of byte strings have in common in the C++ interface of libmasstree. Part
+ * of masstree.hpp.
+ */
+#ifndef MASSTREE_BASE_HPP
+#define MASSTREE_BASE_HPP
+
+#include <memory_resource>
+#include <string>
+#include <vector>
+
+#include "callback.hpp"
+#include "calls.hpp"
+#include "range.hpp"
+
+namespace masstree {
+
+/** How a tree is made. */
+struct options {
+    /**
+     * Where the tree's memory comes from, guards and cursors included; a null pointer: malloc. It
+     * must allow use by several threads at once, outlive the tree, and not call into the tree.
+     */
+    std::pmr::memory_resource *memory = nullptr;
+    /** Bytes that the pool of nodes asks for at once; 0: from 4 KiB, growing to 2 MiB. */
+    std::size_t chunk_size = 0;
+    /** Whether large trees ask the kernel for huge pages. */
+    bool huge_pages = true;
+};
+
+/** How `dump` shows a tree. */
+enum class dump_format : std::uint32_t {
+    /** A line for each node and entry. */
+    text = MASSTREE_DUMP_TEXT,
+    /** A graph in Graphviz's language. */
+    graphviz = MASSTREE_DUMP_GRAPHVIZ
+};
+
+/** What `maintain` did. */
+struct upkeep {
+    /** Leaves that were merged with the one before. */
+    std::size_t merged = 0;
+    /** Whether it came to the end of the tree; the next call begins anew. */
+    bool finished = false;
+};
+
+namespace detail {
+
+inline void *allocate(std::size_t size, std::size_t align, void *ctx) noexcept
+{
+    auto &memory = *static_cast<std::pmr::memory_resource *>(ctx);
+#if MASSTREE_HAS_EXCEPTIONS
+    try {
+        return memory.allocate(size, align);
+    } catch (...) {
+        return nullptr;
+    }
+#else
+    return memory.allocate(size, align);
+#endif
+}
+
+inline void deallocate(void *bytes, std::size_t size, std::size_t align, void *ctx) noexcept
+{
+    static_cast<std::pmr::memory_resource *>(ctx)->deallocate(bytes, size, align);
+}
+
+/** A key that owns its bytes. */
+template <class K>
+using owned_key = std::conditional_t<key_traits<K>::is_integer, K, std::string>;
+
+} // namespace detail
+
+/**
+ * What trees of both kinds have in common: see tree and bytes_tree. Every function may be called
+ * by any thread at any time, unless it says otherwise; only the destructor, assignment and swap
+ * need the tree for themselves. A tree that was moved from, or not made because of an error,
+ * answers errc::invalid. What takes a `context` can be given a guard, an std::error_code, or both.
+ */
+template <class K> class tree_base {
+public:
+    /** The type of the keys: std::string_view, or an integer. */
+    using key_type = K;
+    /** Ranges of such keys. */
+    using range_type = range<K>;
+
+    tree_base(const tree_base &) = delete;
+    tree_base &operator=(const tree_base &) = delete;
+
+    /** Whether there is a tree: it was made, and not moved from. */
+    [[nodiscard]] explicit operator bool() const noexcept { return tree_ != nullptr; }
+
+    /** For the C interface; stays this object's. */
+    [[nodiscard]] masstree_t *handle() const noexcept { return tree_; }
+
+    /** Makes a guard of this tree. After an error in an std::error_code it is empty. */
+    [[nodiscard]] guard enter(errors report = {}) const
+    {
+        masstree_guard_t *handle = nullptr;
+        report.note(masstree_guard_enter(tree_, &handle));
+        return guard(handle);
+    }
+
+    /** Whether `key` is in the tree. Takes no lock; O(log n) key slices. */
+    [[nodiscard]] bool contains(K key, context with = {}) const
+    {
+        const std::int32_t status =
+            detail::calls<K>::contains(tree_, with.handle(), detail::encode(key));
+        with.note(status);
+        return status == MASSTREE_OK;
+    }
+
+    /**
+     * Removes `key`, and says whether it was there. Its value is destroyed once no guard protects
+     * it any more. Never runs out of memory.
+     */
+    bool remove(K key, context with = {})
+    {
+        const std::int32_t status =
+            detail::calls<K>::remove(tree_, with.handle(), detail::encode(key), nullptr);
+        with.note(status);
+        return status == MASSTREE_OK;
+    }
+
+    /** Removes every key, all at once; memory follows when no guard of now is held any more. */
+    void clear(context with = {}) { with.note(masstree_clear(tree_, with.handle())); }
+
+    /** Counts the keys of a range, the limit at most. O(keys counted). */
+    [[nodiscard]] std::size_t count(const range<K> &keys, context with = {}) const
+    {
+        const masstree_range_t c = keys.to_c();
+        std::size_t counted = 0;
+        with.note(masstree_count(tree_, with.handle(), &c, &counted));
+        return counted;
+    }
+
+    /**
+     * Calls `visit(K key)` for each key of a range, in order, without reading values; see
+     * tree::scan. Returns how many keys were visited.
+     */
+    template <class F>
+    std::size_t scan_keys(const range<K> &keys, F &&visit, context with = {}) const
+    {
+        using callee = std::remove_reference_t<F>;
+        const masstree_range_t c = keys.to_c(MASSTREE_SCAN_KEYS_ONLY);
+        detail::frame<callee> frame{visit};
+        std::size_t visited = 0;
+        const std::int32_t status = masstree_scan(
+            tree_, with.handle(), &c, detail::visit_keys<K, callee>::call, &frame, &visited);
+        frame.carried.rethrow();
+        with.note(status);
+        return visited;
+    }
+
+    /** The number of keys: exact while no thread writes, else a recent approximation. O(1). */
+    [[nodiscard]] std::size_t size(errors report = {}) const
+    {
+        std::uint64_t len = 0;
+        report.note(masstree_len(tree_, &len));
+        return static_cast<std::size_t>(len);
+    }
+
+    /** Whether there is no key, as size() tells. */
+    [[nodiscard]] bool empty(errors report = {}) const { return size(report) == 0; }
+
+    /**
+     * Has `object` destroyed once nobody can hold it any more who found it through the tree: for
+     * what values refer to. The object must not be found in the tree any more. Out of memory, it
+     * stays the caller's.
+     */
+    template <class E, class D>
+    void retire(std::unique_ptr<E, D> &&object, context with = {})
+    {
+        static_assert(detail::is_stateless_v<D>, "see masstree_retire for a deleter with state");
+        const std::int32_t status =
+            masstree_retire(tree_, with.handle(), detail::untyped(object.get()), 0,
+                            detail::destroy_object<E, D>, nullptr);
+        if (status == MASSTREE_OK)
+            static_cast<void>(object.release());
+        with.note(status);
+    }
+
+    /** Hands over to be freed what was retired through the guard, or by this thread without one. */
+    void flush(context with = {}) { with.note(masstree_flush(tree_, with.handle())); }
+
+    /**
+     * Waits until every guard held now has been refreshed or left. For ever, if this thread holds
+     * one of this tree, or calls it from a callback.
+     */
+    void barrier(errors report = {}) { report.note(masstree_barrier(tree_)); }
+
+    /** Tidies up: looks at about `leaves` leaves and merges sparse ones; for idle moments. */
+    upkeep maintain(std::size_t leaves, context with = {})
+    {
+        upkeep done;
+        const std::int32_t status = masstree_maintain(tree_, with.handle(), leaves, &done.merged);
+        with.note(status);
+        done.finished = status == MASSTREE_END;
+        return done;
+    }
+
+    /** What the tree consists of; with `nodes`, every node is visited and counted. */
+    [[nodiscard]] masstree_stats_t stats(bool nodes = false, context with = {}) const
+    {
+        masstree_stats_t result = MASSTREE_STATS_INIT;
+        result.flags = nodes ? MASSTREE_STATS_NODES : 0;
+        with.note(masstree_stats(tree_, with.handle(), &result));
+        return result;
+    }
+
+    /** The same as one line of JSON. */
+    [[nodiscard]] std::string stats_json(bool nodes = false, context with = {}) const
+    {
+        std::string json;
+        auto append = [&](std::string_view text) { json += text; };
+        detail::frame<decltype(append)> frame{append};
+        const std::int32_t status =
+            masstree_stats_json(tree_, with.handle(), nodes ? MASSTREE_STATS_NODES : 0,
+                                detail::run_write<decltype(append)>, &frame);
+        frame.carried.rethrow();
+        with.note(status);
+        return json;
+    }
+
+    /**
+     * Verifies every invariant, while no thread writes: true if all is well. What is wrong goes to
+     * `write(std::string_view line)`. O(nodes).
+     */
+    template <class F> [[nodiscard]] bool check(F &&write, context with = {}) const
+    {
+        using callee = std::remove_reference_t<F>;
+        detail::frame<callee> frame{write};
+        const std::int32_t status =
+            masstree_check(tree_, with.handle(), detail::run_write<callee>, &frame);
+        frame.carried.rethrow();
+        with.note(status == MASSTREE_CORRUPT ? MASSTREE_OK : status);
+        return status == MASSTREE_OK;
+    }
+
+    /** Verifies every invariant, while no thread writes: true if all is well. */
+    [[nodiscard]] bool check() const
+    {
+        return check([](std::string_view) {});
+    }
+
+    /** Writes the tree node by node to `write(std::string_view text)`; for small trees. */
+    template <class F> void dump(dump_format format, F &&write, context with = {}) const
+    {
+        using callee = std::remove_reference_t<F>;
+        detail::frame<callee> frame{write};
+        const std::int32_t status =
+            masstree_dump(tree_, with.handle(), static_cast<std::uint32_t>(format),
+                          detail::run_write<callee>, &frame);
+        frame.carried.rethrow();
+        with.note(status);
+    }
+
+    /** Keys (std::string, or the integer) that cut the tree in `cuts + 1` parts, or fewer. */
+    [[nodiscard]] std::vector<detail::owned_key<K>> pivots(std::size_t cuts,
+                                                           context with = {}) const
+    {
+        std::vector<detail::owned_key<K>> keys;
+        auto append = [&](K key) { keys.emplace_back(key); };
+        detail::frame<decltype(append)> frame{append};
+        const std::int32_t status =
+            masstree_pivots(tree_, with.handle(), cuts,
+                            detail::visit_keys<K, decltype(append)>::call, &frame, nullptr);
+        frame.carried.rethrow();
+        with.note(status);
+        return keys;
+    }
+
+protected:
+    tree_base() noexcept = default;
+    /** Takes over `other`, which is no tree then. */
+    tree_base(tree_base &&other) noexcept : tree_(std::exchange(other.tree_, nullptr)) {}
+    ~tree_base() = default;
+
+    /** Called by the destructor of the tree, whose deleter is still there. */
+    void destroy_base() noexcept { masstree_destroy(std::exchange(tree_, nullptr)); }
+
+    /** Makes the tree, with what the kind of tree has put in `c`. */
+    void create(const options &wanted, masstree_options_t &c, errors report)
+    {
+        if (wanted.memory != nullptr) {
+            c.alloc = detail::allocate;
+            c.free = detail::deallocate;
+            c.alloc_ctx = wanted.memory;
+        }
+        c.chunk_size = wanted.chunk_size;
+        c.huge_pages =
+            wanted.huge_pages ? MASSTREE_HUGE_PAGES_FOR_LARGE_TREES : MASSTREE_HUGE_PAGES_NEVER;
+        report.note(masstree_create(&c, &tree_));
+    }
+
+    /** Exchanges two trees. */
+    void swap_base(tree_base &other) noexcept { std::swap(tree_, other.tree_); }
+
+private:
+    masstree_t *tree_ = nullptr;
+};
+
+} // namespace masstree
+
+#endif

@@ -1,0 +1,179 @@
+/**
+ * @file
+ * How containers of keys and values are handed to the batches of libmasstree's C interface. Part of
+ * masstree.hpp; nothing here is for users.
+ */
+#ifndef MASSTREE_BATCH_HPP
+#define MASSTREE_BATCH_HPP
+
+#include <algorithm>
+#include <iterator>
+
+#include "base.hpp"
+
+namespace masstree::detail {
+
+/** Tells an iterator from a context. */
+template <class Out> using if_output = std::enable_if_t<!std::is_convertible_v<Out &, context>>;
+
+/** How many items go to the C interface at a time, in arrays on the stack. */
+inline constexpr std::size_t batch = 256;
+
+template <class C> std::size_t length(const C &container)
+{
+    return static_cast<std::size_t>(std::distance(std::begin(container), std::end(container)));
+}
+
+/** An array that a whole container goes to; a null pointer without memory for it. */
+template <class V> std::unique_ptr<V[]> array_of(std::size_t size)
+{
+    return std::unique_ptr<V[]>(new (std::nothrow) V[size == 0 ? 1 : size]);
+}
+
+/** The keys of trees of words as the C interface takes them. */
+template <class K> struct word_tree_key {
+    using type = typename calls<K>::key;
+    using store = char;
+    static type make(K key, store &) noexcept { return encode(key); }
+};
+
+/** The keys of trees of byte strings: slices, of bytes kept beside them if K is an integer. */
+template <class K> struct byte_tree_key {
+    using type = masstree_slice_t;
+    using store = std::conditional_t<key_traits<K>::is_integer, char[8], char>;
+    static type make(K key, store &bytes) noexcept
+    {
+        if constexpr (key_traits<K>::is_integer) {
+            std::memcpy(bytes, integer_key<K>(key).view().data(), 8);
+            return {bytes, 8};
+        } else {
+            return slice_of(key);
+        }
+    }
+};
+
+/** The values of trees of words. */
+template <class T> struct word_tree_value {
+    using type = std::uint64_t;
+    template <class V> static type make(const V &value) noexcept
+    {
+        if constexpr (value_traits<T>::owned)
+            return value_traits<T>::to_word(value);
+        else
+            return value_traits<T>::to_word(static_cast<T>(value));
+    }
+    template <class V> static void accept(V &value) noexcept
+    {
+        if constexpr (value_traits<T>::owned)
+            value_traits<T>::accept(value);
+    }
+};
+
+/** The values of trees of byte strings. */
+struct byte_tree_value {
+    using type = masstree_slice_t;
+    static type make(std::string_view value) noexcept { return slice_of(value); }
+    template <class V> static void accept(V &) noexcept {}
+};
+
+/**
+ * Cuts containers into batches. `call(b, n)` is the C function on n items of b, whose statuses
+ * are not MASSTREE_OK before; `emit(b, n)` then makes use of what it stored. The first error is
+ * reported when everything was tried.
+ */
+template <class K, class Key, class Value> struct batches {
+    using raw = typename Value::type;
+
+    struct buffers {
+        typename Key::type keys[batch];
+        typename Key::store stores[batch];
+        raw values[batch];
+        raw results[batch];
+        std::int32_t statuses[batch];
+
+        std::size_t successes(std::size_t count) const noexcept
+        {
+            return static_cast<std::size_t>(
+                std::count(statuses, statuses + count, std::int32_t{MASSTREE_OK}));
+        }
+    };
+
+    template <class Keys, class Call, class Emit>
+    static void read(const Keys &keys, const errors &report, Call &&call, Emit &&emit)
+    {
+        buffers b;
+        std::int32_t first = MASSTREE_OK;
+        auto key = std::begin(keys);
+        const auto end = std::end(keys);
+        while (key != end) {
+            std::size_t count = 0;
+            for (; key != end && count < batch; ++key, ++count)
+                b.keys[count] = Key::make(*key, b.stores[count]);
+            std::fill_n(b.statuses, count, std::int32_t{MASSTREE_INVALID});
+            const std::int32_t status = call(b, count);
+            if (first >= 0)
+                first = status;
+            emit(b, count);
+        }
+        report.note(first);
+    }
+
+    template <class Keys, class Values, class Call, class Emit>
+    static void write(const Keys &keys, Values &values, const errors &report, Call &&call,
+                      Emit &&emit)
+    {
+        if (length(keys) != length(values))
+            return report.fail(errc::invalid);
+        auto next = std::begin(values);
+        read(
+            keys, report,
+            [&](buffers &b, std::size_t count) {
+                auto value = next;
+                for (std::size_t i = 0; i < count; ++i, ++value)
+                    b.values[i] = Value::make(*value);
+                const std::int32_t status = call(b, count);
+                for (std::size_t i = 0; i < count; ++i, ++next) {
+                    if (b.statuses[i] == MASSTREE_OK)
+                        Value::accept(*next);
+                }
+                return status;
+            },
+            emit);
+    }
+
+    /** Everything in one call, `call(keys, values, n)`, whose status is answered. */
+    template <class Keys, class Values, class Call>
+    static std::int32_t load(const Keys &keys, Values &values, Call &&call)
+    {
+        const std::size_t count = length(keys);
+        if (count != length(values))
+            return MASSTREE_INVALID;
+        const auto all_keys = array_of<typename Key::type>(count);
+        const auto stores = array_of<typename Key::store>(count);
+        const auto all_values = array_of<raw>(count);
+        if (all_keys == nullptr || stores == nullptr || all_values == nullptr)
+            return MASSTREE_NOMEM;
+        std::size_t i = 0;
+        for (const auto &key : keys) {
+            all_keys[i] = Key::make(key, stores[i]);
+            ++i;
+        }
+        i = 0;
+        for (const auto &value : values)
+            all_values[i++] = Value::make(value);
+        const std::int32_t status = call(all_keys.get(), all_values.get(), count);
+        if (status == MASSTREE_OK) {
+            for (auto &value : values)
+                Value::accept(value);
+        }
+        return status;
+    }
+};
+
+template <class T, class K>
+using word_batches = batches<K, word_tree_key<K>, word_tree_value<T>>;
+template <class K> using byte_batches = batches<K, byte_tree_key<K>, byte_tree_value>;
+
+} // namespace masstree::detail
+
+#endif

@@ -1,0 +1,387 @@
+/**
+ * @file
+ * Trees of byte strings in the C++ interface of libmasstree. Part of masstree.hpp.
+ */
+#ifndef MASSTREE_BYTES_TREE_HPP
+#define MASSTREE_BYTES_TREE_HPP
+
+#include "batch.hpp"
+#include "view.hpp"
+
+namespace masstree {
+
+/**
+ * An ordered map from K to byte strings that the tree keeps copies of. Everything that is said of
+ * tree holds. What gives a std::string_view of a value does not copy it, and takes a guard: the
+ * bytes stay as they are while it is held, whatever becomes of the key. Everything else may be
+ * called without.
+ */
+template <class K = std::string_view> class basic_bytes_tree : public tree_base<K> {
+    using base = tree_base<K>;
+    using key_bytes = typename detail::key_traits<K>::bytes;
+    using many = detail::byte_batches<K>;
+
+public:
+    /** The type of the keys. */
+    using key_type = K;
+    /** What is seen of a value. */
+    using view_type = std::string_view;
+    /** The tree's cursors. */
+    using cursor_type = basic_cursor<K, detail::byte_steps>;
+    /** What items() gives. */
+    using items_type = items_view<K, detail::byte_steps>;
+
+    /** Makes an empty tree. After an error in an std::error_code, operator bool says false. */
+    explicit basic_bytes_tree(errors report = {}) : basic_bytes_tree(options{}, report) {}
+    /** Makes an empty tree. */
+    explicit basic_bytes_tree(const options &wanted, errors report = {})
+    {
+        masstree_options_t c = MASSTREE_OPTIONS_INIT;
+        c.value_kind = MASSTREE_VALUES_BYTES;
+        this->create(wanted, c, report);
+    }
+    /** Takes over `other`, which is no tree then. */
+    basic_bytes_tree(basic_bytes_tree &&other) noexcept = default;
+    /** Destroys this tree and takes over `other`. */
+    basic_bytes_tree &operator=(basic_bytes_tree &&other) noexcept
+    {
+        basic_bytes_tree destroyed(std::move(*this));
+        swap(other);
+        return *this;
+    }
+    ~basic_bytes_tree() { this->destroy_base(); }
+    /** Exchanges two trees. */
+    void swap(basic_bytes_tree &other) noexcept { this->swap_base(other); }
+
+    /** The value of `key`, if it is there, readable while the guard is held. */
+    [[nodiscard]] std::optional<std::string_view> get(K key, guarded with) const
+    {
+        const key_bytes bytes(key);
+        masstree_slice_t value;
+        const std::int32_t status = masstree_get_bytes(
+            base::handle(), with.handle(), bytes.view().data(), bytes.view().size(), &value);
+        return view_when(status == MASSTREE_OK, status, value, with);
+    }
+
+    /** A copy of the value of `key`, if it is there. */
+    [[nodiscard]] std::optional<std::string> get_copy(K key, context with = {}) const
+    {
+        const key_bytes bytes(key);
+        std::string copy(inline_size, '\0');
+        for (;;) {
+            std::size_t len = 0;
+            const std::int32_t status =
+                masstree_get_copy(base::handle(), with.handle(), bytes.view().data(),
+                                  bytes.view().size(), copy.data(), copy.size(), &len);
+            // The value may have grown again since it was asked for its size.
+            if (status == MASSTREE_OK || status == MASSTREE_TOO_SMALL)
+                copy.resize(len);
+            if (status == MASSTREE_TOO_SMALL)
+                continue;
+            with.note(status);
+            if (status == MASSTREE_OK)
+                return copy;
+            return std::nullopt;
+        }
+    }
+
+    /**
+     * Copies the value of `key` to `buffer`, and gives its length, if it is there. A buffer of
+     * fewer than that many bytes is left as it is.
+     */
+    [[nodiscard]] std::optional<std::size_t> get_copy(K key, char *buffer, std::size_t capacity,
+                                                      context with = {}) const
+    {
+        const key_bytes bytes(key);
+        std::size_t len = 0;
+        const std::int32_t status =
+            masstree_get_copy(base::handle(), with.handle(), bytes.view().data(),
+                              bytes.view().size(), buffer, capacity, &len);
+        const bool found = status == MASSTREE_OK || status == MASSTREE_TOO_SMALL;
+        with.note(found ? MASSTREE_OK : status);
+        if (!found)
+            return std::nullopt;
+        return len;
+    }
+
+    /** Stores a value under `key`, whether the key is there or not. */
+    void put(K key, std::string_view value, context with = {})
+    {
+        const key_bytes bytes(key);
+        with.note(masstree_put_bytes(base::handle(), with.handle(), bytes.view().data(),
+                                     bytes.view().size(), value.data(), value.size()));
+    }
+
+    /** Stores a value under `key`, and gives the one that was there. */
+    [[nodiscard]] std::optional<std::string_view> exchange(K key, std::string_view value,
+                                                           guarded with)
+    {
+        const key_bytes bytes(key);
+        masstree_slice_t old;
+        const std::int32_t status = masstree_exchange_bytes(
+            base::handle(), with.handle(), bytes.view().data(), bytes.view().size(), value.data(),
+            value.size(), &old);
+        return view_when(status == MASSTREE_OK, status, old, with);
+    }
+
+    /** Stores a value only if `key` is absent, and says whether it did. */
+    [[nodiscard]] bool insert(K key, std::string_view value, context with = {})
+    {
+        const key_bytes bytes(key);
+        const std::int32_t status = masstree_insert_bytes(
+            base::handle(), with.handle(), bytes.view().data(), bytes.view().size(), value.data(),
+            value.size(), nullptr);
+        with.note(status);
+        return status == MASSTREE_OK;
+    }
+
+    /**
+     * Stores a value only if `key` is absent, and gives the one that was there already; nothing if
+     * it was stored.
+     */
+    [[nodiscard]] std::optional<std::string_view>
+    insert_or_get(K key, std::string_view value, guarded with)
+    {
+        const key_bytes bytes(key);
+        masstree_slice_t present;
+        const std::int32_t status = masstree_insert_bytes(
+            base::handle(), with.handle(), bytes.view().data(), bytes.view().size(), value.data(),
+            value.size(), &present);
+        return view_when(status == MASSTREE_EXISTS, status, present, with);
+    }
+
+    /** Stores a value only if `key` is there, and says whether it did. */
+    [[nodiscard]] bool replace(K key, std::string_view value, context with = {})
+    {
+        const key_bytes bytes(key);
+        const std::int32_t status = masstree_replace_bytes(
+            base::handle(), with.handle(), bytes.view().data(), bytes.view().size(), value.data(),
+            value.size(), nullptr);
+        with.note(status);
+        return status == MASSTREE_OK;
+    }
+
+    /** Stores a value only if `key` is there, and gives the one that was there. */
+    [[nodiscard]] std::optional<std::string_view>
+    exchange_if_present(K key, std::string_view value, guarded with)
+    {
+        const key_bytes bytes(key);
+        masstree_slice_t old;
+        const std::int32_t status = masstree_replace_bytes(
+            base::handle(), with.handle(), bytes.view().data(), bytes.view().size(), value.data(),
+            value.size(), &old);
+        return view_when(status == MASSTREE_OK, status, old, with);
+    }
+
+    /** Removes `key`, and gives the value it had, readable while the guard is held. */
+    [[nodiscard]] std::optional<std::string_view> take(K key, guarded with)
+    {
+        const key_bytes bytes(key);
+        masstree_slice_t old;
+        const std::int32_t status = masstree_remove_bytes(
+            base::handle(), with.handle(), bytes.view().data(), bytes.view().size(), &old);
+        return view_when(status == MASSTREE_OK, status, old, with);
+    }
+
+    /** Stores `desired` only if the value of `key` is `expected`, byte for byte. */
+    [[nodiscard]] comparison<void> compare_exchange(K key, std::string_view expected,
+                                                    std::string_view desired, context with = {})
+    {
+        const key_bytes bytes(key);
+        const std::int32_t status = masstree_compare_exchange_bytes(
+            base::handle(), with.handle(), bytes.view().data(), bytes.view().size(),
+            detail::slice_of(expected), detail::slice_of(desired), nullptr);
+        return comparison_of(status, with);
+    }
+
+    /** Stores `desired` only if the value is `expected`; stores another one at `actual`. */
+    [[nodiscard]] comparison<void> compare_exchange(K key, std::string_view expected,
+                                                    std::string_view desired,
+                                                    std::string_view &actual, guarded with)
+    {
+        const key_bytes bytes(key);
+        masstree_slice_t present;
+        const std::int32_t status = masstree_compare_exchange_bytes(
+            base::handle(), with.handle(), bytes.view().data(), bytes.view().size(),
+            detail::slice_of(expected), detail::slice_of(desired), &present);
+        if (status == MASSTREE_MISMATCH)
+            actual = detail::view_of(present);
+        return comparison_of(status, with);
+    }
+
+    /** Removes `key` only if its value is `expected`, byte for byte. */
+    [[nodiscard]] comparison<void> remove_if_equal(K key, std::string_view expected,
+                                                   context with = {})
+    {
+        const key_bytes bytes(key);
+        const std::int32_t status = masstree_remove_if_equal_bytes(
+            base::handle(), with.handle(), bytes.view().data(), bytes.view().size(),
+            detail::slice_of(expected), nullptr);
+        return comparison_of(status, with);
+    }
+
+    /** Removes `key` only if its value is `expected`; stores another one at `actual`. */
+    [[nodiscard]] comparison<void> remove_if_equal(K key, std::string_view expected,
+                                                   std::string_view &actual, guarded with)
+    {
+        const key_bytes bytes(key);
+        masstree_slice_t present;
+        const std::int32_t status = masstree_remove_if_equal_bytes(
+            base::handle(), with.handle(), bytes.view().data(), bytes.view().size(),
+            detail::slice_of(expected), &present);
+        if (status == MASSTREE_MISMATCH)
+            actual = detail::view_of(present);
+        return comparison_of(status, with);
+    }
+
+    /**
+     * Calls `visit(K key, std::string_view value)` for each key of a range, as tree::scan does.
+     * The value's bytes are valid while the guard given is held, without one during the call.
+     */
+    template <class F>
+    std::size_t scan(const range<K> &keys, F &&visit, context with = {}) const
+    {
+        using callee = std::remove_reference_t<F>;
+        return scan_with(keys, 0, detail::visit_bytes<K, callee>::items, visit, with);
+    }
+
+    /** Calls `visit(std::string_view value)` for each key of a range, as scan does. */
+    template <class F>
+    std::size_t scan_values(const range<K> &keys, F &&visit, context with = {}) const
+    {
+        using callee = std::remove_reference_t<F>;
+        return scan_with(keys, MASSTREE_SCAN_VALUES_ONLY, detail::visit_bytes<K, callee>::values,
+                         visit, with);
+    }
+
+    /** The keys and values of a range, for range-for. */
+    [[nodiscard]] items_type items(const range<K> &keys = {}, lasting with = {}) const
+    {
+        return items_type(base::handle(), keys, with);
+    }
+
+    /** Makes a cursor, which is at no key yet; without a guard it has one of its own. */
+    [[nodiscard]] cursor_type cursor(lasting with = {}) const
+    {
+        return cursor_type(base::handle(), with);
+    }
+
+    /** Looks up the keys of a container, and writes an std::optional<std::string_view> for each. */
+    template <class Keys, class Out, class = detail::if_output<Out>>
+    Out get_many(const Keys &keys, Out out, guarded with) const
+    {
+        many::read(
+            keys, with,
+            [&](auto &b, std::size_t n) {
+                return masstree_get_many_bytes(base::handle(), with.handle(), b.keys, n, b.results,
+                                               b.statuses);
+            },
+            [&](auto &b, std::size_t n) {
+                for (std::size_t i = 0; i < n; ++i)
+                    *out++ = view_if(b.statuses[i] == MASSTREE_OK, b.results[i]);
+            });
+        return out;
+    }
+
+    /** Looks up the keys of a container, many at once. */
+    template <class Keys>
+    [[nodiscard]] std::vector<std::optional<std::string_view>> get_many(const Keys &keys,
+                                                                        guarded with) const
+    {
+        std::vector<std::optional<std::string_view>> values;
+        values.reserve(detail::length(keys));
+        get_many(keys, std::back_inserter(values), with);
+        return values;
+    }
+
+    /** Stores the values of one container under the keys of another; see tree::put_many. */
+    template <class Keys, class Values>
+    std::size_t put_many(const Keys &keys, const Values &values, context with = {})
+    {
+        std::size_t stored = 0;
+        many::write(
+            keys, values, with,
+            [&](auto &b, std::size_t n) {
+                return masstree_put_many_bytes(base::handle(), with.handle(), b.keys, b.values, n,
+                                               b.statuses);
+            },
+            [&](auto &b, std::size_t n) { stored += b.successes(n); });
+        return stored;
+    }
+
+    /** Removes the keys of a container. Returns how many were there. */
+    template <class Keys> std::size_t remove_many(const Keys &keys, context with = {})
+    {
+        std::size_t removed = 0;
+        many::read(
+            keys, with,
+            [&](auto &b, std::size_t n) {
+                return masstree_remove_many(base::handle(), with.handle(), b.keys, n, nullptr,
+                                            b.statuses);
+            },
+            [&](auto &b, std::size_t n) { removed += b.successes(n); });
+        return removed;
+    }
+
+    /** Fills an empty tree with ascending keys, all at once; see tree::bulk_load. */
+    template <class Keys, class Values>
+    [[nodiscard]] bool bulk_load(const Keys &keys, const Values &values, context with = {},
+                                 std::size_t *offender = nullptr)
+    {
+        const std::int32_t status =
+            many::load(keys, values, [&](auto *all_keys, auto *all_values, std::size_t n) {
+                return masstree_bulk_load_bytes(base::handle(), with.handle(), all_keys,
+                                                all_values, n, offender);
+            });
+        with.note(status);
+        return status == MASSTREE_OK;
+    }
+
+private:
+    /** What get_copy asks for at first: what most strings hold without memory of their own. */
+    static constexpr std::size_t inline_size = 15;
+
+    static std::optional<std::string_view> view_if(bool there, masstree_slice_t value) noexcept
+    {
+        if (!there)
+            return std::nullopt;
+        return detail::view_of(value);
+    }
+
+    static std::optional<std::string_view> view_when(bool there, std::int32_t status,
+                                                     masstree_slice_t value, const context &with)
+    {
+        with.note(status);
+        return view_if(there, value);
+    }
+
+    static comparison<void> comparison_of(std::int32_t status, const context &with)
+    {
+        with.note(status);
+        comparison<void> result;
+        if (status >= 0)
+            result.outcome = static_cast<outcome>(status);
+        return result;
+    }
+
+    template <class F>
+    std::size_t scan_with(const range<K> &keys, std::uint32_t flags,
+                          masstree_bytes_visitor_t visitor, F &callee, const context &with) const
+    {
+        const masstree_range_t c = keys.to_c(flags);
+        detail::frame<F> frame{callee};
+        std::size_t visited = 0;
+        const std::int32_t status =
+            masstree_scan_bytes(base::handle(), with.handle(), &c, visitor, &frame, &visited);
+        frame.carried.rethrow();
+        with.note(status);
+        return visited;
+    }
+};
+
+/** An ordered map from byte strings to byte strings. */
+using bytes_tree = basic_bytes_tree<>;
+
+} // namespace masstree
+
+#endif

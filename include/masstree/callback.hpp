@@ -1,0 +1,189 @@
+/**
+ * @file
+ * How callables of C++ are handed to the C interface of libmasstree, and their exceptions carried
+ * back over its frames. Part of masstree.hpp.
+ */
+#ifndef MASSTREE_CALLBACK_HPP
+#define MASSTREE_CALLBACK_HPP
+
+#include <cstdint>
+#include <exception>
+#include <limits>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "key.hpp"
+#include "value.hpp"
+
+namespace masstree {
+
+/** What a visitor may return; one that returns nothing always goes on. */
+enum class flow : std::int32_t {
+    /** Go on. */
+    go_on = MASSTREE_CONTINUE,
+    /** End the scan here. */
+    stop = MASSTREE_STOP
+};
+
+namespace detail {
+
+/** The status of a callback that threw; the library uses small numbers. */
+inline constexpr std::int32_t threw = std::numeric_limits<std::int32_t>::min();
+
+/** Keeps the exception of a callback, until the C function that called it has returned. */
+class carrier {
+public:
+    template <class F> std::int32_t run(F &&body) noexcept
+    {
+#if MASSTREE_HAS_EXCEPTIONS
+        try {
+            return body();
+        } catch (...) {
+            thrown_ = std::current_exception();
+            return threw;
+        }
+#else
+        return body();
+#endif
+    }
+
+    void rethrow()
+    {
+#if MASSTREE_HAS_EXCEPTIONS
+        if (thrown_ != nullptr)
+            std::rethrow_exception(std::exchange(thrown_, nullptr));
+#endif
+    }
+
+    bool has_thrown() const noexcept
+    {
+#if MASSTREE_HAS_EXCEPTIONS
+        return thrown_ != nullptr;
+#else
+        return false;
+#endif
+    }
+
+private:
+#if MASSTREE_HAS_EXCEPTIONS
+    std::exception_ptr thrown_;
+#endif
+};
+
+/** Calls a visitor, whatever it returns. */
+template <class F, class... A> std::int32_t visit(F &callee, A &&...arguments)
+{
+    using result = std::invoke_result_t<F &, A...>;
+    static_assert(std::is_void_v<result> || std::is_same_v<result, flow>,
+                  "a visitor returns nothing, or masstree::flow");
+    if constexpr (std::is_void_v<result>) {
+        callee(std::forward<A>(arguments)...);
+        return MASSTREE_CONTINUE;
+    } else {
+        return static_cast<std::int32_t>(callee(std::forward<A>(arguments)...));
+    }
+}
+
+/** A callable with its carrier: what `ctx` points to. */
+template <class F> struct frame {
+    F &callee;
+    carrier carried{};
+};
+
+template <class K, class T, class F> struct visit_words {
+    static std::int32_t items(const void *key, std::size_t len, std::uint64_t word,
+                              void *ctx) noexcept
+    {
+        auto &self = *static_cast<frame<F> *>(ctx);
+        return self.carried.run([&] {
+            return visit(self.callee, key_traits<K>::from_slice(key, len),
+                         value_traits<T>::from_word(word));
+        });
+    }
+
+    static std::int32_t values(const void *, std::size_t, std::uint64_t word, void *ctx) noexcept
+    {
+        auto &self = *static_cast<frame<F> *>(ctx);
+        return self.carried.run(
+            [&] { return visit(self.callee, value_traits<T>::from_word(word)); });
+    }
+};
+
+template <class K, class F> struct visit_keys {
+    static std::int32_t call(const void *key, std::size_t len, std::uint64_t, void *ctx) noexcept
+    {
+        auto &self = *static_cast<frame<F> *>(ctx);
+        return self.carried.run(
+            [&] { return visit(self.callee, key_traits<K>::from_slice(key, len)); });
+    }
+};
+
+template <class K, class F> struct visit_bytes {
+    static std::int32_t items(const void *key, std::size_t len, const void *value,
+                              std::size_t value_len, void *ctx) noexcept
+    {
+        auto &self = *static_cast<frame<F> *>(ctx);
+        return self.carried.run([&] {
+            return visit(self.callee, key_traits<K>::from_slice(key, len),
+                         view_of({value, value_len}));
+        });
+    }
+
+    static std::int32_t values(const void *, std::size_t, const void *value, std::size_t value_len,
+                               void *ctx) noexcept
+    {
+        auto &self = *static_cast<frame<F> *>(ctx);
+        return self.carried.run([&] { return visit(self.callee, view_of({value, value_len})); });
+    }
+};
+
+template <class T, class F>
+std::int32_t run_update(const std::uint64_t *present, std::uint64_t *value, void *ctx) noexcept
+{
+    using traits = value_traits<T>;
+    using view = typename traits::view;
+    static_assert(std::is_convertible_v<std::invoke_result_t<F &, std::optional<view>>, change<T>>,
+                  "the callback returns a value, or masstree::change");
+    auto &self = *static_cast<frame<F> *>(ctx);
+    return self.carried.run([&] {
+        std::optional<view> now;
+        if (present != nullptr)
+            now = traits::from_word(*present);
+        change<T> wanted = self.callee(now);
+        if (wanted.answer() == MASSTREE_UPDATE_SET) {
+            *value = traits::to_word(wanted.value());
+            traits::accept(wanted.value());
+        }
+        return wanted.answer();
+    });
+}
+
+template <class T, class F> std::int32_t run_make(std::uint64_t *value, void *ctx) noexcept
+{
+    auto &self = *static_cast<frame<F> *>(ctx);
+    return self.carried.run([&]() -> std::int32_t {
+        T made = self.callee();
+        *value = value_traits<T>::to_word(made);
+        value_traits<T>::accept(made);
+        return MASSTREE_OK;
+    });
+}
+
+/** Text for a callable that takes std::string_view; after an exception the rest is dropped. */
+template <class F> void run_write(const char *text, std::size_t len, void *ctx) noexcept
+{
+    auto &self = *static_cast<frame<F> *>(ctx);
+    if (self.carried.has_thrown())
+        return;
+    self.carried.run([&]() -> std::int32_t {
+        self.callee(std::string_view(text, len));
+        return MASSTREE_OK;
+    });
+}
+
+} // namespace detail
+
+} // namespace masstree
+
+#endif

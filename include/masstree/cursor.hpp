@@ -1,0 +1,213 @@
+/**
+ * @file
+ * Cursors of the C++ interface of libmasstree, and views for range-for. Part of masstree.hpp.
+ */
+#ifndef MASSTREE_CURSOR_HPP
+#define MASSTREE_CURSOR_HPP
+
+#include <algorithm>
+#include <iterator>
+
+#include "base.hpp"
+
+namespace masstree {
+
+/** How a cursor looks for a key. */
+enum class seek : std::uint32_t {
+    /** The first key that is not smaller. */
+    at_least = MASSTREE_SEEK_GE,
+    /** The first key that is greater. */
+    above = MASSTREE_SEEK_GT,
+    /** The last key that is not greater. */
+    at_most = MASSTREE_SEEK_LE,
+    /** The last key that is smaller. */
+    below = MASSTREE_SEEK_LT
+};
+
+/** A key with its value. */
+template <class K, class V> struct item {
+    /** The key. */
+    K key;
+    /** Its value. */
+    V value;
+};
+
+namespace detail {
+
+/** The functions of cursors and views for words. */
+template <class T> struct word_steps {
+    using raw = std::uint64_t;
+    using view = typename value_traits<T>::view;
+    static constexpr auto value = masstree_cursor_value;
+    static constexpr auto next_many = masstree_cursor_next_many;
+    static constexpr auto prev_many = masstree_cursor_prev_many;
+    static constexpr auto scan = masstree_scan;
+    static view decode(raw word) noexcept { return value_traits<T>::from_word(word); }
+
+    /** A visitor that adds what it sees to a collection. */
+    template <class C>
+    static std::int32_t add(const void *key, std::size_t len, raw word, void *ctx) noexcept
+    {
+        return static_cast<C *>(ctx)->add(key, len, word);
+    }
+};
+
+/** Those for byte strings. */
+struct byte_steps {
+    using raw = masstree_slice_t;
+    using view = std::string_view;
+    static constexpr auto value = masstree_cursor_value_bytes;
+    static constexpr auto next_many = masstree_cursor_next_many_bytes;
+    static constexpr auto prev_many = masstree_cursor_prev_many_bytes;
+    static constexpr auto scan = masstree_scan_bytes;
+    static view decode(raw slice) noexcept { return view_of(slice); }
+
+    template <class C>
+    static std::int32_t add(const void *key, std::size_t len, const void *bytes,
+                            std::size_t bytes_len, void *ctx) noexcept
+    {
+        return static_cast<C *>(ctx)->add(key, len, {bytes, bytes_len});
+    }
+};
+
+} // namespace detail
+
+/**
+ * A place in a tree, from which one goes on key by key in either direction; made by
+ * `tree.cursor()`.
+ *
+ * Movable; the destructor closes. It runs under the guard it was made with, or under one of its
+ * own, and must be gone before that guard is left; one thread at a time uses it. Each step shows
+ * what is in the tree at that moment: no change of the tree invalidates a cursor. A function that
+ * answers false, or fails, leaves the cursor where it was. A step costs a look-up at most; to go
+ * through many keys, a scan, or the view that tree::items gives, is several times faster.
+ */
+template <class K, class Steps> class [[nodiscard]] basic_cursor {
+public:
+    /** The type of the keys. */
+    using key_type = K;
+    /** What is seen of a value. */
+    using value_type = typename Steps::view;
+    /** A key with its value. */
+    using item_type = item<K, value_type>;
+
+    /** A cursor of no tree. */
+    basic_cursor() noexcept = default;
+    /** Made by tree::cursor. */
+    basic_cursor(const masstree_t *tree, context with)
+    {
+        with.note(masstree_cursor_open(tree, with.handle(), &handle_));
+    }
+    /** Takes over from `other`, which is a cursor of no tree then. */
+    basic_cursor(basic_cursor &&other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+    /** Closes this cursor and takes over `other`. */
+    basic_cursor &operator=(basic_cursor &&other) noexcept
+    {
+        basic_cursor closed(std::move(other));
+        std::swap(handle_, closed.handle_);
+        return *this;
+    }
+    ~basic_cursor() { masstree_cursor_close(handle_); }
+
+    /** Whether it was opened, and not moved from. */
+    [[nodiscard]] explicit operator bool() const noexcept { return handle_ != nullptr; }
+    /** For the C interface; stays this object's. */
+    [[nodiscard]] masstree_cursor_t *handle() const noexcept { return handle_; }
+
+    /** Goes to the key nearest to `key`: false if there is none. */
+    [[nodiscard]] bool seek(K key, masstree::seek how = masstree::seek::at_least,
+                            errors report = {})
+    {
+        return answer(detail::calls<K>::seek(handle_, detail::encode(key),
+                                             static_cast<std::uint32_t>(how)),
+                      report);
+    }
+    /** Goes to the first key: false if the tree is empty. */
+    [[nodiscard]] bool first(errors report = {})
+    {
+        return answer(masstree_cursor_first(handle_), report);
+    }
+    /** Goes to the last key: false if the tree is empty. */
+    [[nodiscard]] bool last(errors report = {})
+    {
+        return answer(masstree_cursor_last(handle_), report);
+    }
+    /** Goes to the next greater key, at first to the first: false if there is none, as yet. */
+    [[nodiscard]] bool next(errors report = {})
+    {
+        return answer(masstree_cursor_next(handle_), report);
+    }
+    /** Goes to the next smaller key, at first to the last: false if there is none, as yet. */
+    [[nodiscard]] bool prev(errors report = {})
+    {
+        return answer(masstree_cursor_prev(handle_), report);
+    }
+
+    /** The key it is at, valid until the cursor moves; none if it has been at none yet. */
+    [[nodiscard]] std::optional<K> key(errors report = {}) const
+    {
+        masstree_slice_t slice{};
+        if (!answer(masstree_cursor_key(handle_, &slice), report))
+            return std::nullopt;
+        return detail::key_traits<K>::from_slice(slice.data, slice.len);
+    }
+
+    /**
+     * The value of that key, as it was when the cursor came there; or as it is now, if the guard
+     * was refreshed since, and none if the key has gone. What it refers to is readable until the
+     * guard is refreshed or left.
+     */
+    [[nodiscard]] std::optional<value_type> value(errors report = {}) const
+    {
+        typename Steps::raw raw{};
+        if (!answer(Steps::value(handle_, &raw), report))
+            return std::nullopt;
+        return Steps::decode(raw);
+    }
+
+    /**
+     * Goes on to the next keys, at most `room` of them and at most 64, and stores them with their
+     * values from `items` on. Returns how many; 0: there is none, as yet. The keys are valid until
+     * the cursor moves.
+     */
+    [[nodiscard]] std::size_t next_many(item_type *items, std::size_t room, errors report = {})
+    {
+        return many(Steps::next_many, items, room, report);
+    }
+    /** next_many to the smaller keys. */
+    [[nodiscard]] std::size_t prev_many(item_type *items, std::size_t room, errors report = {})
+    {
+        return many(Steps::prev_many, items, room, report);
+    }
+
+    /** Lets go of what a cursor with a guard of its own has read; it stays at its key. */
+    void refresh() noexcept { masstree_cursor_refresh(handle_); }
+
+private:
+    static bool answer(std::int32_t status, const errors &report)
+    {
+        report.note(status);
+        return status == MASSTREE_OK;
+    }
+
+    template <class F>
+    std::size_t many(F step, item_type *items, std::size_t room, const errors &report)
+    {
+        constexpr std::size_t most = 64;
+        masstree_slice_t keys[most];
+        typename Steps::raw values[most];
+        std::size_t count = 0;
+        if (!answer(step(handle_, keys, values, std::min(room, most), &count), report))
+            return 0;
+        for (std::size_t i = 0; i < count; ++i)
+            items[i] = {detail::key_traits<K>::from_slice(keys[i].data, keys[i].len),
+                        Steps::decode(values[i])};
+        return count;
+    }
+
+    masstree_cursor_t *handle_ = nullptr;
+};
+
+} // namespace masstree
+
+#endif

@@ -1,0 +1,113 @@
+/**
+ * @file
+ * Ranges of keys for the C++ interface of libmasstree. Part of masstree.hpp.
+ */
+#ifndef MASSTREE_RANGE_HPP
+#define MASSTREE_RANGE_HPP
+
+#include <optional>
+
+#include "key.hpp"
+
+namespace masstree {
+
+/**
+ * A range of keys, and how to go through it: everything, forward, unless said otherwise.
+ *
+ *     masstree::range<>{}.from("b").before("d")
+ *     masstree::range<std::int64_t>{}.after(-5).reversed().limit(10)
+ *     masstree::range<>{}.prefix("user/")
+ *
+ * A value type: each function gives a changed copy. Bytes are not copied, and must stay as they are
+ * while the range, or a view made with it, is used. A lower bound above the upper is errc::invalid
+ * where the range is used.
+ */
+template <class K = std::string_view> class range {
+public:
+    /** Only keys from `key` on, itself included. */
+    [[nodiscard]] range from(K key) const { return with_lower(key, MASSTREE_BOUND_INCLUSIVE); }
+    /** Only keys above `key`. */
+    [[nodiscard]] range after(K key) const { return with_lower(key, MASSTREE_BOUND_EXCLUSIVE); }
+    /** Only keys up to `key`, itself included. */
+    [[nodiscard]] range through(K key) const { return with_upper(key, MASSTREE_BOUND_INCLUSIVE); }
+    /** Only keys below `key`. */
+    [[nodiscard]] range before(K key) const { return with_upper(key, MASSTREE_BOUND_EXCLUSIVE); }
+
+    /** Only keys that begin with `bytes`, within the bounds; for keys that are bytes. */
+    [[nodiscard]] range prefix(std::string_view bytes) const
+    {
+        static_assert(!detail::key_traits<K>::is_integer, "integers have no prefix");
+        range copy = *this;
+        copy.prefix_ = bytes;
+        return copy;
+    }
+
+    /** At most `most` keys; 0: no limit. */
+    [[nodiscard]] range limit(std::size_t most) const
+    {
+        range copy = *this;
+        copy.limit_ = most;
+        return copy;
+    }
+
+    /** In the other direction than this. */
+    [[nodiscard]] range reversed() const
+    {
+        range copy = *this;
+        copy.reverse_ = !reverse_;
+        return copy;
+    }
+
+    /** Whether the keys come in descending order. */
+    [[nodiscard]] bool is_reversed() const noexcept { return reverse_; }
+
+    /** For the C interface; points into this object. `flags` are added to the direction. */
+    [[nodiscard]] masstree_range_t to_c(std::uint32_t flags = 0) const noexcept
+    {
+        masstree_range_t c = MASSTREE_RANGE_INIT;
+        if (lower_) {
+            c.lower = lower_->view().data();
+            c.lower_len = lower_->view().size();
+            c.lower_bound = lower_kind_;
+        }
+        if (upper_) {
+            c.upper = upper_->view().data();
+            c.upper_len = upper_->view().size();
+            c.upper_bound = upper_kind_;
+        }
+        c.prefix = prefix_.data();
+        c.prefix_len = prefix_.size();
+        c.limit = limit_;
+        c.flags = flags | (reverse_ ? std::uint32_t{MASSTREE_SCAN_REVERSE} : 0);
+        return c;
+    }
+
+private:
+    range with_lower(K key, std::uint32_t kind) const
+    {
+        range copy = *this;
+        copy.lower_.emplace(key);
+        copy.lower_kind_ = kind;
+        return copy;
+    }
+
+    range with_upper(K key, std::uint32_t kind) const
+    {
+        range copy = *this;
+        copy.upper_.emplace(key);
+        copy.upper_kind_ = kind;
+        return copy;
+    }
+
+    std::optional<typename detail::key_traits<K>::bytes> lower_;
+    std::optional<typename detail::key_traits<K>::bytes> upper_;
+    std::string_view prefix_;
+    std::size_t limit_ = 0;
+    std::uint32_t lower_kind_ = MASSTREE_BOUND_OPEN;
+    std::uint32_t upper_kind_ = MASSTREE_BOUND_OPEN;
+    bool reverse_ = false;
+};
+
+} // namespace masstree
+
+#endif
