@@ -473,7 +473,7 @@ fn many_steps_that_run_out_of_memory_end_at_the_last_that_was_made() {
                 let moved = trial.attempt(|| {
                     found.clear();
                     let before = cursor.key().map(<[u8]>::to_vec);
-                    let moved = cursor.step_many(tree, pin, reverse, |end, value| {
+                    let moved = cursor.step_many(tree, pin, reverse, 30, |end, value| {
                         found.push((end, value));
                         found.len() < 30
                     });

@@ -540,10 +540,12 @@ impl<'g> Subject<'g> {
         let mut keys = self.ahead(reverse);
         keys.truncate(most);
         let mut found = Vec::new();
-        let moved = self.cursor.step_many(self.tree, pin, reverse, |end, word| {
-            found.push((end, word));
-            found.len() < most
-        });
+        let moved = self
+            .cursor
+            .step_many(self.tree, pin, reverse, most, |end, word| {
+                found.push((end, word));
+                found.len() < most
+            });
         assert_eq!(moved, Ok(!keys.is_empty()));
         let mut start = self.cursor.first_start();
         let pairs = found.into_iter().map(|(end, word)| {

@@ -382,7 +382,9 @@ impl Stable {
                 ends.push(end);
                 ends.len() < 9
             };
-            let moved = cursor.step_many(tree, pin, reverse, step).unwrap();
+            let moved = cursor
+                .step_many(tree, pin, reverse, usize::MAX, step)
+                .unwrap();
             assert_eq!(moved, !ends.is_empty());
             let (mut last, mut start) = (from.as_deref(), cursor.first_start());
             for &end in &ends {

@@ -16,6 +16,7 @@ use masstree::ffi::guard::*;
 use masstree::ffi::inspect::*;
 use masstree::ffi::memory::*;
 use masstree::ffi::options::MASSTREE_VALUES_WORDS;
+use masstree::ffi::get::*;
 use masstree::ffi::point::*;
 use masstree::ffi::scan::*;
 use masstree::ffi::stats::*;

@@ -28,10 +28,11 @@ unsafe fn many(
     handle.found.clear();
     handle.found.try_reserve(1).map_err(|_| MASSTREE_NOMEM)?;
     let found = &mut handle.found;
-    let moved = handle.cursor.step_many(tree, pin, reverse, |end, value| {
+    let take = |end, value| {
         found.push((end, value));
-        found.len() < capacity && found.try_reserve(1).is_ok()
-    })?;
+        found.try_reserve(1).is_ok()
+    };
+    let moved = (handle.cursor).step_many(tree, pin, reverse, capacity, take)?;
     if !moved {
         // SAFETY: NULL or writable by contract.
         unsafe { give(count, 0) };

@@ -402,11 +402,11 @@ impl Leaf {
 }
 
 impl Leaf {
-    /// The value that the entry in a slot has now, which held one in a snapshot; `None` if
-    /// the leaf changed since `version`, of which the snapshot is.
-    pub(crate) fn reread(&self, slot: usize, version: Version) -> Option<u64> {
-        let word = self.word(slot);
-        self.head.version.validate(version).then(|| value_of(word))
+    /// The value that the entry in a slot has now, which held one in a snapshot: if the leaf
+    /// has not changed since, which is the caller's to ask.
+    #[inline]
+    pub(crate) fn racing_value(&self, slot: usize) -> u64 {
+        value_of(self.word(slot))
     }
 
     /// Whether an entry of a snapshot has the mark in its slot that its suffix asks for, for

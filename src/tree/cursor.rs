@@ -139,19 +139,24 @@ impl<'g> Cursor<'g> {
         self.step_on(tree, pin, reverse)
     }
 
-    /// Goes on, step by step, until `take` has enough, which gets each value and where
-    /// its key ends in [`Cursor::keys`]; says whether it went on at all. Memory may run
-    /// out after the first step: then it stops there.
+    /// Goes on at most `most` times, which is not 0, as long as `take` wants more, which gets
+    /// each value and where its key ends in [`Cursor::keys`]; says whether it went on at all.
+    /// Memory may run out after the first step: then it stops there.
+    ///
+    /// What follows in the same leaf comes at once, with one look at whether it has changed.
     pub fn step_many(
         &mut self,
         tree: &Tree,
         pin: Pin<'g>,
         reverse: bool,
+        most: usize,
         mut take: impl FnMut(usize, u64) -> bool,
     ) -> Result<bool, OutOfMemory> {
         self.forget_other_keys();
         self.first_start = self.keys.len();
         let mut moved = false;
+        let mut left = most;
+        // Ends: each time around there are fewer left.
         loop {
             match self.step_on(tree, pin, reverse) {
                 Ok(true) => {}
@@ -160,6 +165,7 @@ impl<'g> Cursor<'g> {
                 Err(OutOfMemory) => return Err(OutOfMemory),
             }
             moved = true;
+            left -= 1;
             let Some(At {
                 end,
                 value: Some(value),
@@ -168,8 +174,25 @@ impl<'g> Cursor<'g> {
             else {
                 unreachable!("it has just gone to a key");
             };
-            if !take(end, value) {
+            if !take(end, value) || left == 0 {
                 return Ok(true);
+            }
+            for value in self.walk.live_values_beyond(reverse, left) {
+                let start = self.keys.len();
+                if self.walk.step_within(reverse, &mut self.keys).is_err() {
+                    return Ok(true);
+                }
+                let end = self.keys.len();
+                self.at = Some(At {
+                    start,
+                    end,
+                    value: Some(value),
+                    is_known: true,
+                });
+                left -= 1;
+                if !take(end, value) || left == 0 {
+                    return Ok(true);
+                }
             }
         }
     }

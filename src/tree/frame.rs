@@ -9,6 +9,12 @@ use crate::sync::perturb;
 /// The leaf that was to be read next has been deleted.
 pub(super) struct Gone;
 
+/// The next position in a direction.
+#[inline]
+pub(super) fn beyond(at: usize, reverse: bool) -> usize {
+    at.wrapping_add(if reverse { usize::MAX } else { 1 })
+}
+
 /// A leaf the walk is in, or above what it is in.
 pub(super) struct Frame<'g> {
     /// Bytes of key above this layer.
@@ -61,11 +67,7 @@ impl<'g> Frame<'g> {
 
     #[inline]
     pub(super) fn move_on(&mut self, reverse: bool) {
-        self.at = if reverse {
-            self.at.wrapping_sub(1)
-        } else {
-            self.at.wrapping_add(1)
-        };
+        self.at = beyond(self.at, reverse);
     }
 
     pub(super) fn is_current(&self) -> bool {

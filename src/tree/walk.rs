@@ -34,17 +34,19 @@
 
 use std::ops::ControlFlow;
 
+use arrayvec::ArrayVec;
+
 use super::Tree;
 use super::ahead::Ahead;
 use super::assemble::{append, assemble};
 use super::descend::{Reached, Stale, reach, settle};
-use super::frame::{Frame, Gone};
+use super::frame::{Frame, Gone, beyond};
 use super::interrupt::{CutSide, Interrupt, OwnedCut};
 use super::range::Cut;
 use crate::OutOfMemory;
 use crate::key::{SLICE_LEN, SUFFIX, shortest};
 use crate::memory::{Count, Vector};
-use crate::node::{Entries, Isa, Leaf, Neighbours, NodeRef, Version, with_search};
+use crate::node::{Entries, Isa, Leaf, Neighbours, NodeRef, Version, WIDTH, with_search};
 use crate::protocol::Line;
 use crate::reclaim::Pin;
 
@@ -323,7 +325,6 @@ impl<'g> Walk<'g> {
         self.key.truncate(depth);
         self.key.try_reserve(SLICE_LEN).map_err(|_| OutOfMemory)?;
         let mut at = frame.at;
-        let step = if reverse { usize::MAX } else { 1 };
         let left = frame.left(reverse).min(limit);
         let mut done = 0;
         let mut flow = ControlFlow::Continue(());
@@ -355,7 +356,7 @@ impl<'g> Walk<'g> {
             if flow.is_break() {
                 break;
             }
-            at = at.wrapping_add(step);
+            at = beyond(at, reverse);
         }
         frame.at = at;
         *visited += done;
@@ -395,8 +396,56 @@ impl<'g> Walk<'g> {
     /// changed since it was read.
     pub(super) fn live_value(&self) -> Option<u64> {
         let frame = self.frames.last()?;
-        let slot = frame.entries.slot(frame.at);
-        frame.leaf.reread(slot, frame.version)
+        let value = frame.leaf.racing_value(frame.entries.slot(frame.at));
+        frame.is_current().then_some(value)
+    }
+
+    /// The values, as they are now, of at most `most` keys that follow the one the walk is at
+    /// in its leaf; none if the leaf has changed since it was read. All these keys are there
+    /// at one moment.
+    pub(super) fn live_values_beyond(&self, reverse: bool, most: usize) -> ArrayVec<u64, WIDTH> {
+        let mut values = ArrayVec::new();
+        let Some(frame) = self.frames.last() else {
+            return values;
+        };
+        let left = frame.left(reverse).saturating_sub(1).min(most);
+        let mut at = frame.at;
+        while values.len() < left {
+            at = beyond(at, reverse);
+            if frame.entries.kind(at) > SUFFIX {
+                break;
+            }
+            values.push(frame.leaf.racing_value(frame.entries.slot(at)));
+        }
+        if !frame.is_current() {
+            values.clear();
+        }
+        values
+    }
+
+    /// Goes on to the next key, of those that `live_values_beyond` gave values of, and
+    /// appends it to others.
+    #[inline]
+    pub(super) fn step_within(
+        &mut self,
+        reverse: bool,
+        keys: &mut Vector<u8>,
+    ) -> Result<(), OutOfMemory> {
+        let Some(frame) = self.frames.last_mut() else {
+            unreachable!("the walk is at a key");
+        };
+        let at = beyond(frame.at, reverse);
+        let shared = &self.key[..frame.depth];
+        keys.try_reserve(shared.len()).map_err(|_| OutOfMemory)?;
+        let start = keys.len();
+        append(keys, shared);
+        let assembled = assemble(keys, start + frame.depth, &frame.entries, at);
+        if assembled.is_err() {
+            keys.truncate(start);
+            return assembled;
+        }
+        frame.at = at;
+        Ok(())
     }
 
     /// The key at hand becomes what the layer below the current entry shares.
