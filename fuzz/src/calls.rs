@@ -4,8 +4,8 @@
 
 use masstree::ffi::bytes::*;
 use masstree::ffi::bytes_conditional::*;
-use masstree::ffi::get_or_insert::*;
 use masstree::ffi::get::*;
+use masstree::ffi::get_or_insert::*;
 use masstree::ffi::point::*;
 use masstree::ffi::update::*;
 

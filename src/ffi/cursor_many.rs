@@ -30,7 +30,7 @@ unsafe fn many(
     let found = &mut handle.found;
     let take = |end, value| {
         found.push((end, value));
-        found.try_reserve(1).is_ok()
+        found.len() < found.capacity() || found.try_reserve(1).is_ok()
     };
     let moved = (handle.cursor).step_many(tree, pin, reverse, capacity, take)?;
     if !moved {

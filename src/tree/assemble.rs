@@ -14,22 +14,44 @@ pub(super) fn assemble(
     at: usize,
 ) -> Result<(), OutOfMemory> {
     let kind = entries.kind(at);
-    let suffix = if kind == SUFFIX {
-        entries.suffix(at)
-    } else {
-        &[]
-    };
     key.truncate(depth);
-    let reserved = key.try_reserve(SLICE_LEN + suffix.len());
-    reserved.map_err(|_| OutOfMemory)?;
+    key.try_reserve(SLICE_LEN).map_err(|_| OutOfMemory)?;
     // Eight bytes always: their number is known when this is compiled.
     append(key, &entries.slice(at).to_be_bytes());
     if kind == SUFFIX {
+        let suffix = entries.suffix(at);
+        key.try_reserve(suffix.len()).map_err(|_| OutOfMemory)?;
         append(key, suffix);
     } else {
         key.truncate(depth + usize::from(kind));
     }
     Ok(())
+}
+
+/// Appends a key that ends in its slice: what the layers above share, and `kind` bytes of the
+/// slice.
+///
+/// # Safety
+/// There is room for what is shared and a whole slice more; `kind` is at most a slice.
+#[inline]
+pub(super) unsafe fn append_short(
+    to: &mut Vector<u8>,
+    shared: &[u8],
+    slice: [u8; SLICE_LEN],
+    kind: usize,
+) {
+    debug_assert!(to.capacity() - to.len() >= shared.len() + SLICE_LEN);
+    let len = to.len() + shared.len() + kind;
+    // SAFETY: by contract.
+    unsafe {
+        let end = to.as_mut_ptr().add(to.len());
+        if !shared.is_empty() {
+            end.copy_from_nonoverlapping(shared.as_ptr(), shared.len());
+        }
+        let end = end.add(shared.len());
+        end.cast::<[u8; SLICE_LEN]>().write(slice);
+        to.set_len(len);
+    }
 }
 
 /// Appends bytes for which there is room.

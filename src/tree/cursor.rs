@@ -177,22 +177,23 @@ impl<'g> Cursor<'g> {
             if !take(end, value) || left == 0 {
                 return Ok(true);
             }
-            for value in self.walk.live_values_beyond(reverse, left) {
-                let start = self.keys.len();
-                if self.walk.step_within(reverse, &mut self.keys).is_err() {
-                    return Ok(true);
-                }
-                let end = self.keys.len();
+            let mut start = self.keys.len();
+            for (end, value) in self.walk.run_on(reverse, left, &mut self.keys) {
                 self.at = Some(At {
                     start,
                     end,
                     value: Some(value),
                     is_known: true,
                 });
-                left -= 1;
-                if !take(end, value) || left == 0 {
+                (start, left) = (end, left - 1);
+                if !take(end, value) {
+                    // It may be further on than the key.
+                    self.walk.reset();
                     return Ok(true);
                 }
+            }
+            if left == 0 {
+                return Ok(true);
             }
         }
     }

@@ -38,7 +38,7 @@ use arrayvec::ArrayVec;
 
 use super::Tree;
 use super::ahead::Ahead;
-use super::assemble::{append, assemble};
+use super::assemble::{append, append_short, assemble};
 use super::descend::{Reached, Stale, reach, settle};
 use super::frame::{Frame, Gone, beyond};
 use super::interrupt::{CutSide, Interrupt, OwnedCut};
@@ -400,52 +400,56 @@ impl<'g> Walk<'g> {
         frame.is_current().then_some(value)
     }
 
-    /// The values, as they are now, of at most `most` keys that follow the one the walk is at
-    /// in its leaf; none if the leaf has changed since it was read. All these keys are there
-    /// at one moment.
-    pub(super) fn live_values_beyond(&self, reverse: bool, most: usize) -> ArrayVec<u64, WIDTH> {
-        let mut values = ArrayVec::new();
-        let Some(frame) = self.frames.last() else {
-            return values;
-        };
-        let left = frame.left(reverse).saturating_sub(1).min(most);
-        let mut at = frame.at;
-        while values.len() < left {
-            at = beyond(at, reverse);
-            if frame.entries.kind(at) > SUFFIX {
-                break;
-            }
-            values.push(frame.leaf.racing_value(frame.entries.slot(at)));
-        }
-        if !frame.is_current() {
-            values.clear();
-        }
-        values
-    }
-
-    /// Goes on to the next key, of those that `live_values_beyond` gave values of, and
-    /// appends it to others.
-    #[inline]
-    pub(super) fn step_within(
+    /// Goes on in the leaf at hand by at most `most` keys, and appends them to others. Gives
+    /// where each ends, and its value as it is now: all these keys are there at one moment.
+    /// None, and the walk stays, if the leaf has changed since it was read; fewer if memory
+    /// runs out.
+    pub(super) fn run_on(
         &mut self,
         reverse: bool,
+        most: usize,
         keys: &mut Vector<u8>,
-    ) -> Result<(), OutOfMemory> {
+    ) -> ArrayVec<(usize, u64), WIDTH> {
+        let mut run = ArrayVec::new();
         let Some(frame) = self.frames.last_mut() else {
-            unreachable!("the walk is at a key");
+            return run;
         };
-        let at = beyond(frame.at, reverse);
-        let shared = &self.key[..frame.depth];
-        keys.try_reserve(shared.len()).map_err(|_| OutOfMemory)?;
-        let start = keys.len();
-        append(keys, shared);
-        let assembled = assemble(keys, start + frame.depth, &frame.entries, at);
-        if assembled.is_err() {
-            keys.truncate(start);
-            return assembled;
+        let (before, shared) = (keys.len(), &self.key[..frame.depth]);
+        let left = frame.left(reverse).saturating_sub(1).min(most);
+        let mut at = frame.at;
+        // For all that end in their slices.
+        let room = left * (shared.len() + SLICE_LEN);
+        let has_room = keys.try_reserve(room).is_ok();
+        while has_room && run.len() < left {
+            let next = beyond(at, reverse);
+            let kind = frame.entries.kind(next);
+            let start = keys.len();
+            if kind < SUFFIX {
+                let slice = frame.entries.slice(next).to_be_bytes();
+                // SAFETY: room was made for this key, and for those to come like it.
+                unsafe { append_short(keys, shared, slice, usize::from(kind)) };
+            } else if kind > SUFFIX {
+                break;
+            } else {
+                append(keys, shared);
+                if assemble(keys, start + shared.len(), &frame.entries, next).is_err()
+                    || keys.try_reserve(room).is_err()
+                {
+                    keys.truncate(start);
+                    break;
+                }
+            }
+            at = next;
+            let value = frame.leaf.racing_value(frame.entries.slot(at));
+            run.push((keys.len(), value));
         }
-        frame.at = at;
-        Ok(())
+        if frame.is_current() {
+            frame.at = at;
+        } else {
+            keys.truncate(before);
+            run.clear();
+        }
+        run
     }
 
     /// The key at hand becomes what the layer below the current entry shares.
