@@ -544,7 +544,6 @@ impl<'g> Subject<'g> {
             .cursor
             .step_many(self.tree, pin, reverse, most, |end, word| {
                 found.push((end, word));
-                found.len() < most
             });
         assert_eq!(moved, Ok(!keys.is_empty()));
         let mut start = self.cursor.first_start();

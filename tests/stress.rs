@@ -378,13 +378,8 @@ impl Stable {
             }
             let from = cursor.key().map(<[u8]>::to_vec);
             let mut ends = Vec::new();
-            let step = |end, _| {
-                ends.push(end);
-                ends.len() < 9
-            };
-            let moved = cursor
-                .step_many(tree, pin, reverse, usize::MAX, step)
-                .unwrap();
+            let step = |end, _| ends.push(end);
+            let moved = cursor.step_many(tree, pin, reverse, 9, step).unwrap();
             assert_eq!(moved, !ends.is_empty());
             let (mut last, mut start) = (from.as_deref(), cursor.first_start());
             for &end in &ends {

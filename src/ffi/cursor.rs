@@ -8,7 +8,6 @@ use super::bytes::Slice;
 use super::guard::{self, GuardHandle};
 use super::status::*;
 use super::tree::TreeHandle;
-use crate::memory::Vector;
 use crate::reclaim::{Guard, Pin, Slot, pin_of, refreshes_of};
 use crate::tree::{Cursor, Seek, Tree};
 
@@ -43,8 +42,6 @@ pub struct CursorHandle {
     owned: bool,
     /// The guard's count when the cursor last looked.
     refreshes: u64,
-    /// Where the keys of the last `_many` call end, and their values.
-    pub(super) found: Vector<(usize, u64)>,
 }
 
 impl CursorHandle {
@@ -134,7 +131,6 @@ pub unsafe extern "C" fn masstree_cursor_open(
             owned: lent.is_none(),
             // SAFETY: a live guard's slot.
             refreshes: unsafe { refreshes_of(slot) },
-            found: Vector::new_in(tree_ref.source()),
         });
         let made = made.inspect_err(|_| {
             if lent.is_none() {

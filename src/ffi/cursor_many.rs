@@ -25,31 +25,36 @@ unsafe fn many(
         return Err(MASSTREE_INVALID);
     }
     let pin = handle.pin();
-    handle.found.clear();
-    handle.found.try_reserve(1).map_err(|_| MASSTREE_NOMEM)?;
-    let found = &mut handle.found;
+    let mut taken = 0;
     let take = |end, value| {
-        found.push((end, value));
-        found.len() < found.capacity() || found.try_reserve(1).is_ok()
+        if !keys.is_null() {
+            // Keys may still move: where they end, for the present.
+            let slice = Slice {
+                data: std::ptr::null(),
+                len: end,
+            };
+            // SAFETY: by contract.
+            unsafe { keys.add(taken).write(slice) };
+        }
+        store(pin, taken, value);
+        taken += 1;
     };
     let moved = (handle.cursor).step_many(tree, pin, reverse, capacity, take)?;
+    // SAFETY: NULL or writable by contract.
+    unsafe { give(count, taken) };
     if !moved {
-        // SAFETY: NULL or writable by contract.
-        unsafe { give(count, 0) };
         return Ok(MASSTREE_END);
     }
-    let bytes = handle.cursor.keys();
-    let mut start = handle.cursor.first_start();
-    for (place, &(end, value)) in handle.found.iter().enumerate() {
-        if !keys.is_null() {
-            // SAFETY: by contract.
-            unsafe { keys.add(place).write(Slice::of(&bytes[start..end])) };
+    if !keys.is_null() {
+        let bytes = handle.cursor.keys();
+        let mut start = handle.cursor.first_start();
+        // SAFETY: just written.
+        for slice in unsafe { std::slice::from_raw_parts_mut(keys, taken) } {
+            let end = slice.len;
+            *slice = Slice::of(&bytes[start..end]);
+            start = end;
         }
-        store(pin, place, value);
-        start = end;
     }
-    // SAFETY: NULL or writable by contract.
-    unsafe { give(count, handle.found.len()) };
     Ok(MASSTREE_OK)
 }
 

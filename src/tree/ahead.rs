@@ -9,7 +9,7 @@
 //! a lock leads to an internode that was the parent while the guard was held: it may be read,
 //! whatever it holds by now.
 
-use crate::node::{AnyNode, Internode, Lockable, NodeRef, Portable, WIDTH};
+use crate::node::{AnyNode, Internode, Leaf, Lockable, NodeRef, Portable, WIDTH};
 
 /// Leaves asked for at once when a walk begins, and how far ahead it stays.
 const DISTANCE: usize = 4;
@@ -53,6 +53,14 @@ impl<'g> Ahead<'g> {
         ahead.skip(reverse);
         (0..leaves).for_each(|_| _ = ahead.ask(reverse));
         ahead
+    }
+
+    /// Begins after a leaf of which a slice is known.
+    pub(super) fn begin_after(leaf: &'g Leaf, slice: u64, reverse: bool, wanted: usize) -> Self {
+        match wanted / KEYS_A_LEAF {
+            0 => Self::NOTHING,
+            _ => Self::begin(parent_of(leaf.any()), slice, reverse, wanted),
+        }
     }
 
     /// Asks for one leaf more, if it knows one, and says whether it does.

@@ -139,9 +139,9 @@ impl<'g> Cursor<'g> {
         self.step_on(tree, pin, reverse)
     }
 
-    /// Goes on at most `most` times, which is not 0, as long as `take` wants more, which gets
-    /// each value and where its key ends in [`Cursor::keys`]; says whether it went on at all.
-    /// Memory may run out after the first step: then it stops there.
+    /// Goes on at most `most` times, which is not 0, and gives `take` each value and where its
+    /// key ends in [`Cursor::keys`]; says whether it went on at all. Memory may run out after
+    /// the first step: then it stops there.
     ///
     /// What follows in the same leaf comes at once, with one look at whether it has changed.
     pub fn step_many(
@@ -150,10 +150,24 @@ impl<'g> Cursor<'g> {
         pin: Pin<'g>,
         reverse: bool,
         most: usize,
-        mut take: impl FnMut(usize, u64) -> bool,
+        mut take: impl FnMut(usize, u64),
     ) -> Result<bool, OutOfMemory> {
         self.forget_other_keys();
         self.first_start = self.keys.len();
+        self.walk.expect(reverse, most);
+        let outcome = self.step_often(tree, pin, reverse, most, &mut take);
+        self.walk.expect(reverse, 0);
+        outcome
+    }
+
+    fn step_often(
+        &mut self,
+        tree: &Tree,
+        pin: Pin<'g>,
+        reverse: bool,
+        most: usize,
+        take: &mut impl FnMut(usize, u64),
+    ) -> Result<bool, OutOfMemory> {
         let mut moved = false;
         let mut left = most;
         // Ends: each time around there are fewer left.
@@ -174,9 +188,7 @@ impl<'g> Cursor<'g> {
             else {
                 unreachable!("it has just gone to a key");
             };
-            if !take(end, value) || left == 0 {
-                return Ok(true);
-            }
+            take(end, value);
             let mut start = self.keys.len();
             for (end, value) in self.walk.run_on(reverse, left, &mut self.keys) {
                 self.at = Some(At {
@@ -186,11 +198,7 @@ impl<'g> Cursor<'g> {
                     is_known: true,
                 });
                 (start, left) = (end, left - 1);
-                if !take(end, value) {
-                    // It may be further on than the key.
-                    self.walk.reset();
-                    return Ok(true);
-                }
+                take(end, value);
             }
             if left == 0 {
                 return Ok(true);

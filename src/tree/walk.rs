@@ -268,7 +268,9 @@ impl<'g> Walk<'g> {
             } else if let Some((leaf, boundary)) = frame.beyond(reverse) {
                 self.leave()?;
                 let frame = self.frames.last_mut().expect("the walk is in a leaf");
-                let advanced = frame.advance(self.isa, self.wanted, leaf, boundary, end, reverse);
+                // A cursor that comes to the end of a leaf goes on, more often than not.
+                let wanted = self.wanted.max(usize::from(self.live));
+                let advanced = frame.advance(self.isa, wanted, leaf, boundary, end, reverse);
                 if let Err(Gone) = advanced {
                     let (bytes, len) = shortest(boundary);
                     let shared = &self.key[..frame.depth];
@@ -398,6 +400,17 @@ impl<'g> Walk<'g> {
         let frame = self.frames.last()?;
         let value = frame.leaf.racing_value(frame.entries.slot(frame.at));
         frame.is_current().then_some(value)
+    }
+
+    /// Says that so many keys are wanted from here on, for which leaves ahead are asked.
+    pub(super) fn expect(&mut self, reverse: bool, wanted: usize) {
+        self.wanted = wanted;
+        if let Some(frame) = self.frames.last_mut()
+            && frame.is_at_entry()
+        {
+            let slice = frame.entries.slice(frame.at);
+            frame.ahead = Ahead::begin_after(frame.leaf, slice, reverse, wanted);
+        }
     }
 
     /// Goes on in the leaf at hand by at most `most` keys, and appends them to others. Gives
