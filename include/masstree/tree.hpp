@@ -26,7 +26,7 @@ namespace masstree {
  * Movable, which needs the tree for itself, as do the destructor and swap: guards, cursors, views
  * and `taken` must be gone before the destructor runs, but survive a move. All other
  * functions may be called by any thread at any time; those that are const take no lock. Operations
- * on one key are atomic, linearizable, and take O(length of the key + log n); those that give
+ * on one key are atomic, and take O(length of the key + log n); those that give
  * nothing of the tree's owned values inline to one call of the C interface.
  *
  * Callbacks may throw: the exception comes out of the function that was given the callback.

@@ -29,9 +29,10 @@ pub const MASSTREE_SEEK_LT: u32 = 3;
 ///
 /// Each step shows what is in the tree at that moment, whatever was put or removed
 /// since the step before, by whomever: the first key after, or before, the one the
-/// cursor is at, whether that is still there or not. A step costs about as much as in a
-/// scan; the first one after a change nearby, or after the guard was refreshed, as much
-/// as a look-up.
+/// cursor is at, whether that is still there or not. A step costs one and a half to four
+/// times what a key costs in a scan, one of masstree_cursor_next_many at most twice as
+/// much as there; the first step after a change nearby, or after the guard was refreshed, as much as
+/// a look-up.
 ///
 /// A call that fails, or answers MASSTREE_END, leaves the cursor where it was.
 pub struct CursorHandle {

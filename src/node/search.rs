@@ -428,6 +428,39 @@ mod tests {
         );
     }
 
+    /// A copy has every word, also those that the portable one leaves out.
+    fn copies<S: Search>(leaf: &Leaf) {
+        let mut image = MaybeUninit::uninit();
+        S::copy(leaf, &mut image);
+        // SAFETY: an image and a leaf are as many words, all of which were copied; atomics
+        // are laid out as what they hold, and nobody writes.
+        let (copy, original) = unsafe {
+            let words = size_of::<Leaf>() / size_of::<u64>();
+            let copy: *const u64 = image.as_ptr().cast();
+            let original: *const u64 = std::ptr::from_ref(leaf).cast();
+            (
+                std::slice::from_raw_parts(copy, words),
+                std::slice::from_raw_parts(original, words),
+            )
+        };
+        assert_eq!(copy, original);
+    }
+
+    #[test]
+    #[cfg(masstree_vectors)]
+    fn vectors_copy_whole_leaves() {
+        // Every byte another: a leaf is words, whatever they say.
+        let bytes: [u8; size_of::<Leaf>()] = std::array::from_fn(|i| (i * 7 + i / 64) as u8);
+        // SAFETY: any bits make the atomics of a leaf; it is aligned by the copy.
+        let leaf: Leaf = unsafe { std::mem::transmute(bytes) };
+        if std::arch::is_x86_feature_detected!("avx2") {
+            copies::<Avx2>(&leaf);
+        }
+        if std::arch::is_x86_feature_detected!("avx512f") {
+            copies::<Avx512>(&leaf);
+        }
+    }
+
     fn some_word() -> impl Strategy<Value = u64> {
         prop_oneof![
             0..20_u64,
