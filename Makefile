@@ -8,7 +8,7 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 .PHONY: help demo test build library install header abi docs setup clean \
         check-fmt check-header check-clippy check-rust check-stress check-lin check-scans \
         check-models check-c check-install check-go check-zig check-readme check-docs \
-        check-bench check-asan check-tsan check-fuzz fuzz fuzz-minimise coverage \
+        check-bench check-asan check-tsan check-memcheck check-fuzz fuzz fuzz-minimise coverage \
         soak soak-perturbed limbo bench bench-build bench-quick bench-pieces bench-go \
         bench-zig figures
 
@@ -55,6 +55,7 @@ help:
 	@echo '                   FUZZ_BUILD=asan, plain or narrow (nightly toolchain)'
 	@echo 'make fuzz-minimise commit-ready corpus out of the old one and what make fuzz found'
 	@echo 'make coverage      lines of src/node, tree and reclaim that no test executes'
+	@echo 'make check-memcheck  tests in C under valgrind; MEMCHECK="tree bytes" for some'
 	@echo 'make check-bench   a run of the benchmarks with few keys, for their checks of values'
 	@echo 'make bench         speed and memory beside other maps, 5,000,000 keys; also as'
 	@echo '                   build/bench.json, .svg and .md. BENCH="--only scan" (see'
@@ -212,6 +213,11 @@ coverage:
 	@.ci/setup coverage
 	@.ci/coverage
 
+# The release library, for which valgrind has a processor without AVX-512.
+MEMCHECK :=
+check-memcheck: check-c
+	@$(STAGE) check-memcheck .ci/memcheck $(MEMCHECK)
+
 check-docs: setup
 	@$(STAGE) check-docs docs/render.sh
 
@@ -227,7 +233,7 @@ test: setup
 	@$(MAKE) --no-print-directory check-rust
 	@$(MAKE) --no-print-directory check-stress
 	@$(MAKE) --no-print-directory check-models
-	@$(MAKE) --no-print-directory check-c
+	@$(MAKE) --no-print-directory check-memcheck MEMCHECK='tree bytes cursor page_end'
 	@$(MAKE) --no-print-directory check-install
 	@$(MAKE) --no-print-directory check-go
 	@$(MAKE) --no-print-directory check-zig
