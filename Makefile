@@ -215,7 +215,9 @@ coverage:
 
 # The release library, for which valgrind has a processor without AVX-512.
 MEMCHECK :=
-check-memcheck: check-c
+check-memcheck: setup
+	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=ON
+	@$(STAGE) build-c cmake --build $(BUILD)
 	@$(STAGE) check-memcheck .ci/memcheck $(MEMCHECK)
 
 check-docs: setup
