@@ -21,7 +21,7 @@
  *   long. masstree_stats shows how much waits, and for how long.
  * - Out of memory is MASSTREE_NOMEM, and the tree is as it was before the call. The
  *   exception are the lists of memory reclamation, a few KiB for a tree, a thread
- *   or a guard and 1 KiB for every 32 objects that wait to be freed: they come from
+ *   or a guard and 4 KiB for every 128 objects that wait to be freed: they come from
  *   malloc, cannot fail, and the process aborts if memory runs out just there.
  * - After fork, the child cannot use trees of its parent: MASSTREE_FORKED, and functions
  *   that return nothing do nothing. It can make trees of its own; but if another thread
