@@ -3,7 +3,7 @@
 use std::cmp;
 use std::ops::Range;
 
-use super::{Entry, GROUP_MAX, Leaf, VACANT, mark_of, value_of, word_of};
+use super::{Entry, GROUP_MAX, Leaf, VACANT, mark_of, next_of, value_of, word_of};
 use crate::key::{Key, LAYER, SUFFIX, rank};
 use crate::node::Locked;
 use crate::node::link::NodeRef;
@@ -39,9 +39,7 @@ impl<'g> Locked<'g, Leaf> {
         let mut position = S::ones(smaller);
         let mut same = 0_u32;
         // Seldom more than one slot.
-        while equal != 0 {
-            let slot = equal.trailing_zeros() as usize;
-            equal &= equal - 1;
+        while let Some(slot) = next_of(&mut equal) {
             match rank(leaf.kind(slot)).cmp(&key.kind()) {
                 cmp::Ordering::Less => position += 1,
                 cmp::Ordering::Equal => same |= 1 << slot,
@@ -65,9 +63,7 @@ impl<'g> Locked<'g, Leaf> {
     fn place_among(&self, first: usize, mut slots: u32, key: &Key<'_>) -> Place<'g> {
         let (mut group, mut position) = (0, first);
         let mut present = None;
-        while slots != 0 {
-            let slot = slots.trailing_zeros() as usize;
-            slots &= slots - 1;
+        while let Some(slot) = next_of(&mut slots) {
             group += 1;
             let entry = self.entry_in(slot);
             if let Some(root) = entry.layer() {
