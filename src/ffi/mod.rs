@@ -45,6 +45,10 @@ pub mod batch_write;
 
 pub mod bulk_load;
 
+pub mod observe;
+
+pub mod delta;
+
 pub mod memory;
 
 pub mod inspect;

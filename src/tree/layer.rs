@@ -14,7 +14,7 @@
 use arrayvec::ArrayVec;
 
 use super::Tree;
-use super::put::{Decide, Lengths};
+use super::put::{Decide, Lengths, report, report_created};
 use super::reserve::{Needs, Reserve, shape_for};
 use crate::key::{Key, SLICE_LEN, SUFFIX, slice_of};
 use crate::memory::Count;
@@ -56,6 +56,7 @@ impl Tree {
             return Err(needs);
         }
         let Some(value) = decide() else {
+            report(pin, &leaf);
             return Ok(());
         };
 
@@ -70,13 +71,15 @@ impl Tree {
         }
         for layer in (0..shared).rev() {
             let slice = slice_of(&least[layer * SLICE_LEN..]);
-            root = wrap(root, slice, reserve.leaf());
+            root = wrap(pin, root, slice, reserve.leaf());
         }
         leaf.become_link(group, NodeRef::from(root.node()));
         root.set_root(true, NodeRef::from(leaf.node()).as_ptr());
         pin.count(Count::LayersMade, needs.leaves as i64);
         let has_suffixes = leaf.entries().any(|entry| entry.kind == SUFFIX);
         let bag = if has_suffixes { None } else { leaf.take_bag() };
+        report(pin, &leaf);
+        report_created(pin, &root);
         drop((root, leaf));
         if let Some(bag) = bag {
             // SAFETY: the leaf has no bag now, and only the lock's owner takes it.
@@ -93,12 +96,14 @@ fn below(rest: &[u8], layers: usize) -> Key<'_> {
 
 /// Makes `upper` a layer whose only entry links to the layer of `root`.
 fn wrap<'d>(
+    pin: Pin<'_>,
     mut root: Locked<'d, Leaf>,
     slice: u64,
     mut upper: Locked<'d, Leaf>,
 ) -> Locked<'d, Leaf> {
     upper.insert(0, &Entry::link(slice, NodeRef::from(root.node())));
     root.set_root(true, NodeRef::from(upper.node()).as_ptr());
+    report_created(pin, &root);
     upper
 }
 

@@ -71,6 +71,7 @@ impl Tree {
         bytes: &[u8],
         mut decide: impl FnMut(Option<u64>) -> Decision,
     ) -> Result<Option<u64>, OutOfMemory> {
+        self.begin_report(pin);
         let (mut leaf, place, key) = self.lock_leaf(pin, bytes);
         match place {
             Place::Present { position, slot } => {
@@ -80,9 +81,13 @@ impl Tree {
             Place::Absent { position }
                 if !key.goes_on() && !leaf.permutation().is_full() && !leaf.wastes_its_bag() =>
             {
-                if let Decision::Set(value) = decide(None) {
+                let decision = decide(None);
+                if let Decision::Set(value) = decision {
                     leaf.insert(position, &Entry::new(&key).with_value(value));
-                    drop(leaf);
+                }
+                report(pin, &leaf);
+                drop(leaf);
+                if let Decision::Set(_) = decision {
                     pin.count(Count::Keys, 1);
                 }
                 Ok(None)
@@ -141,7 +146,8 @@ impl Tree {
                     if added {
                         pin.count(Count::Keys, 1);
                     }
-                    if crowded {
+                    // It changes leaves beyond what is reported.
+                    if crowded && pin.report().is_none() {
                         self.merge_around(pin, reached.leaf);
                     }
                     return Ok(None);
@@ -167,11 +173,37 @@ impl Tree {
     ) -> u64 {
         let value = leaf.value_in(slot);
         match decide(value) {
-            Decision::Keep => {}
-            Decision::Set(new) => _ = leaf.replace(slot, new),
+            Decision::Keep => report(pin, &leaf),
+            Decision::Set(new) => {
+                leaf.replace(slot, new);
+                report(pin, &leaf);
+            }
             Decision::Remove => self.take_out(pin, leaf, position),
         }
         value
+    }
+
+    /// Before a write looks for its leaf.
+    #[inline]
+    pub(super) fn begin_report(&self, pin: Pin<'_>) {
+        if let Some(report) = pin.report() {
+            report.begin(self.incarnation());
+        }
+    }
+}
+
+/// Before a write lets go of the leaf with its key's place.
+#[inline]
+pub(super) fn report(pin: Pin<'_>, leaf: &Locked<'_, Leaf>) {
+    if let Some(report) = pin.report() {
+        report.leaf(leaf);
+    }
+}
+
+/// Before a write lets go of a leaf that it has created.
+pub(super) fn report_created(pin: Pin<'_>, leaf: &Locked<'_, Leaf>) {
+    if let Some(report) = pin.report() {
+        report.created(leaf);
     }
 }
 
@@ -197,6 +229,7 @@ fn add<'g>(
         }
     }
     let Some(value) = decide() else {
+        report(pin, &leaf);
         return Ok(());
     };
     let mut old_bag = None;
@@ -207,6 +240,7 @@ fn add<'g>(
         };
     }
     leaf.insert(position, &entry.with_value(value));
+    report(pin, &leaf);
     drop(leaf);
     if let Some(bag) = old_bag {
         // SAFETY: the leaf has a new bag, and only the lock's owner replaces it.

@@ -16,7 +16,7 @@ use arrayvec::ArrayVec;
 
 use super::Tree;
 use super::lock::{MAX_HEIGHT, Parent, Path, lock_ancestors};
-use super::put::{Decide, suffix_lengths};
+use super::put::{Decide, report, report_created, suffix_lengths};
 use super::reserve::{Needs, Reserve, shape_for};
 use crate::key::SUFFIX;
 use crate::memory::Count;
@@ -123,6 +123,7 @@ impl Tree {
             return Err(needs);
         }
         let Some(value) = decide() else {
+            report(pin, &leaf);
             return Ok(());
         };
         let entry = entry.with_value(value);
@@ -152,6 +153,8 @@ impl Tree {
         }
         leaf.link_after(&right);
         self.add_to_parents(&mut leaf, &mut path, above, &right, &plan, reserve);
+        report(pin, &leaf);
+        report_created(pin, &right);
         drop((leaf, path, right));
         if let Some(bag) = old_bag {
             // SAFETY: the leaf has a new bag, and only the lock's owner replaces

@@ -24,6 +24,7 @@ use seize::Collector;
 
 use super::Tree;
 use super::destroy::free_all;
+use super::observe::Clears;
 use super::put::Decision;
 use super::reserve::{Needs, Reserve};
 use crate::OutOfMemory;
@@ -137,7 +138,7 @@ impl Tree {
         if Line::ClearedGoesUnderTomb.is_kept() {
             old.set_parent(NodeRef::from(tomb.node()).as_ptr());
         }
-        self.set_root(NodeRef::from(root));
+        self.clears.count(|| self.set_root(NodeRef::from(root)));
     }
 
     /// Fills an empty tree with so many keys, which must come in ascending order and
@@ -163,10 +164,11 @@ impl Tree {
         let aside = ManuallyDrop::new(Self {
             root: AtomicPtr::new(NodeRef::from(root.node()).as_ptr()),
             isa: self.isa,
+            clears: Clears::none(),
             domain: self.domain,
         });
         drop(root);
-        let filled = aside.fill(pin, len, key, value);
+        let filled = aside.fill(pin.unreported(), len, key, value);
         if filled.is_ok() && (len == 0 || self.take_place(pin, &aside)) {
             if len == 0 {
                 aside.give_back(pin);
