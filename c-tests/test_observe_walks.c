@@ -270,7 +270,7 @@ static void ask_twice(void *arg)
     REQUIRE(masstree_guard_enter(subject.tree, &subject.guard) == MASSTREE_OK);
     for (size_t round = 0; round < crowd->rounds; round++) {
         ask_anew(&subject, &member->probe, &member->random, crowd->family, crowd->keys);
-        if (random_below(&member->random, 2) == 0) {
+        if (random_below(&member->random, 16) == 0) {
             sched_yield();
         }
         bool is_alike = is_answered_alike(&subject, &member->probe);
@@ -295,7 +295,7 @@ static void what_held_while_others_wrote_was_answered_alike(void **state)
         struct crowd crowd = {.subject = *subject,
                               .family = family,
                               .keys = 40,
-                              .rounds = scaled(20000)};
+                              .rounds = scaled(4000)};
         for (size_t i = 0; i < COUNT(members); i++) {
             members[i].crowd = &crowd;
             members[i].random = seed++;
