@@ -146,6 +146,24 @@ impl Report {
         delta.created_count += 1;
     }
 
+    /// The write is done with a leaf that it held, the one with the key's place as it was
+    /// found or one that it has created.
+    pub(crate) fn held(mut self, leaf: &Locked<'_, Leaf>) {
+        let delta = self.delta();
+        let now = Observation::new(leaf.node(), leaf.version_after(), delta.before.incarnation);
+        if delta.after.node == now.node {
+            delta.after = now;
+        }
+        let told = delta.created_count.min(delta.created_capacity);
+        for place in 0..told {
+            // SAFETY: there is room, by the contract of `new`, and so many were told.
+            let created = unsafe { &mut *delta.created.add(place) };
+            if created.node == now.node {
+                *created = now;
+            }
+        }
+    }
+
     /// The write changes other leaves, too.
     pub(crate) fn more(mut self) {
         self.delta().flags |= MORE;

@@ -257,6 +257,15 @@ impl VersionWord {
         perturb();
     }
 
+    /// Leaves `version` behind for readers, and keeps the lock. The caller owns it.
+    pub(crate) fn settle(&self, version: Version) {
+        perturb();
+        // Release: as `unlock`. What the owner stores from here on is as if it had taken the
+        // lock anew: readers of before do not have this version.
+        self.0.store(version.0 & !DIRTY | LOCK, Ordering::Release);
+        fence(Ordering::Release);
+    }
+
     /// Lets the lock go and leaves `version` behind. The caller owns the lock.
     pub(crate) fn unlock(&self, version: Version) {
         perturb();

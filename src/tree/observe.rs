@@ -15,6 +15,7 @@ use std::ptr::NonNull;
 
 use super::Tree;
 use super::descend::{Stale, reach, settle};
+use super::held::{holds, is_holding};
 use crate::key::Key;
 use crate::memory::Count;
 use crate::node::{Delta, Found, Look, MORE, Observation, Search, with_search};
@@ -114,6 +115,11 @@ impl Tree {
     /// # Safety
     /// The observations are of this tree.
     pub(crate) unsafe fn validate(&self, observations: &[Observation]) -> Result<(), usize> {
+        #[cfg(debug_assertions)]
+        assert!(
+            !super::update::is_running(self),
+            "an update callback must not use the tree"
+        );
         fence(Ordering::SeqCst);
         let incarnation = self.clears.begun.load(Ordering::Relaxed);
         let holds = |observation: &Observation| {
@@ -140,6 +146,8 @@ unsafe fn is_same(observation: &Observation) -> bool {
         match unsafe { observation.look() } {
             Look::Same => return true,
             Look::Changed => return false,
+            // It may be about to change for another; whoever holds a leaf waits for nobody.
+            Look::Locked if is_holding() => return holds(observation.node),
             Look::Locked => wait.wait(),
         }
     }
