@@ -343,8 +343,7 @@ mod tests {
     }
 
     /// Between the step that leaves a root one child and the one that replaces it, another
-    /// thread may empty the last leaf. Put back: in `become_empty`, keep the root; or, in
-    /// `shrink`, do not ask whether it is one still.
+    /// thread may empty the last leaf. Put back: in `become_empty`, keep the root.
     #[test]
     fn a_tree_may_become_empty_before_its_root_is_replaced() {
         let tree = full_tree(2 * PER_LEAF);
@@ -363,7 +362,7 @@ mod tests {
     }
 
     /// Who comes to replace a root by its child may find that another thread did, that the
-    /// child is elsewhere, or that there are more. Put back: any of these questions.
+    /// child is elsewhere, or that there are more. Put back: in `promote`, do not ask the last.
     #[test]
     fn a_root_is_replaced_by_its_only_child_or_not_at_all() {
         let tree = full_tree(2 * PER_LEAF);
