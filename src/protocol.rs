@@ -30,6 +30,8 @@ pub(crate) enum Line {
     BagIsDirty,
     /// `leaf`: layers that move to another leaf get it as their parent.
     MovedLayersKnowTheirParent,
+    /// `internode`: a child gets its parent when that is whole.
+    FilledBeforeParent,
     /// `suffix`: a record is written before its offset is stored.
     RecordBeforeOffset,
     /// `descend`: an internode is validated after its child's version was taken.

@@ -262,13 +262,14 @@ fn add<'g>(
     wanted: Wanted<'_>,
     reserve: &mut Reserve<'_>,
 ) -> Result<Made<'g>, Needs> {
-    let renew = !leaf.has_room_for(entry.suffix) || leaf.wastes_its_bag();
     let mut needs = Needs::default();
-    if renew {
+    if !leaf.has_room_for(entry.suffix) || leaf.wastes_its_bag() {
         let mut lengths = suffix_lengths(leaf.entries());
         if entry.kind == SUFFIX {
             lengths.push(entry.suffix.len());
         }
+        // Who takes the last suffix out of a leaf takes a large bag with it.
+        debug_assert!(!lengths.is_empty(), "a leaf without suffixes wastes none");
         needs.kept = shape_for(&lengths, leaf.permutation().len() + 1);
         if !reserve.covers(&needs) {
             return Err(needs);
@@ -278,13 +279,10 @@ fn add<'g>(
         report(pin, &leaf);
         return Ok(Made::Decided);
     };
-    let mut old_bag = None;
-    if renew {
-        old_bag = match needs.kept {
-            Some(_) => leaf.renew_bag(reserve.kept_bag()),
-            None => leaf.take_bag(),
-        };
-    }
+    let old_bag = match needs.kept {
+        Some(_) => leaf.renew_bag(reserve.kept_bag()),
+        None => None,
+    };
     let Some(value) = value else {
         report(pin, &leaf);
         leaf.settle();
