@@ -30,8 +30,10 @@ for file in "${made[@]}"; do
     fi
 done
 trap 'rm -rf "$work" "${made[@]}"' EXIT
-export HOME=$work/home WORK=$work
-mkdir "$HOME" "$work/readme"
+# Not a new name each time: Go's cache keeps where pkg-config found a library.
+export HOME=$PWD/build/home WORK=$work
+rm -rf "$HOME"
+mkdir -p "$HOME" "$work/readme"
 grep -v '^#' "$here/not_run.txt" | grep . >"$work/not_run"
 
 # The commands of a block but for those that are left out.
@@ -63,16 +65,16 @@ program() {
 run_section() {
     local file=$1 section=$2 blocks=$3 script=$work/script
     : >"$script"
-    while IFS=$'\t' read -r block language _ here; do
-        [ "$here" = "$section" ] || continue
+    while IFS=$'\t' read -r block language _ within; do
+        [ "$within" = "$section" ] || continue
         [ "$language" != sh ] || commands "$block" >>"$script"
     done <"$blocks"
     grep -q . "$script" || return 0
     if grep -q 'my_program\.c' "$script"; then
         cp "$work/readme/first.c" my_program.c
     fi
-    while IFS=$'\t' read -r block language _ here; do
-        [ "$here" = "$section" ] && [[ $language = go || $language = zig ]] || continue
+    while IFS=$'\t' read -r block language _ within; do
+        [ "$within" = "$section" ] && [[ $language = go || $language = zig ]] || continue
         grep -qE '^(package main|pub fn main)' "$block" || continue
         program "$language" "$block" "$(next_text "$block")" >>"$script"
     done <"$blocks"
