@@ -44,11 +44,16 @@ run() {
     echo "ok: ${*#"$work/"}"
 }
 
-# Those of installed.txt, and every header.
+# Those of installed.txt, every header, every page but one, and the examples.
 installs_the_listed_files() {
+    local doc=share/doc/masstree
     {
         find "$source/include" -name '*.h' -printf 'include/%P\n' -o \
             -name '*.hpp' -printf 'include/%P\n'
+        find "$source/docs" -name masstree-beta.md -o -name '*.md' -printf "$doc/docs/%P\n" -o \
+            -name '*.svg' -printf "$doc/docs/%P\n"
+        env -C "$source/examples" find c cpp python -name '*.[ch]' -printf "$doc/examples/%p\n" -o \
+            -name '*.cpp' -printf "$doc/examples/%p\n" -o -name '*.py' -printf "$doc/examples/%p\n"
         sed -e "s/VERSION/$version/g" -e "s/ABI/$abi/g" -e "s:^lib/:$lib/:" "$here/installed.txt"
     } | sort | diff -u --label installed.txt --label installed - <(listed "$1")
 }
@@ -135,10 +140,18 @@ by_fetch_content() {
     run "$work/subdirectory/c_masstree_static"
 }
 
+# man finds the page by its name.
+has_a_man_page() {
+    local page
+    page=$(MANPATH=$1/share/man man -w masstree) || fail "man does not find masstree(3)"
+    [ "$page" = "$1/share/man/man3/masstree.3" ] || fail "man finds $page"
+}
+
 prefix=$work/prefix
 cmake --install "$build" --prefix "$prefix" >/dev/null
 installs_the_listed_files "$prefix"
 honours_destdir "$prefix"
+has_a_man_page "$prefix"
 names_the_native_libraries_of_today "$prefix"
 beside_another_rust_library "$prefix"
 for place in prefix moved; do
