@@ -140,18 +140,10 @@ by_fetch_content() {
     run "$work/subdirectory/c_masstree_static"
 }
 
-# man finds the page by its name.
-has_a_man_page() {
-    local page
-    page=$(MANPATH=$1/share/man man -w masstree) || fail "man does not find masstree(3)"
-    [ "$page" = "$1/share/man/man3/masstree.3" ] || fail "man finds $page"
-}
-
 prefix=$work/prefix
 cmake --install "$build" --prefix "$prefix" >/dev/null
 installs_the_listed_files "$prefix"
 honours_destdir "$prefix"
-has_a_man_page "$prefix"
 names_the_native_libraries_of_today "$prefix"
 beside_another_rust_library "$prefix"
 for place in prefix moved; do
