@@ -52,16 +52,16 @@ begin_fragments() {
 }
 
 add_fragment() {
-    local block=$1 language=$2 line=$3 expected=$4 name=line_$3
+    local block=$1 language=$2 line=$3 expected=$4 file=$5 name=line_$3
     local parameters="masstree_t *tree, masstree_t *bytes"
     [ "$language" = c ] || parameters=""
     if is_definition "$block"; then
-        { echo "#line $line"; cat "$block"; } >>"$work/definitions.$language"
+        { echo "#line $((line + 1)) \"$file\""; cat "$block"; } >>"$work/definitions.$language"
         return
     fi
     {
         echo "static void $name(${parameters:-void})"
-        printf '{\n#line %d\n' "$((line + 1))"
+        printf '{\n#line %d "%s"\n' "$((line + 1))" "$file"
         cat "$block"
         echo "}"
     } >>"$work/functions.$language"
@@ -111,7 +111,7 @@ check_file() {
         if grep -q '^int main(' "$block"; then
             check "$block" "$expected" "$file:$line" || bad=1
         else
-            add_fragment "$block" "$language" "$line" "$expected"
+            add_fragment "$block" "$language" "$line" "$expected" "$file"
         fi
     done
     end_fragments c "$file" || bad=1
