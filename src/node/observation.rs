@@ -16,11 +16,16 @@
 //! with the new version: a key may be found before the version says so. So a look at a leaf
 //! that is locked waits for its owner: [`Observation::look`].
 
+#[cfg(all(test, loom))]
+mod models;
+
 use std::ptr::NonNull;
 
 use super::leaf::Leaf;
 use super::version::{Look, Version, VersionWord};
 use super::{Locked, NodeRef};
+use crate::protocol::Line;
+use crate::sync::{Ordering, fence};
 
 /// What a leaf was at one moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -52,6 +57,14 @@ impl Observation {
         let place = std::ptr::with_exposed_provenance_mut(self.node as usize);
         // SAFETY: the first word of a slot stays the version word of the nodes in it.
         NonNull::new(place).map(|place| unsafe { place.as_ref() })
+    }
+
+    /// Comes before looks at leaves that other threads change. Of two that each change a leaf
+    /// and then look at the other's, one finds it changed.
+    pub(crate) fn fence_before_looks() {
+        if Line::FenceBeforeLooks.is_kept() {
+            fence(Ordering::SeqCst);
+        }
     }
 
     /// Whether the leaf has changed since. Nothing observed has a node of zero.

@@ -212,7 +212,7 @@ impl VersionWord {
         let word = self.0.load(Ordering::Acquire);
         if word & !LOCK != number {
             Look::Changed
-        } else if word & LOCK != 0 {
+        } else if word & LOCK != 0 && Line::LockedIsNotTheSame.is_kept() {
             Look::Locked
         } else {
             Look::Same

@@ -19,8 +19,9 @@ use super::held::{holds, is_holding};
 use crate::key::Key;
 use crate::memory::Count;
 use crate::node::{Delta, Found, Look, MORE, Observation, Search, with_search};
+use crate::protocol::Line;
 use crate::reclaim::Pin;
-use crate::sync::{AtomicU64, Ordering, Wait, fence};
+use crate::sync::{AtomicU64, Ordering, Wait};
 
 /// How often a tree has been cleared.
 pub(super) struct Clears {
@@ -39,9 +40,19 @@ impl Clears {
     /// Around the store that clears the tree.
     pub(super) fn count(&self, clear: impl FnOnce()) {
         // SeqCst: who finds the new root finds that it began.
-        self.begun.fetch_add(1, Ordering::SeqCst);
+        if Line::ClearBeginsBefore.is_kept() {
+            self.begun.fetch_add(1, Ordering::SeqCst);
+        }
+        if !Line::ClearEndsAfter.is_kept() {
+            self.ended.fetch_add(1, Ordering::SeqCst);
+        }
         clear();
-        self.ended.fetch_add(1, Ordering::SeqCst);
+        if !Line::ClearBeginsBefore.is_kept() {
+            self.begun.fetch_add(1, Ordering::SeqCst);
+        }
+        if Line::ClearEndsAfter.is_kept() {
+            self.ended.fetch_add(1, Ordering::SeqCst);
+        }
     }
 }
 
@@ -120,7 +131,7 @@ impl Tree {
             !super::update::is_running(self),
             "an update callback must not use the tree"
         );
-        fence(Ordering::SeqCst);
+        Observation::fence_before_looks();
         let incarnation = self.clears.begun.load(Ordering::Relaxed);
         let holds = |observation: &Observation| {
             // SAFETY: by contract.
