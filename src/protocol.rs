@@ -68,6 +68,8 @@ pub(crate) enum Line {
     ClearedGoesUnderTomb,
     /// `swap`: the leaf that a loaded tree displaces is deleted.
     DisplacedIsDeleted,
+    /// `held`: an empty leaf that a split made in vain goes again.
+    UnusedRoomIsGivenBack,
     /// `observation`: a leaf that is locked may have changed already.
     LockedIsNotTheSame,
     /// `observation`: a fence comes before a look at what others change.

@@ -107,6 +107,22 @@ pub(crate) struct Delta {
     reserved: u32,
 }
 
+#[cfg(all(test, shuttle))]
+impl Delta {
+    pub(crate) fn with_room(created: &mut [Observation]) -> Self {
+        Self {
+            struct_size: size_of::<Self>(),
+            created: created.as_mut_ptr(),
+            created_capacity: created.len(),
+            created_count: 0,
+            before: Observation::default(),
+            after: Observation::default(),
+            flags: 0,
+            reserved: 0,
+        }
+    }
+}
+
 /// There is more than a delta tells.
 pub(crate) const MORE: u32 = 1;
 

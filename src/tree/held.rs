@@ -23,7 +23,9 @@ use crate::OutOfMemory;
 use crate::key::Key;
 use crate::memory::Count;
 use crate::node::{BagRef, Entry, Leaf, Locked, NodeRef, Observation, OwnedBag, Place};
+use crate::protocol::Line;
 use crate::reclaim::Pin;
+use crate::sync::thread_local;
 
 /// The place of a key, locked.
 pub(crate) struct Held<'g, 'k> {
@@ -50,18 +52,18 @@ thread_local! {
 
 /// Whether this thread holds a leaf.
 pub(crate) fn is_holding() -> bool {
-    HOLDING.get() != NOTHING
+    HOLDING.with(Cell::get) != NOTHING
 }
 
 /// Whether this thread holds a leaf of a tree.
 #[cfg(debug_assertions)]
 pub(super) fn is_holding_of(tree: &Tree) -> bool {
-    std::ptr::eq(HOLDING.get().0, tree)
+    std::ptr::eq(HOLDING.with(Cell::get).0, tree)
 }
 
 /// Whether this thread holds the leaf with this id.
 pub(super) fn holds(node: u64) -> bool {
-    HOLDING.get().1.expose_provenance() as u64 == node
+    HOLDING.with(Cell::get).1.expose_provenance() as u64 == node
 }
 
 impl Tree {
@@ -135,7 +137,7 @@ impl Tree {
         held: Held<'g, '_>,
         decision: Decision,
     ) -> Option<u64> {
-        HOLDING.set(NOTHING);
+        HOLDING.with(|holding| holding.set(NOTHING));
         let Held {
             mut leaf,
             found,
@@ -158,7 +160,12 @@ impl Tree {
                 pin.count(Count::Keys, 1);
             }
             // Without a key, and not the tree's only leaf: room was made.
-            (None, _) if has_room && leaf.permutation().is_empty() && !self.is_whole(&leaf) => {
+            (None, _)
+                if has_room
+                    && leaf.permutation().is_empty()
+                    && !self.is_whole(&leaf)
+                    && Line::UnusedRoomIsGivenBack.is_kept() =>
+            {
                 if let Some(report) = pin.report() {
                     report.more();
                 }
@@ -204,7 +211,7 @@ impl<'g> Room<'g> {
 
 impl Held<'_, '_> {
     fn begin(self, tree: &Tree) -> Self {
-        HOLDING.set((tree, self.leaf.node()));
+        HOLDING.with(|holding| holding.set((tree, self.leaf.node())));
         self
     }
 
