@@ -24,6 +24,7 @@ use seize::Collector;
 
 use super::Tree;
 use super::destroy::free_all;
+use super::observe::Clears;
 use super::put::Decision;
 use super::reserve::{Needs, Reserve};
 use crate::OutOfMemory;
@@ -102,20 +103,12 @@ impl Tree {
         tomb.set_root(true, std::ptr::null_mut());
         // Ends: each time around, a writer has replaced the root.
         loop {
-            let old = self.root(pin);
-            match old.kind() {
-                AnyNode::Leaf(leaf) => {
-                    let mut old = Locked::lock(leaf);
-                    if self.is_root(&old) {
-                        return self.lower(&mut old, root, &mut tomb);
-                    }
-                }
-                AnyNode::Internode(internode) => {
-                    let mut old = Locked::lock(internode);
-                    if self.is_root(&old) {
-                        return self.lower(&mut old, root, &mut tomb);
-                    }
-                }
+            let lowered = match self.root(pin).kind() {
+                AnyNode::Leaf(leaf) => self.lower(&Locked::lock(leaf), root, &mut tomb),
+                AnyNode::Internode(node) => self.lower(&Locked::lock(node), root, &mut tomb),
+            };
+            if lowered {
+                return;
             }
         }
     }
@@ -127,17 +120,22 @@ impl Tree {
         root == Some(node.node().any()) && !node.is_deleted()
     }
 
+    /// `bury` for one that may be the root; says whether it is.
     fn lower<'g, N: Lockable>(
         &self,
-        old: &mut Locked<'g, N>,
+        old: &Locked<'g, N>,
         root: &'g Leaf,
         tomb: &mut Locked<'g, Leaf>,
-    ) {
+    ) -> bool {
+        if !self.is_root(old) {
+            return false;
+        }
         tomb.insert(0, &Entry::link(0, old.node().any()));
         if Line::ClearedGoesUnderTomb.is_kept() {
             old.set_parent(NodeRef::from(tomb.node()).as_ptr());
         }
-        self.set_root(NodeRef::from(root));
+        self.clears.count(|| self.set_root(NodeRef::from(root)));
+        true
     }
 
     /// Fills an empty tree with so many keys, which must come in ascending order and
@@ -163,10 +161,11 @@ impl Tree {
         let aside = ManuallyDrop::new(Self {
             root: AtomicPtr::new(NodeRef::from(root.node()).as_ptr()),
             isa: self.isa,
+            clears: Clears::none(),
             domain: self.domain,
         });
         drop(root);
-        let filled = aside.fill(pin, len, key, value);
+        let filled = aside.fill(pin.unreported(), len, key, value);
         if filled.is_ok() && (len == 0 || self.take_place(pin, &aside)) {
             if len == 0 {
                 aside.give_back(pin);
