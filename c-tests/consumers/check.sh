@@ -50,10 +50,10 @@ installs_the_listed_files() {
     {
         find "$source/include" -name '*.h' -printf 'include/%P\n' -o \
             -name '*.hpp' -printf 'include/%P\n'
-        find "$source/docs" -name masstree-beta.md -o -name '*.md' -printf "$doc/docs/%P\n" -o \
-            -name '*.svg' -printf "$doc/docs/%P\n"
-        env -C "$source/examples" find c cpp python -name '*.[ch]' -printf "$doc/examples/%p\n" -o \
-            -name '*.cpp' -printf "$doc/examples/%p\n" -o -name '*.py' -printf "$doc/examples/%p\n"
+        find "$source/docs" \( -name '*.md' -o -name '*.svg' \) ! -name masstree-beta.md \
+            -printf "$doc/docs/%P\n"
+        env -C "$source/examples" find c cpp python \
+            \( -name '*.[ch]' -o -name '*.cpp' -o -name '*.py' \) -printf "$doc/examples/%p\n"
         sed -e "s/VERSION/$version/g" -e "s/ABI/$abi/g" -e "s:^lib/:$lib/:" "$here/installed.txt"
     } | sort | diff -u --label installed.txt --label installed - <(listed "$1")
 }

@@ -47,8 +47,10 @@ is_definition() {
 
 # Begins the program of a file's fragments.
 begin_fragments() {
-    definitions=$work/definitions.$1 functions=$work/functions.$1 calls=$work/calls.$1
-    : >"$definitions" >"$functions" >"$calls" >"$work/fragments.$1.expected"
+    local part
+    for part in definitions functions calls expected; do
+        : >"$work/$part.$1"
+    done
 }
 
 add_fragment() {
@@ -72,7 +74,7 @@ add_fragment() {
     else
         echo "    std::fflush(stdout); $name(); std::cout << std::flush;" >>"$work/calls.cpp"
     fi
-    { echo "line $line:"; cat "$expected"; } >>"$work/fragments.$language.expected"
+    { echo "line $line:"; cat "$expected"; } >>"$work/expected.$language"
 }
 
 end_fragments() {
@@ -91,7 +93,7 @@ end_fragments() {
         cat "$work/calls.$language"
         echo '}'
     } >"$work/fragments.$language"
-    check "$work/fragments.$language" "$work/fragments.$language.expected" "$file, fragments of $language"
+    check "$work/fragments.$language" "$work/expected.$language" "$file, fragments of $language"
 }
 
 check_file() {
