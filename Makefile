@@ -45,7 +45,8 @@ help:
 	@echo 'make bench-go      what calls from Go cost, single and batched'
 	@echo 'make check-zig     the Zig module: its tests and its example'
 	@echo 'make bench-zig     look-ups from Zig, single and batched'
-	@echo "make check-readme  the README's commands for Go, Zig and Python, as they are written"
+	@echo "make check-readme  programs and commands that the README and the pages in docs/ show, links"
+	@echo '                   in them, and the man page'
 	@echo 'make check-docs    Doxygen has no complaint about the documentation'
 	@echo 'make check-asan    tests in C with AddressSanitizer (nightly toolchain)'
 	@echo 'make check-tsan    tests in C with ThreadSanitizer (nightly toolchain)'
@@ -62,7 +63,7 @@ help:
 	@echo '                   BENCH=--help) narrows it down'
 	@echo 'make bench-quick   the same with 1,000,000 keys, one round and fewer maps: two minutes'
 	@echo 'make bench-pieces  single operations on a small tree, with Criterion'
-	@echo 'make figures       put the table of the last make bench into README.md'
+	@echo 'make figures       put the table of the last make bench into README.md, and its chart into docs/'
 	@echo 'make limbo         memory that waits for guards, after OPERATIONS=10000000 updates and as'
 	@echo '                   many removes and inserts'
 	@echo 'make clean         remove what was built'
@@ -186,8 +187,14 @@ check-zig: library $(ZIG_ENV)/installed
 bench-zig: library $(ZIG_ENV)/installed
 	@.ci/installed $(BUILD) examples/zig $(ZIG) build bench --release=fast
 
-check-readme: setup
-	@$(STAGE) check-readme c-tests/readme_commands.sh Go Zig Python
+# What documentation for users and contributors shows, and the man page.
+PAGES := README.md CHANGELOG.md CONTRIBUTING.md TESTING.md $(wildcard docs/*.md)
+DOCS_BUILD := cc c++ include $(BUILD)/lib
+check-readme: library
+	@$(STAGE) check-links c-tests/docs/links.sh $(PAGES)
+	@$(STAGE) check-man-page c-tests/docs/man_page.sh docs/masstree.3 c-tests/abi/symbols.txt $(DOCS_BUILD)
+	@$(STAGE) check-programs c-tests/docs/programs.sh $(DOCS_BUILD) $(PAGES)
+	@$(STAGE) check-commands c-tests/docs/commands.sh $(PAGES)
 
 abi: setup
 	@c-tests/abi/abi.sh write include/masstree.h
@@ -235,6 +242,7 @@ test: setup
 	@$(MAKE) --no-print-directory check-rust
 	@$(MAKE) --no-print-directory check-stress
 	@$(MAKE) --no-print-directory check-models
+	@$(MAKE) --no-print-directory check-c
 	@$(MAKE) --no-print-directory check-memcheck MEMCHECK='tree bytes cursor page_end'
 	@$(MAKE) --no-print-directory check-install
 	@$(MAKE) --no-print-directory check-go
@@ -270,7 +278,12 @@ bench-pieces:
 	@cargo rustc --quiet --release --lib --crate-type cdylib,staticlib
 	@cargo bench --quiet -p masstree-bench --bench pieces -- $(BENCH)
 
+# The rows of the README's chart; its table has all.
+CHART := --only 'load by put, 8-byte keys' --only 'get, 8-byte keys' --only 'get_many, 8-byte' \
+    --only 'scan of 100, 8-byte' --only 'get, URLs' --only 'bytes a key, 8-byte'
 figures:
+	@cargo run --quiet $(DRIVER) -- --from build/bench.json --markdown build/bench.md \
+	    --svg docs/benchmark.svg $(CHART) >/dev/null
 	@sed -i -e '/<!-- bench:/,/<!-- .bench -->/{//!d;}' -e '/<!-- bench:/r build/bench.md' README.md
 
 # Without TBB, which users of the library need not have.

@@ -7,7 +7,7 @@ use std::{env, fs};
 
 /// The modules of src/ffi that C sees, in the order of the header, simple ones first;
 /// with the heading of the section that the functions of a module begin, if they do.
-const EXPORTED: [(&str, &str); 22] = [
+const EXPORTED: [(&str, &str); 23] = [
     ("version", "What the library says of itself"),
     ("status", ""),
     ("options", ""),
@@ -27,6 +27,7 @@ const EXPORTED: [(&str, &str); 22] = [
     ("bulk_load", ""),
     ("observe", "What was read, to be validated later"),
     ("delta", ""),
+    ("held", ""),
     ("memory", "Memory that readers may still hold"),
     ("inspect", "Looking at a whole tree"),
     ("stats", ""),

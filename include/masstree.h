@@ -31,7 +31,7 @@
  * - The library does not print, does not touch errno, installs no signal handler,
  *   and stays loaded until the process ends, also after dlclose.
  * - Callbacks run with no lock held, but for those of masstree_update and
- *   masstree_get_or_insert_with.
+ *   masstree_get_or_insert_with; masstree_hold keeps a lock for its caller.
  *
  * In short:
  *
@@ -273,6 +273,11 @@
  * that leaves its leaf empty does.
  */
 #define MASSTREE_DELTA_MORE 1
+
+/**
+ * Flag of masstree_hold: an absent key may be inserted.
+ */
+#define MASSTREE_HOLD_INSERT 1
 
 /**
  * How masstree_dump shows a tree: as text, a line for each node and entry, indented by
@@ -673,6 +678,17 @@ typedef struct {
      */
     uint32_t reserved;
 } masstree_delta_t;
+
+/**
+ * The place of a key, with its leaf locked: see masstree_hold. The memory is yours, on the
+ * stack for instance; do not look into it, copy it, or move it while it is held.
+ */
+typedef struct {
+    /**
+     * The library's.
+     */
+    uint64_t opaque[32];
+} masstree_held_t;
 
 /**
  * Frees an object that was handed to masstree_retire.
@@ -3062,6 +3078,112 @@ int32_t masstree_apply_delta(const masstree_delta_t *delta,
                              masstree_observation_t *observations,
                              size_t *count,
                              size_t capacity);
+
+/**
+ * Finds a key's place and locks its leaf, until masstree_held_finish.
+ *
+ * For programs that must look at a key, do something else, and then change it, with nothing
+ * in between; masstree_update does the same with a callback, and cannot be forgotten.
+ * Meanwhile readers pass, and writers to the same leaf (up to 15 keys) and to leaves that
+ * are being merged or split with it wait. So this thread must, until it has finished, not
+ * write to the tree, hold another leaf, clear or load the tree, refresh or leave the guard,
+ * or end; and do nothing that takes long. It may read, and write to another tree if no
+ * thread does so the other way round. Builds of the library with debug assertions abort
+ * where a thread has forgotten to finish.
+ *
+ * If the key is absent, and flags say that it may be inserted, room is made for it here,
+ * which may split the leaf: finishing cannot fail, then.
+ *
+ * @param tree     The tree.
+ * @param guard    A guard of this tree; not NULL. If it has a delta
+ *                 (masstree_guard_observe), that says what was done to make room, and, after
+ *                 finishing, what was done in all.
+ * @param key      key_len bytes, which must stay as they are until finishing; NULL only if
+ *                 key_len is 0.
+ * @param key_len  Length of the key in bytes, at most 2^32 - 1.
+ * @param flags    0 or MASSTREE_HOLD_INSERT.
+ * @param held     Where the place is kept; not NULL.
+ * @param value    Where the key's value is stored if the key is there; NULL: not wanted.
+ *
+ * @retval MASSTREE_OK            The key is there, with *value; its leaf is locked.
+ * @retval MASSTREE_NOT_FOUND     The key is absent; the leaf with its place is locked.
+ * @retval MASSTREE_INVALID       tree, guard or held is NULL, key is NULL with a length, a
+ *                                flag is unknown, or this thread holds a leaf already.
+ * @retval MASSTREE_NOMEM         Out of memory for room; nothing is locked, and the tree is
+ *                                unchanged.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
+ *
+ * Thread safety: any thread; the same one finishes. Since 0.1.
+ */
+int32_t masstree_hold(masstree_t *tree,
+                      masstree_guard_t *guard,
+                      const void *key,
+                      size_t key_len,
+                      uint32_t flags,
+                      masstree_held_t *held,
+                      uint64_t *value);
+
+/**
+ * What the leaf is that this thread holds.
+ *
+ * @param held      The place.
+ * @param original  Where the leaf is stored that the key's place was found in, as it was
+ *                  before room was made; NULL: not wanted.
+ * @param now       Where the leaf is stored that is locked, as readers see it at present:
+ *                  the same one, unless room was made and the key goes to a new one. NULL:
+ *                  not wanted.
+ *
+ * @retval MASSTREE_OK       Both are stored.
+ * @retval MASSTREE_INVALID  This thread holds no leaf there.
+ *
+ * Thread safety: the thread that holds. Since 0.1.
+ */
+int32_t masstree_held_observe(const masstree_held_t *held,
+                              masstree_observation_t *original,
+                              masstree_observation_t *now);
+
+/**
+ * What the leaf that this thread holds will be when it has finished.
+ *
+ * @param held    The place.
+ * @param action  What it will finish with, as in masstree_held_finish.
+ * @param next    Where the leaf is stored as it will be then; not NULL. If the leaf becomes
+ *                empty, it will be no more.
+ *
+ * @retval MASSTREE_OK       *next is stored.
+ * @retval MASSTREE_INVALID  This thread holds no leaf there, action is unknown, or next is
+ *                           NULL.
+ *
+ * Thread safety: the thread that holds. Since 0.1.
+ */
+int32_t masstree_held_next(const masstree_held_t *held,
+                           int32_t action,
+                           masstree_observation_t *next);
+
+/**
+ * Does with a held key what was decided, and unlocks its leaf.
+ *
+ * @param held    The place; empty after MASSTREE_OK.
+ * @param action  MASSTREE_UPDATE_KEEP: nothing. MASSTREE_UPDATE_SET: the key gets the value,
+ *                whether it was there or not. MASSTREE_UPDATE_REMOVE: it goes, if it was
+ *                there.
+ * @param value   The value for MASSTREE_UPDATE_SET, the tree's from here on if it has a
+ *                value destructor; else it does not matter.
+ * @param old     Where a value that was displaced or removed is stored, the caller's then as
+ *                in masstree_exchange; written only if there was one. NULL: not wanted, and
+ *                the value destructor is run for it once no reader can hold it.
+ *
+ * @retval MASSTREE_OK       Done, and unlocked.
+ * @retval MASSTREE_INVALID  This thread holds no leaf there, or has finished already; action
+ *                           is unknown; or it is MASSTREE_UPDATE_SET for an absent key that
+ *                           was held without MASSTREE_HOLD_INSERT: the leaf is still held.
+ *
+ * Thread safety: the thread that holds. Since 0.1.
+ */
+int32_t masstree_held_finish(masstree_held_t *held, int32_t action, uint64_t value, uint64_t *old);
 
 /* ============================================================================
  * Memory that readers may still hold

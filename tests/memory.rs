@@ -394,6 +394,36 @@ fn a_scan_that_runs_out_of_memory_says_so() {
     sweep(WORDS, 6, |trial| trial.put_all(&keys), work);
 }
 
+/// Row 18. The leaf that a scan was to read next is gone, and there is no memory to go down
+/// again to where it was. Put back: in `Interrupt::resume`, end the scan instead.
+#[test]
+fn a_scan_that_has_no_memory_to_resume_says_so() {
+    let ledger = Ledger::new();
+    {
+        let tree = ledger.tree(WORDS);
+        let guard = tree.guard().unwrap();
+        let pin = guard.pin();
+        for n in 0..45u64 {
+            tree.put(pin, &n.to_be_bytes(), n).unwrap();
+        }
+        let mut seen = 0;
+        let outcome = tree.scan(pin, &Range::all(), &mut |_, _| {
+            seen += 1;
+            if seen == 1 {
+                // All of the second leaf.
+                for n in 15..30u64 {
+                    assert_eq!(tree.remove(pin, &n.to_be_bytes()), Some(n));
+                }
+                ledger.arm(0);
+            }
+            ControlFlow::Continue(())
+        });
+        assert_eq!((outcome, seen), (Err(OutOfMemory), 15));
+        assert!(!ledger.is_armed());
+    }
+    ledger.assert_settled();
+}
+
 /// Where a cursor is, and with which value.
 fn place<'g>(cursor: &mut Cursor<'g>, tree: &Tree, pin: Pin<'g>) -> Option<Pair> {
     let key = cursor.key()?.to_vec();

@@ -86,18 +86,11 @@ impl Session<'_> {
         };
         let (expected, given) = match action {
             Action::Put => {
-                let status = self.call_put(key, value);
-                let ok = Given {
-                    status: MASSTREE_OK,
+                let answer = |status| Given {
+                    status,
                     value: None,
                 };
-                (
-                    ok,
-                    Given {
-                        status,
-                        value: None,
-                    },
-                )
+                (answer(MASSTREE_OK), answer(self.call_put(key, value)))
             }
             Action::Exchange => (
                 self.expected(key, want, MASSTREE_OK, MASSTREE_NOT_FOUND),

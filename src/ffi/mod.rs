@@ -49,6 +49,8 @@ pub mod observe;
 
 pub mod delta;
 
+pub mod held;
+
 pub mod memory;
 
 pub mod inspect;

@@ -14,13 +14,18 @@
 //! reading how many are in use, and no word of a reachable internode leads to a
 //! retired child.
 //!
-//! Every change is made under DIRTY.
+//! Every change is made under DIRTY. A node gets an internode for its parent when that is
+//! whole: walks go up without a lock, to read what they find (see `ahead`).
+
+#[cfg(all(test, loom))]
+mod models;
 
 use super::link::{Node, NodeRef};
 use super::permutation::WIDTH;
 use super::search::{Head, Search};
 use super::version::{Version, VersionWord};
 use super::{Lockable, Locked};
+use crate::protocol::Line;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 
 /// Children of a full internode.
@@ -169,10 +174,17 @@ impl<'g> Locked<'g, Internode> {
         }
         for (place, &child) in children.iter().enumerate() {
             self.set_child(place, child);
-            child.set_parent(NodeRef::from(self.node()));
+            if !Line::FilledBeforeParent.is_kept() {
+                child.set_parent(NodeRef::from(self.node()));
+            }
         }
         self.set_len(keys.len());
         self.pad();
+        if Line::FilledBeforeParent.is_kept() {
+            for child in children {
+                child.set_parent(NodeRef::from(self.node()));
+            }
+        }
     }
 
     /// Puts `right` after the child at `place`, `key` between them. Not for a

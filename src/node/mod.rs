@@ -119,6 +119,19 @@ impl<'g, N: Lockable> Locked<'g, N> {
         }
     }
 
+    /// Lets readers see what was changed, as if the node were unlocked and locked again at
+    /// once.
+    pub(crate) fn settle(&mut self) {
+        self.version = self.version_after();
+        self.changed = false;
+        self.node.version().settle(self.version);
+    }
+
+    /// The version that it has now for readers.
+    pub(crate) fn version_now(&self) -> Version {
+        self.version
+    }
+
     /// Readers of the node will start over once it is unlocked.
     pub(crate) fn mark_changed(&mut self) {
         self.changed = true;

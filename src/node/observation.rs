@@ -16,11 +16,16 @@
 //! with the new version: a key may be found before the version says so. So a look at a leaf
 //! that is locked waits for its owner: [`Observation::look`].
 
+#[cfg(all(test, loom))]
+mod models;
+
 use std::ptr::NonNull;
 
 use super::leaf::Leaf;
 use super::version::{Look, Version, VersionWord};
 use super::{Locked, NodeRef};
+use crate::protocol::Line;
+use crate::sync::{Ordering, fence};
 
 /// What a leaf was at one moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -52,6 +57,14 @@ impl Observation {
         let place = std::ptr::with_exposed_provenance_mut(self.node as usize);
         // SAFETY: the first word of a slot stays the version word of the nodes in it.
         NonNull::new(place).map(|place| unsafe { place.as_ref() })
+    }
+
+    /// Comes before looks at leaves that other threads change. Of two that each change a leaf
+    /// and then look at the other's, one finds it changed.
+    pub(crate) fn fence_before_looks() {
+        if Line::FenceBeforeLooks.is_kept() {
+            fence(Ordering::SeqCst);
+        }
     }
 
     /// Whether the leaf has changed since. Nothing observed has a node of zero.
@@ -92,6 +105,22 @@ pub(crate) struct Delta {
     pub(crate) after: Observation,
     pub(crate) flags: u32,
     reserved: u32,
+}
+
+#[cfg(all(test, shuttle))]
+impl Delta {
+    pub(crate) fn with_room(created: &mut [Observation]) -> Self {
+        Self {
+            struct_size: size_of::<Self>(),
+            created: created.as_mut_ptr(),
+            created_capacity: created.len(),
+            created_count: 0,
+            before: Observation::default(),
+            after: Observation::default(),
+            flags: 0,
+            reserved: 0,
+        }
+    }
 }
 
 /// There is more than a delta tells.
@@ -144,6 +173,24 @@ impl Report {
             unsafe { delta.created.add(delta.created_count).write(observation) };
         }
         delta.created_count += 1;
+    }
+
+    /// The write is done with a leaf that it held, the one with the key's place as it was
+    /// found or one that it has created.
+    pub(crate) fn held(mut self, leaf: &Locked<'_, Leaf>) {
+        let delta = self.delta();
+        let now = Observation::new(leaf.node(), leaf.version_after(), delta.before.incarnation);
+        if delta.after.node == now.node {
+            delta.after = now;
+        }
+        let told = delta.created_count.min(delta.created_capacity);
+        for place in 0..told {
+            // SAFETY: there is room, by the contract of `new`, and so many were told.
+            let created = unsafe { &mut *delta.created.add(place) };
+            if created.node == now.node {
+                *created = now;
+            }
+        }
     }
 
     /// The write changes other leaves, too.

@@ -212,7 +212,7 @@ impl VersionWord {
         let word = self.0.load(Ordering::Acquire);
         if word & !LOCK != number {
             Look::Changed
-        } else if word & LOCK != 0 {
+        } else if word & LOCK != 0 && Line::LockedIsNotTheSame.is_kept() {
             Look::Locked
         } else {
             Look::Same
@@ -255,6 +255,15 @@ impl VersionWord {
             fence(Ordering::Release);
         }
         perturb();
+    }
+
+    /// Leaves `version` behind for readers, and keeps the lock. The caller owns it.
+    pub(crate) fn settle(&self, version: Version) {
+        perturb();
+        // Release: as `unlock`. What the owner stores from here on is as if it had taken the
+        // lock anew: readers of before do not have this version.
+        self.0.store(version.0 & !DIRTY | LOCK, Ordering::Release);
+        fence(Ordering::Release);
     }
 
     /// Lets the lock go and leaves `version` behind. The caller owns the lock.

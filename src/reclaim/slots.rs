@@ -245,3 +245,68 @@ pub(super) fn now() -> u64 {
         start.elapsed().as_millis() as u64 + 2
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use std::alloc::{Layout, alloc, dealloc};
+    use std::ffi::c_void;
+
+    use super::*;
+    use crate::memory::Allocator;
+
+    /// Memory that another thread uses to come first, when it is asked for the first time.
+    struct Race {
+        slots: Slots,
+        asked: AtomicU64,
+        given_back: AtomicU64,
+    }
+
+    unsafe extern "C" fn overtaken(size: usize, align: usize, ctx: *mut c_void) -> *mut c_void {
+        // SAFETY: the context is a race that outlives its source.
+        let race = unsafe { &*ctx.cast::<Race>() };
+        if race.asked.fetch_add(1, Ordering::Relaxed) == 0 {
+            let other = || (race.slots.first).next_or_new(Source::new(None)).is_ok();
+            std::thread::scope(|scope| assert!(scope.spawn(other).join().unwrap()));
+        }
+        // SAFETY: a block is not empty.
+        unsafe { alloc(Layout::from_size_align(size, align).unwrap()).cast() }
+    }
+
+    unsafe extern "C" fn give_back(
+        place: *mut c_void,
+        size: usize,
+        align: usize,
+        ctx: *mut c_void,
+    ) {
+        // SAFETY: as above.
+        let race = unsafe { &*ctx.cast::<Race>() };
+        race.given_back.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: allocated above with this layout.
+        unsafe { dealloc(place.cast(), Layout::from_size_align(size, align).unwrap()) };
+    }
+
+    /// Two threads that find every slot taken agree on the next block. Put back: store it,
+    /// whatever is there.
+    #[test]
+    fn a_block_that_comes_second_is_given_back() {
+        let mut race = Race {
+            slots: Slots::new(),
+            asked: AtomicU64::new(0),
+            given_back: AtomicU64::new(0),
+        };
+        let ctx = std::ptr::from_mut(&mut race).cast();
+        // SAFETY: the functions fit, and the race outlives the source.
+        let source = Source::new(Some(unsafe { Allocator::new(overtaken, give_back, ctx) }));
+        // SAFETY: as in `overtaken`.
+        let race = unsafe { &mut *ctx.cast::<Race>() };
+        let next = std::ptr::from_ref(race.slots.first.next_or_new(source).unwrap());
+        assert_eq!(
+            next,
+            race.slots.first.next.load(Ordering::SeqCst).cast_const()
+        );
+        let given_back = race.given_back.load(Ordering::Relaxed);
+        assert_eq!((race.asked.load(Ordering::Relaxed), given_back), (1, 1));
+        // SAFETY: the block that is left came from this source; no slot was in use.
+        unsafe { race.slots.free(Source::new(None)) };
+    }
+}

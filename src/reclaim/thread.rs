@@ -54,17 +54,12 @@ pub(super) fn state() -> State {
 
 /// To be called once in a thread, before seize registers its destructor.
 pub(super) fn prepare_exit() {
-    // Fails only while the destructors of this thread run: as `watch_exit`.
-    let _ = EXIT_END.try_with(|_| ());
+    // As `watch_exit`.
+    EXIT_END.with(|_| ());
 }
 
 /// To be called once in a thread, after seize registered its destructor.
 pub(super) fn watch_exit() {
-    // Fails only while the destructors of this thread run, that is, too late to
-    // watch them; the slot was made just now, and stays.
-    let state = match EXIT_WATCH.try_with(|_| ()) {
-        Ok(()) => State::Running,
-        Err(_) => State::New,
-    };
-    STATE.set(state);
+    // Used for the first time in this thread: its destructor has not run yet.
+    EXIT_WATCH.with(|_| STATE.set(State::Running));
 }

@@ -50,7 +50,7 @@ impl<'g> Ahead<'g> {
             place: parent.place_for::<Portable>(slice),
             beside: None,
         };
-        ahead.skip(reverse);
+        ahead.skip(parent, reverse);
         (0..leaves).for_each(|_| _ = ahead.ask(reverse));
         ahead
     }
@@ -77,16 +77,13 @@ impl<'g> Ahead<'g> {
                 NodeRef::from(beside).prefetch_all();
             }
         }
-        self.skip(reverse);
+        self.skip(parent, reverse);
         true
     }
 
-    /// Goes on to the next child.
+    /// Goes on to the next child, or to the next parent's first.
     #[inline]
-    fn skip(&mut self, reverse: bool) {
-        let Some(parent) = self.parent else {
-            return;
-        };
+    fn skip(&mut self, parent: &'g Internode, reverse: bool) {
         // Unused children repeat the last.
         let next = if reverse {
             let last = parent.child(self.place);
@@ -107,27 +104,27 @@ impl<'g> Ahead<'g> {
 /// The internode above a node of the same layer.
 fn parent_of(node: NodeRef<'_>) -> Option<&Internode> {
     // SAFETY: see the module's comment.
-    let parent = unsafe { NodeRef::load(node.parent_word()) }?;
-    match parent.kind() {
+    internode(unsafe { NodeRef::load(node.parent_word()) }?)
+}
+
+fn internode(node: NodeRef<'_>) -> Option<&Internode> {
+    match node.kind() {
         AnyNode::Internode(internode) => Some(internode),
         AnyNode::Leaf(_) => None,
     }
 }
 
 /// The internode next to one, under the same parent.
-fn beside(internode: &Internode, reverse: bool) -> Option<&Internode> {
-    let above = parent_of(internode.any())?;
-    let place = above.place_for::<Portable>(internode.key(0));
+fn beside(node: &Internode, reverse: bool) -> Option<&Internode> {
+    let above = parent_of(node.any())?;
+    let place = above.place_for::<Portable>(node.key(0));
     let place = if reverse {
         place.checked_sub(1)?
     } else {
         place + 1
     };
-    if place > WIDTH || above.child(place) == internode.any() {
+    if place > WIDTH || above.child(place) == node.any() {
         return None;
     }
-    match above.child(place).kind() {
-        AnyNode::Internode(internode) => Some(internode),
-        AnyNode::Leaf(_) => None,
-    }
+    internode(above.child(place))
 }

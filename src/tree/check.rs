@@ -313,3 +313,51 @@ impl<'g> Check<'_, 'g> {
         }
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::node::Locked;
+
+    fn faults(tree: &Tree, pin: Pin<'_>) -> String {
+        let mut faults = String::new();
+        let sound = tree.check(pin, &mut |line| faults.push_str(line));
+        assert_eq!(sound, Ok(faults.is_empty()));
+        faults
+    }
+
+    /// Put back: do not compare the numbers.
+    #[test]
+    fn a_wrong_number_of_keys_is_a_fault() {
+        let tree = Tree::new(None).unwrap();
+        let guard = tree.guard().unwrap();
+        let pin = guard.pin();
+        tree.put(pin, b"key", 1).unwrap();
+        assert_eq!(faults(&tree, pin), "");
+        pin.count(Count::Keys, 2);
+        let expected = "layer 0: 1 keys were found, 3 were counted\n";
+        assert_eq!(faults(&tree, pin), expected);
+        pin.count(Count::Keys, -2);
+        assert_eq!(faults(&tree, pin), "");
+    }
+
+    /// A writer that never came to an end. Put back: read a leaf that is dirty.
+    #[test]
+    fn a_leaf_that_stays_dirty_is_a_fault_and_is_not_read() {
+        let tree = Tree::new(None).unwrap();
+        let guard = tree.guard().unwrap();
+        let pin = guard.pin();
+        let AnyNode::Leaf(leaf) = tree.root(pin).kind() else {
+            panic!("an empty tree is a leaf");
+        };
+        let mut locked = Locked::lock(leaf);
+        locked.mark_dirty();
+        let faults_meanwhile = faults(&tree, pin);
+        drop(locked);
+        let expected = "layer 0: a node is locked\n\
+                        layer 0: a node is dirty\n\
+                        layer 0: a leaf changed during the check\n";
+        assert_eq!(faults_meanwhile, expected);
+        assert_eq!(faults(&tree, pin), "");
+    }
+}

@@ -231,6 +231,39 @@ layer 0
         assert_eq!(dump_of(Format::Graphviz), expected);
     }
 
+    /// Takes so many bytes, and then no more.
+    struct Full(usize);
+
+    impl Write for Full {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            assert_ne!(self.0, usize::MAX, "asked again after it failed");
+            let left = self.0.checked_sub(text.len());
+            self.0 = left.unwrap_or(usize::MAX);
+            left.map(|_| ()).ok_or(fmt::Error)
+        }
+    }
+
+    /// Put back: go on with the next node.
+    #[test]
+    fn a_dump_ends_where_it_cannot_be_written() {
+        for format in [Format::Text, Format::Graphviz] {
+            let tree = Tree::new(None).unwrap();
+            let guard = tree.guard().unwrap();
+            for n in 0..100_u64 {
+                tree.put(guard.pin(), &n.to_be_bytes(), n).unwrap();
+            }
+            let mut whole = String::new();
+            let outcome = tree.dump(guard.pin(), format, &mut whole);
+            assert_eq!(outcome, Ok(Ok(())));
+            for room in 0..whole.len() {
+                let outcome = tree.dump(guard.pin(), format, &mut Full(room));
+                assert_eq!(outcome, Ok(Err(fmt::Error)));
+            }
+            let outcome = tree.dump(guard.pin(), format, &mut Full(whole.len()));
+            assert_eq!(outcome, Ok(Ok(())));
+        }
+    }
+
     /// Found in review: formatting panics on a width over 65535. Put back: indent by the
     /// layer, however deep.
     #[test]

@@ -48,9 +48,8 @@ impl<'g> Frame<'g> {
     /// How many entries of the leaf are in the range from the one that the walk is at on.
     #[inline]
     pub(super) fn left(&self, reverse: bool) -> usize {
-        if !self.is_at_entry() {
-            0
-        } else if reverse {
+        debug_assert!(self.is_at_entry());
+        if reverse {
             self.at - self.from + 1
         } else {
             self.to - self.at

@@ -3,7 +3,8 @@
 //! One file an operation: `descend` finds a leaf, `put` stores, `update` stores on
 //! conditions, `split` makes room, `layer` goes one slice deeper, `remove` takes out, `collapse` gives back
 //! what became empty, `merge` what is nearly so, `swap` changes everything at once,
-//! `observe` says what was read so that it can be validated.
+//! `observe` says what was read so that it can be validated, `held` keeps a leaf locked
+//! for its user.
 //! `walk` goes from key to key, for `scan` and `cursor`; `check` verifies, `survey`
 //! counts, `dump` shows, `pivots` divides (all through `nodes`). `lock` says in
 //! which order locks are taken, `reserve` has memory ready before they are.
@@ -19,6 +20,7 @@ mod descend;
 mod destroy;
 mod dump;
 mod frame;
+mod held;
 mod interrupt;
 mod layer;
 mod lock;
@@ -44,6 +46,7 @@ use std::ptr::NonNull;
 pub(crate) use batch::WARMED;
 pub use cursor::{Cursor, Seek};
 pub use dump::Format;
+pub(crate) use held::{Held, is_holding};
 pub(crate) use merge::Sweep;
 pub use merge::Swept;
 pub(crate) use observe::{Applied, apply};

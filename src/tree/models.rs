@@ -3,130 +3,19 @@
 //! that its protocol rests on, and must fail then.
 //!
 //! shuttle interleaves, and takes every atomic as sequentially consistent; orders of memory
-//! are for the models of a single node, which loom checks. Schedules are drawn from
-//! `MASSTREE_MODEL_SEED`; there are `MASSTREE_MODEL_FACTOR` times as many as usual.
+//! are for the models of a single node, which loom checks.
 
-use std::ops::ControlFlow;
+mod harness;
+mod observed;
+
 use std::sync::Arc;
 
-use shuttle::scheduler::{PctScheduler, RandomScheduler};
-use shuttle::{Config, MaxSteps, Runner, thread};
-
+use super::nodes::{children_of, entries_of};
 use super::*;
-use crate::node::AnyNode;
+use crate::node::{AnyNode, Entries};
 use crate::protocol::Line;
 use crate::protocol::models::check;
-
-const SCHEDULES: usize = 500;
-/// Changes of thread that a schedule chooses at will, at most.
-const DEPTH: usize = 4;
-/// A schedule that takes as many steps as this goes round in circles.
-const MOST_STEPS: usize = 3_000_000;
-
-fn setting(name: &str, usual: u64) -> u64 {
-    let text = std::env::var(name).ok();
-    text.map_or(usual, |text| text.parse().expect("a number"))
-}
-
-fn config() -> Config {
-    let mut config = Config::new();
-    config.stack_size = 256 << 10;
-    config.max_steps = MaxSteps::FailAfter(MOST_STEPS);
-    config.silence_warnings = true;
-    config
-}
-
-/// Runs a model in many interleavings.
-fn explore(model: impl Fn() + Send + Sync + Copy + 'static) {
-    let seed = setting("MASSTREE_MODEL_SEED", 1);
-    let schedules = SCHEDULES * setting("MASSTREE_MODEL_FACTOR", 1) as usize;
-    let few_changes = PctScheduler::new_from_seed(seed, DEPTH, schedules);
-    Runner::new(few_changes, config()).run(model);
-    let many_changes = RandomScheduler::new_from_seed(seed, schedules);
-    Runner::new(many_changes, config()).run(model);
-}
-
-/// A tree and what the threads of a model do in it.
-struct Model {
-    tree: Arc<Tree>,
-    threads: Vec<thread::JoinHandle<()>>,
-}
-
-impl Model {
-    /// A tree with these keys, each with its number as its value.
-    fn with(keys: impl IntoIterator<Item = Vec<u8>>) -> Self {
-        let tree = Tree::new(None).unwrap();
-        let guard = tree.guard().unwrap();
-        for (value, key) in keys.into_iter().enumerate() {
-            tree.put(guard.pin(), &key, value as u64).unwrap();
-        }
-        drop(guard);
-        Self {
-            tree: Arc::new(tree),
-            threads: Vec::new(),
-        }
-    }
-
-    fn thread(&mut self, work: impl FnOnce(&Tree, Pin<'_>) + Send + 'static) {
-        let tree = Arc::clone(&self.tree);
-        self.threads.push(thread::spawn(move || {
-            let guard = tree.guard().unwrap();
-            work(&tree, guard.pin());
-        }));
-    }
-
-    /// Waits for the threads; the tree must be sound, with exactly these keys.
-    fn end(self, mut expected: Vec<Vec<u8>>) {
-        for thread in self.threads {
-            thread.join().unwrap();
-        }
-        let guard = self.tree.guard().unwrap();
-        let sound = self.tree.check(guard.pin(), &mut |line| panic!("{line}"));
-        assert_eq!(sound, Ok(true));
-        expected.sort_unstable();
-        assert_eq!(scan(&self.tree, guard.pin(), false), expected);
-    }
-}
-
-/// All keys, in ascending order. They must come in order.
-fn scan(tree: &Tree, pin: Pin<'_>, reverse: bool) -> Vec<Vec<u8>> {
-    let range = Range {
-        reverse,
-        ..Range::all()
-    };
-    let mut keys = Vec::new();
-    tree.scan(pin, &range, &mut |key, _| {
-        keys.push(key.to_vec());
-        ControlFlow::Continue(())
-    })
-    .unwrap();
-    if reverse {
-        keys.reverse();
-    }
-    assert!(keys.is_sorted_by(|a, b| a < b), "out of order: {keys:?}");
-    keys
-}
-
-/// Whether all of `keys` were scanned.
-fn assert_scanned(tree: &Tree, pin: Pin<'_>, reverse: bool, keys: &[Vec<u8>]) {
-    let scanned = scan(tree, pin, reverse);
-    for key in keys {
-        assert!(scanned.contains(key), "not scanned: {key:?}");
-    }
-}
-
-fn number(n: u64) -> Vec<u8> {
-    n.to_be_bytes().to_vec()
-}
-
-fn numbers(range: impl IntoIterator<Item = u64>) -> Vec<Vec<u8>> {
-    range.into_iter().map(number).collect()
-}
-
-/// Keys that go on beyond one slice.
-fn tail(n: u64) -> Vec<u8> {
-    [&b"a slice "[..], &[b'a' + n as u8], &b" and a tail"[..]].concat()
-}
+use harness::{Model, assert_scanned, explore, number, numbers, scan, tail};
 
 /// A full leaf splits, and with it the root: two threads insert, one reads.
 #[test]
@@ -508,14 +397,10 @@ fn a_loaded_tree_displaces_no_insert() {
                 thread.join().unwrap();
             }
             let guard = model.tree.guard().unwrap();
-            assert_eq!(tree_len(&model.tree, guard.pin()) % 3, 1);
+            assert_eq!(scan(&model.tree, guard.pin(), false).len() % 3, 1);
             drop(guard);
         });
     });
-}
-
-fn tree_len(tree: &Tree, pin: Pin<'_>) -> usize {
-    scan(tree, pin, false).len()
 }
 
 /// Increments by two threads, and by `compare_exchange`, are all counted.
@@ -543,5 +428,34 @@ fn no_increment_is_lost() {
         model.end(vec![number(0)]);
         let guard = tree.guard().unwrap();
         assert_eq!(tree.get(guard.pin(), &number(0)), Some(4));
+    });
+}
+
+/// What looks at nodes, and not at keys, finds each as it was at one moment. Put back: in
+/// `children_of` or `entries_of`, do not look whether the node has changed.
+#[test]
+fn nodes_are_shown_as_they_were_at_one_moment() {
+    explore(|| {
+        let there = numbers((0..45).map(|n| 10 * n));
+        let mut model = Model::with(there.clone());
+        model.thread(|tree, pin| _ = tree.insert(pin, &number(75), 1).unwrap());
+        model.thread(|tree, pin| {
+            let AnyNode::Internode(root) = tree.root(pin).kind() else {
+                panic!("the tree is not high enough");
+            };
+            let AnyNode::Leaf(first) = root.child(0).kind() else {
+                panic!("the tree is too high");
+            };
+            let (keys, children) = children_of(root);
+            assert!(keys[..] == [150, 300] || keys[..] == [75, 150, 300]);
+            assert_eq!(children.len(), keys.len() + 1);
+            assert!(children.windows(2).all(|pair| pair[0] != pair[1]));
+            let mut entries = Entries::new();
+            assert!(entries_of(first, &mut entries));
+            let slices: Vec<_> = entries.iter().map(|entry| entry.slice).collect();
+            let before: Vec<_> = (0..15).map(|n| 10 * n).collect();
+            assert!(slices == before || slices == before[..8], "{slices:?}");
+        });
+        model.end([there, numbers([75])].concat());
     });
 }

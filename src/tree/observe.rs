@@ -15,11 +15,13 @@ use std::ptr::NonNull;
 
 use super::Tree;
 use super::descend::{Stale, reach, settle};
+use super::held::{holds, is_holding};
 use crate::key::Key;
 use crate::memory::Count;
 use crate::node::{Delta, Found, Look, MORE, Observation, Search, with_search};
+use crate::protocol::Line;
 use crate::reclaim::Pin;
-use crate::sync::{AtomicU64, Ordering, Wait, fence};
+use crate::sync::{AtomicU64, Ordering, Wait};
 
 /// How often a tree has been cleared.
 pub(super) struct Clears {
@@ -28,6 +30,19 @@ pub(super) struct Clears {
 }
 
 impl Clears {
+    /// How many have ended. Who loads the root after this finds what they have left, or
+    /// something later.
+    #[inline]
+    fn ended(&self) -> u64 {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// Whether no more than so many have begun.
+    fn are(&self, ended: u64) -> bool {
+        // Acquire: who has found the new root finds that it was begun before.
+        self.begun.load(Ordering::Acquire) == ended
+    }
+
     pub(super) fn none() -> Self {
         Self {
             begun: AtomicU64::new(0),
@@ -37,10 +52,20 @@ impl Clears {
 
     /// Around the store that clears the tree.
     pub(super) fn count(&self, clear: impl FnOnce()) {
-        // SeqCst: who finds the new root finds that it began.
-        self.begun.fetch_add(1, Ordering::SeqCst);
+        // SeqCst: with the store of the root they are in one order.
+        if Line::ClearBeginsBefore.is_kept() {
+            self.begun.fetch_add(1, Ordering::SeqCst);
+        }
+        if !Line::ClearEndsAfter.is_kept() {
+            self.ended.fetch_add(1, Ordering::SeqCst);
+        }
         clear();
-        self.ended.fetch_add(1, Ordering::SeqCst);
+        if !Line::ClearBeginsBefore.is_kept() {
+            self.begun.fetch_add(1, Ordering::SeqCst);
+        }
+        if Line::ClearEndsAfter.is_kept() {
+            self.ended.fetch_add(1, Ordering::SeqCst);
+        }
     }
 }
 
@@ -59,8 +84,7 @@ impl Tree {
     /// What observations have as their incarnation; taken before the root is loaded.
     #[inline]
     pub(super) fn incarnation(&self) -> u64 {
-        // Acquire: the root is loaded after.
-        self.clears.ended.load(Ordering::Acquire)
+        self.clears.ended()
     }
 
     /// The value of a key, and the leaf that proves it or that there is none.
@@ -114,11 +138,15 @@ impl Tree {
     /// # Safety
     /// The observations are of this tree.
     pub(crate) unsafe fn validate(&self, observations: &[Observation]) -> Result<(), usize> {
-        fence(Ordering::SeqCst);
-        let incarnation = self.clears.begun.load(Ordering::Relaxed);
+        #[cfg(debug_assertions)]
+        assert!(
+            !super::update::is_running(self),
+            "an update callback must not use the tree"
+        );
+        Observation::fence_before_looks();
         let holds = |observation: &Observation| {
             // SAFETY: by contract.
-            observation.incarnation == incarnation && unsafe { is_same(observation) }
+            self.clears.are(observation.incarnation) && unsafe { is_same(observation) }
         };
         match observations
             .iter()
@@ -140,6 +168,8 @@ unsafe fn is_same(observation: &Observation) -> bool {
         match unsafe { observation.look() } {
             Look::Same => return true,
             Look::Changed => return false,
+            // It may be about to change for another; whoever holds a leaf waits for nobody.
+            Look::Locked if is_holding() => return holds(observation.node),
             Look::Locked => wait.wait(),
         }
     }
@@ -189,4 +219,37 @@ pub(crate) unsafe fn apply(
     }
     *len += delta.created_count;
     Applied::Done
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+    use crate::protocol::models::check;
+
+    /// Who finds the old root, and then the new one, knows that the tree was cleared in
+    /// between.
+    #[test]
+    fn no_clearing_goes_unnoticed() {
+        check(&[Line::ClearBeginsBefore, Line::ClearEndsAfter], || {
+            loom::model(|| {
+                let shared = Arc::new((Clears::none(), AtomicU64::new(0)));
+                let reader = {
+                    let shared = Arc::clone(&shared);
+                    thread::spawn(move || {
+                        let (clears, root) = &*shared;
+                        let ended = clears.ended();
+                        let before = root.load(Ordering::SeqCst);
+                        let after = root.load(Ordering::SeqCst);
+                        assert!(before == after || !clears.are(ended));
+                    })
+                };
+                let (clears, root) = &*shared;
+                clears.count(|| root.store(1, Ordering::SeqCst));
+                reader.join().unwrap();
+            });
+        });
+    }
 }

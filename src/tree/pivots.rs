@@ -304,4 +304,25 @@ mod tests {
         tree.pieces(pin, 2, &mut prefixes).unwrap();
         assert!(prefixes.len() < 1_000_000, "{} bytes", prefixes.len());
     }
+
+    /// Put back: in `estimate`, expect that an internode has children.
+    #[test]
+    fn under_a_deleted_internode_are_no_keys() {
+        let tree = Tree::new(None).unwrap();
+        let guard = tree.guard().unwrap();
+        let pin = guard.pin();
+        for n in 0..1000_u64 {
+            tree.put(pin, &n.to_be_bytes(), n).unwrap();
+        }
+        let AnyNode::Internode(root) = tree.root(pin).kind() else {
+            panic!("the tree is not high enough");
+        };
+        let first = root.child(0);
+        assert!(estimate(first) > 0);
+        for n in 0..root.key(0) {
+            assert_eq!(tree.remove(pin, &n.to_be_bytes()), Some(n));
+        }
+        assert!(first.version().load().is_deleted());
+        assert_eq!(estimate(first), 0);
+    }
 }

@@ -13,7 +13,7 @@ use super::reserve::{Needs, Reserve, shape_for};
 use crate::OutOfMemory;
 use crate::key::{Key, SUFFIX};
 use crate::memory::Count;
-use crate::node::{Entry, Leaf, Locked, Place, WIDTH};
+use crate::node::{BagRef, Entry, Leaf, Locked, Place, WIDTH};
 use crate::reclaim::Pin;
 
 /// What [`Tree::insert`] did.
@@ -39,6 +39,31 @@ pub enum Decision {
 /// Decides what to do with an absent key, once nothing can fail any more. Gives
 /// the value that the key gets, if any.
 pub(super) type Decide<'d> = &'d mut dyn FnMut() -> Option<u64>;
+
+/// What is to become of an absent key's place.
+pub(super) enum Wanted<'d> {
+    /// The key, if that is decided.
+    Key(Decide<'d>),
+    /// Room for the key. The leaf with its place stays locked.
+    Room,
+}
+
+/// What has become of it.
+pub(super) enum Made<'g> {
+    /// What was decided, and nothing is locked any more.
+    Decided,
+    Room(Room<'g>),
+}
+
+/// Room for a key.
+pub(super) struct Room<'g> {
+    pub(super) leaf: Locked<'g, Leaf>,
+    pub(super) position: usize,
+    /// Layers that the leaf is further down than the one that was locked first.
+    pub(super) layers: usize,
+    /// A bag that the leaf locked first has no more: to be retired once no lock is held.
+    pub(super) old_bag: Option<BagRef<'g>>,
+}
 
 impl Tree {
     /// Stores a value under a key, present or not; gives the value it displaced,
@@ -128,21 +153,9 @@ impl Tree {
                 }
                 Decision::Keep | Decision::Remove => None,
             };
-            let outcome = match place {
-                Place::Crowded { first } => {
-                    self.add_layer(pin, leaf, first, &key, decide, &mut reserve)
-                }
-                Place::Absent { position } if leaf.permutation().is_full() => {
-                    let entry = Entry::new(&key);
-                    self.split(pin, leaf, position, entry, decide, &mut reserve)
-                }
-                Place::Absent { position } => {
-                    add(pin, leaf, position, Entry::new(&key), decide, &mut reserve)
-                }
-                Place::Present { .. } | Place::Layer(_) => unreachable!("handled above"),
-            };
-            match outcome {
-                Ok(()) => {
+            let wanted = Wanted::Key(decide);
+            match self.make(pin, leaf, place, &key, wanted, &mut reserve) {
+                Ok(_) => {
                     if added {
                         pin.count(Count::Keys, 1);
                     }
@@ -158,6 +171,28 @@ impl Tree {
                 Some((leaf, place)) => (leaf, place, key),
                 None => self.lock_leaf(pin, bytes),
             };
+        }
+    }
+
+    /// Does what is wanted where a key is absent.
+    pub(super) fn make<'g>(
+        &self,
+        pin: Pin<'g>,
+        leaf: Locked<'g, Leaf>,
+        place: Place<'g>,
+        key: &Key<'_>,
+        wanted: Wanted<'_>,
+        reserve: &mut Reserve<'g>,
+    ) -> Result<Made<'g>, Needs> {
+        match place {
+            Place::Crowded { first } => self.add_layer(pin, leaf, first, key, wanted, reserve),
+            Place::Absent { position } if leaf.permutation().is_full() => {
+                self.split(pin, leaf, position, Entry::new(key), wanted, reserve)
+            }
+            Place::Absent { position } => {
+                add(pin, leaf, position, Entry::new(key), wanted, reserve)
+            }
+            Place::Present { .. } | Place::Layer(_) => unreachable!("the key is absent here"),
         }
     }
 
@@ -207,38 +242,57 @@ pub(super) fn report_created(pin: Pin<'_>, leaf: &Locked<'_, Leaf>) {
     }
 }
 
+impl Wanted<'_> {
+    /// The value that the key gets, or none if it is to get room; nothing at all if it is
+    /// decided that there is to be no key.
+    pub(super) fn decide(self) -> Option<Option<u64>> {
+        match self {
+            Self::Room => Some(None),
+            Self::Key(decide) => decide().map(Some),
+        }
+    }
+}
+
 /// Adds an entry to a leaf with a free slot.
 fn add<'g>(
     pin: Pin<'g>,
     mut leaf: Locked<'g, Leaf>,
     position: usize,
     entry: Entry<'_>,
-    decide: Decide<'_>,
+    wanted: Wanted<'_>,
     reserve: &mut Reserve<'_>,
-) -> Result<(), Needs> {
-    let renew = !leaf.has_room_for(entry.suffix) || leaf.wastes_its_bag();
+) -> Result<Made<'g>, Needs> {
     let mut needs = Needs::default();
-    if renew {
+    if !leaf.has_room_for(entry.suffix) || leaf.wastes_its_bag() {
         let mut lengths = suffix_lengths(leaf.entries());
         if entry.kind == SUFFIX {
             lengths.push(entry.suffix.len());
         }
+        // Who takes the last suffix out of a leaf takes a large bag with it.
+        debug_assert!(!lengths.is_empty(), "a leaf without suffixes wastes none");
         needs.kept = shape_for(&lengths, leaf.permutation().len() + 1);
         if !reserve.covers(&needs) {
             return Err(needs);
         }
     }
-    let Some(value) = decide() else {
+    let Some(value) = wanted.decide() else {
         report(pin, &leaf);
-        return Ok(());
+        return Ok(Made::Decided);
     };
-    let mut old_bag = None;
-    if renew {
-        old_bag = match needs.kept {
-            Some(_) => leaf.renew_bag(reserve.kept_bag()),
-            None => leaf.take_bag(),
-        };
-    }
+    let old_bag = match needs.kept {
+        Some(_) => leaf.renew_bag(reserve.kept_bag()),
+        None => None,
+    };
+    let Some(value) = value else {
+        report(pin, &leaf);
+        leaf.settle();
+        return Ok(Made::Room(Room {
+            leaf,
+            position,
+            layers: 0,
+            old_bag,
+        }));
+    };
     leaf.insert(position, &entry.with_value(value));
     report(pin, &leaf);
     drop(leaf);
@@ -246,7 +300,7 @@ fn add<'g>(
         // SAFETY: the leaf has a new bag, and only the lock's owner replaces it.
         unsafe { pin.retire_bag(bag) };
     }
-    Ok(())
+    Ok(Made::Decided)
 }
 
 /// Lengths of the suffixes of a leaf's entries and of one more.

@@ -103,20 +103,12 @@ impl Tree {
         tomb.set_root(true, std::ptr::null_mut());
         // Ends: each time around, a writer has replaced the root.
         loop {
-            let old = self.root(pin);
-            match old.kind() {
-                AnyNode::Leaf(leaf) => {
-                    let mut old = Locked::lock(leaf);
-                    if self.is_root(&old) {
-                        return self.lower(&mut old, root, &mut tomb);
-                    }
-                }
-                AnyNode::Internode(internode) => {
-                    let mut old = Locked::lock(internode);
-                    if self.is_root(&old) {
-                        return self.lower(&mut old, root, &mut tomb);
-                    }
-                }
+            let lowered = match self.root(pin).kind() {
+                AnyNode::Leaf(leaf) => self.lower(&Locked::lock(leaf), root, &mut tomb),
+                AnyNode::Internode(node) => self.lower(&Locked::lock(node), root, &mut tomb),
+            };
+            if lowered {
+                return;
             }
         }
     }
@@ -128,17 +120,22 @@ impl Tree {
         root == Some(node.node().any()) && !node.is_deleted()
     }
 
+    /// `bury` for one that may be the root; says whether it is.
     fn lower<'g, N: Lockable>(
         &self,
-        old: &mut Locked<'g, N>,
+        old: &Locked<'g, N>,
         root: &'g Leaf,
         tomb: &mut Locked<'g, Leaf>,
-    ) {
+    ) -> bool {
+        if !self.is_root(old) {
+            return false;
+        }
         tomb.insert(0, &Entry::link(0, old.node().any()));
         if Line::ClearedGoesUnderTomb.is_kept() {
             old.set_parent(NodeRef::from(tomb.node()).as_ptr());
         }
         self.clears.count(|| self.set_root(NodeRef::from(root)));
+        true
     }
 
     /// Fills an empty tree with so many keys, which must come in ascending order and

@@ -180,7 +180,7 @@ impl<'g> Walk<'g> {
     #[inline]
     pub(super) fn step(&mut self, end: Option<Cut<'_>>, reverse: bool) -> Result<bool, Interrupt> {
         let Some(frame) = self.frames.last_mut() else {
-            return Ok(false);
+            unreachable!("the walk is at a key");
         };
         if self.live {
             self.left.clear();

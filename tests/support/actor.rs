@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 use std::thread;
 
-use masstree::{Bound, Cursor, Decision, Guard, Inserted, Loaded, Range, Seek};
+use masstree::{Bound, Cursor, Decision, Guard, Inserted, Loaded, Pin, Range, Seek, Tree};
 
 use super::history::{Begun, Effect, Log};
 use super::plan::Field;
@@ -96,97 +96,70 @@ impl<'f, 'c> Actor<'f, 'c> {
         self.note(begun, "get", vec![Effect::saw(key, value)]);
     }
 
-    fn put(&mut self, key: usize) {
-        let Field {
-            tree, hot, plan, ..
-        } = self.field;
-        let new = self.fresh();
-        let (pin, place) = (self.guard.pin(), &hot[key]);
+    /// One call that changes a key: notes what it found there, and what is there `after`.
+    fn change(
+        &mut self,
+        name: &'static str,
+        key: usize,
+        call: impl FnOnce(&Tree, Pin<'_>, &[u8]) -> Option<u64>,
+        after: impl FnOnce(Option<u64>) -> Option<u64>,
+    ) {
         let begun = self.log.begin();
-        let old = match plan.bytes {
-            true => tree
-                .put_bytes(pin, place, &encoded(new))
-                .unwrap()
-                .map(decoded),
+        let before = call(self.field.tree, self.guard.pin(), &self.field.hot[key]);
+        let effect = Effect::wrote(key, before, after(before));
+        self.note(begun, name, vec![effect]);
+    }
+
+    fn put(&mut self, key: usize) {
+        let (new, bytes) = (self.fresh(), self.field.plan.bytes);
+        let call = |tree: &Tree, pin: Pin<'_>, place: &[u8]| match bytes {
+            true => (tree.put_bytes(pin, place, &encoded(new)).unwrap()).map(decoded),
             false => tree.put(pin, place, new).unwrap(),
         };
-        self.note(begun, "put", vec![Effect::wrote(key, old, Some(new))]);
+        self.change("put", key, call, |_| Some(new));
     }
 
     fn insert(&mut self, key: usize) {
-        let Field {
-            tree, hot, plan, ..
-        } = self.field;
-        let new = self.fresh();
-        let (pin, place) = (self.guard.pin(), &hot[key]);
-        let begun = self.log.begin();
-        let present = match plan.bytes {
-            true => tree
-                .insert_bytes(pin, place, &encoded(new))
-                .unwrap()
-                .map(decoded),
+        let (new, bytes) = (self.fresh(), self.field.plan.bytes);
+        let call = |tree: &Tree, pin: Pin<'_>, place: &[u8]| match bytes {
+            true => (tree.insert_bytes(pin, place, &encoded(new)).unwrap()).map(decoded),
             false => match tree.insert(pin, place, new).unwrap() {
                 Inserted::New => None,
                 Inserted::Present(present) => Some(present),
             },
         };
-        let after = present.or(Some(new));
-        self.note(begun, "insert", vec![Effect::wrote(key, present, after)]);
+        self.change("insert", key, call, |present| present.or(Some(new)));
     }
 
     fn get_or_insert(&mut self, key: usize) {
-        let Field { tree, hot, .. } = self.field;
         let new = self.fresh();
-        let begun = self.log.begin();
-        let present = words::get_or_insert_with(tree, &hot[key], new);
-        let after = present.or(Some(new));
-        let effect = Effect::wrote(key, present, after);
-        self.note(begun, "get_or_insert_with", vec![effect]);
+        let call =
+            |tree: &Tree, _: Pin<'_>, place: &[u8]| words::get_or_insert_with(tree, place, new);
+        self.change("get_or_insert_with", key, call, |old| old.or(Some(new)));
     }
 
     fn remove(&mut self, key: usize) {
-        let Field {
-            tree, hot, plan, ..
-        } = self.field;
-        let (pin, place) = (self.guard.pin(), &hot[key]);
-        let begun = self.log.begin();
-        let old = match plan.bytes {
+        let bytes = self.field.plan.bytes;
+        let call = |tree: &Tree, pin: Pin<'_>, place: &[u8]| match bytes {
             true => tree.remove_bytes(pin, place).map(decoded),
             false => tree.remove(pin, place),
         };
-        self.note(begun, "remove", vec![Effect::wrote(key, old, None)]);
+        self.change("remove", key, call, |_| None);
     }
 
     fn replace(&mut self, key: usize) {
-        let Field {
-            tree, hot, plan, ..
-        } = self.field;
-        let new = self.fresh();
-        let (pin, place) = (self.guard.pin(), &hot[key]);
-        let begun = self.log.begin();
-        let old = match plan.bytes {
-            true => tree
-                .replace_bytes(pin, place, &encoded(new))
-                .unwrap()
-                .map(decoded),
+        let (new, bytes) = (self.fresh(), self.field.plan.bytes);
+        let call = |tree: &Tree, pin: Pin<'_>, place: &[u8]| match bytes {
+            true => (tree.replace_bytes(pin, place, &encoded(new)).unwrap()).map(decoded),
             false => tree.replace(pin, place, new),
         };
-        self.note(
-            begun,
-            "replace",
-            vec![Effect::wrote(key, old, old.and(Some(new)))],
-        );
+        self.change("replace", key, call, |old| old.and(Some(new)));
     }
 
     fn compare_exchange(&mut self, key: usize) {
-        let Field {
-            tree, hot, plan, ..
-        } = self.field;
-        let new = self.fresh();
+        let (new, bytes) = (self.fresh(), self.field.plan.bytes);
         let expected = self.last[key].unwrap_or(1);
-        let (pin, place) = (self.guard.pin(), &hot[key]);
-        let begun = self.log.begin();
-        let actual = match plan.bytes {
+        let call = |tree: &Tree, pin: Pin<'_>, place: &[u8]| match bytes {
             true => {
                 let (expected, new) = (encoded(expected), encoded(new));
                 let seen = tree.compare_exchange_bytes(pin, place, &expected, &new);
@@ -194,38 +167,24 @@ impl<'f, 'c> Actor<'f, 'c> {
             }
             false => tree.compare_exchange(pin, place, expected, new),
         };
-        let after = if actual == Some(expected) {
-            Some(new)
-        } else {
-            actual
-        };
-        self.note(
-            begun,
-            "compare_exchange",
-            vec![Effect::wrote(key, actual, after)],
-        );
+        self.change("compare_exchange", key, call, |actual| match actual {
+            Some(actual) if actual == expected => Some(new),
+            other => other,
+        });
     }
 
     fn remove_if_equal(&mut self, key: usize) {
-        let Field {
-            tree, hot, plan, ..
-        } = self.field;
+        let bytes = self.field.plan.bytes;
         let expected = self.last[key].unwrap_or(1);
-        let (pin, place) = (self.guard.pin(), &hot[key]);
-        let begun = self.log.begin();
-        let actual = match plan.bytes {
+        let call = |tree: &Tree, pin: Pin<'_>, place: &[u8]| match bytes {
             true => {
                 let seen = tree.remove_bytes_if_equal(pin, place, &encoded(expected));
                 seen.map(|(_, present)| decoded(present))
             }
             false => tree.remove_if_equal(pin, place, expected),
         };
-        let after = actual.filter(|actual| *actual != expected);
-        self.note(
-            begun,
-            "remove_if_equal",
-            vec![Effect::wrote(key, actual, after)],
-        );
+        let after = |actual: Option<u64>| actual.filter(|actual| *actual != expected);
+        self.change("remove_if_equal", key, call, after);
     }
 
     /// What it decides hangs on what it finds; now and then it takes its time with the

@@ -53,7 +53,7 @@ impl Walk<'_> {
     ) -> ArrayVec<(usize, u64), WIDTH> {
         let mut run = ArrayVec::new();
         let Some(frame) = self.frames.last_mut() else {
-            return run;
+            unreachable!("the walk is at a key");
         };
         let (before, shared) = (keys.len(), &self.key[..frame.depth]);
         let left = frame.left(reverse).saturating_sub(1).min(most);

@@ -31,6 +31,14 @@ impl Walk<'_> {
     /// Observes the leaf that the walk is in.
     #[inline]
     pub(in crate::tree) fn observe(&mut self) -> Result<(), Interrupt> {
+        match self.observed {
+            None => Ok(()),
+            Some(_) => self.observe_leaf(),
+        }
+    }
+
+    #[inline(never)]
+    fn observe_leaf(&mut self) -> Result<(), Interrupt> {
         if let (Some(observed), Some(frame)) = (&mut self.observed, self.frames.last()) {
             let observation = Observation::new(frame.leaf, frame.version, self.incarnation);
             if observed.last() != Some(&observation) {

@@ -1,9 +1,9 @@
 /* Every allocation fails once, whichever of two threads asks for it. Each has keys of its
    own, so that it knows what a call that answered MASSTREE_NOMEM has to leave as it was;
    leaves, splits and layers they share, so that one fails where the other is at work. */
-#include "support.h"
+#include "sweep/sweep.h"
 
-enum { OWN = 60, STEPS = 120, BATCH = 8, VALUE_MAX = 120 };
+enum { OWN = 60, STEPS = 120 };
 
 struct half {
     masstree_t *tree;
@@ -17,59 +17,45 @@ struct half {
     size_t refused;
 };
 
-struct key {
-    unsigned char bytes[FAMILY_KEY_MAX + 300];
-    size_t len;
-};
-
-/* Neighbours in order belong to different threads; some have long suffixes. */
-static struct key key_of(const struct half *half, uint64_t own)
+/* Neighbours in order belong to different threads. */
+static struct key own_key(const struct half *half, uint64_t own)
 {
-    struct key key;
-    uint64_t number = own * 2 + half->index;
-    enum family family = (enum family)(own % FAMILIES);
-    key.len = family_key(family, number, key.bytes);
-    if (family != FAMILY_U64 && own % 7 == 3) {
-        memset(key.bytes + key.len, 's', 200);
-        key.len += 200;
+    return key_of(own % FAMILIES + FAMILIES * (own * 2 + half->index));
+}
+
+/* A value that no key has had. */
+static uint64_t fresh_value(struct half *half)
+{
+    return ++half->made * 2 + half->index;
+}
+
+/* Whether a call that gives what is under a key gave what the thread knows. */
+static bool is_held(const struct half *half, uint64_t own, int32_t status, uint64_t word,
+                    masstree_slice_t slice)
+{
+    uint64_t held = half->held[own];
+    if (held == 0 || status != MASSTREE_OK) {
+        return held == 0 && status == MASSTREE_NOT_FOUND;
     }
-    return key;
-}
-
-static masstree_slice_t value_of(uint64_t value, unsigned char *bytes)
-{
-    memset(bytes, (int)(value % 251), VALUE_MAX);
-    memcpy(bytes, &value, sizeof value);
-    return (masstree_slice_t){bytes, sizeof value + value % (VALUE_MAX - sizeof value)};
-}
-
-static uint64_t number_in(masstree_slice_t slice)
-{
     unsigned char bytes[VALUE_MAX];
-    uint64_t value = 0;
-    REQUIRE(slice.len >= sizeof value);
-    memcpy(&value, slice.data, sizeof value);
-    masstree_slice_t whole = value_of(value, bytes);
-    REQUIRE(whole.len == slice.len && memcmp(bytes, slice.data, slice.len) == 0);
-    return value;
+    masstree_slice_t expected = value_of(held, bytes);
+    return half->holds_bytes
+               ? compare_keys(expected.data, expected.len, slice.data, slice.len) == 0
+               : word == held;
 }
 
 /* A look-up needs no memory. */
-static uint64_t look_up(struct half *half, uint64_t own)
+static void look_up(const struct half *half, uint64_t own)
 {
-    struct key key = key_of(half, own);
+    struct key key = own_key(half, own);
     unsigned char bytes[VALUE_MAX];
-    uint64_t value = 0;
+    uint64_t word = 0;
     size_t len = 0;
     int32_t status =
         half->holds_bytes
             ? masstree_get_copy(half->tree, NULL, key.bytes, key.len, bytes, sizeof bytes, &len)
-            : masstree_get(half->tree, NULL, key.bytes, key.len, &value);
-    REQUIRE(status == MASSTREE_OK || status == MASSTREE_NOT_FOUND);
-    if (status == MASSTREE_OK && half->holds_bytes) {
-        value = number_in((masstree_slice_t){bytes, len});
-    }
-    return value;
+            : masstree_get(half->tree, NULL, key.bytes, key.len, &word);
+    REQUIRE(is_held(half, own, status, word, (masstree_slice_t){bytes, len}));
 }
 
 /* Whether a call that answered so is to be made again; no more failures then. */
@@ -83,16 +69,16 @@ static bool again(struct half *half, int32_t status)
     half->allocator->fail_at = 0;
     pthread_mutex_unlock(&half->allocator->lock);
     for (uint64_t own = 0; own < OWN; own++) {
-        REQUIRE(look_up(half, own) == half->held[own]);
+        look_up(half, own);
     }
     return true;
 }
 
 static void exchange(struct half *half, uint64_t own)
 {
-    struct key key = key_of(half, own);
+    struct key key = own_key(half, own);
     unsigned char bytes[VALUE_MAX];
-    uint64_t fresh = ++half->made * 2 + half->index;
+    uint64_t fresh = fresh_value(half);
     masstree_slice_t value = value_of(fresh, bytes);
     masstree_slice_t slice = {NULL, 0};
     uint64_t old = 0;
@@ -104,19 +90,15 @@ static void exchange(struct half *half, uint64_t own)
                      : masstree_exchange(half->tree, half->guard, key.bytes, key.len, fresh,
                                          &old);
     } while (again(half, status));
-    if (slice.data != NULL) {
-        old = number_in(slice);
-    }
-    REQUIRE(status == (half->held[own] != 0 ? MASSTREE_OK : MASSTREE_NOT_FOUND));
-    REQUIRE(old == half->held[own]);
+    REQUIRE(is_held(half, own, status, old, slice));
     half->held[own] = fresh;
 }
 
 static void insert(struct half *half, uint64_t own)
 {
-    struct key key = key_of(half, own);
+    struct key key = own_key(half, own);
     unsigned char bytes[VALUE_MAX];
-    uint64_t fresh = ++half->made * 2 + half->index;
+    uint64_t fresh = fresh_value(half);
     masstree_slice_t value = value_of(fresh, bytes);
     int32_t status;
     do {
@@ -132,29 +114,18 @@ static void insert(struct half *half, uint64_t own)
 /* Removing needs no memory. */
 static void remove_key(struct half *half, uint64_t own)
 {
-    struct key key = key_of(half, own);
+    struct key key = own_key(half, own);
     int32_t status = masstree_remove(half->tree, NULL, key.bytes, key.len, NULL);
     REQUIRE(status == (half->held[own] != 0 ? MASSTREE_OK : MASSTREE_NOT_FOUND));
     half->held[own] = 0;
 }
 
-struct batch {
-    struct key keys[BATCH];
-    masstree_slice_t slices[BATCH];
-    uint64_t words[BATCH];
-    unsigned char bytes[BATCH][VALUE_MAX];
-    masstree_slice_t values[BATCH];
-};
-
 static void put_batch(struct half *half, uint64_t first)
 {
     struct batch batch;
     int32_t status;
-    for (uint64_t i = 0; i < BATCH; i++) {
-        batch.keys[i] = key_of(half, (first + i) % OWN);
-        batch.slices[i] = (masstree_slice_t){batch.keys[i].bytes, batch.keys[i].len};
-        batch.words[i] = ++half->made * 2 + half->index;
-        batch.values[i] = value_of(batch.words[i], batch.bytes[i]);
+    for (size_t i = 0; i < BATCH; i++) {
+        batch_set(&batch, i, own_key(half, (first + i) % OWN), fresh_value(half));
     }
     do {
         int32_t statuses[BATCH];
@@ -163,7 +134,7 @@ static void put_batch(struct half *half, uint64_t first)
                                                              statuses)
                                    : masstree_put_many(half->tree, half->guard, batch.slices,
                                                        batch.words, BATCH, statuses);
-        for (uint64_t i = 0; i < BATCH; i++) {
+        for (size_t i = 0; i < BATCH; i++) {
             REQUIRE(statuses[i] == MASSTREE_OK || statuses[i] == MASSTREE_NOMEM);
             REQUIRE(status == MASSTREE_NOMEM || statuses[i] == MASSTREE_OK);
             if (statuses[i] == MASSTREE_OK) {
@@ -187,7 +158,7 @@ static void enter(struct half *half)
 /* A cursor goes to a key that is there, and on. */
 static void walk(struct half *half, uint64_t own)
 {
-    struct key key = key_of(half, own);
+    struct key key = own_key(half, own);
     masstree_cursor_t *cursor = NULL;
     masstree_slice_t met[BATCH];
     size_t count = 0;
@@ -215,13 +186,12 @@ static void walk(struct half *half, uint64_t own)
 /* The first thing that one of them does, maybe before the other has done anything. */
 static void load(struct half *half)
 {
-    masstree_slice_t key = {NULL, 0};
-    struct key bytes = key_of(half, 0);
-    unsigned char buffer[VALUE_MAX];
-    uint64_t fresh = ++half->made * 2 + half->index;
-    masstree_slice_t value = value_of(fresh, buffer);
+    struct key own = own_key(half, 0);
+    masstree_slice_t key = {own.bytes, own.len};
+    unsigned char bytes[VALUE_MAX];
+    uint64_t fresh = fresh_value(half);
+    masstree_slice_t value = value_of(fresh, bytes);
     int32_t status;
-    key = (masstree_slice_t){bytes.bytes, bytes.len};
     do {
         status = half->holds_bytes
                      ? masstree_bulk_load_bytes(half->tree, NULL, &key, &value, 1, NULL)
@@ -270,8 +240,7 @@ static void work(void *arg)
     masstree_guard_leave(half->guard);
 }
 
-/* Whether an allocation failed. */
-static bool run_once(bool holds_bytes, size_t fail_at, bool fail_on, size_t *refused)
+static bool run_once(bool holds_bytes, size_t fail_at, bool fail_on, struct tally *tally)
 {
     struct allocator allocator;
     struct half halves[2];
@@ -289,9 +258,9 @@ static bool run_once(bool holds_bytes, size_t fail_at, bool fail_on, size_t *ref
     run_together(COUNT(run), run, halves, sizeof halves[0]);
     allocator.fail_at = 0;
     for (size_t i = 0; i < COUNT(halves); i++) {
-        *refused += halves[i].refused;
+        tally->refused += halves[i].refused;
         for (uint64_t own = 0; own < OWN; own++) {
-            REQUIRE(look_up(&halves[i], own) == halves[i].held[own]);
+            look_up(&halves[i], own);
             there += halves[i].held[own] != 0 ? 1 : 0;
         }
     }
@@ -301,42 +270,28 @@ static bool run_once(bool holds_bytes, size_t fail_at, bool fail_on, size_t *ref
     return allocator.failures > 0;
 }
 
-static void sweep(bool holds_bytes, bool fail_on)
-{
-    size_t step = scaled(64) < 64 ? 64 / scaled(64) : 1; /* of slow builds, every so many */
-    size_t refused = 0;
-    size_t fail_at = 1;
-    while (run_once(holds_bytes, fail_at, fail_on, &refused)) {
-        fail_at += step;
-    }
-    assert_true(refused * step > 100);
-    print_message("%s, %s: %zu places, %zu refusals\n", holds_bytes ? "byte strings" : "words",
-                  fail_on ? "one fails and those after it" : "one fails", (fail_at - 1) / step,
-                  refused);
-}
-
 static void each_allocation_may_fail_while_another_thread_writes_words(void **state)
 {
     (void)state;
-    sweep(false, false);
+    sweep(run_once, false, false);
 }
 
 static void each_allocation_may_fail_while_another_thread_writes_byte_strings(void **state)
 {
     (void)state;
-    sweep(true, false);
+    sweep(run_once, true, false);
 }
 
 static void all_may_fail_for_a_while_with_two_threads_and_words(void **state)
 {
     (void)state;
-    sweep(false, true);
+    sweep(run_once, false, true);
 }
 
 static void all_may_fail_for_a_while_with_two_threads_and_byte_strings(void **state)
 {
     (void)state;
-    sweep(true, true);
+    sweep(run_once, true, true);
 }
 
 int main(void)

@@ -1,0 +1,42 @@
+/* What tests of cursors share: a tree of either kind, a sorted array that says what is in
+   it, and a cursor. */
+#ifndef MASSTREE_TEST_CURSOR_FIELD_H
+#define MASSTREE_TEST_CURSOR_FIELD_H
+
+#include "support.h"
+
+struct field {
+    masstree_t *tree;
+    struct model model;
+    masstree_guard_t *lent; /* NULL: the cursor has a guard of its own */
+    masstree_cursor_t *cursor;
+    bool holds_bytes;
+};
+
+enum { FORMS = 4, FIELD_VALUE_MAX = 48 };
+
+/* An empty one; the four forms are words or byte strings, own guard or lent. */
+struct field new_field(unsigned form);
+void end_field(struct field *field);
+/* Layers of more than 15 keys below prefixes of 8, 16 and 24 bytes, keys that others
+   begin with, the empty key. */
+void fill_field(struct field *field, uint64_t each);
+/* In the tree and in the array. */
+void write_key(struct field *field, const void *key, size_t len, uint64_t number);
+void remove_from(struct field *field, const void *key, size_t len);
+/* The guard that the cursor goes by. */
+void refresh_field(struct field *field);
+
+/* Values of a tree of byte strings: the number, and as many bytes more as it says. Gives
+   the length. */
+size_t field_value(uint64_t number, unsigned char *bytes);
+void assert_value(struct field *field, uint64_t number);
+int32_t value_status(struct field *field);
+/* The cursor is at the entry of this place. */
+void assert_at(struct field *field, size_t place);
+void assert_at_no_key(struct field *field);
+
+/* The place that a seek leads to; the model's count: none. */
+size_t place_of_seek(const struct model *model, const void *key, size_t len, uint32_t how);
+
+#endif

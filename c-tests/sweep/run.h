@@ -1,0 +1,63 @@
+/* The workload of the sweep with one thread: a tree, a sorted array that says what is in
+   it, and calls that are made until they do not lack memory. */
+#ifndef MASSTREE_TEST_SWEEP_RUN_H
+#define MASSTREE_TEST_SWEEP_RUN_H
+
+#include "sweep/sweep.h"
+
+#define UNTOUCHED UINT64_C(0xDEADBEEFDEADBEEF)
+
+struct run {
+    struct allocator allocator;
+    masstree_t *tree;
+    struct model model;
+    bool holds_bytes;
+    struct tally tally;
+    size_t freed; /* retired objects */
+};
+
+/* A visitor each for words and byte strings, with a comparison for its context: it goes on
+   as long as the keys come as they are in the array. */
+struct comparison {
+    struct run *run;
+    size_t place;
+    bool differs;
+};
+int32_t compare_word(const void *key, size_t key_len, uint64_t value, void *ctx);
+int32_t compare_bytes(const void *key, size_t key_len, const void *value, size_t value_len,
+                      void *ctx);
+void assert_as_the_model(struct run *run);
+
+/* What a call may do when memory lacks. */
+enum lenience { ANSWERS, MAY_DO_WITHOUT };
+
+/* Whether the call that answered this status met a failure and is to be made again: then it
+   has changed nothing. */
+bool again(struct run *run, int32_t status, enum lenience lenience);
+
+/* Each of the following makes its call until it does not lack memory, and does to the array
+   what the call did to the tree. */
+
+/* run_write.c */
+void run_put(struct run *run, uint64_t number, uint64_t value);
+void run_exchange(struct run *run, masstree_guard_t *guard, uint64_t number, uint64_t value);
+void run_insert(struct run *run, masstree_guard_t *guard, uint64_t number, uint64_t value);
+void run_replace(struct run *run, uint64_t number, uint64_t value);
+void run_compare_exchange(struct run *run, uint64_t number, uint64_t value);
+void run_remove(struct run *run, uint64_t number, bool only_if_equal);
+/* Words only, as the two after the next. */
+void run_update(struct run *run, uint64_t number, uint64_t value, bool only_if_absent);
+void run_put_batch(struct run *run, uint64_t first);
+void run_insert_batch(struct run *run, uint64_t first);
+void run_integer_forms(struct run *run);
+
+/* run_read.c */
+masstree_cursor_t *run_open_cursor(struct run *run, masstree_guard_t *guard);
+/* Once: next_many and prev_many, for either kind of values; at most 64. */
+int32_t move_many(struct run *run, masstree_cursor_t *cursor, bool reverse, masstree_slice_t *keys,
+                  size_t capacity, size_t *count);
+void run_cursors(struct run *run, masstree_guard_t *guard);
+void run_scan(struct run *run);
+void run_count(struct run *run, uint32_t flags);
+
+#endif

@@ -1,0 +1,178 @@
+/* Calls that need memory to read: cursors, scans. */
+#include "sweep/run.h"
+
+/* Cursors. A call that fails leaves the cursor where it was. */
+static void assert_cursor_at(struct run *run, masstree_cursor_t *cursor, size_t place)
+{
+    masstree_slice_t key = {NULL, 0};
+    if (place == SIZE_MAX) {
+        assert_int_equal(MASSTREE_NOT_FOUND, masstree_cursor_key(cursor, &key));
+        return;
+    }
+    const struct entry *entry = &run->model.entries[place];
+    assert_ok(masstree_cursor_key(cursor, &key));
+    assert_slice(entry->key, entry->len, key);
+}
+
+static int32_t move(struct run *run, masstree_cursor_t *cursor, unsigned how, size_t target)
+{
+    const struct entry *entry = &run->model.entries[target];
+    switch (how) {
+    case 0:
+        return masstree_cursor_first(cursor);
+    case 1:
+        return masstree_cursor_last(cursor);
+    case 2:
+        return masstree_cursor_next(cursor);
+    case 3:
+        return masstree_cursor_prev(cursor);
+    case 4:
+        return masstree_cursor_seek(cursor, entry->key, entry->len, MASSTREE_SEEK_GE);
+    default:
+        return masstree_cursor_seek_u64(cursor, UINT64_C(1) << 61, MASSTREE_SEEK_LE);
+    }
+}
+
+int32_t move_many(struct run *run, masstree_cursor_t *cursor, bool reverse,
+                         masstree_slice_t *keys, size_t capacity, size_t *count)
+{
+    masstree_slice_t values[64];
+    uint64_t words[64];
+    if (run->holds_bytes) {
+        return reverse ? masstree_cursor_prev_many_bytes(cursor, keys, values, capacity, count)
+                       : masstree_cursor_next_many_bytes(cursor, keys, values, capacity, count);
+    }
+    return reverse ? masstree_cursor_prev_many(cursor, keys, words, capacity, count)
+                   : masstree_cursor_next_many(cursor, keys, words, capacity, count);
+}
+
+/* Fewer than there is room for are an answer when memory lacks, but one at least. */
+static void walk_with_many(struct run *run, masstree_cursor_t *cursor, size_t place, bool reverse)
+{
+    masstree_slice_t keys[64];
+    for (;;) {
+        size_t count = 0;
+        int32_t status;
+        do {
+            assert_cursor_at(run, cursor, place);
+            status = move_many(run, cursor, reverse, keys, COUNT(keys), &count);
+        } while (again(run, status, MAY_DO_WITHOUT));
+        if (status == MASSTREE_END) {
+            break;
+        }
+        assert_int_equal(MASSTREE_OK, status);
+        assert_in_range(count, 1, COUNT(keys));
+        for (size_t i = 0; i < count; i++) {
+            place = reverse ? place - 1 : place + 1; /* SIZE_MAX + 1 is 0 */
+            const struct entry *entry = &run->model.entries[place];
+            assert_slice(entry->key, entry->len, keys[i]);
+        }
+        assert_cursor_at(run, cursor, place);
+    }
+    assert_int_equal(reverse ? 0 : run->model.count - 1, place);
+}
+
+masstree_cursor_t *run_open_cursor(struct run *run, masstree_guard_t *guard)
+{
+    masstree_cursor_t *const none = (masstree_cursor_t *)(void *)run;
+    masstree_cursor_t *cursor = none;
+    int32_t status;
+    do {
+        assert_ptr_equal(none, cursor);
+        status = masstree_cursor_open(run->tree, guard, &cursor);
+    } while (again(run, status, ANSWERS));
+    assert_int_equal(MASSTREE_OK, status);
+    return cursor;
+}
+
+/* A step that lacks memory within a leaf may still succeed from the top of the tree. */
+void run_cursors(struct run *run, masstree_guard_t *guard)
+{
+    size_t last = run->model.count - 1;
+    for (unsigned how = 0; how < 6; how++) {
+        masstree_cursor_t *cursor = run_open_cursor(run, how % 2 == 0 ? guard : NULL);
+        size_t at = SIZE_MAX;
+        int32_t status;
+        do {
+            assert_cursor_at(run, cursor, at);
+            status = move(run, cursor, how, last / 2);
+        } while (again(run, status, MAY_DO_WITHOUT));
+        assert_int_equal(MASSTREE_OK, status);
+        masstree_cursor_close(cursor);
+    }
+    masstree_cursor_t *cursor = run_open_cursor(run, NULL);
+    for (size_t place = 0; place <= last; place++) {
+        int32_t status;
+        do {
+            assert_cursor_at(run, cursor, place == 0 ? SIZE_MAX : place - 1);
+            status = masstree_cursor_next(cursor);
+        } while (again(run, status, MAY_DO_WITHOUT));
+        assert_int_equal(MASSTREE_OK, status);
+        assert_cursor_at(run, cursor, place);
+        if (place % 7 == 0) {
+            masstree_cursor_refresh(cursor);
+        }
+    }
+    walk_with_many(run, cursor, last, true);
+    masstree_cursor_close(cursor);
+    cursor = run_open_cursor(run, guard);
+    walk_with_many(run, cursor, SIZE_MAX, false);
+    masstree_cursor_close(cursor);
+    /* Backwards from no key at all. */
+    cursor = run_open_cursor(run, guard);
+    masstree_slice_t keys[64];
+    size_t count = 0;
+    int32_t status;
+    do {
+        status = move_many(run, cursor, true, keys, COUNT(keys), &count);
+    } while (again(run, status, MAY_DO_WITHOUT));
+    assert_int_equal(MASSTREE_OK, status);
+    masstree_cursor_close(cursor);
+}
+
+/* A scan that lacks memory has visited what it says, and can be resumed there. */
+void run_scan(struct run *run)
+{
+    struct comparison comparison = {.run = run};
+    masstree_range_t range = MASSTREE_RANGE_INIT;
+    size_t total = 0;
+    int32_t status;
+    do {
+        size_t visited = UINT64_C(77777);
+        const struct entry *after =
+            comparison.place == 0 ? NULL : &run->model.entries[comparison.place - 1];
+        if (after != NULL) {
+            range.lower = after->key;
+            range.lower_len = after->len;
+            range.lower_bound = MASSTREE_BOUND_EXCLUSIVE;
+        }
+        status = run->holds_bytes
+                     ? masstree_scan_bytes(run->tree, NULL, &range, compare_bytes, &comparison,
+                                           &visited)
+                     : masstree_scan(run->tree, NULL, &range, compare_word, &comparison, &visited);
+        total += visited;
+        assert_int_equal(comparison.place, total);
+    } while (again(run, status, ANSWERS));
+    assert_int_equal(MASSTREE_OK, status);
+    assert_false(comparison.differs);
+    assert_int_equal(run->model.count, total);
+}
+
+void run_count(struct run *run, uint32_t flags)
+{
+    masstree_range_t range = MASSTREE_RANGE_INIT;
+    unsigned char bound[100];
+    size_t count = 77;
+    int32_t status;
+    memset(bound, 0, sizeof bound);
+    range.flags = flags;
+    range.lower = bound;
+    range.lower_len = 0;
+    range.lower_bound = MASSTREE_BOUND_INCLUSIVE;
+    do {
+        assert_int_equal(77, count);
+        status = masstree_count(run->tree, NULL, &range, &count);
+    } while (again(run, status, ANSWERS));
+    assert_int_equal(MASSTREE_OK, status);
+    assert_int_equal(run->model.count, count);
+}

@@ -1,0 +1,43 @@
+package masstree
+
+import (
+	"math/rand"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+)
+
+func newTree(t testing.TB) *Tree {
+	t.Helper()
+	tree, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := tree.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return tree
+}
+
+// seeded prints the seed; MASSTREE_SEED runs a test again with it.
+func seeded(t *testing.T) *rand.Rand {
+	seed := time.Now().UnixNano()
+	if text := os.Getenv("MASSTREE_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseInt(text, 10, 64); err != nil {
+			t.Fatalf("MASSTREE_SEED is no number: %v", err)
+		}
+	}
+	t.Logf("MASSTREE_SEED=%d", seed)
+	return rand.New(rand.NewSource(seed))
+}
+
+func expect(t *testing.T, what string, value uint64, err error, wantValue uint64, wantErr error) {
+	t.Helper()
+	if value != wantValue || err != wantErr {
+		t.Fatalf("%s: %d, %v; want %d, %v", what, value, err, wantValue, wantErr)
+	}
+}
