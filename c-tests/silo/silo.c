@@ -102,16 +102,17 @@ void transaction_begin(struct transaction *transaction, uint64_t number)
     transaction->read_count = transaction->write_count = transaction->node_count = 0;
 }
 
-static bool doom(struct transaction *transaction)
+static bool doom(struct transaction *transaction, enum cause cause)
 {
     transaction->is_doomed = true;
+    transaction->cause = cause;
     return false;
 }
 
 static bool observe(struct transaction *transaction, masstree_observation_t node)
 {
     if (transaction->node_count == SILO_NODES) {
-        return doom(transaction);
+        return doom(transaction, CAUSE_ROOM);
     }
     transaction->nodes[transaction->node_count++] = node;
     return true;
@@ -133,7 +134,7 @@ static bool read_record(struct transaction *transaction, uint32_t key, struct re
 {
     struct read_entry entry = {.record = record, .key = key};
     if (transaction->read_count == SILO_READS) {
-        return doom(transaction);
+        return doom(transaction, CAUSE_ROOM);
     }
     if (record == NULL) {
         *row = (struct row){.writer = atomic_load(&transaction->silo->gone[key])};
@@ -145,7 +146,7 @@ static bool read_record(struct transaction *transaction, uint32_t key, struct re
         atomic_thread_fence(memory_order_acquire);
         if ((tid & (LOCKED | DEAD)) != 0 ||
             tid != atomic_load_explicit(&record->tid, memory_order_relaxed)) {
-            return doom(transaction);
+            return doom(transaction, CAUSE_LOCK);
         }
         entry.tid = tid;
     }
@@ -195,7 +196,7 @@ static struct record *insert_absent(struct transaction *transaction, uint32_t nu
     REQUIRE(masstree_guard_observe(transaction->guard, NULL) == MASSTREE_OK);
     if (status == MASSTREE_EXISTS) {
         free(record);
-        doom(transaction);
+        doom(transaction, CAUSE_NODE_SET);
         return NULL;
     }
     REQUIRE(status == MASSTREE_OK);
@@ -204,7 +205,7 @@ static struct record *insert_absent(struct transaction *transaction, uint32_t nu
                                       SILO_NODES);
         REQUIRE(status == MASSTREE_OK || status == MASSTREE_MISMATCH);
         if (status == MASSTREE_MISMATCH) {
-            doom(transaction);
+            doom(transaction, CAUSE_DELTA);
         }
     }
     return record;
@@ -235,7 +236,7 @@ bool transaction_write(struct transaction *transaction, uint32_t key, bool is_pr
         if (own->record == NULL) {
             own->record = insert_absent(transaction, key, own->before);
             own->inserts = true;
-            if (own->record == NULL) {
+            if (own->record == NULL || !read_record(transaction, key, own->record, &own->row)) {
                 return false;
             }
         }
@@ -384,7 +385,7 @@ bool transaction_lock(struct transaction *transaction)
     for (size_t i = 0; i < transaction->write_count; i++) {
         if (!lock_record(transaction->writes[i].record)) {
             unlock_writes(transaction, i);
-            return doom(transaction);
+            return doom(transaction, CAUSE_LOCK);
         }
     }
     return true;
@@ -426,9 +427,10 @@ bool transaction_commit(struct transaction *transaction)
 {
     uint64_t greatest = transaction->last_tid;
     atomic_thread_fence(memory_order_seq_cst);
-    if (!reads_hold(transaction, &greatest) || !nodes_hold(transaction)) {
+    bool read_set_holds = reads_hold(transaction, &greatest);
+    if (!read_set_holds || !nodes_hold(transaction)) {
         unlock_writes(transaction, transaction->write_count);
-        return doom(transaction);
+        return doom(transaction, read_set_holds ? CAUSE_NODE_SET : CAUSE_READ_SET);
     }
     for (size_t i = 0; i < transaction->write_count; i++) {
         uint64_t tid = atomic_load(&transaction->writes[i].record->tid);

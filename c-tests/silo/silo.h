@@ -65,12 +65,16 @@ struct write_entry {
     bool inserts;    /* the record is this transaction's */
 };
 
+/* Why a transaction is aborted. */
+enum cause { CAUSE_LOCK, CAUSE_READ_SET, CAUSE_NODE_SET, CAUSE_DELTA, CAUSE_ROOM, CAUSES };
+
 struct transaction {
     struct silo *silo;
     masstree_guard_t *guard;
     uint64_t number; /* of the transaction, other than 0 */
     uint64_t last_tid;
     bool is_doomed;
+    enum cause cause;
     struct read_entry reads[SILO_READS];
     size_t read_count;
     struct write_entry writes[SILO_WRITES];
