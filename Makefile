@@ -256,7 +256,7 @@ test: setup
 	@$(MAKE) --no-print-directory check-stress
 	@$(MAKE) --no-print-directory check-models
 	@$(MAKE) --no-print-directory check-c
-	@$(MAKE) --no-print-directory check-memcheck MEMCHECK='tree bytes cursor page_end'
+	@$(MAKE) --no-print-directory check-memcheck MEMCHECK='tree bytes cursor cursor_many cursor_changes page_end'
 	@$(MAKE) --no-print-directory check-install
 	@$(MAKE) --no-print-directory check-go
 	@$(MAKE) --no-print-directory check-zig

@@ -3086,10 +3086,11 @@ int32_t masstree_apply_delta(const masstree_delta_t *delta,
  * in between; masstree_update does the same with a callback, and cannot be forgotten.
  * Meanwhile readers pass, and writers to the same leaf (up to 15 keys) and to leaves that
  * are being merged or split with it wait. So this thread must, until it has finished, not
- * write to the tree, hold another leaf, clear or load the tree, refresh or leave the guard,
- * or end; and do nothing that takes long. It may read, and write to another tree if no
- * thread does so the other way round. Builds of the library with debug assertions abort
- * where a thread has forgotten to finish.
+ * write to the tree, hold another leaf, clear, load or maintain the tree, refresh or leave
+ * the guard, or end; and do nothing that takes long. It may read, and write to another tree
+ * if no thread does so the other way round. It should read under the guard: else value
+ * destructors and objects' free functions may run while the leaf is locked. Builds of the
+ * library with debug assertions abort where a thread has forgotten to finish.
  *
  * If the key is absent, and flags say that it may be inserted, room is made for it here,
  * which may split the leaf: finishing cannot fail, then.
@@ -3138,6 +3139,7 @@ int32_t masstree_hold(masstree_t *tree,
  *
  * @retval MASSTREE_OK       Both are stored.
  * @retval MASSTREE_INVALID  This thread holds no leaf there.
+ * @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.
  *
  * Thread safety: the thread that holds. Since 0.1.
  */
@@ -3156,6 +3158,7 @@ int32_t masstree_held_observe(const masstree_held_t *held,
  * @retval MASSTREE_OK       *next is stored.
  * @retval MASSTREE_INVALID  This thread holds no leaf there, action is unknown, or next is
  *                           NULL.
+ * @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.
  *
  * Thread safety: the thread that holds. Since 0.1.
  */
@@ -3180,6 +3183,7 @@ int32_t masstree_held_next(const masstree_held_t *held,
  * @retval MASSTREE_INVALID  This thread holds no leaf there, or has finished already; action
  *                           is unknown; or it is MASSTREE_UPDATE_SET for an absent key that
  *                           was held without MASSTREE_HOLD_INSERT: the leaf is still held.
+ * @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.
  *
  * Thread safety: the thread that holds. Since 0.1.
  */

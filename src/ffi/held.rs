@@ -42,10 +42,10 @@ thread_local! {
 
 /// Whether this thread holds a leaf under a guard.
 #[cfg(debug_assertions)]
-pub(super) fn is_held_under(guard: *mut GuardHandle) -> bool {
+pub(super) fn is_held_under(slot: NonNull<Slot>) -> bool {
     let held = HELD.get();
     // SAFETY: this thread has put it there, and the memory must not be touched meanwhile.
-    !held.is_null() && Some(unsafe { (*held.cast::<Content>()).slot }) == guard::slot(guard)
+    !held.is_null() && unsafe { (*held.cast::<Content>()).slot } == slot
 }
 
 /// What this thread holds there.
@@ -56,8 +56,13 @@ unsafe fn content<'c>(held: *const HeldLeaf) -> Result<&'c Content, i32> {
     if held.is_null() || HELD.get() != held {
         return Err(MASSTREE_INVALID);
     }
-    // SAFETY: this thread has put it there; by contract.
-    Ok(unsafe { &*held.cast() })
+    // SAFETY: this thread has put it there; by contract, its tree lives.
+    unsafe {
+        let content = &*held.cast::<Content>();
+        // After a fork it is the parent's, and left alone.
+        tree_of(content.tree.as_ptr())?;
+        Ok(content)
+    }
 }
 
 /// What is to be done, from C; the value is not that of a key.
@@ -76,10 +81,11 @@ fn decision_of(action: i32, value: u64) -> Result<Decision, i32> {
 /// in between; masstree_update does the same with a callback, and cannot be forgotten.
 /// Meanwhile readers pass, and writers to the same leaf (up to 15 keys) and to leaves that
 /// are being merged or split with it wait. So this thread must, until it has finished, not
-/// write to the tree, hold another leaf, clear or load the tree, refresh or leave the guard,
-/// or end; and do nothing that takes long. It may read, and write to another tree if no
-/// thread does so the other way round. Builds of the library with debug assertions abort
-/// where a thread has forgotten to finish.
+/// write to the tree, hold another leaf, clear, load or maintain the tree, refresh or leave
+/// the guard, or end; and do nothing that takes long. It may read, and write to another tree
+/// if no thread does so the other way round. It should read under the guard: else value
+/// destructors and objects' free functions may run while the leaf is locked. Builds of the
+/// library with debug assertions abort where a thread has forgotten to finish.
 ///
 /// If the key is absent, and flags say that it may be inserted, room is made for it here,
 /// which may split the leaf: finishing cannot fail, then.
@@ -154,6 +160,7 @@ pub unsafe extern "C" fn masstree_hold(
 ///
 /// @retval MASSTREE_OK       Both are stored.
 /// @retval MASSTREE_INVALID  This thread holds no leaf there.
+/// @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.
 ///
 /// Thread safety: the thread that holds. Since 0.1.
 #[unsafe(no_mangle)]
@@ -183,6 +190,7 @@ pub unsafe extern "C" fn masstree_held_observe(
 /// @retval MASSTREE_OK       *next is stored.
 /// @retval MASSTREE_INVALID  This thread holds no leaf there, action is unknown, or next is
 ///                           NULL.
+/// @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.
 ///
 /// Thread safety: the thread that holds. Since 0.1.
 #[unsafe(no_mangle)]
@@ -221,6 +229,7 @@ pub unsafe extern "C" fn masstree_held_next(
 /// @retval MASSTREE_INVALID  This thread holds no leaf there, or has finished already; action
 ///                           is unknown; or it is MASSTREE_UPDATE_SET for an absent key that
 ///                           was held without MASSTREE_HOLD_INSERT: the leaf is still held.
+/// @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.
 ///
 /// Thread safety: the thread that holds. Since 0.1.
 #[unsafe(no_mangle)]
@@ -255,4 +264,77 @@ pub unsafe extern "C" fn masstree_held_finish(
         }
         Ok(MASSTREE_OK)
     })
+}
+
+#[cfg(all(test, debug_assertions, not(any(loom, shuttle))))]
+mod tests {
+    use std::env;
+    use std::process::Command;
+    use std::ptr::{null, null_mut};
+    use std::thread;
+
+    use super::*;
+    use crate::ffi::guard::{masstree_guard_enter, masstree_guard_leave, masstree_guard_refresh};
+    use crate::ffi::point::masstree_put;
+    use crate::ffi::tree::{masstree_create, masstree_destroy};
+
+    /// What the test's child process does instead of finishing.
+    const INSTEAD: &str = "MASSTREE_TEST_INSTEAD";
+
+    fn hold_and(instead: &str) {
+        let key = b"key".as_ptr().cast();
+        let held: *mut HeldLeaf = Box::leak(Box::new(HeldLeaf { opaque: [0; 32] }));
+        let (mut tree, mut guard) = (null_mut(), null_mut());
+        // SAFETY: the tree lives as long as it is used, and so does what is held.
+        unsafe {
+            assert_eq!(masstree_create(null(), &raw mut tree), MASSTREE_OK);
+            assert_eq!(masstree_guard_enter(tree, &raw mut guard), MASSTREE_OK);
+            let flags = MASSTREE_HOLD_INSERT;
+            let found = masstree_hold(tree, guard, key, 3, flags, held, null_mut());
+            assert_eq!(found, MASSTREE_NOT_FOUND);
+            match instead {
+                "write" => _ = masstree_put(tree, guard, key, 3, 1),
+                "leave" => masstree_guard_leave(guard),
+                "refresh" => masstree_guard_refresh(guard),
+                "end" => (),
+                _ => {
+                    let action = MASSTREE_UPDATE_SET;
+                    assert_eq!(
+                        masstree_held_finish(held, action, 1, null_mut()),
+                        MASSTREE_OK
+                    );
+                    masstree_guard_leave(guard);
+                    masstree_destroy(tree);
+                }
+            }
+        }
+    }
+
+    /// Put back: leave one of the assertions out.
+    #[test]
+    fn who_forgets_to_finish_is_aborted() {
+        if let Ok(instead) = env::var(INSTEAD) {
+            return thread::spawn(move || hold_and(&instead)).join().unwrap();
+        }
+        let run = |instead: &str| {
+            let this = env::current_exe().expect("the tests have a path");
+            let name = "ffi::held::tests::who_forgets_to_finish_is_aborted";
+            let mut child = Command::new(this);
+            child.args(["--exact", name, "--nocapture"]);
+            let output = child.env(INSTEAD, instead).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            (output.status.success(), said)
+        };
+        for (instead, complaint) in [
+            ("write", "must not write to the tree"),
+            ("leave", "has not been called"),
+            ("refresh", "has not been called"),
+            ("end", "must finish before it ends"),
+        ] {
+            let (succeeds, said) = run(instead);
+            assert!(!succeeds && said.contains(complaint), "{instead}: {said}");
+        }
+        let (succeeds, said) = run("finish");
+        assert!(succeeds, "{said}");
+    }
 }

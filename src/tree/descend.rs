@@ -183,11 +183,7 @@ impl Tree {
         pin: Pin<'g>,
         bytes: &'k [u8],
     ) -> (Locked<'g, Leaf>, Place<'g>, Key<'k>) {
-        #[cfg(debug_assertions)]
-        assert!(
-            !super::held::is_holding_of(self),
-            "a thread that holds a leaf must not write to the tree"
-        );
+        self.must_not_hold();
         // Ends: as `find`.
         loop {
             let outcome = with_search!(self.isa, S => self.try_lock_leaf::<S>(pin, bytes));

@@ -24,7 +24,7 @@ use crate::key::Key;
 use crate::memory::Count;
 use crate::node::{BagRef, Entry, Leaf, Locked, NodeRef, Observation, OwnedBag, Place};
 use crate::protocol::Line;
-use crate::reclaim::Pin;
+use crate::reclaim::{Pin, generation};
 use crate::sync::thread_local;
 
 /// The place of a key, locked.
@@ -40,33 +40,63 @@ pub(crate) struct Held<'g, 'k> {
     spare_bags: [Option<OwnedBag<'g>>; 2],
 }
 
-/// A tree and the leaf of it that is held, or nulls.
-type Holding = (*const Tree, *const Leaf);
-
-const NOTHING: Holding = (std::ptr::null(), std::ptr::null());
+/// What a thread holds.
+#[derive(Clone, Copy)]
+struct Holding {
+    #[cfg_attr(not(debug_assertions), expect(dead_code))]
+    tree: *const Tree,
+    leaf: *const Leaf,
+    /// The process: what was held before a fork is held by the parent alone.
+    generation: u32,
+}
 
 thread_local! {
-    /// What this thread holds.
-    static HOLDING: Cell<Holding> = const { Cell::new(NOTHING) };
+    static HOLDING: Cell<Option<Holding>> = const { Cell::new(None) };
+}
+
+fn holding() -> Option<Holding> {
+    HOLDING
+        .with(Cell::get)
+        .filter(|holding| holding.generation == generation())
 }
 
 /// Whether this thread holds a leaf.
 pub(crate) fn is_holding() -> bool {
-    HOLDING.with(Cell::get) != NOTHING
-}
-
-/// Whether this thread holds a leaf of a tree.
-#[cfg(debug_assertions)]
-pub(super) fn is_holding_of(tree: &Tree) -> bool {
-    std::ptr::eq(HOLDING.with(Cell::get).0, tree)
+    holding().is_some()
 }
 
 /// Whether this thread holds the leaf with this id.
 pub(super) fn holds(node: u64) -> bool {
-    HOLDING.with(Cell::get).1.expose_provenance() as u64 == node
+    holding().is_some_and(|holding| holding.leaf.expose_provenance() as u64 == node)
+}
+
+/// In builds with debug assertions, aborts if a thread ends while it holds a leaf.
+#[cfg(all(debug_assertions, not(any(loom, shuttle))))]
+struct AtTheEnd;
+
+#[cfg(all(debug_assertions, not(any(loom, shuttle))))]
+thread_local! {
+    static AT_THE_END: AtTheEnd = const { AtTheEnd };
+}
+
+#[cfg(all(debug_assertions, not(any(loom, shuttle))))]
+impl Drop for AtTheEnd {
+    fn drop(&mut self) {
+        assert!(!is_holding(), "a thread must finish before it ends");
+    }
 }
 
 impl Tree {
+    /// Before this thread waits for locks.
+    #[inline]
+    pub(super) fn must_not_hold(&self) {
+        #[cfg(debug_assertions)]
+        assert!(
+            !holding().is_some_and(|holding| std::ptr::eq(holding.tree, self)),
+            "a thread that holds a leaf must not write to the tree"
+        );
+    }
+
     /// Locks the leaf with a key or with its place. With `may_insert`, an absent key can be
     /// inserted then; without, memory does not run out. The caller holds no leaf yet.
     pub(crate) fn hold<'g, 'k>(
@@ -137,7 +167,7 @@ impl Tree {
         held: Held<'g, '_>,
         decision: Decision,
     ) -> Option<u64> {
-        HOLDING.with(|holding| holding.set(NOTHING));
+        HOLDING.with(|holding| holding.set(None));
         let Held {
             mut leaf,
             found,
@@ -211,7 +241,15 @@ impl<'g> Room<'g> {
 
 impl Held<'_, '_> {
     fn begin(self, tree: &Tree) -> Self {
-        HOLDING.with(|holding| holding.set((tree, self.leaf.node())));
+        #[cfg(all(debug_assertions, not(any(loom, shuttle))))]
+        // Fails in a destructor of a thread that ends: it is too late to look.
+        let _watched = AT_THE_END.try_with(|_| ());
+        let holding = Holding {
+            tree,
+            leaf: self.leaf.node(),
+            generation: generation(),
+        };
+        HOLDING.with(|held| held.set(Some(holding)));
         self
     }
 
@@ -234,7 +272,7 @@ impl Held<'_, '_> {
     /// The leaf that is locked, as readers see it.
     pub(crate) fn now(&self) -> Observation {
         let incarnation = self.original.incarnation;
-        Observation::new(self.leaf.node(), self.leaf.version_now(), incarnation)
+        Observation::new(self.leaf.node(), self.leaf.version_found(), incarnation)
     }
 
     /// The leaf as it will be once it was let go with this decision, unless that empties it.
@@ -245,10 +283,47 @@ impl Held<'_, '_> {
             Decision::Remove => self.found.is_some(),
         };
         let version = match changes {
-            true => self.leaf.version_now().next(),
-            false => self.leaf.version_now(),
+            true => self.leaf.version_found().next(),
+            false => self.leaf.version_found(),
         };
         let incarnation = self.original.incarnation;
         Observation::new(self.leaf.node(), version, incarnation)
+    }
+}
+
+#[cfg(all(test, debug_assertions, not(any(loom, shuttle))))]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    /// Whatever waits for locks would wait for the leaf that this thread holds.
+    #[test]
+    fn a_thread_that_holds_a_leaf_and_writes_is_caught() {
+        type Write = fn(&Tree, Pin<'_>);
+        let writes: [Write; 7] = [
+            |tree, pin| _ = tree.put(pin, b"other", 1),
+            |tree, pin| _ = tree.remove(pin, b"other"),
+            |tree, pin| _ = tree.update(pin, b"other", |_| Decision::Keep),
+            |tree, pin| {
+                let held = tree.hold(pin, b"other", true).unwrap();
+                tree.finish(pin, held, Decision::Keep);
+            },
+            |tree, pin| _ = tree.clear(pin),
+            |tree, pin| _ = tree.maintain(pin, 1),
+            |tree, pin| _ = tree.bulk_load(pin, 0, |_, _| (), |_| Ok(0)),
+        ];
+        let tree = Tree::new(None).unwrap();
+        let guard = tree.guard().unwrap();
+        let pin = guard.pin();
+        for (number, write) in writes.iter().enumerate() {
+            let held = tree.hold(pin, b"key", true).unwrap();
+            let outcome = catch_unwind(AssertUnwindSafe(|| write(&tree, pin)));
+            assert!(outcome.is_err(), "write {number}");
+            assert_eq!(tree.get(pin, b"other"), None);
+            tree.finish(pin, held, Decision::Keep);
+            write(&tree, pin);
+            tree.clear(pin).unwrap();
+        }
     }
 }

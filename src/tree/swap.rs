@@ -56,6 +56,7 @@ impl Tree {
     /// Removes every key at once. Values go where those of removed keys go.
     pub fn clear(&self, pin: Pin<'_>) -> Result<(), OutOfMemory> {
         self.admit(pin, &[]);
+        self.must_not_hold();
         let memory = &pin.domain().memory;
         let mut reserve = Self::leaves(pin, 2)?;
         let layout = Layout::new::<Detached>();
@@ -152,6 +153,7 @@ impl Tree {
         value: impl FnMut(usize) -> Result<u64, OutOfMemory>,
     ) -> Result<Loaded, OutOfMemory> {
         self.admit(pin, &[]);
+        self.must_not_hold();
         if !self.is_empty(pin) {
             return Ok(Loaded::NotEmpty);
         }
