@@ -7,7 +7,7 @@ use std::{env, fs};
 
 /// The modules of src/ffi that C sees, in the order of the header, simple ones first;
 /// with the heading of the section that the functions of a module begin, if they do.
-const EXPORTED: [(&str, &str); 23] = [
+const EXPORTED: [(&str, &str); 24] = [
     ("version", "What the library says of itself"),
     ("status", ""),
     ("options", ""),
@@ -26,6 +26,7 @@ const EXPORTED: [(&str, &str); 23] = [
     ("batch_write", ""),
     ("bulk_load", ""),
     ("observe", "What was read, to be validated later"),
+    ("validate", ""),
     ("delta", ""),
     ("held", ""),
     ("memory", "Memory that readers may still hold"),

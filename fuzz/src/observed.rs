@@ -3,6 +3,7 @@
 
 use masstree::ffi::observe::*;
 use masstree::ffi::status::*;
+use masstree::ffi::validate::masstree_validate;
 
 use crate::points::untouched;
 use crate::session::{Given, Session};

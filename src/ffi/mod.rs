@@ -47,6 +47,8 @@ pub mod bulk_load;
 
 pub mod observe;
 
+pub mod validate;
+
 pub mod delta;
 
 pub mod held;

@@ -1,15 +1,17 @@
 //! Observations: what transactions validate.
 
 use std::ffi::c_void;
+use std::ptr::NonNull;
 
-use super::boundary::{For, answer, entry, found, give, on_key, tree_of};
+use super::boundary::{For, answer, entry, found, give, key_bytes, on_key, under_guard};
 use super::bytes::{Slice, give_slice};
 use super::cursor::{CursorHandle, on_cursor};
-use super::guard::GuardHandle;
+use super::guard::{self, GuardHandle};
 use super::scan::{BytesVisitor, ScanRange, Visitor, scan};
 use super::status::*;
 use super::tree::TreeHandle;
 use crate::node::Observation;
+use crate::reclaim::Slot;
 
 /// What a leaf of a tree was when it was read: which keys it held, and so which it did not.
 ///
@@ -91,6 +93,64 @@ pub unsafe extern "C" fn masstree_get_observed(
     observation: *mut LeafObservation,
 ) -> i32 {
     // SAFETY: as this function's contract.
+    unsafe { get_observed(tree, guard, key, key_len, value, observation) }
+}
+
+/// Compiled once for each of the two: for integers, the length of the key is known.
+///
+/// # Safety
+/// As `masstree_get_observed`.
+#[inline(always)]
+unsafe fn get_observed(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    key: *const c_void,
+    key_len: usize,
+    value: *mut u64,
+    observation: *mut LeafObservation,
+) -> i32 {
+    match guard::slot(guard) {
+        // SAFETY: as this function's contract.
+        Some(slot) => unsafe { get_under_guard(tree, slot, key, key_len, value, observation) }
+            .unwrap_or_else(|status| status),
+        // SAFETY: as this function's contract.
+        None => unsafe { get_without_guard(tree, key, key_len, value, observation) },
+    }
+}
+
+/// # Safety
+/// As `masstree_get_observed`.
+#[inline(always)]
+unsafe fn get_under_guard(
+    tree: *const TreeHandle,
+    slot: NonNull<Slot>,
+    key: *const c_void,
+    key_len: usize,
+    value: *mut u64,
+    observation: *mut LeafObservation,
+) -> Result<i32, i32> {
+    // SAFETY: as this function's contract.
+    unsafe {
+        let key = key_bytes(key, key_len)?;
+        let (tree, pin) = under_guard(tree, slot, For::Words)?;
+        let (word, leaf) = tree.get_observed(pin, key);
+        give(observation, LeafObservation::of(&leaf));
+        answer(word, value)
+    }
+}
+
+/// # Safety
+/// As `masstree_get_observed`.
+#[inline(never)]
+unsafe fn get_without_guard(
+    tree: *const TreeHandle,
+    key: *const c_void,
+    key_len: usize,
+    value: *mut u64,
+    observation: *mut LeafObservation,
+) -> i32 {
+    let guard = std::ptr::null_mut();
+    // SAFETY: as this function's contract.
     unsafe {
         on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
             let (word, leaf) = tree.get_observed(pin, key);
@@ -128,7 +188,7 @@ pub unsafe extern "C" fn masstree_get_observed_u64(
     let key = key.to_be_bytes();
     // SAFETY: as this function's contract; the key is eight bytes.
     unsafe {
-        masstree_get_observed(
+        get_observed(
             tree,
             guard,
             key.as_ptr().cast(),
@@ -354,105 +414,4 @@ pub unsafe extern "C" fn masstree_cursor_observations(
             Ok(MASSTREE_OK)
         })
     }
-}
-
-/// Says whether what was observed still holds.
-///
-/// The call is a full fence. If it answers MASSTREE_OK, all that was observed held at one
-/// moment, during this call. So of two threads that each insert a key and then validate
-/// that the other's was absent, one at least gets MASSTREE_MISMATCH.
-///
-/// Where a thread is about to change one of the leaves, this waits for it. A thread must not
-/// call this in a callback of masstree_update or masstree_get_or_insert_with.
-///
-/// @param tree           The tree.
-/// @param observations   count observations of this tree; NULL only if count is 0.
-/// @param count          Their number.
-/// @param first_changed  Where, with MASSTREE_MISMATCH, the index of the first is stored
-///                       that does not hold any more; NULL: not wanted.
-///
-/// @retval MASSTREE_OK        Everything is as it was observed.
-/// @retval MASSTREE_MISMATCH  Something has changed.
-/// @retval MASSTREE_INVALID   tree is NULL, or observations is NULL with a count.
-/// @retval MASSTREE_FORKED    The tree was made before a fork.
-///
-/// A leaf may have changed though the keys that were read have not: another key was added
-/// to it or removed, it has split, or was merged with its neighbour.
-///
-/// Thread safety: any thread, with or without a guard. Since 0.1.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn masstree_validate(
-    tree: *const TreeHandle,
-    observations: *const LeafObservation,
-    count: usize,
-    first_changed: *mut usize,
-) -> i32 {
-    entry(|| {
-        // SAFETY: as this function's contract.
-        unsafe {
-            let tree = tree_of(tree)?;
-            match tree.validate(observations_at(observations, count)?) {
-                Ok(()) => Ok(MASSTREE_OK),
-                Err(changed) => {
-                    give(first_changed, changed);
-                    Ok(MASSTREE_MISMATCH)
-                }
-            }
-        }
-    })
-}
-
-/// Observations from C.
-///
-/// # Safety
-/// `observations` is NULL or points to so many.
-unsafe fn observations_at<'o>(
-    observations: *const LeafObservation,
-    count: usize,
-) -> Result<&'o [Observation], i32> {
-    const LARGEST: usize = isize::MAX as usize / size_of::<Observation>();
-    if count == 0 {
-        return Ok(&[]);
-    }
-    if observations.is_null() || count > LARGEST {
-        return Err(MASSTREE_INVALID);
-    }
-    // SAFETY: by contract; both consist of the same fields.
-    Ok(unsafe { std::slice::from_raw_parts(observations.cast(), count) })
-}
-
-/// The version that a leaf has now; for programs that keep ids and versions and compare them
-/// themselves. masstree_validate does more: it is a fence, waits for changes under way, and
-/// knows of masstree_clear.
-///
-/// @param tree     The tree; or NULL, where it is known to live, and to be this process's.
-/// @param node     The id of a leaf of this tree, from any observation.
-/// @param version  Where the version is stored; not NULL. If the leaf was freed since, it is
-///                 one that no observation of it had.
-///
-/// @retval MASSTREE_OK       *version is the leaf's version.
-/// @retval MASSTREE_INVALID  node is 0, or version is NULL.
-/// @retval MASSTREE_FORKED   The tree was made before a fork.
-///
-/// Thread safety: any thread, with or without a guard. Since 0.1.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn masstree_node_version(
-    tree: *const TreeHandle,
-    node: u64,
-    version: *mut u64,
-) -> i32 {
-    entry(|| {
-        // SAFETY: as this function's contract.
-        unsafe {
-            if !tree.is_null() {
-                tree_of(tree)?;
-            }
-            if version.is_null() {
-                return Err(MASSTREE_INVALID);
-            }
-            let now = Observation::version_of(node).ok_or(MASSTREE_INVALID)?;
-            version.write(now);
-            Ok(MASSTREE_OK)
-        }
-    })
 }

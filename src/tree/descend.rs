@@ -164,14 +164,14 @@ impl Tree {
         let mut root = self.root(pin);
         // Two loops, so that neither asks what kind of key it has in every node.
         while key.goes_on() {
-            match search_beyond::<S>(root, &key)? {
+            match search_beyond::<S>(root, &key)?.0 {
                 Found::Absent => return Ok(None),
                 Found::Value(value) => return Ok(Some(value)),
                 Found::Layer(below) => root = below,
             }
             key.shift();
         }
-        search_within::<S>(root, &key)
+        Ok(search_within::<S>(root, &key)?.0)
     }
 
     /// Locks the leaf that holds a key or would hold it, layers down; `key` comes
@@ -243,13 +243,16 @@ impl Tree {
 
 /// What a layer knows of a key that goes on beyond its slice.
 #[inline(always)]
-fn search_beyond<'g, S: Search>(root: NodeRef<'g>, key: &Key<'_>) -> Result<Found<'g>, Stale> {
+pub(super) fn search_beyond<'g, S: Search>(
+    root: NodeRef<'g>,
+    key: &Key<'_>,
+) -> Result<(Found<'g>, Reached<'g>), Stale> {
     let mut reached = reach::<S>(root, key.slice(), true)?;
     reached.leaf.prefetch_suffixes();
     // Ends: each time around, a writer has changed the leaf.
     loop {
         if let Some(found) = reached.leaf.search_beyond::<S>(reached.version, key) {
-            return Ok(found);
+            return Ok((found, reached));
         }
         reached = settle(reached.leaf, key.slice())?;
     }
@@ -257,12 +260,15 @@ fn search_beyond<'g, S: Search>(root: NodeRef<'g>, key: &Key<'_>) -> Result<Foun
 
 /// The value in a layer of a key that ends in its slice.
 #[inline(always)]
-fn search_within<S: Search>(root: NodeRef<'_>, key: &Key<'_>) -> Result<Option<u64>, Stale> {
+pub(super) fn search_within<'g, S: Search>(
+    root: NodeRef<'g>,
+    key: &Key<'_>,
+) -> Result<(Option<u64>, Reached<'g>), Stale> {
     let mut reached = reach::<S>(root, key.slice(), false)?;
     // Ends: as above.
     loop {
         if let Some(value) = reached.leaf.search_within::<S>(reached.version, key) {
-            return Ok(value);
+            return Ok((value, reached));
         }
         reached = settle(reached.leaf, key.slice())?;
     }

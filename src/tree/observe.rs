@@ -14,7 +14,7 @@
 use std::ptr::NonNull;
 
 use super::Tree;
-use super::descend::{Stale, reach, settle};
+use super::descend::{Reached, Stale, search_beyond, search_within};
 use super::held::{holds, is_holding};
 use crate::key::Key;
 use crate::memory::Count;
@@ -88,6 +88,7 @@ impl Tree {
     }
 
     /// The value of a key, and the leaf that proves it or that there is none.
+    #[inline(always)]
     pub fn get_observed(&self, pin: Pin<'_>, key: &[u8]) -> (Option<u64>, Observation) {
         self.admit(pin, key);
         // Ends: as `find`.
@@ -101,36 +102,27 @@ impl Tree {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn try_find_observed<S: Search>(
         &self,
         pin: Pin<'_>,
         mut key: Key<'_>,
     ) -> Result<(Option<u64>, Observation), Stale> {
         let incarnation = self.incarnation();
+        let observed =
+            |reached: Reached<'_>| Observation::new(reached.leaf, reached.version, incarnation);
         let mut root = self.root(pin);
-        // Ends: at the end of the key.
-        loop {
-            let mut reached = reach::<S>(root, key.slice(), key.goes_on())?;
-            // Ends: each time around, a writer has changed the leaf.
-            let found = loop {
-                if let Some(found) = reached.leaf.search::<S>(reached.version, &key) {
-                    break found;
-                }
-                reached = settle(reached.leaf, key.slice())?;
-            };
-            let value = match found {
-                Found::Absent => None,
-                Found::Value(value) => Some(value),
-                Found::Layer(below) => {
-                    root = below;
-                    key.shift();
-                    continue;
-                }
-            };
-            let observation = Observation::new(reached.leaf, reached.version, incarnation);
-            return Ok((value, observation));
+        while key.goes_on() {
+            let (found, reached) = search_beyond::<S>(root, &key)?;
+            match found {
+                Found::Absent => return Ok((None, observed(reached))),
+                Found::Value(value) => return Ok((Some(value), observed(reached))),
+                Found::Layer(below) => root = below,
+            }
+            key.shift();
         }
+        let (value, reached) = search_within::<S>(root, &key)?;
+        Ok((value, observed(reached)))
     }
 
     /// Whether everything is as it was observed; else the place of the first that is not.
