@@ -7,9 +7,9 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 .DEFAULT_GOAL := help
 .PHONY: help demo test build library install header abi docs setup clean \
         check-fmt check-header check-clippy check-rust check-stress check-lin check-scans \
-        check-models check-c check-install check-go check-zig check-readme check-docs \
+        check-models check-serializable check-c check-install check-go check-zig check-readme check-docs \
         check-bench check-asan check-tsan check-memcheck check-fuzz fuzz fuzz-minimise coverage \
-        soak soak-perturbed limbo bench bench-build bench-quick bench-pieces bench-go \
+        soak soak-perturbed build-perturbed limbo bench bench-build bench-quick bench-pieces bench-go \
         bench-zig figures
 
 help:
@@ -36,6 +36,9 @@ help:
 	@echo '                   as many with narrow nodes and random stops'
 	@echo 'make check-scans   scans and cursors under writers, with how many keys were verified:'
 	@echo '                   SCANS=5 times as many rounds as in check-rust, in both builds; SEED=1'
+	@echo 'make check-serializable  HISTORIES=20000 histories of transactions over a tree, from'
+	@echo '                   number SEED=1 on, are serializable; then a third as many with narrow'
+	@echo '                   nodes and random stops'
 	@echo 'make check-c       tests in C'
 	@echo 'make soak          everything at once, for MINUTES=30, from SEED=1 on; prints how it goes'
 	@echo 'make soak-perturbed  the same with narrow nodes, random stops and assertions'
@@ -45,7 +48,8 @@ help:
 	@echo 'make bench-go      what calls from Go cost, single and batched'
 	@echo 'make check-zig     the Zig module: its tests and its example'
 	@echo 'make bench-zig     look-ups from Zig, single and batched'
-	@echo "make check-readme  the README's commands for Go, Zig and Python, as they are written"
+	@echo "make check-readme  programs and commands that the README and the pages in docs/ show, links"
+	@echo '                   in them, and the man page'
 	@echo 'make check-docs    Doxygen has no complaint about the documentation'
 	@echo 'make check-asan    tests in C with AddressSanitizer (nightly toolchain)'
 	@echo 'make check-tsan    tests in C with ThreadSanitizer (nightly toolchain)'
@@ -62,7 +66,7 @@ help:
 	@echo '                   BENCH=--help) narrows it down'
 	@echo 'make bench-quick   the same with 1,000,000 keys, one round and fewer maps: two minutes'
 	@echo 'make bench-pieces  single operations on a small tree, with Criterion'
-	@echo 'make figures       put the table of the last make bench into README.md'
+	@echo 'make figures       put the table of the last make bench into README.md, and its chart into docs/'
 	@echo 'make limbo         memory that waits for guards, after OPERATIONS=10000000 updates and as'
 	@echo '                   many removes and inserts'
 	@echo 'make clean         remove what was built'
@@ -140,6 +144,14 @@ check-models:
 	    MASSTREE_MODEL_FACTOR=$(MODELS) MASSTREE_MODEL_SEED=$(SEED) \
 	    cargo test --target-dir target/shuttle --lib models
 
+# Prints what it has seen: not a stage.
+check-serializable: setup build-perturbed
+	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=ON
+	@$(STAGE) build-serializable cmake --build $(BUILD) --target masstree_test_serializable
+	@$(BUILD)/c-tests/masstree_test_serializable -n $(HISTORIES) -s $(SEED)
+	@$(STAGE) build-serializable cmake --build build/perturb --target masstree_test_serializable
+	@build/perturb/c-tests/masstree_test_serializable -n $$((($(HISTORIES) + 2) / 3)) -s $(SEED)
+
 MINUTES := 30
 soak: setup
 	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=ON
@@ -147,11 +159,13 @@ soak: setup
 	@$(BUILD)/c-tests/masstree_test_soak -m $(MINUTES) -s $(SEED)
 
 PERTURBED_LIBRARY := target/perturb/debug/libmasstree.so
-soak-perturbed: setup
+build-perturbed: setup
 	@$(STAGE) build-perturbed env RUSTFLAGS='--cfg masstree_perturb' CARGO_PROFILE_DEV_OPT_LEVEL=2 \
 	    cargo rustc --target-dir target/perturb --lib --crate-type cdylib
 	@$(STAGE) configure cmake -S . -B build/perturb -DMASSTREE_BUILD_EXAMPLES=OFF \
 	    -DMASSTREE_LIBRARY_FILE=$(CURDIR)/$(PERTURBED_LIBRARY)
+
+soak-perturbed: build-perturbed
 	@$(STAGE) build-soak cmake --build build/perturb --target masstree_test_soak
 	@build/perturb/c-tests/masstree_test_soak -m $(MINUTES) -s $(SEED)
 
@@ -186,8 +200,14 @@ check-zig: library $(ZIG_ENV)/installed
 bench-zig: library $(ZIG_ENV)/installed
 	@.ci/installed $(BUILD) examples/zig $(ZIG) build bench --release=fast
 
-check-readme: setup
-	@$(STAGE) check-readme c-tests/readme_commands.sh Go Zig Python
+# What documentation for users and contributors shows, and the man page.
+PAGES := README.md CHANGELOG.md CONTRIBUTING.md TESTING.md $(wildcard docs/*.md)
+DOCS_BUILD := cc c++ include $(BUILD)/lib
+check-readme: library
+	@$(STAGE) check-links c-tests/docs/links.sh $(PAGES)
+	@$(STAGE) check-man-page c-tests/docs/man_page.sh docs/masstree.3 c-tests/abi/symbols.txt $(DOCS_BUILD)
+	@$(STAGE) check-programs c-tests/docs/programs.sh $(DOCS_BUILD) $(PAGES)
+	@$(STAGE) check-commands c-tests/docs/commands.sh $(PAGES)
 
 abi: setup
 	@c-tests/abi/abi.sh write include/masstree.h
@@ -235,6 +255,7 @@ test: setup
 	@$(MAKE) --no-print-directory check-rust
 	@$(MAKE) --no-print-directory check-stress
 	@$(MAKE) --no-print-directory check-models
+	@$(MAKE) --no-print-directory check-c
 	@$(MAKE) --no-print-directory check-memcheck MEMCHECK='tree bytes cursor cursor_many cursor_changes page_end'
 	@$(MAKE) --no-print-directory check-install
 	@$(MAKE) --no-print-directory check-go
@@ -270,7 +291,12 @@ bench-pieces:
 	@cargo rustc --quiet --release --lib --crate-type cdylib,staticlib
 	@cargo bench --quiet -p masstree-bench --bench pieces -- $(BENCH)
 
+# The rows of the README's chart; its table has all.
+CHART := --only 'load by put, 8-byte keys' --only 'get, 8-byte keys' --only 'get_many, 8-byte' \
+    --only 'scan of 100, 8-byte' --only 'get, URLs' --only 'bytes a key, 8-byte'
 figures:
+	@cargo run --quiet $(DRIVER) -- --from build/bench.json --markdown build/bench.md \
+	    --svg docs/benchmark.svg $(CHART) >/dev/null
 	@sed -i -e '/<!-- bench:/,/<!-- .bench -->/{//!d;}' -e '/<!-- bench:/r build/bench.md' README.md
 
 # Without TBB, which users of the library need not have.

@@ -7,7 +7,7 @@ use std::{env, fs};
 
 /// The modules of src/ffi that C sees, in the order of the header, simple ones first;
 /// with the heading of the section that the functions of a module begin, if they do.
-const EXPORTED: [(&str, &str); 20] = [
+const EXPORTED: [(&str, &str); 23] = [
     ("version", "What the library says of itself"),
     ("status", ""),
     ("options", ""),
@@ -25,6 +25,9 @@ const EXPORTED: [(&str, &str); 20] = [
     ("batch", "Many keys at once"),
     ("batch_write", ""),
     ("bulk_load", ""),
+    ("observe", "What was read, to be validated later"),
+    ("delta", ""),
+    ("held", ""),
     ("memory", "Memory that readers may still hold"),
     ("inspect", "Looking at a whole tree"),
     ("stats", ""),
@@ -42,6 +45,10 @@ const INITIALIZERS: &str = r"
       0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
       0, 0, 0, 0, 0, 0, 0, 0, 0, \
       { 0 }, { 0 }, { 0 }, { 0 } }
+
+/** Initializer of masstree_delta_t: without room for created leaves. */
+#define MASSTREE_DELTA_INIT \
+    { sizeof(masstree_delta_t), NULL, 0, 0, { 0, 0, 0 }, { 0, 0, 0 }, 0, 0 }
 
 /** Initializer of masstree_range_t: every key, forward, no limit. */
 #define MASSTREE_RANGE_INIT \

@@ -29,6 +29,13 @@ static int32_t visit_bytes(const void *key, size_t key_len, const void *value, s
     return visit_word(key, key_len, value_len, ctx);
 }
 
+static int32_t visit_leaf(const masstree_observation_t *observation, void *ctx)
+{
+    (void)observation;
+    ++*(size_t *)ctx;
+    return MASSTREE_CONTINUE;
+}
+
 static void free_nothing(void *object, size_t bytes, void *ctx)
 {
     (void)object;
@@ -165,6 +172,19 @@ static const masstree_slice_t slice = {"value", 5};
     X(bulk_load, WORDS, TREE | GUARD | KEY, a->tree, a->guard, key_of(a), &word, 1, NULL)         \
     X(bulk_load_u64, WORDS, TREE | GUARD, a->tree, a->guard, &number, 8, &word, 1, NULL)          \
     X(bulk_load_bytes, BYTES, TREE | GUARD | KEY, a->tree, a->guard, key_of(a), &slice, 1, NULL)  \
+    X(get_observed, WORDS, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len,             \
+      &a->out.word, &a->out.observation)                                                          \
+    X(get_observed_u64, WORDS, TREE | GUARD, a->tree, a->guard, number, &a->out.word,             \
+      &a->out.observation)                                                                        \
+    X(get_bytes_observed, BYTES, TREE | HELD | KEY, a->tree, a->guard, a->key, a->key_len,        \
+      &a->out.slices[0], &a->out.observation)                                                     \
+    X(scan_observed, WORDS, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), visit_leaf,       \
+      visit_word, &a->out.called_back, &a->out.size)                                              \
+    X(scan_bytes_observed, BYTES, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), visit_leaf, \
+      visit_bytes, &a->out.called_back, &a->out.size)                                             \
+    X(cursor_observe, ANY, CURSOR, a->cursor)                                                     \
+    X(cursor_observations, ANY, CURSOR, a->cursor, &a->out.observations, &a->out.size)            \
+    X(validate, ANY, TREE, a->tree, NULL, 0, &a->out.size)                                        \
     X(retire, ANY, TREE | GUARD, a->tree, a->guard, NULL, 0, free_nothing, &a->out.called_back)   \
     X(flush, ANY, TREE | GUARD, a->tree, a->guard)                                                \
     X(barrier, ANY, TREE, a->tree)                                                                \

@@ -19,6 +19,8 @@ struct arguments {
         masstree_guard_t *guard;
         masstree_cursor_t *cursor;
         unsigned char buffer[8];
+        masstree_observation_t observation;
+        const masstree_observation_t *observations;
         size_t called_back;
     } out;
 };

@@ -28,6 +28,7 @@ mod value;
 
 pub use key::MAX_KEY_LEN;
 pub use memory::Allocator;
+pub use node::Observation;
 pub use reclaim::{Guard, Note, Options, Pin};
 pub use tree::{
     Bound, Counters, Cursor, Decision, Format, Inserted, Loaded, OfLayer, Range, SURVEYED_LAYERS,

@@ -68,6 +68,16 @@ pub(crate) enum Line {
     ClearedGoesUnderTomb,
     /// `swap`: the leaf that a loaded tree displaces is deleted.
     DisplacedIsDeleted,
+    /// `held`: an empty leaf that a split made in vain goes again.
+    UnusedRoomIsGivenBack,
+    /// `observation`: a leaf that is locked may have changed already.
+    LockedIsNotTheSame,
+    /// `observation`: a fence comes before a look at what others change.
+    FenceBeforeLooks,
+    /// `observe`: a clearing is counted before it is done.
+    ClearBeginsBefore,
+    /// `observe`: and again after.
+    ClearEndsAfter,
     /// `reclaim`: a node is unlinked before it is retired.
     #[cfg(all(test, loom))]
     UnlinkedBeforeRetired,

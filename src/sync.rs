@@ -14,6 +14,12 @@ pub(crate) use shuttle::sync::atomic::{
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU64, Ordering, fence};
 
+/// Threads of a shuttle model take turns on one thread of the system.
+#[cfg(shuttle)]
+pub(crate) use shuttle::thread_local;
+#[cfg(not(shuttle))]
+pub(crate) use std::thread_local;
+
 /// Waits between two looks at a word that another thread is about to change:
 /// first by spinning, then by giving the processor away.
 pub(crate) struct Wait {

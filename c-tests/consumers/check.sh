@@ -44,11 +44,16 @@ run() {
     echo "ok: ${*#"$work/"}"
 }
 
-# Those of installed.txt, and every header.
+# Those of installed.txt, every header, every page but one, and the examples.
 installs_the_listed_files() {
+    local doc=share/doc/masstree
     {
         find "$source/include" -name '*.h' -printf 'include/%P\n' -o \
             -name '*.hpp' -printf 'include/%P\n'
+        find "$source/docs" \( -name '*.md' -o -name '*.svg' \) ! -name masstree-beta.md \
+            -printf "$doc/docs/%P\n"
+        env -C "$source/examples" find c cpp python \
+            \( -name '*.[ch]' -o -name '*.cpp' -o -name '*.py' \) -printf "$doc/examples/%p\n"
         sed -e "s/VERSION/$version/g" -e "s/ABI/$abi/g" -e "s:^lib/:$lib/:" "$here/installed.txt"
     } | sort | diff -u --label installed.txt --label installed - <(listed "$1")
 }
@@ -135,6 +140,34 @@ by_fetch_content() {
     run "$work/subdirectory/c_masstree_static"
 }
 
+# Of the block after a block.
+number_after() {
+    local name=${1##*/}
+    printf '%03d' $((10#${name%.*} + 1))
+}
+
+# What the README says for CMake, with its example, which has a directory libmasstree.
+as_the_readme_says() {
+    local out=$work/readme number=0 block example project
+    mkdir -p "$out/blocks"
+    awk -v dir="$out/blocks" -f "$source/c-tests/docs/blocks.awk" "$source/README.md" >"$out/list"
+    example=$(awk -F'\t' '$2 == "c" { print $1; exit }' "$out/list")
+    for block in $(awk -F'\t' '$2 == "cmake" { print $1 }' "$out/list"); do
+        number=$((number + 1))
+        project=$out/$number
+        mkdir "$project"
+        ln -s "$source" "$project/libmasstree"
+        cp "$example" "$project/my_program.c"
+        { printf '%s\n' 'cmake_minimum_required(VERSION 3.16)' 'project(my_program C)' \
+            'add_executable(my_program my_program.c)'; cat "$block"; } >"$project/CMakeLists.txt"
+        cmake -S "$project" -B "$project/build" --no-warn-unused-cli -DCMAKE_PREFIX_PATH="$1" \
+            -DMASSTREE_CARGO_TARGET_DIR="$(cached MASSTREE_CARGO_TARGET_DIR)" >/dev/null
+        cmake --build "$project/build" >/dev/null
+        "$project/build/my_program" | diff -u "${example%/*}/$(number_after "$example").text" -
+        echo "ok: readme/$number"
+    done
+    [ $number -gt 0 ] || fail "the README says nothing of CMake"
+}
 prefix=$work/prefix
 cmake --install "$build" --prefix "$prefix" >/dev/null
 installs_the_listed_files "$prefix"
@@ -148,3 +181,4 @@ for place in prefix moved; do
     by_meson "$work/$place" "$work/from-$place"
 done
 by_fetch_content
+as_the_readme_says "$work/moved"

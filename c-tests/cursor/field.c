@@ -20,7 +20,7 @@ void write_key(struct field *field, const void *key, size_t len, uint64_t number
     model_put(&field->model, key, len, number);
 }
 
-void remove_key(struct field *field, const void *key, size_t len)
+void remove_from(struct field *field, const void *key, size_t len)
 {
     bool there = model_remove(&field->model, key, len);
     assert_status(there ? MASSTREE_OK : MASSTREE_NOT_FOUND,

@@ -23,7 +23,7 @@ void end_field(struct field *field);
 void fill_field(struct field *field, uint64_t each);
 /* In the tree and in the array. */
 void write_key(struct field *field, const void *key, size_t len, uint64_t number);
-void remove_key(struct field *field, const void *key, size_t len);
+void remove_from(struct field *field, const void *key, size_t len);
 /* The guard that the cursor goes by. */
 void refresh_field(struct field *field);
 

@@ -32,7 +32,7 @@ static void cursor_sees_what_was_put_just_ahead_and_just_behind(void **state)
             struct entry entry = field.model.entries[place - 1];
             size_t len = entry.len;
             memcpy(key, entry.key, len);
-            remove_key(&field, key, len);
+            remove_from(&field, key, len);
             write_key(&field, key, len, 8);
             assert_ok(masstree_cursor_prev(field.cursor));
             assert_at(&field, place - 1);
@@ -58,7 +58,7 @@ static void cursor_goes_on_from_a_key_that_was_removed(void **state)
             uint64_t value = field.model.entries[place].value;
             memcpy(key, field.model.entries[place].key, len);
             assert_at(&field, place);
-            remove_key(&field, key, len);
+            remove_from(&field, key, len);
             assert_ok(masstree_cursor_key(field.cursor, &at));
             assert_slice(key, len, at);
             assert_value(&field, value); /* as it was */
@@ -229,7 +229,7 @@ static void change_something(struct field *field, struct at *at, uint64_t *rando
                 &field->model.entries[random_below(random, field->model.count)];
             len = entry->len;
             memcpy(key, entry->key, len);
-            remove_key(field, key, len);
+            remove_from(field, key, len);
         }
         break;
     case 3:
@@ -246,7 +246,7 @@ static void change_something(struct field *field, struct at *at, uint64_t *rando
             break;
         case 3:
         case 4:
-            remove_key(field, key, len);
+            remove_from(field, key, len);
             break;
         case 5:
             assert_true(masstree_maintain(field->tree, NULL, 1 + random_below(random, 50),
@@ -259,7 +259,7 @@ static void change_something(struct field *field, struct at *at, uint64_t *rando
         default:
             if (at->is_somewhere) { /* the very key */
                 if (model_find(&field->model, at->key, at->len) != NULL) {
-                    remove_key(field, at->key, at->len);
+                    remove_from(field, at->key, at->len);
                 } else {
                     write_key(field, at->key, at->len, 3);
                 }

@@ -62,7 +62,10 @@ pub unsafe extern "C" fn masstree_get_or_insert_with(
     // SAFETY: as this function's contract.
     unsafe {
         on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
-            if let Some(present) = tree.get(pin, key) {
+            // A write that tells what it did, and so what proves that it did nothing, locks.
+            if pin.report().is_none()
+                && let Some(present) = tree.get(pin, key)
+            {
                 give(value, present);
                 return Ok(MASSTREE_EXISTS);
             }

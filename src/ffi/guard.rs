@@ -38,9 +38,18 @@ pub(super) fn slot(guard: *mut GuardHandle) -> Option<NonNull<Slot>> {
 /// # Safety
 /// `guard` is NULL or a live guard, which this thread has for itself.
 unsafe fn own_guard<'t>(guard: *mut GuardHandle) -> Option<ManuallyDrop<Guard<'t>>> {
+    let slot = slot(guard)?;
     // SAFETY: the handle came from `into_raw`; the rest by contract.
-    let guard = unsafe { ManuallyDrop::new(Guard::from_raw(slot(guard)?)) };
-    (!guard.is_forked()).then_some(guard)
+    let guard = unsafe { ManuallyDrop::new(Guard::from_raw(slot)) };
+    if guard.is_forked() {
+        return None;
+    }
+    #[cfg(debug_assertions)]
+    assert!(
+        !super::held::is_held_under(slot),
+        "masstree_held_finish has not been called"
+    );
+    Some(guard)
 }
 
 /// Makes a guard of a tree.

@@ -45,6 +45,12 @@ pub mod batch_write;
 
 pub mod bulk_load;
 
+pub mod observe;
+
+pub mod delta;
+
+pub mod held;
+
 pub mod memory;
 
 pub mod inspect;

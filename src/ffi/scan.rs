@@ -1,5 +1,6 @@
 //! Range scans.
 
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::ops::ControlFlow;
 
@@ -7,6 +8,7 @@ use super::boundary::{self, For, entry, give, key_bytes};
 use super::guard::GuardHandle;
 use super::status::*;
 use super::tree::TreeHandle;
+use crate::node::Observation;
 use crate::reclaim::Pin;
 use crate::tree::{Bound, Range, Tree};
 
@@ -158,9 +160,15 @@ pub unsafe extern "C" fn masstree_scan(
         let visit = visit.ok_or(MASSTREE_INVALID)?;
         // SAFETY: as this function's contract.
         unsafe {
-            scan(tree, guard, range, For::Words, visited, |item| {
-                visit(item.key.as_ptr().cast(), item.key.len(), item.value, ctx)
-            })
+            scan(
+                tree,
+                guard,
+                range,
+                For::Words,
+                visited,
+                UNOBSERVED,
+                |item| visit(item.key.as_ptr().cast(), item.key.len(), item.value, ctx),
+            )
         }
     })
 }
@@ -198,15 +206,23 @@ pub unsafe extern "C" fn masstree_scan_bytes(
         let visit = visit.ok_or(MASSTREE_INVALID)?;
         // SAFETY: as this function's contract.
         unsafe {
-            scan(tree, guard, range, For::Bytes, visited, |item| {
-                visit(
-                    item.key.as_ptr().cast(),
-                    item.key.len(),
-                    item.bytes.as_ptr().cast(),
-                    item.bytes.len(),
-                    ctx,
-                )
-            })
+            scan(
+                tree,
+                guard,
+                range,
+                For::Bytes,
+                visited,
+                UNOBSERVED,
+                |item| {
+                    visit(
+                        item.key.as_ptr().cast(),
+                        item.key.len(),
+                        item.bytes.as_ptr().cast(),
+                        item.bytes.len(),
+                        ctx,
+                    )
+                },
+            )
         }
     })
 }
@@ -251,22 +267,28 @@ pub unsafe extern "C" fn masstree_count(
 }
 
 /// What a visitor gets of a key.
-struct Visited<'v> {
-    key: &'v [u8],
-    value: u64,
-    bytes: &'v [u8],
+pub(super) struct Visited<'v> {
+    pub(super) key: &'v [u8],
+    pub(super) value: u64,
+    pub(super) bytes: &'v [u8],
 }
 
-/// The scan behind both kinds.
+/// Who gets the leaves of a scan that nobody observes.
+const UNOBSERVED: Option<fn(&Observation) -> i32> = None;
+
+/// The scan behind both kinds; `show` gets each leaf before its keys. Compiled for each
+/// visitor.
 ///
 /// # Safety
 /// As `masstree_scan`.
-unsafe fn scan(
+#[inline(always)]
+pub(super) unsafe fn scan(
     tree: *const TreeHandle,
     guard: *mut GuardHandle,
     range: *const ScanRange,
     values: For,
     visited: *mut usize,
+    show: Option<impl FnMut(&Observation) -> i32>,
     mut visit: impl FnMut(Visited<'_>) -> i32,
 ) -> Result<i32, i32> {
     // SAFETY: as this function's contract.
@@ -278,7 +300,7 @@ unsafe fn scan(
     let run = |tree: &Tree, pin: Pin<'_>| {
         // The statistics should see who stays long; a guard they see anyway.
         let _seen = guard.is_null().then(|| tree.see());
-        let mut status = MASSTREE_OK;
+        let status = Cell::new(MASSTREE_OK);
         let mut count = 0;
         let of_bytes = values == For::Bytes && !keys_only;
         let shown = if keys_only { 0 } else { u64::MAX };
@@ -292,20 +314,31 @@ unsafe fn scan(
                     &[]
                 },
             });
-            if answer == MASSTREE_CONTINUE {
-                return ControlFlow::Continue(());
-            }
-            status = answer.min(MASSTREE_OK);
-            ControlFlow::Break(())
+            flow(answer, &status)
         };
-        let outcome = tree.scan_counting(pin, &range, &mut count, visitor);
+        let outcome = match show {
+            None => tree.scan_counting(pin, &range, &mut count, visitor),
+            Some(mut show) => tree.scan_observed(pin, &range, &mut count, visitor, |leaf| {
+                flow(show(leaf), &status)
+            }),
+        };
         // SAFETY: NULL or writable by contract.
         unsafe { give(visited, count) };
         outcome?;
-        Ok(status)
+        Ok(status.get())
     };
     // SAFETY: as this function's contract.
     unsafe { boundary::on_tree(tree, guard, values, run) }
+}
+
+/// Whether a scan goes on after an answer; if not, what its status is.
+#[inline]
+fn flow(answer: i32, status: &Cell<i32>) -> ControlFlow<()> {
+    if answer == MASSTREE_CONTINUE {
+        return ControlFlow::Continue(());
+    }
+    status.set(answer.min(MASSTREE_OK));
+    ControlFlow::Break(())
 }
 
 /// Converts a range from C; what is wrong with it becomes its status.

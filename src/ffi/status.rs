@@ -9,7 +9,8 @@ pub const MASSTREE_OK: i32 = 0;
 pub const MASSTREE_NOT_FOUND: i32 = 1;
 /// Answer: the key is in the tree already; nothing was changed.
 pub const MASSTREE_EXISTS: i32 = 2;
-/// Answer: the key has another value than expected; nothing was changed.
+/// Answer: something is not as expected: the key has another value, or a leaf has changed
+/// since it was observed; nothing was changed.
 pub const MASSTREE_MISMATCH: i32 = 3;
 /// Answer: there is no further key in this direction; the cursor stays where it is.
 pub const MASSTREE_END: i32 = 4;
@@ -53,7 +54,7 @@ pub extern "C" fn masstree_strerror(status: i32) -> *const c_char {
         MASSTREE_OK => c"success",
         MASSTREE_NOT_FOUND => c"the key is not in the tree",
         MASSTREE_EXISTS => c"the key is in the tree already",
-        MASSTREE_MISMATCH => c"the key has another value than expected",
+        MASSTREE_MISMATCH => c"not as expected: another value, or changed since it was observed",
         MASSTREE_END => c"there is no further key in this direction",
         MASSTREE_INVALID => c"invalid argument",
         MASSTREE_NOMEM => c"out of memory; the tree is unchanged",

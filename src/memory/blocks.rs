@@ -53,7 +53,7 @@ fn class_of(block: usize) -> usize {
 }
 
 /// Free blocks of every class.
-type Lists = [List; CLASSES];
+type Lists = [List<0>; CLASSES];
 
 struct Shared {
     source: Source,
@@ -72,7 +72,7 @@ unsafe impl Send for Shared {}
 
 impl Shared {
     /// Moves some blocks to an empty list of a class; none if there is no memory.
-    fn provide(&mut self, cache: &mut List, block: usize) {
+    fn provide(&mut self, cache: &mut List<0>, block: usize) {
         let free = &mut self.free[class_of(block)];
         if free.len() > 0 {
             return free.move_to(cache, BUNDLE);

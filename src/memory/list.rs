@@ -2,25 +2,24 @@
 
 use std::ptr::NonNull;
 
-/// A free piece: what it holds while it is free.
-struct Piece {
-    next: Option<NonNull<Piece>>,
-}
+/// What the list keeps in a free piece: the way to the next.
+type Link = Option<NonNull<u8>>;
 
-/// Bytes that every piece has at least, and what they are aligned to.
-pub(super) const SMALLEST: usize = size_of::<Piece>();
+/// Bytes that the list needs of a piece, and what they are aligned to.
+pub(super) const SMALLEST: usize = size_of::<Link>();
 
-/// Free pieces, the one freed last first.
+/// Free pieces, the one freed last first. `AT` is the byte of a piece, a multiple of
+/// [`SMALLEST`], at which the list keeps what it needs; it leaves the others alone.
 #[derive(Clone, Copy)]
-pub(super) struct List {
-    head: Option<NonNull<Piece>>,
+pub(super) struct List<const AT: usize> {
+    head: Link,
     len: usize,
 }
 
 // SAFETY: the list leads to free pieces, which belong to who holds it.
-unsafe impl Send for List {}
+unsafe impl<const AT: usize> Send for List<AT> {}
 
-impl List {
+impl<const AT: usize> List<AT> {
     pub(super) const EMPTY: Self = Self { head: None, len: 0 };
 
     pub(super) fn len(&self) -> usize {
@@ -29,10 +28,9 @@ impl List {
 
     /// # Safety
     /// The piece is free, nobody else's, of the list's size, and aligned to [`SMALLEST`].
-    pub(super) unsafe fn push(&mut self, place: NonNull<u8>) {
-        let piece = place.cast::<Piece>();
+    pub(super) unsafe fn push(&mut self, piece: NonNull<u8>) {
         // SAFETY: by contract.
-        unsafe { piece.write(Piece { next: self.head }) };
+        unsafe { piece.add(AT).cast::<Link>().write(self.head) };
         self.head = Some(piece);
         self.len += 1;
     }
@@ -40,9 +38,9 @@ impl List {
     pub(super) fn pop(&mut self) -> Option<NonNull<u8>> {
         let piece = self.head?;
         // SAFETY: what is in the list is free and ours.
-        self.head = unsafe { piece.as_ref() }.next;
+        self.head = unsafe { piece.add(AT).cast::<Link>().read() };
         self.len -= 1;
-        Some(piece.cast())
+        Some(piece)
     }
 
     /// Moves so many pieces, or all, to another list of the same size.

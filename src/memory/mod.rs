@@ -6,6 +6,7 @@
 
 mod blocks;
 mod chunks;
+mod kept;
 mod list;
 mod pages;
 mod pool;

@@ -6,11 +6,12 @@
 //! tree: what a tree gave back it uses again. The slots of a chunk are handed out in
 //! ascending order.
 //!
-//! With AddressSanitizer (`--cfg masstree_asan`), every slot is an allocation of its
-//! own: the sanitizer could not see a use of one that lies in a list. So it is with
-//! ThreadSanitizer, which does not see that the standard library's mutex orders what
-//! the pool does, since that library is not instrumented; and in models, whose nodes are
-//! larger.
+//! **The first word of a slot** is an atomic from the moment the pool has the slot to the
+//! pool's end, 0 at first; only who has taken the slot changes it, and the pool leaves it
+//! as it was. So it may be read at any time, also when the slot is free (see
+//! `node::observation`).
+//!
+//! Where sanitizers look, and in models, there are no pools (see `kept`).
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -20,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam_utils::CachePadded;
 
 use super::chunks::{ALIGN, Chunk, Chunks, LARGEST_CHUNK};
-use super::list::List;
+use super::kept::Kept;
 use super::lock;
 use super::source::Source;
 use super::tally::{STRIPES, own_stripe};
@@ -31,6 +32,9 @@ pub(super) const SLOT_SIZE: usize = 320;
 const BUNDLE: usize = 16;
 /// Bytes of the first chunk, where the user does not say.
 const FIRST_CHUNK: usize = 4 << 10;
+
+/// Free slots; the first word is not the list's.
+type List = super::list::List<{ size_of::<AtomicU64>() }>;
 
 /// Whether there are pools at all.
 pub(super) const POOLED: bool = cfg!(not(any(masstree_asan, masstree_tsan, loom, shuttle)));
@@ -58,6 +62,7 @@ impl Shared {
             // SAFETY: within the fresh slots, which nobody else has.
             unsafe {
                 let slot = self.fresh.add(place * SLOT_SIZE);
+                slot.cast::<AtomicU64>().write(AtomicU64::new(0));
                 cache.push(NonNull::new_unchecked(slot));
             }
         }
@@ -94,6 +99,8 @@ pub(super) struct Pool {
     source: Source,
     huge_pages: bool,
     held: AtomicU64,
+    /// Instead of all that, where there are no pools.
+    kept: Kept,
 }
 
 impl Pool {
@@ -118,6 +125,7 @@ impl Pool {
             source,
             huge_pages,
             held: AtomicU64::new(0),
+            kept: Kept::new(source),
         }
     }
 
@@ -128,7 +136,7 @@ impl Pool {
 
     pub(super) fn take(&self, layout: Layout) -> Option<NonNull<u8>> {
         if !POOLED {
-            return self.source.allocate(layout);
+            return self.kept.take(layout);
         }
         debug_assert!(layout.size() <= SLOT_SIZE && layout.align() <= ALIGN);
         // Ends: slots have come in, from which other threads may take all, but only
@@ -170,7 +178,7 @@ impl Pool {
     pub(super) unsafe fn give(&self, place: NonNull<u8>, layout: Layout) {
         if !POOLED {
             // SAFETY: by contract.
-            return unsafe { self.source.free(place, layout) };
+            return unsafe { self.kept.give(place, layout) };
         }
         let mut cache = lock(&self.caches[own_stripe()]);
         // SAFETY: by contract.

@@ -1,11 +1,38 @@
 //! Making and freeing nodes in a tree's memory.
 
 use std::alloc::Layout;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
+use super::Lockable;
 use super::internode::Internode;
 use super::leaf::Leaf;
+use super::version::VersionWord;
 use crate::memory::Memory;
+
+/// Makes a slot a node. Its version word, which others may look at, goes on from that of the
+/// node that was there before.
+///
+/// # Safety
+/// The slot is freshly allocated, for such a node; its first word is as `memory::pool` says.
+unsafe fn fill<N: Lockable>(slot: NonNull<N>, node: N) {
+    if cfg!(any(loom, shuttle)) {
+        // Not a slot that was used before.
+        // SAFETY: by contract.
+        return unsafe { slot.write(node) };
+    }
+    const WORD: usize = size_of::<VersionWord>();
+    let node = ManuallyDrop::new(node);
+    let version = node.version().load();
+    // SAFETY: both are nodes, which begin with their version word; the rest of the slot is
+    // nobody else's.
+    unsafe {
+        let from = std::ptr::from_ref(&*node).cast::<u8>().add(WORD);
+        let to = slot.as_ptr().cast::<u8>().add(WORD);
+        to.copy_from_nonoverlapping(from, size_of::<N>() - WORD);
+        slot.cast::<VersionWord>().as_ref().renew(version);
+    }
+}
 
 impl Memory {
     /// A private, locked leaf; see [`Leaf::new`].
@@ -13,7 +40,7 @@ impl Memory {
         let place = self.allocate_node(Layout::new::<Leaf>())?.cast::<Leaf>();
         // SAFETY: freshly allocated for a leaf, which lives until `free_leaf`.
         unsafe {
-            place.write(Leaf::new());
+            fill(place, Leaf::new());
             Some(place.as_ref())
         }
     }
@@ -25,7 +52,7 @@ impl Memory {
             .cast::<Internode>();
         // SAFETY: as `new_leaf`.
         unsafe {
-            place.write(Internode::new());
+            fill(place, Internode::new());
             Some(place.as_ref())
         }
     }

@@ -21,6 +21,7 @@ mod alloc;
 mod internode;
 mod leaf;
 mod link;
+mod observation;
 mod permutation;
 mod search;
 mod suffix;
@@ -31,12 +32,14 @@ use std::ops::Deref;
 pub(crate) use internode::Internode;
 pub(crate) use leaf::{Entries, Entry, Found, GROUP_MAX, Leaf, Neighbours, Place};
 pub(crate) use link::{AnyNode, Chain, Node, NodeRef};
+pub use observation::Observation;
+pub(crate) use observation::{Delta, MORE, Report};
 pub(crate) use permutation::WIDTH;
 #[cfg(masstree_vectors)]
 pub(crate) use search::{Avx2, Avx512};
 pub(crate) use search::{Isa, Portable, Search, with_search};
 pub(crate) use suffix::{Bag, BagRef, OwnedBag, Shape};
-pub(crate) use version::Version;
+pub(crate) use version::{Look, Version};
 
 use crate::protocol::Line;
 use crate::sync::{AtomicPtr, Ordering};
@@ -58,6 +61,8 @@ pub(crate) trait Lockable {
 /// A node whose lock this thread owns; letting it go unlocks the node.
 pub(crate) struct Locked<'g, N: Lockable> {
     node: &'g N,
+    /// The version it had when it was locked, with the state that it gets; the count grows if
+    /// it has changed.
     version: Version,
     changed: bool,
 }
@@ -95,10 +100,28 @@ impl<'g, N: Lockable> Locked<'g, N> {
         self.version.is_deleted()
     }
 
-    /// The version that the node had when it was locked.
+    /// The version that the node had when it was locked, or was settled; as long as it has
+    /// not become a root, or no root any more.
     #[inline]
     pub(crate) fn version_found(&self) -> Version {
         self.version
+    }
+
+    /// The version that it has once it is unlocked, if nothing more is done to it.
+    #[inline]
+    pub(crate) fn version_after(&self) -> Version {
+        match self.changed {
+            true => self.version.next(),
+            false => self.version,
+        }
+    }
+
+    /// Lets readers see what was changed, as if the node were unlocked and locked again at
+    /// once.
+    pub(crate) fn settle(&mut self) {
+        self.version = self.version_after();
+        self.changed = false;
+        self.node.version().settle(self.version);
     }
 
     /// Readers of the node will start over once it is unlocked.
@@ -145,11 +168,6 @@ impl<N: Lockable> Deref for Locked<'_, N> {
 
 impl<N: Lockable> Drop for Locked<'_, N> {
     fn drop(&mut self) {
-        let version = if self.changed {
-            self.version.next()
-        } else {
-            self.version
-        };
-        self.node.version().unlock(version);
+        self.node.version().unlock(self.version_after());
     }
 }

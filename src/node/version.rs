@@ -34,6 +34,9 @@
 //! Versions that readers compare are *projections* without the LOCK bit: a
 //! writer that only holds the lock disturbs nobody.
 //!
+//! The count goes on where the memory of a node is used for another
+//! ([`VersionWord::renew`]): a version is one of that place for ever.
+//!
 //! **Why the count cannot deceive a reader that sleeps.** It would have to sleep
 //! through exactly 2^56 changes of one node, or a multiple. At one change in ten
 //! nanoseconds, faster than a line travels between two cores, that takes 22
@@ -119,6 +122,22 @@ impl Version {
     pub(crate) fn next(self) -> Self {
         Self(advance(self.0, COUNT))
     }
+
+    /// The version as a number, locked or not.
+    #[inline]
+    pub(crate) fn number(self) -> u64 {
+        self.0 & !LOCK
+    }
+}
+
+/// What a look at a node finds that had a version.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Look {
+    /// It has it still, and nobody is about to change it.
+    Same,
+    Changed,
+    /// It has it still, but is locked: a change may be visible already.
+    Locked,
 }
 
 /// A node's version word.
@@ -130,6 +149,16 @@ impl VersionWord {
     /// The word of a node that its maker has locked and not yet published.
     pub(crate) fn new_locked(version: Version) -> Self {
         Self(AtomicU64::new(version.0 | LOCK))
+    }
+
+    /// Makes it the word of another node in the same place, locked like a new one. Nobody
+    /// else changes it.
+    pub(crate) fn renew(&self, version: Version) {
+        // Relaxed: a node has been deleted or was never seen before its place is used
+        // again, so nobody has a version that this one has to differ from in time.
+        let last = self.0.load(Ordering::Relaxed) & COUNT;
+        let state = version.0 & !COUNT | LOCK;
+        (self.0).store(advance(last | state, COUNT), Ordering::Relaxed);
     }
 
     /// The version now, even in the midst of a change.
@@ -177,6 +206,19 @@ impl VersionWord {
         Version(self.0.load(Ordering::Relaxed)) == version
     }
 
+    /// Whether the node still has the version of this number.
+    pub(crate) fn look(&self, number: u64) -> Look {
+        // Acquire: as in `stable`. All in one load: what is not locked has no change under way.
+        let word = self.0.load(Ordering::Acquire);
+        if word & !LOCK != number {
+            Look::Changed
+        } else if word & LOCK != 0 && Line::LockedIsNotTheSame.is_kept() {
+            Look::Locked
+        } else {
+            Look::Same
+        }
+    }
+
     /// Takes the lock; gives the version at that moment.
     ///
     /// Ends: locks are taken in one order (see `tree::lock`), so a holder waits
@@ -215,6 +257,15 @@ impl VersionWord {
         perturb();
     }
 
+    /// Leaves `version` behind for readers, and keeps the lock. The caller owns it.
+    pub(crate) fn settle(&self, version: Version) {
+        perturb();
+        // Release: as `unlock`. What the owner stores from here on is as if it had taken the
+        // lock anew: readers of before do not have this version.
+        self.0.store(version.0 & !DIRTY | LOCK, Ordering::Release);
+        fence(Ordering::Release);
+    }
+
     /// Lets the lock go and leaves `version` behind. The caller owns the lock.
     pub(crate) fn unlock(&self, version: Version) {
         perturb();
@@ -223,7 +274,7 @@ impl VersionWord {
         self.0.store(version.0 & !(LOCK | DIRTY), order);
     }
 
-    /// Whether the lock is held, for `check`.
+    /// Whether the lock is held.
     pub(crate) fn is_locked(&self) -> bool {
         self.0.load(Ordering::Relaxed) & LOCK != 0
     }

@@ -10,6 +10,7 @@ use super::slots::Slot;
 use super::{Domain, fork, thread};
 use crate::OutOfMemory;
 use crate::memory::{Count, STRIPES};
+use crate::node::{Delta, Report};
 
 /// Objects that a flush adds for company, beyond the number of guards: for calls under way
 /// that have none.
@@ -23,6 +24,8 @@ pub(crate) struct OwnedPin {
     stripe: usize,
     /// How often it has been refreshed.
     refreshes: u64,
+    /// What writes under it report to.
+    report: Option<Report>,
     guard: ManuallyDrop<seize::OwnedGuard<'static>>,
 }
 
@@ -33,6 +36,7 @@ impl OwnedPin {
             // SAFETY: the domain outlives its guards.
             domain: unsafe { self.domain.as_ref() },
             stripe: self.stripe,
+            report: self.report,
             via: Via::Owned(&self.guard),
         }
     }
@@ -65,6 +69,7 @@ impl Domain {
                 domain: NonNull::from(self),
                 stripe,
                 refreshes: 0,
+                report: None,
                 guard: ManuallyDrop::new(guard),
             });
         }
@@ -185,6 +190,15 @@ pub(crate) unsafe fn refreshes_of(slot: NonNull<Slot>) -> u64 {
     unsafe { (*slot.as_ref().guard()).refreshes }
 }
 
+/// Has writes under the guard that a slot holds report to a delta, or to none.
+///
+/// # Safety
+/// As [`pin_of`], for this call, and no pin of the guard is left; as [`Report::new`].
+pub(crate) unsafe fn report_to(slot: NonNull<Slot>, delta: Option<NonNull<Delta>>) {
+    // SAFETY: by contract.
+    unsafe { (*slot.as_ref().guard()).report = delta.map(|delta| Report::new(delta)) };
+}
+
 /// Pins for one call, through the thread's own slot, or, in a thread that is
 /// exiting, through a slot of its own. Never handed to a user: one that is
 /// forgotten instead of dropped would leave the thread's count of guards too high
@@ -216,12 +230,14 @@ impl LocalGuard<'_> {
             Self::Slot(domain, guard) => Pin {
                 domain,
                 stripe: guard.thread_id() % STRIPES,
+                report: None,
                 via: Via::Local(guard),
             },
             Self::Owned(guard) => guard.pin(),
             Self::Unseen(unseen) => Pin {
                 domain: unseen.domain,
                 stripe: 0,
+                report: None,
                 via: Via::Owned(&unseen.guard),
             },
         }
@@ -239,6 +255,7 @@ pub(super) enum Via<'g> {
 pub struct Pin<'g> {
     pub(super) domain: &'g Domain,
     stripe: usize,
+    report: Option<Report>,
     pub(super) via: Via<'g>,
 }
 
@@ -246,6 +263,20 @@ impl<'g> Pin<'g> {
     #[inline]
     pub(crate) fn domain(&self) -> &'g Domain {
         self.domain
+    }
+
+    /// Where a write tells what it does, if anybody wants to know.
+    #[inline]
+    pub(crate) fn report(&self) -> Option<Report> {
+        self.report
+    }
+
+    /// The same for writes that report nothing.
+    pub(crate) fn unreported(self) -> Self {
+        Self {
+            report: None,
+            ..self
+        }
     }
 
     #[inline]

@@ -30,7 +30,7 @@ use seize::Collector;
 pub(crate) use fork::{generation, is_cut_off};
 use guard::OwnedPin;
 pub use guard::{Guard, Pin};
-pub(crate) use guard::{LocalGuard, Seen, pin_of, refreshes_of};
+pub(crate) use guard::{LocalGuard, Seen, pin_of, refreshes_of, report_to};
 pub use retire::Note;
 pub(crate) use slots::Slot;
 

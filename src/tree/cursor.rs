@@ -16,6 +16,7 @@ use super::walk::Walk;
 use crate::OutOfMemory;
 use crate::key::Key;
 use crate::memory::{Count, Vector};
+use crate::node::Observation;
 use crate::reclaim::Pin;
 
 /// Where a cursor goes to.
@@ -121,9 +122,21 @@ impl<'g> Cursor<'g> {
         }
     }
 
+    /// From here on, the cursor remembers which leaves its last call has read.
+    pub fn observe(&mut self) {
+        self.walk.begin_to_observe();
+    }
+
+    /// The leaves that prove what the last call found, or that it found nothing: as long as
+    /// none has changed, the same call from the same place would find the same.
+    pub fn observed(&self) -> &[Observation] {
+        self.walk.observed()
+    }
+
     /// Goes to a key, if there is one there, and says whether there is.
     pub fn seek(&mut self, tree: &Tree, pin: Pin<'g>, seek: Seek<'_>) -> Result<bool, OutOfMemory> {
         tree.admit(pin, seek.key());
+        self.walk.forget_observed(0);
         // Keys stay where they are until it is done: the one it seeks may be its own.
         let found = self.go_down(tree, pin, seek.cut(), seek.reverse())?;
         if found {
@@ -136,6 +149,7 @@ impl<'g> Cursor<'g> {
     /// From no key at all it goes to the first, or the last.
     pub fn step(&mut self, tree: &Tree, pin: Pin<'g>, reverse: bool) -> Result<bool, OutOfMemory> {
         self.forget_other_keys();
+        self.walk.forget_observed(0);
         self.step_on(tree, pin, reverse)
     }
 
@@ -153,6 +167,7 @@ impl<'g> Cursor<'g> {
         mut take: impl FnMut(usize, u64),
     ) -> Result<bool, OutOfMemory> {
         self.forget_other_keys();
+        self.walk.forget_observed(0);
         self.first_start = self.keys.len();
         self.walk.expect(reverse, most);
         let outcome = self.step_often(tree, pin, reverse, most, &mut take);
@@ -221,7 +236,9 @@ impl<'g> Cursor<'g> {
     fn step_on(&mut self, tree: &Tree, pin: Pin<'g>, reverse: bool) -> Result<bool, OutOfMemory> {
         tree.admit(pin, &[]);
         if self.at.is_some() && self.walk.is_placed_in(tree, pin) {
-            match self.walk.step(None, reverse) {
+            let observed = self.walk.observed().len();
+            let began = self.walk.observe();
+            match began.and_then(|()| self.walk.step(None, reverse)) {
                 Ok(true) => {
                     if let Some(arrived) = self.arrive() {
                         return arrived.map(|()| true);
@@ -232,6 +249,7 @@ impl<'g> Cursor<'g> {
                 Ok(false) => return Ok(false),
                 Err(_) => {}
             }
+            self.walk.forget_observed(observed);
             pin.count(Count::Restarts, 1);
         }
         self.step_anew(tree, pin, reverse)
@@ -279,8 +297,10 @@ impl<'g> Cursor<'g> {
         cut: Option<Cut<'_>>,
         reverse: bool,
     ) -> Result<bool, OutOfMemory> {
+        let observed = self.walk.observed().len();
         // Ends: each time around, a writer has changed the leaf that the walk came to.
         loop {
+            self.walk.forget_observed(observed);
             if !self.walk.seek(tree, pin, cut, None, reverse)? {
                 return Ok(false);
             }

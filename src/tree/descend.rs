@@ -183,6 +183,7 @@ impl Tree {
         pin: Pin<'g>,
         bytes: &'k [u8],
     ) -> (Locked<'g, Leaf>, Place<'g>, Key<'k>) {
+        self.must_not_hold();
         // Ends: as `find`.
         loop {
             let outcome = with_search!(self.isa, S => self.try_lock_leaf::<S>(pin, bytes));

@@ -14,7 +14,7 @@
 use arrayvec::ArrayVec;
 
 use super::Tree;
-use super::put::{Decide, Lengths};
+use super::put::{Lengths, Made, Room, Wanted, report, report_created};
 use super::reserve::{Needs, Reserve, shape_for};
 use crate::key::{Key, SLICE_LEN, SUFFIX, slice_of};
 use crate::memory::Count;
@@ -22,17 +22,17 @@ use crate::node::{Entry, GROUP_MAX, Leaf, Locked, NodeRef};
 use crate::reclaim::Pin;
 
 impl Tree {
-    /// Inserts a key that shares a slice with as many longer keys as a leaf keeps, at
-    /// the positions from `first` on.
-    pub(super) fn add_layer<'d>(
+    /// Makes a layer for a key that shares a slice with as many longer keys as a leaf keeps,
+    /// at the positions from `first` on: the key is inserted, or has room then.
+    pub(super) fn add_layer<'g>(
         &self,
-        pin: Pin<'_>,
-        mut leaf: Locked<'_, Leaf>,
+        pin: Pin<'g>,
+        mut leaf: Locked<'g, Leaf>,
         first: usize,
         key: &Key<'_>,
-        decide: Decide<'_>,
-        reserve: &mut Reserve<'d>,
-    ) -> Result<(), Needs> {
+        wanted: Wanted<'_>,
+        reserve: &mut Reserve<'g>,
+    ) -> Result<Made<'g>, Needs> {
         let group = first..first + GROUP_MAX;
         let there = leaf.entries().skip(first).take(GROUP_MAX);
         let there = there.map(|entry| (entry.suffix, entry.value()));
@@ -55,34 +55,58 @@ impl Tree {
         if !reserve.covers(&needs) {
             return Err(needs);
         }
-        let Some(value) = decide() else {
-            return Ok(());
+        let Some(value) = wanted.decide() else {
+            report(pin, &leaf);
+            return Ok(Made::Decided);
         };
 
-        rests[place].1 = value;
-        let mut root = reserve.leaf();
+        let mut lowest = reserve.leaf();
         if needs.kept.is_some() {
-            root.set_bag(reserve.kept_bag());
+            lowest.set_bag(reserve.kept_bag());
+        }
+        match value {
+            Some(value) => rests[place].1 = value,
+            None => _ = rests.remove(place),
         }
         for (position, (rest, value)) in rests.iter().enumerate() {
             let entry = Entry::new(&below(rest, shared));
-            root.insert(position, &entry.with_value(*value));
+            lowest.insert(position, &entry.with_value(*value));
         }
+        // What leads to it, from below; each is let go when it has its parent.
+        let mut above: Option<Locked<'g, Leaf>> = None;
         for layer in (0..shared).rev() {
             let slice = slice_of(&least[layer * SLICE_LEN..]);
-            root = wrap(root, slice, reserve.leaf());
+            let upper = wrap(above.as_mut().unwrap_or(&mut lowest), slice, reserve.leaf());
+            if let Some(done) = above.replace(upper) {
+                report_created(pin, &done);
+            }
         }
+        let root = above.as_mut().unwrap_or(&mut lowest);
         leaf.become_link(group, NodeRef::from(root.node()));
         root.set_root(true, NodeRef::from(leaf.node()).as_ptr());
         pin.count(Count::LayersMade, needs.leaves as i64);
         let has_suffixes = leaf.entries().any(|entry| entry.kind == SUFFIX);
-        let bag = if has_suffixes { None } else { leaf.take_bag() };
-        drop((root, leaf));
-        if let Some(bag) = bag {
+        let old_bag = if has_suffixes { None } else { leaf.take_bag() };
+        report(pin, &leaf);
+        if let Some(root) = &above {
+            report_created(pin, root);
+        }
+        report_created(pin, &lowest);
+        if value.is_none() {
+            lowest.settle();
+            return Ok(Made::Room(Room {
+                leaf: lowest,
+                position: place,
+                layers: shared + 1,
+                old_bag,
+            }));
+        }
+        drop((lowest, above, leaf));
+        if let Some(bag) = old_bag {
             // SAFETY: the leaf has no bag now, and only the lock's owner takes it.
             unsafe { pin.retire_bag(bag) };
         }
-        Ok(())
+        Ok(Made::Decided)
     }
 }
 
@@ -93,7 +117,7 @@ fn below(rest: &[u8], layers: usize) -> Key<'_> {
 
 /// Makes `upper` a layer whose only entry links to the layer of `root`.
 fn wrap<'d>(
-    mut root: Locked<'d, Leaf>,
+    root: &mut Locked<'d, Leaf>,
     slice: u64,
     mut upper: Locked<'d, Leaf>,
 ) -> Locked<'d, Leaf> {

@@ -59,6 +59,7 @@ impl Tree {
     /// Does nothing while another thread does the same.
     pub fn maintain(&self, pin: Pin<'_>, limit: usize) -> Result<Swept, OutOfMemory> {
         self.admit(pin, &[]);
+        self.must_not_hold();
         let mut swept = Swept {
             merged: 0,
             ended: false,

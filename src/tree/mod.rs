@@ -2,7 +2,9 @@
 //!
 //! One file an operation: `descend` finds a leaf, `put` stores, `update` stores on
 //! conditions, `split` makes room, `layer` goes one slice deeper, `remove` takes out, `collapse` gives back
-//! what became empty, `merge` what is nearly so, `swap` changes everything at once.
+//! what became empty, `merge` what is nearly so, `swap` changes everything at once,
+//! `observe` says what was read so that it can be validated, `held` keeps a leaf locked
+//! for its user.
 //! `walk` goes from key to key, for `scan` and `cursor`; `check` verifies, `survey`
 //! counts, `dump` shows, `pivots` divides (all through `nodes`). `lock` says in
 //! which order locks are taken, `reserve` has memory ready before they are.
@@ -18,6 +20,7 @@ mod descend;
 mod destroy;
 mod dump;
 mod frame;
+mod held;
 mod interrupt;
 mod layer;
 mod lock;
@@ -25,6 +28,7 @@ mod merge;
 #[cfg(all(test, shuttle))]
 mod models;
 mod nodes;
+mod observe;
 mod pivots;
 mod put;
 mod range;
@@ -42,8 +46,10 @@ use std::ptr::NonNull;
 pub(crate) use batch::WARMED;
 pub use cursor::{Cursor, Seek};
 pub use dump::Format;
+pub(crate) use held::{Held, is_holding};
 pub(crate) use merge::Sweep;
 pub use merge::Swept;
+pub(crate) use observe::{Applied, apply};
 pub use put::{Decision, Inserted};
 pub use range::{Bound, Range};
 pub use survey::{Counters, OfLayer, SURVEYED_LAYERS, Survey};
@@ -56,6 +62,7 @@ use crate::node::{Isa, Locked, Node, NodeRef};
 use crate::reclaim::{Domain, Guard, LocalGuard, Options, Pin, Seen, generation};
 use crate::sync::{AtomicPtr, Ordering};
 use crate::value::{Destructor, Values};
+use observe::Clears;
 
 /// A concurrent ordered map from byte strings to 64-bit words.
 ///
@@ -66,6 +73,7 @@ pub struct Tree {
     root: AtomicPtr<Node>,
     /// How its nodes are searched.
     isa: Isa,
+    clears: Clears,
     domain: NonNull<Domain>,
 }
 
@@ -98,6 +106,7 @@ impl Tree {
         Ok(Self {
             root: AtomicPtr::new(NodeRef::from(root.node()).as_ptr()),
             isa: Isa::of_this_processor(),
+            clears: Clears::none(),
             domain,
         })
     }

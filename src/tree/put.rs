@@ -13,7 +13,7 @@ use super::reserve::{Needs, Reserve, shape_for};
 use crate::OutOfMemory;
 use crate::key::{Key, SUFFIX};
 use crate::memory::Count;
-use crate::node::{Entry, Leaf, Locked, Place, WIDTH};
+use crate::node::{BagRef, Entry, Leaf, Locked, Place, WIDTH};
 use crate::reclaim::Pin;
 
 /// What [`Tree::insert`] did.
@@ -39,6 +39,31 @@ pub enum Decision {
 /// Decides what to do with an absent key, once nothing can fail any more. Gives
 /// the value that the key gets, if any.
 pub(super) type Decide<'d> = &'d mut dyn FnMut() -> Option<u64>;
+
+/// What is to become of an absent key's place.
+pub(super) enum Wanted<'d> {
+    /// The key, if that is decided.
+    Key(Decide<'d>),
+    /// Room for the key. The leaf with its place stays locked.
+    Room,
+}
+
+/// What has become of it.
+pub(super) enum Made<'g> {
+    /// What was decided, and nothing is locked any more.
+    Decided,
+    Room(Room<'g>),
+}
+
+/// Room for a key.
+pub(super) struct Room<'g> {
+    pub(super) leaf: Locked<'g, Leaf>,
+    pub(super) position: usize,
+    /// Layers that the leaf is further down than the one that was locked first.
+    pub(super) layers: usize,
+    /// A bag that the leaf locked first has no more: to be retired once no lock is held.
+    pub(super) old_bag: Option<BagRef<'g>>,
+}
 
 impl Tree {
     /// Stores a value under a key, present or not; gives the value it displaced,
@@ -71,6 +96,7 @@ impl Tree {
         bytes: &[u8],
         mut decide: impl FnMut(Option<u64>) -> Decision,
     ) -> Result<Option<u64>, OutOfMemory> {
+        self.begin_report(pin);
         let (mut leaf, place, key) = self.lock_leaf(pin, bytes);
         match place {
             Place::Present { position, slot } => {
@@ -80,9 +106,13 @@ impl Tree {
             Place::Absent { position }
                 if !key.goes_on() && !leaf.permutation().is_full() && !leaf.wastes_its_bag() =>
             {
-                if let Decision::Set(value) = decide(None) {
+                let decision = decide(None);
+                if let Decision::Set(value) = decision {
                     leaf.insert(position, &Entry::new(&key).with_value(value));
-                    drop(leaf);
+                }
+                report(pin, &leaf);
+                drop(leaf);
+                if let Decision::Set(_) = decision {
                     pin.count(Count::Keys, 1);
                 }
                 Ok(None)
@@ -123,25 +153,14 @@ impl Tree {
                 }
                 Decision::Keep | Decision::Remove => None,
             };
-            let outcome = match place {
-                Place::Crowded { first } => {
-                    self.add_layer(pin, leaf, first, &key, decide, &mut reserve)
-                }
-                Place::Absent { position } if leaf.permutation().is_full() => {
-                    let entry = Entry::new(&key);
-                    self.split(pin, leaf, position, entry, decide, &mut reserve)
-                }
-                Place::Absent { position } => {
-                    add(pin, leaf, position, Entry::new(&key), decide, &mut reserve)
-                }
-                Place::Present { .. } | Place::Layer(_) => unreachable!("handled above"),
-            };
-            match outcome {
-                Ok(()) => {
+            let wanted = Wanted::Key(decide);
+            match self.make(pin, leaf, place, &key, wanted, &mut reserve) {
+                Ok(_) => {
                     if added {
                         pin.count(Count::Keys, 1);
                     }
-                    if crowded {
+                    // It changes leaves beyond what is reported.
+                    if crowded && pin.report().is_none() {
                         self.merge_around(pin, reached.leaf);
                     }
                     return Ok(None);
@@ -152,6 +171,28 @@ impl Tree {
                 Some((leaf, place)) => (leaf, place, key),
                 None => self.lock_leaf(pin, bytes),
             };
+        }
+    }
+
+    /// Does what is wanted where a key is absent.
+    pub(super) fn make<'g>(
+        &self,
+        pin: Pin<'g>,
+        leaf: Locked<'g, Leaf>,
+        place: Place<'g>,
+        key: &Key<'_>,
+        wanted: Wanted<'_>,
+        reserve: &mut Reserve<'g>,
+    ) -> Result<Made<'g>, Needs> {
+        match place {
+            Place::Crowded { first } => self.add_layer(pin, leaf, first, key, wanted, reserve),
+            Place::Absent { position } if leaf.permutation().is_full() => {
+                self.split(pin, leaf, position, Entry::new(key), wanted, reserve)
+            }
+            Place::Absent { position } => {
+                add(pin, leaf, position, Entry::new(key), wanted, reserve)
+            }
+            Place::Present { .. } | Place::Layer(_) => unreachable!("the key is absent here"),
         }
     }
 
@@ -167,11 +208,48 @@ impl Tree {
     ) -> u64 {
         let value = leaf.value_in(slot);
         match decide(value) {
-            Decision::Keep => {}
-            Decision::Set(new) => _ = leaf.replace(slot, new),
+            Decision::Keep => report(pin, &leaf),
+            Decision::Set(new) => {
+                leaf.replace(slot, new);
+                report(pin, &leaf);
+            }
             Decision::Remove => self.take_out(pin, leaf, position),
         }
         value
+    }
+
+    /// Before a write looks for its leaf.
+    #[inline]
+    pub(super) fn begin_report(&self, pin: Pin<'_>) {
+        if let Some(report) = pin.report() {
+            report.begin(self.incarnation());
+        }
+    }
+}
+
+/// Before a write lets go of the leaf with its key's place.
+#[inline]
+pub(super) fn report(pin: Pin<'_>, leaf: &Locked<'_, Leaf>) {
+    if let Some(report) = pin.report() {
+        report.leaf(leaf, leaf.version_found());
+    }
+}
+
+/// Before a write lets go of a leaf that it has created.
+pub(super) fn report_created(pin: Pin<'_>, leaf: &Locked<'_, Leaf>) {
+    if let Some(report) = pin.report() {
+        report.created(leaf);
+    }
+}
+
+impl Wanted<'_> {
+    /// The value that the key gets, or none if it is to get room; nothing at all if it is
+    /// decided that there is to be no key.
+    pub(super) fn decide(self) -> Option<Option<u64>> {
+        match self {
+            Self::Room => Some(None),
+            Self::Key(decide) => decide().map(Some),
+        }
     }
 }
 
@@ -181,9 +259,9 @@ fn add<'g>(
     mut leaf: Locked<'g, Leaf>,
     position: usize,
     entry: Entry<'_>,
-    decide: Decide<'_>,
+    wanted: Wanted<'_>,
     reserve: &mut Reserve<'_>,
-) -> Result<(), Needs> {
+) -> Result<Made<'g>, Needs> {
     let mut needs = Needs::default();
     if !leaf.has_room_for(entry.suffix) || leaf.wastes_its_bag() {
         let mut lengths = suffix_lengths(leaf.entries());
@@ -197,20 +275,32 @@ fn add<'g>(
             return Err(needs);
         }
     }
-    let Some(value) = decide() else {
-        return Ok(());
+    let Some(value) = wanted.decide() else {
+        report(pin, &leaf);
+        return Ok(Made::Decided);
     };
     let old_bag = match needs.kept {
         Some(_) => leaf.renew_bag(reserve.kept_bag()),
         None => None,
     };
+    let Some(value) = value else {
+        report(pin, &leaf);
+        leaf.settle();
+        return Ok(Made::Room(Room {
+            leaf,
+            position,
+            layers: 0,
+            old_bag,
+        }));
+    };
     leaf.insert(position, &entry.with_value(value));
+    report(pin, &leaf);
     drop(leaf);
     if let Some(bag) = old_bag {
         // SAFETY: the leaf has a new bag, and only the lock's owner replaces it.
         unsafe { pin.retire_bag(bag) };
     }
-    Ok(())
+    Ok(Made::Decided)
 }
 
 /// Lengths of the suffixes of a leaf's entries and of one more.

@@ -1,7 +1,7 @@
 //! Taking a key out.
 
 use super::Tree;
-use super::put::Decision;
+use super::put::{Decision, report};
 use crate::key::SUFFIX;
 use crate::memory::Count;
 use crate::node::{Leaf, Locked};
@@ -25,6 +25,10 @@ impl Tree {
         leaf.remove(position);
         pin.count(Count::Keys, -1);
         if leaf.permutation().is_empty() {
+            report(pin, &leaf);
+            if let Some(report) = pin.report() {
+                report.more();
+            }
             if !Line::EmptyLeafStaysLocked.is_kept() {
                 let node = leaf.node();
                 drop(leaf);
@@ -32,14 +36,13 @@ impl Tree {
             }
             return self.collapse(pin, leaf);
         }
-        if leaf.wastes_its_bag() && leaf.entries().all(|entry| entry.kind != SUFFIX) {
-            let bag = leaf.take_bag();
-            drop(leaf);
-            if let Some(bag) = bag {
-                // SAFETY: the leaf has no bag now, and only the lock's owner takes
-                // it.
-                unsafe { pin.retire_bag(bag) };
-            }
+        let wastes = leaf.wastes_its_bag() && leaf.entries().all(|entry| entry.kind != SUFFIX);
+        let bag = if wastes { leaf.take_bag() } else { None };
+        report(pin, &leaf);
+        drop(leaf);
+        if let Some(bag) = bag {
+            // SAFETY: the leaf has no bag now, and only the lock's owner takes it.
+            unsafe { pin.retire_bag(bag) };
         }
     }
 }

@@ -105,6 +105,11 @@ impl<'d> Reserve<'d> {
         self.kept.take().expect("the reserve covers the needs")
     }
 
+    /// The bags that are left over.
+    pub(super) fn spare_bags(&mut self) -> [Option<OwnedBag<'d>>; 2] {
+        [self.kept.take(), self.moved.take()]
+    }
+
     /// The bag for the leaf that a split makes.
     pub(super) fn moved_bag(&mut self) -> OwnedBag<'d> {
         self.moved.take().expect("the reserve covers the needs")

@@ -7,7 +7,10 @@ use super::Tree;
 use super::range::Range;
 use super::walk::Walk;
 use crate::OutOfMemory;
+use crate::node::Observation;
 use crate::reclaim::Pin;
+
+const CONTINUE: ControlFlow<()> = ControlFlow::Continue(());
 
 impl Tree {
     /// Visits the keys of a range in order until `visit` breaks off; see
@@ -23,8 +26,28 @@ impl Tree {
         V: FnMut(&[u8], u64) -> ControlFlow<()>,
     {
         let mut visited = 0;
-        self.scan_counting(pin, range, &mut visited, visit)?;
+        let mut walk = Walk::new(self, false, range.limit);
+        self.scan_by(&mut walk, pin, range, &mut visited, visit, |_| CONTINUE)?;
         Ok(visited)
+    }
+
+    /// `scan` that first shows each leaf that it has read, before the keys from it; at least
+    /// one, unless the limit is 0.
+    pub(crate) fn scan_observed(
+        &self,
+        pin: Pin<'_>,
+        range: &Range<'_>,
+        visited: &mut usize,
+        visit: impl FnMut(&[u8], u64) -> ControlFlow<()>,
+        mut show: impl FnMut(&Observation) -> ControlFlow<()>,
+    ) -> Result<(), OutOfMemory> {
+        let mut walk = Walk::new(self, false, range.limit);
+        walk.begin_to_observe();
+        self.scan_by(&mut walk, pin, range, visited, visit, |walk| {
+            walk.observed().iter().try_for_each(&mut show)?;
+            walk.forget_observed(0);
+            CONTINUE
+        })
     }
 
     /// `scan` that adds to the number of keys visited, also when memory runs out.
@@ -34,7 +57,22 @@ impl Tree {
         pin: Pin<'_>,
         range: &Range<'_>,
         visited: &mut usize,
+        visit: impl FnMut(&[u8], u64) -> ControlFlow<()>,
+    ) -> Result<(), OutOfMemory> {
+        let mut walk = Walk::new(self, false, range.limit);
+        self.scan_by(&mut walk, pin, range, visited, visit, |_| CONTINUE)
+    }
+
+    /// A scan by a walk, with something done whenever it has gone on to other leaves.
+    #[inline(always)]
+    fn scan_by<'g>(
+        &self,
+        walk: &mut Walk<'g>,
+        pin: Pin<'g>,
+        range: &Range<'_>,
+        visited: &mut usize,
         mut visit: impl FnMut(&[u8], u64) -> ControlFlow<()>,
+        mut gone_on: impl FnMut(&mut Walk<'g>) -> ControlFlow<()>,
     ) -> Result<(), OutOfMemory> {
         self.admit(pin, range.prefix);
         if range.limit == 0 {
@@ -47,10 +85,9 @@ impl Tree {
         } else {
             (lower, upper)
         };
-        let mut walk = Walk::new(self, false, range.limit);
         let mut there = walk.seek(self, pin, start, end, reverse)?;
         let mut left = range.limit;
-        while there {
+        while gone_on(walk).is_continue() && there {
             let mut count = 0;
             let flow = walk.visit_leaf(range.values_only, reverse, left, &mut count, &mut visit);
             *visited += count;
@@ -58,7 +95,10 @@ impl Tree {
             if flow?.is_break() {
                 break;
             }
-            there = left != 0 && walk.find_or_resume(self, pin, end, reverse)?;
+            if left == 0 {
+                break;
+            }
+            there = walk.find_or_resume(self, pin, end, reverse)?;
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use arrayvec::ArrayVec;
 
 use super::Tree;
 use super::lock::{MAX_HEIGHT, Parent, Path, lock_ancestors};
-use super::put::{Decide, suffix_lengths};
+use super::put::{Made, Room, Wanted, report, report_created, suffix_lengths};
 use super::reserve::{Needs, Reserve, shape_for};
 use crate::key::SUFFIX;
 use crate::memory::Count;
@@ -94,16 +94,16 @@ fn split_point(slices: &[u64; WIDTH + 1], wanted: usize) -> usize {
 }
 
 impl Tree {
-    /// Inserts an entry at a position of a full leaf.
+    /// Splits a full leaf for an entry at a position, which is inserted, or has room then.
     pub(super) fn split<'g>(
         &self,
         pin: Pin<'g>,
         mut leaf: Locked<'g, Leaf>,
         position: usize,
         entry: Entry<'_>,
-        decide: Decide<'_>,
+        wanted: Wanted<'_>,
         reserve: &mut Reserve<'g>,
-    ) -> Result<(), Needs> {
+    ) -> Result<Made<'g>, Needs> {
         let least = Needs::of_split();
         if !reserve.covers(&least) {
             // Without a look at the ancestors, which may well have room.
@@ -122,12 +122,13 @@ impl Tree {
         if !reserve.covers(&needs) {
             return Err(needs);
         }
-        let Some(value) = decide() else {
-            return Ok(());
+        let Some(value) = wanted.decide() else {
+            report(pin, &leaf);
+            return Ok(Made::Decided);
         };
-        let entry = entry.with_value(value);
 
         pin.count(Count::Splits, 1);
+        let found = leaf.version_found();
         if Line::SplitLeafIsDirty.is_kept() {
             leaf.mark_dirty();
         }
@@ -145,20 +146,38 @@ impl Tree {
             Some(_) => leaf.renew_bag(reserve.kept_bag()),
             None => leaf.take_bag(),
         };
-        if plan.stays {
-            leaf.insert(position, &entry);
-        } else {
-            right.insert(position - plan.kept, &entry);
+        let place = match plan.stays {
+            true => position,
+            false => position - plan.kept,
+        };
+        if let Some(value) = value {
+            let target = if plan.stays { &mut leaf } else { &mut right };
+            target.insert(place, &entry.with_value(value));
         }
         leaf.link_after(&right);
         self.add_to_parents(&mut leaf, &mut path, above, &right, &plan, reserve);
+        if let Some(report) = pin.report() {
+            report.leaf(&leaf, found);
+        }
+        report_created(pin, &right);
+        if value.is_none() {
+            // The other is let go at once.
+            let mut leaf = if plan.stays { leaf } else { right };
+            leaf.settle();
+            return Ok(Made::Room(Room {
+                leaf,
+                position: place,
+                layers: 0,
+                old_bag,
+            }));
+        }
         drop((leaf, path, right));
         if let Some(bag) = old_bag {
             // SAFETY: the leaf has a new bag, and only the lock's owner replaces
             // it.
             unsafe { pin.retire_bag(bag) };
         }
-        Ok(())
+        Ok(Made::Decided)
     }
 
     /// Links the new leaf into the ancestors, which split as needed.

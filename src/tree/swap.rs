@@ -24,6 +24,7 @@ use seize::Collector;
 
 use super::Tree;
 use super::destroy::free_all;
+use super::observe::Clears;
 use super::put::Decision;
 use super::reserve::{Needs, Reserve};
 use crate::OutOfMemory;
@@ -55,6 +56,7 @@ impl Tree {
     /// Removes every key at once. Values go where those of removed keys go.
     pub fn clear(&self, pin: Pin<'_>) -> Result<(), OutOfMemory> {
         self.admit(pin, &[]);
+        self.must_not_hold();
         let memory = &pin.domain().memory;
         let mut reserve = Self::leaves(pin, 2)?;
         let layout = Layout::new::<Detached>();
@@ -133,7 +135,7 @@ impl Tree {
         if Line::ClearedGoesUnderTomb.is_kept() {
             old.set_parent(NodeRef::from(tomb.node()).as_ptr());
         }
-        self.set_root(NodeRef::from(root));
+        self.clears.count(|| self.set_root(NodeRef::from(root)));
         true
     }
 
@@ -151,6 +153,7 @@ impl Tree {
         value: impl FnMut(usize) -> Result<u64, OutOfMemory>,
     ) -> Result<Loaded, OutOfMemory> {
         self.admit(pin, &[]);
+        self.must_not_hold();
         if !self.is_empty(pin) {
             return Ok(Loaded::NotEmpty);
         }
@@ -160,10 +163,11 @@ impl Tree {
         let aside = ManuallyDrop::new(Self {
             root: AtomicPtr::new(NodeRef::from(root.node()).as_ptr()),
             isa: self.isa,
+            clears: Clears::none(),
             domain: self.domain,
         });
         drop(root);
-        let filled = aside.fill(pin, len, key, value);
+        let filled = aside.fill(pin.unreported(), len, key, value);
         if filled.is_ok() && (len == 0 || self.take_place(pin, &aside)) {
             if len == 0 {
                 aside.give_back(pin);

@@ -2,7 +2,7 @@
 //! nothing in between (see `put`).
 
 use super::Tree;
-use super::put::Decision;
+use super::put::{Decision, report};
 use crate::OutOfMemory;
 use crate::node::Place;
 use crate::reclaim::Pin;
@@ -67,8 +67,10 @@ impl Tree {
         bytes: &[u8],
         decide: impl FnOnce(u64) -> Decision,
     ) -> Option<u64> {
+        self.begin_report(pin);
         let (leaf, place, _) = self.lock_leaf(pin, bytes);
         let Place::Present { position, slot } = place else {
+            report(pin, &leaf);
             return None;
         };
         Some(self.change_present(pin, leaf, position, slot, decide))

@@ -33,6 +33,7 @@
 //! there is a moment in each step at which it tells what the next key is.
 
 mod live;
+mod observed;
 
 use std::ops::ControlFlow;
 
@@ -46,7 +47,7 @@ use super::range::Cut;
 use crate::OutOfMemory;
 use crate::key::{SLICE_LEN, SUFFIX, shortest};
 use crate::memory::{Count, Vector};
-use crate::node::{Entries, Isa, Leaf, Neighbours, NodeRef, Version, with_search};
+use crate::node::{Entries, Isa, Leaf, Neighbours, NodeRef, Observation, Version, with_search};
 use crate::reclaim::Pin;
 
 /// A walk under way.
@@ -57,6 +58,9 @@ pub(super) struct Walk<'g> {
     root: Option<NodeRef<'g>>,
     /// Of a live walk: leaves that the step at hand has left behind, as they were read.
     left: Vector<(&'g Leaf, Version)>,
+    /// The leaves that were read, if anybody wants to know.
+    observed: Option<Vector<Observation>>,
+    incarnation: u64,
     /// How many keys are still wanted, about: leaves ahead are asked for accordingly.
     wanted: usize,
     /// What the layers above share, then whatever was assembled last.
@@ -72,6 +76,8 @@ impl<'g> Walk<'g> {
             isa: tree.isa,
             wanted,
             root: None,
+            observed: None,
+            incarnation: 0,
             left: Vector::new_in(source),
             key: Vector::new_in(source),
             frames: Vector::new_in(source),
@@ -119,6 +125,8 @@ impl<'g> Walk<'g> {
         // Ends: see the module's comment.
         loop {
             let cut = resumed.as_ref().map(OwnedCut::cut).or(start);
+            self.incarnation = tree.incarnation();
+            let observed = self.observed().len();
             let outcome = self.try_seek(tree.root(pin), cut, end, reverse);
             if outcome.is_err() {
                 self.reset();
@@ -127,7 +135,8 @@ impl<'g> Walk<'g> {
                 Ok(found) => return Ok(found),
                 Err(Interrupt::OutOfMemory) => return Err(OutOfMemory),
                 Err(Interrupt::Resume(cut)) => resumed = Some(cut),
-                Err(Interrupt::Lost) => {}
+                // Nothing was found, from the same cut on.
+                Err(Interrupt::Lost) => self.forget_observed(observed),
             }
             pin.count(Count::Restarts, 1);
         }
@@ -268,6 +277,7 @@ impl<'g> Walk<'g> {
                     let side = CutSide::Before;
                     return Err(Interrupt::resume(source, shared, &bytes[..len], side));
                 }
+                self.observe()?;
             } else {
                 self.leave()?;
                 self.frames.pop();
@@ -276,6 +286,9 @@ impl<'g> Walk<'g> {
                         return Err(Interrupt::Lost);
                     }
                     frame.move_on(reverse);
+                }
+                if self.live {
+                    self.observe()?;
                 }
             }
         }
@@ -466,6 +479,8 @@ impl<'g> Walk<'g> {
             }
         }
         frame.limit(end, reverse);
-        Ok(Ok(frame.start_at_cut(start, reverse)))
+        let cut_through = frame.start_at_cut(start, reverse);
+        self.observe()?;
+        Ok(Ok(cut_through))
     }
 }

@@ -65,7 +65,7 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) list: bool,
 
-    /// Only make the report of a run that was written by --json
+    /// Only make the report of a run that was written by --json; --only chooses rows of its chart
     #[arg(long, value_name = "FILE")]
     pub(crate) from: Option<PathBuf>,
 

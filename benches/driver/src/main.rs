@@ -62,7 +62,7 @@ fn run(args: &Args) -> Result<bool, Box<dyn Error>> {
         fs::write(path, serde_json::to_string_pretty(&results)?)?;
     }
     if let Some(path) = &args.svg {
-        report::chart::draw(&results, path)?;
+        report::chart::draw(&results, &args.only, path)?;
     }
     match &args.markdown {
         Some(path) if path.as_os_str() == "-" => print!("{}", report::markdown::table(&results)),

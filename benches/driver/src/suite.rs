@@ -151,6 +151,12 @@ impl Row {
         format!("{}, {}", self.phase.name(), self.suite.name)
     }
 
+    /// Whether the label contains one of these texts, case aside, or there is none.
+    pub(crate) fn is_wanted(&self, only: &[String]) -> bool {
+        let label = self.label().to_lowercase();
+        only.is_empty() || only.iter().any(|text| label.contains(&text.to_lowercase()))
+    }
+
     /// Whether the subject has a figure of its own here.
     pub(crate) fn is_measured(&self, subject: &Subject) -> bool {
         let peers_too = self.suite.singles.is_none();
@@ -161,15 +167,9 @@ impl Row {
 
 /// The rows whose label contains one of these texts; all if there is none.
 pub(crate) fn rows(only: &[String]) -> Vec<Row> {
-    let wanted = |row: &Row| {
-        only.is_empty()
-            || only
-                .iter()
-                .any(|text| row.label().to_lowercase().contains(&text.to_lowercase()))
-    };
     SUITES
         .iter()
         .flat_map(|suite| suite.phases.iter().map(move |&phase| Row { suite, phase }))
-        .filter(wanted)
+        .filter(|row| row.is_wanted(only))
         .collect()
 }

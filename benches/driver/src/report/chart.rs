@@ -35,12 +35,14 @@ struct Group {
     bars: Vec<(RGBColor, f64, String)>,
 }
 
-/// Draws the chart of one thread, or of the first number of threads there is.
-pub(crate) fn draw(results: &Results, path: &Path) -> Result<(), Box<dyn Error>> {
+/// Draws the chart of one thread, or of the first number of threads there is: the rows whose
+/// label contains one of the texts, or all if there is none.
+pub(crate) fn draw(results: &Results, only: &[String], path: &Path) -> Result<(), Box<dyn Error>> {
     let threads = results.threads[0];
     let groups: Vec<Group> = results
         .rows()
         .iter()
+        .filter(|row| row.is_wanted(only))
         .map(|row| group(results, row, threads))
         .filter(|group| !group.bars.is_empty())
         .collect();

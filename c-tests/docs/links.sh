@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Markdown files name nothing that is not there: files and headings that they link to, functions and
+# constants of the header, and targets of make.
+#
+# usage: links.sh FILE...      (in the repository's root)
+set -euo pipefail
+export LC_ALL=C.UTF-8
+if [ $# -eq 0 ] || [ ! -f include/masstree.h ]; then
+    echo "usage: $0 FILE... (in the repository's root)" >&2
+    exit 2
+fi
+failed=0
+complain() {
+    echo "links.sh: $*" >&2
+    failed=1
+}
+
+# The anchors of a file's headings, as GitHub makes them.
+anchors() {
+    sed -nE '/^```/,/^```/d; s/^#+ //p' "$1" | tr '[:upper:]' '[:lower:]' |
+        sed -E -e 's/`//g' -e 's/[^a-z0-9 _-]//g' -e 's/ /-/g'
+}
+
+check_links() {
+    local file=$1 target path anchor
+    while read -r target; do
+        case $target in
+        *://*) continue ;;
+        esac
+        path=${target%%#*} anchor=
+        [[ $target != *'#'* ]] || anchor=${target#*#}
+        if [ -z "$path" ]; then
+            path=$file
+        else
+            path=$(dirname "$file")/$path
+        fi
+        if [ ! -e "$path" ]; then
+            complain "$file links to $target, which is not there"
+        elif [ -n "$anchor" ] && ! anchors "$path" | grep -qxF -- "$anchor"; then
+            complain "$file links to $target, but $path has no such heading"
+        fi
+    done < <(sed '/^```/,/^```/d' "$1" | grep -oE '\]\([^) ]+\)' | sed -E 's/^\]\((.*)\)$/\1/')
+}
+
+# `masstree_…_bytes` and the like name several.
+check_names() {
+    local file=$1 name
+    while read -r name; do
+        grep -qwF -- "$name" include/masstree.h || grep -qwF -- "$name" Makefile ||
+            complain "$file speaks of $name, which is not in include/masstree.h"
+    done < <(sed 's/find_package(masstree[^)]*)//g' "$file" | grep -oE '\b(masstree_[a-z0-9_]*[a-z0-9]|MASSTREE_[A-Z0-9_]*[A-Z0-9])\b' |
+        grep -vE '^(masstree_(static|beta|btree|perturb|asan|tsan|library|test_.*)|MASSTREE_(WRITE_HEADER|TEST_.*|MODEL_.*|BUILD_.*|LIBRARY_FILE))$' | sort -u)
+    # Targets: `make a b`, or `make a`, `b` (the second must have a hyphen).
+    while read -r name; do
+        grep -qE "^$name:" Makefile || grep -qE "^[^	#]*[: ]$name( |\$)" Makefile ||
+            complain "$file speaks of make $name, which the Makefile does not have"
+    done < <(grep -oE '`make [a-z][a-z -]*' "$file" | sed 's/^`make //' | tr ' ' '\n' | grep . | sort -u)
+}
+
+for file in "$@"; do
+    check_links "$file"
+    check_names "$file"
+done
+exit $failed

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Checks docs/masstree.3: mandoc and groff have no complaint; it names every exported function,
+# and every status, and nothing that is not there; and its example compiles and runs.
+#
+# usage: man_page.sh PAGE SYMBOLS CC CXX INCLUDE_DIR LIBRARY_DIR
+set -euo pipefail
+export LC_ALL=C.UTF-8
+
+if [ $# -ne 6 ]; then
+    echo "usage: $0 PAGE SYMBOLS CC CXX INCLUDE_DIR LIBRARY_DIR" >&2
+    exit 2
+fi
+page=$1 symbols=$2 header=$5/masstree.h
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+complain() {
+    echo "$page: $*" >&2
+    failed=1
+}
+
+# What of the first list is not in the second.
+missing() { LC_ALL=C comm -23 <(LC_ALL=C sort -u "$1") <(LC_ALL=C sort -u "$2"); }
+
+grep -v '^\.\\"' "$page" >"$work/page"
+grep -oE '\bmasstree_[a-z0-9_]+' "$work/page" >"$work/named"
+grep -oE '\bmasstree_[a-z0-9_]+_t\b' "$header" | cat - "$symbols" >"$work/functions_and_types"
+for name in $(missing "$symbols" "$work/named"); do
+    complain "does not name $name, which is exported: add it to the list of its group, with a line on it"
+done
+for name in $(missing "$work/named" "$work/functions_and_types"); do
+    [ "$name" = masstree_t ] || complain "names $name, which is no function in $symbols, nor a type"
+done
+
+grep -oE '\bMASSTREE_[A-Z0-9_]+' "$work/page" >"$work/constants"
+grep -oE '\bMASSTREE_[A-Z0-9_]+' "$header" >"$work/declared"
+sed -nE 's/.*@retval (MASSTREE_[A-Z_]+).*/\1/p' "$header" >"$work/statuses"
+for name in $(missing "$work/statuses" "$work/constants"); do
+    complain "does not say what the status $name means"
+done
+for name in $(missing "$work/constants" "$work/declared"); do
+    complain "names $name, which is not in $header"
+done
+
+mandoc -T lint -W warning "$page" || complain "mandoc warns"
+groff -mdoc -Tutf8 -ww "$page" 2>"$work/warnings" >"$work/text"
+if [ -s "$work/warnings" ]; then
+    cat "$work/warnings" >&2
+    complain "groff warns"
+fi
+
+{
+    echo '```c'
+    sed -n '/^\.Bd -literal/,/^\.Ed/p' "$page" | sed -e '/^\./d' -e 's/\\e/\\/g'
+    printf '```\n\n```text\n42\n```\n'
+} >"$work/example.md"
+"$here/programs.sh" "$3" "$4" "$5" "$6" "$work/example.md" || complain "the example fails"
+exit $failed

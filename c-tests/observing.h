@@ -1,0 +1,64 @@
+/* What the tests of observations share: trees of either kind of values under the same
+   calls, sets of observations, and ranges. */
+#ifndef MASSTREE_TEST_OBSERVING_H
+#define MASSTREE_TEST_OBSERVING_H
+
+#include "support.h"
+
+/* A tree that a test runs with, of words or of byte strings, and a guard of it. */
+struct subject {
+    masstree_t *tree;
+    masstree_guard_t *guard;
+    bool bytes;
+};
+/* The state that the tests begin with says the kind. */
+extern bool of_words, of_bytes;
+int make_subject(void **state);
+int end_subject(void **state);
+/* Both kinds, as items of an array of tests. */
+#define WITH_BOTH_KINDS(test)                                                                     \
+    {#test " with words", test, make_subject, end_subject, &of_words},                            \
+    {                                                                                             \
+        #test " with byte strings", test, make_subject, end_subject, &of_bytes                    \
+    }
+
+struct key {
+    unsigned char bytes[FAMILY_KEY_MAX];
+    size_t len;
+};
+struct key text_key(const char *text);
+struct key number_key(uint64_t number);
+
+/* Write under a guard, or none; assert that they succeed. */
+void put_key(const struct subject *subject, masstree_guard_t *guard, struct key key);
+/* Answers MASSTREE_OK or MASSTREE_EXISTS. */
+int32_t insert_key(const struct subject *subject, masstree_guard_t *guard, struct key key);
+void remove_key(const struct subject *subject, masstree_guard_t *guard, struct key key);
+void put_text(const struct subject *subject, const char *key);
+void remove_text(const struct subject *subject, const char *key);
+
+enum { OBSERVATIONS = 4096 };
+struct observations {
+    masstree_observation_t all[OBSERVATIONS];
+    size_t count;
+};
+/* A leaf visitor; ctx is a struct observations. */
+int32_t collect(const masstree_observation_t *observation, void *ctx);
+bool all_hold(const masstree_t *tree, const struct observations *observations);
+bool holds(const masstree_t *tree, masstree_observation_t observation);
+
+/* The leaf that proves whether a key is there. */
+masstree_observation_t observe_key(const struct subject *subject, struct key key, bool *is_there);
+masstree_observation_t observe_absent(const struct subject *subject, const char *key);
+masstree_observation_t observe_present(const struct subject *subject, const char *key);
+
+/* What a scan met: a digest of the keys in order, as a forward scan would meet them. */
+struct met {
+    uint64_t keys;
+    uint64_t digest;
+};
+/* Scans, and adds the leaves to a set. Any thread. */
+struct met scan_range(const struct subject *subject, masstree_guard_t *guard,
+                      const masstree_range_t *range, struct observations *observations);
+
+#endif

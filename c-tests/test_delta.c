@@ -1,0 +1,425 @@
+/* What writes tell of the leaves they change, and what that is for: a transaction is not
+   ended by its own writes, but by those of others (known-failures row 16). */
+#include "observing.h"
+
+enum { CREATED = 16 };
+
+/* Has writes under the subject's guard tell. */
+struct telling {
+    masstree_delta_t delta;
+    masstree_observation_t created[CREATED];
+};
+
+static void tell(const struct subject *subject, struct telling *telling, size_t capacity)
+{
+    telling->delta = (masstree_delta_t)MASSTREE_DELTA_INIT;
+    telling->delta.created = capacity == 0 ? NULL : telling->created;
+    telling->delta.created_capacity = capacity;
+    assert_ok(masstree_guard_observe(subject->guard, &telling->delta));
+}
+
+static void tell_nothing(const struct subject *subject)
+{
+    assert_ok(masstree_guard_observe(subject->guard, NULL));
+}
+
+static int32_t apply(const struct telling *telling, struct observations *set)
+{
+    return masstree_apply_delta(&telling->delta, set->all, &set->count, OBSERVATIONS);
+}
+
+static bool same(masstree_observation_t left, masstree_observation_t right)
+{
+    return memcmp(&left, &right, sizeof left) == 0;
+}
+
+static void own_insert_ends_nothing_and_anothers_does(void **state)
+{
+    struct subject *subject = *state;
+    struct telling telling;
+    struct observations set = {.count = 1};
+    put_text(subject, "a");
+    set.all[0] = observe_absent(subject, "b");
+    tell(subject, &telling, 0);
+    put_key(subject, subject->guard, text_key("b"));
+    assert_false(all_hold(subject->tree, &set));
+    assert_true(same(set.all[0], telling.delta.before));
+    assert_int_equal(0, telling.delta.flags);
+    assert_int_equal(0, telling.delta.created_count);
+    assert_status(MASSTREE_OK, apply(&telling, &set));
+    assert_true(same(set.all[0], telling.delta.after));
+    assert_true(all_hold(subject->tree, &set));
+    /* Another's, after this one's. */
+    put_text(subject, "c");
+    assert_false(all_hold(subject->tree, &set));
+    /* And before it. */
+    set.all[0] = observe_absent(subject, "d");
+    put_text(subject, "e");
+    put_key(subject, subject->guard, text_key("d"));
+    assert_status(MASSTREE_MISMATCH, apply(&telling, &set));
+    assert_int_equal(1, set.count);
+    assert_false(all_hold(subject->tree, &set));
+    tell_nothing(subject);
+    masstree_delta_t last = telling.delta;
+    put_key(subject, subject->guard, text_key("f"));
+    assert_memory_equal(&last, &telling.delta, sizeof last);
+}
+
+/* At each place of a full leaf; the set has the leaf twice. */
+static void own_split_ends_nothing_and_anothers_insert_does(void **state)
+{
+    struct subject *subject = *state;
+    enum { LEAF_KEYS = 15 };
+    for (uint64_t extra = 0; extra <= LEAF_KEYS; extra++) {
+        for (uint64_t other = 0; other <= LEAF_KEYS; other++) {
+            struct telling telling;
+            struct observations set = {.count = 2};
+            bool is_there;
+            for (uint64_t i = 0; i < LEAF_KEYS; i++) {
+                put_key(subject, NULL, number_key(10 + 10 * i));
+            }
+            set.all[0] = set.all[1] = observe_key(subject, number_key(11), &is_there);
+            tell(subject, &telling, CREATED);
+            put_key(subject, subject->guard, number_key(6 + 10 * extra));
+            assert_int_equal(1, telling.delta.created_count);
+            assert_status(MASSTREE_OK, apply(&telling, &set));
+            assert_int_equal(3, set.count);
+            assert_true(all_hold(subject->tree, &set));
+            tell_nothing(subject);
+            put_key(subject, NULL, number_key(7 + 10 * other));
+            assert_false(all_hold(subject->tree, &set));
+            assert_ok(masstree_clear(subject->tree, NULL));
+            masstree_guard_refresh(subject->guard);
+        }
+    }
+}
+
+/* Keys of which `len` bytes are the same; more than fit under one slice of a leaf. */
+static struct key deep_key(size_t len, unsigned char last)
+{
+    struct key key = {.len = len + 1};
+    memset(key.bytes, 'x', len);
+    key.bytes[len] = last;
+    return key;
+}
+
+static void own_layers_end_nothing_and_too_many_are_a_mismatch(void **state)
+{
+    struct subject *subject = *state;
+    enum { SHARED = 40, LAYERS = SHARED / 8 };
+    for (size_t capacity = 0; capacity <= LAYERS; capacity++) {
+        struct telling telling;
+        struct observations set = {.count = 1};
+        unsigned char last = 'a';
+        tell(subject, &telling, capacity);
+        do {
+            bool is_there;
+            set.all[0] = observe_key(subject, deep_key(SHARED, 'z'), &is_there);
+            assert_false(is_there);
+            put_key(subject, subject->guard, deep_key(SHARED, last++));
+        } while (telling.delta.created_count == 0 && last < 'z');
+        assert_int_equal(LAYERS, telling.delta.created_count);
+        struct observations before = set;
+        if (capacity < LAYERS) {
+            assert_status(MASSTREE_MISMATCH, apply(&telling, &set));
+            assert_memory_equal(&before, &set, sizeof set);
+            assert_false(all_hold(subject->tree, &set));
+        } else {
+            /* Room for all but one does not do. */
+            assert_status(MASSTREE_TOO_SMALL, masstree_apply_delta(&telling.delta, set.all,
+                                                                   &set.count, LAYERS));
+            assert_memory_equal(&before, &set, sizeof set);
+            assert_status(MASSTREE_OK, masstree_apply_delta(&telling.delta, set.all, &set.count,
+                                                            LAYERS + 1));
+            assert_int_equal(LAYERS + 1, set.count);
+            assert_true(all_hold(subject->tree, &set));
+            put_key(subject, NULL, deep_key(SHARED, 'z'));
+            assert_false(all_hold(subject->tree, &set));
+        }
+        tell_nothing(subject);
+        assert_ok(masstree_clear(subject->tree, NULL));
+        masstree_guard_refresh(subject->guard);
+    }
+}
+
+static struct key random_key(uint64_t *random, enum family family)
+{
+    struct key key;
+    key.len = family_key(family, random_below(random, 400), key.bytes);
+    return key;
+}
+
+static int compare_observations(const void *left, const void *right)
+{
+    return memcmp(left, right, sizeof(masstree_observation_t));
+}
+
+/* Sorts, and has each once. */
+static void sort(struct observations *set)
+{
+    size_t count = 0;
+    qsort(set->all, set->count, sizeof set->all[0], compare_observations);
+    for (size_t i = 0; i < set->count; i++) {
+        if (count == 0 || !same(set->all[count - 1], set->all[i])) {
+            set->all[count++] = set->all[i];
+        }
+    }
+    set->count = count;
+}
+
+/* All leaves are observed, then many keys are inserted, in all layers: what the deltas make
+   of the set is what a scan would observe. */
+static void own_inserts_into_observed_leaves_make_the_set_that_a_scan_would(void **state)
+{
+    struct subject *subject = *state;
+    static struct observations set, now;
+    uint64_t seed = 1;
+    for (enum family family = 0; family < FAMILIES; family++) {
+        for (unsigned reverse = 0; reverse < 2; reverse++, seed++) {
+            struct telling telling;
+            masstree_range_t range = MASSTREE_RANGE_INIT;
+            uint64_t random = seed;
+            range.flags = reverse == 0 ? 0 : MASSTREE_SCAN_REVERSE;
+            for (size_t i = random_below(&random, 300); i > 0; i--) {
+                insert_key(subject, NULL, random_key(&random, family));
+            }
+            set.count = 0;
+            scan_range(subject, NULL, &range, &set);
+            tell(subject, &telling, CREATED);
+            for (size_t i = 0; i < 300; i++) {
+                insert_key(subject, subject->guard, random_key(&random, family));
+                assert_status(MASSTREE_OK, apply(&telling, &set));
+                assert_true(all_hold(subject->tree, &set));
+            }
+            now.count = 0;
+            scan_range(subject, NULL, &range, &now);
+            sort(&set);
+            sort(&now);
+            assert_int_equal(now.count, set.count);
+            assert_memory_equal(now.all, set.all, now.count * sizeof now.all[0]);
+            tell_nothing(subject);
+            put_text(subject, "another's");
+            assert_false(all_hold(subject->tree, &set));
+            assert_ok(masstree_clear(subject->tree, NULL));
+            masstree_guard_refresh(subject->guard);
+        }
+    }
+}
+
+static int32_t decide(const uint64_t *present, uint64_t *value, void *ctx)
+{
+    *value = present == NULL ? 1 : *present + 1;
+    return *(const int32_t *)ctx;
+}
+
+static int32_t refuse_value(uint64_t *value, void *ctx)
+{
+    (void)value;
+    return *(const int32_t *)ctx;
+}
+
+#define EXPECT_UNCHANGED(call)                                                                    \
+    do {                                                                                          \
+        call;                                                                                     \
+        assert_true(same(telling.delta.before, telling.delta.after));                             \
+        assert_true(same(telling.delta.before, seen));                                            \
+        assert_int_equal(0, telling.delta.created_count);                                         \
+        telling.delta.before = telling.delta.after = (masstree_observation_t){0, 0, 0};           \
+    } while (0)
+
+/* Of words: what overwrites, and what finds that there is nothing to do, which the leaf
+   proves. */
+static void write_that_changes_no_key_tells_what_proves_that(void **state)
+{
+    (void)state;
+    masstree_t *tree = new_tree();
+    struct subject subject = {.tree = tree, .guard = new_guard(tree)};
+    masstree_guard_t *guard = subject.guard;
+    struct telling telling;
+    int32_t keep = MASSTREE_UPDATE_KEEP;
+    int32_t set = MASSTREE_UPDATE_SET;
+    int32_t remove = MASSTREE_UPDATE_REMOVE;
+    put_text(&subject, "k");
+    masstree_observation_t seen = observe_present(&subject, "k");
+    tell(&subject, &telling, CREATED);
+    EXPECT_UNCHANGED(assert_ok(masstree_put(tree, guard, "k", 1, 2)));
+    EXPECT_UNCHANGED(assert_ok(masstree_exchange(tree, guard, "k", 1, 3, NULL)));
+    EXPECT_UNCHANGED(assert_ok(masstree_replace(tree, guard, "k", 1, 4, NULL)));
+    EXPECT_UNCHANGED(assert_ok(masstree_compare_exchange(tree, guard, "k", 1, 4, 5, NULL)));
+    EXPECT_UNCHANGED(assert_ok(masstree_update(tree, guard, "k", 1, decide, &set, NULL)));
+    EXPECT_UNCHANGED(assert_ok(masstree_update(tree, guard, "k", 1, decide, &keep, NULL)));
+    EXPECT_UNCHANGED(assert_ok(masstree_update(tree, guard, "none", 4, decide, &keep, NULL)));
+    EXPECT_UNCHANGED(assert_ok(masstree_update(tree, guard, "none", 4, decide, &remove, NULL)));
+    EXPECT_UNCHANGED(assert_status(MASSTREE_EXISTS, masstree_get_or_insert_with(
+                                       tree, guard, "k", 1, refuse_value, &keep, NULL)));
+    EXPECT_UNCHANGED(
+        assert_status(MASSTREE_EXISTS, masstree_insert(tree, guard, "k", 1, 7, NULL)));
+    EXPECT_UNCHANGED(
+        assert_status(MASSTREE_NOT_FOUND, masstree_replace(tree, guard, "none", 4, 7, NULL)));
+    EXPECT_UNCHANGED(
+        assert_status(MASSTREE_NOT_FOUND, masstree_remove(tree, guard, "none", 4, NULL)));
+    EXPECT_UNCHANGED(assert_status(
+        MASSTREE_MISMATCH, masstree_compare_exchange(tree, guard, "k", 1, 77, 5, NULL)));
+    EXPECT_UNCHANGED(assert_status(
+        MASSTREE_NOT_FOUND, masstree_compare_exchange(tree, guard, "none", 4, 77, 5, NULL)));
+    EXPECT_UNCHANGED(
+        assert_status(MASSTREE_MISMATCH, masstree_remove_if_equal(tree, guard, "k", 1, 7, NULL)));
+    masstree_guard_leave(guard);
+    end_tree(tree);
+}
+
+static void write_of_bytes_that_changes_no_key_tells_what_proves_that(void **state)
+{
+    (void)state;
+    masstree_t *tree = new_bytes_tree();
+    struct subject subject = {.tree = tree, .guard = new_guard(tree), .bytes = true};
+    masstree_guard_t *guard = subject.guard;
+    struct telling telling;
+    masstree_slice_t four = SLICE("4");
+    put_text(&subject, "k");
+    masstree_observation_t seen = observe_present(&subject, "k");
+    tell(&subject, &telling, CREATED);
+    EXPECT_UNCHANGED(assert_ok(masstree_put_bytes(tree, guard, "k", 1, "2", 1)));
+    EXPECT_UNCHANGED(assert_ok(masstree_exchange_bytes(tree, guard, "k", 1, "3", 1, NULL)));
+    EXPECT_UNCHANGED(assert_ok(masstree_replace_bytes(tree, guard, "k", 1, "4", 1, NULL)));
+    EXPECT_UNCHANGED(assert_ok(
+        masstree_compare_exchange_bytes(tree, guard, "k", 1, four, SLICE("5"), NULL)));
+    EXPECT_UNCHANGED(
+        assert_status(MASSTREE_EXISTS, masstree_insert_bytes(tree, guard, "k", 1, "7", 1, NULL)));
+    EXPECT_UNCHANGED(assert_status(MASSTREE_NOT_FOUND,
+                                   masstree_replace_bytes(tree, guard, "none", 4, "7", 1, NULL)));
+    EXPECT_UNCHANGED(assert_status(
+        MASSTREE_MISMATCH, masstree_compare_exchange_bytes(tree, guard, "k", 1, four, four, NULL)));
+    EXPECT_UNCHANGED(assert_status(MASSTREE_MISMATCH, masstree_remove_if_equal_bytes(
+                                                          tree, guard, "k", 1, four, NULL)));
+    EXPECT_UNCHANGED(
+        assert_status(MASSTREE_NOT_FOUND, masstree_remove_bytes(tree, guard, "none", 4, NULL)));
+    masstree_guard_leave(guard);
+    end_tree(tree);
+}
+
+/* A remove tells of its leaf; but not of what a leaf does that it left empty. */
+static void remove_is_told_unless_it_empties_a_leaf(void **state)
+{
+    struct subject *subject = *state;
+    struct telling telling;
+    struct observations set = {.count = 1};
+    masstree_range_t range = MASSTREE_RANGE_INIT;
+    put_text(subject, "a");
+    put_text(subject, "b");
+    set.all[0] = observe_present(subject, "a");
+    tell(subject, &telling, CREATED);
+    remove_key(subject, subject->guard, text_key("b"));
+    assert_int_equal(0, telling.delta.flags);
+    assert_false(all_hold(subject->tree, &set));
+    assert_status(MASSTREE_OK, apply(&telling, &set));
+    assert_true(all_hold(subject->tree, &set));
+    tell_nothing(subject);
+    for (uint64_t i = 0; i < 100; i++) {
+        put_key(subject, NULL, number_key(i));
+    }
+    set.count = 0;
+    scan_range(subject, NULL, &range, &set);
+    tell(subject, &telling, CREATED);
+    size_t more = 0;
+    for (uint64_t i = 0; i < 100; i++) {
+        remove_key(subject, subject->guard, number_key(i));
+        int32_t status = apply(&telling, &set);
+        bool is_more = telling.delta.flags == MASSTREE_DELTA_MORE;
+        assert_int_equal(is_more ? MASSTREE_MISMATCH : MASSTREE_OK, status);
+        assert_int_equal(!is_more, all_hold(subject->tree, &set));
+        if (is_more) {
+            more++;
+            set.count = 0;
+            scan_range(subject, NULL, &range, &set);
+        }
+    }
+    assert_in_range(more, 5, 20);
+}
+
+static void batch_tells_of_its_last_key(void **state)
+{
+    struct subject *subject = *state;
+    struct telling telling;
+    masstree_slice_t keys[] = {SLICE("first"), SLICE("last")};
+    masstree_slice_t bytes[] = {SLICE("1"), SLICE("2")};
+    uint64_t words[] = {1, 2};
+    tell(subject, &telling, CREATED);
+    assert_ok(subject->bytes
+                  ? masstree_put_many_bytes(subject->tree, subject->guard, keys, bytes, 2, NULL)
+                  : masstree_put_many(subject->tree, subject->guard, keys, words, 2, NULL));
+    assert_false(same(telling.delta.before, telling.delta.after));
+    assert_true(same(telling.delta.after, observe_present(subject, "last")));
+    masstree_observation_t after = telling.delta.after;
+    assert_ok(masstree_remove_many(subject->tree, subject->guard, keys, 1, NULL, NULL));
+    assert_true(same(after, telling.delta.before));
+}
+
+static void write_into_a_leaf_that_was_not_observed_changes_no_set(void **state)
+{
+    struct subject *subject = *state;
+    struct telling telling;
+    bool is_there;
+    for (uint64_t i = 0; i < 100; i++) {
+        put_key(subject, NULL, number_key(10 * i));
+    }
+    struct observations set = {.all = {observe_key(subject, number_key(5), &is_there)},
+                               .count = 1};
+    struct observations before = set;
+    tell(subject, &telling, 0);
+    put_key(subject, subject->guard, number_key(995));
+    assert_status(MASSTREE_OK, apply(&telling, &set));
+    remove_key(subject, subject->guard, number_key(995));
+    assert_status(MASSTREE_OK, apply(&telling, &set));
+    assert_memory_equal(&before, &set, sizeof set);
+    assert_true(all_hold(subject->tree, &set));
+    set.count = 0;
+    assert_status(MASSTREE_OK, masstree_apply_delta(&telling.delta, NULL, &set.count, 0));
+}
+
+static void malformed_deltas_are_refused(void **state)
+{
+    struct subject *subject = *state;
+    struct telling telling;
+    struct observations set = {.count = 1};
+    tell(subject, &telling, CREATED);
+    assert_status(MASSTREE_INVALID, masstree_guard_observe(NULL, &telling.delta));
+    assert_status(MASSTREE_INVALID, masstree_guard_observe(NULL, NULL));
+    assert_status(MASSTREE_INVALID, masstree_apply_delta(NULL, set.all, &set.count, OBSERVATIONS));
+    assert_status(MASSTREE_INVALID,
+                  masstree_apply_delta(&telling.delta, set.all, NULL, OBSERVATIONS));
+    assert_status(MASSTREE_INVALID, masstree_apply_delta(&telling.delta, set.all, &set.count, 0));
+    assert_status(MASSTREE_INVALID, masstree_apply_delta(&telling.delta, NULL, &set.count, 1));
+    for (unsigned fault = 0; fault < 3; fault++) {
+        struct telling faulty = telling;
+        if (fault == 0) {
+            faulty.delta.struct_size--;
+        } else if (fault == 1) {
+            faulty.delta.created = NULL;
+        } else {
+            faulty.delta.reserved = 1;
+        }
+        assert_status(MASSTREE_INVALID, masstree_guard_observe(subject->guard, &faulty.delta));
+        assert_status(MASSTREE_INVALID, apply(&faulty, &set));
+    }
+    /* The one before is still the guard's. */
+    put_key(subject, subject->guard, text_key("k"));
+    assert_false(same(telling.delta.before, telling.delta.after));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_BOTH_KINDS(own_insert_ends_nothing_and_anothers_does),
+        WITH_BOTH_KINDS(own_split_ends_nothing_and_anothers_insert_does),
+        WITH_BOTH_KINDS(own_layers_end_nothing_and_too_many_are_a_mismatch),
+        WITH_BOTH_KINDS(own_inserts_into_observed_leaves_make_the_set_that_a_scan_would),
+        cmocka_unit_test(write_that_changes_no_key_tells_what_proves_that),
+        cmocka_unit_test(write_of_bytes_that_changes_no_key_tells_what_proves_that),
+        WITH_BOTH_KINDS(remove_is_told_unless_it_empties_a_leaf),
+        WITH_BOTH_KINDS(batch_tells_of_its_last_key),
+        WITH_BOTH_KINDS(write_into_a_leaf_that_was_not_observed_changes_no_set),
+        WITH_BOTH_KINDS(malformed_deltas_are_refused),
+    };
+    return cmocka_run_group_tests_name("delta", tests, NULL, NULL);
+}

@@ -1,0 +1,498 @@
+/* Observations of whatever walks: ranges and cursors, in any tree that random writes make.
+   What is observed and holds gives the same answer again, whoever writes meanwhile; and
+   allocations that fail leave everything as it was. MASSTREE_TEST_SEED repeats a run. */
+#include "observing.h"
+
+#include <inttypes.h>
+#include <sched.h>
+#include <stdatomic.h>
+
+static uint64_t first_seed(void)
+{
+    const char *given = getenv("MASSTREE_TEST_SEED");
+    uint64_t seed = given == NULL ? 1 : strtoull(given, NULL, 10);
+    print_message("MASSTREE_TEST_SEED=%" PRIu64 "\n", seed);
+    return seed;
+}
+
+static struct key random_key(uint64_t *random, enum family family, size_t keys)
+{
+    struct key key;
+    key.len = family_key(family, random_below(random, keys), key.bytes);
+    return key;
+}
+
+/* A question to a tree, and its answer with what proves it. */
+struct probe {
+    enum { PROBE_KEY, PROBE_RANGE, PROBE_STEP } kind;
+    struct key low;
+    struct key high;
+    masstree_range_t range;
+    struct met met;
+    struct observations seen;
+};
+
+static void choose_range(struct probe *probe, uint64_t *random, enum family family, size_t keys)
+{
+    static const size_t limits[] = {0, 0, 1, 2, 20};
+    struct key left = random_key(random, family, keys);
+    struct key right = random_key(random, family, keys);
+    bool swapped = compare_keys(left.bytes, left.len, right.bytes, right.len) > 0;
+    probe->low = swapped ? right : left;
+    probe->high = swapped ? left : right;
+    probe->range = (masstree_range_t)MASSTREE_RANGE_INIT;
+    probe->range.lower = probe->low.bytes;
+    probe->range.lower_len = probe->low.len;
+    probe->range.upper = probe->high.bytes;
+    probe->range.upper_len = probe->high.len;
+    probe->range.lower_bound = (uint32_t)random_below(random, 3);
+    probe->range.upper_bound = (uint32_t)random_below(random, 3);
+    probe->range.limit = limits[random_below(random, COUNT(limits))];
+    probe->range.flags = random_below(random, 2) == 0 ? 0 : MASSTREE_SCAN_REVERSE;
+}
+
+static void add_cursor_observations(masstree_cursor_t *cursor, struct observations *seen)
+{
+    const masstree_observation_t *leaves = NULL;
+    size_t count = 0;
+    REQUIRE(masstree_cursor_observations(cursor, &leaves, &count) == MASSTREE_OK);
+    for (size_t i = 0; i < count; i++) {
+        collect(&leaves[i], seen);
+    }
+}
+
+static void meet_at_cursor(masstree_cursor_t *cursor, struct met *met)
+{
+    masstree_slice_t key = {NULL, 0};
+    REQUIRE(masstree_cursor_key(cursor, &key) == MASSTREE_OK);
+    uint64_t digest = key.len + 1;
+    for (size_t i = 0; i < key.len; i++) {
+        digest = digest * 31 + ((const unsigned char *)key.data)[i];
+    }
+    met->keys++;
+    met->digest = met->digest * 1000003 + digest;
+}
+
+/* A seek, and some steps from there: many at once, or one by one. */
+static struct met walk(const struct subject *subject, struct probe *probe)
+{
+    masstree_cursor_t *cursor = NULL;
+    struct met met = {0, 0};
+    masstree_slice_t keys[20];
+    uint32_t how = (uint32_t)(probe->high.len + probe->low.len) % 4;
+    bool reverse = probe->range.flags != 0;
+    REQUIRE(masstree_cursor_open(subject->tree, NULL, &cursor) == MASSTREE_OK);
+    REQUIRE(masstree_cursor_observe(cursor) == MASSTREE_OK);
+    int32_t status = masstree_cursor_seek(cursor, probe->low.bytes, probe->low.len, how);
+    add_cursor_observations(cursor, &probe->seen);
+    for (size_t i = 0; status == MASSTREE_OK && i <= probe->range.limit; i++) {
+        size_t count = 0;
+        meet_at_cursor(cursor, &met);
+        if (i % 5 == 4) {
+            status = reverse ? masstree_cursor_prev_many(cursor, keys, NULL, COUNT(keys), &count)
+                             : masstree_cursor_next_many(cursor, keys, NULL, COUNT(keys), &count);
+            met.keys += count;
+        } else {
+            status = reverse ? masstree_cursor_prev(cursor) : masstree_cursor_next(cursor);
+        }
+        add_cursor_observations(cursor, &probe->seen);
+        if (i % 3 == 2) {
+            masstree_cursor_refresh(cursor);
+        }
+    }
+    REQUIRE(status == MASSTREE_OK || status == MASSTREE_END);
+    met.digest = met.digest * 2 + (status == MASSTREE_END ? 1 : 0);
+    masstree_cursor_close(cursor);
+    REQUIRE(probe->seen.count > 0);
+    return met;
+}
+
+/* The answer to the probe's question; what it is proved by is added. */
+static struct met ask(const struct subject *subject, struct probe *probe)
+{
+    bool is_there = false;
+    switch (probe->kind) {
+    case PROBE_KEY: {
+        masstree_observation_t seen = observe_key(subject, probe->low, &is_there);
+        collect(&seen, &probe->seen);
+        return (struct met){is_there ? 1 : 0, 0};
+    }
+    case PROBE_RANGE:
+        return scan_range(subject, NULL, &probe->range, &probe->seen);
+    default:
+        return walk(subject, probe);
+    }
+}
+
+static bool is_answered_alike(const struct subject *subject, const struct probe *probe)
+{
+    static _Thread_local struct probe again;
+    again.kind = probe->kind;
+    again.low = probe->low;
+    again.high = probe->high;
+    again.range = probe->range;
+    again.range.lower = again.low.bytes;
+    again.range.upper = again.high.bytes;
+    again.seen.count = 0;
+    struct met met = ask(subject, &again);
+    return met.keys == probe->met.keys && met.digest == probe->met.digest;
+}
+
+static void ask_anew(const struct subject *subject, struct probe *probe, uint64_t *random,
+                     enum family family, size_t keys)
+{
+    probe->kind = (int)random_below(random, 3);
+    choose_range(probe, random, family, keys);
+    probe->seen.count = 0;
+    probe->met = ask(subject, probe);
+}
+
+/* How it went. */
+struct tally {
+    uint64_t held;
+    uint64_t phantoms; /* found */
+    uint64_t others;   /* of which it was said that they changed, and they had not */
+};
+
+static void write_at_random(const struct subject *subject, uint64_t *random, enum family family,
+                            size_t keys, bool *adds_or_takes)
+{
+    struct key key = random_key(random, family, keys);
+    int32_t there = masstree_contains(subject->tree, NULL, key.bytes, key.len);
+    *adds_or_takes = true;
+    switch (random_below(random, 24)) {
+    case 0:
+        REQUIRE(masstree_maintain(subject->tree, NULL, 20, NULL) >= MASSTREE_OK);
+        break;
+    case 1:
+        if (random_below(random, 10) == 0) {
+            REQUIRE(masstree_clear(subject->tree, NULL) == MASSTREE_OK);
+            break;
+        }
+        /* fall through */
+    default:
+        if (there == MASSTREE_OK && random_below(random, 3) > 0) {
+            remove_key(subject, NULL, key);
+            break;
+        }
+        *adds_or_takes = there != MASSTREE_OK;
+        put_key(subject, NULL, key);
+    }
+}
+
+enum { PROBES = 24 };
+
+/* One thread: after every write each probe that holds is asked again. */
+static void what_holds_is_answered_alike(void **state)
+{
+    struct subject *subject = *state;
+    static struct probe probes[PROBES];
+    struct tally tally = {0, 0, 0};
+    uint64_t seed = first_seed();
+    for (enum family family = 0; family < FAMILIES; family++, seed++) {
+        uint64_t random = seed;
+        size_t keys = 30 + random_below(&random, 200);
+        for (size_t i = 0; i < PROBES; i++) {
+            ask_anew(subject, &probes[i], &random, family, keys);
+        }
+        for (size_t step = 0; step < scaled(3000); step++) {
+            bool adds_or_takes;
+            write_at_random(subject, &random, family, keys, &adds_or_takes);
+            for (size_t i = 0; i < PROBES; i++) {
+                bool is_alike = is_answered_alike(subject, &probes[i]);
+                if (all_hold(subject->tree, &probes[i].seen)) {
+                    if (!is_alike) {
+                        fail_msg("phantom in a probe of kind %d, family %s, seed %" PRIu64,
+                                 (int)probes[i].kind, family_name(family), seed);
+                    }
+                    tally.held++;
+                    continue;
+                }
+                assert_true(adds_or_takes); /* an overwrite ends nothing */
+                tally.phantoms += is_alike ? 0 : 1;
+                tally.others += is_alike ? 1 : 0;
+                ask_anew(subject, &probes[i], &random, family, keys);
+            }
+        }
+        assert_ok(masstree_clear(subject->tree, NULL));
+        masstree_guard_refresh(subject->guard);
+    }
+    print_message("%" PRIu64 " held, %" PRIu64 " phantoms found, %" PRIu64
+                  " that only might have been\n",
+                  tally.held, tally.phantoms, tally.others);
+    assert_true(tally.held > 1000 && tally.phantoms > 10);
+}
+
+/* Threads: some write, one clears and loads, others ask twice and validate the first
+   answer's leaves: if they held, nothing came between, and the second answer is the same. */
+struct crowd {
+    struct subject subject;
+    enum family family;
+    size_t keys;
+    atomic_bool done;
+    atomic_uint_fast64_t held;
+    atomic_uint_fast64_t changed;
+    size_t rounds;
+};
+
+struct member {
+    struct crowd *crowd;
+    uint64_t random;
+    struct probe probe;
+};
+
+static void write_on(void *arg)
+{
+    struct member *member = arg;
+    struct crowd *crowd = member->crowd;
+    uint64_t *random = &member->random;
+    while (!atomic_load(&crowd->done)) {
+        struct key key = random_key(random, crowd->family, crowd->keys);
+        size_t what = random_below(random, 400);
+        if (what == 0) {
+            REQUIRE(masstree_clear(crowd->subject.tree, NULL) == MASSTREE_OK);
+        } else if (what < 20) {
+            REQUIRE(masstree_maintain(crowd->subject.tree, NULL, 20, NULL) >= MASSTREE_OK);
+        } else if (what < 200) {
+            put_key(&crowd->subject, NULL, key);
+        } else {
+            REQUIRE(masstree_remove(crowd->subject.tree, NULL, key.bytes, key.len, NULL) >=
+                    MASSTREE_OK);
+        }
+    }
+}
+
+static void ask_twice(void *arg)
+{
+    struct member *member = arg;
+    struct crowd *crowd = member->crowd;
+    struct subject subject = crowd->subject;
+    REQUIRE(masstree_guard_enter(subject.tree, &subject.guard) == MASSTREE_OK);
+    for (size_t round = 0; round < crowd->rounds; round++) {
+        ask_anew(&subject, &member->probe, &member->random, crowd->family, crowd->keys);
+        if (random_below(&member->random, 16) == 0) {
+            sched_yield();
+        }
+        bool is_alike = is_answered_alike(&subject, &member->probe);
+        bool has_held = all_hold(subject.tree, &member->probe.seen);
+        REQUIRE(is_alike || !has_held);
+        atomic_fetch_add(has_held ? &crowd->held : &crowd->changed, 1);
+        masstree_guard_refresh(subject.guard);
+    }
+    masstree_guard_leave(subject.guard);
+    atomic_store(&crowd->done, true);
+}
+
+static void what_held_while_others_wrote_was_answered_alike(void **state)
+{
+    const struct subject *subject = *state;
+    static struct member members[4];
+    void (*const run[])(void *) = {write_on, write_on, ask_twice, ask_twice};
+    uint64_t seed = first_seed();
+    uint64_t held = 0;
+    uint64_t changed = 0;
+    for (enum family family = 0; family < FAMILIES; family++) {
+        struct crowd crowd = {.subject = *subject,
+                              .family = family,
+                              .keys = 40,
+                              .rounds = scaled(1500)};
+        for (size_t i = 0; i < COUNT(members); i++) {
+            members[i].crowd = &crowd;
+            members[i].random = seed++;
+        }
+        run_together(COUNT(members), run, members, sizeof members[0]);
+        held += atomic_load(&crowd.held);
+        changed += atomic_load(&crowd.changed);
+        assert_ok(masstree_clear(subject->tree, NULL));
+        masstree_guard_refresh(subject->guard);
+    }
+    print_message("%" PRIu64 " answers that held, %" PRIu64 " that did not\n", held, changed);
+    assert_true(held > 0 && changed > 0);
+}
+
+/* What a cursor's call has read, step by step. */
+static void cursor_is_proved_step_by_step(void **state)
+{
+    struct subject *subject = *state;
+    masstree_cursor_t *cursor = NULL;
+    struct observations seen = {.count = 0};
+    assert_ok(masstree_cursor_open(subject->tree, NULL, &cursor));
+    assert_status(MASSTREE_END, masstree_cursor_first(cursor));
+    add_cursor_observations(cursor, &seen);
+    assert_int_equal(0, seen.count);
+    assert_ok(masstree_cursor_observe(cursor));
+    add_cursor_observations(cursor, &seen);
+    assert_int_equal(0, seen.count);
+    /* The end of an empty tree, in both directions. */
+    assert_status(MASSTREE_END, masstree_cursor_first(cursor));
+    add_cursor_observations(cursor, &seen);
+    assert_status(MASSTREE_END, masstree_cursor_last(cursor));
+    add_cursor_observations(cursor, &seen);
+    assert_int_equal(2, seen.count);
+    assert_true(all_hold(subject->tree, &seen));
+    for (uint64_t i = 1; i <= 200; i++) {
+        put_key(subject, NULL, number_key(10 * i));
+    }
+    assert_false(all_hold(subject->tree, &seen));
+    for (uint64_t i = 1; i <= 200; i++) {
+        seen.count = 0;
+        assert_ok(masstree_cursor_next(cursor));
+        add_cursor_observations(cursor, &seen);
+        assert_true(seen.count > 0 && all_hold(subject->tree, &seen));
+        /* A key between the last one and this. */
+        put_key(subject, NULL, number_key(10 * i - 5));
+        assert_false(all_hold(subject->tree, &seen));
+        remove_key(subject, NULL, number_key(10 * i - 5));
+    }
+    seen.count = 0;
+    assert_status(MASSTREE_END, masstree_cursor_next(cursor));
+    add_cursor_observations(cursor, &seen);
+    assert_true(seen.count > 0 && all_hold(subject->tree, &seen));
+    put_key(subject, NULL, number_key(3000));
+    assert_false(all_hold(subject->tree, &seen));
+    remove_key(subject, NULL, number_key(3000));
+    for (uint64_t i = 199; i >= 1; i--) {
+        seen.count = 0;
+        assert_ok(masstree_cursor_prev(cursor));
+        add_cursor_observations(cursor, &seen);
+        assert_true(seen.count > 0 && all_hold(subject->tree, &seen));
+        put_key(subject, NULL, number_key(10 * i + 5));
+        assert_false(all_hold(subject->tree, &seen));
+        remove_key(subject, NULL, number_key(10 * i + 5));
+    }
+    seen.count = 0;
+    assert_status(MASSTREE_END, masstree_cursor_prev(cursor));
+    add_cursor_observations(cursor, &seen);
+    assert_true(seen.count > 0 && all_hold(subject->tree, &seen));
+    put_key(subject, NULL, number_key(1));
+    assert_false(all_hold(subject->tree, &seen));
+    const masstree_observation_t *leaves = NULL;
+    assert_status(MASSTREE_INVALID, masstree_cursor_observations(cursor, NULL, &seen.count));
+    assert_status(MASSTREE_INVALID, masstree_cursor_observations(cursor, &leaves, NULL));
+    masstree_cursor_close(cursor);
+}
+
+/* Every allocation fails once, in trees of either kind. */
+struct failing {
+    struct allocator allocator;
+    struct subject subject;
+    size_t refused;
+};
+
+static bool again(struct failing *failing, int32_t status)
+{
+    bool failed = failing->allocator.failures > 0;
+    REQUIRE(status == MASSTREE_OK || (failed && status == MASSTREE_NOMEM));
+    failing->allocator.failures = 0;
+    failing->allocator.fail_at = failed ? 0 : failing->allocator.fail_at;
+    failing->refused += status == MASSTREE_NOMEM ? 1 : 0;
+    return status == MASSTREE_NOMEM;
+}
+
+static int32_t count_key(const void *key, size_t key_len, uint64_t value, void *ctx)
+{
+    (void)key;
+    (void)key_len;
+    (void)value;
+    (void)ctx;
+    return MASSTREE_CONTINUE;
+}
+
+static int32_t count_bytes(const void *key, size_t key_len, const void *value, size_t value_len,
+                           void *ctx)
+{
+    (void)value;
+    return count_key(key, key_len, value_len, ctx);
+}
+
+/* A leaf is told before the keys from it, also by a scan that comes to no end. */
+static void scan_failing(struct failing *failing, uint32_t flags)
+{
+    const struct subject *subject = &failing->subject;
+    masstree_range_t range = MASSTREE_RANGE_INIT;
+    struct observations seen;
+    int32_t status;
+    range.flags = flags;
+    do {
+        seen.count = 0;
+        status = subject->bytes
+                     ? masstree_scan_bytes_observed(subject->tree, NULL, &range, collect,
+                                                    count_bytes, &seen, NULL)
+                     : masstree_scan_observed(subject->tree, NULL, &range, collect, count_key,
+                                              &seen, NULL);
+        assert_true(all_hold(subject->tree, &seen));
+    } while (again(failing, status));
+    assert_true(seen.count > 5);
+}
+
+static void walk_failing(struct failing *failing)
+{
+    const struct subject *subject = &failing->subject;
+    masstree_cursor_t *cursor = NULL;
+    struct observations seen = {.count = 0};
+    masstree_slice_t keys[64];
+    int32_t status;
+    size_t count = 0;
+    do {
+        status = masstree_cursor_open(subject->tree, NULL, &cursor);
+    } while (again(failing, status));
+    assert_ok(masstree_cursor_observe(cursor));
+    for (size_t step = 0; step < 30; step++) {
+        do {
+            seen.count = 0;
+            status = step % 10 == 9 ? masstree_cursor_next_many(cursor, keys, NULL, 64, &count)
+                     : step % 10 == 8
+                         ? masstree_cursor_seek_u64(cursor, step, MASSTREE_SEEK_GE)
+                         : masstree_cursor_next(cursor);
+            add_cursor_observations(cursor, &seen);
+            assert_true(all_hold(subject->tree, &seen));
+        } while (again(failing, status));
+        assert_true(seen.count > 0);
+    }
+    masstree_cursor_close(cursor);
+}
+
+static void allocations_may_fail(void **state)
+{
+    const struct subject *given = *state;
+    size_t refused = 0;
+    size_t runs = 0;
+    for (bool goes_on = true; goes_on; runs++) {
+        static struct failing failing;
+        memset(&failing, 0, sizeof failing);
+        allocator_start(&failing.allocator);
+        failing.subject.bytes = given->bytes;
+        failing.subject.tree =
+            new_tree_of(&failing.allocator,
+                        given->bytes ? MASSTREE_VALUES_BYTES : MASSTREE_VALUES_WORDS);
+        for (uint64_t i = 0; i < 60; i++) {
+            struct key key = {.len = 0};
+            key.len = family_key(FAMILY_PREFIX24, i, key.bytes);
+            put_key(&failing.subject, NULL, key);
+            put_key(&failing.subject, NULL, number_key(i));
+        }
+        failing.allocator.failures = 0;
+        failing.allocator.fail_at = failing.allocator.calls + runs + 1;
+        scan_failing(&failing, 0);
+        scan_failing(&failing, MASSTREE_SCAN_REVERSE);
+        walk_failing(&failing);
+        goes_on = failing.allocator.calls >= failing.allocator.fail_at;
+        failing.allocator.fail_at = 0;
+        refused += failing.refused;
+        end_tree(failing.subject.tree);
+        allocator_end(&failing.allocator);
+    }
+    print_message("%zu runs, %zu refusals\n", runs, refused);
+    assert_true(refused > 5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_BOTH_KINDS(what_holds_is_answered_alike),
+        WITH_BOTH_KINDS(what_held_while_others_wrote_was_answered_alike),
+        WITH_BOTH_KINDS(cursor_is_proved_step_by_step),
+        WITH_BOTH_KINDS(allocations_may_fail),
+    };
+    return cmocka_run_group_tests_name("observe_walks", tests, NULL, NULL);
+}

@@ -1,0 +1,132 @@
+//! What stands in for the pool where tools look for wrong uses of memory.
+//!
+//! AddressSanitizer (`--cfg masstree_asan`) would not see the use of a slot that lies in a
+//! pool's list, nor what is written beyond a slot's end. ThreadSanitizer (`--cfg
+//! masstree_tsan`) does not see that the standard library's mutex orders what the pool does,
+//! since that library is not instrumented. So each slot is an allocation of its own there,
+//! given back when its tree ends, for its first word must stay readable until then (see
+//! `pool`). A slot that was given back is used again only after many others, and poisoned
+//! meanwhile but for its first word.
+//!
+//! In models nodes are larger than slots, and what they consist of must be dropped: each is
+//! an allocation that is freed at once.
+
+use std::alloc::Layout;
+use std::cell::UnsafeCell;
+use std::collections::VecDeque;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::pool::SLOT_SIZE;
+use super::source::Source;
+
+/// Slots that are given back before the first of them is used again; none where the memory is
+/// the user's, who may count it.
+const QUARANTINE: usize = 256;
+
+/// Bytes of a slot that stay readable.
+const READABLE: usize = size_of::<AtomicU64>();
+
+const AT_ONCE: bool = cfg!(any(loom, shuttle));
+
+/// Slots that were given back, the first one first.
+pub(super) struct Kept {
+    source: Source,
+    /// Whether a thread uses `free`: a lock that ThreadSanitizer sees.
+    busy: AtomicBool,
+    free: UnsafeCell<VecDeque<(NonNull<u8>, Layout)>>,
+}
+
+// SAFETY: `free` is used by who has set `busy`, and the slots in it belong to the pool.
+unsafe impl Send for Kept {}
+// SAFETY: as above.
+unsafe impl Sync for Kept {}
+
+impl Kept {
+    pub(super) fn new(source: Source) -> Self {
+        Self {
+            source,
+            busy: AtomicBool::new(false),
+            free: UnsafeCell::new(VecDeque::new()),
+        }
+    }
+
+    fn with_free<T>(&self, work: impl FnOnce(&mut VecDeque<(NonNull<u8>, Layout)>) -> T) -> T {
+        // Ends: nobody waits while it has the lock.
+        while self.busy.swap(true, Ordering::Acquire) {
+            std::thread::yield_now();
+        }
+        // SAFETY: `busy` is ours.
+        let result = work(unsafe { &mut *self.free.get() });
+        self.busy.store(false, Ordering::Release);
+        result
+    }
+
+    pub(super) fn take(&self, layout: Layout) -> Option<NonNull<u8>> {
+        if AT_ONCE {
+            return self.source.allocate(layout);
+        }
+        debug_assert!(layout.size() <= SLOT_SIZE);
+        let quarantine = match self.source.is_the_users() {
+            true => 0,
+            false => QUARANTINE,
+        };
+        let again = self.with_free(|free| match free.len() > quarantine {
+            true => free.pop_front(),
+            false => None,
+        });
+        if let Some((slot, layout)) = again {
+            unpoison(slot, layout);
+            return Some(slot);
+        }
+        let slot = self.source.allocate(layout)?;
+        // SAFETY: freshly allocated, and large enough.
+        unsafe { slot.cast::<AtomicU64>().write(AtomicU64::new(0)) };
+        Some(slot)
+    }
+
+    /// # Safety
+    /// `place` came from `take` of this with this layout, and nobody uses it any more.
+    pub(super) unsafe fn give(&self, place: NonNull<u8>, layout: Layout) {
+        if AT_ONCE {
+            // SAFETY: by contract.
+            return unsafe { self.source.free(place, layout) };
+        }
+        poison(place, layout);
+        self.with_free(|free| free.push_back((place, layout)));
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        for (slot, layout) in self.free.get_mut().drain(..) {
+            unpoison(slot, layout);
+            // SAFETY: it was allocated so, and is nobody's any more.
+            unsafe { self.source.free(slot, layout) };
+        }
+    }
+}
+
+#[cfg(masstree_asan)]
+unsafe extern "C" {
+    fn __asan_poison_memory_region(place: *const u8, size: usize);
+    fn __asan_unpoison_memory_region(place: *const u8, size: usize);
+}
+
+fn poison(slot: NonNull<u8>, layout: Layout) {
+    #[cfg(masstree_asan)]
+    // SAFETY: nobody uses these bytes until `unpoison`.
+    unsafe {
+        __asan_poison_memory_region(slot.as_ptr().add(READABLE), layout.size() - READABLE);
+    }
+    let _ = (slot, layout, READABLE);
+}
+
+fn unpoison(slot: NonNull<u8>, layout: Layout) {
+    #[cfg(masstree_asan)]
+    // SAFETY: the bytes are an allocation's.
+    unsafe {
+        __asan_unpoison_memory_region(slot.as_ptr(), layout.size());
+    }
+    let _ = (slot, layout);
+}
