@@ -151,8 +151,8 @@ fn a_boundary_moves_with_the_first_child() {
 /// Keys under one slice become a layer, and the layer goes again, while others read there.
 #[test]
 fn layers_come_and_go() {
-    let lines = [Line::GroupIsDirty, Line::DeletedSaysSo];
-    check(&lines, || {
+    // That a group becomes a link at once is for loom: here it takes luck to notice.
+    check(&[Line::DeletedSaysSo], || {
         explore(|| {
             let mut model = Model::with([tail(0), tail(1), number(0)]);
             model.thread(|tree, pin| {
