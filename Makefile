@@ -7,9 +7,9 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 .DEFAULT_GOAL := help
 .PHONY: help demo test build library install header abi docs setup clean \
         check-fmt check-header check-clippy check-rust check-stress check-lin check-scans \
-        check-models check-c check-install check-go check-zig check-readme check-docs \
+        check-models check-serializable check-c check-install check-go check-zig check-readme check-docs \
         check-bench check-asan check-tsan check-memcheck check-fuzz fuzz fuzz-minimise coverage \
-        soak soak-perturbed limbo bench bench-build bench-quick bench-pieces bench-go \
+        soak soak-perturbed build-perturbed limbo bench bench-build bench-quick bench-pieces bench-go \
         bench-zig figures
 
 help:
@@ -36,6 +36,9 @@ help:
 	@echo '                   as many with narrow nodes and random stops'
 	@echo 'make check-scans   scans and cursors under writers, with how many keys were verified:'
 	@echo '                   SCANS=5 times as many rounds as in check-rust, in both builds; SEED=1'
+	@echo 'make check-serializable  HISTORIES=20000 histories of transactions over a tree, from'
+	@echo '                   number SEED=1 on, are serializable; then a third as many with narrow'
+	@echo '                   nodes and random stops'
 	@echo 'make check-c       tests in C'
 	@echo 'make soak          everything at once, for MINUTES=30, from SEED=1 on; prints how it goes'
 	@echo 'make soak-perturbed  the same with narrow nodes, random stops and assertions'
@@ -141,6 +144,14 @@ check-models:
 	    MASSTREE_MODEL_FACTOR=$(MODELS) MASSTREE_MODEL_SEED=$(SEED) \
 	    cargo test --target-dir target/shuttle --lib models
 
+# Prints what it has seen: not a stage.
+check-serializable: setup build-perturbed
+	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=ON
+	@$(STAGE) build-serializable cmake --build $(BUILD) --target masstree_test_serializable
+	@$(BUILD)/c-tests/masstree_test_serializable -n $(HISTORIES) -s $(SEED)
+	@$(STAGE) build-serializable cmake --build build/perturb --target masstree_test_serializable
+	@build/perturb/c-tests/masstree_test_serializable -n $$((($(HISTORIES) + 2) / 3)) -s $(SEED)
+
 MINUTES := 30
 soak: setup
 	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=ON
@@ -148,11 +159,13 @@ soak: setup
 	@$(BUILD)/c-tests/masstree_test_soak -m $(MINUTES) -s $(SEED)
 
 PERTURBED_LIBRARY := target/perturb/debug/libmasstree.so
-soak-perturbed: setup
+build-perturbed: setup
 	@$(STAGE) build-perturbed env RUSTFLAGS='--cfg masstree_perturb' CARGO_PROFILE_DEV_OPT_LEVEL=2 \
 	    cargo rustc --target-dir target/perturb --lib --crate-type cdylib
 	@$(STAGE) configure cmake -S . -B build/perturb -DMASSTREE_BUILD_EXAMPLES=OFF \
 	    -DMASSTREE_LIBRARY_FILE=$(CURDIR)/$(PERTURBED_LIBRARY)
+
+soak-perturbed: build-perturbed
 	@$(STAGE) build-soak cmake --build build/perturb --target masstree_test_soak
 	@build/perturb/c-tests/masstree_test_soak -m $(MINUTES) -s $(SEED)
 
@@ -243,7 +256,7 @@ test: setup
 	@$(MAKE) --no-print-directory check-stress
 	@$(MAKE) --no-print-directory check-models
 	@$(MAKE) --no-print-directory check-c
-	@$(MAKE) --no-print-directory check-memcheck MEMCHECK='tree bytes cursor page_end'
+	@$(MAKE) --no-print-directory check-memcheck MEMCHECK='tree bytes cursor cursor_many cursor_changes page_end'
 	@$(MAKE) --no-print-directory check-install
 	@$(MAKE) --no-print-directory check-go
 	@$(MAKE) --no-print-directory check-zig

@@ -295,7 +295,7 @@ static void what_held_while_others_wrote_was_answered_alike(void **state)
         struct crowd crowd = {.subject = *subject,
                               .family = family,
                               .keys = 40,
-                              .rounds = scaled(4000)};
+                              .rounds = scaled(1500)};
         for (size_t i = 0; i < COUNT(members); i++) {
             members[i].crowd = &crowd;
             members[i].random = seed++;

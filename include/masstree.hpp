@@ -19,6 +19,8 @@
  *   and bytes that were not copied, are good while the guard they were read under is held and not
  *   refreshed; what gives them for longer than a callback demands a guard, or has one of its own.
  *   A key that a cursor, an iterator or a visitor gives is good until the next step.
+ * - Transactions: `tree.observing(seen)` reads and adds to a set of masstree::observations which
+ *   leaves prove what was read; `tree.validate(seen)` says later whether that still holds.
  * - Errors are thrown as masstree::error, or stored in an std::error_code that is passed last; both
  *   have masstree::category(). "Not found" is no error, but an empty std::optional or false.
  *   Exceptions of callbacks come out of the function that was given the callback, after the

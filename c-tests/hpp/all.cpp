@@ -4,6 +4,7 @@
 #include "test_bytes.cpp"
 #include "test_errors.cpp"
 #include "test_keys.cpp"
+#include "test_observation.cpp"
 #include "test_owned.cpp"
 #include "test_ranges.cpp"
 #include "test_tree.cpp"

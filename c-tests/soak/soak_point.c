@@ -37,6 +37,18 @@ static uint64_t decoded(const struct point *point, masstree_slice_t slice)
     return slice.data == NULL ? 0 : soak_decode(point->worker, slice.data, slice.len);
 }
 
+/* The step took `old` out and put `fresh` in its place; 0: nothing. */
+static void changed(const struct point *point, uint64_t old, uint64_t fresh)
+{
+    if (fresh != 0) {
+        soak_accepted(point->worker, fresh);
+    }
+    if (old != 0) {
+        soak_taken(point->worker, old);
+    }
+    soak_set(point->worker, point->number, fresh);
+}
+
 #define TREE_KEY(point) (point).tree, (point).guard, (point).key.bytes, (point).key.len
 #define TREE_INTEGER(point) (point).tree, (point).guard, (point).integer
 
@@ -91,8 +103,7 @@ void soak_put(struct soak_worker *worker)
         status = masstree_put(TREE_KEY(point), point.fresh);
     }
     EXPECT(worker, status == MASSTREE_OK);
-    soak_accepted(worker, point.fresh);
-    soak_set(worker, point.number, point.fresh);
+    changed(&point, 0, point.fresh);
 }
 
 void soak_exchange(struct soak_worker *worker)
@@ -112,12 +123,8 @@ void soak_exchange(struct soak_worker *worker)
         status = masstree_exchange(TREE_KEY(point), point.fresh, &old);
     }
     EXPECT(worker, status == (old != 0 ? MASSTREE_OK : MASSTREE_NOT_FOUND));
-    soak_accepted(worker, point.fresh);
-    if (old != 0) {
-        soak_taken(worker, old);
-    }
     soak_saw(worker, point.number, old);
-    soak_set(worker, point.number, point.fresh);
+    changed(&point, old, point.fresh);
 }
 
 void soak_insert(struct soak_worker *worker)
@@ -139,8 +146,7 @@ void soak_insert(struct soak_worker *worker)
     EXPECT(worker, status == (present != 0 ? MASSTREE_EXISTS : MASSTREE_OK));
     soak_saw(worker, point.number, present);
     if (status == MASSTREE_OK) {
-        soak_accepted(worker, point.fresh);
-        soak_set(worker, point.number, point.fresh);
+        changed(&point, 0, point.fresh);
     }
 }
 
@@ -160,11 +166,8 @@ void soak_remove(struct soak_worker *worker)
         status = masstree_remove(TREE_KEY(point), &old);
     }
     EXPECT(worker, status == (old != 0 ? MASSTREE_OK : MASSTREE_NOT_FOUND));
-    if (old != 0) {
-        soak_taken(worker, old);
-    }
     soak_saw(worker, point.number, old);
-    soak_set(worker, point.number, 0);
+    changed(&point, old, 0);
 }
 
 void soak_replace(struct soak_worker *worker)
@@ -186,9 +189,7 @@ void soak_replace(struct soak_worker *worker)
     EXPECT(worker, status == (old != 0 ? MASSTREE_OK : MASSTREE_NOT_FOUND));
     soak_saw(worker, point.number, old);
     if (status == MASSTREE_OK) {
-        soak_accepted(worker, point.fresh);
-        soak_taken(worker, old);
-        soak_set(worker, point.number, point.fresh);
+        changed(&point, old, point.fresh);
     }
 }
 
@@ -199,6 +200,15 @@ static uint64_t guess(struct point *point)
     bool is_known = soak_kind_of(point->number) == SOAK_OWNED && held != 0;
     return is_known && random_below(&point->worker->random, 4) != 0 ? held
                                                                     : point->fresh + UINT32_MAX;
+}
+
+static void expect_compared(const struct point *point, int32_t status, uint64_t actual,
+                            uint64_t expected)
+{
+    EXPECT(point->worker, status == (actual == 0          ? MASSTREE_NOT_FOUND
+                                     : actual == expected ? MASSTREE_OK
+                                                          : MASSTREE_MISMATCH));
+    soak_saw(point->worker, point->number, actual);
 }
 
 void soak_compare_exchange(struct soak_worker *worker)
@@ -220,14 +230,9 @@ void soak_compare_exchange(struct soak_worker *worker)
     } else {
         status = masstree_compare_exchange(TREE_KEY(point), expected, point.fresh, &actual);
     }
-    EXPECT(worker, status == (actual == 0          ? MASSTREE_NOT_FOUND
-                              : actual == expected ? MASSTREE_OK
-                                                   : MASSTREE_MISMATCH));
-    soak_saw(worker, point.number, actual);
+    expect_compared(&point, status, actual, expected);
     if (status == MASSTREE_OK) {
-        soak_accepted(worker, point.fresh);
-        soak_taken(worker, actual);
-        soak_set(worker, point.number, point.fresh);
+        changed(&point, actual, point.fresh);
     }
 }
 
@@ -249,13 +254,9 @@ void soak_remove_if_equal(struct soak_worker *worker)
     } else {
         status = masstree_remove_if_equal(TREE_KEY(point), expected, &actual);
     }
-    EXPECT(worker, status == (actual == 0          ? MASSTREE_NOT_FOUND
-                              : actual == expected ? MASSTREE_OK
-                                                   : MASSTREE_MISMATCH));
-    soak_saw(worker, point.number, actual);
+    expect_compared(&point, status, actual, expected);
     if (status == MASSTREE_OK) {
-        soak_taken(worker, actual);
-        soak_set(worker, point.number, 0);
+        changed(&point, actual, 0);
     }
 }
 
@@ -308,14 +309,8 @@ void soak_update(struct soak_worker *worker)
     EXPECT(worker, deciding.calls == 1);
     EXPECT(worker, old == (sets || removes ? deciding.present : 0));
     soak_saw(worker, point.number, deciding.present);
-    if (old != 0) {
-        soak_taken(worker, old);
-    }
-    if (sets) {
-        soak_accepted(worker, point.fresh);
-        soak_set(worker, point.number, point.fresh);
-    } else if (removes) {
-        soak_set(worker, point.number, 0);
+    if (sets || removes) {
+        changed(&point, old, sets ? point.fresh : 0);
     }
 }
 
@@ -343,7 +338,6 @@ void soak_get_or_insert(struct soak_worker *worker)
     soak_saw(worker, point.number, 0);
     if (status == MASSTREE_OK) {
         EXPECT(worker, value == point.fresh);
-        soak_accepted(worker, point.fresh);
-        soak_set(worker, point.number, point.fresh);
+        changed(&point, 0, point.fresh);
     }
 }

@@ -9,6 +9,7 @@ mod count;
 mod cursors;
 mod keys;
 mod memory;
+mod observed;
 mod op;
 mod points;
 mod scans;

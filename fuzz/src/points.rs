@@ -72,6 +72,7 @@ impl Session<'_> {
         }
         let expected = self.expected(key, true, MASSTREE_OK, MASSTREE_NOT_FOUND);
         assert_eq!(self.call_get(key), expected, "get {key:?}");
+        self.look_observed(key, expected);
     }
 
     /// Puts, exchanges, inserts, replaces.

@@ -15,6 +15,7 @@ use masstree::ffi::tree::*;
 use crate::cursors::OpenCursor;
 use crate::keys::{FAMILIES, Family};
 use crate::memory::{self, Memory};
+use crate::observed::Observed;
 use crate::op::{GuardOp, Op};
 use crate::scans::Spec;
 use crate::values::{self, Ledger, UNTOUCHED, VALUES, bytes_of, decoded};
@@ -132,6 +133,7 @@ pub(crate) struct Session<'p> {
     /// Byte strings handed out under the guard: still readable, and whole.
     held: Vec<(Slice, u64)>,
     pub(crate) cursors: [Option<OpenCursor>; 2],
+    pub(crate) observed: Vec<Observed>,
     /// Calls so far.
     pub(crate) calls: u64,
 }
@@ -154,6 +156,7 @@ impl<'p> Session<'p> {
             pinned: Vec::new(),
             held: Vec::new(),
             cursors: [None, None],
+            observed: Vec::new(),
             calls: 0,
         }
     }
@@ -186,6 +189,7 @@ impl<'p> Session<'p> {
             Op::Guard(op) => self.guard_op(*op),
             Op::Whole(op) => self.whole(op),
         }
+        self.assert_observed();
         // A run takes at most 64 values, a bulk load too.
         self.fates.len() as u64 + 64 < VALUES
     }

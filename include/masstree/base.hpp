@@ -12,6 +12,7 @@
 
 #include "callback.hpp"
 #include "calls.hpp"
+#include "observation.hpp"
 #include "range.hpp"
 
 namespace masstree {
@@ -179,6 +180,29 @@ public:
         if (status == MASSTREE_OK)
             static_cast<void>(object.release());
         with.note(status);
+    }
+
+    /**
+     * Whether all that was observed still holds; it did at one moment, during this call, which is
+     * a full fence. The place of the first leaf that does not is stored at `first_changed`. Not for
+     * callbacks of update and get_or_insert_with.
+     */
+    [[nodiscard]] bool validate(const observations &seen, errors report = {},
+                                std::size_t *first_changed = nullptr) const
+    {
+        const std::int32_t status =
+            masstree_validate(tree_, seen.data(), seen.size(), first_changed);
+        report.note(status);
+        return status == MASSTREE_OK;
+    }
+
+    /** The version that a leaf has now, by the id it is observed with; see validate for more. */
+    [[nodiscard]] std::uint64_t node_version(std::uint64_t node, errors report = {}) const
+    {
+        std::uint64_t version = 0;
+        report.note(tree_ == nullptr ? MASSTREE_INVALID
+                                     : masstree_node_version(tree_, node, &version));
+        return version;
     }
 
     /** Hands over to be freed what was retired through the guard, or by this thread without one. */

@@ -254,6 +254,12 @@ public:
                          visit, with);
     }
 
+    /** Reads that show the leaves which prove them to `on_leaf`: see observed_tree. */
+    template <class L> observed_bytes_tree<K, L> observing(L &on_leaf) const noexcept
+    {
+        return {base::handle(), on_leaf};
+    }
+
     /** The keys and values of a range, for range-for. */
     [[nodiscard]] items_type items(const range<K> &keys = {}, lasting with = {}) const
     {

@@ -32,6 +32,11 @@ struct byte_calls {
     {
         return masstree_get(t, g, k.data, k.len, v);
     }
+    static status get_observed(const masstree_t *t, masstree_guard_t *g, key k, word *v,
+                               masstree_observation_t *leaf) noexcept
+    {
+        return masstree_get_observed(t, g, k.data, k.len, v, leaf);
+    }
     static status contains(const masstree_t *t, masstree_guard_t *g, key k) noexcept
     {
         return masstree_contains(t, g, k.data, k.len);
@@ -116,6 +121,11 @@ struct word_calls {
     static status get(const masstree_t *t, masstree_guard_t *g, key k, word *v) noexcept
     {
         return masstree_get_u64(t, g, k.word, v);
+    }
+    static status get_observed(const masstree_t *t, masstree_guard_t *g, key k, word *v,
+                               masstree_observation_t *leaf) noexcept
+    {
+        return masstree_get_observed_u64(t, g, k.word, v, leaf);
     }
     static status contains(const masstree_t *t, masstree_guard_t *g, key k) noexcept
     {

@@ -180,6 +180,22 @@ public:
         return many(Steps::prev_many, items, room, report);
     }
 
+    /** Has the cursor remember, from its next call on, which leaves a call has read. */
+    void observe(errors report = {}) { report.note(masstree_cursor_observe(handle_)); }
+
+    /**
+     * Shows the leaves that the last call has read, a seek or a step, to `on_leaf(const observation
+     * &)`, such as a set of observations. They prove that it came to that key, or to none.
+     */
+    template <class L> void observed(L &on_leaf, errors report = {}) const
+    {
+        const observation *leaves = nullptr;
+        std::size_t count = 0;
+        report.note(masstree_cursor_observations(handle_, &leaves, &count));
+        for (std::size_t i = 0; i < count; ++i)
+            on_leaf(leaves[i]);
+    }
+
     /** Lets go of what a cursor with a guard of its own has read; it stays at its key. */
     void refresh() noexcept { masstree_cursor_refresh(handle_); }
 

@@ -20,7 +20,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::pool::SLOT_SIZE;
 use super::source::Source;
 
-/// Slots that are given back before the first of them is used again.
+/// Slots that are given back before the first of them is used again; none where the memory is
+/// the user's, who may count it.
 const QUARANTINE: usize = 256;
 
 /// Bytes of a slot that stay readable.
@@ -66,7 +67,11 @@ impl Kept {
             return self.source.allocate(layout);
         }
         debug_assert!(layout.size() <= SLOT_SIZE);
-        let again = self.with_free(|free| match free.len() > QUARANTINE {
+        let quarantine = match self.source.is_the_users() {
+            true => 0,
+            false => QUARANTINE,
+        };
+        let again = self.with_free(|free| match free.len() > quarantine {
             true => free.pop_front(),
             false => None,
         });

@@ -61,9 +61,8 @@ pub(crate) trait Lockable {
 /// A node whose lock this thread owns; letting it go unlocks the node.
 pub(crate) struct Locked<'g, N: Lockable> {
     node: &'g N,
-    /// The version it had when it was locked.
-    found: Version,
-    /// The same with the state that it gets; the count grows if it has changed.
+    /// The version it had when it was locked, with the state that it gets; the count grows if
+    /// it has changed.
     version: Version,
     changed: bool,
 }
@@ -74,7 +73,6 @@ impl<'g, N: Lockable> Locked<'g, N> {
         let version = node.version().lock();
         Self {
             node,
-            found: version,
             version,
             changed: false,
         }
@@ -83,11 +81,9 @@ impl<'g, N: Lockable> Locked<'g, N> {
     /// Takes over a node that its maker has not published yet.
     pub(crate) fn private(node: &'g N) -> Self {
         debug_assert!(node.version().is_locked());
-        let version = node.version().load();
         Self {
             node,
-            found: version,
-            version,
+            version: node.version().load(),
             changed: false,
         }
     }
@@ -104,10 +100,11 @@ impl<'g, N: Lockable> Locked<'g, N> {
         self.version.is_deleted()
     }
 
-    /// The version that the node had when it was locked.
+    /// The version that the node had when it was locked, or was settled; as long as it has
+    /// not become a root, or no root any more.
     #[inline]
     pub(crate) fn version_found(&self) -> Version {
-        self.found
+        self.version
     }
 
     /// The version that it has once it is unlocked, if nothing more is done to it.
@@ -125,11 +122,6 @@ impl<'g, N: Lockable> Locked<'g, N> {
         self.version = self.version_after();
         self.changed = false;
         self.node.version().settle(self.version);
-    }
-
-    /// The version that it has now for readers.
-    pub(crate) fn version_now(&self) -> Version {
-        self.version
     }
 
     /// Readers of the node will start over once it is unlocked.

@@ -126,7 +126,7 @@ impl Delta {
 /// There is more than a delta tells.
 pub(crate) const MORE: u32 = 1;
 
-/// Where a write tells what it does: to a delta of the user's.
+/// Where a write tells what it does: to a delta of the user's. Few do.
 #[derive(Clone, Copy)]
 pub(crate) struct Report(NonNull<Delta>);
 
@@ -144,6 +144,7 @@ impl Report {
     }
 
     /// A write begins, in a tree that has been cleared so often.
+    #[cold]
     pub(crate) fn begin(mut self, incarnation: u64) {
         let delta = self.delta();
         let nothing = Observation {
@@ -154,16 +155,19 @@ impl Report {
         (delta.created_count, delta.flags) = (0, 0);
     }
 
-    /// The write found its key's place in this leaf, which is about to be let go.
-    pub(crate) fn leaf(mut self, leaf: &Locked<'_, Leaf>) {
+    /// The write found its key's place in this leaf, with a version, and is about to let it
+    /// go.
+    #[cold]
+    pub(crate) fn leaf(mut self, leaf: &Locked<'_, Leaf>, found: Version) {
         let delta = self.delta();
         let incarnation = delta.before.incarnation;
         let observed = |version| Observation::new(leaf.node(), version, incarnation);
-        delta.before = observed(leaf.version_found());
+        delta.before = observed(found);
         delta.after = observed(leaf.version_after());
     }
 
     /// The write has created this leaf, which is about to be let go.
+    #[cold]
     pub(crate) fn created(mut self, leaf: &Locked<'_, Leaf>) {
         let delta = self.delta();
         let incarnation = delta.before.incarnation;
@@ -177,6 +181,7 @@ impl Report {
 
     /// The write is done with a leaf that it held, the one with the key's place as it was
     /// found or one that it has created.
+    #[cold]
     pub(crate) fn held(mut self, leaf: &Locked<'_, Leaf>) {
         let delta = self.delta();
         let now = Observation::new(leaf.node(), leaf.version_after(), delta.before.incarnation);
@@ -194,6 +199,7 @@ impl Report {
     }
 
     /// The write changes other leaves, too.
+    #[cold]
     pub(crate) fn more(mut self) {
         self.delta().flags |= MORE;
     }

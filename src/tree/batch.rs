@@ -83,9 +83,8 @@ impl Tree {
         key_at: impl Fn(usize) -> Option<Key<'k>>,
     ) {
         self.admit(pin, &[]);
-        with_search!(self.isa, S => {
-            self.descend_each::<S, true>(pin, count, &key_at, |_, _| ());
-        });
+        let done = |_, _| ();
+        with_search!(self.isa, S => self.descend_each::<S, true>(pin, count, &key_at, done));
     }
 
     /// Descends for each key and tells `done` what is under it, unless the descent got

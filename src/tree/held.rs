@@ -272,7 +272,7 @@ impl Held<'_, '_> {
     /// The leaf that is locked, as readers see it.
     pub(crate) fn now(&self) -> Observation {
         let incarnation = self.original.incarnation;
-        Observation::new(self.leaf.node(), self.leaf.version_now(), incarnation)
+        Observation::new(self.leaf.node(), self.leaf.version_found(), incarnation)
     }
 
     /// The leaf as it will be once it was let go with this decision, unless that empties it.
@@ -283,8 +283,8 @@ impl Held<'_, '_> {
             Decision::Remove => self.found.is_some(),
         };
         let version = match changes {
-            true => self.leaf.version_now().next(),
-            false => self.leaf.version_now(),
+            true => self.leaf.version_found().next(),
+            false => self.leaf.version_found(),
         };
         let incarnation = self.original.incarnation;
         Observation::new(self.leaf.node(), version, incarnation)

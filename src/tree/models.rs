@@ -148,11 +148,29 @@ fn a_boundary_moves_with_the_first_child() {
     });
 }
 
+/// Keys under one slice become a layer, in which they are found as before.
+#[test]
+fn a_group_becomes_a_layer_at_once() {
+    check(&[Line::GroupIsDirty], || {
+        explore(|| {
+            let mut model = Model::with([tail(0), tail(1)]);
+            model.thread(|tree, pin| {
+                assert_eq!(tree.insert(pin, &tail(2), 2), Ok(Inserted::New));
+            });
+            model.thread(|tree, pin| {
+                for value in [1, 0, 1, 0] {
+                    assert_eq!(tree.get(pin, &tail(value)), Some(value));
+                }
+            });
+            model.end([0, 1, 2].map(tail).to_vec());
+        });
+    });
+}
+
 /// Keys under one slice become a layer, and the layer goes again, while others read there.
 #[test]
 fn layers_come_and_go() {
-    let lines = [Line::GroupIsDirty, Line::DeletedSaysSo];
-    check(&lines, || {
+    check(&[Line::DeletedSaysSo], || {
         explore(|| {
             let mut model = Model::with([tail(0), tail(1), number(0)]);
             model.thread(|tree, pin| {

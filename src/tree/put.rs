@@ -231,7 +231,7 @@ impl Tree {
 #[inline]
 pub(super) fn report(pin: Pin<'_>, leaf: &Locked<'_, Leaf>) {
     if let Some(report) = pin.report() {
-        report.leaf(leaf);
+        report.leaf(leaf, leaf.version_found());
     }
 }
 

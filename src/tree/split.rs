@@ -128,6 +128,7 @@ impl Tree {
         };
 
         pin.count(Count::Splits, 1);
+        let found = leaf.version_found();
         if Line::SplitLeafIsDirty.is_kept() {
             leaf.mark_dirty();
         }
@@ -155,7 +156,9 @@ impl Tree {
         }
         leaf.link_after(&right);
         self.add_to_parents(&mut leaf, &mut path, above, &right, &plan, reserve);
-        report(pin, &leaf);
+        if let Some(report) = pin.report() {
+            report.leaf(&leaf, found);
+        }
         report_created(pin, &right);
         if value.is_none() {
             // The other is let go at once.

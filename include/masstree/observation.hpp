@@ -1,0 +1,240 @@
+/**
+ * @file
+ * What transactions validate, in the C++ interface of libmasstree: which leaves proved what was
+ * read. Part of masstree.hpp.
+ */
+#ifndef MASSTREE_OBSERVATION_HPP
+#define MASSTREE_OBSERVATION_HPP
+
+#include <algorithm>
+#include <memory>
+#include <new>
+#include <optional>
+#include <vector>
+
+#include "callback.hpp"
+#include "calls.hpp"
+#include "guard.hpp"
+#include "range.hpp"
+
+namespace masstree {
+
+/**
+ * What a leaf was when it was read: see masstree_observation_t. Plain data, which may be kept as
+ * long as the tree lives, with or without a guard.
+ */
+using observation = masstree_observation_t;
+
+/**
+ * Has writes under a guard say what they do to the leaves of the tree, for observations::apply:
+ *
+ *     masstree::write_observer writes(guard);
+ *     tree.put(key, value, guard);
+ *     if (!seen.apply(writes)) ... // another thread has changed what was read
+ *
+ * It keeps what the last write did. It stays where it is, is used by the guard's thread, and must be
+ * gone before the guard; a guard has one at a time.
+ */
+class [[nodiscard]] write_observer {
+public:
+    /** From here on, writes under `observed` tell; `room` is for leaves that one creates. */
+    explicit write_observer(const guard &observed, std::size_t room = 32, errors report = {})
+        : created_(new(std::nothrow) observation[room]), guard_(observed.handle())
+    {
+        if (created_ == nullptr) {
+            guard_ = nullptr;
+            report.fail(errc::no_memory);
+            return;
+        }
+        delta_.created = created_.get();
+        delta_.created_capacity = room;
+        report.note(masstree_guard_observe(guard_, &delta_));
+    }
+    /** Stays where it is: the guard knows the place. */
+    write_observer(const write_observer &) = delete;
+    /** Stays where it is: the guard knows the place. */
+    write_observer &operator=(const write_observer &) = delete;
+    ~write_observer()
+    {
+        if (guard_ != nullptr)
+            masstree_guard_observe(guard_, nullptr);
+    }
+
+    /** What the last write did. */
+    [[nodiscard]] const masstree_delta_t &delta() const noexcept { return delta_; }
+
+private:
+    masstree_delta_t delta_ = MASSTREE_DELTA_INIT;
+    std::unique_ptr<observation[]> created_;
+    masstree_guard_t *guard_;
+};
+
+/**
+ * The leaves that prove what a transaction has read: filled by `tree.observing(seen)` and by
+ * cursors, and validated by `tree.validate(seen)`. A value type, used by one thread at a time.
+ */
+class observations {
+public:
+    /** Adds a leaf. */
+    void add(const observation &leaf) { leaves_.push_back(leaf); }
+    /** Adds a leaf: a set is a visitor of leaves. */
+    void operator()(const observation &leaf) { add(leaf); }
+
+    /** How many leaves it has; one may be there more than once. */
+    [[nodiscard]] std::size_t size() const noexcept { return leaves_.size(); }
+    /** Whether nothing was observed. */
+    [[nodiscard]] bool empty() const noexcept { return leaves_.empty(); }
+    /** The leaves, in the order in which they were added. */
+    [[nodiscard]] const observation *data() const noexcept { return leaves_.data(); }
+    /** Forgets all. */
+    void clear() noexcept { leaves_.clear(); }
+
+    /**
+     * Has the set say what holds after a write of its owner's (see masstree_apply_delta). False:
+     * another thread had changed the leaf before, or the write did more than it tells, and the
+     * transaction cannot be validated any more.
+     */
+    [[nodiscard]] bool apply(const write_observer &writes, errors report = {})
+    {
+        const masstree_delta_t &delta = writes.delta();
+        const std::size_t before = leaves_.size();
+        std::size_t count = before;
+        leaves_.resize(before + std::min(delta.created_count, delta.created_capacity));
+        const std::int32_t status =
+            masstree_apply_delta(&delta, leaves_.data(), &count, leaves_.size());
+        leaves_.resize(status == MASSTREE_OK ? count : before);
+        report.note(status);
+        return status == MASSTREE_OK;
+    }
+
+private:
+    std::vector<observation> leaves_;
+};
+
+namespace detail {
+
+/** A visitor of keys, with one of leaves. */
+template <class F, class L> struct observed_frame : frame<F> {
+    observed_frame(F &visit, L &leaf) : frame<F>{visit}, on_leaf(leaf) {}
+
+    static std::int32_t call(const observation *leaf, void *ctx) noexcept
+    {
+        auto &self = *static_cast<observed_frame *>(static_cast<frame<F> *>(ctx));
+        return self.carried.run([&] { return visit(self.on_leaf, *leaf); });
+    }
+
+    /** What is handed to the C function. */
+    frame<F> *ctx() noexcept { return this; }
+
+    L &on_leaf;
+};
+
+/** Runs a visitor of one leaf outside any C frame. */
+template <class L> void show(L &on_leaf, std::int32_t status, const observation &leaf)
+{
+    if (status >= 0)
+        static_cast<void>(visit(on_leaf, leaf));
+}
+
+} // namespace detail
+
+/**
+ * Reads of a tree that show each leaf they have read to `on_leaf(const observation &)` before the
+ * keys from it; made by tree::observing. For as long as all of these leaves hold, the same reads
+ * give the same keys. A visitor of leaves returns nothing, or a masstree::flow; a set of
+ * observations is one. It must outlive this object, and the tree, too.
+ */
+template <class T, class K, class L> class [[nodiscard]] observed_tree {
+    using traits = detail::value_traits<T>;
+    using view_context = std::conditional_t<traits::owned, guarded, context>;
+
+public:
+    /** Made by tree::observing. */
+    observed_tree(const masstree_t *tree, L &on_leaf) noexcept : tree_(tree), on_leaf_(on_leaf) {}
+
+    /** tree::get, with the leaf that holds the key, or would hold it. */
+    [[nodiscard]] std::optional<typename traits::view> get(K key, view_context with = {}) const
+    {
+        std::uint64_t word;
+        observation leaf;
+        const std::int32_t status = detail::calls<K>::get_observed(
+            tree_, with.handle(), detail::encode(key), &word, &leaf);
+        with.note(status);
+        detail::show(on_leaf_, status, leaf);
+        if (status != MASSTREE_OK)
+            return std::nullopt;
+        return traits::from_word(word);
+    }
+
+    /** tree::scan; one leaf is shown at least. */
+    template <class F>
+    std::size_t scan(const range<K> &keys, F &&visit, context with = {}) const
+    {
+        using callee = std::remove_reference_t<F>;
+        using frame = detail::observed_frame<callee, L>;
+        const masstree_range_t c = keys.to_c();
+        frame both(visit, on_leaf_);
+        std::size_t visited = 0;
+        const std::int32_t status = masstree_scan_observed(
+            tree_, with.handle(), &c, frame::call, detail::visit_words<K, T, callee>::items,
+            both.ctx(), &visited);
+        both.carried.rethrow();
+        with.note(status);
+        return visited;
+    }
+
+private:
+    const masstree_t *tree_;
+    L &on_leaf_;
+};
+
+/** observed_tree for byte strings; made by bytes_tree::observing. */
+template <class K, class L> class [[nodiscard]] observed_bytes_tree {
+public:
+    /** Made by bytes_tree::observing. */
+    observed_bytes_tree(const masstree_t *tree, L &on_leaf) noexcept
+        : tree_(tree), on_leaf_(on_leaf)
+    {
+    }
+
+    /** bytes_tree::get, with the leaf that holds the key, or would hold it. */
+    [[nodiscard]] std::optional<std::string_view> get(K key, guarded with) const
+    {
+        const typename detail::key_traits<K>::bytes bytes(key);
+        masstree_slice_t value;
+        observation leaf;
+        const std::int32_t status =
+            masstree_get_bytes_observed(tree_, with.handle(), bytes.view().data(),
+                                        bytes.view().size(), &value, &leaf);
+        with.note(status);
+        detail::show(on_leaf_, status, leaf);
+        if (status != MASSTREE_OK)
+            return std::nullopt;
+        return detail::view_of(value);
+    }
+
+    /** bytes_tree::scan; one leaf is shown at least. */
+    template <class F>
+    std::size_t scan(const range<K> &keys, F &&visit, context with = {}) const
+    {
+        using callee = std::remove_reference_t<F>;
+        using frame = detail::observed_frame<callee, L>;
+        const masstree_range_t c = keys.to_c();
+        frame both(visit, on_leaf_);
+        std::size_t visited = 0;
+        const std::int32_t status = masstree_scan_bytes_observed(
+            tree_, with.handle(), &c, frame::call, detail::visit_bytes<K, callee>::items,
+            both.ctx(), &visited);
+        both.carried.rethrow();
+        with.note(status);
+        return visited;
+    }
+
+private:
+    const masstree_t *tree_;
+    L &on_leaf_;
+};
+
+} // namespace masstree
+
+#endif
