@@ -21,6 +21,7 @@ struct arguments {
         unsigned char buffer[8];
         masstree_observation_t observation;
         const masstree_observation_t *observations;
+        masstree_held_t held;
         size_t called_back;
     } out;
 };
@@ -33,7 +34,7 @@ enum takes {
     TAKES_GUARD = 2,
     TAKES_KEY = 4,
     TAKES_CURSOR = 8,
-    NEEDS_GUARD = 16, /* as it is called here: it gives a slice */
+    NEEDS_GUARD = 16, /* as it is called here */
 };
 
 struct call {

@@ -15,6 +15,11 @@ struct subject {
 extern bool of_words, of_bytes;
 int make_subject(void **state);
 int end_subject(void **state);
+/* A kind, as an item of an array of tests. */
+#define WITH_WORDS(test)                                                                          \
+    {                                                                                             \
+        #test, test, make_subject, end_subject, &of_words                                         \
+    }
 /* Both kinds, as items of an array of tests. */
 #define WITH_BOTH_KINDS(test)                                                                     \
     {#test " with words", test, make_subject, end_subject, &of_words},                            \

@@ -21,6 +21,7 @@
  *   A key that a cursor, an iterator or a visitor gives is good until the next step.
  * - Transactions: `tree.observing(seen)` reads and adds to a set of masstree::observations which
  *   leaves prove what was read; `tree.validate(seen)` says later whether that still holds.
+ *   `tree.hold(key, guard)` keeps a key's leaf locked until the result lets go.
  * - Errors are thrown as masstree::error, or stored in an std::error_code that is passed last; both
  *   have masstree::category(). "Not found" is no error, but an empty std::optional or false.
  *   Exceptions of callbacks come out of the function that was given the callback, after the

@@ -3,6 +3,7 @@
 #include "test_batch.cpp"
 #include "test_bytes.cpp"
 #include "test_errors.cpp"
+#include "test_held.cpp"
 #include "test_keys.cpp"
 #include "test_observation.cpp"
 #include "test_owned.cpp"

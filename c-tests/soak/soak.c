@@ -72,7 +72,7 @@ static const struct {
     {soak_move_guard, 1},     {soak_retire, 3},         {soak_flush, 1},
     {soak_maintain, 2},       {soak_barrier, 1},        {soak_inspect, 2},
     {soak_clear_or_load, 1},  {soak_reread, 2},         {soak_rewalk, 1},
-    {soak_transact, 4},
+    {soak_transact, 4},       {soak_hold, 8},
 };
 
 static soak_operation *choose_operation(uint64_t *random)

@@ -107,6 +107,8 @@ soak_operation soak_look, soak_put, soak_exchange, soak_insert, soak_remove, soa
 soak_operation soak_scan, soak_count, soak_walk;
 /* soak_observe.c */
 soak_operation soak_reread, soak_rewalk, soak_transact;
+/* soak_held.c */
+soak_operation soak_hold;
 /* soak_many.c */
 soak_operation soak_get_many, soak_put_many, soak_insert_many, soak_remove_many;
 /* soak_whole.c */

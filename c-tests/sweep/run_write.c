@@ -172,6 +172,36 @@ void run_update(struct run *run, uint64_t number, uint64_t value, bool only_if_a
     }
 }
 
+/* What lacked memory holds nothing: the leaf can be written, and another be held. */
+void run_hold(struct run *run, masstree_guard_t *guard, uint64_t number, uint64_t value)
+{
+    static const int32_t actions[] = {MASSTREE_UPDATE_SET, MASSTREE_UPDATE_SET,
+                                      MASSTREE_UPDATE_KEEP, MASSTREE_UPDATE_REMOVE};
+    struct key key = key_of(number);
+    int32_t action = actions[value % COUNT(actions)];
+    struct entry *entry = model_find(&run->model, key.bytes, key.len);
+    uint64_t word = UNTOUCHED;
+    masstree_held_t held;
+    int32_t status;
+    do {
+        status = masstree_hold(run->tree, guard, key.bytes, key.len, MASSTREE_HOLD_INSERT, &held,
+                               &word);
+        if (status == MASSTREE_NOMEM) {
+            assert_int_equal(UNTOUCHED, word);
+            assert_int_equal(MASSTREE_INVALID, masstree_held_finish(&held, action, value, NULL));
+        } else {
+            assert_int_equal(entry != NULL ? MASSTREE_OK : MASSTREE_NOT_FOUND, status);
+            assert_int_equal(MASSTREE_OK, masstree_held_finish(&held, action, value, NULL));
+        }
+    } while (again(run, status, entry != NULL ? MAY_DO_WITHOUT : ANSWERS));
+    assert_int_equal(entry != NULL ? entry->value : UNTOUCHED, word);
+    if (action == MASSTREE_UPDATE_SET) {
+        model_put(&run->model, key.bytes, key.len, value);
+    } else if (action == MASSTREE_UPDATE_REMOVE && entry != NULL) {
+        model_remove(&run->model, key.bytes, key.len);
+    }
+}
+
 static void fill_batch(struct batch *batch, uint64_t first)
 {
     for (size_t i = 0; i < BATCH; i++) {

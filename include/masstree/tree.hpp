@@ -7,6 +7,7 @@
 #define MASSTREE_TREE_HPP
 
 #include "batch.hpp"
+#include "held.hpp"
 #include "view.hpp"
 
 namespace masstree {
@@ -234,6 +235,16 @@ public:
                           detail::run_update<T, callee>, &frame);
         frame.carried.rethrow();
         with.note(status);
+    }
+
+    /**
+     * Finds `key`, and locks its leaf until the result lets go: for what must look at a key, do
+     * something else, and then change it. With room for the key if it is absent, unless that is
+     * not wanted. See masstree::held.
+     */
+    held<T, K> hold(K key, guarded with, room wanted = room::to_insert)
+    {
+        return held<T, K>(base::handle(), key, store_.state(), wanted, with);
     }
 
     /**

@@ -1,0 +1,67 @@
+/* Steps of the soak test that hold a leaf, look around, and then decide. */
+#include "soak.h"
+
+static bool same(masstree_observation_t left, masstree_observation_t right)
+{
+    return memcmp(&left, &right, sizeof left) == 0;
+}
+
+/* Nobody changes the leaf meanwhile; whoever reads finds what the holder was told. */
+static void look_around(struct soak_worker *worker, const masstree_held_t *held,
+                        struct soak_key key, uint64_t value)
+{
+    masstree_t *tree = worker->soak->tree;
+    struct soak_key other = soak_key_of(worker->soak, soak_any(worker));
+    masstree_observation_t now, seen;
+    uint64_t found = 0;
+    EXPECT(worker, masstree_held_observe(held, NULL, &now) == MASSTREE_OK);
+    EXPECT(worker, masstree_contains(tree, worker->guard, other.bytes, other.len) >= MASSTREE_OK);
+    int32_t status =
+        masstree_get_observed(tree, worker->guard, key.bytes, key.len, &found, &seen);
+    /* Another thread may have cleared the tree, and the leaf with it. */
+    bool is_cleared = worker->soak->wild && !same(now, seen);
+    EXPECT(worker, is_cleared || same(now, seen));
+    EXPECT(worker, is_cleared || (found == value &&
+                                  status == (value != 0 ? MASSTREE_OK : MASSTREE_NOT_FOUND)));
+    EXPECT(worker, masstree_validate(tree, &now, 1, NULL) == MASSTREE_OK || worker->soak->wild);
+}
+
+/* Words only, as all of this. */
+void soak_hold(struct soak_worker *worker)
+{
+    static const int32_t actions[] = {MASSTREE_UPDATE_KEEP, MASSTREE_UPDATE_SET,
+                                      MASSTREE_UPDATE_SET, MASSTREE_UPDATE_REMOVE};
+    masstree_held_t held;
+    masstree_observation_t now, next;
+    uint64_t value = 0;
+    uint64_t old = 0;
+    if (worker->soak->holds_bytes) {
+        return;
+    }
+    uint32_t number = soak_writable(worker);
+    struct soak_key key = soak_key_of(worker->soak, number);
+    uint64_t fresh = soak_fresh(worker, number);
+    int32_t action = actions[random_below(&worker->random, COUNT(actions))];
+    uint32_t flags = action == MASSTREE_UPDATE_SET ? MASSTREE_HOLD_INSERT
+                                                   : (uint32_t)random_below(&worker->random, 2);
+    int32_t status = masstree_hold(worker->soak->tree, worker->guard, key.bytes, key.len, flags,
+                                   &held, &value);
+    EXPECT(worker, status == (value != 0 ? MASSTREE_OK : MASSTREE_NOT_FOUND));
+    soak_saw(worker, number, value);
+    look_around(worker, &held, key, value);
+    EXPECT(worker, masstree_held_observe(&held, NULL, &now) == MASSTREE_OK);
+    EXPECT(worker, masstree_held_next(&held, action, &next) == MASSTREE_OK);
+    bool changes = value != 0 ? action == MASSTREE_UPDATE_REMOVE : action == MASSTREE_UPDATE_SET;
+    EXPECT(worker, same(now, next) != changes);
+    EXPECT(worker, masstree_held_finish(&held, action, fresh, &old) == MASSTREE_OK);
+    EXPECT(worker, old == (action == MASSTREE_UPDATE_KEEP ? 0 : value));
+    if (old != 0) {
+        soak_taken(worker, old);
+    }
+    if (action == MASSTREE_UPDATE_SET) {
+        soak_accepted(worker, fresh);
+        soak_set(worker, number, fresh);
+    } else if (action == MASSTREE_UPDATE_REMOVE) {
+        soak_set(worker, number, 0);
+    }
+}

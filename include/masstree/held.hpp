@@ -1,0 +1,182 @@
+/**
+ * @file
+ * Held keys: looking at one, doing something else, and then changing it, in the C++ interface of
+ * libmasstree. Part of masstree.hpp.
+ */
+#ifndef MASSTREE_HELD_HPP
+#define MASSTREE_HELD_HPP
+
+#include "observation.hpp"
+#include "value.hpp"
+
+namespace masstree {
+
+/** What `hold` makes for an absent key. */
+enum class room : std::uint32_t {
+    /** Nothing: the key cannot be set. */
+    none = 0,
+    /** Room, so that the key can be set without fail. */
+    to_insert = MASSTREE_HOLD_INSERT
+};
+
+/** What can be done with a held key. */
+enum class action : std::int32_t {
+    /** Nothing. */
+    keep = MASSTREE_UPDATE_KEEP,
+    /** The key gets a value, whether it was there or not. */
+    set = MASSTREE_UPDATE_SET,
+    /** The key goes, if it was there. */
+    remove = MASSTREE_UPDATE_REMOVE
+};
+
+/**
+ * The place of a key with its leaf locked, until one of `keep`, `set`, `exchange`, `remove` or
+ * `take` has let it go; the destructor keeps. Made by `tree.hold(key, guard)`:
+ *
+ *     auto stock = tree.hold("pear", guard);
+ *     if (stock.value() > 3 && is_paid())
+ *         stock.set(*stock.value() - 3);
+ *
+ * Meanwhile readers pass, and writers to the same leaf (up to 15 keys) wait. So the thread must not
+ * write to the tree, hold another key, refresh or leave the guard, or do what takes long; it should
+ * read under the guard. `tree.update` does the same with a callback, and cannot be forgotten.
+ *
+ * It stays where it is, is used by the thread that made it, and must be gone before its guard. So
+ * must the bytes of a key that is no integer stay. It is empty once it has let go, or if it could
+ * not be made because of an error that an std::error_code received.
+ */
+template <class T, class K> class [[nodiscard]] held {
+    using traits = detail::value_traits<T>;
+    using argument = typename traits::argument;
+
+public:
+    /** What is seen of a value: T, or the plain pointer. */
+    using view_type = typename traits::view;
+    /** What is taken out: T, or `taken`. */
+    using taken_type = typename detail::taken_of<T>::type;
+
+    /** Made by tree::hold. */
+    held(masstree_t *tree, K key, void *deleter, room wanted, const guarded &with)
+        : tree_(tree), deleter_(deleter), with_(with), key_(key)
+    {
+        const std::string_view bytes = key_.view();
+        std::uint64_t word = 0;
+        const std::int32_t status =
+            masstree_hold(tree, with_.handle(), bytes.data(), bytes.size(),
+                          static_cast<std::uint32_t>(wanted), &place_, &word);
+        holds_ = status >= 0;
+        if (status == MASSTREE_OK)
+            value_ = traits::from_word(word);
+        with_.note(status);
+    }
+    /** Stays where it is: the library knows the place. */
+    held(const held &) = delete;
+    /** Stays where it is: the library knows the place. */
+    held &operator=(const held &) = delete;
+    ~held()
+    {
+        if (holds_)
+            masstree_held_finish(&place_, MASSTREE_UPDATE_KEEP, 0, nullptr);
+    }
+
+    /** Whether it is not empty. */
+    [[nodiscard]] explicit operator bool() const noexcept { return holds_; }
+
+    /** The value that the key had when it was held, if it was there. */
+    [[nodiscard]] const std::optional<view_type> &value() const noexcept { return value_; }
+
+    /** The leaf that the key's place was found in, as it was before room was made. */
+    [[nodiscard]] observation original() const
+    {
+        observation leaf{};
+        with_.note(masstree_held_observe(&place_, &leaf, nullptr));
+        return leaf;
+    }
+    /** The leaf that is locked, as readers see it. */
+    [[nodiscard]] observation now() const
+    {
+        observation leaf{};
+        with_.note(masstree_held_observe(&place_, nullptr, &leaf));
+        return leaf;
+    }
+    /** That leaf as it will be after an action, unless that empties it. */
+    [[nodiscard]] observation after(action what) const
+    {
+        observation leaf{};
+        with_.note(masstree_held_next(&place_, static_cast<std::int32_t>(what), &leaf));
+        return leaf;
+    }
+
+    /** Lets go, and changes nothing. */
+    void keep() { finish(MASSTREE_UPDATE_KEEP, 0, nullptr); }
+
+    /** Gives the key a value, and lets go. An absent key must have been held with room. */
+    void set(argument value)
+    {
+        const std::int32_t status =
+            finish_quietly(MASSTREE_UPDATE_SET, traits::to_word(value), nullptr);
+        if (status == MASSTREE_OK)
+            traits::accept(value);
+        with_.note(status);
+    }
+
+    /** set, and gives the value that the key had. */
+    [[nodiscard]] std::optional<taken_type> exchange(argument value)
+    {
+        std::uint64_t old = 0;
+        const std::int32_t status =
+            finish_quietly(MASSTREE_UPDATE_SET, traits::to_word(value), &old);
+        if (status == MASSTREE_OK)
+            traits::accept(value);
+        with_.note(status);
+        return taken_if(status == MASSTREE_OK, old);
+    }
+
+    /** Removes the key, if it is there, and lets go. */
+    void remove() { finish(MASSTREE_UPDATE_REMOVE, 0, nullptr); }
+
+    /** remove, and gives the value that the key had. */
+    [[nodiscard]] std::optional<taken_type> take()
+    {
+        std::uint64_t old = 0;
+        const bool finished = finish(MASSTREE_UPDATE_REMOVE, 0, &old);
+        return taken_if(finished, old);
+    }
+
+private:
+    std::int32_t finish_quietly(std::int32_t what, std::uint64_t word, std::uint64_t *old) noexcept
+    {
+        const std::int32_t status = masstree_held_finish(&place_, what, word, old);
+        holds_ = holds_ && status != MASSTREE_OK;
+        return status;
+    }
+
+    bool finish(std::int32_t what, std::uint64_t word, std::uint64_t *old)
+    {
+        const std::int32_t status = finish_quietly(what, word, old);
+        with_.note(status);
+        return status == MASSTREE_OK;
+    }
+
+    std::optional<taken_type> taken_if(bool finished, std::uint64_t old) const noexcept
+    {
+        if (!finished || !value_)
+            return std::nullopt;
+        if constexpr (traits::owned)
+            return taken_type(tree_, traits::from_word(old), deleter_);
+        else
+            return traits::from_word(old);
+    }
+
+    masstree_t *tree_;
+    void *deleter_;
+    guarded with_;
+    typename detail::key_traits<K>::bytes key_;
+    std::optional<view_type> value_;
+    bool holds_ = false;
+    masstree_held_t place_;
+};
+
+} // namespace masstree
+
+#endif
