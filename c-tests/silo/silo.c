@@ -33,12 +33,8 @@ uint32_t silo_number(const struct silo *silo, const void *key, size_t len)
         return (uint32_t)number;
     }
     memcpy(text, key, len);
-    if (silo->spelling == 1) {
-        return (uint32_t)strtoul(text + 20, NULL, 10);
-    }
-    text[10] = '\0';
-    number = strtoul(text + 4, NULL, 10);
-    return (uint32_t)(number / 100 * 12 + number % 100);
+    number = strtoul(text + (silo->spelling == 1 ? 20 : 4), NULL, 10);
+    return (uint32_t)(silo->spelling == 1 ? number : number / 100 * 12 + number % 100);
 }
 
 static uint64_t word_of(struct record *record)
@@ -179,15 +175,20 @@ bool transaction_read(struct transaction *transaction, uint32_t number, struct r
     return read_record(transaction, number, status == MASSTREE_OK ? record_of(word) : NULL, row);
 }
 
-/* A record for a key that is not in the tree, absent until the commit. */
-static struct record *insert_absent(struct transaction *transaction, uint32_t number,
-                                    uint64_t before)
+static void unlock_record(struct record *record, uint64_t tid)
+{
+    atomic_store_explicit(&record->tid, tid, memory_order_release);
+}
+
+/* A record for a key that is not in the tree, absent until the commit. Who deleted the key
+   last is known for sure only when the record is in the tree; until then it is locked. */
+static struct record *insert_absent(struct transaction *transaction, uint32_t number)
 {
     struct silo *silo = transaction->silo;
     unsigned char key[SILO_KEY_MAX];
     masstree_observation_t created[16];
     masstree_delta_t delta = MASSTREE_DELTA_INIT;
-    struct record *record = new_record(ABSENT | NUMBER, before, 0);
+    struct record *record = new_record(LOCKED | ABSENT | NUMBER, 0, 0);
     delta.created = created;
     delta.created_capacity = COUNT(created);
     REQUIRE(masstree_guard_observe(transaction->guard, &delta) == MASSTREE_OK);
@@ -200,6 +201,8 @@ static struct record *insert_absent(struct transaction *transaction, uint32_t nu
         return NULL;
     }
     REQUIRE(status == MASSTREE_OK);
+    atomic_store(&record->writer, atomic_load(&silo->gone[number]));
+    unlock_record(record, ABSENT | NUMBER);
     if (!silo->leaves_out_deltas) {
         status = masstree_apply_delta(&delta, transaction->nodes, &transaction->node_count,
                                       SILO_NODES);
@@ -234,7 +237,7 @@ bool transaction_write(struct transaction *transaction, uint32_t key, bool is_pr
         own = &transaction->writes[transaction->write_count];
         *own = (struct write_entry){.record = read->record, .key = key, .before = read->writer};
         if (own->record == NULL) {
-            own->record = insert_absent(transaction, key, own->before);
+            own->record = insert_absent(transaction, key);
             own->inserts = true;
             if (own->record == NULL || !read_record(transaction, key, own->record, &own->row)) {
                 return false;
@@ -360,11 +363,6 @@ static bool lock_record(struct record *record)
     /* Who sees what is stored from here on sees the lock. */
     atomic_thread_fence(memory_order_release);
     return true;
-}
-
-static void unlock_record(struct record *record, uint64_t tid)
-{
-    atomic_store_explicit(&record->tid, tid, memory_order_release);
 }
 
 static void unlock_writes(struct transaction *transaction, size_t count)
