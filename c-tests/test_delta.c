@@ -337,6 +337,25 @@ static void remove_is_told_unless_it_empties_a_leaf(void **state)
     assert_in_range(more, 5, 20);
 }
 
+/* A refreshed guard goes on telling; one that is entered in the place of one that was left
+   tells nothing to where that told. */
+static void delta_is_the_guards_until_it_is_left(void **state)
+{
+    struct subject *subject = *state;
+    struct telling telling;
+    tell(subject, &telling, CREATED);
+    masstree_guard_refresh(subject->guard);
+    put_key(subject, subject->guard, text_key("a"));
+    assert_true(same(telling.delta.after, observe_present(subject, "a")));
+    masstree_guard_leave(subject->guard);
+    subject->guard = new_guard(subject->tree);
+    struct telling before = telling;
+    put_key(subject, subject->guard, text_key("b"));
+    put_key(subject, NULL, text_key("c"));
+    remove_key(subject, subject->guard, text_key("a"));
+    assert_memory_equal(&before.delta, &telling.delta, sizeof before.delta);
+}
+
 static void batch_tells_of_its_last_key(void **state)
 {
     struct subject *subject = *state;
@@ -417,6 +436,7 @@ int main(void)
         cmocka_unit_test(write_that_changes_no_key_tells_what_proves_that),
         cmocka_unit_test(write_of_bytes_that_changes_no_key_tells_what_proves_that),
         WITH_BOTH_KINDS(remove_is_told_unless_it_empties_a_leaf),
+        WITH_BOTH_KINDS(delta_is_the_guards_until_it_is_left),
         WITH_BOTH_KINDS(batch_tells_of_its_last_key),
         WITH_BOTH_KINDS(write_into_a_leaf_that_was_not_observed_changes_no_set),
         WITH_BOTH_KINDS(malformed_deltas_are_refused),
