@@ -170,3 +170,13 @@ struct met scan_range(const struct subject *subject, masstree_guard_t *guard,
     REQUIRE(observations->count > before);
     return meeting.met;
 }
+
+void add_cursor_observations(masstree_cursor_t *cursor, struct observations *seen)
+{
+    const masstree_observation_t *leaves = NULL;
+    size_t count = 0;
+    REQUIRE(masstree_cursor_observations(cursor, &leaves, &count) == MASSTREE_OK);
+    for (size_t i = 0; i < count; i++) {
+        collect(&leaves[i], seen);
+    }
+}

@@ -52,6 +52,9 @@ int32_t collect(const masstree_observation_t *observation, void *ctx);
 bool all_hold(const masstree_t *tree, const struct observations *observations);
 bool holds(const masstree_t *tree, masstree_observation_t observation);
 
+/* Those of a cursor's last call. */
+void add_cursor_observations(masstree_cursor_t *cursor, struct observations *seen);
+
 /* The leaf that proves whether a key is there. */
 masstree_observation_t observe_key(const struct subject *subject, struct key key, bool *is_there);
 masstree_observation_t observe_absent(const struct subject *subject, const char *key);
