@@ -64,6 +64,35 @@ static void cursor_is_proved_step_by_step(void **state)
     masstree_cursor_close(cursor);
 }
 
+/* A step out of a layer reads the leaf above again, which no earlier call need prove. */
+static void step_out_of_a_layer_is_proved_by_the_leaf_above(void **state)
+{
+    struct subject *subject = *state;
+    static const char *const beside[] = {"far below", "zebra"};
+    static const char *const between[] = {"shared", "sharee"};
+    static const char *const ends[] = {"shared--0", "shared--8"};
+    for (unsigned way = 0; way < 2; way++) {
+        masstree_cursor_t *cursor = NULL;
+        struct observations seen = {.count = 0};
+        put_text(subject, beside[way]);
+        for (char last = '0'; last <= '8'; last++) {
+            char key[] = "shared--?";
+            key[8] = last;
+            put_text(subject, key);
+        }
+        assert_ok(masstree_cursor_open(subject->tree, NULL, &cursor));
+        assert_ok(masstree_cursor_observe(cursor));
+        assert_ok(masstree_cursor_seek(cursor, ends[way], 9, MASSTREE_SEEK_GE));
+        assert_ok(way == 0 ? masstree_cursor_prev(cursor) : masstree_cursor_next(cursor));
+        add_cursor_observations(cursor, &seen);
+        assert_true(all_hold(subject->tree, &seen));
+        put_text(subject, between[way]);
+        assert_false(all_hold(subject->tree, &seen));
+        masstree_cursor_close(cursor);
+        assert_ok(masstree_clear(subject->tree, NULL));
+    }
+}
+
 /* Every allocation fails once, in trees of either kind. */
 struct failing {
     struct allocator allocator;
@@ -182,6 +211,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_BOTH_KINDS(cursor_is_proved_step_by_step),
+        WITH_BOTH_KINDS(step_out_of_a_layer_is_proved_by_the_leaf_above),
         WITH_BOTH_KINDS(allocations_may_fail),
     };
     return cmocka_run_group_tests_name("observe_cursor", tests, NULL, NULL);

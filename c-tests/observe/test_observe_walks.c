@@ -24,7 +24,7 @@ static struct key random_key(uint64_t *random, enum family family, size_t keys)
 
 /* A question to a tree, and its answer with what proves it. */
 struct probe {
-    enum { PROBE_KEY, PROBE_RANGE, PROBE_STEP } kind;
+    enum { PROBE_KEY, PROBE_RANGE, PROBE_WALK, PROBE_STEP, PROBE_KINDS } kind;
     struct key low;
     struct key high;
     masstree_range_t range;
@@ -97,8 +97,36 @@ static struct met walk(const struct subject *subject, struct probe *probe)
     return met;
 }
 
+/* One step from a key that was there, of which only the step is to be proved. */
+static struct met step(const struct subject *subject, struct probe *probe, bool is_first)
+{
+    masstree_cursor_t *cursor = NULL;
+    struct met met = {0, 0};
+    bool reverse = probe->range.flags != 0;
+    uint32_t how = reverse ? MASSTREE_SEEK_LT : MASSTREE_SEEK_GT;
+    REQUIRE(masstree_cursor_open(subject->tree, NULL, &cursor) == MASSTREE_OK);
+    REQUIRE(masstree_cursor_observe(cursor) == MASSTREE_OK);
+    int32_t status = masstree_cursor_seek(cursor, probe->low.bytes, probe->low.len,
+                                          is_first ? MASSTREE_SEEK_GE : how);
+    if (is_first && status == MASSTREE_OK) {
+        masstree_slice_t key = {NULL, 0};
+        REQUIRE(masstree_cursor_key(cursor, &key) == MASSTREE_OK && key.len <= FAMILY_KEY_MAX);
+        memcpy(probe->low.bytes, key.data, key.len);
+        probe->low.len = key.len;
+        status = reverse ? masstree_cursor_prev(cursor) : masstree_cursor_next(cursor);
+    }
+    add_cursor_observations(cursor, &probe->seen);
+    if (status == MASSTREE_OK) {
+        meet_at_cursor(cursor, &met);
+    } else if (is_first && masstree_cursor_key(cursor, &(masstree_slice_t){0}) != MASSTREE_OK) {
+        met.keys = SIZE_MAX; /* no key to step from */
+    }
+    masstree_cursor_close(cursor);
+    return met;
+}
+
 /* The answer to the probe's question; what it is proved by is added. */
-static struct met ask(const struct subject *subject, struct probe *probe)
+static struct met ask(const struct subject *subject, struct probe *probe, bool is_first)
 {
     bool is_there = false;
     switch (probe->kind) {
@@ -109,8 +137,10 @@ static struct met ask(const struct subject *subject, struct probe *probe)
     }
     case PROBE_RANGE:
         return scan_range(subject, NULL, &probe->range, &probe->seen);
-    default:
+    case PROBE_WALK:
         return walk(subject, probe);
+    default:
+        return step(subject, probe, is_first);
     }
 }
 
@@ -124,17 +154,27 @@ static bool is_answered_alike(const struct subject *subject, const struct probe 
     again.range.lower = again.low.bytes;
     again.range.upper = again.high.bytes;
     again.seen.count = 0;
-    struct met met = ask(subject, &again);
+    struct met met = ask(subject, &again, false);
     return met.keys == probe->met.keys && met.digest == probe->met.digest;
+}
+
+static void ask_for_key(const struct subject *subject, struct probe *probe)
+{
+    probe->kind = PROBE_KEY;
+    probe->seen.count = 0;
+    probe->met = ask(subject, probe, true);
 }
 
 static void ask_anew(const struct subject *subject, struct probe *probe, uint64_t *random,
                      enum family family, size_t keys)
 {
-    probe->kind = (int)random_below(random, 3);
+    probe->kind = (int)random_below(random, PROBE_KINDS);
     choose_range(probe, random, family, keys);
     probe->seen.count = 0;
-    probe->met = ask(subject, probe);
+    probe->met = ask(subject, probe, true);
+    if (probe->met.keys == SIZE_MAX) {
+        ask_for_key(subject, probe);
+    }
 }
 
 /* How it went. */
