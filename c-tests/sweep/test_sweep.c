@@ -211,7 +211,7 @@ static void work(struct run *run)
         default:
             if (run->holds_bytes) {
                 run_put(run, number, step);
-            } else if (step % 3 != 0) {
+            } else if (step % 3 == 0) {
                 run_hold(run, guard, number, step);
             } else {
                 run_update(run, number, step, step % 2 == 0);
