@@ -49,6 +49,11 @@ static void choose_range(struct probe *probe, uint64_t *random, enum family fami
     probe->range.upper_bound = (uint32_t)random_below(random, 3);
     probe->range.limit = limits[random_below(random, COUNT(limits))];
     probe->range.flags = random_below(random, 2) == 0 ? 0 : MASSTREE_SCAN_REVERSE;
+    probe->range.prefix = probe->low.bytes;
+    if (random_below(random, 4) == 0) {
+        probe->range.lower_bound = probe->range.upper_bound = MASSTREE_BOUND_OPEN;
+        probe->range.prefix_len = random_below(random, probe->low.len + 1);
+    }
 }
 
 static void meet_at_cursor(masstree_cursor_t *cursor, struct met *met)
@@ -151,7 +156,7 @@ static bool is_answered_alike(const struct subject *subject, const struct probe 
     again.low = probe->low;
     again.high = probe->high;
     again.range = probe->range;
-    again.range.lower = again.low.bytes;
+    again.range.lower = again.range.prefix = again.low.bytes;
     again.range.upper = again.high.bytes;
     again.seen.count = 0;
     struct met met = ask(subject, &again, false);
