@@ -296,6 +296,37 @@ static void room_for_nothing_leaves_no_empty_leaf(void **state)
     }
 }
 
+/* The same leaves as by inserts: also the merging of those in which groups became links. */
+static void keys_that_are_held_and_set_make_the_tree_that_puts_make(void **state)
+{
+    const struct subject *subject = *state;
+    enum { KEYS = 20000 };
+    uint64_t seed = seed_of(1);
+    for (unsigned order = 0; order < 2; order++) {
+        struct subject other = {.tree = new_tree()};
+        uint64_t random = seed + order;
+        for (size_t i = 0; i < KEYS; i++) {
+            struct key key = {0};
+            masstree_held_t held;
+            size_t number = order == 0 ? i : random_below(&random, KEYS);
+            /* Groups of twenty, alike but for the end. */
+            key.len = (size_t)snprintf((char *)key.bytes, sizeof key.bytes,
+                                       "%08zu/group of many/%02zu", number / 20 * 7919 % 1000003,
+                                       number % 20);
+            put_key(&other, NULL, key);
+            int32_t status = hold_key(subject, key, MASSTREE_HOLD_INSERT, &held, NULL);
+            assert_in_range(status, MASSTREE_OK, MASSTREE_NOT_FOUND);
+            assert_ok(masstree_held_finish(&held, MASSTREE_UPDATE_SET, 1, NULL));
+        }
+        assert_int_equal(tree_len(other.tree), tree_len(subject->tree));
+        assert_int_equal(leaves_of(&other), leaves_of(subject));
+        assert_consistent(subject->tree);
+        end_tree(other.tree);
+        assert_ok(masstree_clear(subject->tree, NULL));
+        masstree_guard_refresh(subject->guard);
+    }
+}
+
 /* Others take the keys beside it while a leaf without one is held. */
 static void *remove_all(void *arg)
 {
@@ -378,6 +409,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_WORDS(every_action_does_what_the_model_says),
         WITH_WORDS(room_for_nothing_leaves_no_empty_leaf),
+        WITH_WORDS(keys_that_are_held_and_set_make_the_tree_that_puts_make),
         WITH_WORDS(leaf_without_a_key_may_be_the_last),
         WITH_WORDS(leaf_of_an_emptied_tree_can_be_held),
     };
