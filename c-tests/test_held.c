@@ -404,6 +404,55 @@ static void leaf_of_an_emptied_tree_can_be_held(void **state)
     }
 }
 
+/* Holds each key that a scan meets, and changes it or what is beside it. */
+static int32_t hold_what_is_met(const void *key, size_t key_len, uint64_t value, void *ctx)
+{
+    static const int32_t actions[] = {MASSTREE_UPDATE_SET, MASSTREE_UPDATE_REMOVE,
+                                      MASSTREE_UPDATE_KEEP};
+    const struct subject *subject = ctx;
+    unsigned char next[9] = {0};
+    masstree_held_t held;
+    uint64_t number = 0;
+    uint64_t found = 0;
+    REQUIRE(masstree_u64_from_key(key, key_len, &number) == MASSTREE_OK);
+    REQUIRE(masstree_hold(subject->tree, subject->guard, key, key_len, 0, &held, &found) ==
+            MASSTREE_OK);
+    REQUIRE(found == value);
+    REQUIRE(masstree_held_finish(&held, actions[number % 3], 7, NULL) == MASSTREE_OK);
+    /* Behind the key, before the next one: not to be met. */
+    memcpy(next, key, 8);
+    REQUIRE(masstree_hold(subject->tree, subject->guard, next, 9, MASSTREE_HOLD_INSERT, &held,
+                          NULL) == MASSTREE_NOT_FOUND);
+    REQUIRE(masstree_held_finish(&held, MASSTREE_UPDATE_KEEP, 0, NULL) == MASSTREE_OK);
+    return MASSTREE_CONTINUE;
+}
+
+static void visitors_of_scans_may_hold(void **state)
+{
+    struct subject *subject = *state;
+    enum { KEYS = 300 };
+    for (uint32_t reverse = 0; reverse < 2; reverse++) {
+        masstree_range_t range = MASSTREE_RANGE_INIT;
+        size_t visited = 0;
+        range.flags = reverse ? MASSTREE_SCAN_REVERSE : 0;
+        for (uint64_t i = 0; i < KEYS; i++) {
+            put_key(subject, NULL, number_key(i));
+        }
+        assert_ok(masstree_scan(subject->tree, subject->guard, &range, hold_what_is_met, subject,
+                                &visited));
+        assert_int_equal(KEYS, visited);
+        assert_int_equal(KEYS / 3 * 2, tree_len(subject->tree));
+        for (uint64_t i = 0; i < KEYS; i++) {
+            uint64_t value = 0;
+            assert_status(i % 3 == 1 ? MASSTREE_NOT_FOUND : MASSTREE_OK,
+                          masstree_get_u64(subject->tree, NULL, i, &value));
+            assert_int_equal(i % 3 == 0 ? 7 : i % 3 == 1 ? 0 : 1, value);
+        }
+        assert_consistent(subject->tree);
+        masstree_guard_refresh(subject->guard);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +461,7 @@ int main(void)
         WITH_WORDS(keys_that_are_held_and_set_make_the_tree_that_puts_make),
         WITH_WORDS(leaf_without_a_key_may_be_the_last),
         WITH_WORDS(leaf_of_an_emptied_tree_can_be_held),
+        WITH_WORDS(visitors_of_scans_may_hold),
     };
     return cmocka_run_group_tests_name("held", tests, NULL, NULL);
 }
