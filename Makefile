@@ -7,10 +7,10 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 .DEFAULT_GOAL := help
 .PHONY: help demo test build library install header abi docs setup clean \
         check-fmt check-header check-clippy check-rust check-stress check-lin check-scans \
-        check-models check-serializable check-c check-install check-go check-zig check-readme check-docs \
-        check-bench check-asan check-tsan check-memcheck check-fuzz fuzz fuzz-minimise coverage \
-        soak soak-perturbed build-perturbed limbo bench bench-build bench-quick bench-pieces bench-go \
-        bench-zig figures
+        check-models check-serializable check-c check-install check-go check-zig check-readme \
+        check-docs check-bench check-asan check-tsan check-memcheck check-fuzz fuzz fuzz-minimise coverage \
+        soak soak-perturbed build-perturbed limbo bench-observe bench bench-build bench-quick \
+        bench-pieces bench-go bench-zig figures
 
 help:
 	@echo 'make demo          build everything in release and index some text with it'
@@ -67,6 +67,7 @@ help:
 	@echo 'make bench-quick   the same with 1,000,000 keys, one round and fewer maps: two minutes'
 	@echo 'make bench-pieces  single operations on a small tree, with Criterion'
 	@echo 'make figures       put the table of the last make bench into README.md, and its chart into docs/'
+	@echo 'make bench-observe what observations cost: with and without, by turns'
 	@echo 'make limbo         memory that waits for guards, after OPERATIONS=10000000 updates and as'
 	@echo '                   many removes and inserts'
 	@echo 'make clean         remove what was built'
@@ -305,6 +306,12 @@ check-bench:
 	    cargo build -p masstree-bench'
 	@$(STAGE) check-bench target/debug/masstree-bench --library target/debug/libmasstree.so \
 	    --keys 20000 --operations 20000 --rounds 1 --threads 2
+
+bench-observe:
+	@.ci/setup build
+	@$(STAGE) configure $(CONFIGURE)
+	@$(STAGE) build cmake --build $(BUILD) --target observe
+	@$(BUILD)/benches/observe/observe
 
 OPERATIONS := 10000000
 limbo:

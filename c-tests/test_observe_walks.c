@@ -232,6 +232,7 @@ struct crowd {
     atomic_bool done;
     atomic_uint_fast64_t held;
     atomic_uint_fast64_t changed;
+    atomic_size_t most; /* leaves of an answer */
     size_t rounds;
 };
 
@@ -276,6 +277,9 @@ static void ask_twice(void *arg)
         bool is_alike = is_answered_alike(&subject, &member->probe);
         bool has_held = all_hold(subject.tree, &member->probe.seen);
         REQUIRE(is_alike || !has_held);
+        if (member->probe.seen.count > atomic_load(&crowd->most)) {
+            atomic_store(&crowd->most, member->probe.seen.count);
+        }
         atomic_fetch_add(has_held ? &crowd->held : &crowd->changed, 1);
         masstree_guard_refresh(subject.guard);
     }
@@ -291,6 +295,7 @@ static void what_held_while_others_wrote_was_answered_alike(void **state)
     uint64_t seed = first_seed();
     uint64_t held = 0;
     uint64_t changed = 0;
+    size_t most = 0;
     for (enum family family = 0; family < FAMILIES; family++) {
         struct crowd crowd = {.subject = *subject,
                               .family = family,
@@ -303,10 +308,12 @@ static void what_held_while_others_wrote_was_answered_alike(void **state)
         run_together(COUNT(members), run, members, sizeof members[0]);
         held += atomic_load(&crowd.held);
         changed += atomic_load(&crowd.changed);
+        most = atomic_load(&crowd.most) > most ? atomic_load(&crowd.most) : most;
         assert_ok(masstree_clear(subject->tree, NULL));
         masstree_guard_refresh(subject->guard);
     }
-    print_message("%" PRIu64 " answers that held, %" PRIu64 " that did not\n", held, changed);
+    print_message("%" PRIu64 " answers that held, %" PRIu64 " that did not; of %zu leaves at most\n",
+                  held, changed, most);
     assert_true(held > 0 && changed > 0);
 }
 

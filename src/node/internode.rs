@@ -181,9 +181,8 @@ impl<'g> Locked<'g, Internode> {
         self.set_len(keys.len());
         self.pad();
         if Line::FilledBeforeParent.is_kept() {
-            for child in children {
-                child.set_parent(NodeRef::from(self.node()));
-            }
+            let this = NodeRef::from(self.node());
+            children.iter().for_each(|child| child.set_parent(this));
         }
     }
 

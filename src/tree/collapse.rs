@@ -322,13 +322,22 @@ mod tests {
         }
     }
 
-    /// Removes the keys of the first leaf, up to the step in which a root that has one child
+    fn key_below(above: &[u8], key: u64) -> Vec<u8> {
+        [above, &key.to_be_bytes()].concat()
+    }
+
+    /// Removes the keys of a layer's first leaf, up to the step in which a root that has one child
     /// left is replaced; gives that root.
-    fn unlink_first_leaf<'g>(tree: &Tree, pin: Pin<'g>) -> Option<&'g Internode> {
-        for key in 1..PER_LEAF {
-            assert!(tree.remove(pin, &key.to_be_bytes()).is_some());
+    fn unlink_first_leaf<'g>(
+        tree: &Tree,
+        pin: Pin<'g>,
+        root: &'g Internode,
+        above: &[u8],
+    ) -> Option<&'g Internode> {
+        for key in 1..root.key(0) {
+            assert!(tree.remove(pin, &key_below(above, key)).is_some());
         }
-        let AnyNode::Leaf(first) = root_of(tree, pin).child(0).kind() else {
+        let AnyNode::Leaf(first) = root.child(0).kind() else {
             panic!("the tree is too high");
         };
         let mut leaf = Locked::lock(first);
@@ -349,7 +358,8 @@ mod tests {
         let tree = full_tree(2 * PER_LEAF);
         let guard = tree.guard().unwrap();
         let pin = guard.pin();
-        let lone_root = unlink_first_leaf(&tree, pin).expect("two leaves were there");
+        let root = root_of(&tree, pin);
+        let lone_root = unlink_first_leaf(&tree, pin, root, &[]).expect("two leaves were there");
         for key in PER_LEAF..2 * PER_LEAF {
             assert_eq!(tree.remove(pin, &key.to_be_bytes()), Some(key));
         }
@@ -361,6 +371,36 @@ mod tests {
         assert_eq!(tree.check(pin, &mut |line| panic!("{line}")), Ok(true));
     }
 
+    /// As above, in a layer, whose link goes. Put back: in `top_of`, take the leaf for the root.
+    #[test]
+    fn a_layer_may_become_empty_before_its_root_is_replaced() {
+        let tree = Tree::new(None).unwrap();
+        let guard = tree.guard().unwrap();
+        let pin = guard.pin();
+        let above = b"a slice ";
+        for key in 0..2 * PER_LEAF {
+            tree.put(pin, &key_below(above, key), key).unwrap();
+        }
+        tree.put(pin, b"stays", 1).unwrap();
+        let AnyNode::Leaf(upper) = tree.root(pin).kind() else {
+            panic!("the tree is too high");
+        };
+        let link = Locked::lock(upper)
+            .entries()
+            .find_map(|entry| entry.layer());
+        let AnyNode::Internode(root) = link.expect("a layer").kind() else {
+            panic!("the layer is not high enough");
+        };
+        let from = root.key(0);
+        let lone_root = unlink_first_leaf(&tree, pin, root, above).expect("two leaves were there");
+        for key in from..2 * PER_LEAF {
+            assert_eq!(tree.remove(pin, &key_below(above, key)), Some(key));
+        }
+        tree.shrink(pin, lone_root);
+        assert_eq!(tree.get(pin, b"stays"), Some(1));
+        assert_eq!(tree.check(pin, &mut |line| panic!("{line}")), Ok(true));
+    }
+
     /// Who comes to replace a root by its child may find that another thread did, that the
     /// child is elsewhere, or that there are more. Put back: in `promote`, do not ask the last.
     #[test]
@@ -368,7 +408,8 @@ mod tests {
         let tree = full_tree(2 * PER_LEAF);
         let guard = tree.guard().unwrap();
         let pin = guard.pin();
-        let lone_root = unlink_first_leaf(&tree, pin).expect("two leaves were there");
+        let root = root_of(&tree, pin);
+        let lone_root = unlink_first_leaf(&tree, pin, root, &[]).expect("two leaves were there");
         let AnyNode::Leaf(child) = lone_root.child(0).kind() else {
             panic!("the tree is too high");
         };

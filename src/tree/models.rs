@@ -205,13 +205,20 @@ fn a_scan_has_whole_keys() {
     check(&[Line::BagIsDirty], || {
         explore(|| {
             let mut model = Model::with([tail(0)]);
-            model.thread(|tree, pin| assert_eq!(tree.remove(pin, &tail(0)), Some(0)));
             model.thread(|tree, pin| {
-                for key in scan(tree, pin, false) {
-                    assert_eq!(key, tail(0));
+                for _ in 0..4 {
+                    assert_eq!(tree.remove(pin, &tail(0)), Some(0));
+                    assert_eq!(tree.insert(pin, &tail(0), 0), Ok(Inserted::New));
                 }
             });
-            model.end(vec![]);
+            model.thread(|tree, pin| {
+                for reverse in [false, true, false, true] {
+                    for key in scan(tree, pin, reverse) {
+                        assert_eq!(key, tail(0));
+                    }
+                }
+            });
+            model.end(vec![tail(0)]);
         });
     });
 }

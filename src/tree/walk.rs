@@ -134,7 +134,13 @@ impl<'g> Walk<'g> {
             match outcome {
                 Ok(found) => return Ok(found),
                 Err(Interrupt::OutOfMemory) => return Err(OutOfMemory),
-                Err(Interrupt::Resume(cut)) => resumed = Some(cut),
+                Err(Interrupt::Resume(again)) => {
+                    // Waiting for a writer, as often as it takes.
+                    if cut == Some(again.cut()) {
+                        self.forget_observed(observed);
+                    }
+                    resumed = Some(again);
+                }
                 // Nothing was found, from the same cut on.
                 Err(Interrupt::Lost) => self.forget_observed(observed),
             }
