@@ -189,6 +189,11 @@ impl Tree {
                 self.change_present(pin, leaf, position, slot, |_| decision);
             }
             (None, Decision::Set(value)) if has_room => {
+                #[cfg(debug_assertions)]
+                assert!(
+                    key.is_as_it_was(),
+                    "a key must stay as it is while it is held"
+                );
                 leaf.insert(position, &Entry::new(&key).with_value(value));
                 report_held(pin, &leaf);
                 drop(leaf);
