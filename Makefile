@@ -9,8 +9,8 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
         check-fmt check-header check-clippy check-rust check-stress check-lin check-scans \
         check-models check-serializable check-c check-install check-go check-zig check-readme \
         check-docs check-bench check-asan check-tsan check-memcheck check-fuzz fuzz fuzz-minimise coverage \
-        soak soak-perturbed build-perturbed limbo bench-observe bench bench-build bench-quick \
-        bench-pieces bench-go bench-zig figures
+        check-beta bench-beta soak soak-perturbed build-perturbed limbo bench-observe bench bench-build \
+        bench-quick bench-pieces bench-go bench-zig figures
 
 help:
 	@echo 'make demo          build everything in release and index some text with it'
@@ -40,6 +40,8 @@ help:
 	@echo '                   number SEED=1 on, are serializable; then a third as many with narrow'
 	@echo '                   nodes and random stops'
 	@echo 'make check-c       tests in C'
+	@echo 'make check-beta    a program for masstree-beta, with every compiler and C++11 to C++20'
+	@echo "make bench-beta    what calls cost under masstree-beta's names, beside the C functions"
 	@echo 'make soak          everything at once, for MINUTES=30, from SEED=1 on; prints how it goes'
 	@echo 'make soak-perturbed  the same with narrow nodes, random stops and assertions'
 	@echo 'make check-install programs in C and C++ that use an installed libmasstree'
@@ -175,6 +177,14 @@ check-c: setup
 	@$(STAGE) build-c cmake --build $(BUILD)
 	@$(STAGE) check-c env -C $(BUILD) ctest --output-on-failure
 
+check-beta: library
+	@$(STAGE) check-beta c-tests/beta/matrix.sh include $(BUILD)/lib/libmasstree.so
+
+bench-beta: library
+	@c++ -std=c++17 -O2 -Iinclude/masstree_beta c-tests/beta/costs.cpp -o $(BUILD)/beta_costs \
+	    $(BUILD)/lib/libmasstree.so -Wl,-rpath,$(CURDIR)/$(BUILD)/lib -pthread
+	@$(BUILD)/beta_costs
+
 # The library alone, for what uses an installed one.
 library: setup
 	@$(STAGE) configure $(CONFIGURE)
@@ -205,7 +215,7 @@ bench-zig: library $(ZIG_ENV)/installed
 PAGES := README.md CHANGELOG.md CONTRIBUTING.md TESTING.md $(wildcard docs/*.md)
 DOCS_BUILD := cc c++ include $(BUILD)/lib
 check-readme: library
-	@$(STAGE) check-links c-tests/docs/links.sh $(PAGES)
+	@$(STAGE) check-links c-tests/docs/links.sh $(PAGES) include/masstree_beta/README.md
 	@$(STAGE) check-man-page c-tests/docs/man_page.sh docs/masstree.3 c-tests/abi/symbols.txt $(DOCS_BUILD)
 	@$(STAGE) check-programs c-tests/docs/programs.sh $(DOCS_BUILD) $(PAGES)
 	@$(STAGE) check-commands c-tests/docs/commands.sh $(PAGES)

@@ -62,6 +62,20 @@ void remove_key(const struct subject *subject, masstree_guard_t *guard, struct k
     REQUIRE(masstree_remove(subject->tree, guard, key.bytes, key.len, NULL) == MASSTREE_OK);
 }
 
+int32_t hold_key(const struct subject *subject, const struct key *key, uint32_t flags,
+                 masstree_held_t *held, uint64_t *value)
+{
+    return masstree_hold(subject->tree, subject->guard, key->bytes, key->len, flags, held, value);
+}
+
+uint64_t seed_of(uint64_t otherwise)
+{
+    const char *given = getenv("MASSTREE_TEST_SEED");
+    uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : otherwise;
+    print_message("MASSTREE_TEST_SEED=%llu\n", (unsigned long long)seed);
+    return seed;
+}
+
 void put_text(const struct subject *subject, const char *key)
 {
     put_key(subject, NULL, text_key(key));

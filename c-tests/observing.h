@@ -39,6 +39,11 @@ void put_key(const struct subject *subject, masstree_guard_t *guard, struct key 
 /* Answers MASSTREE_OK or MASSTREE_EXISTS. */
 int32_t insert_key(const struct subject *subject, masstree_guard_t *guard, struct key key);
 void remove_key(const struct subject *subject, masstree_guard_t *guard, struct key key);
+/* Under the subject's guard; the key must stay. */
+int32_t hold_key(const struct subject *subject, const struct key *key, uint32_t flags,
+                 masstree_held_t *held, uint64_t *value);
+/* MASSTREE_TEST_SEED, if it is there; prints what it gives. */
+uint64_t seed_of(uint64_t otherwise);
 void put_text(const struct subject *subject, const char *key);
 void remove_text(const struct subject *subject, const char *key);
 

@@ -9,12 +9,6 @@ static bool same(masstree_observation_t left, masstree_observation_t right)
     return memcmp(&left, &right, sizeof left) == 0;
 }
 
-static int32_t hold_key(const struct subject *subject, struct key key, uint32_t flags,
-                        masstree_held_t *held, uint64_t *value)
-{
-    return masstree_hold(subject->tree, subject->guard, key.bytes, key.len, flags, held, value);
-}
-
 /* How often what is to be tested came about. */
 static struct {
     size_t with_room;  /* room was made, by a split or a layer */
@@ -111,7 +105,7 @@ static void hold_and_finish(struct history *history, struct key key)
     int32_t action = actions[shrinks + random_below(&history->random, COUNT(actions) - 1)];
     masstree_observation_t first = observe_key(subject, key, &is_there);
     assert_status(entry != NULL ? MASSTREE_OK : MASSTREE_NOT_FOUND,
-                  hold_key(subject, key, flags, &held, &value));
+                  hold_key(subject, &key, flags, &held, &value));
     assert_int_equal(entry != NULL ? entry->value : 77, value);
     assert_ok(masstree_held_observe(&held, &original, &now));
     assert_true(same(first, original));
@@ -168,14 +162,6 @@ static void end(struct history *history)
     masstree_guard_refresh(subject->guard);
 }
 
-static uint64_t seed_of(uint64_t otherwise)
-{
-    const char *given = getenv("MASSTREE_TEST_SEED");
-    uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : otherwise;
-    print_message("MASSTREE_TEST_SEED=%llu\n", (unsigned long long)seed);
-    return seed;
-}
-
 /* Keys at random, in ascending, and in descending order. */
 static void every_action_does_what_the_model_says(void **state)
 {
@@ -205,144 +191,6 @@ static void every_action_does_what_the_model_says(void **state)
     assert_true(came.with_room > 0 && came.given_back > 0 && came.emptied > 0);
 }
 
-static int32_t count_visit(const void *key, size_t key_len, uint64_t value, void *ctx)
-{
-    (void)key;
-    (void)key_len;
-    (void)value;
-    ++*(size_t *)ctx;
-    return MASSTREE_CONTINUE;
-}
-
-static void write_nothing(const char *text, size_t len, void *ctx)
-{
-    (void)text;
-    *(size_t *)ctx += len;
-}
-
-static void assert_cursor_meets(const struct subject *subject, size_t keys)
-{
-    masstree_cursor_t *cursor = NULL;
-    assert_ok(masstree_cursor_open(subject->tree, subject->guard, &cursor));
-    for (unsigned reverse = 0; reverse < 2; reverse++) {
-        size_t met = 0;
-        int32_t status = reverse ? masstree_cursor_last(cursor) : masstree_cursor_first(cursor);
-        for (; status == MASSTREE_OK; met++) {
-            status = reverse ? masstree_cursor_prev(cursor) : masstree_cursor_next(cursor);
-        }
-        assert_status(MASSTREE_END, status);
-        assert_int_equal(keys, met);
-    }
-    masstree_cursor_close(cursor);
-}
-
-/* Whatever reads goes over the leaf that is held, which may be without a key. */
-static void assert_readable(const struct subject *subject, size_t keys)
-{
-    masstree_stats_t stats = MASSTREE_STATS_INIT;
-    masstree_range_t reverse = MASSTREE_RANGE_INIT;
-    size_t count = 0;
-    size_t visits = 0;
-    reverse.flags = MASSTREE_SCAN_REVERSE;
-    assert_cursor_meets(subject, keys);
-    assert_ok(masstree_count(subject->tree, subject->guard, NULL, &count));
-    assert_int_equal(keys, count);
-    assert_ok(masstree_scan(subject->tree, subject->guard, &reverse, count_visit, &visits, &count));
-    assert_int_equal(keys, count);
-    stats.flags = MASSTREE_STATS_NODES;
-    assert_ok(masstree_stats(subject->tree, subject->guard, &stats));
-    assert_int_equal(keys, stats.keys);
-    assert_ok(masstree_pivots(subject->tree, subject->guard, 4, count_visit, &visits, &count));
-    assert_ok(masstree_dump(subject->tree, subject->guard, MASSTREE_DUMP_TEXT, write_nothing,
-                            &visits));
-}
-
-static uint64_t leaves_of(const struct subject *subject)
-{
-    masstree_stats_t stats = MASSTREE_STATS_INIT;
-    stats.flags = MASSTREE_STATS_NODES;
-    assert_ok(masstree_stats(subject->tree, subject->guard, &stats));
-    return stats.leaves;
-}
-
-/* At each place of a full leaf, which is the first, the last, between others, or alone. */
-static void room_for_nothing_leaves_no_empty_leaf(void **state)
-{
-    enum { LEAF_KEYS = 15, LEAVES = 3 };
-    const int32_t actions[] = {MASSTREE_UPDATE_KEEP, MASSTREE_UPDATE_REMOVE};
-    const struct subject *subject = *state;
-    for (uint64_t leaves = 1; leaves <= LEAVES; leaves++) {
-        uint64_t keys = leaves * LEAF_KEYS;
-        for (uint64_t place = 0; place <= keys; place++) {
-            masstree_held_t held;
-            for (uint64_t i = 0; i < keys; i++) {
-                put_key(subject, NULL, number_key(10 + 10 * i));
-            }
-            assert_int_equal(leaves, leaves_of(subject));
-            struct key key = number_key(5 + 10 * place);
-            assert_status(MASSTREE_NOT_FOUND,
-                          hold_key(subject, key, MASSTREE_HOLD_INSERT, &held, NULL));
-            assert_int_equal(leaves + 1, leaves_of(subject));
-            assert_readable(subject, keys);
-            assert_ok(masstree_held_finish(&held, actions[place % 2], 1, NULL));
-            assert_consistent(subject->tree);
-            assert_readable(subject, keys);
-            /* A key before the first, or behind the last of a leaf, has one for itself. */
-            bool was_alone = place % LEAF_KEYS == 0;
-            assert_int_equal(was_alone ? leaves : leaves + 1, leaves_of(subject));
-            assert_ok(masstree_clear(subject->tree, NULL));
-            masstree_guard_refresh(subject->guard);
-        }
-    }
-}
-
-/* Others take the keys beside it while a leaf without one is held. */
-static void *remove_all(void *arg)
-{
-    const struct subject *subject = arg;
-    for (uint64_t i = 0; i < 15; i++) {
-        remove_key(subject, NULL, number_key(10 + 10 * i));
-    }
-    return NULL;
-}
-
-static void leaf_without_a_key_may_be_the_last(void **state)
-{
-    struct subject *subject = *state;
-    static const struct {
-        uint64_t key;
-        int32_t action;
-    } cases[] = {{5, MASSTREE_UPDATE_KEEP},
-                 {5, MASSTREE_UPDATE_SET},
-                 {500, MASSTREE_UPDATE_KEEP},
-                 {500, MASSTREE_UPDATE_SET}};
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        masstree_held_t held;
-        pthread_t thread;
-        bool is_there;
-        for (uint64_t number = 0; number < 15; number++) {
-            put_key(subject, NULL, number_key(10 + 10 * number));
-        }
-        struct key key = number_key(cases[i].key);
-        assert_status(MASSTREE_NOT_FOUND,
-                      hold_key(subject, key, MASSTREE_HOLD_INSERT, &held, NULL));
-        assert_int_equal(0, pthread_create(&thread, NULL, remove_all, subject));
-        /* The other comes to its end when the leaf is let go, if not before. */
-        while (tree_len(subject->tree) != 0) {
-            (void)observe_key(subject, key, &is_there);
-        }
-        assert_ok(masstree_held_finish(&held, cases[i].action, 7, NULL));
-        assert_int_equal(0, pthread_join(thread, NULL));
-        bool sets = cases[i].action == MASSTREE_UPDATE_SET;
-        assert_consistent(subject->tree);
-        assert_int_equal(sets ? 1 : 0, tree_len(subject->tree));
-        assert_int_equal(1, leaves_of(subject));
-        put_key(subject, NULL, number_key(77));
-        assert_ok(masstree_clear(subject->tree, NULL));
-        masstree_guard_refresh(subject->guard);
-    }
-}
-
 static void leaf_of_an_emptied_tree_can_be_held(void **state)
 {
     static struct history history;
@@ -359,7 +207,7 @@ static void leaf_of_an_emptied_tree_can_be_held(void **state)
         for (uint64_t i = 0; i < KEYS; i++) {
             uint64_t old = 0;
             key = number_key(order == 0 ? i : KEYS - 1 - i);
-            assert_ok(hold_key(subject, key, 0, &held, NULL));
+            assert_ok(hold_key(subject, &key, 0, &held, NULL));
             assert_ok(masstree_held_finish(&held, MASSTREE_UPDATE_REMOVE, 0, &old));
             assert_int_equal(1, old);
         }
@@ -377,8 +225,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_WORDS(every_action_does_what_the_model_says),
-        WITH_WORDS(room_for_nothing_leaves_no_empty_leaf),
-        WITH_WORDS(leaf_without_a_key_may_be_the_last),
         WITH_WORDS(leaf_of_an_emptied_tree_can_be_held),
     };
     return cmocka_run_group_tests_name("held", tests, NULL, NULL);

@@ -15,12 +15,17 @@ static void fill(const struct subject *subject)
     }
 }
 
+struct holding {
+    struct key key; /* which must stay */
+    masstree_held_t held;
+};
+
 static void hold_number(const struct subject *subject, masstree_guard_t *guard, uint64_t number,
-                        masstree_held_t *held, uint64_t *value)
+                        struct holding *holding, uint64_t *value)
 {
-    struct key key = number_key(number);
-    REQUIRE(masstree_hold(subject->tree, guard, key.bytes, key.len, MASSTREE_HOLD_INSERT, held,
-                          value) == MASSTREE_OK);
+    holding->key = number_key(number);
+    REQUIRE(masstree_hold(subject->tree, guard, holding->key.bytes, holding->key.len,
+                          MASSTREE_HOLD_INSERT, &holding->held, value) == MASSTREE_OK);
 }
 
 /* Runs while another thread holds the first leaf: none of it waits for that. */
@@ -59,13 +64,13 @@ static void *read_and_write_elsewhere(void *arg)
 static void readers_and_writers_of_other_leaves_do_not_wait(void **state)
 {
     struct subject *subject = *state;
-    masstree_held_t held;
+    struct holding holding;
     pthread_t thread;
     fill(subject);
-    hold_number(subject, subject->guard, FIRST, &held, NULL);
+    hold_number(subject, subject->guard, FIRST, &holding, NULL);
     assert_int_equal(0, pthread_create(&thread, NULL, read_and_write_elsewhere, subject));
     assert_int_equal(0, pthread_join(thread, NULL));
-    assert_ok(masstree_held_finish(&held, MASSTREE_UPDATE_KEEP, 0, NULL));
+    assert_ok(masstree_held_finish(&holding.held, MASSTREE_UPDATE_KEEP, 0, NULL));
 }
 
 /* What is to wait until the first leaf is let go. */
@@ -99,10 +104,10 @@ static void run_hold(struct waiter *waiter)
 {
     const struct subject *subject = waiter->subject;
     masstree_guard_t *guard = new_guard(subject->tree);
-    masstree_held_t held;
+    struct holding holding;
     uint64_t value = 0;
-    hold_number(subject, guard, FIRST, &held, &value);
-    REQUIRE(masstree_held_finish(&held, MASSTREE_UPDATE_SET, value + 1, NULL) == MASSTREE_OK);
+    hold_number(subject, guard, FIRST, &holding, &value);
+    REQUIRE(masstree_held_finish(&holding.held, MASSTREE_UPDATE_SET, value + 1, NULL) == MASSTREE_OK);
     masstree_guard_leave(guard);
 }
 
@@ -131,12 +136,12 @@ static void who_needs_the_held_leaf_waits_and_then_goes_on(void **state)
     fill(subject);
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct waiter waiter = {.subject = subject, .run = cases[i].run};
-        masstree_held_t held;
+        struct holding holding;
         pthread_t thread;
         uint64_t value = 0;
         put_key(subject, NULL, number_key(FIRST));
-        hold_number(subject, subject->guard, FIRST, &held, &value);
-        assert_ok(masstree_held_observe(&held, &waiter.leaf, NULL));
+        hold_number(subject, subject->guard, FIRST, &holding, &value);
+        assert_ok(masstree_held_observe(&holding.held, &waiter.leaf, NULL));
         assert_int_equal(0, pthread_create(&thread, NULL, run_waiter, &waiter));
         while (!atomic_load(&waiter.has_begun)) {
             sched_yield();
@@ -147,7 +152,7 @@ static void who_needs_the_held_leaf_waits_and_then_goes_on(void **state)
         assert_false(atomic_load(&waiter.has_ended));
         assert_ok(masstree_get_u64(subject->tree, subject->guard, FIRST, &value));
         assert_int_equal(1, value);
-        assert_ok(masstree_held_finish(&held, MASSTREE_UPDATE_SET, value + 10, NULL));
+        assert_ok(masstree_held_finish(&holding.held, MASSTREE_UPDATE_SET, value + 10, NULL));
         assert_int_equal(0, pthread_join(thread, NULL));
         assert_true(atomic_load(&waiter.has_ended));
         assert_ok(masstree_get_u64(subject->tree, subject->guard, FIRST, &value));
@@ -171,18 +176,18 @@ static void validate_while_both_hold(void *arg)
     const masstree_observation_t *own = &validator->leaves[validator->own == FIRST ? 0 : 1];
     const masstree_observation_t *other = &validator->leaves[validator->own == FIRST ? 1 : 0];
     masstree_observation_t now;
-    masstree_held_t held;
+    struct holding holding;
     size_t changed = SIZE_MAX;
-    hold_number(validator->subject, guard, validator->own, &held, NULL);
+    hold_number(validator->subject, guard, validator->own, &holding, NULL);
     pthread_barrier_wait(validator->barrier);
-    REQUIRE(masstree_held_observe(&held, NULL, &now) == MASSTREE_OK);
+    REQUIRE(masstree_held_observe(&holding.held, NULL, &now) == MASSTREE_OK);
     REQUIRE(memcmp(&now, own, sizeof now) == 0);
     REQUIRE(masstree_validate(tree, own, 1, &changed) == MASSTREE_OK);
     REQUIRE(masstree_validate(tree, other, 1, &changed) == MASSTREE_MISMATCH && changed == 0);
     REQUIRE(masstree_validate(tree, validator->leaves, 2, &changed) == MASSTREE_MISMATCH);
     REQUIRE(&validator->leaves[changed] == other);
     pthread_barrier_wait(validator->barrier);
-    REQUIRE(masstree_held_finish(&held, MASSTREE_UPDATE_SET, 7, NULL) == MASSTREE_OK);
+    REQUIRE(masstree_held_finish(&holding.held, MASSTREE_UPDATE_SET, 7, NULL) == MASSTREE_OK);
     pthread_barrier_wait(validator->barrier);
     REQUIRE(masstree_validate(tree, validator->leaves, 2, NULL) == MASSTREE_OK);
     masstree_guard_leave(guard);

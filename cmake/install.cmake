@@ -54,12 +54,11 @@ function(masstree_install_pkgconfig)
   install(FILES "${CMAKE_CURRENT_BINARY_DIR}/masstree.pc" DESTINATION "${package_dir}")
 endfunction()
 
-# The README finds pages and examples where it finds them in the repository. What is in docs/
-# for those who work on the library stays there.
+# The README finds pages and examples where it finds them in the repository.
 function(masstree_install_documentation)
   install(FILES LICENSE LICENSE-APACHE LICENSE-MIT README.md CHANGELOG.md TYPE DOC)
   install(DIRECTORY docs/ DESTINATION "${CMAKE_INSTALL_DOCDIR}/docs" FILES_MATCHING
-    PATTERN masstree-beta.md EXCLUDE PATTERN *.md PATTERN *.svg)
+    PATTERN *.md PATTERN *.svg)
   install(DIRECTORY examples/c examples/cpp examples/python
     DESTINATION "${CMAKE_INSTALL_DOCDIR}/examples" FILES_MATCHING
     PATTERN *.c PATTERN *.h PATTERN *.cpp PATTERN *.py)
@@ -68,7 +67,8 @@ endfunction()
 
 function(masstree_install)
   masstree_install_libraries()
-  install(DIRECTORY include/ TYPE INCLUDE FILES_MATCHING PATTERN *.h PATTERN *.hpp)
+  install(DIRECTORY include/ TYPE INCLUDE FILES_MATCHING
+    PATTERN *.h PATTERN *.hpp PATTERN *.hh PATTERN masstree_beta/README.md)
   masstree_install_cmake_package()
   masstree_install_pkgconfig()
   masstree_install_documentation()

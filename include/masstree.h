@@ -3090,7 +3090,8 @@ int32_t masstree_apply_delta(const masstree_delta_t *delta,
  * the guard, or end; and do nothing that takes long. It may read, and write to another tree
  * if no thread does so the other way round. It should read under the guard: else value
  * destructors and objects' free functions may run while the leaf is locked. Builds of the
- * library with debug assertions abort where a thread has forgotten to finish.
+ * library with debug assertions abort where a thread has forgotten to finish, and where the
+ * key has changed.
  *
  * If the key is absent, and flags say that it may be inserted, room is made for it here,
  * which may split the leaf: finishing cannot fail, then.

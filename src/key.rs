@@ -131,6 +131,12 @@ impl<'k> Key<'k> {
         self.rest.len() > SLICE_LEN
     }
 
+    /// Whether the bytes of this layer's slice are still what they were.
+    #[cfg(debug_assertions)]
+    pub(crate) fn is_as_it_was(&self) -> bool {
+        slice_of(self.rest) == self.slice
+    }
+
     /// The same key one layer down.
     #[inline]
     pub(crate) fn shift(&mut self) {

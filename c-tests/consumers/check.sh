@@ -44,14 +44,14 @@ run() {
     echo "ok: ${*#"$work/"}"
 }
 
-# Those of installed.txt, every header, every page but one, and the examples.
+# Those of installed.txt, every header, every page, and the examples.
 installs_the_listed_files() {
     local doc=share/doc/masstree
     {
         find "$source/include" -name '*.h' -printf 'include/%P\n' -o \
-            -name '*.hpp' -printf 'include/%P\n'
-        find "$source/docs" \( -name '*.md' -o -name '*.svg' \) ! -name masstree-beta.md \
-            -printf "$doc/docs/%P\n"
+            -name '*.hpp' -printf 'include/%P\n' -o -name '*.hh' -printf 'include/%P\n' -o \
+            -name README.md -printf 'include/%P\n'
+        find "$source/docs" \( -name '*.md' -o -name '*.svg' \) -printf "$doc/docs/%P\n"
         env -C "$source/examples" find c cpp python \
             \( -name '*.[ch]' -o -name '*.cpp' -o -name '*.py' \) -printf "$doc/examples/%p\n"
         sed -e "s/VERSION/$version/g" -e "s/ABI/$abi/g" -e "s:^lib/:$lib/:" "$here/installed.txt"
@@ -90,6 +90,24 @@ by_pkg_config() {
     ! readelf -d "$out/c_static" | grep -F libmasstree || fail "c_static needs a shared libmasstree"
 }
 
+# A program for masstree-beta, as include/masstree_beta/README.md says: by the include path, and by
+# a link in place of a copy of masstree-beta.
+for_masstree_beta() {
+    local prefix=$1 out=$2/masstree-beta
+    mkdir -p "$out/third_party"
+    pc() { PKG_CONFIG_PATH=$prefix/$lib/pkgconfig pkg-config "$@" masstree; }
+    ln -s "$prefix/include/masstree_beta" "$out/third_party/masstree-beta"
+    # shellcheck disable=SC2046
+    c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror "$here/consumer_beta.cpp" -o "$out/by_path" \
+        -I "$(pc --variable=includedir)/masstree_beta" $(pc --libs) -pthread \
+        -Wl,-rpath,"$(pc --variable=libdir)"
+    # shellcheck disable=SC2046
+    c++ -std=c++20 -DVENDORED -I "$out/third_party" "$here/consumer_beta.cpp" -o "$out/by_link" \
+        $(pc --static --libs | sed 's/-lmasstree/-l:libmasstree.a/') -pthread
+    run "$out/by_path"
+    run "$out/by_link"
+}
+
 # In either order, for the first library to define a symbol wins.
 beside_another_rust_library() {
     local prefix=$1 out=$work/beside
@@ -111,7 +129,7 @@ by_find_package() {
     local prefix=$1 out=$2/cmake
     cmake -S "$here/cmake" -B "$out" -DCMAKE_PREFIX_PATH="$prefix" -DWANTED="$version" >/dev/null
     cmake --build "$out" >/dev/null
-    for program in c_masstree c_masstree_static cpp_masstree cpp_masstree_static; do
+    for program in {c,cpp,beta}_masstree{,_static}; do
         run "$out/$program"
     done
     ! readelf -d "$out/cpp_masstree_static" | grep -F libmasstree ||
@@ -177,6 +195,7 @@ beside_another_rust_library "$prefix"
 for place in prefix moved; do
     [ $place = prefix ] || mv "$work/prefix" "$work/$place"
     by_pkg_config "$work/$place" "$work/from-$place"
+    for_masstree_beta "$work/$place" "$work/from-$place"
     by_find_package "$work/$place" "$work/from-$place"
     by_meson "$work/$place" "$work/from-$place"
 done

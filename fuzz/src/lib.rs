@@ -7,6 +7,7 @@ mod batches;
 mod calls;
 mod count;
 mod cursors;
+mod held;
 mod keys;
 mod memory;
 mod observed;

@@ -42,6 +42,11 @@ impl Session<'_> {
             Action::CompareExchange | Action::RemoveIfEqual => {
                 self.compare(point.action, &key, want, point.twist);
             }
+            Action::Update
+                if twist_holds(point.twist) && !self.holds_bytes() && !self.guard.is_null() =>
+            {
+                self.hold(&key, want, point.twist);
+            }
             Action::Update => self.update(&key, want, point.twist),
             Action::GetOrInsertWith => self.get_or_insert(&key, want, point.twist),
             Action::Retire => self.retire(),
@@ -257,6 +262,11 @@ impl Session<'_> {
         }
         assert_eq!(status, MASSTREE_OK);
     }
+}
+
+/// Whether an update is done in two steps.
+fn twist_holds(twist: u8) -> bool {
+    twist & 0x20 != 0
 }
 
 /// What a callback answers, and what it saw.

@@ -85,7 +85,8 @@ fn decision_of(action: i32, value: u64) -> Result<Decision, i32> {
 /// the guard, or end; and do nothing that takes long. It may read, and write to another tree
 /// if no thread does so the other way round. It should read under the guard: else value
 /// destructors and objects' free functions may run while the leaf is locked. Builds of the
-/// library with debug assertions abort where a thread has forgotten to finish.
+/// library with debug assertions abort where a thread has forgotten to finish, and where the
+/// key has changed.
 ///
 /// If the key is absent, and flags say that it may be inserted, room is made for it here,
 /// which may split the leaf: finishing cannot fail, then.
@@ -278,11 +279,12 @@ mod tests {
     use crate::ffi::point::masstree_put;
     use crate::ffi::tree::{masstree_create, masstree_destroy};
 
-    /// What the test's child process does instead of finishing.
+    /// What the test's child process does instead of finishing, or before that.
     const INSTEAD: &str = "MASSTREE_TEST_INSTEAD";
 
     fn hold_and(instead: &str) {
-        let key = b"key".as_ptr().cast();
+        let bytes = Box::leak(Box::new(*b"key")).as_mut_ptr();
+        let key = bytes.cast();
         let held: *mut HeldLeaf = Box::leak(Box::new(HeldLeaf { opaque: [0; 32] }));
         let (mut tree, mut guard) = (null_mut(), null_mut());
         // SAFETY: the tree lives as long as it is used, and so does what is held.
@@ -298,6 +300,9 @@ mod tests {
                 "refresh" => masstree_guard_refresh(guard),
                 "end" => (),
                 _ => {
+                    if instead == "change" {
+                        bytes.write(b'K');
+                    }
                     let action = MASSTREE_UPDATE_SET;
                     assert_eq!(
                         masstree_held_finish(held, action, 1, null_mut()),
@@ -312,13 +317,13 @@ mod tests {
 
     /// Put back: leave one of the assertions out.
     #[test]
-    fn who_forgets_to_finish_is_aborted() {
+    fn who_forgets_to_finish_or_the_key_is_aborted() {
         if let Ok(instead) = env::var(INSTEAD) {
             return thread::spawn(move || hold_and(&instead)).join().unwrap();
         }
         let run = |instead: &str| {
             let this = env::current_exe().expect("the tests have a path");
-            let name = "ffi::held::tests::who_forgets_to_finish_is_aborted";
+            let name = "ffi::held::tests::who_forgets_to_finish_or_the_key_is_aborted";
             let mut child = Command::new(this);
             child.args(["--exact", name, "--nocapture"]);
             let output = child.env(INSTEAD, instead).output().unwrap();
@@ -330,6 +335,7 @@ mod tests {
             ("leave", "has not been called"),
             ("refresh", "has not been called"),
             ("end", "must finish before it ends"),
+            ("change", "must stay as it is"),
         ] {
             let (succeeds, said) = run(instead);
             assert!(!succeeds && said.contains(complaint), "{instead}: {said}");

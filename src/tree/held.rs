@@ -35,6 +35,8 @@ pub(crate) struct Held<'g, 'k> {
     key: Key<'k>,
     has_room: bool,
     original: Observation,
+    /// The leaf in which a group has turned into a link to make room.
+    crowded: Option<&'g Leaf>,
     /// To be retired, and to be freed, when no lock is held.
     old_bag: Option<BagRef<'g>>,
     spare_bags: [Option<OwnedBag<'g>>; 2],
@@ -120,7 +122,9 @@ impl Tree {
                 version: leaf.version_found(),
                 parent: None,
             };
+            let crowded = matches!(place, Place::Crowded { .. }).then_some(reached.leaf);
             let held = |room: Room<'g>, found, key| Held {
+                crowded: crowded.filter(|_| room.layers > 0),
                 found,
                 position: room.position,
                 key,
@@ -174,6 +178,7 @@ impl Tree {
             position,
             key,
             has_room,
+            crowded,
             old_bag,
             spare_bags,
             ..
@@ -184,6 +189,11 @@ impl Tree {
                 self.change_present(pin, leaf, position, slot, |_| decision);
             }
             (None, Decision::Set(value)) if has_room => {
+                #[cfg(debug_assertions)]
+                assert!(
+                    key.is_as_it_was(),
+                    "a key must stay as it is while it is held"
+                );
                 leaf.insert(position, &Entry::new(&key).with_value(value));
                 report_held(pin, &leaf);
                 drop(leaf);
@@ -208,6 +218,10 @@ impl Tree {
             // SAFETY: as where it was taken: its leaf has another or none, and no lock is
             // held any more.
             unsafe { pin.retire_bag(bag) };
+        }
+        // As after an insert.
+        if let Some(leaf) = crowded.filter(|_| pin.report().is_none()) {
+            self.merge_around(pin, leaf);
         }
         present
     }

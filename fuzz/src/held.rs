@@ -1,0 +1,77 @@
+//! A key that is held, looked at, and then changed: an update in two steps.
+
+use masstree::ffi::held::*;
+use masstree::ffi::status::*;
+use masstree::ffi::update::*;
+
+use crate::session::Session;
+use crate::values::{UNTOUCHED, slice_of};
+
+/// No action.
+const UNKNOWN: i32 = 77;
+
+impl Session<'_> {
+    /// Words only, under the session's guard.
+    pub(crate) fn hold(&mut self, key: &[u8], want: bool, twist: u8) {
+        let present = self.model.get(key).copied();
+        let value = self.fresh();
+        let flags = u32::from(twist & 0x10 == 0);
+        let action = match twist % 8 {
+            0 => MASSTREE_UPDATE_KEEP,
+            1..=3 => MASSTREE_UPDATE_SET,
+            4 | 5 => MASSTREE_UPDATE_REMOVE,
+            _ => UNKNOWN,
+        };
+        let mut held = HeldLeaf { opaque: [0; 32] };
+        let place = &raw mut held;
+        let (mut seen, k) = (UNTOUCHED, slice_of(key));
+        // SAFETY: a living tree, this session's guard, a key that stays, writable outputs.
+        let status = unsafe {
+            masstree_hold(
+                self.tree(),
+                self.guard,
+                k.data,
+                k.len,
+                flags,
+                place,
+                &mut seen,
+            )
+        };
+        if self.refused(status) {
+            assert_eq!(seen, UNTOUCHED);
+            return;
+        }
+        let found = (status == MASSTREE_OK).then_some(seen);
+        assert!(matches!(status, MASSTREE_OK | MASSTREE_NOT_FOUND));
+        assert_eq!(found, present, "hold {key:?}");
+        self.get_checked(key, 0);
+        let is_wrong =
+            action == UNKNOWN || (action == MASSTREE_UPDATE_SET && flags == 0 && present.is_none());
+        let mut old = UNTOUCHED;
+        let out = match want {
+            true => &raw mut old,
+            false => std::ptr::null_mut(),
+        };
+        // SAFETY: held by this thread, and not moved.
+        let status = unsafe { masstree_held_finish(place, action, value, out) };
+        if is_wrong {
+            assert_eq!((status, old), (MASSTREE_INVALID, UNTOUCHED));
+            let keep = MASSTREE_UPDATE_KEEP;
+            // SAFETY: still held.
+            let status = unsafe { masstree_held_finish(place, keep, 0, out) };
+            assert_eq!(status, MASSTREE_OK);
+        }
+        let changes = !is_wrong && action != MASSTREE_UPDATE_KEEP;
+        let expected = present.filter(|_| want && changes);
+        assert_eq!(
+            old,
+            expected.unwrap_or(UNTOUCHED),
+            "held_finish {key:?} {action}"
+        );
+        match action {
+            _ if !changes => {}
+            MASSTREE_UPDATE_SET => self.stored(key, value, want),
+            _ => self.removed(key, want),
+        }
+    }
+}

@@ -1,0 +1,258 @@
+// Fences, atomic operations and assertions under the names that masstree-beta gives them.
+#ifndef MASSTREE_BETA_COMPILER_HH
+#define MASSTREE_BETA_COMPILER_HH
+
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+
+#include <algorithm>
+#include <atomic>
+#include <type_traits>
+
+#ifndef likely
+#define likely(x) __builtin_expect(!!(x), 1)
+#endif
+#ifndef unlikely
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#endif
+
+/** Checked in every build: always_assert(condition) or always_assert(condition, "why"). */
+#ifndef always_assert
+#define always_assert(...) \
+    ::masstree_beta::assert_always(__FILE__, __LINE__, #__VA_ARGS__, __VA_ARGS__)
+#endif
+#ifndef mandatory_assert
+#define mandatory_assert(...) always_assert(__VA_ARGS__)
+#endif
+#ifndef masstree_invariant
+#define masstree_invariant(x) assert(x)
+#endif
+#ifndef masstree_precondition
+#define masstree_precondition(x) assert(x)
+#endif
+
+namespace masstree_beta {
+
+[[noreturn]] inline void assertion_failed(const char* file, int line, const char* text)
+{
+    fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, text);
+    abort();
+}
+
+template <typename C>
+inline void assert_always(const char* file, int line, const char* text, const C& condition)
+{
+    if (!condition)
+        assertion_failed(file, line, text);
+}
+
+template <typename C>
+inline void assert_always(
+    const char* file, int line, const char* text, const C& condition, const char*)
+{
+    if (!condition)
+        assertion_failed(file, line, text);
+}
+
+} // namespace masstree_beta
+
+#if defined(__GNUC__) && !defined(__clang__) && defined(__SANITIZE_THREAD__)
+// ThreadSanitizer does not see fences, which gcc says of each.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wtsan"
+#endif
+
+/** A full fence, of the processor too: masstree-beta's keeps only the compiler from reordering. */
+inline void fence()
+{
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
+inline void memory_fence()
+{
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
+inline void acquire_fence()
+{
+    std::atomic_thread_fence(std::memory_order_acquire);
+}
+
+inline void release_fence()
+{
+    std::atomic_thread_fence(std::memory_order_release);
+}
+
+#if defined(__GNUC__) && !defined(__clang__) && defined(__SANITIZE_THREAD__)
+#pragma GCC diagnostic pop
+#endif
+
+/** For loops that wait: lets the other hyperthread run, and has memory read anew. */
+inline void relax_fence()
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield" ::: "memory");
+#endif
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+
+struct relax_fence_function {
+    void operator()() const
+    {
+        relax_fence();
+    }
+};
+
+struct do_nothing_function {
+    void operator()() const
+    {
+    }
+};
+
+inline void prefetch(const void* place)
+{
+    __builtin_prefetch(place, 0, 3);
+}
+
+inline void prefetchnta(const void* place)
+{
+    __builtin_prefetch(place, 0, 0);
+}
+
+/** Adds to *object, and gives what it was before. */
+template <typename T, typename D>
+inline typename std::remove_volatile<T>::type fetch_and_add(T* object, D addend)
+{
+    typedef typename std::remove_volatile<T>::type value;
+    return __atomic_fetch_add(object, static_cast<value>(addend), __ATOMIC_SEQ_CST);
+}
+
+/** Stores `desired` if *object is `expected`; gives what it was before. */
+template <typename T, typename E, typename D>
+inline typename std::remove_volatile<T>::type cmpxchg(T* object, E expected, D desired)
+{
+    typename std::remove_volatile<T>::type was = expected;
+    __atomic_compare_exchange_n(
+        object, &was, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    return was;
+}
+
+/** cmpxchg that tells whether it stored. */
+template <typename T, typename E, typename D>
+inline bool bool_cmpxchg(T* object, E expected, D desired)
+{
+    typename std::remove_volatile<T>::type was = expected;
+    return __atomic_compare_exchange_n(
+        object, &was, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+template <typename T, typename D>
+inline typename std::remove_volatile<T>::type xchg(T* object, D desired)
+{
+    typedef typename std::remove_volatile<T>::type value;
+    return __atomic_exchange_n(object, static_cast<value>(desired), __ATOMIC_SEQ_CST);
+}
+
+/**
+ * A variable of several threads, without any order. Of the size and alignment of a T, which it
+ * converts from and to.
+ */
+template <typename T>
+class relaxed_atomic {
+public:
+    constexpr relaxed_atomic() noexcept : value_(T())
+    {
+    }
+    // NOLINTNEXTLINE: implicit, so that `relaxed_atomic<T> x = 1` works as for a T.
+    constexpr relaxed_atomic(T value) noexcept : value_(value)
+    {
+    }
+    relaxed_atomic(const relaxed_atomic& other) noexcept : value_(other.load())
+    {
+    }
+    relaxed_atomic& operator=(const relaxed_atomic& other) noexcept
+    {
+        store(other.load());
+        return *this;
+    }
+    relaxed_atomic& operator=(T value) noexcept
+    {
+        store(value);
+        return *this;
+    }
+    T load() const noexcept
+    {
+        return value_.load(std::memory_order_relaxed);
+    }
+    void store(T value) noexcept
+    {
+        value_.store(value, std::memory_order_relaxed);
+    }
+    operator T() const noexcept
+    {
+        return load();
+    }
+    T operator+=(T addend) noexcept
+    {
+        return value_.fetch_add(addend, std::memory_order_relaxed) + addend;
+    }
+    T operator-=(T subtrahend) noexcept
+    {
+        return value_.fetch_sub(subtrahend, std::memory_order_relaxed) - subtrahend;
+    }
+    T operator++() noexcept
+    {
+        return *this += T(1);
+    }
+    T operator--() noexcept
+    {
+        return *this -= T(1);
+    }
+    T operator++(int) noexcept
+    {
+        return value_.fetch_add(T(1), std::memory_order_relaxed);
+    }
+    T operator--(int) noexcept
+    {
+        return value_.fetch_sub(T(1), std::memory_order_relaxed);
+    }
+
+private:
+    std::atomic<T> value_;
+};
+
+/** The bytes of an integer in the order of the network, in which keys come in numeric order. */
+template <typename T>
+inline T host_to_net_order(T value)
+{
+    static_assert(std::is_integral<T>::value, "host_to_net_order: for integers");
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    T turned;
+    const unsigned char* from = reinterpret_cast<const unsigned char*>(&value);
+    unsigned char* to = reinterpret_cast<unsigned char*>(&turned);
+    for (size_t i = 0; i != sizeof(T); ++i)
+        to[i] = from[sizeof(T) - 1 - i];
+    return turned;
+#else
+    return value;
+#endif
+}
+
+template <typename T>
+inline T net_to_host_order(T value)
+{
+    return host_to_net_order(value);
+}
+
+#endif

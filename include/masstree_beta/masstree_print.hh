@@ -1,0 +1,24 @@
+// What values are printed with, in masstree-beta. Tables print words here: see basic_table::print.
+#ifndef MASSTREE_BETA_MASSTREE_PRINT_HH
+#define MASSTREE_BETA_MASSTREE_PRINT_HH
+
+#include "masstree_struct.hh"
+
+namespace Masstree {
+
+/** A value as the hexadecimal number that is stored for it. */
+template <typename T>
+class value_print {
+public:
+    static void print(T value, FILE* f, const char* prefix, int indent, Str key, kvtimestamp_t,
+        char* suffix)
+    {
+        uint64_t bits = 0;
+        memcpy(&bits, &value, sizeof(T));
+        fprintf(f, "%s%*s%.*s = 0x%" PRIx64 "%s\n", prefix, indent, "", key.len, key.s, bits, suffix);
+    }
+};
+
+} // namespace Masstree
+
+#endif

@@ -1,0 +1,335 @@
+// Cursors: one key's place in a map, read or locked.
+#ifndef MASSTREE_BETA_MASSTREE_TCURSOR_HH
+#define MASSTREE_BETA_MASSTREE_TCURSOR_HH
+
+#include "masstree_struct.hh"
+
+#include <utility>
+#include <vector>
+
+namespace Masstree {
+
+/** Looks a key up. The key's bytes must stay until find_unlocked has returned. */
+template <typename P>
+class unlocked_tcursor {
+public:
+    typedef typename P::value_type value_type;
+    typedef typename P::threadinfo_type threadinfo;
+    typedef node_base<P> node_type;
+    typedef leaf<P> leaf_type;
+    typedef key<typename P::ikey_type> key_type;
+    typedef typename node_type::nodeversion_type nodeversion_type;
+    typedef typename node_type::nodeversion_value_type nodeversion_value_type;
+
+    unlocked_tcursor(const basic_table<P>& table, Str key) : tree_(table.tree()), key_(key)
+    {
+        forget();
+    }
+    unlocked_tcursor(const basic_table<P>& table, const char* bytes, int length)
+        : tree_(table.tree()), key_(bytes, length)
+    {
+        forget();
+    }
+    unlocked_tcursor(const basic_table<P>& table, const unsigned char* bytes, int length)
+        : tree_(table.tree()), key_(bytes, length)
+    {
+        forget();
+    }
+
+    /** Whether the key is there. What the others tell is of this moment. */
+    bool find_unlocked(threadinfo& ti)
+    {
+        uint64_t bits = 0;
+        const int32_t status = masstree_get_observed(tree_,
+            basic_table<P>::guard_of(ti, tree_), key_.s,
+            masstree_beta::length_of(key_.s, key_.len), &bits, &observed_);
+        if (status != MASSTREE_NOT_FOUND)
+            masstree_beta::check("unlocked_tcursor::find_unlocked", status);
+        word_ = masstree_beta::word<value_type>(bits);
+        return status == MASSTREE_OK;
+    }
+
+    /** The key's value; a word of zeros if it was not there. */
+    value_type value() const
+    {
+        return word_.value();
+    }
+    /** The leaf that the key is in, or would go to. */
+    leaf_type* node() const
+    {
+        return masstree_beta::node_of<leaf_type>(observed_);
+    }
+    nodeversion_value_type full_version_value() const
+    {
+        return observed_.version;
+    }
+
+    template <typename Q = P>
+    void permutation() const
+    {
+        masstree_beta::no_inside<Q>::node();
+    }
+
+private:
+    void forget()
+    {
+        observed_.node = observed_.version = observed_.incarnation = 0;
+    }
+
+    const masstree_t* tree_;
+    Str key_;
+    masstree_beta::word<value_type> word_;
+    masstree_observation_t observed_;
+};
+
+/**
+ * Finds a key and locks the leaf it is in, or goes to. From find_locked or find_insert to finish,
+ * or to the end of the cursor, which undoes it, the thread must use no other function that writes
+ * to the map, and the key's bytes must stay.
+ */
+template <typename P>
+class tcursor {
+public:
+    typedef typename P::value_type value_type;
+    typedef typename P::threadinfo_type threadinfo;
+    typedef node_base<P> node_type;
+    typedef leaf<P> leaf_type;
+    typedef internode<P> internode_type;
+    typedef key<typename P::ikey_type> key_type;
+    typedef typename node_type::nodeversion_type nodeversion_type;
+    typedef typename node_type::nodeversion_value_type nodeversion_value_type;
+    typedef std::vector<std::pair<leaf_type*, nodeversion_value_type>> new_nodes_type;
+
+    tcursor(basic_table<P>& table, Str key) : tree_(table.tree()), key_(key)
+    {
+        start();
+    }
+    tcursor(basic_table<P>& table, const char* bytes, int length)
+        : tree_(table.tree()), key_(bytes, length)
+    {
+        start();
+    }
+    tcursor(basic_table<P>& table, const unsigned char* bytes, int length)
+        : tree_(table.tree()), key_(bytes, length)
+    {
+        start();
+    }
+    tcursor(const tcursor&) = delete;
+    tcursor& operator=(const tcursor&) = delete;
+    /** What was not finished did not happen. */
+    ~tcursor()
+    {
+        if (stage_ == locked)
+            let_go(MASSTREE_UPDATE_KEEP);
+    }
+
+    /** Whether the key is there. If not, finish may not be asked to insert it. */
+    bool find_locked(threadinfo& ti)
+    {
+        return find("tcursor::find_locked", ti, 0);
+    }
+    /** Whether the key is there. If not, there is room for it now, and finish(1) inserts it. */
+    bool find_insert(threadinfo& ti)
+    {
+        return find("tcursor::find_insert", ti, MASSTREE_HOLD_INSERT);
+    }
+
+    /** The value, to be read and assigned; a word of zeros if the key was not there. Others see
+        what was assigned when finish has returned. */
+    value_type& value()
+    {
+        return word_.value();
+    }
+    const value_type& value() const
+    {
+        return word_.value();
+    }
+
+    /**
+     * Lets the leaf go. A negative state removes the key, if it is there. Otherwise a key that is
+     * there has the value that was assigned, and one that is not is inserted if state is positive.
+     */
+    void finish(int state, threadinfo&)
+    {
+        if (stage_ != locked)
+            masstree_beta::die("tcursor::finish", "nothing was found, or it was finished before");
+        const int32_t action = action_of(state);
+        if (action == MASSTREE_UPDATE_SET && !found_ && flags_ == 0)
+            masstree_beta::die("tcursor::finish", "inserts after find_locked: use find_insert");
+        let_go(action);
+    }
+
+    /** The leaf that the key is in, or goes to: a new one, if the old one was full. */
+    leaf_type* node() const
+    {
+        return masstree_beta::node_of<leaf_type>(now_);
+    }
+    /** The leaf that the key was in, or would have gone to, before room was made for it. */
+    leaf_type* original_node() const
+    {
+        return masstree_beta::node_of<leaf_type>(original_);
+    }
+    /** The version of original_node() before this cursor changed it. */
+    nodeversion_value_type original_version_value() const
+    {
+        return original_.version;
+    }
+    /** The version of original_node() after finish(1): as this cursor left it. */
+    nodeversion_value_type updated_version_value() const
+    {
+        return original_.node == now_.node ? next_full_version_value(1) : delta_.after.version;
+    }
+    /** The version of node() when it was locked, with room made for the key. */
+    nodeversion_value_type previous_full_version_value() const
+    {
+        return now_.version;
+    }
+    /** The version of node() after finish(state); after finish, the one it has got. */
+    nodeversion_value_type next_full_version_value(int state) const
+    {
+        if (stage_ != locked)
+            return next_.version;
+        return next_of(action_of(state)).version;
+    }
+    /** The leaves that making room created, with their versions after finish(1). */
+    new_nodes_type new_nodes() const
+    {
+        new_nodes_type nodes;
+        for (size_t i = 0; i != delta_.created_count; ++i) {
+            const masstree_observation_t& one = delta_.created[i];
+            nodes.emplace_back(masstree_beta::node_of<leaf_type>(one),
+                one.node == now_.node ? next_full_version_value(1) : one.version);
+        }
+        return nodes;
+    }
+    /** Nodes have none. */
+    kvtimestamp_t node_timestamp() const
+    {
+        return 0;
+    }
+
+private:
+    enum stage { made, locked, finished };
+
+    void start()
+    {
+        stage_ = made;
+        found_ = false;
+        flags_ = 0;
+        kept_ = nullptr;
+        guard_ = nullptr;
+        const masstree_delta_t nothing = MASSTREE_DELTA_INIT;
+        delta_ = nothing;
+        original_ = now_ = next_ = nothing.before;
+    }
+
+    bool find(const char* what, threadinfo& ti, uint32_t flags)
+    {
+        if (stage_ != made)
+            masstree_beta::die(what, "the cursor was used before");
+        const size_t length = masstree_beta::length_of(key_.s, key_.len);
+        if (flags != 0)
+            make_room_for_created(length);
+        enter(what, ti);
+        if (flags != 0)
+            masstree_beta::check(what, masstree_guard_observe(guard_, &delta_));
+        uint64_t bits = 0;
+        const int32_t status =
+            masstree_hold(tree_, guard_, key_.s, length, flags, &held_, &bits);
+        if (unlikely(status != MASSTREE_OK && status != MASSTREE_NOT_FOUND)) {
+            leave(flags);
+            if (status == MASSTREE_INVALID)
+                masstree_beta::die(what, "the thread has another cursor that is not finished");
+            masstree_beta::failed(what, status);
+        }
+        stage_ = locked;
+        flags_ = flags;
+        found_ = status == MASSTREE_OK;
+        before_ = found_ ? bits : 0;
+        word_ = masstree_beta::word<value_type>(before_);
+        masstree_beta::check(what, masstree_held_observe(&held_, &original_, &now_));
+        return found_;
+    }
+    /** A guard of the table: the one that the thread keeps in its section, or one of our own. */
+    void enter(const char* what, threadinfo& ti)
+    {
+        using masstree_beta::table_guard_of;
+        kept_ = table_guard_of(ti);
+        if (kept_ != nullptr)
+            guard_ = kept_->use(what, tree_);
+        if (guard_ == nullptr) {
+            kept_ = nullptr;
+            masstree_beta::check(what, masstree_guard_enter(tree_, &guard_));
+        }
+    }
+    void leave(uint32_t flags)
+    {
+        if (kept_ == nullptr) {
+            masstree_guard_leave(guard_);
+            return;
+        }
+        if (flags != 0)
+            masstree_guard_observe(guard_, nullptr);
+        kept_->release();
+    }
+    void make_room_for_created(size_t length)
+    {
+        // A split creates one leaf, and layers one each for eight bytes at most.
+        const size_t most = length / 8 + 3;
+        delta_.created = few_;
+        delta_.created_capacity = sizeof few_ / sizeof few_[0];
+        if (unlikely(most > delta_.created_capacity)) {
+            many_.resize(most);
+            delta_.created = many_.data();
+            delta_.created_capacity = most;
+        }
+    }
+
+    int32_t action_of(int state) const
+    {
+        if (state < 0)
+            return found_ ? MASSTREE_UPDATE_REMOVE : MASSTREE_UPDATE_KEEP;
+        if (found_)
+            return word_.bits() != before_ ? MASSTREE_UPDATE_SET : MASSTREE_UPDATE_KEEP;
+        return state > 0 ? MASSTREE_UPDATE_SET : MASSTREE_UPDATE_KEEP;
+    }
+    masstree_observation_t next_of(int32_t action) const
+    {
+        // Values are no part of a leaf's version.
+        if (action == MASSTREE_UPDATE_KEEP || (action == MASSTREE_UPDATE_SET && found_))
+            return now_;
+        masstree_observation_t next;
+        masstree_beta::check(
+            "tcursor::next_full_version_value", masstree_held_next(&held_, action, &next));
+        return next;
+    }
+    void let_go(int32_t action)
+    {
+        next_ = next_of(action);
+        masstree_beta::check(
+            "tcursor::finish", masstree_held_finish(&held_, action, word_.bits(), nullptr));
+        stage_ = finished;
+        leave(flags_);
+    }
+
+    masstree_t* tree_;
+    Str key_;
+    masstree_beta::table_guard* kept_;
+    masstree_guard_t* guard_;
+    masstree_held_t held_;
+    uint64_t before_;
+    masstree_beta::word<value_type> word_;
+    masstree_observation_t original_;
+    masstree_observation_t now_;
+    masstree_observation_t next_;
+    masstree_delta_t delta_;
+    masstree_observation_t few_[10];
+    std::vector<masstree_observation_t> many_;
+    uint32_t flags_;
+    stage stage_;
+    bool found_;
+};
+
+} // namespace Masstree
+
+#endif

@@ -1,0 +1,39 @@
+// Eight bytes of a key as an integer that compares as they do.
+#ifndef MASSTREE_BETA_STRING_SLICE_HH
+#define MASSTREE_BETA_STRING_SLICE_HH
+
+#include "compiler.hh"
+
+template <typename T>
+struct string_slice {
+    enum { size = static_cast<int>(sizeof(T)) };
+
+    /** Of the first bytes of s, as if zeros followed. */
+    static T make_comparable(const char* s, int len)
+    {
+        T slice = 0;
+        memcpy(&slice, s, static_cast<size_t>(len < 0 ? 0 : len < size ? len : size));
+        return net_to_host_order(slice);
+    }
+    /** Bytes of the slice, to buf; gives their number without the zeros at the end. */
+    static int unparse_comparable(char* buf, int buflen, T slice)
+    {
+        return unparse_comparable(buf, buflen, slice, size);
+    }
+    static int unparse_comparable(char* buf, int buflen, T slice, int len)
+    {
+        T bytes = host_to_net_order(slice);
+        char all[sizeof(T)];
+        memcpy(all, &bytes, sizeof(T));
+        int used = len < size ? len : static_cast<int>(size);
+        while (used > 0 && all[used - 1] == 0)
+            --used;
+        if (used > buflen)
+            used = buflen;
+        if (used > 0)
+            memcpy(buf, all, static_cast<size_t>(used));
+        return used;
+    }
+};
+
+#endif

@@ -1,0 +1,182 @@
+// A guard of a table that a thread keeps while it is in a section, so that not every write has to
+// enter one. masstree-beta has no such file; programs include the others.
+#ifndef MASSTREE_BETA_TABLE_GUARD_HH
+#define MASSTREE_BETA_TABLE_GUARD_HH
+
+#include "libmasstree.hh"
+
+#include <thread>
+
+namespace masstree_beta {
+
+/** A pointer that many threads read, and to which only what lasts for ever is assigned. */
+template <typename T>
+class published {
+public:
+    constexpr published() : pointer_(nullptr)
+    {
+    }
+    operator T*() const
+    {
+        return pointer_.load(std::memory_order_acquire);
+    }
+    T* operator->() const
+    {
+        return *this;
+    }
+    /** Puts an element before the first one. */
+    void push(T* first, T*& next)
+    {
+        next = pointer_.load(std::memory_order_relaxed);
+        while (!pointer_.compare_exchange_weak(
+            next, first, std::memory_order_release, std::memory_order_relaxed)) {
+        }
+    }
+
+private:
+    std::atomic<T*> pointer_;
+};
+
+/** Only what is of a template may be defined in a header, before C++17. */
+template <typename T>
+struct every {
+    static published<T> allthreads;
+};
+template <typename T>
+published<T> every<T>::allthreads;
+
+/**
+ * The guard that a thread has of the table that it wrote to last, from the first write in a section
+ * to the end of the section. Lasts for ever.
+ *
+ * Its thread reads it as it likes. Who destroys a table leaves the guards that others have of it:
+ * they do not use that table any more, but may be about to leave the same guard, or to enter one of
+ * another table. So the guard is entered and left under a lock.
+ */
+class table_guard : private every<table_guard> {
+public:
+    table_guard() : next_(nullptr), tree_(nullptr), guard_(nullptr), locked_(false),
+                    in_section_(false), in_use_(false)
+    {
+        allthreads.push(this, next_);
+    }
+    table_guard(const table_guard&) = delete;
+    table_guard& operator=(const table_guard&) = delete;
+
+    /** A section begins, or the next one. */
+    void begin()
+    {
+        in_section_ = true;
+        if (!is_idle())
+            return;
+        const locking lock(*this);
+        if (tree_.load(std::memory_order_relaxed) != nullptr)
+            masstree_guard_refresh(guard_);
+    }
+    void end()
+    {
+        in_section_ = false;
+        let_go();
+    }
+
+    /** For a read without callbacks. NULL if there is none: also a guard, for the C functions. */
+    masstree_guard_t* of(const masstree_t* tree) const
+    {
+        return tree_.load(std::memory_order_relaxed) == tree ? guard_ : nullptr;
+    }
+    /** For a write, until release; NULL outside of sections. */
+    masstree_guard_t* use(const char* what, const masstree_t* tree)
+    {
+        if (!in_section_ || in_use_)
+            return nullptr;
+        if (tree_.load(std::memory_order_relaxed) != tree)
+            enter(what, tree);
+        in_use_ = true;
+        return guard_;
+    }
+    void release()
+    {
+        in_use_ = false;
+        if (!in_section_)
+            let_go();
+    }
+
+    /** Leaves every guard of a tree, which is about to be destroyed. */
+    static void leave_all(const masstree_t* tree)
+    {
+        for (table_guard* one = allthreads; one != nullptr; one = one->next_) {
+            // Acquire: what its thread did with the guard before it let it go.
+            if (one->tree_.load(std::memory_order_acquire) != tree)
+                continue;
+            const locking lock(*one);
+            if (one->tree_.load(std::memory_order_relaxed) == tree)
+                one->leave();
+        }
+    }
+
+private:
+    class locking {
+    public:
+        explicit locking(table_guard& what) : what_(what)
+        {
+            while (what_.locked_.exchange(true, std::memory_order_acquire))
+                std::this_thread::yield();
+        }
+        ~locking()
+        {
+            what_.locked_.store(false, std::memory_order_release);
+        }
+        locking(const locking&) = delete;
+        locking& operator=(const locking&) = delete;
+
+    private:
+        table_guard& what_;
+    };
+
+    /** Under the lock. */
+    void leave()
+    {
+        masstree_guard_leave(guard_);
+        // Release: see leave_all.
+        tree_.store(nullptr, std::memory_order_release);
+    }
+    void enter(const char* what, const masstree_t* tree)
+    {
+        const locking lock(*this);
+        if (tree_.load(std::memory_order_relaxed) != nullptr)
+            leave();
+        check(what, masstree_guard_enter(tree, &guard_));
+        tree_.store(tree, std::memory_order_release);
+    }
+    /** Whether there is a guard that no cursor is using. */
+    bool is_idle() const
+    {
+        return !in_use_ && tree_.load(std::memory_order_relaxed) != nullptr;
+    }
+    void let_go()
+    {
+        if (!is_idle())
+            return;
+        const locking lock(*this);
+        if (tree_.load(std::memory_order_relaxed) != nullptr)
+            leave();
+    }
+
+    table_guard* next_;
+    std::atomic<const masstree_t*> tree_;
+    masstree_guard_t* guard_;
+    std::atomic<bool> locked_;
+    bool in_section_;
+    bool in_use_;
+};
+
+/** A threadinfo of the program's own has none; for threadinfo, see there. */
+template <typename T>
+inline table_guard* table_guard_of(T&)
+{
+    return nullptr;
+}
+
+} // namespace masstree_beta
+
+#endif

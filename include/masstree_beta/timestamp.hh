@@ -1,0 +1,22 @@
+// Timestamps and epochs: numbers that are the program's own business.
+#ifndef MASSTREE_BETA_TIMESTAMP_HH
+#define MASSTREE_BETA_TIMESTAMP_HH
+
+#include "compiler.hh"
+
+#include <sys/time.h>
+#include <time.h>
+
+#include <chrono>
+
+typedef uint64_t kvtimestamp_t;
+typedef uint64_t kvepoch_t;
+
+/** Microseconds since 1970. */
+inline kvtimestamp_t timestamp()
+{
+    return static_cast<kvtimestamp_t>(std::chrono::duration_cast<std::chrono::microseconds>(
+        std::chrono::system_clock::now().time_since_epoch()).count());
+}
+
+#endif
