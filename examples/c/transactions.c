@@ -18,11 +18,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { WORKERS = 4, AMOUNT = 7, LIMIT = 2000, MOST = 4096, LOCKED = 1, ABSENT = 2, STEP = 4 };
+enum { WORKERS = 4, AMOUNT = 7, LIMIT = 2000, MOST = 4096, LOCKED = 1, STEP = 2 };
 enum { FIRST_SUMMED = 1000 }; /* keys below are of the workers' counts */
 
 struct row {
-    atomic_ullong version, value; /* the version has flags, and grows by STEP */
+    atomic_ullong version, value; /* the version grows by STEP, with LOCKED in it */
 };
 
 struct transaction {
@@ -62,13 +62,12 @@ static int32_t read_row(const void *key, size_t key_len, uint64_t word, void *ct
     (void)key;
     (void)key_len;
     if (version & LOCKED || atomic_load(&row->version) != version || t->row_count == MOST) {
-        t->doomed = true; /* another is writing it */
+        t->doomed = true; /* another is writing it, or has not committed yet */
         return MASSTREE_STOP;
     }
     t->rows[t->row_count] = row;
     t->versions[t->row_count++] = version;
-    if (!(version & ABSENT))
-        t->sum += value;
+    t->sum += value;
     return MASSTREE_CONTINUE;
 }
 
@@ -98,14 +97,14 @@ static struct row *add_row(masstree_guard_t *guard, uint64_t key, unsigned long 
     return row;
 }
 
-/* What this transaction's own insert does to the leaves does not end it. */
+/* A row that is locked until the commit; what its insert does to the leaves ends nothing. */
 static void add_own_row(struct transaction *t, uint64_t key)
 {
     masstree_delta_t delta = MASSTREE_DELTA_INIT;
     delta.created = t->created;
     delta.created_capacity = 32;
     require(masstree_guard_observe(t->guard, &delta));
-    t->added = add_row(t->guard, key, ABSENT);
+    t->added = add_row(t->guard, key, LOCKED);
     require(masstree_guard_observe(t->guard, NULL));
     if (masstree_apply_delta(&delta, t->leaves, &t->leaf_count, MOST) != MASSTREE_OK)
         t->doomed = true; /* another got into the leaf first */
@@ -124,7 +123,7 @@ static bool commit(struct transaction *t, struct row *count)
     if (valid) {
         atomic_fetch_add(&count->value, 1);
         atomic_store(&t->added->value, AMOUNT);
-        atomic_store(&t->added->version, STEP); /* no longer absent */
+        atomic_store(&t->added->version, STEP); /* and others may read it */
     }
     atomic_store(&count->version, valid ? before + STEP : before);
     return valid;
