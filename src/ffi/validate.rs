@@ -12,8 +12,10 @@ use crate::node::Observation;
 /// moment, during this call. So of two threads that each insert a key and then validate
 /// that the other's was absent, one at least gets MASSTREE_MISMATCH.
 ///
-/// Where a thread is about to change one of the leaves, this waits for it. A thread must not
-/// call this in a callback of masstree_update or masstree_get_or_insert_with.
+/// Where a thread is about to change one of the leaves, this waits for it; but a thread that
+/// holds a leaf itself (masstree_hold), of any tree, waits for nobody: it gets
+/// MASSTREE_MISMATCH where another has locked a leaf. A thread must not call this in a callback
+/// of masstree_update or masstree_get_or_insert_with.
 ///
 /// @param tree           The tree.
 /// @param observations   count observations of this tree; NULL only if count is 0.

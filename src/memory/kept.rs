@@ -75,7 +75,8 @@ impl Kept {
             true => free.pop_front(),
             false => None,
         });
-        if let Some((slot, layout)) = again {
+        if let Some((slot, before)) = again {
+            debug_assert_eq!(before, layout, "all nodes are alike");
             unpoison(slot, layout);
             return Some(slot);
         }

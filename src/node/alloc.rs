@@ -1,7 +1,7 @@
 //! Making and freeing nodes in a tree's memory.
 
 use std::alloc::Layout;
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, needs_drop};
 use std::ptr::NonNull;
 
 use super::Lockable;
@@ -34,6 +34,18 @@ unsafe fn fill<N: Lockable>(slot: NonNull<N>, node: N) {
     }
 }
 
+/// Before a node's memory is given back. Only models have something to drop: elsewhere others
+/// may be looking at the version word.
+///
+/// # Safety
+/// Nobody else uses the node.
+unsafe fn end<N>(node: NonNull<N>) {
+    if needs_drop::<N>() {
+        // SAFETY: by contract.
+        unsafe { node.drop_in_place() };
+    }
+}
+
 impl Memory {
     /// A private, locked leaf; see [`Leaf::new`].
     pub(crate) fn new_leaf<'g>(&self) -> Option<&'g Leaf> {
@@ -63,7 +75,7 @@ impl Memory {
     pub(crate) unsafe fn free_leaf(&self, leaf: NonNull<Leaf>) {
         // SAFETY: by contract.
         unsafe {
-            leaf.drop_in_place();
+            end(leaf);
             self.free_node(leaf.cast(), Layout::new::<Leaf>());
         }
     }
@@ -74,7 +86,7 @@ impl Memory {
     pub(crate) unsafe fn free_internode(&self, internode: NonNull<Internode>) {
         // SAFETY: by contract.
         unsafe {
-            internode.drop_in_place();
+            end(internode);
             self.free_node(internode.cast(), Layout::new::<Internode>());
         }
     }
