@@ -3088,12 +3088,12 @@ int32_t masstree_apply_delta(const masstree_delta_t *delta,
  * in between; masstree_update does the same with a callback, and cannot be forgotten.
  * Meanwhile readers pass, and writers to the same leaf (up to 15 keys) and to leaves that
  * are being merged or split with it wait. So this thread must, until it has finished, not
- * write to the tree, hold another leaf, clear, load or maintain the tree, refresh or leave
- * the guard, or end; and do nothing that takes long. It may read, and write to another tree
- * if no thread does so the other way round. It should read under the guard: else value
- * destructors and objects' free functions may run while the leaf is locked. Builds of the
- * library with debug assertions abort where a thread has forgotten to finish, and where the
- * key has changed.
+ * write to the tree, hold another leaf, wait for another thread, clear, load or maintain the
+ * tree, refresh or leave the guard, or end; and do nothing that takes long. It may read, and
+ * write to another tree if no thread does so the other way round. It should read under the
+ * guard: else value destructors and objects' free functions may run while the leaf is locked.
+ * Builds of the library with debug assertions abort where a thread has forgotten to finish,
+ * and where the key has changed.
  *
  * If the key is absent, and flags say that it may be inserted, room is made for it here,
  * which may split the leaf: finishing cannot fail, then.
