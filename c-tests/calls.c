@@ -178,6 +178,8 @@ static const masstree_slice_t slice = {"value", 5};
       &a->out.observation)                                                                        \
     X(get_bytes_observed, BYTES, TREE | HELD | KEY, a->tree, a->guard, a->key, a->key_len,        \
       &a->out.slices[0], &a->out.observation)                                                     \
+    X(leaf_size, ANY, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len, &a->out.size,    \
+      &a->out.observation)                                                                        \
     X(scan_observed, WORDS, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), visit_leaf,       \
       visit_word, &a->out.called_back, &a->out.size)                                              \
     X(scan_bytes_observed, BYTES, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), visit_leaf, \

@@ -59,7 +59,7 @@ void refused(numbers::node_type* of)
 #elif CASE == 8
 void refused(numbers::unlocked_cursor_type& of)
 {
-    of.permutation();
+    of.permutation()[0];
 }
 // compile: nodes have no inside here
 #elif CASE == 9

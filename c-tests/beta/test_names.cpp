@@ -265,6 +265,7 @@ TEST(names_of_tables_and_cursors)
 
     A::unlocked unlocked(table, reinterpret_cast<const unsigned char*>("key"), 3);
     CHECK(unlocked.find_unlocked(ti) && unlocked.value() == 1);
+    CHECK(unlocked.permutation().size() == 1);
     const A::leaf* leaf = unlocked.node();
     CHECK(leaf->isleaf() && leaf->full_version_value() == unlocked.full_version_value());
     CHECK(leaf->full_unlocked_version_value() == leaf->version_value());

@@ -105,6 +105,27 @@ static void overwrite_bytes(const struct subject *subject)
     assert_status(MASSTREE_NOT_FOUND, masstree_replace_bytes(tree, NULL, "none", 4, "9", 1, NULL));
 }
 
+static void leaf_tells_how_many_keys_it_has(void **state)
+{
+    struct subject *subject = *state;
+    masstree_observation_t leaf, seen;
+    size_t size = 99;
+    char key[2] = "a";
+    for (size_t keys = 0; keys <= 15; keys++, key[0]++) {
+        assert_ok(masstree_leaf_size(subject->tree, subject->guard, "a", 1, &size, &leaf));
+        assert_int_equal(keys, size);
+        seen = keys == 0 ? observe_absent(subject, "a") : observe_present(subject, "a");
+        assert_memory_equal(&seen, &leaf, sizeof leaf);
+        assert_ok(masstree_leaf_size(subject->tree, NULL, "z", 1, &size, NULL));
+        assert_int_equal(keys, size);
+        put_text(subject, key);
+        assert_false(holds(subject->tree, leaf));
+    }
+    assert_ok(masstree_leaf_size(subject->tree, NULL, "a", 1, &size, NULL));
+    assert_true(0 < size && size < 16);
+    assert_status(MASSTREE_INVALID, masstree_leaf_size(subject->tree, NULL, "a", 1, NULL, &leaf));
+}
+
 static void overwrite_changes_no_version(void **state)
 {
     struct subject *subject = *state;
@@ -280,6 +301,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_BOTH_KINDS(insert_and_remove_in_the_leaf_are_found),
         WITH_BOTH_KINDS(first_that_changed_is_told),
+        WITH_BOTH_KINDS(leaf_tells_how_many_keys_it_has),
         WITH_BOTH_KINDS(overwrite_changes_no_version),
         WITH_BOTH_KINDS(split_is_found),
         WITH_BOTH_KINDS(layer_that_comes_is_found),

@@ -160,6 +160,12 @@ static int32_t look(struct observing *observing, struct soak_key key)
     }
     EXPECT(worker, status == MASSTREE_OK || status == MASSTREE_NOT_FOUND);
     add_leaf(&leaf, observing);
+    masstree_observation_t again = {0, 0, 0};
+    size_t size = 0;
+    EXPECT(worker, masstree_leaf_size(tree, worker->guard, key.bytes, key.len, &size, &again) ==
+                       MASSTREE_OK);
+    EXPECT(worker, size <= 15 && size >= (status == MASSTREE_OK && again.node == leaf.node &&
+                                          again.version == leaf.version));
     return status;
 }
 

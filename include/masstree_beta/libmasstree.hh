@@ -101,6 +101,27 @@ struct no_inside {
         "include/masstree_beta/README.md");
 };
 
+/** How many entries a leaf has. */
+template <typename P>
+class permutation {
+public:
+    explicit permutation(size_t size) : size_(static_cast<int>(size))
+    {
+    }
+    int size() const
+    {
+        return size_;
+    }
+    template <typename Q = P>
+    int operator[](int) const
+    {
+        return no_inside<Q>::node();
+    }
+
+private:
+    int size_;
+};
+
 /** A user's value in one of the tree's words. */
 template <typename V>
 struct word {

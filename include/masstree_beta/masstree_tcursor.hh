@@ -64,10 +64,15 @@ public:
         return observed_.version;
     }
 
-    template <typename Q = P>
-    void permutation() const
+    /** The number of entries that node() has, or the leaf that is in its place since: keys, and
+        links to layers. The key's bytes must still be there. */
+    masstree_beta::permutation<P> permutation() const
     {
-        masstree_beta::no_inside<Q>::node();
+        size_t size = 0;
+        masstree_beta::check("unlocked_tcursor::permutation",
+            masstree_leaf_size(tree_, nullptr, key_.s,
+                masstree_beta::length_of(key_.s, key_.len), &size, nullptr));
+        return masstree_beta::permutation<P>(size);
     }
 
 private:

@@ -241,6 +241,47 @@ pub unsafe extern "C" fn masstree_get_bytes_observed(
     }
 }
 
+/// Says how many entries the leaf has that a key is in, or would be: keys, and links to where
+/// keys go on that have eight bytes more in common. At most 15.
+///
+/// @param tree         The tree, of words or byte strings.
+/// @param guard        A guard of this tree, or NULL to be pinned for this call.
+/// @param key          key_len bytes; NULL only if key_len is 0.
+/// @param key_len      Length of the key in bytes, at most 2^32 - 1.
+/// @param size         Where the number is stored; not NULL.
+/// @param observation  Where the leaf is stored: as long as that holds, it has so many. NULL:
+///                     not wanted.
+///
+/// @retval MASSTREE_OK            *size and *observation are of one moment.
+/// @retval MASSTREE_INVALID       tree or size is NULL, or key is NULL with a length.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
+///
+/// Thread safety: any thread; takes no lock. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_leaf_size(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    key: *const c_void,
+    key_len: usize,
+    size: *mut usize,
+    observation: *mut LeafObservation,
+) -> i32 {
+    // SAFETY: as this function's contract.
+    unsafe {
+        on_key(tree, guard, key, key_len, For::Any, |tree, pin, key| {
+            if size.is_null() {
+                return Err(MASSTREE_INVALID);
+            }
+            let (entries, leaf) = tree.leaf_size(pin, key);
+            size.write(entries);
+            give(observation, LeafObservation::of(&leaf));
+            Ok(MASSTREE_OK)
+        })
+    }
+}
+
 /// masstree_scan that also says which leaves it has read.
 ///
 /// As long as all of them hold, a scan of the same range would meet the same keys. One is

@@ -18,7 +18,7 @@ use super::descend::{Reached, Stale, search_beyond, search_within};
 use super::held::{holds, is_holding};
 use crate::key::Key;
 use crate::memory::Count;
-use crate::node::{Delta, Found, Look, MORE, Observation, Search, with_search};
+use crate::node::{Delta, Found, Look, MORE, NodeRef, Observation, Portable, Search, with_search};
 use crate::protocol::Line;
 use crate::reclaim::Pin;
 use crate::sync::{AtomicU64, Ordering, Wait};
@@ -93,36 +93,50 @@ impl Tree {
         self.admit(pin, key);
         // Ends: as `find`.
         loop {
+            let incarnation = self.incarnation();
             let key = Key::new(key);
-            let found = with_search!(self.isa, S => self.try_find_observed::<S>(pin, key));
-            if let Ok(found) = found {
-                return found;
+            let found = with_search!(self.isa, S => self.try_find_reached::<S>(pin, key));
+            if let Ok((value, Reached { leaf, version, .. })) = found {
+                return (value, Observation::new(leaf, version, incarnation));
             }
             pin.count(Count::Restarts, 1);
         }
     }
 
     #[inline(always)]
-    fn try_find_observed<S: Search>(
+    fn try_find_reached<'g, S: Search>(
         &self,
-        pin: Pin<'_>,
+        pin: Pin<'g>,
         mut key: Key<'_>,
-    ) -> Result<(Option<u64>, Observation), Stale> {
-        let incarnation = self.incarnation();
-        let observed =
-            |reached: Reached<'_>| Observation::new(reached.leaf, reached.version, incarnation);
+    ) -> Result<(Option<u64>, Reached<'g>), Stale> {
         let mut root = self.root(pin);
         while key.goes_on() {
             let (found, reached) = search_beyond::<S>(root, &key)?;
             match found {
-                Found::Absent => return Ok((None, observed(reached))),
-                Found::Value(value) => return Ok((Some(value), observed(reached))),
+                Found::Absent => return Ok((None, reached)),
+                Found::Value(value) => return Ok((Some(value), reached)),
                 Found::Layer(below) => root = below,
             }
             key.shift();
         }
-        let (value, reached) = search_within::<S>(root, &key)?;
-        Ok((value, observed(reached)))
+        search_within::<S>(root, &key)
+    }
+
+    /// How many entries the leaf has that a key is in, or would be, and that leaf.
+    pub fn leaf_size(&self, pin: Pin<'_>, key: &[u8]) -> (usize, Observation) {
+        self.admit(pin, key);
+        // Ends: each time around, a writer has changed the leaf, or as `find`.
+        loop {
+            let incarnation = self.incarnation();
+            let found = self.try_find_reached::<Portable>(pin, Key::new(key));
+            if let Ok((_, Reached { leaf, version, .. })) = found {
+                let size = leaf.permutation().len();
+                if NodeRef::from(leaf).version().validate(version) {
+                    return (size, Observation::new(leaf, version, incarnation));
+                }
+            }
+            pin.count(Count::Restarts, 1);
+        }
     }
 
     /// Whether everything is as it was observed; else the place of the first that is not.
