@@ -28,7 +28,7 @@ const EXPORTED: [(&str, &str); 24] = [
     ("observe", "What was read, to be validated later"),
     ("validate", ""),
     ("delta", ""),
-    ("held", ""),
+    ("held", "Held leaves"),
     ("memory", "Memory that readers may still hold"),
     ("inspect", "Looking at a whole tree"),
     ("stats", ""),

@@ -49,6 +49,7 @@ static void wrong_uses_are_refused_and_change_nothing(void **state)
     assert_status(MASSTREE_INVALID, masstree_hold(other, other_guard, "k", 1, 1, &second, NULL));
     assert_status(MASSTREE_INVALID, masstree_held_next(&held, 99, &leaf));
     assert_status(MASSTREE_INVALID, masstree_held_next(&held, MASSTREE_UPDATE_KEEP, NULL));
+    assert_status(MASSTREE_INVALID, masstree_held_next(&held, MASSTREE_UPDATE_SET, &leaf));
     assert_status(MASSTREE_INVALID, masstree_held_finish(&held, 99, 1, &value));
     assert_status(MASSTREE_INVALID, masstree_held_finish(&held, MASSTREE_UPDATE_SET, 1, &value));
     assert_int_equal(77, value);

@@ -56,7 +56,8 @@ endfunction()
 
 # The README finds pages and examples where it finds them in the repository.
 function(masstree_install_documentation)
-  install(FILES LICENSE LICENSE-APACHE LICENSE-MIT README.md CHANGELOG.md TYPE DOC)
+  install(FILES LICENSE LICENSE-APACHE LICENSE-MIT README.md CHANGELOG.md CONTRIBUTING.md TESTING.md
+    TYPE DOC)
   install(DIRECTORY docs/ DESTINATION "${CMAKE_INSTALL_DOCDIR}/docs" FILES_MATCHING
     PATTERN *.md PATTERN *.svg)
   install(DIRECTORY examples/c examples/cpp examples/python

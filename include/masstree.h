@@ -234,17 +234,19 @@
 #define MASSTREE_STOP 1
 
 /**
- * Answer of an update callback: leave the key as it is.
+ * Answer of an update callback, or action of masstree_held_finish: leave the key as it is.
  */
 #define MASSTREE_UPDATE_KEEP 0
 
 /**
- * Answer of an update callback: the key gets the value stored in *value.
+ * Answer of an update callback, or action of masstree_held_finish: the key gets the value
+ * that is stored in *value, or passed.
  */
 #define MASSTREE_UPDATE_SET 1
 
 /**
- * Answer of an update callback: the key goes, if it is there.
+ * Answer of an update callback, or action of masstree_held_finish: the key goes, if it is
+ * there.
  */
 #define MASSTREE_UPDATE_REMOVE 2
 
@@ -611,7 +613,7 @@ typedef struct {
      */
     uint64_t node;
     /**
-     * The leaf's version: compare it, do not reckon with it. Every insert and every remove
+     * The leaf's version: compare it for equality only, it is no counter. Every insert and every remove
      * of a key makes it another, and so does a split, and what ends the leaf. Overwriting a
      * value leaves it as it is, and so does a lock. No leaf with the same id ever had it
      * before or has it again.
@@ -640,7 +642,8 @@ typedef int32_t (*masstree_leaf_visitor_t)(const masstree_observation_t *observa
  */
 typedef struct {
     /**
-     * sizeof(masstree_delta_t); MASSTREE_DELTA_INIT sets it.
+     * sizeof(masstree_delta_t); MASSTREE_DELTA_INIT sets it. What a library does not know of
+     * a larger one it leaves as it is.
      */
     size_t struct_size;
     /**
@@ -2975,7 +2978,7 @@ int32_t masstree_scan_bytes_observed(const masstree_t *tree,
  *
  * @param cursor  The cursor.
  *
- * @retval MASSTREE_OK       It does.
+ * @retval MASSTREE_OK       The cursor remembers from now on.
  * @retval MASSTREE_INVALID  cursor is NULL.
  * @retval MASSTREE_FORKED   The tree was made before a fork.
  *
@@ -3014,17 +3017,19 @@ int32_t masstree_cursor_observations(masstree_cursor_t *cursor,
  *
  * Where a thread is about to change one of the leaves, this waits for it; but a thread that
  * holds a leaf itself (masstree_hold), of any tree, waits for nobody: it gets
- * MASSTREE_MISMATCH where another has locked a leaf. A thread must not call this in a callback
- * of masstree_update or masstree_get_or_insert_with.
+ * MASSTREE_MISMATCH where another has locked a leaf, and the leaf that it holds itself is
+ * compared as it is. A thread must not call this in a callback of masstree_update or
+ * masstree_get_or_insert_with.
  *
  * @param tree           The tree.
  * @param observations   count observations of this tree; NULL only if count is 0.
  * @param count          Their number.
  * @param first_changed  Where, with MASSTREE_MISMATCH, the index of the first is stored
- *                       that does not hold any more; NULL: not wanted.
+ *                       for which that is so; NULL: not wanted.
  *
  * @retval MASSTREE_OK        Everything is as it was observed.
- * @retval MASSTREE_MISMATCH  Something has changed.
+ * @retval MASSTREE_MISMATCH  Something has changed; or, if this thread holds a leaf, another
+ *                            thread has locked one and may change it.
  * @retval MASSTREE_INVALID   tree is NULL, or observations is NULL with a count.
  * @retval MASSTREE_FORKED    The tree was made before a fork.
  *
@@ -3060,15 +3065,16 @@ int32_t masstree_node_version(const masstree_t *tree, uint64_t node, uint64_t *v
  * Has writes under a guard say what they do to the tree's leaves: from here on, every write
  * of one key (put, insert, replace, exchange, compare_exchange, remove, update and their
  * like, of words and of byte strings) stores that in *delta. Of a batch, the last key's is
- * stored; masstree_bulk_load and masstree_clear store nothing. After a write that answers an
- * error, *delta is of no use.
+ * stored; masstree_bulk_load and masstree_clear store nothing, and reads, and writes under
+ * other guards, leave it alone. Apply it after each write, once. After a write that answers
+ * an error, *delta is of no use.
  *
  * @param guard  The guard; not NULL.
  * @param delta  The delta, which stays the caller's and must stay where it is, as must its
  *               room for created leaves, until this is called again or the guard is left;
  *               or NULL: writes say nothing any more.
  *
- * @retval MASSTREE_OK       Writes do so.
+ * @retval MASSTREE_OK       Writes under the guard say so from now on.
  * @retval MASSTREE_INVALID  guard is NULL; or in *delta, struct_size is too small, created
  *                           is NULL with a capacity, or reserved is not 0.
  * @retval MASSTREE_FORKED   The tree was made before a fork.
@@ -3090,12 +3096,12 @@ int32_t masstree_guard_observe(masstree_guard_t *guard, masstree_delta_t *delta)
  * @param capacity      How many it has room for.
  *
  * @retval MASSTREE_OK         The set says what holds; it is as it was if the write changed
- *                             no leaf that is in it.
+ *                             no leaf that is in it, or if the delta has seen no write.
  * @retval MASSTREE_MISMATCH   The set has the leaf with another version: another thread has
  *                             changed it after it was observed, and the transaction cannot
- *                             be validated any more. Or the delta does not tell all
- *                             (MASSTREE_DELTA_MORE, or more leaves created than there was
- *                             room for). The set is as it was.
+ *                             be validated any more. Or the delta was applied before. Or it
+ *                             does not tell all (MASSTREE_DELTA_MORE, or more leaves created
+ *                             than there was room for). The set is as it was.
  * @retval MASSTREE_TOO_SMALL  The set has no room for the created leaves; it is as it was.
  * @retval MASSTREE_INVALID    delta or count is NULL, *count is over capacity, observations
  *                             is NULL with a capacity; or the delta is malformed, as in
@@ -3108,32 +3114,41 @@ int32_t masstree_apply_delta(const masstree_delta_t *delta,
                              size_t *count,
                              size_t capacity);
 
+/* ============================================================================
+ * Held leaves
+ * ============================================================================ */
+
 /**
  * Finds a key's place and locks its leaf, until masstree_held_finish.
  *
  * For programs that must look at a key, do something else, and then change it, with nothing
  * in between; masstree_update does the same with a callback, and cannot be forgotten.
  * Meanwhile readers pass, and writers to the same leaf (up to 15 keys) and to leaves that
- * are being merged or split with it wait. So this thread must, until it has finished, not
- * write to the tree, hold another leaf, wait for another thread, clear, load or maintain the
- * tree, refresh or leave the guard, or end; and do nothing that takes long. It may read, and
- * write to another tree if no thread does so the other way round. It should read under the
- * guard: else value destructors and objects' free functions may run while the leaf is locked.
- * Builds of the library with debug assertions abort where a thread has forgotten to finish,
- * and where the key has changed.
+ * are being merged or split with it wait.
+ *
+ * The leaf stays locked after MASSTREE_OK and after MASSTREE_NOT_FOUND: finish in both cases.
+ * Until then this thread must not write to the tree (it would wait for itself, for ever),
+ * hold another leaf, of any tree, wait for another thread, clear, load or maintain the tree,
+ * refresh or leave the guard, or exit; and do nothing that takes long. It may read and
+ * validate, and write to another tree, provided that no thread that holds a leaf of that one
+ * writes to this one. It should read under the guard: else value destructors and objects'
+ * free functions may run while the leaf is locked. If a thread forgets to finish, writers to
+ * the leaf wait for ever; builds of the library with debug assertions abort, also where the
+ * key's bytes have changed.
  *
  * If the key is absent, and flags say that it may be inserted, room is made for it here,
- * which may split the leaf: finishing cannot fail, then.
+ * which may split the leaf, and then stays split even if the key is not set; so finishing
+ * cannot run out of memory.
  *
  * @param tree     The tree.
  * @param guard    A guard of this tree; not NULL. If it has a delta
  *                 (masstree_guard_observe), that says what was done to make room, and, after
- *                 finishing, what was done in all.
+ *                 finishing, what was done in all: apply it once, then.
  * @param key      key_len bytes, which must stay as they are until finishing; NULL only if
  *                 key_len is 0.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
  * @param flags    0 or MASSTREE_HOLD_INSERT.
- * @param held     Where the place is kept; not NULL.
+ * @param held     Where the place is kept; needs no initializer. Not NULL.
  * @param value    Where the key's value is stored if the key is there; NULL: not wanted.
  *
  * @retval MASSTREE_OK            The key is there, with *value; its leaf is locked.
@@ -3144,7 +3159,7 @@ int32_t masstree_apply_delta(const masstree_delta_t *delta,
  *                                unchanged.
  * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
- * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings, whose keys cannot be held.
  * @retval MASSTREE_FORKED        The tree was made before a fork.
  *
  * Thread safety: any thread; the same one finishes. Since 0.1.
@@ -3167,7 +3182,7 @@ int32_t masstree_hold(masstree_t *tree,
  *                  the same one, unless room was made and the key goes to a new one. NULL:
  *                  not wanted.
  *
- * @retval MASSTREE_OK       Both are stored.
+ * @retval MASSTREE_OK       What was wanted is stored.
  * @retval MASSTREE_INVALID  This thread holds no leaf there.
  * @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.
  *
@@ -3182,12 +3197,13 @@ int32_t masstree_held_observe(const masstree_held_t *held,
  *
  * @param held    The place.
  * @param action  What it will finish with, as in masstree_held_finish.
- * @param next    Where the leaf is stored as it will be then; not NULL. If the leaf becomes
- *                empty, it will be no more.
+ * @param next    Where the leaf is stored as it will be then; not NULL. If the action leaves
+ *                the leaf empty, the leaf goes, and *next never holds.
  *
  * @retval MASSTREE_OK       *next is stored.
- * @retval MASSTREE_INVALID  This thread holds no leaf there, action is unknown, or next is
- *                           NULL.
+ * @retval MASSTREE_INVALID  This thread holds no leaf there, action is unknown, next is
+ *                           NULL, or action is MASSTREE_UPDATE_SET for an absent key that
+ *                           was held without MASSTREE_HOLD_INSERT.
  * @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.
  *
  * Thread safety: the thread that holds. Since 0.1.
@@ -3210,9 +3226,10 @@ int32_t masstree_held_next(const masstree_held_t *held,
  *                the value destructor is run for it once no reader can hold it.
  *
  * @retval MASSTREE_OK       Done, and unlocked.
- * @retval MASSTREE_INVALID  This thread holds no leaf there, or has finished already; action
- *                           is unknown; or it is MASSTREE_UPDATE_SET for an absent key that
- *                           was held without MASSTREE_HOLD_INSERT: the leaf is still held.
+ * @retval MASSTREE_INVALID  This thread holds no leaf there, or has finished already. Or
+ *                           action is unknown, or it is MASSTREE_UPDATE_SET for an absent
+ *                           key that was held without MASSTREE_HOLD_INSERT: then the leaf is
+ *                           still held.
  * @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.
  *
  * Thread safety: the thread that holds. Since 0.1.

@@ -300,8 +300,9 @@ private:
     }
     masstree_observation_t next_of(int32_t action) const
     {
-        // Values are no part of a leaf's version.
-        if (action == MASSTREE_UPDATE_KEEP || (action == MASSTREE_UPDATE_SET && found_))
+        // Values are no part of a leaf's version; and after find_locked nothing is inserted.
+        if (action == MASSTREE_UPDATE_KEEP ||
+            (action == MASSTREE_UPDATE_SET && (found_ || flags_ == 0)))
             return now_;
         masstree_observation_t next;
         masstree_beta::check(

@@ -18,7 +18,8 @@ pub const MASSTREE_DELTA_MORE: u32 = 1;
 /// it room for created leaves, and pass it to masstree_guard_observe.
 #[repr(C)]
 pub struct LeafDelta {
-    /// sizeof(masstree_delta_t); MASSTREE_DELTA_INIT sets it.
+    /// sizeof(masstree_delta_t); MASSTREE_DELTA_INIT sets it. What a library does not know of
+    /// a larger one it leaves as it is.
     pub struct_size: usize,
     /// Yours to set: where created leaves are stored; NULL only if created_capacity is 0.
     pub created: *mut LeafObservation,
@@ -81,15 +82,16 @@ unsafe fn delta_at(delta: *const LeafDelta) -> Result<NonNull<Delta>, i32> {
 /// Has writes under a guard say what they do to the tree's leaves: from here on, every write
 /// of one key (put, insert, replace, exchange, compare_exchange, remove, update and their
 /// like, of words and of byte strings) stores that in *delta. Of a batch, the last key's is
-/// stored; masstree_bulk_load and masstree_clear store nothing. After a write that answers an
-/// error, *delta is of no use.
+/// stored; masstree_bulk_load and masstree_clear store nothing, and reads, and writes under
+/// other guards, leave it alone. Apply it after each write, once. After a write that answers
+/// an error, *delta is of no use.
 ///
 /// @param guard  The guard; not NULL.
 /// @param delta  The delta, which stays the caller's and must stay where it is, as must its
 ///               room for created leaves, until this is called again or the guard is left;
 ///               or NULL: writes say nothing any more.
 ///
-/// @retval MASSTREE_OK       Writes do so.
+/// @retval MASSTREE_OK       Writes under the guard say so from now on.
 /// @retval MASSTREE_INVALID  guard is NULL; or in *delta, struct_size is too small, created
 ///                           is NULL with a capacity, or reserved is not 0.
 /// @retval MASSTREE_FORKED   The tree was made before a fork.
@@ -129,12 +131,12 @@ pub unsafe extern "C" fn masstree_guard_observe(
 /// @param capacity      How many it has room for.
 ///
 /// @retval MASSTREE_OK         The set says what holds; it is as it was if the write changed
-///                             no leaf that is in it.
+///                             no leaf that is in it, or if the delta has seen no write.
 /// @retval MASSTREE_MISMATCH   The set has the leaf with another version: another thread has
 ///                             changed it after it was observed, and the transaction cannot
-///                             be validated any more. Or the delta does not tell all
-///                             (MASSTREE_DELTA_MORE, or more leaves created than there was
-///                             room for). The set is as it was.
+///                             be validated any more. Or the delta was applied before. Or it
+///                             does not tell all (MASSTREE_DELTA_MORE, or more leaves created
+///                             than there was room for). The set is as it was.
 /// @retval MASSTREE_TOO_SMALL  The set has no room for the created leaves; it is as it was.
 /// @retval MASSTREE_INVALID    delta or count is NULL, *count is over capacity, observations
 ///                             is NULL with a capacity; or the delta is malformed, as in

@@ -75,31 +75,41 @@ fn decision_of(action: i32, value: u64) -> Result<Decision, i32> {
     }
 }
 
+/// Whether a key can be set, if that was decided: room must have been made for an absent one.
+fn is_possible(place: &Held<'_, '_>, decision: Decision) -> bool {
+    !matches!(decision, Decision::Set(_)) || place.value().is_some() || place.has_room()
+}
+
 /// Finds a key's place and locks its leaf, until masstree_held_finish.
 ///
 /// For programs that must look at a key, do something else, and then change it, with nothing
 /// in between; masstree_update does the same with a callback, and cannot be forgotten.
 /// Meanwhile readers pass, and writers to the same leaf (up to 15 keys) and to leaves that
-/// are being merged or split with it wait. So this thread must, until it has finished, not
-/// write to the tree, hold another leaf, wait for another thread, clear, load or maintain the
-/// tree, refresh or leave the guard, or end; and do nothing that takes long. It may read, and
-/// write to another tree if no thread does so the other way round. It should read under the
-/// guard: else value destructors and objects' free functions may run while the leaf is locked.
-/// Builds of the library with debug assertions abort where a thread has forgotten to finish,
-/// and where the key has changed.
+/// are being merged or split with it wait.
+///
+/// The leaf stays locked after MASSTREE_OK and after MASSTREE_NOT_FOUND: finish in both cases.
+/// Until then this thread must not write to the tree (it would wait for itself, for ever),
+/// hold another leaf, of any tree, wait for another thread, clear, load or maintain the tree,
+/// refresh or leave the guard, or exit; and do nothing that takes long. It may read and
+/// validate, and write to another tree, provided that no thread that holds a leaf of that one
+/// writes to this one. It should read under the guard: else value destructors and objects'
+/// free functions may run while the leaf is locked. If a thread forgets to finish, writers to
+/// the leaf wait for ever; builds of the library with debug assertions abort, also where the
+/// key's bytes have changed.
 ///
 /// If the key is absent, and flags say that it may be inserted, room is made for it here,
-/// which may split the leaf: finishing cannot fail, then.
+/// which may split the leaf, and then stays split even if the key is not set; so finishing
+/// cannot run out of memory.
 ///
 /// @param tree     The tree.
 /// @param guard    A guard of this tree; not NULL. If it has a delta
 ///                 (masstree_guard_observe), that says what was done to make room, and, after
-///                 finishing, what was done in all.
+///                 finishing, what was done in all: apply it once, then.
 /// @param key      key_len bytes, which must stay as they are until finishing; NULL only if
 ///                 key_len is 0.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
 /// @param flags    0 or MASSTREE_HOLD_INSERT.
-/// @param held     Where the place is kept; not NULL.
+/// @param held     Where the place is kept; needs no initializer. Not NULL.
 /// @param value    Where the key's value is stored if the key is there; NULL: not wanted.
 ///
 /// @retval MASSTREE_OK            The key is there, with *value; its leaf is locked.
@@ -110,7 +120,7 @@ fn decision_of(action: i32, value: u64) -> Result<Decision, i32> {
 ///                                unchanged.
 /// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
-/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings, whose keys cannot be held.
 /// @retval MASSTREE_FORKED        The tree was made before a fork.
 ///
 /// Thread safety: any thread; the same one finishes. Since 0.1.
@@ -159,7 +169,7 @@ pub unsafe extern "C" fn masstree_hold(
 ///                  the same one, unless room was made and the key goes to a new one. NULL:
 ///                  not wanted.
 ///
-/// @retval MASSTREE_OK       Both are stored.
+/// @retval MASSTREE_OK       What was wanted is stored.
 /// @retval MASSTREE_INVALID  This thread holds no leaf there.
 /// @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.
 ///
@@ -185,12 +195,13 @@ pub unsafe extern "C" fn masstree_held_observe(
 ///
 /// @param held    The place.
 /// @param action  What it will finish with, as in masstree_held_finish.
-/// @param next    Where the leaf is stored as it will be then; not NULL. If the leaf becomes
-///                empty, it will be no more.
+/// @param next    Where the leaf is stored as it will be then; not NULL. If the action leaves
+///                the leaf empty, the leaf goes, and *next never holds.
 ///
 /// @retval MASSTREE_OK       *next is stored.
-/// @retval MASSTREE_INVALID  This thread holds no leaf there, action is unknown, or next is
-///                           NULL.
+/// @retval MASSTREE_INVALID  This thread holds no leaf there, action is unknown, next is
+///                           NULL, or action is MASSTREE_UPDATE_SET for an absent key that
+///                           was held without MASSTREE_HOLD_INSERT.
 /// @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.
 ///
 /// Thread safety: the thread that holds. Since 0.1.
@@ -205,7 +216,7 @@ pub unsafe extern "C" fn masstree_held_next(
         unsafe {
             let place = &content(held)?.held;
             let decision = decision_of(action, 0)?;
-            if next.is_null() {
+            if next.is_null() || !is_possible(place, decision) {
                 return Err(MASSTREE_INVALID);
             }
             next.write(LeafObservation::of(&place.next(decision)));
@@ -227,9 +238,10 @@ pub unsafe extern "C" fn masstree_held_next(
 ///                the value destructor is run for it once no reader can hold it.
 ///
 /// @retval MASSTREE_OK       Done, and unlocked.
-/// @retval MASSTREE_INVALID  This thread holds no leaf there, or has finished already; action
-///                           is unknown; or it is MASSTREE_UPDATE_SET for an absent key that
-///                           was held without MASSTREE_HOLD_INSERT: the leaf is still held.
+/// @retval MASSTREE_INVALID  This thread holds no leaf there, or has finished already. Or
+///                           action is unknown, or it is MASSTREE_UPDATE_SET for an absent
+///                           key that was held without MASSTREE_HOLD_INSERT: then the leaf is
+///                           still held.
 /// @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.
 ///
 /// Thread safety: the thread that holds. Since 0.1.
@@ -245,10 +257,10 @@ pub unsafe extern "C" fn masstree_held_finish(
         unsafe {
             let place = &content(held)?.held;
             let decision = decision_of(action, value)?;
-            let is_set = matches!(decision, Decision::Set(_));
-            if is_set && place.value().is_none() && !place.has_room() {
+            if !is_possible(place, decision) {
                 return Err(MASSTREE_INVALID);
             }
+            let is_set = matches!(decision, Decision::Set(_));
             HELD.set(std::ptr::null());
             let Content {
                 tree,

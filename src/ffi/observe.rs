@@ -27,7 +27,7 @@ use crate::reclaim::Slot;
 pub struct LeafObservation {
     /// The leaf's id: never 0, a multiple of 64. Ids are used again, versions are not.
     pub node: u64,
-    /// The leaf's version: compare it, do not reckon with it. Every insert and every remove
+    /// The leaf's version: compare it for equality only, it is no counter. Every insert and every remove
     /// of a key makes it another, and so does a split, and what ends the leaf. Overwriting a
     /// value leaves it as it is, and so does a lock. No leaf with the same id ever had it
     /// before or has it again.
@@ -405,7 +405,7 @@ pub unsafe extern "C" fn masstree_scan_bytes_observed(
 ///
 /// @param cursor  The cursor.
 ///
-/// @retval MASSTREE_OK       It does.
+/// @retval MASSTREE_OK       The cursor remembers from now on.
 /// @retval MASSTREE_INVALID  cursor is NULL.
 /// @retval MASSTREE_FORKED   The tree was made before a fork.
 ///

@@ -8,11 +8,13 @@ use super::status::*;
 use super::tree::TreeHandle;
 use crate::tree::Decision;
 
-/// Answer of an update callback: leave the key as it is.
+/// Answer of an update callback, or action of masstree_held_finish: leave the key as it is.
 pub const MASSTREE_UPDATE_KEEP: i32 = 0;
-/// Answer of an update callback: the key gets the value stored in *value.
+/// Answer of an update callback, or action of masstree_held_finish: the key gets the value
+/// that is stored in *value, or passed.
 pub const MASSTREE_UPDATE_SET: i32 = 1;
-/// Answer of an update callback: the key goes, if it is there.
+/// Answer of an update callback, or action of masstree_held_finish: the key goes, if it is
+/// there.
 pub const MASSTREE_UPDATE_REMOVE: i32 = 2;
 
 /// Decides what to do with a key, for masstree_update.
