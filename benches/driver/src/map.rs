@@ -31,6 +31,8 @@ pub(crate) trait Session {
     /// Whether a scan upwards may leave out the key that it starts from: a fault, which
     /// is tolerated where a peer has it.
     const MAY_SKIP_START: bool = false;
+    /// Whether a look-up may miss a key while another thread gives it another value: as above.
+    const MAY_MISS_REPLACED: bool = false;
 
     fn get(&mut self, key: &[u8]) -> Option<u64>;
 

@@ -23,6 +23,9 @@ impl<K: Stored> Map for Skiplist<K> {
 }
 
 impl<K: Stored> Session for &SkipMap<K, u64> {
+    // 0.1.3: an insert over a key removes the entry first (crossbeam's issue 1023).
+    const MAY_MISS_REPLACED: bool = true;
+
     #[inline]
     fn get(&mut self, key: &[u8]) -> Option<u64> {
         K::lookup(key, |key| {
