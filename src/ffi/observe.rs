@@ -7,7 +7,7 @@ use super::boundary::{For, answer, entry, found, give, key_bytes, on_key, under_
 use super::bytes::{Slice, give_slice};
 use super::cursor::{CursorHandle, on_cursor};
 use super::guard::{self, GuardHandle};
-use super::scan::{BytesVisitor, ScanRange, Visitor, scan};
+use super::scan::{BytesVisitor, ScanRange, Visitor, of_bytes, of_words, scan};
 use super::status::*;
 use super::tree::TreeHandle;
 use crate::node::Observation;
@@ -62,6 +62,19 @@ impl LeafObservation {
 /// @return As masstree_visitor_t, whose rules apply.
 pub type LeafVisitor =
     Option<unsafe extern "C" fn(observation: *const LeafObservation, ctx: *mut c_void) -> i32>;
+
+/// What shows a visitor its leaves.
+///
+/// # Safety
+/// The visitor may be called with `ctx`, as long as what is given is.
+unsafe fn of_leaves(
+    visit: LeafVisitor,
+    ctx: *mut c_void,
+) -> Result<impl FnMut(&Observation) -> i32, i32> {
+    let visit = visit.ok_or(MASSTREE_INVALID)?;
+    // SAFETY: by contract.
+    Ok(move |leaf: &Observation| unsafe { visit(&LeafObservation::of(leaf), ctx) })
+}
 
 /// masstree_get that also says which leaf proves the answer.
 ///
@@ -319,12 +332,6 @@ pub unsafe extern "C" fn masstree_scan_observed(
     visited: *mut usize,
 ) -> i32 {
     entry(|| {
-        let visit = visit.ok_or(MASSTREE_INVALID)?;
-        let visit_leaf = visit_leaf.ok_or(MASSTREE_INVALID)?;
-        let show = |leaf: &Observation| {
-            // SAFETY: as this function's contract.
-            unsafe { visit_leaf(&LeafObservation::of(leaf), ctx) }
-        };
         // SAFETY: as this function's contract.
         unsafe {
             scan(
@@ -333,8 +340,8 @@ pub unsafe extern "C" fn masstree_scan_observed(
                 range,
                 For::Words,
                 visited,
-                Some(show),
-                |item| visit(item.key.as_ptr().cast(), item.key.len(), item.value, ctx),
+                Some(of_leaves(visit_leaf, ctx)?),
+                of_words(visit, ctx)?,
             )
         }
     })
@@ -372,12 +379,6 @@ pub unsafe extern "C" fn masstree_scan_bytes_observed(
     visited: *mut usize,
 ) -> i32 {
     entry(|| {
-        let visit = visit.ok_or(MASSTREE_INVALID)?;
-        let visit_leaf = visit_leaf.ok_or(MASSTREE_INVALID)?;
-        let show = |leaf: &Observation| {
-            // SAFETY: as this function's contract.
-            unsafe { visit_leaf(&LeafObservation::of(leaf), ctx) }
-        };
         // SAFETY: as this function's contract.
         unsafe {
             scan(
@@ -386,16 +387,8 @@ pub unsafe extern "C" fn masstree_scan_bytes_observed(
                 range,
                 For::Bytes,
                 visited,
-                Some(show),
-                |item| {
-                    visit(
-                        item.key.as_ptr().cast(),
-                        item.key.len(),
-                        item.bytes.as_ptr().cast(),
-                        item.bytes.len(),
-                        ctx,
-                    )
-                },
+                Some(of_leaves(visit_leaf, ctx)?),
+                of_bytes(visit, ctx)?,
             )
         }
     })

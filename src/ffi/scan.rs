@@ -157,7 +157,6 @@ pub unsafe extern "C" fn masstree_scan(
     visited: *mut usize,
 ) -> i32 {
     entry(|| {
-        let visit = visit.ok_or(MASSTREE_INVALID)?;
         // SAFETY: as this function's contract.
         unsafe {
             scan(
@@ -167,7 +166,7 @@ pub unsafe extern "C" fn masstree_scan(
                 For::Words,
                 visited,
                 UNOBSERVED,
-                |item| visit(item.key.as_ptr().cast(), item.key.len(), item.value, ctx),
+                of_words(visit, ctx)?,
             )
         }
     })
@@ -203,7 +202,6 @@ pub unsafe extern "C" fn masstree_scan_bytes(
     visited: *mut usize,
 ) -> i32 {
     entry(|| {
-        let visit = visit.ok_or(MASSTREE_INVALID)?;
         // SAFETY: as this function's contract.
         unsafe {
             scan(
@@ -213,15 +211,7 @@ pub unsafe extern "C" fn masstree_scan_bytes(
                 For::Bytes,
                 visited,
                 UNOBSERVED,
-                |item| {
-                    visit(
-                        item.key.as_ptr().cast(),
-                        item.key.len(),
-                        item.bytes.as_ptr().cast(),
-                        item.bytes.len(),
-                        ctx,
-                    )
-                },
+                of_bytes(visit, ctx)?,
             )
         }
     })
@@ -271,6 +261,44 @@ pub(super) struct Visited<'v> {
     pub(super) key: &'v [u8],
     pub(super) value: u64,
     pub(super) bytes: &'v [u8],
+}
+
+/// What hands keys and words to a visitor.
+///
+/// # Safety
+/// The visitor may be called with `ctx`, as long as what is given is.
+#[inline]
+pub(super) unsafe fn of_words(
+    visit: Visitor,
+    ctx: *mut c_void,
+) -> Result<impl FnMut(Visited<'_>) -> i32, i32> {
+    let visit = visit.ok_or(MASSTREE_INVALID)?;
+    // SAFETY: by contract.
+    Ok(move |item: Visited<'_>| unsafe {
+        visit(item.key.as_ptr().cast(), item.key.len(), item.value, ctx)
+    })
+}
+
+/// What hands keys and byte strings to a visitor.
+///
+/// # Safety
+/// As `of_words`.
+#[inline]
+pub(super) unsafe fn of_bytes(
+    visit: BytesVisitor,
+    ctx: *mut c_void,
+) -> Result<impl FnMut(Visited<'_>) -> i32, i32> {
+    let visit = visit.ok_or(MASSTREE_INVALID)?;
+    // SAFETY: by contract.
+    Ok(move |item: Visited<'_>| unsafe {
+        visit(
+            item.key.as_ptr().cast(),
+            item.key.len(),
+            item.bytes.as_ptr().cast(),
+            item.bytes.len(),
+            ctx,
+        )
+    })
 }
 
 /// Who gets the leaves of a scan that nobody observes.

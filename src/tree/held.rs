@@ -22,7 +22,7 @@ use super::reserve::Reserve;
 use crate::OutOfMemory;
 use crate::key::Key;
 use crate::memory::Count;
-use crate::node::{BagRef, Entry, Leaf, Locked, NodeRef, Observation, OwnedBag, Place};
+use crate::node::{BagRef, Entry, Leaf, Locked, Observation, OwnedBag, Place};
 use crate::protocol::Line;
 use crate::reclaim::{Pin, generation};
 use crate::sync::thread_local;
@@ -203,7 +203,7 @@ impl Tree {
             (None, _)
                 if has_room
                     && leaf.permutation().is_empty()
-                    && !self.is_whole(&leaf)
+                    && !self.is_root(&leaf)
                     && Line::UnusedRoomIsGivenBack.is_kept() =>
             {
                 if let Some(report) = pin.report() {
@@ -224,13 +224,6 @@ impl Tree {
             self.merge_around(pin, leaf);
         }
         present
-    }
-
-    /// Whether a locked leaf is all of the tree.
-    fn is_whole(&self, leaf: &Locked<'_, Leaf>) -> bool {
-        // SAFETY: never null, and only compared.
-        let root = unsafe { NodeRef::load(&self.root) };
-        root == Some(NodeRef::from(leaf.node()))
     }
 }
 

@@ -115,7 +115,7 @@ impl Tree {
     }
 
     /// Whether a locked node is the root of the tree, and so stays it.
-    fn is_root<N: Lockable>(&self, node: &Locked<'_, N>) -> bool {
+    pub(super) fn is_root<N: Lockable>(&self, node: &Locked<'_, N>) -> bool {
         // SAFETY: never null, and only compared.
         let root = unsafe { NodeRef::load(&self.root) };
         root == Some(node.node().any()) && !node.is_deleted()
