@@ -60,7 +60,7 @@ help:
 	@echo '                   structs or allocations, which go through the C interface;'
 	@echo '                   FUZZ_BUILD=asan, plain or narrow (nightly toolchain)'
 	@echo 'make fuzz-minimise commit-ready corpus out of the old one and what make fuzz found'
-	@echo 'make coverage      lines of src/node, tree and reclaim that no test executes'
+	@echo 'make coverage      lines of src/index that no test executes'
 	@echo 'make check-memcheck  tests in C under valgrind; MEMCHECK="tree bytes" for some'
 	@echo 'make check-bench   a run of the benchmarks with few keys, for their checks of values'
 	@echo 'make bench         speed and memory beside other maps, 5,000,000 keys; also as'

@@ -8,9 +8,9 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{ptr, thread};
 
-use masstree::ffi::get::masstree_get;
-use masstree::ffi::point::{masstree_put, masstree_remove};
-use masstree::ffi::status::{MASSTREE_NOT_FOUND, MASSTREE_OK};
+use masstree::ffi::index::get::masstree_get;
+use masstree::ffi::index::point::{masstree_put, masstree_remove};
+use masstree::ffi::index::status::{MASSTREE_NOT_FOUND, MASSTREE_OK};
 use masstree::{Bound, Cursor, Decision, Destructor, Options, Range, Seek, Tree, Values};
 use support::{
     Random, assert_sound, backwards, collect, encoded, get, handle, keys, new_tree, put, remove,

@@ -1,9 +1,9 @@
 //! Operations on several keys, one after the other or in a batch.
 
-use masstree::ffi::batch::*;
-use masstree::ffi::batch_write::*;
-use masstree::ffi::bytes::Slice;
-use masstree::ffi::status::*;
+use masstree::ffi::index::batch::*;
+use masstree::ffi::index::batch_write::*;
+use masstree::ffi::index::bytes::Slice;
+use masstree::ffi::index::status::*;
 
 use crate::keys::{FAMILIES, KeyChoice};
 use crate::op::{Action, Many, Point, Run};

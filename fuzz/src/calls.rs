@@ -7,14 +7,14 @@
 
 use std::ffi::c_void;
 
-use masstree::ffi::bytes::*;
-use masstree::ffi::bytes_conditional::*;
-use masstree::ffi::get::*;
-use masstree::ffi::get_or_insert::*;
-use masstree::ffi::guard::GuardHandle;
-use masstree::ffi::point::*;
-use masstree::ffi::tree::TreeHandle;
-use masstree::ffi::update::*;
+use masstree::ffi::index::bytes::*;
+use masstree::ffi::index::bytes_conditional::*;
+use masstree::ffi::index::get::*;
+use masstree::ffi::index::get_or_insert::*;
+use masstree::ffi::index::guard::GuardHandle;
+use masstree::ffi::index::point::*;
+use masstree::ffi::index::tree::TreeHandle;
+use masstree::ffi::index::update::*;
 
 use crate::points::{Asked, decide, make, untouched};
 use crate::session::{Given, Session};

@@ -1,9 +1,9 @@
 //! Cursors, whose steps show what is in the tree at that moment.
 
-use masstree::ffi::bytes::Slice;
-use masstree::ffi::cursor::*;
-use masstree::ffi::cursor_many::*;
-use masstree::ffi::status::*;
+use masstree::ffi::index::bytes::Slice;
+use masstree::ffi::index::cursor::*;
+use masstree::ffi::index::cursor_many::*;
+use masstree::ffi::index::status::*;
 
 use crate::keys::KeyChoice;
 use crate::op::{CursorAction, CursorOp};

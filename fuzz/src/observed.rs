@@ -1,9 +1,9 @@
 //! Looks that are observed: they answer as any, and as long as what they observed holds,
 //! the key is there, or is not, as it was then.
 
-use masstree::ffi::observe::*;
-use masstree::ffi::status::*;
-use masstree::ffi::validate::masstree_validate;
+use masstree::ffi::occ::observe::*;
+use masstree::ffi::index::status::*;
+use masstree::ffi::occ::validate::masstree_validate;
 
 use crate::points::untouched;
 use crate::session::{Given, Session};

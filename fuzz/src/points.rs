@@ -2,10 +2,10 @@
 
 use std::ffi::c_void;
 
-use masstree::ffi::bytes::*;
-use masstree::ffi::memory::masstree_retire;
-use masstree::ffi::status::*;
-use masstree::ffi::update::*;
+use masstree::ffi::index::bytes::*;
+use masstree::ffi::index::memory::masstree_retire;
+use masstree::ffi::index::status::*;
+use masstree::ffi::index::update::*;
 
 use crate::op::{Action, Point};
 use crate::session::{Given, Session};

@@ -2,8 +2,8 @@
 
 use std::ffi::c_void;
 
-use masstree::ffi::scan::*;
-use masstree::ffi::status::*;
+use masstree::ffi::index::scan::*;
+use masstree::ffi::index::status::*;
 
 use crate::op::{Limit, Scan};
 use crate::session::Session;

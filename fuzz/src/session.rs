@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::ffi::{c_char, c_void};
 
-use masstree::ffi::bytes::Slice;
-use masstree::ffi::guard::*;
-use masstree::ffi::inspect::*;
-use masstree::ffi::memory::*;
-use masstree::ffi::options::*;
-use masstree::ffi::stats::*;
-use masstree::ffi::status::*;
-use masstree::ffi::tree::*;
+use masstree::ffi::index::bytes::Slice;
+use masstree::ffi::index::guard::*;
+use masstree::ffi::index::inspect::*;
+use masstree::ffi::index::memory::*;
+use masstree::ffi::index::options::*;
+use masstree::ffi::index::stats::*;
+use masstree::ffi::index::status::*;
+use masstree::ffi::index::tree::*;
 
 use crate::cursors::OpenCursor;
 use crate::keys::{FAMILIES, Family};

@@ -7,13 +7,13 @@ use std::ffi::c_void;
 use std::ptr::{null, null_mut};
 
 use arbitrary::{Result, Unstructured};
-use masstree::ffi::inspect::masstree_len;
-use masstree::ffi::options::*;
-use masstree::ffi::point::masstree_put;
-use masstree::ffi::scan::*;
-use masstree::ffi::stats::*;
-use masstree::ffi::status::*;
-use masstree::ffi::tree::*;
+use masstree::ffi::index::inspect::masstree_len;
+use masstree::ffi::index::options::*;
+use masstree::ffi::index::point::masstree_put;
+use masstree::ffi::index::scan::*;
+use masstree::ffi::index::stats::*;
+use masstree::ffi::index::status::*;
+use masstree::ffi::index::tree::*;
 
 use crate::bad_calls;
 

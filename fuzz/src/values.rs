@@ -4,7 +4,7 @@
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-use masstree::ffi::bytes::Slice;
+use masstree::ffi::index::bytes::Slice;
 
 /// How many values a thread has.
 pub(crate) const VALUES: u64 = 8192;

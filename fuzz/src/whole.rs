@@ -2,12 +2,12 @@
 
 use std::ffi::{c_char, c_void};
 
-use masstree::ffi::bulk_load::*;
-use masstree::ffi::inspect::*;
-use masstree::ffi::memory::*;
-use masstree::ffi::stats::*;
-use masstree::ffi::status::*;
-use masstree::ffi::tree::masstree_clear;
+use masstree::ffi::index::bulk_load::*;
+use masstree::ffi::index::inspect::*;
+use masstree::ffi::index::memory::*;
+use masstree::ffi::index::stats::*;
+use masstree::ffi::index::status::*;
+use masstree::ffi::index::tree::masstree_clear;
 
 use crate::op::{Run, Whole};
 use crate::session::{Session, assert_sound};

@@ -4,13 +4,13 @@ use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
-use super::guard::{self, GuardHandle};
-use super::status::*;
-use super::tree::TreeHandle;
-use crate::OutOfMemory;
-use crate::key::MAX_KEY_LEN;
-use crate::reclaim::{Pin, Slot, pin_of};
-use crate::tree::Tree;
+use crate::ffi::index::guard::{self, GuardHandle};
+use crate::ffi::index::status::*;
+use crate::ffi::index::tree::TreeHandle;
+use crate::index::key::MAX_KEY_LEN;
+use crate::index::memory::OutOfMemory;
+use crate::index::reclaim::{Pin, Slot, pin_of};
+use crate::index::tree::Tree;
 
 /// No struct of a later version of the library will be larger, in bytes.
 const MAX_STRUCT_SIZE: usize = 4096;
@@ -23,7 +23,7 @@ impl From<OutOfMemory> for i32 {
 
 /// Runs the body of an entry point; an answer and an error are both a status.
 #[inline]
-pub(super) fn entry(body: impl FnOnce() -> Result<i32, i32>) -> i32 {
+pub(in crate::ffi) fn entry(body: impl FnOnce() -> Result<i32, i32>) -> i32 {
     match body() {
         Ok(status) | Err(status) => status,
     }
@@ -35,7 +35,10 @@ pub(super) fn entry(body: impl FnOnce() -> Result<i32, i32>) -> i32 {
 /// `key` is NULL or points to `len` bytes that stay readable and unchanged for
 /// as long as the result is used.
 #[inline(always)]
-pub(super) unsafe fn key_bytes<'k>(key: *const c_void, len: usize) -> Result<&'k [u8], i32> {
+pub(in crate::ffi) unsafe fn key_bytes<'k>(
+    key: *const c_void,
+    len: usize,
+) -> Result<&'k [u8], i32> {
     if key.is_null() {
         return if len == 0 {
             Ok(&[])
@@ -54,7 +57,10 @@ pub(super) unsafe fn key_bytes<'k>(key: *const c_void, len: usize) -> Result<&'k
 ///
 /// # Safety
 /// As `key_bytes`.
-pub(super) unsafe fn value_bytes<'v>(value: *const c_void, len: usize) -> Result<&'v [u8], i32> {
+pub(in crate::ffi) unsafe fn value_bytes<'v>(
+    value: *const c_void,
+    len: usize,
+) -> Result<&'v [u8], i32> {
     if value.is_null() && len == 0 {
         return Ok(&[]);
     }
@@ -70,7 +76,7 @@ pub(super) unsafe fn value_bytes<'v>(value: *const c_void, len: usize) -> Result
 /// # Safety
 /// `out` is NULL or writable.
 #[inline]
-pub(super) unsafe fn give<T>(out: *mut T, value: T) {
+pub(in crate::ffi) unsafe fn give<T>(out: *mut T, value: T) {
     if !out.is_null() {
         // SAFETY: not NULL, writable by contract.
         unsafe { out.write(value) };
@@ -82,7 +88,7 @@ pub(super) unsafe fn give<T>(out: *mut T, value: T) {
 /// # Safety
 /// `out` is NULL or writable.
 #[inline]
-pub(super) unsafe fn answer(word: Option<u64>, out: *mut u64) -> Result<i32, i32> {
+pub(in crate::ffi) unsafe fn answer(word: Option<u64>, out: *mut u64) -> Result<i32, i32> {
     let Some(word) = word else {
         return Ok(MASSTREE_NOT_FOUND);
     };
@@ -92,7 +98,7 @@ pub(super) unsafe fn answer(word: Option<u64>, out: *mut u64) -> Result<i32, i32
 }
 
 /// Whether a key was there, as a status.
-pub(super) fn found(found: bool) -> i32 {
+pub(in crate::ffi) fn found(found: bool) -> i32 {
     if found {
         MASSTREE_OK
     } else {
@@ -105,7 +111,7 @@ pub(super) fn found(found: bool) -> i32 {
 ///
 /// # Safety
 /// `out` is NULL or writable.
-pub(super) unsafe fn hand_over(
+pub(in crate::ffi) unsafe fn hand_over(
     tree: &Tree,
     pin: Pin<'_>,
     displaced: Option<u64>,
@@ -124,7 +130,7 @@ pub(super) unsafe fn hand_over(
 
 /// Which values an operation is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum For {
+pub(in crate::ffi) enum For {
     Any,
     Words,
     Bytes,
@@ -135,7 +141,7 @@ pub(super) enum For {
 /// # Safety
 /// `tree` is NULL or a live tree.
 #[inline(always)]
-pub(super) unsafe fn tree_of<'t>(tree: *const TreeHandle) -> Result<&'t Tree, i32> {
+pub(in crate::ffi) unsafe fn tree_of<'t>(tree: *const TreeHandle) -> Result<&'t Tree, i32> {
     // SAFETY: NULL or live by contract.
     let tree = &unsafe { tree.as_ref() }.ok_or(MASSTREE_INVALID)?.tree;
     if tree.is_forked() {
@@ -151,7 +157,7 @@ pub(super) unsafe fn tree_of<'t>(tree: *const TreeHandle) -> Result<&'t Tree, i3
 /// `tree` is NULL or a live tree; `guard` is NULL or a live guard that no other
 /// thread uses meanwhile.
 #[inline]
-pub(super) unsafe fn on_tree<T>(
+pub(in crate::ffi) unsafe fn on_tree<T>(
     tree: *const TreeHandle,
     guard: *mut GuardHandle,
     values: For,
@@ -181,7 +187,7 @@ pub(super) unsafe fn on_tree<T>(
 /// `tree` is NULL or a live tree; `slot` is a live guard's that no other thread uses
 /// during `'t`.
 #[inline(always)]
-pub(super) unsafe fn under_guard<'t>(
+pub(in crate::ffi) unsafe fn under_guard<'t>(
     tree: *const TreeHandle,
     slot: NonNull<Slot>,
     values: For,
@@ -215,7 +221,7 @@ fn admit(tree: &Tree, pin: Pin<'_>, values: For) -> Result<(), i32> {
 /// # Safety
 /// As `on_tree` and `key_bytes`.
 #[inline]
-pub(super) unsafe fn on_key(
+pub(in crate::ffi) unsafe fn on_key(
     tree: *const TreeHandle,
     guard: *mut GuardHandle,
     key: *const c_void,
@@ -237,7 +243,7 @@ pub(super) unsafe fn on_key(
 /// # Safety
 /// `from` points to as many readable bytes as its first field, a `usize`, says;
 /// `T` is `repr(C)`, begins with that field, and may be all zero bytes.
-pub(super) unsafe fn sized_struct<T: Copy>(from: *const T) -> Result<T, i32> {
+pub(in crate::ffi) unsafe fn sized_struct<T: Copy>(from: *const T) -> Result<T, i32> {
     let bytes = from.cast::<u8>();
     // SAFETY: the first field is readable by contract.
     let size = unsafe { from.cast::<usize>().read_unaligned() };
@@ -261,7 +267,7 @@ pub(super) unsafe fn sized_struct<T: Copy>(from: *const T) -> Result<T, i32> {
 }
 
 /// Where a struct that begins with its own size is to be written.
-pub(super) struct SizedOutput<T> {
+pub(in crate::ffi) struct SizedOutput<T> {
     to: *mut T,
     size: usize,
 }
@@ -271,7 +277,7 @@ pub(super) struct SizedOutput<T> {
 /// # Safety
 /// `to` points to as many readable and writable bytes as its first field, a `usize`,
 /// says.
-pub(super) unsafe fn sized_output<T>(to: *mut T) -> Result<SizedOutput<T>, i32> {
+pub(in crate::ffi) unsafe fn sized_output<T>(to: *mut T) -> Result<SizedOutput<T>, i32> {
     // SAFETY: the first field is readable by contract.
     let size = unsafe { to.cast::<usize>().read_unaligned() };
     if size < size_of::<T>() || size > MAX_STRUCT_SIZE {
@@ -281,13 +287,13 @@ pub(super) unsafe fn sized_output<T>(to: *mut T) -> Result<SizedOutput<T>, i32> 
 }
 
 impl<T> SizedOutput<T> {
-    pub(super) fn size(&self) -> usize {
+    pub(in crate::ffi) fn size(&self) -> usize {
         self.size
     }
 
     /// # Safety
     /// What `sized_output` was promised still holds.
-    pub(super) unsafe fn write(self, value: T) {
+    pub(in crate::ffi) unsafe fn write(self, value: T) {
         // SAFETY: `size` bytes are writable by contract, and `T` is no larger.
         unsafe {
             let beyond = self.to.cast::<u8>().add(size_of::<T>());

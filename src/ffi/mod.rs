@@ -11,52 +11,8 @@
     reason = "an entry point's documentation is its contract, and is copied to the C header"
 )]
 
-pub mod version;
+pub mod index;
 
-pub mod status;
-
-pub mod options;
-
-pub mod tree;
-
-pub mod get;
-
-pub mod point;
-
-pub mod guard;
-
-pub mod scan;
-
-pub mod update;
-
-pub mod get_or_insert;
-
-pub mod bytes;
-
-pub mod bytes_conditional;
-
-pub mod cursor;
-
-pub mod cursor_many;
-
-pub mod batch;
-
-pub mod batch_write;
-
-pub mod bulk_load;
-
-pub mod observe;
-
-pub mod validate;
-
-pub mod delta;
-
-pub mod held;
-
-pub mod memory;
-
-pub mod inspect;
-
-pub mod stats;
+pub mod occ;
 
 mod boundary;

@@ -4,13 +4,13 @@
 use std::ops::ControlFlow;
 use std::ptr::{null, null_mut};
 
-use masstree::ffi::bytes::Slice;
-use masstree::ffi::cursor::*;
-use masstree::ffi::cursor_many::{masstree_cursor_next_many, masstree_cursor_prev_many};
-use masstree::ffi::scan::{
+use masstree::ffi::index::bytes::Slice;
+use masstree::ffi::index::cursor::*;
+use masstree::ffi::index::cursor_many::{masstree_cursor_next_many, masstree_cursor_prev_many};
+use masstree::ffi::index::scan::{
     MASSTREE_BOUND_EXCLUSIVE, MASSTREE_BOUND_INCLUSIVE, ScanRange, masstree_count,
 };
-use masstree::ffi::status::{MASSTREE_END, MASSTREE_OK};
+use masstree::ffi::index::status::{MASSTREE_END, MASSTREE_OK};
 use masstree::{Bound, Range, Tree};
 
 use super::passage::{Keys, Run, Spot, Step};

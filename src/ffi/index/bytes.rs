@@ -1,0 +1,283 @@
+//! Values that are byte strings.
+
+use std::ffi::c_void;
+
+use super::guard::GuardHandle;
+use super::status::*;
+use super::tree::TreeHandle;
+use crate::ffi::boundary::{For, entry, found, give, on_key, value_bytes};
+
+/// Some bytes: a key or a value.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Slice {
+    /// The bytes; NULL only if len is 0.
+    pub data: *const c_void,
+    /// Their number.
+    pub len: usize,
+}
+
+impl Slice {
+    pub(in crate::ffi) fn of(bytes: &[u8]) -> Self {
+        Self {
+            data: bytes.as_ptr().cast(),
+            len: bytes.len(),
+        }
+    }
+}
+
+/// Writes a slice to where it is wanted: without a guard it would not stay readable.
+///
+/// # Safety
+/// `out` is NULL or writable.
+pub(in crate::ffi) unsafe fn give_slice(bytes: Option<&[u8]>, out: *mut Slice) {
+    if let Some(bytes) = bytes {
+        // SAFETY: by contract.
+        unsafe { give(out, Slice::of(bytes)) };
+    }
+}
+
+/// A slice that is handed out needs a guard to stay readable under.
+pub(in crate::ffi) fn guarded(guard: *mut GuardHandle, out: *mut Slice) -> Result<(), i32> {
+    if guard.is_null() && !out.is_null() {
+        return Err(MASSTREE_INVALID);
+    }
+    Ok(())
+}
+
+/// Gives the value of a key, without copying it.
+///
+/// @param tree     The tree.
+/// @param guard    A guard of this tree; not NULL, for the value stays readable only
+///                 while it is held.
+/// @param key      key_len bytes; NULL only if key_len is 0.
+/// @param key_len  Length of the key in bytes, at most 2^32 - 1.
+/// @param value    Where the value is stored, a slice of the tree's memory: readable,
+///                 and unchanged whatever becomes of the key, until the guard is
+///                 refreshed or left. NULL: not wanted.
+///
+/// @retval MASSTREE_OK            Found; *value is the key's value.
+/// @retval MASSTREE_NOT_FOUND     The key is not in the tree.
+/// @retval MASSTREE_INVALID       tree or guard is NULL, or key is NULL with a length.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds words.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
+///
+/// Thread safety: any thread; takes no lock. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_get_bytes(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    key: *const c_void,
+    key_len: usize,
+    value: *mut Slice,
+) -> i32 {
+    if guard.is_null() {
+        return MASSTREE_INVALID;
+    }
+    // SAFETY: as this function's contract.
+    unsafe {
+        on_key(tree, guard, key, key_len, For::Bytes, |tree, pin, key| {
+            let present = tree.get_bytes(pin, key);
+            give_slice(present, value);
+            Ok(found(present.is_some()))
+        })
+    }
+}
+
+/// Copies the value of a key to a buffer of the caller's.
+///
+/// @param tree      The tree.
+/// @param guard     A guard of this tree, or NULL to be pinned for this call.
+/// @param key       key_len bytes; NULL only if key_len is 0.
+/// @param key_len   Length of the key in bytes, at most 2^32 - 1.
+/// @param buffer    Where the value is copied to; NULL only if capacity is 0.
+/// @param capacity  Bytes that the buffer has room for.
+/// @param len       Where the value's length in bytes is stored, also when the answer
+///                  is MASSTREE_TOO_SMALL: call with capacity 0 to ask for it. NULL:
+///                  not wanted.
+///
+/// @retval MASSTREE_OK            Found; the whole value is in the buffer.
+/// @retval MASSTREE_NOT_FOUND     The key is not in the tree.
+/// @retval MASSTREE_INVALID       tree is NULL, or key or buffer is NULL with a length.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds words.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_TOO_SMALL     Found, but *len is over capacity; nothing was copied.
+///
+/// Thread safety: any thread; takes no lock. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_get_copy(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    key: *const c_void,
+    key_len: usize,
+    buffer: *mut c_void,
+    capacity: usize,
+    len: *mut usize,
+) -> i32 {
+    if buffer.is_null() && capacity != 0 {
+        return MASSTREE_INVALID;
+    }
+    // SAFETY: as this function's contract.
+    unsafe {
+        on_key(tree, guard, key, key_len, For::Bytes, |tree, pin, key| {
+            let Some(value) = tree.get_bytes(pin, key) else {
+                return Ok(MASSTREE_NOT_FOUND);
+            };
+            give(len, value.len());
+            if value.len() > capacity {
+                return Err(MASSTREE_TOO_SMALL);
+            }
+            if !value.is_empty() {
+                (buffer.cast::<u8>()).copy_from_nonoverlapping(value.as_ptr(), value.len());
+            }
+            Ok(MASSTREE_OK)
+        })
+    }
+}
+
+/// Stores a copy of a value under a key, whether the key is there or not.
+///
+/// @param tree       The tree.
+/// @param guard      A guard of this tree, or NULL to be pinned for this call.
+/// @param key        key_len bytes, copied by the tree; NULL only if key_len is 0.
+/// @param key_len    Length of the key in bytes, at most 2^32 - 1.
+/// @param value      value_len bytes, copied by the tree; NULL only if value_len is 0.
+/// @param value_len  Length of the value in bytes.
+///
+/// @retval MASSTREE_OK            Stored. A value it displaced is freed once no reader
+///                                can hold it.
+/// @retval MASSTREE_INVALID       tree is NULL, or key or value is NULL with a length,
+///                                or value_len is over SIZE_MAX / 2.
+/// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds words.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
+///
+/// Thread safety: any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_put_bytes(
+    tree: *mut TreeHandle,
+    guard: *mut GuardHandle,
+    key: *const c_void,
+    key_len: usize,
+    value: *const c_void,
+    value_len: usize,
+) -> i32 {
+    entry(|| {
+        // SAFETY: as this function's contract.
+        unsafe {
+            let value = value_bytes(value, value_len)?;
+            Ok(on_key(
+                tree,
+                guard,
+                key,
+                key_len,
+                For::Bytes,
+                |tree, pin, key| {
+                    tree.put_bytes(pin, key, value)?;
+                    Ok(MASSTREE_OK)
+                },
+            ))
+        }
+    })
+}
+
+/// Stores a copy of a value under a key and gives the value that was there.
+///
+/// @param tree       The tree.
+/// @param guard      A guard of this tree, or, if old is NULL, NULL to be pinned for
+///                   this call.
+/// @param key        key_len bytes, copied by the tree; NULL only if key_len is 0.
+/// @param key_len    Length of the key in bytes, at most 2^32 - 1.
+/// @param value      value_len bytes, copied by the tree; NULL only if value_len is 0.
+/// @param value_len  Length of the value in bytes.
+/// @param old        Where the displaced value is stored (written only when the answer
+///                   is MASSTREE_OK), readable until the guard is refreshed or left;
+///                   the tree frees it. NULL: not wanted.
+///
+/// @retval MASSTREE_OK            Stored; *old is the value it displaced.
+/// @retval MASSTREE_NOT_FOUND     Stored; the key was new.
+/// @retval MASSTREE_INVALID       As in masstree_put_bytes; or old is not NULL and guard
+///                                is.
+/// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds words.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
+///
+/// Thread safety: any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_exchange_bytes(
+    tree: *mut TreeHandle,
+    guard: *mut GuardHandle,
+    key: *const c_void,
+    key_len: usize,
+    value: *const c_void,
+    value_len: usize,
+    old: *mut Slice,
+) -> i32 {
+    entry(|| {
+        guarded(guard, old)?;
+        // SAFETY: as this function's contract.
+        unsafe {
+            let value = value_bytes(value, value_len)?;
+            Ok(on_key(
+                tree,
+                guard,
+                key,
+                key_len,
+                For::Bytes,
+                |tree, pin, key| {
+                    let displaced = tree.put_bytes(pin, key, value)?;
+                    give_slice(displaced, old);
+                    Ok(found(displaced.is_some()))
+                },
+            ))
+        }
+    })
+}
+
+/// Removes a key and gives the value it had.
+///
+/// @param tree     The tree.
+/// @param guard    A guard of this tree, or, if old is NULL, NULL to be pinned for this
+///                 call.
+/// @param key      key_len bytes; NULL only if key_len is 0.
+/// @param key_len  Length of the key in bytes, at most 2^32 - 1.
+/// @param old      As in masstree_exchange_bytes.
+///
+/// @retval MASSTREE_OK            Removed; *old is the value it had.
+/// @retval MASSTREE_NOT_FOUND     The key was not in the tree.
+/// @retval MASSTREE_INVALID       tree is NULL; key is NULL with a length; or old is not
+///                                NULL and guard is.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds words.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
+///
+/// Thread safety: any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_remove_bytes(
+    tree: *mut TreeHandle,
+    guard: *mut GuardHandle,
+    key: *const c_void,
+    key_len: usize,
+    old: *mut Slice,
+) -> i32 {
+    if let Err(status) = guarded(guard, old) {
+        return status;
+    }
+    // SAFETY: as this function's contract.
+    unsafe {
+        on_key(tree, guard, key, key_len, For::Bytes, |tree, pin, key| {
+            let removed = tree.remove_bytes(pin, key);
+            give_slice(removed, old);
+            Ok(found(removed.is_some()))
+        })
+    }
+}

@@ -1,0 +1,248 @@
+//! Cursors that go several steps at once.
+
+use super::bytes::Slice;
+use super::cursor::{CursorHandle, on_cursor};
+use super::status::*;
+use crate::ffi::boundary::give;
+use crate::index::reclaim::Pin;
+use crate::index::tree::Tree;
+
+/// Goes on several steps, and stores keys and values for the caller.
+///
+/// # Safety
+/// `keys` is NULL or has room for `capacity` slices, `count` is NULL or writable, and
+/// `store` may be called for each place.
+unsafe fn many(
+    handle: &mut CursorHandle,
+    tree: &Tree,
+    reverse: bool,
+    keys: *mut Slice,
+    capacity: usize,
+    count: *mut usize,
+    mut store: impl FnMut(Pin<'static>, usize, u64),
+) -> Result<i32, i32> {
+    if capacity == 0 {
+        return Err(MASSTREE_INVALID);
+    }
+    let pin = handle.pin();
+    let mut taken = 0;
+    let take = |end, value| {
+        if !keys.is_null() {
+            // Keys may still move: where they end, for the present.
+            let slice = Slice {
+                data: std::ptr::null(),
+                len: end,
+            };
+            // SAFETY: by contract.
+            unsafe { keys.add(taken).write(slice) };
+        }
+        store(pin, taken, value);
+        taken += 1;
+    };
+    let moved = (handle.cursor).step_many(tree, pin, reverse, capacity, take)?;
+    // SAFETY: NULL or writable by contract.
+    unsafe { give(count, taken) };
+    if !moved {
+        return Ok(MASSTREE_END);
+    }
+    if !keys.is_null() {
+        let bytes = handle.cursor.keys();
+        let mut start = handle.cursor.first_start();
+        // SAFETY: just written.
+        for slice in unsafe { std::slice::from_raw_parts_mut(keys, taken) } {
+            let end = slice.len;
+            *slice = Slice::of(&bytes[start..end]);
+            start = end;
+        }
+    }
+    Ok(MASSTREE_OK)
+}
+
+/// The two directions of `_many`, for words.
+///
+/// # Safety
+/// As `masstree_cursor_next_many`.
+unsafe fn many_words(
+    cursor: *mut CursorHandle,
+    reverse: bool,
+    keys: *mut Slice,
+    values: *mut u64,
+    capacity: usize,
+    count: *mut usize,
+) -> i32 {
+    // SAFETY: as this function's contract.
+    unsafe {
+        on_cursor(cursor, |handle, tree| {
+            if tree.holds_bytes() && !values.is_null() {
+                return Err(MASSTREE_WRONG_KIND);
+            }
+            many(
+                handle,
+                tree,
+                reverse,
+                keys,
+                capacity,
+                count,
+                |_, place, word| {
+                    if !values.is_null() {
+                        values.add(place).write(word);
+                    }
+                },
+            )
+        })
+    }
+}
+
+/// The two directions of `_many`, for byte strings.
+///
+/// # Safety
+/// As `masstree_cursor_next_many_bytes`.
+unsafe fn many_bytes(
+    cursor: *mut CursorHandle,
+    reverse: bool,
+    keys: *mut Slice,
+    values: *mut Slice,
+    capacity: usize,
+    count: *mut usize,
+) -> i32 {
+    // SAFETY: as this function's contract.
+    unsafe {
+        on_cursor(cursor, |handle, tree| {
+            if !tree.holds_bytes() {
+                return Err(MASSTREE_WRONG_KIND);
+            }
+            many(
+                handle,
+                tree,
+                reverse,
+                keys,
+                capacity,
+                count,
+                |pin, place, word| {
+                    if !values.is_null() {
+                        values.add(place).write(Slice::of(tree.bytes_of(pin, word)));
+                    }
+                },
+            )
+        })
+    }
+}
+
+/// Goes on to the next greater key several times, and stores the keys and values met.
+/// The cursor is at the last of them then.
+///
+/// @param cursor    The cursor.
+/// @param keys      Where the keys are stored, in order: bytes of the cursor's, valid
+///                  until the next call that moves or closes it. NULL: not wanted.
+/// @param values    Where the values are stored, as masstree_cursor_value gives them.
+///                  NULL: not wanted.
+/// @param capacity  How many keys and values there is room for, at least 1.
+/// @param count     Where their number is stored, also when the answer is MASSTREE_END
+///                  (0); less than capacity where the keys end or memory runs out. NULL:
+///                  not wanted.
+///
+/// @retval MASSTREE_OK          *count is at least 1.
+/// @retval MASSTREE_END         There is no next key; there may be one later.
+/// @retval MASSTREE_INVALID     cursor is NULL, or capacity is 0.
+/// @retval MASSTREE_NOMEM       Out of memory for the copy of the first key.
+/// @retval MASSTREE_WRONG_KIND  The tree holds byte strings, and values is not NULL.
+/// @retval MASSTREE_FORKED      The tree was made before a fork.
+///
+/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_cursor_next_many(
+    cursor: *mut CursorHandle,
+    keys: *mut Slice,
+    values: *mut u64,
+    capacity: usize,
+    count: *mut usize,
+) -> i32 {
+    // SAFETY: as this function's contract.
+    unsafe { many_words(cursor, false, keys, values, capacity, count) }
+}
+
+/// masstree_cursor_next_many in the other direction: to the next smaller key several
+/// times.
+///
+/// @param cursor    The cursor.
+/// @param keys      As in masstree_cursor_next_many.
+/// @param values    As in masstree_cursor_next_many.
+/// @param capacity  As in masstree_cursor_next_many.
+/// @param count     As in masstree_cursor_next_many.
+///
+/// @retval MASSTREE_OK          *count is at least 1.
+/// @retval MASSTREE_END         There is no smaller key; there may be one later.
+/// @retval MASSTREE_INVALID     cursor is NULL, or capacity is 0.
+/// @retval MASSTREE_NOMEM       Out of memory for the copy of the first key.
+/// @retval MASSTREE_WRONG_KIND  The tree holds byte strings, and values is not NULL.
+/// @retval MASSTREE_FORKED      The tree was made before a fork.
+///
+/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_cursor_prev_many(
+    cursor: *mut CursorHandle,
+    keys: *mut Slice,
+    values: *mut u64,
+    capacity: usize,
+    count: *mut usize,
+) -> i32 {
+    // SAFETY: as this function's contract.
+    unsafe { many_words(cursor, true, keys, values, capacity, count) }
+}
+
+/// masstree_cursor_next_many for a tree of byte strings.
+///
+/// @param cursor    The cursor.
+/// @param keys      As in masstree_cursor_next_many.
+/// @param values    Where the values are stored, as masstree_cursor_value_bytes gives
+///                  them. NULL: not wanted.
+/// @param capacity  As in masstree_cursor_next_many.
+/// @param count     As in masstree_cursor_next_many.
+///
+/// @retval MASSTREE_OK          *count is at least 1.
+/// @retval MASSTREE_END         There is no next key; there may be one later.
+/// @retval MASSTREE_INVALID     cursor is NULL, or capacity is 0.
+/// @retval MASSTREE_NOMEM       Out of memory for the copy of the first key.
+/// @retval MASSTREE_WRONG_KIND  The tree holds words.
+/// @retval MASSTREE_FORKED      The tree was made before a fork.
+///
+/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_cursor_next_many_bytes(
+    cursor: *mut CursorHandle,
+    keys: *mut Slice,
+    values: *mut Slice,
+    capacity: usize,
+    count: *mut usize,
+) -> i32 {
+    // SAFETY: as this function's contract.
+    unsafe { many_bytes(cursor, false, keys, values, capacity, count) }
+}
+
+/// masstree_cursor_prev_many for a tree of byte strings.
+///
+/// @param cursor    The cursor.
+/// @param keys      As in masstree_cursor_next_many.
+/// @param values    As in masstree_cursor_next_many_bytes.
+/// @param capacity  As in masstree_cursor_next_many.
+/// @param count     As in masstree_cursor_next_many.
+///
+/// @retval MASSTREE_OK          *count is at least 1.
+/// @retval MASSTREE_END         There is no smaller key; there may be one later.
+/// @retval MASSTREE_INVALID     cursor is NULL, or capacity is 0.
+/// @retval MASSTREE_NOMEM       Out of memory for the copy of the first key.
+/// @retval MASSTREE_WRONG_KIND  The tree holds words.
+/// @retval MASSTREE_FORKED      The tree was made before a fork.
+///
+/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_cursor_prev_many_bytes(
+    cursor: *mut CursorHandle,
+    keys: *mut Slice,
+    values: *mut Slice,
+    capacity: usize,
+    count: *mut usize,
+) -> i32 {
+    // SAFETY: as this function's contract.
+    unsafe { many_bytes(cursor, true, keys, values, capacity, count) }
+}

@@ -1,0 +1,207 @@
+//! Looking one key up.
+
+use std::ffi::c_void;
+use std::ptr::NonNull;
+
+use super::guard::{self, GuardHandle};
+use super::tree::TreeHandle;
+use crate::ffi::boundary::{self, For, answer, key_bytes, under_guard};
+use crate::index::reclaim::Slot;
+
+/// Looks a key up.
+///
+/// @param tree     The tree.
+/// @param guard    A guard of this tree, or NULL to be pinned for this call.
+/// @param key      key_len bytes, any values; NULL only if key_len is 0 (the
+///                 empty key is a key like any other).
+/// @param key_len  Length of the key in bytes, at most 2^32 - 1.
+/// @param value    Where the value is stored; NULL: not wanted.
+///
+/// @retval MASSTREE_OK            Found; *value is the key's value.
+/// @retval MASSTREE_NOT_FOUND     The key is not in the tree.
+/// @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
+///
+/// If the value is a pointer and the tree has a value destructor, hold a guard
+/// as long as the pointer is used: what it points to is not destroyed before
+/// that guard is refreshed or left.
+///
+/// Thread safety: any thread; takes no lock. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_get(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    key: *const c_void,
+    key_len: usize,
+    value: *mut u64,
+) -> i32 {
+    if key_len == size_of::<u64>() && !key.is_null() {
+        // A key that is one slice, looked up with a fifth fewer instructions.
+        // SAFETY: not NULL, and readable by contract.
+        let key = u64::from_be_bytes(unsafe { key.cast::<[u8; 8]>().read() });
+        // SAFETY: as this function's contract.
+        return unsafe { masstree_get_u64(tree, guard, key, value) };
+    }
+    // SAFETY: as this function's contract.
+    unsafe { get_any(tree, guard, key, key_len, value) }
+}
+
+/// Not compiled into `masstree_get`, which just decides between the two.
+///
+/// # Safety
+/// As `masstree_get`.
+#[inline(never)]
+unsafe fn get_any(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    key: *const c_void,
+    key_len: usize,
+    value: *mut u64,
+) -> i32 {
+    // SAFETY: as this function's contract.
+    unsafe { get(tree, guard, key, key_len, value) }
+}
+
+/// masstree_get for an integer key: the 8 bytes of `key`, most significant
+/// first, so that the order of the keys is numeric order.
+///
+/// @param tree   The tree.
+/// @param guard  A guard of this tree, or NULL to be pinned for this call.
+/// @param key    The key.
+/// @param value  Where the value is stored; NULL: not wanted.
+///
+/// @retval MASSTREE_OK          Found; *value is the key's value.
+/// @retval MASSTREE_NOT_FOUND   The key is not in the tree.
+/// @retval MASSTREE_INVALID     tree is NULL.
+/// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
+/// @retval MASSTREE_FORKED      The tree was made before a fork.
+///
+/// Thread safety: any thread; takes no lock. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_get_u64(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    key: u64,
+    value: *mut u64,
+) -> i32 {
+    let key = key.to_be_bytes();
+    // SAFETY: as this function's contract; the key is eight bytes.
+    unsafe { get(tree, guard, key.as_ptr().cast(), key.len(), value) }
+}
+
+/// Compiled once for each of the two: for integers, the length of the key is known.
+///
+/// # Safety
+/// As `masstree_get`.
+#[inline(always)]
+unsafe fn get(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    key: *const c_void,
+    key_len: usize,
+    value: *mut u64,
+) -> i32 {
+    match guard::slot(guard) {
+        // SAFETY: as this function's contract.
+        Some(slot) => unsafe { get_under_guard(tree, slot, key, key_len, value) }
+            .unwrap_or_else(|status| status),
+        // SAFETY: as this function's contract.
+        None => unsafe { get_without_guard(tree, key, key_len, value) },
+    }
+}
+
+/// # Safety
+/// As `masstree_get`.
+#[inline(always)]
+unsafe fn get_under_guard(
+    tree: *const TreeHandle,
+    slot: NonNull<Slot>,
+    key: *const c_void,
+    key_len: usize,
+    value: *mut u64,
+) -> Result<i32, i32> {
+    // SAFETY: as this function's contract.
+    unsafe {
+        let key = key_bytes(key, key_len)?;
+        let (tree, pin) = under_guard(tree, slot, For::Words)?;
+        answer(tree.get(pin, key), value)
+    }
+}
+
+/// # Safety
+/// As `masstree_get`.
+#[inline(never)]
+unsafe fn get_without_guard(
+    tree: *const TreeHandle,
+    key: *const c_void,
+    key_len: usize,
+    value: *mut u64,
+) -> i32 {
+    let guard = std::ptr::null_mut();
+    // SAFETY: as this function's contract.
+    unsafe {
+        boundary::on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
+            answer(tree.get(pin, key), value)
+        })
+    }
+}
+
+/// Says whether a key is in the tree.
+///
+/// @param tree     The tree.
+/// @param guard    A guard of this tree, or NULL to be pinned for this call.
+/// @param key      key_len bytes; NULL only if key_len is 0.
+/// @param key_len  Length of the key in bytes, at most 2^32 - 1.
+///
+/// @retval MASSTREE_OK            The key is in the tree.
+/// @retval MASSTREE_NOT_FOUND     The key is not in the tree.
+/// @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
+///
+/// Note that MASSTREE_OK is 0: write `masstree_contains(...) == MASSTREE_OK`.
+///
+/// Thread safety: any thread; takes no lock. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_contains(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    key: *const c_void,
+    key_len: usize,
+) -> i32 {
+    // SAFETY: as this function's contract.
+    unsafe {
+        boundary::on_key(tree, guard, key, key_len, For::Any, |tree, pin, key| {
+            answer(tree.get(pin, key), std::ptr::null_mut())
+        })
+    }
+}
+
+/// masstree_contains for an integer key (see masstree_get_u64).
+///
+/// @param tree   The tree.
+/// @param guard  A guard of this tree, or NULL to be pinned for this call.
+/// @param key    The key.
+///
+/// @retval MASSTREE_OK          The key is in the tree.
+/// @retval MASSTREE_NOT_FOUND   The key is not in the tree.
+/// @retval MASSTREE_INVALID     tree is NULL.
+/// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+/// @retval MASSTREE_FORKED      The tree was made before a fork.
+///
+/// Thread safety: any thread; takes no lock. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_contains_u64(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    key: u64,
+) -> i32 {
+    let key = key.to_be_bytes();
+    // SAFETY: as this function's contract; the key is eight bytes.
+    unsafe { masstree_contains(tree, guard, key.as_ptr().cast(), key.len()) }
+}

@@ -1,0 +1,145 @@
+//! Making the value of an absent key on demand.
+
+use std::ffi::c_void;
+
+use super::guard::GuardHandle;
+use super::status::*;
+use super::tree::TreeHandle;
+use crate::ffi::boundary::{For, give, on_key};
+use crate::index::tree::Decision;
+
+/// Makes the value of an absent key, for masstree_get_or_insert_with.
+///
+/// @param value  Where the value goes.
+/// @param ctx    What was passed with the callback.
+///
+/// @return MASSTREE_OK if *value is to be inserted; or a negative number to change
+/// nothing and end the call with that number as its status.
+///
+/// It is called at most once, under the lock of the key's leaf; the rules of
+/// masstree_update_t apply.
+pub type MakeValue = Option<unsafe extern "C" fn(value: *mut u64, ctx: *mut c_void) -> i32>;
+
+/// Gives the value of a key, which is made and inserted if the key is absent.
+///
+/// @param tree     The tree.
+/// @param guard    A guard of this tree, or NULL to be pinned for this call.
+/// @param key      key_len bytes, copied by the tree; NULL only if key_len is 0.
+/// @param key_len  Length of the key in bytes, at most 2^32 - 1.
+/// @param make     Called if the key is absent, once, under the lock of the key's
+///                 leaf: see masstree_make_value_t.
+/// @param ctx      Handed to make.
+/// @param value    Where the key's value is stored, the one there or the one made;
+///                 it is the tree's. NULL: not wanted.
+///
+/// @retval MASSTREE_OK            The key was absent; *value was made and inserted.
+/// @retval MASSTREE_EXISTS        The key was there; *value is its value.
+/// @retval MASSTREE_INVALID       tree or make is NULL, or key is NULL with a length.
+/// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @return A negative number that the callback answered; nothing was changed.
+///
+/// MASSTREE_INVALID is also the status when the callback answers a positive number;
+/// nothing was changed then.
+///
+/// Thread safety: any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_get_or_insert_with(
+    tree: *mut TreeHandle,
+    guard: *mut GuardHandle,
+    key: *const c_void,
+    key_len: usize,
+    make: MakeValue,
+    ctx: *mut c_void,
+    value: *mut u64,
+) -> i32 {
+    let Some(make) = make else {
+        return MASSTREE_INVALID;
+    };
+    // SAFETY: as this function's contract.
+    unsafe {
+        on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
+            // A write that tells what it did, and so what proves that it did nothing, locks.
+            if pin.report().is_none()
+                && let Some(present) = tree.get(pin, key)
+            {
+                give(value, present);
+                return Ok(MASSTREE_EXISTS);
+            }
+            let mut made = 0;
+            let mut status = MASSTREE_OK;
+            let before = tree.update(pin, key, |present| {
+                if present.is_some() {
+                    return Decision::Keep;
+                }
+                match make(&mut made, ctx) {
+                    MASSTREE_OK => Decision::Set(made),
+                    other => {
+                        status = if other < 0 { other } else { MASSTREE_INVALID };
+                        Decision::Keep
+                    }
+                }
+            })?;
+            match before {
+                Some(present) => {
+                    give(value, present);
+                    Ok(MASSTREE_EXISTS)
+                }
+                None if status == MASSTREE_OK => {
+                    give(value, made);
+                    Ok(MASSTREE_OK)
+                }
+                None => Ok(status),
+            }
+        })
+    }
+}
+
+/// masstree_get_or_insert_with for an integer key (see masstree_get_u64).
+///
+/// @param tree     The tree.
+/// @param guard    A guard of this tree, or NULL to be pinned for this call.
+/// @param key      The key.
+/// @param make     As in masstree_get_or_insert_with.
+/// @param ctx      As in masstree_get_or_insert_with.
+/// @param value    As in masstree_get_or_insert_with.
+///
+/// @retval MASSTREE_OK            The key was absent; *value was made and inserted.
+/// @retval MASSTREE_EXISTS        The key was there; *value is its value.
+/// @retval MASSTREE_INVALID       tree or make is NULL.
+/// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
+/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @return A negative number that the callback answered; nothing was changed.
+///
+/// MASSTREE_INVALID is also the status when the callback answers a positive number;
+/// nothing was changed then.
+///
+/// Thread safety: any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_get_or_insert_with_u64(
+    tree: *mut TreeHandle,
+    guard: *mut GuardHandle,
+    key: u64,
+    make: MakeValue,
+    ctx: *mut c_void,
+    value: *mut u64,
+) -> i32 {
+    let key = key.to_be_bytes();
+    // SAFETY: as this function's contract; the key is eight bytes.
+    unsafe {
+        masstree_get_or_insert_with(
+            tree,
+            guard,
+            key.as_ptr().cast(),
+            key.len(),
+            make,
+            ctx,
+            value,
+        )
+    }
+}

@@ -1,0 +1,168 @@
+//! Where a tree's memory comes from, and what is known of it: the user's allocator
+//! or the global one ([`Source`]), the pools that nodes (`pool`) and suffix bags (`blocks`) are
+//! carved from, and counters spread so that threads do not meet on them ([`Tally`]).
+//!
+//! Every allocation can fail. What `seize` keeps for itself is not from here.
+
+mod blocks;
+mod chunks;
+mod kept;
+mod list;
+mod pages;
+mod pool;
+mod source;
+mod tally;
+
+use std::alloc::Layout;
+use std::ptr::NonNull;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use allocator_api2::boxed::Box;
+
+pub use source::Allocator;
+pub(crate) use source::Source;
+pub(crate) use tally::{Count, STRIPES, Tally, own_stripe};
+
+use blocks::Blocks;
+pub(crate) use blocks::block_size;
+use pool::{POOLED, Pool};
+
+/// Memory ran out; the tree is as it was before the call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OutOfMemory;
+
+impl std::fmt::Display for OutOfMemory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("out of memory; the tree is unchanged")
+    }
+}
+
+impl std::error::Error for OutOfMemory {}
+
+/// A vector in a tree's memory; grow it only through `try_reserve`.
+pub(crate) type Vector<T> = allocator_api2::vec::Vec<T, Source>;
+
+/// Nobody panics while holding a lock of a pool.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The memory of one tree.
+pub(crate) struct Memory {
+    source: Source,
+    pool: Pool,
+    /// None where the user wants to see every allocation.
+    blocks: Option<Box<Blocks, Source>>,
+    tally: Tally,
+}
+
+impl Memory {
+    /// Memory from `source`, of which the node pool asks for `chunk_size` bytes at
+    /// once (0: from 4 KiB, growing to 2 MiB, and then for `huge_pages` where there are).
+    pub(crate) fn new(source: Source, chunk_size: usize, huge_pages: bool) -> Self {
+        let is_ours = chunk_size == 0 && !source.is_the_users();
+        let huge_pages = huge_pages && is_ours;
+        Self {
+            source,
+            pool: Pool::new(source, chunk_size, huge_pages),
+            // Without memory for it, bags come from the source.
+            blocks: (is_ours && POOLED)
+                .then(|| Box::try_new_in(Blocks::new(source, huge_pages), source).ok())
+                .flatten(),
+            tally: Tally::new(),
+        }
+    }
+
+    pub(crate) fn source(&self) -> Source {
+        self.source
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Bytes of nodes, suffix bags, values and notes that were allocated and not
+    /// freed yet, retired ones included. Exact when no thread is writing.
+    pub(crate) fn in_use(&self) -> u64 {
+        [
+            Count::NodeBytes,
+            Count::SuffixBytes,
+            Count::ValueBytes,
+            Count::NoteBytes,
+        ]
+        .map(|count| self.tally.sum(count))
+        .iter()
+        .sum()
+    }
+
+    /// Bytes that the pools have from the source or the kernel, whether in use or not.
+    pub(crate) fn pool_bytes(&self) -> u64 {
+        self.pool.held() + self.blocks.as_ref().map_or(0, |blocks| blocks.held())
+    }
+
+    /// Memory for a node; at most [`pool::SLOT_SIZE`] bytes.
+    pub(crate) fn allocate_node(&self, layout: Layout) -> Option<NonNull<u8>> {
+        let place = self.pool.take(layout)?;
+        self.tally
+            .add(own_stripe(), Count::NodeBytes, layout.size() as i64);
+        Some(place)
+    }
+
+    /// # Safety
+    /// `place` came from `allocate_node` of this memory with this layout, and nobody
+    /// uses it any more.
+    pub(crate) unsafe fn free_node(&self, place: NonNull<u8>, layout: Layout) {
+        self.tally
+            .add(own_stripe(), Count::NodeBytes, -(layout.size() as i64));
+        // SAFETY: by contract.
+        unsafe { self.pool.give(place, layout) };
+    }
+
+    /// The pool of blocks, if a suffix bag with this layout is from there.
+    fn blocks_for(&self, layout: Layout) -> Option<&Blocks> {
+        let blocks = self.blocks.as_deref()?;
+        block_size(layout.size()).map(|_| blocks)
+    }
+
+    /// Memory for a suffix bag.
+    pub(crate) fn allocate_bag(&self, layout: Layout) -> Option<NonNull<u8>> {
+        let Some(blocks) = self.blocks_for(layout) else {
+            return self.allocate(layout, Count::SuffixBytes);
+        };
+        let place = blocks.take(layout)?;
+        let bytes = layout.size() as i64;
+        self.tally.add(own_stripe(), Count::SuffixBytes, bytes);
+        Some(place)
+    }
+
+    /// # Safety
+    /// `place` came from `allocate_bag` of this memory with this layout, and nobody uses it
+    /// any more.
+    pub(crate) unsafe fn free_bag(&self, place: NonNull<u8>, layout: Layout) {
+        // SAFETY: by contract.
+        unsafe {
+            let Some(blocks) = self.blocks_for(layout) else {
+                return self.free(place, layout, Count::SuffixBytes);
+            };
+            let bytes = layout.size() as i64;
+            self.tally.add(own_stripe(), Count::SuffixBytes, -bytes);
+            blocks.give(place, layout);
+        }
+    }
+
+    /// Memory for a layout that is not of size zero, counted as what it is for.
+    pub(crate) fn allocate(&self, layout: Layout, count: Count) -> Option<NonNull<u8>> {
+        let place = self.source.allocate(layout)?;
+        self.tally.add(own_stripe(), count, layout.size() as i64);
+        Some(place)
+    }
+
+    /// # Safety
+    /// `place` came from `allocate` of this memory with this layout and count, and
+    /// nobody uses it any more.
+    pub(crate) unsafe fn free(&self, place: NonNull<u8>, layout: Layout, count: Count) {
+        self.tally.add(own_stripe(), count, -(layout.size() as i64));
+        // SAFETY: by contract.
+        unsafe { self.source.free(place, layout) };
+    }
+}

@@ -1,0 +1,135 @@
+//! The allocator below everything: the user's, or the global one.
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::ffi::c_void;
+use std::ptr::NonNull;
+
+use allocator_api2::alloc::AllocError;
+
+use crate::index::memory::OutOfMemory;
+
+/// The user's allocator: two functions and what they are called with.
+#[derive(Clone, Copy)]
+pub struct Allocator {
+    alloc: unsafe extern "C" fn(usize, usize, *mut c_void) -> *mut c_void,
+    free: unsafe extern "C" fn(*mut c_void, usize, usize, *mut c_void),
+    ctx: *mut c_void,
+}
+
+// SAFETY: the contract of `Allocator::new` is that it may be used from any thread.
+unsafe impl Send for Allocator {}
+// SAFETY: as above.
+unsafe impl Sync for Allocator {}
+
+impl Allocator {
+    /// An allocator that calls `alloc(size, align, ctx)` and
+    /// `free(place, size, align, ctx)`.
+    ///
+    /// # Safety
+    /// `alloc` gives null or as many bytes as it is asked for (never 0), aligned as
+    /// it is asked for (a power of two), that nobody else uses until `free` gets
+    /// them with the same size and alignment. Both may be called from any thread for
+    /// as long as the tree lives.
+    pub unsafe fn new(
+        alloc: unsafe extern "C" fn(usize, usize, *mut c_void) -> *mut c_void,
+        free: unsafe extern "C" fn(*mut c_void, usize, usize, *mut c_void),
+        ctx: *mut c_void,
+    ) -> Self {
+        Self { alloc, free, ctx }
+    }
+}
+
+/// Where memory comes from and goes back to.
+#[derive(Clone, Copy)]
+pub(crate) struct Source {
+    user: Option<Allocator>,
+}
+
+impl Source {
+    pub(crate) fn new(user: Option<Allocator>) -> Self {
+        Self { user }
+    }
+
+    /// Whether it is the user's allocator.
+    pub(crate) fn is_the_users(&self) -> bool {
+        self.user.is_some()
+    }
+
+    /// Memory for a layout that is not of size zero.
+    pub(crate) fn allocate(&self, layout: Layout) -> Option<NonNull<u8>> {
+        debug_assert!(layout.size() != 0);
+        // SAFETY: the size is not zero.
+        let place = unsafe {
+            match self.user {
+                None => alloc(layout),
+                Some(user) => (user.alloc)(layout.size(), layout.align(), user.ctx).cast(),
+            }
+        };
+        debug_assert!(place.addr().is_multiple_of(layout.align()));
+        NonNull::new(place)
+    }
+
+    /// # Safety
+    /// `place` came from `allocate` of this source with this layout, and nobody uses
+    /// it any more.
+    pub(crate) unsafe fn free(&self, place: NonNull<u8>, layout: Layout) {
+        // SAFETY: by contract.
+        unsafe {
+            match self.user {
+                None => dealloc(place.as_ptr(), layout),
+                Some(user) => (user.free)(
+                    place.as_ptr().cast(),
+                    layout.size(),
+                    layout.align(),
+                    user.ctx,
+                ),
+            }
+        }
+    }
+
+    /// Moves a value to memory of its own.
+    pub(crate) fn make<T>(&self, value: T) -> Result<NonNull<T>, OutOfMemory> {
+        const { assert!(size_of::<T>() != 0) };
+        let place = self.allocate(Layout::new::<T>()).ok_or(OutOfMemory)?.cast();
+        // SAFETY: freshly allocated for a `T`.
+        unsafe { place.write(value) };
+        Ok(place)
+    }
+
+    /// Drops a value and frees its memory.
+    ///
+    /// # Safety
+    /// `place` came from `make::<T>` of this source, and nobody uses it any more.
+    pub(crate) unsafe fn unmake<T>(&self, place: NonNull<T>) {
+        // The value may be what this source was borrowed from.
+        let source = *self;
+        // SAFETY: by contract.
+        unsafe {
+            place.drop_in_place();
+            source.free(place.cast(), Layout::new::<T>());
+        }
+    }
+}
+
+// SAFETY: memory stays valid until it is freed, wherever the source is moved, and
+// every copy of it leads to the same allocator.
+unsafe impl allocator_api2::alloc::Allocator for Source {
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        if layout.size() == 0 {
+            let dangling = NonNull::new(std::ptr::without_provenance_mut(layout.align()));
+            return Ok(NonNull::slice_from_raw_parts(
+                dangling.ok_or(AllocError)?,
+                0,
+            ));
+        }
+        let place = Source::allocate(self, layout).ok_or(AllocError)?;
+        Ok(NonNull::slice_from_raw_parts(place, layout.size()))
+    }
+
+    unsafe fn deallocate(&self, place: NonNull<u8>, layout: Layout) {
+        if layout.size() != 0 {
+            // SAFETY: by the trait's contract.
+            unsafe { self.free(place, layout) }
+        }
+    }
+}

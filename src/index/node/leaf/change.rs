@@ -1,0 +1,328 @@
+//! What the owner of a leaf's lock may do with it; see the protocol in `leaf`.
+
+use std::cmp;
+use std::ops::Range;
+
+use super::{Entry, GROUP_MAX, Leaf, VACANT, mark_of, next_of, value_of, word_of};
+use crate::index::key::{Key, LAYER, SUFFIX, rank};
+use crate::index::node::Locked;
+use crate::index::node::link::NodeRef;
+use crate::index::node::permutation::Permutation;
+use crate::index::node::search::Search;
+use crate::index::node::suffix::{BagRef, OwnedBag};
+use crate::protocol::Line;
+use crate::sync::{Ordering, perturb};
+
+/// Where a key is, or would be, in a locked leaf.
+pub(crate) enum Place<'g> {
+    /// The key's own entry.
+    Present { position: usize, slot: usize },
+    /// The key goes on in the layer with this root.
+    Layer(NodeRef<'g>),
+    /// The key would make a group too large, whose entries begin at this position.
+    Crowded { first: usize },
+    /// An insert would go to this position.
+    Absent { position: usize },
+}
+
+impl<'g> Locked<'g, Leaf> {
+    /// Where a key is, or would be.
+    ///
+    /// Smaller slices are counted, not walked through: their order decides nothing, and
+    /// no branch has to guess where among them the key lies.
+    #[inline]
+    pub(crate) fn place_of<S: Search>(&self, key: &Key<'_>) -> Place<'g> {
+        let leaf = self.node();
+        let live = leaf.live();
+        let mut equal = S::equal_mask(&leaf.head, key.slice()) & live;
+        let smaller = S::at_most_mask(&leaf.head, key.slice()) & live & !equal;
+        let mut position = S::ones(smaller);
+        let mut same = 0_u32;
+        // Seldom more than one slot.
+        while let Some(slot) = next_of(&mut equal) {
+            match rank(leaf.kind(slot)).cmp(&key.kind()) {
+                cmp::Ordering::Less => position += 1,
+                cmp::Ordering::Equal => same |= 1 << slot,
+                cmp::Ordering::Greater => {}
+            }
+        }
+        match same {
+            0 => Place::Absent { position },
+            // The key ends in its slice: there is no other of its length.
+            _ if !key.goes_on() => Place::Present {
+                position,
+                slot: same.trailing_zeros() as usize,
+            },
+            _ => self.place_among(position, same, key),
+        }
+    }
+
+    /// Where a key is among the slots with its slice and rank, the first of which, in
+    /// key order, is at a position.
+    #[inline(never)]
+    fn place_among(&self, first: usize, mut slots: u32, key: &Key<'_>) -> Place<'g> {
+        let (mut group, mut position) = (0, first);
+        let mut present = None;
+        while let Some(slot) = next_of(&mut slots) {
+            group += 1;
+            let entry = self.entry_in(slot);
+            if let Some(root) = entry.layer() {
+                return Place::Layer(root);
+            }
+            match entry.suffix.cmp(key.suffix()) {
+                cmp::Ordering::Less => position += 1,
+                cmp::Ordering::Equal => present = Some(slot),
+                cmp::Ordering::Greater => {}
+            }
+        }
+        match present {
+            Some(slot) => Place::Present { position, slot },
+            None if group == GROUP_MAX => Place::Crowded { first },
+            None => Place::Absent { position },
+        }
+    }
+
+    /// The entry in a live slot.
+    pub(crate) fn entry_in(&self, slot: usize) -> Entry<'g> {
+        self.node().entry(slot)
+    }
+
+    /// The entries in key order.
+    pub(crate) fn entries(&self) -> impl ExactSizeIterator<Item = Entry<'g>> + Clone {
+        let leaf = self.node();
+        let permutation = leaf.permutation();
+        (0..permutation.len()).map(move |position| leaf.entry(permutation.slot(position)))
+    }
+
+    /// The value in a live slot that holds one.
+    #[inline]
+    pub(crate) fn value_in(&self, slot: usize) -> u64 {
+        debug_assert_ne!(self.entry_in(slot).kind, LAYER);
+        value_of(self.words[slot].load(Ordering::Relaxed))
+    }
+
+    /// Overwrites a value; gives the old one.
+    pub(crate) fn replace(&self, slot: usize, value: u64) -> u64 {
+        let old = self.words[slot].load(Ordering::Relaxed);
+        // Release: whoever reads the value sees what its writer did before.
+        let order = Line::ValueReleases.release();
+        self.words[slot].store(word_of(value), order);
+        value_of(old)
+    }
+
+    /// Makes `permutation` the leaf's, with these slots `live`.
+    fn publish(&mut self, permutation: Permutation, live: u32) {
+        debug_assert_eq!(live, permutation.live_mask());
+        if Line::PermutationCounts.is_kept() {
+            self.mark_changed();
+        }
+        self.live.store(u64::from(live), Ordering::Relaxed);
+        // Release: whoever sees the permutation sees the slots it names.
+        let order = Line::PermutationReleases.release();
+        self.permutation.store(permutation.word(), order);
+    }
+
+    /// Whether the bag has room for one more suffix; an empty one needs none.
+    pub(crate) fn has_room_for(&self, suffix: &[u8]) -> bool {
+        suffix.is_empty() || self.bag().is_some_and(|bag| bag.has_room(suffix.len()))
+    }
+
+    /// Whether much of the bag is taken up by suffixes of entries that are gone.
+    pub(crate) fn wastes_its_bag(&self) -> bool {
+        let live = self.entries().filter(|entry| entry.kind == SUFFIX);
+        (self.node().bag()).is_some_and(|bag| bag.is_wasteful(live.map(|entry| entry.suffix.len())))
+    }
+
+    /// Puts an entry at a position. There is a free slot, and room in the bag.
+    pub(crate) fn insert(&mut self, position: usize, entry: &Entry<'_>) {
+        let permutation = self.permutation();
+        let slot = permutation.free_slot();
+        self.write(slot, entry);
+        self.publish(permutation.insert(position), self.live() | 1 << slot);
+    }
+
+    /// Writes an entry to a free slot.
+    #[inline]
+    fn write(&self, slot: usize, entry: &Entry<'_>) {
+        if entry.kind == SUFFIX {
+            let bag = self.bag().filter(|bag| bag.has_room(entry.suffix.len()));
+            let bag = bag.expect("room for a suffix is made before its insert");
+            // SAFETY: there is room, and the lock of the leaf is owned.
+            unsafe { bag.append(slot, entry.suffix) };
+        }
+        perturb();
+        self.head.words[slot].store(entry.slice, Ordering::Relaxed);
+        perturb();
+        let mark = mark_of(entry.kind, entry.suffix);
+        self.marks[slot].store(mark, Ordering::Relaxed);
+        // SeqCst, since the word may lead to a layer.
+        self.words[slot].store(entry.word, Ordering::SeqCst);
+    }
+
+    /// Takes the entry at a position out; its word and suffix stay readable for
+    /// those who still see it.
+    pub(crate) fn remove(&mut self, position: usize) {
+        let permutation = self.permutation();
+        let live = self.live() & !(1 << permutation.slot(position));
+        self.publish(permutation.remove(position), live);
+    }
+
+    /// Takes the link to a layer out.
+    pub(crate) fn remove_link(&mut self, root: NodeRef<'_>) {
+        let position = self.position_of_link(root);
+        self.remove(position);
+    }
+
+    /// Makes the link to a layer lead to its new root. Readers that still find
+    /// the old root see that it is none any more, and start over.
+    pub(crate) fn move_link(&self, old: NodeRef<'_>, new: NodeRef<'_>) {
+        let slot = self.permutation().slot(self.position_of_link(old));
+        self.words[slot].store(new.as_ptr().cast(), Ordering::SeqCst);
+    }
+
+    fn position_of_link(&self, root: NodeRef<'_>) -> usize {
+        self.entries()
+            .position(|entry| entry.layer() == Some(root))
+            .expect("the parent of a layer's root links to it")
+    }
+
+    /// Turns the entries at some positions, a group, into one link to a layer, and makes
+    /// the leaf dirty: a reader may find a link with a word that is a value, or the link
+    /// and not the root. Slots become free as by a remove.
+    ///
+    /// The link is where a search looks first, and what it leaves has no kind: else there
+    /// would be a look at each slot of the group before it, as long as they are not reused.
+    pub(crate) fn become_link(&mut self, group: Range<usize>, root: NodeRef<'_>) {
+        if Line::GroupIsDirty.is_kept() {
+            self.mark_dirty();
+        }
+        let mut permutation = self.permutation();
+        let (slot, kept) = (group
+            .clone()
+            .map(|position| (permutation.slot(position), position)))
+        .min()
+        .expect("a group has entries");
+        self.marks[slot].store(LAYER, Ordering::Relaxed);
+        perturb();
+        self.words[slot].store(root.as_ptr().cast(), Ordering::SeqCst);
+        for position in group.rev().filter(|&position| position != kept) {
+            self.vacate(permutation.slot(position));
+            permutation = permutation.remove(position);
+        }
+        perturb();
+        self.publish(permutation, permutation.live_mask());
+    }
+
+    /// Has searches pass over a slot that is live no more. The leaf is dirty.
+    fn vacate(&self, slot: usize) {
+        self.marks[slot].store(VACANT, Ordering::Relaxed);
+    }
+
+    /// Moves the live suffixes to an empty bag that has room for them, and puts
+    /// it in place of the old one, which is the caller's to retire.
+    pub(crate) fn renew_bag(&self, bag: OwnedBag<'_>) -> Option<BagRef<'g>> {
+        let leaf = self.node();
+        let old = leaf.bag();
+        for slot in leaf.permutation().slots() {
+            let entry = leaf.entry(slot);
+            if entry.kind == SUFFIX {
+                bag.append(slot, entry.suffix);
+            }
+        }
+        perturb();
+        // Suffixes are the same in both bags; readers may find either.
+        self.bag.store(bag.publish(), Ordering::SeqCst);
+        old
+    }
+
+    /// Takes the bag from a leaf whose entries have no suffixes, and makes the leaf
+    /// dirty: readers may still be at entries that had. The bag is the caller's to
+    /// retire.
+    pub(crate) fn take_bag(&mut self) -> Option<BagRef<'g>> {
+        debug_assert!(self.entries().all(|entry| entry.kind != SUFFIX));
+        if Line::BagIsDirty.is_kept() {
+            self.mark_dirty();
+        }
+        let bag = self.node().bag();
+        self.bag.store(std::ptr::null_mut(), Ordering::SeqCst);
+        perturb();
+        bag
+    }
+
+    /// Gives the leaf its first bag.
+    pub(crate) fn set_bag(&self, bag: OwnedBag<'_>) {
+        debug_assert!(self.bag().is_none());
+        self.bag.store(bag.publish(), Ordering::SeqCst);
+    }
+
+    /// Gives a private leaf its lower bound.
+    pub(crate) fn set_low(&self, low: u64) {
+        self.low.store(low, Ordering::Relaxed);
+    }
+
+    /// Moves the entries from a position on to `right`, a private leaf with a bag
+    /// for their suffixes. The leaf is dirty. Layers that move get their new
+    /// parent.
+    pub(crate) fn move_entries(&mut self, from: usize, right: &mut Locked<'g, Leaf>) {
+        let moved = self.entries().skip(from);
+        let len = moved.len();
+        for (slot, entry) in moved.enumerate() {
+            right.write(slot, &entry);
+            if let Some(root) = entry.layer()
+                && Line::MovedLayersKnowTheirParent.is_kept()
+            {
+                root.set_parent(NodeRef::from(right.node()));
+            }
+        }
+        right.publish(Permutation::of_first(len), (1 << len) - 1);
+        let permutation = self.permutation();
+        // The slices may come back, when leaves are merged.
+        for position in from..permutation.len() {
+            self.vacate(permutation.slot(position));
+        }
+        let kept = permutation.truncate(from);
+        self.publish(kept, kept.live_mask());
+    }
+
+    /// Adds the entries to the leaf before, which is dirty and has room for them and
+    /// their suffixes. Layers get their new parent.
+    pub(crate) fn copy_entries_to(&self, left: &mut Locked<'g, Leaf>) {
+        for entry in self.entries() {
+            left.insert(left.permutation().len(), &entry);
+            if let Some(root) = entry.layer()
+                && Line::MovedLayersKnowTheirParent.is_kept()
+            {
+                root.set_parent(NodeRef::from(left.node()));
+            }
+        }
+    }
+
+    /// Puts `right`, a private leaf, after this one.
+    pub(crate) fn link_after(&self, right: &Locked<'g, Leaf>) {
+        right
+            .prev
+            .store(std::ptr::from_ref(self.node()).cast_mut(), Ordering::SeqCst);
+        let next = self.next.load(Ordering::SeqCst);
+        right.next.store(next, Ordering::SeqCst);
+        let right = std::ptr::from_ref(right.node()).cast_mut();
+        if let Some(next) = self.node().next() {
+            next.prev.store(right, Ordering::SeqCst);
+        }
+        self.next.store(right, Ordering::SeqCst);
+    }
+
+    /// Takes this leaf out of the list of leaves. The leaf before it, if there is
+    /// one, is locked too.
+    pub(crate) fn unlink(&self, prev: Option<&Locked<'g, Leaf>>) {
+        let next = self.next.load(Ordering::SeqCst);
+        let before = prev.map_or(std::ptr::null_mut(), |prev| {
+            std::ptr::from_ref(prev.node()).cast_mut()
+        });
+        if let Some(next) = self.node().next() {
+            next.prev.store(before, Ordering::SeqCst);
+        }
+        if let Some(prev) = prev {
+            prev.next.store(next, Ordering::SeqCst);
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! A leaf as it was at one moment: what walks go through, with no regard to writers.
+//!
+//! The whole leaf is copied, line by line, and looked at only where it is asked for. Words
+//! that are not live in the permutation are of no moment; the permutation was loaded before
+//! the rest (see `leaf`). Suffixes stay in their bag: the offsets of their records are part of
+//! the copy, for a slot may get another one later; a record never changes.
+
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+
+use super::{Entry, Leaf, kind_in, value_of};
+use crate::index::key::{Kind, LAYER, SUFFIX};
+use crate::index::node::permutation::{Permutation, WIDTH};
+use crate::index::node::search::Search;
+use crate::index::node::suffix::{Bag, BagRef, Offsets};
+use crate::index::node::version::Version;
+use crate::sync::{Ordering, perturb};
+
+/// The words of a leaf, in its order.
+#[repr(C)]
+pub(crate) struct Image {
+    version: u64,
+    slices: [u64; WIDTH],
+    permutation: u64,
+    marks: [u8; WIDTH + 1],
+    words: [*mut (); WIDTH],
+    bag: *mut Bag,
+    next: *mut Leaf,
+    prev: *mut Leaf,
+    rest: [u64; 3],
+}
+
+#[cfg(not(any(loom, shuttle)))]
+const _: () = assert!(size_of::<Image>() == size_of::<Leaf>());
+
+/// Copies a leaf word by word, with atomic loads. What readers have no use for stays zero.
+pub(crate) fn copy_portably(leaf: &Leaf, to: &mut MaybeUninit<Image>) {
+    to.write(Image {
+        version: 0,
+        slices: std::array::from_fn(|i| leaf.head.words[i].load(Ordering::Relaxed)),
+        permutation: 0,
+        marks: std::array::from_fn(|i| leaf.marks[i].load(Ordering::Relaxed)),
+        words: std::array::from_fn(|i| leaf.word(i)),
+        bag: leaf.bag.load(Ordering::SeqCst),
+        next: leaf.next.load(Ordering::SeqCst),
+        prev: leaf.prev.load(Ordering::SeqCst),
+        rest: [0; 3],
+    });
+}
+
+/// The entries of a leaf at one moment, in key order.
+pub(crate) struct Entries<'g> {
+    /// As long as it is not empty, the image is there.
+    permutation: Permutation,
+    image: MaybeUninit<Image>,
+    offsets: Offsets,
+    pinned: PhantomData<&'g Leaf>,
+}
+
+/// The leaves beside a leaf at one moment.
+pub(crate) struct Neighbours<'g> {
+    pub(crate) next: Option<&'g Leaf>,
+    pub(crate) prev: Option<&'g Leaf>,
+}
+
+impl Neighbours<'_> {
+    pub(crate) const NONE: Self = Self {
+        next: None,
+        prev: None,
+    };
+}
+
+impl<'g> Entries<'g> {
+    pub(crate) fn new() -> Self {
+        Self {
+            permutation: Permutation::EMPTY,
+            image: MaybeUninit::uninit(),
+            offsets: Offsets::NONE,
+            pinned: PhantomData,
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.permutation = Permutation::EMPTY;
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.permutation.len()
+    }
+
+    /// The slot of the entry at a position, and the image it is in.
+    #[inline]
+    fn at(&self, position: usize) -> (usize, &Image) {
+        debug_assert!(position < self.len());
+        let slot = self.permutation.slot(position);
+        // SAFETY: there are entries, so the image was made; it is whole from the beginning
+        // or was copied whole. A permutation names slots below WIDTH.
+        unsafe {
+            std::hint::assert_unchecked(slot < WIDTH);
+            (slot, self.image.assume_init_ref())
+        }
+    }
+
+    #[inline]
+    pub(crate) fn slice(&self, position: usize) -> u64 {
+        let (slot, image) = self.at(position);
+        image.slices[slot]
+    }
+
+    #[inline]
+    pub(crate) fn kind(&self, position: usize) -> Kind {
+        let (slot, image) = self.at(position);
+        kind_in(image.marks[slot])
+    }
+
+    /// Which slot an entry was in.
+    pub(crate) fn slot(&self, position: usize) -> usize {
+        self.permutation.slot(position)
+    }
+
+    /// The value of an entry that is no link.
+    #[inline]
+    pub(crate) fn value(&self, position: usize) -> u64 {
+        let (slot, image) = self.at(position);
+        debug_assert_ne!(kind_in(image.marks[slot]), LAYER);
+        value_of(image.words[slot])
+    }
+
+    /// What the key of an entry of kind `SUFFIX` has beyond its slice.
+    #[inline]
+    pub(crate) fn suffix(&self, position: usize) -> &'g [u8] {
+        let (slot, image) = self.at(position);
+        debug_assert_eq!(kind_in(image.marks[slot]), SUFFIX);
+        // SAFETY: the leaf's bag and offsets at one moment, under the guard for 'g.
+        let bag = unsafe { BagRef::at(image.bag) };
+        bag.and_then(|bag| bag.suffix_at(&self.offsets, slot))
+            .unwrap_or(&[])
+    }
+
+    pub(crate) fn get(&self, position: usize) -> Option<Entry<'g>> {
+        if position >= self.len() {
+            return None;
+        }
+        let (slot, image) = self.at(position);
+        let kind = kind_in(image.marks[slot]);
+        Some(Entry {
+            slice: image.slices[slot],
+            kind,
+            suffix: if kind == SUFFIX {
+                self.suffix(position)
+            } else {
+                &[]
+            },
+            word: image.words[slot],
+        })
+    }
+
+    pub(crate) fn iter(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = Entry<'g>> + ExactSizeIterator + Clone {
+        (0..self.len()).map(|position| match self.get(position) {
+            Some(entry) => entry,
+            None => unreachable!("a position below the length"),
+        })
+    }
+}
+
+impl Leaf {
+    /// Fills `entries` with all of this moment; `None`, and nothing in it, if the
+    /// leaf changed since `version`.
+    #[inline]
+    pub(crate) fn snapshot<'g, S: Search>(
+        &'g self,
+        version: Version,
+        entries: &mut Entries<'g>,
+    ) -> Option<Neighbours<'g>> {
+        entries.clear();
+        let permutation = self.permutation();
+        perturb();
+        S::copy(self, &mut entries.image);
+        // SAFETY: copied just now.
+        let image = unsafe { entries.image.assume_init_ref() };
+        // SAFETY: null, or a bag that a word of the leaf led to: it is retired like a node,
+        // and may be followed before validation.
+        if let Some(bag) = unsafe { BagRef::at(image.bag) } {
+            perturb();
+            entries.offsets = bag.offsets();
+        }
+        if !self.head.version.validate(version) {
+            return None;
+        }
+        entries.permutation = permutation;
+        // SAFETY: null or leaves that may be read as long as this one; see the room's rules.
+        unsafe {
+            Some(Neighbours {
+                next: image.next.as_ref(),
+                prev: image.prev.as_ref(),
+            })
+        }
+    }
+}

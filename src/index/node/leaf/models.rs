@@ -1,0 +1,261 @@
+//! Model checks (`make check-models`): every interleaving, and every order that the
+//! memory model lets stores become visible in; and again without each of the lines that a
+//! protocol rests on, which must fail.
+
+use loom::sync::Arc;
+use loom::thread;
+
+use super::*;
+use crate::index::memory::{Memory, Source};
+use crate::index::node::{AnyNode, Locked, OwnedBag, Portable, Shape};
+use crate::protocol::Line;
+use crate::protocol::models::check;
+use crate::sync::AtomicU64;
+
+const A: &[u8] = b"A";
+const B: &[u8] = b"B";
+
+/// A published leaf with the value 1 under A.
+fn leaf_with_a() -> Arc<Leaf> {
+    let leaf = Arc::new(Leaf::new());
+    Locked::private(&*leaf).insert(0, &Entry::new(&Key::new(A)).with_value(1));
+    leaf
+}
+
+fn look(leaf: &Leaf, key: &[u8]) -> Option<Option<u64>> {
+    let version = leaf.head.version.stable();
+    Some(match leaf.search::<Portable>(version, &Key::new(key))? {
+        Found::Absent => None,
+        Found::Value(value) => Some(value),
+        Found::Layer(_) => unreachable!("there are no layers"),
+    })
+}
+
+/// Known failure 17: a slot freed by a remove is reused before a reader, who
+/// saw it live, validates.
+#[test]
+fn a_reader_never_takes_a_reused_slot_for_its_key() {
+    let lines = [
+        Line::PermutationCounts,
+        Line::FenceAfterLock,
+        Line::FenceBeforeValidation,
+    ];
+    check(&lines, || {
+        for (key, value) in [(A, 1), (B, 2)] {
+            loom::model(move || {
+                let leaf = leaf_with_a();
+                let writer = {
+                    let leaf = leaf.clone();
+                    thread::spawn(move || {
+                        Locked::lock(&*leaf).remove(0);
+                        Locked::lock(&*leaf).insert(0, &Entry::new(&Key::new(B)).with_value(2));
+                    })
+                };
+                let seen = look(&leaf, key).flatten();
+                assert!(seen.is_none_or(|seen| seen == value), "{seen:?}");
+                writer.join().unwrap();
+                assert_eq!(look(&leaf, A), Some(None));
+                assert_eq!(look(&leaf, B), Some(Some(2)));
+            });
+        }
+    });
+}
+
+/// An insert is seen whole or not at all, and its reader need not start over.
+#[test]
+fn an_insert_is_seen_whole_or_not_at_all() {
+    check(&[Line::PermutationReleases], || {
+        loom::model(|| {
+            let leaf = leaf_with_a();
+            let writer = {
+                let leaf = leaf.clone();
+                thread::spawn(move || {
+                    Locked::lock(&*leaf).insert(1, &Entry::new(&Key::new(B)).with_value(2));
+                })
+            };
+            let mut entries = Entries::new();
+            let version = leaf.head.version.stable();
+            if leaf.snapshot::<Portable>(version, &mut entries).is_some() {
+                let seen: Vec<_> = entries
+                    .iter()
+                    .map(|e| (e.slice, e.kind, e.value()))
+                    .collect();
+                let all = [(A, 1), (B, 2)].map(|(key, value)| (Key::new(key).slice(), 1, value));
+                assert!(seen == all[..1] || seen == all, "{seen:?}");
+            }
+            let seen = look(&leaf, B).flatten();
+            assert!(seen.is_none_or(|seen| seen == 2), "{seen:?}");
+            writer.join().unwrap();
+            assert_eq!(look(&leaf, B), Some(Some(2)));
+        });
+    });
+}
+
+/// Who finds a value finds what its writer did before it stored it: a value may be a
+/// pointer to what was made under the lock.
+#[test]
+fn a_value_comes_with_what_it_stands_for() {
+    check(&[Line::ValueReleases], || {
+        loom::model(|| {
+            let leaf = leaf_with_a();
+            let record = Arc::new(AtomicU64::new(0));
+            let reader = {
+                let (leaf, record) = (leaf.clone(), record.clone());
+                thread::spawn(move || match look(&leaf, A) {
+                    Some(Some(2)) => assert_eq!(record.load(Ordering::Relaxed), 7),
+                    seen => assert_eq!(seen, Some(Some(1)), "an overwrite disturbs no reader"),
+                })
+            };
+            let locked = Locked::lock(&*leaf);
+            // As the callback of an update does.
+            record.store(7, Ordering::Relaxed);
+            assert_eq!(locked.replace(0, 2), 1);
+            drop(locked);
+            reader.join().unwrap();
+            assert_eq!(look(&leaf, A), Some(Some(2)));
+        });
+    });
+}
+
+/// One writer at a time, and each sees what the one before stored.
+#[test]
+fn a_lock_has_one_owner() {
+    check(&[Line::UnlockReleases], || {
+        loom::model(|| {
+            let leaf = leaf_with_a();
+            let add = |leaf: &Leaf| {
+                let locked = Locked::lock(leaf);
+                let value = locked.value_in(0);
+                locked.replace(0, value + 1);
+            };
+            let other = {
+                let leaf = leaf.clone();
+                thread::spawn(move || add(&leaf))
+            };
+            add(&leaf);
+            other.join().unwrap();
+            assert_eq!(look(&leaf, A), Some(Some(3)));
+        })
+    });
+}
+
+/// Taking the bag of a leaf that became empty must not let a reader, who still
+/// sees an entry, make a key without its suffix of it. Found in review.
+#[test]
+fn a_snapshot_never_has_a_key_without_its_suffix() {
+    const LONG: &[u8] = b"longer than a slice";
+    let lines = [Line::BagIsDirty];
+    check(&lines, || {
+        loom::model(|| {
+            let leaf = Arc::new(Leaf::new());
+            let memory = Memory::new(Source::new(None), 0, false);
+            let key = Key::new(LONG);
+            {
+                let mut locked = Locked::private(&*leaf);
+                let lengths = [key.suffix().len()];
+                let shape = Shape::for_records(lengths.into_iter());
+                locked.set_bag(OwnedBag::new(&memory, shape).unwrap());
+                locked.insert(0, &Entry::new(&key).with_value(1));
+            }
+            let reader = {
+                let leaf = leaf.clone();
+                thread::spawn(move || {
+                    let mut entries = Entries::new();
+                    let version = leaf.head.version.stable();
+                    if leaf.snapshot::<Portable>(version, &mut entries).is_some() {
+                        assert!(entries.iter().all(|entry| entry.suffix == key.suffix()));
+                    }
+                })
+            };
+            let mut locked = Locked::lock(&*leaf);
+            locked.remove(0);
+            let bag = locked.take_bag().unwrap();
+            drop(locked);
+            reader.join().unwrap();
+            // SAFETY: taken from the leaf, and the reader is done.
+            unsafe { bag.free(&memory) };
+        })
+    });
+}
+
+/// A key of two slices, as a reader finds it in a leaf or in the layer below.
+fn look_through(leaf: &Leaf, key: &[u8]) -> Option<Option<u64>> {
+    let mut key = Key::new(key);
+    let version = leaf.head.version.stable();
+    match leaf.search::<Portable>(version, &key)? {
+        Found::Absent => Some(None),
+        Found::Value(value) => Some(Some(value)),
+        Found::Layer(root) => {
+            let AnyNode::Leaf(below) = root.kind() else {
+                unreachable!("a word that is no root")
+            };
+            key.shift();
+            let version = below.head.version.stable();
+            if !version.is_living_root() {
+                return None;
+            }
+            Some(match below.search::<Portable>(version, &key)? {
+                Found::Value(value) => Some(value),
+                _ => None,
+            })
+        }
+    }
+}
+
+/// A group turns into a link to a layer, and then a slot that it left is used again. A
+/// reader finds each key of the group throughout, with its value, or starts over.
+#[test]
+fn a_group_becomes_a_layer_at_once() {
+    const GROUP: [&[u8]; 2] = [b"a slice one", b"a slice two"];
+    let lines = [
+        Line::GroupIsDirty,
+        Line::ReadersWaitForChanges,
+        Line::FenceAfterDirty,
+    ];
+    check(&lines, || {
+        loom::model(|| {
+            let memory = Memory::new(Source::new(None), 0, false);
+            let (leaf, below) = (Arc::new(Leaf::new()), Arc::new(Leaf::new()));
+            {
+                let mut locked = Locked::private(&*leaf);
+                let suffixes = GROUP.map(|key| Key::new(key).suffix());
+                let shape = Shape::for_records(suffixes.iter().map(|suffix| suffix.len()));
+                locked.set_bag(OwnedBag::new(&memory, shape).unwrap());
+                for (position, key) in GROUP.into_iter().enumerate() {
+                    let entry = Entry::new(&Key::new(key));
+                    locked.insert(position, &entry.with_value(position as u64));
+                }
+            }
+            let writer = {
+                let (leaf, below) = (leaf.clone(), below.clone());
+                thread::spawn(move || {
+                    let mut root = Locked::private(&*below);
+                    for (position, key) in GROUP.into_iter().enumerate() {
+                        let entry = Entry::new(&Key::new(Key::new(key).suffix()));
+                        root.insert(position, &entry.with_value(position as u64));
+                    }
+                    let mut locked = Locked::lock(&*leaf);
+                    locked.become_link(0..2, NodeRef::from(&*below));
+                    root.set_root(true, NodeRef::from(&*leaf).as_ptr());
+                    drop((root, locked));
+                    Locked::lock(&*leaf).insert(1, &Entry::new(&Key::new(B)).with_value(7));
+                })
+            };
+            for (value, key) in GROUP.into_iter().enumerate() {
+                let seen = look_through(&leaf, key);
+                assert!(
+                    seen.is_none_or(|seen| seen == Some(value as u64)),
+                    "{seen:?}"
+                );
+            }
+            writer.join().unwrap();
+            for (value, key) in GROUP.into_iter().enumerate() {
+                assert_eq!(look_through(&leaf, key), Some(Some(value as u64)));
+            }
+            assert_eq!(look(&leaf, B), Some(Some(7)));
+            let bag = Locked::lock(&*leaf).take_bag().unwrap();
+            // SAFETY: taken from the leaf, and nobody reads it any more.
+            unsafe { bag.free(&memory) };
+        })
+    });
+}

@@ -1,0 +1,497 @@
+//! Search within a node: what every descent does at every level.
+//!
+//! A node begins with a [`Head`]: its version and fifteen words, slices or keys, in
+//! exactly two cache lines. Each search looks at all fifteen and branches on none of
+//! them, so that the processor runs ahead into the next node's misses; a mispredicted
+//! branch would stop it.
+//!
+//! The words race with writers. Portable code loads each as a relaxed atomic. Vector
+//! code loads and compares in one `asm!` block, in which the compiler sees nothing but a
+//! read of memory: on x86-64 a vector load reads each aligned word of 8 bytes whole, like
+//! an atomic load of it (Intel SDM 3A, 9.1.1, for every processor with AVX: 16 bytes).
+//! The caller validates, as ever.
+//!
+//! **What comes of it.** `masstree_get_u64` under a guard, AVX-512, a hit in a tree of
+//! 1,000,000 keys (five internodes and a leaf): 234 instructions, of which 24 for each
+//! internode; 30 conditional branches, of which three for each internode (a change under
+//! way? a leaf? still the same version?), all of them guessed right; no locked instruction,
+//! no call. Counted by single steps; before the look-up was compiled in one piece it were 340.
+//! AVX2 takes 15 instructions more a node. The fewer there are, the more of the next look-up's
+//! misses the processor begins before this one's have ended.
+//!
+//! Which instructions are used is found out once, when a tree is made ([`Isa`]), and the
+//! whole descent is compiled for each kind ([`Search`]): no call per node, and no choice.
+
+use std::fmt::Debug;
+use std::mem::MaybeUninit;
+
+use super::leaf::{Image, Leaf, copy_portably};
+use super::permutation::WIDTH;
+use super::version::{Version, VersionWord};
+use crate::sync::{AtomicU64, Ordering};
+
+/// What both kinds of node begin with.
+#[repr(C, align(64))]
+pub(crate) struct Head {
+    pub(super) version: VersionWord,
+    pub(super) words: [AtomicU64; WIDTH],
+}
+
+#[cfg(not(any(loom, shuttle)))]
+const _: () = assert!(size_of::<Head>() == 128);
+
+impl Head {
+    /// The head of a locked node whose words are all `word`.
+    pub(super) fn new(version: Version, word: u64) -> Self {
+        Self {
+            version: VersionWord::new_locked(version),
+            words: std::array::from_fn(|_| AtomicU64::new(word)),
+        }
+    }
+}
+
+/// A way to search.
+pub(crate) trait Search: Copy + Debug {
+    /// Bit `i` is set iff word `i` equals `slice`.
+    fn equal_mask(head: &Head, slice: u64) -> u32;
+
+    /// Bit `i` is set iff word `i` is at most `slice`.
+    fn at_most_mask(head: &Head, slice: u64) -> u32;
+
+    /// The number of words at most `slice`.
+    #[inline]
+    fn count_at_most(head: &Head, slice: u64) -> usize {
+        Self::ones(Self::at_most_mask(head, slice))
+    }
+
+    /// Copies a leaf; each word as it was at some moment.
+    fn copy(leaf: &Leaf, to: &mut MaybeUninit<Image>);
+
+    /// The number of bits set.
+    #[inline]
+    fn ones(mask: u32) -> usize {
+        mask.count_ones() as usize
+    }
+}
+
+/// Which instructions there are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Isa {
+    Portable,
+    #[cfg(masstree_vectors)]
+    Avx2,
+    #[cfg(masstree_vectors)]
+    Avx512,
+}
+
+impl Isa {
+    /// The best that this processor has. Where races are looked for, build.rs leaves only
+    /// the portable one, whose loads the tools see.
+    pub(crate) fn of_this_processor() -> Self {
+        #[cfg(masstree_vectors)]
+        {
+            if std::arch::is_x86_feature_detected!("avx512f")
+                && std::arch::is_x86_feature_detected!("popcnt")
+            {
+                return Self::Avx512;
+            }
+            if std::arch::is_x86_feature_detected!("avx2")
+                && std::arch::is_x86_feature_detected!("popcnt")
+            {
+                return Self::Avx2;
+            }
+        }
+        Self::Portable
+    }
+}
+
+/// Calls a function that is generic over the way to search with the way of an [`Isa`].
+macro_rules! with_search {
+    ($isa:expr, $search:ident => $call:expr) => {
+        match $isa {
+            $crate::index::node::Isa::Portable => {
+                type $search = $crate::index::node::Portable;
+                $call
+            }
+            #[cfg(masstree_vectors)]
+            $crate::index::node::Isa::Avx2 => {
+                type $search = $crate::index::node::Avx2;
+                $call
+            }
+            #[cfg(masstree_vectors)]
+            $crate::index::node::Isa::Avx512 => {
+                type $search = $crate::index::node::Avx512;
+                $call
+            }
+        }
+    };
+}
+pub(crate) use with_search;
+
+/// Atomic loads, one by one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Portable;
+
+impl Search for Portable {
+    #[inline]
+    fn equal_mask(head: &Head, slice: u64) -> u32 {
+        let mut mask = 0;
+        for (i, word) in head.words.iter().enumerate() {
+            mask |= u32::from(word.load(Ordering::Relaxed) == slice) << i;
+        }
+        mask
+    }
+
+    #[inline]
+    fn at_most_mask(head: &Head, slice: u64) -> u32 {
+        let mut mask = 0;
+        for (i, word) in head.words.iter().enumerate() {
+            mask |= u32::from(word.load(Ordering::Relaxed) <= slice) << i;
+        }
+        mask
+    }
+
+    #[inline]
+    fn copy(leaf: &Leaf, to: &mut MaybeUninit<Image>) {
+        copy_portably(leaf, to);
+    }
+
+    // Without POPCNT, which not every x86-64 has, summing up is faster.
+    #[inline]
+    fn count_at_most(head: &Head, slice: u64) -> usize {
+        head.words
+            .iter()
+            .map(|word| usize::from(word.load(Ordering::Relaxed) <= slice))
+            .sum()
+    }
+}
+
+#[cfg(masstree_vectors)]
+mod x86_64 {
+    use std::arch::asm;
+    use std::mem::MaybeUninit;
+
+    use super::{Head, Image, Leaf, Search, WIDTH};
+
+    /// The number of bits set, in one instruction: the compiler may not use it for every
+    /// x86-64.
+    #[inline]
+    fn popcnt(mask: u32) -> usize {
+        let count: usize;
+        // SAFETY: a tree that searches with vectors is on a processor with POPCNT.
+        unsafe {
+            asm!(
+                "popcnt {count}, {mask}",
+                mask = in(reg) u64::from(mask),
+                count = out(reg) count,
+                options(pure, nomem, nostack),
+            );
+        }
+        count
+    }
+
+    /// 512-bit vectors: two loads. Only registers that SSE code does not know are used,
+    /// so that none of it waits for upper halves to be cleaned.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Avx512;
+
+    impl Search for Avx512 {
+        #[inline]
+        fn equal_mask(head: &Head, slice: u64) -> u32 {
+            let mask: u32;
+            // SAFETY: reads the 128 bytes of the head, which is aligned to 64; a tree
+            // searches so only on a processor with AVX-512F.
+            unsafe {
+                asm!(
+                    "vpbroadcastq zmm16, {slice}",
+                    "vpcmpeqq k1, zmm16, zmmword ptr [{head}]",
+                    "vpcmpeqq k2, zmm16, zmmword ptr [{head} + 64]",
+                    "kunpckbw k1, k2, k1",
+                    "kmovw {mask:e}, k1",
+                    head = in(reg) std::ptr::from_ref(head),
+                    slice = in(reg) slice,
+                    mask = out(reg) mask,
+                    out("zmm16") _, out("k1") _, out("k2") _,
+                    options(pure, readonly, nostack, preserves_flags),
+                );
+            }
+            // The first lane is the version.
+            mask >> 1
+        }
+
+        #[inline]
+        fn at_most_mask(head: &Head, slice: u64) -> u32 {
+            let mask: u32;
+            // SAFETY: as above.
+            unsafe {
+                asm!(
+                    "vpbroadcastq zmm16, {slice}",
+                    // Not less than the word, unsigned.
+                    "vpcmpuq k1, zmm16, zmmword ptr [{head}], 5",
+                    "vpcmpuq k2, zmm16, zmmword ptr [{head} + 64], 5",
+                    "kunpckbw k1, k2, k1",
+                    "kmovw {mask:e}, k1",
+                    head = in(reg) std::ptr::from_ref(head),
+                    slice = in(reg) slice,
+                    mask = out(reg) mask,
+                    out("zmm16") _, out("k1") _, out("k2") _,
+                    options(pure, readonly, nostack, preserves_flags),
+                );
+            }
+            mask >> 1
+        }
+
+        #[inline]
+        fn copy(leaf: &Leaf, to: &mut MaybeUninit<Image>) {
+            // SAFETY: reads the five lines of the leaf, which is aligned to lines, and writes as
+            // many. A tree does so only on a processor with AVX-512F.
+            unsafe {
+                asm!(
+                    "vmovdqa64 zmm16, zmmword ptr [{from}]",
+                    "vmovdqa64 zmm17, zmmword ptr [{from} + 64]",
+                    "vmovdqa64 zmm18, zmmword ptr [{from} + 128]",
+                    "vmovdqa64 zmm19, zmmword ptr [{from} + 192]",
+                    "vmovdqa64 zmm20, zmmword ptr [{from} + 256]",
+                    "vmovdqu64 zmmword ptr [{to}], zmm16",
+                    "vmovdqu64 zmmword ptr [{to} + 64], zmm17",
+                    "vmovdqu64 zmmword ptr [{to} + 128], zmm18",
+                    "vmovdqu64 zmmword ptr [{to} + 192], zmm19",
+                    "vmovdqu64 zmmword ptr [{to} + 256], zmm20",
+                    from = in(reg) std::ptr::from_ref(leaf),
+                    to = in(reg) to.as_mut_ptr(),
+                    out("zmm16") _, out("zmm17") _, out("zmm18") _, out("zmm19") _, out("zmm20") _,
+                    options(nostack, preserves_flags),
+                );
+            }
+        }
+
+        #[inline]
+        fn ones(mask: u32) -> usize {
+            popcnt(mask)
+        }
+    }
+
+    /// 256-bit vectors: four loads. Signed comparison only, so both sides have their
+    /// highest bit turned over.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Avx2;
+
+    impl Search for Avx2 {
+        #[inline]
+        fn equal_mask(head: &Head, slice: u64) -> u32 {
+            let mask: u32;
+            // SAFETY: reads the 128 bytes of the head, which is aligned to 64; a tree
+            // searches so only on a processor with AVX2.
+            unsafe {
+                asm!(
+                    "vmovq xmm0, {slice}",
+                    "vpbroadcastq ymm0, xmm0",
+                    "vpcmpeqq ymm1, ymm0, ymmword ptr [{head}]",
+                    "vpcmpeqq ymm2, ymm0, ymmword ptr [{head} + 32]",
+                    "vpcmpeqq ymm3, ymm0, ymmword ptr [{head} + 64]",
+                    "vpcmpeqq ymm4, ymm0, ymmword ptr [{head} + 96]",
+                    "vmovmskpd {mask:e}, ymm1",
+                    "vmovmskpd {more:e}, ymm2",
+                    "shl {more:e}, 4",
+                    "or {mask:e}, {more:e}",
+                    "vmovmskpd {more:e}, ymm3",
+                    "shl {more:e}, 8",
+                    "or {mask:e}, {more:e}",
+                    "vmovmskpd {more:e}, ymm4",
+                    "shl {more:e}, 12",
+                    "or {mask:e}, {more:e}",
+                    "vzeroupper",
+                    head = in(reg) std::ptr::from_ref(head),
+                    slice = in(reg) slice,
+                    mask = out(reg) mask,
+                    more = out(reg) _,
+                    out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _,
+                    options(pure, readonly, nostack),
+                );
+            }
+            // The first lane is the version.
+            mask >> 1
+        }
+
+        #[inline]
+        fn at_most_mask(head: &Head, slice: u64) -> u32 {
+            let greater: u32;
+            // SAFETY: as above.
+            unsafe {
+                asm!(
+                    "vmovq xmm0, {slice}",
+                    "vmovq xmm5, {top}",
+                    "vpbroadcastq ymm0, xmm0",
+                    "vpbroadcastq ymm5, xmm5",
+                    "vpxor ymm1, ymm5, ymmword ptr [{head}]",
+                    "vpxor ymm2, ymm5, ymmword ptr [{head} + 32]",
+                    "vpxor ymm3, ymm5, ymmword ptr [{head} + 64]",
+                    "vpxor ymm4, ymm5, ymmword ptr [{head} + 96]",
+                    "vpcmpgtq ymm1, ymm1, ymm0",
+                    "vpcmpgtq ymm2, ymm2, ymm0",
+                    "vpcmpgtq ymm3, ymm3, ymm0",
+                    "vpcmpgtq ymm4, ymm4, ymm0",
+                    "vmovmskpd {mask:e}, ymm1",
+                    "vmovmskpd {more:e}, ymm2",
+                    "shl {more:e}, 4",
+                    "or {mask:e}, {more:e}",
+                    "vmovmskpd {more:e}, ymm3",
+                    "shl {more:e}, 8",
+                    "or {mask:e}, {more:e}",
+                    "vmovmskpd {more:e}, ymm4",
+                    "shl {more:e}, 12",
+                    "or {mask:e}, {more:e}",
+                    "vzeroupper",
+                    head = in(reg) std::ptr::from_ref(head),
+                    slice = in(reg) slice ^ 1 << 63,
+                    top = in(reg) 1_u64 << 63,
+                    mask = out(reg) greater,
+                    more = out(reg) _,
+                    out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _,
+                    out("xmm5") _,
+                    options(pure, readonly, nostack),
+                );
+            }
+            !greater >> 1 & ((1 << WIDTH) - 1)
+        }
+
+        #[inline]
+        fn copy(leaf: &Leaf, to: &mut MaybeUninit<Image>) {
+            // SAFETY: as for AVX-512, on a processor with AVX2.
+            unsafe {
+                asm!(
+                    "vmovdqa ymm0, ymmword ptr [{from} + 0]",
+                    "vmovdqu ymmword ptr [{to} + 0], ymm0",
+                    "vmovdqa ymm1, ymmword ptr [{from} + 32]",
+                    "vmovdqu ymmword ptr [{to} + 32], ymm1",
+                    "vmovdqa ymm2, ymmword ptr [{from} + 64]",
+                    "vmovdqu ymmword ptr [{to} + 64], ymm2",
+                    "vmovdqa ymm3, ymmword ptr [{from} + 96]",
+                    "vmovdqu ymmword ptr [{to} + 96], ymm3",
+                    "vmovdqa ymm0, ymmword ptr [{from} + 128]",
+                    "vmovdqu ymmword ptr [{to} + 128], ymm0",
+                    "vmovdqa ymm1, ymmword ptr [{from} + 160]",
+                    "vmovdqu ymmword ptr [{to} + 160], ymm1",
+                    "vmovdqa ymm2, ymmword ptr [{from} + 192]",
+                    "vmovdqu ymmword ptr [{to} + 192], ymm2",
+                    "vmovdqa ymm3, ymmword ptr [{from} + 224]",
+                    "vmovdqu ymmword ptr [{to} + 224], ymm3",
+                    "vmovdqa ymm0, ymmword ptr [{from} + 256]",
+                    "vmovdqu ymmword ptr [{to} + 256], ymm0",
+                    "vmovdqa ymm1, ymmword ptr [{from} + 288]",
+                    "vmovdqu ymmword ptr [{to} + 288], ymm1",
+                    "vzeroupper",
+                    from = in(reg) std::ptr::from_ref(leaf),
+                    to = in(reg) to.as_mut_ptr(),
+                    out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _,
+                    options(nostack, preserves_flags),
+                );
+            }
+        }
+
+        #[inline]
+        fn ones(mask: u32) -> usize {
+            popcnt(mask)
+        }
+    }
+}
+
+#[cfg(masstree_vectors)]
+pub(crate) use x86_64::{Avx2, Avx512};
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn agrees<S: Search>(head: &Head, slice: u64) {
+        let words = head
+            .words
+            .each_ref()
+            .map(|word| word.load(Ordering::Relaxed));
+        let mask = S::equal_mask(head, slice);
+        for (i, &word) in words.iter().enumerate() {
+            assert_eq!(mask >> i & 1 == 1, word == slice, "{slice} in {words:?}");
+        }
+        assert_eq!(mask >> WIDTH, 0);
+        let mask = S::at_most_mask(head, slice);
+        for (i, &word) in words.iter().enumerate() {
+            assert_eq!(mask >> i & 1 == 1, word <= slice, "{slice} in {words:?}");
+        }
+        assert_eq!(mask >> WIDTH, 0);
+        assert_eq!(S::ones(mask), mask.count_ones() as usize);
+        let at_most = words.iter().filter(|&&word| word <= slice).count();
+        assert_eq!(
+            S::count_at_most(head, slice),
+            at_most,
+            "{slice} in {words:?}"
+        );
+    }
+
+    /// A copy has every word, also those that the portable one leaves out.
+    #[cfg(masstree_vectors)]
+    fn copies<S: Search>(leaf: &Leaf) {
+        let mut image = MaybeUninit::uninit();
+        S::copy(leaf, &mut image);
+        // SAFETY: an image and a leaf are as many words, all of which were copied; atomics
+        // are laid out as what they hold, and nobody writes.
+        let (copy, original) = unsafe {
+            let words = size_of::<Leaf>() / size_of::<u64>();
+            let copy: *const u64 = image.as_ptr().cast();
+            let original: *const u64 = std::ptr::from_ref(leaf).cast();
+            (
+                std::slice::from_raw_parts(copy, words),
+                std::slice::from_raw_parts(original, words),
+            )
+        };
+        assert_eq!(copy, original);
+    }
+
+    #[test]
+    #[cfg(masstree_vectors)]
+    fn vectors_copy_whole_leaves() {
+        // Every byte another: a leaf is words, whatever they say.
+        let bytes: [u8; size_of::<Leaf>()] = std::array::from_fn(|i| (i * 7 + i / 64) as u8);
+        // SAFETY: any bits make the atomics of a leaf; it is aligned by the copy.
+        let leaf: Leaf = unsafe { std::mem::transmute(bytes) };
+        if std::arch::is_x86_feature_detected!("avx2") {
+            copies::<Avx2>(&leaf);
+        }
+        if std::arch::is_x86_feature_detected!("avx512f") {
+            copies::<Avx512>(&leaf);
+        }
+    }
+
+    fn some_word() -> impl Strategy<Value = u64> {
+        prop_oneof![
+            0..20_u64,
+            Just(u64::MAX),
+            (0..20_u64).prop_map(|n| n | 1 << 63),
+            any::<u64>()
+        ]
+    }
+
+    proptest! {
+        /// Every way that this processor has.
+        #[test]
+        fn searches_agree_with_their_definition(words in prop::array::uniform15(some_word()),
+                                                slice in some_word(), at in 0..WIDTH) {
+            let head = Head {
+                version: VersionWord::new_locked(Version::NEW_LEAF),
+                words: words.map(AtomicU64::new),
+            };
+            for slice in [slice, words[at], words[at].wrapping_add(1), words[at].wrapping_sub(1)] {
+                agrees::<Portable>(&head, slice);
+                #[cfg(masstree_vectors)]
+                {
+                    if std::arch::is_x86_feature_detected!("avx2") {
+                        agrees::<Avx2>(&head, slice);
+                    }
+                    if std::arch::is_x86_feature_detected!("avx512f") {
+                        agrees::<Avx512>(&head, slice);
+                    }
+                }
+            }
+        }
+    }
+}

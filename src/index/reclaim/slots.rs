@@ -1,0 +1,312 @@
+//! Places for guards: where each lives, and since when it pins.
+//!
+//! **Protocol.** A slot is free when its `since` is [`FREE`]. Who changes that owns the
+//! slot, until it stores `FREE` again; acquire and release make what one owner did
+//! with the rest of the slot precede what the next does. While it makes or drops its
+//! guard, which takes seize's mutex, the owner says so with [`INSIDE`] (see `fork`).
+//! Anybody may read `since`: that is how a guard that has been held for long is noticed.
+
+use std::cell::UnsafeCell;
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+use super::fork;
+use crate::index::memory::OutOfMemory;
+use crate::index::memory::{STRIPES, Source, own_stripe};
+
+const BLOCK: usize = 2 * STRIPES;
+
+/// States of a slot; any other number is a time, as [`now`] says it.
+const FREE: u64 = 0;
+const INSIDE: u64 = 1;
+
+/// A place for one guard.
+#[repr(align(64))]
+pub(crate) struct Slot {
+    /// When its owner began to pin or last refreshed, or a state.
+    since: AtomicU64,
+    guard: UnsafeCell<MaybeUninit<super::OwnedPin>>,
+}
+
+// SAFETY: `guard` belongs to the slot's owner.
+unsafe impl Sync for Slot {}
+
+impl Slot {
+    fn free() -> Self {
+        Self {
+            since: AtomicU64::new(FREE),
+            guard: UnsafeCell::new(MaybeUninit::uninit()),
+        }
+    }
+
+    /// Whether it was free, and is the caller's now.
+    #[inline]
+    fn become_taken(&self, state: u64) -> bool {
+        // SeqCst: as `go_inside`; it acquires, too.
+        let (success, failure) = (Ordering::SeqCst, Ordering::Relaxed);
+        self.since.load(Ordering::Relaxed) == FREE
+            && (self.since)
+                .compare_exchange(FREE, state, success, failure)
+                .is_ok()
+    }
+
+    /// Begins, or begins anew, to count how long it pins; and ends being inside.
+    #[inline]
+    pub(super) fn hold(&self) {
+        // Release: who sees nobody inside, sees that seize's mutex was let go.
+        self.since.store(now(), Ordering::Release);
+    }
+
+    /// Says that its owner goes inside; waits while a thread forks.
+    #[inline]
+    pub(super) fn go_inside(&self) {
+        // Ends: forks do.
+        loop {
+            // SeqCst here and in `fork`: either this sees the fork, or the fork sees
+            // this.
+            self.since.swap(INSIDE, Ordering::SeqCst);
+            if !fork::is_under_way() {
+                return;
+            }
+            self.hold();
+            std::thread::yield_now();
+        }
+    }
+
+    /// Lets the next have the slot.
+    #[inline]
+    pub(super) fn vacate(&self) {
+        self.since.store(FREE, Ordering::Release);
+    }
+
+    pub(super) fn guard(&self) -> *mut super::OwnedPin {
+        self.guard.get().cast()
+    }
+}
+
+struct Block {
+    slots: [Slot; BLOCK],
+    next: AtomicPtr<Block>,
+}
+
+/// The slots of one tree.
+pub(super) struct Slots {
+    first: Block,
+}
+
+impl Slots {
+    pub(super) fn new() -> Self {
+        Self {
+            first: Block::new(),
+        }
+    }
+
+    /// A slot for a guard that is made next: its owner is inside. Also gives the stripe
+    /// of this thread.
+    #[inline]
+    pub(super) fn claim_inside(&self, source: Source) -> Result<(&Slot, usize), OutOfMemory> {
+        let stripe = own_stripe();
+        let slot = self.claim(source, stripe, INSIDE)?;
+        if fork::is_under_way() {
+            slot.hold();
+            slot.go_inside();
+        }
+        Ok((slot, stripe))
+    }
+
+    /// A slot that begins to count, for who needs no guard of its own.
+    pub(super) fn claim_seen(&self, source: Source) -> Result<&Slot, OutOfMemory> {
+        self.claim(source, own_stripe(), now())
+    }
+
+    /// A free slot, which becomes the caller's and gets this state or time.
+    #[inline]
+    fn claim(&self, source: Source, stripe: usize, state: u64) -> Result<&Slot, OutOfMemory> {
+        let nearest = &self.first.slots[2 * stripe];
+        if nearest.become_taken(state) {
+            return Ok(nearest);
+        }
+        self.claim_elsewhere(source, stripe, state)
+    }
+
+    #[cold]
+    fn claim_elsewhere(
+        &self,
+        source: Source,
+        stripe: usize,
+        state: u64,
+    ) -> Result<&Slot, OutOfMemory> {
+        let mut block = &self.first;
+        // Ends: the next block is further down a list to which blocks are added only
+        // when all slots are taken.
+        loop {
+            let (before, after) = block.slots.split_at(2 * stripe);
+            let mut nearest_first = after.iter().chain(before);
+            if let Some(slot) = nearest_first.find(|slot| slot.become_taken(state)) {
+                return Ok(slot);
+            }
+            block = block.next_or_new(source)?;
+        }
+    }
+
+    fn blocks(&self) -> impl Iterator<Item = &Block> {
+        let next = |block: &&Block| {
+            // SAFETY: null or a block that lives as long as the slots.
+            unsafe { block.next.load(Ordering::SeqCst).as_ref() }
+        };
+        std::iter::successors(Some(&self.first), next)
+    }
+
+    /// Whether no owner is inside.
+    pub(super) fn is_nobody_inside(&self) -> bool {
+        let mut slots = self.blocks().flat_map(|block| &block.slots);
+        slots.all(|slot| slot.since.load(Ordering::SeqCst) != INSIDE)
+    }
+
+    /// Slots that are taken, and since when the oldest is.
+    pub(super) fn taken(&self) -> (u64, Option<u64>) {
+        let slots = self.blocks().flat_map(|block| &block.slots);
+        let since = slots.map(|slot| slot.since.load(Ordering::Relaxed));
+        let taken = since.filter(|&since| since != FREE);
+        taken.fold((0, None), |(count, oldest), since| {
+            let oldest = match oldest {
+                _ if since == INSIDE => oldest,
+                None => Some(since),
+                Some(oldest) => Some(since.min(oldest)),
+            };
+            (count + 1, oldest)
+        })
+    }
+
+    /// Frees the blocks that were added.
+    ///
+    /// # Safety
+    /// All of them came from `source`, and no slot is in use any more.
+    pub(super) unsafe fn free(&mut self, source: Source) {
+        let mut block = *self.first.next.get_mut();
+        while let Some(place) = NonNull::new(block) {
+            // SAFETY: by contract; each block is in the list once.
+            unsafe {
+                block = *(*place.as_ptr()).next.get_mut();
+                source.unmake(place);
+            }
+        }
+    }
+}
+
+impl Block {
+    fn new() -> Self {
+        Self {
+            slots: std::array::from_fn(|_| Slot::free()),
+            next: AtomicPtr::new(std::ptr::null_mut()),
+        }
+    }
+
+    #[cold]
+    fn next_or_new(&self, source: Source) -> Result<&Self, OutOfMemory> {
+        let mut next = self.next.load(Ordering::SeqCst);
+        if next.is_null() {
+            let new = source.make(Self::new())?;
+            // SeqCst: as `go_inside`, for who looks through all blocks.
+            let (success, failure) = (Ordering::SeqCst, Ordering::SeqCst);
+            next = match (self.next).compare_exchange(next, new.as_ptr(), success, failure) {
+                Ok(_) => new.as_ptr(),
+                Err(other) => {
+                    // SAFETY: nobody has seen it.
+                    unsafe { source.unmake(new) };
+                    other
+                }
+            };
+        }
+        // SAFETY: a block of this list, which lives as long as its first.
+        Ok(unsafe { &*next })
+    }
+}
+
+/// Milliseconds since some moment in the past, never a state of a slot; as cheap and as
+/// coarse as can be.
+#[inline]
+pub(super) fn now() -> u64 {
+    #[cfg(target_os = "linux")]
+    {
+        let mut time = MaybeUninit::<libc::timespec>::uninit();
+        // SAFETY: the clock exists, so the call fills `time`.
+        let time = unsafe {
+            libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, time.as_mut_ptr());
+            time.assume_init()
+        };
+        time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000 + 2
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+        let start = START.get_or_init(std::time::Instant::now);
+        start.elapsed().as_millis() as u64 + 2
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use std::alloc::{Layout, alloc, dealloc};
+    use std::ffi::c_void;
+
+    use super::*;
+    use crate::index::memory::Allocator;
+
+    /// Memory that another thread uses to come first, when it is asked for the first time.
+    struct Race {
+        slots: Slots,
+        asked: AtomicU64,
+        given_back: AtomicU64,
+    }
+
+    unsafe extern "C" fn overtaken(size: usize, align: usize, ctx: *mut c_void) -> *mut c_void {
+        // SAFETY: the context is a race that outlives its source.
+        let race = unsafe { &*ctx.cast::<Race>() };
+        if race.asked.fetch_add(1, Ordering::Relaxed) == 0 {
+            let other = || (race.slots.first).next_or_new(Source::new(None)).is_ok();
+            std::thread::scope(|scope| assert!(scope.spawn(other).join().unwrap()));
+        }
+        // SAFETY: a block is not empty.
+        unsafe { alloc(Layout::from_size_align(size, align).unwrap()).cast() }
+    }
+
+    unsafe extern "C" fn give_back(
+        place: *mut c_void,
+        size: usize,
+        align: usize,
+        ctx: *mut c_void,
+    ) {
+        // SAFETY: as above.
+        let race = unsafe { &*ctx.cast::<Race>() };
+        race.given_back.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: allocated above with this layout.
+        unsafe { dealloc(place.cast(), Layout::from_size_align(size, align).unwrap()) };
+    }
+
+    /// Two threads that find every slot taken agree on the next block. Put back: store it,
+    /// whatever is there.
+    #[test]
+    fn a_block_that_comes_second_is_given_back() {
+        let mut race = Race {
+            slots: Slots::new(),
+            asked: AtomicU64::new(0),
+            given_back: AtomicU64::new(0),
+        };
+        let ctx = std::ptr::from_mut(&mut race).cast();
+        // SAFETY: the functions fit, and the race outlives the source.
+        let source = Source::new(Some(unsafe { Allocator::new(overtaken, give_back, ctx) }));
+        // SAFETY: as in `overtaken`.
+        let race = unsafe { &mut *ctx.cast::<Race>() };
+        let next = std::ptr::from_ref(race.slots.first.next_or_new(source).unwrap());
+        assert_eq!(
+            next,
+            race.slots.first.next.load(Ordering::SeqCst).cast_const()
+        );
+        let given_back = race.given_back.load(Ordering::Relaxed);
+        assert_eq!((race.asked.load(Ordering::Relaxed), given_back), (1, 1));
+        // SAFETY: the block that is left came from this source; no slot was in use.
+        unsafe { race.slots.free(Source::new(None)) };
+    }
+}

@@ -1,0 +1,486 @@
+//! Model checks of a whole tree (`make check-models`): a few threads and a few operations, in
+//! many interleavings, with narrow nodes. Each model is also run without each of the lines
+//! that its protocol rests on, and must fail then.
+//!
+//! shuttle interleaves, and takes every atomic as sequentially consistent; orders of memory
+//! are for the models of a single node, which loom checks.
+
+mod harness;
+mod observed;
+
+use std::sync::Arc;
+
+use super::*;
+use crate::index::node::{AnyNode, Entries};
+use crate::index::tree::whole::nodes::{children_of, entries_of};
+use crate::protocol::Line;
+use crate::protocol::models::check;
+use harness::{Model, assert_scanned, explore, number, numbers, scan, tail};
+
+/// A full leaf splits, and with it the root: two threads insert, one reads.
+#[test]
+fn a_split_hands_keys_over() {
+    let lines = [
+        Line::ReadersWaitForChanges,
+        Line::SplitLeafIsDirty,
+        Line::ReaderMovesRight,
+        Line::WriterMovesRight,
+        Line::RootIsLiving,
+    ];
+    check(&lines, || {
+        explore(|| {
+            let there = numbers((0..15).map(|n| 10 * n));
+            let mut model = Model::with(there.clone());
+            let keys = there.clone();
+            model.thread(|tree, pin| _ = tree.insert(pin, &number(75), 1).unwrap());
+            model.thread(|tree, pin| _ = tree.insert(pin, &number(135), 1).unwrap());
+            model.thread(move |tree, pin| {
+                for (value, key) in keys.iter().enumerate().rev() {
+                    assert_eq!(tree.get(pin, key), Some(value as u64));
+                }
+                assert_scanned(tree, pin, false, &keys);
+            });
+            model.end([there, numbers([75, 135])].concat());
+        });
+    });
+}
+
+/// Leaves and internodes above them split while others go down.
+#[test]
+fn splits_go_up_while_others_go_down() {
+    let lines = [
+        Line::ParentIsValidated,
+        Line::SplitParentsAreDirty,
+        Line::RootIsLiving,
+    ];
+    check(&lines, || {
+        explore(|| {
+            // Four leaves of fifteen under a full root.
+            let there = numbers((0..60).map(|n| 10 * n));
+            let mut model = Model::with(there.clone());
+            let keys = there.clone();
+            model.thread(|tree, pin| _ = tree.insert(pin, &number(75), 1).unwrap());
+            model.thread(|tree, pin| {
+                _ = tree.insert(pin, &number(225), 1).unwrap();
+                assert_eq!(tree.get(pin, &number(220)), Some(22));
+            });
+            model.thread(move |tree, pin| {
+                for n in [14, 13, 29, 59, 8] {
+                    assert_eq!(tree.get(pin, &keys[n]), Some(n as u64));
+                }
+                assert_scanned(tree, pin, true, &keys);
+            });
+            model.end([there, numbers([75, 225])].concat());
+        });
+    });
+}
+
+/// A leaf empties and is unlinked while a key of its range is inserted and scans come by in
+/// both directions.
+#[test]
+fn an_emptied_leaf_loses_no_insert() {
+    let lines = [
+        Line::EmptyLeafStaysLocked,
+        Line::WriterLeavesDeleted,
+        Line::DeletedSaysSo,
+    ];
+    check(&lines, || {
+        explore(|| {
+            let there = numbers((0..45).map(|n| 10 * n));
+            let mut model = Model::with(there);
+            let (first, middle, last) = (0..15, 15..30, 30..45);
+            // All but one of the middle leaf.
+            let guard = model.tree.guard().unwrap();
+            for n in middle.start + 1..middle.end {
+                model.tree.remove(guard.pin(), &number(10 * n));
+            }
+            drop(guard);
+            let stay = numbers(first.chain(last).map(|n| 10 * n));
+            let keys = stay.clone();
+            model.thread(|tree, pin| {
+                assert_eq!(tree.remove(pin, &number(150)), Some(15));
+                assert_eq!(tree.insert(pin, &number(155), 2), Ok(Inserted::New));
+                assert_eq!(tree.get(pin, &number(155)), Some(2));
+            });
+            model.thread(|tree, pin| {
+                assert_eq!(tree.insert(pin, &number(205), 1), Ok(Inserted::New));
+                assert_eq!(tree.get(pin, &number(205)), Some(1));
+            });
+            model.thread(move |tree, pin| {
+                assert_scanned(tree, pin, false, &keys);
+                assert_scanned(tree, pin, true, &keys);
+            });
+            model.end([stay, numbers([155, 205])].concat());
+        });
+    });
+}
+
+/// The first leaf under an internode that is not the first empties: the boundary before it
+/// lies further up.
+#[test]
+fn a_boundary_moves_with_the_first_child() {
+    let lines = [Line::BoundaryMoves, Line::CollapseIsDirty];
+    check(&lines, || {
+        explore(|| {
+            let there = numbers((0..150).map(|n| 10 * n));
+            let mut model = Model::with(there.clone());
+            let guard = model.tree.guard().unwrap();
+            let (seen, pin) = (Arc::clone(&model.tree), guard.pin());
+            let AnyNode::Internode(root) = seen.root(pin).kind() else {
+                panic!("the tree is not high enough");
+            };
+            let low = root.key(0) / 10;
+            let leaf = low..low + 15;
+            for n in leaf.start + 1..leaf.end {
+                seen.remove(pin, &number(10 * n));
+            }
+            drop(guard);
+            let keys = numbers((0..150).filter(|n| !leaf.contains(n)).map(|n| 10 * n));
+            let stay = keys.clone();
+            model.thread(move |tree, pin| _ = tree.remove(pin, &number(10 * low)).unwrap());
+            model.thread(move |tree, pin| {
+                let new = number(10 * low + 25);
+                assert_eq!(tree.insert(pin, &new, 1), Ok(Inserted::New));
+                assert_eq!(tree.get(pin, &new), Some(1));
+            });
+            model.end([stay, numbers([10 * low + 25])].concat());
+        });
+    });
+}
+
+/// Keys under one slice become a layer, in which they are found as before.
+#[test]
+fn a_group_becomes_a_layer_at_once() {
+    check(&[Line::GroupIsDirty], || {
+        explore(|| {
+            let mut model = Model::with([tail(0), tail(1)]);
+            model.thread(|tree, pin| {
+                assert_eq!(tree.insert(pin, &tail(2), 2), Ok(Inserted::New));
+            });
+            model.thread(|tree, pin| {
+                for value in [1, 0, 1, 0] {
+                    assert_eq!(tree.get(pin, &tail(value)), Some(value));
+                }
+            });
+            model.end([0, 1, 2].map(tail).to_vec());
+        });
+    });
+}
+
+/// Keys under one slice become a layer, and the layer goes again, while others read there.
+#[test]
+fn layers_come_and_go() {
+    check(&[Line::DeletedSaysSo], || {
+        explore(|| {
+            let mut model = Model::with([tail(0), tail(1), number(0)]);
+            model.thread(|tree, pin| {
+                assert_eq!(tree.insert(pin, &tail(2), 2), Ok(Inserted::New));
+                assert_eq!(tree.remove(pin, &tail(2)), Some(2));
+                assert_eq!(tree.remove(pin, &tail(1)), Some(1));
+            });
+            model.thread(|tree, pin| {
+                assert_eq!(tree.remove(pin, &tail(0)), Some(0));
+                assert_eq!(tree.insert(pin, &tail(3), 3), Ok(Inserted::New));
+            });
+            model.thread(|tree, pin| {
+                assert!(matches!(tree.get(pin, &tail(0)), None | Some(0)));
+                assert!(matches!(tree.get(pin, &tail(1)), None | Some(1)));
+                assert!(matches!(tree.get(pin, &tail(2)), None | Some(2)));
+                for key in scan(tree, pin, false) {
+                    assert!(
+                        key == number(0) || (0..4).any(|n| key == tail(n)),
+                        "{key:?}"
+                    );
+                }
+                assert_scanned(tree, pin, true, &[number(0)]);
+            });
+            model.end(vec![number(0), tail(3)]);
+        });
+    });
+}
+
+/// The last suffix of a leaf goes, and its bag with it, while a scan reads it.
+#[test]
+fn a_scan_has_whole_keys() {
+    check(&[Line::BagIsDirty], || {
+        explore(|| {
+            let mut model = Model::with([tail(0)]);
+            model.thread(|tree, pin| {
+                for _ in 0..4 {
+                    assert_eq!(tree.remove(pin, &tail(0)), Some(0));
+                    assert_eq!(tree.insert(pin, &tail(0), 0), Ok(Inserted::New));
+                }
+            });
+            model.thread(|tree, pin| {
+                for reverse in [false, true, false, true] {
+                    for key in scan(tree, pin, reverse) {
+                        assert_eq!(key, tail(0));
+                    }
+                }
+            });
+            model.end(vec![tail(0)]);
+        });
+    });
+}
+
+/// A leaf with links splits while the root of one of these layers does: both must find the
+/// other.
+#[test]
+fn layers_follow_their_leaf() {
+    check(&[Line::MovedLayersKnowTheirParent], || {
+        explore(|| {
+            let there = numbers((0..12).map(|n| 10 * n));
+            // The layer: fifteen keys under one slice, in the upper half of the leaf.
+            let slice = number(105);
+            let below = |n: u64| [&slice[..], &number(n)].concat();
+            let layer: Vec<_> = (0..15).map(|n| below(10 * n)).collect();
+            let all = [there, layer].concat();
+            let mut model = Model::with(all.clone());
+            let guard = model.tree.guard().unwrap();
+            for n in [1001, 1002] {
+                model.tree.put(guard.pin(), &number(n), 0).unwrap();
+            }
+            drop(guard);
+            let (one, other) = (number(11), below(77));
+            let news = vec![number(1001), number(1002), one.clone(), other.clone()];
+            model.thread(move |tree, pin| _ = tree.insert(pin, &one, 1).unwrap());
+            model.thread(move |tree, pin| _ = tree.insert(pin, &other, 1).unwrap());
+            model.end([all, news].concat());
+        });
+    });
+}
+
+/// Sparse leaves are merged under scans in reverse, a cursor, and an insert.
+#[test]
+fn merged_leaves_lose_nothing() {
+    let lines = [Line::MergeIsDirty, Line::DeletedSaysSo];
+    check(&lines, || {
+        explore(|| {
+            let mut model = Model::with(numbers((0..30).map(|n| 10 * n)));
+            let guard = model.tree.guard().unwrap();
+            let stays = |n: &u64| n % 15 < 3;
+            for n in (0..30).filter(|n| !stays(n)) {
+                model.tree.remove(guard.pin(), &number(10 * n));
+            }
+            drop(guard);
+            let stay = numbers((0..30).filter(stays).map(|n| 10 * n));
+            let keys = stay.clone();
+            model.thread(|tree, pin| _ = tree.maintain(pin, 10).unwrap());
+            model.thread(|tree, pin| {
+                assert_eq!(tree.insert(pin, &number(175), 1), Ok(Inserted::New));
+                assert_eq!(tree.get(pin, &number(175)), Some(1));
+            });
+            model.thread(move |tree, pin| {
+                assert_scanned(tree, pin, false, &keys);
+                assert_scanned(tree, pin, true, &keys);
+                for key in &keys {
+                    assert!(tree.get(pin, key).is_some());
+                }
+            });
+            model.end([stay, numbers([175])].concat());
+        });
+    });
+}
+
+/// Leaves split behind a scan in reverse, and before one: none of what stays is missed or
+/// comes twice.
+#[test]
+fn scans_cross_splits_both_ways() {
+    check(&[Line::ReverseLooksRight], || {
+        explore(|| {
+            let there = numbers((0..30).map(|n| 10 * n));
+            let mut model = Model::with(there.clone());
+            let (keys, other) = (there.clone(), there.clone());
+            model.thread(|tree, pin| {
+                for n in [55, 56, 205] {
+                    _ = tree.insert(pin, &number(n), 1).unwrap();
+                }
+            });
+            model.thread(move |tree, pin| assert_scanned(tree, pin, true, &keys));
+            model.thread(move |tree, pin| assert_scanned(tree, pin, false, &other));
+            model.end([there, numbers([55, 56, 205])].concat());
+        });
+    });
+}
+
+/// The first leaf empties behind a scan, and the next gets keys of its range: they come too
+/// late, or the scan would go backwards.
+#[test]
+fn scans_never_turn_back() {
+    check(&[Line::BoundaryIsKept], || {
+        explore(|| {
+            let mut model = Model::with(numbers((0..30).map(|n| 10 * n)));
+            let guard = model.tree.guard().unwrap();
+            for n in (0..15).filter(|&n| n != 5) {
+                model.tree.remove(guard.pin(), &number(10 * n));
+            }
+            drop(guard);
+            model.thread(|tree, pin| {
+                assert_eq!(tree.remove(pin, &number(50)), Some(5));
+                assert_eq!(tree.insert(pin, &number(20), 1), Ok(Inserted::New));
+            });
+            let stay = numbers((15..30).map(|n| 10 * n));
+            let keys = stay.clone();
+            model.thread(move |tree, pin| assert_scanned(tree, pin, false, &keys));
+            model.end([stay, numbers([20])].concat());
+        });
+    });
+}
+
+/// A slot of a group goes to another key while a reader compares suffixes.
+#[test]
+fn suffixes_are_read_whole() {
+    check(&[Line::RecordBeforeOffset], || {
+        explore(|| {
+            let mut model = Model::with([tail(0), number(0)]);
+            model.thread(|tree, pin| {
+                assert_eq!(tree.remove(pin, &tail(0)), Some(0));
+                assert_eq!(tree.insert(pin, &tail(2), 2), Ok(Inserted::New));
+            });
+            model.thread(|tree, pin| {
+                assert!(matches!(tree.get(pin, &tail(0)), None | Some(0)));
+                assert!(matches!(tree.get(pin, &tail(2)), None | Some(2)));
+                assert_scanned(tree, pin, false, &[number(0)]);
+            });
+            model.end(vec![number(0), tail(2)]);
+        });
+    });
+}
+
+/// A cursor's step from leaf to leaf tells the next key of some moment: when a key that lay
+/// before is gone, one that came before that went must not be missed.
+#[test]
+fn a_step_of_a_cursor_has_a_moment() {
+    check(&[Line::StepIsUndisturbed], || {
+        explore(|| {
+            let mut model = Model::with(numbers((0..30).map(|n| 10 * n)));
+            model.thread(|tree, pin| {
+                // First one comes at the end of the leaf that the cursor is in, then the
+                // next leaf's first goes: in no moment is 160 the next after 140.
+                assert_eq!(tree.insert(pin, &number(145), 1), Ok(Inserted::New));
+                assert_eq!(tree.remove(pin, &number(150)), Some(15));
+            });
+            model.thread(|tree, pin| {
+                let mut cursor = Cursor::new(tree);
+                assert_eq!(
+                    cursor.seek(tree, pin, Seek::AtLeast(&number(140))),
+                    Ok(true)
+                );
+                assert_eq!(cursor.step(tree, pin, false), Ok(true));
+                let found = cursor.key().unwrap().to_vec();
+                assert!(found == number(145) || found == number(150), "{found:?}");
+            });
+            let left = numbers((0..30).filter(|&n| n != 15).map(|n| 10 * n));
+            model.end([left, numbers([145])].concat());
+        });
+    });
+}
+
+/// What is inserted while the tree is cleared is there or it is not; and what was cleared
+/// away does not come back.
+#[test]
+fn what_is_cleared_away_stays_away() {
+    check(&[Line::ClearedGoesUnderTomb], || {
+        explore(|| {
+            let mut model = Model::with(numbers((0..15).map(|n| 10 * n)));
+            model.thread(|tree, pin| {
+                tree.clear(pin).unwrap();
+                assert_eq!(tree.get(pin, &number(0)), None);
+            });
+            model.thread(|tree, pin| _ = tree.insert(pin, &number(75), 1).unwrap());
+            for thread in std::mem::take(&mut model.threads) {
+                thread.join().unwrap();
+            }
+            let guard = model.tree.guard().unwrap();
+            let left = scan(&model.tree, guard.pin(), false);
+            assert!(left.is_empty() || left == numbers([75]), "{left:?}");
+            drop(guard);
+            model.end(left);
+        });
+    });
+}
+
+/// A loaded tree takes the place of an empty one, or an insert comes first.
+#[test]
+fn a_loaded_tree_displaces_no_insert() {
+    check(&[Line::DisplacedIsDeleted], || {
+        explore(|| {
+            let mut model = Model::with([]);
+            let keys = numbers([1, 2, 3]);
+            let loaded = keys.clone();
+            model.thread(move |tree, pin| {
+                let key = |place: usize, hand_on: &mut dyn FnMut(&[u8])| hand_on(&loaded[place]);
+                _ = tree
+                    .bulk_load(pin, 3, key, |place| Ok(place as u64))
+                    .unwrap();
+            });
+            model.thread(|tree, pin| {
+                assert_eq!(tree.insert(pin, &number(7), 7), Ok(Inserted::New));
+                assert_eq!(tree.get(pin, &number(7)), Some(7));
+            });
+            for thread in std::mem::take(&mut model.threads) {
+                thread.join().unwrap();
+            }
+            let guard = model.tree.guard().unwrap();
+            assert_eq!(scan(&model.tree, guard.pin(), false).len() % 3, 1);
+            drop(guard);
+        });
+    });
+}
+
+/// Increments by two threads, and by `compare_exchange`, are all counted.
+#[test]
+fn no_increment_is_lost() {
+    explore(|| {
+        let mut model = Model::with([number(0)]);
+        for _ in 0..2 {
+            model.thread(|tree, pin| {
+                let add = |old: Option<u64>| Decision::Set(old.unwrap() + 1);
+                for _ in 0..2 {
+                    tree.update(pin, &number(0), &add).unwrap();
+                }
+            });
+        }
+        model.thread(|tree, pin| {
+            let mut last = 0;
+            for _ in 0..4 {
+                let now = tree.get(pin, &number(0)).unwrap();
+                assert!(last <= now);
+                last = now;
+            }
+        });
+        let tree = Arc::clone(&model.tree);
+        model.end(vec![number(0)]);
+        let guard = tree.guard().unwrap();
+        assert_eq!(tree.get(guard.pin(), &number(0)), Some(4));
+    });
+}
+
+/// What looks at nodes, and not at keys, finds each as it was at one moment. Put back: in
+/// `children_of` or `entries_of`, do not look whether the node has changed.
+#[test]
+fn nodes_are_shown_as_they_were_at_one_moment() {
+    explore(|| {
+        let there = numbers((0..45).map(|n| 10 * n));
+        let mut model = Model::with(there.clone());
+        model.thread(|tree, pin| _ = tree.insert(pin, &number(75), 1).unwrap());
+        model.thread(|tree, pin| {
+            let AnyNode::Internode(root) = tree.root(pin).kind() else {
+                panic!("the tree is not high enough");
+            };
+            let AnyNode::Leaf(first) = root.child(0).kind() else {
+                panic!("the tree is too high");
+            };
+            let (keys, children) = children_of(root);
+            assert!(keys[..] == [150, 300] || keys[..] == [75, 150, 300]);
+            assert_eq!(children.len(), keys.len() + 1);
+            assert!(children.windows(2).all(|pair| pair[0] != pair[1]));
+            let mut entries = Entries::new();
+            assert!(entries_of(first, &mut entries));
+            let slices: Vec<_> = entries.iter().map(|entry| entry.slice).collect();
+            let before: Vec<_> = (0..15).map(|n| 10 * n).collect();
+            assert!(slices == before || slices == before[..8], "{slices:?}");
+        });
+        model.end([there, numbers([75])].concat());
+    });
+}

@@ -1,0 +1,122 @@
+//! How models of a tree are run, and what they consist of. Schedules are drawn from
+//! `MASSTREE_MODEL_SEED`; there are `MASSTREE_MODEL_FACTOR` times as many as usual.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use shuttle::scheduler::{PctScheduler, RandomScheduler};
+use shuttle::{Config, MaxSteps, Runner, thread};
+
+use crate::index::reclaim::Pin;
+use crate::index::tree::{Range, Tree};
+
+const SCHEDULES: usize = 500;
+/// Changes of thread that a schedule chooses at will, at most.
+const DEPTH: usize = 4;
+/// A schedule that takes as many steps as this goes round in circles.
+const MOST_STEPS: usize = 3_000_000;
+
+fn setting(name: &str, usual: u64) -> u64 {
+    let text = std::env::var(name).ok();
+    text.map_or(usual, |text| text.parse().expect("a number"))
+}
+
+fn config() -> Config {
+    let mut config = Config::new();
+    config.stack_size = 256 << 10;
+    config.max_steps = MaxSteps::FailAfter(MOST_STEPS);
+    config.silence_warnings = true;
+    config
+}
+
+/// Runs a model in many interleavings.
+pub(super) fn explore(model: impl Fn() + Send + Sync + Copy + 'static) {
+    let seed = setting("MASSTREE_MODEL_SEED", 1);
+    let schedules = SCHEDULES * setting("MASSTREE_MODEL_FACTOR", 1) as usize;
+    let few_changes = PctScheduler::new_from_seed(seed, DEPTH, schedules);
+    Runner::new(few_changes, config()).run(model);
+    let many_changes = RandomScheduler::new_from_seed(seed, schedules);
+    Runner::new(many_changes, config()).run(model);
+}
+
+/// A tree and what the threads of a model do in it.
+pub(super) struct Model {
+    pub(super) tree: Arc<Tree>,
+    pub(super) threads: Vec<thread::JoinHandle<()>>,
+}
+
+impl Model {
+    /// A tree with these keys, each with its number as its value.
+    pub(super) fn with(keys: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        let tree = Tree::new(None).unwrap();
+        let guard = tree.guard().unwrap();
+        for (value, key) in keys.into_iter().enumerate() {
+            tree.put(guard.pin(), &key, value as u64).unwrap();
+        }
+        drop(guard);
+        Self {
+            tree: Arc::new(tree),
+            threads: Vec::new(),
+        }
+    }
+
+    pub(super) fn thread(&mut self, work: impl FnOnce(&Tree, Pin<'_>) + Send + 'static) {
+        let tree = Arc::clone(&self.tree);
+        self.threads.push(thread::spawn(move || {
+            let guard = tree.guard().unwrap();
+            work(&tree, guard.pin());
+        }));
+    }
+
+    /// Waits for the threads; the tree must be sound, with exactly these keys.
+    pub(super) fn end(self, mut expected: Vec<Vec<u8>>) {
+        for thread in self.threads {
+            thread.join().unwrap();
+        }
+        let guard = self.tree.guard().unwrap();
+        let sound = self.tree.check(guard.pin(), &mut |line| panic!("{line}"));
+        assert_eq!(sound, Ok(true));
+        expected.sort_unstable();
+        assert_eq!(scan(&self.tree, guard.pin(), false), expected);
+    }
+}
+
+/// All keys, in ascending order. They must come in order.
+pub(super) fn scan(tree: &Tree, pin: Pin<'_>, reverse: bool) -> Vec<Vec<u8>> {
+    let range = Range {
+        reverse,
+        ..Range::all()
+    };
+    let mut keys = Vec::new();
+    tree.scan(pin, &range, &mut |key, _| {
+        keys.push(key.to_vec());
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    if reverse {
+        keys.reverse();
+    }
+    assert!(keys.is_sorted_by(|a, b| a < b), "out of order: {keys:?}");
+    keys
+}
+
+/// Whether all of `keys` were scanned.
+pub(super) fn assert_scanned(tree: &Tree, pin: Pin<'_>, reverse: bool, keys: &[Vec<u8>]) {
+    let scanned = scan(tree, pin, reverse);
+    for key in keys {
+        assert!(scanned.contains(key), "not scanned: {key:?}");
+    }
+}
+
+pub(super) fn number(n: u64) -> Vec<u8> {
+    n.to_be_bytes().to_vec()
+}
+
+pub(super) fn numbers(range: impl IntoIterator<Item = u64>) -> Vec<Vec<u8>> {
+    range.into_iter().map(number).collect()
+}
+
+/// Keys that go on beyond one slice.
+pub(super) fn tail(n: u64) -> Vec<u8> {
+    [&b"a slice "[..], &[b'a' + n as u8], &b" and a tail"[..]].concat()
+}

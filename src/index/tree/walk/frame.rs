@@ -1,0 +1,240 @@
+//! Where a walk is in one layer: a leaf as it was read, and a place in it (see `walk`).
+
+use super::ahead::Ahead;
+use super::range::{Cut, Side};
+use crate::index::node::{Entries, Entry, Isa, Leaf, Neighbours, NodeRef, Version, with_search};
+use crate::protocol::Line;
+use crate::sync::perturb;
+
+/// The leaf that was to be read next has been deleted.
+pub(in crate::index::tree) struct Gone;
+
+/// The next position in a direction.
+#[inline]
+pub(in crate::index::tree) fn beyond(at: usize, reverse: bool) -> usize {
+    at.wrapping_add(if reverse { usize::MAX } else { 1 })
+}
+
+/// A leaf the walk is in, or above what it is in.
+pub(in crate::index::tree) struct Frame<'g> {
+    /// Bytes of key above this layer.
+    pub(in crate::index::tree) depth: usize,
+    pub(in crate::index::tree) leaf: &'g Leaf,
+    /// When the leaf was read, and what it held then.
+    pub(in crate::index::tree) version: Version,
+    pub(in crate::index::tree) beside: Neighbours<'g>,
+    pub(in crate::index::tree) entries: Entries<'g>,
+    /// The entry the walk is at; beyond the entries when it is through with them.
+    pub(in crate::index::tree) at: usize,
+    /// Which entries are in the range, and whether the range ends among them.
+    pub(in crate::index::tree) from: usize,
+    pub(in crate::index::tree) to: usize,
+    pub(in crate::index::tree) ends: bool,
+    /// Whether the cut that the range ends at runs through this layer.
+    pub(in crate::index::tree) cut_through: bool,
+    /// The boundary the walk came by, until it is at an entry.
+    pub(in crate::index::tree) boundary: Option<u64>,
+    /// Leaves asked for already, further on.
+    pub(in crate::index::tree) ahead: Ahead<'g>,
+}
+
+impl<'g> Frame<'g> {
+    /// Whether the walk is at an entry that is in the range.
+    #[inline]
+    pub(in crate::index::tree) fn is_at_entry(&self) -> bool {
+        self.from <= self.at && self.at < self.to
+    }
+
+    /// How many entries of the leaf are in the range from the one that the walk is at on.
+    #[inline]
+    pub(in crate::index::tree) fn left(&self, reverse: bool) -> usize {
+        debug_assert!(self.is_at_entry());
+        if reverse {
+            self.at - self.from + 1
+        } else {
+            self.to - self.at
+        }
+    }
+
+    #[inline]
+    pub(in crate::index::tree) fn current(&self) -> Option<Entry<'g>> {
+        if !self.is_at_entry() {
+            return None;
+        }
+        self.entries.get(self.at)
+    }
+
+    #[inline]
+    pub(in crate::index::tree) fn move_on(&mut self, reverse: bool) {
+        self.at = beyond(self.at, reverse);
+    }
+
+    pub(in crate::index::tree) fn is_current(&self) -> bool {
+        NodeRef::from(self.leaf).version().validate(self.version)
+    }
+
+    /// Where the layer goes on after this leaf, and from which boundary.
+    pub(in crate::index::tree) fn beyond(&self, reverse: bool) -> Option<(&'g Leaf, u64)> {
+        if self.ends {
+            return None;
+        }
+        if reverse {
+            let boundary = self.boundary.unwrap_or(u64::MAX);
+            Some((self.beside.prev?, boundary.min(self.leaf.low())))
+        } else {
+            let next = self.beside.next?;
+            Some((next, self.boundary.unwrap_or(0).max(next.low())))
+        }
+    }
+
+    /// Reads the next leaf of the layer, from a boundary on, with `wanted` keys still wanted.
+    #[inline]
+    pub(in crate::index::tree) fn advance(
+        &mut self,
+        isa: Isa,
+        wanted: usize,
+        mut leaf: &'g Leaf,
+        boundary: u64,
+        end: Option<Cut<'_>>,
+        reverse: bool,
+    ) -> Result<(), Gone> {
+        perturb();
+        // Ends: a step to the right goes to a greater low below the boundary; a
+        // failed snapshot means that a writer has changed the leaf.
+        loop {
+            let version = NodeRef::from(leaf).version().stable();
+            if version.is_deleted() {
+                return Err(Gone);
+            }
+            let beside = with_search!(isa, S => leaf.snapshot::<S>(version, &mut self.entries));
+            let Some(beside) = beside else {
+                continue;
+            };
+            match beside.next {
+                Some(next)
+                    if reverse && next.low() < boundary && Line::ReverseLooksRight.is_kept() =>
+                {
+                    leaf = next;
+                }
+                _ => {
+                    (self.leaf, self.version, self.beside) = (leaf, version, beside);
+                    if wanted != 0 && !self.ahead.ask(reverse) {
+                        self.prefetch_beside(reverse);
+                    }
+                    self.limit(end, reverse);
+                    self.start_at_boundary(boundary, reverse);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Asks for the leaf that the walk goes to after this one.
+    fn prefetch_beside(&self, reverse: bool) {
+        let beside = if reverse {
+            self.beside.prev
+        } else {
+            self.beside.next
+        };
+        if let Some(beside) = beside {
+            NodeRef::from(beside).prefetch_all();
+        }
+    }
+
+    /// Goes to the first entry that lies beyond a boundary.
+    pub(in crate::index::tree) fn start_at_boundary(&mut self, boundary: u64, reverse: bool) {
+        self.boundary = Some(boundary);
+        let boundary = match Line::BoundaryIsKept.is_kept() {
+            true => boundary,
+            false if reverse => u64::MAX,
+            false => 0,
+        };
+        let len = self.entries.len();
+        // Most leaves lie beyond it as a whole.
+        if reverse && len != 0 && self.entries.slice(len - 1) < boundary {
+            self.at = len - 1;
+            return;
+        }
+        if !reverse && len != 0 && self.entries.slice(0) >= boundary {
+            self.at = 0;
+            return;
+        }
+        let positions = 0..len;
+        let below = positions.filter(|&position| self.entries.slice(position) < boundary);
+        let below = below.count();
+        self.at = if reverse {
+            below.wrapping_sub(1)
+        } else {
+            below
+        };
+    }
+
+    /// Goes to the first entry beyond a cut. Gives whether the cut runs through it.
+    pub(in crate::index::tree) fn start_at_cut(
+        &mut self,
+        cut: Option<Cut<'_>>,
+        reverse: bool,
+    ) -> bool {
+        let len = self.entries.len();
+        self.boundary = None;
+        let Some(cut) = cut.map(|cut| cut.below(self.depth)) else {
+            self.at = if reverse { len.wrapping_sub(1) } else { 0 };
+            return false;
+        };
+        let side = |entry: &Entry<'_>| cut.side(entry.slice, entry.kind, entry.suffix);
+        self.at = if reverse {
+            // Those with greater slices lie above it, whatever else they are.
+            let slice = cut.last_slice();
+            let to = (0..len).rposition(|at| self.entries.slice(at) <= slice);
+            let to = to.map_or(0, |last| last + 1);
+            let mut entries = self.entries.iter().take(to);
+            let below = entries.rposition(|e| side(&e) != Side::Above);
+            below.unwrap_or(usize::MAX)
+        } else {
+            // As those with smaller slices lie below it.
+            let slice = cut.first_slice();
+            let from = (0..len).position(|at| self.entries.slice(at) >= slice);
+            let from = from.unwrap_or(len);
+            let mut entries = self.entries.iter().skip(from);
+            let above = entries.position(|e| side(&e) != Side::Below);
+            above.map_or(len, |above| from + above)
+        };
+        let entry = self.entries.get(self.at);
+        entry.is_some_and(|entry| side(&entry) == Side::Through)
+    }
+
+    /// Finds out which entries are in a range that ends at a cut.
+    pub(in crate::index::tree) fn limit(&mut self, end: Option<Cut<'_>>, reverse: bool) {
+        (self.from, self.to, self.ends) = (0, self.entries.len(), false);
+        let Some(end) = end.filter(|_| self.cut_through) else {
+            return;
+        };
+        let end = end.below(self.depth);
+        let side = |entry: &Entry<'_>| end.side(entry.slice, entry.kind, entry.suffix);
+        // The last to be met first: most leaves are in the range as a whole.
+        if reverse {
+            let first = self.entries.get(0);
+            if first.is_some_and(|e| side(&e) == Side::Below) {
+                let below = self.entries.iter().rposition(|e| side(&e) == Side::Below);
+                self.from = below.map_or(0, |below| below + 1);
+                self.ends = true;
+            }
+        } else {
+            let last = self.entries.get(self.to.wrapping_sub(1));
+            if last.is_none_or(|e| side(&e) != Side::Above) {
+                return;
+            }
+            let above = self.entries.iter().position(|e| side(&e) == Side::Above);
+            self.to = above.unwrap_or(self.to);
+            self.ends = true;
+        }
+    }
+
+    /// Whether the cut that the range ends at runs through the layer of an entry.
+    pub(in crate::index::tree) fn passes(&self, entry: &Entry<'_>, end: Option<Cut<'_>>) -> bool {
+        end.filter(|_| self.cut_through).is_some_and(|end| {
+            let end = end.below(self.depth);
+            end.side(entry.slice, entry.kind, entry.suffix) == Side::Through
+        })
+    }
+}

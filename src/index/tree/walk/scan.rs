@@ -1,0 +1,105 @@
+//! Visiting a range of keys, in either direction: a walk from one end of the range to
+//! the other (see `walk`), with user code run on the copy of each leaf.
+
+use std::ops::ControlFlow;
+
+use super::Walk;
+use super::range::Range;
+use crate::index::memory::OutOfMemory;
+use crate::index::node::Observation;
+use crate::index::reclaim::Pin;
+use crate::index::tree::Tree;
+
+const CONTINUE: ControlFlow<()> = ControlFlow::Continue(());
+
+impl Tree {
+    /// Visits the keys of a range in order until `visit` breaks off; see
+    /// `masstree_scan` in the C header for what is promised. Gives the number of
+    /// keys visited.
+    pub fn scan<V>(
+        &self,
+        pin: Pin<'_>,
+        range: &Range<'_>,
+        visit: &mut V,
+    ) -> Result<usize, OutOfMemory>
+    where
+        V: FnMut(&[u8], u64) -> ControlFlow<()>,
+    {
+        let mut visited = 0;
+        let mut walk = Walk::new(self, false, range.limit);
+        self.scan_by(&mut walk, pin, range, &mut visited, visit, |_| CONTINUE)?;
+        Ok(visited)
+    }
+
+    /// `scan` that first shows each leaf that it has read, before the keys from it; at least
+    /// one, unless the limit is 0.
+    pub(crate) fn scan_observed(
+        &self,
+        pin: Pin<'_>,
+        range: &Range<'_>,
+        visited: &mut usize,
+        visit: impl FnMut(&[u8], u64) -> ControlFlow<()>,
+        mut show: impl FnMut(&Observation) -> ControlFlow<()>,
+    ) -> Result<(), OutOfMemory> {
+        let mut walk = Walk::new(self, false, range.limit);
+        walk.begin_to_observe();
+        self.scan_by(&mut walk, pin, range, visited, visit, |walk| {
+            walk.observed().iter().try_for_each(&mut show)?;
+            walk.forget_observed(0);
+            CONTINUE
+        })
+    }
+
+    /// `scan` that adds to the number of keys visited, also when memory runs out.
+    #[inline]
+    pub(crate) fn scan_counting(
+        &self,
+        pin: Pin<'_>,
+        range: &Range<'_>,
+        visited: &mut usize,
+        visit: impl FnMut(&[u8], u64) -> ControlFlow<()>,
+    ) -> Result<(), OutOfMemory> {
+        let mut walk = Walk::new(self, false, range.limit);
+        self.scan_by(&mut walk, pin, range, visited, visit, |_| CONTINUE)
+    }
+
+    /// A scan by a walk, with something done whenever it has gone on to other leaves.
+    #[inline(always)]
+    fn scan_by<'g>(
+        &self,
+        walk: &mut Walk<'g>,
+        pin: Pin<'g>,
+        range: &Range<'_>,
+        visited: &mut usize,
+        mut visit: impl FnMut(&[u8], u64) -> ControlFlow<()>,
+        mut gone_on: impl FnMut(&mut Walk<'g>) -> ControlFlow<()>,
+    ) -> Result<(), OutOfMemory> {
+        self.admit(pin, range.prefix);
+        if range.limit == 0 {
+            return Ok(());
+        }
+        let reverse = range.reverse;
+        let (lower, upper) = (range.lower_cut(), range.upper_cut());
+        let (start, end) = if reverse {
+            (upper, lower)
+        } else {
+            (lower, upper)
+        };
+        let mut there = walk.seek(self, pin, start, end, reverse)?;
+        let mut left = range.limit;
+        while gone_on(walk).is_continue() && there {
+            let mut count = 0;
+            let flow = walk.visit_leaf(range.values_only, reverse, left, &mut count, &mut visit);
+            *visited += count;
+            left -= count;
+            if flow?.is_break() {
+                break;
+            }
+            if left == 0 {
+                break;
+            }
+            there = walk.find_or_resume(self, pin, end, reverse)?;
+        }
+        Ok(())
+    }
+}

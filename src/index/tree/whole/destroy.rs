@@ -1,0 +1,91 @@
+//! The end of a tree.
+
+use std::ptr::NonNull;
+
+use crate::index::node::{AnyNode, Chain, Entries, Leaf, NodeRef, Portable};
+use crate::index::reclaim::Domain;
+use crate::index::tree::Tree;
+
+impl Drop for Tree {
+    /// Frees what was retired, then every node from the root down, and runs the
+    /// value destructor for every value still present.
+    fn drop(&mut self) {
+        let domain = self.domain;
+        // SAFETY: the tree is ours alone: guards borrow it, and C callers promise
+        // to have left theirs.
+        unsafe {
+            domain.as_ref().reclaim_all();
+            let root = NodeRef::load(&self.root).expect("a tree has a root");
+            free_all(domain.as_ref(), root, true);
+            Domain::destroy(domain);
+        }
+    }
+}
+
+/// Frees a node and all that it leads to, and destroys the values if they are to be.
+/// Gives the number of keys.
+///
+/// Nodes to be freed are chained through their parent words, which nobody
+/// needs any more: no recursion, no allocation, however many layers there
+/// are.
+///
+/// # Safety
+/// Nobody else uses these nodes, and nothing else leads to them.
+pub(in crate::index::tree) unsafe fn free_all(
+    domain: &Domain,
+    root: NodeRef<'_>,
+    values: bool,
+) -> u64 {
+    let mut keys = 0;
+    let mut chain = Chain::EMPTY;
+    chain.push(root);
+    while let Some(node) = chain.pop() {
+        match node.kind() {
+            AnyNode::Internode(internode) => {
+                for place in 0..=internode.len() {
+                    chain.push(internode.child(place));
+                }
+                // SAFETY: by contract.
+                unsafe { domain.memory.free_internode(NonNull::from(internode)) }
+            }
+            // SAFETY: by contract.
+            AnyNode::Leaf(leaf) => keys += unsafe { free_leaf(domain, &mut chain, leaf, values) },
+        }
+    }
+    keys
+}
+
+/// # Safety
+/// As `free_all`.
+unsafe fn free_leaf<'t>(
+    domain: &Domain,
+    chain: &mut Chain<'t>,
+    leaf: &'t Leaf,
+    values: bool,
+) -> u64 {
+    let version = NodeRef::from(leaf).version().stable();
+    let mut entries = Entries::new();
+    leaf.snapshot::<Portable>(version, &mut entries)
+        .expect("nobody else writes");
+    let mut keys = 0;
+    for entry in entries.iter() {
+        match entry.layer() {
+            Some(root) => chain.push(root),
+            None => {
+                keys += 1;
+                if values {
+                    // SAFETY: the value leaves the tree here, and nobody reads it.
+                    unsafe { domain.destroy_value(entry.value()) }
+                }
+            }
+        }
+    }
+    // SAFETY: by contract.
+    unsafe {
+        if let Some(bag) = leaf.bag() {
+            bag.free(&domain.memory);
+        }
+        domain.memory.free_leaf(NonNull::from(leaf));
+    }
+    keys
+}

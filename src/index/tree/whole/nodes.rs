@@ -1,0 +1,132 @@
+//! Going to every node, for those who look at a tree as it is made: parents before
+//! children, what is smaller before what is greater, a layer right after the leaf that
+//! links to it.
+//!
+//! Writers may be at work: each node is then seen as it was at some moment, one that was
+//! deleted meanwhile not at all, and what was moved from one node to another meanwhile
+//! perhaps twice, or not at all.
+
+use arrayvec::ArrayVec;
+
+use crate::index::memory::OutOfMemory;
+use crate::index::memory::Vector;
+use crate::index::node::{AnyNode, Entries, Internode, Leaf, NodeRef, Portable, WIDTH};
+use crate::index::reclaim::Pin;
+use crate::index::tree::Tree;
+
+/// A node, as it was at one moment.
+pub(in crate::index::tree) struct Visited<'v, 'g> {
+    /// Counted from 0 in the order of the visits.
+    pub(in crate::index::tree) number: u64,
+    /// The number of the node above; of the leaf that links to it, for a layer's root.
+    pub(in crate::index::tree) parent: Option<u64>,
+    /// Layers above.
+    pub(in crate::index::tree) layer: usize,
+    /// Levels above in its layer.
+    pub(in crate::index::tree) level: usize,
+    pub(in crate::index::tree) content: Content<'v, 'g>,
+}
+
+/// What is in a node.
+pub(in crate::index::tree) enum Content<'v, 'g> {
+    Internode(&'v [u64]),
+    Leaf(&'g Leaf, &'v Entries<'g>),
+}
+
+struct Task<'g> {
+    node: NodeRef<'g>,
+    parent: Option<u64>,
+    layer: usize,
+    level: usize,
+}
+
+type Children<'g> = ArrayVec<NodeRef<'g>, { WIDTH + 1 }>;
+
+/// What a leaf held at one moment; nothing if it is deleted.
+pub(in crate::index::tree) fn entries_of<'g>(leaf: &'g Leaf, entries: &mut Entries<'g>) -> bool {
+    // Ends: each time around, a writer has changed the leaf.
+    loop {
+        let version = NodeRef::from(leaf).version().stable();
+        if version.is_deleted() {
+            entries.clear();
+            return false;
+        }
+        if leaf.snapshot::<Portable>(version, entries).is_some() {
+            return true;
+        }
+    }
+}
+
+/// The keys and children of an internode at one moment; nothing if it is deleted.
+pub(in crate::index::tree) fn children_of<'g>(
+    internode: &'g Internode,
+) -> (ArrayVec<u64, WIDTH>, Children<'g>) {
+    // Ends: each time around, a writer has changed the internode.
+    loop {
+        let version = NodeRef::from(internode).version().stable();
+        if version.is_deleted() {
+            return (ArrayVec::new(), ArrayVec::new());
+        }
+        let len = internode.len().min(WIDTH);
+        let keys = (0..len).map(|place| internode.key(place)).collect();
+        let children = (0..=len).map(|place| internode.child(place)).collect();
+        if NodeRef::from(internode).version().validate(version) {
+            return (keys, children);
+        }
+    }
+}
+
+impl Tree {
+    /// Visits every node.
+    pub(in crate::index::tree) fn visit_nodes<'g>(
+        &self,
+        pin: Pin<'g>,
+        visit: &mut dyn FnMut(Visited<'_, 'g>),
+    ) -> Result<(), OutOfMemory> {
+        let mut tasks = Vector::new_in(self.source());
+        let mut number = 0;
+        tasks.try_reserve(1).map_err(|_| OutOfMemory)?;
+        tasks.push(Task {
+            node: self.root(pin),
+            parent: None,
+            layer: 0,
+            level: 0,
+        });
+        let mut entries = Entries::new();
+        while let Some(task) = tasks.pop() {
+            tasks.try_reserve(WIDTH + 1).map_err(|_| OutOfMemory)?;
+            let below = |node, layer, level| Task {
+                node,
+                parent: Some(number),
+                layer,
+                level,
+            };
+            let (keys, children);
+            let content = match task.node.kind() {
+                AnyNode::Internode(internode) => {
+                    (keys, children) = children_of(internode);
+                    let tasks_below = children.iter().rev();
+                    tasks.extend(tasks_below.map(|&c| below(c, task.layer, task.level + 1)));
+                    Content::Internode(&keys)
+                }
+                AnyNode::Leaf(leaf) => {
+                    if !entries_of(leaf, &mut entries) {
+                        continue;
+                    }
+                    let layers = entries.iter().rev().filter_map(|entry| entry.layer());
+                    tasks.extend(layers.map(|root| below(root, task.layer + 1, 0)));
+                    Content::Leaf(leaf, &entries)
+                }
+            };
+            visit(Visited {
+                number,
+                parent: task.parent,
+                layer: task.layer,
+                level: task.level,
+                content,
+            });
+            number += 1;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,214 @@
+//! What a tree consists of.
+
+use super::nodes::Content;
+use crate::index::memory::Count;
+use crate::index::memory::OutOfMemory;
+use crate::index::reclaim::Pin;
+use crate::index::tree::Tree;
+use crate::index::tree::write::merge::MERGED;
+
+/// Layers that are counted on their own; deeper ones count with the last.
+pub const SURVEYED_LAYERS: usize = 8;
+
+/// What a walk over all nodes found.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Survey {
+    /// Leaves.
+    pub leaves: u64,
+    /// Internodes.
+    pub internodes: u64,
+    /// Layers, the first included.
+    pub layers: u64,
+    /// Entries of leaves: keys and links to layers. A leaf has room for 15.
+    pub entries: u64,
+    /// Children of internodes. An internode has room for 16.
+    pub children: u64,
+    /// Layers above the deepest.
+    pub deepest_layer: u64,
+    /// Levels of the highest layer, its leaves included.
+    pub levels: u64,
+    /// Leaves that `maintain` would merge with the leaf before.
+    pub sparse_leaves: u64,
+    /// Of each layer.
+    pub by_layer: [OfLayer; SURVEYED_LAYERS],
+}
+
+/// What of it is in the layers of one depth.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct OfLayer {
+    /// Layers.
+    pub layers: u64,
+    /// Internodes.
+    pub internodes: u64,
+    /// Leaves.
+    pub leaves: u64,
+    /// Keys that end there.
+    pub keys: u64,
+}
+
+/// What is counted all the time. Sums are exact when no thread is writing.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Counters {
+    /// Keys.
+    pub keys: u64,
+    /// Bytes of nodes.
+    pub node_bytes: u64,
+    /// Bytes of suffixes.
+    pub suffix_bytes: u64,
+    /// Bytes of byte-string values.
+    pub value_bytes: u64,
+    /// Bytes that the node pool has from the allocator.
+    pub pool_bytes: u64,
+    /// Bytes that wait for guards.
+    pub limbo_bytes: u64,
+    /// Objects that wait for guards.
+    pub limbo_objects: u64,
+    /// Guards that are held.
+    pub guards: u64,
+    /// Milliseconds since the oldest guard was entered or refreshed.
+    pub oldest_guard_ms: u64,
+    /// Leaves that were split.
+    pub splits: u64,
+    /// Operations that started over.
+    pub restarts: u64,
+    /// Layers made.
+    pub layers_made: u64,
+    /// Layers that went with their last key.
+    pub layers_collapsed: u64,
+    /// Leaves that went with their last key.
+    pub leaves_unlinked: u64,
+    /// Leaves that were merged.
+    pub leaves_merged: u64,
+}
+
+impl Tree {
+    /// What is counted all the time.
+    pub fn counters(&self) -> Counters {
+        let domain = self.domain();
+        let sum = |count| domain.memory.tally().sum(count);
+        let held = domain.held();
+        Counters {
+            keys: domain.keys(),
+            node_bytes: sum(Count::NodeBytes),
+            suffix_bytes: sum(Count::SuffixBytes),
+            value_bytes: sum(Count::ValueBytes),
+            pool_bytes: domain.memory.pool_bytes(),
+            limbo_bytes: sum(Count::LimboBytes),
+            limbo_objects: sum(Count::LimboObjects),
+            guards: held.guards,
+            oldest_guard_ms: held.oldest,
+            splits: sum(Count::Splits),
+            restarts: sum(Count::Restarts),
+            layers_made: sum(Count::LayersMade),
+            layers_collapsed: sum(Count::LayersCollapsed),
+            leaves_unlinked: sum(Count::LeavesUnlinked),
+            leaves_merged: sum(Count::LeavesMerged),
+        }
+    }
+
+    /// Counts all nodes; exact when no thread is writing.
+    pub fn survey(&self, pin: Pin<'_>) -> Result<Survey, OutOfMemory> {
+        self.admit(pin, &[]);
+        let mut survey = Survey::default();
+        self.visit_nodes(pin, &mut |node| {
+            let of_layer = &mut survey.by_layer[node.layer.min(SURVEYED_LAYERS - 1)];
+            if node.level == 0 {
+                survey.layers += 1;
+                of_layer.layers += 1;
+            }
+            survey.deepest_layer = survey.deepest_layer.max(node.layer as u64);
+            survey.levels = survey.levels.max(node.level as u64 + 1);
+            match node.content {
+                Content::Internode(keys) => {
+                    survey.internodes += 1;
+                    survey.children += keys.len() as u64 + 1;
+                    of_layer.internodes += 1;
+                }
+                Content::Leaf(leaf, entries) => {
+                    survey.leaves += 1;
+                    survey.entries += entries.len() as u64;
+                    of_layer.leaves += 1;
+                    let keys = entries.iter().filter(|entry| entry.layer().is_none());
+                    of_layer.keys += keys.count() as u64;
+                    let before = leaf.prev().map(|prev| prev.permutation().len());
+                    if before.is_some_and(|before| before + entries.len() <= MERGED) {
+                        survey.sparse_leaves += 1;
+                    }
+                }
+            }
+        })?;
+        Ok(survey)
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle, masstree_perturb))))]
+mod tests {
+    use super::*;
+
+    /// Put back: in `visit_nodes`, do not go into layers.
+    #[test]
+    fn a_survey_counts_what_was_put() {
+        let tree = Tree::new(None).unwrap();
+        let guard = tree.guard().unwrap();
+        let pin = guard.pin();
+        for i in 0..1500_u64 {
+            tree.put(pin, &i.to_be_bytes(), i).unwrap();
+        }
+        for i in 0..1500_u64 {
+            let key = [&b"a layer!"[..], &i.to_be_bytes()].concat();
+            tree.put(pin, &key, i).unwrap();
+        }
+        let survey = tree.survey(pin).unwrap();
+        assert_eq!(survey.layers, 2);
+        assert_eq!(survey.deepest_layer, 1);
+        assert_eq!(survey.entries, 2 * 1500 + 1);
+        let [first, second, ..] = survey.by_layer;
+        assert_eq!((first.keys, second.keys), (1500, 1500));
+        assert_eq!((first.layers, second.layers), (1, 1));
+        assert_eq!(first.leaves + second.leaves, survey.leaves);
+        assert_eq!(first.internodes + second.internodes, survey.internodes);
+        assert_eq!(
+            survey.children + survey.layers,
+            survey.leaves + survey.internodes
+        );
+        // Ascending keys leave full leaves behind.
+        assert_eq!(second.leaves, 100);
+        assert_eq!(survey.levels, 3);
+        let counters = tree.counters();
+        assert_eq!(counters.keys, 3000);
+        assert_eq!(counters.layers_made, 1);
+        assert_eq!(counters.guards, 1);
+        assert!(counters.splits >= survey.leaves - 2);
+        assert_eq!(
+            counters.node_bytes,
+            320 * (survey.leaves + survey.internodes)
+        );
+    }
+
+    /// Put back: in `survey`, count leaves that are sparse by themselves.
+    #[test]
+    fn sparse_leaves_are_those_that_maintain_merges() {
+        let tree = Tree::new(None).unwrap();
+        let guard = tree.guard().unwrap();
+        let pin = guard.pin();
+        for i in 0..3000_u64 {
+            tree.put(pin, &i.to_be_bytes(), i).unwrap();
+        }
+        assert_eq!(tree.survey(pin).unwrap().sparse_leaves, 0);
+        for i in (0..3000_u64).filter(|i| i % 5 != 0) {
+            tree.remove(pin, &i.to_be_bytes());
+        }
+        let before = tree.survey(pin).unwrap();
+        assert!(before.sparse_leaves > 150, "{before:?}");
+        let swept = tree.maintain(pin, usize::MAX).unwrap();
+        assert!(swept.ended && swept.merged > 100, "{swept:?}");
+        let after = tree.survey(pin).unwrap();
+        assert_eq!(after.leaves + swept.merged as u64, before.leaves);
+        assert_eq!(after.sparse_leaves, 0);
+        assert_eq!(tree.check(pin, &mut |line| panic!("{line}")), Ok(true));
+        for i in 0..3000_u64 {
+            let expected = (i % 5 == 0).then_some(i);
+            assert_eq!(tree.get(pin, &i.to_be_bytes()), expected);
+        }
+    }
+}

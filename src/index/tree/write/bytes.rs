@@ -1,0 +1,176 @@
+//! Values that are byte strings of the tree's. The word under a key leads to one,
+//! whose bytes never change: whoever gives a key another value makes a new string
+//! first, and retires the old one. So what was read stays readable while the reader is
+//! pinned, also what was displaced or removed since.
+
+use super::put::Decision;
+use crate::index::key::Key;
+use crate::index::memory::OutOfMemory;
+use crate::index::reclaim::Pin;
+use crate::index::tree::Tree;
+use crate::index::value::ByteString;
+
+/// A string made for a write that may not come about.
+struct Made<'g> {
+    pin: Pin<'g>,
+    word: u64,
+    stored: bool,
+}
+
+impl<'g> Made<'g> {
+    fn new(pin: Pin<'g>, bytes: &[u8]) -> Result<Self, OutOfMemory> {
+        let word = ByteString::make(&pin.domain().memory, bytes).ok_or(OutOfMemory)?;
+        Ok(Self {
+            pin,
+            word,
+            stored: false,
+        })
+    }
+
+    /// Decides to store it.
+    fn store(&mut self) -> Decision {
+        self.stored = true;
+        Decision::Set(self.word)
+    }
+}
+
+impl Drop for Made<'_> {
+    fn drop(&mut self) {
+        if !self.stored {
+            // SAFETY: nobody has seen it.
+            unsafe { ByteString::free(&self.pin.domain().memory, self.word) }
+        }
+    }
+}
+
+impl Tree {
+    /// Panics on a guard of another tree, a key that is too long, and a tree of words.
+    fn admit_bytes(&self, pin: Pin<'_>, key: &[u8]) {
+        self.admit(pin, key);
+        assert!(self.holds_bytes(), "a tree of words");
+    }
+
+    /// A string of its own for `bytes`, as the word that leads to it.
+    pub(crate) fn make_bytes(&self, bytes: &[u8]) -> Result<u64, OutOfMemory> {
+        ByteString::make(&self.domain().memory, bytes).ok_or(OutOfMemory)
+    }
+
+    /// The string that a word found in this tree leads to.
+    pub(crate) fn bytes_of<'g>(&self, pin: Pin<'g>, word: u64) -> &'g [u8] {
+        self.admit_bytes(pin, &[]);
+        // SAFETY: all words of this tree come from `make`, and one that was found
+        // under this pin is not freed before it ends.
+        unsafe { ByteString::bytes(word) }
+    }
+
+    /// What a word that was displaced leads to; it is retired.
+    fn retired<'g>(&self, pin: Pin<'g>, word: u64) -> &'g [u8] {
+        let bytes = self.bytes_of(pin, word);
+        pin.retire_value(word);
+        bytes
+    }
+
+    /// The value of a key.
+    pub fn get_bytes<'g>(&self, pin: Pin<'g>, key: &[u8]) -> Option<&'g [u8]> {
+        self.admit_bytes(pin, key);
+        let word = self.find(pin, Key::new(key))?;
+        Some(self.bytes_of(pin, word))
+    }
+
+    /// Stores a copy of `value` under a key, present or not; gives the value it
+    /// displaced.
+    pub fn put_bytes<'g>(
+        &self,
+        pin: Pin<'g>,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<Option<&'g [u8]>, OutOfMemory> {
+        self.admit_bytes(pin, key);
+        let mut made = Made::new(pin, value)?;
+        let displaced = self.write(pin, key, |_| made.store())?;
+        Ok(displaced.map(|word| self.retired(pin, word)))
+    }
+
+    /// Stores a copy of `value` under a key if the key is absent; gives the value that
+    /// is there otherwise.
+    pub fn insert_bytes<'g>(
+        &self,
+        pin: Pin<'g>,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<Option<&'g [u8]>, OutOfMemory> {
+        self.admit_bytes(pin, key);
+        let mut made = Made::new(pin, value)?;
+        let present = self.write(pin, key, |present| match present {
+            None => made.store(),
+            Some(_) => Decision::Keep,
+        })?;
+        Ok(present.map(|word| self.bytes_of(pin, word)))
+    }
+
+    /// Gives a key a copy of `value` if the key is there; gives the value it had.
+    pub fn replace_bytes<'g>(
+        &self,
+        pin: Pin<'g>,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<Option<&'g [u8]>, OutOfMemory> {
+        self.admit_bytes(pin, key);
+        let mut made = Made::new(pin, value)?;
+        let displaced = self.write_present(pin, key, |_| made.store());
+        Ok(displaced.map(|word| self.retired(pin, word)))
+    }
+
+    /// Gives a key a copy of `desired` if its value is `expected`, byte for byte. Gives
+    /// the value it had, if it is there, and whether that was the expected one.
+    pub fn compare_exchange_bytes<'g>(
+        &self,
+        pin: Pin<'g>,
+        key: &[u8],
+        expected: &[u8],
+        desired: &[u8],
+    ) -> Result<Option<(bool, &'g [u8])>, OutOfMemory> {
+        self.admit_bytes(pin, key);
+        let mut made = Made::new(pin, desired)?;
+        let present = self.write_present(pin, key, |present| {
+            match self.bytes_of(pin, present) == expected {
+                true => made.store(),
+                false => Decision::Keep,
+            }
+        });
+        Ok(present.map(|word| match made.stored {
+            true => (true, self.retired(pin, word)),
+            false => (false, self.bytes_of(pin, word)),
+        }))
+    }
+
+    /// Removes a key; gives the value it had.
+    pub fn remove_bytes<'g>(&self, pin: Pin<'g>, key: &[u8]) -> Option<&'g [u8]> {
+        self.admit_bytes(pin, key);
+        let displaced = self.write_present(pin, key, |_| Decision::Remove)?;
+        Some(self.retired(pin, displaced))
+    }
+
+    /// Removes a key if its value is `expected`, byte for byte. Gives the value it had,
+    /// if it is there, and whether that was the expected one.
+    pub fn remove_bytes_if_equal<'g>(
+        &self,
+        pin: Pin<'g>,
+        key: &[u8],
+        expected: &[u8],
+    ) -> Option<(bool, &'g [u8])> {
+        self.admit_bytes(pin, key);
+        let mut removed = false;
+        let present = self.write_present(pin, key, |present| {
+            removed = self.bytes_of(pin, present) == expected;
+            match removed {
+                true => Decision::Remove,
+                false => Decision::Keep,
+            }
+        })?;
+        Some(match removed {
+            true => (true, self.retired(pin, present)),
+            false => (false, self.bytes_of(pin, present)),
+        })
+    }
+}

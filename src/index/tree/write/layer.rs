@@ -1,0 +1,158 @@
+//! Going one slice deeper: keys that share a slice and go on differently, more of them
+//! than a leaf keeps under one slice.
+//!
+//! The group of entries that was there becomes one link to a new layer, which holds
+//! them and the new key. If all of them share further slices, that layer has one link
+//! to yet another, and so on, down to one where they part: there they are at most
+//! [`GROUP_MAX`] under each slice again, since one of them has another slice or ends in
+//! it. All of it is built before anybody can see it.
+//!
+//! The linearization point of the insert is the end of the DIRTY change that turns the
+//! group into the link: until then readers wait for it or find the old entries, whole.
+//! Values do not change meanwhile, since the leaf's lock is owned.
+
+use arrayvec::ArrayVec;
+
+use super::put::{Lengths, Made, Room, Wanted, report, report_created};
+use super::reserve::{Needs, Reserve, shape_for};
+use crate::index::key::{Key, SLICE_LEN, SUFFIX, slice_of};
+use crate::index::memory::Count;
+use crate::index::node::{Entry, GROUP_MAX, Leaf, Locked, NodeRef};
+use crate::index::reclaim::Pin;
+use crate::index::tree::Tree;
+
+impl Tree {
+    /// Makes a layer for a key that shares a slice with as many longer keys as a leaf keeps,
+    /// at the positions from `first` on: the key is inserted, or has room then.
+    pub(in crate::index::tree) fn add_layer<'g>(
+        &self,
+        pin: Pin<'g>,
+        mut leaf: Locked<'g, Leaf>,
+        first: usize,
+        key: &Key<'_>,
+        wanted: Wanted<'_>,
+        reserve: &mut Reserve<'g>,
+    ) -> Result<Made<'g>, Needs> {
+        let group = first..first + GROUP_MAX;
+        let there = leaf.entries().skip(first).take(GROUP_MAX);
+        let there = there.map(|entry| (entry.suffix, entry.value()));
+        let mut rests: ArrayVec<(&[u8], u64), { GROUP_MAX + 1 }> = there.collect();
+        let place = rests.partition_point(|(rest, _)| *rest < key.suffix());
+        rests.insert(place, (key.suffix(), 0));
+        // Whatever the first and the last share, those between them do.
+        let (least, greatest) = (rests[0].0, rests[GROUP_MAX].0);
+        let shared = shared_slices(least, greatest);
+        let lowest = rests.iter().map(|(rest, _)| below(rest, shared));
+        let suffixes: Lengths = lowest
+            .filter(Key::goes_on)
+            .map(|rest| rest.suffix().len())
+            .collect();
+        let needs = Needs {
+            leaves: shared + 1,
+            kept: shape_for(&suffixes, GROUP_MAX + 1),
+            ..Needs::default()
+        };
+        if !reserve.covers(&needs) {
+            return Err(needs);
+        }
+        let Some(value) = wanted.decide() else {
+            report(pin, &leaf);
+            return Ok(Made::Decided);
+        };
+
+        let mut lowest = reserve.leaf();
+        if needs.kept.is_some() {
+            lowest.set_bag(reserve.kept_bag());
+        }
+        match value {
+            Some(value) => rests[place].1 = value,
+            None => _ = rests.remove(place),
+        }
+        for (position, (rest, value)) in rests.iter().enumerate() {
+            let entry = Entry::new(&below(rest, shared));
+            lowest.insert(position, &entry.with_value(*value));
+        }
+        // What leads to it, from below; each is let go when it has its parent.
+        let mut above: Option<Locked<'g, Leaf>> = None;
+        for layer in (0..shared).rev() {
+            let slice = slice_of(&least[layer * SLICE_LEN..]);
+            let upper = wrap(above.as_mut().unwrap_or(&mut lowest), slice, reserve.leaf());
+            if let Some(done) = above.replace(upper) {
+                report_created(pin, &done);
+            }
+        }
+        let root = above.as_mut().unwrap_or(&mut lowest);
+        leaf.become_link(group, NodeRef::from(root.node()));
+        root.set_root(true, NodeRef::from(leaf.node()).as_ptr());
+        pin.count(Count::LayersMade, needs.leaves as i64);
+        let has_suffixes = leaf.entries().any(|entry| entry.kind == SUFFIX);
+        let old_bag = if has_suffixes { None } else { leaf.take_bag() };
+        report(pin, &leaf);
+        if let Some(root) = &above {
+            report_created(pin, root);
+        }
+        report_created(pin, &lowest);
+        if value.is_none() {
+            lowest.settle();
+            return Ok(Made::Room(Room {
+                leaf: lowest,
+                position: place,
+                layers: shared + 1,
+                old_bag,
+            }));
+        }
+        drop((lowest, above, leaf));
+        if let Some(bag) = old_bag {
+            // SAFETY: the leaf has no bag now, and only the lock's owner takes it.
+            unsafe { pin.retire_bag(bag) };
+        }
+        Ok(Made::Decided)
+    }
+}
+
+/// A rest so many layers down.
+fn below(rest: &[u8], layers: usize) -> Key<'_> {
+    Key::new(&rest[layers * SLICE_LEN..])
+}
+
+/// Makes `upper` a layer whose only entry links to the layer of `root`.
+fn wrap<'d>(
+    root: &mut Locked<'d, Leaf>,
+    slice: u64,
+    mut upper: Locked<'d, Leaf>,
+) -> Locked<'d, Leaf> {
+    upper.insert(0, &Entry::link(slice, NodeRef::from(root.node())));
+    root.set_root(true, NodeRef::from(upper.node()).as_ptr());
+    upper
+}
+
+/// How many slices two different rests have in common before one ends or they
+/// differ: as many layers lie between them.
+fn shared_slices(a: &[u8], b: &[u8]) -> usize {
+    let common = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    // The last shared slice must be followed by something on both sides.
+    let longest = a.len().min(b.len()).saturating_sub(1);
+    common.min(longest) / SLICE_LEN
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn shared_slices_are_whole_and_followed_by_more(a in prop::collection::vec(0u8..2, 1..40), len in 1usize..40) {
+            let mut b = a.clone();
+            b.resize(len, 1);
+            let (mut left, mut right, mut expected) = (Key::new(&a), Key::new(&b), 0);
+            while left.slice() == right.slice() && left.goes_on() && right.goes_on() {
+                left.shift();
+                right.shift();
+                expected += 1;
+            }
+            prop_assume!(a != b);
+            prop_assert_eq!(shared_slices(&a, &b), expected);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Merging sparse leaves. Removes give back leaves that become empty; those that keep a
+//! key or two stay, until [`Tree::maintain`] finds two beside each other whose keys one
+//! leaf can hold with room to spare. Where a group of keys turned into a link, its leaf is
+//! merged at once: else the upper layers of a tree would stay as wide as their leaves were
+//! when they held the keys themselves, and one level higher.
+//!
+//! **Protocol.** That of `collapse`, with a leaf that is not empty: the locks are the
+//! same, in the same order, the leaf before takes over the range, and before the leaf
+//! is deleted its entries are put there, under DIRTY. So whoever looks for one of them
+//! finds it in the leaf that goes, before that is deleted, or starts over, and waits
+//! for the leaf before. A walk that has read the leaf before and not the one that goes
+//! resumes at that one's low; one in reverse has remembered that low as its boundary.
+
+use std::sync::Mutex;
+
+use super::collapse::{lock_boundary, retire, unlink};
+use super::lock::{Path, lock_ancestors, lock_prev};
+use super::put::suffix_lengths;
+use super::reserve::{Needs, Reserve, shape_for};
+use crate::index::memory::OutOfMemory;
+use crate::index::memory::{Count, Source, Vector};
+use crate::index::node::{Chain, Leaf, Locked};
+use crate::index::reclaim::Pin;
+use crate::index::tree::Tree;
+use crate::index::tree::walk::Walk;
+use crate::index::tree::walk::assemble::append;
+use crate::index::tree::walk::range::Cut;
+use crate::protocol::Line;
+
+/// Leaves are merged that have at most as many keys together: some room is left, so that
+/// the next few inserts do not part them again.
+pub(in crate::index::tree) const MERGED: usize = 11;
+
+/// What a sweep did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Swept {
+    /// Leaves that were merged with others.
+    pub merged: usize,
+    /// Whether the sweep came to the end of the tree; the next begins anew.
+    pub ended: bool,
+}
+
+/// Where the next sweep of a tree goes on.
+pub(crate) struct Sweep {
+    key: Mutex<Vector<u8>>,
+}
+
+impl Sweep {
+    pub(crate) fn new(source: Source) -> Self {
+        Self {
+            key: Mutex::new(Vector::new_in(source)),
+        }
+    }
+}
+
+impl Tree {
+    /// Looks at so many leaves from where the last sweep left off, and merges those
+    /// that are sparse; at all those on the way to a key, one in each layer, if at any.
+    /// Does nothing while another thread does the same.
+    pub fn maintain(&self, pin: Pin<'_>, limit: usize) -> Result<Swept, OutOfMemory> {
+        self.admit(pin, &[]);
+        self.must_not_hold();
+        let mut swept = Swept {
+            merged: 0,
+            ended: false,
+        };
+        if limit == 0 {
+            return Ok(swept);
+        }
+        // Not poisoned: the library aborts where it panics.
+        let Ok(mut place) = pin.domain().sweep.key.try_lock() else {
+            return Ok(swept);
+        };
+        let mut walk = Walk::new(self, false, 0);
+        let start = Cut::Before(&place);
+        let mut there = walk.seek(self, pin, Some(start), None, false)?;
+        let mut seen = Vector::new_in(self.source());
+        let mut leaves = 0;
+        while there {
+            if walk.is_elsewhere(&seen) {
+                if leaves > 0 && leaves >= limit {
+                    let (key, _) = walk.pair()?;
+                    let lacking = key.len().saturating_sub(place.len());
+                    place.try_reserve(lacking).map_err(|_| OutOfMemory)?;
+                    place.clear();
+                    append(&mut place, key);
+                    return Ok(swept);
+                }
+                let same = walk.note_leaves(&mut seen)?;
+                for leaf in &seen[same..] {
+                    leaves += 1;
+                    swept.merged += usize::from(self.merge_if_sparse(pin, leaf)?);
+                }
+            }
+            there = walk.step_or_resume(self, pin, None, false)?;
+        }
+        place.clear();
+        swept.ended = true;
+        Ok(swept)
+    }
+
+    /// Merges a leaf in which a group turned into a link with those beside it, if they are
+    /// sparse and that takes no memory: nothing depends on it.
+    pub(in crate::index::tree) fn merge_around<'g>(&self, pin: Pin<'g>, leaf: &'g Leaf) {
+        let mut nothing = Reserve::new(&pin.domain().memory);
+        for leaf in [leaf.next(), Some(leaf)].into_iter().flatten() {
+            if may_merge(leaf) {
+                _ = self.merge(pin, leaf, &mut nothing);
+            }
+        }
+    }
+
+    /// Merges a leaf with the one before it if they are sparse.
+    fn merge_if_sparse<'g>(&self, pin: Pin<'g>, leaf: &'g Leaf) -> Result<bool, OutOfMemory> {
+        if !may_merge(leaf) {
+            return Ok(false);
+        }
+        let mut reserve = Reserve::new(&pin.domain().memory);
+        // Ends: as `write`.
+        loop {
+            match self.merge(pin, leaf, &mut reserve) {
+                Ok(merged) => return Ok(merged),
+                Err(needs) => reserve.fill(&needs)?,
+            }
+        }
+    }
+
+    fn merge<'g>(
+        &self,
+        pin: Pin<'g>,
+        leaf: &'g Leaf,
+        reserve: &mut Reserve<'g>,
+    ) -> Result<bool, Needs> {
+        let leaf = Locked::lock(leaf);
+        if leaf.is_deleted() {
+            return Ok(false);
+        }
+        let Some(mut prev) = lock_prev(&leaf) else {
+            return Ok(false);
+        };
+        let (there, more) = (prev.permutation().len(), leaf.permutation().len());
+        if there + more > MERGED || more == 0 {
+            return Ok(false);
+        }
+        let moved = suffix_lengths(leaf.entries());
+        let mut lengths = suffix_lengths(prev.entries());
+        lengths.extend(moved.iter().copied());
+        let needs = Needs {
+            kept: match moved.is_empty() {
+                true => None,
+                false => shape_for(&lengths, there + more),
+            },
+            ..Needs::default()
+        };
+        if !reserve.covers(&needs) {
+            return Err(needs);
+        }
+        let mut path = Path::new();
+        let above = lock_ancestors(&leaf, |node| node.len() > 0, &mut path);
+        debug_assert!(above.is_none(), "a layer of two leaves has an internode");
+        let boundary = lock_boundary(&leaf, &mut path);
+
+        pin.count(Count::LeavesMerged, 1);
+        if Line::MergeIsDirty.is_kept() {
+            prev.mark_dirty();
+        }
+        let old_bag = match needs.kept {
+            Some(_) => prev.renew_bag(reserve.kept_bag()),
+            None => None,
+        };
+        leaf.copy_entries_to(&mut prev);
+        let mut dead = Chain::EMPTY;
+        let lone_root = unlink(leaf, Some(prev), path, boundary, &mut dead);
+        if let Some(bag) = old_bag {
+            // SAFETY: the leaf has a new bag, and only the lock's owner replaces it.
+            unsafe { pin.retire_bag(bag) };
+        }
+        retire(pin, &mut dead);
+        if let Some(root) = lone_root {
+            self.shrink(pin, root);
+        }
+        Ok(true)
+    }
+}
+
+/// Whether a leaf and the one before it are sparse. Not locked: it may be wrong, and is looked
+/// at again.
+fn may_merge(leaf: &Leaf) -> bool {
+    let together = |prev: &Leaf| prev.permutation().len() + leaf.permutation().len();
+    leaf.prev().is_some_and(|prev| together(prev) <= MERGED)
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::index::node::AnyNode;
+
+    /// A leaf that had one before it when it was looked at may be the first by the time that
+    /// it is locked. Put back: expect that there is one.
+    #[test]
+    fn the_first_leaf_is_merged_with_nothing() {
+        let tree = Tree::new(None).unwrap();
+        let guard = tree.guard().unwrap();
+        let pin = guard.pin();
+        tree.put(pin, b"key", 1).unwrap();
+        let AnyNode::Leaf(first) = tree.root(pin).kind() else {
+            panic!("one leaf holds one key");
+        };
+        let mut reserve = Reserve::new(&pin.domain().memory);
+        assert!(matches!(tree.merge(pin, first, &mut reserve), Ok(false)));
+        assert_eq!(tree.get(pin, b"key"), Some(1));
+        assert_eq!(tree.check(pin, &mut |line| panic!("{line}")), Ok(true));
+    }
+}

@@ -1,0 +1,53 @@
+//! Taking a key out.
+
+use super::put::{Decision, report};
+use crate::index::key::SUFFIX;
+use crate::index::memory::Count;
+use crate::index::node::{Leaf, Locked};
+use crate::index::reclaim::Pin;
+use crate::index::tree::Tree;
+use crate::protocol::Line;
+
+impl Tree {
+    /// Removes a key; gives its value, which the caller owns or hands to
+    /// [`Tree::discard`]. Allocates nothing but room in seize's lists.
+    ///
+    /// The linearization point is the store of the leaf's permutation. A leaf
+    /// that becomes empty is given back under the same lock, so that no insert
+    /// can slip in between.
+    pub fn remove(&self, pin: Pin<'_>, bytes: &[u8]) -> Option<u64> {
+        self.admit_words(pin, bytes);
+        self.write_present(pin, bytes, |_| Decision::Remove)
+    }
+
+    /// Removes the entry at a position of a leaf.
+    pub(in crate::index::tree) fn take_out<'g>(
+        &self,
+        pin: Pin<'g>,
+        mut leaf: Locked<'g, Leaf>,
+        position: usize,
+    ) {
+        leaf.remove(position);
+        pin.count(Count::Keys, -1);
+        if leaf.permutation().is_empty() {
+            report(pin, &leaf);
+            if let Some(report) = pin.report() {
+                report.more();
+            }
+            if !Line::EmptyLeafStaysLocked.is_kept() {
+                let node = leaf.node();
+                drop(leaf);
+                leaf = Locked::lock(node);
+            }
+            return self.collapse(pin, leaf);
+        }
+        let wastes = leaf.wastes_its_bag() && leaf.entries().all(|entry| entry.kind != SUFFIX);
+        let bag = if wastes { leaf.take_bag() } else { None };
+        report(pin, &leaf);
+        drop(leaf);
+        if let Some(bag) = bag {
+            // SAFETY: the leaf has no bag now, and only the lock's owner takes it.
+            unsafe { pin.retire_bag(bag) };
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Making room: a full leaf gives its upper entries to a new leaf after it, its
+//! parent gets a key and a child more, and so on up as long as parents are full.
+//!
+//! **Protocol.** The leaf, then every ancestor that will change, are locked
+//! bottom-up: full parents and the first with room, or all up to what is above
+//! the root. If the reserve does not cover what that takes, all are let go.
+//! Otherwise all are made dirty, and only then changed, so that no reader finds
+//! the leaf without the moved entries under a parent that does not lead to the
+//! new leaf yet. New nodes stay locked until the end. Nothing is waited for
+//! between the first change and the last.
+//!
+//! The end of the DIRTY change of the leaf is the linearization point of the
+//! insert that made it necessary.
+
+use arrayvec::ArrayVec;
+
+use super::lock::{MAX_HEIGHT, Parent, Path, lock_ancestors};
+use super::put::{Made, Room, Wanted, report, report_created, suffix_lengths};
+use super::reserve::{Needs, Reserve, shape_for};
+use crate::index::key::SUFFIX;
+use crate::index::memory::Count;
+use crate::index::node::{Entry, Internode, Leaf, Lockable, Locked, NodeRef, Shape, WIDTH};
+use crate::index::reclaim::Pin;
+use crate::index::tree::Tree;
+use crate::protocol::Line;
+
+/// How a full leaf and one entry more are parted.
+struct Plan {
+    /// Entries of the leaf that stay.
+    kept: usize,
+    /// Whether the new entry goes to the leaf at hand rather than the new one.
+    stays: bool,
+    /// The smallest slice of the new leaf.
+    low: u64,
+    /// Whether keys seem to arrive in ascending order.
+    append: bool,
+    /// A bag for the leaf at hand, if it needs one.
+    kept_bag: Option<Shape>,
+    /// A bag for the new leaf, if it needs one.
+    moved_bag: Option<Shape>,
+}
+
+impl Plan {
+    fn new(leaf: &Locked<'_, Leaf>, position: usize, entry: &Entry<'_>) -> Self {
+        let mut slices = [entry.slice; WIDTH + 1];
+        for (i, present) in leaf.entries().enumerate() {
+            slices[i + usize::from(i >= position)] = present.slice;
+        }
+        // Also where several threads append, each to its own range.
+        let is_last = leaf.next().is_none();
+        let append = position == WIDTH && (is_last || leaf.permutation().ends_in_order());
+        let prepend = position == 0 && leaf.prev().is_none();
+        let wanted = if append {
+            WIDTH
+        } else if prepend {
+            1
+        } else {
+            WIDTH.div_ceil(2)
+        };
+        let left = split_point(&slices, wanted);
+        let stays = position < left;
+        let kept = left - usize::from(stays);
+        let mut kept_suffixes = suffix_lengths(leaf.entries().take(kept));
+        let mut moved_suffixes = suffix_lengths(leaf.entries().skip(kept));
+        if entry.kind == SUFFIX {
+            let side = if stays {
+                &mut kept_suffixes
+            } else {
+                &mut moved_suffixes
+            };
+            side.push(entry.suffix.len());
+        }
+        Self {
+            kept,
+            stays,
+            low: slices[left],
+            append,
+            kept_bag: shape_for(&kept_suffixes, left),
+            moved_bag: shape_for(&moved_suffixes, WIDTH + 1 - left),
+        }
+    }
+}
+
+/// The number of entries that stay left: as near to `wanted` as can be without
+/// parting equal slices, at least one on each side.
+fn split_point(slices: &[u64; WIDTH + 1], wanted: usize) -> usize {
+    if slices[wanted - 1] != slices[wanted] {
+        return wanted;
+    }
+    (1..=WIDTH)
+        .filter(|&left| slices[left - 1] != slices[left])
+        .min_by_key(|&left| left.abs_diff(wanted))
+        .expect("of sixteen entries two have different slices")
+}
+
+impl Tree {
+    /// Splits a full leaf for an entry at a position, which is inserted, or has room then.
+    pub(in crate::index::tree) fn split<'g>(
+        &self,
+        pin: Pin<'g>,
+        mut leaf: Locked<'g, Leaf>,
+        position: usize,
+        entry: Entry<'_>,
+        wanted: Wanted<'_>,
+        reserve: &mut Reserve<'g>,
+    ) -> Result<Made<'g>, Needs> {
+        let least = Needs::of_split();
+        if !reserve.covers(&least) {
+            // Without a look at the ancestors, which may well have room.
+            return Err(least);
+        }
+        let plan = Plan::new(&leaf, position, &entry);
+        let mut path = Path::new();
+        let above = lock_ancestors(&leaf, |node| !node.is_full(), &mut path);
+        let full = path.iter().filter(|node| node.is_full()).count();
+        let needs = Needs {
+            leaves: 1,
+            internodes: full + usize::from(above.is_some()),
+            kept: plan.kept_bag,
+            moved: plan.moved_bag,
+        };
+        if !reserve.covers(&needs) {
+            return Err(needs);
+        }
+        let Some(value) = wanted.decide() else {
+            report(pin, &leaf);
+            return Ok(Made::Decided);
+        };
+
+        pin.count(Count::Splits, 1);
+        let found = leaf.version_found();
+        if Line::SplitLeafIsDirty.is_kept() {
+            leaf.mark_dirty();
+        }
+        if Line::SplitParentsAreDirty.is_kept() {
+            path.iter_mut().for_each(Locked::mark_dirty);
+        }
+        let mut right = reserve.leaf();
+        right.set_low(plan.low);
+        if plan.moved_bag.is_some() {
+            right.set_bag(reserve.moved_bag());
+        }
+        leaf.move_entries(plan.kept, &mut right);
+        // Suffixes that moved are not to stay, too.
+        let old_bag = match plan.kept_bag {
+            Some(_) => leaf.renew_bag(reserve.kept_bag()),
+            None => leaf.take_bag(),
+        };
+        let place = match plan.stays {
+            true => position,
+            false => position - plan.kept,
+        };
+        if let Some(value) = value {
+            let target = if plan.stays { &mut leaf } else { &mut right };
+            target.insert(place, &entry.with_value(value));
+        }
+        leaf.link_after(&right);
+        self.add_to_parents(&mut leaf, &mut path, above, &right, &plan, reserve);
+        if let Some(report) = pin.report() {
+            report.leaf(&leaf, found);
+        }
+        report_created(pin, &right);
+        if value.is_none() {
+            // The other is let go at once.
+            let mut leaf = if plan.stays { leaf } else { right };
+            leaf.settle();
+            return Ok(Made::Room(Room {
+                leaf,
+                position: place,
+                layers: 0,
+                old_bag,
+            }));
+        }
+        drop((leaf, path, right));
+        if let Some(bag) = old_bag {
+            // SAFETY: the leaf has a new bag, and only the lock's owner replaces
+            // it.
+            unsafe { pin.retire_bag(bag) };
+        }
+        Ok(Made::Decided)
+    }
+
+    /// Links the new leaf into the ancestors, which split as needed.
+    fn add_to_parents<'g>(
+        &self,
+        leaf: &mut Locked<'g, Leaf>,
+        path: &mut Path<'g>,
+        above: Option<Parent<'g>>,
+        right: &Locked<'g, Leaf>,
+        plan: &Plan,
+        reserve: &mut Reserve<'g>,
+    ) {
+        let mut made = ArrayVec::<Locked<'g, Internode>, MAX_HEIGHT>::new();
+        let mut left = NodeRef::from(leaf.node());
+        let mut new = NodeRef::from(right.node());
+        let mut key = plan.low;
+        for node in path.iter() {
+            let place = node.place_of(left);
+            if !node.is_full() {
+                node.insert(place, key, new);
+                return;
+            }
+            let empty = reserve.internode();
+            key = node.split_insert(&empty, place, key, new, plan.append);
+            left = NodeRef::from(node.node());
+            new = NodeRef::from(empty.node());
+            made.push(empty);
+        }
+        let above = above.expect("without an ancestor with room, the root splits");
+        let mut root = reserve.internode();
+        root.fill(&[key], &[left, new]);
+        let word = NodeRef::from(root.node());
+        match path.last_mut() {
+            Some(old) => old.set_root(false, word.as_ptr()),
+            None => leaf.set_root(false, word.as_ptr()),
+        }
+        self.replace_root(&above, left, &mut root);
+    }
+
+    /// Makes `new` the root of a layer in place of `old`; the node above, or
+    /// nothing for the first layer, is locked, and so is `old`.
+    pub(in crate::index::tree) fn replace_root<'g, N>(
+        &self,
+        above: &Parent<'g>,
+        old: NodeRef<'g>,
+        new: &mut Locked<'g, N>,
+    ) where
+        N: Lockable,
+    {
+        let root = new.node().any();
+        match above {
+            Parent::Layer(upper) => {
+                new.set_root(true, NodeRef::from(upper.node()).as_ptr());
+                upper.move_link(old, root);
+            }
+            Parent::Tree => {
+                new.set_root(true, std::ptr::null_mut());
+                self.set_root(root);
+            }
+            Parent::Internode(_) => unreachable!("a root is under no internode"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_split_parts_no_equal_slices(runs in prop::collection::vec(1usize..=15, 16), wanted in 1usize..=WIDTH) {
+            let all: Vec<u64> = runs.iter().enumerate().flat_map(|(i, &n)| std::iter::repeat_n(i as u64, n)).collect();
+            let slices: [u64; WIDTH + 1] = all[..WIDTH + 1].try_into().unwrap();
+            let left = split_point(&slices, wanted);
+            prop_assert!((1..=WIDTH).contains(&left));
+            prop_assert_ne!(slices[left - 1], slices[left]);
+            for other in 1..=WIDTH {
+                if other.abs_diff(wanted) < left.abs_diff(wanted) {
+                    prop_assert_eq!(slices[other - 1], slices[other]);
+                }
+            }
+        }
+    }
+}

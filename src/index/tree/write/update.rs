@@ -1,0 +1,118 @@
+//! Conditional changes: each looks at what is under a key and changes it, with
+//! nothing in between (see `put`).
+
+use super::put::{Decision, report};
+use crate::index::memory::OutOfMemory;
+use crate::index::node::Place;
+use crate::index::reclaim::Pin;
+use crate::index::tree::Tree;
+
+impl Tree {
+    /// Gives a key another value if it is there; gives the value it had, which the
+    /// caller owns or hands to [`Tree::discard`].
+    pub fn replace(&self, pin: Pin<'_>, key: &[u8], value: u64) -> Option<u64> {
+        self.admit_words(pin, key);
+        self.write_present(pin, key, |_| Decision::Set(value))
+    }
+
+    /// Gives a key the value `desired` if it has the value `expected`. Gives the
+    /// value it had, if it is there. Allocates no node.
+    pub fn compare_exchange(
+        &self,
+        pin: Pin<'_>,
+        key: &[u8],
+        expected: u64,
+        desired: u64,
+    ) -> Option<u64> {
+        self.admit_words(pin, key);
+        self.write_present(pin, key, |value| match value == expected {
+            true => Decision::Set(desired),
+            false => Decision::Keep,
+        })
+    }
+
+    /// Removes a key if it has the value `expected`. Gives the value it had, if it
+    /// is there. Allocates no node.
+    pub fn remove_if_equal(&self, pin: Pin<'_>, key: &[u8], expected: u64) -> Option<u64> {
+        self.admit_words(pin, key);
+        self.write_present(pin, key, |value| match value == expected {
+            true => Decision::Remove,
+            false => Decision::Keep,
+        })
+    }
+
+    /// Does with a key what `decide` says, which is called once, with the key's
+    /// value or `None`; gives what was there.
+    ///
+    /// `decide` runs under the lock of the key's leaf and must not use the tree.
+    /// Memory for an insert is there before it is called: once it has been called,
+    /// nothing fails.
+    pub fn update(
+        &self,
+        pin: Pin<'_>,
+        key: &[u8],
+        mut decide: impl FnMut(Option<u64>) -> Decision,
+    ) -> Result<Option<u64>, OutOfMemory> {
+        self.admit_words(pin, key);
+        self.write(pin, key, |present| {
+            let _running = Running::new(self);
+            decide(present)
+        })
+    }
+
+    /// As `write` for a decision that never inserts.
+    pub(in crate::index::tree) fn write_present(
+        &self,
+        pin: Pin<'_>,
+        bytes: &[u8],
+        decide: impl FnOnce(u64) -> Decision,
+    ) -> Option<u64> {
+        self.begin_report(pin);
+        let (leaf, place, _) = self.lock_leaf(pin, bytes);
+        let Place::Present { position, slot } = place else {
+            report(pin, &leaf);
+            return None;
+        };
+        Some(self.change_present(pin, leaf, position, slot, decide))
+    }
+}
+
+#[cfg(debug_assertions)]
+thread_local! {
+    /// The tree whose update callback this thread is in.
+    static UPDATING: std::cell::Cell<*const Tree> = const { std::cell::Cell::new(std::ptr::null()) };
+}
+
+/// In debug builds, marks a tree as being in an update callback of this thread, in
+/// which no operation of it may begin.
+struct Running {
+    #[cfg(debug_assertions)]
+    outer: *const Tree,
+}
+
+impl Running {
+    #[cfg(debug_assertions)]
+    fn new(tree: &Tree) -> Self {
+        Self {
+            outer: UPDATING.replace(tree),
+        }
+    }
+
+    #[cfg(not(debug_assertions))]
+    fn new(_: &Tree) -> Self {
+        Self {}
+    }
+}
+
+#[cfg(debug_assertions)]
+impl Drop for Running {
+    fn drop(&mut self) {
+        UPDATING.set(self.outer);
+    }
+}
+
+/// Whether this thread is in an update callback of a tree.
+#[cfg(debug_assertions)]
+pub(in crate::index::tree) fn is_running(tree: &Tree) -> bool {
+    std::ptr::eq(UPDATING.get(), tree)
+}
