@@ -164,12 +164,14 @@ number_after() {
     printf '%03d' $((10#${name%.*} + 1))
 }
 
-# What the README says for CMake, with its example, which has a directory libmasstree.
-as_the_readme_says() {
+# What docs/linking.md says for CMake, with the README's example beside a directory libmasstree.
+as_the_pages_say() {
     local out=$work/readme number=0 block example project
     mkdir -p "$out/blocks"
     awk -v dir="$out/blocks" -f "$source/c-tests/docs/blocks.awk" "$source/README.md" >"$out/list"
     example=$(awk -F'\t' '$2 == "c" { print $1; exit }' "$out/list")
+    mkdir "$out/linking"
+    awk -v dir="$out/linking" -f "$source/c-tests/docs/blocks.awk" "$source/docs/linking.md" >"$out/list"
     for block in $(awk -F'\t' '$2 == "cmake" { print $1 }' "$out/list"); do
         number=$((number + 1))
         project=$out/$number
@@ -184,7 +186,7 @@ as_the_readme_says() {
         "$project/build/my_program" | diff -u "${example%/*}/$(number_after "$example").text" -
         echo "ok: readme/$number"
     done
-    [ $number -gt 0 ] || fail "the README says nothing of CMake"
+    [ $number -gt 0 ] || fail "docs/linking.md says nothing of CMake"
 }
 prefix=$work/prefix
 cmake --install "$build" --prefix "$prefix" >/dev/null
@@ -200,4 +202,4 @@ for place in prefix moved; do
     by_meson "$work/$place" "$work/from-$place"
 done
 by_fetch_content
-as_the_readme_says "$work/moved"
+as_the_pages_say "$work/moved"
