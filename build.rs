@@ -7,9 +7,10 @@ use std::{env, fs};
 
 /// The modules of src/ffi that C sees, in the order of the header, simple ones first;
 /// with the heading of the section that the functions of a module begin, if they do.
-const EXPORTED: [(&str, &str); 24] = [
+const EXPORTED: [(&str, &str); 25] = [
     ("index/version", "What the library says of itself"),
-    ("index/status", ""),
+    ("status", ""),
+    ("handle", ""),
     ("index/options", ""),
     ("index/tree", "Trees"),
     ("index/get", "One key"),

@@ -10,7 +10,7 @@ use std::{ptr, thread};
 
 use masstree::ffi::index::get::masstree_get;
 use masstree::ffi::index::point::{masstree_put, masstree_remove};
-use masstree::ffi::index::status::{MASSTREE_NOT_FOUND, MASSTREE_OK};
+use masstree::ffi::status::{MASSTREE_NOT_FOUND, MASSTREE_OK};
 use masstree::{Bound, Cursor, Decision, Destructor, Options, Range, Seek, Tree, Values};
 use support::{
     Random, assert_sound, backwards, collect, encoded, get, handle, keys, new_tree, put, remove,

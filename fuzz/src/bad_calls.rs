@@ -20,7 +20,7 @@ use masstree::ffi::index::options::MASSTREE_VALUES_WORDS;
 use masstree::ffi::index::point::*;
 use masstree::ffi::index::scan::*;
 use masstree::ffi::index::stats::*;
-use masstree::ffi::index::status::*;
+use masstree::ffi::status::*;
 use masstree::ffi::index::tree::*;
 use masstree::ffi::index::update::*;
 

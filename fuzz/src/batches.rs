@@ -3,7 +3,7 @@
 use masstree::ffi::index::batch::*;
 use masstree::ffi::index::batch_write::*;
 use masstree::ffi::index::bytes::Slice;
-use masstree::ffi::index::status::*;
+use masstree::ffi::status::*;
 
 use crate::keys::{FAMILIES, KeyChoice};
 use crate::op::{Action, Many, Point, Run};

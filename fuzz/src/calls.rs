@@ -11,9 +11,9 @@ use masstree::ffi::index::bytes::*;
 use masstree::ffi::index::bytes_conditional::*;
 use masstree::ffi::index::get::*;
 use masstree::ffi::index::get_or_insert::*;
-use masstree::ffi::index::guard::GuardHandle;
+use masstree::ffi::handle::GuardHandle;
 use masstree::ffi::index::point::*;
-use masstree::ffi::index::tree::TreeHandle;
+use masstree::ffi::handle::TreeHandle;
 use masstree::ffi::index::update::*;
 
 use crate::points::{Asked, decide, make, untouched};

@@ -3,7 +3,7 @@
 use masstree::ffi::index::bytes::Slice;
 use masstree::ffi::index::cursor::*;
 use masstree::ffi::index::cursor_many::*;
-use masstree::ffi::index::status::*;
+use masstree::ffi::status::*;
 
 use crate::keys::KeyChoice;
 use crate::op::{CursorAction, CursorOp};

@@ -1,7 +1,7 @@
 //! A key that is held, looked at, and then changed: an update in two steps.
 
 use masstree::ffi::occ::held::*;
-use masstree::ffi::index::status::*;
+use masstree::ffi::status::*;
 use masstree::ffi::index::update::*;
 
 use crate::session::Session;

@@ -2,7 +2,7 @@
 //! the key is there, or is not, as it was then.
 
 use masstree::ffi::occ::observe::*;
-use masstree::ffi::index::status::*;
+use masstree::ffi::status::*;
 use masstree::ffi::occ::validate::masstree_validate;
 
 use crate::points::untouched;

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 
 use masstree::ffi::index::bytes::*;
 use masstree::ffi::index::memory::masstree_retire;
-use masstree::ffi::index::status::*;
+use masstree::ffi::status::*;
 use masstree::ffi::index::update::*;
 
 use crate::op::{Action, Point};

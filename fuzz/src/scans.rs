@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 
 use masstree::ffi::index::scan::*;
-use masstree::ffi::index::status::*;
+use masstree::ffi::status::*;
 
 use crate::op::{Limit, Scan};
 use crate::session::Session;

@@ -9,7 +9,7 @@ use masstree::ffi::index::inspect::*;
 use masstree::ffi::index::memory::*;
 use masstree::ffi::index::options::*;
 use masstree::ffi::index::stats::*;
-use masstree::ffi::index::status::*;
+use masstree::ffi::status::*;
 use masstree::ffi::index::tree::*;
 
 use crate::cursors::OpenCursor;

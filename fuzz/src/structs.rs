@@ -12,7 +12,7 @@ use masstree::ffi::index::options::*;
 use masstree::ffi::index::point::masstree_put;
 use masstree::ffi::index::scan::*;
 use masstree::ffi::index::stats::*;
-use masstree::ffi::index::status::*;
+use masstree::ffi::status::*;
 use masstree::ffi::index::tree::*;
 
 use crate::bad_calls;

@@ -6,7 +6,7 @@ use masstree::ffi::index::bulk_load::*;
 use masstree::ffi::index::inspect::*;
 use masstree::ffi::index::memory::*;
 use masstree::ffi::index::stats::*;
-use masstree::ffi::index::status::*;
+use masstree::ffi::status::*;
 use masstree::ffi::index::tree::masstree_clear;
 
 use crate::op::{Run, Whole};

@@ -4,9 +4,9 @@ use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
-use crate::ffi::index::guard::{self, GuardHandle};
-use crate::ffi::index::status::*;
-use crate::ffi::index::tree::TreeHandle;
+use crate::ffi::handle::TreeHandle;
+use crate::ffi::handle::{self, GuardHandle};
+use crate::ffi::status::*;
 use crate::index::key::MAX_KEY_LEN;
 use crate::index::memory::OutOfMemory;
 use crate::index::reclaim::{Pin, Slot, pin_of};
@@ -166,7 +166,7 @@ pub(in crate::ffi) unsafe fn on_tree<T>(
     // SAFETY: as this function's contract.
     let tree = unsafe { tree_of(tree) }?;
     let local;
-    let pin = match guard::slot(guard) {
+    let pin = match handle::slot(guard) {
         // SAFETY: live by contract; only `refresh` and `leave` change it, and they may not
         // run during this call.
         Some(slot) => unsafe { pin_of(slot) },

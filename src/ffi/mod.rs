@@ -15,4 +15,8 @@ pub mod index;
 
 pub mod occ;
 
+pub mod handle;
+
+pub mod status;
+
 mod boundary;

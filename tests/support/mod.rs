@@ -12,11 +12,11 @@ pub(crate) mod words;
 
 use std::ops::ControlFlow;
 
+use masstree::ffi::handle::TreeHandle;
 use masstree::ffi::index::bulk_load::masstree_bulk_load_bytes;
 use masstree::ffi::index::bytes::Slice;
 use masstree::ffi::index::memory::masstree_barrier;
-use masstree::ffi::index::status::{MASSTREE_EXISTS, MASSTREE_NOMEM, MASSTREE_OK};
-use masstree::ffi::index::tree::TreeHandle;
+use masstree::ffi::status::{MASSTREE_EXISTS, MASSTREE_NOMEM, MASSTREE_OK};
 use masstree::{Loaded, OutOfMemory, Pin, Range, Tree};
 
 pub(crate) fn new_tree() -> Tree {

@@ -10,7 +10,7 @@ use masstree::ffi::index::cursor_many::{masstree_cursor_next_many, masstree_curs
 use masstree::ffi::index::scan::{
     MASSTREE_BOUND_EXCLUSIVE, MASSTREE_BOUND_INCLUSIVE, ScanRange, masstree_count,
 };
-use masstree::ffi::index::status::{MASSTREE_END, MASSTREE_OK};
+use masstree::ffi::status::{MASSTREE_END, MASSTREE_OK};
 use masstree::{Bound, Range, Tree};
 
 use super::passage::{Keys, Run, Spot, Step};

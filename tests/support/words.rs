@@ -10,7 +10,7 @@ use masstree::ffi::index::batch_write::{
 };
 use masstree::ffi::index::bytes::Slice;
 use masstree::ffi::index::get_or_insert::masstree_get_or_insert_with;
-use masstree::ffi::index::status::{MASSTREE_EXISTS, MASSTREE_NOT_FOUND, MASSTREE_OK};
+use masstree::ffi::status::{MASSTREE_EXISTS, MASSTREE_NOT_FOUND, MASSTREE_OK};
 
 use super::handle;
 

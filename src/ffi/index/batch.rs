@@ -3,10 +3,10 @@
 use std::ffi::c_void;
 
 use super::bytes::Slice;
-use super::guard::GuardHandle;
-use super::status::*;
-use super::tree::TreeHandle;
 use crate::ffi::boundary::{For, entry, found, give, key_bytes, on_tree};
+use crate::ffi::handle::GuardHandle;
+use crate::ffi::handle::TreeHandle;
+use crate::ffi::status::*;
 use crate::index::key::Key;
 use crate::index::reclaim::Pin;
 use crate::index::tree::{Tree, WARMED};

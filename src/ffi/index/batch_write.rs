@@ -4,10 +4,10 @@ use std::ffi::c_void;
 
 use super::batch::{Batch, Keys, each, place_in};
 use super::bytes::Slice;
-use super::guard::GuardHandle;
-use super::status::*;
-use super::tree::TreeHandle;
 use crate::ffi::boundary::{For, found, give, hand_over, value_bytes};
+use crate::ffi::handle::GuardHandle;
+use crate::ffi::handle::TreeHandle;
+use crate::ffi::status::*;
 use crate::index::tree::Inserted;
 
 /// # Safety

@@ -4,10 +4,10 @@ use std::ffi::c_void;
 
 use super::batch::Keys;
 use super::bytes::Slice;
-use super::guard::GuardHandle;
-use super::status::*;
-use super::tree::TreeHandle;
 use crate::ffi::boundary::{For, entry, give, on_tree, value_bytes};
+use crate::ffi::handle::GuardHandle;
+use crate::ffi::handle::TreeHandle;
+use crate::ffi::status::*;
 use crate::index::memory::OutOfMemory;
 use crate::index::tree::{Loaded, Tree};
 

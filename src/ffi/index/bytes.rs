@@ -2,10 +2,10 @@
 
 use std::ffi::c_void;
 
-use super::guard::GuardHandle;
-use super::status::*;
-use super::tree::TreeHandle;
 use crate::ffi::boundary::{For, entry, found, give, on_key, value_bytes};
+use crate::ffi::handle::GuardHandle;
+use crate::ffi::handle::TreeHandle;
+use crate::ffi::status::*;
 
 /// Some bytes: a key or a value.
 #[repr(C)]

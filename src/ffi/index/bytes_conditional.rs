@@ -3,10 +3,10 @@
 use std::ffi::c_void;
 
 use super::bytes::{Slice, give_slice, guarded};
-use super::guard::GuardHandle;
-use super::status::*;
-use super::tree::TreeHandle;
 use crate::ffi::boundary::{For, entry, found, on_key, value_bytes};
+use crate::ffi::handle::GuardHandle;
+use crate::ffi::handle::TreeHandle;
+use crate::ffi::status::*;
 
 /// What a comparison found, as status and output.
 ///

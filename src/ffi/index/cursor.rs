@@ -4,10 +4,10 @@ use std::ffi::c_void;
 use std::ptr::NonNull;
 
 use super::bytes::Slice;
-use super::guard::{self, GuardHandle};
-use super::status::*;
-use super::tree::TreeHandle;
 use crate::ffi::boundary::{entry, give, key_bytes, tree_of};
+use crate::ffi::handle::TreeHandle;
+use crate::ffi::handle::{self, GuardHandle};
+use crate::ffi::status::*;
 use crate::index::reclaim::{Guard, Pin, Slot, pin_of, refreshes_of};
 use crate::index::tree::{Cursor, Seek, Tree};
 
@@ -115,7 +115,7 @@ pub unsafe extern "C" fn masstree_cursor_open(
         if cursor.is_null() {
             return Err(MASSTREE_INVALID);
         }
-        let lent = guard::slot(guard);
+        let lent = handle::slot(guard);
         // SAFETY: live by contract.
         if lent.is_some_and(|slot| !tree_ref.owns(unsafe { pin_of(slot) })) {
             return Err(MASSTREE_WRONG_TREE);

@@ -2,8 +2,8 @@
 
 use super::bytes::Slice;
 use super::cursor::{CursorHandle, on_cursor};
-use super::status::*;
 use crate::ffi::boundary::give;
+use crate::ffi::status::*;
 use crate::index::reclaim::Pin;
 use crate::index::tree::Tree;
 

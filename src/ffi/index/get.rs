@@ -3,9 +3,9 @@
 use std::ffi::c_void;
 use std::ptr::NonNull;
 
-use super::guard::{self, GuardHandle};
-use super::tree::TreeHandle;
 use crate::ffi::boundary::{self, For, answer, key_bytes, under_guard};
+use crate::ffi::handle::TreeHandle;
+use crate::ffi::handle::{self, GuardHandle};
 use crate::index::reclaim::Slot;
 
 /// Looks a key up.
@@ -105,7 +105,7 @@ unsafe fn get(
     key_len: usize,
     value: *mut u64,
 ) -> i32 {
-    match guard::slot(guard) {
+    match handle::slot(guard) {
         // SAFETY: as this function's contract.
         Some(slot) => unsafe { get_under_guard(tree, slot, key, key_len, value) }
             .unwrap_or_else(|status| status),

@@ -2,10 +2,10 @@
 
 use std::ffi::c_void;
 
-use super::guard::GuardHandle;
-use super::status::*;
-use super::tree::TreeHandle;
 use crate::ffi::boundary::{For, give, on_key};
+use crate::ffi::handle::GuardHandle;
+use crate::ffi::handle::TreeHandle;
+use crate::ffi::status::*;
 use crate::index::tree::Decision;
 
 /// Makes the value of an absent key, for masstree_get_or_insert_with.

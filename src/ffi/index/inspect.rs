@@ -5,11 +5,11 @@ use std::fmt::{self, Write};
 
 use arrayvec::ArrayString;
 
-use super::guard::GuardHandle;
 use super::scan::{MASSTREE_CONTINUE, Visitor};
-use super::status::*;
-use super::tree::TreeHandle;
 use crate::ffi::boundary::{self, For, give, tree_of};
+use crate::ffi::handle::GuardHandle;
+use crate::ffi::handle::TreeHandle;
+use crate::ffi::status::*;
 use crate::index::tree::Format;
 
 /// Stores the number of keys in the tree. It is exact when no thread is writing;

@@ -2,10 +2,10 @@
 
 use std::ffi::c_void;
 
-use super::guard::GuardHandle;
-use super::status::*;
-use super::tree::TreeHandle;
 use crate::ffi::boundary::{For, entry, give, on_tree, tree_of};
+use crate::ffi::handle::GuardHandle;
+use crate::ffi::handle::TreeHandle;
+use crate::ffi::status::*;
 use crate::index::reclaim::Note;
 
 /// Frees an object that was handed to masstree_retire.

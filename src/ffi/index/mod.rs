@@ -2,8 +2,6 @@
 
 pub mod version;
 
-pub mod status;
-
 pub mod options;
 
 pub mod tree;

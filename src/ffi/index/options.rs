@@ -2,8 +2,8 @@
 
 use std::ffi::c_void;
 
-use super::status::*;
 use crate::ffi::boundary::sized_struct;
+use crate::ffi::status::*;
 use crate::index::memory::Allocator;
 use crate::index::reclaim;
 use crate::index::value::{Destructor, Values};

@@ -2,10 +2,10 @@
 
 use std::ffi::c_void;
 
-use super::guard::GuardHandle;
-use super::status::*;
-use super::tree::TreeHandle;
 use crate::ffi::boundary::{self, For, entry, found, give, key_bytes};
+use crate::ffi::handle::GuardHandle;
+use crate::ffi::handle::TreeHandle;
+use crate::ffi::status::*;
 use crate::index::tree::Inserted;
 
 /// Stores a value under a key, whether the key is there or not.

@@ -4,10 +4,10 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::ops::ControlFlow;
 
-use super::guard::GuardHandle;
-use super::status::*;
-use super::tree::TreeHandle;
 use crate::ffi::boundary::{self, For, entry, give, key_bytes};
+use crate::ffi::handle::GuardHandle;
+use crate::ffi::handle::TreeHandle;
+use crate::ffi::status::*;
 use crate::index::node::Observation;
 use crate::index::reclaim::Pin;
 use crate::index::tree::{Bound, Range, Tree};

@@ -3,11 +3,11 @@
 use std::ffi::c_void;
 use std::fmt::Write;
 
-use super::guard::GuardHandle;
 use super::inspect::{TextSink, WriteText};
-use super::status::*;
-use super::tree::TreeHandle;
 use crate::ffi::boundary::{For, entry, on_tree, sized_output};
+use crate::ffi::handle::GuardHandle;
+use crate::ffi::handle::TreeHandle;
+use crate::ffi::status::*;
 use crate::index::reclaim::Pin;
 use crate::index::tree::{Counters, SURVEYED_LAYERS, Survey, Tree};
 

@@ -2,21 +2,12 @@
 
 use std::ptr::NonNull;
 
-use super::guard::GuardHandle;
 use super::options::{self, Options};
-use super::status::*;
 use crate::ffi::boundary::{self, For, entry, tree_of};
+use crate::ffi::handle::{GuardHandle, TreeHandle};
+use crate::ffi::status::*;
 use crate::index::reclaim::is_cut_off;
 use crate::index::tree::Tree;
-
-/// An ordered map from byte strings to 64-bit words, or to byte strings.
-///
-/// Made by masstree_create, freed by masstree_destroy. Any number of threads
-/// may use one tree at the same time, without registration, and may come and
-/// go; only masstree_destroy needs the tree for itself.
-pub struct TreeHandle {
-    pub(in crate::ffi) tree: Tree,
-}
 
 /// Makes an empty tree.
 ///

@@ -2,10 +2,10 @@
 
 use std::ffi::c_void;
 
-use super::guard::GuardHandle;
-use super::status::*;
-use super::tree::TreeHandle;
 use crate::ffi::boundary::{For, give, hand_over, on_key};
+use crate::ffi::handle::GuardHandle;
+use crate::ffi::handle::TreeHandle;
+use crate::ffi::status::*;
 use crate::index::tree::Decision;
 
 /// Answer of an update callback, or action of masstree_held_finish: leave the key as it is.

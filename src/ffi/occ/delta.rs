@@ -4,8 +4,8 @@ use std::ptr::NonNull;
 
 use super::observe::LeafObservation;
 use crate::ffi::boundary::entry;
-use crate::ffi::index::guard::{self, GuardHandle};
-use crate::ffi::index::status::*;
+use crate::ffi::handle::{self, GuardHandle};
+use crate::ffi::status::*;
 use crate::index::node::{Delta, Observation};
 use crate::index::reclaim::{pin_of, report_to};
 use crate::index::tree::{Applied, apply};
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn masstree_guard_observe(
     delta: *mut LeafDelta,
 ) -> i32 {
     entry(|| {
-        let slot = guard::slot(guard).ok_or(MASSTREE_INVALID)?;
+        let slot = handle::slot(guard).ok_or(MASSTREE_INVALID)?;
         // SAFETY: as this function's contract.
         unsafe {
             if pin_of(slot).domain().generation != crate::index::reclaim::generation() {

@@ -7,12 +7,12 @@ use std::ptr::NonNull;
 
 use super::observe::LeafObservation;
 use crate::ffi::boundary::{For, entry, give, hand_over, key_bytes, tree_of, under_guard};
-use crate::ffi::index::guard::{self, GuardHandle};
-use crate::ffi::index::status::*;
-use crate::ffi::index::tree::TreeHandle;
+use crate::ffi::handle::TreeHandle;
+use crate::ffi::handle::{self, GuardHandle};
 use crate::ffi::index::update::{
     MASSTREE_UPDATE_KEEP, MASSTREE_UPDATE_REMOVE, MASSTREE_UPDATE_SET,
 };
+use crate::ffi::status::*;
 use crate::index::reclaim::{Slot, pin_of};
 use crate::index::tree::{Decision, Held, is_holding};
 
@@ -137,7 +137,7 @@ pub unsafe extern "C" fn masstree_hold(
     value: *mut u64,
 ) -> i32 {
     entry(|| {
-        let slot = guard::slot(guard).ok_or(MASSTREE_INVALID)?;
+        let slot = handle::slot(guard).ok_or(MASSTREE_INVALID)?;
         if held.is_null() || flags & !MASSTREE_HOLD_INSERT != 0 || is_holding() {
             return Err(MASSTREE_INVALID);
         }

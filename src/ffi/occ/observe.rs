@@ -4,12 +4,12 @@ use std::ffi::c_void;
 use std::ptr::NonNull;
 
 use crate::ffi::boundary::{For, answer, entry, found, give, key_bytes, on_key, under_guard};
+use crate::ffi::handle::TreeHandle;
+use crate::ffi::handle::{self, GuardHandle};
 use crate::ffi::index::bytes::{Slice, give_slice};
 use crate::ffi::index::cursor::{CursorHandle, on_cursor};
-use crate::ffi::index::guard::{self, GuardHandle};
 use crate::ffi::index::scan::{BytesVisitor, ScanRange, Visitor, of_bytes, of_words, scan};
-use crate::ffi::index::status::*;
-use crate::ffi::index::tree::TreeHandle;
+use crate::ffi::status::*;
 use crate::index::node::Observation;
 use crate::index::reclaim::Slot;
 
@@ -122,7 +122,7 @@ unsafe fn get_observed(
     value: *mut u64,
     observation: *mut LeafObservation,
 ) -> i32 {
-    match guard::slot(guard) {
+    match handle::slot(guard) {
         // SAFETY: as this function's contract.
         Some(slot) => unsafe { get_under_guard(tree, slot, key, key_len, value, observation) }
             .unwrap_or_else(|status| status),

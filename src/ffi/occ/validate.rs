@@ -2,8 +2,8 @@
 
 use super::observe::LeafObservation;
 use crate::ffi::boundary::{entry, give, tree_of};
-use crate::ffi::index::status::*;
-use crate::ffi::index::tree::TreeHandle;
+use crate::ffi::handle::TreeHandle;
+use crate::ffi::status::*;
 use crate::index::node::Observation;
 
 /// Says whether what was observed still holds.

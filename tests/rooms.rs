@@ -1,0 +1,262 @@
+//! Rooms of `src` in their order: code of a room names only rooms below its own.
+//!
+//! Every path that begins with `crate` or `super` counts, in `use` declarations and elsewhere,
+//! but for code of tests. Names that a module hands on (`pub use`) count as what they name.
+#![cfg(not(any(loom, shuttle)))]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use syn::visit::{self, Visit};
+use syn::{Attribute, ItemUse, UseTree};
+
+/// From the bottom up. A module belongs to the longest name that begins its own.
+const ROOMS: [&str; 18] = [
+    "sync",
+    "protocol",
+    "index::memory",
+    "index::key",
+    "index::value",
+    "index::node",
+    "index::reclaim",
+    "index::tree",
+    "index::tree::read",
+    "index::tree::walk",
+    "index::tree::write",
+    "index::tree::whole",
+    "versioned",
+    "durable",
+    "ffi::boundary",
+    "ffi::index",
+    "ffi::occ",
+    "ffi",
+];
+
+type Module = Vec<String>;
+
+/// What a module's file says.
+struct Source {
+    file: PathBuf,
+    module: Module,
+    syntax: syn::File,
+}
+
+/// Collects the absolute paths that code of a module names.
+struct Paths<'a> {
+    module: &'a Module,
+    found: BTreeSet<Module>,
+}
+
+fn is_for_tests(attributes: &[Attribute]) -> bool {
+    (attributes.iter()).any(|attribute| {
+        attribute.path().is_ident("cfg")
+            && (attribute.meta.require_list())
+                .is_ok_and(|list| list.tokens.to_string().contains("test"))
+    })
+}
+
+impl Paths<'_> {
+    /// Notes a path if it begins with `crate` or `super`.
+    fn note(&mut self, path: &[String]) {
+        let supers = path.iter().take_while(|part| *part == "super").count();
+        let absolute = match path.first().map(String::as_str) {
+            Some("crate") => path[1..].to_vec(),
+            Some("super") if supers <= self.module.len() => {
+                let parent = &self.module[..self.module.len() - supers];
+                [parent, &path[supers..]].concat()
+            }
+            _ => return,
+        };
+        self.found.insert(absolute);
+    }
+
+    fn note_tree(&mut self, before: &mut Module, tree: &UseTree) {
+        match tree {
+            UseTree::Path(path) => {
+                before.push(path.ident.to_string());
+                self.note_tree(before, &path.tree);
+                before.pop();
+            }
+            UseTree::Name(name) => {
+                self.note(&[before.as_slice(), &[name.ident.to_string()]].concat());
+            }
+            UseTree::Rename(rename) => {
+                self.note(&[before.as_slice(), &[rename.ident.to_string()]].concat());
+            }
+            UseTree::Glob(_) => self.note(before),
+            UseTree::Group(group) => {
+                for tree in &group.items {
+                    self.note_tree(before, tree);
+                }
+            }
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Paths<'_> {
+    fn visit_item(&mut self, item: &'ast syn::Item) {
+        // A module within a file is one of tests, and its `super` is another.
+        if !matches!(item, syn::Item::Mod(_)) {
+            visit::visit_item(self, item);
+        }
+    }
+
+    fn visit_item_use(&mut self, item: &'ast ItemUse) {
+        if !is_for_tests(&item.attrs) {
+            self.note_tree(&mut Vec::new(), &item.tree);
+        }
+    }
+
+    // `pub(in …)` names a room that may see what is declared.
+    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
+
+    fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
+        if !is_for_tests(&item.attrs) {
+            visit::visit_item_fn(self, item);
+        }
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let parts: Module = (path.segments.iter())
+            .map(|segment| segment.ident.to_string())
+            .collect();
+        self.note(&parts);
+        visit::visit_path(self, path);
+    }
+}
+
+/// The library's sources, without modules of tests.
+fn sources(directory: &Path, module: &Module, into: &mut Vec<Source>) {
+    for entry in fs::read_dir(directory).expect("src is a directory") {
+        let path = entry.expect("an entry of src").path();
+        let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if stem == "models" || stem == "tests" {
+            continue;
+        }
+        let mut within = module.clone();
+        if !["lib", "mod"].contains(&stem.as_str()) {
+            within.push(stem);
+        }
+        if path.is_dir() {
+            sources(&path, &within, into);
+        } else {
+            let text = fs::read_to_string(&path).expect("a source is UTF-8");
+            let syntax = syn::parse_file(&text).expect("a source is Rust");
+            into.push(Source {
+                file: path,
+                module: within,
+                syntax,
+            });
+        }
+    }
+}
+
+/// What modules hand on from modules below them: the name there, and what it names.
+fn handed_on(sources: &[Source]) -> BTreeMap<Module, Module> {
+    let modules: BTreeSet<&Module> = sources.iter().map(|source| &source.module).collect();
+    let mut names = BTreeMap::new();
+    for source in sources {
+        for item in &source.syntax.items {
+            let syn::Item::Use(item) = item else { continue };
+            let mut paths = Paths {
+                module: &source.module,
+                found: BTreeSet::new(),
+            };
+            // As if each began with `super`, from a module below.
+            let below = [source.module.as_slice(), &["below".to_owned()]].concat();
+            paths.module = &below;
+            paths.note_tree(&mut vec!["super".to_owned()], &item.tree);
+            for path in paths.found {
+                let (name, of) = path.split_last().unwrap();
+                if modules.contains(&of.to_vec()) && of.len() > source.module.len() {
+                    let here = [source.module.as_slice(), std::slice::from_ref(name)].concat();
+                    names.insert(here, path);
+                }
+            }
+        }
+    }
+    names
+}
+
+/// The place of a module or of what it holds in `ROOMS`; none for the modules that hold rooms.
+fn room(path: &Module) -> Option<usize> {
+    let begins = |room: &str| {
+        let parts: Vec<&str> = room.split("::").collect();
+        path.len() >= parts.len() && parts.iter().zip(path).all(|(part, name)| part == name)
+    };
+    (0..ROOMS.len())
+        .filter(|&place| begins(ROOMS[place]))
+        .max_by_key(|&place| ROOMS[place].len())
+}
+
+fn arrows_up(sources: &[Source]) -> Vec<String> {
+    let names = handed_on(sources);
+    let mut up = Vec::new();
+    for source in sources {
+        let Some(here) = room(&source.module) else {
+            continue;
+        };
+        let mut paths = Paths {
+            module: &source.module,
+            found: BTreeSet::new(),
+        };
+        paths.visit_file(&source.syntax);
+        for path in paths.found {
+            let target = (1..=path.len())
+                .find_map(|length| names.get(&path[..length]))
+                .unwrap_or(&path);
+            if room(target).is_some_and(|there| there > here) {
+                let (file, named) = (source.file.display(), target.join("::"));
+                up.push(format!("{file}, in {}, names {named}", ROOMS[here]));
+            }
+        }
+    }
+    up
+}
+
+/// Put back: `use crate::index::tree::Sweep;` in `src/index/reclaim/mod.rs`.
+#[test]
+fn no_room_names_one_above_it() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut all = Vec::new();
+    sources(&src, &Vec::new(), &mut all);
+    for source in &all {
+        let known = source.module.len() < 2 || room(&source.module).is_some();
+        assert!(
+            known,
+            "{} is in no room of tests/rooms.rs",
+            source.file.display()
+        );
+    }
+    let up = arrows_up(&all);
+    assert!(up.is_empty(), "arrows that run up:\n{}", up.join("\n"));
+}
+
+#[test]
+fn paths_through_modules_that_hand_names_on_are_seen() {
+    let source = |module: &str, text: &str| Source {
+        file: module.into(),
+        module: module.split("::").map(str::to_owned).collect(),
+        syntax: syn::parse_str(text).unwrap(),
+    };
+    let sources = [
+        source("index::tree", "pub use write::put::Decision; mod write;"),
+        source("index::tree::write::put", "pub enum Decision {}"),
+        source(
+            "index::tree::read::get",
+            "use crate::index::tree::{Tree, Decision};",
+        ),
+        source(
+            "index::tree::read::batch",
+            "fn f() { super::super::write::put::g() }",
+        ),
+        source(
+            "index::tree::write::split",
+            "use crate::index::tree::Decision;",
+        ),
+        source("index::node", "#[cfg(test)] use crate::index::tree::Tree;"),
+    ];
+    let up = arrows_up(&sources);
+    assert_eq!(up.len(), 2, "{up:?}");
+}
