@@ -4,6 +4,7 @@ use std::ffi::c_void;
 use std::ptr::{null, null_mut};
 
 use arbitrary::{Result, Unstructured};
+use masstree::ffi::handle::TreeHandle;
 use masstree::ffi::index::batch::*;
 use masstree::ffi::index::batch_write::*;
 use masstree::ffi::index::bulk_load::*;
@@ -20,9 +21,9 @@ use masstree::ffi::index::options::MASSTREE_VALUES_WORDS;
 use masstree::ffi::index::point::*;
 use masstree::ffi::index::scan::*;
 use masstree::ffi::index::stats::*;
-use masstree::ffi::status::*;
 use masstree::ffi::index::tree::*;
 use masstree::ffi::index::update::*;
+use masstree::ffi::status::*;
 
 use crate::structs::{KeyArgument, key_argument};
 

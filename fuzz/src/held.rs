@@ -1,8 +1,8 @@
 //! A key that is held, looked at, and then changed: an update in two steps.
 
+use masstree::ffi::index::update::*;
 use masstree::ffi::occ::held::*;
 use masstree::ffi::status::*;
-use masstree::ffi::index::update::*;
 
 use crate::session::Session;
 use crate::values::{UNTOUCHED, slice_of};

@@ -2,8 +2,8 @@
 //! the key is there, or is not, as it was then.
 
 use masstree::ffi::occ::observe::*;
-use masstree::ffi::status::*;
 use masstree::ffi::occ::validate::masstree_validate;
+use masstree::ffi::status::*;
 
 use crate::points::untouched;
 use crate::session::{Given, Session};

@@ -4,8 +4,8 @@ use std::ffi::c_void;
 
 use masstree::ffi::index::bytes::*;
 use masstree::ffi::index::memory::masstree_retire;
-use masstree::ffi::status::*;
 use masstree::ffi::index::update::*;
+use masstree::ffi::status::*;
 
 use crate::op::{Action, Point};
 use crate::session::{Given, Session};

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::ffi::{c_char, c_void};
 
+use masstree::ffi::handle::GuardHandle;
+use masstree::ffi::handle::TreeHandle;
 use masstree::ffi::index::bytes::Slice;
 use masstree::ffi::index::guard::*;
 use masstree::ffi::index::inspect::*;
 use masstree::ffi::index::memory::*;
 use masstree::ffi::index::options::*;
 use masstree::ffi::index::stats::*;
-use masstree::ffi::status::*;
 use masstree::ffi::index::tree::*;
+use masstree::ffi::status::*;
 
 use crate::cursors::OpenCursor;
 use crate::keys::{FAMILIES, Family};

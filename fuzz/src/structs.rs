@@ -7,13 +7,14 @@ use std::ffi::c_void;
 use std::ptr::{null, null_mut};
 
 use arbitrary::{Result, Unstructured};
+use masstree::ffi::handle::TreeHandle;
 use masstree::ffi::index::inspect::masstree_len;
 use masstree::ffi::index::options::*;
 use masstree::ffi::index::point::masstree_put;
 use masstree::ffi::index::scan::*;
 use masstree::ffi::index::stats::*;
-use masstree::ffi::status::*;
 use masstree::ffi::index::tree::*;
+use masstree::ffi::status::*;
 
 use crate::bad_calls;
 

@@ -6,8 +6,8 @@ use masstree::ffi::index::bulk_load::*;
 use masstree::ffi::index::inspect::*;
 use masstree::ffi::index::memory::*;
 use masstree::ffi::index::stats::*;
-use masstree::ffi::status::*;
 use masstree::ffi::index::tree::masstree_clear;
+use masstree::ffi::status::*;
 
 use crate::op::{Run, Whole};
 use crate::session::{Session, assert_sound};
