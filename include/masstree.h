@@ -42,9 +42,8 @@
  *     if (masstree_get(tree, NULL, "key", 3, &value) == MASSTREE_OK) ...
  *     masstree_destroy(tree);
  *
- * This file is generated from src/ffi; `make header` writes it anew.
+ * This file is generated from src/ffi/index; `make header` writes it anew.
  */
-
 
 #ifndef MASSTREE_H
 #define MASSTREE_H
@@ -64,32 +63,40 @@
 #define MASSTREE_VERSION_NUMBER \
     (MASSTREE_VERSION_MAJOR * 1000000 + MASSTREE_VERSION_MINOR * 1000 + MASSTREE_VERSION_PATCH)
 
-/** Initializer of masstree_options_t: the defaults. */
-#define MASSTREE_OPTIONS_INIT \
-    { sizeof(masstree_options_t), NULL, NULL, NULL, NULL, NULL, 0, MASSTREE_VALUES_WORDS, 0 }
-
-/** Initializer of masstree_stats_t: without a visit to every node. */
-#define MASSTREE_STATS_INIT \
-    { sizeof(masstree_stats_t), 0, 0, \
-      0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-      0, 0, 0, 0, 0, 0, 0, 0, 0, \
-      { 0 }, { 0 }, { 0 }, { 0 } }
-
-/** Initializer of masstree_delta_t: without room for created leaves. */
-#define MASSTREE_DELTA_INIT \
-    { sizeof(masstree_delta_t), NULL, 0, 0, { 0, 0, 0 }, { 0, 0, 0 }, 0, 0 }
-
-/** Initializer of masstree_range_t: every key, forward, no limit. */
-#define MASSTREE_RANGE_INIT \
-    { sizeof(masstree_range_t), NULL, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0 }
-
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /**
- * Number of the binary interface. A program built against one ABI number runs
- * with every later library of the same number; the shared library's SONAME
- * carries it (`libmasstree.so.0`).
+ * Pins what is read through it: nodes, and values handed to the value
+ * destructor, are not freed before the guard is refreshed or left.
+ *
+ * Made by masstree_guard_enter, freed by masstree_guard_leave. A guard is used
+ * by one thread at a time, but may be handed from thread to thread (goroutines,
+ * coroutines, pools). A thread may hold any number of guards, of one tree or of
+ * several, and leave them in any order. Leave every guard before its tree is
+ * destroyed.
+ *
+ * Memory displaced while a guard is held waits for that guard: refresh a guard
+ * that is kept for long every so often.
+ *
+ * Operations accept NULL for a guard: they pin for that call only, which costs
+ * a thread-local look-up; with a guard at hand, pass it.
  */
-#define MASSTREE_ABI_VERSION 0
+typedef struct masstree_guard_t masstree_guard_t;
+
+/**
+ * An ordered map from byte strings to 64-bit words, or to byte strings.
+ *
+ * Made by masstree_create, freed by masstree_destroy. Any number of threads
+ * may use one tree at the same time, without registration, and may come and
+ * go; only masstree_destroy needs the tree for itself.
+ */
+typedef struct masstree_t masstree_t;
+
+/* ============================================================================
+ * Statuses
+ * ============================================================================ */
 
 /**
  * The operation was carried out.
@@ -122,51 +129,67 @@
  * NULL callback, bounds the wrong way round, an unknown flag, a struct_size
  * the library cannot accept.
  */
-#define MASSTREE_INVALID -1
+#define MASSTREE_INVALID (-1)
 
 /**
  * Error: out of memory. The tree is as it was before the call.
  */
-#define MASSTREE_NOMEM -2
+#define MASSTREE_NOMEM (-2)
 
 /**
  * Error: the key is longer than 2^32 - 1 bytes.
  */
-#define MASSTREE_KEY_TOO_LONG -3
+#define MASSTREE_KEY_TOO_LONG (-3)
 
 /**
  * Error: the guard belongs to another tree.
  */
-#define MASSTREE_WRONG_TREE -4
+#define MASSTREE_WRONG_TREE (-4)
 
 /**
  * Error: the function is for trees of words and this one holds byte strings, or the
  * other way round; see value_kind in masstree_options_t.
  */
-#define MASSTREE_WRONG_KIND -5
+#define MASSTREE_WRONG_KIND (-5)
 
 /**
  * Error: the tree was made before a fork, by the parent process; or, from
  * masstree_create, the fork came at a moment after which this process can make no
  * trees (see the caveats at the top).
  */
-#define MASSTREE_FORKED -6
+#define MASSTREE_FORKED (-6)
 
 /**
  * Error: masstree_check found the tree to be inconsistent. This is a bug in
  * the library, or memory was overwritten.
  */
-#define MASSTREE_CORRUPT -7
+#define MASSTREE_CORRUPT (-7)
 
 /**
  * Error: the buffer is too small for the value; nothing was written to it.
  */
-#define MASSTREE_TOO_SMALL -8
+#define MASSTREE_TOO_SMALL (-8)
 
 /**
  * Error: the keys do not ascend; nothing was changed.
  */
-#define MASSTREE_UNSORTED -9
+#define MASSTREE_UNSORTED (-9)
+
+/**
+ * One sentence on a status code, in English: static text, never NULL, never
+ * freed. Unknown codes get a sentence of their own.
+ *
+ * @param status  A status code.
+ *
+ * @return The sentence.
+ *
+ * Thread safety: any thread, any time. Since 0.1.
+ */
+const char *masstree_strerror(int32_t status);
+
+/* ============================================================================
+ * Options of a tree
+ * ============================================================================ */
 
 /**
  * Kind of values: 64-bit words of the caller's (numbers, or pointers that the value
@@ -191,164 +214,6 @@
  * count every page.
  */
 #define MASSTREE_HUGE_PAGES_NEVER 1
-
-/**
- * Kind of a bound: there is none; the other fields of the bound are not read.
- */
-#define MASSTREE_BOUND_OPEN 0
-
-/**
- * Kind of a bound: the bound itself belongs to the range.
- */
-#define MASSTREE_BOUND_INCLUSIVE 1
-
-/**
- * Kind of a bound: the bound itself does not belong to the range.
- */
-#define MASSTREE_BOUND_EXCLUSIVE 2
-
-/**
- * Flag of a scan: from the upper end of the range to the lower.
- */
-#define MASSTREE_SCAN_REVERSE 1
-
-/**
- * Flag of a scan: the visitor gets no values (0, or length 0).
- */
-#define MASSTREE_SCAN_KEYS_ONLY 2
-
-/**
- * Flag of a scan: the visitor gets no keys (length 0), which spares putting them
- * together.
- */
-#define MASSTREE_SCAN_VALUES_ONLY 4
-
-/**
- * Answer of a visitor: go on.
- */
-#define MASSTREE_CONTINUE 0
-
-/**
- * Answer of a visitor: stop here; the scan answers MASSTREE_OK.
- */
-#define MASSTREE_STOP 1
-
-/**
- * Answer of an update callback, or action of masstree_held_finish: leave the key as it is.
- */
-#define MASSTREE_UPDATE_KEEP 0
-
-/**
- * Answer of an update callback, or action of masstree_held_finish: the key gets the value
- * that is stored in *value, or passed.
- */
-#define MASSTREE_UPDATE_SET 1
-
-/**
- * Answer of an update callback, or action of masstree_held_finish: the key goes, if it is
- * there.
- */
-#define MASSTREE_UPDATE_REMOVE 2
-
-/**
- * How masstree_cursor_seek looks: for the first key that is not smaller.
- */
-#define MASSTREE_SEEK_GE 0
-
-/**
- * How masstree_cursor_seek looks: for the first key that is greater.
- */
-#define MASSTREE_SEEK_GT 1
-
-/**
- * How masstree_cursor_seek looks: for the last key that is not greater.
- */
-#define MASSTREE_SEEK_LE 2
-
-/**
- * How masstree_cursor_seek looks: for the last key that is smaller.
- */
-#define MASSTREE_SEEK_LT 3
-
-/**
- * Flag of a delta: the write has changed leaves that are not told, or ended some. A remove
- * that leaves its leaf empty does.
- */
-#define MASSTREE_DELTA_MORE 1
-
-/**
- * Flag of masstree_hold: an absent key may be inserted.
- */
-#define MASSTREE_HOLD_INSERT 1
-
-/**
- * How masstree_dump shows a tree: as text, a line for each node and entry, indented by
- * layer and level.
- */
-#define MASSTREE_DUMP_TEXT 0
-
-/**
- * How masstree_dump shows a tree: as a graph in Graphviz's language (`dot -Tsvg`).
- */
-#define MASSTREE_DUMP_GRAPHVIZ 1
-
-/**
- * Flag of masstree_stats and masstree_stats_json: visit every node (about 10 ms for a
- * million keys that are in the cache), and fill the fields below `nodes_visited` too.
- */
-#define MASSTREE_STATS_NODES 1
-
-/**
- * How many depths of layers the statistics tell apart; what is deeper counts with the
- * last.
- */
-#define MASSTREE_STATS_LAYERS 8
-
-/**
- * A place in a tree, from which one goes on key by key in either direction.
- *
- * Made by masstree_cursor_open, freed by masstree_cursor_close. It works under the
- * guard it was opened with, or under one of its own. Close it before that guard is
- * left; the guard may be refreshed. A cursor is used by one thread at a time, the one
- * that uses its guard at present.
- *
- * Each step shows what is in the tree at that moment, whatever was put or removed
- * since the step before, by whomever: the first key after, or before, the one the
- * cursor is at, whether that is still there or not. A step costs one and a half to four
- * times what a key costs in a scan, one of masstree_cursor_next_many at most twice as
- * much as there; the first step after a change nearby, or after the guard was refreshed, as much as
- * a look-up.
- *
- * A call that fails, or answers MASSTREE_END, leaves the cursor where it was.
- */
-typedef struct masstree_cursor_t masstree_cursor_t;
-
-/**
- * Pins what is read through it: nodes, and values handed to the value
- * destructor, are not freed before the guard is refreshed or left.
- *
- * Made by masstree_guard_enter, freed by masstree_guard_leave. A guard is used
- * by one thread at a time, but may be handed from thread to thread (goroutines,
- * coroutines, pools). A thread may hold any number of guards, of one tree or of
- * several, and leave them in any order. Leave every guard before its tree is
- * destroyed.
- *
- * Memory displaced while a guard is held waits for that guard: refresh a guard
- * that is kept for long every so often.
- *
- * Operations accept NULL for a guard: they pin for that call only, which costs
- * a thread-local look-up; with a guard at hand, pass it.
- */
-typedef struct masstree_guard_t masstree_guard_t;
-
-/**
- * An ordered map from byte strings to 64-bit words, or to byte strings.
- *
- * Made by masstree_create, freed by masstree_destroy. Any number of threads
- * may use one tree at the same time, without registration, and may come and
- * go; only masstree_destroy needs the tree for itself.
- */
-typedef struct masstree_t masstree_t;
 
 /**
  * Called for a value that has left the tree, once per value, when no reader
@@ -448,465 +313,9 @@ typedef struct {
     uint32_t huge_pages;
 } masstree_options_t;
 
-/**
- * The range of a scan. Start from MASSTREE_RANGE_INIT (everything, forward, no
- * limit) and set what you need; struct_size works as in masstree_options_t. The
- * bytes pointed to are read during the scan and must stay as they are.
- *
- * Keys are ordered as memcmp orders them; of two keys of which one begins with
- * the other, the shorter is the smaller.
- */
-typedef struct {
-    /**
-     * sizeof(masstree_range_t); MASSTREE_RANGE_INIT sets it.
-     */
-    size_t struct_size;
-    /**
-     * The lower bound's bytes; NULL only if lower_len is 0.
-     */
-    const void *lower;
-    /**
-     * Length of the lower bound in bytes.
-     */
-    size_t lower_len;
-    /**
-     * The upper bound's bytes; NULL only if upper_len is 0.
-     */
-    const void *upper;
-    /**
-     * Length of the upper bound in bytes.
-     */
-    size_t upper_len;
-    /**
-     * Only keys that begin with these bytes, within the bounds; NULL only if
-     * prefix_len is 0.
-     */
-    const void *prefix;
-    /**
-     * Length of the prefix in bytes; 0: every key.
-     */
-    size_t prefix_len;
-    /**
-     * Visit at most this many keys; 0: no limit.
-     */
-    size_t limit;
-    /**
-     * MASSTREE_BOUND_OPEN, MASSTREE_BOUND_INCLUSIVE or MASSTREE_BOUND_EXCLUSIVE.
-     */
-    uint32_t lower_bound;
-    /**
-     * MASSTREE_BOUND_OPEN, MASSTREE_BOUND_INCLUSIVE or MASSTREE_BOUND_EXCLUSIVE.
-     */
-    uint32_t upper_bound;
-    /**
-     * 0, or MASSTREE_SCAN_REVERSE, MASSTREE_SCAN_KEYS_ONLY, MASSTREE_SCAN_VALUES_ONLY,
-     * combined with |; the last two exclude each other.
-     */
-    uint32_t flags;
-    /**
-     * Must be 0.
-     */
-    uint32_t reserved;
-} masstree_range_t;
-
-/**
- * Called for each key of a scan, in order.
- *
- * @param key      The key's bytes; valid during this call only. Not NULL, also
- *                 for the empty key.
- * @param key_len  Their number.
- * @param value    The key's value; if it is a pointer, see masstree_get.
- * @param ctx      What was passed to the scan.
- *
- * @return MASSTREE_CONTINUE, or MASSTREE_STOP (any positive number) to end the
- * scan with MASSTREE_OK, or a negative number to end it with that number as its
- * status.
- *
- * No lock is held. The visitor may call any function on this tree or another,
- * but must not refresh or leave the guard the scan runs under, and must not
- * destroy the tree. It must return: no longjmp, no C++ exception, no pthread_exit,
- * for then the scan's pin is never let go.
- */
-typedef int32_t (*masstree_visitor_t)(const void *key, size_t key_len, uint64_t value, void *ctx);
-
-/**
- * Called for each key of a scan of a tree of byte strings, in order.
- *
- * @param key        The key's bytes; valid during this call only. Not NULL, also
- *                   for the empty key.
- * @param key_len    Their number.
- * @param value      The value's bytes; valid as long as the guard that the scan runs
- *                   under, during this call only without one. Not NULL, also for the
- *                   empty value.
- * @param value_len  Their number.
- * @param ctx        What was passed to the scan.
- *
- * @return As masstree_visitor_t, whose rules apply.
- */
-typedef int32_t (*masstree_bytes_visitor_t)(const void *key,
-                                            size_t key_len,
-                                            const void *value,
-                                            size_t value_len,
-                                            void *ctx);
-
-/**
- * Decides what to do with a key, for masstree_update.
- *
- * @param present  The key's value, or NULL if the key is absent.
- * @param value    Where the new value goes, for MASSTREE_UPDATE_SET.
- * @param ctx      What was passed to the update.
- *
- * @return MASSTREE_UPDATE_KEEP, MASSTREE_UPDATE_SET or MASSTREE_UPDATE_REMOVE; or
- * a negative number to change nothing and end the update with that number as its
- * status.
- *
- * It is called once, under the lock of the key's leaf: be quick, wait for nothing
- * that another user of the tree may hold, and call no function on this tree (a
- * debug build of the library aborts if you do). It must return: no longjmp, no C++
- * exception, no pthread_exit. Memory for an insert has been reserved before the
- * call: after it nothing fails.
- */
-typedef int32_t (*masstree_update_t)(const uint64_t *present, uint64_t *value, void *ctx);
-
-/**
- * Makes the value of an absent key, for masstree_get_or_insert_with.
- *
- * @param value  Where the value goes.
- * @param ctx    What was passed with the callback.
- *
- * @return MASSTREE_OK if *value is to be inserted; or a negative number to change
- * nothing and end the call with that number as its status.
- *
- * It is called at most once, under the lock of the key's leaf; the rules of
- * masstree_update_t apply.
- */
-typedef int32_t (*masstree_make_value_t)(uint64_t *value, void *ctx);
-
-/**
- * Some bytes: a key or a value.
- */
-typedef struct {
-    /**
-     * The bytes; NULL only if len is 0.
-     */
-    const void *data;
-    /**
-     * Their number.
-     */
-    size_t len;
-} masstree_slice_t;
-
-/**
- * What a leaf of a tree was when it was read: which keys it held, and so which it did not.
- *
- * As long as masstree_validate finds it unchanged, whatever was read in the leaf holds,
- * and no key was added to, or removed from, the part of the tree's keys that the leaf is
- * for. Values may have been overwritten: that changes no observation.
- *
- * An observation is plain data. It may be copied, kept, and validated at any time as long
- * as the tree lives, also after the guard was refreshed or left: it never leads to freed
- * memory. It says nothing in another tree.
- */
-typedef struct {
-    /**
-     * The leaf's id: never 0, a multiple of 64. Ids are used again, versions are not.
-     */
-    uint64_t node;
-    /**
-     * The leaf's version: compare it for equality only, it is no counter. Every insert and every remove
-     * of a key makes it another, and so does a split, and what ends the leaf. Overwriting a
-     * value leaves it as it is, and so does a lock. No leaf with the same id ever had it
-     * before or has it again.
-     */
-    uint64_t version;
-    /**
-     * How often the tree had been cleared (masstree_clear), which ends all observations.
-     */
-    uint64_t incarnation;
-} masstree_observation_t;
-
-/**
- * Called for each leaf that a scan has read, before the keys from it.
- *
- * @param observation  The leaf, as it was when the scan read it; valid during this call
- *                     only.
- * @param ctx          What was passed to the scan.
- *
- * @return As masstree_visitor_t, whose rules apply.
- */
-typedef int32_t (*masstree_leaf_visitor_t)(const masstree_observation_t *observation, void *ctx);
-
-/**
- * What a write of one key did to the leaves of its tree. Start from MASSTREE_DELTA_INIT, give
- * it room for created leaves, and pass it to masstree_guard_observe.
- */
-typedef struct {
-    /**
-     * sizeof(masstree_delta_t); MASSTREE_DELTA_INIT sets it. What a library does not know of
-     * a larger one it leaves as it is.
-     */
-    size_t struct_size;
-    /**
-     * Yours to set: where created leaves are stored; NULL only if created_capacity is 0.
-     */
-    masstree_observation_t *created;
-    /**
-     * Yours to set: how many created leaves there is room for. A split creates one; a key
-     * of which more than eight bytes were shared with many others may create one for every
-     * eight bytes shared.
-     */
-    size_t created_capacity;
-    /**
-     * How many leaves the write has created. If there are more than there is room for, the
-     * rest is not told.
-     */
-    size_t created_count;
-    /**
-     * The leaf with the key, or with its place, as it was when the write locked it.
-     */
-    masstree_observation_t before;
-    /**
-     * The same leaf when the write was done. Equal to `before` if the write added and
-     * removed no key: it overwrote a value, or did nothing, and then this proves why, as
-     * masstree_get_observed would (MASSTREE_NOT_FOUND of a remove, MASSTREE_EXISTS of an
-     * insert).
-     */
-    masstree_observation_t after;
-    /**
-     * 0, or MASSTREE_DELTA_MORE.
-     */
-    uint32_t flags;
-    /**
-     * Must be 0.
-     */
-    uint32_t reserved;
-} masstree_delta_t;
-
-/**
- * The place of a key, with its leaf locked: see masstree_hold. The memory is yours, on the
- * stack for instance; do not look into it, copy it, or move it while it is held.
- */
-typedef struct {
-    /**
-     * The library's.
-     */
-    uint64_t opaque[32];
-} masstree_held_t;
-
-/**
- * Frees an object that was handed to masstree_retire.
- *
- * @param object  The object.
- * @param bytes   Its size, as masstree_retire was told.
- * @param ctx     What was passed to masstree_retire.
- *
- * It runs on any thread that uses the tree, inside some call to this library, with no
- * lock held. It must not call into the same tree, and must return: no longjmp, no C++
- * exception, no pthread_exit.
- */
-typedef void (*masstree_free_object_t)(void *object, size_t bytes, void *ctx);
-
-/**
- * Receives text from the library, in pieces.
- *
- * @param text  len bytes of UTF-8, not ended by a zero byte, valid during the call only.
- * @param len   Their number.
- * @param ctx   What was passed with the callback.
- *
- * No lock is held. It must return: no longjmp, no C++ exception, no pthread_exit.
- */
-typedef void (*masstree_write_t)(const char *text, size_t len, void *ctx);
-
-/**
- * What a tree consists of. Start from MASSTREE_STATS_INIT; struct_size works as in
- * masstree_options_t, and a library older than the header leaves fields that it does
- * not know 0.
- *
- * All numbers are exact when no thread is writing, and recent approximations otherwise.
- */
-typedef struct {
-    /**
-     * sizeof(masstree_stats_t); MASSTREE_STATS_INIT sets it.
-     */
-    size_t struct_size;
-    /**
-     * To be set by the caller: 0, or MASSTREE_STATS_NODES.
-     */
-    uint32_t flags;
-    /**
-     * Must be 0.
-     */
-    uint32_t reserved;
-    /**
-     * Keys.
-     */
-    uint64_t keys;
-    /**
-     * Bytes of nodes, those included that wait for guards.
-     */
-    uint64_t node_bytes;
-    /**
-     * Bytes of what keys have beyond their slices, kept beside the leaves.
-     */
-    uint64_t suffix_bytes;
-    /**
-     * Bytes of values that are byte strings.
-     */
-    uint64_t value_bytes;
-    /**
-     * Bytes that the pools of nodes and suffixes have from the allocator or the kernel;
-     * node_bytes and most of suffix_bytes of them are in use.
-     */
-    uint64_t pool_bytes;
-    /**
-     * Bytes in limbo: taken out of the tree, or retired by the caller, and not freed yet
-     * because a guard may protect them, or because they wait for company (see
-     * masstree_flush).
-     */
-    uint64_t limbo_bytes;
-    /**
-     * Objects in limbo. A tree that was cleared is one.
-     */
-    uint64_t limbo_objects;
-    /**
-     * Guards held, and scans under way without one.
-     */
-    uint64_t guards;
-    /**
-     * Milliseconds since the oldest of them was entered or refreshed: large, and growing,
-     * if a guard was forgotten.
-     */
-    uint64_t oldest_guard_ms;
-    /**
-     * Leaves that were split, ever.
-     */
-    uint64_t splits;
-    /**
-     * Times an operation started over because a writer had moved what it looked for.
-     */
-    uint64_t restarts;
-    /**
-     * Layers made for keys that share 8 bytes more, ever.
-     */
-    uint64_t layers_made;
-    /**
-     * Layers that went with their last key, ever.
-     */
-    uint64_t layers_collapsed;
-    /**
-     * Leaves that went with their last key, ever, but for those that were all of a layer.
-     */
-    uint64_t leaves_unlinked;
-    /**
-     * Leaves that masstree_maintain merged with others, ever.
-     */
-    uint64_t leaves_merged;
-    /**
-     * Nodes that were visited: leaves and internodes. 0 without MASSTREE_STATS_NODES, and
-     * then all that follows is 0 too.
-     */
-    uint64_t nodes_visited;
-    /**
-     * Leaves: nodes of up to 15 entries.
-     */
-    uint64_t leaves;
-    /**
-     * Entries of leaves: keys, and links to layers.
-     */
-    uint64_t leaf_entries;
-    /**
-     * Internodes: nodes of up to 16 children.
-     */
-    uint64_t internodes;
-    /**
-     * Their children.
-     */
-    uint64_t internode_children;
-    /**
-     * Layers, the first included.
-     */
-    uint64_t layers;
-    /**
-     * Layers above the deepest.
-     */
-    uint64_t deepest_layer;
-    /**
-     * Levels of nodes in the highest layer.
-     */
-    uint64_t levels;
-    /**
-     * Leaves that masstree_maintain would merge with the one before; what it has to do.
-     * (What removes leave empty goes at once: nothing else is ever pending.)
-     */
-    uint64_t sparse_leaves;
-    /**
-     * Layers, by their depth: the first layer is at 0.
-     */
-    uint64_t layers_at[MASSTREE_STATS_LAYERS];
-    /**
-     * Leaves, by the depth of their layer.
-     */
-    uint64_t leaves_at[MASSTREE_STATS_LAYERS];
-    /**
-     * Internodes, by the depth of their layer.
-     */
-    uint64_t internodes_at[MASSTREE_STATS_LAYERS];
-    /**
-     * Keys, by the depth of the layer they end in.
-     */
-    uint64_t keys_at[MASSTREE_STATS_LAYERS];
-} masstree_stats_t;
-
-#ifdef __cplusplus
-extern "C" {
-#endif // __cplusplus
-
-/* ============================================================================
- * What the library says of itself
- * ============================================================================ */
-
-/**
- * The version of the library in use, as text: "0.1.0". Static; never freed.
- * Compare with MASSTREE_VERSION_STRING, the version of the header.
- *
- * @return The text.
- *
- * Thread safety: any thread, any time. Since 0.1.
- */
-const char *masstree_version_string(void);
-
-/**
- * The version of the library in use, as one number that grows with every
- * release: major * 1000000 + minor * 1000 + patch. Compare with
- * MASSTREE_VERSION_NUMBER, the version of the header.
- *
- * @return The number.
- *
- * Thread safety: any thread, any time. Since 0.1.
- */
-uint32_t masstree_version_number(void);
-
-/**
- * The ABI number of the library in use. It equals MASSTREE_ABI_VERSION of the
- * header a program was built with, or the two do not fit together.
- *
- * @return The number.
- *
- * Thread safety: any thread, any time. Since 0.1.
- */
-uint32_t masstree_abi_version(void);
-
-/**
- * One sentence on a status code, in English: static text, never NULL, never
- * freed. Unknown codes get a sentence of their own.
- *
- * @param status  A status code.
- *
- * @return The sentence.
- *
- * Thread safety: any thread, any time. Since 0.1.
- */
-const char *masstree_strerror(int32_t status);
+/** Initializer of masstree_options_t: sets struct_size, and every other field to 0 or NULL. */
+#define MASSTREE_OPTIONS_INIT \
+    { sizeof(masstree_options_t), NULL, NULL, NULL, NULL, NULL, 0, 0, 0 }
 
 /* ============================================================================
  * Trees
@@ -1360,6 +769,152 @@ void masstree_guard_leave(masstree_guard_t *guard);
  * ============================================================================ */
 
 /**
+ * Kind of a bound: there is none; the other fields of the bound are not read.
+ */
+#define MASSTREE_BOUND_OPEN 0
+
+/**
+ * Kind of a bound: the bound itself belongs to the range.
+ */
+#define MASSTREE_BOUND_INCLUSIVE 1
+
+/**
+ * Kind of a bound: the bound itself does not belong to the range.
+ */
+#define MASSTREE_BOUND_EXCLUSIVE 2
+
+/**
+ * Flag of a scan: from the upper end of the range to the lower.
+ */
+#define MASSTREE_SCAN_REVERSE 1
+
+/**
+ * Flag of a scan: the visitor gets no values (0, or length 0).
+ */
+#define MASSTREE_SCAN_KEYS_ONLY 2
+
+/**
+ * Flag of a scan: the visitor gets no keys (length 0), which spares putting them
+ * together.
+ */
+#define MASSTREE_SCAN_VALUES_ONLY 4
+
+/**
+ * Answer of a visitor: go on.
+ */
+#define MASSTREE_CONTINUE 0
+
+/**
+ * Answer of a visitor: stop here; the scan answers MASSTREE_OK.
+ */
+#define MASSTREE_STOP 1
+
+/**
+ * The range of a scan. Start from MASSTREE_RANGE_INIT (everything, forward, no
+ * limit) and set what you need; struct_size works as in masstree_options_t. The
+ * bytes pointed to are read during the scan and must stay as they are.
+ *
+ * Keys are ordered as memcmp orders them; of two keys of which one begins with
+ * the other, the shorter is the smaller.
+ */
+typedef struct {
+    /**
+     * sizeof(masstree_range_t); MASSTREE_RANGE_INIT sets it.
+     */
+    size_t struct_size;
+    /**
+     * The lower bound's bytes; NULL only if lower_len is 0.
+     */
+    const void *lower;
+    /**
+     * Length of the lower bound in bytes.
+     */
+    size_t lower_len;
+    /**
+     * The upper bound's bytes; NULL only if upper_len is 0.
+     */
+    const void *upper;
+    /**
+     * Length of the upper bound in bytes.
+     */
+    size_t upper_len;
+    /**
+     * Only keys that begin with these bytes, within the bounds; NULL only if
+     * prefix_len is 0.
+     */
+    const void *prefix;
+    /**
+     * Length of the prefix in bytes; 0: every key.
+     */
+    size_t prefix_len;
+    /**
+     * Visit at most this many keys; 0: no limit.
+     */
+    size_t limit;
+    /**
+     * MASSTREE_BOUND_OPEN, MASSTREE_BOUND_INCLUSIVE or MASSTREE_BOUND_EXCLUSIVE.
+     */
+    uint32_t lower_bound;
+    /**
+     * MASSTREE_BOUND_OPEN, MASSTREE_BOUND_INCLUSIVE or MASSTREE_BOUND_EXCLUSIVE.
+     */
+    uint32_t upper_bound;
+    /**
+     * 0, or MASSTREE_SCAN_REVERSE, MASSTREE_SCAN_KEYS_ONLY, MASSTREE_SCAN_VALUES_ONLY,
+     * combined with |; the last two exclude each other.
+     */
+    uint32_t flags;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved;
+} masstree_range_t;
+
+/** Initializer of masstree_range_t: sets struct_size, and every other field to 0 or NULL. */
+#define MASSTREE_RANGE_INIT \
+    { sizeof(masstree_range_t), NULL, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0 }
+
+/**
+ * Called for each key of a scan, in order.
+ *
+ * @param key      The key's bytes; valid during this call only. Not NULL, also
+ *                 for the empty key.
+ * @param key_len  Their number.
+ * @param value    The key's value; if it is a pointer, see masstree_get.
+ * @param ctx      What was passed to the scan.
+ *
+ * @return MASSTREE_CONTINUE, or MASSTREE_STOP (any positive number) to end the
+ * scan with MASSTREE_OK, or a negative number to end it with that number as its
+ * status.
+ *
+ * No lock is held. The visitor may call any function on this tree or another,
+ * but must not refresh or leave the guard the scan runs under, and must not
+ * destroy the tree. It must return: no longjmp, no C++ exception, no pthread_exit,
+ * for then the scan's pin is never let go.
+ */
+typedef int32_t (*masstree_visitor_t)(const void *key, size_t key_len, uint64_t value, void *ctx);
+
+/**
+ * Called for each key of a scan of a tree of byte strings, in order.
+ *
+ * @param key        The key's bytes; valid during this call only. Not NULL, also
+ *                   for the empty key.
+ * @param key_len    Their number.
+ * @param value      The value's bytes; valid as long as the guard that the scan runs
+ *                   under, during this call only without one. Not NULL, also for the
+ *                   empty value.
+ * @param value_len  Their number.
+ * @param ctx        What was passed to the scan.
+ *
+ * @return As masstree_visitor_t, whose rules apply.
+ */
+typedef int32_t (*masstree_bytes_visitor_t)(const void *key,
+                                            size_t key_len,
+                                            const void *value,
+                                            size_t value_len,
+                                            void *ctx);
+
+/**
  * Visits the keys of a range in order.
  *
  * Keys come strictly in order. A key that is in the tree during the whole scan
@@ -1460,6 +1015,42 @@ int32_t masstree_count(const masstree_t *tree,
 /* ============================================================================
  * One key, on conditions
  * ============================================================================ */
+
+/**
+ * Answer of an update callback, or action of masstree_held_finish: leave the key as it is.
+ */
+#define MASSTREE_UPDATE_KEEP 0
+
+/**
+ * Answer of an update callback, or action of masstree_held_finish: the key gets the value
+ * that is stored in *value, or passed.
+ */
+#define MASSTREE_UPDATE_SET 1
+
+/**
+ * Answer of an update callback, or action of masstree_held_finish: the key goes, if it is
+ * there.
+ */
+#define MASSTREE_UPDATE_REMOVE 2
+
+/**
+ * Decides what to do with a key, for masstree_update.
+ *
+ * @param present  The key's value, or NULL if the key is absent.
+ * @param value    Where the new value goes, for MASSTREE_UPDATE_SET.
+ * @param ctx      What was passed to the update.
+ *
+ * @return MASSTREE_UPDATE_KEEP, MASSTREE_UPDATE_SET or MASSTREE_UPDATE_REMOVE; or
+ * a negative number to change nothing and end the update with that number as its
+ * status.
+ *
+ * It is called once, under the lock of the key's leaf: be quick, wait for nothing
+ * that another user of the tree may hold, and call no function on this tree (a
+ * debug build of the library aborts if you do). It must return: no longjmp, no C++
+ * exception, no pthread_exit. Memory for an insert has been reserved before the
+ * call: after it nothing fails.
+ */
+typedef int32_t (*masstree_update_t)(const uint64_t *present, uint64_t *value, void *ctx);
 
 /**
  * Gives a key another value, only if the key is there.
@@ -1710,6 +1301,20 @@ int32_t masstree_update_u64(masstree_t *tree,
                             uint64_t *old);
 
 /**
+ * Makes the value of an absent key, for masstree_get_or_insert_with.
+ *
+ * @param value  Where the value goes.
+ * @param ctx    What was passed with the callback.
+ *
+ * @return MASSTREE_OK if *value is to be inserted; or a negative number to change
+ * nothing and end the call with that number as its status.
+ *
+ * It is called at most once, under the lock of the key's leaf; the rules of
+ * masstree_update_t apply.
+ */
+typedef int32_t (*masstree_make_value_t)(uint64_t *value, void *ctx);
+
+/**
  * Gives the value of a key, which is made and inserted if the key is absent.
  *
  * @param tree     The tree.
@@ -1779,6 +1384,20 @@ int32_t masstree_get_or_insert_with_u64(masstree_t *tree,
 /* ============================================================================
  * Values that are byte strings
  * ============================================================================ */
+
+/**
+ * Some bytes: a key or a value.
+ */
+typedef struct {
+    /**
+     * The bytes; NULL only if len is 0.
+     */
+    const void *data;
+    /**
+     * Their number.
+     */
+    size_t len;
+} masstree_slice_t;
 
 /**
  * Gives the value of a key, without copying it.
@@ -2067,6 +1686,45 @@ int32_t masstree_remove_if_equal_bytes(masstree_t *tree,
 /* ============================================================================
  * Cursors
  * ============================================================================ */
+
+/**
+ * How masstree_cursor_seek looks: for the first key that is not smaller.
+ */
+#define MASSTREE_SEEK_GE 0
+
+/**
+ * How masstree_cursor_seek looks: for the first key that is greater.
+ */
+#define MASSTREE_SEEK_GT 1
+
+/**
+ * How masstree_cursor_seek looks: for the last key that is not greater.
+ */
+#define MASSTREE_SEEK_LE 2
+
+/**
+ * How masstree_cursor_seek looks: for the last key that is smaller.
+ */
+#define MASSTREE_SEEK_LT 3
+
+/**
+ * A place in a tree, from which one goes on key by key in either direction.
+ *
+ * Made by masstree_cursor_open, freed by masstree_cursor_close. It works under the
+ * guard it was opened with, or under one of its own. Close it before that guard is
+ * left; the guard may be refreshed. A cursor is used by one thread at a time, the one
+ * that uses its guard at present.
+ *
+ * Each step shows what is in the tree at that moment, whatever was put or removed
+ * since the step before, by whomever: the first key after, or before, the one the
+ * cursor is at, whether that is still there or not. A step costs one and a half to four
+ * times what a key costs in a scan, one of masstree_cursor_next_many at most twice as
+ * much as there; the first step after a change nearby, or after the guard was refreshed, as much as
+ * a look-up.
+ *
+ * A call that fails, or answers MASSTREE_END, leaves the cursor where it was.
+ */
+typedef struct masstree_cursor_t masstree_cursor_t;
 
 /**
  * Makes a cursor, which is at no key yet: masstree_cursor_next goes to the first key,
@@ -2794,451 +2452,21 @@ int32_t masstree_bulk_load_bytes(masstree_t *tree,
                                  size_t *offender);
 
 /* ============================================================================
- * What was read, to be validated later
- * ============================================================================ */
-
-/**
- * masstree_get that also says which leaf proves the answer.
- *
- * @param tree         The tree.
- * @param guard        A guard of this tree, or NULL to be pinned for this call.
- * @param key          key_len bytes; NULL only if key_len is 0.
- * @param key_len      Length of the key in bytes, at most 2^32 - 1.
- * @param value        Where the value is stored; NULL: not wanted.
- * @param observation  Where the leaf is stored that holds the key or, with
- *                     MASSTREE_NOT_FOUND, would hold it; NULL: not wanted.
- *
- * @retval MASSTREE_OK            Found; *value is the key's value.
- * @retval MASSTREE_NOT_FOUND     The key is not in the tree, and will not be as long as
- *                                *observation holds.
- * @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
- * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
- * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
- *
- * Thread safety: any thread; takes no lock. Since 0.1.
- */
-int32_t masstree_get_observed(const masstree_t *tree,
-                              masstree_guard_t *guard,
-                              const void *key,
-                              size_t key_len,
-                              uint64_t *value,
-                              masstree_observation_t *observation);
-
-/**
- * masstree_get_observed for an integer key (see masstree_get_u64).
- *
- * @param tree         The tree.
- * @param guard        A guard of this tree, or NULL to be pinned for this call.
- * @param key          The key.
- * @param value        As in masstree_get_observed.
- * @param observation  As in masstree_get_observed.
- *
- * @retval MASSTREE_OK          Found; *value is the key's value.
- * @retval MASSTREE_NOT_FOUND   The key is not in the tree, and will not be as long as
- *                              *observation holds.
- * @retval MASSTREE_INVALID     tree is NULL.
- * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
- * @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
- *
- * Thread safety: any thread; takes no lock. Since 0.1.
- */
-int32_t masstree_get_observed_u64(const masstree_t *tree,
-                                  masstree_guard_t *guard,
-                                  uint64_t key,
-                                  uint64_t *value,
-                                  masstree_observation_t *observation);
-
-/**
- * masstree_get_bytes that also says which leaf proves the answer.
- *
- * @param tree         The tree.
- * @param guard        A guard of this tree; not NULL.
- * @param key          key_len bytes; NULL only if key_len is 0.
- * @param key_len      Length of the key in bytes, at most 2^32 - 1.
- * @param value        As in masstree_get_bytes.
- * @param observation  As in masstree_get_observed.
- *
- * @retval MASSTREE_OK            Found; *value is the key's value.
- * @retval MASSTREE_NOT_FOUND     The key is not in the tree, and will not be as long as
- *                                *observation holds.
- * @retval MASSTREE_INVALID       tree or guard is NULL, or key is NULL with a length.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
- * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
- * @retval MASSTREE_WRONG_KIND    The tree holds words.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
- *
- * Thread safety: any thread; takes no lock. Since 0.1.
- */
-int32_t masstree_get_bytes_observed(const masstree_t *tree,
-                                    masstree_guard_t *guard,
-                                    const void *key,
-                                    size_t key_len,
-                                    masstree_slice_t *value,
-                                    masstree_observation_t *observation);
-
-/**
- * Says how many entries the leaf has that a key is in, or would be: keys, and links to where
- * keys go on that have eight bytes more in common. At most 15.
- *
- * @param tree         The tree, of words or byte strings.
- * @param guard        A guard of this tree, or NULL to be pinned for this call.
- * @param key          key_len bytes; NULL only if key_len is 0.
- * @param key_len      Length of the key in bytes, at most 2^32 - 1.
- * @param size         Where the number is stored; not NULL.
- * @param observation  Where the leaf is stored: as long as that holds, it has so many. NULL:
- *                     not wanted.
- *
- * @retval MASSTREE_OK            *size and *observation are of one moment.
- * @retval MASSTREE_INVALID       tree or size is NULL, or key is NULL with a length.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
- * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
- *
- * Thread safety: any thread; takes no lock. Since 0.1.
- */
-int32_t masstree_leaf_size(const masstree_t *tree,
-                           masstree_guard_t *guard,
-                           const void *key,
-                           size_t key_len,
-                           size_t *size,
-                           masstree_observation_t *observation);
-
-/**
- * masstree_scan that also says which leaves it has read.
- *
- * As long as all of them hold, a scan of the same range would meet the same keys. One is
- * shown at least, also if the range is empty, in both directions. A leaf may be shown more
- * than once: if it had changed in between, only one of the two holds.
- *
- * @param tree        The tree.
- * @param guard       A guard of this tree, or NULL to be pinned for this call.
- * @param range       As in masstree_scan. With a limit, or a visitor that stops, the leaves
- *                    prove the keys up to the last one visited.
- * @param visit_leaf  Called for each leaf before the keys from it.
- * @param visit       Called for each key.
- * @param ctx         Handed to both.
- * @param visited     As in masstree_scan.
- *
- * @retval MASSTREE_OK            The range was visited to its end, to the limit,
- *                                or until a visitor stopped.
- * @retval MASSTREE_INVALID       As in masstree_scan; or visit_leaf is NULL.
- * @retval MASSTREE_NOMEM         Out of memory for the key's buffer, or the leaves.
- * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix is over 2^32 - 1 bytes.
- * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
- * @retval MASSTREE_WRONG_KIND    As in masstree_scan.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
- * @return A negative number that a visitor answered.
- *
- * Thread safety: any thread; takes no lock. Since 0.1.
- */
-int32_t masstree_scan_observed(const masstree_t *tree,
-                               masstree_guard_t *guard,
-                               const masstree_range_t *range,
-                               masstree_leaf_visitor_t visit_leaf,
-                               masstree_visitor_t visit,
-                               void *ctx,
-                               size_t *visited);
-
-/**
- * masstree_scan_observed for a tree of byte strings.
- *
- * @param tree        The tree.
- * @param guard       A guard of this tree, or NULL to be pinned for this call.
- * @param range       As in masstree_scan_observed.
- * @param visit_leaf  Called for each leaf before the keys from it.
- * @param visit       Called for each key.
- * @param ctx         Handed to both.
- * @param visited     As in masstree_scan.
- *
- * @retval MASSTREE_OK            The range was visited to its end, to the limit,
- *                                or until a visitor stopped.
- * @retval MASSTREE_INVALID       As in masstree_scan_observed.
- * @retval MASSTREE_NOMEM         Out of memory for the key's buffer, or the leaves.
- * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix is over 2^32 - 1 bytes.
- * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
- * @retval MASSTREE_WRONG_KIND    The tree holds words.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
- * @return A negative number that a visitor answered.
- *
- * Thread safety: any thread; takes no lock. Since 0.1.
- */
-int32_t masstree_scan_bytes_observed(const masstree_t *tree,
-                                     masstree_guard_t *guard,
-                                     const masstree_range_t *range,
-                                     masstree_leaf_visitor_t visit_leaf,
-                                     masstree_bytes_visitor_t visit,
-                                     void *ctx,
-                                     size_t *visited);
-
-/**
- * Has a cursor remember, from its next call on, which leaves a call has read.
- *
- * @param cursor  The cursor.
- *
- * @retval MASSTREE_OK       The cursor remembers from now on.
- * @retval MASSTREE_INVALID  cursor is NULL.
- * @retval MASSTREE_FORKED   The tree was made before a fork.
- *
- * Thread safety: the cursor's thread. Since 0.1.
- */
-int32_t masstree_cursor_observe(masstree_cursor_t *cursor);
-
-/**
- * The leaves that the last call of a cursor has read: a seek, or a step or many.
- *
- * As long as all of them hold, the same call from the same place would come to the same
- * keys, or to MASSTREE_END.
- *
- * @param cursor        The cursor, which was told to remember (masstree_cursor_observe).
- * @param observations  Where the address of the first is stored; they are the cursor's, and
- *                      stay until its next seek or step, or until it is closed. Not NULL.
- * @param count         Where their number is stored; not NULL.
- *
- * @retval MASSTREE_OK       Both are stored; *count is 0 if the cursor was not told to
- *                           remember, or has made no call since.
- * @retval MASSTREE_INVALID  cursor, observations or count is NULL.
- * @retval MASSTREE_FORKED   The tree was made before a fork.
- *
- * Thread safety: the cursor's thread. Since 0.1.
- */
-int32_t masstree_cursor_observations(masstree_cursor_t *cursor,
-                                     const masstree_observation_t **observations,
-                                     size_t *count);
-
-/**
- * Says whether what was observed still holds.
- *
- * The call is a full fence. If it answers MASSTREE_OK, all that was observed held at one
- * moment, during this call. So of two threads that each insert a key and then validate
- * that the other's was absent, one at least gets MASSTREE_MISMATCH.
- *
- * Where a thread is about to change one of the leaves, this waits for it; but a thread that
- * holds a leaf itself (masstree_hold), of any tree, waits for nobody: it gets
- * MASSTREE_MISMATCH where another has locked a leaf, and the leaf that it holds itself is
- * compared as it is. A thread must not call this in a callback of masstree_update or
- * masstree_get_or_insert_with.
- *
- * @param tree           The tree.
- * @param observations   count observations of this tree; NULL only if count is 0.
- * @param count          Their number.
- * @param first_changed  Where, with MASSTREE_MISMATCH, the index of the first is stored
- *                       for which that is so; NULL: not wanted.
- *
- * @retval MASSTREE_OK        Everything is as it was observed.
- * @retval MASSTREE_MISMATCH  Something has changed; or, if this thread holds a leaf, another
- *                            thread has locked one and may change it.
- * @retval MASSTREE_INVALID   tree is NULL, or observations is NULL with a count.
- * @retval MASSTREE_FORKED    The tree was made before a fork.
- *
- * A leaf may have changed though the keys that were read have not: another key was added
- * to it or removed, it has split, or was merged with its neighbour.
- *
- * Thread safety: any thread, with or without a guard. Since 0.1.
- */
-int32_t masstree_validate(const masstree_t *tree,
-                          const masstree_observation_t *observations,
-                          size_t count,
-                          size_t *first_changed);
-
-/**
- * The version that a leaf has now; for programs that keep ids and versions and compare them
- * themselves. masstree_validate does more: it is a fence, waits for changes under way, and
- * knows of masstree_clear.
- *
- * @param tree     The tree; or NULL, where it is known to live, and to be this process's.
- * @param node     The id of a leaf of this tree, from any observation.
- * @param version  Where the version is stored; not NULL. If the leaf was freed since, it is
- *                 one that no observation of it had.
- *
- * @retval MASSTREE_OK       *version is the leaf's version.
- * @retval MASSTREE_INVALID  node is 0, or version is NULL.
- * @retval MASSTREE_FORKED   The tree was made before a fork.
- *
- * Thread safety: any thread, with or without a guard. Since 0.1.
- */
-int32_t masstree_node_version(const masstree_t *tree, uint64_t node, uint64_t *version);
-
-/**
- * Has writes under a guard say what they do to the tree's leaves: from here on, every write
- * of one key (put, insert, replace, exchange, compare_exchange, remove, update and their
- * like, of words and of byte strings) stores that in *delta. Of a batch, the last key's is
- * stored; masstree_bulk_load and masstree_clear store nothing, and reads, and writes under
- * other guards, leave it alone. Apply it after each write, once. After a write that answers
- * an error, *delta is of no use.
- *
- * @param guard  The guard; not NULL.
- * @param delta  The delta, which stays the caller's and must stay where it is, as must its
- *               room for created leaves, until this is called again or the guard is left;
- *               or NULL: writes say nothing any more.
- *
- * @retval MASSTREE_OK       Writes under the guard say so from now on.
- * @retval MASSTREE_INVALID  guard is NULL; or in *delta, struct_size is too small, created
- *                           is NULL with a capacity, or reserved is not 0.
- * @retval MASSTREE_FORKED   The tree was made before a fork.
- *
- * Thread safety: the guard's thread. Since 0.1.
- */
-int32_t masstree_guard_observe(masstree_guard_t *guard, masstree_delta_t *delta);
-
-/**
- * Has a set of observations say what holds after a write of its owner's, so that a
- * transaction is not ended by what it wrote itself: if the set has the written leaf as it
- * was before the write, it has it as it is after the write from here on, and the leaves that
- * the write created, too. (Tu, Zheng, Kohler, Liskov, Madden: Speedy Transactions in
- * Multicore In-Memory Databases, SOSP 2013, section 4.6.)
- *
- * @param delta         What the write did.
- * @param observations  The set; NULL only if capacity is 0.
- * @param count         How many observations the set has, and will have; not NULL.
- * @param capacity      How many it has room for.
- *
- * @retval MASSTREE_OK         The set says what holds; it is as it was if the write changed
- *                             no leaf that is in it, or if the delta has seen no write.
- * @retval MASSTREE_MISMATCH   The set has the leaf with another version: another thread has
- *                             changed it after it was observed, and the transaction cannot
- *                             be validated any more. Or the delta was applied before. Or it
- *                             does not tell all (MASSTREE_DELTA_MORE, or more leaves created
- *                             than there was room for). The set is as it was.
- * @retval MASSTREE_TOO_SMALL  The set has no room for the created leaves; it is as it was.
- * @retval MASSTREE_INVALID    delta or count is NULL, *count is over capacity, observations
- *                             is NULL with a capacity; or the delta is malformed, as in
- *                             masstree_guard_observe.
- *
- * Thread safety: any thread; the set and the delta are the caller's. Since 0.1.
- */
-int32_t masstree_apply_delta(const masstree_delta_t *delta,
-                             masstree_observation_t *observations,
-                             size_t *count,
-                             size_t capacity);
-
-/* ============================================================================
- * Held leaves
- * ============================================================================ */
-
-/**
- * Finds a key's place and locks its leaf, until masstree_held_finish.
- *
- * For programs that must look at a key, do something else, and then change it, with nothing
- * in between; masstree_update does the same with a callback, and cannot be forgotten.
- * Meanwhile readers pass, and writers to the same leaf (up to 15 keys) and to leaves that
- * are being merged or split with it wait.
- *
- * The leaf stays locked after MASSTREE_OK and after MASSTREE_NOT_FOUND: finish in both cases.
- * Until then this thread must not write to the tree (it would wait for itself, for ever),
- * hold another leaf, of any tree, wait for another thread, clear, load or maintain the tree,
- * refresh or leave the guard, or exit; and do nothing that takes long. It may read and
- * validate, and write to another tree, provided that no thread that holds a leaf of that one
- * writes to this one. It should read under the guard: else value destructors and objects'
- * free functions may run while the leaf is locked. If a thread forgets to finish, writers to
- * the leaf wait for ever; builds of the library with debug assertions abort, also where the
- * key's bytes have changed.
- *
- * If the key is absent, and flags say that it may be inserted, room is made for it here,
- * which may split the leaf, and then stays split even if the key is not set; so finishing
- * cannot run out of memory.
- *
- * @param tree     The tree.
- * @param guard    A guard of this tree; not NULL. If it has a delta
- *                 (masstree_guard_observe), that says what was done to make room, and, after
- *                 finishing, what was done in all: apply it once, then.
- * @param key      key_len bytes, which must stay as they are until finishing; NULL only if
- *                 key_len is 0.
- * @param key_len  Length of the key in bytes, at most 2^32 - 1.
- * @param flags    0 or MASSTREE_HOLD_INSERT.
- * @param held     Where the place is kept; needs no initializer. Not NULL.
- * @param value    Where the key's value is stored if the key is there; NULL: not wanted.
- *
- * @retval MASSTREE_OK            The key is there, with *value; its leaf is locked.
- * @retval MASSTREE_NOT_FOUND     The key is absent; the leaf with its place is locked.
- * @retval MASSTREE_INVALID       tree, guard or held is NULL, key is NULL with a length, a
- *                                flag is unknown, or this thread holds a leaf already.
- * @retval MASSTREE_NOMEM         Out of memory for room; nothing is locked, and the tree is
- *                                unchanged.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
- * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
- * @retval MASSTREE_WRONG_KIND    The tree holds byte strings, whose keys cannot be held.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
- *
- * Thread safety: any thread; the same one finishes. Since 0.1.
- */
-int32_t masstree_hold(masstree_t *tree,
-                      masstree_guard_t *guard,
-                      const void *key,
-                      size_t key_len,
-                      uint32_t flags,
-                      masstree_held_t *held,
-                      uint64_t *value);
-
-/**
- * What the leaf is that this thread holds.
- *
- * @param held      The place.
- * @param original  Where the leaf is stored that the key's place was found in, as it was
- *                  before room was made; NULL: not wanted.
- * @param now       Where the leaf is stored that is locked, as readers see it at present:
- *                  the same one, unless room was made and the key goes to a new one. NULL:
- *                  not wanted.
- *
- * @retval MASSTREE_OK       What was wanted is stored.
- * @retval MASSTREE_INVALID  This thread holds no leaf there.
- * @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.
- *
- * Thread safety: the thread that holds. Since 0.1.
- */
-int32_t masstree_held_observe(const masstree_held_t *held,
-                              masstree_observation_t *original,
-                              masstree_observation_t *now);
-
-/**
- * What the leaf that this thread holds will be when it has finished.
- *
- * @param held    The place.
- * @param action  What it will finish with, as in masstree_held_finish.
- * @param next    Where the leaf is stored as it will be then; not NULL. If the action leaves
- *                the leaf empty, the leaf goes, and *next never holds.
- *
- * @retval MASSTREE_OK       *next is stored.
- * @retval MASSTREE_INVALID  This thread holds no leaf there, action is unknown, next is
- *                           NULL, or action is MASSTREE_UPDATE_SET for an absent key that
- *                           was held without MASSTREE_HOLD_INSERT.
- * @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.
- *
- * Thread safety: the thread that holds. Since 0.1.
- */
-int32_t masstree_held_next(const masstree_held_t *held,
-                           int32_t action,
-                           masstree_observation_t *next);
-
-/**
- * Does with a held key what was decided, and unlocks its leaf.
- *
- * @param held    The place; empty after MASSTREE_OK.
- * @param action  MASSTREE_UPDATE_KEEP: nothing. MASSTREE_UPDATE_SET: the key gets the value,
- *                whether it was there or not. MASSTREE_UPDATE_REMOVE: it goes, if it was
- *                there.
- * @param value   The value for MASSTREE_UPDATE_SET, the tree's from here on if it has a
- *                value destructor; else it does not matter.
- * @param old     Where a value that was displaced or removed is stored, the caller's then as
- *                in masstree_exchange; written only if there was one. NULL: not wanted, and
- *                the value destructor is run for it once no reader can hold it.
- *
- * @retval MASSTREE_OK       Done, and unlocked.
- * @retval MASSTREE_INVALID  This thread holds no leaf there, or has finished already. Or
- *                           action is unknown, or it is MASSTREE_UPDATE_SET for an absent
- *                           key that was held without MASSTREE_HOLD_INSERT: then the leaf is
- *                           still held.
- * @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.
- *
- * Thread safety: the thread that holds. Since 0.1.
- */
-int32_t masstree_held_finish(masstree_held_t *held, int32_t action, uint64_t value, uint64_t *old);
-
-/* ============================================================================
  * Memory that readers may still hold
  * ============================================================================ */
+
+/**
+ * Frees an object that was handed to masstree_retire.
+ *
+ * @param object  The object.
+ * @param bytes   Its size, as masstree_retire was told.
+ * @param ctx     What was passed to masstree_retire.
+ *
+ * It runs on any thread that uses the tree, inside some call to this library, with no
+ * lock held. It must not call into the same tree, and must return: no longjmp, no C++
+ * exception, no pthread_exit.
+ */
+typedef void (*masstree_free_object_t)(void *object, size_t bytes, void *ctx);
 
 /**
  * Has an object freed once nobody can hold it any more who found it in the tree: for
@@ -3338,6 +2566,28 @@ int32_t masstree_maintain(masstree_t *tree, masstree_guard_t *guard, size_t limi
 /* ============================================================================
  * Looking at a whole tree
  * ============================================================================ */
+
+/**
+ * How masstree_dump shows a tree: as text, a line for each node and entry, indented by
+ * layer and level.
+ */
+#define MASSTREE_DUMP_TEXT 0
+
+/**
+ * How masstree_dump shows a tree: as a graph in Graphviz's language (`dot -Tsvg`).
+ */
+#define MASSTREE_DUMP_GRAPHVIZ 1
+
+/**
+ * Receives text from the library, in pieces.
+ *
+ * @param text  len bytes of UTF-8, not ended by a zero byte, valid during the call only.
+ * @param len   Their number.
+ * @param ctx   What was passed with the callback.
+ *
+ * No lock is held. It must return: no longjmp, no C++ exception, no pthread_exit.
+ */
+typedef void (*masstree_write_t)(const char *text, size_t len, void *ctx);
 
 /**
  * Stores the number of keys in the tree. It is exact when no thread is writing;
@@ -3441,6 +2691,163 @@ int32_t masstree_pivots(const masstree_t *tree,
                         size_t *visited);
 
 /**
+ * Flag of masstree_stats and masstree_stats_json: visit every node (about 10 ms for a
+ * million keys that are in the cache), and fill the fields below `nodes_visited` too.
+ */
+#define MASSTREE_STATS_NODES 1
+
+/**
+ * How many depths of layers the statistics tell apart; what is deeper counts with the
+ * last.
+ */
+#define MASSTREE_STATS_LAYERS 8
+
+/**
+ * What a tree consists of. Start from MASSTREE_STATS_INIT; struct_size works as in
+ * masstree_options_t, and a library older than the header leaves fields that it does
+ * not know 0.
+ *
+ * All numbers are exact when no thread is writing, and recent approximations otherwise.
+ */
+typedef struct {
+    /**
+     * sizeof(masstree_stats_t); MASSTREE_STATS_INIT sets it.
+     */
+    size_t struct_size;
+    /**
+     * To be set by the caller: 0, or MASSTREE_STATS_NODES.
+     */
+    uint32_t flags;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved;
+    /**
+     * Keys.
+     */
+    uint64_t keys;
+    /**
+     * Bytes of nodes, those included that wait for guards.
+     */
+    uint64_t node_bytes;
+    /**
+     * Bytes of what keys have beyond their slices, kept beside the leaves.
+     */
+    uint64_t suffix_bytes;
+    /**
+     * Bytes of values that are byte strings.
+     */
+    uint64_t value_bytes;
+    /**
+     * Bytes that the pools of nodes and suffixes have from the allocator or the kernel;
+     * node_bytes and most of suffix_bytes of them are in use.
+     */
+    uint64_t pool_bytes;
+    /**
+     * Bytes in limbo: taken out of the tree, or retired by the caller, and not freed yet
+     * because a guard may protect them, or because they wait for company (see
+     * masstree_flush).
+     */
+    uint64_t limbo_bytes;
+    /**
+     * Objects in limbo. A tree that was cleared is one.
+     */
+    uint64_t limbo_objects;
+    /**
+     * Guards held, and scans under way without one.
+     */
+    uint64_t guards;
+    /**
+     * Milliseconds since the oldest of them was entered or refreshed: large, and growing,
+     * if a guard was forgotten.
+     */
+    uint64_t oldest_guard_ms;
+    /**
+     * Leaves that were split, ever.
+     */
+    uint64_t splits;
+    /**
+     * Times an operation started over because a writer had moved what it looked for.
+     */
+    uint64_t restarts;
+    /**
+     * Layers made for keys that share 8 bytes more, ever.
+     */
+    uint64_t layers_made;
+    /**
+     * Layers that went with their last key, ever.
+     */
+    uint64_t layers_collapsed;
+    /**
+     * Leaves that went with their last key, ever, but for those that were all of a layer.
+     */
+    uint64_t leaves_unlinked;
+    /**
+     * Leaves that masstree_maintain merged with others, ever.
+     */
+    uint64_t leaves_merged;
+    /**
+     * Nodes that were visited: leaves and internodes. 0 without MASSTREE_STATS_NODES, and
+     * then all that follows is 0 too.
+     */
+    uint64_t nodes_visited;
+    /**
+     * Leaves: nodes of up to 15 entries.
+     */
+    uint64_t leaves;
+    /**
+     * Entries of leaves: keys, and links to layers.
+     */
+    uint64_t leaf_entries;
+    /**
+     * Internodes: nodes of up to 16 children.
+     */
+    uint64_t internodes;
+    /**
+     * Their children.
+     */
+    uint64_t internode_children;
+    /**
+     * Layers, the first included.
+     */
+    uint64_t layers;
+    /**
+     * Layers above the deepest.
+     */
+    uint64_t deepest_layer;
+    /**
+     * Levels of nodes in the highest layer.
+     */
+    uint64_t levels;
+    /**
+     * Leaves that masstree_maintain would merge with the one before; what it has to do.
+     * (What removes leave empty goes at once: nothing else is ever pending.)
+     */
+    uint64_t sparse_leaves;
+    /**
+     * Layers, by their depth: the first layer is at 0.
+     */
+    uint64_t layers_at[MASSTREE_STATS_LAYERS];
+    /**
+     * Leaves, by the depth of their layer.
+     */
+    uint64_t leaves_at[MASSTREE_STATS_LAYERS];
+    /**
+     * Internodes, by the depth of their layer.
+     */
+    uint64_t internodes_at[MASSTREE_STATS_LAYERS];
+    /**
+     * Keys, by the depth of the layer they end in.
+     */
+    uint64_t keys_at[MASSTREE_STATS_LAYERS];
+} masstree_stats_t;
+
+/** Initializer of masstree_stats_t: sets struct_size, and every other field to 0 or NULL. */
+#define MASSTREE_STATS_INIT \
+    { sizeof(masstree_stats_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+      0, 0, 0, 0, 0, 0, { 0 }, { 0 }, { 0 }, { 0 } }
+
+/**
  * Stores what a tree consists of.
  *
  * @param tree   The tree.
@@ -3483,8 +2890,50 @@ int32_t masstree_stats_json(const masstree_t *tree,
                             masstree_write_t write,
                             void *ctx);
 
-#ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+/* ============================================================================
+ * The version of the library
+ * ============================================================================ */
 
-#endif  /* MASSTREE_H */
+/**
+ * Number of the binary interface. A program built against one ABI number runs
+ * with every later library of the same number; the shared library's SONAME
+ * carries it (`libmasstree.so.0`).
+ */
+#define MASSTREE_ABI_VERSION 0
+
+/**
+ * The version of the library in use, as text: "0.1.0". Static; never freed.
+ * Compare with MASSTREE_VERSION_STRING, the version of the header.
+ *
+ * @return The text.
+ *
+ * Thread safety: any thread, any time. Since 0.1.
+ */
+const char *masstree_version_string(void);
+
+/**
+ * The version of the library in use, as one number that grows with every
+ * release: major * 1000000 + minor * 1000 + patch. Compare with
+ * MASSTREE_VERSION_NUMBER, the version of the header.
+ *
+ * @return The number.
+ *
+ * Thread safety: any thread, any time. Since 0.1.
+ */
+uint32_t masstree_version_number(void);
+
+/**
+ * The ABI number of the library in use. It equals MASSTREE_ABI_VERSION of the
+ * header a program was built with, or the two do not fit together.
+ *
+ * @return The number.
+ *
+ * Thread safety: any thread, any time. Since 0.1.
+ */
+uint32_t masstree_abi_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* MASSTREE_H */

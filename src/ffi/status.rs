@@ -1,3 +1,5 @@
+//! # Statuses
+//!
 //! Status codes. Zero is success, a positive number is an answer, a negative
 //! number an error. The numbers are frozen.
 

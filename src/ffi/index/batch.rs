@@ -1,3 +1,5 @@
+//! # Many keys at once
+//!
 //! Many look-ups in one call, and what all batches have in common.
 
 use std::ffi::c_void;

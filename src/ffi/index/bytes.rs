@@ -1,3 +1,5 @@
+//! # Values that are byte strings
+//!
 //! Values that are byte strings.
 
 use std::ffi::c_void;

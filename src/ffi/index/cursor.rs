@@ -1,3 +1,5 @@
+//! # Cursors
+//!
 //! `masstree_cursor_t`.
 
 use std::ffi::c_void;

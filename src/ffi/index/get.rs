@@ -1,3 +1,5 @@
+//! # One key
+//!
 //! Looking one key up.
 
 use std::ffi::c_void;

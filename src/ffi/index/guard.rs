@@ -1,3 +1,5 @@
+//! # Guards
+//!
 //! `masstree_guard_t`.
 
 use std::mem::ManuallyDrop;

@@ -1,3 +1,5 @@
+//! # Looking at a whole tree
+//!
 //! Looking at a whole tree: its size, its health.
 
 use std::ffi::{c_char, c_void};

@@ -1,3 +1,5 @@
+//! # Memory that readers may still hold
+//!
 //! Memory that readers may still hold: what waits to be freed, and waiting for it.
 
 use std::ffi::c_void;

@@ -1,6 +1,47 @@
-//! The index: include/masstree.h, one module a section, in the order of its sections.
-
-pub mod version;
+//! libmasstree: a concurrent ordered map from byte strings to 64-bit words, or to byte
+//! strings (Masstree, a trie of B+trees: Mao, Kohler, Morris, EuroSys 2012).
+//!
+//! Caveats, before anything else:
+//!
+//! - MASSTREE_OK is 0, answers are positive, errors negative. Zero means "yes,
+//!   done", so write `masstree_get(...) == MASSTREE_OK`, never `if (masstree_get(...))`.
+//!   Every function that returns int32_t returns a status, documented with it.
+//! - An output pointer may be NULL ("not wanted"). Outputs are written only when
+//!   the function's documentation says so for the status it returns.
+//! - Any number of threads may use one tree, without registration. Only
+//!   masstree_destroy needs the tree for itself, and every guard left.
+//! - Operations on one key are atomic, in one order for all threads. Who learns of a write
+//!   from its thread, in whatever way C11 calls synchronisation, sees it. A write is not a
+//!   full fence: where two threads each write one key and then read the other's, both may
+//!   miss the other's write, unless atomic_thread_fence(memory_order_seq_cst) comes between.
+//! - A value that is a pointer stays valid only while a guard is held, if the
+//!   tree's value destructor frees it; so does a byte string that was not copied. Memory
+//!   that readers may still see waits for their guards: refresh a guard that is kept for
+//!   long. masstree_stats shows how much waits, and for how long.
+//! - Out of memory is MASSTREE_NOMEM, and the tree is as it was before the call. The
+//!   exception are the lists of memory reclamation, a few KiB for a tree, a thread
+//!   or a guard and 4 KiB for every 128 objects that wait to be freed: they come from
+//!   malloc, cannot fail, and the process aborts if memory runs out just there.
+//! - After fork, the child cannot use trees of its parent: MASSTREE_FORKED, and functions
+//!   that return nothing do nothing. It can make trees of its own; but if another thread
+//!   was just entering or leaving a guard, in a destructor that took its time,
+//!   masstree_create answers MASSTREE_FORKED too. Handlers of pthread_atfork may use the
+//!   library if they were registered after it was loaded.
+//! - The library does not print, does not touch errno, installs no signal handler,
+//!   and stays loaded until the process ends, also after dlclose.
+//! - Callbacks run with no lock held, but for those of masstree_update and
+//!   masstree_get_or_insert_with; masstree_hold keeps a lock for its caller.
+//!
+//! In short:
+//!
+//! ```c
+//! masstree_t *tree;
+//! uint64_t value;
+//! if (masstree_create(NULL, &tree) != MASSTREE_OK) ...
+//! masstree_put(tree, NULL, "key", 3, 42);
+//! if (masstree_get(tree, NULL, "key", 3, &value) == MASSTREE_OK) ...
+//! masstree_destroy(tree);
+//! ```
 
 pub mod options;
 
@@ -37,3 +78,5 @@ pub mod memory;
 pub mod inspect;
 
 pub mod stats;
+
+pub mod version;

@@ -1,3 +1,5 @@
+//! # Options of a tree
+//!
 //! The options of `masstree_create`.
 
 use std::ffi::c_void;

@@ -1,3 +1,5 @@
+//! # Ranges
+//!
 //! Range scans.
 
 use std::cell::Cell;

@@ -1,3 +1,5 @@
+//! # Trees
+//!
 //! `masstree_t`: its life.
 
 use std::ptr::NonNull;

@@ -1,3 +1,5 @@
+//! # One key, on conditions
+//!
 //! Conditional changes of one key, each atomic.
 
 use std::ffi::c_void;

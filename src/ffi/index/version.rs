@@ -1,3 +1,5 @@
+//! # The version of the library
+//!
 //! What the library says of itself.
 
 use std::ffi::c_char;

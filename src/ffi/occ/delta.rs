@@ -1,3 +1,5 @@
+//! # What writes change
+//!
 //! What writes do to the leaves of a tree, for those who observe them.
 
 use std::ptr::NonNull;

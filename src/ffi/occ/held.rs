@@ -1,3 +1,5 @@
+//! # Held leaves
+//!
 //! Held leaves: changing a key in two steps.
 
 use std::cell::Cell;

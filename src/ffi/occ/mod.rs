@@ -1,4 +1,5 @@
-//! What transactions need: observations, deltas, held leaves.
+//! libmasstree: what optimistic transactions need over a tree: observations of what was
+//! read, deltas of what writes change, and held leaves. docs/occ.md explains their use.
 
 pub mod observe;
 

@@ -1,3 +1,5 @@
+//! # What was read, to be validated later
+//!
 //! Observations: what transactions validate.
 
 use std::ffi::c_void;
