@@ -62,7 +62,7 @@ PREFIX := /usr/local
 install: $(if $(and $(SUDO_USER),$(wildcard $(BUILD)/lib/libmasstree.a)),,build)
 	@cmake --install $(BUILD) --prefix $(abspath $(PREFIX))
 
-## write include/masstree.h anew from src/ffi
+## write the C headers anew from src/ffi
 header:
 	MASSTREE_WRITE_HEADER=1 cargo build --quiet
 
@@ -77,7 +77,7 @@ check-clippy:
 	@$(STAGE) check-clippy-fuzz cargo clippy --quiet --manifest-path fuzz/Cargo.toml \
 	    --target-dir target --locked -- -D warnings
 
-## include/masstree.h is what src/ffi says
+## the C headers are what src/ffi says
 check-header:
 	@$(STAGE) check-header cargo check --quiet
 
@@ -222,7 +222,7 @@ check-readme: library
 
 ## write the committed binary interface anew: see docs/abi.md
 abi: setup
-	@c-tests/abi/abi.sh write include/masstree.h
+	@c-tests/abi/abi.sh write include
 
 ## tests in C with AddressSanitizer (nightly toolchain)
 check-asan: setup

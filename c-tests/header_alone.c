@@ -1,7 +1,8 @@
 /* Compiled as C99, C11, C++11 and C++17 with warnings as errors: the header needs
    nothing before it, may be included twice, and its macros work in each language. */
+#include "masstree/occ.h"
 #include "masstree.h"
-#include "masstree.h"
+#include "masstree/occ.h"
 
 typedef char version_fits_its_parts[MASSTREE_VERSION_NUMBER ==
                                             MASSTREE_VERSION_MAJOR * 1000000 +
@@ -23,8 +24,10 @@ int use_of_every_macro(const masstree_t *tree)
     masstree_options_t options = MASSTREE_OPTIONS_INIT;
     masstree_range_t range = MASSTREE_RANGE_INIT;
     masstree_stats_t stats = MASSTREE_STATS_INIT;
+    masstree_delta_t delta = MASSTREE_DELTA_INIT;
     version_fits_its_parts unused;
     (void)unused;
+    (void)delta;
     range.lower_bound = MASSTREE_BOUND_INCLUSIVE;
     range.upper_bound = MASSTREE_BOUND_OPEN;
     range.flags = MASSTREE_SCAN_REVERSE;

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 
-#include "masstree.h"
+#include "masstree/occ.h"
 #include "statuses/note.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])

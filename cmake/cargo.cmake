@@ -56,7 +56,7 @@ function(masstree_stage built_by shared_from static_from)
       COMMAND "${CMAKE_COMMAND}" -E env
         "LD=${CMAKE_LINKER}" "OBJCOPY=${CMAKE_OBJCOPY}" "AR=${CMAKE_AR}"
         "${CMAKE_CURRENT_SOURCE_DIR}/cmake/isolate.sh"
-        "${masstree_include_dir}/masstree.h" "${static_from}" "${static}")
+        "${masstree_include_dir}" "${static_from}" "${static}")
     list(APPEND byproducts "${static}")
   endif()
   add_custom_target(masstree_library ALL

@@ -29,7 +29,7 @@ const HEADERS: [Header; 2] = [
         path: "include/masstree/occ.h",
         guard: "MASSTREE_OCC_H",
         directories: &["src/ffi/occ"],
-        includes: "#include <masstree.h>\n",
+        includes: "#include \"../masstree.h\"\n",
     },
 ];
 
@@ -221,13 +221,16 @@ fn zero(field: &str, structs: &HashMap<&str, Vec<&str>>) -> String {
     if field.ends_with("];") {
         return "{ 0 }".to_owned();
     }
+    if field.contains('*') {
+        return "NULL".to_owned();
+    }
     if let Some(fields) = structs.get(kind) {
         let zeros: Vec<String> = fields.iter().map(|field| zero(field, structs)).collect();
         return format!("{{ {} }}", zeros.join(", "));
     }
-    // Callbacks are the only other types of ours.
-    let is_pointer = field.contains('*') || (kind.starts_with("masstree_") && kind.ends_with("_t"));
-    if is_pointer { "NULL" } else { "0" }.to_owned()
+    // The only other types of ours are callbacks.
+    let is_callback = kind.starts_with("masstree_");
+    if is_callback { "NULL" } else { "0" }.to_owned()
 }
 
 /// What a module declares, behind its heading.

@@ -4,7 +4,7 @@
 
    usage: observe [KEYS [ROUNDS]]      1000000 and 21, unless said */
 #include <inttypes.h>
-#include <masstree.h>
+#include <masstree/occ.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

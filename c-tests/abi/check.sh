@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What the shared library shows to the world.
 #
-# usage: check.sh CHECK LIBRARY HEADER
+# usage: check.sh CHECK LIBRARY INCLUDE_DIR
 #
 # After a function was added on purpose: nm -D --defined-only LIBRARY |
 # awk '{ print $3 }' | LC_ALL=C sort > c-tests/abi/symbols.txt
@@ -10,7 +10,7 @@ export LC_ALL=C
 
 check=$1
 library=$2
-header=$3
+headers=("$3"/masstree.h "$3"/masstree/*.h)
 golden=$(dirname "$0")/symbols.txt
 
 # By a shared library, or a static one.
@@ -22,7 +22,7 @@ exported() {
 }
 # Names before an opening bracket, outside comments, that are no types.
 declared() {
-    sed -e 's://.*::' -e 's:/\*.*\*/::' -e '/^ *\/\*/,/\*\//d' "$header" |
+    sed -e 's://.*::' -e 's:/\*.*\*/::' -e '/^ *\/\*/,/\*\//d' "${headers[@]}" |
         grep -o 'masstree_[a-z0-9_]*(' | tr -d '(' | sort -u
 }
 same() {
@@ -36,11 +36,11 @@ case $check in
 exports_the_golden_list)
     same "c-tests/abi/symbols.txt" "$golden" "what the library exports" <(exported)
     ;;
-exports_what_the_header_declares)
-    same "what the header declares" <(declared) "what the library exports" <(exported)
+exports_what_the_headers_declare)
+    same "what the headers declare" <(declared) "what the library exports" <(exported)
     ;;
 carries_the_abi_in_its_name)
-    abi=$(awk '$2 == "MASSTREE_ABI_VERSION" { print $3 }' "$header")
+    abi=$(awk '$2 == "MASSTREE_ABI_VERSION" { print $3 }' "${headers[@]}")
     readelf -d "$library" | grep -F "Library soname: [libmasstree.so.$abi]"
     ;;
 stays_loaded)

@@ -5,7 +5,7 @@
 #define MASSTREE_DOCS_FRAGMENTS_H
 
 #include <inttypes.h>
-#include <masstree.h>
+#include <masstree/occ.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Markdown files name nothing that is not there: files and headings that they link to, functions and
-# constants of the header, and targets of make.
+# constants of the C headers, and targets of make.
 #
 # usage: links.sh FILE...      (in the repository's root)
 set -euo pipefail
@@ -46,8 +46,8 @@ check_links() {
 check_names() {
     local file=$1 name
     while read -r name; do
-        grep -qwF -- "$name" include/masstree.h || grep -qwF -- "$name" Makefile ||
-            complain "$file speaks of $name, which is not in include/masstree.h"
+        grep -qwF -- "$name" include/masstree.h include/masstree/*.h || grep -qwF -- "$name" Makefile ||
+            complain "$file speaks of $name, which the C headers do not have"
     done < <(sed -E 's/find_package\(masstree[^)]*\)|[a-z_]*\.hh//g' "$file" | grep -oE '\b(masstree_[a-z0-9_]*[a-z0-9]|MASSTREE_[A-Z0-9_]*[A-Z0-9])\b' |
         grep -vE '^(masstree_(static|beta|invariant|precondition|btree|perturb|asan|tsan|library|test_.*)|MASSTREE_(WRITE_HEADER|TEST_.*|MODEL_.*|BUILD_.*|LIBRARY_FILE|BETA_.*|MAXKEYLEN))$' | sort -u)
     # Targets: `make a b`, or `make a`, `b` (the second must have a hyphen).

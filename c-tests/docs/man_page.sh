@@ -10,10 +10,12 @@ if [ $# -ne 6 ]; then
     echo "usage: $0 PAGE SYMBOLS CC CXX INCLUDE_DIR LIBRARY_DIR" >&2
     exit 2
 fi
-page=$1 symbols=$2 header=$5/masstree.h
+page=$1 symbols=$2
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+header=$work/all.h
+cat "$5"/masstree.h "$5"/masstree/*.h >"$header"
 failed=0
 complain() {
     echo "$page: $*" >&2
@@ -40,7 +42,7 @@ for name in $(missing "$work/statuses" "$work/constants"); do
     complain "does not say what the status $name means"
 done
 for name in $(missing "$work/constants" "$work/declared"); do
-    complain "names $name, which is not in $header"
+    complain "names $name, which the C headers do not have"
 done
 
 mandoc -T lint -W warning "$page" || complain "mandoc warns"

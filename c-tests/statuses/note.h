@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "masstree.h"
+#include "masstree/occ.h"
 
 #include "traced.h" /* after the declarations */
 

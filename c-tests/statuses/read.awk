@@ -1,4 +1,4 @@
-# Reads masstree.h, the first file named, for the script that follows this one:
+# Reads the C headers, the first file named, for the script that follows this one:
 #
 #   functions[1 .. function_count]  those that return a status, in the header's order
 #   documented[function, 1 .. documented_count[function]]
@@ -17,6 +17,7 @@ function read_line() {
     if (in_comment) {
         read_comment()
     } else if (/^#/) {
+        gsub(/[()]/, "", $3)
         if ($1 == "#define" && $3 ~ /^-?[0-9]+$/) {
             number[$2] = $3
         }

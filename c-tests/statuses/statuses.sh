@@ -1,19 +1,25 @@
 #!/usr/bin/env bash
-# Every status that the header documents for a function is provoked by some test,
+# Every status that the C headers document for a function is provoked by some test,
 # and no function returns another. The tests' calls go through macros generated from
-# the header (traced.h, note.h), which note the statuses; each process leaves a log
+# the headers (traced.h, note.h), which note the statuses; each process leaves a log
 # of them when it ends.
 #
-# usage: statuses.sh trace HEADER TRACED_H
+# usage: statuses.sh trace INCLUDE_DIR TRACED_H
 #        statuses.sh forget LOGS
-#        statuses.sh compare HEADER LOGS TABLE
+#        statuses.sh compare INCLUDE_DIR LOGS TABLE
 set -euo pipefail
 export LC_ALL=C
 here=$(dirname "$0")
+all=$(mktemp)
+trap 'rm -f "$all"' EXIT
+
+# The C headers, as one file.
+all_headers() { cat "$1"/masstree.h "$1"/masstree/*.h >"$all"; }
 
 case $1 in
 trace)
-    awk -f "$here/read.awk" -f "$here/trace.awk" "$2" >"$3.new"
+    all_headers "$2"
+    awk -f "$here/read.awk" -f "$here/trace.awk" "$all" >"$3.new"
     mv "$3.new" "$3"
     ;;
 forget)
@@ -28,8 +34,9 @@ compare)
         exit 1
     fi
     : >"$4"
+    all_headers "$2"
     if ! awk -v table="$4" -f "$here/read.awk" -f "$here/compare.awk" \
-        "$2" "$here/exempt.txt" "${logs[@]}"; then
+        "$all" "$here/exempt.txt" "${logs[@]}"; then
         echo "statuses.sh: the whole table is $4" >&2
         exit 1
     fi

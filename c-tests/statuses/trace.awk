@@ -1,6 +1,6 @@
 # Writes traced.h, which has every call of a status function noted; see note.h.
 END {
-    print "/* Generated from masstree.h by c-tests/statuses/trace.awk. */"
+    print "/* Generated from the C headers by c-tests/statuses/trace.awk. */"
     print "#define TRACED_FUNCTIONS " function_count
     print "#define TRACED_NAMES \\"
     for (i = 1; i <= function_count; i++) {

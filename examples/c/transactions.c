@@ -11,7 +11,7 @@
  * Prints:
  *     285 rows of 7 and counts of 285, within the limit of 2000
  */
-#include <masstree.h>
+#include <masstree/occ.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>

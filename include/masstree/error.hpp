@@ -13,7 +13,7 @@
 #include <system_error>
 #include <type_traits>
 
-#include "../masstree.h"
+#include "occ.h"
 
 #if defined(__cpp_exceptions)
 /** 1 if this program is compiled with exceptions: all of its files must agree. */

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <type_traits>
 
-#include "../masstree.h"
+#include "occ.h"
 
 namespace masstree {
 

@@ -8,7 +8,7 @@
 #ifndef MASSTREE_OCC_H
 #define MASSTREE_OCC_H
 
-#include <masstree.h>
+#include "../masstree.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -380,7 +380,7 @@ typedef struct {
 
 /** Initializer of masstree_delta_t: sets struct_size, and every other field to 0 or NULL. */
 #define MASSTREE_DELTA_INIT \
-    { sizeof(masstree_delta_t), { 0, 0, 0 }, 0, 0, { 0, 0, 0 }, { 0, 0, 0 }, 0, 0 }
+    { sizeof(masstree_delta_t), NULL, 0, 0, { 0, 0, 0 }, { 0, 0, 0 }, 0, 0 }
 
 /**
  * Has writes under a guard say what they do to the tree's leaves: from here on, every write

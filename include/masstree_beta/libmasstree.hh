@@ -3,7 +3,7 @@
 #ifndef MASSTREE_BETA_LIBMASSTREE_HH
 #define MASSTREE_BETA_LIBMASSTREE_HH
 
-#include "../masstree.h"
+#include "../masstree/occ.h"
 #include "compiler.hh"
 
 #include <exception>
