@@ -56,6 +56,17 @@ const INITIALIZERS: &str = r"
 #define MASSTREE_RANGE_INIT \
     { sizeof(masstree_range_t), NULL, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0 }
 ";
+/// A program may include the header where it hides its own symbols.
+const VISIBLE: &str = r"
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+";
+const NO_LONGER_VISIBLE: &str = r"
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
+";
 const ABI: &str = "0";
 
 fn main() {
@@ -109,7 +120,7 @@ fn allow_vectors() {
 fn render_header() -> String {
     let mut config = cbindgen::Config::from_file(Path::new("cmake/cbindgen.toml"))
         .expect("cmake/cbindgen.toml is a cbindgen configuration");
-    config.after_includes = Some(version_macros() + INITIALIZERS);
+    config.after_includes = Some(version_macros() + INITIALIZERS + VISIBLE);
     let mut builder = cbindgen::Builder::new().with_config(config);
     for (module, _) in EXPORTED {
         builder = builder.with_src(source_of(module));
@@ -122,6 +133,8 @@ fn render_header() -> String {
             insert_heading(&mut text, module, heading);
         }
     }
+    let end = text.rfind("\n#endif  /* MASSTREE_H */");
+    text.insert_str(end.expect("the header has a guard"), NO_LONGER_VISIBLE);
     text
 }
 

@@ -83,6 +83,10 @@
 #define MASSTREE_RANGE_INIT \
     { sizeof(masstree_range_t), NULL, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0 }
 
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
 
 /**
  * Number of the binary interface. A program built against one ABI number runs
@@ -3486,5 +3490,9 @@ int32_t masstree_stats_json(const masstree_t *tree,
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 
 #endif  /* MASSTREE_H */
