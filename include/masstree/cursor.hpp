@@ -5,8 +5,14 @@
 #ifndef MASSTREE_CURSOR_HPP
 #define MASSTREE_CURSOR_HPP
 
+#pragma GCC visibility push(default)
 #include <algorithm>
-#include <iterator>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <utility>
+#pragma GCC visibility pop
 
 #include "base.hpp"
 
