@@ -97,6 +97,8 @@ int main()
     static_cast<void>(bytes.bulk_load(strings, made<std::string>{}));
     // the iterators of the keys must not make strings, or have them within
     tree.remove_many(words{stream});
+    // key(errors report = {}) const &&
+    static_cast<void>(tree.cursor(guard).key());
     // lasting(guard &&)
     auto cursor = tree.cursor(tree.enter());
     // guarded(guard &&)
@@ -123,5 +125,5 @@ int main()
     static_cast<void>(tree.get_many(made<std::string_view>{}));
     bytes.put_many(strings, made<std::string_view>{});
     static_cast<void>(masstree::tree<int, int>().get_many(std::vector<short>{1, 2}));
-    static_cast<void>(tree.cursor(guard));
+    static_cast<void>(masstree::tree<int, int>().cursor().key());
 }

@@ -30,9 +30,10 @@
 namespace masstree {
 
 #if __has_include(<memory_resource>)
-/** std::pmr::memory_resource; as long as a standard library lacks it, its predecessor. */
+/** std::pmr::memory_resource; its predecessor, where a standard library still lacks it. */
 using memory_resource = std::pmr::memory_resource;
 #else
+/** The predecessor of std::pmr::memory_resource, which this standard library lacks. */
 using memory_resource = std::experimental::pmr::memory_resource;
 #endif
 
