@@ -33,6 +33,10 @@ const HEADERS: [Header; 2] = [
     },
 ];
 
+/// A program may include a header where it hides its own symbols.
+const VISIBLE: &str = "#if defined(__GNUC__)\n#pragma GCC visibility push(default)\n#endif\n\n";
+const NO_LONGER_VISIBLE: &str = "\n#if defined(__GNUC__)\n#pragma GCC visibility pop\n#endif\n";
+
 /// What a line of a header declares, with its comment.
 struct Item {
     name: String,
@@ -58,7 +62,9 @@ pub(crate) fn render() -> Vec<(&'static str, String)> {
         for module in modules {
             text += &section(module, &items, &structs, &config, &mut unplaced);
         }
-        text += "\n#ifdef __cplusplus\n}\n#endif\n\n";
+        text += "\n#ifdef __cplusplus\n}\n#endif\n";
+        text += NO_LONGER_VISIBLE;
+        text.push('\n');
         writeln!(text, "#endif /* {} */", header.guard).expect("writing to a string");
         (header.path, text)
     });
@@ -290,6 +296,7 @@ fn preface(header: &Header) -> String {
     if header.guard == "MASSTREE_H" {
         text += &version_macros();
     }
+    text += VISIBLE;
     text + "#ifdef __cplusplus\nextern \"C\" {\n#endif\n"
 }
 

@@ -28,6 +28,9 @@
  *   library's frames have returned. Without exceptions (-fno-exceptions), an error that no
  *   std::error_code receives ends the program. -fno-rtti works too. All files of a program must
  *   be compiled either with exceptions, or without.
+ * - Shared objects may each use the header, hide their symbols (-fvisibility=hidden, or a pragma
+ *   around the header), and be loaded with RTLD_LOCAL: errors of all of them compare equal to an
+ *   errc, and are caught as masstree::error.
  * - Complexity: what works on one key takes O(length of the key + log n); what works on a range,
  *   O(log n) and what it goes through. Of memory of its own the wrapper takes only what a view
  *   reads ahead, arrays for bulk_load, a deleter that has state, and the results that it returns.
@@ -40,6 +43,10 @@
 #if __cplusplus < 201703L
 #error "masstree.hpp needs C++17 or later"
 #endif
+
+#pragma GCC visibility push(default)
+#include <cstdint>
+#pragma GCC visibility pop
 
 #include "masstree/bytes_tree.hpp"
 #include "masstree/tree.hpp"

@@ -68,6 +68,17 @@ TEST(batch, of_integers_of_either_sign)
     run_batches(unsigned_tree, std::vector<unsigned>{0, 5, 4'000'000'000});
 }
 
+TEST(batch, of_values_that_the_iterator_makes)
+{
+    masstree::tree<bool, int> tree;
+    const std::vector<int> keys{1, 2};
+    ASSERT_TRUE(tree.bulk_load(keys, std::vector<bool>{true, false}));
+    EXPECT_EQ(tree.get(1), true);
+    EXPECT_EQ(tree.put_many(keys, std::vector<bool>{false, true}), 2u);
+    EXPECT_EQ(tree.get(1), false);
+    EXPECT_EQ(tree.get(2), true);
+}
+
 TEST(batch, of_nothing)
 {
     masstree::tree<int> tree;

@@ -95,7 +95,7 @@ TEST(error_code, of_views_with_bounds_the_wrong_way_round)
 
 TEST(error_code, lets_a_tree_that_could_not_be_made_be)
 {
-    class nothing : public std::pmr::memory_resource {
+    class nothing : public masstree::memory_resource {
         void *do_allocate(std::size_t, std::size_t) override
         {
 #if MASSTREE_HAS_EXCEPTIONS

@@ -81,6 +81,12 @@ TEST(integer_key, is_a_part_of_keys_of_bytes)
     constexpr masstree::integer_key<unsigned> known(0x41424344);
     static_assert(known.view()[4] == 'A');
     EXPECT_EQ(known.view(), std::string_view("\0\0\0\0ABCD", 8));
+    // A view of a temporary would be of nothing: what is kept here has the bytes itself.
+    const auto kept = masstree::integer_key<unsigned>(0x41424344).view();
+    static_assert(!std::is_same_v<decltype(kept), const std::string_view>);
+    EXPECT_EQ(kept.view(), known.view());
+    tree.put(masstree::integer_key<int>(7).view(), 7);
+    EXPECT_EQ(tree.get(masstree::integer_key<int>(7)), 7);
 }
 
 TEST(integer_key, cuts_are_integers_too)

@@ -158,7 +158,8 @@ TEST(observed_words, errors_are_reported)
     EXPECT_EQ(code, masstree::errc::invalid);
     EXPECT_EQ(tree.node_version(64, code), 0u);
     EXPECT_EQ(code, masstree::errc::invalid);
-    masstree::write_observer none(masstree::guard{}, 1, code);
+    const masstree::guard empty;
+    masstree::write_observer none(empty, 1, code);
     EXPECT_EQ(code, masstree::errc::invalid);
     masstree::tree<int>::cursor_type cursor;
     cursor.observe(code);

@@ -197,7 +197,7 @@ TEST(tree, moves_with_its_guards)
 }
 
 /** A resource that counts, and fails when told to. */
-class meter : public std::pmr::memory_resource {
+class meter : public masstree::memory_resource {
 public:
     std::atomic<std::size_t> in_use{0};
     std::atomic<bool> is_empty{false};
@@ -213,12 +213,12 @@ private:
 #endif
         }
         in_use += size;
-        return std::pmr::new_delete_resource()->allocate(size, align);
+        return ::operator new(size, std::align_val_t(align));
     }
     void do_deallocate(void *bytes, std::size_t size, std::size_t align) override
     {
         in_use -= size;
-        std::pmr::new_delete_resource()->deallocate(bytes, size, align);
+        ::operator delete(bytes, std::align_val_t(align));
     }
     bool do_is_equal(const memory_resource &other) const noexcept override
     {

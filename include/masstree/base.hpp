@@ -6,9 +6,21 @@
 #ifndef MASSTREE_BASE_HPP
 #define MASSTREE_BASE_HPP
 
-#include <memory_resource>
+#pragma GCC visibility push(default)
+#include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
+#if __has_include(<memory_resource>)
+#include <memory_resource>
+#else
+#include <experimental/memory_resource>
+#endif
+#pragma GCC visibility pop
 
 #include "callback.hpp"
 #include "calls.hpp"
@@ -17,13 +29,21 @@
 
 namespace masstree {
 
+#if __has_include(<memory_resource>)
+/** std::pmr::memory_resource; its predecessor, where a standard library still lacks it. */
+using memory_resource = std::pmr::memory_resource;
+#else
+/** The predecessor of std::pmr::memory_resource, which this standard library lacks. */
+using memory_resource = std::experimental::pmr::memory_resource;
+#endif
+
 /** How a tree is made. */
 struct options {
     /**
      * Where the tree's memory comes from, guards and cursors included; a null pointer: malloc. It
      * must allow use by several threads at once, outlive the tree, and not call into the tree.
      */
-    std::pmr::memory_resource *memory = nullptr;
+    memory_resource *memory = nullptr;
     /** Bytes that the pool of nodes asks for at once; 0: from 4 KiB, growing to 2 MiB. */
     std::size_t chunk_size = 0;
     /** Whether large trees ask the kernel for huge pages. */
@@ -50,7 +70,7 @@ namespace detail {
 
 inline void *allocate(std::size_t size, std::size_t align, void *ctx) noexcept
 {
-    auto &memory = *static_cast<std::pmr::memory_resource *>(ctx);
+    auto &memory = *static_cast<memory_resource *>(ctx);
 #if MASSTREE_HAS_EXCEPTIONS
     try {
         return memory.allocate(size, align);
@@ -64,7 +84,7 @@ inline void *allocate(std::size_t size, std::size_t align, void *ctx) noexcept
 
 inline void deallocate(void *bytes, std::size_t size, std::size_t align, void *ctx) noexcept
 {
-    static_cast<std::pmr::memory_resource *>(ctx)->deallocate(bytes, size, align);
+    static_cast<memory_resource *>(ctx)->deallocate(bytes, size, align);
 }
 
 /** A key that owns its bytes. */
@@ -159,7 +179,7 @@ public:
     {
         std::uint64_t len = 0;
         report.note(masstree_len(tree_, &len));
-        return static_cast<std::size_t>(len);
+        return detail::cut<std::size_t>(len);
     }
 
     /** Whether there is no key, as size() tells. */

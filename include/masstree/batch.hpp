@@ -6,8 +6,18 @@
 #ifndef MASSTREE_BATCH_HPP
 #define MASSTREE_BATCH_HPP
 
+#pragma GCC visibility push(default)
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <iterator>
+#include <memory>
+#include <new>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#pragma GCC visibility pop
 
 #include "base.hpp"
 
@@ -30,8 +40,30 @@ template <class V> std::unique_ptr<V[]> array_of(std::size_t size)
     return std::unique_ptr<V[]>(new (std::nothrow) V[size == 0 ? 1 : size]);
 }
 
+template <class I, class = void> inline constexpr bool is_forward_iterator = false;
+template <class I>
+inline constexpr bool
+    is_forward_iterator<I, std::void_t<typename std::iterator_traits<I>::iterator_category>> =
+        std::is_base_of_v<std::forward_iterator_tag,
+                          typename std::iterator_traits<I>::iterator_category>;
+
+/**
+ * Whether views of a container's items are good while others are looked at. Strings that an
+ * iterator makes, or that it has within itself, are not.
+ */
+template <class C> constexpr bool items_stay() noexcept
+{
+    using iterator = decltype(std::begin(std::declval<C &>()));
+    using reference = decltype(*std::declval<iterator &>());
+    if constexpr (!owns_bytes<std::remove_reference_t<reference>>)
+        return true;
+    else
+        return std::is_reference_v<reference> && is_forward_iterator<iterator>;
+}
+
 /** The keys of trees of words as the C interface takes them. */
 template <class K> struct word_tree_key {
+    static constexpr bool is_view = !key_traits<K>::is_integer;
     using type = typename calls<K>::key;
     using store = char;
     static type make(K key, store &) noexcept { return encode(key); }
@@ -39,12 +71,14 @@ template <class K> struct word_tree_key {
 
 /** The keys of trees of byte strings: slices, of bytes kept beside them if K is an integer. */
 template <class K> struct byte_tree_key {
+    static constexpr bool is_view = !key_traits<K>::is_integer;
     using type = masstree_slice_t;
     using store = std::conditional_t<key_traits<K>::is_integer, char[8], char>;
     static type make(K key, store &bytes) noexcept
     {
         if constexpr (key_traits<K>::is_integer) {
-            std::memcpy(bytes, integer_key<K>(key).view().data(), 8);
+            const integer_key<K> encoded(key);
+            std::memcpy(bytes, encoded.view().data(), 8);
             return {bytes, 8};
         } else {
             return slice_of(key);
@@ -54,6 +88,7 @@ template <class K> struct byte_tree_key {
 
 /** The values of trees of words. */
 template <class T> struct word_tree_value {
+    static constexpr bool is_view = false;
     using type = std::uint64_t;
     template <class V> static type make(const V &value) noexcept
     {
@@ -62,18 +97,21 @@ template <class T> struct word_tree_value {
         else
             return value_traits<T>::to_word(static_cast<T>(value));
     }
-    template <class V> static void accept(V &value) noexcept
+    template <class V> static void accept(V &&value) noexcept
     {
-        if constexpr (value_traits<T>::owned)
+        if constexpr (value_traits<T>::owned) {
+            static_assert(std::is_reference_v<V>, "what the iterators of the values make is lost");
             value_traits<T>::accept(value);
+        }
     }
 };
 
 /** The values of trees of byte strings. */
 struct byte_tree_value {
+    static constexpr bool is_view = true;
     using type = masstree_slice_t;
     static type make(std::string_view value) noexcept { return slice_of(value); }
-    template <class V> static void accept(V &) noexcept {}
+    template <class V> static void accept(V &&) noexcept {}
 };
 
 /**
@@ -101,6 +139,8 @@ template <class K, class Key, class Value> struct batches {
     template <class Keys, class Call, class Emit>
     static void read(const Keys &keys, const errors &report, Call &&call, Emit &&emit)
     {
+        static_assert(!Key::is_view || items_stay<const Keys>(),
+                      "the iterators of the keys must not make strings, or have them within");
         buffers b;
         std::int32_t first = MASSTREE_OK;
         auto key = std::begin(keys);
@@ -122,6 +162,8 @@ template <class K, class Key, class Value> struct batches {
     static void write(const Keys &keys, Values &values, const errors &report, Call &&call,
                       Emit &&emit)
     {
+        static_assert(!Value::is_view || items_stay<Values>(),
+                      "the iterators of the values must not make strings, or have them within");
         if (length(keys) != length(values))
             return report.fail(errc::invalid);
         auto next = std::begin(values);
@@ -145,6 +187,10 @@ template <class K, class Key, class Value> struct batches {
     template <class Keys, class Values, class Call>
     static std::int32_t load(const Keys &keys, Values &values, Call &&call)
     {
+        static_assert(!Key::is_view || items_stay<const Keys>(),
+                      "the iterators of the keys must not make strings, or have them within");
+        static_assert(!Value::is_view || items_stay<Values>(),
+                      "the iterators of the values must not make strings, or have them within");
         const std::size_t count = length(keys);
         if (count != length(values))
             return MASSTREE_INVALID;
@@ -163,8 +209,8 @@ template <class K, class Key, class Value> struct batches {
             all_values[i++] = Value::make(value);
         const std::int32_t status = call(all_keys.get(), all_values.get(), count);
         if (status == MASSTREE_OK) {
-            for (auto &value : values)
-                Value::accept(value);
+            for (auto &&value : values)
+                Value::accept(std::forward<decltype(value)>(value));
         }
         return status;
     }

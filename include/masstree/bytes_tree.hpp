@@ -5,6 +5,18 @@
 #ifndef MASSTREE_BYTES_TREE_HPP
 #define MASSTREE_BYTES_TREE_HPP
 
+#pragma GCC visibility push(default)
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+#pragma GCC visibility pop
+
 #include "batch.hpp"
 #include "view.hpp"
 

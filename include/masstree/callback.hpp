@@ -6,12 +6,16 @@
 #ifndef MASSTREE_CALLBACK_HPP
 #define MASSTREE_CALLBACK_HPP
 
+#pragma GCC visibility push(default)
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <limits>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#pragma GCC visibility pop
 
 #include "key.hpp"
 #include "value.hpp"

@@ -6,6 +6,13 @@
 #ifndef MASSTREE_CALLS_HPP
 #define MASSTREE_CALLS_HPP
 
+#pragma GCC visibility push(default)
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <type_traits>
+#pragma GCC visibility pop
+
 #include "key.hpp"
 
 namespace masstree::detail {

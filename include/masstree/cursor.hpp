@@ -5,8 +5,15 @@
 #ifndef MASSTREE_CURSOR_HPP
 #define MASSTREE_CURSOR_HPP
 
+#pragma GCC visibility push(default)
 #include <algorithm>
-#include <iterator>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#pragma GCC visibility pop
 
 #include "base.hpp"
 
@@ -144,13 +151,16 @@ public:
     }
 
     /** The key it is at, valid until the cursor moves; none if it has been at none yet. */
-    [[nodiscard]] std::optional<K> key(errors report = {}) const
+    [[nodiscard]] std::optional<K> key(errors report = {}) const &
     {
         masstree_slice_t slice{};
         if (!answer(masstree_cursor_key(handle_, &slice), report))
             return std::nullopt;
         return detail::key_traits<K>::from_slice(slice.data, slice.len);
     }
+    /** A cursor must be kept for as long as its key's bytes are used. */
+    template <class C = K, class = std::enable_if_t<!detail::key_traits<C>::is_integer>>
+    std::optional<K> key(errors report = {}) const && = delete;
 
     /**
      * The value of that key, as it was when the cursor came there; or as it is now, if the guard

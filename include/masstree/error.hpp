@@ -6,12 +6,16 @@
 #ifndef MASSTREE_ERROR_HPP
 #define MASSTREE_ERROR_HPP
 
+#pragma GCC visibility push(default)
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <new>
 #include <string>
 #include <system_error>
 #include <type_traits>
+#pragma GCC visibility pop
 
 #include "occ.h"
 
@@ -47,7 +51,25 @@ enum class errc : std::int32_t {
     unsorted = MASSTREE_UNSORTED
 };
 
+} // namespace masstree
+
+namespace std {
+/** Lets a masstree::errc be turned into an std::error_code. */
+template <> struct is_error_code_enum<masstree::errc> : std::true_type {};
+} // namespace std
+
+namespace masstree {
+
 namespace detail {
+
+/**
+ * Whether a category is errc's. Shared objects that hide their symbols, or were loaded with
+ * RTLD_LOCAL, have an instance each: they are the same by name.
+ */
+inline bool is_category(const std::error_category &one) noexcept
+{
+    return std::strcmp(one.name(), "masstree") == 0;
+}
 
 class status_category final : public std::error_category {
 public:
@@ -70,6 +92,17 @@ public:
             return {status, *this};
         }
     }
+
+    bool equivalent(int status, const std::error_condition &condition) const noexcept override
+    {
+        return default_error_condition(status) == condition ||
+               (condition.value() == status && is_category(condition.category()));
+    }
+
+    bool equivalent(const std::error_code &code, int status) const noexcept override
+    {
+        return code.value() == status && is_category(code.category());
+    }
 };
 
 } // namespace detail
@@ -77,11 +110,17 @@ public:
 /**
  * The category of errc, named "masstree". Its messages are those of masstree_strerror; `invalid`,
  * `no_memory`, `key_too_long` and `too_small` compare equal to the std::errc of that meaning.
+ *
+ * Shared objects may have an instance each, according to how they were built and loaded. Codes and
+ * conditions of all of them compare equal to an errc all the same; but two std::error_code compare
+ * equal only if they are of one instance, which no header can change.
  */
 [[nodiscard]] inline const std::error_category &category() noexcept
 {
-    static const detail::status_category the_category;
-    return the_category;
+    // Never destroyed: destructors of static objects may look at codes, too.
+    alignas(detail::status_category) static unsigned char place[sizeof(detail::status_category)];
+    static const std::error_category *const instance = ::new (place) detail::status_category;
+    return *instance;
 }
 
 /** Makes an std::error_code of an errc. */
@@ -90,8 +129,32 @@ public:
     return {static_cast<int>(code), category()};
 }
 
-/** What functions throw that were given no std::error_code. */
-class error : public std::system_error {
+/** Whether `code` is that error, whichever shared object it comes from: see category. */
+[[nodiscard]] inline bool operator==(const std::error_code &code, errc wanted) noexcept
+{
+    return code.value() == static_cast<int>(wanted) && detail::is_category(code.category());
+}
+/** Whether `code` is that error. */
+[[nodiscard]] inline bool operator==(errc wanted, const std::error_code &code) noexcept
+{
+    return code == wanted;
+}
+/** Whether `code` is another error, or none. */
+[[nodiscard]] inline bool operator!=(const std::error_code &code, errc wanted) noexcept
+{
+    return !(code == wanted);
+}
+/** Whether `code` is another error, or none. */
+[[nodiscard]] inline bool operator!=(errc wanted, const std::error_code &code) noexcept
+{
+    return !(code == wanted);
+}
+
+/**
+ * What functions throw that were given no std::error_code. One shared object catches what another
+ * throws, also if both hide their symbols (with libc++: unless it was loaded with RTLD_LOCAL).
+ */
+class [[gnu::visibility("default")]] error : public std::system_error {
 public:
     /** Made by the library; `code` is its status. */
     explicit error(errc code) : std::system_error(make_error_code(code)) {}
@@ -143,10 +206,5 @@ private:
 };
 
 } // namespace masstree
-
-namespace std {
-/** Lets a masstree::errc be compared with, and turned into, an std::error_code. */
-template <> struct is_error_code_enum<masstree::errc> : true_type {};
-} // namespace std
 
 #endif

@@ -6,7 +6,10 @@
 #ifndef MASSTREE_GUARD_HPP
 #define MASSTREE_GUARD_HPP
 
+#pragma GCC visibility push(default)
+#include <system_error>
 #include <utility>
+#pragma GCC visibility pop
 
 #include "error.hpp"
 
@@ -34,7 +37,8 @@ public:
     /** Leaves this guard, and takes over `other`. */
     guard &operator=(guard &&other) noexcept
     {
-        guard(std::move(other)).swap(*this);
+        guard left(std::move(other));
+        swap(left);
         return *this;
     }
     ~guard() { leave(); }

@@ -6,6 +6,12 @@
 #ifndef MASSTREE_HELD_HPP
 #define MASSTREE_HELD_HPP
 
+#pragma GCC visibility push(default)
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#pragma GCC visibility pop
+
 #include "observation.hpp"
 #include "value.hpp"
 

@@ -5,11 +5,13 @@
 #ifndef MASSTREE_KEY_HPP
 #define MASSTREE_KEY_HPP
 
+#pragma GCC visibility push(default)
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
 #include <type_traits>
+#pragma GCC visibility pop
 
 #include "occ.h"
 
@@ -43,7 +45,11 @@ public:
     }
 
     /** The 8 bytes, valid as long as this object. */
-    [[nodiscard]] constexpr std::string_view view() const noexcept { return {bytes_, 8}; }
+    [[nodiscard]] constexpr std::string_view view() const & noexcept { return {bytes_, 8}; }
+    /** Of a temporary: itself, since a view would outlive it; it converts where it is used. */
+    [[nodiscard]] constexpr integer_key view() const && noexcept { return *this; }
+    /** The 8 bytes, valid as long as this object. */
+    constexpr operator std::string_view() const noexcept { return {bytes_, 8}; }
 
     /** The integer whose bytes begin at `bytes`; there must be 8. */
     [[nodiscard]] static K decode(const void *bytes) noexcept
@@ -112,6 +118,20 @@ template <> struct key_traits<std::string_view> {
         return {static_cast<const char *>(data), len};
     }
 };
+
+/** Whether a T has bytes of its own that it shows as std::string_view, and is no view of others'. */
+template <class T>
+inline constexpr bool owns_bytes = !std::is_scalar_v<T> &&
+                                   !std::is_base_of_v<std::string_view, T> &&
+                                   std::is_convertible_v<T &, std::string_view>;
+
+/**
+ * For arguments `A &&` of what keeps a key of type K: they are temporaries, or moved from, whose
+ * bytes would be gone when the key is used.
+ */
+template <class K, class A>
+using if_temporary = std::enable_if_t<!key_traits<K>::is_integer && !std::is_reference_v<A> &&
+                                      owns_bytes<A>>;
 
 inline masstree_slice_t slice_of(std::string_view bytes) noexcept
 {

@@ -6,11 +6,17 @@
 #ifndef MASSTREE_OBSERVATION_HPP
 #define MASSTREE_OBSERVATION_HPP
 
+#pragma GCC visibility push(default)
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <new>
 #include <optional>
+#include <string_view>
+#include <type_traits>
 #include <vector>
+#pragma GCC visibility pop
 
 #include "callback.hpp"
 #include "calls.hpp"
@@ -50,6 +56,8 @@ public:
         delta_.created_capacity = room;
         report.note(masstree_guard_observe(guard_, &delta_));
     }
+    /** A guard must be kept for as long as it is observed. */
+    explicit write_observer(guard &&, std::size_t = 32, errors = {}) = delete;
     /** Stays where it is: the guard knows the place. */
     write_observer(const write_observer &) = delete;
     /** Stays where it is: the guard knows the place. */

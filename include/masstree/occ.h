@@ -10,6 +10,10 @@
 
 #include "../masstree.h"
 
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -575,6 +579,10 @@ int32_t masstree_held_finish(masstree_held_t *held, int32_t action, uint64_t val
 
 #ifdef __cplusplus
 }
+#endif
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
 #endif
 
 #endif /* MASSTREE_OCC_H */

@@ -5,7 +5,12 @@
 #ifndef MASSTREE_RANGE_HPP
 #define MASSTREE_RANGE_HPP
 
+#pragma GCC visibility push(default)
+#include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <string_view>
+#pragma GCC visibility pop
 
 #include "key.hpp"
 
@@ -19,8 +24,9 @@ namespace masstree {
  *     masstree::range<>{}.prefix("user/")
  *
  * A value type: each function gives a changed copy. Bytes are not copied, and must stay as they are
- * while the range, or a view made with it, is used. A lower bound above the upper is errc::invalid
- * where the range is used.
+ * while the range, or a view made with it, is used; so strings that are temporaries are refused
+ * when the program is compiled. A lower bound above the upper is errc::invalid where the range is
+ * used.
  */
 template <class K = std::string_view> class range {
 public:
@@ -32,6 +38,14 @@ public:
     [[nodiscard]] range through(K key) const { return with_upper(key, MASSTREE_BOUND_INCLUSIVE); }
     /** Only keys below `key`. */
     [[nodiscard]] range before(K key) const { return with_upper(key, MASSTREE_BOUND_EXCLUSIVE); }
+    /** A key must be kept for as long as the range is used. */
+    template <class A, class = detail::if_temporary<K, A>> range from(A &&) const = delete;
+    /** A key must be kept for as long as the range is used. */
+    template <class A, class = detail::if_temporary<K, A>> range after(A &&) const = delete;
+    /** A key must be kept for as long as the range is used. */
+    template <class A, class = detail::if_temporary<K, A>> range through(A &&) const = delete;
+    /** A key must be kept for as long as the range is used. */
+    template <class A, class = detail::if_temporary<K, A>> range before(A &&) const = delete;
 
     /** Only keys that begin with `bytes`, within the bounds; for keys that are bytes. */
     [[nodiscard]] range prefix(std::string_view bytes) const
@@ -41,6 +55,9 @@ public:
         copy.prefix_ = bytes;
         return copy;
     }
+    /** A prefix must be kept for as long as the range is used. */
+    template <class A, class = detail::if_temporary<std::string_view, A>>
+    range prefix(A &&) const = delete;
 
     /** At most `most` keys; 0: no limit. */
     [[nodiscard]] range limit(std::size_t most) const
@@ -62,7 +79,7 @@ public:
     [[nodiscard]] bool is_reversed() const noexcept { return reverse_; }
 
     /** For the C interface; points into this object. `flags` are added to the direction. */
-    [[nodiscard]] masstree_range_t to_c(std::uint32_t flags = 0) const noexcept
+    [[nodiscard]] masstree_range_t to_c(std::uint32_t flags = 0) const & noexcept
     {
         masstree_range_t c = MASSTREE_RANGE_INIT;
         if (lower_) {
@@ -81,6 +98,8 @@ public:
         c.flags = flags | (reverse_ ? std::uint32_t{MASSTREE_SCAN_REVERSE} : 0);
         return c;
     }
+    /** It points into a range, which must be kept. */
+    masstree_range_t to_c(std::uint32_t flags = 0) const && = delete;
 
 private:
     range with_lower(K key, std::uint32_t kind) const

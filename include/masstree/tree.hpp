@@ -6,6 +6,17 @@
 #ifndef MASSTREE_TREE_HPP
 #define MASSTREE_TREE_HPP
 
+#pragma GCC visibility push(default)
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+#pragma GCC visibility pop
+
 #include "batch.hpp"
 #include "held.hpp"
 #include "view.hpp"
@@ -246,6 +257,9 @@ public:
     {
         return held<T, K>(base::handle(), key, store_.state(), wanted, with);
     }
+    /** A key must be kept for as long as it is held. */
+    template <class A, class = detail::if_temporary<K, A>>
+    held<T, K> hold(A &&key, guarded with, room wanted = room::to_insert) = delete;
 
     /**
      * Calls `visit(K key, view_type value)` for each key of a range, in order; it returns nothing,

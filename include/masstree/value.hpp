@@ -6,6 +6,8 @@
 #ifndef MASSTREE_VALUE_HPP
 #define MASSTREE_VALUE_HPP
 
+#pragma GCC visibility push(default)
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -13,6 +15,7 @@
 #include <optional>
 #include <type_traits>
 #include <utility>
+#pragma GCC visibility pop
 
 #include "guard.hpp"
 
@@ -88,6 +91,12 @@ template <> struct comparison<void> {
 
 namespace detail {
 
+/** The low bits of a word. A plain cast is a useless one where types have the same size. */
+template <class T> constexpr T cut(std::uint64_t word) noexcept
+{
+    return static_cast<T>(word);
+}
+
 /** Words: T as it is. */
 template <class T> struct value_traits {
     static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= 8,
@@ -128,11 +137,11 @@ template <class E, class D> struct value_traits<std::unique_ptr<E, D>> {
     static std::uint64_t to_word(const owner &value) noexcept { return to_word(value.get()); }
     static std::uint64_t to_word(std::remove_cv_t<pointer> value) noexcept
     {
-        return static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(value));
+        return reinterpret_cast<std::uintptr_t>(value);
     }
     static pointer from_word(std::uint64_t word) noexcept
     {
-        return reinterpret_cast<pointer>(static_cast<std::uintptr_t>(word));
+        return reinterpret_cast<pointer>(cut<std::uintptr_t>(word));
     }
     static void accept(owner &value) noexcept { static_cast<void>(value.release()); }
 };

@@ -5,6 +5,17 @@
 #ifndef MASSTREE_VIEW_HPP
 #define MASSTREE_VIEW_HPP
 
+#pragma GCC visibility push(default)
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <iterator>
+#include <memory>
+#include <string_view>
+#include <utility>
+#pragma GCC visibility pop
+
 #include "batch.hpp"
 #include "cursor.hpp"
 

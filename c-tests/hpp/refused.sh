@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# The compiler refuses each line of refused.cpp that stands behind a text, with a message that has
+# that text; and nothing else.
+#
+# usage: refused.sh COMPILER SOURCE FLAG...
+set -euo pipefail
+
+compiler=$1
+source=$2
+shift 2
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+failed=0
+fail() {
+    echo "refused.sh: $1" >&2
+    failed=1
+}
+
+"$compiler" "$@" -fsyntax-only "$source" || fail "does not compile"
+! "$compiler" "$@" -DREFUSED -fsyntax-only "$source" >"$said" 2>&1 || fail "compiles"
+lines=0
+while IFS=: read -r line text; do
+    lines=$((lines + 1))
+    grep -q "refused.cpp:$((line + 1))[:,]" "$said" || fail "line $((line + 1)) is not refused"
+    grep -qF -- "$text" "$said" || fail "says nothing of: $text"
+done < <(sed -n '/^#if defined(REFUSED)/,/^#endif/{/^ *\/\/ /{=;s/^ *\/\/ //p}}' "$source" | paste -d: - -)
+[ $lines -eq 18 ] || fail "has $lines cases, not 18"
+[ $failed -eq 0 ] || cat "$said" >&2
+exit $failed
