@@ -10,7 +10,7 @@ static int32_t give_value(uint64_t *value, void *ctx)
 static int32_t set_value(const uint64_t *present, uint64_t *value, void *ctx)
 {
     (void)present;
-    return give_value(value, ctx) == MASSTREE_OK ? MASSTREE_UPDATE_SET : MASSTREE_INVALID;
+    return give_value(value, ctx) == MASSTREE_OK ? MASSTREE_ACTION_SET : MASSTREE_INVALID;
 }
 
 static int32_t visit_word(const void *key, size_t key_len, uint64_t value, void *ctx)
@@ -117,7 +117,7 @@ static const masstree_slice_t slice = {"value", 5};
       &a->out.called_back, &a->out.word)                                                          \
     X(get_bytes, BYTES, TREE | HELD | KEY, a->tree, a->guard, a->key, a->key_len,                 \
       &a->out.slices[0])                                                                          \
-    X(get_copy, BYTES, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len, a->out.buffer,  \
+    X(copy_bytes, BYTES, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len, a->out.buffer,  \
       sizeof a->out.buffer, &a->out.size)                                                         \
     X(put_bytes, BYTES, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len, "value", 5)    \
     X(exchange_bytes, BYTES, TREE | HELD | KEY, a->tree, a->guard, a->key, a->key_len, "value",   \
@@ -174,7 +174,7 @@ static const masstree_slice_t slice = {"value", 5};
     X(bulk_load_bytes, BYTES, TREE | GUARD | KEY, a->tree, a->guard, key_of(a), &slice, 1, NULL)  \
     X(get_observed, WORDS, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len,             \
       &a->out.word, &a->out.observation)                                                          \
-    X(get_observed_u64, WORDS, TREE | GUARD, a->tree, a->guard, number, &a->out.word,             \
+    X(get_u64_observed, WORDS, TREE | GUARD, a->tree, a->guard, number, &a->out.word,             \
       &a->out.observation)                                                                        \
     X(get_bytes_observed, BYTES, TREE | HELD | KEY, a->tree, a->guard, a->key, a->key_len,        \
       &a->out.slices[0], &a->out.observation)                                                     \
@@ -184,7 +184,7 @@ static const masstree_slice_t slice = {"value", 5};
       visit_word, &a->out.called_back, &a->out.size)                                              \
     X(scan_bytes_observed, BYTES, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), visit_leaf, \
       visit_bytes, &a->out.called_back, &a->out.size)                                             \
-    X(cursor_observe, ANY, CURSOR, a->cursor)                                                     \
+    X(cursor_track, ANY, CURSOR, a->cursor)                                                     \
     X(cursor_observations, ANY, CURSOR, a->cursor, &a->out.observations, &a->out.size)            \
     X(validate, ANY, TREE, a->tree, NULL, 0, &a->out.size)                                        \
     X(hold, WORDS, TREE | HELD | KEY, a->tree, a->guard, a->key, a->key_len,                      \

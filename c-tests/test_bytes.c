@@ -24,7 +24,7 @@ static void assert_text(masstree_t *tree, const char *key, const char *value)
 {
     char buffer[64];
     size_t len = SIZE_MAX;
-    assert_ok(masstree_get_copy(tree, NULL, key, strlen(key), buffer, sizeof buffer, &len));
+    assert_ok(masstree_copy_bytes(tree, NULL, key, strlen(key), buffer, sizeof buffer, &len));
     assert_int_equal(strlen(value), len);
     assert_memory_equal(value, buffer, len);
 }
@@ -231,7 +231,7 @@ static void empty_value_is_a_value(void **state)
     assert_slice("", 0, value);
     assert_ok(masstree_get_bytes(tree, guard, "b", 1, &value));
     assert_slice("", 0, value);
-    assert_ok(masstree_get_copy(tree, guard, "a", 1, NULL, 0, &len));
+    assert_ok(masstree_copy_bytes(tree, guard, "a", 1, NULL, 0, &len));
     assert_int_equal(0, len);
     value = UNTOUCHED;
     assert_ok(masstree_exchange_bytes(tree, guard, "a", 1, "full", 4, &value));
@@ -254,7 +254,7 @@ static void copy_asks_for_the_size_and_never_truncates(void **state)
         size_t len = SIZE_MAX;
         memset(buffer, '#', sizeof buffer);
         memset(untouched, '#', sizeof untouched);
-        int32_t status = masstree_get_copy(tree, NULL, "k", 1, buffer, capacity, &len);
+        int32_t status = masstree_copy_bytes(tree, NULL, "k", 1, buffer, capacity, &len);
         assert_int_equal(12, len);
         if (capacity < 12) {
             assert_int_equal(MASSTREE_TOO_SMALL, status);
@@ -267,12 +267,12 @@ static void copy_asks_for_the_size_and_never_truncates(void **state)
     }
     size_t len = SIZE_MAX;
     char buffer[1] = {'#'};
-    assert_status(MASSTREE_TOO_SMALL, masstree_get_copy(tree, NULL, "k", 1, NULL, 0, &len));
+    assert_status(MASSTREE_TOO_SMALL, masstree_copy_bytes(tree, NULL, "k", 1, NULL, 0, &len));
     assert_int_equal(12, len);
-    assert_status(MASSTREE_TOO_SMALL, masstree_get_copy(tree, NULL, "k", 1, NULL, 0, NULL));
+    assert_status(MASSTREE_TOO_SMALL, masstree_copy_bytes(tree, NULL, "k", 1, NULL, 0, NULL));
     len = 99;
-    assert_status(MASSTREE_INVALID, masstree_get_copy(tree, NULL, "k", 1, NULL, 1, &len));
-    assert_status(MASSTREE_NOT_FOUND, masstree_get_copy(tree, NULL, "l", 1, buffer, 1, &len));
+    assert_status(MASSTREE_INVALID, masstree_copy_bytes(tree, NULL, "k", 1, NULL, 1, &len));
+    assert_status(MASSTREE_NOT_FOUND, masstree_copy_bytes(tree, NULL, "l", 1, buffer, 1, &len));
     assert_int_equal(99, len);
     assert_int_equal('#', buffer[0]);
     end_tree(tree);
@@ -337,7 +337,7 @@ static void values_of_every_awkward_length_round_trip(void **state)
             fill_pattern(value, lengths[i], i + turn);
             assert_ok(masstree_get_bytes(tree, guard, &i, sizeof i, &slice));
             assert_slice(value, lengths[i], slice);
-            assert_ok(masstree_get_copy(tree, NULL, &i, sizeof i, copy, lengths[i], &len));
+            assert_ok(masstree_copy_bytes(tree, NULL, &i, sizeof i, copy, lengths[i], &len));
             assert_int_equal(lengths[i], len);
             assert_memory_equal(value, copy, len);
         }
@@ -658,7 +658,7 @@ static void read_values(void *arg)
         }
         uint64_t key = random_below(&random, SHARED_KEYS);
         size_t len = 0;
-        int32_t status = masstree_get_copy(reading->tree, NULL, &key, 8, copy, LONGEST, &len);
+        int32_t status = masstree_copy_bytes(reading->tree, NULL, &key, 8, copy, LONGEST, &len);
         if (status == MASSTREE_OK) {
             require_whole((masstree_slice_t){copy, len});
         } else {

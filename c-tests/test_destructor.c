@@ -187,7 +187,7 @@ static int32_t set_same(const uint64_t *present, uint64_t *value, void *ctx)
 {
     (void)ctx;
     *value = present != NULL ? *present : 0;
-    return MASSTREE_UPDATE_SET;
+    return MASSTREE_ACTION_SET;
 }
 
 /* The value is still there: destroying it would leave the tree with a dangling one. */

@@ -97,8 +97,8 @@ static void require_forked(const struct belongings *belongings, bool bytes)
     }
     uint64_t version = 0;
     masstree_delta_t delta = MASSTREE_DELTA_INIT;
-    REQUIRE(masstree_guard_observe(belongings->guard, &delta) == MASSTREE_FORKED);
-    REQUIRE(masstree_node_version(belongings->tree, 64, &version) == MASSTREE_FORKED);
+    REQUIRE(masstree_guard_record(belongings->guard, &delta) == MASSTREE_FORKED);
+    REQUIRE(masstree_leaf_version(belongings->tree, 64, &version) == MASSTREE_FORKED);
     masstree_guard_refresh(belongings->guard);
     masstree_cursor_refresh(belongings->cursor);
     masstree_cursor_refresh(belongings->own);

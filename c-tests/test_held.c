@@ -54,7 +54,7 @@ static void assert_delta(struct history *history, masstree_observation_t origina
     assert_true(same(original, delta->before));
     assert_in_range(delta->created_count, 0, CREATED);
     int32_t applied =
-        masstree_apply_delta(delta, history->set.all, &history->set.count, OBSERVATIONS);
+        masstree_delta_apply(delta, history->set.all, &history->set.count, OBSERVATIONS);
     if (delta->flags == MASSTREE_DELTA_MORE) {
         came.emptied++;
         assert_status(MASSTREE_MISMATCH, applied);
@@ -79,20 +79,20 @@ static void finish_as_the_model(struct history *history, struct key key, masstre
     bool wants_old = random_below(&history->random, 2) == 0;
     history->fresh++;
     assert_ok(masstree_held_finish(held, action, history->fresh, wants_old ? &old : NULL));
-    bool displaces = is_there && action != MASSTREE_UPDATE_KEEP;
+    bool displaces = is_there && action != MASSTREE_ACTION_KEEP;
     assert_int_equal(displaces && wants_old ? before : 77, old);
-    if (action == MASSTREE_UPDATE_SET) {
+    if (action == MASSTREE_ACTION_SET) {
         model_put(&history->model, key.bytes, key.len, history->fresh);
-    } else if (action == MASSTREE_UPDATE_REMOVE && is_there) {
+    } else if (action == MASSTREE_ACTION_REMOVE && is_there) {
         model_remove(&history->model, key.bytes, key.len);
     }
 }
 
 static void hold_and_finish(struct history *history, struct key key)
 {
-    static const int32_t actions[] = {MASSTREE_UPDATE_SET, MASSTREE_UPDATE_SET,
-                                      MASSTREE_UPDATE_KEEP, MASSTREE_UPDATE_REMOVE,
-                                      MASSTREE_UPDATE_REMOVE};
+    static const int32_t actions[] = {MASSTREE_ACTION_SET, MASSTREE_ACTION_SET,
+                                      MASSTREE_ACTION_KEEP, MASSTREE_ACTION_REMOVE,
+                                      MASSTREE_ACTION_REMOVE};
     const struct subject *subject = history->subject;
     const struct entry *entry = model_find(&history->model, key.bytes, key.len);
     masstree_observation_t original, now, next;
@@ -107,7 +107,7 @@ static void hold_and_finish(struct history *history, struct key key)
     assert_status(entry != NULL ? MASSTREE_OK : MASSTREE_NOT_FOUND,
                   hold_key(subject, &key, flags, &held, &value));
     assert_int_equal(entry != NULL ? entry->value : 77, value);
-    assert_ok(masstree_held_observe(&held, &original, &now));
+    assert_ok(masstree_held_observation(&held, &original, &now));
     assert_true(same(first, original));
     assert_true(same(now, observe_key(subject, key, &is_there)));
     assert_true(is_there == (entry != NULL));
@@ -116,18 +116,18 @@ static void hold_and_finish(struct history *history, struct key key)
     bool has_room = !same(now, original);
     assert_true(!has_room || (entry == NULL && flags != 0));
     came.with_room += has_room ? 1 : 0;
-    came.given_back += has_room && action != MASSTREE_UPDATE_SET ? 1 : 0;
+    came.given_back += has_room && action != MASSTREE_ACTION_SET ? 1 : 0;
     if (has_room || random_below(&history->random, 64) == 0) {
         assert_agrees(subject->tree, &history->model);
     }
-    if (action == MASSTREE_UPDATE_SET && entry == NULL && flags == 0) {
+    if (action == MASSTREE_ACTION_SET && entry == NULL && flags == 0) {
         assert_status(MASSTREE_INVALID, masstree_held_finish(&held, action, 1, NULL));
-        action = MASSTREE_UPDATE_KEEP;
+        action = MASSTREE_ACTION_KEEP;
     }
     assert_ok(masstree_held_next(&held, action, &next));
     finish_as_the_model(history, key, &held, action);
-    bool changes = (action == MASSTREE_UPDATE_SET && entry == NULL) ||
-                   (action == MASSTREE_UPDATE_REMOVE && is_there);
+    bool changes = (action == MASSTREE_ACTION_SET && entry == NULL) ||
+                   (action == MASSTREE_ACTION_REMOVE && is_there);
     assert_true(changes != same(now, next));
     if (history->delta.flags == 0) {
         assert_true(same(next, observe_key(subject, key, &is_there)));
@@ -147,7 +147,7 @@ static void start(struct history *history, struct subject *subject, uint64_t see
     history->delta = (masstree_delta_t)MASSTREE_DELTA_INIT;
     history->delta.created = history->created;
     history->delta.created_capacity = CREATED;
-    assert_ok(masstree_guard_observe(subject->guard, &history->delta));
+    assert_ok(masstree_guard_record(subject->guard, &history->delta));
     observe_all(history);
 }
 
@@ -156,7 +156,7 @@ static void end(struct history *history)
     const struct subject *subject = history->subject;
     assert_consistent(subject->tree);
     assert_agrees(subject->tree, &history->model);
-    assert_ok(masstree_guard_observe(subject->guard, NULL));
+    assert_ok(masstree_guard_record(subject->guard, NULL));
     model_free(&history->model);
     assert_ok(masstree_clear(subject->tree, NULL));
     masstree_guard_refresh(subject->guard);
@@ -208,7 +208,7 @@ static void leaf_of_an_emptied_tree_can_be_held(void **state)
             uint64_t old = 0;
             key = number_key(order == 0 ? i : KEYS - 1 - i);
             assert_ok(hold_key(subject, &key, 0, &held, NULL));
-            assert_ok(masstree_held_finish(&held, MASSTREE_UPDATE_REMOVE, 0, &old));
+            assert_ok(masstree_held_finish(&held, MASSTREE_ACTION_REMOVE, 0, &old));
             assert_int_equal(1, old);
         }
         assert_consistent(subject->tree);

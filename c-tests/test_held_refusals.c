@@ -9,9 +9,9 @@ static void *meddle(void *arg)
 {
     masstree_held_t *held = arg;
     masstree_observation_t leaf = {0, 0, 0};
-    REQUIRE(masstree_held_observe(held, &leaf, &leaf) == MASSTREE_INVALID);
-    REQUIRE(masstree_held_next(held, MASSTREE_UPDATE_SET, &leaf) == MASSTREE_INVALID);
-    REQUIRE(masstree_held_finish(held, MASSTREE_UPDATE_SET, 1, NULL) == MASSTREE_INVALID);
+    REQUIRE(masstree_held_observation(held, &leaf, &leaf) == MASSTREE_INVALID);
+    REQUIRE(masstree_held_next(held, MASSTREE_ACTION_SET, &leaf) == MASSTREE_INVALID);
+    REQUIRE(masstree_held_finish(held, MASSTREE_ACTION_SET, 1, NULL) == MASSTREE_INVALID);
     REQUIRE(leaf.node == 0 && leaf.version == 0);
     return NULL;
 }
@@ -48,15 +48,15 @@ static void wrong_uses_are_refused_and_change_nothing(void **state)
     assert_status(MASSTREE_INVALID, masstree_hold(tree, guard, "k", 1, 1, &second, &value));
     assert_status(MASSTREE_INVALID, masstree_hold(other, other_guard, "k", 1, 1, &second, NULL));
     assert_status(MASSTREE_INVALID, masstree_held_next(&held, 99, &leaf));
-    assert_status(MASSTREE_INVALID, masstree_held_next(&held, MASSTREE_UPDATE_KEEP, NULL));
-    assert_status(MASSTREE_INVALID, masstree_held_next(&held, MASSTREE_UPDATE_SET, &leaf));
+    assert_status(MASSTREE_INVALID, masstree_held_next(&held, MASSTREE_ACTION_KEEP, NULL));
+    assert_status(MASSTREE_INVALID, masstree_held_next(&held, MASSTREE_ACTION_SET, &leaf));
     assert_status(MASSTREE_INVALID, masstree_held_finish(&held, 99, 1, &value));
-    assert_status(MASSTREE_INVALID, masstree_held_finish(&held, MASSTREE_UPDATE_SET, 1, &value));
+    assert_status(MASSTREE_INVALID, masstree_held_finish(&held, MASSTREE_ACTION_SET, 1, &value));
     assert_int_equal(77, value);
-    assert_ok(masstree_held_observe(&held, NULL, NULL));
-    assert_ok(masstree_held_observe(&held, &leaf, NULL));
+    assert_ok(masstree_held_observation(&held, NULL, NULL));
+    assert_ok(masstree_held_observation(&held, &leaf, NULL));
     assert_true(holds(tree, leaf));
-    assert_ok(masstree_held_finish(&held, MASSTREE_UPDATE_REMOVE, 1, &value));
+    assert_ok(masstree_held_finish(&held, MASSTREE_ACTION_REMOVE, 1, &value));
     assert_int_equal(77, value);
     assert_null(meddle(&held));
     assert_null(meddle(&second));
@@ -66,7 +66,7 @@ static void wrong_uses_are_refused_and_change_nothing(void **state)
     assert_status(MASSTREE_NOT_FOUND,
                   masstree_hold(tree, guard, NULL, 0, MASSTREE_HOLD_INSERT, &held, NULL));
     assert_ok(masstree_put(other, other_guard, "k", 1, 1));
-    assert_ok(masstree_held_finish(&held, MASSTREE_UPDATE_SET, 5, NULL));
+    assert_ok(masstree_held_finish(&held, MASSTREE_ACTION_SET, 5, NULL));
     assert_ok(masstree_get(tree, NULL, NULL, 0, &value));
     assert_int_equal(5, value);
     masstree_guard_leave(other_guard);
@@ -90,9 +90,9 @@ static void forked_child_leaves_alone_what_its_parent_holds(void **state)
         for (unsigned turn = 0; turn < 2; turn++) {
             REQUIRE(masstree_hold(subject->tree, subject->guard, "key", 3, 0, &own_held, NULL) ==
                     MASSTREE_FORKED);
-            REQUIRE(masstree_held_observe(&held, &leaf, &leaf) == MASSTREE_FORKED);
-            REQUIRE(masstree_held_next(&held, MASSTREE_UPDATE_KEEP, &leaf) == MASSTREE_FORKED);
-            REQUIRE(masstree_held_finish(&held, MASSTREE_UPDATE_SET, 2, NULL) == MASSTREE_FORKED);
+            REQUIRE(masstree_held_observation(&held, &leaf, &leaf) == MASSTREE_FORKED);
+            REQUIRE(masstree_held_next(&held, MASSTREE_ACTION_KEEP, &leaf) == MASSTREE_FORKED);
+            REQUIRE(masstree_held_finish(&held, MASSTREE_ACTION_SET, 2, NULL) == MASSTREE_FORKED);
             masstree_guard_leave(subject->guard);
         }
         masstree_t *own = NULL;
@@ -101,8 +101,8 @@ static void forked_child_leaves_alone_what_its_parent_holds(void **state)
         REQUIRE(masstree_guard_enter(own, &guard) == MASSTREE_OK);
         REQUIRE(masstree_hold(own, guard, "key", 3, MASSTREE_HOLD_INSERT, &own_held, NULL) ==
                 MASSTREE_NOT_FOUND);
-        REQUIRE(masstree_held_finish(&held, MASSTREE_UPDATE_SET, 2, NULL) == MASSTREE_INVALID);
-        REQUIRE(masstree_held_finish(&own_held, MASSTREE_UPDATE_SET, 2, NULL) == MASSTREE_OK);
+        REQUIRE(masstree_held_finish(&held, MASSTREE_ACTION_SET, 2, NULL) == MASSTREE_INVALID);
+        REQUIRE(masstree_held_finish(&own_held, MASSTREE_ACTION_SET, 2, NULL) == MASSTREE_OK);
         REQUIRE(masstree_get(own, guard, "key", 3, NULL) == MASSTREE_OK);
         masstree_guard_leave(guard);
         masstree_destroy(own);
@@ -112,7 +112,7 @@ static void forked_child_leaves_alone_what_its_parent_holds(void **state)
     assert_int_equal(child, waitpid(child, &status, 0));
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     uint64_t old = 0;
-    assert_ok(masstree_held_finish(&held, MASSTREE_UPDATE_SET, 3, &old));
+    assert_ok(masstree_held_finish(&held, MASSTREE_ACTION_SET, 3, &old));
     assert_int_equal(1, old);
 }
 
@@ -160,22 +160,22 @@ static void displaced_values_are_destroyed_once_or_given(void **state)
     options.value_ctx = &destroyed;
     assert_ok(masstree_create(&options, &tree));
     assert_ok(masstree_put(tree, NULL, "other", 5, 99));
-    hold_and_store(tree, &destroyed, MASSTREE_UPDATE_SET, 1, NULL);
-    hold_and_store(tree, &destroyed, MASSTREE_UPDATE_KEEP, 2, &old);
-    hold_and_store(tree, &destroyed, MASSTREE_UPDATE_SET, 1, NULL);
+    hold_and_store(tree, &destroyed, MASSTREE_ACTION_SET, 1, NULL);
+    hold_and_store(tree, &destroyed, MASSTREE_ACTION_KEEP, 2, &old);
+    hold_and_store(tree, &destroyed, MASSTREE_ACTION_SET, 1, NULL);
     assert_int_equal(0, destroyed.count);
-    hold_and_store(tree, &destroyed, MASSTREE_UPDATE_SET, 3, NULL);
+    hold_and_store(tree, &destroyed, MASSTREE_ACTION_SET, 3, NULL);
     assert_int_equal(1, destroyed.count);
     assert_int_equal(1, destroyed.values[0]);
     assert_int_equal(77, old);
-    hold_and_store(tree, &destroyed, MASSTREE_UPDATE_SET, 4, &old);
+    hold_and_store(tree, &destroyed, MASSTREE_ACTION_SET, 4, &old);
     assert_int_equal(3, old);
-    hold_and_store(tree, &destroyed, MASSTREE_UPDATE_REMOVE, 5, NULL);
+    hold_and_store(tree, &destroyed, MASSTREE_ACTION_REMOVE, 5, NULL);
     assert_int_equal(2, destroyed.count);
     assert_int_equal(4, destroyed.values[1]);
-    hold_and_store(tree, &destroyed, MASSTREE_UPDATE_REMOVE, 5, NULL);
-    hold_and_store(tree, &destroyed, MASSTREE_UPDATE_SET, 6, NULL);
-    hold_and_store(tree, &destroyed, MASSTREE_UPDATE_REMOVE, 0, &old);
+    hold_and_store(tree, &destroyed, MASSTREE_ACTION_REMOVE, 5, NULL);
+    hold_and_store(tree, &destroyed, MASSTREE_ACTION_SET, 6, NULL);
+    hold_and_store(tree, &destroyed, MASSTREE_ACTION_REMOVE, 0, &old);
     assert_int_equal(6, old);
     assert_int_equal(2, destroyed.count);
     end_tree(tree);

@@ -66,7 +66,7 @@ static uint64_t leaves_of(const struct subject *subject)
 static void room_for_nothing_leaves_no_empty_leaf(void **state)
 {
     enum { LEAF_KEYS = 15, LEAVES = 3 };
-    const int32_t actions[] = {MASSTREE_UPDATE_KEEP, MASSTREE_UPDATE_REMOVE};
+    const int32_t actions[] = {MASSTREE_ACTION_KEEP, MASSTREE_ACTION_REMOVE};
     const struct subject *subject = *state;
     for (uint64_t leaves = 1; leaves <= LEAVES; leaves++) {
         uint64_t keys = leaves * LEAF_KEYS;
@@ -97,7 +97,7 @@ static void walk_observed(const struct subject *subject, bool reverse, struct ob
 {
     masstree_cursor_t *cursor = NULL;
     assert_ok(masstree_cursor_open(subject->tree, subject->guard, &cursor));
-    assert_ok(masstree_cursor_observe(cursor));
+    assert_ok(masstree_cursor_track(cursor));
     int32_t status = reverse ? masstree_cursor_last(cursor) : masstree_cursor_first(cursor);
     while (true) {
         const masstree_observation_t *leaves = NULL;
@@ -138,7 +138,7 @@ static void key_that_comes_to_a_leaf_without_one_is_no_phantom(void **state)
             walk_observed(subject, way % 2 != 0, &set);
         }
         assert_true(all_hold(subject->tree, &set));
-        assert_ok(masstree_held_finish(&held, MASSTREE_UPDATE_SET, 1, NULL));
+        assert_ok(masstree_held_finish(&held, MASSTREE_ACTION_SET, 1, NULL));
         (void)observe_key(subject, key, &is_there);
         assert_true(is_there);
         assert_false(all_hold(subject->tree, &set));
@@ -167,7 +167,7 @@ static void keys_that_are_held_and_set_make_the_tree_that_puts_make(void **state
             put_key(&other, NULL, key);
             int32_t status = hold_key(subject, &key, MASSTREE_HOLD_INSERT, &held, NULL);
             assert_in_range(status, MASSTREE_OK, MASSTREE_NOT_FOUND);
-            assert_ok(masstree_held_finish(&held, MASSTREE_UPDATE_SET, 1, NULL));
+            assert_ok(masstree_held_finish(&held, MASSTREE_ACTION_SET, 1, NULL));
         }
         assert_int_equal(tree_len(other.tree), tree_len(subject->tree));
         assert_int_equal(leaves_of(&other), leaves_of(subject));
@@ -194,10 +194,10 @@ static void leaf_without_a_key_may_be_the_last(void **state)
     static const struct {
         uint64_t key;
         int32_t action;
-    } cases[] = {{5, MASSTREE_UPDATE_KEEP},
-                 {5, MASSTREE_UPDATE_SET},
-                 {500, MASSTREE_UPDATE_KEEP},
-                 {500, MASSTREE_UPDATE_SET}};
+    } cases[] = {{5, MASSTREE_ACTION_KEEP},
+                 {5, MASSTREE_ACTION_SET},
+                 {500, MASSTREE_ACTION_KEEP},
+                 {500, MASSTREE_ACTION_SET}};
     for (size_t i = 0; i < COUNT(cases); i++) {
         masstree_held_t held;
         pthread_t thread;
@@ -215,7 +215,7 @@ static void leaf_without_a_key_may_be_the_last(void **state)
         }
         assert_ok(masstree_held_finish(&held, cases[i].action, 7, NULL));
         assert_int_equal(0, pthread_join(thread, NULL));
-        bool sets = cases[i].action == MASSTREE_UPDATE_SET;
+        bool sets = cases[i].action == MASSTREE_ACTION_SET;
         assert_consistent(subject->tree);
         assert_int_equal(sets ? 1 : 0, tree_len(subject->tree));
         assert_int_equal(1, leaves_of(subject));
@@ -228,8 +228,8 @@ static void leaf_without_a_key_may_be_the_last(void **state)
 /* Holds each key that a scan meets, and changes it or what is beside it. */
 static int32_t hold_what_is_met(const void *key, size_t key_len, uint64_t value, void *ctx)
 {
-    static const int32_t actions[] = {MASSTREE_UPDATE_SET, MASSTREE_UPDATE_REMOVE,
-                                      MASSTREE_UPDATE_KEEP};
+    static const int32_t actions[] = {MASSTREE_ACTION_SET, MASSTREE_ACTION_REMOVE,
+                                      MASSTREE_ACTION_KEEP};
     const struct subject *subject = ctx;
     unsigned char next[9] = {0};
     masstree_held_t held;
@@ -244,7 +244,7 @@ static int32_t hold_what_is_met(const void *key, size_t key_len, uint64_t value,
     memcpy(next, key, 8);
     REQUIRE(masstree_hold(subject->tree, subject->guard, next, 9, MASSTREE_HOLD_INSERT, &held,
                           NULL) == MASSTREE_NOT_FOUND);
-    REQUIRE(masstree_held_finish(&held, MASSTREE_UPDATE_KEEP, 0, NULL) == MASSTREE_OK);
+    REQUIRE(masstree_held_finish(&held, MASSTREE_ACTION_KEEP, 0, NULL) == MASSTREE_OK);
     return MASSTREE_CONTINUE;
 }
 

@@ -41,7 +41,7 @@ static void *read_and_write_elsewhere(void *arg)
     size_t met = 0;
     REQUIRE(set != NULL);
     REQUIRE(masstree_get_u64(subject->tree, guard, FIRST, &value) == MASSTREE_OK && value == 1);
-    REQUIRE(masstree_get_observed_u64(subject->tree, guard, FIRST, &value, &leaf) == MASSTREE_OK);
+    REQUIRE(masstree_get_u64_observed(subject->tree, guard, FIRST, &value, &leaf) == MASSTREE_OK);
     for (unsigned reverse = 0; reverse < 2; reverse++) {
         all.flags = reverse ? MASSTREE_SCAN_REVERSE : 0;
         REQUIRE(scan_range(subject, guard, &all, set).keys == KEYS);
@@ -70,7 +70,7 @@ static void readers_and_writers_of_other_leaves_do_not_wait(void **state)
     hold_number(subject, subject->guard, FIRST, &holding, NULL);
     assert_int_equal(0, pthread_create(&thread, NULL, read_and_write_elsewhere, subject));
     assert_int_equal(0, pthread_join(thread, NULL));
-    assert_ok(masstree_held_finish(&holding.held, MASSTREE_UPDATE_KEEP, 0, NULL));
+    assert_ok(masstree_held_finish(&holding.held, MASSTREE_ACTION_KEEP, 0, NULL));
 }
 
 /* What is to wait until the first leaf is let go. */
@@ -91,7 +91,7 @@ static int32_t add_one(const uint64_t *present, uint64_t *value, void *ctx)
 {
     (void)ctx;
     *value = *present + 1;
-    return MASSTREE_UPDATE_SET;
+    return MASSTREE_ACTION_SET;
 }
 
 static void run_update(struct waiter *waiter)
@@ -107,7 +107,7 @@ static void run_hold(struct waiter *waiter)
     struct holding holding;
     uint64_t value = 0;
     hold_number(subject, guard, FIRST, &holding, &value);
-    REQUIRE(masstree_held_finish(&holding.held, MASSTREE_UPDATE_SET, value + 1, NULL) == MASSTREE_OK);
+    REQUIRE(masstree_held_finish(&holding.held, MASSTREE_ACTION_SET, value + 1, NULL) == MASSTREE_OK);
     masstree_guard_leave(guard);
 }
 
@@ -141,7 +141,7 @@ static void who_needs_the_held_leaf_waits_and_then_goes_on(void **state)
         uint64_t value = 0;
         put_key(subject, NULL, number_key(FIRST));
         hold_number(subject, subject->guard, FIRST, &holding, &value);
-        assert_ok(masstree_held_observe(&holding.held, &waiter.leaf, NULL));
+        assert_ok(masstree_held_observation(&holding.held, &waiter.leaf, NULL));
         assert_int_equal(0, pthread_create(&thread, NULL, run_waiter, &waiter));
         while (!atomic_load(&waiter.has_begun)) {
             sched_yield();
@@ -152,7 +152,7 @@ static void who_needs_the_held_leaf_waits_and_then_goes_on(void **state)
         assert_false(atomic_load(&waiter.has_ended));
         assert_ok(masstree_get_u64(subject->tree, subject->guard, FIRST, &value));
         assert_int_equal(1, value);
-        assert_ok(masstree_held_finish(&holding.held, MASSTREE_UPDATE_SET, value + 10, NULL));
+        assert_ok(masstree_held_finish(&holding.held, MASSTREE_ACTION_SET, value + 10, NULL));
         assert_int_equal(0, pthread_join(thread, NULL));
         assert_true(atomic_load(&waiter.has_ended));
         assert_ok(masstree_get_u64(subject->tree, subject->guard, FIRST, &value));
@@ -180,14 +180,14 @@ static void validate_while_both_hold(void *arg)
     size_t changed = SIZE_MAX;
     hold_number(validator->subject, guard, validator->own, &holding, NULL);
     pthread_barrier_wait(validator->barrier);
-    REQUIRE(masstree_held_observe(&holding.held, NULL, &now) == MASSTREE_OK);
+    REQUIRE(masstree_held_observation(&holding.held, NULL, &now) == MASSTREE_OK);
     REQUIRE(memcmp(&now, own, sizeof now) == 0);
     REQUIRE(masstree_validate(tree, own, 1, &changed) == MASSTREE_OK);
     REQUIRE(masstree_validate(tree, other, 1, &changed) == MASSTREE_MISMATCH && changed == 0);
     REQUIRE(masstree_validate(tree, validator->leaves, 2, &changed) == MASSTREE_MISMATCH);
     REQUIRE(&validator->leaves[changed] == other);
     pthread_barrier_wait(validator->barrier);
-    REQUIRE(masstree_held_finish(&holding.held, MASSTREE_UPDATE_SET, 7, NULL) == MASSTREE_OK);
+    REQUIRE(masstree_held_finish(&holding.held, MASSTREE_ACTION_SET, 7, NULL) == MASSTREE_OK);
     pthread_barrier_wait(validator->barrier);
     REQUIRE(masstree_validate(tree, validator->leaves, 2, NULL) == MASSTREE_OK);
     masstree_guard_leave(guard);
@@ -233,7 +233,7 @@ static void count_up(void *arg)
         int32_t status = masstree_hold(counting->subject->tree, guard, key.bytes, key.len,
                                        MASSTREE_HOLD_INSERT, &held, &value);
         REQUIRE(status == MASSTREE_OK || (status == MASSTREE_NOT_FOUND && value == 0));
-        REQUIRE(masstree_held_finish(&held, MASSTREE_UPDATE_SET, value + 1, NULL) == MASSTREE_OK);
+        REQUIRE(masstree_held_finish(&held, MASSTREE_ACTION_SET, value + 1, NULL) == MASSTREE_OK);
         if (step % 64 == 0) {
             masstree_guard_refresh(guard);
         }
@@ -283,8 +283,8 @@ enum { KEEPERS = 3 };
 
 static void keep_own(void *arg)
 {
-    static const int32_t actions[] = {MASSTREE_UPDATE_SET, MASSTREE_UPDATE_KEEP,
-                                      MASSTREE_UPDATE_REMOVE};
+    static const int32_t actions[] = {MASSTREE_ACTION_SET, MASSTREE_ACTION_KEEP,
+                                      MASSTREE_ACTION_REMOVE};
     struct keeping *keeping = arg;
     masstree_guard_t *guard = new_guard(keeping->subject->tree);
     for (size_t step = 1; step <= keeping->steps; step++) {
@@ -300,9 +300,9 @@ static void keep_own(void *arg)
         REQUIRE(status == (keeping->present[own] != 0 ? MASSTREE_OK : MASSTREE_NOT_FOUND));
         REQUIRE(value == keeping->present[own]);
         REQUIRE(masstree_held_finish(&held, action, step, &old) == MASSTREE_OK);
-        REQUIRE(old == (action == MASSTREE_UPDATE_KEEP ? 0 : value));
-        if (action != MASSTREE_UPDATE_KEEP) {
-            keeping->present[own] = action == MASSTREE_UPDATE_SET ? step : 0;
+        REQUIRE(old == (action == MASSTREE_ACTION_KEEP ? 0 : value));
+        if (action != MASSTREE_ACTION_KEEP) {
+            keeping->present[own] = action == MASSTREE_ACTION_SET ? step : 0;
         }
         if (step % 32 == 0) {
             masstree_guard_refresh(guard);

@@ -48,9 +48,9 @@ static void constants_are_frozen(void **state)
     assert_int_equal(1, MASSTREE_STATS_NODES);
     assert_int_equal(0, MASSTREE_CONTINUE);
     assert_int_equal(1, MASSTREE_STOP);
-    assert_int_equal(0, MASSTREE_UPDATE_KEEP);
-    assert_int_equal(1, MASSTREE_UPDATE_SET);
-    assert_int_equal(2, MASSTREE_UPDATE_REMOVE);
+    assert_int_equal(0, MASSTREE_ACTION_KEEP);
+    assert_int_equal(1, MASSTREE_ACTION_SET);
+    assert_int_equal(2, MASSTREE_ACTION_REMOVE);
 }
 
 static void every_status_has_a_sentence_of_its_own(void **state)

@@ -63,7 +63,7 @@ static int32_t remove_if_equal(masstree_t *tree, masstree_guard_t *guard, const 
 static int32_t update(masstree_t *tree, masstree_guard_t *guard, const void *key, size_t key_len,
                       uint64_t first, uint64_t second, uint64_t *out)
 {
-    struct script script = {.answer = MASSTREE_UPDATE_SET, .value = first};
+    struct script script = {.answer = MASSTREE_ACTION_SET, .value = first};
     (void)second;
     return masstree_update(tree, guard, key, key_len, play, &script, out);
 }
@@ -106,7 +106,7 @@ static int32_t remove_if_equal_u64(masstree_t *tree, masstree_guard_t *guard, co
 static int32_t update_u64(masstree_t *tree, masstree_guard_t *guard, const void *key,
                           size_t key_len, uint64_t first, uint64_t second, uint64_t *out)
 {
-    struct script script = {.answer = MASSTREE_UPDATE_SET, .value = first};
+    struct script script = {.answer = MASSTREE_ACTION_SET, .value = first};
     (void)second;
     return masstree_update_u64(tree, guard, integer(key, key_len), play, &script, out);
 }
@@ -201,18 +201,18 @@ static void update_does_what_its_callback_answers(void **state)
     (void)state;
     masstree_t *tree = new_tree();
     uint64_t out = UNTOUCHED;
-    struct script script = {.answer = MASSTREE_UPDATE_KEEP, .value = 1};
+    struct script script = {.answer = MASSTREE_ACTION_KEEP, .value = 1};
 
     assert_ok(masstree_update(tree, NULL, KEY, KEY_LEN, play, &script, &out));
     assert_int_equal(1, script.calls);
     assert_false(script.saw_value);
     assert_int_equal(0, tree_len(tree));
 
-    script.answer = MASSTREE_UPDATE_REMOVE;
+    script.answer = MASSTREE_ACTION_REMOVE;
     assert_ok(masstree_update(tree, NULL, KEY, KEY_LEN, play, &script, &out));
     assert_int_equal(0, tree_len(tree));
 
-    script.answer = MASSTREE_UPDATE_SET;
+    script.answer = MASSTREE_ACTION_SET;
     assert_ok(masstree_update(tree, NULL, KEY, KEY_LEN, play, &script, &out));
     assert_false(script.saw_value);
     assert_int_equal(1, value_of_key(tree));
@@ -226,13 +226,13 @@ static void update_does_what_its_callback_answers(void **state)
     assert_int_equal(2, value_of_key(tree));
 
     out = UNTOUCHED;
-    script.answer = MASSTREE_UPDATE_KEEP;
+    script.answer = MASSTREE_ACTION_KEEP;
     script.value = 3;
     assert_ok(masstree_update(tree, NULL, KEY, KEY_LEN, play, &script, &out));
     assert_int_equal(2, value_of_key(tree));
     assert_int_equal(UNTOUCHED, out);
 
-    script.answer = MASSTREE_UPDATE_REMOVE;
+    script.answer = MASSTREE_ACTION_REMOVE;
     assert_ok(masstree_update(tree, NULL, KEY, KEY_LEN, play, &script, &out));
     assert_int_equal(2, out);
     assert_int_equal(0, tree_len(tree));
@@ -346,7 +346,7 @@ static void displaced_values_are_destroyed_unless_taken(void **state)
         uint64_t out = UNTOUCHED;
         uint64_t *wanted = taken ? &out : NULL;
         masstree_options_t options = MASSTREE_OPTIONS_INIT;
-        struct script script = {.answer = MASSTREE_UPDATE_SET, .value = 5};
+        struct script script = {.answer = MASSTREE_ACTION_SET, .value = 5};
         masstree_t *tree = NULL;
         options.value_destructor = count_value;
         options.value_ctx = &destroyed;
@@ -357,7 +357,7 @@ static void displaced_values_are_destroyed_unless_taken(void **state)
                       masstree_compare_exchange(tree, NULL, KEY, KEY_LEN, 9, 3, wanted));
         assert_ok(masstree_compare_exchange(tree, NULL, KEY, KEY_LEN, 2, 3, wanted));
         assert_ok(masstree_update(tree, NULL, KEY, KEY_LEN, play, &script, wanted));
-        script.answer = MASSTREE_UPDATE_REMOVE;
+        script.answer = MASSTREE_ACTION_REMOVE;
         assert_ok(masstree_update(tree, NULL, KEY, KEY_LEN, play, &script, wanted));
         assert_ok(masstree_put(tree, NULL, KEY, KEY_LEN, 6));
         assert_status(MASSTREE_MISMATCH,
@@ -382,7 +382,7 @@ static int32_t increment(const uint64_t *present, uint64_t *value, void *ctx)
 {
     (void)ctx;
     *value = present == NULL ? 1 : *present + 1;
-    return MASSTREE_UPDATE_SET;
+    return MASSTREE_ACTION_SET;
 }
 
 static void increment_many(void *ctx)

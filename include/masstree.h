@@ -1023,28 +1023,28 @@ int32_t masstree_count(const masstree_t *tree,
 /**
  * Answer of an update callback, or action of masstree_held_finish: leave the key as it is.
  */
-#define MASSTREE_UPDATE_KEEP 0
+#define MASSTREE_ACTION_KEEP 0
 
 /**
  * Answer of an update callback, or action of masstree_held_finish: the key gets the value
  * that is stored in *value, or passed.
  */
-#define MASSTREE_UPDATE_SET 1
+#define MASSTREE_ACTION_SET 1
 
 /**
  * Answer of an update callback, or action of masstree_held_finish: the key goes, if it is
  * there.
  */
-#define MASSTREE_UPDATE_REMOVE 2
+#define MASSTREE_ACTION_REMOVE 2
 
 /**
  * Decides what to do with a key, for masstree_update.
  *
  * @param present  The key's value, or NULL if the key is absent.
- * @param value    Where the new value goes, for MASSTREE_UPDATE_SET.
+ * @param value    Where the new value goes, for MASSTREE_ACTION_SET.
  * @param ctx      What was passed to the update.
  *
- * @return MASSTREE_UPDATE_KEEP, MASSTREE_UPDATE_SET or MASSTREE_UPDATE_REMOVE; or
+ * @return MASSTREE_ACTION_KEEP, MASSTREE_ACTION_SET or MASSTREE_ACTION_REMOVE; or
  * a negative number to change nothing and end the update with that number as its
  * status.
  *
@@ -1246,8 +1246,8 @@ int32_t masstree_remove_if_equal_u64(masstree_t *tree,
  * @param ctx      Handed to update.
  * @param old      Where a value that was displaced or removed is stored; it is the
  *                 caller's then, as in masstree_exchange. Written only if update
- *                 saw a value and answered MASSTREE_UPDATE_SET or
- *                 MASSTREE_UPDATE_REMOVE. NULL: not wanted, and the value
+ *                 saw a value and answered MASSTREE_ACTION_SET or
+ *                 MASSTREE_ACTION_REMOVE. NULL: not wanted, and the value
  *                 destructor is run for it once no reader can hold it.
  *
  * @retval MASSTREE_OK            What the callback answered was done.
@@ -1455,13 +1455,13 @@ int32_t masstree_get_bytes(const masstree_t *tree,
  *
  * Thread safety: any thread; takes no lock. Since 0.1.
  */
-int32_t masstree_get_copy(const masstree_t *tree,
-                          masstree_guard_t *guard,
-                          const void *key,
-                          size_t key_len,
-                          void *buffer,
-                          size_t capacity,
-                          size_t *len);
+int32_t masstree_copy_bytes(const masstree_t *tree,
+                            masstree_guard_t *guard,
+                            const void *key,
+                            size_t key_len,
+                            void *buffer,
+                            size_t capacity,
+                            size_t *len);
 
 /**
  * Stores a copy of a value under a key, whether the key is there or not.
@@ -2591,7 +2591,7 @@ int32_t masstree_maintain(masstree_t *tree, masstree_guard_t *guard, size_t limi
  *
  * No lock is held. It must return: no longjmp, no C++ exception, no pthread_exit.
  */
-typedef void (*masstree_write_t)(const char *text, size_t len, void *ctx);
+typedef void (*masstree_text_sink_t)(const char *text, size_t len, void *ctx);
 
 /**
  * Stores the number of keys in the tree. It is exact when no thread is writing;
@@ -2633,7 +2633,7 @@ int32_t masstree_len(const masstree_t *tree, uint64_t *len);
  */
 int32_t masstree_check(const masstree_t *tree,
                        masstree_guard_t *guard,
-                       masstree_write_t write,
+                       masstree_text_sink_t write,
                        void *ctx);
 
 /**
@@ -2659,7 +2659,7 @@ int32_t masstree_check(const masstree_t *tree,
 int32_t masstree_dump(const masstree_t *tree,
                       masstree_guard_t *guard,
                       uint32_t format,
-                      masstree_write_t write,
+                      masstree_text_sink_t write,
                       void *ctx);
 
 /**
@@ -2891,7 +2891,7 @@ int32_t masstree_stats(const masstree_t *tree, masstree_guard_t *guard, masstree
 int32_t masstree_stats_json(const masstree_t *tree,
                             masstree_guard_t *guard,
                             uint32_t flags,
-                            masstree_write_t write,
+                            masstree_text_sink_t write,
                             void *ctx);
 
 /* ============================================================================

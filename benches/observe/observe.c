@@ -42,7 +42,7 @@ static void get(bool observed)
     masstree_observation_t leaf;
     uint64_t value;
     for (size_t i = 0; i < LOOKS; i++) {
-        int32_t status = observed ? masstree_get_observed_u64(tree, guard, keys[i], &value, &leaf)
+        int32_t status = observed ? masstree_get_u64_observed(tree, guard, keys[i], &value, &leaf)
                                   : masstree_get_u64(tree, guard, keys[i], &value);
         require(status == MASSTREE_OK, "a key is missing");
         sum += value + (observed ? leaf.version : 0);
@@ -122,7 +122,7 @@ static void cursor(bool observed)
 {
     masstree_cursor_t *walk;
     require(masstree_cursor_open(tree, guard, &walk) == MASSTREE_OK, "out of memory");
-    require(!observed || masstree_cursor_observe(walk) == MASSTREE_OK, "it does not observe");
+    require(!observed || masstree_cursor_track(walk) == MASSTREE_OK, "it does not observe");
     for (size_t i = 0; i < SCANS; i++) {
         int32_t status = masstree_cursor_seek_u64(walk, keys[i], MASSTREE_SEEK_GE);
         for (size_t step = 0; step < SCANNED && status == MASSTREE_OK; step++) {
@@ -141,12 +141,12 @@ static void cursor(bool observed)
 static void put(bool observed)
 {
     masstree_delta_t delta = MASSTREE_DELTA_INIT;
-    masstree_guard_observe(guard, observed ? &delta : NULL);
+    masstree_guard_record(guard, observed ? &delta : NULL);
     for (size_t i = 0; i < LOOKS; i++) {
         require(masstree_put_u64(tree, guard, keys[i], i) == MASSTREE_OK, "a put failed");
         sum += delta.after.version;
     }
-    masstree_guard_observe(guard, NULL);
+    masstree_guard_record(guard, NULL);
 }
 
 /* Keys that are not there, and go again, with nothing measured. */
@@ -156,12 +156,12 @@ static void insert(bool observed)
     masstree_delta_t delta = MASSTREE_DELTA_INIT;
     delta.created = created;
     delta.created_capacity = 8;
-    masstree_guard_observe(guard, observed ? &delta : NULL);
+    masstree_guard_record(guard, observed ? &delta : NULL);
     for (size_t i = 0; i < LOOKS; i++) {
         require(masstree_insert_u64(tree, guard, ~keys[i], i, NULL) == MASSTREE_OK, "it is there");
         sum += delta.after.version;
     }
-    masstree_guard_observe(guard, NULL);
+    masstree_guard_record(guard, NULL);
 }
 
 static void insert_over(void)

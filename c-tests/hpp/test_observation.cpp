@@ -31,14 +31,14 @@ TYPED_TEST(observed, absent_key_is_proved_until_it_comes)
     EXPECT_TRUE(tree.validate(seen));
     write(tree, 1);
     EXPECT_TRUE(tree.validate(seen));
-    EXPECT_EQ(tree.node_version(seen.data()->node), seen.data()->version);
+    EXPECT_EQ(tree.leaf_version(seen.data()->node), seen.data()->version);
     write(tree, 2);
     std::size_t first_changed = 99;
     std::error_code code;
     EXPECT_FALSE(tree.validate(seen, code, &first_changed));
     EXPECT_FALSE(code);
     EXPECT_EQ(first_changed, 0u);
-    EXPECT_NE(tree.node_version(seen.data()->node), seen.data()->version);
+    EXPECT_NE(tree.leaf_version(seen.data()->node), seen.data()->version);
 }
 
 TYPED_TEST(observed, range_is_proved_in_both_directions)
@@ -156,7 +156,7 @@ TEST(observed_words, errors_are_reported)
     EXPECT_TRUE(seen.empty());
     EXPECT_FALSE(tree.validate(seen, code));
     EXPECT_EQ(code, masstree::errc::invalid);
-    EXPECT_EQ(tree.node_version(64, code), 0u);
+    EXPECT_EQ(tree.leaf_version(64, code), 0u);
     EXPECT_EQ(code, masstree::errc::invalid);
     const masstree::guard empty;
     masstree::write_observer none(empty, 1, code);

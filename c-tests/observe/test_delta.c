@@ -15,17 +15,17 @@ static void tell(const struct subject *subject, struct telling *telling, size_t 
     telling->delta = (masstree_delta_t)MASSTREE_DELTA_INIT;
     telling->delta.created = capacity == 0 ? NULL : telling->created;
     telling->delta.created_capacity = capacity;
-    assert_ok(masstree_guard_observe(subject->guard, &telling->delta));
+    assert_ok(masstree_guard_record(subject->guard, &telling->delta));
 }
 
 static void tell_nothing(const struct subject *subject)
 {
-    assert_ok(masstree_guard_observe(subject->guard, NULL));
+    assert_ok(masstree_guard_record(subject->guard, NULL));
 }
 
 static int32_t apply(const struct telling *telling, struct observations *set)
 {
-    return masstree_apply_delta(&telling->delta, set->all, &set->count, OBSERVATIONS);
+    return masstree_delta_apply(&telling->delta, set->all, &set->count, OBSERVATIONS);
 }
 
 static bool same(masstree_observation_t left, masstree_observation_t right)
@@ -126,10 +126,10 @@ static void own_layers_end_nothing_and_too_many_are_a_mismatch(void **state)
             assert_false(all_hold(subject->tree, &set));
         } else {
             /* Room for all but one does not do. */
-            assert_status(MASSTREE_TOO_SMALL, masstree_apply_delta(&telling.delta, set.all,
+            assert_status(MASSTREE_TOO_SMALL, masstree_delta_apply(&telling.delta, set.all,
                                                                    &set.count, LAYERS));
             assert_memory_equal(&before, &set, sizeof set);
-            assert_status(MASSTREE_OK, masstree_apply_delta(&telling.delta, set.all, &set.count,
+            assert_status(MASSTREE_OK, masstree_delta_apply(&telling.delta, set.all, &set.count,
                                                             LAYERS + 1));
             assert_int_equal(LAYERS + 1, set.count);
             assert_true(all_hold(subject->tree, &set));
@@ -236,9 +236,9 @@ static void write_that_changes_no_key_tells_what_proves_that(void **state)
     struct subject subject = {.tree = tree, .guard = new_guard(tree)};
     masstree_guard_t *guard = subject.guard;
     struct telling telling;
-    int32_t keep = MASSTREE_UPDATE_KEEP;
-    int32_t set = MASSTREE_UPDATE_SET;
-    int32_t remove = MASSTREE_UPDATE_REMOVE;
+    int32_t keep = MASSTREE_ACTION_KEEP;
+    int32_t set = MASSTREE_ACTION_SET;
+    int32_t remove = MASSTREE_ACTION_REMOVE;
     put_text(&subject, "k");
     masstree_observation_t seen = observe_present(&subject, "k");
     tell(&subject, &telling, CREATED);
@@ -393,7 +393,7 @@ static void write_into_a_leaf_that_was_not_observed_changes_no_set(void **state)
     assert_memory_equal(&before, &set, sizeof set);
     assert_true(all_hold(subject->tree, &set));
     set.count = 0;
-    assert_status(MASSTREE_OK, masstree_apply_delta(&telling.delta, NULL, &set.count, 0));
+    assert_status(MASSTREE_OK, masstree_delta_apply(&telling.delta, NULL, &set.count, 0));
 }
 
 static void malformed_deltas_are_refused(void **state)
@@ -402,13 +402,13 @@ static void malformed_deltas_are_refused(void **state)
     struct telling telling;
     struct observations set = {.count = 1};
     tell(subject, &telling, CREATED);
-    assert_status(MASSTREE_INVALID, masstree_guard_observe(NULL, &telling.delta));
-    assert_status(MASSTREE_INVALID, masstree_guard_observe(NULL, NULL));
-    assert_status(MASSTREE_INVALID, masstree_apply_delta(NULL, set.all, &set.count, OBSERVATIONS));
+    assert_status(MASSTREE_INVALID, masstree_guard_record(NULL, &telling.delta));
+    assert_status(MASSTREE_INVALID, masstree_guard_record(NULL, NULL));
+    assert_status(MASSTREE_INVALID, masstree_delta_apply(NULL, set.all, &set.count, OBSERVATIONS));
     assert_status(MASSTREE_INVALID,
-                  masstree_apply_delta(&telling.delta, set.all, NULL, OBSERVATIONS));
-    assert_status(MASSTREE_INVALID, masstree_apply_delta(&telling.delta, set.all, &set.count, 0));
-    assert_status(MASSTREE_INVALID, masstree_apply_delta(&telling.delta, NULL, &set.count, 1));
+                  masstree_delta_apply(&telling.delta, set.all, NULL, OBSERVATIONS));
+    assert_status(MASSTREE_INVALID, masstree_delta_apply(&telling.delta, set.all, &set.count, 0));
+    assert_status(MASSTREE_INVALID, masstree_delta_apply(&telling.delta, NULL, &set.count, 1));
     for (unsigned fault = 0; fault < 3; fault++) {
         struct telling faulty = telling;
         if (fault == 0) {
@@ -418,7 +418,7 @@ static void malformed_deltas_are_refused(void **state)
         } else {
             faulty.delta.reserved = 1;
         }
-        assert_status(MASSTREE_INVALID, masstree_guard_observe(subject->guard, &faulty.delta));
+        assert_status(MASSTREE_INVALID, masstree_guard_record(subject->guard, &faulty.delta));
         assert_status(MASSTREE_INVALID, apply(&faulty, &set));
     }
     /* The one before is still the guard's. */

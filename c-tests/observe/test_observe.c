@@ -70,9 +70,9 @@ static void overwrite_words(const struct subject *subject)
 {
     masstree_t *tree = subject->tree;
     uint64_t value = 0;
-    int32_t set = MASSTREE_UPDATE_SET;
-    int32_t keep = MASSTREE_UPDATE_KEEP;
-    int32_t remove = MASSTREE_UPDATE_REMOVE;
+    int32_t set = MASSTREE_ACTION_SET;
+    int32_t keep = MASSTREE_ACTION_KEEP;
+    int32_t remove = MASSTREE_ACTION_REMOVE;
     assert_ok(masstree_put(tree, NULL, "k", 1, 2));
     assert_ok(masstree_exchange(tree, NULL, "k", 1, 3, &value));
     assert_ok(masstree_replace(tree, NULL, "k", 1, 4, NULL));
@@ -135,12 +135,12 @@ static void overwrite_changes_no_version(void **state)
     subject->bytes ? overwrite_bytes(subject) : overwrite_words(subject);
     assert_status(MASSTREE_NOT_FOUND, masstree_remove(subject->tree, NULL, "none", 4, NULL));
     assert_true(holds(subject->tree, seen));
-    assert_ok(masstree_node_version(subject->tree, seen.node, &version));
+    assert_ok(masstree_leaf_version(subject->tree, seen.node, &version));
     assert_int_equal(seen.version, version);
-    assert_ok(masstree_node_version(NULL, seen.node, &version));
+    assert_ok(masstree_leaf_version(NULL, seen.node, &version));
     assert_int_equal(seen.version, version);
     remove_text(subject, "k");
-    assert_ok(masstree_node_version(subject->tree, seen.node, &version));
+    assert_ok(masstree_leaf_version(subject->tree, seen.node, &version));
     assert_true(seen.version != version);
 }
 

@@ -12,7 +12,7 @@ static void cursor_is_proved_step_by_step(void **state)
     assert_status(MASSTREE_END, masstree_cursor_first(cursor));
     add_cursor_observations(cursor, &seen);
     assert_int_equal(0, seen.count);
-    assert_ok(masstree_cursor_observe(cursor));
+    assert_ok(masstree_cursor_track(cursor));
     add_cursor_observations(cursor, &seen);
     assert_int_equal(0, seen.count);
     /* The end of an empty tree, in both directions. */
@@ -81,7 +81,7 @@ static void step_out_of_a_layer_is_proved_by_the_leaf_above(void **state)
             put_text(subject, key);
         }
         assert_ok(masstree_cursor_open(subject->tree, NULL, &cursor));
-        assert_ok(masstree_cursor_observe(cursor));
+        assert_ok(masstree_cursor_track(cursor));
         assert_ok(masstree_cursor_seek(cursor, ends[way], 9, MASSTREE_SEEK_GE));
         assert_ok(way == 0 ? masstree_cursor_prev(cursor) : masstree_cursor_next(cursor));
         add_cursor_observations(cursor, &seen);
@@ -157,7 +157,7 @@ static void walk_failing(struct failing *failing)
     do {
         status = masstree_cursor_open(subject->tree, NULL, &cursor);
     } while (again(failing, status));
-    assert_ok(masstree_cursor_observe(cursor));
+    assert_ok(masstree_cursor_track(cursor));
     for (size_t step = 0; step < 30; step++) {
         do {
             seen.count = 0;

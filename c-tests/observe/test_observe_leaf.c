@@ -8,7 +8,7 @@ static int32_t add_one(const uint64_t *present, uint64_t *value, void *ctx)
 {
     (void)ctx;
     *value = present == NULL ? 1 : *present + 1;
-    return MASSTREE_UPDATE_SET;
+    return MASSTREE_ACTION_SET;
 }
 
 /* A thread that only overwrites the one key of a leaf, while another looks on. */
@@ -43,7 +43,7 @@ static void look_on(void *arg)
         masstree_observation_t seen = observe_key(looking->subject, text_key("k"), &is_there);
         REQUIRE(is_there && memcmp(&seen, &looking->seen, sizeof seen) == 0);
         REQUIRE(holds(tree, seen));
-        REQUIRE(masstree_node_version(tree, seen.node, &version) == MASSTREE_OK);
+        REQUIRE(masstree_leaf_version(tree, seen.node, &version) == MASSTREE_OK);
         REQUIRE(version == looking->seen.version);
     }
     atomic_store(looking->done, true);
@@ -75,7 +75,7 @@ static void *observe_locked(void *arg)
     uint64_t version = 0;
     masstree_observation_t seen = observe_key(locked->subject, text_key("k"), &is_there);
     REQUIRE(is_there && memcmp(&seen, &locked->seen, sizeof seen) == 0);
-    REQUIRE(masstree_node_version(locked->subject->tree, seen.node, &version) == MASSTREE_OK);
+    REQUIRE(masstree_leaf_version(locked->subject->tree, seen.node, &version) == MASSTREE_OK);
     REQUIRE(version == seen.version);
     return NULL;
 }
@@ -87,7 +87,7 @@ static int32_t have_it_observed(const uint64_t *present, uint64_t *value, void *
     REQUIRE(pthread_create(&thread, NULL, observe_locked, ctx) == 0);
     REQUIRE(pthread_join(thread, NULL) == 0);
     *value = 2;
-    return MASSTREE_UPDATE_SET;
+    return MASSTREE_ACTION_SET;
 }
 
 static void locked_leaf_is_observed_as_if_it_were_not(void **state)
@@ -168,7 +168,7 @@ static void observation_outlives_its_guard_and_its_leaf(void **state)
     for (size_t i = 0; i < seen.count; i++) {
         uint64_t version = 0;
         assert_false(holds(subject.tree, seen.all[i]));
-        assert_ok(masstree_node_version(subject.tree, seen.all[i].node, &version));
+        assert_ok(masstree_leaf_version(subject.tree, seen.all[i].node, &version));
         assert_true(version != seen.all[i].version);
     }
     end_tree(subject.tree);
@@ -245,9 +245,9 @@ static void malformed_arguments_are_refused(void **state)
     assert_int_equal(99, changed);
     assert_status(MASSTREE_MISMATCH, masstree_validate(subject->tree, &nothing, 1, &changed));
     assert_int_equal(0, changed);
-    assert_status(MASSTREE_INVALID, masstree_node_version(subject->tree, 0, &version));
-    assert_status(MASSTREE_INVALID, masstree_node_version(NULL, 0, &version));
-    assert_status(MASSTREE_INVALID, masstree_node_version(subject->tree, seen.node, NULL));
+    assert_status(MASSTREE_INVALID, masstree_leaf_version(subject->tree, 0, &version));
+    assert_status(MASSTREE_INVALID, masstree_leaf_version(NULL, 0, &version));
+    assert_status(MASSTREE_INVALID, masstree_leaf_version(subject->tree, seen.node, NULL));
     assert_int_equal(99, version);
 }
 

@@ -77,7 +77,7 @@ static struct met walk(const struct subject *subject, struct probe *probe)
     uint32_t how = (uint32_t)(probe->high.len + probe->low.len) % 4;
     bool reverse = probe->range.flags != 0;
     REQUIRE(masstree_cursor_open(subject->tree, NULL, &cursor) == MASSTREE_OK);
-    REQUIRE(masstree_cursor_observe(cursor) == MASSTREE_OK);
+    REQUIRE(masstree_cursor_track(cursor) == MASSTREE_OK);
     int32_t status = masstree_cursor_seek(cursor, probe->low.bytes, probe->low.len, how);
     add_cursor_observations(cursor, &probe->seen);
     for (size_t i = 0; status == MASSTREE_OK && i <= probe->range.limit; i++) {
@@ -110,7 +110,7 @@ static struct met step(const struct subject *subject, struct probe *probe, bool 
     bool reverse = probe->range.flags != 0;
     uint32_t how = reverse ? MASSTREE_SEEK_LT : MASSTREE_SEEK_GT;
     REQUIRE(masstree_cursor_open(subject->tree, NULL, &cursor) == MASSTREE_OK);
-    REQUIRE(masstree_cursor_observe(cursor) == MASSTREE_OK);
+    REQUIRE(masstree_cursor_track(cursor) == MASSTREE_OK);
     int32_t status = masstree_cursor_seek(cursor, probe->low.bytes, probe->low.len,
                                           is_first ? MASSTREE_SEEK_GE : how);
     if (is_first && status == MASSTREE_OK) {

@@ -191,10 +191,10 @@ static struct record *insert_absent(struct transaction *transaction, uint32_t nu
     struct record *record = new_record(LOCKED | ABSENT | NUMBER, 0, 0);
     delta.created = created;
     delta.created_capacity = COUNT(created);
-    REQUIRE(masstree_guard_observe(transaction->guard, &delta) == MASSTREE_OK);
+    REQUIRE(masstree_guard_record(transaction->guard, &delta) == MASSTREE_OK);
     int32_t status = masstree_insert(silo->tree, transaction->guard, key,
                                      silo_key(silo, number, key), word_of(record), NULL);
-    REQUIRE(masstree_guard_observe(transaction->guard, NULL) == MASSTREE_OK);
+    REQUIRE(masstree_guard_record(transaction->guard, NULL) == MASSTREE_OK);
     if (status == MASSTREE_EXISTS) {
         free(record);
         doom(transaction, CAUSE_NODE_SET);
@@ -204,7 +204,7 @@ static struct record *insert_absent(struct transaction *transaction, uint32_t nu
     atomic_store(&record->writer, atomic_load(&silo->gone[number]));
     unlock_record(record, ABSENT | NUMBER);
     if (!silo->leaves_out_deltas) {
-        status = masstree_apply_delta(&delta, transaction->nodes, &transaction->node_count,
+        status = masstree_delta_apply(&delta, transaction->nodes, &transaction->node_count,
                                       SILO_NODES);
         REQUIRE(status == MASSTREE_OK || status == MASSTREE_MISMATCH);
         if (status == MASSTREE_MISMATCH) {
@@ -277,7 +277,7 @@ static void scan_with_cursor(struct scanning *scanning, uint32_t low, uint32_t h
     masstree_cursor_t *cursor = NULL;
     REQUIRE(masstree_cursor_open(transaction->silo->tree, transaction->guard, &cursor) ==
             MASSTREE_OK);
-    REQUIRE(masstree_cursor_observe(cursor) == MASSTREE_OK);
+    REQUIRE(masstree_cursor_track(cursor) == MASSTREE_OK);
     int32_t status = masstree_cursor_seek(cursor, key, silo_key(transaction->silo, low, key),
                                           MASSTREE_SEEK_GE);
     for (;;) {

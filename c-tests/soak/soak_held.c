@@ -14,7 +14,7 @@ static void look_around(struct soak_worker *worker, const masstree_held_t *held,
     struct soak_key other = soak_key_of(worker->soak, soak_any(worker));
     masstree_observation_t now, seen;
     uint64_t found = 0;
-    EXPECT(worker, masstree_held_observe(held, NULL, &now) == MASSTREE_OK);
+    EXPECT(worker, masstree_held_observation(held, NULL, &now) == MASSTREE_OK);
     EXPECT(worker, masstree_contains(tree, worker->guard, other.bytes, other.len) >= MASSTREE_OK);
     int32_t status =
         masstree_get_observed(tree, worker->guard, key.bytes, key.len, &found, &seen);
@@ -29,8 +29,8 @@ static void look_around(struct soak_worker *worker, const masstree_held_t *held,
 /* Words only, as all of this. */
 void soak_hold(struct soak_worker *worker)
 {
-    static const int32_t actions[] = {MASSTREE_UPDATE_KEEP, MASSTREE_UPDATE_SET,
-                                      MASSTREE_UPDATE_SET, MASSTREE_UPDATE_REMOVE};
+    static const int32_t actions[] = {MASSTREE_ACTION_KEEP, MASSTREE_ACTION_SET,
+                                      MASSTREE_ACTION_SET, MASSTREE_ACTION_REMOVE};
     masstree_held_t held;
     masstree_observation_t now, next;
     uint64_t value = 0;
@@ -42,26 +42,26 @@ void soak_hold(struct soak_worker *worker)
     struct soak_key key = soak_key_of(worker->soak, number);
     uint64_t fresh = soak_fresh(worker, number);
     int32_t action = actions[random_below(&worker->random, COUNT(actions))];
-    uint32_t flags = action == MASSTREE_UPDATE_SET ? MASSTREE_HOLD_INSERT
+    uint32_t flags = action == MASSTREE_ACTION_SET ? MASSTREE_HOLD_INSERT
                                                    : (uint32_t)random_below(&worker->random, 2);
     int32_t status = masstree_hold(worker->soak->tree, worker->guard, key.bytes, key.len, flags,
                                    &held, &value);
     EXPECT(worker, status == (value != 0 ? MASSTREE_OK : MASSTREE_NOT_FOUND));
     soak_saw(worker, number, value);
     look_around(worker, &held, key, value);
-    EXPECT(worker, masstree_held_observe(&held, NULL, &now) == MASSTREE_OK);
+    EXPECT(worker, masstree_held_observation(&held, NULL, &now) == MASSTREE_OK);
     EXPECT(worker, masstree_held_next(&held, action, &next) == MASSTREE_OK);
-    bool changes = value != 0 ? action == MASSTREE_UPDATE_REMOVE : action == MASSTREE_UPDATE_SET;
+    bool changes = value != 0 ? action == MASSTREE_ACTION_REMOVE : action == MASSTREE_ACTION_SET;
     EXPECT(worker, same(now, next) != changes);
     EXPECT(worker, masstree_held_finish(&held, action, fresh, &old) == MASSTREE_OK);
-    EXPECT(worker, old == (action == MASSTREE_UPDATE_KEEP ? 0 : value));
+    EXPECT(worker, old == (action == MASSTREE_ACTION_KEEP ? 0 : value));
     if (old != 0) {
         soak_taken(worker, old);
     }
-    if (action == MASSTREE_UPDATE_SET) {
+    if (action == MASSTREE_ACTION_SET) {
         soak_accepted(worker, fresh);
         soak_set(worker, number, fresh);
-    } else if (action == MASSTREE_UPDATE_REMOVE) {
+    } else if (action == MASSTREE_ACTION_REMOVE) {
         soak_set(worker, number, 0);
     }
 }

@@ -118,7 +118,7 @@ static void walk(struct observing *observing, struct soak_key from, bool reverse
     masstree_cursor_t *cursor = NULL;
     EXPECT(worker, masstree_cursor_open(worker->soak->tree, soak_guard(worker), &cursor) ==
                        MASSTREE_OK);
-    EXPECT(worker, masstree_cursor_observe(cursor) == MASSTREE_OK);
+    EXPECT(worker, masstree_cursor_track(cursor) == MASSTREE_OK);
     add_step(observing, cursor,
              masstree_cursor_seek(cursor, from.bytes, from.len,
                                   reverse ? MASSTREE_SEEK_LT : MASSTREE_SEEK_GE));
@@ -154,7 +154,7 @@ static int32_t look(struct observing *observing, struct soak_key key)
         status = masstree_get_bytes_observed(tree, worker->guard, key.bytes, key.len, NULL, &leaf);
     } else if (random_below(&worker->random, 2) == 0 &&
                masstree_u64_from_key(key.bytes, key.len, &integer) == MASSTREE_OK) {
-        status = masstree_get_observed_u64(tree, worker->guard, integer, NULL, &leaf);
+        status = masstree_get_u64_observed(tree, worker->guard, integer, NULL, &leaf);
     } else {
         status = masstree_get_observed(tree, worker->guard, key.bytes, key.len, NULL, &leaf);
     }
@@ -197,21 +197,21 @@ void soak_transact(struct soak_worker *worker)
     delta.created = created;
     delta.created_capacity = CREATED;
     int32_t status = look(&observing, key);
-    EXPECT(worker, masstree_guard_observe(worker->guard, &delta) == MASSTREE_OK);
+    EXPECT(worker, masstree_guard_record(worker->guard, &delta) == MASSTREE_OK);
     write(worker, number, key);
-    EXPECT(worker, masstree_guard_observe(worker->guard, NULL) == MASSTREE_OK);
+    EXPECT(worker, masstree_guard_record(worker->guard, NULL) == MASSTREE_OK);
     EXPECT(worker, delta.flags == 0 && delta.created_count <= CREATED);
     bool is_first = delta.before.version == observing.leaves[0].version &&
                     delta.before.node == observing.leaves[0].node &&
                     delta.before.incarnation == observing.leaves[0].incarnation;
     bool adds = delta.before.version != delta.after.version;
     EXPECT(worker, !is_first || adds == (status == MASSTREE_NOT_FOUND));
-    int32_t applied = masstree_apply_delta(&delta, observing.leaves, &observing.count,
+    int32_t applied = masstree_delta_apply(&delta, observing.leaves, &observing.count,
                                            COUNT(observing.leaves));
     EXPECT(worker, applied == MASSTREE_OK || (applied == MASSTREE_MISMATCH && !is_first));
     bool is_own = observing.leaves[0].version == delta.after.version &&
                   observing.leaves[0].node == delta.after.node;
-    EXPECT(worker, masstree_node_version(worker->soak->tree, delta.after.node, &version) ==
+    EXPECT(worker, masstree_leaf_version(worker->soak->tree, delta.after.node, &version) ==
                        MASSTREE_OK);
     bool held = has_held(&observing);
     EXPECT(worker, !held || !is_own || version == delta.after.version);

@@ -62,7 +62,7 @@ static int32_t look_at_bytes(struct point *point, uint64_t *value)
         status = masstree_get_bytes(TREE_KEY(*point), &slice);
         *value = decoded(point, slice);
     } else {
-        status = masstree_get_copy(TREE_KEY(*point), copy, sizeof copy, &len);
+        status = masstree_copy_bytes(TREE_KEY(*point), copy, sizeof copy, &len);
         *value = status == MASSTREE_OK ? soak_decode(point->worker, copy, len) : 0;
     }
     return status;
@@ -290,8 +290,8 @@ enum { REFUSES = -77 };
 /* Words only: for byte strings there is no such call. */
 void soak_update(struct soak_worker *worker)
 {
-    static const int32_t answers[] = {MASSTREE_UPDATE_KEEP, MASSTREE_UPDATE_SET,
-                                      MASSTREE_UPDATE_SET, MASSTREE_UPDATE_REMOVE, REFUSES};
+    static const int32_t answers[] = {MASSTREE_ACTION_KEEP, MASSTREE_ACTION_SET,
+                                      MASSTREE_ACTION_SET, MASSTREE_ACTION_REMOVE, REFUSES};
     struct point point;
     uint64_t old = 0;
     if (worker->soak->holds_bytes) {
@@ -303,8 +303,8 @@ void soak_update(struct soak_worker *worker)
     int32_t status = point.as_integer
                          ? masstree_update_u64(TREE_INTEGER(point), decide, &deciding, &old)
                          : masstree_update(TREE_KEY(point), decide, &deciding, &old);
-    bool sets = deciding.answer == MASSTREE_UPDATE_SET;
-    bool removes = deciding.answer == MASSTREE_UPDATE_REMOVE;
+    bool sets = deciding.answer == MASSTREE_ACTION_SET;
+    bool removes = deciding.answer == MASSTREE_ACTION_REMOVE;
     EXPECT(worker, status == (deciding.answer == REFUSES ? REFUSES : MASSTREE_OK));
     EXPECT(worker, deciding.calls == 1);
     EXPECT(worker, old == (sets || removes ? deciding.present : 0));

@@ -140,12 +140,12 @@ static int32_t set_value(const uint64_t *present, uint64_t *value, void *ctx)
     (void)present;
     making->calls++;
     *value = making->value;
-    return MASSTREE_UPDATE_SET;
+    return MASSTREE_ACTION_SET;
 }
 
 static int32_t make_value(uint64_t *value, void *ctx)
 {
-    return set_value(NULL, value, ctx) == MASSTREE_UPDATE_SET ? MASSTREE_OK : MASSTREE_INVALID;
+    return set_value(NULL, value, ctx) == MASSTREE_ACTION_SET ? MASSTREE_OK : MASSTREE_INVALID;
 }
 
 /* Memory is there before the callback is called: after a failure it was not. */
@@ -175,8 +175,8 @@ void run_update(struct run *run, uint64_t number, uint64_t value, bool only_if_a
 /* What lacked memory holds nothing: the leaf can be written, and another be held. */
 void run_hold(struct run *run, masstree_guard_t *guard, uint64_t number, uint64_t value)
 {
-    static const int32_t actions[] = {MASSTREE_UPDATE_SET, MASSTREE_UPDATE_SET,
-                                      MASSTREE_UPDATE_KEEP, MASSTREE_UPDATE_REMOVE};
+    static const int32_t actions[] = {MASSTREE_ACTION_SET, MASSTREE_ACTION_SET,
+                                      MASSTREE_ACTION_KEEP, MASSTREE_ACTION_REMOVE};
     struct key key = key_of(number);
     int32_t action = actions[value % COUNT(actions)];
     struct entry *entry = model_find(&run->model, key.bytes, key.len);
@@ -195,9 +195,9 @@ void run_hold(struct run *run, masstree_guard_t *guard, uint64_t number, uint64_
         }
     } while (again(run, status, entry != NULL ? MAY_DO_WITHOUT : ANSWERS));
     assert_int_equal(entry != NULL ? entry->value : UNTOUCHED, word);
-    if (action == MASSTREE_UPDATE_SET) {
+    if (action == MASSTREE_ACTION_SET) {
         model_put(&run->model, key.bytes, key.len, value);
-    } else if (action == MASSTREE_UPDATE_REMOVE && entry != NULL) {
+    } else if (action == MASSTREE_ACTION_REMOVE && entry != NULL) {
         model_remove(&run->model, key.bytes, key.len);
     }
 }

@@ -53,7 +53,7 @@ static void look_up(const struct half *half, uint64_t own)
     size_t len = 0;
     int32_t status =
         half->holds_bytes
-            ? masstree_get_copy(half->tree, NULL, key.bytes, key.len, bytes, sizeof bytes, &len)
+            ? masstree_copy_bytes(half->tree, NULL, key.bytes, key.len, bytes, sizeof bytes, &len)
             : masstree_get(half->tree, NULL, key.bytes, key.len, &word);
     REQUIRE(is_held(half, own, status, word, (masstree_slice_t){bytes, len}));
 }

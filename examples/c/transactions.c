@@ -103,10 +103,10 @@ static void add_own_row(struct transaction *t, uint64_t key)
     masstree_delta_t delta = MASSTREE_DELTA_INIT;
     delta.created = t->created;
     delta.created_capacity = 32;
-    require(masstree_guard_observe(t->guard, &delta));
+    require(masstree_guard_record(t->guard, &delta));
     t->added = add_row(t->guard, key, LOCKED);
-    require(masstree_guard_observe(t->guard, NULL));
-    if (masstree_apply_delta(&delta, t->leaves, &t->leaf_count, MOST) != MASSTREE_OK)
+    require(masstree_guard_record(t->guard, NULL));
+    if (masstree_delta_apply(&delta, t->leaves, &t->leaf_count, MOST) != MASSTREE_OK)
         t->doomed = true; /* another got into the leaf first */
 }
 

@@ -67,7 +67,7 @@ public:
     {
         const auto add_one = [](const std::uint64_t *present, std::uint64_t *value, void *) {
             *value = present == nullptr ? 1 : *present + 1;
-            return std::int32_t{ MASSTREE_UPDATE_SET };
+            return std::int32_t{ MASSTREE_ACTION_SET };
         };
         require(masstree_update(tree.get(), nullptr, word.data(), word.size(), add_one, nullptr,
                                 nullptr));

@@ -92,7 +92,7 @@ impl Session<'_> {
         let mut copy = |room: usize| {
             let buffer = buffer.as_mut_ptr().cast();
             // SAFETY: the key is readable, and the buffer has the room that it is asked for.
-            unsafe { masstree_get_copy(tree, guard, k.data, k.len, buffer, room, &mut len) }
+            unsafe { masstree_copy_bytes(tree, guard, k.data, k.len, buffer, room, &mut len) }
         };
         copy(0);
         let status = copy(512);

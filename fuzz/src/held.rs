@@ -17,9 +17,9 @@ impl Session<'_> {
         let value = self.fresh();
         let flags = u32::from(twist & 0x10 == 0);
         let action = match twist % 8 {
-            0 => MASSTREE_UPDATE_KEEP,
-            1..=3 => MASSTREE_UPDATE_SET,
-            4 | 5 => MASSTREE_UPDATE_REMOVE,
+            0 => MASSTREE_ACTION_KEEP,
+            1..=3 => MASSTREE_ACTION_SET,
+            4 | 5 => MASSTREE_ACTION_REMOVE,
             _ => UNKNOWN,
         };
         let mut held = HeldLeaf { opaque: [0; 32] };
@@ -46,7 +46,7 @@ impl Session<'_> {
         assert_eq!(found, present, "hold {key:?}");
         self.get_checked(key, 0);
         let is_wrong =
-            action == UNKNOWN || (action == MASSTREE_UPDATE_SET && flags == 0 && present.is_none());
+            action == UNKNOWN || (action == MASSTREE_ACTION_SET && flags == 0 && present.is_none());
         let mut old = UNTOUCHED;
         let out = match want {
             true => &raw mut old,
@@ -56,12 +56,12 @@ impl Session<'_> {
         let status = unsafe { masstree_held_finish(place, action, value, out) };
         if is_wrong {
             assert_eq!((status, old), (MASSTREE_INVALID, UNTOUCHED));
-            let keep = MASSTREE_UPDATE_KEEP;
+            let keep = MASSTREE_ACTION_KEEP;
             // SAFETY: still held.
             let status = unsafe { masstree_held_finish(place, keep, 0, out) };
             assert_eq!(status, MASSTREE_OK);
         }
-        let changes = !is_wrong && action != MASSTREE_UPDATE_KEEP;
+        let changes = !is_wrong && action != MASSTREE_ACTION_KEEP;
         let expected = present.filter(|_| want && changes);
         assert_eq!(
             old,
@@ -70,7 +70,7 @@ impl Session<'_> {
         );
         match action {
             _ if !changes => {}
-            MASSTREE_UPDATE_SET => self.stored(key, value, want),
+            MASSTREE_ACTION_SET => self.stored(key, value, want),
             _ => self.removed(key, want),
         }
     }

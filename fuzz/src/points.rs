@@ -164,9 +164,9 @@ impl Session<'_> {
         let present = self.model.get(key).copied();
         let value = self.fresh();
         let answer = match twist % 8 {
-            0 => MASSTREE_UPDATE_KEEP,
-            1..=3 => MASSTREE_UPDATE_SET,
-            4 | 5 => MASSTREE_UPDATE_REMOVE,
+            0 => MASSTREE_ACTION_KEEP,
+            1..=3 => MASSTREE_ACTION_SET,
+            4 | 5 => MASSTREE_ACTION_REMOVE,
             6 => OWN_STATUS,
             _ => 77,
         };
@@ -185,7 +185,7 @@ impl Session<'_> {
             return;
         }
         assert_eq!(asked.seen, Some(present), "update {key:?}");
-        let changes = matches!(answer, MASSTREE_UPDATE_SET | MASSTREE_UPDATE_REMOVE);
+        let changes = matches!(answer, MASSTREE_ACTION_SET | MASSTREE_ACTION_REMOVE);
         let expected = Given {
             status: match answer {
                 OWN_STATUS => OWN_STATUS,
@@ -196,8 +196,8 @@ impl Session<'_> {
         };
         assert_eq!(given, expected, "update {key:?} {answer}");
         match answer {
-            MASSTREE_UPDATE_SET => self.stored(key, value, want),
-            MASSTREE_UPDATE_REMOVE => self.removed(key, want),
+            MASSTREE_ACTION_SET => self.stored(key, value, want),
+            MASSTREE_ACTION_REMOVE => self.removed(key, want),
             _ => {}
         }
     }

@@ -83,7 +83,7 @@ public:
         for (;;) {
             std::size_t len = 0;
             const std::int32_t status =
-                masstree_get_copy(base::handle(), with.handle(), bytes.view().data(),
+                masstree_copy_bytes(base::handle(), with.handle(), bytes.view().data(),
                                   bytes.view().size(), copy.data(), copy.size(), &len);
             // The value may have grown again since it was asked for its size.
             if (status == MASSTREE_OK || status == MASSTREE_TOO_SMALL)
@@ -107,7 +107,7 @@ public:
         const key_bytes bytes(key);
         std::size_t len = 0;
         const std::int32_t status =
-            masstree_get_copy(base::handle(), with.handle(), bytes.view().data(),
+            masstree_copy_bytes(base::handle(), with.handle(), bytes.view().data(),
                               bytes.view().size(), buffer, capacity, &len);
         const bool found = status == MASSTREE_OK || status == MASSTREE_TOO_SMALL;
         with.note(found ? MASSTREE_OK : status);

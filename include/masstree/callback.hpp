@@ -155,7 +155,7 @@ std::int32_t run_update(const std::uint64_t *present, std::uint64_t *value, void
         if (present != nullptr)
             now = traits::from_word(*present);
         change<T> wanted = self.callee(now);
-        if (wanted.answer() == MASSTREE_UPDATE_SET) {
+        if (wanted.answer() == MASSTREE_ACTION_SET) {
             *value = traits::to_word(wanted.value());
             traits::accept(wanted.value());
         }

@@ -132,7 +132,7 @@ struct word_calls {
     static status get_observed(const masstree_t *t, masstree_guard_t *g, key k, word *v,
                                masstree_observation_t *leaf) noexcept
     {
-        return masstree_get_observed_u64(t, g, k.word, v, leaf);
+        return masstree_get_u64_observed(t, g, k.word, v, leaf);
     }
     static status contains(const masstree_t *t, masstree_guard_t *g, key k) noexcept
     {

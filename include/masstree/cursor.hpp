@@ -191,7 +191,7 @@ public:
     }
 
     /** Has the cursor remember, from its next call on, which leaves a call has read. */
-    void observe(errors report = {}) { report.note(masstree_cursor_observe(handle_)); }
+    void observe(errors report = {}) { report.note(masstree_cursor_track(handle_)); }
 
     /**
      * Shows the leaves that the last call has read, a seek or a step, to `on_leaf(const observation

@@ -28,11 +28,11 @@ enum class room : std::uint32_t {
 /** What can be done with a held key. */
 enum class action : std::int32_t {
     /** Nothing. */
-    keep = MASSTREE_UPDATE_KEEP,
+    keep = MASSTREE_ACTION_KEEP,
     /** The key gets a value, whether it was there or not. */
-    set = MASSTREE_UPDATE_SET,
+    set = MASSTREE_ACTION_SET,
     /** The key goes, if it was there. */
-    remove = MASSTREE_UPDATE_REMOVE
+    remove = MASSTREE_ACTION_REMOVE
 };
 
 /**
@@ -82,7 +82,7 @@ public:
     ~held()
     {
         if (holds_)
-            masstree_held_finish(&place_, MASSTREE_UPDATE_KEEP, 0, nullptr);
+            masstree_held_finish(&place_, MASSTREE_ACTION_KEEP, 0, nullptr);
     }
 
     /** Whether it is not empty. */
@@ -95,14 +95,14 @@ public:
     [[nodiscard]] observation original() const
     {
         observation leaf{};
-        with_.note(masstree_held_observe(&place_, &leaf, nullptr));
+        with_.note(masstree_held_observation(&place_, &leaf, nullptr));
         return leaf;
     }
     /** The leaf that is locked, as readers see it. */
     [[nodiscard]] observation now() const
     {
         observation leaf{};
-        with_.note(masstree_held_observe(&place_, nullptr, &leaf));
+        with_.note(masstree_held_observation(&place_, nullptr, &leaf));
         return leaf;
     }
     /** That leaf as it will be after an action, unless that empties it. */
@@ -114,13 +114,13 @@ public:
     }
 
     /** Lets go, and changes nothing. */
-    void keep() { finish(MASSTREE_UPDATE_KEEP, 0, nullptr); }
+    void keep() { finish(MASSTREE_ACTION_KEEP, 0, nullptr); }
 
     /** Gives the key a value, and lets go. An absent key must have been held with room. */
     void set(argument value)
     {
         const std::int32_t status =
-            finish_quietly(MASSTREE_UPDATE_SET, traits::to_word(value), nullptr);
+            finish_quietly(MASSTREE_ACTION_SET, traits::to_word(value), nullptr);
         if (status == MASSTREE_OK)
             traits::accept(value);
         with_.note(status);
@@ -131,7 +131,7 @@ public:
     {
         std::uint64_t old = 0;
         const std::int32_t status =
-            finish_quietly(MASSTREE_UPDATE_SET, traits::to_word(value), &old);
+            finish_quietly(MASSTREE_ACTION_SET, traits::to_word(value), &old);
         if (status == MASSTREE_OK)
             traits::accept(value);
         with_.note(status);
@@ -139,13 +139,13 @@ public:
     }
 
     /** Removes the key, if it is there, and lets go. */
-    void remove() { finish(MASSTREE_UPDATE_REMOVE, 0, nullptr); }
+    void remove() { finish(MASSTREE_ACTION_REMOVE, 0, nullptr); }
 
     /** remove, and gives the value that the key had. */
     [[nodiscard]] std::optional<taken_type> take()
     {
         std::uint64_t old = 0;
-        const bool finished = finish(MASSTREE_UPDATE_REMOVE, 0, &old);
+        const bool finished = finish(MASSTREE_ACTION_REMOVE, 0, &old);
         return taken_if(finished, old);
     }
 

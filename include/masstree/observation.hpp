@@ -54,7 +54,7 @@ public:
         }
         delta_.created = created_.get();
         delta_.created_capacity = room;
-        report.note(masstree_guard_observe(guard_, &delta_));
+        report.note(masstree_guard_record(guard_, &delta_));
     }
     /** A guard must be kept for as long as it is observed. */
     explicit write_observer(guard &&, std::size_t = 32, errors = {}) = delete;
@@ -65,7 +65,7 @@ public:
     ~write_observer()
     {
         if (guard_ != nullptr)
-            masstree_guard_observe(guard_, nullptr);
+            masstree_guard_record(guard_, nullptr);
     }
 
     /** What the last write did. */
@@ -98,7 +98,7 @@ public:
     void clear() noexcept { leaves_.clear(); }
 
     /**
-     * Has the set say what holds after a write of its owner's (see masstree_apply_delta). False:
+     * Has the set say what holds after a write of its owner's (see masstree_delta_apply). False:
      * another thread had changed the leaf before, or the write did more than it tells, and the
      * transaction cannot be validated any more.
      */
@@ -109,7 +109,7 @@ public:
         std::size_t count = before;
         leaves_.resize(before + std::min(delta.created_count, delta.created_capacity));
         const std::int32_t status =
-            masstree_apply_delta(&delta, leaves_.data(), &count, leaves_.size());
+            masstree_delta_apply(&delta, leaves_.data(), &count, leaves_.size());
         leaves_.resize(status == MASSTREE_OK ? count : before);
         report.note(status);
         return status == MASSTREE_OK;

@@ -110,7 +110,7 @@ int32_t masstree_get_observed(const masstree_t *tree,
  *
  * Thread safety: any thread; takes no lock. Since 0.1.
  */
-int32_t masstree_get_observed_u64(const masstree_t *tree,
+int32_t masstree_get_u64_observed(const masstree_t *tree,
                                   masstree_guard_t *guard,
                                   uint64_t key,
                                   uint64_t *value,
@@ -249,7 +249,7 @@ int32_t masstree_scan_bytes_observed(const masstree_t *tree,
  *
  * Thread safety: the cursor's thread. Since 0.1.
  */
-int32_t masstree_cursor_observe(masstree_cursor_t *cursor);
+int32_t masstree_cursor_track(masstree_cursor_t *cursor);
 
 /**
  * The leaves that the last call of a cursor has read: a seek, or a step or many.
@@ -257,7 +257,7 @@ int32_t masstree_cursor_observe(masstree_cursor_t *cursor);
  * As long as all of them hold, the same call from the same place would come to the same
  * keys, or to MASSTREE_END.
  *
- * @param cursor        The cursor, which was told to remember (masstree_cursor_observe).
+ * @param cursor        The cursor, which was told to remember (masstree_cursor_track).
  * @param observations  Where the address of the first is stored; they are the cursor's, and
  *                      stay until its next seek or step, or until it is closed. Not NULL.
  * @param count         Where their number is stored; not NULL.
@@ -324,7 +324,7 @@ int32_t masstree_validate(const masstree_t *tree,
  *
  * Thread safety: any thread, with or without a guard. Since 0.1.
  */
-int32_t masstree_node_version(const masstree_t *tree, uint64_t node, uint64_t *version);
+int32_t masstree_leaf_version(const masstree_t *tree, uint64_t node, uint64_t *version);
 
 /* ============================================================================
  * What writes change
@@ -338,7 +338,7 @@ int32_t masstree_node_version(const masstree_t *tree, uint64_t node, uint64_t *v
 
 /**
  * What a write of one key did to the leaves of its tree. Start from MASSTREE_DELTA_INIT, give
- * it room for created leaves, and pass it to masstree_guard_observe.
+ * it room for created leaves, and pass it to masstree_guard_record.
  */
 typedef struct {
     /**
@@ -406,7 +406,7 @@ typedef struct {
  *
  * Thread safety: the guard's thread. Since 0.1.
  */
-int32_t masstree_guard_observe(masstree_guard_t *guard, masstree_delta_t *delta);
+int32_t masstree_guard_record(masstree_guard_t *guard, masstree_delta_t *delta);
 
 /**
  * Has a set of observations say what holds after a write of its owner's, so that a
@@ -430,11 +430,11 @@ int32_t masstree_guard_observe(masstree_guard_t *guard, masstree_delta_t *delta)
  * @retval MASSTREE_TOO_SMALL  The set has no room for the created leaves; it is as it was.
  * @retval MASSTREE_INVALID    delta or count is NULL, *count is over capacity, observations
  *                             is NULL with a capacity; or the delta is malformed, as in
- *                             masstree_guard_observe.
+ *                             masstree_guard_record.
  *
  * Thread safety: any thread; the set and the delta are the caller's. Since 0.1.
  */
-int32_t masstree_apply_delta(const masstree_delta_t *delta,
+int32_t masstree_delta_apply(const masstree_delta_t *delta,
                              masstree_observation_t *observations,
                              size_t *count,
                              size_t capacity);
@@ -483,7 +483,7 @@ typedef struct {
  *
  * @param tree     The tree.
  * @param guard    A guard of this tree; not NULL. If it has a delta
- *                 (masstree_guard_observe), that says what was done to make room, and, after
+ *                 (masstree_guard_record), that says what was done to make room, and, after
  *                 finishing, what was done in all: apply it once, then.
  * @param key      key_len bytes, which must stay as they are until finishing; NULL only if
  *                 key_len is 0.
@@ -529,9 +529,9 @@ int32_t masstree_hold(masstree_t *tree,
  *
  * Thread safety: the thread that holds. Since 0.1.
  */
-int32_t masstree_held_observe(const masstree_held_t *held,
-                              masstree_observation_t *original,
-                              masstree_observation_t *now);
+int32_t masstree_held_observation(const masstree_held_t *held,
+                                  masstree_observation_t *original,
+                                  masstree_observation_t *now);
 
 /**
  * What the leaf that this thread holds will be when it has finished.
@@ -543,7 +543,7 @@ int32_t masstree_held_observe(const masstree_held_t *held,
  *
  * @retval MASSTREE_OK       *next is stored.
  * @retval MASSTREE_INVALID  This thread holds no leaf there, action is unknown, next is
- *                           NULL, or action is MASSTREE_UPDATE_SET for an absent key that
+ *                           NULL, or action is MASSTREE_ACTION_SET for an absent key that
  *                           was held without MASSTREE_HOLD_INSERT.
  * @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.
  *
@@ -557,10 +557,10 @@ int32_t masstree_held_next(const masstree_held_t *held,
  * Does with a held key what was decided, and unlocks its leaf.
  *
  * @param held    The place; empty after MASSTREE_OK.
- * @param action  MASSTREE_UPDATE_KEEP: nothing. MASSTREE_UPDATE_SET: the key gets the value,
- *                whether it was there or not. MASSTREE_UPDATE_REMOVE: it goes, if it was
+ * @param action  MASSTREE_ACTION_KEEP: nothing. MASSTREE_ACTION_SET: the key gets the value,
+ *                whether it was there or not. MASSTREE_ACTION_REMOVE: it goes, if it was
  *                there.
- * @param value   The value for MASSTREE_UPDATE_SET, the tree's from here on if it has a
+ * @param value   The value for MASSTREE_ACTION_SET, the tree's from here on if it has a
  *                value destructor; else it does not matter.
  * @param old     Where a value that was displaced or removed is stored, the caller's then as
  *                in masstree_exchange; written only if there was one. NULL: not wanted, and
@@ -568,7 +568,7 @@ int32_t masstree_held_next(const masstree_held_t *held,
  *
  * @retval MASSTREE_OK       Done, and unlocked.
  * @retval MASSTREE_INVALID  This thread holds no leaf there, or has finished already. Or
- *                           action is unknown, or it is MASSTREE_UPDATE_SET for an absent
+ *                           action is unknown, or it is MASSTREE_ACTION_SET for an absent
  *                           key that was held without MASSTREE_HOLD_INSERT: then the leaf is
  *                           still held.
  * @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.

@@ -37,11 +37,11 @@ inline constexpr remove_key_t remove_key{};
 template <class T> class change {
 public:
     /** The key gets `value`. */
-    change(T value) noexcept : answer_(MASSTREE_UPDATE_SET), value_(std::move(value)) {}
+    change(T value) noexcept : answer_(MASSTREE_ACTION_SET), value_(std::move(value)) {}
     /** Nothing changes. */
-    change(keep_value_t) noexcept : answer_(MASSTREE_UPDATE_KEEP) {}
+    change(keep_value_t) noexcept : answer_(MASSTREE_ACTION_KEEP) {}
     /** The key goes, if it is there. */
-    change(remove_key_t) noexcept : answer_(MASSTREE_UPDATE_REMOVE) {}
+    change(remove_key_t) noexcept : answer_(MASSTREE_ACTION_REMOVE) {}
 
     /** Used by the library: the answer as the C interface has it. */
     [[nodiscard]] std::int32_t answer() const noexcept { return answer_; }

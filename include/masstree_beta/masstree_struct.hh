@@ -36,7 +36,7 @@ public:
             return shown.version;
         uint64_t version = 0;
         masstree_beta::check("full_version_value",
-            masstree_node_version(nullptr, number(), &version));
+            masstree_leaf_version(nullptr, number(), &version));
         return version;
     }
     /** The same: no version shows whether the node is locked. */

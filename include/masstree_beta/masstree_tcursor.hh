@@ -125,7 +125,7 @@ public:
     ~tcursor()
     {
         if (stage_ == locked)
-            let_go(MASSTREE_UPDATE_KEEP);
+            let_go(MASSTREE_ACTION_KEEP);
     }
 
     /** Whether the key is there. If not, finish may not be asked to insert it. */
@@ -159,7 +159,7 @@ public:
         if (stage_ != locked)
             masstree_beta::die("tcursor::finish", "nothing was found, or it was finished before");
         const int32_t action = action_of(state);
-        if (action == MASSTREE_UPDATE_SET && !found_ && flags_ == 0)
+        if (action == MASSTREE_ACTION_SET && !found_ && flags_ == 0)
             masstree_beta::die("tcursor::finish", "inserts after find_locked: use find_insert");
         let_go(action);
     }
@@ -237,7 +237,7 @@ private:
             make_room_for_created(length);
         enter(what, ti);
         if (flags != 0)
-            masstree_beta::check(what, masstree_guard_observe(guard_, &delta_));
+            masstree_beta::check(what, masstree_guard_record(guard_, &delta_));
         uint64_t bits = 0;
         const int32_t status =
             masstree_hold(tree_, guard_, key_.s, length, flags, &held_, &bits);
@@ -252,7 +252,7 @@ private:
         found_ = status == MASSTREE_OK;
         before_ = found_ ? bits : 0;
         word_ = masstree_beta::word<value_type>(before_);
-        masstree_beta::check(what, masstree_held_observe(&held_, &original_, &now_));
+        masstree_beta::check(what, masstree_held_observation(&held_, &original_, &now_));
         return found_;
     }
     /** A guard of the table: the one that the thread keeps in its section, or one of our own. */
@@ -274,7 +274,7 @@ private:
             return;
         }
         if (flags != 0)
-            masstree_guard_observe(guard_, nullptr);
+            masstree_guard_record(guard_, nullptr);
         kept_->release();
     }
     void make_room_for_created(size_t length)
@@ -293,16 +293,16 @@ private:
     int32_t action_of(int state) const
     {
         if (state < 0)
-            return found_ ? MASSTREE_UPDATE_REMOVE : MASSTREE_UPDATE_KEEP;
+            return found_ ? MASSTREE_ACTION_REMOVE : MASSTREE_ACTION_KEEP;
         if (found_)
-            return word_.bits() != before_ ? MASSTREE_UPDATE_SET : MASSTREE_UPDATE_KEEP;
-        return state > 0 ? MASSTREE_UPDATE_SET : MASSTREE_UPDATE_KEEP;
+            return word_.bits() != before_ ? MASSTREE_ACTION_SET : MASSTREE_ACTION_KEEP;
+        return state > 0 ? MASSTREE_ACTION_SET : MASSTREE_ACTION_KEEP;
     }
     masstree_observation_t next_of(int32_t action) const
     {
         // Values are no part of a leaf's version; and after find_locked nothing is inserted.
-        if (action == MASSTREE_UPDATE_KEEP ||
-            (action == MASSTREE_UPDATE_SET && (found_ || flags_ == 0)))
+        if (action == MASSTREE_ACTION_KEEP ||
+            (action == MASSTREE_ACTION_SET && (found_ || flags_ == 0)))
             return now_;
         masstree_observation_t next;
         masstree_beta::check(

@@ -180,11 +180,11 @@ pub const Tree = struct {
                 const call: *@This() = @ptrCast(@alignCast(ctx));
                 call.present = if (present) |at| at.* else null;
                 switch (decide(call.context, call.present)) {
-                    .keep => return c.MASSTREE_UPDATE_KEEP,
-                    .remove => return c.MASSTREE_UPDATE_REMOVE,
+                    .keep => return c.MASSTREE_ACTION_KEEP,
+                    .remove => return c.MASSTREE_ACTION_REMOVE,
                     .set => |new| value.* = new,
                 }
-                return c.MASSTREE_UPDATE_SET;
+                return c.MASSTREE_ACTION_SET;
             }
         };
         var call: Call = .{ .context = context };

@@ -111,7 +111,7 @@ pub unsafe extern "C" fn masstree_get_bytes(
 ///
 /// Thread safety: any thread; takes no lock. Since 0.1.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn masstree_get_copy(
+pub unsafe extern "C" fn masstree_copy_bytes(
     tree: *const TreeHandle,
     guard: *mut GuardHandle,
     key: *const c_void,

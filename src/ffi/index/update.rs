@@ -11,21 +11,21 @@ use crate::ffi::status::*;
 use crate::index::tree::Decision;
 
 /// Answer of an update callback, or action of masstree_held_finish: leave the key as it is.
-pub const MASSTREE_UPDATE_KEEP: i32 = 0;
+pub const MASSTREE_ACTION_KEEP: i32 = 0;
 /// Answer of an update callback, or action of masstree_held_finish: the key gets the value
 /// that is stored in *value, or passed.
-pub const MASSTREE_UPDATE_SET: i32 = 1;
+pub const MASSTREE_ACTION_SET: i32 = 1;
 /// Answer of an update callback, or action of masstree_held_finish: the key goes, if it is
 /// there.
-pub const MASSTREE_UPDATE_REMOVE: i32 = 2;
+pub const MASSTREE_ACTION_REMOVE: i32 = 2;
 
 /// Decides what to do with a key, for masstree_update.
 ///
 /// @param present  The key's value, or NULL if the key is absent.
-/// @param value    Where the new value goes, for MASSTREE_UPDATE_SET.
+/// @param value    Where the new value goes, for MASSTREE_ACTION_SET.
 /// @param ctx      What was passed to the update.
 ///
-/// @return MASSTREE_UPDATE_KEEP, MASSTREE_UPDATE_SET or MASSTREE_UPDATE_REMOVE; or
+/// @return MASSTREE_ACTION_KEEP, MASSTREE_ACTION_SET or MASSTREE_ACTION_REMOVE; or
 /// a negative number to change nothing and end the update with that number as its
 /// status.
 ///
@@ -306,8 +306,8 @@ pub unsafe extern "C" fn masstree_remove_if_equal_u64(
 /// @param ctx      Handed to update.
 /// @param old      Where a value that was displaced or removed is stored; it is the
 ///                 caller's then, as in masstree_exchange. Written only if update
-///                 saw a value and answered MASSTREE_UPDATE_SET or
-///                 MASSTREE_UPDATE_REMOVE. NULL: not wanted, and the value
+///                 saw a value and answered MASSTREE_ACTION_SET or
+///                 MASSTREE_ACTION_REMOVE. NULL: not wanted, and the value
 ///                 destructor is run for it once no reader can hold it.
 ///
 /// @retval MASSTREE_OK            What the callback answered was done.
@@ -349,14 +349,14 @@ pub unsafe extern "C" fn masstree_update(
                     .as_ref()
                     .map_or(std::ptr::null(), std::ptr::from_ref);
                 let answer = update(seen, &mut value, ctx);
-                displaces = answer != MASSTREE_UPDATE_KEEP;
+                displaces = answer != MASSTREE_ACTION_KEEP;
                 match answer {
-                    MASSTREE_UPDATE_KEEP => Decision::Keep,
-                    MASSTREE_UPDATE_SET => {
+                    MASSTREE_ACTION_KEEP => Decision::Keep,
+                    MASSTREE_ACTION_SET => {
                         stored = Some(value);
                         Decision::Set(value)
                     }
-                    MASSTREE_UPDATE_REMOVE => Decision::Remove,
+                    MASSTREE_ACTION_REMOVE => Decision::Remove,
                     other => {
                         displaces = false;
                         status = if other < 0 { other } else { MASSTREE_INVALID };

@@ -17,7 +17,7 @@ use crate::index::tree::{Applied, apply};
 pub const MASSTREE_DELTA_MORE: u32 = 1;
 
 /// What a write of one key did to the leaves of its tree. Start from MASSTREE_DELTA_INIT, give
-/// it room for created leaves, and pass it to masstree_guard_observe.
+/// it room for created leaves, and pass it to masstree_guard_record.
 #[repr(C)]
 pub struct LeafDelta {
     /// sizeof(masstree_delta_t); MASSTREE_DELTA_INIT sets it. What a library does not know of
@@ -100,7 +100,7 @@ unsafe fn delta_at(delta: *const LeafDelta) -> Result<NonNull<Delta>, i32> {
 ///
 /// Thread safety: the guard's thread. Since 0.1.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn masstree_guard_observe(
+pub unsafe extern "C" fn masstree_guard_record(
     guard: *mut GuardHandle,
     delta: *mut LeafDelta,
 ) -> i32 {
@@ -142,11 +142,11 @@ pub unsafe extern "C" fn masstree_guard_observe(
 /// @retval MASSTREE_TOO_SMALL  The set has no room for the created leaves; it is as it was.
 /// @retval MASSTREE_INVALID    delta or count is NULL, *count is over capacity, observations
 ///                             is NULL with a capacity; or the delta is malformed, as in
-///                             masstree_guard_observe.
+///                             masstree_guard_record.
 ///
 /// Thread safety: any thread; the set and the delta are the caller's. Since 0.1.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn masstree_apply_delta(
+pub unsafe extern "C" fn masstree_delta_apply(
     delta: *const LeafDelta,
     observations: *mut LeafObservation,
     count: *mut usize,

@@ -12,7 +12,7 @@ use crate::ffi::boundary::{For, entry, give, hand_over, key_bytes, tree_of, unde
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::handle::{self, GuardHandle};
 use crate::ffi::index::update::{
-    MASSTREE_UPDATE_KEEP, MASSTREE_UPDATE_REMOVE, MASSTREE_UPDATE_SET,
+    MASSTREE_ACTION_KEEP, MASSTREE_ACTION_REMOVE, MASSTREE_ACTION_SET,
 };
 use crate::ffi::status::*;
 use crate::index::reclaim::{Slot, pin_of};
@@ -72,9 +72,9 @@ unsafe fn content<'c>(held: *const HeldLeaf) -> Result<&'c Content, i32> {
 /// What is to be done, from C; the value is not that of a key.
 fn decision_of(action: i32, value: u64) -> Result<Decision, i32> {
     match action {
-        MASSTREE_UPDATE_KEEP => Ok(Decision::Keep),
-        MASSTREE_UPDATE_SET => Ok(Decision::Set(value)),
-        MASSTREE_UPDATE_REMOVE => Ok(Decision::Remove),
+        MASSTREE_ACTION_KEEP => Ok(Decision::Keep),
+        MASSTREE_ACTION_SET => Ok(Decision::Set(value)),
+        MASSTREE_ACTION_REMOVE => Ok(Decision::Remove),
         _ => Err(MASSTREE_INVALID),
     }
 }
@@ -107,7 +107,7 @@ fn is_possible(place: &Held<'_, '_>, decision: Decision) -> bool {
 ///
 /// @param tree     The tree.
 /// @param guard    A guard of this tree; not NULL. If it has a delta
-///                 (masstree_guard_observe), that says what was done to make room, and, after
+///                 (masstree_guard_record), that says what was done to make room, and, after
 ///                 finishing, what was done in all: apply it once, then.
 /// @param key      key_len bytes, which must stay as they are until finishing; NULL only if
 ///                 key_len is 0.
@@ -179,7 +179,7 @@ pub unsafe extern "C" fn masstree_hold(
 ///
 /// Thread safety: the thread that holds. Since 0.1.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn masstree_held_observe(
+pub unsafe extern "C" fn masstree_held_observation(
     held: *const HeldLeaf,
     original: *mut LeafObservation,
     now: *mut LeafObservation,
@@ -204,7 +204,7 @@ pub unsafe extern "C" fn masstree_held_observe(
 ///
 /// @retval MASSTREE_OK       *next is stored.
 /// @retval MASSTREE_INVALID  This thread holds no leaf there, action is unknown, next is
-///                           NULL, or action is MASSTREE_UPDATE_SET for an absent key that
+///                           NULL, or action is MASSTREE_ACTION_SET for an absent key that
 ///                           was held without MASSTREE_HOLD_INSERT.
 /// @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.
 ///
@@ -232,10 +232,10 @@ pub unsafe extern "C" fn masstree_held_next(
 /// Does with a held key what was decided, and unlocks its leaf.
 ///
 /// @param held    The place; empty after MASSTREE_OK.
-/// @param action  MASSTREE_UPDATE_KEEP: nothing. MASSTREE_UPDATE_SET: the key gets the value,
-///                whether it was there or not. MASSTREE_UPDATE_REMOVE: it goes, if it was
+/// @param action  MASSTREE_ACTION_KEEP: nothing. MASSTREE_ACTION_SET: the key gets the value,
+///                whether it was there or not. MASSTREE_ACTION_REMOVE: it goes, if it was
 ///                there.
-/// @param value   The value for MASSTREE_UPDATE_SET, the tree's from here on if it has a
+/// @param value   The value for MASSTREE_ACTION_SET, the tree's from here on if it has a
 ///                value destructor; else it does not matter.
 /// @param old     Where a value that was displaced or removed is stored, the caller's then as
 ///                in masstree_exchange; written only if there was one. NULL: not wanted, and
@@ -243,7 +243,7 @@ pub unsafe extern "C" fn masstree_held_next(
 ///
 /// @retval MASSTREE_OK       Done, and unlocked.
 /// @retval MASSTREE_INVALID  This thread holds no leaf there, or has finished already. Or
-///                           action is unknown, or it is MASSTREE_UPDATE_SET for an absent
+///                           action is unknown, or it is MASSTREE_ACTION_SET for an absent
 ///                           key that was held without MASSTREE_HOLD_INSERT: then the leaf is
 ///                           still held.
 /// @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.
@@ -321,7 +321,7 @@ mod tests {
                     if instead == "change" {
                         bytes.write(b'K');
                     }
-                    let action = MASSTREE_UPDATE_SET;
+                    let action = MASSTREE_ACTION_SET;
                     assert_eq!(
                         masstree_held_finish(held, action, 1, null_mut()),
                         MASSTREE_OK

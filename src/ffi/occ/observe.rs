@@ -193,7 +193,7 @@ unsafe fn get_without_guard(
 ///
 /// Thread safety: any thread; takes no lock. Since 0.1.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn masstree_get_observed_u64(
+pub unsafe extern "C" fn masstree_get_u64_observed(
     tree: *const TreeHandle,
     guard: *mut GuardHandle,
     key: u64,
@@ -406,7 +406,7 @@ pub unsafe extern "C" fn masstree_scan_bytes_observed(
 ///
 /// Thread safety: the cursor's thread. Since 0.1.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn masstree_cursor_observe(cursor: *mut CursorHandle) -> i32 {
+pub unsafe extern "C" fn masstree_cursor_track(cursor: *mut CursorHandle) -> i32 {
     // SAFETY: as this function's contract.
     unsafe {
         on_cursor(cursor, |cursor, _| {
@@ -421,7 +421,7 @@ pub unsafe extern "C" fn masstree_cursor_observe(cursor: *mut CursorHandle) -> i
 /// As long as all of them hold, the same call from the same place would come to the same
 /// keys, or to MASSTREE_END.
 ///
-/// @param cursor        The cursor, which was told to remember (masstree_cursor_observe).
+/// @param cursor        The cursor, which was told to remember (masstree_cursor_track).
 /// @param observations  Where the address of the first is stored; they are the cursor's, and
 ///                      stay until its next seek or step, or until it is closed. Not NULL.
 /// @param count         Where their number is stored; not NULL.

@@ -90,7 +90,7 @@ unsafe fn observations_at<'o>(
 ///
 /// Thread safety: any thread, with or without a guard. Since 0.1.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn masstree_node_version(
+pub unsafe extern "C" fn masstree_leaf_version(
     tree: *const TreeHandle,
     node: u64,
     version: *mut u64,

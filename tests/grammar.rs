@@ -1,0 +1,180 @@
+//! The C interface obeys its grammar:
+//! `masstree_[object_]verb[_many][_kind][_u64][_at][_observed]`, where a function without an
+//! object is the tree's. The object comes first, then the guard, then inputs, then outputs.
+#![cfg(not(any(loom, shuttle)))]
+
+use std::path::Path;
+use std::{env, fs};
+
+/// What functions may be of, beside the tree.
+const OBJECTS: [&str; 7] = ["guard", "cursor", "held", "delta", "leaf", "u64", "stats"];
+
+/// Of one word or more; with the objects that have them ("" is the tree).
+const VERBS: [(&str, &[&str]); 52] = [
+    ("create", &[""]),
+    ("destroy", &[""]),
+    ("clear", &[""]),
+    ("get", &[""]),
+    ("copy", &[""]),
+    ("contains", &[""]),
+    ("put", &[""]),
+    ("exchange", &[""]),
+    ("insert", &[""]),
+    ("remove", &[""]),
+    ("replace", &[""]),
+    ("compare_exchange", &[""]),
+    ("remove_if_equal", &[""]),
+    ("update", &[""]),
+    ("get_or_insert_with", &[""]),
+    ("scan", &[""]),
+    ("count", &[""]),
+    ("bulk_load", &[""]),
+    ("hold", &[""]),
+    ("validate", &[""]),
+    ("retire", &[""]),
+    ("flush", &[""]),
+    ("barrier", &[""]),
+    ("maintain", &[""]),
+    ("len", &[""]),
+    ("check", &[""]),
+    ("dump", &[""]),
+    ("pivots", &[""]),
+    ("stats", &[""]),
+    ("json", &["stats"]),
+    ("enter", &["guard"]),
+    ("leave", &["guard"]),
+    ("refresh", &["guard", "cursor"]),
+    ("record", &["guard"]),
+    ("open", &["cursor"]),
+    ("close", &["cursor"]),
+    ("seek", &["cursor"]),
+    ("first", &["cursor"]),
+    ("last", &["cursor"]),
+    ("next", &["cursor", "held"]),
+    ("prev", &["cursor"]),
+    ("key", &["cursor"]),
+    ("value", &["cursor"]),
+    ("track", &["cursor"]),
+    ("observations", &["cursor"]),
+    ("observation", &["held"]),
+    ("finish", &["held"]),
+    ("apply", &["delta"]),
+    ("size", &["leaf"]),
+    ("version", &["leaf"]),
+    ("to_key", &["u64"]),
+    ("from_key", &["u64"]),
+];
+
+/// What follows a verb, in this order.
+const SUFFIXES: [&[&str]; 5] = [&["_many"], &["_bytes"], &["_u64"], &["_at"], &["_observed"]];
+
+/// Of no tree.
+const OF_THE_LIBRARY: [&str; 4] = [
+    "strerror",
+    "version_number",
+    "version_string",
+    "abi_version",
+];
+
+fn fits_the_grammar(name: &str) -> bool {
+    if OF_THE_LIBRARY.contains(&name) {
+        return true;
+    }
+    let object = (OBJECTS.iter().copied())
+        .find(|object| (name.strip_prefix(object)).is_some_and(|rest| rest.starts_with('_')));
+    let (object, name) = match object {
+        Some(object) => (object, &name[object.len() + 1..]),
+        None => ("", name),
+    };
+    VERBS.iter().any(|(verb, objects)| {
+        let Some(mut rest) = name.strip_prefix(verb) else {
+            return false;
+        };
+        for suffixes in SUFFIXES {
+            let suffix = suffixes.iter().find_map(|suffix| rest.strip_prefix(suffix));
+            rest = suffix.unwrap_or(rest);
+        }
+        rest.is_empty() && objects.contains(&object)
+    })
+}
+
+/// Names and parameters of the functions that the C headers declare.
+fn functions() -> Vec<(String, Vec<String>)> {
+    let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
+    let beside = fs::read_dir(include.join("masstree")).expect("there are headers");
+    let mut headers = vec![include.join("masstree.h")];
+    headers.extend(
+        (beside.map(|entry| entry.unwrap().path()))
+            .filter(|path| path.extension().is_some_and(|extension| extension == "h")),
+    );
+    let mut functions = Vec::new();
+    for header in headers {
+        let text = fs::read_to_string(header).expect("a header is UTF-8");
+        let mut declaration = String::new();
+        let mut in_comment = false;
+        for line in text.lines() {
+            in_comment |= line.trim_start().starts_with("/*");
+            if !in_comment && !line.starts_with('#') {
+                declaration += line.trim();
+                declaration.push(' ');
+            }
+            in_comment &= !line.ends_with("*/");
+            if !line.ends_with(';') || in_comment {
+                continue;
+            }
+            let found = std::mem::take(&mut declaration);
+            let Some((before, parameters)) = found.split_once('(') else {
+                continue;
+            };
+            let name = before.rsplit([' ', '*']).next().unwrap();
+            if let Some(name) = name.strip_prefix("masstree_")
+                && !found.starts_with("typedef")
+            {
+                let parameters = parameters.trim_end_matches([';', ' ', ')']);
+                let parameters = parameters.split(", ").map(str::to_owned).collect();
+                functions.push((name.to_owned(), parameters));
+            }
+        }
+    }
+    functions
+}
+
+/// Put back: rename `masstree_get_u64_observed` to `masstree_get_observed_u64`.
+#[test]
+fn names_of_functions_fit_the_grammar() {
+    let functions = functions();
+    assert!(functions.len() > 90, "{} functions", functions.len());
+    let others: Vec<&String> = (functions.iter().map(|(name, _)| name))
+        .filter(|name| !fits_the_grammar(name))
+        .collect();
+    assert!(others.is_empty(), "do not fit the grammar: {others:?}");
+    assert!(!fits_the_grammar("get_observed_u64"));
+    assert!(!fits_the_grammar("get_copy"));
+    assert!(!fits_the_grammar("cursor_put"));
+}
+
+/// Put back: swap two parameters of a function of `src/ffi`.
+#[test]
+fn trees_come_first_and_guards_second() {
+    for (name, parameters) in functions() {
+        let place = |kind: &str| {
+            (parameters.iter())
+                .position(|parameter| parameter.trim_start_matches("const ").starts_with(kind))
+        };
+        // What makes or ends a handle takes no guard before it, or hands the handle out.
+        if name == "create" {
+            continue;
+        }
+        assert!(
+            place("masstree_t *").is_none_or(|place| place == 0),
+            "{name}: {parameters:?}"
+        );
+        let is_input = !name.ends_with("_enter");
+        let guard = place("masstree_guard_t *").filter(|_| is_input);
+        let expected = usize::from(place("masstree_t *").is_some());
+        assert!(
+            guard.is_none_or(|place| place == expected),
+            "{name}: {parameters:?}"
+        );
+    }
+}
