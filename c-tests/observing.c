@@ -117,7 +117,7 @@ masstree_observation_t observe_key(const struct subject *subject, struct key key
                        : masstree_get_observed(subject->tree, NULL, key.bytes, key.len, NULL,
                                                &observation);
     REQUIRE(status == MASSTREE_OK || status == MASSTREE_NOT_FOUND);
-    REQUIRE(observation.node != 0 && observation.node % 64 == 0);
+    REQUIRE(observation.leaf != 0 && observation.leaf % 64 == 0);
     *is_there = status == MASSTREE_OK;
     return observation;
 }

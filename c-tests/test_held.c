@@ -38,11 +38,11 @@ static void observe_all(struct history *history)
 static masstree_observation_t told(const struct history *history, uint64_t node)
 {
     for (size_t i = 0; i < history->delta.created_count; i++) {
-        if (history->created[i].node == node) {
+        if (history->created[i].leaf == node) {
             return history->created[i];
         }
     }
-    assert_true(history->delta.after.node == node);
+    assert_true(history->delta.after.leaf == node);
     return history->delta.after;
 }
 
@@ -63,7 +63,7 @@ static void assert_delta(struct history *history, masstree_observation_t origina
     }
     assert_int_equal(0, delta->flags);
     assert_ok(applied);
-    assert_true(same(next, told(history, next.node)));
+    assert_true(same(next, told(history, next.leaf)));
     assert_true(holds(subject->tree, delta->after));
     assert_ok(masstree_validate(subject->tree, history->created, delta->created_count, NULL));
     assert_true(all_hold(subject->tree, &history->set));

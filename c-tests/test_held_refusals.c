@@ -12,7 +12,7 @@ static void *meddle(void *arg)
     REQUIRE(masstree_held_observation(held, &leaf, &leaf) == MASSTREE_INVALID);
     REQUIRE(masstree_held_next(held, MASSTREE_ACTION_SET, &leaf) == MASSTREE_INVALID);
     REQUIRE(masstree_held_finish(held, MASSTREE_ACTION_SET, 1, NULL) == MASSTREE_INVALID);
-    REQUIRE(leaf.node == 0 && leaf.version == 0);
+    REQUIRE(leaf.leaf == 0 && leaf.version == 0);
     return NULL;
 }
 

@@ -55,7 +55,7 @@ TEST(held, leaf_is_what_readers_see_and_will_see)
     const masstree::guard guard = tree.enter();
     masstree::observations seen;
     auto same = [](const masstree::observation &one, const masstree::observation &other) {
-        return one.node == other.node && one.version == other.version;
+        return one.leaf == other.leaf && one.version == other.version;
     };
     EXPECT_FALSE(tree.observing(seen).get("a", guard));
     masstree::observation next;
@@ -111,7 +111,7 @@ TEST(held, what_is_refused_stays_held_and_the_callers)
         auto second = tree.hold("b", {guard, code});
         EXPECT_EQ(code, masstree::errc::invalid);
         EXPECT_FALSE(second);
-        EXPECT_EQ(second.now().node, 0u);
+        EXPECT_EQ(second.now().leaf, 0u);
         second.keep();
         EXPECT_EQ(code, masstree::errc::invalid);
         place.keep();

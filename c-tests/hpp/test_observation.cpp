@@ -31,14 +31,14 @@ TYPED_TEST(observed, absent_key_is_proved_until_it_comes)
     EXPECT_TRUE(tree.validate(seen));
     write(tree, 1);
     EXPECT_TRUE(tree.validate(seen));
-    EXPECT_EQ(tree.leaf_version(seen.data()->node), seen.data()->version);
+    EXPECT_EQ(tree.leaf_version(seen.data()->leaf), seen.data()->version);
     write(tree, 2);
     std::size_t first_changed = 99;
     std::error_code code;
     EXPECT_FALSE(tree.validate(seen, code, &first_changed));
     EXPECT_FALSE(code);
     EXPECT_EQ(first_changed, 0u);
-    EXPECT_NE(tree.leaf_version(seen.data()->node), seen.data()->version);
+    EXPECT_NE(tree.leaf_version(seen.data()->leaf), seen.data()->version);
 }
 
 TYPED_TEST(observed, range_is_proved_in_both_directions)
@@ -125,7 +125,7 @@ TYPED_TEST(observed, visitors_of_leaves_may_stop)
         write(this->the_tree, key);
     int leaves = 0;
     auto stop = [&](const masstree::observation &leaf) {
-        EXPECT_NE(leaf.node, 0u);
+        EXPECT_NE(leaf.leaf, 0u);
         return ++leaves == 2 ? masstree::flow::stop : masstree::flow::go_on;
     };
     const std::size_t visited = this->the_tree.observing(stop).scan({}, [](int, auto) {});

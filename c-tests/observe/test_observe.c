@@ -135,12 +135,12 @@ static void overwrite_changes_no_version(void **state)
     subject->bytes ? overwrite_bytes(subject) : overwrite_words(subject);
     assert_status(MASSTREE_NOT_FOUND, masstree_remove(subject->tree, NULL, "none", 4, NULL));
     assert_true(holds(subject->tree, seen));
-    assert_ok(masstree_leaf_version(subject->tree, seen.node, &version));
+    assert_ok(masstree_leaf_version(subject->tree, seen.leaf, &version));
     assert_int_equal(seen.version, version);
-    assert_ok(masstree_leaf_version(NULL, seen.node, &version));
+    assert_ok(masstree_leaf_version(NULL, seen.leaf, &version));
     assert_int_equal(seen.version, version);
     remove_text(subject, "k");
-    assert_ok(masstree_leaf_version(subject->tree, seen.node, &version));
+    assert_ok(masstree_leaf_version(subject->tree, seen.leaf, &version));
     assert_true(seen.version != version);
 }
 
@@ -158,7 +158,7 @@ static void split_is_found(void **state)
             bool is_there;
             seen[i] = observe_key(subject, number_key(5 + 5 * i), &is_there);
             assert_true(holds(subject->tree, seen[i]));
-            assert_int_equal(seen[0].node, seen[i].node);
+            assert_int_equal(seen[0].leaf, seen[i].leaf);
         }
         put_key(subject, NULL, number_key(6 + 10 * extra));
         for (size_t i = 0; i < COUNT(seen); i++) {

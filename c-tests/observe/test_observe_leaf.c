@@ -43,7 +43,7 @@ static void look_on(void *arg)
         masstree_observation_t seen = observe_key(looking->subject, text_key("k"), &is_there);
         REQUIRE(is_there && memcmp(&seen, &looking->seen, sizeof seen) == 0);
         REQUIRE(holds(tree, seen));
-        REQUIRE(masstree_leaf_version(tree, seen.node, &version) == MASSTREE_OK);
+        REQUIRE(masstree_leaf_version(tree, seen.leaf, &version) == MASSTREE_OK);
         REQUIRE(version == looking->seen.version);
     }
     atomic_store(looking->done, true);
@@ -75,7 +75,7 @@ static void *observe_locked(void *arg)
     uint64_t version = 0;
     masstree_observation_t seen = observe_key(locked->subject, text_key("k"), &is_there);
     REQUIRE(is_there && memcmp(&seen, &locked->seen, sizeof seen) == 0);
-    REQUIRE(masstree_leaf_version(locked->subject->tree, seen.node, &version) == MASSTREE_OK);
+    REQUIRE(masstree_leaf_version(locked->subject->tree, seen.leaf, &version) == MASSTREE_OK);
     REQUIRE(version == seen.version);
     return NULL;
 }
@@ -119,7 +119,7 @@ static void memory_used_again_validates_nothing(void **state)
         for (size_t i = 0; i < old.count; i++) {
             assert_false(holds(subject->tree, old.all[i]));
             for (size_t j = 0; j < now.count; j++) {
-                reused += old.all[i].node == now.all[j].node ? 1 : 0;
+                reused += old.all[i].leaf == now.all[j].leaf ? 1 : 0;
             }
         }
         assert_true(all_hold(subject->tree, &now));
@@ -168,7 +168,7 @@ static void observation_outlives_its_guard_and_its_leaf(void **state)
     for (size_t i = 0; i < seen.count; i++) {
         uint64_t version = 0;
         assert_false(holds(subject.tree, seen.all[i]));
-        assert_ok(masstree_leaf_version(subject.tree, seen.all[i].node, &version));
+        assert_ok(masstree_leaf_version(subject.tree, seen.all[i].leaf, &version));
         assert_true(version != seen.all[i].version);
     }
     end_tree(subject.tree);
@@ -247,7 +247,7 @@ static void malformed_arguments_are_refused(void **state)
     assert_int_equal(0, changed);
     assert_status(MASSTREE_INVALID, masstree_leaf_version(subject->tree, 0, &version));
     assert_status(MASSTREE_INVALID, masstree_leaf_version(NULL, 0, &version));
-    assert_status(MASSTREE_INVALID, masstree_leaf_version(subject->tree, seen.node, NULL));
+    assert_status(MASSTREE_INVALID, masstree_leaf_version(subject->tree, seen.leaf, NULL));
     assert_int_equal(99, version);
 }
 

@@ -18,7 +18,7 @@ static int32_t add_leaf(const masstree_observation_t *leaf, void *ctx)
     if (observing->count == LEAVES) {
         return MASSTREE_STOP;
     }
-    EXPECT(observing->worker, leaf->node != 0 && leaf->node % 64 == 0);
+    EXPECT(observing->worker, leaf->leaf != 0 && leaf->leaf % 64 == 0);
     observing->leaves[observing->count++] = *leaf;
     return MASSTREE_CONTINUE;
 }
@@ -164,7 +164,7 @@ static int32_t look(struct observing *observing, struct soak_key key)
     size_t size = 0;
     EXPECT(worker, masstree_leaf_size(tree, worker->guard, key.bytes, key.len, &size, &again) ==
                        MASSTREE_OK);
-    EXPECT(worker, size <= 15 && size >= (status == MASSTREE_OK && again.node == leaf.node &&
+    EXPECT(worker, size <= 15 && size >= (status == MASSTREE_OK && again.leaf == leaf.leaf &&
                                           again.version == leaf.version));
     return status;
 }
@@ -202,7 +202,7 @@ void soak_transact(struct soak_worker *worker)
     EXPECT(worker, masstree_guard_record(worker->guard, NULL) == MASSTREE_OK);
     EXPECT(worker, delta.flags == 0 && delta.created_count <= CREATED);
     bool is_first = delta.before.version == observing.leaves[0].version &&
-                    delta.before.node == observing.leaves[0].node &&
+                    delta.before.leaf == observing.leaves[0].leaf &&
                     delta.before.incarnation == observing.leaves[0].incarnation;
     bool adds = delta.before.version != delta.after.version;
     EXPECT(worker, !is_first || adds == (status == MASSTREE_NOT_FOUND));
@@ -210,8 +210,8 @@ void soak_transact(struct soak_worker *worker)
                                            COUNT(observing.leaves));
     EXPECT(worker, applied == MASSTREE_OK || (applied == MASSTREE_MISMATCH && !is_first));
     bool is_own = observing.leaves[0].version == delta.after.version &&
-                  observing.leaves[0].node == delta.after.node;
-    EXPECT(worker, masstree_leaf_version(worker->soak->tree, delta.after.node, &version) ==
+                  observing.leaves[0].leaf == delta.after.leaf;
+    EXPECT(worker, masstree_leaf_version(worker->soak->tree, delta.after.leaf, &version) ==
                        MASSTREE_OK);
     bool held = has_held(&observing);
     EXPECT(worker, !held || !is_own || version == delta.after.version);

@@ -217,11 +217,11 @@ public:
     }
 
     /** The version that a leaf has now, by the id it is observed with; see validate for more. */
-    [[nodiscard]] std::uint64_t leaf_version(std::uint64_t node, errors report = {}) const
+    [[nodiscard]] std::uint64_t leaf_version(std::uint64_t leaf, errors report = {}) const
     {
         std::uint64_t version = 0;
         report.note(tree_ == nullptr ? MASSTREE_INVALID
-                                     : masstree_leaf_version(tree_, node, &version));
+                                     : masstree_leaf_version(tree_, leaf, &version));
         return version;
     }
 

@@ -37,7 +37,7 @@ typedef struct {
     /**
      * The leaf's id: never 0, a multiple of 64. Ids are used again, versions are not.
      */
-    uint64_t node;
+    uint64_t leaf;
     /**
      * The leaf's version: compare it for equality only, it is no counter. Every insert and every remove
      * of a key makes it another, and so does a split, and what ends the leaf. Overwriting a
@@ -314,17 +314,17 @@ int32_t masstree_validate(const masstree_t *tree,
  * knows of masstree_clear.
  *
  * @param tree     The tree; or NULL, where it is known to live, and to be this process's.
- * @param node     The id of a leaf of this tree, from any observation.
+ * @param leaf     The id of a leaf of this tree, from any observation.
  * @param version  Where the version is stored; not NULL. If the leaf was freed since, it is
  *                 one that no observation of it had.
  *
  * @retval MASSTREE_OK       *version is the leaf's version.
- * @retval MASSTREE_INVALID  node is 0, or version is NULL.
+ * @retval MASSTREE_INVALID  leaf is 0, or version is NULL.
  * @retval MASSTREE_FORKED   The tree was made before a fork.
  *
  * Thread safety: any thread, with or without a guard. Since 0.1.
  */
-int32_t masstree_leaf_version(const masstree_t *tree, uint64_t node, uint64_t *version);
+int32_t masstree_leaf_version(const masstree_t *tree, uint64_t leaf, uint64_t *version);
 
 /* ============================================================================
  * What writes change

@@ -90,7 +90,7 @@ private:
 template <typename N>
 inline N* node_of(const masstree_observation_t& observed)
 {
-    return reinterpret_cast<N*>(static_cast<uintptr_t>(observed.node));
+    return reinterpret_cast<N*>(static_cast<uintptr_t>(observed.leaf));
 }
 
 /** Says so, where a program asks for what is inside nodes. */

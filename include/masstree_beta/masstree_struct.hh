@@ -32,7 +32,7 @@ public:
     nodeversion_value_type full_version_value() const
     {
         const masstree_observation_t& shown = masstree_beta::shown();
-        if (unlikely(shown.node == number()))
+        if (unlikely(shown.leaf == number()))
             return shown.version;
         uint64_t version = 0;
         masstree_beta::check("full_version_value",

@@ -78,7 +78,7 @@ public:
 private:
     void forget()
     {
-        observed_.node = observed_.version = observed_.incarnation = 0;
+        observed_.leaf = observed_.version = observed_.incarnation = 0;
     }
 
     const masstree_t* tree_;
@@ -182,7 +182,7 @@ public:
     /** The version of original_node() after finish(1): as this cursor left it. */
     nodeversion_value_type updated_version_value() const
     {
-        return original_.node == now_.node ? next_full_version_value(1) : delta_.after.version;
+        return original_.leaf == now_.leaf ? next_full_version_value(1) : delta_.after.version;
     }
     /** The version of node() when it was locked, with room made for the key. */
     nodeversion_value_type previous_full_version_value() const
@@ -203,7 +203,7 @@ public:
         for (size_t i = 0; i != delta_.created_count; ++i) {
             const masstree_observation_t& one = delta_.created[i];
             nodes.emplace_back(masstree_beta::node_of<leaf_type>(one),
-                one.node == now_.node ? next_full_version_value(1) : one.version);
+                one.leaf == now_.leaf ? next_full_version_value(1) : one.version);
         }
         return nodes;
     }

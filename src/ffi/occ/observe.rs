@@ -28,7 +28,7 @@ use crate::index::reclaim::Slot;
 #[derive(Clone, Copy)]
 pub struct LeafObservation {
     /// The leaf's id: never 0, a multiple of 64. Ids are used again, versions are not.
-    pub node: u64,
+    pub leaf: u64,
     /// The leaf's version: compare it for equality only, it is no counter. Every insert and every remove
     /// of a key makes it another, and so does a split, and what ends the leaf. Overwriting a
     /// value leaves it as it is, and so does a lock. No leaf with the same id ever had it
@@ -43,12 +43,12 @@ const _: () = assert!(size_of::<LeafObservation>() == size_of::<Observation>());
 impl LeafObservation {
     pub(in crate::ffi) fn of(observation: &Observation) -> Self {
         let &Observation {
-            node,
+            leaf,
             version,
             incarnation,
         } = observation;
         Self {
-            node,
+            leaf,
             version,
             incarnation,
         }

@@ -80,19 +80,19 @@ unsafe fn observations_at<'o>(
 /// knows of masstree_clear.
 ///
 /// @param tree     The tree; or NULL, where it is known to live, and to be this process's.
-/// @param node     The id of a leaf of this tree, from any observation.
+/// @param leaf     The id of a leaf of this tree, from any observation.
 /// @param version  Where the version is stored; not NULL. If the leaf was freed since, it is
 ///                 one that no observation of it had.
 ///
 /// @retval MASSTREE_OK       *version is the leaf's version.
-/// @retval MASSTREE_INVALID  node is 0, or version is NULL.
+/// @retval MASSTREE_INVALID  leaf is 0, or version is NULL.
 /// @retval MASSTREE_FORKED   The tree was made before a fork.
 ///
 /// Thread safety: any thread, with or without a guard. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_leaf_version(
     tree: *const TreeHandle,
-    node: u64,
+    leaf: u64,
     version: *mut u64,
 ) -> i32 {
     entry(|| {
@@ -104,7 +104,7 @@ pub unsafe extern "C" fn masstree_leaf_version(
             if version.is_null() {
                 return Err(MASSTREE_INVALID);
             }
-            let now = Observation::version_of(node).ok_or(MASSTREE_INVALID)?;
+            let now = Observation::version_of(leaf).ok_or(MASSTREE_INVALID)?;
             version.write(now);
             Ok(MASSTREE_OK)
         }

@@ -32,7 +32,7 @@ use crate::sync::{Ordering, fence};
 #[repr(C)]
 pub struct Observation {
     /// The leaf; a multiple of 64.
-    pub node: u64,
+    pub leaf: u64,
     /// Its version, which tells nothing but whether two are equal.
     pub version: u64,
     /// How often the tree had been cleared.
@@ -43,7 +43,7 @@ impl Observation {
     pub(crate) fn new(leaf: &Leaf, version: Version, incarnation: u64) -> Self {
         let node = NodeRef::from(leaf).as_ptr();
         Self {
-            node: node.expose_provenance() as u64,
+            leaf: node.expose_provenance() as u64,
             version: version.number(),
             incarnation,
         }
@@ -54,7 +54,7 @@ impl Observation {
     /// # Safety
     /// The observation is of a tree that lives for `'t`, or all zero.
     unsafe fn word<'t>(&self) -> Option<&'t VersionWord> {
-        let place = std::ptr::with_exposed_provenance_mut(self.node as usize);
+        let place = std::ptr::with_exposed_provenance_mut(self.leaf as usize);
         // SAFETY: the first word of a slot stays the version word of the nodes in it.
         NonNull::new(place).map(|place| unsafe { place.as_ref() })
     }
@@ -82,7 +82,7 @@ impl Observation {
     /// As `word` for an observation of the node.
     pub(crate) unsafe fn version_of(node: u64) -> Option<u64> {
         let observation = Self {
-            node,
+            leaf: node,
             ..Self::default()
         };
         // SAFETY: by contract.
@@ -185,14 +185,14 @@ impl Report {
     pub(crate) fn held(mut self, leaf: &Locked<'_, Leaf>) {
         let delta = self.delta();
         let now = Observation::new(leaf.node(), leaf.version_after(), delta.before.incarnation);
-        if delta.after.node == now.node {
+        if delta.after.leaf == now.leaf {
             delta.after = now;
         }
         let told = delta.created_count.min(delta.created_capacity);
         for place in 0..told {
             // SAFETY: there is room, by the contract of `new`, and so many were told.
             let created = unsafe { &mut *delta.created.add(place) };
-            if created.node == now.node {
+            if created.leaf == now.leaf {
                 *created = now;
             }
         }

@@ -177,7 +177,7 @@ unsafe fn is_same(observation: &Observation) -> bool {
             Look::Same => return true,
             Look::Changed => return false,
             // It may be about to change for another; whoever holds a leaf waits for nobody.
-            Look::Locked if is_holding() => return holds(observation.node),
+            Look::Locked if is_holding() => return holds(observation.leaf),
             Look::Locked => wait.wait(),
         }
     }
@@ -203,7 +203,7 @@ pub(crate) unsafe fn apply(
     let used = unsafe { std::slice::from_raw_parts_mut(set.as_ptr(), *len) };
     let mut there = used
         .iter()
-        .filter(|observation| observation.node == delta.before.node)
+        .filter(|observation| observation.leaf == delta.before.leaf)
         .peekable();
     if there.peek().is_none() {
         return Applied::Done;
