@@ -114,98 +114,66 @@ impl Stats {
         }
         Ok(stats)
     }
+}
 
-    fn count(&mut self, counters: &Counters) {
-        self.keys = counters.keys;
-        self.node_bytes = counters.node_bytes;
-        self.suffix_bytes = counters.suffix_bytes;
-        self.value_bytes = counters.value_bytes;
-        self.pool_bytes = counters.pool_bytes;
-        self.limbo_bytes = counters.limbo_bytes;
-        self.limbo_objects = counters.limbo_objects;
-        self.guards = counters.guards;
-        self.oldest_guard_ms = counters.oldest_guard_ms;
-        self.splits = counters.splits;
-        self.restarts = counters.restarts;
-        self.layers_made = counters.layers_made;
-        self.layers_collapsed = counters.layers_collapsed;
-        self.leaves_unlinked = counters.leaves_unlinked;
-        self.leaves_merged = counters.leaves_merged;
-    }
-
-    fn survey(&mut self, survey: &Survey) {
-        self.nodes_visited = survey.leaves + survey.internodes;
-        self.leaves = survey.leaves;
-        self.leaf_entries = survey.entries;
-        self.internodes = survey.internodes;
-        self.internode_children = survey.children;
-        self.layers = survey.layers;
-        self.deepest_layer = survey.deepest_layer;
-        self.levels = survey.levels;
-        self.sparse_leaves = survey.sparse_leaves;
-        self.layers_at = survey.by_layer.map(|layer| layer.layers);
-        self.leaves_at = survey.by_layer.map(|layer| layer.leaves);
-        self.internodes_at = survey.by_layer.map(|layer| layer.internodes);
-        self.keys_at = survey.by_layer.map(|layer| layer.keys);
-    }
-
-    fn write_json(&self, to: &mut dyn Write) -> std::fmt::Result {
-        let counters = [
-            ("keys", self.keys),
-            ("node_bytes", self.node_bytes),
-            ("suffix_bytes", self.suffix_bytes),
-            ("value_bytes", self.value_bytes),
-            ("pool_bytes", self.pool_bytes),
-            ("limbo_bytes", self.limbo_bytes),
-            ("limbo_objects", self.limbo_objects),
-            ("guards", self.guards),
-            ("oldest_guard_ms", self.oldest_guard_ms),
-            ("splits", self.splits),
-            ("restarts", self.restarts),
-            ("layers_made", self.layers_made),
-            ("layers_collapsed", self.layers_collapsed),
-            ("leaves_unlinked", self.leaves_unlinked),
-            ("leaves_merged", self.leaves_merged),
-        ];
-        let nodes = [
-            ("nodes_visited", self.nodes_visited),
-            ("leaves", self.leaves),
-            ("leaf_entries", self.leaf_entries),
-            ("internodes", self.internodes),
-            ("internode_children", self.internode_children),
-            ("layers", self.layers),
-            ("deepest_layer", self.deepest_layer),
-            ("levels", self.levels),
-            ("sparse_leaves", self.sparse_leaves),
-        ];
-        let by_layer = [
-            ("layers_at", &self.layers_at),
-            ("leaves_at", &self.leaves_at),
-            ("internodes_at", &self.internodes_at),
-            ("keys_at", &self.keys_at),
-        ];
-        let visited = self.flags & MASSTREE_STATS_NODES != 0;
-        let mut separator = "{";
-        for (name, number) in counters {
-            write!(to, "{separator}\"{name}\":{number}")?;
-            separator = ",";
-        }
-        if visited {
-            for (name, number) in nodes {
-                write!(to, ",\"{name}\":{number}")?;
+/// Fills the statistics in and writes them as JSON, by name. rustc names a field that is in a
+/// struct and not in the list below.
+macro_rules! statistics {
+    (
+        counters: $($counter:ident)*;
+        of_a_visit: $($visited:ident)*;
+        by_layer: $($by_layer:ident = $of_layer:ident)*;
+    ) => {
+        impl Stats {
+            fn count(&mut self, &Counters { $($counter),* }: &Counters) {
+                $(self.$counter = $counter;)*
             }
-            for (name, numbers) in by_layer {
-                let mut separator = "[";
-                write!(to, ",\"{name}\":")?;
-                for number in numbers {
-                    write!(to, "{separator}{number}")?;
+
+            fn survey(&mut self, &Survey { by_layer, $($visited),* }: &Survey) {
+                $(self.$visited = $visited;)*
+                self.nodes_visited = self.leaves + self.internodes;
+                $(self.$by_layer = by_layer.map(|layer| layer.$of_layer);)*
+            }
+
+            fn write_json(&self, to: &mut dyn Write) -> std::fmt::Result {
+                let &Self {
+                    struct_size: _, flags, reserved: _, nodes_visited,
+                    $($counter,)* $($visited,)* $($by_layer,)*
+                } = self;
+                let mut separator = "{";
+                $(
+                    write!(to, "{separator}\"{}\":{}", stringify!($counter), $counter)?;
                     separator = ",";
+                )*
+                if flags & MASSTREE_STATS_NODES != 0 {
+                    write!(to, "{separator}\"nodes_visited\":{nodes_visited}")?;
+                    $(write!(to, ",\"{}\":{}", stringify!($visited), $visited)?;)*
+                    $(
+                        write!(to, ",\"{}\":", stringify!($by_layer))?;
+                        write_array(to, &$by_layer)?;
+                    )*
                 }
-                to.write_str("]")?;
+                to.write_str("}\n")
             }
         }
-        to.write_str("}\n")
+    };
+}
+
+statistics! {
+    counters: keys node_bytes suffix_bytes value_bytes pool_bytes limbo_bytes limbo_objects guards
+        oldest_guard_ms splits restarts layers_made layers_collapsed leaves_unlinked leaves_merged;
+    of_a_visit: leaves leaf_entries internodes internode_children layers deepest_layer levels
+        sparse_leaves;
+    by_layer: layers_at = layers leaves_at = leaves internodes_at = internodes keys_at = keys;
+}
+
+fn write_array(to: &mut dyn Write, numbers: &[u64]) -> std::fmt::Result {
+    let mut separator = "[";
+    for number in numbers {
+        write!(to, "{separator}{number}")?;
+        separator = ",";
     }
+    to.write_str("]")
 }
 
 fn known(flags: u32) -> Result<u32, i32> {

@@ -20,9 +20,9 @@ pub struct Survey {
     /// Layers, the first included.
     pub layers: u64,
     /// Entries of leaves: keys and links to layers. A leaf has room for 15.
-    pub entries: u64,
+    pub leaf_entries: u64,
     /// Children of internodes. An internode has room for 16.
-    pub children: u64,
+    pub internode_children: u64,
     /// Layers above the deepest.
     pub deepest_layer: u64,
     /// Levels of the highest layer, its leaves included.
@@ -121,12 +121,12 @@ impl Tree {
             match node.content {
                 Content::Internode(keys) => {
                     survey.internodes += 1;
-                    survey.children += keys.len() as u64 + 1;
+                    survey.internode_children += keys.len() as u64 + 1;
                     of_layer.internodes += 1;
                 }
                 Content::Leaf(leaf, entries) => {
                     survey.leaves += 1;
-                    survey.entries += entries.len() as u64;
+                    survey.leaf_entries += entries.len() as u64;
                     of_layer.leaves += 1;
                     let keys = entries.iter().filter(|entry| entry.layer().is_none());
                     of_layer.keys += keys.count() as u64;
@@ -161,14 +161,14 @@ mod tests {
         let survey = tree.survey(pin).unwrap();
         assert_eq!(survey.layers, 2);
         assert_eq!(survey.deepest_layer, 1);
-        assert_eq!(survey.entries, 2 * 1500 + 1);
+        assert_eq!(survey.leaf_entries, 2 * 1500 + 1);
         let [first, second, ..] = survey.by_layer;
         assert_eq!((first.keys, second.keys), (1500, 1500));
         assert_eq!((first.layers, second.layers), (1, 1));
         assert_eq!(first.leaves + second.leaves, survey.leaves);
         assert_eq!(first.internodes + second.internodes, survey.internodes);
         assert_eq!(
-            survey.children + survey.layers,
+            survey.internode_children + survey.layers,
             survey.leaves + survey.internodes
         );
         // Ascending keys leave full leaves behind.
