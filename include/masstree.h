@@ -3151,7 +3151,8 @@ int32_t masstree_apply_delta(const masstree_delta_t *delta,
  *   that makes the layer's root split, and a remove that leaves the layer empty or its root
  *   with one child;
  * - in masstree_maintain, when it comes to this leaf or the one behind and they are sparse, or
- *   merges the last two leaves of such a layer;
+ *   this one has room for suffixes that are gone, or when it merges the last two leaves of such
+ *   a layer;
  * - in masstree_validate of this leaf, unless that thread holds a leaf itself: then it gets
  *   MASSTREE_MISMATCH at once;
  * - in masstree_clear, if the leaf is the whole tree; in masstree_bulk_load, if it is, and is
@@ -3367,8 +3368,9 @@ int32_t masstree_barrier(masstree_t *tree);
 /**
  * Tidies up, for idle moments: looks at so many leaves (nodes of up to 15 keys), from
  * where the last call left off, and merges those that removes have left sparse, so that
- * their memory can be used again and scans read fewer nodes. What removes leave empty
- * goes at once and needs no tidying up. Also hands over garbage as masstree_flush does.
+ * their memory can be used again and scans read fewer nodes; and gives back the memory of
+ * long keys that were removed, where another key of the leaf has kept it. What removes leave
+ * empty goes at once and needs no tidying up. Also hands over garbage as masstree_flush does.
  *
  * A tree whose keys come and go needs it no more than any B+tree that does not merge;
  * one that has lost most of its keys for good gains by it.

@@ -100,7 +100,8 @@ fn is_possible(place: &Held<'_, '_>, decision: Decision) -> bool {
 ///   that makes the layer's root split, and a remove that leaves the layer empty or its root
 ///   with one child;
 /// - in masstree_maintain, when it comes to this leaf or the one behind and they are sparse, or
-///   merges the last two leaves of such a layer;
+///   this one has room for suffixes that are gone, or when it merges the last two leaves of such
+///   a layer;
 /// - in masstree_validate of this leaf, unless that thread holds a leaf itself: then it gets
 ///   MASSTREE_MISMATCH at once;
 /// - in masstree_clear, if the leaf is the whole tree; in masstree_bulk_load, if it is, and is
