@@ -237,7 +237,7 @@ static void value_that_was_not_stored_stays_the_callers(void **state)
         struct key key = number_key(numbers[i]);
         masstree_held_t held;
         options.value_destructor = count_destroyed;
-        options.value_destructor_ctx = destroyed;
+        options.value_ctx = destroyed;
         assert_ok(masstree_create(&options, &subject.tree));
         subject.guard = new_guard(subject.tree);
         fill(&subject);

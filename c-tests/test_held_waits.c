@@ -232,7 +232,7 @@ static void inspect(struct visit *visit)
     masstree_guard_t *guard = new_guard(visit->tree);
     uint64_t len = 0;
     size_t sum = 0;
-    stats.flags = MASSTREE_STATS_NODES | MASSTREE_STATS_LAYERS;
+    stats.flags = MASSTREE_STATS_NODES;
     REQUIRE(masstree_stats(visit->tree, guard, &stats) == MASSTREE_OK);
     REQUIRE(masstree_len(visit->tree, &len) == MASSTREE_OK && len == 10 * LEAF);
     REQUIRE(masstree_dump(visit->tree, guard, MASSTREE_DUMP_TEXT, write_text, &sum) ==
