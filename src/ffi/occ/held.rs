@@ -385,7 +385,7 @@ mod tests {
         }
         let run = |instead: &str| {
             let this = env::current_exe().expect("the tests have a path");
-            let name = "ffi::held::tests::who_forgets_to_finish_or_the_key_is_aborted";
+            let name = "ffi::occ::held::tests::who_forgets_to_finish_or_the_key_is_aborted";
             let mut child = Command::new(this);
             child.args(["--exact", name, "--nocapture"]);
             let output = child.env(INSTEAD, instead).output().unwrap();
