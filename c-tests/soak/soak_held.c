@@ -1,6 +1,8 @@
 /* Steps of the soak test that hold a leaf, look around, and then decide. */
 #include "soak.h"
 
+#include <sched.h>
+
 static bool same(masstree_observation_t left, masstree_observation_t right)
 {
     return memcmp(&left, &right, sizeof left) == 0;
@@ -55,6 +57,10 @@ void soak_hold(struct soak_worker *worker)
                                    &held, &value);
     EXPECT(worker, status == (value != 0 ? MASSTREE_OK : MASSTREE_NOT_FOUND));
     soak_saw(worker, number, value);
+    /* So that now and then another thread clears the tree meanwhile. */
+    while (worker->soak->wild && random_below(&worker->random, 4) != 0) {
+        sched_yield();
+    }
     bool is_cleared = look_around(worker, &held, key, value);
     EXPECT(worker, masstree_held_observe(&held, NULL, &now) == MASSTREE_OK);
     EXPECT(worker, masstree_held_next(&held, action, &next) == MASSTREE_OK);
