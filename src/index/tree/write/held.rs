@@ -16,26 +16,30 @@
 //! Only the thread that holds a leaf lets it go, and it holds one at a time, and waits for no
 //! other lock meanwhile: else two could wait for each other.
 //!
-//! **Clearing.** The lock of a leaf below the root keeps no one from clearing the tree, which
-//! takes the lock of the root alone (see `swap`) and counts when it begins, before the store
-//! of the root word, and when it ends, after it (see `observe`). A hold takes the number of
-//! clearings that had ended, then loads the root, locks the leaf, and looks whether no more
-//! have begun: if so, the leaf was in the tree at that moment, which is when the key is held
-//! from; else it starts over. Finishing looks again, under the leaf's lock:
+//! **Clearing** takes the lock of the root alone (see `swap`), so the lock of a leaf below
+//! does not keep it off. It counts before the store of the root word that it has begun, and
+//! after it that it has ended (see `observe`). A hold takes the number of clearings that have
+//! ended, then loads the root, locks the leaf, and compares the number with that of those
+//! that have begun. If they are equal, the leaf is in the tree at that moment, which is the
+//! beginning of the hold; else the hold starts over. Finishing compares again, under the
+//! leaf's lock:
 //!
-//! - No more have begun. The finish counts as done just before the next store of the root word
-//!   by a clearing, if that comes before the finish is through: it was called before, and so
-//!   was every look that found or missed what it wrote, for whoever is in the old tree then
-//!   loaded the root word before that store. Whoever holds the key in the new tree comes after.
-//! - Another has begun: the finish changes nothing, and says so, once the new root is there. So
-//!   who is told that the tree was cleared finds it cleared.
+//! - Equal: the finish was called before the next clearing stores the root word. If that store
+//!   comes before the last one of the finish, the finish counts as done just before it. So do
+//!   all operations that are in the old tree then, in the order of their effects there: each
+//!   has loaded the root word before that store, so was called before it, and none returned
+//!   before another of them was called. A hold of the same key in the new tree comes after.
+//! - Not equal: the finish changes nothing, and returns so when the new root is there. A caller
+//!   that is told of the clearing finds the tree cleared.
 //!
-//! The look is an acquire load, the count a read-modify-write before the store of the root
-//! word: a thread that has found the new root, or was told of it by one that has, finds
-//! the count grown. A thread that has not finishes before the clearing, as any write does.
+//! The comparison is an acquire load; the count is a read-modify-write before the SeqCst store
+//! of the root word. A thread that has found the new root, or learned of it from another
+//! thread, so finds the count grown; on any processor. A thread that has not may finish before
+//! the clearing, like any write.
 //!
-//! Loading in bulk swaps the root only under the lock of an empty leaf that is the whole tree,
-//! so no held leaf is ever below it: it waits for the hold, or the hold for it.
+//! The store of `bulk_load` needs no count: it is made under the lock of an empty leaf that is
+//! the whole tree, and deletes that leaf. No other leaf is there to be held, and this one is
+//! either held, and the load waits, or found deleted by the hold.
 
 use std::cell::Cell;
 
@@ -238,7 +242,7 @@ impl Tree {
             && self.clears.have_passed(held.original.incarnation);
         let decision = if overtaken { Decision::Keep } else { decision };
         let Held {
-            mut leaf,
+            leaf,
             found,
             position,
             key,
@@ -260,15 +264,8 @@ impl Tree {
                     key.is_as_it_was(),
                     "a key must stay as it is while it is held"
                 );
-                let displaced = bag.take().and_then(|bag| leaf.renew_bag(bag));
-                leaf.insert(position, &Entry::new(&key).with_value(value));
-                report_held(pin, &leaf);
-                drop(leaf);
-                pin.count(Count::Keys, 1);
-                if let Some(bag) = displaced {
-                    // SAFETY: the leaf has a new bag, and only the lock's owner replaces it.
-                    unsafe { pin.retire_bag(bag) };
-                }
+                let entry = Entry::new(&key).with_value(value);
+                insert_held(pin, leaf, position, &entry, bag.take());
             }
             // Without a key, and not the tree's only leaf: room was made.
             (None, _)
@@ -301,10 +298,24 @@ impl Tree {
     }
 }
 
-/// Before a held leaf is let go.
-fn report_held(pin: Pin<'_>, leaf: &Locked<'_, Leaf>) {
+/// Inserts an entry into a held leaf, with the bag made ready for it, and lets the leaf go.
+fn insert_held<'g>(
+    pin: Pin<'g>,
+    mut leaf: Locked<'g, Leaf>,
+    position: usize,
+    entry: &Entry<'_>,
+    bag: Option<OwnedBag<'g>>,
+) {
+    let displaced = bag.and_then(|bag| leaf.renew_bag(bag));
+    leaf.insert(position, entry);
     if let Some(report) = pin.report() {
-        report.held(leaf);
+        report.held(&leaf);
+    }
+    drop(leaf);
+    pin.count(Count::Keys, 1);
+    if let Some(bag) = displaced {
+        // SAFETY: the leaf has a new bag, and only the lock's owner replaces it.
+        unsafe { pin.retire_bag(bag) };
     }
 }
 
