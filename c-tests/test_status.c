@@ -6,7 +6,7 @@ static const int32_t statuses[] = {
     MASSTREE_MISMATCH,     MASSTREE_END,        MASSTREE_INVALID,
     MASSTREE_NOMEM,        MASSTREE_KEY_TOO_LONG, MASSTREE_WRONG_TREE,
     MASSTREE_WRONG_KIND,   MASSTREE_FORKED,     MASSTREE_CORRUPT,
-    MASSTREE_TOO_SMALL,    MASSTREE_UNSORTED,
+    MASSTREE_TOO_SMALL,    MASSTREE_UNSORTED,  MASSTREE_CLEARED,
 };
 
 static void numbers_are_frozen(void **state)
@@ -17,6 +17,7 @@ static void numbers_are_frozen(void **state)
     assert_int_equal(2, MASSTREE_EXISTS);
     assert_int_equal(3, MASSTREE_MISMATCH);
     assert_int_equal(4, MASSTREE_END);
+    assert_int_equal(5, MASSTREE_CLEARED);
     assert_int_equal(-1, MASSTREE_INVALID);
     assert_int_equal(-2, MASSTREE_NOMEM);
     assert_int_equal(-3, MASSTREE_KEY_TOO_LONG);
@@ -69,7 +70,7 @@ static void every_status_has_a_sentence_of_its_own(void **state)
 static void unknown_codes_are_said_to_be_unknown(void **state)
 {
     (void)state;
-    static const int32_t unknown[] = {5, 1000, INT32_MAX, -99, INT32_MIN};
+    static const int32_t unknown[] = {99, 1000, INT32_MAX, -99, INT32_MIN};
     const char *sentence = masstree_strerror(unknown[0]);
     for (size_t i = 0; i < COUNT(unknown); i++) {
         assert_string_equal(sentence, masstree_strerror(unknown[i]));

@@ -129,6 +129,11 @@ typedef struct masstree_t masstree_t;
 #define MASSTREE_END 4
 
 /**
+ * Answer: the tree was cleared after the key was held; nothing was changed.
+ */
+#define MASSTREE_CLEARED 5
+
+/**
  * Error: an argument is malformed: a NULL handle, a NULL key with a length, a
  * NULL callback, bounds the wrong way round, an unknown flag, a struct_size
  * the library cannot accept.
@@ -366,6 +371,11 @@ void masstree_destroy(masstree_t *tree);
 /**
  * Removes every key, all at once: whoever begins to look after this call finds none of
  * them. What threads insert meanwhile comes before or after it.
+ *
+ * A write whose call began before, an update callback included, may end after: it counts as
+ * done before, and what it stored is cleared away. Callbacks for one key may so run at once, in
+ * the tree that was and in the new one. Keys that are held (masstree_hold) are not waited for,
+ * unless the whole tree is one leaf; to finish them answers MASSTREE_CLEARED.
  *
  * The tree's memory is freed together once no guard of this moment is held any more,
  * by the thread that lets go of the last one; that takes time in proportion to the
@@ -2542,8 +2552,9 @@ int32_t masstree_barrier(masstree_t *tree);
 /**
  * Tidies up, for idle moments: looks at so many leaves (nodes of up to 15 keys), from
  * where the last call left off, and merges those that removes have left sparse, so that
- * their memory can be used again and scans read fewer nodes. What removes leave empty
- * goes at once and needs no tidying up. Also hands over garbage as masstree_flush does.
+ * their memory can be used again and scans read fewer nodes; and gives back the memory of
+ * long keys that were removed, where another key of the leaf has kept it. What removes leave
+ * empty goes at once and needs no tidying up. Also hands over garbage as masstree_flush does.
  *
  * A tree whose keys come and go needs it no more than any B+tree that does not merge;
  * one that has lost most of its keys for good gains by it.

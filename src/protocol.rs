@@ -70,6 +70,14 @@ pub(crate) enum Line {
     DisplacedIsDeleted,
     /// `held`: an empty leaf that a split made in vain goes again.
     UnusedRoomIsGivenBack,
+    /// `held`: a leaf is held only if it was not cleared away before it was locked.
+    HoldLooksForClears,
+    /// `held`: finishing changes nothing in a tree that was cleared away.
+    FinishLooksForClears,
+    /// `observe`: a hold that was overtaken says so when the new root is there.
+    OvertakenWaitsForTheEnd,
+    /// `observe`: under a hold that was overtaken, nothing validates.
+    ValidationKnowsTheHold,
     /// `observation`: a leaf that is locked may have changed already.
     LockedIsNotTheSame,
     /// `observation`: a fence comes before a look at what others change.

@@ -130,6 +130,43 @@ TEST(held, what_is_refused_stays_held_and_the_callers)
     EXPECT_EQ(test::counted::alive, 0);
 }
 
+// Put back: leave `cleared_` as it is.
+TEST(held, what_a_clearing_overtook_changes_nothing)
+{
+    {
+        masstree::tree<test::owner, int> tree;
+        const masstree::guard guard = tree.enter();
+        masstree::observations none;
+        for (int way = 0; way < 5; ++way) {
+            for (int key = 0; key < 100; ++key)
+                tree.put(key, std::make_unique<test::counted>(key));
+            test::owner mine = std::make_unique<test::counted>(1);
+            auto place = tree.hold(50, guard);
+            EXPECT_FALSE(place.cleared());
+            std::thread([&] { tree.clear(); }).join();
+            EXPECT_FALSE(tree.validate(none));
+            switch (way) {
+            case 0: EXPECT_FALSE(place.keep()); break;
+            case 1: EXPECT_FALSE(place.set(std::move(mine))); break;
+            case 2: EXPECT_FALSE(place.exchange(std::move(mine))); break;
+            case 3: EXPECT_FALSE(place.remove()); break;
+            default: EXPECT_FALSE(place.take()); break;
+            }
+            EXPECT_TRUE(place.cleared());
+            EXPECT_FALSE(place);
+            EXPECT_NE(mine, nullptr);
+            EXPECT_TRUE(tree.validate(none));
+            auto again = tree.hold(50, guard);
+            EXPECT_FALSE(again.value());
+            EXPECT_TRUE(again.set(std::move(mine)));
+            EXPECT_FALSE(again.cleared());
+            EXPECT_EQ(mine, nullptr);
+            EXPECT_EQ(tree.size(), 1u);
+        }
+    }
+    EXPECT_EQ(test::counted::alive, 0);
+}
+
 TEST(held, no_count_is_lost)
 {
     masstree::tree<int, int> tree;

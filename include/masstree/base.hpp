@@ -204,8 +204,8 @@ public:
 
     /**
      * Whether all that was observed still holds; it did at one moment, during this call, which is
-     * a full fence. The place of the first leaf that does not is stored at `first_changed`. Not for
-     * callbacks of update and get_or_insert_with.
+     * a full fence. The place of the first leaf that does not is stored at `first_changed`; the
+     * size of `seen`, if the tree was cleared after this thread held a key. Not for callbacks of update and get_or_insert_with.
      */
     [[nodiscard]] bool validate(const observations &seen, errors report = {},
                                 std::size_t *first_changed = nullptr) const

@@ -47,6 +47,8 @@ enum class action : std::int32_t {
  * write to the tree, hold another key, refresh or leave the guard, or do what takes long; it should
  * read under the guard. `tree.update` does the same with a callback, and cannot be forgotten.
  *
+ * If another thread clears the tree meanwhile, what lets go changes nothing, and `cleared` says so.
+ *
  * It stays where it is, is used by the thread that made it, and must be gone before its guard. So
  * must the bytes of a key that is no integer stay. It is empty once it has let go, or if it could
  * not be made because of an error that an std::error_code received.
@@ -113,20 +115,30 @@ public:
         return leaf;
     }
 
-    /** Lets go, and changes nothing. */
-    void keep() { finish(MASSTREE_ACTION_KEEP, 0, nullptr); }
+    /**
+     * Whether the tree was cleared between `hold` and what let go, which changed nothing then: a
+     * value to be set is still the caller's.
+     */
+    [[nodiscard]] bool cleared() const noexcept { return cleared_; }
 
-    /** Gives the key a value, and lets go. An absent key must have been held with room. */
-    void set(argument value)
+    /** Lets go, and changes nothing. Whether the key was held until then: see cleared. */
+    bool keep() { return finish(MASSTREE_ACTION_KEEP, 0, nullptr); }
+
+    /**
+     * Gives the key a value, and lets go. An absent key must have been held with room. Whether it
+     * has the value: not if the tree was cleared meanwhile.
+     */
+    bool set(argument value)
     {
         const std::int32_t status =
             finish_quietly(MASSTREE_ACTION_SET, traits::to_word(value), nullptr);
         if (status == MASSTREE_OK)
             traits::accept(value);
         with_.note(status);
+        return status == MASSTREE_OK;
     }
 
-    /** set, and gives the value that the key had. */
+    /** set, and gives the value that the key had; none if the tree was cleared meanwhile. */
     [[nodiscard]] std::optional<taken_type> exchange(argument value)
     {
         std::uint64_t old = 0;
@@ -138,10 +150,10 @@ public:
         return taken_if(status == MASSTREE_OK, old);
     }
 
-    /** Removes the key, if it is there, and lets go. */
-    void remove() { finish(MASSTREE_ACTION_REMOVE, 0, nullptr); }
+    /** Removes the key, if it is there, and lets go. False if the tree was cleared meanwhile. */
+    bool remove() { return finish(MASSTREE_ACTION_REMOVE, 0, nullptr); }
 
-    /** remove, and gives the value that the key had. */
+    /** remove, and gives the value that the key had; none if the tree was cleared meanwhile. */
     [[nodiscard]] std::optional<taken_type> take()
     {
         std::uint64_t old = 0;
@@ -153,7 +165,8 @@ private:
     std::int32_t finish_quietly(std::int32_t what, std::uint64_t word, std::uint64_t *old) noexcept
     {
         const std::int32_t status = masstree_held_finish(&place_, what, word, old);
-        holds_ = holds_ && status != MASSTREE_OK;
+        cleared_ = status == MASSTREE_CLEARED;
+        holds_ = holds_ && status < 0;
         return status;
     }
 
@@ -180,6 +193,7 @@ private:
     typename detail::key_traits<K>::bytes key_;
     std::optional<view_type> value_;
     bool holds_ = false;
+    bool cleared_ = false;
     masstree_held_t place_;
 };
 

@@ -16,6 +16,8 @@ pub const MASSTREE_EXISTS: i32 = 2;
 pub const MASSTREE_MISMATCH: i32 = 3;
 /// Answer: there is no further key in this direction; the cursor stays where it is.
 pub const MASSTREE_END: i32 = 4;
+/// Answer: the tree was cleared after the key was held; nothing was changed.
+pub const MASSTREE_CLEARED: i32 = 5;
 
 /// Error: an argument is malformed: a NULL handle, a NULL key with a length, a
 /// NULL callback, bounds the wrong way round, an unknown flag, a struct_size
@@ -58,6 +60,7 @@ pub extern "C" fn masstree_strerror(status: i32) -> *const c_char {
         MASSTREE_EXISTS => c"the key is in the tree already",
         MASSTREE_MISMATCH => c"not as expected: another value, or changed since it was observed",
         MASSTREE_END => c"there is no further key in this direction",
+        MASSTREE_CLEARED => c"the tree was cleared after the key was held",
         MASSTREE_INVALID => c"invalid argument",
         MASSTREE_NOMEM => c"out of memory; the tree is unchanged",
         MASSTREE_KEY_TOO_LONG => c"the key is longer than 4294967295 bytes",

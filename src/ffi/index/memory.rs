@@ -118,8 +118,9 @@ pub unsafe extern "C" fn masstree_barrier(tree: *mut TreeHandle) -> i32 {
 
 /// Tidies up, for idle moments: looks at so many leaves (nodes of up to 15 keys), from
 /// where the last call left off, and merges those that removes have left sparse, so that
-/// their memory can be used again and scans read fewer nodes. What removes leave empty
-/// goes at once and needs no tidying up. Also hands over garbage as masstree_flush does.
+/// their memory can be used again and scans read fewer nodes; and gives back the memory of
+/// long keys that were removed, where another key of the leaf has kept it. What removes leave
+/// empty goes at once and needs no tidying up. Also hands over garbage as masstree_flush does.
 ///
 /// A tree whose keys come and go needs it no more than any B+tree that does not merge;
 /// one that has lost most of its keys for good gains by it.

@@ -76,6 +76,11 @@ pub unsafe extern "C" fn masstree_destroy(tree: *mut TreeHandle) {
 /// Removes every key, all at once: whoever begins to look after this call finds none of
 /// them. What threads insert meanwhile comes before or after it.
 ///
+/// A write whose call began before, an update callback included, may end after: it counts as
+/// done before, and what it stored is cleared away. Callbacks for one key may so run at once, in
+/// the tree that was and in the new one. Keys that are held (masstree_hold) are not waited for,
+/// unless the whole tree is one leaf; to finish them answers MASSTREE_CLEARED.
+///
 /// The tree's memory is freed together once no guard of this moment is held any more,
 /// by the thread that lets go of the last one; that takes time in proportion to the
 /// number of keys. Values then go to the value destructor.

@@ -88,8 +88,47 @@ fn is_possible(place: &Held<'_, '_>, decision: Decision) -> bool {
 ///
 /// For programs that must look at a key, do something else, and then change it, with nothing
 /// in between; masstree_update does the same with a callback, and cannot be forgotten.
-/// Meanwhile readers pass, and writers to the same leaf (up to 15 keys) and to leaves that
-/// are being merged or split with it wait.
+///
+/// **Who waits for whom.** A leaf holds up to 15 keys that are next to each other. While one
+/// is held, other threads wait for masstree_held_finish
+///
+/// - in any write of a key that is in the leaf or would be, on its own or in a batch, even if
+///   it changes nothing then; and in masstree_hold of such a key. (Only
+///   masstree_get_or_insert_with, without a delta, does not wait if the key is there.)
+/// - in a write elsewhere that must lock the leaf on the way: a remove, or the
+///   masstree_held_finish of another leaf, that leaves the leaf behind this one empty, or its
+///   only neighbour; one that makes a layer in a leaf beside this one, if both are sparse; and,
+///   in a layer that hangs in this leaf (of keys that share 8 bytes more), an insert or a hold
+///   that makes the layer's root split, and a remove that leaves the layer empty or its root
+///   with one child;
+/// - in masstree_maintain, when it comes to this leaf or the one behind and they are sparse, or
+///   this one has room for suffixes that are gone, or when it merges the last two leaves of such
+///   a layer;
+/// - in masstree_validate of this leaf, unless that thread holds a leaf itself: then it gets
+///   MASSTREE_MISMATCH at once;
+/// - in masstree_clear, if the leaf is the whole tree; in masstree_bulk_load, if it is, and is
+///   empty;
+/// - in masstree_barrier, until the guard is left; masstree_destroy must not be called.
+///
+/// Who waits in one of these ways may itself have a leaf locked, for which others wait. Nobody
+/// waits in any other call: gets, scans, counts, cursors, whether observed or not, read the
+/// leaf as it was left; writes of other leaves, inserts that split them, inserts and removes
+/// in a layer that hangs in this leaf, go on, and so do masstree_clear and
+/// masstree_bulk_load of a larger tree, masstree_held_observation and masstree_held_next of other
+/// leaves, masstree_stats, masstree_dump, masstree_pivots, masstree_len, masstree_flush and
+/// masstree_retire. masstree_check does not wait, and takes the lock for damage: call it when
+/// no leaf is held. The holder itself waits in masstree_hold for holders of the same leaf, as
+/// an insert would; and in masstree_held_finish only if that leaves the leaf empty, for the
+/// holder of the leaf before or of the one that its layer hangs in, or if room was made by a
+/// layer, for the holders of the leaves beside.
+///
+/// **Clearing.** masstree_clear does not wait for a leaf below the tree's root. A leaf that was
+/// held before and is finished after is in the tree that was cleared away: finishing changes
+/// nothing, whatever the action, and answers MASSTREE_CLEARED; from the clearing on,
+/// masstree_validate under the hold answers MASSTREE_MISMATCH. Another thread may hold the same
+/// key in the new tree meanwhile. So a transaction that has validated under its hold, and is
+/// then told MASSTREE_CLEARED, may count as done before the clearing, which removed what it
+/// wrote; or as not done.
 ///
 /// The leaf stays locked after MASSTREE_OK and after MASSTREE_NOT_FOUND: finish in both cases.
 /// Until then this thread must not write to the tree (it would wait for itself, for ever),
@@ -200,7 +239,8 @@ pub unsafe extern "C" fn masstree_held_observation(
 /// @param held    The place.
 /// @param action  What it will finish with, as in masstree_held_finish.
 /// @param next    Where the leaf is stored as it will be then; not NULL. If the action leaves
-///                the leaf empty, the leaf goes, and *next never holds.
+///                the leaf empty, the leaf goes, and *next never holds; nor does it if the
+///                tree is cleared before.
 ///
 /// @retval MASSTREE_OK       *next is stored.
 /// @retval MASSTREE_INVALID  This thread holds no leaf there, action is unknown, next is
@@ -231,17 +271,21 @@ pub unsafe extern "C" fn masstree_held_next(
 
 /// Does with a held key what was decided, and unlocks its leaf.
 ///
-/// @param held    The place; empty after MASSTREE_OK.
+/// @param held    The place; empty after MASSTREE_OK and MASSTREE_CLEARED.
 /// @param action  MASSTREE_ACTION_KEEP: nothing. MASSTREE_ACTION_SET: the key gets the value,
 ///                whether it was there or not. MASSTREE_ACTION_REMOVE: it goes, if it was
 ///                there.
-/// @param value   The value for MASSTREE_ACTION_SET, the tree's from here on if it has a
+/// @param value   The value for MASSTREE_ACTION_SET, the tree's after MASSTREE_OK if it has a
 ///                value destructor; else it does not matter.
 /// @param old     Where a value that was displaced or removed is stored, the caller's then as
 ///                in masstree_exchange; written only if there was one. NULL: not wanted, and
 ///                the value destructor is run for it once no reader can hold it.
 ///
-/// @retval MASSTREE_OK       Done, and unlocked.
+/// @retval MASSTREE_OK       Done, and unlocked; before any masstree_clear that ends later.
+/// @retval MASSTREE_CLEARED  The tree was cleared after the key was held: nothing was changed,
+///                           and the leaf is unlocked. The value stays the caller's, *old is
+///                           not written, and the key is as the clearing and later writes left
+///                           it.
 /// @retval MASSTREE_INVALID  This thread holds no leaf there, or has finished already. Or
 ///                           action is unknown, or it is MASSTREE_ACTION_SET for an absent
 ///                           key that was held without MASSTREE_HOLD_INSERT: then the leaf is
@@ -274,7 +318,9 @@ pub unsafe extern "C" fn masstree_held_finish(
             held.cast::<MaybeUninit<HeldLeaf>>()
                 .write(MaybeUninit::zeroed());
             let (tree, pin) = (tree_of(tree.as_ptr())?, pin_of(slot));
-            let before = tree.finish(pin, place, decision);
+            let Ok(before) = tree.finish(pin, place, decision) else {
+                return Ok(MASSTREE_CLEARED);
+            };
             if decision != Decision::Keep {
                 hand_over(tree, pin, before, is_set.then_some(value), old)?;
             }
@@ -341,7 +387,7 @@ mod tests {
         }
         let run = |instead: &str| {
             let this = env::current_exe().expect("the tests have a path");
-            let name = "ffi::held::tests::who_forgets_to_finish_or_the_key_is_aborted";
+            let name = "ffi::occ::held::tests::who_forgets_to_finish_or_the_key_is_aborted";
             let mut child = Command::new(this);
             child.args(["--exact", name, "--nocapture"]);
             let output = child.env(INSTEAD, instead).output().unwrap();

@@ -15,18 +15,22 @@ use crate::index::node::Observation;
 /// Where a thread is about to change one of the leaves, this waits for it; but a thread that
 /// holds a leaf itself (masstree_hold), of any tree, waits for nobody: it gets
 /// MASSTREE_MISMATCH where another has locked a leaf, and the leaf that it holds itself is
-/// compared as it is. A thread must not call this in a callback of masstree_update or
+/// compared as it is. If the tree was cleared after it held a leaf of it, nothing validates:
+/// what is validated under a hold, and the hold, belong to one moment. A thread must not call this in a callback of masstree_update or
 /// masstree_get_or_insert_with.
 ///
 /// @param tree           The tree.
 /// @param observations   count observations of this tree; NULL only if count is 0.
 /// @param count          Their number.
 /// @param first_changed  Where, with MASSTREE_MISMATCH, the index of the first is stored
-///                       for which that is so; NULL: not wanted.
+///                       for which that is so; or count, if all are as they were observed
+///                       and it is the leaf that this thread holds that was cleared away.
+///                       NULL: not wanted.
 ///
 /// @retval MASSTREE_OK        Everything is as it was observed.
 /// @retval MASSTREE_MISMATCH  Something has changed; or, if this thread holds a leaf, another
-///                            thread has locked one and may change it.
+///                            thread has locked one and may change it, or the tree was cleared
+///                            since.
 /// @retval MASSTREE_INVALID   tree is NULL, or observations is NULL with a count.
 /// @retval MASSTREE_FORKED    The tree was made before a fork.
 ///

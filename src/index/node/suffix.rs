@@ -204,13 +204,18 @@ impl<'g> BagRef<'g> {
         used + Shape::units_of(len, header.shape.shift) <= u64::from(header.shape.units)
     }
 
+    /// Whether its waste is looked after.
+    pub(crate) fn is_large(self) -> bool {
+        self.header().shape.bytes() >= LARGE
+    }
+
     /// Whether the bag is large, and records of slots that no longer need them take
     /// more than half of it.
     pub(crate) fn is_wasteful(self, live: impl Iterator<Item = usize>) -> bool {
-        let Shape { units, shift } = self.header().shape;
-        if usize::from(units) << shift < LARGE {
+        if !self.is_large() {
             return false;
         }
+        let Shape { units, shift } = self.header().shape;
         live.map(|len| Shape::units_of(len, shift)).sum::<u64>() < u64::from(units / 2)
     }
 

@@ -6,6 +6,7 @@
 //! are for the models of a single node, which loom checks.
 
 mod harness;
+mod held;
 mod observed;
 
 use std::sync::Arc;

@@ -40,9 +40,22 @@ impl Clears {
     }
 
     /// Whether no more than so many have begun.
-    fn are(&self, ended: u64) -> bool {
+    pub(in crate::index::tree) fn are(&self, ended: u64) -> bool {
         // Acquire: who has found the new root finds that it was begun before.
         self.begun.load(Ordering::Acquire) == ended
+    }
+
+    /// Whether the tree was cleared after `are(ended)` held. The new root is there then.
+    pub(in crate::index::tree) fn have_passed(&self, ended: u64) -> bool {
+        if self.are(ended) {
+            return false;
+        }
+        let wait = Wait::new();
+        // Ends: between the two counts a clearing stores the root word and waits for nothing.
+        while self.ended() == ended && Line::OvertakenWaitsForTheEnd.is_kept() {
+            wait.wait();
+        }
+        true
     }
 
     pub(in crate::index::tree) fn none() -> Self {
@@ -142,6 +155,8 @@ impl Tree {
     }
 
     /// Whether everything is as it was observed; else the place of the first that is not.
+    /// The leaf that this thread holds counts as one more, in the last place: that the tree
+    /// was not cleared since.
     ///
     /// # Safety
     /// The observations are of this tree.
@@ -160,6 +175,9 @@ impl Tree {
             .iter()
             .position(|observation| !holds(observation))
         {
+            None if self.holds_cleared() && Line::ValidationKnowsTheHold.is_kept() => {
+                Err(observations.len())
+            }
             None => Ok(()),
             Some(changed) => Err(changed),
         }

@@ -10,8 +10,36 @@
 //! the key is not inserted after all, the leaf goes as one does from which the last key was
 //! removed (see `collapse`).
 //!
+//! A bag with room for the key's suffix is made ready, but the leaf gets it with the key: if
+//! the key does not come, no bag stays that is larger than the leaf's suffixes need.
+//!
 //! Only the thread that holds a leaf lets it go, and it holds one at a time, and waits for no
 //! other lock meanwhile: else two could wait for each other.
+//!
+//! **Clearing** takes the lock of the root alone (see `swap`), so the lock of a leaf below
+//! does not keep it off. It counts before the store of the root word that it has begun, and
+//! after it that it has ended (see `observe`). A hold takes the number of clearings that have
+//! ended, then loads the root, locks the leaf, and compares the number with that of those
+//! that have begun. If they are equal, the leaf is in the tree at that moment, which is the
+//! beginning of the hold; else the hold starts over. Finishing compares again, under the
+//! leaf's lock:
+//!
+//! - Equal: the finish was called before the next clearing stores the root word. If that store
+//!   comes before the last one of the finish, the finish counts as done just before it. So do
+//!   all operations that are in the old tree then, in the order of their effects there: each
+//!   has loaded the root word before that store, so was called before it, and none returned
+//!   before another of them was called. A hold of the same key in the new tree comes after.
+//! - Not equal: the finish changes nothing, and returns so when the new root is there. A caller
+//!   that is told of the clearing finds the tree cleared.
+//!
+//! The comparison is an acquire load; the count is a read-modify-write before the SeqCst store
+//! of the root word. A thread that has found the new root, or learned of it from another
+//! thread, so finds the count grown; on any processor. A thread that has not may finish before
+//! the clearing, like any write.
+//!
+//! The store of `bulk_load` needs no count: it is made under the lock of an empty leaf that is
+//! the whole tree, and deletes that leaf. No other leaf is there to be held, and this one is
+//! either held, and the load waits, or found deleted by the hold.
 
 use std::cell::Cell;
 
@@ -25,7 +53,10 @@ use crate::index::reclaim::{Pin, generation};
 use crate::index::tree::Tree;
 use crate::index::tree::read::descend::Reached;
 use crate::protocol::Line;
-use crate::sync::thread_local;
+use crate::sync::{Wait, thread_local};
+
+/// A leaf with a key's place, locked.
+type Found<'g, 'k> = (Locked<'g, Leaf>, Place<'g>, Key<'k>);
 
 /// The place of a key, locked.
 pub(crate) struct Held<'g, 'k> {
@@ -34,20 +65,27 @@ pub(crate) struct Held<'g, 'k> {
     position: usize,
     key: Key<'k>,
     has_room: bool,
+    /// A bag for the leaf, if it needs one for the key.
+    bag: Option<OwnedBag<'g>>,
     original: Observation,
     /// The leaf in which a group has turned into a link to make room.
     crowded: Option<&'g Leaf>,
     /// To be retired, and to be freed, when no lock is held.
     old_bag: Option<BagRef<'g>>,
-    spare_bags: [Option<OwnedBag<'g>>; 2],
+    spare_bags: [Option<OwnedBag<'g>>; 3],
 }
+
+/// The tree was cleared after the key was held; nothing was changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Overtaken;
 
 /// What a thread holds.
 #[derive(Clone, Copy)]
 struct Holding {
-    #[cfg_attr(not(debug_assertions), expect(dead_code))]
     tree: *const Tree,
     leaf: *const Leaf,
+    /// How often the tree had been cleared.
+    incarnation: u64,
     /// The process: what was held before a fork is held by the parent alone.
     generation: u32,
 }
@@ -99,6 +137,31 @@ impl Tree {
         );
     }
 
+    /// Whether this thread holds a leaf of this tree, and the tree was cleared since.
+    pub(in crate::index::tree) fn holds_cleared(&self) -> bool {
+        holding().is_some_and(|holding| {
+            std::ptr::eq(holding.tree, self) && !self.clears.are(holding.incarnation)
+        })
+    }
+
+    /// Locks the leaf with a key's place, which is in the tree at that moment; with the number
+    /// of clearings before.
+    fn lock_uncleared<'g, 'k>(&self, pin: Pin<'g>, bytes: &'k [u8]) -> (u64, Found<'g, 'k>) {
+        let wait = Wait::new();
+        // Ends: each time around, a clearing has begun since, or has yet to count its end,
+        // for which it waits for nothing.
+        loop {
+            let incarnation = self.incarnation();
+            self.begin_report(pin);
+            let found = self.lock_leaf(pin, bytes);
+            if self.clears.are(incarnation) || !Line::HoldLooksForClears.is_kept() {
+                return (incarnation, found);
+            }
+            drop(found);
+            wait.wait();
+        }
+    }
+
     /// Locks the leaf with a key or with its place. With `may_insert`, an absent key can be
     /// inserted then; without, memory does not run out. The caller holds no leaf yet.
     pub(crate) fn hold<'g, 'k>(
@@ -109,10 +172,8 @@ impl Tree {
     ) -> Result<Held<'g, 'k>, OutOfMemory> {
         self.admit_words(pin, bytes);
         debug_assert!(!is_holding(), "a thread holds one leaf at a time");
-        self.begin_report(pin);
-        let incarnation = self.incarnation();
         let mut reserve = Reserve::new(&pin.domain().memory);
-        let mut found = self.lock_leaf(pin, bytes);
+        let (mut incarnation, mut found) = self.lock_uncleared(pin, bytes);
         // Ends: as `write_with_memory`.
         loop {
             let (leaf, place, mut key) = found;
@@ -129,10 +190,11 @@ impl Tree {
                 position: room.position,
                 key,
                 has_room: may_insert,
+                bag: room.bag,
                 original,
                 old_bag: room.old_bag,
                 leaf: room.leaf,
-                spare_bags: [None, None],
+                spare_bags: [None, None, None],
             };
             let made = match place {
                 Place::Present { position, slot } => {
@@ -155,14 +217,17 @@ impl Tree {
                 Ok(Made::Decided) => unreachable!("room was wanted"),
                 Err(needs) => reserve.fill(&needs)?,
             }
-            found = match self.lock_again(reached, &key) {
-                Some((leaf, place)) => (leaf, place, key),
-                None => self.lock_leaf(pin, bytes),
+            let again = self.lock_again(reached, &key);
+            // A leaf that was cleared away is let go at once.
+            (incarnation, found) = match again.filter(|_| self.clears.are(incarnation)) {
+                Some((leaf, place)) => (incarnation, (leaf, place, key)),
+                None => self.lock_uncleared(pin, bytes),
             };
         }
     }
 
-    /// Does with a held key what was decided, and lets its leaf go. Gives the value it had.
+    /// Does with a held key what was decided, and lets its leaf go. Gives the value it had;
+    /// or, if the tree was cleared after the key was held, says so and changes nothing.
     ///
     /// An absent key can be set only if it may be inserted.
     pub(crate) fn finish<'g>(
@@ -170,14 +235,19 @@ impl Tree {
         pin: Pin<'g>,
         held: Held<'g, '_>,
         decision: Decision,
-    ) -> Option<u64> {
+    ) -> Result<Option<u64>, Overtaken> {
         HOLDING.with(|holding| holding.set(None));
+        // Under the leaf's lock, and for the last time: see above.
+        let overtaken = Line::FinishLooksForClears.is_kept()
+            && self.clears.have_passed(held.original.incarnation);
+        let decision = if overtaken { Decision::Keep } else { decision };
         let Held {
-            mut leaf,
+            leaf,
             found,
             position,
             key,
             has_room,
+            mut bag,
             crowded,
             old_bag,
             spare_bags,
@@ -194,10 +264,8 @@ impl Tree {
                     key.is_as_it_was(),
                     "a key must stay as it is while it is held"
                 );
-                leaf.insert(position, &Entry::new(&key).with_value(value));
-                report_held(pin, &leaf);
-                drop(leaf);
-                pin.count(Count::Keys, 1);
+                let entry = Entry::new(&key).with_value(value);
+                insert_held(pin, leaf, position, &entry, bag.take());
             }
             // Without a key, and not the tree's only leaf: room was made.
             (None, _)
@@ -213,7 +281,7 @@ impl Tree {
             }
             (None, _) => drop(leaf),
         }
-        drop(spare_bags);
+        drop((bag, spare_bags));
         if let Some(bag) = old_bag {
             // SAFETY: as where it was taken: its leaf has another or none, and no lock is
             // held any more.
@@ -223,14 +291,31 @@ impl Tree {
         if let Some(leaf) = crowded.filter(|_| pin.report().is_none()) {
             self.merge_around(pin, leaf);
         }
-        present
+        match overtaken {
+            true => Err(Overtaken),
+            false => Ok(present),
+        }
     }
 }
 
-/// Before a held leaf is let go.
-fn report_held(pin: Pin<'_>, leaf: &Locked<'_, Leaf>) {
+/// Inserts an entry into a held leaf, with the bag made ready for it, and lets the leaf go.
+fn insert_held<'g>(
+    pin: Pin<'g>,
+    mut leaf: Locked<'g, Leaf>,
+    position: usize,
+    entry: &Entry<'_>,
+    bag: Option<OwnedBag<'g>>,
+) {
+    let displaced = bag.and_then(|bag| leaf.renew_bag(bag));
+    leaf.insert(position, entry);
     if let Some(report) = pin.report() {
-        report.held(leaf);
+        report.held(&leaf);
+    }
+    drop(leaf);
+    pin.count(Count::Keys, 1);
+    if let Some(bag) = displaced {
+        // SAFETY: the leaf has a new bag, and only the lock's owner replaces it.
+        unsafe { pin.retire_bag(bag) };
     }
 }
 
@@ -242,6 +327,7 @@ impl<'g> Room<'g> {
             position,
             layers: 0,
             old_bag: None,
+            bag: None,
         }
     }
 }
@@ -254,6 +340,7 @@ impl Held<'_, '_> {
         let holding = Holding {
             tree,
             leaf: self.leaf.node(),
+            incarnation: self.original.incarnation,
             generation: generation(),
         };
         HOLDING.with(|held| held.set(Some(holding)));
@@ -314,7 +401,7 @@ mod tests {
             |tree, pin| _ = tree.update(pin, b"other", |_| Decision::Keep),
             |tree, pin| {
                 let held = tree.hold(pin, b"other", true).unwrap();
-                tree.finish(pin, held, Decision::Keep);
+                _ = tree.finish(pin, held, Decision::Keep);
             },
             |tree, pin| _ = tree.clear(pin),
             |tree, pin| _ = tree.maintain(pin, 1),
@@ -328,7 +415,7 @@ mod tests {
             let outcome = catch_unwind(AssertUnwindSafe(|| write(&tree, pin)));
             assert!(outcome.is_err(), "write {number}");
             assert_eq!(tree.get(pin, b"other"), None);
-            tree.finish(pin, held, Decision::Keep);
+            assert_eq!(tree.finish(pin, held, Decision::Keep), Ok(None));
             write(&tree, pin);
             tree.clear(pin).unwrap();
         }

@@ -13,11 +13,11 @@
 
 use arrayvec::ArrayVec;
 
-use super::put::{Lengths, Made, Room, Wanted, report, report_created};
-use super::reserve::{Needs, Reserve, shape_for};
-use crate::index::key::{Key, SLICE_LEN, SUFFIX, slice_of};
+use super::put::{Lengths, Made, Room, Wanted, report, report_created, suffix_lengths};
+use super::reserve::{Needs, Reserve, shape_for, shapes_for_room};
+use crate::index::key::{Key, SLICE_LEN, slice_of};
 use crate::index::memory::Count;
-use crate::index::node::{Entry, GROUP_MAX, Leaf, Locked, NodeRef};
+use crate::index::node::{Entry, GROUP_MAX, Leaf, Locked, NodeRef, Shape};
 use crate::index::reclaim::Pin;
 use crate::index::tree::Tree;
 
@@ -42,14 +42,21 @@ impl Tree {
         // Whatever the first and the last share, those between them do.
         let (least, greatest) = (rests[0].0, rests[GROUP_MAX].0);
         let shared = shared_slices(least, greatest);
-        let lowest = rests.iter().map(|(rest, _)| below(rest, shared));
-        let suffixes: Lengths = lowest
-            .filter(Key::goes_on)
-            .map(|rest| rest.suffix().len())
+        let (kept, room) = shapes_of_lowest(&rests, place, shared, wanted.is_room());
+        let stay = suffix_lengths(leaf.entries().take(first));
+        let stay: Lengths = stay
+            .into_iter()
+            .chain(suffix_lengths(leaf.entries().skip(group.end)))
             .collect();
+        let wastes = (leaf.bag()).is_some_and(|bag| bag.is_wasteful(stay.iter().copied()));
         let needs = Needs {
             leaves: shared + 1,
-            kept: shape_for(&suffixes, GROUP_MAX + 1),
+            kept,
+            moved: match wastes {
+                true => shape_for(&stay, leaf.permutation().len() - GROUP_MAX + 1),
+                false => None,
+            },
+            room,
             ..Needs::default()
         };
         if !reserve.covers(&needs) {
@@ -85,8 +92,11 @@ impl Tree {
         leaf.become_link(group, NodeRef::from(root.node()));
         root.set_root(true, NodeRef::from(leaf.node()).as_ptr());
         pin.count(Count::LayersMade, needs.leaves as i64);
-        let has_suffixes = leaf.entries().any(|entry| entry.kind == SUFFIX);
-        let old_bag = if has_suffixes { None } else { leaf.take_bag() };
+        let old_bag = match needs.moved {
+            Some(_) => leaf.renew_bag(reserve.moved_bag()),
+            None if stay.is_empty() => leaf.take_bag(),
+            None => None,
+        };
         report(pin, &leaf);
         if let Some(root) = &above {
             report_created(pin, root);
@@ -99,14 +109,38 @@ impl Tree {
                 position: place,
                 layers: shared + 1,
                 old_bag,
+                bag: reserve.room_bag(&needs),
             }));
         }
         drop((lowest, above, leaf));
         if let Some(bag) = old_bag {
-            // SAFETY: the leaf has no bag now, and only the lock's owner takes it.
+            // SAFETY: the leaf has another bag now or none, and only the lock's owner takes it.
             unsafe { pin.retire_bag(bag) };
         }
         Ok(Made::Decided)
+    }
+}
+
+/// Shapes of bags for the lowest leaf, which gets the rests of a group so many layers down;
+/// the one at `place` is the new key's. If that is only to have room: without it, and with it.
+fn shapes_of_lowest(
+    rests: &[(&[u8], u64)],
+    place: usize,
+    shared: usize,
+    is_room: bool,
+) -> (Option<Shape>, Option<Shape>) {
+    let suffix_of = |(rest, _): &(&[u8], u64)| {
+        let key = below(rest, shared);
+        key.goes_on().then(|| key.suffix().len())
+    };
+    let new = suffix_of(&rests[place]).filter(|_| is_room);
+    let suffixes: Lengths = (rests.iter().enumerate())
+        .filter(|&(position, _)| position != place || !is_room)
+        .filter_map(|(_, rest)| suffix_of(rest))
+        .collect();
+    match new {
+        Some(suffix) => shapes_for_room(&suffixes, suffix, GROUP_MAX),
+        None => (shape_for(&suffixes, GROUP_MAX + 1), None),
     }
 }
 

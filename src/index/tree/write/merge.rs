@@ -19,7 +19,7 @@ use super::put::suffix_lengths;
 use super::reserve::{Needs, Reserve, shape_for};
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, Source, Vector};
-use crate::index::node::{Chain, Leaf, Locked};
+use crate::index::node::{BagRef, Chain, Leaf, Locked};
 use crate::index::reclaim::Pin;
 use crate::index::tree::Tree;
 use crate::index::tree::walk::Walk;
@@ -54,8 +54,8 @@ impl Sweep {
 }
 
 impl Tree {
-    /// Looks at so many leaves from where the last sweep left off, and merges those
-    /// that are sparse; at all those on the way to a key, one in each layer, if at any.
+    /// Looks at so many leaves from where the last sweep left off, merges those that are
+    /// sparse, and takes bags from them that removes have left too large; at all those on the way to a key, one in each layer, if at any.
     /// Does nothing while another thread does the same.
     pub fn maintain(&self, pin: Pin<'_>, limit: usize) -> Result<Swept, OutOfMemory> {
         self.admit(pin, &[]);
@@ -90,6 +90,7 @@ impl Tree {
                 for leaf in &seen[same..] {
                     leaves += 1;
                     swept.merged += usize::from(self.merge_if_sparse(pin, leaf)?);
+                    self.shrink_bag(pin, leaf)?;
                 }
             }
             there = walk.step_or_resume(self, pin, None, false)?;
@@ -122,6 +123,39 @@ impl Tree {
                 Ok(merged) => return Ok(merged),
                 Err(needs) => reserve.fill(&needs)?,
             }
+        }
+    }
+
+    /// Gives a leaf a bag of the size that its suffixes need, if its bag is large and mostly
+    /// unused: a remove, which takes no memory, has left it so.
+    fn shrink_bag<'g>(&self, pin: Pin<'g>, node: &'g Leaf) -> Result<(), OutOfMemory> {
+        if !node.bag().is_some_and(BagRef::is_large) {
+            return Ok(());
+        }
+        let mut reserve = Reserve::new(&pin.domain().memory);
+        // Ends: as `write`.
+        loop {
+            let leaf = Locked::lock(node);
+            if leaf.is_deleted() || !leaf.wastes_its_bag() {
+                return Ok(());
+            }
+            let lengths = suffix_lengths(leaf.entries());
+            let needs = Needs {
+                kept: shape_for(&lengths, leaf.permutation().len()),
+                ..Needs::default()
+            };
+            if reserve.covers(&needs) {
+                debug_assert!(needs.kept.is_some(), "a leaf without suffixes wastes none");
+                let old = needs.kept.and_then(|_| leaf.renew_bag(reserve.kept_bag()));
+                drop(leaf);
+                if let Some(bag) = old {
+                    // SAFETY: the leaf has a new bag, and only the lock's owner replaces it.
+                    unsafe { pin.retire_bag(bag) };
+                }
+                return Ok(());
+            }
+            drop(leaf);
+            reserve.fill(&needs)?;
         }
     }
 

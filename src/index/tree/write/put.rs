@@ -11,7 +11,7 @@ use super::reserve::{Needs, Reserve, shape_for};
 use crate::index::key::{Key, SUFFIX};
 use crate::index::memory::Count;
 use crate::index::memory::OutOfMemory;
-use crate::index::node::{BagRef, Entry, Leaf, Locked, Place, WIDTH};
+use crate::index::node::{BagRef, Entry, Leaf, Locked, OwnedBag, Place, WIDTH};
 use crate::index::reclaim::Pin;
 use crate::index::tree::Tree;
 use crate::index::tree::read::descend::Reached;
@@ -63,6 +63,8 @@ pub(in crate::index::tree) struct Room<'g> {
     pub(in crate::index::tree) layers: usize,
     /// A bag that the leaf locked first has no more: to be retired once no lock is held.
     pub(in crate::index::tree) old_bag: Option<BagRef<'g>>,
+    /// A bag that the leaf is to get with the key; not yet, for the key may not come.
+    pub(in crate::index::tree) bag: Option<OwnedBag<'g>>,
 }
 
 impl Tree {
@@ -243,6 +245,11 @@ pub(in crate::index::tree) fn report_created(pin: Pin<'_>, leaf: &Locked<'_, Lea
 }
 
 impl Wanted<'_> {
+    /// Whether the key may yet not come.
+    pub(in crate::index::tree) fn is_room(&self) -> bool {
+        matches!(self, Self::Room)
+    }
+
     /// The value that the key gets, or none if it is to get room; nothing at all if it is
     /// decided that there is to be no key.
     pub(in crate::index::tree) fn decide(self) -> Option<Option<u64>> {
@@ -260,7 +267,7 @@ fn add<'g>(
     position: usize,
     entry: Entry<'_>,
     wanted: Wanted<'_>,
-    reserve: &mut Reserve<'_>,
+    reserve: &mut Reserve<'g>,
 ) -> Result<Made<'g>, Needs> {
     let mut needs = Needs::default();
     if !leaf.has_room_for(entry.suffix) || leaf.wastes_its_bag() {
@@ -279,20 +286,18 @@ fn add<'g>(
         report(pin, &leaf);
         return Ok(Made::Decided);
     };
-    let old_bag = match needs.kept {
-        Some(_) => leaf.renew_bag(reserve.kept_bag()),
-        None => None,
-    };
+    let bag = needs.kept.map(|_| reserve.kept_bag());
     let Some(value) = value else {
         report(pin, &leaf);
-        leaf.settle();
         return Ok(Made::Room(Room {
             leaf,
             position,
             layers: 0,
-            old_bag,
+            old_bag: None,
+            bag,
         }));
     };
+    let old_bag = bag.and_then(|bag| leaf.renew_bag(bag));
     leaf.insert(position, &entry.with_value(value));
     report(pin, &leaf);
     drop(leaf);

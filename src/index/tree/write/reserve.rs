@@ -11,6 +11,7 @@ use std::ptr::NonNull;
 use arrayvec::ArrayVec;
 
 use super::lock::MAX_HEIGHT;
+use super::put::Lengths;
 use crate::index::memory::Memory;
 use crate::index::memory::OutOfMemory;
 use crate::index::node::{
@@ -24,8 +25,10 @@ pub(in crate::index::tree) struct Needs {
     pub(in crate::index::tree) internodes: usize,
     /// A bag for the leaf at hand.
     pub(in crate::index::tree) kept: Option<Shape>,
-    /// A bag for the leaf that a split makes.
+    /// A bag for the leaf that a split makes, or for the one above a layer that was made.
     pub(in crate::index::tree) moved: Option<Shape>,
+    /// A bag for the leaf with room for a key, from when the key comes.
+    pub(in crate::index::tree) room: Option<Shape>,
 }
 
 impl Needs {
@@ -47,6 +50,7 @@ pub(in crate::index::tree) struct Reserve<'d> {
     internodes: ArrayVec<Locked<'d, Internode>, { MAX_HEIGHT + 1 }>,
     kept: Option<OwnedBag<'d>>,
     moved: Option<OwnedBag<'d>>,
+    room: Option<OwnedBag<'d>>,
 }
 
 impl<'d> Reserve<'d> {
@@ -58,6 +62,7 @@ impl<'d> Reserve<'d> {
             internodes: ArrayVec::new(),
             kept: None,
             moved: None,
+            room: None,
         }
     }
 
@@ -66,6 +71,7 @@ impl<'d> Reserve<'d> {
             && self.internodes.len() >= needs.internodes
             && suffices(self.kept.as_ref(), needs.kept)
             && suffices(self.moved.as_ref(), needs.moved)
+            && suffices(self.room.as_ref(), needs.room)
     }
 
     /// Gets what is lacking. What was got before a failure stays in the reserve.
@@ -80,7 +86,8 @@ impl<'d> Reserve<'d> {
             self.internodes.push(Locked::private(internode));
         }
         provide(&mut self.kept, needs.kept, self.memory)?;
-        provide(&mut self.moved, needs.moved, self.memory)
+        provide(&mut self.moved, needs.moved, self.memory)?;
+        provide(&mut self.room, needs.room, self.memory)
     }
 
     /// A leaf of the reserve, private and locked.
@@ -106,11 +113,16 @@ impl<'d> Reserve<'d> {
     }
 
     /// The bags that are left over.
-    pub(in crate::index::tree) fn spare_bags(&mut self) -> [Option<OwnedBag<'d>>; 2] {
-        [self.kept.take(), self.moved.take()]
+    pub(in crate::index::tree) fn spare_bags(&mut self) -> [Option<OwnedBag<'d>>; 3] {
+        [self.kept.take(), self.moved.take(), self.room.take()]
     }
 
-    /// The bag for the leaf that a split makes.
+    /// The bag for the leaf with room for a key, if it was needed.
+    pub(in crate::index::tree) fn room_bag(&mut self, needs: &Needs) -> Option<OwnedBag<'d>> {
+        needs.room.and_then(|_| self.room.take())
+    }
+
+    /// The other bag: see [`Needs`].
     pub(in crate::index::tree) fn moved_bag(&mut self) -> OwnedBag<'d> {
         self.moved.take().expect("the reserve covers the needs")
     }
@@ -153,6 +165,24 @@ pub(in crate::index::tree) fn shape_for(lengths: &[usize], entries: usize) -> Op
     let comes = entries < WIDTH && last <= MOST_EXPECTED;
     let expected = comes.then_some(expected);
     Some(Shape::for_records(lengths.iter().copied().chain(expected)))
+}
+
+/// Shapes of bags for a leaf of so many entries, with suffixes of these lengths, that is to
+/// have room for one more, which may never come: the bag that it gets at once, and the one
+/// that it gets when the suffix comes and does not fit into the first.
+pub(in crate::index::tree) fn shapes_for_room(
+    lengths: &[usize],
+    suffix: usize,
+    entries: usize,
+) -> (Option<Shape>, Option<Shape>) {
+    let now = shape_for(lengths, entries);
+    let exact = Shape::for_records(lengths.iter().copied().chain([suffix]));
+    if now.is_some_and(|now| now.contains(exact)) {
+        return (now, None);
+    }
+    let mut with: Lengths = lengths.iter().copied().collect();
+    with.push(suffix);
+    (now, shape_for(&with, entries + 1))
 }
 
 fn suffices(bag: Option<&OwnedBag<'_>>, shape: Option<Shape>) -> bool {

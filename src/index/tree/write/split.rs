@@ -16,7 +16,7 @@ use arrayvec::ArrayVec;
 
 use super::lock::{MAX_HEIGHT, Parent, Path, lock_ancestors};
 use super::put::{Made, Room, Wanted, report, report_created, suffix_lengths};
-use super::reserve::{Needs, Reserve, shape_for};
+use super::reserve::{Needs, Reserve, shape_for, shapes_for_room};
 use crate::index::key::SUFFIX;
 use crate::index::memory::Count;
 use crate::index::node::{Entry, Internode, Leaf, Lockable, Locked, NodeRef, Shape, WIDTH};
@@ -38,10 +38,12 @@ struct Plan {
     kept_bag: Option<Shape>,
     /// A bag for the new leaf, if it needs one.
     moved_bag: Option<Shape>,
+    /// A bag for the leaf with room for the entry, if it needs one when the entry comes.
+    room_bag: Option<Shape>,
 }
 
 impl Plan {
-    fn new(leaf: &Locked<'_, Leaf>, position: usize, entry: &Entry<'_>) -> Self {
+    fn new(leaf: &Locked<'_, Leaf>, position: usize, entry: &Entry<'_>, is_room: bool) -> Self {
         let mut slices = [entry.slice; WIDTH + 1];
         for (i, present) in leaf.entries().enumerate() {
             slices[i + usize::from(i >= position)] = present.slice;
@@ -62,21 +64,32 @@ impl Plan {
         let kept = left - usize::from(stays);
         let mut kept_suffixes = suffix_lengths(leaf.entries().take(kept));
         let mut moved_suffixes = suffix_lengths(leaf.entries().skip(kept));
-        if entry.kind == SUFFIX {
-            let side = if stays {
-                &mut kept_suffixes
-            } else {
-                &mut moved_suffixes
-            };
+        let (side, entries) = match stays {
+            true => (&mut kept_suffixes, left),
+            false => (&mut moved_suffixes, WIDTH + 1 - left),
+        };
+        let mut for_room = None;
+        if entry.kind == SUFFIX && is_room {
+            for_room = Some(shapes_for_room(side, entry.suffix.len(), entries - 1));
+        } else if entry.kind == SUFFIX {
             side.push(entry.suffix.len());
         }
+        let (mut kept_bag, mut moved_bag) = (
+            shape_for(&kept_suffixes, left),
+            shape_for(&moved_suffixes, WIDTH + 1 - left),
+        );
+        let room_bag = for_room.and_then(|(now, then)| {
+            *(if stays { &mut kept_bag } else { &mut moved_bag }) = now;
+            then
+        });
         Self {
             kept,
             stays,
             low: slices[left],
             append,
-            kept_bag: shape_for(&kept_suffixes, left),
-            moved_bag: shape_for(&moved_suffixes, WIDTH + 1 - left),
+            kept_bag,
+            moved_bag,
+            room_bag,
         }
     }
 }
@@ -109,7 +122,7 @@ impl Tree {
             // Without a look at the ancestors, which may well have room.
             return Err(least);
         }
-        let plan = Plan::new(&leaf, position, &entry);
+        let plan = Plan::new(&leaf, position, &entry, wanted.is_room());
         let mut path = Path::new();
         let above = lock_ancestors(&leaf, |node| !node.is_full(), &mut path);
         let full = path.iter().filter(|node| node.is_full()).count();
@@ -118,6 +131,7 @@ impl Tree {
             internodes: full + usize::from(above.is_some()),
             kept: plan.kept_bag,
             moved: plan.moved_bag,
+            room: plan.room_bag,
         };
         if !reserve.covers(&needs) {
             return Err(needs);
@@ -169,6 +183,7 @@ impl Tree {
                 position: place,
                 layers: 0,
                 old_bag,
+                bag: reserve.room_bag(&needs),
             }));
         }
         drop((leaf, path, right));
