@@ -18,7 +18,6 @@ use std::cell::Cell;
 use super::put::{Decision, Made, Room, Wanted, report};
 use super::reserve::Reserve;
 use crate::index::key::Key;
-use crate::index::memory::Count;
 use crate::index::memory::OutOfMemory;
 use crate::index::node::{BagRef, Entry, Leaf, Locked, Observation, OwnedBag, Place};
 use crate::index::reclaim::{Pin, generation};
@@ -196,8 +195,9 @@ impl Tree {
                 );
                 leaf.insert(position, &Entry::new(&key).with_value(value));
                 report_held(pin, &leaf);
+                let node = leaf.node();
                 drop(leaf);
-                pin.count(Count::Keys, 1);
+                pin.count_keys(node, 1);
             }
             // Without a key, and not the tree's only leaf: room was made.
             (None, _)
