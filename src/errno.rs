@@ -18,11 +18,12 @@ use std::ffi::c_int;
 #[inline]
 pub(crate) fn keep<T>(work: impl FnOnce() -> T) -> T {
     let place = place();
+    // Volatile: the compiler believes that malloc leaves all memory alone that it can see.
     // SAFETY: this thread's errno, which lives as long as the thread.
-    let before = unsafe { place.read() };
+    let before = unsafe { place.read_volatile() };
     let result = work();
     // SAFETY: as above: the work ends on the thread it began on.
-    unsafe { place.write(before) };
+    unsafe { place.write_volatile(before) };
     result
 }
 
