@@ -43,7 +43,7 @@ impl Wait {
     #[inline]
     pub(crate) fn wait(&self) {
         #[cfg(not(any(loom, shuttle)))]
-        crate::errno::keep(|| self.backoff.snooze());
+        self.backoff.snooze();
         #[cfg(loom)]
         loom::thread::yield_now();
         #[cfg(shuttle)]
