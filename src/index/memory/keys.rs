@@ -21,14 +21,25 @@
 //! **Why eras that repeat deceive nobody.** That takes 2^24 clearings during one call. The
 //! call pins every tree that is cleared meanwhile: over ten gigabytes.
 
+#[cfg(not(shuttle))]
 use std::sync::Mutex;
 #[cfg(not(shuttle))]
 use std::sync::atomic::{AtomicU64, Ordering};
 
+#[cfg(shuttle)]
+use shuttle::sync::{Mutex, MutexGuard};
+
+#[cfg(not(shuttle))]
 use super::lock;
 use crate::protocol::Line;
 #[cfg(shuttle)]
 use crate::sync::{AtomicU64, Ordering};
+
+/// Cells are words of a model, at which threads change: so is the lock.
+#[cfg(shuttle)]
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("models end where they panic")
+}
 
 /// Bits of a cell below its era.
 const ERA_SHIFT: u32 = 40;
