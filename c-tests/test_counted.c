@@ -2,20 +2,24 @@
    what was cleared away waits to be freed; leaves_merged is what masstree_maintain said. */
 #include "support.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 
-enum { WRITERS = 3, KEYS = 400 };
+enum { WRITERS = 3, KEYS = 100, CLEARS = 3 };
 
 struct writer {
     masstree_t *tree;
+    pthread_barrier_t *rounds;
     atomic_bool *over;
+    atomic_bool *round_over;
+    atomic_size_t *calls;
     uint64_t seed;
+    bool loads;
 };
 
-static void *write_until_over(void *arg)
+static void write_some(struct writer *writer)
 {
-    struct writer *writer = arg;
-    while (!atomic_load(writer->over)) {
+    while (!atomic_load(writer->round_over)) {
         uint64_t key = random_below(&writer->seed, KEYS);
         unsigned char bytes[FAMILY_KEY_MAX];
         size_t len = family_key(key % FAMILIES, key, bytes);
@@ -23,21 +27,33 @@ static void *write_until_over(void *arg)
                              ? masstree_remove(writer->tree, NULL, bytes, len, NULL)
                              : masstree_put(writer->tree, NULL, bytes, len, key);
         REQUIRE(status >= 0);
+        atomic_fetch_add(writer->calls, 1);
     }
-    return NULL;
 }
 
-static void *load_until_over(void *arg)
+static void load_some(struct writer *writer)
 {
-    struct writer *writer = arg;
     uint64_t keys[KEYS];
     for (uint64_t i = 0; i < KEYS; i++) {
         keys[i] = i;
     }
-    while (!atomic_load(writer->over)) {
+    while (!atomic_load(writer->round_over)) {
         REQUIRE(masstree_bulk_load_u64(writer->tree, NULL, keys, 8, keys, KEYS, NULL) >= 0);
     }
-    return NULL;
+}
+
+/* Works from one barrier to the next, and rests from that to the one after. */
+static void *write_in_rounds(void *arg)
+{
+    struct writer *writer = arg;
+    for (;;) {
+        pthread_barrier_wait(writer->rounds);
+        if (atomic_load(writer->over)) {
+            return NULL;
+        }
+        (writer->loads ? load_some : write_some)(writer);
+        pthread_barrier_wait(writer->rounds);
+    }
 }
 
 static void assert_counted(masstree_t *tree)
@@ -56,36 +72,53 @@ static void assert_counted(masstree_t *tree)
 static void len_is_exact_after_clears_beside_writers(void **state)
 {
     (void)state;
-    for (size_t round = 0; round < scaled(30); round++) {
-        masstree_t *tree = new_tree();
-        atomic_bool over = false;
-        struct writer writers[WRITERS + 1];
-        pthread_t threads[COUNT(writers)];
-        /* Half of the rounds keep everything that is cleared until they are over. */
-        masstree_guard_t *guard = round % 2 == 0 ? new_guard(tree) : NULL;
-        for (size_t i = 0; i < COUNT(writers); i++) {
-            writers[i] = (struct writer){tree, &over, 100 * round + i + 1};
-            void *(*work)(void *) = i == WRITERS ? load_until_over : write_until_over;
-            assert_int_equal(0, pthread_create(&threads[i], NULL, work, &writers[i]));
+    masstree_t *tree = new_tree();
+    atomic_bool over = false, round_over = false;
+    atomic_size_t calls = 0;
+    pthread_barrier_t rounds;
+    struct writer writers[WRITERS + 1];
+    pthread_t threads[COUNT(writers)];
+    assert_int_equal(0, pthread_barrier_init(&rounds, NULL, COUNT(writers) + 1));
+    for (size_t i = 0; i < COUNT(writers); i++) {
+        writers[i] = (struct writer){tree,  &rounds, &over,       &round_over,
+                                     &calls, i + 1,  i == WRITERS};
+        assert_int_equal(0, pthread_create(&threads[i], NULL, write_in_rounds, &writers[i]));
+    }
+    masstree_guard_t *guard = NULL;
+    for (size_t round = 0; round < scaled(100); round++) {
+        /* By turns, what is cleared waits for this guard, or is freed at once. */
+        if (round % 10 == 0) {
+            masstree_guard_leave(guard);
+            guard = round % 20 == 0 ? new_guard(tree) : NULL;
         }
-        for (size_t i = 0; i < 200; i++) {
+        atomic_store(&round_over, false);
+        pthread_barrier_wait(&rounds);
+        for (size_t i = 0; i < CLEARS; i++) {
+            /* Ends: the writers write until the round is over. */
+            size_t before = atomic_load(&calls);
+            while (atomic_load(&calls) < before + 10) {
+                sched_yield();
+            }
             assert_ok(masstree_clear(tree, NULL));
         }
-        atomic_store(&over, true);
-        for (size_t i = 0; i < COUNT(writers); i++) {
-            pthread_join(threads[i], NULL);
-        }
+        atomic_store(&round_over, true);
+        pthread_barrier_wait(&rounds);
         assert_counted(tree);
-        assert_ok(masstree_clear(tree, NULL));
-        assert_int_equal(0, tree_len(tree));
-        assert_ok(masstree_put(tree, NULL, "one", 3, 1));
-        assert_counted(tree);
-        masstree_guard_leave(guard);
-        assert_ok(masstree_barrier(tree));
-        assert_counted(tree);
-        assert_int_equal(1, tree_len(tree));
-        end_tree(tree);
     }
+    atomic_store(&over, true);
+    pthread_barrier_wait(&rounds);
+    for (size_t i = 0; i < COUNT(writers); i++) {
+        pthread_join(threads[i], NULL);
+    }
+    pthread_barrier_destroy(&rounds);
+    assert_ok(masstree_clear(tree, NULL));
+    assert_int_equal(0, tree_len(tree));
+    assert_ok(masstree_put(tree, NULL, "one", 3, 1));
+    masstree_guard_leave(guard);
+    assert_ok(masstree_barrier(tree));
+    assert_counted(tree);
+    assert_int_equal(1, tree_len(tree));
+    end_tree(tree);
 }
 
 static size_t maintain_all(masstree_t *tree)
