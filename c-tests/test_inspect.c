@@ -30,7 +30,7 @@ static void len_counts_keys_and_not_calls(void **state)
     assert_int_equal(1, tree_len(tree));
     assert_ok(masstree_put(tree, NULL, "a", 1, 2));
     assert_status(MASSTREE_EXISTS, masstree_insert(tree, NULL, "a", 1, 2, NULL));
-    assert_ok(masstree_exchange(tree, NULL, "a", 1, 2, NULL));
+    assert_ok(masstree_exchange(tree, NULL, "a", 1, 3, NULL));
     assert_int_equal(1, tree_len(tree));
     assert_status(MASSTREE_NOT_FOUND, masstree_exchange(tree, NULL, "b", 1, 2, NULL));
     assert_ok(masstree_insert(tree, NULL, "c", 1, 2, NULL));

@@ -28,8 +28,10 @@
  *   was just entering or leaving a guard, in a destructor that took its time,
  *   masstree_create answers MASSTREE_FORKED too. Handlers of pthread_atfork may use the
  *   library if they were registered after it was loaded.
- * - The library does not print, does not touch errno, installs no signal handler,
- *   and stays loaded until the process ends, also after dlclose.
+ * - The library does not print, installs no signal handler, and stays loaded until the
+ *   process ends, also after dlclose. No function changes errno, also where memory runs
+ *   out or it waits: what an allocator, a value destructor or the function of a retired
+ *   object sets is undone, since any call may run them; what other callbacks set stays.
  * - Callbacks run with no lock held, but for those of masstree_update and
  *   masstree_get_or_insert_with; masstree_hold keeps a lock for its caller.
  *
@@ -113,7 +115,8 @@ typedef struct masstree_t masstree_t;
 #define MASSTREE_NOT_FOUND 1
 
 /**
- * Answer: the key is in the tree already; nothing was changed.
+ * Answer: the key is in the tree already (for masstree_exchange and masstree_replace: with
+ * the value that was to be stored); nothing was changed.
  */
 #define MASSTREE_EXISTS 2
 
@@ -512,6 +515,8 @@ int32_t masstree_contains_u64(const masstree_t *tree, masstree_guard_t *guard, u
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
  * @retval MASSTREE_FORKED        The tree was made before a fork.
  *
+ * A value that is stored where it is already is not displaced: it stays the tree's.
+ *
  * Thread safety: any thread. Since 0.1.
  */
 int32_t masstree_put(masstree_t *tree,
@@ -537,6 +542,8 @@ int32_t masstree_put(masstree_t *tree,
  * @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
  * @retval MASSTREE_FORKED      The tree was made before a fork.
  *
+ * A value that is stored where it is already is not displaced: it stays the tree's.
+ *
  * Thread safety: any thread. Since 0.1.
  */
 int32_t masstree_put_u64(masstree_t *tree, masstree_guard_t *guard, uint64_t key, uint64_t value);
@@ -557,6 +564,7 @@ int32_t masstree_put_u64(masstree_t *tree, masstree_guard_t *guard, uint64_t key
  *                 destructor is run for it.
  *
  * @retval MASSTREE_OK            Stored; *old is the value it displaced.
+ * @retval MASSTREE_EXISTS        The key has this value already; nothing was changed.
  * @retval MASSTREE_NOT_FOUND     Stored; the key was new.
  * @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
  * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged and the
@@ -565,6 +573,9 @@ int32_t masstree_put_u64(masstree_t *tree, masstree_guard_t *guard, uint64_t key
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
  * @retval MASSTREE_FORKED        The tree was made before a fork.
+ *
+ * A value that is stored where it is already is not displaced: it stays the tree's, and
+ * *old is not written.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -586,6 +597,7 @@ int32_t masstree_exchange(masstree_t *tree,
  * @param old    As in masstree_exchange.
  *
  * @retval MASSTREE_OK          Stored; *old is the value it displaced.
+ * @retval MASSTREE_EXISTS      The key has this value already; nothing was changed.
  * @retval MASSTREE_NOT_FOUND   Stored; the key was new.
  * @retval MASSTREE_INVALID     tree is NULL.
  * @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged and the
@@ -593,6 +605,9 @@ int32_t masstree_exchange(masstree_t *tree,
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
  * @retval MASSTREE_FORKED      The tree was made before a fork.
+ *
+ * A value that is stored where it is already is not displaced: it stays the tree's, and
+ * *old is not written.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1073,19 +1088,24 @@ typedef int32_t (*masstree_update_t)(const uint64_t *present, uint64_t *value, v
  * @param guard    A guard of this tree, or NULL to be pinned for this call.
  * @param key      key_len bytes; NULL only if key_len is 0.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
- * @param value    The value. It is the tree's only if the answer is MASSTREE_OK.
+ * @param value    The value. It is the tree's if the answer is MASSTREE_OK, and was before
+ *                 if it is MASSTREE_EXISTS.
  * @param old      Where the displaced value is stored (written only when the
  *                 answer is MASSTREE_OK); it is the caller's then, as in
  *                 masstree_exchange. NULL: not wanted, and the value destructor
  *                 is run for it once no reader can hold it.
  *
  * @retval MASSTREE_OK            Stored; *old is the value it displaced.
+ * @retval MASSTREE_EXISTS        The key has this value already; nothing was changed.
  * @retval MASSTREE_NOT_FOUND     The key is not in the tree; nothing was changed.
  * @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
  * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
  * @retval MASSTREE_FORKED        The tree was made before a fork.
+ *
+ * A value that is stored where it is already is not displaced: it stays the tree's, and
+ * *old is not written.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1106,11 +1126,15 @@ int32_t masstree_replace(masstree_t *tree,
  * @param old      As in masstree_replace.
  *
  * @retval MASSTREE_OK            Stored; *old is the value it displaced.
+ * @retval MASSTREE_EXISTS        The key has this value already; nothing was changed.
  * @retval MASSTREE_NOT_FOUND     The key is not in the tree; nothing was changed.
  * @retval MASSTREE_INVALID       tree is NULL.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
  * @retval MASSTREE_FORKED        The tree was made before a fork.
+ *
+ * A value that is stored where it is already is not displaced: it stays the tree's, and
+ * *old is not written.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1128,12 +1152,12 @@ int32_t masstree_replace_u64(masstree_t *tree,
  * @param key      key_len bytes; NULL only if key_len is 0.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
  * @param expected The value that the key must have.
- * @param desired  The value it gets. It is the tree's only if the answer is
- *                 MASSTREE_OK.
+ * @param desired  The value it gets. It is the tree's if the answer is MASSTREE_OK.
  * @param actual   Where the value that the key had is stored, when the answer is
  *                 MASSTREE_OK or MASSTREE_MISMATCH. With MASSTREE_OK it is the
- *                 displaced value (equal to `expected`), and the caller's, as in
- *                 masstree_exchange; with MASSTREE_MISMATCH it stays the tree's.
+ *                 displaced value (equal to `expected`, and not to `desired`), and
+ *                 the caller's, as in masstree_exchange; with MASSTREE_MISMATCH it
+ *                 stays the tree's.
  *                 NULL: not wanted, and the value destructor is run for a
  *                 displaced value once no reader can hold it.
  *
@@ -1146,6 +1170,9 @@ int32_t masstree_replace_u64(masstree_t *tree,
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
  * @retval MASSTREE_FORKED        The tree was made before a fork.
+ *
+ * A value that is stored where it is already is not displaced: it stays the tree's, and
+ * *actual is not written.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1175,6 +1202,9 @@ int32_t masstree_compare_exchange(masstree_t *tree,
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
  * @retval MASSTREE_FORKED        The tree was made before a fork.
+ *
+ * A value that is stored where it is already is not displaced: it stays the tree's, and
+ * *actual is not written.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1256,7 +1286,7 @@ int32_t masstree_remove_if_equal_u64(masstree_t *tree,
  * @param ctx      Handed to update.
  * @param old      Where a value that was displaced or removed is stored; it is the
  *                 caller's then, as in masstree_exchange. Written only if update
- *                 saw a value and answered MASSTREE_ACTION_SET or
+ *                 saw a value and answered MASSTREE_ACTION_SET with another or
  *                 MASSTREE_ACTION_REMOVE. NULL: not wanted, and the value
  *                 destructor is run for it once no reader can hold it.
  *
@@ -1272,6 +1302,9 @@ int32_t masstree_remove_if_equal_u64(masstree_t *tree,
  * MASSTREE_INVALID is also the status when the callback answers a positive number
  * that is no answer; nothing was changed then. Memory is reserved before the
  * callback runs: MASSTREE_NOMEM means that it was not called.
+ *
+ * A value that is stored where it is already is not displaced: it stays the tree's, and
+ * *old is not written.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1304,6 +1337,9 @@ int32_t masstree_update(masstree_t *tree,
  * MASSTREE_INVALID is also the status when the callback answers a positive number
  * that is no answer; nothing was changed then. Memory is reserved before the
  * callback runs: MASSTREE_NOMEM means that it was not called.
+ *
+ * A value that is stored where it is already is not displaced: it stays the tree's, and
+ * *old is not written.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -2169,6 +2205,8 @@ int32_t masstree_get_many_bytes(const masstree_t *tree,
  *
  * Of several errors the first is answered.
  *
+ * A value that is stored where it is already is not displaced: it stays the tree's.
+ *
  * Thread safety: any thread. Each store is atomic, the batch is not. Since 0.1.
  */
 int32_t masstree_put_many(masstree_t *tree,
@@ -2197,6 +2235,8 @@ int32_t masstree_put_many(masstree_t *tree,
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree; nothing was done.
  * @retval MASSTREE_WRONG_KIND  The tree holds byte strings; nothing was done.
  * @retval MASSTREE_FORKED      The tree was made before a fork; nothing was done.
+ *
+ * A value that is stored where it is already is not displaced: it stays the tree's.
  *
  * Thread safety: any thread. Each store is atomic, the batch is not. Since 0.1.
  */
@@ -2605,9 +2645,9 @@ int32_t masstree_maintain(masstree_t *tree, masstree_guard_t *guard, size_t limi
 typedef void (*masstree_text_sink_t)(const char *text, size_t len, void *ctx);
 
 /**
- * Stores the number of keys in the tree. It is exact when no thread is writing;
- * while threads write, it is a recent approximation. After a masstree_clear to which
- * threads wrote meanwhile, it is exact again once what was cleared has been freed.
+ * Stores the number of keys in the tree. It is exact when no thread is writing, also
+ * after a masstree_clear to which threads wrote meanwhile; while threads write, it is a
+ * recent approximation.
  *
  * @param tree  The tree.
  * @param len   Where the number of keys is stored; NULL: not wanted.
@@ -2798,7 +2838,9 @@ typedef struct {
      */
     uint64_t leaves_unlinked;
     /**
-     * Leaves that masstree_maintain merged with others, ever.
+     * Leaves that masstree_maintain merged with the one before, ever: what all its calls
+     * stored in *merged. (Writes that move keys into a layer may merge leaves, too; these
+     * are not counted.)
      */
     uint64_t leaves_merged;
     /**

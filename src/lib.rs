@@ -7,16 +7,22 @@
 //!
 //! - [`ffi`]: anything C can see.
 //! - `index`: the tree, its nodes, reclamation and memory.
+//! - `errno`: leaves the caller's alone.
 //! - `sync`: the switch between std's atomics and those of the models.
 //! - `protocol`: the lines that the models leave out.
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("libmasstree keeps pointers in 64-bit words: 64-bit targets only");
 
+mod errno;
 pub mod ffi;
 mod index;
 mod protocol;
 mod sync;
+
+#[cfg(feature = "global-allocator")]
+#[global_allocator]
+static ALLOCATOR: errno::Keeping = errno::Keeping;
 
 pub use index::key::MAX_KEY_LEN;
 pub use index::memory::{Allocator, OutOfMemory};

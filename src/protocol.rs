@@ -86,6 +86,8 @@ pub(crate) enum Line {
     ClearBeginsBefore,
     /// `observe`: and again after.
     ClearEndsAfter,
+    /// `keys`: a key that was counted for another era than its leaf's is counted anew.
+    KeysAreRecounted,
     /// `reclaim`: a node is unlinked before it is retired.
     #[cfg(all(test, loom))]
     UnlinkedBeforeRetired,

@@ -6,13 +6,17 @@
 //! many random interleavings, for a whole tree.
 
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU64, Ordering, fence};
+pub(crate) use loom::sync::atomic::{
+    AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence,
+};
 #[cfg(shuttle)]
 pub(crate) use shuttle::sync::atomic::{
-    AtomicPtr, AtomicU8, AtomicU16, AtomicU64, Ordering, fence,
+    AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence,
 };
 #[cfg(not(any(loom, shuttle)))]
-pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU64, Ordering, fence};
+pub(crate) use std::sync::atomic::{
+    AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence,
+};
 
 /// Threads of a shuttle model take turns on one thread of the system.
 #[cfg(shuttle)]

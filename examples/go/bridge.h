@@ -82,6 +82,10 @@ static inline word_t bridge_swap(handles_t in, const char *key, size_t len, uint
 {
     word_t word = { 0, 0 };
     word.status = masstree_exchange(tree_of(in), guard_of(in), key, len, value, &word.value);
+    if (word.status == MASSTREE_EXISTS) {
+        /* Nothing was displaced: the key had this value. */
+        word = (word_t){ MASSTREE_OK, value };
+    }
     return word;
 }
 

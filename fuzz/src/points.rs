@@ -86,8 +86,14 @@ impl Session<'_> {
         let value = match (twist % 16, present) {
             (0, _) => 0,
             // The value that is there already.
-            (1, Some(present)) if !want => present,
+            (1, Some(present)) if !want || !self.holds_bytes() => present,
             _ => self.fresh(),
+        };
+        // What is stored where it is already is not displaced.
+        let stays = !self.holds_bytes() && present == Some(value);
+        let same = Given {
+            status: MASSTREE_EXISTS,
+            value: None,
         };
         let (expected, given) = match action {
             Action::Put => {
@@ -98,7 +104,10 @@ impl Session<'_> {
                 (answer(MASSTREE_OK), answer(self.call_put(key, value)))
             }
             Action::Exchange => (
-                self.expected(key, want, MASSTREE_OK, MASSTREE_NOT_FOUND),
+                match stays {
+                    true => same,
+                    false => self.expected(key, want, MASSTREE_OK, MASSTREE_NOT_FOUND),
+                },
                 self.call_exchange(key, value, want),
             ),
             Action::Insert => (
@@ -106,7 +115,10 @@ impl Session<'_> {
                 self.call_insert(key, value, want),
             ),
             _ => (
-                self.expected(key, want, MASSTREE_OK, MASSTREE_NOT_FOUND),
+                match stays {
+                    true => same,
+                    false => self.expected(key, want, MASSTREE_OK, MASSTREE_NOT_FOUND),
+                },
                 self.call_replace(key, value, want),
             ),
         };
@@ -119,7 +131,7 @@ impl Session<'_> {
             Action::Replace => present.is_some(),
             _ => true,
         };
-        if stores {
+        if stores && !stays {
             // A put has no output.
             self.stored(key, value, want && !matches!(action, Action::Put));
         }
@@ -148,13 +160,22 @@ impl Session<'_> {
                 self.removed(key, takes);
             }
         } else {
-            let desired = if twist % 16 == 1 { 0 } else { self.fresh() };
+            let desired = match twist % 16 {
+                1 => 0,
+                2 => compared,
+                _ => self.fresh(),
+            };
+            let stays = equal && !self.holds_bytes() && desired == compared;
+            let expected = Given {
+                value: expected.value.filter(|_| !stays),
+                ..expected
+            };
             let given = self.call_compare_exchange(key, compared, desired, want);
             if self.refused(given.status) {
                 return;
             }
             assert_eq!(given, expected, "compare_exchange {key:?} {compared}");
-            if equal {
+            if equal && !stays {
                 self.stored(key, desired, takes);
             }
         }

@@ -138,16 +138,20 @@ public:
         return status == MASSTREE_OK;
     }
 
-    /** set, and gives the value that the key had; none if the tree was cleared meanwhile. */
+    /**
+     * set, and returns the value that the key had, as the tree's exchange does; none if the tree was
+     * cleared meanwhile.
+     */
     [[nodiscard]] std::optional<taken_type> exchange(argument value)
     {
-        std::uint64_t old = 0;
-        const std::int32_t status =
-            finish_quietly(MASSTREE_ACTION_SET, traits::to_word(value), &old);
+        const std::uint64_t word = traits::to_word(value);
+        std::uint64_t old = word;
+        const std::int32_t status = finish_quietly(MASSTREE_ACTION_SET, word, &old);
         if (status == MASSTREE_OK)
             traits::accept(value);
         with_.note(status);
-        return taken_if(status == MASSTREE_OK, old);
+        // Not written where nothing was displaced.
+        return taken_if(status == MASSTREE_OK && !(traits::owned && old == word), old);
     }
 
     /** Removes the key, if it is there, and lets go. False if the tree was cleared meanwhile. */

@@ -621,6 +621,9 @@ int32_t masstree_held_next(const masstree_held_t *held,
  *                           still held.
  * @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.
  *
+ * A value that is stored where it is already is not displaced: it stays the tree's, and
+ * *old is not written.
+ *
  * Thread safety: the thread that holds. Since 0.1.
  */
 int32_t masstree_held_finish(masstree_held_t *held, int32_t action, uint64_t value, uint64_t *old);

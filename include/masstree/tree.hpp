@@ -128,15 +128,19 @@ public:
         with.note(status);
     }
 
-    /** Stores a value under `key`, and gives the one that was there. */
+    /**
+     * Stores a value under `key`, and gives the one that was there. A value that is stored where
+     * it is already is not displaced: a tree that owns it gives nothing.
+     */
     [[nodiscard]] std::optional<taken_type> exchange(K key, argument value, context with = {})
     {
-        std::uint64_t old;
-        const std::int32_t status = calls::exchange(
-            base::handle(), with.handle(), detail::encode(key), traits::to_word(value), &old);
+        const std::uint64_t word = traits::to_word(value);
+        std::uint64_t old = word;
+        const std::int32_t status =
+            calls::exchange(base::handle(), with.handle(), detail::encode(key), word, &old);
         accept_if(status >= 0, value);
         with.note(status);
-        return taken_if(status == MASSTREE_OK, old);
+        return displaced_if(status, old);
     }
 
     /** Stores a value only if `key` is absent, and says whether it did. */
@@ -183,21 +187,22 @@ public:
     {
         const std::int32_t status = calls::replace(
             base::handle(), with.handle(), detail::encode(key), traits::to_word(value), nullptr);
-        accept_if(status == MASSTREE_OK, value);
+        accept_if(was_there(status), value);
         with.note(status);
-        return status == MASSTREE_OK;
+        return was_there(status);
     }
 
-    /** Stores a value only if `key` is there, and gives the one that was there. */
+    /** Stores a value only if `key` is there, and gives the one that was there, as exchange does. */
     [[nodiscard]] std::optional<taken_type> exchange_if_present(K key, argument value,
                                                                 context with = {})
     {
-        std::uint64_t old;
-        const std::int32_t status = calls::replace(
-            base::handle(), with.handle(), detail::encode(key), traits::to_word(value), &old);
-        accept_if(status == MASSTREE_OK, value);
+        const std::uint64_t word = traits::to_word(value);
+        std::uint64_t old = word;
+        const std::int32_t status =
+            calls::replace(base::handle(), with.handle(), detail::encode(key), word, &old);
+        accept_if(was_there(status), value);
         with.note(status);
-        return taken_if(status == MASSTREE_OK, old);
+        return displaced_if(status, old);
     }
 
     /** Removes `key`, and gives the value it had. */
@@ -214,7 +219,8 @@ public:
     [[nodiscard]] comparison_type compare_exchange(K key, view_type expected, argument desired,
                                                    context with = {})
     {
-        std::uint64_t actual = 0;
+        // Not written where it is desired, too, and so not displaced.
+        std::uint64_t actual = comparable(expected);
         const std::int32_t status = calls::compare_exchange(
             base::handle(), with.handle(), detail::encode(key), comparable(expected),
             traits::to_word(desired), owns_values ? nullptr : &actual);
@@ -442,6 +448,18 @@ private:
     {
         if (accepted)
             traits::accept(value);
+    }
+
+    /** Whether a key that was to get another value was there, with that value or with another. */
+    static bool was_there(std::int32_t status) noexcept
+    {
+        return status == MASSTREE_OK || status == MASSTREE_EXISTS;
+    }
+
+    /** What was under a key that got a value; nothing that the tree still owns. */
+    std::optional<taken_type> displaced_if(std::int32_t status, std::uint64_t word) noexcept
+    {
+        return taken_if(owns_values ? status == MASSTREE_OK : was_there(status), word);
     }
 
     static std::optional<view_type> view_if(bool found, std::uint64_t word) noexcept

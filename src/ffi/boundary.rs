@@ -106,8 +106,9 @@ pub(in crate::ffi) fn found(found: bool) -> i32 {
     }
 }
 
-/// A displaced word: the caller's if it asked for it, else the destructor's. A word
-/// that was `stored` again is still there and nobody's to destroy.
+/// A displaced word is the caller's if it asked for it, else the destructor's. A word that
+/// was `stored` again is not displaced: it is the tree's still, and handed to neither. Says
+/// what was there: nothing, another word, or the same.
 ///
 /// # Safety
 /// `out` is NULL or writable.
@@ -117,15 +118,20 @@ pub(in crate::ffi) unsafe fn hand_over(
     displaced: Option<u64>,
     stored: Option<u64>,
     out: *mut u64,
-) -> Result<i32, i32> {
-    if let Some(word) = displaced
-        && out.is_null()
-        && displaced != stored
-    {
-        tree.discard(pin, word);
+) -> i32 {
+    let Some(word) = displaced else {
+        return MASSTREE_NOT_FOUND;
+    };
+    if displaced == stored {
+        return MASSTREE_EXISTS;
     }
-    // SAFETY: as this function's contract.
-    unsafe { answer(displaced, out) }
+    if out.is_null() {
+        tree.discard(pin, word);
+    } else {
+        // SAFETY: not NULL, writable by contract.
+        unsafe { out.write(word) };
+    }
+    MASSTREE_OK
 }
 
 /// Which values an operation is for.

@@ -9,7 +9,8 @@ use std::ffi::c_char;
 pub const MASSTREE_OK: i32 = 0;
 /// Answer: the key is not in the tree (for masstree_exchange: it was not).
 pub const MASSTREE_NOT_FOUND: i32 = 1;
-/// Answer: the key is in the tree already; nothing was changed.
+/// Answer: the key is in the tree already (for masstree_exchange and masstree_replace: with
+/// the value that was to be stored); nothing was changed.
 pub const MASSTREE_EXISTS: i32 = 2;
 /// Answer: something is not as expected: the key has another value, or a leaf has changed
 /// since it was observed; nothing was changed.

@@ -5,6 +5,7 @@ use std::alloc::Layout;
 use std::ffi::c_void;
 use std::ptr::NonNull;
 
+use crate::errno;
 use crate::index::memory::{Count, Memory};
 
 /// What the 64-bit words under a tree's keys are.
@@ -48,7 +49,7 @@ impl Destructor {
     /// destroys it.
     pub(crate) unsafe fn destroy(&self, value: u64) {
         // SAFETY: by contract of this function and of `new`.
-        unsafe { (self.function)(value, self.ctx) }
+        errno::keep(|| unsafe { (self.function)(value, self.ctx) })
     }
 }
 

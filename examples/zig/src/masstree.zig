@@ -143,8 +143,10 @@ pub const Tree = struct {
 
     /// Stores a value, and gives the one the key had.
     pub fn swap(tree: Tree, held: ?Guard, key: []const u8, value: u64) Error!?u64 {
-        var old: u64 = undefined;
-        const there = try check(c.masstree_exchange(tree.handle, raw(held), key.ptr, key.len, value, &old));
+        var old: u64 = value;
+        const status = c.masstree_exchange(tree.handle, raw(held), key.ptr, key.len, value, &old);
+        // Where the key had this value already, nothing is displaced.
+        const there = try check(status) or status == c.MASSTREE_EXISTS;
         return if (there) old else null;
     }
 

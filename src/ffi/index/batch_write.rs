@@ -21,7 +21,7 @@ unsafe fn put_many(batch: Batch, values: *const u64) -> i32 {
         each(batch, |tree, pin, key, place| {
             let value = values.add(place).read();
             let displaced = tree.put(pin, key, value)?;
-            hand_over(tree, pin, displaced, Some(value), std::ptr::null_mut())?;
+            hand_over(tree, pin, displaced, Some(value), std::ptr::null_mut());
             Ok(MASSTREE_OK)
         })
     }
@@ -57,7 +57,7 @@ unsafe fn remove_many(batch: Batch, old: *mut u64) -> i32 {
                 return Ok(found(tree.remove_bytes(pin, key).is_some()));
             }
             let removed = tree.remove(pin, key);
-            hand_over(tree, pin, removed, None, place_in(old, place))
+            Ok(hand_over(tree, pin, removed, None, place_in(old, place)))
         })
     }
 }
@@ -84,6 +84,8 @@ unsafe fn remove_many(batch: Batch, old: *mut u64) -> i32 {
 /// @retval MASSTREE_FORKED        The tree was made before a fork; nothing was done.
 ///
 /// Of several errors the first is answered.
+///
+/// A value that is stored where it is already is not displaced: it stays the tree's.
 ///
 /// Thread safety: any thread. Each store is atomic, the batch is not. Since 0.1.
 #[unsafe(no_mangle)]
@@ -118,6 +120,8 @@ pub unsafe extern "C" fn masstree_put_many(
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree; nothing was done.
 /// @retval MASSTREE_WRONG_KIND  The tree holds byte strings; nothing was done.
 /// @retval MASSTREE_FORKED      The tree was made before a fork; nothing was done.
+///
+/// A value that is stored where it is already is not displaced: it stays the tree's.
 ///
 /// Thread safety: any thread. Each store is atomic, the batch is not. Since 0.1.
 #[unsafe(no_mangle)]

@@ -14,9 +14,9 @@ use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
 use crate::index::tree::Format;
 
-/// Stores the number of keys in the tree. It is exact when no thread is writing;
-/// while threads write, it is a recent approximation. After a masstree_clear to which
-/// threads wrote meanwhile, it is exact again once what was cleared has been freed.
+/// Stores the number of keys in the tree. It is exact when no thread is writing, also
+/// after a masstree_clear to which threads wrote meanwhile; while threads write, it is a
+/// recent approximation.
 ///
 /// @param tree  The tree.
 /// @param len   Where the number of keys is stored; NULL: not wanted.

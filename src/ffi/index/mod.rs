@@ -27,8 +27,10 @@
 //!   was just entering or leaving a guard, in a destructor that took its time,
 //!   masstree_create answers MASSTREE_FORKED too. Handlers of pthread_atfork may use the
 //!   library if they were registered after it was loaded.
-//! - The library does not print, does not touch errno, installs no signal handler,
-//!   and stays loaded until the process ends, also after dlclose.
+//! - The library does not print, installs no signal handler, and stays loaded until the
+//!   process ends, also after dlclose. No function changes errno, also where memory runs
+//!   out or it waits: what an allocator, a value destructor or the function of a retired
+//!   object sets is undone, since any call may run them; what other callbacks set stays.
 //! - Callbacks run with no lock held, but for those of masstree_update and
 //!   masstree_get_or_insert_with; masstree_hold keeps a lock for its caller.
 //!

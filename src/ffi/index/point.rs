@@ -27,6 +27,8 @@ use crate::index::tree::Inserted;
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
 /// @retval MASSTREE_FORKED        The tree was made before a fork.
 ///
+/// A value that is stored where it is already is not displaced: it stays the tree's.
+///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_put(
@@ -40,7 +42,7 @@ pub unsafe extern "C" fn masstree_put(
     unsafe {
         boundary::on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
             let displaced = tree.put(pin, key, value)?;
-            boundary::hand_over(tree, pin, displaced, Some(value), std::ptr::null_mut())?;
+            boundary::hand_over(tree, pin, displaced, Some(value), std::ptr::null_mut());
             Ok(MASSTREE_OK)
         })
     }
@@ -61,6 +63,8 @@ pub unsafe extern "C" fn masstree_put(
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
 /// @retval MASSTREE_FORKED      The tree was made before a fork.
+///
+/// A value that is stored where it is already is not displaced: it stays the tree's.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -90,6 +94,7 @@ pub unsafe extern "C" fn masstree_put_u64(
 ///                 destructor is run for it.
 ///
 /// @retval MASSTREE_OK            Stored; *old is the value it displaced.
+/// @retval MASSTREE_EXISTS        The key has this value already; nothing was changed.
 /// @retval MASSTREE_NOT_FOUND     Stored; the key was new.
 /// @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
 /// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged and the
@@ -98,6 +103,9 @@ pub unsafe extern "C" fn masstree_put_u64(
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
 /// @retval MASSTREE_FORKED        The tree was made before a fork.
+///
+/// A value that is stored where it is already is not displaced: it stays the tree's, and
+/// *old is not written.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -113,7 +121,7 @@ pub unsafe extern "C" fn masstree_exchange(
     unsafe {
         boundary::on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
             let displaced = tree.put(pin, key, value)?;
-            boundary::hand_over(tree, pin, displaced, Some(value), old)
+            Ok(boundary::hand_over(tree, pin, displaced, Some(value), old))
         })
     }
 }
@@ -128,6 +136,7 @@ pub unsafe extern "C" fn masstree_exchange(
 /// @param old    As in masstree_exchange.
 ///
 /// @retval MASSTREE_OK          Stored; *old is the value it displaced.
+/// @retval MASSTREE_EXISTS      The key has this value already; nothing was changed.
 /// @retval MASSTREE_NOT_FOUND   Stored; the key was new.
 /// @retval MASSTREE_INVALID     tree is NULL.
 /// @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged and the
@@ -135,6 +144,9 @@ pub unsafe extern "C" fn masstree_exchange(
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
 /// @retval MASSTREE_FORKED      The tree was made before a fork.
+///
+/// A value that is stored where it is already is not displaced: it stays the tree's, and
+/// *old is not written.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -272,7 +284,7 @@ pub unsafe extern "C" fn masstree_remove(
                 return Ok(found(removed.is_some()));
             }
             let removed = tree.remove(pin, key);
-            boundary::hand_over(tree, pin, removed, None, old)
+            Ok(boundary::hand_over(tree, pin, removed, None, old))
         })
     }
 }

@@ -68,7 +68,9 @@ pub struct Stats {
     pub layers_collapsed: u64,
     /// Leaves that went with their last key, ever, but for those that were all of a layer.
     pub leaves_unlinked: u64,
-    /// Leaves that masstree_maintain merged with others, ever.
+    /// Leaves that masstree_maintain merged with the one before, ever: what all its calls
+    /// stored in *merged. (Writes that move keys into a layer may merge leaves, too; these
+    /// are not counted.)
     pub leaves_merged: u64,
 
     /// Nodes that were visited: leaves and internodes. 0 without MASSTREE_STATS_NODES, and

@@ -43,19 +43,24 @@ pub type Update =
 /// @param guard    A guard of this tree, or NULL to be pinned for this call.
 /// @param key      key_len bytes; NULL only if key_len is 0.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
-/// @param value    The value. It is the tree's only if the answer is MASSTREE_OK.
+/// @param value    The value. It is the tree's if the answer is MASSTREE_OK, and was before
+///                 if it is MASSTREE_EXISTS.
 /// @param old      Where the displaced value is stored (written only when the
 ///                 answer is MASSTREE_OK); it is the caller's then, as in
 ///                 masstree_exchange. NULL: not wanted, and the value destructor
 ///                 is run for it once no reader can hold it.
 ///
 /// @retval MASSTREE_OK            Stored; *old is the value it displaced.
+/// @retval MASSTREE_EXISTS        The key has this value already; nothing was changed.
 /// @retval MASSTREE_NOT_FOUND     The key is not in the tree; nothing was changed.
 /// @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
 /// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
 /// @retval MASSTREE_FORKED        The tree was made before a fork.
+///
+/// A value that is stored where it is already is not displaced: it stays the tree's, and
+/// *old is not written.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -70,7 +75,8 @@ pub unsafe extern "C" fn masstree_replace(
     // SAFETY: as this function's contract.
     unsafe {
         on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
-            hand_over(tree, pin, tree.replace(pin, key, value), Some(value), old)
+            let displaced = tree.replace(pin, key, value);
+            Ok(hand_over(tree, pin, displaced, Some(value), old))
         })
     }
 }
@@ -84,11 +90,15 @@ pub unsafe extern "C" fn masstree_replace(
 /// @param old      As in masstree_replace.
 ///
 /// @retval MASSTREE_OK            Stored; *old is the value it displaced.
+/// @retval MASSTREE_EXISTS        The key has this value already; nothing was changed.
 /// @retval MASSTREE_NOT_FOUND     The key is not in the tree; nothing was changed.
 /// @retval MASSTREE_INVALID       tree is NULL.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
 /// @retval MASSTREE_FORKED        The tree was made before a fork.
+///
+/// A value that is stored where it is already is not displaced: it stays the tree's, and
+/// *old is not written.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -111,12 +121,12 @@ pub unsafe extern "C" fn masstree_replace_u64(
 /// @param key      key_len bytes; NULL only if key_len is 0.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
 /// @param expected The value that the key must have.
-/// @param desired  The value it gets. It is the tree's only if the answer is
-///                 MASSTREE_OK.
+/// @param desired  The value it gets. It is the tree's if the answer is MASSTREE_OK.
 /// @param actual   Where the value that the key had is stored, when the answer is
 ///                 MASSTREE_OK or MASSTREE_MISMATCH. With MASSTREE_OK it is the
-///                 displaced value (equal to `expected`), and the caller's, as in
-///                 masstree_exchange; with MASSTREE_MISMATCH it stays the tree's.
+///                 displaced value (equal to `expected`, and not to `desired`), and
+///                 the caller's, as in masstree_exchange; with MASSTREE_MISMATCH it
+///                 stays the tree's.
 ///                 NULL: not wanted, and the value destructor is run for a
 ///                 displaced value once no reader can hold it.
 ///
@@ -129,6 +139,9 @@ pub unsafe extern "C" fn masstree_replace_u64(
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
 /// @retval MASSTREE_FORKED        The tree was made before a fork.
+///
+/// A value that is stored where it is already is not displaced: it stays the tree's, and
+/// *actual is not written.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -154,7 +167,12 @@ pub unsafe extern "C" fn masstree_compare_exchange(
                     give(actual, value);
                     Ok(MASSTREE_MISMATCH)
                 }
-                displaced => hand_over(tree, pin, displaced, Some(desired), actual),
+                // It was compared, whether that changed it or not.
+                Some(value) => {
+                    hand_over(tree, pin, Some(value), Some(desired), actual);
+                    Ok(MASSTREE_OK)
+                }
+                None => Ok(MASSTREE_NOT_FOUND),
             },
         )
     }
@@ -177,6 +195,9 @@ pub unsafe extern "C" fn masstree_compare_exchange(
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
 /// @retval MASSTREE_FORKED        The tree was made before a fork.
+///
+/// A value that is stored where it is already is not displaced: it stays the tree's, and
+/// *actual is not written.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -249,7 +270,7 @@ pub unsafe extern "C" fn masstree_remove_if_equal(
                     give(actual, value);
                     Ok(MASSTREE_MISMATCH)
                 }
-                removed => hand_over(tree, pin, removed, None, actual),
+                removed => Ok(hand_over(tree, pin, removed, None, actual)),
             },
         )
     }
@@ -306,7 +327,7 @@ pub unsafe extern "C" fn masstree_remove_if_equal_u64(
 /// @param ctx      Handed to update.
 /// @param old      Where a value that was displaced or removed is stored; it is the
 ///                 caller's then, as in masstree_exchange. Written only if update
-///                 saw a value and answered MASSTREE_ACTION_SET or
+///                 saw a value and answered MASSTREE_ACTION_SET with another or
 ///                 MASSTREE_ACTION_REMOVE. NULL: not wanted, and the value
 ///                 destructor is run for it once no reader can hold it.
 ///
@@ -322,6 +343,9 @@ pub unsafe extern "C" fn masstree_remove_if_equal_u64(
 /// MASSTREE_INVALID is also the status when the callback answers a positive number
 /// that is no answer; nothing was changed then. Memory is reserved before the
 /// callback runs: MASSTREE_NOMEM means that it was not called.
+///
+/// A value that is stored where it is already is not displaced: it stays the tree's, and
+/// *old is not written.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -365,7 +389,7 @@ pub unsafe extern "C" fn masstree_update(
                 }
             })?;
             if displaces {
-                hand_over(tree, pin, before, stored, old)?;
+                hand_over(tree, pin, before, stored, old);
             }
             Ok(status)
         })
@@ -392,6 +416,9 @@ pub unsafe extern "C" fn masstree_update(
 /// MASSTREE_INVALID is also the status when the callback answers a positive number
 /// that is no answer; nothing was changed then. Memory is reserved before the
 /// callback runs: MASSTREE_NOMEM means that it was not called.
+///
+/// A value that is stored where it is already is not displaced: it stays the tree's, and
+/// *old is not written.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]

@@ -292,6 +292,9 @@ pub unsafe extern "C" fn masstree_held_next(
 ///                           still held.
 /// @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.
 ///
+/// A value that is stored where it is already is not displaced: it stays the tree's, and
+/// *old is not written.
+///
 /// Thread safety: the thread that holds. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_held_finish(
@@ -322,7 +325,7 @@ pub unsafe extern "C" fn masstree_held_finish(
                 return Ok(MASSTREE_CLEARED);
             };
             if decision != Decision::Keep {
-                hand_over(tree, pin, before, is_set.then_some(value), old)?;
+                hand_over(tree, pin, before, is_set.then_some(value), old);
             }
         }
         Ok(MASSTREE_OK)

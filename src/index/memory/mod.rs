@@ -7,6 +7,7 @@
 mod blocks;
 mod chunks;
 mod kept;
+mod keys;
 mod list;
 mod pages;
 mod pool;
@@ -15,10 +16,13 @@ mod tally;
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use allocator_api2::boxed::Box;
 
+use crate::errno;
+
+pub(crate) use keys::Era;
 pub use source::Allocator;
 pub(crate) use source::Source;
 pub(crate) use tally::{Count, STRIPES, Tally, own_stripe};
@@ -44,7 +48,16 @@ pub(crate) type Vector<T> = allocator_api2::vec::Vec<T, Source>;
 
 /// Nobody panics while holding a lock of a pool.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    match mutex.try_lock() {
+        Ok(guard) => guard,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Err(TryLockError::WouldBlock) => wait_for(mutex),
+    }
+}
+
+#[cold]
+fn wait_for<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    errno::keep(|| mutex.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// The memory of one tree.

@@ -9,6 +9,8 @@
 
 use std::ptr::NonNull;
 
+use crate::errno;
+
 /// Bytes of a huge page on x86-64, and of aarch64 with small pages of 4 KiB.
 pub(super) const HUGE_PAGE: usize = 2 << 20;
 
@@ -16,6 +18,10 @@ pub(super) const HUGE_PAGE: usize = 2 << 20;
 pub(super) fn map(len: usize) -> Option<NonNull<u8>> {
     debug_assert!(len != 0 && len.is_multiple_of(HUGE_PAGE));
     let padded = len.checked_add(HUGE_PAGE)?;
+    errno::keep(|| map_padded(len, padded))
+}
+
+fn map_padded(len: usize, padded: usize) -> Option<NonNull<u8>> {
     // SAFETY: a new mapping, wherever the kernel likes.
     let start = unsafe {
         libc::mmap(
@@ -50,7 +56,7 @@ pub(super) fn map(len: usize) -> Option<NonNull<u8>> {
 /// `place` came from [`map`] with this length, and nobody uses it any more.
 pub(super) unsafe fn unmap(place: NonNull<u8>, len: usize) {
     // SAFETY: by contract.
-    let result = unsafe { libc::munmap(place.as_ptr().cast(), len) };
+    let result = errno::keep(|| unsafe { libc::munmap(place.as_ptr().cast(), len) });
     debug_assert_eq!(result, 0);
 }
 

@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 
 use allocator_api2::alloc::AllocError;
 
+use crate::errno;
 use crate::index::memory::OutOfMemory;
 
 /// The user's allocator: two functions and what they are called with.
@@ -62,7 +63,9 @@ impl Source {
         let place = unsafe {
             match self.user {
                 None => alloc(layout),
-                Some(user) => (user.alloc)(layout.size(), layout.align(), user.ctx).cast(),
+                Some(user) => {
+                    errno::keep(|| (user.alloc)(layout.size(), layout.align(), user.ctx)).cast()
+                }
             }
         };
         debug_assert!(place.addr().is_multiple_of(layout.align()));
@@ -77,12 +80,10 @@ impl Source {
         unsafe {
             match self.user {
                 None => dealloc(place.as_ptr(), layout),
-                Some(user) => (user.free)(
-                    place.as_ptr().cast(),
-                    layout.size(),
-                    layout.align(),
-                    user.ctx,
-                ),
+                Some(user) => errno::keep(|| {
+                    let place = place.as_ptr().cast();
+                    (user.free)(place, layout.size(), layout.align(), user.ctx);
+                }),
             }
         }
     }

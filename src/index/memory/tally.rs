@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use crossbeam_utils::CachePadded;
 
+use super::keys::{self, Cell as KeyCell, Era, Keys};
+
 /// Over how many lines a counter is spread.
 pub(crate) const STRIPES: usize = 16;
 
 /// What is counted.
 #[derive(Clone, Copy)]
 pub(crate) enum Count {
-    /// Keys inserted less keys removed.
-    Keys,
     NodeBytes,
     SuffixBytes,
     /// Bytes of byte-string values.
@@ -31,35 +31,65 @@ pub(crate) enum Count {
     LayersCollapsed,
     LeavesUnlinked,
     LeavesMerged,
-    /// Trees that were cleared away and not freed yet.
-    Detached,
 }
 
-const COUNTS: usize = Count::Detached as usize + 1;
+const COUNTS: usize = Count::LeavesMerged as usize + 1;
+
+/// One line of every counter.
+struct Stripe {
+    keys: KeyCell,
+    counts: [AtomicI64; COUNTS],
+}
 
 pub(crate) struct Tally {
-    stripes: [CachePadded<[AtomicI64; COUNTS]>; STRIPES],
+    stripes: [CachePadded<Stripe>; STRIPES],
+    keys: Keys,
 }
 
 impl Tally {
     pub(crate) fn new() -> Self {
         Self {
             stripes: std::array::from_fn(|_| {
-                CachePadded::new(std::array::from_fn(|_| AtomicI64::new(0)))
+                CachePadded::new(Stripe {
+                    keys: KeyCell::new(),
+                    counts: std::array::from_fn(|_| AtomicI64::new(0)),
+                })
             }),
+            keys: Keys::new(),
         }
     }
 
     #[inline]
     pub(crate) fn add(&self, stripe: usize, count: Count, change: i64) {
-        self.stripes[stripe][count as usize].fetch_add(change, Ordering::Relaxed);
+        self.stripes[stripe].counts[count as usize].fetch_add(change, Ordering::Relaxed);
     }
 
     pub(crate) fn sum(&self, count: Count) -> u64 {
         let total: i64 = (self.stripes.iter())
-            .map(|stripe| stripe[count as usize].load(Ordering::Relaxed))
+            .map(|stripe| stripe.counts[count as usize].load(Ordering::Relaxed))
             .sum();
         total.max(0) as u64
+    }
+
+    fn key_cells(&self) -> impl Iterator<Item = &KeyCell> {
+        self.stripes.iter().map(|stripe| &stripe.keys)
+    }
+
+    /// Counts keys that came to a leaf of an era, or went from one.
+    #[inline]
+    pub(crate) fn add_keys(&self, stripe: usize, era: Era, change: i64) {
+        let cell = &self.stripes[stripe].keys;
+        self.keys.add(cell, self.key_cells(), era, change);
+    }
+
+    /// Has keys of an era counted, and none of those before it.
+    pub(crate) fn begin_era(&self, era: Era) {
+        self.keys.begin(self.key_cells(), era);
+    }
+
+    /// The number of keys; exact when no thread is writing.
+    pub(crate) fn keys(&self) -> u64 {
+        keys::sum(self.key_cells())
     }
 }
 

@@ -38,11 +38,14 @@ unsafe fn fill<N: Lockable>(slot: NonNull<N>, node: N) {
 /// may be looking at the version word.
 ///
 /// # Safety
-/// Nobody else uses the node.
-unsafe fn end<N>(node: NonNull<N>) {
-    if needs_drop::<N>() {
-        // SAFETY: by contract.
-        unsafe { node.drop_in_place() };
+/// Nobody else uses the node, but for looks at its version word.
+unsafe fn end<N: Lockable>(node: NonNull<N>) {
+    // SAFETY: by contract.
+    unsafe {
+        node.as_ref().version().end();
+        if needs_drop::<N>() {
+            node.drop_in_place();
+        }
     }
 }
 

@@ -13,6 +13,7 @@
 //!      304   low: no smaller slice belongs here, unless the leaf is its layer's
 //!            first; never changes
 //!      312   live slots, a bit for each: what the permutation says, for the lock's owner
+//!      316   era of the tree (see `memory::keys`); never changes
 //! ```
 //!
 //! A leaf holds the slices from its low up to the low of the next leaf. The first
@@ -54,7 +55,8 @@ use super::search::{Head, Search};
 use super::suffix::{Bag, BagRef};
 use super::version::{Version, VersionWord};
 use crate::index::key::{Key, Kind, LAYER, SLICE_LEN, SUFFIX, TAG_BITS, tag};
-use crate::sync::{AtomicPtr, AtomicU8, AtomicU64, Ordering, perturb};
+use crate::index::memory::Era;
+use crate::sync::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, perturb};
 
 /// Entries with suffixes that a leaf has under one slice at most. Where races are
 /// looked for, groups are small, so that they turn into layers often.
@@ -80,7 +82,8 @@ pub(crate) struct Leaf {
     prev: AtomicPtr<Leaf>,
     parent: AtomicPtr<Node>,
     low: AtomicU64,
-    live: AtomicU64,
+    live: AtomicU32,
+    era: AtomicU32,
 }
 
 #[cfg(not(any(loom, shuttle)))]
@@ -213,7 +216,8 @@ impl Leaf {
             prev: AtomicPtr::new(std::ptr::null_mut()),
             parent: AtomicPtr::new(std::ptr::null_mut()),
             low: AtomicU64::new(0),
-            live: AtomicU64::new(0),
+            live: AtomicU32::new(0),
+            era: AtomicU32::new(Era::FIRST.number()),
         }
     }
 
@@ -227,7 +231,18 @@ impl Leaf {
     /// The live slots, a bit for each. Exact under the lock.
     #[inline]
     pub(crate) fn live(&self) -> u32 {
-        self.live.load(Ordering::Relaxed) as u32
+        self.live.load(Ordering::Relaxed)
+    }
+
+    /// Makes a leaf that its maker has not published yet part of the tree of an era.
+    pub(crate) fn set_era(&self, era: Era) {
+        self.era.store(era.number(), Ordering::Relaxed);
+    }
+
+    /// The era of the tree that the leaf is part of.
+    #[inline]
+    pub(crate) fn era(&self) -> Era {
+        Era::of_number(self.era.load(Ordering::Relaxed))
     }
 
     /// No smaller slice belongs to this leaf, unless it is the first.

@@ -161,6 +161,15 @@ impl VersionWord {
         (self.0).store(advance(last | state, COUNT), Ordering::Relaxed);
     }
 
+    /// Makes it the word of no node: what is freed has a version that no observation had, also
+    /// where the node was not deleted but went with the tree around it. Nobody else changes it.
+    pub(crate) fn end(&self) {
+        // Relaxed: as `renew`. Living nodes are not deleted; and the count has grown, since a
+        // version may have been foretold.
+        let word = self.0.load(Ordering::Relaxed) & !(LOCK | DIRTY);
+        (self.0).store(advance(word, COUNT) | DELETED, Ordering::Relaxed);
+    }
+
     /// The version now, even in the midst of a change.
     #[inline]
     pub(crate) fn load(&self) -> Version {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use seize::Collector;
 
 use super::Domain;
+use crate::errno;
 
 /// Stand-ins beyond the number of guards.
 const SPARE: usize = 64;
@@ -30,7 +31,7 @@ struct Waiter {
 
 impl Waiter {
     fn left(&self) -> MutexGuard<'_, usize> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+        errno::keep(|| self.left.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -47,10 +48,12 @@ impl Domain {
             let wanted = self.held().guards as usize + SPARE;
             self.stand_in(&waiter, wanted.saturating_sub(made));
             made = made.max(wanted);
-            let left = (waiter.none_left)
-                .wait_timeout_while(waiter.left(), patience, |left| *left > 0)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            let left = errno::keep(|| {
+                (waiter.none_left)
+                    .wait_timeout_while(waiter.left(), patience, |left| *left > 0)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0
+            });
             if *left == 0 {
                 return;
             }

@@ -24,6 +24,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::Domain;
+use crate::errno;
 
 /// How many times `fork` gives the processor away while somebody is inside.
 const PATIENCE: usize = 10_000;
@@ -54,7 +55,7 @@ pub(super) struct Links {
 
 /// Nobody panics while holding the mutex.
 fn domains() -> MutexGuard<'static, Domains> {
-    DOMAINS.lock().unwrap_or_else(PoisonError::into_inner)
+    errno::keep(|| DOMAINS.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Has forks look into a new domain, until `forget`.

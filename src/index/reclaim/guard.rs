@@ -8,9 +8,10 @@ use seize::Guard as _;
 
 use super::slots::Slot;
 use super::{Domain, fork, thread};
+use crate::errno;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, STRIPES};
-use crate::index::node::{Delta, Report};
+use crate::index::node::{Delta, Leaf, Report};
 
 /// Objects that a flush adds for company, beyond the number of guards: for calls under way
 /// that have none.
@@ -57,7 +58,8 @@ unsafe impl Sync for Guard<'_> {}
 impl Domain {
     pub(crate) fn enter(&self) -> Result<Guard<'_>, OutOfMemory> {
         let (slot, stripe) = self.slots.claim_inside(self.memory.source())?;
-        let guard = self.collector.enter_owned();
+        // Seize takes a lock here and where the guard is dropped.
+        let guard = errno::keep(|| self.collector.enter_owned());
         // SAFETY: the guard does not outlive its tree, and so not the domain: its
         // lifetime parameter says so, or the C caller promised it.
         let guard = unsafe {
@@ -99,16 +101,18 @@ impl Domain {
                     let _inside = fork::inside();
                     LocalGuard::Unseen(UnseenGuard {
                         domain: self,
-                        guard: ManuallyDrop::new(self.collector.enter_owned()),
+                        guard: ManuallyDrop::new(errno::keep(|| self.collector.enter_owned())),
                     })
                 }
             };
         }
         let _inside = fork::inside();
-        thread::prepare_exit();
-        let guard = self.collector.enter();
-        thread::watch_exit();
-        LocalGuard::Slot(self, guard)
+        errno::keep(|| {
+            thread::prepare_exit();
+            let guard = self.collector.enter();
+            thread::watch_exit();
+            LocalGuard::Slot(self, guard)
+        })
     }
 }
 
@@ -175,7 +179,7 @@ impl Drop for Guard<'_> {
         unsafe {
             let slot = self.slot.as_ref();
             slot.go_inside();
-            ManuallyDrop::drop(&mut (*slot.guard()).guard);
+            errno::keep(|| ManuallyDrop::drop(&mut (*slot.guard()).guard));
             slot.vacate();
         }
     }
@@ -219,7 +223,7 @@ impl Drop for UnseenGuard<'_> {
     fn drop(&mut self) {
         let _inside = fork::inside();
         // SAFETY: not used after.
-        unsafe { ManuallyDrop::drop(&mut self.guard) };
+        errno::keep(|| unsafe { ManuallyDrop::drop(&mut self.guard) });
     }
 }
 
@@ -282,6 +286,13 @@ impl<'g> Pin<'g> {
     #[inline]
     pub(crate) fn count(&self, count: Count, change: i64) {
         self.domain.memory.tally().add(self.stripe, count, change);
+    }
+
+    /// Counts keys that came to leaves of a tree that this leaf is part of, or went from there.
+    #[inline]
+    pub(crate) fn count_keys(&self, leaf: &Leaf, change: i64) {
+        let tally = self.domain.memory.tally();
+        tally.add_keys(self.stripe, leaf.era(), change);
     }
 
     /// Hands what was retired through this guard over to be freed, without waiting

@@ -34,8 +34,9 @@ pub(crate) use guard::{LocalGuard, Seen, pin_of, refreshes_of, report_to};
 pub use retire::Note;
 pub(crate) use slots::Slot;
 
+use crate::errno;
 use crate::index::memory::OutOfMemory;
-use crate::index::memory::{Allocator, Count, Memory, Source, own_stripe};
+use crate::index::memory::{Allocator, Memory, Source};
 use crate::index::tree::Sweep;
 use crate::index::value::{ByteString, Values};
 use slots::Slots;
@@ -99,7 +100,8 @@ impl Domain {
         // Seize, too, makes something once in a process.
         let collector = {
             let _inside = fork::inside();
-            Collector::new().batch_size(BATCH)
+            // It asks the kernel for `membarrier`, which may refuse.
+            errno::keep(|| Collector::new().batch_size(BATCH))
         };
         let place = source.make(Self {
             collector,
@@ -154,12 +156,7 @@ impl Domain {
 
     /// Number of keys; exact when no thread is writing.
     pub(crate) fn keys(&self) -> u64 {
-        self.memory.tally().sum(Count::Keys)
-    }
-
-    /// Counts keys that came or went where no guard is at hand.
-    pub(crate) fn count_keys(&self, change: i64) {
-        self.memory.tally().add(own_stripe(), Count::Keys, change);
+        self.memory.tally().keys()
     }
 
     /// Whether values are byte strings of the tree's.

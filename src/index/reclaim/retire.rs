@@ -8,6 +8,7 @@ use seize::{Collector, Guard as _};
 
 use super::guard::Via;
 use super::{Domain, Pin};
+use crate::errno;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, own_stripe};
 use crate::index::node::{Bag, BagRef, Internode, Leaf};
@@ -231,6 +232,6 @@ unsafe fn free_foreign(place: *mut Note, collector: &Collector) {
         let layout = Layout::new::<Note>();
         domain.memory.free(place, layout, Count::NoteBytes);
         domain.leave_limbo(note.limbo());
-        (note.free)(note.object, note.bytes, note.ctx);
+        errno::keep(|| (note.free)(note.object, note.bytes, note.ctx));
     }
 }

@@ -195,7 +195,6 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::index::memory::Count;
     use crate::index::node::AnyNode;
 
     /// Levels of the first layer, its leaves included.
@@ -262,7 +261,10 @@ mod tests {
         let tree = Tree::new(None).unwrap();
         let guard = tree.guard().unwrap();
         let pin = guard.pin();
-        pin.count(Count::Keys, -1000);
+        let AnyNode::Leaf(first) = tree.root(pin).kind() else {
+            panic!("an empty tree is a leaf");
+        };
+        pin.count_keys(first, -1000);
         for key in 0..100_u64 {
             assert_eq!(tree.put(pin, &key.to_be_bytes(), key), Ok(None));
             assert_eq!(tree.key_count(), 0);
@@ -282,7 +284,7 @@ mod tests {
             assert_eq!(tree.remove(pin, &key.to_be_bytes()), Some(key));
             assert_eq!(tree.get(pin, &key.to_be_bytes()), None);
         }
-        pin.count(Count::Keys, 1000);
+        pin.count_keys(first, 1000);
         assert_eq!(tree.check(pin, &mut |_| ()), Ok(true));
     }
 

@@ -5,6 +5,7 @@
 //! shuttle interleaves, and takes every atomic as sequentially consistent; orders of memory
 //! are for the models of a single node, which loom checks.
 
+mod counted;
 mod harness;
 mod held;
 mod observed;

@@ -116,7 +116,7 @@ impl<'g> Locked<'g, Leaf> {
         if Line::PermutationCounts.is_kept() {
             self.mark_changed();
         }
-        self.live.store(u64::from(live), Ordering::Relaxed);
+        self.live.store(live, Ordering::Relaxed);
         // Release: whoever sees the permutation sees the slots it names.
         let order = Line::PermutationReleases.release();
         self.permutation.store(permutation.word(), order);

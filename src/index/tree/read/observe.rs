@@ -39,6 +39,11 @@ impl Clears {
         self.ended.load(Ordering::Acquire)
     }
 
+    /// How many have begun. Steady while the lock of the tree's root is owned.
+    pub(in crate::index::tree) fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
+    }
+
     /// Whether no more than so many have begun.
     pub(in crate::index::tree) fn are(&self, ended: u64) -> bool {
         // Acquire: who has found the new root finds that it was begun before.

@@ -16,14 +16,14 @@ impl Drop for Tree {
         unsafe {
             domain.as_ref().reclaim_all();
             let root = NodeRef::load(&self.root).expect("a tree has a root");
-            free_all(domain.as_ref(), root, true);
+            free_all(domain.as_ref(), root, true, &mut |_, _| ());
             Domain::destroy(domain);
         }
     }
 }
 
 /// Frees a node and all that it leads to, and destroys the values if they are to be.
-/// Gives the number of keys.
+/// Hands each leaf, and how many keys it has, to `count` before.
 ///
 /// Nodes to be freed are chained through their parent words, which nobody
 /// needs any more: no recursion, no allocation, however many layers there
@@ -35,8 +35,8 @@ pub(in crate::index::tree) unsafe fn free_all(
     domain: &Domain,
     root: NodeRef<'_>,
     values: bool,
-) -> u64 {
-    let mut keys = 0;
+    count: &mut dyn FnMut(&Leaf, u64),
+) {
     let mut chain = Chain::EMPTY;
     chain.push(root);
     while let Some(node) = chain.pop() {
@@ -49,10 +49,9 @@ pub(in crate::index::tree) unsafe fn free_all(
                 unsafe { domain.memory.free_internode(NonNull::from(internode)) }
             }
             // SAFETY: by contract.
-            AnyNode::Leaf(leaf) => keys += unsafe { free_leaf(domain, &mut chain, leaf, values) },
+            AnyNode::Leaf(leaf) => unsafe { free_leaf(domain, &mut chain, leaf, values, count) },
         }
     }
-    keys
 }
 
 /// # Safety
@@ -62,7 +61,8 @@ unsafe fn free_leaf<'t>(
     chain: &mut Chain<'t>,
     leaf: &'t Leaf,
     values: bool,
-) -> u64 {
+    count: &mut dyn FnMut(&Leaf, u64),
+) {
     let version = NodeRef::from(leaf).version().stable();
     let mut entries = Entries::new();
     leaf.snapshot::<Portable>(version, &mut entries)
@@ -80,6 +80,7 @@ unsafe fn free_leaf<'t>(
             }
         }
     }
+    count(leaf, keys);
     // SAFETY: by contract.
     unsafe {
         if let Some(bag) = leaf.bag() {
@@ -87,5 +88,4 @@ unsafe fn free_leaf<'t>(
         }
         domain.memory.free_leaf(NonNull::from(leaf));
     }
-    keys
 }

@@ -77,7 +77,7 @@ pub struct Counters {
     pub layers_collapsed: u64,
     /// Leaves that went with their last key.
     pub leaves_unlinked: u64,
-    /// Leaves that were merged.
+    /// Leaves that sweeps merged.
     pub leaves_merged: u64,
 }
 

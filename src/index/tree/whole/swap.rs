@@ -23,8 +23,9 @@ use std::ptr::NonNull;
 use seize::Collector;
 
 use super::destroy::free_all;
+use super::nodes::Content;
 use crate::index::memory::OutOfMemory;
-use crate::index::memory::{Count, own_stripe};
+use crate::index::memory::{Count, Era};
 use crate::index::node::{AnyNode, Entry, Leaf, Lockable, Locked, NodeRef};
 use crate::index::reclaim::{Domain, Pin};
 use crate::index::tree::Tree;
@@ -46,8 +47,6 @@ pub enum Loaded {
 /// A tree that was cleared away.
 struct Detached {
     tomb: NonNull<Leaf>,
-    /// Keys that were counted in it then.
-    keys: u64,
     /// Bytes that have waited with it since.
     bytes: usize,
 }
@@ -63,20 +62,17 @@ impl Tree {
         let note = memory.allocate(layout, Count::NoteBytes);
         let note = note.ok_or(OutOfMemory)?.cast::<Detached>();
 
-        let (root, tomb) = (reserve.leaf(), reserve.leaf());
-        let buried = tomb.node();
-        pin.count(Count::Detached, 1);
+        let (root, tomb) = (reserve.leaf(Era::FIRST), reserve.leaf(Era::FIRST));
+        let (new, buried) = (root.node(), tomb.node());
         self.bury(pin, root, tomb);
-        let keys = self.key_count();
+        memory.tally().begin_era(new.era());
         let in_limbo = memory.tally().sum(Count::LimboBytes);
         let bytes = memory.in_use().saturating_sub(in_limbo) as usize;
-        pin.count(Count::Keys, -(keys as i64));
         // SAFETY: freshly allocated; nobody who begins from here on finds the way to
         // the tomb, and only this call retires it.
         unsafe {
             note.write(Detached {
                 tomb: NonNull::from(buried),
-                keys,
                 bytes,
             });
             pin.retire(note.as_ptr(), free_detached, bytes);
@@ -98,10 +94,10 @@ impl Tree {
     /// Puts an empty root in the place of the present one, which goes under the tomb.
     fn bury<'g>(&self, pin: Pin<'g>, mut new: Locked<'g, Leaf>, mut tomb: Locked<'g, Leaf>) {
         new.set_root(true, std::ptr::null_mut());
+        tomb.set_root(true, std::ptr::null_mut());
         // Let go before anybody can see it: whoever does need not wait.
         let root = new.node();
         drop(new);
-        tomb.set_root(true, std::ptr::null_mut());
         // Ends: each time around, a writer has replaced the root.
         loop {
             let lowered = match self.root(pin).kind() {
@@ -131,6 +127,7 @@ impl Tree {
         if !self.is_root(old) {
             return false;
         }
+        root.set_era(Era::after(self.clears.begun() + 1));
         tomb.insert(0, &Entry::link(0, old.node().any()));
         if Line::ClearedGoesUnderTomb.is_kept() {
             old.set_parent(NodeRef::from(tomb.node()).as_ptr());
@@ -154,10 +151,10 @@ impl Tree {
     ) -> Result<Loaded, OutOfMemory> {
         self.admit(pin, &[]);
         self.must_not_hold();
-        if !self.is_empty(pin) {
+        let Some(era) = self.era_if_empty(pin) else {
             return Ok(Loaded::NotEmpty);
-        }
-        let mut root = Self::leaves(pin, 1)?.leaf();
+        };
+        let mut root = Self::leaves(pin, 1)?.leaf(era);
         root.set_root(true, std::ptr::null_mut());
         // Not to be dropped: it shares its domain with this tree.
         let aside = ManuallyDrop::new(Self {
@@ -168,14 +165,15 @@ impl Tree {
         });
         drop(root);
         let filled = aside.fill(pin.unreported(), len, key, value);
-        if filled.is_ok() && (len == 0 || self.take_place(pin, &aside)) {
+        let filled = filled.and_then(|()| Ok(len == 0 || self.take_place(pin, &aside, era)?));
+        if filled == Ok(true) {
             if len == 0 {
                 aside.give_back(pin);
             }
             return Ok(Loaded::Done);
         }
         aside.give_back(pin);
-        filled.map(|()| Loaded::NotEmpty)
+        filled.map(|_| Loaded::NotEmpty)
     }
 
     fn fill(
@@ -199,27 +197,34 @@ impl Tree {
         Ok(())
     }
 
-    /// Whether the tree has no keys at this moment.
-    fn is_empty(&self, pin: Pin<'_>) -> bool {
+    /// The era of the tree, if it has no keys at this moment.
+    fn era_if_empty(&self, pin: Pin<'_>) -> Option<Era> {
         match self.root(pin).kind() {
-            AnyNode::Leaf(leaf) => leaf.permutation().is_empty(),
-            AnyNode::Internode(_) => false,
+            AnyNode::Leaf(leaf) => leaf.permutation().is_empty().then(|| leaf.era()),
+            AnyNode::Internode(_) => None,
         }
     }
 
-    /// Gives this empty tree the root of another. Fails if it is not empty.
-    fn take_place(&self, pin: Pin<'_>, aside: &Self) -> bool {
+    /// Gives this empty tree the root of another, of an era. Says no if it is not empty.
+    fn take_place(&self, pin: Pin<'_>, aside: &Self, mut era: Era) -> Result<bool, OutOfMemory> {
         // Ends: each time around, a writer has replaced the root.
         loop {
             let AnyNode::Leaf(leaf) = self.root(pin).kind() else {
-                return false;
+                return Ok(false);
             };
             let mut old = Locked::lock(leaf);
             if !self.is_root(&old) {
                 continue;
             }
             if !leaf.permutation().is_empty() {
-                return false;
+                return Ok(false);
+            }
+            if leaf.era() != era {
+                // The tree was cleared meanwhile.
+                drop(old);
+                era = leaf.era();
+                aside.move_to_era(pin, era)?;
+                continue;
             }
             old.mark_dirty();
             self.set_root(aside.root(pin));
@@ -228,16 +233,37 @@ impl Tree {
             }
             // SAFETY: the root word leads elsewhere, and the leaf is deleted.
             unsafe { pin.retire_leaf(leaf) };
-            return true;
+            return Ok(true);
         }
+    }
+
+    /// Makes a tree that nobody has seen one of another era, in which its keys are counted.
+    fn move_to_era(&self, pin: Pin<'_>, era: Era) -> Result<(), OutOfMemory> {
+        self.visit_nodes(pin, &mut |node| {
+            if let Content::Leaf(leaf, entries) = node.content {
+                let keys = entries.iter().filter(|entry| entry.layer().is_none());
+                let keys = keys.count() as i64;
+                pin.count_keys(leaf, -keys);
+                leaf.set_era(era);
+                pin.count_keys(leaf, keys);
+            }
+        })
     }
 
     /// Frees a tree that nobody has seen, but not the words in it.
     fn give_back(&self, pin: Pin<'_>) {
         let domain = pin.domain();
         // SAFETY: nobody else knows of these nodes; byte strings were made for them.
-        let keys = unsafe { free_all(domain, self.root(pin), domain.holds_bytes()) };
-        pin.count(Count::Keys, -(keys as i64));
+        unsafe {
+            free_all(
+                domain,
+                self.root(pin),
+                domain.holds_bytes(),
+                &mut |leaf, keys| {
+                    pin.count_keys(leaf, -(keys as i64));
+                },
+            );
+        }
     }
 }
 
@@ -247,13 +273,10 @@ unsafe fn free_detached(note: *mut Detached, collector: &Collector) {
     // SAFETY: by contract; a collector calls this while its domain lives.
     unsafe {
         let domain = Domain::of(collector);
-        let Detached { tomb, keys, bytes } = note.read();
+        let Detached { tomb, bytes } = note.read();
         let (note, layout) = (NonNull::new_unchecked(note), Layout::new::<Detached>());
         domain.memory.free(note.cast(), layout, Count::NoteBytes);
         domain.leave_limbo(bytes);
-        // What those who were in it still changed was not in the count then.
-        let left = free_all(domain, NodeRef::from(tomb.as_ref()), true);
-        domain.count_keys(keys as i64 - left as i64);
-        (domain.memory.tally()).add(own_stripe(), Count::Detached, -1);
+        free_all(domain, NodeRef::from(tomb.as_ref()), true, &mut |_, _| ());
     }
 }

@@ -345,7 +345,7 @@ mod tests {
         };
         let mut leaf = Locked::lock(first);
         leaf.remove(0);
-        pin.count(Count::Keys, -1);
+        pin.count_keys(first, -1);
         let (mut path, mut dead) = (Path::new(), Chain::EMPTY);
         assert!(lock_ancestors(&leaf, |node| node.len() > 0, &mut path).is_none());
         let boundary = lock_boundary(&leaf, &mut path);

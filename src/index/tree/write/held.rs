@@ -46,7 +46,6 @@ use std::cell::Cell;
 use super::put::{Decision, Made, Room, Wanted, report};
 use super::reserve::Reserve;
 use crate::index::key::Key;
-use crate::index::memory::Count;
 use crate::index::memory::OutOfMemory;
 use crate::index::node::{BagRef, Entry, Leaf, Locked, Observation, OwnedBag, Place};
 use crate::index::reclaim::{Pin, generation};
@@ -311,8 +310,9 @@ fn insert_held<'g>(
     if let Some(report) = pin.report() {
         report.held(&leaf);
     }
+    let node = leaf.node();
     drop(leaf);
-    pin.count(Count::Keys, 1);
+    pin.count_keys(node, 1);
     if let Some(bag) = displaced {
         // SAFETY: the leaf has a new bag, and only the lock's owner replaces it.
         unsafe { pin.retire_bag(bag) };

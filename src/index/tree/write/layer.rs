@@ -67,7 +67,7 @@ impl Tree {
             return Ok(Made::Decided);
         };
 
-        let mut lowest = reserve.leaf();
+        let mut lowest = reserve.leaf(leaf.era());
         if needs.kept.is_some() {
             lowest.set_bag(reserve.kept_bag());
         }
@@ -83,7 +83,8 @@ impl Tree {
         let mut above: Option<Locked<'g, Leaf>> = None;
         for layer in (0..shared).rev() {
             let slice = slice_of(&least[layer * SLICE_LEN..]);
-            let upper = wrap(above.as_mut().unwrap_or(&mut lowest), slice, reserve.leaf());
+            let upper = reserve.leaf(leaf.era());
+            let upper = wrap(above.as_mut().unwrap_or(&mut lowest), slice, upper);
             if let Some(done) = above.replace(upper) {
                 report_created(pin, &done);
             }

@@ -111,7 +111,7 @@ impl Tree {
         }
     }
 
-    /// Merges a leaf with the one before it if they are sparse.
+    /// Merges a leaf with the one before it if they are sparse, and counts it.
     fn merge_if_sparse<'g>(&self, pin: Pin<'g>, leaf: &'g Leaf) -> Result<bool, OutOfMemory> {
         if !may_merge(leaf) {
             return Ok(false);
@@ -120,7 +120,10 @@ impl Tree {
         // Ends: as `write`.
         loop {
             match self.merge(pin, leaf, &mut reserve) {
-                Ok(merged) => return Ok(merged),
+                Ok(merged) => {
+                    pin.count(Count::LeavesMerged, i64::from(merged));
+                    return Ok(merged);
+                }
                 Err(needs) => reserve.fill(&needs)?,
             }
         }
@@ -194,7 +197,6 @@ impl Tree {
         debug_assert!(above.is_none(), "a layer of two leaves has an internode");
         let boundary = lock_boundary(&leaf, &mut path);
 
-        pin.count(Count::LeavesMerged, 1);
         if Line::MergeIsDirty.is_kept() {
             prev.mark_dirty();
         }

@@ -9,7 +9,6 @@ use arrayvec::ArrayVec;
 
 use super::reserve::{Needs, Reserve, shape_for};
 use crate::index::key::{Key, SUFFIX};
-use crate::index::memory::Count;
 use crate::index::memory::OutOfMemory;
 use crate::index::node::{BagRef, Entry, Leaf, Locked, OwnedBag, Place, WIDTH};
 use crate::index::reclaim::Pin;
@@ -113,9 +112,10 @@ impl Tree {
                     leaf.insert(position, &Entry::new(&key).with_value(value));
                 }
                 report(pin, &leaf);
+                let node = leaf.node();
                 drop(leaf);
                 if let Decision::Set(_) = decision {
-                    pin.count(Count::Keys, 1);
+                    pin.count_keys(node, 1);
                 }
                 Ok(None)
             }
@@ -159,7 +159,7 @@ impl Tree {
             match self.make(pin, leaf, place, &key, wanted, &mut reserve) {
                 Ok(_) => {
                     if added {
-                        pin.count(Count::Keys, 1);
+                        pin.count_keys(reached.leaf, 1);
                     }
                     // It changes leaves beyond what is reported.
                     if crowded && pin.report().is_none() {

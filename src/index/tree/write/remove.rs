@@ -2,7 +2,6 @@
 
 use super::put::{Decision, report};
 use crate::index::key::SUFFIX;
-use crate::index::memory::Count;
 use crate::index::node::{Leaf, Locked};
 use crate::index::reclaim::Pin;
 use crate::index::tree::Tree;
@@ -28,7 +27,7 @@ impl Tree {
         position: usize,
     ) {
         leaf.remove(position);
-        pin.count(Count::Keys, -1);
+        pin.count_keys(leaf.node(), -1);
         if leaf.permutation().is_empty() {
             report(pin, &leaf);
             if let Some(report) = pin.report() {

@@ -12,8 +12,8 @@ use arrayvec::ArrayVec;
 
 use super::lock::MAX_HEIGHT;
 use super::put::Lengths;
-use crate::index::memory::Memory;
 use crate::index::memory::OutOfMemory;
+use crate::index::memory::{Era, Memory};
 use crate::index::node::{
     AnyNode, Chain, Internode, Leaf, Lockable, Locked, NodeRef, OwnedBag, Shape, WIDTH,
 };
@@ -90,8 +90,8 @@ impl<'d> Reserve<'d> {
         provide(&mut self.room, needs.room, self.memory)
     }
 
-    /// A leaf of the reserve, private and locked.
-    pub(in crate::index::tree) fn leaf(&mut self) -> Locked<'d, Leaf> {
+    /// A leaf of the reserve, private and locked, for the tree of an era.
+    pub(in crate::index::tree) fn leaf(&mut self, era: Era) -> Locked<'d, Leaf> {
         let node = self.leaves.pop().expect("the reserve covers the needs");
         let AnyNode::Leaf(leaf) = node.kind() else {
             unreachable!("a chain of leaves")
@@ -99,6 +99,7 @@ impl<'d> Reserve<'d> {
         self.leaf_count -= 1;
         let leaf = Locked::private(leaf);
         leaf.set_parent(std::ptr::null_mut());
+        leaf.set_era(era);
         leaf
     }
 
@@ -132,7 +133,7 @@ impl Drop for Reserve<'_> {
     fn drop(&mut self) {
         // Let go first: letting go writes to the node.
         while self.leaf_count > 0 {
-            let leaf = unlocked(self.leaf());
+            let leaf = unlocked(self.leaf(Era::FIRST));
             // SAFETY: nobody has seen the leaf, and it has no bag.
             unsafe { self.memory.free_leaf(leaf) };
         }

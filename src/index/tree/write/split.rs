@@ -149,7 +149,7 @@ impl Tree {
         if Line::SplitParentsAreDirty.is_kept() {
             path.iter_mut().for_each(Locked::mark_dirty);
         }
-        let mut right = reserve.leaf();
+        let mut right = reserve.leaf(leaf.era());
         right.set_low(plan.low);
         if plan.moved_bag.is_some() {
             right.set_bag(reserve.moved_bag());

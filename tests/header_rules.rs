@@ -1,0 +1,51 @@
+//! What the comments of the C header say alike, wherever it holds.
+
+/// Every comment of the header with the function that it is about, in one line each.
+fn functions() -> Vec<(String, String)> {
+    let header = include_str!("../include/masstree.h");
+    let comments = header.split("/**").skip(1);
+    let pairs = comments.filter_map(|text| text.split_once("*/"));
+    let one_line = |text: &str| {
+        let lines = text.lines().map(|line| line.trim().trim_start_matches('*'));
+        let words = lines.flat_map(str::split_whitespace).collect::<Vec<_>>();
+        words.join(" ")
+    };
+    let declared = |(comment, rest): (&str, &str)| {
+        let declaration = rest.split_once(';')?.0;
+        let called = declaration.contains('(') && !declaration.trim_start().starts_with("typedef");
+        called.then(|| (one_line(comment), one_line(declaration)))
+    };
+    pairs.filter_map(declared).collect()
+}
+
+/// Put back: leave the sentence out at one of them.
+#[test]
+fn what_stores_a_word_and_gives_the_old_one_says_when_there_is_none() {
+    const NAMES: [&str; 5] = [
+        "exchange",
+        "replace",
+        "compare_exchange",
+        "update",
+        "held_finish",
+    ];
+    let mut found = 0;
+    for (comment, declaration) in functions() {
+        let name = declaration.split('(').next().unwrap_or_default();
+        let name = name
+            .trim_start_matches("int32_t masstree_")
+            .trim_end_matches("_u64");
+        let output = ["old", "actual"]
+            .into_iter()
+            .find(|output| declaration.contains(&format!("uint64_t *{output}")));
+        let Some(output) = output else { continue };
+        let removes = name.starts_with("remove");
+        let sentence = format!(
+            "A value that is stored where it is already is not displaced: it stays the tree's, \
+             and *{output} is not written."
+        );
+        assert_eq!(comment.contains(&sentence), !removes, "{name}");
+        assert!(removes || NAMES.contains(&name), "{name}");
+        found += usize::from(!removes);
+    }
+    assert_eq!(found, 9);
+}
