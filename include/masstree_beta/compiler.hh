@@ -67,6 +67,24 @@ inline void assert_always(
 
 } // namespace masstree_beta
 
+#ifdef MASSTREE_CONFIG_H_INCLUDED
+// Programs that have a config.h such as masstree-beta's configure writes declare these there, and
+// end failed assertions in them, also in files that include nothing else: so they are `used`, which
+// leaves them in every object for the linker.
+#define MASSTREE_BETA_FAILURE(name) \
+    __attribute__((used)) inline void name( \
+        const char* file, int line, const char* text, const char* why) \
+    { \
+        if (why != nullptr) \
+            fprintf(stderr, "%s\n", why); \
+        ::masstree_beta::assertion_failed(file, line, text); \
+    }
+MASSTREE_BETA_FAILURE(fail_always_assert)
+MASSTREE_BETA_FAILURE(fail_masstree_invariant)
+MASSTREE_BETA_FAILURE(fail_masstree_precondition)
+#undef MASSTREE_BETA_FAILURE
+#endif
+
 // Of a program that has a copy of masstree-beta's compiler.hh, whichever is first is taken.
 #ifndef MASSTREE_COMPILER_HH
 #define MASSTREE_COMPILER_HH 1
@@ -138,41 +156,6 @@ inline MASSTREE_BETA_ABI void prefetchnta(const void* place)
     __builtin_prefetch(place, 0, 0);
 }
 
-/** Adds to *object, and gives what it was before. */
-template <typename T, typename D>
-inline MASSTREE_BETA_ABI typename std::remove_volatile<T>::type fetch_and_add(T* object, D addend)
-{
-    typedef typename std::remove_volatile<T>::type value;
-    return __atomic_fetch_add(object, static_cast<value>(addend), __ATOMIC_SEQ_CST);
-}
-
-/** Stores `desired` if *object is `expected`; gives what it was before. */
-template <typename T, typename E, typename D>
-inline MASSTREE_BETA_ABI typename std::remove_volatile<T>::type cmpxchg(
-    T* object, E expected, D desired)
-{
-    typename std::remove_volatile<T>::type was = expected;
-    __atomic_compare_exchange_n(
-        object, &was, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-    return was;
-}
-
-/** cmpxchg that tells whether it stored. */
-template <typename T, typename E, typename D>
-inline MASSTREE_BETA_ABI bool bool_cmpxchg(T* object, E expected, D desired)
-{
-    typename std::remove_volatile<T>::type was = expected;
-    return __atomic_compare_exchange_n(
-        object, &was, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-}
-
-template <typename T, typename D>
-inline MASSTREE_BETA_ABI typename std::remove_volatile<T>::type xchg(T* object, D desired)
-{
-    typedef typename std::remove_volatile<T>::type value;
-    return __atomic_exchange_n(object, static_cast<value>(desired), __ATOMIC_SEQ_CST);
-}
-
 /**
  * A variable of several threads, without any order. Of the size and alignment of a T, which it
  * converts from and to.
@@ -241,9 +224,49 @@ private:
     std::atomic<T> value_;
 };
 
+// g++ leaves the tags of function templates out of their symbols in the global namespace: these are
+// in another.
+namespace masstree_beta {
+// Shown to programs:
+
+/** Adds to *object, and gives what it was before. */
+template <typename T, typename D>
+inline typename std::remove_volatile<T>::type fetch_and_add(T* object, D addend)
+{
+    typedef typename std::remove_volatile<T>::type value;
+    return __atomic_fetch_add(object, static_cast<value>(addend), __ATOMIC_SEQ_CST);
+}
+
+/** Stores `desired` if *object is `expected`; gives what it was before. */
+template <typename T, typename E, typename D>
+inline typename std::remove_volatile<T>::type cmpxchg(
+    T* object, E expected, D desired)
+{
+    typename std::remove_volatile<T>::type was = expected;
+    __atomic_compare_exchange_n(
+        object, &was, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    return was;
+}
+
+/** cmpxchg that tells whether it stored. */
+template <typename T, typename E, typename D>
+inline bool bool_cmpxchg(T* object, E expected, D desired)
+{
+    typename std::remove_volatile<T>::type was = expected;
+    return __atomic_compare_exchange_n(
+        object, &was, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+template <typename T, typename D>
+inline typename std::remove_volatile<T>::type xchg(T* object, D desired)
+{
+    typedef typename std::remove_volatile<T>::type value;
+    return __atomic_exchange_n(object, static_cast<value>(desired), __ATOMIC_SEQ_CST);
+}
+
 /** The bytes of an integer in the order of the network, in which keys come in numeric order. */
 template <typename T>
-inline MASSTREE_BETA_ABI T host_to_net_order(T value)
+inline T host_to_net_order(T value)
 {
     static_assert(std::is_integral<T>::value, "host_to_net_order: for integers");
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -259,10 +282,19 @@ inline MASSTREE_BETA_ABI T host_to_net_order(T value)
 }
 
 template <typename T>
-inline MASSTREE_BETA_ABI T net_to_host_order(T value)
+inline T net_to_host_order(T value)
 {
     return host_to_net_order(value);
 }
+
+} // namespace masstree_beta
+
+using masstree_beta::bool_cmpxchg;
+using masstree_beta::cmpxchg;
+using masstree_beta::fetch_and_add;
+using masstree_beta::host_to_net_order;
+using masstree_beta::net_to_host_order;
+using masstree_beta::xchg;
 
 /** The processor's counter of cycles, or of the nearest thing to them. */
 inline MASSTREE_BETA_ABI uint64_t read_tsc()

@@ -50,6 +50,14 @@ inline void check(const char* what, int32_t status)
         failed(what, status);
 }
 
+/** A value that the compiler cannot foretell. */
+template <typename T>
+inline T opaque(T value)
+{
+    __asm__("" : "+r"(value));
+    return value;
+}
+
 /**
  * The address of an object, or NULL: programs that were written for masstree-beta, which touches
  * the threadinfo of a look-up hardly ever, pass `*ti` where ti is NULL. Compilers take it that the
@@ -59,9 +67,7 @@ inline void check(const char* what, int32_t status)
 template <typename T>
 inline T* address_of(T& object)
 {
-    T* address = std::addressof(object);
-    __asm__("" : "+r"(address));
-    return address;
+    return opaque(std::addressof(object));
 }
 
 /** The length of a key, which is an int in masstree-beta. */
