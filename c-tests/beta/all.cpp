@@ -17,6 +17,7 @@ kvtimestamp_t initial_timestamp;
 #include "test_cursor.cpp"
 #include "test_names.cpp"
 #include "test_occ.cpp"
+#include "test_programs.cpp"
 #include "test_rcu.cpp"
 #include "test_scan.cpp"
 #include "test_store.cpp"

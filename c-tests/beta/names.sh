@@ -21,11 +21,14 @@ listed() {
 declared() {
     local header
     for header in "$headers"/*.hh; do
-        [[ $header == */@(libmasstree|table_guard).hh ]] || awk '
+        [[ $header == */@(abi|libmasstree|table_guard).hh ]] || awk '
+            { gsub(/MASSTREE_BETA_ABI /, "") }
             /^namespace (masstree_beta|scanning)/ { inside = 1 }
             /^} \/\/ namespace (masstree_beta|scanning)/ { inside = 0 }
             /^private:|^protected:/ { hidden = 1 }
             /^public:|^};/ { hidden = 0 }
+            /^ *\/\/ Shown to programs/ { inside = 0 }
+            match($0, /^template <.*> using [a-z_]+ = /) { sub(/ = .*/, ""); print $NF; next }
             inside || hidden || /operator|struct writer|__asm__/ || /^ *(\/\/|\/\*|\*|#|return|if|while|friend|for|static_assert|: )/ { next }
             match($0, /^(    )?(typedef .* |class |struct )[A-Za-z_0-9]+( : .*|;|( \{)?)$/) {
                 sub(/;$/, ""); sub(/ \{$/, ""); sub(/ : .*/, ""); print $NF; next

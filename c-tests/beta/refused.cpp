@@ -33,9 +33,9 @@ void refused(numbers& of)
 }
 // compile: nodes have no inside here
 #elif CASE == 4
-void refused(numbers::leaf_type* of)
+int refused(numbers::leaf_type* of)
 {
-    of->permutation();
+    return of->permutation().size();
 }
 // compile: nodes have no inside here
 #elif CASE == 5
@@ -65,7 +65,13 @@ void refused(numbers::unlocked_cursor_type& of)
 #elif CASE == 9
 void refused(const Masstree::scanstackelt<numbers::params>& of)
 {
-    of.permutation();
+    of.permutation()[0];
+}
+// compile: nodes have no inside here
+#elif CASE == 10
+uint64_t refused(numbers::leaf_type* of)
+{
+    return of->ikey0_[0];
 }
 #endif
 
@@ -80,51 +86,51 @@ int main(int argc, char** argv)
     uint64_t value = 0;
     switch (argc == 1 ? 0 : atoi(argv[1])) {
     // run: basic_table: is used before initialize, or after destroy
-    case 10:
+    case 11:
         none.get("key", value, ti);
         break;
     // run: basic_table: is used before initialize, or after destroy
-    case 11: {
+    case 12: {
         none.initialize(ti);
         none.destroy(ti);
         numbers::cursor_type late(none, "key");
         break;
     }
     // run: tcursor::finish: nothing was found, or it was finished before
-    case 12:
+    case 13:
         lp.finish(0, ti);
         break;
     // run: tcursor::finish: nothing was found, or it was finished before
-    case 13:
+    case 14:
         lp.find_insert(ti);
         lp.finish(1, ti);
         lp.finish(1, ti);
         break;
     // run: tcursor::finish: inserts after find_locked: use find_insert
-    case 14:
+    case 15:
         lp.find_locked(ti);
         lp.finish(1, ti);
         break;
     // run: tcursor::find_insert: the cursor was used before
-    case 15:
+    case 16:
         lp.find_insert(ti);
         lp.find_insert(ti);
         break;
     // run: tcursor::find_locked: the thread has another cursor that is not finished
-    case 16:
+    case 17:
         lp.find_insert(ti);
         other.find_locked(ti);
         break;
     // run: key: its length is negative
-    case 17:
+    case 18:
         tried.table().get(Masstree::Str("key", -1), value, ti);
         break;
     // run: assertion failed: value == 1, "for a reason"
-    case 18:
+    case 19:
         always_assert(value == 1, "for a reason");
         break;
     // run: key: is NULL, and has a length
-    case 19:
+    case 20:
         tried.insert(Masstree::Str(static_cast<const char*>(nullptr), 1), 1);
         break;
     default:

@@ -42,5 +42,5 @@ while read -r when sentence; do
     esac
     grep -qF -- "$sentence" "$out/said" || fail "says nothing of: $sentence"
 done < <(sed -n 's:^ *// \(\(compile\|run\)\: .*\):\1:p' "$source")
-[ $number -eq 19 ] || fail "is the last, of 19"
+[ $number -eq 20 ] || fail "is the last, of 20"
 exit $failed

@@ -8,6 +8,7 @@
 #include "masstree_struct.hh"
 #include "mtcounters.hh"
 #include "nodeversion.hh"
+#include "small_vector.hh"
 #include "store.hh"
 #include "str.hh"
 #include "string_slice.hh"
@@ -81,6 +82,58 @@ TEST(names_of_compiler_hh)
     CHECK(net_to_host_order(host_to_net_order(uint32_t(7))) == 7);
     CHECK(host_to_net_order(uint16_t(0x0102)) != 0);
     CHECK(CACHE_LINE_SIZE == 64 && MASSTREE_MAXKEYLEN == 255);
+
+    const int three[] = {1, 2, 3};
+    CHECK(arraysize(three) == 3 && three[2] == 3);
+    const uint64_t cycles = read_tsc();
+    CHECK(read_tsc() - cycles < UINT64_C(1) << 60);
+}
+
+// Put back: a large type that is not passed by reference.
+TEST(names_of_traits)
+{
+    CHECK((same<mass::integral_constant<bool, true>, mass::true_type>() && !mass::false_type::value));
+    CHECK((same<mass::type_synonym<int>::type, int>()));
+    CHECK((same<mass::conditional<false, int, char>::type, char>()));
+    CHECK((same<mass::remove_const<const int>::type, int>()));
+    CHECK((same<mass::remove_volatile<volatile int>::type, int>()));
+    CHECK((same<mass::remove_cv<const volatile int>::type, int>()));
+    CHECK(mass::is_pointer<int*>::value && mass::is_reference<int&>::value);
+    CHECK((same<mass::make_unsigned<int>::type, unsigned>()));
+    CHECK((same<mass::make_signed<unsigned>::type, int>()));
+    CHECK(mass::is_trivially_copyable<int>::value && !mass::is_trivially_copyable<std::string>::value);
+    CHECK(mass::is_trivially_destructible<int>::value);
+    CHECK(!mass::is_trivially_destructible<std::string>::value);
+    CHECK((same<mass::fast_argument<int>::type, int>() && !mass::fast_argument<int>::is_reference));
+    CHECK((same<mass::fast_argument<std::string>::type, const std::string&>()));
+    CHECK((same<mass::fast_argument<random_numbers[2]>::type, const random_numbers (&)[2]>()));
+    CHECK((same<mass::fast_argument<std::string&>::type, std::string&>()));
+}
+
+TEST(names_of_small_vectors)
+{
+    typedef small_vector<int, 2> ints;
+    ints some;
+    some.push_back(1);
+    some.emplace_back(2);
+    some.resize(3, 3);
+    CHECK(some.size() == 3 && some.capacity() > ints::small_capacity && !some.empty() && some);
+    CHECK(some.front() == 1 && some.back() == 3 && some[1] == 2);
+    some.pop_back();
+    const ints copy(some);
+    CHECK(copy.end() - copy.begin() == 2 && copy.cend() - copy.cbegin() == 2);
+    CHECK(*copy.rbegin() == 2 && copy.rend() - copy.rbegin() == 2 && *copy.crbegin() == 2);
+    CHECK(copy.crend() - copy.crbegin() == 2 && copy.front() == 1 && copy.back() == 2);
+    const ints::iterator next = some.erase(some.begin());
+    CHECK(*next == 2 && some.size() == 1 && *some.rbegin() == 2 && some.rend() != some.rbegin());
+    some = copy;
+    CHECK(some.size() == 2);
+    some.clear();
+    const ints::const_iterator none = some.end();
+    const ints::reverse_iterator last = some.rbegin();
+    const ints::const_reverse_iterator end = copy.rend();
+    CHECK(none == some.begin() && last == some.rend() && end == copy.rend() && !some);
+    CHECK((same<ints::value_type, int>() && same<ints::size_type, unsigned>()));
 }
 
 TEST(names_of_numbers)
@@ -270,6 +323,7 @@ TEST(names_of_tables_and_cursors)
     CHECK(leaf->isleaf() && leaf->full_version_value() == unlocked.full_version_value());
     CHECK(leaf->full_unlocked_version_value() == leaf->version_value());
     CHECK(leaf->unlocked_version_value() == leaf->version_value());
+    CHECK(leaf->ikey0_[leaf->permutation()[leaf->permutation().size() - 1]] == UINT64_MAX);
 
     struct {
         int seen;

@@ -6,7 +6,7 @@
 
 /** Of two numbers, the one is less from which fewer steps lead up to the other than down. */
 template <typename T>
-class circular_int {
+class MASSTREE_BETA_ABI circular_int {
 public:
     typedef typename std::make_unsigned<T>::type value_type;
     typedef typename std::make_signed<T>::type difference_type;

@@ -2,6 +2,7 @@
 #ifndef MASSTREE_BETA_COMPILER_HH
 #define MASSTREE_BETA_COMPILER_HH
 
+#include "abi.hh"
 #include "config.h"
 
 #include <arpa/inet.h>
@@ -16,6 +17,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <type_traits>
 
 #ifndef likely
@@ -65,6 +67,30 @@ inline void assert_always(
 
 } // namespace masstree_beta
 
+#ifdef MASSTREE_CONFIG_H_INCLUDED
+// Programs that have a config.h such as masstree-beta's configure writes declare these there, and
+// end failed assertions in them, also in files that include nothing else: so they are `used`, which
+// leaves them in every object for the linker.
+#define MASSTREE_BETA_FAILURE(name) \
+    __attribute__((used)) inline void name( \
+        const char* file, int line, const char* text, const char* why) \
+    { \
+        if (why != nullptr) \
+            fprintf(stderr, "%s\n", why); \
+        ::masstree_beta::assertion_failed(file, line, text); \
+    }
+MASSTREE_BETA_FAILURE(fail_always_assert)
+MASSTREE_BETA_FAILURE(fail_masstree_invariant)
+MASSTREE_BETA_FAILURE(fail_masstree_precondition)
+#undef MASSTREE_BETA_FAILURE
+#endif
+
+// Of a program that has a copy of masstree-beta's compiler.hh, whichever is first is taken.
+#ifndef MASSTREE_COMPILER_HH
+#define MASSTREE_COMPILER_HH 1
+
+#define arraysize(a) (sizeof(a) / sizeof((a)[0]))
+
 #if defined(__GNUC__) && !defined(__clang__) && defined(__SANITIZE_THREAD__)
 // ThreadSanitizer does not see fences, which gcc says of each.
 #pragma GCC diagnostic push
@@ -72,22 +98,22 @@ inline void assert_always(
 #endif
 
 /** A full fence, of the processor too: masstree-beta's keeps only the compiler from reordering. */
-inline void fence()
+inline MASSTREE_BETA_ABI void fence()
 {
     std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
-inline void memory_fence()
+inline MASSTREE_BETA_ABI void memory_fence()
 {
     std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
-inline void acquire_fence()
+inline MASSTREE_BETA_ABI void acquire_fence()
 {
     std::atomic_thread_fence(std::memory_order_acquire);
 }
 
-inline void release_fence()
+inline MASSTREE_BETA_ABI void release_fence()
 {
     std::atomic_thread_fence(std::memory_order_release);
 }
@@ -97,7 +123,7 @@ inline void release_fence()
 #endif
 
 /** For loops that wait: lets the other hyperthread run, and has memory read anew. */
-inline void relax_fence()
+inline MASSTREE_BETA_ABI void relax_fence()
 {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
@@ -107,61 +133,27 @@ inline void relax_fence()
     std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 
-struct relax_fence_function {
+struct MASSTREE_BETA_ABI relax_fence_function {
     void operator()() const
     {
         relax_fence();
     }
 };
 
-struct do_nothing_function {
+struct MASSTREE_BETA_ABI do_nothing_function {
     void operator()() const
     {
     }
 };
 
-inline void prefetch(const void* place)
+inline MASSTREE_BETA_ABI void prefetch(const void* place)
 {
     __builtin_prefetch(place, 0, 3);
 }
 
-inline void prefetchnta(const void* place)
+inline MASSTREE_BETA_ABI void prefetchnta(const void* place)
 {
     __builtin_prefetch(place, 0, 0);
-}
-
-/** Adds to *object, and gives what it was before. */
-template <typename T, typename D>
-inline typename std::remove_volatile<T>::type fetch_and_add(T* object, D addend)
-{
-    typedef typename std::remove_volatile<T>::type value;
-    return __atomic_fetch_add(object, static_cast<value>(addend), __ATOMIC_SEQ_CST);
-}
-
-/** Stores `desired` if *object is `expected`; gives what it was before. */
-template <typename T, typename E, typename D>
-inline typename std::remove_volatile<T>::type cmpxchg(T* object, E expected, D desired)
-{
-    typename std::remove_volatile<T>::type was = expected;
-    __atomic_compare_exchange_n(
-        object, &was, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-    return was;
-}
-
-/** cmpxchg that tells whether it stored. */
-template <typename T, typename E, typename D>
-inline bool bool_cmpxchg(T* object, E expected, D desired)
-{
-    typename std::remove_volatile<T>::type was = expected;
-    return __atomic_compare_exchange_n(
-        object, &was, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-}
-
-template <typename T, typename D>
-inline typename std::remove_volatile<T>::type xchg(T* object, D desired)
-{
-    typedef typename std::remove_volatile<T>::type value;
-    return __atomic_exchange_n(object, static_cast<value>(desired), __ATOMIC_SEQ_CST);
 }
 
 /**
@@ -169,7 +161,7 @@ inline typename std::remove_volatile<T>::type xchg(T* object, D desired)
  * converts from and to.
  */
 template <typename T>
-class relaxed_atomic {
+class MASSTREE_BETA_ABI relaxed_atomic {
 public:
     constexpr relaxed_atomic() noexcept : value_(T())
     {
@@ -232,6 +224,46 @@ private:
     std::atomic<T> value_;
 };
 
+// g++ leaves the tags of function templates out of their symbols in the global namespace: these are
+// in another.
+namespace masstree_beta {
+// Shown to programs:
+
+/** Adds to *object, and gives what it was before. */
+template <typename T, typename D>
+inline typename std::remove_volatile<T>::type fetch_and_add(T* object, D addend)
+{
+    typedef typename std::remove_volatile<T>::type value;
+    return __atomic_fetch_add(object, static_cast<value>(addend), __ATOMIC_SEQ_CST);
+}
+
+/** Stores `desired` if *object is `expected`; gives what it was before. */
+template <typename T, typename E, typename D>
+inline typename std::remove_volatile<T>::type cmpxchg(
+    T* object, E expected, D desired)
+{
+    typename std::remove_volatile<T>::type was = expected;
+    __atomic_compare_exchange_n(
+        object, &was, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    return was;
+}
+
+/** cmpxchg that tells whether it stored. */
+template <typename T, typename E, typename D>
+inline bool bool_cmpxchg(T* object, E expected, D desired)
+{
+    typename std::remove_volatile<T>::type was = expected;
+    return __atomic_compare_exchange_n(
+        object, &was, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+template <typename T, typename D>
+inline typename std::remove_volatile<T>::type xchg(T* object, D desired)
+{
+    typedef typename std::remove_volatile<T>::type value;
+    return __atomic_exchange_n(object, static_cast<value>(desired), __ATOMIC_SEQ_CST);
+}
+
 /** The bytes of an integer in the order of the network, in which keys come in numeric order. */
 template <typename T>
 inline T host_to_net_order(T value)
@@ -254,5 +286,61 @@ inline T net_to_host_order(T value)
 {
     return host_to_net_order(value);
 }
+
+} // namespace masstree_beta
+
+using masstree_beta::bool_cmpxchg;
+using masstree_beta::cmpxchg;
+using masstree_beta::fetch_and_add;
+using masstree_beta::host_to_net_order;
+using masstree_beta::net_to_host_order;
+using masstree_beta::xchg;
+
+/** The processor's counter of cycles, or of the nearest thing to them. */
+inline MASSTREE_BETA_ABI uint64_t read_tsc()
+{
+#if defined(__x86_64__) || defined(__i386__)
+    return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+    uint64_t ticks;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+    return ticks;
+#else
+    return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+#endif
+}
+
+/** Traits of types, from before C++11 had them. */
+namespace mass {
+
+template <typename T> struct MASSTREE_BETA_ABI type_synonym {
+    typedef T type;
+};
+template <typename T, T V> using integral_constant = std::integral_constant<T, V>;
+typedef std::true_type true_type;
+typedef std::false_type false_type;
+template <bool B, typename T, typename F> using conditional = std::conditional<B, T, F>;
+template <typename T> using remove_const = std::remove_const<T>;
+template <typename T> using remove_volatile = std::remove_volatile<T>;
+template <typename T> using remove_cv = std::remove_cv<T>;
+template <typename T> using is_pointer = std::is_pointer<T>;
+template <typename T> using is_reference = std::is_reference<T>;
+template <typename T> using make_unsigned = std::make_unsigned<T>;
+template <typename T> using make_signed = std::make_signed<T>;
+template <typename T> using is_trivially_copyable = std::is_trivially_copyable<T>;
+template <typename T> using is_trivially_destructible = std::is_trivially_destructible<T>;
+
+/** How a T is best passed: as itself if it is as small as a pointer and copied as bytes. */
+template <typename T,
+    bool by_reference = (!std::is_reference<T>::value &&
+        (!std::is_trivially_copyable<T>::value || sizeof(T) > sizeof(void*)))>
+struct MASSTREE_BETA_ABI fast_argument {
+    enum : bool { is_reference = by_reference };
+    typedef typename std::conditional<by_reference, const T&, T>::type type;
+};
+
+} // namespace mass
+
+#endif // MASSTREE_COMPILER_HH
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "string.hh"
 
+#include <vector>
+
 namespace masstree_beta {
 
 /** Text that is JSON. */

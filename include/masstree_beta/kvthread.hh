@@ -16,11 +16,15 @@
 #include "timestamp.hh"
 
 #include <pthread.h>
+#include <sys/mman.h>
 
 #include <chrono>
 #include <vector>
 
 class threadinfo;
+namespace masstree_beta {
+template <typename T> class thread;
+} // namespace masstree_beta
 
 typedef uint64_t mrcu_epoch_type;
 typedef int64_t mrcu_signed_epoch_type;
@@ -36,7 +40,7 @@ extern MASSTREE_BETA_EPOCH_TYPE active_epoch;
  * Something to do when no section of now goes on any more. It is done once, by the thread whose
  * threadinfo it was registered with, in one of its rcu_start, rcu_quiesce and rcu_stop.
  */
-class mrcu_callback {
+class MASSTREE_BETA_ABI mrcu_callback {
 public:
     mrcu_callback() : next_(nullptr)
     {
@@ -54,7 +58,7 @@ public:
     virtual void operator()(threadinfo& ti) = 0;
 
 private:
-    friend class threadinfo;
+    template <typename T> friend class masstree_beta::thread;
     mrcu_callback* next_;
 };
 
@@ -75,23 +79,26 @@ inline masstree_t* sections()
     return tree;
 }
 
-} // namespace masstree_beta
-
-/** A thread, as far as it registered. Lasts until the process ends. */
-class threadinfo : public masstree_beta::every<threadinfo> {
+/**
+ * All of threadinfo, T. Programs declare threadinfo without its tag (abi.hh), before they include
+ * anything: so whatever has symbols is here, under a name that masstree-beta does not have.
+ */
+template <typename T>
+class thread : public every<T> {
+    // Shown to programs, as threadinfo's:
 public:
     enum { TI_MAIN, TI_PROCESS, TI_LOG, TI_CHECKPOINT };
     typedef ::mrcu_callback mrcu_callback;
     typedef ::mrcu_callback rcu_callback;
 
     /** Any thread may make any number of them, for itself or for others. */
-    static threadinfo* make(int purpose, int index)
+    static T* make(int purpose, int index)
     {
-        threadinfo* made = new threadinfo(purpose, index);
-        allthreads.push(made, made->next_);
+        T* made = new T(purpose, index);
+        every<T>::allthreads.push(made, made->next_);
         return made;
     }
-    threadinfo* next() const
+    T* next() const
     {
         return next_;
     }
@@ -188,7 +195,7 @@ public:
     {
         void* memory = malloc(size == 0 ? 1 : size);
         if (unlikely(memory == nullptr))
-            masstree_beta::out_of_memory("threadinfo::allocate");
+            out_of_memory("threadinfo::allocate");
         return memory;
     }
     void deallocate(void* memory, size_t, memtag)
@@ -205,7 +212,7 @@ public:
         void* memory = nullptr;
         size = (size + CACHE_LINE_SIZE - 1) / CACHE_LINE_SIZE * CACHE_LINE_SIZE;
         if (unlikely(posix_memalign(&memory, CACHE_LINE_SIZE, size) != 0))
-            masstree_beta::out_of_memory("threadinfo::pool_allocate");
+            out_of_memory("threadinfo::pool_allocate");
         return memory;
     }
     void pool_deallocate(void* memory, size_t, memtag)
@@ -248,17 +255,27 @@ public:
      */
     static mrcu_epoch_type min_active_epoch()
     {
-        for (const threadinfo* ti = allthreads; ti != nullptr; ti = ti->next_)
+        for (const T* ti = every<T>::allthreads; ti != nullptr; ti = ti->next_)
             if (ti->guard_.load(std::memory_order_seq_cst) != nullptr)
                 return 0;
         return static_cast<mrcu_epoch_type>(INT64_MAX);
     }
 
     // Found by cursors through their argument only.
-    friend masstree_beta::table_guard* table_guard_of(threadinfo& ti)
+    friend table_guard* table_guard_of(T& ti)
     {
-        return &ti.table_;
+        thread* const given = address_of(ti);
+        return likely(given != nullptr) ? &given->table_ : nullptr;
     }
+
+protected:
+    thread(int purpose, int index)
+        : next_(nullptr), purpose_(purpose), index_(index), pthread_(), ts_(2), guard_(nullptr),
+          enterer_(nullptr), ready_(nullptr), waiting_(0)
+    {
+    }
+    thread(const thread&) = delete;
+    thread& operator=(const thread&) = delete;
 
 private:
     typedef std::chrono::steady_clock clock;
@@ -272,7 +289,7 @@ private:
                 if (list_[i]->enterer_.load(std::memory_order_relaxed) == this)
                     list_[i]->leave();
         }
-        void add(threadinfo* ti)
+        void add(thread* ti)
         {
             ti->enterer_.store(this, std::memory_order_relaxed);
             for (size_t i = 0; i != list_.size(); ++i)
@@ -287,16 +304,8 @@ private:
         }
 
     private:
-        std::vector<threadinfo*> list_;
+        std::vector<thread*> list_;
     };
-
-    threadinfo(int purpose, int index)
-        : next_(nullptr), purpose_(purpose), index_(index), pthread_(), ts_(2), guard_(nullptr),
-          enterer_(nullptr), ready_(nullptr), waiting_(0)
-    {
-    }
-    threadinfo(const threadinfo&) = delete;
-    threadinfo& operator=(const threadinfo&) = delete;
 
     void enter()
     {
@@ -310,8 +319,8 @@ private:
             masstree_guard_refresh(guard);
             return;
         }
-        masstree_beta::check(
-            "rcu_start", masstree_guard_enter(masstree_beta::sections(), &guard));
+        check(
+            "rcu_start", masstree_guard_enter(sections(), &guard));
         guard_.store(guard, std::memory_order_seq_cst);
     }
     void leave()
@@ -324,7 +333,7 @@ private:
     void retire(void* object, size_t size, masstree_free_object_t how)
     {
         // Without the guard: what waits for company would wait with a guard that may be left.
-        masstree_beta::check("rcu", masstree_retire(masstree_beta::sections(), nullptr, object,
+        check("rcu", masstree_retire(sections(), nullptr, object,
                                         size, how, this));
         ++waiting_;
     }
@@ -336,7 +345,7 @@ private:
         const clock::time_point now = clock::now();
         if (now - flushed_ < std::chrono::milliseconds(1))
             return;
-        masstree_beta::check("rcu", masstree_flush(masstree_beta::sections(), nullptr));
+        check("rcu", masstree_flush(sections(), nullptr));
         flushed_ = now;
         waiting_ = 0;
     }
@@ -349,7 +358,7 @@ private:
     static void hand_to_owner(void* object, size_t, void* owner)
     {
         mrcu_callback* callback = static_cast<mrcu_callback*>(object);
-        std::atomic<mrcu_callback*>& ready = static_cast<threadinfo*>(owner)->ready_;
+        std::atomic<mrcu_callback*>& ready = static_cast<thread*>(owner)->ready_;
         callback->next_ = ready.load(std::memory_order_relaxed);
         while (!ready.compare_exchange_weak(callback->next_, callback,
             std::memory_order_release, std::memory_order_relaxed)) {
@@ -370,11 +379,11 @@ private:
         while (first != nullptr) {
             mrcu_callback* const callback = first;
             first = first->next_;
-            (*callback)(*this);
+            (*callback)(*static_cast<T*>(this));
         }
     }
 
-    threadinfo* next_;
+    T* next_;
     int purpose_;
     int index_;
     pthread_t pthread_;
@@ -384,7 +393,18 @@ private:
     std::atomic<mrcu_callback*> ready_;
     size_t waiting_;
     clock::time_point flushed_;
-    masstree_beta::table_guard table_;
+    table_guard table_;
+};
+
+} // namespace masstree_beta
+
+/** A thread, as far as it registered. Lasts until the process ends. */
+class threadinfo : public masstree_beta::thread<threadinfo> {
+    friend class masstree_beta::thread<threadinfo>;
+    MASSTREE_BETA_ABI threadinfo(int purpose, int index)
+        : masstree_beta::thread<threadinfo>(purpose, index)
+    {
+    }
 };
 
 #endif

@@ -7,6 +7,8 @@
 #include "compiler.hh"
 
 #include <exception>
+#include <limits>
+#include <memory>
 #include <new>
 
 #if defined(__cpp_exceptions) || defined(__EXCEPTIONS)
@@ -46,6 +48,26 @@ inline void check(const char* what, int32_t status)
 {
     if (unlikely(status != MASSTREE_OK))
         failed(what, status);
+}
+
+/** A value that the compiler cannot foretell. */
+template <typename T>
+inline T opaque(T value)
+{
+    __asm__("" : "+r"(value));
+    return value;
+}
+
+/**
+ * The address of an object, or NULL: programs that were written for masstree-beta, which touches
+ * the threadinfo of a look-up hardly ever, pass `*ti` where ti is NULL. Compilers take it that the
+ * address of a reference is never NULL, and leave out a comparison with it; this one they
+ * cannot see through.
+ */
+template <typename T>
+inline T* address_of(T& object)
+{
+    return opaque(std::addressof(object));
 }
 
 /** The length of a key, which is an int in masstree-beta. */
@@ -122,6 +144,58 @@ private:
     int size_;
 };
 
+/**
+ * What scanners ask of the leaf that they are shown: `ikey0_[permutation()[permutation().size() - 1]]`,
+ * the slice of its last key, to compare keys with their own upper bound only if that is not above it.
+ * The answer is the largest slice there is, which is right for every leaf: they always compare.
+ */
+template <typename P>
+class last_key {
+public:
+    /** The number of entries, which is good for naming the last one only. */
+    class count {
+    public:
+        operator int() const
+        {
+            return no_inside<P>::node();
+        }
+    };
+    enum class slot { last };
+
+    count size() const
+    {
+        return count();
+    }
+    slot operator[](slot last) const
+    {
+        return last;
+    }
+    template <typename N>
+    slot operator[](N) const
+    {
+        return no_inside<N>::node();
+    }
+    friend slot operator-(count, int)
+    {
+        return slot::last;
+    }
+};
+
+/** Slices of a leaf, as ikey0_: there are no objects of this class, and nothing is read. */
+template <typename P>
+class slices {
+public:
+    typename P::ikey_type operator[](typename last_key<P>::slot) const
+    {
+        return std::numeric_limits<typename P::ikey_type>::max();
+    }
+    template <typename N>
+    typename P::ikey_type operator[](N) const
+    {
+        return no_inside<N>::node();
+    }
+};
+
 /** A user's value in one of the tree's words. */
 template <typename V>
 struct word {
@@ -132,7 +206,7 @@ struct word {
 
     explicit word(uint64_t bits = 0)
     {
-        memcpy(bytes_, &bits, sizeof(V));
+        memcpy(bytes_, &bits, size);
     }
     V& value()
     {
@@ -145,11 +219,13 @@ struct word {
     uint64_t bits() const
     {
         uint64_t bits = 0;
-        memcpy(&bits, bytes_, sizeof(V));
+        memcpy(&bits, bytes_, size);
         return bits;
     }
 
 private:
+    // Not sizeof(V) in a call of memcpy: where V is uint64_t*, g++ takes it for a mistake.
+    enum : size_t { size = sizeof(V) };
     alignas(V) alignas(uint64_t) unsigned char bytes_[sizeof(uint64_t)];
 };
 

@@ -16,21 +16,13 @@ namespace Masstree {
 
 using lcdf::Str;
 
-template <typename P> class node_base;
-template <typename P> class leaf;
-template <typename P> class internode;
-template <typename P> class unlocked_tcursor;
-template <typename P> class tcursor;
-template <typename P> class scanstackelt;
-template <typename T> class value_print;
-
 /**
  * What parameters of a table are derived from. A table reads `value_type` and `threadinfo_type`
  * of its parameters; the widths and all the rest are taken and make no difference: nodes have
  * room for 15 keys, and every table is for any number of threads.
  */
 template <int LW = 15, int IW = LW>
-struct nodeparams {
+struct MASSTREE_BETA_ABI nodeparams {
     static constexpr int leaf_width = LW;
     static constexpr int internode_width = IW;
     static constexpr bool concurrent = true;

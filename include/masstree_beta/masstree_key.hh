@@ -2,6 +2,7 @@
 #ifndef MASSTREE_BETA_MASSTREE_KEY_HH
 #define MASSTREE_BETA_MASSTREE_KEY_HH
 
+#include "libmasstree.hh"
 #include "str.hh"
 #include "string_slice.hh"
 
@@ -50,10 +51,10 @@ public:
     {
         return full_.empty();
     }
-    /** Bytes in layers above: none. */
+    /** Bytes in layers above: none. (g++ would warn of a program's memcmp with no more than none.) */
     int prefix_length() const
     {
-        return 0;
+        return masstree_beta::opaque(0);
     }
     Str prefix_string() const
     {
@@ -113,7 +114,7 @@ public:
     }
     int prefix_length() const
     {
-        return 0;
+        return opaque(0);
     }
 };
 

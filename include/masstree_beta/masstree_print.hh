@@ -14,7 +14,8 @@ public:
         char* suffix)
     {
         uint64_t bits = 0;
-        memcpy(&bits, &value, sizeof(T));
+        const size_t size = sizeof(T);
+        memcpy(&bits, &value, size);
         fprintf(f, "%s%*s%.*s = 0x%" PRIx64 "%s\n", prefix, indent, "", key.len, key.s, bits, suffix);
     }
 };

@@ -25,10 +25,9 @@ public:
     {
         return observed_.version;
     }
-    template <typename Q = P>
-    void permutation() const
+    masstree_beta::last_key<P> permutation() const
     {
-        masstree_beta::no_inside<Q>::node();
+        return masstree_beta::last_key<P>();
     }
 
 private:
@@ -39,7 +38,7 @@ namespace scanning {
 
 /** One scan, between the library's callbacks and the program's scanner. */
 template <typename P, typename F>
-class scan {
+class MASSTREE_BETA_ABI scan {
 public:
     typedef typename P::value_type value_type;
     typedef typename P::threadinfo_type threadinfo;

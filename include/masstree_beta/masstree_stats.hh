@@ -9,7 +9,7 @@ namespace Masstree {
 
 /** What masstree_stats_json says, of every node; the names in it are those of masstree_stats_t. */
 template <typename P, typename T>
-inline lcdf::Json json_stats(const basic_table<P>& table, T&&)
+inline MASSTREE_BETA_ABI lcdf::Json json_stats(const basic_table<P>& table, T&&)
 {
     struct writer {
         static void write(const char* text, size_t length, void* all)

@@ -3,6 +3,10 @@
 #define MASSTREE_BETA_MASSTREE_STRUCT_HH
 
 #include "masstree.hh"
+#include "mtcounters.hh"
+#include "nodeversion.hh"
+#include "string_slice.hh"
+#include "timestamp.hh"
 
 #include <type_traits>
 
@@ -84,10 +88,12 @@ private:
 template <typename P>
 class leaf : public node_base<P> {
 public:
-    template <typename Q = P>
-    void permutation() const
+    /** For the slice of the last key: ikey0_[permutation()[permutation().size() - 1]]. */
+    masstree_beta::slices<P> ikey0_;
+
+    masstree_beta::last_key<P> permutation() const
     {
-        masstree_beta::no_inside<Q>::node();
+        return masstree_beta::last_key<P>();
     }
     template <typename Q = P>
     void size() const

@@ -2,7 +2,9 @@
 #ifndef MASSTREE_BETA_MASSTREE_TCURSOR_HH
 #define MASSTREE_BETA_MASSTREE_TCURSOR_HH
 
+#include "masstree_key.hh"
 #include "masstree_struct.hh"
+#include "small_vector.hh"
 
 #include <utility>
 #include <vector>

@@ -4,8 +4,14 @@
 
 #include "compiler.hh"
 
+#include <ctype.h>
+#include <limits.h>
+#include <stdarg.h>
+
+#include <functional>
 #include <iostream>
 #include <string>
+#include <utility>
 
 namespace lcdf {
 

@@ -3,9 +3,10 @@
 #define MASSTREE_BETA_STRING_SLICE_HH
 
 #include "compiler.hh"
+#include "str.hh"
 
 template <typename T>
-struct string_slice {
+struct MASSTREE_BETA_ABI string_slice {
     enum { size = static_cast<int>(sizeof(T)) };
 
     /** Of the first bytes of s, as if zeros followed. */

@@ -4,6 +4,7 @@
 
 #include "compiler.hh"
 
+#include <math.h>
 #include <sys/time.h>
 #include <time.h>
 
@@ -13,7 +14,7 @@ typedef uint64_t kvtimestamp_t;
 typedef uint64_t kvepoch_t;
 
 /** Microseconds since 1970. */
-inline kvtimestamp_t timestamp()
+inline MASSTREE_BETA_ABI kvtimestamp_t timestamp()
 {
     return static_cast<kvtimestamp_t>(std::chrono::duration_cast<std::chrono::microseconds>(
         std::chrono::system_clock::now().time_since_epoch()).count());
