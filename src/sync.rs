@@ -5,6 +5,10 @@
 //! every order that the memory model allows, for one node; shuttle (`--cfg shuttle`) through
 //! many random interleavings, for a whole tree.
 
+mod wait;
+
+pub(crate) use wait::Wait;
+
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU64, Ordering, fence};
 #[cfg(shuttle)]
@@ -19,33 +23,6 @@ pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU64, Or
 pub(crate) use shuttle::thread_local;
 #[cfg(not(shuttle))]
 pub(crate) use std::thread_local;
-
-/// Waits between two looks at a word that another thread is about to change:
-/// first by spinning, then by giving the processor away.
-pub(crate) struct Wait {
-    #[cfg(not(any(loom, shuttle)))]
-    backoff: crossbeam_utils::Backoff,
-}
-
-impl Wait {
-    #[inline]
-    pub(crate) fn new() -> Self {
-        Self {
-            #[cfg(not(any(loom, shuttle)))]
-            backoff: crossbeam_utils::Backoff::new(),
-        }
-    }
-
-    #[inline]
-    pub(crate) fn wait(&self) {
-        #[cfg(not(any(loom, shuttle)))]
-        self.backoff.snooze();
-        #[cfg(loom)]
-        loom::thread::yield_now();
-        #[cfg(shuttle)]
-        shuttle::thread::yield_now();
-    }
-}
 
 /// Where the protocols of `node` and `tree` can be interrupted to most effect.
 /// Nothing, except in a build with `--cfg masstree_perturb` (`make check-stress`):

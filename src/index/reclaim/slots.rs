@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use super::fork;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{STRIPES, Source, own_stripe};
+use crate::sync::Wait;
 
 const BLOCK: usize = 2 * STRIPES;
 
@@ -61,6 +62,7 @@ impl Slot {
     /// Says that its owner goes inside; waits while a thread forks.
     #[inline]
     pub(super) fn go_inside(&self) {
+        let wait = Wait::new();
         // Ends: forks do.
         loop {
             // SeqCst here and in `fork`: either this sees the fork, or the fork sees
@@ -70,7 +72,7 @@ impl Slot {
                 return;
             }
             self.hold();
-            std::thread::yield_now();
+            wait.wait();
         }
     }
 
