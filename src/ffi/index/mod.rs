@@ -37,3 +37,12 @@ pub mod memory;
 pub mod inspect;
 
 pub mod stats;
+
+#[cfg(all(
+    test,
+    debug_assertions,
+    target_os = "linux",
+    target_env = "gnu",
+    not(any(loom, shuttle))
+))]
+mod fibers;

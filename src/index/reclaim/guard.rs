@@ -7,7 +7,8 @@ use std::ptr::NonNull;
 use seize::Guard as _;
 
 use super::slots::Slot;
-use super::{Domain, fork, thread};
+use super::thread::{self, Home};
+use super::{Domain, fork};
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, STRIPES};
 use crate::index::node::{Delta, Report};
@@ -37,6 +38,7 @@ impl OwnedPin {
             domain: unsafe { self.domain.as_ref() },
             stripe: self.stripe,
             report: self.report,
+            home: Home::ANYWHERE,
             via: Via::Owned(&self.guard),
         }
     }
@@ -83,7 +85,7 @@ impl Domain {
     #[inline]
     pub(crate) fn enter_local(&self) -> LocalGuard<'_> {
         match thread::state() {
-            thread::State::Running => LocalGuard::Slot(self, self.collector.enter()),
+            thread::State::Running => LocalGuard::Slot(self, self.collector.enter(), Home::here()),
             state => self.enter_local_slow(state),
         }
     }
@@ -108,7 +110,7 @@ impl Domain {
         thread::prepare_exit();
         let guard = self.collector.enter();
         thread::watch_exit();
-        LocalGuard::Slot(self, guard)
+        LocalGuard::Slot(self, guard, Home::here())
     }
 }
 
@@ -204,7 +206,7 @@ pub(crate) unsafe fn report_to(slot: NonNull<Slot>, delta: Option<NonNull<Delta>
 /// forgotten instead of dropped would leave the thread's count of guards too high
 /// for good, and the next thread with that slot unprotected.
 pub(crate) enum LocalGuard<'t> {
-    Slot(&'t Domain, seize::LocalGuard<'t>),
+    Slot(&'t Domain, seize::LocalGuard<'t>, Home),
     Owned(Guard<'t>),
     Unseen(UnseenGuard<'t>),
 }
@@ -227,10 +229,11 @@ impl LocalGuard<'_> {
     #[inline]
     pub(crate) fn pin(&self) -> Pin<'_> {
         match self {
-            Self::Slot(domain, guard) => Pin {
+            Self::Slot(domain, guard, home) => Pin {
                 domain,
                 stripe: guard.thread_id() % STRIPES,
                 report: None,
+                home: *home,
                 via: Via::Local(guard),
             },
             Self::Owned(guard) => guard.pin(),
@@ -238,9 +241,17 @@ impl LocalGuard<'_> {
                 domain: unseen.domain,
                 stripe: 0,
                 report: None,
+                home: Home::ANYWHERE,
                 via: Via::Owned(&unseen.guard),
             },
         }
+    }
+}
+
+#[cfg(debug_assertions)]
+impl Drop for LocalGuard<'_> {
+    fn drop(&mut self) {
+        self.pin().must_be_at_home();
     }
 }
 
@@ -256,6 +267,7 @@ pub struct Pin<'g> {
     pub(super) domain: &'g Domain,
     stripe: usize,
     report: Option<Report>,
+    home: Home,
     pub(super) via: Via<'g>,
 }
 
@@ -263,6 +275,13 @@ impl<'g> Pin<'g> {
     #[inline]
     pub(crate) fn domain(&self) -> &'g Domain {
         self.domain
+    }
+
+    /// To be called when a callback has returned: aborts, in builds with debug assertions, if
+    /// a call without a guard is not on the thread any more that it began on.
+    #[inline]
+    pub(crate) fn must_be_at_home(self) {
+        self.home.must_be_here();
     }
 
     /// Where a write tells what it does, if anybody wants to know.
