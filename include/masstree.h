@@ -43,6 +43,8 @@
  *   for ever. Who waits spins, then yields, then sleeps up to a millisecond at a time, so
  *   that a thread of lower priority gets to end what it began; there is no priority
  *   inheritance.
+ * - ThreadSanitizer sees what this library orders only if it was built for that: see
+ *   docs/sanitizers.md.
  * - Callbacks run with no lock held, but for those of masstree_update and
  *   masstree_get_or_insert_with; masstree_hold keeps a lock for its caller.
  *

@@ -9,10 +9,12 @@
 //! - `index`: the tree, its nodes, reclamation and memory.
 //! - `sync`: the switch between std's atomics and those of the models.
 //! - `protocol`: the lines that the models leave out.
+//! - `annotate`: what ThreadSanitizer is told, on demand.
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("libmasstree keeps pointers in 64-bit words: 64-bit targets only");
 
+mod annotate;
 pub mod ffi;
 mod index;
 mod protocol;

@@ -1,10 +1,13 @@
-//! The one switch between the standard library's atomics and those of the model checkers.
+//! The one switch between the standard library's atomics, those of the model checkers, and
+//! those that a sanitizer is told of (see `annotate`).
 //!
 //! Every word of a node that another thread may write is one of these types, so that a
 //! model build sees each access: loom (`--cfg loom`) goes through every interleaving and
 //! every order that the memory model allows, for one node; shuttle (`--cfg shuttle`) through
 //! many random interleavings, for a whole tree.
 
+#[cfg(all(feature = "annotate", not(any(loom, shuttle))))]
+mod annotated;
 mod wait;
 
 pub(crate) use wait::Wait;
@@ -15,8 +18,13 @@ pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU64, O
 pub(crate) use shuttle::sync::atomic::{
     AtomicPtr, AtomicU8, AtomicU16, AtomicU64, Ordering, fence,
 };
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(any(loom, shuttle, feature = "annotate")))]
 pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU64, Ordering, fence};
+#[cfg(all(feature = "annotate", not(any(loom, shuttle))))]
+pub(crate) use {
+    annotated::{AtomicPtr, AtomicU8, AtomicU16, AtomicU64},
+    std::sync::atomic::{Ordering, fence},
+};
 
 /// Threads of a shuttle model take turns on one thread of the system.
 #[cfg(shuttle)]

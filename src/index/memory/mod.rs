@@ -15,7 +15,7 @@ mod tally;
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use allocator_api2::boxed::Box;
 
@@ -23,6 +23,7 @@ pub use source::Allocator;
 pub(crate) use source::Source;
 pub(crate) use tally::{Count, STRIPES, Tally, own_stripe};
 
+use crate::annotate::Owned;
 use blocks::Blocks;
 pub(crate) use blocks::block_size;
 use pool::{POOLED, Pool};
@@ -43,8 +44,8 @@ impl std::error::Error for OutOfMemory {}
 pub(crate) type Vector<T> = allocator_api2::vec::Vec<T, Source>;
 
 /// Nobody panics while holding a lock of a pool.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> Owned<'_, T> {
+    Owned::from(mutex.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// The memory of one tree.

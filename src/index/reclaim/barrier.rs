@@ -14,6 +14,7 @@ use std::time::Duration;
 use seize::Collector;
 
 use super::Domain;
+use crate::annotate;
 
 /// Stand-ins beyond the number of guards.
 const SPARE: usize = 64;
@@ -52,6 +53,7 @@ impl Domain {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
             if *left == 0 {
+                annotate::acquire(self);
                 return;
             }
             drop(left);

@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Domain;
+use crate::annotate::Unseen;
 use crate::sync::Wait;
 
 /// How many times `fork` looks again while somebody is inside: most times after a sleep of a
@@ -132,7 +133,9 @@ pub(super) fn is_under_way() -> bool {
 }
 
 /// The right to take seize's mutex.
-pub(super) struct Inside;
+pub(super) struct Inside {
+    _unseen: Unseen,
+}
 
 /// Waits while a thread forks.
 pub(super) fn inside() -> Inside {
@@ -141,7 +144,9 @@ pub(super) fn inside() -> Inside {
     loop {
         INSIDE.fetch_add(1, Ordering::SeqCst);
         if !is_under_way() {
-            return Inside;
+            return Inside {
+                _unseen: Unseen::begin(),
+            };
         }
         INSIDE.fetch_sub(1, Ordering::SeqCst);
         wait.wait();

@@ -9,6 +9,7 @@ use seize::Guard as _;
 use super::slots::Slot;
 use super::thread::{self, Home};
 use super::{Domain, fork};
+use crate::annotate;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, STRIPES};
 use crate::index::node::{Delta, Report};
@@ -59,6 +60,7 @@ unsafe impl Sync for Guard<'_> {}
 impl Domain {
     pub(crate) fn enter(&self) -> Result<Guard<'_>, OutOfMemory> {
         let (slot, stripe) = self.slots.claim_inside(self.memory.source())?;
+        let _unseen = annotate::Unseen::begin();
         let guard = self.collector.enter_owned();
         // SAFETY: the guard does not outlive its tree, and so not the domain: its
         // lifetime parameter says so, or the C caller promised it.
@@ -132,6 +134,7 @@ impl<'t> Guard<'t> {
         unsafe {
             let slot = self.slot.as_ref();
             let owned = slot.guard();
+            annotate::release((*owned).domain.as_ptr());
             (*owned).refreshes += 1;
             slot.hold();
             (*owned).guard.refresh();
@@ -176,6 +179,8 @@ impl Drop for Guard<'_> {
         // SAFETY: the slot is ours until it is vacated; the guard is not used after.
         unsafe {
             let slot = self.slot.as_ref();
+            annotate::release((*slot.guard()).domain.as_ptr());
+            let _unseen = annotate::Unseen::begin();
             slot.go_inside();
             ManuallyDrop::drop(&mut (*slot.guard()).guard);
             slot.vacate();
@@ -220,6 +225,7 @@ pub(crate) struct UnseenGuard<'t> {
 impl Drop for UnseenGuard<'_> {
     fn drop(&mut self) {
         let _inside = fork::inside();
+        annotate::release(self.domain);
         // SAFETY: not used after.
         unsafe { ManuallyDrop::drop(&mut self.guard) };
     }
@@ -248,10 +254,12 @@ impl LocalGuard<'_> {
     }
 }
 
-#[cfg(debug_assertions)]
+#[cfg(any(debug_assertions, feature = "annotate"))]
 impl Drop for LocalGuard<'_> {
     fn drop(&mut self) {
-        self.pin().must_be_at_home();
+        let pin = self.pin();
+        pin.must_be_at_home();
+        annotate::release(pin.domain);
     }
 }
 
@@ -315,6 +323,8 @@ impl<'g> Pin<'g> {
             // SAFETY: nothing is freed.
             unsafe { self.retire_uncounted(NonNull::<()>::dangling().as_ptr(), keep_company) };
         }
+        annotate::release(self.domain);
+        let _unseen = annotate::Unseen::begin();
         match self.via {
             Via::Local(guard) => guard.flush(),
             Via::Owned(guard) => guard.flush(),

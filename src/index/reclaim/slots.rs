@@ -12,6 +12,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use super::fork;
+use crate::annotate;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{STRIPES, Source, own_stripe};
 use crate::sync::Wait;
@@ -46,10 +47,12 @@ impl Slot {
     fn become_taken(&self, state: u64) -> bool {
         // SeqCst: as `go_inside`; it acquires, too.
         let (success, failure) = (Ordering::SeqCst, Ordering::Relaxed);
-        self.since.load(Ordering::Relaxed) == FREE
+        let is_taken = self.since.load(Ordering::Relaxed) == FREE
             && (self.since)
                 .compare_exchange(FREE, state, success, failure)
-                .is_ok()
+                .is_ok();
+        annotate::acquire(self);
+        is_taken
     }
 
     /// Begins, or begins anew, to count how long it pins; and ends being inside.
@@ -79,6 +82,7 @@ impl Slot {
     /// Lets the next have the slot.
     #[inline]
     pub(super) fn vacate(&self) {
+        annotate::release(self);
         self.since.store(FREE, Ordering::Release);
     }
 

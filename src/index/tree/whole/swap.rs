@@ -23,6 +23,7 @@ use std::ptr::NonNull;
 use seize::Collector;
 
 use super::destroy::free_all;
+use crate::annotate;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, own_stripe};
 use crate::index::node::{AnyNode, Entry, Leaf, Lockable, Locked, NodeRef};
@@ -247,6 +248,7 @@ unsafe fn free_detached(note: *mut Detached, collector: &Collector) {
     // SAFETY: by contract; a collector calls this while its domain lives.
     unsafe {
         let domain = Domain::of(collector);
+        let _freeing = annotate::Freeing::begin(domain);
         let Detached { tomb, keys, bytes } = note.read();
         let (note, layout) = (NonNull::new_unchecked(note), Layout::new::<Detached>());
         domain.memory.free(note.cast(), layout, Count::NoteBytes);
