@@ -8,7 +8,7 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 .PHONY: help demo test build library install header abi docs setup clean \
         check-fmt check-header check-clippy check-rust check-stress check-lin check-scans \
         check-models check-serializable check-c check-install check-go check-zig check-readme \
-        check-docs check-bench check-asan check-tsan check-memcheck check-fuzz fuzz fuzz-minimise coverage \
+        check-docs check-bench check-asan check-tsan check-annotated check-memcheck check-fuzz fuzz fuzz-minimise coverage \
         check-beta bench-beta soak soak-perturbed build-perturbed limbo bench-observe bench bench-build \
         bench-quick bench-pieces bench-go bench-zig figures
 
@@ -49,6 +49,7 @@ test: setup
 	@$(MAKE) --no-print-directory check-readme
 	@$(MAKE) --no-print-directory check-docs
 	@$(MAKE) --no-print-directory check-bench
+	@$(MAKE) --no-print-directory check-annotated
 	@if cargo +nightly --version >/dev/null 2>&1; then \
 	    $(MAKE) --no-print-directory check-asan check-tsan check-fuzz; \
 	else \
@@ -231,6 +232,10 @@ check-asan: setup
 ## tests in C with ThreadSanitizer (nightly toolchain)
 check-tsan: setup
 	@$(STAGE) check-tsan .ci/sanitize thread
+
+## programs under ThreadSanitizer with a library that tells it what it orders
+check-annotated: library
+	@$(STAGE) check-annotated .ci/annotated
 
 ## the corpus of the fuzz targets, and three seconds of fuzzing each
 check-fuzz: setup

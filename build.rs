@@ -54,6 +54,7 @@ fn allow_vectors() {
     ];
     if env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("x86_64")
         && !looks_for_races.into_iter().any(is_set)
+        && env::var_os("CARGO_FEATURE_ANNOTATE").is_none()
     {
         println!("cargo::rustc-cfg=masstree_vectors");
     }

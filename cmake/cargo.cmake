@@ -103,7 +103,11 @@ function(masstree_add_library)
   masstree_find_native_static_libs()
   # Both crate types, and no other: together with an rlib rustc leaves link-time
   # optimisation out.
-  set(cargo COMMAND "${MASSTREE_CARGO}" rustc --quiet --release --lib
+  set(features "")
+  if(MASSTREE_ANNOTATE_TSAN)
+    set(features --features annotate)
+  endif()
+  set(cargo COMMAND "${MASSTREE_CARGO}" rustc --quiet --release --lib ${features}
     --crate-type cdylib,staticlib --target-dir "${MASSTREE_CARGO_TARGET_DIR}")
   masstree_stage("${cargo}"
     "${MASSTREE_CARGO_TARGET_DIR}/release/libmasstree.so"

@@ -10,10 +10,12 @@
 //! - `errno`: leaves the caller's alone.
 //! - `sync`: the switch between std's atomics and those of the models.
 //! - `protocol`: the lines that the models leave out.
+//! - `annotate`: what ThreadSanitizer is told, on demand.
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("libmasstree keeps pointers in 64-bit words: 64-bit targets only");
 
+mod annotate;
 mod errno;
 pub mod ffi;
 mod index;

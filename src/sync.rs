@@ -1,9 +1,16 @@
-//! The one switch between the standard library's atomics and those of the model checkers.
+//! The one switch between the standard library's atomics, those of the model checkers, and
+//! those that a sanitizer is told of (see `annotate`).
 //!
 //! Every word of a node that another thread may write is one of these types, so that a
 //! model build sees each access: loom (`--cfg loom`) goes through every interleaving and
 //! every order that the memory model allows, for one node; shuttle (`--cfg shuttle`) through
 //! many random interleavings, for a whole tree.
+
+#[cfg(all(feature = "annotate", not(any(loom, shuttle))))]
+mod annotated;
+mod wait;
+
+pub(crate) use wait::Wait;
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{
@@ -13,9 +20,14 @@ pub(crate) use loom::sync::atomic::{
 pub(crate) use shuttle::sync::atomic::{
     AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence,
 };
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(any(loom, shuttle, feature = "annotate")))]
 pub(crate) use std::sync::atomic::{
     AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence,
+};
+#[cfg(all(feature = "annotate", not(any(loom, shuttle))))]
+pub(crate) use {
+    annotated::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64},
+    std::sync::atomic::{Ordering, fence},
 };
 
 /// Threads of a shuttle model take turns on one thread of the system.
@@ -23,33 +35,6 @@ pub(crate) use std::sync::atomic::{
 pub(crate) use shuttle::thread_local;
 #[cfg(not(shuttle))]
 pub(crate) use std::thread_local;
-
-/// Waits between two looks at a word that another thread is about to change:
-/// first by spinning, then by giving the processor away.
-pub(crate) struct Wait {
-    #[cfg(not(any(loom, shuttle)))]
-    backoff: crossbeam_utils::Backoff,
-}
-
-impl Wait {
-    #[inline]
-    pub(crate) fn new() -> Self {
-        Self {
-            #[cfg(not(any(loom, shuttle)))]
-            backoff: crossbeam_utils::Backoff::new(),
-        }
-    }
-
-    #[inline]
-    pub(crate) fn wait(&self) {
-        #[cfg(not(any(loom, shuttle)))]
-        self.backoff.snooze();
-        #[cfg(loom)]
-        loom::thread::yield_now();
-        #[cfg(shuttle)]
-        shuttle::thread::yield_now();
-    }
-}
 
 /// Where the protocols of `node` and `tree` can be interrupted to most effect.
 /// Nothing, except in a build with `--cfg masstree_perturb` (`make check-stress`):

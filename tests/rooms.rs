@@ -12,7 +12,9 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, ItemUse, UseTree};
 
 /// From the bottom up. A module belongs to the longest name that begins its own.
-const ROOMS: [&str; 18] = [
+const ROOMS: [&str; 20] = [
+    "errno",
+    "annotate",
     "sync",
     "protocol",
     "index::memory",

@@ -31,6 +31,21 @@
 //!   process ends, also after dlclose. No function changes errno, also where memory runs
 //!   out or it waits: what an allocator, a value destructor or the function of a retired
 //!   object sets is undone, since any call may run them; what other callbacks set stays.
+//! - NULL for a guard pins for that call, which must end on the thread it began on: a
+//!   callback that may yield to a scheduler, and go on on another thread, needs a call with
+//!   a guard; without one, what the call reads may have been freed. On one thread such calls
+//!   may overlap and end in any order; what they could see is freed when none is under way.
+//!   A library with debug assertions aborts where a call goes on on another thread.
+//! - "Takes no lock" says that a call locks nothing that others wait for, not that it never
+//!   waits: a reader waits while another thread splits or merges the very node that it reads,
+//!   or moves its suffixes, and starts over when it has changed; a writer waits for the
+//!   writer, or the holder, of the same leaf. So do not call the library from a signal
+//!   handler: the thread it interrupted may be in the midst of such a change, and get waits
+//!   for ever. A waiting thread spins, then yields, then sleeps up to a millisecond at a time,
+//!   so that a thread of lower priority gets to end what it began; there is no priority
+//!   inheritance.
+//! - ThreadSanitizer sees what this library orders only if it was built for that: see
+//!   docs/sanitizers.md.
 //! - Callbacks run with no lock held, but for those of masstree_update and
 //!   masstree_get_or_insert_with; masstree_hold keeps a lock for its caller.
 //!
@@ -82,3 +97,12 @@ pub mod inspect;
 pub mod stats;
 
 pub mod version;
+
+#[cfg(all(
+    test,
+    debug_assertions,
+    target_os = "linux",
+    target_env = "gnu",
+    not(any(loom, shuttle))
+))]
+mod fibers;

@@ -86,7 +86,8 @@ pub struct ScanRange {
 /// No lock is held. The visitor may call any function on this tree or another,
 /// but must not refresh or leave the guard the scan runs under, and must not
 /// destroy the tree. It must return: no longjmp, no C++ exception, no pthread_exit,
-/// for then the scan's pin is never let go.
+/// for then the scan's pin is never let go. It may yield to a scheduler that goes on with
+/// it on another thread only if the scan runs under a guard.
 pub type Visitor = Option<
     unsafe extern "C" fn(key: *const c_void, key_len: usize, value: u64, ctx: *mut c_void) -> i32,
 >;
@@ -344,6 +345,7 @@ pub(in crate::ffi) unsafe fn scan(
                     &[]
                 },
             });
+            pin.must_be_at_home();
             flow(answer, &status)
         };
         let outcome = match show {

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::pool::SLOT_SIZE;
 use super::source::Source;
+use crate::sync::Wait;
 
 /// Slots that are given back before the first of them is used again; none where the memory is
 /// the user's, who may count it.
@@ -52,9 +53,10 @@ impl Kept {
     }
 
     fn with_free<T>(&self, work: impl FnOnce(&mut VecDeque<(NonNull<u8>, Layout)>) -> T) -> T {
+        let wait = Wait::new();
         // Ends: nobody waits while it has the lock.
         while self.busy.swap(true, Ordering::Acquire) {
-            std::thread::yield_now();
+            wait.wait();
         }
         // SAFETY: `busy` is ours.
         let result = work(unsafe { &mut *self.free.get() });

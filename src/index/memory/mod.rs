@@ -16,7 +16,7 @@ mod tally;
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, PoisonError, TryLockError};
 
 use allocator_api2::boxed::Box;
 
@@ -27,6 +27,7 @@ pub use source::Allocator;
 pub(crate) use source::Source;
 pub(crate) use tally::{Count, STRIPES, Tally, own_stripe};
 
+use crate::annotate::Owned;
 use blocks::Blocks;
 pub(crate) use blocks::block_size;
 use pool::{POOLED, Pool};
@@ -47,17 +48,17 @@ impl std::error::Error for OutOfMemory {}
 pub(crate) type Vector<T> = allocator_api2::vec::Vec<T, Source>;
 
 /// Nobody panics while holding a lock of a pool.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> Owned<'_, T> {
     match mutex.try_lock() {
-        Ok(guard) => guard,
-        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Ok(guard) => Owned::from(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Owned::from(poisoned.into_inner()),
         Err(TryLockError::WouldBlock) => wait_for(mutex),
     }
 }
 
 #[cold]
-fn wait_for<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    errno::keep(|| mutex.lock().unwrap_or_else(PoisonError::into_inner))
+fn wait_for<T>(mutex: &Mutex<T>) -> Owned<'_, T> {
+    errno::keep(|| Owned::from(mutex.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
 /// The memory of one tree.

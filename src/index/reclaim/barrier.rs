@@ -14,6 +14,7 @@ use std::time::Duration;
 use seize::Collector;
 
 use super::Domain;
+use crate::annotate;
 use crate::errno;
 
 /// Stand-ins beyond the number of guards.
@@ -55,6 +56,7 @@ impl Domain {
                     .0
             });
             if *left == 0 {
+                annotate::acquire(self);
                 return;
             }
             drop(left);

@@ -21,13 +21,15 @@ use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use super::Domain;
+use crate::annotate::Unseen;
 use crate::errno;
+use crate::sync::Wait;
 
-/// How many times `fork` gives the processor away while somebody is inside.
-const PATIENCE: usize = 10_000;
+/// How many times `fork` looks again while somebody is inside: most times after a sleep of a
+/// millisecond.
+const PATIENCE: usize = 300;
 
 /// Forks under way in this process: who wants to go inside waits.
 static FORKING: AtomicUsize = AtomicUsize::new(0);
@@ -132,18 +134,23 @@ pub(super) fn is_under_way() -> bool {
 }
 
 /// The right to take seize's mutex.
-pub(super) struct Inside;
+pub(super) struct Inside {
+    _unseen: Unseen,
+}
 
 /// Waits while a thread forks.
 pub(super) fn inside() -> Inside {
+    let wait = Wait::new();
     // Ends: forks do. SeqCst: as `Slot::go_inside`.
     loop {
         INSIDE.fetch_add(1, Ordering::SeqCst);
         if !is_under_way() {
-            return Inside;
+            return Inside {
+                _unseen: Unseen::begin(),
+            };
         }
         INSIDE.fetch_sub(1, Ordering::SeqCst);
-        thread::yield_now();
+        wait.wait();
     }
 }
 
@@ -189,10 +196,11 @@ fn watch_from_here() {
 extern "C" fn prepare() {
     let domains = domains();
     FORKING.fetch_add(1, Ordering::SeqCst);
+    let wait = Wait::new();
     let clean = (0..PATIENCE).any(|_| {
         let clean = domains.is_nobody_inside();
         if !clean {
-            thread::yield_now();
+            wait.wait();
         }
         clean
     });

@@ -7,7 +7,9 @@ use std::ptr::NonNull;
 use seize::Guard as _;
 
 use super::slots::Slot;
-use super::{Domain, fork, thread};
+use super::thread::{self, Home};
+use super::{Domain, fork};
+use crate::annotate;
 use crate::errno;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, STRIPES};
@@ -38,6 +40,7 @@ impl OwnedPin {
             domain: unsafe { self.domain.as_ref() },
             stripe: self.stripe,
             report: self.report,
+            home: Home::ANYWHERE,
             via: Via::Owned(&self.guard),
         }
     }
@@ -59,6 +62,7 @@ impl Domain {
     pub(crate) fn enter(&self) -> Result<Guard<'_>, OutOfMemory> {
         let (slot, stripe) = self.slots.claim_inside(self.memory.source())?;
         // Seize takes a lock here and where the guard is dropped.
+        let _unseen = annotate::Unseen::begin();
         let guard = errno::keep(|| self.collector.enter_owned());
         // SAFETY: the guard does not outlive its tree, and so not the domain: its
         // lifetime parameter says so, or the C caller promised it.
@@ -85,7 +89,7 @@ impl Domain {
     #[inline]
     pub(crate) fn enter_local(&self) -> LocalGuard<'_> {
         match thread::state() {
-            thread::State::Running => LocalGuard::Slot(self, self.collector.enter()),
+            thread::State::Running => LocalGuard::Slot(self, self.collector.enter(), Home::here()),
             state => self.enter_local_slow(state),
         }
     }
@@ -111,7 +115,7 @@ impl Domain {
             thread::prepare_exit();
             let guard = self.collector.enter();
             thread::watch_exit();
-            LocalGuard::Slot(self, guard)
+            LocalGuard::Slot(self, guard, Home::here())
         })
     }
 }
@@ -134,6 +138,7 @@ impl<'t> Guard<'t> {
         unsafe {
             let slot = self.slot.as_ref();
             let owned = slot.guard();
+            annotate::release((*owned).domain.as_ptr());
             (*owned).refreshes += 1;
             slot.hold();
             (*owned).guard.refresh();
@@ -178,6 +183,8 @@ impl Drop for Guard<'_> {
         // SAFETY: the slot is ours until it is vacated; the guard is not used after.
         unsafe {
             let slot = self.slot.as_ref();
+            annotate::release((*slot.guard()).domain.as_ptr());
+            let _unseen = annotate::Unseen::begin();
             slot.go_inside();
             errno::keep(|| ManuallyDrop::drop(&mut (*slot.guard()).guard));
             slot.vacate();
@@ -208,7 +215,7 @@ pub(crate) unsafe fn report_to(slot: NonNull<Slot>, delta: Option<NonNull<Delta>
 /// forgotten instead of dropped would leave the thread's count of guards too high
 /// for good, and the next thread with that slot unprotected.
 pub(crate) enum LocalGuard<'t> {
-    Slot(&'t Domain, seize::LocalGuard<'t>),
+    Slot(&'t Domain, seize::LocalGuard<'t>, Home),
     Owned(Guard<'t>),
     Unseen(UnseenGuard<'t>),
 }
@@ -222,6 +229,7 @@ pub(crate) struct UnseenGuard<'t> {
 impl Drop for UnseenGuard<'_> {
     fn drop(&mut self) {
         let _inside = fork::inside();
+        annotate::release(self.domain);
         // SAFETY: not used after.
         errno::keep(|| unsafe { ManuallyDrop::drop(&mut self.guard) });
     }
@@ -231,10 +239,11 @@ impl LocalGuard<'_> {
     #[inline]
     pub(crate) fn pin(&self) -> Pin<'_> {
         match self {
-            Self::Slot(domain, guard) => Pin {
+            Self::Slot(domain, guard, home) => Pin {
                 domain,
                 stripe: guard.thread_id() % STRIPES,
                 report: None,
+                home: *home,
                 via: Via::Local(guard),
             },
             Self::Owned(guard) => guard.pin(),
@@ -242,9 +251,19 @@ impl LocalGuard<'_> {
                 domain: unseen.domain,
                 stripe: 0,
                 report: None,
+                home: Home::ANYWHERE,
                 via: Via::Owned(&unseen.guard),
             },
         }
+    }
+}
+
+#[cfg(any(debug_assertions, feature = "annotate"))]
+impl Drop for LocalGuard<'_> {
+    fn drop(&mut self) {
+        let pin = self.pin();
+        pin.must_be_at_home();
+        annotate::release(pin.domain);
     }
 }
 
@@ -260,6 +279,7 @@ pub struct Pin<'g> {
     pub(super) domain: &'g Domain,
     stripe: usize,
     report: Option<Report>,
+    home: Home,
     pub(super) via: Via<'g>,
 }
 
@@ -267,6 +287,13 @@ impl<'g> Pin<'g> {
     #[inline]
     pub(crate) fn domain(&self) -> &'g Domain {
         self.domain
+    }
+
+    /// To be called when a callback has returned: aborts, in builds with debug assertions, if
+    /// a call without a guard is not on the thread any more that it began on.
+    #[inline]
+    pub(crate) fn must_be_at_home(self) {
+        self.home.must_be_here();
     }
 
     /// Where a write tells what it does, if anybody wants to know.
@@ -307,6 +334,8 @@ impl<'g> Pin<'g> {
             // SAFETY: nothing is freed.
             unsafe { self.retire_uncounted(NonNull::<()>::dangling().as_ptr(), keep_company) };
         }
+        annotate::release(self.domain);
+        let _unseen = annotate::Unseen::begin();
         match self.via {
             Via::Local(guard) => guard.flush(),
             Via::Owned(guard) => guard.flush(),

@@ -8,6 +8,7 @@ use seize::{Collector, Guard as _};
 
 use super::guard::Via;
 use super::{Domain, Pin};
+use crate::annotate;
 use crate::errno;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, own_stripe};
@@ -109,6 +110,8 @@ impl Pin<'_> {
         object: *mut T,
         free: unsafe fn(*mut T, &Collector),
     ) {
+        annotate::release(self.domain);
+        let _unseen = annotate::Unseen::begin();
         // SAFETY: by contract.
         unsafe {
             match self.via {
@@ -172,6 +175,7 @@ unsafe fn free_leaf(leaf: *mut Leaf, collector: &Collector) {
     // SAFETY: by contract; a collector calls this while its domain lives.
     unsafe {
         let domain = Domain::of(collector);
+        let _freeing = annotate::Freeing::begin(domain);
         domain.leave_limbo(leaf_size(&*leaf));
         if let Some(bag) = (*leaf).bag() {
             bag.free(&domain.memory);
@@ -186,6 +190,7 @@ unsafe fn free_internode(internode: *mut Internode, collector: &Collector) {
     // SAFETY: by contract.
     unsafe {
         let domain = Domain::of(collector);
+        let _freeing = annotate::Freeing::begin(domain);
         domain.leave_limbo(size_of::<Internode>());
         domain
             .memory
@@ -199,6 +204,7 @@ unsafe fn free_bag(bag: *mut Bag, collector: &Collector) {
     // SAFETY: by contract.
     unsafe {
         let domain = Domain::of(collector);
+        let _freeing = annotate::Freeing::begin(domain);
         let bag = BagRef::new(NonNull::new_unchecked(bag));
         domain.leave_limbo(bag.size());
         bag.free(&domain.memory);
@@ -212,6 +218,7 @@ unsafe fn destroy_value(value: *mut ValueWord, collector: &Collector) {
     // SAFETY: by contract.
     unsafe {
         let domain = Domain::of(collector);
+        let _freeing = annotate::Freeing::begin(domain);
         let bytes = match domain.values {
             Values::Words(_) => 0,
             Values::Bytes => ByteString::size(value),
@@ -227,6 +234,7 @@ unsafe fn free_foreign(place: *mut Note, collector: &Collector) {
     // SAFETY: by contract; the note's own says the rest.
     unsafe {
         let domain = Domain::of(collector);
+        let _freeing = annotate::Freeing::begin(domain);
         let note = place.read();
         let place = NonNull::new_unchecked(place).cast();
         let layout = Layout::new::<Note>();

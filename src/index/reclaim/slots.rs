@@ -12,8 +12,10 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use super::fork;
+use crate::annotate;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{STRIPES, Source, own_stripe};
+use crate::sync::Wait;
 
 const BLOCK: usize = 2 * STRIPES;
 
@@ -45,10 +47,12 @@ impl Slot {
     fn become_taken(&self, state: u64) -> bool {
         // SeqCst: as `go_inside`; it acquires, too.
         let (success, failure) = (Ordering::SeqCst, Ordering::Relaxed);
-        self.since.load(Ordering::Relaxed) == FREE
+        let is_taken = self.since.load(Ordering::Relaxed) == FREE
             && (self.since)
                 .compare_exchange(FREE, state, success, failure)
-                .is_ok()
+                .is_ok();
+        annotate::acquire(self);
+        is_taken
     }
 
     /// Begins, or begins anew, to count how long it pins; and ends being inside.
@@ -61,6 +65,7 @@ impl Slot {
     /// Says that its owner goes inside; waits while a thread forks.
     #[inline]
     pub(super) fn go_inside(&self) {
+        let wait = Wait::new();
         // Ends: forks do.
         loop {
             // SeqCst here and in `fork`: either this sees the fork, or the fork sees
@@ -70,13 +75,14 @@ impl Slot {
                 return;
             }
             self.hold();
-            std::thread::yield_now();
+            wait.wait();
         }
     }
 
     /// Lets the next have the slot.
     #[inline]
     pub(super) fn vacate(&self) {
+        annotate::release(self);
         self.since.store(FREE, Ordering::Release);
     }
 

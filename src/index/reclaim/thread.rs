@@ -13,6 +13,10 @@
 //! bytes in each tree) is not reused, and glibc leaks the registrations.
 
 use std::cell::Cell;
+#[cfg(debug_assertions)]
+use std::num::NonZeroU64;
+#[cfg(debug_assertions)]
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::fork::{self, Inside};
 
@@ -45,6 +49,58 @@ thread_local! {
     static STATE: Cell<State> = const { Cell::new(State::New) };
     static EXIT_WATCH: ExitWatch = const { ExitWatch };
     static EXIT_END: ExitEnd = const { ExitEnd { inside: Cell::new(None) } };
+}
+
+/// The thread on which a call without a guard began, and must end: what it pins is that
+/// thread's. In builds with debug assertions, a call that goes on elsewhere is aborted; a
+/// callback that yields to a scheduler of fibers gets it there.
+#[derive(Clone, Copy)]
+pub(crate) struct Home {
+    /// `None` where the call may go anywhere.
+    #[cfg(debug_assertions)]
+    thread: Option<NonZeroU64>,
+}
+
+impl Home {
+    pub(super) const ANYWHERE: Self = Self {
+        #[cfg(debug_assertions)]
+        thread: None,
+    };
+
+    /// This thread.
+    #[inline]
+    pub(super) fn here() -> Self {
+        Self {
+            #[cfg(debug_assertions)]
+            thread: Some(number()),
+        }
+    }
+
+    #[inline]
+    pub(super) fn must_be_here(self) {
+        #[cfg(debug_assertions)]
+        assert!(
+            self.thread.is_none_or(|thread| thread == number()),
+            "a call without a guard goes on on another thread than it began on: what it reads \
+             may have been freed; where a callback may yield to a scheduler, pass a guard"
+        );
+    }
+}
+
+/// A number of this thread, which no other ever has. Not inlined: within one function a
+/// compiler takes the address of a thread-local for constant.
+#[cfg(debug_assertions)]
+#[inline(never)]
+fn number() -> NonZeroU64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    thread_local! {
+        static NUMBER: Cell<Option<NonZeroU64>> = const { Cell::new(None) };
+    }
+    NUMBER.get().unwrap_or_else(|| {
+        let number = NonZeroU64::MIN.saturating_add(LAST.fetch_add(1, Ordering::Relaxed));
+        NUMBER.set(Some(number));
+        number
+    })
 }
 
 #[inline]

@@ -24,6 +24,7 @@ use seize::Collector;
 
 use super::destroy::free_all;
 use super::nodes::Content;
+use crate::annotate;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, Era};
 use crate::index::node::{AnyNode, Entry, Leaf, Lockable, Locked, NodeRef};
@@ -273,6 +274,7 @@ unsafe fn free_detached(note: *mut Detached, collector: &Collector) {
     // SAFETY: by contract; a collector calls this while its domain lives.
     unsafe {
         let domain = Domain::of(collector);
+        let _freeing = annotate::Freeing::begin(domain);
         let Detached { tomb, bytes } = note.read();
         let (note, layout) = (NonNull::new_unchecked(note), Layout::new::<Detached>());
         domain.memory.free(note.cast(), layout, Count::NoteBytes);

@@ -17,6 +17,7 @@ use super::collapse::{lock_boundary, retire, unlink};
 use super::lock::{Path, lock_ancestors, lock_prev};
 use super::put::suffix_lengths;
 use super::reserve::{Needs, Reserve, shape_for};
+use crate::annotate::Owned;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, Source, Vector};
 use crate::index::node::{BagRef, Chain, Leaf, Locked};
@@ -68,9 +69,10 @@ impl Tree {
             return Ok(swept);
         }
         // Not poisoned: the library aborts where it panics.
-        let Ok(mut place) = pin.domain().sweep.key.try_lock() else {
+        let Ok(place) = pin.domain().sweep.key.try_lock() else {
             return Ok(swept);
         };
+        let mut place = Owned::from(place);
         let mut walk = Walk::new(self, false, 0);
         let start = Cut::Before(&place);
         let mut there = walk.seek(self, pin, Some(start), None, false)?;

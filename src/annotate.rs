@@ -1,0 +1,239 @@
+//! Tells ThreadSanitizer, in a program that carries it, and Helgrind what the library orders
+//! (the feature `annotate`; without it nothing here is code). See docs/sanitizers.md.
+//!
+//! The library itself is not instrumented: the tool sees neither its atomics nor its plain
+//! loads and stores, but it sees the program's, and calls of `memcpy`, `malloc` and `free`
+//! from anywhere. So it is told of the order that the library makes, as it makes it:
+//!
+//! - Each word of a node that is released or acquired, by the atomics of `sync`.
+//! - The mutexes of pools, by [`Owned`]; places for guards, as they change hands.
+//! - What was done under a guard comes before what is freed because of its end: a guard
+//!   releases its domain when it is refreshed or left, so does who retires something, and
+//!   [`Freeing`] acquires it.
+//! - Seize's own lists, under a mutex of its own, cannot be told of from outside: what is
+//!   allocated and freed there is [`Unseen`].
+//!
+//! A release comes before the store that it tells of, and an acquire after the load: in
+//! between, the tool would miss the order. The price is an order too many now and then, where
+//! a load happens before a store and its acquire after the release: so a race of the program
+//! may go unnoticed, but none is made up.
+
+#[cfg(not(feature = "annotate"))]
+pub(crate) use absent::*;
+#[cfg(feature = "annotate")]
+pub(crate) use present::*;
+
+#[cfg(not(feature = "annotate"))]
+mod absent {
+    use std::sync::MutexGuard;
+
+    #[inline(always)]
+    pub(crate) fn acquire<T>(_: *const T) {}
+
+    #[inline(always)]
+    pub(crate) fn release<T>(_: *const T) {}
+
+    pub(crate) struct Unseen;
+
+    impl Unseen {
+        #[inline(always)]
+        pub(crate) fn begin() -> Self {
+            Self
+        }
+    }
+
+    pub(crate) struct Freeing;
+
+    impl Freeing {
+        #[inline(always)]
+        pub(crate) fn begin<T>(_: &T) -> Self {
+            Self
+        }
+    }
+
+    pub(crate) type Owned<'m, T> = MutexGuard<'m, T>;
+}
+
+#[cfg(feature = "annotate")]
+mod present {
+    use std::cell::Cell;
+    use std::ffi::{CStr, c_char, c_int, c_void};
+    use std::mem::transmute;
+    use std::ops::{Deref, DerefMut};
+    use std::ptr::null;
+    use std::sync::{MutexGuard, OnceLock};
+
+    /// What the tool has, if it is there.
+    struct Tool {
+        acquire: Option<unsafe extern "C" fn(*const c_void)>,
+        release: Option<unsafe extern "C" fn(*const c_void)>,
+        ignore: [Option<Ignore>; 2],
+        notice: [Option<Ignore>; 2],
+    }
+
+    /// Takes the file and line of the call.
+    type Ignore = unsafe extern "C" fn(*const c_char, c_int);
+
+    fn tool() -> &'static Tool {
+        static TOOL: OnceLock<Tool> = OnceLock::new();
+        TOOL.get_or_init(|| {
+            // SAFETY: a name that ends with zero. The tool is part of the program itself, so
+            // what is found stays.
+            let find = |name: &CStr| unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+            // SAFETY: the functions of ThreadSanitizer's interface have these types, and no
+            // function is null.
+            unsafe {
+                Tool {
+                    acquire: transmute::<*mut c_void, Option<_>>(find(c"__tsan_acquire")),
+                    release: transmute::<*mut c_void, Option<_>>(find(c"__tsan_release")),
+                    ignore: [c"AnnotateIgnoreReadsBegin", c"AnnotateIgnoreWritesBegin"]
+                        .map(|name| transmute::<*mut c_void, Option<_>>(find(name))),
+                    notice: [c"AnnotateIgnoreReadsEnd", c"AnnotateIgnoreWritesEnd"]
+                        .map(|name| transmute::<*mut c_void, Option<_>>(find(name))),
+                }
+            }
+        })
+    }
+
+    /// What Helgrind calls sending and receiving a user-defined synchronisation object; valgrind
+    /// keeps these numbers for ever.
+    const SEND: usize = HELGRIND + 256 + 33;
+    const RECEIVE: usize = SEND + 1;
+    const HELGRIND: usize = (b'H' as usize) << 24 | (b'G' as usize) << 16;
+
+    /// Asks something of Helgrind, where the program runs under it: valgrind knows these
+    /// instructions, which do nothing.
+    #[cfg(target_arch = "x86_64")]
+    fn request(what: usize, place: *const c_void) {
+        let arguments = [what, place.addr(), 0, 0, 0, 0];
+        // SAFETY: the rotations make a whole turn, and no register but rdx is changed.
+        unsafe {
+            std::arch::asm!(
+                "rol rdi, 3",
+                "rol rdi, 13",
+                "rol rdi, 61",
+                "rol rdi, 51",
+                "xchg rbx, rbx",
+                in("rax") arguments.as_ptr(),
+                inlateout("rdx") 0_usize => _,
+                options(nostack),
+            );
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn request(_: usize, _: *const c_void) {}
+
+    /// What threads did before they released `place` comes before what this thread does now.
+    pub(crate) fn acquire<T>(place: *const T) {
+        request(RECEIVE, place.cast());
+        if let Some(acquire) = tool().acquire {
+            // SAFETY: the tool takes any address of the program's memory.
+            unsafe { acquire(place.cast()) };
+        }
+    }
+
+    /// What this thread did comes before what others do after they acquire `place`.
+    pub(crate) fn release<T>(place: *const T) {
+        request(SEND, place.cast());
+        if let Some(release) = tool().release {
+            // SAFETY: as in `acquire`.
+            unsafe { release(place.cast()) };
+        }
+    }
+
+    thread_local! {
+        /// How many [`Unseen`] this thread has. Without a destructor: there at any time.
+        static UNSEEN: Cell<u32> = const { Cell::new(0) };
+    }
+
+    fn call(functions: [Option<Ignore>; 2]) {
+        for function in functions.into_iter().flatten() {
+            // SAFETY: it takes any file's name.
+            unsafe { function(null(), 0) };
+        }
+    }
+
+    /// While it lives, the tool takes no notice of what this thread does to memory.
+    pub(crate) struct Unseen;
+
+    impl Unseen {
+        pub(crate) fn begin() -> Self {
+            let outer = UNSEEN.replace(UNSEEN.get() + 1);
+            if outer == 0 {
+                call(tool().ignore);
+            }
+            Self
+        }
+    }
+
+    impl Drop for Unseen {
+        fn drop(&mut self) {
+            let left = UNSEEN.get() - 1;
+            UNSEEN.set(left);
+            if left == 0 {
+                call(tool().notice);
+            }
+        }
+    }
+
+    /// Something is freed that no guard protects any more, maybe by the user's destructor: the
+    /// tool takes notice.
+    pub(crate) struct Freeing {
+        domain: *const c_void,
+        unseen: u32,
+    }
+
+    impl Freeing {
+        pub(crate) fn begin<T>(domain: &T) -> Self {
+            let domain = std::ptr::from_ref(domain).cast();
+            acquire::<c_void>(domain);
+            let unseen = UNSEEN.replace(0);
+            if unseen != 0 {
+                call(tool().notice);
+            }
+            Self { domain, unseen }
+        }
+    }
+
+    impl Drop for Freeing {
+        fn drop(&mut self) {
+            // For who waits for the destructors of a moment.
+            release(self.domain);
+            UNSEEN.set(self.unseen);
+            if self.unseen != 0 {
+                call(tool().ignore);
+            }
+        }
+    }
+
+    /// A mutex that this thread has locked.
+    pub(crate) struct Owned<'m, T>(MutexGuard<'m, T>);
+
+    impl<'m, T> From<MutexGuard<'m, T>> for Owned<'m, T> {
+        fn from(guard: MutexGuard<'m, T>) -> Self {
+            acquire(&raw const *guard);
+            Self(guard)
+        }
+    }
+
+    impl<T> Drop for Owned<'_, T> {
+        fn drop(&mut self) {
+            release(&raw const *self.0);
+        }
+    }
+
+    impl<T> Deref for Owned<'_, T> {
+        type Target = T;
+
+        fn deref(&self) -> &T {
+            &self.0
+        }
+    }
+
+    impl<T> DerefMut for Owned<'_, T> {
+        fn deref_mut(&mut self) -> &mut T {
+            &mut self.0
+        }
+    }
+}
