@@ -22,6 +22,7 @@ mod retire;
 mod slots;
 mod thread;
 
+use std::alloc::Layout;
 use std::mem::offset_of;
 use std::ptr::NonNull;
 
@@ -96,20 +97,25 @@ impl Domain {
     /// A new domain on the heap, freed with `destroy`.
     pub(crate) fn create(options: &Options) -> Result<NonNull<Self>, OutOfMemory> {
         let source = Source::new(options.allocator);
+        let place = source.allocate(Layout::new::<Self>()).ok_or(OutOfMemory)?;
+        let place = place.cast::<Self>();
         // Seize, too, makes something once in a process.
         let collector = {
             let _inside = fork::inside();
             Collector::new().batch_size(BATCH)
         };
-        let place = source.make(Self {
-            collector,
-            memory: Memory::new(source, options.chunk_size, options.huge_pages),
-            values: options.values,
-            slots: Slots::new(),
-            sweep: Sweep::new(source),
-            generation: generation(),
-            links: fork::Links::default(),
-        })?;
+        // SAFETY: freshly allocated for a domain.
+        unsafe {
+            place.write(Self {
+                collector,
+                memory: Memory::new(source, options.chunk_size, options.huge_pages),
+                values: options.values,
+                slots: Slots::new(),
+                sweep: Sweep::new(source),
+                generation: generation(),
+                links: fork::Links::default(),
+            });
+        }
         // For `of`.
         let _ = place.as_ptr().expose_provenance();
         // SAFETY: `destroy` forgets it.
