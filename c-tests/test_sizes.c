@@ -366,11 +366,13 @@ static size_t stack_of_creating(void)
     return end_steps(thread);
 }
 
-/* The row that names a function has its limit. */
+/* The row that names a function, or the one for bytes beside it, has its limit. */
 static void assert_stack(const char *name, size_t used)
 {
     char mention[64];
-    snprintf(mention, sizeof mention, "`%s`", name);
+    size_t len = strlen(name);
+    bool integers = len > 4 && strcmp(name + len - 4, "_u64") == 0;
+    snprintf(mention, sizeof mention, "`%.*s`", (int)(integers ? len - 4 : len), name);
     const char *table = strstr(page, "\n| bytes of stack |");
     assert_non_null(table);
     const char *end = strstr(table, "\n\n");
@@ -401,6 +403,16 @@ static void functions_need_the_stack_that_the_page_says(void **state)
     }
 }
 
+/* Not where a tool has put a malloc of its own in its place. */
+static bool malloc_tells(void)
+{
+    size_t before = in_use();
+    void *volatile block = malloc(100000);
+    bool tells = in_use() >= before + 100000;
+    free(block);
+    return tells;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,5 +420,9 @@ int main(void)
         cmocka_unit_test(tree_takes_what_the_page_says),
         cmocka_unit_test(few_keys_of_many_threads_take_a_small_pool),
     };
+    if (!malloc_tells()) {
+        puts("this malloc does not tell what is in use: skipped");
+        return 77;
+    }
     return cmocka_run_group_tests_name("sizes", tests, read_page, forget_page);
 }

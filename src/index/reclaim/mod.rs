@@ -54,7 +54,7 @@ pub struct Options {
     pub values: Values,
     /// Where its memory comes from; `None`: the global allocator.
     pub allocator: Option<Allocator>,
-    /// Bytes that the node pool asks for at once, at least one node's; 0: from 4 KiB,
+    /// Bytes that the node pool asks for at once, at least one node's; 0: from 1 KiB,
     /// growing to 2 MiB.
     pub chunk_size: usize,
     /// Whether large trees get huge pages, where the kernel has them, the memory is not the
