@@ -325,7 +325,7 @@ typedef struct {
     void *alloc_ctx;
     /**
      * Bytes that the pool of nodes asks for at once, and rounds down to whole nodes
-     * of 320 bytes, at least one; 0: from 4 KiB, growing to 2 MiB, and then as huge_pages
+     * of 320 bytes, at least one; 0: from 1 KiB, growing to 2 MiB, and then as huge_pages
      * says.
      */
     size_t chunk_size;

@@ -125,6 +125,31 @@ beside_another_rust_library() {
     done
 }
 
+# In both ways of docs/abi.md. -fvisibility=hidden is not one: it is for what is compiled, not for
+# what is linked.
+as_a_plugin() {
+    local prefix=$1 out=$work/plugin way
+    mkdir -p "$out"
+    link() {
+        # shellcheck disable=SC2046
+        cc -shared -fPIC -fvisibility=hidden "$here/plugin.c" -o "$out/$1.so" "${@:2}" \
+            $(PKG_CONFIG_PATH=$prefix/$lib/pkgconfig pkg-config --cflags --static --libs masstree |
+                sed 's/-lmasstree/-l:libmasstree.a/')
+    }
+    shown() { nm -D --defined-only "$out/$1.so" | awk '{ print $3 }'; }
+    link careless
+    shown careless | grep '^masstree_' >/dev/null || fail "a plugin shows no masstree_ functions anyway"
+    link exclude_libs -Wl,--exclude-libs,ALL
+    link version_script -Wl,--version-script="$here/plugin.map"
+    cc "$here/plugin_host.c" -o "$out/host" -ldl -pthread
+    for way in exclude_libs version_script; do
+        [ "$(shown $way)" = plugin_count ] || fail "plugin/$way shows more than plugin_count"
+        echo "ok: plugin/$way"
+    done
+    "$out/host" "$out/exclude_libs.so" "$out/version_script.so" || fail "plugin/host answers $?"
+    echo "ok: plugin/host"
+}
+
 by_find_package() {
     local prefix=$1 out=$2/cmake
     cmake -S "$here/cmake" -B "$out" -DCMAKE_PREFIX_PATH="$prefix" -DWANTED="$version" >/dev/null
@@ -194,6 +219,7 @@ installs_the_listed_files "$prefix"
 honours_destdir "$prefix"
 names_the_native_libraries_of_today "$prefix"
 beside_another_rust_library "$prefix"
+as_a_plugin "$prefix"
 for place in prefix moved; do
     [ $place = prefix ] || mv "$work/prefix" "$work/$place"
     by_pkg_config "$work/$place" "$work/from-$place"

@@ -90,7 +90,7 @@ pub struct Options {
     /// Handed to alloc and free.
     pub alloc_ctx: *mut c_void,
     /// Bytes that the pool of nodes asks for at once, and rounds down to whole nodes
-    /// of 320 bytes, at least one; 0: from 4 KiB, growing to 2 MiB, and then as huge_pages
+    /// of 320 bytes, at least one; 0: from 1 KiB, growing to 2 MiB, and then as huge_pages
     /// says.
     pub chunk_size: usize,
     /// MASSTREE_VALUES_WORDS or MASSTREE_VALUES_BYTES.

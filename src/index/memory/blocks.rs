@@ -4,7 +4,8 @@
 //!
 //! Sizes come in classes. A block that is given back is used again for its class; a thread
 //! takes from and gives to the cache of its stripe, and caches exchange bundles with the lists
-//! that they share. Large blocks are allocations of their own.
+//! that they share. Small trees, with less than [`CACHED_FROM`] bytes of chunks, have no caches.
+//! Large blocks are allocations of their own.
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -13,6 +14,7 @@ use std::sync::Mutex;
 use crossbeam_utils::CachePadded;
 
 use super::chunks::{Chunk, Chunks, LARGEST_CHUNK};
+use super::lazy::Lazy;
 use super::list::{List, SMALLEST};
 use super::lock;
 use super::source::Source;
@@ -33,6 +35,8 @@ const CACHES: usize = 4;
 const BUNDLE: usize = 8;
 /// Bytes of the first chunk.
 const FIRST_CHUNK: usize = 2 << 10;
+/// Bytes of chunks from which on there are caches, which take 3.5 KiB.
+const CACHED_FROM: u64 = 24 << 10;
 
 /// The size of the block that `size` bytes get, if they get one.
 pub(crate) const fn block_size(size: usize) -> Option<usize> {
@@ -56,8 +60,6 @@ fn class_of(block: usize) -> usize {
 type Lists = [List<0>; CLASSES];
 
 struct Shared {
-    source: Source,
-    huge_pages: bool,
     chunks: Chunks,
     held: u64,
     free: Lists,
@@ -71,42 +73,68 @@ struct Shared {
 unsafe impl Send for Shared {}
 
 impl Shared {
-    /// Moves some blocks to an empty list of a class; none if there is no memory.
+    /// Moves some blocks to an empty list of a class, if there are any.
     fn provide(&mut self, cache: &mut List<0>, block: usize) {
         let free = &mut self.free[class_of(block)];
         if free.len() > 0 {
             return free.move_to(cache, BUNDLE);
         }
+        if let Some(fresh) = self.carve(block) {
+            // SAFETY: nobody else has it.
+            unsafe { cache.push(fresh) };
+        }
+    }
+
+    /// A block, where there are no caches.
+    fn pop(&mut self, block: usize) -> Option<NonNull<u8>> {
+        let free = self.free[class_of(block)].pop();
+        free.or_else(|| self.carve(block))
+    }
+
+    /// A block that was never handed out.
+    fn carve(&mut self, block: usize) -> Option<NonNull<u8>> {
         if self.fresh_size < block {
-            let chunk = Chunk::new(self.source, self.next_size, self.huge_pages, self.held);
-            let Some(chunk) = chunk else { return };
-            self.held += chunk.size() as u64;
-            (self.fresh, self.fresh_size) = self.chunks.adopt(chunk);
-            self.next_size = (2 * self.next_size).min(LARGEST_CHUNK);
+            return None;
         }
-        // SAFETY: the first bytes of the fresh memory, which nobody else has; chunks and sizes
-        // of blocks are multiples of what blocks are aligned to.
-        unsafe {
-            cache.push(NonNull::new_unchecked(self.fresh));
-            self.fresh = self.fresh.add(block);
-        }
+        let place = NonNull::new(self.fresh)?;
+        // Within the chunk. Chunks and sizes of blocks are multiples of what blocks are aligned
+        // to.
+        self.fresh = self.fresh.wrapping_add(block);
         self.fresh_size -= block;
+        Some(place)
+    }
+
+    fn has(&self, block: usize) -> bool {
+        self.free[class_of(block)].len() > 0 || self.fresh_size >= block
+    }
+
+    /// Adds a chunk for a block that is lacking, unless another has been added meanwhile.
+    fn adopt(&mut self, chunk: Chunk, block: usize) -> Result<u64, Chunk> {
+        if self.fresh_size >= block {
+            return Err(chunk);
+        }
+        self.held += chunk.size() as u64;
+        (self.fresh, self.fresh_size) = self.chunks.adopt(chunk);
+        self.next_size = (2 * self.next_size).min(LARGEST_CHUNK);
+        Ok(self.held)
     }
 }
 
 /// The blocks of one tree.
 pub(super) struct Blocks {
-    caches: [CachePadded<Mutex<Lists>>; CACHES],
+    source: Source,
+    huge_pages: bool,
+    caches: Lazy<CachePadded<Mutex<Lists>>, CACHES>,
     shared: CachePadded<Mutex<Shared>>,
 }
 
 impl Blocks {
     pub(super) fn new(source: Source, huge_pages: bool) -> Self {
         Self {
-            caches: std::array::from_fn(|_| CachePadded::new(Mutex::new([List::EMPTY; CLASSES]))),
+            source,
+            huge_pages,
+            caches: Lazy::new(source),
             shared: CachePadded::new(Mutex::new(Shared {
-                source,
-                huge_pages,
                 chunks: Chunks::new(source),
                 held: 0,
                 free: [List::EMPTY; CLASSES],
@@ -126,12 +154,50 @@ impl Blocks {
     pub(super) fn take(&self, layout: Layout) -> Option<NonNull<u8>> {
         debug_assert!(layout.align() <= STEP);
         let block = block_size(layout.size())?;
-        let mut cache = lock(&self.caches[own_stripe() % CACHES]);
+        // Ends: as `Pool::take`.
+        loop {
+            if let Some(place) = self.take_free(block) {
+                return Some(place);
+            }
+            self.add_chunk(block)?;
+        }
+    }
+
+    fn take_free(&self, block: usize) -> Option<NonNull<u8>> {
+        let Some(caches) = self.caches.get() else {
+            return lock(&self.shared).pop(block);
+        };
+        let mut cache = lock(&caches[own_stripe() % CACHES]);
         let list = &mut cache[class_of(block)];
         if list.len() == 0 {
             lock(&self.shared).provide(list, block);
         }
         list.pop()
+    }
+
+    /// Gets a chunk from the source: no lock is held meanwhile.
+    #[cold]
+    fn add_chunk(&self, block: usize) -> Option<()> {
+        let (size, held) = {
+            let shared = lock(&self.shared);
+            if shared.has(block) {
+                return Some(());
+            }
+            (shared.next_size, shared.held)
+        };
+        let chunk = Chunk::new(self.source, size, self.huge_pages, held)?;
+        // In a statement of its own, at whose end the lock is let go.
+        let adopted = lock(&self.shared).adopt(chunk, block);
+        match adopted {
+            Ok(held) if held >= CACHED_FROM => {
+                // Without memory for them, threads share the lists.
+                let cache = || CachePadded::new(Mutex::new([List::EMPTY; CLASSES]));
+                _ = self.caches.get_or_make(cache);
+            }
+            Ok(_) => {}
+            Err(chunk) => chunk.give_back(self.source),
+        }
+        Some(())
     }
 
     /// # Safety
@@ -141,7 +207,11 @@ impl Blocks {
             unreachable!("it came from here")
         };
         let class = class_of(block);
-        let mut cache = lock(&self.caches[own_stripe() % CACHES]);
+        let Some(caches) = self.caches.get() else {
+            // SAFETY: by contract.
+            return unsafe { lock(&self.shared).free[class].push(place) };
+        };
+        let mut cache = lock(&caches[own_stripe() % CACHES]);
         let list = &mut cache[class];
         // SAFETY: by contract.
         unsafe { list.push(place) };

@@ -1,6 +1,6 @@
 //! Where a tree's memory comes from, and what is known of it: the user's allocator
 //! or the global one ([`Source`]), the pools that nodes (`pool`) and suffix bags (`blocks`) are
-//! carved from, and counters spread so that threads do not meet on them ([`Tally`]).
+//! carved from, what is made when it is needed first (`lazy`), and counters spread so that threads do not meet on them ([`Tally`]).
 //!
 //! Every allocation can fail. What `seize` keeps for itself is not from here.
 
@@ -8,6 +8,7 @@ mod blocks;
 mod chunks;
 mod kept;
 mod keys;
+mod lazy;
 mod list;
 mod pages;
 mod pool;
@@ -17,8 +18,6 @@ mod tally;
 use std::alloc::Layout;
 use std::ptr::NonNull;
 use std::sync::{Mutex, PoisonError, TryLockError};
-
-use allocator_api2::boxed::Box;
 
 use crate::errno;
 
@@ -30,6 +29,7 @@ pub(crate) use tally::{Count, STRIPES, Tally, own_stripe};
 use crate::annotate::Owned;
 use blocks::Blocks;
 pub(crate) use blocks::block_size;
+use lazy::Lazy;
 use pool::{POOLED, Pool};
 
 /// Memory ran out; the tree is as it was before the call.
@@ -65,24 +65,25 @@ fn wait_for<T>(mutex: &Mutex<T>) -> Owned<'_, T> {
 pub(crate) struct Memory {
     source: Source,
     pool: Pool,
-    /// None where the user wants to see every allocation.
-    blocks: Option<Box<Blocks, Source>>,
+    /// From the first suffix bag on; never where the user wants to see every allocation.
+    blocks: Lazy<Blocks, 1>,
+    has_blocks: bool,
+    huge_pages: bool,
     tally: Tally,
 }
 
 impl Memory {
     /// Memory from `source`, of which the node pool asks for `chunk_size` bytes at
-    /// once (0: from 4 KiB, growing to 2 MiB, and then for `huge_pages` where there are).
+    /// once (0: from 1 KiB, growing to 2 MiB, and then for `huge_pages` where there are).
     pub(crate) fn new(source: Source, chunk_size: usize, huge_pages: bool) -> Self {
         let is_ours = chunk_size == 0 && !source.is_the_users();
         let huge_pages = huge_pages && is_ours;
         Self {
             source,
             pool: Pool::new(source, chunk_size, huge_pages),
-            // Without memory for it, bags come from the source.
-            blocks: (is_ours && POOLED)
-                .then(|| Box::try_new_in(Blocks::new(source, huge_pages), source).ok())
-                .flatten(),
+            blocks: Lazy::new(source),
+            has_blocks: is_ours && POOLED,
+            huge_pages,
             tally: Tally::new(),
         }
     }
@@ -111,7 +112,7 @@ impl Memory {
 
     /// Bytes that the pools have from the source or the kernel, whether in use or not.
     pub(crate) fn pool_bytes(&self) -> u64 {
-        self.pool.held() + self.blocks.as_ref().map_or(0, |blocks| blocks.held())
+        self.pool.held() + self.blocks.get().map_or(0, |[blocks]| blocks.held())
     }
 
     /// Memory for a node; at most [`pool::SLOT_SIZE`] bytes.
@@ -132,17 +133,18 @@ impl Memory {
         unsafe { self.pool.give(place, layout) };
     }
 
-    /// The pool of blocks, if a suffix bag with this layout is from there.
-    fn blocks_for(&self, layout: Layout) -> Option<&Blocks> {
-        let blocks = self.blocks.as_deref()?;
-        block_size(layout.size()).map(|_| blocks)
+    /// Whether a suffix bag with this layout is from the pool of blocks.
+    fn is_block(&self, layout: Layout) -> bool {
+        self.has_blocks && block_size(layout.size()).is_some()
     }
 
     /// Memory for a suffix bag.
     pub(crate) fn allocate_bag(&self, layout: Layout) -> Option<NonNull<u8>> {
-        let Some(blocks) = self.blocks_for(layout) else {
+        if !self.is_block(layout) {
             return self.allocate(layout, Count::SuffixBytes);
-        };
+        }
+        let make = || Blocks::new(self.source, self.huge_pages);
+        let [blocks] = self.blocks.get_or_make(make)?;
         let place = blocks.take(layout)?;
         let bytes = layout.size() as i64;
         self.tally.add(own_stripe(), Count::SuffixBytes, bytes);
@@ -155,9 +157,10 @@ impl Memory {
     pub(crate) unsafe fn free_bag(&self, place: NonNull<u8>, layout: Layout) {
         // SAFETY: by contract.
         unsafe {
-            let Some(blocks) = self.blocks_for(layout) else {
+            if !self.is_block(layout) {
                 return self.free(place, layout, Count::SuffixBytes);
-            };
+            }
+            let [blocks] = self.blocks.get().expect("the bag came from there");
             let bytes = layout.size() as i64;
             self.tally.add(own_stripe(), Count::SuffixBytes, -bytes);
             blocks.give(place, layout);

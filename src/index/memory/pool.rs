@@ -1,8 +1,9 @@
 //! Pools of nodes: slots of one size, carved from chunks.
 //!
-//! A thread takes from and gives to the cache of its stripe; caches exchange whole
-//! bundles of slots with the list they share, so that two threads seldom meet. A
-//! slot never goes back to the source before the pool ends, which it does with its
+//! A thread takes from and gives to the cache of its stripe; caches exchange bundles of slots
+//! with the list they share, so that two threads seldom meet. What lies in caches is no more
+//! than what is in use: bundles are small while the pool is, and a pool of less than
+//! [`CACHED_FROM`] bytes has no caches. A slot never goes back to the source before the pool ends, which it does with its
 //! tree: what a tree gave back it uses again. The slots of a chunk are handed out in
 //! ascending order.
 //!
@@ -22,16 +23,19 @@ use crossbeam_utils::CachePadded;
 
 use super::chunks::{ALIGN, Chunk, Chunks, LARGEST_CHUNK};
 use super::kept::Kept;
+use super::lazy::Lazy;
 use super::lock;
 use super::source::Source;
 use super::tally::{STRIPES, own_stripe};
 
 /// Bytes of a slot.
 pub(super) const SLOT_SIZE: usize = 320;
-/// Slots that a cache and the shared list exchange at once.
+/// Slots that a cache and the shared list exchange at once, at most.
 const BUNDLE: usize = 16;
 /// Bytes of the first chunk, where the user does not say.
-const FIRST_CHUNK: usize = 4 << 10;
+const FIRST_CHUNK: usize = 1 << 10;
+/// Bytes of chunks from which on there are caches, which take 2 KiB.
+const CACHED_FROM: u64 = 16 << 10;
 
 /// Free slots; the first word is not the list's.
 type List = super::list::List<{ size_of::<AtomicU64>() }>;
@@ -46,6 +50,8 @@ struct Shared {
     /// Slots of the newest chunk that were never handed out.
     fresh: *mut u8,
     fresh_len: usize,
+    /// Slots that were handed out so far.
+    carved: usize,
     /// Slots of the next chunk, and the most a chunk may have.
     next_len: usize,
     largest_len: usize,
@@ -54,10 +60,16 @@ struct Shared {
 impl Shared {
     /// Moves a bundle of slots to an empty cache, or as many as there are.
     fn provide(&mut self, cache: &mut List) {
+        let bundle = (self.carved / STRIPES).clamp(1, BUNDLE);
         if self.free.len() > 0 {
-            return self.free.move_to(cache, BUNDLE);
+            return self.free.move_to(cache, bundle);
         }
-        let count = self.fresh_len.min(BUNDLE);
+        self.provide_fresh(cache, bundle);
+    }
+
+    /// Moves so many slots that were never handed out, or as many as there are.
+    fn provide_fresh(&mut self, cache: &mut List, most: usize) {
+        let count = self.fresh_len.min(most);
         for place in (0..count).rev() {
             // SAFETY: within the fresh slots, which nobody else has.
             unsafe {
@@ -68,6 +80,17 @@ impl Shared {
         }
         self.fresh = self.fresh.wrapping_add(count * SLOT_SIZE);
         self.fresh_len -= count;
+        self.carved += count;
+    }
+
+    /// A slot, where there are no caches.
+    fn pop(&mut self) -> Option<NonNull<u8>> {
+        if let Some(slot) = self.free.pop() {
+            return Some(slot);
+        }
+        let mut one = List::EMPTY;
+        self.provide_fresh(&mut one, 1);
+        one.pop()
     }
 
     /// How many slots the chunk should have that is lacking now; none if slots have
@@ -94,7 +117,7 @@ unsafe impl Send for Shared {}
 
 /// The pool of one tree.
 pub(super) struct Pool {
-    caches: [CachePadded<Mutex<List>>; STRIPES],
+    caches: Lazy<CachePadded<Mutex<List>>, STRIPES>,
     shared: CachePadded<Mutex<Shared>>,
     source: Source,
     huge_pages: bool,
@@ -104,7 +127,7 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// A pool with chunks of `chunk_size` bytes (0: from 4 KiB up to 2 MiB, and then, if
+    /// A pool with chunks of `chunk_size` bytes (0: from 1 KiB up to 2 MiB, and then, if
     /// `huge_pages`, of such).
     pub(super) fn new(source: Source, chunk_size: usize, huge_pages: bool) -> Self {
         let slots = |size: usize| (size.saturating_sub(ALIGN) / SLOT_SIZE).max(1);
@@ -113,12 +136,13 @@ impl Pool {
             size => (slots(size), slots(size)),
         };
         Self {
-            caches: std::array::from_fn(|_| CachePadded::new(Mutex::new(List::EMPTY))),
+            caches: Lazy::new(source),
             shared: CachePadded::new(Mutex::new(Shared {
                 chunks: Chunks::new(source),
                 free: List::EMPTY,
                 fresh: std::ptr::null_mut(),
                 fresh_len: 0,
+                carved: 0,
                 next_len: first,
                 largest_len: largest,
             })),
@@ -142,21 +166,26 @@ impl Pool {
         // Ends: slots have come in, from which other threads may take all, but only
         // as many times as they need some.
         loop {
-            {
-                let mut cache = lock(&self.caches[own_stripe()]);
-                if cache.len() == 0 {
-                    lock(&self.shared).provide(&mut cache);
-                }
-                if let Some(slot) = cache.pop() {
-                    return Some(slot);
-                }
+            if let Some(slot) = self.take_free() {
+                return Some(slot);
             }
             self.add_chunk()?;
         }
     }
 
+    fn take_free(&self) -> Option<NonNull<u8>> {
+        let Some(caches) = self.caches.get() else {
+            return lock(&self.shared).pop();
+        };
+        let mut cache = lock(&caches[own_stripe()]);
+        if cache.len() == 0 {
+            lock(&self.shared).provide(&mut cache);
+        }
+        cache.pop()
+    }
+
     /// Gets a chunk from the source, whose functions may be the user's: no lock is
-    /// held meanwhile.
+    /// held meanwhile, nor while a chunk goes back that is not needed any more.
     #[cold]
     fn add_chunk(&self) -> Option<()> {
         let Some(len) = lock(&self.shared).lacking() else {
@@ -165,8 +194,17 @@ impl Pool {
         let size = len.checked_mul(SLOT_SIZE)?;
         let chunk = Chunk::new(self.source, size, self.huge_pages, self.held())?;
         let bytes = chunk.size() as u64;
-        match lock(&self.shared).adopt(chunk) {
-            Ok(()) => _ = self.held.fetch_add(bytes, Ordering::Relaxed),
+        // In a statement of its own, at whose end the lock is let go.
+        let adopted = lock(&self.shared).adopt(chunk);
+        match adopted {
+            Ok(()) => {
+                let held = self.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
+                if held >= CACHED_FROM {
+                    // Without memory for them, threads share the lists.
+                    let cache = || CachePadded::new(Mutex::new(List::EMPTY));
+                    _ = self.caches.get_or_make(cache);
+                }
+            }
             Err(chunk) => chunk.give_back(self.source),
         }
         Some(())
@@ -180,7 +218,11 @@ impl Pool {
             // SAFETY: by contract.
             return unsafe { self.kept.give(place, layout) };
         }
-        let mut cache = lock(&self.caches[own_stripe()]);
+        let Some(caches) = self.caches.get() else {
+            // SAFETY: by contract.
+            return unsafe { lock(&self.shared).free.push(place) };
+        };
+        let mut cache = lock(&caches[own_stripe()]);
         // SAFETY: by contract.
         unsafe { cache.push(place) };
         if cache.len() >= 4 * BUNDLE {

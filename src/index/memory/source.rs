@@ -97,10 +97,24 @@ impl Source {
         Ok(place)
     }
 
+    /// Makes an array in memory of its own, element by element: it may be too large for a stack.
+    pub(crate) fn allocate_array<T, const N: usize>(
+        &self,
+        element: impl Fn() -> T,
+    ) -> Option<NonNull<[T; N]>> {
+        const { assert!(size_of::<[T; N]>() != 0) };
+        let place = self.allocate(Layout::new::<[T; N]>())?.cast::<[T; N]>();
+        for i in 0..N {
+            // SAFETY: freshly allocated for as many elements.
+            unsafe { place.cast::<T>().add(i).write(element()) };
+        }
+        Some(place)
+    }
+
     /// Drops a value and frees its memory.
     ///
     /// # Safety
-    /// `place` came from `make::<T>` of this source, and nobody uses it any more.
+    /// `place` came from `make::<T>` or `allocate_array` (then `T` is the array) of this source, and nobody uses it any more.
     pub(crate) unsafe fn unmake<T>(&self, place: NonNull<T>) {
         // The value may be what this source was borrowed from.
         let source = *self;

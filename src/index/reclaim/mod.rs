@@ -22,6 +22,7 @@ mod retire;
 mod slots;
 mod thread;
 
+use std::alloc::Layout;
 use std::mem::offset_of;
 use std::ptr::NonNull;
 
@@ -54,7 +55,7 @@ pub struct Options {
     pub values: Values,
     /// Where its memory comes from; `None`: the global allocator.
     pub allocator: Option<Allocator>,
-    /// Bytes that the node pool asks for at once, at least one node's; 0: from 4 KiB,
+    /// Bytes that the node pool asks for at once, at least one node's; 0: from 1 KiB,
     /// growing to 2 MiB.
     pub chunk_size: usize,
     /// Whether large trees get huge pages, where the kernel has them, the memory is not the
@@ -97,21 +98,26 @@ impl Domain {
     /// A new domain on the heap, freed with `destroy`.
     pub(crate) fn create(options: &Options) -> Result<NonNull<Self>, OutOfMemory> {
         let source = Source::new(options.allocator);
+        let place = source.allocate(Layout::new::<Self>()).ok_or(OutOfMemory)?;
+        let place = place.cast::<Self>();
         // Seize, too, makes something once in a process.
         let collector = {
             let _inside = fork::inside();
             // It asks the kernel for `membarrier`, which may refuse.
             errno::keep(|| Collector::new().batch_size(BATCH))
         };
-        let place = source.make(Self {
-            collector,
-            memory: Memory::new(source, options.chunk_size, options.huge_pages),
-            values: options.values,
-            slots: Slots::new(),
-            sweep: Sweep::new(source),
-            generation: generation(),
-            links: fork::Links::default(),
-        })?;
+        // SAFETY: freshly allocated for a domain.
+        unsafe {
+            place.write(Self {
+                collector,
+                memory: Memory::new(source, options.chunk_size, options.huge_pages),
+                values: options.values,
+                slots: Slots::new(),
+                sweep: Sweep::new(source),
+                generation: generation(),
+                links: fork::Links::default(),
+            });
+        }
         // For `of`.
         let _ = place.as_ptr().expose_provenance();
         // SAFETY: `destroy` forgets it.

@@ -6,6 +6,7 @@
 //! guard, which takes seize's mutex, the owner says so with [`INSIDE`] (see `fork`).
 //! Anybody may read `since`: that is how a guard that has been held for long is noticed.
 
+use std::alloc::Layout;
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
@@ -96,15 +97,15 @@ struct Block {
     next: AtomicPtr<Block>,
 }
 
-/// The slots of one tree.
+/// The slots of one tree: none before the first guard.
 pub(super) struct Slots {
-    first: Block,
+    first: AtomicPtr<Block>,
 }
 
 impl Slots {
     pub(super) fn new() -> Self {
         Self {
-            first: Block::new(),
+            first: AtomicPtr::new(std::ptr::null_mut()),
         }
     }
 
@@ -129,9 +130,13 @@ impl Slots {
     /// A free slot, which becomes the caller's and gets this state or time.
     #[inline]
     fn claim(&self, source: Source, stripe: usize, state: u64) -> Result<&Slot, OutOfMemory> {
-        let nearest = &self.first.slots[2 * stripe];
-        if nearest.become_taken(state) {
-            return Ok(nearest);
+        // Acquire: as `next_or_new`, which made the block.
+        // SAFETY: null or a block that lives as long as the slots.
+        if let Some(first) = unsafe { self.first.load(Ordering::Acquire).as_ref() } {
+            let nearest = &first.slots[2 * stripe];
+            if nearest.become_taken(state) {
+                return Ok(nearest);
+            }
         }
         self.claim_elsewhere(source, stripe, state)
     }
@@ -143,7 +148,7 @@ impl Slots {
         stripe: usize,
         state: u64,
     ) -> Result<&Slot, OutOfMemory> {
-        let mut block = &self.first;
+        let mut block = Block::next_or_new(&self.first, source)?;
         // Ends: the next block is further down a list to which blocks are added only
         // when all slots are taken.
         loop {
@@ -152,7 +157,7 @@ impl Slots {
             if let Some(slot) = nearest_first.find(|slot| slot.become_taken(state)) {
                 return Ok(slot);
             }
-            block = block.next_or_new(source)?;
+            block = Block::next_or_new(&block.next, source)?;
         }
     }
 
@@ -161,7 +166,9 @@ impl Slots {
             // SAFETY: null or a block that lives as long as the slots.
             unsafe { block.next.load(Ordering::SeqCst).as_ref() }
         };
-        std::iter::successors(Some(&self.first), next)
+        // SAFETY: as above.
+        let first = unsafe { self.first.load(Ordering::SeqCst).as_ref() };
+        std::iter::successors(first, next)
     }
 
     /// Whether no owner is inside.
@@ -185,12 +192,12 @@ impl Slots {
         })
     }
 
-    /// Frees the blocks that were added.
+    /// Frees the blocks.
     ///
     /// # Safety
     /// All of them came from `source`, and no slot is in use any more.
     pub(super) unsafe fn free(&mut self, source: Source) {
-        let mut block = *self.first.next.get_mut();
+        let mut block = *self.first.get_mut();
         while let Some(place) = NonNull::new(block) {
             // SAFETY: by contract; each block is in the list once.
             unsafe {
@@ -202,21 +209,30 @@ impl Slots {
 }
 
 impl Block {
-    fn new() -> Self {
-        Self {
-            slots: std::array::from_fn(|_| Slot::free()),
-            next: AtomicPtr::new(std::ptr::null_mut()),
+    /// A block in memory of its own, made slot by slot: it is too large for small stacks.
+    fn make(source: Source) -> Result<NonNull<Self>, OutOfMemory> {
+        let place = source.allocate(Layout::new::<Self>()).ok_or(OutOfMemory)?;
+        let block = place.cast::<Self>();
+        // SAFETY: freshly allocated for a block.
+        unsafe {
+            let slots = (&raw mut (*block.as_ptr()).slots).cast::<Slot>();
+            for place in 0..BLOCK {
+                slots.add(place).write(Slot::free());
+            }
+            (&raw mut (*block.as_ptr()).next).write(AtomicPtr::new(std::ptr::null_mut()));
         }
+        Ok(block)
     }
 
+    /// The block that a link leads to, which is made if there is none.
     #[cold]
-    fn next_or_new(&self, source: Source) -> Result<&Self, OutOfMemory> {
-        let mut next = self.next.load(Ordering::SeqCst);
+    fn next_or_new(link: &AtomicPtr<Self>, source: Source) -> Result<&Self, OutOfMemory> {
+        let mut next = link.load(Ordering::SeqCst);
         if next.is_null() {
-            let new = source.make(Self::new())?;
+            let new = Self::make(source)?;
             // SeqCst: as `go_inside`, for who looks through all blocks.
             let (success, failure) = (Ordering::SeqCst, Ordering::SeqCst);
-            next = match (self.next).compare_exchange(next, new.as_ptr(), success, failure) {
+            next = match link.compare_exchange(next, new.as_ptr(), success, failure) {
                 Ok(_) => new.as_ptr(),
                 Err(other) => {
                     // SAFETY: nobody has seen it.
@@ -225,7 +241,7 @@ impl Block {
                 }
             };
         }
-        // SAFETY: a block of this list, which lives as long as its first.
+        // SAFETY: a block of this list, which lives as long as the slots.
         Ok(unsafe { &*next })
     }
 }
@@ -254,7 +270,7 @@ pub(super) fn now() -> u64 {
 
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
-    use std::alloc::{Layout, alloc, dealloc};
+    use std::alloc::{alloc, dealloc};
     use std::ffi::c_void;
 
     use super::*;
@@ -271,7 +287,7 @@ mod tests {
         // SAFETY: the context is a race that outlives its source.
         let race = unsafe { &*ctx.cast::<Race>() };
         if race.asked.fetch_add(1, Ordering::Relaxed) == 0 {
-            let other = || (race.slots.first).next_or_new(Source::new(None)).is_ok();
+            let other = || Block::next_or_new(&race.slots.first, Source::new(None)).is_ok();
             std::thread::scope(|scope| assert!(scope.spawn(other).join().unwrap()));
         }
         // SAFETY: a block is not empty.
@@ -305,11 +321,9 @@ mod tests {
         let source = Source::new(Some(unsafe { Allocator::new(overtaken, give_back, ctx) }));
         // SAFETY: as in `overtaken`.
         let race = unsafe { &mut *ctx.cast::<Race>() };
-        let next = std::ptr::from_ref(race.slots.first.next_or_new(source).unwrap());
-        assert_eq!(
-            next,
-            race.slots.first.next.load(Ordering::SeqCst).cast_const()
-        );
+        let first = Block::next_or_new(&race.slots.first, source).unwrap();
+        let there = race.slots.first.load(Ordering::SeqCst);
+        assert!(std::ptr::eq(first, there));
         let given_back = race.given_back.load(Ordering::Relaxed);
         assert_eq!((race.asked.load(Ordering::Relaxed), given_back), (1, 1));
         // SAFETY: the block that is left came from this source; no slot was in use.

@@ -198,7 +198,11 @@ impl Tree {
             let made = match place {
                 Place::Present { position, slot } => {
                     report(pin, &leaf);
-                    return Ok(held(Room::already(leaf, position), Some(slot), key).begin(self));
+                    let mut held = held(Room::already(leaf, position), Some(slot), key);
+                    // Another thread put the key while this one got memory for it, which goes
+                    // back to the user's allocator when no lock is held.
+                    held.spare_bags = reserve.spare_bags();
+                    return Ok(held.begin(self));
                 }
                 Place::Absent { .. } | Place::Crowded { .. } if !may_insert => {
                     report(pin, &leaf);

@@ -1,0 +1,393 @@
+/* No lock is held while code of the user's runs (known-failures row 33): allocators,
+   destructors, and what frees what was retired. Each callback hands work to another thread,
+   which makes every call there is on the same tree, with keys in the same leaves, forks, makes
+   and destroys trees, and waits until all that is done. Were a lock held, that thread would
+   wait for it, and the test for that thread: ctest's time limit ends it.
+
+   Only masstree_barrier is not called there: it waits for the call that calls back.
+
+   Put back: in `Pool::add_chunk`, match on `lock(&self.shared).adopt(chunk)` itself; in
+   `Tree::hold`, where the key is present, drop what is in the reserve. */
+#include "calls.h"
+
+#include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char long_key[] = "a key of some length, whose end is kept outside of its leaf";
+enum { KEY_LEN = sizeof long_key - 1, NEIGHBOURS = 18, FORKS = 4, THOROUGHLY = 2, AT_ALL = 12 };
+
+enum kind { ALLOC, FREE, DESTRUCTOR, RETIRED, KINDS };
+
+/* What callbacks hand over, and to whom. */
+static struct {
+    pthread_mutex_t baton; /* of the thread whose callback is served */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    size_t asked, done;
+    bool briefly; /* what was asked for last */
+    bool ends;
+    masstree_t *tree; /* NULL while nobody else may use it */
+    bool bytes;
+    atomic_bool armed;
+    atomic_size_t called[KINDS];
+    size_t forks[KINDS];
+    size_t in_this_call[KINDS];
+    atomic_size_t out; /* pieces of memory */
+} scene = {.baton = PTHREAD_MUTEX_INITIALIZER,
+           .lock = PTHREAD_MUTEX_INITIALIZER,
+           .changed = PTHREAD_COND_INITIALIZER};
+
+static _Thread_local bool is_helper;
+
+static void let_the_other_thread_work(enum kind kind)
+{
+    if (is_helper || !atomic_load(&scene.armed)) {
+        return;
+    }
+    pthread_mutex_lock(&scene.baton);
+    atomic_fetch_add(&scene.called[kind], 1);
+    /* What the other thread does makes for more callbacks: a call has to end. */
+    if (scene.in_this_call[kind] == AT_ALL) {
+        pthread_mutex_unlock(&scene.baton);
+        return;
+    }
+    if (scene.forks[kind] < FORKS) {
+        scene.forks[kind]++;
+        pid_t child = fork();
+        if (child == 0) {
+            _exit(0);
+        }
+        int status = 1;
+        REQUIRE(child > 0 && waitpid(child, &status, 0) == child && status == 0);
+    }
+    pthread_mutex_lock(&scene.lock);
+    scene.briefly = scene.in_this_call[kind]++ >= THOROUGHLY;
+    size_t mine = ++scene.asked;
+    pthread_cond_broadcast(&scene.changed);
+    while (scene.done < mine) {
+        pthread_cond_wait(&scene.changed, &scene.lock);
+    }
+    pthread_mutex_unlock(&scene.lock);
+    pthread_mutex_unlock(&scene.baton);
+}
+
+static void *take(size_t size, size_t align, void *ctx)
+{
+    (void)ctx;
+    let_the_other_thread_work(ALLOC);
+    void *memory = NULL;
+    REQUIRE(posix_memalign(&memory, align < sizeof memory ? sizeof memory : align, size) == 0);
+    atomic_fetch_add(&scene.out, 1);
+    return memory;
+}
+
+static void give_back(void *memory, size_t size, size_t align, void *ctx)
+{
+    (void)size;
+    (void)align;
+    (void)ctx;
+    let_the_other_thread_work(FREE);
+    free(memory);
+    atomic_fetch_sub(&scene.out, 1);
+}
+
+static void destroy_value(uint64_t value, void *ctx)
+{
+    (void)value;
+    (void)ctx;
+    let_the_other_thread_work(DESTRUCTOR);
+}
+
+static void free_retired(void *object, size_t bytes, void *ctx)
+{
+    (void)object;
+    (void)bytes;
+    (void)ctx;
+    let_the_other_thread_work(RETIRED);
+}
+
+static bool fits(const struct call *call, bool bytes)
+{
+    return call->values == VALUES_ANY || (call->values == VALUES_BYTES) == bytes;
+}
+
+/* Makes a call, and lets go of what it made. */
+static void make_call(const struct call *call, masstree_t *tree, masstree_guard_t *guard)
+{
+    /* What was retired counts in them when it is freed, later. */
+    static _Thread_local struct arguments arguments;
+    arguments.tree = tree;
+    arguments.guard = guard;
+    arguments.key = long_key;
+    arguments.key_len = KEY_LEN;
+    memset(&arguments.out.held, 0, sizeof arguments.out.held);
+    if ((call->takes & TAKES_CURSOR) != 0) {
+        REQUIRE(masstree_cursor_open(tree, guard, &arguments.cursor) == MASSTREE_OK);
+        (void)masstree_cursor_first(arguments.cursor);
+    }
+    int32_t status = call->run(&arguments);
+    if (strcmp(call->name, "guard_enter") == 0) {
+        REQUIRE(status == MASSTREE_OK);
+        masstree_guard_refresh(arguments.out.guard);
+        masstree_guard_leave(arguments.out.guard);
+    } else if (strcmp(call->name, "cursor_open") == 0) {
+        REQUIRE(status == MASSTREE_OK);
+        masstree_cursor_close(arguments.out.cursor);
+    } else if (strcmp(call->name, "hold") == 0) {
+        REQUIRE(status == MASSTREE_OK || status == MASSTREE_NOT_FOUND);
+        REQUIRE(masstree_held_finish(&arguments.out.held, MASSTREE_ACTION_SET, 1, NULL) ==
+                MASSTREE_OK);
+    }
+    REQUIRE(status != MASSTREE_NOMEM);
+    if ((call->takes & TAKES_CURSOR) != 0) {
+        masstree_cursor_refresh(arguments.cursor);
+        masstree_cursor_close(arguments.cursor);
+    }
+}
+
+/* Keys beside the long one, so that its leaf has a bag, is full and splits now and then. */
+static void change_neighbours(masstree_t *tree, bool bytes, bool come)
+{
+    char key[KEY_LEN + 4];
+    for (unsigned i = 0; i < NEIGHBOURS; i++) {
+        memcpy(key, long_key, KEY_LEN);
+        memcpy(key + KEY_LEN, "more", 4);
+        key[i % 2] = (char)('A' + i); /* other slices, and several under one */
+        if (!come) {
+            (void)masstree_remove(tree, NULL, key, sizeof key, NULL);
+        } else if (bytes) {
+            REQUIRE(masstree_put_bytes(tree, NULL, key, sizeof key, "value", 5) == MASSTREE_OK);
+        } else {
+            REQUIRE(masstree_put(tree, NULL, key, sizeof key, i) == MASSTREE_OK);
+        }
+    }
+}
+
+static void put_long_key(masstree_t *tree, bool bytes)
+{
+    if (bytes) {
+        REQUIRE(masstree_put_bytes(tree, NULL, long_key, KEY_LEN, "value", 5) == MASSTREE_OK);
+    } else {
+        REQUIRE(masstree_put(tree, NULL, long_key, KEY_LEN, 1) == MASSTREE_OK);
+    }
+}
+
+/* Takes nodes from the pool, a leaf at least. */
+static void grow(masstree_t *tree, bool bytes, size_t keys)
+{
+    static atomic_size_t last;
+    unsigned char key[8];
+    for (size_t i = 0; i < keys; i++) {
+        masstree_u64_to_key(atomic_fetch_add(&last, 1), key);
+        if (bytes) {
+            REQUIRE(masstree_put_bytes(tree, NULL, key, sizeof key, "v", 1) == MASSTREE_OK);
+        } else {
+            REQUIRE(masstree_put(tree, NULL, key, sizeof key, i) == MASSTREE_OK);
+        }
+    }
+}
+
+/* Everything that may wait for a lock; in all but the first callbacks of a call, what locks the
+   leaves at hand and takes memory. The key is there in the end. */
+static void try_everything(masstree_t *tree, bool bytes, bool guarded, bool briefly)
+{
+    masstree_t *other = NULL;
+    REQUIRE(masstree_create(NULL, &other) == MASSTREE_OK);
+    REQUIRE(masstree_put_u64(other, NULL, 1, 1) == MASSTREE_OK);
+    masstree_destroy(other);
+    if (tree == NULL) {
+        return;
+    }
+    grow(tree, bytes, 16);
+    if (briefly) {
+        (void)masstree_remove(tree, NULL, long_key, KEY_LEN, NULL);
+        put_long_key(tree, bytes);
+        change_neighbours(tree, bytes, guarded);
+        return;
+    }
+    masstree_guard_t *guard = NULL;
+    REQUIRE(masstree_guard_enter(tree, &guard) == MASSTREE_OK);
+    for (size_t i = 0; i < call_count; i++) {
+        if (fits(&calls[i], bytes) && strcmp(calls[i].name, "barrier") != 0) {
+            bool needs = (calls[i].takes & NEEDS_GUARD) != 0;
+            make_call(&calls[i], tree, guarded || needs ? guard : NULL);
+        }
+    }
+    masstree_guard_leave(guard);
+    change_neighbours(tree, bytes, guarded);
+    put_long_key(tree, bytes);
+    REQUIRE(masstree_flush(tree, NULL) == MASSTREE_OK);
+}
+
+static void *help(void *arg)
+{
+    (void)arg;
+    is_helper = true;
+    pthread_mutex_lock(&scene.lock);
+    for (;;) {
+        while (scene.done == scene.asked && !scene.ends) {
+            pthread_cond_wait(&scene.changed, &scene.lock);
+        }
+        if (scene.ends) {
+            break;
+        }
+        bool guarded = scene.asked % 2 == 0;
+        bool briefly = scene.briefly;
+        pthread_mutex_unlock(&scene.lock);
+        try_everything(scene.tree, scene.bytes, guarded, briefly);
+        pthread_mutex_lock(&scene.lock);
+        scene.done++;
+        pthread_cond_broadcast(&scene.changed);
+    }
+    pthread_mutex_unlock(&scene.lock);
+    return NULL;
+}
+
+/* Begins or ends to have the other thread work, at first thoroughly or always briefly. */
+static void arm_from(bool armed, size_t callbacks)
+{
+    for (enum kind kind = 0; kind < KINDS; kind++) {
+        scene.in_this_call[kind] = callbacks;
+    }
+    atomic_store(&scene.armed, armed);
+}
+
+static void arm(bool armed)
+{
+    arm_from(armed, 0);
+}
+
+static masstree_t *armed_tree(bool bytes, size_t chunk_size)
+{
+    masstree_options_t options = MASSTREE_OPTIONS_INIT;
+    masstree_t *tree = NULL;
+    options.alloc = take;
+    options.free = give_back;
+    options.chunk_size = chunk_size;
+    options.value_kind = bytes ? MASSTREE_VALUES_BYTES : MASSTREE_VALUES_WORDS;
+    options.value_destructor = bytes ? NULL : destroy_value;
+    arm(true);
+    assert_ok(masstree_create(&options, &tree));
+    arm(false);
+    scene.bytes = bytes;
+    scene.tree = tree;
+    return tree;
+}
+
+static void end_armed_tree(masstree_t *tree)
+{
+    assert_consistent(tree);
+    scene.tree = NULL;
+    arm(true);
+    masstree_destroy(tree);
+    arm(false);
+    assert_int_equal(0, atomic_load(&scene.out));
+}
+
+static void retire_something(masstree_t *tree, masstree_guard_t *guard)
+{
+    assert_ok(masstree_retire(tree, guard, NULL, 0, free_retired, NULL));
+}
+
+/* One call, from a tree that has garbage and leaves that are full; then what was retired
+   by it goes. */
+static void call_armed(const struct call *call, masstree_t *tree, bool bytes, bool guarded,
+                       bool there)
+{
+    masstree_guard_t *guard = guarded ? new_guard(tree) : NULL;
+    change_neighbours(tree, bytes, true);
+    if (there) {
+        put_long_key(tree, bytes);
+    } else {
+        (void)masstree_remove(tree, NULL, long_key, KEY_LEN, NULL);
+    }
+    retire_something(tree, guard);
+    arm(true);
+    make_call(call, tree, guard);
+    assert_ok(masstree_flush(tree, guard));
+    masstree_guard_refresh(guard);
+    masstree_guard_leave(guard);
+    arm(false);
+}
+
+static void call_everything(bool bytes, size_t chunk_size)
+{
+    masstree_t *tree = armed_tree(bytes, chunk_size);
+    for (size_t i = 0; i < call_count; i++) {
+        if (!fits(&calls[i], bytes)) {
+            continue;
+        }
+        for (unsigned variant = 0; variant < 4; variant++) {
+            bool guarded = variant / 2 != 0;
+            /* It waits for guards: this thread's, too. */
+            if (guarded ? strcmp(calls[i].name, "barrier") == 0
+                        : (calls[i].takes & NEEDS_GUARD) != 0) {
+                continue;
+            }
+            call_armed(&calls[i], tree, bytes, guarded, variant % 2 != 0);
+        }
+    }
+    end_armed_tree(tree);
+}
+
+/* Each call as the first that needs memory: the other thread comes before it with the same
+   key, whose bag is in vain then. (It clears nothing: what began before goes on in what was.) */
+static void call_everything_first(bool bytes)
+{
+    for (size_t i = 0; i < call_count; i++) {
+        if (fits(&calls[i], bytes)) {
+            masstree_t *tree = armed_tree(bytes, 1);
+            bool waits = strcmp(calls[i].name, "barrier") == 0;
+            masstree_guard_t *guard = waits ? NULL : new_guard(tree);
+            arm_from(true, THOROUGHLY);
+            make_call(&calls[i], tree, guard);
+            masstree_guard_leave(guard);
+            arm(false);
+            end_armed_tree(tree);
+        }
+    }
+}
+
+/* The other thread adds a chunk of nodes before this one does: one of them is in vain. */
+static void grow_together(bool bytes)
+{
+    for (size_t nodes = 2; nodes <= 8; nodes++) {
+        masstree_t *tree = armed_tree(bytes, nodes * 320);
+        arm_from(true, THOROUGHLY);
+        grow(tree, bytes, 15 * (nodes + 2));
+        arm(false);
+        end_armed_tree(tree);
+    }
+}
+
+static void no_lock_is_held_while_user_code_runs(void **state)
+{
+    (void)state;
+    pthread_t helper;
+    assert_int_equal(0, pthread_create(&helper, NULL, help, NULL));
+    for (unsigned bytes = 0; bytes < 2; bytes++) {
+        call_everything(bytes != 0, 1);
+        call_everything_first(bytes != 0);
+        grow_together(bytes != 0);
+    }
+    pthread_mutex_lock(&scene.lock);
+    scene.ends = true;
+    pthread_cond_broadcast(&scene.changed);
+    pthread_mutex_unlock(&scene.lock);
+    assert_int_equal(0, pthread_join(helper, NULL));
+    print_message("callbacks: %zu alloc, %zu free, %zu of values, %zu of retired objects\n",
+                  scene.called[ALLOC], scene.called[FREE], scene.called[DESTRUCTOR],
+                  scene.called[RETIRED]);
+    for (enum kind kind = 0; kind < KINDS; kind++) {
+        assert_true(scene.called[kind] > 50);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_lock_is_held_while_user_code_runs),
+    };
+    return cmocka_run_group_tests_name("user_code", tests, NULL, NULL);
+}

@@ -1,0 +1,113 @@
+//! What a tree makes when it needs it for the first time, so that small trees do without.
+//!
+//! **Protocol.** The pointer is null until a whole array is behind it, and never changes after
+//! that. It is stored by a compare-and-exchange that releases what the array was made with, and
+//! loaded with Acquire. Two threads may make an array at once; the second to store it frees its
+//! own. No lock is held while the source is asked, which may be the user's.
+
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use super::source::Source;
+
+/// An array that is made at its first use, and freed with this.
+pub(super) struct Lazy<T, const N: usize> {
+    place: AtomicPtr<[T; N]>,
+    source: Source,
+}
+
+impl<T, const N: usize> Lazy<T, N> {
+    pub(super) fn new(source: Source) -> Self {
+        Self {
+            place: AtomicPtr::new(std::ptr::null_mut()),
+            source,
+        }
+    }
+
+    /// The array, if it has been made.
+    #[inline]
+    pub(super) fn get(&self) -> Option<&[T; N]> {
+        // Acquire: pairs with the store in `get_or_make`.
+        // SAFETY: null, or an array that lives as long as this.
+        unsafe { self.place.load(Ordering::Acquire).as_ref() }
+    }
+
+    /// The array, which is made of what `element` returns unless it is there; none without
+    /// memory for it.
+    #[inline]
+    pub(super) fn get_or_make(&self, element: impl Fn() -> T) -> Option<&[T; N]> {
+        self.get().or_else(|| self.make(element))
+    }
+
+    #[cold]
+    fn make(&self, element: impl Fn() -> T) -> Option<&[T; N]> {
+        let new = self.source.allocate_array(element)?;
+        // Release: whoever loads the pointer finds the elements made. Acquire: if another
+        // thread was first, its elements.
+        let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
+        let none = std::ptr::null_mut();
+        match (self.place).compare_exchange(none, new.as_ptr(), success, failure) {
+            // SAFETY: it lives as long as this.
+            Ok(_) => Some(unsafe { new.as_ref() }),
+            Err(other) => {
+                // SAFETY: made above, and seen by no other thread.
+                unsafe { self.source.unmake(new) };
+                // SAFETY: not null, and lives as long as this.
+                Some(unsafe { &*other })
+            }
+        }
+    }
+}
+
+impl<T, const N: usize> Drop for Lazy<T, N> {
+    fn drop(&mut self) {
+        if let Some(place) = NonNull::new(*self.place.get_mut()) {
+            // SAFETY: `make` made it with this source, and it goes with this.
+            unsafe { self.source.unmake(place) };
+        }
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use std::alloc::{Layout, alloc, dealloc};
+    use std::ffi::c_void;
+    use std::sync::OnceLock;
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+    use crate::index::memory::Allocator;
+
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    static GIVEN_BACK: AtomicUsize = AtomicUsize::new(0);
+    static LAZY: OnceLock<Lazy<u64, 4>> = OnceLock::new();
+
+    /// Another thread makes the array while the first one asks for memory.
+    unsafe extern "C" fn overtaken(size: usize, align: usize, _: *mut c_void) -> *mut c_void {
+        if ASKED.fetch_add(1, Ordering::Relaxed) == 0 {
+            let other = || LAZY.get().unwrap().get_or_make(|| 2).is_some();
+            std::thread::scope(|scope| assert!(scope.spawn(other).join().unwrap()));
+        }
+        // SAFETY: an array is not empty.
+        unsafe { alloc(Layout::from_size_align(size, align).unwrap()).cast() }
+    }
+
+    unsafe extern "C" fn give_back(place: *mut c_void, size: usize, align: usize, _: *mut c_void) {
+        GIVEN_BACK.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: allocated above with this layout.
+        unsafe { dealloc(place.cast(), Layout::from_size_align(size, align).unwrap()) };
+    }
+
+    /// Put back: store the array, whatever is there.
+    #[test]
+    fn an_array_that_comes_second_is_given_back() {
+        // SAFETY: the functions fit, and need no context.
+        let user = unsafe { Allocator::new(overtaken, give_back, std::ptr::null_mut()) };
+        let lazy = LAZY.get_or_init(|| Lazy::new(Source::new(Some(user))));
+        assert!(lazy.get().is_none());
+        assert_eq!(lazy.get_or_make(|| 1), Some(&[2; 4]));
+        assert_eq!(lazy.get(), Some(&[2; 4]));
+        let counts = [&ASKED, &GIVEN_BACK].map(|count| count.load(Ordering::Relaxed));
+        assert_eq!(counts, [2, 1]);
+    }
+}
