@@ -12,12 +12,6 @@ use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, STRIPES};
 use crate::index::node::{Delta, Report};
 
-/// Objects that a flush adds for company, beyond the number of guards: for calls under way
-/// that have none.
-const COMPANY: usize = 16;
-
-fn keep_company(_: *mut (), _: &seize::Collector) {}
-
 /// What an owned guard consists of, in its slot.
 pub(crate) struct OwnedPin {
     domain: NonNull<Domain>,
@@ -57,6 +51,7 @@ unsafe impl Sync for Guard<'_> {}
 impl Domain {
     pub(crate) fn enter(&self) -> Result<Guard<'_>, OutOfMemory> {
         let (slot, stripe) = self.slots.claim_inside(self.memory.source())?;
+        slot.count_guard();
         let guard = self.collector.enter_owned();
         // SAFETY: the guard does not outlive its tree, and so not the domain: its
         // lifetime parameter says so, or the C caller promised it.
@@ -97,6 +92,7 @@ impl Domain {
                 Ok(guard) => LocalGuard::Owned(guard),
                 Err(OutOfMemory) => {
                     let _inside = fork::inside();
+                    thread::begin();
                     LocalGuard::Unseen(UnseenGuard {
                         domain: self,
                         guard: ManuallyDrop::new(self.collector.enter_owned()),
@@ -220,6 +216,7 @@ impl Drop for UnseenGuard<'_> {
         let _inside = fork::inside();
         // SAFETY: not used after.
         unsafe { ManuallyDrop::drop(&mut self.guard) };
+        thread::end();
     }
 }
 
@@ -282,24 +279,6 @@ impl<'g> Pin<'g> {
     #[inline]
     pub(crate) fn count(&self, count: Count, change: i64) {
         self.domain.memory.tally().add(self.stripe, count, change);
-    }
-
-    /// Hands what was retired through this guard over to be freed, without waiting
-    /// until a batch has come together; it is freed once every guard held now has
-    /// been refreshed or left, this one included.
-    ///
-    /// Seize hands over only what is as many objects as there are guards: it gets some
-    /// for company.
-    pub fn flush(&self) {
-        let company = self.domain.held().guards as usize + COMPANY;
-        for _ in 0..company {
-            // SAFETY: nothing is freed.
-            unsafe { self.retire_uncounted(NonNull::<()>::dangling().as_ptr(), keep_company) };
-        }
-        match self.via {
-            Via::Local(guard) => guard.flush(),
-            Via::Owned(guard) => guard.flush(),
-        }
     }
 }
 
