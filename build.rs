@@ -32,11 +32,16 @@ fn main() {
 
 /// The SONAME carries the ABI number. The library is never unloaded
 /// (`nodelete`): threads that used it run thread-local destructors of it when
-/// they exit, maybe after a dlclose.
+/// they exit, maybe after a dlclose. What it calls for `abort` explains some of them, see
+/// `reclaim::membarrier`.
 fn link_arguments() {
     if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
         println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libmasstree.so.{ABI}");
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
+        let arch = env::var("CARGO_CFG_TARGET_ARCH");
+        if matches!(arch.as_deref(), Ok("x86_64" | "aarch64")) {
+            println!("cargo::rustc-cdylib-link-arg=-Wl,--defsym=abort=libmasstree_abort");
+        }
     }
 }
 

@@ -25,7 +25,8 @@ sed -n 's/^[a-z][a-z0-9_ ]*[ *]\(masstree_[a-z0-9_]*\)(.*/--undefined=\1/p' \
 # to whose symbols ours have no access. LLVM's bitcode, which comes with the standard
 # library, would have the plugin of another LLVM look at it: hence the explicit format.
 isolate() {
-    "${LD:-ld}" -r --gc-sections --force-group-allocation "@$work/functions" "$from" \
+    "${LD:-ld}" -r --gc-sections --force-group-allocation "@$work/functions" \
+        --undefined=libmasstree_abort --defsym=abort=libmasstree_abort "$from" \
         -o "$work/all.o" &&
         format=$("${LD:-ld}" --print-output-format) &&
         "${OBJCOPY:-objcopy}" -I "$format" -O "$format" --remove-section=.llvmbc \

@@ -28,8 +28,12 @@
  *   was just entering or leaving a guard, in a destructor that took its time,
  *   masstree_create answers MASSTREE_FORKED too. Handlers of pthread_atfork may use the
  *   library if they were registered after it was loaded.
- * - The library does not print, installs no signal handler, and stays loaded until the
- *   process ends, also after dlclose. No function changes errno, also where memory runs
+ * - Freeing needs the system call membarrier, where the kernel has it. A seccomp filter must
+ *   allow it, or be installed before the first tree is made, when the library finds out.
+ *   If it is refused later, the process aborts, with an explanation on standard error
+ *   (docs/memory.md).
+ * - But for that, the library does not print. It installs no signal handler, and stays loaded
+ *   until the process ends, also after dlclose. No function changes errno, also where memory runs
  *   out or it waits: what an allocator, a value destructor or the function of a retired
  *   object sets is undone, since any call may run them; what other callbacks set stays.
  * - NULL for a guard pins for that call, which must end on the thread it began on: a
@@ -2569,10 +2573,10 @@ int32_t masstree_retire(masstree_t *tree,
 
 /**
  * Hands over to be freed what was retired through a guard, or by this thread without
- * one, and has waited for company: the library frees in batches of 32 objects or more.
- * It is freed once every guard held now has been refreshed or left, this one included.
- * (Should more than 16 threads be in the middle of calls without a guard right now, it may
- * go on waiting for company.)
+ * one, and has waited for company: the library frees in batches of 128 objects or more.
+ * It is freed once every guard held now has been refreshed or left, this one included, and
+ * every call that is under way without one has returned, by the last of them; no further
+ * call is needed, however many there are.
  *
  * @param tree   The tree.
  * @param guard  A guard of this tree; or NULL for what this thread retired without one.
@@ -2825,7 +2829,9 @@ typedef struct {
      */
     uint64_t limbo_objects;
     /**
-     * Guards held, and scans under way without one.
+     * Guards held, and scans under way without one. Other calls without a guard hold
+     * memory as well while they are under way, but are not counted: an update whose callback
+     * waits, say. If limbo stays large and this is 0, one of them does not return.
      */
     uint64_t guards;
     /**

@@ -88,6 +88,12 @@ pub(crate) enum Line {
     ClearEndsAfter,
     /// `keys`: a key that was counted for another era than its leaf's is counted anew.
     KeysAreRecounted,
+    /// `slots`: the fence between counting a guard and making it.
+    GuardCountedBeforeActive,
+    /// `slots`: a census reads how many guards have begun before whether one is there.
+    BegunCountedBeforeLiving,
+    /// `hand_over`: what has begun meanwhile counts.
+    ArrivalsCount,
     /// `reclaim`: a node is unlinked before it is retired.
     #[cfg(all(test, loom))]
     UnlinkedBeforeRetired,

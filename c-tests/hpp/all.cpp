@@ -8,6 +8,7 @@
 #include "test_observation.cpp"
 #include "test_owned.cpp"
 #include "test_ranges.cpp"
+#include "test_thread_exit.cpp"
 #include "test_tree.cpp"
 
 std::size_t count_in_second_file(const masstree::tree<int> &tree);

@@ -64,10 +64,10 @@ pub unsafe extern "C" fn masstree_retire(
 }
 
 /// Hands over to be freed what was retired through a guard, or by this thread without
-/// one, and has waited for company: the library frees in batches of 32 objects or more.
-/// It is freed once every guard held now has been refreshed or left, this one included.
-/// (Should more than 16 threads be in the middle of calls without a guard right now, it may
-/// go on waiting for company.)
+/// one, and has waited for company: the library frees in batches of 128 objects or more.
+/// It is freed once every guard held now has been refreshed or left, this one included, and
+/// every call that is under way without one has returned, by the last of them; no further
+/// call is needed, however many there are.
 ///
 /// @param tree   The tree.
 /// @param guard  A guard of this tree; or NULL for what this thread retired without one.

@@ -27,8 +27,12 @@
 //!   was just entering or leaving a guard, in a destructor that took its time,
 //!   masstree_create answers MASSTREE_FORKED too. Handlers of pthread_atfork may use the
 //!   library if they were registered after it was loaded.
-//! - The library does not print, installs no signal handler, and stays loaded until the
-//!   process ends, also after dlclose. No function changes errno, also where memory runs
+//! - Freeing needs the system call membarrier, where the kernel has it. A seccomp filter must
+//!   allow it, or be installed before the first tree is made, when the library finds out.
+//!   If it is refused later, the process aborts, with an explanation on standard error
+//!   (docs/memory.md).
+//! - But for that, the library does not print. It installs no signal handler, and stays loaded
+//!   until the process ends, also after dlclose. No function changes errno, also where memory runs
 //!   out or it waits: what an allocator, a value destructor or the function of a retired
 //!   object sets is undone, since any call may run them; what other callbacks set stays.
 //! - NULL for a guard pins for that call, which must end on the thread it began on: a

@@ -53,7 +53,9 @@ pub struct Stats {
     pub limbo_bytes: u64,
     /// Objects in limbo. A tree that was cleared is one.
     pub limbo_objects: u64,
-    /// Guards held, and scans under way without one.
+    /// Guards held, and scans under way without one. Other calls without a guard hold
+    /// memory as well while they are under way, but are not counted: an update whose callback
+    /// waits, say. If limbo stays large and this is 0, one of them does not return.
     pub guards: u64,
     /// Milliseconds since the oldest of them was entered or refreshed: large, and growing,
     /// if a guard was forgotten.

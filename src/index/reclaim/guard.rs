@@ -15,12 +15,6 @@ use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, STRIPES};
 use crate::index::node::{Delta, Leaf, Report};
 
-/// Objects that a flush adds for company, beyond the number of guards: for calls under way
-/// that have none.
-const COMPANY: usize = 16;
-
-fn keep_company(_: *mut (), _: &seize::Collector) {}
-
 /// What an owned guard consists of, in its slot.
 pub(crate) struct OwnedPin {
     domain: NonNull<Domain>,
@@ -61,6 +55,7 @@ unsafe impl Sync for Guard<'_> {}
 impl Domain {
     pub(crate) fn enter(&self) -> Result<Guard<'_>, OutOfMemory> {
         let (slot, stripe) = self.slots.claim_inside(self.memory.source())?;
+        slot.count_guard();
         // Seize takes a lock here and where the guard is dropped.
         let _unseen = annotate::Unseen::begin();
         let guard = errno::keep(|| self.collector.enter_owned());
@@ -103,6 +98,7 @@ impl Domain {
                 Ok(guard) => LocalGuard::Owned(guard),
                 Err(OutOfMemory) => {
                     let _inside = fork::inside();
+                    thread::begin();
                     LocalGuard::Unseen(UnseenGuard {
                         domain: self,
                         guard: ManuallyDrop::new(errno::keep(|| self.collector.enter_owned())),
@@ -232,6 +228,7 @@ impl Drop for UnseenGuard<'_> {
         annotate::release(self.domain);
         // SAFETY: not used after.
         errno::keep(|| unsafe { ManuallyDrop::drop(&mut self.guard) });
+        thread::end();
     }
 }
 
@@ -320,26 +317,6 @@ impl<'g> Pin<'g> {
     pub(crate) fn count_keys(&self, leaf: &Leaf, change: i64) {
         let tally = self.domain.memory.tally();
         tally.add_keys(self.stripe, leaf.era(), change);
-    }
-
-    /// Hands what was retired through this guard over to be freed, without waiting
-    /// until a batch has come together; it is freed once every guard held now has
-    /// been refreshed or left, this one included.
-    ///
-    /// Seize hands over only what is as many objects as there are guards: it gets some
-    /// for company.
-    pub fn flush(&self) {
-        let company = self.domain.held().guards as usize + COMPANY;
-        for _ in 0..company {
-            // SAFETY: nothing is freed.
-            unsafe { self.retire_uncounted(NonNull::<()>::dangling().as_ptr(), keep_company) };
-        }
-        annotate::release(self.domain);
-        let _unseen = annotate::Unseen::begin();
-        match self.via {
-            Via::Local(guard) => guard.flush(),
-            Via::Owned(guard) => guard.flush(),
-        }
     }
 }
 

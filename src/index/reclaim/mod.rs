@@ -16,6 +16,8 @@
 mod barrier;
 mod fork;
 mod guard;
+mod hand_over;
+mod membarrier;
 #[cfg(all(test, loom))]
 mod models;
 mod retire;
@@ -103,6 +105,7 @@ impl Domain {
         // Seize, too, makes something once in a process.
         let collector = {
             let _inside = fork::inside();
+            membarrier::remember();
             // It asks the kernel for `membarrier`, which may refuse.
             errno::keep(|| Collector::new().batch_size(BATCH))
         };

@@ -6,6 +6,8 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 
+use super::hand_over::Census;
+use super::slots::Slot;
 use crate::index::key::Key;
 use crate::index::node::{Entry, Found, Leaf, Locked, NodeRef, Portable};
 use crate::protocol::Line;
@@ -93,6 +95,75 @@ fn what_a_guard_leads_to_is_not_freed() {
             }
             collector.leave();
             writer.join().unwrap();
+        });
+    });
+}
+
+/// Slots of two guards, and their reservations in seize.
+struct Reservations {
+    slots: [Slot; 2],
+    active: [AtomicU64; 2],
+}
+
+impl Reservations {
+    fn new() -> Self {
+        Self {
+            slots: [Slot::free(), Slot::free()],
+            active: [AtomicU64::new(0), AtomicU64::new(0)],
+        }
+    }
+
+    /// A guard comes, and stays or goes.
+    fn enter(&self, guard: usize, and_leave: bool) {
+        assert!(self.slots[guard].become_taken(2));
+        self.slots[guard].count_guard();
+        self.active[guard].store(1, Ordering::Relaxed);
+        if and_leave {
+            self.active[guard].store(0, Ordering::Release);
+            self.slots[guard].vacate();
+        }
+    }
+
+    fn census(&self) -> Census {
+        self.slots[0].census() + self.slots[1].census()
+    }
+
+    /// What seize meets in a hand-over.
+    fn active(&self) -> u64 {
+        let active = self.active.iter().map(|head| head.load(Ordering::Relaxed));
+        active.sum()
+    }
+}
+
+/// A hand-over never meets more reservations than it has counted. Where it counts too few, a batch
+/// that is too short is taken for one that was handed over.
+#[test]
+fn a_hand_over_counts_whatever_it_meets() {
+    let lines = [
+        Line::GuardCountedBeforeActive,
+        Line::BegunCountedBeforeLiving,
+        Line::ArrivalsCount,
+    ];
+    check(&lines, || {
+        loom::model(|| {
+            let reservations = Arc::new(Reservations::new());
+            let hands_over = {
+                let reservations = reservations.clone();
+                thread::spawn(move || {
+                    let before = reservations.census();
+                    let met = reservations.active();
+                    fence(Ordering::Acquire);
+                    let most = before.most_until(reservations.census());
+                    assert!(met <= most, "met {met}, counted {most}");
+                })
+            };
+            let leaves = {
+                let reservations = reservations.clone();
+                thread::spawn(move || reservations.enter(1, true))
+            };
+            reservations.enter(0, false);
+            leaves.join().unwrap();
+            hands_over.join().unwrap();
         });
     });
 }

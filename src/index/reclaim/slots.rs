@@ -5,18 +5,25 @@
 //! with the rest of the slot precede what the next does. While it makes or drops its
 //! guard, which takes seize's mutex, the owner says so with [`INSIDE`] (see `fork`).
 //! Anybody may read `since`: that is how a guard that has been held for long is noticed.
+//!
+//! The owner counts each guard of seize's before it makes it: a hand-over (see `hand_over`) that
+//! meets the guard also meets the count. [`Slot::census`] reads the count first. If a guard is in
+//! that count, its claim of the slot is seen too, and so is the guard, unless it has left;
+//! if it is not, the next census counts it among those that have begun.
 
 use std::alloc::Layout;
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::AtomicPtr;
 
 use super::fork;
+use super::hand_over::Census;
 use crate::annotate;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{STRIPES, Source, own_stripe};
-use crate::sync::Wait;
+use crate::protocol::Line;
+use crate::sync::{AtomicU64, Ordering, Wait, fence};
 
 const BLOCK: usize = 2 * STRIPES;
 
@@ -29,6 +36,8 @@ const INSIDE: u64 = 1;
 pub(crate) struct Slot {
     /// When its owner began to pin or last refreshed, or a state.
     since: AtomicU64,
+    /// Guards that were made here, ever.
+    guards: AtomicU64,
     guard: UnsafeCell<MaybeUninit<super::OwnedPin>>,
 }
 
@@ -36,16 +45,17 @@ pub(crate) struct Slot {
 unsafe impl Sync for Slot {}
 
 impl Slot {
-    fn free() -> Self {
+    pub(super) fn free() -> Self {
         Self {
             since: AtomicU64::new(FREE),
+            guards: AtomicU64::new(0),
             guard: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
 
     /// Whether it was free, and is the caller's now.
     #[inline]
-    fn become_taken(&self, state: u64) -> bool {
+    pub(super) fn become_taken(&self, state: u64) -> bool {
         // SeqCst: as `go_inside`; it acquires, too.
         let (success, failure) = (Ordering::SeqCst, Ordering::Relaxed);
         let is_taken = self.since.load(Ordering::Relaxed) == FREE
@@ -54,6 +64,39 @@ impl Slot {
                 .is_ok();
         annotate::acquire(self);
         is_taken
+    }
+
+    /// Counts the guard of seize's that its owner makes next.
+    #[inline]
+    pub(super) fn count_guard(&self) {
+        // Relaxed: only owners store it.
+        let guards = self.guards.load(Ordering::Relaxed);
+        // Release: a census that sees it sees the slot taken.
+        self.guards.store(guards + 1, Ordering::Release);
+        // Release: a hand-over that meets the guard counts it.
+        if Line::GuardCountedBeforeActive.is_kept() {
+            fence(Ordering::Release);
+        }
+    }
+
+    /// Guards of seize's that may be active, and that have begun.
+    pub(super) fn census(&self) -> Census {
+        // Acquire: partners of `count_guard` and `vacate`.
+        let living = || u64::from(self.since.load(Ordering::Acquire) != FREE);
+        let begun = || self.guards.load(Ordering::Acquire);
+        if Line::BegunCountedBeforeLiving.is_kept() {
+            let begun = begun();
+            Census {
+                living: living(),
+                begun,
+            }
+        } else {
+            let living = living();
+            Census {
+                living,
+                begun: begun(),
+            }
+        }
     }
 
     /// Begins, or begins anew, to count how long it pins; and ends being inside.
@@ -175,6 +218,12 @@ impl Slots {
     pub(super) fn is_nobody_inside(&self) -> bool {
         let mut slots = self.blocks().flat_map(|block| &block.slots);
         slots.all(|slot| slot.since.load(Ordering::SeqCst) != INSIDE)
+    }
+
+    /// Guards of seize's in this tree that may be active, and that have begun.
+    pub(super) fn census(&self) -> Census {
+        let slots = self.blocks().flat_map(|block| &block.slots);
+        slots.fold(Census::NONE, |sum, slot| sum + slot.census())
     }
 
     /// Slots that are taken, and since when the oldest is.

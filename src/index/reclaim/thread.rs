@@ -1,4 +1,5 @@
-//! Whether this thread still has its thread-local slot in seize.
+//! Threads that use the library: when they begin and end, and whether this one still has its
+//! thread-local slot in seize.
 //!
 //! A program may call the library from a destructor that runs when a thread exits
 //! (`pthread_key_create`, C++ `thread_local`), when the destructor of seize's own
@@ -7,18 +8,50 @@
 //! run whenever seize's has. [`ExitEnd`] is registered before seize's and runs after
 //! it; between the two, the thread is inside (see `fork`).
 //!
-//! Left: a thread whose first use of the library is in a destructor of
-//! `pthread_key_create`, which glibc runs after those of thread-locals. The
-//! registrations come too late and never run: the thread's slot (some hundred
-//! bytes in each tree) is not reused, and glibc leaks the registrations.
+//! A thread may also use the library for the first time in such a destructor. In that of a C++
+//! `thread_local` it registers in time. glibc runs destructors of `pthread_key_create` after those
+//! of thread-locals: what is registered there is not run any more, and `late` sees to it.
+//!
+//! Threads are counted before they get their number from seize and after they have given it back,
+//! as `hand_over` asks.
 
 use std::cell::Cell;
 #[cfg(debug_assertions)]
 use std::num::NonZeroU64;
-#[cfg(debug_assertions)]
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use super::fork::{self, Inside};
+use super::hand_over::Census;
+use crate::sync::{Ordering, fence};
+
+/// Threads that have a number of seize's, or had one; guards without a slot count as such.
+static BEGUN: AtomicU64 = AtomicU64::new(0);
+/// Those of them that have given it back.
+static ENDED: AtomicU64 = AtomicU64::new(0);
+
+/// Counts a number of seize's that is taken next.
+pub(super) fn begin() {
+    BEGUN.fetch_add(1, Ordering::Relaxed);
+    // Release: a hand-over that meets the thread counts it; see `hand_over`.
+    fence(Ordering::Release);
+}
+
+/// Counts a number of seize's that was given back.
+pub(super) fn end() {
+    // Release: who sees it finds the number's reservation inactive.
+    ENDED.fetch_add(1, Ordering::Release);
+}
+
+/// Threads that may be in a call, and that have begun.
+pub(super) fn census() -> Census {
+    // The ended first: then no thread is missing among the living.
+    let ended = ENDED.load(Ordering::Acquire);
+    let begun = BEGUN.load(Ordering::Relaxed);
+    Census {
+        living: begun - ended,
+        begun,
+    }
+}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
@@ -42,6 +75,13 @@ impl Drop for ExitWatch {
 struct ExitEnd {
     /// Dropped with it.
     inside: Cell<Option<Inside>>,
+}
+
+impl Drop for ExitEnd {
+    fn drop(&mut self) {
+        late::disarm();
+        end();
+    }
 }
 
 thread_local! {
@@ -110,12 +150,77 @@ pub(super) fn state() -> State {
 
 /// To be called once in a thread, before seize registers its destructor.
 pub(super) fn prepare_exit() {
+    begin();
     // As `watch_exit`.
     EXIT_END.with(|_| ());
+    late::arm();
 }
 
 /// To be called once in a thread, after seize registered its destructor.
 pub(super) fn watch_exit() {
     // Used for the first time in this thread: its destructor has not run yet.
     EXIT_WATCH.with(|_| STATE.set(State::Running));
+}
+
+/// Destructors of thread-locals that were registered too late to run by themselves.
+///
+/// A thread has a value under a key of `pthread_key_create` exactly as long as its destructors
+/// are registered and have not run. So the key's own destructor is called only where they were
+/// registered by the destructor of another key, in the same round of such destructors or in the
+/// next, and runs them by glibc's own function, which also frees the registrations. Other C
+/// libraries' destructors of thread-locals are those of a key themselves.
+///
+/// Left: a thread that uses the library for the first time in the last of the
+/// `PTHREAD_DESTRUCTOR_ITERATIONS` rounds. Its slot (some hundred bytes in each tree) is not
+/// given back.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod late {
+    use std::ffi::c_void;
+    use std::ptr;
+    use std::sync::OnceLock;
+
+    /// `None`: there are no more keys.
+    static KEY: OnceLock<Option<libc::pthread_key_t>> = OnceLock::new();
+
+    /// The caller is inside (see `fork`), as it may take a lock.
+    pub(super) fn arm() {
+        let key = KEY.get_or_init(|| {
+            let mut key = 0;
+            // SAFETY: the destructor is not unloaded while a thread has a value: glibc keeps
+            // a library whose destructors of thread-locals are registered.
+            let status = unsafe { libc::pthread_key_create(&mut key, Some(run)) };
+            (status == 0).then_some(key)
+        });
+        if let &Some(key) = key {
+            // SAFETY: the key was created, and is never deleted.
+            unsafe { libc::pthread_setspecific(key, ptr::from_ref(&KEY).cast()) };
+        }
+    }
+
+    pub(super) fn disarm() {
+        if let Some(&Some(key)) = KEY.get() {
+            // SAFETY: as above.
+            unsafe { libc::pthread_setspecific(key, ptr::null()) };
+        }
+    }
+
+    unsafe extern "C" fn run(_: *mut c_void) {
+        // Private to glibc, which calls it when a thread ends; not in every glibc's headers,
+        // but in every libc.so since 2.18.
+        // SAFETY: the name is a string; the function takes and gives nothing, and does nothing
+        // where no destructor is registered in this thread.
+        unsafe {
+            let function = libc::dlsym(libc::RTLD_DEFAULT, c"__call_tls_dtors".as_ptr());
+            if !function.is_null() {
+                std::mem::transmute::<*mut c_void, unsafe extern "C" fn()>(function)();
+            }
+        }
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+mod late {
+    pub(super) fn arm() {}
+
+    pub(super) fn disarm() {}
 }
