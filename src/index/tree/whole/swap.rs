@@ -114,11 +114,12 @@ impl Tree {
         }
     }
 
-    /// Whether a locked node is the root of the tree, and so stays it.
+    /// Whether a locked node is the root of the tree, and so stays it. It is not deleted then:
+    /// a root is replaced, under its lock, before it is deleted.
     pub(in crate::index::tree) fn is_root<N: Lockable>(&self, node: &Locked<'_, N>) -> bool {
         // SAFETY: never null, and only compared.
         let root = unsafe { NodeRef::load(&self.root) };
-        root == Some(node.node().any()) && !node.is_deleted()
+        root == Some(node.node().any())
     }
 
     /// `bury` for one that may be the root; says whether it is.
@@ -128,7 +129,7 @@ impl Tree {
         root: &'g Leaf,
         tomb: &mut Locked<'g, Leaf>,
     ) -> bool {
-        if !self.is_root(old) {
+        if !self.is_root(old) && Line::ClearedIsTheRoot.is_kept() {
             return false;
         }
         tomb.insert(0, &Entry::link(0, old.node().any()));
@@ -215,10 +216,10 @@ impl Tree {
                 return false;
             };
             let mut old = Locked::lock(leaf);
-            if !self.is_root(&old) {
+            if !self.is_root(&old) && Line::DisplacedIsTheRoot.is_kept() {
                 continue;
             }
-            if !leaf.permutation().is_empty() {
+            if !leaf.permutation().is_empty() && Line::DisplacedIsEmpty.is_kept() {
                 return false;
             }
             old.mark_dirty();
