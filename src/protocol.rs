@@ -94,6 +94,64 @@ pub(crate) enum Line {
     BegunCountedBeforeLiving,
     /// `hand_over`: what has begun meanwhile counts.
     ArrivalsCount,
+    /// `node`: a node says that it is a root before a word leads to it.
+    RootSaysSo,
+    /// `descend`: a leaf that was deleted is no place to read.
+    ReaderLeavesDeleted,
+    /// `descend`: a writer that goes to the right holds no lock while it waits.
+    WriterWaitsAlone,
+    /// `lock`: a parent that was waited for is looked up again.
+    ParentIsStill,
+    /// `lock`: and the leaf before.
+    PrevIsStill,
+    /// `merge`: a leaf that was deleted meanwhile is not merged.
+    MergedIsAlive,
+    /// `collapse`: a root's only child takes its place if it was not deleted.
+    PromotedIsAlive,
+    /// `collapse`: and if it is still the only one.
+    LoneRootIsStill,
+    /// `collapse`: what leads to the last leaf of a layer is dirty.
+    LayerCollapseIsDirty,
+    /// `collapse`: a leaf is unlinked before the one before it is let go.
+    UnlinkedUnderLock,
+    /// `swap`: what is cleared away is the root.
+    ClearedIsTheRoot,
+    /// `swap`: what a loaded tree displaces is the root.
+    DisplacedIsTheRoot,
+    /// `swap`: and empty.
+    DisplacedIsEmpty,
+    /// `walk`: the end that a cursor comes to is one of a moment.
+    EndIsUndisturbed,
+    /// `walk`: a cursor goes on in the tree that there is.
+    CursorKnowsItsRoot,
+    /// `observe`: clearings are counted before the root is loaded.
+    IncarnationBeforeRoot,
+    /// `observe`: a leaf that this thread holds has not changed.
+    OwnHeldIsTheSame,
+    /// `observe`: one that another holds may have, for a thread that must not wait.
+    HeldIsNotTheSame,
+    /// `walk`: a cursor arrives at a leaf that has not changed since it was read.
+    ArrivalIsCurrent,
+    /// `walk`: and so for what it goes on to at once.
+    RunIsCurrent,
+    /// `walk`: a leaf that was deleted is not read.
+    WalkLeavesDeleted,
+    /// `batch`: as `RootIsLiving`.
+    BatchRootIsLiving,
+    /// `batch`: as `ParentIsValidated`.
+    BatchParentIsValidated,
+    /// `version`: the count goes on from node to node in one place.
+    CountGoesOn,
+    /// `version`: who has a version has what its owner stored before.
+    VersionAcquires,
+    /// `version`: and so has who takes the lock.
+    LockAcquires,
+    /// `version`: the fence after a node is settled.
+    FenceAfterSettle,
+    /// `leaf`: who has a permutation has the slots that it names.
+    PermutationAcquires,
+    /// `observe`: who counts a clearing finds the root that it left.
+    EndedAcquires,
     /// `reclaim`: a node is unlinked before it is retired.
     #[cfg(all(test, loom))]
     UnlinkedBeforeRetired,
@@ -110,6 +168,16 @@ impl Line {
         return models::is_kept(self);
         #[cfg(not(all(test, any(loom, shuttle))))]
         true
+    }
+
+    /// The order of the load that the line is.
+    #[inline(always)]
+    pub(crate) fn acquire(self) -> Ordering {
+        if self.is_kept() {
+            Ordering::Acquire
+        } else {
+            Ordering::Relaxed
+        }
     }
 
     /// The order of the store that the line is.

@@ -149,13 +149,14 @@ pub unsafe extern "C" fn masstree_dump(
 
 /// Gives keys that cut a tree in parts of about as many keys each, for scans of several
 /// threads at once: the first part ends before the first key given, each next begins with
-/// one, and the last has no end. No part is read for it; a part may well have half as many
-/// keys as another.
+/// one, and the last has no end. When no thread writes, no part has more than about twice the
+/// even share and one leaf of keys. Some nodes are read for each part, not the parts; only a
+/// layer with many keys that is hidden in one of many leaves takes looks at those.
 ///
 /// @param tree     The tree.
 /// @param guard    A guard of this tree, or NULL to be pinned for this call.
-/// @param cuts     How many keys are wanted: one less than parts. Small trees may give
-///                 fewer.
+/// @param cuts     How many keys are wanted: one less than parts. Trees with fewer leaves
+///                 than that may give fewer.
 /// @param visit    Called for each key, in order, with its number (from 0) for a value; the
 ///                 rules of masstree_visitor_t apply. The keys need not be in the tree.
 /// @param ctx      Handed to visit.

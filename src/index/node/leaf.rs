@@ -56,6 +56,7 @@ use super::suffix::{Bag, BagRef};
 use super::version::{Version, VersionWord};
 use crate::index::key::{Key, Kind, LAYER, SLICE_LEN, SUFFIX, TAG_BITS, tag};
 use crate::index::memory::Era;
+use crate::protocol::Line;
 use crate::sync::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, perturb};
 
 /// Entries with suffixes that a leaf has under one slice at most. Where races are
@@ -225,7 +226,7 @@ impl Leaf {
     pub(crate) fn permutation(&self) -> Permutation {
         // Acquire: pairs with the store in `publish`; what the permutation names
         // is there.
-        Permutation::from_word(self.permutation.load(Ordering::Acquire))
+        Permutation::from_word(self.permutation.load(Line::PermutationAcquires.acquire()))
     }
 
     /// The live slots, a bit for each. Exact under the lock.

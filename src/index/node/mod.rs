@@ -143,6 +143,13 @@ impl<'g, N: Lockable> Locked<'g, N> {
         self.set_parent(parent);
     }
 
+    /// Lets readers see that it is a root, before a word leads to it.
+    pub(crate) fn settle_root(&mut self) {
+        if Line::RootSaysSo.is_kept() {
+            self.settle();
+        }
+    }
+
     pub(crate) fn set_parent(&self, parent: *mut Node) {
         // SeqCst as every store of a pointer that `reclaim` protects; the lock of
         // the parent is held.

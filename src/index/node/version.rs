@@ -156,7 +156,10 @@ impl VersionWord {
     pub(crate) fn renew(&self, version: Version) {
         // Relaxed: a node has been deleted or was never seen before its place is used
         // again, so nobody has a version that this one has to differ from in time.
-        let last = self.0.load(Ordering::Relaxed) & COUNT;
+        let last = match Line::CountGoesOn.is_kept() {
+            true => self.0.load(Ordering::Relaxed) & COUNT,
+            false => 0,
+        };
         let state = version.0 & !COUNT | LOCK;
         (self.0).store(advance(last | state, COUNT), Ordering::Relaxed);
     }
@@ -173,7 +176,7 @@ impl VersionWord {
     /// The version now, even in the midst of a change.
     #[inline]
     pub(crate) fn load(&self) -> Version {
-        Version(self.0.load(Ordering::Acquire))
+        Version(self.0.load(Line::VersionAcquires.acquire()))
     }
 
     /// The version once no change is under way.
@@ -217,8 +220,10 @@ impl VersionWord {
 
     /// Whether the node still has the version of this number.
     pub(crate) fn look(&self, number: u64) -> Look {
-        // Acquire: as in `stable`. All in one load: what is not locked has no change under way.
-        let word = self.0.load(Ordering::Acquire);
+        // All in one load: what is not locked has no change under way. Relaxed: nothing is read
+        // in the node after it, and who has found what a writer published, by an acquire load,
+        // finds that writer's lock or what it left.
+        let word = self.0.load(Ordering::Relaxed);
         if word & !LOCK != number {
             Look::Changed
         } else if word & LOCK != 0 && Line::LockedIsNotTheSame.is_kept() {
@@ -240,7 +245,12 @@ impl VersionWord {
             // all that earlier owners stored.
             if self
                 .0
-                .compare_exchange_weak(seen, seen | LOCK, Ordering::Acquire, Ordering::Relaxed)
+                .compare_exchange_weak(
+                    seen,
+                    seen | LOCK,
+                    Line::LockAcquires.acquire(),
+                    Ordering::Relaxed,
+                )
                 .is_ok()
             {
                 // Pairs with `validate`: see promise 2 above.
@@ -272,7 +282,9 @@ impl VersionWord {
         // Release: as `unlock`. What the owner stores from here on is as if it had taken the
         // lock anew: readers of before do not have this version.
         self.0.store(version.0 & !DIRTY | LOCK, Ordering::Release);
-        fence(Ordering::Release);
+        if Line::FenceAfterSettle.is_kept() {
+            fence(Ordering::Release);
+        }
     }
 
     /// Lets the lock go and leaves `version` behind. The caller owns the lock.

@@ -9,8 +9,9 @@ mod counted;
 mod harness;
 mod held;
 mod observed;
+mod rechecks;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::index::node::{AnyNode, Entries};
@@ -405,7 +406,7 @@ fn what_is_cleared_away_stays_away() {
 /// A loaded tree takes the place of an empty one, or an insert comes first.
 #[test]
 fn a_loaded_tree_displaces_no_insert() {
-    check(&[Line::DisplacedIsDeleted], || {
+    check(&[Line::DisplacedIsDeleted, Line::DisplacedIsEmpty], || {
         explore(|| {
             let mut model = Model::with([]);
             let keys = numbers([1, 2, 3]);

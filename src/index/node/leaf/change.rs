@@ -314,9 +314,14 @@ impl<'g> Locked<'g, Leaf> {
     /// Takes this leaf out of the list of leaves. The leaf before it, if there is
     /// one, is locked too.
     pub(crate) fn unlink(&self, prev: Option<&Locked<'g, Leaf>>) {
+        self.unlink_from(prev.map(Locked::node));
+    }
+
+    /// `unlink`, for models also without the lock.
+    pub(crate) fn unlink_from(&self, prev: Option<&'g Leaf>) {
         let next = self.next.load(Ordering::SeqCst);
         let before = prev.map_or(std::ptr::null_mut(), |prev| {
-            std::ptr::from_ref(prev.node()).cast_mut()
+            std::ptr::from_ref(prev).cast_mut()
         });
         if let Some(next) = self.node().next() {
             next.prev.store(before, Ordering::SeqCst);

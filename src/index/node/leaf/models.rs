@@ -61,34 +61,71 @@ fn a_reader_never_takes_a_reused_slot_for_its_key() {
     });
 }
 
+/// An owner that lets readers see what it has done, and goes on, disturbs them as two owners
+/// would: who has the version from between sees all of the first change, and who has the one
+/// from before none of a slot that is used again.
+#[test]
+fn what_comes_after_settling_is_another_change() {
+    check(&[Line::FenceAfterSettle], || {
+        for (key, value) in [(A, 1), (B, 2)] {
+            loom::model(move || {
+                let leaf = leaf_with_a();
+                let before = leaf.head.version.stable();
+                let writer = {
+                    let leaf = leaf.clone();
+                    thread::spawn(move || {
+                        let mut locked = Locked::lock(&*leaf);
+                        locked.remove(0);
+                        locked.settle();
+                        locked.insert(0, &Entry::new(&Key::new(B)).with_value(2));
+                    })
+                };
+                let version = leaf.head.version.stable();
+                let seen = leaf.search::<Portable>(version, &Key::new(key));
+                if let Some(Found::Value(seen)) = seen {
+                    assert_eq!(seen, value);
+                    assert!((version == before) == (key == A), "of another version");
+                }
+                writer.join().unwrap();
+                assert_eq!(look(&leaf, A), Some(None));
+                assert_eq!(look(&leaf, B), Some(Some(2)));
+            });
+        }
+    });
+}
+
 /// An insert is seen whole or not at all, and its reader need not start over.
 #[test]
 fn an_insert_is_seen_whole_or_not_at_all() {
-    check(&[Line::PermutationReleases], || {
-        loom::model(|| {
-            let leaf = leaf_with_a();
-            let writer = {
-                let leaf = leaf.clone();
-                thread::spawn(move || {
-                    Locked::lock(&*leaf).insert(1, &Entry::new(&Key::new(B)).with_value(2));
-                })
-            };
-            let mut entries = Entries::new();
-            let version = leaf.head.version.stable();
-            if leaf.snapshot::<Portable>(version, &mut entries).is_some() {
-                let seen: Vec<_> = entries
-                    .iter()
-                    .map(|e| (e.slice, e.kind, e.value()))
-                    .collect();
-                let all = [(A, 1), (B, 2)].map(|(key, value)| (Key::new(key).slice(), 1, value));
-                assert!(seen == all[..1] || seen == all, "{seen:?}");
-            }
-            let seen = look(&leaf, B).flatten();
-            assert!(seen.is_none_or(|seen| seen == 2), "{seen:?}");
-            writer.join().unwrap();
-            assert_eq!(look(&leaf, B), Some(Some(2)));
-        });
-    });
+    check(
+        &[Line::PermutationReleases, Line::PermutationAcquires],
+        || {
+            loom::model(|| {
+                let leaf = leaf_with_a();
+                let writer = {
+                    let leaf = leaf.clone();
+                    thread::spawn(move || {
+                        Locked::lock(&*leaf).insert(1, &Entry::new(&Key::new(B)).with_value(2));
+                    })
+                };
+                let mut entries = Entries::new();
+                let version = leaf.head.version.stable();
+                if leaf.snapshot::<Portable>(version, &mut entries).is_some() {
+                    let seen: Vec<_> = entries
+                        .iter()
+                        .map(|e| (e.slice, e.kind, e.value()))
+                        .collect();
+                    let all =
+                        [(A, 1), (B, 2)].map(|(key, value)| (Key::new(key).slice(), 1, value));
+                    assert!(seen == all[..1] || seen == all, "{seen:?}");
+                }
+                let seen = look(&leaf, B).flatten();
+                assert!(seen.is_none_or(|seen| seen == 2), "{seen:?}");
+                writer.join().unwrap();
+                assert_eq!(look(&leaf, B), Some(Some(2)));
+            });
+        },
+    );
 }
 
 /// Who finds a value finds what its writer did before it stored it: a value may be a
@@ -120,7 +157,7 @@ fn a_value_comes_with_what_it_stands_for() {
 /// One writer at a time, and each sees what the one before stored.
 #[test]
 fn a_lock_has_one_owner() {
-    check(&[Line::UnlockReleases], || {
+    check(&[Line::UnlockReleases, Line::LockAcquires], || {
         loom::model(|| {
             let leaf = leaf_with_a();
             let add = |leaf: &Leaf| {
@@ -209,6 +246,7 @@ fn a_group_becomes_a_layer_at_once() {
     const GROUP: [&[u8]; 2] = [b"a slice one", b"a slice two"];
     let lines = [
         Line::GroupIsDirty,
+        Line::VersionAcquires,
         Line::ReadersWaitForChanges,
         Line::FenceAfterDirty,
     ];

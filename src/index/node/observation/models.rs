@@ -5,7 +5,7 @@ use loom::thread;
 
 use super::*;
 use crate::index::key::Key;
-use crate::index::node::{Entry, Found, Portable};
+use crate::index::node::{Entry, Found, Lockable, Portable};
 use crate::protocol::models::check;
 
 const KEY: &[u8] = b"key";
@@ -74,6 +74,30 @@ fn of_two_who_insert_what_the_other_missed_one_finds_out() {
             let other = thread::spawn(first);
             let found_out = second();
             assert!(other.join().unwrap() || found_out);
+        });
+    });
+}
+
+/// A leaf was deleted, and its place is another leaf's, in the same state and with the same
+/// keys: who has observed the first finds a change.
+#[test]
+fn what_is_in_the_place_of_a_leaf_is_not_that_leaf() {
+    check(&[Line::CountGoesOn], || {
+        loom::model(|| {
+            let leaf = empty_leaf();
+            insert(&leaf);
+            let before = observe(&leaf);
+            let owner = {
+                let leaf = leaf.clone();
+                thread::spawn(move || {
+                    Locked::lock(&*leaf).delete();
+                    leaf.version().renew(Version::NEW_LEAF);
+                    drop(Locked::private(&*leaf));
+                })
+            };
+            let differs = may_differ(&before);
+            owner.join().unwrap();
+            assert!(may_differ(&before), "differed then: {differs}");
         });
     });
 }

@@ -68,11 +68,16 @@ impl Model {
         }));
     }
 
-    /// Waits for the threads; the tree must be sound, with exactly these keys.
-    pub(super) fn end(self, mut expected: Vec<Vec<u8>>) {
-        for thread in self.threads {
+    /// Waits for the threads.
+    pub(super) fn join(&mut self) {
+        for thread in self.threads.drain(..) {
             thread.join().unwrap();
         }
+    }
+
+    /// Waits for the threads; the tree must be sound, with exactly these keys.
+    pub(super) fn end(mut self, mut expected: Vec<Vec<u8>>) {
+        self.join();
         let guard = self.tree.guard().unwrap();
         let sound = self.tree.check(guard.pin(), &mut |line| panic!("{line}"));
         assert_eq!(sound, Ok(true));

@@ -10,37 +10,40 @@ use crate::index::tree::write::held::Overtaken;
 /// Held keys change one after the other, and room that is not used leaves nothing behind.
 #[test]
 fn who_holds_a_key_has_it_for_itself() {
-    check(&[Line::UnusedRoomIsGivenBack], || {
-        explore(|| {
-            let there = numbers((0..15).map(|n| 10 * n));
-            let mut model = Model::with(there.clone());
-            for _ in 0..2 {
-                model.thread(|tree, pin| {
-                    let key = number(70);
-                    let held = tree.hold(pin, &key, false).unwrap();
-                    let value = held.value().unwrap();
-                    let finished = tree.finish(pin, held, Decision::Set(value + 1));
-                    assert_eq!(finished, Ok(Some(value)));
-                });
-            }
-            // Full leaves, of which the last splits with nothing to go to the right.
-            for key in [145, 5] {
-                model.thread(move |tree, pin| {
-                    let key = number(key);
-                    let held = tree.hold(pin, &key, true).unwrap();
-                    assert!(holds(tree, &[held.now()]));
-                    assert_eq!(tree.finish(pin, held, Decision::Keep), Ok(None));
-                });
-            }
-            for thread in std::mem::take(&mut model.threads) {
-                thread.join().unwrap();
-            }
-            let guard = model.tree.guard().unwrap();
-            assert_eq!(model.tree.get(guard.pin(), &number(70)), Some(9));
-            drop(guard);
-            model.end(there);
-        });
-    });
+    check(
+        &[Line::UnusedRoomIsGivenBack, Line::OwnHeldIsTheSame],
+        || {
+            explore(|| {
+                let there = numbers((0..15).map(|n| 10 * n));
+                let mut model = Model::with(there.clone());
+                for _ in 0..2 {
+                    model.thread(|tree, pin| {
+                        let key = number(70);
+                        let held = tree.hold(pin, &key, false).unwrap();
+                        let value = held.value().unwrap();
+                        let finished = tree.finish(pin, held, Decision::Set(value + 1));
+                        assert_eq!(finished, Ok(Some(value)));
+                    });
+                }
+                // Full leaves, of which the last splits with nothing to go to the right.
+                for key in [145, 5] {
+                    model.thread(move |tree, pin| {
+                        let key = number(key);
+                        let held = tree.hold(pin, &key, true).unwrap();
+                        assert!(holds(tree, &[held.now()]));
+                        assert_eq!(tree.finish(pin, held, Decision::Keep), Ok(None));
+                    });
+                }
+                for thread in std::mem::take(&mut model.threads) {
+                    thread.join().unwrap();
+                }
+                let guard = model.tree.guard().unwrap();
+                assert_eq!(model.tree.get(guard.pin(), &number(70)), Some(9));
+                drop(guard);
+                model.end(there);
+            });
+        },
+    );
 }
 
 /// What the tree had before it was cleared, what the one thread sets, and the other.

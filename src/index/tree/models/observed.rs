@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 use std::ptr::NonNull;
-use std::sync::Mutex;
 
 use super::*;
 use crate::index::node::{Delta, Observation};
@@ -97,7 +96,7 @@ fn no_phantom_goes_unnoticed() {
 /// Who has found a key before the tree was cleared, and then finds none, does not validate.
 #[test]
 fn a_cleared_tree_validates_nothing() {
-    check(&[], || {
+    check(&[Line::IncarnationBeforeRoot], || {
         explore(|| {
             let mut model = Model::with(numbers([1]));
             model.thread(|tree, pin| tree.clear(pin).unwrap());
@@ -108,6 +107,100 @@ fn a_cleared_tree_validates_nothing() {
                 }
             });
             model.end(Vec::new());
+        });
+    });
+}
+
+/// A leaf that was deleted before it was searched proves nothing: it does not change any more.
+#[test]
+fn a_deleted_leaf_proves_nothing() {
+    check(&[Line::ReaderLeavesDeleted], || {
+        explore(|| {
+            let mut model = Model::with(numbers((0..16).map(|n| 10 * n)));
+            model.thread(|tree, pin| {
+                assert_eq!(tree.remove(pin, &number(150)), Some(15));
+                assert_eq!(tree.insert(pin, &number(155), 1), Ok(Inserted::New));
+            });
+            model.thread(|tree, pin| {
+                let (value, observation) = tree.get_observed(pin, &number(155));
+                if value != tree.get(pin, &number(155)) {
+                    assert!(!holds(tree, &[observation]));
+                }
+            });
+            let stay = numbers((0..15).map(|n| 10 * n));
+            model.end([stay, numbers([155])].concat());
+        });
+    });
+}
+
+/// Of two that each hold a key and validate that the other's is absent, which they do not wait
+/// for, one at most succeeds.
+#[test]
+fn what_another_holds_does_not_validate() {
+    check(&[Line::HeldIsNotTheSame], || {
+        explore(|| {
+            let mut model = Model::with(numbers((0..20).map(|n| 10 * n)));
+            let guard = model.tree.guard().unwrap();
+            model.tree.remove(guard.pin(), &number(10)).unwrap();
+            drop(guard);
+            let succeeded = Arc::new(Mutex::new(0));
+            for (mine, other) in [(5, 195), (195, 5)] {
+                let succeeded = Arc::clone(&succeeded);
+                model.thread(move |tree, pin| {
+                    let (value, absent) = tree.get_observed(pin, &number(other));
+                    let key = number(mine);
+                    let held = tree.hold(pin, &key, true).unwrap();
+                    let validates = value.is_none() && holds(tree, &[absent]);
+                    let decision = match validates {
+                        true => Decision::Set(1),
+                        false => Decision::Keep,
+                    };
+                    assert_eq!(tree.finish(pin, held, decision), Ok(None));
+                    *succeeded.lock().unwrap() += u32::from(validates);
+                });
+            }
+            model.join();
+            assert!(*succeeded.lock().unwrap() < 2);
+        });
+    });
+}
+
+/// As above for a walk that ends in such a leaf.
+#[test]
+fn a_walk_proves_nothing_by_a_deleted_leaf() {
+    check(&[Line::WalkLeavesDeleted], || {
+        explore(|| {
+            let mut model = Model::with(numbers((0..45).map(|n| 10 * n)));
+            let guard = model.tree.guard().unwrap();
+            let stays = |n: &u64| *n >= 30 || n % 15 < 3;
+            for n in (0..45).filter(|n| !stays(n)) {
+                model.tree.remove(guard.pin(), &number(10 * n));
+            }
+            drop(guard);
+            model.thread(|tree, pin| {
+                assert_eq!(tree.maintain(pin, 10).unwrap().merged, 1);
+                assert_eq!(tree.remove(pin, &number(170)), Some(17));
+            });
+            model.thread(|tree, pin| {
+                let lower = number(160);
+                let range = Range {
+                    lower: Bound::Included(&lower),
+                    reverse: true,
+                    ..Range::all()
+                };
+                let (mut set, mut keys) = (Vec::new(), 0);
+                let go_on = |_: &[u8], _| ControlFlow::Continue(());
+                let scanned = tree.scan_observed(pin, &range, &mut keys, go_on, |leaf| {
+                    set.push(*leaf);
+                    ControlFlow::Continue(())
+                });
+                scanned.unwrap();
+                if tree.get(pin, &number(170)).is_none() && keys == 17 {
+                    assert!(!holds(tree, &set));
+                }
+            });
+            let left = (0..45).filter(|n| stays(n) && *n != 17).map(|n| 10 * n);
+            model.end(numbers(left));
         });
     });
 }

@@ -12,6 +12,7 @@ use crate::index::key::Key;
 use crate::index::node::{AnyNode, Found, Leaf, NodeRef, Search, Version, with_search};
 use crate::index::reclaim::Pin;
 use crate::index::tree::Tree;
+use crate::protocol::Line;
 
 /// Descents under way at once. From 16 to 48, and also when they begin a few at a time so as
 /// to be at different depths, the speed is the same: what limits it is not their number.
@@ -160,8 +161,10 @@ impl<'g, 'k> Lane<'g, 'k> {
         loop {
             let version = self.node.version().stable();
             let is_right = match self.above {
-                None => version.is_living_root(),
-                Some((above, version)) => above.version().validate(version),
+                None => version.is_living_root() || !Line::BatchRootIsLiving.is_kept(),
+                Some((above, version)) => {
+                    above.version().validate(version) || !Line::BatchParentIsValidated.is_kept()
+                }
             };
             if !is_right {
                 return Step::Lost;

@@ -97,7 +97,7 @@ pub(in crate::index::tree) fn settle<'g>(
     // Ends: each step goes to a leaf with a greater low that is at most the slice.
     loop {
         let version = NodeRef::from(leaf).version().stable();
-        if version.is_deleted() {
+        if version.is_deleted() && Line::ReaderLeavesDeleted.is_kept() {
             return Err(Stale);
         }
         perturb();
@@ -135,8 +135,12 @@ pub(in crate::index::tree) fn lock_settled<'g>(
             Some(next) if next.low() <= slice && Line::WriterMovesRight.is_kept() => {
                 // Not holding this lock while waiting for the next: the order of
                 // locks goes the other way.
-                drop(locked);
-                locked = Locked::lock(next);
+                if Line::WriterWaitsAlone.is_kept() {
+                    drop(locked);
+                    locked = Locked::lock(next);
+                } else {
+                    locked = Locked::lock(next);
+                }
             }
             _ => return Ok(locked),
         }

@@ -36,7 +36,7 @@ impl Clears {
     /// something later.
     #[inline]
     fn ended(&self) -> u64 {
-        self.ended.load(Ordering::Acquire)
+        self.ended.load(Line::EndedAcquires.acquire())
     }
 
     /// How many have begun. Steady while the lock of the tree's root is owned.
@@ -113,9 +113,12 @@ impl Tree {
         self.admit(pin, key);
         // Ends: as `find`.
         loop {
-            let incarnation = self.incarnation();
+            let mut incarnation = self.incarnation();
             let key = Key::new(key);
             let found = with_search!(self.isa, S => self.try_find_reached::<S>(pin, key));
+            if !Line::IncarnationBeforeRoot.is_kept() {
+                incarnation = self.incarnation();
+            }
             if let Ok((value, Reached { leaf, version, .. })) = found {
                 return (value, Observation::new(leaf, version, incarnation));
             }
@@ -200,7 +203,12 @@ unsafe fn is_same(observation: &Observation) -> bool {
             Look::Same => return true,
             Look::Changed => return false,
             // It may be about to change for another; whoever holds a leaf waits for nobody.
-            Look::Locked if is_holding() => return holds(observation.leaf),
+            Look::Locked if is_holding() => {
+                return match holds(observation.leaf) {
+                    true => Line::OwnHeldIsTheSame.is_kept(),
+                    false => !Line::HeldIsNotTheSame.is_kept(),
+                };
+            }
             Look::Locked => wait.wait(),
         }
     }
@@ -264,7 +272,12 @@ mod models {
     /// between.
     #[test]
     fn no_clearing_goes_unnoticed() {
-        check(&[Line::ClearBeginsBefore, Line::ClearEndsAfter], || {
+        let lines = [
+            Line::ClearBeginsBefore,
+            Line::ClearEndsAfter,
+            Line::EndedAcquires,
+        ];
+        check(&lines, || {
             loom::model(|| {
                 let shared = Arc::new((Clears::none(), AtomicU64::new(0)));
                 let reader = {

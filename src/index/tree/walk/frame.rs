@@ -103,7 +103,7 @@ impl<'g> Frame<'g> {
         // failed snapshot means that a writer has changed the leaf.
         loop {
             let version = NodeRef::from(leaf).version().stable();
-            if version.is_deleted() {
+            if version.is_deleted() && Line::WalkLeavesDeleted.is_kept() {
                 return Err(Gone);
             }
             let beside = with_search!(isa, S => leaf.snapshot::<S>(version, &mut self.entries));

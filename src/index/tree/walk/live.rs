@@ -27,7 +27,7 @@ impl Walk<'_> {
     pub(in crate::index::tree) fn live_value(&self) -> Option<u64> {
         let frame = self.frames.last()?;
         let value = frame.leaf.racing_value(frame.entries.slot(frame.at));
-        frame.is_current().then_some(value)
+        (frame.is_current() || !Line::ArrivalIsCurrent.is_kept()).then_some(value)
     }
 
     /// Says that so many keys are wanted from here on, for which leaves ahead are asked.
@@ -84,7 +84,7 @@ impl Walk<'_> {
             let value = frame.leaf.racing_value(frame.entries.slot(at));
             run.push((keys.len(), value));
         }
-        if frame.is_current() {
+        if frame.is_current() || !Line::RunIsCurrent.is_kept() {
             frame.at = at;
         } else {
             keys.truncate(before);

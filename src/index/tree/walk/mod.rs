@@ -30,7 +30,9 @@
 //! A *live* walk, a cursor's, also notices when the leaf it is in has changed since it
 //! was read, and reads values anew: between two steps any time may pass. Where a step goes
 //! from leaf to leaf, it notices when one that it left has changed before it arrived: so
-//! there is a moment in each step at which it tells what the next key is.
+//! there is a moment in each step at which it tells what the next key is. It notices at the
+//! end of the step alone: whatever it went by until then, it is in that leaf or left it, also
+//! the leaf above a layer that it has come to the end of.
 
 pub(in crate::index::tree) mod ahead;
 pub(in crate::index::tree) mod assemble;
@@ -53,6 +55,7 @@ use crate::index::node::{
 use crate::index::reclaim::Pin;
 use crate::index::tree::Tree;
 use crate::index::tree::read::descend::{Reached, Stale, reach, settle};
+use crate::protocol::Line;
 use ahead::Ahead;
 use assemble::{append, assemble};
 use frame::{Frame, Gone, beyond};
@@ -105,7 +108,8 @@ impl<'g> Walk<'g> {
     /// since, whose nodes do not change for it. (Where the root was only split, the walk
     /// goes down again in vain.)
     pub(in crate::index::tree) fn is_placed_in(&self, tree: &Tree, pin: Pin<'g>) -> bool {
-        !self.frames.is_empty() && self.root == Some(tree.root(pin))
+        !self.frames.is_empty()
+            && (self.root == Some(tree.root(pin)) || !Line::CursorKnowsItsRoot.is_kept())
     }
 
     /// Remembers that a live walk leaves the leaf it is in.
@@ -136,7 +140,11 @@ impl<'g> Walk<'g> {
             let cut = resumed.as_ref().map(OwnedCut::cut).or(start);
             self.incarnation = tree.incarnation();
             let observed = self.observed().len();
-            let outcome = self.try_seek(tree.root(pin), cut, end, reverse);
+            let root = tree.root(pin);
+            if !Line::IncarnationBeforeRoot.is_kept() {
+                self.incarnation = tree.incarnation();
+            }
+            let outcome = self.try_seek(root, cut, end, reverse);
             if outcome.is_err() {
                 self.reset();
             }
@@ -198,15 +206,11 @@ impl<'g> Walk<'g> {
         end: Option<Cut<'_>>,
         reverse: bool,
     ) -> Result<bool, Interrupt> {
+        // A leaf that has changed is noticed where the step ends: there or in those it left.
+        self.left.clear();
         let Some(frame) = self.frames.last_mut() else {
             unreachable!("the walk is at a key");
         };
-        if self.live {
-            self.left.clear();
-            if !frame.is_current() {
-                return Err(Interrupt::Lost);
-            }
-        }
         frame.move_on(reverse);
         if frame.is_at_entry() && frame.entries.kind(frame.at) <= SUFFIX {
             return Ok(true);
@@ -301,9 +305,6 @@ impl<'g> Walk<'g> {
                 self.leave()?;
                 self.frames.pop();
                 if let Some(frame) = self.frames.last_mut() {
-                    if self.live && !frame.is_current() {
-                        return Err(Interrupt::Lost);
-                    }
                     frame.move_on(reverse);
                 }
                 if self.live {
@@ -311,7 +312,7 @@ impl<'g> Walk<'g> {
                 }
             }
         }
-        if self.live && !self.is_undisturbed() {
+        if self.live && !self.is_undisturbed() && Line::EndIsUndisturbed.is_kept() {
             return Err(Interrupt::Lost);
         }
         Ok(false)

@@ -1,39 +1,80 @@
 //! Keys that cut a tree in even parts.
 //!
-//! The tree is taken apart into pieces in key order, level by level and layer by layer,
-//! until there are many more pieces than parts; what a piece holds is estimated from one
-//! way down through it. The cuts go before the pieces where the sum passes each part's
-//! share. No leaf that is not a piece of its own is read but for estimates.
+//! The tree is taken apart into pieces in key order. A piece is a node with all below it, or
+//! a key that lies between two links of a leaf. What it holds is counted if it is a leaf
+//! without links, and otherwise estimated from one way down through it, drawn at random: as
+//! many keys as if every node were like those on that way (Knuth, Estimating the efficiency
+//! of backtrack programs, 1975), which is right on average. Whatever is estimated at more
+//! than a small share of a part is taken apart; so a part's error is that of many small ones.
+//!
+//! **What no way down meets.** A leaf without keys of its own to speak of may link to a layer
+//! with most keys of the tree, and a few ways down pass it by. But how many keys the tree has
+//! is known. As long as the pieces lack more of them than half a part, and more than chance
+//! explains, smaller and smaller pieces are taken apart, until the layer is found: at worst
+//! that takes all the leaves of the layers above it, and none in it.
+//!
+//! **Cost.** Pieces are a constant number for each part, but for those that a hidden layer
+//! takes; each costs one way down. Nothing here is exact beside writers: nodes are read as of
+//! one moment each, one that was deleted has no keys, and the count of keys may be off, which
+//! makes parts uneven, or takes a few looks more. No lock is taken.
+//!
+//! **The cuts** go to the piece nearest to where a part has its share of what is left, so that
+//! what one part has too much the others have less; and from where there are as many pieces
+//! as parts left, before each.
 
 use super::nodes::{children_of, entries_of};
 use crate::index::key::{SLICE_LEN, shortest};
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::Vector;
-use crate::index::node::{AnyNode, Entries, NodeRef};
+use crate::index::node::{AnyNode, Entries, Internode, Leaf, NodeRef};
 use crate::index::reclaim::Pin;
 use crate::index::tree::Tree;
 use crate::index::tree::walk::assemble::append;
 
-/// Pieces for each part.
-const PIECES: usize = 32;
+/// Pieces that make up a part, at least, if they are estimated.
+const FINENESS: u64 = 8;
+
+/// A piece is estimated from a way down of so many nodes at most: what is below counts as one
+/// key. Layers make it long, eight bytes of key each.
+const LONGEST_WAY: usize = 4096;
 
 /// Some keys that follow each other.
 #[derive(Clone, Copy)]
 struct Piece<'g> {
-    /// Where they are, unless it is a single key.
+    /// What can be taken apart further; otherwise the weight is exact.
     node: Option<NodeRef<'g>>,
-    /// Whether it can be taken apart further.
-    solid: bool,
     /// The prefix of the piece's layer, among all prefixes.
     prefix: (usize, usize),
     /// No smaller slice in its layer belongs to it.
     low: u64,
+    /// How many keys it has.
     weight: u64,
 }
 
+/// A piece that may have to be taken apart, and what is to become of its parts.
+struct Task<'g> {
+    piece: Piece<'g>,
+    /// What is heavier is taken apart.
+    limit: u64,
+}
+
+/// A tree being taken apart.
+struct Pieces<'g> {
+    /// In key order.
+    pieces: Vector<Piece<'g>>,
+    prefixes: Vector<u8>,
+    /// What is yet to become pieces, the first last.
+    tasks: Vector<Task<'g>>,
+    /// Whether leaves are taken apart, too.
+    by_key: bool,
+    random: u64,
+    /// Nodes that were read.
+    visits: usize,
+}
+
 impl Tree {
-    /// Gives `cuts` at most that many keys, ascending, that cut the tree in parts of
-    /// about as many keys each. The keys need not be in the tree.
+    /// Gives `cuts` that many keys, ascending, that cut the tree in parts of about as many
+    /// keys each; fewer if the tree has fewer leaves. The keys need not be in the tree.
     pub fn pivots(
         &self,
         pin: Pin<'_>,
@@ -41,288 +82,285 @@ impl Tree {
         cuts: &mut dyn FnMut(&[u8]) -> bool,
     ) -> Result<(), OutOfMemory> {
         self.admit(pin, &[]);
-        let mut prefixes = Vector::new_in(self.source());
-        let pieces = self.pieces(pin, count.saturating_add(1), &mut prefixes)?;
-        let total: u128 = pieces.iter().map(|piece| u128::from(piece.weight)).sum();
-        let parts = count as u128 + 1;
-        // The weight before the piece at hand, and the part that the next cut begins.
+        let pieces = self.take_apart(pin, count.saturating_add(1))?;
+        pieces.cut(count, cuts)
+    }
+
+    /// The tree, taken apart for so many parts.
+    fn take_apart<'g>(&self, pin: Pin<'g>, parts: usize) -> Result<Pieces<'g>, OutOfMemory> {
+        let mut pieces = Pieces::new(self);
+        let whole = Piece {
+            node: Some(self.root(pin)),
+            prefix: (0, 0),
+            low: 0,
+            weight: u64::MAX,
+        };
+        let known = self.key_count();
+        let coarse = known / (parts as u64).saturating_mul(FINENESS);
+        // The root always: an estimate of it is not asked for.
+        pieces.add_task(whole, coarse)?;
+        pieces.take_tasks(coarse)?;
+        pieces.hunt(known, coarse, known / (parts as u64).saturating_mul(2))?;
+        if pieces.pieces.len() < parts {
+            // There are not many more leaves than parts: key by key.
+            pieces = Pieces::new(self);
+            pieces.by_key = true;
+            pieces.add_task(whole, 1)?;
+            pieces.take_tasks(1)?;
+        }
+        Ok(pieces)
+    }
+}
+
+impl<'g> Pieces<'g> {
+    fn new(tree: &Tree) -> Self {
+        let source = tree.source();
+        Self {
+            pieces: Vector::new_in(source),
+            prefixes: Vector::new_in(source),
+            tasks: Vector::new_in(source),
+            by_key: false,
+            random: 0x9E37_79B9_7F4A_7C15,
+            visits: 0,
+        }
+    }
+
+    /// Takes smaller and smaller pieces apart as long as there are more keys than `allowed`,
+    /// of those known, that are in none.
+    fn hunt(&mut self, known: u64, coarse: u64, allowed: u64) -> Result<(), OutOfMemory> {
+        let mut limit = coarse;
         let mut before = 0;
-        let mut part = 1;
+        // Ends: each time around less is missing, by a fixed ratio, or the limit is a fraction
+        // of what it was; with none, all is taken apart.
+        while let Some(missing) = self.missing(known, allowed)
+            && limit > 0
+        {
+            if missing >= before - before / 64 {
+                limit /= 4;
+            }
+            before = missing;
+            let coarse = if limit == 0 { 0 } else { coarse };
+            let mut pieces = Vector::new_in(*self.prefixes.allocator());
+            std::mem::swap(&mut pieces, &mut self.pieces);
+            for piece in pieces {
+                self.add_task(piece, limit)?;
+                self.take_tasks(coarse)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many keys are missing, if more than `allowed`, and than estimates are off by chance.
+    fn missing(&self, known: u64, allowed: u64) -> Option<u64> {
+        let mut found = 0_u64;
+        let mut variance = 0.0;
+        for piece in &self.pieces {
+            found = found.saturating_add(piece.weight);
+            if piece.node.is_some() {
+                // Nodes are half full to full: seldom is an estimate off by more than half.
+                variance += (piece.weight as f64 / 2.0).powi(2);
+            }
+        }
+        let missing = known.saturating_sub(found);
+        (missing > allowed && missing as f64 > 2.0 * variance.sqrt()).then_some(missing)
+    }
+
+    fn add_task(&mut self, piece: Piece<'g>, limit: u64) -> Result<(), OutOfMemory> {
+        self.tasks.try_reserve(1).map_err(|_| OutOfMemory)?;
+        self.tasks.push(Task { piece, limit });
+        Ok(())
+    }
+
+    /// Makes tasks pieces. What turns out to have more than the piece it was in was said to
+    /// have is taken apart as `coarse` has it: that is what was looked for.
+    fn take_tasks(&mut self, coarse: u64) -> Result<(), OutOfMemory> {
+        // Ends: each node is taken apart once, and what is below it then.
+        while let Some(Task { piece, limit }) = self.tasks.pop() {
+            let Some(node) = piece.node.filter(|_| piece.weight > limit) else {
+                self.pieces.try_reserve(1).map_err(|_| OutOfMemory)?;
+                self.pieces.push(piece);
+                continue;
+            };
+            let first = self.tasks.len();
+            match node.kind() {
+                AnyNode::Internode(internode) => self.open_internode(&piece, internode)?,
+                AnyNode::Leaf(leaf) => self.open_leaf(&piece, leaf)?,
+            }
+            for task in &mut self.tasks[first..] {
+                let is_found = task.piece.weight > piece.weight;
+                task.limit = if is_found { limit.max(coarse) } else { limit };
+            }
+            self.tasks[first..].reverse();
+        }
+        Ok(())
+    }
+
+    fn open_internode(
+        &mut self,
+        piece: &Piece<'g>,
+        internode: &'g Internode,
+    ) -> Result<(), OutOfMemory> {
+        self.visits += 1;
+        let (keys, children) = children_of(internode);
+        let lows = std::iter::once(piece.low).chain(keys);
+        let is_only = children.len() == 1;
+        for (low, child) in lows.zip(children) {
+            let (weight, is_exact) = match is_only {
+                true => (piece.weight, false),
+                false => self.estimate(child),
+            };
+            let part = Piece {
+                node: (!is_exact).then_some(child),
+                low,
+                weight,
+                ..*piece
+            };
+            self.add_task(part, 0)?;
+        }
+        Ok(())
+    }
+
+    fn open_leaf(&mut self, piece: &Piece<'g>, leaf: &'g Leaf) -> Result<(), OutOfMemory> {
+        self.visits += 1;
+        let mut entries = Entries::new();
+        entries_of(leaf, &mut entries);
+        let links = entries.iter().filter(|entry| entry.layer().is_some());
+        let links = links.count();
+        let ends = (entries.len() - links) as u64;
+        if links == 0 && !self.by_key {
+            return self.add_task(
+                Piece {
+                    node: None,
+                    weight: ends,
+                    ..*piece
+                },
+                0,
+            );
+        }
+        for entry in entries.iter() {
+            let Some(root) = entry.layer() else {
+                let key = Piece {
+                    node: None,
+                    low: entry.slice,
+                    weight: 1,
+                    ..*piece
+                };
+                self.add_task(key, 0)?;
+                continue;
+            };
+            // A chain of layers is gone down once, not again for each of them.
+            let (weight, is_exact) = match links {
+                1 if piece.weight != u64::MAX => (piece.weight.saturating_sub(ends), false),
+                _ => self.estimate(root),
+            };
+            let below = Piece {
+                node: (!is_exact).then_some(root),
+                prefix: self.longer(piece.prefix, entry.slice)?,
+                low: 0,
+                weight,
+            };
+            self.add_task(below, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Makes a prefix longer by a slice; in place if it is the last, so that a chain of layers
+    /// takes no more than its longest prefix.
+    fn longer(
+        &mut self,
+        (start, end): (usize, usize),
+        slice: u64,
+    ) -> Result<(usize, usize), OutOfMemory> {
+        let prefixes = &mut self.prefixes;
+        let in_place = end == prefixes.len();
+        let copied = if in_place { 0 } else { end - start };
+        let reserved = prefixes.try_reserve(copied + SLICE_LEN);
+        reserved.map_err(|_| OutOfMemory)?;
+        let start = if in_place { start } else { prefixes.len() };
+        prefixes.extend_from_within(end - copied..end);
+        append(prefixes, &slice.to_be_bytes());
+        Ok((start, prefixes.len()))
+    }
+
+    /// About how many keys are under a node, and whether it is just so many.
+    fn estimate(&mut self, node: NodeRef<'g>) -> (u64, bool) {
+        let mut node = node;
+        let mut keys = 0_u64;
+        let mut alike = 1_u64;
+        let mut entries = Entries::new();
+        for way in 0..LONGEST_WAY {
+            self.visits += 1;
+            match node.kind() {
+                AnyNode::Internode(internode) => {
+                    let (_, children) = children_of(internode);
+                    let Some(&child) = children.get(self.draw(children.len())) else {
+                        return (keys, false);
+                    };
+                    alike = alike.saturating_mul(children.len() as u64);
+                    node = child;
+                }
+                AnyNode::Leaf(leaf) => {
+                    entries_of(leaf, &mut entries);
+                    let layers = entries.iter().filter_map(|entry| entry.layer());
+                    let links = layers.clone().count();
+                    let ends = (entries.len() - links) as u64;
+                    keys = keys.saturating_add(alike.saturating_mul(ends));
+                    let Some(root) = layers.clone().nth(self.draw(links)) else {
+                        return (keys, way == 0 && !self.by_key);
+                    };
+                    alike = alike.saturating_mul(links as u64);
+                    node = root;
+                }
+            }
+        }
+        (keys.saturating_add(alike), false)
+    }
+
+    /// A number below `bound`, or 0. Xorshift: Marsaglia 2003.
+    fn draw(&mut self, bound: usize) -> usize {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        (((self.random >> 32) * bound as u64) >> 32) as usize
+    }
+
+    /// Hands on the cuts.
+    fn cut(&self, count: usize, cuts: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), OutOfMemory> {
+        let source = *self.prefixes.allocator();
         // Two in turn, to see that cuts ascend.
-        let mut last: Vector<u8> = Vector::new_in(self.source());
-        let mut key: Vector<u8> = Vector::new_in(self.source());
-        for piece in &pieces {
-            if part < parts && before * parts >= total * part && before > 0 {
+        let mut last: Vector<u8> = Vector::new_in(source);
+        let mut key: Vector<u8> = Vector::new_in(source);
+        let weights = self.pieces.iter().map(|piece| u128::from(piece.weight));
+        // What the part at hand and all after it have, what it has, how many cuts are left.
+        let mut left: u128 = weights.sum();
+        let mut part = 0_u128;
+        let mut wanted = count as u128;
+        for (place, piece) in self.pieces.iter().enumerate() {
+            let weight = u128::from(piece.weight);
+            let scarce = (self.pieces.len() - place) as u128 <= wanted;
+            // Nearer to the part's share without the piece than with it.
+            let is_full = (2 * part + weight) * (wanted + 1) >= 2 * left;
+            if wanted > 0 && part > 0 && (is_full || scarce) {
                 let (start, end) = piece.prefix;
                 let (slice, len) = shortest(piece.low);
                 key.clear();
                 key.try_reserve(end - start + SLICE_LEN)
                     .map_err(|_| OutOfMemory)?;
-                append(&mut key, &prefixes[start..end]);
+                append(&mut key, &self.prefixes[start..end]);
                 append(&mut key, &slice[..len]);
                 if key[..] > last[..] {
                     if !cuts(&key) {
                         return Ok(());
                     }
                     std::mem::swap(&mut key, &mut last);
+                    (left, part, wanted) = (left - part, 0, wanted - 1);
                 }
-                part = before * parts / total + 1;
             }
-            before += u128::from(piece.weight);
+            part += weight;
         }
         Ok(())
-    }
-
-    /// The tree, taken apart for so many parts.
-    fn pieces<'g>(
-        &self,
-        pin: Pin<'g>,
-        parts: usize,
-        prefixes: &mut Vector<u8>,
-    ) -> Result<Vector<Piece<'g>>, OutOfMemory> {
-        let mut pieces = Vector::new_in(self.source());
-        let mut finer = Vector::new_in(self.source());
-        pieces.try_reserve(1).map_err(|_| OutOfMemory)?;
-        pieces.push(Piece {
-            node: Some(self.root(pin)),
-            solid: false,
-            prefix: (0, 0),
-            low: 0,
-            weight: 0,
-        });
-        // Ends: each time around, every piece that is not solid is one level smaller.
-        while pieces.len() / PIECES < parts && pieces.iter().any(|piece| !piece.solid) {
-            finer.clear();
-            for piece in &pieces {
-                take_apart(piece, prefixes, &mut finer)?;
-            }
-            std::mem::swap(&mut pieces, &mut finer);
-        }
-        for piece in &mut pieces {
-            piece.weight = piece.node.map_or(1, estimate);
-        }
-        Ok(pieces)
-    }
-}
-
-fn take_apart<'g>(
-    piece: &Piece<'g>,
-    prefixes: &mut Vector<u8>,
-    finer: &mut Vector<Piece<'g>>,
-) -> Result<(), OutOfMemory> {
-    let mut add = |piece| {
-        finer.try_reserve(1).map_err(|_| OutOfMemory)?;
-        finer.push(piece);
-        Ok(())
-    };
-    let (false, Some(node)) = (piece.solid, piece.node) else {
-        return add(*piece);
-    };
-    match node.kind() {
-        AnyNode::Internode(internode) => {
-            let (keys, children) = children_of(internode);
-            let lows = std::iter::once(piece.low).chain(keys);
-            for (low, child) in lows.zip(children) {
-                add(Piece {
-                    node: Some(child),
-                    low,
-                    ..*piece
-                })?;
-            }
-        }
-        AnyNode::Leaf(leaf) => {
-            let mut entries = Entries::new();
-            entries_of(leaf, &mut entries);
-            if entries.iter().all(|entry| entry.layer().is_none()) {
-                return add(Piece {
-                    solid: true,
-                    ..*piece
-                });
-            }
-            for entry in entries.iter() {
-                let Some(root) = entry.layer() else {
-                    add(Piece {
-                        node: None,
-                        solid: true,
-                        low: entry.slice,
-                        ..*piece
-                    })?;
-                    continue;
-                };
-                let prefix = longer(piece.prefix, entry.slice, entries.len() == 1, prefixes)?;
-                add(Piece {
-                    node: Some(root),
-                    solid: false,
-                    prefix,
-                    low: 0,
-                    weight: 0,
-                })?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Makes a prefix longer by a slice, in place if nobody else needs the shorter one: a long
-/// prefix that all keys share is kept once.
-fn longer(
-    (start, end): (usize, usize),
-    slice: u64,
-    is_only: bool,
-    prefixes: &mut Vector<u8>,
-) -> Result<(usize, usize), OutOfMemory> {
-    let in_place = is_only && end == prefixes.len();
-    let copied = if in_place { 0 } else { end - start };
-    let reserved = prefixes.try_reserve(copied + SLICE_LEN);
-    reserved.map_err(|_| OutOfMemory)?;
-    let start = if in_place { start } else { prefixes.len() };
-    prefixes.extend_from_within(end - copied..end);
-    append(prefixes, &slice.to_be_bytes());
-    Ok((start, prefixes.len()))
-}
-
-/// About how many keys are under a node: as many as if every node were like those on
-/// one way down.
-fn estimate(node: NodeRef<'_>) -> u64 {
-    let mut node = node;
-    let mut keys = 0_u64;
-    let mut alike = 1_u64;
-    let mut entries = Entries::new();
-    // Ends: each time around, the node is one level or one layer further down.
-    loop {
-        match node.kind() {
-            AnyNode::Internode(internode) => {
-                let (_, children) = children_of(internode);
-                let Some(&middle) = children.get(children.len() / 2) else {
-                    return keys;
-                };
-                alike = alike.saturating_mul(children.len() as u64);
-                node = middle;
-            }
-            AnyNode::Leaf(leaf) => {
-                entries_of(leaf, &mut entries);
-                let layers = entries.iter().filter_map(|entry| entry.layer());
-                let links = layers.clone().count();
-                let ends = (entries.len() - links) as u64;
-                keys = keys.saturating_add(alike.saturating_mul(ends));
-                let Some(middle) = layers.clone().nth(links / 2) else {
-                    return keys;
-                };
-                alike = alike.saturating_mul(links as u64);
-                node = middle;
-            }
-        }
     }
 }
 
 #[cfg(all(test, not(any(loom, shuttle))))]
-mod tests {
-    use super::*;
-    use crate::index::node::GROUP_MAX;
-
-    fn family(name: &str, count: u64) -> Vec<Vec<u8>> {
-        let mixed = |i: u64| i.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes();
-        let prefix = b"https://example.org/a/long/path/that/all/share/";
-        let key = |i: u64| match name {
-            "random" => mixed(i).to_vec(),
-            "ascending" => i.to_be_bytes().to_vec(),
-            "one prefix" => [&prefix[..], &mixed(i)].concat(),
-            "small layers" => [&mixed(i / 20)[..], &mixed(i)].concat(),
-            _ => format!("user{:020}", i * 7919).into_bytes(),
-        };
-        let mut keys: Vec<_> = (0..count).map(key).collect();
-        keys.sort();
-        keys
-    }
-
-    /// Put back: in `estimate`, forget what is under the links.
-    #[test]
-    fn parts_are_about_even() {
-        for name in ["random", "ascending", "one prefix", "small layers", "users"] {
-            let keys = family(name, 40_000);
-            let tree = Tree::new(None).unwrap();
-            let guard = tree.guard().unwrap();
-            let pin = guard.pin();
-            for key in &keys {
-                tree.put(pin, key, 0).unwrap();
-            }
-            for cuts in [0, 1, 3, 15] {
-                let mut ends: Vec<usize> = vec![0];
-                tree.pivots(pin, cuts, &mut |cut| {
-                    ends.push(keys.partition_point(|key| key[..] < *cut));
-                    true
-                })
-                .unwrap();
-                ends.push(keys.len());
-                assert_eq!(ends.len(), cuts + 2, "{name}");
-                let share = keys.len() / (cuts + 1);
-                for part in ends.windows(2) {
-                    let len = part[1] - part[0];
-                    assert!(
-                        len * 2 > share && len < share * 2,
-                        "{name}, {cuts}: {ends:?}"
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_small_tree_has_few_parts_and_an_empty_one_has_one() {
-        let tree = Tree::new(None).unwrap();
-        let guard = tree.guard().unwrap();
-        let mut found: usize = 0;
-        let mut count = |_: &[u8]| {
-            found += 1;
-            true
-        };
-        tree.pivots(guard.pin(), 10, &mut count).unwrap();
-        assert_eq!(found, 0);
-    }
-
-    /// Found in review. Put back: count parts one by one; or copy the prefix for each layer.
-    #[test]
-    fn neither_many_cuts_nor_a_long_shared_prefix_cost_much() {
-        let tree = Tree::new(None).unwrap();
-        let guard = tree.guard().unwrap();
-        let pin = guard.pin();
-        for len in [0_usize, 100_000] {
-            let mut cuts = 0;
-            for last in 0..=GROUP_MAX {
-                let mut key = vec![b'p'; len];
-                key.push(last as u8);
-                tree.put(pin, &key, 0).unwrap();
-            }
-            let mut count = |_: &[u8]| {
-                cuts += 1;
-                true
-            };
-            tree.pivots(pin, usize::MAX - 1, &mut count).unwrap();
-            assert!(cuts <= 2 * (GROUP_MAX + 1), "{cuts}");
-        }
-        let mut prefixes = Vector::new_in(tree.source());
-        tree.pieces(pin, 2, &mut prefixes).unwrap();
-        assert!(prefixes.len() < 1_000_000, "{} bytes", prefixes.len());
-    }
-
-    /// Put back: in `estimate`, expect that an internode has children.
-    #[test]
-    fn under_a_deleted_internode_are_no_keys() {
-        let tree = Tree::new(None).unwrap();
-        let guard = tree.guard().unwrap();
-        let pin = guard.pin();
-        for n in 0..1000_u64 {
-            tree.put(pin, &n.to_be_bytes(), n).unwrap();
-        }
-        let AnyNode::Internode(root) = tree.root(pin).kind() else {
-            panic!("the tree is not high enough");
-        };
-        let first = root.child(0);
-        assert!(estimate(first) > 0);
-        for n in 0..root.key(0) {
-            assert_eq!(tree.remove(pin, &n.to_be_bytes()), Some(n));
-        }
-        assert!(first.version().load().is_deleted());
-        assert_eq!(estimate(first), 0);
-    }
-}
+mod tests;

@@ -111,11 +111,12 @@ impl Tree {
         }
     }
 
-    /// Whether a locked node is the root of the tree, and so stays it.
+    /// Whether a locked node is the root of the tree, and so stays it. It is not deleted then:
+    /// a root is replaced, under its lock, before it is deleted.
     pub(in crate::index::tree) fn is_root<N: Lockable>(&self, node: &Locked<'_, N>) -> bool {
         // SAFETY: never null, and only compared.
         let root = unsafe { NodeRef::load(&self.root) };
-        root == Some(node.node().any()) && !node.is_deleted()
+        root == Some(node.node().any())
     }
 
     /// `bury` for one that may be the root; says whether it is.
@@ -125,7 +126,7 @@ impl Tree {
         root: &'g Leaf,
         tomb: &mut Locked<'g, Leaf>,
     ) -> bool {
-        if !self.is_root(old) {
+        if !self.is_root(old) && Line::ClearedIsTheRoot.is_kept() {
             return false;
         }
         root.set_era(Era::after(self.clears.begun() + 1));
@@ -214,10 +215,10 @@ impl Tree {
                 return Ok(false);
             };
             let mut old = Locked::lock(leaf);
-            if !self.is_root(&old) {
+            if !self.is_root(&old) && Line::DisplacedIsTheRoot.is_kept() {
                 continue;
             }
-            if !leaf.permutation().is_empty() {
+            if !leaf.permutation().is_empty() && Line::DisplacedIsEmpty.is_kept() {
                 return Ok(false);
             }
             if leaf.era() != era {

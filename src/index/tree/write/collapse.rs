@@ -58,7 +58,9 @@ impl Tree {
                 }
                 Some(Parent::Layer(mut upper)) => {
                     pin.count(Count::LayersCollapsed, 1);
-                    path.iter_mut().for_each(Locked::mark_dirty);
+                    if Line::LayerCollapseIsDirty.is_kept() {
+                        path.iter_mut().for_each(Locked::mark_dirty);
+                    }
                     upper.remove_link(top_of(&leaf, &path));
                     delete(leaf, path, &mut dead);
                     if !upper.permutation().is_empty() {
@@ -86,6 +88,7 @@ impl Tree {
     ) {
         if !path.is_empty() {
             leaf.set_root(true, std::ptr::null_mut());
+            leaf.settle_root();
             self.set_root(NodeRef::from(leaf.node()));
         }
         let bag = leaf.take_bag();
@@ -127,19 +130,19 @@ impl Tree {
     where
         N: Lockable,
     {
-        if child.is_deleted() || child.is_root() {
+        if (child.is_deleted() || child.is_root()) && Line::PromotedIsAlive.is_kept() {
             return false;
         }
-        let mut root = match lock_parent(&child) {
+        let root = match lock_parent(&child) {
             Parent::Internode(parent) if std::ptr::eq(parent.node(), root) => parent,
             _ => return false,
         };
-        if !root.is_root() || root.len() != 0 {
+        if (!root.is_root() || root.len() != 0) && Line::LoneRootIsStill.is_kept() {
             return false;
         }
         let above = lock_parent(&root);
-        root.mark_dirty();
-        child.mark_dirty();
+        // Neither is dirty: a reader finds nothing changed in them, and the child has what the
+        // root had, and says that it is one, before a word leads to it.
         self.replace_root(&above, NodeRef::from(root.node()), &mut child);
         let node = root.node();
         root.delete();
@@ -208,7 +211,7 @@ fn top_of<'g>(leaf: &Locked<'g, Leaf>, path: &Path<'g>) -> NodeRef<'g> {
 /// up to the one that holds it. Gives the layer's root if it has one child left.
 pub(in crate::index::tree) fn unlink<'g>(
     leaf: Locked<'g, Leaf>,
-    prev: Option<Locked<'g, Leaf>>,
+    mut prev: Option<Locked<'g, Leaf>>,
     mut path: Path<'g>,
     boundary: Boundary,
     dead: &mut Chain<'g>,
@@ -232,7 +235,15 @@ pub(in crate::index::tree) fn unlink<'g>(
         path[holder].move_boundary(place, key);
     }
     path[survivor].remove(place);
-    leaf.unlink(prev.as_ref());
+    // Before `prev` is let go: a split of it changes the same words, and may share no ancestor's
+    // lock with this.
+    if Line::UnlinkedUnderLock.is_kept() {
+        leaf.unlink(prev.as_ref());
+    } else if let Some(prev) = prev.take() {
+        let node = prev.node();
+        drop(prev);
+        leaf.unlink_from(Some(node));
+    }
     let lone_root =
         (path[survivor].is_root() && path[survivor].len() == 0).then(|| path[survivor].node());
     let staying = path.drain(survivor..).collect::<Path<'g>>();

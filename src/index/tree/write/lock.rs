@@ -15,6 +15,7 @@
 use arrayvec::ArrayVec;
 
 use crate::index::node::{AnyNode, Internode, Leaf, Lockable, Locked, NodeRef};
+use crate::protocol::Line;
 use crate::sync::perturb;
 
 /// More levels than a layer of internodes can have: a root only splits after its
@@ -52,7 +53,9 @@ pub(in crate::index::tree) fn lock_parent<'g, N: Lockable>(child: &Locked<'g, N>
             AnyNode::Internode(internode) => Parent::Internode(Locked::lock(internode)),
         };
         // SAFETY: as above.
-        if unsafe { NodeRef::load(child.node().parent_word()) } == Some(parent) {
+        if unsafe { NodeRef::load(child.node().parent_word()) } == Some(parent)
+            || !Line::ParentIsStill.is_kept()
+        {
             return found;
         }
     }
@@ -95,6 +98,7 @@ pub(in crate::index::tree) fn lock_prev<'g>(leaf: &Locked<'g, Leaf>) -> Option<L
             .node()
             .prev()
             .is_some_and(|now| std::ptr::eq(now, prev))
+            || !Line::PrevIsStill.is_kept()
         {
             return Some(locked);
         }

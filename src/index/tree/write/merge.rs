@@ -171,7 +171,7 @@ impl Tree {
         reserve: &mut Reserve<'g>,
     ) -> Result<bool, Needs> {
         let leaf = Locked::lock(leaf);
-        if leaf.is_deleted() {
+        if leaf.is_deleted() && Line::MergedIsAlive.is_kept() {
             return Ok(false);
         }
         let Some(mut prev) = lock_prev(&leaf) else {

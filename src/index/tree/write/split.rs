@@ -234,6 +234,10 @@ impl Tree {
 
     /// Makes `new` the root of a layer in place of `old`; the node above, or
     /// nothing for the first layer, is locked, and so is `old`.
+    ///
+    /// Before a word leads to `new`, its version says that it is a root: a reader that found
+    /// one that is none would start over again and again until `new` is unlocked, without
+    /// letting its owner run.
     pub(in crate::index::tree) fn replace_root<'g, N>(
         &self,
         above: &Parent<'g>,
@@ -246,10 +250,12 @@ impl Tree {
         match above {
             Parent::Layer(upper) => {
                 new.set_root(true, NodeRef::from(upper.node()).as_ptr());
+                new.settle_root();
                 upper.move_link(old, root);
             }
             Parent::Tree => {
                 new.set_root(true, std::ptr::null_mut());
+                new.settle_root();
                 self.set_root(root);
             }
             Parent::Internode(_) => unreachable!("a root is under no internode"),
