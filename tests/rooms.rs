@@ -12,7 +12,7 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, ItemUse, UseTree};
 
 /// From the bottom up. A module belongs to the longest name that begins its own.
-const ROOMS: [&str; 20] = [
+const ROOMS: [&str; 22] = [
     "errno",
     "annotate",
     "sync",
@@ -29,6 +29,8 @@ const ROOMS: [&str; 20] = [
     "index::tree::whole",
     "versioned",
     "durable",
+    "ffi::status",
+    "ffi::handle",
     "ffi::boundary",
     "ffi::index",
     "ffi::occ",

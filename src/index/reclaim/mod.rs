@@ -40,7 +40,6 @@ pub(crate) use slots::Slot;
 use crate::errno;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Allocator, Memory, Source};
-use crate::index::tree::Sweep;
 use crate::index::value::{ByteString, Values};
 use slots::Slots;
 
@@ -82,7 +81,6 @@ pub(crate) struct Domain {
     pub(crate) memory: Memory,
     values: Values,
     slots: Slots,
-    pub(crate) sweep: Sweep,
     /// Of the process that made it (see `fork`).
     pub(crate) generation: u32,
     /// Among all domains (see `fork`).
@@ -105,9 +103,11 @@ impl Domain {
         // Seize, too, makes something once in a process.
         let collector = {
             let _inside = fork::inside();
-            membarrier::remember();
-            // It asks the kernel for `membarrier`, which may refuse.
-            errno::keep(|| Collector::new().batch_size(BATCH))
+            // Both ask the kernel for `membarrier`, which may refuse.
+            errno::keep(|| {
+                membarrier::remember();
+                Collector::new().batch_size(BATCH)
+            })
         };
         // SAFETY: freshly allocated for a domain.
         unsafe {
@@ -116,7 +116,6 @@ impl Domain {
                 memory: Memory::new(source, options.chunk_size, options.huge_pages),
                 values: options.values,
                 slots: Slots::new(),
-                sweep: Sweep::new(source),
                 generation: generation(),
                 links: fork::Links::default(),
             });

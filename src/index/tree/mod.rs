@@ -6,6 +6,7 @@
 //! - `write`: locks a leaf and decides; splits, layers, merges.
 //! - `whole`: what concerns all of a tree: check, survey, dump, pivots, swap, destroy.
 
+mod holding;
 #[cfg(all(test, shuttle))]
 mod models;
 mod read;
@@ -15,6 +16,7 @@ mod write;
 
 use std::ptr::NonNull;
 
+pub(crate) use holding::is_holding;
 pub(crate) use read::batch::WARMED;
 pub(crate) use read::observe::{Applied, apply};
 pub use walk::cursor::{Cursor, Seek};
@@ -22,8 +24,7 @@ pub use walk::range::{Bound, Range};
 pub use whole::dump::Format;
 pub use whole::survey::{Counters, OfLayer, SURVEYED_LAYERS, Survey};
 pub use whole::swap::Loaded;
-pub(crate) use write::held::{Held, is_holding};
-pub(crate) use write::merge::Sweep;
+pub(crate) use write::held::Held;
 pub use write::merge::Swept;
 pub use write::put::{Decision, Inserted};
 
@@ -35,6 +36,7 @@ use crate::index::reclaim::{Domain, Guard, LocalGuard, Options, Pin, Seen, gener
 use crate::index::value::{Destructor, Values};
 use crate::sync::{AtomicPtr, Ordering};
 use read::observe::Clears;
+use write::merge::Sweep;
 
 /// A concurrent ordered map from byte strings to 64-bit words.
 ///
@@ -46,6 +48,7 @@ pub struct Tree {
     /// How its nodes are searched.
     isa: Isa,
     clears: Clears,
+    sweep: Sweep,
     domain: NonNull<Domain>,
 }
 
@@ -79,6 +82,7 @@ impl Tree {
             root: AtomicPtr::new(NodeRef::from(root.node()).as_ptr()),
             isa: Isa::of_this_processor(),
             clears: Clears::none(),
+            sweep: Sweep::new(Source::new(options.allocator)),
             domain,
         })
     }

@@ -21,7 +21,7 @@ use crate::index::node::{
 };
 use crate::index::reclaim::Pin;
 use crate::index::tree::Tree;
-use crate::index::tree::write::held::{holds, is_holding};
+use crate::index::tree::holding::{holds, is_holding};
 use crate::protocol::Line;
 use crate::sync::{AtomicU64, Ordering, Wait};
 

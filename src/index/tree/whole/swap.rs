@@ -31,6 +31,7 @@ use crate::index::node::{AnyNode, Entry, Leaf, Lockable, Locked, NodeRef};
 use crate::index::reclaim::{Domain, Pin};
 use crate::index::tree::Tree;
 use crate::index::tree::read::observe::Clears;
+use crate::index::tree::write::merge::Sweep;
 use crate::index::tree::write::put::Decision;
 use crate::index::tree::write::reserve::{Needs, Reserve};
 use crate::protocol::Line;
@@ -163,6 +164,7 @@ impl Tree {
             root: AtomicPtr::new(NodeRef::from(root.node()).as_ptr()),
             isa: self.isa,
             clears: Clears::none(),
+            sweep: Sweep::new(self.source()),
             domain: self.domain,
         });
         drop(root);

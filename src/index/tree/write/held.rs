@@ -41,18 +41,16 @@
 //! the whole tree, and deletes that leaf. No other leaf is there to be held, and this one is
 //! either held, and the load waits, or found deleted by the hold.
 
-use std::cell::Cell;
-
 use super::put::{Decision, Made, Room, Wanted, report};
-use super::reserve::Reserve;
+use super::reserve::{Reserve, Spare};
 use crate::index::key::Key;
 use crate::index::memory::OutOfMemory;
 use crate::index::node::{BagRef, Entry, Leaf, Locked, Observation, OwnedBag, Place};
-use crate::index::reclaim::{Pin, generation};
-use crate::index::tree::Tree;
+use crate::index::reclaim::Pin;
 use crate::index::tree::read::descend::Reached;
+use crate::index::tree::{Tree, holding};
 use crate::protocol::Line;
-use crate::sync::{Wait, thread_local};
+use crate::sync::Wait;
 
 /// A leaf with a key's place, locked.
 type Found<'g, 'k> = (Locked<'g, Leaf>, Place<'g>, Key<'k>);
@@ -71,78 +69,14 @@ pub(crate) struct Held<'g, 'k> {
     crowded: Option<&'g Leaf>,
     /// To be retired, and to be freed, when no lock is held.
     old_bag: Option<BagRef<'g>>,
-    spare_bags: [Option<OwnedBag<'g>>; 3],
+    spare: Option<Spare<'g>>,
 }
 
 /// The tree was cleared after the key was held; nothing was changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Overtaken;
 
-/// What a thread holds.
-#[derive(Clone, Copy)]
-struct Holding {
-    tree: *const Tree,
-    leaf: *const Leaf,
-    /// How often the tree had been cleared.
-    incarnation: u64,
-    /// The process: what was held before a fork is held by the parent alone.
-    generation: u32,
-}
-
-thread_local! {
-    static HOLDING: Cell<Option<Holding>> = const { Cell::new(None) };
-}
-
-fn holding() -> Option<Holding> {
-    HOLDING
-        .with(Cell::get)
-        .filter(|holding| holding.generation == generation())
-}
-
-/// Whether this thread holds a leaf.
-pub(crate) fn is_holding() -> bool {
-    holding().is_some()
-}
-
-/// Whether this thread holds the leaf with this id.
-pub(in crate::index::tree) fn holds(node: u64) -> bool {
-    holding().is_some_and(|holding| holding.leaf.expose_provenance() as u64 == node)
-}
-
-/// In builds with debug assertions, aborts if a thread ends while it holds a leaf.
-#[cfg(all(debug_assertions, not(any(loom, shuttle))))]
-struct AtTheEnd;
-
-#[cfg(all(debug_assertions, not(any(loom, shuttle))))]
-thread_local! {
-    static AT_THE_END: AtTheEnd = const { AtTheEnd };
-}
-
-#[cfg(all(debug_assertions, not(any(loom, shuttle))))]
-impl Drop for AtTheEnd {
-    fn drop(&mut self) {
-        assert!(!is_holding(), "a thread must finish before it ends");
-    }
-}
-
 impl Tree {
-    /// Before this thread waits for locks.
-    #[inline]
-    pub(in crate::index::tree) fn must_not_hold(&self) {
-        #[cfg(debug_assertions)]
-        assert!(
-            !holding().is_some_and(|holding| std::ptr::eq(holding.tree, self)),
-            "a thread that holds a leaf must not write to the tree"
-        );
-    }
-
-    /// Whether this thread holds a leaf of this tree, and the tree was cleared since.
-    pub(in crate::index::tree) fn holds_cleared(&self) -> bool {
-        holding().is_some_and(|holding| {
-            std::ptr::eq(holding.tree, self) && !self.clears.are(holding.incarnation)
-        })
-    }
-
     /// Locks the leaf with a key's place, which is in the tree at that moment; with the number
     /// of clearings before.
     fn lock_uncleared<'g, 'k>(&self, pin: Pin<'g>, bytes: &'k [u8]) -> (u64, Found<'g, 'k>) {
@@ -170,7 +104,7 @@ impl Tree {
         may_insert: bool,
     ) -> Result<Held<'g, 'k>, OutOfMemory> {
         self.admit_words(pin, bytes);
-        debug_assert!(!is_holding(), "a thread holds one leaf at a time");
+        debug_assert!(!holding::is_holding(), "a thread holds one leaf at a time");
         let mut reserve = Reserve::new(&pin.domain().memory);
         let (mut incarnation, mut found) = self.lock_uncleared(pin, bytes);
         // Ends: as `write_with_memory`.
@@ -193,7 +127,7 @@ impl Tree {
                 original,
                 old_bag: room.old_bag,
                 leaf: room.leaf,
-                spare_bags: [None, None, None],
+                spare: None,
             };
             let made = match place {
                 Place::Present { position, slot } => {
@@ -201,7 +135,7 @@ impl Tree {
                     let mut held = held(Room::already(leaf, position), Some(slot), key);
                     // Another thread put the key while this one got memory for it, which goes
                     // back to the user's allocator when no lock is held.
-                    held.spare_bags = reserve.spare_bags();
+                    held.spare = Some(reserve.take_spare());
                     return Ok(held.begin(self));
                 }
                 Place::Absent { .. } | Place::Crowded { .. } if !may_insert => {
@@ -214,7 +148,7 @@ impl Tree {
                 Ok(Made::Room(room)) => {
                     (0..room.layers).for_each(|_| key.shift());
                     let mut held = held(room, None, key);
-                    held.spare_bags = reserve.spare_bags();
+                    held.spare = Some(reserve.take_spare());
                     return Ok(held.begin(self));
                 }
                 Ok(Made::Decided) => unreachable!("room was wanted"),
@@ -239,7 +173,7 @@ impl Tree {
         held: Held<'g, '_>,
         decision: Decision,
     ) -> Result<Option<u64>, Overtaken> {
-        HOLDING.with(|holding| holding.set(None));
+        holding::end();
         // Under the leaf's lock, and for the last time: see above.
         let overtaken = Line::FinishLooksForClears.is_kept()
             && self.clears.have_passed(held.original.incarnation);
@@ -253,7 +187,7 @@ impl Tree {
             mut bag,
             crowded,
             old_bag,
-            spare_bags,
+            spare,
             ..
         } = held;
         let present = found.map(|slot| leaf.value_in(slot));
@@ -284,7 +218,7 @@ impl Tree {
             }
             (None, _) => drop(leaf),
         }
-        drop((bag, spare_bags));
+        drop((bag, spare));
         if let Some(bag) = old_bag {
             // SAFETY: as where it was taken: its leaf has another or none, and no lock is
             // held any more.
@@ -338,16 +272,7 @@ impl<'g> Room<'g> {
 
 impl Held<'_, '_> {
     fn begin(self, tree: &Tree) -> Self {
-        #[cfg(all(debug_assertions, not(any(loom, shuttle))))]
-        // Fails in a destructor of a thread that ends: it is too late to look.
-        let _watched = AT_THE_END.try_with(|_| ());
-        let holding = Holding {
-            tree,
-            leaf: self.leaf.node(),
-            incarnation: self.original.incarnation,
-            generation: generation(),
-        };
-        HOLDING.with(|held| held.set(Some(holding)));
+        holding::begin(tree, self.leaf.node(), self.original.incarnation);
         self
     }
 

@@ -42,12 +42,12 @@ pub struct Swept {
 }
 
 /// Where the next sweep of a tree goes on.
-pub(crate) struct Sweep {
+pub(in crate::index::tree) struct Sweep {
     key: Mutex<Vector<u8>>,
 }
 
 impl Sweep {
-    pub(crate) fn new(source: Source) -> Self {
+    pub(in crate::index::tree) fn new(source: Source) -> Self {
         Self {
             key: Mutex::new(Vector::new_in(source)),
         }
@@ -69,7 +69,7 @@ impl Tree {
             return Ok(swept);
         }
         // Not poisoned: the library aborts where it panics.
-        let Ok(place) = pin.domain().sweep.key.try_lock() else {
+        let Ok(place) = self.sweep.key.try_lock() else {
             return Ok(swept);
         };
         let mut place = Owned::from(place);

@@ -113,9 +113,20 @@ impl<'d> Reserve<'d> {
         self.kept.take().expect("the reserve covers the needs")
     }
 
-    /// The bags that are left over.
-    pub(in crate::index::tree) fn spare_bags(&mut self) -> [Option<OwnedBag<'d>>; 3] {
-        [self.kept.take(), self.moved.take(), self.room.take()]
+    /// What is left over, to be freed when no lock is held any more.
+    pub(in crate::index::tree) fn take_spare(&mut self) -> Spare<'d> {
+        let mut nodes = std::mem::replace(&mut self.leaves, Chain::EMPTY);
+        self.leaf_count = 0;
+        while let Some(internode) = self.internodes.pop() {
+            let node = internode.node();
+            drop(internode);
+            nodes.push(node.any());
+        }
+        Spare {
+            memory: self.memory,
+            nodes,
+            _bags: [self.kept.take(), self.moved.take(), self.room.take()],
+        }
     }
 
     /// The bag for the leaf with room for a key, if it was needed.
@@ -131,22 +142,35 @@ impl<'d> Reserve<'d> {
 
 impl Drop for Reserve<'_> {
     fn drop(&mut self) {
-        // Let go first: letting go writes to the node.
-        while self.leaf_count > 0 {
-            let leaf = unlocked(self.leaf(Era::FIRST));
-            // SAFETY: nobody has seen the leaf, and it has no bag.
-            unsafe { self.memory.free_leaf(leaf) };
-        }
-        while let Some(internode) = self.internodes.pop() {
-            let internode = unlocked(internode);
-            // SAFETY: nobody has seen the internode.
-            unsafe { self.memory.free_internode(internode) };
-        }
+        drop(self.take_spare());
     }
 }
 
-fn unlocked<N: Lockable>(node: Locked<'_, N>) -> NonNull<N> {
-    NonNull::from(node.node())
+/// Memory of a reserve that was not needed.
+pub(in crate::index::tree) struct Spare<'d> {
+    memory: &'d Memory,
+    nodes: Chain<'d>,
+    _bags: [Option<OwnedBag<'d>>; 3],
+}
+
+impl Drop for Spare<'_> {
+    fn drop(&mut self) {
+        while let Some(node) = self.nodes.pop() {
+            // SAFETY: no other thread has seen the node, and a leaf has no bag.
+            unsafe {
+                match node.kind() {
+                    AnyNode::Leaf(leaf) => {
+                        // Unlocked first: that writes to the node.
+                        drop(Locked::private(leaf));
+                        self.memory.free_leaf(NonNull::from(leaf));
+                    }
+                    AnyNode::Internode(internode) => {
+                        self.memory.free_internode(NonNull::from(internode));
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Bytes of suffixes that room is kept for at most before they come; none is for one
