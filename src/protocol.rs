@@ -110,8 +110,6 @@ pub(crate) enum Line {
     PromotedIsAlive,
     /// `collapse`: and if it is still the only one.
     LoneRootIsStill,
-    /// `collapse`: what leads to the last leaf of a layer is dirty.
-    LayerCollapseIsDirty,
     /// `collapse`: a leaf is unlinked before the one before it is let go.
     UnlinkedUnderLock,
     /// `swap`: what is cleared away is the root.
@@ -132,8 +130,6 @@ pub(crate) enum Line {
     HeldIsNotTheSame,
     /// `walk`: a cursor arrives at a leaf that has not changed since it was read.
     ArrivalIsCurrent,
-    /// `walk`: and so for what it goes on to at once.
-    RunIsCurrent,
     /// `walk`: a leaf that was deleted is not read.
     WalkLeavesDeleted,
     /// `batch`: as `RootIsLiving`.

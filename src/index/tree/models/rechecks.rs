@@ -95,12 +95,7 @@ fn a_writer_that_goes_right_stops_nobody() {
 /// takes its place.
 #[test]
 fn a_root_is_replaced_as_long_as_it_has_one_child() {
-    let lines = [
-        Line::LoneRootIsStill,
-        Line::PromotedIsAlive,
-        Line::LayerCollapseIsDirty,
-    ];
-    check(&lines, || {
+    check(&[Line::LoneRootIsStill, Line::PromotedIsAlive], || {
         explore(|| {
             let mut model = Model::with(numbers((0..30).map(|n| 10 * n)));
             thin_out(&model, numbers((1..15).map(|n| 10 * n)));
@@ -217,7 +212,7 @@ fn batches_find_what_splits() {
 /// goes on to at once.
 #[test]
 fn a_cursor_has_the_values_of_its_keys() {
-    check(&[Line::ArrivalIsCurrent, Line::RunIsCurrent], || {
+    check(&[Line::ArrivalIsCurrent], || {
         explore(|| {
             let there = || (0..15).map(|n| 10 * n);
             let mut model = Model::with(numbers(there()));

@@ -84,7 +84,7 @@ impl Walk<'_> {
             let value = frame.leaf.racing_value(frame.entries.slot(at));
             run.push((keys.len(), value));
         }
-        if frame.is_current() || !Line::RunIsCurrent.is_kept() {
+        if frame.is_current() {
             frame.at = at;
         } else {
             keys.truncate(before);

@@ -58,9 +58,7 @@ impl Tree {
                 }
                 Some(Parent::Layer(mut upper)) => {
                     pin.count(Count::LayersCollapsed, 1);
-                    if Line::LayerCollapseIsDirty.is_kept() {
-                        path.iter_mut().for_each(Locked::mark_dirty);
-                    }
+                    path.iter_mut().for_each(Locked::mark_dirty);
                     upper.remove_link(top_of(&leaf, &path));
                     delete(leaf, path, &mut dead);
                     if !upper.permutation().is_empty() {
