@@ -159,9 +159,9 @@ pub(crate) enum Line {
 impl Line {
     /// Whether the line is there.
     #[inline(always)]
-    pub(crate) fn is_kept(self) -> bool {
+    pub(crate) fn is_enabled(self) -> bool {
         #[cfg(all(test, any(loom, shuttle)))]
-        return models::is_kept(self);
+        return models::is_enabled(self);
         #[cfg(not(all(test, any(loom, shuttle))))]
         true
     }
@@ -169,7 +169,7 @@ impl Line {
     /// The order of the load that the line is.
     #[inline(always)]
     pub(crate) fn acquire(self) -> Ordering {
-        if self.is_kept() {
+        if self.is_enabled() {
             Ordering::Acquire
         } else {
             Ordering::Relaxed
@@ -179,7 +179,7 @@ impl Line {
     /// The order of the store that the line is.
     #[inline(always)]
     pub(crate) fn release(self) -> Ordering {
-        if self.is_kept() {
+        if self.is_enabled() {
             Ordering::Release
         } else {
             Ordering::Relaxed
@@ -204,7 +204,7 @@ pub(crate) mod models {
         LINE.get_or_init(|| env::var(LEFT_OUT).ok()).as_deref()
     }
 
-    pub(super) fn is_kept(line: Line) -> bool {
+    pub(super) fn is_enabled(line: Line) -> bool {
         left_out().is_none_or(|name| name != format!("{line:?}"))
     }
 

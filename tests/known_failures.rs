@@ -408,7 +408,7 @@ fn keys_of_every_length_round_trip() {
 }
 
 /// Row 11. With a guard that is refreshed now and then, little waits to be freed,
-/// however much was. Put back: in `Pin::retire_value`, `retire_leaf` or `retire_bag`, do
+/// however much was. Put back: in `Pinned::retire_value`, `retire_leaf` or `retire_bag`, do
 /// not retire.
 #[test]
 fn little_waits_to_be_freed_however_much_was() {
@@ -622,7 +622,7 @@ fn bounds_are_exact_whether_or_not_keys_are_wanted() {
 }
 
 /// Row 19. Threads that never say that they come or go: they work, some with a guard,
-/// and exit with garbage of theirs not handed over. Put back: in `Pin::retire`, forget
+/// and exit with garbage of theirs not handed over. Put back: in `Pinned::retire`, forget
 /// what is retired through a thread's own slot (`Via::Local`; the wait never ends).
 #[test]
 fn threads_come_and_go_and_leave_nothing_behind() {

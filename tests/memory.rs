@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use masstree::{
-    Allocator, Cursor, Destructor, Loaded, Options, OutOfMemory, Pin, Range, Seek, Tree, Values,
+    Allocator, Cursor, Destructor, Loaded, Options, OutOfMemory, Pinned, Range, Seek, Tree, Values,
 };
 use support::{Random, assert_sound, backwards, bulk_load_bytes, collect, decoded, encoded};
 
@@ -110,7 +110,7 @@ type Model = BTreeMap<Vec<u8>, u64>;
 struct Trial<'t> {
     ledger: &'t Ledger,
     tree: &'t Tree,
-    pin: Pin<'t>,
+    pin: Pinned<'t>,
     model: Model,
     failures: usize,
 }
@@ -425,7 +425,7 @@ fn a_scan_that_has_no_memory_to_resume_says_so() {
 }
 
 /// Where a cursor is, and with which value.
-fn place<'g>(cursor: &mut Cursor<'g>, tree: &Tree, pin: Pin<'g>) -> Option<Pair> {
+fn place<'g>(cursor: &mut Cursor<'g>, tree: &Tree, pin: Pinned<'g>) -> Option<Pair> {
     let key = cursor.key()?.to_vec();
     Some((key, cursor.value(tree, pin)?))
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::{Bound as Edge, ControlFlow};
 
 use masstree::{
-    Bound, Cursor, Decision, Guard, Inserted, Loaded, Options, Pin, Range, Seek, Tree, Values,
+    Bound, Cursor, Decision, Guard, Inserted, Loaded, Options, Pinned, Range, Seek, Tree, Values,
 };
 use proptest::prelude::*;
 use support::{
@@ -241,7 +241,7 @@ impl<'g> Subject<'g> {
         }
     }
 
-    fn pin(&self) -> Pin<'g> {
+    fn pin(&self) -> Pinned<'g> {
         self.guards[0].pin()
     }
 
@@ -536,7 +536,7 @@ impl<'g> Subject<'g> {
         self.arrive(found);
     }
 
-    fn step_many(&mut self, pin: Pin<'g>, reverse: bool, most: usize) {
+    fn step_many(&mut self, pin: Pinned<'g>, reverse: bool, most: usize) {
         let mut keys = self.ahead(reverse);
         keys.truncate(most);
         let mut found = Vec::new();
@@ -558,7 +558,7 @@ impl<'g> Subject<'g> {
         self.arrive(keys.pop());
     }
 
-    fn compare_value(&mut self, pin: Pin<'g>) {
+    fn compare_value(&mut self, pin: Pinned<'g>) {
         let there = |key: &[u8]| self.model.contains_key(key).then(|| self.word(key));
         let now = self.at.as_ref().and_then(|at| there(&at.key));
         let wanted = match &mut self.at {

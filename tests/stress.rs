@@ -13,14 +13,14 @@ use std::sync::{Barrier, Mutex};
 use std::thread;
 
 use masstree::{
-    Allocator, Bound, Cursor, Decision, Destructor, Inserted, Options, Pin, Range, Seek, Tree,
+    Allocator, Bound, Cursor, Decision, Destructor, Inserted, Options, Pinned, Range, Seek, Tree,
     Values,
 };
 use support::race::{WRITERS, race};
 use support::{Random, assert_sound, backwards, collect, decoded, encoded, new_tree, put, scaled};
 
 /// Scans all of a range and verifies the order on the way.
-fn ordered_scan(tree: &Tree, pin: Pin<'_>, range: &Range<'_>, mut see: impl FnMut(&[u8], u64)) {
+fn ordered_scan(tree: &Tree, pin: Pinned<'_>, range: &Range<'_>, mut see: impl FnMut(&[u8], u64)) {
     let mut last: Option<Vec<u8>> = None;
     tree.scan(pin, range, &mut |key, value| {
         if let Some(last) = &last {
@@ -724,7 +724,7 @@ impl Balance {
 }
 
 /// Byte strings are whole when they are found and for as long as the guard is held,
-/// whatever becomes of their keys. Put back: in `Pin::retire_value`, free strings at
+/// whatever becomes of their keys. Put back: in `Pinned::retire_value`, free strings at
 /// once.
 #[test]
 fn byte_strings_are_whole_while_they_are_overwritten() {

@@ -9,7 +9,7 @@ use crate::ffi::handle::{self, GuardHandle};
 use crate::ffi::status::*;
 use crate::index::key::MAX_KEY_LEN;
 use crate::index::memory::OutOfMemory;
-use crate::index::reclaim::{Pin, Slot, pin_of};
+use crate::index::reclaim::{Pinned, Slot, pin_of};
 use crate::index::tree::Tree;
 
 /// No struct of a later version of the library will be larger, in bytes.
@@ -114,7 +114,7 @@ pub(in crate::ffi) fn found(found: bool) -> i32 {
 /// `out` is NULL or writable.
 pub(in crate::ffi) unsafe fn hand_over(
     tree: &Tree,
-    pin: Pin<'_>,
+    pin: Pinned<'_>,
     displaced: Option<u64>,
     stored: Option<u64>,
     out: *mut u64,
@@ -167,7 +167,7 @@ pub(in crate::ffi) unsafe fn on_tree<T>(
     tree: *const TreeHandle,
     guard: *mut GuardHandle,
     values: For,
-    body: impl FnOnce(&Tree, Pin<'_>) -> Result<T, i32>,
+    body: impl FnOnce(&Tree, Pinned<'_>) -> Result<T, i32>,
 ) -> Result<T, i32> {
     // SAFETY: as this function's contract.
     let tree = unsafe { tree_of(tree) }?;
@@ -197,7 +197,7 @@ pub(in crate::ffi) unsafe fn under_guard<'t>(
     tree: *const TreeHandle,
     slot: NonNull<Slot>,
     values: For,
-) -> Result<(&'t Tree, Pin<'t>), i32> {
+) -> Result<(&'t Tree, Pinned<'t>), i32> {
     // SAFETY: as this function's contract.
     let (tree, pin) = unsafe { (tree_of(tree)?, pin_of(slot)) };
     admit(tree, pin, values)?;
@@ -206,7 +206,7 @@ pub(in crate::ffi) unsafe fn under_guard<'t>(
 
 /// Whether a tree holds what an operation is for, and is the guard's.
 #[inline(always)]
-fn admit(tree: &Tree, pin: Pin<'_>, values: For) -> Result<(), i32> {
+fn admit(tree: &Tree, pin: Pinned<'_>, values: For) -> Result<(), i32> {
     if !tree.owns(pin) {
         return Err(MASSTREE_WRONG_TREE);
     }
@@ -233,7 +233,7 @@ pub(in crate::ffi) unsafe fn on_key(
     key: *const c_void,
     key_len: usize,
     values: For,
-    body: impl FnOnce(&Tree, Pin<'_>, &[u8]) -> Result<i32, i32>,
+    body: impl FnOnce(&Tree, Pinned<'_>, &[u8]) -> Result<i32, i32>,
 ) -> i32 {
     entry(|| {
         // SAFETY: as this function's contract.

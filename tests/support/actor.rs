@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 use std::thread;
 
-use masstree::{Bound, Cursor, Decision, Guard, Inserted, Loaded, Pin, Range, Seek, Tree};
+use masstree::{Bound, Cursor, Decision, Guard, Inserted, Loaded, Pinned, Range, Seek, Tree};
 
 use super::history::{Begun, Effect, Log};
 use super::plan::Field;
@@ -101,7 +101,7 @@ impl<'f, 'c> Actor<'f, 'c> {
         &mut self,
         name: &'static str,
         key: usize,
-        call: impl FnOnce(&Tree, Pin<'_>, &[u8]) -> Option<u64>,
+        call: impl FnOnce(&Tree, Pinned<'_>, &[u8]) -> Option<u64>,
         after: impl FnOnce(Option<u64>) -> Option<u64>,
     ) {
         let begun = self.log.begin();
@@ -112,7 +112,7 @@ impl<'f, 'c> Actor<'f, 'c> {
 
     fn put(&mut self, key: usize) {
         let (new, bytes) = (self.fresh(), self.field.plan.bytes);
-        let call = |tree: &Tree, pin: Pin<'_>, place: &[u8]| match bytes {
+        let call = |tree: &Tree, pin: Pinned<'_>, place: &[u8]| match bytes {
             true => (tree.put_bytes(pin, place, &encoded(new)).unwrap()).map(decoded),
             false => tree.put(pin, place, new).unwrap(),
         };
@@ -121,7 +121,7 @@ impl<'f, 'c> Actor<'f, 'c> {
 
     fn insert(&mut self, key: usize) {
         let (new, bytes) = (self.fresh(), self.field.plan.bytes);
-        let call = |tree: &Tree, pin: Pin<'_>, place: &[u8]| match bytes {
+        let call = |tree: &Tree, pin: Pinned<'_>, place: &[u8]| match bytes {
             true => (tree.insert_bytes(pin, place, &encoded(new)).unwrap()).map(decoded),
             false => match tree.insert(pin, place, new).unwrap() {
                 Inserted::New => None,
@@ -134,13 +134,13 @@ impl<'f, 'c> Actor<'f, 'c> {
     fn get_or_insert(&mut self, key: usize) {
         let new = self.fresh();
         let call =
-            |tree: &Tree, _: Pin<'_>, place: &[u8]| words::get_or_insert_with(tree, place, new);
+            |tree: &Tree, _: Pinned<'_>, place: &[u8]| words::get_or_insert_with(tree, place, new);
         self.change("get_or_insert_with", key, call, |old| old.or(Some(new)));
     }
 
     fn remove(&mut self, key: usize) {
         let bytes = self.field.plan.bytes;
-        let call = |tree: &Tree, pin: Pin<'_>, place: &[u8]| match bytes {
+        let call = |tree: &Tree, pin: Pinned<'_>, place: &[u8]| match bytes {
             true => tree.remove_bytes(pin, place).map(decoded),
             false => tree.remove(pin, place),
         };
@@ -149,7 +149,7 @@ impl<'f, 'c> Actor<'f, 'c> {
 
     fn replace(&mut self, key: usize) {
         let (new, bytes) = (self.fresh(), self.field.plan.bytes);
-        let call = |tree: &Tree, pin: Pin<'_>, place: &[u8]| match bytes {
+        let call = |tree: &Tree, pin: Pinned<'_>, place: &[u8]| match bytes {
             true => (tree.replace_bytes(pin, place, &encoded(new)).unwrap()).map(decoded),
             false => tree.replace(pin, place, new),
         };
@@ -159,7 +159,7 @@ impl<'f, 'c> Actor<'f, 'c> {
     fn compare_exchange(&mut self, key: usize) {
         let (new, bytes) = (self.fresh(), self.field.plan.bytes);
         let expected = self.last[key].unwrap_or(1);
-        let call = |tree: &Tree, pin: Pin<'_>, place: &[u8]| match bytes {
+        let call = |tree: &Tree, pin: Pinned<'_>, place: &[u8]| match bytes {
             true => {
                 let (expected, new) = (encoded(expected), encoded(new));
                 let seen = tree.compare_exchange_bytes(pin, place, &expected, &new);
@@ -176,7 +176,7 @@ impl<'f, 'c> Actor<'f, 'c> {
     fn remove_if_equal(&mut self, key: usize) {
         let bytes = self.field.plan.bytes;
         let expected = self.last[key].unwrap_or(1);
-        let call = |tree: &Tree, pin: Pin<'_>, place: &[u8]| match bytes {
+        let call = |tree: &Tree, pin: Pinned<'_>, place: &[u8]| match bytes {
             true => {
                 let seen = tree.remove_bytes_if_equal(pin, place, &encoded(expected));
                 seen.map(|(_, present)| decoded(present))

@@ -17,7 +17,7 @@ use masstree::ffi::index::bulk_load::masstree_bulk_load_bytes;
 use masstree::ffi::index::bytes::Slice;
 use masstree::ffi::index::memory::masstree_barrier;
 use masstree::ffi::status::{MASSTREE_EXISTS, MASSTREE_NOMEM, MASSTREE_OK};
-use masstree::{Loaded, OutOfMemory, Pin, Range, Tree};
+use masstree::{Loaded, OutOfMemory, Pinned, Range, Tree};
 
 pub(crate) fn new_tree() -> Tree {
     Tree::new(None).expect("memory for an empty tree")
@@ -39,7 +39,7 @@ pub(crate) fn from_environment(name: &str, default: usize) -> usize {
 }
 
 /// Everything a range holds, in the order visited.
-pub(crate) fn collect(tree: &Tree, pin: Pin<'_>, range: &Range<'_>) -> Vec<(Vec<u8>, u64)> {
+pub(crate) fn collect(tree: &Tree, pin: Pinned<'_>, range: &Range<'_>) -> Vec<(Vec<u8>, u64)> {
     let mut seen = Vec::new();
     let count = tree
         .scan(pin, range, &mut |key, value| {

@@ -10,7 +10,7 @@ use crate::ffi::handle::GuardHandle;
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
 use crate::index::key::Key;
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::{Tree, WARMED};
 
 /// The keys of a batch.
@@ -149,7 +149,7 @@ impl Batch {
 /// Tree, guard, keys and statuses are as the functions below say.
 pub(in crate::ffi) unsafe fn each(
     batch: Batch,
-    mut item: impl FnMut(&Tree, Pin<'_>, &[u8], usize) -> Result<i32, i32>,
+    mut item: impl FnMut(&Tree, Pinned<'_>, &[u8], usize) -> Result<i32, i32>,
 ) -> i32 {
     entry(|| {
         let keys = batch.keys.checked(batch.count)?;
@@ -192,7 +192,7 @@ pub(in crate::ffi) fn place_in<T>(array: *mut T, place: usize) -> *mut T {
 ///
 /// # Safety
 /// As `masstree_get_many`; `store` may be called for each place.
-unsafe fn get_many(batch: Batch, mut store: impl FnMut(&Tree, Pin<'_>, usize, u64)) -> i32 {
+unsafe fn get_many(batch: Batch, mut store: impl FnMut(&Tree, Pinned<'_>, usize, u64)) -> i32 {
     entry(|| {
         let keys = batch.keys.checked(batch.count)?;
         // SAFETY: by contract.
@@ -221,7 +221,7 @@ unsafe fn get_many(batch: Batch, mut store: impl FnMut(&Tree, Pin<'_>, usize, u6
 ///
 /// # Safety
 /// `values` is NULL or has room for all.
-unsafe fn to_words(values: *mut u64) -> impl FnMut(&Tree, Pin<'_>, usize, u64) {
+unsafe fn to_words(values: *mut u64) -> impl FnMut(&Tree, Pinned<'_>, usize, u64) {
     move |_, _, place, word| {
         // SAFETY: by contract.
         unsafe { give(place_in(values, place), word) }

@@ -10,7 +10,7 @@ use crate::ffi::boundary::{entry, give, key_bytes, tree_of};
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::handle::{self, GuardHandle};
 use crate::ffi::status::*;
-use crate::index::reclaim::{Guard, Pin, Slot, pin_of, refreshes_of};
+use crate::index::reclaim::{Guard, Pinned, Slot, pin_of, refreshes_of};
 use crate::index::tree::{Cursor, Seek, Tree};
 
 /// How masstree_cursor_seek looks: for the first key that is not smaller.
@@ -54,7 +54,7 @@ impl CursorHandle {
     }
 
     /// The pin of this moment, after letting go of what an earlier one protected.
-    pub(in crate::ffi) fn pin(&mut self) -> Pin<'static> {
+    pub(in crate::ffi) fn pin(&mut self) -> Pinned<'static> {
         // SAFETY: the guard outlives the cursor, by contract.
         let refreshes = unsafe { refreshes_of(self.slot) };
         if self.refreshes != refreshes {

@@ -4,7 +4,7 @@ use super::bytes::Slice;
 use super::cursor::{CursorHandle, on_cursor};
 use crate::ffi::boundary::give;
 use crate::ffi::status::*;
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 
 /// Goes on several steps, and stores keys and values for the caller.
@@ -19,7 +19,7 @@ unsafe fn many(
     keys: *mut Slice,
     capacity: usize,
     count: *mut usize,
-    mut store: impl FnMut(Pin<'static>, usize, u64),
+    mut store: impl FnMut(Pinned<'static>, usize, u64),
 ) -> Result<i32, i32> {
     if capacity == 0 {
         return Err(MASSTREE_INVALID);

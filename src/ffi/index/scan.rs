@@ -11,7 +11,7 @@ use crate::ffi::handle::GuardHandle;
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
 use crate::index::node::Observation;
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::{Bound, Range, Tree};
 
 /// Kind of a bound: there is none; the other fields of the bound are not read.
@@ -328,7 +328,7 @@ pub(in crate::ffi) unsafe fn scan(
         For::Words if keys_only => For::Any,
         values => values,
     };
-    let run = |tree: &Tree, pin: Pin<'_>| {
+    let run = |tree: &Tree, pin: Pinned<'_>| {
         // The statistics should see who stays long; a guard they see anyway.
         let _seen = guard.is_null().then(|| tree.see());
         let status = Cell::new(MASSTREE_OK);

@@ -8,7 +8,7 @@ use crate::ffi::boundary::{For, entry, on_tree, sized_output};
 use crate::ffi::handle::GuardHandle;
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::{Counters, SURVEYED_LAYERS, Survey, Tree};
 
 /// Flag of masstree_stats and masstree_stats_json: visit every node (about 10 ms for a
@@ -106,7 +106,7 @@ pub struct Stats {
 }
 
 impl Stats {
-    fn take(tree: &Tree, pin: Pin<'_>, flags: u32) -> Result<Self, i32> {
+    fn take(tree: &Tree, pin: Pinned<'_>, flags: u32) -> Result<Self, i32> {
         let mut stats = Self {
             flags,
             ..Self::default()

@@ -144,7 +144,7 @@ impl Keys {
         counted: Era,
         change: i64,
     ) {
-        if !Line::KeysAreRecounted.is_kept() {
+        if !Line::KeysAreRecounted.is_enabled() {
             return;
         }
         let mut present = lock(&self.era);

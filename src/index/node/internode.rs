@@ -174,13 +174,13 @@ impl<'g> Locked<'g, Internode> {
         }
         for (place, &child) in children.iter().enumerate() {
             self.set_child(place, child);
-            if !Line::FilledBeforeParent.is_kept() {
+            if !Line::FilledBeforeParent.is_enabled() {
                 child.set_parent(NodeRef::from(self.node()));
             }
         }
         self.set_len(keys.len());
         self.pad();
-        if Line::FilledBeforeParent.is_kept() {
+        if Line::FilledBeforeParent.is_enabled() {
             let this = NodeRef::from(self.node());
             children.iter().for_each(|child| child.set_parent(this));
         }

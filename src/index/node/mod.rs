@@ -145,7 +145,7 @@ impl<'g, N: Lockable> Locked<'g, N> {
 
     /// Lets readers see that it is a root, before a word leads to it.
     pub(crate) fn settle_root(&mut self) {
-        if Line::RootSaysSo.is_kept() {
+        if Line::RootSaysSo.is_enabled() {
             self.settle();
         }
     }
@@ -158,7 +158,7 @@ impl<'g, N: Lockable> Locked<'g, N> {
 
     /// Takes the node out of the tree for good once it is unlocked.
     pub(crate) fn delete(mut self) {
-        if Line::DeletedSaysSo.is_kept() {
+        if Line::DeletedSaysSo.is_enabled() {
             self.version = self.version.with_deleted();
         }
         self.changed = true;

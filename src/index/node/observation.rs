@@ -62,7 +62,7 @@ impl Observation {
     /// Comes before looks at leaves that other threads change. Of two that each change a leaf
     /// and then look at the other's, one finds it changed.
     pub(crate) fn fence_before_looks() {
-        if Line::FenceBeforeLooks.is_kept() {
+        if Line::FenceBeforeLooks.is_enabled() {
             fence(Ordering::SeqCst);
         }
     }

@@ -229,7 +229,7 @@ impl<'g> BagRef<'g> {
         let header = self.header();
         let shift = header.shape.shift;
         let used = header.used.load(Ordering::Relaxed);
-        if !Line::RecordBeforeOffset.is_kept() {
+        if !Line::RecordBeforeOffset.is_enabled() {
             header.offsets[slot].store(used, Ordering::Release);
             // Long enough for a model to run another thread meanwhile.
             for _ in 0..200 {

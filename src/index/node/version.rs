@@ -156,7 +156,7 @@ impl VersionWord {
     pub(crate) fn renew(&self, version: Version) {
         // Relaxed: a node has been deleted or was never seen before its place is used
         // again, so nobody has a version that this one has to differ from in time.
-        let last = match Line::CountGoesOn.is_kept() {
+        let last = match Line::CountGoesOn.is_enabled() {
             true => self.0.load(Ordering::Relaxed) & COUNT,
             false => 0,
         };
@@ -186,7 +186,7 @@ impl VersionWord {
     #[inline]
     pub(crate) fn stable(&self) -> Version {
         let version = self.load();
-        if version.is_clean() || !Line::ReadersWaitForChanges.is_kept() {
+        if version.is_clean() || !Line::ReadersWaitForChanges.is_enabled() {
             version
         } else {
             self.await_stable()
@@ -212,7 +212,7 @@ impl VersionWord {
     pub(crate) fn validate(&self, version: Version) -> bool {
         perturb();
         // Pairs with the release fences in `lock` and `mark_dirty`.
-        if Line::FenceBeforeValidation.is_kept() {
+        if Line::FenceBeforeValidation.is_enabled() {
             fence(Ordering::Acquire);
         }
         Version(self.0.load(Ordering::Relaxed)) == version
@@ -226,7 +226,7 @@ impl VersionWord {
         let word = self.0.load(Ordering::Relaxed);
         if word & !LOCK != number {
             Look::Changed
-        } else if word & LOCK != 0 && Line::LockedIsNotTheSame.is_kept() {
+        } else if word & LOCK != 0 && Line::LockedIsNotTheSame.is_enabled() {
             Look::Locked
         } else {
             Look::Same
@@ -254,7 +254,7 @@ impl VersionWord {
                 .is_ok()
             {
                 // Pairs with `validate`: see promise 2 above.
-                if Line::FenceAfterLock.is_kept() {
+                if Line::FenceAfterLock.is_enabled() {
                     fence(Ordering::Release);
                 }
                 perturb();
@@ -270,7 +270,7 @@ impl VersionWord {
         self.0.store(word | DIRTY, Ordering::Relaxed);
         // Pairs with `validate`: a reader that sees a later store sees DIRTY, or
         // the count of after it.
-        if Line::FenceAfterDirty.is_kept() {
+        if Line::FenceAfterDirty.is_enabled() {
             fence(Ordering::Release);
         }
         perturb();
@@ -282,7 +282,7 @@ impl VersionWord {
         // Release: as `unlock`. What the owner stores from here on is as if it had taken the
         // lock anew: readers of before do not have this version.
         self.0.store(version.0 & !DIRTY | LOCK, Ordering::Release);
-        if Line::FenceAfterSettle.is_kept() {
+        if Line::FenceAfterSettle.is_enabled() {
             fence(Ordering::Release);
         }
     }

@@ -16,7 +16,7 @@ use crate::index::memory::{Count, STRIPES};
 use crate::index::node::{Delta, Leaf, Report};
 
 /// What an owned guard consists of, in its slot.
-pub(crate) struct OwnedPin {
+pub(crate) struct HeldGuard {
     domain: NonNull<Domain>,
     stripe: usize,
     /// How often it has been refreshed.
@@ -26,10 +26,10 @@ pub(crate) struct OwnedPin {
     guard: ManuallyDrop<seize::OwnedGuard<'static>>,
 }
 
-impl OwnedPin {
+impl HeldGuard {
     #[inline]
-    fn pin(&self) -> Pin<'_> {
-        Pin {
+    fn pin(&self) -> Pinned<'_> {
+        Pinned {
             // SAFETY: the domain outlives its guards.
             domain: unsafe { self.domain.as_ref() },
             stripe: self.stripe,
@@ -66,7 +66,7 @@ impl Domain {
         };
         // SAFETY: the slot is ours.
         unsafe {
-            slot.guard().write(OwnedPin {
+            slot.guard().write(HeldGuard {
                 domain: NonNull::from(self),
                 stripe,
                 refreshes: 0,
@@ -117,14 +117,14 @@ impl Domain {
 }
 
 impl<'t> Guard<'t> {
-    fn owned(&self) -> &OwnedPin {
+    fn owned(&self) -> &HeldGuard {
         // SAFETY: written before the guard was made, and ours until it is dropped.
         unsafe { &*self.slot.as_ref().guard() }
     }
 
     /// The proof of being pinned that operations take.
     #[inline]
-    pub fn pin(&self) -> Pin<'_> {
+    pub fn pin(&self) -> Pinned<'_> {
         self.owned().pin()
     }
 
@@ -168,7 +168,7 @@ impl<'t> Guard<'t> {
 /// The slot came from `Guard::into_raw`, and the guard is not refreshed or dropped
 /// during `'g`.
 #[inline]
-pub(crate) unsafe fn pin_of<'g>(slot: NonNull<Slot>) -> Pin<'g> {
+pub(crate) unsafe fn pin_of<'g>(slot: NonNull<Slot>) -> Pinned<'g> {
     // SAFETY: by contract.
     let owned = unsafe { &*slot.as_ref().guard() };
     owned.pin()
@@ -234,9 +234,9 @@ impl Drop for UnseenGuard<'_> {
 
 impl LocalGuard<'_> {
     #[inline]
-    pub(crate) fn pin(&self) -> Pin<'_> {
+    pub(crate) fn pin(&self) -> Pinned<'_> {
         match self {
-            Self::Slot(domain, guard, home) => Pin {
+            Self::Slot(domain, guard, home) => Pinned {
                 domain,
                 stripe: guard.thread_id() % STRIPES,
                 report: None,
@@ -244,7 +244,7 @@ impl LocalGuard<'_> {
                 via: Via::Local(guard),
             },
             Self::Owned(guard) => guard.pin(),
-            Self::Unseen(unseen) => Pin {
+            Self::Unseen(unseen) => Pinned {
                 domain: unseen.domain,
                 stripe: 0,
                 report: None,
@@ -272,7 +272,7 @@ pub(super) enum Via<'g> {
 
 /// The proof that a guard is held for `'g`.
 #[derive(Clone, Copy)]
-pub struct Pin<'g> {
+pub struct Pinned<'g> {
     pub(super) domain: &'g Domain,
     stripe: usize,
     report: Option<Report>,
@@ -280,7 +280,7 @@ pub struct Pin<'g> {
     pub(super) via: Via<'g>,
 }
 
-impl<'g> Pin<'g> {
+impl<'g> Pinned<'g> {
     #[inline]
     pub(crate) fn domain(&self) -> &'g Domain {
         self.domain

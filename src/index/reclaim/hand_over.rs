@@ -23,7 +23,7 @@ use std::ptr::NonNull;
 use seize::Guard as _;
 
 use super::guard::Via;
-use super::{Domain, Pin, thread};
+use super::{Domain, Pinned, thread};
 use crate::annotate;
 use crate::protocol::Line;
 use crate::sync::{Ordering, fence};
@@ -60,7 +60,7 @@ impl Census {
     /// The most reservations that were active at some moment since, if `later` was counted
     /// at the end.
     pub(super) fn most_until(self, later: Self) -> u64 {
-        if !Line::ArrivalsCount.is_kept() {
+        if !Line::ArrivalsCount.is_enabled() {
             return self.living;
         }
         self.living + (later.begun - self.begun)
@@ -75,7 +75,7 @@ impl Domain {
 
 fn free_nothing(_: *mut (), _: &seize::Collector) {}
 
-impl Pin<'_> {
+impl Pinned<'_> {
     /// Hands what was retired through this guard over to be freed, without waiting
     /// until a batch has come together; it is freed once every guard held now, and every call
     /// under way, has been refreshed, left or ended, this one included.

@@ -10,7 +10,7 @@
 //!
 //! Guards come in two kinds. A [`Guard`] owns a slot in the collector and may
 //! move between threads. A [`LocalGuard`] uses the slot of its thread, found
-//! through a thread-local, and lives for one call. A [`Pin`] is the proof of
+//! through a thread-local, and lives for one call. A [`Pinned`] is the proof of
 //! either that the rest of the library passes around.
 
 mod barrier;
@@ -31,8 +31,8 @@ use std::ptr::NonNull;
 use seize::Collector;
 
 pub(crate) use fork::{generation, is_cut_off};
-use guard::OwnedPin;
-pub use guard::{Guard, Pin};
+use guard::HeldGuard;
+pub use guard::{Guard, Pinned};
 pub(crate) use guard::{LocalGuard, Seen, pin_of, refreshes_of, report_to};
 pub use retire::Note;
 pub(crate) use slots::Slot;

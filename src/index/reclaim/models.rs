@@ -77,16 +77,16 @@ fn what_a_guard_leads_to_is_not_freed() {
             let writer = {
                 let (leaf, below, collector) = (leaf.clone(), below.clone(), collector.clone());
                 thread::spawn(move || {
-                    if !Line::UnlinkedBeforeRetired.is_kept() {
+                    if !Line::UnlinkedBeforeRetired.is_enabled() {
                         collector.retire();
                     }
                     Locked::lock(&*leaf).remove_link(NodeRef::from(&*below));
-                    if Line::UnlinkedBeforeRetired.is_kept() {
+                    if Line::UnlinkedBeforeRetired.is_enabled() {
                         collector.retire();
                     }
                 })
             };
-            let early = (!Line::GuardBeforePointer.is_kept()).then(|| leads_on(&leaf));
+            let early = (!Line::GuardBeforePointer.is_enabled()).then(|| leads_on(&leaf));
             collector.enter();
             if early.unwrap_or_else(|| leads_on(&leaf)) {
                 // SAFETY: loom notices who else uses it.

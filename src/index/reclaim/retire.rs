@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use seize::{Collector, Guard as _};
 
 use super::guard::Via;
-use super::{Domain, Pin};
+use super::{Domain, Pinned};
 use crate::annotate;
 use crate::errno;
 use crate::index::memory::OutOfMemory;
@@ -15,7 +15,7 @@ use crate::index::memory::{Count, own_stripe};
 use crate::index::node::{Bag, BagRef, Internode, Leaf};
 use crate::index::value::{ByteString, Values};
 
-impl Pin<'_> {
+impl Pinned<'_> {
     /// Retires a leaf and its suffix bag. Readers that found the leaf before it
     /// left the tree may still hold it: on their way down, or as a neighbour in a
     /// scan. They find it deleted.

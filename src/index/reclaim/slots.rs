@@ -38,7 +38,7 @@ pub(crate) struct Slot {
     since: AtomicU64,
     /// Guards that were made here, ever.
     guards: AtomicU64,
-    guard: UnsafeCell<MaybeUninit<super::OwnedPin>>,
+    guard: UnsafeCell<MaybeUninit<super::HeldGuard>>,
 }
 
 // SAFETY: `guard` belongs to the slot's owner.
@@ -74,7 +74,7 @@ impl Slot {
         // Release: a census that sees it sees the slot taken.
         self.guards.store(guards + 1, Ordering::Release);
         // Release: a hand-over that meets the guard counts it.
-        if Line::GuardCountedBeforeActive.is_kept() {
+        if Line::GuardCountedBeforeActive.is_enabled() {
             fence(Ordering::Release);
         }
     }
@@ -84,7 +84,7 @@ impl Slot {
         // Acquire: partners of `count_guard` and `vacate`.
         let living = || u64::from(self.since.load(Ordering::Acquire) != FREE);
         let begun = || self.guards.load(Ordering::Acquire);
-        if Line::BegunCountedBeforeLiving.is_kept() {
+        if Line::BegunCountedBeforeLiving.is_enabled() {
             let begun = begun();
             Census {
                 living: living(),
@@ -130,7 +130,7 @@ impl Slot {
         self.since.store(FREE, Ordering::Release);
     }
 
-    pub(super) fn guard(&self) -> *mut super::OwnedPin {
+    pub(super) fn guard(&self) -> *mut super::HeldGuard {
         self.guard.get().cast()
     }
 }

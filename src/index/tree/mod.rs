@@ -32,7 +32,7 @@ use crate::index::key::{Key, MAX_KEY_LEN};
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::Source;
 use crate::index::node::{Isa, Locked, Node, NodeRef};
-use crate::index::reclaim::{Domain, Guard, LocalGuard, Options, Pin, Seen, generation};
+use crate::index::reclaim::{Domain, Guard, LocalGuard, Options, Pinned, Seen, generation};
 use crate::index::value::{Destructor, Values};
 use crate::sync::{AtomicPtr, Ordering};
 use read::observe::Clears;
@@ -40,7 +40,7 @@ use write::merge::Sweep;
 
 /// A concurrent ordered map from byte strings to 64-bit words.
 ///
-/// Operations take a [`Pin`] of one of the tree's guards; they panic on one of
+/// Operations take a [`Pinned`] of one of the tree's guards; they panic on one of
 /// another tree, on a key longer than [`MAX_KEY_LEN`], and on values of the wrong kind.
 pub struct Tree {
     /// The root of the first layer, never null. Owned by that root's lock.
@@ -110,20 +110,20 @@ impl Tree {
 
     /// Whether a pin is of one of this tree's guards.
     #[inline]
-    pub fn owns(&self, pin: Pin<'_>) -> bool {
+    pub fn owns(&self, pin: Pinned<'_>) -> bool {
         std::ptr::eq(pin.domain(), self.domain.as_ptr())
     }
 
     /// The value of a key.
     #[inline(always)]
-    pub fn get(&self, pin: Pin<'_>, key: &[u8]) -> Option<u64> {
+    pub fn get(&self, pin: Pinned<'_>, key: &[u8]) -> Option<u64> {
         self.admit(pin, key);
         self.find(pin, Key::new(key))
     }
 
     /// Hands a value that left the tree to the destructor, once no reader can
     /// hold it.
-    pub fn discard(&self, pin: Pin<'_>, value: u64) {
+    pub fn discard(&self, pin: Pinned<'_>, value: u64) {
         self.admit_words(pin, &[]);
         pin.retire_value(value);
     }
@@ -147,7 +147,7 @@ impl Tree {
 
     /// The root of the first layer.
     #[inline]
-    fn root<'g>(&self, _pin: Pin<'g>) -> NodeRef<'g> {
+    fn root<'g>(&self, _pin: Pinned<'g>) -> NodeRef<'g> {
         // SAFETY: never null, and what it led to is protected by the pin.
         unsafe { NodeRef::load(&self.root).unwrap_unchecked() }
     }
@@ -176,13 +176,13 @@ impl Tree {
 
     /// As `admit` for what changes words; panics on a tree of byte strings.
     #[inline]
-    fn admit_words(&self, pin: Pin<'_>, key: &[u8]) {
+    fn admit_words(&self, pin: Pinned<'_>, key: &[u8]) {
         self.admit(pin, key);
         assert!(!self.holds_bytes(), "a tree of byte strings");
     }
 
     #[inline]
-    fn admit(&self, pin: Pin<'_>, key: &[u8]) {
+    fn admit(&self, pin: Pinned<'_>, key: &[u8]) {
         #[cfg(debug_assertions)]
         assert!(
             !write::update::is_running(self),
@@ -202,7 +202,7 @@ mod tests {
     use crate::index::node::AnyNode;
 
     /// Levels of the first layer, its leaves included.
-    fn height(tree: &Tree, pin: Pin<'_>) -> usize {
+    fn height(tree: &Tree, pin: Pinned<'_>) -> usize {
         let mut node = tree.root(pin);
         let mut levels = 1;
         while let AnyNode::Internode(internode) = node.kind() {

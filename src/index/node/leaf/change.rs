@@ -113,7 +113,7 @@ impl<'g> Locked<'g, Leaf> {
     /// Makes `permutation` the leaf's, with these slots `live`.
     fn publish(&mut self, permutation: Permutation, live: u32) {
         debug_assert_eq!(live, permutation.live_mask());
-        if Line::PermutationCounts.is_kept() {
+        if Line::PermutationCounts.is_enabled() {
             self.mark_changed();
         }
         self.live.store(live, Ordering::Relaxed);
@@ -193,7 +193,7 @@ impl<'g> Locked<'g, Leaf> {
     /// The link is where a search looks first, and what it leaves has no kind: else there
     /// would be a look at each slot of the group before it, as long as they are not reused.
     pub(crate) fn become_link(&mut self, group: Range<usize>, root: NodeRef<'_>) {
-        if Line::GroupIsDirty.is_kept() {
+        if Line::GroupIsDirty.is_enabled() {
             self.mark_dirty();
         }
         let mut permutation = self.permutation();
@@ -240,7 +240,7 @@ impl<'g> Locked<'g, Leaf> {
     /// retire.
     pub(crate) fn take_bag(&mut self) -> Option<BagRef<'g>> {
         debug_assert!(self.entries().all(|entry| entry.kind != SUFFIX));
-        if Line::BagIsDirty.is_kept() {
+        if Line::BagIsDirty.is_enabled() {
             self.mark_dirty();
         }
         let bag = self.node().bag();
@@ -269,7 +269,7 @@ impl<'g> Locked<'g, Leaf> {
         for (slot, entry) in moved.enumerate() {
             right.write(slot, &entry);
             if let Some(root) = entry.layer()
-                && Line::MovedLayersKnowTheirParent.is_kept()
+                && Line::MovedLayersKnowTheirParent.is_enabled()
             {
                 root.set_parent(NodeRef::from(right.node()));
             }
@@ -290,7 +290,7 @@ impl<'g> Locked<'g, Leaf> {
         for entry in self.entries() {
             left.insert(left.permutation().len(), &entry);
             if let Some(root) = entry.layer()
-                && Line::MovedLayersKnowTheirParent.is_kept()
+                && Line::MovedLayersKnowTheirParent.is_enabled()
             {
                 root.set_parent(NodeRef::from(left.node()));
             }

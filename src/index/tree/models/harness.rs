@@ -7,7 +7,7 @@ use std::sync::Arc;
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, MaxSteps, Runner, thread};
 
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::{Range, Tree};
 
 const SCHEDULES: usize = 500;
@@ -60,7 +60,7 @@ impl Model {
         }
     }
 
-    pub(super) fn thread(&mut self, work: impl FnOnce(&Tree, Pin<'_>) + Send + 'static) {
+    pub(super) fn thread(&mut self, work: impl FnOnce(&Tree, Pinned<'_>) + Send + 'static) {
         let tree = Arc::clone(&self.tree);
         self.threads.push(thread::spawn(move || {
             let guard = tree.guard().unwrap();
@@ -87,7 +87,7 @@ impl Model {
 }
 
 /// All keys, in ascending order. They must come in order.
-pub(super) fn scan(tree: &Tree, pin: Pin<'_>, reverse: bool) -> Vec<Vec<u8>> {
+pub(super) fn scan(tree: &Tree, pin: Pinned<'_>, reverse: bool) -> Vec<Vec<u8>> {
     let range = Range {
         reverse,
         ..Range::all()
@@ -106,7 +106,7 @@ pub(super) fn scan(tree: &Tree, pin: Pin<'_>, reverse: bool) -> Vec<Vec<u8>> {
 }
 
 /// Whether all of `keys` were scanned.
-pub(super) fn assert_scanned(tree: &Tree, pin: Pin<'_>, reverse: bool, keys: &[Vec<u8>]) {
+pub(super) fn assert_scanned(tree: &Tree, pin: Pinned<'_>, reverse: bool, keys: &[Vec<u8>]) {
     let scanned = scan(tree, pin, reverse);
     for key in keys {
         assert!(scanned.contains(key), "not scanned: {key:?}");

@@ -54,7 +54,12 @@ const OTHERS: u64 = 200;
 /// A key that is held below the root while the tree is cleared. The hold is before the clearing
 /// or after it, by what it found; if before, and the clearing is known to be over, it is told so
 /// and changes nothing, whatever was decided; if after, it is not.
-fn hold_across_a_clearing(tree: &Tree, pin: Pin<'_>, decision: Decision, is_cleared: &Mutex<bool>) {
+fn hold_across_a_clearing(
+    tree: &Tree,
+    pin: Pinned<'_>,
+    decision: Decision,
+    is_cleared: &Mutex<bool>,
+) {
     let key = number(70);
     let held = tree.hold(pin, &key, true).unwrap();
     let was_there = held.value();
@@ -91,7 +96,7 @@ fn hold_across_a_clearing(tree: &Tree, pin: Pin<'_>, decision: Decision, is_clea
 }
 
 /// The other thread clears the tree, and then has the key for itself until it lets it go.
-fn clear_and_hold(tree: &Tree, pin: Pin<'_>, is_cleared: &Mutex<bool>) {
+fn clear_and_hold(tree: &Tree, pin: Pinned<'_>, is_cleared: &Mutex<bool>) {
     tree.clear(pin).unwrap();
     *is_cleared.lock().unwrap() = true;
     let key = number(70);
@@ -178,7 +183,7 @@ fn loading_overtakes_no_hold() {
 struct Waiting {
     model: fn() -> Model,
     held: fn() -> Vec<u8>,
-    work: fn(&Tree, Pin<'_>, Observation),
+    work: fn(&Tree, Pinned<'_>, Observation),
 }
 
 /// A tree with some keys of others that are removed again.

@@ -9,7 +9,7 @@ use crate::index::reclaim::{pin_of, report_to};
 use crate::index::tree::read::observe::{Applied, apply};
 
 /// Keys of a tree with all its leaves, as observed; in either direction.
-fn observe(tree: &Tree, pin: Pin<'_>, reverse: bool) -> (Vec<Observation>, usize) {
+fn observe(tree: &Tree, pin: Pinned<'_>, reverse: bool) -> (Vec<Observation>, usize) {
     let range = Range {
         reverse,
         ..Range::all()

@@ -10,7 +10,7 @@ use arrayvec::ArrayVec;
 
 use crate::index::key::Key;
 use crate::index::node::{AnyNode, Found, Leaf, NodeRef, Search, Version, with_search};
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::protocol::Line;
 
@@ -58,7 +58,7 @@ impl Tree {
     #[inline]
     pub(crate) fn get_each<'k>(
         &self,
-        pin: Pin<'_>,
+        pin: Pinned<'_>,
         count: usize,
         key_at: impl Fn(usize) -> Option<Key<'k>>,
         mut found: impl FnMut(usize, Option<u64>),
@@ -79,7 +79,7 @@ impl Tree {
     #[inline]
     pub(crate) fn warm<'k>(
         &self,
-        pin: Pin<'_>,
+        pin: Pinned<'_>,
         count: usize,
         key_at: impl Fn(usize) -> Option<Key<'k>>,
     ) {
@@ -93,7 +93,7 @@ impl Tree {
     #[inline(always)]
     fn descend_each<'g, 'k, S: Search, const WARM: bool>(
         &self,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         count: usize,
         key_at: &impl Fn(usize) -> Option<Key<'k>>,
         mut done: impl FnMut(usize, Option<Option<u64>>),
@@ -136,7 +136,7 @@ impl Tree {
     }
 
     #[cold]
-    fn find_alone(&self, pin: Pin<'_>, key: Key<'_>) -> Option<u64> {
+    fn find_alone(&self, pin: Pinned<'_>, key: Key<'_>) -> Option<u64> {
         self.find(pin, key)
     }
 }
@@ -161,9 +161,9 @@ impl<'g, 'k> Lane<'g, 'k> {
         loop {
             let version = self.node.version().stable();
             let is_right = match self.above {
-                None => version.is_living_root() || !Line::BatchRootIsLiving.is_kept(),
+                None => version.is_living_root() || !Line::BatchRootIsLiving.is_enabled(),
                 Some((above, version)) => {
-                    above.version().validate(version) || !Line::BatchParentIsValidated.is_kept()
+                    above.version().validate(version) || !Line::BatchParentIsValidated.is_enabled()
                 }
             };
             if !is_right {
@@ -239,7 +239,12 @@ mod tests {
         }
     }
 
-    fn assert_group(tree: &Tree, pin: Pin<'_>, places: &[u64], expected: fn(u64) -> Option<u64>) {
+    fn assert_group(
+        tree: &Tree,
+        pin: Pinned<'_>,
+        places: &[u64],
+        expected: fn(u64) -> Option<u64>,
+    ) {
         let keys: Vec<_> = places.iter().map(|&i| key(i)).collect();
         let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
         let mut values = vec![None; keys.len()];

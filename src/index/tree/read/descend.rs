@@ -22,7 +22,7 @@ use crate::index::memory::Count;
 use crate::index::node::{
     AnyNode, Found, Internode, Leaf, Locked, NodeRef, Place, Search, Version, with_search,
 };
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::protocol::Line;
 use crate::sync::perturb;
@@ -53,7 +53,7 @@ pub(in crate::index::tree) fn reach<'g, S: Search>(
 ) -> Result<Reached<'g>, Stale> {
     'root: loop {
         let mut version = root.version().stable();
-        if !version.is_living_root() && Line::RootIsLiving.is_kept() {
+        if !version.is_living_root() && Line::RootIsLiving.is_enabled() {
             return Err(Stale);
         }
         let mut node = root;
@@ -77,7 +77,7 @@ pub(in crate::index::tree) fn reach<'g, S: Search>(
             }
             perturb();
             let child_version = child.version().stable();
-            if !node.version().validate(version) && Line::ParentIsValidated.is_kept() {
+            if !node.version().validate(version) && Line::ParentIsValidated.is_enabled() {
                 continue 'root;
             }
             perturb();
@@ -97,12 +97,12 @@ pub(in crate::index::tree) fn settle<'g>(
     // Ends: each step goes to a leaf with a greater low that is at most the slice.
     loop {
         let version = NodeRef::from(leaf).version().stable();
-        if version.is_deleted() && Line::ReaderLeavesDeleted.is_kept() {
+        if version.is_deleted() && Line::ReaderLeavesDeleted.is_enabled() {
             return Err(Stale);
         }
         perturb();
         match leaf.next() {
-            Some(next) if next.low() <= slice && Line::ReaderMovesRight.is_kept() => leaf = next,
+            Some(next) if next.low() <= slice && Line::ReaderMovesRight.is_enabled() => leaf = next,
             _ => {
                 return Ok(Reached {
                     leaf,
@@ -128,14 +128,14 @@ pub(in crate::index::tree) fn lock_settled<'g>(
     }
     // Ends: as `settle`.
     loop {
-        if locked.is_deleted() && Line::WriterLeavesDeleted.is_kept() {
+        if locked.is_deleted() && Line::WriterLeavesDeleted.is_enabled() {
             return Err(Stale);
         }
         match locked.node().next() {
-            Some(next) if next.low() <= slice && Line::WriterMovesRight.is_kept() => {
+            Some(next) if next.low() <= slice && Line::WriterMovesRight.is_enabled() => {
                 // Not holding this lock while waiting for the next: the order of
                 // locks goes the other way.
-                if Line::WriterWaitsAlone.is_kept() {
+                if Line::WriterWaitsAlone.is_enabled() {
                     drop(locked);
                     locked = Locked::lock(next);
                 } else {
@@ -151,7 +151,7 @@ impl Tree {
     /// Looks a key up from the top of the tree through its layers. Compiled into the entry
     /// points: a `masstree_get_u64` in cache took 16 ns instead of 18.
     #[inline(always)]
-    pub(in crate::index::tree) fn find<'g>(&self, pin: Pin<'g>, key: Key<'_>) -> Option<u64> {
+    pub(in crate::index::tree) fn find<'g>(&self, pin: Pinned<'g>, key: Key<'_>) -> Option<u64> {
         // Ends: each time around, a writer has replaced the root of a layer or
         // deleted a leaf.
         loop {
@@ -165,7 +165,7 @@ impl Tree {
     #[inline(always)]
     fn try_find<'g, S: Search>(
         &self,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         mut key: Key<'_>,
     ) -> Result<Option<u64>, Stale> {
         let mut root = self.root(pin);
@@ -187,7 +187,7 @@ impl Tree {
     /// The key does not go on in a layer below that leaf.
     pub(in crate::index::tree) fn lock_leaf<'g, 'k>(
         &self,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         bytes: &'k [u8],
     ) -> (Locked<'g, Leaf>, Place<'g>, Key<'k>) {
         self.must_not_hold();
@@ -217,7 +217,7 @@ impl Tree {
 
     fn try_lock_leaf<'g, 'k, S: Search>(
         &self,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         bytes: &'k [u8],
     ) -> Result<(Locked<'g, Leaf>, Place<'g>, Key<'k>), Stale> {
         let mut key = Key::new(bytes);

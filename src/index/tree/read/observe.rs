@@ -19,7 +19,7 @@ use crate::index::memory::Count;
 use crate::index::node::{
     Delta, Found, Look, MORE, NodeRef, Observation, Portable, Search, with_search,
 };
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::index::tree::holding::{holds, is_holding};
 use crate::protocol::Line;
@@ -57,7 +57,7 @@ impl Clears {
         }
         let wait = Wait::new();
         // Ends: between the two counts a clearing stores the root word and waits for nothing.
-        while self.ended() == ended && Line::OvertakenWaitsForTheEnd.is_kept() {
+        while self.ended() == ended && Line::OvertakenWaitsForTheEnd.is_enabled() {
             wait.wait();
         }
         true
@@ -73,17 +73,17 @@ impl Clears {
     /// Around the store that clears the tree.
     pub(in crate::index::tree) fn count(&self, clear: impl FnOnce()) {
         // SeqCst: with the store of the root they are in one order.
-        if Line::ClearBeginsBefore.is_kept() {
+        if Line::ClearBeginsBefore.is_enabled() {
             self.begun.fetch_add(1, Ordering::SeqCst);
         }
-        if !Line::ClearEndsAfter.is_kept() {
+        if !Line::ClearEndsAfter.is_enabled() {
             self.ended.fetch_add(1, Ordering::SeqCst);
         }
         clear();
-        if !Line::ClearBeginsBefore.is_kept() {
+        if !Line::ClearBeginsBefore.is_enabled() {
             self.begun.fetch_add(1, Ordering::SeqCst);
         }
-        if Line::ClearEndsAfter.is_kept() {
+        if Line::ClearEndsAfter.is_enabled() {
             self.ended.fetch_add(1, Ordering::SeqCst);
         }
     }
@@ -109,14 +109,14 @@ impl Tree {
 
     /// The value of a key, and the leaf that proves it or that there is none.
     #[inline(always)]
-    pub fn get_observed(&self, pin: Pin<'_>, key: &[u8]) -> (Option<u64>, Observation) {
+    pub fn get_observed(&self, pin: Pinned<'_>, key: &[u8]) -> (Option<u64>, Observation) {
         self.admit(pin, key);
         // Ends: as `find`.
         loop {
             let mut incarnation = self.incarnation();
             let key = Key::new(key);
             let found = with_search!(self.isa, S => self.try_find_reached::<S>(pin, key));
-            if !Line::IncarnationBeforeRoot.is_kept() {
+            if !Line::IncarnationBeforeRoot.is_enabled() {
                 incarnation = self.incarnation();
             }
             if let Ok((value, Reached { leaf, version, .. })) = found {
@@ -129,7 +129,7 @@ impl Tree {
     #[inline(always)]
     fn try_find_reached<'g, S: Search>(
         &self,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         mut key: Key<'_>,
     ) -> Result<(Option<u64>, Reached<'g>), Stale> {
         let mut root = self.root(pin);
@@ -146,7 +146,7 @@ impl Tree {
     }
 
     /// How many entries the leaf has that a key is in, or would be, and that leaf.
-    pub fn leaf_size(&self, pin: Pin<'_>, key: &[u8]) -> (usize, Observation) {
+    pub fn leaf_size(&self, pin: Pinned<'_>, key: &[u8]) -> (usize, Observation) {
         self.admit(pin, key);
         // Ends: each time around, a writer has changed the leaf, or as `find`.
         loop {
@@ -183,7 +183,7 @@ impl Tree {
             .iter()
             .position(|observation| !holds(observation))
         {
-            None if self.holds_cleared() && Line::ValidationKnowsTheHold.is_kept() => {
+            None if self.holds_cleared() && Line::ValidationKnowsTheHold.is_enabled() => {
                 Err(observations.len())
             }
             None => Ok(()),
@@ -205,8 +205,8 @@ unsafe fn is_same(observation: &Observation) -> bool {
             // It may be about to change for another; whoever holds a leaf waits for nobody.
             Look::Locked if is_holding() => {
                 return match holds(observation.leaf) {
-                    true => Line::OwnHeldIsTheSame.is_kept(),
-                    false => !Line::HeldIsNotTheSame.is_kept(),
+                    true => Line::OwnHeldIsTheSame.is_enabled(),
+                    false => !Line::HeldIsNotTheSame.is_enabled(),
                 };
             }
             Look::Locked => wait.wait(),

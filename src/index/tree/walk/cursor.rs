@@ -16,7 +16,7 @@ use crate::index::key::Key;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, Vector};
 use crate::index::node::Observation;
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 
 /// Where a cursor goes to.
@@ -100,7 +100,7 @@ impl<'g> Cursor<'g> {
 
     /// The value of the key it is at, as the cursor found it there; or, if the cursor was
     /// told to let go since, as it is now, if it still is.
-    pub fn value(&mut self, tree: &Tree, pin: Pin<'g>) -> Option<u64> {
+    pub fn value(&mut self, tree: &Tree, pin: Pinned<'g>) -> Option<u64> {
         let at = self.at?;
         if !at.is_known {
             tree.admit(pin, &[]);
@@ -134,7 +134,12 @@ impl<'g> Cursor<'g> {
     }
 
     /// Goes to a key, if there is one there, and says whether there is.
-    pub fn seek(&mut self, tree: &Tree, pin: Pin<'g>, seek: Seek<'_>) -> Result<bool, OutOfMemory> {
+    pub fn seek(
+        &mut self,
+        tree: &Tree,
+        pin: Pinned<'g>,
+        seek: Seek<'_>,
+    ) -> Result<bool, OutOfMemory> {
         tree.admit(pin, seek.key());
         self.walk.forget_observed(0);
         // Keys stay where they are until it is done: the one it seeks may be its own.
@@ -147,7 +152,12 @@ impl<'g> Cursor<'g> {
 
     /// Goes on to the next key, or the previous one, and says whether there is one.
     /// From no key at all it goes to the first, or the last.
-    pub fn step(&mut self, tree: &Tree, pin: Pin<'g>, reverse: bool) -> Result<bool, OutOfMemory> {
+    pub fn step(
+        &mut self,
+        tree: &Tree,
+        pin: Pinned<'g>,
+        reverse: bool,
+    ) -> Result<bool, OutOfMemory> {
         self.forget_other_keys();
         self.walk.forget_observed(0);
         self.step_on(tree, pin, reverse)
@@ -161,7 +171,7 @@ impl<'g> Cursor<'g> {
     pub fn step_many(
         &mut self,
         tree: &Tree,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         reverse: bool,
         most: usize,
         mut take: impl FnMut(usize, u64),
@@ -178,7 +188,7 @@ impl<'g> Cursor<'g> {
     fn step_often(
         &mut self,
         tree: &Tree,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         reverse: bool,
         most: usize,
         take: &mut impl FnMut(usize, u64),
@@ -233,7 +243,12 @@ impl<'g> Cursor<'g> {
         self.first_start
     }
 
-    fn step_on(&mut self, tree: &Tree, pin: Pin<'g>, reverse: bool) -> Result<bool, OutOfMemory> {
+    fn step_on(
+        &mut self,
+        tree: &Tree,
+        pin: Pinned<'g>,
+        reverse: bool,
+    ) -> Result<bool, OutOfMemory> {
         tree.admit(pin, &[]);
         if self.at.is_some() && self.walk.is_placed_in(tree, pin) {
             let observed = self.walk.observed().len();
@@ -256,7 +271,12 @@ impl<'g> Cursor<'g> {
     }
 
     #[cold]
-    fn step_anew(&mut self, tree: &Tree, pin: Pin<'g>, reverse: bool) -> Result<bool, OutOfMemory> {
+    fn step_anew(
+        &mut self,
+        tree: &Tree,
+        pin: Pinned<'g>,
+        reverse: bool,
+    ) -> Result<bool, OutOfMemory> {
         // Set aside, with the key that the cut is at; a key more goes to new memory.
         let empty = Vector::new_in(*self.keys.allocator());
         let keys = std::mem::replace(&mut self.keys, empty);
@@ -293,7 +313,7 @@ impl<'g> Cursor<'g> {
     fn go_down(
         &mut self,
         tree: &Tree,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         cut: Option<Cut<'_>>,
         reverse: bool,
     ) -> Result<bool, OutOfMemory> {

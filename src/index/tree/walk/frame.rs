@@ -103,7 +103,7 @@ impl<'g> Frame<'g> {
         // failed snapshot means that a writer has changed the leaf.
         loop {
             let version = NodeRef::from(leaf).version().stable();
-            if version.is_deleted() && Line::WalkLeavesDeleted.is_kept() {
+            if version.is_deleted() && Line::WalkLeavesDeleted.is_enabled() {
                 return Err(Gone);
             }
             let beside = with_search!(isa, S => leaf.snapshot::<S>(version, &mut self.entries));
@@ -112,7 +112,7 @@ impl<'g> Frame<'g> {
             };
             match beside.next {
                 Some(next)
-                    if reverse && next.low() < boundary && Line::ReverseLooksRight.is_kept() =>
+                    if reverse && next.low() < boundary && Line::ReverseLooksRight.is_enabled() =>
                 {
                     leaf = next;
                 }
@@ -144,7 +144,7 @@ impl<'g> Frame<'g> {
     /// Goes to the first entry that lies beyond a boundary.
     pub(in crate::index::tree) fn start_at_boundary(&mut self, boundary: u64, reverse: bool) {
         self.boundary = Some(boundary);
-        let boundary = match Line::BoundaryIsKept.is_kept() {
+        let boundary = match Line::BoundaryIsKept.is_enabled() {
             true => boundary,
             false if reverse => u64::MAX,
             false => 0,

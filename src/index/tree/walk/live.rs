@@ -19,7 +19,7 @@ impl Walk<'_> {
     #[inline]
     pub(in crate::index::tree) fn is_undisturbed(&self) -> bool {
         let is_current = |&(leaf, version)| NodeRef::from(leaf).version().validate(version);
-        self.left.iter().all(is_current) || !Line::StepIsUndisturbed.is_kept()
+        self.left.iter().all(is_current) || !Line::StepIsUndisturbed.is_enabled()
     }
 
     /// The value of the key that the walk is at, as it is now; nothing if the leaf has
@@ -27,7 +27,7 @@ impl Walk<'_> {
     pub(in crate::index::tree) fn live_value(&self) -> Option<u64> {
         let frame = self.frames.last()?;
         let value = frame.leaf.racing_value(frame.entries.slot(frame.at));
-        (frame.is_current() || !Line::ArrivalIsCurrent.is_kept()).then_some(value)
+        (frame.is_current() || !Line::ArrivalIsCurrent.is_enabled()).then_some(value)
     }
 
     /// Says that so many keys are wanted from here on, for which leaves ahead are asked.

@@ -52,7 +52,7 @@ use crate::index::memory::{Count, Vector};
 use crate::index::node::{
     Entries, Isa, Leaf, Neighbours, NodeRef, Observation, Version, with_search,
 };
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::index::tree::read::descend::{Reached, Stale, reach, settle};
 use crate::protocol::Line;
@@ -107,9 +107,9 @@ impl<'g> Walk<'g> {
     /// Whether the walk has a place in a tree to go on from: not one that was cleared away
     /// since, whose nodes do not change for it. (Where the root was only split, the walk
     /// goes down again in vain.)
-    pub(in crate::index::tree) fn is_placed_in(&self, tree: &Tree, pin: Pin<'g>) -> bool {
+    pub(in crate::index::tree) fn is_placed_in(&self, tree: &Tree, pin: Pinned<'g>) -> bool {
         !self.frames.is_empty()
-            && (self.root == Some(tree.root(pin)) || !Line::CursorKnowsItsRoot.is_kept())
+            && (self.root == Some(tree.root(pin)) || !Line::CursorKnowsItsRoot.is_enabled())
     }
 
     /// Remembers that a live walk leaves the leaf it is in.
@@ -129,7 +129,7 @@ impl<'g> Walk<'g> {
     pub(in crate::index::tree) fn seek(
         &mut self,
         tree: &Tree,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         start: Option<Cut<'_>>,
         end: Option<Cut<'_>>,
         reverse: bool,
@@ -141,7 +141,7 @@ impl<'g> Walk<'g> {
             self.incarnation = tree.incarnation();
             let observed = self.observed().len();
             let root = tree.root(pin);
-            if !Line::IncarnationBeforeRoot.is_kept() {
+            if !Line::IncarnationBeforeRoot.is_enabled() {
                 self.incarnation = tree.incarnation();
             }
             let outcome = self.try_seek(root, cut, end, reverse);
@@ -222,7 +222,7 @@ impl<'g> Walk<'g> {
     pub(in crate::index::tree) fn step_or_resume(
         &mut self,
         tree: &Tree,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         end: Option<Cut<'_>>,
         reverse: bool,
     ) -> Result<bool, OutOfMemory> {
@@ -235,7 +235,7 @@ impl<'g> Walk<'g> {
     pub(in crate::index::tree) fn find_or_resume(
         &mut self,
         tree: &Tree,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         end: Option<Cut<'_>>,
         reverse: bool,
     ) -> Result<bool, OutOfMemory> {
@@ -249,7 +249,7 @@ impl<'g> Walk<'g> {
         &mut self,
         outcome: Result<bool, Interrupt>,
         tree: &Tree,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         end: Option<Cut<'_>>,
         reverse: bool,
     ) -> Result<bool, OutOfMemory> {
@@ -312,7 +312,7 @@ impl<'g> Walk<'g> {
                 }
             }
         }
-        if self.live && !self.is_undisturbed() && Line::EndIsUndisturbed.is_kept() {
+        if self.live && !self.is_undisturbed() && Line::EndIsUndisturbed.is_enabled() {
             return Err(Interrupt::Lost);
         }
         Ok(false)

@@ -7,7 +7,7 @@ use super::Walk;
 use super::range::Range;
 use crate::index::memory::OutOfMemory;
 use crate::index::node::Observation;
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 
 const CONTINUE: ControlFlow<()> = ControlFlow::Continue(());
@@ -18,7 +18,7 @@ impl Tree {
     /// keys visited.
     pub fn scan<V>(
         &self,
-        pin: Pin<'_>,
+        pin: Pinned<'_>,
         range: &Range<'_>,
         visit: &mut V,
     ) -> Result<usize, OutOfMemory>
@@ -35,7 +35,7 @@ impl Tree {
     /// one, unless the limit is 0.
     pub(crate) fn scan_observed(
         &self,
-        pin: Pin<'_>,
+        pin: Pinned<'_>,
         range: &Range<'_>,
         visited: &mut usize,
         visit: impl FnMut(&[u8], u64) -> ControlFlow<()>,
@@ -54,7 +54,7 @@ impl Tree {
     #[inline]
     pub(crate) fn scan_counting(
         &self,
-        pin: Pin<'_>,
+        pin: Pinned<'_>,
         range: &Range<'_>,
         visited: &mut usize,
         visit: impl FnMut(&[u8], u64) -> ControlFlow<()>,
@@ -68,7 +68,7 @@ impl Tree {
     fn scan_by<'g>(
         &self,
         walk: &mut Walk<'g>,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         range: &Range<'_>,
         visited: &mut usize,
         mut visit: impl FnMut(&[u8], u64) -> ControlFlow<()>,

@@ -10,7 +10,7 @@ use crate::index::memory::Vector;
 use crate::index::node::{
     AnyNode, Entries, Entry, GROUP_MAX, Internode, Leaf, NodeRef, Portable, WIDTH,
 };
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 
 impl Tree {
@@ -18,7 +18,11 @@ impl Tree {
     /// as it must be. Gives whether all is well.
     ///
     /// Not while another thread writes: a change half done looks like damage.
-    pub fn check(&self, pin: Pin<'_>, report: &mut dyn FnMut(&str)) -> Result<bool, OutOfMemory> {
+    pub fn check(
+        &self,
+        pin: Pinned<'_>,
+        report: &mut dyn FnMut(&str),
+    ) -> Result<bool, OutOfMemory> {
         self.admit(pin, &[]);
         let mut check = Check {
             report,
@@ -319,7 +323,7 @@ mod tests {
     use super::*;
     use crate::index::node::Locked;
 
-    fn faults(tree: &Tree, pin: Pin<'_>) -> String {
+    fn faults(tree: &Tree, pin: Pinned<'_>) -> String {
         let mut faults = String::new();
         let sound = tree.check(pin, &mut |line| faults.push_str(line));
         assert_eq!(sound, Ok(faults.is_empty()));

@@ -6,7 +6,7 @@ use super::nodes::{Content, Visited};
 use crate::index::key::{SLICE_LEN, SUFFIX};
 use crate::index::memory::OutOfMemory;
 use crate::index::node::Entry;
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 
 /// How a tree is shown.
@@ -29,7 +29,7 @@ impl Tree {
     /// answers ends the dump, once the node at hand is done.
     pub fn dump(
         &self,
-        pin: Pin<'_>,
+        pin: Pinned<'_>,
         format: Format,
         to: &mut dyn Write,
     ) -> Result<fmt::Result, OutOfMemory> {
@@ -52,7 +52,12 @@ impl Tree {
         Ok(outcome)
     }
 
-    fn write_text(&self, pin: Pin<'_>, to: &mut dyn Write, node: &Visited<'_, '_>) -> fmt::Result {
+    fn write_text(
+        &self,
+        pin: Pinned<'_>,
+        to: &mut dyn Write,
+        node: &Visited<'_, '_>,
+    ) -> fmt::Result {
         let outer = (4 * node.layer).min(DEEPEST);
         let indent = (outer + 2 * node.level).min(DEEPEST);
         if node.level == 0 {
@@ -85,7 +90,12 @@ impl Tree {
         }
     }
 
-    fn write_graph(&self, pin: Pin<'_>, to: &mut dyn Write, node: &Visited<'_, '_>) -> fmt::Result {
+    fn write_graph(
+        &self,
+        pin: Pinned<'_>,
+        to: &mut dyn Write,
+        node: &Visited<'_, '_>,
+    ) -> fmt::Result {
         let number = node.number;
         write!(to, "  n{number} [label=\"")?;
         match &node.content {
@@ -116,7 +126,7 @@ impl Tree {
         writeln!(to, "  n{parent} -> n{number}{style};")
     }
 
-    fn write_entry(&self, pin: Pin<'_>, to: &mut dyn Write, entry: &Entry<'_>) -> fmt::Result {
+    fn write_entry(&self, pin: Pinned<'_>, to: &mut dyn Write, entry: &Entry<'_>) -> fmt::Result {
         let slice = entry.slice.to_be_bytes();
         let len = usize::from(entry.kind).min(SLICE_LEN);
         write!(to, "{}", Shown(&slice[..len]))?;

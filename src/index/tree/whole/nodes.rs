@@ -11,7 +11,7 @@ use arrayvec::ArrayVec;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::Vector;
 use crate::index::node::{AnyNode, Entries, Internode, Leaf, NodeRef, Portable, WIDTH};
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 
 /// A node, as it was at one moment.
@@ -80,7 +80,7 @@ impl Tree {
     /// Visits every node.
     pub(in crate::index::tree) fn visit_nodes<'g>(
         &self,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         visit: &mut dyn FnMut(Visited<'_, 'g>),
     ) -> Result<(), OutOfMemory> {
         let mut tasks = Vector::new_in(self.source());

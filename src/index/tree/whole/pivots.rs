@@ -27,7 +27,7 @@ use crate::index::key::{SLICE_LEN, shortest};
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::Vector;
 use crate::index::node::{AnyNode, Entries, Internode, Leaf, NodeRef};
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::index::tree::walk::assemble::append;
 
@@ -77,7 +77,7 @@ impl Tree {
     /// keys each; fewer if the tree has fewer leaves. The keys need not be in the tree.
     pub fn pivots(
         &self,
-        pin: Pin<'_>,
+        pin: Pinned<'_>,
         count: usize,
         cuts: &mut dyn FnMut(&[u8]) -> bool,
     ) -> Result<(), OutOfMemory> {
@@ -87,7 +87,7 @@ impl Tree {
     }
 
     /// The tree, taken apart for so many parts.
-    fn take_apart<'g>(&self, pin: Pin<'g>, parts: usize) -> Result<Pieces<'g>, OutOfMemory> {
+    fn take_apart<'g>(&self, pin: Pinned<'g>, parts: usize) -> Result<Pieces<'g>, OutOfMemory> {
         let mut pieces = Pieces::new(self);
         let whole = Piece {
             node: Some(self.root(pin)),

@@ -3,7 +3,7 @@
 use super::nodes::Content;
 use crate::index::memory::Count;
 use crate::index::memory::OutOfMemory;
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::index::tree::write::merge::MERGED;
 
@@ -107,7 +107,7 @@ impl Tree {
     }
 
     /// Counts all nodes; exact when no thread is writing.
-    pub fn survey(&self, pin: Pin<'_>) -> Result<Survey, OutOfMemory> {
+    pub fn survey(&self, pin: Pinned<'_>) -> Result<Survey, OutOfMemory> {
         self.admit(pin, &[]);
         let mut survey = Survey::default();
         self.visit_nodes(pin, &mut |node| {

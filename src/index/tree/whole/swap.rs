@@ -28,7 +28,7 @@ use crate::annotate;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, Era};
 use crate::index::node::{AnyNode, Entry, Leaf, Lockable, Locked, NodeRef};
-use crate::index::reclaim::{Domain, Pin};
+use crate::index::reclaim::{Domain, Pinned};
 use crate::index::tree::Tree;
 use crate::index::tree::read::observe::Clears;
 use crate::index::tree::write::merge::Sweep;
@@ -55,7 +55,7 @@ struct Detached {
 
 impl Tree {
     /// Removes every key at once. Values go where those of removed keys go.
-    pub fn clear(&self, pin: Pin<'_>) -> Result<(), OutOfMemory> {
+    pub fn clear(&self, pin: Pinned<'_>) -> Result<(), OutOfMemory> {
         self.admit(pin, &[]);
         self.must_not_hold();
         let memory = &pin.domain().memory;
@@ -84,7 +84,7 @@ impl Tree {
     }
 
     /// So many leaves, in case they are needed.
-    fn leaves<'g>(pin: Pin<'g>, leaves: usize) -> Result<Reserve<'g>, OutOfMemory> {
+    fn leaves<'g>(pin: Pinned<'g>, leaves: usize) -> Result<Reserve<'g>, OutOfMemory> {
         let mut reserve = Reserve::new(&pin.domain().memory);
         reserve.fill(&Needs {
             leaves,
@@ -94,7 +94,7 @@ impl Tree {
     }
 
     /// Puts an empty root in the place of the present one, which goes under the tomb.
-    fn bury<'g>(&self, pin: Pin<'g>, mut new: Locked<'g, Leaf>, mut tomb: Locked<'g, Leaf>) {
+    fn bury<'g>(&self, pin: Pinned<'g>, mut new: Locked<'g, Leaf>, mut tomb: Locked<'g, Leaf>) {
         new.set_root(true, std::ptr::null_mut());
         tomb.set_root(true, std::ptr::null_mut());
         // Let go before anybody can see it: whoever does need not wait.
@@ -127,12 +127,12 @@ impl Tree {
         root: &'g Leaf,
         tomb: &mut Locked<'g, Leaf>,
     ) -> bool {
-        if !self.is_root(old) && Line::ClearedIsTheRoot.is_kept() {
+        if !self.is_root(old) && Line::ClearedIsTheRoot.is_enabled() {
             return false;
         }
         root.set_era(Era::after(self.clears.begun() + 1));
         tomb.insert(0, &Entry::link(0, old.node().any()));
-        if Line::ClearedGoesUnderTomb.is_kept() {
+        if Line::ClearedGoesUnderTomb.is_enabled() {
             old.set_parent(NodeRef::from(tomb.node()).as_ptr());
         }
         self.clears.count(|| self.set_root(NodeRef::from(root)));
@@ -147,7 +147,7 @@ impl Tree {
     /// `key` hands the key at a place on.
     pub fn bulk_load(
         &self,
-        pin: Pin<'_>,
+        pin: Pinned<'_>,
         len: usize,
         key: impl Fn(usize, &mut dyn FnMut(&[u8])),
         value: impl FnMut(usize) -> Result<u64, OutOfMemory>,
@@ -182,7 +182,7 @@ impl Tree {
 
     fn fill(
         &self,
-        pin: Pin<'_>,
+        pin: Pinned<'_>,
         len: usize,
         key: impl Fn(usize, &mut dyn FnMut(&[u8])),
         mut value: impl FnMut(usize) -> Result<u64, OutOfMemory>,
@@ -202,7 +202,7 @@ impl Tree {
     }
 
     /// The era of the tree, if it has no keys at this moment.
-    fn era_if_empty(&self, pin: Pin<'_>) -> Option<Era> {
+    fn era_if_empty(&self, pin: Pinned<'_>) -> Option<Era> {
         match self.root(pin).kind() {
             AnyNode::Leaf(leaf) => leaf.permutation().is_empty().then(|| leaf.era()),
             AnyNode::Internode(_) => None,
@@ -210,17 +210,17 @@ impl Tree {
     }
 
     /// Gives this empty tree the root of another, of an era. Says no if it is not empty.
-    fn take_place(&self, pin: Pin<'_>, aside: &Self, mut era: Era) -> Result<bool, OutOfMemory> {
+    fn take_place(&self, pin: Pinned<'_>, aside: &Self, mut era: Era) -> Result<bool, OutOfMemory> {
         // Ends: each time around, a writer has replaced the root.
         loop {
             let AnyNode::Leaf(leaf) = self.root(pin).kind() else {
                 return Ok(false);
             };
             let mut old = Locked::lock(leaf);
-            if !self.is_root(&old) && Line::DisplacedIsTheRoot.is_kept() {
+            if !self.is_root(&old) && Line::DisplacedIsTheRoot.is_enabled() {
                 continue;
             }
-            if !leaf.permutation().is_empty() && Line::DisplacedIsEmpty.is_kept() {
+            if !leaf.permutation().is_empty() && Line::DisplacedIsEmpty.is_enabled() {
                 return Ok(false);
             }
             if leaf.era() != era {
@@ -232,7 +232,7 @@ impl Tree {
             }
             old.mark_dirty();
             self.set_root(aside.root(pin));
-            if Line::DisplacedIsDeleted.is_kept() {
+            if Line::DisplacedIsDeleted.is_enabled() {
                 old.delete();
             }
             // SAFETY: the root word leads elsewhere, and the leaf is deleted.
@@ -242,7 +242,7 @@ impl Tree {
     }
 
     /// Makes a tree that nobody has seen one of another era, in which its keys are counted.
-    fn move_to_era(&self, pin: Pin<'_>, era: Era) -> Result<(), OutOfMemory> {
+    fn move_to_era(&self, pin: Pinned<'_>, era: Era) -> Result<(), OutOfMemory> {
         self.visit_nodes(pin, &mut |node| {
             if let Content::Leaf(leaf, entries) = node.content {
                 let keys = entries.iter().filter(|entry| entry.layer().is_none());
@@ -255,7 +255,7 @@ impl Tree {
     }
 
     /// Frees a tree that nobody has seen, but not the words in it.
-    fn give_back(&self, pin: Pin<'_>) {
+    fn give_back(&self, pin: Pinned<'_>) {
         let domain = pin.domain();
         // SAFETY: nobody else knows of these nodes; byte strings were made for them.
         unsafe {

@@ -6,19 +6,19 @@
 use super::put::Decision;
 use crate::index::key::Key;
 use crate::index::memory::OutOfMemory;
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::index::value::ByteString;
 
 /// A string made for a write that may not come about.
 struct Made<'g> {
-    pin: Pin<'g>,
+    pin: Pinned<'g>,
     word: u64,
     stored: bool,
 }
 
 impl<'g> Made<'g> {
-    fn new(pin: Pin<'g>, bytes: &[u8]) -> Result<Self, OutOfMemory> {
+    fn new(pin: Pinned<'g>, bytes: &[u8]) -> Result<Self, OutOfMemory> {
         let word = ByteString::make(&pin.domain().memory, bytes).ok_or(OutOfMemory)?;
         Ok(Self {
             pin,
@@ -45,7 +45,7 @@ impl Drop for Made<'_> {
 
 impl Tree {
     /// Panics on a guard of another tree, a key that is too long, and a tree of words.
-    fn admit_bytes(&self, pin: Pin<'_>, key: &[u8]) {
+    fn admit_bytes(&self, pin: Pinned<'_>, key: &[u8]) {
         self.admit(pin, key);
         assert!(self.holds_bytes(), "a tree of words");
     }
@@ -56,7 +56,7 @@ impl Tree {
     }
 
     /// The string that a word found in this tree leads to.
-    pub(crate) fn bytes_of<'g>(&self, pin: Pin<'g>, word: u64) -> &'g [u8] {
+    pub(crate) fn bytes_of<'g>(&self, pin: Pinned<'g>, word: u64) -> &'g [u8] {
         self.admit_bytes(pin, &[]);
         // SAFETY: all words of this tree come from `make`, and one that was found
         // under this pin is not freed before it ends.
@@ -64,14 +64,14 @@ impl Tree {
     }
 
     /// What a word that was displaced leads to; it is retired.
-    fn retired<'g>(&self, pin: Pin<'g>, word: u64) -> &'g [u8] {
+    fn retired<'g>(&self, pin: Pinned<'g>, word: u64) -> &'g [u8] {
         let bytes = self.bytes_of(pin, word);
         pin.retire_value(word);
         bytes
     }
 
     /// The value of a key.
-    pub fn get_bytes<'g>(&self, pin: Pin<'g>, key: &[u8]) -> Option<&'g [u8]> {
+    pub fn get_bytes<'g>(&self, pin: Pinned<'g>, key: &[u8]) -> Option<&'g [u8]> {
         self.admit_bytes(pin, key);
         let word = self.find(pin, Key::new(key))?;
         Some(self.bytes_of(pin, word))
@@ -81,7 +81,7 @@ impl Tree {
     /// displaced.
     pub fn put_bytes<'g>(
         &self,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         key: &[u8],
         value: &[u8],
     ) -> Result<Option<&'g [u8]>, OutOfMemory> {
@@ -95,7 +95,7 @@ impl Tree {
     /// is there otherwise.
     pub fn insert_bytes<'g>(
         &self,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         key: &[u8],
         value: &[u8],
     ) -> Result<Option<&'g [u8]>, OutOfMemory> {
@@ -111,7 +111,7 @@ impl Tree {
     /// Gives a key a copy of `value` if the key is there; gives the value it had.
     pub fn replace_bytes<'g>(
         &self,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         key: &[u8],
         value: &[u8],
     ) -> Result<Option<&'g [u8]>, OutOfMemory> {
@@ -125,7 +125,7 @@ impl Tree {
     /// the value it had, if it is there, and whether that was the expected one.
     pub fn compare_exchange_bytes<'g>(
         &self,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         key: &[u8],
         expected: &[u8],
         desired: &[u8],
@@ -145,7 +145,7 @@ impl Tree {
     }
 
     /// Removes a key; gives the value it had.
-    pub fn remove_bytes<'g>(&self, pin: Pin<'g>, key: &[u8]) -> Option<&'g [u8]> {
+    pub fn remove_bytes<'g>(&self, pin: Pinned<'g>, key: &[u8]) -> Option<&'g [u8]> {
         self.admit_bytes(pin, key);
         let displaced = self.write_present(pin, key, |_| Decision::Remove)?;
         Some(self.retired(pin, displaced))
@@ -155,7 +155,7 @@ impl Tree {
     /// if it is there, and whether that was the expected one.
     pub fn remove_bytes_if_equal<'g>(
         &self,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         key: &[u8],
         expected: &[u8],
     ) -> Option<(bool, &'g [u8])> {

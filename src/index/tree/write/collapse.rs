@@ -32,13 +32,13 @@
 use super::lock::{Parent, Path, lock_ancestors, lock_parent, lock_prev};
 use crate::index::memory::Count;
 use crate::index::node::{AnyNode, Chain, Internode, Leaf, Lockable, Locked, NodeRef};
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::protocol::Line;
 
 impl Tree {
     /// Takes an empty leaf out of the tree, and whatever that leaves empty.
-    pub(in crate::index::tree) fn collapse<'g>(&self, pin: Pin<'g>, mut leaf: Locked<'g, Leaf>) {
+    pub(in crate::index::tree) fn collapse<'g>(&self, pin: Pinned<'g>, mut leaf: Locked<'g, Leaf>) {
         let mut dead = Chain::EMPTY;
         // Ends: each time around, the leaf is one layer further up.
         let lone_root = loop {
@@ -79,7 +79,7 @@ impl Tree {
     /// Makes the empty leaf, all that the tree still has, its root.
     fn become_empty<'g>(
         &self,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         mut leaf: Locked<'g, Leaf>,
         path: Path<'g>,
         dead: &mut Chain<'g>,
@@ -99,7 +99,7 @@ impl Tree {
     }
 
     /// Replaces a layer's root that has one child by that child, and so on down.
-    pub(in crate::index::tree) fn shrink<'g>(&self, pin: Pin<'g>, mut root: &'g Internode) {
+    pub(in crate::index::tree) fn shrink<'g>(&self, pin: Pinned<'g>, mut root: &'g Internode) {
         // Ends: each time around, the root is one level further down.
         loop {
             if !root.version().stable().is_living_root() || root.len() != 0 {
@@ -124,18 +124,18 @@ impl Tree {
 
     /// Makes `child` the root of a layer in place of `root`, if it is still its
     /// only child.
-    fn promote<'g, N>(&self, pin: Pin<'g>, root: &'g Internode, mut child: Locked<'g, N>) -> bool
+    fn promote<'g, N>(&self, pin: Pinned<'g>, root: &'g Internode, mut child: Locked<'g, N>) -> bool
     where
         N: Lockable,
     {
-        if (child.is_deleted() || child.is_root()) && Line::PromotedIsAlive.is_kept() {
+        if (child.is_deleted() || child.is_root()) && Line::PromotedIsAlive.is_enabled() {
             return false;
         }
         let root = match lock_parent(&child) {
             Parent::Internode(parent) if std::ptr::eq(parent.node(), root) => parent,
             _ => return false,
         };
-        if (!root.is_root() || root.len() != 0) && Line::LoneRootIsStill.is_kept() {
+        if (!root.is_root() || root.len() != 0) && Line::LoneRootIsStill.is_enabled() {
             return false;
         }
         let above = lock_parent(&root);
@@ -222,11 +222,11 @@ pub(in crate::index::tree) fn unlink<'g>(
     // Also those that go, and those between the survivor and the boundary: who came
     // through one of them before must not end up in a child that was right for it
     // then.
-    if Line::CollapseIsDirty.is_kept() {
+    if Line::CollapseIsDirty.is_enabled() {
         path.iter_mut().for_each(Locked::mark_dirty);
     }
     if let Some((holder, place)) = holder
-        && Line::BoundaryMoves.is_kept()
+        && Line::BoundaryMoves.is_enabled()
     {
         // What was the second child's boundary is the whole node's now.
         let key = path[survivor].key(0);
@@ -235,7 +235,7 @@ pub(in crate::index::tree) fn unlink<'g>(
     path[survivor].remove(place);
     // Before `prev` is let go: a split of it changes the same words, and may share no ancestor's
     // lock with this.
-    if Line::UnlinkedUnderLock.is_kept() {
+    if Line::UnlinkedUnderLock.is_enabled() {
         leaf.unlink(prev.as_ref());
     } else if let Some(prev) = prev.take() {
         let node = prev.node();
@@ -268,7 +268,7 @@ fn delete_path<'g>(path: Path<'g>, dead: &mut Chain<'g>) {
 }
 
 /// Retires deleted nodes.
-pub(in crate::index::tree) fn retire<'g>(pin: Pin<'g>, dead: &mut Chain<'g>) {
+pub(in crate::index::tree) fn retire<'g>(pin: Pinned<'g>, dead: &mut Chain<'g>) {
     while let Some(node) = dead.pop() {
         // SAFETY: what led to the node leads elsewhere, and what is below it is
         // deleted or has another parent.
@@ -327,7 +327,7 @@ mod tests {
         assert_eq!(tree.check(pin, &mut |line| panic!("{line}")), Ok(true));
     }
 
-    fn root_of<'g>(tree: &Tree, pin: Pin<'g>) -> &'g Internode {
+    fn root_of<'g>(tree: &Tree, pin: Pinned<'g>) -> &'g Internode {
         match tree.root(pin).kind() {
             AnyNode::Internode(root) => root,
             AnyNode::Leaf(_) => panic!("the tree is not high enough"),
@@ -342,7 +342,7 @@ mod tests {
     /// left is replaced; gives that root.
     fn unlink_first_leaf<'g>(
         tree: &Tree,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         root: &'g Internode,
         above: &[u8],
     ) -> Option<&'g Internode> {

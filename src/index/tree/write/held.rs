@@ -46,7 +46,7 @@ use super::reserve::{Reserve, Spare};
 use crate::index::key::Key;
 use crate::index::memory::OutOfMemory;
 use crate::index::node::{BagRef, Entry, Leaf, Locked, Observation, OwnedBag, Place};
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::read::descend::Reached;
 use crate::index::tree::{Tree, holding};
 use crate::protocol::Line;
@@ -79,7 +79,7 @@ pub(crate) struct Overtaken;
 impl Tree {
     /// Locks the leaf with a key's place, which is in the tree at that moment; with the number
     /// of clearings before.
-    fn lock_uncleared<'g, 'k>(&self, pin: Pin<'g>, bytes: &'k [u8]) -> (u64, Found<'g, 'k>) {
+    fn lock_uncleared<'g, 'k>(&self, pin: Pinned<'g>, bytes: &'k [u8]) -> (u64, Found<'g, 'k>) {
         let wait = Wait::new();
         // Ends: each time around, a clearing has begun since, or has yet to count its end,
         // for which it waits for nothing.
@@ -87,7 +87,7 @@ impl Tree {
             let incarnation = self.incarnation();
             self.begin_report(pin);
             let found = self.lock_leaf(pin, bytes);
-            if self.clears.are(incarnation) || !Line::HoldLooksForClears.is_kept() {
+            if self.clears.are(incarnation) || !Line::HoldLooksForClears.is_enabled() {
                 return (incarnation, found);
             }
             drop(found);
@@ -99,7 +99,7 @@ impl Tree {
     /// inserted then; without, memory does not run out. The caller holds no leaf yet.
     pub(crate) fn hold<'g, 'k>(
         &self,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         bytes: &'k [u8],
         may_insert: bool,
     ) -> Result<Held<'g, 'k>, OutOfMemory> {
@@ -169,13 +169,13 @@ impl Tree {
     /// An absent key can be set only if it may be inserted.
     pub(crate) fn finish<'g>(
         &self,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         held: Held<'g, '_>,
         decision: Decision,
     ) -> Result<Option<u64>, Overtaken> {
         holding::end();
         // Under the leaf's lock, and for the last time: see above.
-        let overtaken = Line::FinishLooksForClears.is_kept()
+        let overtaken = Line::FinishLooksForClears.is_enabled()
             && self.clears.have_passed(held.original.incarnation);
         let decision = if overtaken { Decision::Keep } else { decision };
         let Held {
@@ -209,7 +209,7 @@ impl Tree {
                 if has_room
                     && leaf.permutation().is_empty()
                     && !self.is_root(&leaf)
-                    && Line::UnusedRoomIsGivenBack.is_kept() =>
+                    && Line::UnusedRoomIsGivenBack.is_enabled() =>
             {
                 if let Some(report) = pin.report() {
                     report.more();
@@ -237,7 +237,7 @@ impl Tree {
 
 /// Inserts an entry into a held leaf, with the bag made ready for it, and lets the leaf go.
 fn insert_held<'g>(
-    pin: Pin<'g>,
+    pin: Pinned<'g>,
     mut leaf: Locked<'g, Leaf>,
     position: usize,
     entry: &Entry<'_>,
@@ -323,7 +323,7 @@ mod tests {
     /// Whatever waits for locks would wait for the leaf that this thread holds.
     #[test]
     fn a_thread_that_holds_a_leaf_and_writes_is_caught() {
-        type Write = fn(&Tree, Pin<'_>);
+        type Write = fn(&Tree, Pinned<'_>);
         let writes: [Write; 7] = [
             |tree, pin| _ = tree.put(pin, b"other", 1),
             |tree, pin| _ = tree.remove(pin, b"other"),

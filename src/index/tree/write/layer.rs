@@ -18,7 +18,7 @@ use super::reserve::{Needs, Reserve, shape_for, shapes_for_room};
 use crate::index::key::{Key, SLICE_LEN, slice_of};
 use crate::index::memory::Count;
 use crate::index::node::{Entry, GROUP_MAX, Leaf, Locked, NodeRef, Shape};
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 
 impl Tree {
@@ -26,7 +26,7 @@ impl Tree {
     /// at the positions from `first` on: the key is inserted, or has room then.
     pub(in crate::index::tree) fn add_layer<'g>(
         &self,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         mut leaf: Locked<'g, Leaf>,
         first: usize,
         key: &Key<'_>,

@@ -54,7 +54,7 @@ pub(in crate::index::tree) fn lock_parent<'g, N: Lockable>(child: &Locked<'g, N>
         };
         // SAFETY: as above.
         if unsafe { NodeRef::load(child.node().parent_word()) } == Some(parent)
-            || !Line::ParentIsStill.is_kept()
+            || !Line::ParentIsStill.is_enabled()
         {
             return found;
         }
@@ -98,7 +98,7 @@ pub(in crate::index::tree) fn lock_prev<'g>(leaf: &Locked<'g, Leaf>) -> Option<L
             .node()
             .prev()
             .is_some_and(|now| std::ptr::eq(now, prev))
-            || !Line::PrevIsStill.is_kept()
+            || !Line::PrevIsStill.is_enabled()
         {
             return Some(locked);
         }

@@ -21,7 +21,7 @@ use crate::annotate::Owned;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, Source, Vector};
 use crate::index::node::{BagRef, Chain, Leaf, Locked};
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::index::tree::walk::Walk;
 use crate::index::tree::walk::assemble::append;
@@ -58,7 +58,7 @@ impl Tree {
     /// Looks at so many leaves from where the last sweep left off, merges those that are
     /// sparse, and takes bags from them that removes have left too large; at all those on the way to a key, one in each layer, if at any.
     /// Does nothing while another thread does the same.
-    pub fn maintain(&self, pin: Pin<'_>, limit: usize) -> Result<Swept, OutOfMemory> {
+    pub fn maintain(&self, pin: Pinned<'_>, limit: usize) -> Result<Swept, OutOfMemory> {
         self.admit(pin, &[]);
         self.must_not_hold();
         let mut swept = Swept {
@@ -104,7 +104,7 @@ impl Tree {
 
     /// Merges a leaf in which a group turned into a link with those beside it, if they are
     /// sparse and that takes no memory: nothing depends on it.
-    pub(in crate::index::tree) fn merge_around<'g>(&self, pin: Pin<'g>, leaf: &'g Leaf) {
+    pub(in crate::index::tree) fn merge_around<'g>(&self, pin: Pinned<'g>, leaf: &'g Leaf) {
         let mut nothing = Reserve::new(&pin.domain().memory);
         for leaf in [leaf.next(), Some(leaf)].into_iter().flatten() {
             if may_merge(leaf) {
@@ -114,7 +114,7 @@ impl Tree {
     }
 
     /// Merges a leaf with the one before it if they are sparse, and counts it.
-    fn merge_if_sparse<'g>(&self, pin: Pin<'g>, leaf: &'g Leaf) -> Result<bool, OutOfMemory> {
+    fn merge_if_sparse<'g>(&self, pin: Pinned<'g>, leaf: &'g Leaf) -> Result<bool, OutOfMemory> {
         if !may_merge(leaf) {
             return Ok(false);
         }
@@ -133,7 +133,7 @@ impl Tree {
 
     /// Gives a leaf a bag of the size that its suffixes need, if its bag is large and mostly
     /// unused: a remove, which takes no memory, has left it so.
-    fn shrink_bag<'g>(&self, pin: Pin<'g>, node: &'g Leaf) -> Result<(), OutOfMemory> {
+    fn shrink_bag<'g>(&self, pin: Pinned<'g>, node: &'g Leaf) -> Result<(), OutOfMemory> {
         if !node.bag().is_some_and(BagRef::is_large) {
             return Ok(());
         }
@@ -166,12 +166,12 @@ impl Tree {
 
     fn merge<'g>(
         &self,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         leaf: &'g Leaf,
         reserve: &mut Reserve<'g>,
     ) -> Result<bool, Needs> {
         let leaf = Locked::lock(leaf);
-        if leaf.is_deleted() && Line::MergedIsAlive.is_kept() {
+        if leaf.is_deleted() && Line::MergedIsAlive.is_enabled() {
             return Ok(false);
         }
         let Some(mut prev) = lock_prev(&leaf) else {
@@ -199,7 +199,7 @@ impl Tree {
         debug_assert!(above.is_none(), "a layer of two leaves has an internode");
         let boundary = lock_boundary(&leaf, &mut path);
 
-        if Line::MergeIsDirty.is_kept() {
+        if Line::MergeIsDirty.is_enabled() {
             prev.mark_dirty();
         }
         let old_bag = match needs.kept {

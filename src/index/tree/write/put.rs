@@ -11,7 +11,7 @@ use super::reserve::{Needs, Reserve, shape_for};
 use crate::index::key::{Key, SUFFIX};
 use crate::index::memory::OutOfMemory;
 use crate::index::node::{BagRef, Entry, Leaf, Locked, OwnedBag, Place, WIDTH};
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::index::tree::read::descend::Reached;
 
@@ -69,13 +69,13 @@ pub(in crate::index::tree) struct Room<'g> {
 impl Tree {
     /// Stores a value under a key, present or not; gives the value it displaced,
     /// which the caller owns or hands to [`Tree::discard`].
-    pub fn put(&self, pin: Pin<'_>, key: &[u8], value: u64) -> Result<Option<u64>, OutOfMemory> {
+    pub fn put(&self, pin: Pinned<'_>, key: &[u8], value: u64) -> Result<Option<u64>, OutOfMemory> {
         self.admit_words(pin, key);
         self.write(pin, key, |_| Decision::Set(value))
     }
 
     /// Stores a value under a key if the key is absent.
-    pub fn insert(&self, pin: Pin<'_>, key: &[u8], value: u64) -> Result<Inserted, OutOfMemory> {
+    pub fn insert(&self, pin: Pinned<'_>, key: &[u8], value: u64) -> Result<Inserted, OutOfMemory> {
         self.admit_words(pin, key);
         let decide = |present: Option<u64>| match present {
             None => Decision::Set(value),
@@ -93,7 +93,7 @@ impl Tree {
     #[inline]
     pub(in crate::index::tree) fn write(
         &self,
-        pin: Pin<'_>,
+        pin: Pinned<'_>,
         bytes: &[u8],
         mut decide: impl FnMut(Option<u64>) -> Decision,
     ) -> Result<Option<u64>, OutOfMemory> {
@@ -127,7 +127,7 @@ impl Tree {
     #[inline(never)]
     fn write_with_memory<'g, 'k>(
         &self,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         bytes: &'k [u8],
         decide: &mut dyn FnMut(Option<u64>) -> Decision,
         mut found: (Locked<'g, Leaf>, Place<'g>, Key<'k>),
@@ -179,7 +179,7 @@ impl Tree {
     /// Does what is wanted where a key is absent.
     pub(in crate::index::tree) fn make<'g>(
         &self,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         leaf: Locked<'g, Leaf>,
         place: Place<'g>,
         key: &Key<'_>,
@@ -202,7 +202,7 @@ impl Tree {
     #[inline]
     pub(in crate::index::tree) fn change_present<'g>(
         &self,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         leaf: Locked<'g, Leaf>,
         position: usize,
         slot: usize,
@@ -222,7 +222,7 @@ impl Tree {
 
     /// Before a write looks for its leaf.
     #[inline]
-    pub(in crate::index::tree) fn begin_report(&self, pin: Pin<'_>) {
+    pub(in crate::index::tree) fn begin_report(&self, pin: Pinned<'_>) {
         if let Some(report) = pin.report() {
             report.begin(self.incarnation());
         }
@@ -231,14 +231,14 @@ impl Tree {
 
 /// Before a write lets go of the leaf with its key's place.
 #[inline]
-pub(in crate::index::tree) fn report(pin: Pin<'_>, leaf: &Locked<'_, Leaf>) {
+pub(in crate::index::tree) fn report(pin: Pinned<'_>, leaf: &Locked<'_, Leaf>) {
     if let Some(report) = pin.report() {
         report.leaf(leaf, leaf.version_found());
     }
 }
 
 /// Before a write lets go of a leaf that it has created.
-pub(in crate::index::tree) fn report_created(pin: Pin<'_>, leaf: &Locked<'_, Leaf>) {
+pub(in crate::index::tree) fn report_created(pin: Pinned<'_>, leaf: &Locked<'_, Leaf>) {
     if let Some(report) = pin.report() {
         report.created(leaf);
     }
@@ -262,7 +262,7 @@ impl Wanted<'_> {
 
 /// Adds an entry to a leaf with a free slot.
 fn add<'g>(
-    pin: Pin<'g>,
+    pin: Pinned<'g>,
     mut leaf: Locked<'g, Leaf>,
     position: usize,
     entry: Entry<'_>,

@@ -3,7 +3,7 @@
 use super::put::{Decision, report};
 use crate::index::key::SUFFIX;
 use crate::index::node::{Leaf, Locked};
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::protocol::Line;
 
@@ -14,7 +14,7 @@ impl Tree {
     /// The linearization point is the store of the leaf's permutation. A leaf
     /// that becomes empty is given back under the same lock, so that no insert
     /// can slip in between.
-    pub fn remove(&self, pin: Pin<'_>, bytes: &[u8]) -> Option<u64> {
+    pub fn remove(&self, pin: Pinned<'_>, bytes: &[u8]) -> Option<u64> {
         self.admit_words(pin, bytes);
         self.write_present(pin, bytes, |_| Decision::Remove)
     }
@@ -22,7 +22,7 @@ impl Tree {
     /// Removes the entry at a position of a leaf.
     pub(in crate::index::tree) fn take_out<'g>(
         &self,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         mut leaf: Locked<'g, Leaf>,
         position: usize,
     ) {
@@ -33,7 +33,7 @@ impl Tree {
             if let Some(report) = pin.report() {
                 report.more();
             }
-            if !Line::EmptyLeafStaysLocked.is_kept() {
+            if !Line::EmptyLeafStaysLocked.is_enabled() {
                 let node = leaf.node();
                 drop(leaf);
                 leaf = Locked::lock(node);

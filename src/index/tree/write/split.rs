@@ -20,7 +20,7 @@ use super::reserve::{Needs, Reserve, shape_for, shapes_for_room};
 use crate::index::key::SUFFIX;
 use crate::index::memory::Count;
 use crate::index::node::{Entry, Internode, Leaf, Lockable, Locked, NodeRef, Shape, WIDTH};
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::protocol::Line;
 
@@ -110,7 +110,7 @@ impl Tree {
     /// Splits a full leaf for an entry at a position, which is inserted, or has room then.
     pub(in crate::index::tree) fn split<'g>(
         &self,
-        pin: Pin<'g>,
+        pin: Pinned<'g>,
         mut leaf: Locked<'g, Leaf>,
         position: usize,
         entry: Entry<'_>,
@@ -143,10 +143,10 @@ impl Tree {
 
         pin.count(Count::Splits, 1);
         let found = leaf.version_found();
-        if Line::SplitLeafIsDirty.is_kept() {
+        if Line::SplitLeafIsDirty.is_enabled() {
             leaf.mark_dirty();
         }
-        if Line::SplitParentsAreDirty.is_kept() {
+        if Line::SplitParentsAreDirty.is_enabled() {
             path.iter_mut().for_each(Locked::mark_dirty);
         }
         let mut right = reserve.leaf(leaf.era());

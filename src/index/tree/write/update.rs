@@ -4,13 +4,13 @@
 use super::put::{Decision, report};
 use crate::index::memory::OutOfMemory;
 use crate::index::node::Place;
-use crate::index::reclaim::Pin;
+use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 
 impl Tree {
     /// Gives a key another value if it is there; gives the value it had, which the
     /// caller owns or hands to [`Tree::discard`].
-    pub fn replace(&self, pin: Pin<'_>, key: &[u8], value: u64) -> Option<u64> {
+    pub fn replace(&self, pin: Pinned<'_>, key: &[u8], value: u64) -> Option<u64> {
         self.admit_words(pin, key);
         self.write_present(pin, key, |_| Decision::Set(value))
     }
@@ -19,7 +19,7 @@ impl Tree {
     /// value it had, if it is there. Allocates no node.
     pub fn compare_exchange(
         &self,
-        pin: Pin<'_>,
+        pin: Pinned<'_>,
         key: &[u8],
         expected: u64,
         desired: u64,
@@ -33,7 +33,7 @@ impl Tree {
 
     /// Removes a key if it has the value `expected`. Gives the value it had, if it
     /// is there. Allocates no node.
-    pub fn remove_if_equal(&self, pin: Pin<'_>, key: &[u8], expected: u64) -> Option<u64> {
+    pub fn remove_if_equal(&self, pin: Pinned<'_>, key: &[u8], expected: u64) -> Option<u64> {
         self.admit_words(pin, key);
         self.write_present(pin, key, |value| match value == expected {
             true => Decision::Remove,
@@ -49,7 +49,7 @@ impl Tree {
     /// nothing fails.
     pub fn update(
         &self,
-        pin: Pin<'_>,
+        pin: Pinned<'_>,
         key: &[u8],
         mut decide: impl FnMut(Option<u64>) -> Decision,
     ) -> Result<Option<u64>, OutOfMemory> {
@@ -63,7 +63,7 @@ impl Tree {
     /// As `write` for a decision that never inserts.
     pub(in crate::index::tree) fn write_present(
         &self,
-        pin: Pin<'_>,
+        pin: Pinned<'_>,
         bytes: &[u8],
         decide: impl FnOnce(u64) -> Decision,
     ) -> Option<u64> {
