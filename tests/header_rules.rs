@@ -1,8 +1,11 @@
-//! What the comments of the C header say alike, wherever it holds.
+//! What the comments of the C headers say alike, wherever it holds.
 
-/// Every comment of the header with the function that it is about, in one line each.
+/// Every comment of the headers with the function that it is about, in one line each.
 fn functions() -> Vec<(String, String)> {
-    let header = include_str!("../include/masstree.h");
+    let header = concat!(
+        include_str!("../include/masstree.h"),
+        include_str!("../include/masstree/occ.h")
+    );
     let comments = header.split("/**").skip(1);
     let pairs = comments.filter_map(|text| text.split_once("*/"));
     let one_line = |text: &str| {
