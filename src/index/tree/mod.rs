@@ -24,9 +24,10 @@ pub use walk::range::{Bound, Range};
 pub use whole::dump::Format;
 pub use whole::survey::{Counters, OfLayer, SURVEYED_LAYERS, Survey};
 pub use whole::swap::Loaded;
+pub use write::engine::Decision;
 pub(crate) use write::held::Held;
 pub use write::merge::Swept;
-pub use write::put::{Decision, Inserted};
+pub use write::put::Inserted;
 
 use crate::index::key::{Key, MAX_KEY_LEN};
 use crate::index::memory::OutOfMemory;

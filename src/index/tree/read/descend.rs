@@ -20,7 +20,7 @@
 use crate::index::key::Key;
 use crate::index::memory::Count;
 use crate::index::node::{
-    AnyNode, Found, Internode, Leaf, Locked, NodeRef, Place, Search, Version, with_search,
+    AnyNode, Found, Internode, Leaf, Locked, NodeRef, Search, Version, with_search,
 };
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
@@ -114,39 +114,6 @@ pub(in crate::index::tree) fn settle<'g>(
     }
 }
 
-/// Locks the leaf that holds a slice, given one that held it before.
-#[inline]
-pub(in crate::index::tree) fn lock_settled<'g>(
-    reached: Reached<'g>,
-    slice: u64,
-) -> Result<Locked<'g, Leaf>, Stale> {
-    perturb();
-    let mut locked = Locked::lock(reached.leaf);
-    if locked.version_found() == reached.version {
-        // Nothing has changed since: no need to read the next leaf, which is elsewhere.
-        return Ok(locked);
-    }
-    // Ends: as `settle`.
-    loop {
-        if locked.is_deleted() && Line::WriterLeavesDeleted.is_enabled() {
-            return Err(Stale);
-        }
-        match locked.node().next() {
-            Some(next) if next.low() <= slice && Line::WriterMovesRight.is_enabled() => {
-                // Not holding this lock while waiting for the next: the order of
-                // locks goes the other way.
-                if Line::WriterWaitsAlone.is_enabled() {
-                    drop(locked);
-                    locked = Locked::lock(next);
-                } else {
-                    locked = Locked::lock(next);
-                }
-            }
-            _ => return Ok(locked),
-        }
-    }
-}
-
 impl Tree {
     /// Looks a key up from the top of the tree through its layers. Compiled into the entry
     /// points: a `masstree_get_u64` in cache took 16 ns instead of 18.
@@ -179,72 +146,6 @@ impl Tree {
             key.shift();
         }
         Ok(search_within::<S>(root, &key)?.0)
-    }
-
-    /// Locks the leaf that holds a key or would hold it, layers down; `key` comes
-    /// back as that leaf's layer sees it.
-    ///
-    /// The key does not go on in a layer below that leaf.
-    pub(in crate::index::tree) fn lock_leaf<'g, 'k>(
-        &self,
-        pin: Pinned<'g>,
-        bytes: &'k [u8],
-    ) -> (Locked<'g, Leaf>, Place<'g>, Key<'k>) {
-        self.must_not_hold();
-        // Ends: as `find`.
-        loop {
-            let outcome = with_search!(self.isa, S => self.try_lock_leaf::<S>(pin, bytes));
-            if let Ok(locked) = outcome {
-                return locked;
-            }
-            pin.count(Count::Restarts, 1);
-        }
-    }
-
-    /// Locks the leaf that holds a key as its layer sees it, given one that held it before;
-    /// `None` if the way there leads from the top.
-    pub(in crate::index::tree) fn lock_again<'g>(
-        &self,
-        reached: Reached<'g>,
-        key: &Key<'_>,
-    ) -> Option<(Locked<'g, Leaf>, Place<'g>)> {
-        let locked = lock_settled(reached, key.slice()).ok()?;
-        match with_search!(self.isa, S => locked.place_of::<S>(key)) {
-            Place::Layer(_) => None,
-            place => Some((locked, place)),
-        }
-    }
-
-    fn try_lock_leaf<'g, 'k, S: Search>(
-        &self,
-        pin: Pinned<'g>,
-        bytes: &'k [u8],
-    ) -> Result<(Locked<'g, Leaf>, Place<'g>, Key<'k>), Stale> {
-        let mut key = Key::new(bytes);
-        let mut root = self.root(pin);
-        loop {
-            let reached = reach::<S>(root, key.slice(), true)?;
-            // Go through the leaves of upper layers without locking them.
-            if key.goes_on()
-                && let Some(Found::Layer(below)) = reached.leaf.search::<S>(reached.version, &key)
-            {
-                root = below;
-                key.shift();
-                continue;
-            }
-            // While the lock is taken. Measured: loads of 24-byte keys took 8 % less.
-            if key.goes_on() {
-                reached.leaf.prefetch_suffixes();
-            }
-            let locked = lock_settled(reached, key.slice())?;
-            match locked.place_of::<S>(&key) {
-                Place::Layer(below) => {
-                    root = below;
-                    key.shift();
-                }
-                place => return Ok((locked, place, key)),
-            }
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! first, and retires the old one. So what was read stays readable while the reader is
 //! pinned, also what was displaced or removed since.
 
-use super::put::Decision;
+use super::engine::Decision;
 use crate::index::key::Key;
 use crate::index::memory::OutOfMemory;
 use crate::index::reclaim::Pinned;
@@ -11,13 +11,13 @@ use crate::index::tree::Tree;
 use crate::index::value::ByteString;
 
 /// A string made for a write that may not come about.
-struct Made<'g> {
+struct NewString<'g> {
     pin: Pinned<'g>,
     word: u64,
     stored: bool,
 }
 
-impl<'g> Made<'g> {
+impl<'g> NewString<'g> {
     fn new(pin: Pinned<'g>, bytes: &[u8]) -> Result<Self, OutOfMemory> {
         let word = ByteString::make(&pin.domain().memory, bytes).ok_or(OutOfMemory)?;
         Ok(Self {
@@ -34,7 +34,7 @@ impl<'g> Made<'g> {
     }
 }
 
-impl Drop for Made<'_> {
+impl Drop for NewString<'_> {
     fn drop(&mut self) {
         if !self.stored {
             // SAFETY: nobody has seen it.
@@ -86,7 +86,7 @@ impl Tree {
         value: &[u8],
     ) -> Result<Option<&'g [u8]>, OutOfMemory> {
         self.admit_bytes(pin, key);
-        let mut made = Made::new(pin, value)?;
+        let mut made = NewString::new(pin, value)?;
         let displaced = self.write(pin, key, |_| made.store())?;
         Ok(displaced.map(|word| self.retired(pin, word)))
     }
@@ -100,7 +100,7 @@ impl Tree {
         value: &[u8],
     ) -> Result<Option<&'g [u8]>, OutOfMemory> {
         self.admit_bytes(pin, key);
-        let mut made = Made::new(pin, value)?;
+        let mut made = NewString::new(pin, value)?;
         let present = self.write(pin, key, |present| match present {
             None => made.store(),
             Some(_) => Decision::Keep,
@@ -116,7 +116,7 @@ impl Tree {
         value: &[u8],
     ) -> Result<Option<&'g [u8]>, OutOfMemory> {
         self.admit_bytes(pin, key);
-        let mut made = Made::new(pin, value)?;
+        let mut made = NewString::new(pin, value)?;
         let displaced = self.write_present(pin, key, |_| made.store());
         Ok(displaced.map(|word| self.retired(pin, word)))
     }
@@ -131,7 +131,7 @@ impl Tree {
         desired: &[u8],
     ) -> Result<Option<(bool, &'g [u8])>, OutOfMemory> {
         self.admit_bytes(pin, key);
-        let mut made = Made::new(pin, desired)?;
+        let mut made = NewString::new(pin, desired)?;
         let present = self.write_present(pin, key, |present| {
             match self.bytes_of(pin, present) == expected {
                 true => made.store(),

@@ -41,19 +41,18 @@
 //! the whole tree, and deletes that leaf. No other leaf is there to be held, and this one is
 //! either held, and the load waits, or found deleted by the hold.
 
-use super::put::{Decision, Made, Room, Wanted, report};
-use super::reserve::{Reserve, Spare};
+use std::cell::Cell;
+
+use super::engine::{Added, Addition, Decision, Room, report, with_memory};
+use super::locate::Located;
+use super::reserve::{Needs, Reserve, Spare};
 use crate::index::key::Key;
 use crate::index::memory::OutOfMemory;
 use crate::index::node::{BagRef, Entry, Leaf, Locked, Observation, OwnedBag, Place};
 use crate::index::reclaim::Pinned;
-use crate::index::tree::read::descend::Reached;
 use crate::index::tree::{Tree, holding};
 use crate::protocol::Line;
 use crate::sync::Wait;
-
-/// A leaf with a key's place, locked.
-type Found<'g, 'k> = (Locked<'g, Leaf>, Place<'g>, Key<'k>);
 
 /// The place of a key, locked.
 pub(crate) struct Held<'g, 'k> {
@@ -77,20 +76,20 @@ pub(crate) struct Held<'g, 'k> {
 pub(crate) struct Overtaken;
 
 impl Tree {
-    /// Locks the leaf with a key's place, which is in the tree at that moment; with the number
-    /// of clearings before.
-    fn lock_uncleared<'g, 'k>(&self, pin: Pinned<'g>, bytes: &'k [u8]) -> (u64, Found<'g, 'k>) {
+    /// Locates a key in a leaf that is in the tree at that moment; with the number of clearings
+    /// before.
+    fn locate_uncleared<'g, 'k>(&self, pin: Pinned<'g>, bytes: &'k [u8]) -> (u64, Located<'g, 'k>) {
         let wait = Wait::new();
         // Ends: each time around, a clearing has begun since, or has yet to count its end,
         // for which it waits for nothing.
         loop {
             let incarnation = self.incarnation();
             self.begin_report(pin);
-            let found = self.lock_leaf(pin, bytes);
+            let located = self.locate(pin, bytes);
             if self.clears.are(incarnation) || !Line::HoldLooksForClears.is_enabled() {
-                return (incarnation, found);
+                return (incarnation, located);
             }
-            drop(found);
+            drop(located);
             wait.wait();
         }
     }
@@ -106,61 +105,68 @@ impl Tree {
         self.admit_words(pin, bytes);
         debug_assert!(!holding::is_holding(), "a thread holds one leaf at a time");
         let mut reserve = Reserve::new(&pin.domain().memory);
-        let (mut incarnation, mut found) = self.lock_uncleared(pin, bytes);
-        // Ends: as `write_with_memory`.
-        loop {
-            let (leaf, place, mut key) = found;
-            let original = Observation::new(leaf.node(), leaf.version_found(), incarnation);
-            let reached = Reached {
-                leaf: leaf.node(),
-                version: leaf.version_found(),
-                parent: None,
-            };
-            let crowded = matches!(place, Place::Crowded { .. }).then_some(reached.leaf);
-            let held = |room: Room<'g>, found, key| Held {
-                crowded: crowded.filter(|_| room.layers > 0),
-                found,
-                position: room.position,
-                key,
-                has_room: may_insert,
-                bag: room.bag,
-                original,
-                old_bag: room.old_bag,
-                leaf: room.leaf,
-                spare: None,
-            };
-            let made = match place {
-                Place::Present { position, slot } => {
-                    report(pin, &leaf);
-                    let mut held = held(Room::already(leaf, position), Some(slot), key);
-                    // Another thread put the key while this one got memory for it, which goes
-                    // back to the user's allocator when no lock is held.
-                    held.spare = Some(reserve.take_spare());
-                    return Ok(held.begin(self));
-                }
-                Place::Absent { .. } | Place::Crowded { .. } if !may_insert => {
-                    report(pin, &leaf);
-                    return Ok(held(Room::already(leaf, 0), None, key).begin(self));
-                }
-                place => self.make(pin, leaf, place, &key, Wanted::Room, &mut reserve),
-            };
-            match made {
-                Ok(Made::Room(room)) => {
-                    (0..room.layers).for_each(|_| key.shift());
-                    let mut held = held(room, None, key);
-                    held.spare = Some(reserve.take_spare());
-                    return Ok(held.begin(self));
-                }
-                Ok(Made::Decided) => unreachable!("room was wanted"),
-                Err(needs) => reserve.fill(&needs)?,
+        let (incarnation, located) = self.locate_uncleared(pin, bytes);
+        let incarnation = Cell::new(incarnation);
+        let attempt = |located: Located<'g, 'k>, reserve: &mut Reserve<'g>| {
+            self.try_hold(pin, located, may_insert, incarnation.get(), reserve)
+        };
+        let again = |reached, key| {
+            let again = self.locate_again(reached, key);
+            // A leaf that was cleared away is unlocked at once.
+            again
+                .filter(|_| self.clears.are(incarnation.get()))
+                .unwrap_or_else(|| {
+                    let (now, located) = self.locate_uncleared(pin, bytes);
+                    incarnation.set(now);
+                    located
+                })
+        };
+        let mut held = with_memory(located, &mut reserve, attempt, again)?;
+        // Where another thread inserted the key meanwhile, or made room: it is freed, maybe by the
+        // user's function, when no lock is held.
+        held.spare = Some(reserve.take_spare());
+        Ok(held.begin(self))
+    }
+
+    /// [`Tree::hold`], if the reserve covers what it needs.
+    fn try_hold<'g, 'k>(
+        &self,
+        pin: Pinned<'g>,
+        located: Located<'g, 'k>,
+        may_insert: bool,
+        incarnation: u64,
+        reserve: &mut Reserve<'g>,
+    ) -> Result<Held<'g, 'k>, Needs> {
+        let (leaf, mut key) = (located.leaf.node(), located.key);
+        let original = Observation::new(leaf, located.leaf.version_found(), incarnation);
+        let crowded = located.is_crowded().then_some(leaf);
+        let (found, room) = match located.place {
+            Place::Present { position, slot } => {
+                report(pin, &located.leaf);
+                (Some(slot), Room::already(located.leaf, position))
             }
-            let again = self.lock_again(reached, &key);
-            // A leaf that was cleared away is let go at once.
-            (incarnation, found) = match again.filter(|_| self.clears.are(incarnation)) {
-                Some((leaf, place)) => (incarnation, (leaf, place, key)),
-                None => self.lock_uncleared(pin, bytes),
-            };
-        }
+            _ if !may_insert => {
+                report(pin, &located.leaf);
+                (None, Room::already(located.leaf, 0))
+            }
+            _ => match self.add(pin, located, Addition::Room, reserve)? {
+                Added::Room(room) => (None, room),
+                Added::Done => unreachable!("room was asked for"),
+            },
+        };
+        (0..room.layers).for_each(|_| key.shift());
+        Ok(Held {
+            crowded: crowded.filter(|_| room.layers > 0),
+            found,
+            position: room.position,
+            key,
+            has_room: may_insert,
+            bag: room.bag,
+            original,
+            old_bag: room.old_bag,
+            leaf: room.leaf,
+            spare: None,
+        })
     }
 
     /// Does with a held key what was decided, and lets its leaf go. Gives the value it had;

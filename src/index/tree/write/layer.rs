@@ -13,7 +13,9 @@
 
 use arrayvec::ArrayVec;
 
-use super::put::{Lengths, Made, Room, Wanted, report, report_created, suffix_lengths};
+use super::engine::{
+    Added, Addition, Chosen, Lengths, Room, report, report_created, suffix_lengths,
+};
 use super::reserve::{Needs, Reserve, shape_for, shapes_for_room};
 use crate::index::key::{Key, SLICE_LEN, slice_of};
 use crate::index::memory::Count;
@@ -30,9 +32,9 @@ impl Tree {
         mut leaf: Locked<'g, Leaf>,
         first: usize,
         key: &Key<'_>,
-        wanted: Wanted<'_>,
+        addition: Addition<'_>,
         reserve: &mut Reserve<'g>,
-    ) -> Result<Made<'g>, Needs> {
+    ) -> Result<Added<'g>, Needs> {
         let group = first..first + GROUP_MAX;
         let there = leaf.entries().skip(first).take(GROUP_MAX);
         let there = there.map(|entry| (entry.suffix, entry.value()));
@@ -42,7 +44,7 @@ impl Tree {
         // Whatever the first and the last share, those between them do.
         let (least, greatest) = (rests[0].0, rests[GROUP_MAX].0);
         let shared = shared_slices(least, greatest);
-        let (kept, room) = shapes_of_lowest(&rests, place, shared, wanted.is_room());
+        let (kept, room) = shapes_of_lowest(&rests, place, shared, addition.is_room());
         let stay = suffix_lengths(leaf.entries().take(first));
         let stay: Lengths = stay
             .into_iter()
@@ -62,18 +64,19 @@ impl Tree {
         if !reserve.covers(&needs) {
             return Err(needs);
         }
-        let Some(value) = wanted.decide() else {
+        let chosen = addition.decide();
+        if let Chosen::Nothing = chosen {
             report(pin, &leaf);
-            return Ok(Made::Decided);
-        };
+            return Ok(Added::Done);
+        }
 
         let mut lowest = reserve.leaf(leaf.era());
         if needs.kept.is_some() {
             lowest.set_bag(reserve.kept_bag());
         }
-        match value {
-            Some(value) => rests[place].1 = value,
-            None => _ = rests.remove(place),
+        match chosen {
+            Chosen::Key(value) => rests[place].1 = value,
+            Chosen::Room | Chosen::Nothing => _ = rests.remove(place),
         }
         for (position, (rest, value)) in rests.iter().enumerate() {
             let entry = Entry::new(&below(rest, shared));
@@ -103,9 +106,9 @@ impl Tree {
             report_created(pin, root);
         }
         report_created(pin, &lowest);
-        if value.is_none() {
+        if let Chosen::Room = chosen {
             lowest.settle();
-            return Ok(Made::Room(Room {
+            return Ok(Added::Room(Room {
                 leaf: lowest,
                 position: place,
                 layers: shared + 1,
@@ -118,7 +121,7 @@ impl Tree {
             // SAFETY: the leaf has another bag now or none, and only the lock's owner takes it.
             unsafe { pin.retire_bag(bag) };
         }
-        Ok(Made::Decided)
+        Ok(Added::Done)
     }
 }
 

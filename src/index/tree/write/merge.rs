@@ -14,8 +14,8 @@
 use std::sync::Mutex;
 
 use super::collapse::{lock_boundary, retire, unlink};
+use super::engine::suffix_lengths;
 use super::lock::{Path, lock_ancestors, lock_prev};
-use super::put::suffix_lengths;
 use super::reserve::{Needs, Reserve, shape_for};
 use crate::annotate::Owned;
 use crate::index::memory::OutOfMemory;

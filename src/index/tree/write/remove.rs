@@ -1,6 +1,6 @@
 //! Taking a key out.
 
-use super::put::{Decision, report};
+use super::engine::{Decision, report};
 use crate::index::key::SUFFIX;
 use crate::index::node::{Leaf, Locked};
 use crate::index::reclaim::Pinned;

@@ -10,8 +10,8 @@ use std::ptr::NonNull;
 
 use arrayvec::ArrayVec;
 
+use super::engine::Lengths;
 use super::lock::MAX_HEIGHT;
-use super::put::Lengths;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Era, Memory};
 use crate::index::node::{

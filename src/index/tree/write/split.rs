@@ -14,8 +14,8 @@
 
 use arrayvec::ArrayVec;
 
+use super::engine::{Added, Addition, Chosen, Room, report, report_created, suffix_lengths};
 use super::lock::{MAX_HEIGHT, Parent, Path, lock_ancestors};
-use super::put::{Made, Room, Wanted, report, report_created, suffix_lengths};
 use super::reserve::{Needs, Reserve, shape_for, shapes_for_room};
 use crate::index::key::SUFFIX;
 use crate::index::memory::Count;
@@ -114,15 +114,15 @@ impl Tree {
         mut leaf: Locked<'g, Leaf>,
         position: usize,
         entry: Entry<'_>,
-        wanted: Wanted<'_>,
+        addition: Addition<'_>,
         reserve: &mut Reserve<'g>,
-    ) -> Result<Made<'g>, Needs> {
+    ) -> Result<Added<'g>, Needs> {
         let least = Needs::of_split();
         if !reserve.covers(&least) {
             // Without a look at the ancestors, which may well have room.
             return Err(least);
         }
-        let plan = Plan::new(&leaf, position, &entry, wanted.is_room());
+        let plan = Plan::new(&leaf, position, &entry, addition.is_room());
         let mut path = Path::new();
         let above = lock_ancestors(&leaf, |node| !node.is_full(), &mut path);
         let full = path.iter().filter(|node| node.is_full()).count();
@@ -136,10 +136,11 @@ impl Tree {
         if !reserve.covers(&needs) {
             return Err(needs);
         }
-        let Some(value) = wanted.decide() else {
+        let chosen = addition.decide();
+        if let Chosen::Nothing = chosen {
             report(pin, &leaf);
-            return Ok(Made::Decided);
-        };
+            return Ok(Added::Done);
+        }
 
         pin.count(Count::Splits, 1);
         let found = leaf.version_found();
@@ -164,7 +165,7 @@ impl Tree {
             true => position,
             false => position - plan.kept,
         };
-        if let Some(value) = value {
+        if let Chosen::Key(value) = chosen {
             let target = if plan.stays { &mut leaf } else { &mut right };
             target.insert(place, &entry.with_value(value));
         }
@@ -174,11 +175,11 @@ impl Tree {
             report.leaf(&leaf, found);
         }
         report_created(pin, &right);
-        if value.is_none() {
+        if let Chosen::Room = chosen {
             // The other is let go at once.
             let mut leaf = if plan.stays { leaf } else { right };
             leaf.settle();
-            return Ok(Made::Room(Room {
+            return Ok(Added::Room(Room {
                 leaf,
                 position: place,
                 layers: 0,
@@ -192,7 +193,7 @@ impl Tree {
             // it.
             unsafe { pin.retire_bag(bag) };
         }
-        Ok(Made::Decided)
+        Ok(Added::Done)
     }
 
     /// Links the new leaf into the ancestors, which split as needed.

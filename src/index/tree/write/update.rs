@@ -1,7 +1,8 @@
 //! Conditional changes: each looks at what is under a key and changes it, with
-//! nothing in between (see `put`).
+//! nothing in between (see `engine`).
 
-use super::put::{Decision, report};
+use super::engine::{Decision, report};
+use super::locate::Located;
 use crate::index::memory::OutOfMemory;
 use crate::index::node::Place;
 use crate::index::reclaim::Pinned;
@@ -68,7 +69,7 @@ impl Tree {
         decide: impl FnOnce(u64) -> Decision,
     ) -> Option<u64> {
         self.begin_report(pin);
-        let (leaf, place, _) = self.lock_leaf(pin, bytes);
+        let Located { leaf, place, .. } = self.locate(pin, bytes);
         let Place::Present { position, slot } = place else {
             report(pin, &leaf);
             return None;

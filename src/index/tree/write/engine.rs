@@ -1,0 +1,317 @@
+//! The write engine: every write is a decision made under the lock of the key's leaf.
+//!
+//! **Protocol.** A write locates its key: it locks the leaf that contains the key or its
+//! position ([`Located`]). It then decides, once, with the key's value or its absence, and
+//! changes the leaf. If that takes memory which the [`Reserve`] does not have, it unlocks
+//! everything without a change, allocates, and locates the key again ([`with_memory`]): no
+//! allocation under a lock, and none that can fail after the first change. Nothing fails after
+//! the decision.
+//!
+//! The linearization point of a write is the store that publishes it (see `leaf`, `split`,
+//! `layer`, `collapse`); of a write that decides to change nothing, any moment under the lock.
+
+use arrayvec::ArrayVec;
+
+use super::locate::Located;
+use super::reserve::{Needs, Reserve, shape_for};
+use crate::index::key::{Key, SUFFIX};
+use crate::index::memory::OutOfMemory;
+use crate::index::node::{BagRef, Entry, Leaf, Locked, OwnedBag, Place, WIDTH};
+use crate::index::reclaim::Pinned;
+use crate::index::tree::Tree;
+use crate::index::tree::read::descend::Reached;
+
+/// What a write does with a key, once it knows what is there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Decision {
+    /// Nothing.
+    Keep,
+    /// The key gets this value, whether it is there or not.
+    Set(u64),
+    /// The key goes, if it is there.
+    Remove,
+}
+
+/// Decides whether an absent key is inserted, and with which value. Runs when nothing can fail
+/// any more.
+type Decide<'d> = &'d mut dyn FnMut() -> Option<u64>;
+
+/// What a write adds at the position of an absent key.
+pub(in crate::index::tree) enum Addition<'d> {
+    /// The key, if the callback decides so.
+    Key(Decide<'d>),
+    /// Room for the key. The leaf with its position stays locked.
+    Room,
+}
+
+/// What an [`Addition`] comes to, once nothing can fail any more.
+#[derive(Clone, Copy)]
+pub(in crate::index::tree) enum Chosen {
+    Nothing,
+    Key(u64),
+    Room,
+}
+
+impl Addition<'_> {
+    /// Whether the key may yet not be inserted.
+    pub(in crate::index::tree) fn is_room(&self) -> bool {
+        matches!(self, Self::Room)
+    }
+
+    pub(in crate::index::tree) fn decide(self) -> Chosen {
+        match self {
+            Self::Room => Chosen::Room,
+            Self::Key(decide) => decide().map_or(Chosen::Nothing, Chosen::Key),
+        }
+    }
+}
+
+/// What a write has added.
+pub(in crate::index::tree) enum Added<'g> {
+    /// What was decided; nothing is locked any more.
+    Done,
+    Room(Room<'g>),
+}
+
+/// Room for a key.
+pub(in crate::index::tree) struct Room<'g> {
+    pub(in crate::index::tree) leaf: Locked<'g, Leaf>,
+    pub(in crate::index::tree) position: usize,
+    /// Layers that the leaf is further down than the one that was locked first.
+    pub(in crate::index::tree) layers: usize,
+    /// A bag that the leaf locked first has no more: to be retired once no lock is held.
+    pub(in crate::index::tree) old_bag: Option<BagRef<'g>>,
+    /// A bag that the leaf is to get with the key; not yet, for the key may not come.
+    pub(in crate::index::tree) bag: Option<OwnedBag<'g>>,
+}
+
+impl Tree {
+    /// Calls `decide` once, under the lock of the key's leaf, with the key's value or `None`, and
+    /// does what it says; nothing fails after that. Returns the value that the key had.
+    #[inline]
+    pub(in crate::index::tree) fn write(
+        &self,
+        pin: Pinned<'_>,
+        bytes: &[u8],
+        mut decide: impl FnMut(Option<u64>) -> Decision,
+    ) -> Result<Option<u64>, OutOfMemory> {
+        self.begin_report(pin);
+        let mut located = self.locate(pin, bytes);
+        match located.place {
+            Place::Present { position, slot } => {
+                let decide = |value| decide(Some(value));
+                let leaf = located.leaf;
+                Ok(Some(self.change_present(pin, leaf, position, slot, decide)))
+            }
+            Place::Absent { position }
+                if !located.key.goes_on()
+                    && !located.leaf.permutation().is_full()
+                    && !located.leaf.wastes_its_bag() =>
+            {
+                let decision = decide(None);
+                if let Decision::Set(value) = decision {
+                    let entry = Entry::new(&located.key).with_value(value);
+                    located.leaf.insert(position, &entry);
+                }
+                report(pin, &located.leaf);
+                let node = located.leaf.node();
+                drop(located);
+                if let Decision::Set(_) = decision {
+                    pin.count_keys(node, 1);
+                }
+                Ok(None)
+            }
+            _ => self.write_with_memory(pin, bytes, &mut decide, located),
+        }
+    }
+
+    /// [`Tree::write`] where it may take memory.
+    #[inline(never)]
+    fn write_with_memory<'g, 'k>(
+        &self,
+        pin: Pinned<'g>,
+        bytes: &'k [u8],
+        decide: &mut dyn FnMut(Option<u64>) -> Decision,
+        located: Located<'g, 'k>,
+    ) -> Result<Option<u64>, OutOfMemory> {
+        let mut reserve = Reserve::new(&pin.domain().memory);
+        let attempt = |located: Located<'g, 'k>, reserve: &mut Reserve<'g>| {
+            let (node, is_crowded) = (located.leaf.node(), located.is_crowded());
+            if let Place::Present { position, slot } = located.place {
+                let (leaf, decide) = (located.leaf, |value| decide(Some(value)));
+                return Ok(Some(self.change_present(pin, leaf, position, slot, decide)));
+            }
+            let mut added = false;
+            let decide: Decide<'_> = &mut || match decide(None) {
+                Decision::Set(value) => {
+                    added = true;
+                    Some(value)
+                }
+                Decision::Keep | Decision::Remove => None,
+            };
+            self.add(pin, located, Addition::Key(decide), reserve)?;
+            if added {
+                pin.count_keys(node, 1);
+            }
+            // A merge changes leaves beyond what is reported.
+            if is_crowded && pin.report().is_none() {
+                self.merge_around(pin, node);
+            }
+            Ok(None)
+        };
+        let again = |reached, key| {
+            (self.locate_again(reached, key)).unwrap_or_else(|| self.locate(pin, bytes))
+        };
+        with_memory(located, &mut reserve, attempt, again)
+    }
+
+    /// Adds something at the position of an absent key.
+    pub(in crate::index::tree) fn add<'g>(
+        &self,
+        pin: Pinned<'g>,
+        located: Located<'g, '_>,
+        addition: Addition<'_>,
+        reserve: &mut Reserve<'g>,
+    ) -> Result<Added<'g>, Needs> {
+        let Located { leaf, place, key } = located;
+        match place {
+            Place::Crowded { first } => self.add_layer(pin, leaf, first, &key, addition, reserve),
+            Place::Absent { position } if leaf.permutation().is_full() => {
+                self.split(pin, leaf, position, Entry::new(&key), addition, reserve)
+            }
+            Place::Absent { position } => {
+                add_entry(pin, leaf, position, Entry::new(&key), addition, reserve)
+            }
+            Place::Present { .. } | Place::Layer(_) => unreachable!("the key is absent here"),
+        }
+    }
+
+    /// Does with a present key what `decide` says; gives the value it had.
+    #[inline]
+    pub(in crate::index::tree) fn change_present<'g>(
+        &self,
+        pin: Pinned<'g>,
+        leaf: Locked<'g, Leaf>,
+        position: usize,
+        slot: usize,
+        decide: impl FnOnce(u64) -> Decision,
+    ) -> u64 {
+        let value = leaf.value_in(slot);
+        match decide(value) {
+            Decision::Keep => report(pin, &leaf),
+            Decision::Set(new) => {
+                leaf.replace(slot, new);
+                report(pin, &leaf);
+            }
+            Decision::Remove => self.take_out(pin, leaf, position),
+        }
+        value
+    }
+
+    /// Before a write looks for its leaf.
+    #[inline]
+    pub(in crate::index::tree) fn begin_report(&self, pin: Pinned<'_>) {
+        if let Some(report) = pin.report() {
+            report.begin(self.incarnation());
+        }
+    }
+}
+
+/// Calls `attempt` with a located key until the reserve covers what it needs. After each failure,
+/// for which `attempt` has unlocked everything, `again` locates the key, given where it was.
+///
+/// Ends: the reserve grows to what was needed; it falls short again only if another writer
+/// changed the leaf meanwhile.
+#[inline]
+pub(in crate::index::tree) fn with_memory<'g, 'k, R>(
+    mut located: Located<'g, 'k>,
+    reserve: &mut Reserve<'g>,
+    mut attempt: impl FnMut(Located<'g, 'k>, &mut Reserve<'g>) -> Result<R, Needs>,
+    mut again: impl FnMut(Reached<'g>, Key<'k>) -> Located<'g, 'k>,
+) -> Result<R, OutOfMemory> {
+    loop {
+        let (reached, key) = (located.reached(), located.key);
+        match attempt(located, reserve) {
+            Ok(done) => return Ok(done),
+            Err(needs) => reserve.fill(&needs)?,
+        }
+        located = again(reached, key);
+    }
+}
+
+/// Before a write lets go of the leaf with its key's place.
+#[inline]
+pub(in crate::index::tree) fn report(pin: Pinned<'_>, leaf: &Locked<'_, Leaf>) {
+    if let Some(report) = pin.report() {
+        report.leaf(leaf, leaf.version_found());
+    }
+}
+
+/// Before a write lets go of a leaf that it has created.
+pub(in crate::index::tree) fn report_created(pin: Pinned<'_>, leaf: &Locked<'_, Leaf>) {
+    if let Some(report) = pin.report() {
+        report.created(leaf);
+    }
+}
+
+/// Adds an entry to a leaf with a free slot.
+fn add_entry<'g>(
+    pin: Pinned<'g>,
+    mut leaf: Locked<'g, Leaf>,
+    position: usize,
+    entry: Entry<'_>,
+    addition: Addition<'_>,
+    reserve: &mut Reserve<'g>,
+) -> Result<Added<'g>, Needs> {
+    let mut needs = Needs::default();
+    if !leaf.has_room_for(entry.suffix) || leaf.wastes_its_bag() {
+        let mut lengths = suffix_lengths(leaf.entries());
+        if entry.kind == SUFFIX {
+            lengths.push(entry.suffix.len());
+        }
+        // A remove that takes the last suffix also retires a large bag.
+        debug_assert!(!lengths.is_empty(), "a leaf without suffixes wastes none");
+        needs.kept = shape_for(&lengths, leaf.permutation().len() + 1);
+        if !reserve.covers(&needs) {
+            return Err(needs);
+        }
+    }
+    let chosen = addition.decide();
+    if let Chosen::Nothing = chosen {
+        report(pin, &leaf);
+        return Ok(Added::Done);
+    }
+    let bag = needs.kept.map(|_| reserve.kept_bag());
+    let Chosen::Key(value) = chosen else {
+        report(pin, &leaf);
+        return Ok(Added::Room(Room {
+            leaf,
+            position,
+            layers: 0,
+            old_bag: None,
+            bag,
+        }));
+    };
+    let old_bag = bag.and_then(|bag| leaf.renew_bag(bag));
+    leaf.insert(position, &entry.with_value(value));
+    report(pin, &leaf);
+    drop(leaf);
+    if let Some(bag) = old_bag {
+        // SAFETY: the leaf has a new bag, and only the lock's owner replaces it.
+        unsafe { pin.retire_bag(bag) };
+    }
+    Ok(Added::Done)
+}
+
+/// Lengths of the suffixes of a leaf's entries and of one more.
+pub(in crate::index::tree) type Lengths = ArrayVec<usize, { WIDTH + 1 }>;
+
+/// The lengths of the suffixes among some entries.
+pub(in crate::index::tree) fn suffix_lengths<'g>(
+    entries: impl Iterator<Item = Entry<'g>>,
+) -> Lengths {
+    entries
+        .filter(|entry| entry.kind == SUFFIX)
+        .map(|entry| entry.suffix.len())
+        .collect()
+}
