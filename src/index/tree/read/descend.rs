@@ -19,9 +19,7 @@
 
 use crate::index::key::Key;
 use crate::index::memory::Count;
-use crate::index::node::{
-    AnyNode, Found, Internode, Leaf, Locked, NodeRef, Search, Version, with_search,
-};
+use crate::index::node::{AnyNode, Found, Internode, Leaf, NodeRef, Search, Version, with_search};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::protocol::Line;
