@@ -120,7 +120,6 @@ fn a_hold_that_was_overtaken_says_so() {
         Line::FinishLooksForClears,
         Line::OvertakenWaitsForTheEnd,
         Line::ValidationKnowsTheHold,
-        Line::ClearBeginsBefore,
     ];
     check(&lines, || {
         for decision in [Decision::Keep, Decision::Set(MINE), Decision::Remove] {
