@@ -47,7 +47,7 @@ struct Item {
 pub(crate) fn render() -> Vec<(&'static str, String)> {
     let config = cbindgen::Config::from_file(Path::new("cmake/cbindgen.toml"))
         .expect("cmake/cbindgen.toml is a cbindgen configuration");
-    let modules: Vec<Vec<Module>> = HEADERS.iter().map(|header| modules(header)).collect();
+    let modules: Vec<Vec<Module>> = HEADERS.iter().map(modules).collect();
     let mut builder = cbindgen::Builder::new().with_config(config.clone());
     for module in modules.iter().flatten() {
         builder = builder.with_src(&module.path);

@@ -24,7 +24,7 @@ impl Session<'_> {
     pub(crate) fn look_observed(&mut self, key: &[u8], expected: Given) {
         let (tree, guard, k) = (self.tree(), self.guard, slice_of(key));
         let mut leaf = LeafObservation {
-            node: 0,
+            leaf: 0,
             version: 0,
             incarnation: 0,
         };

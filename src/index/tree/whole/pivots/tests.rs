@@ -25,7 +25,7 @@ fn family(name: &str, count: u64) -> Vec<Vec<u8>> {
         "decimal" => format!("user{:020}", i * 7919).into_bytes(),
         "tables" => [&(i % 7 * (i % 3)).to_be_bytes()[..], &(i / 7).to_be_bytes()].concat(),
         "one prefix" => [PREFIX, &mixed(i)].concat(),
-        "hot prefix" if i % 10 == 0 => mixed(i).to_vec(),
+        "hot prefix" if i.is_multiple_of(10) => mixed(i).to_vec(),
         "hot prefix" => [PREFIX, &mixed(i)].concat(),
         "small layers" => [&mixed(i / 20)[..], &mixed(i)].concat(),
         "tenants" => [&mixed(tenant(i))[..], &mixed(i)].concat(),
