@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Counts the instructions of operations on a tree of 200,000 8-byte keys with callgrind, which
+# counts exactly and whatever else the machine does. valgrind has no AVX-512: nodes are searched
+# with AVX2.
+#
+# usage: count.sh INCLUDE_DIR LIBRARY_DIR         prints: phase, instructions an operation
+set -euo pipefail
+
+if [ $# -ne 2 ]; then
+    echo "usage: $0 INCLUDE_DIR LIBRARY_DIR" >&2
+    exit 2
+fi
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cc -O2 -I"$1" "$here/instructions.c" -o "$work/instructions" -L"$2" -Wl,-rpath,"$(realpath "$2")" \
+    -lmasstree
+for phase in get insert insert-sequential update remove remove-sequential scan; do
+    valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect=counted \
+        "$work/instructions" "$phase" 2>"$work/log" || { cat "$work/log" >&2; exit 1; }
+    awk -v phase="$phase" '/Collected/ { printf "%-18s %.1f\n", phase, $NF / 200000 }' "$work/log"
+done

@@ -1,0 +1,123 @@
+/*
+ * One kind of operation on a tree of 200,000 8-byte keys, under a guard, for a tool that counts
+ * instructions: see count.sh. Keys are a random permutation, unless the name says sequential.
+ *
+ * usage: instructions PHASE      (insert, insert-sequential, get, update, remove, scan, …)
+ */
+#include <inttypes.h>
+#include <masstree.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEYS = 200000, SCAN = 100 };
+
+static unsigned char keys[KEYS][8];
+static masstree_t *tree;
+static masstree_guard_t *guard;
+
+static void require(int holds)
+{
+    if (!holds) {
+        fputs("instructions: a call failed\n", stderr);
+        exit(1);
+    }
+}
+
+/* A multiplication by an odd number permutes the integers below a power of two. */
+static void make_keys(int sequential)
+{
+    uint64_t made = 0;
+    for (uint64_t i = 0; made < KEYS; i++) {
+        uint64_t number = sequential ? i : (i * UINT64_C(0x9e3779b1) + 12345) & 0x3ffff;
+        if (number < KEYS)
+            masstree_u64_to_key(number, keys[made++]);
+    }
+}
+
+static void insert_all(void)
+{
+    for (size_t i = 0; i < KEYS; i++)
+        require(masstree_put(tree, guard, keys[i], 8, i + 1) == MASSTREE_OK);
+}
+
+static void get_all(void)
+{
+    uint64_t value;
+    for (size_t i = 0; i < KEYS; i++)
+        require(masstree_get(tree, guard, keys[i], 8, &value) == MASSTREE_OK && value == i + 1);
+}
+
+static void update_all(void)
+{
+    for (size_t i = 0; i < KEYS; i++)
+        require(masstree_put(tree, guard, keys[i], 8, i + 2) == MASSTREE_OK);
+}
+
+static void remove_all(void)
+{
+    for (size_t i = 0; i < KEYS; i++)
+        require(masstree_remove(tree, guard, keys[i], 8, NULL) == MASSTREE_OK);
+}
+
+static int32_t visit(const void *key, size_t key_len, uint64_t value, void *ctx)
+{
+    (void)key;
+    (void)key_len;
+    *(uint64_t *)ctx += value;
+    return MASSTREE_CONTINUE;
+}
+
+static void scan_all(void)
+{
+    masstree_range_t range = MASSTREE_RANGE_INIT;
+    uint64_t sum = 0;
+    range.limit = SCAN;
+    range.lower_bound = MASSTREE_BOUND_INCLUSIVE;
+    range.lower_len = 8;
+    for (size_t i = 0; i < KEYS / SCAN; i++) {
+        range.lower = keys[i];
+        require(masstree_scan(tree, guard, &range, visit, &sum, NULL) == MASSTREE_OK);
+    }
+    require(sum != 0);
+}
+
+/* What is counted: see --toggle-collect in count.sh. */
+__attribute__((noinline)) void counted(void (*phase)(void));
+void counted(void (*phase)(void))
+{
+    phase();
+    __asm__ volatile("" ::: "memory");
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        void (*before)(void);
+        void (*phase)(void);
+    } phases[] = {
+        {"insert", NULL, insert_all},
+        {"insert-sequential", NULL, insert_all},
+        {"get", insert_all, get_all},
+        {"update", insert_all, update_all},
+        {"remove", insert_all, remove_all},
+        {"remove-sequential", insert_all, remove_all},
+        {"scan", insert_all, scan_all},
+    };
+    for (size_t i = 0; argc == 2 && i < sizeof phases / sizeof *phases; i++) {
+        if (strcmp(argv[1], phases[i].name) != 0)
+            continue;
+        make_keys(strstr(argv[1], "sequential") != NULL);
+        require(masstree_create(NULL, &tree) == MASSTREE_OK);
+        require(masstree_guard_enter(tree, &guard) == MASSTREE_OK);
+        if (phases[i].before != NULL)
+            phases[i].before();
+        counted(phases[i].phase);
+        masstree_guard_leave(guard);
+        masstree_destroy(tree);
+        return 0;
+    }
+    fputs("usage: instructions PHASE\n", stderr);
+    return 2;
+}
