@@ -22,6 +22,11 @@ static int32_t visit_word(const void *key, size_t key_len, uint64_t value, void 
     return MASSTREE_CONTINUE;
 }
 
+static int32_t visit_pivot(const void *key, size_t key_len, size_t index, void *ctx)
+{
+    return visit_word(key, key_len, index, ctx);
+}
+
 static int32_t visit_bytes(const void *key, size_t key_len, const void *value, size_t value_len,
                            void *ctx)
 {
@@ -197,7 +202,7 @@ static const masstree_slice_t slice = {"value", 5};
     X(check, ANY, TREE | GUARD, a->tree, a->guard, write_nothing, &a->out.called_back)            \
     X(dump, ANY, TREE | GUARD, a->tree, a->guard, MASSTREE_DUMP_TEXT, write_nothing,              \
       &a->out.called_back)                                                                        \
-    X(pivots, ANY, TREE | GUARD, a->tree, a->guard, 3, visit_word, &a->out.called_back,           \
+    X(pivots, ANY, TREE | GUARD, a->tree, a->guard, 3, visit_pivot, &a->out.called_back,          \
       &a->out.size)                                                                               \
     X(stats, ANY, TREE | GUARD, a->tree, a->guard, blank_stats())                                 \
     X(stats_json, ANY, TREE | GUARD, a->tree, a->guard, 0, write_nothing, &a->out.called_back)

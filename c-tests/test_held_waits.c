@@ -128,6 +128,11 @@ static int32_t go_on(const void *key, size_t key_len, uint64_t value, void *ctx)
     return MASSTREE_CONTINUE;
 }
 
+static int32_t go_on_pivot(const void *key, size_t key_len, size_t index, void *ctx)
+{
+    return go_on(key, key_len, index, ctx);
+}
+
 static int32_t go_on_leaf(const masstree_observation_t *leaf, void *ctx)
 {
     (void)leaf;
@@ -237,7 +242,7 @@ static void inspect(struct visit *visit)
     REQUIRE(masstree_len(visit->tree, &len) == MASSTREE_OK && len == 10 * LEAF);
     REQUIRE(masstree_dump(visit->tree, guard, MASSTREE_DUMP_TEXT, write_text, &sum) ==
             MASSTREE_OK);
-    REQUIRE(masstree_pivots(visit->tree, guard, 4, go_on, NULL, NULL) == MASSTREE_OK);
+    REQUIRE(masstree_pivots(visit->tree, guard, 4, go_on_pivot, NULL, NULL) == MASSTREE_OK);
     REQUIRE(masstree_flush(visit->tree, guard) == MASSTREE_OK);
     masstree_guard_refresh(guard);
     masstree_guard_leave(guard);

@@ -519,10 +519,10 @@ static void count_part(struct parts *parts, const void *upper, size_t upper_len)
     parts->largest = count > parts->largest ? count : parts->largest;
 }
 
-static int32_t cut(const void *key, size_t key_len, uint64_t value, void *ctx)
+static int32_t cut(const void *key, size_t key_len, size_t index, void *ctx)
 {
     struct parts *parts = ctx;
-    assert_int_equal(parts->pivots, value);
+    assert_int_equal(parts->pivots, index);
     assert_in_range(key_len, 0, sizeof parts->last);
     if (parts->pivots > 0) {
         assert_true(compare_keys(parts->last, parts->last_len, key, key_len) < 0);

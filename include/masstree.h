@@ -1593,33 +1593,6 @@ int32_t masstree_exchange_bytes(masstree_t *tree,
                                 masstree_slice_t *old);
 
 /**
- * Removes a key and gives the value it had.
- *
- * @param tree     The tree.
- * @param guard    A guard of this tree, or, if old is NULL, NULL to be pinned for this
- *                 call.
- * @param key      key_len bytes; NULL only if key_len is 0.
- * @param key_len  Length of the key in bytes, at most 2^32 - 1.
- * @param old      As in masstree_exchange_bytes.
- *
- * @retval MASSTREE_OK            Removed; *old is the value it had.
- * @retval MASSTREE_NOT_FOUND     The key was not in the tree.
- * @retval MASSTREE_INVALID       tree is NULL; key is NULL with a length; or old is not
- *                                NULL and guard is.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
- * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
- * @retval MASSTREE_WRONG_KIND    The tree holds words.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
- *
- * Thread safety: any thread. Since 0.1.
- */
-int32_t masstree_remove_bytes(masstree_t *tree,
-                              masstree_guard_t *guard,
-                              const void *key,
-                              size_t key_len,
-                              masstree_slice_t *old);
-
-/**
  * Stores a copy of a value under a key only if the key is absent.
  *
  * @param tree       The tree.
@@ -1653,6 +1626,33 @@ int32_t masstree_insert_bytes(masstree_t *tree,
                               const void *value,
                               size_t value_len,
                               masstree_slice_t *present);
+
+/**
+ * Removes a key and gives the value it had.
+ *
+ * @param tree     The tree.
+ * @param guard    A guard of this tree, or, if old is NULL, NULL to be pinned for this
+ *                 call.
+ * @param key      key_len bytes; NULL only if key_len is 0.
+ * @param key_len  Length of the key in bytes, at most 2^32 - 1.
+ * @param old      As in masstree_exchange_bytes.
+ *
+ * @retval MASSTREE_OK            Removed; *old is the value it had.
+ * @retval MASSTREE_NOT_FOUND     The key was not in the tree.
+ * @retval MASSTREE_INVALID       tree is NULL; key is NULL with a length; or old is not
+ *                                NULL and guard is.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds words.
+ * @retval MASSTREE_FORKED        The tree was made before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_remove_bytes(masstree_t *tree,
+                              masstree_guard_t *guard,
+                              const void *key,
+                              size_t key_len,
+                              masstree_slice_t *old);
 
 /**
  * Gives a key a copy of another value, only if the key is there.
@@ -1758,26 +1758,6 @@ int32_t masstree_remove_if_equal_bytes(masstree_t *tree,
  * ============================================================================ */
 
 /**
- * How masstree_cursor_seek looks: for the first key that is not smaller.
- */
-#define MASSTREE_SEEK_GE 0
-
-/**
- * How masstree_cursor_seek looks: for the first key that is greater.
- */
-#define MASSTREE_SEEK_GT 1
-
-/**
- * How masstree_cursor_seek looks: for the last key that is not greater.
- */
-#define MASSTREE_SEEK_LE 2
-
-/**
- * How masstree_cursor_seek looks: for the last key that is smaller.
- */
-#define MASSTREE_SEEK_LT 3
-
-/**
  * A place in a tree, from which one goes on key by key in either direction.
  *
  * Made by masstree_cursor_open, freed by masstree_cursor_close. It works under the
@@ -1838,6 +1818,82 @@ void masstree_cursor_close(masstree_cursor_t *cursor);
  * Thread safety: the thread that uses the cursor at present. Since 0.1.
  */
 void masstree_cursor_refresh(masstree_cursor_t *cursor);
+
+/**
+ * Gives the key that a cursor is at.
+ *
+ * @param cursor  The cursor.
+ * @param key     Where the key is stored: bytes of the cursor's, valid until the next
+ *                call that moves or closes it. NULL: not wanted.
+ *
+ * @retval MASSTREE_OK         *key is the key, which may have been removed since.
+ * @retval MASSTREE_NOT_FOUND  The cursor has been at no key yet.
+ * @retval MASSTREE_INVALID    cursor is NULL.
+ * @retval MASSTREE_FORKED     The tree was made before a fork.
+ *
+ * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ */
+int32_t masstree_cursor_key(masstree_cursor_t *cursor, masstree_slice_t *key);
+
+/**
+ * Gives the value of the key that a cursor is at.
+ *
+ * @param cursor  The cursor.
+ * @param value   Where the value is stored, as it was when the cursor came to the key;
+ *                or, if its guard was refreshed since, as it is now. NULL: not wanted.
+ *
+ * @retval MASSTREE_OK          *value is the value.
+ * @retval MASSTREE_NOT_FOUND   The cursor has been at no key yet; or the key was removed
+ *                              before the guard was refreshed.
+ * @retval MASSTREE_INVALID     cursor is NULL.
+ * @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
+ *
+ * If the value is a pointer and the tree has a value destructor, what it points to is
+ * not destroyed before the cursor's guard is refreshed or left.
+ *
+ * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ */
+int32_t masstree_cursor_value(masstree_cursor_t *cursor, uint64_t *value);
+
+/**
+ * Gives the value of the key that a cursor is at, in a tree of byte strings.
+ *
+ * @param cursor  The cursor.
+ * @param value   Where the value is stored, as in masstree_cursor_value: a slice of the
+ *                tree's memory, readable until the cursor's guard is refreshed or left.
+ *                NULL: not wanted.
+ *
+ * @retval MASSTREE_OK          *value is the value.
+ * @retval MASSTREE_NOT_FOUND   The cursor has been at no key yet; or the key was removed
+ *                              before the guard was refreshed.
+ * @retval MASSTREE_INVALID     cursor is NULL.
+ * @retval MASSTREE_WRONG_KIND  The tree holds words.
+ * @retval MASSTREE_FORKED      The tree was made before a fork.
+ *
+ * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ */
+int32_t masstree_cursor_value_bytes(masstree_cursor_t *cursor, masstree_slice_t *value);
+
+/**
+ * How masstree_cursor_seek looks: for the first key that is not smaller.
+ */
+#define MASSTREE_SEEK_GE 0
+
+/**
+ * How masstree_cursor_seek looks: for the first key that is greater.
+ */
+#define MASSTREE_SEEK_GT 1
+
+/**
+ * How masstree_cursor_seek looks: for the last key that is not greater.
+ */
+#define MASSTREE_SEEK_LE 2
+
+/**
+ * How masstree_cursor_seek looks: for the last key that is smaller.
+ */
+#define MASSTREE_SEEK_LT 3
 
 /**
  * Goes to the key nearest to a given one.
@@ -1940,62 +1996,6 @@ int32_t masstree_cursor_next(masstree_cursor_t *cursor);
  * Thread safety: the thread that uses the cursor at present. Since 0.1.
  */
 int32_t masstree_cursor_prev(masstree_cursor_t *cursor);
-
-/**
- * Gives the key that a cursor is at.
- *
- * @param cursor  The cursor.
- * @param key     Where the key is stored: bytes of the cursor's, valid until the next
- *                call that moves or closes it. NULL: not wanted.
- *
- * @retval MASSTREE_OK         *key is the key, which may have been removed since.
- * @retval MASSTREE_NOT_FOUND  The cursor has been at no key yet.
- * @retval MASSTREE_INVALID    cursor is NULL.
- * @retval MASSTREE_FORKED     The tree was made before a fork.
- *
- * Thread safety: the thread that uses the cursor at present. Since 0.1.
- */
-int32_t masstree_cursor_key(masstree_cursor_t *cursor, masstree_slice_t *key);
-
-/**
- * Gives the value of the key that a cursor is at.
- *
- * @param cursor  The cursor.
- * @param value   Where the value is stored, as it was when the cursor came to the key;
- *                or, if its guard was refreshed since, as it is now. NULL: not wanted.
- *
- * @retval MASSTREE_OK          *value is the value.
- * @retval MASSTREE_NOT_FOUND   The cursor has been at no key yet; or the key was removed
- *                              before the guard was refreshed.
- * @retval MASSTREE_INVALID     cursor is NULL.
- * @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
- *
- * If the value is a pointer and the tree has a value destructor, what it points to is
- * not destroyed before the cursor's guard is refreshed or left.
- *
- * Thread safety: the thread that uses the cursor at present. Since 0.1.
- */
-int32_t masstree_cursor_value(masstree_cursor_t *cursor, uint64_t *value);
-
-/**
- * Gives the value of the key that a cursor is at, in a tree of byte strings.
- *
- * @param cursor  The cursor.
- * @param value   Where the value is stored, as in masstree_cursor_value: a slice of the
- *                tree's memory, readable until the cursor's guard is refreshed or left.
- *                NULL: not wanted.
- *
- * @retval MASSTREE_OK          *value is the value.
- * @retval MASSTREE_NOT_FOUND   The cursor has been at no key yet; or the key was removed
- *                              before the guard was refreshed.
- * @retval MASSTREE_INVALID     cursor is NULL.
- * @retval MASSTREE_WRONG_KIND  The tree holds words.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
- *
- * Thread safety: the thread that uses the cursor at present. Since 0.1.
- */
-int32_t masstree_cursor_value_bytes(masstree_cursor_t *cursor, masstree_slice_t *value);
 
 /**
  * Goes on to the next greater key several times, and stores the keys and values met.
@@ -2665,6 +2665,19 @@ int32_t masstree_maintain(masstree_t *tree, masstree_guard_t *guard, size_t limi
 typedef void (*masstree_text_sink_t)(const char *text, size_t len, void *ctx);
 
 /**
+ * Called for each key that masstree_pivots selects, in ascending order.
+ *
+ * @param key      The key's bytes; valid during this call only. Not NULL, also for the
+ *                 empty key.
+ * @param key_len  Length of the key in bytes.
+ * @param index    How many keys were visited before this one: 0 for the first.
+ * @param ctx      What was passed to masstree_pivots.
+ *
+ * @return As masstree_visitor_t, whose rules apply.
+ */
+typedef int32_t (*masstree_pivot_visitor_t)(const void *key, size_t key_len, size_t index, void *ctx);
+
+/**
  * Stores the number of keys in the tree. It is exact when no thread is writing, also
  * after a masstree_clear to which threads wrote meanwhile; while threads write, it is a
  * recent approximation.
@@ -2762,7 +2775,7 @@ int32_t masstree_dump(const masstree_t *tree,
 int32_t masstree_pivots(const masstree_t *tree,
                         masstree_guard_t *guard,
                         size_t cuts,
-                        masstree_visitor_t visit,
+                        masstree_pivot_visitor_t visit,
                         void *ctx,
                         size_t *visited);
 

@@ -87,14 +87,14 @@ static void count_text(const char *text, size_t len, void *ctx)
 struct pivots {
     struct soak_worker *worker;
     struct soak_key last;
-    uint64_t next;
+    size_t next;
 };
 
-static int32_t meet_pivot(const void *key, size_t key_len, uint64_t number, void *ctx)
+static int32_t meet_pivot(const void *key, size_t key_len, size_t index, void *ctx)
 {
     struct pivots *pivots = ctx;
-    EXPECT(pivots->worker, number == pivots->next);
-    EXPECT(pivots->worker, number == 0 || compare_keys(pivots->last.bytes, pivots->last.len, key,
+    EXPECT(pivots->worker, index == pivots->next);
+    EXPECT(pivots->worker, index == 0 || compare_keys(pivots->last.bytes, pivots->last.len, key,
                                                        key_len) < 0);
     if (EXPECT(pivots->worker, key_len <= SOAK_KEY_MAX)) {
         memcpy(pivots->last.bytes, key, key_len);

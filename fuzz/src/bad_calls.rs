@@ -5,14 +5,13 @@ use std::ptr::{null, null_mut};
 
 use arbitrary::{Result, Unstructured};
 use masstree::ffi::handle::TreeHandle;
-use masstree::ffi::index::batch::*;
-use masstree::ffi::index::batch_write::*;
 use masstree::ffi::index::bulk_load::*;
 use masstree::ffi::index::bytes::*;
-use masstree::ffi::index::bytes_conditional::*;
+use masstree::ffi::index::bytes_write::*;
 use masstree::ffi::index::cursor::*;
-use masstree::ffi::index::cursor_many::*;
+use masstree::ffi::index::cursor_move::*;
 use masstree::ffi::index::get::*;
+use masstree::ffi::index::get_many::*;
 use masstree::ffi::index::get_or_insert::*;
 use masstree::ffi::index::guard::*;
 use masstree::ffi::index::inspect::*;
@@ -23,6 +22,7 @@ use masstree::ffi::index::scan::*;
 use masstree::ffi::index::stats::*;
 use masstree::ffi::index::tree::*;
 use masstree::ffi::index::update::*;
+use masstree::ffi::index::write_many::*;
 use masstree::ffi::status::*;
 
 use crate::structs::{KeyArgument, key_argument};
@@ -313,7 +313,7 @@ unsafe fn with_a_cursor(u: &mut Unstructured<'_>, t: *mut TreeHandle, kind: u32)
 /// A living tree.
 unsafe fn with_any_numbers(u: &mut Unstructured<'_>, t: *mut TreeHandle, kind: u32) -> Result<()> {
     unsafe extern "C" fn write(_: *const std::ffi::c_char, _: usize, _: *mut c_void) {}
-    unsafe extern "C" fn visit(_: *const c_void, _: usize, _: u64, _: *mut c_void) -> i32 {
+    unsafe extern "C" fn visit(_: *const c_void, _: usize, _: usize, _: *mut c_void) -> i32 {
         MASSTREE_CONTINUE
     }
     let (word, long): (u32, usize) = (u.arbitrary()?, u.arbitrary()?);

@@ -1,8 +1,8 @@
 //! Operations on several keys, one after the other or in a batch.
 
-use masstree::ffi::index::batch::*;
-use masstree::ffi::index::batch_write::*;
 use masstree::ffi::index::bytes::Slice;
+use masstree::ffi::index::get_many::*;
+use masstree::ffi::index::write_many::*;
 use masstree::ffi::status::*;
 
 use crate::keys::{FAMILIES, KeyChoice};

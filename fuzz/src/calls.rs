@@ -10,7 +10,7 @@ use std::ffi::c_void;
 use masstree::ffi::handle::GuardHandle;
 use masstree::ffi::handle::TreeHandle;
 use masstree::ffi::index::bytes::*;
-use masstree::ffi::index::bytes_conditional::*;
+use masstree::ffi::index::bytes_write::*;
 use masstree::ffi::index::get::*;
 use masstree::ffi::index::get_or_insert::*;
 use masstree::ffi::index::point::*;

@@ -2,7 +2,7 @@
 
 use masstree::ffi::index::bytes::Slice;
 use masstree::ffi::index::cursor::*;
-use masstree::ffi::index::cursor_many::*;
+use masstree::ffi::index::cursor_move::*;
 use masstree::ffi::status::*;
 
 use crate::keys::KeyChoice;

@@ -162,7 +162,7 @@ impl Session<'_> {
         unsafe extern "C" fn visit(
             key: *const c_void,
             len: usize,
-            number: u64,
+            index: usize,
             ctx: *mut c_void,
         ) -> i32 {
             // SAFETY: as the library promises, and what was passed with it.
@@ -170,7 +170,7 @@ impl Session<'_> {
                 let key = std::slice::from_raw_parts(key.cast::<u8>(), len);
                 (key, &mut *ctx.cast::<Vec<Vec<u8>>>())
             };
-            assert_eq!(number, given.len() as u64);
+            assert_eq!(index, given.len());
             assert!(given.last().is_none_or(|before| &before[..] < key));
             given.push(key.to_vec());
             0

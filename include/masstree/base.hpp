@@ -309,7 +309,8 @@ public:
         detail::frame<decltype(append)> frame{append};
         const std::int32_t status =
             masstree_pivots(tree_, with.handle(), cuts,
-                            detail::visit_keys<K, decltype(append)>::call, &frame, nullptr);
+                            detail::visit_keys<K, decltype(append), std::size_t>::call, &frame,
+                            nullptr);
         frame.carried.rethrow();
         with.note(status);
         return keys;

@@ -114,8 +114,8 @@ template <class K, class T, class F> struct visit_words {
     }
 };
 
-template <class K, class F> struct visit_keys {
-    static std::int32_t call(const void *key, std::size_t len, std::uint64_t, void *ctx) noexcept
+template <class K, class F, class Unused = std::uint64_t> struct visit_keys {
+    static std::int32_t call(const void *key, std::size_t len, Unused, void *ctx) noexcept
     {
         auto &self = *static_cast<frame<F> *>(ctx);
         return self.carried.run(

@@ -23,7 +23,7 @@ impl From<OutOfMemory> for i32 {
 
 /// Runs the body of an entry point; an answer and an error are both a status.
 #[inline]
-pub(in crate::ffi) fn entry(body: impl FnOnce() -> Result<i32, i32>) -> i32 {
+pub(in crate::ffi) fn status_of(body: impl FnOnce() -> Result<i32, i32>) -> i32 {
     match body() {
         Ok(status) | Err(status) => status,
     }
@@ -76,7 +76,7 @@ pub(in crate::ffi) unsafe fn value_bytes<'v>(
 /// # Safety
 /// `out` is NULL or writable.
 #[inline]
-pub(in crate::ffi) unsafe fn give<T>(out: *mut T, value: T) {
+pub(in crate::ffi) unsafe fn write_output<T>(out: *mut T, value: T) {
     if !out.is_null() {
         // SAFETY: not NULL, writable by contract.
         unsafe { out.write(value) };
@@ -88,17 +88,17 @@ pub(in crate::ffi) unsafe fn give<T>(out: *mut T, value: T) {
 /// # Safety
 /// `out` is NULL or writable.
 #[inline]
-pub(in crate::ffi) unsafe fn answer(word: Option<u64>, out: *mut u64) -> Result<i32, i32> {
+pub(in crate::ffi) unsafe fn lookup_status(word: Option<u64>, out: *mut u64) -> Result<i32, i32> {
     let Some(word) = word else {
         return Ok(MASSTREE_NOT_FOUND);
     };
     // SAFETY: as this function's contract.
-    unsafe { give(out, word) };
+    unsafe { write_output(out, word) };
     Ok(MASSTREE_OK)
 }
 
 /// Whether a key was there, as a status.
-pub(in crate::ffi) fn found(found: bool) -> i32 {
+pub(in crate::ffi) fn found_status(found: bool) -> i32 {
     if found {
         MASSTREE_OK
     } else {
@@ -112,7 +112,7 @@ pub(in crate::ffi) fn found(found: bool) -> i32 {
 ///
 /// # Safety
 /// `out` is NULL or writable.
-pub(in crate::ffi) unsafe fn hand_over(
+pub(in crate::ffi) unsafe fn deliver_or_retire(
     tree: &Tree,
     pin: Pinned<'_>,
     displaced: Option<u64>,
@@ -136,7 +136,7 @@ pub(in crate::ffi) unsafe fn hand_over(
 
 /// Which values an operation is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::ffi) enum For {
+pub(in crate::ffi) enum ValueKind {
     Any,
     Words,
     Bytes,
@@ -166,7 +166,7 @@ pub(in crate::ffi) unsafe fn tree_of<'t>(tree: *const TreeHandle) -> Result<&'t 
 pub(in crate::ffi) unsafe fn on_tree<T>(
     tree: *const TreeHandle,
     guard: *mut GuardHandle,
-    values: For,
+    values: ValueKind,
     body: impl FnOnce(&Tree, Pinned<'_>) -> Result<T, i32>,
 ) -> Result<T, i32> {
     // SAFETY: as this function's contract.
@@ -181,7 +181,7 @@ pub(in crate::ffi) unsafe fn on_tree<T>(
             local.pin()
         }
     };
-    admit(tree, pin, values)?;
+    check_guard_and_kind(tree, pin, values)?;
     // Once, for both: what it does is compiled into the entry point.
     body(tree, pin)
 }
@@ -196,24 +196,24 @@ pub(in crate::ffi) unsafe fn on_tree<T>(
 pub(in crate::ffi) unsafe fn under_guard<'t>(
     tree: *const TreeHandle,
     slot: NonNull<Slot>,
-    values: For,
+    values: ValueKind,
 ) -> Result<(&'t Tree, Pinned<'t>), i32> {
     // SAFETY: as this function's contract.
     let (tree, pin) = unsafe { (tree_of(tree)?, pin_of(slot)) };
-    admit(tree, pin, values)?;
+    check_guard_and_kind(tree, pin, values)?;
     Ok((tree, pin))
 }
 
 /// Whether a tree holds what an operation is for, and is the guard's.
 #[inline(always)]
-fn admit(tree: &Tree, pin: Pinned<'_>, values: For) -> Result<(), i32> {
+fn check_guard_and_kind(tree: &Tree, pin: Pinned<'_>, values: ValueKind) -> Result<(), i32> {
     if !tree.owns(pin) {
         return Err(MASSTREE_WRONG_TREE);
     }
     let fits = match values {
-        For::Any => true,
-        For::Words => !tree.holds_bytes(),
-        For::Bytes => tree.holds_bytes(),
+        ValueKind::Any => true,
+        ValueKind::Words => !tree.holds_bytes(),
+        ValueKind::Bytes => tree.holds_bytes(),
     };
     if fits {
         Ok(())
@@ -232,10 +232,10 @@ pub(in crate::ffi) unsafe fn on_key(
     guard: *mut GuardHandle,
     key: *const c_void,
     key_len: usize,
-    values: For,
+    values: ValueKind,
     body: impl FnOnce(&Tree, Pinned<'_>, &[u8]) -> Result<i32, i32>,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         // SAFETY: as this function's contract.
         let key = unsafe { key_bytes(key, key_len) }?;
         // SAFETY: as this function's contract.

@@ -6,7 +6,7 @@ use std::ptr::{null, null_mut};
 
 use masstree::ffi::index::bytes::Slice;
 use masstree::ffi::index::cursor::*;
-use masstree::ffi::index::cursor_many::{masstree_cursor_next_many, masstree_cursor_prev_many};
+use masstree::ffi::index::cursor_move::*;
 use masstree::ffi::index::scan::{
     MASSTREE_BOUND_EXCLUSIVE, MASSTREE_BOUND_INCLUSIVE, ScanRange, masstree_count,
 };

@@ -4,12 +4,12 @@ use std::ffi::c_void;
 use std::ptr::null_mut;
 
 use masstree::Tree;
-use masstree::ffi::index::batch::masstree_get_many;
-use masstree::ffi::index::batch_write::{
+use masstree::ffi::index::bytes::Slice;
+use masstree::ffi::index::get_many::masstree_get_many;
+use masstree::ffi::index::get_or_insert::masstree_get_or_insert_with;
+use masstree::ffi::index::write_many::{
     masstree_insert_many, masstree_put_many, masstree_remove_many,
 };
-use masstree::ffi::index::bytes::Slice;
-use masstree::ffi::index::get_or_insert::masstree_get_or_insert_with;
 use masstree::ffi::status::{MASSTREE_EXISTS, MASSTREE_NOT_FOUND, MASSTREE_OK};
 
 use super::handle;

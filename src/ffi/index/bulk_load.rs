@@ -4,7 +4,7 @@ use std::ffi::c_void;
 
 use super::batch::Keys;
 use super::bytes::Slice;
-use crate::ffi::boundary::{For, entry, give, on_tree, value_bytes};
+use crate::ffi::boundary::{ValueKind, on_tree, status_of, value_bytes, write_output};
 use crate::ffi::handle::GuardHandle;
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
@@ -16,35 +16,35 @@ use crate::index::tree::{Loaded, Tree};
 unsafe fn load(
     tree: *mut TreeHandle,
     guard: *mut GuardHandle,
-    values: For,
+    values: ValueKind,
     keys: Keys,
     count: usize,
     offender: *mut usize,
     mut word: impl FnMut(&Tree, usize) -> Result<u64, OutOfMemory>,
 ) -> Result<i32, i32> {
     let keys = keys.checked(count)?;
-    let blame = |place: usize| {
+    let blame = |index: usize| {
         // SAFETY: NULL or writable by contract.
-        unsafe { give(offender, place) };
+        unsafe { write_output(offender, index) };
     };
     // SAFETY: by contract.
     unsafe {
         on_tree(tree, guard, values, |tree, pin| {
-            for place in 0..count {
-                let key = keys.at(place).inspect_err(|_| blame(place))?;
-                if place > 0 && keys.at(place - 1)?.bytes() >= key.bytes() {
-                    blame(place);
+            for index in 0..count {
+                let key = keys.at(index).inspect_err(|_| blame(index))?;
+                if index > 0 && keys.at(index - 1)?.bytes() >= key.bytes() {
+                    blame(index);
                     return Err(MASSTREE_UNSORTED);
                 }
             }
             let loaded = tree.bulk_load(
                 pin,
                 count,
-                |place, put| match keys.at(place) {
+                |index, put| match keys.at(index) {
                     Ok(key) => put(key.bytes()),
                     Err(_) => unreachable!("every key was looked at before"),
                 },
-                |place| word(tree, place),
+                |index| word(tree, index),
             )?;
             Ok(match loaded {
                 Loaded::Done => MASSTREE_OK,
@@ -91,7 +91,7 @@ pub unsafe extern "C" fn masstree_bulk_load(
     count: usize,
     offender: *mut usize,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         if values.is_null() && count != 0 {
             return Err(MASSTREE_INVALID);
         }
@@ -101,11 +101,11 @@ pub unsafe extern "C" fn masstree_bulk_load(
             load(
                 tree,
                 guard,
-                For::Words,
+                ValueKind::Words,
                 keys,
                 count,
                 offender,
-                |_, place| Ok(values.add(place).read()),
+                |_, index| Ok(values.add(index).read()),
             )
         }
     })
@@ -144,7 +144,7 @@ pub unsafe extern "C" fn masstree_bulk_load_u64(
     count: usize,
     offender: *mut usize,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         if values.is_null() && count != 0 {
             return Err(MASSTREE_INVALID);
         }
@@ -154,11 +154,11 @@ pub unsafe extern "C" fn masstree_bulk_load_u64(
             load(
                 tree,
                 guard,
-                For::Words,
+                ValueKind::Words,
                 keys,
                 count,
                 offender,
-                |_, place| Ok(values.add(place).read()),
+                |_, index| Ok(values.add(index).read()),
             )
         }
     })
@@ -196,28 +196,28 @@ pub unsafe extern "C" fn masstree_bulk_load_bytes(
     count: usize,
     offender: *mut usize,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         if values.is_null() && count != 0 {
             return Err(MASSTREE_INVALID);
         }
         // SAFETY: as this function's contract.
         unsafe {
-            let value_at = |place: usize| {
-                let Slice { data, len } = values.add(place).read();
+            let value_at = |index: usize| {
+                let Slice { data, len } = values.add(index).read();
                 value_bytes(data, len)
             };
-            for place in 0..count {
-                value_at(place).inspect_err(|_| give(offender, place))?;
+            for index in 0..count {
+                value_at(index).inspect_err(|_| write_output(offender, index))?;
             }
             let keys = Keys::Slices(keys);
             load(
                 tree,
                 guard,
-                For::Bytes,
+                ValueKind::Bytes,
                 keys,
                 count,
                 offender,
-                |tree, place| match value_at(place) {
+                |tree, index| match value_at(index) {
                     Ok(value) => tree.make_bytes(value),
                     Err(_) => unreachable!("every value was looked at before"),
                 },

@@ -4,7 +4,7 @@
 
 use std::ffi::c_void;
 
-use crate::ffi::boundary::{For, entry, found, give, on_key, value_bytes};
+use crate::ffi::boundary::{ValueKind, found_status, on_key, write_output};
 use crate::ffi::handle::GuardHandle;
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
@@ -32,15 +32,15 @@ impl Slice {
 ///
 /// # Safety
 /// `out` is NULL or writable.
-pub(in crate::ffi) unsafe fn give_slice(bytes: Option<&[u8]>, out: *mut Slice) {
+pub(in crate::ffi) unsafe fn write_slice(bytes: Option<&[u8]>, out: *mut Slice) {
     if let Some(bytes) = bytes {
         // SAFETY: by contract.
-        unsafe { give(out, Slice::of(bytes)) };
+        unsafe { write_output(out, Slice::of(bytes)) };
     }
 }
 
 /// A slice that is handed out needs a guard to stay readable under.
-pub(in crate::ffi) fn guarded(guard: *mut GuardHandle, out: *mut Slice) -> Result<(), i32> {
+pub(in crate::ffi) fn require_guard(guard: *mut GuardHandle, out: *mut Slice) -> Result<(), i32> {
     if guard.is_null() && !out.is_null() {
         return Err(MASSTREE_INVALID);
     }
@@ -80,11 +80,18 @@ pub unsafe extern "C" fn masstree_get_bytes(
     }
     // SAFETY: as this function's contract.
     unsafe {
-        on_key(tree, guard, key, key_len, For::Bytes, |tree, pin, key| {
-            let present = tree.get_bytes(pin, key);
-            give_slice(present, value);
-            Ok(found(present.is_some()))
-        })
+        on_key(
+            tree,
+            guard,
+            key,
+            key_len,
+            ValueKind::Bytes,
+            |tree, pin, key| {
+                let present = tree.get_bytes(pin, key);
+                write_slice(present, value);
+                Ok(found_status(present.is_some()))
+            },
+        )
     }
 }
 
@@ -125,161 +132,25 @@ pub unsafe extern "C" fn masstree_copy_bytes(
     }
     // SAFETY: as this function's contract.
     unsafe {
-        on_key(tree, guard, key, key_len, For::Bytes, |tree, pin, key| {
-            let Some(value) = tree.get_bytes(pin, key) else {
-                return Ok(MASSTREE_NOT_FOUND);
-            };
-            give(len, value.len());
-            if value.len() > capacity {
-                return Err(MASSTREE_TOO_SMALL);
-            }
-            if !value.is_empty() {
-                (buffer.cast::<u8>()).copy_from_nonoverlapping(value.as_ptr(), value.len());
-            }
-            Ok(MASSTREE_OK)
-        })
-    }
-}
-
-/// Stores a copy of a value under a key, whether the key is there or not.
-///
-/// @param tree       The tree.
-/// @param guard      A guard of this tree, or NULL to be pinned for this call.
-/// @param key        key_len bytes, copied by the tree; NULL only if key_len is 0.
-/// @param key_len    Length of the key in bytes, at most 2^32 - 1.
-/// @param value      value_len bytes, copied by the tree; NULL only if value_len is 0.
-/// @param value_len  Length of the value in bytes.
-///
-/// @retval MASSTREE_OK            Stored. A value it displaced is freed once no reader
-///                                can hold it.
-/// @retval MASSTREE_INVALID       tree is NULL, or key or value is NULL with a length,
-///                                or value_len is over SIZE_MAX / 2.
-/// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
-/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
-/// @retval MASSTREE_WRONG_KIND    The tree holds words.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
-///
-/// Thread safety: any thread. Since 0.1.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn masstree_put_bytes(
-    tree: *mut TreeHandle,
-    guard: *mut GuardHandle,
-    key: *const c_void,
-    key_len: usize,
-    value: *const c_void,
-    value_len: usize,
-) -> i32 {
-    entry(|| {
-        // SAFETY: as this function's contract.
-        unsafe {
-            let value = value_bytes(value, value_len)?;
-            Ok(on_key(
-                tree,
-                guard,
-                key,
-                key_len,
-                For::Bytes,
-                |tree, pin, key| {
-                    tree.put_bytes(pin, key, value)?;
-                    Ok(MASSTREE_OK)
-                },
-            ))
-        }
-    })
-}
-
-/// Stores a copy of a value under a key and gives the value that was there.
-///
-/// @param tree       The tree.
-/// @param guard      A guard of this tree, or, if old is NULL, NULL to be pinned for
-///                   this call.
-/// @param key        key_len bytes, copied by the tree; NULL only if key_len is 0.
-/// @param key_len    Length of the key in bytes, at most 2^32 - 1.
-/// @param value      value_len bytes, copied by the tree; NULL only if value_len is 0.
-/// @param value_len  Length of the value in bytes.
-/// @param old        Where the displaced value is stored (written only when the answer
-///                   is MASSTREE_OK), readable until the guard is refreshed or left;
-///                   the tree frees it. NULL: not wanted.
-///
-/// @retval MASSTREE_OK            Stored; *old is the value it displaced.
-/// @retval MASSTREE_NOT_FOUND     Stored; the key was new.
-/// @retval MASSTREE_INVALID       As in masstree_put_bytes; or old is not NULL and guard
-///                                is.
-/// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
-/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
-/// @retval MASSTREE_WRONG_KIND    The tree holds words.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
-///
-/// Thread safety: any thread. Since 0.1.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn masstree_exchange_bytes(
-    tree: *mut TreeHandle,
-    guard: *mut GuardHandle,
-    key: *const c_void,
-    key_len: usize,
-    value: *const c_void,
-    value_len: usize,
-    old: *mut Slice,
-) -> i32 {
-    entry(|| {
-        guarded(guard, old)?;
-        // SAFETY: as this function's contract.
-        unsafe {
-            let value = value_bytes(value, value_len)?;
-            Ok(on_key(
-                tree,
-                guard,
-                key,
-                key_len,
-                For::Bytes,
-                |tree, pin, key| {
-                    let displaced = tree.put_bytes(pin, key, value)?;
-                    give_slice(displaced, old);
-                    Ok(found(displaced.is_some()))
-                },
-            ))
-        }
-    })
-}
-
-/// Removes a key and gives the value it had.
-///
-/// @param tree     The tree.
-/// @param guard    A guard of this tree, or, if old is NULL, NULL to be pinned for this
-///                 call.
-/// @param key      key_len bytes; NULL only if key_len is 0.
-/// @param key_len  Length of the key in bytes, at most 2^32 - 1.
-/// @param old      As in masstree_exchange_bytes.
-///
-/// @retval MASSTREE_OK            Removed; *old is the value it had.
-/// @retval MASSTREE_NOT_FOUND     The key was not in the tree.
-/// @retval MASSTREE_INVALID       tree is NULL; key is NULL with a length; or old is not
-///                                NULL and guard is.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
-/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
-/// @retval MASSTREE_WRONG_KIND    The tree holds words.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
-///
-/// Thread safety: any thread. Since 0.1.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn masstree_remove_bytes(
-    tree: *mut TreeHandle,
-    guard: *mut GuardHandle,
-    key: *const c_void,
-    key_len: usize,
-    old: *mut Slice,
-) -> i32 {
-    if let Err(status) = guarded(guard, old) {
-        return status;
-    }
-    // SAFETY: as this function's contract.
-    unsafe {
-        on_key(tree, guard, key, key_len, For::Bytes, |tree, pin, key| {
-            let removed = tree.remove_bytes(pin, key);
-            give_slice(removed, old);
-            Ok(found(removed.is_some()))
-        })
+        on_key(
+            tree,
+            guard,
+            key,
+            key_len,
+            ValueKind::Bytes,
+            |tree, pin, key| {
+                let Some(value) = tree.get_bytes(pin, key) else {
+                    return Ok(MASSTREE_NOT_FOUND);
+                };
+                write_output(len, value.len());
+                if value.len() > capacity {
+                    return Err(MASSTREE_TOO_SMALL);
+                }
+                if !value.is_empty() {
+                    (buffer.cast::<u8>()).copy_from_nonoverlapping(value.as_ptr(), value.len());
+                }
+                Ok(MASSTREE_OK)
+            },
+        )
     }
 }

@@ -2,25 +2,15 @@
 //!
 //! `masstree_cursor_t`.
 
-use std::ffi::c_void;
 use std::ptr::NonNull;
 
 use super::bytes::Slice;
-use crate::ffi::boundary::{entry, give, key_bytes, tree_of};
+use crate::ffi::boundary::{status_of, tree_of, write_output};
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::handle::{self, GuardHandle};
 use crate::ffi::status::*;
 use crate::index::reclaim::{Guard, Pinned, Slot, pin_of, refreshes_of};
-use crate::index::tree::{Cursor, Seek, Tree};
-
-/// How masstree_cursor_seek looks: for the first key that is not smaller.
-pub const MASSTREE_SEEK_GE: u32 = 0;
-/// How masstree_cursor_seek looks: for the first key that is greater.
-pub const MASSTREE_SEEK_GT: u32 = 1;
-/// How masstree_cursor_seek looks: for the last key that is not greater.
-pub const MASSTREE_SEEK_LE: u32 = 2;
-/// How masstree_cursor_seek looks: for the last key that is smaller.
-pub const MASSTREE_SEEK_LT: u32 = 3;
+use crate::index::tree::{Cursor, Tree};
 
 /// A place in a tree, from which one goes on key by key in either direction.
 ///
@@ -75,17 +65,12 @@ pub(in crate::ffi) unsafe fn on_cursor(
     cursor: *mut CursorHandle,
     body: impl FnOnce(&mut CursorHandle, &Tree) -> Result<i32, i32>,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         // SAFETY: by contract.
         let cursor = unsafe { cursor.as_mut() }.ok_or(MASSTREE_INVALID)?;
         let tree = cursor.tree()?;
         body(cursor, tree)
     })
-}
-
-/// Whether a key was found, as a status.
-fn there(found: bool) -> i32 {
-    if found { MASSTREE_OK } else { MASSTREE_END }
 }
 
 /// Makes a cursor, which is at no key yet: masstree_cursor_next goes to the first key,
@@ -111,7 +96,7 @@ pub unsafe extern "C" fn masstree_cursor_open(
     guard: *mut GuardHandle,
     cursor: *mut *mut CursorHandle,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         // SAFETY: as this function's contract.
         let tree_ref = unsafe { tree_of(tree) }?;
         if cursor.is_null() {
@@ -193,160 +178,6 @@ pub unsafe extern "C" fn masstree_cursor_refresh(cursor: *mut CursorHandle) {
     }
 }
 
-/// Goes to the key nearest to a given one.
-///
-/// @param cursor   The cursor.
-/// @param key      key_len bytes; NULL only if key_len is 0. It may be the cursor's own
-///                 key.
-/// @param key_len  Length of the key in bytes, at most 2^32 - 1.
-/// @param how      MASSTREE_SEEK_GE, MASSTREE_SEEK_GT, MASSTREE_SEEK_LE or
-///                 MASSTREE_SEEK_LT.
-///
-/// @retval MASSTREE_OK            The cursor is at the key looked for.
-/// @retval MASSTREE_END           There is none.
-/// @retval MASSTREE_INVALID       cursor is NULL, key is NULL with a length, or how is
-///                                unknown.
-/// @retval MASSTREE_NOMEM         Out of memory for the key's copy.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
-///
-/// Thread safety: the thread that uses the cursor at present. Since 0.1.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn masstree_cursor_seek(
-    cursor: *mut CursorHandle,
-    key: *const c_void,
-    key_len: usize,
-    how: u32,
-) -> i32 {
-    // SAFETY: as this function's contract.
-    unsafe {
-        on_cursor(cursor, |handle, tree| {
-            let key = key_bytes(key, key_len)?;
-            let seek = match how {
-                MASSTREE_SEEK_GE => Seek::AtLeast(key),
-                MASSTREE_SEEK_GT => Seek::Above(key),
-                MASSTREE_SEEK_LE => Seek::AtMost(key),
-                MASSTREE_SEEK_LT => Seek::Below(key),
-                _ => return Err(MASSTREE_INVALID),
-            };
-            let pin = handle.pin();
-            Ok(there(handle.cursor.seek(tree, pin, seek)?))
-        })
-    }
-}
-
-/// masstree_cursor_seek for an integer key (see masstree_get_u64).
-///
-/// @param cursor  The cursor.
-/// @param key     The key.
-/// @param how     As in masstree_cursor_seek.
-///
-/// @retval MASSTREE_OK       The cursor is at the key looked for.
-/// @retval MASSTREE_END      There is none.
-/// @retval MASSTREE_INVALID  cursor is NULL, or how is unknown.
-/// @retval MASSTREE_NOMEM    Out of memory for the key's copy.
-/// @retval MASSTREE_FORKED   The tree was made before a fork.
-///
-/// Thread safety: the thread that uses the cursor at present. Since 0.1.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn masstree_cursor_seek_u64(
-    cursor: *mut CursorHandle,
-    key: u64,
-    how: u32,
-) -> i32 {
-    let key = key.to_be_bytes();
-    // SAFETY: as this function's contract; the key is eight bytes.
-    unsafe { masstree_cursor_seek(cursor, key.as_ptr().cast(), key.len(), how) }
-}
-
-/// Goes to the first key of the tree.
-///
-/// @param cursor  The cursor.
-///
-/// @retval MASSTREE_OK       The cursor is at the first key.
-/// @retval MASSTREE_END      The tree is empty.
-/// @retval MASSTREE_INVALID  cursor is NULL.
-/// @retval MASSTREE_NOMEM    Out of memory for the key's copy.
-/// @retval MASSTREE_FORKED   The tree was made before a fork.
-///
-/// Thread safety: the thread that uses the cursor at present. Since 0.1.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn masstree_cursor_first(cursor: *mut CursorHandle) -> i32 {
-    // SAFETY: as this function's contract.
-    unsafe {
-        on_cursor(cursor, |handle, tree| {
-            let pin = handle.pin();
-            Ok(there(handle.cursor.seek(tree, pin, Seek::First)?))
-        })
-    }
-}
-
-/// Goes to the last key of the tree.
-///
-/// @param cursor  The cursor.
-///
-/// @retval MASSTREE_OK       The cursor is at the last key.
-/// @retval MASSTREE_END      The tree is empty.
-/// @retval MASSTREE_INVALID  cursor is NULL.
-/// @retval MASSTREE_NOMEM    Out of memory for the key's copy.
-/// @retval MASSTREE_FORKED   The tree was made before a fork.
-///
-/// Thread safety: the thread that uses the cursor at present. Since 0.1.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn masstree_cursor_last(cursor: *mut CursorHandle) -> i32 {
-    // SAFETY: as this function's contract.
-    unsafe {
-        on_cursor(cursor, |handle, tree| {
-            let pin = handle.pin();
-            Ok(there(handle.cursor.seek(tree, pin, Seek::Last)?))
-        })
-    }
-}
-
-/// Goes on to the next greater key.
-///
-/// @param cursor  The cursor.
-///
-/// @retval MASSTREE_OK       The cursor is at the next key.
-/// @retval MASSTREE_END      There is none; there may be one later.
-/// @retval MASSTREE_INVALID  cursor is NULL.
-/// @retval MASSTREE_NOMEM    Out of memory for the key's copy.
-/// @retval MASSTREE_FORKED   The tree was made before a fork.
-///
-/// Thread safety: the thread that uses the cursor at present. Since 0.1.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn masstree_cursor_next(cursor: *mut CursorHandle) -> i32 {
-    // SAFETY: as this function's contract.
-    unsafe {
-        on_cursor(cursor, |handle, tree| {
-            let pin = handle.pin();
-            Ok(there(handle.cursor.step(tree, pin, false)?))
-        })
-    }
-}
-
-/// Goes on to the next smaller key.
-///
-/// @param cursor  The cursor.
-///
-/// @retval MASSTREE_OK       The cursor is at the previous key.
-/// @retval MASSTREE_END      There is none; there may be one later.
-/// @retval MASSTREE_INVALID  cursor is NULL.
-/// @retval MASSTREE_NOMEM    Out of memory for the key's copy.
-/// @retval MASSTREE_FORKED   The tree was made before a fork.
-///
-/// Thread safety: the thread that uses the cursor at present. Since 0.1.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn masstree_cursor_prev(cursor: *mut CursorHandle) -> i32 {
-    // SAFETY: as this function's contract.
-    unsafe {
-        on_cursor(cursor, |handle, tree| {
-            let pin = handle.pin();
-            Ok(there(handle.cursor.step(tree, pin, true)?))
-        })
-    }
-}
-
 /// Gives the key that a cursor is at.
 ///
 /// @param cursor  The cursor.
@@ -367,7 +198,7 @@ pub unsafe extern "C" fn masstree_cursor_key(cursor: *mut CursorHandle, key: *mu
             let Some(bytes) = handle.cursor.key() else {
                 return Ok(MASSTREE_NOT_FOUND);
             };
-            give(key, Slice::of(bytes));
+            write_output(key, Slice::of(bytes));
             Ok(MASSTREE_OK)
         })
     }
@@ -402,7 +233,7 @@ pub unsafe extern "C" fn masstree_cursor_value(cursor: *mut CursorHandle, value:
             let Some(word) = handle.cursor.value(tree, pin) else {
                 return Ok(MASSTREE_NOT_FOUND);
             };
-            give(value, word);
+            write_output(value, word);
             Ok(MASSTREE_OK)
         })
     }
@@ -438,7 +269,7 @@ pub unsafe extern "C" fn masstree_cursor_value_bytes(
             let Some(word) = handle.cursor.value(tree, pin) else {
                 return Ok(MASSTREE_NOT_FOUND);
             };
-            give(value, Slice::of(tree.bytes_of(pin, word)));
+            write_output(value, Slice::of(tree.bytes_of(pin, word)));
             Ok(MASSTREE_OK)
         })
     }

@@ -5,7 +5,7 @@
 use std::ffi::c_void;
 use std::ptr::NonNull;
 
-use crate::ffi::boundary::{self, For, answer, key_bytes, under_guard};
+use crate::ffi::boundary::{self, ValueKind, key_bytes, lookup_status, under_guard};
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::handle::{self, GuardHandle};
 use crate::index::reclaim::Slot;
@@ -129,8 +129,8 @@ unsafe fn get_under_guard(
     // SAFETY: as this function's contract.
     unsafe {
         let key = key_bytes(key, key_len)?;
-        let (tree, pin) = under_guard(tree, slot, For::Words)?;
-        answer(tree.get(pin, key), value)
+        let (tree, pin) = under_guard(tree, slot, ValueKind::Words)?;
+        lookup_status(tree.get(pin, key), value)
     }
 }
 
@@ -146,9 +146,14 @@ unsafe fn get_without_guard(
     let guard = std::ptr::null_mut();
     // SAFETY: as this function's contract.
     unsafe {
-        boundary::on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
-            answer(tree.get(pin, key), value)
-        })
+        boundary::on_key(
+            tree,
+            guard,
+            key,
+            key_len,
+            ValueKind::Words,
+            |tree, pin, key| lookup_status(tree.get(pin, key), value),
+        )
     }
 }
 
@@ -178,9 +183,14 @@ pub unsafe extern "C" fn masstree_contains(
 ) -> i32 {
     // SAFETY: as this function's contract.
     unsafe {
-        boundary::on_key(tree, guard, key, key_len, For::Any, |tree, pin, key| {
-            answer(tree.get(pin, key), std::ptr::null_mut())
-        })
+        boundary::on_key(
+            tree,
+            guard,
+            key,
+            key_len,
+            ValueKind::Any,
+            |tree, pin, key| lookup_status(tree.get(pin, key), std::ptr::null_mut()),
+        )
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 
-use crate::ffi::boundary::{For, give, on_key};
+use crate::ffi::boundary::{ValueKind, on_key, write_output};
 use crate::ffi::handle::GuardHandle;
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
@@ -61,40 +61,47 @@ pub unsafe extern "C" fn masstree_get_or_insert_with(
     };
     // SAFETY: as this function's contract.
     unsafe {
-        on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
-            // A write that tells what it did, and so what proves that it did nothing, locks.
-            if pin.report().is_none()
-                && let Some(present) = tree.get(pin, key)
-            {
-                give(value, present);
-                return Ok(MASSTREE_EXISTS);
-            }
-            let mut made = 0;
-            let mut status = MASSTREE_OK;
-            let before = tree.update(pin, key, |present| {
-                if present.is_some() {
-                    return Decision::Keep;
+        on_key(
+            tree,
+            guard,
+            key,
+            key_len,
+            ValueKind::Words,
+            |tree, pin, key| {
+                // A write that tells what it did, and so what proves that it did nothing, locks.
+                if pin.report().is_none()
+                    && let Some(present) = tree.get(pin, key)
+                {
+                    write_output(value, present);
+                    return Ok(MASSTREE_EXISTS);
                 }
-                match make(&mut made, ctx) {
-                    MASSTREE_OK => Decision::Set(made),
-                    other => {
-                        status = if other < 0 { other } else { MASSTREE_INVALID };
-                        Decision::Keep
+                let mut made = 0;
+                let mut status = MASSTREE_OK;
+                let before = tree.update(pin, key, |present| {
+                    if present.is_some() {
+                        return Decision::Keep;
                     }
+                    match make(&mut made, ctx) {
+                        MASSTREE_OK => Decision::Set(made),
+                        other => {
+                            status = if other < 0 { other } else { MASSTREE_INVALID };
+                            Decision::Keep
+                        }
+                    }
+                })?;
+                match before {
+                    Some(present) => {
+                        write_output(value, present);
+                        Ok(MASSTREE_EXISTS)
+                    }
+                    None if status == MASSTREE_OK => {
+                        write_output(value, made);
+                        Ok(MASSTREE_OK)
+                    }
+                    None => Ok(status),
                 }
-            })?;
-            match before {
-                Some(present) => {
-                    give(value, present);
-                    Ok(MASSTREE_EXISTS)
-                }
-                None if status == MASSTREE_OK => {
-                    give(value, made);
-                    Ok(MASSTREE_OK)
-                }
-                None => Ok(status),
-            }
-        })
+            },
+        )
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::mem::ManuallyDrop;
 
-use crate::ffi::boundary::{entry, tree_of};
+use crate::ffi::boundary::{status_of, tree_of};
 use crate::ffi::handle::{GuardHandle, TreeHandle, slot};
 use crate::ffi::status::*;
 use crate::index::reclaim::Guard;
@@ -45,7 +45,7 @@ pub unsafe extern "C" fn masstree_guard_enter(
     tree: *const TreeHandle,
     guard: *mut *mut GuardHandle,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         // SAFETY: NULL or a live tree by contract.
         let tree = unsafe { tree_of(tree) }?;
         if guard.is_null() {

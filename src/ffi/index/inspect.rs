@@ -7,8 +7,8 @@ use std::fmt::{self, Write};
 
 use arrayvec::ArrayString;
 
-use super::scan::{MASSTREE_CONTINUE, Visitor};
-use crate::ffi::boundary::{self, For, give, tree_of};
+use super::scan::MASSTREE_CONTINUE;
+use crate::ffi::boundary::{self, ValueKind, tree_of, write_output};
 use crate::ffi::handle::GuardHandle;
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
@@ -28,11 +28,11 @@ use crate::index::tree::Format;
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_len(tree: *const TreeHandle, len: *mut u64) -> i32 {
-    boundary::entry(|| {
+    boundary::status_of(|| {
         // SAFETY: NULL or a live tree by contract.
         let tree = unsafe { tree_of(tree) }?;
         // SAFETY: NULL or writable by contract.
-        unsafe { give(len, tree.key_count()) };
+        unsafe { write_output(len, tree.key_count()) };
         Ok(MASSTREE_OK)
     })
 }
@@ -74,12 +74,12 @@ pub unsafe extern "C" fn masstree_check(
     write: WriteText,
     ctx: *mut c_void,
 ) -> i32 {
-    boundary::entry(|| {
+    boundary::status_of(|| {
         // SAFETY: the callback is called as its type says.
         let mut sink = write.map(|write| unsafe { TextSink::new(write, ctx) });
         // SAFETY: as this function's contract.
         unsafe {
-            boundary::on_tree(tree, guard, For::Any, |tree, pin| {
+            boundary::on_tree(tree, guard, ValueKind::Any, |tree, pin| {
                 let _seen = guard.is_null().then(|| tree.see());
                 let sound = tree.check(pin, &mut |line| {
                     if let Some(sink) = &mut sink {
@@ -126,7 +126,7 @@ pub unsafe extern "C" fn masstree_dump(
     write: WriteText,
     ctx: *mut c_void,
 ) -> i32 {
-    boundary::entry(|| {
+    boundary::status_of(|| {
         let write = write.ok_or(MASSTREE_INVALID)?;
         let format = match format {
             MASSTREE_DUMP_TEXT => Format::Text,
@@ -137,7 +137,7 @@ pub unsafe extern "C" fn masstree_dump(
         let mut sink = unsafe { TextSink::new(write, ctx) };
         // SAFETY: as this function's contract.
         unsafe {
-            boundary::on_tree(tree, guard, For::Any, |tree, pin| {
+            boundary::on_tree(tree, guard, ValueKind::Any, |tree, pin| {
                 let _seen = guard.is_null().then(|| tree.see());
                 // A sink takes everything.
                 let _ = tree.dump(pin, format, &mut sink)?;
@@ -146,6 +146,19 @@ pub unsafe extern "C" fn masstree_dump(
         }
     })
 }
+
+/// Called for each key that masstree_pivots selects, in ascending order.
+///
+/// @param key      The key's bytes; valid during this call only. Not NULL, also for the
+///                 empty key.
+/// @param key_len  Length of the key in bytes.
+/// @param index    How many keys were visited before this one: 0 for the first.
+/// @param ctx      What was passed to masstree_pivots.
+///
+/// @return As masstree_visitor_t, whose rules apply.
+pub type PivotVisitor = Option<
+    unsafe extern "C" fn(key: *const c_void, key_len: usize, index: usize, ctx: *mut c_void) -> i32,
+>;
 
 /// Gives keys that cut a tree in parts of about as many keys each, for scans of several
 /// threads at once: the first part ends before the first key given, each next begins with
@@ -176,28 +189,28 @@ pub unsafe extern "C" fn masstree_pivots(
     tree: *const TreeHandle,
     guard: *mut GuardHandle,
     cuts: usize,
-    visit: Visitor,
+    visit: PivotVisitor,
     ctx: *mut c_void,
     visited: *mut usize,
 ) -> i32 {
-    boundary::entry(|| {
+    boundary::status_of(|| {
         let visit = visit.ok_or(MASSTREE_INVALID)?;
         let mut count = 0;
         let mut status = MASSTREE_OK;
         let mut each = |key: &[u8]| {
             // SAFETY: the visitor is called as its type says.
-            let answer = unsafe { visit(key.as_ptr().cast(), key.len(), count as u64, ctx) };
+            let answer = unsafe { visit(key.as_ptr().cast(), key.len(), count, ctx) };
             count += 1;
             status = answer.min(MASSTREE_OK);
             answer == MASSTREE_CONTINUE
         };
         // SAFETY: as this function's contract.
         unsafe {
-            let outcome = boundary::on_tree(tree, guard, For::Any, |tree, pin| {
+            let outcome = boundary::on_tree(tree, guard, ValueKind::Any, |tree, pin| {
                 let _seen = guard.is_null().then(|| tree.see());
                 Ok(tree.pivots(pin, cuts, &mut each))
             })?;
-            give(visited, count);
+            write_output(visited, count);
             outcome?;
         }
         Ok(status)

@@ -4,7 +4,7 @@
 
 use std::ffi::c_void;
 
-use crate::ffi::boundary::{For, entry, give, on_tree, tree_of};
+use crate::ffi::boundary::{ValueKind, on_tree, status_of, tree_of, write_output};
 use crate::ffi::handle::GuardHandle;
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
@@ -51,11 +51,11 @@ pub unsafe extern "C" fn masstree_retire(
     free: FreeObject,
     ctx: *mut c_void,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         let free = free.ok_or(MASSTREE_INVALID)?;
         // SAFETY: as this function's contract.
         unsafe {
-            on_tree(tree, guard, For::Any, |_, pin| {
+            on_tree(tree, guard, ValueKind::Any, |_, pin| {
                 pin.retire_foreign(Note::new(object, bytes, free, ctx))?;
                 Ok(MASSTREE_OK)
             })
@@ -80,10 +80,10 @@ pub unsafe extern "C" fn masstree_retire(
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_flush(tree: *mut TreeHandle, guard: *mut GuardHandle) -> i32 {
-    entry(|| {
+    status_of(|| {
         // SAFETY: as this function's contract.
         unsafe {
-            on_tree(tree, guard, For::Any, |_, pin| {
+            on_tree(tree, guard, ValueKind::Any, |_, pin| {
                 pin.flush();
                 Ok(MASSTREE_OK)
             })
@@ -108,7 +108,7 @@ pub unsafe extern "C" fn masstree_flush(tree: *mut TreeHandle, guard: *mut Guard
 /// Thread safety: any thread that holds no guard of this tree. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_barrier(tree: *mut TreeHandle) -> i32 {
-    entry(|| {
+    status_of(|| {
         // SAFETY: as this function's contract.
         let tree = unsafe { tree_of(tree) }?;
         tree.wait_for_guards();
@@ -148,14 +148,14 @@ pub unsafe extern "C" fn masstree_maintain(
     limit: usize,
     merged: *mut usize,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         // SAFETY: as this function's contract.
         unsafe {
-            on_tree(tree, guard, For::Any, |tree, pin| {
+            on_tree(tree, guard, ValueKind::Any, |tree, pin| {
                 let _seen = guard.is_null().then(|| tree.see());
                 let swept = tree.maintain(pin, limit)?;
                 pin.flush();
-                give(merged, swept.merged);
+                write_output(merged, swept.merged);
                 Ok(if swept.ended {
                     MASSTREE_END
                 } else {

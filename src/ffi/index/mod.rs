@@ -82,15 +82,15 @@ pub mod get_or_insert;
 
 pub mod bytes;
 
-pub mod bytes_conditional;
+pub mod bytes_write;
 
 pub mod cursor;
 
-pub mod cursor_many;
+pub mod cursor_move;
 
-pub mod batch;
+pub mod get_many;
 
-pub mod batch_write;
+pub mod write_many;
 
 pub mod bulk_load;
 
@@ -101,6 +101,8 @@ pub mod inspect;
 pub mod stats;
 
 pub mod version;
+
+mod batch;
 
 #[cfg(all(
     test,

@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 
-use crate::ffi::boundary::{self, For, entry, found, give, key_bytes};
+use crate::ffi::boundary::{self, ValueKind, found_status, key_bytes, status_of, write_output};
 use crate::ffi::handle::GuardHandle;
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
@@ -40,11 +40,24 @@ pub unsafe extern "C" fn masstree_put(
 ) -> i32 {
     // SAFETY: as this function's contract.
     unsafe {
-        boundary::on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
-            let displaced = tree.put(pin, key, value)?;
-            boundary::hand_over(tree, pin, displaced, Some(value), std::ptr::null_mut());
-            Ok(MASSTREE_OK)
-        })
+        boundary::on_key(
+            tree,
+            guard,
+            key,
+            key_len,
+            ValueKind::Words,
+            |tree, pin, key| {
+                let displaced = tree.put(pin, key, value)?;
+                boundary::deliver_or_retire(
+                    tree,
+                    pin,
+                    displaced,
+                    Some(value),
+                    std::ptr::null_mut(),
+                );
+                Ok(MASSTREE_OK)
+            },
+        )
     }
 }
 
@@ -119,10 +132,23 @@ pub unsafe extern "C" fn masstree_exchange(
 ) -> i32 {
     // SAFETY: as this function's contract.
     unsafe {
-        boundary::on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
-            let displaced = tree.put(pin, key, value)?;
-            Ok(boundary::hand_over(tree, pin, displaced, Some(value), old))
-        })
+        boundary::on_key(
+            tree,
+            guard,
+            key,
+            key_len,
+            ValueKind::Words,
+            |tree, pin, key| {
+                let displaced = tree.put(pin, key, value)?;
+                Ok(boundary::deliver_or_retire(
+                    tree,
+                    pin,
+                    displaced,
+                    Some(value),
+                    old,
+                ))
+            },
+        )
     }
 }
 
@@ -202,11 +228,11 @@ pub unsafe extern "C" fn masstree_insert(
             guard,
             key,
             key_len,
-            For::Words,
+            ValueKind::Words,
             |tree, pin, key| match tree.insert(pin, key, value)? {
                 Inserted::New => Ok(MASSTREE_OK),
                 Inserted::Present(word) => {
-                    give(present, word);
+                    write_output(present, word);
                     Ok(MASSTREE_EXISTS)
                 }
             },
@@ -277,14 +303,18 @@ pub unsafe extern "C" fn masstree_remove(
 ) -> i32 {
     // SAFETY: as this function's contract.
     unsafe {
-        let values = if old.is_null() { For::Any } else { For::Words };
+        let values = if old.is_null() {
+            ValueKind::Any
+        } else {
+            ValueKind::Words
+        };
         boundary::on_key(tree, guard, key, key_len, values, |tree, pin, key| {
             if tree.holds_bytes() {
                 let removed = tree.remove_bytes(pin, key);
-                return Ok(found(removed.is_some()));
+                return Ok(found_status(removed.is_some()));
             }
             let removed = tree.remove(pin, key);
-            Ok(boundary::hand_over(tree, pin, removed, None, old))
+            Ok(boundary::deliver_or_retire(tree, pin, removed, None, old))
         })
     }
 }
@@ -347,7 +377,7 @@ pub unsafe extern "C" fn masstree_u64_from_key(
     key_len: usize,
     value: *mut u64,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         if key_len != size_of::<u64>() {
             return Err(MASSTREE_INVALID);
         }
@@ -355,7 +385,7 @@ pub unsafe extern "C" fn masstree_u64_from_key(
         let bytes = unsafe { key_bytes(key, key_len) }?;
         let bytes: [u8; 8] = bytes.try_into().map_err(|_| MASSTREE_INVALID)?;
         // SAFETY: NULL or writable by contract.
-        unsafe { give(value, u64::from_be_bytes(bytes)) };
+        unsafe { write_output(value, u64::from_be_bytes(bytes)) };
         Ok(MASSTREE_OK)
     })
 }

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::ops::ControlFlow;
 
-use crate::ffi::boundary::{self, For, entry, give, key_bytes};
+use crate::ffi::boundary::{self, ValueKind, key_bytes, status_of, write_output};
 use crate::ffi::handle::GuardHandle;
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
@@ -159,14 +159,14 @@ pub unsafe extern "C" fn masstree_scan(
     ctx: *mut c_void,
     visited: *mut usize,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         // SAFETY: as this function's contract.
         unsafe {
             scan(
                 tree,
                 guard,
                 range,
-                For::Words,
+                ValueKind::Words,
                 visited,
                 UNOBSERVED,
                 of_words(visit, ctx)?,
@@ -204,14 +204,14 @@ pub unsafe extern "C" fn masstree_scan_bytes(
     ctx: *mut c_void,
     visited: *mut usize,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         // SAFETY: as this function's contract.
         unsafe {
             scan(
                 tree,
                 guard,
                 range,
-                For::Bytes,
+                ValueKind::Bytes,
                 visited,
                 UNOBSERVED,
                 of_bytes(visit, ctx)?,
@@ -244,15 +244,15 @@ pub unsafe extern "C" fn masstree_count(
     range: *const ScanRange,
     count: *mut usize,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         // SAFETY: as this function's contract.
         unsafe {
             let (mut range, _) = decode(range)?;
             range.values_only = true;
-            boundary::on_tree(tree, guard, For::Any, |tree, pin| {
+            boundary::on_tree(tree, guard, ValueKind::Any, |tree, pin| {
                 let _seen = guard.is_null().then(|| tree.see());
                 let visited = tree.scan(pin, &range, &mut |_, _| ControlFlow::Continue(()))?;
-                give(count, visited);
+                write_output(count, visited);
                 Ok(MASSTREE_OK)
             })
         }
@@ -317,7 +317,7 @@ pub(in crate::ffi) unsafe fn scan(
     tree: *const TreeHandle,
     guard: *mut GuardHandle,
     range: *const ScanRange,
-    values: For,
+    values: ValueKind,
     visited: *mut usize,
     show: Option<impl FnMut(&Observation) -> i32>,
     mut visit: impl FnMut(Visited<'_>) -> i32,
@@ -325,7 +325,7 @@ pub(in crate::ffi) unsafe fn scan(
     // SAFETY: as this function's contract.
     let (range, keys_only) = unsafe { decode(range) }?;
     let values = match values {
-        For::Words if keys_only => For::Any,
+        ValueKind::Words if keys_only => ValueKind::Any,
         values => values,
     };
     let run = |tree: &Tree, pin: Pinned<'_>| {
@@ -333,7 +333,7 @@ pub(in crate::ffi) unsafe fn scan(
         let _seen = guard.is_null().then(|| tree.see());
         let status = Cell::new(MASSTREE_OK);
         let mut count = 0;
-        let of_bytes = values == For::Bytes && !keys_only;
+        let of_bytes = values == ValueKind::Bytes && !keys_only;
         let shown = if keys_only { 0 } else { u64::MAX };
         let visitor = |key: &[u8], value: u64| {
             let answer = visit(Visited {
@@ -355,7 +355,7 @@ pub(in crate::ffi) unsafe fn scan(
             }),
         };
         // SAFETY: NULL or writable by contract.
-        unsafe { give(visited, count) };
+        unsafe { write_output(visited, count) };
         outcome?;
         Ok(status.get())
     };

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::fmt::Write;
 
 use super::inspect::{TextSink, WriteText};
-use crate::ffi::boundary::{For, entry, on_tree, sized_output};
+use crate::ffi::boundary::{ValueKind, on_tree, sized_output, status_of};
 use crate::ffi::handle::GuardHandle;
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
@@ -209,7 +209,7 @@ pub unsafe extern "C" fn masstree_stats(
     guard: *mut GuardHandle,
     stats: *mut Stats,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         if stats.is_null() {
             return Err(MASSTREE_INVALID);
         }
@@ -220,7 +220,7 @@ pub unsafe extern "C" fn masstree_stats(
             if (*stats).reserved != 0 {
                 return Err(MASSTREE_INVALID);
             }
-            let taken = on_tree(tree, guard, For::Any, |tree, pin| {
+            let taken = on_tree(tree, guard, ValueKind::Any, |tree, pin| {
                 Stats::take(tree, pin, flags)
             })?;
             let struct_size = output.size();
@@ -257,12 +257,12 @@ pub unsafe extern "C" fn masstree_stats_json(
     write: WriteText,
     ctx: *mut c_void,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         let write = write.ok_or(MASSTREE_INVALID)?;
         let flags = known(flags)?;
         // SAFETY: as this function's contract.
         let stats = unsafe {
-            on_tree(tree, guard, For::Any, |tree, pin| {
+            on_tree(tree, guard, ValueKind::Any, |tree, pin| {
                 Stats::take(tree, pin, flags)
             })
         }?;

@@ -5,7 +5,7 @@
 use std::ptr::NonNull;
 
 use super::options::{self, Options};
-use crate::ffi::boundary::{self, For, entry, tree_of};
+use crate::ffi::boundary::{self, ValueKind, status_of, tree_of};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::reclaim::is_cut_off;
@@ -35,7 +35,7 @@ pub unsafe extern "C" fn masstree_create(
     options: *const Options,
     tree: *mut *mut TreeHandle,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         if tree.is_null() {
             return Err(MASSTREE_INVALID);
         }
@@ -97,10 +97,10 @@ pub unsafe extern "C" fn masstree_destroy(tree: *mut TreeHandle) {
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_clear(tree: *mut TreeHandle, guard: *mut GuardHandle) -> i32 {
-    entry(|| {
+    status_of(|| {
         // SAFETY: as this function's contract.
         unsafe {
-            boundary::on_tree(tree, guard, For::Any, |tree, pin| {
+            boundary::on_tree(tree, guard, ValueKind::Any, |tree, pin| {
                 tree.clear(pin)?;
                 Ok(MASSTREE_OK)
             })

@@ -4,7 +4,7 @@
 
 use std::ffi::c_void;
 
-use crate::ffi::boundary::{For, give, hand_over, on_key};
+use crate::ffi::boundary::{ValueKind, deliver_or_retire, on_key, write_output};
 use crate::ffi::handle::GuardHandle;
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
@@ -74,10 +74,17 @@ pub unsafe extern "C" fn masstree_replace(
 ) -> i32 {
     // SAFETY: as this function's contract.
     unsafe {
-        on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
-            let displaced = tree.replace(pin, key, value);
-            Ok(hand_over(tree, pin, displaced, Some(value), old))
-        })
+        on_key(
+            tree,
+            guard,
+            key,
+            key_len,
+            ValueKind::Words,
+            |tree, pin, key| {
+                let displaced = tree.replace(pin, key, value);
+                Ok(deliver_or_retire(tree, pin, displaced, Some(value), old))
+            },
+        )
     }
 }
 
@@ -161,15 +168,15 @@ pub unsafe extern "C" fn masstree_compare_exchange(
             guard,
             key,
             key_len,
-            For::Words,
+            ValueKind::Words,
             |tree, pin, key| match tree.compare_exchange(pin, key, expected, desired) {
                 Some(value) if value != expected => {
-                    give(actual, value);
+                    write_output(actual, value);
                     Ok(MASSTREE_MISMATCH)
                 }
                 // It was compared, whether that changed it or not.
                 Some(value) => {
-                    hand_over(tree, pin, Some(value), Some(desired), actual);
+                    deliver_or_retire(tree, pin, Some(value), Some(desired), actual);
                     Ok(MASSTREE_OK)
                 }
                 None => Ok(MASSTREE_NOT_FOUND),
@@ -264,13 +271,13 @@ pub unsafe extern "C" fn masstree_remove_if_equal(
             guard,
             key,
             key_len,
-            For::Words,
+            ValueKind::Words,
             |tree, pin, key| match tree.remove_if_equal(pin, key, expected) {
                 Some(value) if value != expected => {
-                    give(actual, value);
+                    write_output(actual, value);
                     Ok(MASSTREE_MISMATCH)
                 }
-                removed => Ok(hand_over(tree, pin, removed, None, actual)),
+                removed => Ok(deliver_or_retire(tree, pin, removed, None, actual)),
             },
         )
     }
@@ -363,36 +370,43 @@ pub unsafe extern "C" fn masstree_update(
     };
     // SAFETY: as this function's contract.
     unsafe {
-        on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
-            let mut status = MASSTREE_OK;
-            let mut displaces = false;
-            let mut stored = None;
-            let before = tree.update(pin, key, |present| {
-                let mut value = 0;
-                let seen = present
-                    .as_ref()
-                    .map_or(std::ptr::null(), std::ptr::from_ref);
-                let answer = update(seen, &mut value, ctx);
-                displaces = answer != MASSTREE_ACTION_KEEP;
-                match answer {
-                    MASSTREE_ACTION_KEEP => Decision::Keep,
-                    MASSTREE_ACTION_SET => {
-                        stored = Some(value);
-                        Decision::Set(value)
+        on_key(
+            tree,
+            guard,
+            key,
+            key_len,
+            ValueKind::Words,
+            |tree, pin, key| {
+                let mut status = MASSTREE_OK;
+                let mut displaces = false;
+                let mut stored = None;
+                let before = tree.update(pin, key, |present| {
+                    let mut value = 0;
+                    let seen = present
+                        .as_ref()
+                        .map_or(std::ptr::null(), std::ptr::from_ref);
+                    let answer = update(seen, &mut value, ctx);
+                    displaces = answer != MASSTREE_ACTION_KEEP;
+                    match answer {
+                        MASSTREE_ACTION_KEEP => Decision::Keep,
+                        MASSTREE_ACTION_SET => {
+                            stored = Some(value);
+                            Decision::Set(value)
+                        }
+                        MASSTREE_ACTION_REMOVE => Decision::Remove,
+                        other => {
+                            displaces = false;
+                            status = if other < 0 { other } else { MASSTREE_INVALID };
+                            Decision::Keep
+                        }
                     }
-                    MASSTREE_ACTION_REMOVE => Decision::Remove,
-                    other => {
-                        displaces = false;
-                        status = if other < 0 { other } else { MASSTREE_INVALID };
-                        Decision::Keep
-                    }
+                })?;
+                if displaces {
+                    deliver_or_retire(tree, pin, before, stored, old);
                 }
-            })?;
-            if displaces {
-                hand_over(tree, pin, before, stored, old);
-            }
-            Ok(status)
-        })
+                Ok(status)
+            },
+        )
     }
 }
 

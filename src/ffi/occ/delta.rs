@@ -5,7 +5,7 @@
 use std::ptr::NonNull;
 
 use super::observe::LeafObservation;
-use crate::ffi::boundary::entry;
+use crate::ffi::boundary::status_of;
 use crate::ffi::handle::{self, GuardHandle};
 use crate::ffi::status::*;
 use crate::index::node::{Delta, Observation};
@@ -104,7 +104,7 @@ pub unsafe extern "C" fn masstree_guard_record(
     guard: *mut GuardHandle,
     delta: *mut LeafDelta,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         let slot = handle::slot(guard).ok_or(MASSTREE_INVALID)?;
         // SAFETY: as this function's contract.
         unsafe {
@@ -152,7 +152,7 @@ pub unsafe extern "C" fn masstree_delta_apply(
     count: *mut usize,
     capacity: usize,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         // SAFETY: as this function's contract; observations consist of the same fields.
         unsafe {
             let delta = delta_at(delta)?;

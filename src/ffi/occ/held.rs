@@ -8,7 +8,9 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use super::observe::LeafObservation;
-use crate::ffi::boundary::{For, entry, give, hand_over, key_bytes, tree_of, under_guard};
+use crate::ffi::boundary::{
+    ValueKind, deliver_or_retire, key_bytes, status_of, tree_of, under_guard, write_output,
+};
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::handle::{self, GuardHandle};
 use crate::ffi::index::update::{
@@ -177,7 +179,7 @@ pub unsafe extern "C" fn masstree_hold(
     held: *mut HeldLeaf,
     value: *mut u64,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         let slot = handle::slot(guard).ok_or(MASSTREE_INVALID)?;
         if held.is_null() || flags & !MASSTREE_HOLD_INSERT != 0 || is_holding() {
             return Err(MASSTREE_INVALID);
@@ -185,7 +187,7 @@ pub unsafe extern "C" fn masstree_hold(
         // SAFETY: as this function's contract.
         unsafe {
             let key = key_bytes(key, key_len)?;
-            let (inner, pin) = under_guard(tree, slot, For::Words)?;
+            let (inner, pin) = under_guard(tree, slot, ValueKind::Words)?;
             let place = inner.hold(pin, key, flags & MASSTREE_HOLD_INSERT != 0)?;
             let present = place.value();
             held.cast::<Content>().write(Content {
@@ -197,7 +199,7 @@ pub unsafe extern "C" fn masstree_hold(
             let Some(present) = present else {
                 return Ok(MASSTREE_NOT_FOUND);
             };
-            give(value, present);
+            write_output(value, present);
             Ok(MASSTREE_OK)
         }
     })
@@ -223,12 +225,12 @@ pub unsafe extern "C" fn masstree_held_observation(
     original: *mut LeafObservation,
     now: *mut LeafObservation,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         // SAFETY: as this function's contract.
         unsafe {
             let place = &content(held)?.held;
-            give(original, LeafObservation::of(&place.original()));
-            give(now, LeafObservation::of(&place.now()));
+            write_output(original, LeafObservation::of(&place.original()));
+            write_output(now, LeafObservation::of(&place.now()));
         }
         Ok(MASSTREE_OK)
     })
@@ -255,7 +257,7 @@ pub unsafe extern "C" fn masstree_held_next(
     action: i32,
     next: *mut LeafObservation,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         // SAFETY: as this function's contract.
         unsafe {
             let place = &content(held)?.held;
@@ -303,7 +305,7 @@ pub unsafe extern "C" fn masstree_held_finish(
     value: u64,
     old: *mut u64,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         // SAFETY: as this function's contract.
         unsafe {
             let place = &content(held)?.held;
@@ -325,7 +327,7 @@ pub unsafe extern "C" fn masstree_held_finish(
                 return Ok(MASSTREE_CLEARED);
             };
             if decision != Decision::Keep {
-                hand_over(tree, pin, before, is_set.then_some(value), old);
+                deliver_or_retire(tree, pin, before, is_set.then_some(value), old);
             }
         }
         Ok(MASSTREE_OK)

@@ -5,10 +5,12 @@
 use std::ffi::c_void;
 use std::ptr::NonNull;
 
-use crate::ffi::boundary::{For, answer, entry, found, give, key_bytes, on_key, under_guard};
+use crate::ffi::boundary::{
+    ValueKind, found_status, key_bytes, lookup_status, on_key, status_of, under_guard, write_output,
+};
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::handle::{self, GuardHandle};
-use crate::ffi::index::bytes::{Slice, give_slice};
+use crate::ffi::index::bytes::{Slice, write_slice};
 use crate::ffi::index::cursor::{CursorHandle, on_cursor};
 use crate::ffi::index::scan::{BytesVisitor, ScanRange, Visitor, of_bytes, of_words, scan};
 use crate::ffi::status::*;
@@ -147,10 +149,10 @@ unsafe fn get_under_guard(
     // SAFETY: as this function's contract.
     unsafe {
         let key = key_bytes(key, key_len)?;
-        let (tree, pin) = under_guard(tree, slot, For::Words)?;
+        let (tree, pin) = under_guard(tree, slot, ValueKind::Words)?;
         let (word, leaf) = tree.get_observed(pin, key);
-        give(observation, LeafObservation::of(&leaf));
-        answer(word, value)
+        write_output(observation, LeafObservation::of(&leaf));
+        lookup_status(word, value)
     }
 }
 
@@ -167,11 +169,18 @@ unsafe fn get_without_guard(
     let guard = std::ptr::null_mut();
     // SAFETY: as this function's contract.
     unsafe {
-        on_key(tree, guard, key, key_len, For::Words, |tree, pin, key| {
-            let (word, leaf) = tree.get_observed(pin, key);
-            give(observation, LeafObservation::of(&leaf));
-            answer(word, value)
-        })
+        on_key(
+            tree,
+            guard,
+            key,
+            key_len,
+            ValueKind::Words,
+            |tree, pin, key| {
+                let (word, leaf) = tree.get_observed(pin, key);
+                write_output(observation, LeafObservation::of(&leaf));
+                lookup_status(word, value)
+            },
+        )
     }
 }
 
@@ -247,12 +256,19 @@ pub unsafe extern "C" fn masstree_get_bytes_observed(
     }
     // SAFETY: as this function's contract.
     unsafe {
-        on_key(tree, guard, key, key_len, For::Bytes, |tree, pin, key| {
-            let (word, leaf) = tree.get_observed(pin, key);
-            give(observation, LeafObservation::of(&leaf));
-            give_slice(word.map(|word| tree.bytes_of(pin, word)), value);
-            Ok(found(word.is_some()))
-        })
+        on_key(
+            tree,
+            guard,
+            key,
+            key_len,
+            ValueKind::Bytes,
+            |tree, pin, key| {
+                let (word, leaf) = tree.get_observed(pin, key);
+                write_output(observation, LeafObservation::of(&leaf));
+                write_slice(word.map(|word| tree.bytes_of(pin, word)), value);
+                Ok(found_status(word.is_some()))
+            },
+        )
     }
 }
 
@@ -285,15 +301,22 @@ pub unsafe extern "C" fn masstree_leaf_size(
 ) -> i32 {
     // SAFETY: as this function's contract.
     unsafe {
-        on_key(tree, guard, key, key_len, For::Any, |tree, pin, key| {
-            if size.is_null() {
-                return Err(MASSTREE_INVALID);
-            }
-            let (entries, leaf) = tree.leaf_size(pin, key);
-            size.write(entries);
-            give(observation, LeafObservation::of(&leaf));
-            Ok(MASSTREE_OK)
-        })
+        on_key(
+            tree,
+            guard,
+            key,
+            key_len,
+            ValueKind::Any,
+            |tree, pin, key| {
+                if size.is_null() {
+                    return Err(MASSTREE_INVALID);
+                }
+                let (entries, leaf) = tree.leaf_size(pin, key);
+                size.write(entries);
+                write_output(observation, LeafObservation::of(&leaf));
+                Ok(MASSTREE_OK)
+            },
+        )
     }
 }
 
@@ -333,14 +356,14 @@ pub unsafe extern "C" fn masstree_scan_observed(
     ctx: *mut c_void,
     visited: *mut usize,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         // SAFETY: as this function's contract.
         unsafe {
             scan(
                 tree,
                 guard,
                 range,
-                For::Words,
+                ValueKind::Words,
                 visited,
                 Some(of_leaves(visit_leaf, ctx)?),
                 of_words(visit, ctx)?,
@@ -380,14 +403,14 @@ pub unsafe extern "C" fn masstree_scan_bytes_observed(
     ctx: *mut c_void,
     visited: *mut usize,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         // SAFETY: as this function's contract.
         unsafe {
             scan(
                 tree,
                 guard,
                 range,
-                For::Bytes,
+                ValueKind::Bytes,
                 visited,
                 Some(of_leaves(visit_leaf, ctx)?),
                 of_bytes(visit, ctx)?,

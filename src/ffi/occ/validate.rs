@@ -1,7 +1,7 @@
 //! Whether observations hold.
 
 use super::observe::LeafObservation;
-use crate::ffi::boundary::{entry, give, tree_of};
+use crate::ffi::boundary::{status_of, tree_of, write_output};
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
 use crate::index::node::Observation;
@@ -45,14 +45,14 @@ pub unsafe extern "C" fn masstree_validate(
     count: usize,
     first_changed: *mut usize,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         // SAFETY: as this function's contract.
         unsafe {
             let tree = tree_of(tree)?;
             match tree.validate(observations_at(observations, count)?) {
                 Ok(()) => Ok(MASSTREE_OK),
                 Err(changed) => {
-                    give(first_changed, changed);
+                    write_output(first_changed, changed);
                     Ok(MASSTREE_MISMATCH)
                 }
             }
@@ -99,7 +99,7 @@ pub unsafe extern "C" fn masstree_leaf_version(
     leaf: u64,
     version: *mut u64,
 ) -> i32 {
-    entry(|| {
+    status_of(|| {
         // SAFETY: as this function's contract.
         unsafe {
             if !tree.is_null() {

@@ -1,27 +1,114 @@
-//! Conditional changes of values that are byte strings.
+//! Writing values that are byte strings.
 
 use std::ffi::c_void;
 
-use super::bytes::{Slice, give_slice, guarded};
-use crate::ffi::boundary::{For, entry, found, on_key, value_bytes};
+use super::bytes::{Slice, require_guard, write_slice};
+use crate::ffi::boundary::{ValueKind, found_status, on_key, status_of, value_bytes};
 use crate::ffi::handle::GuardHandle;
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
 
-/// What a comparison found, as status and output.
+/// Stores a copy of a value under a key, whether the key is there or not.
 ///
-/// # Safety
-/// `present` is NULL or writable.
-unsafe fn matched(there: Option<(bool, &[u8])>, present: *mut Slice) -> i32 {
-    match there {
-        None => MASSTREE_NOT_FOUND,
-        Some((true, _)) => MASSTREE_OK,
-        Some((false, bytes)) => {
-            // SAFETY: by contract.
-            unsafe { give_slice(Some(bytes), present) };
-            MASSTREE_MISMATCH
+/// @param tree       The tree.
+/// @param guard      A guard of this tree, or NULL to be pinned for this call.
+/// @param key        key_len bytes, copied by the tree; NULL only if key_len is 0.
+/// @param key_len    Length of the key in bytes, at most 2^32 - 1.
+/// @param value      value_len bytes, copied by the tree; NULL only if value_len is 0.
+/// @param value_len  Length of the value in bytes.
+///
+/// @retval MASSTREE_OK            Stored. A value it displaced is freed once no reader
+///                                can hold it.
+/// @retval MASSTREE_INVALID       tree is NULL, or key or value is NULL with a length,
+///                                or value_len is over SIZE_MAX / 2.
+/// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds words.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
+///
+/// Thread safety: any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_put_bytes(
+    tree: *mut TreeHandle,
+    guard: *mut GuardHandle,
+    key: *const c_void,
+    key_len: usize,
+    value: *const c_void,
+    value_len: usize,
+) -> i32 {
+    status_of(|| {
+        // SAFETY: as this function's contract.
+        unsafe {
+            let value = value_bytes(value, value_len)?;
+            Ok(on_key(
+                tree,
+                guard,
+                key,
+                key_len,
+                ValueKind::Bytes,
+                |tree, pin, key| {
+                    tree.put_bytes(pin, key, value)?;
+                    Ok(MASSTREE_OK)
+                },
+            ))
         }
-    }
+    })
+}
+
+/// Stores a copy of a value under a key and gives the value that was there.
+///
+/// @param tree       The tree.
+/// @param guard      A guard of this tree, or, if old is NULL, NULL to be pinned for
+///                   this call.
+/// @param key        key_len bytes, copied by the tree; NULL only if key_len is 0.
+/// @param key_len    Length of the key in bytes, at most 2^32 - 1.
+/// @param value      value_len bytes, copied by the tree; NULL only if value_len is 0.
+/// @param value_len  Length of the value in bytes.
+/// @param old        Where the displaced value is stored (written only when the answer
+///                   is MASSTREE_OK), readable until the guard is refreshed or left;
+///                   the tree frees it. NULL: not wanted.
+///
+/// @retval MASSTREE_OK            Stored; *old is the value it displaced.
+/// @retval MASSTREE_NOT_FOUND     Stored; the key was new.
+/// @retval MASSTREE_INVALID       As in masstree_put_bytes; or old is not NULL and guard
+///                                is.
+/// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds words.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
+///
+/// Thread safety: any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_exchange_bytes(
+    tree: *mut TreeHandle,
+    guard: *mut GuardHandle,
+    key: *const c_void,
+    key_len: usize,
+    value: *const c_void,
+    value_len: usize,
+    old: *mut Slice,
+) -> i32 {
+    status_of(|| {
+        require_guard(guard, old)?;
+        // SAFETY: as this function's contract.
+        unsafe {
+            let value = value_bytes(value, value_len)?;
+            Ok(on_key(
+                tree,
+                guard,
+                key,
+                key_len,
+                ValueKind::Bytes,
+                |tree, pin, key| {
+                    let displaced = tree.put_bytes(pin, key, value)?;
+                    write_slice(displaced, old);
+                    Ok(found_status(displaced.is_some()))
+                },
+            ))
+        }
+    })
 }
 
 /// Stores a copy of a value under a key only if the key is absent.
@@ -59,8 +146,8 @@ pub unsafe extern "C" fn masstree_insert_bytes(
     value_len: usize,
     present: *mut Slice,
 ) -> i32 {
-    entry(|| {
-        guarded(guard, present)?;
+    status_of(|| {
+        require_guard(guard, present)?;
         // SAFETY: as this function's contract.
         unsafe {
             let value = value_bytes(value, value_len)?;
@@ -69,17 +156,64 @@ pub unsafe extern "C" fn masstree_insert_bytes(
                 guard,
                 key,
                 key_len,
-                For::Bytes,
+                ValueKind::Bytes,
                 |tree, pin, key| match tree.insert_bytes(pin, key, value)? {
                     None => Ok(MASSTREE_OK),
-                    there => {
-                        give_slice(there, present);
+                    mismatched => {
+                        write_slice(mismatched, present);
                         Ok(MASSTREE_EXISTS)
                     }
                 },
             ))
         }
     })
+}
+
+/// Removes a key and gives the value it had.
+///
+/// @param tree     The tree.
+/// @param guard    A guard of this tree, or, if old is NULL, NULL to be pinned for this
+///                 call.
+/// @param key      key_len bytes; NULL only if key_len is 0.
+/// @param key_len  Length of the key in bytes, at most 2^32 - 1.
+/// @param old      As in masstree_exchange_bytes.
+///
+/// @retval MASSTREE_OK            Removed; *old is the value it had.
+/// @retval MASSTREE_NOT_FOUND     The key was not in the tree.
+/// @retval MASSTREE_INVALID       tree is NULL; key is NULL with a length; or old is not
+///                                NULL and guard is.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds words.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
+///
+/// Thread safety: any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_remove_bytes(
+    tree: *mut TreeHandle,
+    guard: *mut GuardHandle,
+    key: *const c_void,
+    key_len: usize,
+    old: *mut Slice,
+) -> i32 {
+    if let Err(status) = require_guard(guard, old) {
+        return status;
+    }
+    // SAFETY: as this function's contract.
+    unsafe {
+        on_key(
+            tree,
+            guard,
+            key,
+            key_len,
+            ValueKind::Bytes,
+            |tree, pin, key| {
+                let removed = tree.remove_bytes(pin, key);
+                write_slice(removed, old);
+                Ok(found_status(removed.is_some()))
+            },
+        )
+    }
 }
 
 /// Gives a key a copy of another value, only if the key is there.
@@ -113,8 +247,8 @@ pub unsafe extern "C" fn masstree_replace_bytes(
     value_len: usize,
     old: *mut Slice,
 ) -> i32 {
-    entry(|| {
-        guarded(guard, old)?;
+    status_of(|| {
+        require_guard(guard, old)?;
         // SAFETY: as this function's contract.
         unsafe {
             let value = value_bytes(value, value_len)?;
@@ -123,15 +257,31 @@ pub unsafe extern "C" fn masstree_replace_bytes(
                 guard,
                 key,
                 key_len,
-                For::Bytes,
+                ValueKind::Bytes,
                 |tree, pin, key| {
                     let displaced = tree.replace_bytes(pin, key, value)?;
-                    give_slice(displaced, old);
-                    Ok(found(displaced.is_some()))
+                    write_slice(displaced, old);
+                    Ok(found_status(displaced.is_some()))
                 },
             ))
         }
     })
+}
+
+/// What a comparison found, as status and output.
+///
+/// # Safety
+/// `present` is NULL or writable.
+unsafe fn matched(mismatched: Option<(bool, &[u8])>, present: *mut Slice) -> i32 {
+    match mismatched {
+        None => MASSTREE_NOT_FOUND,
+        Some((true, _)) => MASSTREE_OK,
+        Some((false, bytes)) => {
+            // SAFETY: by contract.
+            unsafe { write_slice(Some(bytes), present) };
+            MASSTREE_MISMATCH
+        }
+    }
 }
 
 /// Gives a key a copy of another value, only if its value equals an expected one byte
@@ -171,8 +321,8 @@ pub unsafe extern "C" fn masstree_compare_exchange_bytes(
     desired: Slice,
     present: *mut Slice,
 ) -> i32 {
-    entry(|| {
-        guarded(guard, present)?;
+    status_of(|| {
+        require_guard(guard, present)?;
         // SAFETY: as this function's contract.
         unsafe {
             let expected = value_bytes(expected.data, expected.len)?;
@@ -182,10 +332,10 @@ pub unsafe extern "C" fn masstree_compare_exchange_bytes(
                 guard,
                 key,
                 key_len,
-                For::Bytes,
+                ValueKind::Bytes,
                 |tree, pin, key| {
-                    let there = tree.compare_exchange_bytes(pin, key, expected, desired)?;
-                    Ok(matched(there, present))
+                    let mismatched = tree.compare_exchange_bytes(pin, key, expected, desired)?;
+                    Ok(matched(mismatched, present))
                 },
             ))
         }
@@ -223,8 +373,8 @@ pub unsafe extern "C" fn masstree_remove_if_equal_bytes(
     expected: Slice,
     present: *mut Slice,
 ) -> i32 {
-    entry(|| {
-        guarded(guard, present)?;
+    status_of(|| {
+        require_guard(guard, present)?;
         // SAFETY: as this function's contract.
         unsafe {
             let expected = value_bytes(expected.data, expected.len)?;
@@ -233,10 +383,10 @@ pub unsafe extern "C" fn masstree_remove_if_equal_bytes(
                 guard,
                 key,
                 key_len,
-                For::Bytes,
+                ValueKind::Bytes,
                 |tree, pin, key| {
-                    let there = tree.remove_bytes_if_equal(pin, key, expected);
-                    Ok(matched(there, present))
+                    let mismatched = tree.remove_bytes_if_equal(pin, key, expected);
+                    Ok(matched(mismatched, present))
                 },
             ))
         }

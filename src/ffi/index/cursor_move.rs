@@ -1,11 +1,181 @@
-//! Cursors that go several steps at once.
+//! Moving cursors, one key or several at a time.
+
+use std::ffi::c_void;
 
 use super::bytes::Slice;
 use super::cursor::{CursorHandle, on_cursor};
-use crate::ffi::boundary::give;
+use crate::ffi::boundary::{key_bytes, write_output};
 use crate::ffi::status::*;
 use crate::index::reclaim::Pinned;
-use crate::index::tree::Tree;
+use crate::index::tree::{Seek, Tree};
+
+/// How masstree_cursor_seek looks: for the first key that is not smaller.
+pub const MASSTREE_SEEK_GE: u32 = 0;
+/// How masstree_cursor_seek looks: for the first key that is greater.
+pub const MASSTREE_SEEK_GT: u32 = 1;
+/// How masstree_cursor_seek looks: for the last key that is not greater.
+pub const MASSTREE_SEEK_LE: u32 = 2;
+/// How masstree_cursor_seek looks: for the last key that is smaller.
+pub const MASSTREE_SEEK_LT: u32 = 3;
+
+/// Whether a key was found, as a status.
+fn moved_status(found: bool) -> i32 {
+    if found { MASSTREE_OK } else { MASSTREE_END }
+}
+
+/// Goes to the key nearest to a given one.
+///
+/// @param cursor   The cursor.
+/// @param key      key_len bytes; NULL only if key_len is 0. It may be the cursor's own
+///                 key.
+/// @param key_len  Length of the key in bytes, at most 2^32 - 1.
+/// @param how      MASSTREE_SEEK_GE, MASSTREE_SEEK_GT, MASSTREE_SEEK_LE or
+///                 MASSTREE_SEEK_LT.
+///
+/// @retval MASSTREE_OK            The cursor is at the key looked for.
+/// @retval MASSTREE_END           There is none.
+/// @retval MASSTREE_INVALID       cursor is NULL, key is NULL with a length, or how is
+///                                unknown.
+/// @retval MASSTREE_NOMEM         Out of memory for the key's copy.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_FORKED        The tree was made before a fork.
+///
+/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_cursor_seek(
+    cursor: *mut CursorHandle,
+    key: *const c_void,
+    key_len: usize,
+    how: u32,
+) -> i32 {
+    // SAFETY: as this function's contract.
+    unsafe {
+        on_cursor(cursor, |handle, tree| {
+            let key = key_bytes(key, key_len)?;
+            let seek = match how {
+                MASSTREE_SEEK_GE => Seek::AtLeast(key),
+                MASSTREE_SEEK_GT => Seek::Above(key),
+                MASSTREE_SEEK_LE => Seek::AtMost(key),
+                MASSTREE_SEEK_LT => Seek::Below(key),
+                _ => return Err(MASSTREE_INVALID),
+            };
+            let pin = handle.pin();
+            Ok(moved_status(handle.cursor.seek(tree, pin, seek)?))
+        })
+    }
+}
+
+/// masstree_cursor_seek for an integer key (see masstree_get_u64).
+///
+/// @param cursor  The cursor.
+/// @param key     The key.
+/// @param how     As in masstree_cursor_seek.
+///
+/// @retval MASSTREE_OK       The cursor is at the key looked for.
+/// @retval MASSTREE_END      There is none.
+/// @retval MASSTREE_INVALID  cursor is NULL, or how is unknown.
+/// @retval MASSTREE_NOMEM    Out of memory for the key's copy.
+/// @retval MASSTREE_FORKED   The tree was made before a fork.
+///
+/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_cursor_seek_u64(
+    cursor: *mut CursorHandle,
+    key: u64,
+    how: u32,
+) -> i32 {
+    let key = key.to_be_bytes();
+    // SAFETY: as this function's contract; the key is eight bytes.
+    unsafe { masstree_cursor_seek(cursor, key.as_ptr().cast(), key.len(), how) }
+}
+
+/// Goes to the first key of the tree.
+///
+/// @param cursor  The cursor.
+///
+/// @retval MASSTREE_OK       The cursor is at the first key.
+/// @retval MASSTREE_END      The tree is empty.
+/// @retval MASSTREE_INVALID  cursor is NULL.
+/// @retval MASSTREE_NOMEM    Out of memory for the key's copy.
+/// @retval MASSTREE_FORKED   The tree was made before a fork.
+///
+/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_cursor_first(cursor: *mut CursorHandle) -> i32 {
+    // SAFETY: as this function's contract.
+    unsafe {
+        on_cursor(cursor, |handle, tree| {
+            let pin = handle.pin();
+            Ok(moved_status(handle.cursor.seek(tree, pin, Seek::First)?))
+        })
+    }
+}
+
+/// Goes to the last key of the tree.
+///
+/// @param cursor  The cursor.
+///
+/// @retval MASSTREE_OK       The cursor is at the last key.
+/// @retval MASSTREE_END      The tree is empty.
+/// @retval MASSTREE_INVALID  cursor is NULL.
+/// @retval MASSTREE_NOMEM    Out of memory for the key's copy.
+/// @retval MASSTREE_FORKED   The tree was made before a fork.
+///
+/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_cursor_last(cursor: *mut CursorHandle) -> i32 {
+    // SAFETY: as this function's contract.
+    unsafe {
+        on_cursor(cursor, |handle, tree| {
+            let pin = handle.pin();
+            Ok(moved_status(handle.cursor.seek(tree, pin, Seek::Last)?))
+        })
+    }
+}
+
+/// Goes on to the next greater key.
+///
+/// @param cursor  The cursor.
+///
+/// @retval MASSTREE_OK       The cursor is at the next key.
+/// @retval MASSTREE_END      There is none; there may be one later.
+/// @retval MASSTREE_INVALID  cursor is NULL.
+/// @retval MASSTREE_NOMEM    Out of memory for the key's copy.
+/// @retval MASSTREE_FORKED   The tree was made before a fork.
+///
+/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_cursor_next(cursor: *mut CursorHandle) -> i32 {
+    // SAFETY: as this function's contract.
+    unsafe {
+        on_cursor(cursor, |handle, tree| {
+            let pin = handle.pin();
+            Ok(moved_status(handle.cursor.step(tree, pin, false)?))
+        })
+    }
+}
+
+/// Goes on to the next smaller key.
+///
+/// @param cursor  The cursor.
+///
+/// @retval MASSTREE_OK       The cursor is at the previous key.
+/// @retval MASSTREE_END      There is none; there may be one later.
+/// @retval MASSTREE_INVALID  cursor is NULL.
+/// @retval MASSTREE_NOMEM    Out of memory for the key's copy.
+/// @retval MASSTREE_FORKED   The tree was made before a fork.
+///
+/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_cursor_prev(cursor: *mut CursorHandle) -> i32 {
+    // SAFETY: as this function's contract.
+    unsafe {
+        on_cursor(cursor, |handle, tree| {
+            let pin = handle.pin();
+            Ok(moved_status(handle.cursor.step(tree, pin, true)?))
+        })
+    }
+}
 
 /// Goes on several steps, and stores keys and values for the caller.
 ///
@@ -41,7 +211,7 @@ unsafe fn many(
     };
     let moved = (handle.cursor).step_many(tree, pin, reverse, capacity, take)?;
     // SAFETY: NULL or writable by contract.
-    unsafe { give(count, taken) };
+    unsafe { write_output(count, taken) };
     if !moved {
         return Ok(MASSTREE_END);
     }
@@ -83,9 +253,9 @@ unsafe fn many_words(
                 keys,
                 capacity,
                 count,
-                |_, place, word| {
+                |_, index, word| {
                     if !values.is_null() {
-                        values.add(place).write(word);
+                        values.add(index).write(word);
                     }
                 },
             )
@@ -118,9 +288,9 @@ unsafe fn many_bytes(
                 keys,
                 capacity,
                 count,
-                |pin, place, word| {
+                |pin, index, word| {
                     if !values.is_null() {
-                        values.add(place).write(Slice::of(tree.bytes_of(pin, word)));
+                        values.add(index).write(Slice::of(tree.bytes_of(pin, word)));
                     }
                 },
             )

@@ -2,9 +2,9 @@
 
 use std::ffi::c_void;
 
-use super::batch::{Batch, Keys, each, place_in};
+use super::batch::{Batch, Keys, each, item_ptr};
 use super::bytes::Slice;
-use crate::ffi::boundary::{For, found, give, hand_over, value_bytes};
+use crate::ffi::boundary::{ValueKind, deliver_or_retire, found_status, value_bytes, write_output};
 use crate::ffi::handle::GuardHandle;
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
@@ -18,10 +18,10 @@ unsafe fn put_many(batch: Batch, values: *const u64) -> i32 {
     }
     // SAFETY: by contract.
     unsafe {
-        each(batch, |tree, pin, key, place| {
-            let value = values.add(place).read();
+        each(batch, |tree, pin, key, index| {
+            let value = values.add(index).read();
             let displaced = tree.put(pin, key, value)?;
-            hand_over(tree, pin, displaced, Some(value), std::ptr::null_mut());
+            deliver_or_retire(tree, pin, displaced, Some(value), std::ptr::null_mut());
             Ok(MASSTREE_OK)
         })
     }
@@ -35,11 +35,11 @@ unsafe fn insert_many(batch: Batch, values: *const u64, present: *mut u64) -> i3
     }
     // SAFETY: by contract.
     unsafe {
-        each(batch, |tree, pin, key, place| {
-            match tree.insert(pin, key, values.add(place).read())? {
+        each(batch, |tree, pin, key, index| {
+            match tree.insert(pin, key, values.add(index).read())? {
                 Inserted::New => Ok(MASSTREE_OK),
                 Inserted::Present(word) => {
-                    give(place_in(present, place), word);
+                    write_output(item_ptr(present, index), word);
                     Ok(MASSTREE_EXISTS)
                 }
             }
@@ -52,12 +52,18 @@ unsafe fn insert_many(batch: Batch, values: *const u64, present: *mut u64) -> i3
 unsafe fn remove_many(batch: Batch, old: *mut u64) -> i32 {
     // SAFETY: by contract.
     unsafe {
-        each(batch, |tree, pin, key, place| {
+        each(batch, |tree, pin, key, index| {
             if tree.holds_bytes() {
-                return Ok(found(tree.remove_bytes(pin, key).is_some()));
+                return Ok(found_status(tree.remove_bytes(pin, key).is_some()));
             }
             let removed = tree.remove(pin, key);
-            Ok(hand_over(tree, pin, removed, None, place_in(old, place)))
+            Ok(deliver_or_retire(
+                tree,
+                pin,
+                removed,
+                None,
+                item_ptr(old, index),
+            ))
         })
     }
 }
@@ -97,7 +103,14 @@ pub unsafe extern "C" fn masstree_put_many(
     count: usize,
     statuses: *mut i32,
 ) -> i32 {
-    let batch = Batch::new(tree, guard, For::Words, Keys::Slices(keys), count, statuses);
+    let batch = Batch::new(
+        tree,
+        guard,
+        ValueKind::Words,
+        Keys::Slices(keys),
+        count,
+        statuses,
+    );
     // SAFETY: as this function's contract.
     unsafe { put_many(batch, values) }
 }
@@ -137,7 +150,7 @@ pub unsafe extern "C" fn masstree_put_many_u64(
     let batch = Batch::new(
         tree,
         guard,
-        For::Words,
+        ValueKind::Words,
         Keys::Integers(keys.cast(), stride),
         count,
         statuses,
@@ -178,11 +191,18 @@ pub unsafe extern "C" fn masstree_put_many_bytes(
     if values.is_null() && count != 0 {
         return MASSTREE_INVALID;
     }
-    let batch = Batch::new(tree, guard, For::Bytes, Keys::Slices(keys), count, statuses);
+    let batch = Batch::new(
+        tree,
+        guard,
+        ValueKind::Bytes,
+        Keys::Slices(keys),
+        count,
+        statuses,
+    );
     // SAFETY: as this function's contract.
     unsafe {
-        each(batch, |tree, pin, key, place| {
-            let Slice { data, len } = values.add(place).read();
+        each(batch, |tree, pin, key, index| {
+            let Slice { data, len } = values.add(index).read();
             tree.put_bytes(pin, key, value_bytes(data, len)?)?;
             Ok(MASSTREE_OK)
         })
@@ -224,7 +244,14 @@ pub unsafe extern "C" fn masstree_insert_many(
     present: *mut u64,
     statuses: *mut i32,
 ) -> i32 {
-    let batch = Batch::new(tree, guard, For::Words, Keys::Slices(keys), count, statuses);
+    let batch = Batch::new(
+        tree,
+        guard,
+        ValueKind::Words,
+        Keys::Slices(keys),
+        count,
+        statuses,
+    );
     // SAFETY: as this function's contract.
     unsafe { insert_many(batch, values, present) }
 }
@@ -264,7 +291,7 @@ pub unsafe extern "C" fn masstree_insert_many_u64(
     let batch = Batch::new(
         tree,
         guard,
-        For::Words,
+        ValueKind::Words,
         Keys::Integers(keys.cast(), stride),
         count,
         statuses,
@@ -307,7 +334,11 @@ pub unsafe extern "C" fn masstree_remove_many(
     let batch = Batch::new(
         tree,
         guard,
-        if old.is_null() { For::Any } else { For::Words },
+        if old.is_null() {
+            ValueKind::Any
+        } else {
+            ValueKind::Words
+        },
         Keys::Slices(keys),
         count,
         statuses,
@@ -347,7 +378,11 @@ pub unsafe extern "C" fn masstree_remove_many_u64(
     let batch = Batch::new(
         tree,
         guard,
-        if old.is_null() { For::Any } else { For::Words },
+        if old.is_null() {
+            ValueKind::Any
+        } else {
+            ValueKind::Words
+        },
         Keys::Integers(keys.cast(), stride),
         count,
         statuses,

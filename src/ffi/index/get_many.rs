@@ -1,0 +1,195 @@
+//! # Many keys at once
+//!
+//! Many look-ups in one call.
+
+use std::ffi::c_void;
+
+use super::batch::{Batch, Keys, item_ptr};
+use super::bytes::Slice;
+use crate::ffi::boundary::{ValueKind, found_status, on_tree, status_of, write_output};
+use crate::ffi::handle::GuardHandle;
+use crate::ffi::handle::TreeHandle;
+use crate::ffi::status::*;
+use crate::index::reclaim::Pinned;
+use crate::index::tree::Tree;
+
+/// Looks the keys up, a group at a time; `store` gets the places and values of those that
+/// are there.
+///
+/// # Safety
+/// As `masstree_get_many`; `store` may be called for each place.
+unsafe fn get_many(batch: Batch, mut store: impl FnMut(&Tree, Pinned<'_>, usize, u64)) -> i32 {
+    status_of(|| {
+        let keys = batch.keys.checked(batch.count)?;
+        // SAFETY: by contract.
+        unsafe {
+            on_tree(batch.tree, batch.guard, batch.values, |tree, pin| {
+                let report = |index: usize, status: i32| {
+                    if !batch.statuses.is_null() {
+                        batch.statuses.add(index).write(status);
+                    }
+                };
+                let first_error = keys.report_malformed(batch.count, report);
+                let key_at = |index| keys.key(index).ok();
+                tree.get_each(pin, batch.count, key_at, |index, value| {
+                    report(index, found_status(value.is_some()));
+                    if let Some(value) = value {
+                        store(tree, pin, index, value);
+                    }
+                });
+                Ok(first_error)
+            })
+        }
+    })
+}
+
+/// Stores words where they are wanted.
+///
+/// # Safety
+/// `values` is NULL or has room for all.
+unsafe fn to_words(values: *mut u64) -> impl FnMut(&Tree, Pinned<'_>, usize, u64) {
+    move |_, _, index, word| {
+        // SAFETY: by contract.
+        unsafe { write_output(item_ptr(values, index), word) }
+    }
+}
+
+/// Looks several keys up.
+///
+/// @param tree      The tree.
+/// @param guard     A guard of this tree, or NULL to be pinned for this call.
+/// @param keys      count keys, as masstree_get takes them; NULL only if count is 0.
+/// @param count     How many keys.
+/// @param values    Where the values are stored, each at its key's place; those of keys
+///                  that are not found are not written. NULL: not wanted.
+/// @param statuses  Where what masstree_get would answer is stored for each key. NULL:
+///                  not wanted.
+///
+/// @retval MASSTREE_OK            Every key was looked up; its status says whether it was
+///                                found.
+/// @retval MASSTREE_INVALID       tree is NULL, or keys is NULL with a count: nothing
+///                                was done, and no status is stored. Or a key is NULL
+///                                with a length; the others were looked up.
+/// @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; the others were looked
+///                                up.
+/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
+/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings; nothing was done.
+/// @retval MASSTREE_FORKED        The tree was made before a fork; nothing was done.
+///
+/// Thread safety: any thread; takes no lock. Each look-up is atomic, the batch is not.
+/// Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_get_many(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    keys: *const Slice,
+    count: usize,
+    values: *mut u64,
+    statuses: *mut i32,
+) -> i32 {
+    let batch = Batch::new(
+        tree,
+        guard,
+        ValueKind::Words,
+        Keys::Slices(keys),
+        count,
+        statuses,
+    );
+    // SAFETY: as this function's contract.
+    unsafe { get_many(batch, to_words(values)) }
+}
+
+/// masstree_get_many for integer keys (see masstree_get_u64).
+///
+/// @param tree      The tree.
+/// @param guard     A guard of this tree, or NULL to be pinned for this call.
+/// @param keys      The first key, a uint64_t, at any alignment; NULL only if count is 0.
+/// @param stride    Bytes from one key to the next, at least 8: the size of what they
+///                  are part of.
+/// @param count     How many keys.
+/// @param values    As in masstree_get_many.
+/// @param statuses  As in masstree_get_many.
+///
+/// @retval MASSTREE_OK          Every key was looked up; its status says whether it was
+///                              found.
+/// @retval MASSTREE_INVALID     tree is NULL, keys is NULL with a count, or stride is
+///                              below 8; nothing was done.
+/// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree; nothing was done.
+/// @retval MASSTREE_WRONG_KIND  The tree holds byte strings; nothing was done.
+/// @retval MASSTREE_FORKED      The tree was made before a fork; nothing was done.
+///
+/// Thread safety: any thread; takes no lock. Each look-up is atomic, the batch is not.
+/// Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_get_many_u64(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    keys: *const c_void,
+    stride: usize,
+    count: usize,
+    values: *mut u64,
+    statuses: *mut i32,
+) -> i32 {
+    let batch = Batch::new(
+        tree,
+        guard,
+        ValueKind::Words,
+        Keys::Integers(keys.cast(), stride),
+        count,
+        statuses,
+    );
+    // SAFETY: as this function's contract.
+    unsafe { get_many(batch, to_words(values)) }
+}
+
+/// masstree_get_many for a tree of byte strings.
+///
+/// @param tree      The tree.
+/// @param guard     A guard of this tree; not NULL, for the values stay readable only
+///                  while it is held.
+/// @param keys      As in masstree_get_many.
+/// @param count     How many keys.
+/// @param values    Where the values are stored, as masstree_get_bytes gives them; those
+///                  of keys that are not found are not written. NULL: not wanted.
+/// @param statuses  As in masstree_get_many.
+///
+/// @retval MASSTREE_OK            Every key was looked up; its status says whether it was
+///                                found.
+/// @retval MASSTREE_INVALID       tree or guard is NULL, or keys is NULL with a count:
+///                                nothing was done, and no status is stored. Or a key is
+///                                NULL with a length; the others were looked up.
+/// @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; the others were looked
+///                                up.
+/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
+/// @retval MASSTREE_WRONG_KIND    The tree holds words; nothing was done.
+/// @retval MASSTREE_FORKED        The tree was made before a fork; nothing was done.
+///
+/// Thread safety: any thread; takes no lock. Each look-up is atomic, the batch is not.
+/// Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_get_many_bytes(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    keys: *const Slice,
+    count: usize,
+    values: *mut Slice,
+    statuses: *mut i32,
+) -> i32 {
+    if guard.is_null() {
+        return MASSTREE_INVALID;
+    }
+    let batch = Batch::new(
+        tree,
+        guard,
+        ValueKind::Bytes,
+        Keys::Slices(keys),
+        count,
+        statuses,
+    );
+    // SAFETY: as this function's contract.
+    unsafe {
+        get_many(batch, |tree, pin, index, word| {
+            write_output(item_ptr(values, index), Slice::of(tree.bytes_of(pin, word)));
+        })
+    }
+}
