@@ -2,57 +2,60 @@
  * libmasstree: a concurrent ordered map from byte strings to 64-bit words, or to byte
  * strings (Masstree, a trie of B+trees: Mao, Kohler, Morris, EuroSys 2012).
  *
- * Caveats, before anything else:
+ * Caveats:
  *
- * - MASSTREE_OK is 0, answers are positive, errors negative. Zero means "yes,
- *   done", so write `masstree_get(...) == MASSTREE_OK`, never `if (masstree_get(...))`.
- *   Every function that returns int32_t returns a status, documented with it.
- * - An output pointer may be NULL ("not wanted"). Outputs are written only when
- *   the function's documentation says so for the status it returns.
- * - Any number of threads may use one tree, without registration. Only
- *   masstree_destroy needs the tree for itself, and every guard left.
- * - Operations on one key are atomic, in one order for all threads. Who learns of a write
- *   from its thread, in whatever way C11 calls synchronisation, sees it. A write is not a
- *   full fence: where two threads each write one key and then read the other's, both may
- *   miss the other's write, unless atomic_thread_fence(memory_order_seq_cst) comes between.
- * - A value that is a pointer stays valid only while a guard is held, if the
- *   tree's value destructor frees it; so does a byte string that was not copied. Memory
- *   that readers may still see waits for their guards: refresh a guard that is kept for
- *   long. masstree_stats shows how much waits, and for how long.
- * - Out of memory is MASSTREE_NOMEM, and the tree is as it was before the call. The
- *   exception are the lists of memory reclamation, a few KiB for a tree, a thread
- *   or a guard and 4 KiB for every 128 objects that wait to be freed: they come from
- *   malloc, cannot fail, and the process aborts if memory runs out just there.
- * - After fork, the child cannot use trees of its parent: MASSTREE_FORKED, and functions
- *   that return nothing do nothing. It can make trees of its own; but if another thread
- *   was just entering or leaving a guard, in a destructor that took its time,
- *   masstree_create answers MASSTREE_FORKED too. Handlers of pthread_atfork may use the
- *   library if they were registered after it was loaded.
- * - Freeing needs the system call membarrier, where the kernel has it. A seccomp filter must
- *   allow it, or be installed before the first tree is made, when the library finds out.
- *   If it is refused later, the process aborts, with an explanation on standard error
- *   (docs/memory.md).
- * - But for that, the library does not print. It installs no signal handler, and stays loaded
- *   until the process ends, also after dlclose. No function changes errno, also where memory runs
- *   out or it waits: what an allocator, a value destructor or the function of a retired
- *   object sets is undone, since any call may run them; what other callbacks set stays.
- * - NULL for a guard pins for that call, which must end on the thread it began on: a
- *   callback that may yield to a scheduler, and go on on another thread, needs a call with
- *   a guard; without one, what the call reads may have been freed. On one thread such calls
- *   may overlap and end in any order; what they could see is freed when none is under way.
- *   A library with debug assertions aborts where a call goes on on another thread.
- * - "Takes no lock" says that a call locks nothing that others wait for, not that it never
- *   waits: a reader waits while another thread splits or merges the very node that it reads,
- *   or moves its suffixes, and starts over when it has changed; a writer waits for the
- *   writer, or the holder, of the same leaf. So do not call the library from a signal
- *   handler: the thread it interrupted may be in the midst of such a change, and get waits
- *   for ever. A waiting thread spins, then yields, then sleeps up to a millisecond at a time,
- *   so that a thread of lower priority gets to end what it began; there is no priority
- *   inheritance.
- * - ThreadSanitizer sees what this library orders only if it was built for that: see
- *   docs/sanitizers.md.
- * - Callbacks run with no lock held, but for those of masstree_update and
- *   masstree_get_or_insert_with; masstree_hold keeps a lock for its caller.
+ * - MASSTREE_OK is 0; positive statuses are regular outcomes other than success, negative ones
+ *   are errors. Write `masstree_get(...) == MASSTREE_OK`, never `if (masstree_get(...))`.
+ *   Every function that returns int32_t returns a status; its documentation lists them all.
+ * - An output parameter may be NULL, unless its documentation says otherwise. Outputs are
+ *   written only with the statuses for which the documentation says so.
+ * - Any number of threads may use one tree, without registration. Only masstree_destroy
+ *   requires that no other thread uses the tree, and that every guard was left.
+ * - Operations on one key are atomic, and all threads see them in the same order. A thread
+ *   that synchronises with a writer, by any means of C11, sees its write. A write is not a
+ *   full fence: if two threads each write one key and then read the other's, both may miss the
+ *   other's write, unless each executes atomic_thread_fence(memory_order_seq_cst) in between.
+ * - A value that is a pointer stays valid only while a guard is held, if the tree's value
+ *   destructor frees it; so does a byte string that was not copied. Memory that readers may
+ *   still use is not freed before their guards are refreshed or left: regularly refresh a
+ *   guard that is held for long. masstree_stats reports how much memory waits, and for how
+ *   long.
+ * - Out of memory is MASSTREE_NOMEM, and the tree is as it was before the call. The exception
+ *   are the lists of memory reclamation, a few KiB for a tree, a thread or a guard and 4 KiB
+ *   for every 128 objects that wait to be freed: they come from malloc, and the process aborts
+ *   if that fails.
+ * - After fork, the child cannot use trees of its parent: functions return MASSTREE_FORKED,
+ *   and those that return nothing do nothing. The child can create trees of its own. But if,
+ *   at the fork, another thread was entering or leaving a guard (which takes long where a
+ *   destructor does), masstree_create returns MASSTREE_FORKED, too. Handlers of pthread_atfork
+ *   may use the library if they were registered after it was loaded.
+ * - Freeing memory uses the system call membarrier, where the kernel has it. A seccomp filter
+ *   must allow it, or be installed before the first tree is created, which is when the library
+ *   tests for it. If the call is refused later, the process aborts with an explanation on
+ *   standard error (docs/memory.md).
+ * - Apart from that, the library does not print. It installs no signal handler, and stays
+ *   loaded until the process ends, even after dlclose. No function changes errno, not even
+ *   when it runs out of memory or waits: any call may run an allocator, a value destructor or
+ *   the free function of a retired object, so the library restores errno after them. Changes
+ *   that other callbacks make to errno stay.
+ * - With NULL for a guard, a call pins for its own duration, and must end on the thread on
+ *   which it began: if a callback may yield to a scheduler that continues it on another
+ *   thread, pass a guard; without one, memory that the call reads may be freed. On one thread
+ *   such calls may overlap and end in any order; memory that they may read is freed when none
+ *   of them is running. A library with debug assertions aborts if a call without a guard
+ *   continues on another thread.
+ * - "Takes no lock" means that a call locks nothing that other threads wait for, not that it
+ *   never waits. A reader waits while another thread splits or merges the node that it reads,
+ *   or moves its suffixes, and starts over if the node has changed; a writer waits for the
+ *   thread that has locked its leaf, be it a writer or a holder. So do not call the library
+ *   from a signal handler: the interrupted thread may be in the middle of such a change, and
+ *   then masstree_get waits for ever. A waiting thread spins, then yields, then sleeps up to a
+ *   millisecond at a time, so that a thread of lower priority can finish its change; there is
+ *   no priority inheritance.
+ * - ThreadSanitizer sees the synchronisation inside the library only if the library was built
+ *   for it: see docs/sanitizers.md.
+ * - Callbacks run with no lock held, except for those of masstree_update and
+ *   masstree_get_or_insert_with. masstree_hold returns with a leaf locked.
  *
  * In short:
  *
@@ -93,29 +96,28 @@ extern "C" {
 #endif
 
 /**
- * Pins what is read through it: nodes, and values handed to the value
- * destructor, are not freed before the guard is refreshed or left.
+ * Protects what is read under it: nodes that other threads unlink, and values that they
+ * displace, are not freed before the guard is refreshed or left.
  *
- * Made by masstree_guard_enter, freed by masstree_guard_leave. A guard is used
- * by one thread at a time, but may be handed from thread to thread (goroutines,
- * coroutines, pools). A thread may hold any number of guards, of one tree or of
- * several, and leave them in any order. Leave every guard before its tree is
- * destroyed.
+ * Created by masstree_guard_enter, freed by masstree_guard_leave. Only one thread at a time
+ * may use a guard, but a guard may move between threads (goroutines, coroutines, thread
+ * pools). A thread may hold any number of guards, of one tree or of several, and leave them in
+ * any order. Leave every guard before its tree is destroyed.
  *
- * Memory displaced while a guard is held waits for that guard: refresh a guard
- * that is kept for long every so often.
+ * Memory that is displaced while a guard is held is not freed before that guard is refreshed
+ * or left: regularly refresh a guard that is held for long.
  *
- * Operations accept NULL for a guard: they pin for that call only, which costs
- * a thread-local look-up; with a guard at hand, pass it.
+ * Operations accept NULL for a guard and then pin for the duration of the call, which costs a
+ * look-up of a thread-local variable. Pass a guard if one is at hand.
  */
 typedef struct masstree_guard_t masstree_guard_t;
 
 /**
  * An ordered map from byte strings to 64-bit words, or to byte strings.
  *
- * Made by masstree_create, freed by masstree_destroy. Any number of threads
- * may use one tree at the same time, without registration, and may come and
- * go; only masstree_destroy needs the tree for itself.
+ * Created by masstree_create, freed by masstree_destroy. Any number of threads may use a tree
+ * at the same time, without registration; only masstree_destroy requires that no other thread
+ * uses it.
  */
 typedef struct masstree_t masstree_t;
 
@@ -124,41 +126,41 @@ typedef struct masstree_t masstree_t;
  * ============================================================================ */
 
 /**
- * The operation was carried out.
+ * Success.
  */
 #define MASSTREE_OK 0
 
 /**
- * Answer: the key is not in the tree (for masstree_exchange: it was not).
+ * Outcome: the key is not in the tree; from masstree_exchange: it was not in the tree before.
  */
 #define MASSTREE_NOT_FOUND 1
 
 /**
- * Answer: the key is in the tree already (for masstree_exchange and masstree_replace: with
- * the value that was to be stored); nothing was changed.
+ * Outcome: the key is already in the tree; from masstree_exchange and masstree_replace: it
+ * already has the value that was to be stored. Nothing was changed.
  */
 #define MASSTREE_EXISTS 2
 
 /**
- * Answer: something is not as expected: the key has another value, or a leaf has changed
- * since it was observed; nothing was changed.
+ * Outcome: a comparison failed: the key has another value than the expected one, or a leaf has
+ * changed since it was observed. Nothing was changed.
  */
 #define MASSTREE_MISMATCH 3
 
 /**
- * Answer: there is no further key in this direction; the cursor stays where it is.
+ * Outcome: no further key exists in this direction; the cursor has not moved.
  */
 #define MASSTREE_END 4
 
 /**
- * Answer: the tree was cleared after the key was held; nothing was changed.
+ * Outcome: the tree was cleared after the key was held. Nothing was changed.
  */
 #define MASSTREE_CLEARED 5
 
 /**
- * Error: an argument is malformed: a NULL handle, a NULL key with a length, a
- * NULL callback, bounds the wrong way round, an unknown flag, a struct_size
- * the library cannot accept.
+ * Error: an invalid argument: a NULL handle, a NULL key whose length is not 0, a NULL
+ * callback, a lower bound above the upper one, an unknown flag, a struct_size that the library
+ * does not accept.
  */
 #define MASSTREE_INVALID (-1)
 
@@ -178,21 +180,21 @@ typedef struct masstree_t masstree_t;
 #define MASSTREE_WRONG_TREE (-4)
 
 /**
- * Error: the function is for trees of words and this one holds byte strings, or the
- * other way round; see value_kind in masstree_options_t.
+ * Error: the function is for trees of words and the tree holds byte strings, or vice versa;
+ * see value_kind in masstree_options_t.
  */
 #define MASSTREE_WRONG_KIND (-5)
 
 /**
- * Error: the tree was made before a fork, by the parent process; or, from
- * masstree_create, the fork came at a moment after which this process can make no
- * trees (see the caveats at the top).
+ * Error: the parent process created the tree, before a fork; from masstree_create: this
+ * process was forked at a moment after which it cannot create trees (see the caveats at the
+ * top).
  */
 #define MASSTREE_FORKED (-6)
 
 /**
- * Error: masstree_check found the tree to be inconsistent. This is a bug in
- * the library, or memory was overwritten.
+ * Error: masstree_check found the tree to be inconsistent: a bug in the library, or its memory
+ * was overwritten.
  */
 #define MASSTREE_CORRUPT (-7)
 
@@ -202,13 +204,13 @@ typedef struct masstree_t masstree_t;
 #define MASSTREE_TOO_SMALL (-8)
 
 /**
- * Error: the keys do not ascend; nothing was changed.
+ * Error: the keys are not in ascending order; nothing was changed.
  */
 #define MASSTREE_UNSORTED (-9)
 
 /**
- * One sentence on a status code, in English: static text, never NULL, never
- * freed. Unknown codes get a sentence of their own.
+ * Returns one English sentence that describes a status. The text is static: never NULL, never
+ * freed. Unknown statuses have a sentence of their own.
  *
  * @param status  A status code.
  *
@@ -223,81 +225,79 @@ const char *masstree_strerror(int32_t status);
  * ============================================================================ */
 
 /**
- * Kind of values: 64-bit words of the caller's (numbers, or pointers that the value
- * destructor frees).
+ * Kind of values: 64-bit words of the caller (numbers, or pointers that the value destructor
+ * frees).
  */
 #define MASSTREE_VALUES_WORDS 0
 
 /**
- * Kind of values: byte strings, of which the tree keeps copies of its own.
+ * Kind of values: byte strings, which the tree copies and owns.
  */
 #define MASSTREE_VALUES_BYTES 1
 
 /**
- * Huge pages: for large trees. Nodes come from chunks of huge pages of 2 MiB where the kernel
- * has them (Linux: transparent huge pages, `madvise` or `always`), as soon as the nodes of the
- * tree take 4 MiB. Look-ups in large trees become faster by a quarter.
+ * Huge pages: use them for large trees. Once the nodes of a tree take 4 MiB, further nodes
+ * come from chunks of huge pages of 2 MiB, where the kernel has them (Linux: transparent huge
+ * pages, `madvise` or `always`). Look-ups in large trees become faster by a quarter.
  */
 #define MASSTREE_HUGE_PAGES_FOR_LARGE_TREES 0
 
 /**
- * Huge pages: never asked for. For programs that fork and want small pages copied, or that
- * count every page.
+ * Huge pages: never request them. For programs that fork and want small pages copied, or that
+ * account for every page.
  */
 #define MASSTREE_HUGE_PAGES_NEVER 1
 
 /**
- * Called for a value that has left the tree, once per value, when no reader
- * can hold it any more: after masstree_put displaced it, after masstree_remove
- * or masstree_exchange whose caller did not take it through the output
- * pointer, after masstree_clear, and for every value still present in
- * masstree_destroy.
+ * Called once for every value that has left the tree, when no reader can still use it: after
+ * masstree_put displaced it, after a masstree_remove or masstree_exchange whose output
+ * parameter was NULL, after masstree_clear, and, in masstree_destroy, for every value in the
+ * tree.
  *
- * A value stored under a key that has the very same value already displaces
- * nothing.
+ * Storing the value that a key already has displaces nothing.
  *
  * @param value  The value.
  * @param ctx    value_ctx of the options.
  *
- * It runs on any thread that uses the tree, inside some call to this library,
- * with no lock held. It must not call into the same tree, and must return: no
- * longjmp, no C++ exception, no pthread_exit.
+ * It is called on any thread that uses the tree, inside any call to this library, with no lock
+ * held. It must not call into the same tree, and must return: no longjmp, no C++ exception, no
+ * pthread_exit.
  */
 typedef void (*masstree_value_destructor_t)(uint64_t value, void *ctx);
 
 /**
- * Gives memory to a tree.
+ * Allocates memory for a tree.
  *
- * @param size   Bytes wanted, never 0.
- * @param align  What the memory must be aligned to: a power of two, at most 128.
+ * @param size   Number of bytes, never 0.
+ * @param align  Alignment of the memory: a power of two, at most 128.
  * @param ctx    alloc_ctx of the options.
  *
- * @return The memory, which nobody else uses until the tree frees it; or NULL if
- * there is none, and then the call that needed it answers MASSTREE_NOMEM.
+ * @return The memory, which belongs to the tree until it frees it; or NULL if none is left:
+ * then the call that needed it returns MASSTREE_NOMEM.
  *
- * It runs on any thread, with no lock of the tree held; it must not call into the same
+ * It is called on any thread, with no lock of the tree held. It must not call into the same
  * tree, and must return: no longjmp, no C++ exception, no pthread_exit.
  */
 typedef void *(*masstree_alloc_t)(size_t size, size_t align, void *ctx);
 
 /**
- * Takes memory back that masstree_alloc_t gave.
+ * Frees memory that a masstree_alloc_t has allocated.
  *
  * @param memory  The memory; never NULL.
- * @param size    Its size in bytes, as it was asked for.
- * @param align   Its alignment, as it was asked for.
+ * @param size    Its size in bytes, as passed to the masstree_alloc_t.
+ * @param align   Its alignment, as passed to the masstree_alloc_t.
  * @param ctx     alloc_ctx of the options.
  *
- * The rules of masstree_alloc_t apply. The memory may come from another thread.
+ * The rules of masstree_alloc_t apply. Another thread may have allocated the memory.
  */
 typedef void (*masstree_free_t)(void *memory, size_t size, size_t align, void *ctx);
 
 /**
- * Options of masstree_create. Start from MASSTREE_OPTIONS_INIT and set what
- * you need. A program built with an older, smaller struct works with a newer
- * library: fields it does not have take their defaults. One built with a
- * newer, larger struct works with an older library as long as every field
- * that library does not know is zero.
+ * Options of masstree_create. Start from MASSTREE_OPTIONS_INIT and set the fields that you
+ * need. A program that was built with an older, smaller struct works with a newer library: the
+ * fields that the struct lacks take their defaults. A program that was built with a newer,
+ * larger struct works with an older library as long as every field that the library does not
+ * know is zero.
  */
 typedef struct {
     /**
@@ -305,22 +305,23 @@ typedef struct {
      */
     size_t struct_size;
     /**
-     * Called for each value that leaves the tree; NULL: values are plain words
-     * and nothing is called. Not for byte strings, which the tree frees itself.
+     * Called for each value that leaves the tree; NULL: values are plain words, and nothing is
+     * called. Must be NULL for byte strings, which the tree frees itself.
      */
     masstree_value_destructor_t value_destructor;
     /**
-     * Handed to value_destructor.
+     * Passed to value_destructor.
      */
     void *value_ctx;
     /**
-     * Where the tree's memory comes from, guards and cursors included; NULL: malloc.
-     * Only the lists of memory reclamation come from malloc always (see the caveats
-     * at the top). Set together with free.
+     * Allocates the memory of the tree, of its guards and of its cursors; NULL: malloc. Only
+     * the lists of memory reclamation always come from malloc (see the caveats at the top).
+     * Set alloc and free together.
      */
     masstree_alloc_t alloc;
     /**
-     * Where the tree's memory goes back to, all of it by the end of masstree_destroy.
+     * Frees the memory that alloc has allocated; all of it is freed by the end of
+     * masstree_destroy.
      */
     masstree_free_t free;
     /**
@@ -328,9 +329,9 @@ typedef struct {
      */
     void *alloc_ctx;
     /**
-     * Bytes that the pool of nodes asks for at once, and rounds down to whole nodes
-     * of 320 bytes, at least one; 0: from 1 KiB, growing to 2 MiB, and then as huge_pages
-     * says.
+     * Size in bytes of the chunks that the pool of nodes allocates, rounded down to a multiple
+     * of 320 bytes (a node) but at least one node; 0: from 1 KiB, growing to 2 MiB, and then
+     * as huge_pages says.
      */
     size_t chunk_size;
     /**
@@ -338,8 +339,8 @@ typedef struct {
      */
     uint32_t value_kind;
     /**
-     * MASSTREE_HUGE_PAGES_FOR_LARGE_TREES or MASSTREE_HUGE_PAGES_NEVER. Not looked at with
-     * an allocator or a chunk_size of your own.
+     * MASSTREE_HUGE_PAGES_FOR_LARGE_TREES or MASSTREE_HUGE_PAGES_NEVER. Ignored if alloc or
+     * chunk_size is set.
      */
     uint32_t huge_pages;
 } masstree_options_t;
@@ -353,12 +354,11 @@ typedef struct {
  * ============================================================================ */
 
 /**
- * Makes an empty tree.
+ * Creates an empty tree.
  *
- * @param options  NULL for the defaults, or a struct started from
+ * @param options  NULL for the defaults, or a struct that was initialised with
  *                 MASSTREE_OPTIONS_INIT.
- * @param tree     Where the tree is stored; it is the caller's, who frees it
- *                 with masstree_destroy.
+ * @param tree     Receives the tree, which the caller frees with masstree_destroy.
  *
  * @retval MASSTREE_OK       *tree is a new, empty tree.
  * @retval MASSTREE_INVALID  tree is NULL; struct_size is smaller than any
@@ -368,49 +368,51 @@ typedef struct {
  *                           byte of the struct that this library does not know is
  *                           not zero.
  * @retval MASSTREE_NOMEM    Out of memory.
- * @retval MASSTREE_FORKED   This process was forked while another thread was inside
- *                           the library, and can make no trees.
+ * @retval MASSTREE_FORKED   This process was forked while another thread was inside the
+ *                           library, and cannot create trees.
  *
  * Thread safety: any thread. Since 0.1.
  */
 int32_t masstree_create(const masstree_options_t *options, masstree_t **tree);
 
 /**
- * Frees a tree and everything in it: runs the value destructor once for every
- * value still present and for every displaced value not yet destroyed, and the free
- * callback of whatever was retired and not freed yet. NULL does nothing, and neither
- * does a tree made before a fork.
+ * Frees a tree and everything in it. Calls the value destructor once for every value in the
+ * tree and for every displaced value that is not yet destroyed, and the free callback of every
+ * retired object that is not yet freed. NULL does nothing, and neither does a tree that the
+ * parent process created before a fork.
  *
- * Every guard and cursor of the tree must have been let go, and no other thread may
+ * Every guard of the tree must have been left and every cursor closed, and no other thread may
  * use the tree during or after this call.
  *
  * @param tree  The tree.
  *
- * Thread safety: the caller must have the tree for itself. Since 0.1.
+ * Thread safety: no other thread may use the tree. Since 0.1.
  */
 void masstree_destroy(masstree_t *tree);
 
 /**
- * Removes every key, all at once: whoever begins to look after this call finds none of
- * them. What threads insert meanwhile comes before or after it.
+ * Removes every key at once: an operation that begins after this call finds none of them. A
+ * key that another thread inserts during the call is either removed or stays.
  *
- * A write whose call began before, an update callback included, may end after: it counts as
- * done before, and what it stored is cleared away. Callbacks for one key may so run at once, in
- * the tree that was and in the new one. Keys that are held (masstree_hold) are not waited for,
- * unless the whole tree is one leaf; to finish them answers MASSTREE_CLEARED.
+ * A write that began before this call, including an update callback, may end after it; it is
+ * then ordered before the clearing, and what it stored is removed. So two callbacks for one
+ * key may run at the same time, one in the old tree and one in the new. The call does not wait
+ * for held keys (masstree_hold), unless the tree is a single leaf; masstree_held_finish then
+ * returns MASSTREE_CLEARED.
  *
- * The tree's memory is freed together once no guard of this moment is held any more,
- * by the thread that lets go of the last one; that takes time in proportion to the
- * number of keys. Values then go to the value destructor.
+ * The memory of the removed keys is freed as a whole once every guard held at the time of the
+ * call was refreshed or left, by the thread that refreshes or leaves the last of them; that
+ * takes time in proportion to the number of keys. Then the value destructor is called for the
+ * values.
  *
  * @param tree   The tree.
- * @param guard  A guard of this tree, or NULL to be pinned for this call.
+ * @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
  *
  * @retval MASSTREE_OK          The tree is empty.
  * @retval MASSTREE_INVALID     tree is NULL.
  * @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -421,26 +423,26 @@ int32_t masstree_clear(masstree_t *tree, masstree_guard_t *guard);
  * ============================================================================ */
 
 /**
- * Looks a key up.
+ * Looks up a key.
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree, or NULL to be pinned for this call.
- * @param key      key_len bytes, any values; NULL only if key_len is 0 (the
- *                 empty key is a key like any other).
+ * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param key      key_len bytes of any value; NULL only if key_len is 0 (the empty key is a
+ *                 key like any other).
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
- * @param value    Where the value is stored; NULL: not wanted.
+ * @param value    Receives the value. May be NULL.
  *
  * @retval MASSTREE_OK            Found; *value is the key's value.
  * @retval MASSTREE_NOT_FOUND     The key is not in the tree.
- * @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_INVALID       tree is NULL, or key is NULL and key_len is not 0.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
- * If the value is a pointer and the tree has a value destructor, hold a guard
- * as long as the pointer is used: what it points to is not destroyed before
- * that guard is refreshed or left.
+ * If the value is a pointer and the tree has a value destructor, hold a guard as long as you
+ * use the pointer: the destructor is not called for the value before that guard is refreshed
+ * or left.
  *
  * Thread safety: any thread; takes no lock. Since 0.1.
  */
@@ -451,20 +453,20 @@ int32_t masstree_get(const masstree_t *tree,
                      uint64_t *value);
 
 /**
- * masstree_get for an integer key: the 8 bytes of `key`, most significant
- * first, so that the order of the keys is numeric order.
+ * Like masstree_get, for an integer key: the key is the 8 bytes of `key`, most significant
+ * byte first, so that keys are in numeric order.
  *
  * @param tree   The tree.
- * @param guard  A guard of this tree, or NULL to be pinned for this call.
+ * @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
  * @param key    The key.
- * @param value  Where the value is stored; NULL: not wanted.
+ * @param value  Receives the value. May be NULL.
  *
  * @retval MASSTREE_OK          Found; *value is the key's value.
  * @retval MASSTREE_NOT_FOUND   The key is not in the tree.
  * @retval MASSTREE_INVALID     tree is NULL.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
  * Thread safety: any thread; takes no lock. Since 0.1.
  */
@@ -474,19 +476,19 @@ int32_t masstree_get_u64(const masstree_t *tree,
                          uint64_t *value);
 
 /**
- * Says whether a key is in the tree.
+ * Tests whether a key is in the tree, without returning its value.
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
  * @param key      key_len bytes; NULL only if key_len is 0.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
  *
  * @retval MASSTREE_OK            The key is in the tree.
  * @retval MASSTREE_NOT_FOUND     The key is not in the tree.
- * @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_INVALID       tree is NULL, or key is NULL and key_len is not 0.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
  * Note that MASSTREE_OK is 0: write `masstree_contains(...) == MASSTREE_OK`.
  *
@@ -498,43 +500,43 @@ int32_t masstree_contains(const masstree_t *tree,
                           size_t key_len);
 
 /**
- * masstree_contains for an integer key (see masstree_get_u64).
+ * Like masstree_contains, for an integer key (see masstree_get_u64).
  *
  * @param tree   The tree.
- * @param guard  A guard of this tree, or NULL to be pinned for this call.
+ * @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
  * @param key    The key.
  *
  * @retval MASSTREE_OK          The key is in the tree.
  * @retval MASSTREE_NOT_FOUND   The key is not in the tree.
  * @retval MASSTREE_INVALID     tree is NULL.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
  * Thread safety: any thread; takes no lock. Since 0.1.
  */
 int32_t masstree_contains_u64(const masstree_t *tree, masstree_guard_t *guard, uint64_t key);
 
 /**
- * Stores a value under a key, whether the key is there or not.
+ * Stores a value under a key, whether or not the key exists.
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree, or NULL to be pinned for this call.
- * @param key      key_len bytes, copied by the tree; NULL only if key_len is 0.
+ * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param key      key_len bytes, which the tree copies; NULL only if key_len is 0.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
- * @param value    The value. If the tree has a value destructor, the value is
- *                 the tree's from here on.
+ * @param value    The value. With MASSTREE_OK the tree owns it, if the tree has a value
+ *                 destructor.
  *
- * @retval MASSTREE_OK            Stored. A value it displaced goes to the value
- *                                destructor once no reader can hold it.
- * @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
- * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged and the
- *                                value is still the caller's.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_OK            Stored. The value destructor is called for a displaced value
+ *                                once no reader can still use it.
+ * @retval MASSTREE_INVALID       tree is NULL, or key is NULL and key_len is not 0.
+ * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged and the caller still
+ *                                owns the value.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
- * A value that is stored where it is already is not displaced: it stays the tree's.
+ * Storing the value that the key already has displaces nothing: the tree keeps it.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -545,56 +547,55 @@ int32_t masstree_put(masstree_t *tree,
                      uint64_t value);
 
 /**
- * masstree_put for an integer key (see masstree_get_u64).
+ * Like masstree_put, for an integer key (see masstree_get_u64).
  *
  * @param tree   The tree.
- * @param guard  A guard of this tree, or NULL to be pinned for this call.
+ * @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
  * @param key    The key.
- * @param value  The value. If the tree has a value destructor, the value is
- *               the tree's from here on.
+ * @param value  The value. With MASSTREE_OK the tree owns it, if the tree has a value
+ *               destructor.
  *
  * @retval MASSTREE_OK          Stored.
  * @retval MASSTREE_INVALID     tree is NULL.
- * @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged and the
- *                              value is still the caller's.
+ * @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged and the caller still owns
+ *                              the value.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
- * A value that is stored where it is already is not displaced: it stays the tree's.
+ * Storing the value that the key already has displaces nothing: the tree keeps it.
  *
  * Thread safety: any thread. Since 0.1.
  */
 int32_t masstree_put_u64(masstree_t *tree, masstree_guard_t *guard, uint64_t key, uint64_t value);
 
 /**
- * Stores a value under a key and gives the value that was there.
+ * Stores a value under a key and returns the previous value.
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree, or NULL to be pinned for this call.
- * @param key      key_len bytes, copied by the tree; NULL only if key_len is 0.
+ * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param key      key_len bytes, which the tree copies; NULL only if key_len is 0.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
- * @param value    The value. If the tree has a value destructor, the value is
- *                 the tree's from here on.
- * @param old      Where the displaced value is stored (written only when the
- *                 answer is MASSTREE_OK); it is the caller's then, and the
- *                 value destructor is not run for it. Other threads may still
- *                 read it under guards they hold now. NULL: not wanted, and the
- *                 destructor is run for it.
+ * @param value    The value. With MASSTREE_OK the tree owns it, if the tree has a value
+ *                 destructor.
+ * @param old      Receives the displaced value, only with MASSTREE_OK. The caller then owns
+ *                 it: the value destructor is not called for it. Other threads may still read
+ *                 it under guards that they hold now. If NULL, the value destructor is called
+ *                 for it once no reader can still use it.
  *
  * @retval MASSTREE_OK            Stored; *old is the value it displaced.
  * @retval MASSTREE_EXISTS        The key has this value already; nothing was changed.
  * @retval MASSTREE_NOT_FOUND     Stored; the key was new.
- * @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
- * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged and the
- *                                value is still the caller's.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_INVALID       tree is NULL, or key is NULL and key_len is not 0.
+ * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged and the caller still
+ *                                owns the value.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
- * A value that is stored where it is already is not displaced: it stays the tree's, and
- * *old is not written.
+ * Storing the value that the key already has displaces nothing: the tree keeps it, and *old is
+ * not written.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -606,27 +607,27 @@ int32_t masstree_exchange(masstree_t *tree,
                           uint64_t *old);
 
 /**
- * masstree_exchange for an integer key (see masstree_get_u64).
+ * Like masstree_exchange, for an integer key (see masstree_get_u64).
  *
  * @param tree   The tree.
- * @param guard  A guard of this tree, or NULL to be pinned for this call.
+ * @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
  * @param key    The key.
- * @param value  The value. If the tree has a value destructor, the value is
- *               the tree's from here on.
+ * @param value  The value. With MASSTREE_OK the tree owns it, if the tree has a value
+ *               destructor.
  * @param old    As in masstree_exchange.
  *
  * @retval MASSTREE_OK          Stored; *old is the value it displaced.
  * @retval MASSTREE_EXISTS      The key has this value already; nothing was changed.
  * @retval MASSTREE_NOT_FOUND   Stored; the key was new.
  * @retval MASSTREE_INVALID     tree is NULL.
- * @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged and the
- *                              value is still the caller's.
+ * @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged and the caller still owns
+ *                              the value.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
- * A value that is stored where it is already is not displaced: it stays the tree's, and
- * *old is not written.
+ * Storing the value that the key already has displaces nothing: the tree keeps it, and *old is
+ * not written.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -640,25 +641,23 @@ int32_t masstree_exchange_u64(masstree_t *tree,
  * Stores a value under a key only if the key is absent.
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree, or NULL to be pinned for this call.
- * @param key      key_len bytes, copied by the tree; NULL only if key_len is 0.
+ * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param key      key_len bytes, which the tree copies; NULL only if key_len is 0.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
- * @param value    The value. It is the tree's only if the answer is MASSTREE_OK.
- * @param present  Where the value already there is stored (written only when
- *                 the answer is MASSTREE_EXISTS); it stays the tree's. NULL:
- *                 not wanted.
+ * @param value    The value. The tree owns it only after MASSTREE_OK.
+ * @param present  Receives the existing value, only with MASSTREE_EXISTS; the tree still owns
+ *                 it. May be NULL.
  *
  * @retval MASSTREE_OK            Stored; the key was absent.
- * @retval MASSTREE_EXISTS        Nothing was changed; *present is the value
- *                                under the key.
- * @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
+ * @retval MASSTREE_EXISTS        The key exists, with the value *present; nothing was changed.
+ * @retval MASSTREE_INVALID       tree is NULL, or key is NULL and key_len is not 0.
  * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
- * Of several threads that insert one absent key, exactly one gets MASSTREE_OK.
+ * If several threads insert the same absent key, exactly one of them gets MASSTREE_OK.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -670,22 +669,21 @@ int32_t masstree_insert(masstree_t *tree,
                         uint64_t *present);
 
 /**
- * masstree_insert for an integer key (see masstree_get_u64).
+ * Like masstree_insert, for an integer key (see masstree_get_u64).
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
  * @param key      The key.
- * @param value    The value. It is the tree's only if the answer is MASSTREE_OK.
+ * @param value    The value. The tree owns it only after MASSTREE_OK.
  * @param present  As in masstree_insert.
  *
  * @retval MASSTREE_OK          Stored; the key was absent.
- * @retval MASSTREE_EXISTS      Nothing was changed; *present is the value under
- *                              the key.
+ * @retval MASSTREE_EXISTS      The key exists, with the value *present; nothing was changed.
  * @retval MASSTREE_INVALID     tree is NULL.
  * @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -696,26 +694,26 @@ int32_t masstree_insert_u64(masstree_t *tree,
                             uint64_t *present);
 
 /**
- * Removes a key.
+ * Removes a key and, if old is not NULL, returns its value.
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
  * @param key      key_len bytes; NULL only if key_len is 0.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
- * @param old      Where the removed value is stored; it is the caller's then,
- *                 and the value destructor is not run for it. Other threads may
- *                 still read it under guards they hold now. NULL: not wanted,
- *                 and the destructor is run for it once no reader can hold it.
+ * @param old      Receives the removed value, only with MASSTREE_OK. The caller then owns it:
+ *                 the value destructor is not called for it. Other threads may still read it
+ *                 under guards that they hold now. If NULL, the value destructor is called for
+ *                 it once no reader can still use it.
  *
  * @retval MASSTREE_OK            Removed; *old is the value it had.
  * @retval MASSTREE_NOT_FOUND     The key was not in the tree.
- * @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_INVALID       tree is NULL, or key is NULL and key_len is not 0.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings, and old is not NULL.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
- * A remove never answers MASSTREE_NOMEM. Nodes that become empty are given back.
+ * Never returns MASSTREE_NOMEM. Nodes that become empty are freed.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -726,10 +724,10 @@ int32_t masstree_remove(masstree_t *tree,
                         uint64_t *old);
 
 /**
- * masstree_remove for an integer key (see masstree_get_u64).
+ * Like masstree_remove, for an integer key (see masstree_get_u64).
  *
  * @param tree   The tree.
- * @param guard  A guard of this tree, or NULL to be pinned for this call.
+ * @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
  * @param key    The key.
  * @param old    As in masstree_remove.
  *
@@ -738,29 +736,29 @@ int32_t masstree_remove(masstree_t *tree,
  * @retval MASSTREE_INVALID     tree is NULL.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND  The tree holds byte strings, and old is not NULL.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
 int32_t masstree_remove_u64(masstree_t *tree, masstree_guard_t *guard, uint64_t key, uint64_t *old);
 
 /**
- * Writes the 8 bytes under which the _u64 functions store `key`, most
- * significant first: for scan bounds, and to mix integer and byte keys.
+ * Stores the 8 bytes of an integer key, as the _u64 functions use them: most significant byte
+ * first. For bounds of scans, and for trees with both integer and byte-string keys.
  *
  * @param key    The integer key.
- * @param bytes  Where the 8 bytes are stored; NULL does nothing.
+ * @param bytes  Receives the 8 bytes; if NULL, the call does nothing.
  *
  * Thread safety: any thread, any time. Since 0.1.
  */
 void masstree_u64_to_key(uint64_t key, uint8_t *bytes);
 
 /**
- * Reads back an integer key that a scan handed to its visitor.
+ * Converts the 8 bytes of a key, such as a scan passes to its visitor, to the integer.
  *
  * @param key      The key's bytes.
- * @param key_len  Their number.
- * @param value    Where the integer is stored; NULL: not wanted.
+ * @param key_len  Their length in bytes.
+ * @param value    Receives the integer. May be NULL.
  *
  * @retval MASSTREE_OK       *value is the integer.
  * @retval MASSTREE_INVALID  key is NULL, or key_len is not 8.
@@ -774,41 +772,40 @@ int32_t masstree_u64_from_key(const void *key, size_t key_len, uint64_t *value);
  * ============================================================================ */
 
 /**
- * Makes a guard of a tree.
+ * Enters a new guard of a tree.
  *
  * @param tree   The tree.
- * @param guard  Where the guard is stored; it is the caller's, who frees it
- *               with masstree_guard_leave.
+ * @param guard  Receives the guard, which the caller frees with masstree_guard_leave.
  *
  * @retval MASSTREE_OK       *guard is a new guard.
  * @retval MASSTREE_INVALID  tree or guard is NULL.
  * @retval MASSTREE_NOMEM    Out of memory.
- * @retval MASSTREE_FORKED   The tree was made before a fork, by the parent process.
+ * @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
 int32_t masstree_guard_enter(const masstree_t *tree, masstree_guard_t **guard);
 
 /**
- * Lets go of everything read through the guard so far and pins anew, as if it
- * were left and entered again, but cheaper. Pointers and values read under it
- * before must not be used any more. NULL does nothing.
+ * Refreshes a guard: ends its protection of everything read under it so far and begins anew,
+ * like leaving and entering it, but cheaper. Do not use pointers and values that were read
+ * under it before. NULL does nothing.
  *
  * @param guard  The guard.
  *
- * Thread safety: the thread that uses the guard at present; not from a scan's
- * visitor for the guard that scan runs under. Since 0.1.
+ * Thread safety: only the thread that currently uses the guard; not from the visitor of a scan
+ * that runs under this guard. Since 0.1.
  */
 void masstree_guard_refresh(masstree_guard_t *guard);
 
 /**
- * Leaves and frees a guard. Pointers and values read under it must not be used
- * any more. NULL does nothing.
+ * Leaves and frees a guard. Do not use pointers and values that were read under it any more.
+ * NULL does nothing.
  *
  * @param guard  The guard.
  *
- * Thread safety: the thread that uses the guard at present, which need not be
- * the one that entered it. Since 0.1.
+ * Thread safety: only the thread that currently uses the guard, which need not be the thread
+ * that entered it. Since 0.1.
  */
 void masstree_guard_leave(masstree_guard_t *guard);
 
@@ -817,53 +814,52 @@ void masstree_guard_leave(masstree_guard_t *guard);
  * ============================================================================ */
 
 /**
- * Kind of a bound: there is none; the other fields of the bound are not read.
+ * Kind of a bound: unbounded; the other fields of the bound are not read.
  */
 #define MASSTREE_BOUND_OPEN 0
 
 /**
- * Kind of a bound: the bound itself belongs to the range.
+ * Kind of a bound: the range includes the bound.
  */
 #define MASSTREE_BOUND_INCLUSIVE 1
 
 /**
- * Kind of a bound: the bound itself does not belong to the range.
+ * Kind of a bound: the range excludes the bound.
  */
 #define MASSTREE_BOUND_EXCLUSIVE 2
 
 /**
- * Flag of a scan: from the upper end of the range to the lower.
+ * Flag of a scan: visit the keys in descending order.
  */
 #define MASSTREE_SCAN_REVERSE 1
 
 /**
- * Flag of a scan: the visitor gets no values (0, or length 0).
+ * Flag of a scan: pass no values to the visitor (0, or length 0).
  */
 #define MASSTREE_SCAN_KEYS_ONLY 2
 
 /**
- * Flag of a scan: the visitor gets no keys (length 0), which spares putting them
- * together.
+ * Flag of a scan: pass no keys to the visitor (length 0), which saves assembling them.
  */
 #define MASSTREE_SCAN_VALUES_ONLY 4
 
 /**
- * Answer of a visitor: go on.
+ * Returned by a visitor: continue.
  */
 #define MASSTREE_CONTINUE 0
 
 /**
- * Answer of a visitor: stop here; the scan answers MASSTREE_OK.
+ * Returned by a visitor: end the scan with MASSTREE_OK.
  */
 #define MASSTREE_STOP 1
 
 /**
- * The range of a scan. Start from MASSTREE_RANGE_INIT (everything, forward, no
- * limit) and set what you need; struct_size works as in masstree_options_t. The
- * bytes pointed to are read during the scan and must stay as they are.
+ * The range of a scan. Start from MASSTREE_RANGE_INIT (everything, ascending, no limit) and
+ * set the fields that you need; struct_size works as in masstree_options_t. The bounds and the
+ * prefix are read during the scan and must not change.
  *
- * Keys are ordered as memcmp orders them; of two keys of which one begins with
- * the other, the shorter is the smaller.
+ * Keys are ordered as memcmp orders them; a key sorts before every longer key that begins with
+ * it.
  */
 typedef struct {
     /**
@@ -871,7 +867,7 @@ typedef struct {
      */
     size_t struct_size;
     /**
-     * The lower bound's bytes; NULL only if lower_len is 0.
+     * The lower bound: lower_len bytes; NULL only if lower_len is 0.
      */
     const void *lower;
     /**
@@ -879,7 +875,7 @@ typedef struct {
      */
     size_t lower_len;
     /**
-     * The upper bound's bytes; NULL only if upper_len is 0.
+     * The upper bound: upper_len bytes; NULL only if upper_len is 0.
      */
     const void *upper;
     /**
@@ -887,12 +883,12 @@ typedef struct {
      */
     size_t upper_len;
     /**
-     * Only keys that begin with these bytes, within the bounds; NULL only if
-     * prefix_len is 0.
+     * Visit only keys that begin with these bytes, within the bounds; NULL only if prefix_len
+     * is 0.
      */
     const void *prefix;
     /**
-     * Length of the prefix in bytes; 0: every key.
+     * Length of the prefix in bytes; 0: all keys.
      */
     size_t prefix_len;
     /**
@@ -925,35 +921,34 @@ typedef struct {
 /**
  * Called for each key of a scan, in order.
  *
- * @param key      The key's bytes; valid during this call only. Not NULL, also
- *                 for the empty key.
- * @param key_len  Their number.
+ * @param key      The key's bytes; valid during this call only. Never NULL, not even for the
+ *                 empty key.
+ * @param key_len  Their length in bytes.
  * @param value    The key's value; if it is a pointer, see masstree_get.
- * @param ctx      What was passed to the scan.
+ * @param ctx      The ctx that was passed to the scan.
  *
- * @return MASSTREE_CONTINUE, or MASSTREE_STOP (any positive number) to end the
- * scan with MASSTREE_OK, or a negative number to end it with that number as its
- * status.
+ * @return MASSTREE_CONTINUE; or MASSTREE_STOP (or any positive number) to end the scan with
+ *         MASSTREE_OK; or a negative number to end the scan with that number as its status.
  *
- * No lock is held. The visitor may call any function on this tree or another,
- * but must not refresh or leave the guard the scan runs under, and must not
- * destroy the tree. It must return: no longjmp, no C++ exception, no pthread_exit,
- * for then the scan's pin is never let go. It may yield to a scheduler that goes on with
- * it on another thread only if the scan runs under a guard.
+ * No lock is held. The visitor may call any function on this tree or another, but must not
+ * refresh or leave the guard that the scan runs under, and must not destroy the tree. It must
+ * return: no longjmp, no C++ exception, no pthread_exit, because the pin of the scan would
+ * never be released. It may yield to a scheduler that continues it on another thread only if
+ * the scan runs under a guard.
  */
 typedef int32_t (*masstree_visitor_t)(const void *key, size_t key_len, uint64_t value, void *ctx);
 
 /**
  * Called for each key of a scan of a tree of byte strings, in order.
  *
- * @param key        The key's bytes; valid during this call only. Not NULL, also
- *                   for the empty key.
- * @param key_len    Their number.
- * @param value      The value's bytes; valid as long as the guard that the scan runs
- *                   under, during this call only without one. Not NULL, also for the
- *                   empty value.
- * @param value_len  Their number.
- * @param ctx        What was passed to the scan.
+ * @param key        The key's bytes; valid during this call only. Never NULL, not even for the
+ *                   empty key.
+ * @param key_len    Their length in bytes.
+ * @param value      The value's bytes; valid as long as the guard that the scan runs under is
+ *                   held, and without a guard during this call only. Never NULL, not even for
+ *                   the empty value.
+ * @param value_len  Their length in bytes.
+ * @param ctx        The ctx that was passed to the scan.
  *
  * @return As masstree_visitor_t, whose rules apply.
  */
@@ -966,38 +961,35 @@ typedef int32_t (*masstree_bytes_visitor_t)(const void *key,
 /**
  * Visits the keys of a range in order.
  *
- * Keys come strictly in order. A key that is in the tree during the whole scan
- * is visited exactly once; one inserted or removed meanwhile at most once. Each
- * leaf (up to 15 keys) is read as a consistent snapshot; there is no snapshot of
- * the whole range.
+ * Visits a key that is in the tree during the whole scan exactly once, and a key that is
+ * inserted or removed during the scan at most once. Each leaf (up to 15 keys) is read as a
+ * consistent snapshot; the range as a whole is not a snapshot.
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree, or NULL to be pinned for this call.
- * @param range    NULL for everything, forward; or a struct started from
+ * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param range    NULL for everything, ascending; or a struct that was initialised with
  *                 MASSTREE_RANGE_INIT.
  * @param visit    Called for each key.
- * @param ctx      Handed to visit.
- * @param visited  Where the number of keys visited is stored, the one at which
- *                 the visitor stopped included; NULL: not wanted. It is written
- *                 also when the visitor ends the scan with a status of its own,
- *                 and when memory runs out, so that a scan can be resumed.
+ * @param ctx      Passed to visit.
+ * @param visited  Receives the number of keys visited, including the one at which the visitor
+ *                 stopped; also if the visitor ends the scan with a status of its own, and
+ *                 with MASSTREE_NOMEM, so that the scan can be resumed. May be NULL.
  *
  * @retval MASSTREE_OK            The range was visited to its end, to the limit,
  *                                or until the visitor stopped.
- * @retval MASSTREE_INVALID       tree or visit is NULL; a bound or the prefix is
- *                                NULL with a length; the lower bound is above
- *                                the upper; a kind of bound or a flag is
- *                                unknown, or two flags exclude each other; a
- *                                reserved field is not 0; struct_size is too small,
- *                                or a byte of the struct that this library does not
- *                                know is not zero.
+ * @retval MASSTREE_INVALID       tree or visit is NULL; a bound or the prefix is NULL and its
+ *                                length is not 0; the lower bound is above the upper; a kind
+ *                                of bound or a flag is unknown, or two flags exclude each
+ *                                other; a reserved field is not 0; struct_size is too small,
+ *                                or a byte of the struct that this library does not know is
+ *                                not zero.
  * @retval MASSTREE_NOMEM         Out of memory for the key's buffer.
- * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix is over 2^32 - 1 bytes.
+ * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
- * @retval MASSTREE_WRONG_KIND    The tree holds byte strings, and the flags do not say
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings, and flags lacks
  *                                MASSTREE_SCAN_KEYS_ONLY.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
- * @return A negative number that the visitor answered.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @return The negative number that the visitor returned.
  *
  * Thread safety: any thread; takes no lock. Since 0.1.
  */
@@ -1009,24 +1001,24 @@ int32_t masstree_scan(const masstree_t *tree,
                       size_t *visited);
 
 /**
- * masstree_scan for a tree of byte strings.
+ * Like masstree_scan, for a tree of byte strings.
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
  * @param range    As in masstree_scan.
  * @param visit    Called for each key.
- * @param ctx      Handed to visit.
+ * @param ctx      Passed to visit.
  * @param visited  As in masstree_scan.
  *
  * @retval MASSTREE_OK            The range was visited to its end, to the limit,
  *                                or until the visitor stopped.
  * @retval MASSTREE_INVALID       As in masstree_scan.
  * @retval MASSTREE_NOMEM         Out of memory for the key's buffer.
- * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix is over 2^32 - 1 bytes.
+ * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds words.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
- * @return A negative number that the visitor answered.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @return The negative number that the visitor returned.
  *
  * Thread safety: any thread; takes no lock. Since 0.1.
  */
@@ -1038,21 +1030,20 @@ int32_t masstree_scan_bytes(const masstree_t *tree,
                             size_t *visited);
 
 /**
- * Counts the keys of a range, one by one; faster than a scan, for no key is put
- * together and nothing called.
+ * Counts the keys of a range, one by one, but faster than a scan: no key is assembled and no
+ * visitor called.
  *
  * @param tree   The tree, of words or byte strings.
- * @param guard  A guard of this tree, or NULL to be pinned for this call.
- * @param range  As in masstree_scan; the flags do not matter.
- * @param count  Where the number of keys is stored; NULL: not wanted.
+ * @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param range  As in masstree_scan; flags have no effect.
+ * @param count  Receives the number of keys. May be NULL.
  *
- * @retval MASSTREE_OK            *count is the number of keys in the range, the limit
- *                                at most.
+ * @retval MASSTREE_OK            *count is the number of keys in the range, at most the limit.
  * @retval MASSTREE_INVALID       As in masstree_scan.
  * @retval MASSTREE_NOMEM         Out of memory for the walk.
- * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix is over 2^32 - 1 bytes.
+ * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
  * Thread safety: any thread; takes no lock. Since 0.1.
  */
@@ -1066,66 +1057,65 @@ int32_t masstree_count(const masstree_t *tree,
  * ============================================================================ */
 
 /**
- * Answer of an update callback, or action of masstree_held_finish: leave the key as it is.
+ * Returned by an update callback or passed to masstree_held_finish: leave the key as it is.
  */
 #define MASSTREE_ACTION_KEEP 0
 
 /**
- * Answer of an update callback, or action of masstree_held_finish: the key gets the value
- * that is stored in *value, or passed.
+ * Returned by an update callback or passed to masstree_held_finish: store the value (*value of
+ * the callback, or the value passed to masstree_held_finish) under the key.
  */
 #define MASSTREE_ACTION_SET 1
 
 /**
- * Answer of an update callback, or action of masstree_held_finish: the key goes, if it is
- * there.
+ * Returned by an update callback or passed to masstree_held_finish: remove the key, if it
+ * exists.
  */
 #define MASSTREE_ACTION_REMOVE 2
 
 /**
- * Decides what to do with a key, for masstree_update.
+ * Decides what masstree_update does with a key.
  *
  * @param present  The key's value, or NULL if the key is absent.
- * @param value    Where the new value goes, for MASSTREE_ACTION_SET.
- * @param ctx      What was passed to the update.
+ * @param value    Receives the new value, for MASSTREE_ACTION_SET.
+ * @param ctx      The ctx that was passed to the update.
  *
  * @return MASSTREE_ACTION_KEEP, MASSTREE_ACTION_SET or MASSTREE_ACTION_REMOVE; or
- * a negative number to change nothing and end the update with that number as its
- * status.
+ *         a negative number to change nothing and end the update with that number as its
+ *         status.
  *
- * It is called once, under the lock of the key's leaf: be quick, wait for nothing
- * that another user of the tree may hold, and call no function on this tree (a
- * debug build of the library aborts if you do). It must return: no longjmp, no C++
- * exception, no pthread_exit. Memory for an insert has been reserved before the
- * call: after it nothing fails.
+ * It is called once, with the key's leaf locked: be quick, do not wait for anything that
+ * another thread that uses the tree may hold, and call no function on this tree (a debug build
+ * of the library aborts if you do). It must return: no longjmp, no C++ exception, no
+ * pthread_exit. Memory for an insert has been reserved before the call: nothing can fail after
+ * it.
  */
 typedef int32_t (*masstree_update_t)(const uint64_t *present, uint64_t *value, void *ctx);
 
 /**
- * Gives a key another value, only if the key is there.
+ * Replaces the value of a key, only if the key exists.
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
  * @param key      key_len bytes; NULL only if key_len is 0.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
- * @param value    The value. It is the tree's if the answer is MASSTREE_OK, and was before
- *                 if it is MASSTREE_EXISTS.
- * @param old      Where the displaced value is stored (written only when the
- *                 answer is MASSTREE_OK); it is the caller's then, as in
- *                 masstree_exchange. NULL: not wanted, and the value destructor
- *                 is run for it once no reader can hold it.
+ * @param value    The value. The tree owns it after MASSTREE_OK; with MASSTREE_EXISTS it owned
+ *                 it before.
+ * @param old      Receives the displaced value, only with MASSTREE_OK. The caller then owns
+ *                 it, as in masstree_exchange. If NULL, the value destructor is called for it
+ *                 once no reader can still use it.
  *
  * @retval MASSTREE_OK            Stored; *old is the value it displaced.
  * @retval MASSTREE_EXISTS        The key has this value already; nothing was changed.
  * @retval MASSTREE_NOT_FOUND     The key is not in the tree; nothing was changed.
- * @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_INVALID       tree is NULL, or key is NULL and key_len is not 0.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
- * A value that is stored where it is already is not displaced: it stays the tree's, and
- * *old is not written.
+ * Storing the value that the key already has displaces nothing: the tree keeps it, and *old is
+ * not written.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1137,10 +1127,10 @@ int32_t masstree_replace(masstree_t *tree,
                          uint64_t *old);
 
 /**
- * masstree_replace for an integer key (see masstree_get_u64).
+ * Like masstree_replace, for an integer key (see masstree_get_u64).
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
  * @param key      The key.
  * @param value    As in masstree_replace.
  * @param old      As in masstree_replace.
@@ -1151,10 +1141,10 @@ int32_t masstree_replace(masstree_t *tree,
  * @retval MASSTREE_INVALID       tree is NULL.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
- * A value that is stored where it is already is not displaced: it stays the tree's, and
- * *old is not written.
+ * Storing the value that the key already has displaces nothing: the tree keeps it, and *old is
+ * not written.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1165,34 +1155,32 @@ int32_t masstree_replace_u64(masstree_t *tree,
                              uint64_t *old);
 
 /**
- * Gives a key the value `desired`, only if it has the value `expected`.
+ * Stores the value `desired` under a key, only if the key has the value `expected`.
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
  * @param key      key_len bytes; NULL only if key_len is 0.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
  * @param expected The value that the key must have.
- * @param desired  The value it gets. It is the tree's if the answer is MASSTREE_OK.
- * @param actual   Where the value that the key had is stored, when the answer is
- *                 MASSTREE_OK or MASSTREE_MISMATCH. With MASSTREE_OK it is the
- *                 displaced value (equal to `expected`, and not to `desired`), and
- *                 the caller's, as in masstree_exchange; with MASSTREE_MISMATCH it
- *                 stays the tree's.
- *                 NULL: not wanted, and the value destructor is run for a
- *                 displaced value once no reader can hold it.
+ * @param desired  The value to store. The tree owns it after MASSTREE_OK.
+ * @param actual   Receives the value that the key had, with MASSTREE_OK and with
+ *                 MASSTREE_MISMATCH. With MASSTREE_OK it is the displaced value (equal to
+ *                 `expected`), and the caller then owns it, as in masstree_exchange; with
+ *                 MASSTREE_MISMATCH the tree still owns it. If NULL, the value destructor is
+ *                 called for a displaced value once no reader can still use it.
  *
  * @retval MASSTREE_OK            The key had the value `expected` and has
  *                                `desired` now.
  * @retval MASSTREE_MISMATCH      The key has another value; nothing was changed.
  * @retval MASSTREE_NOT_FOUND     The key is not in the tree; nothing was changed.
- * @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_INVALID       tree is NULL, or key is NULL and key_len is not 0.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
- * A value that is stored where it is already is not displaced: it stays the tree's, and
- * *actual is not written.
+ * Storing the value that the key already has displaces nothing: the tree keeps it, and *actual
+ * is not written.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1205,10 +1193,10 @@ int32_t masstree_compare_exchange(masstree_t *tree,
                                   uint64_t *actual);
 
 /**
- * masstree_compare_exchange for an integer key (see masstree_get_u64).
+ * Like masstree_compare_exchange, for an integer key (see masstree_get_u64).
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
  * @param key      The key.
  * @param expected As in masstree_compare_exchange.
  * @param desired  As in masstree_compare_exchange.
@@ -1221,10 +1209,10 @@ int32_t masstree_compare_exchange(masstree_t *tree,
  * @retval MASSTREE_INVALID       tree is NULL.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
- * A value that is stored where it is already is not displaced: it stays the tree's, and
- * *actual is not written.
+ * Storing the value that the key already has displaces nothing: the tree keeps it, and *actual
+ * is not written.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1239,25 +1227,24 @@ int32_t masstree_compare_exchange_u64(masstree_t *tree,
  * Removes a key, only if it has the value `expected`.
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
  * @param key      key_len bytes; NULL only if key_len is 0.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
  * @param expected The value that the key must have.
- * @param actual   Where the value that the key had is stored, when the answer is
- *                 MASSTREE_OK or MASSTREE_MISMATCH. With MASSTREE_OK it is the
- *                 removed value (equal to `expected`), and the caller's, as in
- *                 masstree_remove; with MASSTREE_MISMATCH it stays the tree's.
- *                 NULL: not wanted, and the value destructor is run for a removed
- *                 value once no reader can hold it.
+ * @param actual   Receives the value that the key had, with MASSTREE_OK and with
+ *                 MASSTREE_MISMATCH. With MASSTREE_OK it is the removed value (equal to
+ *                 `expected`), and the caller then owns it, as in masstree_remove; with
+ *                 MASSTREE_MISMATCH the tree still owns it. If NULL, the value destructor is
+ *                 called for a removed value once no reader can still use it.
  *
  * @retval MASSTREE_OK            The key had the value `expected` and was removed.
  * @retval MASSTREE_MISMATCH      The key has another value; nothing was changed.
  * @retval MASSTREE_NOT_FOUND     The key is not in the tree.
- * @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_INVALID       tree is NULL, or key is NULL and key_len is not 0.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1269,10 +1256,10 @@ int32_t masstree_remove_if_equal(masstree_t *tree,
                                  uint64_t *actual);
 
 /**
- * masstree_remove_if_equal for an integer key (see masstree_get_u64).
+ * Like masstree_remove_if_equal, for an integer key (see masstree_get_u64).
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
  * @param key      The key.
  * @param expected As in masstree_remove_if_equal.
  * @param actual   As in masstree_remove_if_equal.
@@ -1283,7 +1270,7 @@ int32_t masstree_remove_if_equal(masstree_t *tree,
  * @retval MASSTREE_INVALID       tree is NULL.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1294,37 +1281,36 @@ int32_t masstree_remove_if_equal_u64(masstree_t *tree,
                                      uint64_t *actual);
 
 /**
- * Looks at a key and changes it as a callback decides, with nothing in between:
- * increments, appends to lists, inserts-or-merges.
+ * Reads a key and changes it as a callback decides, atomically: for increments, appending to
+ * lists, inserting or merging.
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree, or NULL to be pinned for this call.
- * @param key      key_len bytes, copied by the tree; NULL only if key_len is 0.
+ * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param key      key_len bytes, which the tree copies; NULL only if key_len is 0.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
- * @param update   Called once, under the lock of the key's leaf: see
- *                 masstree_update_t.
- * @param ctx      Handed to update.
- * @param old      Where a value that was displaced or removed is stored; it is the
- *                 caller's then, as in masstree_exchange. Written only if update
- *                 saw a value and answered MASSTREE_ACTION_SET with another or
- *                 MASSTREE_ACTION_REMOVE. NULL: not wanted, and the value
- *                 destructor is run for it once no reader can hold it.
+ * @param update   Called once, with the key's leaf locked: see masstree_update_t.
+ * @param ctx      Passed to update.
+ * @param old      Receives the displaced or removed value. The caller then owns it, as in
+ *                 masstree_exchange. Written only if the key existed and update returned
+ *                 MASSTREE_ACTION_SET with another value, or MASSTREE_ACTION_REMOVE. If NULL,
+ *                 the value destructor is called for the value once no reader can still use
+ *                 it.
  *
- * @retval MASSTREE_OK            What the callback answered was done.
- * @retval MASSTREE_INVALID       tree or update is NULL, or key is NULL with a length.
+ * @retval MASSTREE_OK            The action that the callback returned was carried out.
+ * @retval MASSTREE_INVALID       tree or update is NULL, or key is NULL and key_len is not 0.
  * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
- * @return A negative number that the callback answered; nothing was changed.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @return The negative number that the callback returned; nothing was changed.
  *
- * MASSTREE_INVALID is also the status when the callback answers a positive number
- * that is no answer; nothing was changed then. Memory is reserved before the
- * callback runs: MASSTREE_NOMEM means that it was not called.
+ * Also returns MASSTREE_INVALID, and changes nothing, if the callback returns a positive
+ * number that is not a MASSTREE_ACTION_* constant. The memory is reserved before the callback
+ * is called: with MASSTREE_NOMEM it was not called.
  *
- * A value that is stored where it is already is not displaced: it stays the tree's, and
- * *old is not written.
+ * Storing the value that the key already has displaces nothing: the tree keeps it, and *old is
+ * not written.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1337,29 +1323,29 @@ int32_t masstree_update(masstree_t *tree,
                         uint64_t *old);
 
 /**
- * masstree_update for an integer key (see masstree_get_u64).
+ * Like masstree_update, for an integer key (see masstree_get_u64).
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
  * @param key      The key.
  * @param update   As in masstree_update.
  * @param ctx      As in masstree_update.
  * @param old      As in masstree_update.
  *
- * @retval MASSTREE_OK            What the callback answered was done.
+ * @retval MASSTREE_OK            The action that the callback returned was carried out.
  * @retval MASSTREE_INVALID       tree or update is NULL.
  * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
- * @return A negative number that the callback answered; nothing was changed.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @return The negative number that the callback returned; nothing was changed.
  *
- * MASSTREE_INVALID is also the status when the callback answers a positive number
- * that is no answer; nothing was changed then. Memory is reserved before the
- * callback runs: MASSTREE_NOMEM means that it was not called.
+ * Also returns MASSTREE_INVALID, and changes nothing, if the callback returns a positive
+ * number that is not a MASSTREE_ACTION_* constant. The memory is reserved before the callback
+ * is called: with MASSTREE_NOMEM it was not called.
  *
- * A value that is stored where it is already is not displaced: it stays the tree's, and
- * *old is not written.
+ * Storing the value that the key already has displaces nothing: the tree keeps it, and *old is
+ * not written.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1373,42 +1359,41 @@ int32_t masstree_update_u64(masstree_t *tree,
 /**
  * Makes the value of an absent key, for masstree_get_or_insert_with.
  *
- * @param value  Where the value goes.
- * @param ctx    What was passed with the callback.
+ * @param value  Receives the new value.
+ * @param ctx    The ctx that was passed with the callback.
  *
- * @return MASSTREE_OK if *value is to be inserted; or a negative number to change
- * nothing and end the call with that number as its status.
+ * @return MASSTREE_OK to insert *value; or a negative number to change nothing and end the
+ *         call with that number as its status.
  *
- * It is called at most once, under the lock of the key's leaf; the rules of
- * masstree_update_t apply.
+ * It is called at most once, with the key's leaf locked; the rules of masstree_update_t apply.
  */
 typedef int32_t (*masstree_make_value_t)(uint64_t *value, void *ctx);
 
 /**
- * Gives the value of a key, which is made and inserted if the key is absent.
+ * Looks up a key; if it is absent, inserts a value that a callback makes.
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree, or NULL to be pinned for this call.
- * @param key      key_len bytes, copied by the tree; NULL only if key_len is 0.
+ * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param key      key_len bytes, which the tree copies; NULL only if key_len is 0.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
- * @param make     Called if the key is absent, once, under the lock of the key's
- *                 leaf: see masstree_make_value_t.
- * @param ctx      Handed to make.
- * @param value    Where the key's value is stored, the one there or the one made;
- *                 it is the tree's. NULL: not wanted.
+ * @param make     Called once if the key is absent, with the key's leaf locked: see
+ *                 masstree_make_value_t.
+ * @param ctx      Passed to make.
+ * @param value    Receives the key's value, existing or made; the tree owns it. May be NULL.
  *
- * @retval MASSTREE_OK            The key was absent; *value was made and inserted.
- * @retval MASSTREE_EXISTS        The key was there; *value is its value.
- * @retval MASSTREE_INVALID       tree or make is NULL, or key is NULL with a length.
+ * @retval MASSTREE_OK            The key was absent; *value is the value that the callback
+ *                                made, and was inserted.
+ * @retval MASSTREE_EXISTS        The key existed; *value is its value.
+ * @retval MASSTREE_INVALID       tree or make is NULL, or key is NULL and key_len is not 0.
  * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
- * @return A negative number that the callback answered; nothing was changed.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @return The negative number that the callback returned; nothing was changed.
  *
- * MASSTREE_INVALID is also the status when the callback answers a positive number;
- * nothing was changed then.
+ * Also returns MASSTREE_INVALID, and changes nothing, if the callback returns a positive
+ * number.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1421,26 +1406,27 @@ int32_t masstree_get_or_insert_with(masstree_t *tree,
                                     uint64_t *value);
 
 /**
- * masstree_get_or_insert_with for an integer key (see masstree_get_u64).
+ * Like masstree_get_or_insert_with, for an integer key (see masstree_get_u64).
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree, or NULL to be pinned for this call.
+ * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
  * @param key      The key.
  * @param make     As in masstree_get_or_insert_with.
  * @param ctx      As in masstree_get_or_insert_with.
  * @param value    As in masstree_get_or_insert_with.
  *
- * @retval MASSTREE_OK            The key was absent; *value was made and inserted.
- * @retval MASSTREE_EXISTS        The key was there; *value is its value.
+ * @retval MASSTREE_OK            The key was absent; *value is the value that the callback
+ *                                made, and was inserted.
+ * @retval MASSTREE_EXISTS        The key existed; *value is its value.
  * @retval MASSTREE_INVALID       tree or make is NULL.
  * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
- * @return A negative number that the callback answered; nothing was changed.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @return The negative number that the callback returned; nothing was changed.
  *
- * MASSTREE_INVALID is also the status when the callback answers a positive number;
- * nothing was changed then.
+ * Also returns MASSTREE_INVALID, and changes nothing, if the callback returns a positive
+ * number.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1456,7 +1442,7 @@ int32_t masstree_get_or_insert_with_u64(masstree_t *tree,
  * ============================================================================ */
 
 /**
- * Some bytes: a key or a value.
+ * A key or a value: a pointer and a length.
  */
 typedef struct {
     /**
@@ -1464,30 +1450,30 @@ typedef struct {
      */
     const void *data;
     /**
-     * Their number.
+     * Their length in bytes.
      */
     size_t len;
 } masstree_slice_t;
 
 /**
- * Gives the value of a key, without copying it.
+ * Looks up a key and returns its value without copying it.
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree; not NULL, for the value stays readable only
- *                 while it is held.
+ * @param guard    A guard of this tree; not NULL: the value stays readable only while the
+ *                 guard is held.
  * @param key      key_len bytes; NULL only if key_len is 0.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
- * @param value    Where the value is stored, a slice of the tree's memory: readable,
- *                 and unchanged whatever becomes of the key, until the guard is
- *                 refreshed or left. NULL: not wanted.
+ * @param value    Receives the value, a slice of the tree's memory. It stays readable and
+ *                 unchanged until the guard is refreshed or left, even if the key is
+ *                 overwritten or removed. May be NULL.
  *
  * @retval MASSTREE_OK            Found; *value is the key's value.
  * @retval MASSTREE_NOT_FOUND     The key is not in the tree.
- * @retval MASSTREE_INVALID       tree or guard is NULL, or key is NULL with a length.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_INVALID       tree or guard is NULL, or key is NULL and key_len is not 0.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds words.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
  * Thread safety: any thread; takes no lock. Since 0.1.
  */
@@ -1498,26 +1484,26 @@ int32_t masstree_get_bytes(const masstree_t *tree,
                            masstree_slice_t *value);
 
 /**
- * Copies the value of a key to a buffer of the caller's.
+ * Looks up a key and copies its value to a buffer of the caller.
  *
  * @param tree      The tree.
- * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
  * @param key       key_len bytes; NULL only if key_len is 0.
  * @param key_len   Length of the key in bytes, at most 2^32 - 1.
- * @param buffer    Where the value is copied to; NULL only if capacity is 0.
- * @param capacity  Bytes that the buffer has room for.
- * @param len       Where the value's length in bytes is stored, also when the answer
- *                  is MASSTREE_TOO_SMALL: call with capacity 0 to ask for it. NULL:
- *                  not wanted.
+ * @param buffer    The buffer; NULL only if capacity is 0.
+ * @param capacity  Size of the buffer in bytes.
+ * @param len       Receives the length of the value in bytes, with MASSTREE_OK and with
+ *                  MASSTREE_TOO_SMALL: call with capacity 0 to query it. May be NULL.
  *
  * @retval MASSTREE_OK            Found; the whole value is in the buffer.
  * @retval MASSTREE_NOT_FOUND     The key is not in the tree.
- * @retval MASSTREE_INVALID       tree is NULL, or key or buffer is NULL with a length.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_INVALID       tree is NULL, or key or buffer is NULL and its length is not
+ *                                0.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds words.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
- * @retval MASSTREE_TOO_SMALL     Found, but *len is over capacity; nothing was copied.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @retval MASSTREE_TOO_SMALL     Found, but *len exceeds capacity; nothing was copied.
  *
  * Thread safety: any thread; takes no lock. Since 0.1.
  */
@@ -1530,24 +1516,24 @@ int32_t masstree_copy_bytes(const masstree_t *tree,
                             size_t *len);
 
 /**
- * Stores a copy of a value under a key, whether the key is there or not.
+ * Stores a copy of a value under a key, whether or not the key exists.
  *
  * @param tree       The tree.
- * @param guard      A guard of this tree, or NULL to be pinned for this call.
- * @param key        key_len bytes, copied by the tree; NULL only if key_len is 0.
+ * @param guard      A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param key        key_len bytes, which the tree copies; NULL only if key_len is 0.
  * @param key_len    Length of the key in bytes, at most 2^32 - 1.
- * @param value      value_len bytes, copied by the tree; NULL only if value_len is 0.
+ * @param value      value_len bytes, which the tree copies; NULL only if value_len is 0.
  * @param value_len  Length of the value in bytes.
  *
- * @retval MASSTREE_OK            Stored. A value it displaced is freed once no reader
- *                                can hold it.
- * @retval MASSTREE_INVALID       tree is NULL, or key or value is NULL with a length,
- *                                or value_len is over SIZE_MAX / 2.
+ * @retval MASSTREE_OK            Stored. A value it displaced is freed once no reader can
+ *                                still use it.
+ * @retval MASSTREE_INVALID       tree is NULL, or key or value is NULL and its length is not
+ *                                0, or value_len exceeds SIZE_MAX / 2.
  * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds words.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1559,28 +1545,27 @@ int32_t masstree_put_bytes(masstree_t *tree,
                            size_t value_len);
 
 /**
- * Stores a copy of a value under a key and gives the value that was there.
+ * Stores a copy of a value under a key and returns the previous value.
  *
  * @param tree       The tree.
- * @param guard      A guard of this tree, or, if old is NULL, NULL to be pinned for
- *                   this call.
- * @param key        key_len bytes, copied by the tree; NULL only if key_len is 0.
+ * @param guard      A guard of this tree. May be NULL only if old is NULL: then this call pins
+ *                   for its own duration.
+ * @param key        key_len bytes, which the tree copies; NULL only if key_len is 0.
  * @param key_len    Length of the key in bytes, at most 2^32 - 1.
- * @param value      value_len bytes, copied by the tree; NULL only if value_len is 0.
+ * @param value      value_len bytes, which the tree copies; NULL only if value_len is 0.
  * @param value_len  Length of the value in bytes.
- * @param old        Where the displaced value is stored (written only when the answer
- *                   is MASSTREE_OK), readable until the guard is refreshed or left;
- *                   the tree frees it. NULL: not wanted.
+ * @param old        Receives the displaced value, only with MASSTREE_OK; readable until the
+ *                   guard is refreshed or left. The tree frees it. May be NULL.
  *
  * @retval MASSTREE_OK            Stored; *old is the value it displaced.
  * @retval MASSTREE_NOT_FOUND     Stored; the key was new.
- * @retval MASSTREE_INVALID       As in masstree_put_bytes; or old is not NULL and guard
- *                                is.
+ * @retval MASSTREE_INVALID       As in masstree_put_bytes; or old is not NULL and guard is
+ *                                NULL.
  * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds words.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1596,26 +1581,24 @@ int32_t masstree_exchange_bytes(masstree_t *tree,
  * Stores a copy of a value under a key only if the key is absent.
  *
  * @param tree       The tree.
- * @param guard      A guard of this tree, or, if present is NULL, NULL to be pinned for
- *                   this call.
- * @param key        key_len bytes, copied by the tree; NULL only if key_len is 0.
+ * @param guard      A guard of this tree. May be NULL only if present is NULL: then this call
+ *                   pins for its own duration.
+ * @param key        key_len bytes, which the tree copies; NULL only if key_len is 0.
  * @param key_len    Length of the key in bytes, at most 2^32 - 1.
- * @param value      value_len bytes, copied by the tree; NULL only if value_len is 0.
+ * @param value      value_len bytes, which the tree copies; NULL only if value_len is 0.
  * @param value_len  Length of the value in bytes.
- * @param present    Where the value already there is stored (written only when the
- *                   answer is MASSTREE_EXISTS), readable until the guard is refreshed
- *                   or left. NULL: not wanted.
+ * @param present    Receives the existing value, only with MASSTREE_EXISTS; readable until the
+ *                   guard is refreshed or left. May be NULL.
  *
  * @retval MASSTREE_OK            Stored; the key was absent.
- * @retval MASSTREE_EXISTS        Nothing was changed; *present is the value under the
- *                                key.
- * @retval MASSTREE_INVALID       As in masstree_put_bytes; or present is not NULL and
- *                                guard is.
+ * @retval MASSTREE_EXISTS        The key exists, with the value *present; nothing was changed.
+ * @retval MASSTREE_INVALID       As in masstree_put_bytes; or present is not NULL and guard is
+ *                                NULL.
  * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds words.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1628,23 +1611,23 @@ int32_t masstree_insert_bytes(masstree_t *tree,
                               masstree_slice_t *present);
 
 /**
- * Removes a key and gives the value it had.
+ * Removes a key and, if old is not NULL, returns its value.
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree, or, if old is NULL, NULL to be pinned for this
- *                 call.
+ * @param guard    A guard of this tree. May be NULL only if old is NULL: then this call pins
+ *                 for its own duration.
  * @param key      key_len bytes; NULL only if key_len is 0.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
  * @param old      As in masstree_exchange_bytes.
  *
  * @retval MASSTREE_OK            Removed; *old is the value it had.
  * @retval MASSTREE_NOT_FOUND     The key was not in the tree.
- * @retval MASSTREE_INVALID       tree is NULL; key is NULL with a length; or old is not
- *                                NULL and guard is.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_INVALID       tree is NULL; key is NULL and key_len is not 0; or old is not
+ *                                NULL and guard is NULL.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds words.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1655,25 +1638,25 @@ int32_t masstree_remove_bytes(masstree_t *tree,
                               masstree_slice_t *old);
 
 /**
- * Gives a key a copy of another value, only if the key is there.
+ * Replaces the value of a key by a copy of another, only if the key exists.
  *
  * @param tree       The tree.
- * @param guard      A guard of this tree, or, if old is NULL, NULL to be pinned for
- *                   this call.
+ * @param guard      A guard of this tree. May be NULL only if old is NULL: then this call pins
+ *                   for its own duration.
  * @param key        key_len bytes; NULL only if key_len is 0.
  * @param key_len    Length of the key in bytes, at most 2^32 - 1.
- * @param value      value_len bytes, copied by the tree; NULL only if value_len is 0.
+ * @param value      value_len bytes, which the tree copies; NULL only if value_len is 0.
  * @param value_len  Length of the value in bytes.
  * @param old        As in masstree_exchange_bytes.
  *
  * @retval MASSTREE_OK            Stored; *old is the value it displaced.
- * @retval MASSTREE_NOT_FOUND     Nothing was changed; the key is not in the tree.
+ * @retval MASSTREE_NOT_FOUND     The key is not in the tree; nothing was changed.
  * @retval MASSTREE_INVALID       As in masstree_exchange_bytes.
  * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds words.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1686,31 +1669,31 @@ int32_t masstree_replace_bytes(masstree_t *tree,
                                masstree_slice_t *old);
 
 /**
- * Gives a key a copy of another value, only if its value equals an expected one byte
- * for byte.
+ * Stores a copy of the value `desired` under a key, only if the key's value equals `expected`
+ * byte for byte.
  *
  * @param tree      The tree.
- * @param guard     A guard of this tree, or, if present is NULL, NULL to be pinned for
- *                  this call.
+ * @param guard     A guard of this tree. May be NULL only if actual is NULL: then this call
+ *                  pins for its own duration.
  * @param key       key_len bytes; NULL only if key_len is 0.
  * @param key_len   Length of the key in bytes, at most 2^32 - 1.
- * @param expected  The value that is expected.
- * @param desired   The value to be stored, copied by the tree.
- * @param present   Where the value that is there instead is stored (written only when
- *                  the answer is MASSTREE_MISMATCH), readable until the guard is
- *                  refreshed or left. NULL: not wanted.
+ * @param expected  The value that the key must have.
+ * @param desired   The value to store, which the tree copies.
+ * @param actual    Receives the value that the key has, only with MASSTREE_MISMATCH (with
+ *                  MASSTREE_OK it had the expected one); readable until the guard is refreshed
+ *                  or left. May be NULL.
  *
- * @retval MASSTREE_OK            The value was the expected one, and was exchanged.
- * @retval MASSTREE_NOT_FOUND     Nothing was changed; the key is not in the tree.
- * @retval MASSTREE_MISMATCH      Nothing was changed; *present is the key's value.
- * @retval MASSTREE_INVALID       tree is NULL; key, or the data of expected or desired,
- *                                is NULL with a length; a value's length is over
- *                                SIZE_MAX / 2; or present is not NULL and guard is.
+ * @retval MASSTREE_OK            The key had the value `expected`; `desired` is stored.
+ * @retval MASSTREE_NOT_FOUND     The key is not in the tree; nothing was changed.
+ * @retval MASSTREE_MISMATCH      The key has another value, *actual; nothing was changed.
+ * @retval MASSTREE_INVALID       tree is NULL; key, or the data of expected or desired, is
+ *                                NULL and its length is not 0; a value's length exceeds
+ *                                SIZE_MAX / 2; or actual is not NULL and guard is NULL.
  * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds words.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1720,29 +1703,29 @@ int32_t masstree_compare_exchange_bytes(masstree_t *tree,
                                         size_t key_len,
                                         masstree_slice_t expected,
                                         masstree_slice_t desired,
-                                        masstree_slice_t *present);
+                                        masstree_slice_t *actual);
 
 /**
- * Removes a key only if its value equals an expected one byte for byte.
+ * Removes a key, only if its value equals `expected` byte for byte.
  *
  * @param tree      The tree.
- * @param guard     A guard of this tree, or, if present is NULL, NULL to be pinned for
- *                  this call.
+ * @param guard     A guard of this tree. May be NULL only if actual is NULL: then this call
+ *                  pins for its own duration.
  * @param key       key_len bytes; NULL only if key_len is 0.
  * @param key_len   Length of the key in bytes, at most 2^32 - 1.
- * @param expected  The value that is expected.
- * @param present   As in masstree_compare_exchange_bytes.
+ * @param expected  The value that the key must have.
+ * @param actual    As in masstree_compare_exchange_bytes.
  *
- * @retval MASSTREE_OK            The value was the expected one; the key was removed.
+ * @retval MASSTREE_OK            The key had the value `expected` and was removed.
  * @retval MASSTREE_NOT_FOUND     The key was not in the tree.
- * @retval MASSTREE_MISMATCH      Nothing was changed; *present is the key's value.
- * @retval MASSTREE_INVALID       tree is NULL; key, or the data of expected, is NULL
- *                                with a length; its length is over SIZE_MAX / 2; or
- *                                present is not NULL and guard is.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+ * @retval MASSTREE_MISMATCH      The key has another value, *actual; nothing was changed.
+ * @retval MASSTREE_INVALID       tree is NULL; key, or the data of expected, is NULL and its
+ *                                length is not 0; its length exceeds SIZE_MAX / 2; or actual
+ *                                is not NULL and guard is NULL.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds words.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1751,47 +1734,46 @@ int32_t masstree_remove_if_equal_bytes(masstree_t *tree,
                                        const void *key,
                                        size_t key_len,
                                        masstree_slice_t expected,
-                                       masstree_slice_t *present);
+                                       masstree_slice_t *actual);
 
 /* ============================================================================
  * Cursors
  * ============================================================================ */
 
 /**
- * A place in a tree, from which one goes on key by key in either direction.
+ * A position in a tree, from which to move key by key in either direction.
  *
- * Made by masstree_cursor_open, freed by masstree_cursor_close. It works under the
- * guard it was opened with, or under one of its own. Close it before that guard is
- * left; the guard may be refreshed. A cursor is used by one thread at a time, the one
- * that uses its guard at present.
+ * Created by masstree_cursor_open, freed by masstree_cursor_close. A cursor uses the guard
+ * that it was opened with, or a guard of its own. Close it before that guard is left; the
+ * guard may be refreshed. Only one thread at a time may use a cursor: the thread that
+ * currently uses its guard.
  *
- * Each step shows what is in the tree at that moment, whatever was put or removed
- * since the step before, by whomever: the first key after, or before, the one the
- * cursor is at, whether that is still there or not. A step costs one and a half to four
- * times what a key costs in a scan, one of masstree_cursor_next_many at most twice as
- * much as there; the first step after a change nearby, or after the guard was refreshed, as much as
- * a look-up.
+ * Each step sees the tree as it is at that moment, with everything that any thread has put or
+ * removed since the step before: it moves to the first key after (or before) the key that the
+ * cursor is at, whether or not that key still exists. A step costs one and a half to four
+ * times as much as a key of a scan; a key of masstree_cursor_next_many at most twice as much.
+ * The first step after a change nearby, or after the guard was refreshed, costs as much as a
+ * look-up.
  *
- * A call that fails, or answers MASSTREE_END, leaves the cursor where it was.
+ * A call that fails, or returns MASSTREE_END, does not move the cursor.
  */
 typedef struct masstree_cursor_t masstree_cursor_t;
 
 /**
- * Makes a cursor, which is at no key yet: masstree_cursor_next goes to the first key,
+ * Opens a cursor, which is at no key yet: masstree_cursor_next will move it to the first key,
  * masstree_cursor_prev to the last.
  *
  * @param tree    The tree.
- * @param guard   A guard of this tree, which stays the caller's and must outlive the
- *                cursor; or NULL: the cursor has a guard of its own (see
+ * @param guard   A guard of this tree, which the caller still owns and must leave only after
+ *                closing the cursor; or NULL: the cursor then has a guard of its own (see
  *                masstree_cursor_refresh).
- * @param cursor  Where the cursor is stored; it is the caller's, who frees it with
- *                masstree_cursor_close.
+ * @param cursor  Receives the cursor, which the caller frees with masstree_cursor_close.
  *
  * @retval MASSTREE_OK          *cursor is a new cursor.
  * @retval MASSTREE_INVALID     tree or cursor is NULL.
  * @retval MASSTREE_NOMEM       Out of memory.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1804,116 +1786,114 @@ int32_t masstree_cursor_open(const masstree_t *tree,
  *
  * @param cursor  The cursor.
  *
- * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ * Thread safety: only the thread that currently uses the cursor. Since 0.1.
  */
 void masstree_cursor_close(masstree_cursor_t *cursor);
 
 /**
- * Lets go of everything a cursor with a guard of its own has read so far, as
- * masstree_guard_refresh does; the cursor stays at its key. For cursors that are kept
- * for long. With a guard that is not its own it does nothing: refresh that.
+ * Refreshes the guard of a cursor that has a guard of its own, as masstree_guard_refresh does;
+ * the cursor stays at its key. For cursors that are kept for long. Does nothing if the cursor
+ * was opened with a guard: refresh that guard instead.
  *
  * @param cursor  The cursor; NULL does nothing.
  *
- * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ * Thread safety: only the thread that currently uses the cursor. Since 0.1.
  */
 void masstree_cursor_refresh(masstree_cursor_t *cursor);
 
 /**
- * Gives the key that a cursor is at.
+ * Returns the key that a cursor is at.
  *
  * @param cursor  The cursor.
- * @param key     Where the key is stored: bytes of the cursor's, valid until the next
- *                call that moves or closes it. NULL: not wanted.
+ * @param key     Receives the key, a slice of the cursor's memory, valid until the next call
+ *                that moves or closes the cursor. May be NULL.
  *
- * @retval MASSTREE_OK         *key is the key, which may have been removed since.
- * @retval MASSTREE_NOT_FOUND  The cursor has been at no key yet.
+ * @retval MASSTREE_OK         *key is the key, which another thread may have removed since.
+ * @retval MASSTREE_NOT_FOUND  The cursor is at no key yet.
  * @retval MASSTREE_INVALID    cursor is NULL.
- * @retval MASSTREE_FORKED     The tree was made before a fork.
+ * @retval MASSTREE_FORKED     The parent process created the tree, before a fork.
  *
- * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ * Thread safety: only the thread that currently uses the cursor. Since 0.1.
  */
 int32_t masstree_cursor_key(masstree_cursor_t *cursor, masstree_slice_t *key);
 
 /**
- * Gives the value of the key that a cursor is at.
+ * Returns the value of the key that a cursor is at.
  *
  * @param cursor  The cursor.
- * @param value   Where the value is stored, as it was when the cursor came to the key;
- *                or, if its guard was refreshed since, as it is now. NULL: not wanted.
+ * @param value   Receives the value as it was when the cursor moved to the key; or, if the
+ *                guard was refreshed since, the current value. May be NULL.
  *
  * @retval MASSTREE_OK          *value is the value.
- * @retval MASSTREE_NOT_FOUND   The cursor has been at no key yet; or the key was removed
- *                              before the guard was refreshed.
+ * @retval MASSTREE_NOT_FOUND   The cursor is at no key yet; or the key was removed before the
+ *                              guard was refreshed.
  * @retval MASSTREE_INVALID     cursor is NULL.
  * @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
- * If the value is a pointer and the tree has a value destructor, what it points to is
- * not destroyed before the cursor's guard is refreshed or left.
+ * If the value is a pointer and the tree has a value destructor, the destructor is not called
+ * for the value before the cursor's guard is refreshed or left.
  *
- * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ * Thread safety: only the thread that currently uses the cursor. Since 0.1.
  */
 int32_t masstree_cursor_value(masstree_cursor_t *cursor, uint64_t *value);
 
 /**
- * Gives the value of the key that a cursor is at, in a tree of byte strings.
+ * Returns the value of the key that a cursor is at, in a tree of byte strings.
  *
  * @param cursor  The cursor.
- * @param value   Where the value is stored, as in masstree_cursor_value: a slice of the
- *                tree's memory, readable until the cursor's guard is refreshed or left.
- *                NULL: not wanted.
+ * @param value   Receives the value, as in masstree_cursor_value: a slice of the tree's
+ *                memory, readable until the cursor's guard is refreshed or left. May be NULL.
  *
  * @retval MASSTREE_OK          *value is the value.
- * @retval MASSTREE_NOT_FOUND   The cursor has been at no key yet; or the key was removed
- *                              before the guard was refreshed.
+ * @retval MASSTREE_NOT_FOUND   The cursor is at no key yet; or the key was removed before the
+ *                              guard was refreshed.
  * @retval MASSTREE_INVALID     cursor is NULL.
  * @retval MASSTREE_WRONG_KIND  The tree holds words.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
- * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ * Thread safety: only the thread that currently uses the cursor. Since 0.1.
  */
 int32_t masstree_cursor_value_bytes(masstree_cursor_t *cursor, masstree_slice_t *value);
 
 /**
- * How masstree_cursor_seek looks: for the first key that is not smaller.
+ * Seek the first key that is greater than or equal to the given one.
  */
 #define MASSTREE_SEEK_GE 0
 
 /**
- * How masstree_cursor_seek looks: for the first key that is greater.
+ * Seek the first key that is greater than the given one.
  */
 #define MASSTREE_SEEK_GT 1
 
 /**
- * How masstree_cursor_seek looks: for the last key that is not greater.
+ * Seek the last key that is less than or equal to the given one.
  */
 #define MASSTREE_SEEK_LE 2
 
 /**
- * How masstree_cursor_seek looks: for the last key that is smaller.
+ * Seek the last key that is less than the given one.
  */
 #define MASSTREE_SEEK_LT 3
 
 /**
- * Goes to the key nearest to a given one.
+ * Moves a cursor to the key nearest to a given one.
  *
  * @param cursor   The cursor.
- * @param key      key_len bytes; NULL only if key_len is 0. It may be the cursor's own
- *                 key.
+ * @param key      key_len bytes; NULL only if key_len is 0. May be the cursor's own key.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
  * @param how      MASSTREE_SEEK_GE, MASSTREE_SEEK_GT, MASSTREE_SEEK_LE or
  *                 MASSTREE_SEEK_LT.
  *
- * @retval MASSTREE_OK            The cursor is at the key looked for.
- * @retval MASSTREE_END           There is none.
- * @retval MASSTREE_INVALID       cursor is NULL, key is NULL with a length, or how is
+ * @retval MASSTREE_OK            The cursor is at that key.
+ * @retval MASSTREE_END           No such key exists.
+ * @retval MASSTREE_INVALID       cursor is NULL, key is NULL and key_len is not 0, or how is
  *                                unknown.
  * @retval MASSTREE_NOMEM         Out of memory for the key's copy.
- * @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
- * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ * Thread safety: only the thread that currently uses the cursor. Since 0.1.
  */
 int32_t masstree_cursor_seek(masstree_cursor_t *cursor,
                              const void *key,
@@ -1921,24 +1901,24 @@ int32_t masstree_cursor_seek(masstree_cursor_t *cursor,
                              uint32_t how);
 
 /**
- * masstree_cursor_seek for an integer key (see masstree_get_u64).
+ * Like masstree_cursor_seek, for an integer key (see masstree_get_u64).
  *
  * @param cursor  The cursor.
  * @param key     The key.
  * @param how     As in masstree_cursor_seek.
  *
- * @retval MASSTREE_OK       The cursor is at the key looked for.
- * @retval MASSTREE_END      There is none.
+ * @retval MASSTREE_OK       The cursor is at that key.
+ * @retval MASSTREE_END      No such key exists.
  * @retval MASSTREE_INVALID  cursor is NULL, or how is unknown.
  * @retval MASSTREE_NOMEM    Out of memory for the key's copy.
- * @retval MASSTREE_FORKED   The tree was made before a fork.
+ * @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
  *
- * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ * Thread safety: only the thread that currently uses the cursor. Since 0.1.
  */
 int32_t masstree_cursor_seek_u64(masstree_cursor_t *cursor, uint64_t key, uint32_t how);
 
 /**
- * Goes to the first key of the tree.
+ * Moves a cursor to the first key of the tree.
  *
  * @param cursor  The cursor.
  *
@@ -1946,14 +1926,14 @@ int32_t masstree_cursor_seek_u64(masstree_cursor_t *cursor, uint64_t key, uint32
  * @retval MASSTREE_END      The tree is empty.
  * @retval MASSTREE_INVALID  cursor is NULL.
  * @retval MASSTREE_NOMEM    Out of memory for the key's copy.
- * @retval MASSTREE_FORKED   The tree was made before a fork.
+ * @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
  *
- * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ * Thread safety: only the thread that currently uses the cursor. Since 0.1.
  */
 int32_t masstree_cursor_first(masstree_cursor_t *cursor);
 
 /**
- * Goes to the last key of the tree.
+ * Moves a cursor to the last key of the tree.
  *
  * @param cursor  The cursor.
  *
@@ -1961,64 +1941,62 @@ int32_t masstree_cursor_first(masstree_cursor_t *cursor);
  * @retval MASSTREE_END      The tree is empty.
  * @retval MASSTREE_INVALID  cursor is NULL.
  * @retval MASSTREE_NOMEM    Out of memory for the key's copy.
- * @retval MASSTREE_FORKED   The tree was made before a fork.
+ * @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
  *
- * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ * Thread safety: only the thread that currently uses the cursor. Since 0.1.
  */
 int32_t masstree_cursor_last(masstree_cursor_t *cursor);
 
 /**
- * Goes on to the next greater key.
+ * Moves a cursor to the next greater key.
  *
  * @param cursor  The cursor.
  *
  * @retval MASSTREE_OK       The cursor is at the next key.
- * @retval MASSTREE_END      There is none; there may be one later.
+ * @retval MASSTREE_END      No further key exists; another thread may insert one later.
  * @retval MASSTREE_INVALID  cursor is NULL.
  * @retval MASSTREE_NOMEM    Out of memory for the key's copy.
- * @retval MASSTREE_FORKED   The tree was made before a fork.
+ * @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
  *
- * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ * Thread safety: only the thread that currently uses the cursor. Since 0.1.
  */
 int32_t masstree_cursor_next(masstree_cursor_t *cursor);
 
 /**
- * Goes on to the next smaller key.
+ * Moves a cursor to the next smaller key.
  *
  * @param cursor  The cursor.
  *
  * @retval MASSTREE_OK       The cursor is at the previous key.
- * @retval MASSTREE_END      There is none; there may be one later.
+ * @retval MASSTREE_END      No further key exists; another thread may insert one later.
  * @retval MASSTREE_INVALID  cursor is NULL.
  * @retval MASSTREE_NOMEM    Out of memory for the key's copy.
- * @retval MASSTREE_FORKED   The tree was made before a fork.
+ * @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
  *
- * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ * Thread safety: only the thread that currently uses the cursor. Since 0.1.
  */
 int32_t masstree_cursor_prev(masstree_cursor_t *cursor);
 
 /**
- * Goes on to the next greater key several times, and stores the keys and values met.
- * The cursor is at the last of them then.
+ * Moves a cursor to the next greater key several times and stores the keys and values that it
+ * passes. The cursor is then at the last of them.
  *
  * @param cursor    The cursor.
- * @param keys      Where the keys are stored, in order: bytes of the cursor's, valid
- *                  until the next call that moves or closes it. NULL: not wanted.
- * @param values    Where the values are stored, as masstree_cursor_value gives them.
- *                  NULL: not wanted.
- * @param capacity  How many keys and values there is room for, at least 1.
- * @param count     Where their number is stored, also when the answer is MASSTREE_END
- *                  (0); less than capacity where the keys end or memory runs out. NULL:
- *                  not wanted.
+ * @param keys      Receives the keys, in order: slices of the cursor's memory, valid until the
+ *                  next call that moves or closes the cursor. May be NULL.
+ * @param values    Receives the values, as masstree_cursor_value returns them. May be NULL.
+ * @param capacity  Length of the arrays `keys` and `values`, at least 1.
+ * @param count     Receives the number of keys, also with MASSTREE_END (0); less than capacity
+ *                  at the end of the tree, or if memory runs out. May be NULL.
  *
  * @retval MASSTREE_OK          *count is at least 1.
- * @retval MASSTREE_END         There is no next key; there may be one later.
+ * @retval MASSTREE_END         No greater key exists; another thread may insert one later.
  * @retval MASSTREE_INVALID     cursor is NULL, or capacity is 0.
  * @retval MASSTREE_NOMEM       Out of memory for the copy of the first key.
  * @retval MASSTREE_WRONG_KIND  The tree holds byte strings, and values is not NULL.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
- * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ * Thread safety: only the thread that currently uses the cursor. Since 0.1.
  */
 int32_t masstree_cursor_next_many(masstree_cursor_t *cursor,
                                   masstree_slice_t *keys,
@@ -2027,8 +2005,8 @@ int32_t masstree_cursor_next_many(masstree_cursor_t *cursor,
                                   size_t *count);
 
 /**
- * masstree_cursor_next_many in the other direction: to the next smaller key several
- * times.
+ * Moves a cursor to the next smaller key several times; otherwise like
+ * masstree_cursor_next_many.
  *
  * @param cursor    The cursor.
  * @param keys      As in masstree_cursor_next_many.
@@ -2037,13 +2015,13 @@ int32_t masstree_cursor_next_many(masstree_cursor_t *cursor,
  * @param count     As in masstree_cursor_next_many.
  *
  * @retval MASSTREE_OK          *count is at least 1.
- * @retval MASSTREE_END         There is no smaller key; there may be one later.
+ * @retval MASSTREE_END         No smaller key exists; another thread may insert one later.
  * @retval MASSTREE_INVALID     cursor is NULL, or capacity is 0.
  * @retval MASSTREE_NOMEM       Out of memory for the copy of the first key.
  * @retval MASSTREE_WRONG_KIND  The tree holds byte strings, and values is not NULL.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
- * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ * Thread safety: only the thread that currently uses the cursor. Since 0.1.
  */
 int32_t masstree_cursor_prev_many(masstree_cursor_t *cursor,
                                   masstree_slice_t *keys,
@@ -2052,23 +2030,23 @@ int32_t masstree_cursor_prev_many(masstree_cursor_t *cursor,
                                   size_t *count);
 
 /**
- * masstree_cursor_next_many for a tree of byte strings.
+ * Like masstree_cursor_next_many, for a tree of byte strings.
  *
  * @param cursor    The cursor.
  * @param keys      As in masstree_cursor_next_many.
- * @param values    Where the values are stored, as masstree_cursor_value_bytes gives
- *                  them. NULL: not wanted.
+ * @param values    Receives the values, as masstree_cursor_value_bytes returns them. May be
+ *                  NULL.
  * @param capacity  As in masstree_cursor_next_many.
  * @param count     As in masstree_cursor_next_many.
  *
  * @retval MASSTREE_OK          *count is at least 1.
- * @retval MASSTREE_END         There is no next key; there may be one later.
+ * @retval MASSTREE_END         No greater key exists; another thread may insert one later.
  * @retval MASSTREE_INVALID     cursor is NULL, or capacity is 0.
  * @retval MASSTREE_NOMEM       Out of memory for the copy of the first key.
  * @retval MASSTREE_WRONG_KIND  The tree holds words.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
- * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ * Thread safety: only the thread that currently uses the cursor. Since 0.1.
  */
 int32_t masstree_cursor_next_many_bytes(masstree_cursor_t *cursor,
                                         masstree_slice_t *keys,
@@ -2077,7 +2055,7 @@ int32_t masstree_cursor_next_many_bytes(masstree_cursor_t *cursor,
                                         size_t *count);
 
 /**
- * masstree_cursor_prev_many for a tree of byte strings.
+ * Like masstree_cursor_prev_many, for a tree of byte strings.
  *
  * @param cursor    The cursor.
  * @param keys      As in masstree_cursor_next_many.
@@ -2086,13 +2064,13 @@ int32_t masstree_cursor_next_many_bytes(masstree_cursor_t *cursor,
  * @param count     As in masstree_cursor_next_many.
  *
  * @retval MASSTREE_OK          *count is at least 1.
- * @retval MASSTREE_END         There is no smaller key; there may be one later.
+ * @retval MASSTREE_END         No smaller key exists; another thread may insert one later.
  * @retval MASSTREE_INVALID     cursor is NULL, or capacity is 0.
  * @retval MASSTREE_NOMEM       Out of memory for the copy of the first key.
  * @retval MASSTREE_WRONG_KIND  The tree holds words.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
- * Thread safety: the thread that uses the cursor at present. Since 0.1.
+ * Thread safety: only the thread that currently uses the cursor. Since 0.1.
  */
 int32_t masstree_cursor_prev_many_bytes(masstree_cursor_t *cursor,
                                         masstree_slice_t *keys,
@@ -2105,27 +2083,27 @@ int32_t masstree_cursor_prev_many_bytes(masstree_cursor_t *cursor,
  * ============================================================================ */
 
 /**
- * Looks several keys up.
+ * Looks up several keys, faster than one by one.
  *
  * @param tree      The tree.
- * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
  * @param keys      count keys, as masstree_get takes them; NULL only if count is 0.
- * @param count     How many keys.
- * @param values    Where the values are stored, each at its key's place; those of keys
- *                  that are not found are not written. NULL: not wanted.
- * @param statuses  Where what masstree_get would answer is stored for each key. NULL:
- *                  not wanted.
+ * @param count     Number of keys.
+ * @param values    Receives the values, each at the index of its key; elements of keys that
+ *                  are not found are not written. May be NULL.
+ * @param statuses  Receives, for each key, the status that masstree_get would return. May be
+ *                  NULL.
  *
- * @retval MASSTREE_OK            Every key was looked up; its status says whether it was
- *                                found.
- * @retval MASSTREE_INVALID       tree is NULL, or keys is NULL with a count: nothing
- *                                was done, and no status is stored. Or a key is NULL
- *                                with a length; the others were looked up.
- * @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; the others were looked
- *                                up.
+ * @retval MASSTREE_OK            Every key was looked up; the status of each says whether it
+ *                                was found.
+ * @retval MASSTREE_INVALID       tree is NULL, or keys is NULL and count is not 0: nothing was
+ *                                done, and no status is stored. Or a key is NULL and key_len
+ *                                is not 0; the other keys were looked up.
+ * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the other keys were looked up.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings; nothing was done.
- * @retval MASSTREE_FORKED        The tree was made before a fork; nothing was done.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
+ *                                was done.
  *
  * Thread safety: any thread; takes no lock. Each look-up is atomic, the batch is not.
  * Since 0.1.
@@ -2138,24 +2116,25 @@ int32_t masstree_get_many(const masstree_t *tree,
                           int32_t *statuses);
 
 /**
- * masstree_get_many for integer keys (see masstree_get_u64).
+ * Like masstree_get_many, for integer keys (see masstree_get_u64).
  *
  * @param tree      The tree.
- * @param guard     A guard of this tree, or NULL to be pinned for this call.
- * @param keys      The first key, a uint64_t, at any alignment; NULL only if count is 0.
- * @param stride    Bytes from one key to the next, at least 8: the size of what they
- *                  are part of.
- * @param count     How many keys.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param keys      The first key, a uint64_t of any alignment; NULL only if count is 0.
+ * @param stride    Distance in bytes from one key to the next, at least 8: the size of the
+ *                  array element that contains the key.
+ * @param count     Number of keys.
  * @param values    As in masstree_get_many.
  * @param statuses  As in masstree_get_many.
  *
- * @retval MASSTREE_OK          Every key was looked up; its status says whether it was
+ * @retval MASSTREE_OK          Every key was looked up; the status of each says whether it was
  *                              found.
- * @retval MASSTREE_INVALID     tree is NULL, keys is NULL with a count, or stride is
+ * @retval MASSTREE_INVALID     tree is NULL, keys is NULL and count is not 0, or stride is
  *                              below 8; nothing was done.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree; nothing was done.
  * @retval MASSTREE_WRONG_KIND  The tree holds byte strings; nothing was done.
- * @retval MASSTREE_FORKED      The tree was made before a fork; nothing was done.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork; nothing was
+ *                              done.
  *
  * Thread safety: any thread; takes no lock. Each look-up is atomic, the batch is not.
  * Since 0.1.
@@ -2169,27 +2148,27 @@ int32_t masstree_get_many_u64(const masstree_t *tree,
                               int32_t *statuses);
 
 /**
- * masstree_get_many for a tree of byte strings.
+ * Like masstree_get_many, for a tree of byte strings.
  *
  * @param tree      The tree.
- * @param guard     A guard of this tree; not NULL, for the values stay readable only
- *                  while it is held.
+ * @param guard     A guard of this tree; not NULL: the values stay readable only while the
+ *                  guard is held.
  * @param keys      As in masstree_get_many.
- * @param count     How many keys.
- * @param values    Where the values are stored, as masstree_get_bytes gives them; those
- *                  of keys that are not found are not written. NULL: not wanted.
+ * @param count     Number of keys.
+ * @param values    Receives the values, as masstree_get_bytes returns them; elements of keys
+ *                  that are not found are not written. May be NULL.
  * @param statuses  As in masstree_get_many.
  *
- * @retval MASSTREE_OK            Every key was looked up; its status says whether it was
- *                                found.
- * @retval MASSTREE_INVALID       tree or guard is NULL, or keys is NULL with a count:
- *                                nothing was done, and no status is stored. Or a key is
- *                                NULL with a length; the others were looked up.
- * @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; the others were looked
- *                                up.
+ * @retval MASSTREE_OK            Every key was looked up; the status of each says whether it
+ *                                was found.
+ * @retval MASSTREE_INVALID       tree or guard is NULL, or keys is NULL and count is not 0:
+ *                                nothing was done, and no status is stored. Or a key is NULL
+ *                                and key_len is not 0; the other keys were looked up.
+ * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the other keys were looked up.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
  * @retval MASSTREE_WRONG_KIND    The tree holds words; nothing was done.
- * @retval MASSTREE_FORKED        The tree was made before a fork; nothing was done.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
+ *                                was done.
  *
  * Thread safety: any thread; takes no lock. Each look-up is atomic, the batch is not.
  * Since 0.1.
@@ -2202,30 +2181,31 @@ int32_t masstree_get_many_bytes(const masstree_t *tree,
                                 int32_t *statuses);
 
 /**
- * Stores several values, in the order of the arrays: of equal keys the last wins.
+ * Stores several values, in the order of the arrays: of equal keys, the last one wins.
  *
  * @param tree      The tree.
- * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
  * @param keys      count keys, as masstree_put takes them; NULL only if count is 0.
- * @param values    Their values; NULL only if count is 0.
- * @param count     How many keys.
- * @param statuses  Where what masstree_put would answer is stored for each key. NULL:
- *                  not wanted.
+ * @param values    count values; NULL only if count is 0.
+ * @param count     Number of keys.
+ * @param statuses  Receives, for each key, the status that masstree_put would return. May be
+ *                  NULL.
  *
  * @retval MASSTREE_OK            Everything was stored.
- * @retval MASSTREE_INVALID       tree is NULL, or keys or values is NULL with a count:
- *                                nothing was done, and no status is stored. Or a key is
- *                                NULL with a length; the others were tried.
- * @retval MASSTREE_NOMEM         Out of memory for some item, which is as before; the
- *                                others were tried.
- * @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; the others were tried.
+ * @retval MASSTREE_INVALID       tree is NULL, or keys or values is NULL and count is not 0:
+ *                                nothing was done, and no status is stored. Or a key is NULL
+ *                                and key_len is not 0; the other keys were tried.
+ * @retval MASSTREE_NOMEM         Out of memory for an item, which is unchanged; the other
+ *                                items were tried.
+ * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the other keys were tried.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings; nothing was done.
- * @retval MASSTREE_FORKED        The tree was made before a fork; nothing was done.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
+ *                                was done.
  *
- * Of several errors the first is answered.
+ * Returns the first of several errors.
  *
- * A value that is stored where it is already is not displaced: it stays the tree's.
+ * Storing the value that the key already has displaces nothing: the tree keeps it.
  *
  * Thread safety: any thread. Each store is atomic, the batch is not. Since 0.1.
  */
@@ -2237,26 +2217,27 @@ int32_t masstree_put_many(masstree_t *tree,
                           int32_t *statuses);
 
 /**
- * masstree_put_many for integer keys (see masstree_get_u64).
+ * Like masstree_put_many, for integer keys (see masstree_get_u64).
  *
  * @param tree      The tree.
- * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
  * @param keys      As in masstree_get_many_u64.
  * @param stride    As in masstree_get_many_u64.
- * @param values    Their values; NULL only if count is 0.
- * @param count     How many keys.
+ * @param values    count values; NULL only if count is 0.
+ * @param count     Number of keys.
  * @param statuses  As in masstree_put_many.
  *
  * @retval MASSTREE_OK          Everything was stored.
- * @retval MASSTREE_INVALID     tree is NULL, keys or values is NULL with a count, or
+ * @retval MASSTREE_INVALID     tree is NULL, keys or values is NULL and count is not 0, or
  *                              stride is below 8; nothing was done.
- * @retval MASSTREE_NOMEM       Out of memory for some item, which is as before; the
- *                              others were tried.
+ * @retval MASSTREE_NOMEM       Out of memory for an item, which is unchanged; the other items
+ *                              were tried.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree; nothing was done.
  * @retval MASSTREE_WRONG_KIND  The tree holds byte strings; nothing was done.
- * @retval MASSTREE_FORKED      The tree was made before a fork; nothing was done.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork; nothing was
+ *                              done.
  *
- * A value that is stored where it is already is not displaced: it stays the tree's.
+ * Storing the value that the key already has displaces nothing: the tree keeps it.
  *
  * Thread safety: any thread. Each store is atomic, the batch is not. Since 0.1.
  */
@@ -2269,24 +2250,25 @@ int32_t masstree_put_many_u64(masstree_t *tree,
                               int32_t *statuses);
 
 /**
- * masstree_put_many for a tree of byte strings.
+ * Like masstree_put_many, for a tree of byte strings.
  *
  * @param tree      The tree.
- * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
  * @param keys      As in masstree_put_many.
- * @param values    Their values, which are copied; NULL only if count is 0.
- * @param count     How many keys.
- * @param statuses  Where what masstree_put_bytes would answer is stored for each key.
- *                  NULL: not wanted.
+ * @param values    count values, which the tree copies; NULL only if count is 0.
+ * @param count     Number of keys.
+ * @param statuses  Receives, for each key, the status that masstree_put_bytes would return.
+ *                  May be NULL.
  *
  * @retval MASSTREE_OK            Everything was stored.
- * @retval MASSTREE_INVALID       As in masstree_put_many; for values as for keys.
- * @retval MASSTREE_NOMEM         Out of memory for some item, which is as before; the
- *                                others were tried.
- * @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; the others were tried.
+ * @retval MASSTREE_INVALID       As in masstree_put_many, also for values.
+ * @retval MASSTREE_NOMEM         Out of memory for an item, which is unchanged; the other
+ *                                items were tried.
+ * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the other keys were tried.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
  * @retval MASSTREE_WRONG_KIND    The tree holds words; nothing was done.
- * @retval MASSTREE_FORKED        The tree was made before a fork; nothing was done.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
+ *                                was done.
  *
  * Thread safety: any thread. Each store is atomic, the batch is not. Since 0.1.
  */
@@ -2298,29 +2280,30 @@ int32_t masstree_put_many_bytes(masstree_t *tree,
                                 int32_t *statuses);
 
 /**
- * Stores several values, each only if its key is absent, in the order of the arrays:
- * of equal keys the first wins.
+ * Stores several values, each only if its key is absent, in the order of the arrays: of equal
+ * keys, the first one wins.
  *
  * @param tree      The tree.
- * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
  * @param keys      count keys, as masstree_insert takes them; NULL only if count is 0.
- * @param values    Their values; NULL only if count is 0. Those are the tree's whose
- *                  status is MASSTREE_OK.
- * @param count     How many keys.
- * @param present   Where the values already there are stored, each at its key's place,
- *                  where the status is MASSTREE_EXISTS. NULL: not wanted.
- * @param statuses  Where what masstree_insert would answer is stored for each key. NULL:
- *                  not wanted.
+ * @param values    count values; NULL only if count is 0. The tree owns those whose status is
+ *                  MASSTREE_OK.
+ * @param count     Number of keys.
+ * @param present   Receives the existing values, each at the index of its key, where the
+ *                  status is MASSTREE_EXISTS. May be NULL.
+ * @param statuses  Receives, for each key, the status that masstree_insert would return. May
+ *                  be NULL.
  *
- * @retval MASSTREE_OK            Every item was tried; its status says whether the key
+ * @retval MASSTREE_OK            Every item was tried; the status of each says whether its key
  *                                was absent.
  * @retval MASSTREE_INVALID       As in masstree_put_many.
- * @retval MASSTREE_NOMEM         Out of memory for some item, which is as before; the
- *                                others were tried.
- * @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; the others were tried.
+ * @retval MASSTREE_NOMEM         Out of memory for an item, which is unchanged; the other
+ *                                items were tried.
+ * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the other keys were tried.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings; nothing was done.
- * @retval MASSTREE_FORKED        The tree was made before a fork; nothing was done.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
+ *                                was done.
  *
  * Thread safety: any thread. Each insert is atomic, the batch is not. Since 0.1.
  */
@@ -2333,25 +2316,26 @@ int32_t masstree_insert_many(masstree_t *tree,
                              int32_t *statuses);
 
 /**
- * masstree_insert_many for integer keys (see masstree_get_u64).
+ * Like masstree_insert_many, for integer keys (see masstree_get_u64).
  *
  * @param tree      The tree.
- * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
  * @param keys      As in masstree_get_many_u64.
  * @param stride    As in masstree_get_many_u64.
  * @param values    As in masstree_insert_many.
- * @param count     How many keys.
+ * @param count     Number of keys.
  * @param present   As in masstree_insert_many.
  * @param statuses  As in masstree_insert_many.
  *
- * @retval MASSTREE_OK          Every item was tried; its status says whether the key was
- *                              absent.
+ * @retval MASSTREE_OK          Every item was tried; the status of each says whether its key
+ *                              was absent.
  * @retval MASSTREE_INVALID     As in masstree_put_many_u64.
- * @retval MASSTREE_NOMEM       Out of memory for some item, which is as before; the
- *                              others were tried.
+ * @retval MASSTREE_NOMEM       Out of memory for an item, which is unchanged; the other items
+ *                              were tried.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree; nothing was done.
  * @retval MASSTREE_WRONG_KIND  The tree holds byte strings; nothing was done.
- * @retval MASSTREE_FORKED      The tree was made before a fork; nothing was done.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork; nothing was
+ *                              done.
  *
  * Thread safety: any thread. Each insert is atomic, the batch is not. Since 0.1.
  */
@@ -2367,24 +2351,25 @@ int32_t masstree_insert_many_u64(masstree_t *tree,
 /**
  * Removes several keys, in the order of the array.
  *
- * @param tree      The tree; of byte strings too, if old is NULL.
- * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param tree      The tree. May hold byte strings only if old is NULL.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
  * @param keys      count keys, as masstree_remove takes them; NULL only if count is 0.
- * @param count     How many keys.
- * @param old       Where the values that keys had are stored, each at its key's place,
- *                  where the status is MASSTREE_OK; they are the caller's then. NULL: not
- *                  wanted, and the value destructor is run for them.
- * @param statuses  Where what masstree_remove would answer is stored for each key. NULL:
- *                  not wanted.
+ * @param count     Number of keys.
+ * @param old       Receives the removed values, each at the index of its key, where the status
+ *                  is MASSTREE_OK. The caller then owns them. If NULL, the value destructor is
+ *                  called for them.
+ * @param statuses  Receives, for each key, the status that masstree_remove would return. May
+ *                  be NULL.
  *
- * @retval MASSTREE_OK            Every key was tried; its status says whether it was
- *                                there.
+ * @retval MASSTREE_OK            Every key was tried; the status of each says whether it
+ *                                existed.
  * @retval MASSTREE_INVALID       As in masstree_get_many.
- * @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; the others were tried.
+ * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the other keys were tried.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings, and old is not NULL;
  *                                nothing was done.
- * @retval MASSTREE_FORKED        The tree was made before a fork; nothing was done.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
+ *                                was done.
  *
  * Thread safety: any thread. Each remove is atomic, the batch is not. Since 0.1.
  */
@@ -2396,22 +2381,24 @@ int32_t masstree_remove_many(masstree_t *tree,
                              int32_t *statuses);
 
 /**
- * masstree_remove_many for integer keys (see masstree_get_u64).
+ * Like masstree_remove_many, for integer keys (see masstree_get_u64).
  *
- * @param tree      The tree; of byte strings too, if old is NULL.
- * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param tree      The tree. May hold byte strings only if old is NULL.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
  * @param keys      As in masstree_get_many_u64.
  * @param stride    As in masstree_get_many_u64.
- * @param count     How many keys.
+ * @param count     Number of keys.
  * @param old       As in masstree_remove_many.
  * @param statuses  As in masstree_remove_many.
  *
- * @retval MASSTREE_OK          Every key was tried; its status says whether it was there.
+ * @retval MASSTREE_OK          Every key was tried; the status of each says whether it
+ *                              existed.
  * @retval MASSTREE_INVALID     As in masstree_get_many_u64.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree; nothing was done.
  * @retval MASSTREE_WRONG_KIND  The tree holds byte strings, and old is not NULL; nothing
  *                              was done.
- * @retval MASSTREE_FORKED      The tree was made before a fork; nothing was done.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork; nothing was
+ *                              done.
  *
  * Thread safety: any thread. Each remove is atomic, the batch is not. Since 0.1.
  */
@@ -2428,28 +2415,27 @@ int32_t masstree_remove_many_u64(masstree_t *tree,
  * keys appear at once; until then, and if the call fails, the tree stays empty.
  *
  * @param tree      The tree.
- * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
  * @param keys      count keys in ascending order, no two equal; NULL only if count is 0.
- * @param values    Their values; NULL only if count is 0. They are the tree's only if
- *                  the answer is MASSTREE_OK.
- * @param count     How many keys.
- * @param offender  Where the place of the first key that is not above the one before it
- *                  is stored, if the answer is MASSTREE_UNSORTED; of the key at fault if
- *                  it is MASSTREE_KEY_TOO_LONG, or MASSTREE_INVALID for a key. NULL: not
- *                  wanted.
+ * @param values    count values; NULL only if count is 0. The tree owns them only after
+ *                  MASSTREE_OK.
+ * @param count     Number of keys.
+ * @param offender  Receives the index of the offending key: with MASSTREE_UNSORTED, of the
+ *                  first key that is not above its predecessor; with MASSTREE_KEY_TOO_LONG,
+ *                  and with MASSTREE_INVALID because of a key, of that key. May be NULL.
  *
  * @retval MASSTREE_OK            Every key is in the tree.
- * @retval MASSTREE_EXISTS        The tree is not empty, or was not when everything was
- *                                ready; nothing was changed.
- * @retval MASSTREE_INVALID       tree is NULL, keys or values is NULL with a count, or a
- *                                key is NULL with a length; nothing was changed.
+ * @retval MASSTREE_EXISTS        The tree is not empty, or another thread inserted a key
+ *                                during the call; nothing was changed.
+ * @retval MASSTREE_INVALID       tree is NULL, keys or values is NULL and count is not 0, or a
+ *                                key is NULL and key_len is not 0; nothing was changed.
  * @retval MASSTREE_NOMEM         Out of memory; nothing was changed.
- * @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; nothing was changed.
+ * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; nothing was changed.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
- * @retval MASSTREE_UNSORTED      The keys do not ascend, first at *offender; nothing was
- *                                changed.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @retval MASSTREE_UNSORTED      The keys are not in ascending order, first at *offender;
+ *                                nothing was changed.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -2461,27 +2447,27 @@ int32_t masstree_bulk_load(masstree_t *tree,
                            size_t *offender);
 
 /**
- * masstree_bulk_load for integer keys (see masstree_get_u64).
+ * Like masstree_bulk_load, for integer keys (see masstree_get_u64).
  *
  * @param tree      The tree.
- * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
  * @param keys      As in masstree_get_many_u64; ascending, no two equal.
  * @param stride    As in masstree_get_many_u64.
  * @param values    As in masstree_bulk_load.
- * @param count     How many keys.
+ * @param count     Number of keys.
  * @param offender  As in masstree_bulk_load.
  *
  * @retval MASSTREE_OK          Every key is in the tree.
- * @retval MASSTREE_EXISTS      The tree is not empty, or was not when everything was
- *                              ready; nothing was changed.
- * @retval MASSTREE_INVALID     tree is NULL, keys or values is NULL with a count, or
+ * @retval MASSTREE_EXISTS      The tree is not empty, or another thread inserted a key during
+ *                              the call; nothing was changed.
+ * @retval MASSTREE_INVALID     tree is NULL, keys or values is NULL and count is not 0, or
  *                              stride is below 8; nothing was changed.
  * @retval MASSTREE_NOMEM       Out of memory; nothing was changed.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
- * @retval MASSTREE_UNSORTED    The keys do not ascend, first at *offender; nothing was
- *                              changed.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+ * @retval MASSTREE_UNSORTED    The keys are not in ascending order, first at *offender;
+ *                              nothing was changed.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -2494,27 +2480,27 @@ int32_t masstree_bulk_load_u64(masstree_t *tree,
                                size_t *offender);
 
 /**
- * masstree_bulk_load for a tree of byte strings.
+ * Like masstree_bulk_load, for a tree of byte strings.
  *
  * @param tree      The tree.
- * @param guard     A guard of this tree, or NULL to be pinned for this call.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
  * @param keys      As in masstree_bulk_load.
- * @param values    Their values, which are copied; NULL only if count is 0.
- * @param count     How many keys.
- * @param offender  As in masstree_bulk_load; also the place of a value at fault.
+ * @param values    count values, which the tree copies; NULL only if count is 0.
+ * @param count     Number of keys.
+ * @param offender  As in masstree_bulk_load; also the index of an invalid value.
  *
  * @retval MASSTREE_OK            Every key is in the tree.
- * @retval MASSTREE_EXISTS        The tree is not empty, or was not when everything was
- *                                ready; nothing was changed.
- * @retval MASSTREE_INVALID       As in masstree_bulk_load; or a value is NULL with a
- *                                length, or its length is over SIZE_MAX / 2.
+ * @retval MASSTREE_EXISTS        The tree is not empty, or another thread inserted a key
+ *                                during the call; nothing was changed.
+ * @retval MASSTREE_INVALID       As in masstree_bulk_load; or a value is NULL and its length
+ *                                is not 0, or its length exceeds SIZE_MAX / 2.
  * @retval MASSTREE_NOMEM         Out of memory; nothing was changed.
- * @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; nothing was changed.
+ * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; nothing was changed.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds words.
- * @retval MASSTREE_FORKED        The tree was made before a fork.
- * @retval MASSTREE_UNSORTED      The keys do not ascend, first at *offender; nothing was
- *                                changed.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @retval MASSTREE_UNSORTED      The keys are not in ascending order, first at *offender;
+ *                                nothing was changed.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -2526,41 +2512,41 @@ int32_t masstree_bulk_load_bytes(masstree_t *tree,
                                  size_t *offender);
 
 /* ============================================================================
- * Memory that readers may still hold
+ * Memory that readers may still use
  * ============================================================================ */
 
 /**
- * Frees an object that was handed to masstree_retire.
+ * Frees an object that was passed to masstree_retire.
  *
  * @param object  The object.
- * @param bytes   Its size, as masstree_retire was told.
- * @param ctx     What was passed to masstree_retire.
+ * @param bytes   Its size in bytes, as passed to masstree_retire.
+ * @param ctx     The ctx that was passed to masstree_retire.
  *
- * It runs on any thread that uses the tree, inside some call to this library, with no
- * lock held. It must not call into the same tree, and must return: no longjmp, no C++
- * exception, no pthread_exit.
+ * It is called on any thread that uses the tree, inside any call to this library, with no lock
+ * held. It must not call into the same tree, and must return: no longjmp, no C++ exception, no
+ * pthread_exit.
  */
 typedef void (*masstree_free_object_t)(void *object, size_t bytes, void *ctx);
 
 /**
- * Has an object freed once nobody can hold it any more who found it in the tree: for
- * values that masstree_exchange, masstree_remove or masstree_update gave back, and for
- * whatever else of yours hangs on them. The object must not be found in the tree any
- * more by who begins to look now.
+ * Retires an object: the library calls `free` for it once no reader can still use it. For
+ * values that masstree_exchange, masstree_remove or masstree_update returned, and for other
+ * objects of the program that they refer to. A reader that enters a guard after this call must
+ * not be able to find the object in the tree.
  *
  * @param tree    The tree.
- * @param guard   A guard of this tree, or NULL to be pinned for this call.
- * @param object  The object; the library only hands it on.
- * @param bytes   Its size in bytes, for the statistics; 0 if that does not matter.
- * @param free    Called once, when every guard held now has been refreshed or left; by
- *                the end of masstree_destroy at the latest.
- * @param ctx     Handed to free.
+ * @param guard   A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param object  The object, which the library only passes on.
+ * @param bytes   Its size in bytes, for the statistics; may be 0.
+ * @param free    Called once, after every guard that is held now was refreshed or left; by the
+ *                end of masstree_destroy at the latest.
+ * @param ctx     Passed to free.
  *
- * @retval MASSTREE_OK          The object is the library's, until it calls free.
+ * @retval MASSTREE_OK          The library owns the object until it calls free.
  * @retval MASSTREE_INVALID     tree or free is NULL.
- * @retval MASSTREE_NOMEM       Out of memory; the object is still the caller's.
+ * @retval MASSTREE_NOMEM       Out of memory; the caller still owns the object.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -2572,148 +2558,150 @@ int32_t masstree_retire(masstree_t *tree,
                         void *ctx);
 
 /**
- * Hands over to be freed what was retired through a guard, or by this thread without
- * one, and has waited for company: the library frees in batches of 128 objects or more.
- * It is freed once every guard held now has been refreshed or left, this one included, and
- * every call that is under way without one has returned, by the last of them; no further
- * call is needed, however many there are.
+ * Submits for freeing what was retired through a guard, or by this thread without a guard, and
+ * still waits in a batch: the library frees batches of 128 objects or more. The submitted
+ * objects are freed once every guard that is held now, including this one, was refreshed or
+ * left, and every running call without a guard has returned, by the last of these threads; no
+ * further call is needed.
  *
  * @param tree   The tree.
- * @param guard  A guard of this tree; or NULL for what this thread retired without one.
+ * @param guard  A guard of this tree; or NULL for the objects that this thread retired without
+ *               a guard.
  *
- * @retval MASSTREE_OK          It was handed over.
+ * @retval MASSTREE_OK          The objects were submitted.
  * @retval MASSTREE_INVALID     tree is NULL.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
 int32_t masstree_flush(masstree_t *tree, masstree_guard_t *guard);
 
 /**
- * Waits until every guard of the tree that is held now, by whichever thread, has been
- * refreshed or left, and every call that is under way without one has returned.
- * Whoever read something before, and could still use it, is done with it then. Guards
- * entered meanwhile are not waited for.
+ * Waits until every guard of the tree that any thread holds now was refreshed or left, and
+ * every running call without a guard has returned. No thread can then still use what it read
+ * before this call. Does not wait for guards that are entered during the call.
  *
- * It waits for ever if the caller itself holds a guard of this tree, or calls it from a
- * visitor or a callback.
+ * Waits for ever if the calling thread holds a guard of this tree, or calls this from a
+ * visitor or another callback.
  *
  * @param tree  The tree.
  *
- * @retval MASSTREE_OK       They have.
+ * @retval MASSTREE_OK       Every such guard and call has ended.
  * @retval MASSTREE_INVALID  tree is NULL.
- * @retval MASSTREE_FORKED   The tree was made before a fork.
+ * @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
  *
  * Thread safety: any thread that holds no guard of this tree. Since 0.1.
  */
 int32_t masstree_barrier(masstree_t *tree);
 
 /**
- * Tidies up, for idle moments: looks at so many leaves (nodes of up to 15 keys), from
- * where the last call left off, and merges those that removes have left sparse, so that
- * their memory can be used again and scans read fewer nodes; and gives back the memory of
- * long keys that were removed, where another key of the leaf has kept it. What removes leave
- * empty goes at once and needs no tidying up. Also hands over garbage as masstree_flush does.
+ * Merges sparse leaves, for idle moments. Visits about `limit` leaves (nodes of up to 15
+ * keys), beginning where the last call ended. Merges leaves that removes have left sparse, so
+ * that their memory can be reused and scans read fewer nodes. Frees the memory of removed long
+ * keys, where another key of the leaf has kept it. Also submits garbage as masstree_flush
+ * does. Leaves that removes leave empty are freed at once and do not need this call.
  *
- * A tree whose keys come and go needs it no more than any B+tree that does not merge;
- * one that has lost most of its keys for good gains by it.
+ * A tree whose keys are continuously inserted and removed does not need it, like any B+tree
+ * that does not merge; a tree that has lost most of its keys for good gains from it.
  *
  * @param tree    The tree.
- * @param guard   A guard of this tree, or NULL to be pinned for this call.
- * @param limit   About how many leaves to look at; those on the way to one key, one in each
- *                layer, are looked at together. 0: none.
- * @param merged  Where the number of leaves that were merged with the leaf before is
- *                stored; NULL: not wanted.
+ * @param guard   A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param limit   Approximate number of leaves to visit. The leaves on the path to one key, one
+ *                in each layer, are visited together. 0: none.
+ * @param merged  Receives the number of leaves that were merged with the leaf before. May be
+ *                NULL.
  *
- * @retval MASSTREE_OK          Done; there are leaves that were not looked at yet, or
- *                              another thread is tidying up right now.
- * @retval MASSTREE_END         Done, to the end of the tree; the next call begins anew.
+ * @retval MASSTREE_OK          Done, not yet to the end of the tree; or another thread is
+ *                              inside this function.
+ * @retval MASSTREE_END         Done, to the end of the tree; the next call begins at its
+ *                              start.
  * @retval MASSTREE_INVALID     tree is NULL.
- * @retval MASSTREE_NOMEM       Out of memory; the tree holds what it held.
+ * @retval MASSTREE_NOMEM       Out of memory; no key was lost.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
 int32_t masstree_maintain(masstree_t *tree, masstree_guard_t *guard, size_t limit, size_t *merged);
 
 /* ============================================================================
- * Looking at a whole tree
+ * Whole trees
  * ============================================================================ */
 
 /**
- * How masstree_dump shows a tree: as text, a line for each node and entry, indented by
- * layer and level.
+ * Format of masstree_dump: text, with a line for each node and entry, indented by layer and
+ * level.
  */
 #define MASSTREE_DUMP_TEXT 0
 
 /**
- * How masstree_dump shows a tree: as a graph in Graphviz's language (`dot -Tsvg`).
+ * Format of masstree_dump: a graph in the language of Graphviz (`dot -Tsvg`).
  */
 #define MASSTREE_DUMP_GRAPHVIZ 1
 
 /**
  * Receives text from the library, in pieces.
  *
- * @param text  len bytes of UTF-8, not ended by a zero byte, valid during the call only.
- * @param len   Their number.
- * @param ctx   What was passed with the callback.
+ * @param text  len bytes of UTF-8, without a terminating zero byte; valid during this call
+ *              only.
+ * @param len   Their length in bytes.
+ * @param ctx   The ctx that was passed with the callback.
  *
  * No lock is held. It must return: no longjmp, no C++ exception, no pthread_exit.
  */
 typedef void (*masstree_text_sink_t)(const char *text, size_t len, void *ctx);
 
 /**
- * Called for each key that masstree_pivots selects, in ascending order.
+ * Called for each pivot of masstree_pivots, in ascending order.
  *
  * @param key      The key's bytes; valid during this call only. Not NULL, also for the
  *                 empty key.
  * @param key_len  Length of the key in bytes.
  * @param index    How many keys were visited before this one: 0 for the first.
- * @param ctx      What was passed to masstree_pivots.
+ * @param ctx      The ctx that was passed to masstree_pivots.
  *
  * @return As masstree_visitor_t, whose rules apply.
  */
 typedef int32_t (*masstree_pivot_visitor_t)(const void *key, size_t key_len, size_t index, void *ctx);
 
 /**
- * Stores the number of keys in the tree. It is exact when no thread is writing, also
- * after a masstree_clear to which threads wrote meanwhile; while threads write, it is a
- * recent approximation.
+ * Returns the number of keys in the tree. It is exact when no thread is writing, even after a
+ * masstree_clear during which other threads wrote; while threads write, it is a recent
+ * approximation.
  *
  * @param tree  The tree.
- * @param len   Where the number of keys is stored; NULL: not wanted.
+ * @param len   Receives the number of keys. May be NULL.
  *
  * @retval MASSTREE_OK       *len is the number of keys.
  * @retval MASSTREE_INVALID  tree is NULL.
- * @retval MASSTREE_FORKED   The tree was made before a fork.
+ * @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
  *
  * Thread safety: any thread. Since 0.1.
  */
 int32_t masstree_len(const masstree_t *tree, uint64_t *len);
 
 /**
- * Walks the whole tree and verifies every invariant: the order of keys, the
- * bounds of nodes, the links among leaves, the shape of layers, the number of
- * keys. For tests and for suspicion; it visits every node.
+ * Verifies every invariant of a tree: the order of keys, the bounds of nodes, the links
+ * between leaves, the shape of layers, the number of keys. For tests and debugging; visits
+ * every node.
  *
  * @param tree   The tree.
- * @param guard  A guard of this tree, or NULL to be pinned for this call.
- * @param write  Receives one line (ended by a newline) for each thing that is
- *               wrong; NULL: not wanted.
- * @param ctx    Handed to write.
+ * @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param write  Called with one line of text (ending in a newline) for each violation. May be
+ *               NULL.
+ * @param ctx    Passed to write.
  *
- * @retval MASSTREE_OK          Everything is as it must be.
- * @retval MASSTREE_CORRUPT     Something is not.
+ * @retval MASSTREE_OK          Every invariant holds.
+ * @retval MASSTREE_CORRUPT     An invariant is violated.
  * @retval MASSTREE_INVALID     tree is NULL.
  * @retval MASSTREE_NOMEM       Out of memory for the walk.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
- * Thread safety: any thread, but no thread may write to the tree meanwhile: the
- * walk stays within the tree's memory, but takes a change half done for damage.
- * Since 0.1.
+ * Thread safety: any thread, but no thread may write to the tree during the call: the call
+ * accesses only memory of the tree, but reports a half-finished change as a violation. Since
+ * 0.1.
  */
 int32_t masstree_check(const masstree_t *tree,
                        masstree_guard_t *guard,
@@ -2721,24 +2709,24 @@ int32_t masstree_check(const masstree_t *tree,
                        void *ctx);
 
 /**
- * Writes what a tree is made of, node by node, for people who look for something: small
- * trees, then, for every key is written. Keys and byte-string values are in quotes, with
- * what is not printable ASCII in hexadecimal, cut after 48 bytes.
+ * Writes the nodes of a tree, for debugging. Writes every key: suited to small trees. Keys and
+ * byte-string values are quoted, with bytes other than printable ASCII in hexadecimal, and
+ * truncated after 48 bytes.
  *
  * @param tree    The tree.
- * @param guard   A guard of this tree, or NULL to be pinned for this call.
+ * @param guard   A guard of this tree, or NULL: then this call pins for its own duration.
  * @param format  MASSTREE_DUMP_TEXT or MASSTREE_DUMP_GRAPHVIZ.
- * @param write   Receives the text, in pieces.
- * @param ctx     Handed to write.
+ * @param write   Called with the text, in pieces.
+ * @param ctx     Passed to write.
  *
  * @retval MASSTREE_OK          Everything was written.
  * @retval MASSTREE_INVALID     tree or write is NULL, or format is unknown.
- * @retval MASSTREE_NOMEM       Out of memory for the visit; what was written is not all.
+ * @retval MASSTREE_NOMEM       Out of memory for the walk; the text is incomplete.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
- * Thread safety: any thread; takes no lock. While threads write, each node is shown as it
- * was at some moment. Since 0.1.
+ * Thread safety: any thread; takes no lock. While threads write, each node is written as it
+ * was at some moment during the call. Since 0.1.
  */
 int32_t masstree_dump(const masstree_t *tree,
                       masstree_guard_t *guard,
@@ -2747,28 +2735,28 @@ int32_t masstree_dump(const masstree_t *tree,
                       void *ctx);
 
 /**
- * Gives keys that cut a tree in parts of about as many keys each, for scans of several
- * threads at once: the first part ends before the first key given, each next begins with
- * one, and the last has no end. When no thread writes, no part has more than about twice the
- * even share and one leaf of keys. Some nodes are read for each part, not the parts; only a
- * layer with many keys that is hidden in one of many leaves takes looks at those.
+ * Selects pivots: keys that divide a tree into parts of about equally many keys, for scans by
+ * several threads. The first part ends before the first pivot, each further part begins with a
+ * pivot, and the last part is unbounded. If no thread writes, no part has more than about
+ * twice the even share and one leaf of keys. Reads a few nodes for each part, not the parts
+ * themselves; to find a large layer below one of many leaves, it also reads those leaves.
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree, or NULL to be pinned for this call.
- * @param cuts     How many keys are wanted: one less than parts. Trees with fewer leaves
- *                 than that may give fewer.
- * @param visit    Called for each key, in order, with its number (from 0) for a value; the
- *                 rules of masstree_visitor_t apply. The keys need not be in the tree.
- * @param ctx      Handed to visit.
- * @param visited  Where the number of keys given is stored, also when memory runs out;
- *                 NULL: not wanted.
+ * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param cuts     Number of pivots, one less than parts. A tree with fewer leaves than that
+ *                 may have fewer pivots.
+ * @param visit    Called for each pivot, in order; see masstree_pivot_visitor_t. The pivots
+ *                 need not be keys of the tree.
+ * @param ctx      Passed to visit.
+ * @param visited  Receives the number of pivots visited, also with MASSTREE_NOMEM and if the
+ *                 visitor ended the call. May be NULL.
  *
- * @retval MASSTREE_OK          Done, or the visitor stopped.
+ * @retval MASSTREE_OK          Done, or the visitor returned a positive number.
  * @retval MASSTREE_INVALID     tree or visit is NULL.
- * @retval MASSTREE_NOMEM       Out of memory; there may have been visits.
+ * @retval MASSTREE_NOMEM       Out of memory; the visitor may have been called.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
- * @return A negative number that the visitor answered.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+ * @return The negative number that the visitor returned.
  *
  * Thread safety: any thread; takes no lock. Since 0.1.
  */
@@ -2780,21 +2768,20 @@ int32_t masstree_pivots(const masstree_t *tree,
                         size_t *visited);
 
 /**
- * Flag of masstree_stats and masstree_stats_json: visit every node (about 10 ms for a
- * million keys that are in the cache), and fill the fields below `nodes_visited` too.
+ * Flag of masstree_stats and masstree_stats_json: visit every node (about 10 ms for a million
+ * keys that are in the cache), and also fill the fields from `nodes_visited` on.
  */
 #define MASSTREE_STATS_NODES 1
 
 /**
- * How many depths of layers the statistics tell apart; what is deeper counts with the
- * last.
+ * Number of layer depths that the statistics distinguish; deeper layers count for the last.
  */
 #define MASSTREE_STATS_LAYERS 8
 
 /**
- * What a tree consists of. Start from MASSTREE_STATS_INIT; struct_size works as in
- * masstree_options_t, and a library older than the header leaves fields that it does
- * not know 0.
+ * Statistics of a tree. Start from MASSTREE_STATS_INIT; struct_size works as in
+ * masstree_options_t, and a library older than the header sets fields that it does not know to
+ * 0.
  *
  * All numbers are exact when no thread is writing, and recent approximations otherwise.
  */
@@ -2804,7 +2791,7 @@ typedef struct {
      */
     size_t struct_size;
     /**
-     * To be set by the caller: 0, or MASSTREE_STATS_NODES.
+     * Input: 0, or MASSTREE_STATS_NODES.
      */
     uint32_t flags;
     /**
@@ -2812,15 +2799,16 @@ typedef struct {
      */
     uint32_t reserved;
     /**
-     * Keys.
+     * Number of keys.
      */
     uint64_t keys;
     /**
-     * Bytes of nodes, those included that wait for guards.
+     * Bytes of nodes, including those that wait for guards.
      */
     uint64_t node_bytes;
     /**
-     * Bytes of what keys have beyond their slices, kept beside the leaves.
+     * Bytes of suffixes: the remaining bytes of keys beyond their slices, stored outside of
+     * the leaves.
      */
     uint64_t suffix_bytes;
     /**
@@ -2828,60 +2816,62 @@ typedef struct {
      */
     uint64_t value_bytes;
     /**
-     * Bytes that the pools of nodes and suffixes have from the allocator or the kernel;
-     * node_bytes and most of suffix_bytes of them are in use.
+     * Bytes that the pools of nodes and suffixes have obtained from the allocator or the
+     * kernel; node_bytes and most of suffix_bytes of them are in use.
      */
     uint64_t pool_bytes;
     /**
-     * Bytes in limbo: taken out of the tree, or retired by the caller, and not freed yet
-     * because a guard may protect them, or because they wait for company (see
+     * Bytes in limbo: unlinked from the tree, or retired by the caller, but not yet freed,
+     * because a guard may protect them or because their batch is not full (see
      * masstree_flush).
      */
     uint64_t limbo_bytes;
     /**
-     * Objects in limbo. A tree that was cleared is one.
+     * Objects in limbo. A cleared tree counts as one object.
      */
     uint64_t limbo_objects;
     /**
-     * Guards held, and scans under way without one. Other calls without a guard hold
-     * memory as well while they are under way, but are not counted: an update whose callback
-     * waits, say. If limbo stays large and this is 0, one of them does not return.
+     * Guards held, and running scans without a guard. Other running calls without a guard also
+     * keep memory in limbo but are not counted, such as an update whose callback waits. If
+     * limbo stays large and this is 0, such a call does not return.
      */
     uint64_t guards;
     /**
-     * Milliseconds since the oldest of them was entered or refreshed: large, and growing,
-     * if a guard was forgotten.
+     * Milliseconds since the oldest of these guards and scans was entered or refreshed: large
+     * and growing if the program has forgotten to leave a guard.
      */
     uint64_t oldest_guard_ms;
     /**
-     * Leaves that were split, ever.
+     * Splits of leaves since the tree was created.
      */
     uint64_t splits;
     /**
-     * Times an operation started over because a writer had moved what it looked for.
+     * Times that an operation started over because a writer had moved the key that it was
+     * looking for.
      */
     uint64_t restarts;
     /**
-     * Layers made for keys that share 8 bytes more, ever.
+     * Layers created, for keys that share 8 more bytes, since the tree was created.
      */
     uint64_t layers_made;
     /**
-     * Layers that went with their last key, ever.
+     * Layers removed with their last key since the tree was created.
      */
     uint64_t layers_collapsed;
     /**
-     * Leaves that went with their last key, ever, but for those that were all of a layer.
+     * Leaves removed with their last key since the tree was created, except for those that
+     * were the only node of a layer.
      */
     uint64_t leaves_unlinked;
     /**
-     * Leaves that masstree_maintain merged with the one before, ever: what all its calls
-     * stored in *merged. (Writes that move keys into a layer may merge leaves, too; these
-     * are not counted.)
+     * Leaves that masstree_maintain has merged with their left neighbour since the tree was
+     * created: the sum of what its calls stored in *merged. (Writes that move keys into a
+     * layer may merge leaves, too; these are not counted.)
      */
     uint64_t leaves_merged;
     /**
-     * Nodes that were visited: leaves and internodes. 0 without MASSTREE_STATS_NODES, and
-     * then all that follows is 0 too.
+     * Nodes that were visited: leaves and internodes. Without MASSTREE_STATS_NODES, this and
+     * all following fields are 0.
      */
     uint64_t nodes_visited;
     /**
@@ -2897,28 +2887,28 @@ typedef struct {
      */
     uint64_t internodes;
     /**
-     * Their children.
+     * Children of all internodes.
      */
     uint64_t internode_children;
     /**
-     * Layers, the first included.
+     * Layers, including the first.
      */
     uint64_t layers;
     /**
-     * Layers above the deepest.
+     * Depth of the deepest layer; the first layer has depth 0.
      */
     uint64_t deepest_layer;
     /**
-     * Levels of nodes in the highest layer.
+     * Levels of nodes in the tallest layer.
      */
     uint64_t levels;
     /**
-     * Leaves that masstree_maintain would merge with the one before; what it has to do.
-     * (What removes leave empty goes at once: nothing else is ever pending.)
+     * Leaves that masstree_maintain would merge with their left neighbour. (Empty leaves are
+     * freed by the remove that empties them: no other work is ever pending.)
      */
     uint64_t sparse_leaves;
     /**
-     * Layers, by their depth: the first layer is at 0.
+     * Layers, by depth; the first layer has depth 0.
      */
     uint64_t layers_at[MASSTREE_STATS_LAYERS];
     /**
@@ -2930,7 +2920,7 @@ typedef struct {
      */
     uint64_t internodes_at[MASSTREE_STATS_LAYERS];
     /**
-     * Keys, by the depth of the layer they end in.
+     * Keys, by the depth of the layer in which they end.
      */
     uint64_t keys_at[MASSTREE_STATS_LAYERS];
 } masstree_stats_t;
@@ -2941,39 +2931,40 @@ typedef struct {
       0, 0, 0, 0, 0, 0, { 0 }, { 0 }, { 0 }, { 0 } }
 
 /**
- * Stores what a tree consists of.
+ * Collects the statistics of a tree.
  *
  * @param tree   The tree.
- * @param guard  A guard of this tree, or NULL to be pinned for this call.
- * @param stats  A struct started from MASSTREE_STATS_INIT; flags say what is wanted, and
- *               all the rest is stored.
+ * @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param stats  A struct that was initialised with MASSTREE_STATS_INIT; set flags before the
+ *               call. Receives the statistics.
  *
  * @retval MASSTREE_OK          *stats is filled in.
  * @retval MASSTREE_INVALID     tree or stats is NULL, a flag is unknown, or struct_size
  *                              is smaller than any version of the struct.
- * @retval MASSTREE_NOMEM       Out of memory for the visit; *stats is unchanged.
+ * @retval MASSTREE_NOMEM       Out of memory for the walk; *stats is unchanged.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
  * Thread safety: any thread; takes no lock. Since 0.1.
  */
 int32_t masstree_stats(const masstree_t *tree, masstree_guard_t *guard, masstree_stats_t *stats);
 
 /**
- * Writes what a tree consists of as a JSON object with the names of masstree_stats_t, all
- * numbers or arrays of numbers, on one line that ends with a newline.
+ * Writes the statistics of a tree as a JSON object with the names of the fields of
+ * masstree_stats_t, all of them numbers or arrays of numbers, on one line that ends with a
+ * newline.
  *
  * @param tree   The tree.
- * @param guard  A guard of this tree, or NULL to be pinned for this call.
+ * @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
  * @param flags  0, or MASSTREE_STATS_NODES.
- * @param write  Receives the text, in pieces.
- * @param ctx    Handed to write.
+ * @param write  Called with the text, in pieces.
+ * @param ctx    Passed to write.
  *
  * @retval MASSTREE_OK          Everything was written.
  * @retval MASSTREE_INVALID     tree or write is NULL, or a flag is unknown.
- * @retval MASSTREE_NOMEM       Out of memory for the visit; nothing was written.
+ * @retval MASSTREE_NOMEM       Out of memory for the walk; nothing was written.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
- * @retval MASSTREE_FORKED      The tree was made before a fork.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
  * Thread safety: any thread; takes no lock. Since 0.1.
  */
@@ -2988,15 +2979,15 @@ int32_t masstree_stats_json(const masstree_t *tree,
  * ============================================================================ */
 
 /**
- * Number of the binary interface. A program built against one ABI number runs
- * with every later library of the same number; the shared library's SONAME
- * carries it (`libmasstree.so.0`).
+ * The number of the binary interface. A program that was built against one ABI number runs
+ * with every later library of the same number; the shared library's SONAME carries it
+ * (`libmasstree.so.0`).
  */
 #define MASSTREE_ABI_VERSION 0
 
 /**
- * The version of the library in use, as text: "0.1.0". Static; never freed.
- * Compare with MASSTREE_VERSION_STRING, the version of the header.
+ * Returns the version of the library in use as text: "0.1.0". The text is static, and never
+ * freed. Compare it with MASSTREE_VERSION_STRING, the version of the header.
  *
  * @return The text.
  *
@@ -3005,9 +2996,9 @@ int32_t masstree_stats_json(const masstree_t *tree,
 const char *masstree_version_string(void);
 
 /**
- * The version of the library in use, as one number that grows with every
- * release: major * 1000000 + minor * 1000 + patch. Compare with
- * MASSTREE_VERSION_NUMBER, the version of the header.
+ * Returns the version of the library in use as a number that grows with every release: major *
+ * 1000000 + minor * 1000 + patch. Compare it with MASSTREE_VERSION_NUMBER, the version of the
+ * header.
  *
  * @return The number.
  *
@@ -3016,8 +3007,8 @@ const char *masstree_version_string(void);
 uint32_t masstree_version_number(void);
 
 /**
- * The ABI number of the library in use. It equals MASSTREE_ABI_VERSION of the
- * header a program was built with, or the two do not fit together.
+ * Returns the ABI number of the library in use. If it differs from MASSTREE_ABI_VERSION of the
+ * header that a program was built with, the program and the library are incompatible.
  *
  * @return The number.
  *

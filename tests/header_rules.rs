@@ -43,8 +43,8 @@ fn what_stores_a_word_and_gives_the_old_one_says_when_there_is_none() {
         let Some(output) = output else { continue };
         let removes = name.starts_with("remove");
         let sentence = format!(
-            "A value that is stored where it is already is not displaced: it stays the tree's, \
-             and *{output} is not written."
+            "Storing the value that the key already has displaces nothing: the tree keeps it, and \
+             *{output} is not written."
         );
         assert_eq!(comment.contains(&sentence), !removes, "{name}");
         assert!(removes || NAMES.contains(&name), "{name}");

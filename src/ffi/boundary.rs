@@ -1,4 +1,4 @@
-//! The checks every entry point makes, once.
+//! The checks and conversions that entry points share.
 
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
@@ -12,7 +12,7 @@ use crate::index::memory::OutOfMemory;
 use crate::index::reclaim::{Pinned, Slot, pin_of};
 use crate::index::tree::Tree;
 
-/// No struct of a later version of the library will be larger, in bytes.
+/// An upper limit, in bytes, for the size of any struct of this and later versions.
 const MAX_STRUCT_SIZE: usize = 4096;
 
 impl From<OutOfMemory> for i32 {
@@ -21,7 +21,7 @@ impl From<OutOfMemory> for i32 {
     }
 }
 
-/// Runs the body of an entry point; an answer and an error are both a status.
+/// Runs the body of an entry point and returns its status, be it `Ok` or `Err`.
 #[inline]
 pub(in crate::ffi) fn status_of(body: impl FnOnce() -> Result<i32, i32>) -> i32 {
     match body() {
@@ -29,7 +29,7 @@ pub(in crate::ffi) fn status_of(body: impl FnOnce() -> Result<i32, i32>) -> i32 
     }
 }
 
-/// The bytes of a key from C.
+/// Converts a key from C to a slice.
 ///
 /// # Safety
 /// `key` is NULL or points to `len` bytes that stay readable and unchanged for
@@ -53,7 +53,7 @@ pub(in crate::ffi) unsafe fn key_bytes<'k>(
     Ok(unsafe { std::slice::from_raw_parts(key.cast(), len) })
 }
 
-/// The bytes of a value from C.
+/// Converts a value from C to a slice.
 ///
 /// # Safety
 /// As `key_bytes`.
@@ -71,7 +71,7 @@ pub(in crate::ffi) unsafe fn value_bytes<'v>(
     Ok(unsafe { std::slice::from_raw_parts(value.cast(), len) })
 }
 
-/// Writes an output unless it is not wanted.
+/// Writes `value` to an output parameter, unless that is NULL.
 ///
 /// # Safety
 /// `out` is NULL or writable.
@@ -83,7 +83,7 @@ pub(in crate::ffi) unsafe fn write_output<T>(out: *mut T, value: T) {
     }
 }
 
-/// An optional word as status and output.
+/// Writes the word that a look-up found, if any, and returns the look-up's status.
 ///
 /// # Safety
 /// `out` is NULL or writable.
@@ -97,7 +97,7 @@ pub(in crate::ffi) unsafe fn lookup_status(word: Option<u64>, out: *mut u64) -> 
     Ok(MASSTREE_OK)
 }
 
-/// Whether a key was there, as a status.
+/// Returns `MASSTREE_OK` for a key that was found, else `MASSTREE_NOT_FOUND`.
 pub(in crate::ffi) fn found_status(found: bool) -> i32 {
     if found {
         MASSTREE_OK
@@ -106,9 +106,10 @@ pub(in crate::ffi) fn found_status(found: bool) -> i32 {
     }
 }
 
-/// A displaced word is the caller's if it asked for it, else the destructor's. A word that
-/// was `stored` again is not displaced: it is the tree's still, and handed to neither. Says
-/// what was there: nothing, another word, or the same.
+/// Passes a displaced word to the caller, if `out` is not NULL, and otherwise retires it for
+/// the value destructor. A word equal to `stored` was not displaced: the tree still owns it,
+/// and neither gets it. Returns `MASSTREE_NOT_FOUND` without a displaced word,
+/// `MASSTREE_EXISTS` if it equals `stored`, and otherwise `MASSTREE_OK`.
 ///
 /// # Safety
 /// `out` is NULL or writable.
@@ -134,7 +135,7 @@ pub(in crate::ffi) unsafe fn deliver_or_retire(
     MASSTREE_OK
 }
 
-/// Which values an operation is for.
+/// The kind of values that an operation requires of its tree.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::ffi) enum ValueKind {
     Any,
@@ -142,7 +143,7 @@ pub(in crate::ffi) enum ValueKind {
     Bytes,
 }
 
-/// A tree from C, unless it is another process's.
+/// Converts a tree from C; refuses a tree that the parent process created before a fork.
 ///
 /// # Safety
 /// `tree` is NULL or a live tree.
@@ -156,12 +157,12 @@ pub(in crate::ffi) unsafe fn tree_of<'t>(tree: *const TreeHandle) -> Result<&'t 
     Ok(tree)
 }
 
-/// Calls `body` with the tree, pinned by the guard or, without one, for this
+/// Calls `body` with the tree and a pin: that of the guard or, without a guard, one for this
 /// call.
 ///
 /// # Safety
-/// `tree` is NULL or a live tree; `guard` is NULL or a live guard that no other
-/// thread uses meanwhile.
+/// `tree` is NULL or a live tree; `guard` is NULL or a live guard that no other thread uses
+/// during this call.
 #[inline]
 pub(in crate::ffi) unsafe fn on_tree<T>(
     tree: *const TreeHandle,
@@ -182,15 +183,16 @@ pub(in crate::ffi) unsafe fn on_tree<T>(
         }
     };
     check_guard_and_kind(tree, pin, values)?;
-    // Once, for both: what it does is compiled into the entry point.
+    // A single call for both cases, so that `body` is inlined into the entry point once.
     body(tree, pin)
 }
 
-/// What `on_tree` gives its body, where a guard is held. For entry points that are to be
-/// compiled into one piece: closures are not, where there are several of a kind.
+/// Returns what `on_tree` passes to its body, for a call with a guard. For entry points that
+/// must compile to one function: the compiler does not inline a closure that several callers of
+/// `on_tree` share.
 ///
 /// # Safety
-/// `tree` is NULL or a live tree; `slot` is a live guard's that no other thread uses
+/// `tree` is NULL or a live tree; `slot` belongs to a live guard that no other thread uses
 /// during `'t`.
 #[inline(always)]
 pub(in crate::ffi) unsafe fn under_guard<'t>(
@@ -204,7 +206,7 @@ pub(in crate::ffi) unsafe fn under_guard<'t>(
     Ok((tree, pin))
 }
 
-/// Whether a tree holds what an operation is for, and is the guard's.
+/// Refuses a guard of another tree, and a tree whose values are of the wrong kind.
 #[inline(always)]
 fn check_guard_and_kind(tree: &Tree, pin: Pinned<'_>, values: ValueKind) -> Result<(), i32> {
     if !tree.owns(pin) {
@@ -222,7 +224,7 @@ fn check_guard_and_kind(tree: &Tree, pin: Pinned<'_>, values: ValueKind) -> Resu
     }
 }
 
-/// `on_tree` for an operation on one key.
+/// Like `on_tree`, for an operation on one key; returns the status.
 ///
 /// # Safety
 /// As `on_tree` and `key_bytes`.
@@ -243,8 +245,8 @@ pub(in crate::ffi) unsafe fn on_key(
     })
 }
 
-/// Reads a struct that begins with its own size: what the caller's version of it
-/// lacks is zero, what it has beyond ours must be zero.
+/// Copies a struct that begins with its own size. Bytes beyond the fields that this version
+/// knows must be zero.
 ///
 /// # Safety
 /// `from` points to as many readable bytes as its first field, a `usize`, says;
@@ -253,8 +255,8 @@ pub(in crate::ffi) unsafe fn sized_struct<T: Copy>(from: *const T) -> Result<T, 
     let bytes = from.cast::<u8>();
     // SAFETY: the first field is readable by contract.
     let size = unsafe { from.cast::<usize>().read_unaligned() };
-    // The structs of 0.1 are the smallest there are; a size beyond any struct of ours
-    // to come is not a size.
+    // The structs of 0.1 are the smallest that exist, and no struct of a later version will be
+    // larger than the limit.
     if size < size_of::<T>() || size > MAX_STRUCT_SIZE {
         return Err(MASSTREE_INVALID);
     }
@@ -272,13 +274,14 @@ pub(in crate::ffi) unsafe fn sized_struct<T: Copy>(from: *const T) -> Result<T, 
     }
 }
 
-/// Where a struct that begins with its own size is to be written.
+/// Where to write a struct that begins with its own size.
 pub(in crate::ffi) struct SizedOutput<T> {
     to: *mut T,
     size: usize,
 }
 
-/// An output struct of the caller's; fields that only its version of it has become zero.
+/// Checks the size of an output struct of the caller. Writing it will zero the fields that only
+/// the caller's version of the struct has.
 ///
 /// # Safety
 /// `to` points to as many readable and writable bytes as its first field, a `usize`,
@@ -298,7 +301,7 @@ impl<T> SizedOutput<T> {
     }
 
     /// # Safety
-    /// What `sized_output` was promised still holds.
+    /// The contract of `sized_output` still holds.
     pub(in crate::ffi) unsafe fn write(self, value: T) {
         // SAFETY: `size` bytes are writable by contract, and `T` is no larger.
         unsafe {

@@ -7,33 +7,32 @@ use crate::index::tree::Tree;
 
 /// An ordered map from byte strings to 64-bit words, or to byte strings.
 ///
-/// Made by masstree_create, freed by masstree_destroy. Any number of threads
-/// may use one tree at the same time, without registration, and may come and
-/// go; only masstree_destroy needs the tree for itself.
+/// Created by masstree_create, freed by masstree_destroy. Any number of threads may use a tree
+/// at the same time, without registration; only masstree_destroy requires that no other thread
+/// uses it.
 pub struct TreeHandle {
     pub(in crate::ffi) tree: Tree,
 }
 
-/// Pins what is read through it: nodes, and values handed to the value
-/// destructor, are not freed before the guard is refreshed or left.
+/// Protects what is read under it: nodes that other threads unlink, and values that they
+/// displace, are not freed before the guard is refreshed or left.
 ///
-/// Made by masstree_guard_enter, freed by masstree_guard_leave. A guard is used
-/// by one thread at a time, but may be handed from thread to thread (goroutines,
-/// coroutines, pools). A thread may hold any number of guards, of one tree or of
-/// several, and leave them in any order. Leave every guard before its tree is
-/// destroyed.
+/// Created by masstree_guard_enter, freed by masstree_guard_leave. Only one thread at a time
+/// may use a guard, but a guard may move between threads (goroutines, coroutines, thread
+/// pools). A thread may hold any number of guards, of one tree or of several, and leave them in
+/// any order. Leave every guard before its tree is destroyed.
 ///
-/// Memory displaced while a guard is held waits for that guard: refresh a guard
-/// that is kept for long every so often.
+/// Memory that is displaced while a guard is held is not freed before that guard is refreshed
+/// or left: regularly refresh a guard that is held for long.
 ///
-/// Operations accept NULL for a guard: they pin for that call only, which costs
-/// a thread-local look-up; with a guard at hand, pass it.
+/// Operations accept NULL for a guard and then pin for the duration of the call, which costs a
+/// look-up of a thread-local variable. Pass a guard if one is at hand.
 pub struct GuardHandle {
-    /// Stands for a slot of the tree.
+    /// The address of a guard is that of its slot in the tree.
     _slot: [u8; 0],
 }
 
-/// The slot that a guard from C is in.
+/// Returns the slot of a guard from C; `None` for NULL.
 #[inline]
 pub(in crate::ffi) fn slot(guard: *mut GuardHandle) -> Option<NonNull<Slot>> {
     NonNull::new(guard.cast())

@@ -1,11 +1,10 @@
-//! Everything C can see. The order of the modules below is the order of the
-//! sections in `include/masstree.h`; doc comments on exported items are copied
-//! there verbatim, so they speak to a C reader.
+//! Everything that C can see. The order of the modules below is the order of the sections in
+//! `include/masstree.h`. Doc comments on exported items are copied there verbatim, so write
+//! them for a C programmer.
 //!
-//! An entry point checks its arguments, converts them, calls the tree and
-//! converts the answer; `boundary` holds the checks. Nothing here unwinds into
-//! C: a panic is a bug of the library and aborts the process, as does leaving
-//! an `extern "C"` function by unwinding in a debug build.
+//! An entry point checks its arguments, converts them, calls the tree and converts the result;
+//! `boundary` holds the checks. Nothing here unwinds into C: a panic is a bug of the library
+//! and aborts the process, and so does unwinding out of an `extern "C"` function.
 #![allow(
     clippy::missing_safety_doc,
     reason = "an entry point's documentation is its contract, and is copied to the C header"

@@ -1,28 +1,28 @@
 //! # Statuses
 //!
-//! Status codes. Zero is success, a positive number is an answer, a negative
-//! number an error. The numbers are frozen.
+//! Status codes. Zero is success. A positive status is a regular outcome other than success; a
+//! negative one is an error. The numbers are frozen.
 
 use std::ffi::c_char;
 
-/// The operation was carried out.
+/// Success.
 pub const MASSTREE_OK: i32 = 0;
-/// Answer: the key is not in the tree (for masstree_exchange: it was not).
+/// Outcome: the key is not in the tree; from masstree_exchange: it was not in the tree before.
 pub const MASSTREE_NOT_FOUND: i32 = 1;
-/// Answer: the key is in the tree already (for masstree_exchange and masstree_replace: with
-/// the value that was to be stored); nothing was changed.
+/// Outcome: the key is already in the tree; from masstree_exchange and masstree_replace: it
+/// already has the value that was to be stored. Nothing was changed.
 pub const MASSTREE_EXISTS: i32 = 2;
-/// Answer: something is not as expected: the key has another value, or a leaf has changed
-/// since it was observed; nothing was changed.
+/// Outcome: a comparison failed: the key has another value than the expected one, or a leaf has
+/// changed since it was observed. Nothing was changed.
 pub const MASSTREE_MISMATCH: i32 = 3;
-/// Answer: there is no further key in this direction; the cursor stays where it is.
+/// Outcome: no further key exists in this direction; the cursor has not moved.
 pub const MASSTREE_END: i32 = 4;
-/// Answer: the tree was cleared after the key was held; nothing was changed.
+/// Outcome: the tree was cleared after the key was held. Nothing was changed.
 pub const MASSTREE_CLEARED: i32 = 5;
 
-/// Error: an argument is malformed: a NULL handle, a NULL key with a length, a
-/// NULL callback, bounds the wrong way round, an unknown flag, a struct_size
-/// the library cannot accept.
+/// Error: an invalid argument: a NULL handle, a NULL key whose length is not 0, a NULL
+/// callback, a lower bound above the upper one, an unknown flag, a struct_size that the library
+/// does not accept.
 pub const MASSTREE_INVALID: i32 = -1;
 /// Error: out of memory. The tree is as it was before the call.
 pub const MASSTREE_NOMEM: i32 = -2;
@@ -30,23 +30,23 @@ pub const MASSTREE_NOMEM: i32 = -2;
 pub const MASSTREE_KEY_TOO_LONG: i32 = -3;
 /// Error: the guard belongs to another tree.
 pub const MASSTREE_WRONG_TREE: i32 = -4;
-/// Error: the function is for trees of words and this one holds byte strings, or the
-/// other way round; see value_kind in masstree_options_t.
+/// Error: the function is for trees of words and the tree holds byte strings, or vice versa;
+/// see value_kind in masstree_options_t.
 pub const MASSTREE_WRONG_KIND: i32 = -5;
-/// Error: the tree was made before a fork, by the parent process; or, from
-/// masstree_create, the fork came at a moment after which this process can make no
-/// trees (see the caveats at the top).
+/// Error: the parent process created the tree, before a fork; from masstree_create: this
+/// process was forked at a moment after which it cannot create trees (see the caveats at the
+/// top).
 pub const MASSTREE_FORKED: i32 = -6;
-/// Error: masstree_check found the tree to be inconsistent. This is a bug in
-/// the library, or memory was overwritten.
+/// Error: masstree_check found the tree to be inconsistent: a bug in the library, or its memory
+/// was overwritten.
 pub const MASSTREE_CORRUPT: i32 = -7;
 /// Error: the buffer is too small for the value; nothing was written to it.
 pub const MASSTREE_TOO_SMALL: i32 = -8;
-/// Error: the keys do not ascend; nothing was changed.
+/// Error: the keys are not in ascending order; nothing was changed.
 pub const MASSTREE_UNSORTED: i32 = -9;
 
-/// One sentence on a status code, in English: static text, never NULL, never
-/// freed. Unknown codes get a sentence of their own.
+/// Returns one English sentence that describes a status. The text is static: never NULL, never
+/// freed. Unknown statuses have a sentence of their own.
 ///
 /// @param status  A status code.
 ///

@@ -1,6 +1,4 @@
-//! # Many keys at once
-//!
-//! Many look-ups in one call, and what all batches have in common.
+//! The keys, statuses and loop of functions for many keys.
 
 use super::bytes::Slice;
 use crate::ffi::boundary::{ValueKind, key_bytes, on_tree, status_of};
@@ -15,11 +13,11 @@ use crate::index::tree::{Tree, WARMED};
 #[derive(Clone, Copy)]
 pub(in crate::ffi) enum Keys {
     Slices(*const Slice),
-    /// Integers, so many bytes apart.
+    /// The first integer, and the distance in bytes from one to the next.
     Integers(*const u8, usize),
 }
 
-/// The bytes of a key: another's, or an integer's.
+/// The bytes of a key: borrowed, or made of an integer.
 pub(in crate::ffi) enum KeyBytes<'k> {
     Borrowed(&'k [u8]),
     Integer([u8; 8]),
@@ -35,7 +33,7 @@ impl KeyBytes<'_> {
 }
 
 impl Keys {
-    /// Refuses what cannot be so many keys.
+    /// Checks that these can be `count` keys.
     pub(in crate::ffi) fn checked(self, count: usize) -> Result<Self, i32> {
         let fits = match self {
             Self::Slices(slices) => count == 0 || !slices.is_null(),
@@ -51,7 +49,7 @@ impl Keys {
     }
 
     /// # Safety
-    /// There is a key at this place, readable for `'k`.
+    /// There is a key at this index, readable for `'k`.
     pub(in crate::ffi) unsafe fn at<'k>(self, index: usize) -> Result<KeyBytes<'k>, i32> {
         // SAFETY: by contract.
         unsafe {
@@ -68,7 +66,7 @@ impl Keys {
         }
     }
 
-    /// The key at a place, as descents take it.
+    /// Returns the key at an index in the form that descents use.
     ///
     /// # Safety
     /// As `at`.
@@ -89,10 +87,11 @@ impl Keys {
         }
     }
 
-    /// Answers for those of `count` keys that are none. Gives the first status.
+    /// Reports the status of each of the `count` keys that is malformed. Returns the first of
+    /// these statuses.
     ///
     /// # Safety
-    /// There are so many keys.
+    /// There are `count` keys.
     pub(in crate::ffi) unsafe fn report_malformed(
         self,
         count: usize,
@@ -115,7 +114,7 @@ impl Keys {
     }
 }
 
-/// What a batch is done with, and where the items' statuses go.
+/// The arguments that all functions for many keys share.
 pub(in crate::ffi) struct Batch {
     pub(in crate::ffi) tree: *const TreeHandle,
     pub(in crate::ffi) guard: *mut GuardHandle,
@@ -145,10 +144,10 @@ impl Batch {
     }
 }
 
-/// Does each item in order. Gives the first error among them.
+/// Calls `item` for each key in order. Returns the first error.
 ///
 /// # Safety
-/// Tree, guard, keys and statuses are as the functions below say.
+/// Tree, guard, keys and statuses are as `masstree_put_many` requires.
 pub(in crate::ffi) unsafe fn each(
     batch: Batch,
     mut item: impl FnMut(&Tree, Pinned<'_>, &[u8], usize) -> Result<i32, i32>,
@@ -181,7 +180,7 @@ pub(in crate::ffi) unsafe fn each(
     })
 }
 
-/// The place of an item in an array that may not be wanted.
+/// Returns the address of an element; NULL if the array is NULL.
 pub(in crate::ffi) fn item_ptr<T>(array: *mut T, index: usize) -> *mut T {
     if array.is_null() {
         return array;

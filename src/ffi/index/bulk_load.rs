@@ -12,7 +12,7 @@ use crate::index::memory::OutOfMemory;
 use crate::index::tree::{Loaded, Tree};
 
 /// # Safety
-/// As `masstree_bulk_load`; `word` may be called for each place.
+/// As `masstree_bulk_load`; `word` may be called for each index.
 unsafe fn load(
     tree: *mut TreeHandle,
     guard: *mut GuardHandle,
@@ -58,28 +58,27 @@ unsafe fn load(
 /// keys appear at once; until then, and if the call fails, the tree stays empty.
 ///
 /// @param tree      The tree.
-/// @param guard     A guard of this tree, or NULL to be pinned for this call.
+/// @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param keys      count keys in ascending order, no two equal; NULL only if count is 0.
-/// @param values    Their values; NULL only if count is 0. They are the tree's only if
-///                  the answer is MASSTREE_OK.
-/// @param count     How many keys.
-/// @param offender  Where the place of the first key that is not above the one before it
-///                  is stored, if the answer is MASSTREE_UNSORTED; of the key at fault if
-///                  it is MASSTREE_KEY_TOO_LONG, or MASSTREE_INVALID for a key. NULL: not
-///                  wanted.
+/// @param values    count values; NULL only if count is 0. The tree owns them only after
+///                  MASSTREE_OK.
+/// @param count     Number of keys.
+/// @param offender  Receives the index of the offending key: with MASSTREE_UNSORTED, of the
+///                  first key that is not above its predecessor; with MASSTREE_KEY_TOO_LONG,
+///                  and with MASSTREE_INVALID because of a key, of that key. May be NULL.
 ///
 /// @retval MASSTREE_OK            Every key is in the tree.
-/// @retval MASSTREE_EXISTS        The tree is not empty, or was not when everything was
-///                                ready; nothing was changed.
-/// @retval MASSTREE_INVALID       tree is NULL, keys or values is NULL with a count, or a
-///                                key is NULL with a length; nothing was changed.
+/// @retval MASSTREE_EXISTS        The tree is not empty, or another thread inserted a key
+///                                during the call; nothing was changed.
+/// @retval MASSTREE_INVALID       tree is NULL, keys or values is NULL and count is not 0, or a
+///                                key is NULL and key_len is not 0; nothing was changed.
 /// @retval MASSTREE_NOMEM         Out of memory; nothing was changed.
-/// @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; nothing was changed.
+/// @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; nothing was changed.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
-/// @retval MASSTREE_UNSORTED      The keys do not ascend, first at *offender; nothing was
-///                                changed.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+/// @retval MASSTREE_UNSORTED      The keys are not in ascending order, first at *offender;
+///                                nothing was changed.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -111,27 +110,27 @@ pub unsafe extern "C" fn masstree_bulk_load(
     })
 }
 
-/// masstree_bulk_load for integer keys (see masstree_get_u64).
+/// Like masstree_bulk_load, for integer keys (see masstree_get_u64).
 ///
 /// @param tree      The tree.
-/// @param guard     A guard of this tree, or NULL to be pinned for this call.
+/// @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param keys      As in masstree_get_many_u64; ascending, no two equal.
 /// @param stride    As in masstree_get_many_u64.
 /// @param values    As in masstree_bulk_load.
-/// @param count     How many keys.
+/// @param count     Number of keys.
 /// @param offender  As in masstree_bulk_load.
 ///
 /// @retval MASSTREE_OK          Every key is in the tree.
-/// @retval MASSTREE_EXISTS      The tree is not empty, or was not when everything was
-///                              ready; nothing was changed.
-/// @retval MASSTREE_INVALID     tree is NULL, keys or values is NULL with a count, or
+/// @retval MASSTREE_EXISTS      The tree is not empty, or another thread inserted a key during
+///                              the call; nothing was changed.
+/// @retval MASSTREE_INVALID     tree is NULL, keys or values is NULL and count is not 0, or
 ///                              stride is below 8; nothing was changed.
 /// @retval MASSTREE_NOMEM       Out of memory; nothing was changed.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
-/// @retval MASSTREE_UNSORTED    The keys do not ascend, first at *offender; nothing was
-///                              changed.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+/// @retval MASSTREE_UNSORTED    The keys are not in ascending order, first at *offender;
+///                              nothing was changed.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -164,27 +163,27 @@ pub unsafe extern "C" fn masstree_bulk_load_u64(
     })
 }
 
-/// masstree_bulk_load for a tree of byte strings.
+/// Like masstree_bulk_load, for a tree of byte strings.
 ///
 /// @param tree      The tree.
-/// @param guard     A guard of this tree, or NULL to be pinned for this call.
+/// @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param keys      As in masstree_bulk_load.
-/// @param values    Their values, which are copied; NULL only if count is 0.
-/// @param count     How many keys.
-/// @param offender  As in masstree_bulk_load; also the place of a value at fault.
+/// @param values    count values, which the tree copies; NULL only if count is 0.
+/// @param count     Number of keys.
+/// @param offender  As in masstree_bulk_load; also the index of an invalid value.
 ///
 /// @retval MASSTREE_OK            Every key is in the tree.
-/// @retval MASSTREE_EXISTS        The tree is not empty, or was not when everything was
-///                                ready; nothing was changed.
-/// @retval MASSTREE_INVALID       As in masstree_bulk_load; or a value is NULL with a
-///                                length, or its length is over SIZE_MAX / 2.
+/// @retval MASSTREE_EXISTS        The tree is not empty, or another thread inserted a key
+///                                during the call; nothing was changed.
+/// @retval MASSTREE_INVALID       As in masstree_bulk_load; or a value is NULL and its length
+///                                is not 0, or its length exceeds SIZE_MAX / 2.
 /// @retval MASSTREE_NOMEM         Out of memory; nothing was changed.
-/// @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; nothing was changed.
+/// @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; nothing was changed.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds words.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
-/// @retval MASSTREE_UNSORTED      The keys do not ascend, first at *offender; nothing was
-///                                changed.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+/// @retval MASSTREE_UNSORTED      The keys are not in ascending order, first at *offender;
+///                                nothing was changed.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]

@@ -1,6 +1,6 @@
 //! # Values that are byte strings
 //!
-//! Values that are byte strings.
+//! Looking up values that are byte strings, and the type of slices.
 
 use std::ffi::c_void;
 
@@ -9,13 +9,13 @@ use crate::ffi::handle::GuardHandle;
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
 
-/// Some bytes: a key or a value.
+/// A key or a value: a pointer and a length.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Slice {
     /// The bytes; NULL only if len is 0.
     pub data: *const c_void,
-    /// Their number.
+    /// Their length in bytes.
     pub len: usize,
 }
 
@@ -28,7 +28,7 @@ impl Slice {
     }
 }
 
-/// Writes a slice to where it is wanted: without a guard it would not stay readable.
+/// Writes a slice to an output parameter, if a value was found and the parameter is not NULL.
 ///
 /// # Safety
 /// `out` is NULL or writable.
@@ -39,7 +39,7 @@ pub(in crate::ffi) unsafe fn write_slice(bytes: Option<&[u8]>, out: *mut Slice) 
     }
 }
 
-/// A slice that is handed out needs a guard to stay readable under.
+/// Refuses an output slice without a guard: nothing would keep the slice readable.
 pub(in crate::ffi) fn require_guard(guard: *mut GuardHandle, out: *mut Slice) -> Result<(), i32> {
     if guard.is_null() && !out.is_null() {
         return Err(MASSTREE_INVALID);
@@ -47,24 +47,24 @@ pub(in crate::ffi) fn require_guard(guard: *mut GuardHandle, out: *mut Slice) ->
     Ok(())
 }
 
-/// Gives the value of a key, without copying it.
+/// Looks up a key and returns its value without copying it.
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree; not NULL, for the value stays readable only
-///                 while it is held.
+/// @param guard    A guard of this tree; not NULL: the value stays readable only while the
+///                 guard is held.
 /// @param key      key_len bytes; NULL only if key_len is 0.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
-/// @param value    Where the value is stored, a slice of the tree's memory: readable,
-///                 and unchanged whatever becomes of the key, until the guard is
-///                 refreshed or left. NULL: not wanted.
+/// @param value    Receives the value, a slice of the tree's memory. It stays readable and
+///                 unchanged until the guard is refreshed or left, even if the key is
+///                 overwritten or removed. May be NULL.
 ///
 /// @retval MASSTREE_OK            Found; *value is the key's value.
 /// @retval MASSTREE_NOT_FOUND     The key is not in the tree.
-/// @retval MASSTREE_INVALID       tree or guard is NULL, or key is NULL with a length.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_INVALID       tree or guard is NULL, or key is NULL and key_len is not 0.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds words.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread; takes no lock. Since 0.1.
 #[unsafe(no_mangle)]
@@ -95,26 +95,26 @@ pub unsafe extern "C" fn masstree_get_bytes(
     }
 }
 
-/// Copies the value of a key to a buffer of the caller's.
+/// Looks up a key and copies its value to a buffer of the caller.
 ///
 /// @param tree      The tree.
-/// @param guard     A guard of this tree, or NULL to be pinned for this call.
+/// @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key       key_len bytes; NULL only if key_len is 0.
 /// @param key_len   Length of the key in bytes, at most 2^32 - 1.
-/// @param buffer    Where the value is copied to; NULL only if capacity is 0.
-/// @param capacity  Bytes that the buffer has room for.
-/// @param len       Where the value's length in bytes is stored, also when the answer
-///                  is MASSTREE_TOO_SMALL: call with capacity 0 to ask for it. NULL:
-///                  not wanted.
+/// @param buffer    The buffer; NULL only if capacity is 0.
+/// @param capacity  Size of the buffer in bytes.
+/// @param len       Receives the length of the value in bytes, with MASSTREE_OK and with
+///                  MASSTREE_TOO_SMALL: call with capacity 0 to query it. May be NULL.
 ///
 /// @retval MASSTREE_OK            Found; the whole value is in the buffer.
 /// @retval MASSTREE_NOT_FOUND     The key is not in the tree.
-/// @retval MASSTREE_INVALID       tree is NULL, or key or buffer is NULL with a length.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_INVALID       tree is NULL, or key or buffer is NULL and its length is not
+///                                0.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds words.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
-/// @retval MASSTREE_TOO_SMALL     Found, but *len is over capacity; nothing was copied.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+/// @retval MASSTREE_TOO_SMALL     Found, but *len exceeds capacity; nothing was copied.
 ///
 /// Thread safety: any thread; takes no lock. Since 0.1.
 #[unsafe(no_mangle)]

@@ -8,24 +8,24 @@ use crate::ffi::handle::GuardHandle;
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
 
-/// Stores a copy of a value under a key, whether the key is there or not.
+/// Stores a copy of a value under a key, whether or not the key exists.
 ///
 /// @param tree       The tree.
-/// @param guard      A guard of this tree, or NULL to be pinned for this call.
-/// @param key        key_len bytes, copied by the tree; NULL only if key_len is 0.
+/// @param guard      A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param key        key_len bytes, which the tree copies; NULL only if key_len is 0.
 /// @param key_len    Length of the key in bytes, at most 2^32 - 1.
-/// @param value      value_len bytes, copied by the tree; NULL only if value_len is 0.
+/// @param value      value_len bytes, which the tree copies; NULL only if value_len is 0.
 /// @param value_len  Length of the value in bytes.
 ///
-/// @retval MASSTREE_OK            Stored. A value it displaced is freed once no reader
-///                                can hold it.
-/// @retval MASSTREE_INVALID       tree is NULL, or key or value is NULL with a length,
-///                                or value_len is over SIZE_MAX / 2.
+/// @retval MASSTREE_OK            Stored. A value it displaced is freed once no reader can
+///                                still use it.
+/// @retval MASSTREE_INVALID       tree is NULL, or key or value is NULL and its length is not
+///                                0, or value_len exceeds SIZE_MAX / 2.
 /// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds words.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -56,28 +56,27 @@ pub unsafe extern "C" fn masstree_put_bytes(
     })
 }
 
-/// Stores a copy of a value under a key and gives the value that was there.
+/// Stores a copy of a value under a key and returns the previous value.
 ///
 /// @param tree       The tree.
-/// @param guard      A guard of this tree, or, if old is NULL, NULL to be pinned for
-///                   this call.
-/// @param key        key_len bytes, copied by the tree; NULL only if key_len is 0.
+/// @param guard      A guard of this tree. May be NULL only if old is NULL: then this call pins
+///                   for its own duration.
+/// @param key        key_len bytes, which the tree copies; NULL only if key_len is 0.
 /// @param key_len    Length of the key in bytes, at most 2^32 - 1.
-/// @param value      value_len bytes, copied by the tree; NULL only if value_len is 0.
+/// @param value      value_len bytes, which the tree copies; NULL only if value_len is 0.
 /// @param value_len  Length of the value in bytes.
-/// @param old        Where the displaced value is stored (written only when the answer
-///                   is MASSTREE_OK), readable until the guard is refreshed or left;
-///                   the tree frees it. NULL: not wanted.
+/// @param old        Receives the displaced value, only with MASSTREE_OK; readable until the
+///                   guard is refreshed or left. The tree frees it. May be NULL.
 ///
 /// @retval MASSTREE_OK            Stored; *old is the value it displaced.
 /// @retval MASSTREE_NOT_FOUND     Stored; the key was new.
-/// @retval MASSTREE_INVALID       As in masstree_put_bytes; or old is not NULL and guard
-///                                is.
+/// @retval MASSTREE_INVALID       As in masstree_put_bytes; or old is not NULL and guard is
+///                                NULL.
 /// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds words.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -114,26 +113,24 @@ pub unsafe extern "C" fn masstree_exchange_bytes(
 /// Stores a copy of a value under a key only if the key is absent.
 ///
 /// @param tree       The tree.
-/// @param guard      A guard of this tree, or, if present is NULL, NULL to be pinned for
-///                   this call.
-/// @param key        key_len bytes, copied by the tree; NULL only if key_len is 0.
+/// @param guard      A guard of this tree. May be NULL only if present is NULL: then this call
+///                   pins for its own duration.
+/// @param key        key_len bytes, which the tree copies; NULL only if key_len is 0.
 /// @param key_len    Length of the key in bytes, at most 2^32 - 1.
-/// @param value      value_len bytes, copied by the tree; NULL only if value_len is 0.
+/// @param value      value_len bytes, which the tree copies; NULL only if value_len is 0.
 /// @param value_len  Length of the value in bytes.
-/// @param present    Where the value already there is stored (written only when the
-///                   answer is MASSTREE_EXISTS), readable until the guard is refreshed
-///                   or left. NULL: not wanted.
+/// @param present    Receives the existing value, only with MASSTREE_EXISTS; readable until the
+///                   guard is refreshed or left. May be NULL.
 ///
 /// @retval MASSTREE_OK            Stored; the key was absent.
-/// @retval MASSTREE_EXISTS        Nothing was changed; *present is the value under the
-///                                key.
-/// @retval MASSTREE_INVALID       As in masstree_put_bytes; or present is not NULL and
-///                                guard is.
+/// @retval MASSTREE_EXISTS        The key exists, with the value *present; nothing was changed.
+/// @retval MASSTREE_INVALID       As in masstree_put_bytes; or present is not NULL and guard is
+///                                NULL.
 /// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds words.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -169,23 +166,23 @@ pub unsafe extern "C" fn masstree_insert_bytes(
     })
 }
 
-/// Removes a key and gives the value it had.
+/// Removes a key and, if old is not NULL, returns its value.
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree, or, if old is NULL, NULL to be pinned for this
-///                 call.
+/// @param guard    A guard of this tree. May be NULL only if old is NULL: then this call pins
+///                 for its own duration.
 /// @param key      key_len bytes; NULL only if key_len is 0.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
 /// @param old      As in masstree_exchange_bytes.
 ///
 /// @retval MASSTREE_OK            Removed; *old is the value it had.
 /// @retval MASSTREE_NOT_FOUND     The key was not in the tree.
-/// @retval MASSTREE_INVALID       tree is NULL; key is NULL with a length; or old is not
-///                                NULL and guard is.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_INVALID       tree is NULL; key is NULL and key_len is not 0; or old is not
+///                                NULL and guard is NULL.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds words.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -216,25 +213,25 @@ pub unsafe extern "C" fn masstree_remove_bytes(
     }
 }
 
-/// Gives a key a copy of another value, only if the key is there.
+/// Replaces the value of a key by a copy of another, only if the key exists.
 ///
 /// @param tree       The tree.
-/// @param guard      A guard of this tree, or, if old is NULL, NULL to be pinned for
-///                   this call.
+/// @param guard      A guard of this tree. May be NULL only if old is NULL: then this call pins
+///                   for its own duration.
 /// @param key        key_len bytes; NULL only if key_len is 0.
 /// @param key_len    Length of the key in bytes, at most 2^32 - 1.
-/// @param value      value_len bytes, copied by the tree; NULL only if value_len is 0.
+/// @param value      value_len bytes, which the tree copies; NULL only if value_len is 0.
 /// @param value_len  Length of the value in bytes.
 /// @param old        As in masstree_exchange_bytes.
 ///
 /// @retval MASSTREE_OK            Stored; *old is the value it displaced.
-/// @retval MASSTREE_NOT_FOUND     Nothing was changed; the key is not in the tree.
+/// @retval MASSTREE_NOT_FOUND     The key is not in the tree; nothing was changed.
 /// @retval MASSTREE_INVALID       As in masstree_exchange_bytes.
 /// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds words.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -268,47 +265,47 @@ pub unsafe extern "C" fn masstree_replace_bytes(
     })
 }
 
-/// What a comparison found, as status and output.
+/// Returns the status of a comparison; writes the value that differs from the expected one.
 ///
 /// # Safety
-/// `present` is NULL or writable.
-unsafe fn matched(mismatched: Option<(bool, &[u8])>, present: *mut Slice) -> i32 {
-    match mismatched {
+/// `actual` is NULL or writable.
+unsafe fn comparison_status(outcome: Option<(bool, &[u8])>, actual: *mut Slice) -> i32 {
+    match outcome {
         None => MASSTREE_NOT_FOUND,
         Some((true, _)) => MASSTREE_OK,
         Some((false, bytes)) => {
             // SAFETY: by contract.
-            unsafe { write_slice(Some(bytes), present) };
+            unsafe { write_slice(Some(bytes), actual) };
             MASSTREE_MISMATCH
         }
     }
 }
 
-/// Gives a key a copy of another value, only if its value equals an expected one byte
-/// for byte.
+/// Stores a copy of the value `desired` under a key, only if the key's value equals `expected`
+/// byte for byte.
 ///
 /// @param tree      The tree.
-/// @param guard     A guard of this tree, or, if present is NULL, NULL to be pinned for
-///                  this call.
+/// @param guard     A guard of this tree. May be NULL only if actual is NULL: then this call
+///                  pins for its own duration.
 /// @param key       key_len bytes; NULL only if key_len is 0.
 /// @param key_len   Length of the key in bytes, at most 2^32 - 1.
-/// @param expected  The value that is expected.
-/// @param desired   The value to be stored, copied by the tree.
-/// @param present   Where the value that is there instead is stored (written only when
-///                  the answer is MASSTREE_MISMATCH), readable until the guard is
-///                  refreshed or left. NULL: not wanted.
+/// @param expected  The value that the key must have.
+/// @param desired   The value to store, which the tree copies.
+/// @param actual    Receives the value that the key has, only with MASSTREE_MISMATCH (with
+///                  MASSTREE_OK it had the expected one); readable until the guard is refreshed
+///                  or left. May be NULL.
 ///
-/// @retval MASSTREE_OK            The value was the expected one, and was exchanged.
-/// @retval MASSTREE_NOT_FOUND     Nothing was changed; the key is not in the tree.
-/// @retval MASSTREE_MISMATCH      Nothing was changed; *present is the key's value.
-/// @retval MASSTREE_INVALID       tree is NULL; key, or the data of expected or desired,
-///                                is NULL with a length; a value's length is over
-///                                SIZE_MAX / 2; or present is not NULL and guard is.
+/// @retval MASSTREE_OK            The key had the value `expected`; `desired` is stored.
+/// @retval MASSTREE_NOT_FOUND     The key is not in the tree; nothing was changed.
+/// @retval MASSTREE_MISMATCH      The key has another value, *actual; nothing was changed.
+/// @retval MASSTREE_INVALID       tree is NULL; key, or the data of expected or desired, is
+///                                NULL and its length is not 0; a value's length exceeds
+///                                SIZE_MAX / 2; or actual is not NULL and guard is NULL.
 /// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds words.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -319,10 +316,10 @@ pub unsafe extern "C" fn masstree_compare_exchange_bytes(
     key_len: usize,
     expected: Slice,
     desired: Slice,
-    present: *mut Slice,
+    actual: *mut Slice,
 ) -> i32 {
     status_of(|| {
-        require_guard(guard, present)?;
+        require_guard(guard, actual)?;
         // SAFETY: as this function's contract.
         unsafe {
             let expected = value_bytes(expected.data, expected.len)?;
@@ -334,34 +331,34 @@ pub unsafe extern "C" fn masstree_compare_exchange_bytes(
                 key_len,
                 ValueKind::Bytes,
                 |tree, pin, key| {
-                    let mismatched = tree.compare_exchange_bytes(pin, key, expected, desired)?;
-                    Ok(matched(mismatched, present))
+                    let outcome = tree.compare_exchange_bytes(pin, key, expected, desired)?;
+                    Ok(comparison_status(outcome, actual))
                 },
             ))
         }
     })
 }
 
-/// Removes a key only if its value equals an expected one byte for byte.
+/// Removes a key, only if its value equals `expected` byte for byte.
 ///
 /// @param tree      The tree.
-/// @param guard     A guard of this tree, or, if present is NULL, NULL to be pinned for
-///                  this call.
+/// @param guard     A guard of this tree. May be NULL only if actual is NULL: then this call
+///                  pins for its own duration.
 /// @param key       key_len bytes; NULL only if key_len is 0.
 /// @param key_len   Length of the key in bytes, at most 2^32 - 1.
-/// @param expected  The value that is expected.
-/// @param present   As in masstree_compare_exchange_bytes.
+/// @param expected  The value that the key must have.
+/// @param actual    As in masstree_compare_exchange_bytes.
 ///
-/// @retval MASSTREE_OK            The value was the expected one; the key was removed.
+/// @retval MASSTREE_OK            The key had the value `expected` and was removed.
 /// @retval MASSTREE_NOT_FOUND     The key was not in the tree.
-/// @retval MASSTREE_MISMATCH      Nothing was changed; *present is the key's value.
-/// @retval MASSTREE_INVALID       tree is NULL; key, or the data of expected, is NULL
-///                                with a length; its length is over SIZE_MAX / 2; or
-///                                present is not NULL and guard is.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_MISMATCH      The key has another value, *actual; nothing was changed.
+/// @retval MASSTREE_INVALID       tree is NULL; key, or the data of expected, is NULL and its
+///                                length is not 0; its length exceeds SIZE_MAX / 2; or actual
+///                                is not NULL and guard is NULL.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds words.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -371,10 +368,10 @@ pub unsafe extern "C" fn masstree_remove_if_equal_bytes(
     key: *const c_void,
     key_len: usize,
     expected: Slice,
-    present: *mut Slice,
+    actual: *mut Slice,
 ) -> i32 {
     status_of(|| {
-        require_guard(guard, present)?;
+        require_guard(guard, actual)?;
         // SAFETY: as this function's contract.
         unsafe {
             let expected = value_bytes(expected.data, expected.len)?;
@@ -385,8 +382,8 @@ pub unsafe extern "C" fn masstree_remove_if_equal_bytes(
                 key_len,
                 ValueKind::Bytes,
                 |tree, pin, key| {
-                    let mismatched = tree.remove_bytes_if_equal(pin, key, expected);
-                    Ok(matched(mismatched, present))
+                    let outcome = tree.remove_bytes_if_equal(pin, key, expected);
+                    Ok(comparison_status(outcome, actual))
                 },
             ))
         }

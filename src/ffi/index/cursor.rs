@@ -1,6 +1,6 @@
 //! # Cursors
 //!
-//! `masstree_cursor_t`.
+//! Opening and closing cursors, and reading the key and the value at one.
 
 use std::ptr::NonNull;
 
@@ -12,28 +12,28 @@ use crate::ffi::status::*;
 use crate::index::reclaim::{Guard, Pinned, Slot, pin_of, refreshes_of};
 use crate::index::tree::{Cursor, Tree};
 
-/// A place in a tree, from which one goes on key by key in either direction.
+/// A position in a tree, from which to move key by key in either direction.
 ///
-/// Made by masstree_cursor_open, freed by masstree_cursor_close. It works under the
-/// guard it was opened with, or under one of its own. Close it before that guard is
-/// left; the guard may be refreshed. A cursor is used by one thread at a time, the one
-/// that uses its guard at present.
+/// Created by masstree_cursor_open, freed by masstree_cursor_close. A cursor uses the guard
+/// that it was opened with, or a guard of its own. Close it before that guard is left; the
+/// guard may be refreshed. Only one thread at a time may use a cursor: the thread that
+/// currently uses its guard.
 ///
-/// Each step shows what is in the tree at that moment, whatever was put or removed
-/// since the step before, by whomever: the first key after, or before, the one the
-/// cursor is at, whether that is still there or not. A step costs one and a half to four
-/// times what a key costs in a scan, one of masstree_cursor_next_many at most twice as
-/// much as there; the first step after a change nearby, or after the guard was refreshed, as much as
-/// a look-up.
+/// Each step sees the tree as it is at that moment, with everything that any thread has put or
+/// removed since the step before: it moves to the first key after (or before) the key that the
+/// cursor is at, whether or not that key still exists. A step costs one and a half to four
+/// times as much as a key of a scan; a key of masstree_cursor_next_many at most twice as much.
+/// The first step after a change nearby, or after the guard was refreshed, costs as much as a
+/// look-up.
 ///
-/// A call that fails, or answers MASSTREE_END, leaves the cursor where it was.
+/// A call that fails, or returns MASSTREE_END, does not move the cursor.
 pub struct CursorHandle {
     pub(in crate::ffi) cursor: Cursor<'static>,
     tree: NonNull<TreeHandle>,
-    /// The guard it works under, and whether that is its own.
+    /// The slot of the guard that it uses, and whether that guard is its own.
     slot: NonNull<Slot>,
     owned: bool,
-    /// The guard's count when the cursor last looked.
+    /// The guard's count of refreshes when the cursor last used it.
     refreshes: u64,
 }
 
@@ -43,7 +43,8 @@ impl CursorHandle {
         unsafe { tree_of(self.tree.as_ptr()) }
     }
 
-    /// The pin of this moment, after letting go of what an earlier one protected.
+    /// Returns a pin of the guard. If the guard was refreshed since the last call, the cursor
+    /// first drops what it found before.
     pub(in crate::ffi) fn pin(&mut self) -> Pinned<'static> {
         // SAFETY: the guard outlives the cursor, by contract.
         let refreshes = unsafe { refreshes_of(self.slot) };
@@ -51,16 +52,16 @@ impl CursorHandle {
             self.cursor.let_go();
             self.refreshes = refreshes;
         }
-        // SAFETY: as above; it is refreshed between calls only, and what was found under
-        // an earlier pin has been let go.
+        // SAFETY: as above; the guard is refreshed between calls only, and the cursor has
+        // dropped what it found under an earlier pin.
         unsafe { pin_of(self.slot) }
     }
 }
 
-/// Runs an operation of a cursor.
+/// Runs an operation on a cursor and returns its status.
 ///
 /// # Safety
-/// `cursor` is NULL or a live cursor, which this thread has for itself.
+/// `cursor` is NULL or a live cursor, which no other thread uses.
 pub(in crate::ffi) unsafe fn on_cursor(
     cursor: *mut CursorHandle,
     body: impl FnOnce(&mut CursorHandle, &Tree) -> Result<i32, i32>,
@@ -73,21 +74,20 @@ pub(in crate::ffi) unsafe fn on_cursor(
     })
 }
 
-/// Makes a cursor, which is at no key yet: masstree_cursor_next goes to the first key,
+/// Opens a cursor, which is at no key yet: masstree_cursor_next will move it to the first key,
 /// masstree_cursor_prev to the last.
 ///
 /// @param tree    The tree.
-/// @param guard   A guard of this tree, which stays the caller's and must outlive the
-///                cursor; or NULL: the cursor has a guard of its own (see
+/// @param guard   A guard of this tree, which the caller still owns and must leave only after
+///                closing the cursor; or NULL: the cursor then has a guard of its own (see
 ///                masstree_cursor_refresh).
-/// @param cursor  Where the cursor is stored; it is the caller's, who frees it with
-///                masstree_cursor_close.
+/// @param cursor  Receives the cursor, which the caller frees with masstree_cursor_close.
 ///
 /// @retval MASSTREE_OK          *cursor is a new cursor.
 /// @retval MASSTREE_INVALID     tree or cursor is NULL.
 /// @retval MASSTREE_NOMEM       Out of memory.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -122,7 +122,7 @@ pub unsafe extern "C" fn masstree_cursor_open(
         });
         let made = made.inspect_err(|_| {
             if lent.is_none() {
-                // SAFETY: made above, and nobody else's.
+                // SAFETY: made above, and not shared.
                 drop(unsafe { Guard::from_raw(slot) });
             }
         })?;
@@ -136,16 +136,16 @@ pub unsafe extern "C" fn masstree_cursor_open(
 ///
 /// @param cursor  The cursor.
 ///
-/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+/// Thread safety: only the thread that currently uses the cursor. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_cursor_close(cursor: *mut CursorHandle) {
-    // SAFETY: NULL or a live cursor, which this thread has for itself.
+    // SAFETY: NULL or a live cursor, which no other thread uses.
     unsafe {
         let Some(handle) = NonNull::new(cursor) else {
             return;
         };
         let (slot, owned) = (handle.as_ref().slot, handle.as_ref().owned);
-        // In a forked process the tree is left alone.
+        // In a forked process the tree must not be touched.
         let Ok(tree) = handle.as_ref().tree() else {
             return;
         };
@@ -156,17 +156,16 @@ pub unsafe extern "C" fn masstree_cursor_close(cursor: *mut CursorHandle) {
     }
 }
 
-/// Lets go of everything a cursor with a guard of its own has read so far, as
-/// masstree_guard_refresh does; the cursor stays at its key. For cursors that are kept
-/// for long. With a guard that is not its own it does nothing: refresh that.
+/// Refreshes the guard of a cursor that has a guard of its own, as masstree_guard_refresh does;
+/// the cursor stays at its key. For cursors that are kept for long. Does nothing if the cursor
+/// was opened with a guard: refresh that guard instead.
 ///
 /// @param cursor  The cursor; NULL does nothing.
 ///
-/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+/// Thread safety: only the thread that currently uses the cursor. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_cursor_refresh(cursor: *mut CursorHandle) {
-    // SAFETY: NULL or a live cursor, which this thread has for itself; the guard is its
-    // own.
+    // SAFETY: NULL or a live cursor, which no other thread uses; the guard is its own.
     unsafe {
         if let Some(cursor) = cursor.as_mut()
             && cursor.owned
@@ -178,18 +177,18 @@ pub unsafe extern "C" fn masstree_cursor_refresh(cursor: *mut CursorHandle) {
     }
 }
 
-/// Gives the key that a cursor is at.
+/// Returns the key that a cursor is at.
 ///
 /// @param cursor  The cursor.
-/// @param key     Where the key is stored: bytes of the cursor's, valid until the next
-///                call that moves or closes it. NULL: not wanted.
+/// @param key     Receives the key, a slice of the cursor's memory, valid until the next call
+///                that moves or closes the cursor. May be NULL.
 ///
-/// @retval MASSTREE_OK         *key is the key, which may have been removed since.
-/// @retval MASSTREE_NOT_FOUND  The cursor has been at no key yet.
+/// @retval MASSTREE_OK         *key is the key, which another thread may have removed since.
+/// @retval MASSTREE_NOT_FOUND  The cursor is at no key yet.
 /// @retval MASSTREE_INVALID    cursor is NULL.
-/// @retval MASSTREE_FORKED     The tree was made before a fork.
+/// @retval MASSTREE_FORKED     The parent process created the tree, before a fork.
 ///
-/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+/// Thread safety: only the thread that currently uses the cursor. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_cursor_key(cursor: *mut CursorHandle, key: *mut Slice) -> i32 {
     // SAFETY: as this function's contract.
@@ -204,23 +203,23 @@ pub unsafe extern "C" fn masstree_cursor_key(cursor: *mut CursorHandle, key: *mu
     }
 }
 
-/// Gives the value of the key that a cursor is at.
+/// Returns the value of the key that a cursor is at.
 ///
 /// @param cursor  The cursor.
-/// @param value   Where the value is stored, as it was when the cursor came to the key;
-///                or, if its guard was refreshed since, as it is now. NULL: not wanted.
+/// @param value   Receives the value as it was when the cursor moved to the key; or, if the
+///                guard was refreshed since, the current value. May be NULL.
 ///
 /// @retval MASSTREE_OK          *value is the value.
-/// @retval MASSTREE_NOT_FOUND   The cursor has been at no key yet; or the key was removed
-///                              before the guard was refreshed.
+/// @retval MASSTREE_NOT_FOUND   The cursor is at no key yet; or the key was removed before the
+///                              guard was refreshed.
 /// @retval MASSTREE_INVALID     cursor is NULL.
 /// @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
-/// If the value is a pointer and the tree has a value destructor, what it points to is
-/// not destroyed before the cursor's guard is refreshed or left.
+/// If the value is a pointer and the tree has a value destructor, the destructor is not called
+/// for the value before the cursor's guard is refreshed or left.
 ///
-/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+/// Thread safety: only the thread that currently uses the cursor. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_cursor_value(cursor: *mut CursorHandle, value: *mut u64) -> i32 {
     // SAFETY: as this function's contract.
@@ -239,21 +238,20 @@ pub unsafe extern "C" fn masstree_cursor_value(cursor: *mut CursorHandle, value:
     }
 }
 
-/// Gives the value of the key that a cursor is at, in a tree of byte strings.
+/// Returns the value of the key that a cursor is at, in a tree of byte strings.
 ///
 /// @param cursor  The cursor.
-/// @param value   Where the value is stored, as in masstree_cursor_value: a slice of the
-///                tree's memory, readable until the cursor's guard is refreshed or left.
-///                NULL: not wanted.
+/// @param value   Receives the value, as in masstree_cursor_value: a slice of the tree's
+///                memory, readable until the cursor's guard is refreshed or left. May be NULL.
 ///
 /// @retval MASSTREE_OK          *value is the value.
-/// @retval MASSTREE_NOT_FOUND   The cursor has been at no key yet; or the key was removed
-///                              before the guard was refreshed.
+/// @retval MASSTREE_NOT_FOUND   The cursor is at no key yet; or the key was removed before the
+///                              guard was refreshed.
 /// @retval MASSTREE_INVALID     cursor is NULL.
 /// @retval MASSTREE_WRONG_KIND  The tree holds words.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
-/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+/// Thread safety: only the thread that currently uses the cursor. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_cursor_value_bytes(
     cursor: *mut CursorHandle,

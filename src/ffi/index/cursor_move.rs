@@ -1,4 +1,4 @@
-//! Moving cursors, one key or several at a time.
+//! Moving cursors, by one key or by several.
 
 use std::ffi::c_void;
 
@@ -9,38 +9,37 @@ use crate::ffi::status::*;
 use crate::index::reclaim::Pinned;
 use crate::index::tree::{Seek, Tree};
 
-/// How masstree_cursor_seek looks: for the first key that is not smaller.
+/// Seek the first key that is greater than or equal to the given one.
 pub const MASSTREE_SEEK_GE: u32 = 0;
-/// How masstree_cursor_seek looks: for the first key that is greater.
+/// Seek the first key that is greater than the given one.
 pub const MASSTREE_SEEK_GT: u32 = 1;
-/// How masstree_cursor_seek looks: for the last key that is not greater.
+/// Seek the last key that is less than or equal to the given one.
 pub const MASSTREE_SEEK_LE: u32 = 2;
-/// How masstree_cursor_seek looks: for the last key that is smaller.
+/// Seek the last key that is less than the given one.
 pub const MASSTREE_SEEK_LT: u32 = 3;
 
-/// Whether a key was found, as a status.
+/// Returns the status of a move: `MASSTREE_OK`, or `MASSTREE_END` without a further key.
 fn moved_status(found: bool) -> i32 {
     if found { MASSTREE_OK } else { MASSTREE_END }
 }
 
-/// Goes to the key nearest to a given one.
+/// Moves a cursor to the key nearest to a given one.
 ///
 /// @param cursor   The cursor.
-/// @param key      key_len bytes; NULL only if key_len is 0. It may be the cursor's own
-///                 key.
+/// @param key      key_len bytes; NULL only if key_len is 0. May be the cursor's own key.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
 /// @param how      MASSTREE_SEEK_GE, MASSTREE_SEEK_GT, MASSTREE_SEEK_LE or
 ///                 MASSTREE_SEEK_LT.
 ///
-/// @retval MASSTREE_OK            The cursor is at the key looked for.
-/// @retval MASSTREE_END           There is none.
-/// @retval MASSTREE_INVALID       cursor is NULL, key is NULL with a length, or how is
+/// @retval MASSTREE_OK            The cursor is at that key.
+/// @retval MASSTREE_END           No such key exists.
+/// @retval MASSTREE_INVALID       cursor is NULL, key is NULL and key_len is not 0, or how is
 ///                                unknown.
 /// @retval MASSTREE_NOMEM         Out of memory for the key's copy.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
-/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+/// Thread safety: only the thread that currently uses the cursor. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_cursor_seek(
     cursor: *mut CursorHandle,
@@ -65,19 +64,19 @@ pub unsafe extern "C" fn masstree_cursor_seek(
     }
 }
 
-/// masstree_cursor_seek for an integer key (see masstree_get_u64).
+/// Like masstree_cursor_seek, for an integer key (see masstree_get_u64).
 ///
 /// @param cursor  The cursor.
 /// @param key     The key.
 /// @param how     As in masstree_cursor_seek.
 ///
-/// @retval MASSTREE_OK       The cursor is at the key looked for.
-/// @retval MASSTREE_END      There is none.
+/// @retval MASSTREE_OK       The cursor is at that key.
+/// @retval MASSTREE_END      No such key exists.
 /// @retval MASSTREE_INVALID  cursor is NULL, or how is unknown.
 /// @retval MASSTREE_NOMEM    Out of memory for the key's copy.
-/// @retval MASSTREE_FORKED   The tree was made before a fork.
+/// @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
 ///
-/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+/// Thread safety: only the thread that currently uses the cursor. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_cursor_seek_u64(
     cursor: *mut CursorHandle,
@@ -89,7 +88,7 @@ pub unsafe extern "C" fn masstree_cursor_seek_u64(
     unsafe { masstree_cursor_seek(cursor, key.as_ptr().cast(), key.len(), how) }
 }
 
-/// Goes to the first key of the tree.
+/// Moves a cursor to the first key of the tree.
 ///
 /// @param cursor  The cursor.
 ///
@@ -97,9 +96,9 @@ pub unsafe extern "C" fn masstree_cursor_seek_u64(
 /// @retval MASSTREE_END      The tree is empty.
 /// @retval MASSTREE_INVALID  cursor is NULL.
 /// @retval MASSTREE_NOMEM    Out of memory for the key's copy.
-/// @retval MASSTREE_FORKED   The tree was made before a fork.
+/// @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
 ///
-/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+/// Thread safety: only the thread that currently uses the cursor. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_cursor_first(cursor: *mut CursorHandle) -> i32 {
     // SAFETY: as this function's contract.
@@ -111,7 +110,7 @@ pub unsafe extern "C" fn masstree_cursor_first(cursor: *mut CursorHandle) -> i32
     }
 }
 
-/// Goes to the last key of the tree.
+/// Moves a cursor to the last key of the tree.
 ///
 /// @param cursor  The cursor.
 ///
@@ -119,9 +118,9 @@ pub unsafe extern "C" fn masstree_cursor_first(cursor: *mut CursorHandle) -> i32
 /// @retval MASSTREE_END      The tree is empty.
 /// @retval MASSTREE_INVALID  cursor is NULL.
 /// @retval MASSTREE_NOMEM    Out of memory for the key's copy.
-/// @retval MASSTREE_FORKED   The tree was made before a fork.
+/// @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
 ///
-/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+/// Thread safety: only the thread that currently uses the cursor. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_cursor_last(cursor: *mut CursorHandle) -> i32 {
     // SAFETY: as this function's contract.
@@ -133,17 +132,17 @@ pub unsafe extern "C" fn masstree_cursor_last(cursor: *mut CursorHandle) -> i32 
     }
 }
 
-/// Goes on to the next greater key.
+/// Moves a cursor to the next greater key.
 ///
 /// @param cursor  The cursor.
 ///
 /// @retval MASSTREE_OK       The cursor is at the next key.
-/// @retval MASSTREE_END      There is none; there may be one later.
+/// @retval MASSTREE_END      No further key exists; another thread may insert one later.
 /// @retval MASSTREE_INVALID  cursor is NULL.
 /// @retval MASSTREE_NOMEM    Out of memory for the key's copy.
-/// @retval MASSTREE_FORKED   The tree was made before a fork.
+/// @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
 ///
-/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+/// Thread safety: only the thread that currently uses the cursor. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_cursor_next(cursor: *mut CursorHandle) -> i32 {
     // SAFETY: as this function's contract.
@@ -155,17 +154,17 @@ pub unsafe extern "C" fn masstree_cursor_next(cursor: *mut CursorHandle) -> i32 
     }
 }
 
-/// Goes on to the next smaller key.
+/// Moves a cursor to the next smaller key.
 ///
 /// @param cursor  The cursor.
 ///
 /// @retval MASSTREE_OK       The cursor is at the previous key.
-/// @retval MASSTREE_END      There is none; there may be one later.
+/// @retval MASSTREE_END      No further key exists; another thread may insert one later.
 /// @retval MASSTREE_INVALID  cursor is NULL.
 /// @retval MASSTREE_NOMEM    Out of memory for the key's copy.
-/// @retval MASSTREE_FORKED   The tree was made before a fork.
+/// @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
 ///
-/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+/// Thread safety: only the thread that currently uses the cursor. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_cursor_prev(cursor: *mut CursorHandle) -> i32 {
     // SAFETY: as this function's contract.
@@ -177,11 +176,11 @@ pub unsafe extern "C" fn masstree_cursor_prev(cursor: *mut CursorHandle) -> i32 
     }
 }
 
-/// Goes on several steps, and stores keys and values for the caller.
+/// Moves by several keys, and stores the keys and values for the caller.
 ///
 /// # Safety
-/// `keys` is NULL or has room for `capacity` slices, `count` is NULL or writable, and
-/// `store` may be called for each place.
+/// `keys` is NULL or has room for `capacity` slices, `count` is NULL or writable, and `store`
+/// may be called for each index.
 unsafe fn many(
     handle: &mut CursorHandle,
     tree: &Tree,
@@ -198,7 +197,7 @@ unsafe fn many(
     let mut taken = 0;
     let take = |end, value| {
         if !keys.is_null() {
-            // Keys may still move: where they end, for the present.
+            // The buffer of keys may still move: store the end of the key for now.
             let slice = Slice {
                 data: std::ptr::null(),
                 len: end,
@@ -228,7 +227,7 @@ unsafe fn many(
     Ok(MASSTREE_OK)
 }
 
-/// The two directions of `_many`, for words.
+/// `masstree_cursor_next_many` and `masstree_cursor_prev_many`.
 ///
 /// # Safety
 /// As `masstree_cursor_next_many`.
@@ -263,7 +262,7 @@ unsafe fn many_words(
     }
 }
 
-/// The two directions of `_many`, for byte strings.
+/// `masstree_cursor_next_many_bytes` and `masstree_cursor_prev_many_bytes`.
 ///
 /// # Safety
 /// As `masstree_cursor_next_many_bytes`.
@@ -298,27 +297,25 @@ unsafe fn many_bytes(
     }
 }
 
-/// Goes on to the next greater key several times, and stores the keys and values met.
-/// The cursor is at the last of them then.
+/// Moves a cursor to the next greater key several times and stores the keys and values that it
+/// passes. The cursor is then at the last of them.
 ///
 /// @param cursor    The cursor.
-/// @param keys      Where the keys are stored, in order: bytes of the cursor's, valid
-///                  until the next call that moves or closes it. NULL: not wanted.
-/// @param values    Where the values are stored, as masstree_cursor_value gives them.
-///                  NULL: not wanted.
-/// @param capacity  How many keys and values there is room for, at least 1.
-/// @param count     Where their number is stored, also when the answer is MASSTREE_END
-///                  (0); less than capacity where the keys end or memory runs out. NULL:
-///                  not wanted.
+/// @param keys      Receives the keys, in order: slices of the cursor's memory, valid until the
+///                  next call that moves or closes the cursor. May be NULL.
+/// @param values    Receives the values, as masstree_cursor_value returns them. May be NULL.
+/// @param capacity  Length of the arrays `keys` and `values`, at least 1.
+/// @param count     Receives the number of keys, also with MASSTREE_END (0); less than capacity
+///                  at the end of the tree, or if memory runs out. May be NULL.
 ///
 /// @retval MASSTREE_OK          *count is at least 1.
-/// @retval MASSTREE_END         There is no next key; there may be one later.
+/// @retval MASSTREE_END         No greater key exists; another thread may insert one later.
 /// @retval MASSTREE_INVALID     cursor is NULL, or capacity is 0.
 /// @retval MASSTREE_NOMEM       Out of memory for the copy of the first key.
 /// @retval MASSTREE_WRONG_KIND  The tree holds byte strings, and values is not NULL.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
-/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+/// Thread safety: only the thread that currently uses the cursor. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_cursor_next_many(
     cursor: *mut CursorHandle,
@@ -331,8 +328,8 @@ pub unsafe extern "C" fn masstree_cursor_next_many(
     unsafe { many_words(cursor, false, keys, values, capacity, count) }
 }
 
-/// masstree_cursor_next_many in the other direction: to the next smaller key several
-/// times.
+/// Moves a cursor to the next smaller key several times; otherwise like
+/// masstree_cursor_next_many.
 ///
 /// @param cursor    The cursor.
 /// @param keys      As in masstree_cursor_next_many.
@@ -341,13 +338,13 @@ pub unsafe extern "C" fn masstree_cursor_next_many(
 /// @param count     As in masstree_cursor_next_many.
 ///
 /// @retval MASSTREE_OK          *count is at least 1.
-/// @retval MASSTREE_END         There is no smaller key; there may be one later.
+/// @retval MASSTREE_END         No smaller key exists; another thread may insert one later.
 /// @retval MASSTREE_INVALID     cursor is NULL, or capacity is 0.
 /// @retval MASSTREE_NOMEM       Out of memory for the copy of the first key.
 /// @retval MASSTREE_WRONG_KIND  The tree holds byte strings, and values is not NULL.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
-/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+/// Thread safety: only the thread that currently uses the cursor. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_cursor_prev_many(
     cursor: *mut CursorHandle,
@@ -360,23 +357,23 @@ pub unsafe extern "C" fn masstree_cursor_prev_many(
     unsafe { many_words(cursor, true, keys, values, capacity, count) }
 }
 
-/// masstree_cursor_next_many for a tree of byte strings.
+/// Like masstree_cursor_next_many, for a tree of byte strings.
 ///
 /// @param cursor    The cursor.
 /// @param keys      As in masstree_cursor_next_many.
-/// @param values    Where the values are stored, as masstree_cursor_value_bytes gives
-///                  them. NULL: not wanted.
+/// @param values    Receives the values, as masstree_cursor_value_bytes returns them. May be
+///                  NULL.
 /// @param capacity  As in masstree_cursor_next_many.
 /// @param count     As in masstree_cursor_next_many.
 ///
 /// @retval MASSTREE_OK          *count is at least 1.
-/// @retval MASSTREE_END         There is no next key; there may be one later.
+/// @retval MASSTREE_END         No greater key exists; another thread may insert one later.
 /// @retval MASSTREE_INVALID     cursor is NULL, or capacity is 0.
 /// @retval MASSTREE_NOMEM       Out of memory for the copy of the first key.
 /// @retval MASSTREE_WRONG_KIND  The tree holds words.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
-/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+/// Thread safety: only the thread that currently uses the cursor. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_cursor_next_many_bytes(
     cursor: *mut CursorHandle,
@@ -389,7 +386,7 @@ pub unsafe extern "C" fn masstree_cursor_next_many_bytes(
     unsafe { many_bytes(cursor, false, keys, values, capacity, count) }
 }
 
-/// masstree_cursor_prev_many for a tree of byte strings.
+/// Like masstree_cursor_prev_many, for a tree of byte strings.
 ///
 /// @param cursor    The cursor.
 /// @param keys      As in masstree_cursor_next_many.
@@ -398,13 +395,13 @@ pub unsafe extern "C" fn masstree_cursor_next_many_bytes(
 /// @param count     As in masstree_cursor_next_many.
 ///
 /// @retval MASSTREE_OK          *count is at least 1.
-/// @retval MASSTREE_END         There is no smaller key; there may be one later.
+/// @retval MASSTREE_END         No smaller key exists; another thread may insert one later.
 /// @retval MASSTREE_INVALID     cursor is NULL, or capacity is 0.
 /// @retval MASSTREE_NOMEM       Out of memory for the copy of the first key.
 /// @retval MASSTREE_WRONG_KIND  The tree holds words.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
-/// Thread safety: the thread that uses the cursor at present. Since 0.1.
+/// Thread safety: only the thread that currently uses the cursor. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_cursor_prev_many_bytes(
     cursor: *mut CursorHandle,

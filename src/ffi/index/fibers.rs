@@ -19,7 +19,7 @@ use crate::ffi::status::*;
 const STACK: usize = 256 << 10;
 const KEYS: u8 = 3;
 
-/// A scan on a stack of its own, which yields at each key to whoever runs it.
+/// A scan on a stack of its own, which yields to its caller at each key.
 struct Fiber {
     tree: *mut TreeHandle,
     guard: *mut GuardHandle,
@@ -114,13 +114,13 @@ fn tree_of_keys() -> *mut TreeHandle {
     tree
 }
 
-/// What the test's child process scans under.
+/// Selects what the child process of the test scans under: a guard, or none.
 const UNDER: &str = "MASSTREE_TEST_UNDER";
 
 fn scan_across_threads(under: &str) {
     let tree = tree_of_keys();
     let mut guard = null_mut();
-    // SAFETY: the tree lives until nobody uses it.
+    // SAFETY: the tree lives until no thread uses it.
     unsafe {
         if under == "guard" {
             assert_eq!(masstree_guard_enter(tree, &raw mut guard), MASSTREE_OK);
@@ -168,15 +168,15 @@ unsafe extern "C" fn note(object: *mut c_void, _: usize, _: *mut c_void) {
     unsafe { *object.cast() = true };
 }
 
-/// Calls without a guard that overlap on one thread need not end in the order of a stack: what
-/// is retired waits until none of them is left, also for those that began later. Put back: a
-/// guard that lets the thread's slot go when the first of them ends.
+/// Calls without a guard that overlap on one thread need not end in reverse order: retired
+/// objects wait until none of them is running, including those that began later. Put back: a
+/// guard that leaves the thread's slot when the first of them ends.
 #[test]
 fn overlapping_calls_on_one_thread_may_end_in_any_order() {
     let tree = tree_of_keys();
     let mut is_freed = false;
     let object = (&raw mut is_freed).cast::<c_void>();
-    // Another thread, as this one is in calls.
+    // On another thread, because this one is inside calls.
     let flush = || {
         let tree = tree.expose_provenance();
         let flush = move || {
@@ -204,6 +204,6 @@ fn overlapping_calls_on_one_thread_may_end_in_any_order() {
     flush();
     // SAFETY: as above.
     assert!(unsafe { object.cast::<bool>().read_volatile() });
-    // SAFETY: nobody uses the tree any more.
+    // SAFETY: no thread uses the tree any more.
     unsafe { masstree_destroy(tree) };
 }

@@ -1,6 +1,6 @@
 //! # One key
 //!
-//! Looking one key up.
+//! Looking up one key.
 
 use std::ffi::c_void;
 use std::ptr::NonNull;
@@ -10,26 +10,26 @@ use crate::ffi::handle::TreeHandle;
 use crate::ffi::handle::{self, GuardHandle};
 use crate::index::reclaim::Slot;
 
-/// Looks a key up.
+/// Looks up a key.
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree, or NULL to be pinned for this call.
-/// @param key      key_len bytes, any values; NULL only if key_len is 0 (the
-///                 empty key is a key like any other).
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param key      key_len bytes of any value; NULL only if key_len is 0 (the empty key is a
+///                 key like any other).
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
-/// @param value    Where the value is stored; NULL: not wanted.
+/// @param value    Receives the value. May be NULL.
 ///
 /// @retval MASSTREE_OK            Found; *value is the key's value.
 /// @retval MASSTREE_NOT_FOUND     The key is not in the tree.
-/// @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_INVALID       tree is NULL, or key is NULL and key_len is not 0.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
-/// If the value is a pointer and the tree has a value destructor, hold a guard
-/// as long as the pointer is used: what it points to is not destroyed before
-/// that guard is refreshed or left.
+/// If the value is a pointer and the tree has a value destructor, hold a guard as long as you
+/// use the pointer: the destructor is not called for the value before that guard is refreshed
+/// or left.
 ///
 /// Thread safety: any thread; takes no lock. Since 0.1.
 #[unsafe(no_mangle)]
@@ -41,8 +41,7 @@ pub unsafe extern "C" fn masstree_get(
     value: *mut u64,
 ) -> i32 {
     if key_len == size_of::<u64>() && !key.is_null() {
-        // A key that is one slice, looked up with a fifth fewer instructions.
-        // SAFETY: not NULL, and readable by contract.
+        // A key of exactly one slice takes a fifth fewer instructions.
         let key = u64::from_be_bytes(unsafe { key.cast::<[u8; 8]>().read() });
         // SAFETY: as this function's contract.
         return unsafe { masstree_get_u64(tree, guard, key, value) };
@@ -51,7 +50,7 @@ pub unsafe extern "C" fn masstree_get(
     unsafe { get_any(tree, guard, key, key_len, value) }
 }
 
-/// Not compiled into `masstree_get`, which just decides between the two.
+/// Not inlined into `masstree_get`, which only selects one of the two paths.
 ///
 /// # Safety
 /// As `masstree_get`.
@@ -67,20 +66,20 @@ unsafe fn get_any(
     unsafe { get(tree, guard, key, key_len, value) }
 }
 
-/// masstree_get for an integer key: the 8 bytes of `key`, most significant
-/// first, so that the order of the keys is numeric order.
+/// Like masstree_get, for an integer key: the key is the 8 bytes of `key`, most significant
+/// byte first, so that keys are in numeric order.
 ///
 /// @param tree   The tree.
-/// @param guard  A guard of this tree, or NULL to be pinned for this call.
+/// @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key    The key.
-/// @param value  Where the value is stored; NULL: not wanted.
+/// @param value  Receives the value. May be NULL.
 ///
 /// @retval MASSTREE_OK          Found; *value is the key's value.
 /// @retval MASSTREE_NOT_FOUND   The key is not in the tree.
 /// @retval MASSTREE_INVALID     tree is NULL.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread; takes no lock. Since 0.1.
 #[unsafe(no_mangle)]
@@ -95,7 +94,7 @@ pub unsafe extern "C" fn masstree_get_u64(
     unsafe { get(tree, guard, key.as_ptr().cast(), key.len(), value) }
 }
 
-/// Compiled once for each of the two: for integers, the length of the key is known.
+/// Inlined into both callers: for integers, the length of the key is then a constant.
 ///
 /// # Safety
 /// As `masstree_get`.
@@ -157,19 +156,19 @@ unsafe fn get_without_guard(
     }
 }
 
-/// Says whether a key is in the tree.
+/// Tests whether a key is in the tree, without returning its value.
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree, or NULL to be pinned for this call.
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key      key_len bytes; NULL only if key_len is 0.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
 ///
 /// @retval MASSTREE_OK            The key is in the tree.
 /// @retval MASSTREE_NOT_FOUND     The key is not in the tree.
-/// @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_INVALID       tree is NULL, or key is NULL and key_len is not 0.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
 /// Note that MASSTREE_OK is 0: write `masstree_contains(...) == MASSTREE_OK`.
 ///
@@ -194,17 +193,17 @@ pub unsafe extern "C" fn masstree_contains(
     }
 }
 
-/// masstree_contains for an integer key (see masstree_get_u64).
+/// Like masstree_contains, for an integer key (see masstree_get_u64).
 ///
 /// @param tree   The tree.
-/// @param guard  A guard of this tree, or NULL to be pinned for this call.
+/// @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key    The key.
 ///
 /// @retval MASSTREE_OK          The key is in the tree.
 /// @retval MASSTREE_NOT_FOUND   The key is not in the tree.
 /// @retval MASSTREE_INVALID     tree is NULL.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread; takes no lock. Since 0.1.
 #[unsafe(no_mangle)]

@@ -13,11 +13,10 @@ use crate::ffi::status::*;
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 
-/// Looks the keys up, a group at a time; `store` gets the places and values of those that
-/// are there.
+/// Looks up the keys, several at a time; calls `store` with index and word of each key found.
 ///
 /// # Safety
-/// As `masstree_get_many`; `store` may be called for each place.
+/// As `masstree_get_many`; `store` may be called for each index.
 unsafe fn get_many(batch: Batch, mut store: impl FnMut(&Tree, Pinned<'_>, usize, u64)) -> i32 {
     status_of(|| {
         let keys = batch.keys.checked(batch.count)?;
@@ -43,7 +42,7 @@ unsafe fn get_many(batch: Batch, mut store: impl FnMut(&Tree, Pinned<'_>, usize,
     })
 }
 
-/// Stores words where they are wanted.
+/// Stores words in an array that may be NULL.
 ///
 /// # Safety
 /// `values` is NULL or has room for all.
@@ -54,27 +53,27 @@ unsafe fn to_words(values: *mut u64) -> impl FnMut(&Tree, Pinned<'_>, usize, u64
     }
 }
 
-/// Looks several keys up.
+/// Looks up several keys, faster than one by one.
 ///
 /// @param tree      The tree.
-/// @param guard     A guard of this tree, or NULL to be pinned for this call.
+/// @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param keys      count keys, as masstree_get takes them; NULL only if count is 0.
-/// @param count     How many keys.
-/// @param values    Where the values are stored, each at its key's place; those of keys
-///                  that are not found are not written. NULL: not wanted.
-/// @param statuses  Where what masstree_get would answer is stored for each key. NULL:
-///                  not wanted.
+/// @param count     Number of keys.
+/// @param values    Receives the values, each at the index of its key; elements of keys that
+///                  are not found are not written. May be NULL.
+/// @param statuses  Receives, for each key, the status that masstree_get would return. May be
+///                  NULL.
 ///
-/// @retval MASSTREE_OK            Every key was looked up; its status says whether it was
-///                                found.
-/// @retval MASSTREE_INVALID       tree is NULL, or keys is NULL with a count: nothing
-///                                was done, and no status is stored. Or a key is NULL
-///                                with a length; the others were looked up.
-/// @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; the others were looked
-///                                up.
+/// @retval MASSTREE_OK            Every key was looked up; the status of each says whether it
+///                                was found.
+/// @retval MASSTREE_INVALID       tree is NULL, or keys is NULL and count is not 0: nothing was
+///                                done, and no status is stored. Or a key is NULL and key_len
+///                                is not 0; the other keys were looked up.
+/// @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the other keys were looked up.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings; nothing was done.
-/// @retval MASSTREE_FORKED        The tree was made before a fork; nothing was done.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
+///                                was done.
 ///
 /// Thread safety: any thread; takes no lock. Each look-up is atomic, the batch is not.
 /// Since 0.1.
@@ -99,24 +98,25 @@ pub unsafe extern "C" fn masstree_get_many(
     unsafe { get_many(batch, to_words(values)) }
 }
 
-/// masstree_get_many for integer keys (see masstree_get_u64).
+/// Like masstree_get_many, for integer keys (see masstree_get_u64).
 ///
 /// @param tree      The tree.
-/// @param guard     A guard of this tree, or NULL to be pinned for this call.
-/// @param keys      The first key, a uint64_t, at any alignment; NULL only if count is 0.
-/// @param stride    Bytes from one key to the next, at least 8: the size of what they
-///                  are part of.
-/// @param count     How many keys.
+/// @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param keys      The first key, a uint64_t of any alignment; NULL only if count is 0.
+/// @param stride    Distance in bytes from one key to the next, at least 8: the size of the
+///                  array element that contains the key.
+/// @param count     Number of keys.
 /// @param values    As in masstree_get_many.
 /// @param statuses  As in masstree_get_many.
 ///
-/// @retval MASSTREE_OK          Every key was looked up; its status says whether it was
+/// @retval MASSTREE_OK          Every key was looked up; the status of each says whether it was
 ///                              found.
-/// @retval MASSTREE_INVALID     tree is NULL, keys is NULL with a count, or stride is
+/// @retval MASSTREE_INVALID     tree is NULL, keys is NULL and count is not 0, or stride is
 ///                              below 8; nothing was done.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree; nothing was done.
 /// @retval MASSTREE_WRONG_KIND  The tree holds byte strings; nothing was done.
-/// @retval MASSTREE_FORKED      The tree was made before a fork; nothing was done.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork; nothing was
+///                              done.
 ///
 /// Thread safety: any thread; takes no lock. Each look-up is atomic, the batch is not.
 /// Since 0.1.
@@ -142,27 +142,27 @@ pub unsafe extern "C" fn masstree_get_many_u64(
     unsafe { get_many(batch, to_words(values)) }
 }
 
-/// masstree_get_many for a tree of byte strings.
+/// Like masstree_get_many, for a tree of byte strings.
 ///
 /// @param tree      The tree.
-/// @param guard     A guard of this tree; not NULL, for the values stay readable only
-///                  while it is held.
+/// @param guard     A guard of this tree; not NULL: the values stay readable only while the
+///                  guard is held.
 /// @param keys      As in masstree_get_many.
-/// @param count     How many keys.
-/// @param values    Where the values are stored, as masstree_get_bytes gives them; those
-///                  of keys that are not found are not written. NULL: not wanted.
+/// @param count     Number of keys.
+/// @param values    Receives the values, as masstree_get_bytes returns them; elements of keys
+///                  that are not found are not written. May be NULL.
 /// @param statuses  As in masstree_get_many.
 ///
-/// @retval MASSTREE_OK            Every key was looked up; its status says whether it was
-///                                found.
-/// @retval MASSTREE_INVALID       tree or guard is NULL, or keys is NULL with a count:
-///                                nothing was done, and no status is stored. Or a key is
-///                                NULL with a length; the others were looked up.
-/// @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; the others were looked
-///                                up.
+/// @retval MASSTREE_OK            Every key was looked up; the status of each says whether it
+///                                was found.
+/// @retval MASSTREE_INVALID       tree or guard is NULL, or keys is NULL and count is not 0:
+///                                nothing was done, and no status is stored. Or a key is NULL
+///                                and key_len is not 0; the other keys were looked up.
+/// @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the other keys were looked up.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
 /// @retval MASSTREE_WRONG_KIND    The tree holds words; nothing was done.
-/// @retval MASSTREE_FORKED        The tree was made before a fork; nothing was done.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
+///                                was done.
 ///
 /// Thread safety: any thread; takes no lock. Each look-up is atomic, the batch is not.
 /// Since 0.1.

@@ -1,4 +1,4 @@
-//! Making the value of an absent key on demand.
+//! Inserting a value that is made on demand.
 
 use std::ffi::c_void;
 
@@ -10,40 +10,39 @@ use crate::index::tree::Decision;
 
 /// Makes the value of an absent key, for masstree_get_or_insert_with.
 ///
-/// @param value  Where the value goes.
-/// @param ctx    What was passed with the callback.
+/// @param value  Receives the new value.
+/// @param ctx    The ctx that was passed with the callback.
 ///
-/// @return MASSTREE_OK if *value is to be inserted; or a negative number to change
-/// nothing and end the call with that number as its status.
+/// @return MASSTREE_OK to insert *value; or a negative number to change nothing and end the
+///         call with that number as its status.
 ///
-/// It is called at most once, under the lock of the key's leaf; the rules of
-/// masstree_update_t apply.
+/// It is called at most once, with the key's leaf locked; the rules of masstree_update_t apply.
 pub type MakeValue = Option<unsafe extern "C" fn(value: *mut u64, ctx: *mut c_void) -> i32>;
 
-/// Gives the value of a key, which is made and inserted if the key is absent.
+/// Looks up a key; if it is absent, inserts a value that a callback makes.
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree, or NULL to be pinned for this call.
-/// @param key      key_len bytes, copied by the tree; NULL only if key_len is 0.
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param key      key_len bytes, which the tree copies; NULL only if key_len is 0.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
-/// @param make     Called if the key is absent, once, under the lock of the key's
-///                 leaf: see masstree_make_value_t.
-/// @param ctx      Handed to make.
-/// @param value    Where the key's value is stored, the one there or the one made;
-///                 it is the tree's. NULL: not wanted.
+/// @param make     Called once if the key is absent, with the key's leaf locked: see
+///                 masstree_make_value_t.
+/// @param ctx      Passed to make.
+/// @param value    Receives the key's value, existing or made; the tree owns it. May be NULL.
 ///
-/// @retval MASSTREE_OK            The key was absent; *value was made and inserted.
-/// @retval MASSTREE_EXISTS        The key was there; *value is its value.
-/// @retval MASSTREE_INVALID       tree or make is NULL, or key is NULL with a length.
+/// @retval MASSTREE_OK            The key was absent; *value is the value that the callback
+///                                made, and was inserted.
+/// @retval MASSTREE_EXISTS        The key existed; *value is its value.
+/// @retval MASSTREE_INVALID       tree or make is NULL, or key is NULL and key_len is not 0.
 /// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
-/// @return A negative number that the callback answered; nothing was changed.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+/// @return The negative number that the callback returned; nothing was changed.
 ///
-/// MASSTREE_INVALID is also the status when the callback answers a positive number;
-/// nothing was changed then.
+/// Also returns MASSTREE_INVALID, and changes nothing, if the callback returns a positive
+/// number.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -68,7 +67,8 @@ pub unsafe extern "C" fn masstree_get_or_insert_with(
             key_len,
             ValueKind::Words,
             |tree, pin, key| {
-                // A write that tells what it did, and so what proves that it did nothing, locks.
+                // With a delta, the write must record the leaf that proves that the key exists,
+                // and so locks it.
                 if pin.report().is_none()
                     && let Some(present) = tree.get(pin, key)
                 {
@@ -105,26 +105,27 @@ pub unsafe extern "C" fn masstree_get_or_insert_with(
     }
 }
 
-/// masstree_get_or_insert_with for an integer key (see masstree_get_u64).
+/// Like masstree_get_or_insert_with, for an integer key (see masstree_get_u64).
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree, or NULL to be pinned for this call.
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key      The key.
 /// @param make     As in masstree_get_or_insert_with.
 /// @param ctx      As in masstree_get_or_insert_with.
 /// @param value    As in masstree_get_or_insert_with.
 ///
-/// @retval MASSTREE_OK            The key was absent; *value was made and inserted.
-/// @retval MASSTREE_EXISTS        The key was there; *value is its value.
+/// @retval MASSTREE_OK            The key was absent; *value is the value that the callback
+///                                made, and was inserted.
+/// @retval MASSTREE_EXISTS        The key existed; *value is its value.
 /// @retval MASSTREE_INVALID       tree or make is NULL.
 /// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
-/// @return A negative number that the callback answered; nothing was changed.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+/// @return The negative number that the callback returned; nothing was changed.
 ///
-/// MASSTREE_INVALID is also the status when the callback answers a positive number;
-/// nothing was changed then.
+/// Also returns MASSTREE_INVALID, and changes nothing, if the callback returns a positive
+/// number.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]

@@ -1,6 +1,6 @@
 //! # Guards
 //!
-//! `masstree_guard_t`.
+//! Entering, refreshing and leaving guards.
 
 use std::mem::ManuallyDrop;
 
@@ -9,10 +9,11 @@ use crate::ffi::handle::{GuardHandle, TreeHandle, slot};
 use crate::ffi::status::*;
 use crate::index::reclaim::Guard;
 
-/// A guard from C, unless it is NULL or another process's: then it is left alone.
+/// Converts a guard from C; returns `None` for NULL, and for a guard of the parent process,
+/// which must not be touched.
 ///
 /// # Safety
-/// `guard` is NULL or a live guard, which this thread has for itself.
+/// `guard` is NULL or a live guard that no other thread uses.
 unsafe fn own_guard<'t>(guard: *mut GuardHandle) -> Option<ManuallyDrop<Guard<'t>>> {
     let slot = slot(guard)?;
     // SAFETY: the handle came from `into_raw`; the rest by contract.
@@ -28,16 +29,15 @@ unsafe fn own_guard<'t>(guard: *mut GuardHandle) -> Option<ManuallyDrop<Guard<'t
     Some(guard)
 }
 
-/// Makes a guard of a tree.
+/// Enters a new guard of a tree.
 ///
 /// @param tree   The tree.
-/// @param guard  Where the guard is stored; it is the caller's, who frees it
-///               with masstree_guard_leave.
+/// @param guard  Receives the guard, which the caller frees with masstree_guard_leave.
 ///
 /// @retval MASSTREE_OK       *guard is a new guard.
 /// @retval MASSTREE_INVALID  tree or guard is NULL.
 /// @retval MASSTREE_NOMEM    Out of memory.
-/// @retval MASSTREE_FORKED   The tree was made before a fork, by the parent process.
+/// @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -58,14 +58,14 @@ pub unsafe extern "C" fn masstree_guard_enter(
     })
 }
 
-/// Lets go of everything read through the guard so far and pins anew, as if it
-/// were left and entered again, but cheaper. Pointers and values read under it
-/// before must not be used any more. NULL does nothing.
+/// Refreshes a guard: ends its protection of everything read under it so far and begins anew,
+/// like leaving and entering it, but cheaper. Do not use pointers and values that were read
+/// under it before. NULL does nothing.
 ///
 /// @param guard  The guard.
 ///
-/// Thread safety: the thread that uses the guard at present; not from a scan's
-/// visitor for the guard that scan runs under. Since 0.1.
+/// Thread safety: only the thread that currently uses the guard; not from the visitor of a scan
+/// that runs under this guard. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_guard_refresh(guard: *mut GuardHandle) {
     // SAFETY: NULL or a guard this thread has for itself, by contract.
@@ -74,13 +74,13 @@ pub unsafe extern "C" fn masstree_guard_refresh(guard: *mut GuardHandle) {
     }
 }
 
-/// Leaves and frees a guard. Pointers and values read under it must not be used
-/// any more. NULL does nothing.
+/// Leaves and frees a guard. Do not use pointers and values that were read under it any more.
+/// NULL does nothing.
 ///
 /// @param guard  The guard.
 ///
-/// Thread safety: the thread that uses the guard at present, which need not be
-/// the one that entered it. Since 0.1.
+/// Thread safety: only the thread that currently uses the guard, which need not be the thread
+/// that entered it. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_guard_leave(guard: *mut GuardHandle) {
     // SAFETY: NULL or a guard this thread has for itself, by contract.

@@ -1,6 +1,6 @@
-//! # Looking at a whole tree
+//! # Whole trees
 //!
-//! Looking at a whole tree: its size, its health.
+//! The number of keys, verification, dumps, and pivots.
 
 use std::ffi::{c_char, c_void};
 use std::fmt::{self, Write};
@@ -14,16 +14,16 @@ use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
 use crate::index::tree::Format;
 
-/// Stores the number of keys in the tree. It is exact when no thread is writing, also
-/// after a masstree_clear to which threads wrote meanwhile; while threads write, it is a
-/// recent approximation.
+/// Returns the number of keys in the tree. It is exact when no thread is writing, even after a
+/// masstree_clear during which other threads wrote; while threads write, it is a recent
+/// approximation.
 ///
 /// @param tree  The tree.
-/// @param len   Where the number of keys is stored; NULL: not wanted.
+/// @param len   Receives the number of keys. May be NULL.
 ///
 /// @retval MASSTREE_OK       *len is the number of keys.
 /// @retval MASSTREE_INVALID  tree is NULL.
-/// @retval MASSTREE_FORKED   The tree was made before a fork.
+/// @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -39,34 +39,35 @@ pub unsafe extern "C" fn masstree_len(tree: *const TreeHandle, len: *mut u64) ->
 
 /// Receives text from the library, in pieces.
 ///
-/// @param text  len bytes of UTF-8, not ended by a zero byte, valid during the call only.
-/// @param len   Their number.
-/// @param ctx   What was passed with the callback.
+/// @param text  len bytes of UTF-8, without a terminating zero byte; valid during this call
+///              only.
+/// @param len   Their length in bytes.
+/// @param ctx   The ctx that was passed with the callback.
 ///
 /// No lock is held. It must return: no longjmp, no C++ exception, no pthread_exit.
 pub type WriteText =
     Option<unsafe extern "C" fn(text: *const c_char, len: usize, ctx: *mut c_void)>;
 
-/// Walks the whole tree and verifies every invariant: the order of keys, the
-/// bounds of nodes, the links among leaves, the shape of layers, the number of
-/// keys. For tests and for suspicion; it visits every node.
+/// Verifies every invariant of a tree: the order of keys, the bounds of nodes, the links
+/// between leaves, the shape of layers, the number of keys. For tests and debugging; visits
+/// every node.
 ///
 /// @param tree   The tree.
-/// @param guard  A guard of this tree, or NULL to be pinned for this call.
-/// @param write  Receives one line (ended by a newline) for each thing that is
-///               wrong; NULL: not wanted.
-/// @param ctx    Handed to write.
+/// @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param write  Called with one line of text (ending in a newline) for each violation. May be
+///               NULL.
+/// @param ctx    Passed to write.
 ///
-/// @retval MASSTREE_OK          Everything is as it must be.
-/// @retval MASSTREE_CORRUPT     Something is not.
+/// @retval MASSTREE_OK          Every invariant holds.
+/// @retval MASSTREE_CORRUPT     An invariant is violated.
 /// @retval MASSTREE_INVALID     tree is NULL.
 /// @retval MASSTREE_NOMEM       Out of memory for the walk.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
-/// Thread safety: any thread, but no thread may write to the tree meanwhile: the
-/// walk stays within the tree's memory, but takes a change half done for damage.
-/// Since 0.1.
+/// Thread safety: any thread, but no thread may write to the tree during the call: the call
+/// accesses only memory of the tree, but reports a half-finished change as a violation. Since
+/// 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_check(
     tree: *const TreeHandle,
@@ -83,7 +84,7 @@ pub unsafe extern "C" fn masstree_check(
                 let _seen = guard.is_null().then(|| tree.see());
                 let sound = tree.check(pin, &mut |line| {
                     if let Some(sink) = &mut sink {
-                        // A sink takes everything.
+                        // Writing to a sink cannot fail.
                         let _ = sink.write_str(line);
                         sink.flush();
                     }
@@ -94,30 +95,30 @@ pub unsafe extern "C" fn masstree_check(
     })
 }
 
-/// How masstree_dump shows a tree: as text, a line for each node and entry, indented by
-/// layer and level.
+/// Format of masstree_dump: text, with a line for each node and entry, indented by layer and
+/// level.
 pub const MASSTREE_DUMP_TEXT: u32 = 0;
-/// How masstree_dump shows a tree: as a graph in Graphviz's language (`dot -Tsvg`).
+/// Format of masstree_dump: a graph in the language of Graphviz (`dot -Tsvg`).
 pub const MASSTREE_DUMP_GRAPHVIZ: u32 = 1;
 
-/// Writes what a tree is made of, node by node, for people who look for something: small
-/// trees, then, for every key is written. Keys and byte-string values are in quotes, with
-/// what is not printable ASCII in hexadecimal, cut after 48 bytes.
+/// Writes the nodes of a tree, for debugging. Writes every key: suited to small trees. Keys and
+/// byte-string values are quoted, with bytes other than printable ASCII in hexadecimal, and
+/// truncated after 48 bytes.
 ///
 /// @param tree    The tree.
-/// @param guard   A guard of this tree, or NULL to be pinned for this call.
+/// @param guard   A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param format  MASSTREE_DUMP_TEXT or MASSTREE_DUMP_GRAPHVIZ.
-/// @param write   Receives the text, in pieces.
-/// @param ctx     Handed to write.
+/// @param write   Called with the text, in pieces.
+/// @param ctx     Passed to write.
 ///
 /// @retval MASSTREE_OK          Everything was written.
 /// @retval MASSTREE_INVALID     tree or write is NULL, or format is unknown.
-/// @retval MASSTREE_NOMEM       Out of memory for the visit; what was written is not all.
+/// @retval MASSTREE_NOMEM       Out of memory for the walk; the text is incomplete.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
-/// Thread safety: any thread; takes no lock. While threads write, each node is shown as it
-/// was at some moment. Since 0.1.
+/// Thread safety: any thread; takes no lock. While threads write, each node is written as it
+/// was at some moment during the call. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_dump(
     tree: *const TreeHandle,
@@ -139,7 +140,7 @@ pub unsafe extern "C" fn masstree_dump(
         unsafe {
             boundary::on_tree(tree, guard, ValueKind::Any, |tree, pin| {
                 let _seen = guard.is_null().then(|| tree.see());
-                // A sink takes everything.
+                // Writing to a sink cannot fail.
                 let _ = tree.dump(pin, format, &mut sink)?;
                 Ok(MASSTREE_OK)
             })
@@ -147,41 +148,41 @@ pub unsafe extern "C" fn masstree_dump(
     })
 }
 
-/// Called for each key that masstree_pivots selects, in ascending order.
+/// Called for each pivot of masstree_pivots, in ascending order.
 ///
 /// @param key      The key's bytes; valid during this call only. Not NULL, also for the
 ///                 empty key.
 /// @param key_len  Length of the key in bytes.
 /// @param index    How many keys were visited before this one: 0 for the first.
-/// @param ctx      What was passed to masstree_pivots.
+/// @param ctx      The ctx that was passed to masstree_pivots.
 ///
 /// @return As masstree_visitor_t, whose rules apply.
 pub type PivotVisitor = Option<
     unsafe extern "C" fn(key: *const c_void, key_len: usize, index: usize, ctx: *mut c_void) -> i32,
 >;
 
-/// Gives keys that cut a tree in parts of about as many keys each, for scans of several
-/// threads at once: the first part ends before the first key given, each next begins with
-/// one, and the last has no end. When no thread writes, no part has more than about twice the
-/// even share and one leaf of keys. Some nodes are read for each part, not the parts; only a
-/// layer with many keys that is hidden in one of many leaves takes looks at those.
+/// Selects pivots: keys that divide a tree into parts of about equally many keys, for scans by
+/// several threads. The first part ends before the first pivot, each further part begins with a
+/// pivot, and the last part is unbounded. If no thread writes, no part has more than about
+/// twice the even share and one leaf of keys. Reads a few nodes for each part, not the parts
+/// themselves; to find a large layer below one of many leaves, it also reads those leaves.
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree, or NULL to be pinned for this call.
-/// @param cuts     How many keys are wanted: one less than parts. Trees with fewer leaves
-///                 than that may give fewer.
-/// @param visit    Called for each key, in order, with its number (from 0) for a value; the
-///                 rules of masstree_visitor_t apply. The keys need not be in the tree.
-/// @param ctx      Handed to visit.
-/// @param visited  Where the number of keys given is stored, also when memory runs out;
-///                 NULL: not wanted.
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param cuts     Number of pivots, one less than parts. A tree with fewer leaves than that
+///                 may have fewer pivots.
+/// @param visit    Called for each pivot, in order; see masstree_pivot_visitor_t. The pivots
+///                 need not be keys of the tree.
+/// @param ctx      Passed to visit.
+/// @param visited  Receives the number of pivots visited, also with MASSTREE_NOMEM and if the
+///                 visitor ended the call. May be NULL.
 ///
-/// @retval MASSTREE_OK          Done, or the visitor stopped.
+/// @retval MASSTREE_OK          Done, or the visitor returned a positive number.
 /// @retval MASSTREE_INVALID     tree or visit is NULL.
-/// @retval MASSTREE_NOMEM       Out of memory; there may have been visits.
+/// @retval MASSTREE_NOMEM       Out of memory; the visitor may have been called.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
-/// @return A negative number that the visitor answered.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+/// @return The negative number that the visitor returned.
 ///
 /// Thread safety: any thread; takes no lock. Since 0.1.
 #[unsafe(no_mangle)]
@@ -217,10 +218,10 @@ pub unsafe extern "C" fn masstree_pivots(
     })
 }
 
-/// Bytes of text that are handed on at once.
+/// Size in bytes of the pieces of text.
 const PIECE: usize = 512;
 
-/// Gathers text, and hands it on in pieces.
+/// Buffers text, and passes it to the callback in pieces.
 pub(in crate::ffi) struct TextSink {
     write: unsafe extern "C" fn(*const c_char, usize, *mut c_void),
     ctx: *mut c_void,
@@ -241,7 +242,7 @@ impl TextSink {
         }
     }
 
-    /// Hands on what there is.
+    /// Passes the buffered text on.
     fn flush(&mut self) {
         if !self.text.is_empty() {
             // SAFETY: by the contract of `new`.

@@ -1,6 +1,6 @@
-//! # Memory that readers may still hold
+//! # Memory that readers may still use
 //!
-//! Memory that readers may still hold: what waits to be freed, and waiting for it.
+//! Retiring objects, and waiting for readers.
 
 use std::ffi::c_void;
 
@@ -10,36 +10,36 @@ use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
 use crate::index::reclaim::Note;
 
-/// Frees an object that was handed to masstree_retire.
+/// Frees an object that was passed to masstree_retire.
 ///
 /// @param object  The object.
-/// @param bytes   Its size, as masstree_retire was told.
-/// @param ctx     What was passed to masstree_retire.
+/// @param bytes   Its size in bytes, as passed to masstree_retire.
+/// @param ctx     The ctx that was passed to masstree_retire.
 ///
-/// It runs on any thread that uses the tree, inside some call to this library, with no
-/// lock held. It must not call into the same tree, and must return: no longjmp, no C++
-/// exception, no pthread_exit.
+/// It is called on any thread that uses the tree, inside any call to this library, with no lock
+/// held. It must not call into the same tree, and must return: no longjmp, no C++ exception, no
+/// pthread_exit.
 pub type FreeObject =
     Option<unsafe extern "C" fn(object: *mut c_void, bytes: usize, ctx: *mut c_void)>;
 
-/// Has an object freed once nobody can hold it any more who found it in the tree: for
-/// values that masstree_exchange, masstree_remove or masstree_update gave back, and for
-/// whatever else of yours hangs on them. The object must not be found in the tree any
-/// more by who begins to look now.
+/// Retires an object: the library calls `free` for it once no reader can still use it. For
+/// values that masstree_exchange, masstree_remove or masstree_update returned, and for other
+/// objects of the program that they refer to. A reader that enters a guard after this call must
+/// not be able to find the object in the tree.
 ///
 /// @param tree    The tree.
-/// @param guard   A guard of this tree, or NULL to be pinned for this call.
-/// @param object  The object; the library only hands it on.
-/// @param bytes   Its size in bytes, for the statistics; 0 if that does not matter.
-/// @param free    Called once, when every guard held now has been refreshed or left; by
-///                the end of masstree_destroy at the latest.
-/// @param ctx     Handed to free.
+/// @param guard   A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param object  The object, which the library only passes on.
+/// @param bytes   Its size in bytes, for the statistics; may be 0.
+/// @param free    Called once, after every guard that is held now was refreshed or left; by the
+///                end of masstree_destroy at the latest.
+/// @param ctx     Passed to free.
 ///
-/// @retval MASSTREE_OK          The object is the library's, until it calls free.
+/// @retval MASSTREE_OK          The library owns the object until it calls free.
 /// @retval MASSTREE_INVALID     tree or free is NULL.
-/// @retval MASSTREE_NOMEM       Out of memory; the object is still the caller's.
+/// @retval MASSTREE_NOMEM       Out of memory; the caller still owns the object.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -63,19 +63,20 @@ pub unsafe extern "C" fn masstree_retire(
     })
 }
 
-/// Hands over to be freed what was retired through a guard, or by this thread without
-/// one, and has waited for company: the library frees in batches of 128 objects or more.
-/// It is freed once every guard held now has been refreshed or left, this one included, and
-/// every call that is under way without one has returned, by the last of them; no further
-/// call is needed, however many there are.
+/// Submits for freeing what was retired through a guard, or by this thread without a guard, and
+/// still waits in a batch: the library frees batches of 128 objects or more. The submitted
+/// objects are freed once every guard that is held now, including this one, was refreshed or
+/// left, and every running call without a guard has returned, by the last of these threads; no
+/// further call is needed.
 ///
 /// @param tree   The tree.
-/// @param guard  A guard of this tree; or NULL for what this thread retired without one.
+/// @param guard  A guard of this tree; or NULL for the objects that this thread retired without
+///               a guard.
 ///
-/// @retval MASSTREE_OK          It was handed over.
+/// @retval MASSTREE_OK          The objects were submitted.
 /// @retval MASSTREE_INVALID     tree is NULL.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -91,19 +92,18 @@ pub unsafe extern "C" fn masstree_flush(tree: *mut TreeHandle, guard: *mut Guard
     })
 }
 
-/// Waits until every guard of the tree that is held now, by whichever thread, has been
-/// refreshed or left, and every call that is under way without one has returned.
-/// Whoever read something before, and could still use it, is done with it then. Guards
-/// entered meanwhile are not waited for.
+/// Waits until every guard of the tree that any thread holds now was refreshed or left, and
+/// every running call without a guard has returned. No thread can then still use what it read
+/// before this call. Does not wait for guards that are entered during the call.
 ///
-/// It waits for ever if the caller itself holds a guard of this tree, or calls it from a
-/// visitor or a callback.
+/// Waits for ever if the calling thread holds a guard of this tree, or calls this from a
+/// visitor or another callback.
 ///
 /// @param tree  The tree.
 ///
-/// @retval MASSTREE_OK       They have.
+/// @retval MASSTREE_OK       Every such guard and call has ended.
 /// @retval MASSTREE_INVALID  tree is NULL.
-/// @retval MASSTREE_FORKED   The tree was made before a fork.
+/// @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread that holds no guard of this tree. Since 0.1.
 #[unsafe(no_mangle)]
@@ -116,29 +116,30 @@ pub unsafe extern "C" fn masstree_barrier(tree: *mut TreeHandle) -> i32 {
     })
 }
 
-/// Tidies up, for idle moments: looks at so many leaves (nodes of up to 15 keys), from
-/// where the last call left off, and merges those that removes have left sparse, so that
-/// their memory can be used again and scans read fewer nodes; and gives back the memory of
-/// long keys that were removed, where another key of the leaf has kept it. What removes leave
-/// empty goes at once and needs no tidying up. Also hands over garbage as masstree_flush does.
+/// Merges sparse leaves, for idle moments. Visits about `limit` leaves (nodes of up to 15
+/// keys), beginning where the last call ended. Merges leaves that removes have left sparse, so
+/// that their memory can be reused and scans read fewer nodes. Frees the memory of removed long
+/// keys, where another key of the leaf has kept it. Also submits garbage as masstree_flush
+/// does. Leaves that removes leave empty are freed at once and do not need this call.
 ///
-/// A tree whose keys come and go needs it no more than any B+tree that does not merge;
-/// one that has lost most of its keys for good gains by it.
+/// A tree whose keys are continuously inserted and removed does not need it, like any B+tree
+/// that does not merge; a tree that has lost most of its keys for good gains from it.
 ///
 /// @param tree    The tree.
-/// @param guard   A guard of this tree, or NULL to be pinned for this call.
-/// @param limit   About how many leaves to look at; those on the way to one key, one in each
-///                layer, are looked at together. 0: none.
-/// @param merged  Where the number of leaves that were merged with the leaf before is
-///                stored; NULL: not wanted.
+/// @param guard   A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param limit   Approximate number of leaves to visit. The leaves on the path to one key, one
+///                in each layer, are visited together. 0: none.
+/// @param merged  Receives the number of leaves that were merged with the leaf before. May be
+///                NULL.
 ///
-/// @retval MASSTREE_OK          Done; there are leaves that were not looked at yet, or
-///                              another thread is tidying up right now.
-/// @retval MASSTREE_END         Done, to the end of the tree; the next call begins anew.
+/// @retval MASSTREE_OK          Done, not yet to the end of the tree; or another thread is
+///                              inside this function.
+/// @retval MASSTREE_END         Done, to the end of the tree; the next call begins at its
+///                              start.
 /// @retval MASSTREE_INVALID     tree is NULL.
-/// @retval MASSTREE_NOMEM       Out of memory; the tree holds what it held.
+/// @retval MASSTREE_NOMEM       Out of memory; no key was lost.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]

@@ -1,57 +1,60 @@
 //! libmasstree: a concurrent ordered map from byte strings to 64-bit words, or to byte
 //! strings (Masstree, a trie of B+trees: Mao, Kohler, Morris, EuroSys 2012).
 //!
-//! Caveats, before anything else:
+//! Caveats:
 //!
-//! - MASSTREE_OK is 0, answers are positive, errors negative. Zero means "yes,
-//!   done", so write `masstree_get(...) == MASSTREE_OK`, never `if (masstree_get(...))`.
-//!   Every function that returns int32_t returns a status, documented with it.
-//! - An output pointer may be NULL ("not wanted"). Outputs are written only when
-//!   the function's documentation says so for the status it returns.
-//! - Any number of threads may use one tree, without registration. Only
-//!   masstree_destroy needs the tree for itself, and every guard left.
-//! - Operations on one key are atomic, in one order for all threads. Who learns of a write
-//!   from its thread, in whatever way C11 calls synchronisation, sees it. A write is not a
-//!   full fence: where two threads each write one key and then read the other's, both may
-//!   miss the other's write, unless atomic_thread_fence(memory_order_seq_cst) comes between.
-//! - A value that is a pointer stays valid only while a guard is held, if the
-//!   tree's value destructor frees it; so does a byte string that was not copied. Memory
-//!   that readers may still see waits for their guards: refresh a guard that is kept for
-//!   long. masstree_stats shows how much waits, and for how long.
-//! - Out of memory is MASSTREE_NOMEM, and the tree is as it was before the call. The
-//!   exception are the lists of memory reclamation, a few KiB for a tree, a thread
-//!   or a guard and 4 KiB for every 128 objects that wait to be freed: they come from
-//!   malloc, cannot fail, and the process aborts if memory runs out just there.
-//! - After fork, the child cannot use trees of its parent: MASSTREE_FORKED, and functions
-//!   that return nothing do nothing. It can make trees of its own; but if another thread
-//!   was just entering or leaving a guard, in a destructor that took its time,
-//!   masstree_create answers MASSTREE_FORKED too. Handlers of pthread_atfork may use the
-//!   library if they were registered after it was loaded.
-//! - Freeing needs the system call membarrier, where the kernel has it. A seccomp filter must
-//!   allow it, or be installed before the first tree is made, when the library finds out.
-//!   If it is refused later, the process aborts, with an explanation on standard error
-//!   (docs/memory.md).
-//! - But for that, the library does not print. It installs no signal handler, and stays loaded
-//!   until the process ends, also after dlclose. No function changes errno, also where memory runs
-//!   out or it waits: what an allocator, a value destructor or the function of a retired
-//!   object sets is undone, since any call may run them; what other callbacks set stays.
-//! - NULL for a guard pins for that call, which must end on the thread it began on: a
-//!   callback that may yield to a scheduler, and go on on another thread, needs a call with
-//!   a guard; without one, what the call reads may have been freed. On one thread such calls
-//!   may overlap and end in any order; what they could see is freed when none is under way.
-//!   A library with debug assertions aborts where a call goes on on another thread.
-//! - "Takes no lock" says that a call locks nothing that others wait for, not that it never
-//!   waits: a reader waits while another thread splits or merges the very node that it reads,
-//!   or moves its suffixes, and starts over when it has changed; a writer waits for the
-//!   writer, or the holder, of the same leaf. So do not call the library from a signal
-//!   handler: the thread it interrupted may be in the midst of such a change, and get waits
-//!   for ever. A waiting thread spins, then yields, then sleeps up to a millisecond at a time,
-//!   so that a thread of lower priority gets to end what it began; there is no priority
-//!   inheritance.
-//! - ThreadSanitizer sees what this library orders only if it was built for that: see
-//!   docs/sanitizers.md.
-//! - Callbacks run with no lock held, but for those of masstree_update and
-//!   masstree_get_or_insert_with; masstree_hold keeps a lock for its caller.
+//! - MASSTREE_OK is 0; positive statuses are regular outcomes other than success, negative ones
+//!   are errors. Write `masstree_get(...) == MASSTREE_OK`, never `if (masstree_get(...))`.
+//!   Every function that returns int32_t returns a status; its documentation lists them all.
+//! - An output parameter may be NULL, unless its documentation says otherwise. Outputs are
+//!   written only with the statuses for which the documentation says so.
+//! - Any number of threads may use one tree, without registration. Only masstree_destroy
+//!   requires that no other thread uses the tree, and that every guard was left.
+//! - Operations on one key are atomic, and all threads see them in the same order. A thread
+//!   that synchronises with a writer, by any means of C11, sees its write. A write is not a
+//!   full fence: if two threads each write one key and then read the other's, both may miss the
+//!   other's write, unless each executes atomic_thread_fence(memory_order_seq_cst) in between.
+//! - A value that is a pointer stays valid only while a guard is held, if the tree's value
+//!   destructor frees it; so does a byte string that was not copied. Memory that readers may
+//!   still use is not freed before their guards are refreshed or left: regularly refresh a
+//!   guard that is held for long. masstree_stats reports how much memory waits, and for how
+//!   long.
+//! - Out of memory is MASSTREE_NOMEM, and the tree is as it was before the call. The exception
+//!   are the lists of memory reclamation, a few KiB for a tree, a thread or a guard and 4 KiB
+//!   for every 128 objects that wait to be freed: they come from malloc, and the process aborts
+//!   if that fails.
+//! - After fork, the child cannot use trees of its parent: functions return MASSTREE_FORKED,
+//!   and those that return nothing do nothing. The child can create trees of its own. But if,
+//!   at the fork, another thread was entering or leaving a guard (which takes long where a
+//!   destructor does), masstree_create returns MASSTREE_FORKED, too. Handlers of pthread_atfork
+//!   may use the library if they were registered after it was loaded.
+//! - Freeing memory uses the system call membarrier, where the kernel has it. A seccomp filter
+//!   must allow it, or be installed before the first tree is created, which is when the library
+//!   tests for it. If the call is refused later, the process aborts with an explanation on
+//!   standard error (docs/memory.md).
+//! - Apart from that, the library does not print. It installs no signal handler, and stays
+//!   loaded until the process ends, even after dlclose. No function changes errno, not even
+//!   when it runs out of memory or waits: any call may run an allocator, a value destructor or
+//!   the free function of a retired object, so the library restores errno after them. Changes
+//!   that other callbacks make to errno stay.
+//! - With NULL for a guard, a call pins for its own duration, and must end on the thread on
+//!   which it began: if a callback may yield to a scheduler that continues it on another
+//!   thread, pass a guard; without one, memory that the call reads may be freed. On one thread
+//!   such calls may overlap and end in any order; memory that they may read is freed when none
+//!   of them is running. A library with debug assertions aborts if a call without a guard
+//!   continues on another thread.
+//! - "Takes no lock" means that a call locks nothing that other threads wait for, not that it
+//!   never waits. A reader waits while another thread splits or merges the node that it reads,
+//!   or moves its suffixes, and starts over if the node has changed; a writer waits for the
+//!   thread that has locked its leaf, be it a writer or a holder. So do not call the library
+//!   from a signal handler: the interrupted thread may be in the middle of such a change, and
+//!   then masstree_get waits for ever. A waiting thread spins, then yields, then sleeps up to a
+//!   millisecond at a time, so that a thread of lower priority can finish its change; there is
+//!   no priority inheritance.
+//! - ThreadSanitizer sees the synchronisation inside the library only if the library was built
+//!   for it: see docs/sanitizers.md.
+//! - Callbacks run with no lock held, except for those of masstree_update and
+//!   masstree_get_or_insert_with. masstree_hold returns with a leaf locked.
 //!
 //! In short:
 //!

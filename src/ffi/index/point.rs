@@ -1,4 +1,4 @@
-//! Changing what is under one key, without conditions; keys that are integers.
+//! Changing one key without conditions; conversion of integer keys.
 
 use std::ffi::c_void;
 
@@ -8,26 +8,26 @@ use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
 use crate::index::tree::Inserted;
 
-/// Stores a value under a key, whether the key is there or not.
+/// Stores a value under a key, whether or not the key exists.
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree, or NULL to be pinned for this call.
-/// @param key      key_len bytes, copied by the tree; NULL only if key_len is 0.
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param key      key_len bytes, which the tree copies; NULL only if key_len is 0.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
-/// @param value    The value. If the tree has a value destructor, the value is
-///                 the tree's from here on.
+/// @param value    The value. With MASSTREE_OK the tree owns it, if the tree has a value
+///                 destructor.
 ///
-/// @retval MASSTREE_OK            Stored. A value it displaced goes to the value
-///                                destructor once no reader can hold it.
-/// @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
-/// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged and the
-///                                value is still the caller's.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_OK            Stored. The value destructor is called for a displaced value
+///                                once no reader can still use it.
+/// @retval MASSTREE_INVALID       tree is NULL, or key is NULL and key_len is not 0.
+/// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged and the caller still
+///                                owns the value.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
-/// A value that is stored where it is already is not displaced: it stays the tree's.
+/// Storing the value that the key already has displaces nothing: the tree keeps it.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -61,23 +61,23 @@ pub unsafe extern "C" fn masstree_put(
     }
 }
 
-/// masstree_put for an integer key (see masstree_get_u64).
+/// Like masstree_put, for an integer key (see masstree_get_u64).
 ///
 /// @param tree   The tree.
-/// @param guard  A guard of this tree, or NULL to be pinned for this call.
+/// @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key    The key.
-/// @param value  The value. If the tree has a value destructor, the value is
-///               the tree's from here on.
+/// @param value  The value. With MASSTREE_OK the tree owns it, if the tree has a value
+///               destructor.
 ///
 /// @retval MASSTREE_OK          Stored.
 /// @retval MASSTREE_INVALID     tree is NULL.
-/// @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged and the
-///                              value is still the caller's.
+/// @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged and the caller still owns
+///                              the value.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
-/// A value that is stored where it is already is not displaced: it stays the tree's.
+/// Storing the value that the key already has displaces nothing: the tree keeps it.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -92,33 +92,32 @@ pub unsafe extern "C" fn masstree_put_u64(
     unsafe { masstree_put(tree, guard, key.as_ptr().cast(), key.len(), value) }
 }
 
-/// Stores a value under a key and gives the value that was there.
+/// Stores a value under a key and returns the previous value.
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree, or NULL to be pinned for this call.
-/// @param key      key_len bytes, copied by the tree; NULL only if key_len is 0.
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param key      key_len bytes, which the tree copies; NULL only if key_len is 0.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
-/// @param value    The value. If the tree has a value destructor, the value is
-///                 the tree's from here on.
-/// @param old      Where the displaced value is stored (written only when the
-///                 answer is MASSTREE_OK); it is the caller's then, and the
-///                 value destructor is not run for it. Other threads may still
-///                 read it under guards they hold now. NULL: not wanted, and the
-///                 destructor is run for it.
+/// @param value    The value. With MASSTREE_OK the tree owns it, if the tree has a value
+///                 destructor.
+/// @param old      Receives the displaced value, only with MASSTREE_OK. The caller then owns
+///                 it: the value destructor is not called for it. Other threads may still read
+///                 it under guards that they hold now. If NULL, the value destructor is called
+///                 for it once no reader can still use it.
 ///
 /// @retval MASSTREE_OK            Stored; *old is the value it displaced.
 /// @retval MASSTREE_EXISTS        The key has this value already; nothing was changed.
 /// @retval MASSTREE_NOT_FOUND     Stored; the key was new.
-/// @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
-/// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged and the
-///                                value is still the caller's.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_INVALID       tree is NULL, or key is NULL and key_len is not 0.
+/// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged and the caller still
+///                                owns the value.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
-/// A value that is stored where it is already is not displaced: it stays the tree's, and
-/// *old is not written.
+/// Storing the value that the key already has displaces nothing: the tree keeps it, and *old is
+/// not written.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -152,27 +151,27 @@ pub unsafe extern "C" fn masstree_exchange(
     }
 }
 
-/// masstree_exchange for an integer key (see masstree_get_u64).
+/// Like masstree_exchange, for an integer key (see masstree_get_u64).
 ///
 /// @param tree   The tree.
-/// @param guard  A guard of this tree, or NULL to be pinned for this call.
+/// @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key    The key.
-/// @param value  The value. If the tree has a value destructor, the value is
-///               the tree's from here on.
+/// @param value  The value. With MASSTREE_OK the tree owns it, if the tree has a value
+///               destructor.
 /// @param old    As in masstree_exchange.
 ///
 /// @retval MASSTREE_OK          Stored; *old is the value it displaced.
 /// @retval MASSTREE_EXISTS      The key has this value already; nothing was changed.
 /// @retval MASSTREE_NOT_FOUND   Stored; the key was new.
 /// @retval MASSTREE_INVALID     tree is NULL.
-/// @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged and the
-///                              value is still the caller's.
+/// @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged and the caller still owns
+///                              the value.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
-/// A value that is stored where it is already is not displaced: it stays the tree's, and
-/// *old is not written.
+/// Storing the value that the key already has displaces nothing: the tree keeps it, and *old is
+/// not written.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -191,25 +190,23 @@ pub unsafe extern "C" fn masstree_exchange_u64(
 /// Stores a value under a key only if the key is absent.
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree, or NULL to be pinned for this call.
-/// @param key      key_len bytes, copied by the tree; NULL only if key_len is 0.
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param key      key_len bytes, which the tree copies; NULL only if key_len is 0.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
-/// @param value    The value. It is the tree's only if the answer is MASSTREE_OK.
-/// @param present  Where the value already there is stored (written only when
-///                 the answer is MASSTREE_EXISTS); it stays the tree's. NULL:
-///                 not wanted.
+/// @param value    The value. The tree owns it only after MASSTREE_OK.
+/// @param present  Receives the existing value, only with MASSTREE_EXISTS; the tree still owns
+///                 it. May be NULL.
 ///
 /// @retval MASSTREE_OK            Stored; the key was absent.
-/// @retval MASSTREE_EXISTS        Nothing was changed; *present is the value
-///                                under the key.
-/// @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
+/// @retval MASSTREE_EXISTS        The key exists, with the value *present; nothing was changed.
+/// @retval MASSTREE_INVALID       tree is NULL, or key is NULL and key_len is not 0.
 /// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
-/// Of several threads that insert one absent key, exactly one gets MASSTREE_OK.
+/// If several threads insert the same absent key, exactly one of them gets MASSTREE_OK.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -240,22 +237,21 @@ pub unsafe extern "C" fn masstree_insert(
     }
 }
 
-/// masstree_insert for an integer key (see masstree_get_u64).
+/// Like masstree_insert, for an integer key (see masstree_get_u64).
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree, or NULL to be pinned for this call.
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key      The key.
-/// @param value    The value. It is the tree's only if the answer is MASSTREE_OK.
+/// @param value    The value. The tree owns it only after MASSTREE_OK.
 /// @param present  As in masstree_insert.
 ///
 /// @retval MASSTREE_OK          Stored; the key was absent.
-/// @retval MASSTREE_EXISTS      Nothing was changed; *present is the value under
-///                              the key.
+/// @retval MASSTREE_EXISTS      The key exists, with the value *present; nothing was changed.
 /// @retval MASSTREE_INVALID     tree is NULL.
 /// @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -271,26 +267,26 @@ pub unsafe extern "C" fn masstree_insert_u64(
     unsafe { masstree_insert(tree, guard, key.as_ptr().cast(), key.len(), value, present) }
 }
 
-/// Removes a key.
+/// Removes a key and, if old is not NULL, returns its value.
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree, or NULL to be pinned for this call.
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key      key_len bytes; NULL only if key_len is 0.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
-/// @param old      Where the removed value is stored; it is the caller's then,
-///                 and the value destructor is not run for it. Other threads may
-///                 still read it under guards they hold now. NULL: not wanted,
-///                 and the destructor is run for it once no reader can hold it.
+/// @param old      Receives the removed value, only with MASSTREE_OK. The caller then owns it:
+///                 the value destructor is not called for it. Other threads may still read it
+///                 under guards that they hold now. If NULL, the value destructor is called for
+///                 it once no reader can still use it.
 ///
 /// @retval MASSTREE_OK            Removed; *old is the value it had.
 /// @retval MASSTREE_NOT_FOUND     The key was not in the tree.
-/// @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_INVALID       tree is NULL, or key is NULL and key_len is not 0.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings, and old is not NULL.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
-/// A remove never answers MASSTREE_NOMEM. Nodes that become empty are given back.
+/// Never returns MASSTREE_NOMEM. Nodes that become empty are freed.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -319,10 +315,10 @@ pub unsafe extern "C" fn masstree_remove(
     }
 }
 
-/// masstree_remove for an integer key (see masstree_get_u64).
+/// Like masstree_remove, for an integer key (see masstree_get_u64).
 ///
 /// @param tree   The tree.
-/// @param guard  A guard of this tree, or NULL to be pinned for this call.
+/// @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key    The key.
 /// @param old    As in masstree_remove.
 ///
@@ -331,7 +327,7 @@ pub unsafe extern "C" fn masstree_remove(
 /// @retval MASSTREE_INVALID     tree is NULL.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND  The tree holds byte strings, and old is not NULL.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -346,11 +342,11 @@ pub unsafe extern "C" fn masstree_remove_u64(
     unsafe { masstree_remove(tree, guard, key.as_ptr().cast(), key.len(), old) }
 }
 
-/// Writes the 8 bytes under which the _u64 functions store `key`, most
-/// significant first: for scan bounds, and to mix integer and byte keys.
+/// Stores the 8 bytes of an integer key, as the _u64 functions use them: most significant byte
+/// first. For bounds of scans, and for trees with both integer and byte-string keys.
 ///
 /// @param key    The integer key.
-/// @param bytes  Where the 8 bytes are stored; NULL does nothing.
+/// @param bytes  Receives the 8 bytes; if NULL, the call does nothing.
 ///
 /// Thread safety: any thread, any time. Since 0.1.
 #[unsafe(no_mangle)]
@@ -361,11 +357,11 @@ pub unsafe extern "C" fn masstree_u64_to_key(key: u64, bytes: *mut u8) {
     }
 }
 
-/// Reads back an integer key that a scan handed to its visitor.
+/// Converts the 8 bytes of a key, such as a scan passes to its visitor, to the integer.
 ///
 /// @param key      The key's bytes.
-/// @param key_len  Their number.
-/// @param value    Where the integer is stored; NULL: not wanted.
+/// @param key_len  Their length in bytes.
+/// @param value    Receives the integer. May be NULL.
 ///
 /// @retval MASSTREE_OK       *value is the integer.
 /// @retval MASSTREE_INVALID  key is NULL, or key_len is not 8.

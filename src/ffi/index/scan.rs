@@ -14,49 +14,48 @@ use crate::index::node::Observation;
 use crate::index::reclaim::Pinned;
 use crate::index::tree::{Bound, Range, Tree};
 
-/// Kind of a bound: there is none; the other fields of the bound are not read.
+/// Kind of a bound: unbounded; the other fields of the bound are not read.
 pub const MASSTREE_BOUND_OPEN: u32 = 0;
-/// Kind of a bound: the bound itself belongs to the range.
+/// Kind of a bound: the range includes the bound.
 pub const MASSTREE_BOUND_INCLUSIVE: u32 = 1;
-/// Kind of a bound: the bound itself does not belong to the range.
+/// Kind of a bound: the range excludes the bound.
 pub const MASSTREE_BOUND_EXCLUSIVE: u32 = 2;
 
-/// Flag of a scan: from the upper end of the range to the lower.
+/// Flag of a scan: visit the keys in descending order.
 pub const MASSTREE_SCAN_REVERSE: u32 = 1;
-/// Flag of a scan: the visitor gets no values (0, or length 0).
+/// Flag of a scan: pass no values to the visitor (0, or length 0).
 pub const MASSTREE_SCAN_KEYS_ONLY: u32 = 2;
-/// Flag of a scan: the visitor gets no keys (length 0), which spares putting them
-/// together.
+/// Flag of a scan: pass no keys to the visitor (length 0), which saves assembling them.
 pub const MASSTREE_SCAN_VALUES_ONLY: u32 = 4;
 
-/// Answer of a visitor: go on.
+/// Returned by a visitor: continue.
 pub const MASSTREE_CONTINUE: i32 = 0;
-/// Answer of a visitor: stop here; the scan answers MASSTREE_OK.
+/// Returned by a visitor: end the scan with MASSTREE_OK.
 pub const MASSTREE_STOP: i32 = 1;
 
-/// The range of a scan. Start from MASSTREE_RANGE_INIT (everything, forward, no
-/// limit) and set what you need; struct_size works as in masstree_options_t. The
-/// bytes pointed to are read during the scan and must stay as they are.
+/// The range of a scan. Start from MASSTREE_RANGE_INIT (everything, ascending, no limit) and
+/// set the fields that you need; struct_size works as in masstree_options_t. The bounds and the
+/// prefix are read during the scan and must not change.
 ///
-/// Keys are ordered as memcmp orders them; of two keys of which one begins with
-/// the other, the shorter is the smaller.
+/// Keys are ordered as memcmp orders them; a key sorts before every longer key that begins with
+/// it.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct ScanRange {
     /// sizeof(masstree_range_t); MASSTREE_RANGE_INIT sets it.
     pub struct_size: usize,
-    /// The lower bound's bytes; NULL only if lower_len is 0.
+    /// The lower bound: lower_len bytes; NULL only if lower_len is 0.
     pub lower: *const c_void,
     /// Length of the lower bound in bytes.
     pub lower_len: usize,
-    /// The upper bound's bytes; NULL only if upper_len is 0.
+    /// The upper bound: upper_len bytes; NULL only if upper_len is 0.
     pub upper: *const c_void,
     /// Length of the upper bound in bytes.
     pub upper_len: usize,
-    /// Only keys that begin with these bytes, within the bounds; NULL only if
-    /// prefix_len is 0.
+    /// Visit only keys that begin with these bytes, within the bounds; NULL only if prefix_len
+    /// is 0.
     pub prefix: *const c_void,
-    /// Length of the prefix in bytes; 0: every key.
+    /// Length of the prefix in bytes; 0: all keys.
     pub prefix_len: usize,
     /// Visit at most this many keys; 0: no limit.
     pub limit: usize,
@@ -73,35 +72,34 @@ pub struct ScanRange {
 
 /// Called for each key of a scan, in order.
 ///
-/// @param key      The key's bytes; valid during this call only. Not NULL, also
-///                 for the empty key.
-/// @param key_len  Their number.
+/// @param key      The key's bytes; valid during this call only. Never NULL, not even for the
+///                 empty key.
+/// @param key_len  Their length in bytes.
 /// @param value    The key's value; if it is a pointer, see masstree_get.
-/// @param ctx      What was passed to the scan.
+/// @param ctx      The ctx that was passed to the scan.
 ///
-/// @return MASSTREE_CONTINUE, or MASSTREE_STOP (any positive number) to end the
-/// scan with MASSTREE_OK, or a negative number to end it with that number as its
-/// status.
+/// @return MASSTREE_CONTINUE; or MASSTREE_STOP (or any positive number) to end the scan with
+///         MASSTREE_OK; or a negative number to end the scan with that number as its status.
 ///
-/// No lock is held. The visitor may call any function on this tree or another,
-/// but must not refresh or leave the guard the scan runs under, and must not
-/// destroy the tree. It must return: no longjmp, no C++ exception, no pthread_exit,
-/// for then the scan's pin is never let go. It may yield to a scheduler that goes on with
-/// it on another thread only if the scan runs under a guard.
+/// No lock is held. The visitor may call any function on this tree or another, but must not
+/// refresh or leave the guard that the scan runs under, and must not destroy the tree. It must
+/// return: no longjmp, no C++ exception, no pthread_exit, because the pin of the scan would
+/// never be released. It may yield to a scheduler that continues it on another thread only if
+/// the scan runs under a guard.
 pub type Visitor = Option<
     unsafe extern "C" fn(key: *const c_void, key_len: usize, value: u64, ctx: *mut c_void) -> i32,
 >;
 
 /// Called for each key of a scan of a tree of byte strings, in order.
 ///
-/// @param key        The key's bytes; valid during this call only. Not NULL, also
-///                   for the empty key.
-/// @param key_len    Their number.
-/// @param value      The value's bytes; valid as long as the guard that the scan runs
-///                   under, during this call only without one. Not NULL, also for the
-///                   empty value.
-/// @param value_len  Their number.
-/// @param ctx        What was passed to the scan.
+/// @param key        The key's bytes; valid during this call only. Never NULL, not even for the
+///                   empty key.
+/// @param key_len    Their length in bytes.
+/// @param value      The value's bytes; valid as long as the guard that the scan runs under is
+///                   held, and without a guard during this call only. Never NULL, not even for
+///                   the empty value.
+/// @param value_len  Their length in bytes.
+/// @param ctx        The ctx that was passed to the scan.
 ///
 /// @return As masstree_visitor_t, whose rules apply.
 pub type BytesVisitor = Option<
@@ -116,38 +114,35 @@ pub type BytesVisitor = Option<
 
 /// Visits the keys of a range in order.
 ///
-/// Keys come strictly in order. A key that is in the tree during the whole scan
-/// is visited exactly once; one inserted or removed meanwhile at most once. Each
-/// leaf (up to 15 keys) is read as a consistent snapshot; there is no snapshot of
-/// the whole range.
+/// Visits a key that is in the tree during the whole scan exactly once, and a key that is
+/// inserted or removed during the scan at most once. Each leaf (up to 15 keys) is read as a
+/// consistent snapshot; the range as a whole is not a snapshot.
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree, or NULL to be pinned for this call.
-/// @param range    NULL for everything, forward; or a struct started from
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param range    NULL for everything, ascending; or a struct that was initialised with
 ///                 MASSTREE_RANGE_INIT.
 /// @param visit    Called for each key.
-/// @param ctx      Handed to visit.
-/// @param visited  Where the number of keys visited is stored, the one at which
-///                 the visitor stopped included; NULL: not wanted. It is written
-///                 also when the visitor ends the scan with a status of its own,
-///                 and when memory runs out, so that a scan can be resumed.
+/// @param ctx      Passed to visit.
+/// @param visited  Receives the number of keys visited, including the one at which the visitor
+///                 stopped; also if the visitor ends the scan with a status of its own, and
+///                 with MASSTREE_NOMEM, so that the scan can be resumed. May be NULL.
 ///
 /// @retval MASSTREE_OK            The range was visited to its end, to the limit,
 ///                                or until the visitor stopped.
-/// @retval MASSTREE_INVALID       tree or visit is NULL; a bound or the prefix is
-///                                NULL with a length; the lower bound is above
-///                                the upper; a kind of bound or a flag is
-///                                unknown, or two flags exclude each other; a
-///                                reserved field is not 0; struct_size is too small,
-///                                or a byte of the struct that this library does not
-///                                know is not zero.
+/// @retval MASSTREE_INVALID       tree or visit is NULL; a bound or the prefix is NULL and its
+///                                length is not 0; the lower bound is above the upper; a kind
+///                                of bound or a flag is unknown, or two flags exclude each
+///                                other; a reserved field is not 0; struct_size is too small,
+///                                or a byte of the struct that this library does not know is
+///                                not zero.
 /// @retval MASSTREE_NOMEM         Out of memory for the key's buffer.
-/// @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix is over 2^32 - 1 bytes.
+/// @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
-/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings, and the flags do not say
+/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings, and flags lacks
 ///                                MASSTREE_SCAN_KEYS_ONLY.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
-/// @return A negative number that the visitor answered.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+/// @return The negative number that the visitor returned.
 ///
 /// Thread safety: any thread; takes no lock. Since 0.1.
 #[unsafe(no_mangle)]
@@ -175,24 +170,24 @@ pub unsafe extern "C" fn masstree_scan(
     })
 }
 
-/// masstree_scan for a tree of byte strings.
+/// Like masstree_scan, for a tree of byte strings.
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree, or NULL to be pinned for this call.
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param range    As in masstree_scan.
 /// @param visit    Called for each key.
-/// @param ctx      Handed to visit.
+/// @param ctx      Passed to visit.
 /// @param visited  As in masstree_scan.
 ///
 /// @retval MASSTREE_OK            The range was visited to its end, to the limit,
 ///                                or until the visitor stopped.
 /// @retval MASSTREE_INVALID       As in masstree_scan.
 /// @retval MASSTREE_NOMEM         Out of memory for the key's buffer.
-/// @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix is over 2^32 - 1 bytes.
+/// @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds words.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
-/// @return A negative number that the visitor answered.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+/// @return The negative number that the visitor returned.
 ///
 /// Thread safety: any thread; takes no lock. Since 0.1.
 #[unsafe(no_mangle)]
@@ -220,21 +215,20 @@ pub unsafe extern "C" fn masstree_scan_bytes(
     })
 }
 
-/// Counts the keys of a range, one by one; faster than a scan, for no key is put
-/// together and nothing called.
+/// Counts the keys of a range, one by one, but faster than a scan: no key is assembled and no
+/// visitor called.
 ///
 /// @param tree   The tree, of words or byte strings.
-/// @param guard  A guard of this tree, or NULL to be pinned for this call.
-/// @param range  As in masstree_scan; the flags do not matter.
-/// @param count  Where the number of keys is stored; NULL: not wanted.
+/// @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param range  As in masstree_scan; flags have no effect.
+/// @param count  Receives the number of keys. May be NULL.
 ///
-/// @retval MASSTREE_OK            *count is the number of keys in the range, the limit
-///                                at most.
+/// @retval MASSTREE_OK            *count is the number of keys in the range, at most the limit.
 /// @retval MASSTREE_INVALID       As in masstree_scan.
 /// @retval MASSTREE_NOMEM         Out of memory for the walk.
-/// @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix is over 2^32 - 1 bytes.
+/// @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread; takes no lock. Since 0.1.
 #[unsafe(no_mangle)]
@@ -259,17 +253,17 @@ pub unsafe extern "C" fn masstree_count(
     })
 }
 
-/// What a visitor gets of a key.
+/// The key and the value that a visitor is called with.
 pub(in crate::ffi) struct Visited<'v> {
     pub(in crate::ffi) key: &'v [u8],
     pub(in crate::ffi) value: u64,
     pub(in crate::ffi) bytes: &'v [u8],
 }
 
-/// What hands keys and words to a visitor.
+/// Adapts a visitor of words.
 ///
 /// # Safety
-/// The visitor may be called with `ctx`, as long as what is given is.
+/// The visitor may be called with `ctx` as long as the result exists.
 #[inline]
 pub(in crate::ffi) unsafe fn of_words(
     visit: Visitor,
@@ -282,7 +276,7 @@ pub(in crate::ffi) unsafe fn of_words(
     })
 }
 
-/// What hands keys and byte strings to a visitor.
+/// Adapts a visitor of byte strings.
 ///
 /// # Safety
 /// As `of_words`.
@@ -304,11 +298,11 @@ pub(in crate::ffi) unsafe fn of_bytes(
     })
 }
 
-/// Who gets the leaves of a scan that nobody observes.
+/// No visitor of leaves: the scan is not observed.
 const UNOBSERVED: Option<fn(&Observation) -> i32> = None;
 
-/// The scan behind both kinds; `show` gets each leaf before its keys. Compiled for each
-/// visitor.
+/// The scan behind both kinds of values. `show` is called for each leaf before its keys.
+/// Compiled separately for each visitor.
 ///
 /// # Safety
 /// As `masstree_scan`.
@@ -329,7 +323,7 @@ pub(in crate::ffi) unsafe fn scan(
         values => values,
     };
     let run = |tree: &Tree, pin: Pinned<'_>| {
-        // The statistics should see who stays long; a guard they see anyway.
+        // The statistics count scans without a guard, too.
         let _seen = guard.is_null().then(|| tree.see());
         let status = Cell::new(MASSTREE_OK);
         let mut count = 0;
@@ -363,7 +357,7 @@ pub(in crate::ffi) unsafe fn scan(
     unsafe { boundary::on_tree(tree, guard, values, run) }
 }
 
-/// Whether a scan goes on after an answer; if not, what its status is.
+/// Converts the result of a visitor to control flow; sets the status of a scan that ends.
 #[inline]
 fn flow(answer: i32, status: &Cell<i32>) -> ControlFlow<()> {
     if answer == MASSTREE_CONTINUE {
@@ -373,11 +367,11 @@ fn flow(answer: i32, status: &Cell<i32>) -> ControlFlow<()> {
     ControlFlow::Break(())
 }
 
-/// Converts a range from C; what is wrong with it becomes its status.
+/// Converts a range from C, and returns whether only keys are requested; an invalid range is an
+/// error status.
 ///
 /// # Safety
 /// As `masstree_scan`.
-/// Also gives whether only keys are wanted.
 unsafe fn decode<'k>(range: *const ScanRange) -> Result<(Range<'k>, bool), i32> {
     if range.is_null() {
         return Ok((Range::all(), false));

@@ -1,4 +1,4 @@
-//! What a tree consists of, in numbers.
+//! Statistics of a tree.
 
 use std::ffi::c_void;
 use std::fmt::Write;
@@ -11,19 +11,18 @@ use crate::ffi::status::*;
 use crate::index::reclaim::Pinned;
 use crate::index::tree::{Counters, SURVEYED_LAYERS, Survey, Tree};
 
-/// Flag of masstree_stats and masstree_stats_json: visit every node (about 10 ms for a
-/// million keys that are in the cache), and fill the fields below `nodes_visited` too.
+/// Flag of masstree_stats and masstree_stats_json: visit every node (about 10 ms for a million
+/// keys that are in the cache), and also fill the fields from `nodes_visited` on.
 pub const MASSTREE_STATS_NODES: u32 = 1;
 
-/// How many depths of layers the statistics tell apart; what is deeper counts with the
-/// last.
+/// Number of layer depths that the statistics distinguish; deeper layers count for the last.
 pub const MASSTREE_STATS_LAYERS: usize = 8;
 
 const _: () = assert!(MASSTREE_STATS_LAYERS == SURVEYED_LAYERS);
 
-/// What a tree consists of. Start from MASSTREE_STATS_INIT; struct_size works as in
-/// masstree_options_t, and a library older than the header leaves fields that it does
-/// not know 0.
+/// Statistics of a tree. Start from MASSTREE_STATS_INIT; struct_size works as in
+/// masstree_options_t, and a library older than the header sets fields that it does not know to
+/// 0.
 ///
 /// All numbers are exact when no thread is writing, and recent approximations otherwise.
 #[repr(C)]
@@ -31,52 +30,55 @@ const _: () = assert!(MASSTREE_STATS_LAYERS == SURVEYED_LAYERS);
 pub struct Stats {
     /// sizeof(masstree_stats_t); MASSTREE_STATS_INIT sets it.
     pub struct_size: usize,
-    /// To be set by the caller: 0, or MASSTREE_STATS_NODES.
+    /// Input: 0, or MASSTREE_STATS_NODES.
     pub flags: u32,
     /// Must be 0.
     pub reserved: u32,
 
-    /// Keys.
+    /// Number of keys.
     pub keys: u64,
-    /// Bytes of nodes, those included that wait for guards.
+    /// Bytes of nodes, including those that wait for guards.
     pub node_bytes: u64,
-    /// Bytes of what keys have beyond their slices, kept beside the leaves.
+    /// Bytes of suffixes: the remaining bytes of keys beyond their slices, stored outside of
+    /// the leaves.
     pub suffix_bytes: u64,
     /// Bytes of values that are byte strings.
     pub value_bytes: u64,
-    /// Bytes that the pools of nodes and suffixes have from the allocator or the kernel;
-    /// node_bytes and most of suffix_bytes of them are in use.
+    /// Bytes that the pools of nodes and suffixes have obtained from the allocator or the
+    /// kernel; node_bytes and most of suffix_bytes of them are in use.
     pub pool_bytes: u64,
-    /// Bytes in limbo: taken out of the tree, or retired by the caller, and not freed yet
-    /// because a guard may protect them, or because they wait for company (see
+    /// Bytes in limbo: unlinked from the tree, or retired by the caller, but not yet freed,
+    /// because a guard may protect them or because their batch is not full (see
     /// masstree_flush).
     pub limbo_bytes: u64,
-    /// Objects in limbo. A tree that was cleared is one.
+    /// Objects in limbo. A cleared tree counts as one object.
     pub limbo_objects: u64,
-    /// Guards held, and scans under way without one. Other calls without a guard hold
-    /// memory as well while they are under way, but are not counted: an update whose callback
-    /// waits, say. If limbo stays large and this is 0, one of them does not return.
+    /// Guards held, and running scans without a guard. Other running calls without a guard also
+    /// keep memory in limbo but are not counted, such as an update whose callback waits. If
+    /// limbo stays large and this is 0, such a call does not return.
     pub guards: u64,
-    /// Milliseconds since the oldest of them was entered or refreshed: large, and growing,
-    /// if a guard was forgotten.
+    /// Milliseconds since the oldest of these guards and scans was entered or refreshed: large
+    /// and growing if the program has forgotten to leave a guard.
     pub oldest_guard_ms: u64,
-    /// Leaves that were split, ever.
+    /// Splits of leaves since the tree was created.
     pub splits: u64,
-    /// Times an operation started over because a writer had moved what it looked for.
+    /// Times that an operation started over because a writer had moved the key that it was
+    /// looking for.
     pub restarts: u64,
-    /// Layers made for keys that share 8 bytes more, ever.
+    /// Layers created, for keys that share 8 more bytes, since the tree was created.
     pub layers_made: u64,
-    /// Layers that went with their last key, ever.
+    /// Layers removed with their last key since the tree was created.
     pub layers_collapsed: u64,
-    /// Leaves that went with their last key, ever, but for those that were all of a layer.
+    /// Leaves removed with their last key since the tree was created, except for those that
+    /// were the only node of a layer.
     pub leaves_unlinked: u64,
-    /// Leaves that masstree_maintain merged with the one before, ever: what all its calls
-    /// stored in *merged. (Writes that move keys into a layer may merge leaves, too; these
-    /// are not counted.)
+    /// Leaves that masstree_maintain has merged with their left neighbour since the tree was
+    /// created: the sum of what its calls stored in *merged. (Writes that move keys into a
+    /// layer may merge leaves, too; these are not counted.)
     pub leaves_merged: u64,
 
-    /// Nodes that were visited: leaves and internodes. 0 without MASSTREE_STATS_NODES, and
-    /// then all that follows is 0 too.
+    /// Nodes that were visited: leaves and internodes. Without MASSTREE_STATS_NODES, this and
+    /// all following fields are 0.
     pub nodes_visited: u64,
     /// Leaves: nodes of up to 15 entries.
     pub leaves: u64,
@@ -84,24 +86,24 @@ pub struct Stats {
     pub leaf_entries: u64,
     /// Internodes: nodes of up to 16 children.
     pub internodes: u64,
-    /// Their children.
+    /// Children of all internodes.
     pub internode_children: u64,
-    /// Layers, the first included.
+    /// Layers, including the first.
     pub layers: u64,
-    /// Layers above the deepest.
+    /// Depth of the deepest layer; the first layer has depth 0.
     pub deepest_layer: u64,
-    /// Levels of nodes in the highest layer.
+    /// Levels of nodes in the tallest layer.
     pub levels: u64,
-    /// Leaves that masstree_maintain would merge with the one before; what it has to do.
-    /// (What removes leave empty goes at once: nothing else is ever pending.)
+    /// Leaves that masstree_maintain would merge with their left neighbour. (Empty leaves are
+    /// freed by the remove that empties them: no other work is ever pending.)
     pub sparse_leaves: u64,
-    /// Layers, by their depth: the first layer is at 0.
+    /// Layers, by depth; the first layer has depth 0.
     pub layers_at: [u64; MASSTREE_STATS_LAYERS],
     /// Leaves, by the depth of their layer.
     pub leaves_at: [u64; MASSTREE_STATS_LAYERS],
     /// Internodes, by the depth of their layer.
     pub internodes_at: [u64; MASSTREE_STATS_LAYERS],
-    /// Keys, by the depth of the layer they end in.
+    /// Keys, by the depth of the layer in which they end.
     pub keys_at: [u64; MASSTREE_STATS_LAYERS],
 }
 
@@ -120,8 +122,8 @@ impl Stats {
     }
 }
 
-/// Fills the statistics in and writes them as JSON, by name. rustc names a field that is in a
-/// struct and not in the list below.
+/// Defines how statistics are filled in and written as JSON, by name. rustc reports a field of
+/// the structs that is missing in the list below.
 macro_rules! statistics {
     (
         counters: $($counter:ident)*;
@@ -188,19 +190,19 @@ fn known(flags: u32) -> Result<u32, i32> {
     }
 }
 
-/// Stores what a tree consists of.
+/// Collects the statistics of a tree.
 ///
 /// @param tree   The tree.
-/// @param guard  A guard of this tree, or NULL to be pinned for this call.
-/// @param stats  A struct started from MASSTREE_STATS_INIT; flags say what is wanted, and
-///               all the rest is stored.
+/// @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param stats  A struct that was initialised with MASSTREE_STATS_INIT; set flags before the
+///               call. Receives the statistics.
 ///
 /// @retval MASSTREE_OK          *stats is filled in.
 /// @retval MASSTREE_INVALID     tree or stats is NULL, a flag is unknown, or struct_size
 ///                              is smaller than any version of the struct.
-/// @retval MASSTREE_NOMEM       Out of memory for the visit; *stats is unchanged.
+/// @retval MASSTREE_NOMEM       Out of memory for the walk; *stats is unchanged.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread; takes no lock. Since 0.1.
 #[unsafe(no_mangle)]
@@ -233,20 +235,21 @@ pub unsafe extern "C" fn masstree_stats(
     })
 }
 
-/// Writes what a tree consists of as a JSON object with the names of masstree_stats_t, all
-/// numbers or arrays of numbers, on one line that ends with a newline.
+/// Writes the statistics of a tree as a JSON object with the names of the fields of
+/// masstree_stats_t, all of them numbers or arrays of numbers, on one line that ends with a
+/// newline.
 ///
 /// @param tree   The tree.
-/// @param guard  A guard of this tree, or NULL to be pinned for this call.
+/// @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param flags  0, or MASSTREE_STATS_NODES.
-/// @param write  Receives the text, in pieces.
-/// @param ctx    Handed to write.
+/// @param write  Called with the text, in pieces.
+/// @param ctx    Passed to write.
 ///
 /// @retval MASSTREE_OK          Everything was written.
 /// @retval MASSTREE_INVALID     tree or write is NULL, or a flag is unknown.
-/// @retval MASSTREE_NOMEM       Out of memory for the visit; nothing was written.
+/// @retval MASSTREE_NOMEM       Out of memory for the walk; nothing was written.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread; takes no lock. Since 0.1.
 #[unsafe(no_mangle)]
@@ -268,7 +271,7 @@ pub unsafe extern "C" fn masstree_stats_json(
         }?;
         // SAFETY: the callback is called as its type says.
         let mut sink = unsafe { TextSink::new(write, ctx) };
-        // A sink takes everything.
+        // Writing to a sink cannot fail.
         let _ = stats.write_json(&mut sink);
         Ok(MASSTREE_OK)
     })

@@ -1,6 +1,6 @@
 //! # Trees
 //!
-//! `masstree_t`: its life.
+//! Creating, clearing and destroying trees.
 
 use std::ptr::NonNull;
 
@@ -11,12 +11,11 @@ use crate::ffi::status::*;
 use crate::index::reclaim::is_cut_off;
 use crate::index::tree::Tree;
 
-/// Makes an empty tree.
+/// Creates an empty tree.
 ///
-/// @param options  NULL for the defaults, or a struct started from
+/// @param options  NULL for the defaults, or a struct that was initialised with
 ///                 MASSTREE_OPTIONS_INIT.
-/// @param tree     Where the tree is stored; it is the caller's, who frees it
-///                 with masstree_destroy.
+/// @param tree     Receives the tree, which the caller frees with masstree_destroy.
 ///
 /// @retval MASSTREE_OK       *tree is a new, empty tree.
 /// @retval MASSTREE_INVALID  tree is NULL; struct_size is smaller than any
@@ -26,8 +25,8 @@ use crate::index::tree::Tree;
 ///                           byte of the struct that this library does not know is
 ///                           not zero.
 /// @retval MASSTREE_NOMEM    Out of memory.
-/// @retval MASSTREE_FORKED   This process was forked while another thread was inside
-///                           the library, and can make no trees.
+/// @retval MASSTREE_FORKED   This process was forked while another thread was inside the
+///                           library, and cannot create trees.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -52,17 +51,17 @@ pub unsafe extern "C" fn masstree_create(
     })
 }
 
-/// Frees a tree and everything in it: runs the value destructor once for every
-/// value still present and for every displaced value not yet destroyed, and the free
-/// callback of whatever was retired and not freed yet. NULL does nothing, and neither
-/// does a tree made before a fork.
+/// Frees a tree and everything in it. Calls the value destructor once for every value in the
+/// tree and for every displaced value that is not yet destroyed, and the free callback of every
+/// retired object that is not yet freed. NULL does nothing, and neither does a tree that the
+/// parent process created before a fork.
 ///
-/// Every guard and cursor of the tree must have been let go, and no other thread may
+/// Every guard of the tree must have been left and every cursor closed, and no other thread may
 /// use the tree during or after this call.
 ///
 /// @param tree  The tree.
 ///
-/// Thread safety: the caller must have the tree for itself. Since 0.1.
+/// Thread safety: no other thread may use the tree. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_destroy(tree: *mut TreeHandle) {
     // SAFETY: the handle came from `masstree_create`, and the caller has it for itself.
@@ -73,26 +72,28 @@ pub unsafe extern "C" fn masstree_destroy(tree: *mut TreeHandle) {
     }
 }
 
-/// Removes every key, all at once: whoever begins to look after this call finds none of
-/// them. What threads insert meanwhile comes before or after it.
+/// Removes every key at once: an operation that begins after this call finds none of them. A
+/// key that another thread inserts during the call is either removed or stays.
 ///
-/// A write whose call began before, an update callback included, may end after: it counts as
-/// done before, and what it stored is cleared away. Callbacks for one key may so run at once, in
-/// the tree that was and in the new one. Keys that are held (masstree_hold) are not waited for,
-/// unless the whole tree is one leaf; to finish them answers MASSTREE_CLEARED.
+/// A write that began before this call, including an update callback, may end after it; it is
+/// then ordered before the clearing, and what it stored is removed. So two callbacks for one
+/// key may run at the same time, one in the old tree and one in the new. The call does not wait
+/// for held keys (masstree_hold), unless the tree is a single leaf; masstree_held_finish then
+/// returns MASSTREE_CLEARED.
 ///
-/// The tree's memory is freed together once no guard of this moment is held any more,
-/// by the thread that lets go of the last one; that takes time in proportion to the
-/// number of keys. Values then go to the value destructor.
+/// The memory of the removed keys is freed as a whole once every guard held at the time of the
+/// call was refreshed or left, by the thread that refreshes or leaves the last of them; that
+/// takes time in proportion to the number of keys. Then the value destructor is called for the
+/// values.
 ///
 /// @param tree   The tree.
-/// @param guard  A guard of this tree, or NULL to be pinned for this call.
+/// @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
 ///
 /// @retval MASSTREE_OK          The tree is empty.
 /// @retval MASSTREE_INVALID     tree is NULL.
 /// @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]

@@ -1,6 +1,6 @@
 //! # One key, on conditions
 //!
-//! Conditional changes of one key, each atomic.
+//! Conditional changes of one key, each of them atomic.
 
 use std::ffi::c_void;
 
@@ -10,57 +10,56 @@ use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
 use crate::index::tree::Decision;
 
-/// Answer of an update callback, or action of masstree_held_finish: leave the key as it is.
+/// Returned by an update callback or passed to masstree_held_finish: leave the key as it is.
 pub const MASSTREE_ACTION_KEEP: i32 = 0;
-/// Answer of an update callback, or action of masstree_held_finish: the key gets the value
-/// that is stored in *value, or passed.
+/// Returned by an update callback or passed to masstree_held_finish: store the value (*value of
+/// the callback, or the value passed to masstree_held_finish) under the key.
 pub const MASSTREE_ACTION_SET: i32 = 1;
-/// Answer of an update callback, or action of masstree_held_finish: the key goes, if it is
-/// there.
+/// Returned by an update callback or passed to masstree_held_finish: remove the key, if it
+/// exists.
 pub const MASSTREE_ACTION_REMOVE: i32 = 2;
 
-/// Decides what to do with a key, for masstree_update.
+/// Decides what masstree_update does with a key.
 ///
 /// @param present  The key's value, or NULL if the key is absent.
-/// @param value    Where the new value goes, for MASSTREE_ACTION_SET.
-/// @param ctx      What was passed to the update.
+/// @param value    Receives the new value, for MASSTREE_ACTION_SET.
+/// @param ctx      The ctx that was passed to the update.
 ///
 /// @return MASSTREE_ACTION_KEEP, MASSTREE_ACTION_SET or MASSTREE_ACTION_REMOVE; or
-/// a negative number to change nothing and end the update with that number as its
-/// status.
+///         a negative number to change nothing and end the update with that number as its
+///         status.
 ///
-/// It is called once, under the lock of the key's leaf: be quick, wait for nothing
-/// that another user of the tree may hold, and call no function on this tree (a
-/// debug build of the library aborts if you do). It must return: no longjmp, no C++
-/// exception, no pthread_exit. Memory for an insert has been reserved before the
-/// call: after it nothing fails.
+/// It is called once, with the key's leaf locked: be quick, do not wait for anything that
+/// another thread that uses the tree may hold, and call no function on this tree (a debug build
+/// of the library aborts if you do). It must return: no longjmp, no C++ exception, no
+/// pthread_exit. Memory for an insert has been reserved before the call: nothing can fail after
+/// it.
 pub type Update =
     Option<unsafe extern "C" fn(present: *const u64, value: *mut u64, ctx: *mut c_void) -> i32>;
 
-/// Gives a key another value, only if the key is there.
+/// Replaces the value of a key, only if the key exists.
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree, or NULL to be pinned for this call.
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key      key_len bytes; NULL only if key_len is 0.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
-/// @param value    The value. It is the tree's if the answer is MASSTREE_OK, and was before
-///                 if it is MASSTREE_EXISTS.
-/// @param old      Where the displaced value is stored (written only when the
-///                 answer is MASSTREE_OK); it is the caller's then, as in
-///                 masstree_exchange. NULL: not wanted, and the value destructor
-///                 is run for it once no reader can hold it.
+/// @param value    The value. The tree owns it after MASSTREE_OK; with MASSTREE_EXISTS it owned
+///                 it before.
+/// @param old      Receives the displaced value, only with MASSTREE_OK. The caller then owns
+///                 it, as in masstree_exchange. If NULL, the value destructor is called for it
+///                 once no reader can still use it.
 ///
 /// @retval MASSTREE_OK            Stored; *old is the value it displaced.
 /// @retval MASSTREE_EXISTS        The key has this value already; nothing was changed.
 /// @retval MASSTREE_NOT_FOUND     The key is not in the tree; nothing was changed.
-/// @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_INVALID       tree is NULL, or key is NULL and key_len is not 0.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
-/// A value that is stored where it is already is not displaced: it stays the tree's, and
-/// *old is not written.
+/// Storing the value that the key already has displaces nothing: the tree keeps it, and *old is
+/// not written.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -88,10 +87,10 @@ pub unsafe extern "C" fn masstree_replace(
     }
 }
 
-/// masstree_replace for an integer key (see masstree_get_u64).
+/// Like masstree_replace, for an integer key (see masstree_get_u64).
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree, or NULL to be pinned for this call.
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key      The key.
 /// @param value    As in masstree_replace.
 /// @param old      As in masstree_replace.
@@ -102,10 +101,10 @@ pub unsafe extern "C" fn masstree_replace(
 /// @retval MASSTREE_INVALID       tree is NULL.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
-/// A value that is stored where it is already is not displaced: it stays the tree's, and
-/// *old is not written.
+/// Storing the value that the key already has displaces nothing: the tree keeps it, and *old is
+/// not written.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -121,34 +120,32 @@ pub unsafe extern "C" fn masstree_replace_u64(
     unsafe { masstree_replace(tree, guard, key.as_ptr().cast(), key.len(), value, old) }
 }
 
-/// Gives a key the value `desired`, only if it has the value `expected`.
+/// Stores the value `desired` under a key, only if the key has the value `expected`.
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree, or NULL to be pinned for this call.
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key      key_len bytes; NULL only if key_len is 0.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
 /// @param expected The value that the key must have.
-/// @param desired  The value it gets. It is the tree's if the answer is MASSTREE_OK.
-/// @param actual   Where the value that the key had is stored, when the answer is
-///                 MASSTREE_OK or MASSTREE_MISMATCH. With MASSTREE_OK it is the
-///                 displaced value (equal to `expected`, and not to `desired`), and
-///                 the caller's, as in masstree_exchange; with MASSTREE_MISMATCH it
-///                 stays the tree's.
-///                 NULL: not wanted, and the value destructor is run for a
-///                 displaced value once no reader can hold it.
+/// @param desired  The value to store. The tree owns it after MASSTREE_OK.
+/// @param actual   Receives the value that the key had, with MASSTREE_OK and with
+///                 MASSTREE_MISMATCH. With MASSTREE_OK it is the displaced value (equal to
+///                 `expected`), and the caller then owns it, as in masstree_exchange; with
+///                 MASSTREE_MISMATCH the tree still owns it. If NULL, the value destructor is
+///                 called for a displaced value once no reader can still use it.
 ///
 /// @retval MASSTREE_OK            The key had the value `expected` and has
 ///                                `desired` now.
 /// @retval MASSTREE_MISMATCH      The key has another value; nothing was changed.
 /// @retval MASSTREE_NOT_FOUND     The key is not in the tree; nothing was changed.
-/// @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_INVALID       tree is NULL, or key is NULL and key_len is not 0.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
-/// A value that is stored where it is already is not displaced: it stays the tree's, and
-/// *actual is not written.
+/// Storing the value that the key already has displaces nothing: the tree keeps it, and *actual
+/// is not written.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -174,7 +171,7 @@ pub unsafe extern "C" fn masstree_compare_exchange(
                     write_output(actual, value);
                     Ok(MASSTREE_MISMATCH)
                 }
-                // It was compared, whether that changed it or not.
+                // A match is OK, whether or not it changed the value.
                 Some(value) => {
                     deliver_or_retire(tree, pin, Some(value), Some(desired), actual);
                     Ok(MASSTREE_OK)
@@ -185,10 +182,10 @@ pub unsafe extern "C" fn masstree_compare_exchange(
     }
 }
 
-/// masstree_compare_exchange for an integer key (see masstree_get_u64).
+/// Like masstree_compare_exchange, for an integer key (see masstree_get_u64).
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree, or NULL to be pinned for this call.
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key      The key.
 /// @param expected As in masstree_compare_exchange.
 /// @param desired  As in masstree_compare_exchange.
@@ -201,10 +198,10 @@ pub unsafe extern "C" fn masstree_compare_exchange(
 /// @retval MASSTREE_INVALID       tree is NULL.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
-/// A value that is stored where it is already is not displaced: it stays the tree's, and
-/// *actual is not written.
+/// Storing the value that the key already has displaces nothing: the tree keeps it, and *actual
+/// is not written.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -234,25 +231,24 @@ pub unsafe extern "C" fn masstree_compare_exchange_u64(
 /// Removes a key, only if it has the value `expected`.
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree, or NULL to be pinned for this call.
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key      key_len bytes; NULL only if key_len is 0.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
 /// @param expected The value that the key must have.
-/// @param actual   Where the value that the key had is stored, when the answer is
-///                 MASSTREE_OK or MASSTREE_MISMATCH. With MASSTREE_OK it is the
-///                 removed value (equal to `expected`), and the caller's, as in
-///                 masstree_remove; with MASSTREE_MISMATCH it stays the tree's.
-///                 NULL: not wanted, and the value destructor is run for a removed
-///                 value once no reader can hold it.
+/// @param actual   Receives the value that the key had, with MASSTREE_OK and with
+///                 MASSTREE_MISMATCH. With MASSTREE_OK it is the removed value (equal to
+///                 `expected`), and the caller then owns it, as in masstree_remove; with
+///                 MASSTREE_MISMATCH the tree still owns it. If NULL, the value destructor is
+///                 called for a removed value once no reader can still use it.
 ///
 /// @retval MASSTREE_OK            The key had the value `expected` and was removed.
 /// @retval MASSTREE_MISMATCH      The key has another value; nothing was changed.
 /// @retval MASSTREE_NOT_FOUND     The key is not in the tree.
-/// @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_INVALID       tree is NULL, or key is NULL and key_len is not 0.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -283,10 +279,10 @@ pub unsafe extern "C" fn masstree_remove_if_equal(
     }
 }
 
-/// masstree_remove_if_equal for an integer key (see masstree_get_u64).
+/// Like masstree_remove_if_equal, for an integer key (see masstree_get_u64).
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree, or NULL to be pinned for this call.
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key      The key.
 /// @param expected As in masstree_remove_if_equal.
 /// @param actual   As in masstree_remove_if_equal.
@@ -297,7 +293,7 @@ pub unsafe extern "C" fn masstree_remove_if_equal(
 /// @retval MASSTREE_INVALID       tree is NULL.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -322,37 +318,36 @@ pub unsafe extern "C" fn masstree_remove_if_equal_u64(
     }
 }
 
-/// Looks at a key and changes it as a callback decides, with nothing in between:
-/// increments, appends to lists, inserts-or-merges.
+/// Reads a key and changes it as a callback decides, atomically: for increments, appending to
+/// lists, inserting or merging.
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree, or NULL to be pinned for this call.
-/// @param key      key_len bytes, copied by the tree; NULL only if key_len is 0.
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param key      key_len bytes, which the tree copies; NULL only if key_len is 0.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
-/// @param update   Called once, under the lock of the key's leaf: see
-///                 masstree_update_t.
-/// @param ctx      Handed to update.
-/// @param old      Where a value that was displaced or removed is stored; it is the
-///                 caller's then, as in masstree_exchange. Written only if update
-///                 saw a value and answered MASSTREE_ACTION_SET with another or
-///                 MASSTREE_ACTION_REMOVE. NULL: not wanted, and the value
-///                 destructor is run for it once no reader can hold it.
+/// @param update   Called once, with the key's leaf locked: see masstree_update_t.
+/// @param ctx      Passed to update.
+/// @param old      Receives the displaced or removed value. The caller then owns it, as in
+///                 masstree_exchange. Written only if the key existed and update returned
+///                 MASSTREE_ACTION_SET with another value, or MASSTREE_ACTION_REMOVE. If NULL,
+///                 the value destructor is called for the value once no reader can still use
+///                 it.
 ///
-/// @retval MASSTREE_OK            What the callback answered was done.
-/// @retval MASSTREE_INVALID       tree or update is NULL, or key is NULL with a length.
+/// @retval MASSTREE_OK            The action that the callback returned was carried out.
+/// @retval MASSTREE_INVALID       tree or update is NULL, or key is NULL and key_len is not 0.
 /// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
-/// @return A negative number that the callback answered; nothing was changed.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+/// @return The negative number that the callback returned; nothing was changed.
 ///
-/// MASSTREE_INVALID is also the status when the callback answers a positive number
-/// that is no answer; nothing was changed then. Memory is reserved before the
-/// callback runs: MASSTREE_NOMEM means that it was not called.
+/// Also returns MASSTREE_INVALID, and changes nothing, if the callback returns a positive
+/// number that is not a MASSTREE_ACTION_* constant. The memory is reserved before the callback
+/// is called: with MASSTREE_NOMEM it was not called.
 ///
-/// A value that is stored where it is already is not displaced: it stays the tree's, and
-/// *old is not written.
+/// Storing the value that the key already has displaces nothing: the tree keeps it, and *old is
+/// not written.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -410,29 +405,29 @@ pub unsafe extern "C" fn masstree_update(
     }
 }
 
-/// masstree_update for an integer key (see masstree_get_u64).
+/// Like masstree_update, for an integer key (see masstree_get_u64).
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree, or NULL to be pinned for this call.
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key      The key.
 /// @param update   As in masstree_update.
 /// @param ctx      As in masstree_update.
 /// @param old      As in masstree_update.
 ///
-/// @retval MASSTREE_OK            What the callback answered was done.
+/// @retval MASSTREE_OK            The action that the callback returned was carried out.
 /// @retval MASSTREE_INVALID       tree or update is NULL.
 /// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
-/// @return A negative number that the callback answered; nothing was changed.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+/// @return The negative number that the callback returned; nothing was changed.
 ///
-/// MASSTREE_INVALID is also the status when the callback answers a positive number
-/// that is no answer; nothing was changed then. Memory is reserved before the
-/// callback runs: MASSTREE_NOMEM means that it was not called.
+/// Also returns MASSTREE_INVALID, and changes nothing, if the callback returns a positive
+/// number that is not a MASSTREE_ACTION_* constant. The memory is reserved before the callback
+/// is called: with MASSTREE_NOMEM it was not called.
 ///
-/// A value that is stored where it is already is not displaced: it stays the tree's, and
-/// *old is not written.
+/// Storing the value that the key already has displaces nothing: the tree keeps it, and *old is
+/// not written.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]

@@ -1,12 +1,12 @@
 //! # The version of the library
 //!
-//! What the library says of itself.
+//! The version of the library, and of its binary interface.
 
 use std::ffi::c_char;
 
-/// Number of the binary interface. A program built against one ABI number runs
-/// with every later library of the same number; the shared library's SONAME
-/// carries it (`libmasstree.so.0`).
+/// The number of the binary interface. A program that was built against one ABI number runs
+/// with every later library of the same number; the shared library's SONAME carries it
+/// (`libmasstree.so.0`).
 pub const MASSTREE_ABI_VERSION: u32 = 0;
 
 const fn decimal(text: &str) -> u32 {
@@ -25,8 +25,8 @@ const MAJOR: u32 = decimal(env!("CARGO_PKG_VERSION_MAJOR"));
 const MINOR: u32 = decimal(env!("CARGO_PKG_VERSION_MINOR"));
 const PATCH: u32 = decimal(env!("CARGO_PKG_VERSION_PATCH"));
 
-/// The version of the library in use, as text: "0.1.0". Static; never freed.
-/// Compare with MASSTREE_VERSION_STRING, the version of the header.
+/// Returns the version of the library in use as text: "0.1.0". The text is static, and never
+/// freed. Compare it with MASSTREE_VERSION_STRING, the version of the header.
 ///
 /// @return The text.
 ///
@@ -36,9 +36,9 @@ pub extern "C" fn masstree_version_string() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
-/// The version of the library in use, as one number that grows with every
-/// release: major * 1000000 + minor * 1000 + patch. Compare with
-/// MASSTREE_VERSION_NUMBER, the version of the header.
+/// Returns the version of the library in use as a number that grows with every release: major *
+/// 1000000 + minor * 1000 + patch. Compare it with MASSTREE_VERSION_NUMBER, the version of the
+/// header.
 ///
 /// @return The number.
 ///
@@ -48,8 +48,8 @@ pub extern "C" fn masstree_version_number() -> u32 {
     MAJOR * 1_000_000 + MINOR * 1_000 + PATCH
 }
 
-/// The ABI number of the library in use. It equals MASSTREE_ABI_VERSION of the
-/// header a program was built with, or the two do not fit together.
+/// Returns the ABI number of the library in use. If it differs from MASSTREE_ABI_VERSION of the
+/// header that a program was built with, the program and the library are incompatible.
 ///
 /// @return The number.
 ///

@@ -68,30 +68,31 @@ unsafe fn remove_many(batch: Batch, old: *mut u64) -> i32 {
     }
 }
 
-/// Stores several values, in the order of the arrays: of equal keys the last wins.
+/// Stores several values, in the order of the arrays: of equal keys, the last one wins.
 ///
 /// @param tree      The tree.
-/// @param guard     A guard of this tree, or NULL to be pinned for this call.
+/// @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param keys      count keys, as masstree_put takes them; NULL only if count is 0.
-/// @param values    Their values; NULL only if count is 0.
-/// @param count     How many keys.
-/// @param statuses  Where what masstree_put would answer is stored for each key. NULL:
-///                  not wanted.
+/// @param values    count values; NULL only if count is 0.
+/// @param count     Number of keys.
+/// @param statuses  Receives, for each key, the status that masstree_put would return. May be
+///                  NULL.
 ///
 /// @retval MASSTREE_OK            Everything was stored.
-/// @retval MASSTREE_INVALID       tree is NULL, or keys or values is NULL with a count:
-///                                nothing was done, and no status is stored. Or a key is
-///                                NULL with a length; the others were tried.
-/// @retval MASSTREE_NOMEM         Out of memory for some item, which is as before; the
-///                                others were tried.
-/// @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; the others were tried.
+/// @retval MASSTREE_INVALID       tree is NULL, or keys or values is NULL and count is not 0:
+///                                nothing was done, and no status is stored. Or a key is NULL
+///                                and key_len is not 0; the other keys were tried.
+/// @retval MASSTREE_NOMEM         Out of memory for an item, which is unchanged; the other
+///                                items were tried.
+/// @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the other keys were tried.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings; nothing was done.
-/// @retval MASSTREE_FORKED        The tree was made before a fork; nothing was done.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
+///                                was done.
 ///
-/// Of several errors the first is answered.
+/// Returns the first of several errors.
 ///
-/// A value that is stored where it is already is not displaced: it stays the tree's.
+/// Storing the value that the key already has displaces nothing: the tree keeps it.
 ///
 /// Thread safety: any thread. Each store is atomic, the batch is not. Since 0.1.
 #[unsafe(no_mangle)]
@@ -115,26 +116,27 @@ pub unsafe extern "C" fn masstree_put_many(
     unsafe { put_many(batch, values) }
 }
 
-/// masstree_put_many for integer keys (see masstree_get_u64).
+/// Like masstree_put_many, for integer keys (see masstree_get_u64).
 ///
 /// @param tree      The tree.
-/// @param guard     A guard of this tree, or NULL to be pinned for this call.
+/// @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param keys      As in masstree_get_many_u64.
 /// @param stride    As in masstree_get_many_u64.
-/// @param values    Their values; NULL only if count is 0.
-/// @param count     How many keys.
+/// @param values    count values; NULL only if count is 0.
+/// @param count     Number of keys.
 /// @param statuses  As in masstree_put_many.
 ///
 /// @retval MASSTREE_OK          Everything was stored.
-/// @retval MASSTREE_INVALID     tree is NULL, keys or values is NULL with a count, or
+/// @retval MASSTREE_INVALID     tree is NULL, keys or values is NULL and count is not 0, or
 ///                              stride is below 8; nothing was done.
-/// @retval MASSTREE_NOMEM       Out of memory for some item, which is as before; the
-///                              others were tried.
+/// @retval MASSTREE_NOMEM       Out of memory for an item, which is unchanged; the other items
+///                              were tried.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree; nothing was done.
 /// @retval MASSTREE_WRONG_KIND  The tree holds byte strings; nothing was done.
-/// @retval MASSTREE_FORKED      The tree was made before a fork; nothing was done.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork; nothing was
+///                              done.
 ///
-/// A value that is stored where it is already is not displaced: it stays the tree's.
+/// Storing the value that the key already has displaces nothing: the tree keeps it.
 ///
 /// Thread safety: any thread. Each store is atomic, the batch is not. Since 0.1.
 #[unsafe(no_mangle)]
@@ -159,24 +161,25 @@ pub unsafe extern "C" fn masstree_put_many_u64(
     unsafe { put_many(batch, values) }
 }
 
-/// masstree_put_many for a tree of byte strings.
+/// Like masstree_put_many, for a tree of byte strings.
 ///
 /// @param tree      The tree.
-/// @param guard     A guard of this tree, or NULL to be pinned for this call.
+/// @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param keys      As in masstree_put_many.
-/// @param values    Their values, which are copied; NULL only if count is 0.
-/// @param count     How many keys.
-/// @param statuses  Where what masstree_put_bytes would answer is stored for each key.
-///                  NULL: not wanted.
+/// @param values    count values, which the tree copies; NULL only if count is 0.
+/// @param count     Number of keys.
+/// @param statuses  Receives, for each key, the status that masstree_put_bytes would return.
+///                  May be NULL.
 ///
 /// @retval MASSTREE_OK            Everything was stored.
-/// @retval MASSTREE_INVALID       As in masstree_put_many; for values as for keys.
-/// @retval MASSTREE_NOMEM         Out of memory for some item, which is as before; the
-///                                others were tried.
-/// @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; the others were tried.
+/// @retval MASSTREE_INVALID       As in masstree_put_many, also for values.
+/// @retval MASSTREE_NOMEM         Out of memory for an item, which is unchanged; the other
+///                                items were tried.
+/// @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the other keys were tried.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
 /// @retval MASSTREE_WRONG_KIND    The tree holds words; nothing was done.
-/// @retval MASSTREE_FORKED        The tree was made before a fork; nothing was done.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
+///                                was done.
 ///
 /// Thread safety: any thread. Each store is atomic, the batch is not. Since 0.1.
 #[unsafe(no_mangle)]
@@ -209,29 +212,30 @@ pub unsafe extern "C" fn masstree_put_many_bytes(
     }
 }
 
-/// Stores several values, each only if its key is absent, in the order of the arrays:
-/// of equal keys the first wins.
+/// Stores several values, each only if its key is absent, in the order of the arrays: of equal
+/// keys, the first one wins.
 ///
 /// @param tree      The tree.
-/// @param guard     A guard of this tree, or NULL to be pinned for this call.
+/// @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param keys      count keys, as masstree_insert takes them; NULL only if count is 0.
-/// @param values    Their values; NULL only if count is 0. Those are the tree's whose
-///                  status is MASSTREE_OK.
-/// @param count     How many keys.
-/// @param present   Where the values already there are stored, each at its key's place,
-///                  where the status is MASSTREE_EXISTS. NULL: not wanted.
-/// @param statuses  Where what masstree_insert would answer is stored for each key. NULL:
-///                  not wanted.
+/// @param values    count values; NULL only if count is 0. The tree owns those whose status is
+///                  MASSTREE_OK.
+/// @param count     Number of keys.
+/// @param present   Receives the existing values, each at the index of its key, where the
+///                  status is MASSTREE_EXISTS. May be NULL.
+/// @param statuses  Receives, for each key, the status that masstree_insert would return. May
+///                  be NULL.
 ///
-/// @retval MASSTREE_OK            Every item was tried; its status says whether the key
+/// @retval MASSTREE_OK            Every item was tried; the status of each says whether its key
 ///                                was absent.
 /// @retval MASSTREE_INVALID       As in masstree_put_many.
-/// @retval MASSTREE_NOMEM         Out of memory for some item, which is as before; the
-///                                others were tried.
-/// @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; the others were tried.
+/// @retval MASSTREE_NOMEM         Out of memory for an item, which is unchanged; the other
+///                                items were tried.
+/// @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the other keys were tried.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings; nothing was done.
-/// @retval MASSTREE_FORKED        The tree was made before a fork; nothing was done.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
+///                                was done.
 ///
 /// Thread safety: any thread. Each insert is atomic, the batch is not. Since 0.1.
 #[unsafe(no_mangle)]
@@ -256,25 +260,26 @@ pub unsafe extern "C" fn masstree_insert_many(
     unsafe { insert_many(batch, values, present) }
 }
 
-/// masstree_insert_many for integer keys (see masstree_get_u64).
+/// Like masstree_insert_many, for integer keys (see masstree_get_u64).
 ///
 /// @param tree      The tree.
-/// @param guard     A guard of this tree, or NULL to be pinned for this call.
+/// @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param keys      As in masstree_get_many_u64.
 /// @param stride    As in masstree_get_many_u64.
 /// @param values    As in masstree_insert_many.
-/// @param count     How many keys.
+/// @param count     Number of keys.
 /// @param present   As in masstree_insert_many.
 /// @param statuses  As in masstree_insert_many.
 ///
-/// @retval MASSTREE_OK          Every item was tried; its status says whether the key was
-///                              absent.
+/// @retval MASSTREE_OK          Every item was tried; the status of each says whether its key
+///                              was absent.
 /// @retval MASSTREE_INVALID     As in masstree_put_many_u64.
-/// @retval MASSTREE_NOMEM       Out of memory for some item, which is as before; the
-///                              others were tried.
+/// @retval MASSTREE_NOMEM       Out of memory for an item, which is unchanged; the other items
+///                              were tried.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree; nothing was done.
 /// @retval MASSTREE_WRONG_KIND  The tree holds byte strings; nothing was done.
-/// @retval MASSTREE_FORKED      The tree was made before a fork; nothing was done.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork; nothing was
+///                              done.
 ///
 /// Thread safety: any thread. Each insert is atomic, the batch is not. Since 0.1.
 #[unsafe(no_mangle)]
@@ -302,24 +307,25 @@ pub unsafe extern "C" fn masstree_insert_many_u64(
 
 /// Removes several keys, in the order of the array.
 ///
-/// @param tree      The tree; of byte strings too, if old is NULL.
-/// @param guard     A guard of this tree, or NULL to be pinned for this call.
+/// @param tree      The tree. May hold byte strings only if old is NULL.
+/// @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param keys      count keys, as masstree_remove takes them; NULL only if count is 0.
-/// @param count     How many keys.
-/// @param old       Where the values that keys had are stored, each at its key's place,
-///                  where the status is MASSTREE_OK; they are the caller's then. NULL: not
-///                  wanted, and the value destructor is run for them.
-/// @param statuses  Where what masstree_remove would answer is stored for each key. NULL:
-///                  not wanted.
+/// @param count     Number of keys.
+/// @param old       Receives the removed values, each at the index of its key, where the status
+///                  is MASSTREE_OK. The caller then owns them. If NULL, the value destructor is
+///                  called for them.
+/// @param statuses  Receives, for each key, the status that masstree_remove would return. May
+///                  be NULL.
 ///
-/// @retval MASSTREE_OK            Every key was tried; its status says whether it was
-///                                there.
+/// @retval MASSTREE_OK            Every key was tried; the status of each says whether it
+///                                existed.
 /// @retval MASSTREE_INVALID       As in masstree_get_many.
-/// @retval MASSTREE_KEY_TOO_LONG  A key is over 2^32 - 1 bytes; the others were tried.
+/// @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the other keys were tried.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings, and old is not NULL;
 ///                                nothing was done.
-/// @retval MASSTREE_FORKED        The tree was made before a fork; nothing was done.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
+///                                was done.
 ///
 /// Thread safety: any thread. Each remove is atomic, the batch is not. Since 0.1.
 #[unsafe(no_mangle)]
@@ -347,22 +353,24 @@ pub unsafe extern "C" fn masstree_remove_many(
     unsafe { remove_many(batch, old) }
 }
 
-/// masstree_remove_many for integer keys (see masstree_get_u64).
+/// Like masstree_remove_many, for integer keys (see masstree_get_u64).
 ///
-/// @param tree      The tree; of byte strings too, if old is NULL.
-/// @param guard     A guard of this tree, or NULL to be pinned for this call.
+/// @param tree      The tree. May hold byte strings only if old is NULL.
+/// @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param keys      As in masstree_get_many_u64.
 /// @param stride    As in masstree_get_many_u64.
-/// @param count     How many keys.
+/// @param count     Number of keys.
 /// @param old       As in masstree_remove_many.
 /// @param statuses  As in masstree_remove_many.
 ///
-/// @retval MASSTREE_OK          Every key was tried; its status says whether it was there.
+/// @retval MASSTREE_OK          Every key was tried; the status of each says whether it
+///                              existed.
 /// @retval MASSTREE_INVALID     As in masstree_get_many_u64.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree; nothing was done.
 /// @retval MASSTREE_WRONG_KIND  The tree holds byte strings, and old is not NULL; nothing
 ///                              was done.
-/// @retval MASSTREE_FORKED      The tree was made before a fork; nothing was done.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork; nothing was
+///                              done.
 ///
 /// Thread safety: any thread. Each remove is atomic, the batch is not. Since 0.1.
 #[unsafe(no_mangle)]

@@ -1,6 +1,6 @@
-//! # What writes change
+//! # Deltas
 //!
-//! What writes do to the leaves of a tree, for those who observe them.
+//! Deltas: changes that writes make to observed leaves.
 
 use std::ptr::NonNull;
 
@@ -12,32 +12,31 @@ use crate::index::node::{Delta, Observation};
 use crate::index::reclaim::{pin_of, report_to};
 use crate::index::tree::{Applied, apply};
 
-/// Flag of a delta: the write has changed leaves that are not told, or ended some. A remove
-/// that leaves its leaf empty does.
+/// Flag of a delta: the write has changed or deleted leaves that the delta does not list. A
+/// remove that leaves its leaf empty does so.
 pub const MASSTREE_DELTA_MORE: u32 = 1;
 
-/// What a write of one key did to the leaves of its tree. Start from MASSTREE_DELTA_INIT, give
-/// it room for created leaves, and pass it to masstree_guard_record.
+/// What a write of one key changed in the leaves of its tree. Start from MASSTREE_DELTA_INIT,
+/// provide an array for created leaves, and pass it to masstree_guard_record.
 #[repr(C)]
 pub struct LeafDelta {
-    /// sizeof(masstree_delta_t); MASSTREE_DELTA_INIT sets it. What a library does not know of
-    /// a larger one it leaves as it is.
+    /// sizeof(masstree_delta_t); MASSTREE_DELTA_INIT sets it. A library leaves the fields of a
+    /// larger struct that it does not know as they are.
     pub struct_size: usize,
-    /// Yours to set: where created leaves are stored; NULL only if created_capacity is 0.
+    /// Input: the array for created leaves; NULL only if created_capacity is 0.
     pub created: *mut LeafObservation,
-    /// Yours to set: how many created leaves there is room for. A split creates one; a key
-    /// of which more than eight bytes were shared with many others may create one for every
-    /// eight bytes shared.
+    /// Input: length of that array. A split creates one leaf; a key that shares more than eight
+    /// bytes with many others may create one leaf for every eight bytes shared.
     pub created_capacity: usize,
-    /// How many leaves the write has created. If there are more than there is room for, the
-    /// rest is not told.
+    /// Number of leaves that the write has created. If it exceeds created_capacity, only the
+    /// first created_capacity leaves are stored.
     pub created_count: usize,
-    /// The leaf with the key, or with its place, as it was when the write locked it.
+    /// The leaf that contains the key, or would contain it, as it was when the write locked it.
     pub before: LeafObservation,
-    /// The same leaf when the write was done. Equal to `before` if the write added and
-    /// removed no key: it overwrote a value, or did nothing, and then this proves why, as
-    /// masstree_get_observed would (MASSTREE_NOT_FOUND of a remove, MASSTREE_EXISTS of an
-    /// insert).
+    /// The same leaf after the write. Equal to `before` if the write inserted and removed no
+    /// key. Then the write overwrote a value, or changed nothing and this observation proves
+    /// why, as that of masstree_get_observed would (for MASSTREE_NOT_FOUND of a remove, or
+    /// MASSTREE_EXISTS of an insert).
     pub after: LeafObservation,
     /// 0, or MASSTREE_DELTA_MORE.
     pub flags: u32,
@@ -57,10 +56,10 @@ const _: () = {
     assert!(MASSTREE_DELTA_MORE == crate::index::node::MORE);
 };
 
-/// A delta from C.
+/// Checks a delta from C.
 ///
 /// # Safety
-/// `delta` is NULL or leads to as many bytes as its first field says.
+/// `delta` is NULL or points to as many bytes as its first field says.
 unsafe fn delta_at(delta: *const LeafDelta) -> Result<NonNull<Delta>, i32> {
     let place = NonNull::new(delta.cast_mut()).ok_or(MASSTREE_INVALID)?;
     // SAFETY: by contract.
@@ -68,7 +67,7 @@ unsafe fn delta_at(delta: *const LeafDelta) -> Result<NonNull<Delta>, i32> {
     if size < size_of::<LeafDelta>() {
         return Err(MASSTREE_INVALID);
     }
-    // SAFETY: by contract, the rest is there, too.
+    // SAFETY: by contract, the other fields are readable, too.
     let LeafDelta {
         created,
         created_capacity,
@@ -81,24 +80,24 @@ unsafe fn delta_at(delta: *const LeafDelta) -> Result<NonNull<Delta>, i32> {
     Ok(place.cast())
 }
 
-/// Has writes under a guard say what they do to the tree's leaves: from here on, every write
-/// of one key (put, insert, replace, exchange, compare_exchange, remove, update and their
-/// like, of words and of byte strings) stores that in *delta. Of a batch, the last key's is
-/// stored; masstree_bulk_load and masstree_clear store nothing, and reads, and writes under
-/// other guards, leave it alone. Apply it after each write, once. After a write that answers
-/// an error, *delta is of no use.
+/// Makes writes under a guard record in *delta what they change in the leaves of the tree. From
+/// now on every write of one key (put, insert, replace, exchange, compare_exchange, remove,
+/// update and their variants, for words and for byte strings) overwrites *delta. A batch leaves
+/// the delta of its last key; masstree_bulk_load and masstree_clear record nothing; reads, and
+/// writes under other guards, do not touch *delta. Apply the delta once after each write
+/// (masstree_delta_apply). After a write that returns an error, do not use it.
 ///
 /// @param guard  The guard; not NULL.
-/// @param delta  The delta, which stays the caller's and must stay where it is, as must its
-///               room for created leaves, until this is called again or the guard is left;
-///               or NULL: writes say nothing any more.
+/// @param delta  The delta, which the caller still owns. It and its array of created leaves
+///               must stay at the same address until this function is called again or the guard
+///               is left. NULL: writes under the guard stop recording.
 ///
-/// @retval MASSTREE_OK       Writes under the guard say so from now on.
-/// @retval MASSTREE_INVALID  guard is NULL; or in *delta, struct_size is too small, created
-///                           is NULL with a capacity, or reserved is not 0.
-/// @retval MASSTREE_FORKED   The tree was made before a fork.
+/// @retval MASSTREE_OK       Writes under the guard record from now on.
+/// @retval MASSTREE_INVALID  guard is NULL; or in *delta, struct_size is too small, created is
+///                           NULL and created_capacity is not 0, or reserved is not 0.
+/// @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
 ///
-/// Thread safety: the guard's thread. Since 0.1.
+/// Thread safety: only the thread that currently uses the guard. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_guard_record(
     guard: *mut GuardHandle,
@@ -121,30 +120,31 @@ pub unsafe extern "C" fn masstree_guard_record(
     })
 }
 
-/// Has a set of observations say what holds after a write of its owner's, so that a
-/// transaction is not ended by what it wrote itself: if the set has the written leaf as it
-/// was before the write, it has it as it is after the write from here on, and the leaves that
-/// the write created, too. (Tu, Zheng, Kohler, Liskov, Madden: Speedy Transactions in
-/// Multicore In-Memory Databases, SOSP 2013, section 4.6.)
+/// Updates a set of observations after a write of the same transaction, so that the transaction
+/// is not aborted by its own write. If the set contains the written leaf as it was before the
+/// write, the leaf's state after the write replaces it, and the leaves that the write created
+/// are added. (Tu, Zheng, Kohler, Liskov, Madden: Speedy Transactions in Multicore In-Memory
+/// Databases, SOSP 2013, section 4.6.)
 ///
-/// @param delta         What the write did.
+/// @param delta         The delta of the write.
 /// @param observations  The set; NULL only if capacity is 0.
-/// @param count         How many observations the set has, and will have; not NULL.
-/// @param capacity      How many it has room for.
+/// @param count         Number of observations in the set; updated by the call; not NULL.
+/// @param capacity      Number of observations that the set has room for.
 ///
-/// @retval MASSTREE_OK         The set says what holds; it is as it was if the write changed
-///                             no leaf that is in it, or if the delta has seen no write.
-/// @retval MASSTREE_MISMATCH   The set has the leaf with another version: another thread has
-///                             changed it after it was observed, and the transaction cannot
-///                             be validated any more. Or the delta was applied before. Or it
-///                             does not tell all (MASSTREE_DELTA_MORE, or more leaves created
-///                             than there was room for). The set is as it was.
-/// @retval MASSTREE_TOO_SMALL  The set has no room for the created leaves; it is as it was.
-/// @retval MASSTREE_INVALID    delta or count is NULL, *count is over capacity, observations
-///                             is NULL with a capacity; or the delta is malformed, as in
+/// @retval MASSTREE_OK         The set is up to date. It is unchanged if the write changed no
+///                             leaf of the set, or if no write has used the delta.
+/// @retval MASSTREE_MISMATCH   The set contains the leaf with another version: another thread
+///                             changed it after it was observed, and the transaction can no
+///                             longer be validated. Or the delta was already applied. Or the
+///                             delta is incomplete (MASSTREE_DELTA_MORE, or created_count
+///                             exceeds created_capacity). The set is unchanged.
+/// @retval MASSTREE_TOO_SMALL  The set has no room for the created leaves; it is unchanged.
+/// @retval MASSTREE_INVALID    delta or count is NULL, *count is over capacity, observations is
+///                             NULL and capacity is not 0; or the delta is malformed, as in
 ///                             masstree_guard_record.
 ///
-/// Thread safety: any thread; the set and the delta are the caller's. Since 0.1.
+/// Thread safety: any thread; no other thread may use the set or the delta during the call.
+/// Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_delta_apply(
     delta: *const LeafDelta,

@@ -1,6 +1,6 @@
 //! # Held leaves
 //!
-//! Held leaves: changing a key in two steps.
+//! Holding a leaf locked, to change a key in two steps.
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -20,18 +20,18 @@ use crate::ffi::status::*;
 use crate::index::reclaim::{Slot, pin_of};
 use crate::index::tree::{Decision, Held, is_holding};
 
-/// Flag of masstree_hold: an absent key may be inserted.
+/// Flag of masstree_hold: make room for the key if it is absent, so that it can be inserted.
 pub const MASSTREE_HOLD_INSERT: u32 = 1;
 
-/// The place of a key, with its leaf locked: see masstree_hold. The memory is yours, on the
-/// stack for instance; do not look into it, copy it, or move it while it is held.
+/// A key whose leaf this thread holds locked: see masstree_hold. The caller provides the
+/// memory, on the stack for example; do not access, copy or move it while the leaf is held.
 #[repr(C)]
 pub struct HeldLeaf {
-    /// The library's.
+    /// For the library's use only.
     pub opaque: [u64; 32],
 }
 
-/// What a held leaf's memory has.
+/// The content of a `HeldLeaf`.
 struct Content {
     tree: NonNull<TreeHandle>,
     slot: NonNull<Slot>,
@@ -42,7 +42,7 @@ const _: () = assert!(size_of::<Content>() <= size_of::<HeldLeaf>());
 const _: () = assert!(align_of::<Content>() <= align_of::<HeldLeaf>());
 
 thread_local! {
-    /// The memory of the leaf that this thread holds.
+    /// The `HeldLeaf` of the leaf that this thread holds.
     static HELD: Cell<*const HeldLeaf> = const { Cell::new(std::ptr::null()) };
 }
 
@@ -50,11 +50,12 @@ thread_local! {
 #[cfg(debug_assertions)]
 pub(in crate::ffi) fn is_held_under(slot: NonNull<Slot>) -> bool {
     let held = HELD.get();
-    // SAFETY: this thread has put it there, and the memory must not be touched meanwhile.
+    // SAFETY: this thread wrote the content there, and by contract the program has not touched
+    // it.
     !held.is_null() && unsafe { (*held.cast::<Content>()).slot } == slot
 }
 
-/// What this thread holds there.
+/// Returns the content of the leaf that this thread holds in `held`.
 ///
 /// # Safety
 /// The memory has not been touched since `masstree_hold`.
@@ -62,16 +63,16 @@ unsafe fn content<'c>(held: *const HeldLeaf) -> Result<&'c Content, i32> {
     if held.is_null() || HELD.get() != held {
         return Err(MASSTREE_INVALID);
     }
-    // SAFETY: this thread has put it there; by contract, its tree lives.
+    // SAFETY: this thread wrote the content there; by contract, its tree lives.
     unsafe {
         let content = &*held.cast::<Content>();
-        // After a fork it is the parent's, and left alone.
+        // After a fork the leaf is the parent's, and must not be touched.
         tree_of(content.tree.as_ptr())?;
         Ok(content)
     }
 }
 
-/// What is to be done, from C; the value is not that of a key.
+/// Converts an action from C; does not check the value.
 fn decision_of(action: i32, value: u64) -> Result<Decision, i32> {
     match action {
         MASSTREE_ACTION_KEEP => Ok(Decision::Keep),
@@ -81,94 +82,95 @@ fn decision_of(action: i32, value: u64) -> Result<Decision, i32> {
     }
 }
 
-/// Whether a key can be set, if that was decided: room must have been made for an absent one.
+/// Whether a decision can be carried out: storing an absent key requires that room was made for
+/// it.
 fn is_possible(place: &Held<'_, '_>, decision: Decision) -> bool {
     !matches!(decision, Decision::Set(_)) || place.value().is_some() || place.has_room()
 }
 
-/// Finds a key's place and locks its leaf, until masstree_held_finish.
+/// Finds the leaf of a key and locks it until masstree_held_finish.
 ///
-/// For programs that must look at a key, do something else, and then change it, with nothing
-/// in between; masstree_update does the same with a callback, and cannot be forgotten.
+/// For programs that must read a key, do something else, and then change the key, without any
+/// other change in between. masstree_update does the same with a callback, and a program cannot
+/// forget to finish it.
 ///
-/// **Who waits for whom.** A leaf holds up to 15 keys that are next to each other. While one
-/// is held, other threads wait for masstree_held_finish
+/// **Which calls wait.** A leaf contains up to 15 adjacent keys. While one is held, other
+/// threads wait for masstree_held_finish
 ///
-/// - in any write of a key that is in the leaf or would be, on its own or in a batch, even if
-///   it changes nothing then; and in masstree_hold of such a key. (Only
-///   masstree_get_or_insert_with, without a delta, does not wait if the key is there.)
-/// - in a write elsewhere that must lock the leaf on the way: a remove, or the
-///   masstree_held_finish of another leaf, that leaves the leaf behind this one empty, or its
-///   only neighbour; one that makes a layer in a leaf beside this one, if both are sparse; and,
-///   in a layer that hangs in this leaf (of keys that share 8 bytes more), an insert or a hold
-///   that makes the layer's root split, and a remove that leaves the layer empty or its root
-///   with one child;
-/// - in masstree_maintain, when it comes to this leaf or the one behind and they are sparse, or
-///   this one has room for suffixes that are gone, or when it merges the last two leaves of such
-///   a layer;
-/// - in masstree_validate of this leaf, unless that thread holds a leaf itself: then it gets
-///   MASSTREE_MISMATCH at once;
-/// - in masstree_clear, if the leaf is the whole tree; in masstree_bulk_load, if it is, and is
-///   empty;
-/// - in masstree_barrier, until the guard is left; masstree_destroy must not be called.
+/// - in any write of a key that the leaf contains or would contain, on its own or in a batch,
+///   even if the write then changes nothing; and in masstree_hold of such a key. (Only
+///   masstree_get_or_insert_with, without a delta, does not wait if the key exists.)
+/// - in a write elsewhere that must lock this leaf: a remove, or the masstree_held_finish of
+///   another leaf, that empties the leaf to the right of this one, or its only neighbour; a
+///   write that creates a layer in a leaf next to this one, if both are sparse; and, in a layer
+///   below this leaf (of keys that share 8 more bytes), an insert or a hold that splits the
+///   layer's root, and a remove that leaves the layer empty or its root with one child;
+/// - in masstree_maintain, when it reaches this leaf or the one to the right and they are
+///   sparse, or this leaf keeps memory of removed suffixes, or when it merges the last two
+///   leaves of such a layer;
+/// - in masstree_validate of an observation of this leaf, unless the calling thread holds a
+///   leaf itself: then it gets MASSTREE_MISMATCH at once;
+/// - in masstree_clear, if the leaf is the whole tree; in masstree_bulk_load, if the leaf is
+///   the whole tree and is empty;
+/// - in masstree_barrier, until the guard is left. masstree_destroy must not be called.
 ///
-/// Who waits in one of these ways may itself have a leaf locked, for which others wait. Nobody
-/// waits in any other call: gets, scans, counts, cursors, whether observed or not, read the
-/// leaf as it was left; writes of other leaves, inserts that split them, inserts and removes
-/// in a layer that hangs in this leaf, go on, and so do masstree_clear and
-/// masstree_bulk_load of a larger tree, masstree_held_observation and masstree_held_next of other
-/// leaves, masstree_stats, masstree_dump, masstree_pivots, masstree_len, masstree_flush and
-/// masstree_retire. masstree_check does not wait, and takes the lock for damage: call it when
-/// no leaf is held. The holder itself waits in masstree_hold for holders of the same leaf, as
-/// an insert would; and in masstree_held_finish only if that leaves the leaf empty, for the
-/// holder of the leaf before or of the one that its layer hangs in, or if room was made by a
-/// layer, for the holders of the leaves beside.
+/// A thread that waits in one of these calls may itself have locked a leaf for which other
+/// threads wait. No other call waits. Gets, scans, counts and cursors, observed or not, read
+/// the leaf as it was before the hold. Writes of other leaves, inserts that split them, and
+/// inserts and removes in a layer below this leaf proceed, and so do masstree_clear and
+/// masstree_bulk_load of a larger tree, masstree_held_observation and masstree_held_next of
+/// other leaves, masstree_stats, masstree_dump, masstree_pivots, masstree_len, masstree_flush
+/// and masstree_retire. masstree_check does not wait but reports the lock as a violation: call
+/// it when no leaf is held. The holding thread itself waits in masstree_hold for other holders
+/// of the same leaf, as an insert would. It waits in masstree_held_finish only if the action
+/// empties the leaf, for the holder of the left neighbour or of the leaf above its layer; or if
+/// masstree_hold made room by creating a layer, for the holders of the neighbours.
 ///
-/// **Clearing.** masstree_clear does not wait for a leaf below the tree's root. A leaf that was
-/// held before and is finished after is in the tree that was cleared away: finishing changes
-/// nothing, whatever the action, and answers MASSTREE_CLEARED; from the clearing on,
-/// masstree_validate under the hold answers MASSTREE_MISMATCH. Another thread may hold the same
-/// key in the new tree meanwhile. So a transaction that has validated under its hold, and is
-/// then told MASSTREE_CLEARED, may count as done before the clearing, which removed what it
-/// wrote; or as not done.
+/// **Clearing.** masstree_clear does not wait for a leaf below the tree's root. If the tree is
+/// cleared between masstree_hold and masstree_held_finish, the held leaf belongs to the removed
+/// tree: masstree_held_finish changes nothing, whatever the action, and returns
+/// MASSTREE_CLEARED; and masstree_validate under the hold returns MASSTREE_MISMATCH from then
+/// on. Meanwhile another thread may hold the same key in the new tree. So a transaction that
+/// validated under its hold and then got MASSTREE_CLEARED may count as committed before the
+/// clearing, which removed what it wrote; or as aborted.
 ///
-/// The leaf stays locked after MASSTREE_OK and after MASSTREE_NOT_FOUND: finish in both cases.
-/// Until then this thread must not write to the tree (it would wait for itself, for ever),
-/// hold another leaf, of any tree, wait for another thread, clear, load or maintain the tree,
-/// refresh or leave the guard, or exit; and do nothing that takes long. It may read and
-/// validate, and write to another tree, provided that no thread that holds a leaf of that one
-/// writes to this one. It should read under the guard: else value destructors and objects'
-/// free functions may run while the leaf is locked. If a thread forgets to finish, writers to
-/// the leaf wait for ever; builds of the library with debug assertions abort, also where the
-/// key's bytes have changed.
+/// The leaf is locked after MASSTREE_OK and after MASSTREE_NOT_FOUND: call masstree_held_finish
+/// in both cases. Until then this thread must not write to the tree (it would wait for itself,
+/// for ever), hold another leaf of any tree, wait for another thread, clear, load or maintain
+/// the tree, refresh or leave the guard, or exit; nor do anything that takes long. It may read
+/// and validate. It may write to another tree, provided that no thread that holds a leaf of
+/// that tree writes to this one. It should read under the guard: otherwise value destructors
+/// and free functions of retired objects may run while the leaf is locked. If a thread never
+/// calls masstree_held_finish, writers of the leaf wait for ever; a library with debug
+/// assertions aborts, also if the bytes of the key have changed.
 ///
-/// If the key is absent, and flags say that it may be inserted, room is made for it here,
-/// which may split the leaf, and then stays split even if the key is not set; so finishing
-/// cannot run out of memory.
+/// If the key is absent and flags contain MASSTREE_HOLD_INSERT, this call makes room for the
+/// key, so that masstree_held_finish cannot run out of memory. That may split the leaf, which
+/// stays split even if the key is not inserted.
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree; not NULL. If it has a delta
-///                 (masstree_guard_record), that says what was done to make room, and, after
-///                 finishing, what was done in all: apply it once, then.
-/// @param key      key_len bytes, which must stay as they are until finishing; NULL only if
-///                 key_len is 0.
+/// @param guard    A guard of this tree; not NULL. If it records to a delta
+///                 (masstree_guard_record), the delta contains the changes that made room, and
+///                 after masstree_held_finish all changes: apply it once, then.
+/// @param key      key_len bytes, which must stay unchanged until masstree_held_finish; NULL
+///                 only if key_len is 0.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
 /// @param flags    0 or MASSTREE_HOLD_INSERT.
-/// @param held     Where the place is kept; needs no initializer. Not NULL.
-/// @param value    Where the key's value is stored if the key is there; NULL: not wanted.
+/// @param held     Memory for the held leaf; needs no initialiser. Not NULL.
+/// @param value    Receives the key's value, only with MASSTREE_OK. May be NULL.
 ///
-/// @retval MASSTREE_OK            The key is there, with *value; its leaf is locked.
-/// @retval MASSTREE_NOT_FOUND     The key is absent; the leaf with its place is locked.
-/// @retval MASSTREE_INVALID       tree, guard or held is NULL, key is NULL with a length, a
-///                                flag is unknown, or this thread holds a leaf already.
-/// @retval MASSTREE_NOMEM         Out of memory for room; nothing is locked, and the tree is
-///                                unchanged.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_OK            The key exists, with the value *value; its leaf is locked.
+/// @retval MASSTREE_NOT_FOUND     The key is absent; the leaf that would contain it is locked.
+/// @retval MASSTREE_INVALID       tree, guard or held is NULL, key is NULL and key_len is not
+///                                0, a flag is unknown, or this thread holds a leaf already.
+/// @retval MASSTREE_NOMEM         Out of memory to make room; nothing is locked, and the tree
+///                                is unchanged.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings, whose keys cannot be held.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
-/// Thread safety: any thread; the same one finishes. Since 0.1.
+/// Thread safety: any thread; the same thread must call masstree_held_finish. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_hold(
     tree: *mut TreeHandle,
@@ -205,20 +207,20 @@ pub unsafe extern "C" fn masstree_hold(
     })
 }
 
-/// What the leaf is that this thread holds.
+/// Returns observations of the leaf that this thread holds.
 ///
-/// @param held      The place.
-/// @param original  Where the leaf is stored that the key's place was found in, as it was
-///                  before room was made; NULL: not wanted.
-/// @param now       Where the leaf is stored that is locked, as readers see it at present:
-///                  the same one, unless room was made and the key goes to a new one. NULL:
-///                  not wanted.
+/// @param held      The held leaf.
+/// @param original  Receives an observation of the leaf in which the key was looked for, as it
+///                  was before room was made. May be NULL.
+/// @param now       Receives an observation of the locked leaf, as readers see it now: the same
+///                  leaf, unless room was made and the key belongs into a new leaf. May be
+///                  NULL.
 ///
-/// @retval MASSTREE_OK       What was wanted is stored.
-/// @retval MASSTREE_INVALID  This thread holds no leaf there.
-/// @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.
+/// @retval MASSTREE_OK       The outputs are written.
+/// @retval MASSTREE_INVALID  This thread holds no leaf in *held.
+/// @retval MASSTREE_FORKED   The parent process held the leaf, before a fork.
 ///
-/// Thread safety: the thread that holds. Since 0.1.
+/// Thread safety: only the thread that holds the leaf. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_held_observation(
     held: *const HeldLeaf,
@@ -236,21 +238,21 @@ pub unsafe extern "C" fn masstree_held_observation(
     })
 }
 
-/// What the leaf that this thread holds will be when it has finished.
+/// Returns the observation that the leaf which this thread holds will have after
+/// masstree_held_finish.
 ///
-/// @param held    The place.
-/// @param action  What it will finish with, as in masstree_held_finish.
-/// @param next    Where the leaf is stored as it will be then; not NULL. If the action leaves
-///                the leaf empty, the leaf goes, and *next never holds; nor does it if the
-///                tree is cleared before.
+/// @param held    The held leaf.
+/// @param action  The action that will be passed to masstree_held_finish.
+/// @param next    Receives the observation; not NULL. If the action empties the leaf, the leaf
+///                is removed and *next is never valid; nor is it if the tree is cleared before.
 ///
-/// @retval MASSTREE_OK       *next is stored.
-/// @retval MASSTREE_INVALID  This thread holds no leaf there, action is unknown, next is
-///                           NULL, or action is MASSTREE_ACTION_SET for an absent key that
-///                           was held without MASSTREE_HOLD_INSERT.
-/// @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.
+/// @retval MASSTREE_OK       *next is written.
+/// @retval MASSTREE_INVALID  This thread holds no leaf in *held, action is unknown, next is
+///                           NULL, or action is MASSTREE_ACTION_SET for an absent key that was
+///                           held without MASSTREE_HOLD_INSERT.
+/// @retval MASSTREE_FORKED   The parent process held the leaf, before a fork.
 ///
-/// Thread safety: the thread that holds. Since 0.1.
+/// Thread safety: only the thread that holds the leaf. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_held_next(
     held: *const HeldLeaf,
@@ -271,33 +273,33 @@ pub unsafe extern "C" fn masstree_held_next(
     })
 }
 
-/// Does with a held key what was decided, and unlocks its leaf.
+/// Carries out an action on a held key and unlocks its leaf.
 ///
-/// @param held    The place; empty after MASSTREE_OK and MASSTREE_CLEARED.
-/// @param action  MASSTREE_ACTION_KEEP: nothing. MASSTREE_ACTION_SET: the key gets the value,
-///                whether it was there or not. MASSTREE_ACTION_REMOVE: it goes, if it was
-///                there.
-/// @param value   The value for MASSTREE_ACTION_SET, the tree's after MASSTREE_OK if it has a
-///                value destructor; else it does not matter.
-/// @param old     Where a value that was displaced or removed is stored, the caller's then as
-///                in masstree_exchange; written only if there was one. NULL: not wanted, and
-///                the value destructor is run for it once no reader can hold it.
+/// @param held    The held leaf; no longer held after MASSTREE_OK and MASSTREE_CLEARED.
+/// @param action  MASSTREE_ACTION_KEEP: change nothing. MASSTREE_ACTION_SET: store the value
+///                under the key, whether or not the key exists. MASSTREE_ACTION_REMOVE: remove
+///                the key, if it exists.
+/// @param value   The value for MASSTREE_ACTION_SET; with MASSTREE_OK the tree owns it, if the
+///                tree has a value destructor. Ignored with other actions.
+/// @param old     Receives the displaced or removed value, only if such a value exists; the
+///                caller then owns it, as in masstree_exchange. If NULL, the value destructor
+///                is called for it once no reader can still use it.
 ///
-/// @retval MASSTREE_OK       Done, and unlocked; before any masstree_clear that ends later.
+/// @retval MASSTREE_OK       The action was carried out, before any masstree_clear that ends
+///                           later, and the leaf is unlocked.
 /// @retval MASSTREE_CLEARED  The tree was cleared after the key was held: nothing was changed,
-///                           and the leaf is unlocked. The value stays the caller's, *old is
+///                           and the leaf is unlocked. The caller still owns the value, *old is
 ///                           not written, and the key is as the clearing and later writes left
 ///                           it.
-/// @retval MASSTREE_INVALID  This thread holds no leaf there, or has finished already. Or
-///                           action is unknown, or it is MASSTREE_ACTION_SET for an absent
-///                           key that was held without MASSTREE_HOLD_INSERT: then the leaf is
-///                           still held.
-/// @retval MASSTREE_FORKED   The leaf was held before a fork, by the parent process.
+/// @retval MASSTREE_INVALID  This thread holds no leaf in *held. Or action is unknown, or it is
+///                           MASSTREE_ACTION_SET for an absent key that was held without
+///                           MASSTREE_HOLD_INSERT: then the leaf is still held.
+/// @retval MASSTREE_FORKED   The parent process held the leaf, before a fork.
 ///
-/// A value that is stored where it is already is not displaced: it stays the tree's, and
-/// *old is not written.
+/// Storing the value that the key already has displaces nothing: the tree keeps it, and *old is
+/// not written.
 ///
-/// Thread safety: the thread that holds. Since 0.1.
+/// Thread safety: only the thread that holds the leaf. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_held_finish(
     held: *mut HeldLeaf,
@@ -348,7 +350,7 @@ mod tests {
     use crate::ffi::index::point::masstree_put;
     use crate::ffi::index::tree::{masstree_create, masstree_destroy};
 
-    /// What the test's child process does instead of finishing, or before that.
+    /// What the child process of the test does instead of masstree_held_finish, or before it.
     const INSTEAD: &str = "MASSTREE_TEST_INSTEAD";
 
     fn hold_and(instead: &str) {

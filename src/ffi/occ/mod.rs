@@ -1,5 +1,5 @@
-//! libmasstree: what optimistic transactions need over a tree: observations of what was
-//! read, deltas of what writes change, and held leaves. docs/occ.md explains their use.
+//! libmasstree: support for optimistic transactions: observations of what was read, deltas of
+//! what writes change, and held leaves. docs/occ.md explains their use.
 
 pub mod observe;
 

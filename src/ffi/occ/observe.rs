@@ -1,6 +1,6 @@
-//! # What was read, to be validated later
+//! # Observations
 //!
-//! Observations: what transactions validate.
+//! Observations of leaves, for transactions to validate.
 
 use std::ffi::c_void;
 use std::ptr::NonNull;
@@ -17,26 +17,29 @@ use crate::ffi::status::*;
 use crate::index::node::Observation;
 use crate::index::reclaim::Slot;
 
-/// What a leaf of a tree was when it was read: which keys it held, and so which it did not.
+/// The state of a leaf when it was read: it identifies the keys that the leaf contained, and so
+/// the keys that it did not contain.
 ///
-/// As long as masstree_validate finds it unchanged, whatever was read in the leaf holds,
-/// and no key was added to, or removed from, the part of the tree's keys that the leaf is
-/// for. Values may have been overwritten: that changes no observation.
+/// As long as masstree_validate finds the leaf unchanged, no key was inserted into, or removed
+/// from, the range of keys that the leaf covers, and every key and gap read in the leaf is as
+/// it was. Values may have been overwritten: that does not change an observation.
 ///
-/// An observation is plain data. It may be copied, kept, and validated at any time as long
-/// as the tree lives, also after the guard was refreshed or left: it never leads to freed
-/// memory. It says nothing in another tree.
+/// An observation is plain data. It may be copied, stored, and validated at any time while the
+/// tree exists, also after the guard was refreshed or left; validating it never accesses freed
+/// memory. It is meaningless for another tree.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct LeafObservation {
-    /// The leaf's id: never 0, a multiple of 64. Ids are used again, versions are not.
+    /// The leaf's id: never 0, a multiple of 64. Ids are reused, pairs of an id and a version
+    /// are not.
     pub leaf: u64,
-    /// The leaf's version: compare it for equality only, it is no counter. Every insert and every remove
-    /// of a key makes it another, and so does a split, and what ends the leaf. Overwriting a
-    /// value leaves it as it is, and so does a lock. No leaf with the same id ever had it
-    /// before or has it again.
+    /// The leaf's version; compare it for equality only, it is not a counter. Every insert and
+    /// every remove of a key changes it, and so do a split and the removal of the leaf.
+    /// Overwriting a value does not change it, and neither does locking the leaf. No leaf with
+    /// the same id ever had this version before or will have it again.
     pub version: u64,
-    /// How often the tree had been cleared (masstree_clear), which ends all observations.
+    /// How often the tree had been cleared (masstree_clear). Clearing invalidates all
+    /// observations.
     pub incarnation: u64,
 }
 
@@ -57,20 +60,20 @@ impl LeafObservation {
     }
 }
 
-/// Called for each leaf that a scan has read, before the keys from it.
+/// Called for each leaf that an observed scan has read, before the keys of the leaf.
 ///
 /// @param observation  The leaf, as it was when the scan read it; valid during this call
 ///                     only.
-/// @param ctx          What was passed to the scan.
+/// @param ctx          The ctx that was passed to the scan.
 ///
 /// @return As masstree_visitor_t, whose rules apply.
 pub type LeafVisitor =
     Option<unsafe extern "C" fn(observation: *const LeafObservation, ctx: *mut c_void) -> i32>;
 
-/// What shows a visitor its leaves.
+/// Adapts a visitor of leaves.
 ///
 /// # Safety
-/// The visitor may be called with `ctx`, as long as what is given is.
+/// The visitor may be called with `ctx` as long as the result exists.
 unsafe fn of_leaves(
     visit: LeafVisitor,
     ctx: *mut c_void,
@@ -80,24 +83,24 @@ unsafe fn of_leaves(
     Ok(move |leaf: &Observation| unsafe { visit(&LeafObservation::of(leaf), ctx) })
 }
 
-/// masstree_get that also says which leaf proves the answer.
+/// Like masstree_get; also returns an observation of the leaf that proves the result.
 ///
 /// @param tree         The tree.
-/// @param guard        A guard of this tree, or NULL to be pinned for this call.
+/// @param guard        A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key          key_len bytes; NULL only if key_len is 0.
 /// @param key_len      Length of the key in bytes, at most 2^32 - 1.
-/// @param value        Where the value is stored; NULL: not wanted.
-/// @param observation  Where the leaf is stored that holds the key or, with
-///                     MASSTREE_NOT_FOUND, would hold it; NULL: not wanted.
+/// @param value        Receives the value. May be NULL.
+/// @param observation  Receives an observation of the leaf that contains the key or, with
+///                     MASSTREE_NOT_FOUND, would contain it. May be NULL.
 ///
 /// @retval MASSTREE_OK            Found; *value is the key's value.
-/// @retval MASSTREE_NOT_FOUND     The key is not in the tree, and will not be as long as
-///                                *observation holds.
-/// @retval MASSTREE_INVALID       tree is NULL, or key is NULL with a length.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_NOT_FOUND     The key is not in the tree, and no thread has inserted it as
+///                                long as *observation is valid.
+/// @retval MASSTREE_INVALID       tree is NULL, or key is NULL and key_len is not 0.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread; takes no lock. Since 0.1.
 #[unsafe(no_mangle)]
@@ -113,7 +116,7 @@ pub unsafe extern "C" fn masstree_get_observed(
     unsafe { get_observed(tree, guard, key, key_len, value, observation) }
 }
 
-/// Compiled once for each of the two: for integers, the length of the key is known.
+/// Inlined into both callers: for integers, the length of the key is then a constant.
 ///
 /// # Safety
 /// As `masstree_get_observed`.
@@ -184,21 +187,21 @@ unsafe fn get_without_guard(
     }
 }
 
-/// masstree_get_observed for an integer key (see masstree_get_u64).
+/// Like masstree_get_observed, for an integer key (see masstree_get_u64).
 ///
 /// @param tree         The tree.
-/// @param guard        A guard of this tree, or NULL to be pinned for this call.
+/// @param guard        A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key          The key.
 /// @param value        As in masstree_get_observed.
 /// @param observation  As in masstree_get_observed.
 ///
 /// @retval MASSTREE_OK          Found; *value is the key's value.
-/// @retval MASSTREE_NOT_FOUND   The key is not in the tree, and will not be as long as
-///                              *observation holds.
+/// @retval MASSTREE_NOT_FOUND   The key is not in the tree, and no thread has inserted it as
+///                              long as *observation is valid.
 /// @retval MASSTREE_INVALID     tree is NULL.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
-/// @retval MASSTREE_FORKED      The tree was made before a fork.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread; takes no lock. Since 0.1.
 #[unsafe(no_mangle)]
@@ -223,7 +226,7 @@ pub unsafe extern "C" fn masstree_get_u64_observed(
     }
 }
 
-/// masstree_get_bytes that also says which leaf proves the answer.
+/// Like masstree_get_bytes; also returns an observation of the leaf that proves the result.
 ///
 /// @param tree         The tree.
 /// @param guard        A guard of this tree; not NULL.
@@ -233,13 +236,13 @@ pub unsafe extern "C" fn masstree_get_u64_observed(
 /// @param observation  As in masstree_get_observed.
 ///
 /// @retval MASSTREE_OK            Found; *value is the key's value.
-/// @retval MASSTREE_NOT_FOUND     The key is not in the tree, and will not be as long as
-///                                *observation holds.
-/// @retval MASSTREE_INVALID       tree or guard is NULL, or key is NULL with a length.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_NOT_FOUND     The key is not in the tree, and no thread has inserted it as
+///                                long as *observation is valid.
+/// @retval MASSTREE_INVALID       tree or guard is NULL, or key is NULL and key_len is not 0.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds words.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread; takes no lock. Since 0.1.
 #[unsafe(no_mangle)]
@@ -272,22 +275,22 @@ pub unsafe extern "C" fn masstree_get_bytes_observed(
     }
 }
 
-/// Says how many entries the leaf has that a key is in, or would be: keys, and links to where
-/// keys go on that have eight bytes more in common. At most 15.
+/// Returns the number of entries of the leaf that contains a key or would contain it. Entries
+/// are keys, and links to lower layers (of keys that share 8 more bytes). At most 15.
 ///
 /// @param tree         The tree, of words or byte strings.
-/// @param guard        A guard of this tree, or NULL to be pinned for this call.
+/// @param guard        A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key          key_len bytes; NULL only if key_len is 0.
 /// @param key_len      Length of the key in bytes, at most 2^32 - 1.
-/// @param size         Where the number is stored; not NULL.
-/// @param observation  Where the leaf is stored: as long as that holds, it has so many. NULL:
-///                     not wanted.
+/// @param size         Receives the number of entries; not NULL.
+/// @param observation  Receives an observation of the leaf; as long as it is valid, the leaf
+///                     has that many entries. May be NULL.
 ///
-/// @retval MASSTREE_OK            *size and *observation are of one moment.
-/// @retval MASSTREE_INVALID       tree or size is NULL, or key is NULL with a length.
-/// @retval MASSTREE_KEY_TOO_LONG  key_len is over 2^32 - 1.
+/// @retval MASSTREE_OK            *size and *observation describe the leaf at the same moment.
+/// @retval MASSTREE_INVALID       tree or size is NULL, or key is NULL and key_len is not 0.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread; takes no lock. Since 0.1.
 #[unsafe(no_mangle)]
@@ -320,30 +323,31 @@ pub unsafe extern "C" fn masstree_leaf_size(
     }
 }
 
-/// masstree_scan that also says which leaves it has read.
+/// Like masstree_scan; also calls a visitor with an observation of each leaf that it reads.
 ///
-/// As long as all of them hold, a scan of the same range would meet the same keys. One is
-/// shown at least, also if the range is empty, in both directions. A leaf may be shown more
-/// than once: if it had changed in between, only one of the two holds.
+/// As long as all of these observations are valid, a scan of the same range would visit the
+/// same keys. The visitor is called for one leaf at least, even if the range is empty, in both
+/// directions. It may be called for a leaf more than once: if the leaf had changed in between,
+/// only one of the two observations is valid.
 ///
 /// @param tree        The tree.
-/// @param guard       A guard of this tree, or NULL to be pinned for this call.
-/// @param range       As in masstree_scan. With a limit, or a visitor that stops, the leaves
-///                    prove the keys up to the last one visited.
-/// @param visit_leaf  Called for each leaf before the keys from it.
+/// @param guard       A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param range       As in masstree_scan. With a limit, or if a visitor stops the scan, the
+///                    leaves prove the keys up to the last one visited.
+/// @param visit_leaf  Called for each leaf, before the keys of the leaf.
 /// @param visit       Called for each key.
-/// @param ctx         Handed to both.
+/// @param ctx         Passed to both visitors.
 /// @param visited     As in masstree_scan.
 ///
 /// @retval MASSTREE_OK            The range was visited to its end, to the limit,
 ///                                or until a visitor stopped.
 /// @retval MASSTREE_INVALID       As in masstree_scan; or visit_leaf is NULL.
-/// @retval MASSTREE_NOMEM         Out of memory for the key's buffer, or the leaves.
-/// @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix is over 2^32 - 1 bytes.
+/// @retval MASSTREE_NOMEM         Out of memory for the key's buffer or for the list of leaves.
+/// @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    As in masstree_scan.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
-/// @return A negative number that a visitor answered.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+/// @return The negative number that a visitor returned.
 ///
 /// Thread safety: any thread; takes no lock. Since 0.1.
 #[unsafe(no_mangle)]
@@ -372,25 +376,25 @@ pub unsafe extern "C" fn masstree_scan_observed(
     })
 }
 
-/// masstree_scan_observed for a tree of byte strings.
+/// Like masstree_scan_observed, for a tree of byte strings.
 ///
 /// @param tree        The tree.
-/// @param guard       A guard of this tree, or NULL to be pinned for this call.
+/// @param guard       A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param range       As in masstree_scan_observed.
-/// @param visit_leaf  Called for each leaf before the keys from it.
+/// @param visit_leaf  Called for each leaf, before the keys of the leaf.
 /// @param visit       Called for each key.
-/// @param ctx         Handed to both.
+/// @param ctx         Passed to both visitors.
 /// @param visited     As in masstree_scan.
 ///
 /// @retval MASSTREE_OK            The range was visited to its end, to the limit,
 ///                                or until a visitor stopped.
 /// @retval MASSTREE_INVALID       As in masstree_scan_observed.
-/// @retval MASSTREE_NOMEM         Out of memory for the key's buffer, or the leaves.
-/// @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix is over 2^32 - 1 bytes.
+/// @retval MASSTREE_NOMEM         Out of memory for the key's buffer or for the list of leaves.
+/// @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds words.
-/// @retval MASSTREE_FORKED        The tree was made before a fork.
-/// @return A negative number that a visitor answered.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+/// @return The negative number that a visitor returned.
 ///
 /// Thread safety: any thread; takes no lock. Since 0.1.
 #[unsafe(no_mangle)]
@@ -419,15 +423,15 @@ pub unsafe extern "C" fn masstree_scan_bytes_observed(
     })
 }
 
-/// Has a cursor remember, from its next call on, which leaves a call has read.
+/// Makes a cursor record, from its next call on, the leaves that each call reads.
 ///
 /// @param cursor  The cursor.
 ///
-/// @retval MASSTREE_OK       The cursor remembers from now on.
+/// @retval MASSTREE_OK       The cursor records from now on.
 /// @retval MASSTREE_INVALID  cursor is NULL.
-/// @retval MASSTREE_FORKED   The tree was made before a fork.
+/// @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
 ///
-/// Thread safety: the cursor's thread. Since 0.1.
+/// Thread safety: only the thread that currently uses the cursor. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_cursor_track(cursor: *mut CursorHandle) -> i32 {
     // SAFETY: as this function's contract.
@@ -439,22 +443,24 @@ pub unsafe extern "C" fn masstree_cursor_track(cursor: *mut CursorHandle) -> i32
     }
 }
 
-/// The leaves that the last call of a cursor has read: a seek, or a step or many.
+/// Returns observations of the leaves that the last seek, step or masstree_cursor_*_many call
+/// of a cursor has read.
 ///
-/// As long as all of them hold, the same call from the same place would come to the same
-/// keys, or to MASSTREE_END.
+/// As long as all of them are valid, the same call from the same position would return the same
+/// keys, or MASSTREE_END.
 ///
-/// @param cursor        The cursor, which was told to remember (masstree_cursor_track).
-/// @param observations  Where the address of the first is stored; they are the cursor's, and
-///                      stay until its next seek or step, or until it is closed. Not NULL.
-/// @param count         Where their number is stored; not NULL.
+/// @param cursor        The cursor, for which masstree_cursor_track was called.
+/// @param observations  Receives the address of the first observation. The cursor owns the
+///                      array, which stays valid until its next seek or step, or until it is
+///                      closed. Not NULL.
+/// @param count         Receives the number of observations; not NULL.
 ///
-/// @retval MASSTREE_OK       Both are stored; *count is 0 if the cursor was not told to
-///                           remember, or has made no call since.
+/// @retval MASSTREE_OK       Both outputs are written; *count is 0 if the cursor does not
+///                           record, or has made no call since masstree_cursor_track.
 /// @retval MASSTREE_INVALID  cursor, observations or count is NULL.
-/// @retval MASSTREE_FORKED   The tree was made before a fork.
+/// @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
 ///
-/// Thread safety: the cursor's thread. Since 0.1.
+/// Thread safety: only the thread that currently uses the cursor. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_cursor_observations(
     cursor: *mut CursorHandle,

@@ -1,4 +1,4 @@
-//! Whether observations hold.
+//! Validating observations.
 
 use super::observe::LeafObservation;
 use crate::ffi::boundary::{status_of, tree_of, write_output};
@@ -6,36 +6,36 @@ use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
 use crate::index::node::Observation;
 
-/// Says whether what was observed still holds.
+/// Validates observations: tests whether the observed leaves are unchanged.
 ///
-/// The call is a full fence. If it answers MASSTREE_OK, all that was observed held at one
-/// moment, during this call. So of two threads that each insert a key and then validate
-/// that the other's was absent, one at least gets MASSTREE_MISMATCH.
+/// The call is a full fence. With MASSTREE_OK, all observations were valid at one moment during
+/// this call. So if two threads each insert a key and then validate that the other's key was
+/// absent, at least one of them gets MASSTREE_MISMATCH.
 ///
-/// Where a thread is about to change one of the leaves, this waits for it; but a thread that
-/// holds a leaf itself (masstree_hold), of any tree, waits for nobody: it gets
-/// MASSTREE_MISMATCH where another has locked a leaf, and the leaf that it holds itself is
-/// compared as it is. If the tree was cleared after it held a leaf of it, nothing validates:
-/// what is validated under a hold, and the hold, belong to one moment. A thread must not call this in a callback of masstree_update or
-/// masstree_get_or_insert_with.
+/// If another thread is changing one of the leaves, this call waits for it. But a thread that
+/// holds a leaf (masstree_hold), of any tree, never waits here: it gets MASSTREE_MISMATCH if
+/// another thread has locked one of the leaves, and the leaf that it holds itself is compared
+/// in its current state. If the tree was cleared after the calling thread held a leaf of it,
+/// the call returns MASSTREE_MISMATCH for any observations, so that the hold and what is
+/// validated under it belong to the same moment. Do not call this from a callback of
+/// masstree_update or masstree_get_or_insert_with.
 ///
 /// @param tree           The tree.
 /// @param observations   count observations of this tree; NULL only if count is 0.
-/// @param count          Their number.
-/// @param first_changed  Where, with MASSTREE_MISMATCH, the index of the first is stored
-///                       for which that is so; or count, if all are as they were observed
-///                       and it is the leaf that this thread holds that was cleared away.
-///                       NULL: not wanted.
+/// @param count          Number of observations.
+/// @param first_changed  Receives, with MASSTREE_MISMATCH, the index of the first observation
+///                       that is not valid; or count, if all are valid and the leaf that this
+///                       thread holds was in the tree before a masstree_clear. May be NULL.
 ///
-/// @retval MASSTREE_OK        Everything is as it was observed.
-/// @retval MASSTREE_MISMATCH  Something has changed; or, if this thread holds a leaf, another
-///                            thread has locked one and may change it, or the tree was cleared
-///                            since.
-/// @retval MASSTREE_INVALID   tree is NULL, or observations is NULL with a count.
-/// @retval MASSTREE_FORKED    The tree was made before a fork.
+/// @retval MASSTREE_OK        All observations are valid.
+/// @retval MASSTREE_MISMATCH  A leaf has changed; or this thread holds a leaf, and another
+///                            thread has locked one of the leaves and may change it, or the
+///                            tree was cleared since.
+/// @retval MASSTREE_INVALID   tree is NULL, or observations is NULL and count is not 0.
+/// @retval MASSTREE_FORKED    The parent process created the tree, before a fork.
 ///
-/// A leaf may have changed though the keys that were read have not: another key was added
-/// to it or removed, it has split, or was merged with its neighbour.
+/// A leaf may have changed although the keys that were read have not: another key was inserted
+/// into it or removed from it, it was split, or it was merged with its neighbour.
 ///
 /// Thread safety: any thread, with or without a guard. Since 0.1.
 #[unsafe(no_mangle)]
@@ -60,10 +60,10 @@ pub unsafe extern "C" fn masstree_validate(
     })
 }
 
-/// Observations from C.
+/// Converts observations from C to a slice.
 ///
 /// # Safety
-/// `observations` is NULL or points to so many.
+/// `observations` is NULL or points to `count` of them.
 unsafe fn observations_at<'o>(
     observations: *const LeafObservation,
     count: usize,
@@ -79,18 +79,19 @@ unsafe fn observations_at<'o>(
     Ok(unsafe { std::slice::from_raw_parts(observations.cast(), count) })
 }
 
-/// The version that a leaf has now; for programs that keep ids and versions and compare them
-/// themselves. masstree_validate does more: it is a fence, waits for changes under way, and
-/// knows of masstree_clear.
+/// Returns the current version of a leaf, for programs that store ids and versions and compare
+/// them themselves. masstree_validate does more: it is a fence, waits for changes in progress,
+/// and detects masstree_clear.
 ///
-/// @param tree     The tree; or NULL, where it is known to live, and to be this process's.
+/// @param tree     The tree; or NULL, if the caller knows that the tree exists and that this
+///                 process created it.
 /// @param leaf     The id of a leaf of this tree, from any observation.
-/// @param version  Where the version is stored; not NULL. If the leaf was freed since, it is
-///                 one that no observation of it had.
+/// @param version  Receives the version; not NULL. If the leaf was freed since, it is a version
+///                 that no observation of the leaf had.
 ///
 /// @retval MASSTREE_OK       *version is the leaf's version.
 /// @retval MASSTREE_INVALID  leaf is 0, or version is NULL.
-/// @retval MASSTREE_FORKED   The tree was made before a fork.
+/// @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread, with or without a guard. Since 0.1.
 #[unsafe(no_mangle)]
