@@ -41,8 +41,8 @@
  * - With NULL for a guard, a call pins for its own duration, and must end on the thread on
  *   which it began: if a callback may yield to a scheduler that continues it on another
  *   thread, pass a guard; without one, memory that the call reads may be freed. On one thread
- *   such calls may overlap and end in any order; memory that they may read is freed when none
- *   of them is running. A library with debug assertions aborts if a call without a guard
+ *   such calls may overlap and end in any order; memory that they may read is not freed while
+ *   any of them is running. A library with debug assertions aborts if a call without a guard
  *   continues on another thread.
  * - "Takes no lock" means that a call locks nothing that other threads wait for, not that it
  *   never waits. A reader waits while another thread splits or merges the node that it reads,
@@ -57,7 +57,7 @@
  * - Callbacks run with no lock held, except for those of masstree_update and
  *   masstree_get_or_insert_with. masstree_hold returns with a leaf locked.
  *
- * In short:
+ * Example:
  *
  *     masstree_t *tree;
  *     uint64_t value;
@@ -137,7 +137,8 @@ typedef struct masstree_t masstree_t;
 
 /**
  * Outcome: the key is already in the tree; from masstree_exchange and masstree_replace: it
- * already has the value that was to be stored. Nothing was changed.
+ * already has the value that was to be stored; from masstree_bulk_load: the tree is not empty.
+ * Nothing was changed.
  */
 #define MASSTREE_EXISTS 2
 
@@ -273,7 +274,7 @@ typedef void (*masstree_value_destructor_t)(uint64_t value, void *ctx);
  * @param ctx    alloc_ctx of the options.
  *
  * @return The memory, which belongs to the tree until it frees it; or NULL if none is left:
- * then the call that needed it returns MASSTREE_NOMEM.
+ *         then the call that needed it returns MASSTREE_NOMEM.
  *
  * It is called on any thread, with no lock of the tree held. It must not call into the same
  * tree, and must return: no longjmp, no C++ exception, no pthread_exit.
@@ -325,7 +326,7 @@ typedef struct {
      */
     masstree_free_t free;
     /**
-     * Handed to alloc and free.
+     * Passed to alloc and free.
      */
     void *alloc_ctx;
     /**
@@ -391,8 +392,9 @@ int32_t masstree_create(const masstree_options_t *options, masstree_t **tree);
 void masstree_destroy(masstree_t *tree);
 
 /**
- * Removes every key at once: an operation that begins after this call finds none of them. A
- * key that another thread inserts during the call is either removed or stays.
+ * Removes every key at once: an operation that begins after this call finds none of them. An
+ * insert by another thread during the call is ordered before it, and its key removed, or after
+ * it.
  *
  * A write that began before this call, including an update callback, may end after it; it is
  * then ordered before the clearing, and what it stored is removed. So two callbacks for one
@@ -523,8 +525,7 @@ int32_t masstree_contains_u64(const masstree_t *tree, masstree_guard_t *guard, u
  * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
  * @param key      key_len bytes, which the tree copies; NULL only if key_len is 0.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
- * @param value    The value. With MASSTREE_OK the tree owns it, if the tree has a value
- *                 destructor.
+ * @param value    The value. The tree owns it unless the call returns an error.
  *
  * @retval MASSTREE_OK            Stored. The value destructor is called for a displaced value
  *                                once no reader can still use it.
@@ -552,8 +553,7 @@ int32_t masstree_put(masstree_t *tree,
  * @param tree   The tree.
  * @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
  * @param key    The key.
- * @param value  The value. With MASSTREE_OK the tree owns it, if the tree has a value
- *               destructor.
+ * @param value  The value. The tree owns it unless the call returns an error.
  *
  * @retval MASSTREE_OK          Stored.
  * @retval MASSTREE_INVALID     tree is NULL.
@@ -576,8 +576,7 @@ int32_t masstree_put_u64(masstree_t *tree, masstree_guard_t *guard, uint64_t key
  * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
  * @param key      key_len bytes, which the tree copies; NULL only if key_len is 0.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
- * @param value    The value. With MASSTREE_OK the tree owns it, if the tree has a value
- *                 destructor.
+ * @param value    The value. The tree owns it unless the call returns an error.
  * @param old      Receives the displaced value, only with MASSTREE_OK. The caller then owns
  *                 it: the value destructor is not called for it. Other threads may still read
  *                 it under guards that they hold now. If NULL, the value destructor is called
@@ -585,7 +584,7 @@ int32_t masstree_put_u64(masstree_t *tree, masstree_guard_t *guard, uint64_t key
  *
  * @retval MASSTREE_OK            Stored; *old is the value it displaced.
  * @retval MASSTREE_EXISTS        The key has this value already; nothing was changed.
- * @retval MASSTREE_NOT_FOUND     Stored; the key was new.
+ * @retval MASSTREE_NOT_FOUND     Stored; the key did not exist.
  * @retval MASSTREE_INVALID       tree is NULL, or key is NULL and key_len is not 0.
  * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged and the caller still
  *                                owns the value.
@@ -612,13 +611,12 @@ int32_t masstree_exchange(masstree_t *tree,
  * @param tree   The tree.
  * @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
  * @param key    The key.
- * @param value  The value. With MASSTREE_OK the tree owns it, if the tree has a value
- *               destructor.
+ * @param value  The value. The tree owns it unless the call returns an error.
  * @param old    As in masstree_exchange.
  *
  * @retval MASSTREE_OK          Stored; *old is the value it displaced.
  * @retval MASSTREE_EXISTS      The key has this value already; nothing was changed.
- * @retval MASSTREE_NOT_FOUND   Stored; the key was new.
+ * @retval MASSTREE_NOT_FOUND   Stored; the key did not exist.
  * @retval MASSTREE_INVALID     tree is NULL.
  * @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged and the caller still owns
  *                              the value.
@@ -932,9 +930,9 @@ typedef struct {
  *
  * No lock is held. The visitor may call any function on this tree or another, but must not
  * refresh or leave the guard that the scan runs under, and must not destroy the tree. It must
- * return: no longjmp, no C++ exception, no pthread_exit, because the pin of the scan would
- * never be released. It may yield to a scheduler that continues it on another thread only if
- * the scan runs under a guard.
+ * return (no longjmp, no C++ exception, no pthread_exit): otherwise the pin of the scan is
+ * never released. It may yield to a scheduler that continues it on another thread only if the
+ * scan runs under a guard.
  */
 typedef int32_t (*masstree_visitor_t)(const void *key, size_t key_len, uint64_t value, void *ctx);
 
@@ -1558,7 +1556,7 @@ int32_t masstree_put_bytes(masstree_t *tree,
  *                   guard is refreshed or left. The tree frees it. May be NULL.
  *
  * @retval MASSTREE_OK            Stored; *old is the value it displaced.
- * @retval MASSTREE_NOT_FOUND     Stored; the key was new.
+ * @retval MASSTREE_NOT_FOUND     Stored; the key did not exist.
  * @retval MASSTREE_INVALID       As in masstree_put_bytes; or old is not NULL and guard is
  *                                NULL.
  * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
@@ -2097,8 +2095,8 @@ int32_t masstree_cursor_prev_many_bytes(masstree_cursor_t *cursor,
  * @retval MASSTREE_OK            Every key was looked up; the status of each says whether it
  *                                was found.
  * @retval MASSTREE_INVALID       tree is NULL, or keys is NULL and count is not 0: nothing was
- *                                done, and no status is stored. Or a key is NULL and key_len
- *                                is not 0; the other keys were looked up.
+ *                                done, and no status is stored. Or a key is NULL and its
+ *                                length is not 0; the other keys were looked up.
  * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the other keys were looked up.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings; nothing was done.
@@ -2163,7 +2161,7 @@ int32_t masstree_get_many_u64(const masstree_t *tree,
  *                                was found.
  * @retval MASSTREE_INVALID       tree or guard is NULL, or keys is NULL and count is not 0:
  *                                nothing was done, and no status is stored. Or a key is NULL
- *                                and key_len is not 0; the other keys were looked up.
+ *                                and its length is not 0; the other keys were looked up.
  * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the other keys were looked up.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
  * @retval MASSTREE_WRONG_KIND    The tree holds words; nothing was done.
@@ -2194,7 +2192,7 @@ int32_t masstree_get_many_bytes(const masstree_t *tree,
  * @retval MASSTREE_OK            Everything was stored.
  * @retval MASSTREE_INVALID       tree is NULL, or keys or values is NULL and count is not 0:
  *                                nothing was done, and no status is stored. Or a key is NULL
- *                                and key_len is not 0; the other keys were tried.
+ *                                and its length is not 0; the other keys were tried.
  * @retval MASSTREE_NOMEM         Out of memory for an item, which is unchanged; the other
  *                                items were tried.
  * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the other keys were tried.
@@ -2428,7 +2426,7 @@ int32_t masstree_remove_many_u64(masstree_t *tree,
  * @retval MASSTREE_EXISTS        The tree is not empty, or another thread inserted a key
  *                                during the call; nothing was changed.
  * @retval MASSTREE_INVALID       tree is NULL, keys or values is NULL and count is not 0, or a
- *                                key is NULL and key_len is not 0; nothing was changed.
+ *                                key is NULL and its length is not 0; nothing was changed.
  * @retval MASSTREE_NOMEM         Out of memory; nothing was changed.
  * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; nothing was changed.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
@@ -2558,11 +2556,11 @@ int32_t masstree_retire(masstree_t *tree,
                         void *ctx);
 
 /**
- * Submits for freeing what was retired through a guard, or by this thread without a guard, and
- * still waits in a batch: the library frees batches of 128 objects or more. The submitted
- * objects are freed once every guard that is held now, including this one, was refreshed or
- * left, and every running call without a guard has returned, by the last of these threads; no
- * further call is needed.
+ * Submits for freeing the objects that were retired through a guard, or by this thread without
+ * a guard, and still wait for their batch to fill: the library frees batches of 128 objects or
+ * more. The submitted objects are freed once every guard that is held now, including this one,
+ * was refreshed or left, and every running call without a guard has returned, by the last of
+ * these threads; no further call is needed.
  *
  * @param tree   The tree.
  * @param guard  A guard of this tree; or NULL for the objects that this thread retired without
@@ -2655,7 +2653,7 @@ typedef void (*masstree_text_sink_t)(const char *text, size_t len, void *ctx);
 /**
  * Called for each pivot of masstree_pivots, in ascending order.
  *
- * @param key      The key's bytes; valid during this call only. Not NULL, also for the
+ * @param key      The key's bytes; valid during this call only. Never NULL, not even for the
  *                 empty key.
  * @param key_len  Length of the key in bytes.
  * @param index    How many keys were visited before this one: 0 for the first.

@@ -298,8 +298,8 @@ int32_t masstree_cursor_observations(masstree_cursor_t *cursor,
  * @param observations   count observations of this tree; NULL only if count is 0.
  * @param count          Number of observations.
  * @param first_changed  Receives, with MASSTREE_MISMATCH, the index of the first observation
- *                       that is not valid; or count, if all are valid and the leaf that this
- *                       thread holds was in the tree before a masstree_clear. May be NULL.
+ *                       that is not valid; or count, if all are valid but masstree_clear
+ *                       removed the leaf that this thread holds. May be NULL.
  *
  * @retval MASSTREE_OK        All observations are valid.
  * @retval MASSTREE_MISMATCH  A leaf has changed; or this thread holds a leaf, and another
@@ -431,14 +431,14 @@ int32_t masstree_guard_record(masstree_guard_t *guard, masstree_delta_t *delta);
  * @param capacity      Number of observations that the set has room for.
  *
  * @retval MASSTREE_OK         The set is up to date. It is unchanged if the write changed no
- *                             leaf of the set, or if no write has used the delta.
+ *                             leaf of the set, or if the delta has recorded no write.
  * @retval MASSTREE_MISMATCH   The set contains the leaf with another version: another thread
  *                             changed it after it was observed, and the transaction can no
  *                             longer be validated. Or the delta was already applied. Or the
  *                             delta is incomplete (MASSTREE_DELTA_MORE, or created_count
  *                             exceeds created_capacity). The set is unchanged.
  * @retval MASSTREE_TOO_SMALL  The set has no room for the created leaves; it is unchanged.
- * @retval MASSTREE_INVALID    delta or count is NULL, *count is over capacity, observations is
+ * @retval MASSTREE_INVALID    delta or count is NULL, *count exceeds capacity, observations is
  *                             NULL and capacity is not 0; or the delta is malformed, as in
  *                             masstree_guard_record.
  *
@@ -484,10 +484,11 @@ typedef struct {
  *   even if the write then changes nothing; and in masstree_hold of such a key. (Only
  *   masstree_get_or_insert_with, without a delta, does not wait if the key exists.)
  * - in a write elsewhere that must lock this leaf: a remove, or the masstree_held_finish of
- *   another leaf, that empties the leaf to the right of this one, or its only neighbour; a
- *   write that creates a layer in a leaf next to this one, if both are sparse; and, in a layer
- *   below this leaf (of keys that share 8 more bytes), an insert or a hold that splits the
- *   layer's root, and a remove that leaves the layer empty or its root with one child;
+ *   another leaf, that empties the leaf to the right of this one, or this leaf's only
+ *   neighbour; a write that creates a layer in a leaf next to this one, if both are sparse;
+ *   and, in a layer below this leaf (of keys that share 8 more bytes), an insert or a hold
+ *   that splits the layer's root, and a remove that leaves the layer empty or its root with
+ *   one child;
  * - in masstree_maintain, when it reaches this leaf or the one to the right and they are
  *   sparse, or this leaf keeps memory of removed suffixes, or when it merges the last two
  *   leaves of such a layer;
@@ -499,7 +500,7 @@ typedef struct {
  *
  * A thread that waits in one of these calls may itself have locked a leaf for which other
  * threads wait. No other call waits. Gets, scans, counts and cursors, observed or not, read
- * the leaf as it was before the hold. Writes of other leaves, inserts that split them, and
+ * the leaf as masstree_hold left it. Writes of other leaves, inserts that split them, and
  * inserts and removes in a layer below this leaf proceed, and so do masstree_clear and
  * masstree_bulk_load of a larger tree, masstree_held_observation and masstree_held_next of
  * other leaves, masstree_stats, masstree_dump, masstree_pivots, masstree_len, masstree_flush

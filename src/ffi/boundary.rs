@@ -261,9 +261,9 @@ pub(in crate::ffi) unsafe fn sized_struct<T: Copy>(from: *const T) -> Result<T, 
         return Err(MASSTREE_INVALID);
     }
     // SAFETY: `size` bytes are readable by contract.
-    let beyond =
+    let rest =
         unsafe { std::slice::from_raw_parts(bytes.add(size_of::<T>()), size - size_of::<T>()) };
-    if beyond.iter().any(|&byte| byte != 0) {
+    if rest.iter().any(|&byte| byte != 0) {
         return Err(MASSTREE_INVALID);
     }
     let mut copy = MaybeUninit::<T>::zeroed();
@@ -305,8 +305,8 @@ impl<T> SizedOutput<T> {
     pub(in crate::ffi) unsafe fn write(self, value: T) {
         // SAFETY: `size` bytes are writable by contract, and `T` is no larger.
         unsafe {
-            let beyond = self.to.cast::<u8>().add(size_of::<T>());
-            beyond.write_bytes(0, self.size - size_of::<T>());
+            let rest = self.to.cast::<u8>().add(size_of::<T>());
+            rest.write_bytes(0, self.size - size_of::<T>());
             self.to.write(value);
         }
     }

@@ -71,7 +71,7 @@ unsafe fn load(
 /// @retval MASSTREE_EXISTS        The tree is not empty, or another thread inserted a key
 ///                                during the call; nothing was changed.
 /// @retval MASSTREE_INVALID       tree is NULL, keys or values is NULL and count is not 0, or a
-///                                key is NULL and key_len is not 0; nothing was changed.
+///                                key is NULL and its length is not 0; nothing was changed.
 /// @retval MASSTREE_NOMEM         Out of memory; nothing was changed.
 /// @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; nothing was changed.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.

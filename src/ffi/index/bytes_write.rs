@@ -69,7 +69,7 @@ pub unsafe extern "C" fn masstree_put_bytes(
 ///                   guard is refreshed or left. The tree frees it. May be NULL.
 ///
 /// @retval MASSTREE_OK            Stored; *old is the value it displaced.
-/// @retval MASSTREE_NOT_FOUND     Stored; the key was new.
+/// @retval MASSTREE_NOT_FOUND     Stored; the key did not exist.
 /// @retval MASSTREE_INVALID       As in masstree_put_bytes; or old is not NULL and guard is
 ///                                NULL.
 /// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.

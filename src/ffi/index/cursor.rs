@@ -102,32 +102,32 @@ pub unsafe extern "C" fn masstree_cursor_open(
         if cursor.is_null() {
             return Err(MASSTREE_INVALID);
         }
-        let lent = handle::slot(guard);
+        let borrowed = handle::slot(guard);
         // SAFETY: live by contract.
-        if lent.is_some_and(|slot| !tree_ref.owns(unsafe { pin_of(slot) })) {
+        if borrowed.is_some_and(|slot| !tree_ref.owns(unsafe { pin_of(slot) })) {
             return Err(MASSTREE_WRONG_TREE);
         }
-        let slot = match lent {
+        let slot = match borrowed {
             Some(slot) => slot,
             None => tree_ref.guard()?.into_raw(),
         };
-        let made = tree_ref.source().make(CursorHandle {
+        let created = tree_ref.source().make(CursorHandle {
             cursor: Cursor::new(tree_ref),
             // SAFETY: not NULL, as seen above.
             tree: unsafe { NonNull::new_unchecked(tree.cast_mut()) },
             slot,
-            owned: lent.is_none(),
+            owned: borrowed.is_none(),
             // SAFETY: a live guard's slot.
             refreshes: unsafe { refreshes_of(slot) },
         });
-        let made = made.inspect_err(|_| {
-            if lent.is_none() {
+        let created = created.inspect_err(|_| {
+            if borrowed.is_none() {
                 // SAFETY: made above, and not shared.
                 drop(unsafe { Guard::from_raw(slot) });
             }
         })?;
         // SAFETY: checked for NULL above; writable by contract.
-        unsafe { cursor.write(made.as_ptr()) };
+        unsafe { cursor.write(created.as_ptr()) };
         Ok(MASSTREE_OK)
     })
 }

@@ -80,7 +80,8 @@ impl Fiber {
         fiber
     }
 
-    /// Not inlined: a compiler may keep what belongs to a thread across the switch.
+    /// Not inlined: otherwise the compiler may keep addresses of thread-locals across the
+    /// switch.
     #[inline(never)]
     fn switch(&self, into: bool) {
         let (inner, outer) = (self.inner.get().cast(), self.outer.get().cast());

@@ -67,8 +67,8 @@ unsafe fn to_words(values: *mut u64) -> impl FnMut(&Tree, Pinned<'_>, usize, u64
 /// @retval MASSTREE_OK            Every key was looked up; the status of each says whether it
 ///                                was found.
 /// @retval MASSTREE_INVALID       tree is NULL, or keys is NULL and count is not 0: nothing was
-///                                done, and no status is stored. Or a key is NULL and key_len
-///                                is not 0; the other keys were looked up.
+///                                done, and no status is stored. Or a key is NULL and its
+///                                length is not 0; the other keys were looked up.
 /// @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the other keys were looked up.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings; nothing was done.
@@ -157,7 +157,7 @@ pub unsafe extern "C" fn masstree_get_many_u64(
 ///                                was found.
 /// @retval MASSTREE_INVALID       tree or guard is NULL, or keys is NULL and count is not 0:
 ///                                nothing was done, and no status is stored. Or a key is NULL
-///                                and key_len is not 0; the other keys were looked up.
+///                                and its length is not 0; the other keys were looked up.
 /// @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the other keys were looked up.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
 /// @retval MASSTREE_WRONG_KIND    The tree holds words; nothing was done.

@@ -68,7 +68,7 @@ pub unsafe extern "C" fn masstree_guard_enter(
 /// that runs under this guard. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_guard_refresh(guard: *mut GuardHandle) {
-    // SAFETY: NULL or a guard this thread has for itself, by contract.
+    // SAFETY: NULL or a guard that no other thread uses, by contract.
     if let Some(mut guard) = unsafe { own_guard(guard) } {
         guard.refresh();
     }
@@ -83,7 +83,7 @@ pub unsafe extern "C" fn masstree_guard_refresh(guard: *mut GuardHandle) {
 /// that entered it. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_guard_leave(guard: *mut GuardHandle) {
-    // SAFETY: NULL or a guard this thread has for itself, by contract.
+    // SAFETY: NULL or a guard that no other thread uses, by contract.
     if let Some(guard) = unsafe { own_guard(guard) } {
         drop(ManuallyDrop::into_inner(guard));
     }

@@ -150,7 +150,7 @@ pub unsafe extern "C" fn masstree_dump(
 
 /// Called for each pivot of masstree_pivots, in ascending order.
 ///
-/// @param key      The key's bytes; valid during this call only. Not NULL, also for the
+/// @param key      The key's bytes; valid during this call only. Never NULL, not even for the
 ///                 empty key.
 /// @param key_len  Length of the key in bytes.
 /// @param index    How many keys were visited before this one: 0 for the first.
@@ -200,10 +200,10 @@ pub unsafe extern "C" fn masstree_pivots(
         let mut status = MASSTREE_OK;
         let mut each = |key: &[u8]| {
             // SAFETY: the visitor is called as its type says.
-            let answer = unsafe { visit(key.as_ptr().cast(), key.len(), count, ctx) };
+            let result = unsafe { visit(key.as_ptr().cast(), key.len(), count, ctx) };
             count += 1;
-            status = answer.min(MASSTREE_OK);
-            answer == MASSTREE_CONTINUE
+            status = result.min(MASSTREE_OK);
+            result == MASSTREE_CONTINUE
         };
         // SAFETY: as this function's contract.
         unsafe {

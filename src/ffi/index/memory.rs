@@ -63,11 +63,11 @@ pub unsafe extern "C" fn masstree_retire(
     })
 }
 
-/// Submits for freeing what was retired through a guard, or by this thread without a guard, and
-/// still waits in a batch: the library frees batches of 128 objects or more. The submitted
-/// objects are freed once every guard that is held now, including this one, was refreshed or
-/// left, and every running call without a guard has returned, by the last of these threads; no
-/// further call is needed.
+/// Submits for freeing the objects that were retired through a guard, or by this thread without
+/// a guard, and still wait for their batch to fill: the library frees batches of 128 objects or
+/// more. The submitted objects are freed once every guard that is held now, including this one,
+/// was refreshed or left, and every running call without a guard has returned, by the last of
+/// these threads; no further call is needed.
 ///
 /// @param tree   The tree.
 /// @param guard  A guard of this tree; or NULL for the objects that this thread retired without

@@ -40,8 +40,8 @@
 //! - With NULL for a guard, a call pins for its own duration, and must end on the thread on
 //!   which it began: if a callback may yield to a scheduler that continues it on another
 //!   thread, pass a guard; without one, memory that the call reads may be freed. On one thread
-//!   such calls may overlap and end in any order; memory that they may read is freed when none
-//!   of them is running. A library with debug assertions aborts if a call without a guard
+//!   such calls may overlap and end in any order; memory that they may read is not freed while
+//!   any of them is running. A library with debug assertions aborts if a call without a guard
 //!   continues on another thread.
 //! - "Takes no lock" means that a call locks nothing that other threads wait for, not that it
 //!   never waits. A reader waits while another thread splits or merges the node that it reads,
@@ -56,7 +56,7 @@
 //! - Callbacks run with no lock held, except for those of masstree_update and
 //!   masstree_get_or_insert_with. masstree_hold returns with a leaf locked.
 //!
-//! In short:
+//! Example:
 //!
 //! ```c
 //! masstree_t *tree;

@@ -46,7 +46,7 @@ pub type ValueDestructor = Option<unsafe extern "C" fn(value: u64, ctx: *mut c_v
 /// @param ctx    alloc_ctx of the options.
 ///
 /// @return The memory, which belongs to the tree until it frees it; or NULL if none is left:
-/// then the call that needed it returns MASSTREE_NOMEM.
+///         then the call that needed it returns MASSTREE_NOMEM.
 ///
 /// It is called on any thread, with no lock of the tree held. It must not call into the same
 /// tree, and must return: no longjmp, no C++ exception, no pthread_exit.
@@ -86,7 +86,7 @@ pub struct Options {
     /// Frees the memory that alloc has allocated; all of it is freed by the end of
     /// masstree_destroy.
     pub free: Free,
-    /// Handed to alloc and free.
+    /// Passed to alloc and free.
     pub alloc_ctx: *mut c_void,
     /// Size in bytes of the chunks that the pool of nodes allocates, rounded down to a multiple
     /// of 320 bytes (a node) but at least one node; 0: from 1 KiB, growing to 2 MiB, and then
@@ -102,8 +102,8 @@ pub struct Options {
 /// Converts options from C.
 ///
 /// # Safety
-/// `options` is NULL or as `sized_struct` asks, and its callbacks and contexts fit together as
-/// its documentation says.
+/// `options` is NULL or meets the contract of `sized_struct`, and its callbacks and contexts
+/// fit together as its documentation says.
 pub(in crate::ffi) unsafe fn decode(options: *const Options) -> Result<reclaim::Options, i32> {
     if options.is_null() {
         return Ok(reclaim::Options::default());
@@ -118,7 +118,7 @@ pub(in crate::ffi) unsafe fn decode(options: *const Options) -> Result<reclaim::
     let values = match (options.value_kind, options.value_destructor) {
         (MASSTREE_VALUES_BYTES, None) => Values::Bytes,
         (MASSTREE_VALUES_WORDS, function) => Values::Words(function.map(|function| {
-            // SAFETY: the C caller promises so by setting the two fields.
+            // SAFETY: the C caller guarantees this by setting the two fields.
             unsafe { Destructor::new(function, options.value_ctx) }
         })),
         _ => return Err(MASSTREE_INVALID),
@@ -126,7 +126,7 @@ pub(in crate::ffi) unsafe fn decode(options: *const Options) -> Result<reclaim::
     let allocator = match (options.alloc, options.free) {
         (None, None) => None,
         (Some(alloc), Some(free)) => {
-            // SAFETY: the C caller promises so by setting the fields.
+            // SAFETY: the C caller guarantees this by setting the fields.
             Some(unsafe { Allocator::new(alloc, free, options.alloc_ctx) })
         }
         _ => return Err(MASSTREE_INVALID),

@@ -14,8 +14,7 @@ use crate::index::tree::Inserted;
 /// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key      key_len bytes, which the tree copies; NULL only if key_len is 0.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
-/// @param value    The value. With MASSTREE_OK the tree owns it, if the tree has a value
-///                 destructor.
+/// @param value    The value. The tree owns it unless the call returns an error.
 ///
 /// @retval MASSTREE_OK            Stored. The value destructor is called for a displaced value
 ///                                once no reader can still use it.
@@ -66,8 +65,7 @@ pub unsafe extern "C" fn masstree_put(
 /// @param tree   The tree.
 /// @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key    The key.
-/// @param value  The value. With MASSTREE_OK the tree owns it, if the tree has a value
-///               destructor.
+/// @param value  The value. The tree owns it unless the call returns an error.
 ///
 /// @retval MASSTREE_OK          Stored.
 /// @retval MASSTREE_INVALID     tree is NULL.
@@ -98,8 +96,7 @@ pub unsafe extern "C" fn masstree_put_u64(
 /// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key      key_len bytes, which the tree copies; NULL only if key_len is 0.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
-/// @param value    The value. With MASSTREE_OK the tree owns it, if the tree has a value
-///                 destructor.
+/// @param value    The value. The tree owns it unless the call returns an error.
 /// @param old      Receives the displaced value, only with MASSTREE_OK. The caller then owns
 ///                 it: the value destructor is not called for it. Other threads may still read
 ///                 it under guards that they hold now. If NULL, the value destructor is called
@@ -107,7 +104,7 @@ pub unsafe extern "C" fn masstree_put_u64(
 ///
 /// @retval MASSTREE_OK            Stored; *old is the value it displaced.
 /// @retval MASSTREE_EXISTS        The key has this value already; nothing was changed.
-/// @retval MASSTREE_NOT_FOUND     Stored; the key was new.
+/// @retval MASSTREE_NOT_FOUND     Stored; the key did not exist.
 /// @retval MASSTREE_INVALID       tree is NULL, or key is NULL and key_len is not 0.
 /// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged and the caller still
 ///                                owns the value.
@@ -156,13 +153,12 @@ pub unsafe extern "C" fn masstree_exchange(
 /// @param tree   The tree.
 /// @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param key    The key.
-/// @param value  The value. With MASSTREE_OK the tree owns it, if the tree has a value
-///               destructor.
+/// @param value  The value. The tree owns it unless the call returns an error.
 /// @param old    As in masstree_exchange.
 ///
 /// @retval MASSTREE_OK          Stored; *old is the value it displaced.
 /// @retval MASSTREE_EXISTS      The key has this value already; nothing was changed.
-/// @retval MASSTREE_NOT_FOUND   Stored; the key was new.
+/// @retval MASSTREE_NOT_FOUND   Stored; the key did not exist.
 /// @retval MASSTREE_INVALID     tree is NULL.
 /// @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged and the caller still owns
 ///                              the value.

@@ -83,9 +83,9 @@ pub struct ScanRange {
 ///
 /// No lock is held. The visitor may call any function on this tree or another, but must not
 /// refresh or leave the guard that the scan runs under, and must not destroy the tree. It must
-/// return: no longjmp, no C++ exception, no pthread_exit, because the pin of the scan would
-/// never be released. It may yield to a scheduler that continues it on another thread only if
-/// the scan runs under a guard.
+/// return (no longjmp, no C++ exception, no pthread_exit): otherwise the pin of the scan is
+/// never released. It may yield to a scheduler that continues it on another thread only if the
+/// scan runs under a guard.
 pub type Visitor = Option<
     unsafe extern "C" fn(key: *const c_void, key_len: usize, value: u64, ctx: *mut c_void) -> i32,
 >;
@@ -163,8 +163,8 @@ pub unsafe extern "C" fn masstree_scan(
                 range,
                 ValueKind::Words,
                 visited,
-                UNOBSERVED,
-                of_words(visit, ctx)?,
+                NO_LEAF_VISITOR,
+                word_visitor(visit, ctx)?,
             )
         }
     })
@@ -208,8 +208,8 @@ pub unsafe extern "C" fn masstree_scan_bytes(
                 range,
                 ValueKind::Bytes,
                 visited,
-                UNOBSERVED,
-                of_bytes(visit, ctx)?,
+                NO_LEAF_VISITOR,
+                bytes_visitor(visit, ctx)?,
             )
         }
     })
@@ -254,7 +254,7 @@ pub unsafe extern "C" fn masstree_count(
 }
 
 /// The key and the value that a visitor is called with.
-pub(in crate::ffi) struct Visited<'v> {
+pub(in crate::ffi) struct Item<'v> {
     pub(in crate::ffi) key: &'v [u8],
     pub(in crate::ffi) value: u64,
     pub(in crate::ffi) bytes: &'v [u8],
@@ -265,13 +265,13 @@ pub(in crate::ffi) struct Visited<'v> {
 /// # Safety
 /// The visitor may be called with `ctx` as long as the result exists.
 #[inline]
-pub(in crate::ffi) unsafe fn of_words(
+pub(in crate::ffi) unsafe fn word_visitor(
     visit: Visitor,
     ctx: *mut c_void,
-) -> Result<impl FnMut(Visited<'_>) -> i32, i32> {
+) -> Result<impl FnMut(Item<'_>) -> i32, i32> {
     let visit = visit.ok_or(MASSTREE_INVALID)?;
     // SAFETY: by contract.
-    Ok(move |item: Visited<'_>| unsafe {
+    Ok(move |item: Item<'_>| unsafe {
         visit(item.key.as_ptr().cast(), item.key.len(), item.value, ctx)
     })
 }
@@ -279,15 +279,15 @@ pub(in crate::ffi) unsafe fn of_words(
 /// Adapts a visitor of byte strings.
 ///
 /// # Safety
-/// As `of_words`.
+/// As `word_visitor`.
 #[inline]
-pub(in crate::ffi) unsafe fn of_bytes(
+pub(in crate::ffi) unsafe fn bytes_visitor(
     visit: BytesVisitor,
     ctx: *mut c_void,
-) -> Result<impl FnMut(Visited<'_>) -> i32, i32> {
+) -> Result<impl FnMut(Item<'_>) -> i32, i32> {
     let visit = visit.ok_or(MASSTREE_INVALID)?;
     // SAFETY: by contract.
-    Ok(move |item: Visited<'_>| unsafe {
+    Ok(move |item: Item<'_>| unsafe {
         visit(
             item.key.as_ptr().cast(),
             item.key.len(),
@@ -299,7 +299,7 @@ pub(in crate::ffi) unsafe fn of_bytes(
 }
 
 /// No visitor of leaves: the scan is not observed.
-const UNOBSERVED: Option<fn(&Observation) -> i32> = None;
+const NO_LEAF_VISITOR: Option<fn(&Observation) -> i32> = None;
 
 /// The scan behind both kinds of values. `show` is called for each leaf before its keys.
 /// Compiled separately for each visitor.
@@ -314,7 +314,7 @@ pub(in crate::ffi) unsafe fn scan(
     values: ValueKind,
     visited: *mut usize,
     show: Option<impl FnMut(&Observation) -> i32>,
-    mut visit: impl FnMut(Visited<'_>) -> i32,
+    mut visit: impl FnMut(Item<'_>) -> i32,
 ) -> Result<i32, i32> {
     // SAFETY: as this function's contract.
     let (range, keys_only) = unsafe { decode(range) }?;
@@ -327,25 +327,25 @@ pub(in crate::ffi) unsafe fn scan(
         let _seen = guard.is_null().then(|| tree.see());
         let status = Cell::new(MASSTREE_OK);
         let mut count = 0;
-        let of_bytes = values == ValueKind::Bytes && !keys_only;
-        let shown = if keys_only { 0 } else { u64::MAX };
+        let passes_bytes = values == ValueKind::Bytes && !keys_only;
+        let value_mask = if keys_only { 0 } else { u64::MAX };
         let visitor = |key: &[u8], value: u64| {
-            let answer = visit(Visited {
+            let result = visit(Item {
                 key,
-                value: value & shown,
-                bytes: if of_bytes {
+                value: value & value_mask,
+                bytes: if passes_bytes {
                     tree.bytes_of(pin, value)
                 } else {
                     &[]
                 },
             });
             pin.must_be_at_home();
-            flow(answer, &status)
+            control_flow(result, &status)
         };
         let outcome = match show {
             None => tree.scan_counting(pin, &range, &mut count, visitor),
             Some(mut show) => tree.scan_observed(pin, &range, &mut count, visitor, |leaf| {
-                flow(show(leaf), &status)
+                control_flow(show(leaf), &status)
             }),
         };
         // SAFETY: NULL or writable by contract.
@@ -359,11 +359,11 @@ pub(in crate::ffi) unsafe fn scan(
 
 /// Converts the result of a visitor to control flow; sets the status of a scan that ends.
 #[inline]
-fn flow(answer: i32, status: &Cell<i32>) -> ControlFlow<()> {
-    if answer == MASSTREE_CONTINUE {
+fn control_flow(result: i32, status: &Cell<i32>) -> ControlFlow<()> {
+    if result == MASSTREE_CONTINUE {
         return ControlFlow::Continue(());
     }
-    status.set(answer.min(MASSTREE_OK));
+    status.set(result.min(MASSTREE_OK));
     ControlFlow::Break(())
 }
 

@@ -108,15 +108,15 @@ pub struct Stats {
 }
 
 impl Stats {
-    fn take(tree: &Tree, pin: Pinned<'_>, flags: u32) -> Result<Self, i32> {
+    fn collect(tree: &Tree, pin: Pinned<'_>, flags: u32) -> Result<Self, i32> {
         let mut stats = Self {
             flags,
             ..Self::default()
         };
-        stats.count(&tree.counters());
+        stats.set_counters(&tree.counters());
         if flags & MASSTREE_STATS_NODES != 0 {
             let _seen = tree.see();
-            stats.survey(&tree.survey(pin)?);
+            stats.set_survey(&tree.survey(pin)?);
         }
         Ok(stats)
     }
@@ -127,15 +127,15 @@ impl Stats {
 macro_rules! statistics {
     (
         counters: $($counter:ident)*;
-        of_a_visit: $($visited:ident)*;
+        surveyed: $($visited:ident)*;
         by_layer: $($by_layer:ident = $of_layer:ident)*;
     ) => {
         impl Stats {
-            fn count(&mut self, &Counters { $($counter),* }: &Counters) {
+            fn set_counters(&mut self, &Counters { $($counter),* }: &Counters) {
                 $(self.$counter = $counter;)*
             }
 
-            fn survey(&mut self, &Survey { by_layer, $($visited),* }: &Survey) {
+            fn set_survey(&mut self, &Survey { by_layer, $($visited),* }: &Survey) {
                 $(self.$visited = $visited;)*
                 self.nodes_visited = self.leaves + self.internodes;
                 $(self.$by_layer = by_layer.map(|layer| layer.$of_layer);)*
@@ -168,7 +168,7 @@ macro_rules! statistics {
 statistics! {
     counters: keys node_bytes suffix_bytes value_bytes pool_bytes limbo_bytes limbo_objects guards
         oldest_guard_ms splits restarts layers_made layers_collapsed leaves_unlinked leaves_merged;
-    of_a_visit: leaves leaf_entries internodes internode_children layers deepest_layer levels
+    surveyed: leaves leaf_entries internodes internode_children layers deepest_layer levels
         sparse_leaves;
     by_layer: layers_at = layers leaves_at = leaves internodes_at = internodes keys_at = keys;
 }
@@ -182,7 +182,7 @@ fn write_array(to: &mut dyn Write, numbers: &[u64]) -> std::fmt::Result {
     to.write_str("]")
 }
 
-fn known(flags: u32) -> Result<u32, i32> {
+fn checked_flags(flags: u32) -> Result<u32, i32> {
     if flags & !MASSTREE_STATS_NODES == 0 {
         Ok(flags)
     } else {
@@ -218,17 +218,17 @@ pub unsafe extern "C" fn masstree_stats(
         // SAFETY: as this function's contract; not NULL.
         unsafe {
             let output = sized_output(stats)?;
-            let flags = known((*stats).flags)?;
+            let flags = checked_flags((*stats).flags)?;
             if (*stats).reserved != 0 {
                 return Err(MASSTREE_INVALID);
             }
-            let taken = on_tree(tree, guard, ValueKind::Any, |tree, pin| {
-                Stats::take(tree, pin, flags)
+            let collected = on_tree(tree, guard, ValueKind::Any, |tree, pin| {
+                Stats::collect(tree, pin, flags)
             })?;
             let struct_size = output.size();
             output.write(Stats {
                 struct_size,
-                ..taken
+                ..collected
             });
         }
         Ok(MASSTREE_OK)
@@ -262,11 +262,11 @@ pub unsafe extern "C" fn masstree_stats_json(
 ) -> i32 {
     status_of(|| {
         let write = write.ok_or(MASSTREE_INVALID)?;
-        let flags = known(flags)?;
+        let flags = checked_flags(flags)?;
         // SAFETY: as this function's contract.
         let stats = unsafe {
             on_tree(tree, guard, ValueKind::Any, |tree, pin| {
-                Stats::take(tree, pin, flags)
+                Stats::collect(tree, pin, flags)
             })
         }?;
         // SAFETY: the callback is called as its type says.

@@ -64,7 +64,7 @@ pub unsafe extern "C" fn masstree_create(
 /// Thread safety: no other thread may use the tree. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_destroy(tree: *mut TreeHandle) {
-    // SAFETY: the handle came from `masstree_create`, and the caller has it for itself.
+    // SAFETY: the handle came from `masstree_create`, and no other thread uses it.
     unsafe {
         if let Ok(source) = tree_of(tree).map(Tree::source) {
             source.unmake(NonNull::new_unchecked(tree));
@@ -72,8 +72,9 @@ pub unsafe extern "C" fn masstree_destroy(tree: *mut TreeHandle) {
     }
 }
 
-/// Removes every key at once: an operation that begins after this call finds none of them. A
-/// key that another thread inserts during the call is either removed or stays.
+/// Removes every key at once: an operation that begins after this call finds none of them. An
+/// insert by another thread during the call is ordered before it, and its key removed, or after
+/// it.
 ///
 /// A write that began before this call, including an update callback, may end after it; it is
 /// then ordered before the clearing, and what it stored is removed. So two callbacks for one

@@ -373,16 +373,16 @@ pub unsafe extern "C" fn masstree_update(
             ValueKind::Words,
             |tree, pin, key| {
                 let mut status = MASSTREE_OK;
-                let mut displaces = false;
+                let mut changes = false;
                 let mut stored = None;
                 let before = tree.update(pin, key, |present| {
                     let mut value = 0;
-                    let seen = present
+                    let present_ptr = present
                         .as_ref()
                         .map_or(std::ptr::null(), std::ptr::from_ref);
-                    let answer = update(seen, &mut value, ctx);
-                    displaces = answer != MASSTREE_ACTION_KEEP;
-                    match answer {
+                    let action = update(present_ptr, &mut value, ctx);
+                    changes = action != MASSTREE_ACTION_KEEP;
+                    match action {
                         MASSTREE_ACTION_KEEP => Decision::Keep,
                         MASSTREE_ACTION_SET => {
                             stored = Some(value);
@@ -390,13 +390,13 @@ pub unsafe extern "C" fn masstree_update(
                         }
                         MASSTREE_ACTION_REMOVE => Decision::Remove,
                         other => {
-                            displaces = false;
+                            changes = false;
                             status = if other < 0 { other } else { MASSTREE_INVALID };
                             Decision::Keep
                         }
                     }
                 })?;
-                if displaces {
+                if changes {
                     deliver_or_retire(tree, pin, before, stored, old);
                 }
                 Ok(status)

@@ -81,7 +81,7 @@ unsafe fn remove_many(batch: Batch, old: *mut u64) -> i32 {
 /// @retval MASSTREE_OK            Everything was stored.
 /// @retval MASSTREE_INVALID       tree is NULL, or keys or values is NULL and count is not 0:
 ///                                nothing was done, and no status is stored. Or a key is NULL
-///                                and key_len is not 0; the other keys were tried.
+///                                and its length is not 0; the other keys were tried.
 /// @retval MASSTREE_NOMEM         Out of memory for an item, which is unchanged; the other
 ///                                items were tried.
 /// @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the other keys were tried.

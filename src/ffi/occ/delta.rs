@@ -132,14 +132,14 @@ pub unsafe extern "C" fn masstree_guard_record(
 /// @param capacity      Number of observations that the set has room for.
 ///
 /// @retval MASSTREE_OK         The set is up to date. It is unchanged if the write changed no
-///                             leaf of the set, or if no write has used the delta.
+///                             leaf of the set, or if the delta has recorded no write.
 /// @retval MASSTREE_MISMATCH   The set contains the leaf with another version: another thread
 ///                             changed it after it was observed, and the transaction can no
 ///                             longer be validated. Or the delta was already applied. Or the
 ///                             delta is incomplete (MASSTREE_DELTA_MORE, or created_count
 ///                             exceeds created_capacity). The set is unchanged.
 /// @retval MASSTREE_TOO_SMALL  The set has no room for the created leaves; it is unchanged.
-/// @retval MASSTREE_INVALID    delta or count is NULL, *count is over capacity, observations is
+/// @retval MASSTREE_INVALID    delta or count is NULL, *count exceeds capacity, observations is
 ///                             NULL and capacity is not 0; or the delta is malformed, as in
 ///                             masstree_guard_record.
 ///

@@ -84,7 +84,7 @@ fn decision_of(action: i32, value: u64) -> Result<Decision, i32> {
 
 /// Whether a decision can be carried out: storing an absent key requires that room was made for
 /// it.
-fn is_possible(place: &Held<'_, '_>, decision: Decision) -> bool {
+fn can_carry_out(place: &Held<'_, '_>, decision: Decision) -> bool {
     !matches!(decision, Decision::Set(_)) || place.value().is_some() || place.has_room()
 }
 
@@ -101,10 +101,11 @@ fn is_possible(place: &Held<'_, '_>, decision: Decision) -> bool {
 ///   even if the write then changes nothing; and in masstree_hold of such a key. (Only
 ///   masstree_get_or_insert_with, without a delta, does not wait if the key exists.)
 /// - in a write elsewhere that must lock this leaf: a remove, or the masstree_held_finish of
-///   another leaf, that empties the leaf to the right of this one, or its only neighbour; a
-///   write that creates a layer in a leaf next to this one, if both are sparse; and, in a layer
-///   below this leaf (of keys that share 8 more bytes), an insert or a hold that splits the
-///   layer's root, and a remove that leaves the layer empty or its root with one child;
+///   another leaf, that empties the leaf to the right of this one, or this leaf's only
+///   neighbour; a write that creates a layer in a leaf next to this one, if both are sparse;
+///   and, in a layer below this leaf (of keys that share 8 more bytes), an insert or a hold
+///   that splits the layer's root, and a remove that leaves the layer empty or its root with
+///   one child;
 /// - in masstree_maintain, when it reaches this leaf or the one to the right and they are
 ///   sparse, or this leaf keeps memory of removed suffixes, or when it merges the last two
 ///   leaves of such a layer;
@@ -116,7 +117,7 @@ fn is_possible(place: &Held<'_, '_>, decision: Decision) -> bool {
 ///
 /// A thread that waits in one of these calls may itself have locked a leaf for which other
 /// threads wait. No other call waits. Gets, scans, counts and cursors, observed or not, read
-/// the leaf as it was before the hold. Writes of other leaves, inserts that split them, and
+/// the leaf as masstree_hold left it. Writes of other leaves, inserts that split them, and
 /// inserts and removes in a layer below this leaf proceed, and so do masstree_clear and
 /// masstree_bulk_load of a larger tree, masstree_held_observation and masstree_held_next of
 /// other leaves, masstree_stats, masstree_dump, masstree_pivots, masstree_len, masstree_flush
@@ -264,7 +265,7 @@ pub unsafe extern "C" fn masstree_held_next(
         unsafe {
             let place = &content(held)?.held;
             let decision = decision_of(action, 0)?;
-            if next.is_null() || !is_possible(place, decision) {
+            if next.is_null() || !can_carry_out(place, decision) {
                 return Err(MASSTREE_INVALID);
             }
             next.write(LeafObservation::of(&place.next(decision)));
@@ -312,7 +313,7 @@ pub unsafe extern "C" fn masstree_held_finish(
         unsafe {
             let place = &content(held)?.held;
             let decision = decision_of(action, value)?;
-            if !is_possible(place, decision) {
+            if !can_carry_out(place, decision) {
                 return Err(MASSTREE_INVALID);
             }
             let is_set = matches!(decision, Decision::Set(_));
@@ -388,13 +389,13 @@ mod tests {
 
     /// Put back: leave one of the assertions out.
     #[test]
-    fn who_forgets_to_finish_or_the_key_is_aborted() {
+    fn forgetting_to_finish_or_changing_the_key_aborts() {
         if let Ok(instead) = env::var(INSTEAD) {
             return thread::spawn(move || hold_and(&instead)).join().unwrap();
         }
         let run = |instead: &str| {
             let this = env::current_exe().expect("the tests have a path");
-            let name = "ffi::occ::held::tests::who_forgets_to_finish_or_the_key_is_aborted";
+            let name = "ffi::occ::held::tests::forgetting_to_finish_or_changing_the_key_aborts";
             let mut child = Command::new(this);
             child.args(["--exact", name, "--nocapture"]);
             let output = child.env(INSTEAD, instead).output().unwrap();

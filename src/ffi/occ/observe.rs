@@ -12,7 +12,9 @@ use crate::ffi::handle::TreeHandle;
 use crate::ffi::handle::{self, GuardHandle};
 use crate::ffi::index::bytes::{Slice, write_slice};
 use crate::ffi::index::cursor::{CursorHandle, on_cursor};
-use crate::ffi::index::scan::{BytesVisitor, ScanRange, Visitor, of_bytes, of_words, scan};
+use crate::ffi::index::scan::{
+    BytesVisitor, ScanRange, Visitor, bytes_visitor, scan, word_visitor,
+};
 use crate::ffi::status::*;
 use crate::index::node::Observation;
 use crate::index::reclaim::Slot;
@@ -74,7 +76,7 @@ pub type LeafVisitor =
 ///
 /// # Safety
 /// The visitor may be called with `ctx` as long as the result exists.
-unsafe fn of_leaves(
+unsafe fn leaf_visitor(
     visit: LeafVisitor,
     ctx: *mut c_void,
 ) -> Result<impl FnMut(&Observation) -> i32, i32> {
@@ -369,8 +371,8 @@ pub unsafe extern "C" fn masstree_scan_observed(
                 range,
                 ValueKind::Words,
                 visited,
-                Some(of_leaves(visit_leaf, ctx)?),
-                of_words(visit, ctx)?,
+                Some(leaf_visitor(visit_leaf, ctx)?),
+                word_visitor(visit, ctx)?,
             )
         }
     })
@@ -416,8 +418,8 @@ pub unsafe extern "C" fn masstree_scan_bytes_observed(
                 range,
                 ValueKind::Bytes,
                 visited,
-                Some(of_leaves(visit_leaf, ctx)?),
-                of_bytes(visit, ctx)?,
+                Some(leaf_visitor(visit_leaf, ctx)?),
+                bytes_visitor(visit, ctx)?,
             )
         }
     })

@@ -24,8 +24,8 @@ use crate::index::node::Observation;
 /// @param observations   count observations of this tree; NULL only if count is 0.
 /// @param count          Number of observations.
 /// @param first_changed  Receives, with MASSTREE_MISMATCH, the index of the first observation
-///                       that is not valid; or count, if all are valid and the leaf that this
-///                       thread holds was in the tree before a masstree_clear. May be NULL.
+///                       that is not valid; or count, if all are valid but masstree_clear
+///                       removed the leaf that this thread holds. May be NULL.
 ///
 /// @retval MASSTREE_OK        All observations are valid.
 /// @retval MASSTREE_MISMATCH  A leaf has changed; or this thread holds a leaf, and another
