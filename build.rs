@@ -1,12 +1,12 @@
-//! Sets the shared library's name and link options, and makes sure that the C headers are
-//! what `src/ffi` says.
+//! Sets the shared library's name and link options, and checks that the committed C headers are
+//! those that `src/ffi` renders to.
 
 #[path = "cmake/headers.rs"]
 mod headers;
 
 use std::{env, fs};
 
-/// Must be `MASSTREE_ABI_VERSION`.
+/// Must equal `MASSTREE_ABI_VERSION`.
 const ABI: &str = "0";
 
 fn main() {
@@ -24,16 +24,15 @@ fn main() {
             fs::write(path, rendered).expect("headers are writable");
         } else {
             println!(
-                "cargo::error={path} is not what src/ffi says; write it anew with: make header"
+                "cargo::error={path} differs from what src/ffi renders to; update it with: make header"
             );
         }
     }
 }
 
-/// The SONAME carries the ABI number. The library is never unloaded
-/// (`nodelete`): threads that used it run thread-local destructors of it when
-/// they exit, maybe after a dlclose. What it calls for `abort` explains some of them, see
-/// `reclaim::membarrier`.
+/// The SONAME carries the ABI number. The library is never unloaded (`nodelete`): threads that
+/// used it run its thread-local destructors when they exit, possibly after a dlclose. Its calls
+/// of `abort` go to a function that first explains some of them, see `reclaim::membarrier`.
 fn link_arguments() {
     if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
         println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libmasstree.so.{ABI}");
@@ -45,12 +44,12 @@ fn link_arguments() {
     }
 }
 
-/// Vector code is for processors that it is written for, and not for builds that look
-/// for races (see `node::search`).
+/// Enables vector code on the processors that it is written for, except in builds that detect
+/// races (see `node::search`).
 fn allow_vectors() {
     println!("cargo::rustc-check-cfg=cfg(masstree_vectors)");
     let is_set = |name: &str| env::var_os(format!("CARGO_CFG_{name}")).is_some();
-    let looks_for_races = [
+    let detects_races = [
         "LOOM",
         "SHUTTLE",
         "MASSTREE_ASAN",
@@ -58,7 +57,7 @@ fn allow_vectors() {
         "MASSTREE_PERTURB",
     ];
     if env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("x86_64")
-        && !looks_for_races.into_iter().any(is_set)
+        && !detects_races.into_iter().any(is_set)
         && env::var_os("CARGO_FEATURE_ANNOTATE").is_none()
     {
         println!("cargo::rustc-cfg=masstree_vectors");

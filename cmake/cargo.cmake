@@ -1,18 +1,18 @@
-# Builds the Rust library with cargo and makes CMake targets of it.
+# Builds the Rust library with cargo and defines CMake targets for it.
 #
-# cargo runs at every build: it alone knows when its sources changed, and takes a
-# moment to find that they did not. What it built is copied into lib/ of the build
-# directory under the names a system has them by (libmasstree.so.0 is what the
-# loader looks for), and programs link against these copies; so another cargo
-# command in the same target directory cannot change a library under a test.
+# cargo runs at every build: only cargo can tell whether the sources have changed, and it
+# is quick if they have not. The libraries are copied to lib/ of the build directory under
+# their installed names (libmasstree.so.0 is the name that the loader looks for), and
+# programs link against these copies: so another cargo command in the same target
+# directory cannot replace a library while a test runs.
 
 set(MASSTREE_LIBRARY_FILE "" CACHE FILEPATH
   "A libmasstree.so built elsewhere (with a sanitizer, say) to use instead of building one")
-# The default keeps out of the source tree, which may be read-only or belong to
-# another project. The Makefile passes the crate's own target/, which cargo test
-# and clippy fill anyway.
+# By default outside of the source tree, which may be read-only or belong to another
+# project. The Makefile passes the crate's own target/, which cargo test and clippy use
+# anyway.
 set(MASSTREE_CARGO_TARGET_DIR "${CMAKE_CURRENT_BINARY_DIR}/cargo" CACHE PATH
-  "Where cargo keeps what it builds")
+  "The target directory of cargo")
 
 set(masstree_lib_dir "${CMAKE_CURRENT_BINARY_DIR}/lib")
 set(masstree_include_dir "${CMAKE_CURRENT_SOURCE_DIR}/include")
@@ -20,8 +20,8 @@ file(STRINGS "${masstree_include_dir}/masstree.h" masstree_soname
   REGEX "^#define MASSTREE_ABI_VERSION [0-9]+")
 string(REGEX REPLACE ".* " "libmasstree.so." masstree_soname "${masstree_soname}")
 
-# The system libraries that a program needs beside the static library: those of
-# Rust's standard library, for no dependency of ours brings one. rustc tells.
+# Asks rustc for the system libraries that a program must link with the static library:
+# those of Rust's standard library, since no dependency of ours needs others.
 function(masstree_find_native_static_libs)
   if(DEFINED CACHE{MASSTREE_NATIVE_STATIC_LIBS})
     return()
@@ -36,16 +36,17 @@ function(masstree_find_native_static_libs)
     WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
     RESULT_VARIABLE failed OUTPUT_VARIABLE text ERROR_VARIABLE text)
   if(failed OR NOT text MATCHES "native-static-libs: ([^\n]*)")
-    message(FATAL_ERROR "rustc does not tell the native static libraries:\n${text}")
+    message(FATAL_ERROR "rustc does not print the native static libraries:\n${text}")
   endif()
   separate_arguments(libs UNIX_COMMAND "${CMAKE_MATCH_1}")
   list(REMOVE_DUPLICATES libs)
   set(MASSTREE_NATIVE_STATIC_LIBS "${libs}" CACHE STRING
-    "What a program links beside libmasstree.a")
+    "The system libraries that a program links with libmasstree.a")
   mark_as_advanced(MASSTREE_NATIVE_STATIC_LIBS MASSTREE_RUSTC)
 endfunction()
 
-# The target masstree_library: lib/ holds the shared library of that path.
+# Defines the target masstree_library, which copies the libraries to lib/, and the imported
+# targets that link them.
 function(masstree_stage built_by shared_from static_from)
   set(shared "${masstree_lib_dir}/libmasstree.so.${PROJECT_VERSION}")
   set(static "${masstree_lib_dir}/libmasstree.a")
@@ -89,8 +90,8 @@ function(masstree_stage built_by shared_from static_from)
   endif()
 endfunction()
 
-# masstree::masstree, and masstree::masstree_static unless MASSTREE_LIBRARY_FILE
-# brings a shared library alone.
+# Defines masstree::masstree and, unless MASSTREE_LIBRARY_FILE names a shared library,
+# masstree::masstree_static.
 function(masstree_add_library)
   if(MASSTREE_LIBRARY_FILE)
     masstree_stage("" "${MASSTREE_LIBRARY_FILE}" "")
@@ -98,11 +99,11 @@ function(masstree_add_library)
   endif()
   find_program(MASSTREE_CARGO cargo HINTS "$ENV{CARGO_HOME}/bin" "$ENV{HOME}/.cargo/bin")
   if(NOT MASSTREE_CARGO)
-    message(FATAL_ERROR "cargo is not there: install Rust (https://rustup.rs)")
+    message(FATAL_ERROR "cargo was not found: install Rust (https://rustup.rs)")
   endif()
   masstree_find_native_static_libs()
-  # Both crate types, and no other: together with an rlib rustc leaves link-time
-  # optimisation out.
+  # These two crate types only: if it also builds an rlib, rustc omits link-time
+  # optimisation.
   set(features "")
   if(MASSTREE_ANNOTATE_TSAN)
     set(features --features annotate)

@@ -1,16 +1,16 @@
 //! Renders the C headers from `src/ffi`.
 //!
-//! cbindgen writes the declarations; this puts each behind the heading of the module that it
-//! comes from: constants first, then types with their initializers, then functions, in the
-//! order of the `pub mod` lines. A module whose documentation begins with `# Heading` begins a
-//! section; the others continue one.
+//! cbindgen writes the declarations. This file puts each of them below the heading of its module,
+//! in the order of the `pub mod` lines; within a module, constants come first, then types with
+//! their initializers, then functions. A module whose documentation begins with `# Heading` begins
+//! a section; other modules continue the section before.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs};
 
-/// A header, the directories whose modules it declares, and the header it builds on.
+/// A header, the directories whose modules it declares, and its `#include` lines.
 struct Header {
     path: &'static str,
     guard: &'static str,
@@ -33,17 +33,17 @@ const HEADERS: [Header; 2] = [
     },
 ];
 
-/// A program may include a header where it hides its own symbols.
+/// A program may include a header where the default visibility is hidden.
 const VISIBLE: &str = "#if defined(__GNUC__)\n#pragma GCC visibility push(default)\n#endif\n\n";
-const NO_LONGER_VISIBLE: &str = "\n#if defined(__GNUC__)\n#pragma GCC visibility pop\n#endif\n";
+const END_VISIBLE: &str = "\n#if defined(__GNUC__)\n#pragma GCC visibility pop\n#endif\n";
 
-/// What a line of a header declares, with its comment.
+/// A declaration of a header, with its comment.
 struct Item {
     name: String,
     text: String,
 }
 
-/// The path of each header, and what it must be.
+/// Returns the path and the text of each header.
 pub(crate) fn render() -> Vec<(&'static str, String)> {
     let config = cbindgen::Config::from_file(Path::new("cmake/cbindgen.toml"))
         .expect("cmake/cbindgen.toml is a cbindgen configuration");
@@ -63,29 +63,29 @@ pub(crate) fn render() -> Vec<(&'static str, String)> {
             text += &section(module, &items, &structs, &config, &mut unplaced);
         }
         text += "\n#ifdef __cplusplus\n}\n#endif\n";
-        text += NO_LONGER_VISIBLE;
+        text += END_VISIBLE;
         text.push('\n');
         writeln!(text, "#endif /* {} */", header.guard).expect("writing to a string");
         (header.path, text)
     });
     let rendered = rendered.collect();
-    assert!(unplaced.is_empty(), "of no module: {unplaced:?}");
+    assert!(unplaced.is_empty(), "no module declares {unplaced:?}");
     rendered
 }
 
-/// A module of `src/ffi` that C sees.
+/// A module of `src/ffi` with declarations for C.
 struct Module {
     path: String,
     source: String,
 }
 
 impl Module {
-    /// The heading of the section that it begins, if it does.
+    /// Returns the heading of the section that the module begins, if it begins one.
     fn heading(&self) -> Option<&str> {
         self.source.lines().next()?.strip_prefix("//! # ")
     }
 
-    /// Whether something is declared here.
+    /// Whether the module declares an item.
     fn declares(&self, item: &Item, config: &cbindgen::Config) -> bool {
         let renamed = &config.export.rename;
         let of_type = (renamed.iter()).find_map(|(rust, c)| (*c == item.name).then_some(rust));
@@ -102,7 +102,7 @@ impl Module {
     }
 }
 
-/// The modules that a header declares, in the order of their `pub mod` lines.
+/// Returns the modules of a header in the order of their `pub mod` lines.
 fn modules(header: &Header) -> Vec<Module> {
     let mut modules = Vec::new();
     for directory in header.directories {
@@ -111,7 +111,7 @@ fn modules(header: &Header) -> Vec<Module> {
             let name = (line.strip_prefix("pub mod ")).and_then(|rest| rest.strip_suffix(';'));
             let Some(name) = name else { continue };
             let path = format!("{directory}/{name}.rs");
-            // A directory of modules is of another header.
+            // A directory of modules belongs to another header.
             if let Ok(source) = fs::read_to_string(&path) {
                 modules.push(Module { path, source });
             }
@@ -120,7 +120,7 @@ fn modules(header: &Header) -> Vec<Module> {
     modules
 }
 
-/// Splits what cbindgen has written.
+/// Splits the output of cbindgen into items.
 fn items(text: &str) -> Vec<Item> {
     let mut items = Vec::new();
     let mut item = String::new();
@@ -151,7 +151,7 @@ fn is_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// What an item declares.
+/// Returns the name that an item declares.
 fn name_of(item: &str) -> String {
     let declaration = match item.split_once("*/\n") {
         Some((comment, after)) if comment.starts_with("/**") => after,
@@ -175,7 +175,7 @@ fn name_of(item: &str) -> String {
     name.expect("a declaration has a name").to_owned()
 }
 
-/// The fields of each struct, as they are declared.
+/// Returns the declarations of the fields of each struct.
 fn structs(items: &[Item]) -> HashMap<&str, Vec<&str>> {
     let mut structs = HashMap::new();
     for item in items {
@@ -190,7 +190,7 @@ fn structs(items: &[Item]) -> HashMap<&str, Vec<&str>> {
     structs
 }
 
-/// The initializer of a struct whose first field is its size.
+/// Returns the initializer macro of a struct, if its first field is its size.
 fn initializer(name: &str, structs: &HashMap<&str, Vec<&str>>) -> Option<String> {
     let fields = structs.get(name)?;
     fields
@@ -221,7 +221,7 @@ fn initializer(name: &str, structs: &HashMap<&str, Vec<&str>>) -> Option<String>
     ))
 }
 
-/// What initializes a field.
+/// Returns the initializer of a field.
 fn zero(field: &str, structs: &HashMap<&str, Vec<&str>>) -> String {
     let kind = field.split(' ').next().expect("a field has a type");
     if field.ends_with("];") {
@@ -234,12 +234,12 @@ fn zero(field: &str, structs: &HashMap<&str, Vec<&str>>) -> String {
         let zeros: Vec<String> = fields.iter().map(|field| zero(field, structs)).collect();
         return format!("{{ {} }}", zeros.join(", "));
     }
-    // The only other types of ours are callbacks.
+    // All other types of the library are callbacks.
     let is_callback = kind.starts_with("masstree_");
     if is_callback { "NULL" } else { "0" }.to_owned()
 }
 
-/// What a module declares, behind its heading.
+/// Renders the declarations of a module below its heading.
 fn section(
     module: &Module,
     items: &[Item],
@@ -271,7 +271,7 @@ fn negative_in_parentheses(item: &str) -> String {
     }
 }
 
-/// The head of a header: what the list of its modules says, and what it includes.
+/// Renders the head of a header: the documentation of its list of modules, and its includes.
 fn preface(header: &Header) -> String {
     let directory = header.directories.last().expect("a header has modules");
     let list = fs::read_to_string(format!("{directory}/mod.rs")).expect("a list of modules");
@@ -287,7 +287,7 @@ fn preface(header: &Header) -> String {
     }
     writeln!(
         text,
-        " *\n * This file is generated from {directory}; `make header` writes it anew.\n */\n\n\
+        " *\n * This file is generated from {directory}; `make header` updates it.\n */\n\n\
          #ifndef {guard}\n#define {guard}\n\n{}",
         header.includes,
         guard = header.guard
@@ -317,7 +317,7 @@ fn version_macros() -> String {
         text,
         "/** The version of this header, as text. */\n\
          #define MASSTREE_VERSION_STRING \"{version}\"\n\
-         /** The version of this header as masstree_version_number counts. */\n\
+         /** The version of this header as a number, in the format of masstree_version_number. */\n\
          #define MASSTREE_VERSION_NUMBER \\\n    \
          (MASSTREE_VERSION_MAJOR * 1000000 + MASSTREE_VERSION_MINOR * 1000 + MASSTREE_VERSION_PATCH)\n"
     )

@@ -1,6 +1,6 @@
-# What `cmake --install` puts where: libraries, headers, and the files by which CMake
-# and pkg-config find them. Both give paths relative to themselves, so that the prefix
-# may be moved.
+# Installs libraries, headers, documentation, and the files by which CMake and pkg-config
+# find the library. Both contain paths relative to their own, so that the prefix can be
+# moved.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -10,7 +10,7 @@ function(masstree_install_libraries)
     TYPE LIB
     PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE
       GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
-  # Links are installed as links.
+  # Symbolic links are installed as such.
   install(FILES
     "${masstree_lib_dir}/${masstree_soname}" "${masstree_lib_dir}/libmasstree.so"
     TYPE LIB)
@@ -35,7 +35,7 @@ endfunction()
 
 function(masstree_install_pkgconfig)
   set(package_dir "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
-  # An absolute directory below an unknown prefix: then nothing can be moved.
+  # If the directory is absolute, the prefix cannot be moved.
   if(IS_ABSOLUTE "${package_dir}")
     set(pc_prefix "${CMAKE_INSTALL_PREFIX}")
   else()
@@ -54,7 +54,7 @@ function(masstree_install_pkgconfig)
   install(FILES "${CMAKE_CURRENT_BINARY_DIR}/masstree.pc" DESTINATION "${package_dir}")
 endfunction()
 
-# The README finds pages and examples where it finds them in the repository.
+# Keeps the layout of the repository, so that the README's links to pages and examples work.
 function(masstree_install_documentation)
   install(FILES LICENSE LICENSE-APACHE LICENSE-MIT README.md CHANGELOG.md CONTRIBUTING.md TESTING.md
     TYPE DOC)

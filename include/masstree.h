@@ -66,7 +66,7 @@
  *     if (masstree_get(tree, NULL, "key", 3, &value) == MASSTREE_OK) ...
  *     masstree_destroy(tree);
  *
- * This file is generated from src/ffi/index; `make header` writes it anew.
+ * This file is generated from src/ffi/index; `make header` updates it.
  */
 
 #ifndef MASSTREE_H
@@ -83,7 +83,7 @@
 #define MASSTREE_VERSION_PATCH 0
 /** The version of this header, as text. */
 #define MASSTREE_VERSION_STRING "0.1.0"
-/** The version of this header as masstree_version_number counts. */
+/** The version of this header as a number, in the format of masstree_version_number. */
 #define MASSTREE_VERSION_NUMBER \
     (MASSTREE_VERSION_MAJOR * 1000000 + MASSTREE_VERSION_MINOR * 1000 + MASSTREE_VERSION_PATCH)
 

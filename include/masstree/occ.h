@@ -2,7 +2,7 @@
  * libmasstree: support for optimistic transactions: observations of what was read, deltas of
  * what writes change, and held leaves. docs/occ.md explains their use.
  *
- * This file is generated from src/ffi/occ; `make header` writes it anew.
+ * This file is generated from src/ffi/occ; `make header` updates it.
  */
 
 #ifndef MASSTREE_OCC_H
