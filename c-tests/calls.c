@@ -19,7 +19,7 @@ static int32_t visit_word(const void *key, size_t key_len, uint64_t value, void 
     (void)key_len;
     (void)value;
     ++*(size_t *)ctx;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static int32_t visit_pivot(const void *key, size_t key_len, size_t index, void *ctx)
@@ -38,7 +38,7 @@ static int32_t visit_leaf(const masstree_observation_t *observation, void *ctx)
 {
     (void)observation;
     ++*(size_t *)ctx;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static void free_nothing(void *object, size_t bytes, void *ctx)

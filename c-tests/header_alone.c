@@ -15,7 +15,7 @@ static int32_t visit(const void *key, size_t key_len, uint64_t value, void *ctx)
 {
     (void)key;
     (void)ctx;
-    return key_len == value ? MASSTREE_CONTINUE : MASSTREE_STOP;
+    return key_len == value ? MASSTREE_VISIT_CONTINUE : MASSTREE_VISIT_STOP;
 }
 
 int use_of_every_macro(const masstree_t *tree);

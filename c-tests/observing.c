@@ -91,7 +91,7 @@ int32_t collect(const masstree_observation_t *observation, void *ctx)
     struct observations *observations = ctx;
     REQUIRE(observations->count < OBSERVATIONS);
     observations->all[observations->count++] = *observation;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 bool all_hold(const masstree_t *tree, const struct observations *observations)
@@ -160,7 +160,7 @@ static int32_t meet_key(const void *key, size_t key_len, uint64_t value, void *c
     }
     meeting->met.keys++;
     meeting->met.digest += hash ^ hash >> 29;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static int32_t meet_bytes(const void *key, size_t key_len, const void *value, size_t value_len,

@@ -459,7 +459,7 @@ static int32_t compare_visited(const void *key, size_t key_len, uint64_t value, 
     if (key != NULL && expected != NULL && value == expected->value &&
         compare_keys(expected->key, expected->len, key, key_len) == 0) {
         comparison->seen++;
-        return MASSTREE_CONTINUE;
+        return MASSTREE_VISIT_CONTINUE;
     }
     fprintf(stderr, "scan, after %zu keys as expected:\n", comparison->seen);
     print_key("  visited ", key, key == NULL ? 0 : key_len);

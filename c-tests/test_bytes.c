@@ -496,7 +496,7 @@ static int32_t check_visit(const void *key, size_t key_len, const void *value, s
         assert_int_equal(0, value_len);
     }
     visits->next += (uint64_t)visits->step;
-    return ++visits->count == visits->stop_at ? visits->answer : MASSTREE_CONTINUE;
+    return ++visits->count == visits->stop_at ? visits->answer : MASSTREE_VISIT_CONTINUE;
 }
 
 static void scan_hands_keys_and_values_out_in_order(void **state)
@@ -555,7 +555,7 @@ static void scan_stops_as_its_visitor_says(void **state)
         put_numbered(tree, FAMILY_U64, number, number);
     }
     size_t visited = 0;
-    struct visits visits = {.tree = tree, .step = 1, .stop_at = 20, .answer = MASSTREE_STOP};
+    struct visits visits = {.tree = tree, .step = 1, .stop_at = 20, .answer = MASSTREE_VISIT_STOP};
     assert_ok(masstree_scan_bytes(tree, NULL, NULL, check_visit, &visits, &visited));
     assert_int_equal(20, visited);
     visits = (struct visits){.tree = tree, .step = 1, .stop_at = 30, .answer = -12345};

@@ -347,7 +347,7 @@ static int32_t look_into(const void *key, size_t key_len, uint64_t value, void *
     (void)ctx;
     REQUIRE(masstree_u64_from_key(key, key_len, &slot) == MASSTREE_OK);
     REQUIRE(atomic_load(&object->state) == ALIVE && object->slot == slot);
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static void read_under_a_guard(void *arg)

@@ -279,7 +279,7 @@ static int32_t visit_nothing(const void *key, size_t key_len, uint64_t value, vo
 {
     (void)ctx;
     REQUIRE(key != NULL && key_len >= 8 && value != 0);
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static void *work_under_signals(void *arg)

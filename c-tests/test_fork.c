@@ -243,7 +243,7 @@ static int32_t fork_in_visit(const void *key, size_t key_len, uint64_t value, vo
         end_child();
     }
     assert_child_was_content(child);
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static void thread_may_fork_within_a_scan(void **state)

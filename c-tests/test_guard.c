@@ -126,7 +126,7 @@ static int32_t count_visits(const void *key, size_t key_len, uint64_t value, voi
     (void)key_len;
     (void)value;
     ++*(size_t *)ctx;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static void operations_without_a_guard_work_beside_held_ones(void **state)

@@ -8,7 +8,7 @@ static int32_t count_visit(const void *key, size_t key_len, uint64_t value, void
     (void)key_len;
     (void)value;
     ++*(size_t *)ctx;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static int32_t count_pivot(const void *key, size_t key_len, size_t index, void *ctx)
@@ -250,7 +250,7 @@ static int32_t hold_what_is_met(const void *key, size_t key_len, uint64_t value,
     REQUIRE(masstree_hold(subject->tree, subject->guard, next, 9, MASSTREE_HOLD_INSERT, &held,
                           NULL) == MASSTREE_NOT_FOUND);
     REQUIRE(masstree_held_finish(&held, MASSTREE_ACTION_KEEP, 0, NULL) == MASSTREE_OK);
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static void visitors_of_scans_may_hold(void **state)

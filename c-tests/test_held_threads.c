@@ -246,7 +246,7 @@ static int32_t add_value(const void *key, size_t key_len, uint64_t value, void *
     (void)key;
     (void)key_len;
     *(uint64_t *)ctx += value;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static void no_count_is_lost(void **state)

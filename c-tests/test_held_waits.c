@@ -125,7 +125,7 @@ static int32_t go_on(const void *key, size_t key_len, uint64_t value, void *ctx)
     (void)key_len;
     (void)value;
     (void)ctx;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static int32_t go_on_pivot(const void *key, size_t key_len, size_t index, void *ctx)
@@ -137,7 +137,7 @@ static int32_t go_on_leaf(const masstree_observation_t *leaf, void *ctx)
 {
     (void)leaf;
     (void)ctx;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static void scan_and_count(struct visit *visit)

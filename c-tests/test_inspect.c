@@ -530,7 +530,7 @@ static int32_t cut(const void *key, size_t key_len, size_t index, void *ctx)
     count_part(parts, key, key_len);
     memcpy(parts->last, key, key_len);
     parts->last_len = key_len;
-    return ++parts->pivots == parts->stop_after ? parts->answer : MASSTREE_CONTINUE;
+    return ++parts->pivots == parts->stop_after ? parts->answer : MASSTREE_VISIT_CONTINUE;
 }
 
 static void pivots_cut_a_tree_in_parts_of_similar_size(void **state)
@@ -576,7 +576,7 @@ static void pivots_answer_as_documented(void **state)
     for (uint64_t i = 0; i < 10000; i++) {
         assert_ok(masstree_put_u64(tree, NULL, i, i));
     }
-    parts = (struct parts){.tree = tree, .stop_after = 2, .answer = MASSTREE_STOP};
+    parts = (struct parts){.tree = tree, .stop_after = 2, .answer = MASSTREE_VISIT_STOP};
     assert_ok(masstree_pivots(tree, NULL, 7, cut, &parts, &visited));
     assert_int_equal(2, visited);
     parts = (struct parts){.tree = tree, .stop_after = 3, .answer = -4711};

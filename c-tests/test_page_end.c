@@ -95,7 +95,7 @@ static int32_t ignore(const void *key, size_t key_len, uint64_t value, void *ctx
     (void)key_len;
     (void)value;
     (void)ctx;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static size_t visited_between(const masstree_t *tree, const struct places *places, size_t lower,

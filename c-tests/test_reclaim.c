@@ -236,7 +236,7 @@ static int32_t hold_in_visit(const void *key, size_t key_len, uint64_t value, vo
     (void)key_len;
     (void)value;
     hold(ctx);
-    return MASSTREE_STOP;
+    return MASSTREE_VISIT_STOP;
 }
 
 static void *hold_and_let_go(void *arg)
@@ -718,7 +718,7 @@ static int32_t require_alive(const void *key, size_t key_len, uint64_t value, vo
     (void)key_len;
     REQUIRE(atomic_load(&((struct object *)(uintptr_t)value)->freed) == 0);
     ++*(size_t *)ctx;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static void read_under_guards(void *arg)

@@ -200,7 +200,7 @@ static int32_t count_keys(const void *key, size_t key_len, uint64_t value, void 
     (void)key_len;
     assert_int_equal(0, value);
     ++*(size_t *)ctx;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 /* What is about keys alone works with both kinds. */

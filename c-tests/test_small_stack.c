@@ -40,7 +40,7 @@ static int32_t expect_next_integer(const void *key, size_t key_len, uint64_t val
     REQUIRE(masstree_u64_from_key(key, key_len, &number) == MASSTREE_OK);
     REQUIRE(number == order->expected && value == number);
     order->expected += order->reverse ? UINT64_MAX : 1;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static void scan_integers(const masstree_t *tree, size_t count)
@@ -105,7 +105,7 @@ static int32_t expect_next_twig(const void *key, size_t key_len, uint64_t value,
     REQUIRE(((const unsigned char *)key)[key_len - 1] == value);
     REQUIRE(memcmp(key, long_key, key_len - 1) == 0);
     order->expected += order->reverse ? UINT64_MAX : 1;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static void scan_twigs(const masstree_t *tree)

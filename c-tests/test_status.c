@@ -47,8 +47,8 @@ static void constants_are_frozen(void **state)
     assert_int_equal(0, MASSTREE_DUMP_TEXT);
     assert_int_equal(1, MASSTREE_DUMP_GRAPHVIZ);
     assert_int_equal(1, MASSTREE_STATS_NODES);
-    assert_int_equal(0, MASSTREE_CONTINUE);
-    assert_int_equal(1, MASSTREE_STOP);
+    assert_int_equal(0, MASSTREE_VISIT_CONTINUE);
+    assert_int_equal(1, MASSTREE_VISIT_STOP);
     assert_int_equal(0, MASSTREE_ACTION_KEEP);
     assert_int_equal(1, MASSTREE_ACTION_SET);
     assert_int_equal(2, MASSTREE_ACTION_REMOVE);

@@ -186,7 +186,7 @@ static int32_t check_visited(const void *key, size_t key_len, uint64_t value, vo
     memcpy(scanning->last.bytes, key, key_len);
     scanning->last.len = key_len;
     scanning->stable += kind_of(number) == STABLE ? 1 : 0;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 /* The keys come strictly ordered, so as many stable ones as there are means each
@@ -349,7 +349,7 @@ static int32_t check_order_only(const void *key, size_t key_len, uint64_t value,
     }
     memcpy(scanning->last.bytes, key, key_len);
     scanning->last.len = key_len;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 /* Fills keys of its own and empties them again, over and over. */

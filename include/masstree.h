@@ -844,12 +844,12 @@ void masstree_guard_leave(masstree_guard_t *guard);
 /**
  * Returned by a visitor: continue.
  */
-#define MASSTREE_CONTINUE 0
+#define MASSTREE_VISIT_CONTINUE 0
 
 /**
  * Returned by a visitor: end the scan with MASSTREE_OK.
  */
-#define MASSTREE_STOP 1
+#define MASSTREE_VISIT_STOP 1
 
 /**
  * The range of a scan. Start from MASSTREE_RANGE_INIT (everything, ascending, no limit) and
@@ -925,8 +925,9 @@ typedef struct {
  * @param value    The key's value; if it is a pointer, see masstree_get.
  * @param ctx      The ctx that was passed to the scan.
  *
- * @return MASSTREE_CONTINUE; or MASSTREE_STOP (or any positive number) to end the scan with
- *         MASSTREE_OK; or a negative number to end the scan with that number as its status.
+ * @return MASSTREE_VISIT_CONTINUE; or MASSTREE_VISIT_STOP, or any other positive number, to
+ * end the scan with MASSTREE_OK; or a negative number to end the scan with that number as its
+ * status.
  *
  * No lock is held. The visitor may call any function on this tree or another, but must not
  * refresh or leave the guard that the scan runs under, and must not destroy the tree. It must

@@ -65,7 +65,7 @@ static int32_t visit(const void *key, size_t key_len, uint64_t value, void *ctx)
     (void)key;
     (void)key_len;
     *(uint64_t *)ctx += value;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static void scan_all(void)

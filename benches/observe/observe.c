@@ -75,13 +75,13 @@ static int32_t add_value(const void *key, size_t key_len, uint64_t value, void *
     (void)key;
     (void)key_len;
     *(uint64_t *)ctx += value;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static int32_t add_leaf(const masstree_observation_t *leaf, void *ctx)
 {
     *(uint64_t *)ctx += leaf->version;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static void scan_in(bool observed, uint32_t flags)

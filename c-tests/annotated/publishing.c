@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "masstree.h"
+#include "masstree/occ.h"
 
 #define REQUIRE(condition)                                                                        \
     ((condition) ? (void)0 : (fprintf(stderr, "%d: %s\n", __LINE__, #condition), abort()))
@@ -164,7 +164,7 @@ static int32_t visit_item(const void *key, size_t key_len, uint64_t value, void 
     (void)key_len;
     (void)ctx;
     read_item(value);
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static void read_items(masstree_guard_t *guard, uint64_t key)
@@ -213,7 +213,7 @@ static int32_t visit_text(const void *key, size_t key_len, const void *value, si
     (void)ctx;
     REQUIRE(key_len > 0 && value_len > 0 && text[0] == text[value_len - 1]);
     REQUIRE(((const char *)key)[0] == 'a');
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static void use_texts(masstree_guard_t *guard, uint64_t number)

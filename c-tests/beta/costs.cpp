@@ -52,7 +52,7 @@ struct summing {
 int32_t add(const void*, size_t, uint64_t value, void* sum)
 {
     *static_cast<uint64_t*>(sum) += value;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 void compare(size_t count, bool in_section)

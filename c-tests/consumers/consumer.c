@@ -7,7 +7,7 @@ static int32_t print(const void *key, size_t key_len, uint64_t value, void *ctx)
 {
     (void)ctx;
     printf(" %.*s=%d", (int)key_len, (const char *)key, (int)value);
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 int main(void)

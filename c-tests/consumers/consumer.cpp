@@ -17,7 +17,7 @@ std::int32_t print(const void *key, std::size_t key_len, std::uint64_t value, vo
 {
     auto &out = *static_cast<std::ostream *>(ctx);
     out << ' ' << std::string(static_cast<const char *>(key), key_len) << '=' << value;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 } // namespace

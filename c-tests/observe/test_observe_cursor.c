@@ -116,7 +116,7 @@ static int32_t count_key(const void *key, size_t key_len, uint64_t value, void *
     (void)key_len;
     (void)value;
     (void)ctx;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static int32_t count_bytes(const void *key, size_t key_len, const void *value, size_t value_len,

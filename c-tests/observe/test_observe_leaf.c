@@ -178,7 +178,7 @@ static void observation_outlives_its_guard_and_its_leaf(void **state)
 static int32_t stop_at_leaf(const masstree_observation_t *observation, void *ctx)
 {
     collect(observation, ctx);
-    return MASSTREE_STOP;
+    return MASSTREE_VISIT_STOP;
 }
 
 static int32_t refuse_leaf(const masstree_observation_t *observation, void *ctx)

@@ -58,7 +58,7 @@ int32_t count_and_answer(const void *key, size_t key_len, uint64_t value, void *
     (void)key;
     (void)key_len;
     (void)value;
-    return ++counting->calls == counting->at ? counting->answer : MASSTREE_CONTINUE;
+    return ++counting->calls == counting->at ? counting->answer : MASSTREE_VISIT_CONTINUE;
 }
 
 size_t visited_by(const masstree_t *tree, const masstree_range_t *range)

@@ -343,7 +343,7 @@ static int32_t remember_last(const void *key, size_t key_len, uint64_t value, vo
     memcpy(page->last.bytes, key, key_len);
     page->last.len = key_len;
     page->total++;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static size_t total_in_pages(const masstree_t *tree, size_t limit, bool reverse)

@@ -6,7 +6,7 @@ static void visitor_stops_the_scan_where_it_says(void **state)
     (void)state;
     struct model model = {0};
     masstree_t *tree = filled(FAMILY_PREFIX16, 60, 1, &model);
-    static const int32_t positive[] = {MASSTREE_STOP, 2, INT32_MAX};
+    static const int32_t positive[] = {MASSTREE_VISIT_STOP, 2, INT32_MAX};
     for (size_t at = 1; at <= 60; at++) {
         for (size_t i = 0; i < COUNT(positive); i++) {
             for (uint32_t flags = 0; flags <= MASSTREE_SCAN_REVERSE; flags++) {
@@ -63,7 +63,7 @@ static int32_t add_value(const void *key, size_t key_len, uint64_t value, void *
     values->keys += key_len != 0 ? 1 : 0;
     values->sum += value;
     values->visits++;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static void try_flavours(const masstree_t *tree, const struct model *model, size_t lower,
@@ -161,7 +161,7 @@ static int32_t remove_what_is_visited(const void *key, size_t key_len, uint64_t 
     expect_in_order(calling, key, key_len);
     int32_t status = masstree_remove(calling->tree, calling->guard, key, key_len, &old);
     expect(calling, status == MASSTREE_OK && old == value);
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static void visitor_that_removes_each_key_empties_the_tree(void **state)
@@ -198,7 +198,7 @@ static int32_t insert_around_what_is_visited(const void *key, size_t key_len, ui
     unsigned char longer[FAMILY_KEY_MAX + 8];
     expect_in_order(calling, key, key_len);
     if (value == 1) { /* one of those added here */
-        return MASSTREE_CONTINUE;
+        return MASSTREE_VISIT_CONTINUE;
     }
     if (key_len > FAMILY_KEY_MAX) {
         return -1;
@@ -207,7 +207,7 @@ static int32_t insert_around_what_is_visited(const void *key, size_t key_len, ui
     memcpy(longer + key_len, "\0after", 6);
     expect(calling, masstree_put(calling->tree, NULL, longer, key_len + 6, 1) == MASSTREE_OK);
     expect(calling, masstree_put(calling->tree, NULL, longer, key_len + 1, 1) == MASSTREE_OK);
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static void visitor_that_inserts_around_it_leaves_the_scan_in_order(void **state)
@@ -247,7 +247,7 @@ static int32_t scan_once_more(const void *key, size_t key_len, uint64_t value, v
     expect(calling, masstree_scan(calling->tree, NULL, &down, count_and_answer, &counting, NULL) ==
                         MASSTREE_OK);
     expect(calling, counting.calls == 100);
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 /* The key handed to the visitor serves as the bound of the scan within. */

@@ -72,7 +72,7 @@ static int32_t free_record(const void *key, size_t key_len, uint64_t value, void
     (void)key_len;
     (void)ctx;
     free(record_of(value));
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 void silo_close(struct silo *silo)
@@ -258,7 +258,7 @@ struct scanning {
 static int32_t scan_leaf(const masstree_observation_t *node, void *ctx)
 {
     struct scanning *scanning = ctx;
-    return observe(scanning->transaction, *node) ? MASSTREE_CONTINUE : MASSTREE_STOP;
+    return observe(scanning->transaction, *node) ? MASSTREE_VISIT_CONTINUE : MASSTREE_VISIT_STOP;
 }
 
 static int32_t scan_record(const void *key, size_t key_len, uint64_t value, void *ctx)
@@ -267,7 +267,7 @@ static int32_t scan_record(const void *key, size_t key_len, uint64_t value, void
     uint32_t number = silo_number(scanning->transaction->silo, key, key_len);
     REQUIRE(number < scanning->transaction->silo->keys && scanning->met[number] == NULL);
     scanning->met[number] = record_of(value);
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static void scan_with_cursor(struct scanning *scanning, uint32_t low, uint32_t high)

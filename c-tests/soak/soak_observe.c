@@ -16,11 +16,11 @@ static int32_t add_leaf(const masstree_observation_t *leaf, void *ctx)
 {
     struct observing *observing = ctx;
     if (observing->count == LEAVES) {
-        return MASSTREE_STOP;
+        return MASSTREE_VISIT_STOP;
     }
     EXPECT(observing->worker, leaf->leaf != 0 && leaf->leaf % 64 == 0);
     observing->leaves[observing->count++] = *leaf;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static void digest_key(struct observing *observing, const void *key, size_t len)
@@ -37,7 +37,7 @@ static int32_t add_key(const void *key, size_t key_len, uint64_t value, void *ct
 {
     (void)value;
     digest_key(ctx, key, key_len);
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static int32_t add_bytes(const void *key, size_t key_len, const void *value, size_t value_len,

@@ -76,7 +76,7 @@ static int32_t visit(const void *key, size_t key_len, uint64_t value, void *ctx)
         meet_value(passing, value);
     }
     passing->met++;
-    return passing->met == passing->stop_after ? MASSTREE_STOP : MASSTREE_CONTINUE;
+    return passing->met == passing->stop_after ? MASSTREE_VISIT_STOP : MASSTREE_VISIT_CONTINUE;
 }
 
 static int32_t visit_bytes(const void *key, size_t key_len, const void *value, size_t value_len,

@@ -101,7 +101,7 @@ static int32_t meet_pivot(const void *key, size_t key_len, size_t index, void *c
         pivots->last.len = key_len;
     }
     pivots->next++;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 uint64_t soak_watch(struct soak *soak)
@@ -266,7 +266,7 @@ static int32_t count_known(const void *key, size_t key_len, uint64_t value, void
         counting->known++;
         EXPECT(counting->only, counting->only->soak->held[number] == value);
     }
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static int32_t count_known_bytes(const void *key, size_t key_len, const void *value,

@@ -8,11 +8,11 @@ int32_t compare_word(const void *key, size_t key_len, uint64_t value, void *ctx)
         const struct entry *entry = &model->entries[comparison->place++];
         if (compare_keys(entry->key, entry->len, key, key_len) == 0 &&
             (comparison->run->holds_bytes || entry->value == value)) {
-            return MASSTREE_CONTINUE;
+            return MASSTREE_VISIT_CONTINUE;
         }
     }
     comparison->differs = true;
-    return MASSTREE_STOP;
+    return MASSTREE_VISIT_STOP;
 }
 
 int32_t compare_bytes(const void *key, size_t key_len, const void *value, size_t value_len,
@@ -20,13 +20,13 @@ int32_t compare_bytes(const void *key, size_t key_len, const void *value, size_t
 {
     struct comparison *comparison = ctx;
     int32_t answer = compare_word(key, key_len, 0, ctx);
-    if (answer == MASSTREE_CONTINUE) {
+    if (answer == MASSTREE_VISIT_CONTINUE) {
         unsigned char bytes[VALUE_MAX];
         uint64_t number = comparison->run->model.entries[comparison->place - 1].value;
         masstree_slice_t expected = value_of(number, bytes);
         if (compare_keys(expected.data, expected.len, value, value_len) != 0) {
             comparison->differs = true;
-            return MASSTREE_STOP;
+            return MASSTREE_VISIT_STOP;
         }
     }
     return answer;

@@ -81,7 +81,7 @@ static int32_t count_visit(const void *key, size_t key_len, uint64_t value, void
     (void)key_len;
     (void)value;
     ++*(size_t *)ctx;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static int32_t count_pivot(const void *key, size_t key_len, size_t index, void *ctx)

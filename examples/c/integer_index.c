@@ -36,7 +36,7 @@ static int32_t print_row(const void *key, size_t key_len, uint64_t row, void *se
     (void)key_len;
     printf("%s row %" PRIu64, *(const char **)separator, row);
     *(const char **)separator = ",";
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 /* Rows with an age from one to another, both included; backwards if flags say so. */

@@ -27,7 +27,7 @@ static int32_t print_word(const void *word, size_t word_len, const void *meaning
     (void)ctx;
     printf("%.*s: %.*s\n", (int)word_len, (const char *)word, (int)meaning_len,
            (const char *)meaning);
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 int main(void)

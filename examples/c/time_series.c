@@ -50,7 +50,7 @@ static int32_t print_point(const void *key, size_t key_len, uint64_t value, void
     (void)ctx;
     require(masstree_u64_from_key((const uint8_t *)key + key_len - TIME_BYTES, TIME_BYTES, &minute));
     printf("%02" PRIu64 ":%02" PRIu64 " %" PRIu64 "\n", minute / 60, minute % 60, value);
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 int main(void)

@@ -51,7 +51,7 @@ static int32_t read_leaf(const masstree_observation_t *leaf, void *ctx)
     t->doomed = t->doomed || t->leaf_count == MOST;
     if (!t->doomed)
         t->leaves[t->leaf_count++] = *leaf;
-    return t->doomed ? MASSTREE_STOP : MASSTREE_CONTINUE;
+    return t->doomed ? MASSTREE_VISIT_STOP : MASSTREE_VISIT_CONTINUE;
 }
 
 static int32_t read_row(const void *key, size_t key_len, uint64_t word, void *ctx)
@@ -63,12 +63,12 @@ static int32_t read_row(const void *key, size_t key_len, uint64_t word, void *ct
     (void)key_len;
     if (version & LOCKED || atomic_load(&row->version) != version || t->row_count == MOST) {
         t->doomed = true; /* another is writing it, or has not committed yet */
-        return MASSTREE_STOP;
+        return MASSTREE_VISIT_STOP;
     }
     t->rows[t->row_count] = row;
     t->versions[t->row_count++] = version;
     t->sum += value;
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static void read_sum(struct transaction *t, uint64_t from, uint64_t below)
@@ -169,7 +169,7 @@ static int32_t end_row(const void *key, size_t key_len, uint64_t word, void *ctx
     (void)key_len;
     (void)ctx;
     free((void *)(uintptr_t)word);
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 int main(void)

@@ -158,7 +158,7 @@ static int32_t collect_entry(const void *key, size_t key_len, uint64_t value, vo
     ranking->entries = grown(ranking->entries, &ranking->capacity, ranking->count + 1,
                              sizeof *ranking->entries);
     ranking->entries[ranking->count++] = entry_of(value);
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static int more_frequent(const void *a, const void *b)
@@ -198,7 +198,7 @@ static int32_t list_word(const void *key, size_t key_len, uint64_t value, void *
     listing->occurrences += atomic_load(&entry_of(value)->count);
     if (listing->words++ < listing->limit || listing->limit == 0)
         print_entry(entry_of(value));
-    return MASSTREE_CONTINUE;
+    return MASSTREE_VISIT_CONTINUE;
 }
 
 static void print_prefix(const masstree_t *tree, const char *prefix, size_t limit)
@@ -249,7 +249,7 @@ static int32_t compare_count(const void *key, size_t key_len, uint64_t value, vo
     }
     if (found == atomic_load(&entry->count) && key_len == entry->len &&
         memcmp(key, entry->word, key_len) == 0)
-        return MASSTREE_CONTINUE;
+        return MASSTREE_VISIT_CONTINUE;
     printf("The recount found this %llu times:\n", found);
     print_entry(entry);
     return MASSTREE_CORRUPT; /* ends the scan, which answers it */

@@ -78,7 +78,7 @@ public:
     {
         const auto call = [](const void *key, std::size_t len, std::uint64_t value, void *ctx) {
             (*static_cast<Visit *>(ctx))(std::string_view(static_cast<const char *>(key), len), value);
-            return std::int32_t{ MASSTREE_CONTINUE };
+            return std::int32_t{ MASSTREE_VISIT_CONTINUE };
         };
         require(masstree_scan(tree.get(), nullptr, nullptr, call, &visit, nullptr));
     }

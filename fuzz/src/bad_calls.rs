@@ -314,7 +314,7 @@ unsafe fn with_a_cursor(u: &mut Unstructured<'_>, t: *mut TreeHandle, kind: u32)
 unsafe fn with_any_numbers(u: &mut Unstructured<'_>, t: *mut TreeHandle, kind: u32) -> Result<()> {
     unsafe extern "C" fn write(_: *const std::ffi::c_char, _: usize, _: *mut c_void) {}
     unsafe extern "C" fn visit(_: *const c_void, _: usize, _: usize, _: *mut c_void) -> i32 {
-        MASSTREE_CONTINUE
+        MASSTREE_VISIT_CONTINUE
     }
     let (word, long): (u32, usize) = (u.arbitrary()?, u.arbitrary()?);
     let (g, ctx) = (null_mut(), null_mut());

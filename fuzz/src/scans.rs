@@ -31,9 +31,9 @@ impl Seen {
     fn visit(&mut self, key: &[u8], value: u64) -> i32 {
         self.pairs.push((key.to_vec(), value));
         if Some(self.pairs.len()) == self.stop_after {
-            MASSTREE_STOP
+            MASSTREE_VISIT_STOP
         } else {
-            MASSTREE_CONTINUE
+            MASSTREE_VISIT_CONTINUE
         }
     }
 }

@@ -297,7 +297,7 @@ fn scan(u: &mut Unstructured<'_>, tree: *mut TreeHandle, kind: u32) -> Result<()
     unsafe extern "C" fn visit(_: *const c_void, _: usize, _: u64, ctx: *mut c_void) -> i32 {
         // SAFETY: what was passed.
         unsafe { *ctx.cast::<usize>() += 1 };
-        MASSTREE_CONTINUE
+        MASSTREE_VISIT_CONTINUE
     }
     let (mut seen, mut visited, mut count) = (0usize, usize::MAX, usize::MAX);
     let ctx = std::ptr::from_mut(&mut seen).cast();

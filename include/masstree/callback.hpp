@@ -25,9 +25,9 @@ namespace masstree {
 /** What a visitor may return; one that returns nothing always goes on. */
 enum class flow : std::int32_t {
     /** Go on. */
-    go_on = MASSTREE_CONTINUE,
+    go_on = MASSTREE_VISIT_CONTINUE,
     /** End the scan here. */
-    stop = MASSTREE_STOP
+    stop = MASSTREE_VISIT_STOP
 };
 
 namespace detail {
@@ -83,7 +83,7 @@ template <class F, class... A> std::int32_t visit(F &callee, A &&...arguments)
                   "a visitor returns nothing, or masstree::flow");
     if constexpr (std::is_void_v<result>) {
         callee(std::forward<A>(arguments)...);
-        return MASSTREE_CONTINUE;
+        return MASSTREE_VISIT_CONTINUE;
     } else {
         return static_cast<std::int32_t>(callee(std::forward<A>(arguments)...));
     }

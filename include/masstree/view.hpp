@@ -112,7 +112,7 @@ public:
             return MASSTREE_NOMEM;
         place.value = value;
         ++count_;
-        return MASSTREE_CONTINUE;
+        return MASSTREE_VISIT_CONTINUE;
     }
 
 private:

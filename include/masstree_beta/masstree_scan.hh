@@ -85,7 +85,7 @@ private:
             return work();
         } catch (...) {
             exception_ = std::current_exception();
-            return MASSTREE_STOP;
+            return MASSTREE_VISIT_STOP;
         }
 #else
         return work();
@@ -100,7 +100,7 @@ private:
             const key_type first(self.firstkey_);
             const masstree_beta::showing showing(*observed);
             self.scanner_.visit_leaf(stack, first, self.ti_);
-            return MASSTREE_CONTINUE;
+            return MASSTREE_VISIT_CONTINUE;
         });
     }
     static int32_t visit_value(const void* bytes, size_t length, uint64_t bits, void* context)
@@ -111,8 +111,9 @@ private:
                 Str(static_cast<const char*>(bytes), static_cast<int>(length)));
             masstree_beta::word<value_type> word(bits);
             ++self.visited_;
-            return self.scanner_.visit_value(key, word.value(), self.ti_) ? MASSTREE_CONTINUE
-                                                                         : MASSTREE_STOP;
+            return self.scanner_.visit_value(key, word.value(), self.ti_)
+                       ? MASSTREE_VISIT_CONTINUE
+                       : MASSTREE_VISIT_STOP;
         });
     }
 

@@ -213,9 +213,9 @@ pub const Tree = struct {
                 const entry: Entry = .{ .key = bytes(.{ .data = key, .len = key_len }), .value = value };
                 const on = visit(call.context, entry) catch |err| {
                     call.failed = err;
-                    return c.MASSTREE_STOP;
+                    return c.MASSTREE_VISIT_STOP;
                 };
-                return if (on) c.MASSTREE_CONTINUE else c.MASSTREE_STOP;
+                return if (on) c.MASSTREE_VISIT_CONTINUE else c.MASSTREE_VISIT_STOP;
             }
         };
         var call: Call = .{ .context = context };

@@ -12,7 +12,7 @@ use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::index::guard::{masstree_guard_enter, masstree_guard_leave};
 use crate::ffi::index::memory::{masstree_flush, masstree_retire};
 use crate::ffi::index::point::masstree_put;
-use crate::ffi::index::scan::{MASSTREE_CONTINUE, masstree_scan};
+use crate::ffi::index::scan::{MASSTREE_VISIT_CONTINUE, masstree_scan};
 use crate::ffi::index::tree::{masstree_create, masstree_destroy};
 use crate::ffi::status::*;
 
@@ -52,7 +52,7 @@ unsafe extern "C" fn visit(_: *const c_void, _: usize, _: u64, ctx: *mut c_void)
     let fiber = unsafe { &*ctx.cast::<Fiber>() };
     fiber.met.set(fiber.met.get() + 1);
     fiber.switch(false);
-    MASSTREE_CONTINUE
+    MASSTREE_VISIT_CONTINUE
 }
 
 impl Fiber {

@@ -7,7 +7,7 @@ use std::fmt::{self, Write};
 
 use arrayvec::ArrayString;
 
-use super::scan::MASSTREE_CONTINUE;
+use super::scan::MASSTREE_VISIT_CONTINUE;
 use crate::ffi::boundary::{self, ValueKind, tree_of, write_output};
 use crate::ffi::handle::GuardHandle;
 use crate::ffi::handle::TreeHandle;
@@ -203,7 +203,7 @@ pub unsafe extern "C" fn masstree_pivots(
             let result = unsafe { visit(key.as_ptr().cast(), key.len(), count, ctx) };
             count += 1;
             status = result.min(MASSTREE_OK);
-            result == MASSTREE_CONTINUE
+            result == MASSTREE_VISIT_CONTINUE
         };
         // SAFETY: as this function's contract.
         unsafe {

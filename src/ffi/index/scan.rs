@@ -29,9 +29,9 @@ pub const MASSTREE_SCAN_KEYS_ONLY: u32 = 2;
 pub const MASSTREE_SCAN_VALUES_ONLY: u32 = 4;
 
 /// Returned by a visitor: continue.
-pub const MASSTREE_CONTINUE: i32 = 0;
+pub const MASSTREE_VISIT_CONTINUE: i32 = 0;
 /// Returned by a visitor: end the scan with MASSTREE_OK.
-pub const MASSTREE_STOP: i32 = 1;
+pub const MASSTREE_VISIT_STOP: i32 = 1;
 
 /// The range of a scan. Start from MASSTREE_RANGE_INIT (everything, ascending, no limit) and
 /// set the fields that you need; struct_size works as in masstree_options_t. The bounds and the
@@ -78,8 +78,9 @@ pub struct ScanRange {
 /// @param value    The key's value; if it is a pointer, see masstree_get.
 /// @param ctx      The ctx that was passed to the scan.
 ///
-/// @return MASSTREE_CONTINUE; or MASSTREE_STOP (or any positive number) to end the scan with
-///         MASSTREE_OK; or a negative number to end the scan with that number as its status.
+/// @return MASSTREE_VISIT_CONTINUE; or MASSTREE_VISIT_STOP, or any other positive number, to
+/// end the scan with MASSTREE_OK; or a negative number to end the scan with that number as its
+/// status.
 ///
 /// No lock is held. The visitor may call any function on this tree or another, but must not
 /// refresh or leave the guard that the scan runs under, and must not destroy the tree. It must
@@ -360,7 +361,7 @@ pub(in crate::ffi) unsafe fn scan(
 /// Converts the result of a visitor to control flow; sets the status of a scan that ends.
 #[inline]
 fn control_flow(result: i32, status: &Cell<i32>) -> ControlFlow<()> {
-    if result == MASSTREE_CONTINUE {
+    if result == MASSTREE_VISIT_CONTINUE {
         return ControlFlow::Continue(());
     }
     status.set(result.min(MASSTREE_OK));
