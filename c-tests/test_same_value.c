@@ -1,4 +1,4 @@
-/* A value that is stored where it is already is not displaced: no function that stores hands
+/* Storing the value that the key already has displaces nothing: no function that stores hands
    it over, none destroys it, and each says so in its own way (known-failures row 36). Values are
    objects of the heap, which AddressSanitizer watches, and which are counted one by one. */
 #include "support.h"
