@@ -1052,7 +1052,7 @@ int32_t masstree_count(const masstree_t *tree,
                        size_t *count);
 
 /* ============================================================================
- * One key, on conditions
+ * One key: conditional writes
  * ============================================================================ */
 
 /**
@@ -1437,7 +1437,7 @@ int32_t masstree_get_or_insert_with_u64(masstree_t *tree,
                                         uint64_t *value);
 
 /* ============================================================================
- * Values that are byte strings
+ * Byte-string values
  * ============================================================================ */
 
 /**
@@ -2511,7 +2511,7 @@ int32_t masstree_bulk_load_bytes(masstree_t *tree,
                                  size_t *offender);
 
 /* ============================================================================
- * Memory that readers may still use
+ * Memory reclamation
  * ============================================================================ */
 
 /**

@@ -4,8 +4,7 @@ use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
-use crate::ffi::handle::TreeHandle;
-use crate::ffi::handle::{self, GuardHandle};
+use crate::ffi::handle::{self, GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::key::MAX_KEY_LEN;
 use crate::index::memory::OutOfMemory;

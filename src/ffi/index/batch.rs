@@ -2,8 +2,7 @@
 
 use super::bytes::Slice;
 use crate::ffi::boundary::{ValueKind, key_bytes, on_tree, status_of};
-use crate::ffi::handle::GuardHandle;
-use crate::ffi::handle::TreeHandle;
+use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::key::Key;
 use crate::index::reclaim::Pinned;

@@ -1,12 +1,11 @@
-//! # Values that are byte strings
+//! # Byte-string values
 //!
 //! Looking up values that are byte strings, and the type of slices.
 
 use std::ffi::c_void;
 
 use crate::ffi::boundary::{ValueKind, found_status, on_key, write_output};
-use crate::ffi::handle::GuardHandle;
-use crate::ffi::handle::TreeHandle;
+use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 
 /// A key or a value: a pointer and a length.

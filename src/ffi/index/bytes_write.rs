@@ -4,8 +4,7 @@ use std::ffi::c_void;
 
 use super::bytes::{Slice, require_guard, write_slice};
 use crate::ffi::boundary::{ValueKind, found_status, on_key, status_of, value_bytes};
-use crate::ffi::handle::GuardHandle;
-use crate::ffi::handle::TreeHandle;
+use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 
 /// Stores a copy of a value under a key, whether or not the key exists.

@@ -6,8 +6,7 @@ use std::ptr::NonNull;
 
 use super::bytes::Slice;
 use crate::ffi::boundary::{status_of, tree_of, write_output};
-use crate::ffi::handle::TreeHandle;
-use crate::ffi::handle::{self, GuardHandle};
+use crate::ffi::handle::{self, GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::reclaim::{Guard, Pinned, Slot, pin_of, refreshes_of};
 use crate::index::tree::{Cursor, Tree};

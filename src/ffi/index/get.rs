@@ -6,8 +6,7 @@ use std::ffi::c_void;
 use std::ptr::NonNull;
 
 use crate::ffi::boundary::{self, ValueKind, key_bytes, lookup_status, under_guard};
-use crate::ffi::handle::TreeHandle;
-use crate::ffi::handle::{self, GuardHandle};
+use crate::ffi::handle::{self, GuardHandle, TreeHandle};
 use crate::index::reclaim::Slot;
 
 /// Looks up a key.

@@ -3,8 +3,7 @@
 use std::ffi::c_void;
 
 use crate::ffi::boundary::{ValueKind, on_key, write_output};
-use crate::ffi::handle::GuardHandle;
-use crate::ffi::handle::TreeHandle;
+use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::tree::Decision;
 

@@ -9,8 +9,7 @@ use arrayvec::ArrayString;
 
 use super::scan::MASSTREE_VISIT_CONTINUE;
 use crate::ffi::boundary::{self, ValueKind, tree_of, write_output};
-use crate::ffi::handle::GuardHandle;
-use crate::ffi::handle::TreeHandle;
+use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::tree::Format;
 

@@ -1,12 +1,11 @@
-//! # Memory that readers may still use
+//! # Memory reclamation
 //!
 //! Retiring objects, and waiting for readers.
 
 use std::ffi::c_void;
 
 use crate::ffi::boundary::{ValueKind, on_tree, status_of, tree_of, write_output};
-use crate::ffi::handle::GuardHandle;
-use crate::ffi::handle::TreeHandle;
+use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::reclaim::Note;
 

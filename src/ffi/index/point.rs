@@ -3,8 +3,7 @@
 use std::ffi::c_void;
 
 use crate::ffi::boundary::{self, ValueKind, found_status, key_bytes, status_of, write_output};
-use crate::ffi::handle::GuardHandle;
-use crate::ffi::handle::TreeHandle;
+use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::tree::Inserted;
 

@@ -7,8 +7,7 @@ use std::ffi::c_void;
 use std::ops::ControlFlow;
 
 use crate::ffi::boundary::{self, ValueKind, key_bytes, status_of, write_output};
-use crate::ffi::handle::GuardHandle;
-use crate::ffi::handle::TreeHandle;
+use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::node::Observation;
 use crate::index::reclaim::Pinned;

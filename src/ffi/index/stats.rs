@@ -5,8 +5,7 @@ use std::fmt::Write;
 
 use super::inspect::{TextSink, WriteText};
 use crate::ffi::boundary::{ValueKind, on_tree, sized_output, status_of};
-use crate::ffi::handle::GuardHandle;
-use crate::ffi::handle::TreeHandle;
+use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::reclaim::Pinned;
 use crate::index::tree::{Counters, SURVEYED_LAYERS, Survey, Tree};

@@ -1,12 +1,11 @@
-//! # One key, on conditions
+//! # One key: conditional writes
 //!
 //! Conditional changes of one key, each of them atomic.
 
 use std::ffi::c_void;
 
 use crate::ffi::boundary::{ValueKind, deliver_or_retire, on_key, write_output};
-use crate::ffi::handle::GuardHandle;
-use crate::ffi::handle::TreeHandle;
+use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::tree::Decision;
 

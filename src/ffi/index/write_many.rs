@@ -5,8 +5,7 @@ use std::ffi::c_void;
 use super::batch::{Batch, Keys, each, item_ptr};
 use super::bytes::Slice;
 use crate::ffi::boundary::{ValueKind, deliver_or_retire, found_status, value_bytes, write_output};
-use crate::ffi::handle::GuardHandle;
-use crate::ffi::handle::TreeHandle;
+use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::tree::Inserted;
 

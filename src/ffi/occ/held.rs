@@ -11,8 +11,7 @@ use super::observe::LeafObservation;
 use crate::ffi::boundary::{
     ValueKind, deliver_or_retire, key_bytes, status_of, tree_of, under_guard, write_output,
 };
-use crate::ffi::handle::TreeHandle;
-use crate::ffi::handle::{self, GuardHandle};
+use crate::ffi::handle::{self, GuardHandle, TreeHandle};
 use crate::ffi::index::update::{
     MASSTREE_ACTION_KEEP, MASSTREE_ACTION_REMOVE, MASSTREE_ACTION_SET,
 };

@@ -8,8 +8,7 @@ use std::ptr::NonNull;
 use crate::ffi::boundary::{
     ValueKind, found_status, key_bytes, lookup_status, on_key, status_of, under_guard, write_output,
 };
-use crate::ffi::handle::TreeHandle;
-use crate::ffi::handle::{self, GuardHandle};
+use crate::ffi::handle::{self, GuardHandle, TreeHandle};
 use crate::ffi::index::bytes::{Slice, write_slice};
 use crate::ffi::index::cursor::{CursorHandle, on_cursor};
 use crate::ffi::index::scan::{
