@@ -65,7 +65,7 @@ pub(crate) enum Line {
     /// `cursor`: a step is undisturbed.
     StepIsUndisturbed,
     /// `swap`: what is cleared away has the tomb above it.
-    ClearedGoesUnderTomb,
+    ClearedGoesUnderAnchor,
     /// `swap`: the leaf that a loaded tree displaces is deleted.
     DisplacedIsDeleted,
     /// `held`: an empty leaf that a split made in vain goes again.

@@ -699,7 +699,7 @@ fn visit(tree: &Tree, id: u64, keys: u64) -> usize {
 
 /// Found by our own model: the leaves of a tree that is cleared away do not change, so
 /// nothing told a cursor that it was in none any more. Put back: in
-/// `Cursor::step_on`, go on within the walk also when the tree was cleared.
+/// `Cursor::step_once`, go on within the walk also when the tree was cleared.
 #[test]
 fn a_cursor_notices_that_the_tree_was_cleared() {
     for keys in [1, 3, 200u64] {

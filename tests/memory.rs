@@ -12,7 +12,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use masstree::{
-    Allocator, Cursor, Destructor, Loaded, Options, OutOfMemory, Pinned, Range, Seek, Tree, Values,
+    Allocator, Cursor, Destructor, LoadOutcome, Options, OutOfMemory, Pinned, Range, Seek, Tree,
+    Values,
 };
 use support::{Random, assert_sound, backwards, bulk_load_bytes, collect, decoded, encoded};
 
@@ -312,7 +313,7 @@ fn a_bulk_load_that_runs_out_of_memory_leaves_the_tree_empty() {
             let key = |place: usize, put: &mut dyn FnMut(&[u8])| put(&pairs[place].0);
             tree.bulk_load(pin, pairs.len(), key, |place| Ok(pairs[place].1))
         });
-        assert_eq!(loaded, Loaded::Done);
+        assert_eq!(loaded, LoadOutcome::Done);
         trial.model.extend(pairs.iter().cloned());
         rounds.set(rounds.get() + 1);
     };
@@ -323,7 +324,7 @@ fn a_bulk_load_that_runs_out_of_memory_leaves_the_tree_empty() {
     let work = |trial: &mut Trial<'_>| {
         let tree = trial.tree;
         let loaded = trial.attempt(|| bulk_load_bytes(tree, &pairs));
-        assert_eq!(loaded, Loaded::Done);
+        assert_eq!(loaded, LoadOutcome::Done);
         trial.model.extend(pairs.iter().cloned());
     };
     sweep(Values::Bytes, pairs.len() + 50, |_| (), work);
@@ -460,7 +461,7 @@ fn move_about(trial: &mut Trial<'_>) {
             // Within the walk; after letting go, from the top of the tree.
             0 => cursor.step(tree, pin, false),
             1 => {
-                cursor.let_go();
+                cursor.detach();
                 cursor.step(tree, pin, false)
             }
             _ => cursor.seek(tree, pin, Seek::AtMost(&pair.0)),
@@ -474,7 +475,7 @@ fn move_about(trial: &mut Trial<'_>) {
 }
 
 /// Row 18. Put back: in `Cursor::arrive`, keep the walk's new place when there is no
-/// memory for the key; in `Cursor::step_anew`, leave `at` empty.
+/// memory for the key; in `Cursor::step_from_root`, leave `at` empty.
 #[test]
 fn a_cursor_that_runs_out_of_memory_stays_where_it_was() {
     let keys = deep_keys();
@@ -484,7 +485,7 @@ fn a_cursor_that_runs_out_of_memory_stays_where_it_was() {
 type Pair = (Vec<u8>, u64);
 
 /// Row 18. Steps that are taken before memory runs out count. Put back: in
-/// `Cursor::step_many`, fail after the first step too; in `Cursor::step_on`, append
+/// `Cursor::step_many`, fail after the first step too; in `Cursor::step_once`, append
 /// the key before there is room for it.
 #[test]
 fn many_steps_that_run_out_of_memory_end_at_the_last_that_was_made() {

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::ops::{Bound as Edge, ControlFlow};
 
 use masstree::{
-    Bound, Cursor, Decision, Guard, Inserted, Loaded, Options, Pinned, Range, Seek, Tree, Values,
+    Bound, Cursor, Decision, Guard, Inserted, LoadOutcome, Options, Pinned, Range, Seek, Tree,
+    Values,
 };
 use proptest::prelude::*;
 use support::{
@@ -455,10 +456,10 @@ impl<'g> Subject<'g> {
             loaded.unwrap()
         };
         if self.model.is_empty() {
-            assert_eq!(loaded, Loaded::Done);
+            assert_eq!(loaded, LoadOutcome::Done);
             self.model.extend(pairs);
         } else {
-            assert_eq!(loaded, Loaded::NotEmpty);
+            assert_eq!(loaded, LoadOutcome::NotEmpty);
         }
     }
 
@@ -522,7 +523,7 @@ impl<'g> Subject<'g> {
             Move::StepMany(reverse, most) => return self.step_many(pin, *reverse, *most),
             Move::Value => return self.compare_value(pin),
             Move::LetGo => {
-                self.cursor.let_go();
+                self.cursor.detach();
                 self.cursor_guard = 1 - self.cursor_guard;
                 if let Some(at) = &mut self.at {
                     at.word = None;
@@ -634,7 +635,7 @@ proptest! {
     }
 
     /// Put back: in `Tree::compare_exchange_bytes`, compare lengths only; in
-    /// `Cursor::step_anew`, do not give the cursor its old place back when nothing was
+    /// `Cursor::step_from_root`, do not give the cursor its old place back when nothing was
     /// found.
     #[test]
     fn operations_on_byte_strings_agree_with_a_btreemap(steps in prop::collection::vec(step(), 1..400)) {

@@ -143,7 +143,7 @@ fn churn_under(
 }
 
 /// Row 4. Few leaves, so that inserts meet leaves on their way out. Put back: in
-/// `lock_settled`, do not look whether the leaf is deleted.
+/// `lock_reached`, do not look whether the leaf is deleted.
 #[test]
 fn no_acknowledged_insert_is_lost_when_leaves_empty_and_split() {
     churn_family(
@@ -660,7 +660,7 @@ fn an_insert_into_what_is_cleared_away_is_counted_out_again() {
 
 /// A remove that is under way when the tree is cleared leaves one leaf of two behind,
 /// which becomes the root of what was cleared away, and not of the tree. Put back: in
-/// `Tree::lower`, do not lead the old root to the tomb (`set_parent`; it hangs).
+/// `Tree::try_detach_root`, do not make the anchor the parent of the old root (`set_parent`; it hangs).
 #[test]
 fn what_is_cleared_away_does_not_come_back() {
     let tree = new_tree();

@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 use std::thread;
 
-use masstree::{Bound, Cursor, Decision, Guard, Inserted, Loaded, Pinned, Range, Seek, Tree};
+use masstree::{Bound, Cursor, Decision, Guard, Inserted, LoadOutcome, Pinned, Range, Seek, Tree};
 
 use super::history::{Begun, Effect, Log};
 use super::plan::Field;
@@ -396,7 +396,7 @@ impl<'f, 'c> Actor<'f, 'c> {
             ),
         };
         // What was not empty says nothing about these keys.
-        if loaded == Ok(Loaded::Done) {
+        if loaded == Ok(LoadOutcome::Done) {
             let effects = (0..).zip(fresh);
             let effects = effects.map(|(key, new)| Effect::wrote(key, None, Some(new)));
             self.note(begun, "bulk_load", effects.collect());

@@ -17,7 +17,7 @@ use masstree::ffi::index::bulk_load::masstree_bulk_load_bytes;
 use masstree::ffi::index::bytes::Slice;
 use masstree::ffi::index::memory::masstree_barrier;
 use masstree::ffi::status::{MASSTREE_EXISTS, MASSTREE_NOMEM, MASSTREE_OK};
-use masstree::{Loaded, OutOfMemory, Pinned, Range, Tree};
+use masstree::{LoadOutcome, OutOfMemory, Pinned, Range, Tree};
 
 pub(crate) fn new_tree() -> Tree {
     Tree::new(None).expect("memory for an empty tree")
@@ -133,7 +133,7 @@ pub(crate) fn wait_for_all(tree: &Tree) {
 pub(crate) fn bulk_load_bytes(
     tree: &Tree,
     pairs: &[(Vec<u8>, u64)],
-) -> Result<Loaded, OutOfMemory> {
+) -> Result<LoadOutcome, OutOfMemory> {
     let slice = |bytes: &Vec<u8>| Slice {
         data: bytes.as_ptr().cast(),
         len: bytes.len(),
@@ -154,8 +154,8 @@ pub(crate) fn bulk_load_bytes(
         )
     };
     match status {
-        MASSTREE_OK => Ok(Loaded::Done),
-        MASSTREE_EXISTS => Ok(Loaded::NotEmpty),
+        MASSTREE_OK => Ok(LoadOutcome::Done),
+        MASSTREE_EXISTS => Ok(LoadOutcome::NotEmpty),
         MASSTREE_NOMEM => Err(OutOfMemory),
         other => panic!("status {other}"),
     }

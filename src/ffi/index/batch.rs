@@ -11,7 +11,7 @@ use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
 use crate::index::key::Key;
 use crate::index::reclaim::Pinned;
-use crate::index::tree::{Tree, WARMED};
+use crate::index::tree::{PREFETCH_WINDOW, Tree};
 
 /// The keys of a batch.
 #[derive(Clone, Copy)]
@@ -158,9 +158,9 @@ pub(in crate::ffi) unsafe fn each(
             on_tree(batch.tree, batch.guard, batch.values, |tree, pin| {
                 let mut first_error = MASSTREE_OK;
                 for place in 0..batch.count {
-                    if place.is_multiple_of(WARMED) {
-                        let window = WARMED.min(batch.count - place);
-                        tree.warm(pin, window, |i| keys.key(place + i).ok());
+                    if place.is_multiple_of(PREFETCH_WINDOW) {
+                        let window = PREFETCH_WINDOW.min(batch.count - place);
+                        tree.prefetch_for_writes(pin, window, |i| keys.key(place + i).ok());
                     }
                     let status = entry(|| {
                         let key = keys.at(place)?;

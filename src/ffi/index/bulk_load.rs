@@ -9,7 +9,7 @@ use crate::ffi::handle::GuardHandle;
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
 use crate::index::memory::OutOfMemory;
-use crate::index::tree::{Loaded, Tree};
+use crate::index::tree::{LoadOutcome, Tree};
 
 /// # Safety
 /// As `masstree_bulk_load`; `word` may be called for each place.
@@ -47,8 +47,8 @@ unsafe fn load(
                 |place| word(tree, place),
             )?;
             Ok(match loaded {
-                Loaded::Done => MASSTREE_OK,
-                Loaded::NotEmpty => MASSTREE_EXISTS,
+                LoadOutcome::Done => MASSTREE_OK,
+                LoadOutcome::NotEmpty => MASSTREE_EXISTS,
             })
         })
     }

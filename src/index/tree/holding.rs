@@ -41,15 +41,15 @@ pub(in crate::index::tree) fn holds(node: u64) -> bool {
 
 /// In builds with debug assertions, aborts if a thread ends while it holds a leaf.
 #[cfg(all(debug_assertions, not(any(loom, shuttle))))]
-struct AtTheEnd;
+struct ThreadEndCheck;
 
 #[cfg(all(debug_assertions, not(any(loom, shuttle))))]
 thread_local! {
-    static AT_THE_END: AtTheEnd = const { AtTheEnd };
+    static THREAD_END_CHECK: ThreadEndCheck = const { ThreadEndCheck };
 }
 
 #[cfg(all(debug_assertions, not(any(loom, shuttle))))]
-impl Drop for AtTheEnd {
+impl Drop for ThreadEndCheck {
     fn drop(&mut self) {
         assert!(!is_holding(), "a thread must finish before it ends");
     }
@@ -59,7 +59,7 @@ impl Drop for AtTheEnd {
 pub(super) fn begin(tree: &Tree, leaf: &Leaf, incarnation: u64) {
     #[cfg(all(debug_assertions, not(any(loom, shuttle))))]
     // Fails in a destructor of a thread that ends: it is too late to look.
-    let _watched = AT_THE_END.try_with(|_| ());
+    let _watched = THREAD_END_CHECK.try_with(|_| ());
     let holding = Holding {
         tree,
         leaf,
@@ -88,7 +88,7 @@ impl Tree {
     /// Whether this thread holds a leaf of this tree, and the tree was cleared since.
     pub(in crate::index::tree) fn holds_cleared(&self) -> bool {
         holding().is_some_and(|holding| {
-            std::ptr::eq(holding.tree, self) && !self.clears.are(holding.incarnation)
+            std::ptr::eq(holding.tree, self) && !self.clears.none_since(holding.incarnation)
         })
     }
 }

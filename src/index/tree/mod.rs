@@ -17,16 +17,16 @@ mod write;
 use std::ptr::NonNull;
 
 pub(crate) use holding::is_holding;
-pub(crate) use read::batch::WARMED;
+pub(crate) use read::batch::PREFETCH_WINDOW;
 pub(crate) use read::observe::{Applied, apply};
 pub use walk::cursor::{Cursor, Seek};
 pub use walk::range::{Bound, Range};
 pub use whole::dump::Format;
-pub use whole::survey::{Counters, OfLayer, SURVEYED_LAYERS, Survey};
-pub use whole::swap::Loaded;
+pub use whole::survey::{Counters, LayerCounts, SURVEYED_LAYERS, Survey};
+pub use whole::swap::LoadOutcome;
 pub use write::engine::Decision;
 pub(crate) use write::held::Held;
-pub use write::merge::Swept;
+pub use write::merge::SweepOutcome;
 pub use write::put::Inserted;
 
 use crate::index::key::{Key, MAX_KEY_LEN};
@@ -82,7 +82,7 @@ impl Tree {
         Ok(Self {
             root: AtomicPtr::new(NodeRef::from(root.node()).as_ptr()),
             isa: Isa::of_this_processor(),
-            clears: Clears::none(),
+            clears: Clears::new(),
             sweep: Sweep::new(Source::new(options.allocator)),
             domain,
         })

@@ -383,7 +383,7 @@ fn a_step_of_a_cursor_has_a_moment() {
 /// away does not come back.
 #[test]
 fn what_is_cleared_away_stays_away() {
-    check(&[Line::ClearedGoesUnderTomb], || {
+    check(&[Line::ClearedGoesUnderAnchor], || {
         explore(|| {
             let mut model = Model::with(numbers((0..15).map(|n| 10 * n)));
             model.thread(|tree, pin| {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::harness::{Model, explore, number, numbers, scan};
-use crate::index::tree::Loaded;
+use crate::index::tree::LoadOutcome;
 use crate::protocol::Line;
 use crate::protocol::models::check;
 
@@ -45,7 +45,10 @@ fn a_load_beside_a_clearing_is_counted() {
         model.thread(|tree, pin| {
             let keys = numbers(0..18);
             let load = tree.bulk_load(pin, 18, |place, put| put(&keys[place]), |_| Ok(1));
-            assert!(matches!(load, Ok(Loaded::Done | Loaded::NotEmpty)));
+            assert!(matches!(
+                load,
+                Ok(LoadOutcome::Done | LoadOutcome::NotEmpty)
+            ));
         });
         model.thread(|tree, pin| {
             tree.clear(pin).unwrap();

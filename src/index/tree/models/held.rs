@@ -286,7 +286,10 @@ const WAITING: [Waiting; 11] = [
         held: || number(3),
         work: |tree, pin, _| {
             let key = |_: usize, hand_on: &mut dyn FnMut(&[u8])| hand_on(&number(1));
-            assert_eq!(tree.bulk_load(pin, 1, key, |_| Ok(1)), Ok(Loaded::Done));
+            assert_eq!(
+                tree.bulk_load(pin, 1, key, |_| Ok(1)),
+                Ok(LoadOutcome::Done)
+            );
         },
     },
 ];

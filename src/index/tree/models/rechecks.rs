@@ -144,7 +144,7 @@ fn one_loaded_tree_displaces_the_empty_one() {
                 let loaded = Arc::clone(&loaded);
                 model.thread(move |tree, pin| {
                     let key = |_, hand_on: &mut dyn FnMut(&[u8])| hand_on(&number(n));
-                    if tree.bulk_load(pin, 1, key, |_| Ok(n)) == Ok(Loaded::Done) {
+                    if tree.bulk_load(pin, 1, key, |_| Ok(n)) == Ok(LoadOutcome::Done) {
                         loaded.lock().unwrap().push(number(n));
                     }
                 });

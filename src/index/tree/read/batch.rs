@@ -23,12 +23,12 @@ const LANES: usize = 32;
 const HOT: u8 = 2;
 
 /// Keys whose paths are warmed at once for writes.
-pub(crate) const WARMED: usize = 64;
+pub(crate) const PREFETCH_WINDOW: usize = 64;
 
 /// A descent under way.
 struct Lane<'g, 'k> {
     /// Which of the keys it is for.
-    place: usize,
+    index: usize,
     key: Key<'k>,
     /// The node to be searched next, whose lines were asked for.
     node: NodeRef<'g>,
@@ -46,10 +46,10 @@ struct Lane<'g, 'k> {
 /// What a step of a descent came to.
 enum Step {
     /// Another node.
-    On,
+    Continue,
     Done(Option<u64>),
     /// Something changed.
-    Lost,
+    Changed,
 }
 
 impl Tree {
@@ -65,19 +65,19 @@ impl Tree {
     ) {
         self.admit(pin, &[]);
         with_search!(self.isa, S => {
-            self.descend_each::<S, false>(pin, count, &key_at, |place, outcome| {
+            self.descend_each::<S, false>(pin, count, &key_at, |index, outcome| {
                 let value = match outcome {
                     Some(value) => value,
-                    None => key_at(place).and_then(|key| self.find_alone(pin, key)),
+                    None => key_at(index).and_then(|key| self.find_alone(pin, key)),
                 };
-                found(place, value);
+                found(index, value);
             });
         });
     }
 
     /// Has the processor read what writes under these keys are going to read.
     #[inline]
-    pub(crate) fn warm<'k>(
+    pub(crate) fn prefetch_for_writes<'k>(
         &self,
         pin: Pinned<'_>,
         count: usize,
@@ -89,9 +89,9 @@ impl Tree {
     }
 
     /// Descends for each key and tells `done` what is under it, unless the descent got
-    /// lost; to `WARM` is to go down for what is there, not what it says.
+    /// lost; to `PREFETCH` is to go down for what is there, not what it says.
     #[inline(always)]
-    fn descend_each<'g, 'k, S: Search, const WARM: bool>(
+    fn descend_each<'g, 'k, S: Search, const PREFETCH: bool>(
         &self,
         pin: Pinned<'g>,
         count: usize,
@@ -101,10 +101,10 @@ impl Tree {
         let mut next = 0;
         let mut next_lane = || {
             while next < count {
-                let place = next;
+                let index = next;
                 next += 1;
-                if let Some(key) = key_at(place) {
-                    return Some(Lane::new(place, key, self.root(pin)));
+                if let Some(key) = key_at(index) {
+                    return Some(Lane::new(index, key, self.root(pin)));
                 }
             }
             None
@@ -118,12 +118,12 @@ impl Tree {
                 if lane.idle {
                     continue;
                 }
-                let outcome = match lane.step::<S, WARM>() {
-                    Step::On => continue,
+                let outcome = match lane.step::<S, PREFETCH>() {
+                    Step::Continue => continue,
                     Step::Done(value) => Some(value),
-                    Step::Lost => None,
+                    Step::Changed => None,
                 };
-                done(lane.place, outcome);
+                done(lane.index, outcome);
                 match next_lane() {
                     Some(new) => *lane = new,
                     None => {
@@ -143,9 +143,9 @@ impl Tree {
 
 impl<'g, 'k> Lane<'g, 'k> {
     #[inline(always)]
-    fn new(place: usize, key: Key<'k>, root: NodeRef<'g>) -> Self {
+    fn new(index: usize, key: Key<'k>, root: NodeRef<'g>) -> Self {
         Self {
-            place,
+            index,
             key,
             node: root,
             above: None,
@@ -156,7 +156,7 @@ impl<'g, 'k> Lane<'g, 'k> {
     }
 
     #[inline(always)]
-    fn step<S: Search, const WARM: bool>(&mut self) -> Step {
+    fn step<S: Search, const PREFETCH: bool>(&mut self) -> Step {
         // Ends: goes down, a few times.
         loop {
             let version = self.node.version().stable();
@@ -167,7 +167,7 @@ impl<'g, 'k> Lane<'g, 'k> {
                 }
             };
             if !is_right {
-                return Step::Lost;
+                return Step::Changed;
             }
             let leaf = match self.node.kind_at(version) {
                 AnyNode::Leaf(leaf) => leaf,
@@ -179,20 +179,20 @@ impl<'g, 'k> Lane<'g, 'k> {
                         self.hot -= 1;
                         continue;
                     }
-                    if WARM || self.key.goes_on() {
+                    if PREFETCH || self.key.goes_on() {
                         child.prefetch_all();
                     } else {
                         child.prefetch();
                     }
-                    return Step::On;
+                    return Step::Continue;
                 }
             };
-            return self.step_in_leaf::<S, WARM>(leaf, version);
+            return self.step_in_leaf::<S, PREFETCH>(leaf, version);
         }
     }
 
     #[inline(always)]
-    fn step_in_leaf<S: Search, const WARM: bool>(
+    fn step_in_leaf<S: Search, const PREFETCH: bool>(
         &mut self,
         leaf: &'g Leaf,
         version: Version,
@@ -200,13 +200,13 @@ impl<'g, 'k> Lane<'g, 'k> {
         if self.key.goes_on() && !self.has_suffixes {
             leaf.prefetch_suffixes();
             self.has_suffixes = true;
-            return Step::On;
+            return Step::Continue;
         }
-        if WARM && !self.key.goes_on() {
+        if PREFETCH && !self.key.goes_on() {
             return Step::Done(None);
         }
         match leaf.search::<S>(version, &self.key) {
-            None => Step::Lost,
+            None => Step::Changed,
             Some(Found::Absent) => Step::Done(None),
             Some(Found::Value(value)) => Step::Done(Some(value)),
             Some(Found::Layer(root)) => {
@@ -215,7 +215,7 @@ impl<'g, 'k> Lane<'g, 'k> {
                 self.node = root;
                 self.above = None;
                 self.has_suffixes = false;
-                Step::On
+                Step::Continue
             }
         }
     }
@@ -248,9 +248,9 @@ mod tests {
         let keys: Vec<_> = places.iter().map(|&i| key(i)).collect();
         let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
         let mut values = vec![None; keys.len()];
-        let key_at = |place: usize| Some(Key::new(keys[place]));
-        tree.get_each(pin, keys.len(), key_at, |place, value| {
-            assert_eq!(values[place].replace(value), None, "told twice");
+        let key_at = |index: usize| Some(Key::new(keys[index]));
+        tree.get_each(pin, keys.len(), key_at, |index, value| {
+            assert_eq!(values[index].replace(value), None, "told twice");
         });
         for (&i, value) in places.iter().zip(values) {
             assert_eq!(value, Some(expected(i)), "key {i}");

@@ -88,7 +88,7 @@ pub(in crate::index::tree) fn reach<'g, S: Search>(
 
 /// After a leaf changed: itself or the leaf right of it that holds the slice now,
 /// or `Stale` if it was deleted.
-pub(in crate::index::tree) fn settle<'g>(
+pub(in crate::index::tree) fn move_right<'g>(
     mut leaf: &'g Leaf,
     slice: u64,
 ) -> Result<Reached<'g>, Stale> {
@@ -136,20 +136,20 @@ impl Tree {
         let mut root = self.root(pin);
         // Two loops, so that neither asks what kind of key it has in every node.
         while key.goes_on() {
-            match search_beyond::<S>(root, &key)?.0 {
+            match search_long::<S>(root, &key)?.0 {
                 Found::Absent => return Ok(None),
                 Found::Value(value) => return Ok(Some(value)),
                 Found::Layer(below) => root = below,
             }
             key.shift();
         }
-        Ok(search_within::<S>(root, &key)?.0)
+        Ok(search_short::<S>(root, &key)?.0)
     }
 }
 
 /// What a layer knows of a key that goes on beyond its slice.
 #[inline(always)]
-pub(in crate::index::tree) fn search_beyond<'g, S: Search>(
+pub(in crate::index::tree) fn search_long<'g, S: Search>(
     root: NodeRef<'g>,
     key: &Key<'_>,
 ) -> Result<(Found<'g>, Reached<'g>), Stale> {
@@ -160,13 +160,13 @@ pub(in crate::index::tree) fn search_beyond<'g, S: Search>(
         if let Some(found) = reached.leaf.search_beyond::<S>(reached.version, key) {
             return Ok((found, reached));
         }
-        reached = settle(reached.leaf, key.slice())?;
+        reached = move_right(reached.leaf, key.slice())?;
     }
 }
 
 /// The value in a layer of a key that ends in its slice.
 #[inline(always)]
-pub(in crate::index::tree) fn search_within<'g, S: Search>(
+pub(in crate::index::tree) fn search_short<'g, S: Search>(
     root: NodeRef<'g>,
     key: &Key<'_>,
 ) -> Result<(Option<u64>, Reached<'g>), Stale> {
@@ -176,6 +176,6 @@ pub(in crate::index::tree) fn search_within<'g, S: Search>(
         if let Some(value) = reached.leaf.search_within::<S>(reached.version, key) {
             return Ok((value, reached));
         }
-        reached = settle(reached.leaf, key.slice())?;
+        reached = move_right(reached.leaf, key.slice())?;
     }
 }

@@ -13,7 +13,7 @@
 
 use std::ptr::NonNull;
 
-use super::descend::{Reached, Stale, search_beyond, search_within};
+use super::descend::{Reached, Stale, search_long, search_short};
 use crate::index::key::Key;
 use crate::index::memory::Count;
 use crate::index::node::{
@@ -45,14 +45,14 @@ impl Clears {
     }
 
     /// Whether no more than so many have begun.
-    pub(in crate::index::tree) fn are(&self, ended: u64) -> bool {
+    pub(in crate::index::tree) fn none_since(&self, ended: u64) -> bool {
         // Acquire: who has found the new root finds that it was begun before.
         self.begun.load(Ordering::Acquire) == ended
     }
 
     /// Whether the tree was cleared after `are(ended)` held. The new root is there then.
-    pub(in crate::index::tree) fn have_passed(&self, ended: u64) -> bool {
-        if self.are(ended) {
+    pub(in crate::index::tree) fn wait_if_any_since(&self, ended: u64) -> bool {
+        if self.none_since(ended) {
             return false;
         }
         let wait = Wait::new();
@@ -63,7 +63,7 @@ impl Clears {
         true
     }
 
-    pub(in crate::index::tree) fn none() -> Self {
+    pub(in crate::index::tree) fn new() -> Self {
         Self {
             begun: AtomicU64::new(0),
             ended: AtomicU64::new(0),
@@ -71,7 +71,7 @@ impl Clears {
     }
 
     /// Around the store that clears the tree.
-    pub(in crate::index::tree) fn count(&self, clear: impl FnOnce()) {
+    pub(in crate::index::tree) fn record(&self, clear: impl FnOnce()) {
         // SeqCst: with the store of the root they are in one order.
         if Line::ClearBeginsBefore.is_enabled() {
             self.begun.fetch_add(1, Ordering::SeqCst);
@@ -134,7 +134,7 @@ impl Tree {
     ) -> Result<(Option<u64>, Reached<'g>), Stale> {
         let mut root = self.root(pin);
         while key.goes_on() {
-            let (found, reached) = search_beyond::<S>(root, &key)?;
+            let (found, reached) = search_long::<S>(root, &key)?;
             match found {
                 Found::Absent => return Ok((None, reached)),
                 Found::Value(value) => return Ok((Some(value), reached)),
@@ -142,7 +142,7 @@ impl Tree {
             }
             key.shift();
         }
-        search_within::<S>(root, &key)
+        search_short::<S>(root, &key)
     }
 
     /// How many entries the leaf has that a key is in, or would be, and that leaf.
@@ -177,7 +177,7 @@ impl Tree {
         Observation::fence_before_looks();
         let holds = |observation: &Observation| {
             // SAFETY: by contract.
-            self.clears.are(observation.incarnation) && unsafe { is_same(observation) }
+            self.clears.none_since(observation.incarnation) && unsafe { is_unchanged(observation) }
         };
         match observations
             .iter()
@@ -194,7 +194,7 @@ impl Tree {
 
 /// # Safety
 /// The observation is of a tree that lives.
-unsafe fn is_same(observation: &Observation) -> bool {
+unsafe fn is_unchanged(observation: &Observation) -> bool {
     let wait = Wait::new();
     // Ends: who holds the lock lets it go, and only a change or the next takes it.
     loop {
@@ -279,7 +279,7 @@ mod models {
         ];
         check(&lines, || {
             loom::model(|| {
-                let shared = Arc::new((Clears::none(), AtomicU64::new(0)));
+                let shared = Arc::new((Clears::new(), AtomicU64::new(0)));
                 let reader = {
                     let shared = Arc::clone(&shared);
                     thread::spawn(move || {
@@ -287,11 +287,11 @@ mod models {
                         let ended = clears.ended();
                         let before = root.load(Ordering::SeqCst);
                         let after = root.load(Ordering::SeqCst);
-                        assert!(before == after || !clears.are(ended));
+                        assert!(before == after || !clears.none_since(ended));
                     })
                 };
                 let (clears, root) = &*shared;
-                clears.count(|| root.store(1, Ordering::SeqCst));
+                clears.record(|| root.store(1, Ordering::SeqCst));
                 reader.join().unwrap();
             });
         });

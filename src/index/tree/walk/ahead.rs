@@ -21,16 +21,16 @@ const KEYS_A_LEAF: usize = 8;
 pub(in crate::index::tree) struct Ahead<'g> {
     parent: Option<&'g Internode>,
     /// The child of it that comes next.
-    place: usize,
+    position: usize,
     /// The parent after this one, which was asked for.
-    beside: Option<&'g Internode>,
+    next_parent: Option<&'g Internode>,
 }
 
 impl<'g> Ahead<'g> {
     pub(in crate::index::tree) const NOTHING: Self = Self {
         parent: None,
-        place: 0,
-        beside: None,
+        position: 0,
+        next_parent: None,
     };
 
     /// Begins after the child of `parent` that holds `slice`, for a walk that wants so many
@@ -47,11 +47,11 @@ impl<'g> Ahead<'g> {
         };
         let mut ahead = Self {
             parent: Some(parent),
-            place: parent.place_for::<Portable>(slice),
-            beside: None,
+            position: parent.place_for::<Portable>(slice),
+            next_parent: None,
         };
-        ahead.skip(parent, reverse);
-        (0..leaves).for_each(|_| _ = ahead.ask(reverse));
+        ahead.advance(parent, reverse);
+        (0..leaves).for_each(|_| _ = ahead.prefetch_next(reverse));
         ahead
     }
 
@@ -70,39 +70,39 @@ impl<'g> Ahead<'g> {
 
     /// Asks for one leaf more, if it knows one, and says whether it does.
     #[inline]
-    pub(in crate::index::tree) fn ask(&mut self, reverse: bool) -> bool {
+    pub(in crate::index::tree) fn prefetch_next(&mut self, reverse: bool) -> bool {
         let Some(parent) = self.parent else {
             return false;
         };
-        parent.child(self.place).prefetch_all();
-        if self.place == WIDTH / 2 {
+        parent.child(self.position).prefetch_all();
+        if self.position == WIDTH / 2 {
             // By the time that this parent's children have been asked for, it will be there.
-            self.beside = beside(parent, reverse);
-            if let Some(beside) = self.beside {
-                NodeRef::from(beside).prefetch_all();
+            self.next_parent = sibling(parent, reverse);
+            if let Some(next_parent) = self.next_parent {
+                NodeRef::from(next_parent).prefetch_all();
             }
         }
-        self.skip(parent, reverse);
+        self.advance(parent, reverse);
         true
     }
 
     /// Goes on to the next child, or to the next parent's first.
     #[inline]
-    fn skip(&mut self, parent: &'g Internode, reverse: bool) {
+    fn advance(&mut self, parent: &'g Internode, reverse: bool) {
         // Unused children repeat the last.
         let next = if reverse {
-            let last = parent.child(self.place);
-            (0..self.place).rev().find(|&i| parent.child(i) != last)
+            let last = parent.child(self.position);
+            (0..self.position).rev().find(|&i| parent.child(i) != last)
         } else {
-            let next = self.place + 1;
-            (next <= WIDTH && parent.child(next) != parent.child(self.place)).then_some(next)
+            let next = self.position + 1;
+            (next <= WIDTH && parent.child(next) != parent.child(self.position)).then_some(next)
         };
         if let Some(next) = next {
-            self.place = next;
+            self.position = next;
             return;
         }
-        self.parent = self.beside.take().or_else(|| beside(parent, reverse));
-        self.place = if reverse { WIDTH } else { 0 };
+        self.parent = self.next_parent.take().or_else(|| sibling(parent, reverse));
+        self.position = if reverse { WIDTH } else { 0 };
     }
 }
 
@@ -120,16 +120,16 @@ fn internode(node: NodeRef<'_>) -> Option<&Internode> {
 }
 
 /// The internode next to one, under the same parent.
-fn beside(node: &Internode, reverse: bool) -> Option<&Internode> {
+fn sibling(node: &Internode, reverse: bool) -> Option<&Internode> {
     let above = parent_of(node.any())?;
-    let place = above.place_for::<Portable>(node.key(0));
-    let place = if reverse {
-        place.checked_sub(1)?
+    let position = above.place_for::<Portable>(node.key(0));
+    let position = if reverse {
+        position.checked_sub(1)?
     } else {
-        place + 1
+        position + 1
     };
-    if place > WIDTH || above.child(place) == node.any() {
+    if position > WIDTH || above.child(position) == node.any() {
         return None;
     }
-    internode(above.child(place))
+    internode(above.child(position))
 }

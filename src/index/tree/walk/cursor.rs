@@ -59,7 +59,7 @@ impl<'k> Seek<'k> {
 
 /// A place in a tree. Each call takes the tree and a pin; when the pin is not of the
 /// same guard as before, or that guard was refreshed since, say so with
-/// [`Cursor::let_go`].
+/// [`Cursor::detach`].
 pub struct Cursor<'g> {
     walk: Walk<'g>,
     /// Keys it has been at: the one it is at, and those of the same call before it.
@@ -115,7 +115,7 @@ impl<'g> Cursor<'g> {
     }
 
     /// Forgets every reference into the tree; the next step goes down from the top.
-    pub fn let_go(&mut self) {
+    pub fn detach(&mut self) {
         self.walk.reset();
         if let Some(at) = &mut self.at {
             at.is_known = false;
@@ -160,7 +160,7 @@ impl<'g> Cursor<'g> {
     ) -> Result<bool, OutOfMemory> {
         self.forget_other_keys();
         self.walk.forget_observed(0);
-        self.step_on(tree, pin, reverse)
+        self.step_once(tree, pin, reverse)
     }
 
     /// Goes on at most `most` times, which is not 0, and gives `take` each value and where its
@@ -180,12 +180,12 @@ impl<'g> Cursor<'g> {
         self.walk.forget_observed(0);
         self.first_start = self.keys.len();
         self.walk.expect(reverse, most);
-        let outcome = self.step_often(tree, pin, reverse, most, &mut take);
+        let outcome = self.take_steps(tree, pin, reverse, most, &mut take);
         self.walk.expect(reverse, 0);
         outcome
     }
 
-    fn step_often(
+    fn take_steps(
         &mut self,
         tree: &Tree,
         pin: Pinned<'g>,
@@ -197,7 +197,7 @@ impl<'g> Cursor<'g> {
         let mut left = most;
         // Ends: each time around there are fewer left.
         loop {
-            match self.step_on(tree, pin, reverse) {
+            match self.step_once(tree, pin, reverse) {
                 Ok(true) => {}
                 Ok(false) => return Ok(moved),
                 Err(OutOfMemory) if moved => return Ok(true),
@@ -215,7 +215,7 @@ impl<'g> Cursor<'g> {
             };
             take(end, value);
             let mut start = self.keys.len();
-            for (end, value) in self.walk.run_on(reverse, left, &mut self.keys) {
+            for (end, value) in self.walk.take_following(reverse, left, &mut self.keys) {
                 self.at = Some(At {
                     start,
                     end,
@@ -243,14 +243,14 @@ impl<'g> Cursor<'g> {
         self.first_start
     }
 
-    fn step_on(
+    fn step_once(
         &mut self,
         tree: &Tree,
         pin: Pinned<'g>,
         reverse: bool,
     ) -> Result<bool, OutOfMemory> {
         tree.admit(pin, &[]);
-        if self.at.is_some() && self.walk.is_placed_in(tree, pin) {
+        if self.at.is_some() && self.walk.can_continue_in(tree, pin) {
             let observed = self.walk.observed().len();
             let began = self.walk.observe();
             match began.and_then(|()| self.walk.step(None, reverse)) {
@@ -267,11 +267,11 @@ impl<'g> Cursor<'g> {
             self.walk.forget_observed(observed);
             pin.count(Count::Restarts, 1);
         }
-        self.step_anew(tree, pin, reverse)
+        self.step_from_root(tree, pin, reverse)
     }
 
     #[cold]
-    fn step_anew(
+    fn step_from_root(
         &mut self,
         tree: &Tree,
         pin: Pinned<'g>,
@@ -334,7 +334,7 @@ impl<'g> Cursor<'g> {
     /// memory, the walk loses its place, and the cursor stays.
     #[inline]
     fn arrive(&mut self) -> Option<Result<(), OutOfMemory>> {
-        let value = self.walk.live_value()?;
+        let value = self.walk.current_value()?;
         if !self.walk.is_undisturbed() {
             return None;
         }

@@ -7,11 +7,11 @@ use crate::protocol::Line;
 use crate::sync::perturb;
 
 /// The leaf that was to be read next has been deleted.
-pub(in crate::index::tree) struct Gone;
+pub(in crate::index::tree) struct LeafDeleted;
 
 /// The next position in a direction.
 #[inline]
-pub(in crate::index::tree) fn beyond(at: usize, reverse: bool) -> usize {
+pub(in crate::index::tree) fn next_position(at: usize, reverse: bool) -> usize {
     at.wrapping_add(if reverse { usize::MAX } else { 1 })
 }
 
@@ -22,7 +22,7 @@ pub(in crate::index::tree) struct Frame<'g> {
     pub(in crate::index::tree) leaf: &'g Leaf,
     /// When the leaf was read, and what it held then.
     pub(in crate::index::tree) version: Version,
-    pub(in crate::index::tree) beside: Neighbours<'g>,
+    pub(in crate::index::tree) neighbours: Neighbours<'g>,
     pub(in crate::index::tree) entries: Entries<'g>,
     /// The entry the walk is at; beyond the entries when it is through with them.
     pub(in crate::index::tree) at: usize,
@@ -47,7 +47,7 @@ impl<'g> Frame<'g> {
 
     /// How many entries of the leaf are in the range from the one that the walk is at on.
     #[inline]
-    pub(in crate::index::tree) fn left(&self, reverse: bool) -> usize {
+    pub(in crate::index::tree) fn remaining(&self, reverse: bool) -> usize {
         debug_assert!(self.is_at_entry());
         if reverse {
             self.at - self.from + 1
@@ -66,7 +66,7 @@ impl<'g> Frame<'g> {
 
     #[inline]
     pub(in crate::index::tree) fn move_on(&mut self, reverse: bool) {
-        self.at = beyond(self.at, reverse);
+        self.at = next_position(self.at, reverse);
     }
 
     pub(in crate::index::tree) fn is_current(&self) -> bool {
@@ -74,15 +74,15 @@ impl<'g> Frame<'g> {
     }
 
     /// Where the layer goes on after this leaf, and from which boundary.
-    pub(in crate::index::tree) fn beyond(&self, reverse: bool) -> Option<(&'g Leaf, u64)> {
+    pub(in crate::index::tree) fn next_leaf(&self, reverse: bool) -> Option<(&'g Leaf, u64)> {
         if self.ends {
             return None;
         }
         if reverse {
             let boundary = self.boundary.unwrap_or(u64::MAX);
-            Some((self.beside.prev?, boundary.min(self.leaf.low())))
+            Some((self.neighbours.prev?, boundary.min(self.leaf.low())))
         } else {
-            let next = self.beside.next?;
+            let next = self.neighbours.next?;
             Some((next, self.boundary.unwrap_or(0).max(next.low())))
         }
     }
@@ -97,29 +97,29 @@ impl<'g> Frame<'g> {
         boundary: u64,
         end: Option<Cut<'_>>,
         reverse: bool,
-    ) -> Result<(), Gone> {
+    ) -> Result<(), LeafDeleted> {
         perturb();
         // Ends: a step to the right goes to a greater low below the boundary; a
         // failed snapshot means that a writer has changed the leaf.
         loop {
             let version = NodeRef::from(leaf).version().stable();
             if version.is_deleted() && Line::WalkLeavesDeleted.is_enabled() {
-                return Err(Gone);
+                return Err(LeafDeleted);
             }
-            let beside = with_search!(isa, S => leaf.snapshot::<S>(version, &mut self.entries));
-            let Some(beside) = beside else {
+            let neighbours = with_search!(isa, S => leaf.snapshot::<S>(version, &mut self.entries));
+            let Some(neighbours) = neighbours else {
                 continue;
             };
-            match beside.next {
+            match neighbours.next {
                 Some(next)
                     if reverse && next.low() < boundary && Line::ReverseLooksRight.is_enabled() =>
                 {
                     leaf = next;
                 }
                 _ => {
-                    (self.leaf, self.version, self.beside) = (leaf, version, beside);
-                    if wanted != 0 && !self.ahead.ask(reverse) {
-                        self.prefetch_beside(reverse);
+                    (self.leaf, self.version, self.neighbours) = (leaf, version, neighbours);
+                    if wanted != 0 && !self.ahead.prefetch_next(reverse) {
+                        self.prefetch_neighbour(reverse);
                     }
                     self.limit(end, reverse);
                     self.start_at_boundary(boundary, reverse);
@@ -130,14 +130,14 @@ impl<'g> Frame<'g> {
     }
 
     /// Asks for the leaf that the walk goes to after this one.
-    fn prefetch_beside(&self, reverse: bool) {
-        let beside = if reverse {
-            self.beside.prev
+    fn prefetch_neighbour(&self, reverse: bool) {
+        let neighbours = if reverse {
+            self.neighbours.prev
         } else {
-            self.beside.next
+            self.neighbours.next
         };
-        if let Some(beside) = beside {
-            NodeRef::from(beside).prefetch_all();
+        if let Some(neighbours) = neighbours {
+            NodeRef::from(neighbours).prefetch_all();
         }
     }
 

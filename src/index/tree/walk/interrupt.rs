@@ -10,7 +10,7 @@ pub(in crate::index::tree) enum Interrupt {
     /// What it was about to read is gone; go down again to this cut.
     Resume(OwnedCut),
     /// Where a live walk is has changed.
-    Lost,
+    Changed,
 }
 
 impl From<allocator_api2::collections::TryReserveError> for Interrupt {

@@ -36,10 +36,10 @@
 
 pub(in crate::index::tree) mod ahead;
 pub(in crate::index::tree) mod assemble;
+mod current;
 pub(in crate::index::tree) mod cursor;
 pub(in crate::index::tree) mod frame;
 pub(in crate::index::tree) mod interrupt;
-mod live;
 mod observed;
 pub(in crate::index::tree) mod range;
 pub(in crate::index::tree) mod scan;
@@ -54,22 +54,22 @@ use crate::index::node::{
 };
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
-use crate::index::tree::read::descend::{Reached, Stale, reach, settle};
+use crate::index::tree::read::descend::{Reached, Stale, move_right, reach};
 use crate::protocol::Line;
 use ahead::Ahead;
 use assemble::{append, assemble};
-use frame::{Frame, Gone, beyond};
+use frame::{Frame, LeafDeleted, next_position};
 use interrupt::{CutSide, Interrupt, OwnedCut};
 use range::Cut;
 
 /// A walk under way.
 pub(in crate::index::tree) struct Walk<'g> {
-    live: bool,
+    for_cursor: bool,
     isa: Isa,
     /// The root of the tree that the walk began at.
     root: Option<NodeRef<'g>>,
     /// Of a live walk: leaves that the step at hand has left behind, as they were read.
-    left: Vector<(&'g Leaf, Version)>,
+    left_leaves: Vector<(&'g Leaf, Version)>,
     /// The leaves that were read, if anybody wants to know.
     observed: Option<Vector<Observation>>,
     incarnation: u64,
@@ -81,16 +81,16 @@ pub(in crate::index::tree) struct Walk<'g> {
 }
 
 impl<'g> Walk<'g> {
-    pub(in crate::index::tree) fn new(tree: &Tree, live: bool, wanted: usize) -> Self {
+    pub(in crate::index::tree) fn new(tree: &Tree, for_cursor: bool, wanted: usize) -> Self {
         let source = tree.source();
         Self {
-            live,
+            for_cursor,
             isa: tree.isa,
             wanted,
             root: None,
             observed: None,
             incarnation: 0,
-            left: Vector::new_in(source),
+            left_leaves: Vector::new_in(source),
             key: Vector::new_in(source),
             frames: Vector::new_in(source),
         }
@@ -99,7 +99,7 @@ impl<'g> Walk<'g> {
     /// Forgets where it is. References into the tree are not used any more.
     pub(in crate::index::tree) fn reset(&mut self) {
         self.frames.clear();
-        self.left.clear();
+        self.left_leaves.clear();
         self.key.clear();
         self.root = None;
     }
@@ -107,19 +107,19 @@ impl<'g> Walk<'g> {
     /// Whether the walk has a place in a tree to go on from: not one that was cleared away
     /// since, whose nodes do not change for it. (Where the root was only split, the walk
     /// goes down again in vain.)
-    pub(in crate::index::tree) fn is_placed_in(&self, tree: &Tree, pin: Pinned<'g>) -> bool {
+    pub(in crate::index::tree) fn can_continue_in(&self, tree: &Tree, pin: Pinned<'g>) -> bool {
         !self.frames.is_empty()
             && (self.root == Some(tree.root(pin)) || !Line::CursorKnowsItsRoot.is_enabled())
     }
 
     /// Remembers that a live walk leaves the leaf it is in.
     #[inline]
-    fn leave(&mut self) -> Result<(), Interrupt> {
-        if self.live
+    fn note_left_leaf(&mut self) -> Result<(), Interrupt> {
+        if self.for_cursor
             && let Some(frame) = self.frames.last()
         {
-            self.left.try_reserve(1)?;
-            self.left.push((frame.leaf, frame.version));
+            self.left_leaves.try_reserve(1)?;
+            self.left_leaves.push((frame.leaf, frame.version));
         }
         Ok(())
     }
@@ -159,7 +159,7 @@ impl<'g> Walk<'g> {
                     resumed = Some(again);
                 }
                 // Nothing was found, from the same cut on.
-                Err(Interrupt::Lost) => self.forget_observed(observed),
+                Err(Interrupt::Changed) => self.forget_observed(observed),
             }
             pin.count(Count::Restarts, 1);
         }
@@ -179,7 +179,7 @@ impl<'g> Walk<'g> {
         // Down the layers that the cut runs through.
         loop {
             let Ok(through) = self.enter_layer(root, start, end, cut_through, reverse)? else {
-                return Err(Interrupt::Lost);
+                return Err(Interrupt::Changed);
             };
             let (true, Some(frame)) = (through, self.frames.last()) else {
                 return self.find(end, reverse);
@@ -207,7 +207,7 @@ impl<'g> Walk<'g> {
         reverse: bool,
     ) -> Result<bool, Interrupt> {
         // A leaf that has changed is noticed where the step ends: there or in those it left.
-        self.left.clear();
+        self.left_leaves.clear();
         let Some(frame) = self.frames.last_mut() else {
             unreachable!("the walk is at a key");
         };
@@ -254,13 +254,13 @@ impl<'g> Walk<'g> {
         reverse: bool,
     ) -> Result<bool, OutOfMemory> {
         match outcome {
-            Ok(there) => Ok(there),
+            Ok(found) => Ok(found),
             Err(Interrupt::OutOfMemory) => Err(OutOfMemory),
             Err(Interrupt::Resume(cut)) => {
                 pin.count(Count::Restarts, 1);
                 self.seek(tree, pin, Some(cut.cut()), end, reverse)
             }
-            Err(Interrupt::Lost) => unreachable!("only live walks get lost"),
+            Err(Interrupt::Changed) => unreachable!("only live walks get lost"),
         }
     }
 
@@ -279,7 +279,7 @@ impl<'g> Walk<'g> {
                 let slice = entry.slice;
                 let cut_through = frame.passes(&entry, end);
                 frame.boundary = None;
-                self.leave()?;
+                self.note_left_leaf()?;
                 self.append_slice(slice)?;
                 if self
                     .enter_layer(root, None, end, cut_through, reverse)?
@@ -287,13 +287,13 @@ impl<'g> Walk<'g> {
                 {
                     return Err(self.beside_the_layer(reverse));
                 }
-            } else if let Some((leaf, boundary)) = frame.beyond(reverse) {
-                self.leave()?;
+            } else if let Some((leaf, boundary)) = frame.next_leaf(reverse) {
+                self.note_left_leaf()?;
                 let frame = self.frames.last_mut().expect("the walk is in a leaf");
                 // A cursor that comes to the end of a leaf goes on, more often than not.
-                let wanted = self.wanted.max(usize::from(self.live));
+                let wanted = self.wanted.max(usize::from(self.for_cursor));
                 let advanced = frame.advance(self.isa, wanted, leaf, boundary, end, reverse);
-                if let Err(Gone) = advanced {
+                if let Err(LeafDeleted) = advanced {
                     let (bytes, len) = shortest(boundary);
                     let shared = &self.key[..frame.depth];
                     let source = *self.key.allocator();
@@ -302,18 +302,18 @@ impl<'g> Walk<'g> {
                 }
                 self.observe()?;
             } else {
-                self.leave()?;
+                self.note_left_leaf()?;
                 self.frames.pop();
                 if let Some(frame) = self.frames.last_mut() {
                     frame.move_on(reverse);
                 }
-                if self.live {
+                if self.for_cursor {
                     self.observe()?;
                 }
             }
         }
-        if self.live && !self.is_undisturbed() && Line::EndIsUndisturbed.is_enabled() {
-            return Err(Interrupt::Lost);
+        if self.for_cursor && !self.is_undisturbed() && Line::EndIsUndisturbed.is_enabled() {
+            return Err(Interrupt::Changed);
         }
         Ok(false)
     }
@@ -350,7 +350,7 @@ impl<'g> Walk<'g> {
         self.key.truncate(depth);
         self.key.try_reserve(SLICE_LEN).map_err(|_| OutOfMemory)?;
         let mut at = frame.at;
-        let left = frame.left(reverse).min(limit);
+        let left = frame.remaining(reverse).min(limit);
         let mut done = 0;
         let mut flow = ControlFlow::Continue(());
         while done < left {
@@ -381,7 +381,7 @@ impl<'g> Walk<'g> {
             if flow.is_break() {
                 break;
             }
-            at = beyond(at, reverse);
+            at = next_position(at, reverse);
         }
         frame.at = at;
         *visited += done;
@@ -391,7 +391,7 @@ impl<'g> Walk<'g> {
     /// Whether the walk is in another leaf than the last of these, which it was in before,
     /// one in each layer.
     #[inline]
-    pub(in crate::index::tree) fn is_elsewhere(&self, leaves: &[&'g Leaf]) -> bool {
+    pub(in crate::index::tree) fn is_in_another_leaf(&self, leaves: &[&'g Leaf]) -> bool {
         let leaf = self
             .frames
             .last()
@@ -471,7 +471,7 @@ impl<'g> Walk<'g> {
             depth,
             leaf: reached.leaf,
             version: reached.version,
-            beside: Neighbours::NONE,
+            neighbours: Neighbours::NONE,
             entries: Entries::new(),
             at: 0,
             from: 0,
@@ -487,14 +487,14 @@ impl<'g> Walk<'g> {
         // Ends: each time around, a writer has changed the leaf.
         loop {
             let Reached { leaf, version, .. } = reached;
-            let beside =
+            let neighbours =
                 with_search!(self.isa, S => leaf.snapshot::<S>(version, &mut frame.entries));
-            if let Some(beside) = beside {
-                (frame.leaf, frame.version, frame.beside) = (leaf, version, beside);
+            if let Some(neighbours) = neighbours {
+                (frame.leaf, frame.version, frame.neighbours) = (leaf, version, neighbours);
                 break;
             }
-            match settle(leaf, slice) {
-                Ok(settled) => reached = settled,
+            match move_right(leaf, slice) {
+                Ok(moved) => reached = moved,
                 Err(Stale) => {
                     self.frames.pop();
                     return Ok(Err(Stale));

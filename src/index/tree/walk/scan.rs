@@ -72,7 +72,7 @@ impl Tree {
         range: &Range<'_>,
         visited: &mut usize,
         mut visit: impl FnMut(&[u8], u64) -> ControlFlow<()>,
-        mut gone_on: impl FnMut(&mut Walk<'g>) -> ControlFlow<()>,
+        mut after_advance: impl FnMut(&mut Walk<'g>) -> ControlFlow<()>,
     ) -> Result<(), OutOfMemory> {
         self.admit(pin, range.prefix);
         if range.limit == 0 {
@@ -85,9 +85,9 @@ impl Tree {
         } else {
             (lower, upper)
         };
-        let mut there = walk.seek(self, pin, start, end, reverse)?;
+        let mut found = walk.seek(self, pin, start, end, reverse)?;
         let mut left = range.limit;
-        while gone_on(walk).is_continue() && there {
+        while after_advance(walk).is_continue() && found {
             let mut count = 0;
             let flow = walk.visit_leaf(range.values_only, reverse, left, &mut count, &mut visit);
             *visited += count;
@@ -98,7 +98,7 @@ impl Tree {
             if left == 0 {
                 break;
             }
-            there = walk.find_or_resume(self, pin, end, reverse)?;
+            found = walk.find_or_resume(self, pin, end, reverse)?;
         }
         Ok(())
     }

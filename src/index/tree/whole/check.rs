@@ -30,7 +30,7 @@ impl Tree {
             keys: 0,
             layers: Vector::new_in(self.source()),
         };
-        check.later(LayerTask {
+        check.push_layer(LayerTask {
             root: self.root(pin),
             link: None,
             depth: 0,
@@ -98,7 +98,7 @@ impl<'g> Check<'_, 'g> {
         }
     }
 
-    fn later(&mut self, task: LayerTask<'g>) -> Result<(), OutOfMemory> {
+    fn push_layer(&mut self, task: LayerTask<'g>) -> Result<(), OutOfMemory> {
         self.layers.try_reserve(1).map_err(|_| OutOfMemory)?;
         self.layers.push(task);
         Ok(())
@@ -271,7 +271,7 @@ impl<'g> Check<'_, 'g> {
                 "an entry's mark is wrong",
             );
             match entry.layer() {
-                Some(root) => self.later(LayerTask {
+                Some(root) => self.push_layer(LayerTask {
                     root,
                     link: Some(leaf),
                     depth: depth + 1,

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::nodes::{Content, Visited};
+use super::nodes::{Content, NodeView};
 use crate::index::key::{SLICE_LEN, SUFFIX};
 use crate::index::memory::OutOfMemory;
 use crate::index::node::Entry;
@@ -56,7 +56,7 @@ impl Tree {
         &self,
         pin: Pinned<'_>,
         to: &mut dyn Write,
-        node: &Visited<'_, '_>,
+        node: &NodeView<'_, '_>,
     ) -> fmt::Result {
         let outer = (4 * node.layer).min(DEEPEST);
         let indent = (outer + 2 * node.level).min(DEEPEST);
@@ -94,7 +94,7 @@ impl Tree {
         &self,
         pin: Pinned<'_>,
         to: &mut dyn Write,
-        node: &Visited<'_, '_>,
+        node: &NodeView<'_, '_>,
     ) -> fmt::Result {
         let number = node.number;
         write!(to, "  n{number} [label=\"")?;

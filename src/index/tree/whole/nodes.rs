@@ -15,7 +15,7 @@ use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 
 /// A node, as it was at one moment.
-pub(in crate::index::tree) struct Visited<'v, 'g> {
+pub(in crate::index::tree) struct NodeView<'v, 'g> {
     /// Counted from 0 in the order of the visits.
     pub(in crate::index::tree) number: u64,
     /// The number of the node above; of the leaf that links to it, for a layer's root.
@@ -81,7 +81,7 @@ impl Tree {
     pub(in crate::index::tree) fn visit_nodes<'g>(
         &self,
         pin: Pinned<'g>,
-        visit: &mut dyn FnMut(Visited<'_, 'g>),
+        visit: &mut dyn FnMut(NodeView<'_, 'g>),
     ) -> Result<(), OutOfMemory> {
         let mut tasks = Vector::new_in(self.source());
         let mut number = 0;
@@ -118,7 +118,7 @@ impl Tree {
                     Content::Leaf(leaf, &entries)
                 }
             };
-            visit(Visited {
+            visit(NodeView {
                 number,
                 parent: task.parent,
                 layer: task.layer,

@@ -36,7 +36,7 @@ const FINENESS: u64 = 8;
 
 /// A piece is estimated from a way down of so many nodes at most: what is below counts as one
 /// key. Layers make it long, eight bytes of key each.
-const LONGEST_WAY: usize = 4096;
+const LONGEST_PATH: usize = 4096;
 
 /// Some keys that follow each other.
 #[derive(Clone, Copy)]
@@ -100,7 +100,7 @@ impl Tree {
         // The root always: an estimate of it is not asked for.
         pieces.add_task(whole, coarse)?;
         pieces.take_tasks(coarse)?;
-        pieces.hunt(known, coarse, known / (parts as u64).saturating_mul(2))?;
+        pieces.find_missing(known, coarse, known / (parts as u64).saturating_mul(2))?;
         if pieces.pieces.len() < parts {
             // There are not many more leaves than parts: key by key.
             pieces = Pieces::new(self);
@@ -127,7 +127,7 @@ impl<'g> Pieces<'g> {
 
     /// Takes smaller and smaller pieces apart as long as there are more keys than `allowed`,
     /// of those known, that are in none.
-    fn hunt(&mut self, known: u64, coarse: u64, allowed: u64) -> Result<(), OutOfMemory> {
+    fn find_missing(&mut self, known: u64, coarse: u64, allowed: u64) -> Result<(), OutOfMemory> {
         let mut limit = coarse;
         let mut before = 0;
         // Ends: each time around less is missing, by a fixed ratio, or the limit is a fraction
@@ -187,8 +187,8 @@ impl<'g> Pieces<'g> {
                 AnyNode::Leaf(leaf) => self.open_leaf(&piece, leaf)?,
             }
             for task in &mut self.tasks[first..] {
-                let is_found = task.piece.weight > piece.weight;
-                task.limit = if is_found { limit.max(coarse) } else { limit };
+                let is_heavier = task.piece.weight > piece.weight;
+                task.limit = if is_heavier { limit.max(coarse) } else { limit };
             }
             self.tasks[first..].reverse();
         }
@@ -255,7 +255,7 @@ impl<'g> Pieces<'g> {
             };
             let below = Piece {
                 node: (!is_exact).then_some(root),
-                prefix: self.longer(piece.prefix, entry.slice)?,
+                prefix: self.extend_prefix(piece.prefix, entry.slice)?,
                 low: 0,
                 weight,
             };
@@ -266,7 +266,7 @@ impl<'g> Pieces<'g> {
 
     /// Makes a prefix longer by a slice; in place if it is the last, so that a chain of layers
     /// takes no more than its longest prefix.
-    fn longer(
+    fn extend_prefix(
         &mut self,
         (start, end): (usize, usize),
         slice: u64,
@@ -286,9 +286,9 @@ impl<'g> Pieces<'g> {
     fn estimate(&mut self, node: NodeRef<'g>) -> (u64, bool) {
         let mut node = node;
         let mut keys = 0_u64;
-        let mut alike = 1_u64;
+        let mut multiplier = 1_u64;
         let mut entries = Entries::new();
-        for way in 0..LONGEST_WAY {
+        for step in 0..LONGEST_PATH {
             self.visits += 1;
             match node.kind() {
                 AnyNode::Internode(internode) => {
@@ -296,7 +296,7 @@ impl<'g> Pieces<'g> {
                     let Some(&child) = children.get(self.draw(children.len())) else {
                         return (keys, false);
                     };
-                    alike = alike.saturating_mul(children.len() as u64);
+                    multiplier = multiplier.saturating_mul(children.len() as u64);
                     node = child;
                 }
                 AnyNode::Leaf(leaf) => {
@@ -304,16 +304,16 @@ impl<'g> Pieces<'g> {
                     let layers = entries.iter().filter_map(|entry| entry.layer());
                     let links = layers.clone().count();
                     let ends = (entries.len() - links) as u64;
-                    keys = keys.saturating_add(alike.saturating_mul(ends));
+                    keys = keys.saturating_add(multiplier.saturating_mul(ends));
                     let Some(root) = layers.clone().nth(self.draw(links)) else {
-                        return (keys, way == 0 && !self.by_key);
+                        return (keys, step == 0 && !self.by_key);
                     };
-                    alike = alike.saturating_mul(links as u64);
+                    multiplier = multiplier.saturating_mul(links as u64);
                     node = root;
                 }
             }
         }
-        (keys.saturating_add(alike), false)
+        (keys.saturating_add(multiplier), false)
     }
 
     /// A number below `bound`, or 0. Xorshift: Marsaglia 2003.

@@ -30,12 +30,12 @@ pub struct Survey {
     /// Leaves that `maintain` would merge with the leaf before.
     pub sparse_leaves: u64,
     /// Of each layer.
-    pub by_layer: [OfLayer; SURVEYED_LAYERS],
+    pub by_layer: [LayerCounts; SURVEYED_LAYERS],
 }
 
 /// What of it is in the layers of one depth.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct OfLayer {
+pub struct LayerCounts {
     /// Layers.
     pub layers: u64,
     /// Internodes.

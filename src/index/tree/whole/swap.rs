@@ -1,13 +1,13 @@
 //! Changing everything at once: emptying a tree, and filling an empty one.
 //!
 //! **Clearing.** An empty leaf takes the place of the tree's root, and the tree that
-//! was becomes a layer under a *tomb*: a leaf of its own, which nothing leads to, that
+//! was becomes a layer under a *anchor*: a leaf of its own, which nothing leads to, that
 //! links to the old root. Both happen under the lock of the old root, which owns the
 //! tree's root word. The store to that word is the linearization point.
 //!
 //! Whoever has begun before may go on in the old tree, and even change it: that counts
 //! as done before the clearing. It finds a tree as sound as any, whose root happens to
-//! lie in a layer: should that root split or vanish, the tomb's link follows. Nobody
+//! lie in a layer: should that root split or vanish, the anchor's link follows. Nobody
 //! who begins after finds the way there. So when every guard of the moment has been let
 //! go, nobody is in the old tree, and it is freed as a tree is that is destroyed. Cursors,
 //! which stay where they are between two calls, notice that the root is another.
@@ -39,7 +39,7 @@ use crate::sync::AtomicPtr;
 
 /// What [`Tree::bulk_load`] did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Loaded {
+pub enum LoadOutcome {
     /// Everything is in the tree.
     Done,
     /// The tree was not empty; nothing was changed.
@@ -48,7 +48,7 @@ pub enum Loaded {
 
 /// A tree that was cleared away.
 struct Detached {
-    tomb: NonNull<Leaf>,
+    anchor: NonNull<Leaf>,
     /// Bytes that have waited with it since.
     bytes: usize,
 }
@@ -64,17 +64,17 @@ impl Tree {
         let note = memory.allocate(layout, Count::NoteBytes);
         let note = note.ok_or(OutOfMemory)?.cast::<Detached>();
 
-        let (root, tomb) = (reserve.leaf(Era::FIRST), reserve.leaf(Era::FIRST));
-        let (new, buried) = (root.node(), tomb.node());
-        self.bury(pin, root, tomb);
+        let (root, anchor) = (reserve.leaf(Era::FIRST), reserve.leaf(Era::FIRST));
+        let (new, anchor_leaf) = (root.node(), anchor.node());
+        self.detach_root(pin, root, anchor);
         memory.tally().begin_era(new.era());
         let in_limbo = memory.tally().sum(Count::LimboBytes);
         let bytes = memory.in_use().saturating_sub(in_limbo) as usize;
         // SAFETY: freshly allocated; nobody who begins from here on finds the way to
-        // the tomb, and only this call retires it.
+        // the anchor, and only this call retires it.
         unsafe {
             note.write(Detached {
-                tomb: NonNull::from(buried),
+                anchor: NonNull::from(anchor_leaf),
                 bytes,
             });
             pin.retire(note.as_ptr(), free_detached, bytes);
@@ -93,20 +93,27 @@ impl Tree {
         Ok(reserve)
     }
 
-    /// Puts an empty root in the place of the present one, which goes under the tomb.
-    fn bury<'g>(&self, pin: Pinned<'g>, mut new: Locked<'g, Leaf>, mut tomb: Locked<'g, Leaf>) {
+    /// Puts an empty root in the place of the present one, which goes under the anchor.
+    fn detach_root<'g>(
+        &self,
+        pin: Pinned<'g>,
+        mut new: Locked<'g, Leaf>,
+        mut anchor: Locked<'g, Leaf>,
+    ) {
         new.set_root(true, std::ptr::null_mut());
-        tomb.set_root(true, std::ptr::null_mut());
+        anchor.set_root(true, std::ptr::null_mut());
         // Let go before anybody can see it: whoever does need not wait.
         let root = new.node();
         drop(new);
         // Ends: each time around, a writer has replaced the root.
         loop {
-            let lowered = match self.root(pin).kind() {
-                AnyNode::Leaf(leaf) => self.lower(&Locked::lock(leaf), root, &mut tomb),
-                AnyNode::Internode(node) => self.lower(&Locked::lock(node), root, &mut tomb),
+            let detached = match self.root(pin).kind() {
+                AnyNode::Leaf(leaf) => self.try_detach_root(&Locked::lock(leaf), root, &mut anchor),
+                AnyNode::Internode(node) => {
+                    self.try_detach_root(&Locked::lock(node), root, &mut anchor)
+                }
             };
-            if lowered {
+            if detached {
                 return;
             }
         }
@@ -120,22 +127,22 @@ impl Tree {
         root == Some(node.node().any())
     }
 
-    /// `bury` for one that may be the root; says whether it is.
-    fn lower<'g, N: Lockable>(
+    /// `detach_root` for one that may be the root; says whether it is.
+    fn try_detach_root<'g, N: Lockable>(
         &self,
         old: &Locked<'g, N>,
         root: &'g Leaf,
-        tomb: &mut Locked<'g, Leaf>,
+        anchor: &mut Locked<'g, Leaf>,
     ) -> bool {
         if !self.is_root(old) && Line::ClearedIsTheRoot.is_enabled() {
             return false;
         }
         root.set_era(Era::after(self.clears.begun() + 1));
-        tomb.insert(0, &Entry::link(0, old.node().any()));
-        if Line::ClearedGoesUnderTomb.is_enabled() {
-            old.set_parent(NodeRef::from(tomb.node()).as_ptr());
+        anchor.insert(0, &Entry::link(0, old.node().any()));
+        if Line::ClearedGoesUnderAnchor.is_enabled() {
+            old.set_parent(NodeRef::from(anchor.node()).as_ptr());
         }
-        self.clears.count(|| self.set_root(NodeRef::from(root)));
+        self.clears.record(|| self.set_root(NodeRef::from(root)));
         true
     }
 
@@ -151,33 +158,33 @@ impl Tree {
         len: usize,
         key: impl Fn(usize, &mut dyn FnMut(&[u8])),
         value: impl FnMut(usize) -> Result<u64, OutOfMemory>,
-    ) -> Result<Loaded, OutOfMemory> {
+    ) -> Result<LoadOutcome, OutOfMemory> {
         self.admit(pin, &[]);
         self.must_not_hold();
         let Some(era) = self.era_if_empty(pin) else {
-            return Ok(Loaded::NotEmpty);
+            return Ok(LoadOutcome::NotEmpty);
         };
         let mut root = Self::leaves(pin, 1)?.leaf(era);
         root.set_root(true, std::ptr::null_mut());
         // Not to be dropped: it shares its domain with this tree.
-        let aside = ManuallyDrop::new(Self {
+        let staged = ManuallyDrop::new(Self {
             root: AtomicPtr::new(NodeRef::from(root.node()).as_ptr()),
             isa: self.isa,
-            clears: Clears::none(),
+            clears: Clears::new(),
             sweep: Sweep::new(self.source()),
             domain: self.domain,
         });
         drop(root);
-        let filled = aside.fill(pin.unreported(), len, key, value);
-        let filled = filled.and_then(|()| Ok(len == 0 || self.take_place(pin, &aside, era)?));
+        let filled = staged.fill(pin.unreported(), len, key, value);
+        let filled = filled.and_then(|()| Ok(len == 0 || self.publish(pin, &staged, era)?));
         if filled == Ok(true) {
             if len == 0 {
-                aside.give_back(pin);
+                staged.free_unseen(pin);
             }
-            return Ok(Loaded::Done);
+            return Ok(LoadOutcome::Done);
         }
-        aside.give_back(pin);
-        filled.map(|_| Loaded::NotEmpty)
+        staged.free_unseen(pin);
+        filled.map(|_| LoadOutcome::NotEmpty)
     }
 
     fn fill(
@@ -210,7 +217,7 @@ impl Tree {
     }
 
     /// Gives this empty tree the root of another, of an era. Says no if it is not empty.
-    fn take_place(&self, pin: Pinned<'_>, aside: &Self, mut era: Era) -> Result<bool, OutOfMemory> {
+    fn publish(&self, pin: Pinned<'_>, staged: &Self, mut era: Era) -> Result<bool, OutOfMemory> {
         // Ends: each time around, a writer has replaced the root.
         loop {
             let AnyNode::Leaf(leaf) = self.root(pin).kind() else {
@@ -227,11 +234,11 @@ impl Tree {
                 // The tree was cleared meanwhile.
                 drop(old);
                 era = leaf.era();
-                aside.move_to_era(pin, era)?;
+                staged.move_to_era(pin, era)?;
                 continue;
             }
             old.mark_dirty();
-            self.set_root(aside.root(pin));
+            self.set_root(staged.root(pin));
             if Line::DisplacedIsDeleted.is_enabled() {
                 old.delete();
             }
@@ -255,7 +262,7 @@ impl Tree {
     }
 
     /// Frees a tree that nobody has seen, but not the words in it.
-    fn give_back(&self, pin: Pinned<'_>) {
+    fn free_unseen(&self, pin: Pinned<'_>) {
         let domain = pin.domain();
         // SAFETY: nobody else knows of these nodes; byte strings were made for them.
         unsafe {
@@ -278,10 +285,10 @@ unsafe fn free_detached(note: *mut Detached, collector: &Collector) {
     unsafe {
         let domain = Domain::of(collector);
         let _freeing = annotate::Freeing::begin(domain);
-        let Detached { tomb, bytes } = note.read();
+        let Detached { anchor, bytes } = note.read();
         let (note, layout) = (NonNull::new_unchecked(note), Layout::new::<Detached>());
         domain.memory.free(note.cast(), layout, Count::NoteBytes);
         domain.leave_limbo(bytes);
-        free_all(domain, NodeRef::from(tomb.as_ref()), true, &mut |_, _| ());
+        free_all(domain, NodeRef::from(anchor.as_ref()), true, &mut |_, _| ());
     }
 }

@@ -97,7 +97,7 @@ fn parts(tree: &Tree, keys: &[Vec<u8>], cuts: usize) -> (Vec<usize>, usize) {
 }
 
 /// Known failure 37, as it was found, and how many nodes are read for it: some for each part,
-/// and at most those of the layer that hides another. Put back: let `hunt` look for what is
+/// and at most those of the layer that hides another. Put back: let `find_missing` look for what is
 /// missing in what it has found, too.
 #[test]
 fn a_cut_costs_a_few_ways_down() {

@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 use super::Walk;
 use super::ahead::Ahead;
 use super::assemble::{append, append_short, assemble};
-use super::frame::beyond;
+use super::frame::next_position;
 use crate::index::key::{SLICE_LEN, SUFFIX};
 use crate::index::memory::Vector;
 use crate::index::node::{NodeRef, WIDTH};
@@ -19,12 +19,12 @@ impl Walk<'_> {
     #[inline]
     pub(in crate::index::tree) fn is_undisturbed(&self) -> bool {
         let is_current = |&(leaf, version)| NodeRef::from(leaf).version().validate(version);
-        self.left.iter().all(is_current) || !Line::StepIsUndisturbed.is_enabled()
+        self.left_leaves.iter().all(is_current) || !Line::StepIsUndisturbed.is_enabled()
     }
 
     /// The value of the key that the walk is at, as it is now; nothing if the leaf has
     /// changed since it was read.
-    pub(in crate::index::tree) fn live_value(&self) -> Option<u64> {
+    pub(in crate::index::tree) fn current_value(&self) -> Option<u64> {
         let frame = self.frames.last()?;
         let value = frame.leaf.racing_value(frame.entries.slot(frame.at));
         (frame.is_current() || !Line::ArrivalIsCurrent.is_enabled()).then_some(value)
@@ -45,7 +45,7 @@ impl Walk<'_> {
     /// where each ends, and its value as it is now: all these keys are there at one moment.
     /// None, and the walk stays, if the leaf has changed since it was read; fewer if memory
     /// runs out.
-    pub(in crate::index::tree) fn run_on(
+    pub(in crate::index::tree) fn take_following(
         &mut self,
         reverse: bool,
         most: usize,
@@ -56,13 +56,13 @@ impl Walk<'_> {
             unreachable!("the walk is at a key");
         };
         let (before, shared) = (keys.len(), &self.key[..frame.depth]);
-        let left = frame.left(reverse).saturating_sub(1).min(most);
+        let left = frame.remaining(reverse).saturating_sub(1).min(most);
         let mut at = frame.at;
         // For all that end in their slices.
         let room = left * (shared.len() + SLICE_LEN);
         let has_room = keys.try_reserve(room).is_ok();
         while has_room && run.len() < left {
-            let next = beyond(at, reverse);
+            let next = next_position(at, reverse);
             let kind = frame.entries.kind(next);
             let start = keys.len();
             if kind < SUFFIX {
