@@ -38,6 +38,7 @@ pub(in crate::index::tree) mod ahead;
 pub(in crate::index::tree) mod assemble;
 mod current;
 pub(in crate::index::tree) mod cursor;
+mod enter;
 pub(in crate::index::tree) mod frame;
 pub(in crate::index::tree) mod interrupt;
 mod observed;
@@ -49,15 +50,11 @@ use std::ops::ControlFlow;
 use crate::index::key::{SLICE_LEN, SUFFIX, shortest};
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, Vector};
-use crate::index::node::{
-    Entries, Isa, Leaf, Neighbours, NodeRef, Observation, Version, with_search,
-};
+use crate::index::node::{Isa, Leaf, NodeRef, Observation, Version};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
-use crate::index::tree::read::descend::{Reached, Stale, move_right, reach};
 use crate::protocol::Line;
-use ahead::Ahead;
-use assemble::{append, assemble};
+use assemble::assemble;
 use frame::{Frame, LeafDeleted, next_position};
 use interrupt::{CutSide, Interrupt, OwnedCut};
 use range::Cut;
@@ -285,7 +282,7 @@ impl<'g> Walk<'g> {
                     .enter_layer(root, None, end, cut_through, reverse)?
                     .is_err()
                 {
-                    return Err(self.beside_the_layer(reverse));
+                    return Err(self.resume_past_layer(reverse));
                 }
             } else if let Some((leaf, boundary)) = frame.next_leaf(reverse) {
                 self.note_left_leaf()?;
@@ -418,92 +415,5 @@ impl<'g> Walk<'g> {
             .map_err(|_| OutOfMemory)?;
         leaves.extend(self.frames[same..].iter().map(|frame| frame.leaf));
         Ok(same)
-    }
-
-    /// The key at hand becomes what the layer below the current entry shares.
-    fn append_slice(&mut self, slice: u64) -> Result<(), Interrupt> {
-        let depth = self.frames.last().map_or(0, |frame| frame.depth);
-        self.key.truncate(depth);
-        self.key.try_reserve(SLICE_LEN)?;
-        append(&mut self.key, &slice.to_be_bytes());
-        Ok(())
-    }
-
-    /// Where to resume when the layer that the key at hand leads to has another root
-    /// by now: on this side of all that it holds.
-    fn beside_the_layer(&self, reverse: bool) -> Interrupt {
-        let side = if reverse {
-            CutSide::AfterAll
-        } else {
-            CutSide::After
-        };
-        Interrupt::resume(*self.key.allocator(), &self.key, &[], side)
-    }
-
-    /// Reads the first leaf of a layer, or the one with a cut, that the key at hand
-    /// leads to. Gives whether the cut runs on through the entry the walk is at then.
-    fn enter_layer(
-        &mut self,
-        root: NodeRef<'g>,
-        start: Option<Cut<'_>>,
-        end: Option<Cut<'_>>,
-        cut_through: bool,
-        reverse: bool,
-    ) -> Result<Result<bool, Stale>, Interrupt> {
-        let depth = self.key.len();
-        let slice = match (start, reverse) {
-            (None, false) => u64::MIN,
-            (None, true) => u64::MAX,
-            (Some(start), false) => start.below(depth).first_slice(),
-            (Some(start), true) => start.below(depth).last_slice(),
-        };
-        let reached = with_search!(self.isa, S => reach::<S>(root, slice, true));
-        let Ok(mut reached) = reached else {
-            return Ok(Err(Stale));
-        };
-        if self.frames.is_empty() {
-            // One will do for most trees.
-            self.frames.try_reserve_exact(1)?;
-        } else {
-            self.frames.try_reserve(1)?;
-        }
-        self.frames.push(Frame {
-            depth,
-            leaf: reached.leaf,
-            version: reached.version,
-            neighbours: Neighbours::NONE,
-            entries: Entries::new(),
-            at: 0,
-            from: 0,
-            to: 0,
-            ends: false,
-            cut_through,
-            boundary: None,
-            ahead: Ahead::begin(reached.parent, slice, reverse, self.wanted),
-        });
-        let Some(frame) = self.frames.last_mut() else {
-            unreachable!("just pushed");
-        };
-        // Ends: each time around, a writer has changed the leaf.
-        loop {
-            let Reached { leaf, version, .. } = reached;
-            let neighbours =
-                with_search!(self.isa, S => leaf.snapshot::<S>(version, &mut frame.entries));
-            if let Some(neighbours) = neighbours {
-                (frame.leaf, frame.version, frame.neighbours) = (leaf, version, neighbours);
-                break;
-            }
-            match move_right(leaf, slice) {
-                Ok(moved) => reached = moved,
-                Err(Stale) => {
-                    self.frames.pop();
-                    return Ok(Err(Stale));
-                }
-            }
-        }
-        frame.limit(end, reverse);
-        let cut_through = frame.start_at_cut(start, reverse);
-        self.observe()?;
-        Ok(Ok(cut_through))
     }
 }
