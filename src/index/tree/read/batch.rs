@@ -1,10 +1,10 @@
-//! Many descents at once, interleaved: while the processor waits for the next node of
-//! one, it goes on with the others.
+//! Many descents at once, interleaved: while the processor waits for the next node of one
+//! descent, it continues with the others.
 //!
-//! **Protocol.** That of `descend`, one node at a time: the stable version of the node at
-//! hand is taken, then the node above, which led to it, is validated; then the node at
-//! hand is searched, and the lines of the next one asked for. A descent that finds
-//! something changed is given up, and its look-up done on its own, from the top.
+//! **Protocol.** That of `descend`, one node at a time: take the stable version of the
+//! current node, then validate the node above it, from which it was reached; then search the
+//! current node, and prefetch the lines of the next one. If a node has changed, the descent
+//! is abandoned, and its key is looked up separately, from the root of the tree.
 
 use arrayvec::ArrayVec;
 
@@ -14,47 +14,48 @@ use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::protocol::Line;
 
-/// Descents under way at once. From 16 to 48, and also when they begin a few at a time so as
-/// to be at different depths, the speed is the same: what limits it is not their number.
+/// Number of descents in flight. From 16 to 48 the speed is the same, also when the descents
+/// begin a few at a time so that they are at different depths: their number is not the limit.
 const LANES: usize = 32;
 
-/// Nodes below the root that a descent goes to without waiting for its next turn: the upper
-/// ones are in the cache.
+/// Nodes below the root that a descent visits without waiting for its next turn: the upper
+/// nodes are in the cache.
 const HOT: u8 = 2;
 
-/// Keys whose paths are warmed at once for writes.
+/// Number of keys whose paths a batch of writes prefetches at once.
 pub(crate) const PREFETCH_WINDOW: usize = 64;
 
 /// A descent under way.
 struct Lane<'g, 'k> {
-    /// Which of the keys it is for.
+    /// The index of its key.
     index: usize,
     key: Key<'k>,
-    /// The node to be searched next, whose lines were asked for.
+    /// The node to search next; its lines are prefetched.
     node: NodeRef<'g>,
-    /// What led to it, as it was then; nothing leads to the root of a layer that could
-    /// tell.
+    /// The internode from which `node` was reached, with its version then. `None` for the
+    /// root of a layer: the node with the link to it is not validated, since the root's own
+    /// version says whether it is still a root.
     above: Option<(NodeRef<'g>, Version)>,
-    /// Nodes that it may still go to in the same turn.
+    /// How many more nodes it may visit in the same turn.
     hot: u8,
-    /// Whether the suffixes of the leaf at hand were asked for.
+    /// Whether the current leaf's suffixes are prefetched.
     has_suffixes: bool,
-    /// Whether it is done, and there was no further key to begin with.
+    /// Whether it is done and no further key was left to begin.
     idle: bool,
 }
 
-/// What a step of a descent came to.
+/// The result of one step of a descent.
 enum Step {
-    /// Another node.
+    /// The descent has reached another node.
     Continue,
     Done(Option<u64>),
-    /// Something changed.
+    /// A node has changed.
     Changed,
 }
 
 impl Tree {
-    /// Looks up `count` keys, which `key_at` gives (none: it is left out), and tells
-    /// `found` what is under each, in no particular order.
+    /// Looks up `count` keys, which `key_at` returns (`None` skips one), and calls `found`
+    /// with the index and the value of each, in no particular order.
     #[inline]
     pub(crate) fn get_each<'k>(
         &self,
@@ -75,7 +76,7 @@ impl Tree {
         });
     }
 
-    /// Has the processor read what writes under these keys are going to read.
+    /// Prefetches the nodes that writing these keys will touch.
     #[inline]
     pub(crate) fn prefetch_for_writes<'k>(
         &self,
@@ -88,8 +89,9 @@ impl Tree {
         with_search!(self.isa, S => self.descend_each::<S, true>(pin, count, &key_at, done));
     }
 
-    /// Descends for each key and tells `done` what is under it, unless the descent got
-    /// lost; to `PREFETCH` is to go down for what is there, not what it says.
+    /// Descends for each key and calls `done` with its index and value, or with `None` if a
+    /// node has changed on the way. With `PREFETCH`, descends in order to load the nodes, and
+    /// the values passed to `done` are meaningless.
     #[inline(always)]
     fn descend_each<'g, 'k, S: Search, const PREFETCH: bool>(
         &self,
@@ -112,7 +114,7 @@ impl Tree {
         let mut lanes: ArrayVec<Lane<'g, 'k>, LANES> =
             std::iter::from_fn(&mut next_lane).take(LANES).collect();
         let mut busy = lanes.len();
-        // Ends: each round leads every descent one node, or layer, further down.
+        // Ends: each round moves every descent one node, or one layer, further down.
         while busy != 0 {
             for lane in &mut lanes {
                 if lane.idle {
@@ -157,7 +159,7 @@ impl<'g, 'k> Lane<'g, 'k> {
 
     #[inline(always)]
     fn step<S: Search, const PREFETCH: bool>(&mut self) -> Step {
-        // Ends: goes down, a few times.
+        // Ends: each round moves one level down, at most `HOT` times.
         loop {
             let version = self.node.version().stable();
             let is_right = match self.above {
@@ -228,7 +230,7 @@ mod tests {
 
     use super::*;
 
-    /// Keys of several layers, long suffixes, and short ones.
+    /// Keys of several layers, keys with long suffixes, and short keys.
     fn key(i: u64) -> Vec<u8> {
         let mixed = i.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes();
         match i % 4 {
@@ -257,9 +259,10 @@ mod tests {
         }
     }
 
-    /// Even places are there throughout, odd ones of the writer's half come and go, those
-    /// of the other half are never there. Put back: in `Lane::step`, do not validate what
-    /// is above; or take the version of the node at hand after it was searched.
+    /// Keys with residues 0 to 2 modulo 8 exist throughout, keys with residues 4 to 6 are
+    /// inserted and removed by the writer, and keys from `8 * KEYS` on never exist. Put back:
+    /// in `Lane::step`, do not validate the node above; or take the version of the current
+    /// node after searching it.
     #[test]
     fn groups_find_what_is_there_throughout_while_others_come_and_go() {
         const KEYS: u64 = 4000;
@@ -274,7 +277,7 @@ mod tests {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
                     let guard = tree.guard().unwrap();
-                    // Other residues of 8: keys of all kinds but the short ones.
+                    // Residues 4 to 6 modulo 8: keys of all kinds but the short ones.
                     let fleeting = (0..KEYS).filter(|i| matches!(i % 8, 4..=6));
                     fleeting.clone().for_each(|i| {
                         tree.put(guard.pin(), &key(i), i).unwrap();
@@ -282,7 +285,7 @@ mod tests {
                     fleeting.for_each(|i| assert_eq!(tree.remove(guard.pin(), &key(i)), Some(i)));
                 }
             });
-            // Also when an assertion fails: the other thread ends, and the test with it.
+            // Stops the writer also when an assertion fails, so that the test ends.
             let _stop = Stop(&stop);
             for round in 0..3000_u64 {
                 let guard = tree.guard().unwrap();

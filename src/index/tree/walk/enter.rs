@@ -12,7 +12,8 @@ use crate::index::node::{Entries, Neighbours, NodeRef, with_search};
 use crate::index::tree::read::descend::{Reached, Stale, move_right, reach};
 
 impl<'g> Walk<'g> {
-    /// The key at hand becomes what the layer below the current entry shares.
+    /// Appends the current entry's slice to the bytes that the walk's key shares with the
+    /// layer below.
     pub(super) fn append_slice(&mut self, slice: u64) -> Result<(), Interrupt> {
         let depth = self.frames.last().map_or(0, |frame| frame.depth);
         self.key.truncate(depth);
@@ -21,8 +22,8 @@ impl<'g> Walk<'g> {
         Ok(())
     }
 
-    /// Where to resume when the layer that the key at hand leads to has another root
-    /// by now: on this side of all that it holds.
+    /// Where to resume when the root of the layer below the current key was replaced: before
+    /// or after all keys of that layer, on the far side in the walk's direction.
     pub(super) fn resume_past_layer(&self, reverse: bool) -> Interrupt {
         let side = if reverse {
             CutSide::AfterAll
@@ -32,8 +33,9 @@ impl<'g> Walk<'g> {
         Interrupt::resume(*self.key.allocator(), &self.key, &[], side)
     }
 
-    /// Reads the first leaf of a layer, or the one with a cut, that the key at hand
-    /// leads to. Gives whether the cut runs on through the entry the walk is at then.
+    /// Reads the first leaf of the layer below the current key, or the leaf that contains the
+    /// cut `start`. Returns whether the cut runs through the layer of the entry at which the
+    /// walk is then.
     pub(super) fn enter_layer(
         &mut self,
         root: NodeRef<'g>,
@@ -102,7 +104,7 @@ impl<'g> Walk<'g> {
     }
 }
 
-/// The slice in the layer below `depth` bytes at which the walk enters it.
+/// The slice at which a walk enters the layer that begins after `depth` bytes of key.
 #[inline]
 fn slice_to_reach(start: Option<Cut<'_>>, depth: usize, reverse: bool) -> u64 {
     match (start, reverse) {
