@@ -23,7 +23,7 @@ fn functions() -> Vec<(String, String)> {
 
 /// Put back: leave the sentence out at one of them.
 #[test]
-fn what_stores_a_word_and_gives_the_old_one_says_when_there_is_none() {
+fn functions_that_return_an_old_word_say_when_there_is_none() {
     const NAMES: [&str; 5] = [
         "exchange",
         "replace",

@@ -58,7 +58,7 @@ fn assert_scans(tree: &Tree, prefix: &[u8], expected: &[Vec<u8>]) {
 /// Row 1. Put back: in `Scan::take_over`, leave `ahead` empty when the snapshot
 /// has no entries, and in `Tree::remove` do not collapse.
 #[test]
-fn reverse_scan_crosses_whatever_leaves_became_empty() {
+fn reverse_scan_crosses_emptied_leaves() {
     let mut random = Random(1);
     for prefix in PREFIXES {
         for n in 0..=40 {
@@ -132,7 +132,7 @@ fn bounds_are_exact_at_every_key_of_a_layer_of_many_leaves() {
 /// root split, or removes the layer, or removes it and makes it anew. Put back:
 /// in `reach`, do not look whether the root is a living root.
 #[test]
-fn scan_enters_a_layer_at_its_present_root() {
+fn scan_enters_a_layer_at_its_current_root() {
     let prefix = PREFIXES[2];
     let after = numbered(prefix, 1 << 40);
     for reverse in [false, true] {
@@ -183,7 +183,7 @@ fn scan_enters_a_layer_at_its_present_root() {
 /// Row 3, leaves: the visitor removes the leaf that the scan would go to next,
 /// and the ones around it.
 #[test]
-fn scan_goes_on_when_the_next_leaf_is_deleted() {
+fn scan_continues_when_the_next_leaf_is_deleted() {
     for prefix in PREFIXES {
         for reverse in [false, true] {
             for gap in [1, 16, 40, 95] {
@@ -311,7 +311,7 @@ fn memory_returns_to_that_of_an_empty_tree() {
 /// suffixes are beside it, when the next key comes. Put back: in `shape_for`, keep
 /// room for one more whatever its length; in `put::add`, renew only full bags.
 #[test]
-fn long_suffixes_do_not_stay_behind() {
+fn long_suffixes_are_freed_with_their_keys() {
     const LONG: usize = 1 << 20;
     let tree = new_tree();
     let mut guard = tree.guard().unwrap();
@@ -411,7 +411,7 @@ fn keys_of_every_length_round_trip() {
 /// however much was. Put back: in `Pinned::retire_value`, `retire_leaf` or `retire_bag`, do
 /// not retire.
 #[test]
-fn little_waits_to_be_freed_however_much_was() {
+fn garbage_stays_bounded_under_a_refreshed_guard() {
     const KEYS: u64 = 1000;
     const REFRESH: u64 = 64;
     let updates = scaled(1_000_000) as u64;
@@ -625,7 +625,7 @@ fn bounds_are_exact_whether_or_not_keys_are_wanted() {
 /// and exit with garbage of theirs not handed over. Put back: in `Pinned::retire`, forget
 /// what is retired through a thread's own slot (`Via::Local`; the wait never ends).
 #[test]
-fn threads_come_and_go_and_leave_nothing_behind() {
+fn exited_threads_leave_no_garbage_behind() {
     const EACH: u64 = 100;
     let threads = scaled(200) as u64;
     let destroyed = AtomicUsize::new(0);

@@ -187,7 +187,7 @@ fn two_inserts_that_both_were_first_are_refused() {
 }
 
 #[test]
-fn a_read_of_what_was_overwritten_before_it_began_is_refused() {
+fn a_read_of_a_value_overwritten_earlier_is_refused() {
     let read_after = |seen| {
         of_threads([
             vec![call([0; 3], Some(1), Some(2))],
@@ -228,7 +228,7 @@ fn reads_that_see_two_writes_in_different_orders_are_refused() {
 }
 
 #[test]
-fn a_value_that_nobody_wrote_is_refused() {
+fn a_value_that_no_thread_wrote_is_refused() {
     assert_refused(&of_threads([vec![call([0; 3], Some(9), Some(9))]]), Some(1));
 }
 
@@ -242,7 +242,7 @@ fn a_key_that_comes_back_after_a_clear_is_refused() {
 }
 
 #[test]
-fn calls_on_other_keys_do_not_matter_but_for_the_order() {
+fn calls_on_other_keys_only_contribute_their_order() {
     let mut elsewhere = call([0; 3], Some(5), Some(6));
     elsewhere.effects = vec![Effect::wrote(1, Some(5), Some(6))];
     // The write on key 0 is the second call of its thread.

@@ -65,7 +65,7 @@ impl Ledger {
 
     /// To be called when the tree is gone.
     #[track_caller]
-    fn assert_settled(&self) {
+    fn assert_balanced(&self) {
         assert_eq!(self.faults.load(Ordering::Relaxed), 0, "wrong frees");
         let live = self.live.lock().unwrap();
         assert!(live.is_empty(), "left: {:?}", live.values());
@@ -188,7 +188,7 @@ fn sweep(
         trial.compare();
         drop(guard);
         drop(tree);
-        ledger.assert_settled();
+        ledger.assert_balanced();
         if !failed {
             assert!(nth >= least, "{nth} allocations were made to fail");
             return;
@@ -237,7 +237,7 @@ fn a_put_that_runs_out_of_memory_changes_nothing() {
 /// Row 18. Put back: in `Made::drop`, free the string whether it was stored or not; or
 /// never.
 #[test]
-fn a_byte_string_that_there_is_no_memory_for_changes_nothing() {
+fn a_byte_string_without_memory_changes_nothing() {
     let keys = workload_keys(120);
     let work = |trial: &mut Trial<'_>| {
         let (tree, pin) = (trial.tree, trial.pin);
@@ -422,7 +422,7 @@ fn a_scan_that_has_no_memory_to_resume_says_so() {
         assert_eq!((outcome, seen), (Err(OutOfMemory), 15));
         assert!(!ledger.is_armed());
     }
-    ledger.assert_settled();
+    ledger.assert_balanced();
 }
 
 /// Where a cursor is, and with which value.
@@ -488,7 +488,7 @@ type Pair = (Vec<u8>, u64);
 /// `Cursor::step_many`, fail after the first step too; in `Cursor::step_once`, append
 /// the key before there is room for it.
 #[test]
-fn many_steps_that_run_out_of_memory_end_at_the_last_that_was_made() {
+fn step_many_that_runs_out_of_memory_keeps_the_steps_taken() {
     let keys = deep_keys();
     let work = |trial: &mut Trial<'_>| {
         let (tree, pin) = (trial.tree, trial.pin);
@@ -541,7 +541,7 @@ fn a_check_that_runs_out_of_memory_says_so() {
 
 /// Guards beyond the first few need memory. Put back: in `Slots::claim`, expect it.
 #[test]
-fn a_guard_that_there_is_no_memory_for_is_refused() {
+fn a_guard_without_memory_is_refused() {
     let work = |trial: &mut Trial<'_>| {
         let tree = trial.tree;
         let guards: Vec<_> = (0..100).map(|_| trial.attempt(|| tree.guard())).collect();
@@ -555,7 +555,7 @@ fn a_guard_that_there_is_no_memory_for_is_refused() {
 
 /// Put back: in `Tree::with_options`, return at once when there is no leaf.
 #[test]
-fn a_tree_that_cannot_be_made_leaves_nothing_behind() {
+fn a_tree_that_cannot_be_created_leaks_nothing() {
     for nth in 0.. {
         let ledger = Ledger::new();
         ledger.arm(nth);
@@ -563,7 +563,7 @@ fn a_tree_that_cannot_be_made_leaves_nothing_behind() {
         assert_eq!(made.is_err(), !ledger.is_armed());
         let failed = made.is_err();
         drop(made);
-        ledger.assert_settled();
+        ledger.assert_balanced();
         if !failed {
             assert!(nth >= 2);
             return;
@@ -640,13 +640,13 @@ fn every_value_is_destroyed_once_and_no_byte_is_left() {
     }
     assert!(taken > 100);
     tally.assert_all(1);
-    ledger.assert_settled();
+    ledger.assert_balanced();
 }
 
 /// Put back: in `Tree::clear`, retire what was, and leave it at that: it waits in the
 /// guard's batch for company that never comes.
 #[test]
-fn what_was_cleared_away_is_freed_when_all_guards_are_left() {
+fn a_cleared_tree_is_freed_when_all_guards_are_left() {
     for others in [0, 1, 5] {
         let ledger = Ledger::new();
         let tree = ledger.tree(WORDS);
@@ -691,5 +691,5 @@ fn every_byte_string_is_freed_once() {
         }
         assert!(tree.memory_in_use() > 0);
     }
-    ledger.assert_settled();
+    ledger.assert_balanced();
 }

@@ -711,7 +711,7 @@ fn groups_grow_into_layers_and_shrink_in_every_order() {
 /// A scan is in the midst of a group when its visitor makes a layer of it: what was there
 /// throughout is visited once, in order.
 #[test]
-fn a_scan_goes_on_when_a_group_becomes_a_layer() {
+fn a_scan_continues_when_a_group_becomes_a_layer() {
     let key = |n: u8| [&b"a slice and "[..], &[n], b"a tail"].concat();
     for at in 0..5 {
         for reverse in [false, true] {

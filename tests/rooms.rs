@@ -157,7 +157,7 @@ fn sources(directory: &Path, module: &Module, into: &mut Vec<Source>) {
 }
 
 /// What modules hand on from modules below them: the name there, and what it names.
-fn handed_on(sources: &[Source]) -> BTreeMap<Module, Module> {
+fn reexports(sources: &[Source]) -> BTreeMap<Module, Module> {
     let modules: BTreeSet<&Module> = sources.iter().map(|source| &source.module).collect();
     let mut names = BTreeMap::new();
     for source in sources {
@@ -195,7 +195,7 @@ fn room(path: &Module) -> Option<usize> {
 }
 
 fn arrows_up(sources: &[Source]) -> Vec<String> {
-    let names = handed_on(sources);
+    let names = reexports(sources);
     let mut up = Vec::new();
     for source in sources {
         let Some(here) = room(&source.module) else {
@@ -238,7 +238,7 @@ fn no_room_names_one_above_it() {
 }
 
 #[test]
-fn paths_through_modules_that_hand_names_on_are_seen() {
+fn paths_through_reexports_are_seen() {
     let source = |module: &str, text: &str| Source {
         file: module.into(),
         module: module.split("::").map(str::to_owned).collect(),

@@ -290,7 +290,7 @@ fn step_through_gaps(family: impl Fn(usize) -> Vec<u8> + Sync, reverse: bool) {
 }
 
 #[test]
-fn a_step_passes_over_no_key_that_came_before_the_one_it_meets() {
+fn a_step_skips_no_key_inserted_before_the_one_it_meets() {
     for reverse in [false, true] {
         step_through_gaps(|n| (n as u64).to_be_bytes().to_vec(), reverse);
         let in_layers =

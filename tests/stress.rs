@@ -433,7 +433,7 @@ impl Stable {
 /// without a look at the next one's low; in `Tree::merge`, do not make the leaf before
 /// dirty; in `unlink`, make no ancestor dirty.
 #[test]
-fn nothing_stable_is_passed_over_while_leaves_are_merged() {
+fn stable_keys_are_met_while_leaves_are_merged() {
     let number: fn(usize) -> Vec<u8> = |n| (n as u64).to_be_bytes().to_vec();
     let layers: fn(usize) -> Vec<u8> = |n| {
         [
@@ -630,7 +630,7 @@ fn every_value_is_destroyed_once_when_a_tree_is_cleared_under_writers() {
 /// The count is right again when that is freed. Put back: in `free_detached`, count no
 /// keys.
 #[test]
-fn an_insert_into_what_is_cleared_away_is_counted_out_again() {
+fn an_insert_into_a_cleared_tree_is_not_counted_in_the_end() {
     let tree = new_tree();
     for n in 0..100u64 {
         put(&tree, &n.to_be_bytes(), n);
@@ -662,7 +662,7 @@ fn an_insert_into_what_is_cleared_away_is_counted_out_again() {
 /// which becomes the root of what was cleared away, and not of the tree. Put back: in
 /// `Tree::try_detach_root`, do not make the anchor the parent of the old root (`set_parent`; it hangs).
 #[test]
-fn what_is_cleared_away_does_not_come_back() {
+fn cleared_keys_do_not_come_back() {
     let tree = new_tree();
     let keys: Vec<_> = (0..16u64).map(u64::to_be_bytes).collect();
     for key in &keys {

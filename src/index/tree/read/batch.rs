@@ -264,7 +264,7 @@ mod tests {
     /// in `Lane::step`, do not validate the node above; or take the version of the current
     /// node after searching it.
     #[test]
-    fn groups_find_what_is_there_throughout_while_others_come_and_go() {
+    fn batches_find_stable_keys_under_a_writer() {
         const KEYS: u64 = 4000;
         const GROUP: usize = 2 * LANES + 5;
         let tree = Tree::new(None).unwrap();

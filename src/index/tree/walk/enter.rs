@@ -68,7 +68,7 @@ impl<'g> Walk<'g> {
         let Some(frame) = self.frames.last_mut() else {
             unreachable!("just pushed");
         };
-        // Ends: each time around, a writer has changed the leaf.
+        // Ends: each round, a writer has changed the leaf.
         loop {
             let Reached { leaf, version, .. } = reached;
             let neighbours =

@@ -100,7 +100,7 @@ fn parts(tree: &Tree, keys: &[Vec<u8>], cuts: usize) -> (Vec<usize>, usize) {
 /// those of the layer that hides another. Put back: let `find_missing` also take apart the
 /// pieces that it has found.
 #[test]
-fn a_cut_costs_a_few_ways_down() {
+fn a_cut_costs_a_few_descents() {
     for (name, hidden_in) in [("ascending", 0), ("random", 0), ("hot prefix", 60_000 / 7)] {
         let keys = family(name, 600_000);
         let tree = tree_of(&keys, name == "ascending");
@@ -126,7 +126,7 @@ fn a_cut_costs_a_few_ways_down() {
 /// `take_apart`, do not call `find_missing`; in `estimate`, ignore the keys below links; in
 /// `cut`, begin a part where the sum of all parts before it passes its share.
 #[test]
-fn no_part_is_above_twice_its_share() {
+fn no_part_exceeds_twice_its_share() {
     let mut wrong = Vec::new();
     for name in FAMILIES {
         for in_order in [true, false] {
@@ -171,7 +171,7 @@ fn a_small_tree_has_few_parts_and_an_empty_one_has_one() {
 
 /// Found in review. Put back: count parts one by one; or copy the prefix for each layer.
 #[test]
-fn neither_many_cuts_nor_a_long_shared_prefix_cost_much() {
+fn many_cuts_and_long_shared_prefixes_are_cheap() {
     let tree = Tree::new(None).unwrap();
     let guard = tree.guard().unwrap();
     let pin = guard.pin();
@@ -197,7 +197,7 @@ fn neither_many_cuts_nor_a_long_shared_prefix_cost_much() {
 
 /// Put back: in `estimate`, assume that an internode has children.
 #[test]
-fn under_a_deleted_internode_are_no_keys() {
+fn a_deleted_internode_has_no_keys() {
     let tree = Tree::new(None).unwrap();
     let guard = tree.guard().unwrap();
     let pin = guard.pin();
