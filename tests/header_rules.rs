@@ -1,6 +1,6 @@
-//! What the comments of the C headers say alike, wherever it holds.
+//! Sentences that the comments of the C headers repeat at every function to which they apply.
 
-/// Every comment of the headers with the function that it is about, in one line each.
+/// Returns every comment of the headers with its function, in one line each.
 fn functions() -> Vec<(String, String)> {
     let header = concat!(
         include_str!("../include/masstree.h"),
@@ -21,7 +21,7 @@ fn functions() -> Vec<(String, String)> {
     pairs.filter_map(declared).collect()
 }
 
-/// Put back: leave the sentence out at one of them.
+/// Put back: remove the sentence from one of the functions.
 #[test]
 fn functions_that_return_an_old_word_say_when_there_is_none() {
     const NAMES: [&str; 5] = [

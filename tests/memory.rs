@@ -1,5 +1,5 @@
-//! Trees whose allocator counts, and can be told to fail: known failures 12
-//! (exactly-once destruction, nothing left) and 18 (what fails half-way).
+//! Trees with an allocator that counts and can be made to fail: known failures 12 (every
+//! value destroyed exactly once, no memory leaked) and 18 (operations that fail half-way).
 
 mod support;
 
@@ -17,14 +17,14 @@ use masstree::{
 };
 use support::{Random, assert_sound, backwards, bulk_load_bytes, collect, decoded, encoded};
 
-/// What a tree has from its allocator, and what it did wrong.
+/// A tree's allocations, and its misuses of the allocator.
 #[derive(Default)]
 struct Ledger {
     /// Size and alignment of each allocation.
     live: Mutex<HashMap<usize, (usize, usize)>>,
-    /// Frees of what was not there, or not so.
+    /// Frees of memory that was not allocated, or with another layout.
     faults: AtomicUsize,
-    /// Allocations that still succeed before one fails; `usize::MAX`: none will.
+    /// How many allocations succeed before one fails; `usize::MAX`: none fails.
     fuse: AtomicUsize,
 }
 
@@ -37,13 +37,13 @@ impl Ledger {
         ledger
     }
 
-    /// Every node is an allocation of its own, as long as it is a new one.
+    /// Every new node is an allocation of its own.
     fn options(&self, values: Values) -> Options {
         let ctx = std::ptr::from_ref(self).cast_mut().cast();
         Options {
             values,
-            // SAFETY: the functions do what they should, on any thread, and the ledger
-            // outlives the tree.
+            // SAFETY: the functions obey the contract of `Allocator` on any thread, and the
+            // ledger outlives the tree.
             allocator: Some(unsafe { Allocator::new(alloc, free, ctx) }),
             chunk_size: 1,
             huge_pages: true,
@@ -54,7 +54,7 @@ impl Ledger {
         Tree::with_options(&self.options(values)).expect("memory for an empty tree")
     }
 
-    /// Has the allocation after so many others fail.
+    /// Makes the allocation after `nth` others fail.
     fn arm(&self, nth: usize) {
         self.fuse.store(nth, Ordering::Relaxed);
     }
@@ -63,7 +63,7 @@ impl Ledger {
         self.fuse.load(Ordering::Relaxed) != NONE
     }
 
-    /// To be called when the tree is gone.
+    /// Called after the tree was dropped: every allocation was freed, correctly.
     #[track_caller]
     fn assert_balanced(&self) {
         assert_eq!(self.faults.load(Ordering::Relaxed), 0, "wrong frees");
@@ -93,7 +93,7 @@ unsafe extern "C" fn alloc(size: usize, align: usize, ctx: *mut c_void) -> *mut 
 }
 
 unsafe extern "C" fn free(place: *mut c_void, size: usize, align: usize, ctx: *mut c_void) {
-    // SAFETY: as in `alloc`.
+    // SAFETY: see `alloc`.
     let ledger = unsafe { &*ctx.cast::<Ledger>() };
     let allocated = ledger.live.lock().unwrap().remove(&place.addr());
     if allocated != Some((size, align)) {
@@ -101,13 +101,13 @@ unsafe extern "C" fn free(place: *mut c_void, size: usize, align: usize, ctx: *m
         return;
     }
     let layout = Layout::from_size_align(size, align).expect("as it was allocated");
-    // SAFETY: allocated above with this layout, and still there.
+    // SAFETY: allocated above with this layout, and not freed yet.
     unsafe { std::alloc::dealloc(place.cast(), layout) };
 }
 
 type Model = BTreeMap<Vec<u8>, u64>;
 
-/// A workload under way, of which one allocation fails.
+/// A running workload, in which one allocation fails.
 struct Trial<'t> {
     ledger: &'t Ledger,
     tree: &'t Tree,
@@ -117,8 +117,8 @@ struct Trial<'t> {
 }
 
 impl Trial<'_> {
-    /// Does something that can run out of memory. If it does, the tree is as the model
-    /// says, and the same then succeeds.
+    /// Runs an operation that may run out of memory. If it does, the tree equals the model,
+    /// and the same operation then succeeds.
     #[track_caller]
     fn attempt<T>(&mut self, mut what: impl FnMut() -> Result<T, OutOfMemory>) -> T {
         match what() {
@@ -128,7 +128,7 @@ impl Trial<'_> {
                 self.failures += 1;
                 assert_eq!(self.failures, 1, "one allocation fails, not more");
                 self.compare();
-                what().expect("there is memory now")
+                what().expect("memory is available now")
             }
         }
     }
@@ -136,18 +136,18 @@ impl Trial<'_> {
     #[track_caller]
     fn compare(&self) {
         assert_sound(self.tree);
-        let there = collect(self.tree, self.pin, &Range::all());
-        let there = there.into_iter().map(|(key, word)| {
+        let found = collect(self.tree, self.pin, &Range::all());
+        let found = found.into_iter().map(|(key, word)| {
             let value = match self.tree.holds_bytes() {
                 true => decoded(self.tree.get_bytes(self.pin, &key).unwrap()),
                 false => word,
             };
             (key, value)
         });
-        assert!(there.eq(self.model.clone()), "the tree has changed");
+        assert!(found.eq(self.model.clone()), "the tree has changed");
     }
 
-    /// Puts keys that are numbered from 0, before any allocation fails.
+    /// Puts keys with values from 0 on, before any allocation fails.
     fn put_all(&mut self, keys: &[Vec<u8>]) {
         for (key, value) in keys.iter().zip(0..) {
             if self.tree.holds_bytes() {
@@ -161,8 +161,8 @@ impl Trial<'_> {
     }
 }
 
-/// Runs `work` as often as it has allocations, after `prepare`, each time with another
-/// of them failing; it must make that many.
+/// Runs `prepare` and `work` once for each allocation of `work`, each time with another of
+/// them failing; `work` must make at least the given number of allocations.
 fn sweep(
     values: Values,
     least: usize,
@@ -198,7 +198,7 @@ fn sweep(
 
 const WORDS: Values = Values::Words(None);
 
-/// A mixed workload's keys: several layers, long suffixes, splits.
+/// Keys of a mixed workload: several layers, long suffixes, splits.
 fn workload_keys(count: usize) -> Vec<Vec<u8>> {
     let mut random = Random(18);
     (0..count)
@@ -220,7 +220,7 @@ fn workload_keys(count: usize) -> Vec<Vec<u8>> {
 }
 
 /// Row 18. Put back: in `Tree::split`, take the new leaf from the allocator
-/// instead of the reserve after the leaf was made dirty, and give up on failure.
+/// instead of the reserve after marking the leaf dirty, and give up on failure.
 #[test]
 fn a_put_that_runs_out_of_memory_changes_nothing() {
     let keys = workload_keys(600);
@@ -234,8 +234,8 @@ fn a_put_that_runs_out_of_memory_changes_nothing() {
     sweep(WORDS, 100, |_| (), work);
 }
 
-/// Row 18. Put back: in `Made::drop`, free the string whether it was stored or not; or
-/// never.
+/// Row 18. Put back: in `Made::drop`, free the string whether it was stored or not; or never
+/// free it.
 #[test]
 fn a_byte_string_without_memory_changes_nothing() {
     let keys = workload_keys(120);
@@ -250,7 +250,7 @@ fn a_byte_string_without_memory_changes_nothing() {
                     assert_eq!(seen.map(decoded), old);
                 }
                 1 => {
-                    // As expected every other time.
+                    // Matches every other time.
                     let expected = encoded(old.unwrap_or(0) + n / 4 % 2);
                     let seen =
                         trial.attempt(|| tree.compare_exchange_bytes(pin, key, &expected, &new));
@@ -282,7 +282,7 @@ fn a_byte_string_without_memory_changes_nothing() {
     sweep(Values::Bytes, 120, |trial| trial.put_all(half), work);
 }
 
-/// Row 18. Put back: in `Tree::clear`, make the note after the burial.
+/// Row 18. Put back: in `Tree::clear`, allocate the note after `detach_root`.
 #[test]
 fn a_clear_that_runs_out_of_memory_changes_nothing() {
     let keys = workload_keys(100);
@@ -296,8 +296,8 @@ fn a_clear_that_runs_out_of_memory_changes_nothing() {
     }
 }
 
-/// Row 18. Put back: in `Tree::bulk_load`, do not give back what there is when filling
-/// fails; or give the words of a tree of words to the destructor.
+/// Row 18. Put back: in `Tree::bulk_load`, do not call `free_unseen` when filling fails; or
+/// pass the words of a tree of words to the destructor.
 #[test]
 fn a_bulk_load_that_runs_out_of_memory_leaves_the_tree_empty() {
     let mut keys = workload_keys(200);
@@ -318,7 +318,7 @@ fn a_bulk_load_that_runs_out_of_memory_leaves_the_tree_empty() {
         rounds.set(rounds.get() + 1);
     };
     sweep(words, 50, |_| (), work);
-    // Once with each tree, however often loading it failed.
+    // Once with each tree, however many times loading it failed.
     destroyed.assert_all(rounds.get());
 
     let work = |trial: &mut Trial<'_>| {
@@ -330,15 +330,15 @@ fn a_bulk_load_that_runs_out_of_memory_leaves_the_tree_empty() {
     sweep(Values::Bytes, pairs.len() + 50, |_| (), work);
 }
 
-/// Keys in many layers, so that a walk keeps places in all of them.
+/// Keys in many layers, so that a walk has frames in all of them.
 fn deep_keys() -> Vec<Vec<u8>> {
     let deep = (0..40).map(|n| vec![b'd'; 1 + n * 9]);
     let wide = (0..60u64).map(|n| n.to_be_bytes().to_vec());
     deep.chain(wide).collect()
 }
 
-/// Row 18. Put back: in `merge`, make the leaf before dirty while memory is lacking, and
-/// leave it so (it hangs); in `Locked::copy_entries_to`, leave an entry behind.
+/// Row 18. Put back: in `merge`, mark the previous leaf dirty before memory runs out, and
+/// leave it dirty (it hangs); in `Locked::copy_entries_to`, omit an entry.
 #[test]
 fn a_sweep_that_runs_out_of_memory_loses_nothing() {
     let keys: Vec<_> = (0..400u64)
@@ -372,7 +372,7 @@ fn a_sweep_that_runs_out_of_memory_loses_nothing() {
     sweep(WORDS, 20, prepare, work);
 }
 
-/// Row 18. Put back: in `Tree::scan`, end as if all were visited.
+/// Row 18. Put back: in `Tree::scan`, end as if all keys were visited.
 #[test]
 fn a_scan_that_runs_out_of_memory_says_so() {
     let keys = deep_keys();
@@ -395,8 +395,8 @@ fn a_scan_that_runs_out_of_memory_says_so() {
     sweep(WORDS, 6, |trial| trial.put_all(&keys), work);
 }
 
-/// Row 18. The leaf that a scan was to read next is gone, and there is no memory to go down
-/// again to where it was. Put back: in `Interrupt::resume`, end the scan instead.
+/// Row 18. The leaf that a scan would read next is deleted, and no memory is left to descend
+/// again to the scan's position. Put back: in `Interrupt::resume`, end the scan instead.
 #[test]
 fn a_scan_that_has_no_memory_to_resume_says_so() {
     let ledger = Ledger::new();
@@ -411,7 +411,7 @@ fn a_scan_that_has_no_memory_to_resume_says_so() {
         let outcome = tree.scan(pin, &Range::all(), &mut |_, _| {
             seen += 1;
             if seen == 1 {
-                // All of the second leaf.
+                // All keys of the second leaf.
                 for n in 15..30u64 {
                     assert_eq!(tree.remove(pin, &n.to_be_bytes()), Some(n));
                 }
@@ -425,13 +425,13 @@ fn a_scan_that_has_no_memory_to_resume_says_so() {
     ledger.assert_balanced();
 }
 
-/// Where a cursor is, and with which value.
+/// The key and value of a cursor.
 fn place<'g>(cursor: &mut Cursor<'g>, tree: &Tree, pin: Pinned<'g>) -> Option<Pair> {
     let key = cursor.key()?.to_vec();
     Some((key, cursor.value(tree, pin)?))
 }
 
-/// Moves a cursor, twice if it must be, and then from the same place.
+/// Moves a cursor; if it fails, moves it again from the same position.
 fn move_to<'g>(
     trial: &mut Trial<'g>,
     cursor: &mut Cursor<'g>,
@@ -451,14 +451,14 @@ fn move_to<'g>(
     assert_eq!(place(cursor, tree, pin).as_ref(), Some(to));
 }
 
-/// There and back again, in every way that a cursor moves.
+/// Moves a cursor back and forth, in every way that a cursor can move.
 fn move_about(trial: &mut Trial<'_>) {
     let (tree, pin) = (trial.tree, trial.pin);
     let all: Vec<_> = trial.model.clone().into_iter().collect();
     let mut cursor = Cursor::new(tree);
     for (n, pair) in all.iter().enumerate() {
         move_to(trial, &mut cursor, pair, |cursor| match n % 3 {
-            // Within the walk; after letting go, from the top of the tree.
+            // Within the walk; after `detach`, from the root of the tree.
             0 => cursor.step(tree, pin, false),
             1 => {
                 cursor.detach();
@@ -474,8 +474,8 @@ fn move_about(trial: &mut Trial<'_>) {
     }
 }
 
-/// Row 18. Put back: in `Cursor::arrive`, keep the walk's new place when there is no
-/// memory for the key; in `Cursor::step_from_root`, leave `at` empty.
+/// Row 18. Put back: in `Cursor::arrive`, keep the walk's new position when memory for the
+/// key runs out; in `Cursor::step_from_root`, leave `at` empty.
 #[test]
 fn a_cursor_that_runs_out_of_memory_stays_where_it_was() {
     let keys = deep_keys();
@@ -484,9 +484,9 @@ fn a_cursor_that_runs_out_of_memory_stays_where_it_was() {
 
 type Pair = (Vec<u8>, u64);
 
-/// Row 18. Steps that are taken before memory runs out count. Put back: in
-/// `Cursor::step_many`, fail after the first step too; in `Cursor::step_once`, append
-/// the key before there is room for it.
+/// Row 18. Steps taken before memory runs out count. Put back: in `Cursor::step_many`, fail
+/// after the first step too; in `Cursor::step_once`, append the key before room for it is
+/// reserved.
 #[test]
 fn step_many_that_runs_out_of_memory_keeps_the_steps_taken() {
     let keys = deep_keys();
@@ -527,7 +527,7 @@ fn step_many_that_runs_out_of_memory_keeps_the_steps_taken() {
     sweep(WORDS, 10, |trial| trial.put_all(&keys), work);
 }
 
-/// Row 18. Put back: in `Check::later`, drop what there is no room for.
+/// Row 18. Put back: in `Check::push_layer`, drop a layer when memory runs out.
 #[test]
 fn a_check_that_runs_out_of_memory_says_so() {
     let keys = deep_keys();
@@ -539,7 +539,7 @@ fn a_check_that_runs_out_of_memory_says_so() {
     sweep(WORDS, 2, |trial| trial.put_all(&keys), work);
 }
 
-/// Guards beyond the first few need memory. Put back: in `Slots::claim`, expect it.
+/// Guards beyond the first few need memory. Put back: in `Slots::claim`, `expect` it.
 #[test]
 fn a_guard_without_memory_is_refused() {
     let work = |trial: &mut Trial<'_>| {
@@ -553,7 +553,8 @@ fn a_guard_without_memory_is_refused() {
     sweep(WORDS, 3, prepare, work);
 }
 
-/// Put back: in `Tree::with_options`, return at once when there is no leaf.
+/// Put back: in `Tree::with_options`, return without freeing the domain when no leaf can be
+/// allocated.
 #[test]
 fn a_tree_that_cannot_be_created_leaks_nothing() {
     for nth in 0.. {
@@ -571,7 +572,7 @@ fn a_tree_that_cannot_be_created_leaks_nothing() {
     }
 }
 
-/// How often each value was destroyed.
+/// How many times each value was destroyed.
 struct Tally(Vec<AtomicUsize>);
 
 impl Tally {
@@ -585,10 +586,10 @@ impl Tally {
 
     fn destructor(&self) -> Destructor {
         unsafe extern "C" fn count(value: u64, ctx: *mut c_void) {
-            // SAFETY: the tally outlives the tree, and is all atomics.
+            // SAFETY: the tally outlives the tree, and contains only atomics.
             unsafe { &*ctx.cast::<Tally>() }.add(value);
         }
-        // SAFETY: function and context fit, and work on any thread.
+        // SAFETY: the function expects this context, and may run on any thread.
         unsafe { Destructor::new(count, std::ptr::from_ref(self).cast_mut().cast()) }
     }
 
@@ -630,7 +631,7 @@ fn every_value_is_destroyed_once_and_no_byte_is_left() {
                 if i % 2 == 0 {
                     tree.discard(pin, old);
                 } else {
-                    // Taken: the destructor must not see it.
+                    // Returned to the caller: the destructor must not receive it.
                     tally.add(old);
                     taken += 1;
                 }
@@ -643,8 +644,8 @@ fn every_value_is_destroyed_once_and_no_byte_is_left() {
     ledger.assert_balanced();
 }
 
-/// Put back: in `Tree::clear`, retire what was, and leave it at that: it waits in the
-/// guard's batch for company that never comes.
+/// Put back: in `Tree::clear`, retire the old tree without `flush`: it stays in the guard's
+/// batch, which never fills.
 #[test]
 fn a_cleared_tree_is_freed_when_all_guards_are_left() {
     for others in [0, 1, 5] {

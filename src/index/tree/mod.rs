@@ -276,8 +276,8 @@ mod tests {
             assert_eq!(tree.put(pin, &key.to_be_bytes(), key), Ok(None));
             assert_eq!(tree.key_count(), 0);
             assert_eq!(tree.get(pin, &key.to_be_bytes()), Some(key));
-            let there = tree.insert(pin, &key.to_be_bytes(), 0);
-            assert_eq!(there, Ok(Inserted::Present(key)));
+            let outcome = tree.insert(pin, &key.to_be_bytes(), 0);
+            assert_eq!(outcome, Ok(Inserted::Present(key)));
         }
         for reverse in [false, true] {
             let range = Range {

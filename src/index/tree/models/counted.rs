@@ -21,8 +21,8 @@ fn assert_counted(model: Model) {
     assert_eq!(sound, Ok(true));
 }
 
-/// A key may be inserted before the tree is cleared and counted after it, or removed
-/// likewise.
+/// A key may be inserted or removed before the tree is cleared and counted after it, or the
+/// other way round.
 #[test]
 fn keys_are_counted_for_the_tree_that_they_are_in() {
     check(&[Line::KeysAreRecounted], || {

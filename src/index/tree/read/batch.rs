@@ -252,7 +252,7 @@ mod tests {
         let mut values = vec![None; keys.len()];
         let key_at = |index: usize| Some(Key::new(keys[index]));
         tree.get_each(pin, keys.len(), key_at, |index, value| {
-            assert_eq!(values[index].replace(value), None, "told twice");
+            assert_eq!(values[index].replace(value), None, "reported twice");
         });
         for (&i, value) in places.iter().zip(values) {
             assert_eq!(value, Some(expected(i)), "key {i}");
@@ -291,12 +291,12 @@ mod tests {
                 let guard = tree.guard().unwrap();
                 for start in (0..KEYS).step_by(8 * GROUP) {
                     let residue = round % 3;
-                    let there: Vec<u64> = (0..GROUP as u64)
+                    let stable: Vec<u64> = (0..GROUP as u64)
                         .map(|i| start + 8 * i + residue)
                         .filter(|&i| i < KEYS)
                         .collect();
-                    assert_group(&tree, guard.pin(), &there, Some);
-                    let never: Vec<u64> = there.iter().map(|i| i + 8 * KEYS).collect();
+                    assert_group(&tree, guard.pin(), &stable, Some);
+                    let never: Vec<u64> = stable.iter().map(|i| i + 8 * KEYS).collect();
                     assert_group(&tree, guard.pin(), &never, |_| None);
                 }
             }

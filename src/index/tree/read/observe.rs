@@ -242,14 +242,14 @@ pub(crate) unsafe fn apply(
     }
     // SAFETY: by contract, the first `len` elements are initialised.
     let used = unsafe { std::slice::from_raw_parts_mut(set.as_ptr(), *len) };
-    let mut there = used
+    let mut matching = used
         .iter()
         .filter(|observation| observation.leaf == delta.before.leaf)
         .peekable();
-    if there.peek().is_none() {
+    if matching.peek().is_none() {
         return Applied::Done;
     }
-    if there.any(|observation| *observation != delta.before)
+    if matching.any(|observation| *observation != delta.before)
         || delta.flags & MORE != 0
         || delta.created_count > delta.created_capacity
     {

@@ -212,7 +212,7 @@ impl<'g> Cursor<'g> {
                 ..
             }) = self.at
             else {
-                unreachable!("it has just gone to a key");
+                unreachable!("the cursor has just moved to a key");
             };
             take(end, value);
             let mut start = self.keys.len();

@@ -65,7 +65,7 @@ unsafe fn free_leaf<'t>(
     let version = NodeRef::from(leaf).version().stable();
     let mut entries = Entries::new();
     leaf.snapshot::<Portable>(version, &mut entries)
-        .expect("nobody else writes");
+        .expect("no other thread writes");
     let mut keys = 0;
     for entry in entries.iter() {
         match entry.layer() {
