@@ -14,9 +14,9 @@ use crate::protocol::Line;
 
 impl Walk<'_> {
     /// Whether the leaves that the last step left are unchanged since they were read. The
-    /// caller has checked the leaf that the step reached before. Then all these leaves were
-    /// unchanged at one moment, the time of that check, and at that moment the step's result
-    /// was the next key.
+    /// caller has first checked that the leaf which the step reached is unchanged. Then all
+    /// these leaves were unchanged at the moment of that check, and at that moment the step's
+    /// result was the next key.
     #[inline]
     pub(in crate::index::tree) fn is_undisturbed(&self) -> bool {
         let is_current = |&(leaf, version)| NodeRef::from(leaf).version().validate(version);
@@ -33,7 +33,7 @@ impl Walk<'_> {
 
     /// Sets how many keys the caller wants from here on, and prefetches leaves ahead
     /// accordingly.
-    pub(in crate::index::tree) fn expect(&mut self, reverse: bool, wanted: usize) {
+    pub(in crate::index::tree) fn set_wanted(&mut self, reverse: bool, wanted: usize) {
         self.wanted = wanted;
         if let Some(frame) = self.frames.last_mut()
             && frame.is_at_entry()

@@ -143,7 +143,7 @@ impl<'g> Cursor<'g> {
         self.walk.forget_observed(0);
         // The keys stay where they are until the seek is done: `seek` may borrow the cursor's
         // own key.
-        let found = self.go_down(tree, pin, seek.cut(), seek.reverse())?;
+        let found = self.descend(tree, pin, seek.cut(), seek.reverse())?;
         if found {
             self.forget_other_keys();
         }
@@ -180,9 +180,9 @@ impl<'g> Cursor<'g> {
         self.forget_other_keys();
         self.walk.forget_observed(0);
         self.first_start = self.keys.len();
-        self.walk.expect(reverse, most);
+        self.walk.set_wanted(reverse, most);
         let outcome = self.take_steps(tree, pin, reverse, most, &mut take);
-        self.walk.expect(reverse, 0);
+        self.walk.set_wanted(reverse, 0);
         outcome
     }
 
@@ -290,7 +290,7 @@ impl<'g> Cursor<'g> {
             }
         });
         let before = self.at.take();
-        let outcome = self.go_down(tree, pin, cut, reverse);
+        let outcome = self.descend(tree, pin, cut, reverse);
         let arrived = std::mem::replace(&mut self.keys, keys);
         let (Ok(true), Some(at)) = (outcome, self.at) else {
             self.at = before;
@@ -311,7 +311,7 @@ impl<'g> Cursor<'g> {
         Ok(true)
     }
 
-    fn go_down(
+    fn descend(
         &mut self,
         tree: &Tree,
         pin: Pinned<'g>,

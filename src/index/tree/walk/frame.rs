@@ -135,13 +135,13 @@ impl<'g> Frame<'g> {
 
     /// Prefetches the leaf that follows this one in the walk's direction.
     fn prefetch_neighbour(&self, reverse: bool) {
-        let neighbours = if reverse {
+        let neighbour = if reverse {
             self.neighbours.prev
         } else {
             self.neighbours.next
         };
-        if let Some(neighbours) = neighbours {
-            NodeRef::from(neighbours).prefetch_all();
+        if let Some(neighbour) = neighbour {
+            NodeRef::from(neighbour).prefetch_all();
         }
     }
 

@@ -263,7 +263,7 @@ impl<'g> Walk<'g> {
                 pin.count(Count::Restarts, 1);
                 self.seek(tree, pin, Some(cut.cut()), end, reverse)
             }
-            Err(Interrupt::Changed) => unreachable!("only live walks get lost"),
+            Err(Interrupt::Changed) => unreachable!("only a cursor is interrupted by a change"),
         }
     }
 
@@ -278,7 +278,7 @@ impl<'g> Walk<'g> {
             }
             if let Some(entry) = frame.current() {
                 let Some(root) = entry.layer() else {
-                    unreachable!("what is no key is a link");
+                    unreachable!("an entry without a key is a link");
                 };
                 let slice = entry.slice;
                 let cut_through = frame.passes(&entry, end);
