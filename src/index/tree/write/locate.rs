@@ -45,7 +45,7 @@ fn lock_reached<'g>(reached: Reached<'g>, slice: u64) -> Result<Locked<'g, Leaf>
         // Nothing has changed since: no need to read the next leaf, which is elsewhere.
         return Ok(locked);
     }
-    // Ends: as `settle`.
+    // Ends: as `move_right`.
     loop {
         if locked.is_deleted() && Line::WriterLeavesDeleted.is_enabled() {
             return Err(Stale);
