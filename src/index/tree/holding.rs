@@ -35,8 +35,8 @@ pub(crate) fn is_holding() -> bool {
 }
 
 /// Whether this thread holds the leaf with this id.
-pub(in crate::index::tree) fn holds(node: u64) -> bool {
-    holding().is_some_and(|holding| holding.leaf.expose_provenance() as u64 == node)
+pub(in crate::index::tree) fn holds(leaf_id: u64) -> bool {
+    holding().is_some_and(|holding| holding.leaf.expose_provenance() as u64 == leaf_id)
 }
 
 /// In builds with debug assertions, aborts if a thread ends while it holds a leaf.

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use super::observed::holds;
+use super::observed::is_valid;
 use super::*;
 use crate::index::node::Observation;
 use crate::index::tree::write::held::Overtaken;
@@ -32,7 +32,7 @@ fn a_held_key_is_exclusive() {
                     model.thread(move |tree, pin| {
                         let key = number(key);
                         let held = tree.hold(pin, &key, true).unwrap();
-                        assert!(holds(tree, &[held.now()]));
+                        assert!(is_valid(tree, &[held.now()]));
                         assert_eq!(tree.finish(pin, held, Decision::Keep), Ok(None));
                     });
                 }
@@ -70,11 +70,11 @@ fn hold_across_a_clearing(
     let now = held.now();
     assert!(was_present.is_none_or(|value| [OLD, OTHERS].contains(&value)));
     let (seen, leaf) = tree.get_observed(pin, &key);
-    let validates = holds(tree, &[leaf]);
+    let validates = is_valid(tree, &[leaf]);
     let is_known = *is_cleared.lock().unwrap() || seen != was_present;
     if was_present == Some(OLD) && is_known {
-        assert!(!holds(tree, &[now]));
-        assert!(!holds(tree, &[]));
+        assert!(!is_valid(tree, &[now]));
+        assert!(!is_valid(tree, &[]));
     }
     assert!(
         !validates || seen == was_present,
@@ -163,7 +163,7 @@ fn loading_overtakes_no_hold() {
                 model.thread(move |tree, pin| {
                     let key = number(7);
                     let held = tree.hold(pin, &key, true).unwrap();
-                    assert!(holds(tree, &[held.now()]));
+                    assert!(is_valid(tree, &[held.now()]));
                     assert_eq!(tree.finish(pin, held, decision), Ok(None));
                     let is_set = decision == Decision::Set(MINE);
                     assert_eq!(tree.get(pin, &key), is_set.then_some(MINE));
@@ -241,7 +241,7 @@ const WAITING: [Waiting; 11] = [
     Waiting {
         model: two_leaves,
         held: || number(70),
-        work: |tree, _, leaf| assert!(holds(tree, &[leaf])),
+        work: |tree, _, leaf| assert!(is_valid(tree, &[leaf])),
     },
     Waiting {
         model: second_leaf_with_one_key,

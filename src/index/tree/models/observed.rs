@@ -26,7 +26,7 @@ fn observe(tree: &Tree, pin: Pinned<'_>, reverse: bool) -> (Vec<Observation>, us
     (set, keys)
 }
 
-pub(super) fn holds(tree: &Tree, set: &[Observation]) -> bool {
+pub(super) fn is_valid(tree: &Tree, set: &[Observation]) -> bool {
     // SAFETY: observed in this tree.
     unsafe { tree.validate(set) }.is_ok()
 }
@@ -50,10 +50,10 @@ fn count_and_insert(tree: &Tree, key: &[u8], reverse: bool) -> Option<usize> {
     let first = NonNull::from(&mut set[0]);
     // SAFETY: the insert has filled the delta; the set has `set.len()` elements.
     let applied = unsafe { apply(&delta, first, &mut len, set.len()) };
-    let holds = applied == Applied::Done && holds(tree, &set[..len]);
+    let is_valid = applied == Applied::Done && is_valid(tree, &set[..len]);
     // SAFETY: it came from `into_raw`; its tree lives.
     drop(unsafe { Guard::from_raw(slot) });
-    holds.then_some(keys)
+    is_valid.then_some(keys)
 }
 
 /// Two threads each count the keys and insert one, as if in one step: one of them counts the
@@ -106,7 +106,7 @@ fn a_cleared_tree_validates_nothing() {
             model.thread(|tree, pin| {
                 let (value, observation) = tree.get_observed(pin, &number(1));
                 if value != tree.get(pin, &number(1)) {
-                    assert!(!holds(tree, &[observation]));
+                    assert!(!is_valid(tree, &[observation]));
                 }
             });
             model.end(Vec::new());
@@ -128,7 +128,7 @@ fn a_deleted_leaf_proves_nothing() {
             model.thread(|tree, pin| {
                 let (value, observation) = tree.get_observed(pin, &number(155));
                 if value != tree.get(pin, &number(155)) {
-                    assert!(!holds(tree, &[observation]));
+                    assert!(!is_valid(tree, &[observation]));
                 }
             });
             let stay = numbers((0..15).map(|n| 10 * n));
@@ -154,7 +154,7 @@ fn a_leaf_held_by_another_thread_does_not_validate() {
                     let (value, absent) = tree.get_observed(pin, &number(other));
                     let key = number(mine);
                     let held = tree.hold(pin, &key, true).unwrap();
-                    let validates = value.is_none() && holds(tree, &[absent]);
+                    let validates = value.is_none() && is_valid(tree, &[absent]);
                     let decision = match validates {
                         true => Decision::Set(1),
                         false => Decision::Keep,
@@ -200,7 +200,7 @@ fn a_walk_proves_nothing_by_a_deleted_leaf() {
                 });
                 scanned.unwrap();
                 if tree.get(pin, &number(170)).is_none() && keys == 17 {
-                    assert!(!holds(tree, &set));
+                    assert!(!is_valid(tree, &set));
                 }
             });
             let left = (0..45).filter(|n| stays(n) && *n != 17).map(|n| 10 * n);

@@ -183,13 +183,13 @@ impl Tree {
             "an update callback must not use the tree"
         );
         Observation::fence_before_looks();
-        let holds = |observation: &Observation| {
+        let is_valid = |observation: &Observation| {
             // SAFETY: by contract.
             self.clears.none_since(observation.incarnation) && unsafe { is_unchanged(observation) }
         };
         match observations
             .iter()
-            .position(|observation| !holds(observation))
+            .position(|observation| !is_valid(observation))
         {
             None if self.holds_cleared() && Line::ValidationKnowsTheHold.is_enabled() => {
                 Err(observations.len())
