@@ -173,7 +173,7 @@ fn a_lost_update_is_refused() {
 }
 
 #[test]
-fn two_inserts_that_both_were_first_are_refused() {
+fn two_successful_inserts_of_a_key_are_refused() {
     let history = of_threads([
         vec![call([0; 3], None, Some(2))],
         vec![call([0; 3], None, Some(3))],
@@ -278,7 +278,7 @@ fn a_cursor_that_mixes_two_moments_is_refused() {
 /// Results of a correct map are accepted, whichever calls overlap, and refused after one
 /// result is changed.
 #[test]
-fn histories_of_a_true_map_are_accepted_until_an_answer_is_changed() {
+fn histories_of_a_correct_map_are_accepted_until_a_result_is_changed() {
     let mut random = Random(from_environment("SEED", 1) as u64);
     for _ in 0..from_environment("HISTORIES", 2000) {
         let mut history = History::default();

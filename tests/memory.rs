@@ -374,7 +374,7 @@ fn a_sweep_that_runs_out_of_memory_loses_nothing() {
 
 /// Row 18. Put back: in `Tree::scan`, end as if all keys were visited.
 #[test]
-fn a_scan_that_runs_out_of_memory_says_so() {
+fn a_scan_that_runs_out_of_memory_reports_it() {
     let keys = deep_keys();
     let work = |trial: &mut Trial<'_>| {
         let (tree, pin) = (trial.tree, trial.pin);
@@ -398,7 +398,7 @@ fn a_scan_that_runs_out_of_memory_says_so() {
 /// Row 18. The leaf that a scan would read next is deleted, and no memory is left to descend
 /// again to the scan's position. Put back: in `Interrupt::resume`, end the scan instead.
 #[test]
-fn a_scan_that_has_no_memory_to_resume_says_so() {
+fn a_scan_without_memory_to_resume_reports_it() {
     let ledger = Ledger::new();
     {
         let tree = ledger.tree(WORDS);
@@ -529,7 +529,7 @@ fn step_many_that_runs_out_of_memory_keeps_the_steps_taken() {
 
 /// Row 18. Put back: in `Check::push_layer`, drop a layer when memory runs out.
 #[test]
-fn a_check_that_runs_out_of_memory_says_so() {
+fn a_check_that_runs_out_of_memory_reports_it() {
     let keys = deep_keys();
     let work = |trial: &mut Trial<'_>| {
         let (tree, pin) = (trial.tree, trial.pin);
@@ -604,7 +604,7 @@ impl Tally {
 /// Row 12. Put back: in `destroy::free_leaf`, do not chain the roots of layers; or, in
 /// `free_detached`, do not destroy values.
 #[test]
-fn every_value_is_destroyed_once_and_no_byte_is_left() {
+fn every_value_is_destroyed_once_and_no_memory_leaks() {
     let keys = workload_keys(5000);
     let ledger = Ledger::new();
     let tally = Tally::new(keys.len() * 3);

@@ -633,7 +633,7 @@ fn every_value_is_destroyed_once_when_a_tree_is_cleared_under_writers() {
 /// An insert that runs while the tree is cleared may insert into the old tree. The count is
 /// right again when the old tree is freed. Put back: in `free_detached`, count no keys.
 #[test]
-fn an_insert_into_a_cleared_tree_is_not_counted_in_the_end() {
+fn an_insert_into_a_cleared_tree_is_uncounted_when_it_is_freed() {
     let tree = new_tree();
     for n in 0..100u64 {
         put(&tree, &n.to_be_bytes(), n);

@@ -264,7 +264,7 @@ mod tests {
     /// the keys that threads are about to count. Put back: in `get` or `scan`, find nothing
     /// when the count is zero.
     #[test]
-    fn no_operation_believes_the_counter() {
+    fn no_operation_relies_on_the_key_count() {
         let tree = Tree::new(None).unwrap();
         let guard = tree.guard().unwrap();
         let pin = guard.pin();

@@ -22,7 +22,7 @@ use harness::{Model, assert_scanned, explore, number, numbers, scan, tail};
 
 /// A full leaf splits, and so does the root: two threads insert, one reads.
 #[test]
-fn a_split_hands_keys_over() {
+fn a_split_loses_no_key() {
     let lines = [
         Line::ReadersWaitForChanges,
         Line::SplitLeafIsDirty,
@@ -50,7 +50,7 @@ fn a_split_hands_keys_over() {
 
 /// Leaves and the internodes above them split while other threads descend.
 #[test]
-fn splits_go_up_while_others_go_down() {
+fn splits_propagate_up_while_others_descend() {
     let lines = [
         Line::ParentIsValidated,
         Line::SplitParentsAreDirty,
@@ -153,7 +153,7 @@ fn a_boundary_moves_with_the_first_child() {
 
 /// Keys under one slice become a layer; readers find them all the time.
 #[test]
-fn a_group_becomes_a_layer_at_once() {
+fn a_group_becomes_a_layer_atomically() {
     check(&[Line::GroupIsDirty], || {
         explore(|| {
             let mut model = Model::with([tail(0), tail(1)]);
@@ -230,7 +230,7 @@ fn a_scan_reads_whole_keys() {
 /// A leaf with links splits while the root of one of its layers splits. Each split must find
 /// the nodes that the other has changed.
 #[test]
-fn layers_follow_their_leaf() {
+fn layers_of_a_split_leaf_find_their_parent() {
     check(&[Line::MovedLayersKnowTheirParent], || {
         explore(|| {
             let initial = numbers((0..12).map(|n| 10 * n));
@@ -309,7 +309,7 @@ fn scans_cross_splits_both_ways() {
 /// The first leaf empties behind a scan, and then the next leaf receives keys in its range:
 /// the scan must pass over them, since otherwise it would move backwards.
 #[test]
-fn scans_never_turn_back() {
+fn scans_never_move_backwards() {
     check(&[Line::BoundaryIsKept], || {
         explore(|| {
             let mut model = Model::with(numbers((0..30).map(|n| 10 * n)));
@@ -406,7 +406,7 @@ fn cleared_keys_do_not_return() {
 
 /// A loaded tree replaces an empty one, or an insert comes first.
 #[test]
-fn a_loaded_tree_displaces_no_insert() {
+fn a_load_loses_no_insert() {
     check(&[Line::DisplacedIsDeleted, Line::DisplacedIsEmpty], || {
         explore(|| {
             let mut model = Model::with([]);

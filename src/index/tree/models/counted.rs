@@ -24,7 +24,7 @@ fn assert_counted(model: Model) {
 /// A key may be inserted or removed before the tree is cleared and counted after it, or the
 /// other way round.
 #[test]
-fn keys_are_counted_for_the_tree_that_they_are_in() {
+fn keys_are_counted_in_their_own_tree() {
     check(&[Line::KeysAreRecounted], || {
         explore(|| {
             let mut model = Model::with(numbers(0..2));

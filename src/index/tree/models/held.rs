@@ -149,7 +149,7 @@ fn a_hold_overtaken_by_a_clearing_is_reported() {
 /// A held leaf that is the whole of an empty tree: the load waits for the hold, or the hold
 /// for the load.
 #[test]
-fn loading_overtakes_no_hold() {
+fn a_load_does_not_overtake_a_hold() {
     check(&[Line::DisplacedIsDeleted], || {
         for decision in [Decision::Set(MINE), Decision::Keep] {
             explore(move || {

@@ -85,7 +85,7 @@ fn assert_one_sees_the_other(initial: Vec<Vec<u8>>, keys: [Vec<u8>; 2]) {
 /// In a leaf with room, in one that splits, in a group that becomes a layer, in an empty
 /// tree.
 #[test]
-fn no_phantom_goes_unnoticed() {
+fn every_phantom_is_noticed() {
     check(&[Line::PermutationCounts], || {
         let tens = |count| numbers((0..count).map(|n| 10 * n));
         explore(move || assert_one_sees_the_other(tens(5), [5, 45].map(number)));
@@ -117,7 +117,7 @@ fn a_cleared_tree_validates_nothing() {
 /// A leaf that was deleted before it was searched proves nothing, because it never changes
 /// again.
 #[test]
-fn a_deleted_leaf_proves_nothing() {
+fn a_deleted_leaf_does_not_validate() {
     check(&[Line::ReaderLeavesDeleted], || {
         explore(|| {
             let mut model = Model::with(numbers((0..16).map(|n| 10 * n)));
@@ -171,7 +171,7 @@ fn a_leaf_held_by_another_thread_does_not_validate() {
 
 /// A walk that ends in a deleted leaf does not validate.
 #[test]
-fn a_walk_proves_nothing_by_a_deleted_leaf() {
+fn a_walk_that_ends_in_a_deleted_leaf_does_not_validate() {
     check(&[Line::WalkLeavesDeleted], || {
         explore(|| {
             let mut model = Model::with(numbers((0..45).map(|n| 10 * n)));

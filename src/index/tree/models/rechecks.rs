@@ -94,7 +94,7 @@ fn a_writer_that_moves_right_holds_no_other_lock() {
 /// A root with one child left receives another, or is removed with its layer, before that
 /// child replaces it.
 #[test]
-fn a_root_is_replaced_as_long_as_it_has_one_child() {
+fn a_root_is_replaced_only_while_it_has_one_child() {
     check(&[Line::LoneRootIsStill, Line::PromotedIsAlive], || {
         explore(|| {
             let mut model = Model::with(numbers((0..30).map(|n| 10 * n)));
@@ -135,7 +135,7 @@ fn a_leaf_is_merged_once() {
 
 /// Of two trees loaded at once, exactly one replaces the empty tree.
 #[test]
-fn one_loaded_tree_displaces_the_empty_one() {
+fn of_two_loads_one_replaces_the_empty_tree() {
     check(&[Line::DisplacedIsTheRoot], || {
         explore(|| {
             let mut model = Model::with([]);
@@ -160,7 +160,7 @@ fn one_loaded_tree_displaces_the_empty_one() {
 /// Two threads each clear the tree and then insert a key: every key is removed once, and an
 /// inserted key stays unless the other thread's clearing removes it.
 #[test]
-fn each_clearing_takes_the_root() {
+fn each_clearing_detaches_the_current_root() {
     check(&[Line::ClearedIsTheRoot], || {
         explore(|| {
             let mut model = Model::with(numbers((0..3).map(|n| 10 * n)));

@@ -282,7 +282,7 @@ mod models {
     /// A reader that finds the old root, and then the new one, knows that the tree was
     /// cleared in between.
     #[test]
-    fn no_clearing_goes_unnoticed() {
+    fn every_clearing_is_noticed() {
         let lines = [
             Line::ClearBeginsBefore,
             Line::ClearEndsAfter,

@@ -229,7 +229,7 @@ mod tests {
         }
 
         #[test]
-        fn cuts_are_the_range(key in small_bytes(), lower in small_bytes(), upper in small_bytes(),
+        fn cuts_agree_with_the_range(key in small_bytes(), lower in small_bytes(), upper in small_bytes(),
                               prefix in prop::collection::vec(0u8..2, 0..3), kinds in (0..3, 0..3)) {
             let bound = |kind, bytes| match kind { 0 => Bound::Open, 1 => Bound::Included(bytes), _ => Bound::Excluded(bytes) };
             let range = Range { lower: bound(kinds.0, &lower), upper: bound(kinds.1, &upper), prefix: &prefix, ..Range::all() };
