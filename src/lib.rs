@@ -31,7 +31,7 @@ pub use index::memory::{Allocator, OutOfMemory};
 pub use index::node::Observation;
 pub use index::reclaim::{Guard, Note, Options, Pinned};
 pub use index::tree::{
-    Bound, Counters, Cursor, Decision, Format, Inserted, Loaded, OfLayer, Range, SURVEYED_LAYERS,
-    Seek, Survey, Swept, Tree,
+    Bound, Counters, Cursor, Decision, Format, Inserted, LayerCounts, LoadOutcome, Range,
+    SURVEYED_LAYERS, Seek, Survey, SweepOutcome, Tree,
 };
 pub use index::value::{Destructor, Values};

@@ -64,8 +64,8 @@ pub(crate) enum Line {
     BoundaryIsKept,
     /// `cursor`: a step is undisturbed.
     StepIsUndisturbed,
-    /// `swap`: what is cleared away has the tomb above it.
-    ClearedGoesUnderTomb,
+    /// `swap`: the anchor is the parent of the detached root.
+    ClearedGoesUnderAnchor,
     /// `swap`: the leaf that a loaded tree displaces is deleted.
     DisplacedIsDeleted,
     /// `held`: an empty leaf that a split made in vain goes again.

@@ -1,15 +1,15 @@
-//! The C interface obeys its grammar:
-//! `masstree_[object_]verb[_many][_kind][_u64][_at][_observed]`, where a function without an
-//! object is the tree's. The object comes first, then the guard, then inputs, then outputs.
+//! Every function of the C interface obeys the grammar
+//! `masstree_[object_]verb[_many][_kind][_u64][_at][_observed]`; a function without an object
+//! works on the tree. Parameters come in this order: object, guard, inputs, outputs.
 #![cfg(not(any(loom, shuttle)))]
 
 use std::path::Path;
 use std::{env, fs};
 
-/// What functions may be of, beside the tree.
+/// The objects other than the tree.
 const OBJECTS: [&str; 7] = ["guard", "cursor", "held", "delta", "leaf", "u64", "stats"];
 
-/// Of one word or more; with the objects that have them ("" is the tree).
+/// Verbs of one word or more, with the objects that have them ("" is the tree).
 const VERBS: [(&str, &[&str]); 52] = [
     ("create", &[""]),
     ("destroy", &[""]),
@@ -65,10 +65,10 @@ const VERBS: [(&str, &[&str]); 52] = [
     ("from_key", &["u64"]),
 ];
 
-/// What follows a verb, in this order.
+/// The suffixes of a verb, in their order.
 const SUFFIXES: [&[&str]; 5] = [&["_many"], &["_bytes"], &["_u64"], &["_at"], &["_observed"]];
 
-/// Of no tree.
+/// Functions that work on no tree.
 const OF_THE_LIBRARY: [&str; 4] = [
     "strerror",
     "version_number",
@@ -98,13 +98,13 @@ fn fits_the_grammar(name: &str) -> bool {
     })
 }
 
-/// Names and parameters of the functions that the C headers declare.
+/// Returns the names and parameters of the functions that the C headers declare.
 fn functions() -> Vec<(String, Vec<String>)> {
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
-    let beside = fs::read_dir(include.join("masstree")).expect("there are headers");
+    let others = fs::read_dir(include.join("masstree")).expect("the headers exist");
     let mut headers = vec![include.join("masstree.h")];
     headers.extend(
-        (beside.map(|entry| entry.unwrap().path()))
+        (others.map(|entry| entry.unwrap().path()))
             .filter(|path| path.extension().is_some_and(|extension| extension == "h")),
     );
     let mut functions = Vec::new();
@@ -161,7 +161,8 @@ fn trees_come_first_and_guards_second() {
             (parameters.iter())
                 .position(|parameter| parameter.trim_start_matches("const ").starts_with(kind))
         };
-        // What makes or ends a handle takes no guard before it, or hands the handle out.
+        // Functions that create or destroy a handle take no guard before it, or return the
+        // handle.
         if name == "create" {
             continue;
         }

@@ -1,6 +1,6 @@
-//! What the comments of the C headers say alike, wherever it holds.
+//! Sentences that the comments of the C headers repeat at every function to which they apply.
 
-/// Every comment of the headers with the function that it is about, in one line each.
+/// Returns every comment of the headers with its function, in one line each.
 fn functions() -> Vec<(String, String)> {
     let header = concat!(
         include_str!("../include/masstree.h"),
@@ -21,9 +21,9 @@ fn functions() -> Vec<(String, String)> {
     pairs.filter_map(declared).collect()
 }
 
-/// Put back: leave the sentence out at one of them.
+/// Put back: remove the sentence from one of the functions.
 #[test]
-fn what_stores_a_word_and_gives_the_old_one_says_when_there_is_none() {
+fn functions_that_return_an_old_word_say_when_there_is_none() {
     const NAMES: [&str; 5] = [
         "exchange",
         "replace",

@@ -1,5 +1,5 @@
-//! Bugs that other implementations had: each test names its row of the project's
-//! list and says how the bug was put back to see the test fail.
+//! Bugs that other implementations had. Each test names its row in the project's list and
+//! says how the bug was put back to see the test fail.
 
 mod support;
 
@@ -17,15 +17,14 @@ use support::{
     scaled, wait_for_all,
 };
 
-/// What a key of a layer begins with.
+/// Prefixes that put keys into different layers.
 const PREFIXES: [&[u8]; 3] = [b"", b"8 bytes.", b"8 bytes.and eight"];
 
 fn numbered(prefix: &[u8], n: usize) -> Vec<u8> {
     [prefix, &(n as u64).to_be_bytes()].concat()
 }
 
-/// A tree of `n` numbered keys under a prefix, with a neighbour on each side of
-/// the prefix.
+/// A tree of `n` numbered keys under a prefix, with one key on each side of the prefix.
 fn layer_of(prefix: &[u8], n: usize) -> Tree {
     let tree = new_tree();
     for i in 0..n {
@@ -58,13 +57,13 @@ fn assert_scans(tree: &Tree, prefix: &[u8], expected: &[Vec<u8>]) {
 /// Row 1. Put back: in `Scan::take_over`, leave `ahead` empty when the snapshot
 /// has no entries, and in `Tree::remove` do not collapse.
 #[test]
-fn reverse_scan_crosses_whatever_leaves_became_empty() {
+fn reverse_scan_crosses_emptied_leaves() {
     let mut random = Random(1);
     for prefix in PREFIXES {
         for n in 0..=40 {
             let all: Vec<_> = (0..n).map(|i| numbered(prefix, i)).collect();
             for from in 0..=n {
-                // Every run of keys that ends at the last, and one that does not.
+                // Every run of keys that ends with the last key, and one that does not.
                 for to in [n, from + random.below(n - from + 1)] {
                     let tree = layer_of(prefix, n);
                     all[from..to]
@@ -89,7 +88,7 @@ fn reverse_scan_crosses_whatever_leaves_became_empty() {
     }
 }
 
-/// Row 2. Put back: in `Cut::below`, give `After` for `Before`.
+/// Row 2. Put back: in `Cut::below`, return `After` for `Before`.
 #[test]
 fn bounds_are_exact_at_every_key_of_a_layer_of_many_leaves() {
     for prefix in PREFIXES {
@@ -128,11 +127,11 @@ fn bounds_are_exact_at_every_key_of_a_layer_of_many_leaves() {
     }
 }
 
-/// Row 3. The scan holds a link to the layer when its visitor makes the layer's
-/// root split, or removes the layer, or removes it and makes it anew. Put back:
-/// in `reach`, do not look whether the root is a living root.
+/// Row 3. The scan has read a link to the layer when its visitor makes the layer's root
+/// split, removes the layer, or removes and recreates it. Put back: in `reach`, do not check
+/// that the root is a living root.
 #[test]
-fn scan_enters_a_layer_at_its_present_root() {
+fn scan_enters_a_layer_at_its_current_root() {
     let prefix = PREFIXES[2];
     let after = numbered(prefix, 1 << 40);
     for reverse in [false, true] {
@@ -180,10 +179,10 @@ fn scan_enters_a_layer_at_its_present_root() {
     }
 }
 
-/// Row 3, leaves: the visitor removes the leaf that the scan would go to next,
-/// and the ones around it.
+/// Row 3, leaves: the visitor removes the leaf that the scan would read next, and the leaves
+/// around it.
 #[test]
-fn scan_goes_on_when_the_next_leaf_is_deleted() {
+fn scan_continues_when_the_next_leaf_is_deleted() {
     for prefix in PREFIXES {
         for reverse in [false, true] {
             for gap in [1, 16, 40, 95] {
@@ -206,7 +205,7 @@ fn scan_goes_on_when_the_next_leaf_is_deleted() {
                     ControlFlow::Continue(())
                 })
                 .unwrap();
-                // Those of the leaf that was read before are still handed out.
+                // The entries of the leaf read before are still visited.
                 let stable = |i: &usize| !gone.contains(i);
                 for i in (0..100).filter(stable) {
                     let key = numbered(prefix, i);
@@ -218,10 +217,10 @@ fn scan_goes_on_when_the_next_leaf_is_deleted() {
     }
 }
 
-/// Found by our own stress test: a leaf that has become the first of its layer and
-/// splits below its lower bound sends a scan to leaves it has passed. The visitor
-/// empties the tree but for one key and fills it again. Put back: in
-/// `Scan::take_over`, do not compare with the boundary at hand.
+/// Found by our own stress test: a leaf that has become the first of its layer and splits
+/// below its old low sends a scan to leaves that it has passed. The visitor removes all keys
+/// but one and inserts them again. Put back: in `Frame::start_at_boundary`, ignore the
+/// boundary.
 #[test]
 fn scan_stays_in_order_when_all_leaves_are_replaced() {
     const KEYS: usize = 100;
@@ -307,11 +306,11 @@ fn memory_returns_to_that_of_an_empty_tree() {
     }
 }
 
-/// A long suffix costs its own length, and goes with its key or, where other
-/// suffixes are beside it, when the next key comes. Put back: in `shape_for`, keep
-/// room for one more whatever its length; in `put::add`, renew only full bags.
+/// A long suffix costs its own length. It is freed with its key or, if its bag holds other
+/// suffixes, when the next key is inserted. Put back: in `shape_for`, reserve room for one
+/// more suffix whatever its length; in `put::add`, renew only full bags.
 #[test]
-fn long_suffixes_do_not_stay_behind() {
+fn long_suffixes_are_freed_with_their_keys() {
     const LONG: usize = 1 << 20;
     let tree = new_tree();
     let mut guard = tree.guard().unwrap();
@@ -336,30 +335,32 @@ fn long_suffixes_do_not_stay_behind() {
     assert_sound(&tree);
 }
 
-/// Row 9. Put back: in `Shape::prefix`, two bytes for every shift.
+/// Lengths around those of slices, and of one-byte and two-byte suffix lengths.
+const LENGTHS: [usize; 14] = [
+    0,
+    1,
+    7,
+    8,
+    9,
+    15,
+    16,
+    17,
+    255,
+    256,
+    257,
+    4 << 10,
+    64 << 10,
+    1 << 20,
+];
+
+/// Row 9. Put back: in `Shape::prefix`, use two bytes for every shift.
 #[test]
 fn keys_of_every_length_round_trip() {
-    let lengths = [
-        0,
-        1,
-        7,
-        8,
-        9,
-        15,
-        16,
-        17,
-        255,
-        256,
-        257,
-        4 << 10,
-        64 << 10,
-        1 << 20,
-    ];
-    // Apart from the first byte, or only at the last: one layer or many.
+    // Keys that differ in the first byte, or only in the last: one layer or many.
     for shared in [false, true] {
         let tree = new_tree();
         let mut model = BTreeSet::new();
-        for &length in &lengths {
+        for length in LENGTHS {
             for last in [b'x', b'y'] {
                 let mut key = vec![b'k'; length];
                 if let Some(byte) = if shared {
@@ -407,13 +408,15 @@ fn keys_of_every_length_round_trip() {
     }
 }
 
-/// Row 11. With a guard that is refreshed now and then, little waits to be freed,
-/// however much was. Put back: in `Pinned::retire_value`, `retire_leaf` or `retire_bag`, do
-/// not retire.
+/// Keys of the two tests of row 11.
+const GARBAGE_KEYS: u64 = 1000;
+/// Writes between two refreshes of the guard.
+const REFRESH: u64 = 64;
+
+/// Row 11. Under a guard that is refreshed now and then, few values are in limbo, however many
+/// were retired. Put back: in `Pinned::retire_value`, do not retire.
 #[test]
-fn little_waits_to_be_freed_however_much_was() {
-    const KEYS: u64 = 1000;
-    const REFRESH: u64 = 64;
+fn values_in_limbo_stay_bounded_under_a_refreshed_guard() {
     let updates = scaled(1_000_000) as u64;
     let tree = Tree::with_options(&Options {
         values: Values::Bytes,
@@ -423,27 +426,33 @@ fn little_waits_to_be_freed_however_much_was() {
     let mut guard = tree.guard().unwrap();
     let mut most = 0;
     for n in 0..updates {
-        let key = (n * 37 % KEYS).to_be_bytes();
+        let key = (n * 37 % GARBAGE_KEYS).to_be_bytes();
         tree.put_bytes(guard.pin(), &key, &encoded(n)).unwrap();
-        if n == KEYS {
+        if n == GARBAGE_KEYS {
             most = tree.memory_in_use();
         }
         if n % REFRESH == 0 {
             guard.refresh();
         }
-        if n % 1000 == 0 && n > KEYS {
-            // Values have at most 76 bytes here: two batches of them wait, and what the
-            // keys have at present is up to twice what they had first.
+        if n % 1000 == 0 && n > GARBAGE_KEYS {
+            // Values have at most 76 bytes here: two batches of them are in limbo, and the
+            // keys' current memory is up to twice their initial memory.
             let bound = 2 * most + 2 * REFRESH as usize * 128;
             assert!(tree.memory_in_use() < bound, "{n} updates");
         }
     }
-    assert!(tree.memory_in_use() > KEYS as usize * 8);
-    drop(guard);
+    assert!(tree.memory_in_use() > GARBAGE_KEYS as usize * 8);
+}
 
+/// Row 11. Under a guard that is refreshed now and then, little garbage of nodes and bags is in
+/// limbo, however much was retired. Put back: in `Pinned::retire_leaf` or `retire_bag`, do not
+/// retire.
+#[test]
+fn nodes_in_limbo_stay_bounded_under_a_refreshed_guard() {
+    let updates = scaled(1_000_000) as u64;
     let tree = new_tree();
     let mut guard = tree.guard().unwrap();
-    let mut all: Vec<_> = (0..KEYS)
+    let mut all: Vec<_> = (0..GARBAGE_KEYS)
         .map(|n| numbered(PREFIXES[n as usize % 3], n as usize))
         .collect();
     all.iter_mut()
@@ -454,11 +463,12 @@ fn little_waits_to_be_freed_however_much_was() {
     }
     let first = tree.memory_in_use();
     for n in 0..updates {
-        // Runs of a hundred keys go and come back, so that leaves and layers do.
+        // Runs of a hundred keys are removed and inserted again, and with them leaves and
+        // layers.
         let run = n / 200 * 100;
-        let (key, goes) = (run + n % 100, n / 100 % 2 == 0);
-        let key = &all[(key % KEYS) as usize];
-        if goes {
+        let (key, is_removal) = (run + n % 100, n / 100 % 2 == 0);
+        let key = &all[(key % GARBAGE_KEYS) as usize];
+        if is_removal {
             assert_eq!(tree.remove(guard.pin(), key), Some(0));
         } else {
             assert_eq!(tree.put(guard.pin(), key, 0), Ok(None));
@@ -476,8 +486,8 @@ fn little_waits_to_be_freed_however_much_was() {
     assert_sound(&tree);
 }
 
-/// Row 13. Put back: in `Tree::update`, look the key up first, and then write with the
-/// decision for what was found.
+/// Row 13. Put back: in `Tree::update`, look the key up first, and then write the decision
+/// made for that value.
 #[test]
 fn no_increment_is_lost() {
     const THREADS: usize = 2;
@@ -493,7 +503,7 @@ fn no_increment_is_lost() {
                     let key = ((n + id) % KEYS).to_be_bytes();
                     let add = |present: Option<u64>| Decision::Set(present.unwrap_or(0) + 1);
                     tree.update(guard.pin(), &key, add).unwrap();
-                    // Never there: inserted and removed, each by whoever comes first.
+                    // Absent at first; inserted and removed by whichever thread comes first.
                     let toggle = |present| match present {
                         None => Decision::Set(id),
                         Some(_) => Decision::Remove,
@@ -517,33 +527,78 @@ fn no_increment_is_lost() {
     assert_sound(&tree);
 }
 
-/// Row 15. Every bound that there is a reason to get wrong: each key, what is just
-/// before and just after it, its beginnings. Put back: in `Frame::limit`, compare without
-/// suffixes; in `Tree::scan`, forget the end when values only are wanted.
+/// Keys alone under their slices, prefixes of others, in groups of every size, and in layers of
+/// their own.
+fn keys_in_groups(prefix: &[u8]) -> BTreeSet<Vec<u8>> {
+    let mut model = BTreeSet::new();
+    for n in 0..40 {
+        let key = numbered(prefix, n);
+        let more = [
+            &b""[..],
+            b"x",
+            b"xyz and much more",
+            b"xyz and much else",
+            b"xyz",
+            b"w",
+            b"xyz and much more than that",
+            b"y and much more",
+            b"z",
+        ];
+        for more in &more[..1 + n % 9] {
+            model.insert([&key, *more].concat());
+        }
+    }
+    model
+}
+
+/// The four ranges that a bound ends, each with the positions of its keys.
+fn ranges_at(
+    bound: &[u8],
+    below: usize,
+    through: usize,
+    end: usize,
+) -> [(Range<'_>, std::ops::Range<usize>); 4] {
+    let all = Range::all();
+    [
+        (
+            Range {
+                lower: Bound::Included(bound),
+                ..all
+            },
+            below..end,
+        ),
+        (
+            Range {
+                lower: Bound::Excluded(bound),
+                ..all
+            },
+            through..end,
+        ),
+        (
+            Range {
+                upper: Bound::Included(bound),
+                ..all
+            },
+            0..through,
+        ),
+        (
+            Range {
+                upper: Bound::Excluded(bound),
+                ..all
+            },
+            0..below,
+        ),
+    ]
+}
+
+/// Row 15. Every bound that is easy to get wrong: each key, the byte strings just before and
+/// just after it, and its prefixes. Put back: in `Frame::limit`, compare without suffixes; in
+/// `Tree::scan`, ignore the end when only values are wanted.
 #[test]
 fn bounds_are_exact_whether_or_not_keys_are_wanted() {
     for prefix in PREFIXES {
         let tree = new_tree();
-        let mut model = BTreeSet::new();
-        for n in 0..40 {
-            let key = numbered(prefix, n);
-            // Alone under its slice, a beginning of another, in groups of every size, in
-            // a layer of their own.
-            let more = [
-                &b""[..],
-                b"x",
-                b"xyz and much more",
-                b"xyz and much else",
-                b"xyz",
-                b"w",
-                b"xyz and much more than that",
-                b"y and much more",
-                b"z",
-            ];
-            for more in &more[..1 + n % 9] {
-                model.insert([&key, *more].concat());
-            }
-        }
+        let model = keys_in_groups(prefix);
         for (value, key) in (0..).zip(&model) {
             put(&tree, key, value);
         }
@@ -560,37 +615,8 @@ fn bounds_are_exact_whether_or_not_keys_are_wanted() {
         for bound in &bounds {
             let below = sorted.partition_point(|&key| key < bound);
             let through = sorted.partition_point(|&key| key <= bound);
-            let (all, end) = (Range::all(), sorted.len());
-            let cases = [
-                (
-                    Range {
-                        lower: Bound::Included(bound),
-                        ..all
-                    },
-                    below..end,
-                ),
-                (
-                    Range {
-                        lower: Bound::Excluded(bound),
-                        ..all
-                    },
-                    through..end,
-                ),
-                (
-                    Range {
-                        upper: Bound::Included(bound),
-                        ..all
-                    },
-                    0..through,
-                ),
-                (
-                    Range {
-                        upper: Bound::Excluded(bound),
-                        ..all
-                    },
-                    0..below,
-                ),
-            ];
+            let end = sorted.len();
+            let cases = ranges_at(bound, below, through, end);
             let guard = tree.guard().unwrap();
             for (range, expected) in cases {
                 for (reverse, values_only) in
@@ -621,11 +647,11 @@ fn bounds_are_exact_whether_or_not_keys_are_wanted() {
     }
 }
 
-/// Row 19. Threads that never say that they come or go: they work, some with a guard,
-/// and exit with garbage of theirs not handed over. Put back: in `Pinned::retire`, forget
+/// Row 19. Threads that never register or unregister: they work, some with a guard, and exit
+/// with retired objects of theirs not yet handed over. Put back: in `Pinned::retire`, drop
 /// what is retired through a thread's own slot (`Via::Local`; the wait never ends).
 #[test]
-fn threads_come_and_go_and_leave_nothing_behind() {
+fn exited_threads_leave_no_garbage_behind() {
     const EACH: u64 = 100;
     let threads = scaled(200) as u64;
     let destroyed = AtomicUsize::new(0);
@@ -662,19 +688,20 @@ fn threads_come_and_go_and_leave_nothing_behind() {
     assert_eq!(destroyed.into_inner(), (threads * EACH) as usize);
 }
 
-/// What one thread of the test above does; gives how many keys it removed.
+/// The work of one thread of `exited_threads_leave_no_garbage_behind`; returns how many keys
+/// it removed.
 fn visit(tree: &Tree, id: u64, keys: u64) -> usize {
     let own =
         (0..keys).map(|n| [&(n % 7).to_be_bytes()[..], &id.to_be_bytes(), &[n as u8]].concat());
     let handle = handle(tree);
     let no_guard = ptr::null_mut();
     let mut removed = 0;
-    // Every third thread exits with a guard of its own just left.
+    // Every third thread exits right after leaving a guard of its own.
     let guard = id.is_multiple_of(3).then(|| tree.guard().unwrap());
     for (n, key) in (0u64..).zip(own) {
         let (bytes, len) = (key.as_ptr().cast(), key.len());
         let mut value = 0;
-        // SAFETY: a living tree, no guard, and as many bytes as is said.
+        // SAFETY: a live tree, no guard, and buffers of the lengths passed.
         unsafe {
             assert_eq!(masstree_put(handle, no_guard, bytes, len, n), MASSTREE_OK);
             assert_eq!(
@@ -697,9 +724,9 @@ fn visit(tree: &Tree, id: u64, keys: u64) -> usize {
     removed
 }
 
-/// Found by our own model: the leaves of a tree that is cleared away do not change, so
-/// nothing told a cursor that it was in none any more. Put back: in
-/// `Cursor::step_on`, go on within the walk also when the tree was cleared.
+/// Found by our own model: the leaves of a cleared tree never change again, so a cursor could
+/// not notice that it was no longer in the tree. Put back: in `Cursor::step_once`, step
+/// within the walk also when the tree was cleared.
 #[test]
 fn a_cursor_notices_that_the_tree_was_cleared() {
     for keys in [1, 3, 200u64] {
@@ -718,16 +745,16 @@ fn a_cursor_notices_that_the_tree_was_cleared() {
             assert_eq!(cursor.key(), Some(&start[..]));
             let other = if reverse { 0 } else { u64::MAX }.to_be_bytes();
             put(&tree, &other, 7);
-            let there = start != other;
-            assert_eq!(cursor.step(&tree, pin, reverse), Ok(there));
+            let is_found = start != other;
+            assert_eq!(cursor.step(&tree, pin, reverse), Ok(is_found));
             assert_eq!(cursor.key(), Some(&other[..]));
             assert_eq!(cursor.step(&tree, pin, reverse), Ok(false));
         }
     }
 }
 
-/// Leaves are merged whatever is in them. Put back: in `Tree::maintain`, look at the
-/// leaves of keys only, not at those that hold nothing but links to layers.
+/// Leaves are merged whatever their entries. Put back: in `Tree::maintain`, visit only leaves
+/// with keys, not those that contain only links to layers.
 #[test]
 fn sparse_leaves_are_merged_in_every_layer() {
     const KEYS: usize = 3000;
@@ -753,7 +780,7 @@ fn sparse_leaves_are_merged_in_every_layer() {
         for key in (0..KEYS).flat_map(keys) {
             put(&tree, &key, 0);
         }
-        // One in fifteen stays: about one in each leaf.
+        // One key in fifteen stays: about one in each leaf.
         for key in (0..KEYS).filter(|n| n % 15 != 7).flat_map(keys) {
             assert_eq!(tree.remove(guard.pin(), &key), Some(0));
         }
@@ -768,7 +795,7 @@ fn sparse_leaves_are_merged_in_every_layer() {
         }
         guard.pin().flush();
         guard.refresh();
-        // Of two hundred leaves, twenty would do.
+        // Two hundred leaves, where twenty would suffice.
         let given_back = before - tree.memory_in_use();
         assert!(given_back > 150 * 320, "{name}: {given_back} bytes");
         assert!(

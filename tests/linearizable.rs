@@ -1,12 +1,12 @@
-//! Operations on one key are linearizable: short dense histories of calls of all kinds,
-//! on few keys whose neighbours come and go, so that leaves split, empty and vanish, and
-//! groups of long keys become layers and vanish. The tree tells each thread something;
-//! for each key, there must be an order of all calls that explains it.
+//! Operations on one key are linearizable. Short dense histories of calls of all kinds run on
+//! few keys, whose neighbours are inserted and removed so that leaves split, empty and are
+//! unlinked, and groups of long keys become layers and are removed. For each key there must
+//! be an order of all calls that explains every result.
 //!
-//! `make check-lin HISTORIES=n` looks at so many, in both builds. A history's number
-//! stands for what its threads do; it is printed when there is no such order.
-//! `SEED=number HISTORIES=1 REPEATS=1000` tries it again, so often, since the threads will
-//! not meet in the same way each time.
+//! `make check-lin HISTORIES=n` checks `n` histories in both builds. A history's number
+//! determines what its threads do; it is printed when no such order exists. `SEED=number
+//! HISTORIES=1 REPEATS=1000` runs that history again 1000 times, since the threads do not
+//! interleave in the same way each time.
 
 mod support;
 
@@ -20,7 +20,7 @@ use support::linearize::{Verdict, linearize, linearize_whole};
 use support::plan::{Field, MOST_HOT, Plan};
 use support::{Random, assert_sound, from_environment};
 
-/// Histories of a run, and what was seen in them.
+/// Counts of the histories of a run and of the calls in them.
 #[derive(Default)]
 struct Totals {
     histories: usize,
@@ -41,7 +41,7 @@ impl Totals {
     }
 }
 
-/// Says, when the thread panics, what it was that it ran.
+/// Prints the plan when the thread that runs it panics.
 struct Named<'p>(&'p Plan);
 
 impl Drop for Named<'_> {
@@ -52,7 +52,7 @@ impl Drop for Named<'_> {
     }
 }
 
-/// Runs a plan once and looks at what came of it.
+/// Runs a plan once and checks its history.
 fn run(plan: &Plan, totals: &mut Totals) {
     let options = Options {
         values: match plan.bytes {
@@ -77,7 +77,7 @@ fn run(plan: &Plan, totals: &mut Totals) {
                 scope.spawn(move || {
                     let mut actor = Actor::new(field, Log::new(clock, id), id);
                     started.fetch_add(1, Ordering::Relaxed);
-                    // Not a barrier, from which threads wake up one after the other.
+                    // Not a barrier: its threads wake up one after the other.
                     while started.load(Ordering::Relaxed) < plan.threads {
                         thread::yield_now();
                     }
@@ -108,7 +108,7 @@ fn run(plan: &Plan, totals: &mut Totals) {
     assert_sound(&tree);
 }
 
-/// The logs, and that of a thread that looks at every key when all is over.
+/// Adds the log of a thread that reads every key after all others are done.
 fn with_last_look<'c>(mut logs: Vec<Log<'c>>, field: &Field<'_>, clock: &'c Clock) -> Vec<Log<'c>> {
     let mut last = Actor::new(field, Log::new(clock, logs.len()), logs.len());
     last.look_at_all();
@@ -134,7 +134,7 @@ fn histories_are_linearizable() {
     assert!(totals.overlapping > 0, "nothing happened at once");
 }
 
-/// A call of a thread that began when so many calls of each thread were over.
+/// A call that began when `seen` calls of each thread were over.
 fn call(seen: [u32; 3], before: Option<u64>, after: Option<u64>) -> Call {
     let mut all = Seen::default();
     all[..3].copy_from_slice(&seen);
@@ -173,7 +173,7 @@ fn a_lost_update_is_refused() {
 }
 
 #[test]
-fn two_inserts_that_both_were_first_are_refused() {
+fn two_successful_inserts_of_a_key_are_refused() {
     let history = of_threads([
         vec![call([0; 3], None, Some(2))],
         vec![call([0; 3], None, Some(3))],
@@ -187,7 +187,7 @@ fn two_inserts_that_both_were_first_are_refused() {
 }
 
 #[test]
-fn a_read_of_what_was_overwritten_before_it_began_is_refused() {
+fn a_read_of_a_value_overwritten_earlier_is_refused() {
     let read_after = |seen| {
         of_threads([
             vec![call([0; 3], Some(1), Some(2))],
@@ -228,7 +228,7 @@ fn reads_that_see_two_writes_in_different_orders_are_refused() {
 }
 
 #[test]
-fn a_value_that_nobody_wrote_is_refused() {
+fn a_value_that_no_thread_wrote_is_refused() {
     assert_refused(&of_threads([vec![call([0; 3], Some(9), Some(9))]]), Some(1));
 }
 
@@ -242,10 +242,10 @@ fn a_key_that_comes_back_after_a_clear_is_refused() {
 }
 
 #[test]
-fn calls_on_other_keys_do_not_matter_but_for_the_order() {
+fn calls_on_other_keys_only_contribute_their_order() {
     let mut elsewhere = call([0; 3], Some(5), Some(6));
     elsewhere.effects = vec![Effect::wrote(1, Some(5), Some(6))];
-    // The write on key 0 is the second call of its thread.
+    // The write to key 0 is the second call of its thread.
     let read_after = |seen| {
         of_threads([
             vec![elsewhere.clone(), call([1, 0, 0], Some(1), Some(2))],
@@ -256,7 +256,7 @@ fn calls_on_other_keys_do_not_matter_but_for_the_order() {
     assert_refused(&read_after([2, 0, 0]), Some(1));
 }
 
-/// A cursor that says "after 0 comes 2" when 1 was put before 2.
+/// A cursor that reports "after 0 comes 2" although 1 was put before 2.
 #[test]
 fn a_cursor_that_mixes_two_moments_is_refused() {
     let put = |key, seen| Call {
@@ -275,10 +275,10 @@ fn a_cursor_that_mixes_two_moments_is_refused() {
     assert_eq!(linearize_whole(&right, [None; 3]).fault, None);
 }
 
-/// What a map that is one would answer is accepted, whatever overlaps; and is refused when
-/// one answer is another.
+/// Results of a correct map are accepted, whichever calls overlap, and refused after one
+/// result is changed.
 #[test]
-fn histories_of_a_true_map_are_accepted_until_an_answer_is_changed() {
+fn histories_of_a_correct_map_are_accepted_until_a_result_is_changed() {
     let mut random = Random(from_environment("SEED", 1) as u64);
     for _ in 0..from_environment("HISTORIES", 2000) {
         let mut history = History::default();
@@ -291,7 +291,7 @@ fn histories_of_a_true_map_are_accepted_until_an_answer_is_changed() {
                 1 => value,
                 _ => Some(turn),
             };
-            // It may have begun a while ago, but after the one before it of its thread.
+            // It may have begun a while ago, but after its thread's previous call.
             let own = history[thread]
                 .last()
                 .map_or(Seen::default(), |call| call.seen);

@@ -1,5 +1,5 @@
-//! Trees whose allocator counts, and can be told to fail: known failures 12
-//! (exactly-once destruction, nothing left) and 18 (what fails half-way).
+//! Trees with an allocator that counts and can be made to fail: known failures 12 (every
+//! value destroyed exactly once, no memory leaked) and 18 (operations that fail half-way).
 
 mod support;
 
@@ -12,18 +12,19 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use masstree::{
-    Allocator, Cursor, Destructor, Loaded, Options, OutOfMemory, Pinned, Range, Seek, Tree, Values,
+    Allocator, Cursor, Destructor, LoadOutcome, Options, OutOfMemory, Pinned, Range, Seek, Tree,
+    Values,
 };
 use support::{Random, assert_sound, backwards, bulk_load_bytes, collect, decoded, encoded};
 
-/// What a tree has from its allocator, and what it did wrong.
+/// A tree's allocations, and its misuses of the allocator.
 #[derive(Default)]
 struct Ledger {
     /// Size and alignment of each allocation.
     live: Mutex<HashMap<usize, (usize, usize)>>,
-    /// Frees of what was not there, or not so.
+    /// Frees of memory that was not allocated, or with another layout.
     faults: AtomicUsize,
-    /// Allocations that still succeed before one fails; `usize::MAX`: none will.
+    /// How many allocations succeed before one fails; `usize::MAX`: none fails.
     fuse: AtomicUsize,
 }
 
@@ -36,13 +37,13 @@ impl Ledger {
         ledger
     }
 
-    /// Every node is an allocation of its own, as long as it is a new one.
+    /// Every new node is an allocation of its own.
     fn options(&self, values: Values) -> Options {
         let ctx = std::ptr::from_ref(self).cast_mut().cast();
         Options {
             values,
-            // SAFETY: the functions do what they should, on any thread, and the ledger
-            // outlives the tree.
+            // SAFETY: the functions obey the contract of `Allocator` on any thread, and the
+            // ledger outlives the tree.
             allocator: Some(unsafe { Allocator::new(alloc, free, ctx) }),
             chunk_size: 1,
             huge_pages: true,
@@ -53,7 +54,7 @@ impl Ledger {
         Tree::with_options(&self.options(values)).expect("memory for an empty tree")
     }
 
-    /// Has the allocation after so many others fail.
+    /// Makes the allocation after `nth` others fail.
     fn arm(&self, nth: usize) {
         self.fuse.store(nth, Ordering::Relaxed);
     }
@@ -62,9 +63,9 @@ impl Ledger {
         self.fuse.load(Ordering::Relaxed) != NONE
     }
 
-    /// To be called when the tree is gone.
+    /// Called after the tree was dropped: every allocation was freed, correctly.
     #[track_caller]
-    fn assert_settled(&self) {
+    fn assert_balanced(&self) {
         assert_eq!(self.faults.load(Ordering::Relaxed), 0, "wrong frees");
         let live = self.live.lock().unwrap();
         assert!(live.is_empty(), "left: {:?}", live.values());
@@ -92,7 +93,7 @@ unsafe extern "C" fn alloc(size: usize, align: usize, ctx: *mut c_void) -> *mut 
 }
 
 unsafe extern "C" fn free(place: *mut c_void, size: usize, align: usize, ctx: *mut c_void) {
-    // SAFETY: as in `alloc`.
+    // SAFETY: see `alloc`.
     let ledger = unsafe { &*ctx.cast::<Ledger>() };
     let allocated = ledger.live.lock().unwrap().remove(&place.addr());
     if allocated != Some((size, align)) {
@@ -100,13 +101,13 @@ unsafe extern "C" fn free(place: *mut c_void, size: usize, align: usize, ctx: *m
         return;
     }
     let layout = Layout::from_size_align(size, align).expect("as it was allocated");
-    // SAFETY: allocated above with this layout, and still there.
+    // SAFETY: allocated above with this layout, and not freed yet.
     unsafe { std::alloc::dealloc(place.cast(), layout) };
 }
 
 type Model = BTreeMap<Vec<u8>, u64>;
 
-/// A workload under way, of which one allocation fails.
+/// A running workload, in which one allocation fails.
 struct Trial<'t> {
     ledger: &'t Ledger,
     tree: &'t Tree,
@@ -116,8 +117,8 @@ struct Trial<'t> {
 }
 
 impl Trial<'_> {
-    /// Does something that can run out of memory. If it does, the tree is as the model
-    /// says, and the same then succeeds.
+    /// Runs an operation that may run out of memory. If it does, the tree equals the model,
+    /// and the same operation then succeeds.
     #[track_caller]
     fn attempt<T>(&mut self, mut what: impl FnMut() -> Result<T, OutOfMemory>) -> T {
         match what() {
@@ -127,7 +128,7 @@ impl Trial<'_> {
                 self.failures += 1;
                 assert_eq!(self.failures, 1, "one allocation fails, not more");
                 self.compare();
-                what().expect("there is memory now")
+                what().expect("memory is available now")
             }
         }
     }
@@ -135,18 +136,18 @@ impl Trial<'_> {
     #[track_caller]
     fn compare(&self) {
         assert_sound(self.tree);
-        let there = collect(self.tree, self.pin, &Range::all());
-        let there = there.into_iter().map(|(key, word)| {
+        let found = collect(self.tree, self.pin, &Range::all());
+        let found = found.into_iter().map(|(key, word)| {
             let value = match self.tree.holds_bytes() {
                 true => decoded(self.tree.get_bytes(self.pin, &key).unwrap()),
                 false => word,
             };
             (key, value)
         });
-        assert!(there.eq(self.model.clone()), "the tree has changed");
+        assert!(found.eq(self.model.clone()), "the tree has changed");
     }
 
-    /// Puts keys that are numbered from 0, before any allocation fails.
+    /// Puts keys with values from 0 on, before any allocation fails.
     fn put_all(&mut self, keys: &[Vec<u8>]) {
         for (key, value) in keys.iter().zip(0..) {
             if self.tree.holds_bytes() {
@@ -160,8 +161,8 @@ impl Trial<'_> {
     }
 }
 
-/// Runs `work` as often as it has allocations, after `prepare`, each time with another
-/// of them failing; it must make that many.
+/// Runs `prepare` and `work` once for each allocation of `work`, each time with another of
+/// them failing; `work` must make at least the given number of allocations.
 fn sweep(
     values: Values,
     least: usize,
@@ -187,7 +188,7 @@ fn sweep(
         trial.compare();
         drop(guard);
         drop(tree);
-        ledger.assert_settled();
+        ledger.assert_balanced();
         if !failed {
             assert!(nth >= least, "{nth} allocations were made to fail");
             return;
@@ -197,7 +198,7 @@ fn sweep(
 
 const WORDS: Values = Values::Words(None);
 
-/// A mixed workload's keys: several layers, long suffixes, splits.
+/// Keys of a mixed workload: several layers, long suffixes, splits.
 fn workload_keys(count: usize) -> Vec<Vec<u8>> {
     let mut random = Random(18);
     (0..count)
@@ -219,7 +220,7 @@ fn workload_keys(count: usize) -> Vec<Vec<u8>> {
 }
 
 /// Row 18. Put back: in `Tree::split`, take the new leaf from the allocator
-/// instead of the reserve after the leaf was made dirty, and give up on failure.
+/// instead of the reserve after marking the leaf dirty, and give up on failure.
 #[test]
 fn a_put_that_runs_out_of_memory_changes_nothing() {
     let keys = workload_keys(600);
@@ -233,10 +234,10 @@ fn a_put_that_runs_out_of_memory_changes_nothing() {
     sweep(WORDS, 100, |_| (), work);
 }
 
-/// Row 18. Put back: in `Made::drop`, free the string whether it was stored or not; or
-/// never.
+/// Row 18. Put back: in `Made::drop`, free the string whether it was stored or not; or never
+/// free it.
 #[test]
-fn a_byte_string_that_there_is_no_memory_for_changes_nothing() {
+fn a_byte_string_without_memory_changes_nothing() {
     let keys = workload_keys(120);
     let work = |trial: &mut Trial<'_>| {
         let (tree, pin) = (trial.tree, trial.pin);
@@ -249,7 +250,7 @@ fn a_byte_string_that_there_is_no_memory_for_changes_nothing() {
                     assert_eq!(seen.map(decoded), old);
                 }
                 1 => {
-                    // As expected every other time.
+                    // Matches every other time.
                     let expected = encoded(old.unwrap_or(0) + n / 4 % 2);
                     let seen =
                         trial.attempt(|| tree.compare_exchange_bytes(pin, key, &expected, &new));
@@ -281,7 +282,7 @@ fn a_byte_string_that_there_is_no_memory_for_changes_nothing() {
     sweep(Values::Bytes, 120, |trial| trial.put_all(half), work);
 }
 
-/// Row 18. Put back: in `Tree::clear`, make the note after the burial.
+/// Row 18. Put back: in `Tree::clear`, allocate the note after `detach_root`.
 #[test]
 fn a_clear_that_runs_out_of_memory_changes_nothing() {
     let keys = workload_keys(100);
@@ -295,8 +296,8 @@ fn a_clear_that_runs_out_of_memory_changes_nothing() {
     }
 }
 
-/// Row 18. Put back: in `Tree::bulk_load`, do not give back what there is when filling
-/// fails; or give the words of a tree of words to the destructor.
+/// Row 18. Put back: in `Tree::bulk_load`, do not call `free_unseen` when filling fails; or
+/// pass the words of a tree of words to the destructor.
 #[test]
 fn a_bulk_load_that_runs_out_of_memory_leaves_the_tree_empty() {
     let mut keys = workload_keys(200);
@@ -312,32 +313,32 @@ fn a_bulk_load_that_runs_out_of_memory_leaves_the_tree_empty() {
             let key = |place: usize, put: &mut dyn FnMut(&[u8])| put(&pairs[place].0);
             tree.bulk_load(pin, pairs.len(), key, |place| Ok(pairs[place].1))
         });
-        assert_eq!(loaded, Loaded::Done);
+        assert_eq!(loaded, LoadOutcome::Done);
         trial.model.extend(pairs.iter().cloned());
         rounds.set(rounds.get() + 1);
     };
     sweep(words, 50, |_| (), work);
-    // Once with each tree, however often loading it failed.
+    // Once with each tree, however many times loading it failed.
     destroyed.assert_all(rounds.get());
 
     let work = |trial: &mut Trial<'_>| {
         let tree = trial.tree;
         let loaded = trial.attempt(|| bulk_load_bytes(tree, &pairs));
-        assert_eq!(loaded, Loaded::Done);
+        assert_eq!(loaded, LoadOutcome::Done);
         trial.model.extend(pairs.iter().cloned());
     };
     sweep(Values::Bytes, pairs.len() + 50, |_| (), work);
 }
 
-/// Keys in many layers, so that a walk keeps places in all of them.
+/// Keys in many layers, so that a walk has frames in all of them.
 fn deep_keys() -> Vec<Vec<u8>> {
     let deep = (0..40).map(|n| vec![b'd'; 1 + n * 9]);
     let wide = (0..60u64).map(|n| n.to_be_bytes().to_vec());
     deep.chain(wide).collect()
 }
 
-/// Row 18. Put back: in `merge`, make the leaf before dirty while memory is lacking, and
-/// leave it so (it hangs); in `Locked::copy_entries_to`, leave an entry behind.
+/// Row 18. Put back: in `merge`, mark the previous leaf dirty before memory runs out, and
+/// leave it dirty (it hangs); in `Locked::copy_entries_to`, omit an entry.
 #[test]
 fn a_sweep_that_runs_out_of_memory_loses_nothing() {
     let keys: Vec<_> = (0..400u64)
@@ -371,9 +372,9 @@ fn a_sweep_that_runs_out_of_memory_loses_nothing() {
     sweep(WORDS, 20, prepare, work);
 }
 
-/// Row 18. Put back: in `Tree::scan`, end as if all were visited.
+/// Row 18. Put back: in `Tree::scan`, end as if all keys were visited.
 #[test]
-fn a_scan_that_runs_out_of_memory_says_so() {
+fn a_scan_that_runs_out_of_memory_reports_it() {
     let keys = deep_keys();
     let work = |trial: &mut Trial<'_>| {
         let (tree, pin) = (trial.tree, trial.pin);
@@ -394,10 +395,10 @@ fn a_scan_that_runs_out_of_memory_says_so() {
     sweep(WORDS, 6, |trial| trial.put_all(&keys), work);
 }
 
-/// Row 18. The leaf that a scan was to read next is gone, and there is no memory to go down
-/// again to where it was. Put back: in `Interrupt::resume`, end the scan instead.
+/// Row 18. The leaf that a scan would read next is deleted, and no memory is left to descend
+/// again to the scan's position. Put back: in `Interrupt::resume`, end the scan instead.
 #[test]
-fn a_scan_that_has_no_memory_to_resume_says_so() {
+fn a_scan_without_memory_to_resume_reports_it() {
     let ledger = Ledger::new();
     {
         let tree = ledger.tree(WORDS);
@@ -410,7 +411,7 @@ fn a_scan_that_has_no_memory_to_resume_says_so() {
         let outcome = tree.scan(pin, &Range::all(), &mut |_, _| {
             seen += 1;
             if seen == 1 {
-                // All of the second leaf.
+                // All keys of the second leaf.
                 for n in 15..30u64 {
                     assert_eq!(tree.remove(pin, &n.to_be_bytes()), Some(n));
                 }
@@ -421,16 +422,16 @@ fn a_scan_that_has_no_memory_to_resume_says_so() {
         assert_eq!((outcome, seen), (Err(OutOfMemory), 15));
         assert!(!ledger.is_armed());
     }
-    ledger.assert_settled();
+    ledger.assert_balanced();
 }
 
-/// Where a cursor is, and with which value.
+/// The key and value of a cursor.
 fn place<'g>(cursor: &mut Cursor<'g>, tree: &Tree, pin: Pinned<'g>) -> Option<Pair> {
     let key = cursor.key()?.to_vec();
     Some((key, cursor.value(tree, pin)?))
 }
 
-/// Moves a cursor, twice if it must be, and then from the same place.
+/// Moves a cursor; if it fails, moves it again from the same position.
 fn move_to<'g>(
     trial: &mut Trial<'g>,
     cursor: &mut Cursor<'g>,
@@ -450,17 +451,17 @@ fn move_to<'g>(
     assert_eq!(place(cursor, tree, pin).as_ref(), Some(to));
 }
 
-/// There and back again, in every way that a cursor moves.
+/// Moves a cursor back and forth, in every way that a cursor can move.
 fn move_about(trial: &mut Trial<'_>) {
     let (tree, pin) = (trial.tree, trial.pin);
     let all: Vec<_> = trial.model.clone().into_iter().collect();
     let mut cursor = Cursor::new(tree);
     for (n, pair) in all.iter().enumerate() {
         move_to(trial, &mut cursor, pair, |cursor| match n % 3 {
-            // Within the walk; after letting go, from the top of the tree.
+            // Within the walk; after `detach`, from the root of the tree.
             0 => cursor.step(tree, pin, false),
             1 => {
-                cursor.let_go();
+                cursor.detach();
                 cursor.step(tree, pin, false)
             }
             _ => cursor.seek(tree, pin, Seek::AtMost(&pair.0)),
@@ -473,8 +474,8 @@ fn move_about(trial: &mut Trial<'_>) {
     }
 }
 
-/// Row 18. Put back: in `Cursor::arrive`, keep the walk's new place when there is no
-/// memory for the key; in `Cursor::step_anew`, leave `at` empty.
+/// Row 18. Put back: in `Cursor::arrive`, keep the walk's new position when memory for the
+/// key runs out; in `Cursor::step_from_root`, leave `at` empty.
 #[test]
 fn a_cursor_that_runs_out_of_memory_stays_where_it_was() {
     let keys = deep_keys();
@@ -483,11 +484,11 @@ fn a_cursor_that_runs_out_of_memory_stays_where_it_was() {
 
 type Pair = (Vec<u8>, u64);
 
-/// Row 18. Steps that are taken before memory runs out count. Put back: in
-/// `Cursor::step_many`, fail after the first step too; in `Cursor::step_on`, append
-/// the key before there is room for it.
+/// Row 18. Steps taken before memory runs out count. Put back: in `Cursor::step_many`, fail
+/// after the first step too; in `Cursor::step_once`, append the key before room for it is
+/// reserved.
 #[test]
-fn many_steps_that_run_out_of_memory_end_at_the_last_that_was_made() {
+fn step_many_that_runs_out_of_memory_keeps_the_steps_taken() {
     let keys = deep_keys();
     let work = |trial: &mut Trial<'_>| {
         let (tree, pin) = (trial.tree, trial.pin);
@@ -526,9 +527,9 @@ fn many_steps_that_run_out_of_memory_end_at_the_last_that_was_made() {
     sweep(WORDS, 10, |trial| trial.put_all(&keys), work);
 }
 
-/// Row 18. Put back: in `Check::later`, drop what there is no room for.
+/// Row 18. Put back: in `Check::push_layer`, drop a layer when memory runs out.
 #[test]
-fn a_check_that_runs_out_of_memory_says_so() {
+fn a_check_that_runs_out_of_memory_reports_it() {
     let keys = deep_keys();
     let work = |trial: &mut Trial<'_>| {
         let (tree, pin) = (trial.tree, trial.pin);
@@ -538,9 +539,9 @@ fn a_check_that_runs_out_of_memory_says_so() {
     sweep(WORDS, 2, |trial| trial.put_all(&keys), work);
 }
 
-/// Guards beyond the first few need memory. Put back: in `Slots::claim`, expect it.
+/// Guards beyond the first few need memory. Put back: in `Slots::claim`, `expect` it.
 #[test]
-fn a_guard_that_there_is_no_memory_for_is_refused() {
+fn a_guard_without_memory_is_refused() {
     let work = |trial: &mut Trial<'_>| {
         let tree = trial.tree;
         let guards: Vec<_> = (0..100).map(|_| trial.attempt(|| tree.guard())).collect();
@@ -552,9 +553,10 @@ fn a_guard_that_there_is_no_memory_for_is_refused() {
     sweep(WORDS, 3, prepare, work);
 }
 
-/// Put back: in `Tree::with_options`, return at once when there is no leaf.
+/// Put back: in `Tree::with_options`, return without freeing the domain when no leaf can be
+/// allocated.
 #[test]
-fn a_tree_that_cannot_be_made_leaves_nothing_behind() {
+fn a_tree_that_cannot_be_created_leaks_nothing() {
     for nth in 0.. {
         let ledger = Ledger::new();
         ledger.arm(nth);
@@ -562,7 +564,7 @@ fn a_tree_that_cannot_be_made_leaves_nothing_behind() {
         assert_eq!(made.is_err(), !ledger.is_armed());
         let failed = made.is_err();
         drop(made);
-        ledger.assert_settled();
+        ledger.assert_balanced();
         if !failed {
             assert!(nth >= 2);
             return;
@@ -570,7 +572,7 @@ fn a_tree_that_cannot_be_made_leaves_nothing_behind() {
     }
 }
 
-/// How often each value was destroyed.
+/// How many times each value was destroyed.
 struct Tally(Vec<AtomicUsize>);
 
 impl Tally {
@@ -584,10 +586,10 @@ impl Tally {
 
     fn destructor(&self) -> Destructor {
         unsafe extern "C" fn count(value: u64, ctx: *mut c_void) {
-            // SAFETY: the tally outlives the tree, and is all atomics.
+            // SAFETY: the tally outlives the tree, and contains only atomics.
             unsafe { &*ctx.cast::<Tally>() }.add(value);
         }
-        // SAFETY: function and context fit, and work on any thread.
+        // SAFETY: the function expects this context, and may run on any thread.
         unsafe { Destructor::new(count, std::ptr::from_ref(self).cast_mut().cast()) }
     }
 
@@ -602,7 +604,7 @@ impl Tally {
 /// Row 12. Put back: in `destroy::free_leaf`, do not chain the roots of layers; or, in
 /// `free_detached`, do not destroy values.
 #[test]
-fn every_value_is_destroyed_once_and_no_byte_is_left() {
+fn every_value_is_destroyed_once_and_no_memory_leaks() {
     let keys = workload_keys(5000);
     let ledger = Ledger::new();
     let tally = Tally::new(keys.len() * 3);
@@ -629,7 +631,7 @@ fn every_value_is_destroyed_once_and_no_byte_is_left() {
                 if i % 2 == 0 {
                     tree.discard(pin, old);
                 } else {
-                    // Taken: the destructor must not see it.
+                    // Returned to the caller: the destructor must not receive it.
                     tally.add(old);
                     taken += 1;
                 }
@@ -639,13 +641,13 @@ fn every_value_is_destroyed_once_and_no_byte_is_left() {
     }
     assert!(taken > 100);
     tally.assert_all(1);
-    ledger.assert_settled();
+    ledger.assert_balanced();
 }
 
-/// Put back: in `Tree::clear`, retire what was, and leave it at that: it waits in the
-/// guard's batch for company that never comes.
+/// Put back: in `Tree::clear`, retire the old tree without `flush`: it stays in the guard's
+/// batch, which never fills.
 #[test]
-fn what_was_cleared_away_is_freed_when_all_guards_are_left() {
+fn a_cleared_tree_is_freed_when_all_guards_are_left() {
     for others in [0, 1, 5] {
         let ledger = Ledger::new();
         let tree = ledger.tree(WORDS);
@@ -690,5 +692,5 @@ fn every_byte_string_is_freed_once() {
         }
         assert!(tree.memory_in_use() > 0);
     }
-    ledger.assert_settled();
+    ledger.assert_balanced();
 }

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::ops::{Bound as Edge, ControlFlow};
 
 use masstree::{
-    Bound, Cursor, Decision, Guard, Inserted, Loaded, Options, Pinned, Range, Seek, Tree, Values,
+    Bound, Cursor, Decision, Guard, Inserted, LoadOutcome, Options, Pinned, Range, Seek, Tree,
+    Values,
 };
 use proptest::prelude::*;
 use support::{
@@ -30,8 +31,8 @@ fn key() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Keys under a few slices: those that end there, and those that go on, about as many as
-/// a leaf keeps.
+/// Keys under a few slices: some end in the slice and some are longer, about as many as a
+/// leaf holds.
 fn group_key() -> impl Strategy<Value = Vec<u8>> {
     let slice = (0u8..5).prop_map(|n| vec![b'g', n, 0, 0, 0, 0, 0, 0]);
     const TAILS: &[&[u8]] = &[b"", b"and its tail", b"and another tail of it"];
@@ -64,16 +65,17 @@ enum Step {
     Insert(Vec<u8>, u64),
     Remove(Vec<u8>),
     Replace(Vec<u8>, u64),
-    /// Expects the value that is there, or another.
+    /// Expects the current value, or another.
     CompareExchange(Vec<u8>, bool, u64),
     RemoveIfEqual(Vec<u8>, bool),
-    /// Toggles: removes what is there, sets what is not; or keeps. Only for words.
+    /// Toggles: removes a key that exists, sets one that does not; or keeps it. Only for
+    /// words.
     Update(Vec<u8>, Option<u64>),
-    /// Removes the key of this rank among those present.
+    /// Removes the existing key of this rank.
     RemoveNth(prop::sample::Index),
-    /// Many keys under one prefix, each with this ending.
+    /// Puts many keys under one prefix, each with this ending.
     Fill(Run),
-    /// Removes of the keys of such a run all but every so many-th.
+    /// Removes the keys of such a run, except one in every few.
     Thin(Run, usize),
     Get(Vec<u8>),
     Scan(Scan),
@@ -109,9 +111,9 @@ fn run() -> impl Strategy<Value = Run> {
 enum Move {
     First,
     Last,
-    /// To a key, in one of the four ways.
+    /// To a key, with one of the four kinds of `Seek` that take one.
     Seek(u8, Vec<u8>),
-    /// To the key it is at, which may be gone.
+    /// To its own key, which may be removed.
     SeekOwn(u8),
     Step(bool),
     StepMany(bool, usize),
@@ -211,17 +213,17 @@ fn expected(model: &Model, range: &Range<'_>) -> Vec<Vec<u8>> {
     all
 }
 
-/// The key a model's cursor is at, and what the cursor says its value is: the word
-/// under it, or `None` for a key that was gone; unknown before the tree was asked.
+/// The model's cursor: its key, and the value that the cursor must return: the word under the
+/// key, or `None` if the key was removed; unknown until the tree is asked.
 struct At {
     key: Vec<u8>,
     word: Option<Option<u64>>,
 }
 
-/// A tree and what it should be.
+/// A tree and its model.
 struct Subject<'g> {
     tree: &'g Tree,
-    /// The cursor is used with the one or the other, and lets go in between.
+    /// The cursor uses one or the other, and is detached in between.
     guards: &'g [Guard<'g>; 2],
     cursor: Cursor<'g>,
     cursor_guard: usize,
@@ -245,9 +247,9 @@ impl<'g> Subject<'g> {
         self.guards[0].pin()
     }
 
-    /// The word under a key of the model, after its value was compared.
+    /// Returns the model's word under a key, after comparing the tree's value with it.
     fn word(&self, key: &[u8]) -> u64 {
-        let word = self.tree.get(self.pin(), key).expect("the key is there");
+        let word = self.tree.get(self.pin(), key).expect("the key exists");
         if self.tree.holds_bytes() {
             let bytes = self.tree.get_bytes(self.pin(), key).unwrap();
             assert_eq!(decoded(bytes), self.model[key]);
@@ -306,6 +308,7 @@ impl<'g> Subject<'g> {
         }
     }
 
+    /// Applies a change to a tree of words. Long, since it is one match over all changes.
     fn change_words(&mut self, change: &Step) {
         let (tree, pin, model) = (self.tree, self.pin(), &mut self.model);
         match change {
@@ -412,7 +415,7 @@ impl<'g> Subject<'g> {
                     model.remove(key);
                 }
             }
-            // Words only.
+            // Only for words.
             Step::Update(..) => {}
             other => unreachable!("{other:?} is no change of one key"),
         }
@@ -455,14 +458,14 @@ impl<'g> Subject<'g> {
             loaded.unwrap()
         };
         if self.model.is_empty() {
-            assert_eq!(loaded, Loaded::Done);
+            assert_eq!(loaded, LoadOutcome::Done);
             self.model.extend(pairs);
         } else {
-            assert_eq!(loaded, Loaded::NotEmpty);
+            assert_eq!(loaded, LoadOutcome::NotEmpty);
         }
     }
 
-    /// The keys after, or before, the one the cursor is at.
+    /// The keys after, or before, the cursor's key.
     fn ahead(&self, reverse: bool) -> Vec<Vec<u8>> {
         let edge = self
             .at
@@ -522,7 +525,7 @@ impl<'g> Subject<'g> {
             Move::StepMany(reverse, most) => return self.step_many(pin, *reverse, *most),
             Move::Value => return self.compare_value(pin),
             Move::LetGo => {
-                self.cursor.let_go();
+                self.cursor.detach();
                 self.cursor_guard = 1 - self.cursor_guard;
                 if let Some(at) = &mut self.at {
                     at.word = None;
@@ -531,8 +534,8 @@ impl<'g> Subject<'g> {
             }
         };
         let found = self.found(seek);
-        let there = self.cursor.seek(self.tree, pin, seek);
-        assert_eq!(there, Ok(found.is_some()), "{seek:?}: {found:?}");
+        let outcome = self.cursor.seek(self.tree, pin, seek);
+        assert_eq!(outcome, Ok(found.is_some()), "{seek:?}: {found:?}");
         self.arrive(found);
     }
 
@@ -559,8 +562,8 @@ impl<'g> Subject<'g> {
     }
 
     fn compare_value(&mut self, pin: Pinned<'g>) {
-        let there = |key: &[u8]| self.model.contains_key(key).then(|| self.word(key));
-        let now = self.at.as_ref().and_then(|at| there(&at.key));
+        let word = |key: &[u8]| self.model.contains_key(key).then(|| self.word(key));
+        let now = self.at.as_ref().and_then(|at| word(&at.key));
         let wanted = match &mut self.at {
             Some(at) => *at.word.get_or_insert(now),
             None => None,
@@ -569,7 +572,7 @@ impl<'g> Subject<'g> {
     }
 }
 
-/// What a change expects to find: what is there, or else something of the same length.
+/// The value that a change expects: the current one, or a different one of the same length.
 fn other_than(present: Option<u64>, hit: bool) -> u64 {
     (present.unwrap_or(0)).wrapping_add(if hit { 0 } else { VALUE_LENGTHS })
 }
@@ -601,7 +604,7 @@ fn agree(tree: &Tree, steps: &[Step]) {
     assert!(forward.iter().cloned().eq(wanted));
     let backward = collect(tree, pin, &backwards());
     assert!(backward.iter().rev().eq(forward.iter()));
-    // Empty it in an order of its own: whatever shape is left must collapse.
+    // Empties the tree in another order: whatever shape is left must collapse.
     let mut keys: Vec<_> = subject.model.clone().into_iter().collect();
     keys.sort_by_key(|(_, value)| *value);
     let len = keys.len() as u64;
@@ -625,24 +628,22 @@ fn agree(tree: &Tree, steps: &[Step]) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Put back: in `Cursor::new`, make a walk that is not live; in `Tree::scan`, forget
-    /// the end when values only are wanted; in `Locked::copy_entries_to`, leave an entry
-    /// behind.
+    /// Put back: in `Cursor::new`, create a scan's walk; in `Tree::scan`, ignore the end when
+    /// only values are wanted; in `Locked::copy_entries_to`, omit an entry.
     #[test]
     fn operations_on_words_agree_with_a_btreemap(steps in prop::collection::vec(step(), 1..400)) {
         agree(&tree_of(Values::Words(None)), &steps);
     }
 
     /// Put back: in `Tree::compare_exchange_bytes`, compare lengths only; in
-    /// `Cursor::step_anew`, do not give the cursor its old place back when nothing was
-    /// found.
+    /// `Cursor::step_from_root`, do not restore the cursor's old key when no key was found.
     #[test]
     fn operations_on_byte_strings_agree_with_a_btreemap(steps in prop::collection::vec(step(), 1..400)) {
         agree(&tree_of(Values::Bytes), &steps);
     }
 }
 
-/// Put back: in `Tree::scan`, go on when the visitor breaks off.
+/// Put back: in `Tree::scan`, continue when the visitor returns `Break`.
 #[test]
 fn a_scan_ends_where_its_visitor_says() {
     let tree = new_tree();
@@ -664,9 +665,9 @@ fn a_scan_ends_where_its_visitor_says() {
     }
 }
 
-/// All that a leaf may have under one slice, and more: short keys, and longer ones in
-/// every order, until they are a layer; and out again. Put back: in `Leaf::racing_search`,
-/// answer that the key is absent when a suffix is another; in `place_among`, give the
+/// Everything that a leaf may hold under one slice, and more: short keys, and longer ones in
+/// every order, until they become a layer; then removed in every order. Put back: in
+/// `Leaf::racing_search`, return absent when one suffix differs; in `place_among`, return the
 /// position of the first.
 #[test]
 fn groups_grow_into_layers_and_shrink_in_every_order() {
@@ -677,7 +678,7 @@ fn groups_grow_into_layers_and_shrink_in_every_order() {
         let tail = tails[round % 3];
         let long = |n: usize| [&[0; 8][..], &[n as u8], tail].concat();
         let mut keys: Vec<_> = (0..1 + round % 8).map(long).collect();
-        // Alone, or in a leaf that is full.
+        // Alone, or in a full leaf.
         if round % 2 == 0 {
             keys.extend(short);
         }
@@ -707,15 +708,15 @@ fn groups_grow_into_layers_and_shrink_in_every_order() {
     }
 }
 
-/// A scan is in the midst of a group when its visitor makes a layer of it: what was there
-/// throughout is visited once, in order.
+/// A scan is inside a group when its visitor turns the group into a layer: keys that existed
+/// throughout are visited once, in order.
 #[test]
-fn a_scan_goes_on_when_a_group_becomes_a_layer() {
+fn a_scan_continues_when_a_group_becomes_a_layer() {
     let key = |n: u8| [&b"a slice and "[..], &[n], b"a tail"].concat();
     for at in 0..5 {
         for reverse in [false, true] {
             let tree = new_tree();
-            // One that sorts before those that come, and one after.
+            // One key that sorts before the keys to be inserted, and one after.
             let group: Vec<_> = (0..5).map(|n| key(n * 50)).collect();
             group.iter().for_each(|key| _ = support::put(&tree, key, 0));
             let guard = tree.guard().unwrap();

@@ -1,7 +1,8 @@
-//! Rooms of `src` in their order: code of a room names only rooms below its own.
+//! The rooms of `src` are ordered: code of a room names only rooms below its own.
 //!
-//! Every path that begins with `crate` or `super` counts, in `use` declarations and elsewhere,
-//! but for code of tests. Names that a module hands on (`pub use`) count as what they name.
+//! Every path that begins with `crate` or `super` counts, in `use` declarations and
+//! elsewhere, except in code of tests. A re-exported name (`pub use`) counts as the item that
+//! it names.
 #![cfg(not(any(loom, shuttle)))]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +12,8 @@ use std::{env, fs};
 use syn::visit::{self, Visit};
 use syn::{Attribute, ItemUse, UseTree};
 
-/// From the bottom up. A module belongs to the longest name that begins its own.
+/// From the bottom up. A module belongs to the room with the longest name that is a prefix of
+/// its own.
 const ROOMS: [&str; 22] = [
     "errno",
     "annotate",
@@ -39,7 +41,7 @@ const ROOMS: [&str; 22] = [
 
 type Module = Vec<String>;
 
-/// What a module's file says.
+/// A module's source.
 struct Source {
     file: PathBuf,
     module: Module,
@@ -61,7 +63,7 @@ fn is_for_tests(attributes: &[Attribute]) -> bool {
 }
 
 impl Paths<'_> {
-    /// Notes a path if it begins with `crate` or `super`.
+    /// Records a path if it begins with `crate` or `super`.
     fn note(&mut self, path: &[String]) {
         let supers = path.iter().take_while(|part| *part == "super").count();
         let absolute = match path.first().map(String::as_str) {
@@ -100,7 +102,7 @@ impl Paths<'_> {
 
 impl<'ast> Visit<'ast> for Paths<'_> {
     fn visit_item(&mut self, item: &'ast syn::Item) {
-        // A module within a file is one of tests, and its `super` is another.
+        // A module inside a file is one of tests, and its `super` is a different module.
         if !matches!(item, syn::Item::Mod(_)) {
             visit::visit_item(self, item);
         }
@@ -112,7 +114,7 @@ impl<'ast> Visit<'ast> for Paths<'_> {
         }
     }
 
-    // `pub(in …)` names a room that may see what is declared.
+    // `pub(in …)` names a room that may see the item; it is no use of that room.
     fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
 
     fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
@@ -156,8 +158,8 @@ fn sources(directory: &Path, module: &Module, into: &mut Vec<Source>) {
     }
 }
 
-/// What modules hand on from modules below them: the name there, and what it names.
-fn handed_on(sources: &[Source]) -> BTreeMap<Module, Module> {
+/// Maps each name that a module re-exports from modules below it to the item that it names.
+fn reexports(sources: &[Source]) -> BTreeMap<Module, Module> {
     let modules: BTreeSet<&Module> = sources.iter().map(|source| &source.module).collect();
     let mut names = BTreeMap::new();
     for source in sources {
@@ -167,7 +169,7 @@ fn handed_on(sources: &[Source]) -> BTreeMap<Module, Module> {
                 module: &source.module,
                 found: BTreeSet::new(),
             };
-            // As if each began with `super`, from a module below.
+            // Resolved as if the path began with `super` in a module below.
             let below = [source.module.as_slice(), &["below".to_owned()]].concat();
             paths.module = &below;
             paths.note_tree(&mut vec!["super".to_owned()], &item.tree);
@@ -183,7 +185,8 @@ fn handed_on(sources: &[Source]) -> BTreeMap<Module, Module> {
     names
 }
 
-/// The place of a module or of what it holds in `ROOMS`; none for the modules that hold rooms.
+/// The index in `ROOMS` of a module or of an item in it; `None` for the modules that contain
+/// rooms.
 fn room(path: &Module) -> Option<usize> {
     let begins = |room: &str| {
         let parts: Vec<&str> = room.split("::").collect();
@@ -195,7 +198,7 @@ fn room(path: &Module) -> Option<usize> {
 }
 
 fn arrows_up(sources: &[Source]) -> Vec<String> {
-    let names = handed_on(sources);
+    let names = reexports(sources);
     let mut up = Vec::new();
     for source in sources {
         let Some(here) = room(&source.module) else {
@@ -210,7 +213,7 @@ fn arrows_up(sources: &[Source]) -> Vec<String> {
             let target = (1..=path.len())
                 .find_map(|length| names.get(&path[..length]))
                 .unwrap_or(&path);
-            if room(target).is_some_and(|there| there > here) {
+            if room(target).is_some_and(|used| used > here) {
                 let (file, named) = (source.file.display(), target.join("::"));
                 up.push(format!("{file}, in {}, names {named}", ROOMS[here]));
             }
@@ -238,7 +241,7 @@ fn no_room_names_one_above_it() {
 }
 
 #[test]
-fn paths_through_modules_that_hand_names_on_are_seen() {
+fn paths_through_reexports_are_seen() {
     let source = |module: &str, text: &str| Source {
         file: module.into(),
         module: module.split("::").map(str::to_owned).collect(),

@@ -1,11 +1,11 @@
-//! Scans and cursors meet every key that is there all the while exactly once and in
-//! order, none that is away all the while, and any other at most once: while writers
-//! split leaves, empty and refill leaves and layers, and a thread merges what is sparse.
-//! Not only the keys that never change must be met, but whichever did not change during
-//! the passage (see `support/passage.rs`).
+//! While writers split leaves, empty and refill leaves and layers, and a thread merges sparse
+//! leaves, scans and cursors meet every key that exists throughout exactly once and in order,
+//! no key that is absent throughout, and any other key at most once. "Throughout" is judged
+//! for each passage: it applies not only to keys that never change, but to every key that did
+//! not change during the passage (see `support/passage.rs`).
 //!
-//! `make check-scans SCANS=n` runs it longer, in both builds, and prints how many keys
-//! were verified. `SEED=s` makes threads draw other numbers.
+//! `make check-scans SCANS=n` runs longer, in both builds, and prints how many keys were
+//! verified. `SEED=s` makes the threads draw other numbers.
 
 mod support;
 
@@ -16,10 +16,10 @@ use support::passage::Keys;
 use support::race::{WRITERS, race};
 use support::{Random, assert_sound, from_environment, new_tree, passes, scaled, words};
 
-/// Every so many keys one stays, and is nobody's.
+/// One in this many keys is stable and belongs to no writer.
 const STAYS: usize = 37;
 
-/// A writer of its own keys: those whose number fits.
+/// A writer of its own keys, which are determined by their numbers.
 struct Writer<'t> {
     tree: &'t Tree,
     keys: &'t Keys,
@@ -29,7 +29,7 @@ struct Writer<'t> {
 }
 
 impl Writer<'_> {
-    /// Its keys of a stretch.
+    /// Its keys in a stretch.
     fn own(&self, from: usize, len: usize) -> Vec<usize> {
         let stretch = from..(from + len).min(self.keys.len());
         stretch
@@ -69,8 +69,8 @@ impl Writer<'_> {
         assert!(old.into_iter().eq(numbers));
     }
 
-    /// Fills a stretch with its keys, and empties it again: in order, backwards, all
-    /// over, or all at once.
+    /// Fills a stretch with its keys and empties it again: in order, backwards, in random
+    /// order, or in one batch.
     fn fill_and_empty(&mut self) {
         let len = 1 + self.random.below(300);
         let from = self.random.below(self.keys.len());
@@ -98,7 +98,7 @@ impl Writer<'_> {
     }
 }
 
-/// Passages of every kind over keys of a family, some of which stay.
+/// Runs passages of every kind over keys of a family, some of which are stable.
 fn pass_under_writers(name: &str, family: impl Fn(usize) -> Vec<u8>, len: usize, rounds: usize) {
     let seed = from_environment("SEED", 1);
     let tree = new_tree();
@@ -146,11 +146,11 @@ fn pass_under_writers(name: &str, family: impl Fn(usize) -> Vec<u8>, len: usize,
     let counts = &keys.counts;
     println!(
         "{name}, SEED={seed}: {} passages met {} keys, {} of which were due and never missed; \
-         {} that were away were not met",
+         {} that were absent were not met",
         of(&counts.passages),
         of(&counts.met),
         of(&counts.due),
-        of(&counts.away)
+        of(&counts.absent)
     );
     assert_eq!(tree.key_count() as usize, keys.len().div_ceil(STAYS));
 }
@@ -161,7 +161,7 @@ fn passages_over_leaves_that_split_and_empty() {
     pass_under_writers("leaves", |n| (n as u64).to_be_bytes().to_vec(), 3000, 200);
 }
 
-/// Few of them, so that the tree is a leaf at times, and scans are as quick as writers.
+/// Few keys, so that the tree is a single leaf at times, and scans are as quick as writers.
 #[test]
 fn passages_over_few_leaves() {
     pass_under_writers(
@@ -186,7 +186,7 @@ fn passages_over_groups_that_become_layers() {
     pass_under_writers("groups and layers", key, 3000, 200);
 }
 
-/// Layers below layers, each with leaves of its own, and keys that are others' beginnings.
+/// Layers below layers, each with several leaves, and keys that are prefixes of others.
 #[test]
 fn passages_over_layers_below_layers() {
     let key = |n: usize| {
@@ -201,7 +201,7 @@ fn passages_over_layers_below_layers() {
     pass_under_writers("layers below layers", key, 2000, 200);
 }
 
-/// Suffixes of all lengths, which are moved and written anew.
+/// Suffixes of all lengths, which are moved and rewritten.
 #[test]
 fn passages_over_suffixes() {
     let key = |n: usize| {
@@ -212,22 +212,22 @@ fn passages_over_suffixes() {
     pass_under_writers("suffixes", key, 2000, 100);
 }
 
-/// Keys of which one stays, with the gap after it.
+/// Number of keys in a stretch: one stable key and the gap after it.
 const GAP: usize = 5;
 
-/// Goes through everything with a cursor; counts the steps.
+/// Steps through all keys with a cursor; returns the number of steps.
 fn step_through(tree: &Tree, keys: &[Vec<u8>], reverse: bool) -> usize {
     let guard = tree.guard().expect("memory for a guard");
     let mut cursor = Cursor::new(tree);
     let mut steps = 0;
-    // In reverse, the last key of all is the first to come.
+    // In reverse, the last key of all comes first.
     let mut from = reverse.then_some(keys.len());
     loop {
         let moved = cursor.step(tree, guard.pin(), reverse);
         if !moved.expect("memory for a cursor") {
             return steps;
         }
-        let key = cursor.key().expect("it has gone to a key");
+        let key = cursor.key().expect("the cursor is at a key");
         let to = keys.iter().position(|known| known == key);
         let to = to.expect("a known key");
         let comes_next = |from: usize| match reverse {
@@ -236,24 +236,24 @@ fn step_through(tree: &Tree, keys: &[Vec<u8>], reverse: bool) -> usize {
         };
         assert!(
             to.is_multiple_of(GAP) || from.is_some_and(comes_next),
-            "a step passed over a key that was there: from {from:?} to {to}"
+            "a step skipped a key that existed: from {from:?} to {to}"
         );
         from = Some(to);
         steps += 1;
     }
 }
 
-/// In each gap between keys that stay, keys come from one end on and go from the same end
-/// back: no key is ever there without those before it. So a step that meets one must have
-/// come from the key before, whatever leaves it went through: there is a moment at which
-/// what it tells was so. Put back: in `Cursor::arrive`, do not ask whether the walk is
+/// In each gap between stable keys, keys are inserted starting at one end and removed in the
+/// opposite order: no key ever exists without those before it. So a step that meets one of
+/// them must have come from the key before it, whatever leaves it passed: at some moment the
+/// step's result was true. Put back: in `Cursor::arrive`, do not check that the walk is
 /// undisturbed (with `--cfg masstree_perturb`).
 fn step_through_gaps(family: impl Fn(usize) -> Vec<u8> + Sync, reverse: bool) {
     const GAPS: usize = 13 * WRITERS;
     const KEYS: usize = GAPS * GAP;
     let tree = new_tree();
     let keys: Vec<_> = (0..KEYS).map(family).collect();
-    // First all of them, so that leaves end within gaps.
+    // Insert all keys first, so that leaves end within gaps.
     keys.iter().for_each(|key| _ = support::put(&tree, key, 0));
     let in_gaps = (0..KEYS).filter(|n| n % GAP != 0);
     in_gaps.for_each(|n| _ = support::remove(&tree, &keys[n]));
@@ -290,7 +290,7 @@ fn step_through_gaps(family: impl Fn(usize) -> Vec<u8> + Sync, reverse: bool) {
 }
 
 #[test]
-fn a_step_passes_over_no_key_that_came_before_the_one_it_meets() {
+fn a_step_skips_no_key_inserted_before_the_one_it_meets() {
     for reverse in [false, true] {
         step_through_gaps(|n| (n as u64).to_be_bytes().to_vec(), reverse);
         let in_layers =

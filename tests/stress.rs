@@ -1,6 +1,6 @@
-//! Threads that write, remove, read and scan at once: known failures 4, 5, 6 and
-//! 8, and a general run with a model per thread. Sizes are operation counts;
-//! nothing is timed.
+//! Threads that write, remove, read and scan at once: known failures 4, 5, 6 and 8, and a
+//! general run with a model for each thread. Sizes are operation counts; no test measures
+//! time.
 
 mod support;
 
@@ -40,9 +40,9 @@ fn ordered_scan(tree: &Tree, pin: Pinned<'_>, range: &Range<'_>, mut see: impl F
     .expect("memory for a scan");
 }
 
-/// A writer on keys of its own that keeps a model, so that every acknowledged
-/// insert and remove is verified. It fills and empties in turns: few keys are left
-/// in between, and whole leaves and layers vanish.
+/// A writer with keys of its own and a model of them, so that every acknowledged insert and
+/// remove is verified. It fills and empties in turns: few keys are left in between, and whole
+/// leaves and layers are removed.
 fn churn(tree: &Tree, id: usize, steps: usize, keys: &[Vec<u8>]) -> BTreeMap<Vec<u8>, u64> {
     let mut random = Random(id as u64);
     let mut model = BTreeMap::new();
@@ -79,7 +79,7 @@ fn churn(tree: &Tree, id: usize, steps: usize, keys: &[Vec<u8>]) -> BTreeMap<Vec
     model
 }
 
-/// Merges sparse leaves of a stretch of the tree.
+/// Merges sparse leaves in a stretch of the tree.
 fn maintain(tree: &Tree, random: &mut Random) {
     let guard = tree.guard().unwrap();
     tree.maintain(guard.pin(), random.below(64)).unwrap();
@@ -90,7 +90,7 @@ fn churn_family(family: impl Fn(usize, usize) -> Vec<u8> + Sync, per_thread: usi
     churn_under(2, &new_tree(), family, per_thread, steps);
 }
 
-/// The third of the readers, if there are as many, merges leaves all the time.
+/// The third reader, if there is one, merges leaves all the time.
 fn churn_under(
     readers: usize,
     tree: &Tree,
@@ -117,7 +117,7 @@ fn churn_under(
             ordered_scan(tree, guard.pin(), &range, |key, _| {
                 assert!(
                     keys.iter().flatten().any(|known| known == key),
-                    "a key nobody wrote"
+                    "a key that no thread wrote"
                 );
             });
             let bound = &keys[random.below(WRITERS)][random.below(per_thread)];
@@ -142,8 +142,8 @@ fn churn_under(
     );
 }
 
-/// Row 4. Few leaves, so that inserts meet leaves on their way out. Put back: in
-/// `lock_settled`, do not look whether the leaf is deleted.
+/// Row 4. Few leaves, so that inserts meet leaves that are being unlinked. Put back: in
+/// `lock_reached`, do not check whether the leaf is deleted.
 #[test]
 fn no_acknowledged_insert_is_lost_when_leaves_empty_and_split() {
     churn_family(
@@ -162,11 +162,10 @@ fn mixed(n: usize) -> u64 {
     (n as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
-/// Row 4 in a high tree: threads fill and empty windows that lie across each other,
-/// so that whole subtrees vanish and boundaries move on every level while other
-/// threads come down there. Put back: in `collapse::unlink`, make dirty only the
-/// ancestor that loses a child and the one with the boundary (with
-/// `--cfg masstree_perturb`).
+/// Row 4 in a high tree: threads fill and empty overlapping windows of keys, so that whole
+/// subtrees are removed and boundaries move on every level while other threads descend there.
+/// Put back: in `collapse::unlink`, mark dirty only the ancestor that loses a child and the
+/// one with the boundary (with `--cfg masstree_perturb`).
 #[test]
 fn no_acknowledged_insert_is_lost_when_subtrees_vanish() {
     const KEYS: usize = 1500;
@@ -205,10 +204,10 @@ fn no_acknowledged_insert_is_lost_when_subtrees_vanish() {
     assert_eq!(tree.key_count(), 0);
 }
 
-/// Rows 5 and 6. Layers one, two and three slices deep that fill and empty all
-/// the time, under scans in both directions, which must end. Put back, row 5: in
-/// `Scan::advance`, look at a deleted leaf again instead of resuming (it hangs). Row 6: in
-/// `Locked::move_entries`, do not give layers that move their new parent.
+/// Rows 5 and 6. Layers one, two and three slices deep fill and empty all the time, under
+/// scans in both directions, which must end. Put back, row 5: in `Frame::advance`, read a
+/// deleted leaf again instead of resuming (it hangs). Row 6: in `Locked::move_entries`, do
+/// not set the new parent of layers that move.
 #[test]
 fn layers_fill_and_empty_under_scans_in_both_directions() {
     let prefixes = [
@@ -221,8 +220,8 @@ fn layers_fill_and_empty_under_scans_in_both_directions() {
         60,
         scaled(50_000),
     );
-    // Many tiny layers, of twelve keys at most: what links to them splits and empties
-    // too. Groups fill, become layers, and come back when a layer was empty.
+    // Many tiny layers, of at most twelve keys: the leaves that link to them split and empty
+    // too. Groups fill, become layers, and are groups again after a layer was empty.
     churn_family(
         |id, n| {
             [
@@ -237,7 +236,7 @@ fn layers_fill_and_empty_under_scans_in_both_directions() {
     );
 }
 
-/// A long key that says of itself whether it is whole.
+/// A long key whose bytes are determined by its number, so that a torn key is noticed.
 fn sealed(n: u64, len: usize) -> Vec<u8> {
     let mut key = n.to_be_bytes().to_vec();
     key.resize(len.max(8), (n % 251) as u8);
@@ -276,8 +275,8 @@ fn scanned_keys_are_whole_while_suffix_bags_are_rewritten() {
     assert_sound(&tree);
 }
 
-/// Keys that are there all along are seen exactly once by every scan, while keys
-/// between them come and go so that leaves and layers split and vanish.
+/// Every scan sees each stable key exactly once, while keys between them are inserted and
+/// removed so that leaves and layers split and vanish.
 #[test]
 fn every_scan_sees_stable_keys_exactly_once() {
     let tree = new_tree();
@@ -329,7 +328,7 @@ fn every_scan_sees_stable_keys_exactly_once() {
     assert_sound(&tree);
 }
 
-/// Keys that are there all along, in order.
+/// Keys that exist throughout, in order.
 struct Stable(Vec<Vec<u8>>);
 
 impl Stable {
@@ -340,7 +339,7 @@ impl Stable {
         (below, below + usize::from(met))
     }
 
-    /// Verifies that a cursor has passed over none of them.
+    /// Verifies that a cursor's step has skipped none of them.
     #[track_caller]
     fn verify_step(&self, from: Option<&[u8]>, to: Option<&[u8]>, reverse: bool) {
         let (low, high) = if reverse { (to, from) } else { (from, to) };
@@ -356,7 +355,7 @@ impl Stable {
         );
     }
 
-    /// Goes about with a cursor, turning round now and then.
+    /// Steps about with a cursor, changing direction now and then.
     fn wander(&self, tree: &Tree, random: &mut Random) {
         let guard = tree.guard().unwrap();
         let pin = guard.pin();
@@ -393,7 +392,7 @@ impl Stable {
         }
     }
 
-    /// Goes through the whole tree with a cursor.
+    /// Steps through the whole tree with a cursor.
     fn go_through(&self, tree: &Tree, reverse: bool) {
         let guard = tree.guard().unwrap();
         let pin = guard.pin();
@@ -427,13 +426,13 @@ impl Stable {
     }
 }
 
-/// Cursors and scans, in both directions, under writers that make whole stretches
-/// dense and then bare, while another thread merges what is sparse. Put back, with
-/// `--cfg masstree_perturb`: in `Walk::advance`, in reverse, take a leaf as it comes,
-/// without a look at the next one's low; in `Tree::merge`, do not make the leaf before
-/// dirty; in `unlink`, make no ancestor dirty.
+/// Cursors and scans, in both directions, under writers that make whole stretches dense and
+/// then sparse, while another thread merges sparse leaves. Put back, with `--cfg
+/// masstree_perturb`: in `Frame::advance`, in reverse, read the previous leaf without
+/// comparing the next one's low; in `Tree::merge`, do not mark the previous leaf dirty; in
+/// `unlink`, mark no ancestor dirty.
 #[test]
-fn nothing_stable_is_passed_over_while_leaves_are_merged() {
+fn stable_keys_are_met_while_leaves_are_merged() {
     let number: fn(usize) -> Vec<u8> = |n| (n as u64).to_be_bytes().to_vec();
     let layers: fn(usize) -> Vec<u8> = |n| {
         [
@@ -490,9 +489,9 @@ fn nothing_stable_is_passed_over_while_leaves_are_merged() {
 }
 
 /// Row 4 for leaves that are merged. Put back, with `--cfg masstree_perturb`: in
-/// `Locked::copy_entries_to`, do not give layers their new parent (it hangs); in
-/// `Tree::merge`, do not make the leaf before dirty, or do not move the boundary
-/// (`holder` is `None`).
+/// `Locked::copy_entries_to`, do not set the new parent of layers (it hangs); in
+/// `Tree::merge`, do not mark the previous leaf dirty, or do not move the boundary (`holder`
+/// is `None`).
 #[test]
 fn no_acknowledged_insert_is_lost_when_leaves_are_merged() {
     churn_under(
@@ -509,7 +508,7 @@ fn no_acknowledged_insert_is_lost_when_leaves_are_merged() {
         300,
         scaled(50_000),
     );
-    // Layers that are moved to another leaf while they grow and vanish.
+    // Layers whose links move to another leaf while they grow and are removed.
     churn_under(
         3,
         &new_tree(),
@@ -526,7 +525,7 @@ fn no_acknowledged_insert_is_lost_when_leaves_are_merged() {
     );
 }
 
-/// How often each value was destroyed.
+/// How many times each value was destroyed.
 struct Tally(Vec<AtomicUsize>);
 
 impl Tally {
@@ -536,11 +535,11 @@ impl Tally {
 
     fn destructor(&self) -> Destructor {
         unsafe extern "C" fn count(value: u64, ctx: *mut c_void) {
-            // SAFETY: the tally outlives the tree, and is all atomics.
+            // SAFETY: the tally outlives the tree, and contains only atomics.
             let tally = unsafe { &*ctx.cast::<Tally>() };
             tally.0[value as usize].fetch_add(1, Ordering::Relaxed);
         }
-        // SAFETY: function and context fit, and work on any thread.
+        // SAFETY: the function expects this context, and may run on any thread.
         unsafe { Destructor::new(count, std::ptr::from_ref(self).cast_mut().cast()) }
     }
 
@@ -548,6 +547,28 @@ impl Tally {
     fn assert_all_once(&self) {
         for (value, destroyed) in self.0.iter().enumerate() {
             assert_eq!(destroyed.load(Ordering::Relaxed), 1, "value {value}");
+        }
+    }
+}
+
+/// Inserts, puts or removes a key at random, and discards each word that is not in the tree then.
+fn write_or_discard(tree: &Tree, pin: Pinned<'_>, random: &mut Random, key: &[u8], value: u64) {
+    match random.below(3) {
+        0 => {
+            if tree.insert(pin, key, value).unwrap() != Inserted::New {
+                tree.discard(pin, value);
+            }
+        }
+        1 => {
+            if let Some(old) = tree.put(pin, key, value).unwrap() {
+                tree.discard(pin, old);
+            }
+        }
+        _ => {
+            if let Some(old) = tree.remove(pin, key) {
+                tree.discard(pin, old);
+            }
+            tree.discard(pin, value);
         }
     }
 }
@@ -576,24 +597,7 @@ fn every_value_is_destroyed_once_when_a_tree_is_cleared_under_writers() {
                 };
                 let pin = guard.pin();
                 let value = (step * WRITERS + id) as u64;
-                match random.below(3) {
-                    0 => {
-                        if tree.insert(pin, &key, value).unwrap() != Inserted::New {
-                            tree.discard(pin, value);
-                        }
-                    }
-                    1 => {
-                        if let Some(old) = tree.put(pin, &key, value).unwrap() {
-                            tree.discard(pin, old);
-                        }
-                    }
-                    _ => {
-                        if let Some(old) = tree.remove(pin, &key) {
-                            tree.discard(pin, old);
-                        }
-                        tree.discard(pin, value);
-                    }
-                }
+                write_or_discard(&tree, pin, &mut random, &key, value);
                 if step % 64 == 0 {
                     guard.refresh();
                 }
@@ -626,11 +630,10 @@ fn every_value_is_destroyed_once_when_a_tree_is_cleared_under_writers() {
     tally.assert_all_once();
 }
 
-/// An insert that is under way when the tree is cleared goes to what was cleared away.
-/// The count is right again when that is freed. Put back: in `free_detached`, count no
-/// keys.
+/// An insert that runs while the tree is cleared may insert into the old tree. The count is
+/// right again when the old tree is freed. Put back: in `free_detached`, count no keys.
 #[test]
-fn an_insert_into_what_is_cleared_away_is_counted_out_again() {
+fn an_insert_into_a_cleared_tree_is_uncounted_when_it_is_freed() {
     let tree = new_tree();
     for n in 0..100u64 {
         put(&tree, &n.to_be_bytes(), n);
@@ -658,11 +661,11 @@ fn an_insert_into_what_is_cleared_away_is_counted_out_again() {
     assert_sound(&tree);
 }
 
-/// A remove that is under way when the tree is cleared leaves one leaf of two behind,
-/// which becomes the root of what was cleared away, and not of the tree. Put back: in
-/// `Tree::lower`, do not lead the old root to the tomb (`set_parent`; it hangs).
+/// A remove that runs while the tree is cleared leaves one leaf of two, which becomes the
+/// root of the old tree, and not of the new one. Put back: in `Tree::try_detach_root`, do not
+/// make the anchor the parent of the old root (`set_parent`; it hangs).
 #[test]
-fn what_is_cleared_away_does_not_come_back() {
+fn cleared_keys_do_not_come_back() {
     let tree = new_tree();
     let keys: Vec<_> = (0..16u64).map(u64::to_be_bytes).collect();
     for key in &keys {
@@ -672,7 +675,7 @@ fn what_is_cleared_away_does_not_come_back() {
     thread::scope(|scope| {
         scope.spawn(|| {
             let guard = tree.guard().unwrap();
-            // Alone in the second leaf.
+            // The only key of the second leaf.
             let present = tree.update(guard.pin(), &keys[15], |_| {
                 inside.wait();
                 cleared.wait();
@@ -691,7 +694,7 @@ fn what_is_cleared_away_does_not_come_back() {
     assert_sound(&tree);
 }
 
-/// Bytes that a tree has from its allocator.
+/// Bytes that a tree has allocated.
 struct Balance(AtomicIsize);
 
 impl Balance {
@@ -708,8 +711,8 @@ impl Balance {
         }
         unsafe extern "C" fn free(place: *mut c_void, size: usize, align: usize, ctx: *mut c_void) {
             let layout = Layout::from_size_align(size, align).expect("a valid layout");
-            // SAFETY: as above; allocated with this layout. Whoever still reads this is
-            // to notice.
+            // SAFETY: the context is a balance that outlives the tree; allocated with this
+            // layout. A thread that still reads this memory is to notice.
             unsafe {
                 let balance = &(*ctx.cast::<Balance>()).0;
                 balance.fetch_sub(size as isize, Ordering::Relaxed);
@@ -718,14 +721,13 @@ impl Balance {
             }
         }
         let ctx = std::ptr::from_ref(self).cast_mut().cast();
-        // SAFETY: the functions work on any thread, and fit the context.
+        // SAFETY: the functions may run on any thread, and expect this context.
         unsafe { Allocator::new(alloc, free, ctx) }
     }
 }
 
-/// Byte strings are whole when they are found and for as long as the guard is held,
-/// whatever becomes of their keys. Put back: in `Pinned::retire_value`, free strings at
-/// once.
+/// Byte strings are whole when they are found and as long as the guard is held, even after
+/// their keys are removed. Put back: in `Pinned::retire_value`, free strings at once.
 #[test]
 fn byte_strings_are_whole_while_they_are_overwritten() {
     const KEYS: usize = 60;
@@ -751,8 +753,8 @@ fn byte_strings_are_whole_while_they_are_overwritten() {
                     4 => tree.replace_bytes(pin, &key, &value).unwrap(),
                     5 => tree.insert_bytes(pin, &key, &value).unwrap(),
                     6 => {
-                        let there = tree.get_bytes(pin, &key).unwrap_or_default();
-                        let seen = tree.compare_exchange_bytes(pin, &key, there, &value);
+                        let current = tree.get_bytes(pin, &key).unwrap_or_default();
+                        let seen = tree.compare_exchange_bytes(pin, &key, current, &value);
                         seen.unwrap().map(|(_, old)| old)
                     }
                     _ => tree.remove_bytes(pin, &key),

@@ -1,16 +1,16 @@
-//! What the threads of a history do: calls of all kinds, each written down as what it
-//! did to its keys.
+//! The threads of a history: they make calls of all kinds, and log each call's effects on its
+//! keys.
 
 use std::ops::ControlFlow;
 use std::thread;
 
-use masstree::{Bound, Cursor, Decision, Guard, Inserted, Loaded, Pinned, Range, Seek, Tree};
+use masstree::{Bound, Cursor, Decision, Guard, Inserted, LoadOutcome, Pinned, Range, Seek, Tree};
 
 use super::history::{Begun, Effect, Log};
 use super::plan::Field;
 use super::{Random, bulk_load_bytes, decoded, encoded, words};
 
-/// A thread at work.
+/// A thread of a history.
 pub(crate) struct Actor<'f, 'c> {
     field: &'f Field<'f>,
     guard: Guard<'f>,
@@ -18,9 +18,9 @@ pub(crate) struct Actor<'f, 'c> {
     id: usize,
     random: Random,
     made: u64,
-    /// What this thread saw last under each hot key.
+    /// The value that this thread saw last under each hot key.
     last: Vec<Option<u64>>,
-    /// Which of its own keys are there.
+    /// Which of its own keys exist.
     present: Vec<bool>,
 }
 
@@ -39,7 +39,7 @@ impl<'f, 'c> Actor<'f, 'c> {
         }
     }
 
-    /// A value that nobody else makes.
+    /// A value that no other thread uses.
     fn fresh(&mut self) -> u64 {
         self.made += 1;
         (self.id as u64 + 1) << 32 | self.made
@@ -58,7 +58,7 @@ impl<'f, 'c> Actor<'f, 'c> {
         (0..self.field.hot.len()).for_each(|key| self.get(key));
     }
 
-    /// Does one thing, at random.
+    /// Makes one call, at random.
     pub(crate) fn act(&mut self) {
         let key = self.random.below(self.field.hot.len());
         if self.random.below(8) == 0 {
@@ -96,7 +96,7 @@ impl<'f, 'c> Actor<'f, 'c> {
         self.note(begun, "get", vec![Effect::saw(key, value)]);
     }
 
-    /// One call that changes a key: notes what it found there, and what is there `after`.
+    /// One call that changes a key: logs the value that it found, and the value `after` it.
     fn change(
         &mut self,
         name: &'static str,
@@ -187,8 +187,8 @@ impl<'f, 'c> Actor<'f, 'c> {
         self.change("remove_if_equal", key, call, after);
     }
 
-    /// What it decides hangs on what it finds; now and then it takes its time with the
-    /// leaf's lock.
+    /// Its decision depends on the value found; now and then it keeps the leaf locked for
+    /// longer.
     fn update(&mut self, key: usize) {
         let new = self.fresh();
         let dice = self.random.below(8);
@@ -214,8 +214,7 @@ impl<'f, 'c> Actor<'f, 'c> {
         assert_eq!(present.map(Some), Ok(effect.before));
     }
 
-    /// A step of a cursor from beside the key is a look at it, unless there is something
-    /// else between.
+    /// A cursor's step from next to a key reads that key, unless another key is between them.
     fn step_to(&mut self, key: usize) {
         let (tree, place) = (self.field.tree, self.field.hot[key].as_slice());
         let guard = tree.guard().expect("memory for a guard");
@@ -227,9 +226,9 @@ impl<'f, 'c> Actor<'f, 'c> {
         } else {
             Seek::Below(place)
         };
-        let there = cursor.seek(tree, pin, beside).expect("memory for a cursor");
+        let found = cursor.seek(tree, pin, beside).expect("memory for a cursor");
         let begun = self.log.begin();
-        let moved = match there {
+        let moved = match found {
             true => cursor
                 .step(tree, pin, reverse)
                 .expect("memory for a cursor"),
@@ -255,7 +254,7 @@ impl<'f, 'c> Actor<'f, 'c> {
         }
     }
 
-    /// A cursor tells in one moment which key comes next: the keys between are away.
+    /// A cursor's step determines the next key at one moment: the keys between are absent.
     fn go_on_from(&mut self, key: usize) {
         let Field { tree, hot, .. } = self.field;
         let guard = tree.guard().expect("memory for a guard");
@@ -268,7 +267,7 @@ impl<'f, 'c> Actor<'f, 'c> {
         } else {
             Seek::AtLeast(place)
         };
-        // Where it goes on from; the key itself belongs to what a seek looks at.
+        // The key from which it continues; a seek reads this key itself, too.
         let mut from: Option<Vec<u8>> = None;
         for _ in 0..4 {
             let begun = self.log.begin();
@@ -331,7 +330,7 @@ impl<'f, 'c> Actor<'f, 'c> {
         self.note(begun, "scan", vec![Effect::saw(key, value)]);
     }
 
-    /// Some keys at once, from `key` on.
+    /// A batch of keys, from `key` on.
     fn batch(&mut self, key: usize) {
         let Field { tree, hot, .. } = self.field;
         let places: Vec<_> = (0..hot.len()).map(|n| (key + n) % hot.len()).collect();
@@ -372,7 +371,7 @@ impl<'f, 'c> Actor<'f, 'c> {
         self.note(begun, name, effects);
     }
 
-    /// Everything at once.
+    /// Changes all keys at once.
     fn clear_or_load(&mut self) {
         let Field {
             tree, hot, plan, ..
@@ -395,15 +394,15 @@ impl<'f, 'c> Actor<'f, 'c> {
                 |place| Ok(pairs[place].1),
             ),
         };
-        // What was not empty says nothing about these keys.
-        if loaded == Ok(Loaded::Done) {
+        // A load that found the tree not empty says nothing about these keys.
+        if loaded == Ok(LoadOutcome::Done) {
             let effects = (0..).zip(fresh);
             let effects = effects.map(|(key, new)| Effect::wrote(key, None, Some(new)));
             self.note(begun, "bulk_load", effects.collect());
         }
     }
 
-    /// A stretch of the keys of its own comes or goes.
+    /// Inserts or removes a stretch of its own keys.
     fn change_own_keys(&mut self) {
         let own = &self.field.own[self.id];
         if own.is_empty() {

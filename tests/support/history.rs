@@ -1,27 +1,27 @@
-//! What threads did to a map, as calls of which each took some time.
+//! The calls of threads on a map, each with its duration.
 //!
-//! Whether a call came before another is a question of happens-before: the clock says so
-//! only where the first one's end was visible when the second began. Two kinds of clock
-//! differ in how much they synchronize the threads themselves: one counter for all
-//! orders the most calls, but each look at it is a fence; counters of each thread's own
-//! are written and read without one, so that a store which a protocol forgot to publish
-//! has nobody else's fence to travel with.
+//! Whether a call came before another is a question of happens-before: the clock says so only
+//! where the end of the first was visible when the second began. There are two kinds of
+//! clock, which synchronize the threads to different degrees. One counter for all threads
+//! orders the most calls, but each read of it is a fence. A counter for each thread is
+//! written and read without a fence, so that a store which a protocol forgot to publish
+//! cannot become visible through the clock's own fences.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crossbeam_utils::CachePadded;
 
-/// Threads of a history, the one included that looks at the end.
+/// Threads of a history, including the one that reads every key at the end.
 pub(crate) const THREADS: usize = 5;
 
-/// How many calls of each thread were over.
+/// How many calls of each thread had ended.
 pub(crate) type Seen = [u32; THREADS];
 
-/// What a call did to one key, as it told its caller.
+/// A call's effect on one key, according to its result.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Effect {
     pub(crate) key: usize,
-    /// The value before, or `None` for a call that does not tell.
+    /// The value before, or `None` for a call that does not return it.
     pub(crate) before: Option<Option<u64>>,
     pub(crate) after: Option<u64>,
 }
@@ -55,7 +55,7 @@ pub(crate) struct Call {
     pub(crate) effects: Vec<Effect>,
 }
 
-/// The calls of each thread, in its order.
+/// The calls of each thread, in program order.
 pub(crate) type History = [Vec<Call>; THREADS];
 
 pub(crate) enum Clock {
@@ -84,7 +84,7 @@ pub(crate) struct Log<'c> {
     clock: &'c Clock,
     thread: usize,
     calls: Vec<(Begun, Call)>,
-    /// When each was over, by a shared clock.
+    /// When each ended, by a shared clock.
     over: Vec<u64>,
 }
 
@@ -98,10 +98,10 @@ impl<'c> Log<'c> {
         }
     }
 
-    /// A call begins here.
+    /// Begins a call.
     pub(crate) fn begin(&self) -> Begun {
         match self.clock {
-            // AcqRel: whoever draws a later number has seen what came before this one.
+            // AcqRel: a thread that draws a later number sees everything before this one.
             Clock::Shared(clock) => Begun::At(clock.fetch_add(1, Ordering::AcqRel)),
             // Acquire: pairs with the Release in `end`.
             Clock::Own(clocks) => {
@@ -110,15 +110,15 @@ impl<'c> Log<'c> {
         }
     }
 
-    /// The call that began so is over.
+    /// Ends a call and logs its effects.
     pub(crate) fn end(&mut self, begun: Begun, name: &'static str, effects: Vec<Effect>) {
         let call = Call {
             name,
             seen: [0; THREADS],
             effects,
         };
-        // The stamp is as early as can be; what is written down afterwards is nobody
-        // else's.
+        // The stamp is taken as early as possible; no other thread reads what is logged after
+        // it.
         match self.clock {
             Clock::Shared(clock) => self.over.push(clock.fetch_add(1, Ordering::AcqRel)),
             Clock::Own(clocks) => {
@@ -129,13 +129,13 @@ impl<'c> Log<'c> {
         self.calls.push((begun, call));
     }
 
-    /// The call that was over last.
+    /// The call that ended last.
     pub(crate) fn last(&self) -> &Call {
-        &self.calls.last().expect("there was a call").1
+        &self.calls.last().expect("a call was logged").1
     }
 }
 
-/// Puts the logs of all threads together, in the order of the threads.
+/// Combines the logs of all threads, in the order of the threads.
 pub(crate) fn history(logs: Vec<Log<'_>>) -> History {
     let over: Vec<_> = logs.iter().map(|log| log.over.clone()).collect();
     let seen_at = |at: u64| -> Seen {

@@ -1,23 +1,23 @@
-//! Whether there is an order of all calls, one after the other, that explains what each of
-//! them told its caller, and in which none comes before one that was over when it began
-//! (Herlihy and Wing 1990). The calls on each key can be looked at alone, since
-//! linearizability is local; calls that look at several keys in one moment are looked at
+//! Decides whether a history is linearizable: whether there is a sequential order of all
+//! calls that explains every result, and in which no call comes before one that had ended
+//! when it began (Herlihy and Wing 1990). The calls on each key can be checked separately,
+//! since linearizability is local; calls that read several keys at one moment are checked
 //! together with all others.
 //!
-//! The search is that of Wing and Gong (1993), with Lowe's memory of where it has been
-//! (2017): a place in it is how many calls of each thread have had their turn, and the
-//! values that the keys have then. Values are unique, so that few calls fit each place.
+//! The search is that of Wing and Gong (1993), with Lowe's memory of visited states (2017): a
+//! state is how many calls of each thread are already ordered, and the values that the keys
+//! have then. Values are unique, so that few calls fit each state.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use super::history::{Call, Effect, History, Seen, THREADS};
 
-/// A call, and what it did in one moment.
+/// A call, and its effects at one moment.
 struct Step {
     name: &'static str,
     effects: Vec<Effect>,
-    /// How many of each thread's steps come before it.
+    /// How many of each thread's steps must come before it.
     seen: Seen,
 }
 
@@ -27,18 +27,18 @@ type Steps = [Vec<Step>; THREADS];
 /// Values of the keys, by their numbers.
 type Values<const N: usize> = [Option<u64>; N];
 
-/// What the search came to.
+/// The result of a search.
 pub(crate) struct Verdict {
     pub(crate) calls: usize,
-    /// Calls that overlap one of another thread.
+    /// How many calls overlap one of another thread.
     pub(crate) overlapping: usize,
-    /// The places of the search.
+    /// How many states the search has visited.
     pub(crate) places: usize,
-    /// How to tell that there is no such order; `None`: there is one.
+    /// A report if there is no such order; `None` if there is one.
     pub(crate) fault: Option<String>,
 }
 
-/// The calls that do something to a key, which is number 0 here.
+/// The calls with an effect on a key, which is number 0 here.
 fn steps_on(history: &History, key: usize) -> Steps {
     let on_key = |effect: &&Effect| effect.key == key;
     let places: [Vec<u32>; THREADS] = std::array::from_fn(|thread| {
@@ -71,7 +71,7 @@ fn all_steps(history: &History) -> Steps {
     std::array::from_fn(|thread| history[thread].iter().map(step).collect())
 }
 
-/// Counts the steps which another thread's step neither precedes nor follows.
+/// Counts the steps that overlap a step of another thread.
 fn overlapping(steps: &Steps) -> usize {
     let overlaps = |thread: usize, place: usize| {
         let step = &steps[thread][place];
@@ -90,17 +90,17 @@ fn overlapping(steps: &Steps) -> usize {
         .sum()
 }
 
-/// Looks for an order of the calls on a key that has a certain value at first.
+/// Searches for an order of the calls on a key with a given initial value.
 pub(crate) fn linearize(history: &History, key: usize, initial: Option<u64>) -> Verdict {
     search(&steps_on(history, key), [initial])
 }
 
-/// Looks for an order of all calls, each of which does all it does in one moment.
+/// Searches for an order of all calls, in which each call has all its effects at one moment.
 pub(crate) fn linearize_whole<const N: usize>(history: &History, initial: Values<N>) -> Verdict {
     search(&all_steps(history), initial)
 }
 
-/// The values after a step, if it could find those before.
+/// The values after a step, if its result agrees with those before.
 fn after<const N: usize>(step: &Step, mut values: Values<N>) -> Option<Values<N>> {
     for effect in &step.effects {
         let value = &mut values[effect.key];
@@ -152,7 +152,7 @@ fn search<const N: usize>(steps: &Steps, initial: Values<N>) -> Verdict {
     }
 }
 
-/// How far the search came, and what did not fit there.
+/// Describes how far the search came, and which calls did not fit there.
 fn report<const N: usize>(steps: &Steps, furthest: (Seen, Values<N>), places: usize) -> String {
     let (done, values) = furthest;
     let mut text =

@@ -1,4 +1,4 @@
-//! What the integration tests share.
+//! Support for the integration tests.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod actor;
@@ -17,7 +17,7 @@ use masstree::ffi::index::bulk_load::masstree_bulk_load_bytes;
 use masstree::ffi::index::bytes::Slice;
 use masstree::ffi::index::memory::masstree_barrier;
 use masstree::ffi::status::{MASSTREE_EXISTS, MASSTREE_NOMEM, MASSTREE_OK};
-use masstree::{Loaded, OutOfMemory, Pinned, Range, Tree};
+use masstree::{LoadOutcome, OutOfMemory, Pinned, Range, Tree};
 
 pub(crate) fn new_tree() -> Tree {
     Tree::new(None).expect("memory for an empty tree")
@@ -29,7 +29,7 @@ pub(crate) fn scaled(steps: usize) -> usize {
     steps * from_environment("FACTOR", 1)
 }
 
-/// A number that the environment sets, as MASSTREE_TEST_ and its name.
+/// A number from the environment variable MASSTREE_TEST_ followed by `name`.
 pub(crate) fn from_environment(name: &str, default: usize) -> usize {
     let name = format!("MASSTREE_TEST_{name}");
     std::env::var(&name).map_or(default, |text| match text.parse() {
@@ -38,7 +38,7 @@ pub(crate) fn from_environment(name: &str, default: usize) -> usize {
     })
 }
 
-/// Everything a range holds, in the order visited.
+/// All keys and values of a range, in the order visited.
 pub(crate) fn collect(tree: &Tree, pin: Pinned<'_>, range: &Range<'_>) -> Vec<(Vec<u8>, u64)> {
     let mut seen = Vec::new();
     let count = tree
@@ -68,7 +68,7 @@ pub(crate) fn backwards() -> Range<'static> {
     }
 }
 
-/// Panics with what `check` finds wrong.
+/// Panics with the faults that `check` reports.
 #[track_caller]
 pub(crate) fn assert_sound(tree: &Tree) {
     let mut faults = String::new();
@@ -93,11 +93,12 @@ pub(crate) fn get(tree: &Tree, key: &[u8]) -> Option<u64> {
     tree.get(tree.guard().unwrap().pin(), key)
 }
 
-/// How many lengths byte strings have; numbers that differ by as much have one.
+/// How many lengths byte strings have; numbers that differ by a multiple of this have the
+/// same length.
 pub(crate) const VALUE_LENGTHS: u64 = 61;
 
-/// A number as a byte string that says of itself whether it is whole; the length
-/// differs from number to number, and may be zero.
+/// Encodes a number as a byte string in which a torn read is noticed; the length depends on
+/// the number, and may be zero.
 pub(crate) fn encoded(n: u64) -> Vec<u8> {
     if n == 0 {
         return Vec::new();
@@ -107,7 +108,7 @@ pub(crate) fn encoded(n: u64) -> Vec<u8> {
     bytes
 }
 
-/// The number that a byte string stands for.
+/// Decodes the number of a byte string; panics if the string is torn.
 #[track_caller]
 pub(crate) fn decoded(bytes: &[u8]) -> u64 {
     let n = bytes.first_chunk().map_or(0, |n| u64::from_le_bytes(*n));
@@ -115,25 +116,25 @@ pub(crate) fn decoded(bytes: &[u8]) -> u64 {
     n
 }
 
-/// The tree as C sees it.
+/// The C handle of the tree.
 pub(crate) fn handle(tree: &Tree) -> *mut TreeHandle {
-    // A handle is a tree and nothing else.
+    // A handle consists of the tree alone.
     const { assert!(size_of::<Tree>() == size_of::<TreeHandle>()) };
     std::ptr::from_ref(tree).cast_mut().cast()
 }
 
 /// Waits until everything retired so far has been freed. No guard is held.
 pub(crate) fn wait_for_all(tree: &Tree) {
-    // SAFETY: a living tree.
+    // SAFETY: a live tree.
     assert_eq!(unsafe { masstree_barrier(handle(tree)) }, MASSTREE_OK);
 }
 
-/// Loads byte strings, in the order they come in, through the C interface: only the
-/// library makes strings.
+/// Loads byte strings in the given order through the C interface: only the library allocates
+/// byte-string values.
 pub(crate) fn bulk_load_bytes(
     tree: &Tree,
     pairs: &[(Vec<u8>, u64)],
-) -> Result<Loaded, OutOfMemory> {
+) -> Result<LoadOutcome, OutOfMemory> {
     let slice = |bytes: &Vec<u8>| Slice {
         data: bytes.as_ptr().cast(),
         len: bytes.len(),
@@ -142,7 +143,7 @@ pub(crate) fn bulk_load_bytes(
     let keys: Vec<_> = pairs.iter().map(|(key, _)| slice(key)).collect();
     let values: Vec<_> = values.iter().map(slice).collect();
     let (no_guard, no_offender) = (std::ptr::null_mut(), std::ptr::null_mut());
-    // SAFETY: a living tree, and as many keys and values as is said.
+    // SAFETY: a live tree, and as many keys and values as the count says.
     let status = unsafe {
         masstree_bulk_load_bytes(
             handle(tree),
@@ -154,8 +155,8 @@ pub(crate) fn bulk_load_bytes(
         )
     };
     match status {
-        MASSTREE_OK => Ok(Loaded::Done),
-        MASSTREE_EXISTS => Ok(Loaded::NotEmpty),
+        MASSTREE_OK => Ok(LoadOutcome::Done),
+        MASSTREE_EXISTS => Ok(LoadOutcome::NotEmpty),
         MASSTREE_NOMEM => Err(OutOfMemory),
         other => panic!("status {other}"),
     }

@@ -1,42 +1,42 @@
-//! What a passage over the keys of a tree must have met: every key that was there all the
-//! while, none that was away all the while, each at most once, and all in order.
+//! What a passage over the keys of a tree must meet: every key that was present throughout,
+//! no key that was absent throughout, each at most once, and all in order.
 //!
-//! Each key has a state that its writer counts on before and after every change. A
-//! passage reads all states before it begins, and again when it is over: a key whose
-//! state is the same, and not of a change under way, was there, or away, all the while.
-//! (A passage that meets a key has seen its insert, and so the state before that; one
-//! that misses a key for its removal has seen the state before that.)
+//! Each key has a state, which its writer increments before and after every change. A passage
+//! reads all states before it begins, and again when it has ended: a key whose state is the
+//! same, and is not that of a change under way, was present, or absent, throughout. (A
+//! passage that meets a key has seen its insert, and therefore the state before the insert;
+//! one that misses a key because of its removal has seen the state before the removal.)
 
 use std::cmp::Ordering::{Equal, Greater, Less};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// Keys in order, some of which come and go. The value of each is its number.
+/// Keys in order, some of which are inserted and removed. The value of each is its number.
 pub(crate) struct Keys {
     pub(crate) keys: Vec<Vec<u8>>,
     states: Vec<AtomicU64>,
     pub(crate) counts: Counts,
 }
 
-/// What passages came to.
+/// Counts over all passages.
 #[derive(Default)]
 pub(crate) struct Counts {
     pub(crate) passages: AtomicUsize,
     /// Keys met.
     pub(crate) met: AtomicUsize,
-    /// Keys that had to be met, and were.
+    /// Keys that had to be met, and were met.
     pub(crate) due: AtomicUsize,
-    /// Keys that were not to be met, and were not.
-    pub(crate) away: AtomicUsize,
+    /// Keys that must not be met, and were not met.
+    pub(crate) absent: AtomicUsize,
 }
 
-/// States count on through these.
-const AWAY: u64 = 0;
-const THERE: u64 = 2;
+/// A state modulo 4; odd states are those of a change under way.
+const ABSENT: u64 = 0;
+const PRESENT: u64 = 2;
 
 /// The states of all keys at the beginning of a passage.
 pub(crate) struct Before(Vec<u64>);
 
-/// A place between keys, or at one: key `n` is at `2n + 1`.
+/// A position at a key or between two keys: key `n` is at `2n + 1`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Spot(pub(crate) usize);
 
@@ -56,8 +56,8 @@ impl Spot {
     }
 }
 
-/// A step over whatever lies between, to a key or, where it found none, to the end of what
-/// it looked at.
+/// A step to a key or, if it found none, to the end of the keys that it covers, over
+/// everything between.
 pub(crate) struct Step {
     pub(crate) from: Spot,
     pub(crate) to: Spot,
@@ -65,12 +65,12 @@ pub(crate) struct Step {
 }
 
 impl Keys {
-    /// Keys of which none is in the tree yet.
+    /// Creates keys, none of which is in the tree yet.
     pub(crate) fn new(mut keys: Vec<Vec<u8>>) -> Self {
         keys.sort();
         keys.dedup();
         Self {
-            states: keys.iter().map(|_| AtomicU64::new(AWAY)).collect(),
+            states: keys.iter().map(|_| AtomicU64::new(ABSENT)).collect(),
             keys,
             counts: Counts::default(),
         }
@@ -84,37 +84,37 @@ impl Keys {
         Spot(2 * self.len())
     }
 
-    /// Writes one key, which nobody else writes.
+    /// Writes one key, which no other thread writes.
     pub(crate) fn change<T>(&self, key: usize, change: impl FnOnce(&[u8]) -> T) -> T {
         self.change_many(&[key], |keys| change(keys[0]))
     }
 
-    /// Writes keys that nobody else writes: each comes, or goes.
+    /// Writes keys that no other thread writes: inserts or removes each.
     pub(crate) fn change_many<T>(
         &self,
         numbers: &[usize],
         change: impl FnOnce(&[&[u8]]) -> T,
     ) -> T {
         let keys: Vec<_> = numbers.iter().map(|n| self.keys[*n].as_slice()).collect();
-        let count_on = |n: &usize| {
-            // Release: who sees what is done to the tree next sees this too.
+        let advance_state = |n: &usize| {
+            // Release: a thread that sees the next change of the tree sees this store too.
             let state = self.states[*n].load(Ordering::Relaxed);
             self.states[*n].store(state + 1, Ordering::Release);
         };
-        numbers.iter().for_each(count_on);
+        numbers.iter().for_each(advance_state);
         let done = change(&keys);
-        numbers.iter().for_each(count_on);
+        numbers.iter().for_each(advance_state);
         done
     }
 
-    /// A passage begins.
+    /// Begins a passage.
     pub(crate) fn before(&self) -> Before {
-        // Acquire: what is seen here as done is done in the tree for who looks next.
+        // Acquire: a change seen as done here is visible in the tree to this thread.
         let states = self.states.iter();
         Before(states.map(|state| state.load(Ordering::Acquire)).collect())
     }
 
-    /// The state of a key all the while since, if it had one.
+    /// The state of a key, if it has been the same since `before`.
     fn state_since(&self, before: &Before, key: usize) -> Option<u64> {
         let state = self.states[key].load(Ordering::Acquire);
         (state == before.0[key] && state.is_multiple_of(2)).then_some(state % 4)
@@ -124,7 +124,7 @@ impl Keys {
     #[track_caller]
     pub(crate) fn number(&self, value: u64, key: Option<&[u8]>) -> usize {
         let number = value as usize;
-        let known = self.keys.get(number).expect("a value that nobody wrote");
+        let known = self.keys.get(number).expect("a value that no thread wrote");
         assert!(
             key.is_none_or(|key| key == known),
             "a key has another's value: {key:x?}"
@@ -132,10 +132,10 @@ impl Keys {
         number
     }
 
-    /// Verifies what a passage met in each of its steps, now that it is over.
+    /// Verifies each step of a passage that has ended.
     #[track_caller]
     pub(crate) fn verify(&self, before: &Before, steps: &[Step]) {
-        let (mut met, mut due, mut away) = (0, 0, 0);
+        let (mut met, mut due, mut absent) = (0, 0, 0);
         for &Step {
             from,
             to,
@@ -149,23 +149,28 @@ impl Keys {
                 let state = self.state_since(before, key);
                 assert_ne!(
                     state,
-                    Some(THERE),
+                    Some(PRESENT),
                     "key {key} was passed over: {from:?} {to:?}"
                 );
-                away += usize::from(state == Some(AWAY));
+                absent += usize::from(state == Some(ABSENT));
             }
             if has_met {
                 let state = self.state_since(before, to.0 / 2);
-                assert_ne!(state, Some(AWAY), "key {} is away, and was met", to.0 / 2);
+                assert_ne!(
+                    state,
+                    Some(ABSENT),
+                    "key {} is absent, and was met",
+                    to.0 / 2
+                );
                 met += 1;
-                due += usize::from(state == Some(THERE));
+                due += usize::from(state == Some(PRESENT));
             }
         }
-        self.count(met, due, away);
+        self.count(met, due, absent);
     }
 
     /// Verifies a passage in one direction over part of the keys; `ended` says that it
-    /// came to the end of that part.
+    /// reached the end of that part.
     #[track_caller]
     pub(crate) fn verify_run(&self, before: &Before, run: &Run, numbers: &[usize], ended: bool) {
         let mut from = run.from;
@@ -193,33 +198,33 @@ impl Keys {
         self.verify(before, &steps);
     }
 
-    /// Verifies how many keys were said to be in part of the tree.
+    /// Verifies a count of the keys in part of the tree.
     #[track_caller]
     pub(crate) fn verify_count(&self, before: &Before, low: Spot, high: Spot, count: usize) {
         let keys = low.0.div_ceil(2)..high.0 / 2;
-        let (mut due, mut away) = (0, 0);
+        let (mut due, mut absent) = (0, 0);
         for key in keys.clone() {
             match self.state_since(before, key) {
-                Some(THERE) => due += 1,
-                Some(_) => away += 1,
+                Some(PRESENT) => due += 1,
+                Some(_) => absent += 1,
                 None => {}
             }
         }
-        assert!(due <= count, "{count} counted, {due} were there");
+        assert!(due <= count, "{count} counted, {due} were present");
         assert!(
-            count <= keys.len() - away,
-            "{count} counted, {away} of {} away",
+            count <= keys.len() - absent,
+            "{count} counted, {absent} of {} absent",
             keys.len()
         );
-        self.count(count, due, away);
+        self.count(count, due, absent);
     }
 
-    fn count(&self, met: usize, due: usize, away: usize) {
+    fn count(&self, met: usize, due: usize, absent: usize) {
         let add = |to: &AtomicUsize, n| _ = to.fetch_add(n, Ordering::Relaxed);
         add(&self.counts.passages, 1);
         add(&self.counts.met, met);
         add(&self.counts.due, due);
-        add(&self.counts.away, away);
+        add(&self.counts.absent, absent);
     }
 }
 

@@ -1,5 +1,5 @@
-//! Passages over a tree of every kind: scans and cursors of the C interface, in both
-//! directions, over all of the tree or a part, in one go or step by step.
+//! All kinds of passages over a tree: scans and cursors of the C interface, in both
+//! directions, over the whole tree or a part, at once or step by step.
 
 use std::ops::ControlFlow;
 use std::ptr::{null, null_mut};
@@ -16,7 +16,7 @@ use masstree::{Bound, Range, Tree};
 use super::passage::{Keys, Run, Spot, Step};
 use super::{Random, handle};
 
-/// A part of the keys, at random: bounds on keys whether they are there or not.
+/// A random part of the keys, bounded by keys that may or may not exist.
 struct Part<'k> {
     lower: Bound<'k>,
     upper: Bound<'k>,
@@ -69,7 +69,7 @@ fn run_over(low: Spot, high: Spot, reverse: bool) -> Run {
     }
 }
 
-/// Scans; gives the numbers of the keys met.
+/// Scans; returns the numbers of the keys met.
 fn scan(tree: &Tree, keys: &Keys, range: &Range<'_>) -> Vec<usize> {
     let guard = tree.guard().expect("memory for a guard");
     let mut numbers = Vec::new();
@@ -113,7 +113,7 @@ pub(crate) fn scan_part(tree: &Tree, keys: &Keys, random: &mut Random) {
     keys.verify_run(&before, &run, &numbers, numbers.len() < limit);
 }
 
-/// Scans the keys that begin as some key does.
+/// Scans the keys with a prefix of some key.
 pub(crate) fn scan_prefix(tree: &Tree, keys: &Keys, random: &mut Random) {
     let key = &keys.keys[random.below(keys.len())];
     let prefix = &key[..random.below(key.len() + 1)];
@@ -154,7 +154,7 @@ pub(crate) fn count_part(tree: &Tree, keys: &Keys, random: &mut Random) {
     };
     let mut count = usize::MAX;
     let before = keys.before();
-    // SAFETY: a living tree, and bounds that live as long as the keys.
+    // SAFETY: a live tree, and bounds that live as long as the keys.
     let status = unsafe { masstree_count(handle(tree), null_mut(), &range, &mut count) };
     assert_eq!(status, MASSTREE_OK);
     keys.verify_count(&before, part.low, part.high, count);
@@ -166,20 +166,20 @@ struct CCursor(*mut CursorHandle);
 impl CCursor {
     fn new(tree: &Tree) -> Self {
         let mut cursor = null_mut();
-        // SAFETY: a living tree.
+        // SAFETY: a live tree.
         let status = unsafe { masstree_cursor_open(handle(tree), null_mut(), &mut cursor) };
         assert_eq!(status, MASSTREE_OK);
         Self(cursor)
     }
 
     fn refresh(&mut self) {
-        // SAFETY: a living cursor.
+        // SAFETY: a live cursor.
         unsafe { masstree_cursor_refresh(self.0) }
     }
 
-    /// Whether it went on.
+    /// Steps; returns whether a key followed.
     fn step(&mut self, reverse: bool) -> bool {
-        // SAFETY: a living cursor.
+        // SAFETY: a live cursor.
         let status = unsafe {
             match reverse {
                 true => masstree_cursor_prev(self.0),
@@ -190,14 +190,14 @@ impl CCursor {
         status == MASSTREE_OK
     }
 
-    /// The number of the key it has just gone to.
+    /// The number of its current key.
     fn number(&mut self, keys: &Keys) -> usize {
         let mut key = Slice {
             data: null(),
             len: 0,
         };
         let mut value = u64::MAX;
-        // SAFETY: a living cursor, which has not moved since.
+        // SAFETY: a live cursor, which has not moved since.
         unsafe {
             assert_eq!(masstree_cursor_key(self.0, &mut key), MASSTREE_OK);
             assert_eq!(masstree_cursor_value(self.0, &mut value), MASSTREE_OK);
@@ -206,7 +206,7 @@ impl CCursor {
         }
     }
 
-    /// Goes on by up to so many keys, and gives their numbers.
+    /// Steps over up to `capacity` keys, and returns their numbers.
     fn step_many(&mut self, keys: &Keys, reverse: bool, capacity: usize) -> Vec<usize> {
         let none = Slice {
             data: null(),
@@ -218,8 +218,8 @@ impl CCursor {
             true => masstree_cursor_prev_many,
             false => masstree_cursor_next_many,
         };
-        // SAFETY: a living cursor, and as much room as is said; the keys stay until it
-        // moves.
+        // SAFETY: a live cursor, and buffers of the given capacity; the keys are valid until
+        // the cursor moves.
         unsafe {
             let (met_at, values_at) = (met.as_mut_ptr(), values.as_mut_ptr());
             let status = step(self.0, met_at, values_at, capacity, &mut count);
@@ -243,13 +243,13 @@ impl CCursor {
 
 impl Drop for CCursor {
     fn drop(&mut self) {
-        // SAFETY: ours.
+        // SAFETY: created in `new`, and not used after this.
         unsafe { masstree_cursor_close(self.0) }
     }
 }
 
-/// Goes through everything, step by step or by some steps at once; now and then the
-/// cursor lets go of the tree.
+/// Steps through all keys, one by one or several at once; now and then the cursor's guard is
+/// refreshed.
 pub(crate) fn go_through(tree: &Tree, keys: &Keys, random: &mut Random, reverse: bool) {
     let mut cursor = CCursor::new(tree);
     let mut numbers = Vec::new();
@@ -275,7 +275,7 @@ pub(crate) fn go_through(tree: &Tree, keys: &Keys, random: &mut Random, reverse:
     keys.verify_run(&before, &run, &numbers, true);
 }
 
-/// Goes to a place and about there, turning round now and then.
+/// Moves to a position and steps nearby, changing direction now and then.
 pub(crate) fn wander(tree: &Tree, keys: &Keys, random: &mut Random) {
     let mut cursor = CCursor::new(tree);
     let start = random.below(keys.len());
@@ -289,7 +289,7 @@ pub(crate) fn wander(tree: &Tree, keys: &Keys, random: &mut Random) {
     let reverse = how == MASSTREE_SEEK_LE || how == MASSTREE_SEEK_LT;
     let end_of = |reverse| if reverse { Spot::START } else { keys.end() };
     let before = keys.before();
-    // SAFETY: a living cursor, and a key that stays.
+    // SAFETY: a live cursor, and a key that outlives the call.
     let status = unsafe { masstree_cursor_seek(cursor.0, key.as_ptr().cast(), key.len(), how) };
     if status != MASSTREE_OK {
         assert_eq!(status, MASSTREE_END);

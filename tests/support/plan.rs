@@ -1,5 +1,5 @@
-//! What a number stands for among histories: which keys there are, who calls, and how
-//! often.
+//! The plan that a history's number determines: its keys, the calling threads, and the number
+//! of calls.
 
 use std::fmt;
 
@@ -7,17 +7,17 @@ use masstree::Tree;
 
 use super::{Random, encoded};
 
-/// Keys of a kind.
+/// A kind of keys.
 struct Shape {
     name: &'static str,
-    /// Keys that are written down.
+    /// Keys whose calls are logged.
     hot: usize,
-    /// Keys between them that each thread has for itself.
+    /// Keys between them that belong to each thread alone.
     own: usize,
     key: fn(usize) -> Vec<u8>,
 }
 
-/// Hot keys of a shape, at most.
+/// Greatest number of hot keys of a shape.
 pub(crate) const MOST_HOT: usize = 6;
 
 const SHAPES: [Shape; 8] = [
@@ -81,7 +81,7 @@ const SHAPES: [Shape; 8] = [
     },
 ];
 
-/// What a number stands for.
+/// The plan of a history.
 pub(crate) struct Plan {
     pub(crate) seed: u64,
     shape: &'static Shape,
@@ -89,9 +89,9 @@ pub(crate) struct Plan {
     pub(crate) calls: usize,
     pub(crate) bytes: bool,
     pub(crate) own_clocks: bool,
-    /// Whether calls look at several keys in one moment, or at any keys one by one.
+    /// Whether calls read several keys at one moment, or keys one by one.
     pub(crate) whole: bool,
-    /// Whether somebody clears the tree, and fills it again.
+    /// Whether a thread clears the tree and loads it again.
     pub(crate) clears: bool,
 }
 
@@ -106,8 +106,8 @@ impl Plan {
             threads: 2 + random.below(3) * random.below(2),
             calls: 20 + random.below(40),
             bytes: random.below(4) == 0,
-            // Stores that are not published yet when a call is over may pass each other
-            // on their way to other keys: only the shared clock has fences.
+            // Stores that are not yet published when a call ends may be reordered with stores
+            // to other keys: only the shared clock has fences.
             own_clocks: !whole && random.below(2) == 0,
             whole,
             clears: random.below(6) == 0,
@@ -134,9 +134,9 @@ impl fmt::Display for Plan {
 pub(crate) struct Field<'t> {
     pub(crate) plan: &'t Plan,
     pub(crate) tree: &'t Tree,
-    /// The keys that are written down, in order.
+    /// The keys whose calls are logged, in order.
     pub(crate) hot: Vec<Vec<u8>>,
-    /// Those of each thread's own.
+    /// The keys of each thread.
     pub(crate) own: Vec<Vec<Vec<u8>>>,
 }
 
@@ -144,7 +144,7 @@ impl<'t> Field<'t> {
     pub(crate) fn new(plan: &'t Plan, tree: &'t Tree) -> Self {
         let Shape { hot, own, key, .. } = *plan.shape;
         let all = hot + own * plan.threads;
-        // The hot ones as far apart as they can be.
+        // The hot keys are as far apart as possible.
         let is_hot = |n: usize| (n * hot) % all < hot;
         let mut others = (0..all).filter(|n| !is_hot(*n)).map(key);
         let mut owned = vec![Vec::new(); plan.threads + 1];
@@ -161,7 +161,7 @@ impl<'t> Field<'t> {
         }
     }
 
-    /// Puts some of the hot keys; gives the value of each.
+    /// Puts some of the hot keys; returns the value of each hot key.
     pub(crate) fn fill(&self) -> Vec<Option<u64>> {
         let mut random = Random(self.plan.seed ^ 0x0F11);
         let guard = self.tree.guard().expect("memory for a guard");

@@ -1,4 +1,4 @@
-//! Threads that write, and others that read until those are done.
+//! Threads that write, and others that read until the writers are done.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ impl Finish {
     }
 }
 
-/// One of the writers; says so when it is done, in whatever way.
+/// One of the writers; reports its end, whether it returns or panics.
 struct Writing<'r> {
     left: &'r AtomicUsize,
     finish: &'r Finish,

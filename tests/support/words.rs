@@ -1,4 +1,4 @@
-//! What only the C interface has of a tree of words.
+//! Calls on a tree of words that only the C interface has.
 
 use std::ffi::c_void;
 use std::ptr::null_mut;
@@ -22,11 +22,16 @@ fn slices(keys: &[&[u8]]) -> Vec<Slice> {
     slices.collect()
 }
 
-/// The value of each key whose status says that there is one.
-fn with_status(values: Vec<u64>, statuses: Vec<i32>, there: i32, absent: i32) -> Vec<Option<u64>> {
+/// Returns the value of each key whose status says that it has one.
+fn with_status(
+    values: Vec<u64>,
+    statuses: Vec<i32>,
+    present: i32,
+    absent: i32,
+) -> Vec<Option<u64>> {
     let answers = values.into_iter().zip(statuses);
     let answers = answers.map(|(value, status)| match status {
-        status if status == there => Some(value),
+        status if status == present => Some(value),
         status if status == absent => None,
         status => panic!("status {status} in a batch"),
     });
@@ -37,7 +42,7 @@ pub(crate) fn get_many(tree: &Tree, keys: &[&[u8]]) -> Vec<Option<u64>> {
     let (slices, len) = (slices(keys), keys.len());
     let (mut values, mut statuses) = (vec![0; len], vec![0; len]);
     let (values_at, statuses_at) = (values.as_mut_ptr(), statuses.as_mut_ptr());
-    // SAFETY: a living tree, and as many keys, values and statuses as is said.
+    // SAFETY: a live tree, and as many keys, values and statuses as the count says.
     unsafe {
         masstree_get_many(
             handle(tree),
@@ -54,7 +59,7 @@ pub(crate) fn get_many(tree: &Tree, keys: &[&[u8]]) -> Vec<Option<u64>> {
 pub(crate) fn put_many(tree: &Tree, keys: &[&[u8]], values: &[u64]) {
     let (slices, len) = (slices(keys), keys.len());
     let values = values.as_ptr();
-    // SAFETY: as above.
+    // SAFETY: as in `get_many`.
     let status = unsafe {
         masstree_put_many(
             handle(tree),
@@ -68,11 +73,11 @@ pub(crate) fn put_many(tree: &Tree, keys: &[&[u8]], values: &[u64]) {
     assert_eq!(status, MASSTREE_OK);
 }
 
-/// Gives the value that each key had already.
+/// Returns the value that each key had already.
 pub(crate) fn insert_many(tree: &Tree, keys: &[&[u8]], values: &[u64]) -> Vec<Option<u64>> {
     let (slices, len) = (slices(keys), keys.len());
     let (mut present, mut statuses) = (vec![0; len], vec![0; len]);
-    // SAFETY: as above.
+    // SAFETY: as in `get_many`.
     unsafe {
         masstree_insert_many(
             handle(tree),
@@ -87,12 +92,12 @@ pub(crate) fn insert_many(tree: &Tree, keys: &[&[u8]], values: &[u64]) -> Vec<Op
     with_status(present, statuses, MASSTREE_EXISTS, MASSTREE_OK)
 }
 
-/// Gives the value that each key had.
+/// Returns the value that each key had.
 pub(crate) fn remove_many(tree: &Tree, keys: &[&[u8]]) -> Vec<Option<u64>> {
     let (slices, len) = (slices(keys), keys.len());
     let (mut old, mut statuses) = (vec![0; len], vec![0; len]);
     let (old_at, statuses_at) = (old.as_mut_ptr(), statuses.as_mut_ptr());
-    // SAFETY: as above.
+    // SAFETY: as in `get_many`.
     unsafe {
         masstree_remove_many(
             handle(tree),
@@ -107,15 +112,15 @@ pub(crate) fn remove_many(tree: &Tree, keys: &[&[u8]]) -> Vec<Option<u64>> {
 }
 
 unsafe extern "C" fn make(value: *mut u64, ctx: *mut c_void) -> i32 {
-    // SAFETY: both are words of the caller's.
+    // SAFETY: both are the caller's words.
     unsafe { *value = *ctx.cast() };
     MASSTREE_OK
 }
 
-/// Gives the value that the key had already.
+/// Returns the value that the key had already.
 pub(crate) fn get_or_insert_with(tree: &Tree, key: &[u8], mut made: u64) -> Option<u64> {
     let mut value = 0;
-    // SAFETY: a living tree and key, and a callback that fits its context.
+    // SAFETY: a live tree and key, and a callback that expects its context.
     let status = unsafe {
         masstree_get_or_insert_with(
             handle(tree),

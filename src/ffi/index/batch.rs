@@ -6,7 +6,7 @@ use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::key::Key;
 use crate::index::reclaim::Pinned;
-use crate::index::tree::{Tree, WARMED};
+use crate::index::tree::{PREFETCH_WINDOW, Tree};
 
 /// The keys of a batch.
 #[derive(Clone, Copy)]
@@ -158,9 +158,9 @@ pub(in crate::ffi) unsafe fn each(
             on_tree(batch.tree, batch.guard, batch.values, |tree, pin| {
                 let mut first_error = MASSTREE_OK;
                 for index in 0..batch.count {
-                    if index.is_multiple_of(WARMED) {
-                        let window = WARMED.min(batch.count - index);
-                        tree.warm(pin, window, |i| keys.key(index + i).ok());
+                    if index.is_multiple_of(PREFETCH_WINDOW) {
+                        let window = PREFETCH_WINDOW.min(batch.count - index);
+                        tree.prefetch_for_writes(pin, window, |i| keys.key(index + i).ok());
                     }
                     let status = status_of(|| {
                         let key = keys.at(index)?;

@@ -8,7 +8,7 @@ use crate::ffi::boundary::{ValueKind, on_tree, status_of, value_bytes, write_out
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::memory::OutOfMemory;
-use crate::index::tree::{Loaded, Tree};
+use crate::index::tree::{LoadOutcome, Tree};
 
 /// # Safety
 /// As `masstree_bulk_load`; `word` may be called for each index.
@@ -46,8 +46,8 @@ unsafe fn load(
                 |index| word(tree, index),
             )?;
             Ok(match loaded {
-                Loaded::Done => MASSTREE_OK,
-                Loaded::NotEmpty => MASSTREE_EXISTS,
+                LoadOutcome::Done => MASSTREE_OK,
+                LoadOutcome::NotEmpty => MASSTREE_EXISTS,
             })
         })
     }

@@ -48,7 +48,7 @@ impl CursorHandle {
         // SAFETY: the guard outlives the cursor, by contract.
         let refreshes = unsafe { refreshes_of(self.slot) };
         if self.refreshes != refreshes {
-            self.cursor.let_go();
+            self.cursor.detach();
             self.refreshes = refreshes;
         }
         // SAFETY: as above; the guard is refreshed between calls only, and the cursor has
@@ -170,7 +170,7 @@ pub unsafe extern "C" fn masstree_cursor_refresh(cursor: *mut CursorHandle) {
             && cursor.owned
             && cursor.tree().is_ok()
         {
-            cursor.cursor.let_go();
+            cursor.cursor.detach();
             std::mem::ManuallyDrop::new(Guard::from_raw(cursor.slot)).refresh();
         }
     }

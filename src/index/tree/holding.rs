@@ -1,5 +1,5 @@
-//! Which leaf this thread holds locked for its user: see `write::held`, which changes that, and
-//! `read::observe`, which asks.
+//! The leaf that this thread holds locked for its user. `write::held` changes it, and
+//! `read::observe` asks for it.
 
 use std::cell::Cell;
 
@@ -8,14 +8,14 @@ use crate::index::node::Leaf;
 use crate::index::reclaim::generation;
 use crate::sync::thread_local;
 
-/// What a thread holds.
+/// The leaf that a thread holds.
 #[derive(Clone, Copy)]
 struct Holding {
     tree: *const Tree,
     leaf: *const Leaf,
-    /// How often the tree had been cleared.
+    /// How many times the tree had been cleared when the hold began.
     incarnation: u64,
-    /// The process: what was held before a fork is held by the parent alone.
+    /// The process: a leaf held before a fork is held by the parent process alone.
     generation: u32,
 }
 
@@ -35,31 +35,32 @@ pub(crate) fn is_holding() -> bool {
 }
 
 /// Whether this thread holds the leaf with this id.
-pub(in crate::index::tree) fn holds(node: u64) -> bool {
-    holding().is_some_and(|holding| holding.leaf.expose_provenance() as u64 == node)
+pub(in crate::index::tree) fn holds(leaf_id: u64) -> bool {
+    holding().is_some_and(|holding| holding.leaf.expose_provenance() as u64 == leaf_id)
 }
 
 /// In builds with debug assertions, aborts if a thread ends while it holds a leaf.
 #[cfg(all(debug_assertions, not(any(loom, shuttle))))]
-struct AtTheEnd;
+struct ThreadEndCheck;
 
 #[cfg(all(debug_assertions, not(any(loom, shuttle))))]
 thread_local! {
-    static AT_THE_END: AtTheEnd = const { AtTheEnd };
+    static THREAD_END_CHECK: ThreadEndCheck = const { ThreadEndCheck };
 }
 
 #[cfg(all(debug_assertions, not(any(loom, shuttle))))]
-impl Drop for AtTheEnd {
+impl Drop for ThreadEndCheck {
     fn drop(&mut self) {
         assert!(!is_holding(), "a thread must finish before it ends");
     }
 }
 
-/// This thread holds a leaf of a tree from here on.
+/// Records that this thread holds a leaf of a tree.
 pub(super) fn begin(tree: &Tree, leaf: &Leaf, incarnation: u64) {
     #[cfg(all(debug_assertions, not(any(loom, shuttle))))]
-    // Fails in a destructor of a thread that ends: it is too late to look.
-    let _watched = AT_THE_END.try_with(|_| ());
+    // Fails in a destructor that runs while the thread ends: then it is too late for this
+    // check.
+    let _watched = THREAD_END_CHECK.try_with(|_| ());
     let holding = Holding {
         tree,
         leaf,
@@ -69,13 +70,14 @@ pub(super) fn begin(tree: &Tree, leaf: &Leaf, incarnation: u64) {
     HOLDING.with(|held| held.set(Some(holding)));
 }
 
-/// This thread holds nothing any more.
+/// Records that this thread holds no leaf.
 pub(super) fn end() {
     HOLDING.with(|holding| holding.set(None));
 }
 
 impl Tree {
-    /// Before this thread waits for locks.
+    /// Called before this thread waits for locks: panics, in builds with debug assertions, if
+    /// it holds a leaf of this tree.
     #[inline]
     pub(in crate::index::tree) fn must_not_hold(&self) {
         #[cfg(debug_assertions)]
@@ -85,10 +87,11 @@ impl Tree {
         );
     }
 
-    /// Whether this thread holds a leaf of this tree, and the tree was cleared since.
+    /// Whether this thread holds a leaf of this tree, and the tree was cleared since the hold
+    /// began.
     pub(in crate::index::tree) fn holds_cleared(&self) -> bool {
         holding().is_some_and(|holding| {
-            std::ptr::eq(holding.tree, self) && !self.clears.are(holding.incarnation)
+            std::ptr::eq(holding.tree, self) && !self.clears.none_since(holding.incarnation)
         })
     }
 }

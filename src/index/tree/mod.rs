@@ -1,10 +1,10 @@
-//! The tree: a trie of B+trees over nodes from `node`. One file an operation, in four
+//! The tree: a trie of B+trees over the nodes of `node`. One file for each operation, in four
 //! wings:
 //!
-//! - `read`: finds a leaf, looks up one key or many, observes what was read.
-//! - `walk`: goes from key to key, for scans and cursors.
+//! - `read`: finds a leaf, looks up one key or many, observes the leaves that were read.
+//! - `walk`: moves from key to key, for scans and cursors.
 //! - `write`: locks a leaf and decides; splits, layers, merges.
-//! - `whole`: what concerns all of a tree: check, survey, dump, pivots, swap, destroy.
+//! - `whole`: operations on a whole tree: check, survey, dump, pivots, swap, destroy.
 
 mod holding;
 #[cfg(all(test, shuttle))]
@@ -17,16 +17,16 @@ mod write;
 use std::ptr::NonNull;
 
 pub(crate) use holding::is_holding;
-pub(crate) use read::batch::WARMED;
+pub(crate) use read::batch::PREFETCH_WINDOW;
 pub(crate) use read::observe::{Applied, apply};
 pub use walk::cursor::{Cursor, Seek};
 pub use walk::range::{Bound, Range};
 pub use whole::dump::Format;
-pub use whole::survey::{Counters, OfLayer, SURVEYED_LAYERS, Survey};
-pub use whole::swap::Loaded;
+pub use whole::survey::{Counters, LayerCounts, SURVEYED_LAYERS, Survey};
+pub use whole::swap::LoadOutcome;
 pub use write::engine::Decision;
 pub(crate) use write::held::Held;
-pub use write::merge::Swept;
+pub use write::merge::SweepOutcome;
 pub use write::put::Inserted;
 
 use crate::index::key::{Key, MAX_KEY_LEN};
@@ -41,26 +41,28 @@ use write::merge::Sweep;
 
 /// A concurrent ordered map from byte strings to 64-bit words.
 ///
-/// Operations take a [`Pinned`] of one of the tree's guards; they panic on one of
-/// another tree, on a key longer than [`MAX_KEY_LEN`], and on values of the wrong kind.
+/// Operations take a [`Pinned`] of one of the tree's guards. They panic on a guard of another
+/// tree, on a key longer than [`MAX_KEY_LEN`], and on values of the wrong kind.
 pub struct Tree {
-    /// The root of the first layer, never null. Owned by that root's lock.
+    /// The root of the first layer, never null. Only the thread that locks this root stores
+    /// here.
     root: AtomicPtr<Node>,
-    /// How its nodes are searched.
+    /// The instruction set with which its nodes are searched.
     isa: Isa,
     clears: Clears,
     sweep: Sweep,
     domain: NonNull<Domain>,
 }
 
-// SAFETY: nodes are shared by the protocols of `node` and `tree`, the domain by
-// atomics and by seize; values are plain words.
+// SAFETY: nodes are shared under the protocols of `node` and `tree`, the domain by atomics
+// and by seize; values are plain words.
 unsafe impl Send for Tree {}
-// SAFETY: as above.
+// SAFETY: see `Send`.
 unsafe impl Sync for Tree {}
 
 impl Tree {
-    /// An empty tree of words. Values that leave it unclaimed go to the destructor.
+    /// Creates an empty tree of words. The destructor receives each value that leaves the
+    /// tree without being returned to a caller.
     pub fn new(destructor: Option<Destructor>) -> Result<Self, OutOfMemory> {
         Self::with_options(&Options {
             values: Values::Words(destructor),
@@ -68,12 +70,12 @@ impl Tree {
         })
     }
 
-    /// An empty tree.
+    /// Creates an empty tree.
     pub fn with_options(options: &Options) -> Result<Self, OutOfMemory> {
         let domain = Domain::create(options)?;
         // SAFETY: just created.
         let Some(leaf) = (unsafe { domain.as_ref() }).memory.new_leaf() else {
-            // SAFETY: nobody has seen the domain.
+            // SAFETY: no other reference to the domain exists.
             unsafe { Domain::destroy(domain) };
             return Err(OutOfMemory);
         };
@@ -82,60 +84,60 @@ impl Tree {
         Ok(Self {
             root: AtomicPtr::new(NodeRef::from(root.node()).as_ptr()),
             isa: Isa::of_this_processor(),
-            clears: Clears::none(),
+            clears: Clears::new(),
             sweep: Sweep::new(Source::new(options.allocator)),
             domain,
         })
     }
 
-    /// A guard that may move between threads.
+    /// Enters a guard that may move between threads.
     pub fn guard(&self) -> Result<Guard<'_>, OutOfMemory> {
         self.domain().enter()
     }
 
-    /// A guard of this thread, for one call.
+    /// Enters a guard of this thread, for one call.
     #[inline]
     pub(crate) fn local_guard(&self) -> LocalGuard<'_> {
         self.domain().enter_local()
     }
 
-    /// Waits until every guard held now has been let go; the caller holds none.
+    /// Waits until every guard held now has been left or refreshed; the caller holds none.
     pub(crate) fn wait_for_guards(&self) {
         self.domain().wait_for_guards();
     }
 
-    /// Has the statistics see a call that may take long.
+    /// Makes a call that may take long visible in the statistics.
     pub(crate) fn see(&self) -> Seen<'_> {
         self.domain().see()
     }
 
-    /// Whether a pin is of one of this tree's guards.
+    /// Whether a pin belongs to one of this tree's guards.
     #[inline]
     pub fn owns(&self, pin: Pinned<'_>) -> bool {
         std::ptr::eq(pin.domain(), self.domain.as_ptr())
     }
 
-    /// The value of a key.
+    /// Returns the value of a key.
     #[inline(always)]
     pub fn get(&self, pin: Pinned<'_>, key: &[u8]) -> Option<u64> {
         self.admit(pin, key);
         self.find(pin, Key::new(key))
     }
 
-    /// Hands a value that left the tree to the destructor, once no reader can
+    /// Retires a value that has left the tree: the destructor receives it once no reader can
     /// hold it.
     pub fn discard(&self, pin: Pinned<'_>, value: u64) {
         self.admit_words(pin, &[]);
         pin.retire_value(value);
     }
 
-    /// Number of keys, for statistics: exact when no thread is writing.
+    /// The number of keys, for statistics; exact when no thread is writing.
     pub fn key_count(&self) -> u64 {
         self.domain().keys()
     }
 
-    /// Bytes of nodes, suffixes and byte-string values, those included that wait for
-    /// guards; exact when no thread is writing.
+    /// The bytes of nodes, suffixes and byte-string values, including retired ones in limbo;
+    /// exact when no thread is writing.
     pub fn memory_in_use(&self) -> usize {
         self.domain().memory.in_use() as usize
     }
@@ -149,12 +151,12 @@ impl Tree {
     /// The root of the first layer.
     #[inline]
     fn root<'g>(&self, _pin: Pinned<'g>) -> NodeRef<'g> {
-        // SAFETY: never null, and what it led to is protected by the pin.
+        // SAFETY: never null, and the pin protects every node that the word has referred to.
         unsafe { NodeRef::load(&self.root).unwrap_unchecked() }
     }
 
-    /// Makes another node the root of the first layer. The caller owns the lock
-    /// of the present one.
+    /// Makes another node the root of the first layer. The caller has locked the current
+    /// root.
     fn set_root(&self, root: NodeRef<'_>) {
         self.root.store(root.as_ptr(), Ordering::SeqCst);
     }
@@ -163,7 +165,7 @@ impl Tree {
         self.domain().memory.source()
     }
 
-    /// Whether the tree was made before a fork, by the parent process.
+    /// Whether the parent process created the tree, before a fork.
     #[inline]
     pub(crate) fn is_forked(&self) -> bool {
         self.domain().generation != generation()
@@ -175,7 +177,7 @@ impl Tree {
         self.domain().holds_bytes()
     }
 
-    /// As `admit` for what changes words; panics on a tree of byte strings.
+    /// `admit` for operations on words; panics on a tree of byte strings too.
     #[inline]
     fn admit_words(&self, pin: Pinned<'_>, key: &[u8]) {
         self.admit(pin, key);
@@ -213,10 +215,10 @@ mod tests {
         levels
     }
 
-    /// Known failure 21. Ascending keys below one that is always the last leave
-    /// half-filled nodes behind, so that the layer soon has six levels; then keys
-    /// that share 64 KiB make 8192 layers. Put back: anything that recurses over
-    /// levels or layers with some hundred bytes a frame.
+    /// Known failure 21. Ascending keys below one key that is always the last leave
+    /// half-filled nodes behind, so that the layer soon has six levels; then keys that share
+    /// 64 KiB make 8192 layers. Put back: recurse over levels or layers with some hundred
+    /// bytes a frame.
     #[test]
     fn six_levels_and_thousands_of_layers_fit_a_64_kib_stack() {
         let keys = 9_u64.pow(5) * 8 + 1000;
@@ -258,11 +260,11 @@ mod tests {
         thread.unwrap().join().unwrap();
     }
 
-    /// Known failure 20. A key is counted after it was inserted, so the count may
-    /// be short by what threads are about to add. Put back: in `get` or `scan`,
-    /// find nothing when the count is zero.
+    /// Known failure 20. A key is counted after it was inserted, so the count may be short by
+    /// the keys that threads are about to count. Put back: in `get` or `scan`, find nothing
+    /// when the count is zero.
     #[test]
-    fn no_operation_believes_the_counter() {
+    fn no_operation_relies_on_the_key_count() {
         let tree = Tree::new(None).unwrap();
         let guard = tree.guard().unwrap();
         let pin = guard.pin();
@@ -274,8 +276,8 @@ mod tests {
             assert_eq!(tree.put(pin, &key.to_be_bytes(), key), Ok(None));
             assert_eq!(tree.key_count(), 0);
             assert_eq!(tree.get(pin, &key.to_be_bytes()), Some(key));
-            let there = tree.insert(pin, &key.to_be_bytes(), 0);
-            assert_eq!(there, Ok(Inserted::Present(key)));
+            let outcome = tree.insert(pin, &key.to_be_bytes(), 0);
+            assert_eq!(outcome, Ok(Inserted::Present(key)));
         }
         for reverse in [false, true] {
             let range = Range {

@@ -1,9 +1,9 @@
-//! Model checks of a whole tree (`make check-models`): a few threads and a few operations, in
-//! many interleavings, with narrow nodes. Each model is also run without each of the lines
-//! that its protocol rests on, and must fail then.
+//! Model checks of a whole tree (`make check-models`): a few threads do a few operations in
+//! many interleavings, on narrow nodes. Each model also runs once without each protocol line
+//! on which it rests, and must fail then.
 //!
-//! shuttle interleaves, and takes every atomic as sequentially consistent; orders of memory
-//! are for the models of a single node, which loom checks.
+//! shuttle interleaves threads and treats every atomic operation as sequentially consistent.
+//! Memory orderings are checked in the loom models of single nodes.
 
 mod counted;
 mod harness;
@@ -20,9 +20,9 @@ use crate::protocol::Line;
 use crate::protocol::models::check;
 use harness::{Model, assert_scanned, explore, number, numbers, scan, tail};
 
-/// A full leaf splits, and with it the root: two threads insert, one reads.
+/// A full leaf splits, and so does the root: two threads insert, one reads.
 #[test]
-fn a_split_hands_keys_over() {
+fn a_split_loses_no_key() {
     let lines = [
         Line::ReadersWaitForChanges,
         Line::SplitLeafIsDirty,
@@ -32,9 +32,9 @@ fn a_split_hands_keys_over() {
     ];
     check(&lines, || {
         explore(|| {
-            let there = numbers((0..15).map(|n| 10 * n));
-            let mut model = Model::with(there.clone());
-            let keys = there.clone();
+            let initial = numbers((0..15).map(|n| 10 * n));
+            let mut model = Model::with(initial.clone());
+            let keys = initial.clone();
             model.thread(|tree, pin| _ = tree.insert(pin, &number(75), 1).unwrap());
             model.thread(|tree, pin| _ = tree.insert(pin, &number(135), 1).unwrap());
             model.thread(move |tree, pin| {
@@ -43,14 +43,14 @@ fn a_split_hands_keys_over() {
                 }
                 assert_scanned(tree, pin, false, &keys);
             });
-            model.end([there, numbers([75, 135])].concat());
+            model.end([initial, numbers([75, 135])].concat());
         });
     });
 }
 
-/// Leaves and internodes above them split while others go down.
+/// Leaves and the internodes above them split while other threads descend.
 #[test]
-fn splits_go_up_while_others_go_down() {
+fn splits_propagate_up_while_others_descend() {
     let lines = [
         Line::ParentIsValidated,
         Line::SplitParentsAreDirty,
@@ -58,10 +58,10 @@ fn splits_go_up_while_others_go_down() {
     ];
     check(&lines, || {
         explore(|| {
-            // Four leaves of fifteen under a full root.
-            let there = numbers((0..60).map(|n| 10 * n));
-            let mut model = Model::with(there.clone());
-            let keys = there.clone();
+            // Four leaves of fifteen entries under a full root.
+            let initial = numbers((0..60).map(|n| 10 * n));
+            let mut model = Model::with(initial.clone());
+            let keys = initial.clone();
             model.thread(|tree, pin| _ = tree.insert(pin, &number(75), 1).unwrap());
             model.thread(|tree, pin| {
                 _ = tree.insert(pin, &number(225), 1).unwrap();
@@ -73,13 +73,13 @@ fn splits_go_up_while_others_go_down() {
                 }
                 assert_scanned(tree, pin, true, &keys);
             });
-            model.end([there, numbers([75, 225])].concat());
+            model.end([initial, numbers([75, 225])].concat());
         });
     });
 }
 
-/// A leaf empties and is unlinked while a key of its range is inserted and scans come by in
-/// both directions.
+/// A leaf empties and is unlinked while a key in its range is inserted and scans pass in both
+/// directions.
 #[test]
 fn an_emptied_leaf_loses_no_insert() {
     let lines = [
@@ -89,10 +89,10 @@ fn an_emptied_leaf_loses_no_insert() {
     ];
     check(&lines, || {
         explore(|| {
-            let there = numbers((0..45).map(|n| 10 * n));
-            let mut model = Model::with(there);
+            let initial = numbers((0..45).map(|n| 10 * n));
+            let mut model = Model::with(initial);
             let (first, middle, last) = (0..15, 15..30, 30..45);
-            // All but one of the middle leaf.
+            // All keys but one of the middle leaf.
             let guard = model.tree.guard().unwrap();
             for n in middle.start + 1..middle.end {
                 model.tree.remove(guard.pin(), &number(10 * n));
@@ -118,15 +118,15 @@ fn an_emptied_leaf_loses_no_insert() {
     });
 }
 
-/// The first leaf under an internode that is not the first empties: the boundary before it
-/// lies further up.
+/// The first leaf under an internode that is not the first one empties: the key that bounds
+/// it is in a higher internode.
 #[test]
 fn a_boundary_moves_with_the_first_child() {
     let lines = [Line::BoundaryMoves, Line::CollapseIsDirty];
     check(&lines, || {
         explore(|| {
-            let there = numbers((0..150).map(|n| 10 * n));
-            let mut model = Model::with(there.clone());
+            let initial = numbers((0..150).map(|n| 10 * n));
+            let mut model = Model::with(initial.clone());
             let guard = model.tree.guard().unwrap();
             let (seen, pin) = (Arc::clone(&model.tree), guard.pin());
             let AnyNode::Internode(root) = seen.root(pin).kind() else {
@@ -151,9 +151,9 @@ fn a_boundary_moves_with_the_first_child() {
     });
 }
 
-/// Keys under one slice become a layer, in which they are found as before.
+/// Keys under one slice become a layer; readers find them all the time.
 #[test]
-fn a_group_becomes_a_layer_at_once() {
+fn a_group_becomes_a_layer_atomically() {
     check(&[Line::GroupIsDirty], || {
         explore(|| {
             let mut model = Model::with([tail(0), tail(1)]);
@@ -170,9 +170,10 @@ fn a_group_becomes_a_layer_at_once() {
     });
 }
 
-/// Keys under one slice become a layer, and the layer goes again, while others read there.
+/// Keys under one slice become a layer, and the layer is removed again, while other threads
+/// read there.
 #[test]
-fn layers_come_and_go() {
+fn layers_are_made_and_removed_under_readers() {
     check(&[Line::DeletedSaysSo], || {
         explore(|| {
             let mut model = Model::with([tail(0), tail(1), number(0)]);
@@ -202,9 +203,9 @@ fn layers_come_and_go() {
     });
 }
 
-/// The last suffix of a leaf goes, and its bag with it, while a scan reads it.
+/// The last suffix of a leaf is removed, and its bag with it, while a scan reads it.
 #[test]
-fn a_scan_has_whole_keys() {
+fn a_scan_reads_whole_keys() {
     check(&[Line::BagIsDirty], || {
         explore(|| {
             let mut model = Model::with([tail(0)]);
@@ -226,18 +227,18 @@ fn a_scan_has_whole_keys() {
     });
 }
 
-/// A leaf with links splits while the root of one of these layers does: both must find the
-/// other.
+/// A leaf with links splits while the root of one of its layers splits. Each split must find
+/// the nodes that the other has changed.
 #[test]
-fn layers_follow_their_leaf() {
+fn layers_of_a_split_leaf_find_their_parent() {
     check(&[Line::MovedLayersKnowTheirParent], || {
         explore(|| {
-            let there = numbers((0..12).map(|n| 10 * n));
+            let initial = numbers((0..12).map(|n| 10 * n));
             // The layer: fifteen keys under one slice, in the upper half of the leaf.
             let slice = number(105);
             let below = |n: u64| [&slice[..], &number(n)].concat();
             let layer: Vec<_> = (0..15).map(|n| below(10 * n)).collect();
-            let all = [there, layer].concat();
+            let all = [initial, layer].concat();
             let mut model = Model::with(all.clone());
             let guard = model.tree.guard().unwrap();
             for n in [1001, 1002] {
@@ -253,7 +254,7 @@ fn layers_follow_their_leaf() {
     });
 }
 
-/// Sparse leaves are merged under scans in reverse, a cursor, and an insert.
+/// Sparse leaves are merged under scans in both directions, lookups and an insert.
 #[test]
 fn merged_leaves_lose_nothing() {
     let lines = [Line::MergeIsDirty, Line::DeletedSaysSo];
@@ -285,15 +286,14 @@ fn merged_leaves_lose_nothing() {
     });
 }
 
-/// Leaves split behind a scan in reverse, and before one: none of what stays is missed or
-/// comes twice.
+/// Leaves split behind a reverse scan and ahead of it: no stable key is missed or met twice.
 #[test]
 fn scans_cross_splits_both_ways() {
     check(&[Line::ReverseLooksRight], || {
         explore(|| {
-            let there = numbers((0..30).map(|n| 10 * n));
-            let mut model = Model::with(there.clone());
-            let (keys, other) = (there.clone(), there.clone());
+            let initial = numbers((0..30).map(|n| 10 * n));
+            let mut model = Model::with(initial.clone());
+            let (keys, other) = (initial.clone(), initial.clone());
             model.thread(|tree, pin| {
                 for n in [55, 56, 205] {
                     _ = tree.insert(pin, &number(n), 1).unwrap();
@@ -301,15 +301,15 @@ fn scans_cross_splits_both_ways() {
             });
             model.thread(move |tree, pin| assert_scanned(tree, pin, true, &keys));
             model.thread(move |tree, pin| assert_scanned(tree, pin, false, &other));
-            model.end([there, numbers([55, 56, 205])].concat());
+            model.end([initial, numbers([55, 56, 205])].concat());
         });
     });
 }
 
-/// The first leaf empties behind a scan, and the next gets keys of its range: they come too
-/// late, or the scan would go backwards.
+/// The first leaf empties behind a scan, and then the next leaf receives keys in its range:
+/// the scan must pass over them, since otherwise it would move backwards.
 #[test]
-fn scans_never_turn_back() {
+fn scans_never_move_backwards() {
     check(&[Line::BoundaryIsKept], || {
         explore(|| {
             let mut model = Model::with(numbers((0..30).map(|n| 10 * n)));
@@ -330,7 +330,7 @@ fn scans_never_turn_back() {
     });
 }
 
-/// A slot of a group goes to another key while a reader compares suffixes.
+/// A slot of a group is reused for another key while a reader compares suffixes.
 #[test]
 fn suffixes_are_read_whole() {
     check(&[Line::RecordBeforeOffset], || {
@@ -350,16 +350,17 @@ fn suffixes_are_read_whole() {
     });
 }
 
-/// A cursor's step from leaf to leaf tells the next key of some moment: when a key that lay
-/// before is gone, one that came before that went must not be missed.
+/// A cursor's step between leaves returns the key that was next at some moment: when it
+/// misses a key that was removed, it must not also miss a key that was inserted before that
+/// removal.
 #[test]
-fn a_step_of_a_cursor_has_a_moment() {
+fn a_cursor_step_is_linearizable() {
     check(&[Line::StepIsUndisturbed], || {
         explore(|| {
             let mut model = Model::with(numbers((0..30).map(|n| 10 * n)));
             model.thread(|tree, pin| {
-                // First one comes at the end of the leaf that the cursor is in, then the
-                // next leaf's first goes: in no moment is 160 the next after 140.
+                // First a key is inserted at the end of the cursor's leaf, then the first key
+                // of the next leaf is removed: at no moment is 160 the next key after 140.
                 assert_eq!(tree.insert(pin, &number(145), 1), Ok(Inserted::New));
                 assert_eq!(tree.remove(pin, &number(150)), Some(15));
             });
@@ -379,11 +380,11 @@ fn a_step_of_a_cursor_has_a_moment() {
     });
 }
 
-/// What is inserted while the tree is cleared is there or it is not; and what was cleared
-/// away does not come back.
+/// A key inserted while the tree is cleared may or may not exist afterwards, and no cleared
+/// key comes back.
 #[test]
-fn what_is_cleared_away_stays_away() {
-    check(&[Line::ClearedGoesUnderTomb], || {
+fn cleared_keys_do_not_return() {
+    check(&[Line::ClearedGoesUnderAnchor], || {
         explore(|| {
             let mut model = Model::with(numbers((0..15).map(|n| 10 * n)));
             model.thread(|tree, pin| {
@@ -403,18 +404,18 @@ fn what_is_cleared_away_stays_away() {
     });
 }
 
-/// A loaded tree takes the place of an empty one, or an insert comes first.
+/// A loaded tree replaces an empty one, or an insert comes first.
 #[test]
-fn a_loaded_tree_displaces_no_insert() {
+fn a_load_loses_no_insert() {
     check(&[Line::DisplacedIsDeleted, Line::DisplacedIsEmpty], || {
         explore(|| {
             let mut model = Model::with([]);
             let keys = numbers([1, 2, 3]);
             let loaded = keys.clone();
             model.thread(move |tree, pin| {
-                let key = |place: usize, hand_on: &mut dyn FnMut(&[u8])| hand_on(&loaded[place]);
+                let key = |index: usize, hand_on: &mut dyn FnMut(&[u8])| hand_on(&loaded[index]);
                 _ = tree
-                    .bulk_load(pin, 3, key, |place| Ok(place as u64))
+                    .bulk_load(pin, 3, key, |index| Ok(index as u64))
                     .unwrap();
             });
             model.thread(|tree, pin| {
@@ -431,7 +432,7 @@ fn a_loaded_tree_displaces_no_insert() {
     });
 }
 
-/// Increments by two threads, and by `compare_exchange`, are all counted.
+/// Increments by two threads are all counted.
 #[test]
 fn no_increment_is_lost() {
     explore(|| {
@@ -459,13 +460,13 @@ fn no_increment_is_lost() {
     });
 }
 
-/// What looks at nodes, and not at keys, finds each as it was at one moment. Put back: in
-/// `children_of` or `entries_of`, do not look whether the node has changed.
+/// Operations that read nodes, rather than keys, see each node as it was at one moment. Put
+/// back: in `children_of` or `entries_of`, do not check whether the node has changed.
 #[test]
-fn nodes_are_shown_as_they_were_at_one_moment() {
+fn nodes_are_visited_as_of_one_moment() {
     explore(|| {
-        let there = numbers((0..45).map(|n| 10 * n));
-        let mut model = Model::with(there.clone());
+        let initial = numbers((0..45).map(|n| 10 * n));
+        let mut model = Model::with(initial.clone());
         model.thread(|tree, pin| _ = tree.insert(pin, &number(75), 1).unwrap());
         model.thread(|tree, pin| {
             let AnyNode::Internode(root) = tree.root(pin).kind() else {
@@ -484,6 +485,6 @@ fn nodes_are_shown_as_they_were_at_one_moment() {
             let before: Vec<_> = (0..15).map(|n| 10 * n).collect();
             assert!(slices == before || slices == before[..8], "{slices:?}");
         });
-        model.end([there, numbers([75])].concat());
+        model.end([initial, numbers([75])].concat());
     });
 }

@@ -1,13 +1,14 @@
-//! How many keys are counted when a tree is emptied or filled beside writers.
+//! Models of the key count when a tree is cleared or loaded beside writers.
 
 use std::sync::Arc;
 
 use super::harness::{Model, explore, number, numbers, scan};
-use crate::index::tree::Loaded;
+use crate::index::tree::LoadOutcome;
 use crate::protocol::Line;
 use crate::protocol::models::check;
 
-/// What was cleared away is not freed as long as the models' guards are held.
+/// The key count must be right once all threads are done. A cleared tree is not freed as long
+/// as the models' guards are held.
 fn assert_counted(model: Model) {
     let Model { tree, threads } = model;
     let guard = tree.guard().unwrap();
@@ -20,9 +21,10 @@ fn assert_counted(model: Model) {
     assert_eq!(sound, Ok(true));
 }
 
-/// A key may be inserted before the tree is cleared and counted after, or the other way round.
+/// A key may be inserted or removed before the tree is cleared and counted after it, or the
+/// other way round.
 #[test]
-fn keys_are_counted_for_the_tree_that_they_are_in() {
+fn keys_are_counted_in_their_own_tree() {
     check(&[Line::KeysAreRecounted], || {
         explore(|| {
             let mut model = Model::with(numbers(0..2));
@@ -37,15 +39,19 @@ fn keys_are_counted_for_the_tree_that_they_are_in() {
     });
 }
 
-/// A tree is loaded while it is cleared: what was filled aside may be of the era before.
+/// A tree is loaded while it is cleared: the tree to load may have been filled in the
+/// previous era.
 #[test]
 fn a_load_beside_a_clearing_is_counted() {
     explore(|| {
         let mut model = Model::with(numbers([]));
         model.thread(|tree, pin| {
             let keys = numbers(0..18);
-            let load = tree.bulk_load(pin, 18, |place, put| put(&keys[place]), |_| Ok(1));
-            assert!(matches!(load, Ok(Loaded::Done | Loaded::NotEmpty)));
+            let load = tree.bulk_load(pin, 18, |index, put| put(&keys[index]), |_| Ok(1));
+            assert!(matches!(
+                load,
+                Ok(LoadOutcome::Done | LoadOutcome::NotEmpty)
+            ));
         });
         model.thread(|tree, pin| {
             tree.clear(pin).unwrap();

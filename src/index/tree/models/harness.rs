@@ -1,5 +1,5 @@
-//! How models of a tree are run, and what they consist of. Schedules are drawn from
-//! `MASSTREE_MODEL_SEED`; there are `MASSTREE_MODEL_FACTOR` times as many as usual.
+//! Runs models of a tree. Schedules are drawn from `MASSTREE_MODEL_SEED`;
+//! `MASSTREE_MODEL_FACTOR` multiplies their number.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use crate::index::reclaim::Pinned;
 use crate::index::tree::{Range, Tree};
 
 const SCHEDULES: usize = 500;
-/// Changes of thread that a schedule chooses at will, at most.
+/// Greatest number of thread switches that a schedule chooses at random.
 const DEPTH: usize = 4;
-/// A schedule that takes as many steps as this goes round in circles.
+/// A schedule with this many steps is assumed not to end.
 const MOST_STEPS: usize = 3_000_000;
 
 fn setting(name: &str, usual: u64) -> u64 {
@@ -39,14 +39,14 @@ pub(super) fn explore(model: impl Fn() + Send + Sync + Copy + 'static) {
     Runner::new(many_changes, config()).run(model);
 }
 
-/// A tree and what the threads of a model do in it.
+/// A tree and the threads that a model runs on it.
 pub(super) struct Model {
     pub(super) tree: Arc<Tree>,
     pub(super) threads: Vec<thread::JoinHandle<()>>,
 }
 
 impl Model {
-    /// A tree with these keys, each with its number as its value.
+    /// A tree with these keys; each key's value is its index.
     pub(super) fn with(keys: impl IntoIterator<Item = Vec<u8>>) -> Self {
         let tree = Tree::new(None).unwrap();
         let guard = tree.guard().unwrap();
@@ -86,7 +86,7 @@ impl Model {
     }
 }
 
-/// All keys, in ascending order. They must come in order.
+/// Returns all keys in ascending order; asserts that the scan visits them in order.
 pub(super) fn scan(tree: &Tree, pin: Pinned<'_>, reverse: bool) -> Vec<Vec<u8>> {
     let range = Range {
         reverse,
@@ -105,7 +105,7 @@ pub(super) fn scan(tree: &Tree, pin: Pinned<'_>, reverse: bool) -> Vec<Vec<u8>> 
     keys
 }
 
-/// Whether all of `keys` were scanned.
+/// Asserts that a scan visits all of `keys`.
 pub(super) fn assert_scanned(tree: &Tree, pin: Pinned<'_>, reverse: bool, keys: &[Vec<u8>]) {
     let scanned = scan(tree, pin, reverse);
     for key in keys {
@@ -121,7 +121,7 @@ pub(super) fn numbers(range: impl IntoIterator<Item = u64>) -> Vec<Vec<u8>> {
     range.into_iter().map(number).collect()
 }
 
-/// Keys that go on beyond one slice.
+/// A key longer than one slice.
 pub(super) fn tail(n: u64) -> Vec<u8> {
     [&b"a slice "[..], &[b'a' + n as u8], &b" and a tail"[..]].concat()
 }

@@ -2,20 +2,21 @@
 
 use std::sync::Mutex;
 
-use super::observed::holds;
+use super::observed::is_valid;
 use super::*;
 use crate::index::node::Observation;
 use crate::index::tree::write::held::Overtaken;
 
-/// Held keys change one after the other, and room that is not used leaves nothing behind.
+/// Threads that hold the same key change it one after the other, and reserved memory that a
+/// hold does not use leaves no trace in the tree.
 #[test]
-fn who_holds_a_key_has_it_for_itself() {
+fn a_held_key_is_exclusive() {
     check(
         &[Line::UnusedRoomIsGivenBack, Line::OwnHeldIsTheSame],
         || {
             explore(|| {
-                let there = numbers((0..15).map(|n| 10 * n));
-                let mut model = Model::with(there.clone());
+                let initial = numbers((0..15).map(|n| 10 * n));
+                let mut model = Model::with(initial.clone());
                 for _ in 0..2 {
                     model.thread(|tree, pin| {
                         let key = number(70);
@@ -25,12 +26,13 @@ fn who_holds_a_key_has_it_for_itself() {
                         assert_eq!(finished, Ok(Some(value)));
                     });
                 }
-                // Full leaves, of which the last splits with nothing to go to the right.
+                // Holds in full leaves; the last leaf splits with no entry to move to the
+                // right.
                 for key in [145, 5] {
                     model.thread(move |tree, pin| {
                         let key = number(key);
                         let held = tree.hold(pin, &key, true).unwrap();
-                        assert!(holds(tree, &[held.now()]));
+                        assert!(is_valid(tree, &[held.now()]));
                         assert_eq!(tree.finish(pin, held, Decision::Keep), Ok(None));
                     });
                 }
@@ -40,20 +42,22 @@ fn who_holds_a_key_has_it_for_itself() {
                 let guard = model.tree.guard().unwrap();
                 assert_eq!(model.tree.get(guard.pin(), &number(70)), Some(9));
                 drop(guard);
-                model.end(there);
+                model.end(initial);
             });
         },
     );
 }
 
-/// What the tree had before it was cleared, what the one thread sets, and the other.
+/// The value before the tree is cleared, the value that one thread sets, and the other
+/// thread's.
 const OLD: u64 = 7;
 const MINE: u64 = 100;
 const OTHERS: u64 = 200;
 
-/// A key that is held below the root while the tree is cleared. The hold is before the clearing
-/// or after it, by what it found; if before, and the clearing is known to be over, it is told so
-/// and changes nothing, whatever was decided; if after, it is not.
+/// Holds a key below the root while the tree is cleared. The value found says whether the
+/// hold came before or after the clearing. If before, and the clearing is known to be over,
+/// `finish` must report it and change nothing, whatever the decision. If after, `finish` must
+/// succeed.
 fn hold_across_a_clearing(
     tree: &Tree,
     pin: Pinned<'_>,
@@ -62,30 +66,30 @@ fn hold_across_a_clearing(
 ) {
     let key = number(70);
     let held = tree.hold(pin, &key, true).unwrap();
-    let was_there = held.value();
+    let was_present = held.value();
     let now = held.now();
-    assert!(was_there.is_none_or(|value| [OLD, OTHERS].contains(&value)));
+    assert!(was_present.is_none_or(|value| [OLD, OTHERS].contains(&value)));
     let (seen, leaf) = tree.get_observed(pin, &key);
-    let validates = holds(tree, &[leaf]);
-    let is_known = *is_cleared.lock().unwrap() || seen != was_there;
-    if was_there == Some(OLD) && is_known {
-        assert!(!holds(tree, &[now]));
-        assert!(!holds(tree, &[]));
+    let validates = is_valid(tree, &[leaf]);
+    let is_known = *is_cleared.lock().unwrap() || seen != was_present;
+    if was_present == Some(OLD) && is_known {
+        assert!(!is_valid(tree, &[now]));
+        assert!(!is_valid(tree, &[]));
     }
     assert!(
-        !validates || seen == was_there,
+        !validates || seen == was_present,
         "validated across a clearing"
     );
     match tree.finish(pin, held, decision) {
         Ok(present) => {
-            assert_eq!(present, was_there);
+            assert_eq!(present, was_present);
             assert!(
-                was_there != Some(OLD) || !is_known,
+                was_present != Some(OLD) || !is_known,
                 "done after the clearing"
             );
         }
         Err(Overtaken) => {
-            assert_eq!(was_there, Some(OLD), "held after the only clearing");
+            assert_eq!(was_present, Some(OLD), "held after the only clearing");
             let now = tree.get(pin, &key);
             assert!(
                 [None, Some(OTHERS)].contains(&now),
@@ -95,7 +99,8 @@ fn hold_across_a_clearing(
     }
 }
 
-/// The other thread clears the tree, and then has the key for itself until it lets it go.
+/// The other thread clears the tree, and then has exclusive use of the key until it finishes
+/// its hold.
 fn clear_and_hold(tree: &Tree, pin: Pinned<'_>, is_cleared: &Mutex<bool>) {
     tree.clear(pin).unwrap();
     *is_cleared.lock().unwrap() = true;
@@ -111,10 +116,10 @@ fn clear_and_hold(tree: &Tree, pin: Pinned<'_>, is_cleared: &Mutex<bool>) {
     assert_eq!(finished, Ok(value));
 }
 
-/// No two threads hold a key at once, and no write that was acknowledged after the clearing is
-/// lost.
+/// No two threads hold a key at once, and no write that was acknowledged after the clearing
+/// is lost.
 #[test]
-fn a_hold_that_was_overtaken_says_so() {
+fn a_hold_overtaken_by_a_clearing_is_reported() {
     let lines = [
         Line::HoldLooksForClears,
         Line::FinishLooksForClears,
@@ -141,9 +146,10 @@ fn a_hold_that_was_overtaken_says_so() {
     });
 }
 
-/// A held leaf that is the whole of an empty tree: loading waits for it, or it for the loading.
+/// A held leaf that is the whole of an empty tree: the load waits for the hold, or the hold
+/// for the load.
 #[test]
-fn loading_overtakes_no_hold() {
+fn a_load_does_not_overtake_a_hold() {
     check(&[Line::DisplacedIsDeleted], || {
         for decision in [Decision::Set(MINE), Decision::Keep] {
             explore(move || {
@@ -151,13 +157,13 @@ fn loading_overtakes_no_hold() {
                 let loaded = numbers([1, 2, 3]);
                 model.thread(move |tree, pin| {
                     let key =
-                        |place: usize, hand_on: &mut dyn FnMut(&[u8])| hand_on(&loaded[place]);
-                    _ = (tree.bulk_load(pin, 3, key, |place| Ok(place as u64))).unwrap();
+                        |index: usize, hand_on: &mut dyn FnMut(&[u8])| hand_on(&loaded[index]);
+                    _ = (tree.bulk_load(pin, 3, key, |index| Ok(index as u64))).unwrap();
                 });
                 model.thread(move |tree, pin| {
                     let key = number(7);
                     let held = tree.hold(pin, &key, true).unwrap();
-                    assert!(holds(tree, &[held.now()]));
+                    assert!(is_valid(tree, &[held.now()]));
                     assert_eq!(tree.finish(pin, held, decision), Ok(None));
                     let is_set = decision == Decision::Set(MINE);
                     assert_eq!(tree.get(pin, &key), is_set.then_some(MINE));
@@ -177,7 +183,7 @@ fn loading_overtakes_no_hold() {
     });
 }
 
-/// What needs a leaf that another thread holds.
+/// An operation that needs a leaf which another thread holds.
 #[derive(Clone, Copy)]
 struct Waiting {
     model: fn() -> Model,
@@ -185,7 +191,7 @@ struct Waiting {
     work: fn(&Tree, Pinned<'_>, Observation),
 }
 
-/// A tree with some keys of others that are removed again.
+/// A model with `keys` but without those in `gone`, which are removed again.
 fn thinned(keys: impl IntoIterator<Item = Vec<u8>>, gone: Vec<Vec<u8>>) -> Model {
     let model = Model::with(keys);
     let guard = model.tree.guard().unwrap();
@@ -196,7 +202,7 @@ fn thinned(keys: impl IntoIterator<Item = Vec<u8>>, gone: Vec<Vec<u8>>) -> Model
     model
 }
 
-/// Keys of a layer of one leaf, beside which `number(3)` is in the leaf above.
+/// A key of a layer with one leaf; `number(3)` is beside the link to it in the leaf above.
 fn in_layer(n: u64) -> Vec<u8> {
     [&number(5)[..], &number(10 * n)].concat()
 }
@@ -235,7 +241,7 @@ const WAITING: [Waiting; 11] = [
     Waiting {
         model: two_leaves,
         held: || number(70),
-        work: |tree, _, leaf| assert!(holds(tree, &[leaf])),
+        work: |tree, _, leaf| assert!(is_valid(tree, &[leaf])),
     },
     Waiting {
         model: second_leaf_with_one_key,
@@ -286,29 +292,32 @@ const WAITING: [Waiting; 11] = [
         held: || number(3),
         work: |tree, pin, _| {
             let key = |_: usize, hand_on: &mut dyn FnMut(&[u8])| hand_on(&number(1));
-            assert_eq!(tree.bulk_load(pin, 1, key, |_| Ok(1)), Ok(Loaded::Done));
+            assert_eq!(
+                tree.bulk_load(pin, 1, key, |_| Ok(1)),
+                Ok(LoadOutcome::Done)
+            );
         },
     },
 ];
 
-/// What the header says waits for a held leaf ends after it is let go. That nothing else waits is
-/// shown in c-tests/test_held_waits.c.
+/// Every operation that waits for a held leaf, as the header says, ends after the hold is
+/// finished. c-tests/test_held_waits.c shows that no other operation waits.
 #[test]
-fn what_needs_a_held_leaf_waits_for_it() {
+fn operations_on_a_held_leaf_wait_for_it() {
     check(&[Line::LockedIsNotTheSame], || {
         for Waiting { model, held, work } in WAITING {
             explore(move || {
                 let mut model = model();
                 let leaf = Arc::new(Mutex::new(None));
-                let is_let_go = Arc::new(Mutex::new(false));
-                let (observed, known) = (Arc::clone(&leaf), Arc::clone(&is_let_go));
+                let is_finished = Arc::new(Mutex::new(false));
+                let (observed, known) = (Arc::clone(&leaf), Arc::clone(&is_finished));
                 model.thread(move |tree, pin| {
                     let key = held();
-                    let place = tree.hold(pin, &key, true).unwrap();
-                    *leaf.lock().unwrap() = Some(place.now());
+                    let held_leaf = tree.hold(pin, &key, true).unwrap();
+                    *leaf.lock().unwrap() = Some(held_leaf.now());
                     (0..5).for_each(|_| shuttle::thread::yield_now());
-                    *is_let_go.lock().unwrap() = true;
-                    assert!(tree.finish(pin, place, Decision::Keep).is_ok());
+                    *is_finished.lock().unwrap() = true;
+                    assert!(tree.finish(pin, held_leaf, Decision::Keep).is_ok());
                 });
                 model.thread(move |tree, pin| {
                     let leaf = loop {

@@ -8,7 +8,8 @@ use crate::index::node::{Delta, Observation};
 use crate::index::reclaim::{pin_of, report_to};
 use crate::index::tree::read::observe::{Applied, apply};
 
-/// Keys of a tree with all its leaves, as observed; in either direction.
+/// Scans a tree in a direction; returns observations of all its leaves, and the number of
+/// keys.
 fn observe(tree: &Tree, pin: Pinned<'_>, reverse: bool) -> (Vec<Observation>, usize) {
     let range = Range {
         reverse,
@@ -25,13 +26,13 @@ fn observe(tree: &Tree, pin: Pinned<'_>, reverse: bool) -> (Vec<Observation>, us
     (set, keys)
 }
 
-pub(super) fn holds(tree: &Tree, set: &[Observation]) -> bool {
+pub(super) fn is_valid(tree: &Tree, set: &[Observation]) -> bool {
     // SAFETY: observed in this tree.
     unsafe { tree.validate(set) }.is_ok()
 }
 
-/// Counts the keys, inserts one, and says how many there were before, if that still holds but
-/// for its own key.
+/// Counts the keys, then inserts one. Returns the count, if it still validates apart from the
+/// inserted key.
 fn count_and_insert(tree: &Tree, key: &[u8], reverse: bool) -> Option<usize> {
     let slot = tree.guard().unwrap().into_raw();
     let mut room = [Observation::default(); 16];
@@ -46,24 +47,24 @@ fn count_and_insert(tree: &Tree, key: &[u8], reverse: bool) -> Option<usize> {
     assert_eq!(tree.insert(pin, key, 0), Ok(Inserted::New));
     let mut len = set.len();
     set.resize(len + room.len(), Observation::default());
-    let place = NonNull::from(&mut set[0]);
-    // SAFETY: the insert has filled the delta; the set has so many places.
-    let applied = unsafe { apply(&delta, place, &mut len, set.len()) };
-    let holds = applied == Applied::Done && holds(tree, &set[..len]);
+    let first = NonNull::from(&mut set[0]);
+    // SAFETY: the insert has filled the delta; the set has `set.len()` elements.
+    let applied = unsafe { apply(&delta, first, &mut len, set.len()) };
+    let is_valid = applied == Applied::Done && is_valid(tree, &set[..len]);
     // SAFETY: it came from `into_raw`; its tree lives.
     drop(unsafe { Guard::from_raw(slot) });
-    holds.then_some(keys)
+    is_valid.then_some(keys)
 }
 
-/// Of two that each count the keys and insert one, with nothing in between, the one finds the
+/// Two threads each count the keys and insert one, as if in one step: one of them counts the
 /// key of the other.
-fn one_finds_the_other(there: Vec<Vec<u8>>, keys: [Vec<u8>; 2]) {
-    let mut model = Model::with(there.clone());
+fn assert_one_sees_the_other(initial: Vec<Vec<u8>>, keys: [Vec<u8>; 2]) {
+    let mut model = Model::with(initial.clone());
     let counts = Arc::new(Mutex::new(Vec::new()));
-    for (place, key) in keys.iter().cloned().enumerate() {
+    for (index, key) in keys.iter().cloned().enumerate() {
         let counts = Arc::clone(&counts);
         model.thread(move |tree, _| {
-            let count = count_and_insert(tree, &key, place == 1);
+            let count = count_and_insert(tree, &key, index == 1);
             counts.lock().unwrap().extend(count);
         });
     }
@@ -74,26 +75,28 @@ fn one_finds_the_other(there: Vec<Vec<u8>>, keys: [Vec<u8>; 2]) {
     assert!(
         counts
             .iter()
-            .all(|count| (0..2).contains(&(count - there.len()))),
+            .all(|count| (0..2).contains(&(count - initial.len()))),
         "{counts:?}"
     );
     assert!(counts.len() < 2 || counts[0] != counts[1], "{counts:?}");
-    model.end([there, keys.to_vec()].concat());
+    model.end([initial, keys.to_vec()].concat());
 }
 
-/// In a leaf with room, in one that splits, in a layer to come, in an empty tree.
+/// In a leaf with room, in one that splits, in a group that becomes a layer, in an empty
+/// tree.
 #[test]
-fn no_phantom_goes_unnoticed() {
+fn every_phantom_is_noticed() {
     check(&[Line::PermutationCounts], || {
         let tens = |count| numbers((0..count).map(|n| 10 * n));
-        explore(move || one_finds_the_other(tens(5), [5, 45].map(number)));
-        explore(move || one_finds_the_other(tens(15), [75, 135].map(number)));
-        explore(|| one_finds_the_other([1, 2].map(tail).to_vec(), [3, 4].map(tail)));
-        explore(|| one_finds_the_other(Vec::new(), [tail(1), number(1)]));
+        explore(move || assert_one_sees_the_other(tens(5), [5, 45].map(number)));
+        explore(move || assert_one_sees_the_other(tens(15), [75, 135].map(number)));
+        explore(|| assert_one_sees_the_other([1, 2].map(tail).to_vec(), [3, 4].map(tail)));
+        explore(|| assert_one_sees_the_other(Vec::new(), [tail(1), number(1)]));
     });
 }
 
-/// Who has found a key before the tree was cleared, and then finds none, does not validate.
+/// A thread that found a key before the tree was cleared, and then finds none, does not
+/// validate.
 #[test]
 fn a_cleared_tree_validates_nothing() {
     check(&[Line::IncarnationBeforeRoot], || {
@@ -103,7 +106,7 @@ fn a_cleared_tree_validates_nothing() {
             model.thread(|tree, pin| {
                 let (value, observation) = tree.get_observed(pin, &number(1));
                 if value != tree.get(pin, &number(1)) {
-                    assert!(!holds(tree, &[observation]));
+                    assert!(!is_valid(tree, &[observation]));
                 }
             });
             model.end(Vec::new());
@@ -111,9 +114,10 @@ fn a_cleared_tree_validates_nothing() {
     });
 }
 
-/// A leaf that was deleted before it was searched proves nothing: it does not change any more.
+/// A leaf that was deleted before it was searched proves nothing, because it never changes
+/// again.
 #[test]
-fn a_deleted_leaf_proves_nothing() {
+fn a_deleted_leaf_does_not_validate() {
     check(&[Line::ReaderLeavesDeleted], || {
         explore(|| {
             let mut model = Model::with(numbers((0..16).map(|n| 10 * n)));
@@ -124,7 +128,7 @@ fn a_deleted_leaf_proves_nothing() {
             model.thread(|tree, pin| {
                 let (value, observation) = tree.get_observed(pin, &number(155));
                 if value != tree.get(pin, &number(155)) {
-                    assert!(!holds(tree, &[observation]));
+                    assert!(!is_valid(tree, &[observation]));
                 }
             });
             let stay = numbers((0..15).map(|n| 10 * n));
@@ -133,10 +137,10 @@ fn a_deleted_leaf_proves_nothing() {
     });
 }
 
-/// Of two that each hold a key and validate that the other's is absent, which they do not wait
-/// for, one at most succeeds.
+/// Two threads each hold a key and validate, without waiting, that the other's key is absent:
+/// at most one succeeds.
 #[test]
-fn what_another_holds_does_not_validate() {
+fn a_leaf_held_by_another_thread_does_not_validate() {
     check(&[Line::HeldIsNotTheSame], || {
         explore(|| {
             let mut model = Model::with(numbers((0..20).map(|n| 10 * n)));
@@ -150,7 +154,7 @@ fn what_another_holds_does_not_validate() {
                     let (value, absent) = tree.get_observed(pin, &number(other));
                     let key = number(mine);
                     let held = tree.hold(pin, &key, true).unwrap();
-                    let validates = value.is_none() && holds(tree, &[absent]);
+                    let validates = value.is_none() && is_valid(tree, &[absent]);
                     let decision = match validates {
                         true => Decision::Set(1),
                         false => Decision::Keep,
@@ -165,9 +169,9 @@ fn what_another_holds_does_not_validate() {
     });
 }
 
-/// As above for a walk that ends in such a leaf.
+/// A walk that ends in a deleted leaf does not validate.
 #[test]
-fn a_walk_proves_nothing_by_a_deleted_leaf() {
+fn a_walk_that_ends_in_a_deleted_leaf_does_not_validate() {
     check(&[Line::WalkLeavesDeleted], || {
         explore(|| {
             let mut model = Model::with(numbers((0..45).map(|n| 10 * n)));
@@ -196,7 +200,7 @@ fn a_walk_proves_nothing_by_a_deleted_leaf() {
                 });
                 scanned.unwrap();
                 if tree.get(pin, &number(170)).is_none() && keys == 17 {
-                    assert!(!holds(tree, &set));
+                    assert!(!is_valid(tree, &set));
                 }
             });
             let left = (0..45).filter(|n| stays(n) && *n != 17).map(|n| 10 * n);

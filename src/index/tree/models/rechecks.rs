@@ -1,11 +1,11 @@
-//! Models of what is looked at again: after a lock was waited for, where a node was left that
-//! may have been deleted, where a cursor arrives.
+//! Models of checks that are repeated: after waiting for a lock, after leaving a node that
+//! may be deleted, and where a cursor arrives.
 
 use super::*;
 use crate::index::key::Key;
 use crate::sync::AtomicU64;
 
-/// Takes keys out of a tree before the threads of a model begin.
+/// Removes keys before the threads of a model start.
 fn thin_out(model: &Model, keys: impl IntoIterator<Item = Vec<u8>>) {
     let guard = model.tree.guard().unwrap();
     for key in keys {
@@ -13,14 +13,14 @@ fn thin_out(model: &Model, keys: impl IntoIterator<Item = Vec<u8>>) {
     }
 }
 
-/// A key that shares a slice with others, and has another one after it.
+/// A key of two slices; the first is the same for all.
 fn below(n: u64) -> Vec<u8> {
     [&b"a slice "[..], &number(n)].concat()
 }
 
-/// The leaf before one that empties splits meanwhile.
+/// A leaf empties while the leaf before it splits.
 #[test]
-fn a_leaf_is_unlinked_from_the_leaf_before() {
+fn a_leaf_is_unlinked_from_its_current_predecessor() {
     check(&[Line::PrevIsStill], || {
         explore(|| {
             let mut model = Model::with(numbers((0..45).map(|n| 10 * n)));
@@ -33,9 +33,9 @@ fn a_leaf_is_unlinked_from_the_leaf_before() {
     });
 }
 
-/// As above, under another internode, which no lock of the other is above.
+/// The same under two internodes, so that the two writers lock no internode in common.
 #[test]
-fn a_leaf_is_unlinked_before_the_leaf_before_is_let_go() {
+fn a_leaf_is_unlinked_while_its_predecessor_is_locked() {
     check(&[Line::UnlinkedUnderLock], || {
         explore(|| {
             let mut model = Model::with(numbers((0..150).map(|n| 10 * n)));
@@ -45,7 +45,7 @@ fn a_leaf_is_unlinked_before_the_leaf_before_is_let_go() {
             };
             let first = root.key(0) / 10;
             drop(guard);
-            // The internode before has room for one leaf more.
+            // The previous internode has room for one more leaf.
             let gone = (0..15).chain(first + 1..first + 15);
             thin_out(&model, numbers(gone.map(|n| 10 * n)));
             let new = number(10 * first - 75);
@@ -58,43 +58,43 @@ fn a_leaf_is_unlinked_before_the_leaf_before_is_let_go() {
     });
 }
 
-/// An internode splits while a leaf that goes to its new half waits for it.
+/// An internode splits while a thread that splits a leaf of its new half waits for its lock.
 #[test]
-fn a_leaf_finds_the_parent_that_it_has() {
+fn a_split_leaf_finds_its_current_parent() {
     check(&[Line::ParentIsStill], || {
         explore(|| {
-            let there = numbers((0..60).map(|n| 10 * n));
-            let mut model = Model::with(there.clone());
+            let initial = numbers((0..60).map(|n| 10 * n));
+            let mut model = Model::with(initial.clone());
             for n in [75, 515] {
                 model.thread(move |tree, pin| _ = tree.insert(pin, &number(n), 1).unwrap());
             }
-            model.end([there, numbers([75, 515])].concat());
+            model.end([initial, numbers([75, 515])].concat());
         });
     });
 }
 
-/// A writer that goes on to the next leaf waits for it with no lock: the owner of that one's
-/// may wait for the leaf before it.
+/// A writer that moves to the next leaf waits for its lock while holding none: the owner of
+/// that lock may be waiting for the leaf before.
 #[test]
-fn a_writer_that_goes_right_stops_nobody() {
+fn a_writer_that_moves_right_holds_no_other_lock() {
     check(&[Line::WriterWaitsAlone], || {
         explore(|| {
-            let there = numbers((0..15).map(|n| 10 * n));
-            let mut model = Model::with(there.clone());
+            let initial = numbers((0..15).map(|n| 10 * n));
+            let mut model = Model::with(initial.clone());
             model.thread(|tree, pin| {
                 assert_eq!(tree.insert(pin, &number(150), 1), Ok(Inserted::New));
                 assert_eq!(tree.remove(pin, &number(150)), Some(1));
             });
             model.thread(|tree, pin| _ = tree.insert(pin, &number(155), 1).unwrap());
-            model.end([there, numbers([155])].concat());
+            model.end([initial, numbers([155])].concat());
         });
     });
 }
 
-/// A root that has one child left gets another, or goes with its layer, before that child
-/// takes its place.
+/// A root with one child left receives another, or is removed with its layer, before that
+/// child replaces it.
 #[test]
-fn a_root_is_replaced_as_long_as_it_has_one_child() {
+fn a_root_is_replaced_only_while_it_has_one_child() {
     check(&[Line::LoneRootIsStill, Line::PromotedIsAlive], || {
         explore(|| {
             let mut model = Model::with(numbers((0..30).map(|n| 10 * n)));
@@ -115,7 +115,7 @@ fn a_root_is_replaced_as_long_as_it_has_one_child() {
     });
 }
 
-/// Two writers that each turn a group of a leaf into a link merge that leaf.
+/// Two writers that each turn a group of the same leaf into a link then merge that leaf.
 #[test]
 fn a_leaf_is_merged_once() {
     let other = |n: u64| [&b"another "[..], &number(n)].concat();
@@ -133,9 +133,9 @@ fn a_leaf_is_merged_once() {
     });
 }
 
-/// Of two trees that are loaded, one takes the place of the empty one.
+/// Of two trees loaded at once, exactly one replaces the empty tree.
 #[test]
-fn one_loaded_tree_displaces_the_empty_one() {
+fn of_two_loads_one_replaces_the_empty_tree() {
     check(&[Line::DisplacedIsTheRoot], || {
         explore(|| {
             let mut model = Model::with([]);
@@ -144,7 +144,7 @@ fn one_loaded_tree_displaces_the_empty_one() {
                 let loaded = Arc::clone(&loaded);
                 model.thread(move |tree, pin| {
                     let key = |_, hand_on: &mut dyn FnMut(&[u8])| hand_on(&number(n));
-                    if tree.bulk_load(pin, 1, key, |_| Ok(n)) == Ok(Loaded::Done) {
+                    if tree.bulk_load(pin, 1, key, |_| Ok(n)) == Ok(LoadOutcome::Done) {
                         loaded.lock().unwrap().push(number(n));
                     }
                 });
@@ -157,10 +157,10 @@ fn one_loaded_tree_displaces_the_empty_one() {
     });
 }
 
-/// What two threads clear away goes once, and what they insert after that stays, if the other
-/// has not cleared it away.
+/// Two threads each clear the tree and then insert a key: every key is removed once, and an
+/// inserted key stays unless the other thread's clearing removes it.
 #[test]
-fn each_clearing_takes_the_root() {
+fn each_clearing_detaches_the_current_root() {
     check(&[Line::ClearedIsTheRoot], || {
         explore(|| {
             let mut model = Model::with(numbers((0..3).map(|n| 10 * n)));
@@ -180,9 +180,9 @@ fn each_clearing_takes_the_root() {
     });
 }
 
-/// Look-ups in a batch begin at a root that splits, and go on below internodes that do.
+/// Lookups in a batch begin at a root that splits, and continue below internodes that split.
 #[test]
-fn batches_find_what_splits() {
+fn batches_find_keys_of_splitting_nodes() {
     let lines = [
         Line::RootSaysSo,
         Line::BatchRootIsLiving,
@@ -191,32 +191,32 @@ fn batches_find_what_splits() {
     check(&lines, || {
         for leaves in [1, 4] {
             explore(move || {
-                let there = numbers((0..15 * leaves).map(|n| 10 * n));
-                let mut model = Model::with(there.clone());
-                let keys = there.clone();
+                let initial = numbers((0..15 * leaves).map(|n| 10 * n));
+                let mut model = Model::with(initial.clone());
+                let keys = initial.clone();
                 model.thread(|tree, pin| _ = tree.insert(pin, &number(75), 1).unwrap());
                 model.thread(move |tree, pin| {
                     let keys: Vec<_> = keys.iter().rev().step_by(4).collect();
-                    let key_at = |place: usize| Some(Key::new(keys[place]));
-                    tree.get_each(pin, keys.len(), key_at, |place, value| {
-                        assert!(value.is_some(), "{:?}", keys[place]);
+                    let key_at = |index: usize| Some(Key::new(keys[index]));
+                    tree.get_each(pin, keys.len(), key_at, |index, value| {
+                        assert!(value.is_some(), "{:?}", keys[index]);
                     });
                 });
-                model.end([there, numbers([75])].concat());
+                model.end([initial, numbers([75])].concat());
             });
         }
     });
 }
 
-/// A cursor whose leaf changes has the value of the key that it goes to, also of those that it
-/// goes on to at once.
+/// A cursor whose leaf changes returns the right value of each key that it steps to, one by
+/// one and in `step_many`.
 #[test]
-fn a_cursor_has_the_values_of_its_keys() {
+fn a_cursor_pairs_keys_with_their_values() {
     check(&[Line::ArrivalIsCurrent], || {
         explore(|| {
-            let there = || (0..15).map(|n| 10 * n);
-            let mut model = Model::with(numbers(there()));
-            // A full leaf: the new key gets the slot of the old.
+            let initial = || (0..15).map(|n| 10 * n);
+            let mut model = Model::with(numbers(initial()));
+            // A full leaf: the new key reuses the slot of the removed one.
             model.thread(|tree, pin| {
                 assert_eq!(tree.remove(pin, &number(20)), Some(2));
                 assert_eq!(tree.insert(pin, &number(25), 99), Ok(Inserted::New));
@@ -228,8 +228,8 @@ fn a_cursor_has_the_values_of_its_keys() {
             };
             model.thread(move |tree, pin| {
                 let mut cursor = Cursor::new(tree);
-                let there = cursor.seek(tree, pin, Seek::AtLeast(&number(10)));
-                assert_eq!(there, Ok(true));
+                let found = cursor.seek(tree, pin, Seek::AtLeast(&number(10)));
+                assert_eq!(found, Ok(true));
                 assert_eq!(cursor.step(tree, pin, false), Ok(true));
                 let value = cursor.value(tree, pin).unwrap();
                 assert_value(cursor.key().unwrap(), value);
@@ -247,14 +247,14 @@ fn a_cursor_has_the_values_of_its_keys() {
                     start = end;
                 }
             });
-            model.end(numbers(there().filter(|&n| n != 20).chain([25])));
+            model.end(numbers(initial().filter(|&n| n != 20).chain([25])));
         });
     });
 }
 
-/// A cursor that steps from a leaf that has changed since does not find what is gone.
+/// A cursor that steps from a leaf that has changed does not find a removed key.
 #[test]
-fn a_cursor_does_not_go_on_in_the_past() {
+fn a_cursor_does_not_step_to_a_removed_key() {
     check(&[Line::StepIsUndisturbed], || {
         explore(|| {
             let mut model = Model::with(numbers((0..30).map(|n| 10 * n)));
@@ -283,10 +283,10 @@ fn a_cursor_does_not_go_on_in_the_past() {
     });
 }
 
-/// A cursor in a layer comes to the end of the tree at a moment at which there is no key more:
-/// not when one came in the leaf above, and the layer's last went then.
+/// A cursor in a layer reports the end of the tree only if at some moment no key followed:
+/// not when a key was inserted in the leaf above before the layer's last key was removed.
 #[test]
-fn the_end_that_a_cursor_comes_to_has_a_moment() {
+fn a_cursor_end_is_linearizable() {
     check(&[Line::EndIsUndisturbed], || {
         explore(|| {
             let mut model = Model::with((0..3).map(below));
@@ -307,17 +307,17 @@ fn the_end_that_a_cursor_comes_to_has_a_moment() {
     });
 }
 
-/// A cursor does not stay in a tree that was cleared away, whose leaves do not change.
+/// A cursor does not stay in a cleared tree, whose leaves never change again.
 #[test]
-fn a_cursor_leaves_what_was_cleared_away() {
+fn a_cursor_leaves_a_cleared_tree() {
     check(&[Line::CursorKnowsItsRoot], || {
         explore(|| {
             let mut model = Model::with(numbers((0..3).map(|n| 10 * n)));
             model.thread(|tree, pin| {
                 let mut cursor = Cursor::new(tree);
-                let there = cursor.seek(tree, pin, Seek::First).unwrap();
+                let found = cursor.seek(tree, pin, Seek::First).unwrap();
                 tree.clear(pin).unwrap();
-                if there && cursor.step(tree, pin, false).unwrap() {
+                if found && cursor.step(tree, pin, false).unwrap() {
                     assert_eq!(cursor.key().unwrap(), number(7));
                 }
             });

@@ -1,10 +1,10 @@
-//! Many descents at once, interleaved: while the processor waits for the next node of
-//! one, it goes on with the others.
+//! Many descents at once, interleaved: while the processor waits for the next node of one
+//! descent, it continues with the others.
 //!
-//! **Protocol.** That of `descend`, one node at a time: the stable version of the node at
-//! hand is taken, then the node above, which led to it, is validated; then the node at
-//! hand is searched, and the lines of the next one asked for. A descent that finds
-//! something changed is given up, and its look-up done on its own, from the top.
+//! **Protocol.** That of `descend`, one node at a time: take the stable version of the
+//! current node, then validate the node above it, from which it was reached; then search the
+//! current node, and prefetch the lines of the next one. If a node has changed, the descent
+//! is abandoned, and its key is looked up separately, from the root of the tree.
 
 use arrayvec::ArrayVec;
 
@@ -14,47 +14,48 @@ use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::protocol::Line;
 
-/// Descents under way at once. From 16 to 48, and also when they begin a few at a time so as
-/// to be at different depths, the speed is the same: what limits it is not their number.
+/// Number of descents in flight. From 16 to 48 the speed is the same, also when the descents
+/// begin a few at a time so that they are at different depths: their number is not the limit.
 const LANES: usize = 32;
 
-/// Nodes below the root that a descent goes to without waiting for its next turn: the upper
-/// ones are in the cache.
+/// Nodes below the root that a descent visits without waiting for its next turn: the upper
+/// nodes are in the cache.
 const HOT: u8 = 2;
 
-/// Keys whose paths are warmed at once for writes.
-pub(crate) const WARMED: usize = 64;
+/// Number of keys whose paths a batch of writes prefetches at once.
+pub(crate) const PREFETCH_WINDOW: usize = 64;
 
 /// A descent under way.
 struct Lane<'g, 'k> {
-    /// Which of the keys it is for.
-    place: usize,
+    /// The index of its key.
+    index: usize,
     key: Key<'k>,
-    /// The node to be searched next, whose lines were asked for.
+    /// The node to search next; its lines are prefetched.
     node: NodeRef<'g>,
-    /// What led to it, as it was then; nothing leads to the root of a layer that could
-    /// tell.
+    /// The internode from which `node` was reached, with its version then. `None` for the
+    /// root of a layer: the node with the link to it is not validated, since the root's own
+    /// version says whether it is still a root.
     above: Option<(NodeRef<'g>, Version)>,
-    /// Nodes that it may still go to in the same turn.
+    /// How many more nodes it may visit in the same turn.
     hot: u8,
-    /// Whether the suffixes of the leaf at hand were asked for.
+    /// Whether the current leaf's suffixes are prefetched.
     has_suffixes: bool,
-    /// Whether it is done, and there was no further key to begin with.
+    /// Whether it is done and no further key was left to begin.
     idle: bool,
 }
 
-/// What a step of a descent came to.
+/// The result of one step of a descent.
 enum Step {
-    /// Another node.
-    On,
+    /// The descent has reached another node.
+    Continue,
     Done(Option<u64>),
-    /// Something changed.
-    Lost,
+    /// A node has changed.
+    Changed,
 }
 
 impl Tree {
-    /// Looks up `count` keys, which `key_at` gives (none: it is left out), and tells
-    /// `found` what is under each, in no particular order.
+    /// Looks up `count` keys, which `key_at` returns (`None` skips one), and calls `found`
+    /// with the index and the value of each, in no particular order.
     #[inline]
     pub(crate) fn get_each<'k>(
         &self,
@@ -65,19 +66,19 @@ impl Tree {
     ) {
         self.admit(pin, &[]);
         with_search!(self.isa, S => {
-            self.descend_each::<S, false>(pin, count, &key_at, |place, outcome| {
+            self.descend_each::<S, false>(pin, count, &key_at, |index, outcome| {
                 let value = match outcome {
                     Some(value) => value,
-                    None => key_at(place).and_then(|key| self.find_alone(pin, key)),
+                    None => key_at(index).and_then(|key| self.find_alone(pin, key)),
                 };
-                found(place, value);
+                found(index, value);
             });
         });
     }
 
-    /// Has the processor read what writes under these keys are going to read.
+    /// Prefetches the nodes that writing these keys will touch.
     #[inline]
-    pub(crate) fn warm<'k>(
+    pub(crate) fn prefetch_for_writes<'k>(
         &self,
         pin: Pinned<'_>,
         count: usize,
@@ -88,10 +89,11 @@ impl Tree {
         with_search!(self.isa, S => self.descend_each::<S, true>(pin, count, &key_at, done));
     }
 
-    /// Descends for each key and tells `done` what is under it, unless the descent got
-    /// lost; to `WARM` is to go down for what is there, not what it says.
+    /// Descends for each key and calls `done` with its index and value, or with `None` if a
+    /// node has changed on the way. With `PREFETCH`, descends in order to load the nodes, and
+    /// the values passed to `done` are meaningless.
     #[inline(always)]
-    fn descend_each<'g, 'k, S: Search, const WARM: bool>(
+    fn descend_each<'g, 'k, S: Search, const PREFETCH: bool>(
         &self,
         pin: Pinned<'g>,
         count: usize,
@@ -101,10 +103,10 @@ impl Tree {
         let mut next = 0;
         let mut next_lane = || {
             while next < count {
-                let place = next;
+                let index = next;
                 next += 1;
-                if let Some(key) = key_at(place) {
-                    return Some(Lane::new(place, key, self.root(pin)));
+                if let Some(key) = key_at(index) {
+                    return Some(Lane::new(index, key, self.root(pin)));
                 }
             }
             None
@@ -112,18 +114,18 @@ impl Tree {
         let mut lanes: ArrayVec<Lane<'g, 'k>, LANES> =
             std::iter::from_fn(&mut next_lane).take(LANES).collect();
         let mut busy = lanes.len();
-        // Ends: each round leads every descent one node, or layer, further down.
+        // Ends: each round moves every descent one node, or one layer, further down.
         while busy != 0 {
             for lane in &mut lanes {
                 if lane.idle {
                     continue;
                 }
-                let outcome = match lane.step::<S, WARM>() {
-                    Step::On => continue,
+                let outcome = match lane.step::<S, PREFETCH>() {
+                    Step::Continue => continue,
                     Step::Done(value) => Some(value),
-                    Step::Lost => None,
+                    Step::Changed => None,
                 };
-                done(lane.place, outcome);
+                done(lane.index, outcome);
                 match next_lane() {
                     Some(new) => *lane = new,
                     None => {
@@ -143,9 +145,9 @@ impl Tree {
 
 impl<'g, 'k> Lane<'g, 'k> {
     #[inline(always)]
-    fn new(place: usize, key: Key<'k>, root: NodeRef<'g>) -> Self {
+    fn new(index: usize, key: Key<'k>, root: NodeRef<'g>) -> Self {
         Self {
-            place,
+            index,
             key,
             node: root,
             above: None,
@@ -156,8 +158,8 @@ impl<'g, 'k> Lane<'g, 'k> {
     }
 
     #[inline(always)]
-    fn step<S: Search, const WARM: bool>(&mut self) -> Step {
-        // Ends: goes down, a few times.
+    fn step<S: Search, const PREFETCH: bool>(&mut self) -> Step {
+        // Ends: each round moves one level down, at most `HOT` times.
         loop {
             let version = self.node.version().stable();
             let is_right = match self.above {
@@ -167,7 +169,7 @@ impl<'g, 'k> Lane<'g, 'k> {
                 }
             };
             if !is_right {
-                return Step::Lost;
+                return Step::Changed;
             }
             let leaf = match self.node.kind_at(version) {
                 AnyNode::Leaf(leaf) => leaf,
@@ -179,20 +181,20 @@ impl<'g, 'k> Lane<'g, 'k> {
                         self.hot -= 1;
                         continue;
                     }
-                    if WARM || self.key.goes_on() {
+                    if PREFETCH || self.key.goes_on() {
                         child.prefetch_all();
                     } else {
                         child.prefetch();
                     }
-                    return Step::On;
+                    return Step::Continue;
                 }
             };
-            return self.step_in_leaf::<S, WARM>(leaf, version);
+            return self.step_in_leaf::<S, PREFETCH>(leaf, version);
         }
     }
 
     #[inline(always)]
-    fn step_in_leaf<S: Search, const WARM: bool>(
+    fn step_in_leaf<S: Search, const PREFETCH: bool>(
         &mut self,
         leaf: &'g Leaf,
         version: Version,
@@ -200,13 +202,13 @@ impl<'g, 'k> Lane<'g, 'k> {
         if self.key.goes_on() && !self.has_suffixes {
             leaf.prefetch_suffixes();
             self.has_suffixes = true;
-            return Step::On;
+            return Step::Continue;
         }
-        if WARM && !self.key.goes_on() {
+        if PREFETCH && !self.key.goes_on() {
             return Step::Done(None);
         }
         match leaf.search::<S>(version, &self.key) {
-            None => Step::Lost,
+            None => Step::Changed,
             Some(Found::Absent) => Step::Done(None),
             Some(Found::Value(value)) => Step::Done(Some(value)),
             Some(Found::Layer(root)) => {
@@ -215,7 +217,7 @@ impl<'g, 'k> Lane<'g, 'k> {
                 self.node = root;
                 self.above = None;
                 self.has_suffixes = false;
-                Step::On
+                Step::Continue
             }
         }
     }
@@ -228,7 +230,7 @@ mod tests {
 
     use super::*;
 
-    /// Keys of several layers, long suffixes, and short ones.
+    /// Keys of several layers, keys with long suffixes, and short keys.
     fn key(i: u64) -> Vec<u8> {
         let mixed = i.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes();
         match i % 4 {
@@ -248,20 +250,21 @@ mod tests {
         let keys: Vec<_> = places.iter().map(|&i| key(i)).collect();
         let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
         let mut values = vec![None; keys.len()];
-        let key_at = |place: usize| Some(Key::new(keys[place]));
-        tree.get_each(pin, keys.len(), key_at, |place, value| {
-            assert_eq!(values[place].replace(value), None, "told twice");
+        let key_at = |index: usize| Some(Key::new(keys[index]));
+        tree.get_each(pin, keys.len(), key_at, |index, value| {
+            assert_eq!(values[index].replace(value), None, "reported twice");
         });
         for (&i, value) in places.iter().zip(values) {
             assert_eq!(value, Some(expected(i)), "key {i}");
         }
     }
 
-    /// Even places are there throughout, odd ones of the writer's half come and go, those
-    /// of the other half are never there. Put back: in `Lane::step`, do not validate what
-    /// is above; or take the version of the node at hand after it was searched.
+    /// Keys with residues 0 to 2 modulo 8 exist throughout, keys with residues 4 to 6 are
+    /// inserted and removed by the writer, and keys from `8 * KEYS` on never exist. Put back:
+    /// in `Lane::step`, do not validate the node above; or take the version of the current
+    /// node after searching it.
     #[test]
-    fn groups_find_what_is_there_throughout_while_others_come_and_go() {
+    fn batches_find_stable_keys_under_a_writer() {
         const KEYS: u64 = 4000;
         const GROUP: usize = 2 * LANES + 5;
         let tree = Tree::new(None).unwrap();
@@ -274,7 +277,7 @@ mod tests {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
                     let guard = tree.guard().unwrap();
-                    // Other residues of 8: keys of all kinds but the short ones.
+                    // Residues 4 to 6 modulo 8: keys of all kinds but the short ones.
                     let fleeting = (0..KEYS).filter(|i| matches!(i % 8, 4..=6));
                     fleeting.clone().for_each(|i| {
                         tree.put(guard.pin(), &key(i), i).unwrap();
@@ -282,18 +285,18 @@ mod tests {
                     fleeting.for_each(|i| assert_eq!(tree.remove(guard.pin(), &key(i)), Some(i)));
                 }
             });
-            // Also when an assertion fails: the other thread ends, and the test with it.
+            // Stops the writer also when an assertion fails, so that the test ends.
             let _stop = Stop(&stop);
             for round in 0..3000_u64 {
                 let guard = tree.guard().unwrap();
                 for start in (0..KEYS).step_by(8 * GROUP) {
                     let residue = round % 3;
-                    let there: Vec<u64> = (0..GROUP as u64)
+                    let stable: Vec<u64> = (0..GROUP as u64)
                         .map(|i| start + 8 * i + residue)
                         .filter(|&i| i < KEYS)
                         .collect();
-                    assert_group(&tree, guard.pin(), &there, Some);
-                    let never: Vec<u64> = there.iter().map(|i| i + 8 * KEYS).collect();
+                    assert_group(&tree, guard.pin(), &stable, Some);
+                    let never: Vec<u64> = stable.iter().map(|i| i + 8 * KEYS).collect();
                     assert_group(&tree, guard.pin(), &never, |_| None);
                 }
             }

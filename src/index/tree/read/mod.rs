@@ -1,4 +1,4 @@
-//! Finding a leaf, looking up one key or many, and observing what was read.
+//! Finds a leaf, looks up one key or many, and observes the leaves that were read.
 
 pub(in crate::index::tree) mod batch;
 pub(in crate::index::tree) mod descend;

@@ -1,19 +1,21 @@
-//! Saying what was read, so that it can be validated later (see `node::observation`).
+//! Records the leaves that were read, so that they can be validated later (see
+//! `node::observation`).
 //!
-//! **Clearing** changes no leaf: the tree that was goes as a whole (see `swap`). So the tree
-//! counts how often that began and how often it ended, before and after the store that
-//! does it. An observation has the number of those that had ended, taken before the root
-//! was loaded, and holds only as long as no more than those have begun: then none was
-//! between its beginning and its end when the root was loaded, and none began since.
+//! **Clearing** changes no leaf: the old tree is detached as a whole (see `swap`). Therefore
+//! the tree counts the clearings that have begun and those that have ended, before and after
+//! the store that clears it. An observation contains the number that had ended, loaded before
+//! the root, and is valid only as long as no more than that number have begun. Then no
+//! clearing was between its beginning and its end when the root was loaded, and none has
+//! begun since.
 //!
-//! **Validation** looks at every leaf once, after a fence: each was the same from when it was
-//! read until it was looked at, so all were the same at the fence. The fence is
-//! sequentially consistent: of two threads that each change a leaf and then validate what the
-//! other changes, one finds the change.
+//! **Validation** checks every leaf once, after a fence: each leaf was unchanged from when it
+//! was read until it was checked, so all were unchanged at the fence. The fence is
+//! sequentially consistent: of two threads that each change a leaf and then validate the leaf
+//! that the other changes, at least one finds the change.
 
 use std::ptr::NonNull;
 
-use super::descend::{Reached, Stale, search_beyond, search_within};
+use super::descend::{Reached, Stale, search_long, search_short};
 use crate::index::key::Key;
 use crate::index::memory::Count;
 use crate::index::node::{
@@ -25,54 +27,57 @@ use crate::index::tree::holding::{holds, is_holding};
 use crate::protocol::Line;
 use crate::sync::{AtomicU64, Ordering, Wait};
 
-/// How often a tree has been cleared.
+/// How many times a tree has been cleared.
 pub(in crate::index::tree) struct Clears {
     begun: AtomicU64,
     ended: AtomicU64,
 }
 
 impl Clears {
-    /// How many have ended. Who loads the root after this finds what they have left, or
-    /// something later.
+    /// How many clearings have ended. A thread that loads the root after this finds the root
+    /// that the last of them has stored, or a later one.
     #[inline]
     fn ended(&self) -> u64 {
         self.ended.load(Line::EndedAcquires.acquire())
     }
 
-    /// How many have begun. Steady while the lock of the tree's root is owned.
+    /// How many clearings have begun. Constant while the caller owns the lock of the tree's
+    /// root.
     pub(in crate::index::tree) fn begun(&self) -> u64 {
         self.begun.load(Ordering::Relaxed)
     }
 
-    /// Whether no more than so many have begun.
-    pub(in crate::index::tree) fn are(&self, ended: u64) -> bool {
-        // Acquire: who has found the new root finds that it was begun before.
+    /// Whether no clearing has begun since `ended` of them had ended.
+    pub(in crate::index::tree) fn none_since(&self, ended: u64) -> bool {
+        // Acquire: a thread that has found the new root also finds that its clearing has
+        // begun.
         self.begun.load(Ordering::Acquire) == ended
     }
 
-    /// Whether the tree was cleared after `are(ended)` held. The new root is there then.
-    pub(in crate::index::tree) fn have_passed(&self, ended: u64) -> bool {
-        if self.are(ended) {
+    /// Whether a clearing has begun since `ended` of them had ended. If so, waits until the
+    /// new root is stored.
+    pub(in crate::index::tree) fn wait_if_any_since(&self, ended: u64) -> bool {
+        if self.none_since(ended) {
             return false;
         }
         let wait = Wait::new();
-        // Ends: between the two counts a clearing stores the root word and waits for nothing.
+        // Ends: between the two counts a clearing stores the root word and does not wait.
         while self.ended() == ended && Line::OvertakenWaitsForTheEnd.is_enabled() {
             wait.wait();
         }
         true
     }
 
-    pub(in crate::index::tree) fn none() -> Self {
+    pub(in crate::index::tree) fn new() -> Self {
         Self {
             begun: AtomicU64::new(0),
             ended: AtomicU64::new(0),
         }
     }
 
-    /// Around the store that clears the tree.
-    pub(in crate::index::tree) fn count(&self, clear: impl FnOnce()) {
-        // SeqCst: with the store of the root they are in one order.
+    /// Counts a clearing before and after `clear`, the store that does it.
+    pub(in crate::index::tree) fn record(&self, clear: impl FnOnce()) {
+        // SeqCst: one total order with the store of the root.
         if Line::ClearBeginsBefore.is_enabled() {
             self.begun.fetch_add(1, Ordering::SeqCst);
         }
@@ -89,29 +94,31 @@ impl Clears {
     }
 }
 
-/// What became of a set of observations when a write of its owner's was taken into account.
+/// The result of applying a delta to its owner's set of observations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Applied {
-    /// The set says what holds after the write.
+    /// The set describes the leaves as they are after the write.
     Done,
-    /// Another thread has changed the leaf, or the write has done more than it tells.
+    /// Another thread has changed the leaf, or the write has changed more than the delta
+    /// lists.
     Mismatch,
-    /// There is no room for the leaves that were created.
+    /// The set has no room for the leaves that the write created.
     TooSmall,
 }
 
 impl Tree {
-    /// What observations have as their incarnation; taken before the root is loaded.
+    /// The incarnation that new observations contain; must be loaded before the root.
     #[inline]
     pub(in crate::index::tree) fn incarnation(&self) -> u64 {
         self.clears.ended()
     }
 
-    /// The value of a key, and the leaf that proves it or that there is none.
+    /// Returns the value of a key, and an observation of the leaf that proves it, or its
+    /// absence.
     #[inline(always)]
     pub fn get_observed(&self, pin: Pinned<'_>, key: &[u8]) -> (Option<u64>, Observation) {
         self.admit(pin, key);
-        // Ends: as `find`.
+        // Ends: see `find`.
         loop {
             let mut incarnation = self.incarnation();
             let key = Key::new(key);
@@ -134,7 +141,7 @@ impl Tree {
     ) -> Result<(Option<u64>, Reached<'g>), Stale> {
         let mut root = self.root(pin);
         while key.goes_on() {
-            let (found, reached) = search_beyond::<S>(root, &key)?;
+            let (found, reached) = search_long::<S>(root, &key)?;
             match found {
                 Found::Absent => return Ok((None, reached)),
                 Found::Value(value) => return Ok((Some(value), reached)),
@@ -142,13 +149,14 @@ impl Tree {
             }
             key.shift();
         }
-        search_within::<S>(root, &key)
+        search_short::<S>(root, &key)
     }
 
-    /// How many entries the leaf has that a key is in, or would be, and that leaf.
+    /// Returns the number of entries in the leaf that holds a key or would hold it, and an
+    /// observation of that leaf.
     pub fn leaf_size(&self, pin: Pinned<'_>, key: &[u8]) -> (usize, Observation) {
         self.admit(pin, key);
-        // Ends: each time around, a writer has changed the leaf, or as `find`.
+        // Ends: each round, a writer has changed the leaf or replaced a root (see `find`).
         loop {
             let incarnation = self.incarnation();
             let found = self.try_find_reached::<Portable>(pin, Key::new(key));
@@ -162,12 +170,12 @@ impl Tree {
         }
     }
 
-    /// Whether everything is as it was observed; else the place of the first that is not.
-    /// The leaf that this thread holds counts as one more, in the last place: that the tree
-    /// was not cleared since.
+    /// Checks that every observed leaf is unchanged; otherwise returns the index of the first
+    /// that is not. A leaf that this thread holds counts as one more observation, at index
+    /// `observations.len()`: it fails if the tree was cleared since the hold began.
     ///
     /// # Safety
-    /// The observations are of this tree.
+    /// The observations were made in this tree.
     pub(crate) unsafe fn validate(&self, observations: &[Observation]) -> Result<(), usize> {
         #[cfg(debug_assertions)]
         assert!(
@@ -175,13 +183,13 @@ impl Tree {
             "an update callback must not use the tree"
         );
         Observation::fence_before_looks();
-        let holds = |observation: &Observation| {
+        let is_valid = |observation: &Observation| {
             // SAFETY: by contract.
-            self.clears.are(observation.incarnation) && unsafe { is_same(observation) }
+            self.clears.none_since(observation.incarnation) && unsafe { is_unchanged(observation) }
         };
         match observations
             .iter()
-            .position(|observation| !holds(observation))
+            .position(|observation| !is_valid(observation))
         {
             None if self.holds_cleared() && Line::ValidationKnowsTheHold.is_enabled() => {
                 Err(observations.len())
@@ -193,16 +201,18 @@ impl Tree {
 }
 
 /// # Safety
-/// The observation is of a tree that lives.
-unsafe fn is_same(observation: &Observation) -> bool {
+/// The observation was made in a tree that is not destroyed.
+unsafe fn is_unchanged(observation: &Observation) -> bool {
     let wait = Wait::new();
-    // Ends: who holds the lock lets it go, and only a change or the next takes it.
+    // Ends: the owner releases the lock. Another thread may lock the leaf next, but then a
+    // writer has made progress.
     loop {
         // SAFETY: by contract.
         match unsafe { observation.look() } {
             Look::Same => return true,
             Look::Changed => return false,
-            // It may be about to change for another; whoever holds a leaf waits for nobody.
+            // The owner may be about to change the leaf. This thread holds a leaf itself, so
+            // it must not wait.
             Look::Locked if is_holding() => {
                 return match holds(observation.leaf) {
                     true => Line::OwnHeldIsTheSame.is_enabled(),
@@ -214,13 +224,13 @@ unsafe fn is_same(observation: &Observation) -> bool {
     }
 }
 
-/// Has a set of observations say what holds after a write of its owner's, as in section 4.6
-/// of the Silo paper (Tu, Zheng, Kohler, Liskov, Madden, SOSP 2013): if the set has the leaf
-/// as it was before the write, it gets it as it is after, and the leaves that the write
-/// created. The set has `len` of `capacity` places in use.
+/// Updates a set of observations after a write by its owner, as in section 4.6 of the Silo
+/// paper (Tu, Zheng, Kohler, Liskov, Madden, SOSP 2013): an observation of the leaf as it was
+/// before the write becomes one of the leaf as it is after the write, and the leaves that the
+/// write created are added. `len` of the set's `capacity` elements are in use.
 ///
 /// # Safety
-/// The delta is as a write has left it; the set has so many places.
+/// The delta is unchanged since a write filled it; `set` has room for `capacity` elements.
 pub(crate) unsafe fn apply(
     delta: &Delta,
     set: NonNull<Observation>,
@@ -230,16 +240,16 @@ pub(crate) unsafe fn apply(
     if delta.before == delta.after {
         return Applied::Done;
     }
-    // SAFETY: by contract, these are in use.
+    // SAFETY: by contract, the first `len` elements are initialised.
     let used = unsafe { std::slice::from_raw_parts_mut(set.as_ptr(), *len) };
-    let mut there = used
+    let mut matching = used
         .iter()
         .filter(|observation| observation.leaf == delta.before.leaf)
         .peekable();
-    if there.peek().is_none() {
+    if matching.peek().is_none() {
         return Applied::Done;
     }
-    if there.any(|observation| *observation != delta.before)
+    if matching.any(|observation| *observation != delta.before)
         || delta.flags & MORE != 0
         || delta.created_count > delta.created_capacity
     {
@@ -251,7 +261,8 @@ pub(crate) unsafe fn apply(
     for observation in used.iter_mut().filter(|one| **one == delta.before) {
         *observation = delta.after;
     }
-    // SAFETY: by contract, so many are there, and so much room.
+    // SAFETY: by contract, `created` has `created_count` elements, and the set has room for
+    // them.
     unsafe {
         let free = set.add(*len).as_ptr();
         free.copy_from_nonoverlapping(delta.created, delta.created_count);
@@ -268,10 +279,10 @@ mod models {
     use super::*;
     use crate::protocol::models::check;
 
-    /// Who finds the old root, and then the new one, knows that the tree was cleared in
-    /// between.
+    /// A reader that finds the old root, and then the new one, knows that the tree was
+    /// cleared in between.
     #[test]
-    fn no_clearing_goes_unnoticed() {
+    fn every_clearing_is_noticed() {
         let lines = [
             Line::ClearBeginsBefore,
             Line::ClearEndsAfter,
@@ -279,7 +290,7 @@ mod models {
         ];
         check(&lines, || {
             loom::model(|| {
-                let shared = Arc::new((Clears::none(), AtomicU64::new(0)));
+                let shared = Arc::new((Clears::new(), AtomicU64::new(0)));
                 let reader = {
                     let shared = Arc::clone(&shared);
                     thread::spawn(move || {
@@ -287,11 +298,11 @@ mod models {
                         let ended = clears.ended();
                         let before = root.load(Ordering::SeqCst);
                         let after = root.load(Ordering::SeqCst);
-                        assert!(before == after || !clears.are(ended));
+                        assert!(before == after || !clears.none_since(ended));
                     })
                 };
                 let (clears, root) = &*shared;
-                clears.count(|| root.store(1, Ordering::SeqCst));
+                clears.record(|| root.store(1, Ordering::SeqCst));
                 reader.join().unwrap();
             });
         });

@@ -1,40 +1,41 @@
-//! Asking for leaves before a walk comes to them.
+//! Prefetches leaves before a walk reaches them.
 //!
-//! The way from leaf to leaf is a chain: each has to be there before the next is known. A
-//! parent knows them all, so the walk asks for leaves some way ahead of it through the parents'
-//! children, and the processor fetches them all at once.
+//! The leaves of a layer form a linked list: each must be loaded before the address of the
+//! next one is known. An internode knows the addresses of all its children, so the walk
+//! prefetches several leaves ahead through the internodes above, and the processor loads them
+//! in parallel.
 //!
-//! Everything here is a hint. Internodes are read without validation, under the walk's guard;
-//! what is found in them is asked for, never read as a leaf. A parent word that is read without
-//! a lock leads to an internode that was the parent while the guard was held: it may be read,
-//! whatever it holds by now.
+//! Everything in this file is a hint. Internodes are read without validation, under the
+//! walk's guard; nodes found in them are prefetched, but never read as leaves. A parent word
+//! read without a lock refers to an internode that was the parent while the guard was held:
+//! it may be read, whatever it holds now.
 
 use crate::index::node::{AnyNode, Internode, Leaf, Lockable, NodeRef, Portable, WIDTH};
 
-/// Leaves asked for at once when a walk begins, and how far ahead it stays.
+/// Leaves prefetched when a walk begins, and how many leaves ahead the walk stays.
 const DISTANCE: usize = 4;
 
-/// Keys that a leaf holds at least, more often than not.
+/// Most leaves hold at least this many keys.
 const KEYS_A_LEAF: usize = 8;
 
-/// Where the leaves come from that a walk in one layer has not asked for yet.
+/// The position of the next leaf to prefetch, for a walk in one layer.
 pub(in crate::index::tree) struct Ahead<'g> {
     parent: Option<&'g Internode>,
-    /// The child of it that comes next.
-    place: usize,
-    /// The parent after this one, which was asked for.
-    beside: Option<&'g Internode>,
+    /// Which of its children to prefetch next.
+    position: usize,
+    /// The parent after this one, already prefetched.
+    next_parent: Option<&'g Internode>,
 }
 
 impl<'g> Ahead<'g> {
     pub(in crate::index::tree) const NOTHING: Self = Self {
         parent: None,
-        place: 0,
-        beside: None,
+        position: 0,
+        next_parent: None,
     };
 
-    /// Begins after the child of `parent` that holds `slice`, for a walk that wants so many
-    /// keys more.
+    /// Begins after the child of `parent` that holds `slice`, for a walk that wants `wanted`
+    /// more keys.
     pub(in crate::index::tree) fn begin(
         parent: Option<&'g Internode>,
         slice: u64,
@@ -47,15 +48,15 @@ impl<'g> Ahead<'g> {
         };
         let mut ahead = Self {
             parent: Some(parent),
-            place: parent.place_for::<Portable>(slice),
-            beside: None,
+            position: parent.place_for::<Portable>(slice),
+            next_parent: None,
         };
-        ahead.skip(parent, reverse);
-        (0..leaves).for_each(|_| _ = ahead.ask(reverse));
+        ahead.advance(parent, reverse);
+        (0..leaves).for_each(|_| _ = ahead.prefetch_next(reverse));
         ahead
     }
 
-    /// Begins after a leaf of which a slice is known.
+    /// Begins after a leaf that holds `slice`.
     pub(in crate::index::tree) fn begin_after(
         leaf: &'g Leaf,
         slice: u64,
@@ -68,45 +69,45 @@ impl<'g> Ahead<'g> {
         }
     }
 
-    /// Asks for one leaf more, if it knows one, and says whether it does.
+    /// Prefetches one more leaf, and returns whether it knew one.
     #[inline]
-    pub(in crate::index::tree) fn ask(&mut self, reverse: bool) -> bool {
+    pub(in crate::index::tree) fn prefetch_next(&mut self, reverse: bool) -> bool {
         let Some(parent) = self.parent else {
             return false;
         };
-        parent.child(self.place).prefetch_all();
-        if self.place == WIDTH / 2 {
-            // By the time that this parent's children have been asked for, it will be there.
-            self.beside = beside(parent, reverse);
-            if let Some(beside) = self.beside {
-                NodeRef::from(beside).prefetch_all();
+        parent.child(self.position).prefetch_all();
+        if self.position == WIDTH / 2 {
+            // It will be loaded by the time this parent's children have been prefetched.
+            self.next_parent = sibling(parent, reverse);
+            if let Some(next_parent) = self.next_parent {
+                NodeRef::from(next_parent).prefetch_all();
             }
         }
-        self.skip(parent, reverse);
+        self.advance(parent, reverse);
         true
     }
 
-    /// Goes on to the next child, or to the next parent's first.
+    /// Moves to the next child, or to the first child of the next parent.
     #[inline]
-    fn skip(&mut self, parent: &'g Internode, reverse: bool) {
-        // Unused children repeat the last.
+    fn advance(&mut self, parent: &'g Internode, reverse: bool) {
+        // Unused child words repeat the last child.
         let next = if reverse {
-            let last = parent.child(self.place);
-            (0..self.place).rev().find(|&i| parent.child(i) != last)
+            let last = parent.child(self.position);
+            (0..self.position).rev().find(|&i| parent.child(i) != last)
         } else {
-            let next = self.place + 1;
-            (next <= WIDTH && parent.child(next) != parent.child(self.place)).then_some(next)
+            let next = self.position + 1;
+            (next <= WIDTH && parent.child(next) != parent.child(self.position)).then_some(next)
         };
         if let Some(next) = next {
-            self.place = next;
+            self.position = next;
             return;
         }
-        self.parent = self.beside.take().or_else(|| beside(parent, reverse));
-        self.place = if reverse { WIDTH } else { 0 };
+        self.parent = self.next_parent.take().or_else(|| sibling(parent, reverse));
+        self.position = if reverse { WIDTH } else { 0 };
     }
 }
 
-/// The internode above a node of the same layer.
+/// The internode above a node in the same layer.
 fn parent_of(node: NodeRef<'_>) -> Option<&Internode> {
     // SAFETY: see the module's comment.
     internode(unsafe { NodeRef::load(node.parent_word()) }?)
@@ -119,17 +120,17 @@ fn internode(node: NodeRef<'_>) -> Option<&Internode> {
     }
 }
 
-/// The internode next to one, under the same parent.
-fn beside(node: &Internode, reverse: bool) -> Option<&Internode> {
+/// The next internode in a direction, under the same parent.
+fn sibling(node: &Internode, reverse: bool) -> Option<&Internode> {
     let above = parent_of(node.any())?;
-    let place = above.place_for::<Portable>(node.key(0));
-    let place = if reverse {
-        place.checked_sub(1)?
+    let position = above.place_for::<Portable>(node.key(0));
+    let position = if reverse {
+        position.checked_sub(1)?
     } else {
-        place + 1
+        position + 1
     };
-    if place > WIDTH || above.child(place) == node.any() {
+    if position > WIDTH || above.child(position) == node.any() {
         return None;
     }
-    internode(above.child(place))
+    internode(above.child(position))
 }

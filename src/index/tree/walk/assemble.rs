@@ -1,11 +1,12 @@
-//! Keys put together from what the layers above share and an entry of a leaf.
+//! Assembles keys from the bytes that the layers above share and an entry of a leaf.
 
 use crate::index::key::{SLICE_LEN, SUFFIX};
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::Vector;
 use crate::index::node::Entries;
 
-/// Makes `key`, of which `depth` bytes are what the layers above share, the key of an entry.
+/// Replaces everything after the first `depth` bytes of `key`, which the layers above share,
+/// so that it becomes the whole key of an entry.
 #[inline]
 pub(in crate::index::tree) fn assemble(
     key: &mut Vector<u8>,
@@ -16,7 +17,7 @@ pub(in crate::index::tree) fn assemble(
     let kind = entries.kind(at);
     key.truncate(depth);
     key.try_reserve(SLICE_LEN).map_err(|_| OutOfMemory)?;
-    // Eight bytes always: their number is known when this is compiled.
+    // Always eight bytes: a constant length compiles to one store.
     append(key, &entries.slice(at).to_be_bytes());
     if kind == SUFFIX {
         let suffix = entries.suffix(at);
@@ -28,11 +29,11 @@ pub(in crate::index::tree) fn assemble(
     Ok(())
 }
 
-/// Appends a key that ends in its slice: what the layers above share, and `kind` bytes of the
-/// slice.
+/// Appends a key that ends in its slice: the bytes that the layers above share, then the
+/// first `kind` bytes of the slice.
 ///
 /// # Safety
-/// There is room for what is shared and a whole slice more; `kind` is at most a slice.
+/// `to` has room for the shared bytes and a whole slice; `kind` is at most a slice's length.
 #[inline]
 pub(in crate::index::tree) unsafe fn append_short(
     to: &mut Vector<u8>,
@@ -54,14 +55,14 @@ pub(in crate::index::tree) unsafe fn append_short(
     }
 }
 
-/// Appends bytes for which there is room.
+/// Appends bytes for which the caller has reserved room.
 #[inline]
 pub(in crate::index::tree) fn append(to: &mut Vector<u8>, bytes: &[u8]) {
     assert!(
         to.capacity() - to.len() >= bytes.len(),
         "room was made before"
     );
-    // SAFETY: there is room, and the bytes are initialised by the copy.
+    // SAFETY: room was just checked, and the copy initialises the bytes.
     unsafe {
         let end = to.as_mut_ptr().add(to.len());
         end.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());

@@ -1,13 +1,13 @@
-//! A place in the tree from which one can go on in either direction, for as long as
-//! one likes.
+//! A position in the tree from which the caller can step in either direction, for as long as
+//! it likes.
 //!
-//! A cursor is a live walk and a copy of the key it is at. As long as the leaf it is in
-//! has not changed, a step is one within the walk; otherwise the cursor goes down again
-//! from the top of the tree to that key. So it shows what is there at the moment of
-//! the step, and neither splits, nor removes, nor a guard that was refreshed can lead
-//! it astray; the key itself may be gone by then.
+//! A cursor is a walk and a copy of its current key. As long as the walk's leaf has not
+//! changed, a step is a step of the walk. Otherwise the cursor descends again from the root
+//! of the tree to its key. So a step finds the keys that exist at the moment of the step, and
+//! no split, remove or refreshed guard can lead it astray. The current key itself may have
+//! been removed by then.
 //!
-//! What fails or finds nothing leaves a cursor where it was.
+//! A call that fails or finds no key leaves the cursor at its old key.
 
 use super::Walk;
 use super::assemble::append;
@@ -19,18 +19,18 @@ use crate::index::node::Observation;
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 
-/// Where a cursor goes to.
+/// The key that [`Cursor::seek`] looks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Seek<'k> {
     /// The first key of the tree.
     First,
     /// The last key of the tree.
     Last,
-    /// The first key that is not smaller.
+    /// The first key that is greater or equal.
     AtLeast(&'k [u8]),
     /// The first key that is greater.
     Above(&'k [u8]),
-    /// The last key that is not greater.
+    /// The last key that is smaller or equal.
     AtMost(&'k [u8]),
     /// The last key that is smaller.
     Below(&'k [u8]),
@@ -57,31 +57,30 @@ impl<'k> Seek<'k> {
     }
 }
 
-/// A place in a tree. Each call takes the tree and a pin; when the pin is not of the
-/// same guard as before, or that guard was refreshed since, say so with
-/// [`Cursor::let_go`].
+/// A position in a tree. Each call takes the tree and a pin. Before a call with a pin of
+/// another guard, or after the guard was refreshed, call [`Cursor::detach`].
 pub struct Cursor<'g> {
     walk: Walk<'g>,
-    /// Keys it has been at: the one it is at, and those of the same call before it.
+    /// The current key, and those that the same call has visited before it.
     keys: Vector<u8>,
-    /// Where those of the call at hand begin.
+    /// Where the keys of the current call begin.
     first_start: usize,
     at: Option<At>,
 }
 
-/// The key a cursor is at.
+/// A cursor's current key.
 #[derive(Clone, Copy)]
 struct At {
-    /// Where it begins and ends among the keys.
+    /// Where the key begins and ends in `Cursor::keys`.
     start: usize,
     end: usize,
-    /// `None`: the key was found to be gone.
+    /// `None`: the key was found to be removed.
     value: Option<u64>,
     is_known: bool,
 }
 
 impl<'g> Cursor<'g> {
-    /// A cursor of a tree, at no key yet.
+    /// A cursor of a tree, without a current key.
     pub fn new(tree: &Tree) -> Self {
         let source = tree.source();
         Self {
@@ -92,14 +91,14 @@ impl<'g> Cursor<'g> {
         }
     }
 
-    /// The key it is at.
+    /// The current key.
     pub fn key(&self) -> Option<&[u8]> {
         let at = self.at?;
         Some(&self.keys[at.start..at.end])
     }
 
-    /// The value of the key it is at, as the cursor found it there; or, if the cursor was
-    /// told to let go since, as it is now, if it still is.
+    /// The value of the current key as the cursor found it. After [`Cursor::detach`], the
+    /// value that the key has now, or `None` if it was removed.
     pub fn value(&mut self, tree: &Tree, pin: Pinned<'g>) -> Option<u64> {
         let at = self.at?;
         if !at.is_known {
@@ -114,26 +113,26 @@ impl<'g> Cursor<'g> {
         self.at?.value
     }
 
-    /// Forgets every reference into the tree; the next step goes down from the top.
-    pub fn let_go(&mut self) {
+    /// Forgets every reference into the tree; the next step descends from the root.
+    pub fn detach(&mut self) {
         self.walk.reset();
         if let Some(at) = &mut self.at {
             at.is_known = false;
         }
     }
 
-    /// From here on, the cursor remembers which leaves its last call has read.
+    /// Starts recording the leaves that each call reads.
     pub fn observe(&mut self) {
         self.walk.begin_to_observe();
     }
 
-    /// The leaves that prove what the last call found, or that it found nothing: as long as
-    /// none has changed, the same call from the same place would find the same.
+    /// The leaves that prove the result of the last call, a key or the absence of one: as
+    /// long as none has changed, the same call from the same position would find the same.
     pub fn observed(&self) -> &[Observation] {
         self.walk.observed()
     }
 
-    /// Goes to a key, if there is one there, and says whether there is.
+    /// Moves to the key that `seek` describes, if it exists, and returns whether it does.
     pub fn seek(
         &mut self,
         tree: &Tree,
@@ -142,16 +141,17 @@ impl<'g> Cursor<'g> {
     ) -> Result<bool, OutOfMemory> {
         tree.admit(pin, seek.key());
         self.walk.forget_observed(0);
-        // Keys stay where they are until it is done: the one it seeks may be its own.
-        let found = self.go_down(tree, pin, seek.cut(), seek.reverse())?;
+        // The keys stay where they are until the seek is done: `seek` may borrow the cursor's
+        // own key.
+        let found = self.descend(tree, pin, seek.cut(), seek.reverse())?;
         if found {
             self.forget_other_keys();
         }
         Ok(found)
     }
 
-    /// Goes on to the next key, or the previous one, and says whether there is one.
-    /// From no key at all it goes to the first, or the last.
+    /// Moves to the next key, or to the previous one if `reverse`, and returns whether it
+    /// exists. Without a current key it moves to the first key, or to the last.
     pub fn step(
         &mut self,
         tree: &Tree,
@@ -160,14 +160,15 @@ impl<'g> Cursor<'g> {
     ) -> Result<bool, OutOfMemory> {
         self.forget_other_keys();
         self.walk.forget_observed(0);
-        self.step_on(tree, pin, reverse)
+        self.step_once(tree, pin, reverse)
     }
 
-    /// Goes on at most `most` times, which is not 0, and gives `take` each value and where its
-    /// key ends in [`Cursor::keys`]; says whether it went on at all. Memory may run out after
-    /// the first step: then it stops there.
+    /// Steps at most `most` times, which must not be 0. For each step, passes to `take` the
+    /// offset at which the key ends in [`Cursor::keys`], and the value. Returns whether it
+    /// stepped at all. If memory runs out after the first step, it stops there and succeeds.
     ///
-    /// What follows in the same leaf comes at once, with one look at whether it has changed.
+    /// Further keys in the same leaf are taken together, with one check that the leaf is
+    /// unchanged.
     pub fn step_many(
         &mut self,
         tree: &Tree,
@@ -179,13 +180,13 @@ impl<'g> Cursor<'g> {
         self.forget_other_keys();
         self.walk.forget_observed(0);
         self.first_start = self.keys.len();
-        self.walk.expect(reverse, most);
-        let outcome = self.step_often(tree, pin, reverse, most, &mut take);
-        self.walk.expect(reverse, 0);
+        self.walk.set_wanted(reverse, most);
+        let outcome = self.take_steps(tree, pin, reverse, most, &mut take);
+        self.walk.set_wanted(reverse, 0);
         outcome
     }
 
-    fn step_often(
+    fn take_steps(
         &mut self,
         tree: &Tree,
         pin: Pinned<'g>,
@@ -195,9 +196,9 @@ impl<'g> Cursor<'g> {
     ) -> Result<bool, OutOfMemory> {
         let mut moved = false;
         let mut left = most;
-        // Ends: each time around there are fewer left.
+        // Ends: each round takes at least one of the remaining steps.
         loop {
-            match self.step_on(tree, pin, reverse) {
+            match self.step_once(tree, pin, reverse) {
                 Ok(true) => {}
                 Ok(false) => return Ok(moved),
                 Err(OutOfMemory) if moved => return Ok(true),
@@ -211,11 +212,11 @@ impl<'g> Cursor<'g> {
                 ..
             }) = self.at
             else {
-                unreachable!("it has just gone to a key");
+                unreachable!("the cursor has just moved to a key");
             };
             take(end, value);
             let mut start = self.keys.len();
-            for (end, value) in self.walk.run_on(reverse, left, &mut self.keys) {
+            for (end, value) in self.walk.take_following(reverse, left, &mut self.keys) {
                 self.at = Some(At {
                     start,
                     end,
@@ -231,26 +232,25 @@ impl<'g> Cursor<'g> {
         }
     }
 
-    /// The keys of the steps of the last call, one after the other, from
-    /// [`Cursor::first_start`] on.
+    /// The keys that the last call stepped to, concatenated, from [`Cursor::first_start`] on.
     pub fn keys(&self) -> &[u8] {
         &self.keys
     }
 
-    /// Where the first key of the last call begins: after the one that the cursor was at
-    /// before.
+    /// Where the first key of the last call begins in [`Cursor::keys`]: after the key from
+    /// which the call started.
     pub fn first_start(&self) -> usize {
         self.first_start
     }
 
-    fn step_on(
+    fn step_once(
         &mut self,
         tree: &Tree,
         pin: Pinned<'g>,
         reverse: bool,
     ) -> Result<bool, OutOfMemory> {
         tree.admit(pin, &[]);
-        if self.at.is_some() && self.walk.is_placed_in(tree, pin) {
+        if self.at.is_some() && self.walk.can_continue_in(tree, pin) {
             let observed = self.walk.observed().len();
             let began = self.walk.observe();
             match began.and_then(|()| self.walk.step(None, reverse)) {
@@ -259,25 +259,26 @@ impl<'g> Cursor<'g> {
                         return arrived.map(|()| true);
                     }
                 }
-                // Beyond the last key of a moment ago. The walk has no place any more,
-                // the cursor stays.
+                // No key followed at that moment. The walk has lost its position; the cursor
+                // keeps its key.
                 Ok(false) => return Ok(false),
                 Err(_) => {}
             }
             self.walk.forget_observed(observed);
             pin.count(Count::Restarts, 1);
         }
-        self.step_anew(tree, pin, reverse)
+        self.step_from_root(tree, pin, reverse)
     }
 
     #[cold]
-    fn step_anew(
+    fn step_from_root(
         &mut self,
         tree: &Tree,
         pin: Pinned<'g>,
         reverse: bool,
     ) -> Result<bool, OutOfMemory> {
-        // Set aside, with the key that the cut is at; a key more goes to new memory.
+        // The old keys are set aside, since the cut borrows one of them; the new key goes to
+        // new memory.
         let empty = Vector::new_in(*self.keys.allocator());
         let keys = std::mem::replace(&mut self.keys, empty);
         let cut = self.at.map(|at| {
@@ -289,7 +290,7 @@ impl<'g> Cursor<'g> {
             }
         });
         let before = self.at.take();
-        let outcome = self.go_down(tree, pin, cut, reverse);
+        let outcome = self.descend(tree, pin, cut, reverse);
         let arrived = std::mem::replace(&mut self.keys, keys);
         let (Ok(true), Some(at)) = (outcome, self.at) else {
             self.at = before;
@@ -310,7 +311,7 @@ impl<'g> Cursor<'g> {
         Ok(true)
     }
 
-    fn go_down(
+    fn descend(
         &mut self,
         tree: &Tree,
         pin: Pinned<'g>,
@@ -318,7 +319,7 @@ impl<'g> Cursor<'g> {
         reverse: bool,
     ) -> Result<bool, OutOfMemory> {
         let observed = self.walk.observed().len();
-        // Ends: each time around, a writer has changed the leaf that the walk came to.
+        // Ends: each round, a writer has changed the leaf that the walk reached.
         loop {
             self.walk.forget_observed(observed);
             if !self.walk.seek(tree, pin, cut, None, reverse)? {
@@ -330,11 +331,11 @@ impl<'g> Cursor<'g> {
         }
     }
 
-    /// Takes over what the walk is at; `None` if that has changed already. Out of
-    /// memory, the walk loses its place, and the cursor stays.
+    /// Takes over the walk's current key and value; `None` if they have changed already. If
+    /// memory runs out, the walk loses its position, and the cursor keeps its key.
     #[inline]
     fn arrive(&mut self) -> Option<Result<(), OutOfMemory>> {
-        let value = self.walk.live_value()?;
+        let value = self.walk.current_value()?;
         if !self.walk.is_undisturbed() {
             return None;
         }
@@ -357,7 +358,7 @@ impl<'g> Cursor<'g> {
         Some(copied)
     }
 
-    /// Keeps only the key it is at.
+    /// Forgets all keys but the current one.
     #[inline]
     fn forget_other_keys(&mut self) {
         let Some(at) = &mut self.at else {

@@ -1,4 +1,4 @@
-//! Where a walk is in one layer: a leaf as it was read, and a place in it (see `walk`).
+//! A walk's position in one layer: a snapshot of a leaf, and a position in it (see `walk`).
 
 use super::ahead::Ahead;
 use super::range::{Cut, Side};
@@ -6,48 +6,51 @@ use crate::index::node::{Entries, Entry, Isa, Leaf, Neighbours, NodeRef, Version
 use crate::protocol::Line;
 use crate::sync::perturb;
 
-/// The leaf that was to be read next has been deleted.
-pub(in crate::index::tree) struct Gone;
+/// The leaf to read next was deleted.
+pub(in crate::index::tree) struct LeafDeleted;
 
-/// The next position in a direction.
+/// The next position of an entry in a direction; wraps before position 0.
 #[inline]
-pub(in crate::index::tree) fn beyond(at: usize, reverse: bool) -> usize {
+pub(in crate::index::tree) fn next_position(at: usize, reverse: bool) -> usize {
     at.wrapping_add(if reverse { usize::MAX } else { 1 })
 }
 
-/// A leaf the walk is in, or above what it is in.
+/// The walk's leaf in one layer: its current leaf, or the one above a layer in which it is.
 pub(in crate::index::tree) struct Frame<'g> {
     /// Bytes of key above this layer.
     pub(in crate::index::tree) depth: usize,
     pub(in crate::index::tree) leaf: &'g Leaf,
-    /// When the leaf was read, and what it held then.
+    /// The version at which the leaf was read, with its neighbours and entries at that
+    /// version.
     pub(in crate::index::tree) version: Version,
-    pub(in crate::index::tree) beside: Neighbours<'g>,
+    pub(in crate::index::tree) neighbours: Neighbours<'g>,
     pub(in crate::index::tree) entries: Entries<'g>,
-    /// The entry the walk is at; beyond the entries when it is through with them.
+    /// The position of the current entry; outside `from..to` when all entries have been
+    /// visited.
     pub(in crate::index::tree) at: usize,
-    /// Which entries are in the range, and whether the range ends among them.
+    /// Positions of the entries in the range, and whether the range ends among the leaf's
+    /// entries.
     pub(in crate::index::tree) from: usize,
     pub(in crate::index::tree) to: usize,
     pub(in crate::index::tree) ends: bool,
-    /// Whether the cut that the range ends at runs through this layer.
+    /// Whether the cut that ends the range runs through this layer.
     pub(in crate::index::tree) cut_through: bool,
-    /// The boundary the walk came by, until it is at an entry.
+    /// The boundary with which the walk came to this leaf, until it is at an entry.
     pub(in crate::index::tree) boundary: Option<u64>,
-    /// Leaves asked for already, further on.
+    /// Prefetches the leaves ahead.
     pub(in crate::index::tree) ahead: Ahead<'g>,
 }
 
 impl<'g> Frame<'g> {
-    /// Whether the walk is at an entry that is in the range.
+    /// Whether the current position is an entry in the range.
     #[inline]
     pub(in crate::index::tree) fn is_at_entry(&self) -> bool {
         self.from <= self.at && self.at < self.to
     }
 
-    /// How many entries of the leaf are in the range from the one that the walk is at on.
+    /// How many entries of the leaf are in the range, from the current one on.
     #[inline]
-    pub(in crate::index::tree) fn left(&self, reverse: bool) -> usize {
+    pub(in crate::index::tree) fn remaining(&self, reverse: bool) -> usize {
         debug_assert!(self.is_at_entry());
         if reverse {
             self.at - self.from + 1
@@ -66,28 +69,29 @@ impl<'g> Frame<'g> {
 
     #[inline]
     pub(in crate::index::tree) fn move_on(&mut self, reverse: bool) {
-        self.at = beyond(self.at, reverse);
+        self.at = next_position(self.at, reverse);
     }
 
     pub(in crate::index::tree) fn is_current(&self) -> bool {
         NodeRef::from(self.leaf).version().validate(self.version)
     }
 
-    /// Where the layer goes on after this leaf, and from which boundary.
-    pub(in crate::index::tree) fn beyond(&self, reverse: bool) -> Option<(&'g Leaf, u64)> {
+    /// The leaf after this one in the walk's direction, and the boundary between them.
+    pub(in crate::index::tree) fn next_leaf(&self, reverse: bool) -> Option<(&'g Leaf, u64)> {
         if self.ends {
             return None;
         }
         if reverse {
             let boundary = self.boundary.unwrap_or(u64::MAX);
-            Some((self.beside.prev?, boundary.min(self.leaf.low())))
+            Some((self.neighbours.prev?, boundary.min(self.leaf.low())))
         } else {
-            let next = self.beside.next?;
+            let next = self.neighbours.next?;
             Some((next, self.boundary.unwrap_or(0).max(next.low())))
         }
     }
 
-    /// Reads the next leaf of the layer, from a boundary on, with `wanted` keys still wanted.
+    /// Reads the layer's next leaf, and moves to its first entry past the boundary. `wanted`
+    /// is how many more keys the caller wants.
     #[inline]
     pub(in crate::index::tree) fn advance(
         &mut self,
@@ -97,29 +101,29 @@ impl<'g> Frame<'g> {
         boundary: u64,
         end: Option<Cut<'_>>,
         reverse: bool,
-    ) -> Result<(), Gone> {
+    ) -> Result<(), LeafDeleted> {
         perturb();
-        // Ends: a step to the right goes to a greater low below the boundary; a
+        // Ends: each step to the right reaches a greater low, which is below the boundary; a
         // failed snapshot means that a writer has changed the leaf.
         loop {
             let version = NodeRef::from(leaf).version().stable();
             if version.is_deleted() && Line::WalkLeavesDeleted.is_enabled() {
-                return Err(Gone);
+                return Err(LeafDeleted);
             }
-            let beside = with_search!(isa, S => leaf.snapshot::<S>(version, &mut self.entries));
-            let Some(beside) = beside else {
+            let neighbours = with_search!(isa, S => leaf.snapshot::<S>(version, &mut self.entries));
+            let Some(neighbours) = neighbours else {
                 continue;
             };
-            match beside.next {
+            match neighbours.next {
                 Some(next)
                     if reverse && next.low() < boundary && Line::ReverseLooksRight.is_enabled() =>
                 {
                     leaf = next;
                 }
                 _ => {
-                    (self.leaf, self.version, self.beside) = (leaf, version, beside);
-                    if wanted != 0 && !self.ahead.ask(reverse) {
-                        self.prefetch_beside(reverse);
+                    (self.leaf, self.version, self.neighbours) = (leaf, version, neighbours);
+                    if wanted != 0 && !self.ahead.prefetch_next(reverse) {
+                        self.prefetch_neighbour(reverse);
                     }
                     self.limit(end, reverse);
                     self.start_at_boundary(boundary, reverse);
@@ -129,19 +133,19 @@ impl<'g> Frame<'g> {
         }
     }
 
-    /// Asks for the leaf that the walk goes to after this one.
-    fn prefetch_beside(&self, reverse: bool) {
-        let beside = if reverse {
-            self.beside.prev
+    /// Prefetches the leaf that follows this one in the walk's direction.
+    fn prefetch_neighbour(&self, reverse: bool) {
+        let neighbour = if reverse {
+            self.neighbours.prev
         } else {
-            self.beside.next
+            self.neighbours.next
         };
-        if let Some(beside) = beside {
-            NodeRef::from(beside).prefetch_all();
+        if let Some(neighbour) = neighbour {
+            NodeRef::from(neighbour).prefetch_all();
         }
     }
 
-    /// Goes to the first entry that lies beyond a boundary.
+    /// Moves to the first entry past a boundary.
     pub(in crate::index::tree) fn start_at_boundary(&mut self, boundary: u64, reverse: bool) {
         self.boundary = Some(boundary);
         let boundary = match Line::BoundaryIsKept.is_enabled() {
@@ -150,7 +154,7 @@ impl<'g> Frame<'g> {
             false => 0,
         };
         let len = self.entries.len();
-        // Most leaves lie beyond it as a whole.
+        // Most leaves lie past it as a whole.
         if reverse && len != 0 && self.entries.slice(len - 1) < boundary {
             self.at = len - 1;
             return;
@@ -169,7 +173,8 @@ impl<'g> Frame<'g> {
         };
     }
 
-    /// Goes to the first entry beyond a cut. Gives whether the cut runs through it.
+    /// Moves to the first entry after a cut in the walk's direction. Returns whether the cut
+    /// runs through that entry's layer.
     pub(in crate::index::tree) fn start_at_cut(
         &mut self,
         cut: Option<Cut<'_>>,
@@ -183,7 +188,7 @@ impl<'g> Frame<'g> {
         };
         let side = |entry: &Entry<'_>| cut.side(entry.slice, entry.kind, entry.suffix);
         self.at = if reverse {
-            // Those with greater slices lie above it, whatever else they are.
+            // Entries with greater slices lie above the cut, whatever their kind and suffix.
             let slice = cut.last_slice();
             let to = (0..len).rposition(|at| self.entries.slice(at) <= slice);
             let to = to.map_or(0, |last| last + 1);
@@ -191,7 +196,7 @@ impl<'g> Frame<'g> {
             let below = entries.rposition(|e| side(&e) != Side::Above);
             below.unwrap_or(usize::MAX)
         } else {
-            // As those with smaller slices lie below it.
+            // Entries with smaller slices lie below the cut likewise.
             let slice = cut.first_slice();
             let from = (0..len).position(|at| self.entries.slice(at) >= slice);
             let from = from.unwrap_or(len);
@@ -203,7 +208,7 @@ impl<'g> Frame<'g> {
         entry.is_some_and(|entry| side(&entry) == Side::Through)
     }
 
-    /// Finds out which entries are in a range that ends at a cut.
+    /// Determines which entries are in a range that ends at a cut.
     pub(in crate::index::tree) fn limit(&mut self, end: Option<Cut<'_>>, reverse: bool) {
         (self.from, self.to, self.ends) = (0, self.entries.len(), false);
         let Some(end) = end.filter(|_| self.cut_through) else {
@@ -211,7 +216,7 @@ impl<'g> Frame<'g> {
         };
         let end = end.below(self.depth);
         let side = |entry: &Entry<'_>| end.side(entry.slice, entry.kind, entry.suffix);
-        // The last to be met first: most leaves are in the range as a whole.
+        // The entry visited last is checked first: most leaves are in the range as a whole.
         if reverse {
             let first = self.entries.get(0);
             if first.is_some_and(|e| side(&e) == Side::Below) {
@@ -230,7 +235,7 @@ impl<'g> Frame<'g> {
         }
     }
 
-    /// Whether the cut that the range ends at runs through the layer of an entry.
+    /// Whether the cut that ends the range runs through the layer of an entry.
     pub(in crate::index::tree) fn passes(&self, entry: &Entry<'_>, end: Option<Cut<'_>>) -> bool {
         end.filter(|_| self.cut_through).is_some_and(|end| {
             let end = end.below(self.depth);

@@ -1,16 +1,16 @@
-//! Why a walk leaves off before it has found a key, and where it goes on (see `walk`).
+//! Why a walk stops before it has found a key, and where it resumes (see `walk`).
 
 use super::assemble::append;
 use super::range::Cut;
 use crate::index::memory::{Source, Vector};
 
-/// Why a walk left off.
+/// Why a walk stopped.
 pub(in crate::index::tree) enum Interrupt {
     OutOfMemory,
-    /// What it was about to read is gone; go down again to this cut.
+    /// The node to read next was deleted or replaced: descend again to this cut.
     Resume(OwnedCut),
-    /// Where a live walk is has changed.
-    Lost,
+    /// A leaf of a cursor's walk has changed.
+    Changed,
 }
 
 impl From<allocator_api2::collections::TryReserveError> for Interrupt {
@@ -20,7 +20,7 @@ impl From<allocator_api2::collections::TryReserveError> for Interrupt {
 }
 
 impl Interrupt {
-    /// Left off, to go on at a cut of which these bytes are the two halves.
+    /// An interrupt that resumes at a cut whose bytes are `head` followed by `tail`.
     pub(in crate::index::tree) fn resume(
         source: Source,
         head: &[u8],
@@ -37,7 +37,7 @@ impl Interrupt {
     }
 }
 
-/// A cut in memory of its own.
+/// A cut that owns its bytes.
 pub(in crate::index::tree) struct OwnedCut {
     bytes: Vector<u8>,
     side: CutSide,

@@ -1,45 +1,47 @@
-//! Going from key to key, in either direction: what scans and cursors have in common.
+//! Moving from key to key in either direction: the part that scans and cursors share.
 //!
-//! **Protocol.** A walk reads one leaf at a time as a validated snapshot, and goes
-//! from entry to entry of the copy, holding no lock; suffixes are read in place, since
-//! the guard keeps the bags. It goes through each layer from leaf to leaf, and keeps
-//! its place in the leaf above while it is in a layer below: a [`Frame`] for each.
+//! **Protocol.** A walk reads one leaf at a time as a validated snapshot, and moves from
+//! entry to entry of that copy. It holds no lock. It reads suffixes in place, since the guard
+//! protects their bags. It moves through each layer from leaf to leaf. While it is in a lower
+//! layer, it keeps its position in the leaves above: one [`Frame`] for each layer.
 //!
-//! Between leaves it remembers a *boundary slice*: forward, the low of the next
-//! leaf; in reverse, the low of the leaf just read; and never one that is behind
-//! the boundary it had. It goes on only to entries on the far side of the boundary,
-//! whatever else the next leaf holds by then:
+//! Between two leaves the walk remembers a *boundary slice*. Forward, this is the low of the
+//! next leaf; in reverse, the low of the leaf just read. A new boundary is never behind the
+//! old one. The walk visits only entries on the far side of the boundary, whatever else the
+//! next leaf holds when it is read:
 //!
-//! - Forward, the next leaf holds everything from its low on, or, if it has become
-//!   the first of its layer and was split below its low since, leaves further on
-//!   do: the way there leads through leaves with lows behind the boundary.
-//! - In reverse, the previous leaf may have split since, so the walk goes right
-//!   until the next leaf's low is not below the boundary. Then the leaf's snapshot
-//!   holds every key below the boundary down to its own low.
-//! - If the leaf was deleted, or the root of a layer below has been replaced, the
-//!   walk goes down again from the top of the tree to the cut it has come to.
+//! - Forward, the next leaf holds every key from its low up to the low of the leaf after
+//!   it. If it has become the first leaf of its layer since, and was split below its old low,
+//!   then leaves further right hold some of these keys; the walk reaches them through leaves
+//!   with lows behind the boundary.
+//! - In reverse, the previous leaf may have split since. The walk therefore moves right
+//!   until the next leaf's low is not below the boundary. Then the leaf's snapshot holds
+//!   every key from its own low up to the boundary.
+//! - If the leaf was deleted, or the root of a lower layer was replaced, the walk descends
+//!   again from the root of the tree to the cut that it has reached.
 //!
-//! A snapshot holds every entry from the leaf's low to the next leaf's, whichever way
-//! the walk came, so a walk may turn round at any entry. The boundary it came by
-//! counts only until it is at an entry: that lies between the two lows.
+//! A snapshot holds every entry from the leaf's low to the next leaf's low, whichever
+//! direction the walk came from, so a walk may change direction at any entry. The boundary
+//! matters only until the walk is at an entry, since that entry lies between the two lows.
 //!
-//! So keys come strictly in order, a key present throughout is met once, and
-//! each way round ends: steps from leaf to leaf go one way, and going down again takes
-//! a writer that deleted or replaced something.
+//! Therefore keys come in strict order, and a key that exists throughout the walk is met
+//! exactly once. Every loop ends: steps between leaves go in one direction, and each new
+//! descent requires that a writer has deleted or replaced a node.
 //!
-//! A *live* walk, a cursor's, also notices when the leaf it is in has changed since it
-//! was read, and reads values anew: between two steps any time may pass. Where a step goes
-//! from leaf to leaf, it notices when one that it left has changed before it arrived: so
-//! there is a moment in each step at which it tells what the next key is. It notices at the
-//! end of the step alone: whatever it went by until then, it is in that leaf or left it, also
-//! the leaf above a layer that it has come to the end of.
+//! A *cursor's* walk must also notice that its leaf has changed since it was read, and must
+//! read values again, because any time may pass between two steps. A step that moves between
+//! leaves also notices that a leaf which it left has changed before it arrived. So for each
+//! step there is a moment at which its result was the next key. The walk checks this only at
+//! the end of the step: every leaf that the step passed, including the leaf above a layer
+//! whose end it reached, is either its current leaf or among the leaves that it left.
 
 pub(in crate::index::tree) mod ahead;
 pub(in crate::index::tree) mod assemble;
+mod current;
 pub(in crate::index::tree) mod cursor;
+mod enter;
 pub(in crate::index::tree) mod frame;
 pub(in crate::index::tree) mod interrupt;
-mod live;
 mod observed;
 pub(in crate::index::tree) mod range;
 pub(in crate::index::tree) mod scan;
@@ -49,83 +51,82 @@ use std::ops::ControlFlow;
 use crate::index::key::{SLICE_LEN, SUFFIX, shortest};
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, Vector};
-use crate::index::node::{
-    Entries, Isa, Leaf, Neighbours, NodeRef, Observation, Version, with_search,
-};
+use crate::index::node::{Isa, Leaf, NodeRef, Observation, Version};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
-use crate::index::tree::read::descend::{Reached, Stale, reach, settle};
 use crate::protocol::Line;
-use ahead::Ahead;
-use assemble::{append, assemble};
-use frame::{Frame, Gone, beyond};
+use assemble::assemble;
+use frame::{Frame, LeafDeleted, next_position};
 use interrupt::{CutSide, Interrupt, OwnedCut};
 use range::Cut;
 
 /// A walk under way.
 pub(in crate::index::tree) struct Walk<'g> {
-    live: bool,
+    for_cursor: bool,
     isa: Isa,
-    /// The root of the tree that the walk began at.
+    /// The root of the tree when the walk began.
     root: Option<NodeRef<'g>>,
-    /// Of a live walk: leaves that the step at hand has left behind, as they were read.
-    left: Vector<(&'g Leaf, Version)>,
-    /// The leaves that were read, if anybody wants to know.
+    /// In a cursor's walk: the leaves that the current step has left, with the versions at
+    /// which they were read.
+    left_leaves: Vector<(&'g Leaf, Version)>,
+    /// The leaves that were read, if the caller records observations.
     observed: Option<Vector<Observation>>,
     incarnation: u64,
-    /// How many keys are still wanted, about: leaves ahead are asked for accordingly.
+    /// About how many more keys the caller wants; decides how many leaves are prefetched.
     wanted: usize,
-    /// What the layers above share, then whatever was assembled last.
+    /// The bytes that the layers above share, followed by the rest of the key assembled last.
     key: Vector<u8>,
     frames: Vector<Frame<'g>>,
 }
 
 impl<'g> Walk<'g> {
-    pub(in crate::index::tree) fn new(tree: &Tree, live: bool, wanted: usize) -> Self {
+    pub(in crate::index::tree) fn new(tree: &Tree, for_cursor: bool, wanted: usize) -> Self {
         let source = tree.source();
         Self {
-            live,
+            for_cursor,
             isa: tree.isa,
             wanted,
             root: None,
             observed: None,
             incarnation: 0,
-            left: Vector::new_in(source),
+            left_leaves: Vector::new_in(source),
             key: Vector::new_in(source),
             frames: Vector::new_in(source),
         }
     }
 
-    /// Forgets where it is. References into the tree are not used any more.
+    /// Forgets its position. The walk uses no reference into the tree from here on.
     pub(in crate::index::tree) fn reset(&mut self) {
         self.frames.clear();
-        self.left.clear();
+        self.left_leaves.clear();
         self.key.clear();
         self.root = None;
     }
 
-    /// Whether the walk has a place in a tree to go on from: not one that was cleared away
-    /// since, whose nodes do not change for it. (Where the root was only split, the walk
-    /// goes down again in vain.)
-    pub(in crate::index::tree) fn is_placed_in(&self, tree: &Tree, pin: Pinned<'g>) -> bool {
+    /// Whether the walk has a position in the tree from which it can continue. It has none if
+    /// the tree was cleared since: no later write would change the nodes that it refers to.
+    /// (Where the root was merely split, this answers no, and the walk descends again
+    /// needlessly.)
+    pub(in crate::index::tree) fn can_continue_in(&self, tree: &Tree, pin: Pinned<'g>) -> bool {
         !self.frames.is_empty()
             && (self.root == Some(tree.root(pin)) || !Line::CursorKnowsItsRoot.is_enabled())
     }
 
-    /// Remembers that a live walk leaves the leaf it is in.
+    /// Records the current leaf among those that the step leaves, in a cursor's walk.
     #[inline]
-    fn leave(&mut self) -> Result<(), Interrupt> {
-        if self.live
+    fn note_left_leaf(&mut self) -> Result<(), Interrupt> {
+        if self.for_cursor
             && let Some(frame) = self.frames.last()
         {
-            self.left.try_reserve(1)?;
-            self.left.push((frame.leaf, frame.version));
+            self.left_leaves.try_reserve(1)?;
+            self.left_leaves.push((frame.leaf, frame.version));
         }
         Ok(())
     }
 
-    /// Goes from the top of the tree to the first key beyond a cut, or in the tree,
-    /// and says whether there is one before the end of the range.
+    /// Descends from the root of the tree to the first key after `start` in the walk's
+    /// direction, or to the first key of the tree if `start` is `None`. Returns whether such
+    /// a key exists before `end`.
     pub(in crate::index::tree) fn seek(
         &mut self,
         tree: &Tree,
@@ -152,14 +153,14 @@ impl<'g> Walk<'g> {
                 Ok(found) => return Ok(found),
                 Err(Interrupt::OutOfMemory) => return Err(OutOfMemory),
                 Err(Interrupt::Resume(again)) => {
-                    // Waiting for a writer, as often as it takes.
+                    // The same cut again: the walk waits for a writer, perhaps many times.
                     if cut == Some(again.cut()) {
                         self.forget_observed(observed);
                     }
                     resumed = Some(again);
                 }
-                // Nothing was found, from the same cut on.
-                Err(Interrupt::Lost) => self.forget_observed(observed),
+                // No key was found; the next attempt begins at the same cut.
+                Err(Interrupt::Changed) => self.forget_observed(observed),
             }
             pin.count(Count::Restarts, 1);
         }
@@ -176,10 +177,10 @@ impl<'g> Walk<'g> {
         self.root = Some(root);
         let mut root = root;
         let mut cut_through = end.is_some();
-        // Down the layers that the cut runs through.
+        // Descends through the layers that the cut runs through.
         loop {
             let Ok(through) = self.enter_layer(root, start, end, cut_through, reverse)? else {
-                return Err(Interrupt::Lost);
+                return Err(Interrupt::Changed);
             };
             let (true, Some(frame)) = (through, self.frames.last()) else {
                 return self.find(end, reverse);
@@ -198,16 +199,17 @@ impl<'g> Walk<'g> {
         }
     }
 
-    /// Goes on to the next key in a direction, and says whether there is one before
-    /// the end of the range.
+    /// Moves to the next key in a direction. Returns whether one exists before the end of the
+    /// range.
     #[inline]
     pub(in crate::index::tree) fn step(
         &mut self,
         end: Option<Cut<'_>>,
         reverse: bool,
     ) -> Result<bool, Interrupt> {
-        // A leaf that has changed is noticed where the step ends: there or in those it left.
-        self.left.clear();
+        // A changed leaf is noticed where the step ends: in the leaf reached or in the leaves
+        // that it left.
+        self.left_leaves.clear();
         let Some(frame) = self.frames.last_mut() else {
             unreachable!("the walk is at a key");
         };
@@ -218,7 +220,7 @@ impl<'g> Walk<'g> {
         self.find(end, reverse)
     }
 
-    /// `step` for a walk that is not live.
+    /// `step` for a scan's walk.
     pub(in crate::index::tree) fn step_or_resume(
         &mut self,
         tree: &Tree,
@@ -230,7 +232,8 @@ impl<'g> Walk<'g> {
         self.or_resume(outcome, tree, pin, end, reverse)
     }
 
-    /// From where `visit_leaf` left off to the next key, for a walk that is not live.
+    /// Moves from the position at which `visit_leaf` stopped to the next key, for a scan's
+    /// walk.
     #[inline]
     pub(in crate::index::tree) fn find_or_resume(
         &mut self,
@@ -243,7 +246,7 @@ impl<'g> Walk<'g> {
         self.or_resume(outcome, tree, pin, end, reverse)
     }
 
-    /// A walk that is not live goes down again by itself where it has to.
+    /// Lets a scan's walk descend again when it was interrupted.
     #[inline]
     fn or_resume(
         &mut self,
@@ -254,17 +257,18 @@ impl<'g> Walk<'g> {
         reverse: bool,
     ) -> Result<bool, OutOfMemory> {
         match outcome {
-            Ok(there) => Ok(there),
+            Ok(found) => Ok(found),
             Err(Interrupt::OutOfMemory) => Err(OutOfMemory),
             Err(Interrupt::Resume(cut)) => {
                 pin.count(Count::Restarts, 1);
                 self.seek(tree, pin, Some(cut.cut()), end, reverse)
             }
-            Err(Interrupt::Lost) => unreachable!("only live walks get lost"),
+            Err(Interrupt::Changed) => unreachable!("only a cursor is interrupted by a change"),
         }
     }
 
-    /// From where it is to the next key that it is not through with.
+    /// Moves from the current position to the nearest key that was not visited yet; the
+    /// current one counts.
     fn find(&mut self, end: Option<Cut<'_>>, reverse: bool) -> Result<bool, Interrupt> {
         // Ends: see the module's comment.
         while let Some(frame) = self.frames.last_mut() {
@@ -274,26 +278,26 @@ impl<'g> Walk<'g> {
             }
             if let Some(entry) = frame.current() {
                 let Some(root) = entry.layer() else {
-                    unreachable!("what is no key is a link");
+                    unreachable!("an entry without a key is a link");
                 };
                 let slice = entry.slice;
                 let cut_through = frame.passes(&entry, end);
                 frame.boundary = None;
-                self.leave()?;
+                self.note_left_leaf()?;
                 self.append_slice(slice)?;
                 if self
                     .enter_layer(root, None, end, cut_through, reverse)?
                     .is_err()
                 {
-                    return Err(self.beside_the_layer(reverse));
+                    return Err(self.resume_past_layer(reverse));
                 }
-            } else if let Some((leaf, boundary)) = frame.beyond(reverse) {
-                self.leave()?;
+            } else if let Some((leaf, boundary)) = frame.next_leaf(reverse) {
+                self.note_left_leaf()?;
                 let frame = self.frames.last_mut().expect("the walk is in a leaf");
-                // A cursor that comes to the end of a leaf goes on, more often than not.
-                let wanted = self.wanted.max(usize::from(self.live));
+                // A cursor that reaches the end of a leaf usually continues.
+                let wanted = self.wanted.max(usize::from(self.for_cursor));
                 let advanced = frame.advance(self.isa, wanted, leaf, boundary, end, reverse);
-                if let Err(Gone) = advanced {
+                if let Err(LeafDeleted) = advanced {
                     let (bytes, len) = shortest(boundary);
                     let shared = &self.key[..frame.depth];
                     let source = *self.key.allocator();
@@ -302,24 +306,23 @@ impl<'g> Walk<'g> {
                 }
                 self.observe()?;
             } else {
-                self.leave()?;
+                self.note_left_leaf()?;
                 self.frames.pop();
                 if let Some(frame) = self.frames.last_mut() {
                     frame.move_on(reverse);
                 }
-                if self.live {
+                if self.for_cursor {
                     self.observe()?;
                 }
             }
         }
-        if self.live && !self.is_undisturbed() && Line::EndIsUndisturbed.is_enabled() {
-            return Err(Interrupt::Lost);
+        if self.for_cursor && !self.is_undisturbed() && Line::EndIsUndisturbed.is_enabled() {
+            return Err(Interrupt::Changed);
         }
         Ok(false)
     }
 
-    /// The whole key that the walk is at, and its value as it was when the leaf was
-    /// read.
+    /// Returns the whole current key, and its value as it was when the leaf was read.
     #[inline]
     pub(in crate::index::tree) fn pair(&mut self) -> Result<(&[u8], u64), OutOfMemory> {
         let Some(frame) = self.frames.last() else {
@@ -329,9 +332,9 @@ impl<'g> Walk<'g> {
         Ok((&self.key, frame.entries.value(frame.at)))
     }
 
-    /// Visits at most `limit` keys from the one that the walk is at, as long as they follow
-    /// each other in the leaf at hand and `visit` goes on; counts them. Gives whether it went
-    /// on, which `find_or_resume` does from there.
+    /// Visits at most `limit` keys from the current one on, as long as they follow each other
+    /// in the current leaf and `visit` returns `Continue`; adds their number to `visited`.
+    /// Returns the last answer of `visit`. `find_or_resume` continues from this position.
     #[inline(always)]
     pub(in crate::index::tree) fn visit_leaf(
         &mut self,
@@ -346,18 +349,18 @@ impl<'g> Walk<'g> {
         };
         self.wanted = self.wanted.saturating_sub(frame.entries.len());
         let (depth, entries) = (frame.depth, &frame.entries);
-        // Behind what the layers above share, each key is written over the one before.
+        // After the bytes that the layers above share, each key overwrites the one before.
         self.key.truncate(depth);
         self.key.try_reserve(SLICE_LEN).map_err(|_| OutOfMemory)?;
         let mut at = frame.at;
-        let left = frame.left(reverse).min(limit);
+        let left = frame.remaining(reverse).min(limit);
         let mut done = 0;
         let mut flow = ControlFlow::Continue(());
         while done < left {
             let kind = entries.kind(at);
             let key = if kind < SUFFIX && !values_only {
-                // SAFETY: there is room for eight bytes more, of which the key has as many
-                // as its kind says.
+                // SAFETY: room for eight more bytes was reserved; the key has the first
+                // `kind` of them.
                 unsafe {
                     let start = self.key.as_mut_ptr();
                     let slice = entries.slice(at).to_be_bytes();
@@ -381,17 +384,17 @@ impl<'g> Walk<'g> {
             if flow.is_break() {
                 break;
             }
-            at = beyond(at, reverse);
+            at = next_position(at, reverse);
         }
         frame.at = at;
         *visited += done;
         Ok(flow)
     }
 
-    /// Whether the walk is in another leaf than the last of these, which it was in before,
-    /// one in each layer.
+    /// Whether the walk is in another leaf than the last of `leaves`, which `note_leaves`
+    /// recorded earlier, one for each layer.
     #[inline]
-    pub(in crate::index::tree) fn is_elsewhere(&self, leaves: &[&'g Leaf]) -> bool {
+    pub(in crate::index::tree) fn is_in_another_leaf(&self, leaves: &[&'g Leaf]) -> bool {
         let leaf = self
             .frames
             .last()
@@ -399,8 +402,8 @@ impl<'g> Walk<'g> {
         leaf != leaves.last().map(|&leaf| std::ptr::from_ref(leaf))
     }
 
-    /// Makes these the leaves that the walk is in, one in each layer. Gives how many, from
-    /// the first layer down, are the same as before.
+    /// Records in `leaves` the walk's leaf in each layer. Returns how many of them, from the
+    /// first layer down, are unchanged.
     pub(in crate::index::tree) fn note_leaves(
         &self,
         leaves: &mut Vector<&'g Leaf>,
@@ -409,7 +412,7 @@ impl<'g> Walk<'g> {
             let before = leaves.get(depth);
             before.is_some_and(|before| std::ptr::eq(*before, self.frames[depth].leaf))
         };
-        // Where a layer's leaf is the same, so are those above.
+        // Where a layer's leaf is unchanged, so are those above.
         let same = (0..self.frames.len()).rev().find(|&depth| is_same(depth));
         let same = same.map_or(0, |depth| depth + 1);
         leaves.truncate(same);
@@ -418,92 +421,5 @@ impl<'g> Walk<'g> {
             .map_err(|_| OutOfMemory)?;
         leaves.extend(self.frames[same..].iter().map(|frame| frame.leaf));
         Ok(same)
-    }
-
-    /// The key at hand becomes what the layer below the current entry shares.
-    fn append_slice(&mut self, slice: u64) -> Result<(), Interrupt> {
-        let depth = self.frames.last().map_or(0, |frame| frame.depth);
-        self.key.truncate(depth);
-        self.key.try_reserve(SLICE_LEN)?;
-        append(&mut self.key, &slice.to_be_bytes());
-        Ok(())
-    }
-
-    /// Where to resume when the layer that the key at hand leads to has another root
-    /// by now: on this side of all that it holds.
-    fn beside_the_layer(&self, reverse: bool) -> Interrupt {
-        let side = if reverse {
-            CutSide::AfterAll
-        } else {
-            CutSide::After
-        };
-        Interrupt::resume(*self.key.allocator(), &self.key, &[], side)
-    }
-
-    /// Reads the first leaf of a layer, or the one with a cut, that the key at hand
-    /// leads to. Gives whether the cut runs on through the entry the walk is at then.
-    fn enter_layer(
-        &mut self,
-        root: NodeRef<'g>,
-        start: Option<Cut<'_>>,
-        end: Option<Cut<'_>>,
-        cut_through: bool,
-        reverse: bool,
-    ) -> Result<Result<bool, Stale>, Interrupt> {
-        let depth = self.key.len();
-        let slice = match (start, reverse) {
-            (None, false) => u64::MIN,
-            (None, true) => u64::MAX,
-            (Some(start), false) => start.below(depth).first_slice(),
-            (Some(start), true) => start.below(depth).last_slice(),
-        };
-        let reached = with_search!(self.isa, S => reach::<S>(root, slice, true));
-        let Ok(mut reached) = reached else {
-            return Ok(Err(Stale));
-        };
-        if self.frames.is_empty() {
-            // One will do for most trees.
-            self.frames.try_reserve_exact(1)?;
-        } else {
-            self.frames.try_reserve(1)?;
-        }
-        self.frames.push(Frame {
-            depth,
-            leaf: reached.leaf,
-            version: reached.version,
-            beside: Neighbours::NONE,
-            entries: Entries::new(),
-            at: 0,
-            from: 0,
-            to: 0,
-            ends: false,
-            cut_through,
-            boundary: None,
-            ahead: Ahead::begin(reached.parent, slice, reverse, self.wanted),
-        });
-        let Some(frame) = self.frames.last_mut() else {
-            unreachable!("just pushed");
-        };
-        // Ends: each time around, a writer has changed the leaf.
-        loop {
-            let Reached { leaf, version, .. } = reached;
-            let beside =
-                with_search!(self.isa, S => leaf.snapshot::<S>(version, &mut frame.entries));
-            if let Some(beside) = beside {
-                (frame.leaf, frame.version, frame.beside) = (leaf, version, beside);
-                break;
-            }
-            match settle(leaf, slice) {
-                Ok(settled) => reached = settled,
-                Err(Stale) => {
-                    self.frames.pop();
-                    return Ok(Err(Stale));
-                }
-            }
-        }
-        frame.limit(end, reverse);
-        let cut_through = frame.start_at_cut(start, reverse);
-        self.observe()?;
-        Ok(Ok(cut_through))
     }
 }

@@ -1,8 +1,9 @@
-//! Which leaves a walk has read, for those who want to validate them later.
+//! Records the leaves that a walk has read, so that they can be validated later.
 //!
-//! A walk observes each leaf when it has read it, before it goes to any of its entries. Where
-//! it goes down again to a cut, the leaves from before the cut stay observed. So whatever it
-//! has found, and found absent, the leaves observed until then prove.
+//! A walk observes each leaf after reading it and before visiting any of its entries. When it
+//! descends again to a cut, the leaves observed before the cut stay recorded. So the leaves
+//! observed until any moment prove every key found until then, and the absence of every key
+//! not found.
 
 use super::Walk;
 use super::interrupt::Interrupt;
@@ -10,7 +11,7 @@ use crate::index::memory::Vector;
 use crate::index::node::Observation;
 
 impl Walk<'_> {
-    /// From here on, the walk observes.
+    /// Starts recording observations.
     pub(in crate::index::tree) fn begin_to_observe(&mut self) {
         let source = *self.key.allocator();
         self.observed.get_or_insert_with(|| Vector::new_in(source));
@@ -20,7 +21,7 @@ impl Walk<'_> {
         self.observed.as_deref().unwrap_or(&[])
     }
 
-    /// Forgets all it has observed but the first.
+    /// Forgets all observations but the first `but`.
     #[inline]
     pub(in crate::index::tree) fn forget_observed(&mut self, but: usize) {
         if let Some(observed) = &mut self.observed {
@@ -28,7 +29,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Observes the leaf that the walk is in.
+    /// Records the current leaf, if the walk records observations.
     #[inline]
     pub(in crate::index::tree) fn observe(&mut self) -> Result<(), Interrupt> {
         match self.observed {

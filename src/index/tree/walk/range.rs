@@ -5,11 +5,11 @@ use crate::index::key::{Kind, LAYER, SLICE_LEN, SUFFIX, kind_of, rank, slice_of}
 /// One end of a range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bound<'k> {
-    /// There is none.
+    /// No bound.
     Open,
-    /// The bound belongs to the range.
+    /// The range includes the bound.
     Included(&'k [u8]),
-    /// The bound does not belong to the range.
+    /// The range excludes the bound.
     Excluded(&'k [u8]),
 }
 
@@ -22,20 +22,20 @@ impl<'k> Bound<'k> {
     }
 }
 
-/// What a scan visits, and in which direction.
+/// The keys that a scan visits, and the direction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Range<'k> {
     /// The lower end.
     pub lower: Bound<'k>,
     /// The upper end.
     pub upper: Bound<'k>,
-    /// Only keys that begin so.
+    /// Visits only keys with this prefix.
     pub prefix: &'k [u8],
-    /// At most this many keys.
+    /// Visits at most this many keys.
     pub limit: usize,
-    /// From the upper end to the lower.
+    /// Visits from the upper end to the lower.
     pub reverse: bool,
-    /// The visitor gets an empty key each time, which saves putting keys together.
+    /// Passes an empty key to the visitor, which saves assembling keys.
     pub values_only: bool,
 }
 
@@ -60,7 +60,7 @@ impl<'k> Range<'k> {
         }
     }
 
-    /// The cut below which nothing is visited.
+    /// The cut below which no key is visited.
     pub(in crate::index::tree) fn lower_cut(&self) -> Option<Cut<'k>> {
         let of_prefix = (!self.prefix.is_empty()).then_some(Cut::Before(self.prefix));
         match self.lower {
@@ -71,10 +71,10 @@ impl<'k> Range<'k> {
         }
     }
 
-    /// The cut above which nothing is visited.
+    /// The cut above which no key is visited.
     pub(in crate::index::tree) fn upper_cut(&self) -> Option<Cut<'k>> {
         let of_prefix = (!self.prefix.is_empty()).then_some(Cut::AfterAll(self.prefix));
-        // A bound that begins with the prefix, or is below it, is the tighter.
+        // A bound that begins with the prefix, or is below it, is tighter than the prefix.
         let tighter = |bytes: &[u8]| bytes.starts_with(self.prefix) || bytes < self.prefix;
         match self.upper {
             Bound::Open => of_prefix,
@@ -85,7 +85,8 @@ impl<'k> Range<'k> {
     }
 }
 
-/// A place between keys.
+/// A position between keys, at which a range begins or ends. A cut of longer bytes may run
+/// *through* a layer: some of the layer's keys are below it, and others above.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::index::tree) enum Cut<'k> {
     /// Just before these bytes.
@@ -96,7 +97,7 @@ pub(in crate::index::tree) enum Cut<'k> {
     AfterAll(&'k [u8]),
 }
 
-/// Where an entry is, seen from a cut.
+/// On which side of a cut an entry is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::index::tree) enum Side {
     Below,
@@ -112,8 +113,8 @@ impl<'k> Cut<'k> {
         }
     }
 
-    /// The cut as the layer after `depth` bytes sees it, given that it runs
-    /// through that layer.
+    /// The rest of the cut for the layer after `depth` bytes, given that the cut runs through
+    /// that layer.
     pub(in crate::index::tree) fn below(self, depth: usize) -> Self {
         let rest = &self.bytes()[depth..];
         match self {
@@ -136,7 +137,7 @@ impl<'k> Cut<'k> {
         }
     }
 
-    /// Where an entry of the layer is.
+    /// On which side of the cut an entry of the layer is.
     pub(in crate::index::tree) fn side(self, slice: u64, kind: Kind, suffix: &[u8]) -> Side {
         let bytes = self.bytes();
         if let Self::AfterAll(bytes) = self
@@ -175,7 +176,7 @@ impl<'k> Cut<'k> {
     }
 }
 
-/// The bits of a slice that at most eight bytes decide.
+/// The bits of a slice that the given bytes, at most eight of them, determine.
 fn mask_of(bytes: &[u8]) -> u64 {
     match bytes.len() {
         0 => 0,
@@ -228,7 +229,7 @@ mod tests {
         }
 
         #[test]
-        fn cuts_are_the_range(key in small_bytes(), lower in small_bytes(), upper in small_bytes(),
+        fn cuts_agree_with_the_range(key in small_bytes(), lower in small_bytes(), upper in small_bytes(),
                               prefix in prop::collection::vec(0u8..2, 0..3), kinds in (0..3, 0..3)) {
             let bound = |kind, bytes| match kind { 0 => Bound::Open, 1 => Bound::Included(bytes), _ => Bound::Excluded(bytes) };
             let range = Range { lower: bound(kinds.0, &lower), upper: bound(kinds.1, &upper), prefix: &prefix, ..Range::all() };

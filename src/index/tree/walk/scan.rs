@@ -1,5 +1,5 @@
-//! Visiting a range of keys, in either direction: a walk from one end of the range to
-//! the other (see `walk`), with user code run on the copy of each leaf.
+//! Visits a range of keys in either direction: a walk from one end of the range to the other
+//! (see `walk`) that calls user code on its copy of each leaf.
 
 use std::ops::ControlFlow;
 
@@ -13,9 +13,8 @@ use crate::index::tree::Tree;
 const CONTINUE: ControlFlow<()> = ControlFlow::Continue(());
 
 impl Tree {
-    /// Visits the keys of a range in order until `visit` breaks off; see
-    /// `masstree_scan` in the C header for what is promised. Gives the number of
-    /// keys visited.
+    /// Visits the keys of a range in order until `visit` returns `Break`; the C header
+    /// documents the guarantees at `masstree_scan`. Returns the number of keys visited.
     pub fn scan<V>(
         &self,
         pin: Pinned<'_>,
@@ -31,8 +30,8 @@ impl Tree {
         Ok(visited)
     }
 
-    /// `scan` that first shows each leaf that it has read, before the keys from it; at least
-    /// one, unless the limit is 0.
+    /// `scan` that passes an observation of each leaf to `show` before it visits the keys of
+    /// that leaf; at least one, unless the limit is 0.
     pub(crate) fn scan_observed(
         &self,
         pin: Pinned<'_>,
@@ -50,7 +49,7 @@ impl Tree {
         })
     }
 
-    /// `scan` that adds to the number of keys visited, also when memory runs out.
+    /// `scan` that adds the number of keys visited to `visited`, even when memory runs out.
     #[inline]
     pub(crate) fn scan_counting(
         &self,
@@ -63,7 +62,7 @@ impl Tree {
         self.scan_by(&mut walk, pin, range, visited, visit, |_| CONTINUE)
     }
 
-    /// A scan by a walk, with something done whenever it has gone on to other leaves.
+    /// Scans by a walk. Calls `after_advance` whenever the walk has moved to other leaves.
     #[inline(always)]
     fn scan_by<'g>(
         &self,
@@ -72,7 +71,7 @@ impl Tree {
         range: &Range<'_>,
         visited: &mut usize,
         mut visit: impl FnMut(&[u8], u64) -> ControlFlow<()>,
-        mut gone_on: impl FnMut(&mut Walk<'g>) -> ControlFlow<()>,
+        mut after_advance: impl FnMut(&mut Walk<'g>) -> ControlFlow<()>,
     ) -> Result<(), OutOfMemory> {
         self.admit(pin, range.prefix);
         if range.limit == 0 {
@@ -85,9 +84,9 @@ impl Tree {
         } else {
             (lower, upper)
         };
-        let mut there = walk.seek(self, pin, start, end, reverse)?;
+        let mut found = walk.seek(self, pin, start, end, reverse)?;
         let mut left = range.limit;
-        while gone_on(walk).is_continue() && there {
+        while after_advance(walk).is_continue() && found {
             let mut count = 0;
             let flow = walk.visit_leaf(range.values_only, reverse, left, &mut count, &mut visit);
             *visited += count;
@@ -98,7 +97,7 @@ impl Tree {
             if left == 0 {
                 break;
             }
-            there = walk.find_or_resume(self, pin, end, reverse)?;
+            found = walk.find_or_resume(self, pin, end, reverse)?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Verifying every invariant of a tree at rest.
+//! Verifies every invariant of a tree while no thread writes.
 
 use std::fmt::Write as _;
 
@@ -14,10 +14,10 @@ use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 
 impl Tree {
-    /// Walks the whole tree; `report` receives a line for each thing that is not
-    /// as it must be. Gives whether all is well.
+    /// Checks the whole tree; `report` receives a line for each violated invariant. Returns
+    /// whether there was none.
     ///
-    /// Not while another thread writes: a change half done looks like damage.
+    /// Not while another thread writes: an incomplete change looks like corruption.
     pub fn check(
         &self,
         pin: Pinned<'_>,
@@ -30,7 +30,7 @@ impl Tree {
             keys: 0,
             layers: Vector::new_in(self.source()),
         };
-        check.later(LayerTask {
+        check.push_layer(LayerTask {
             root: self.root(pin),
             link: None,
             depth: 0,
@@ -49,21 +49,21 @@ impl Tree {
     }
 }
 
-/// A layer still to be verified.
+/// A layer to check.
 struct LayerTask<'g> {
     root: NodeRef<'g>,
-    /// The leaf that links to it.
+    /// The leaf that links to it, if any.
     link: Option<&'g Leaf>,
-    /// Layers above.
+    /// How many layers are above it.
     depth: usize,
 }
 
-/// A node still to be verified, with the bounds its parent gives it.
+/// A node to check, with the bounds that its parent implies.
 struct NodeTask<'g> {
     node: NodeRef<'g>,
     parent: Option<NodeRef<'g>>,
     low: u64,
-    /// The first slice beyond.
+    /// The smallest slice above its range; `None` for the last node.
     high: Option<u64>,
     level: usize,
 }
@@ -75,7 +75,7 @@ struct Check<'r, 'g> {
     layers: Vector<LayerTask<'g>>,
 }
 
-/// What the leaves of a layer so far say of the next.
+/// What the next leaf of a layer must agree with.
 #[derive(Default)]
 struct Leaves<'g> {
     last: Option<&'g Leaf>,
@@ -86,7 +86,7 @@ impl<'g> Check<'_, 'g> {
     #[cold]
     fn fault(&mut self, depth: usize, what: std::fmt::Arguments<'_>) {
         self.faults += 1;
-        // Longer than any line; one that is cut is a line all the same.
+        // Longer than any line; a line that did not fit would be truncated.
         let mut line = ArrayString::<200>::new();
         let _ = writeln!(line, "layer {depth}: {what}");
         (self.report)(&line);
@@ -98,7 +98,7 @@ impl<'g> Check<'_, 'g> {
         }
     }
 
-    fn later(&mut self, task: LayerTask<'g>) -> Result<(), OutOfMemory> {
+    fn push_layer(&mut self, task: LayerTask<'g>) -> Result<(), OutOfMemory> {
         self.layers.try_reserve(1).map_err(|_| OutOfMemory)?;
         self.layers.push(task);
         Ok(())
@@ -149,7 +149,7 @@ impl<'g> Check<'_, 'g> {
             version.is_root() == is_root,
             "a root's mark is wrong",
         );
-        // SAFETY: the word holds null or the parent of a reachable node.
+        // SAFETY: the word is null or refers to the parent of a reachable node.
         let parent = unsafe { NodeRef::load(node.node.parent_word()) };
         self.expect(depth, parent == node.parent, "a node's parent is wrong");
     }
@@ -173,16 +173,16 @@ impl<'g> Check<'_, 'g> {
             len > 0 || node.node != task.root,
             "the root of a layer has a single child",
         );
-        for place in (0..=len).rev() {
-            let low = if place == 0 {
+        for index in (0..=len).rev() {
+            let low = if index == 0 {
                 node.low
             } else {
-                internode.key(place - 1)
+                internode.key(index - 1)
             };
-            let high = if place == len {
+            let high = if index == len {
                 node.high
             } else {
-                Some(internode.key(place))
+                Some(internode.key(index))
             };
             let ordered = high.is_none_or(|high| low < high) && low >= node.low;
             self.expect(
@@ -191,7 +191,7 @@ impl<'g> Check<'_, 'g> {
                 "the keys of an internode are out of order or bounds",
             );
             nodes.push(NodeTask {
-                node: internode.child(place),
+                node: internode.child(index),
                 parent: Some(NodeRef::from(internode)),
                 low,
                 high,
@@ -244,7 +244,7 @@ impl<'g> Check<'_, 'g> {
         self.permutation(depth, leaf, depth == 0 && node.node == task.root);
         let mut entries = Entries::new();
         let version = node.node.version().load();
-        // Words of a dirty leaf need not belong together: none is followed.
+        // Words of a dirty leaf need not be consistent: none is dereferenced.
         let Some(_) = (version.is_clean())
             .then(|| leaf.snapshot::<Portable>(version, &mut entries))
             .flatten()
@@ -271,7 +271,7 @@ impl<'g> Check<'_, 'g> {
                 "an entry's mark is wrong",
             );
             match entry.layer() {
-                Some(root) => self.later(LayerTask {
+                Some(root) => self.push_layer(LayerTask {
                     root,
                     link: Some(leaf),
                     depth: depth + 1,
@@ -330,7 +330,7 @@ mod tests {
         faults
     }
 
-    /// Put back: do not compare the numbers.
+    /// Put back: in `check`, do not compare the number found with the number counted.
     #[test]
     fn a_wrong_number_of_keys_is_a_fault() {
         let tree = Tree::new(None).unwrap();
@@ -348,7 +348,7 @@ mod tests {
         assert_eq!(faults(&tree, pin), "");
     }
 
-    /// A writer that never came to an end. Put back: read a leaf that is dirty.
+    /// A writer that never ended. Put back: read a leaf that is dirty.
     #[test]
     fn a_leaf_that_stays_dirty_is_a_fault_and_is_not_read() {
         let tree = Tree::new(None).unwrap();

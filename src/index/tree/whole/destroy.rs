@@ -1,4 +1,4 @@
-//! The end of a tree.
+//! Frees a tree.
 
 use std::ptr::NonNull;
 
@@ -7,12 +7,12 @@ use crate::index::reclaim::Domain;
 use crate::index::tree::Tree;
 
 impl Drop for Tree {
-    /// Frees what was retired, then every node from the root down, and runs the
-    /// value destructor for every value still present.
+    /// Frees every retired object, then every node from the root down, and calls the
+    /// destructor for every value in the tree.
     fn drop(&mut self) {
         let domain = self.domain;
-        // SAFETY: the tree is ours alone: guards borrow it, and C callers promise
-        // to have left theirs.
+        // SAFETY: no other thread uses the tree: guards borrow it, and C callers guarantee
+        // that they have left theirs.
         unsafe {
             domain.as_ref().reclaim_all();
             let root = NodeRef::load(&self.root).expect("a tree has a root");
@@ -22,15 +22,14 @@ impl Drop for Tree {
     }
 }
 
-/// Frees a node and all that it leads to, and destroys the values if they are to be.
-/// Hands each leaf, and how many keys it has, to `count` before.
+/// Frees a node and every node below it, and with `values` destroys the values. Before
+/// freeing a leaf, passes it and its number of keys to `count`.
 ///
-/// Nodes to be freed are chained through their parent words, which nobody
-/// needs any more: no recursion, no allocation, however many layers there
-/// are.
+/// The nodes to free are chained through their parent words, which no thread reads any more:
+/// no recursion and no allocation, whatever the number of layers.
 ///
 /// # Safety
-/// Nobody else uses these nodes, and nothing else leads to them.
+/// No other thread uses these nodes, and no other node or word refers to them.
 pub(in crate::index::tree) unsafe fn free_all(
     domain: &Domain,
     root: NodeRef<'_>,
@@ -42,8 +41,8 @@ pub(in crate::index::tree) unsafe fn free_all(
     while let Some(node) = chain.pop() {
         match node.kind() {
             AnyNode::Internode(internode) => {
-                for place in 0..=internode.len() {
-                    chain.push(internode.child(place));
+                for index in 0..=internode.len() {
+                    chain.push(internode.child(index));
                 }
                 // SAFETY: by contract.
                 unsafe { domain.memory.free_internode(NonNull::from(internode)) }
@@ -55,7 +54,7 @@ pub(in crate::index::tree) unsafe fn free_all(
 }
 
 /// # Safety
-/// As `free_all`.
+/// The contract of `free_all`.
 unsafe fn free_leaf<'t>(
     domain: &Domain,
     chain: &mut Chain<'t>,
@@ -66,7 +65,7 @@ unsafe fn free_leaf<'t>(
     let version = NodeRef::from(leaf).version().stable();
     let mut entries = Entries::new();
     leaf.snapshot::<Portable>(version, &mut entries)
-        .expect("nobody else writes");
+        .expect("no other thread writes");
     let mut keys = 0;
     for entry in entries.iter() {
         match entry.layer() {
@@ -74,7 +73,7 @@ unsafe fn free_leaf<'t>(
             None => {
                 keys += 1;
                 if values {
-                    // SAFETY: the value leaves the tree here, and nobody reads it.
+                    // SAFETY: the value leaves the tree here, and no thread reads it.
                     unsafe { domain.destroy_value(entry.value()) }
                 }
             }

@@ -1,8 +1,8 @@
-//! Showing a tree as it is made, to people: as indented text, or as a graph.
+//! Shows the nodes of a tree to people: as indented text, or as a graph.
 
 use std::fmt::{self, Write};
 
-use super::nodes::{Content, Visited};
+use super::nodes::{Content, NodeView};
 use crate::index::key::{SLICE_LEN, SUFFIX};
 use crate::index::memory::OutOfMemory;
 use crate::index::node::Entry;
@@ -18,15 +18,15 @@ pub enum Format {
     Graphviz,
 }
 
-/// Bytes of a key or value that are shown of a long one.
+/// Bytes that are shown of a long key or value.
 const SHOWN: usize = 48;
 
-/// Spaces that a line begins with at most, however many layers there are.
+/// Greatest indentation of a line, whatever the number of layers.
 const DEEPEST: usize = 64;
 
 impl Tree {
-    /// Writes what the tree consists of; see `masstree_dump` in the C header. What `to`
-    /// answers ends the dump, once the node at hand is done.
+    /// Writes the tree's nodes to `to`; the C header documents the format at `masstree_dump`.
+    /// An error from `to` ends the dump and is returned; no more is written then.
     pub fn dump(
         &self,
         pin: Pinned<'_>,
@@ -56,7 +56,7 @@ impl Tree {
         &self,
         pin: Pinned<'_>,
         to: &mut dyn Write,
-        node: &Visited<'_, '_>,
+        node: &NodeView<'_, '_>,
     ) -> fmt::Result {
         let outer = (4 * node.layer).min(DEEPEST);
         let indent = (outer + 2 * node.level).min(DEEPEST);
@@ -94,7 +94,7 @@ impl Tree {
         &self,
         pin: Pinned<'_>,
         to: &mut dyn Write,
-        node: &Visited<'_, '_>,
+        node: &NodeView<'_, '_>,
     ) -> fmt::Result {
         let number = node.number;
         write!(to, "  n{number} [label=\"")?;
@@ -143,7 +143,7 @@ impl Tree {
     }
 }
 
-/// Bytes between quotes; what is not printable ASCII in hexadecimal.
+/// Bytes between quotes; those that are not printable ASCII in hexadecimal.
 struct Shown<'b>(&'b [u8]);
 
 impl fmt::Display for Shown<'_> {
@@ -159,7 +159,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// What is written into a quoted string of Graphviz.
+/// Escapes text for a quoted string of Graphviz.
 struct Escaped<'w>(&'w mut dyn Write);
 
 impl Write for Escaped<'_> {
@@ -179,7 +179,7 @@ impl Write for Escaped<'_> {
     }
 }
 
-// They count on groups of as many keys as elsewhere.
+// These tests assume the usual greatest size of a group.
 #[cfg(all(test, not(any(loom, shuttle, masstree_perturb))))]
 mod tests {
     use super::*;
@@ -241,7 +241,8 @@ layer 0
         assert_eq!(dump_of(Format::Graphviz), expected);
     }
 
-    /// Takes so many bytes, and then no more.
+    /// A sink with room for this many bytes; asserts that it is not written to after it
+    /// failed.
     struct Full(usize);
 
     impl Write for Full {
@@ -253,7 +254,7 @@ layer 0
         }
     }
 
-    /// Put back: go on with the next node.
+    /// Put back: write the next node after an error.
     #[test]
     fn a_dump_ends_where_it_cannot_be_written() {
         for format in [Format::Text, Format::Graphviz] {
@@ -275,7 +276,7 @@ layer 0
     }
 
     /// Found in review: formatting panics on a width over 65535. Put back: indent by the
-    /// layer, however deep.
+    /// number of layers without a limit.
     #[test]
     fn thousands_of_layers_are_shown_in_short_lines() {
         let tree = Tree::new(None).unwrap();

@@ -1,5 +1,6 @@
-//! What concerns all of a tree: `check` verifies, `survey` counts, `dump` shows, `pivots`
-//! divides (all through `nodes`), `swap` replaces everything at once, `destroy` frees.
+//! Operations on a whole tree: `check` verifies, `survey` counts, `dump` shows and `pivots`
+//! divides (all but `check` through `nodes`), `swap` replaces the whole tree at once,
+//! `destroy` frees it.
 
 pub(in crate::index::tree) mod check;
 pub(in crate::index::tree) mod destroy;

@@ -1,10 +1,9 @@
-//! Going to every node, for those who look at a tree as it is made: parents before
-//! children, what is smaller before what is greater, a layer right after the leaf that
-//! links to it.
+//! Visits every node of a tree: parents before children, smaller keys before greater ones, a
+//! layer right after the leaf that links to it.
 //!
-//! Writers may be at work: each node is then seen as it was at some moment, one that was
-//! deleted meanwhile not at all, and what was moved from one node to another meanwhile
-//! perhaps twice, or not at all.
+//! Writers may be active. Each node is seen as it was at some moment, and a node deleted
+//! meanwhile is not visited. An entry that moved from one node to another meanwhile may be
+//! seen twice or not at all.
 
 use arrayvec::ArrayVec;
 
@@ -15,19 +14,19 @@ use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 
 /// A node, as it was at one moment.
-pub(in crate::index::tree) struct Visited<'v, 'g> {
-    /// Counted from 0 in the order of the visits.
+pub(in crate::index::tree) struct NodeView<'v, 'g> {
+    /// Its number in the order of the visits, from 0.
     pub(in crate::index::tree) number: u64,
-    /// The number of the node above; of the leaf that links to it, for a layer's root.
+    /// The number of its parent; for a layer's root, of the leaf that links to it.
     pub(in crate::index::tree) parent: Option<u64>,
-    /// Layers above.
+    /// How many layers are above it.
     pub(in crate::index::tree) layer: usize,
-    /// Levels above in its layer.
+    /// How many levels are above it in its layer.
     pub(in crate::index::tree) level: usize,
     pub(in crate::index::tree) content: Content<'v, 'g>,
 }
 
-/// What is in a node.
+/// The content of a node.
 pub(in crate::index::tree) enum Content<'v, 'g> {
     Internode(&'v [u64]),
     Leaf(&'g Leaf, &'v Entries<'g>),
@@ -42,9 +41,10 @@ struct Task<'g> {
 
 type Children<'g> = ArrayVec<NodeRef<'g>, { WIDTH + 1 }>;
 
-/// What a leaf held at one moment; nothing if it is deleted.
+/// Reads the entries that a leaf held at one moment. Returns false, with no entries, if the
+/// leaf is deleted.
 pub(in crate::index::tree) fn entries_of<'g>(leaf: &'g Leaf, entries: &mut Entries<'g>) -> bool {
-    // Ends: each time around, a writer has changed the leaf.
+    // Ends: each round, a writer has changed the leaf.
     loop {
         let version = NodeRef::from(leaf).version().stable();
         if version.is_deleted() {
@@ -57,19 +57,19 @@ pub(in crate::index::tree) fn entries_of<'g>(leaf: &'g Leaf, entries: &mut Entri
     }
 }
 
-/// The keys and children of an internode at one moment; nothing if it is deleted.
+/// Returns the keys and children of an internode at one moment; none if it is deleted.
 pub(in crate::index::tree) fn children_of<'g>(
     internode: &'g Internode,
 ) -> (ArrayVec<u64, WIDTH>, Children<'g>) {
-    // Ends: each time around, a writer has changed the internode.
+    // Ends: each round, a writer has changed the internode.
     loop {
         let version = NodeRef::from(internode).version().stable();
         if version.is_deleted() {
             return (ArrayVec::new(), ArrayVec::new());
         }
         let len = internode.len().min(WIDTH);
-        let keys = (0..len).map(|place| internode.key(place)).collect();
-        let children = (0..=len).map(|place| internode.child(place)).collect();
+        let keys = (0..len).map(|index| internode.key(index)).collect();
+        let children = (0..=len).map(|index| internode.child(index)).collect();
         if NodeRef::from(internode).version().validate(version) {
             return (keys, children);
         }
@@ -81,7 +81,7 @@ impl Tree {
     pub(in crate::index::tree) fn visit_nodes<'g>(
         &self,
         pin: Pinned<'g>,
-        visit: &mut dyn FnMut(Visited<'_, 'g>),
+        visit: &mut dyn FnMut(NodeView<'_, 'g>),
     ) -> Result<(), OutOfMemory> {
         let mut tasks = Vector::new_in(self.source());
         let mut number = 0;
@@ -118,7 +118,7 @@ impl Tree {
                     Content::Leaf(leaf, &entries)
                 }
             };
-            visit(Visited {
+            visit(NodeView {
                 number,
                 parent: task.parent,
                 layer: task.layer,

@@ -1,4 +1,4 @@
-//! What a tree consists of.
+//! Counts the nodes, layers and entries of a tree.
 
 use super::nodes::Content;
 use crate::index::memory::Count;
@@ -7,10 +7,10 @@ use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::index::tree::write::merge::MERGED;
 
-/// Layers that are counted on their own; deeper ones count with the last.
+/// Depths of layers that are counted separately; deeper layers are counted with the last.
 pub const SURVEYED_LAYERS: usize = 8;
 
-/// What a walk over all nodes found.
+/// The counts of a visit to all nodes.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Survey {
     /// Leaves.
@@ -23,19 +23,19 @@ pub struct Survey {
     pub leaf_entries: u64,
     /// Children of internodes. An internode has room for 16.
     pub internode_children: u64,
-    /// Layers above the deepest.
+    /// Number of layers above the deepest.
     pub deepest_layer: u64,
     /// Levels of the highest layer, its leaves included.
     pub levels: u64,
     /// Leaves that `maintain` would merge with the leaf before.
     pub sparse_leaves: u64,
-    /// Of each layer.
-    pub by_layer: [OfLayer; SURVEYED_LAYERS],
+    /// Counts for each depth of layers.
+    pub by_layer: [LayerCounts; SURVEYED_LAYERS],
 }
 
-/// What of it is in the layers of one depth.
+/// The counts for all layers of one depth.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct OfLayer {
+pub struct LayerCounts {
     /// Layers.
     pub layers: u64,
     /// Internodes.
@@ -46,7 +46,7 @@ pub struct OfLayer {
     pub keys: u64,
 }
 
-/// What is counted all the time. Sums are exact when no thread is writing.
+/// Counters that the tree maintains all the time. Sums are exact when no thread is writing.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Counters {
     /// Keys.
@@ -57,13 +57,13 @@ pub struct Counters {
     pub suffix_bytes: u64,
     /// Bytes of byte-string values.
     pub value_bytes: u64,
-    /// Bytes that the node pool has from the allocator.
+    /// Bytes that the node pool has taken from the allocator.
     pub pool_bytes: u64,
-    /// Bytes that wait for guards.
+    /// Bytes in limbo: retired, and not yet freed because of guards.
     pub limbo_bytes: u64,
-    /// Objects that wait for guards.
+    /// Objects in limbo.
     pub limbo_objects: u64,
-    /// Guards that are held.
+    /// Guards held now.
     pub guards: u64,
     /// Milliseconds since the oldest guard was entered or refreshed.
     pub oldest_guard_ms: u64,
@@ -71,18 +71,18 @@ pub struct Counters {
     pub splits: u64,
     /// Operations that started over.
     pub restarts: u64,
-    /// Layers made.
+    /// Layers created.
     pub layers_made: u64,
-    /// Layers that went with their last key.
+    /// Layers removed with their last key.
     pub layers_collapsed: u64,
-    /// Leaves that went with their last key.
+    /// Leaves unlinked with their last key.
     pub leaves_unlinked: u64,
     /// Leaves that sweeps merged.
     pub leaves_merged: u64,
 }
 
 impl Tree {
-    /// What is counted all the time.
+    /// Returns the counters that the tree maintains all the time.
     pub fn counters(&self) -> Counters {
         let domain = self.domain();
         let sum = |count| domain.memory.tally().sum(count);
@@ -145,7 +145,7 @@ impl Tree {
 mod tests {
     use super::*;
 
-    /// Put back: in `visit_nodes`, do not go into layers.
+    /// Put back: in `visit_nodes`, do not visit the layers below a leaf.
     #[test]
     fn a_survey_counts_what_was_put() {
         let tree = Tree::new(None).unwrap();
@@ -171,7 +171,7 @@ mod tests {
             survey.internode_children + survey.layers,
             survey.leaves + survey.internodes
         );
-        // Ascending keys leave full leaves behind.
+        // Ascending keys produce full leaves.
         assert_eq!(second.leaves, 100);
         assert_eq!(survey.levels, 3);
         let counters = tree.counters();
@@ -185,7 +185,7 @@ mod tests {
         );
     }
 
-    /// Put back: in `survey`, count leaves that are sparse by themselves.
+    /// Put back: in `survey`, judge a leaf by its own entries alone.
     #[test]
     fn sparse_leaves_are_those_that_maintain_merges() {
         let tree = Tree::new(None).unwrap();

@@ -1,20 +1,21 @@
-//! Changing everything at once: emptying a tree, and filling an empty one.
+//! Replaces a whole tree at once: clears a tree, or bulk-loads an empty one.
 //!
-//! **Clearing.** An empty leaf takes the place of the tree's root, and the tree that
-//! was becomes a layer under a *tomb*: a leaf of its own, which nothing leads to, that
-//! links to the old root. Both happen under the lock of the old root, which owns the
-//! tree's root word. The store to that word is the linearization point.
+//! **Clearing.** An empty leaf replaces the tree's root, and the old tree becomes a layer
+//! below an *anchor*: a leaf to which no word of the tree refers, and which links to the old
+//! root. Both happen under the lock of the old root, which owns the tree's root word. The
+//! store to that word is the linearization point.
 //!
-//! Whoever has begun before may go on in the old tree, and even change it: that counts
-//! as done before the clearing. It finds a tree as sound as any, whose root happens to
-//! lie in a layer: should that root split or vanish, the tomb's link follows. Nobody
-//! who begins after finds the way there. So when every guard of the moment has been let
-//! go, nobody is in the old tree, and it is freed as a tree is that is destroyed. Cursors,
-//! which stay where they are between two calls, notice that the root is another.
+//! An operation that began earlier may continue in the old tree, and may even change it: that
+//! counts as done before the clearing. The old tree is as sound as any tree whose root is the
+//! root of a layer: if that root splits or is replaced, the anchor's link is updated. No
+//! operation that begins later can reach the old tree. So when every guard held at the
+//! clearing has been left or refreshed, no thread is in the old tree, and it is freed as a
+//! destroyed tree is. Cursors, which keep their position between two calls, notice that the
+//! tree has another root.
 //!
-//! **Bulk loading.** A second tree is filled that nobody knows of, and then takes the
-//! place of the empty leaf that is the whole of the first, under that leaf's lock; the
-//! leaf is deleted, so that who waits for it starts over.
+//! **Bulk loading.** A second tree, unknown to other threads, is filled. Then its root
+//! replaces the empty leaf that is the whole of the first tree, under that leaf's lock. The
+//! leaf is marked deleted, so that a thread that waits for its lock starts over.
 
 use std::alloc::Layout;
 use std::mem::ManuallyDrop;
@@ -37,24 +38,24 @@ use crate::index::tree::write::reserve::{Needs, Reserve};
 use crate::protocol::Line;
 use crate::sync::AtomicPtr;
 
-/// What [`Tree::bulk_load`] did.
+/// The outcome of [`Tree::bulk_load`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Loaded {
-    /// Everything is in the tree.
+pub enum LoadOutcome {
+    /// All keys are in the tree.
     Done,
     /// The tree was not empty; nothing was changed.
     NotEmpty,
 }
 
-/// A tree that was cleared away.
+/// A tree that was detached by clearing.
 struct Detached {
-    tomb: NonNull<Leaf>,
-    /// Bytes that have waited with it since.
+    anchor: NonNull<Leaf>,
+    /// Its bytes in limbo.
     bytes: usize,
 }
 
 impl Tree {
-    /// Removes every key at once. Values go where those of removed keys go.
+    /// Removes every key at once. Values are retired like those of removed keys.
     pub fn clear(&self, pin: Pinned<'_>) -> Result<(), OutOfMemory> {
         self.admit(pin, &[]);
         self.must_not_hold();
@@ -64,17 +65,17 @@ impl Tree {
         let note = memory.allocate(layout, Count::NoteBytes);
         let note = note.ok_or(OutOfMemory)?.cast::<Detached>();
 
-        let (root, tomb) = (reserve.leaf(Era::FIRST), reserve.leaf(Era::FIRST));
-        let (new, buried) = (root.node(), tomb.node());
-        self.bury(pin, root, tomb);
+        let (root, anchor) = (reserve.leaf(Era::FIRST), reserve.leaf(Era::FIRST));
+        let (new, anchor_leaf) = (root.node(), anchor.node());
+        self.detach_root(pin, root, anchor);
         memory.tally().begin_era(new.era());
         let in_limbo = memory.tally().sum(Count::LimboBytes);
         let bytes = memory.in_use().saturating_sub(in_limbo) as usize;
-        // SAFETY: freshly allocated; nobody who begins from here on finds the way to
-        // the tomb, and only this call retires it.
+        // SAFETY: freshly allocated; no operation that begins from here on can reach the
+        // anchor, and only this call retires it.
         unsafe {
             note.write(Detached {
-                tomb: NonNull::from(buried),
+                anchor: NonNull::from(anchor_leaf),
                 bytes,
             });
             pin.retire(note.as_ptr(), free_detached, bytes);
@@ -83,7 +84,7 @@ impl Tree {
         Ok(())
     }
 
-    /// So many leaves, in case they are needed.
+    /// Reserves `leaves` leaves.
     fn leaves<'g>(pin: Pinned<'g>, leaves: usize) -> Result<Reserve<'g>, OutOfMemory> {
         let mut reserve = Reserve::new(&pin.domain().memory);
         reserve.fill(&Needs {
@@ -93,91 +94,98 @@ impl Tree {
         Ok(reserve)
     }
 
-    /// Puts an empty root in the place of the present one, which goes under the tomb.
-    fn bury<'g>(&self, pin: Pinned<'g>, mut new: Locked<'g, Leaf>, mut tomb: Locked<'g, Leaf>) {
+    /// Replaces the current root with an empty leaf, and links the old root below the anchor.
+    fn detach_root<'g>(
+        &self,
+        pin: Pinned<'g>,
+        mut new: Locked<'g, Leaf>,
+        mut anchor: Locked<'g, Leaf>,
+    ) {
         new.set_root(true, std::ptr::null_mut());
-        tomb.set_root(true, std::ptr::null_mut());
-        // Let go before anybody can see it: whoever does need not wait.
+        anchor.set_root(true, std::ptr::null_mut());
+        // Unlocked before another thread can reach it, so that no thread has to wait for it.
         let root = new.node();
         drop(new);
-        // Ends: each time around, a writer has replaced the root.
+        // Ends: each round, a writer has replaced the root.
         loop {
-            let lowered = match self.root(pin).kind() {
-                AnyNode::Leaf(leaf) => self.lower(&Locked::lock(leaf), root, &mut tomb),
-                AnyNode::Internode(node) => self.lower(&Locked::lock(node), root, &mut tomb),
+            let detached = match self.root(pin).kind() {
+                AnyNode::Leaf(leaf) => self.try_detach_root(&Locked::lock(leaf), root, &mut anchor),
+                AnyNode::Internode(node) => {
+                    self.try_detach_root(&Locked::lock(node), root, &mut anchor)
+                }
             };
-            if lowered {
+            if detached {
                 return;
             }
         }
     }
 
-    /// Whether a locked node is the root of the tree, and so stays it. It is not deleted then:
-    /// a root is replaced, under its lock, before it is deleted.
+    /// Whether a locked node is the root of the tree, which it then remains while it is
+    /// locked. It is not deleted then: a root is replaced, under its lock, before it is
+    /// deleted.
     pub(in crate::index::tree) fn is_root<N: Lockable>(&self, node: &Locked<'_, N>) -> bool {
-        // SAFETY: never null, and only compared.
+        // SAFETY: never null; the reference is only compared.
         let root = unsafe { NodeRef::load(&self.root) };
         root == Some(node.node().any())
     }
 
-    /// `bury` for one that may be the root; says whether it is.
-    fn lower<'g, N: Lockable>(
+    /// Does `detach_root` if `old` is still the root, and returns whether it is.
+    fn try_detach_root<'g, N: Lockable>(
         &self,
         old: &Locked<'g, N>,
         root: &'g Leaf,
-        tomb: &mut Locked<'g, Leaf>,
+        anchor: &mut Locked<'g, Leaf>,
     ) -> bool {
         if !self.is_root(old) && Line::ClearedIsTheRoot.is_enabled() {
             return false;
         }
         root.set_era(Era::after(self.clears.begun() + 1));
-        tomb.insert(0, &Entry::link(0, old.node().any()));
-        if Line::ClearedGoesUnderTomb.is_enabled() {
-            old.set_parent(NodeRef::from(tomb.node()).as_ptr());
+        anchor.insert(0, &Entry::link(0, old.node().any()));
+        if Line::ClearedGoesUnderAnchor.is_enabled() {
+            old.set_parent(NodeRef::from(anchor.node()).as_ptr());
         }
-        self.clears.count(|| self.set_root(NodeRef::from(root)));
+        self.clears.record(|| self.set_root(NodeRef::from(root)));
         true
     }
 
-    /// Fills an empty tree with so many keys, which must come in ascending order and
-    /// differ. Values are asked for once each, in order. Everything appears at once;
-    /// or, if the tree is not empty or memory runs out, nothing is changed, and words
-    /// stay the caller's.
+    /// Fills an empty tree with `len` keys, which must be distinct and in ascending order.
+    /// Calls `value` once for each key, in order. All keys appear at once. If the tree is not
+    /// empty or memory runs out, nothing is changed, and the caller still owns the words.
     ///
-    /// `key` hands the key at a place on.
+    /// `key` passes the key at an index to its callback.
     pub fn bulk_load(
         &self,
         pin: Pinned<'_>,
         len: usize,
         key: impl Fn(usize, &mut dyn FnMut(&[u8])),
         value: impl FnMut(usize) -> Result<u64, OutOfMemory>,
-    ) -> Result<Loaded, OutOfMemory> {
+    ) -> Result<LoadOutcome, OutOfMemory> {
         self.admit(pin, &[]);
         self.must_not_hold();
         let Some(era) = self.era_if_empty(pin) else {
-            return Ok(Loaded::NotEmpty);
+            return Ok(LoadOutcome::NotEmpty);
         };
         let mut root = Self::leaves(pin, 1)?.leaf(era);
         root.set_root(true, std::ptr::null_mut());
-        // Not to be dropped: it shares its domain with this tree.
-        let aside = ManuallyDrop::new(Self {
+        // Never dropped: it shares its domain with this tree.
+        let staged = ManuallyDrop::new(Self {
             root: AtomicPtr::new(NodeRef::from(root.node()).as_ptr()),
             isa: self.isa,
-            clears: Clears::none(),
+            clears: Clears::new(),
             sweep: Sweep::new(self.source()),
             domain: self.domain,
         });
         drop(root);
-        let filled = aside.fill(pin.unreported(), len, key, value);
-        let filled = filled.and_then(|()| Ok(len == 0 || self.take_place(pin, &aside, era)?));
+        let filled = staged.fill(pin.unreported(), len, key, value);
+        let filled = filled.and_then(|()| Ok(len == 0 || self.publish(pin, &staged, era)?));
         if filled == Ok(true) {
             if len == 0 {
-                aside.give_back(pin);
+                staged.free_unseen(pin);
             }
-            return Ok(Loaded::Done);
+            return Ok(LoadOutcome::Done);
         }
-        aside.give_back(pin);
-        filled.map(|_| Loaded::NotEmpty)
+        staged.free_unseen(pin);
+        filled.map(|_| LoadOutcome::NotEmpty)
     }
 
     fn fill(
@@ -187,10 +195,10 @@ impl Tree {
         key: impl Fn(usize, &mut dyn FnMut(&[u8])),
         mut value: impl FnMut(usize) -> Result<u64, OutOfMemory>,
     ) -> Result<(), OutOfMemory> {
-        for place in 0..len {
-            let word = value(place)?;
+        for index in 0..len {
+            let word = value(index)?;
             let mut written = Ok(None);
-            key(place, &mut |key| {
+            key(index, &mut |key| {
                 written = self.write(pin, key, |_| Decision::Set(word));
             });
             if written.is_err() && pin.domain().holds_bytes() {
@@ -201,7 +209,7 @@ impl Tree {
         Ok(())
     }
 
-    /// The era of the tree, if it has no keys at this moment.
+    /// Returns the tree's era, if the tree has no keys at this moment.
     fn era_if_empty(&self, pin: Pinned<'_>) -> Option<Era> {
         match self.root(pin).kind() {
             AnyNode::Leaf(leaf) => leaf.permutation().is_empty().then(|| leaf.era()),
@@ -209,9 +217,10 @@ impl Tree {
         }
     }
 
-    /// Gives this empty tree the root of another, of an era. Says no if it is not empty.
-    fn take_place(&self, pin: Pinned<'_>, aside: &Self, mut era: Era) -> Result<bool, OutOfMemory> {
-        // Ends: each time around, a writer has replaced the root.
+    /// Makes the root of `staged`, a tree of era `era`, the root of this tree, if this tree
+    /// is empty. Returns whether it was.
+    fn publish(&self, pin: Pinned<'_>, staged: &Self, mut era: Era) -> Result<bool, OutOfMemory> {
+        // Ends: each round, a writer has replaced the root.
         loop {
             let AnyNode::Leaf(leaf) = self.root(pin).kind() else {
                 return Ok(false);
@@ -224,24 +233,25 @@ impl Tree {
                 return Ok(false);
             }
             if leaf.era() != era {
-                // The tree was cleared meanwhile.
+                // The tree was cleared since `era` was read.
                 drop(old);
                 era = leaf.era();
-                aside.move_to_era(pin, era)?;
+                staged.move_to_era(pin, era)?;
                 continue;
             }
             old.mark_dirty();
-            self.set_root(aside.root(pin));
+            self.set_root(staged.root(pin));
             if Line::DisplacedIsDeleted.is_enabled() {
                 old.delete();
             }
-            // SAFETY: the root word leads elsewhere, and the leaf is deleted.
+            // SAFETY: the root word refers to another node, and the leaf is deleted.
             unsafe { pin.retire_leaf(leaf) };
             return Ok(true);
         }
     }
 
-    /// Makes a tree that nobody has seen one of another era, in which its keys are counted.
+    /// Moves a tree that no other thread has seen to another era, in which its keys are
+    /// counted.
     fn move_to_era(&self, pin: Pinned<'_>, era: Era) -> Result<(), OutOfMemory> {
         self.visit_nodes(pin, &mut |node| {
             if let Content::Leaf(leaf, entries) = node.content {
@@ -254,10 +264,11 @@ impl Tree {
         })
     }
 
-    /// Frees a tree that nobody has seen, but not the words in it.
-    fn give_back(&self, pin: Pinned<'_>) {
+    /// Frees a tree that no other thread has seen, but not its words.
+    fn free_unseen(&self, pin: Pinned<'_>) {
         let domain = pin.domain();
-        // SAFETY: nobody else knows of these nodes; byte strings were made for them.
+        // SAFETY: no other thread knows these nodes; their byte strings were allocated for
+        // them.
         unsafe {
             free_all(
                 domain,
@@ -278,10 +289,10 @@ unsafe fn free_detached(note: *mut Detached, collector: &Collector) {
     unsafe {
         let domain = Domain::of(collector);
         let _freeing = annotate::Freeing::begin(domain);
-        let Detached { tomb, bytes } = note.read();
+        let Detached { anchor, bytes } = note.read();
         let (note, layout) = (NonNull::new_unchecked(note), Layout::new::<Detached>());
         domain.memory.free(note.cast(), layout, Count::NoteBytes);
         domain.leave_limbo(bytes);
-        free_all(domain, NodeRef::from(tomb.as_ref()), true, &mut |_, _| ());
+        free_all(domain, NodeRef::from(anchor.as_ref()), true, &mut |_, _| ());
     }
 }

@@ -86,7 +86,7 @@ impl Tree {
             let incarnation = self.incarnation();
             self.begin_report(pin);
             let located = self.locate(pin, bytes);
-            if self.clears.are(incarnation) || !Line::HoldLooksForClears.is_enabled() {
+            if self.clears.none_since(incarnation) || !Line::HoldLooksForClears.is_enabled() {
                 return (incarnation, located);
             }
             drop(located);
@@ -114,7 +114,7 @@ impl Tree {
             let again = self.locate_again(reached, key);
             // A leaf that was cleared away is unlocked at once.
             again
-                .filter(|_| self.clears.are(incarnation.get()))
+                .filter(|_| self.clears.none_since(incarnation.get()))
                 .unwrap_or_else(|| {
                     let (now, located) = self.locate_uncleared(pin, bytes);
                     incarnation.set(now);
@@ -182,7 +182,7 @@ impl Tree {
         holding::end();
         // Under the leaf's lock, and for the last time: see above.
         let overtaken = Line::FinishLooksForClears.is_enabled()
-            && self.clears.have_passed(held.original.incarnation);
+            && self.clears.wait_if_any_since(held.original.incarnation);
         let decision = if overtaken { Decision::Keep } else { decision };
         let Held {
             leaf,

@@ -38,14 +38,14 @@ impl<'g> Located<'g, '_> {
 
 /// Locks the leaf that holds a slice, given one that held it before.
 #[inline]
-fn lock_settled<'g>(reached: Reached<'g>, slice: u64) -> Result<Locked<'g, Leaf>, Stale> {
+fn lock_reached<'g>(reached: Reached<'g>, slice: u64) -> Result<Locked<'g, Leaf>, Stale> {
     perturb();
     let mut locked = Locked::lock(reached.leaf);
     if locked.version_found() == reached.version {
         // Nothing has changed since: no need to read the next leaf, which is elsewhere.
         return Ok(locked);
     }
-    // Ends: as `settle`.
+    // Ends: as `move_right`.
     loop {
         if locked.is_deleted() && Line::WriterLeavesDeleted.is_enabled() {
             return Err(Stale);
@@ -92,7 +92,7 @@ impl Tree {
         reached: Reached<'g>,
         key: Key<'k>,
     ) -> Option<Located<'g, 'k>> {
-        let leaf = lock_settled(reached, key.slice()).ok()?;
+        let leaf = lock_reached(reached, key.slice()).ok()?;
         match with_search!(self.isa, S => leaf.place_of::<S>(&key)) {
             Place::Layer(_) => None,
             place => Some(Located { leaf, place, key }),
@@ -120,7 +120,7 @@ impl Tree {
             if key.goes_on() {
                 reached.leaf.prefetch_suffixes();
             }
-            let leaf = lock_settled(reached, key.slice())?;
+            let leaf = lock_reached(reached, key.slice())?;
             match leaf.place_of::<S>(&key) {
                 Place::Layer(below) => {
                     root = below;

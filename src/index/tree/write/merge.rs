@@ -34,7 +34,7 @@ pub(in crate::index::tree) const MERGED: usize = 11;
 
 /// What a sweep did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Swept {
+pub struct SweepOutcome {
     /// Leaves that were merged with others.
     pub merged: usize,
     /// Whether the sweep came to the end of the tree; the next begins anew.
@@ -58,10 +58,10 @@ impl Tree {
     /// Looks at so many leaves from where the last sweep left off, merges those that are
     /// sparse, and takes bags from them that removes have left too large; at all those on the way to a key, one in each layer, if at any.
     /// Does nothing while another thread does the same.
-    pub fn maintain(&self, pin: Pinned<'_>, limit: usize) -> Result<Swept, OutOfMemory> {
+    pub fn maintain(&self, pin: Pinned<'_>, limit: usize) -> Result<SweepOutcome, OutOfMemory> {
         self.admit(pin, &[]);
         self.must_not_hold();
-        let mut swept = Swept {
+        let mut swept = SweepOutcome {
             merged: 0,
             ended: false,
         };
@@ -79,7 +79,7 @@ impl Tree {
         let mut seen = Vector::new_in(self.source());
         let mut leaves = 0;
         while there {
-            if walk.is_elsewhere(&seen) {
+            if walk.is_in_another_leaf(&seen) {
                 if leaves > 0 && leaves >= limit {
                     let (key, _) = walk.pair()?;
                     let lacking = key.len().saturating_sub(place.len());

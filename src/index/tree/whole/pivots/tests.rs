@@ -1,4 +1,4 @@
-//! How even the parts are, and what they cost.
+//! Tests how even the parts are, and how many nodes they cost.
 
 use super::*;
 use crate::index::node::{GROUP_MAX, WIDTH};
@@ -9,7 +9,7 @@ fn mixed(i: u64) -> [u8; 8] {
     (x ^ x >> 29).to_be_bytes()
 }
 
-/// Which tenant a key is of: the first has a third of all keys, the second a fifth, and so on.
+/// The tenant of a key: the first has a third of all keys, the second a fifth, and so on.
 fn tenant(i: u64) -> u64 {
     let drawn = u64::from_be_bytes(mixed(i)) % 1_000_000;
     1_000_000 / (drawn + 1_000_000 / 400)
@@ -38,7 +38,7 @@ fn family(name: &str, count: u64) -> Vec<Vec<u8>> {
             )
             .into()
         }
-        // Layers one below the other, each with a key and a link.
+        // Chains of layers, each with a key and a link.
         "chains" => [
             &b"one slice each  ".repeat(1 + (i % 40) as usize)[..],
             &(i / 40).to_be_bytes(),
@@ -66,23 +66,23 @@ const FAMILIES: [&str; 11] = [
     "chains",
 ];
 
-/// Trees are filled in the order of the keys, or in another.
+/// Fills a tree in key order or in another order.
 fn tree_of(keys: &[Vec<u8>], in_order: bool) -> Tree {
     let tree = Tree::new(None).unwrap();
     let guard = tree.guard().unwrap();
     for i in 0..keys.len() as u64 {
-        let place = match in_order {
+        let index = match in_order {
             true => i,
-            // A prime step goes everywhere.
+            // A prime step reaches every index.
             false => i * 1_000_003 % keys.len() as u64,
         };
-        tree.put(guard.pin(), &keys[place as usize], 0).unwrap();
+        tree.put(guard.pin(), &keys[index as usize], 0).unwrap();
     }
     drop(guard);
     tree
 }
 
-/// Where the parts end, and how many nodes were read for it.
+/// Returns where the parts end, and how many nodes were read.
 fn parts(tree: &Tree, keys: &[Vec<u8>], cuts: usize) -> (Vec<usize>, usize) {
     let guard = tree.guard().unwrap();
     let pieces = tree.take_apart(guard.pin(), cuts + 1).unwrap();
@@ -96,11 +96,11 @@ fn parts(tree: &Tree, keys: &[Vec<u8>], cuts: usize) -> (Vec<usize>, usize) {
     (ends, pieces.visits)
 }
 
-/// Known failure 37, as it was found, and how many nodes are read for it: some for each part,
-/// and at most those of the layer that hides another. Put back: let `hunt` look for what is
-/// missing in what it has found, too.
+/// Known failure 37, as it was found, and its cost: some nodes for each part, and at most
+/// those of the layer that hides another. Put back: let `find_missing` also take apart the
+/// pieces that it has found.
 #[test]
-fn a_cut_costs_a_few_ways_down() {
+fn a_cut_costs_a_few_descents() {
     for (name, hidden_in) in [("ascending", 0), ("random", 0), ("hot prefix", 60_000 / 7)] {
         let keys = family(name, 600_000);
         let tree = tree_of(&keys, name == "ascending");
@@ -123,10 +123,10 @@ fn a_cut_costs_a_few_ways_down() {
 }
 
 /// Known failure 37: no part has more than twice the even share and one leaf. Put back: in
-/// `take_apart`, do not hunt; in `estimate`, forget what is under the links; in `cut`,
-/// begin a part where the sum of all before passes its share.
+/// `take_apart`, do not call `find_missing`; in `estimate`, ignore the keys below links; in
+/// `cut`, begin a part where the sum of all parts before it passes its share.
 #[test]
-fn no_part_is_above_twice_its_share() {
+fn no_part_exceeds_twice_its_share() {
     let mut wrong = Vec::new();
     for name in FAMILIES {
         for in_order in [true, false] {
@@ -171,7 +171,7 @@ fn a_small_tree_has_few_parts_and_an_empty_one_has_one() {
 
 /// Found in review. Put back: count parts one by one; or copy the prefix for each layer.
 #[test]
-fn neither_many_cuts_nor_a_long_shared_prefix_cost_much() {
+fn many_cuts_and_long_shared_prefixes_are_cheap() {
     let tree = Tree::new(None).unwrap();
     let guard = tree.guard().unwrap();
     let pin = guard.pin();
@@ -195,9 +195,9 @@ fn neither_many_cuts_nor_a_long_shared_prefix_cost_much() {
     assert!(pieces.visits < 200_000, "{} nodes", pieces.visits);
 }
 
-/// Put back: in `estimate`, expect that an internode has children.
+/// Put back: in `estimate`, assume that an internode has children.
 #[test]
-fn under_a_deleted_internode_are_no_keys() {
+fn a_deleted_internode_has_no_keys() {
     let tree = Tree::new(None).unwrap();
     let guard = tree.guard().unwrap();
     let pin = guard.pin();

@@ -1,37 +1,39 @@
-//! What cursors ask of a walk beside its steps: whether what it has read still holds, and what
-//! is there now.
+//! Cursors' additional operations on a walk: checks that its snapshot is still current, and
+//! reads of current values.
 
 use arrayvec::ArrayVec;
 
 use super::Walk;
 use super::ahead::Ahead;
 use super::assemble::{append, append_short, assemble};
-use super::frame::beyond;
+use super::frame::next_position;
 use crate::index::key::{SLICE_LEN, SUFFIX};
 use crate::index::memory::Vector;
 use crate::index::node::{NodeRef, WIDTH};
 use crate::protocol::Line;
 
 impl Walk<'_> {
-    /// Whether the leaves that the last step left behind are still as they were read. Asked
-    /// after the leaf it came to was found to be, too, this says that all were so at one
-    /// moment: what the step came to was the next key then.
+    /// Whether the leaves that the last step left are unchanged since they were read. The
+    /// caller has first checked that the leaf which the step reached is unchanged. Then all
+    /// these leaves were unchanged at the moment of that check, and at that moment the step's
+    /// result was the next key.
     #[inline]
     pub(in crate::index::tree) fn is_undisturbed(&self) -> bool {
         let is_current = |&(leaf, version)| NodeRef::from(leaf).version().validate(version);
-        self.left.iter().all(is_current) || !Line::StepIsUndisturbed.is_enabled()
+        self.left_leaves.iter().all(is_current) || !Line::StepIsUndisturbed.is_enabled()
     }
 
-    /// The value of the key that the walk is at, as it is now; nothing if the leaf has
-    /// changed since it was read.
-    pub(in crate::index::tree) fn live_value(&self) -> Option<u64> {
+    /// Returns the current value of the current key; `None` if the leaf has changed since it
+    /// was read.
+    pub(in crate::index::tree) fn current_value(&self) -> Option<u64> {
         let frame = self.frames.last()?;
         let value = frame.leaf.racing_value(frame.entries.slot(frame.at));
         (frame.is_current() || !Line::ArrivalIsCurrent.is_enabled()).then_some(value)
     }
 
-    /// Says that so many keys are wanted from here on, for which leaves ahead are asked.
-    pub(in crate::index::tree) fn expect(&mut self, reverse: bool, wanted: usize) {
+    /// Sets how many keys the caller wants from here on, and prefetches leaves ahead
+    /// accordingly.
+    pub(in crate::index::tree) fn set_wanted(&mut self, reverse: bool, wanted: usize) {
         self.wanted = wanted;
         if let Some(frame) = self.frames.last_mut()
             && frame.is_at_entry()
@@ -41,11 +43,11 @@ impl Walk<'_> {
         }
     }
 
-    /// Goes on in the leaf at hand by at most `most` keys, and appends them to others. Gives
-    /// where each ends, and its value as it is now: all these keys are there at one moment.
-    /// None, and the walk stays, if the leaf has changed since it was read; fewer if memory
-    /// runs out.
-    pub(in crate::index::tree) fn run_on(
+    /// Moves forward by at most `most` keys within the current leaf, and appends these keys
+    /// to `keys`. Returns for each key the offset of its end in `keys`, and its current
+    /// value; all of them exist at one moment. Returns no keys, and does not move, if the
+    /// leaf has changed since it was read; returns fewer keys if memory runs out.
+    pub(in crate::index::tree) fn take_following(
         &mut self,
         reverse: bool,
         most: usize,
@@ -56,18 +58,18 @@ impl Walk<'_> {
             unreachable!("the walk is at a key");
         };
         let (before, shared) = (keys.len(), &self.key[..frame.depth]);
-        let left = frame.left(reverse).saturating_sub(1).min(most);
+        let left = frame.remaining(reverse).saturating_sub(1).min(most);
         let mut at = frame.at;
-        // For all that end in their slices.
+        // Enough for every key that ends in its slice.
         let room = left * (shared.len() + SLICE_LEN);
         let has_room = keys.try_reserve(room).is_ok();
         while has_room && run.len() < left {
-            let next = beyond(at, reverse);
+            let next = next_position(at, reverse);
             let kind = frame.entries.kind(next);
             let start = keys.len();
             if kind < SUFFIX {
                 let slice = frame.entries.slice(next).to_be_bytes();
-                // SAFETY: room was made for this key, and for those to come like it.
+                // SAFETY: room was reserved for this key and for the remaining short keys.
                 unsafe { append_short(keys, shared, slice, usize::from(kind)) };
             } else if kind > SUFFIX {
                 break;
