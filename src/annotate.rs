@@ -11,7 +11,7 @@
 //!   releases its domain when it is refreshed or left, so does who retires something, and
 //!   [`Freeing`] acquires it.
 //! - Seize's own lists, under a mutex of its own, cannot be told of from outside: what is
-//!   allocated and freed there is [`Unseen`].
+//!   allocated and freed there is [`IgnoredAccesses`].
 //!
 //! A release comes before the store that it tells of, and an acquire after the load: in
 //! between, the tool would miss the order. The price is an order too many now and then, where
@@ -33,9 +33,9 @@ mod absent {
     #[inline(always)]
     pub(crate) fn release<T>(_: *const T) {}
 
-    pub(crate) struct Unseen;
+    pub(crate) struct IgnoredAccesses;
 
-    impl Unseen {
+    impl IgnoredAccesses {
         #[inline(always)]
         pub(crate) fn begin() -> Self {
             Self
@@ -104,8 +104,8 @@ mod present {
     /// Asks something of Helgrind, where the program runs under it: valgrind knows these
     /// instructions, which do nothing.
     #[cfg(target_arch = "x86_64")]
-    fn request(what: usize, place: *const c_void) {
-        let arguments = [what, place.addr(), 0, 0, 0, 0];
+    fn request(what: usize, ptr: *const c_void) {
+        let arguments = [what, ptr.addr(), 0, 0, 0, 0];
         // SAFETY: the rotations make a whole turn, and no register but rdx is changed.
         unsafe {
             std::arch::asm!(
@@ -125,25 +125,25 @@ mod present {
     fn request(_: usize, _: *const c_void) {}
 
     /// What threads did before they released `place` comes before what this thread does now.
-    pub(crate) fn acquire<T>(place: *const T) {
-        request(RECEIVE, place.cast());
+    pub(crate) fn acquire<T>(ptr: *const T) {
+        request(RECEIVE, ptr.cast());
         if let Some(acquire) = tool().acquire {
             // SAFETY: the tool takes any address of the program's memory.
-            unsafe { acquire(place.cast()) };
+            unsafe { acquire(ptr.cast()) };
         }
     }
 
     /// What this thread did comes before what others do after they acquire `place`.
-    pub(crate) fn release<T>(place: *const T) {
-        request(SEND, place.cast());
+    pub(crate) fn release<T>(ptr: *const T) {
+        request(SEND, ptr.cast());
         if let Some(release) = tool().release {
             // SAFETY: as in `acquire`.
-            unsafe { release(place.cast()) };
+            unsafe { release(ptr.cast()) };
         }
     }
 
     thread_local! {
-        /// How many [`Unseen`] this thread has. Without a destructor: there at any time.
+        /// How many [`IgnoredAccesses`] this thread has. Without a destructor: there at any time.
         static UNSEEN: Cell<u32> = const { Cell::new(0) };
     }
 
@@ -155,9 +155,9 @@ mod present {
     }
 
     /// While it lives, the tool takes no notice of what this thread does to memory.
-    pub(crate) struct Unseen;
+    pub(crate) struct IgnoredAccesses;
 
-    impl Unseen {
+    impl IgnoredAccesses {
         pub(crate) fn begin() -> Self {
             let outer = UNSEEN.replace(UNSEEN.get() + 1);
             if outer == 0 {
@@ -167,7 +167,7 @@ mod present {
         }
     }
 
-    impl Drop for Unseen {
+    impl Drop for IgnoredAccesses {
         fn drop(&mut self) {
             let left = UNSEEN.get() - 1;
             UNSEEN.set(left);

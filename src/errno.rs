@@ -17,24 +17,24 @@ use std::ffi::c_int;
 /// Does some work, after which `errno` is what it was before.
 #[inline]
 pub(crate) fn keep<T>(work: impl FnOnce() -> T) -> T {
-    let place = place();
+    let errno = location();
     // Volatile: the compiler believes that malloc leaves all memory alone that it can see.
     // SAFETY: this thread's errno, which lives as long as the thread.
-    let before = unsafe { place.read_volatile() };
+    let before = unsafe { errno.read_volatile() };
     let result = work();
     // SAFETY: as above: the work ends on the thread it began on.
-    unsafe { place.write_volatile(before) };
+    unsafe { errno.write_volatile(before) };
     result
 }
 
 #[cfg(any(target_os = "linux", target_os = "emscripten", target_os = "fuchsia"))]
-fn place() -> *mut c_int {
+fn location() -> *mut c_int {
     // SAFETY: without preconditions.
     unsafe { libc::__errno_location() }
 }
 
 #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
-fn place() -> *mut c_int {
+fn location() -> *mut c_int {
     // SAFETY: without preconditions.
     unsafe { libc::__error() }
 }
@@ -54,13 +54,13 @@ unsafe impl GlobalAlloc for Keeping {
         keep(|| unsafe { System.alloc_zeroed(layout) })
     }
 
-    unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: by the trait's contract.
-        keep(|| unsafe { System.realloc(place, layout, size) })
+        keep(|| unsafe { System.realloc(ptr, layout, size) })
     }
 
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         // SAFETY: by the trait's contract.
-        unsafe { System.dealloc(place, layout) }
+        unsafe { System.dealloc(ptr, layout) }
     }
 }

@@ -29,7 +29,7 @@ static ALLOCATOR: errno::Keeping = errno::Keeping;
 pub use index::key::MAX_KEY_LEN;
 pub use index::memory::{Allocator, OutOfMemory};
 pub use index::node::Observation;
-pub use index::reclaim::{Guard, Note, Options, Pinned};
+pub use index::reclaim::{Guard, Pinned, RetiredObject, TreeOptions};
 pub use index::tree::{
     Bound, Counters, Cursor, Decision, Format, Inserted, Loaded, OfLayer, Range, SURVEYED_LAYERS,
     Seek, Survey, Swept, Tree,

@@ -53,7 +53,7 @@ pub(crate) enum Line {
     /// `collapse`: ancestors are dirty.
     CollapseIsDirty,
     /// `collapse`: the boundary before a first child moves.
-    BoundaryMoves,
+    SeparatorMoves,
     /// `collapse`: what leaves the tree is deleted.
     DeletedSaysSo,
     /// `merge`: the leaf before, which takes the entries, is dirty.
@@ -81,7 +81,7 @@ pub(crate) enum Line {
     /// `observation`: a leaf that is locked may have changed already.
     LockedIsNotTheSame,
     /// `observation`: a fence comes before a look at what others change.
-    FenceBeforeLooks,
+    FenceBeforeCompare,
     /// `observe`: a clearing is counted before it is done.
     ClearBeginsBefore,
     /// `observe`: and again after.
@@ -92,7 +92,7 @@ pub(crate) enum Line {
     GuardCountedBeforeActive,
     /// `slots`: a census reads how many guards have begun before whether one is there.
     BegunCountedBeforeLiving,
-    /// `hand_over`: what has begun meanwhile counts.
+    /// `flush`: what has begun meanwhile counts.
     ArrivalsCount,
     /// `node`: a node says that it is a root before a word leads to it.
     RootSaysSo,
@@ -143,7 +143,7 @@ pub(crate) enum Line {
     /// `version`: and so has who takes the lock.
     LockAcquires,
     /// `version`: the fence after a node is settled.
-    FenceAfterSettle,
+    FenceAfterPublishedVersion,
     /// `leaf`: who has a permutation has the slots that it names.
     PermutationAcquires,
     /// `observe`: who counts a clearing finds the root that it left.

@@ -12,7 +12,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use masstree::{
-    Allocator, Cursor, Destructor, Loaded, Options, OutOfMemory, Pinned, Range, Seek, Tree, Values,
+    Allocator, Cursor, Destructor, Loaded, OutOfMemory, Pinned, Range, Seek, Tree, TreeOptions,
+    Values,
 };
 use support::{Random, assert_sound, backwards, bulk_load_bytes, collect, decoded, encoded};
 
@@ -37,9 +38,9 @@ impl Ledger {
     }
 
     /// Every node is an allocation of its own, as long as it is a new one.
-    fn options(&self, values: Values) -> Options {
+    fn options(&self, values: Values) -> TreeOptions {
         let ctx = std::ptr::from_ref(self).cast_mut().cast();
-        Options {
+        TreeOptions {
             values,
             // SAFETY: the functions do what they should, on any thread, and the ledger
             // outlives the tree.

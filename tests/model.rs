@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::ops::{Bound as Edge, ControlFlow};
 
 use masstree::{
-    Bound, Cursor, Decision, Guard, Inserted, Loaded, Options, Pinned, Range, Seek, Tree, Values,
+    Bound, Cursor, Decision, Guard, Inserted, Loaded, Pinned, Range, Seek, Tree, TreeOptions,
+    Values,
 };
 use proptest::prelude::*;
 use support::{
@@ -579,9 +580,9 @@ fn cases() -> u32 {
 }
 
 fn tree_of(values: Values) -> Tree {
-    let options = Options {
+    let options = TreeOptions {
         values,
-        ..Options::default()
+        ..TreeOptions::default()
     };
     Tree::with_options(&options).unwrap()
 }

@@ -127,7 +127,7 @@ impl<'k> Key<'k> {
 
     /// Whether bytes follow the slice in this layer.
     #[inline]
-    pub(crate) fn goes_on(&self) -> bool {
+    pub(crate) fn has_suffix(&self) -> bool {
         self.rest.len() > SLICE_LEN
     }
 
@@ -181,7 +181,7 @@ mod tests {
         fn shifting_visits_every_byte(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
             let mut key = Key::new(&bytes);
             let mut seen = Vec::new();
-            while key.goes_on() {
+            while key.has_suffix() {
                 seen.extend(key.slice().to_be_bytes());
                 key.shift();
             }

@@ -67,8 +67,8 @@ impl ByteString {
 
     /// A copy of some bytes, as the word that leads to it; `None`: out of memory.
     pub(crate) fn make(memory: &Memory, bytes: &[u8]) -> Option<u64> {
-        let place = memory.allocate(Self::layout(bytes.len())?, Count::ValueBytes)?;
-        let string = place.cast::<Self>();
+        let ptr = memory.allocate(Self::layout(bytes.len())?, Count::ValueBytes)?;
+        let string = ptr.cast::<Self>();
         // SAFETY: freshly allocated with room for the header and the bytes.
         unsafe {
             string.write(Self { len: bytes.len() });
@@ -109,8 +109,8 @@ impl ByteString {
         unsafe {
             let len = (*Self::at(word)).len;
             let layout = Self::layout(len).expect("it was allocated with this layout");
-            let place = NonNull::new_unchecked(Self::at(word).cast());
-            memory.free(place, layout, Count::ValueBytes);
+            let ptr = NonNull::new_unchecked(Self::at(word).cast());
+            memory.free(ptr, layout, Count::ValueBytes);
         }
     }
 }

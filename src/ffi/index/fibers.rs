@@ -135,7 +135,7 @@ fn scan_across_threads(under: &str) {
     }
 }
 
-/// Known failure 41. Put back: leave out `must_be_at_home` in `scan` and in the guard's `drop`.
+/// Known failure 41. Put back: leave out `check_thread` in `scan` and in the guard's `drop`.
 #[test]
 fn call_without_guard_that_changes_threads_is_aborted() {
     if let Ok(under) = env::var(UNDER) {

@@ -8,7 +8,7 @@ use crate::ffi::boundary::{For, entry, give, on_tree, tree_of};
 use crate::ffi::handle::GuardHandle;
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
-use crate::index::reclaim::Note;
+use crate::index::reclaim::RetiredObject;
 
 /// Frees an object that was handed to masstree_retire.
 ///
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn masstree_retire(
         // SAFETY: as this function's contract.
         unsafe {
             on_tree(tree, guard, For::Any, |_, pin| {
-                pin.retire_foreign(Note::new(object, bytes, free, ctx))?;
+                pin.retire_object(RetiredObject::new(object, bytes, free, ctx))?;
                 Ok(MASSTREE_OK)
             })
         }
@@ -152,7 +152,7 @@ pub unsafe extern "C" fn masstree_maintain(
         // SAFETY: as this function's contract.
         unsafe {
             on_tree(tree, guard, For::Any, |tree, pin| {
-                let _seen = guard.is_null().then(|| tree.see());
+                let _counted = guard.is_null().then(|| tree.count_call());
                 let swept = tree.maintain(pin, limit)?;
                 pin.flush();
                 give(merged, swept.merged);

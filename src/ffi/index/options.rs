@@ -105,9 +105,9 @@ pub struct Options {
 /// # Safety
 /// `options` is NULL or as `sized_struct` asks, and what it names fits together as its
 /// documentation says.
-pub(in crate::ffi) unsafe fn decode(options: *const Options) -> Result<reclaim::Options, i32> {
+pub(in crate::ffi) unsafe fn decode(options: *const Options) -> Result<reclaim::TreeOptions, i32> {
     if options.is_null() {
-        return Ok(reclaim::Options::default());
+        return Ok(reclaim::TreeOptions::default());
     }
     // SAFETY: as this function's contract; a zeroed `Options` is one.
     let options = unsafe { sized_struct(options) }?;
@@ -132,7 +132,7 @@ pub(in crate::ffi) unsafe fn decode(options: *const Options) -> Result<reclaim::
         }
         _ => return Err(MASSTREE_INVALID),
     };
-    Ok(reclaim::Options {
+    Ok(reclaim::TreeOptions {
         values,
         allocator,
         chunk_size: options.chunk_size,

@@ -250,7 +250,7 @@ pub unsafe extern "C" fn masstree_count(
             let (mut range, _) = decode(range)?;
             range.values_only = true;
             boundary::on_tree(tree, guard, For::Any, |tree, pin| {
-                let _seen = guard.is_null().then(|| tree.see());
+                let _counted = guard.is_null().then(|| tree.count_call());
                 let visited = tree.scan(pin, &range, &mut |_, _| ControlFlow::Continue(()))?;
                 give(count, visited);
                 Ok(MASSTREE_OK)
@@ -330,7 +330,7 @@ pub(in crate::ffi) unsafe fn scan(
     };
     let run = |tree: &Tree, pin: Pinned<'_>| {
         // The statistics should see who stays long; a guard they see anyway.
-        let _seen = guard.is_null().then(|| tree.see());
+        let _counted = guard.is_null().then(|| tree.count_call());
         let status = Cell::new(MASSTREE_OK);
         let mut count = 0;
         let of_bytes = values == For::Bytes && !keys_only;
@@ -345,7 +345,7 @@ pub(in crate::ffi) unsafe fn scan(
                     &[]
                 },
             });
-            pin.must_be_at_home();
+            pin.check_thread();
             flow(answer, &status)
         };
         let outcome = match show {

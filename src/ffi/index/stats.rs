@@ -113,7 +113,7 @@ impl Stats {
         };
         stats.count(&tree.counters());
         if flags & MASSTREE_STATS_NODES != 0 {
-            let _seen = tree.see();
+            let _counted = tree.count_call();
             stats.survey(&tree.survey(pin)?);
         }
         Ok(stats)

@@ -8,7 +8,7 @@ use super::options::{self, Options};
 use crate::ffi::boundary::{self, For, entry, tree_of};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
-use crate::index::reclaim::is_cut_off;
+use crate::index::reclaim::cannot_create_trees;
 use crate::index::tree::Tree;
 
 /// Makes an empty tree.
@@ -41,7 +41,7 @@ pub unsafe extern "C" fn masstree_create(
         }
         // SAFETY: as this function's contract.
         let options = unsafe { options::decode(options) }?;
-        if is_cut_off() {
+        if cannot_create_trees() {
             return Err(MASSTREE_FORKED);
         }
         let made = Tree::with_options(&options)?;
@@ -68,7 +68,7 @@ pub unsafe extern "C" fn masstree_destroy(tree: *mut TreeHandle) {
     // SAFETY: the handle came from `masstree_create`, and the caller has it for itself.
     unsafe {
         if let Ok(source) = tree_of(tree).map(Tree::source) {
-            source.unmake(NonNull::new_unchecked(tree));
+            source.drop_and_free(NonNull::new_unchecked(tree));
         }
     }
 }

@@ -74,7 +74,7 @@ unsafe impl Send for Shared {}
 
 impl Shared {
     /// Moves some blocks to an empty list of a class, if there are any.
-    fn provide(&mut self, cache: &mut List<0>, block: usize) {
+    fn refill(&mut self, cache: &mut List<0>, block: usize) {
         let free = &mut self.free[class_of(block)];
         if free.len() > 0 {
             return free.move_to(cache, BUNDLE);
@@ -96,19 +96,19 @@ impl Shared {
         if self.fresh_size < block {
             return None;
         }
-        let place = NonNull::new(self.fresh)?;
+        let ptr = NonNull::new(self.fresh)?;
         // Within the chunk. Chunks and sizes of blocks are multiples of what blocks are aligned
         // to.
         self.fresh = self.fresh.wrapping_add(block);
         self.fresh_size -= block;
-        Some(place)
+        Some(ptr)
     }
 
     fn has(&self, block: usize) -> bool {
         self.free[class_of(block)].len() > 0 || self.fresh_size >= block
     }
 
-    /// Adds a chunk for a block that is lacking, unless another has been added meanwhile.
+    /// Adds a chunk for a block that is next_chunk_len, unless another has been added meanwhile.
     fn adopt(&mut self, chunk: Chunk, block: usize) -> Result<u64, Chunk> {
         if self.fresh_size >= block {
             return Err(chunk);
@@ -146,31 +146,31 @@ impl Blocks {
     }
 
     /// Bytes got from the source.
-    pub(super) fn held(&self) -> u64 {
+    pub(super) fn total_bytes(&self) -> u64 {
         lock(&self.shared).held
     }
 
     /// A block for a layout that [`block_size`] has one for.
-    pub(super) fn take(&self, layout: Layout) -> Option<NonNull<u8>> {
+    pub(super) fn allocate(&self, layout: Layout) -> Option<NonNull<u8>> {
         debug_assert!(layout.align() <= STEP);
         let block = block_size(layout.size())?;
         // Ends: as `Pool::take`.
         loop {
-            if let Some(place) = self.take_free(block) {
-                return Some(place);
+            if let Some(ptr) = self.allocate_free(block) {
+                return Some(ptr);
             }
             self.add_chunk(block)?;
         }
     }
 
-    fn take_free(&self, block: usize) -> Option<NonNull<u8>> {
+    fn allocate_free(&self, block: usize) -> Option<NonNull<u8>> {
         let Some(caches) = self.caches.get() else {
             return lock(&self.shared).pop(block);
         };
         let mut cache = lock(&caches[own_stripe() % CACHES]);
         let list = &mut cache[class_of(block)];
         if list.len() == 0 {
-            lock(&self.shared).provide(list, block);
+            lock(&self.shared).refill(list, block);
         }
         list.pop()
     }
@@ -195,26 +195,26 @@ impl Blocks {
                 _ = self.caches.get_or_make(cache);
             }
             Ok(_) => {}
-            Err(chunk) => chunk.give_back(self.source),
+            Err(chunk) => chunk.free(self.source),
         }
         Some(())
     }
 
     /// # Safety
     /// `place` came from `take` with this layout, and nobody uses it any more.
-    pub(super) unsafe fn give(&self, place: NonNull<u8>, layout: Layout) {
+    pub(super) unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) {
         let Some(block) = block_size(layout.size()) else {
             unreachable!("it came from here")
         };
         let class = class_of(block);
         let Some(caches) = self.caches.get() else {
             // SAFETY: by contract.
-            return unsafe { lock(&self.shared).free[class].push(place) };
+            return unsafe { lock(&self.shared).free[class].push(ptr) };
         };
         let mut cache = lock(&caches[own_stripe() % CACHES]);
         let list = &mut cache[class];
         // SAFETY: by contract.
-        unsafe { list.push(place) };
+        unsafe { list.push(ptr) };
         if list.len() >= 4 * BUNDLE {
             list.move_to(&mut lock(&self.shared).free[class], 2 * BUNDLE);
         }
@@ -250,28 +250,28 @@ mod tests {
         for round in 0..3_u8 {
             let taken: Vec<_> = (0..5000)
                 .map(|i| {
-                    let place = blocks.take(layout(i)).unwrap();
-                    assert!(place.addr().get().is_multiple_of(STEP));
+                    let ptr = blocks.allocate(layout(i)).unwrap();
+                    assert!(ptr.addr().get().is_multiple_of(STEP));
                     let mark = (i as u8) ^ round;
                     // SAFETY: so many bytes are ours.
-                    unsafe { place.write_bytes(mark, layout(i).size()) };
-                    (i, place, mark)
+                    unsafe { ptr.write_bytes(mark, layout(i).size()) };
+                    (i, ptr, mark)
                 })
                 .collect();
-            for (i, place, mark) in taken {
+            for (i, ptr, mark) in taken {
                 let size = layout(i).size();
                 // SAFETY: taken above, written full, and given back once.
                 unsafe {
-                    let bytes = std::slice::from_raw_parts(place.as_ptr(), size);
+                    let bytes = std::slice::from_raw_parts(ptr.as_ptr(), size);
                     assert!(bytes.iter().all(|&byte| byte == mark), "block {i}");
-                    blocks.give(place, layout(i));
+                    blocks.free(ptr, layout(i));
                 }
             }
             assert!(
-                round == 0 || blocks.held() == held,
+                round == 0 || blocks.total_bytes() == held,
                 "memory was not used again"
             );
-            held = blocks.held();
+            held = blocks.total_bytes();
         }
     }
 }

@@ -39,7 +39,7 @@ enum Origin {
 
 /// A chunk that no pool has yet.
 pub(super) struct Chunk {
-    place: NonNull<u8>,
+    ptr: NonNull<u8>,
     layout: Layout,
     origin: Origin,
 }
@@ -52,9 +52,9 @@ impl Chunk {
             let share = usize::try_from(held / 16).unwrap_or(LARGEST_HUGE_CHUNK);
             let size = share.min(LARGEST_HUGE_CHUNK).next_multiple_of(HUGE_PAGE);
             let layout = Layout::from_size_align(size, HUGE_PAGE).ok()?;
-            if let Some(place) = pages::map(size) {
+            if let Some(ptr) = pages::map(size) {
                 return Some(Self {
-                    place,
+                    ptr,
                     layout,
                     origin: Origin::Kernel,
                 });
@@ -62,7 +62,7 @@ impl Chunk {
         }
         let layout = Layout::from_size_align(ALIGN.checked_add(size)?, ALIGN).ok()?;
         Some(Self {
-            place: source.allocate(layout)?,
+            ptr: source.allocate(layout)?,
             layout,
             origin: Origin::Source,
         })
@@ -74,12 +74,12 @@ impl Chunk {
     }
 
     /// Gives a chunk back that nobody has used.
-    pub(super) fn give_back(self, source: Source) {
+    pub(super) fn free(self, source: Source) {
         // SAFETY: it came from there with this layout.
         unsafe {
             match self.origin {
-                Origin::Source => source.free(self.place, self.layout),
-                Origin::Kernel => pages::unmap(self.place, self.layout.size()),
+                Origin::Source => source.free(self.ptr, self.layout),
+                Origin::Kernel => pages::unmap(self.ptr, self.layout.size()),
             }
         }
     }
@@ -104,7 +104,7 @@ impl Chunks {
 
     /// Adds a chunk; gives its bytes for pieces.
     pub(super) fn adopt(&mut self, chunk: Chunk) -> (*mut u8, usize) {
-        let header = chunk.place.cast::<Header>();
+        let header = chunk.ptr.cast::<Header>();
         // SAFETY: freshly allocated, with room for the header.
         unsafe {
             header.write(Header {
@@ -113,7 +113,7 @@ impl Chunks {
                 origin: chunk.origin,
             });
             self.newest = Some(header);
-            (chunk.place.as_ptr().add(ALIGN), chunk.size() - ALIGN)
+            (chunk.ptr.as_ptr().add(ALIGN), chunk.size() - ALIGN)
         }
     }
 }
@@ -128,13 +128,13 @@ impl Drop for Chunks {
                 origin,
             } = unsafe { header.read() };
             self.newest = before;
-            let place = header.cast();
+            let ptr = header.cast();
             Chunk {
-                place,
+                ptr,
                 layout,
                 origin,
             }
-            .give_back(self.source);
+            .free(self.source);
         }
     }
 }

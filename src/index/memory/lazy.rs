@@ -12,14 +12,14 @@ use super::source::Source;
 
 /// An array that is made at its first use, and freed with this.
 pub(super) struct Lazy<T, const N: usize> {
-    place: AtomicPtr<[T; N]>,
+    ptr: AtomicPtr<[T; N]>,
     source: Source,
 }
 
 impl<T, const N: usize> Lazy<T, N> {
     pub(super) fn new(source: Source) -> Self {
         Self {
-            place: AtomicPtr::new(std::ptr::null_mut()),
+            ptr: AtomicPtr::new(std::ptr::null_mut()),
             source,
         }
     }
@@ -29,7 +29,7 @@ impl<T, const N: usize> Lazy<T, N> {
     pub(super) fn get(&self) -> Option<&[T; N]> {
         // Acquire: pairs with the store in `get_or_make`.
         // SAFETY: null, or an array that lives as long as this.
-        unsafe { self.place.load(Ordering::Acquire).as_ref() }
+        unsafe { self.ptr.load(Ordering::Acquire).as_ref() }
     }
 
     /// The array, which is made of what `element` returns unless it is there; none without
@@ -46,12 +46,12 @@ impl<T, const N: usize> Lazy<T, N> {
         // thread was first, its elements.
         let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
         let none = std::ptr::null_mut();
-        match (self.place).compare_exchange(none, new.as_ptr(), success, failure) {
+        match (self.ptr).compare_exchange(none, new.as_ptr(), success, failure) {
             // SAFETY: it lives as long as this.
             Ok(_) => Some(unsafe { new.as_ref() }),
             Err(other) => {
                 // SAFETY: made above, and seen by no other thread.
-                unsafe { self.source.unmake(new) };
+                unsafe { self.source.drop_and_free(new) };
                 // SAFETY: not null, and lives as long as this.
                 Some(unsafe { &*other })
             }
@@ -61,9 +61,9 @@ impl<T, const N: usize> Lazy<T, N> {
 
 impl<T, const N: usize> Drop for Lazy<T, N> {
     fn drop(&mut self) {
-        if let Some(place) = NonNull::new(*self.place.get_mut()) {
+        if let Some(ptr) = NonNull::new(*self.ptr.get_mut()) {
             // SAFETY: `make` made it with this source, and it goes with this.
-            unsafe { self.source.unmake(place) };
+            unsafe { self.source.drop_and_free(ptr) };
         }
     }
 }
@@ -92,10 +92,10 @@ mod tests {
         unsafe { alloc(Layout::from_size_align(size, align).unwrap()).cast() }
     }
 
-    unsafe extern "C" fn give_back(place: *mut c_void, size: usize, align: usize, _: *mut c_void) {
+    unsafe extern "C" fn give_back(ptr: *mut c_void, size: usize, align: usize, _: *mut c_void) {
         GIVEN_BACK.fetch_add(1, Ordering::Relaxed);
         // SAFETY: allocated above with this layout.
-        unsafe { dealloc(place.cast(), Layout::from_size_align(size, align).unwrap()) };
+        unsafe { dealloc(ptr.cast(), Layout::from_size_align(size, align).unwrap()) };
     }
 
     /// Put back: store the array, whatever is there.

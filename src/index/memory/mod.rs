@@ -6,7 +6,6 @@
 
 mod blocks;
 mod chunks;
-mod kept;
 mod keys;
 mod lazy;
 mod list;
@@ -14,6 +13,7 @@ mod pages;
 mod pool;
 mod source;
 mod tally;
+mod unpooled;
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -103,7 +103,7 @@ impl Memory {
             Count::NodeBytes,
             Count::SuffixBytes,
             Count::ValueBytes,
-            Count::NoteBytes,
+            Count::RetiredObjectBytes,
         ]
         .map(|count| self.tally.sum(count))
         .iter()
@@ -112,25 +112,25 @@ impl Memory {
 
     /// Bytes that the pools have from the source or the kernel, whether in use or not.
     pub(crate) fn pool_bytes(&self) -> u64 {
-        self.pool.held() + self.blocks.get().map_or(0, |[blocks]| blocks.held())
+        self.pool.total_bytes() + self.blocks.get().map_or(0, |[blocks]| blocks.total_bytes())
     }
 
     /// Memory for a node; at most [`pool::SLOT_SIZE`] bytes.
     pub(crate) fn allocate_node(&self, layout: Layout) -> Option<NonNull<u8>> {
-        let place = self.pool.take(layout)?;
+        let ptr = self.pool.allocate(layout)?;
         self.tally
             .add(own_stripe(), Count::NodeBytes, layout.size() as i64);
-        Some(place)
+        Some(ptr)
     }
 
     /// # Safety
     /// `place` came from `allocate_node` of this memory with this layout, and nobody
     /// uses it any more.
-    pub(crate) unsafe fn free_node(&self, place: NonNull<u8>, layout: Layout) {
+    pub(crate) unsafe fn free_node(&self, ptr: NonNull<u8>, layout: Layout) {
         self.tally
             .add(own_stripe(), Count::NodeBytes, -(layout.size() as i64));
         // SAFETY: by contract.
-        unsafe { self.pool.give(place, layout) };
+        unsafe { self.pool.free(ptr, layout) };
     }
 
     /// Whether a suffix bag with this layout is from the pool of blocks.
@@ -145,41 +145,41 @@ impl Memory {
         }
         let make = || Blocks::new(self.source, self.huge_pages);
         let [blocks] = self.blocks.get_or_make(make)?;
-        let place = blocks.take(layout)?;
+        let ptr = blocks.allocate(layout)?;
         let bytes = layout.size() as i64;
         self.tally.add(own_stripe(), Count::SuffixBytes, bytes);
-        Some(place)
+        Some(ptr)
     }
 
     /// # Safety
     /// `place` came from `allocate_bag` of this memory with this layout, and nobody uses it
     /// any more.
-    pub(crate) unsafe fn free_bag(&self, place: NonNull<u8>, layout: Layout) {
+    pub(crate) unsafe fn free_bag(&self, ptr: NonNull<u8>, layout: Layout) {
         // SAFETY: by contract.
         unsafe {
             if !self.is_block(layout) {
-                return self.free(place, layout, Count::SuffixBytes);
+                return self.free(ptr, layout, Count::SuffixBytes);
             }
             let [blocks] = self.blocks.get().expect("the bag came from there");
             let bytes = layout.size() as i64;
             self.tally.add(own_stripe(), Count::SuffixBytes, -bytes);
-            blocks.give(place, layout);
+            blocks.free(ptr, layout);
         }
     }
 
     /// Memory for a layout that is not of size zero, counted as what it is for.
     pub(crate) fn allocate(&self, layout: Layout, count: Count) -> Option<NonNull<u8>> {
-        let place = self.source.allocate(layout)?;
+        let ptr = self.source.allocate(layout)?;
         self.tally.add(own_stripe(), count, layout.size() as i64);
-        Some(place)
+        Some(ptr)
     }
 
     /// # Safety
     /// `place` came from `allocate` of this memory with this layout and count, and
     /// nobody uses it any more.
-    pub(crate) unsafe fn free(&self, place: NonNull<u8>, layout: Layout, count: Count) {
+    pub(crate) unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout, count: Count) {
         self.tally.add(own_stripe(), count, -(layout.size() as i64));
         // SAFETY: by contract.
-        unsafe { self.source.free(place, layout) };
+        unsafe { self.source.free(ptr, layout) };
     }
 }

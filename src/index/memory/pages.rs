@@ -37,7 +37,7 @@ fn map_padded(len: usize, padded: usize) -> Option<NonNull<u8>> {
         return None;
     }
     let before = start.addr().next_multiple_of(HUGE_PAGE) - start.addr();
-    let place = start.wrapping_byte_add(before);
+    let ptr = start.wrapping_byte_add(before);
     // SAFETY: parts of the new mapping, which nobody uses. Where one of these fails, memory
     // stays mapped that is never touched, or pages stay small.
     unsafe {
@@ -45,18 +45,18 @@ fn map_padded(len: usize, padded: usize) -> Option<NonNull<u8>> {
             libc::munmap(start, before);
         }
         if before != HUGE_PAGE {
-            libc::munmap(place.wrapping_byte_add(len), HUGE_PAGE - before);
+            libc::munmap(ptr.wrapping_byte_add(len), HUGE_PAGE - before);
         }
-        libc::madvise(place, len, libc::MADV_HUGEPAGE);
+        libc::madvise(ptr, len, libc::MADV_HUGEPAGE);
     }
-    NonNull::new(place.cast())
+    NonNull::new(ptr.cast())
 }
 
 /// # Safety
 /// `place` came from [`map`] with this length, and nobody uses it any more.
-pub(super) unsafe fn unmap(place: NonNull<u8>, len: usize) {
+pub(super) unsafe fn unmap(ptr: NonNull<u8>, len: usize) {
     // SAFETY: by contract.
-    let result = errno::keep(|| unsafe { libc::munmap(place.as_ptr().cast(), len) });
+    let result = errno::keep(|| unsafe { libc::munmap(ptr.as_ptr().cast(), len) });
     debug_assert_eq!(result, 0);
 }
 
@@ -68,15 +68,15 @@ mod tests {
     fn mappings_are_aligned_and_writable_from_end_to_end() {
         for pages in 1..4 {
             let len = pages * HUGE_PAGE;
-            let place = map(len).unwrap();
-            assert!(place.addr().get().is_multiple_of(HUGE_PAGE));
+            let ptr = map(len).unwrap();
+            assert!(ptr.addr().get().is_multiple_of(HUGE_PAGE));
             // SAFETY: mapped just now, and unmapped once.
             unsafe {
                 for at in [0, len / 2, len - 1] {
-                    assert_eq!(place.add(at).read(), 0);
-                    place.add(at).write(1);
+                    assert_eq!(ptr.add(at).read(), 0);
+                    ptr.add(at).write(1);
                 }
-                unmap(place, len);
+                unmap(ptr, len);
             }
         }
     }

@@ -12,7 +12,7 @@
 //! as it was. So it may be read at any time, also when the slot is free (see
 //! `node::observation`).
 //!
-//! Where sanitizers look, and in models, there are no pools (see `kept`).
+//! Where sanitizers look, and in models, there are no pools (see `unpooled`).
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -22,11 +22,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam_utils::CachePadded;
 
 use super::chunks::{ALIGN, Chunk, Chunks, LARGEST_CHUNK};
-use super::kept::Kept;
 use super::lazy::Lazy;
 use super::lock;
 use super::source::Source;
 use super::tally::{STRIPES, own_stripe};
+use super::unpooled::Unpooled;
 
 /// Bytes of a slot.
 pub(super) const SLOT_SIZE: usize = 320;
@@ -59,21 +59,21 @@ struct Shared {
 
 impl Shared {
     /// Moves a bundle of slots to an empty cache, or as many as there are.
-    fn provide(&mut self, cache: &mut List) {
+    fn refill(&mut self, cache: &mut List) {
         let bundle = (self.carved / STRIPES).clamp(1, BUNDLE);
         if self.free.len() > 0 {
             return self.free.move_to(cache, bundle);
         }
-        self.provide_fresh(cache, bundle);
+        self.refill_fresh(cache, bundle);
     }
 
     /// Moves so many slots that were never handed out, or as many as there are.
-    fn provide_fresh(&mut self, cache: &mut List, most: usize) {
+    fn refill_fresh(&mut self, cache: &mut List, most: usize) {
         let count = self.fresh_len.min(most);
-        for place in (0..count).rev() {
+        for index in (0..count).rev() {
             // SAFETY: within the fresh slots, which nobody else has.
             unsafe {
-                let slot = self.fresh.add(place * SLOT_SIZE);
+                let slot = self.fresh.add(index * SLOT_SIZE);
                 slot.cast::<AtomicU64>().write(AtomicU64::new(0));
                 cache.push(NonNull::new_unchecked(slot));
             }
@@ -89,13 +89,13 @@ impl Shared {
             return Some(slot);
         }
         let mut one = List::EMPTY;
-        self.provide_fresh(&mut one, 1);
+        self.refill_fresh(&mut one, 1);
         one.pop()
     }
 
-    /// How many slots the chunk should have that is lacking now; none if slots have
+    /// How many slots the chunk should have that is next_chunk_len now; none if slots have
     /// come in meanwhile.
-    fn lacking(&self) -> Option<usize> {
+    fn next_chunk_len(&self) -> Option<usize> {
         (self.free.len() == 0 && self.fresh_len == 0).then_some(self.next_len)
     }
 
@@ -123,7 +123,7 @@ pub(super) struct Pool {
     huge_pages: bool,
     held: AtomicU64,
     /// Instead of all that, where there are no pools.
-    kept: Kept,
+    unpooled: Unpooled,
 }
 
 impl Pool {
@@ -149,37 +149,37 @@ impl Pool {
             source,
             huge_pages,
             held: AtomicU64::new(0),
-            kept: Kept::new(source),
+            unpooled: Unpooled::new(source),
         }
     }
 
     /// Bytes got from the source.
-    pub(super) fn held(&self) -> u64 {
+    pub(super) fn total_bytes(&self) -> u64 {
         self.held.load(Ordering::Relaxed)
     }
 
-    pub(super) fn take(&self, layout: Layout) -> Option<NonNull<u8>> {
+    pub(super) fn allocate(&self, layout: Layout) -> Option<NonNull<u8>> {
         if !POOLED {
-            return self.kept.take(layout);
+            return self.unpooled.allocate(layout);
         }
         debug_assert!(layout.size() <= SLOT_SIZE && layout.align() <= ALIGN);
         // Ends: slots have come in, from which other threads may take all, but only
         // as many times as they need some.
         loop {
-            if let Some(slot) = self.take_free() {
+            if let Some(slot) = self.allocate_free() {
                 return Some(slot);
             }
             self.add_chunk()?;
         }
     }
 
-    fn take_free(&self) -> Option<NonNull<u8>> {
+    fn allocate_free(&self) -> Option<NonNull<u8>> {
         let Some(caches) = self.caches.get() else {
             return lock(&self.shared).pop();
         };
         let mut cache = lock(&caches[own_stripe()]);
         if cache.len() == 0 {
-            lock(&self.shared).provide(&mut cache);
+            lock(&self.shared).refill(&mut cache);
         }
         cache.pop()
     }
@@ -188,11 +188,11 @@ impl Pool {
     /// held meanwhile, nor while a chunk goes back that is not needed any more.
     #[cold]
     fn add_chunk(&self) -> Option<()> {
-        let Some(len) = lock(&self.shared).lacking() else {
+        let Some(len) = lock(&self.shared).next_chunk_len() else {
             return Some(());
         };
         let size = len.checked_mul(SLOT_SIZE)?;
-        let chunk = Chunk::new(self.source, size, self.huge_pages, self.held())?;
+        let chunk = Chunk::new(self.source, size, self.huge_pages, self.total_bytes())?;
         let bytes = chunk.size() as u64;
         // In a statement of its own, at whose end the lock is let go.
         let adopted = lock(&self.shared).adopt(chunk);
@@ -205,7 +205,7 @@ impl Pool {
                     _ = self.caches.get_or_make(cache);
                 }
             }
-            Err(chunk) => chunk.give_back(self.source),
+            Err(chunk) => chunk.free(self.source),
         }
         Some(())
     }
@@ -213,18 +213,18 @@ impl Pool {
     /// # Safety
     /// `place` came from `take` of this pool with this layout, and nobody uses it any
     /// more.
-    pub(super) unsafe fn give(&self, place: NonNull<u8>, layout: Layout) {
+    pub(super) unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) {
         if !POOLED {
             // SAFETY: by contract.
-            return unsafe { self.kept.give(place, layout) };
+            return unsafe { self.unpooled.free(ptr, layout) };
         }
         let Some(caches) = self.caches.get() else {
             // SAFETY: by contract.
-            return unsafe { lock(&self.shared).free.push(place) };
+            return unsafe { lock(&self.shared).free.push(ptr) };
         };
         let mut cache = lock(&caches[own_stripe()]);
         // SAFETY: by contract.
-        unsafe { cache.push(place) };
+        unsafe { cache.push(ptr) };
         if cache.len() >= 4 * BUNDLE {
             cache.move_to(&mut lock(&self.shared).free, BUNDLE);
         }
@@ -247,17 +247,17 @@ mod tests {
         let pool = Pool::new(Source::new(None), 0, true);
         let mut slots = HashSet::new();
         for _ in 0..10_000 {
-            assert!(slots.insert(pool.take(LAYOUT).unwrap()));
+            assert!(slots.insert(pool.allocate(LAYOUT).unwrap()));
         }
-        let held = pool.held();
+        let held = pool.total_bytes();
         for &slot in &slots {
             // SAFETY: taken above, and given back once.
-            unsafe { pool.give(slot, LAYOUT) };
+            unsafe { pool.free(slot, LAYOUT) };
         }
-        let again = (0..10_000).map(|_| pool.take(LAYOUT).unwrap());
+        let again = (0..10_000).map(|_| pool.allocate(LAYOUT).unwrap());
         let strangers = again.filter(|slot| !slots.remove(slot)).count();
         assert!(strangers < BUNDLE || !POOLED, "{strangers} were not used");
-        assert_eq!(pool.held(), held);
+        assert_eq!(pool.total_bytes(), held);
     }
 
     #[test]
@@ -265,20 +265,20 @@ mod tests {
         let pool = Pool::new(Source::new(None), SLOT_SIZE, true);
         for _ in 0..100 {
             let slots: Vec<usize> = (0..1000)
-                .map(|_| pool.take(LAYOUT).unwrap().expose_provenance().get())
+                .map(|_| pool.allocate(LAYOUT).unwrap().expose_provenance().get())
                 .collect();
             thread::scope(|scope| {
                 scope.spawn(|| {
                     for slot in slots {
                         let slot = std::ptr::with_exposed_provenance_mut(slot);
                         // SAFETY: taken above, and given back once.
-                        unsafe { pool.give(NonNull::new(slot).unwrap(), LAYOUT) };
+                        unsafe { pool.free(NonNull::new(slot).unwrap(), LAYOUT) };
                     }
                 });
             });
         }
         // What is in use at once, and a full cache in every stripe.
         let most = 1000 + STRIPES * 5 * BUNDLE;
-        assert!(pool.held() <= (most * (ALIGN + SLOT_SIZE)) as u64);
+        assert!(pool.total_bytes() <= (most * (ALIGN + SLOT_SIZE)) as u64);
     }
 }

@@ -60,7 +60,7 @@ impl Source {
     pub(crate) fn allocate(&self, layout: Layout) -> Option<NonNull<u8>> {
         debug_assert!(layout.size() != 0);
         // SAFETY: the size is not zero.
-        let place = unsafe {
+        let ptr = unsafe {
             match self.user {
                 None => alloc(layout),
                 Some(user) => {
@@ -68,21 +68,21 @@ impl Source {
                 }
             }
         };
-        debug_assert!(place.addr().is_multiple_of(layout.align()));
-        NonNull::new(place)
+        debug_assert!(ptr.addr().is_multiple_of(layout.align()));
+        NonNull::new(ptr)
     }
 
     /// # Safety
     /// `place` came from `allocate` of this source with this layout, and nobody uses
     /// it any more.
-    pub(crate) unsafe fn free(&self, place: NonNull<u8>, layout: Layout) {
+    pub(crate) unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) {
         // SAFETY: by contract.
         unsafe {
             match self.user {
-                None => dealloc(place.as_ptr(), layout),
+                None => dealloc(ptr.as_ptr(), layout),
                 Some(user) => errno::keep(|| {
-                    let place = place.as_ptr().cast();
-                    (user.free)(place, layout.size(), layout.align(), user.ctx);
+                    let ptr = ptr.as_ptr().cast();
+                    (user.free)(ptr, layout.size(), layout.align(), user.ctx);
                 }),
             }
         }
@@ -91,10 +91,10 @@ impl Source {
     /// Moves a value to memory of its own.
     pub(crate) fn make<T>(&self, value: T) -> Result<NonNull<T>, OutOfMemory> {
         const { assert!(size_of::<T>() != 0) };
-        let place = self.allocate(Layout::new::<T>()).ok_or(OutOfMemory)?.cast();
+        let ptr = self.allocate(Layout::new::<T>()).ok_or(OutOfMemory)?.cast();
         // SAFETY: freshly allocated for a `T`.
-        unsafe { place.write(value) };
-        Ok(place)
+        unsafe { ptr.write(value) };
+        Ok(ptr)
     }
 
     /// Makes an array in memory of its own, element by element: it may be too large for a stack.
@@ -103,25 +103,25 @@ impl Source {
         element: impl Fn() -> T,
     ) -> Option<NonNull<[T; N]>> {
         const { assert!(size_of::<[T; N]>() != 0) };
-        let place = self.allocate(Layout::new::<[T; N]>())?.cast::<[T; N]>();
+        let ptr = self.allocate(Layout::new::<[T; N]>())?.cast::<[T; N]>();
         for i in 0..N {
             // SAFETY: freshly allocated for as many elements.
-            unsafe { place.cast::<T>().add(i).write(element()) };
+            unsafe { ptr.cast::<T>().add(i).write(element()) };
         }
-        Some(place)
+        Some(ptr)
     }
 
     /// Drops a value and frees its memory.
     ///
     /// # Safety
     /// `place` came from `make::<T>` or `allocate_array` (then `T` is the array) of this source, and nobody uses it any more.
-    pub(crate) unsafe fn unmake<T>(&self, place: NonNull<T>) {
+    pub(crate) unsafe fn drop_and_free<T>(&self, ptr: NonNull<T>) {
         // The value may be what this source was borrowed from.
         let source = *self;
         // SAFETY: by contract.
         unsafe {
-            place.drop_in_place();
-            source.free(place.cast(), Layout::new::<T>());
+            ptr.drop_in_place();
+            source.free(ptr.cast(), Layout::new::<T>());
         }
     }
 }
@@ -137,14 +137,14 @@ unsafe impl allocator_api2::alloc::Allocator for Source {
                 0,
             ));
         }
-        let place = Source::allocate(self, layout).ok_or(AllocError)?;
-        Ok(NonNull::slice_from_raw_parts(place, layout.size()))
+        let ptr = Source::allocate(self, layout).ok_or(AllocError)?;
+        Ok(NonNull::slice_from_raw_parts(ptr, layout.size()))
     }
 
-    unsafe fn deallocate(&self, place: NonNull<u8>, layout: Layout) {
+    unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
         if layout.size() != 0 {
             // SAFETY: by the trait's contract.
-            unsafe { self.free(place, layout) }
+            unsafe { self.free(ptr, layout) }
         }
     }
 }

@@ -19,7 +19,7 @@ pub(crate) enum Count {
     /// Bytes of byte-string values.
     ValueBytes,
     /// Bytes of notes on what the user retired.
-    NoteBytes,
+    RetiredObjectBytes,
     /// Bytes retired and not freed yet.
     LimboBytes,
     LimboObjects,

@@ -52,23 +52,23 @@ unsafe fn end<N: Lockable>(node: NonNull<N>) {
 impl Memory {
     /// A private, locked leaf; see [`Leaf::new`].
     pub(crate) fn new_leaf<'g>(&self) -> Option<&'g Leaf> {
-        let place = self.allocate_node(Layout::new::<Leaf>())?.cast::<Leaf>();
+        let ptr = self.allocate_node(Layout::new::<Leaf>())?.cast::<Leaf>();
         // SAFETY: freshly allocated for a leaf, which lives until `free_leaf`.
         unsafe {
-            fill(place, Leaf::new());
-            Some(place.as_ref())
+            fill(ptr, Leaf::new());
+            Some(ptr.as_ref())
         }
     }
 
     /// A private, locked internode; see [`Internode::new`].
     pub(crate) fn new_internode<'g>(&self) -> Option<&'g Internode> {
-        let place = self
+        let ptr = self
             .allocate_node(Layout::new::<Internode>())?
             .cast::<Internode>();
         // SAFETY: as `new_leaf`.
         unsafe {
-            fill(place, Internode::new());
-            Some(place.as_ref())
+            fill(ptr, Internode::new());
+            Some(ptr.as_ref())
         }
     }
 

@@ -69,25 +69,25 @@ impl Internode {
     /// The child that holds a slice.
     #[inline]
     pub(crate) fn child_for<S: Search>(&self, slice: u64) -> NodeRef<'_> {
-        self.child(self.place_for::<S>(slice))
+        self.child(self.child_index::<S>(slice))
     }
 
     /// Which child holds a slice.
     #[inline]
-    pub(crate) fn place_for<S: Search>(&self, slice: u64) -> usize {
-        let place = S::count_at_most(&self.head, slice);
+    pub(crate) fn child_index<S: Search>(&self, slice: u64) -> usize {
+        let index = S::count_at_most(&self.head, slice);
         // SAFETY: a count of at most fifteen words.
-        unsafe { std::hint::assert_unchecked(place < FANOUT) };
-        place
+        unsafe { std::hint::assert_unchecked(index < FANOUT) };
+        index
     }
 
     /// The child at a place, or the last one for a place beyond.
     #[inline]
-    pub(crate) fn child(&self, place: usize) -> NodeRef<'_> {
-        debug_assert!(place < FANOUT);
+    pub(crate) fn child(&self, index: usize) -> NodeRef<'_> {
+        debug_assert!(index < FANOUT);
         // SAFETY: a published internode has at least one child and repeats the
         // last in unused places; see the room's rules.
-        unsafe { NodeRef::load(&self.children[place]).unwrap_unchecked() }
+        unsafe { NodeRef::load(&self.children[index]).unwrap_unchecked() }
     }
 
     /// The number of keys; children are one more. Exact under the lock.
@@ -100,8 +100,8 @@ impl Internode {
         self.len() == CAPACITY
     }
 
-    pub(crate) fn key(&self, place: usize) -> u64 {
-        self.head.words[place].load(Ordering::Relaxed)
+    pub(crate) fn key(&self, index: usize) -> u64 {
+        self.head.words[index].load(Ordering::Relaxed)
     }
 
     /// The unused words, as `check` wants them.
@@ -138,18 +138,18 @@ struct Overfull<'g> {
 
 impl<'g> Locked<'g, Internode> {
     /// The place of a child that is under this internode.
-    pub(crate) fn place_of(&self, child: NodeRef<'_>) -> usize {
+    pub(crate) fn index_of(&self, child: NodeRef<'_>) -> usize {
         (0..=self.len())
-            .find(|&place| self.child(place) == child)
+            .find(|&index| self.child(index) == child)
             .expect("a node is among its parent's children")
     }
 
-    fn set_key(&self, place: usize, key: u64) {
-        self.head.words[place].store(key, Ordering::Relaxed);
+    fn set_key(&self, index: usize, key: u64) {
+        self.head.words[index].store(key, Ordering::Relaxed);
     }
 
-    fn set_child(&self, place: usize, child: NodeRef<'_>) {
-        self.children[place].store(child.as_ptr(), Ordering::SeqCst);
+    fn set_child(&self, index: usize, child: NodeRef<'_>) {
+        self.children[index].store(child.as_ptr(), Ordering::SeqCst);
     }
 
     fn set_len(&self, len: usize) {
@@ -160,20 +160,20 @@ impl<'g> Locked<'g, Internode> {
     fn pad(&self) {
         let len = self.len();
         let last = self.child(len);
-        for place in len..WIDTH {
-            self.set_key(place, NO_KEY);
-            self.set_child(place + 1, last);
+        for index in len..WIDTH {
+            self.set_key(index, NO_KEY);
+            self.set_child(index + 1, last);
         }
     }
 
     /// Fills a private internode.
     pub(crate) fn fill(&self, keys: &[u64], children: &[NodeRef<'_>]) {
         debug_assert_eq!(keys.len() + 1, children.len());
-        for (place, &key) in keys.iter().enumerate() {
-            self.set_key(place, key);
+        for (index, &key) in keys.iter().enumerate() {
+            self.set_key(index, key);
         }
-        for (place, &child) in children.iter().enumerate() {
-            self.set_child(place, child);
+        for (index, &child) in children.iter().enumerate() {
+            self.set_child(index, child);
             if !Line::FilledBeforeParent.is_enabled() {
                 child.set_parent(NodeRef::from(self.node()));
             }
@@ -188,15 +188,15 @@ impl<'g> Locked<'g, Internode> {
 
     /// Puts `right` after the child at `place`, `key` between them. Not for a
     /// full internode; it is dirty.
-    pub(crate) fn insert(&self, place: usize, key: u64, right: NodeRef<'_>) {
+    pub(crate) fn insert(&self, index: usize, key: u64, right: NodeRef<'_>) {
         let len = self.len();
-        debug_assert!(len < CAPACITY && place <= len);
-        for i in (place..len).rev() {
+        debug_assert!(len < CAPACITY && index <= len);
+        for i in (index..len).rev() {
             self.set_key(i + 1, self.key(i));
             self.set_child(i + 2, self.child(i + 1));
         }
-        self.set_key(place, key);
-        self.set_child(place + 1, right);
+        self.set_key(index, key);
+        self.set_child(index + 1, right);
         right.set_parent(NodeRef::from(self.node()));
         self.set_len(len + 1);
         self.pad();
@@ -208,13 +208,13 @@ impl<'g> Locked<'g, Internode> {
     pub(crate) fn split_insert(
         &self,
         empty: &Locked<'g, Internode>,
-        place: usize,
+        index: usize,
         key: u64,
         right: NodeRef<'g>,
         append: bool,
     ) -> u64 {
-        let all = self.with(place, key, right);
-        let kept = if append && place == CAPACITY {
+        let all = self.with(index, key, right);
+        let kept = if append && index == CAPACITY {
             CAPACITY
         } else {
             CAPACITY.div_ceil(2)
@@ -226,7 +226,7 @@ impl<'g> Locked<'g, Internode> {
         for (i, child) in all.children[..=kept].iter().enumerate() {
             self.set_child(i, *child);
         }
-        if place < kept {
+        if index < kept {
             right.set_parent(NodeRef::from(self.node()));
         }
         self.set_len(kept);
@@ -234,18 +234,18 @@ impl<'g> Locked<'g, Internode> {
         all.keys[kept]
     }
 
-    fn with(&self, place: usize, key: u64, right: NodeRef<'g>) -> Overfull<'g> {
+    fn with(&self, index: usize, key: u64, right: NodeRef<'g>) -> Overfull<'g> {
         debug_assert!(self.is_full());
         let node = self.node();
         Overfull {
             keys: std::array::from_fn(|i| match i {
-                i if i < place => node.key(i),
-                i if i == place => key,
+                i if i < index => node.key(i),
+                i if i == index => key,
                 i => node.key(i - 1),
             }),
             children: std::array::from_fn(|i| match i {
-                i if i <= place => node.child(i),
-                i if i == place + 1 => right,
+                i if i <= index => node.child(i),
+                i if i == index + 1 => right,
                 i => node.child(i - 1),
             }),
         }
@@ -254,13 +254,13 @@ impl<'g> Locked<'g, Internode> {
     /// Drops the child at `place`; what it held belongs to the child before it,
     /// or, for the first, to whatever is before this internode. It is dirty and
     /// has another child.
-    pub(crate) fn remove(&self, place: usize) {
+    pub(crate) fn remove(&self, index: usize) {
         let len = self.len();
-        debug_assert!(place <= len && len > 0);
-        for i in place.max(1)..len {
+        debug_assert!(index <= len && len > 0);
+        for i in index.max(1)..len {
             self.set_key(i - 1, self.key(i));
         }
-        for i in place..len {
+        for i in index..len {
             self.set_child(i, self.child(i + 1));
         }
         self.set_len(len - 1);
@@ -268,8 +268,8 @@ impl<'g> Locked<'g, Internode> {
     }
 
     /// Moves the boundary before the child at `place`. It is dirty.
-    pub(crate) fn move_boundary(&self, place: usize, key: u64) {
-        debug_assert!(0 < place && place <= self.len());
-        self.set_key(place - 1, key);
+    pub(crate) fn set_separator(&self, index: usize, key: u64) {
+        debug_assert!(0 < index && index <= self.len());
+        self.set_key(index - 1, key);
     }
 }

@@ -44,7 +44,7 @@ mod entries;
 #[cfg(all(test, loom))]
 mod models;
 
-pub(crate) use change::Place;
+pub(crate) use change::KeyPosition;
 pub(crate) use entries::{Entries, Neighbours};
 pub(super) use entries::{Image, copy_portably};
 
@@ -285,22 +285,22 @@ impl Leaf {
     /// Looks a key up; `None` if the leaf changed since `version`.
     #[inline(always)]
     pub(crate) fn search<S: Search>(&self, version: Version, key: &Key<'_>) -> Option<Found<'_>> {
-        if key.goes_on() {
-            self.search_beyond::<S>(version, key)
+        if key.has_suffix() {
+            self.search_long::<S>(version, key)
         } else {
-            let value = self.search_within::<S>(version, key)?;
+            let value = self.search_short::<S>(version, key)?;
             Some(value.map_or(Found::Absent, Found::Value))
         }
     }
 
     /// `search` for a key that ends in its slice: its value, if it is there.
     #[inline(always)]
-    pub(crate) fn search_within<S: Search>(
+    pub(crate) fn search_short<S: Search>(
         &self,
         version: Version,
         key: &Key<'_>,
     ) -> Option<Option<u64>> {
-        debug_assert!(!key.goes_on());
+        debug_assert!(!key.has_suffix());
         let permutation = self.permutation();
         perturb();
         let mut slots = S::equal_mask(&self.head, key.slice());
@@ -319,12 +319,12 @@ impl Leaf {
     /// Nearly always there is one slot with the slice, or a group; a link most often, for
     /// a key has one on its way in every layer but the last.
     #[inline(always)]
-    pub(crate) fn search_beyond<S: Search>(
+    pub(crate) fn search_long<S: Search>(
         &self,
         version: Version,
         key: &Key<'_>,
     ) -> Option<Found<'_>> {
-        debug_assert!(key.goes_on());
+        debug_assert!(key.has_suffix());
         let permutation = self.permutation();
         perturb();
         let mut slots = S::equal_mask(&self.head, key.slice());
@@ -336,7 +336,7 @@ impl Leaf {
                 break;
             }
             if kind_in(mark) == SUFFIX {
-                found = self.racing_search_group(slot, slots, permutation, key);
+                found = self.search_group_unvalidated(slot, slots, permutation, key);
                 break;
             }
         }
@@ -355,7 +355,7 @@ impl Leaf {
     /// with its slice, the first of which has or had a suffix. Of different moments unless
     /// the version is validated after.
     #[inline(always)]
-    fn racing_search_group(
+    fn search_group_unvalidated(
         &self,
         first: usize,
         mut others: u32,
@@ -421,7 +421,7 @@ impl Leaf {
     /// The value that the entry in a slot has now, which held one in a snapshot: if the leaf
     /// has not changed since, which is the caller's to ask.
     #[inline]
-    pub(crate) fn racing_value(&self, slot: usize) -> u64 {
+    pub(crate) fn value_unvalidated(&self, slot: usize) -> u64 {
         value_of(self.word(slot))
     }
 

@@ -30,7 +30,7 @@ mod version;
 use std::ops::Deref;
 
 pub(crate) use internode::Internode;
-pub(crate) use leaf::{Entries, Entry, Found, GROUP_MAX, Leaf, Neighbours, Place};
+pub(crate) use leaf::{Entries, Entry, Found, GROUP_MAX, KeyPosition, Leaf, Neighbours};
 pub(crate) use link::{AnyNode, Chain, Node, NodeRef};
 pub use observation::Observation;
 pub(crate) use observation::{Delta, MORE, Report};
@@ -39,7 +39,7 @@ pub(crate) use permutation::WIDTH;
 pub(crate) use search::{Avx2, Avx512};
 pub(crate) use search::{Isa, Portable, Search, with_search};
 pub(crate) use suffix::{Bag, BagRef, OwnedBag, Shape};
-pub(crate) use version::{Look, Version};
+pub(crate) use version::{Comparison, Version};
 
 use crate::protocol::Line;
 use crate::sync::{AtomicPtr, Ordering};
@@ -118,10 +118,10 @@ impl<'g, N: Lockable> Locked<'g, N> {
 
     /// Lets readers see what was changed, as if the node were unlocked and locked again at
     /// once.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn publish_version(&mut self) {
         self.version = self.version_after();
         self.changed = false;
-        self.node.version().settle(self.version);
+        self.node.version().publish(self.version);
     }
 
     /// Readers of the node will start over once it is unlocked.
@@ -144,9 +144,9 @@ impl<'g, N: Lockable> Locked<'g, N> {
     }
 
     /// Lets readers see that it is a root, before a word leads to it.
-    pub(crate) fn settle_root(&mut self) {
+    pub(crate) fn publish_root(&mut self) {
         if Line::RootSaysSo.is_enabled() {
-            self.settle();
+            self.publish_version();
         }
     }
 

@@ -22,7 +22,7 @@ mod models;
 use std::ptr::NonNull;
 
 use super::leaf::Leaf;
-use super::version::{Look, Version, VersionWord};
+use super::version::{Comparison, Version, VersionWord};
 use super::{Locked, NodeRef};
 use crate::protocol::Line;
 use crate::sync::{Ordering, fence};
@@ -54,15 +54,15 @@ impl Observation {
     /// # Safety
     /// The observation is of a tree that lives for `'t`, or all zero.
     unsafe fn word<'t>(&self) -> Option<&'t VersionWord> {
-        let place = std::ptr::with_exposed_provenance_mut(self.leaf as usize);
+        let ptr = std::ptr::with_exposed_provenance_mut(self.leaf as usize);
         // SAFETY: the first word of a slot stays the version word of the nodes in it.
-        NonNull::new(place).map(|place| unsafe { place.as_ref() })
+        NonNull::new(ptr).map(|ptr| unsafe { ptr.as_ref() })
     }
 
     /// Comes before looks at leaves that other threads change. Of two that each change a leaf
     /// and then look at the other's, one finds it changed.
-    pub(crate) fn fence_before_looks() {
-        if Line::FenceBeforeLooks.is_enabled() {
+    pub(crate) fn fence_before_compare() {
+        if Line::FenceBeforeCompare.is_enabled() {
             fence(Ordering::SeqCst);
         }
     }
@@ -71,9 +71,9 @@ impl Observation {
     ///
     /// # Safety
     /// As `word`.
-    pub(crate) unsafe fn look(&self) -> Look {
+    pub(crate) unsafe fn compare(&self) -> Comparison {
         // SAFETY: by contract.
-        unsafe { self.word() }.map_or(Look::Changed, |word| word.look(self.version))
+        unsafe { self.word() }.map_or(Comparison::Changed, |word| word.compare(self.version))
     }
 
     /// The version that a node has now, or what is in its place; none for the node 0.
@@ -188,10 +188,10 @@ impl Report {
         if delta.after.leaf == now.leaf {
             delta.after = now;
         }
-        let told = delta.created_count.min(delta.created_capacity);
-        for place in 0..told {
+        let recorded = delta.created_count.min(delta.created_capacity);
+        for index in 0..recorded {
             // SAFETY: there is room, by the contract of `new`, and so many were told.
-            let created = unsafe { &mut *delta.created.add(place) };
+            let created = unsafe { &mut *delta.created.add(index) };
             if created.leaf == now.leaf {
                 *created = now;
             }

@@ -166,7 +166,7 @@ mod tests {
         assert!(ascending.ends_in_order());
         // The last came to another place than the last.
         let before_last = (0..WIDTH - 1).fold(Permutation::EMPTY, |all, last| all.insert(last));
-        assert!((0..WIDTH - 1).all(|place| !before_last.insert(place).ends_in_order()));
+        assert!((0..WIDTH - 1).all(|position| !before_last.insert(position).ends_in_order()));
         // What was there first may have come in any order.
         let start = (0..WIDTH / 2).fold(Permutation::EMPTY, |all, _| all.insert(0));
         assert!(

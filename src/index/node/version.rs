@@ -132,7 +132,7 @@ impl Version {
 
 /// What a look at a node finds that had a version.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Look {
+pub(crate) enum Comparison {
     /// It has it still, and nobody is about to change it.
     Same,
     Changed,
@@ -219,17 +219,17 @@ impl VersionWord {
     }
 
     /// Whether the node still has the version of this number.
-    pub(crate) fn look(&self, number: u64) -> Look {
+    pub(crate) fn compare(&self, number: u64) -> Comparison {
         // All in one load: what is not locked has no change under way. Relaxed: nothing is read
         // in the node after it, and who has found what a writer published, by an acquire load,
         // finds that writer's lock or what it left.
         let word = self.0.load(Ordering::Relaxed);
         if word & !LOCK != number {
-            Look::Changed
+            Comparison::Changed
         } else if word & LOCK != 0 && Line::LockedIsNotTheSame.is_enabled() {
-            Look::Locked
+            Comparison::Locked
         } else {
-            Look::Same
+            Comparison::Same
         }
     }
 
@@ -277,12 +277,12 @@ impl VersionWord {
     }
 
     /// Leaves `version` behind for readers, and keeps the lock. The caller owns it.
-    pub(crate) fn settle(&self, version: Version) {
+    pub(crate) fn publish(&self, version: Version) {
         perturb();
         // Release: as `unlock`. What the owner stores from here on is as if it had taken the
         // lock anew: readers of before do not have this version.
         self.0.store(version.0 & !DIRTY | LOCK, Ordering::Release);
-        if Line::FenceAfterSettle.is_enabled() {
+        if Line::FenceAfterPublishedVersion.is_enabled() {
             fence(Ordering::Release);
         }
     }

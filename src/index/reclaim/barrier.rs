@@ -43,9 +43,9 @@ impl Domain {
 
     fn stand_in(&self, waiter: &Waiter) {
         let local = self.enter_local();
-        let place = std::ptr::from_ref(waiter).cast_mut();
+        let ptr = std::ptr::from_ref(waiter).cast_mut();
         // SAFETY: the waiter stays until the stand-in was called back for.
-        unsafe { local.pin().retire_uncounted(place, call_back) };
+        unsafe { local.pin().retire_uncounted(ptr, call_back) };
         local.pin().flush();
     }
 }

@@ -8,10 +8,10 @@
 //! Trees that the child makes itself are sound, but for one thing: seize has one
 //! mutex in the process, which hands out numbers for threads and owned guards. Who
 //! may hold it is *inside* meanwhile: an owned guard that is made or dropped says so in
-//! its slot, a thread that begins or ends using the library holds an [`Inside`]. `fork`
+//! its slot, a thread that begins or ends using the library holds an [`SeizeEntry`]. `fork`
 //! waits, not for ever, until nobody is. If somebody still was (one that runs a user's
 //! destructor, say, and so waits for who knows what), the child makes no trees either:
-//! [`is_cut_off`].
+//! [`cannot_create_trees`].
 //!
 //! To look into all slots, `fork` needs to know all trees: they are in a list, whose
 //! mutex it holds until it is over.
@@ -23,21 +23,21 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Domain;
-use crate::annotate::Unseen;
+use crate::annotate::IgnoredAccesses;
 use crate::errno;
 use crate::sync::Wait;
 
 /// How many times `fork` looks again while somebody is inside: most times after a sleep of a
 /// millisecond.
-const PATIENCE: usize = 300;
+const MAX_POLLS: usize = 300;
 
 /// Forks under way in this process: who wants to go inside waits.
 static FORKING: AtomicUsize = AtomicUsize::new(0);
 /// How many threads are inside, but for guards.
-static INSIDE: AtomicUsize = AtomicUsize::new(0);
+static IN_SEIZE: AtomicUsize = AtomicUsize::new(0);
 /// Forks between the first process and this one.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
-static CUT_OFF: AtomicBool = AtomicBool::new(false);
+static CANNOT_CREATE_TREES: AtomicBool = AtomicBool::new(false);
 static DOMAINS: Mutex<Domains> = Mutex::new(Domains { first: None });
 
 /// All trees of the process, those from before a fork included.
@@ -64,8 +64,8 @@ fn domains() -> MutexGuard<'static, Domains> {
 ///
 /// # Safety
 /// The domain is forgotten before it goes.
-pub(super) unsafe fn remember(domain: NonNull<Domain>) {
-    watch_from_here();
+pub(super) unsafe fn register(domain: NonNull<Domain>) {
+    install_handlers_once();
     let mut domains = domains();
     // SAFETY: what is in the list lives, and its links are ours now.
     unsafe {
@@ -79,7 +79,7 @@ pub(super) unsafe fn remember(domain: NonNull<Domain>) {
 
 /// # Safety
 /// The domain is remembered.
-pub(super) unsafe fn forget(domain: NonNull<Domain>) {
+pub(super) unsafe fn unregister(domain: NonNull<Domain>) {
     let mut domains = domains();
     // SAFETY: what is in the list lives, and its links are ours now.
     unsafe {
@@ -98,17 +98,17 @@ pub(super) unsafe fn forget(domain: NonNull<Domain>) {
 }
 
 impl Domains {
-    fn is_nobody_inside(&self) -> bool {
+    fn none_in_seize(&self) -> bool {
         let mut domain = self.first;
         // Ends: with the list, which stays as it is while the mutex is held.
         // SAFETY: what is in the list lives.
         while let Some(at) = domain.map(|domain| unsafe { domain.as_ref() }) {
-            if !at.slots.is_nobody_inside() {
+            if !at.slots.none_in_seize() {
                 return false;
             }
             domain = at.links.next.get();
         }
-        INSIDE.load(Ordering::SeqCst) == 0
+        IN_SEIZE.load(Ordering::SeqCst) == 0
     }
 }
 
@@ -124,39 +124,39 @@ pub(crate) fn generation() -> u32 {
 }
 
 /// Whether this process was forked at a moment after which it can make no trees.
-pub(crate) fn is_cut_off() -> bool {
-    CUT_OFF.load(Ordering::Relaxed)
+pub(crate) fn cannot_create_trees() -> bool {
+    CANNOT_CREATE_TREES.load(Ordering::Relaxed)
 }
 
 #[inline]
-pub(super) fn is_under_way() -> bool {
+pub(super) fn is_forking() -> bool {
     FORKING.load(Ordering::SeqCst) != 0
 }
 
 /// The right to take seize's mutex.
-pub(super) struct Inside {
-    _unseen: Unseen,
+pub(super) struct SeizeEntry {
+    _ignored: IgnoredAccesses,
 }
 
 /// Waits while a thread forks.
-pub(super) fn inside() -> Inside {
+pub(super) fn enter_seize() -> SeizeEntry {
     let wait = Wait::new();
-    // Ends: forks do. SeqCst: as `Slot::go_inside`.
+    // Ends: forks do. SeqCst: as `Slot::enter_seize`.
     loop {
-        INSIDE.fetch_add(1, Ordering::SeqCst);
-        if !is_under_way() {
-            return Inside {
-                _unseen: Unseen::begin(),
+        IN_SEIZE.fetch_add(1, Ordering::SeqCst);
+        if !is_forking() {
+            return SeizeEntry {
+                _ignored: IgnoredAccesses::begin(),
             };
         }
-        INSIDE.fetch_sub(1, Ordering::SeqCst);
+        IN_SEIZE.fetch_sub(1, Ordering::SeqCst);
         wait.wait();
     }
 }
 
-impl Drop for Inside {
+impl Drop for SeizeEntry {
     fn drop(&mut self) {
-        INSIDE.fetch_sub(1, Ordering::SeqCst);
+        IN_SEIZE.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -174,21 +174,21 @@ struct Fork {
 #[used]
 // SAFETY: the loader calls what this section holds, once, as C functions.
 #[unsafe(link_section = ".init_array")]
-static WATCH: extern "C" fn() = watch;
+static INSTALL: extern "C" fn() = install_handlers;
 
 #[cfg(unix)]
-extern "C" fn watch() {
+extern "C" fn install_handlers() {
     // SAFETY: the handlers may run at any fork, and the library is never unloaded. It
     // fails only for lack of memory; then forks go unnoticed.
     unsafe { libc::pthread_atfork(Some(prepare), Some(in_parent), Some(in_child)) };
 }
 
 /// Where nothing is run as the library is loaded, forks are noticed from the first tree on.
-fn watch_from_here() {
+fn install_handlers_once() {
     #[cfg(all(unix, not(target_os = "linux")))]
     {
         static WATCHED: std::sync::Once = std::sync::Once::new();
-        WATCHED.call_once(|| watch());
+        WATCHED.call_once(|| install_handlers());
     }
 }
 
@@ -197,8 +197,8 @@ extern "C" fn prepare() {
     let domains = domains();
     FORKING.fetch_add(1, Ordering::SeqCst);
     let wait = Wait::new();
-    let clean = (0..PATIENCE).any(|_| {
-        let clean = domains.is_nobody_inside();
+    let clean = (0..MAX_POLLS).any(|_| {
+        let clean = domains.none_in_seize();
         if !clean {
             wait.wait();
         }
@@ -219,10 +219,10 @@ extern "C" fn in_child() {
     match FORK.take().map(ManuallyDrop::into_inner) {
         Some(mut fork) if fork.clean => {
             // Who was about to go inside will never come out again.
-            INSIDE.store(0, Ordering::SeqCst);
+            IN_SEIZE.store(0, Ordering::SeqCst);
             fork.domains.first = None;
         }
-        _ => CUT_OFF.store(true, Ordering::Relaxed),
+        _ => CANNOT_CREATE_TREES.store(true, Ordering::Relaxed),
     }
     FORKING.store(0, Ordering::SeqCst);
     GENERATION.fetch_add(1, Ordering::Relaxed);

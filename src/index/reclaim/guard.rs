@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use seize::Guard as _;
 
 use super::slots::Slot;
-use super::thread::{self, Home};
+use super::thread::{self, CallThread};
 use super::{Domain, fork};
 use crate::annotate;
 use crate::errno;
@@ -16,7 +16,7 @@ use crate::index::memory::{Count, STRIPES};
 use crate::index::node::{Delta, Leaf, Report};
 
 /// What an owned guard consists of, in its slot.
-pub(crate) struct HeldGuard {
+pub(crate) struct GuardState {
     domain: NonNull<Domain>,
     stripe: usize,
     /// How often it has been refreshed.
@@ -26,7 +26,7 @@ pub(crate) struct HeldGuard {
     guard: ManuallyDrop<seize::OwnedGuard<'static>>,
 }
 
-impl HeldGuard {
+impl GuardState {
     #[inline]
     fn pin(&self) -> Pinned<'_> {
         Pinned {
@@ -34,7 +34,7 @@ impl HeldGuard {
             domain: unsafe { self.domain.as_ref() },
             stripe: self.stripe,
             report: self.report,
-            home: Home::ANYWHERE,
+            thread: CallThread::ANYWHERE,
             via: Via::Owned(&self.guard),
         }
     }
@@ -54,10 +54,10 @@ unsafe impl Sync for Guard<'_> {}
 
 impl Domain {
     pub(crate) fn enter(&self) -> Result<Guard<'_>, OutOfMemory> {
-        let (slot, stripe) = self.slots.claim_inside(self.memory.source())?;
+        let (slot, stripe) = self.slots.claim_in_seize(self.memory.source())?;
         slot.count_guard();
         // Seize takes a lock here and where the guard is dropped.
-        let _unseen = annotate::Unseen::begin();
+        let _ignored = annotate::IgnoredAccesses::begin();
         let guard = errno::keep(|| self.collector.enter_owned());
         // SAFETY: the guard does not outlive its tree, and so not the domain: its
         // lifetime parameter says so, or the C caller promised it.
@@ -66,7 +66,7 @@ impl Domain {
         };
         // SAFETY: the slot is ours.
         unsafe {
-            slot.guard().write(HeldGuard {
+            slot.guard().write(GuardState {
                 domain: NonNull::from(self),
                 stripe,
                 refreshes: 0,
@@ -84,7 +84,9 @@ impl Domain {
     #[inline]
     pub(crate) fn enter_local(&self) -> LocalGuard<'_> {
         match thread::state() {
-            thread::State::Running => LocalGuard::Slot(self, self.collector.enter(), Home::here()),
+            thread::State::Running => {
+                LocalGuard::Slot(self, self.collector.enter(), CallThread::here())
+            }
             state => self.enter_local_slow(state),
         }
     }
@@ -93,31 +95,31 @@ impl Domain {
     fn enter_local_slow(&self, state: thread::State) -> LocalGuard<'_> {
         if state == thread::State::Exiting {
             // No thread-local of seize is touched: an owned guard can be had at any
-            // time. Without memory for its slot, pin unseen by the statistics.
+            // time. Without memory for its slot, pin slotless by the statistics.
             return match self.enter() {
                 Ok(guard) => LocalGuard::Owned(guard),
                 Err(OutOfMemory) => {
-                    let _inside = fork::inside();
+                    let _seize = fork::enter_seize();
                     thread::begin();
-                    LocalGuard::Unseen(UnseenGuard {
+                    LocalGuard::Slotless(SlotlessGuard {
                         domain: self,
                         guard: ManuallyDrop::new(errno::keep(|| self.collector.enter_owned())),
                     })
                 }
             };
         }
-        let _inside = fork::inside();
+        let _seize = fork::enter_seize();
         errno::keep(|| {
             thread::prepare_exit();
             let guard = self.collector.enter();
             thread::watch_exit();
-            LocalGuard::Slot(self, guard, Home::here())
+            LocalGuard::Slot(self, guard, CallThread::here())
         })
     }
 }
 
 impl<'t> Guard<'t> {
-    fn owned(&self) -> &HeldGuard {
+    fn owned(&self) -> &GuardState {
         // SAFETY: written before the guard was made, and ours until it is dropped.
         unsafe { &*self.slot.as_ref().guard() }
     }
@@ -180,8 +182,8 @@ impl Drop for Guard<'_> {
         unsafe {
             let slot = self.slot.as_ref();
             annotate::release((*slot.guard()).domain.as_ptr());
-            let _unseen = annotate::Unseen::begin();
-            slot.go_inside();
+            let _ignored = annotate::IgnoredAccesses::begin();
+            slot.enter_seize();
             errno::keep(|| ManuallyDrop::drop(&mut (*slot.guard()).guard));
             slot.vacate();
         }
@@ -211,20 +213,20 @@ pub(crate) unsafe fn report_to(slot: NonNull<Slot>, delta: Option<NonNull<Delta>
 /// forgotten instead of dropped would leave the thread's count of guards too high
 /// for good, and the next thread with that slot unprotected.
 pub(crate) enum LocalGuard<'t> {
-    Slot(&'t Domain, seize::LocalGuard<'t>, Home),
+    Slot(&'t Domain, seize::LocalGuard<'t>, CallThread),
     Owned(Guard<'t>),
-    Unseen(UnseenGuard<'t>),
+    Slotless(SlotlessGuard<'t>),
 }
 
 /// A guard of seize's that the statistics do not see.
-pub(crate) struct UnseenGuard<'t> {
+pub(crate) struct SlotlessGuard<'t> {
     domain: &'t Domain,
     guard: ManuallyDrop<seize::OwnedGuard<'t>>,
 }
 
-impl Drop for UnseenGuard<'_> {
+impl Drop for SlotlessGuard<'_> {
     fn drop(&mut self) {
-        let _inside = fork::inside();
+        let _seize = fork::enter_seize();
         annotate::release(self.domain);
         // SAFETY: not used after.
         errno::keep(|| unsafe { ManuallyDrop::drop(&mut self.guard) });
@@ -236,20 +238,20 @@ impl LocalGuard<'_> {
     #[inline]
     pub(crate) fn pin(&self) -> Pinned<'_> {
         match self {
-            Self::Slot(domain, guard, home) => Pinned {
+            Self::Slot(domain, guard, thread) => Pinned {
                 domain,
                 stripe: guard.thread_id() % STRIPES,
                 report: None,
-                home: *home,
+                thread: *thread,
                 via: Via::Local(guard),
             },
             Self::Owned(guard) => guard.pin(),
-            Self::Unseen(unseen) => Pinned {
-                domain: unseen.domain,
+            Self::Slotless(slotless) => Pinned {
+                domain: slotless.domain,
                 stripe: 0,
                 report: None,
-                home: Home::ANYWHERE,
-                via: Via::Owned(&unseen.guard),
+                thread: CallThread::ANYWHERE,
+                via: Via::Owned(&slotless.guard),
             },
         }
     }
@@ -259,7 +261,7 @@ impl LocalGuard<'_> {
 impl Drop for LocalGuard<'_> {
     fn drop(&mut self) {
         let pin = self.pin();
-        pin.must_be_at_home();
+        pin.check_thread();
         annotate::release(pin.domain);
     }
 }
@@ -276,7 +278,7 @@ pub struct Pinned<'g> {
     pub(super) domain: &'g Domain,
     stripe: usize,
     report: Option<Report>,
-    home: Home,
+    thread: CallThread,
     pub(super) via: Via<'g>,
 }
 
@@ -289,8 +291,8 @@ impl<'g> Pinned<'g> {
     /// To be called when a callback has returned: aborts, in builds with debug assertions, if
     /// a call without a guard is not on the thread any more that it began on.
     #[inline]
-    pub(crate) fn must_be_at_home(self) {
-        self.home.must_be_here();
+    pub(crate) fn check_thread(self) {
+        self.thread.check();
     }
 
     /// Where a write tells what it does, if anybody wants to know.
@@ -322,20 +324,20 @@ impl<'g> Pinned<'g> {
 
 /// Has the statistics see that this call pins, as user code runs in it that may take
 /// long.
-pub(crate) struct Seen<'t> {
+pub(crate) struct CountedCall<'t> {
     slot: Option<&'t Slot>,
 }
 
 impl Domain {
     /// Without memory for it, nothing is seen.
-    pub(crate) fn see(&self) -> Seen<'_> {
-        Seen {
-            slot: self.slots.claim_seen(self.memory.source()).ok(),
+    pub(crate) fn count_call(&self) -> CountedCall<'_> {
+        CountedCall {
+            slot: self.slots.claim_counted(self.memory.source()).ok(),
         }
     }
 }
 
-impl Drop for Seen<'_> {
+impl Drop for CountedCall<'_> {
     fn drop(&mut self) {
         if let Some(slot) = self.slot {
             slot.vacate();

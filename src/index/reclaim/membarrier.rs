@@ -32,7 +32,7 @@ mod linux {
         commands >= 0 && commands as i64 & PRIVATE_EXPEDITED != 0
     }
 
-    pub(in super::super) fn remember() {
+    pub(in super::super) fn record_availability() {
         if !WAS_ALLOWED.load(Ordering::Relaxed) && is_allowed() {
             WAS_ALLOWED.store(true, Ordering::Relaxed);
         }
@@ -72,10 +72,10 @@ mod linux {
 }
 
 /// Notes that the kernel allows it, if it does.
-pub(super) fn remember() {
+pub(super) fn record_availability() {
     #[cfg(all(
         target_os = "linux",
         any(target_arch = "x86_64", target_arch = "aarch64")
     ))]
-    linux::remember();
+    linux::record_availability();
 }

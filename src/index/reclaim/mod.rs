@@ -14,9 +14,9 @@
 //! either that the rest of the library passes around.
 
 mod barrier;
+mod flush;
 mod fork;
 mod guard;
-mod hand_over;
 mod membarrier;
 #[cfg(all(test, loom))]
 mod models;
@@ -30,11 +30,11 @@ use std::ptr::NonNull;
 
 use seize::Collector;
 
-pub(crate) use fork::{generation, is_cut_off};
-use guard::HeldGuard;
+pub(crate) use fork::{cannot_create_trees, generation};
+use guard::GuardState;
+pub(crate) use guard::{CountedCall, LocalGuard, pin_of, refreshes_of, report_to};
 pub use guard::{Guard, Pinned};
-pub(crate) use guard::{LocalGuard, Seen, pin_of, refreshes_of, report_to};
-pub use retire::Note;
+pub use retire::RetiredObject;
 pub(crate) use slots::Slot;
 
 use crate::errno;
@@ -51,7 +51,7 @@ const BATCH: usize = 128;
 
 /// What a tree is made with.
 #[derive(Clone, Copy)]
-pub struct Options {
+pub struct TreeOptions {
     /// What is under its keys.
     pub values: Values,
     /// Where its memory comes from; `None`: the global allocator.
@@ -64,7 +64,7 @@ pub struct Options {
     pub huge_pages: bool,
 }
 
-impl Default for Options {
+impl Default for TreeOptions {
     fn default() -> Self {
         Self {
             values: Values::Words(None),
@@ -88,30 +88,30 @@ pub(crate) struct Domain {
 }
 
 /// How long guards have been held.
-pub(crate) struct Held {
+pub(crate) struct HeldGuards {
     pub(crate) guards: u64,
     /// Since the oldest was entered or refreshed, in milliseconds.
-    pub(crate) oldest: u64,
+    pub(crate) oldest_ms: u64,
 }
 
 impl Domain {
     /// A new domain on the heap, freed with `destroy`.
-    pub(crate) fn create(options: &Options) -> Result<NonNull<Self>, OutOfMemory> {
+    pub(crate) fn create(options: &TreeOptions) -> Result<NonNull<Self>, OutOfMemory> {
         let source = Source::new(options.allocator);
-        let place = source.allocate(Layout::new::<Self>()).ok_or(OutOfMemory)?;
-        let place = place.cast::<Self>();
+        let ptr = source.allocate(Layout::new::<Self>()).ok_or(OutOfMemory)?;
+        let ptr = ptr.cast::<Self>();
         // Seize, too, makes something once in a process.
         let collector = {
-            let _inside = fork::inside();
+            let _seize = fork::enter_seize();
             // Both ask the kernel for `membarrier`, which may refuse.
             errno::keep(|| {
-                membarrier::remember();
+                membarrier::record_availability();
                 Collector::new().batch_size(BATCH)
             })
         };
         // SAFETY: freshly allocated for a domain.
         unsafe {
-            place.write(Self {
+            ptr.write(Self {
                 collector,
                 memory: Memory::new(source, options.chunk_size, options.huge_pages),
                 values: options.values,
@@ -121,10 +121,10 @@ impl Domain {
             });
         }
         // For `of`.
-        let _ = place.as_ptr().expose_provenance();
+        let _ = ptr.as_ptr().expose_provenance();
         // SAFETY: `destroy` forgets it.
-        unsafe { fork::remember(place) };
-        Ok(place)
+        unsafe { fork::register(ptr) };
+        Ok(ptr)
     }
 
     /// Frees everything retired, then the domain itself.
@@ -135,10 +135,10 @@ impl Domain {
     pub(crate) unsafe fn destroy(mut domain: NonNull<Self>) {
         // SAFETY: by contract.
         unsafe {
-            fork::forget(domain);
+            fork::unregister(domain);
             let source = domain.as_ref().memory.source();
             domain.as_mut().slots.free(source);
-            source.unmake(domain);
+            source.drop_and_free(domain);
         }
     }
 
@@ -189,11 +189,11 @@ impl Domain {
     }
 
     /// How many guards are held, and how long the oldest has been.
-    pub(crate) fn held(&self) -> Held {
+    pub(crate) fn held_guards(&self) -> HeldGuards {
         let (guards, oldest) = self.slots.taken();
-        Held {
+        HeldGuards {
             guards,
-            oldest: oldest.map_or(0, |since| slots::now().saturating_sub(since)),
+            oldest_ms: oldest.map_or(0, |since| slots::now().saturating_sub(since)),
         }
     }
 }

@@ -6,7 +6,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 
-use super::hand_over::Census;
+use super::flush::Census;
 use super::slots::Slot;
 use crate::index::key::Key;
 use crate::index::node::{Entry, Found, Leaf, Locked, NodeRef, Portable};

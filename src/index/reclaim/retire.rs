@@ -35,9 +35,9 @@ impl Pinned<'_> {
     /// # Safety
     /// As `retire_leaf`.
     pub(crate) unsafe fn retire_internode(self, internode: &Internode) {
-        let place = std::ptr::from_ref(internode).cast_mut();
+        let ptr = std::ptr::from_ref(internode).cast_mut();
         // SAFETY: by contract.
-        unsafe { self.retire(place, free_internode, size_of::<Internode>()) }
+        unsafe { self.retire(ptr, free_internode, size_of::<Internode>()) }
     }
 
     /// Retires a suffix bag that a leaf had before its present one. Readers that
@@ -70,15 +70,15 @@ impl Pinned<'_> {
     /// # Safety
     /// `note` says how it is freed, from any thread, when nobody who may still hold
     /// it is pinned any more; until then nothing else frees it.
-    pub(crate) unsafe fn retire_foreign(self, note: Note) -> Result<(), OutOfMemory> {
+    pub(crate) unsafe fn retire_object(self, note: RetiredObject) -> Result<(), OutOfMemory> {
         let memory = &self.domain.memory;
-        let layout = Layout::new::<Note>();
-        let place = memory.allocate(layout, Count::NoteBytes);
-        let place = place.ok_or(OutOfMemory)?.cast::<Note>();
+        let layout = Layout::new::<RetiredObject>();
+        let ptr = memory.allocate(layout, Count::RetiredObjectBytes);
+        let ptr = ptr.ok_or(OutOfMemory)?.cast::<RetiredObject>();
         // SAFETY: freshly allocated; the rest by contract.
         unsafe {
-            place.write(note);
-            self.retire(place.as_ptr(), free_foreign, note.limbo());
+            ptr.write(note);
+            self.retire(ptr.as_ptr(), free_object, note.limbo());
         }
         Ok(())
     }
@@ -111,7 +111,7 @@ impl Pinned<'_> {
         free: unsafe fn(*mut T, &Collector),
     ) {
         annotate::release(self.domain);
-        let _unseen = annotate::Unseen::begin();
+        let _ignored = annotate::IgnoredAccesses::begin();
         // SAFETY: by contract.
         unsafe {
             match self.via {
@@ -133,14 +133,14 @@ impl Domain {
 
 /// An object of the user's, and how it is freed.
 #[derive(Clone, Copy)]
-pub struct Note {
+pub struct RetiredObject {
     object: *mut c_void,
     bytes: usize,
     free: unsafe extern "C" fn(*mut c_void, usize, *mut c_void),
     ctx: *mut c_void,
 }
 
-impl Note {
+impl RetiredObject {
     /// An object of so many bytes, which `free(object, bytes, ctx)` frees.
     pub fn new(
         object: *mut c_void,
@@ -230,15 +230,15 @@ unsafe fn destroy_value(value: *mut ValueWord, collector: &Collector) {
 
 /// # Safety
 /// As `free_leaf`.
-unsafe fn free_foreign(place: *mut Note, collector: &Collector) {
+unsafe fn free_object(ptr: *mut RetiredObject, collector: &Collector) {
     // SAFETY: by contract; the note's own says the rest.
     unsafe {
         let domain = Domain::of(collector);
         let _freeing = annotate::Freeing::begin(domain);
-        let note = place.read();
-        let place = NonNull::new_unchecked(place).cast();
-        let layout = Layout::new::<Note>();
-        domain.memory.free(place, layout, Count::NoteBytes);
+        let note = ptr.read();
+        let ptr = NonNull::new_unchecked(ptr).cast();
+        let layout = Layout::new::<RetiredObject>();
+        domain.memory.free(ptr, layout, Count::RetiredObjectBytes);
         domain.leave_limbo(note.limbo());
         errno::keep(|| (note.free)(note.object, note.bytes, note.ctx));
     }

@@ -3,10 +3,10 @@
 //! **Protocol.** A slot is free when its `since` is [`FREE`]. Who changes that owns the
 //! slot, until it stores `FREE` again; acquire and release make what one owner did
 //! with the rest of the slot precede what the next does. While it makes or drops its
-//! guard, which takes seize's mutex, the owner says so with [`INSIDE`] (see `fork`).
+//! guard, which takes seize's mutex, the owner says so with [`IN_SEIZE`] (see `fork`).
 //! Anybody may read `since`: that is how a guard that has been held for long is noticed.
 //!
-//! The owner counts each guard of seize's before it makes it: a hand-over (see `hand_over`) that
+//! The owner counts each guard of seize's before it makes it: a hand-over (see `flush`) that
 //! meets the guard also meets the count. [`Slot::census`] reads the count first. If a guard is in
 //! that count, its claim of the slot is seen too, and so is the guard, unless it has left;
 //! if it is not, the next census counts it among those that have begun.
@@ -17,8 +17,8 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicPtr;
 
+use super::flush::Census;
 use super::fork;
-use super::hand_over::Census;
 use crate::annotate;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{STRIPES, Source, own_stripe};
@@ -29,7 +29,7 @@ const BLOCK: usize = 2 * STRIPES;
 
 /// States of a slot; any other number is a time, as [`now`] says it.
 const FREE: u64 = 0;
-const INSIDE: u64 = 1;
+const IN_SEIZE: u64 = 1;
 
 /// A place for one guard.
 #[repr(align(64))]
@@ -38,7 +38,7 @@ pub(crate) struct Slot {
     since: AtomicU64,
     /// Guards that were made here, ever.
     guards: AtomicU64,
-    guard: UnsafeCell<MaybeUninit<super::HeldGuard>>,
+    guard: UnsafeCell<MaybeUninit<super::GuardState>>,
 }
 
 // SAFETY: `guard` belongs to the slot's owner.
@@ -56,7 +56,7 @@ impl Slot {
     /// Whether it was free, and is the caller's now.
     #[inline]
     pub(super) fn become_taken(&self, state: u64) -> bool {
-        // SeqCst: as `go_inside`; it acquires, too.
+        // SeqCst: as `enter_seize`; it acquires, too.
         let (success, failure) = (Ordering::SeqCst, Ordering::Relaxed);
         let is_taken = self.since.load(Ordering::Relaxed) == FREE
             && (self.since)
@@ -108,14 +108,14 @@ impl Slot {
 
     /// Says that its owner goes inside; waits while a thread forks.
     #[inline]
-    pub(super) fn go_inside(&self) {
+    pub(super) fn enter_seize(&self) {
         let wait = Wait::new();
         // Ends: forks do.
         loop {
             // SeqCst here and in `fork`: either this sees the fork, or the fork sees
             // this.
-            self.since.swap(INSIDE, Ordering::SeqCst);
-            if !fork::is_under_way() {
+            self.since.swap(IN_SEIZE, Ordering::SeqCst);
+            if !fork::is_forking() {
                 return;
             }
             self.hold();
@@ -130,7 +130,7 @@ impl Slot {
         self.since.store(FREE, Ordering::Release);
     }
 
-    pub(super) fn guard(&self) -> *mut super::HeldGuard {
+    pub(super) fn guard(&self) -> *mut super::GuardState {
         self.guard.get().cast()
     }
 }
@@ -155,18 +155,18 @@ impl Slots {
     /// A slot for a guard that is made next: its owner is inside. Also gives the stripe
     /// of this thread.
     #[inline]
-    pub(super) fn claim_inside(&self, source: Source) -> Result<(&Slot, usize), OutOfMemory> {
+    pub(super) fn claim_in_seize(&self, source: Source) -> Result<(&Slot, usize), OutOfMemory> {
         let stripe = own_stripe();
-        let slot = self.claim(source, stripe, INSIDE)?;
-        if fork::is_under_way() {
+        let slot = self.claim(source, stripe, IN_SEIZE)?;
+        if fork::is_forking() {
             slot.hold();
-            slot.go_inside();
+            slot.enter_seize();
         }
         Ok((slot, stripe))
     }
 
     /// A slot that begins to count, for who needs no guard of its own.
-    pub(super) fn claim_seen(&self, source: Source) -> Result<&Slot, OutOfMemory> {
+    pub(super) fn claim_counted(&self, source: Source) -> Result<&Slot, OutOfMemory> {
         self.claim(source, own_stripe(), now())
     }
 
@@ -215,9 +215,9 @@ impl Slots {
     }
 
     /// Whether no owner is inside.
-    pub(super) fn is_nobody_inside(&self) -> bool {
+    pub(super) fn none_in_seize(&self) -> bool {
         let mut slots = self.blocks().flat_map(|block| &block.slots);
-        slots.all(|slot| slot.since.load(Ordering::SeqCst) != INSIDE)
+        slots.all(|slot| slot.since.load(Ordering::SeqCst) != IN_SEIZE)
     }
 
     /// Guards of seize's in this tree that may be active, and that have begun.
@@ -233,7 +233,7 @@ impl Slots {
         let taken = since.filter(|&since| since != FREE);
         taken.fold((0, None), |(count, oldest), since| {
             let oldest = match oldest {
-                _ if since == INSIDE => oldest,
+                _ if since == IN_SEIZE => oldest,
                 None => Some(since),
                 Some(oldest) => Some(since.min(oldest)),
             };
@@ -247,11 +247,11 @@ impl Slots {
     /// All of them came from `source`, and no slot is in use any more.
     pub(super) unsafe fn free(&mut self, source: Source) {
         let mut block = *self.first.get_mut();
-        while let Some(place) = NonNull::new(block) {
+        while let Some(ptr) = NonNull::new(block) {
             // SAFETY: by contract; each block is in the list once.
             unsafe {
-                block = *(*place.as_ptr()).next.get_mut();
-                source.unmake(place);
+                block = *(*ptr.as_ptr()).next.get_mut();
+                source.drop_and_free(ptr);
             }
         }
     }
@@ -260,13 +260,13 @@ impl Slots {
 impl Block {
     /// A block in memory of its own, made slot by slot: it is too large for small stacks.
     fn make(source: Source) -> Result<NonNull<Self>, OutOfMemory> {
-        let place = source.allocate(Layout::new::<Self>()).ok_or(OutOfMemory)?;
-        let block = place.cast::<Self>();
+        let ptr = source.allocate(Layout::new::<Self>()).ok_or(OutOfMemory)?;
+        let block = ptr.cast::<Self>();
         // SAFETY: freshly allocated for a block.
         unsafe {
             let slots = (&raw mut (*block.as_ptr()).slots).cast::<Slot>();
-            for place in 0..BLOCK {
-                slots.add(place).write(Slot::free());
+            for index in 0..BLOCK {
+                slots.add(index).write(Slot::free());
             }
             (&raw mut (*block.as_ptr()).next).write(AtomicPtr::new(std::ptr::null_mut()));
         }
@@ -279,13 +279,13 @@ impl Block {
         let mut next = link.load(Ordering::SeqCst);
         if next.is_null() {
             let new = Self::make(source)?;
-            // SeqCst: as `go_inside`, for who looks through all blocks.
+            // SeqCst: as `enter_seize`, for who looks through all blocks.
             let (success, failure) = (Ordering::SeqCst, Ordering::SeqCst);
             next = match link.compare_exchange(next, new.as_ptr(), success, failure) {
                 Ok(_) => new.as_ptr(),
                 Err(other) => {
                     // SAFETY: nobody has seen it.
-                    unsafe { source.unmake(new) };
+                    unsafe { source.drop_and_free(new) };
                     other
                 }
             };
@@ -343,17 +343,12 @@ mod tests {
         unsafe { alloc(Layout::from_size_align(size, align).unwrap()).cast() }
     }
 
-    unsafe extern "C" fn give_back(
-        place: *mut c_void,
-        size: usize,
-        align: usize,
-        ctx: *mut c_void,
-    ) {
+    unsafe extern "C" fn give_back(ptr: *mut c_void, size: usize, align: usize, ctx: *mut c_void) {
         // SAFETY: as above.
         let race = unsafe { &*ctx.cast::<Race>() };
         race.given_back.fetch_add(1, Ordering::Relaxed);
         // SAFETY: allocated above with this layout.
-        unsafe { dealloc(place.cast(), Layout::from_size_align(size, align).unwrap()) };
+        unsafe { dealloc(ptr.cast(), Layout::from_size_align(size, align).unwrap()) };
     }
 
     /// Two threads that find every slot taken agree on the next block. Put back: store it,

@@ -13,15 +13,15 @@
 //! of thread-locals: what is registered there is not run any more, and `late` sees to it.
 //!
 //! Threads are counted before they get their number from seize and after they have given it back,
-//! as `hand_over` asks.
+//! as `flush` asks.
 
 use std::cell::Cell;
 #[cfg(debug_assertions)]
 use std::num::NonZeroU64;
 use std::sync::atomic::AtomicU64;
 
-use super::fork::{self, Inside};
-use super::hand_over::Census;
+use super::flush::Census;
+use super::fork::{self, SeizeEntry};
 use crate::sync::{Ordering, fence};
 
 /// Threads that have a number of seize's, or had one; guards without a slot count as such.
@@ -32,7 +32,7 @@ static ENDED: AtomicU64 = AtomicU64::new(0);
 /// Counts a number of seize's that is taken next.
 pub(super) fn begin() {
     BEGUN.fetch_add(1, Ordering::Relaxed);
-    // Release: a hand-over that meets the thread counts it; see `hand_over`.
+    // Release: a hand-over that meets the thread counts it; see `flush`.
     fence(Ordering::Release);
 }
 
@@ -68,13 +68,13 @@ struct ExitWatch;
 impl Drop for ExitWatch {
     fn drop(&mut self) {
         STATE.set(State::Exiting);
-        let _ = EXIT_END.try_with(|end| end.inside.set(Some(fork::inside())));
+        let _ = EXIT_END.try_with(|end| end.seize.set(Some(fork::enter_seize())));
     }
 }
 
 struct ExitEnd {
     /// Dropped with it.
-    inside: Cell<Option<Inside>>,
+    seize: Cell<Option<SeizeEntry>>,
 }
 
 impl Drop for ExitEnd {
@@ -88,20 +88,20 @@ thread_local! {
     /// Without a destructor: can be read at any time.
     static STATE: Cell<State> = const { Cell::new(State::New) };
     static EXIT_WATCH: ExitWatch = const { ExitWatch };
-    static EXIT_END: ExitEnd = const { ExitEnd { inside: Cell::new(None) } };
+    static EXIT_END: ExitEnd = const { ExitEnd { seize: Cell::new(None) } };
 }
 
 /// The thread on which a call without a guard began, and must end: what it pins is that
 /// thread's. In builds with debug assertions, a call that goes on elsewhere is aborted; a
 /// callback that yields to a scheduler of fibers gets it there.
 #[derive(Clone, Copy)]
-pub(crate) struct Home {
+pub(crate) struct CallThread {
     /// `None` where the call may go anywhere.
     #[cfg(debug_assertions)]
     thread: Option<NonZeroU64>,
 }
 
-impl Home {
+impl CallThread {
     pub(super) const ANYWHERE: Self = Self {
         #[cfg(debug_assertions)]
         thread: None,
@@ -117,7 +117,7 @@ impl Home {
     }
 
     #[inline]
-    pub(super) fn must_be_here(self) {
+    pub(super) fn check(self) {
         #[cfg(debug_assertions)]
         assert!(
             self.thread.is_none_or(|thread| thread == number()),

@@ -33,7 +33,9 @@ use crate::index::key::{Key, MAX_KEY_LEN};
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::Source;
 use crate::index::node::{Isa, Locked, Node, NodeRef};
-use crate::index::reclaim::{Domain, Guard, LocalGuard, Options, Pinned, Seen, generation};
+use crate::index::reclaim::{
+    CountedCall, Domain, Guard, LocalGuard, Pinned, TreeOptions, generation,
+};
 use crate::index::value::{Destructor, Values};
 use crate::sync::{AtomicPtr, Ordering};
 use read::observe::Clears;
@@ -62,14 +64,14 @@ unsafe impl Sync for Tree {}
 impl Tree {
     /// An empty tree of words. Values that leave it unclaimed go to the destructor.
     pub fn new(destructor: Option<Destructor>) -> Result<Self, OutOfMemory> {
-        Self::with_options(&Options {
+        Self::with_options(&TreeOptions {
             values: Values::Words(destructor),
-            ..Options::default()
+            ..TreeOptions::default()
         })
     }
 
     /// An empty tree.
-    pub fn with_options(options: &Options) -> Result<Self, OutOfMemory> {
+    pub fn with_options(options: &TreeOptions) -> Result<Self, OutOfMemory> {
         let domain = Domain::create(options)?;
         // SAFETY: just created.
         let Some(leaf) = (unsafe { domain.as_ref() }).memory.new_leaf() else {
@@ -105,8 +107,8 @@ impl Tree {
     }
 
     /// Has the statistics see a call that may take long.
-    pub(crate) fn see(&self) -> Seen<'_> {
-        self.domain().see()
+    pub(crate) fn count_call(&self) -> CountedCall<'_> {
+        self.domain().count_call()
     }
 
     /// Whether a pin is of one of this tree's guards.

@@ -122,7 +122,7 @@ fn an_emptied_leaf_loses_no_insert() {
 /// lies further up.
 #[test]
 fn a_boundary_moves_with_the_first_child() {
-    let lines = [Line::BoundaryMoves, Line::CollapseIsDirty];
+    let lines = [Line::SeparatorMoves, Line::CollapseIsDirty];
     check(&lines, || {
         explore(|| {
             let there = numbers((0..150).map(|n| 10 * n));

@@ -18,7 +18,7 @@ fn who_goes_up_finds_a_whole_internode() {
             let writer = {
                 let (children, above) = (children.clone(), above.clone());
                 thread::spawn(move || {
-                    let children = [0, 1].map(|place| NodeRef::from(&*children[place]));
+                    let children = [0, 1].map(|index| NodeRef::from(&*children[index]));
                     Locked::private(&*above).fill(&[7], &children);
                 })
             };
@@ -27,10 +27,10 @@ fn who_goes_up_finds_a_whole_internode() {
                 let AnyNode::Internode(found) = found.kind() else {
                     unreachable!("there is no layer")
                 };
-                assert_eq!(found.place_for::<Portable>(6), 0);
-                assert_eq!(found.place_for::<Portable>(7), 1);
-                for (place, word) in found.children.iter().enumerate() {
-                    let child = NodeRef::from(&*children[place.min(1)]);
+                assert_eq!(found.child_index::<Portable>(6), 0);
+                assert_eq!(found.child_index::<Portable>(7), 1);
+                for (index, word) in found.children.iter().enumerate() {
+                    let child = NodeRef::from(&*children[index.min(1)]);
                     assert_eq!(word.load(Ordering::SeqCst), child.as_ptr());
                 }
             }

@@ -14,7 +14,7 @@ use crate::protocol::Line;
 use crate::sync::{Ordering, perturb};
 
 /// Where a key is, or would be, in a locked leaf.
-pub(crate) enum Place<'g> {
+pub(crate) enum KeyPosition<'g> {
     /// The key's own entry.
     Present { position: usize, slot: usize },
     /// The key goes on in the layer with this root.
@@ -31,7 +31,7 @@ impl<'g> Locked<'g, Leaf> {
     /// Smaller slices are counted, not walked through: their order decides nothing, and
     /// no branch has to guess where among them the key lies.
     #[inline]
-    pub(crate) fn place_of<S: Search>(&self, key: &Key<'_>) -> Place<'g> {
+    pub(crate) fn position_of<S: Search>(&self, key: &Key<'_>) -> KeyPosition<'g> {
         let leaf = self.node();
         let live = leaf.live();
         let mut equal = S::equal_mask(&leaf.head, key.slice()) & live;
@@ -47,27 +47,27 @@ impl<'g> Locked<'g, Leaf> {
             }
         }
         match same {
-            0 => Place::Absent { position },
+            0 => KeyPosition::Absent { position },
             // The key ends in its slice: there is no other of its length.
-            _ if !key.goes_on() => Place::Present {
+            _ if !key.has_suffix() => KeyPosition::Present {
                 position,
                 slot: same.trailing_zeros() as usize,
             },
-            _ => self.place_among(position, same, key),
+            _ => self.position_in_group(position, same, key),
         }
     }
 
     /// Where a key is among the slots with its slice and rank, the first of which, in
     /// key order, is at a position.
     #[inline(never)]
-    fn place_among(&self, first: usize, mut slots: u32, key: &Key<'_>) -> Place<'g> {
+    fn position_in_group(&self, first: usize, mut slots: u32, key: &Key<'_>) -> KeyPosition<'g> {
         let (mut group, mut position) = (0, first);
         let mut present = None;
         while let Some(slot) = next_of(&mut slots) {
             group += 1;
             let entry = self.entry_in(slot);
             if let Some(root) = entry.layer() {
-                return Place::Layer(root);
+                return KeyPosition::Layer(root);
             }
             match entry.suffix.cmp(key.suffix()) {
                 cmp::Ordering::Less => position += 1,
@@ -76,9 +76,9 @@ impl<'g> Locked<'g, Leaf> {
             }
         }
         match present {
-            Some(slot) => Place::Present { position, slot },
-            None if group == GROUP_MAX => Place::Crowded { first },
-            None => Place::Absent { position },
+            Some(slot) => KeyPosition::Present { position, slot },
+            None if group == GROUP_MAX => KeyPosition::Crowded { first },
+            None => KeyPosition::Absent { position },
         }
     }
 
@@ -192,7 +192,7 @@ impl<'g> Locked<'g, Leaf> {
     ///
     /// The link is where a search looks first, and what it leaves has no kind: else there
     /// would be a look at each slot of the group before it, as long as they are not reused.
-    pub(crate) fn become_link(&mut self, group: Range<usize>, root: NodeRef<'_>) {
+    pub(crate) fn replace_group_with_link(&mut self, group: Range<usize>, root: NodeRef<'_>) {
         if Line::GroupIsDirty.is_enabled() {
             self.mark_dirty();
         }

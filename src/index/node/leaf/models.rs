@@ -66,7 +66,7 @@ fn a_reader_never_takes_a_reused_slot_for_its_key() {
 /// from before none of a slot that is used again.
 #[test]
 fn what_comes_after_settling_is_another_change() {
-    check(&[Line::FenceAfterSettle], || {
+    check(&[Line::FenceAfterPublishedVersion], || {
         for (key, value) in [(A, 1), (B, 2)] {
             loom::model(move || {
                 let leaf = leaf_with_a();
@@ -76,7 +76,7 @@ fn what_comes_after_settling_is_another_change() {
                     thread::spawn(move || {
                         let mut locked = Locked::lock(&*leaf);
                         locked.remove(0);
-                        locked.settle();
+                        locked.publish_version();
                         locked.insert(0, &Entry::new(&Key::new(B)).with_value(2));
                     })
                 };
@@ -273,7 +273,7 @@ fn a_group_becomes_a_layer_at_once() {
                         root.insert(position, &entry.with_value(position as u64));
                     }
                     let mut locked = Locked::lock(&*leaf);
-                    locked.become_link(0..2, NodeRef::from(&*below));
+                    locked.replace_group_with_link(0..2, NodeRef::from(&*below));
                     root.set_root(true, NodeRef::from(&*leaf).as_ptr());
                     drop((root, locked));
                     Locked::lock(&*leaf).insert(1, &Entry::new(&Key::new(B)).with_value(7));

@@ -27,7 +27,7 @@ fn observe(leaf: &Leaf) -> Observation {
 /// Whether the leaf may have changed.
 fn may_differ(observation: &Observation) -> bool {
     // SAFETY: the leaf lives on.
-    unsafe { observation.look() != Look::Same }
+    unsafe { observation.compare() != Comparison::Same }
 }
 
 /// Who has found a key does not take an observation for good that says it was absent: also
@@ -58,7 +58,7 @@ fn what_was_found_is_not_absent_any_more() {
 /// Two transactions that each insert what the other has found absent: one finds out.
 #[test]
 fn of_two_who_insert_what_the_other_missed_one_finds_out() {
-    check(&[Line::FenceBeforeLooks], || {
+    check(&[Line::FenceBeforeCompare], || {
         loom::model(|| {
             let leaves = [empty_leaf(), empty_leaf()];
             let absent = leaves.each_ref().map(|leaf| observe(leaf));
@@ -66,7 +66,7 @@ fn of_two_who_insert_what_the_other_missed_one_finds_out() {
                 let (leaf, other) = (leaves[mine].clone(), absent[1 - mine]);
                 move || {
                     insert(&leaf);
-                    Observation::fence_before_looks();
+                    Observation::fence_before_compare();
                     may_differ(&other)
                 }
             };

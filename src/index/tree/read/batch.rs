@@ -179,7 +179,7 @@ impl<'g, 'k> Lane<'g, 'k> {
                         self.hot -= 1;
                         continue;
                     }
-                    if WARM || self.key.goes_on() {
+                    if WARM || self.key.has_suffix() {
                         child.prefetch_all();
                     } else {
                         child.prefetch();
@@ -197,12 +197,12 @@ impl<'g, 'k> Lane<'g, 'k> {
         leaf: &'g Leaf,
         version: Version,
     ) -> Step {
-        if self.key.goes_on() && !self.has_suffixes {
+        if self.key.has_suffix() && !self.has_suffixes {
             leaf.prefetch_suffixes();
             self.has_suffixes = true;
             return Step::On;
         }
-        if WARM && !self.key.goes_on() {
+        if WARM && !self.key.has_suffix() {
             return Step::Done(None);
         }
         match leaf.search::<S>(version, &self.key) {

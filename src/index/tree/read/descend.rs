@@ -135,21 +135,21 @@ impl Tree {
     ) -> Result<Option<u64>, Stale> {
         let mut root = self.root(pin);
         // Two loops, so that neither asks what kind of key it has in every node.
-        while key.goes_on() {
-            match search_beyond::<S>(root, &key)?.0 {
+        while key.has_suffix() {
+            match search_long::<S>(root, &key)?.0 {
                 Found::Absent => return Ok(None),
                 Found::Value(value) => return Ok(Some(value)),
                 Found::Layer(below) => root = below,
             }
             key.shift();
         }
-        Ok(search_within::<S>(root, &key)?.0)
+        Ok(search_short::<S>(root, &key)?.0)
     }
 }
 
 /// What a layer knows of a key that goes on beyond its slice.
 #[inline(always)]
-pub(in crate::index::tree) fn search_beyond<'g, S: Search>(
+pub(in crate::index::tree) fn search_long<'g, S: Search>(
     root: NodeRef<'g>,
     key: &Key<'_>,
 ) -> Result<(Found<'g>, Reached<'g>), Stale> {
@@ -157,7 +157,7 @@ pub(in crate::index::tree) fn search_beyond<'g, S: Search>(
     reached.leaf.prefetch_suffixes();
     // Ends: each time around, a writer has changed the leaf.
     loop {
-        if let Some(found) = reached.leaf.search_beyond::<S>(reached.version, key) {
+        if let Some(found) = reached.leaf.search_long::<S>(reached.version, key) {
             return Ok((found, reached));
         }
         reached = settle(reached.leaf, key.slice())?;
@@ -166,14 +166,14 @@ pub(in crate::index::tree) fn search_beyond<'g, S: Search>(
 
 /// The value in a layer of a key that ends in its slice.
 #[inline(always)]
-pub(in crate::index::tree) fn search_within<'g, S: Search>(
+pub(in crate::index::tree) fn search_short<'g, S: Search>(
     root: NodeRef<'g>,
     key: &Key<'_>,
 ) -> Result<(Option<u64>, Reached<'g>), Stale> {
     let mut reached = reach::<S>(root, key.slice(), false)?;
     // Ends: as above.
     loop {
-        if let Some(value) = reached.leaf.search_within::<S>(reached.version, key) {
+        if let Some(value) = reached.leaf.search_short::<S>(reached.version, key) {
             return Ok((value, reached));
         }
         reached = settle(reached.leaf, key.slice())?;

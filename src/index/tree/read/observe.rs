@@ -13,11 +13,11 @@
 
 use std::ptr::NonNull;
 
-use super::descend::{Reached, Stale, search_beyond, search_within};
+use super::descend::{Reached, Stale, search_long, search_short};
 use crate::index::key::Key;
 use crate::index::memory::Count;
 use crate::index::node::{
-    Delta, Found, Look, MORE, NodeRef, Observation, Portable, Search, with_search,
+    Comparison, Delta, Found, MORE, NodeRef, Observation, Portable, Search, with_search,
 };
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
@@ -133,8 +133,8 @@ impl Tree {
         mut key: Key<'_>,
     ) -> Result<(Option<u64>, Reached<'g>), Stale> {
         let mut root = self.root(pin);
-        while key.goes_on() {
-            let (found, reached) = search_beyond::<S>(root, &key)?;
+        while key.has_suffix() {
+            let (found, reached) = search_long::<S>(root, &key)?;
             match found {
                 Found::Absent => return Ok((None, reached)),
                 Found::Value(value) => return Ok((Some(value), reached)),
@@ -142,7 +142,7 @@ impl Tree {
             }
             key.shift();
         }
-        search_within::<S>(root, &key)
+        search_short::<S>(root, &key)
     }
 
     /// How many entries the leaf has that a key is in, or would be, and that leaf.
@@ -174,7 +174,7 @@ impl Tree {
             !crate::index::tree::write::update::is_running(self),
             "an update callback must not use the tree"
         );
-        Observation::fence_before_looks();
+        Observation::fence_before_compare();
         let holds = |observation: &Observation| {
             // SAFETY: by contract.
             self.clears.are(observation.incarnation) && unsafe { is_same(observation) }
@@ -199,17 +199,17 @@ unsafe fn is_same(observation: &Observation) -> bool {
     // Ends: who holds the lock lets it go, and only a change or the next takes it.
     loop {
         // SAFETY: by contract.
-        match unsafe { observation.look() } {
-            Look::Same => return true,
-            Look::Changed => return false,
+        match unsafe { observation.compare() } {
+            Comparison::Same => return true,
+            Comparison::Changed => return false,
             // It may be about to change for another; whoever holds a leaf waits for nobody.
-            Look::Locked if is_holding() => {
+            Comparison::Locked if is_holding() => {
                 return match holds(observation.leaf) {
                     true => Line::OwnHeldIsTheSame.is_enabled(),
                     false => !Line::HeldIsNotTheSame.is_enabled(),
                 };
             }
-            Look::Locked => wait.wait(),
+            Comparison::Locked => wait.wait(),
         }
     }
 }

@@ -47,7 +47,7 @@ impl<'g> Ahead<'g> {
         };
         let mut ahead = Self {
             parent: Some(parent),
-            place: parent.place_for::<Portable>(slice),
+            place: parent.child_index::<Portable>(slice),
             beside: None,
         };
         ahead.skip(parent, reverse);
@@ -122,7 +122,7 @@ fn internode(node: NodeRef<'_>) -> Option<&Internode> {
 /// The internode next to one, under the same parent.
 fn beside(node: &Internode, reverse: bool) -> Option<&Internode> {
     let above = parent_of(node.any())?;
-    let place = above.place_for::<Portable>(node.key(0));
+    let place = above.child_index::<Portable>(node.key(0));
     let place = if reverse {
         place.checked_sub(1)?
     } else {

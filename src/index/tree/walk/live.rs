@@ -26,7 +26,7 @@ impl Walk<'_> {
     /// changed since it was read.
     pub(in crate::index::tree) fn live_value(&self) -> Option<u64> {
         let frame = self.frames.last()?;
-        let value = frame.leaf.racing_value(frame.entries.slot(frame.at));
+        let value = frame.leaf.value_unvalidated(frame.entries.slot(frame.at));
         (frame.is_current() || !Line::ArrivalIsCurrent.is_enabled()).then_some(value)
     }
 
@@ -81,7 +81,7 @@ impl Walk<'_> {
                 }
             }
             at = next;
-            let value = frame.leaf.racing_value(frame.entries.slot(at));
+            let value = frame.leaf.value_unvalidated(frame.entries.slot(at));
             run.push((keys.len(), value));
         }
         if frame.is_current() {

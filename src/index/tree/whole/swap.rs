@@ -61,7 +61,7 @@ impl Tree {
         let memory = &pin.domain().memory;
         let mut reserve = Self::leaves(pin, 2)?;
         let layout = Layout::new::<Detached>();
-        let note = memory.allocate(layout, Count::NoteBytes);
+        let note = memory.allocate(layout, Count::RetiredObjectBytes);
         let note = note.ok_or(OutOfMemory)?.cast::<Detached>();
 
         let (root, tomb) = (reserve.leaf(Era::FIRST), reserve.leaf(Era::FIRST));
@@ -280,7 +280,9 @@ unsafe fn free_detached(note: *mut Detached, collector: &Collector) {
         let _freeing = annotate::Freeing::begin(domain);
         let Detached { tomb, bytes } = note.read();
         let (note, layout) = (NonNull::new_unchecked(note), Layout::new::<Detached>());
-        domain.memory.free(note.cast(), layout, Count::NoteBytes);
+        domain
+            .memory
+            .free(note.cast(), layout, Count::RetiredObjectBytes);
         domain.leave_limbo(bytes);
         free_all(domain, NodeRef::from(tomb.as_ref()), true, &mut |_, _| ());
     }

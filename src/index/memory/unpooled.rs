@@ -31,7 +31,7 @@ const READABLE: usize = size_of::<AtomicU64>();
 const AT_ONCE: bool = cfg!(any(loom, shuttle));
 
 /// Slots that were given back, the first one first.
-pub(super) struct Kept {
+pub(super) struct Unpooled {
     source: Source,
     /// Whether a thread uses `free`: a lock that ThreadSanitizer sees.
     busy: AtomicBool,
@@ -39,11 +39,11 @@ pub(super) struct Kept {
 }
 
 // SAFETY: `free` is used by who has set `busy`, and the slots in it belong to the pool.
-unsafe impl Send for Kept {}
+unsafe impl Send for Unpooled {}
 // SAFETY: as above.
-unsafe impl Sync for Kept {}
+unsafe impl Sync for Unpooled {}
 
-impl Kept {
+impl Unpooled {
     pub(super) fn new(source: Source) -> Self {
         Self {
             source,
@@ -64,7 +64,7 @@ impl Kept {
         result
     }
 
-    pub(super) fn take(&self, layout: Layout) -> Option<NonNull<u8>> {
+    pub(super) fn allocate(&self, layout: Layout) -> Option<NonNull<u8>> {
         if AT_ONCE {
             return self.source.allocate(layout);
         }
@@ -90,17 +90,17 @@ impl Kept {
 
     /// # Safety
     /// `place` came from `take` of this with this layout, and nobody uses it any more.
-    pub(super) unsafe fn give(&self, place: NonNull<u8>, layout: Layout) {
+    pub(super) unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) {
         if AT_ONCE {
             // SAFETY: by contract.
-            return unsafe { self.source.free(place, layout) };
+            return unsafe { self.source.free(ptr, layout) };
         }
-        poison(place, layout);
-        self.with_free(|free| free.push_back((place, layout)));
+        poison(ptr, layout);
+        self.with_free(|free| free.push_back((ptr, layout)));
     }
 }
 
-impl Drop for Kept {
+impl Drop for Unpooled {
     fn drop(&mut self) {
         for (slot, layout) in self.free.get_mut().drain(..) {
             unpoison(slot, layout);
@@ -112,8 +112,8 @@ impl Drop for Kept {
 
 #[cfg(masstree_asan)]
 unsafe extern "C" {
-    fn __asan_poison_memory_region(place: *const u8, size: usize);
-    fn __asan_unpoison_memory_region(place: *const u8, size: usize);
+    fn __asan_poison_memory_region(ptr: *const u8, size: usize);
+    fn __asan_unpoison_memory_region(ptr: *const u8, size: usize);
 }
 
 fn poison(slot: NonNull<u8>, layout: Layout) {

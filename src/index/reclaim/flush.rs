@@ -86,7 +86,7 @@ impl Pinned<'_> {
         loop {
             self.pad(padding);
             let before = self.domain.census();
-            self.hand_over();
+            self.flush_batch();
             // Acquire: partner of the fences of `slots` and `thread`.
             fence(Ordering::Acquire);
             let most = before.most_until(self.domain.census());
@@ -97,9 +97,9 @@ impl Pinned<'_> {
         }
     }
 
-    fn hand_over(&self) {
+    fn flush_batch(&self) {
         annotate::release(self.domain);
-        let _unseen = annotate::Unseen::begin();
+        let _ignored = annotate::IgnoredAccesses::begin();
         match self.via {
             Via::Local(guard) => guard.flush(),
             Via::Owned(guard) => guard.flush(),
