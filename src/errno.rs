@@ -1,28 +1,28 @@
-//! The caller's `errno`, which no call changes.
+//! Preserves the caller's `errno`: no call of the library changes it.
 //!
-//! **Invariant.** Whatever may set `errno` runs within [`keep`] (or [`Keeping`]): system calls
-//! that may fail or wait, locks of the standard library when they wait (a futex that was
-//! changed or timed out says so in `errno`), what seize does with a lock of its own, and the
-//! user's functions that the library calls when it sees fit: allocators, destructors of values,
-//! functions of retired objects. Allocators may set `errno` also where they succeed, so Rust's
-//! global one is [`Keeping`]; that covers what seize and the standard library allocate.
+//! **Invariant.** Code that may set `errno` runs within [`keep`] (or [`Keeping`]): system calls
+//! that may fail or wait, locks of the standard library when they wait (a futex whose word
+//! changed, or which timed out, sets `errno`), seize's own lock, and the user's functions that
+//! the library calls at times of its own choosing: allocators, destructors of values, functions
+//! that free retired objects. Allocators may set `errno` even when they succeed, so Rust's
+//! global allocator is [`Keeping`]; it covers the allocations of seize and the standard library.
 //!
-//! Visitors and other callbacks that a call is given run outside: what they set is for the
-//! caller to see. `free` is not wrapped: since POSIX.1-2024, and glibc 2.33, it leaves `errno`
-//! alone.
+//! Visitors and other callbacks that a caller passes run outside of `keep`: the caller sees the
+//! `errno` that they set. `free` is not wrapped: since POSIX.1-2024, and glibc 2.33, it
+//! preserves `errno`.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::c_int;
 
-/// Does some work, after which `errno` is what it was before.
+/// Runs `work`, then restores `errno`.
 #[inline]
 pub(crate) fn keep<T>(work: impl FnOnce() -> T) -> T {
     let errno = location();
-    // Volatile: the compiler believes that malloc leaves all memory alone that it can see.
+    // Volatile: the compiler assumes that malloc does not change memory that it can see.
     // SAFETY: this thread's errno, which lives as long as the thread.
     let before = unsafe { errno.read_volatile() };
     let result = work();
-    // SAFETY: as above: the work ends on the thread it began on.
+    // SAFETY: this thread's errno still: `work` ends on the thread on which it began.
     unsafe { errno.write_volatile(before) };
     result
 }
@@ -39,10 +39,10 @@ fn location() -> *mut c_int {
     unsafe { libc::__error() }
 }
 
-/// The system's allocator, which leaves `errno` alone here.
+/// The system's allocator; it preserves `errno`.
 pub(crate) struct Keeping;
 
-// SAFETY: that of the system is one.
+// SAFETY: the system's allocator meets the contract, and `keep` changes only `errno`.
 unsafe impl GlobalAlloc for Keeping {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: by the trait's contract.

@@ -1,4 +1,4 @@
-//! A model check (`make check-models`), as those of leaves.
+//! A model check (`make check-models`), like those of leaves.
 
 use loom::sync::Arc;
 use loom::thread;
@@ -7,10 +7,10 @@ use super::*;
 use crate::index::node::{AnyNode, Leaf, Portable};
 use crate::protocol::models::check;
 
-/// Who goes up without a lock, as a walk does to ask for leaves ahead, finds all of an
-/// internode that is just made: another child in each place that a slice leads to.
+/// A thread that follows a parent word without a lock, as a walk does to prefetch leaves, finds
+/// a new internode filled: the right child at each index.
 #[test]
-fn who_goes_up_finds_a_whole_internode() {
+fn a_parent_word_never_points_to_a_partly_filled_internode() {
     check(&[Line::FilledBeforeParent], || {
         loom::model(|| {
             let children = [Arc::new(Leaf::new()), Arc::new(Leaf::new())];
