@@ -23,6 +23,7 @@
 //! keys. These are a *group* of at most [`GROUP_MAX`] entries with suffixes, in their order; or,
 //! once there were more, one link to a layer that holds them all. So of sixteen entries two
 //! have different slices, and a full leaf can be split.
+//!
 //! **Reading.** [`Leaf::search`] and [`Leaf::snapshot`] load the permutation (acquire), then
 //! slots it names, then validate against a version loaded before. The linearization point of a
 //! read is the load of the permutation, or, for a key that exists, of its value word.
@@ -32,6 +33,7 @@
 //! unlocked. That store of the permutation is their linearization point; for an overwrite it
 //! is the store of the value word. Replacing a group by a link to a layer, and splitting,
 //! change several words and are made under DIRTY.
+//!
 //! The owner of this leaf's lock stores `next` and, in the next leaf, `prev`. So the lock of the
 //! leaf that `prev` names protects `prev`.
 

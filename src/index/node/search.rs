@@ -221,7 +221,7 @@ mod x86_64 {
         #[inline]
         fn at_most_mask(head: &Head, slice: u64) -> u32 {
             let mask: u32;
-            // SAFETY: as above.
+            // SAFETY: as in `equal_mask`.
             unsafe {
                 asm!(
                     "vpbroadcastq zmm16, {slice}",
@@ -315,7 +315,7 @@ mod x86_64 {
         #[inline]
         fn at_most_mask(head: &Head, slice: u64) -> u32 {
             let greater: u32;
-            // SAFETY: as above.
+            // SAFETY: as in `equal_mask`.
             unsafe {
                 asm!(
                     "vmovq xmm0, {slice}",
@@ -433,7 +433,7 @@ mod tests {
         let mut image = MaybeUninit::uninit();
         S::copy(leaf, &mut image);
         // SAFETY: an image and a leaf are as many words, all of which were copied; atomics
-        // are laid out as what they hold, and nobody writes.
+        // are laid out as their contents, and no thread writes.
         let (copy, original) = unsafe {
             let words = size_of::<Leaf>() / size_of::<u64>();
             let copy: *const u64 = image.as_ptr().cast();

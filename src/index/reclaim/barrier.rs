@@ -1,7 +1,7 @@
-//! Waiting until every guard of a moment has been let go.
+//! Waits until every guard held at a moment has been refreshed or left.
 //!
-//! The caller retires a stand-in, with nothing to be freed, through a guard that it lets go at
-//! once, and hands it over. Seize calls back when no guard of that moment is held any more.
+//! The caller retires a marker, which frees nothing, through a guard that it leaves at once, and
+//! flushes it. Seize calls back when no guard of that moment is held any more.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -13,7 +13,7 @@ use crate::errno;
 
 #[derive(Default)]
 struct Waiter {
-    /// Whether the stand-in was called back for.
+    /// Whether seize has called back.
     done: Mutex<bool>,
     changed: Condvar,
 }
@@ -25,13 +25,13 @@ impl Waiter {
 }
 
 impl Domain {
-    /// Waits until every guard held now has been refreshed or left. The caller holds
-    /// none of this tree.
+    /// Waits until every guard held now has been refreshed or left. The caller holds no guard of
+    /// this tree.
     pub(crate) fn wait_for_guards(&self) {
         let waiter = Waiter::default();
         self.stand_in(&waiter);
-        // Ends: when the guards of the moment have been let go, which is what the
-        // caller waits for.
+        // Ends: when those guards have been refreshed or left, which is what the caller
+        // waits for.
         let done = errno::keep(|| {
             (waiter.changed)
                 .wait_while(waiter.done(), |done| !*done)
@@ -44,17 +44,17 @@ impl Domain {
     fn stand_in(&self, waiter: &Waiter) {
         let local = self.enter_local();
         let ptr = std::ptr::from_ref(waiter).cast_mut();
-        // SAFETY: the waiter stays until the stand-in was called back for.
+        // SAFETY: the waiter stays until seize has called back.
         unsafe { local.pin().retire_uncounted(ptr, call_back) };
         local.pin().flush();
     }
 }
 
 /// # Safety
-/// The waiter waits.
+/// The waiter's thread waits for this call.
 unsafe fn call_back(waiter: *mut Waiter, _: &Collector) {
-    // SAFETY: by contract. The waiter cannot go before the lock is let go, and that is the
-    // last that is done here.
+    // SAFETY: by contract. The waiter's thread cannot return before `done` is unlocked, which
+    // is the last access here.
     unsafe {
         let mut done = (*waiter).done();
         *done = true;

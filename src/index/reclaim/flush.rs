@@ -1,22 +1,23 @@
-//! Handing retired objects over to be freed, however many calls are under way.
+//! Flushes retired objects, so that they are freed however many calls are under way.
 //!
-//! Seize collects retired objects in batches, one for each of its thread numbers. To hand a batch
-//! over, it links one entry of the batch into the list of each active reservation: of a thread in
-//! a call without a guard, or of a guard. A batch with fewer entries than there are active
-//! reservations stays where it is, and seize does not say so; the next retirement with the same
-//! thread number tries again. If none comes, nothing of the batch is ever freed.
+//! Seize collects retired objects in batches, one for each of its thread numbers. To flush a
+//! batch, it links one entry of the batch into the list of each active reservation: of a thread
+//! in a call without a guard, or of a guard. If a batch has fewer entries than reservations are
+//! active, seize keeps it, without reporting so; the next retirement with the same thread number
+//! tries again. Without another retirement, nothing of the batch is ever freed.
 //!
-//! **Protocol.** A hand-over pads the batch with entries that free nothing, as many as there may
-//! be active reservations, and counts again after it. Each active reservation belongs to a thread
-//! that is counted before it gets its number (see `thread`), or to a guard that is counted in its
-//! slot before it is made (see `slots`), and none of them has two numbers. So seize meets at most
-//! as many active reservations as were there at the first count and have begun between the two.
-//! If the padding is not shorter, the batch was handed over, with everything that the caller
-//! retired; and when the last of those calls and guards has ended, it is freed, in that thread.
+//! **Protocol.** A flush pads the batch with entries that free nothing, as many as reservations
+//! may be active, and counts reservations again afterwards. Each active reservation belongs to
+//! a thread that is counted before it gets its number (see `thread`), or to a guard that is
+//! counted in its slot before it is made (see `slots`), and none of them has two numbers. So
+//! seize finds at most as many active reservations as existed at the first count plus those that
+//! began between the two counts. If the padding is at least that long, seize flushed the batch
+//! with everything that the caller retired; and when the last of those calls and guards ends,
+//! its thread frees the batch.
 //!
-//! The second count must see whatever seize met. A thread or a guard is counted, then a release
-//! fence, then the store that makes its reservation active; seize reads that store, then an acquire
-//! fence, then the second count.
+//! The second count must include every reservation that seize found. A thread or a guard is
+//! counted, then executes a release fence, then stores that its reservation is active; seize
+//! loads that, then this thread executes an acquire fence, then counts again.
 
 use std::ptr::NonNull;
 
@@ -28,15 +29,15 @@ use crate::annotate;
 use crate::protocol::Line;
 use crate::sync::{Ordering, fence};
 
-/// Padding beyond what is counted, so that a few that begin meanwhile cost no second hand-over.
+/// Padding beyond the count, so that a few that begin meanwhile cost no second flush.
 const SPARE: u64 = 16;
 
-/// Reservations that may be active.
+/// A count of reservations that may be active.
 #[derive(Clone, Copy)]
 pub(super) struct Census {
-    /// Threads with a number of seize's, and guards: those that are there now.
+    /// Threads with a thread number in seize, and guards, that exist now.
     pub(super) living: u64,
-    /// The same: those that have begun, ever.
+    /// Threads and guards that have ever begun.
     pub(super) begun: u64,
 }
 
@@ -57,8 +58,7 @@ impl Census {
         begun: 0,
     };
 
-    /// The most reservations that were active at some moment since, if `later` was counted
-    /// at the end.
+    /// The most reservations that were active at any moment between this count and `later`.
     pub(super) fn most_until(self, later: Self) -> u64 {
         if !Line::ArrivalsCount.is_enabled() {
             return self.living;
@@ -76,18 +76,18 @@ impl Domain {
 fn free_nothing(_: *mut (), _: &seize::Collector) {}
 
 impl Pinned<'_> {
-    /// Hands what was retired through this guard over to be freed, without waiting
-    /// until a batch has come together; it is freed once every guard held now, and every call
-    /// under way, has been refreshed, left or ended, this one included.
+    /// Flushes the objects retired through this guard, without waiting until a batch is full. They
+    /// are freed once every guard held now, and every call under way, has been refreshed, left or
+    /// ended, this one included.
     pub fn flush(&self) {
         let mut padding = self.domain.census().living + SPARE;
-        // Ends: each time, more threads and guards have begun during a hand-over than were
-        // padded for, and the padding doubles.
+        // Ends: each round, more threads and guards have begun during the flush than the padding
+        // allowed for, and the padding doubles.
         loop {
             self.pad(padding);
             let before = self.domain.census();
             self.flush_batch();
-            // Acquire: partner of the fences of `slots` and `thread`.
+            // Acquire: pairs with the fences of `slots` and `thread`.
             fence(Ordering::Acquire);
             let most = before.most_until(self.domain.census());
             if most <= padding {
@@ -108,7 +108,7 @@ impl Pinned<'_> {
 
     fn pad(&self, entries: u64) {
         for _ in 0..entries {
-            // SAFETY: nothing is freed.
+            // SAFETY: `free_nothing` does not access the object.
             unsafe { self.retire_uncounted(NonNull::<()>::dangling().as_ptr(), free_nothing) };
         }
     }

@@ -1,4 +1,4 @@
-//! Guards, and the proof of holding one.
+//! Guards, and the proof that one is held.
 
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -15,13 +15,13 @@ use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, STRIPES};
 use crate::index::node::{Delta, Leaf, Report};
 
-/// What an owned guard consists of, in its slot.
+/// The state of an owned guard, kept in its slot.
 pub(crate) struct GuardState {
     domain: NonNull<Domain>,
     stripe: usize,
-    /// How often it has been refreshed.
+    /// How many times it has been refreshed.
     refreshes: u64,
-    /// What writes under it report to.
+    /// Where writes under it are recorded.
     report: Option<Report>,
     guard: ManuallyDrop<seize::OwnedGuard<'static>>,
 }
@@ -40,31 +40,31 @@ impl GuardState {
     }
 }
 
-/// Pins what is read through it until it is refreshed or dropped. May move
+/// Protects everything read through it until it is refreshed or dropped. May move
 /// between threads; see `masstree_guard_t` in the C header.
 pub struct Guard<'t> {
     slot: NonNull<Slot>,
     tree: PhantomData<&'t Domain>,
 }
 
-// SAFETY: an owned guard of seize is, and the slot belongs to the guard.
+// SAFETY: seize's owned guard is `Send`, and the slot belongs to the guard.
 unsafe impl Send for Guard<'_> {}
-// SAFETY: as above; what takes `&self` is synchronised by seize, or only reads.
+// SAFETY: as for `Send`; methods with `&self` are synchronized by seize, or only read.
 unsafe impl Sync for Guard<'_> {}
 
 impl Domain {
     pub(crate) fn enter(&self) -> Result<Guard<'_>, OutOfMemory> {
         let (slot, stripe) = self.slots.claim_in_seize(self.memory.source())?;
         slot.count_guard();
-        // Seize takes a lock here and where the guard is dropped.
+        // Seize locks its mutex here and when the guard is dropped.
         let _ignored = annotate::IgnoredAccesses::begin();
         let guard = errno::keep(|| self.collector.enter_owned());
-        // SAFETY: the guard does not outlive its tree, and so not the domain: its
-        // lifetime parameter says so, or the C caller promised it.
+        // SAFETY: the guard does not outlive its tree, nor therefore the domain: its
+        // lifetime parameter ensures it, or the C caller promised it.
         let guard = unsafe {
             std::mem::transmute::<seize::OwnedGuard<'_>, seize::OwnedGuard<'static>>(guard)
         };
-        // SAFETY: the slot is ours.
+        // SAFETY: this guard owns the slot.
         unsafe {
             slot.guard().write(GuardState {
                 domain: NonNull::from(self),
@@ -94,8 +94,8 @@ impl Domain {
     #[cold]
     fn enter_local_slow(&self, state: thread::State) -> LocalGuard<'_> {
         if state == thread::State::Exiting {
-            // No thread-local of seize is touched: an owned guard can be had at any
-            // time. Without memory for its slot, pin slotless by the statistics.
+            // Uses no thread-local of seize: owned guards are available at any time. Without
+            // memory for a slot, pins without one; statistics do not count it.
             return match self.enter() {
                 Ok(guard) => LocalGuard::Owned(guard),
                 Err(OutOfMemory) => {
@@ -120,19 +120,19 @@ impl Domain {
 
 impl<'t> Guard<'t> {
     fn owned(&self) -> &GuardState {
-        // SAFETY: written before the guard was made, and ours until it is dropped.
+        // SAFETY: written before the guard was made; the guard owns the slot until it is dropped.
         unsafe { &*self.slot.as_ref().guard() }
     }
 
-    /// The proof of being pinned that operations take.
+    /// Returns the proof of holding the guard that operations take.
     #[inline]
     pub fn pin(&self) -> Pinned<'_> {
         self.owned().pin()
     }
 
-    /// Lets go of everything read so far and pins anew.
+    /// Ends the protection of everything read so far, and pins again.
     pub fn refresh(&mut self) {
-        // SAFETY: the slot is ours, and `&mut self` means that no pin is left.
+        // SAFETY: the guard owns the slot, and `&mut self` means that no `Pinned` of it is left.
         unsafe {
             let slot = self.slot.as_ref();
             let owned = slot.guard();
@@ -143,19 +143,19 @@ impl<'t> Guard<'t> {
         }
     }
 
-    /// The guard as a pointer, which stands for it until `from_raw`.
+    /// Converts the guard to a pointer, from which `from_raw` restores it.
     pub(crate) fn into_raw(self) -> NonNull<Slot> {
         ManuallyDrop::new(self).slot
     }
 
-    /// Whether it is of a tree of another process.
+    /// Whether its tree was created in another process, before a fork.
     pub(crate) fn is_forked(&self) -> bool {
         self.pin().domain.generation != fork::generation()
     }
 
     /// # Safety
-    /// The slot came from `into_raw`, its tree lives for `'t`, and nobody else makes a
-    /// guard of it that is dropped.
+    /// The slot came from `into_raw`, its tree lives for `'t`, and at most one guard made of it is
+    /// dropped.
     pub(crate) unsafe fn from_raw(slot: NonNull<Slot>) -> Self {
         Self {
             slot,
@@ -164,7 +164,7 @@ impl<'t> Guard<'t> {
     }
 }
 
-/// A pin of the guard that a slot holds.
+/// Returns the proof for the guard that a slot holds.
 ///
 /// # Safety
 /// The slot came from `Guard::into_raw`, and the guard is not refreshed or dropped
@@ -178,7 +178,7 @@ pub(crate) unsafe fn pin_of<'g>(slot: NonNull<Slot>) -> Pinned<'g> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        // SAFETY: the slot is ours until it is vacated; the guard is not used after.
+        // SAFETY: the guard owns the slot until it is vacated, and is not used after.
         unsafe {
             let slot = self.slot.as_ref();
             annotate::release((*slot.guard()).domain.as_ptr());
@@ -190,35 +190,36 @@ impl Drop for Guard<'_> {
     }
 }
 
-/// How often the guard that a slot holds has been refreshed.
+/// Returns how many times the guard that a slot holds has been refreshed.
 ///
 /// # Safety
-/// As [`pin_of`], for this call.
+/// The contract of [`pin_of`], for the duration of this call.
 pub(crate) unsafe fn refreshes_of(slot: NonNull<Slot>) -> u64 {
     // SAFETY: by contract.
     unsafe { (*slot.as_ref().guard()).refreshes }
 }
 
-/// Has writes under the guard that a slot holds report to a delta, or to none.
+/// Makes writes under the guard that a slot holds record in a delta, or in none.
 ///
 /// # Safety
-/// As [`pin_of`], for this call, and no pin of the guard is left; as [`Report::new`].
+/// The contracts of [`pin_of`], for the duration of this call, and of [`Report::new`]. No
+/// `Pinned` of the guard is left.
 pub(crate) unsafe fn report_to(slot: NonNull<Slot>, delta: Option<NonNull<Delta>>) {
     // SAFETY: by contract.
     unsafe { (*slot.as_ref().guard()).report = delta.map(|delta| Report::new(delta)) };
 }
 
-/// Pins for one call, through the thread's own slot, or, in a thread that is
-/// exiting, through a slot of its own. Never handed to a user: one that is
-/// forgotten instead of dropped would leave the thread's count of guards too high
-/// for good, and the next thread with that slot unprotected.
+/// Pins for one call, through the thread's own reservation or, in a thread that is exiting,
+/// through an owned guard. Never returned to a user: one that was forgotten instead of dropped
+/// would leave the thread's count of guards too high for good, and the next thread with that
+/// number unprotected.
 pub(crate) enum LocalGuard<'t> {
     Slot(&'t Domain, seize::LocalGuard<'t>, CallThread),
     Owned(Guard<'t>),
     Slotless(SlotlessGuard<'t>),
 }
 
-/// A guard of seize's that the statistics do not see.
+/// A guard without a slot, which statistics do not count.
 pub(crate) struct SlotlessGuard<'t> {
     domain: &'t Domain,
     guard: ManuallyDrop<seize::OwnedGuard<'t>>,
@@ -228,7 +229,7 @@ impl Drop for SlotlessGuard<'_> {
     fn drop(&mut self) {
         let _seize = fork::enter_seize();
         annotate::release(self.domain);
-        // SAFETY: not used after.
+        // SAFETY: the guard is not used after.
         errno::keep(|| unsafe { ManuallyDrop::drop(&mut self.guard) });
         thread::end();
     }
@@ -288,20 +289,20 @@ impl<'g> Pinned<'g> {
         self.domain
     }
 
-    /// To be called when a callback has returned: aborts, in builds with debug assertions, if
-    /// a call without a guard is not on the thread any more that it began on.
+    /// Call after a callback has returned: aborts, in builds with debug assertions, if a call
+    /// without a guard is no longer on the thread on which it began.
     #[inline]
     pub(crate) fn check_thread(self) {
         self.thread.check();
     }
 
-    /// Where a write tells what it does, if anybody wants to know.
+    /// Where a write records its changes, if the user asked for that.
     #[inline]
     pub(crate) fn report(&self) -> Option<Report> {
         self.report
     }
 
-    /// The same for writes that report nothing.
+    /// The same proof, for writes that record nothing.
     pub(crate) fn unreported(self) -> Self {
         Self {
             report: None,
@@ -314,7 +315,7 @@ impl<'g> Pinned<'g> {
         self.domain.memory.tally().add(self.stripe, count, change);
     }
 
-    /// Counts keys that came to leaves of a tree that this leaf is part of, or went from there.
+    /// Adds to the number of keys of the tree to which the leaf belongs.
     #[inline]
     pub(crate) fn count_keys(&self, leaf: &Leaf, change: i64) {
         let tally = self.domain.memory.tally();
@@ -322,14 +323,14 @@ impl<'g> Pinned<'g> {
     }
 }
 
-/// Has the statistics see that this call pins, as user code runs in it that may take
+/// Makes statistics count this call as a held guard, since user code that runs in it may take
 /// long.
 pub(crate) struct CountedCall<'t> {
     slot: Option<&'t Slot>,
 }
 
 impl Domain {
-    /// Without memory for it, nothing is seen.
+    /// Counts this call. Without memory for a slot, it is not counted.
     pub(crate) fn count_call(&self) -> CountedCall<'_> {
         CountedCall {
             slot: self.slots.claim_counted(self.memory.source()).ok(),
