@@ -132,9 +132,9 @@ pub(crate) enum Line {
     ArrivalIsCurrent,
     /// `walk`: a deleted leaf is not read.
     WalkLeavesDeleted,
-    /// `batch`: as `RootIsLiving`.
+    /// `batch`: `RootIsLiving`, in batches.
     BatchRootIsLiving,
-    /// `batch`: as `ParentIsValidated`.
+    /// `batch`: `ParentIsValidated`, in batches.
     BatchParentIsValidated,
     /// `version`: the count continues when a slot is reused for another node.
     CountGoesOn,

@@ -94,7 +94,7 @@ impl ByteString {
     /// The size of the allocation, in bytes.
     ///
     /// # Safety
-    /// As `bytes`.
+    /// The contract of `bytes`.
     pub(crate) unsafe fn size(word: u64) -> usize {
         // SAFETY: by contract.
         size_of::<Self>() + unsafe { (*Self::at(word)).len }

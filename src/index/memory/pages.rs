@@ -1,17 +1,17 @@
-//! Memory straight from the kernel, in pieces that it can back with huge pages of 2 MiB.
+//! Memory from the kernel, in pieces that it can back with huge pages of 2 MiB.
 //!
-//! A look-up in a large tree goes to a new page at nearly every level; with pages of 4 KiB the
-//! processor then looks for the page longer than for the node. Measured on 3,000,000 keys in a
-//! virtual machine: `masstree_get` 4.3 -> 5.3 Mops/s, `masstree_get_many` 10.4 -> 13.0.
+//! A lookup in a large tree reads a new page at nearly every level; with pages of 4 KiB the
+//! processor spends more time on the page tables than on the node. Measured on 3,000,000 keys in
+//! a virtual machine: `masstree_get` 4.3 -> 5.3 Mops/s, `masstree_get_many` 10.4 -> 13.0.
 //!
-//! It is advice (`MADV_HUGEPAGE`): a kernel that has no huge page to give, or whose
-//! `/sys/kernel/mm/transparent_hugepage/enabled` says `never`, gives small ones.
+//! `MADV_HUGEPAGE` is advice: a kernel without a free huge page, or whose
+//! `/sys/kernel/mm/transparent_hugepage/enabled` says `never`, uses small pages.
 
 use std::ptr::NonNull;
 
 use crate::errno;
 
-/// Bytes of a huge page on x86-64, and of aarch64 with small pages of 4 KiB.
+/// Bytes of a huge page on x86-64, and on aarch64 with pages of 4 KiB.
 pub(super) const HUGE_PAGE: usize = 2 << 20;
 
 /// Maps zeroed memory, aligned to a huge page; `len` is a multiple of [`HUGE_PAGE`].
@@ -22,7 +22,7 @@ pub(super) fn map(len: usize) -> Option<NonNull<u8>> {
 }
 
 fn map_padded(len: usize, padded: usize) -> Option<NonNull<u8>> {
-    // SAFETY: a new mapping, wherever the kernel likes.
+    // SAFETY: a new mapping, at an address that the kernel chooses.
     let start = unsafe {
         libc::mmap(
             std::ptr::null_mut(),
@@ -38,8 +38,8 @@ fn map_padded(len: usize, padded: usize) -> Option<NonNull<u8>> {
     }
     let before = start.addr().next_multiple_of(HUGE_PAGE) - start.addr();
     let ptr = start.wrapping_byte_add(before);
-    // SAFETY: parts of the new mapping, which nobody uses. Where one of these fails, memory
-    // stays mapped that is never touched, or pages stay small.
+    // SAFETY: parts of the new mapping, which no thread uses yet. If a call fails, memory
+    // that is never touched stays mapped, or pages stay small.
     unsafe {
         if before != 0 {
             libc::munmap(start, before);
@@ -53,7 +53,7 @@ fn map_padded(len: usize, padded: usize) -> Option<NonNull<u8>> {
 }
 
 /// # Safety
-/// `place` came from [`map`] with this length, and nobody uses it any more.
+/// `ptr` came from [`map`] with this length, and no thread uses it any more.
 pub(super) unsafe fn unmap(ptr: NonNull<u8>, len: usize) {
     // SAFETY: by contract.
     let result = errno::keep(|| unsafe { libc::munmap(ptr.as_ptr().cast(), len) });

@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_that_came_in_order_are_told_from_others() {
+    fn ends_in_order_tells_ordered_inserts_from_others() {
         let ascending = (0..WIDTH).fold(Permutation::EMPTY, |all, last| all.insert(last));
         assert!(ascending.ends_in_order());
         // The last entry was inserted elsewhere than at the end.
@@ -193,7 +193,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn inserts_and_removes_do_as_vectors_do(steps in prop::collection::vec((any::<bool>(), 0usize..16), 0..80)) {
+        fn inserts_and_removes_agree_with_a_vector(steps in prop::collection::vec((any::<bool>(), 0usize..16), 0..80)) {
             let mut permutation = Permutation::EMPTY;
             let (mut live, mut free) = model(permutation);
             for (insert, position) in steps {
