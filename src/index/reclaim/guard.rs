@@ -85,7 +85,7 @@ impl Domain {
     pub(crate) fn enter_local(&self) -> LocalGuard<'_> {
         match thread::state() {
             thread::State::Running => {
-                LocalGuard::Slot(self, self.collector.enter(), CallThread::here())
+                LocalGuard::Thread(self, self.collector.enter(), CallThread::here())
             }
             state => self.enter_local_slow(state),
         }
@@ -113,7 +113,7 @@ impl Domain {
             thread::prepare_exit();
             let guard = self.collector.enter();
             thread::watch_exit();
-            LocalGuard::Slot(self, guard, CallThread::here())
+            LocalGuard::Thread(self, guard, CallThread::here())
         })
     }
 }
@@ -214,7 +214,7 @@ pub(crate) unsafe fn report_to(slot: NonNull<Slot>, delta: Option<NonNull<Delta>
 /// would leave the thread's count of guards too high for good, and the next thread with that
 /// number unprotected.
 pub(crate) enum LocalGuard<'t> {
-    Slot(&'t Domain, seize::LocalGuard<'t>, CallThread),
+    Thread(&'t Domain, seize::LocalGuard<'t>, CallThread),
     Owned(Guard<'t>),
     Slotless(SlotlessGuard<'t>),
 }
@@ -239,7 +239,7 @@ impl LocalGuard<'_> {
     #[inline]
     pub(crate) fn pin(&self) -> Pinned<'_> {
         match self {
-            Self::Slot(domain, guard, thread) => Pinned {
+            Self::Thread(domain, guard, thread) => Pinned {
                 domain,
                 stripe: guard.thread_id() % STRIPES,
                 report: None,
