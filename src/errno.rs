@@ -1,22 +1,23 @@
 //! Preserves the caller's `errno`: no call of the library changes it.
 //!
-//! **Invariant.** Code that may set `errno` runs within [`keep`] (or [`Keeping`]): system calls
-//! that may fail or wait, locks of the standard library when they wait (a futex whose word
-//! changed, or which timed out, sets `errno`), seize's own lock, and the user's functions that
-//! the library calls at times of its own choosing: allocators, destructors of values, functions
-//! that free retired objects. Allocators may set `errno` even when they succeed, so Rust's
-//! global allocator is [`Keeping`]; it covers the allocations of seize and the standard library.
+//! **Invariant.** Code that may set `errno` runs within [`preserve`] (or
+//! [`PreservingAllocator`]): system calls that may fail or wait, locks of the standard library
+//! when they wait (a futex whose word changed, or which timed out, sets `errno`), seize's own
+//! lock, and the user's functions that the library calls at times of its own choosing:
+//! allocators, destructors of values, functions that free retired objects. Allocators may set
+//! `errno` even when they succeed, so Rust's global allocator is [`PreservingAllocator`]; it
+//! covers the allocations of seize and the standard library.
 //!
-//! Visitors and other callbacks that a caller passes run outside of `keep`: the caller sees the
-//! `errno` that they set. `free` is not wrapped: since POSIX.1-2024, and glibc 2.33, it
-//! preserves `errno`.
+//! Visitors and other callbacks that a caller passes run outside of `preserve`: the caller sees
+//! the `errno` that they set. The C library's `free` is not wrapped: since POSIX.1-2024, and
+//! glibc 2.33, it preserves `errno`.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::c_int;
 
 /// Runs `work`, then restores `errno`.
 #[inline]
-pub(crate) fn keep<T>(work: impl FnOnce() -> T) -> T {
+pub(crate) fn preserve<T>(work: impl FnOnce() -> T) -> T {
     let errno = location();
     // Volatile: the compiler assumes that malloc does not change memory that it can see.
     // SAFETY: this thread's errno, which lives as long as the thread.
@@ -40,23 +41,23 @@ fn location() -> *mut c_int {
 }
 
 /// The system's allocator; it preserves `errno`.
-pub(crate) struct Keeping;
+pub(crate) struct PreservingAllocator;
 
-// SAFETY: the system's allocator meets the contract, and `keep` changes only `errno`.
-unsafe impl GlobalAlloc for Keeping {
+// SAFETY: the system's allocator meets the contract, and `preserve` changes only `errno`.
+unsafe impl GlobalAlloc for PreservingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: by the trait's contract.
-        keep(|| unsafe { System.alloc(layout) })
+        preserve(|| unsafe { System.alloc(layout) })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: by the trait's contract.
-        keep(|| unsafe { System.alloc_zeroed(layout) })
+        preserve(|| unsafe { System.alloc_zeroed(layout) })
     }
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: by the trait's contract.
-        keep(|| unsafe { System.realloc(ptr, layout, size) })
+        preserve(|| unsafe { System.realloc(ptr, layout, size) })
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {

@@ -24,7 +24,7 @@ mod sync;
 
 #[cfg(feature = "global-allocator")]
 #[global_allocator]
-static ALLOCATOR: errno::Keeping = errno::Keeping;
+static ALLOCATOR: errno::PreservingAllocator = errno::PreservingAllocator;
 
 pub use index::key::MAX_KEY_LEN;
 pub use index::memory::{Allocator, OutOfMemory};

@@ -132,7 +132,7 @@ impl<'k> Key<'k> {
     /// Whether the caller's bytes still match this layer's slice: whether the caller changed the
     /// key during the call.
     #[cfg(debug_assertions)]
-    pub(crate) fn is_as_it_was(&self) -> bool {
+    pub(crate) fn is_unchanged(&self) -> bool {
         slice_of(self.rest) == self.slice
     }
 

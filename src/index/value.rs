@@ -48,7 +48,7 @@ impl Destructor {
     /// `value` has left the tree, no reader can hold it, and it is destroyed only once.
     pub(crate) unsafe fn destroy(&self, value: u64) {
         // SAFETY: by the contracts of this function and of `new`.
-        errno::keep(|| unsafe { (self.function)(value, self.ctx) })
+        errno::preserve(|| unsafe { (self.function)(value, self.ctx) })
     }
 }
 

@@ -147,11 +147,11 @@ impl Keys {
         if !Line::KeysAreRecounted.is_enabled() {
             return;
         }
-        let mut present = lock(&self.era);
-        Self::begin_locked(&mut present, cells, era);
-        if counted == *present {
+        let mut current = lock(&self.era);
+        Self::begin_locked(&mut current, cells, era);
+        if counted == *current {
             cell.add(-change);
-        } else if era == *present {
+        } else if era == *current {
             cell.add(change);
         }
     }
@@ -161,9 +161,9 @@ impl Keys {
         Self::begin_locked(&mut lock(&self.era), cells, era);
     }
 
-    fn begin_locked<'c>(present: &mut Era, cells: impl Iterator<Item = &'c Cell>, era: Era) {
-        if era.is_after(*present) {
-            *present = era;
+    fn begin_locked<'c>(current: &mut Era, cells: impl Iterator<Item = &'c Cell>, era: Era) {
+        if era.is_after(*current) {
+            *current = era;
             cells.for_each(|cell| cell.begin(era));
         }
     }

@@ -58,7 +58,7 @@ fn lock<T>(mutex: &Mutex<T>) -> Owned<'_, T> {
 
 #[cold]
 fn wait_for<T>(mutex: &Mutex<T>) -> Owned<'_, T> {
-    errno::keep(|| Owned::from(mutex.lock().unwrap_or_else(PoisonError::into_inner)))
+    errno::preserve(|| Owned::from(mutex.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
 /// The memory of one tree.

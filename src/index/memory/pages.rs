@@ -18,7 +18,7 @@ pub(super) const HUGE_PAGE: usize = 2 << 20;
 pub(super) fn map(len: usize) -> Option<NonNull<u8>> {
     debug_assert!(len != 0 && len.is_multiple_of(HUGE_PAGE));
     let padded = len.checked_add(HUGE_PAGE)?;
-    errno::keep(|| map_padded(len, padded))
+    errno::preserve(|| map_padded(len, padded))
 }
 
 fn map_padded(len: usize, padded: usize) -> Option<NonNull<u8>> {
@@ -56,7 +56,7 @@ fn map_padded(len: usize, padded: usize) -> Option<NonNull<u8>> {
 /// `ptr` came from [`map`] with this length, and no thread uses it any more.
 pub(super) unsafe fn unmap(ptr: NonNull<u8>, len: usize) {
     // SAFETY: by contract.
-    let result = errno::keep(|| unsafe { libc::munmap(ptr.as_ptr().cast(), len) });
+    let result = errno::preserve(|| unsafe { libc::munmap(ptr.as_ptr().cast(), len) });
     debug_assert_eq!(result, 0);
 }
 

@@ -63,7 +63,7 @@ impl Source {
             match self.user {
                 None => alloc(layout),
                 Some(user) => {
-                    errno::keep(|| (user.alloc)(layout.size(), layout.align(), user.ctx)).cast()
+                    errno::preserve(|| (user.alloc)(layout.size(), layout.align(), user.ctx)).cast()
                 }
             }
         };
@@ -79,7 +79,7 @@ impl Source {
         unsafe {
             match self.user {
                 None => dealloc(ptr.as_ptr(), layout),
-                Some(user) => errno::keep(|| {
+                Some(user) => errno::preserve(|| {
                     let ptr = ptr.as_ptr().cast();
                     (user.free)(ptr, layout.size(), layout.align(), user.ctx);
                 }),

@@ -27,7 +27,7 @@ const QUARANTINE: usize = 256;
 /// Bytes of a slot that stay readable.
 const READABLE: usize = size_of::<AtomicU64>();
 
-const AT_ONCE: bool = cfg!(any(loom, shuttle));
+const FREE_AT_ONCE: bool = cfg!(any(loom, shuttle));
 
 /// Freed slots, the first one first.
 pub(super) struct Unpooled {
@@ -64,7 +64,7 @@ impl Unpooled {
     }
 
     pub(super) fn allocate(&self, layout: Layout) -> Option<NonNull<u8>> {
-        if AT_ONCE {
+        if FREE_AT_ONCE {
             return self.source.allocate(layout);
         }
         debug_assert!(layout.size() <= SLOT_SIZE);
@@ -90,7 +90,7 @@ impl Unpooled {
     /// # Safety
     /// `ptr` came from `allocate` of this with this layout, and no thread uses it any more.
     pub(super) unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) {
-        if AT_ONCE {
+        if FREE_AT_ONCE {
             // SAFETY: by contract.
             return unsafe { self.source.free(ptr, layout) };
         }

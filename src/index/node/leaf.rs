@@ -176,7 +176,7 @@ fn kind_in(mark: u8) -> Kind {
 
 /// Removes and returns the lowest of `slots`, a mask with one bit each.
 #[inline]
-fn next_of(slots: &mut u32) -> Option<usize> {
+fn take_lowest(slots: &mut u32) -> Option<usize> {
     let slot = slots.trailing_zeros() as usize;
     if *slots == 0 {
         return None;
@@ -304,7 +304,7 @@ impl Leaf {
         perturb();
         let mut slots = S::equal_mask(&self.head, key.slice());
         let mut value = None;
-        while let Some(slot) = next_of(&mut slots) {
+        while let Some(slot) = take_lowest(&mut slots) {
             if self.mark(slot) == key.kind() && permutation.is_live(slot) {
                 value = Some(value_of(self.word(slot)));
                 break;
@@ -328,7 +328,7 @@ impl Leaf {
         perturb();
         let mut slots = S::equal_mask(&self.head, key.slice());
         let mut found = None;
-        while let Some(slot) = next_of(&mut slots) {
+        while let Some(slot) = take_lowest(&mut slots) {
             let mark = self.mark(slot);
             if mark == LAYER && permutation.is_live(slot) {
                 found = Some((LAYER, self.word(slot)));
@@ -350,9 +350,9 @@ impl Leaf {
         })
     }
 
-    /// Returns kind and word of the key's own entry or of a link, among slots with its slice: `first`,
-    /// which has or had a suffix, and `others`. The two are of different moments unless the caller
-    /// validates the version afterwards.
+    /// Returns kind and word of the key's own entry or of a link, among slots with its slice:
+    /// `first`, which has or had a suffix, and `others`. The two words are of different moments
+    /// unless the caller validates the version afterwards.
     #[inline(always)]
     fn search_group_unvalidated(
         &self,
@@ -369,11 +369,11 @@ impl Leaf {
             if mark == wanted && permutation.is_live(slot) && self.suffix(slot) == suffix {
                 return Some((SUFFIX, self.word(slot)));
             }
-            // The slots before may have had a suffix and be live no more.
+            // A slot may keep the mark of a suffix after its entry was removed, so a link may follow.
             if mark == LAYER && permutation.is_live(slot) {
                 return Some((LAYER, self.word(slot)));
             }
-            slot = next_of(&mut others)?;
+            slot = take_lowest(&mut others)?;
         }
     }
 

@@ -59,8 +59,8 @@ impl Observation {
         NonNull::new(ptr).map(|ptr| unsafe { ptr.as_ref() })
     }
 
-    /// Precedes comparisons with leaves that other threads change. Of two threads that each change
-    /// a leaf and then compare the other's, at least one finds it changed.
+    /// Executes the fence that precedes comparisons with leaves that other threads change. Of two
+    /// threads that each change a leaf and then compare the other's, at least one finds it changed.
     pub(crate) fn fence_before_compare() {
         if Line::FenceBeforeCompare.is_enabled() {
             fence(Ordering::SeqCst);

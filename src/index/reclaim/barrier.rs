@@ -20,7 +20,7 @@ struct Waiter {
 
 impl Waiter {
     fn done(&self) -> MutexGuard<'_, bool> {
-        errno::keep(|| self.done.lock().unwrap_or_else(PoisonError::into_inner))
+        errno::preserve(|| self.done.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -29,10 +29,10 @@ impl Domain {
     /// this tree.
     pub(crate) fn wait_for_guards(&self) {
         let waiter = Waiter::default();
-        self.stand_in(&waiter);
+        self.retire_marker(&waiter);
         // Ends: when those guards have been refreshed or left, which is what the caller
         // waits for.
-        let done = errno::keep(|| {
+        let done = errno::preserve(|| {
             (waiter.changed)
                 .wait_while(waiter.done(), |done| !*done)
                 .unwrap_or_else(PoisonError::into_inner)
@@ -41,7 +41,7 @@ impl Domain {
         annotate::acquire(self);
     }
 
-    fn stand_in(&self, waiter: &Waiter) {
+    fn retire_marker(&self, waiter: &Waiter) {
         let local = self.enter_local();
         let ptr = std::ptr::from_ref(waiter).cast_mut();
         // SAFETY: the waiter stays until seize has called back.

@@ -57,7 +57,7 @@ pub(super) struct Links {
 
 /// Locks the list. No thread panics while it holds the mutex.
 fn domains() -> MutexGuard<'static, Domains> {
-    errno::keep(|| DOMAINS.lock().unwrap_or_else(PoisonError::into_inner))
+    errno::preserve(|| DOMAINS.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Adds a domain to the list that forks check, until `unregister`.

@@ -58,7 +58,7 @@ impl Domain {
         slot.count_guard();
         // Seize locks its mutex here and when the guard is dropped.
         let _ignored = annotate::IgnoredAccesses::begin();
-        let guard = errno::keep(|| self.collector.enter_owned());
+        let guard = errno::preserve(|| self.collector.enter_owned());
         // SAFETY: the guard does not outlive its tree, nor therefore the domain: its
         // lifetime parameter ensures it, or the C caller promised it.
         let guard = unsafe {
@@ -74,7 +74,7 @@ impl Domain {
                 guard: ManuallyDrop::new(guard),
             });
         }
-        slot.hold();
+        slot.record_time();
         Ok(Guard {
             slot: NonNull::from(slot),
             tree: PhantomData,
@@ -103,13 +103,13 @@ impl Domain {
                     thread::begin();
                     LocalGuard::Slotless(SlotlessGuard {
                         domain: self,
-                        guard: ManuallyDrop::new(errno::keep(|| self.collector.enter_owned())),
+                        guard: ManuallyDrop::new(errno::preserve(|| self.collector.enter_owned())),
                     })
                 }
             };
         }
         let _seize = fork::enter_seize();
-        errno::keep(|| {
+        errno::preserve(|| {
             thread::prepare_exit();
             let guard = self.collector.enter();
             thread::watch_exit();
@@ -138,7 +138,7 @@ impl<'t> Guard<'t> {
             let owned = slot.guard();
             annotate::release((*owned).domain.as_ptr());
             (*owned).refreshes += 1;
-            slot.hold();
+            slot.record_time();
             (*owned).guard.refresh();
         }
     }
@@ -184,7 +184,7 @@ impl Drop for Guard<'_> {
             annotate::release((*slot.guard()).domain.as_ptr());
             let _ignored = annotate::IgnoredAccesses::begin();
             slot.enter_seize();
-            errno::keep(|| ManuallyDrop::drop(&mut (*slot.guard()).guard));
+            errno::preserve(|| ManuallyDrop::drop(&mut (*slot.guard()).guard));
             slot.vacate();
         }
     }
@@ -230,7 +230,7 @@ impl Drop for SlotlessGuard<'_> {
         let _seize = fork::enter_seize();
         annotate::release(self.domain);
         // SAFETY: the guard is not used after.
-        errno::keep(|| unsafe { ManuallyDrop::drop(&mut self.guard) });
+        errno::preserve(|| unsafe { ManuallyDrop::drop(&mut self.guard) });
         thread::end();
     }
 }

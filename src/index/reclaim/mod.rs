@@ -103,7 +103,7 @@ impl Domain {
         let collector = {
             let _seize = fork::enter_seize();
             // Both query the kernel for `membarrier`, which it may refuse.
-            errno::keep(|| {
+            errno::preserve(|| {
                 membarrier::record_availability();
                 Collector::new().batch_size(BATCH)
             })

@@ -240,6 +240,6 @@ unsafe fn free_object(ptr: *mut RetiredObject, collector: &Collector) {
         let layout = Layout::new::<RetiredObject>();
         domain.memory.free(ptr, layout, Count::RetiredObjectBytes);
         domain.leave_limbo(note.limbo());
-        errno::keep(|| (note.free)(note.object, note.bytes, note.ctx));
+        errno::preserve(|| (note.free)(note.object, note.bytes, note.ctx));
     }
 }

@@ -101,7 +101,7 @@ impl Slot {
 
     /// Stores the time since which the slot pins; ends the state `IN_SEIZE`.
     #[inline]
-    pub(super) fn hold(&self) {
+    pub(super) fn record_time(&self) {
         // Release: a fork that sees no owner in seize also sees seize's mutex unlocked.
         self.since.store(now(), Ordering::Release);
     }
@@ -118,7 +118,7 @@ impl Slot {
             if !fork::is_forking() {
                 return;
             }
-            self.hold();
+            self.record_time();
             wait.wait();
         }
     }
@@ -159,7 +159,7 @@ impl Slots {
         let stripe = own_stripe();
         let slot = self.claim(source, stripe, IN_SEIZE)?;
         if fork::is_forking() {
-            slot.hold();
+            slot.record_time();
             slot.enter_seize();
         }
         Ok((slot, stripe))

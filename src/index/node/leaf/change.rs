@@ -3,7 +3,7 @@
 use std::cmp;
 use std::ops::Range;
 
-use super::{Entry, GROUP_MAX, Leaf, VACANT, mark_of, next_of, value_of, word_of};
+use super::{Entry, GROUP_MAX, Leaf, VACANT, mark_of, take_lowest, value_of, word_of};
 use crate::index::key::{Key, LAYER, SUFFIX, rank};
 use crate::index::node::Locked;
 use crate::index::node::link::NodeRef;
@@ -39,7 +39,7 @@ impl<'g> Locked<'g, Leaf> {
         let mut position = S::ones(smaller);
         let mut same = 0_u32;
         // Rarely more than one slot.
-        while let Some(slot) = next_of(&mut equal) {
+        while let Some(slot) = take_lowest(&mut equal) {
             match rank(leaf.kind(slot)).cmp(&key.kind()) {
                 cmp::Ordering::Less => position += 1,
                 cmp::Ordering::Equal => same |= 1 << slot,
@@ -57,13 +57,13 @@ impl<'g> Locked<'g, Leaf> {
         }
     }
 
-    /// Returns the position of a key among `slots`, those with its slice and rank. The first of them,
-    /// in key order, is at position `first`.
+    /// Returns the position of a key among `slots`, those with its slice and rank. The first of
+    /// them, in key order, is at position `first`.
     #[inline(never)]
     fn position_in_group(&self, first: usize, mut slots: u32, key: &Key<'_>) -> KeyPosition<'g> {
         let (mut group, mut position) = (0, first);
         let mut present = None;
-        while let Some(slot) = next_of(&mut slots) {
+        while let Some(slot) = take_lowest(&mut slots) {
             group += 1;
             let entry = self.entry_in(slot);
             if let Some(root) = entry.layer() {

@@ -239,8 +239,8 @@ fn get_through(leaf: &Leaf, key: &[u8]) -> Option<Option<u64>> {
     }
 }
 
-/// A link to a layer replaces a group, and then a freed slot is reused. A
-/// reader finds each key of the group throughout, with its value, or starts over.
+/// A link to a layer replaces a group, and then a freed slot is reused. A reader finds each
+/// key of the group throughout, with its value, or starts over.
 #[test]
 fn a_link_replaces_a_group_at_once() {
     const GROUP: [&[u8]; 2] = [b"a slice one", b"a slice two"];

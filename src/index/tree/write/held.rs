@@ -204,7 +204,7 @@ impl Tree {
             (None, Decision::Set(value)) if has_room => {
                 #[cfg(debug_assertions)]
                 assert!(
-                    key.is_as_it_was(),
+                    key.is_unchanged(),
                     "a key must stay as it is while it is held"
                 );
                 let entry = Entry::new(&key).with_value(value);
