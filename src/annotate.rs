@@ -15,9 +15,10 @@
 //!   the tool ignores allocations and frees there ([`IgnoredAccesses`]).
 //!
 //! A release is reported before its store, and an acquire after its load: in between, the tool
-//! would miss the order. The cost is an occasional order too many, where a load precedes a
-//! store, but the load's acquire follows the store's release: the tool may miss a race of the
-//! program, but it never reports a false one.
+//! would miss the order. The cost is an occasional false order: if a load executes before a
+//! store, but the load's acquire is reported after the store's release, the tool takes the store
+//! to happen before the load. So it may miss a race of the program, but never reports a false
+//! one.
 
 #[cfg(not(feature = "annotate"))]
 pub(crate) use absent::*;

@@ -157,7 +157,7 @@ fn call_without_guard_that_changes_threads_is_aborted() {
         (output.status.success(), said)
     };
     let (succeeds, said) = run("nothing");
-    let complaint = "goes on on another thread than it began on";
+    let complaint = "continues on another thread than it began on";
     assert!(!succeeds && said.contains(complaint), "{said}");
     let (succeeds, said) = run("guard");
     assert!(succeeds, "{said}");

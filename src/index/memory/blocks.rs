@@ -61,7 +61,7 @@ type Lists = [List<0>; CLASSES];
 
 struct Shared {
     chunks: Chunks,
-    held: u64,
+    total_bytes: u64,
     free: Lists,
     /// The rest of the newest chunk, from which no block was carved yet.
     fresh: *mut u8,
@@ -113,10 +113,10 @@ impl Shared {
         if self.fresh_size >= block {
             return Err(chunk);
         }
-        self.held += chunk.size() as u64;
+        self.total_bytes += chunk.size() as u64;
         (self.fresh, self.fresh_size) = self.chunks.adopt(chunk);
         self.next_size = (2 * self.next_size).min(LARGEST_CHUNK);
-        Ok(self.held)
+        Ok(self.total_bytes)
     }
 }
 
@@ -136,7 +136,7 @@ impl Blocks {
             caches: Lazy::new(source),
             shared: CachePadded::new(Mutex::new(Shared {
                 chunks: Chunks::new(source),
-                held: 0,
+                total_bytes: 0,
                 free: [List::EMPTY; CLASSES],
                 fresh: std::ptr::null_mut(),
                 fresh_size: 0,
@@ -147,7 +147,7 @@ impl Blocks {
 
     /// Bytes allocated from the source.
     pub(super) fn total_bytes(&self) -> u64 {
-        lock(&self.shared).held
+        lock(&self.shared).total_bytes
     }
 
     /// Allocates a block for a layout for which [`block_size`] returns a size.
@@ -178,18 +178,18 @@ impl Blocks {
     /// Allocates a chunk from the source, holding no lock.
     #[cold]
     fn add_chunk(&self, block: usize) -> Option<()> {
-        let (size, held) = {
+        let (size, total_bytes) = {
             let shared = lock(&self.shared);
             if shared.has(block) {
                 return Some(());
             }
-            (shared.next_size, shared.held)
+            (shared.next_size, shared.total_bytes)
         };
-        let chunk = Chunk::new(self.source, size, self.huge_pages, held)?;
+        let chunk = Chunk::new(self.source, size, self.huge_pages, total_bytes)?;
         // A statement of its own: the mutex is unlocked at its end.
         let adopted = lock(&self.shared).adopt(chunk, block);
         match adopted {
-            Ok(held) if held >= CACHED_FROM => {
+            Ok(total_bytes) if total_bytes >= CACHED_FROM => {
                 // Without memory for caches, threads use the shared lists.
                 let cache = || CachePadded::new(Mutex::new([List::EMPTY; CLASSES]));
                 _ = self.caches.get_or_make(cache);
@@ -246,7 +246,7 @@ mod tests {
     fn blocks_do_not_overlap_and_are_reused() {
         let blocks = Blocks::new(Source::new(None), true);
         let layout = |i: usize| Layout::from_size_align(1 + i * 37 % LARGEST, 4).unwrap();
-        let mut held = 0;
+        let mut total_bytes = 0;
         for round in 0..3_u8 {
             let taken: Vec<_> = (0..5000)
                 .map(|i| {
@@ -268,10 +268,10 @@ mod tests {
                 }
             }
             assert!(
-                round == 0 || blocks.total_bytes() == held,
+                round == 0 || blocks.total_bytes() == total_bytes,
                 "memory was not reused"
             );
-            held = blocks.total_bytes();
+            total_bytes = blocks.total_bytes();
         }
     }
 }

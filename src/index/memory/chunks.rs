@@ -46,10 +46,15 @@ pub(super) struct Chunk {
 
 impl Chunk {
     /// Allocates a chunk with `size` bytes for pieces; or a larger one of huge pages, if
-    /// `huge_pages` and the pool already holds `held` >= [`HUGE_FROM`] bytes.
-    pub(super) fn new(source: Source, size: usize, huge_pages: bool, held: u64) -> Option<Self> {
-        if huge_pages && held >= HUGE_FROM {
-            let share = usize::try_from(held / 16).unwrap_or(LARGEST_HUGE_CHUNK);
+    /// `huge_pages` is set and the pool has at least [`HUGE_FROM`] bytes already.
+    pub(super) fn new(
+        source: Source,
+        size: usize,
+        huge_pages: bool,
+        pool_bytes: u64,
+    ) -> Option<Self> {
+        if huge_pages && pool_bytes >= HUGE_FROM {
+            let share = usize::try_from(pool_bytes / 16).unwrap_or(LARGEST_HUGE_CHUNK);
             let size = share.min(LARGEST_HUGE_CHUNK).next_multiple_of(HUGE_PAGE);
             let layout = Layout::from_size_align(size, HUGE_PAGE).ok()?;
             if let Some(ptr) = pages::map(size) {

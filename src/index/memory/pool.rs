@@ -92,8 +92,7 @@ impl Shared {
         one.pop()
     }
 
-    /// Returns how many slots a new chunk should have; `None` if slots are available
-    /// meanwhile.
+    /// Returns how many slots a new chunk should have; `None` if the pool has slots again.
     fn next_chunk_len(&self) -> Option<usize> {
         (self.free.len() == 0 && self.fresh_len == 0).then_some(self.next_len)
     }
@@ -120,7 +119,7 @@ pub(super) struct Pool {
     shared: CachePadded<Mutex<Shared>>,
     source: Source,
     huge_pages: bool,
-    held: AtomicU64,
+    total_bytes: AtomicU64,
     /// Used instead of the above in builds without pools.
     unpooled: Unpooled,
 }
@@ -147,14 +146,14 @@ impl Pool {
             })),
             source,
             huge_pages,
-            held: AtomicU64::new(0),
+            total_bytes: AtomicU64::new(0),
             unpooled: Unpooled::new(source),
         }
     }
 
     /// Bytes allocated from the source.
     pub(super) fn total_bytes(&self) -> u64 {
-        self.held.load(Ordering::Relaxed)
+        self.total_bytes.load(Ordering::Relaxed)
     }
 
     pub(super) fn allocate(&self, layout: Layout) -> Option<NonNull<u8>> {
@@ -197,8 +196,8 @@ impl Pool {
         let adopted = lock(&self.shared).adopt(chunk);
         match adopted {
             Ok(()) => {
-                let held = self.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
-                if held >= CACHED_FROM {
+                let total_bytes = self.total_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+                if total_bytes >= CACHED_FROM {
                     // Without memory for caches, threads use the shared list.
                     let cache = || CachePadded::new(Mutex::new(List::EMPTY));
                     _ = self.caches.get_or_make(cache);
@@ -248,7 +247,7 @@ mod tests {
         for _ in 0..10_000 {
             assert!(slots.insert(pool.allocate(LAYOUT).unwrap()));
         }
-        let held = pool.total_bytes();
+        let total_bytes = pool.total_bytes();
         for &slot in &slots {
             // SAFETY: allocated above, and freed once.
             unsafe { pool.free(slot, LAYOUT) };
@@ -256,7 +255,7 @@ mod tests {
         let again = (0..10_000).map(|_| pool.allocate(LAYOUT).unwrap());
         let new = again.filter(|slot| !slots.remove(slot)).count();
         assert!(new < BUNDLE || !POOLED, "{new} slots were not reused");
-        assert_eq!(pool.total_bytes(), held);
+        assert_eq!(pool.total_bytes(), total_bytes);
     }
 
     #[test]

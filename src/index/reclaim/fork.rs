@@ -35,7 +35,7 @@ const MAX_POLLS: usize = 300;
 static FORKING: AtomicUsize = AtomicUsize::new(0);
 /// How many threads have entered seize, not counting those that make or drop a guard in a slot.
 static IN_SEIZE: AtomicUsize = AtomicUsize::new(0);
-/// How many forks led to this process.
+/// The number of forks between the first process that loaded the library and this one.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 static CANNOT_CREATE_TREES: AtomicBool = AtomicBool::new(false);
 static DOMAINS: Mutex<Domains> = Mutex::new(Domains { first: None });
@@ -117,7 +117,7 @@ thread_local! {
     static FORK: Cell<Option<ManuallyDrop<Fork>>> = const { Cell::new(None) };
 }
 
-/// Returns the number of forks that led to this process, as far as trees are concerned.
+/// Returns the number of forks between the first process that loaded the library and this one.
 #[inline]
 pub(crate) fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
@@ -188,8 +188,8 @@ extern "C" fn install_handlers() {
 fn install_handlers_once() {
     #[cfg(all(unix, not(target_os = "linux")))]
     {
-        static WATCHED: std::sync::Once = std::sync::Once::new();
-        WATCHED.call_once(|| install_handlers());
+        static INSTALLED: std::sync::Once = std::sync::Once::new();
+        INSTALLED.call_once(|| install_handlers());
     }
 }
 

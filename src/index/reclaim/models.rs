@@ -115,7 +115,7 @@ impl Reservations {
 
     /// Enters a guard, and leaves it again if `and_leave`.
     fn enter(&self, guard: usize, and_leave: bool) {
-        assert!(self.slots[guard].try_take(2));
+        assert!(self.slots[guard].try_claim(2));
         self.slots[guard].count_guard();
         self.active[guard].store(1, Ordering::Relaxed);
         if and_leave {

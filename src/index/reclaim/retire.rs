@@ -17,7 +17,7 @@ use crate::index::value::{ByteString, Values};
 
 impl Pinned<'_> {
     /// Retires a leaf and its suffix bag. Readers that found the leaf before it left the tree may
-    /// still hold it, during a descent or as a neighbour in a scan. Its version says that it is
+    /// still hold it, during a descent or as a neighbour in a scan. They find the leaf's version
     /// deleted.
     ///
     /// # Safety
@@ -29,8 +29,8 @@ impl Pinned<'_> {
         unsafe { self.retire(std::ptr::from_ref(leaf).cast_mut(), free_leaf, bytes) }
     }
 
-    /// Retires an internode. Readers and writers that descend or ascend may still hold it. Its
-    /// version says that it is deleted.
+    /// Retires an internode. Readers and writers that descend or ascend may still hold it. They find
+    /// the internode's version deleted.
     ///
     /// # Safety
     /// The contract of `retire_leaf`.
@@ -70,15 +70,15 @@ impl Pinned<'_> {
     /// # Safety
     /// `retired.free` may run on any thread once no guard protects the object any more; until
     /// then nothing else frees it.
-    pub(crate) unsafe fn retire_object(self, note: RetiredObject) -> Result<(), OutOfMemory> {
+    pub(crate) unsafe fn retire_object(self, retired: RetiredObject) -> Result<(), OutOfMemory> {
         let memory = &self.domain.memory;
         let layout = Layout::new::<RetiredObject>();
         let ptr = memory.allocate(layout, Count::RetiredObjectBytes);
         let ptr = ptr.ok_or(OutOfMemory)?.cast::<RetiredObject>();
         // SAFETY: freshly allocated; the rest by contract.
         unsafe {
-            ptr.write(note);
-            self.retire(ptr.as_ptr(), free_object, note.limbo());
+            ptr.write(retired);
+            self.retire(ptr.as_ptr(), free_object, retired.limbo());
         }
         Ok(())
     }
@@ -235,11 +235,11 @@ unsafe fn free_object(ptr: *mut RetiredObject, collector: &Collector) {
     unsafe {
         let domain = Domain::of(collector);
         let _freeing = annotate::Freeing::begin(domain);
-        let note = ptr.read();
+        let retired = ptr.read();
         let ptr = NonNull::new_unchecked(ptr).cast();
         let layout = Layout::new::<RetiredObject>();
         domain.memory.free(ptr, layout, Count::RetiredObjectBytes);
-        domain.leave_limbo(note.limbo());
-        errno::preserve(|| (note.free)(note.object, note.bytes, note.ctx));
+        domain.leave_limbo(retired.limbo());
+        errno::preserve(|| (retired.free)(retired.object, retired.bytes, retired.ctx));
     }
 }

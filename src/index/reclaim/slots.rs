@@ -55,7 +55,7 @@ impl Slot {
 
     /// Takes the slot if it is free; returns whether the caller now owns it.
     #[inline]
-    pub(super) fn try_take(&self, state: u64) -> bool {
+    pub(super) fn try_claim(&self, state: u64) -> bool {
         // SeqCst: as in `enter_seize`; it acquires, too.
         let (success, failure) = (Ordering::SeqCst, Ordering::Relaxed);
         let is_taken = self.since.load(Ordering::Relaxed) == FREE
@@ -177,7 +177,7 @@ impl Slots {
         // SAFETY: null or a block that lives as long as the slots.
         if let Some(first) = unsafe { self.first.load(Ordering::Acquire).as_ref() } {
             let nearest = &first.slots[2 * stripe];
-            if nearest.try_take(state) {
+            if nearest.try_claim(state) {
                 return Ok(nearest);
             }
         }
@@ -197,7 +197,7 @@ impl Slots {
         loop {
             let (before, after) = block.slots.split_at(2 * stripe);
             let mut nearest_first = after.iter().chain(before);
-            if let Some(slot) = nearest_first.find(|slot| slot.try_take(state)) {
+            if let Some(slot) = nearest_first.find(|slot| slot.try_claim(state)) {
                 return Ok(slot);
             }
             block = Block::next_or_new(&block.next, source)?;

@@ -122,8 +122,8 @@ impl CallThread {
         #[cfg(debug_assertions)]
         assert!(
             self.thread.is_none_or(|thread| thread == number()),
-            "a call without a guard goes on on another thread than it began on: what it reads \
-             may have been freed; where a callback may yield to a scheduler, pass a guard"
+            "a call without a guard continues on another thread than it began on, where its reads \
+             are not protected: where a callback may yield to a scheduler, pass a guard"
         );
     }
 }
