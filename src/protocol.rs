@@ -29,7 +29,7 @@ pub(crate) enum Line {
     /// `leaf`: a bag is removed under DIRTY.
     BagIsDirty,
     /// `leaf`: a layer whose link moves to another leaf gets that leaf as its parent.
-    MovedLayersKnowTheirParent,
+    MovedLayersGetTheirParent,
     /// `internode`: an internode is filled before a child's parent word points to it.
     FilledBeforeParent,
     /// `suffix`: a record is written before its offset is stored.
@@ -55,7 +55,7 @@ pub(crate) enum Line {
     /// `collapse`: removing a first child moves the separator above it.
     SeparatorMoves,
     /// `collapse`: a node that leaves the tree is marked deleted.
-    DeletedSaysSo,
+    DeletedIsMarked,
     /// `merge`: the previous leaf, which takes the entries, is dirty.
     MergeIsDirty,
     /// `walk`: a reverse walk enters a leaf that split from its right end.
@@ -79,7 +79,7 @@ pub(crate) enum Line {
     /// `observe`: under a hold that a clear overtook, nothing validates.
     ValidationKnowsTheHold,
     /// `observation`: a locked leaf may have changed already.
-    LockedIsNotTheSame,
+    LockedMayDiffer,
     /// `observation`: a fence precedes comparisons with leaves that other threads change.
     FenceBeforeCompare,
     /// `observe`: a clear is counted before it is done.
@@ -93,9 +93,9 @@ pub(crate) enum Line {
     /// `slots`: a census loads a slot's count of guards before its state.
     BegunCountedBeforeLiving,
     /// `flush`: guards and threads that began during the flush are counted.
-    ArrivalsCount,
+    NewReservationsCount,
     /// `node`: a node's version has ROOT before a pointer to it is stored.
-    RootSaysSo,
+    RootIsPublished,
     /// `descend`: a reader does not read a deleted leaf.
     ReaderLeavesDeleted,
     /// `descend`: a writer that moves to the next leaf holds no lock while it waits.
@@ -137,7 +137,7 @@ pub(crate) enum Line {
     /// `batch`: `ParentIsValidated`, in batches.
     BatchParentIsValidated,
     /// `version`: the count continues when a slot is reused for another node.
-    CountGoesOn,
+    CountContinues,
     /// `version`: loading a version acquires the stores that its owner released.
     VersionAcquires,
     /// `version`: taking the lock acquires the stores of earlier owners.

@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 use crate::errno;
 use crate::index::memory::{Count, Memory};
 
-/// What the 64-bit words under a tree's keys are.
+/// The kind of a tree's values, each a 64-bit word.
 #[derive(Clone, Copy)]
 pub enum Values {
     /// The user's words. A word that leaves the tree without being returned to the caller is

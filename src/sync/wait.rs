@@ -36,7 +36,7 @@ const YIELDS: u32 = 64;
 const FIRST_SLEEP: u64 = 50_000;
 const LONGEST_SLEEP: u64 = 1_000_000;
 
-/// What a waiter does between two loads of the word.
+/// One turn of a waiter, between two loads of the word.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Turn {
     /// Spins this many times.
@@ -46,7 +46,7 @@ enum Turn {
     Sleep(u64),
 }
 
-/// Returns what a waiter does after `turns` turns.
+/// Returns a waiter's turn after it has taken `turns` turns.
 #[cfg_attr(any(loom, shuttle), allow(dead_code))]
 fn turn_after(turns: u32) -> Turn {
     match turns {

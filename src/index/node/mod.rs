@@ -143,7 +143,7 @@ impl<'g, N: Lockable> Locked<'g, N> {
 
     /// Publishes the version with ROOT, before a pointer to the node is stored.
     pub(crate) fn publish_root(&mut self) {
-        if Line::RootSaysSo.is_enabled() {
+        if Line::RootIsPublished.is_enabled() {
             self.publish_version();
         }
     }
@@ -156,7 +156,7 @@ impl<'g, N: Lockable> Locked<'g, N> {
 
     /// Marks the node deleted and unlocks it.
     pub(crate) fn delete(mut self) {
-        if Line::DeletedSaysSo.is_enabled() {
+        if Line::DeletedIsMarked.is_enabled() {
             self.version = self.version.with_deleted();
         }
         self.changed = true;

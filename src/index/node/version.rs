@@ -152,7 +152,7 @@ impl VersionWord {
     pub(crate) fn renew(&self, version: Version) {
         // Relaxed: the slot's previous node was deleted before the slot was reused, or was never
         // published, so no thread depends on seeing this store in time to tell the two apart.
-        let last = match Line::CountGoesOn.is_enabled() {
+        let last = match Line::CountContinues.is_enabled() {
             true => self.0.load(Ordering::Relaxed) & COUNT,
             false => 0,
         };
@@ -222,7 +222,7 @@ impl VersionWord {
         let word = self.0.load(Ordering::Relaxed);
         if word & !LOCK != number {
             Comparison::Changed
-        } else if word & LOCK != 0 && Line::LockedIsNotTheSame.is_enabled() {
+        } else if word & LOCK != 0 && Line::LockedMayDiffer.is_enabled() {
             Comparison::Locked
         } else {
             Comparison::Same

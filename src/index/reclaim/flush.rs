@@ -60,7 +60,7 @@ impl Census {
 
     /// The most reservations that were active at any moment between this count and `later`.
     pub(super) fn most_until(self, later: Self) -> u64 {
-        if !Line::ArrivalsCount.is_enabled() {
+        if !Line::NewReservationsCount.is_enabled() {
             return self.living;
         }
         self.living + (later.begun - self.begun)

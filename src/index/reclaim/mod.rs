@@ -53,7 +53,7 @@ const BATCH: usize = 128;
 pub struct TreeOptions {
     /// The kind of its values.
     pub values: Values,
-    /// Where its memory comes from; `None`: the global allocator.
+    /// The allocator of its memory; `None`: the global one.
     pub allocator: Option<Allocator>,
     /// Bytes that the node pool allocates at once, at least one node's; 0: from 1 KiB, growing to
     /// 2 MiB.

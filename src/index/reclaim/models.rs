@@ -142,7 +142,7 @@ fn a_flush_counts_every_reservation_it_finds() {
     let lines = [
         Line::GuardCountedBeforeActive,
         Line::BegunCountedBeforeLiving,
-        Line::ArrivalsCount,
+        Line::NewReservationsCount,
     ];
     check(&lines, || {
         loom::model(|| {

@@ -85,7 +85,7 @@ fn an_emptied_leaf_loses_no_insert() {
     let lines = [
         Line::EmptyLeafStaysLocked,
         Line::WriterLeavesDeleted,
-        Line::DeletedSaysSo,
+        Line::DeletedIsMarked,
     ];
     check(&lines, || {
         explore(|| {
@@ -173,7 +173,7 @@ fn a_group_becomes_a_layer_at_once() {
 /// Keys under one slice become a layer, and the layer goes again, while others read there.
 #[test]
 fn layers_come_and_go() {
-    check(&[Line::DeletedSaysSo], || {
+    check(&[Line::DeletedIsMarked], || {
         explore(|| {
             let mut model = Model::with([tail(0), tail(1), number(0)]);
             model.thread(|tree, pin| {
@@ -230,7 +230,7 @@ fn a_scan_has_whole_keys() {
 /// other.
 #[test]
 fn layers_follow_their_leaf() {
-    check(&[Line::MovedLayersKnowTheirParent], || {
+    check(&[Line::MovedLayersGetTheirParent], || {
         explore(|| {
             let there = numbers((0..12).map(|n| 10 * n));
             // The layer: fifteen keys under one slice, in the upper half of the leaf.
@@ -256,7 +256,7 @@ fn layers_follow_their_leaf() {
 /// Sparse leaves are merged under scans in reverse, a cursor, and an insert.
 #[test]
 fn merged_leaves_lose_nothing() {
-    let lines = [Line::MergeIsDirty, Line::DeletedSaysSo];
+    let lines = [Line::MergeIsDirty, Line::DeletedIsMarked];
     check(&lines, || {
         explore(|| {
             let mut model = Model::with(numbers((0..30).map(|n| 10 * n)));

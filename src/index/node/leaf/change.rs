@@ -268,7 +268,7 @@ impl<'g> Locked<'g, Leaf> {
         for (slot, entry) in moved.enumerate() {
             right.write(slot, &entry);
             if let Some(root) = entry.layer()
-                && Line::MovedLayersKnowTheirParent.is_enabled()
+                && Line::MovedLayersGetTheirParent.is_enabled()
             {
                 root.set_parent(NodeRef::from(right.node()));
             }
@@ -289,7 +289,7 @@ impl<'g> Locked<'g, Leaf> {
         for entry in self.entries() {
             left.insert(left.permutation().len(), &entry);
             if let Some(root) = entry.layer()
-                && Line::MovedLayersKnowTheirParent.is_enabled()
+                && Line::MovedLayersGetTheirParent.is_enabled()
             {
                 root.set_parent(NodeRef::from(left.node()));
             }

@@ -34,7 +34,7 @@ fn may_differ(observation: &Observation) -> bool {
 /// the insert has unlocked the leaf.
 #[test]
 fn an_absence_does_not_validate_after_the_key_was_found() {
-    check(&[Line::LockedIsNotTheSame], || {
+    check(&[Line::LockedMayDiffer], || {
         loom::model(|| {
             let leaf = empty_leaf();
             let absent = observe(&leaf);
@@ -82,7 +82,7 @@ fn of_two_transactions_that_insert_what_the_other_missed_one_notices() {
 /// keys: comparing an observation of the first finds a change.
 #[test]
 fn a_reused_slot_is_not_the_observed_leaf() {
-    check(&[Line::CountGoesOn], || {
+    check(&[Line::CountContinues], || {
         loom::model(|| {
             let leaf = empty_leaf();
             insert(&leaf);

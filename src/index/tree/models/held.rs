@@ -295,7 +295,7 @@ const WAITING: [Waiting; 11] = [
 /// shown in c-tests/test_held_waits.c.
 #[test]
 fn what_needs_a_held_leaf_waits_for_it() {
-    check(&[Line::LockedIsNotTheSame], || {
+    check(&[Line::LockedMayDiffer], || {
         for Waiting { model, held, work } in WAITING {
             explore(move || {
                 let mut model = model();

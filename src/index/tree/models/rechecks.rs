@@ -184,7 +184,7 @@ fn each_clearing_takes_the_root() {
 #[test]
 fn batches_find_what_splits() {
     let lines = [
-        Line::RootSaysSo,
+        Line::RootIsPublished,
         Line::BatchRootIsLiving,
         Line::BatchParentIsValidated,
     ];
