@@ -2,13 +2,12 @@
 //! clear removed wait to be freed.
 //!
 //! **Protocol.** Clearing a tree begins an [`Era`]. Every leaf has the era of the tree to which
-//! it belongs; it never changes, and a new leaf inherits it from the leaf that it is split from or that
-//! links to its layer. A counter is spread over cells, one per stripe; a cell has a count and
-//! the era for which it counts. A write adds to a cell in one step, and the cell's previous word says for which era it
-//! counted. If that is its leaf's era, it is done. Otherwise the write ran during a clear; it
-//! takes the lock and corrects the count ([`Keys::recount`]): a key of a cleared tree is not
-//! counted, one of the current tree is.
-//!
+//! it belongs; it never changes, and a new leaf inherits it from the leaf that it is split from
+//! or that links to its layer. A counter is spread over cells, one per stripe; a cell has a
+//! count and the era for which it counts. A write adds to a cell in one step, and the cell's
+//! previous word says for which era it counted. If that is its leaf's era, the write is done.
+//! Otherwise it ran during a clear; it takes the lock and corrects the count
+//! ([`Keys::recount`]): a key of a cleared tree is not counted, one of the current tree is.
 //! **Invariant.** Under the lock, all cells have one era, the newest that any thread has
 //! announced, and each cell's count is the sum of the changes added to it since it got that
 //! era. Once every write has ended, that is the number of keys inserted into leaves of that era
@@ -182,8 +181,8 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Writes that began in any of the last eras are counted late, and some see an era before it
-        /// begins here. Put back: leave out `recount`, or either of its cases.
+        /// Writes that began in any of the last eras are counted late, and some see an era before
+        /// it begins here. Put back: leave out `recount`, or either of its cases.
         #[test]
         fn the_count_is_that_of_the_last_era(
             writes in prop::collection::vec((0_u64..4, 0_usize..3, prop::bool::ANY), 1..200),

@@ -113,8 +113,8 @@ impl Source {
     /// Drops a value and frees its memory.
     ///
     /// # Safety
-    /// `ptr` came from `make::<T>`, or from `allocate_array` with `T` the array, of this source, and
-    /// no thread uses it any more.
+    /// `ptr` came from `make::<T>`, or from `allocate_array` with `T` the array, of this source,
+    /// and no thread uses it any more.
     pub(crate) unsafe fn drop_and_free<T>(&self, ptr: NonNull<T>) {
         // The source may be part of the value.
         let source = *self;

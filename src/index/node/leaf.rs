@@ -369,7 +369,7 @@ impl Leaf {
             if mark == wanted && permutation.is_live(slot) && self.suffix(slot) == suffix {
                 return Some((SUFFIX, self.word(slot)));
             }
-            // A slot may keep the mark of a suffix after its entry was removed, so a link may follow.
+            // A slot keeps the mark of a suffix after its entry was removed: a link may follow.
             if mark == LAYER && permutation.is_live(slot) {
                 return Some((LAYER, self.word(slot)));
             }

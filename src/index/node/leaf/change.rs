@@ -190,8 +190,9 @@ impl<'g> Locked<'g, Leaf> {
     /// find a link whose word is still a value, or the link but not the root. The group's other
     /// slots become free, as by a remove.
     ///
-    /// The link takes the slot that a search compares first, and the freed slots are marked vacant:
-    /// otherwise each search would compare the group's slots before the link, until they are reused.
+    /// The link takes the slot that a search compares first, and the freed slots are marked
+    /// vacant: otherwise each search would compare the group's slots before the link, until they
+    /// are reused.
     pub(crate) fn replace_group_with_link(&mut self, group: Range<usize>, root: NodeRef<'_>) {
         if Line::GroupIsDirty.is_enabled() {
             self.mark_dirty();
