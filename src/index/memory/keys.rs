@@ -8,6 +8,7 @@
 //! previous word says for which era it counted. If that is its leaf's era, the write is done.
 //! Otherwise it ran during a clear; it takes the lock and corrects the count
 //! ([`Keys::recount`]): a key of a cleared tree is not counted, one of the current tree is.
+//!
 //! **Invariant.** Under the lock, all cells have one era, the newest that any thread has
 //! announced, and each cell's count is the sum of the changes added to it since it got that
 //! era. Once every write has ended, that is the number of keys inserted into leaves of that era
