@@ -1,7 +1,7 @@
 /* No function changes errno (known-failures row 35): it is set to a mark before each call of
    every function, and is the mark after. The program's own malloc, mmap and syscall set errno
    whenever they are called, as C and POSIX let them; they are not there where a sanitizer has
-   its own. Put back: leave out any `errno::keep`, or the allocator in lib.rs. */
+   its own. Put back: leave out any `errno::preserve`, or the allocator in lib.rs. */
 #include "calls.h"
 
 #include <errno.h>
@@ -333,7 +333,7 @@ static void *leave_later(void *arg)
 }
 
 /* A barrier that waits: its condition variable times out. Put back: as in known-failures row
-   35, call it without `errno::keep`. */
+   35, call it without `errno::preserve`. */
 static void a_barrier_that_waits_keeps_errno(void **state)
 {
     (void)state;

@@ -1,22 +1,24 @@
-//! Tells ThreadSanitizer, in a program that carries it, and Helgrind what the library orders
-//! (the feature `annotate`; without it nothing here is code). See docs/sanitizers.md.
+//! Reports the library's synchronization to ThreadSanitizer, in a program built with it, and to
+//! Helgrind (the feature `annotate`; without it, this module compiles to nothing). See
+//! docs/sanitizers.md.
 //!
 //! The library itself is not instrumented: the tool sees neither its atomics nor its plain
 //! loads and stores, but it sees the program's, and calls of `memcpy`, `malloc` and `free`
-//! from anywhere. So it is told of the order that the library makes, as it makes it:
+//! from anywhere. So the library reports each order that it establishes, where it does so:
 //!
 //! - Each word of a node that is released or acquired, by the atomics of `sync`.
-//! - The mutexes of pools, by [`Owned`]; places for guards, as they change hands.
-//! - What was done under a guard comes before what is freed because of its end: a guard
-//!   releases its domain when it is refreshed or left, so does who retires something, and
-//!   [`Freeing`] acquires it.
-//! - Seize's own lists, under a mutex of its own, cannot be told of from outside: what is
-//!   allocated and freed there is [`Unseen`].
+//! - The mutexes of pools, by [`Owned`]; slots of guards, when they change owners.
+//! - Accesses under a guard happen before the frees that the guard's end allows: a guard
+//!   releases its domain when it is refreshed or left, a thread releases it when it retires an
+//!   object, and [`Freeing`] acquires it.
+//! - Seize orders its own lists by a mutex of its own, which cannot be reported from outside:
+//!   the tool ignores allocations and frees there ([`IgnoredAccesses`]).
 //!
-//! A release comes before the store that it tells of, and an acquire after the load: in
-//! between, the tool would miss the order. The price is an order too many now and then, where
-//! a load happens before a store and its acquire after the release: so a race of the program
-//! may go unnoticed, but none is made up.
+//! A release is reported before its store, and an acquire after its load: in between, the tool
+//! would miss the order. The cost is an occasional false order: if a load executes before a
+//! store, but the load's acquire is reported after the store's release, the tool takes the store
+//! to happen before the load. So it may miss a race of the program, but never reports a false
+//! one.
 
 #[cfg(not(feature = "annotate"))]
 pub(crate) use absent::*;
@@ -33,9 +35,9 @@ mod absent {
     #[inline(always)]
     pub(crate) fn release<T>(_: *const T) {}
 
-    pub(crate) struct Unseen;
+    pub(crate) struct IgnoredAccesses;
 
-    impl Unseen {
+    impl IgnoredAccesses {
         #[inline(always)]
         pub(crate) fn begin() -> Self {
             Self
@@ -63,7 +65,7 @@ mod present {
     use std::ptr::null;
     use std::sync::{MutexGuard, OnceLock};
 
-    /// What the tool has, if it is there.
+    /// The tool's functions; `None` where the program does not contain the tool.
     struct Tool {
         acquire: Option<unsafe extern "C" fn(*const c_void)>,
         release: Option<unsafe extern "C" fn(*const c_void)>,
@@ -77,8 +79,8 @@ mod present {
     fn tool() -> &'static Tool {
         static TOOL: OnceLock<Tool> = OnceLock::new();
         TOOL.get_or_init(|| {
-            // SAFETY: a name that ends with zero. The tool is part of the program itself, so
-            // what is found stays.
+            // SAFETY: the name ends with zero. The tool is part of the program itself, so
+            // the function found stays loaded.
             let find = |name: &CStr| unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
             // SAFETY: the functions of ThreadSanitizer's interface have these types, and no
             // function is null.
@@ -95,18 +97,18 @@ mod present {
         })
     }
 
-    /// What Helgrind calls sending and receiving a user-defined synchronisation object; valgrind
-    /// keeps these numbers for ever.
+    /// Helgrind's requests for sending to and receiving from a user-defined synchronization
+    /// object; valgrind never changes these numbers.
     const SEND: usize = HELGRIND + 256 + 33;
     const RECEIVE: usize = SEND + 1;
     const HELGRIND: usize = (b'H' as usize) << 24 | (b'G' as usize) << 16;
 
-    /// Asks something of Helgrind, where the program runs under it: valgrind knows these
-    /// instructions, which do nothing.
+    /// Makes a request of Helgrind, if the program runs under it: valgrind recognizes these
+    /// instructions, which have no effect elsewhere.
     #[cfg(target_arch = "x86_64")]
-    fn request(what: usize, place: *const c_void) {
-        let arguments = [what, place.addr(), 0, 0, 0, 0];
-        // SAFETY: the rotations make a whole turn, and no register but rdx is changed.
+    fn request(what: usize, ptr: *const c_void) {
+        let arguments = [what, ptr.addr(), 0, 0, 0, 0];
+        // SAFETY: the rotations add up to 128 bits, a full turn; only rdx changes.
         unsafe {
             std::arch::asm!(
                 "rol rdi, 3",
@@ -124,40 +126,40 @@ mod present {
     #[cfg(not(target_arch = "x86_64"))]
     fn request(_: usize, _: *const c_void) {}
 
-    /// What threads did before they released `place` comes before what this thread does now.
-    pub(crate) fn acquire<T>(place: *const T) {
-        request(RECEIVE, place.cast());
+    /// Orders what other threads did before they released `ptr` before what this thread does next.
+    pub(crate) fn acquire<T>(ptr: *const T) {
+        request(RECEIVE, ptr.cast());
         if let Some(acquire) = tool().acquire {
             // SAFETY: the tool takes any address of the program's memory.
-            unsafe { acquire(place.cast()) };
+            unsafe { acquire(ptr.cast()) };
         }
     }
 
-    /// What this thread did comes before what others do after they acquire `place`.
-    pub(crate) fn release<T>(place: *const T) {
-        request(SEND, place.cast());
+    /// Orders what this thread did before what other threads do after they acquire `ptr`.
+    pub(crate) fn release<T>(ptr: *const T) {
+        request(SEND, ptr.cast());
         if let Some(release) = tool().release {
             // SAFETY: as in `acquire`.
-            unsafe { release(place.cast()) };
+            unsafe { release(ptr.cast()) };
         }
     }
 
     thread_local! {
-        /// How many [`Unseen`] this thread has. Without a destructor: there at any time.
+        /// How many [`IgnoredAccesses`] this thread has. No destructor: accessible at any time.
         static UNSEEN: Cell<u32> = const { Cell::new(0) };
     }
 
     fn call(functions: [Option<Ignore>; 2]) {
         for function in functions.into_iter().flatten() {
-            // SAFETY: it takes any file's name.
+            // SAFETY: the function accepts any file name, null included.
             unsafe { function(null(), 0) };
         }
     }
 
-    /// While it lives, the tool takes no notice of what this thread does to memory.
-    pub(crate) struct Unseen;
+    /// While it lives, the tool ignores this thread's memory accesses.
+    pub(crate) struct IgnoredAccesses;
 
-    impl Unseen {
+    impl IgnoredAccesses {
         pub(crate) fn begin() -> Self {
             let outer = UNSEEN.replace(UNSEEN.get() + 1);
             if outer == 0 {
@@ -167,7 +169,7 @@ mod present {
         }
     }
 
-    impl Drop for Unseen {
+    impl Drop for IgnoredAccesses {
         fn drop(&mut self) {
             let left = UNSEEN.get() - 1;
             UNSEEN.set(left);
@@ -177,8 +179,8 @@ mod present {
         }
     }
 
-    /// Something is freed that no guard protects any more, maybe by the user's destructor: the
-    /// tool takes notice.
+    /// Brackets the freeing of an object that no guard protects any more, possibly by the user's
+    /// destructor: within it, the tool observes memory accesses again.
     pub(crate) struct Freeing {
         domain: *const c_void,
         unseen: u32,
@@ -198,7 +200,7 @@ mod present {
 
     impl Drop for Freeing {
         fn drop(&mut self) {
-            // For who waits for the destructors of a moment.
+            // Pairs with the acquire in `Domain::wait_for_guards`.
             release(self.domain);
             UNSEEN.set(self.unseen);
             if self.unseen != 0 {

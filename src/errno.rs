@@ -1,66 +1,67 @@
-//! The caller's `errno`, which no call changes.
+//! Preserves the caller's `errno`: no call of the library changes it.
 //!
-//! **Invariant.** Whatever may set `errno` runs within [`keep`] (or [`Keeping`]): system calls
-//! that may fail or wait, locks of the standard library when they wait (a futex that was
-//! changed or timed out says so in `errno`), what seize does with a lock of its own, and the
-//! user's functions that the library calls when it sees fit: allocators, destructors of values,
-//! functions of retired objects. Allocators may set `errno` also where they succeed, so Rust's
-//! global one is [`Keeping`]; that covers what seize and the standard library allocate.
+//! **Invariant.** Code that may set `errno` runs within [`preserve`] (or
+//! [`PreservingAllocator`]): system calls that may fail or wait, locks of the standard library
+//! when they wait (a futex whose word changed, or which timed out, sets `errno`), seize's own
+//! lock, and the user's functions that the library calls at times of its own choosing:
+//! allocators, destructors of values, functions that free retired objects. Allocators may set
+//! `errno` even when they succeed, so Rust's global allocator is [`PreservingAllocator`]; it
+//! covers the allocations of seize and the standard library.
 //!
-//! Visitors and other callbacks that a call is given run outside: what they set is for the
-//! caller to see. `free` is not wrapped: since POSIX.1-2024, and glibc 2.33, it leaves `errno`
-//! alone.
+//! Visitors and other callbacks that a caller passes run outside of `preserve`: the caller sees
+//! the `errno` that they set. The C library's `free` is not wrapped: since POSIX.1-2024, and
+//! glibc 2.33, it preserves `errno`.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::c_int;
 
-/// Does some work, after which `errno` is what it was before.
+/// Runs `work`, then restores `errno`.
 #[inline]
-pub(crate) fn keep<T>(work: impl FnOnce() -> T) -> T {
-    let place = place();
-    // Volatile: the compiler believes that malloc leaves all memory alone that it can see.
+pub(crate) fn preserve<T>(work: impl FnOnce() -> T) -> T {
+    let errno = location();
+    // Volatile: the compiler assumes that malloc does not change memory that it can see.
     // SAFETY: this thread's errno, which lives as long as the thread.
-    let before = unsafe { place.read_volatile() };
+    let before = unsafe { errno.read_volatile() };
     let result = work();
-    // SAFETY: as above: the work ends on the thread it began on.
-    unsafe { place.write_volatile(before) };
+    // SAFETY: this thread's errno still: `work` ends on the thread on which it began.
+    unsafe { errno.write_volatile(before) };
     result
 }
 
 #[cfg(any(target_os = "linux", target_os = "emscripten", target_os = "fuchsia"))]
-fn place() -> *mut c_int {
+fn location() -> *mut c_int {
     // SAFETY: without preconditions.
     unsafe { libc::__errno_location() }
 }
 
 #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
-fn place() -> *mut c_int {
+fn location() -> *mut c_int {
     // SAFETY: without preconditions.
     unsafe { libc::__error() }
 }
 
-/// The system's allocator, which leaves `errno` alone here.
-pub(crate) struct Keeping;
+/// The system's allocator; it preserves `errno`.
+pub(crate) struct PreservingAllocator;
 
-// SAFETY: that of the system is one.
-unsafe impl GlobalAlloc for Keeping {
+// SAFETY: the system's allocator meets the contract, and `preserve` changes only `errno`.
+unsafe impl GlobalAlloc for PreservingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: by the trait's contract.
-        keep(|| unsafe { System.alloc(layout) })
+        preserve(|| unsafe { System.alloc(layout) })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: by the trait's contract.
-        keep(|| unsafe { System.alloc_zeroed(layout) })
+        preserve(|| unsafe { System.alloc_zeroed(layout) })
     }
 
-    unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: by the trait's contract.
-        keep(|| unsafe { System.realloc(place, layout, size) })
+        preserve(|| unsafe { System.realloc(ptr, layout, size) })
     }
 
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         // SAFETY: by the trait's contract.
-        unsafe { System.dealloc(place, layout) }
+        unsafe { System.dealloc(ptr, layout) }
     }
 }

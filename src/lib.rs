@@ -1,16 +1,16 @@
 //! libmasstree: a concurrent ordered map from byte strings to 64-bit words.
 //!
-//! The product is the C library that `include/masstree.h` describes. This crate
-//! is how it is made; its Rust face, [`Tree`], serves tests and benchmarks.
+//! The product is the C library that `include/masstree.h` describes. The Rust interface,
+//! [`Tree`], serves tests and benchmarks.
 //!
-//! Rooms, each over the one below:
+//! Modules; each uses only those below it:
 //!
-//! - [`ffi`]: anything C can see.
+//! - [`ffi`]: the C interface.
 //! - `index`: the tree, its nodes, reclamation and memory.
-//! - `errno`: leaves the caller's alone.
-//! - `sync`: the switch between std's atomics and those of the models.
-//! - `protocol`: the lines that the models leave out.
-//! - `annotate`: what ThreadSanitizer is told, on demand.
+//! - `errno`: preserves the caller's `errno`.
+//! - `sync`: selects std's atomics or those of a model checker.
+//! - `protocol`: the protocol lines that model checks leave out, one at a time.
+//! - `annotate`: reports synchronization to ThreadSanitizer and Helgrind, on demand.
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("libmasstree keeps pointers in 64-bit words: 64-bit targets only");
@@ -24,12 +24,12 @@ mod sync;
 
 #[cfg(feature = "global-allocator")]
 #[global_allocator]
-static ALLOCATOR: errno::Keeping = errno::Keeping;
+static ALLOCATOR: errno::PreservingAllocator = errno::PreservingAllocator;
 
 pub use index::key::MAX_KEY_LEN;
 pub use index::memory::{Allocator, OutOfMemory};
 pub use index::node::Observation;
-pub use index::reclaim::{Guard, Note, Options, Pinned};
+pub use index::reclaim::{Guard, Pinned, RetiredObject, TreeOptions};
 pub use index::tree::{
     Bound, Counters, Cursor, Decision, Format, Inserted, LayerCounts, LoadOutcome, Range,
     SURVEYED_LAYERS, Seek, Survey, SweepOutcome, Tree,

@@ -1,152 +1,152 @@
-//! The lines on which the protocols rest, one by one, so that a model check can leave one out
-//! and show that it notices (`make check-models`).
+//! The lines on which the protocols rest. A model check can leave each out, and shows that the
+//! model then fails (`make check-models`).
 //!
-//! In any other build every line is kept, and asking costs nothing.
+//! In any other build every line is enabled, and `is_enabled` costs nothing.
 
 use crate::sync::Ordering;
 
-/// A line of a protocol that a model can do without, to its own undoing.
+/// A line of a protocol, without which a model fails.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Line {
-    /// `version`: who waits for a node waits until no change is under way.
+    /// `version`: a reader waits until no change is under way.
     ReadersWaitForChanges,
-    /// `version`: the fence before a version is looked at again.
+    /// `version`: the fence before a version is compared again.
     FenceBeforeValidation,
     /// `version`: the fence after the lock is taken.
     FenceAfterLock,
     /// `version`: the fence after a node is marked dirty.
     FenceAfterDirty,
-    /// `version`: letting go a lock releases what its owner stored.
+    /// `version`: unlocking releases the owner's stores.
     UnlockReleases,
-    /// `leaf`: a new permutation makes the count grow.
+    /// `leaf`: a new permutation increments the count.
     PermutationCounts,
     /// `leaf`: the store of a permutation releases the slots it names.
     PermutationReleases,
-    /// `leaf`: the store of a value releases what its writer did before.
+    /// `leaf`: the store of a value releases its writer's earlier stores.
     ValueReleases,
-    /// `leaf`: a group becomes a link under DIRTY.
+    /// `leaf`: a link replaces a group under DIRTY.
     GroupIsDirty,
-    /// `leaf`: a bag is taken under DIRTY.
+    /// `leaf`: a bag is removed under DIRTY.
     BagIsDirty,
-    /// `leaf`: layers that move to another leaf get it as their parent.
-    MovedLayersKnowTheirParent,
-    /// `internode`: a child gets its parent when that is whole.
+    /// `leaf`: a layer whose link moves to another leaf gets that leaf as its parent.
+    MovedLayersGetTheirParent,
+    /// `internode`: an internode is filled before a child's parent word points to it.
     FilledBeforeParent,
     /// `suffix`: a record is written before its offset is stored.
     RecordBeforeOffset,
-    /// `descend`: an internode is validated after its child's version was taken.
+    /// `descend`: an internode is validated after its child's version was loaded.
     ParentIsValidated,
-    /// `descend`: a layer's root must be a living one.
+    /// `descend`: a layer is entered only at a root that is not deleted.
     RootIsLiving,
-    /// `descend`: a leaf that was deleted is no place to write to.
+    /// `descend`: a writer does not write to a deleted leaf.
     WriterLeavesDeleted,
-    /// `descend`: a reader goes to the right after a leaf that split.
+    /// `descend`: a reader moves to the next leaf when the slice's leaf has split.
     ReaderMovesRight,
-    /// `descend`: a writer goes to the right after a leaf that split.
+    /// `descend`: a writer moves to the next leaf when the slice's leaf has split.
     WriterMovesRight,
-    /// `split`: the leaf is dirty.
+    /// `split`: the leaf that splits is dirty.
     SplitLeafIsDirty,
     /// `split`: ancestors that change are dirty.
     SplitParentsAreDirty,
-    /// `collapse`: a remove that empties a leaf keeps the lock until it is deleted.
+    /// `collapse`: a remove that empties a leaf keeps it locked until it is deleted.
     EmptyLeafStaysLocked,
-    /// `collapse`: ancestors are dirty.
+    /// `collapse`: ancestors that change are dirty.
     CollapseIsDirty,
-    /// `collapse`: the boundary before a first child moves.
-    BoundaryMoves,
-    /// `collapse`: what leaves the tree is deleted.
-    DeletedSaysSo,
-    /// `merge`: the leaf before, which takes the entries, is dirty.
+    /// `collapse`: removing a first child moves the separator above it.
+    SeparatorMoves,
+    /// `collapse`: a node that leaves the tree is marked deleted.
+    DeletedIsMarked,
+    /// `merge`: the previous leaf, which takes the entries, is dirty.
     MergeIsDirty,
-    /// `walk`: in reverse, a leaf that split is entered from the right.
+    /// `walk`: a reverse walk enters a leaf that split from its right end.
     ReverseLooksRight,
-    /// `walk`: entries behind the boundary are passed over.
+    /// `walk`: entries behind the walk's boundary are skipped.
     BoundaryIsKept,
-    /// `cursor`: a step is undisturbed.
+    /// `cursor`: a step is validated.
     StepIsUndisturbed,
     /// `swap`: the anchor is the parent of the detached root.
     ClearedGoesUnderAnchor,
     /// `swap`: the leaf that a loaded tree displaces is deleted.
     DisplacedIsDeleted,
-    /// `held`: an empty leaf that a split made in vain goes again.
+    /// `held`: an empty leaf that a split made in vain is removed again.
     UnusedRoomIsGivenBack,
-    /// `held`: a leaf is held only if it was not cleared away before it was locked.
+    /// `held`: a leaf is held only if no clear removed it before it was locked.
     HoldLooksForClears,
-    /// `held`: finishing changes nothing in a tree that was cleared away.
+    /// `held`: finishing changes nothing in a tree that a clear removed.
     FinishLooksForClears,
-    /// `observe`: a hold that was overtaken says so when the new root is there.
+    /// `observe`: a hold that a clear overtook reports it once the new root is stored.
     OvertakenWaitsForTheEnd,
-    /// `observe`: under a hold that was overtaken, nothing validates.
+    /// `observe`: under a hold that a clear overtook, nothing validates.
     ValidationKnowsTheHold,
-    /// `observation`: a leaf that is locked may have changed already.
-    LockedIsNotTheSame,
-    /// `observation`: a fence comes before a look at what others change.
-    FenceBeforeLooks,
-    /// `observe`: a clearing is counted before it is done.
+    /// `observation`: a locked leaf may have changed already.
+    LockedMayDiffer,
+    /// `observation`: a fence precedes comparisons with leaves that other threads change.
+    FenceBeforeCompare,
+    /// `observe`: a clear is counted before it is done.
     ClearBeginsBefore,
-    /// `observe`: and again after.
+    /// `observe`: a clear is counted again after it is done.
     ClearEndsAfter,
-    /// `keys`: a key that was counted for another era than its leaf's is counted anew.
+    /// `keys`: a key counted for an era other than its leaf's is recounted.
     KeysAreRecounted,
     /// `slots`: the fence between counting a guard and making it.
     GuardCountedBeforeActive,
-    /// `slots`: a census reads how many guards have begun before whether one is there.
+    /// `slots`: a census loads a slot's count of guards before its state.
     BegunCountedBeforeLiving,
-    /// `hand_over`: what has begun meanwhile counts.
-    ArrivalsCount,
-    /// `node`: a node says that it is a root before a word leads to it.
-    RootSaysSo,
-    /// `descend`: a leaf that was deleted is no place to read.
+    /// `flush`: guards and threads that began during the flush are counted.
+    NewReservationsCount,
+    /// `node`: a node's version has ROOT before a pointer to it is stored.
+    RootIsPublished,
+    /// `descend`: a reader does not read a deleted leaf.
     ReaderLeavesDeleted,
-    /// `descend`: a writer that goes to the right holds no lock while it waits.
+    /// `descend`: a writer that moves to the next leaf holds no lock while it waits.
     WriterWaitsAlone,
-    /// `lock`: a parent that was waited for is looked up again.
+    /// `lock`: after waiting for a parent's lock, the parent is looked up again.
     ParentIsStill,
-    /// `lock`: and the leaf before.
+    /// `lock`: after waiting for the previous leaf's lock, that leaf is looked up again.
     PrevIsStill,
     /// `merge`: a leaf that was deleted meanwhile is not merged.
     MergedIsAlive,
-    /// `collapse`: a root's only child takes its place if it was not deleted.
+    /// `collapse`: a root's only child replaces it only if the child is not deleted.
     PromotedIsAlive,
-    /// `collapse`: and if it is still the only one.
+    /// `collapse`: a root's only child replaces it only if it is still the only child.
     LoneRootIsStill,
-    /// `collapse`: a leaf is unlinked before the one before it is let go.
+    /// `collapse`: a leaf is unlinked before the previous leaf is unlocked.
     UnlinkedUnderLock,
-    /// `swap`: what is cleared away is the root.
+    /// `swap`: the node that a clear replaces is the root.
     ClearedIsTheRoot,
-    /// `swap`: what a loaded tree displaces is the root.
+    /// `swap`: the leaf that a loaded tree displaces is the root.
     DisplacedIsTheRoot,
-    /// `swap`: and empty.
+    /// `swap`: the leaf that a loaded tree displaces is empty.
     DisplacedIsEmpty,
-    /// `walk`: the end that a cursor comes to is one of a moment.
+    /// `walk`: a cursor that reaches the end validates it.
     EndIsUndisturbed,
-    /// `walk`: a cursor goes on in the tree that there is.
+    /// `walk`: a cursor continues in the current tree.
     CursorKnowsItsRoot,
-    /// `observe`: clearings are counted before the root is loaded.
+    /// `observe`: the count of clears is loaded before the root.
     IncarnationBeforeRoot,
     /// `observe`: a leaf that this thread holds has not changed.
     OwnHeldIsTheSame,
-    /// `observe`: one that another holds may have, for a thread that must not wait.
+    /// `observe`: a leaf that another thread holds may have changed, for a thread that must not wait.
     HeldIsNotTheSame,
     /// `walk`: a cursor arrives at a leaf that has not changed since it was read.
     ArrivalIsCurrent,
-    /// `walk`: a leaf that was deleted is not read.
+    /// `walk`: a deleted leaf is not read.
     WalkLeavesDeleted,
-    /// `batch`: as `RootIsLiving`.
+    /// `batch`: `RootIsLiving`, in batches.
     BatchRootIsLiving,
-    /// `batch`: as `ParentIsValidated`.
+    /// `batch`: `ParentIsValidated`, in batches.
     BatchParentIsValidated,
-    /// `version`: the count goes on from node to node in one place.
-    CountGoesOn,
-    /// `version`: who has a version has what its owner stored before.
+    /// `version`: the count continues when a slot is reused for another node.
+    CountContinues,
+    /// `version`: loading a version acquires the stores that its owner released.
     VersionAcquires,
-    /// `version`: and so has who takes the lock.
+    /// `version`: taking the lock acquires the stores of earlier owners.
     LockAcquires,
-    /// `version`: the fence after a node is settled.
-    FenceAfterSettle,
-    /// `leaf`: who has a permutation has the slots that it names.
+    /// `version`: the fence after an owner publishes a version and keeps the lock.
+    FenceAfterPublishedVersion,
+    /// `leaf`: loading a permutation acquires the slots that it names.
     PermutationAcquires,
-    /// `observe`: who counts a clearing finds the root that it left.
+    /// `observe`: loading the count of finished clears acquires the root that the last one stored.
     EndedAcquires,
     /// `reclaim`: a node is unlinked before it is retired.
     #[cfg(all(test, loom))]
@@ -157,7 +157,7 @@ pub(crate) enum Line {
 }
 
 impl Line {
-    /// Whether the line is there.
+    /// Whether the line is enabled.
     #[inline(always)]
     pub(crate) fn is_enabled(self) -> bool {
         #[cfg(all(test, any(loom, shuttle)))]
@@ -166,7 +166,7 @@ impl Line {
         true
     }
 
-    /// The order of the load that the line is.
+    /// `Acquire`, or `Relaxed` where the model leaves this load's ordering out.
     #[inline(always)]
     pub(crate) fn acquire(self) -> Ordering {
         if self.is_enabled() {
@@ -176,7 +176,7 @@ impl Line {
         }
     }
 
-    /// The order of the store that the line is.
+    /// `Release`, or `Relaxed` where the model leaves this store's ordering out.
     #[inline(always)]
     pub(crate) fn release(self) -> Ordering {
         if self.is_enabled() {
@@ -196,7 +196,7 @@ pub(crate) mod models {
 
     use super::Line;
 
-    /// The line that this process does without.
+    /// The environment variable with the line that this process leaves out.
     const LEFT_OUT: &str = "MASSTREE_LEFT_OUT";
 
     fn left_out() -> Option<&'static str> {
@@ -208,10 +208,10 @@ pub(crate) mod models {
         left_out().is_none_or(|name| name != format!("{line:?}"))
     }
 
-    /// Runs a model as it is, which must pass, and then without each of some lines, which
-    /// must fail each time. That is a process of its own, for it may well crash.
+    /// Runs a model with every line, which must pass, and then without each of `lines`, which
+    /// must fail each time. Each of those runs is a process of its own, since it may crash.
     ///
-    /// The model is a closure in the test's function, which is known by its name.
+    /// The model is a closure in the test's function; its type name contains the test's name.
     pub(crate) fn check<M: Fn()>(lines: &[Line], model: M) {
         model();
         if left_out().is_some() {

@@ -1,10 +1,10 @@
 //! The one switch between the standard library's atomics, those of the model checkers, and
-//! those that a sanitizer is told of (see `annotate`).
+//! those that report to a sanitizer (see `annotate`).
 //!
-//! Every word of a node that another thread may write is one of these types, so that a
-//! model build sees each access: loom (`--cfg loom`) goes through every interleaving and
-//! every order that the memory model allows, for one node; shuttle (`--cfg shuttle`) through
-//! many random interleavings, for a whole tree.
+//! Every word of a node that another thread may write has one of these types, so that a
+//! model build sees each access: loom (`--cfg loom`) explores every interleaving and every
+//! order that the memory model allows, for one node; shuttle (`--cfg shuttle`) explores many
+//! random interleavings, for a whole tree.
 
 #[cfg(all(feature = "annotate", not(any(loom, shuttle))))]
 mod annotated;
@@ -30,15 +30,15 @@ pub(crate) use {
     std::sync::atomic::{Ordering, fence},
 };
 
-/// Threads of a shuttle model take turns on one thread of the system.
+/// The threads of a shuttle model run on one thread of the system, so std's would be shared.
 #[cfg(shuttle)]
 pub(crate) use shuttle::thread_local;
 #[cfg(not(shuttle))]
 pub(crate) use std::thread_local;
 
-/// Where the protocols of `node` and `tree` can be interrupted to most effect.
-/// Nothing, except in a build with `--cfg masstree_perturb` (`make check-stress`):
-/// then threads stop here at random, and races that take luck become likely.
+/// Marks a point where an interruption tests the protocols of `node` and `tree` most. Does
+/// nothing, except in a build with `--cfg masstree_perturb` (`make check-stress`): there,
+/// threads pause here at random, so that rare races become likely.
 #[inline]
 pub(crate) fn perturb() {
     #[cfg(masstree_perturb)]
@@ -55,7 +55,7 @@ mod perturbation {
 
     pub(super) fn maybe_stop() {
         let drawn = RANDOM.with(|random| {
-            // The address differs from thread to thread. Xorshift: Marsaglia 2003.
+            // The address seeds each thread differently. Xorshift: Marsaglia 2003.
             let mut x = random.get().max(std::ptr::from_ref(random).addr() as u64);
             x ^= x << 13;
             x ^= x >> 7;

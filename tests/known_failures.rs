@@ -11,7 +11,7 @@ use std::{ptr, thread};
 use masstree::ffi::index::get::masstree_get;
 use masstree::ffi::index::point::{masstree_put, masstree_remove};
 use masstree::ffi::status::{MASSTREE_NOT_FOUND, MASSTREE_OK};
-use masstree::{Bound, Cursor, Decision, Destructor, Options, Range, Seek, Tree, Values};
+use masstree::{Bound, Cursor, Decision, Destructor, Range, Seek, Tree, TreeOptions, Values};
 use support::{
     Random, assert_sound, backwards, collect, encoded, get, handle, keys, new_tree, put, remove,
     scaled, wait_for_all,
@@ -418,9 +418,9 @@ const REFRESH: u64 = 64;
 #[test]
 fn values_in_limbo_stay_bounded_under_a_refreshed_guard() {
     let updates = scaled(1_000_000) as u64;
-    let tree = Tree::with_options(&Options {
+    let tree = Tree::with_options(&TreeOptions {
         values: Values::Bytes,
-        ..Options::default()
+        ..TreeOptions::default()
     })
     .unwrap();
     let mut guard = tree.guard().unwrap();

@@ -13,7 +13,7 @@ mod support;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use masstree::{Options, Tree, Values};
+use masstree::{Tree, TreeOptions, Values};
 use support::actor::Actor;
 use support::history::{self, Call, Clock, Effect, History, Log, Seen, THREADS};
 use support::linearize::{Verdict, linearize, linearize_whole};
@@ -54,12 +54,12 @@ impl Drop for Named<'_> {
 
 /// Runs a plan once and checks its history.
 fn run(plan: &Plan, totals: &mut Totals) {
-    let options = Options {
+    let options = TreeOptions {
         values: match plan.bytes {
             true => Values::Bytes,
             false => Values::Words(None),
         },
-        ..Options::default()
+        ..TreeOptions::default()
     };
     let _named = Named(plan);
     let tree = Tree::with_options(&options).expect("memory for a tree");

@@ -40,7 +40,7 @@ impl Ledger {
     /// Every new node is an allocation of its own.
     fn options(&self, values: Values) -> Options {
         let ctx = std::ptr::from_ref(self).cast_mut().cast();
-        Options {
+        TreeOptions {
             values,
             // SAFETY: the functions obey the contract of `Allocator` on any thread, and the
             // ledger outlives the tree.

@@ -582,9 +582,9 @@ fn cases() -> u32 {
 }
 
 fn tree_of(values: Values) -> Tree {
-    let options = Options {
+    let options = TreeOptions {
         values,
-        ..Options::default()
+        ..TreeOptions::default()
     };
     Tree::with_options(&options).unwrap()
 }

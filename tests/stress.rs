@@ -13,8 +13,8 @@ use std::sync::{Barrier, Mutex};
 use std::thread;
 
 use masstree::{
-    Allocator, Bound, Cursor, Decision, Destructor, Inserted, Options, Pinned, Range, Seek, Tree,
-    Values,
+    Allocator, Bound, Cursor, Decision, Destructor, Inserted, Pinned, Range, Seek, Tree,
+    TreeOptions, Values,
 };
 use support::race::{WRITERS, race};
 use support::{Random, assert_sound, backwards, collect, decoded, encoded, new_tree, put, scaled};
@@ -579,9 +579,9 @@ fn write_or_discard(tree: &Tree, pin: Pinned<'_>, random: &mut Random, key: &[u8
 fn every_value_is_destroyed_once_when_a_tree_is_cleared_under_writers() {
     let steps = scaled(20_000);
     let tally = Tally::new(WRITERS * steps);
-    let options = Options {
+    let options = TreeOptions {
         values: Values::Words(Some(tally.destructor())),
-        ..Options::default()
+        ..TreeOptions::default()
     };
     let tree = Tree::with_options(&options).unwrap();
     race(
@@ -732,10 +732,10 @@ impl Balance {
 fn byte_strings_are_whole_while_they_are_overwritten() {
     const KEYS: usize = 60;
     let balance = Balance(AtomicIsize::new(0));
-    let options = Options {
+    let options = TreeOptions {
         values: Values::Bytes,
         allocator: Some(balance.allocator()),
-        ..Options::default()
+        ..TreeOptions::default()
     };
     let tree = Tree::with_options(&options).unwrap();
     let key = |n: usize| [&(n as u64 / 8).to_be_bytes()[..], b"tail", &[n as u8]].concat();

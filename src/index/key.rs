@@ -2,10 +2,9 @@
 //!
 //! A *slice* is eight bytes of a key, most significant first, padded with zero
 //! bytes at the key's end; slices compare as the bytes do. Layer `n` of the
-//! trie is indexed by a key's `n`-th slice. Because of the padding, keys with
-//! equal slices may still differ in length: the [`Kind`] of the rest breaks the
-//! tie, and a shorter rest sorts first. What goes on beyond the slice sorts by how
-//! it goes on.
+//! trie is indexed by a key's `n`-th slice. Because of the padding, keys of different lengths
+//! may have equal slices: the [`Kind`] breaks the tie, and a key that ends earlier sorts
+//! first. Longer keys with equal slices are ordered by their remaining bytes.
 
 /// The longest key, in bytes.
 pub const MAX_KEY_LEN: usize = u32::MAX as usize;
@@ -13,24 +12,23 @@ pub const MAX_KEY_LEN: usize = u32::MAX as usize;
 /// Bytes in a slice.
 pub(crate) const SLICE_LEN: usize = 8;
 
-/// What an entry of a leaf holds beyond its slice; also how entries with equal
-/// slices are ordered. `0..=8`: the key ends here, with that many bytes in the
-/// slice. [`SUFFIX`]: more bytes follow, in the leaf's suffix bag; several entries
-/// with one slice may be so. [`LAYER`]: more bytes follow, in the layer below, for
-/// every key with the slice that goes on.
+/// How an entry's key continues, and the order of entries with equal slices. `0..=8`: the key
+/// ends within the slice, after that many bytes. [`SUFFIX`]: more bytes follow, in the leaf's
+/// suffix bag; several entries with one slice may be of this kind. [`LAYER`]: the entry links
+/// to the layer below, which holds every longer key with this slice.
 pub(crate) type Kind = u8;
 
 pub(crate) const SUFFIX: Kind = 9;
 pub(crate) const LAYER: Kind = 10;
 
-/// The order of kinds under one slice: entries with suffixes and a link to a layer
-/// are never beside each other there, and share a rank.
+/// The order of kinds under one slice. Under one slice a leaf has either entries with suffixes
+/// or one link to a layer, never both, so these two share a rank.
 #[inline]
 pub(crate) fn rank(kind: Kind) -> u8 {
     kind.min(SUFFIX)
 }
 
-/// What the entries of a leaf are in ascending order of.
+/// The sort key of a leaf's entries.
 #[inline]
 pub(crate) fn order(slice: u64, kind: Kind, suffix: &[u8]) -> (u64, u8, &[u8]) {
     (slice, rank(kind), suffix)
@@ -39,10 +37,10 @@ pub(crate) fn order(slice: u64, kind: Kind, suffix: &[u8]) -> (u64, u8, &[u8]) {
 /// Bits of a [`tag`].
 pub(crate) const TAG_BITS: u32 = 4;
 
-/// Bits that a suffix decides, by its ends and its length. Kept beside the kind, they
-/// tell most suffixes under a slice from the one looked for: a branch on a suffix
-/// itself, one in three to six, is guessed wrong only after its bytes have come from
-/// memory.
+/// A hash of a suffix's first and last bytes and its length. A leaf keeps it beside the kind:
+/// it distinguishes most suffixes under a slice from the one searched for. A branch on a
+/// comparison of suffixes, of which one in three to six matches, would be resolved only after
+/// the suffix's bytes have come from memory.
 #[inline]
 pub(crate) fn tag(suffix: &[u8]) -> u8 {
     let ends = match (suffix.first_chunk(), suffix.last_chunk()) {
@@ -55,7 +53,7 @@ pub(crate) fn tag(suffix: &[u8]) -> u8 {
     (mixed >> (u64::BITS - TAG_BITS)) as u8
 }
 
-/// The slice that `rest` begins with.
+/// Returns the slice with which `rest` begins.
 #[inline]
 pub(crate) fn slice_of(rest: &[u8]) -> u64 {
     if let Some(whole) = rest.first_chunk::<SLICE_LEN>() {
@@ -66,21 +64,21 @@ pub(crate) fn slice_of(rest: &[u8]) -> u64 {
     u64::from_be_bytes(padded)
 }
 
-/// The kind of an entry for `rest` on its own: never [`LAYER`].
+/// Returns the kind of an entry that holds `rest` itself: never [`LAYER`].
 #[inline]
 pub(crate) fn kind_of(rest: &[u8]) -> Kind {
     rest.len().min(SLICE_LEN + 1) as Kind
 }
 
-/// The shortest bytes whose slice is `slice`: every key with that slice or a
-/// greater one is at least as great, every other key is smaller.
+/// Returns the smallest key whose slice is `slice`: every key with that slice or a greater one
+/// is at least as great, every other key is smaller.
 pub(crate) fn shortest(slice: u64) -> ([u8; SLICE_LEN], usize) {
     let bytes = slice.to_be_bytes();
     let len = SLICE_LEN - slice.trailing_zeros() as usize / 8;
     (bytes, len)
 }
 
-/// A key on its way down the layers.
+/// A key during a descent: the part that the current layer and those below it index.
 #[derive(Clone, Copy)]
 pub(crate) struct Key<'k> {
     rest: &'k [u8],
@@ -97,11 +95,11 @@ impl<'k> Key<'k> {
         }
     }
 
-    /// The key of eight bytes that are a number, the most significant first.
+    /// Returns the eight-byte key that encodes `number`, most significant byte first.
     #[inline]
     pub(crate) fn of_integer(number: u64) -> Self {
         Self {
-            // What they are does not matter: the slice is all there is.
+            // The bytes do not matter, only their number: all comparisons use the slice.
             rest: &[0; SLICE_LEN],
             slice: number,
         }
@@ -119,25 +117,26 @@ impl<'k> Key<'k> {
         kind_of(self.rest)
     }
 
-    /// What follows the slice in this layer; empty if the key ends within it.
+    /// The bytes after this layer's slice; empty if the key ends within it.
     #[inline]
     pub(crate) fn suffix(&self) -> &'k [u8] {
         self.rest.get(SLICE_LEN..).unwrap_or(&[])
     }
 
-    /// Whether bytes follow the slice in this layer.
+    /// Whether bytes follow this layer's slice.
     #[inline]
-    pub(crate) fn goes_on(&self) -> bool {
+    pub(crate) fn has_suffix(&self) -> bool {
         self.rest.len() > SLICE_LEN
     }
 
-    /// Whether the bytes of this layer's slice are still what they were.
+    /// Whether the caller's bytes still match this layer's slice: whether the caller changed the
+    /// key during the call.
     #[cfg(debug_assertions)]
-    pub(crate) fn is_as_it_was(&self) -> bool {
+    pub(crate) fn is_unchanged(&self) -> bool {
         slice_of(self.rest) == self.slice
     }
 
-    /// The same key one layer down.
+    /// Descends one layer: drops the slice.
     #[inline]
     pub(crate) fn shift(&mut self) {
         *self = Self::new(self.suffix());
@@ -181,7 +180,7 @@ mod tests {
         fn shifting_visits_every_byte(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
             let mut key = Key::new(&bytes);
             let mut seen = Vec::new();
-            while key.goes_on() {
+            while key.has_suffix() {
                 seen.extend(key.slice().to_be_bytes());
                 key.shift();
             }

@@ -1,10 +1,11 @@
-//! The index: byte strings to words or byte strings. Each room over the one below:
+//! The index: a map from byte strings to words or byte strings. Each module uses only those
+//! below it:
 //!
-//! - `tree`: walking and changing the tree.
-//! - `reclaim`: guards, and freeing what readers may still hold.
-//! - `node`: the bytes of a node.
+//! - `tree`: searches, walks and changes the tree.
+//! - `reclaim`: guards, and freeing of objects that readers may still hold.
+//! - `node`: layout of nodes, and access to one node.
 //! - `memory`: allocators, pools, counters.
-//! - `key`, `value`: slices of keys, values.
+//! - `key`, `value`: keys as slices, and values.
 
 pub(crate) mod key;
 pub(crate) mod memory;

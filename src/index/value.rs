@@ -1,5 +1,5 @@
-//! Values: words of the user's, or byte strings that the tree owns; and what becomes
-//! of those that leave the tree.
+//! Values: words of the user's, or byte strings that the tree owns; and how they are destroyed
+//! after they left the tree.
 
 use std::alloc::Layout;
 use std::ffi::c_void;
@@ -8,11 +8,11 @@ use std::ptr::NonNull;
 use crate::errno;
 use crate::index::memory::{Count, Memory};
 
-/// What the 64-bit words under a tree's keys are.
+/// The kind of a tree's values, each a 64-bit word.
 #[derive(Clone, Copy)]
 pub enum Values {
-    /// The user's words, given to the destructor, if there is one, when they leave
-    /// the tree unclaimed.
+    /// The user's words. A word that leaves the tree without being returned to the caller is
+    /// passed to the destructor, if there is one.
     Words(Option<Destructor>),
     /// Pointers to byte strings in the tree's memory.
     Bytes,
@@ -20,8 +20,9 @@ pub enum Values {
 
 /// The user's destructor of values, with its context.
 ///
-/// It runs once for every value that leaves the tree unclaimed, when no reader
-/// can hold it any more; on whichever thread notices that, with no lock held.
+/// It runs once for every value that leaves the tree without being returned to the caller,
+/// after the last guard that may protect the value was refreshed or left; on the thread that
+/// then frees retired objects, with no lock held.
 #[derive(Clone, Copy)]
 pub struct Destructor {
     function: unsafe extern "C" fn(u64, *mut c_void),
@@ -31,25 +32,23 @@ pub struct Destructor {
 // SAFETY: the contract of `Destructor::new` is that function and context may be
 // used from any thread.
 unsafe impl Send for Destructor {}
-// SAFETY: as above.
+// SAFETY: as for `Send`.
 unsafe impl Sync for Destructor {}
 
 impl Destructor {
-    /// A destructor that calls `function` with `ctx`.
+    /// Makes a destructor that calls `function(value, ctx)`.
     ///
     /// # Safety
-    /// The two fit each other, and may be used from any thread for as long as the
-    /// tree lives.
+    /// `function` accepts `ctx`, and any thread may call it for as long as the tree lives.
     pub unsafe fn new(function: unsafe extern "C" fn(u64, *mut c_void), ctx: *mut c_void) -> Self {
         Self { function, ctx }
     }
 
     /// # Safety
-    /// `value` has left the tree, no reader can hold it, and nobody else
-    /// destroys it.
+    /// `value` has left the tree, no reader can hold it, and it is destroyed only once.
     pub(crate) unsafe fn destroy(&self, value: u64) {
-        // SAFETY: by contract of this function and of `new`.
-        errno::keep(|| unsafe { (self.function)(value, self.ctx) })
+        // SAFETY: by the contracts of this function and of `new`.
+        errno::preserve(|| unsafe { (self.function)(value, self.ctx) })
     }
 }
 
@@ -65,10 +64,10 @@ impl ByteString {
         Layout::from_size_align(size, align_of::<Self>()).ok()
     }
 
-    /// A copy of some bytes, as the word that leads to it; `None`: out of memory.
+    /// Copies `bytes`; returns the word that points to the copy, or `None` when out of memory.
     pub(crate) fn make(memory: &Memory, bytes: &[u8]) -> Option<u64> {
-        let place = memory.allocate(Self::layout(bytes.len())?, Count::ValueBytes)?;
-        let string = place.cast::<Self>();
+        let ptr = memory.allocate(Self::layout(bytes.len())?, Count::ValueBytes)?;
+        let string = ptr.cast::<Self>();
         // SAFETY: freshly allocated with room for the header and the bytes.
         unsafe {
             string.write(Self { len: bytes.len() });
@@ -82,7 +81,7 @@ impl ByteString {
         std::ptr::with_exposed_provenance_mut(word as usize)
     }
 
-    /// The bytes that a word leads to.
+    /// The bytes to which `word` points.
     ///
     /// # Safety
     /// The word came from `make`, and its string is not freed during `'g`.
@@ -92,25 +91,25 @@ impl ByteString {
         unsafe { std::slice::from_raw_parts(string.add(1).cast(), (*string).len) }
     }
 
-    /// Bytes of the allocation.
+    /// The size of the allocation, in bytes.
     ///
     /// # Safety
-    /// As `bytes`.
+    /// The contract of `bytes`.
     pub(crate) unsafe fn size(word: u64) -> usize {
         // SAFETY: by contract.
         size_of::<Self>() + unsafe { (*Self::at(word)).len }
     }
 
     /// # Safety
-    /// The word came from `make` with this memory, nobody uses its string any more,
-    /// and nobody else frees it.
+    /// `word` came from `make` with this memory, no thread uses its string any more, and it is
+    /// freed only once.
     pub(crate) unsafe fn free(memory: &Memory, word: u64) {
         // SAFETY: by contract.
         unsafe {
             let len = (*Self::at(word)).len;
             let layout = Self::layout(len).expect("it was allocated with this layout");
-            let place = NonNull::new_unchecked(Self::at(word).cast());
-            memory.free(place, layout, Count::ValueBytes);
+            let ptr = NonNull::new_unchecked(Self::at(word).cast());
+            memory.free(ptr, layout, Count::ValueBytes);
         }
     }
 }

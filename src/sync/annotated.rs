@@ -1,8 +1,9 @@
-//! The atomics that tell a tool what they order (see `annotate`): as std's, but that each store
-//! that releases says so before, and each load that acquires, after.
+//! Atomics that report to a tool what they order (see `annotate`). They behave as std's; in
+//! addition, each releasing store reports before it stores, and each acquiring load after it
+//! loads.
 //!
-//! Fences are not told of: where the library relies on one, another word that is read after
-//! it, or stored before it, orders what the tool sees.
+//! Fences are not reported: where the library relies on one, another word that is loaded after
+//! it, or stored before it, gives the tool the order.
 
 use std::sync::atomic::{self, Ordering};
 
@@ -28,7 +29,7 @@ macro_rules! annotated {
         #[repr(transparent)]
         pub(crate) struct $atomic $(<$t>)? (atomic::$atomic $(<$t>)?);
 
-        #[allow(dead_code, reason = "not each type needs each")]
+        #[allow(dead_code, reason = "not every type uses every method")]
         impl $(<$t>)? $atomic $(<$t>)? {
             pub(crate) const fn new(value: $value) -> Self {
                 Self(atomic::$atomic::new(value))

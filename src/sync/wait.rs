@@ -1,28 +1,28 @@
-//! How a thread waits for another that is about to change a word. Every such loop in the
-//! library waits like this: for a node's change or lock (`node::version`,
-//! `tree::read::observe`), and for a fork (`reclaim::fork`, `reclaim::slots`). Mutexes and
-//! condition variables, in `memory` and `reclaim`, sleep in the kernel by themselves.
+//! How a thread waits until another thread changes a word. All such loops in the library wait
+//! this way: for a node's change or lock (`node::version`, `tree::read::observe`), and for a
+//! fork (`reclaim::fork`, `reclaim::slots`). Threads that wait for the mutexes and condition
+//! variables of `memory` and `reclaim` sleep in the kernel instead.
 //!
-//! 1. **Spin**, for as long as a change takes while its thread runs.
-//! 2. **Yield**: the other thread may have been preempted, and may be next on this processor.
-//! 3. **Sleep**, from 50 µs, twice as long each time, up to 1 ms. Yielding only lets threads
-//!    of the same or a higher priority run: a waiter under `SCHED_FIFO` that went on so would
-//!    keep a writer of lower priority from its processor for ever.
+//! 1. **Spin**, for about as long as a running thread takes for a change.
+//! 2. **Yield**: the other thread may be preempted, and next in line for this processor.
+//! 3. **Sleep**, from 50 µs, doubling up to 1 ms. Yielding only lets threads of the same or a
+//!    higher priority run: a waiter under `SCHED_FIFO` that only yielded would keep a writer
+//!    of lower priority off its processor forever.
 //!
 //! A futex would wake the waiter at once. But then each unlock, a plain store today, would be
-//! an exchange that asks whether there is a waiter; and the first two steps cover all waits
-//! but those for a thread that does not run, or that works long under its lock.
+//! an atomic exchange that checks for waiters. The first two steps cover all waits except
+//! those for a thread that is not running, or that works long under its lock.
 //!
-//! **Why the loops end.** Each waits for a thread that holds all it needs for a bounded number
-//! of steps of its own, or waits itself for one further on in the order of locks
-//! (`tree::write::lock`). In the third step the waiter takes next to nothing of a processor,
-//! so each runnable thread of any priority gets to make its steps. Two things are left to the
-//! program: a callback under a lock, and the time between `masstree_hold` and its finish,
-//! last as long as the program makes them; and a signal handler that waits for the very
-//! thread it interrupted waits for ever.
+//! **Why the loops end.** Each waits for a thread that already holds all locks it needs, and
+//! releases them after a bounded number of its own steps, or that waits itself for a thread
+//! further on in the order of locks (`tree::write::lock`). In the third step the waiter uses
+//! almost no processor time, so each runnable thread of any priority proceeds. Two cases are
+//! the program's responsibility: a callback under a lock, and the time between `masstree_hold`
+//! and its finish, last as long as the program makes them; and a signal handler that waits for
+//! the thread it interrupted waits forever.
 //!
-//! **What sleeping must not do.** It is no cancellation point (`nanosleep` is: a thread that
-//! is cancelled would leave its locks behind), and leaves `errno` alone.
+//! **Constraints on sleeping.** It is no cancellation point (`nanosleep` is one: a thread
+//! cancelled there would leave its locks locked), and it preserves `errno`.
 
 #[cfg(not(any(loom, shuttle)))]
 use std::cell::Cell;
@@ -31,12 +31,12 @@ use std::{hint, thread, time::Duration};
 
 /// Rounds of spinning, each twice as long as the one before.
 const SPINS: u32 = 7;
-/// Turns that yield.
+/// Number of turns that yield.
 const YIELDS: u32 = 64;
 const FIRST_SLEEP: u64 = 50_000;
 const LONGEST_SLEEP: u64 = 1_000_000;
 
-/// What a waiter does between two looks.
+/// One turn of a waiter, between two loads of the word.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Turn {
     /// Spins this many times.
@@ -46,7 +46,7 @@ enum Turn {
     Sleep(u64),
 }
 
-/// What a waiter does after this many turns.
+/// Returns a waiter's turn after it has taken `turns` turns.
 #[cfg_attr(any(loom, shuttle), allow(dead_code))]
 fn turn_after(turns: u32) -> Turn {
     match turns {
@@ -59,7 +59,7 @@ fn turn_after(turns: u32) -> Turn {
     }
 }
 
-/// One wait: counts its turns.
+/// One wait; counts its turns.
 pub(crate) struct Wait {
     #[cfg(not(any(loom, shuttle)))]
     turns: Cell<u32>,
@@ -74,8 +74,8 @@ impl Wait {
         }
     }
 
-    /// Takes the next turn. Kept out of the functions that wait, which are inlined where
-    /// nobody waits.
+    /// Takes the next turn. Not inlined: the functions that wait are inlined into paths that
+    /// rarely do.
     #[cold]
     #[inline(never)]
     pub(crate) fn wait(&self) {
@@ -96,7 +96,7 @@ impl Wait {
     }
 }
 
-/// Sleeps at most about this long: a signal ends it early.
+/// Sleeps about `nanoseconds`; a signal ends the sleep early.
 #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
 #[cold]
 fn sleep(nanoseconds: u64) {
@@ -109,7 +109,7 @@ fn sleep(nanoseconds: u64) {
 
 #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
 fn sleep_for(time: &libc::timespec) {
-    // SAFETY: errno is this thread's; the kernel reads `time`, and writes nothing.
+    // SAFETY: errno is this thread's; the kernel only reads `time`.
     unsafe {
         let errno = libc::__errno_location();
         let before = *errno;
@@ -153,8 +153,8 @@ mod tests {
         }
     }
 
-    /// A signal that ends the sleep sets `errno`, and so does the kernel where it refuses the
-    /// time, as here. Put back: do not restore it.
+    /// A signal that ends the sleep sets `errno`; so does the kernel when it refuses the time, as
+    /// here. Put back: do not restore `errno`.
     #[test]
     #[cfg(target_os = "linux")]
     fn sleeping_leaves_errno_alone() {
@@ -166,7 +166,7 @@ mod tests {
         unsafe { *libc::__errno_location() = libc::EDOM };
         sleep_for(&refused);
         sleep(1);
-        // SAFETY: as above.
+        // SAFETY: errno is this thread's.
         assert_eq!(unsafe { *libc::__errno_location() }, libc::EDOM);
     }
 }

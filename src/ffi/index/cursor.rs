@@ -148,7 +148,7 @@ pub unsafe extern "C" fn masstree_cursor_close(cursor: *mut CursorHandle) {
         let Ok(tree) = handle.as_ref().tree() else {
             return;
         };
-        tree.source().unmake(handle);
+        tree.source().drop_and_free(handle);
         if owned {
             drop(Guard::from_raw(slot));
         }

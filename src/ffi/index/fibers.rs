@@ -136,7 +136,7 @@ fn scan_across_threads(under: &str) {
     }
 }
 
-/// Known failure 41. Put back: leave out `must_be_at_home` in `scan` and in the guard's `drop`.
+/// Known failure 41. Put back: leave out `check_thread` in `scan` and in the guard's `drop`.
 #[test]
 fn call_without_guard_that_changes_threads_is_aborted() {
     if let Ok(under) = env::var(UNDER) {
@@ -158,7 +158,7 @@ fn call_without_guard_that_changes_threads_is_aborted() {
         (output.status.success(), said)
     };
     let (succeeds, said) = run("nothing");
-    let complaint = "goes on on another thread than it began on";
+    let complaint = "continues on another thread than it began on";
     assert!(!succeeds && said.contains(complaint), "{said}");
     let (succeeds, said) = run("guard");
     assert!(succeeds, "{said}");

@@ -7,7 +7,7 @@ use std::ffi::c_void;
 use crate::ffi::boundary::{ValueKind, on_tree, status_of, tree_of, write_output};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
-use crate::index::reclaim::Note;
+use crate::index::reclaim::RetiredObject;
 
 /// Frees an object that was passed to masstree_retire.
 ///

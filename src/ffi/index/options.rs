@@ -106,7 +106,7 @@ pub struct Options {
 /// fit together as its documentation says.
 pub(in crate::ffi) unsafe fn decode(options: *const Options) -> Result<reclaim::Options, i32> {
     if options.is_null() {
-        return Ok(reclaim::Options::default());
+        return Ok(reclaim::TreeOptions::default());
     }
     // SAFETY: as this function's contract; a zeroed `Options` is one.
     let options = unsafe { sized_struct(options) }?;
@@ -131,7 +131,7 @@ pub(in crate::ffi) unsafe fn decode(options: *const Options) -> Result<reclaim::
         }
         _ => return Err(MASSTREE_INVALID),
     };
-    Ok(reclaim::Options {
+    Ok(reclaim::TreeOptions {
         values,
         allocator,
         chunk_size: options.chunk_size,

@@ -8,7 +8,7 @@ use super::options::{self, Options};
 use crate::ffi::boundary::{self, ValueKind, status_of, tree_of};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
-use crate::index::reclaim::is_cut_off;
+use crate::index::reclaim::cannot_create_trees;
 use crate::index::tree::Tree;
 
 /// Creates an empty tree.
@@ -40,7 +40,7 @@ pub unsafe extern "C" fn masstree_create(
         }
         // SAFETY: as this function's contract.
         let options = unsafe { options::decode(options) }?;
-        if is_cut_off() {
+        if cannot_create_trees() {
             return Err(MASSTREE_FORKED);
         }
         let made = Tree::with_options(&options)?;
@@ -67,7 +67,7 @@ pub unsafe extern "C" fn masstree_destroy(tree: *mut TreeHandle) {
     // SAFETY: the handle came from `masstree_create`, and no other thread uses it.
     unsafe {
         if let Ok(source) = tree_of(tree).map(Tree::source) {
-            source.unmake(NonNull::new_unchecked(tree));
+            source.drop_and_free(NonNull::new_unchecked(tree));
         }
     }
 }

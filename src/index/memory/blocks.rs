@@ -1,11 +1,11 @@
-//! Blocks of many sizes for suffix bags, carved from chunks: beside each other, and in large
-//! trees on huge pages, where a search finds them faster than where malloc scatters them: on
-//! 5,000,000 keys of 24 bytes or more, `masstree_get` was faster by an eighth.
+//! Blocks of many sizes for suffix bags, carved from chunks: adjacent to each other and, in
+//! large trees, on huge pages, where a search reads them faster than where malloc scatters
+//! them: on 5,000,000 keys of 24 bytes or more, `masstree_get` was faster by an eighth.
 //!
-//! Sizes come in classes. A block that is given back is used again for its class; a thread
-//! takes from and gives to the cache of its stripe, and caches exchange bundles with the lists
-//! that they share. Small trees, with less than [`CACHED_FROM`] bytes of chunks, have no caches.
-//! Large blocks are allocations of their own.
+//! Sizes are rounded up to classes. A freed block is reused for its class. A thread allocates
+//! from and frees to the cache of its stripe; caches exchange bundles with lists that they
+//! share. Small trees, with less than [`CACHED_FROM`] bytes of chunks, have no caches. Large
+//! bags are allocations of their own.
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -20,25 +20,25 @@ use super::lock;
 use super::source::Source;
 use super::tally::own_stripe;
 
-/// Bytes that sizes of small blocks are multiples of, and what blocks are aligned to.
+/// The granularity of small blocks' sizes, and the alignment of all blocks, in bytes.
 const STEP: usize = 16;
-/// Bytes of the largest block in steps of [`STEP`], and of those in steps of four times that.
+/// The largest size in steps of [`STEP`], and the largest in steps of four times that.
 const SMALL: usize = 512;
 const LARGEST: usize = 1536;
 const CLASSES: usize = SMALL / STEP + (LARGEST - SMALL) / (4 * STEP);
 
 const _: () = assert!(STEP >= SMALLEST);
 
-/// Caches: fewer than stripes, as each has a list for every class.
+/// Number of caches: fewer than stripes, as each has a list for every class.
 const CACHES: usize = 4;
 /// Blocks that a cache and the shared lists exchange at once.
 const BUNDLE: usize = 8;
 /// Bytes of the first chunk.
 const FIRST_CHUNK: usize = 2 << 10;
-/// Bytes of chunks from which on there are caches, which take 3.5 KiB.
+/// Bytes of chunks from which on a pool has caches, which take 3.5 KiB.
 const CACHED_FROM: u64 = 24 << 10;
 
-/// The size of the block that `size` bytes get, if they get one.
+/// Returns the size of the block for `size` bytes; `None` if no class is that large.
 pub(crate) const fn block_size(size: usize) -> Option<usize> {
     match size {
         1..=SMALL => Some(size.next_multiple_of(STEP)),
@@ -47,7 +47,7 @@ pub(crate) const fn block_size(size: usize) -> Option<usize> {
     }
 }
 
-/// The class of a size that is a block's.
+/// Returns the class of a block's size.
 fn class_of(block: usize) -> usize {
     if block <= SMALL {
         block / STEP - 1
@@ -61,9 +61,9 @@ type Lists = [List<0>; CLASSES];
 
 struct Shared {
     chunks: Chunks,
-    held: u64,
+    total_bytes: u64,
     free: Lists,
-    /// What was never handed out of the newest chunk.
+    /// The rest of the newest chunk, from which no block was carved yet.
     fresh: *mut u8,
     fresh_size: usize,
     next_size: usize,
@@ -73,50 +73,50 @@ struct Shared {
 unsafe impl Send for Shared {}
 
 impl Shared {
-    /// Moves some blocks to an empty list of a class, if there are any.
-    fn provide(&mut self, cache: &mut List<0>, block: usize) {
+    /// Moves blocks to a cache's empty list for this size, if any are available.
+    fn refill(&mut self, cache: &mut List<0>, block: usize) {
         let free = &mut self.free[class_of(block)];
         if free.len() > 0 {
             return free.move_to(cache, BUNDLE);
         }
         if let Some(fresh) = self.carve(block) {
-            // SAFETY: nobody else has it.
+            // SAFETY: no other thread has it.
             unsafe { cache.push(fresh) };
         }
     }
 
-    /// A block, where there are no caches.
+    /// Takes a block, in a pool without caches.
     fn pop(&mut self, block: usize) -> Option<NonNull<u8>> {
         let free = self.free[class_of(block)].pop();
         free.or_else(|| self.carve(block))
     }
 
-    /// A block that was never handed out.
+    /// Carves a block from the rest of the newest chunk.
     fn carve(&mut self, block: usize) -> Option<NonNull<u8>> {
         if self.fresh_size < block {
             return None;
         }
-        let place = NonNull::new(self.fresh)?;
-        // Within the chunk. Chunks and sizes of blocks are multiples of what blocks are aligned
-        // to.
+        let ptr = NonNull::new(self.fresh)?;
+        // Within the chunk. Chunks and sizes of blocks are multiples of the blocks'
+        // alignment.
         self.fresh = self.fresh.wrapping_add(block);
         self.fresh_size -= block;
-        Some(place)
+        Some(ptr)
     }
 
     fn has(&self, block: usize) -> bool {
         self.free[class_of(block)].len() > 0 || self.fresh_size >= block
     }
 
-    /// Adds a chunk for a block that is lacking, unless another has been added meanwhile.
+    /// Adds a chunk for a block that was missing, unless another was added meanwhile.
     fn adopt(&mut self, chunk: Chunk, block: usize) -> Result<u64, Chunk> {
         if self.fresh_size >= block {
             return Err(chunk);
         }
-        self.held += chunk.size() as u64;
+        self.total_bytes += chunk.size() as u64;
         (self.fresh, self.fresh_size) = self.chunks.adopt(chunk);
         self.next_size = (2 * self.next_size).min(LARGEST_CHUNK);
-        Ok(self.held)
+        Ok(self.total_bytes)
     }
 }
 
@@ -136,7 +136,7 @@ impl Blocks {
             caches: Lazy::new(source),
             shared: CachePadded::new(Mutex::new(Shared {
                 chunks: Chunks::new(source),
-                held: 0,
+                total_bytes: 0,
                 free: [List::EMPTY; CLASSES],
                 fresh: std::ptr::null_mut(),
                 fresh_size: 0,
@@ -145,76 +145,76 @@ impl Blocks {
         }
     }
 
-    /// Bytes got from the source.
-    pub(super) fn held(&self) -> u64 {
-        lock(&self.shared).held
+    /// Bytes allocated from the source.
+    pub(super) fn total_bytes(&self) -> u64 {
+        lock(&self.shared).total_bytes
     }
 
-    /// A block for a layout that [`block_size`] has one for.
-    pub(super) fn take(&self, layout: Layout) -> Option<NonNull<u8>> {
+    /// Allocates a block for a layout for which [`block_size`] returns a size.
+    pub(super) fn allocate(&self, layout: Layout) -> Option<NonNull<u8>> {
         debug_assert!(layout.align() <= STEP);
         let block = block_size(layout.size())?;
-        // Ends: as `Pool::take`.
+        // Ends: as in `Pool::allocate`.
         loop {
-            if let Some(place) = self.take_free(block) {
-                return Some(place);
+            if let Some(ptr) = self.allocate_free(block) {
+                return Some(ptr);
             }
             self.add_chunk(block)?;
         }
     }
 
-    fn take_free(&self, block: usize) -> Option<NonNull<u8>> {
+    fn allocate_free(&self, block: usize) -> Option<NonNull<u8>> {
         let Some(caches) = self.caches.get() else {
             return lock(&self.shared).pop(block);
         };
         let mut cache = lock(&caches[own_stripe() % CACHES]);
         let list = &mut cache[class_of(block)];
         if list.len() == 0 {
-            lock(&self.shared).provide(list, block);
+            lock(&self.shared).refill(list, block);
         }
         list.pop()
     }
 
-    /// Gets a chunk from the source: no lock is held meanwhile.
+    /// Allocates a chunk from the source, holding no lock.
     #[cold]
     fn add_chunk(&self, block: usize) -> Option<()> {
-        let (size, held) = {
+        let (size, total_bytes) = {
             let shared = lock(&self.shared);
             if shared.has(block) {
                 return Some(());
             }
-            (shared.next_size, shared.held)
+            (shared.next_size, shared.total_bytes)
         };
-        let chunk = Chunk::new(self.source, size, self.huge_pages, held)?;
-        // In a statement of its own, at whose end the lock is let go.
+        let chunk = Chunk::new(self.source, size, self.huge_pages, total_bytes)?;
+        // A statement of its own: the mutex is unlocked at its end.
         let adopted = lock(&self.shared).adopt(chunk, block);
         match adopted {
-            Ok(held) if held >= CACHED_FROM => {
-                // Without memory for them, threads share the lists.
+            Ok(total_bytes) if total_bytes >= CACHED_FROM => {
+                // Without memory for caches, threads use the shared lists.
                 let cache = || CachePadded::new(Mutex::new([List::EMPTY; CLASSES]));
                 _ = self.caches.get_or_make(cache);
             }
             Ok(_) => {}
-            Err(chunk) => chunk.give_back(self.source),
+            Err(chunk) => chunk.free(self.source),
         }
         Some(())
     }
 
     /// # Safety
-    /// `place` came from `take` with this layout, and nobody uses it any more.
-    pub(super) unsafe fn give(&self, place: NonNull<u8>, layout: Layout) {
+    /// `ptr` came from `allocate` with this layout, and no thread uses it any more.
+    pub(super) unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) {
         let Some(block) = block_size(layout.size()) else {
             unreachable!("it came from here")
         };
         let class = class_of(block);
         let Some(caches) = self.caches.get() else {
             // SAFETY: by contract.
-            return unsafe { lock(&self.shared).free[class].push(place) };
+            return unsafe { lock(&self.shared).free[class].push(ptr) };
         };
         let mut cache = lock(&caches[own_stripe() % CACHES]);
         let list = &mut cache[class];
         // SAFETY: by contract.
-        unsafe { list.push(place) };
+        unsafe { list.push(ptr) };
         if list.len() >= 4 * BUNDLE {
             list.move_to(&mut lock(&self.shared).free[class], 2 * BUNDLE);
         }
@@ -241,37 +241,37 @@ mod tests {
         assert_eq!((block_size(0), block_size(LARGEST + 1)), (None, None));
     }
 
-    /// Each block is written full, and must be as it was left.
+    /// Each block is filled, and must be unchanged when it is freed.
     #[test]
-    fn blocks_do_not_overlap_and_are_used_again() {
+    fn blocks_do_not_overlap_and_are_reused() {
         let blocks = Blocks::new(Source::new(None), true);
         let layout = |i: usize| Layout::from_size_align(1 + i * 37 % LARGEST, 4).unwrap();
-        let mut held = 0;
+        let mut total_bytes = 0;
         for round in 0..3_u8 {
             let taken: Vec<_> = (0..5000)
                 .map(|i| {
-                    let place = blocks.take(layout(i)).unwrap();
-                    assert!(place.addr().get().is_multiple_of(STEP));
+                    let ptr = blocks.allocate(layout(i)).unwrap();
+                    assert!(ptr.addr().get().is_multiple_of(STEP));
                     let mark = (i as u8) ^ round;
-                    // SAFETY: so many bytes are ours.
-                    unsafe { place.write_bytes(mark, layout(i).size()) };
-                    (i, place, mark)
+                    // SAFETY: the block is ours, and that large.
+                    unsafe { ptr.write_bytes(mark, layout(i).size()) };
+                    (i, ptr, mark)
                 })
                 .collect();
-            for (i, place, mark) in taken {
+            for (i, ptr, mark) in taken {
                 let size = layout(i).size();
-                // SAFETY: taken above, written full, and given back once.
+                // SAFETY: allocated above, filled, and freed once.
                 unsafe {
-                    let bytes = std::slice::from_raw_parts(place.as_ptr(), size);
+                    let bytes = std::slice::from_raw_parts(ptr.as_ptr(), size);
                     assert!(bytes.iter().all(|&byte| byte == mark), "block {i}");
-                    blocks.give(place, layout(i));
+                    blocks.free(ptr, layout(i));
                 }
             }
             assert!(
-                round == 0 || blocks.held() == held,
-                "memory was not used again"
+                round == 0 || blocks.total_bytes() == total_bytes,
+                "memory was not reused"
             );
-            held = blocks.held();
+            total_bytes = blocks.total_bytes();
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Chunks: what pools carve their pieces from, and give back when they end.
+//! Chunks: the allocations from which pools carve their pieces, freed when the pool ends.
 //!
-//! Chunks are small first and grow. Those of a pool that has [`HUGE_FROM`] bytes of them are
-//! whole huge pages from the kernel (see `pages`), unless its memory comes from the user's
-//! allocator or the user says no.
+//! Chunks start small and grow. A pool that has [`HUGE_FROM`] bytes of them takes whole huge
+//! pages from the kernel (see `pages`), unless its memory comes from the user's allocator or
+//! the user disables them.
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -10,19 +10,19 @@ use std::ptr::NonNull;
 use super::pages::{self, HUGE_PAGE};
 use super::source::Source;
 
-/// What chunks are aligned to, in bytes, and what their header takes.
+/// The alignment of chunks, and the size of their header, in bytes.
 pub(super) const ALIGN: usize = 64;
 
-/// Bytes of the largest chunk that is no huge one.
+/// Bytes of the largest chunk from the source.
 pub(super) const LARGEST_CHUNK: usize = 2 << 20;
-/// Bytes of chunks from which on a pool gets huge pages: what it does not use of the last one
-/// is little beside that.
+/// Bytes of chunks from which on a pool takes huge pages: compared with that, the unused part
+/// of the last one is small.
 const HUGE_FROM: u64 = 4 << 20;
-/// Bytes of the largest chunk of huge pages. Larger pools get larger chunks, so that a process
-/// may have terabytes of them: the kernel maps it only so many pieces.
+/// Bytes of the largest chunk of huge pages. Larger pools take larger chunks, so that a process
+/// may have terabytes of them: the kernel limits the number of mappings.
 const LARGEST_HUGE_CHUNK: usize = 64 << 20;
 
-/// What a chunk begins with.
+/// The header of a chunk.
 struct Header {
     before: Option<NonNull<Header>>,
     layout: Layout,
@@ -37,24 +37,29 @@ enum Origin {
     Kernel,
 }
 
-/// A chunk that no pool has yet.
+/// A chunk that is not part of a pool yet.
 pub(super) struct Chunk {
-    place: NonNull<u8>,
+    ptr: NonNull<u8>,
     layout: Layout,
     origin: Origin,
 }
 
 impl Chunk {
-    /// A chunk with `size` bytes for its pieces; or more, if it is time for huge pages: for a
-    /// pool that may have them and has `held` bytes.
-    pub(super) fn new(source: Source, size: usize, huge_pages: bool, held: u64) -> Option<Self> {
-        if huge_pages && held >= HUGE_FROM {
-            let share = usize::try_from(held / 16).unwrap_or(LARGEST_HUGE_CHUNK);
+    /// Allocates a chunk with `size` bytes for pieces; or a larger one of huge pages, if
+    /// `huge_pages` is set and the pool has at least [`HUGE_FROM`] bytes already.
+    pub(super) fn new(
+        source: Source,
+        size: usize,
+        huge_pages: bool,
+        pool_bytes: u64,
+    ) -> Option<Self> {
+        if huge_pages && pool_bytes >= HUGE_FROM {
+            let share = usize::try_from(pool_bytes / 16).unwrap_or(LARGEST_HUGE_CHUNK);
             let size = share.min(LARGEST_HUGE_CHUNK).next_multiple_of(HUGE_PAGE);
             let layout = Layout::from_size_align(size, HUGE_PAGE).ok()?;
-            if let Some(place) = pages::map(size) {
+            if let Some(ptr) = pages::map(size) {
                 return Some(Self {
-                    place,
+                    ptr,
                     layout,
                     origin: Origin::Kernel,
                 });
@@ -62,7 +67,7 @@ impl Chunk {
         }
         let layout = Layout::from_size_align(ALIGN.checked_add(size)?, ALIGN).ok()?;
         Some(Self {
-            place: source.allocate(layout)?,
+            ptr: source.allocate(layout)?,
             layout,
             origin: Origin::Source,
         })
@@ -73,13 +78,13 @@ impl Chunk {
         self.layout.size()
     }
 
-    /// Gives a chunk back that nobody has used.
-    pub(super) fn give_back(self, source: Source) {
-        // SAFETY: it came from there with this layout.
+    /// Frees a chunk that no thread uses.
+    pub(super) fn free(self, source: Source) {
+        // SAFETY: it was allocated there with this layout.
         unsafe {
             match self.origin {
-                Origin::Source => source.free(self.place, self.layout),
-                Origin::Kernel => pages::unmap(self.place, self.layout.size()),
+                Origin::Source => source.free(self.ptr, self.layout),
+                Origin::Kernel => pages::unmap(self.ptr, self.layout.size()),
             }
         }
     }
@@ -91,7 +96,7 @@ pub(super) struct Chunks {
     newest: Option<NonNull<Header>>,
 }
 
-// SAFETY: chunks belong to the pool, wherever it is.
+// SAFETY: the pool owns its chunks, on whichever thread it is.
 unsafe impl Send for Chunks {}
 
 impl Chunks {
@@ -102,9 +107,9 @@ impl Chunks {
         }
     }
 
-    /// Adds a chunk; gives its bytes for pieces.
+    /// Adds a chunk; returns its bytes for pieces.
     pub(super) fn adopt(&mut self, chunk: Chunk) -> (*mut u8, usize) {
-        let header = chunk.place.cast::<Header>();
+        let header = chunk.ptr.cast::<Header>();
         // SAFETY: freshly allocated, with room for the header.
         unsafe {
             header.write(Header {
@@ -113,7 +118,7 @@ impl Chunks {
                 origin: chunk.origin,
             });
             self.newest = Some(header);
-            (chunk.place.as_ptr().add(ALIGN), chunk.size() - ALIGN)
+            (chunk.ptr.as_ptr().add(ALIGN), chunk.size() - ALIGN)
         }
     }
 }
@@ -121,20 +126,20 @@ impl Chunks {
 impl Drop for Chunks {
     fn drop(&mut self) {
         while let Some(header) = self.newest {
-            // SAFETY: `adopt` wrote it, and the pool's pieces are nobody's any more.
+            // SAFETY: `adopt` wrote it, and no thread uses the pool's pieces any more.
             let Header {
                 before,
                 layout,
                 origin,
             } = unsafe { header.read() };
             self.newest = before;
-            let place = header.cast();
+            let ptr = header.cast();
             Chunk {
-                place,
+                ptr,
                 layout,
                 origin,
             }
-            .give_back(self.source);
+            .free(self.source);
         }
     }
 }

@@ -1,25 +1,25 @@
-//! How many keys a tree has: exact whenever no thread is writing, also while trees that were
-//! cleared away wait to be freed.
+//! The number of keys in a tree: exact whenever no thread is writing, even while trees that a
+//! clear removed wait to be freed.
 //!
-//! **Protocol.** Clearing a tree begins an [`Era`]: every leaf has the era of the tree that it
-//! is part of, which never changes, and which new leaves get from those they come from. A
-//! counter is spread over cells, one a stripe; a cell has a count and the era that it counts for.
-//! A write adds to a cell in one step, and sees by what was there for which era that was. If
-//! that is its leaf's, it is done. Else it has met a clearing, takes the lock, and puts it right
-//! ([`Keys::recount`]): a key of a tree that was cleared away is not counted, one of the present
-//! tree is.
+//! **Protocol.** Clearing a tree begins an [`Era`]. Every leaf has the era of the tree to which
+//! it belongs; it never changes, and a new leaf inherits it from the leaf that it is split from
+//! or that links to its layer. A counter is spread over cells, one per stripe; a cell has a
+//! count and the era for which it counts. A write adds to a cell in one step, and the cell's
+//! previous word says for which era it counted. If that is its leaf's era, the write is done.
+//! Otherwise it ran during a clear; it takes the lock and corrects the count
+//! ([`Keys::recount`]): a key of a cleared tree is not counted, one of the current tree is.
 //!
-//! **Invariant.** Under the lock all cells have one era, the newest that anybody has told of,
-//! and each cell's count is the sum of what was added to it since it got that era. Once every
-//! write has come to its end, that is the number of keys inserted into leaves of that era less
-//! those removed. What was counted for an era before is forgotten with it.
+//! **Invariant.** Under the lock, all cells have one era, the newest that any thread has
+//! announced, and each cell's count is the sum of the changes added to it since it got that
+//! era. Once every write has ended, that is the number of keys inserted into leaves of that era
+//! less those removed. Counts for earlier eras are dropped.
 //!
-//! Who clears tells of the new era after the store that clears, and a write may find a leaf of it
-//! before: it tells of it itself. Orders are relaxed: all that matters is the order of changes
-//! of one cell, and of one lock.
+//! The clearing thread announces the new era after the store that clears, and a write may find
+//! a leaf of that era before: then the write announces it itself. Orderings are relaxed: only
+//! the order of changes of one cell, and of one lock, matters.
 //!
-//! **Why eras that repeat deceive nobody.** That takes 2^24 clearings during one call. The
-//! call pins every tree that is cleared meanwhile: over ten gigabytes.
+//! **Why a repeated era is not mistaken for a later one.** That would take 2^24 clears during
+//! one call. The call pins every tree that is cleared meanwhile: over ten gigabytes.
 
 #[cfg(not(shuttle))]
 use std::sync::Mutex;
@@ -35,7 +35,7 @@ use crate::protocol::Line;
 #[cfg(shuttle)]
 use crate::sync::{AtomicU64, Ordering};
 
-/// Cells are words of a model, at which threads change: so is the lock.
+/// Cells are words of a model, where threads may switch; so is the lock.
 #[cfg(shuttle)]
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("models end where they panic")
@@ -43,10 +43,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Bits of a cell below its era.
 const ERA_SHIFT: u32 = 40;
-/// What a cell has where it counted nothing, so that no count below zero borrows from the era.
+/// The count zero of a cell: above 0, so that a negative count does not borrow from the era.
 const NOTHING: u64 = 1 << (ERA_SHIFT - 1);
 
-/// A number of the tree between two clearings.
+/// The number of a tree's state between two clears.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Era(u32);
 
@@ -54,19 +54,19 @@ impl Era {
     pub(crate) const FIRST: Self = Self(0);
     const LAST: u32 = u32::MAX >> (ERA_SHIFT - 32);
 
-    /// The era as a leaf keeps it.
+    /// The era as a leaf stores it.
     #[inline]
     pub(crate) fn number(self) -> u32 {
         self.0
     }
 
-    /// The era that a leaf has kept.
+    /// The era of a number that a leaf stores.
     #[inline]
     pub(crate) fn of_number(number: u32) -> Self {
         Self(number)
     }
 
-    /// The era after so many clearings.
+    /// The era after `clearings` clears.
     pub(crate) fn after(clearings: u64) -> Self {
         Self(clearings as u32 & Self::LAST)
     }
@@ -86,7 +86,7 @@ impl Cell {
         Self(AtomicU64::new(NOTHING))
     }
 
-    /// Adds to the count; gives the era that it counts for.
+    /// Adds to the count; returns the era for which the cell counts.
     #[inline]
     fn add(&self, change: i64) -> Era {
         let before = self.0.fetch_add(change as u64, Ordering::Relaxed);
@@ -98,14 +98,14 @@ impl Cell {
         (word & ((1 << ERA_SHIFT) - 1)) as i64 - NOTHING as i64
     }
 
-    /// Counts from zero, for an era.
+    /// Starts counting from zero, for an era.
     fn begin(&self, era: Era) {
         let word = u64::from(era.0) << ERA_SHIFT | NOTHING;
         self.0.store(word, Ordering::Relaxed);
     }
 }
 
-/// What the cells of a counter have in common.
+/// The state that the cells of a counter share.
 pub(super) struct Keys {
     /// The era of all cells. No lock of a node is taken while this is held.
     era: Mutex<Era>,
@@ -118,7 +118,7 @@ impl Keys {
         }
     }
 
-    /// Counts keys that came to a leaf of an era, or went from one.
+    /// Adds to the number of keys in leaves of an era.
     #[inline]
     pub(super) fn add<'c>(
         &self,
@@ -133,7 +133,7 @@ impl Keys {
         }
     }
 
-    /// Puts right what was counted for another era than that of its leaf.
+    /// Corrects a change that was counted for an era other than its leaf's.
     #[cold]
     #[inline(never)]
     fn recount<'c>(
@@ -147,23 +147,23 @@ impl Keys {
         if !Line::KeysAreRecounted.is_enabled() {
             return;
         }
-        let mut present = lock(&self.era);
-        Self::begin_locked(&mut present, cells, era);
-        if counted == *present {
+        let mut current = lock(&self.era);
+        Self::begin_locked(&mut current, cells, era);
+        if counted == *current {
             cell.add(-change);
-        } else if era == *present {
+        } else if era == *current {
             cell.add(change);
         }
     }
 
-    /// Forgets what was counted for eras before this one.
+    /// Drops the counts for eras before this one.
     pub(super) fn begin<'c>(&self, cells: impl Iterator<Item = &'c Cell>, era: Era) {
         Self::begin_locked(&mut lock(&self.era), cells, era);
     }
 
-    fn begin_locked<'c>(present: &mut Era, cells: impl Iterator<Item = &'c Cell>, era: Era) {
-        if era.is_after(*present) {
-            *present = era;
+    fn begin_locked<'c>(current: &mut Era, cells: impl Iterator<Item = &'c Cell>, era: Era) {
+        if era.is_after(*current) {
+            *current = era;
             cells.for_each(|cell| cell.begin(era));
         }
     }
@@ -182,8 +182,8 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Writes that began in any of the last eras count late, and some hear of an era
-        /// before it has begun here. Put back: leave out `recount`, or either of its cases.
+        /// Writes that began in any of the last eras are counted late, and some see an era before
+        /// it begins here. Put back: leave out `recount`, or either of its cases.
         #[test]
         fn the_count_is_that_of_the_last_era(
             writes in prop::collection::vec((0_u64..4, 0_usize..3, prop::bool::ANY), 1..200),
@@ -191,13 +191,13 @@ mod tests {
         ) {
             let cells = [Cell::new(), Cell::new(), Cell::new()];
             let keys = Keys::new();
-            // A number below zero stays within its cell, too.
+            // A negative count stays within its cell, too.
             cells.iter().for_each(|cell| cell.begin(Era::after(first)));
             *lock(&keys.era) = Era::after(first);
             let mut expected = std::collections::BTreeMap::<u64, i64>::new();
             let mut now = first;
-            for (era, stripe, comes) in writes {
-                let change = if comes { 1 } else { -1 };
+            for (era, stripe, inserts) in writes {
+                let change = if inserts { 1 } else { -1 };
                 let era = match era {
                     0 => now + 1,
                     back => now.saturating_sub(back - 1).max(first),
@@ -207,7 +207,7 @@ mod tests {
                 *expected.entry(era).or_default() += change;
                 let total: i64 = cells.iter().map(Cell::count).sum();
                 prop_assert_eq!(total, *expected.get(&now).unwrap_or(&0));
-                if stripe == 0 && comes && era == now {
+                if stripe == 0 && inserts && era == now {
                     now += 1;
                     keys.begin(cells.iter(), Era::after(now));
                     prop_assert_eq!(sum(cells.iter()), 0);

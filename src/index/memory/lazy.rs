@@ -1,25 +1,25 @@
-//! What a tree makes when it needs it for the first time, so that small trees do without.
+//! Arrays that a tree allocates at their first use, so that small trees do without them.
 //!
-//! **Protocol.** The pointer is null until a whole array is behind it, and never changes after
-//! that. It is stored by a compare-and-exchange that releases what the array was made with, and
-//! loaded with Acquire. Two threads may make an array at once; the second to store it frees its
-//! own. No lock is held while the source is asked, which may be the user's.
+//! **Protocol.** The pointer is null until a complete array exists, and never changes after
+//! that. A compare-and-exchange stores it and releases the elements; loads acquire them. Two
+//! threads may make an array at once; the second to store it frees its own. No lock is held
+//! during the allocation, which may run the user's functions.
 
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::source::Source;
 
-/// An array that is made at its first use, and freed with this.
+/// An array that is made at its first use, and freed when this is dropped.
 pub(super) struct Lazy<T, const N: usize> {
-    place: AtomicPtr<[T; N]>,
+    ptr: AtomicPtr<[T; N]>,
     source: Source,
 }
 
 impl<T, const N: usize> Lazy<T, N> {
     pub(super) fn new(source: Source) -> Self {
         Self {
-            place: AtomicPtr::new(std::ptr::null_mut()),
+            ptr: AtomicPtr::new(std::ptr::null_mut()),
             source,
         }
     }
@@ -29,11 +29,11 @@ impl<T, const N: usize> Lazy<T, N> {
     pub(super) fn get(&self) -> Option<&[T; N]> {
         // Acquire: pairs with the store in `get_or_make`.
         // SAFETY: null, or an array that lives as long as this.
-        unsafe { self.place.load(Ordering::Acquire).as_ref() }
+        unsafe { self.ptr.load(Ordering::Acquire).as_ref() }
     }
 
-    /// The array, which is made of what `element` returns unless it is there; none without
-    /// memory for it.
+    /// Returns the array; makes it of `element()` if it does not exist. `None` when out of
+    /// memory.
     #[inline]
     pub(super) fn get_or_make(&self, element: impl Fn() -> T) -> Option<&[T; N]> {
         self.get().or_else(|| self.make(element))
@@ -42,16 +42,16 @@ impl<T, const N: usize> Lazy<T, N> {
     #[cold]
     fn make(&self, element: impl Fn() -> T) -> Option<&[T; N]> {
         let new = self.source.allocate_array(element)?;
-        // Release: whoever loads the pointer finds the elements made. Acquire: if another
-        // thread was first, its elements.
+        // Release: a thread that loads the pointer sees the elements. Acquire: if another
+        // thread was first, this one sees its elements.
         let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
         let none = std::ptr::null_mut();
-        match (self.place).compare_exchange(none, new.as_ptr(), success, failure) {
+        match (self.ptr).compare_exchange(none, new.as_ptr(), success, failure) {
             // SAFETY: it lives as long as this.
             Ok(_) => Some(unsafe { new.as_ref() }),
             Err(other) => {
                 // SAFETY: made above, and seen by no other thread.
-                unsafe { self.source.unmake(new) };
+                unsafe { self.source.drop_and_free(new) };
                 // SAFETY: not null, and lives as long as this.
                 Some(unsafe { &*other })
             }
@@ -61,9 +61,9 @@ impl<T, const N: usize> Lazy<T, N> {
 
 impl<T, const N: usize> Drop for Lazy<T, N> {
     fn drop(&mut self) {
-        if let Some(place) = NonNull::new(*self.place.get_mut()) {
-            // SAFETY: `make` made it with this source, and it goes with this.
-            unsafe { self.source.unmake(place) };
+        if let Some(ptr) = NonNull::new(*self.ptr.get_mut()) {
+            // SAFETY: `make` allocated it from this source, and no reference outlives this.
+            unsafe { self.source.drop_and_free(ptr) };
         }
     }
 }
@@ -78,13 +78,13 @@ mod tests {
     use super::*;
     use crate::index::memory::Allocator;
 
-    static ASKED: AtomicUsize = AtomicUsize::new(0);
-    static GIVEN_BACK: AtomicUsize = AtomicUsize::new(0);
+    static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+    static FREES: AtomicUsize = AtomicUsize::new(0);
     static LAZY: OnceLock<Lazy<u64, 4>> = OnceLock::new();
 
-    /// Another thread makes the array while the first one asks for memory.
+    /// At the first allocation, another thread makes the array first.
     unsafe extern "C" fn overtaken(size: usize, align: usize, _: *mut c_void) -> *mut c_void {
-        if ASKED.fetch_add(1, Ordering::Relaxed) == 0 {
+        if ALLOCATIONS.fetch_add(1, Ordering::Relaxed) == 0 {
             let other = || LAZY.get().unwrap().get_or_make(|| 2).is_some();
             std::thread::scope(|scope| assert!(scope.spawn(other).join().unwrap()));
         }
@@ -92,22 +92,22 @@ mod tests {
         unsafe { alloc(Layout::from_size_align(size, align).unwrap()).cast() }
     }
 
-    unsafe extern "C" fn give_back(place: *mut c_void, size: usize, align: usize, _: *mut c_void) {
-        GIVEN_BACK.fetch_add(1, Ordering::Relaxed);
+    unsafe extern "C" fn count_free(ptr: *mut c_void, size: usize, align: usize, _: *mut c_void) {
+        FREES.fetch_add(1, Ordering::Relaxed);
         // SAFETY: allocated above with this layout.
-        unsafe { dealloc(place.cast(), Layout::from_size_align(size, align).unwrap()) };
+        unsafe { dealloc(ptr.cast(), Layout::from_size_align(size, align).unwrap()) };
     }
 
-    /// Put back: store the array, whatever is there.
+    /// Put back: store the new array without comparing.
     #[test]
-    fn an_array_that_comes_second_is_given_back() {
-        // SAFETY: the functions fit, and need no context.
-        let user = unsafe { Allocator::new(overtaken, give_back, std::ptr::null_mut()) };
+    fn an_array_that_comes_second_is_freed() {
+        // SAFETY: the functions match, and need no context.
+        let user = unsafe { Allocator::new(overtaken, count_free, std::ptr::null_mut()) };
         let lazy = LAZY.get_or_init(|| Lazy::new(Source::new(Some(user))));
         assert!(lazy.get().is_none());
         assert_eq!(lazy.get_or_make(|| 1), Some(&[2; 4]));
         assert_eq!(lazy.get(), Some(&[2; 4]));
-        let counts = [&ASKED, &GIVEN_BACK].map(|count| count.load(Ordering::Relaxed));
+        let counts = [&ALLOCATIONS, &FREES].map(|count| count.load(Ordering::Relaxed));
         assert_eq!(counts, [2, 1]);
     }
 }

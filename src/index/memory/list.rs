@@ -1,22 +1,22 @@
-//! Free pieces of memory of one size, as pools keep them.
+//! Lists of free pieces of memory of one size, for the pools.
 
 use std::ptr::NonNull;
 
-/// What the list keeps in a free piece: the way to the next.
+/// The link that the list stores in a free piece: the next piece.
 type Link = Option<NonNull<u8>>;
 
-/// Bytes that the list needs of a piece, and what they are aligned to.
+/// The size of a link, and its alignment, in bytes.
 pub(super) const SMALLEST: usize = size_of::<Link>();
 
-/// Free pieces, the one freed last first. `AT` is the byte of a piece, a multiple of
-/// [`SMALLEST`], at which the list keeps what it needs; it leaves the others alone.
+/// Free pieces, the one freed last first. The list stores its link at byte `AT` of a piece, a
+/// multiple of [`SMALLEST`], and does not access the other bytes.
 #[derive(Clone, Copy)]
 pub(super) struct List<const AT: usize> {
     head: Link,
     len: usize,
 }
 
-// SAFETY: the list leads to free pieces, which belong to who holds it.
+// SAFETY: the list points to free pieces, which the owner of the list owns.
 unsafe impl<const AT: usize> Send for List<AT> {}
 
 impl<const AT: usize> List<AT> {
@@ -27,7 +27,7 @@ impl<const AT: usize> List<AT> {
     }
 
     /// # Safety
-    /// The piece is free, nobody else's, of the list's size, and aligned to [`SMALLEST`].
+    /// The piece is free, owned by the caller, of the list's size, and aligned to [`SMALLEST`].
     pub(super) unsafe fn push(&mut self, piece: NonNull<u8>) {
         // SAFETY: by contract.
         unsafe { piece.add(AT).cast::<Link>().write(self.head) };
@@ -37,13 +37,13 @@ impl<const AT: usize> List<AT> {
 
     pub(super) fn pop(&mut self) -> Option<NonNull<u8>> {
         let piece = self.head?;
-        // SAFETY: what is in the list is free and ours.
+        // SAFETY: pieces in the list are free and owned by it.
         self.head = unsafe { piece.add(AT).cast::<Link>().read() };
         self.len -= 1;
         Some(piece)
     }
 
-    /// Moves so many pieces, or all, to another list of the same size.
+    /// Moves `count` pieces, or all if fewer, to another list of the same size.
     pub(super) fn move_to(&mut self, other: &mut Self, count: usize) {
         for _ in 0..count {
             let Some(piece) = self.pop() else { return };

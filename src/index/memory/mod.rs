@@ -1,12 +1,11 @@
-//! Where a tree's memory comes from, and what is known of it: the user's allocator
-//! or the global one ([`Source`]), the pools that nodes (`pool`) and suffix bags (`blocks`) are
-//! carved from, what is made when it is needed first (`lazy`), and counters spread so that threads do not meet on them ([`Tally`]).
+//! The memory of a tree: the user's allocator or the global one ([`Source`]), the pools that
+//! nodes (`pool`) and suffix bags (`blocks`) are carved from, arrays that are allocated at
+//! their first use (`lazy`), and counters spread over cache lines ([`Tally`]).
 //!
-//! Every allocation can fail. What `seize` keeps for itself is not from here.
+//! Every allocation can fail. Seize's own allocations do not come from here.
 
 mod blocks;
 mod chunks;
-mod kept;
 mod keys;
 mod lazy;
 mod list;
@@ -14,6 +13,7 @@ mod pages;
 mod pool;
 mod source;
 mod tally;
+mod unpooled;
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -32,7 +32,7 @@ pub(crate) use blocks::block_size;
 use lazy::Lazy;
 use pool::{POOLED, Pool};
 
-/// Memory ran out; the tree is as it was before the call.
+/// Out of memory; the call left the tree unchanged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OutOfMemory;
 
@@ -47,7 +47,7 @@ impl std::error::Error for OutOfMemory {}
 /// A vector in a tree's memory; grow it only through `try_reserve`.
 pub(crate) type Vector<T> = allocator_api2::vec::Vec<T, Source>;
 
-/// Nobody panics while holding a lock of a pool.
+/// Locks a mutex of a pool. No thread panics while it holds one.
 fn lock<T>(mutex: &Mutex<T>) -> Owned<'_, T> {
     match mutex.try_lock() {
         Ok(guard) => Owned::from(guard),
@@ -58,14 +58,14 @@ fn lock<T>(mutex: &Mutex<T>) -> Owned<'_, T> {
 
 #[cold]
 fn wait_for<T>(mutex: &Mutex<T>) -> Owned<'_, T> {
-    errno::keep(|| Owned::from(mutex.lock().unwrap_or_else(PoisonError::into_inner)))
+    errno::preserve(|| Owned::from(mutex.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
 /// The memory of one tree.
 pub(crate) struct Memory {
     source: Source,
     pool: Pool,
-    /// From the first suffix bag on; never where the user wants to see every allocation.
+    /// Made for the first suffix bag; never if the memory is the user's.
     blocks: Lazy<Blocks, 1>,
     has_blocks: bool,
     huge_pages: bool,
@@ -73,8 +73,8 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Memory from `source`, of which the node pool asks for `chunk_size` bytes at
-    /// once (0: from 1 KiB, growing to 2 MiB, and then for `huge_pages` where there are).
+    /// Takes memory from `source`. The node pool allocates `chunk_size` bytes at once (0: from
+    /// 1 KiB, growing to 2 MiB, and then huge pages if `huge_pages` and the kernel has them).
     pub(crate) fn new(source: Source, chunk_size: usize, huge_pages: bool) -> Self {
         let is_ours = chunk_size == 0 && !source.is_the_users();
         let huge_pages = huge_pages && is_ours;
@@ -96,90 +96,90 @@ impl Memory {
         &self.tally
     }
 
-    /// Bytes of nodes, suffix bags, values and notes that were allocated and not
-    /// freed yet, retired ones included. Exact when no thread is writing.
+    /// Bytes of nodes, suffix bags, values and retired objects' records that were allocated and not
+    /// freed yet, including retired ones. Exact when no thread is writing.
     pub(crate) fn in_use(&self) -> u64 {
         [
             Count::NodeBytes,
             Count::SuffixBytes,
             Count::ValueBytes,
-            Count::NoteBytes,
+            Count::RetiredObjectBytes,
         ]
         .map(|count| self.tally.sum(count))
         .iter()
         .sum()
     }
 
-    /// Bytes that the pools have from the source or the kernel, whether in use or not.
+    /// Bytes that the pools hold from the source or the kernel, in use or not.
     pub(crate) fn pool_bytes(&self) -> u64 {
-        self.pool.held() + self.blocks.get().map_or(0, |[blocks]| blocks.held())
+        self.pool.total_bytes() + self.blocks.get().map_or(0, |[blocks]| blocks.total_bytes())
     }
 
-    /// Memory for a node; at most [`pool::SLOT_SIZE`] bytes.
+    /// Allocates a node of at most [`pool::SLOT_SIZE`] bytes.
     pub(crate) fn allocate_node(&self, layout: Layout) -> Option<NonNull<u8>> {
-        let place = self.pool.take(layout)?;
+        let ptr = self.pool.allocate(layout)?;
         self.tally
             .add(own_stripe(), Count::NodeBytes, layout.size() as i64);
-        Some(place)
+        Some(ptr)
     }
 
     /// # Safety
-    /// `place` came from `allocate_node` of this memory with this layout, and nobody
-    /// uses it any more.
-    pub(crate) unsafe fn free_node(&self, place: NonNull<u8>, layout: Layout) {
+    /// `ptr` came from `allocate_node` of this memory with this layout, and no thread uses it any
+    /// more.
+    pub(crate) unsafe fn free_node(&self, ptr: NonNull<u8>, layout: Layout) {
         self.tally
             .add(own_stripe(), Count::NodeBytes, -(layout.size() as i64));
         // SAFETY: by contract.
-        unsafe { self.pool.give(place, layout) };
+        unsafe { self.pool.free(ptr, layout) };
     }
 
-    /// Whether a suffix bag with this layout is from the pool of blocks.
+    /// Whether the pool of blocks holds suffix bags with this layout.
     fn is_block(&self, layout: Layout) -> bool {
         self.has_blocks && block_size(layout.size()).is_some()
     }
 
-    /// Memory for a suffix bag.
+    /// Allocates a suffix bag.
     pub(crate) fn allocate_bag(&self, layout: Layout) -> Option<NonNull<u8>> {
         if !self.is_block(layout) {
             return self.allocate(layout, Count::SuffixBytes);
         }
         let make = || Blocks::new(self.source, self.huge_pages);
         let [blocks] = self.blocks.get_or_make(make)?;
-        let place = blocks.take(layout)?;
+        let ptr = blocks.allocate(layout)?;
         let bytes = layout.size() as i64;
         self.tally.add(own_stripe(), Count::SuffixBytes, bytes);
-        Some(place)
+        Some(ptr)
     }
 
     /// # Safety
-    /// `place` came from `allocate_bag` of this memory with this layout, and nobody uses it
-    /// any more.
-    pub(crate) unsafe fn free_bag(&self, place: NonNull<u8>, layout: Layout) {
+    /// `ptr` came from `allocate_bag` of this memory with this layout, and no thread uses it any
+    /// more.
+    pub(crate) unsafe fn free_bag(&self, ptr: NonNull<u8>, layout: Layout) {
         // SAFETY: by contract.
         unsafe {
             if !self.is_block(layout) {
-                return self.free(place, layout, Count::SuffixBytes);
+                return self.free(ptr, layout, Count::SuffixBytes);
             }
             let [blocks] = self.blocks.get().expect("the bag came from there");
             let bytes = layout.size() as i64;
             self.tally.add(own_stripe(), Count::SuffixBytes, -bytes);
-            blocks.give(place, layout);
+            blocks.free(ptr, layout);
         }
     }
 
-    /// Memory for a layout that is not of size zero, counted as what it is for.
+    /// Allocates memory for a layout of non-zero size, and adds it to a counter.
     pub(crate) fn allocate(&self, layout: Layout, count: Count) -> Option<NonNull<u8>> {
-        let place = self.source.allocate(layout)?;
+        let ptr = self.source.allocate(layout)?;
         self.tally.add(own_stripe(), count, layout.size() as i64);
-        Some(place)
+        Some(ptr)
     }
 
     /// # Safety
-    /// `place` came from `allocate` of this memory with this layout and count, and
-    /// nobody uses it any more.
-    pub(crate) unsafe fn free(&self, place: NonNull<u8>, layout: Layout, count: Count) {
+    /// `ptr` came from `allocate` of this memory with this layout and count, and no thread uses it
+    /// any more.
+    pub(crate) unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout, count: Count) {
         self.tally.add(own_stripe(), count, -(layout.size() as i64));
         // SAFETY: by contract.
-        unsafe { self.source.free(place, layout) };
+        unsafe { self.source.free(ptr, layout) };
     }
 }

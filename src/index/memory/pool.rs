@@ -1,18 +1,17 @@
 //! Pools of nodes: slots of one size, carved from chunks.
 //!
-//! A thread takes from and gives to the cache of its stripe; caches exchange bundles of slots
-//! with the list they share, so that two threads seldom meet. What lies in caches is no more
-//! than what is in use: bundles are small while the pool is, and a pool of less than
-//! [`CACHED_FROM`] bytes has no caches. A slot never goes back to the source before the pool ends, which it does with its
-//! tree: what a tree gave back it uses again. The slots of a chunk are handed out in
-//! ascending order.
+//! A thread allocates from and frees to the cache of its stripe; caches exchange bundles of
+//! slots with a list that they share, so that two threads rarely contend. Caches hold no more
+//! than is in use: bundles are small while the pool is, and a pool of less than [`CACHED_FROM`]
+//! bytes has no caches. A slot never returns to the source before the pool ends with its tree:
+//! the tree reuses the slots it frees. The slots of a chunk are handed out in ascending order.
 //!
 //! **The first word of a slot** is an atomic from the moment the pool has the slot to the
-//! pool's end, 0 at first; only who has taken the slot changes it, and the pool leaves it
-//! as it was. So it may be read at any time, also when the slot is free (see
+//! pool's end, 0 at first. Only the thread that has allocated the slot changes it, and the pool
+//! never does. So any thread may read it at any time, even when the slot is free (see
 //! `node::observation`).
 //!
-//! Where sanitizers look, and in models, there are no pools (see `kept`).
+//! Builds for sanitizers and models have no pools (see `unpooled`).
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -22,35 +21,35 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam_utils::CachePadded;
 
 use super::chunks::{ALIGN, Chunk, Chunks, LARGEST_CHUNK};
-use super::kept::Kept;
 use super::lazy::Lazy;
 use super::lock;
 use super::source::Source;
 use super::tally::{STRIPES, own_stripe};
+use super::unpooled::Unpooled;
 
 /// Bytes of a slot.
 pub(super) const SLOT_SIZE: usize = 320;
-/// Slots that a cache and the shared list exchange at once, at most.
+/// The most slots that a cache and the shared list exchange at once.
 const BUNDLE: usize = 16;
-/// Bytes of the first chunk, where the user does not say.
+/// Bytes of the first chunk, unless the user sets a size.
 const FIRST_CHUNK: usize = 1 << 10;
-/// Bytes of chunks from which on there are caches, which take 2 KiB.
+/// Bytes of chunks from which on a pool has caches, which take 2 KiB.
 const CACHED_FROM: u64 = 16 << 10;
 
-/// Free slots; the first word is not the list's.
+/// Free slots; the list does not use their first word.
 type List = super::list::List<{ size_of::<AtomicU64>() }>;
 
-/// Whether there are pools at all.
+/// Whether this build has pools.
 pub(super) const POOLED: bool = cfg!(not(any(masstree_asan, masstree_tsan, loom, shuttle)));
 
-/// What the caches share.
+/// The part of a pool that its caches share.
 struct Shared {
     chunks: Chunks,
     free: List,
     /// Slots of the newest chunk that were never handed out.
     fresh: *mut u8,
     fresh_len: usize,
-    /// Slots that were handed out so far.
+    /// Slots that were handed out at least once.
     carved: usize,
     /// Slots of the next chunk, and the most a chunk may have.
     next_len: usize,
@@ -58,22 +57,22 @@ struct Shared {
 }
 
 impl Shared {
-    /// Moves a bundle of slots to an empty cache, or as many as there are.
-    fn provide(&mut self, cache: &mut List) {
+    /// Moves a bundle of slots to an empty cache, or fewer if fewer are available.
+    fn refill(&mut self, cache: &mut List) {
         let bundle = (self.carved / STRIPES).clamp(1, BUNDLE);
         if self.free.len() > 0 {
             return self.free.move_to(cache, bundle);
         }
-        self.provide_fresh(cache, bundle);
+        self.refill_fresh(cache, bundle);
     }
 
-    /// Moves so many slots that were never handed out, or as many as there are.
-    fn provide_fresh(&mut self, cache: &mut List, most: usize) {
+    /// Moves at most `most` slots that were never handed out.
+    fn refill_fresh(&mut self, cache: &mut List, most: usize) {
         let count = self.fresh_len.min(most);
-        for place in (0..count).rev() {
-            // SAFETY: within the fresh slots, which nobody else has.
+        for index in (0..count).rev() {
+            // SAFETY: within the fresh slots, which no other thread has.
             unsafe {
-                let slot = self.fresh.add(place * SLOT_SIZE);
+                let slot = self.fresh.add(index * SLOT_SIZE);
                 slot.cast::<AtomicU64>().write(AtomicU64::new(0));
                 cache.push(NonNull::new_unchecked(slot));
             }
@@ -83,23 +82,22 @@ impl Shared {
         self.carved += count;
     }
 
-    /// A slot, where there are no caches.
+    /// Takes a slot, in a pool without caches.
     fn pop(&mut self) -> Option<NonNull<u8>> {
         if let Some(slot) = self.free.pop() {
             return Some(slot);
         }
         let mut one = List::EMPTY;
-        self.provide_fresh(&mut one, 1);
+        self.refill_fresh(&mut one, 1);
         one.pop()
     }
 
-    /// How many slots the chunk should have that is lacking now; none if slots have
-    /// come in meanwhile.
-    fn lacking(&self) -> Option<usize> {
+    /// Returns how many slots a new chunk should have; `None` if the pool has slots again.
+    fn next_chunk_len(&self) -> Option<usize> {
         (self.free.len() == 0 && self.fresh_len == 0).then_some(self.next_len)
     }
 
-    /// Adds a chunk, unless another has been added meanwhile.
+    /// Adds a chunk, unless another was added meanwhile.
     fn adopt(&mut self, chunk: Chunk) -> Result<(), Chunk> {
         if self.fresh_len > 0 {
             return Err(chunk);
@@ -121,14 +119,14 @@ pub(super) struct Pool {
     shared: CachePadded<Mutex<Shared>>,
     source: Source,
     huge_pages: bool,
-    held: AtomicU64,
-    /// Instead of all that, where there are no pools.
-    kept: Kept,
+    total_bytes: AtomicU64,
+    /// Used instead of the above in builds without pools.
+    unpooled: Unpooled,
 }
 
 impl Pool {
-    /// A pool with chunks of `chunk_size` bytes (0: from 1 KiB up to 2 MiB, and then, if
-    /// `huge_pages`, of such).
+    /// Makes a pool with chunks of `chunk_size` bytes (0: from 1 KiB up to 2 MiB, and then huge
+    /// pages if `huge_pages`).
     pub(super) fn new(source: Source, chunk_size: usize, huge_pages: bool) -> Self {
         let slots = |size: usize| (size.saturating_sub(ALIGN) / SLOT_SIZE).max(1);
         let (first, largest) = match chunk_size {
@@ -148,83 +146,83 @@ impl Pool {
             })),
             source,
             huge_pages,
-            held: AtomicU64::new(0),
-            kept: Kept::new(source),
+            total_bytes: AtomicU64::new(0),
+            unpooled: Unpooled::new(source),
         }
     }
 
-    /// Bytes got from the source.
-    pub(super) fn held(&self) -> u64 {
-        self.held.load(Ordering::Relaxed)
+    /// Bytes allocated from the source.
+    pub(super) fn total_bytes(&self) -> u64 {
+        self.total_bytes.load(Ordering::Relaxed)
     }
 
-    pub(super) fn take(&self, layout: Layout) -> Option<NonNull<u8>> {
+    pub(super) fn allocate(&self, layout: Layout) -> Option<NonNull<u8>> {
         if !POOLED {
-            return self.kept.take(layout);
+            return self.unpooled.allocate(layout);
         }
         debug_assert!(layout.size() <= SLOT_SIZE && layout.align() <= ALIGN);
-        // Ends: slots have come in, from which other threads may take all, but only
-        // as many times as they need some.
+        // Ends: each round adds slots. Other threads may take all of them, but only as many
+        // times as they need slots.
         loop {
-            if let Some(slot) = self.take_free() {
+            if let Some(slot) = self.allocate_free() {
                 return Some(slot);
             }
             self.add_chunk()?;
         }
     }
 
-    fn take_free(&self) -> Option<NonNull<u8>> {
+    fn allocate_free(&self) -> Option<NonNull<u8>> {
         let Some(caches) = self.caches.get() else {
             return lock(&self.shared).pop();
         };
         let mut cache = lock(&caches[own_stripe()]);
         if cache.len() == 0 {
-            lock(&self.shared).provide(&mut cache);
+            lock(&self.shared).refill(&mut cache);
         }
         cache.pop()
     }
 
-    /// Gets a chunk from the source, whose functions may be the user's: no lock is
-    /// held meanwhile, nor while a chunk goes back that is not needed any more.
+    /// Allocates a chunk from the source, whose functions may be the user's: no lock is held
+    /// meanwhile, nor while a superfluous chunk is freed.
     #[cold]
     fn add_chunk(&self) -> Option<()> {
-        let Some(len) = lock(&self.shared).lacking() else {
+        let Some(len) = lock(&self.shared).next_chunk_len() else {
             return Some(());
         };
         let size = len.checked_mul(SLOT_SIZE)?;
-        let chunk = Chunk::new(self.source, size, self.huge_pages, self.held())?;
+        let chunk = Chunk::new(self.source, size, self.huge_pages, self.total_bytes())?;
         let bytes = chunk.size() as u64;
-        // In a statement of its own, at whose end the lock is let go.
+        // A statement of its own: the mutex is unlocked at its end.
         let adopted = lock(&self.shared).adopt(chunk);
         match adopted {
             Ok(()) => {
-                let held = self.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
-                if held >= CACHED_FROM {
-                    // Without memory for them, threads share the lists.
+                let total_bytes = self.total_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+                if total_bytes >= CACHED_FROM {
+                    // Without memory for caches, threads use the shared list.
                     let cache = || CachePadded::new(Mutex::new(List::EMPTY));
                     _ = self.caches.get_or_make(cache);
                 }
             }
-            Err(chunk) => chunk.give_back(self.source),
+            Err(chunk) => chunk.free(self.source),
         }
         Some(())
     }
 
     /// # Safety
-    /// `place` came from `take` of this pool with this layout, and nobody uses it any
+    /// `ptr` came from `allocate` of this pool with this layout, and no thread uses it any
     /// more.
-    pub(super) unsafe fn give(&self, place: NonNull<u8>, layout: Layout) {
+    pub(super) unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) {
         if !POOLED {
             // SAFETY: by contract.
-            return unsafe { self.kept.give(place, layout) };
+            return unsafe { self.unpooled.free(ptr, layout) };
         }
         let Some(caches) = self.caches.get() else {
             // SAFETY: by contract.
-            return unsafe { lock(&self.shared).free.push(place) };
+            return unsafe { lock(&self.shared).free.push(ptr) };
         };
         let mut cache = lock(&caches[own_stripe()]);
         // SAFETY: by contract.
-        unsafe { cache.push(place) };
+        unsafe { cache.push(ptr) };
         if cache.len() >= 4 * BUNDLE {
             cache.move_to(&mut lock(&self.shared).free, BUNDLE);
         }
@@ -243,42 +241,42 @@ mod tests {
     };
 
     #[test]
-    fn no_slot_is_handed_out_twice_and_each_is_used_again() {
+    fn no_slot_is_handed_out_twice_and_each_is_reused() {
         let pool = Pool::new(Source::new(None), 0, true);
         let mut slots = HashSet::new();
         for _ in 0..10_000 {
-            assert!(slots.insert(pool.take(LAYOUT).unwrap()));
+            assert!(slots.insert(pool.allocate(LAYOUT).unwrap()));
         }
-        let held = pool.held();
+        let total_bytes = pool.total_bytes();
         for &slot in &slots {
-            // SAFETY: taken above, and given back once.
-            unsafe { pool.give(slot, LAYOUT) };
+            // SAFETY: allocated above, and freed once.
+            unsafe { pool.free(slot, LAYOUT) };
         }
-        let again = (0..10_000).map(|_| pool.take(LAYOUT).unwrap());
-        let strangers = again.filter(|slot| !slots.remove(slot)).count();
-        assert!(strangers < BUNDLE || !POOLED, "{strangers} were not used");
-        assert_eq!(pool.held(), held);
+        let again = (0..10_000).map(|_| pool.allocate(LAYOUT).unwrap());
+        let new = again.filter(|slot| !slots.remove(slot)).count();
+        assert!(new < BUNDLE || !POOLED, "{new} slots were not reused");
+        assert_eq!(pool.total_bytes(), total_bytes);
     }
 
     #[test]
-    fn what_one_thread_gives_another_takes() {
+    fn a_slot_that_one_thread_frees_another_reuses() {
         let pool = Pool::new(Source::new(None), SLOT_SIZE, true);
         for _ in 0..100 {
             let slots: Vec<usize> = (0..1000)
-                .map(|_| pool.take(LAYOUT).unwrap().expose_provenance().get())
+                .map(|_| pool.allocate(LAYOUT).unwrap().expose_provenance().get())
                 .collect();
             thread::scope(|scope| {
                 scope.spawn(|| {
                     for slot in slots {
                         let slot = std::ptr::with_exposed_provenance_mut(slot);
-                        // SAFETY: taken above, and given back once.
-                        unsafe { pool.give(NonNull::new(slot).unwrap(), LAYOUT) };
+                        // SAFETY: allocated above, and freed once.
+                        unsafe { pool.free(NonNull::new(slot).unwrap(), LAYOUT) };
                     }
                 });
             });
         }
-        // What is in use at once, and a full cache in every stripe.
+        // The slots in use at once, and a full cache in every stripe.
         let most = 1000 + STRIPES * 5 * BUNDLE;
-        assert!(pool.held() <= (most * (ALIGN + SLOT_SIZE)) as u64);
+        assert!(pool.total_bytes() <= (most * (ALIGN + SLOT_SIZE)) as u64);
     }
 }

@@ -1,4 +1,4 @@
-//! The allocator below everything: the user's, or the global one.
+//! The underlying allocator: the user's, or the global one.
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::ffi::c_void;
@@ -9,7 +9,7 @@ use allocator_api2::alloc::AllocError;
 use crate::errno;
 use crate::index::memory::OutOfMemory;
 
-/// The user's allocator: two functions and what they are called with.
+/// The user's allocator: two functions and their context.
 #[derive(Clone, Copy)]
 pub struct Allocator {
     alloc: unsafe extern "C" fn(usize, usize, *mut c_void) -> *mut c_void,
@@ -19,18 +19,17 @@ pub struct Allocator {
 
 // SAFETY: the contract of `Allocator::new` is that it may be used from any thread.
 unsafe impl Send for Allocator {}
-// SAFETY: as above.
+// SAFETY: as for `Send`.
 unsafe impl Sync for Allocator {}
 
 impl Allocator {
-    /// An allocator that calls `alloc(size, align, ctx)` and
+    /// Makes an allocator that calls `alloc(size, align, ctx)` and
     /// `free(place, size, align, ctx)`.
     ///
     /// # Safety
-    /// `alloc` gives null or as many bytes as it is asked for (never 0), aligned as
-    /// it is asked for (a power of two), that nobody else uses until `free` gets
-    /// them with the same size and alignment. Both may be called from any thread for
-    /// as long as the tree lives.
+    /// `alloc` returns null, or `size` bytes (never 0) aligned to `align` (a power of two) that
+    /// nothing else uses until they are passed to `free` with the same size and alignment. Any
+    /// thread may call both for as long as the tree lives.
     pub unsafe fn new(
         alloc: unsafe extern "C" fn(usize, usize, *mut c_void) -> *mut c_void,
         free: unsafe extern "C" fn(*mut c_void, usize, usize, *mut c_void),
@@ -40,7 +39,7 @@ impl Allocator {
     }
 }
 
-/// Where memory comes from and goes back to.
+/// The allocator of a tree's memory.
 #[derive(Clone, Copy)]
 pub(crate) struct Source {
     user: Option<Allocator>,
@@ -56,78 +55,79 @@ impl Source {
         self.user.is_some()
     }
 
-    /// Memory for a layout that is not of size zero.
+    /// Allocates memory for a layout of non-zero size.
     pub(crate) fn allocate(&self, layout: Layout) -> Option<NonNull<u8>> {
         debug_assert!(layout.size() != 0);
         // SAFETY: the size is not zero.
-        let place = unsafe {
+        let ptr = unsafe {
             match self.user {
                 None => alloc(layout),
                 Some(user) => {
-                    errno::keep(|| (user.alloc)(layout.size(), layout.align(), user.ctx)).cast()
+                    errno::preserve(|| (user.alloc)(layout.size(), layout.align(), user.ctx)).cast()
                 }
             }
         };
-        debug_assert!(place.addr().is_multiple_of(layout.align()));
-        NonNull::new(place)
+        debug_assert!(ptr.addr().is_multiple_of(layout.align()));
+        NonNull::new(ptr)
     }
 
     /// # Safety
-    /// `place` came from `allocate` of this source with this layout, and nobody uses
-    /// it any more.
-    pub(crate) unsafe fn free(&self, place: NonNull<u8>, layout: Layout) {
+    /// `ptr` came from `allocate` of this source with this layout, and no thread uses it any
+    /// more.
+    pub(crate) unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) {
         // SAFETY: by contract.
         unsafe {
             match self.user {
-                None => dealloc(place.as_ptr(), layout),
-                Some(user) => errno::keep(|| {
-                    let place = place.as_ptr().cast();
-                    (user.free)(place, layout.size(), layout.align(), user.ctx);
+                None => dealloc(ptr.as_ptr(), layout),
+                Some(user) => errno::preserve(|| {
+                    let ptr = ptr.as_ptr().cast();
+                    (user.free)(ptr, layout.size(), layout.align(), user.ctx);
                 }),
             }
         }
     }
 
-    /// Moves a value to memory of its own.
+    /// Moves a value to an allocation of its own.
     pub(crate) fn make<T>(&self, value: T) -> Result<NonNull<T>, OutOfMemory> {
         const { assert!(size_of::<T>() != 0) };
-        let place = self.allocate(Layout::new::<T>()).ok_or(OutOfMemory)?.cast();
+        let ptr = self.allocate(Layout::new::<T>()).ok_or(OutOfMemory)?.cast();
         // SAFETY: freshly allocated for a `T`.
-        unsafe { place.write(value) };
-        Ok(place)
+        unsafe { ptr.write(value) };
+        Ok(ptr)
     }
 
-    /// Makes an array in memory of its own, element by element: it may be too large for a stack.
+    /// Allocates an array and initializes it element by element: it may be too large for a stack.
     pub(crate) fn allocate_array<T, const N: usize>(
         &self,
         element: impl Fn() -> T,
     ) -> Option<NonNull<[T; N]>> {
         const { assert!(size_of::<[T; N]>() != 0) };
-        let place = self.allocate(Layout::new::<[T; N]>())?.cast::<[T; N]>();
+        let ptr = self.allocate(Layout::new::<[T; N]>())?.cast::<[T; N]>();
         for i in 0..N {
             // SAFETY: freshly allocated for as many elements.
-            unsafe { place.cast::<T>().add(i).write(element()) };
+            unsafe { ptr.cast::<T>().add(i).write(element()) };
         }
-        Some(place)
+        Some(ptr)
     }
 
     /// Drops a value and frees its memory.
     ///
     /// # Safety
-    /// `place` came from `make::<T>` or `allocate_array` (then `T` is the array) of this source, and nobody uses it any more.
-    pub(crate) unsafe fn unmake<T>(&self, place: NonNull<T>) {
-        // The value may be what this source was borrowed from.
+    /// `ptr` came from `make::<T>`, or from `allocate_array` with `T` the array, of this source,
+    /// and no thread uses it any more.
+    pub(crate) unsafe fn drop_and_free<T>(&self, ptr: NonNull<T>) {
+        // The source may be part of the value.
         let source = *self;
         // SAFETY: by contract.
         unsafe {
-            place.drop_in_place();
-            source.free(place.cast(), Layout::new::<T>());
+            ptr.drop_in_place();
+            source.free(ptr.cast(), Layout::new::<T>());
         }
     }
 }
 
 // SAFETY: memory stays valid until it is freed, wherever the source is moved, and
-// every copy of it leads to the same allocator.
+// every copy of the source uses the same allocator.
 unsafe impl allocator_api2::alloc::Allocator for Source {
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
         if layout.size() == 0 {
@@ -137,14 +137,14 @@ unsafe impl allocator_api2::alloc::Allocator for Source {
                 0,
             ));
         }
-        let place = Source::allocate(self, layout).ok_or(AllocError)?;
-        Ok(NonNull::slice_from_raw_parts(place, layout.size()))
+        let ptr = Source::allocate(self, layout).ok_or(AllocError)?;
+        Ok(NonNull::slice_from_raw_parts(ptr, layout.size()))
     }
 
-    unsafe fn deallocate(&self, place: NonNull<u8>, layout: Layout) {
+    unsafe fn deallocate(&self, ptr: NonNull<u8>, layout: Layout) {
         if layout.size() != 0 {
             // SAFETY: by the trait's contract.
-            unsafe { self.free(place, layout) }
+            unsafe { self.free(ptr, layout) }
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Counters spread over several cache lines, so that threads do not meet on one. A
-//! sum is exact when nobody counts meanwhile; nothing but statistics rests on it.
+//! Counters spread over several cache lines, so that threads do not contend for one. A sum is
+//! exact when no thread counts meanwhile; only statistics depend on it.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -8,23 +8,23 @@ use crossbeam_utils::CachePadded;
 
 use super::keys::{self, Cell as KeyCell, Era, Keys};
 
-/// Over how many lines a counter is spread.
+/// Number of cache lines over which a counter is spread.
 pub(crate) const STRIPES: usize = 16;
 
-/// What is counted.
+/// The counters.
 #[derive(Clone, Copy)]
 pub(crate) enum Count {
     NodeBytes,
     SuffixBytes,
     /// Bytes of byte-string values.
     ValueBytes,
-    /// Bytes of notes on what the user retired.
-    NoteBytes,
+    /// Bytes of the records of objects that the user retired.
+    RetiredObjectBytes,
     /// Bytes retired and not freed yet.
     LimboBytes,
     LimboObjects,
     Splits,
-    /// Times an operation started over because a writer had moved what it looked
+    /// How many times an operation started over because a writer had moved what it searched
     /// for.
     Restarts,
     LayersMade,
@@ -35,7 +35,7 @@ pub(crate) enum Count {
 
 const COUNTS: usize = Count::LeavesMerged as usize + 1;
 
-/// One line of every counter.
+/// One cell of every counter.
 struct Stripe {
     keys: KeyCell,
     counts: [AtomicI64; COUNTS],
@@ -75,14 +75,14 @@ impl Tally {
         self.stripes.iter().map(|stripe| &stripe.keys)
     }
 
-    /// Counts keys that came to a leaf of an era, or went from one.
+    /// Adds to the number of keys in leaves of an era.
     #[inline]
     pub(crate) fn add_keys(&self, stripe: usize, era: Era, change: i64) {
         let cell = &self.stripes[stripe].keys;
         self.keys.add(cell, self.key_cells(), era, change);
     }
 
-    /// Has keys of an era counted, and none of those before it.
+    /// Begins to count keys of an era, and forgets those of earlier ones.
     pub(crate) fn begin_era(&self, era: Era) {
         self.keys.begin(self.key_cells(), era);
     }
@@ -94,7 +94,7 @@ impl Tally {
 }
 
 thread_local! {
-    /// Without a destructor: can be read at any time.
+    /// No destructor: accessible at any time.
     static OWN_STRIPE: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 

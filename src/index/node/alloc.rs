@@ -1,4 +1,4 @@
-//! Making and freeing nodes in a tree's memory.
+//! Creates and frees nodes in a tree's memory.
 
 use std::alloc::Layout;
 use std::mem::{ManuallyDrop, needs_drop};
@@ -10,22 +10,22 @@ use super::leaf::Leaf;
 use super::version::VersionWord;
 use crate::index::memory::Memory;
 
-/// Makes a slot a node. Its version word, which others may look at, goes on from that of the
-/// node that was there before.
+/// Writes a node to a slot. Other threads may load the slot's version word meanwhile; its count
+/// continues from the slot's previous node.
 ///
 /// # Safety
-/// The slot is freshly allocated, for such a node; its first word is as `memory::pool` says.
+/// The slot is freshly allocated for an `N`; its first word is as `memory::pool` says.
 unsafe fn fill<N: Lockable>(slot: NonNull<N>, node: N) {
     if cfg!(any(loom, shuttle)) {
-        // Not a slot that was used before.
+        // Model builds do not reuse slots.
         // SAFETY: by contract.
         return unsafe { slot.write(node) };
     }
     const WORD: usize = size_of::<VersionWord>();
     let node = ManuallyDrop::new(node);
     let version = node.version().load();
-    // SAFETY: both are nodes, which begin with their version word; the rest of the slot is
-    // nobody else's.
+    // SAFETY: both are nodes, which begin with their version word; no other thread accesses the
+    // rest of the slot.
     unsafe {
         let from = std::ptr::from_ref(&*node).cast::<u8>().add(WORD);
         let to = slot.as_ptr().cast::<u8>().add(WORD);
@@ -34,11 +34,11 @@ unsafe fn fill<N: Lockable>(slot: NonNull<N>, node: N) {
     }
 }
 
-/// Before a node's memory is given back. Only models have something to drop: elsewhere others
-/// may be looking at the version word.
+/// Ends a node's life before its memory is freed. Only model builds drop anything: elsewhere
+/// other threads may still load the version word.
 ///
 /// # Safety
-/// Nobody else uses the node, but for looks at its version word.
+/// No other thread uses the node, except for loads of its version word.
 unsafe fn end<N: Lockable>(node: NonNull<N>) {
     // SAFETY: by contract.
     unsafe {
@@ -50,31 +50,31 @@ unsafe fn end<N: Lockable>(node: NonNull<N>) {
 }
 
 impl Memory {
-    /// A private, locked leaf; see [`Leaf::new`].
+    /// Returns a new leaf, locked and not published (see [`Leaf::new`]); `None` when out of memory.
     pub(crate) fn new_leaf<'g>(&self) -> Option<&'g Leaf> {
-        let place = self.allocate_node(Layout::new::<Leaf>())?.cast::<Leaf>();
+        let ptr = self.allocate_node(Layout::new::<Leaf>())?.cast::<Leaf>();
         // SAFETY: freshly allocated for a leaf, which lives until `free_leaf`.
         unsafe {
-            fill(place, Leaf::new());
-            Some(place.as_ref())
+            fill(ptr, Leaf::new());
+            Some(ptr.as_ref())
         }
     }
 
-    /// A private, locked internode; see [`Internode::new`].
+    /// Returns a new internode, as `new_leaf` does a leaf; see [`Internode::new`].
     pub(crate) fn new_internode<'g>(&self) -> Option<&'g Internode> {
-        let place = self
+        let ptr = self
             .allocate_node(Layout::new::<Internode>())?
             .cast::<Internode>();
-        // SAFETY: as `new_leaf`.
+        // SAFETY: freshly allocated for an internode, which lives until `free_internode`.
         unsafe {
-            fill(place, Internode::new());
-            Some(place.as_ref())
+            fill(ptr, Internode::new());
+            Some(ptr.as_ref())
         }
     }
 
     /// # Safety
-    /// The leaf came from `new_leaf` of this memory; nobody uses it any more. Its
-    /// suffix bag is not freed with it.
+    /// The leaf came from `new_leaf` of this memory, and no thread uses it any more. The caller
+    /// frees its suffix bag.
     pub(crate) unsafe fn free_leaf(&self, leaf: NonNull<Leaf>) {
         // SAFETY: by contract.
         unsafe {
@@ -84,8 +84,7 @@ impl Memory {
     }
 
     /// # Safety
-    /// The internode came from `new_internode` of this memory; nobody uses it any
-    /// more.
+    /// The internode came from `new_internode` of this memory, and no thread uses it any more.
     pub(crate) unsafe fn free_internode(&self, internode: NonNull<Internode>) {
         // SAFETY: by contract.
         unsafe {

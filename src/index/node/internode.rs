@@ -1,4 +1,4 @@
-//! Inner nodes: up to 15 keys and one more child.
+//! Internodes: up to 15 keys (separators) and one more child.
 //!
 //! ```text
 //! byte   0   version
@@ -8,14 +8,13 @@
 //!      264   parent
 //! ```
 //!
-//! Child `i` holds the slices from key `i-1` on, below key `i`. Because unused
-//! keys are the greatest slice and unused children repeat the last, a search
-//! counts the keys at most the slice it looks for among all fifteen, without
-//! reading how many are in use, and no word of a reachable internode leads to a
-//! retired child.
+//! Child `i` holds the slices from key `i-1` on, below key `i`. Unused keys hold the greatest
+//! slice and unused children repeat the last. So a search counts the keys at most its slice
+//! among all fifteen, without reading how many are in use, and no word of a reachable internode
+//! points to a retired child.
 //!
-//! Every change is made under DIRTY. A node gets an internode for its parent when that is
-//! whole: walks go up without a lock, to read what they find (see `ahead`).
+//! Every change is made under DIRTY. An internode is filled before it becomes a node's parent:
+//! walks follow parent words without a lock, and read the internode (see `ahead`).
 
 #[cfg(all(test, loom))]
 mod models;
@@ -31,15 +30,15 @@ use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 /// Children of a full internode.
 const FANOUT: usize = WIDTH + 1;
 
-/// Keys of a full internode. Where races are looked for, internodes are narrow, so
-/// that trees are high and every level splits and vanishes often.
+/// Keys of a full internode. In builds that look for races, internodes are narrow, so that
+/// trees are high and every level often splits and disappears.
 const CAPACITY: usize = if cfg!(any(masstree_perturb, shuttle)) {
     3
 } else {
     WIDTH
 };
 
-/// Stands in unused keys.
+/// The value of unused keys.
 const NO_KEY: u64 = u64::MAX;
 
 #[repr(C, align(64))]
@@ -55,7 +54,7 @@ pub(crate) struct Internode {
 const _: () = assert!(size_of::<Internode>() == 320);
 
 impl Internode {
-    /// A locked internode without children, for its maker to fill.
+    /// Returns a locked internode without children, for the caller to fill.
     pub(crate) fn new() -> Self {
         Self {
             head: Head::new(Version::NEW_INTERNODE, NO_KEY),
@@ -69,25 +68,25 @@ impl Internode {
     /// The child that holds a slice.
     #[inline]
     pub(crate) fn child_for<S: Search>(&self, slice: u64) -> NodeRef<'_> {
-        self.child(self.place_for::<S>(slice))
+        self.child(self.child_index::<S>(slice))
     }
 
-    /// Which child holds a slice.
+    /// The index of the child that holds a slice.
     #[inline]
-    pub(crate) fn place_for<S: Search>(&self, slice: u64) -> usize {
-        let place = S::count_at_most(&self.head, slice);
+    pub(crate) fn child_index<S: Search>(&self, slice: u64) -> usize {
+        let index = S::count_at_most(&self.head, slice);
         // SAFETY: a count of at most fifteen words.
-        unsafe { std::hint::assert_unchecked(place < FANOUT) };
-        place
+        unsafe { std::hint::assert_unchecked(index < FANOUT) };
+        index
     }
 
-    /// The child at a place, or the last one for a place beyond.
+    /// The child at an index; the last child for indexes of unused children.
     #[inline]
-    pub(crate) fn child(&self, place: usize) -> NodeRef<'_> {
-        debug_assert!(place < FANOUT);
-        // SAFETY: a published internode has at least one child and repeats the
-        // last in unused places; see the room's rules.
-        unsafe { NodeRef::load(&self.children[place]).unwrap_unchecked() }
+    pub(crate) fn child(&self, index: usize) -> NodeRef<'_> {
+        debug_assert!(index < FANOUT);
+        // SAFETY: a published internode has at least one child and repeats the last in unused
+        // words; see the rules in `node`.
+        unsafe { NodeRef::load(&self.children[index]).unwrap_unchecked() }
     }
 
     /// The number of keys; children are one more. Exact under the lock.
@@ -100,11 +99,11 @@ impl Internode {
         self.len() == CAPACITY
     }
 
-    pub(crate) fn key(&self, place: usize) -> u64 {
-        self.head.words[place].load(Ordering::Relaxed)
+    pub(crate) fn key(&self, index: usize) -> u64 {
+        self.head.words[index].load(Ordering::Relaxed)
     }
 
-    /// The unused words, as `check` wants them.
+    /// Whether the unused words are as the module's comment says, for `check`.
     pub(crate) fn padding_is_intact(&self) -> bool {
         let len = self.len();
         (len..WIDTH).all(|i| self.key(i) == NO_KEY)
@@ -129,51 +128,51 @@ impl Lockable for Internode {
     }
 }
 
-/// All children of an internode and one more, with the keys between them: what a
-/// split distributes.
+/// All children of a full internode and one more, with the keys between them, for a split to
+/// distribute.
 struct Overfull<'g> {
     keys: [u64; CAPACITY + 1],
     children: [NodeRef<'g>; CAPACITY + 2],
 }
 
 impl<'g> Locked<'g, Internode> {
-    /// The place of a child that is under this internode.
-    pub(crate) fn place_of(&self, child: NodeRef<'_>) -> usize {
+    /// The index of one of this internode's children.
+    pub(crate) fn index_of(&self, child: NodeRef<'_>) -> usize {
         (0..=self.len())
-            .find(|&place| self.child(place) == child)
+            .find(|&index| self.child(index) == child)
             .expect("a node is among its parent's children")
     }
 
-    fn set_key(&self, place: usize, key: u64) {
-        self.head.words[place].store(key, Ordering::Relaxed);
+    fn set_key(&self, index: usize, key: u64) {
+        self.head.words[index].store(key, Ordering::Relaxed);
     }
 
-    fn set_child(&self, place: usize, child: NodeRef<'_>) {
-        self.children[place].store(child.as_ptr(), Ordering::SeqCst);
+    fn set_child(&self, index: usize, child: NodeRef<'_>) {
+        self.children[index].store(child.as_ptr(), Ordering::SeqCst);
     }
 
     fn set_len(&self, len: usize) {
         self.len.store(len as u64, Ordering::Relaxed);
     }
 
-    /// Rewrites the unused words to what the module's comment says.
+    /// Fills the unused words as the module's comment says.
     fn pad(&self) {
         let len = self.len();
         let last = self.child(len);
-        for place in len..WIDTH {
-            self.set_key(place, NO_KEY);
-            self.set_child(place + 1, last);
+        for index in len..WIDTH {
+            self.set_key(index, NO_KEY);
+            self.set_child(index + 1, last);
         }
     }
 
-    /// Fills a private internode.
+    /// Fills an internode that is not published.
     pub(crate) fn fill(&self, keys: &[u64], children: &[NodeRef<'_>]) {
         debug_assert_eq!(keys.len() + 1, children.len());
-        for (place, &key) in keys.iter().enumerate() {
-            self.set_key(place, key);
+        for (index, &key) in keys.iter().enumerate() {
+            self.set_key(index, key);
         }
-        for (place, &child) in children.iter().enumerate() {
-            self.set_child(place, child);
+        for (index, &child) in children.iter().enumerate() {
+            self.set_child(index, child);
             if !Line::FilledBeforeParent.is_enabled() {
                 child.set_parent(NodeRef::from(self.node()));
             }
@@ -186,35 +185,35 @@ impl<'g> Locked<'g, Internode> {
         }
     }
 
-    /// Puts `right` after the child at `place`, `key` between them. Not for a
-    /// full internode; it is dirty.
-    pub(crate) fn insert(&self, place: usize, key: u64, right: NodeRef<'_>) {
+    /// Inserts `right` after the child at `index`, with `key` between them. The internode is dirty
+    /// and not full.
+    pub(crate) fn insert(&self, index: usize, key: u64, right: NodeRef<'_>) {
         let len = self.len();
-        debug_assert!(len < CAPACITY && place <= len);
-        for i in (place..len).rev() {
+        debug_assert!(len < CAPACITY && index <= len);
+        for i in (index..len).rev() {
             self.set_key(i + 1, self.key(i));
             self.set_child(i + 2, self.child(i + 1));
         }
-        self.set_key(place, key);
-        self.set_child(place + 1, right);
+        self.set_key(index, key);
+        self.set_child(index + 1, right);
         right.set_parent(NodeRef::from(self.node()));
         self.set_len(len + 1);
         self.pad();
     }
 
-    /// As `insert` for a full internode: the upper part moves to `empty`, a
-    /// private one. Gives the key between the two. When keys arrive in order
+    /// Splits a full internode to insert `right` as `insert` does: the upper part moves to `empty`,
+    /// which is not published. Returns the key between the two. When keys arrive in order
     /// (`append`), this internode stays full.
     pub(crate) fn split_insert(
         &self,
         empty: &Locked<'g, Internode>,
-        place: usize,
+        index: usize,
         key: u64,
         right: NodeRef<'g>,
         append: bool,
     ) -> u64 {
-        let all = self.with(place, key, right);
-        let kept = if append && place == CAPACITY {
+        let all = self.with(index, key, right);
+        let kept = if append && index == CAPACITY {
             CAPACITY
         } else {
             CAPACITY.div_ceil(2)
@@ -226,7 +225,7 @@ impl<'g> Locked<'g, Internode> {
         for (i, child) in all.children[..=kept].iter().enumerate() {
             self.set_child(i, *child);
         }
-        if place < kept {
+        if index < kept {
             right.set_parent(NodeRef::from(self.node()));
         }
         self.set_len(kept);
@@ -234,42 +233,41 @@ impl<'g> Locked<'g, Internode> {
         all.keys[kept]
     }
 
-    fn with(&self, place: usize, key: u64, right: NodeRef<'g>) -> Overfull<'g> {
+    fn with(&self, index: usize, key: u64, right: NodeRef<'g>) -> Overfull<'g> {
         debug_assert!(self.is_full());
         let node = self.node();
         Overfull {
             keys: std::array::from_fn(|i| match i {
-                i if i < place => node.key(i),
-                i if i == place => key,
+                i if i < index => node.key(i),
+                i if i == index => key,
                 i => node.key(i - 1),
             }),
             children: std::array::from_fn(|i| match i {
-                i if i <= place => node.child(i),
-                i if i == place + 1 => right,
+                i if i <= index => node.child(i),
+                i if i == index + 1 => right,
                 i => node.child(i - 1),
             }),
         }
     }
 
-    /// Drops the child at `place`; what it held belongs to the child before it,
-    /// or, for the first, to whatever is before this internode. It is dirty and
-    /// has another child.
-    pub(crate) fn remove(&self, place: usize) {
+    /// Removes the child at `index`. Its range goes to the child before it or, for the first child,
+    /// to the node before this internode. The internode is dirty and has another child.
+    pub(crate) fn remove(&self, index: usize) {
         let len = self.len();
-        debug_assert!(place <= len && len > 0);
-        for i in place.max(1)..len {
+        debug_assert!(index <= len && len > 0);
+        for i in index.max(1)..len {
             self.set_key(i - 1, self.key(i));
         }
-        for i in place..len {
+        for i in index..len {
             self.set_child(i, self.child(i + 1));
         }
         self.set_len(len - 1);
         self.pad();
     }
 
-    /// Moves the boundary before the child at `place`. It is dirty.
-    pub(crate) fn move_boundary(&self, place: usize, key: u64) {
-        debug_assert!(0 < place && place <= self.len());
-        self.set_key(place - 1, key);
+    /// Replaces the separator before the child at `index`. The internode is dirty.
+    pub(crate) fn set_separator(&self, index: usize, key: u64) {
+        debug_assert!(0 < index && index <= self.len());
+        self.set_key(index - 1, key);
     }
 }

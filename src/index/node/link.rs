@@ -1,15 +1,14 @@
-//! Pointers to a node of either kind.
+//! Pointers to nodes of either kind.
 //!
-//! Loads of pointers that `reclaim` protects are `SeqCst`: with the fence or
-//! `membarrier` inside seize they form the total order that its guards rest on. On
-//! x86-64 such a load is a plain one, on Arm it is `ldar`.
+//! Loads of pointers that `reclaim` protects are `SeqCst`: together with the fence or the
+//! `membarrier` inside seize they form the total order on which its guards rest. On x86-64
+//! such a load is a plain one, on Arm it is `ldar`.
 //!
-//! One way to unlink is not a store of a pointer: the link to a layer goes with a
-//! release store of its leaf's permutation, which readers load with acquire. With
-//! `membarrier`, which Linux has, the order of the loads does not matter. Without
-//! it, entering a guard is a `SeqCst` store, the first load after it is the tree's
-//! root (`ldar` on Arm, which waits for that store), and the acquire load comes
-//! after the root's.
+//! One unlinking is not a store of a pointer: the link to a layer is removed by a release
+//! store of its leaf's permutation, which readers load with acquire. With `membarrier`, which
+//! Linux has, the order of the loads does not matter. Without it, entering a guard is a
+//! `SeqCst` store, the first load after it is the tree's root (`ldar` on Arm, which waits
+//! for that store), and the acquire load of the permutation comes after the root's.
 
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -20,7 +19,7 @@ use super::leaf::Leaf;
 use super::version::{Version, VersionWord};
 use crate::sync::{AtomicPtr, Ordering};
 
-/// What both kinds of node begin with.
+/// The common beginning of leaves and internodes.
 #[repr(C)]
 pub(crate) struct Node {
     version: VersionWord,
@@ -42,8 +41,8 @@ pub(crate) enum AnyNode<'g> {
 
 impl<'g> NodeRef<'g> {
     /// # Safety
-    /// The pointer leads to a `Leaf` or an `Internode` that may be read for `'g`
-    /// (see the room's rules).
+    /// The pointer refers to a `Leaf` or an `Internode` that may be read for `'g` (see the rules in
+    /// `node`).
     #[inline]
     pub(crate) unsafe fn new(ptr: NonNull<Node>) -> Self {
         Self {
@@ -52,10 +51,10 @@ impl<'g> NodeRef<'g> {
         }
     }
 
-    /// The node that a word leads to, if any.
+    /// Loads the pointer in `word`; `None` if it is null.
     ///
     /// # Safety
-    /// The word holds null, or a pointer as `new` asks.
+    /// The word holds null, or a pointer that meets the contract of `new`.
     #[inline]
     pub(crate) unsafe fn load(word: &AtomicPtr<Node>) -> Option<Self> {
         // SAFETY: as this function's contract.
@@ -74,35 +73,35 @@ impl<'g> NodeRef<'g> {
         unsafe { &(*self.ptr.as_ptr()).version }
     }
 
-    /// Asks for the four lines that a search reads before it does. (With the fifth, gets in
-    /// a tree of 5,000,000 keys were slower by 5 %, with three by 15 %.)
+    /// Prefetches the four cache lines that a search reads. (With the fifth line too, gets in a
+    /// tree of 5,000,000 keys were slower by 5 %; with only three, by 15 %.)
     #[inline]
     pub(crate) fn prefetch(self) {
         prefetch::<4>(self.ptr.as_ptr().cast());
     }
 
-    /// Asks for the lines that a search reads last. The first two it reads at once.
+    /// Prefetches the third and the fourth line, which a search reads last.
     #[inline]
     pub(crate) fn prefetch_tail(self) {
         prefetch::<2>(self.ptr.as_ptr().cast::<u8>().wrapping_add(128));
     }
 
-    /// Asks for all five lines of the node.
+    /// Prefetches all five lines of the node.
     #[inline]
     pub(crate) fn prefetch_all(self) {
         prefetch::<{ size_of::<Leaf>() / 64 }>(self.ptr.as_ptr().cast());
     }
 
-    /// The node as what it is.
+    /// The node as its kind.
     #[inline]
     pub(crate) fn kind(self) -> AnyNode<'g> {
         self.kind_at(self.version().load())
     }
 
-    /// The node as what `version`, taken from it, says it is.
+    /// The node as the kind that `version`, loaded from it, has.
     #[inline]
     pub(crate) fn kind_at(self, version: Version) -> AnyNode<'g> {
-        // SAFETY: a node's kind never changes, and the bit tells which it is.
+        // SAFETY: a node's kind never changes, and the LEAF bit says which it is.
         unsafe {
             if version.is_leaf() {
                 AnyNode::Leaf(&*self.ptr.as_ptr().cast())
@@ -112,8 +111,8 @@ impl<'g> NodeRef<'g> {
         }
     }
 
-    /// Stores the node's parent. The caller owns the lock of the node that was
-    /// its parent until now, and, where it is another, of the new one.
+    /// Stores the node's parent. The caller owns the lock of the previous parent and, if the new
+    /// parent is another node, that node's lock too.
     pub(crate) fn set_parent(self, parent: NodeRef<'_>) {
         self.parent_word().store(parent.as_ptr(), Ordering::SeqCst);
     }
@@ -126,7 +125,7 @@ impl<'g> NodeRef<'g> {
     }
 }
 
-/// Asks for so many lines of memory from an address on before they are needed.
+/// Prefetches `LINES` cache lines from an address on.
 #[inline]
 pub(super) fn prefetch<const LINES: usize>(from: *const u8) {
     for line in 0..LINES {
@@ -138,7 +137,7 @@ pub(super) fn prefetch<const LINES: usize>(from: *const u8) {
             unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
         }
         #[cfg(target_arch = "aarch64")]
-        // SAFETY: as above.
+        // SAFETY: a hint, which may name any address.
         unsafe {
             std::arch::asm!(
                 "prfm pldl1keep, [{}]",
@@ -169,8 +168,8 @@ impl<'g> From<&'g Internode> for NodeRef<'g> {
     }
 }
 
-/// Nodes that are reached through no other word any more, chained through their
-/// parent words: any number of them, in no memory of its own.
+/// A list of nodes that no other word points to any more, linked through their parent words:
+/// it holds any number of nodes without memory of its own.
 pub(crate) struct Chain<'g> {
     head: Option<NodeRef<'g>>,
 }
@@ -178,14 +177,14 @@ pub(crate) struct Chain<'g> {
 impl<'g> Chain<'g> {
     pub(crate) const EMPTY: Self = Self { head: None };
 
-    /// Adds a node, whose parent word is nobody's any more.
+    /// Adds a node, whose parent word no thread uses any more.
     pub(crate) fn push(&mut self, node: NodeRef<'g>) {
         let below = self.head.map_or(std::ptr::null_mut(), NodeRef::as_ptr);
         node.parent_word().store(below, Ordering::SeqCst);
         self.head = Some(node);
     }
 
-    /// Takes the node added last.
+    /// Removes and returns the node added last.
     pub(crate) fn pop(&mut self) -> Option<NodeRef<'g>> {
         let node = self.head?;
         // SAFETY: `push` stored null or a node that is still in the chain.

@@ -1,21 +1,19 @@
-//! The bytes of a node: what its words mean, how one is read and changed.
+//! Layout of leaves and internodes, and how threads read and change one node.
 //!
-//! Rules of the room, on which every `unsafe` in it rests:
+//! Rules of this module, on which every `unsafe` in it rests:
 //!
-//! - **Who may hold a reference.** `&'g Leaf` and `&'g Internode` are handed out
-//!   only for nodes that are reachable, or were when a guard that outlives `'g`
-//!   was entered, or that their maker has not published yet. No node is freed
-//!   while such a guard is held, so a pointer found in a node is followed for
-//!   the same `'g`.
-//! - **What may be followed before validation.** Child, sibling and bag pointers:
-//!   a reachable node never holds one that has been retired, because whoever
-//!   retires a node first takes it out of every word that leads to it. **What may
-//!   not:** a value word. It is the user's unless the slot's kind says that it
-//!   leads to a layer, and the two are only known to belong together once the
-//!   version was validated.
-//! - Every word that changes after publication is an atomic. The bytes of a
-//!   suffix are written once, before the store that publishes them.
-//! - [`Locked`] is the proof of owning a node's lock; only it can store.
+//! - **References.** A `&'g Leaf` or `&'g Internode` refers to a node that is reachable, or was
+//!   reachable when a guard that outlives `'g` was entered, or that its creator has not yet
+//!   published. No node is freed while such a guard is held, so a pointer found in a node may
+//!   be followed for the same `'g`.
+//! - **Before validation, a reader may follow** child, sibling and bag pointers: a reachable
+//!   node never holds one to a retired object, because the thread that retires an object first
+//!   removes it from every word that points to it. **It may not follow** a value word: that is
+//!   the user's, unless the slot's kind says that it points to a layer, and kind and word
+//!   are only known to belong together once the version was validated.
+//! - Every word that changes after publication is an atomic. The bytes of a suffix are written
+//!   once, before the store that publishes them.
+//! - [`Locked`] proves that the thread owns a node's lock; only through it can a thread store.
 
 mod alloc;
 mod internode;
@@ -30,7 +28,7 @@ mod version;
 use std::ops::Deref;
 
 pub(crate) use internode::Internode;
-pub(crate) use leaf::{Entries, Entry, Found, GROUP_MAX, Leaf, Neighbours, Place};
+pub(crate) use leaf::{Entries, Entry, Found, GROUP_MAX, KeyPosition, Leaf, Neighbours};
 pub(crate) use link::{AnyNode, Chain, Node, NodeRef};
 pub use observation::Observation;
 pub(crate) use observation::{Delta, MORE, Report};
@@ -39,36 +37,36 @@ pub(crate) use permutation::WIDTH;
 pub(crate) use search::{Avx2, Avx512};
 pub(crate) use search::{Isa, Portable, Search, with_search};
 pub(crate) use suffix::{Bag, BagRef, OwnedBag, Shape};
-pub(crate) use version::{Look, Version};
+pub(crate) use version::{Comparison, Version};
 
 use crate::protocol::Line;
 use crate::sync::{AtomicPtr, Ordering};
 use version::VersionWord;
 
-/// What leaves and internodes have in common.
+/// Access to the words that leaves and internodes have in common.
 pub(crate) trait Lockable {
     fn version(&self) -> &VersionWord;
 
-    /// The node without its kind.
+    /// The node as a reference that leaves the kind open.
     fn any(&self) -> NodeRef<'_>;
 
-    /// The node above: for the root of a layer, the leaf that links to the layer
-    /// (null for the root of the tree); for any other node, its internode. Owned
-    /// by the lock of the node it names.
+    /// The parent: for the root of a layer, the leaf that links to the layer (null for the root of
+    /// the tree); for any other node, its internode. Only the owner of the parent's lock stores
+    /// this word.
     fn parent_word(&self) -> &AtomicPtr<Node>;
 }
 
-/// A node whose lock this thread owns; letting it go unlocks the node.
+/// A node whose lock this thread owns. Dropping it unlocks the node.
 pub(crate) struct Locked<'g, N: Lockable> {
     node: &'g N,
-    /// The version it had when it was locked, with the state that it gets; the count grows if
-    /// it has changed.
+    /// The version when it was locked or last published, with changes of ROOT and DELETED since;
+    /// unlocking increments the count if `changed`.
     version: Version,
     changed: bool,
 }
 
 impl<'g, N: Lockable> Locked<'g, N> {
-    /// Waits for the lock of a node; see `tree` for the order of locks.
+    /// Waits for the lock of a node; `tree` defines the order of locks.
     pub(crate) fn lock(node: &'g N) -> Self {
         let version = node.version().lock();
         Self {
@@ -78,7 +76,7 @@ impl<'g, N: Lockable> Locked<'g, N> {
         }
     }
 
-    /// Takes over a node that its maker has not published yet.
+    /// Takes a new node, which is locked from its creation and not yet published.
     pub(crate) fn private(node: &'g N) -> Self {
         debug_assert!(node.version().is_locked());
         Self {
@@ -100,14 +98,14 @@ impl<'g, N: Lockable> Locked<'g, N> {
         self.version.is_deleted()
     }
 
-    /// The version that the node had when it was locked, or was settled; as long as it has
-    /// not become a root, or no root any more.
+    /// The version when the node was locked, or last published; valid as long as
+    /// `set_root` was not called since.
     #[inline]
     pub(crate) fn version_found(&self) -> Version {
         self.version
     }
 
-    /// The version that it has once it is unlocked, if nothing more is done to it.
+    /// The version that unlocking leaves, unless more changes follow.
     #[inline]
     pub(crate) fn version_after(&self) -> Version {
         match self.changed {
@@ -116,49 +114,49 @@ impl<'g, N: Lockable> Locked<'g, N> {
         }
     }
 
-    /// Lets readers see what was changed, as if the node were unlocked and locked again at
-    /// once.
-    pub(crate) fn settle(&mut self) {
+    /// Publishes the changes so far to readers and keeps the lock, as if the node were unlocked
+    /// and locked again.
+    pub(crate) fn publish_version(&mut self) {
         self.version = self.version_after();
         self.changed = false;
-        self.node.version().settle(self.version);
+        self.node.version().publish(self.version);
     }
 
-    /// Readers of the node will start over once it is unlocked.
+    /// Makes readers of the node start over once it is unlocked.
     pub(crate) fn mark_changed(&mut self) {
         self.changed = true;
     }
 
-    /// Readers of the node wait until it is unlocked, and start over then. From
-    /// here on the owner must not wait for anything.
+    /// Makes readers of the node wait until it is unlocked, and start over then. From here on
+    /// until the unlock, the owner must not wait for anything.
     pub(crate) fn mark_dirty(&mut self) {
         self.version().mark_dirty();
         self.changed = true;
     }
 
-    /// Makes it the root of its layer, or no longer that, under `parent`.
+    /// Makes it the root of its layer, or a node that is none, under `parent`.
     pub(crate) fn set_root(&mut self, root: bool, parent: *mut Node) {
         self.version = self.version.with_root(root);
         self.changed = true;
         self.set_parent(parent);
     }
 
-    /// Lets readers see that it is a root, before a word leads to it.
-    pub(crate) fn settle_root(&mut self) {
-        if Line::RootSaysSo.is_enabled() {
-            self.settle();
+    /// Publishes the version with ROOT, before a pointer to the node is stored.
+    pub(crate) fn publish_root(&mut self) {
+        if Line::RootIsPublished.is_enabled() {
+            self.publish_version();
         }
     }
 
     pub(crate) fn set_parent(&self, parent: *mut Node) {
-        // SeqCst as every store of a pointer that `reclaim` protects; the lock of
+        // SeqCst, as for every store of a pointer that `reclaim` protects; the lock of
         // the parent is held.
         self.parent_word().store(parent, Ordering::SeqCst);
     }
 
-    /// Takes the node out of the tree for good once it is unlocked.
+    /// Marks the node deleted and unlocks it.
     pub(crate) fn delete(mut self) {
-        if Line::DeletedSaysSo.is_enabled() {
+        if Line::DeletedIsMarked.is_enabled() {
             self.version = self.version.with_deleted();
         }
         self.changed = true;

@@ -1,20 +1,20 @@
-//! What leaves were when they were read, for those who validate it later.
+//! Observations: versions of leaves at the time they were read, for later validation.
 //!
-//! **Protocol.** An [`Observation`] names a leaf and the version that its snapshot was
-//! validated against. As long as the leaf has that version, it holds the keys it held then,
-//! and what it does not hold, of the slices from its low to the next leaf's, is nowhere in
-//! its layer: an insert of such a key goes to this leaf, and changes its version; where the
-//! range goes to another leaf, this one has split or is deleted, which changes it too; a
-//! layer below has its keys counted in leaves of its own, and when it dies they are deleted,
-//! and this leaf loses the link.
+//! **Protocol.** An [`Observation`] names a leaf and the version against which its snapshot was
+//! validated. As long as the leaf has that version, it holds the same keys; and of the slices
+//! from its low to the next leaf's, a key that it does not hold exists nowhere in its layer. For
+//! an insert of such a key changes this leaf and its version; if the range moves to another leaf,
+//! this one was split or deleted, which changes its version too; and the keys of a layer below
+//! are in leaves of its own, which are deleted when that layer is, and this leaf then loses the
+//! link, which changes its version.
 //!
-//! Observations outlive guards. They may be looked at when the leaf was freed long ago,
-//! because the version word of a slot stays what it is while the pool lives, and the count
-//! in it goes on from node to node (see `memory::pool` and `version`).
+//! Observations outlive guards. They may be compared long after the leaf was freed, because the
+//! first word of a slot stays a version word while the pool lives, and its count continues
+//! from node to node (see `memory::pool` and `version`).
 //!
-//! **What a look finds.** A writer publishes an insert or a remove before it lets the lock go
-//! with the new version: a key may be found before the version says so. So a look at a leaf
-//! that is locked waits for its owner: [`Observation::look`].
+//! **Comparing.** A writer publishes an insert or a remove before it unlocks with the new
+//! version: a reader may find a key before the version has changed. So a thread that finds the
+//! leaf locked waits for the owner ([`Observation::compare`]).
 
 #[cfg(all(test, loom))]
 mod models;
@@ -22,20 +22,20 @@ mod models;
 use std::ptr::NonNull;
 
 use super::leaf::Leaf;
-use super::version::{Look, Version, VersionWord};
+use super::version::{Comparison, Version, VersionWord};
 use super::{Locked, NodeRef};
 use crate::protocol::Line;
 use crate::sync::{Ordering, fence};
 
-/// What a leaf was at one moment.
+/// The version of a leaf at one moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(C)]
 pub struct Observation {
     /// The leaf; a multiple of 64.
     pub leaf: u64,
-    /// Its version, which tells nothing but whether two are equal.
+    /// Its version; only equality has a meaning.
     pub version: u64,
-    /// How often the tree had been cleared.
+    /// How many times the tree had been cleared.
     pub incarnation: u64,
 }
 
@@ -54,32 +54,33 @@ impl Observation {
     /// # Safety
     /// The observation is of a tree that lives for `'t`, or all zero.
     unsafe fn word<'t>(&self) -> Option<&'t VersionWord> {
-        let place = std::ptr::with_exposed_provenance_mut(self.leaf as usize);
+        let ptr = std::ptr::with_exposed_provenance_mut(self.leaf as usize);
         // SAFETY: the first word of a slot stays the version word of the nodes in it.
-        NonNull::new(place).map(|place| unsafe { place.as_ref() })
+        NonNull::new(ptr).map(|ptr| unsafe { ptr.as_ref() })
     }
 
-    /// Comes before looks at leaves that other threads change. Of two that each change a leaf
-    /// and then look at the other's, one finds it changed.
-    pub(crate) fn fence_before_looks() {
-        if Line::FenceBeforeLooks.is_enabled() {
+    /// Executes the fence that precedes comparisons with leaves that other threads change. Of two
+    /// threads that each change a leaf and then compare the other's, at least one finds it changed.
+    pub(crate) fn fence_before_compare() {
+        if Line::FenceBeforeCompare.is_enabled() {
             fence(Ordering::SeqCst);
         }
     }
 
-    /// Whether the leaf has changed since. Nothing observed has a node of zero.
+    /// Compares the leaf's version with the observed one. For the leaf 0, which no observation
+    /// names, the result is `Changed`.
     ///
     /// # Safety
-    /// As `word`.
-    pub(crate) unsafe fn look(&self) -> Look {
+    /// The contract of `word`.
+    pub(crate) unsafe fn compare(&self) -> Comparison {
         // SAFETY: by contract.
-        unsafe { self.word() }.map_or(Look::Changed, |word| word.look(self.version))
+        unsafe { self.word() }.map_or(Comparison::Changed, |word| word.compare(self.version))
     }
 
-    /// The version that a node has now, or what is in its place; none for the node 0.
+    /// The current version of a leaf, or of what its slot now holds; `None` for the leaf 0.
     ///
     /// # Safety
-    /// As `word` for an observation of the node.
+    /// The contract of `word`, for an observation of the leaf.
     pub(crate) unsafe fn version_of(node: u64) -> Option<u64> {
         let observation = Self {
             leaf: node,
@@ -90,17 +91,17 @@ impl Observation {
     }
 }
 
-/// What a write did to the leaves of a tree.
+/// A record of how one write changed a tree's leaves.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Delta {
     struct_size: usize,
-    /// Room for what the write creates.
+    /// An array for the leaves that the write creates.
     pub(crate) created: *mut Observation,
     pub(crate) created_capacity: usize,
-    /// How many leaves it has created, also without room for them.
+    /// How many leaves it created, including those for which the array has no room.
     pub(crate) created_count: usize,
-    /// The leaf with the key's place when it was locked, and when it is unlocked.
+    /// The leaf to which the key belongs, when it was locked and when it is unlocked.
     pub(crate) before: Observation,
     pub(crate) after: Observation,
     pub(crate) flags: u32,
@@ -123,17 +124,17 @@ impl Delta {
     }
 }
 
-/// There is more than a delta tells.
+/// The flag of a delta that does not list all changed leaves.
 pub(crate) const MORE: u32 = 1;
 
-/// Where a write tells what it does: to a delta of the user's. Few do.
+/// Records what a write changes, in a delta of the user's. Few writes do.
 #[derive(Clone, Copy)]
 pub(crate) struct Report(NonNull<Delta>);
 
 impl Report {
     /// # Safety
-    /// The delta is nobody else's, and it and its room for leaves are writable, as long as
-    /// writes report to it.
+    /// No other thread accesses the delta, and it and its array are writable, as long as writes
+    /// record in it.
     pub(crate) unsafe fn new(delta: NonNull<Delta>) -> Self {
         Self(delta)
     }
@@ -143,7 +144,7 @@ impl Report {
         unsafe { self.0.as_mut() }
     }
 
-    /// A write begins, in a tree that has been cleared so often.
+    /// Begins a write in a tree that has been cleared `incarnation` times.
     #[cold]
     pub(crate) fn begin(mut self, incarnation: u64) {
         let delta = self.delta();
@@ -155,8 +156,8 @@ impl Report {
         (delta.created_count, delta.flags) = (0, 0);
     }
 
-    /// The write found its key's place in this leaf, with a version, and is about to let it
-    /// go.
+    /// Records the leaf to which the write's key belongs, with the version in which it was found,
+    /// shortly before it is unlocked.
     #[cold]
     pub(crate) fn leaf(mut self, leaf: &Locked<'_, Leaf>, found: Version) {
         let delta = self.delta();
@@ -166,21 +167,21 @@ impl Report {
         delta.after = observed(leaf.version_after());
     }
 
-    /// The write has created this leaf, which is about to be let go.
+    /// Records a leaf that the write created, shortly before it is unlocked.
     #[cold]
     pub(crate) fn created(mut self, leaf: &Locked<'_, Leaf>) {
         let delta = self.delta();
         let incarnation = delta.before.incarnation;
         if delta.created_count < delta.created_capacity {
             let observation = Observation::new(leaf.node(), leaf.version_after(), incarnation);
-            // SAFETY: there is room, by the contract of `new`.
+            // SAFETY: the array has room, by the contract of `new`.
             unsafe { delta.created.add(delta.created_count).write(observation) };
         }
         delta.created_count += 1;
     }
 
-    /// The write is done with a leaf that it held, the one with the key's place as it was
-    /// found or one that it has created.
+    /// Updates the record of a leaf that the write held and is done with: the one to which the key
+    /// belongs or one that it created.
     #[cold]
     pub(crate) fn held(mut self, leaf: &Locked<'_, Leaf>) {
         let delta = self.delta();
@@ -188,17 +189,17 @@ impl Report {
         if delta.after.leaf == now.leaf {
             delta.after = now;
         }
-        let told = delta.created_count.min(delta.created_capacity);
-        for place in 0..told {
-            // SAFETY: there is room, by the contract of `new`, and so many were told.
-            let created = unsafe { &mut *delta.created.add(place) };
+        let recorded = delta.created_count.min(delta.created_capacity);
+        for index in 0..recorded {
+            // SAFETY: the array has room by the contract of `new`, and `recorded` were written.
+            let created = unsafe { &mut *delta.created.add(index) };
             if created.leaf == now.leaf {
                 *created = now;
             }
         }
     }
 
-    /// The write changes other leaves, too.
+    /// Records that the write also changes leaves that the delta does not list.
     #[cold]
     pub(crate) fn more(mut self) {
         self.delta().flags |= MORE;

@@ -5,16 +5,16 @@
 //! bits 4(i+1)..4(i+2)  slot of the entry at position i, for i in 0..15
 //! ```
 //!
-//! All fifteen slots are always named once: positions below the count hold the
-//! live entries in key order, the others the free slots. One store of the word
-//! publishes an insert or a remove. From the Masstree paper, section 4.6.2.
+//! The word always names each of the fifteen slots exactly once: positions below the count hold
+//! the live entries in key order, the others the free slots. One store of the word publishes an
+//! insert or a remove. From the Masstree paper, section 4.6.2.
 
 /// Slots of a leaf.
 pub(crate) const WIDTH: usize = 15;
 
 const BITS: u32 = 4;
 
-/// The low `bits` bits; all of them for 64.
+/// Returns a mask of the low `bits` bits; all of them for 64.
 #[inline]
 const fn low(bits: u32) -> u64 {
     if bits >= u64::BITS {
@@ -24,7 +24,7 @@ const fn low(bits: u32) -> u64 {
     }
 }
 
-/// Bit at which the entry of a position begins.
+/// Returns the bit at which a position's entry begins.
 #[inline]
 const fn at(position: usize) -> u32 {
     BITS * (position as u32 + 1)
@@ -34,7 +34,7 @@ const fn at(position: usize) -> u32 {
 pub(crate) struct Permutation(u64);
 
 impl Permutation {
-    /// No live entries; slots are handed out from 0 up.
+    /// No live entries; inserts take slots from 0 up.
     pub(crate) const EMPTY: Self = Self(0xEDCB_A987_6543_2100);
 
     #[inline]
@@ -80,40 +80,40 @@ impl Permutation {
     #[inline]
     pub(crate) fn is_live(self, slot: usize) -> bool {
         const ONES: u64 = 0x1111_1111_1111_1111;
-        // The nibble of the slot's position becomes zero; the lowest zero nibble
-        // is found exactly, borrows only reach nibbles above it.
+        // The nibble at the slot's position becomes zero. The lowest zero nibble is found
+        // exactly: borrows only affect nibbles above it.
         let differ = (self.0 >> BITS) ^ (ONES * slot as u64);
         let zero = differ.wrapping_sub(ONES) & !differ & (ONES << 3);
         (zero.trailing_zeros() / BITS) < self.len() as u32
     }
 
-    /// The live slots, a bit for each.
+    /// The live slots, one bit each.
     #[inline]
     pub(crate) fn live_mask(self) -> u32 {
         self.slots().fold(0, |mask, slot| mask | 1 << slot)
     }
 
-    /// Whether the upper half of a full leaf's entries came one after the other, each above
-    /// all others: slots are handed out from 0 up.
+    /// Whether the upper half of a full leaf's entries were inserted in ascending order, each
+    /// above all others: inserts take slots from 0 up.
     pub(crate) fn ends_in_order(self) -> bool {
         const HALF: u64 = u64::MAX << at(WIDTH / 2);
         (self.0 ^ Self::EMPTY.0) & HALF == 0
     }
 
-    /// The slot that the next insert takes; meaningless when full.
+    /// The slot that the next insert takes; meaningless when the permutation is full.
     #[inline]
     pub(crate) fn free_slot(self) -> usize {
         self.slot(self.len())
     }
 
-    /// With [`Self::free_slot`] live at `position`, entries from there on moved
-    /// up by one. Not for a full permutation.
+    /// Makes [`Self::free_slot`] live at `position`; entries from there on move up by one. Not for
+    /// a full permutation.
     #[inline]
     pub(crate) fn insert(self, position: usize) -> Self {
         let len = self.len();
         debug_assert!(position <= len && len < WIDTH);
         let slot = self.free_slot() as u64;
-        // Not beyond bit 60, so that no shift goes too far.
+        // At most bit 60, so that no shift exceeds the word.
         let from = u64::MAX << at(position);
         let free = u64::MAX << at(len);
         let below = self.0 & !from;
@@ -122,7 +122,7 @@ impl Permutation {
         Self((below | slot << at(position) | moved << BITS | above) + 1)
     }
 
-    /// With the entry at `position` gone and its slot the first to be reused.
+    /// Removes the entry at `position`; its slot is the next to be reused.
     pub(crate) fn remove(self, position: usize) -> Self {
         let len = self.len();
         debug_assert!(position < len);
@@ -133,13 +133,13 @@ impl Permutation {
         Self((below | moved >> BITS | slot << at(len - 1) | above) - 1)
     }
 
-    /// With the first `len` slots live, in this order.
+    /// Returns the permutation with slots `0..len` live, in this order.
     pub(crate) fn of_first(len: usize) -> Self {
         debug_assert!(len <= WIDTH);
         Self::EMPTY.with_len(len)
     }
 
-    /// With only the first `len` entries live.
+    /// Keeps only the first `len` entries live.
     pub(crate) fn truncate(self, len: usize) -> Self {
         debug_assert!(len <= self.len());
         self.with_len(len)
@@ -149,7 +149,7 @@ impl Permutation {
         Self(self.0 & !0xF | len as u64)
     }
 
-    /// Whether every slot is named exactly once, for `check`.
+    /// Whether the word names every slot exactly once, for `check`.
     pub(crate) fn is_valid(self) -> bool {
         let named = (0..WIDTH).fold(0_u32, |set, position| set | 1 << self.slot(position));
         named == low(WIDTH as u32) as u32
@@ -161,13 +161,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_that_came_in_order_are_told_from_others() {
+    fn ends_in_order_tells_ordered_inserts_from_others() {
         let ascending = (0..WIDTH).fold(Permutation::EMPTY, |all, last| all.insert(last));
         assert!(ascending.ends_in_order());
-        // The last came to another place than the last.
+        // The last entry was inserted elsewhere than at the end.
         let before_last = (0..WIDTH - 1).fold(Permutation::EMPTY, |all, last| all.insert(last));
-        assert!((0..WIDTH - 1).all(|place| !before_last.insert(place).ends_in_order()));
-        // What was there first may have come in any order.
+        assert!((0..WIDTH - 1).all(|position| !before_last.insert(position).ends_in_order()));
+        // The first entries may have been inserted in any order.
         let start = (0..WIDTH / 2).fold(Permutation::EMPTY, |all, _| all.insert(0));
         assert!(
             (WIDTH / 2..WIDTH)
@@ -193,7 +193,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn inserts_and_removes_do_as_vectors_do(steps in prop::collection::vec((any::<bool>(), 0usize..16), 0..80)) {
+        fn inserts_and_removes_agree_with_a_vector(steps in prop::collection::vec((any::<bool>(), 0usize..16), 0..80)) {
             let mut permutation = Permutation::EMPTY;
             let (mut live, mut free) = model(permutation);
             for (insert, position) in steps {

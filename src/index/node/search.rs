@@ -1,26 +1,25 @@
-//! Search within a node: what every descent does at every level.
+//! Search within a node, which every descent does at every level.
 //!
-//! A node begins with a [`Head`]: its version and fifteen words, slices or keys, in
-//! exactly two cache lines. Each search looks at all fifteen and branches on none of
-//! them, so that the processor runs ahead into the next node's misses; a mispredicted
-//! branch would stop it.
+//! A node begins with a [`Head`]: its version and fifteen words (slices or keys), in exactly
+//! two cache lines. Each search compares all fifteen and branches on none of them, so that the
+//! processor can already fetch the next node; a mispredicted branch would prevent that.
 //!
-//! The words race with writers. Portable code loads each as a relaxed atomic. Vector
-//! code loads and compares in one `asm!` block, in which the compiler sees nothing but a
-//! read of memory: on x86-64 a vector load reads each aligned word of 8 bytes whole, like
-//! an atomic load of it (Intel SDM 3A, 9.1.1, for every processor with AVX: 16 bytes).
-//! The caller validates, as ever.
+//! Writers may store to the words meanwhile. Portable code loads each as a relaxed atomic.
+//! Vector code loads and compares in one `asm!` block, which the compiler treats as a read of
+//! memory: on x86-64 a vector load reads each aligned word of 8 bytes whole, like an atomic
+//! load of it (Intel SDM 3A, 9.1.1, for every processor with AVX: 16 bytes). The caller
+//! validates the result in either case.
 //!
-//! **What comes of it.** `masstree_get_u64` under a guard, AVX-512, a hit in a tree of
-//! 1,000,000 keys (five internodes and a leaf): 234 instructions, of which 24 for each
-//! internode; 30 conditional branches, of which three for each internode (a change under
-//! way? a leaf? still the same version?), all of them guessed right; no locked instruction,
-//! no call. Counted by single steps; before the look-up was compiled in one piece it were 340.
-//! AVX2 takes 15 instructions more a node. The fewer there are, the more of the next look-up's
-//! misses the processor begins before this one's have ended.
+//! **Measured.** `masstree_get_u64` under a guard, AVX-512, a hit in a tree of 1,000,000 keys
+//! (five internodes and a leaf): 234 instructions, 24 of them for each internode; 30
+//! conditional branches, three of them for each internode (is it dirty? a leaf? unchanged?), all
+//! predicted; no locked instruction, no call. Counted by single steps; before the lookup was
+//! compiled in one piece, it took 340. AVX2 takes 15 instructions more for each node. The fewer
+//! instructions a lookup takes, the more of the next lookup's cache misses the processor
+//! starts before this one's have ended.
 //!
-//! Which instructions are used is found out once, when a tree is made ([`Isa`]), and the
-//! whole descent is compiled for each kind ([`Search`]): no call per node, and no choice.
+//! The instruction set is chosen once, when a tree is created ([`Isa`]), and the whole descent
+//! is compiled for each ([`Search`]): no node costs a call or a choice.
 
 use std::fmt::Debug;
 use std::mem::MaybeUninit;
@@ -30,7 +29,7 @@ use super::permutation::WIDTH;
 use super::version::{Version, VersionWord};
 use crate::sync::{AtomicU64, Ordering};
 
-/// What both kinds of node begin with.
+/// The first two cache lines of either kind of node.
 #[repr(C, align(64))]
 pub(crate) struct Head {
     pub(super) version: VersionWord,
@@ -50,7 +49,7 @@ impl Head {
     }
 }
 
-/// A way to search.
+/// The search primitives of one instruction set.
 pub(crate) trait Search: Copy + Debug {
     /// Bit `i` is set iff word `i` equals `slice`.
     fn equal_mask(head: &Head, slice: u64) -> u32;
@@ -64,7 +63,7 @@ pub(crate) trait Search: Copy + Debug {
         Self::ones(Self::at_most_mask(head, slice))
     }
 
-    /// Copies a leaf; each word as it was at some moment.
+    /// Copies a leaf; each word is read at some moment of its own.
     fn copy(leaf: &Leaf, to: &mut MaybeUninit<Image>);
 
     /// The number of bits set.
@@ -74,7 +73,7 @@ pub(crate) trait Search: Copy + Debug {
     }
 }
 
-/// Which instructions there are.
+/// The instruction set that searches use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Isa {
     Portable,
@@ -85,8 +84,8 @@ pub(crate) enum Isa {
 }
 
 impl Isa {
-    /// The best that this processor has. Where races are looked for, build.rs leaves only
-    /// the portable one, whose loads the tools see.
+    /// The best that this processor has. In builds that look for races, build.rs leaves only the
+    /// portable one, whose loads the tools see.
     pub(crate) fn of_this_processor() -> Self {
         #[cfg(masstree_vectors)]
         {
@@ -105,7 +104,7 @@ impl Isa {
     }
 }
 
-/// Calls a function that is generic over the way to search with the way of an [`Isa`].
+/// Evaluates an expression that is generic over [`Search`] with the implementation for an [`Isa`].
 macro_rules! with_search {
     ($isa:expr, $search:ident => $call:expr) => {
         match $isa {
@@ -156,7 +155,7 @@ impl Search for Portable {
         copy_portably(leaf, to);
     }
 
-    // Without POPCNT, which not every x86-64 has, summing up is faster.
+    // Summing is faster without POPCNT, which not every x86-64 processor has.
     #[inline]
     fn count_at_most(head: &Head, slice: u64) -> usize {
         head.words
@@ -173,12 +172,12 @@ mod x86_64 {
 
     use super::{Head, Image, Leaf, Search, WIDTH};
 
-    /// The number of bits set, in one instruction: the compiler may not use it for every
-    /// x86-64.
+    /// The number of bits set, in one instruction: the compiler must not use it itself, since
+    /// not every x86-64 processor has it.
     #[inline]
     fn popcnt(mask: u32) -> usize {
         let count: usize;
-        // SAFETY: a tree that searches with vectors is on a processor with POPCNT.
+        // SAFETY: trees search with vectors only on processors with POPCNT.
         unsafe {
             asm!(
                 "popcnt {count}, {mask}",
@@ -190,8 +189,8 @@ mod x86_64 {
         count
     }
 
-    /// 512-bit vectors: two loads. Only registers that SSE code does not know are used,
-    /// so that none of it waits for upper halves to be cleaned.
+    /// 512-bit vectors: two loads. Uses only registers that SSE code cannot access, so that no
+    /// SSE code waits for upper halves to be cleared.
     #[derive(Clone, Copy, Debug)]
     pub(crate) struct Avx512;
 
@@ -222,7 +221,7 @@ mod x86_64 {
         #[inline]
         fn at_most_mask(head: &Head, slice: u64) -> u32 {
             let mask: u32;
-            // SAFETY: as above.
+            // SAFETY: as in `equal_mask`.
             unsafe {
                 asm!(
                     "vpbroadcastq zmm16, {slice}",
@@ -271,8 +270,8 @@ mod x86_64 {
         }
     }
 
-    /// 256-bit vectors: four loads. Signed comparison only, so both sides have their
-    /// highest bit turned over.
+    /// 256-bit vectors: four loads. AVX2 only compares signed, so both operands have their highest
+    /// bit inverted.
     #[derive(Clone, Copy, Debug)]
     pub(crate) struct Avx2;
 
@@ -316,7 +315,7 @@ mod x86_64 {
         #[inline]
         fn at_most_mask(head: &Head, slice: u64) -> u32 {
             let greater: u32;
-            // SAFETY: as above.
+            // SAFETY: as in `equal_mask`.
             unsafe {
                 asm!(
                     "vmovq xmm0, {slice}",
@@ -428,13 +427,13 @@ mod tests {
         );
     }
 
-    /// A copy has every word, also those that the portable one leaves out.
+    /// A copy has every word, even those that the portable one leaves out.
     #[cfg(masstree_vectors)]
     fn copies<S: Search>(leaf: &Leaf) {
         let mut image = MaybeUninit::uninit();
         S::copy(leaf, &mut image);
         // SAFETY: an image and a leaf are as many words, all of which were copied; atomics
-        // are laid out as what they hold, and nobody writes.
+        // are laid out as their contents, and no thread writes.
         let (copy, original) = unsafe {
             let words = size_of::<Leaf>() / size_of::<u64>();
             let copy: *const u64 = image.as_ptr().cast();
@@ -450,7 +449,7 @@ mod tests {
     #[test]
     #[cfg(masstree_vectors)]
     fn vectors_copy_whole_leaves() {
-        // Every byte another: a leaf is words, whatever they say.
+        // Neighbouring bytes all differ.
         let bytes: [u8; size_of::<Leaf>()] = std::array::from_fn(|i| (i * 7 + i / 64) as u8);
         // SAFETY: any bits make the atomics of a leaf; it is aligned by the copy.
         let leaf: Leaf = unsafe { std::mem::transmute(bytes) };
@@ -472,7 +471,7 @@ mod tests {
     }
 
     proptest! {
-        /// Every way that this processor has.
+        /// Tests every instruction set of this processor.
         #[test]
         fn searches_agree_with_their_definition(words in prop::array::uniform15(some_word()),
                                                 slice in some_word(), at in 0..WIDTH) {

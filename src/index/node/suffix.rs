@@ -1,17 +1,16 @@
-//! Suffix bags: what a leaf's keys have beyond their slice.
+//! Suffix bags: the bytes of a leaf's keys after their slices.
 //!
-//! A bag is one allocation: this header, then records. A record is a length and
-//! that many bytes; the header holds each slot's offset, counted in units of
-//! `1 << shift` bytes so that 16 bits reach everywhere: small bags are packed to
-//! the byte, and one of gigabytes wastes less than a thousandth.
+//! A bag is one allocation: this header, then records. A record is a length and that many
+//! bytes. The header holds each slot's offset in units of `1 << shift` bytes, so that 16 bits
+//! suffice for any size: small bags are packed to the byte, and a bag of gigabytes wastes less
+//! than a thousandth.
 //!
-//! **Protocol.** Records are only ever appended, by the owner of the leaf's lock,
-//! and a record's bytes are written before the release store of its offset and
-//! never again. So whoever loads an offset (acquire) may read the record as plain
-//! memory for as long as the bag lives, even if the slot has long been given to
-//! another key: that only makes the answer stale, which the leaf's version tells.
-//! When a bag has no room, the live records move to a new bag, and the old one is
-//! retired.
+//! **Protocol.** The owner of the leaf's lock only appends records. A record's bytes are
+//! written before the release store of its offset, and never again. So a thread that loads an
+//! offset (acquire) may read the record as plain memory for as long as the bag lives, even if
+//! the slot has been reused for another key: then the result is stale, which validating the
+//! leaf's version reveals. When a bag has no room, the live records are copied to a new bag, and
+//! the old one is retired.
 
 use std::alloc::Layout;
 use std::marker::PhantomData;
@@ -22,28 +21,28 @@ use crate::index::memory::{Memory, block_size};
 use crate::protocol::Line;
 use crate::sync::{AtomicU16, Ordering};
 
-/// Offset of a slot without a record; no record begins so far in.
+/// Offset of a slot without a record; no record begins there.
 const NONE: u16 = u16::MAX;
 
-/// Bytes from which on a bag's waste is looked after.
+/// Bytes from which on a bag with much waste is replaced.
 const LARGE: usize = 4096;
 
 #[repr(C, align(4))]
 pub(crate) struct Bag {
     shape: Shape,
-    /// Units in use; only the lock's owner looks.
+    /// Units in use; only the lock's owner reads it.
     used: AtomicU16,
     offsets: [AtomicU16; WIDTH],
 }
 
-/// Where the records of a bag were at one moment, slot by slot.
+/// The offsets of a bag's records at one moment, slot by slot.
 pub(crate) struct Offsets([u16; WIDTH]);
 
 impl Offsets {
     pub(crate) const NONE: Self = Self([NONE; WIDTH]);
 }
 
-/// How large a bag is.
+/// The size of a bag.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]
 pub(crate) struct Shape {
@@ -54,7 +53,7 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// The smallest shape with room for records of these lengths.
+    /// Returns the smallest shape with room for records of these lengths.
     pub(crate) fn for_records(lens: impl Iterator<Item = usize> + Clone) -> Self {
         let mut shift = 0;
         loop {
@@ -72,8 +71,8 @@ impl Shape {
         }
     }
 
-    /// With the bytes that the allocation has anyway put to use: a block of the tree's pool,
-    /// or, beyond those, of glibc's malloc, whose sizes are 8 more than a multiple of 16.
+    /// Enlarges the shape to the size that its allocation takes anyway: a block of the tree's
+    /// pool, or, for larger bags, of glibc's malloc, whose sizes are 8 more than a multiple of 16.
     fn rounded_up(self) -> Self {
         let size = size_of::<Bag>() + self.bytes();
         let padded = block_size(size).unwrap_or((size + 8).next_multiple_of(16) - 8);
@@ -88,12 +87,12 @@ impl Shape {
         usize::from(self.units) << self.shift
     }
 
-    /// Bytes of a record's length field.
+    /// Size of a record's length field in bytes.
     fn prefix(shift: u8) -> usize {
         if shift == 0 { 2 } else { 4 }
     }
 
-    /// Units of a record.
+    /// Size of a record in units.
     fn units_of(len: usize, shift: u8) -> u64 {
         ((Self::prefix(shift) + len) as u64).div_ceil(1 << shift)
     }
@@ -102,7 +101,7 @@ impl Shape {
         Layout::from_size_align(size_of::<Bag>() + self.bytes(), align_of::<Bag>()).ok()
     }
 
-    /// Whether whatever fits into a bag of the other shape fits into this.
+    /// Whether all records that fit into a bag of the other shape fit into this one.
     pub(crate) fn contains(self, other: Self) -> bool {
         self.shift == other.shift && self.units >= other.units
     }
@@ -136,7 +135,7 @@ impl<'g> BagRef<'g> {
         unsafe { self.bag.as_ptr().add(1).cast() }
     }
 
-    /// The bag that a word of a leaf leads to.
+    /// The bag to which a leaf's word points.
     ///
     /// # Safety
     /// Null, or a bag that lives for `'g`.
@@ -146,7 +145,7 @@ impl<'g> BagRef<'g> {
         NonNull::new(word).map(|bag| unsafe { Self::new(bag) })
     }
 
-    /// The suffix of a slot, if it has one in this bag.
+    /// The suffix of a slot, if the slot has a record in this bag.
     #[inline]
     pub(crate) fn suffix(self, slot: usize) -> Option<&'g [u8]> {
         // Acquire: pairs with the store in `append`.
@@ -154,7 +153,7 @@ impl<'g> BagRef<'g> {
         self.record(offset)
     }
 
-    /// Where the records are at this moment.
+    /// Loads the offsets of all records.
     #[inline]
     pub(crate) fn offsets(self) -> Offsets {
         let offsets = &self.header().offsets;
@@ -164,7 +163,7 @@ impl<'g> BagRef<'g> {
         }))
     }
 
-    /// The suffix that a slot had when the offsets of this bag were these.
+    /// The suffix that a slot had when `offsets` was loaded from this bag.
     #[inline]
     pub(crate) fn suffix_at(self, offsets: &Offsets, slot: usize) -> Option<&'g [u8]> {
         self.record(offsets.0[slot])
@@ -204,13 +203,13 @@ impl<'g> BagRef<'g> {
         used + Shape::units_of(len, header.shape.shift) <= u64::from(header.shape.units)
     }
 
-    /// Whether its waste is looked after.
+    /// Whether the bag is replaced when much of it is waste.
     pub(crate) fn is_large(self) -> bool {
         self.header().shape.bytes() >= LARGE
     }
 
-    /// Whether the bag is large, and records of slots that no longer need them take
-    /// more than half of it.
+    /// Whether the bag is large, and more than half of it is taken by records that no live entry
+    /// uses.
     pub(crate) fn is_wasteful(self, live: impl Iterator<Item = usize>) -> bool {
         if !self.is_large() {
             return false;
@@ -219,11 +218,11 @@ impl<'g> BagRef<'g> {
         live.map(|len| Shape::units_of(len, shift)).sum::<u64>() < u64::from(units / 2)
     }
 
-    /// Gives a slot a suffix.
+    /// Appends a slot's suffix.
     ///
     /// # Safety
-    /// The bag has room for it, and the caller owns the lock of its leaf or has
-    /// the bag for itself.
+    /// The bag has room for the suffix, and the caller owns its leaf's lock, or the bag is not
+    /// published.
     pub(crate) unsafe fn append(self, slot: usize, suffix: &[u8]) {
         debug_assert!(self.has_room(suffix.len()));
         let header = self.header();
@@ -236,7 +235,7 @@ impl<'g> BagRef<'g> {
                 header.used.load(Ordering::Relaxed);
             }
         }
-        // SAFETY: there is room, and no offset leads there yet, so nobody reads
+        // SAFETY: there is room, and no offset points there yet, so no thread reads
         // these bytes.
         unsafe {
             let record = self.records().add(usize::from(used) << shift);
@@ -252,12 +251,12 @@ impl<'g> BagRef<'g> {
             used + Shape::units_of(suffix.len(), shift) as u16,
             Ordering::Relaxed,
         );
-        // Release: whoever finds the offset finds the record whole.
+        // Release: a thread that loads the offset sees the whole record.
         header.offsets[slot].store(used, Ordering::Release);
     }
 
     /// # Safety
-    /// The bag came from this memory, and nobody uses it any more.
+    /// The bag came from this memory, and no thread uses it any more.
     pub(crate) unsafe fn free(self, memory: &Memory) {
         let layout = self
             .header()
@@ -272,31 +271,31 @@ impl<'g> BagRef<'g> {
         self.bag.as_ptr()
     }
 
-    /// Bytes of its allocation.
+    /// The size of its allocation, in bytes.
     pub(crate) fn size(self) -> usize {
         size_of::<Bag>() + self.header().shape.bytes()
     }
 }
 
-/// A bag that no node leads to yet; freed unless it is published.
+/// A bag to which no node points yet; dropping it frees it.
 pub(crate) struct OwnedBag<'m> {
     bag: BagRef<'m>,
     memory: &'m Memory,
 }
 
 impl<'m> OwnedBag<'m> {
-    /// An empty bag, or `None` when memory runs out.
+    /// Returns an empty bag, or `None` when out of memory.
     pub(crate) fn new(memory: &'m Memory, shape: Shape) -> Option<Self> {
         let bag = memory.allocate_bag(shape.layout()?)?.cast::<Bag>();
         // SAFETY: freshly allocated with room for a header; it lives until it is
-        // freed here or by whoever it is published to.
+        // freed here or, once published, through its leaf.
         unsafe {
             bag.write(Bag {
                 shape,
                 used: AtomicU16::new(0),
                 offsets: std::array::from_fn(|_| AtomicU16::new(NONE)),
             });
-            // A record that is read before it is written is too long.
+            // Then a record that is read before it is written has an impossible length.
             #[cfg(shuttle)]
             bag.add(1).cast::<u8>().write_bytes(0xFF, shape.bytes());
             Some(Self {
@@ -310,17 +309,17 @@ impl<'m> OwnedBag<'m> {
         self.bag.header().shape
     }
 
-    /// Gives a slot a suffix; the bag's shape has room for it.
+    /// Appends a slot's suffix; the bag's shape has room for it.
     pub(crate) fn append(&self, slot: usize, suffix: &[u8]) {
         assert!(
             self.bag.has_room(suffix.len()),
             "a bag is made large enough"
         );
-        // SAFETY: there is room, and nobody else knows of the bag.
+        // SAFETY: there is room, and no other thread has a pointer to the bag.
         unsafe { self.bag.append(slot, suffix) }
     }
 
-    /// Hands the bag to a leaf.
+    /// Releases ownership of the bag; the caller stores the pointer in a leaf.
     pub(crate) fn publish(self) -> *mut Bag {
         let bag = self.bag.as_ptr();
         std::mem::forget(self);
@@ -330,7 +329,7 @@ impl<'m> OwnedBag<'m> {
 
 impl Drop for OwnedBag<'_> {
     fn drop(&mut self) {
-        // SAFETY: it came from this memory, and no node leads to it.
+        // SAFETY: it came from this memory, and no node points to it.
         unsafe { self.bag.free(self.memory) }
     }
 }

@@ -9,38 +9,36 @@
 //! bits 8..  COUNT    grows with every change of the node's set of keys
 //! ```
 //!
-//! **Invariant.** Only the owner of the lock stores to the node. A change of
-//! several stores that a reader could catch half done is made under DIRTY; an
-//! insert or a remove in a leaf is one store to the permutation and needs no
-//! DIRTY. Either way the count has grown when the lock is let go, and a node
-//! never has the same count twice. An overwritten value leaves it as it was.
+//! **Invariant.** Only the owner of the lock stores to the node. A change of several stores, of
+//! which a reader could see only some, is made under DIRTY; an insert or a remove in a leaf is
+//! one store to the permutation and needs no DIRTY. Either way the count has grown by the
+//! unlock, and a node never has the same count twice. Overwriting a value does not change the
+//! count.
 //!
-//! **What a reader may assume.** It takes a [`VersionWord::stable`] version,
-//! reads the node's words in any order, and asks [`VersionWord::validate`]. If
-//! that says yes, then
+//! **What a reader may assume.** It loads a [`VersionWord::stable`] version, reads the node's
+//! words in any order, and calls [`VersionWord::validate`]. If that returns true, then
 //!
 //! 1. no DIRTY change overlapped the reads, and
-//! 2. no slot of a leaf that was live in the permutation it read was reused. For
-//!    a slot is reused only after a remove took it out of the permutation; that
-//!    remove let the lock go with a grown count; and the writer that reused the
-//!    slot took the lock after that and fenced before its first store. A reader
-//!    that saw any of that writer's stores therefore sees the grown count too.
+//! 2. no slot of a leaf that was live in the permutation it read was reused. For a slot is
+//!    reused only after a remove took it out of the permutation; that remove unlocked the
+//!    leaf with a grown count; and the writer that reused the slot took the lock after that
+//!    and executed a fence before its first store. A reader that saw any of that writer's
+//!    stores therefore sees the grown count too.
 //!
-//! Both rest on fences in pairs: the writer's `fence(Release)` after it set LOCK
-//! or DIRTY, before its stores, with the reader's `fence(Acquire)` after its
-//! loads, before it looks at the version again. If the reader saw one of the
-//! stores, it sees the version of before that store or a later one.
+//! Both rest on pairs of fences: the writer's `fence(Release)` after it set LOCK or DIRTY,
+//! before its stores, pairs with the reader's `fence(Acquire)` after its loads, before it
+//! loads the version again. If the reader saw one of the stores, it sees the version word that
+//! was stored before it, or a later one.
 //!
-//! Versions that readers compare are *projections* without the LOCK bit: a
-//! writer that only holds the lock disturbs nobody.
+//! Versions that readers compare are *projections* without the LOCK bit: a writer that only
+//! holds the lock makes no reader start over.
 //!
-//! The count goes on where the memory of a node is used for another
-//! ([`VersionWord::renew`]): a version is one of that place for ever.
+//! The count continues when the memory of a node is reused for another
+//! ([`VersionWord::renew`]): a pair of address and version never recurs.
 //!
-//! **Why the count cannot deceive a reader that sleeps.** It would have to sleep
-//! through exactly 2^56 changes of one node, or a multiple. At one change in ten
-//! nanoseconds, faster than a line travels between two cores, that takes 22
-//! years.
+//! **Why a preempted reader cannot mistake a changed version for its own.** It would have to
+//! be preempted for exactly 2^56 changes of one node, or a multiple. At one change in ten
+//! nanoseconds, less than a cache line takes to travel between two cores, that takes 22 years.
 
 use crate::protocol::Line;
 use crate::sync::{AtomicU64, Ordering, Wait, fence, perturb};
@@ -54,15 +52,14 @@ const COUNT_SHIFT: u32 = 8;
 /// The bits of the count; it wraps within them.
 const COUNT: u64 = u64::MAX << COUNT_SHIFT;
 
-/// `word` with the count that occupies the bits `count` moved on by one, its
-/// other bits as they were.
+/// Returns `word` with its count, in the bits `count`, incremented; its other bits are
+/// unchanged.
 const fn advance(word: u64, count: u64) -> u64 {
     let one = count & count.wrapping_neg();
     (word & !count) | (word.wrapping_add(one) & count)
 }
 
-/// The state of a node at a moment. Whether it was locked makes no difference to
-/// anybody who compares.
+/// A version: the state of a node at a moment. Comparisons ignore whether it was locked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Version(u64);
 
@@ -94,7 +91,7 @@ impl Version {
         self.0 & DELETED != 0
     }
 
-    /// Whether this is the version of a layer's living root.
+    /// Whether this is the version of a layer's root that is not deleted.
     #[inline]
     pub(crate) fn is_living_root(self) -> bool {
         self.0 & (ROOT | DELETED) == ROOT
@@ -130,13 +127,13 @@ impl Version {
     }
 }
 
-/// What a look at a node finds that had a version.
+/// The result of comparing a node's version with an earlier one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Look {
-    /// It has it still, and nobody is about to change it.
+pub(crate) enum Comparison {
+    /// The same version, and no thread holds the lock.
     Same,
     Changed,
-    /// It has it still, but is locked: a change may be visible already.
+    /// The same version, but locked: a change may be visible already.
     Locked,
 }
 
@@ -146,17 +143,16 @@ pub(crate) enum Look {
 pub(crate) struct VersionWord(AtomicU64);
 
 impl VersionWord {
-    /// The word of a node that its maker has locked and not yet published.
+    /// The word of a new node, locked by its creator.
     pub(crate) fn new_locked(version: Version) -> Self {
         Self(AtomicU64::new(version.0 | LOCK))
     }
 
-    /// Makes it the word of another node in the same place, locked like a new one. Nobody
-    /// else changes it.
+    /// Makes it the word of a new node in the same slot, locked. Only the caller may change it.
     pub(crate) fn renew(&self, version: Version) {
-        // Relaxed: a node has been deleted or was never seen before its place is used
-        // again, so nobody has a version that this one has to differ from in time.
-        let last = match Line::CountGoesOn.is_enabled() {
+        // Relaxed: the slot's previous node was deleted before the slot was reused, or was never
+        // published, so no thread depends on seeing this store in time to tell the two apart.
+        let last = match Line::CountContinues.is_enabled() {
             true => self.0.load(Ordering::Relaxed) & COUNT,
             false => 0,
         };
@@ -164,25 +160,25 @@ impl VersionWord {
         (self.0).store(advance(last | state, COUNT), Ordering::Relaxed);
     }
 
-    /// Makes it the word of no node: what is freed has a version that no observation had, also
-    /// where the node was not deleted but went with the tree around it. Nobody else changes it.
+    /// Makes it the word of no node: a freed slot has a version that no observation has, even
+    /// if its node was not deleted but freed with its whole tree. Only the caller may change it.
     pub(crate) fn end(&self) {
-        // Relaxed: as `renew`. Living nodes are not deleted; and the count has grown, since a
-        // version may have been foretold.
+        // Relaxed: as in `renew`. DELETED distinguishes it from the versions of live nodes. The
+        // count grows too, since a delta may have recorded a version before the node had it.
         let word = self.0.load(Ordering::Relaxed) & !(LOCK | DIRTY);
         (self.0).store(advance(word, COUNT) | DELETED, Ordering::Relaxed);
     }
 
-    /// The version now, even in the midst of a change.
+    /// Returns the current version, even during a change.
     #[inline]
     pub(crate) fn load(&self) -> Version {
         Version(self.0.load(Line::VersionAcquires.acquire()))
     }
 
-    /// The version once no change is under way.
+    /// Waits until no change is under way, and returns the version.
     ///
-    /// Ends: whoever set DIRTY holds every lock and all memory it needs, so it
-    /// clears it after a bounded number of its own steps.
+    /// Ends: the thread that set DIRTY holds every lock and all memory it needs, so it
+    /// clears DIRTY after a bounded number of its own steps.
     #[inline]
     pub(crate) fn stable(&self) -> Version {
         let version = self.load();
@@ -206,8 +202,8 @@ impl VersionWord {
         }
     }
 
-    /// Whether what was read since `version` was taken is what the module's
-    /// comment promises.
+    /// Whether the reads since `version` was loaded have the properties that the module's comment
+    /// promises.
     #[inline]
     pub(crate) fn validate(&self, version: Version) -> bool {
         perturb();
@@ -218,31 +214,31 @@ impl VersionWord {
         Version(self.0.load(Ordering::Relaxed)) == version
     }
 
-    /// Whether the node still has the version of this number.
-    pub(crate) fn look(&self, number: u64) -> Look {
-        // All in one load: what is not locked has no change under way. Relaxed: nothing is read
-        // in the node after it, and who has found what a writer published, by an acquire load,
-        // finds that writer's lock or what it left.
+    /// Compares the node's version with the version of this number.
+    pub(crate) fn compare(&self, number: u64) -> Comparison {
+        // One load decides: a node that is not locked has no change under way. Relaxed: nothing in
+        // the node is read after it. And a thread that saw, by an acquire load, what a writer
+        // published sees here that writer's lock or the version that the writer left.
         let word = self.0.load(Ordering::Relaxed);
         if word & !LOCK != number {
-            Look::Changed
-        } else if word & LOCK != 0 && Line::LockedIsNotTheSame.is_enabled() {
-            Look::Locked
+            Comparison::Changed
+        } else if word & LOCK != 0 && Line::LockedMayDiffer.is_enabled() {
+            Comparison::Locked
         } else {
-            Look::Same
+            Comparison::Same
         }
     }
 
-    /// Takes the lock; gives the version at that moment.
+    /// Takes the lock; returns the version at that moment.
     ///
-    /// Ends: locks are taken in one order (see `tree::lock`), so a holder waits
-    /// at most for holders further on, and the furthest for none.
+    /// Ends: locks are taken in one order (see `tree::lock`), so the owner of a lock waits
+    /// only for owners of locks later in that order, and the owner of the last for none.
     pub(crate) fn lock(&self) -> Version {
         let wait = Wait::new();
         loop {
             let seen = self.0.load(Ordering::Relaxed) & !LOCK;
             // Acquire: pairs with the store in `unlock`, so that this writer sees
-            // all that earlier owners stored.
+            // all stores of earlier owners.
             if self
                 .0
                 .compare_exchange_weak(
@@ -269,25 +265,25 @@ impl VersionWord {
         let word = self.0.load(Ordering::Relaxed);
         self.0.store(word | DIRTY, Ordering::Relaxed);
         // Pairs with `validate`: a reader that sees a later store sees DIRTY, or
-        // the count of after it.
+        // a later count.
         if Line::FenceAfterDirty.is_enabled() {
             fence(Ordering::Release);
         }
         perturb();
     }
 
-    /// Leaves `version` behind for readers, and keeps the lock. The caller owns it.
-    pub(crate) fn settle(&self, version: Version) {
+    /// Publishes `version` and keeps the lock, which the caller owns.
+    pub(crate) fn publish(&self, version: Version) {
         perturb();
-        // Release: as `unlock`. What the owner stores from here on is as if it had taken the
-        // lock anew: readers of before do not have this version.
+        // Release: as in `unlock`. For readers, the owner's later stores are those of a new owner:
+        // a reader with an earlier version does not validate against this one.
         self.0.store(version.0 & !DIRTY | LOCK, Ordering::Release);
-        if Line::FenceAfterSettle.is_enabled() {
+        if Line::FenceAfterPublishedVersion.is_enabled() {
             fence(Ordering::Release);
         }
     }
 
-    /// Lets the lock go and leaves `version` behind. The caller owns the lock.
+    /// Unlocks, leaving `version`. The caller owns the lock.
     pub(crate) fn unlock(&self, version: Version) {
         perturb();
         // Release: pairs with the load in `stable` and the exchange in `lock`.
@@ -314,11 +310,11 @@ mod tests {
         }
     }
 
-    /// Known failure 22. A reader is deceived exactly when the number of changes
-    /// it slept through is a multiple of the counter's range: shown in full for
+    /// Known failure 22. A reader mistakes a changed version for its own exactly when the number
+    /// of changes during its preemption is a multiple of the counter's range: shown in full for
     /// small counters, by the same arithmetic that nodes use.
     #[test]
-    fn a_sleeping_reader_is_deceived_only_by_a_whole_turn_of_the_counter() {
+    fn a_preempted_reader_mistakes_a_version_only_after_a_full_turn_of_the_counter() {
         for bits in 1..=10 {
             let count = ((1 << bits) - 1) << COUNT_SHIFT;
             for start in 0..1_u64 << bits {
@@ -333,9 +329,9 @@ mod tests {
         }
     }
 
-    /// The second half of known failure 22: a whole turn is out of reach.
+    /// The second half of known failure 22: a full turn of the counter is out of reach.
     #[test]
-    fn a_whole_turn_of_the_counter_takes_decades() {
+    fn a_full_turn_of_the_counter_takes_decades() {
         let changes_per_year = 100_000_000 * 3600 * 24 * 365_u64;
         assert!((1 << COUNT.count_ones()) / changes_per_year > 20);
     }
@@ -353,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dirty_node_validates_for_nobody() {
+    fn a_dirty_node_never_validates() {
         let word = VersionWord::new_locked(Version::NEW_LEAF);
         word.unlock(Version::NEW_LEAF);
         let seen = word.stable();

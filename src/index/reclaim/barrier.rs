@@ -1,7 +1,7 @@
-//! Waiting until every guard of a moment has been let go.
+//! Waits until every guard held at a moment has been refreshed or left.
 //!
-//! The caller retires a stand-in, with nothing to be freed, through a guard that it lets go at
-//! once, and hands it over. Seize calls back when no guard of that moment is held any more.
+//! The caller retires a marker, which frees nothing, through a guard that it leaves at once, and
+//! flushes it. Seize calls back when no guard of that moment is held any more.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -13,26 +13,26 @@ use crate::errno;
 
 #[derive(Default)]
 struct Waiter {
-    /// Whether the stand-in was called back for.
+    /// Whether seize has called back.
     done: Mutex<bool>,
     changed: Condvar,
 }
 
 impl Waiter {
     fn done(&self) -> MutexGuard<'_, bool> {
-        errno::keep(|| self.done.lock().unwrap_or_else(PoisonError::into_inner))
+        errno::preserve(|| self.done.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Domain {
-    /// Waits until every guard held now has been refreshed or left. The caller holds
-    /// none of this tree.
+    /// Waits until every guard held now has been refreshed or left. The caller holds no guard of
+    /// this tree.
     pub(crate) fn wait_for_guards(&self) {
         let waiter = Waiter::default();
-        self.stand_in(&waiter);
-        // Ends: when the guards of the moment have been let go, which is what the
-        // caller waits for.
-        let done = errno::keep(|| {
+        self.retire_marker(&waiter);
+        // Ends: when those guards have been refreshed or left, which is what the caller
+        // waits for.
+        let done = errno::preserve(|| {
             (waiter.changed)
                 .wait_while(waiter.done(), |done| !*done)
                 .unwrap_or_else(PoisonError::into_inner)
@@ -41,20 +41,20 @@ impl Domain {
         annotate::acquire(self);
     }
 
-    fn stand_in(&self, waiter: &Waiter) {
+    fn retire_marker(&self, waiter: &Waiter) {
         let local = self.enter_local();
-        let place = std::ptr::from_ref(waiter).cast_mut();
-        // SAFETY: the waiter stays until the stand-in was called back for.
-        unsafe { local.pin().retire_uncounted(place, call_back) };
+        let ptr = std::ptr::from_ref(waiter).cast_mut();
+        // SAFETY: the waiter stays until seize has called back.
+        unsafe { local.pin().retire_uncounted(ptr, call_back) };
         local.pin().flush();
     }
 }
 
 /// # Safety
-/// The waiter waits.
+/// The waiter's thread waits for this call.
 unsafe fn call_back(waiter: *mut Waiter, _: &Collector) {
-    // SAFETY: by contract. The waiter cannot go before the lock is let go, and that is the
-    // last that is done here.
+    // SAFETY: by contract. The waiter's thread cannot return before `done` is unlocked, which
+    // is the last access here.
     unsafe {
         let mut done = (*waiter).done();
         *done = true;

@@ -1,20 +1,20 @@
-//! What a process that was forked may do.
+//! Limits what a forked child process does with trees.
 //!
-//! Of the threads of a process only the one that calls `fork` lives on in the child.
-//! Whatever another was about to do to a tree is never finished there, so trees made
-//! before the fork are not to be used: each [`Domain`](super::Domain) remembers the
-//! [`generation`] it was made in.
+//! Of the threads of a process, only the one that calls `fork` exists in the child. Changes
+//! that another thread had under way are never finished there, so the child must not use
+//! trees created before the fork: each [`Domain`](super::Domain) records the
+//! [`generation`] in which it was created.
 //!
-//! Trees that the child makes itself are sound, but for one thing: seize has one
-//! mutex in the process, which hands out numbers for threads and owned guards. Who
-//! may hold it is *inside* meanwhile: an owned guard that is made or dropped says so in
-//! its slot, a thread that begins or ends using the library holds an [`Inside`]. `fork`
-//! waits, not for ever, until nobody is. If somebody still was (one that runs a user's
-//! destructor, say, and so waits for who knows what), the child makes no trees either:
-//! [`is_cut_off`].
+//! Trees that the child creates itself are sound, with one exception: seize has one mutex in the
+//! process, under which it assigns numbers to threads and owned guards. A thread that may hold
+//! it *has entered seize*: for an owned guard that is made or dropped, its slot is in the state
+//! `IN_SEIZE`; a thread that begins or ends using the library holds a [`SeizeEntry`]. `fork`
+//! waits, for a limited time, until no thread has entered seize. If one still has (for example
+//! because it runs a user's destructor, which may wait for anything), the child cannot create
+//! trees either: [`cannot_create_trees`].
 //!
-//! To look into all slots, `fork` needs to know all trees: they are in a list, whose
-//! mutex it holds until it is over.
+//! To check all slots, `fork` needs all trees: they are in a list, whose mutex it holds until
+//! the fork has ended.
 
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
@@ -23,51 +23,51 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Domain;
-use crate::annotate::Unseen;
+use crate::annotate::IgnoredAccesses;
 use crate::errno;
 use crate::sync::Wait;
 
-/// How many times `fork` looks again while somebody is inside: most times after a sleep of a
-/// millisecond.
-const PATIENCE: usize = 300;
+/// How many times `fork` checks whether a thread has entered seize; most checks follow a sleep
+/// of a millisecond.
+const MAX_POLLS: usize = 300;
 
-/// Forks under way in this process: who wants to go inside waits.
+/// Forks under way in this process; threads that want to enter seize wait for them.
 static FORKING: AtomicUsize = AtomicUsize::new(0);
-/// How many threads are inside, but for guards.
-static INSIDE: AtomicUsize = AtomicUsize::new(0);
-/// Forks between the first process and this one.
+/// How many threads have entered seize, not counting those that make or drop a guard in a slot.
+static IN_SEIZE: AtomicUsize = AtomicUsize::new(0);
+/// The number of forks between the first process that loaded the library and this one.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
-static CUT_OFF: AtomicBool = AtomicBool::new(false);
+static CANNOT_CREATE_TREES: AtomicBool = AtomicBool::new(false);
 static DOMAINS: Mutex<Domains> = Mutex::new(Domains { first: None });
 
-/// All trees of the process, those from before a fork included.
+/// All trees of the process, including those from before a fork.
 struct Domains {
     first: Option<NonNull<Domain>>,
 }
 
-// SAFETY: domains may be shared, and their links belong to who holds the mutex.
+// SAFETY: domains may be shared, and the holder of the mutex owns their links.
 unsafe impl Send for Domains {}
 
-/// A domain's place among all.
+/// A domain's links in the list of all domains.
 #[derive(Default)]
 pub(super) struct Links {
     next: Cell<Option<NonNull<Domain>>>,
     previous: Cell<Option<NonNull<Domain>>>,
 }
 
-/// Nobody panics while holding the mutex.
+/// Locks the list. No thread panics while it holds the mutex.
 fn domains() -> MutexGuard<'static, Domains> {
-    errno::keep(|| DOMAINS.lock().unwrap_or_else(PoisonError::into_inner))
+    errno::preserve(|| DOMAINS.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Has forks look into a new domain, until `forget`.
+/// Adds a domain to the list that forks check, until `unregister`.
 ///
 /// # Safety
-/// The domain is forgotten before it goes.
-pub(super) unsafe fn remember(domain: NonNull<Domain>) {
-    watch_from_here();
+/// The domain is unregistered before it is freed.
+pub(super) unsafe fn register(domain: NonNull<Domain>) {
+    install_handlers_once();
     let mut domains = domains();
-    // SAFETY: what is in the list lives, and its links are ours now.
+    // SAFETY: domains in the list are alive, and the mutex is held, which protects their links.
     unsafe {
         domain.as_ref().links.next.set(domains.first);
         if let Some(first) = domains.first {
@@ -78,10 +78,10 @@ pub(super) unsafe fn remember(domain: NonNull<Domain>) {
 }
 
 /// # Safety
-/// The domain is remembered.
-pub(super) unsafe fn forget(domain: NonNull<Domain>) {
+/// The domain is registered.
+pub(super) unsafe fn unregister(domain: NonNull<Domain>) {
     let mut domains = domains();
-    // SAFETY: what is in the list lives, and its links are ours now.
+    // SAFETY: domains in the list are alive, and the mutex is held, which protects their links.
     unsafe {
         let (next, previous) = {
             let links = &domain.as_ref().links;
@@ -98,97 +98,98 @@ pub(super) unsafe fn forget(domain: NonNull<Domain>) {
 }
 
 impl Domains {
-    fn is_nobody_inside(&self) -> bool {
+    fn none_in_seize(&self) -> bool {
         let mut domain = self.first;
-        // Ends: with the list, which stays as it is while the mutex is held.
-        // SAFETY: what is in the list lives.
+        // Ends: at the end of the list, which does not change while the mutex is held.
+        // SAFETY: domains in the list are alive.
         while let Some(at) = domain.map(|domain| unsafe { domain.as_ref() }) {
-            if !at.slots.is_nobody_inside() {
+            if !at.slots.none_in_seize() {
                 return false;
             }
             domain = at.links.next.get();
         }
-        INSIDE.load(Ordering::SeqCst) == 0
+        IN_SEIZE.load(Ordering::SeqCst) == 0
     }
 }
 
 thread_local! {
-    /// The fork that this thread is in. Without a destructor: there at any time.
+    /// The fork that this thread executes. No destructor: accessible at any time.
     static FORK: Cell<Option<ManuallyDrop<Fork>>> = const { Cell::new(None) };
 }
 
-/// The number of forks that led to this process, as far as trees are concerned.
+/// Returns the number of forks between the first process that loaded the library and this one.
 #[inline]
 pub(crate) fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// Whether this process was forked at a moment after which it can make no trees.
-pub(crate) fn is_cut_off() -> bool {
-    CUT_OFF.load(Ordering::Relaxed)
+/// Whether this process cannot create trees, because a thread may have held seize's mutex when it
+/// was forked.
+pub(crate) fn cannot_create_trees() -> bool {
+    CANNOT_CREATE_TREES.load(Ordering::Relaxed)
 }
 
 #[inline]
-pub(super) fn is_under_way() -> bool {
+pub(super) fn is_forking() -> bool {
     FORKING.load(Ordering::SeqCst) != 0
 }
 
-/// The right to take seize's mutex.
-pub(super) struct Inside {
-    _unseen: Unseen,
+/// The permission to lock seize's mutex.
+pub(super) struct SeizeEntry {
+    _ignored: IgnoredAccesses,
 }
 
-/// Waits while a thread forks.
-pub(super) fn inside() -> Inside {
+/// Permits this thread to lock seize's mutex; waits while a thread forks.
+pub(super) fn enter_seize() -> SeizeEntry {
     let wait = Wait::new();
-    // Ends: forks do. SeqCst: as `Slot::go_inside`.
+    // Ends: every fork ends. SeqCst: as in `Slot::enter_seize`.
     loop {
-        INSIDE.fetch_add(1, Ordering::SeqCst);
-        if !is_under_way() {
-            return Inside {
-                _unseen: Unseen::begin(),
+        IN_SEIZE.fetch_add(1, Ordering::SeqCst);
+        if !is_forking() {
+            return SeizeEntry {
+                _ignored: IgnoredAccesses::begin(),
             };
         }
-        INSIDE.fetch_sub(1, Ordering::SeqCst);
+        IN_SEIZE.fetch_sub(1, Ordering::SeqCst);
         wait.wait();
     }
 }
 
-impl Drop for Inside {
+impl Drop for SeizeEntry {
     fn drop(&mut self) {
-        INSIDE.fetch_sub(1, Ordering::SeqCst);
+        IN_SEIZE.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-/// A fork under way, in its thread.
+/// The state of a fork under way, in its thread.
 struct Fork {
-    /// Not let go before it is over.
+    /// Locked until the fork has ended.
     domains: MutexGuard<'static, Domains>,
-    /// Whether nobody was inside.
+    /// Whether no thread had entered seize.
     clean: bool,
 }
 
-/// Has forks noticed from the moment the library is loaded. What the program registers
-/// later is called outside of our handlers, and may use the library.
+/// Registers the handlers when the library is loaded. Handlers that the program registers later
+/// run before ours at a fork and after ours in parent and child, so they may use the library.
 #[cfg(target_os = "linux")]
 #[used]
-// SAFETY: the loader calls what this section holds, once, as C functions.
+// SAFETY: the loader calls the functions in this section, once, as C functions.
 #[unsafe(link_section = ".init_array")]
-static WATCH: extern "C" fn() = watch;
+static INSTALL: extern "C" fn() = install_handlers;
 
 #[cfg(unix)]
-extern "C" fn watch() {
-    // SAFETY: the handlers may run at any fork, and the library is never unloaded. It
-    // fails only for lack of memory; then forks go unnoticed.
+extern "C" fn install_handlers() {
+    // SAFETY: the handlers may run at any fork, and the library is never unloaded. The call
+    // fails only for lack of memory; then forks are not noticed.
     unsafe { libc::pthread_atfork(Some(prepare), Some(in_parent), Some(in_child)) };
 }
 
-/// Where nothing is run as the library is loaded, forks are noticed from the first tree on.
-fn watch_from_here() {
+/// Registers the handlers at the first tree, on systems where nothing runs at load time.
+fn install_handlers_once() {
     #[cfg(all(unix, not(target_os = "linux")))]
     {
-        static WATCHED: std::sync::Once = std::sync::Once::new();
-        WATCHED.call_once(|| watch());
+        static INSTALLED: std::sync::Once = std::sync::Once::new();
+        INSTALLED.call_once(|| install_handlers());
     }
 }
 
@@ -197,8 +198,8 @@ extern "C" fn prepare() {
     let domains = domains();
     FORKING.fetch_add(1, Ordering::SeqCst);
     let wait = Wait::new();
-    let clean = (0..PATIENCE).any(|_| {
-        let clean = domains.is_nobody_inside();
+    let clean = (0..MAX_POLLS).any(|_| {
+        let clean = domains.none_in_seize();
         if !clean {
             wait.wait();
         }
@@ -215,14 +216,15 @@ extern "C" fn in_parent() {
 
 #[cfg(unix)]
 extern "C" fn in_child() {
-    // This is the only thread. Where it is inside itself, the child is cut off.
+    // This is the child's only thread. If it had itself entered seize, the child cannot create
+    // trees.
     match FORK.take().map(ManuallyDrop::into_inner) {
         Some(mut fork) if fork.clean => {
-            // Who was about to go inside will never come out again.
-            INSIDE.store(0, Ordering::SeqCst);
+            // Threads that were about to enter seize do not exist in the child.
+            IN_SEIZE.store(0, Ordering::SeqCst);
             fork.domains.first = None;
         }
-        _ => CUT_OFF.store(true, Ordering::Relaxed),
+        _ => CANNOT_CREATE_TREES.store(true, Ordering::Relaxed),
     }
     FORKING.store(0, Ordering::SeqCst);
     GENERATION.fetch_add(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Guards, and the proof of holding one.
+//! Guards, and the proof that one is held.
 
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use seize::Guard as _;
 
 use super::slots::Slot;
-use super::thread::{self, Home};
+use super::thread::{self, CallThread};
 use super::{Domain, fork};
 use crate::annotate;
 use crate::errno;
@@ -15,18 +15,18 @@ use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, STRIPES};
 use crate::index::node::{Delta, Leaf, Report};
 
-/// What an owned guard consists of, in its slot.
-pub(crate) struct HeldGuard {
+/// The state of an owned guard, kept in its slot.
+pub(crate) struct GuardState {
     domain: NonNull<Domain>,
     stripe: usize,
-    /// How often it has been refreshed.
+    /// How many times it has been refreshed.
     refreshes: u64,
-    /// What writes under it report to.
+    /// Where writes under it are recorded.
     report: Option<Report>,
     guard: ManuallyDrop<seize::OwnedGuard<'static>>,
 }
 
-impl HeldGuard {
+impl GuardState {
     #[inline]
     fn pin(&self) -> Pinned<'_> {
         Pinned {
@@ -34,39 +34,39 @@ impl HeldGuard {
             domain: unsafe { self.domain.as_ref() },
             stripe: self.stripe,
             report: self.report,
-            home: Home::ANYWHERE,
+            thread: CallThread::ANYWHERE,
             via: Via::Owned(&self.guard),
         }
     }
 }
 
-/// Pins what is read through it until it is refreshed or dropped. May move
+/// Protects everything read through it until it is refreshed or dropped. May move
 /// between threads; see `masstree_guard_t` in the C header.
 pub struct Guard<'t> {
     slot: NonNull<Slot>,
     tree: PhantomData<&'t Domain>,
 }
 
-// SAFETY: an owned guard of seize is, and the slot belongs to the guard.
+// SAFETY: seize's owned guard is `Send`, and the slot belongs to the guard.
 unsafe impl Send for Guard<'_> {}
-// SAFETY: as above; what takes `&self` is synchronised by seize, or only reads.
+// SAFETY: as for `Send`; methods with `&self` are synchronized by seize, or only read.
 unsafe impl Sync for Guard<'_> {}
 
 impl Domain {
     pub(crate) fn enter(&self) -> Result<Guard<'_>, OutOfMemory> {
-        let (slot, stripe) = self.slots.claim_inside(self.memory.source())?;
+        let (slot, stripe) = self.slots.claim_in_seize(self.memory.source())?;
         slot.count_guard();
-        // Seize takes a lock here and where the guard is dropped.
-        let _unseen = annotate::Unseen::begin();
-        let guard = errno::keep(|| self.collector.enter_owned());
-        // SAFETY: the guard does not outlive its tree, and so not the domain: its
-        // lifetime parameter says so, or the C caller promised it.
+        // Seize locks its mutex here and when the guard is dropped.
+        let _ignored = annotate::IgnoredAccesses::begin();
+        let guard = errno::preserve(|| self.collector.enter_owned());
+        // SAFETY: the guard does not outlive its tree, nor therefore the domain: its
+        // lifetime parameter ensures it, or the C caller promised it.
         let guard = unsafe {
             std::mem::transmute::<seize::OwnedGuard<'_>, seize::OwnedGuard<'static>>(guard)
         };
-        // SAFETY: the slot is ours.
+        // SAFETY: this guard owns the slot.
         unsafe {
-            slot.guard().write(HeldGuard {
+            slot.guard().write(GuardState {
                 domain: NonNull::from(self),
                 stripe,
                 refreshes: 0,
@@ -74,7 +74,7 @@ impl Domain {
                 guard: ManuallyDrop::new(guard),
             });
         }
-        slot.hold();
+        slot.record_time();
         Ok(Guard {
             slot: NonNull::from(slot),
             tree: PhantomData,
@@ -84,7 +84,9 @@ impl Domain {
     #[inline]
     pub(crate) fn enter_local(&self) -> LocalGuard<'_> {
         match thread::state() {
-            thread::State::Running => LocalGuard::Slot(self, self.collector.enter(), Home::here()),
+            thread::State::Running => {
+                LocalGuard::Thread(self, self.collector.enter(), CallThread::here())
+            }
             state => self.enter_local_slow(state),
         }
     }
@@ -92,68 +94,68 @@ impl Domain {
     #[cold]
     fn enter_local_slow(&self, state: thread::State) -> LocalGuard<'_> {
         if state == thread::State::Exiting {
-            // No thread-local of seize is touched: an owned guard can be had at any
-            // time. Without memory for its slot, pin unseen by the statistics.
+            // Uses no thread-local of seize: owned guards are available at any time. Without
+            // memory for a slot, pins without one; statistics do not count it.
             return match self.enter() {
                 Ok(guard) => LocalGuard::Owned(guard),
                 Err(OutOfMemory) => {
-                    let _inside = fork::inside();
+                    let _seize = fork::enter_seize();
                     thread::begin();
-                    LocalGuard::Unseen(UnseenGuard {
+                    LocalGuard::Slotless(SlotlessGuard {
                         domain: self,
-                        guard: ManuallyDrop::new(errno::keep(|| self.collector.enter_owned())),
+                        guard: ManuallyDrop::new(errno::preserve(|| self.collector.enter_owned())),
                     })
                 }
             };
         }
-        let _inside = fork::inside();
-        errno::keep(|| {
+        let _seize = fork::enter_seize();
+        errno::preserve(|| {
             thread::prepare_exit();
             let guard = self.collector.enter();
             thread::watch_exit();
-            LocalGuard::Slot(self, guard, Home::here())
+            LocalGuard::Thread(self, guard, CallThread::here())
         })
     }
 }
 
 impl<'t> Guard<'t> {
-    fn owned(&self) -> &HeldGuard {
-        // SAFETY: written before the guard was made, and ours until it is dropped.
+    fn owned(&self) -> &GuardState {
+        // SAFETY: written before the guard was made; the guard owns the slot until it is dropped.
         unsafe { &*self.slot.as_ref().guard() }
     }
 
-    /// The proof of being pinned that operations take.
+    /// Returns the proof of holding the guard that operations take.
     #[inline]
     pub fn pin(&self) -> Pinned<'_> {
         self.owned().pin()
     }
 
-    /// Lets go of everything read so far and pins anew.
+    /// Ends the protection of everything read so far, and pins again.
     pub fn refresh(&mut self) {
-        // SAFETY: the slot is ours, and `&mut self` means that no pin is left.
+        // SAFETY: the guard owns the slot, and `&mut self` means that no `Pinned` of it is left.
         unsafe {
             let slot = self.slot.as_ref();
             let owned = slot.guard();
             annotate::release((*owned).domain.as_ptr());
             (*owned).refreshes += 1;
-            slot.hold();
+            slot.record_time();
             (*owned).guard.refresh();
         }
     }
 
-    /// The guard as a pointer, which stands for it until `from_raw`.
+    /// Converts the guard to a pointer, from which `from_raw` restores it.
     pub(crate) fn into_raw(self) -> NonNull<Slot> {
         ManuallyDrop::new(self).slot
     }
 
-    /// Whether it is of a tree of another process.
+    /// Whether its tree was created in another process, before a fork.
     pub(crate) fn is_forked(&self) -> bool {
         self.pin().domain.generation != fork::generation()
     }
 
     /// # Safety
-    /// The slot came from `into_raw`, its tree lives for `'t`, and nobody else makes a
-    /// guard of it that is dropped.
+    /// The slot came from `into_raw`, its tree lives for `'t`, and at most one guard made of it is
+    /// dropped.
     pub(crate) unsafe fn from_raw(slot: NonNull<Slot>) -> Self {
         Self {
             slot,
@@ -162,7 +164,7 @@ impl<'t> Guard<'t> {
     }
 }
 
-/// A pin of the guard that a slot holds.
+/// Returns the proof for the guard that a slot holds.
 ///
 /// # Safety
 /// The slot came from `Guard::into_raw`, and the guard is not refreshed or dropped
@@ -176,58 +178,59 @@ pub(crate) unsafe fn pin_of<'g>(slot: NonNull<Slot>) -> Pinned<'g> {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        // SAFETY: the slot is ours until it is vacated; the guard is not used after.
+        // SAFETY: the guard owns the slot until it is vacated, and is not used after.
         unsafe {
             let slot = self.slot.as_ref();
             annotate::release((*slot.guard()).domain.as_ptr());
-            let _unseen = annotate::Unseen::begin();
-            slot.go_inside();
-            errno::keep(|| ManuallyDrop::drop(&mut (*slot.guard()).guard));
+            let _ignored = annotate::IgnoredAccesses::begin();
+            slot.enter_seize();
+            errno::preserve(|| ManuallyDrop::drop(&mut (*slot.guard()).guard));
             slot.vacate();
         }
     }
 }
 
-/// How often the guard that a slot holds has been refreshed.
+/// Returns how many times the guard that a slot holds has been refreshed.
 ///
 /// # Safety
-/// As [`pin_of`], for this call.
+/// The contract of [`pin_of`], for the duration of this call.
 pub(crate) unsafe fn refreshes_of(slot: NonNull<Slot>) -> u64 {
     // SAFETY: by contract.
     unsafe { (*slot.as_ref().guard()).refreshes }
 }
 
-/// Has writes under the guard that a slot holds report to a delta, or to none.
+/// Makes writes under the guard that a slot holds record in a delta, or in none.
 ///
 /// # Safety
-/// As [`pin_of`], for this call, and no pin of the guard is left; as [`Report::new`].
+/// The contracts of [`pin_of`], for the duration of this call, and of [`Report::new`]. No
+/// `Pinned` of the guard is left.
 pub(crate) unsafe fn report_to(slot: NonNull<Slot>, delta: Option<NonNull<Delta>>) {
     // SAFETY: by contract.
     unsafe { (*slot.as_ref().guard()).report = delta.map(|delta| Report::new(delta)) };
 }
 
-/// Pins for one call, through the thread's own slot, or, in a thread that is
-/// exiting, through a slot of its own. Never handed to a user: one that is
-/// forgotten instead of dropped would leave the thread's count of guards too high
-/// for good, and the next thread with that slot unprotected.
+/// Pins for one call, through the thread's own reservation or, in a thread that is exiting,
+/// through an owned guard. Never returned to a user: one that was forgotten instead of dropped
+/// would leave the thread's count of guards too high for good, and the next thread with that
+/// number unprotected.
 pub(crate) enum LocalGuard<'t> {
-    Slot(&'t Domain, seize::LocalGuard<'t>, Home),
+    Thread(&'t Domain, seize::LocalGuard<'t>, CallThread),
     Owned(Guard<'t>),
-    Unseen(UnseenGuard<'t>),
+    Slotless(SlotlessGuard<'t>),
 }
 
-/// A guard of seize's that the statistics do not see.
-pub(crate) struct UnseenGuard<'t> {
+/// A guard without a slot, which statistics do not count.
+pub(crate) struct SlotlessGuard<'t> {
     domain: &'t Domain,
     guard: ManuallyDrop<seize::OwnedGuard<'t>>,
 }
 
-impl Drop for UnseenGuard<'_> {
+impl Drop for SlotlessGuard<'_> {
     fn drop(&mut self) {
-        let _inside = fork::inside();
+        let _seize = fork::enter_seize();
         annotate::release(self.domain);
-        // SAFETY: not used after.
-        errno::keep(|| unsafe { ManuallyDrop::drop(&mut self.guard) });
+        // SAFETY: the guard is not used after.
+        errno::preserve(|| unsafe { ManuallyDrop::drop(&mut self.guard) });
         thread::end();
     }
 }
@@ -236,20 +239,20 @@ impl LocalGuard<'_> {
     #[inline]
     pub(crate) fn pin(&self) -> Pinned<'_> {
         match self {
-            Self::Slot(domain, guard, home) => Pinned {
+            Self::Thread(domain, guard, thread) => Pinned {
                 domain,
                 stripe: guard.thread_id() % STRIPES,
                 report: None,
-                home: *home,
+                thread: *thread,
                 via: Via::Local(guard),
             },
             Self::Owned(guard) => guard.pin(),
-            Self::Unseen(unseen) => Pinned {
-                domain: unseen.domain,
+            Self::Slotless(slotless) => Pinned {
+                domain: slotless.domain,
                 stripe: 0,
                 report: None,
-                home: Home::ANYWHERE,
-                via: Via::Owned(&unseen.guard),
+                thread: CallThread::ANYWHERE,
+                via: Via::Owned(&slotless.guard),
             },
         }
     }
@@ -259,7 +262,7 @@ impl LocalGuard<'_> {
 impl Drop for LocalGuard<'_> {
     fn drop(&mut self) {
         let pin = self.pin();
-        pin.must_be_at_home();
+        pin.check_thread();
         annotate::release(pin.domain);
     }
 }
@@ -276,7 +279,7 @@ pub struct Pinned<'g> {
     pub(super) domain: &'g Domain,
     stripe: usize,
     report: Option<Report>,
-    home: Home,
+    thread: CallThread,
     pub(super) via: Via<'g>,
 }
 
@@ -286,20 +289,20 @@ impl<'g> Pinned<'g> {
         self.domain
     }
 
-    /// To be called when a callback has returned: aborts, in builds with debug assertions, if
-    /// a call without a guard is not on the thread any more that it began on.
+    /// Call after a callback has returned: aborts, in builds with debug assertions, if a call
+    /// without a guard is no longer on the thread on which it began.
     #[inline]
-    pub(crate) fn must_be_at_home(self) {
-        self.home.must_be_here();
+    pub(crate) fn check_thread(self) {
+        self.thread.check();
     }
 
-    /// Where a write tells what it does, if anybody wants to know.
+    /// Where a write records its changes, if the user asked for that.
     #[inline]
     pub(crate) fn report(&self) -> Option<Report> {
         self.report
     }
 
-    /// The same for writes that report nothing.
+    /// The same proof, for writes that record nothing.
     pub(crate) fn unreported(self) -> Self {
         Self {
             report: None,
@@ -312,7 +315,7 @@ impl<'g> Pinned<'g> {
         self.domain.memory.tally().add(self.stripe, count, change);
     }
 
-    /// Counts keys that came to leaves of a tree that this leaf is part of, or went from there.
+    /// Adds to the number of keys of the tree to which the leaf belongs.
     #[inline]
     pub(crate) fn count_keys(&self, leaf: &Leaf, change: i64) {
         let tally = self.domain.memory.tally();
@@ -320,22 +323,22 @@ impl<'g> Pinned<'g> {
     }
 }
 
-/// Has the statistics see that this call pins, as user code runs in it that may take
+/// Makes statistics count this call as a held guard, since user code that runs in it may take
 /// long.
-pub(crate) struct Seen<'t> {
+pub(crate) struct CountedCall<'t> {
     slot: Option<&'t Slot>,
 }
 
 impl Domain {
-    /// Without memory for it, nothing is seen.
-    pub(crate) fn see(&self) -> Seen<'_> {
-        Seen {
-            slot: self.slots.claim_seen(self.memory.source()).ok(),
+    /// Counts this call. Without memory for a slot, it is not counted.
+    pub(crate) fn count_call(&self) -> CountedCall<'_> {
+        CountedCall {
+            slot: self.slots.claim_counted(self.memory.source()).ok(),
         }
     }
 }
 
-impl Drop for Seen<'_> {
+impl Drop for CountedCall<'_> {
     fn drop(&mut self) {
         if let Some(slot) = self.slot {
             slot.vacate();

@@ -1,11 +1,11 @@
-//! An explanation for programs that may not call `membarrier` any more.
+//! Explains the abort of programs that may not call `membarrier` any more.
 //!
-//! Seize asks the kernel when a tree is made whether it may call `membarrier`, and does without
-//! if not. If the call is refused later, to hand over is impossible: threads that are in calls have
-//! issued no barrier of their own. Seize aborts then, without a word. So what the library calls
-//! for `abort` is `explain_and_abort`: `build.rs` tells the linker of the shared library, and
-//! `cmake/isolate.sh` that of the static one. A static library by cargo alone aborts without the
-//! explanation.
+//! When a tree is created, seize asks the kernel whether it may call `membarrier`, and does
+//! without it if not. If the kernel refuses the call later, no batch can be freed safely: threads
+//! in calls have executed no barrier of their own. Seize then aborts without a message. So the
+//! library's calls of `abort` go to `explain_and_abort`: `build.rs` instructs the linker of the
+//! shared library, and `cmake/isolate.sh` that of the static one. A static library built by
+//! cargo alone aborts without the explanation.
 
 #[cfg(all(
     target_os = "linux",
@@ -23,7 +23,7 @@ mod linux {
         allowed when the first tree was made. A seccomp filter installed since then must allow it \
         (systemd: SystemCallFilter=membarrier), or be installed before the first tree is made.\n";
 
-    /// Whether it was, when a tree was made.
+    /// Whether the kernel allowed it when a tree was created.
     static WAS_ALLOWED: AtomicBool = AtomicBool::new(false);
 
     fn is_allowed() -> bool {
@@ -32,13 +32,13 @@ mod linux {
         commands >= 0 && commands as i64 & PRIVATE_EXPEDITED != 0
     }
 
-    pub(in super::super) fn remember() {
+    pub(in super::super) fn record_availability() {
         if !WAS_ALLOWED.load(Ordering::Relaxed) && is_allowed() {
             WAS_ALLOWED.store(true, Ordering::Relaxed);
         }
     }
 
-    // Hidden: known to the linker of the library alone.
+    // Hidden: only the linker of the library sees it.
     global_asm!(
         ".globl libmasstree_abort",
         ".hidden libmasstree_abort",
@@ -55,7 +55,7 @@ mod linux {
     /// `abort`, for the whole shared library.
     extern "C" fn explain_and_abort() -> ! {
         if WAS_ALLOWED.load(Ordering::Relaxed) && !is_allowed() {
-            // SAFETY: the bytes are there. Nothing can be done if they cannot be written.
+            // SAFETY: the bytes are readable. A failed write has no remedy.
             unsafe { libc::write(2, EXPLANATION.as_ptr().cast(), EXPLANATION.len()) };
         }
         // SAFETY: the name is a string; the C library's function takes nothing and does not
@@ -71,11 +71,11 @@ mod linux {
     }
 }
 
-/// Notes that the kernel allows it, if it does.
-pub(super) fn remember() {
+/// Records whether the kernel allows `membarrier`.
+pub(super) fn record_availability() {
     #[cfg(all(
         target_os = "linux",
         any(target_arch = "x86_64", target_arch = "aarch64")
     ))]
-    linux::remember();
+    linux::record_availability();
 }

@@ -1,22 +1,21 @@
-//! Freeing memory that readers may still hold: guards and retirement, over seize.
+//! Frees memory that readers may still hold: guards and retirement, over seize.
 //!
-//! **Protocol.** A reader holds a guard of the tree's [`Domain`] while it follows
-//! pointers. A writer that takes an object out of the tree first removes every
-//! pointer that leads to it, then retires it. Seize frees it when every guard
-//! that was held at the retirement has been refreshed or left (Hyaline-1:
-//! Nikolaev and Ravindran, PLDI 2021). Loads of pointers that this rests on are
-//! `SeqCst`, as seize's own `Guard::protect` makes them; entering a guard is a
-//! plain store, because retiring issues a `membarrier` system call per batch.
+//! **Protocol.** A reader holds a guard of the tree's [`Domain`] while it follows pointers. A
+//! writer that takes an object out of the tree first removes every pointer to it, then retires
+//! it. Seize frees it when every guard that was held at the retirement has been refreshed or
+//! left (Hyaline-1: Nikolaev and Ravindran, PLDI 2021). Loads of pointers that this rests on are
+//! `SeqCst`, as in seize's own `Guard::protect`; entering a guard is a plain store, because
+//! retiring issues a `membarrier` system call per batch.
 //!
-//! Guards come in two kinds. A [`Guard`] owns a slot in the collector and may
-//! move between threads. A [`LocalGuard`] uses the slot of its thread, found
-//! through a thread-local, and lives for one call. A [`Pinned`] is the proof of
-//! either that the rest of the library passes around.
+//! Two kinds of guards exist. A [`Guard`] owns a slot and may move between threads. A
+//! [`LocalGuard`] uses its thread's reservation in seize, found through a thread-local, and
+//! lives for one call. A [`Pinned`] proves that either is held; the rest of the library
+//! passes it on.
 
 mod barrier;
+mod flush;
 mod fork;
 mod guard;
-mod hand_over;
 mod membarrier;
 #[cfg(all(test, loom))]
 mod models;
@@ -30,11 +29,11 @@ use std::ptr::NonNull;
 
 use seize::Collector;
 
-pub(crate) use fork::{generation, is_cut_off};
-use guard::HeldGuard;
+pub(crate) use fork::{cannot_create_trees, generation};
+use guard::GuardState;
+pub(crate) use guard::{CountedCall, LocalGuard, pin_of, refreshes_of, report_to};
 pub use guard::{Guard, Pinned};
-pub(crate) use guard::{LocalGuard, Seen, pin_of, refreshes_of, report_to};
-pub use retire::Note;
+pub use retire::RetiredObject;
 pub(crate) use slots::Slot;
 
 use crate::errno;
@@ -43,28 +42,28 @@ use crate::index::memory::{Allocator, Memory, Source};
 use crate::index::value::{ByteString, Values};
 use slots::Slots;
 
-/// How many retired objects are handed over at once. A `membarrier` interrupts every thread of
-/// the process, and is dear in virtual machines: two threads that loaded keys of 24 bytes were
-/// faster by a quarter than with seize's 32. With 256 they were no faster, with 1024 URLs were
-/// loaded more slowly, and small trees have that much waiting.
+/// How many retired objects seize collects before it tries to free them. A `membarrier`
+/// interrupts every thread of the process, and is expensive in virtual machines: two threads
+/// loading keys of 24 bytes were a quarter faster than with seize's 32. With 256 they were no
+/// faster, with 1024 URLs were loaded more slowly, and that many objects wait in small trees.
 const BATCH: usize = 128;
 
-/// What a tree is made with.
+/// The options with which a tree is created.
 #[derive(Clone, Copy)]
-pub struct Options {
-    /// What is under its keys.
+pub struct TreeOptions {
+    /// The kind of its values.
     pub values: Values,
-    /// Where its memory comes from; `None`: the global allocator.
+    /// The allocator of its memory; `None`: the global one.
     pub allocator: Option<Allocator>,
-    /// Bytes that the node pool asks for at once, at least one node's; 0: from 1 KiB,
-    /// growing to 2 MiB.
+    /// Bytes that the node pool allocates at once, at least one node's; 0: from 1 KiB, growing to
+    /// 2 MiB.
     pub chunk_size: usize,
-    /// Whether large trees get huge pages, where the kernel has them, the memory is not the
-    /// user's and `chunk_size` is 0.
+    /// Whether large trees use huge pages, if the kernel has them, the tree has no allocator of
+    /// the user's, and `chunk_size` is 0.
     pub huge_pages: bool,
 }
 
-impl Default for Options {
+impl Default for TreeOptions {
     fn default() -> Self {
         Self {
             values: Values::Words(None),
@@ -75,43 +74,43 @@ impl Default for Options {
     }
 }
 
-/// What belongs to one tree and outlives every node of it.
+/// The part of a tree that outlives all of its nodes.
 pub(crate) struct Domain {
     collector: Collector,
     pub(crate) memory: Memory,
     values: Values,
     slots: Slots,
-    /// Of the process that made it (see `fork`).
+    /// Generation of the process that created it (see `fork`).
     pub(crate) generation: u32,
-    /// Among all domains (see `fork`).
+    /// Links in the list of all domains (see `fork`).
     links: fork::Links,
 }
 
-/// How long guards have been held.
-pub(crate) struct Held {
+/// How many guards are held, and for how long.
+pub(crate) struct HeldGuards {
     pub(crate) guards: u64,
-    /// Since the oldest was entered or refreshed, in milliseconds.
-    pub(crate) oldest: u64,
+    /// Milliseconds since the oldest was entered or last refreshed.
+    pub(crate) oldest_ms: u64,
 }
 
 impl Domain {
-    /// A new domain on the heap, freed with `destroy`.
-    pub(crate) fn create(options: &Options) -> Result<NonNull<Self>, OutOfMemory> {
+    /// Creates a domain, which `destroy` frees.
+    pub(crate) fn create(options: &TreeOptions) -> Result<NonNull<Self>, OutOfMemory> {
         let source = Source::new(options.allocator);
-        let place = source.allocate(Layout::new::<Self>()).ok_or(OutOfMemory)?;
-        let place = place.cast::<Self>();
-        // Seize, too, makes something once in a process.
+        let ptr = source.allocate(Layout::new::<Self>()).ok_or(OutOfMemory)?;
+        let ptr = ptr.cast::<Self>();
+        // Seize also initializes state of the whole process here, once.
         let collector = {
-            let _inside = fork::inside();
-            // Both ask the kernel for `membarrier`, which may refuse.
-            errno::keep(|| {
-                membarrier::remember();
+            let _seize = fork::enter_seize();
+            // Both query the kernel for `membarrier`, which it may refuse.
+            errno::preserve(|| {
+                membarrier::record_availability();
                 Collector::new().batch_size(BATCH)
             })
         };
         // SAFETY: freshly allocated for a domain.
         unsafe {
-            place.write(Self {
+            ptr.write(Self {
                 collector,
                 memory: Memory::new(source, options.chunk_size, options.huge_pages),
                 values: options.values,
@@ -120,44 +119,44 @@ impl Domain {
                 links: fork::Links::default(),
             });
         }
-        // For `of`.
-        let _ = place.as_ptr().expose_provenance();
-        // SAFETY: `destroy` forgets it.
-        unsafe { fork::remember(place) };
-        Ok(place)
+        // `of` uses the exposed provenance.
+        let _ = ptr.as_ptr().expose_provenance();
+        // SAFETY: `destroy` unregisters it.
+        unsafe { fork::register(ptr) };
+        Ok(ptr)
     }
 
     /// Frees everything retired, then the domain itself.
     ///
     /// # Safety
-    /// The domain came from `create`; nobody else uses it or holds a guard of it,
-    /// and no node of its memory is left.
+    /// The domain came from `create`; no other thread uses it or holds a guard of it, and all
+    /// nodes of its memory have been freed.
     pub(crate) unsafe fn destroy(mut domain: NonNull<Self>) {
         // SAFETY: by contract.
         unsafe {
-            fork::forget(domain);
+            fork::unregister(domain);
             let source = domain.as_ref().memory.source();
             domain.as_mut().slots.free(source);
-            source.unmake(domain);
+            source.drop_and_free(domain);
         }
     }
 
     /// Frees everything retired so far.
     ///
     /// # Safety
-    /// Nobody else uses the domain or holds a guard of it.
+    /// No other thread uses the domain or holds a guard of it.
     pub(crate) unsafe fn reclaim_all(&self) {
         // SAFETY: by contract.
         unsafe { self.collector.reclaim_all() }
     }
 
-    /// The domain that a collector is part of.
+    /// The domain of which a collector is part.
     ///
     /// # Safety
     /// The collector is part of a living domain.
     pub(crate) unsafe fn of(collector: &Collector) -> &Self {
         let address = std::ptr::from_ref(collector).addr() - offset_of!(Self, collector);
-        // SAFETY: every domain's provenance was exposed in `create`, and this one
+        // SAFETY: `create` exposed every domain's provenance, and this one
         // lives.
         unsafe { &*std::ptr::with_exposed_provenance(address) }
     }
@@ -167,16 +166,16 @@ impl Domain {
         self.memory.tally().keys()
     }
 
-    /// Whether values are byte strings of the tree's.
+    /// Whether values are byte strings that the tree owns.
     #[inline]
     pub(crate) fn holds_bytes(&self) -> bool {
         matches!(self.values, Values::Bytes)
     }
 
-    /// Destroys a value as its kind asks.
+    /// Destroys a value according to its kind.
     ///
     /// # Safety
-    /// As [`crate::index::value::Destructor::destroy`].
+    /// The contract of [`crate::index::value::Destructor::destroy`].
     pub(crate) unsafe fn destroy_value(&self, value: u64) {
         // SAFETY: by contract.
         unsafe {
@@ -188,12 +187,12 @@ impl Domain {
         }
     }
 
-    /// How many guards are held, and how long the oldest has been.
-    pub(crate) fn held(&self) -> Held {
+    /// Counts the guards held, and how long the oldest has been held.
+    pub(crate) fn held_guards(&self) -> HeldGuards {
         let (guards, oldest) = self.slots.taken();
-        Held {
+        HeldGuards {
             guards,
-            oldest: oldest.map_or(0, |since| slots::now().saturating_sub(since)),
+            oldest_ms: oldest.map_or(0, |since| slots::now().saturating_sub(since)),
         }
     }
 }

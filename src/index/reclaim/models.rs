@@ -1,12 +1,12 @@
-//! A model check (`make check-models`) of the order that `reclaim` asks of its users, with a
-//! stand-in for seize: a collector of one guard, which frees at once what it protects from
-//! nobody.
+//! Model checks (`make check-models`) of the order that `reclaim` requires of its users, with a
+//! substitute for seize: a collector of one guard, which frees an object at once if that guard
+//! is not held.
 
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 
-use super::hand_over::Census;
+use super::flush::Census;
 use super::slots::Slot;
 use crate::index::key::Key;
 use crate::index::node::{Entry, Found, Leaf, Locked, NodeRef, Portable};
@@ -14,17 +14,17 @@ use crate::protocol::Line;
 use crate::protocol::models::check;
 use crate::sync::{AtomicU64, Ordering, fence};
 
-/// What seize does for one guard. Its fence when a guard is entered is a `membarrier` of who
-/// retires, where the kernel has that: to the model they are the same.
+/// Seize's protocol for one guard. Where the kernel has `membarrier`, the retiring thread
+/// issues one in place of the guard's fence: to the model the two are equal.
 struct Collector {
     held: AtomicU64,
-    /// The memory of what is retired; freeing it is writing to it.
+    /// The memory of the retired object; freeing it is modelled by a store to it.
     memory: UnsafeCell<u64>,
 }
 
-// SAFETY: that is what the model checks.
+// SAFETY: the model checks exactly that.
 unsafe impl Sync for Collector {}
-// SAFETY: as above.
+// SAFETY: as for `Sync`.
 unsafe impl Send for Collector {}
 
 impl Collector {
@@ -40,7 +40,7 @@ impl Collector {
     fn retire(&self) {
         fence(Ordering::SeqCst);
         if self.held.load(Ordering::Acquire) == 0 {
-            // SAFETY: loom notices who else uses it.
+            // SAFETY: loom reports concurrent accesses.
             self.memory.with_mut(|memory| unsafe { *memory = 0 });
         }
     }
@@ -48,8 +48,8 @@ impl Collector {
 
 const KEY: &[u8] = b"goes on in a layer";
 
-/// Whether a leaf leads to a layer.
-fn leads_on(leaf: &Leaf) -> bool {
+/// Whether a leaf links to a layer.
+fn has_link(leaf: &Leaf) -> bool {
     // Ends: the writer changes the leaf once.
     loop {
         let version = NodeRef::from(leaf).version().stable();
@@ -60,10 +60,10 @@ fn leads_on(leaf: &Leaf) -> bool {
     }
 }
 
-/// A link goes with a store of its leaf's permutation, and what it led to is retired after:
-/// nobody who finds the link under a guard finds that memory freed.
+/// A store of the leaf's permutation removes a link, and only then is the node it points to
+/// retired: a thread that finds the link under a guard never finds that memory freed.
 #[test]
-fn what_a_guard_leads_to_is_not_freed() {
+fn an_object_found_under_a_guard_is_not_freed() {
     let lines = [Line::UnlinkedBeforeRetired, Line::GuardBeforePointer];
     check(&lines, || {
         loom::model(|| {
@@ -86,10 +86,10 @@ fn what_a_guard_leads_to_is_not_freed() {
                     }
                 })
             };
-            let early = (!Line::GuardBeforePointer.is_enabled()).then(|| leads_on(&leaf));
+            let early = (!Line::GuardBeforePointer.is_enabled()).then(|| has_link(&leaf));
             collector.enter();
-            if early.unwrap_or_else(|| leads_on(&leaf)) {
-                // SAFETY: loom notices who else uses it.
+            if early.unwrap_or_else(|| has_link(&leaf)) {
+                // SAFETY: loom reports concurrent accesses.
                 let memory = collector.memory.with(|memory| unsafe { *memory });
                 assert_eq!(memory, 1, "freed");
             }
@@ -113,9 +113,9 @@ impl Reservations {
         }
     }
 
-    /// A guard comes, and stays or goes.
+    /// Enters a guard, and leaves it again if `and_leave`.
     fn enter(&self, guard: usize, and_leave: bool) {
-        assert!(self.slots[guard].become_taken(2));
+        assert!(self.slots[guard].try_claim(2));
         self.slots[guard].count_guard();
         self.active[guard].store(1, Ordering::Relaxed);
         if and_leave {
@@ -128,26 +128,26 @@ impl Reservations {
         self.slots[0].census() + self.slots[1].census()
     }
 
-    /// What seize meets in a hand-over.
+    /// How many active reservations seize finds in a flush.
     fn active(&self) -> u64 {
         let active = self.active.iter().map(|head| head.load(Ordering::Relaxed));
         active.sum()
     }
 }
 
-/// A hand-over never meets more reservations than it has counted. Where it counts too few, a batch
-/// that is too short is taken for one that was handed over.
+/// A flush never finds more reservations than it has counted. If it counted too few, it would
+/// take a batch that is too short for one that was flushed.
 #[test]
-fn a_hand_over_counts_whatever_it_meets() {
+fn a_flush_counts_every_reservation_it_finds() {
     let lines = [
         Line::GuardCountedBeforeActive,
         Line::BegunCountedBeforeLiving,
-        Line::ArrivalsCount,
+        Line::NewReservationsCount,
     ];
     check(&lines, || {
         loom::model(|| {
             let reservations = Arc::new(Reservations::new());
-            let hands_over = {
+            let flushes = {
                 let reservations = reservations.clone();
                 thread::spawn(move || {
                     let before = reservations.census();
@@ -163,7 +163,7 @@ fn a_hand_over_counts_whatever_it_meets() {
             };
             reservations.enter(0, false);
             leaves.join().unwrap();
-            hands_over.join().unwrap();
+            flushes.join().unwrap();
         });
     });
 }

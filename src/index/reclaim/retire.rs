@@ -1,4 +1,4 @@
-//! Retiring each kind of object, with the answer to "who may still hold it".
+//! Retires each kind of object, and says for each which threads may still hold it.
 
 use std::alloc::Layout;
 use std::ffi::c_void;
@@ -16,79 +16,79 @@ use crate::index::node::{Bag, BagRef, Internode, Leaf};
 use crate::index::value::{ByteString, Values};
 
 impl Pinned<'_> {
-    /// Retires a leaf and its suffix bag. Readers that found the leaf before it
-    /// left the tree may still hold it: on their way down, or as a neighbour in a
-    /// scan. They find it deleted.
+    /// Retires a leaf and its suffix bag. Readers that found the leaf before it left the tree may
+    /// still hold it, during a descent or as a neighbour in a scan. They find the leaf's version
+    /// deleted.
     ///
     /// # Safety
-    /// No pointer in the tree leads to the leaf any more, nobody else retires it,
-    /// and it is not locked for longer than this thread takes to let it go.
+    /// No pointer in the tree refers to the leaf any more, it is retired only once, and if it is
+    /// locked, this thread unlocks it before it releases its guard.
     pub(crate) unsafe fn retire_leaf(self, leaf: &Leaf) {
         let bytes = leaf_size(leaf);
         // SAFETY: by contract.
         unsafe { self.retire(std::ptr::from_ref(leaf).cast_mut(), free_leaf, bytes) }
     }
 
-    /// Retires an internode. Readers and writers on their way down or up may
-    /// still hold it; they find it deleted.
+    /// Retires an internode. Readers and writers that descend or ascend may still hold it. They find
+    /// the internode's version deleted.
     ///
     /// # Safety
-    /// As `retire_leaf`.
+    /// The contract of `retire_leaf`.
     pub(crate) unsafe fn retire_internode(self, internode: &Internode) {
-        let place = std::ptr::from_ref(internode).cast_mut();
+        let ptr = std::ptr::from_ref(internode).cast_mut();
         // SAFETY: by contract.
-        unsafe { self.retire(place, free_internode, size_of::<Internode>()) }
+        unsafe { self.retire(ptr, free_internode, size_of::<Internode>()) }
     }
 
-    /// Retires a suffix bag that a leaf had before its present one. Readers that
-    /// loaded the leaf's word before may still compare or copy suffixes in it.
+    /// Retires a suffix bag that its leaf has replaced. Readers that loaded the leaf's bag pointer
+    /// before may still compare or copy suffixes in it.
     ///
     /// # Safety
-    /// The leaf has another bag now, and nobody else retires this one.
+    /// No leaf points to the bag any more, and it is retired only once.
     pub(crate) unsafe fn retire_bag(self, bag: BagRef<'_>) {
         // SAFETY: by contract.
         unsafe { self.retire(bag.as_ptr(), free_bag, bag.size()) }
     }
 
-    /// Retires a value that left the tree: when nobody who read it is pinned any more,
-    /// the value destructor runs for it, if there is one, or its bytes are freed.
+    /// Retires a value that left the tree: once no guard protects it any more, the value
+    /// destructor runs for it, if there is one, or its bytes are freed.
     pub(crate) fn retire_value(self, value: u64) {
         let bytes = match self.domain.values {
             Values::Words(None) => return,
             Values::Words(Some(_)) => 0,
-            // SAFETY: the value was displaced by the caller, who is pinned.
+            // SAFETY: the caller displaced the value, and is pinned.
             Values::Bytes => unsafe { ByteString::size(value) },
         };
         let word = std::ptr::without_provenance_mut::<ValueWord>(value as usize);
-        // SAFETY: the word is only handed to `destroy_value`, once, and was displaced
-        // by the caller.
+        // SAFETY: only `destroy_value` gets the word, once, and the caller displaced the
+        // value.
         unsafe { self.retire(word, destroy_value, bytes) }
     }
 
     /// Retires an object of the user's.
     ///
     /// # Safety
-    /// `note` says how it is freed, from any thread, when nobody who may still hold
-    /// it is pinned any more; until then nothing else frees it.
-    pub(crate) unsafe fn retire_foreign(self, note: Note) -> Result<(), OutOfMemory> {
+    /// `retired.free` may run on any thread once no guard protects the object any more; until
+    /// then nothing else frees it.
+    pub(crate) unsafe fn retire_object(self, retired: RetiredObject) -> Result<(), OutOfMemory> {
         let memory = &self.domain.memory;
-        let layout = Layout::new::<Note>();
-        let place = memory.allocate(layout, Count::NoteBytes);
-        let place = place.ok_or(OutOfMemory)?.cast::<Note>();
+        let layout = Layout::new::<RetiredObject>();
+        let ptr = memory.allocate(layout, Count::RetiredObjectBytes);
+        let ptr = ptr.ok_or(OutOfMemory)?.cast::<RetiredObject>();
         // SAFETY: freshly allocated; the rest by contract.
         unsafe {
-            place.write(note);
-            self.retire(place.as_ptr(), free_foreign, note.limbo());
+            ptr.write(retired);
+            self.retire(ptr.as_ptr(), free_object, retired.limbo());
         }
         Ok(())
     }
 
-    /// Frees an object of so many bytes once no guard of this moment is held any
-    /// more.
+    /// Retires an object of `bytes` bytes: it is freed once every guard held now has been
+    /// refreshed or left.
     ///
     /// # Safety
-    /// As the functions above say for the object and its way of being freed, which
-    /// takes the bytes out of limbo again.
+    /// The contract of the function for the object's kind. `free` frees the object, and calls
+    /// `leave_limbo` with the same bytes.
     pub(crate) unsafe fn retire<T>(
         self,
         object: *mut T,
@@ -101,17 +101,17 @@ impl Pinned<'_> {
         unsafe { self.retire_uncounted(object, free) }
     }
 
-    /// `retire` for what is not an object in limbo.
+    /// `retire` without counting the object in limbo.
     ///
     /// # Safety
-    /// As `retire`.
+    /// The contract of `retire`, except for `leave_limbo`.
     pub(super) unsafe fn retire_uncounted<T>(
         self,
         object: *mut T,
         free: unsafe fn(*mut T, &Collector),
     ) {
         annotate::release(self.domain);
-        let _unseen = annotate::Unseen::begin();
+        let _ignored = annotate::IgnoredAccesses::begin();
         // SAFETY: by contract.
         unsafe {
             match self.via {
@@ -123,7 +123,7 @@ impl Pinned<'_> {
 }
 
 impl Domain {
-    /// Counts an object of so many bytes as no longer waiting.
+    /// Uncounts an object of `bytes` bytes that `retire` counted in limbo.
     pub(crate) fn leave_limbo(&self, bytes: usize) {
         let (tally, stripe) = (self.memory.tally(), own_stripe());
         tally.add(stripe, Count::LimboBytes, -(bytes as i64));
@@ -131,17 +131,17 @@ impl Domain {
     }
 }
 
-/// An object of the user's, and how it is freed.
+/// A retired object of the user's, and how it is freed.
 #[derive(Clone, Copy)]
-pub struct Note {
+pub struct RetiredObject {
     object: *mut c_void,
     bytes: usize,
     free: unsafe extern "C" fn(*mut c_void, usize, *mut c_void),
     ctx: *mut c_void,
 }
 
-impl Note {
-    /// An object of so many bytes, which `free(object, bytes, ctx)` frees.
+impl RetiredObject {
+    /// An object of `bytes` bytes, which `free(object, bytes, ctx)` frees.
     pub fn new(
         object: *mut c_void,
         bytes: usize,
@@ -156,13 +156,13 @@ impl Note {
         }
     }
 
-    /// Bytes that wait with it.
+    /// Bytes that are counted in limbo for it.
     fn limbo(&self) -> usize {
         self.bytes.saturating_add(size_of::<Self>())
     }
 }
 
-/// Stands for a value word where seize wants a pointer.
+/// The pointee type under which seize gets a value word as a pointer.
 struct ValueWord;
 
 fn leaf_size(leaf: &Leaf) -> usize {
@@ -170,7 +170,7 @@ fn leaf_size(leaf: &Leaf) -> usize {
 }
 
 /// # Safety
-/// The leaf was retired in this collector, and no guard protects it any more.
+/// `collector` calls it for a leaf retired there, which no guard protects any more.
 unsafe fn free_leaf(leaf: *mut Leaf, collector: &Collector) {
     // SAFETY: by contract; a collector calls this while its domain lives.
     unsafe {
@@ -185,7 +185,7 @@ unsafe fn free_leaf(leaf: *mut Leaf, collector: &Collector) {
 }
 
 /// # Safety
-/// As `free_leaf`.
+/// The contract of `free_leaf`, for its kind of object.
 unsafe fn free_internode(internode: *mut Internode, collector: &Collector) {
     // SAFETY: by contract.
     unsafe {
@@ -199,7 +199,7 @@ unsafe fn free_internode(internode: *mut Internode, collector: &Collector) {
 }
 
 /// # Safety
-/// As `free_leaf`.
+/// The contract of `free_leaf`, for its kind of object.
 unsafe fn free_bag(bag: *mut Bag, collector: &Collector) {
     // SAFETY: by contract.
     unsafe {
@@ -212,7 +212,7 @@ unsafe fn free_bag(bag: *mut Bag, collector: &Collector) {
 }
 
 /// # Safety
-/// The value was retired in this collector, and no guard protects it any more.
+/// `collector` calls it for a value retired there, which no guard protects any more.
 unsafe fn destroy_value(value: *mut ValueWord, collector: &Collector) {
     let value = value.addr() as u64;
     // SAFETY: by contract.
@@ -229,17 +229,17 @@ unsafe fn destroy_value(value: *mut ValueWord, collector: &Collector) {
 }
 
 /// # Safety
-/// As `free_leaf`.
-unsafe fn free_foreign(place: *mut Note, collector: &Collector) {
-    // SAFETY: by contract; the note's own says the rest.
+/// The contract of `free_leaf`, for its kind of object.
+unsafe fn free_object(ptr: *mut RetiredObject, collector: &Collector) {
+    // SAFETY: by this function's contract and that of `retire_object`.
     unsafe {
         let domain = Domain::of(collector);
         let _freeing = annotate::Freeing::begin(domain);
-        let note = place.read();
-        let place = NonNull::new_unchecked(place).cast();
-        let layout = Layout::new::<Note>();
-        domain.memory.free(place, layout, Count::NoteBytes);
-        domain.leave_limbo(note.limbo());
-        errno::keep(|| (note.free)(note.object, note.bytes, note.ctx));
+        let retired = ptr.read();
+        let ptr = NonNull::new_unchecked(ptr).cast();
+        let layout = Layout::new::<RetiredObject>();
+        domain.memory.free(ptr, layout, Count::RetiredObjectBytes);
+        domain.leave_limbo(retired.limbo());
+        errno::preserve(|| (retired.free)(retired.object, retired.bytes, retired.ctx));
     }
 }

@@ -1,15 +1,15 @@
-//! Places for guards: where each lives, and since when it pins.
+//! Slots of guards: each holds one guard, and the time since which it pins.
 //!
-//! **Protocol.** A slot is free when its `since` is [`FREE`]. Who changes that owns the
-//! slot, until it stores `FREE` again; acquire and release make what one owner did
-//! with the rest of the slot precede what the next does. While it makes or drops its
-//! guard, which takes seize's mutex, the owner says so with [`INSIDE`] (see `fork`).
-//! Anybody may read `since`: that is how a guard that has been held for long is noticed.
+//! **Protocol.** A slot is free when its `since` is [`FREE`]. The thread that replaces `FREE`
+//! owns the slot until it stores `FREE` again; acquire and release order what one owner did
+//! with the rest of the slot before what the next does. While the owner makes or drops its
+//! guard, which locks seize's mutex, `since` is [`IN_SEIZE`] (see `fork`). Any thread may read
+//! `since`: that is how statistics notice a guard that has been held for long.
 //!
-//! The owner counts each guard of seize's before it makes it: a hand-over (see `hand_over`) that
-//! meets the guard also meets the count. [`Slot::census`] reads the count first. If a guard is in
-//! that count, its claim of the slot is seen too, and so is the guard, unless it has left;
-//! if it is not, the next census counts it among those that have begun.
+//! The owner counts each of seize's guards before it makes it: a flush (see `flush`) that finds
+//! the guard's reservation active also sees the count. [`Slot::census`] reads the count first. If
+//! that count includes a guard, the census also sees the slot taken, unless the guard has left;
+//! if it does not include the guard, the next census counts it among those that have begun.
 
 use std::alloc::Layout;
 use std::cell::UnsafeCell;
@@ -17,8 +17,8 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicPtr;
 
+use super::flush::Census;
 use super::fork;
-use super::hand_over::Census;
 use crate::annotate;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{STRIPES, Source, own_stripe};
@@ -27,18 +27,18 @@ use crate::sync::{AtomicU64, Ordering, Wait, fence};
 
 const BLOCK: usize = 2 * STRIPES;
 
-/// States of a slot; any other number is a time, as [`now`] says it.
+/// States of a slot; any other number is a time that [`now`] returned.
 const FREE: u64 = 0;
-const INSIDE: u64 = 1;
+const IN_SEIZE: u64 = 1;
 
-/// A place for one guard.
+/// Room for one guard.
 #[repr(align(64))]
 pub(crate) struct Slot {
-    /// When its owner began to pin or last refreshed, or a state.
+    /// The time at which its owner began to pin or last refreshed, or a state.
     since: AtomicU64,
-    /// Guards that were made here, ever.
+    /// How many guards were ever made here.
     guards: AtomicU64,
-    guard: UnsafeCell<MaybeUninit<super::HeldGuard>>,
+    guard: UnsafeCell<MaybeUninit<super::GuardState>>,
 }
 
 // SAFETY: `guard` belongs to the slot's owner.
@@ -53,10 +53,10 @@ impl Slot {
         }
     }
 
-    /// Whether it was free, and is the caller's now.
+    /// Takes the slot if it is free; returns whether the caller now owns it.
     #[inline]
-    pub(super) fn become_taken(&self, state: u64) -> bool {
-        // SeqCst: as `go_inside`; it acquires, too.
+    pub(super) fn try_claim(&self, state: u64) -> bool {
+        // SeqCst: as in `enter_seize`; it acquires, too.
         let (success, failure) = (Ordering::SeqCst, Ordering::Relaxed);
         let is_taken = self.since.load(Ordering::Relaxed) == FREE
             && (self.since)
@@ -66,22 +66,22 @@ impl Slot {
         is_taken
     }
 
-    /// Counts the guard of seize's that its owner makes next.
+    /// Counts the guard that the owner makes next.
     #[inline]
     pub(super) fn count_guard(&self) {
         // Relaxed: only owners store it.
         let guards = self.guards.load(Ordering::Relaxed);
-        // Release: a census that sees it sees the slot taken.
+        // Release: a census that sees this count sees the slot taken.
         self.guards.store(guards + 1, Ordering::Release);
-        // Release: a hand-over that meets the guard counts it.
+        // Release: a flush that finds the guard active counts it.
         if Line::GuardCountedBeforeActive.is_enabled() {
             fence(Ordering::Release);
         }
     }
 
-    /// Guards of seize's that may be active, and that have begun.
+    /// Counts this slot's guards that may be active, and that have begun.
     pub(super) fn census(&self) -> Census {
-        // Acquire: partners of `count_guard` and `vacate`.
+        // Acquire: pairs with `count_guard` and `vacate`.
         let living = || u64::from(self.since.load(Ordering::Acquire) != FREE);
         let begun = || self.guards.load(Ordering::Acquire);
         if Line::BegunCountedBeforeLiving.is_enabled() {
@@ -99,38 +99,38 @@ impl Slot {
         }
     }
 
-    /// Begins, or begins anew, to count how long it pins; and ends being inside.
+    /// Stores the time since which the slot pins; ends the state `IN_SEIZE`.
     #[inline]
-    pub(super) fn hold(&self) {
-        // Release: who sees nobody inside, sees that seize's mutex was let go.
+    pub(super) fn record_time(&self) {
+        // Release: a fork that sees no owner in seize also sees seize's mutex unlocked.
         self.since.store(now(), Ordering::Release);
     }
 
-    /// Says that its owner goes inside; waits while a thread forks.
+    /// Sets `IN_SEIZE`, before the owner may lock seize's mutex. Waits while a thread forks.
     #[inline]
-    pub(super) fn go_inside(&self) {
+    pub(super) fn enter_seize(&self) {
         let wait = Wait::new();
-        // Ends: forks do.
+        // Ends: every fork ends.
         loop {
-            // SeqCst here and in `fork`: either this sees the fork, or the fork sees
-            // this.
-            self.since.swap(INSIDE, Ordering::SeqCst);
-            if !fork::is_under_way() {
+            // SeqCst here and in `fork`: either this thread sees the fork, or the fork sees
+            // this state.
+            self.since.swap(IN_SEIZE, Ordering::SeqCst);
+            if !fork::is_forking() {
                 return;
             }
-            self.hold();
+            self.record_time();
             wait.wait();
         }
     }
 
-    /// Lets the next have the slot.
+    /// Frees the slot.
     #[inline]
     pub(super) fn vacate(&self) {
         annotate::release(self);
         self.since.store(FREE, Ordering::Release);
     }
 
-    pub(super) fn guard(&self) -> *mut super::HeldGuard {
+    pub(super) fn guard(&self) -> *mut super::GuardState {
         self.guard.get().cast()
     }
 }
@@ -140,7 +140,7 @@ struct Block {
     next: AtomicPtr<Block>,
 }
 
-/// The slots of one tree: none before the first guard.
+/// The slots of one tree; no block exists before the first guard.
 pub(super) struct Slots {
     first: AtomicPtr<Block>,
 }
@@ -152,32 +152,32 @@ impl Slots {
         }
     }
 
-    /// A slot for a guard that is made next: its owner is inside. Also gives the stripe
-    /// of this thread.
+    /// Takes a slot for a guard that the caller makes next, in the state `IN_SEIZE`. Also returns
+    /// the stripe of this thread.
     #[inline]
-    pub(super) fn claim_inside(&self, source: Source) -> Result<(&Slot, usize), OutOfMemory> {
+    pub(super) fn claim_in_seize(&self, source: Source) -> Result<(&Slot, usize), OutOfMemory> {
         let stripe = own_stripe();
-        let slot = self.claim(source, stripe, INSIDE)?;
-        if fork::is_under_way() {
-            slot.hold();
-            slot.go_inside();
+        let slot = self.claim(source, stripe, IN_SEIZE)?;
+        if fork::is_forking() {
+            slot.record_time();
+            slot.enter_seize();
         }
         Ok((slot, stripe))
     }
 
-    /// A slot that begins to count, for who needs no guard of its own.
-    pub(super) fn claim_seen(&self, source: Source) -> Result<&Slot, OutOfMemory> {
+    /// Takes a slot that counts a call without a guard in it.
+    pub(super) fn claim_counted(&self, source: Source) -> Result<&Slot, OutOfMemory> {
         self.claim(source, own_stripe(), now())
     }
 
-    /// A free slot, which becomes the caller's and gets this state or time.
+    /// Takes a free slot and gives it this state or time.
     #[inline]
     fn claim(&self, source: Source, stripe: usize, state: u64) -> Result<&Slot, OutOfMemory> {
-        // Acquire: as `next_or_new`, which made the block.
+        // Acquire: pairs with `next_or_new`, which made the block.
         // SAFETY: null or a block that lives as long as the slots.
         if let Some(first) = unsafe { self.first.load(Ordering::Acquire).as_ref() } {
             let nearest = &first.slots[2 * stripe];
-            if nearest.become_taken(state) {
+            if nearest.try_claim(state) {
                 return Ok(nearest);
             }
         }
@@ -192,12 +192,12 @@ impl Slots {
         state: u64,
     ) -> Result<&Slot, OutOfMemory> {
         let mut block = Block::next_or_new(&self.first, source)?;
-        // Ends: the next block is further down a list to which blocks are added only
+        // Ends: each round goes on to the next block of a list, to which a block is added only
         // when all slots are taken.
         loop {
             let (before, after) = block.slots.split_at(2 * stripe);
             let mut nearest_first = after.iter().chain(before);
-            if let Some(slot) = nearest_first.find(|slot| slot.become_taken(state)) {
+            if let Some(slot) = nearest_first.find(|slot| slot.try_claim(state)) {
                 return Ok(slot);
             }
             block = Block::next_or_new(&block.next, source)?;
@@ -209,31 +209,31 @@ impl Slots {
             // SAFETY: null or a block that lives as long as the slots.
             unsafe { block.next.load(Ordering::SeqCst).as_ref() }
         };
-        // SAFETY: as above.
+        // SAFETY: null or a block that lives as long as the slots.
         let first = unsafe { self.first.load(Ordering::SeqCst).as_ref() };
         std::iter::successors(first, next)
     }
 
-    /// Whether no owner is inside.
-    pub(super) fn is_nobody_inside(&self) -> bool {
+    /// Whether no slot is in the state `IN_SEIZE`.
+    pub(super) fn none_in_seize(&self) -> bool {
         let mut slots = self.blocks().flat_map(|block| &block.slots);
-        slots.all(|slot| slot.since.load(Ordering::SeqCst) != INSIDE)
+        slots.all(|slot| slot.since.load(Ordering::SeqCst) != IN_SEIZE)
     }
 
-    /// Guards of seize's in this tree that may be active, and that have begun.
+    /// Counts the guards of this tree that may be active, and that have begun.
     pub(super) fn census(&self) -> Census {
         let slots = self.blocks().flat_map(|block| &block.slots);
         slots.fold(Census::NONE, |sum, slot| sum + slot.census())
     }
 
-    /// Slots that are taken, and since when the oldest is.
+    /// Counts the slots that are taken; also returns the time of the oldest.
     pub(super) fn taken(&self) -> (u64, Option<u64>) {
         let slots = self.blocks().flat_map(|block| &block.slots);
         let since = slots.map(|slot| slot.since.load(Ordering::Relaxed));
         let taken = since.filter(|&since| since != FREE);
         taken.fold((0, None), |(count, oldest), since| {
             let oldest = match oldest {
-                _ if since == INSIDE => oldest,
+                _ if since == IN_SEIZE => oldest,
                 None => Some(since),
                 Some(oldest) => Some(since.min(oldest)),
             };
@@ -247,45 +247,45 @@ impl Slots {
     /// All of them came from `source`, and no slot is in use any more.
     pub(super) unsafe fn free(&mut self, source: Source) {
         let mut block = *self.first.get_mut();
-        while let Some(place) = NonNull::new(block) {
+        while let Some(ptr) = NonNull::new(block) {
             // SAFETY: by contract; each block is in the list once.
             unsafe {
-                block = *(*place.as_ptr()).next.get_mut();
-                source.unmake(place);
+                block = *(*ptr.as_ptr()).next.get_mut();
+                source.drop_and_free(ptr);
             }
         }
     }
 }
 
 impl Block {
-    /// A block in memory of its own, made slot by slot: it is too large for small stacks.
+    /// Allocates a block, and initializes it slot by slot: it is too large for small stacks.
     fn make(source: Source) -> Result<NonNull<Self>, OutOfMemory> {
-        let place = source.allocate(Layout::new::<Self>()).ok_or(OutOfMemory)?;
-        let block = place.cast::<Self>();
+        let ptr = source.allocate(Layout::new::<Self>()).ok_or(OutOfMemory)?;
+        let block = ptr.cast::<Self>();
         // SAFETY: freshly allocated for a block.
         unsafe {
             let slots = (&raw mut (*block.as_ptr()).slots).cast::<Slot>();
-            for place in 0..BLOCK {
-                slots.add(place).write(Slot::free());
+            for index in 0..BLOCK {
+                slots.add(index).write(Slot::free());
             }
             (&raw mut (*block.as_ptr()).next).write(AtomicPtr::new(std::ptr::null_mut()));
         }
         Ok(block)
     }
 
-    /// The block that a link leads to, which is made if there is none.
+    /// Returns the block to which a link points; makes one if the link is null.
     #[cold]
     fn next_or_new(link: &AtomicPtr<Self>, source: Source) -> Result<&Self, OutOfMemory> {
         let mut next = link.load(Ordering::SeqCst);
         if next.is_null() {
             let new = Self::make(source)?;
-            // SeqCst: as `go_inside`, for who looks through all blocks.
+            // SeqCst: as in `enter_seize`, for threads that read all blocks.
             let (success, failure) = (Ordering::SeqCst, Ordering::SeqCst);
             next = match link.compare_exchange(next, new.as_ptr(), success, failure) {
                 Ok(_) => new.as_ptr(),
                 Err(other) => {
-                    // SAFETY: nobody has seen it.
-                    unsafe { source.unmake(new) };
+                    // SAFETY: no other thread has seen it.
+                    unsafe { source.drop_and_free(new) };
                     other
                 }
             };
@@ -295,8 +295,8 @@ impl Block {
     }
 }
 
-/// Milliseconds since some moment in the past, never a state of a slot; as cheap and as
-/// coarse as can be.
+/// Returns the milliseconds since some moment in the past, never a state of a slot. Uses the
+/// cheapest clock, which is coarse.
 #[inline]
 pub(super) fn now() -> u64 {
     #[cfg(target_os = "linux")]
@@ -325,11 +325,11 @@ mod tests {
     use super::*;
     use crate::index::memory::Allocator;
 
-    /// Memory that another thread uses to come first, when it is asked for the first time.
+    /// An allocator's context: at the first allocation, another thread adds a block first.
     struct Race {
         slots: Slots,
         asked: AtomicU64,
-        given_back: AtomicU64,
+        freed: AtomicU64,
     }
 
     unsafe extern "C" fn overtaken(size: usize, align: usize, ctx: *mut c_void) -> *mut c_void {
@@ -343,38 +343,33 @@ mod tests {
         unsafe { alloc(Layout::from_size_align(size, align).unwrap()).cast() }
     }
 
-    unsafe extern "C" fn give_back(
-        place: *mut c_void,
-        size: usize,
-        align: usize,
-        ctx: *mut c_void,
-    ) {
-        // SAFETY: as above.
+    unsafe extern "C" fn free(ptr: *mut c_void, size: usize, align: usize, ctx: *mut c_void) {
+        // SAFETY: the context is a race that outlives its source.
         let race = unsafe { &*ctx.cast::<Race>() };
-        race.given_back.fetch_add(1, Ordering::Relaxed);
+        race.freed.fetch_add(1, Ordering::Relaxed);
         // SAFETY: allocated above with this layout.
-        unsafe { dealloc(place.cast(), Layout::from_size_align(size, align).unwrap()) };
+        unsafe { dealloc(ptr.cast(), Layout::from_size_align(size, align).unwrap()) };
     }
 
-    /// Two threads that find every slot taken agree on the next block. Put back: store it,
-    /// whatever is there.
+    /// Two threads that find every slot taken agree on the next block. Put back: store the new
+    /// block without comparing.
     #[test]
-    fn a_block_that_comes_second_is_given_back() {
+    fn a_block_that_comes_second_is_freed() {
         let mut race = Race {
             slots: Slots::new(),
             asked: AtomicU64::new(0),
-            given_back: AtomicU64::new(0),
+            freed: AtomicU64::new(0),
         };
         let ctx = std::ptr::from_mut(&mut race).cast();
-        // SAFETY: the functions fit, and the race outlives the source.
-        let source = Source::new(Some(unsafe { Allocator::new(overtaken, give_back, ctx) }));
+        // SAFETY: the functions match, and the race outlives the source.
+        let source = Source::new(Some(unsafe { Allocator::new(overtaken, free, ctx) }));
         // SAFETY: as in `overtaken`.
         let race = unsafe { &mut *ctx.cast::<Race>() };
         let first = Block::next_or_new(&race.slots.first, source).unwrap();
         let there = race.slots.first.load(Ordering::SeqCst);
         assert!(std::ptr::eq(first, there));
-        let given_back = race.given_back.load(Ordering::Relaxed);
-        assert_eq!((race.asked.load(Ordering::Relaxed), given_back), (1, 1));
+        let freed = race.freed.load(Ordering::Relaxed);
+        assert_eq!((race.asked.load(Ordering::Relaxed), freed), (1, 1));
         // SAFETY: the block that is left came from this source; no slot was in use.
         unsafe { race.slots.free(Source::new(None)) };
     }

@@ -1,50 +1,51 @@
-//! Threads that use the library: when they begin and end, and whether this one still has its
-//! thread-local slot in seize.
+//! Threads that use the library: when they begin and end, and whether this thread's slot in
+//! seize still exists.
 //!
 //! A program may call the library from a destructor that runs when a thread exits
-//! (`pthread_key_create`, C++ `thread_local`), when the destructor of seize's own
-//! thread-local may have run already; seize would panic. Destructors run in the
-//! reverse order of registration: [`ExitWatch`] is registered after seize's, so it has
-//! run whenever seize's has. [`ExitEnd`] is registered before seize's and runs after
-//! it; between the two, the thread is inside (see `fork`).
+//! (`pthread_key_create`, C++ `thread_local`), after the destructor of seize's own thread-local
+//! may have run; seize would panic. Destructors run in the reverse order of registration:
+//! [`ExitWatch`] is registered after seize's, so it has always run when seize's has.
+//! [`ExitEnd`] is registered before seize's and runs after it; between the two, the thread may
+//! lock seize's mutex (see `fork`).
 //!
-//! A thread may also use the library for the first time in such a destructor. In that of a C++
-//! `thread_local` it registers in time. glibc runs destructors of `pthread_key_create` after those
-//! of thread-locals: what is registered there is not run any more, and `late` sees to it.
+//! A thread may also use the library for the first time in such a destructor. In one of a C++
+//! `thread_local` it still registers in time. But glibc runs destructors of
+//! `pthread_key_create` after those of thread-locals: it no longer runs what is registered
+//! there, and `late` does so instead.
 //!
-//! Threads are counted before they get their number from seize and after they have given it back,
-//! as `hand_over` asks.
+//! Threads are counted before they get their number from seize and after they have returned it,
+//! as `flush` requires.
 
 use std::cell::Cell;
 #[cfg(debug_assertions)]
 use std::num::NonZeroU64;
 use std::sync::atomic::AtomicU64;
 
-use super::fork::{self, Inside};
-use super::hand_over::Census;
+use super::flush::Census;
+use super::fork::{self, SeizeEntry};
 use crate::sync::{Ordering, fence};
 
-/// Threads that have a number of seize's, or had one; guards without a slot count as such.
+/// Threads that have, or had, a number from seize; guards without a slot count as such.
 static BEGUN: AtomicU64 = AtomicU64::new(0);
-/// Those of them that have given it back.
+/// Those of them that have returned it.
 static ENDED: AtomicU64 = AtomicU64::new(0);
 
-/// Counts a number of seize's that is taken next.
+/// Counts a number that the caller takes from seize next.
 pub(super) fn begin() {
     BEGUN.fetch_add(1, Ordering::Relaxed);
-    // Release: a hand-over that meets the thread counts it; see `hand_over`.
+    // Release: a flush that finds the thread's reservation active counts it; see `flush`.
     fence(Ordering::Release);
 }
 
-/// Counts a number of seize's that was given back.
+/// Counts a number that was returned to seize.
 pub(super) fn end() {
-    // Release: who sees it finds the number's reservation inactive.
+    // Release: a thread that sees this count sees the number's reservation inactive.
     ENDED.fetch_add(1, Ordering::Release);
 }
 
-/// Threads that may be in a call, and that have begun.
+/// Counts threads that may be in a call, and that have begun.
 pub(super) fn census() -> Census {
-    // The ended first: then no thread is missing among the living.
+    // `ENDED` first: then `living` misses no thread.
     let ended = ENDED.load(Ordering::Acquire);
     let begun = BEGUN.load(Ordering::Relaxed);
     Census {
@@ -55,11 +56,11 @@ pub(super) fn census() -> Census {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// The library has not been used by this thread yet.
+    /// This thread has not used the library yet.
     New,
-    /// The slot is there.
+    /// This thread's slot in seize exists.
     Running,
-    /// The slot may be gone.
+    /// This thread's slot in seize may have been destroyed.
     Exiting,
 }
 
@@ -68,13 +69,13 @@ struct ExitWatch;
 impl Drop for ExitWatch {
     fn drop(&mut self) {
         STATE.set(State::Exiting);
-        let _ = EXIT_END.try_with(|end| end.inside.set(Some(fork::inside())));
+        let _ = EXIT_END.try_with(|end| end.seize.set(Some(fork::enter_seize())));
     }
 }
 
 struct ExitEnd {
     /// Dropped with it.
-    inside: Cell<Option<Inside>>,
+    seize: Cell<Option<SeizeEntry>>,
 }
 
 impl Drop for ExitEnd {
@@ -85,23 +86,23 @@ impl Drop for ExitEnd {
 }
 
 thread_local! {
-    /// Without a destructor: can be read at any time.
+    /// No destructor: accessible at any time.
     static STATE: Cell<State> = const { Cell::new(State::New) };
     static EXIT_WATCH: ExitWatch = const { ExitWatch };
-    static EXIT_END: ExitEnd = const { ExitEnd { inside: Cell::new(None) } };
+    static EXIT_END: ExitEnd = const { ExitEnd { seize: Cell::new(None) } };
 }
 
-/// The thread on which a call without a guard began, and must end: what it pins is that
-/// thread's. In builds with debug assertions, a call that goes on elsewhere is aborted; a
-/// callback that yields to a scheduler of fibers gets it there.
+/// The thread on which a call without a guard began, and must end: that thread's reservation
+/// protects what the call reads. Builds with debug assertions abort a call that continues on
+/// another thread, as after a callback that yields to a scheduler of fibers.
 #[derive(Clone, Copy)]
-pub(crate) struct Home {
-    /// `None` where the call may go anywhere.
+pub(crate) struct CallThread {
+    /// `None` if the call may continue on any thread.
     #[cfg(debug_assertions)]
     thread: Option<NonZeroU64>,
 }
 
-impl Home {
+impl CallThread {
     pub(super) const ANYWHERE: Self = Self {
         #[cfg(debug_assertions)]
         thread: None,
@@ -117,18 +118,18 @@ impl Home {
     }
 
     #[inline]
-    pub(super) fn must_be_here(self) {
+    pub(super) fn check(self) {
         #[cfg(debug_assertions)]
         assert!(
             self.thread.is_none_or(|thread| thread == number()),
-            "a call without a guard goes on on another thread than it began on: what it reads \
-             may have been freed; where a callback may yield to a scheduler, pass a guard"
+            "a call without a guard continues on another thread than it began on, where its reads \
+             are not protected: where a callback may yield to a scheduler, pass a guard"
         );
     }
 }
 
-/// A number of this thread, which no other ever has. Not inlined: within one function a
-/// compiler takes the address of a thread-local for constant.
+/// Returns this thread's number, which no other thread ever has. Not inlined: within one
+/// function, a compiler assumes that the address of a thread-local is constant.
 #[cfg(debug_assertions)]
 #[inline(never)]
 fn number() -> NonZeroU64 {
@@ -148,41 +149,41 @@ pub(super) fn state() -> State {
     STATE.get()
 }
 
-/// To be called once in a thread, before seize registers its destructor.
+/// Call once in a thread, before seize registers its destructor.
 pub(super) fn prepare_exit() {
     begin();
-    // As `watch_exit`.
+    // This thread's first access: the destructor has not run yet.
     EXIT_END.with(|_| ());
     late::arm();
 }
 
-/// To be called once in a thread, after seize registered its destructor.
+/// Call once in a thread, after seize registered its destructor.
 pub(super) fn watch_exit() {
-    // Used for the first time in this thread: its destructor has not run yet.
+    // This thread's first access: the destructor has not run yet.
     EXIT_WATCH.with(|_| STATE.set(State::Running));
 }
 
-/// Destructors of thread-locals that were registered too late to run by themselves.
+/// Runs destructors of thread-locals that were registered too late for glibc to run them.
 ///
-/// A thread has a value under a key of `pthread_key_create` exactly as long as its destructors
-/// are registered and have not run. So the key's own destructor is called only where they were
-/// registered by the destructor of another key, in the same round of such destructors or in the
-/// next, and runs them by glibc's own function, which also frees the registrations. Other C
-/// libraries' destructors of thread-locals are those of a key themselves.
+/// A thread has a value under our key of `pthread_key_create` exactly as long as its
+/// destructors are registered and have not run. So glibc calls the key's destructor only if
+/// the destructor of another key registered them, in the same round of such destructors or in
+/// the next. It runs them by glibc's own function, which also frees the registrations. In other
+/// C libraries, destructors of thread-locals are themselves those of a key.
 ///
-/// Left: a thread that uses the library for the first time in the last of the
-/// `PTHREAD_DESTRUCTOR_ITERATIONS` rounds. Its slot (some hundred bytes in each tree) is not
-/// given back.
+/// Not covered: a thread that uses the library for the first time in the last of the
+/// `PTHREAD_DESTRUCTOR_ITERATIONS` rounds. Its slot (some hundred bytes in each tree) is never
+/// reused.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod late {
     use std::ffi::c_void;
     use std::ptr;
     use std::sync::OnceLock;
 
-    /// `None`: there are no more keys.
+    /// `None`: no key was left.
     static KEY: OnceLock<Option<libc::pthread_key_t>> = OnceLock::new();
 
-    /// The caller is inside (see `fork`), as it may take a lock.
+    /// The caller has entered seize (see `fork`), as this may lock a mutex.
     pub(super) fn arm() {
         let key = KEY.get_or_init(|| {
             let mut key = 0;
@@ -199,16 +200,16 @@ mod late {
 
     pub(super) fn disarm() {
         if let Some(&Some(key)) = KEY.get() {
-            // SAFETY: as above.
+            // SAFETY: the key was created, and is never deleted.
             unsafe { libc::pthread_setspecific(key, ptr::null()) };
         }
     }
 
     unsafe extern "C" fn run(_: *mut c_void) {
         // Private to glibc, which calls it when a thread ends; not in every glibc's headers,
-        // but in every libc.so since 2.18.
-        // SAFETY: the name is a string; the function takes and gives nothing, and does nothing
-        // where no destructor is registered in this thread.
+        // but exported by every libc.so since 2.18.
+        // SAFETY: the name is a string; the function has no parameters and no result, and does
+        // nothing if no destructor is registered in this thread.
         unsafe {
             let function = libc::dlsym(libc::RTLD_DEFAULT, c"__call_tls_dtors".as_ptr());
             if !function.is_null() {

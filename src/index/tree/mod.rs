@@ -33,7 +33,9 @@ use crate::index::key::{Key, MAX_KEY_LEN};
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::Source;
 use crate::index::node::{Isa, Locked, Node, NodeRef};
-use crate::index::reclaim::{Domain, Guard, LocalGuard, Options, Pinned, Seen, generation};
+use crate::index::reclaim::{
+    CountedCall, Domain, Guard, LocalGuard, Pinned, TreeOptions, generation,
+};
 use crate::index::value::{Destructor, Values};
 use crate::sync::{AtomicPtr, Ordering};
 use read::observe::Clears;
@@ -64,9 +66,9 @@ impl Tree {
     /// Creates an empty tree of words. The destructor receives each value that leaves the
     /// tree without being returned to a caller.
     pub fn new(destructor: Option<Destructor>) -> Result<Self, OutOfMemory> {
-        Self::with_options(&Options {
+        Self::with_options(&TreeOptions {
             values: Values::Words(destructor),
-            ..Options::default()
+            ..TreeOptions::default()
         })
     }
 

@@ -85,7 +85,7 @@ fn an_emptied_leaf_loses_no_insert() {
     let lines = [
         Line::EmptyLeafStaysLocked,
         Line::WriterLeavesDeleted,
-        Line::DeletedSaysSo,
+        Line::DeletedIsMarked,
     ];
     check(&lines, || {
         explore(|| {
@@ -122,7 +122,7 @@ fn an_emptied_leaf_loses_no_insert() {
 /// it is in a higher internode.
 #[test]
 fn a_boundary_moves_with_the_first_child() {
-    let lines = [Line::BoundaryMoves, Line::CollapseIsDirty];
+    let lines = [Line::SeparatorMoves, Line::CollapseIsDirty];
     check(&lines, || {
         explore(|| {
             let initial = numbers((0..150).map(|n| 10 * n));
@@ -257,7 +257,7 @@ fn layers_of_a_split_leaf_find_their_parent() {
 /// Sparse leaves are merged under scans in both directions, lookups and an insert.
 #[test]
 fn merged_leaves_lose_nothing() {
-    let lines = [Line::MergeIsDirty, Line::DeletedSaysSo];
+    let lines = [Line::MergeIsDirty, Line::DeletedIsMarked];
     check(&lines, || {
         explore(|| {
             let mut model = Model::with(numbers((0..30).map(|n| 10 * n)));

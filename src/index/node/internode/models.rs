@@ -1,4 +1,4 @@
-//! A model check (`make check-models`), as those of leaves.
+//! A model check (`make check-models`), like those of leaves.
 
 use loom::sync::Arc;
 use loom::thread;
@@ -7,10 +7,10 @@ use super::*;
 use crate::index::node::{AnyNode, Leaf, Portable};
 use crate::protocol::models::check;
 
-/// Who goes up without a lock, as a walk does to ask for leaves ahead, finds all of an
-/// internode that is just made: another child in each place that a slice leads to.
+/// A thread that follows a parent word without a lock, as a walk does to prefetch leaves, finds
+/// a new internode filled: the right child at each index.
 #[test]
-fn who_goes_up_finds_a_whole_internode() {
+fn a_parent_word_never_points_to_a_partly_filled_internode() {
     check(&[Line::FilledBeforeParent], || {
         loom::model(|| {
             let children = [Arc::new(Leaf::new()), Arc::new(Leaf::new())];
@@ -18,7 +18,7 @@ fn who_goes_up_finds_a_whole_internode() {
             let writer = {
                 let (children, above) = (children.clone(), above.clone());
                 thread::spawn(move || {
-                    let children = [0, 1].map(|place| NodeRef::from(&*children[place]));
+                    let children = [0, 1].map(|index| NodeRef::from(&*children[index]));
                     Locked::private(&*above).fill(&[7], &children);
                 })
             };
@@ -27,10 +27,10 @@ fn who_goes_up_finds_a_whole_internode() {
                 let AnyNode::Internode(found) = found.kind() else {
                     unreachable!("there is no layer")
                 };
-                assert_eq!(found.place_for::<Portable>(6), 0);
-                assert_eq!(found.place_for::<Portable>(7), 1);
-                for (place, word) in found.children.iter().enumerate() {
-                    let child = NodeRef::from(&*children[place.min(1)]);
+                assert_eq!(found.child_index::<Portable>(6), 0);
+                assert_eq!(found.child_index::<Portable>(7), 1);
+                for (index, word) in found.children.iter().enumerate() {
+                    let child = NodeRef::from(&*children[index.min(1)]);
                     assert_eq!(word.load(Ordering::SeqCst), child.as_ptr());
                 }
             }

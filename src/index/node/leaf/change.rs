@@ -1,9 +1,9 @@
-//! What the owner of a leaf's lock may do with it; see the protocol in `leaf`.
+//! Changes that the owner of a leaf's lock makes; see the protocol in `leaf`.
 
 use std::cmp;
 use std::ops::Range;
 
-use super::{Entry, GROUP_MAX, Leaf, VACANT, mark_of, next_of, value_of, word_of};
+use super::{Entry, GROUP_MAX, Leaf, VACANT, mark_of, take_lowest, value_of, word_of};
 use crate::index::key::{Key, LAYER, SUFFIX, rank};
 use crate::index::node::Locked;
 use crate::index::node::link::NodeRef;
@@ -13,33 +13,33 @@ use crate::index::node::suffix::{BagRef, OwnedBag};
 use crate::protocol::Line;
 use crate::sync::{Ordering, perturb};
 
-/// Where a key is, or would be, in a locked leaf.
-pub(crate) enum Place<'g> {
+/// The position of a key, or of its insert, in a locked leaf.
+pub(crate) enum KeyPosition<'g> {
     /// The key's own entry.
     Present { position: usize, slot: usize },
-    /// The key goes on in the layer with this root.
+    /// The key continues in the layer with this root.
     Layer(NodeRef<'g>),
-    /// The key would make a group too large, whose entries begin at this position.
+    /// An insert would exceed the group whose entries begin at this position.
     Crowded { first: usize },
     /// An insert would go to this position.
     Absent { position: usize },
 }
 
 impl<'g> Locked<'g, Leaf> {
-    /// Where a key is, or would be.
+    /// Returns the position of a key, or of its insert.
     ///
-    /// Smaller slices are counted, not walked through: their order decides nothing, and
-    /// no branch has to guess where among them the key lies.
+    /// Smaller slices are counted, not searched: their order does not matter, so no branch
+    /// depends on where among them the key lies.
     #[inline]
-    pub(crate) fn place_of<S: Search>(&self, key: &Key<'_>) -> Place<'g> {
+    pub(crate) fn position_of<S: Search>(&self, key: &Key<'_>) -> KeyPosition<'g> {
         let leaf = self.node();
         let live = leaf.live();
         let mut equal = S::equal_mask(&leaf.head, key.slice()) & live;
         let smaller = S::at_most_mask(&leaf.head, key.slice()) & live & !equal;
         let mut position = S::ones(smaller);
         let mut same = 0_u32;
-        // Seldom more than one slot.
-        while let Some(slot) = next_of(&mut equal) {
+        // Rarely more than one slot.
+        while let Some(slot) = take_lowest(&mut equal) {
             match rank(leaf.kind(slot)).cmp(&key.kind()) {
                 cmp::Ordering::Less => position += 1,
                 cmp::Ordering::Equal => same |= 1 << slot,
@@ -47,27 +47,27 @@ impl<'g> Locked<'g, Leaf> {
             }
         }
         match same {
-            0 => Place::Absent { position },
-            // The key ends in its slice: there is no other of its length.
-            _ if !key.goes_on() => Place::Present {
+            0 => KeyPosition::Absent { position },
+            // The key ends within its slice: no other entry has its length.
+            _ if !key.has_suffix() => KeyPosition::Present {
                 position,
                 slot: same.trailing_zeros() as usize,
             },
-            _ => self.place_among(position, same, key),
+            _ => self.position_in_group(position, same, key),
         }
     }
 
-    /// Where a key is among the slots with its slice and rank, the first of which, in
-    /// key order, is at a position.
+    /// Returns the position of a key among `slots`, those with its slice and rank. The first of
+    /// them, in key order, is at position `first`.
     #[inline(never)]
-    fn place_among(&self, first: usize, mut slots: u32, key: &Key<'_>) -> Place<'g> {
+    fn position_in_group(&self, first: usize, mut slots: u32, key: &Key<'_>) -> KeyPosition<'g> {
         let (mut group, mut position) = (0, first);
         let mut present = None;
-        while let Some(slot) = next_of(&mut slots) {
+        while let Some(slot) = take_lowest(&mut slots) {
             group += 1;
             let entry = self.entry_in(slot);
             if let Some(root) = entry.layer() {
-                return Place::Layer(root);
+                return KeyPosition::Layer(root);
             }
             match entry.suffix.cmp(key.suffix()) {
                 cmp::Ordering::Less => position += 1,
@@ -76,9 +76,9 @@ impl<'g> Locked<'g, Leaf> {
             }
         }
         match present {
-            Some(slot) => Place::Present { position, slot },
-            None if group == GROUP_MAX => Place::Crowded { first },
-            None => Place::Absent { position },
+            Some(slot) => KeyPosition::Present { position, slot },
+            None if group == GROUP_MAX => KeyPosition::Crowded { first },
+            None => KeyPosition::Absent { position },
         }
     }
 
@@ -101,39 +101,39 @@ impl<'g> Locked<'g, Leaf> {
         value_of(self.words[slot].load(Ordering::Relaxed))
     }
 
-    /// Overwrites a value; gives the old one.
+    /// Overwrites a value; returns the old one.
     pub(crate) fn replace(&self, slot: usize, value: u64) -> u64 {
         let old = self.words[slot].load(Ordering::Relaxed);
-        // Release: whoever reads the value sees what its writer did before.
+        // Release: a thread that reads the value sees what its writer did before.
         let order = Line::ValueReleases.release();
         self.words[slot].store(word_of(value), order);
         value_of(old)
     }
 
-    /// Makes `permutation` the leaf's, with these slots `live`.
+    /// Stores the permutation, whose live slots are `live`.
     fn publish(&mut self, permutation: Permutation, live: u32) {
         debug_assert_eq!(live, permutation.live_mask());
         if Line::PermutationCounts.is_enabled() {
             self.mark_changed();
         }
         self.live.store(live, Ordering::Relaxed);
-        // Release: whoever sees the permutation sees the slots it names.
+        // Release: a thread that loads the permutation sees the slots it names.
         let order = Line::PermutationReleases.release();
         self.permutation.store(permutation.word(), order);
     }
 
-    /// Whether the bag has room for one more suffix; an empty one needs none.
+    /// Whether the bag has room for one more suffix; an empty suffix needs no room.
     pub(crate) fn has_room_for(&self, suffix: &[u8]) -> bool {
         suffix.is_empty() || self.bag().is_some_and(|bag| bag.has_room(suffix.len()))
     }
 
-    /// Whether much of the bag is taken up by suffixes of entries that are gone.
+    /// Whether records that no live entry uses take much of the bag.
     pub(crate) fn wastes_its_bag(&self) -> bool {
         let live = self.entries().filter(|entry| entry.kind == SUFFIX);
         (self.node().bag()).is_some_and(|bag| bag.is_wasteful(live.map(|entry| entry.suffix.len())))
     }
 
-    /// Puts an entry at a position. There is a free slot, and room in the bag.
+    /// Inserts an entry at a position. The leaf has a free slot, and room in its bag.
     pub(crate) fn insert(&mut self, position: usize, entry: &Entry<'_>) {
         let permutation = self.permutation();
         let slot = permutation.free_slot();
@@ -147,7 +147,7 @@ impl<'g> Locked<'g, Leaf> {
         if entry.kind == SUFFIX {
             let bag = self.bag().filter(|bag| bag.has_room(entry.suffix.len()));
             let bag = bag.expect("room for a suffix is made before its insert");
-            // SAFETY: there is room, and the lock of the leaf is owned.
+            // SAFETY: there is room, and this thread owns the leaf's lock.
             unsafe { bag.append(slot, entry.suffix) };
         }
         perturb();
@@ -155,26 +155,26 @@ impl<'g> Locked<'g, Leaf> {
         perturb();
         let mark = mark_of(entry.kind, entry.suffix);
         self.marks[slot].store(mark, Ordering::Relaxed);
-        // SeqCst, since the word may lead to a layer.
+        // SeqCst, since the word may point to a layer.
         self.words[slot].store(entry.word, Ordering::SeqCst);
     }
 
-    /// Takes the entry at a position out; its word and suffix stay readable for
-    /// those who still see it.
+    /// Removes the entry at a position. Readers with an earlier permutation may still read its
+    /// word and suffix.
     pub(crate) fn remove(&mut self, position: usize) {
         let permutation = self.permutation();
         let live = self.live() & !(1 << permutation.slot(position));
         self.publish(permutation.remove(position), live);
     }
 
-    /// Takes the link to a layer out.
+    /// Removes the link to the layer with this root.
     pub(crate) fn remove_link(&mut self, root: NodeRef<'_>) {
         let position = self.position_of_link(root);
         self.remove(position);
     }
 
-    /// Makes the link to a layer lead to its new root. Readers that still find
-    /// the old root see that it is none any more, and start over.
+    /// Points the link to a layer to its new root. Readers that still find the old root see that
+    /// it is no root any more, and start over.
     pub(crate) fn move_link(&self, old: NodeRef<'_>, new: NodeRef<'_>) {
         let slot = self.permutation().slot(self.position_of_link(old));
         self.words[slot].store(new.as_ptr().cast(), Ordering::SeqCst);
@@ -186,13 +186,14 @@ impl<'g> Locked<'g, Leaf> {
             .expect("the parent of a layer's root links to it")
     }
 
-    /// Turns the entries at some positions, a group, into one link to a layer, and makes
-    /// the leaf dirty: a reader may find a link with a word that is a value, or the link
-    /// and not the root. Slots become free as by a remove.
+    /// Replaces a group of entries by one link to a layer, and marks the leaf dirty: a reader could
+    /// find a link whose word is still a value, or the link but not the root. The group's other
+    /// slots become free, as by a remove.
     ///
-    /// The link is where a search looks first, and what it leaves has no kind: else there
-    /// would be a look at each slot of the group before it, as long as they are not reused.
-    pub(crate) fn become_link(&mut self, group: Range<usize>, root: NodeRef<'_>) {
+    /// The link takes the slot that a search compares first, and the freed slots are marked
+    /// vacant: otherwise each search would compare the group's slots before the link, until they
+    /// are reused.
+    pub(crate) fn replace_group_with_link(&mut self, group: Range<usize>, root: NodeRef<'_>) {
         if Line::GroupIsDirty.is_enabled() {
             self.mark_dirty();
         }
@@ -213,13 +214,13 @@ impl<'g> Locked<'g, Leaf> {
         self.publish(permutation, permutation.live_mask());
     }
 
-    /// Has searches pass over a slot that is live no more. The leaf is dirty.
+    /// Marks a slot that is live no more, so that searches skip it. The leaf is dirty.
     fn vacate(&self, slot: usize) {
         self.marks[slot].store(VACANT, Ordering::Relaxed);
     }
 
-    /// Moves the live suffixes to an empty bag that has room for them, and puts
-    /// it in place of the old one, which is the caller's to retire.
+    /// Copies the live suffixes to an empty bag that has room for them, and replaces the old bag,
+    /// which is returned for the caller to retire.
     pub(crate) fn renew_bag(&self, bag: OwnedBag<'_>) -> Option<BagRef<'g>> {
         let leaf = self.node();
         let old = leaf.bag();
@@ -230,14 +231,13 @@ impl<'g> Locked<'g, Leaf> {
             }
         }
         perturb();
-        // Suffixes are the same in both bags; readers may find either.
+        // The suffixes are the same in both bags, so readers may use either.
         self.bag.store(bag.publish(), Ordering::SeqCst);
         old
     }
 
-    /// Takes the bag from a leaf whose entries have no suffixes, and makes the leaf
-    /// dirty: readers may still be at entries that had. The bag is the caller's to
-    /// retire.
+    /// Removes the bag of a leaf whose entries have no suffixes, and marks the leaf dirty: readers
+    /// may still read entries that had suffixes. Returns the bag for the caller to retire.
     pub(crate) fn take_bag(&mut self) -> Option<BagRef<'g>> {
         debug_assert!(self.entries().all(|entry| entry.kind != SUFFIX));
         if Line::BagIsDirty.is_enabled() {
@@ -249,34 +249,34 @@ impl<'g> Locked<'g, Leaf> {
         bag
     }
 
-    /// Gives the leaf its first bag.
+    /// Sets the leaf's first bag.
     pub(crate) fn set_bag(&self, bag: OwnedBag<'_>) {
         debug_assert!(self.bag().is_none());
         self.bag.store(bag.publish(), Ordering::SeqCst);
     }
 
-    /// Gives a private leaf its lower bound.
+    /// Sets the low of a leaf that is not published.
     pub(crate) fn set_low(&self, low: u64) {
         self.low.store(low, Ordering::Relaxed);
     }
 
-    /// Moves the entries from a position on to `right`, a private leaf with a bag
-    /// for their suffixes. The leaf is dirty. Layers that move get their new
-    /// parent.
+    /// Moves the entries from a position on to `right`, a leaf that is not published and has a bag
+    /// for their suffixes. The leaf is dirty. The roots of layers whose links move get `right` as
+    /// their parent.
     pub(crate) fn move_entries(&mut self, from: usize, right: &mut Locked<'g, Leaf>) {
         let moved = self.entries().skip(from);
         let len = moved.len();
         for (slot, entry) in moved.enumerate() {
             right.write(slot, &entry);
             if let Some(root) = entry.layer()
-                && Line::MovedLayersKnowTheirParent.is_enabled()
+                && Line::MovedLayersGetTheirParent.is_enabled()
             {
                 root.set_parent(NodeRef::from(right.node()));
             }
         }
         right.publish(Permutation::of_first(len), (1 << len) - 1);
         let permutation = self.permutation();
-        // The slices may come back, when leaves are merged.
+        // Searches for these slices may come to this leaf again, when leaves are merged.
         for position in from..permutation.len() {
             self.vacate(permutation.slot(position));
         }
@@ -284,20 +284,20 @@ impl<'g> Locked<'g, Leaf> {
         self.publish(kept, kept.live_mask());
     }
 
-    /// Adds the entries to the leaf before, which is dirty and has room for them and
-    /// their suffixes. Layers get their new parent.
+    /// Appends copies of the entries to the previous leaf, which is dirty and has room for them and
+    /// their suffixes. The roots of layers whose links move get that leaf as their parent.
     pub(crate) fn copy_entries_to(&self, left: &mut Locked<'g, Leaf>) {
         for entry in self.entries() {
             left.insert(left.permutation().len(), &entry);
             if let Some(root) = entry.layer()
-                && Line::MovedLayersKnowTheirParent.is_enabled()
+                && Line::MovedLayersGetTheirParent.is_enabled()
             {
                 root.set_parent(NodeRef::from(left.node()));
             }
         }
     }
 
-    /// Puts `right`, a private leaf, after this one.
+    /// Links `right`, a leaf that is not published, after this one.
     pub(crate) fn link_after(&self, right: &Locked<'g, Leaf>) {
         right
             .prev
@@ -311,13 +311,13 @@ impl<'g> Locked<'g, Leaf> {
         self.next.store(right, Ordering::SeqCst);
     }
 
-    /// Takes this leaf out of the list of leaves. The leaf before it, if there is
-    /// one, is locked too.
+    /// Unlinks this leaf from the list of leaves. The previous leaf, if one exists, is locked
+    /// too.
     pub(crate) fn unlink(&self, prev: Option<&Locked<'g, Leaf>>) {
         self.unlink_from(prev.map(Locked::node));
     }
 
-    /// `unlink`, for models also without the lock.
+    /// `unlink`; models also call it without the lock.
     pub(crate) fn unlink_from(&self, prev: Option<&'g Leaf>) {
         let next = self.next.load(Ordering::SeqCst);
         let before = prev.map_or(std::ptr::null_mut(), |prev| {

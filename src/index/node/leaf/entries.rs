@@ -1,9 +1,9 @@
-//! A leaf as it was at one moment: what walks go through, with no regard to writers.
+//! A snapshot of a leaf, which walks read without regard to writers.
 //!
-//! The whole leaf is copied, line by line, and looked at only where it is asked for. Words
-//! that are not live in the permutation are of no moment; the permutation was loaded before
-//! the rest (see `leaf`). Suffixes stay in their bag: the offsets of their records are part of
-//! the copy, for a slot may get another one later; a record never changes.
+//! A snapshot copies the whole leaf, line by line, and decodes entries only on demand. Words
+//! that are not live in the permutation have no meaning; the permutation was loaded before
+//! the rest (see `leaf`). Suffixes stay in their bag. The offsets of their records are part of
+//! the copy, for a slot may get another record later; a record never changes.
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -33,7 +33,7 @@ pub(crate) struct Image {
 #[cfg(not(any(loom, shuttle)))]
 const _: () = assert!(size_of::<Image>() == size_of::<Leaf>());
 
-/// Copies a leaf word by word, with atomic loads. What readers have no use for stays zero.
+/// Copies a leaf word by word, with atomic loads. Words that readers do not use stay zero.
 pub(crate) fn copy_portably(leaf: &Leaf, to: &mut MaybeUninit<Image>) {
     to.write(Image {
         version: 0,
@@ -50,7 +50,7 @@ pub(crate) fn copy_portably(leaf: &Leaf, to: &mut MaybeUninit<Image>) {
 
 /// The entries of a leaf at one moment, in key order.
 pub(crate) struct Entries<'g> {
-    /// As long as it is not empty, the image is there.
+    /// The image is initialized if this is not empty.
     permutation: Permutation,
     image: MaybeUninit<Image>,
     offsets: Offsets,
@@ -94,8 +94,8 @@ impl<'g> Entries<'g> {
     fn at(&self, position: usize) -> (usize, &Image) {
         debug_assert!(position < self.len());
         let slot = self.permutation.slot(position);
-        // SAFETY: there are entries, so the image was made; it is whole from the beginning
-        // or was copied whole. A permutation names slots below WIDTH.
+        // SAFETY: the snapshot has entries, so `snapshot` has initialized the image. A
+        // permutation names slots below WIDTH.
         unsafe {
             std::hint::assert_unchecked(slot < WIDTH);
             (slot, self.image.assume_init_ref())
@@ -114,12 +114,12 @@ impl<'g> Entries<'g> {
         kind_in(image.marks[slot])
     }
 
-    /// Which slot an entry was in.
+    /// The slot of an entry.
     pub(crate) fn slot(&self, position: usize) -> usize {
         self.permutation.slot(position)
     }
 
-    /// The value of an entry that is no link.
+    /// The value of an entry that is not a link.
     #[inline]
     pub(crate) fn value(&self, position: usize) -> u64 {
         let (slot, image) = self.at(position);
@@ -127,7 +127,7 @@ impl<'g> Entries<'g> {
         value_of(image.words[slot])
     }
 
-    /// What the key of an entry of kind `SUFFIX` has beyond its slice.
+    /// The suffix of an entry of kind `SUFFIX`.
     #[inline]
     pub(crate) fn suffix(&self, position: usize) -> &'g [u8] {
         let (slot, image) = self.at(position);
@@ -167,8 +167,8 @@ impl<'g> Entries<'g> {
 }
 
 impl Leaf {
-    /// Fills `entries` with all of this moment; `None`, and nothing in it, if the
-    /// leaf changed since `version`.
+    /// Copies the leaf to `entries`; returns `None`, and leaves `entries` empty, if the leaf
+    /// changed since `version`.
     #[inline]
     pub(crate) fn snapshot<'g, S: Search>(
         &'g self,
@@ -181,7 +181,7 @@ impl Leaf {
         S::copy(self, &mut entries.image);
         // SAFETY: copied just now.
         let image = unsafe { entries.image.assume_init_ref() };
-        // SAFETY: null, or a bag that a word of the leaf led to: it is retired like a node,
+        // SAFETY: null, or a bag to which a word of the leaf pointed: it is retired like a node,
         // and may be followed before validation.
         if let Some(bag) = unsafe { BagRef::at(image.bag) } {
             perturb();
@@ -191,7 +191,7 @@ impl Leaf {
             return None;
         }
         entries.permutation = permutation;
-        // SAFETY: null or leaves that may be read as long as this one; see the room's rules.
+        // SAFETY: null or leaves that may be read as long as this one; see the rules in `node`.
         unsafe {
             Some(Neighbours {
                 next: image.next.as_ref(),

@@ -1,6 +1,6 @@
-//! Model checks (`make check-models`): every interleaving, and every order that the
-//! memory model lets stores become visible in; and again without each of the lines that a
-//! protocol rests on, which must fail.
+//! Model checks (`make check-models`): they explore every interleaving, and every order in which
+//! the memory model lets stores become visible. Each also runs without each protocol line that
+//! it names, and must then fail.
 
 use loom::sync::Arc;
 use loom::thread;
@@ -22,17 +22,17 @@ fn leaf_with_a() -> Arc<Leaf> {
     leaf
 }
 
-fn look(leaf: &Leaf, key: &[u8]) -> Option<Option<u64>> {
+fn get(leaf: &Leaf, key: &[u8]) -> Option<Option<u64>> {
     let version = leaf.head.version.stable();
     Some(match leaf.search::<Portable>(version, &Key::new(key))? {
         Found::Absent => None,
         Found::Value(value) => Some(value),
-        Found::Layer(_) => unreachable!("there are no layers"),
+        Found::Layer(_) => unreachable!("the model has no layers"),
     })
 }
 
-/// Known failure 17: a slot freed by a remove is reused before a reader, who
-/// saw it live, validates.
+/// Known failure 17: a slot freed by a remove is reused before a reader that saw it live
+/// validates.
 #[test]
 fn a_reader_never_takes_a_reused_slot_for_its_key() {
     let lines = [
@@ -51,22 +51,22 @@ fn a_reader_never_takes_a_reused_slot_for_its_key() {
                         Locked::lock(&*leaf).insert(0, &Entry::new(&Key::new(B)).with_value(2));
                     })
                 };
-                let seen = look(&leaf, key).flatten();
+                let seen = get(&leaf, key).flatten();
                 assert!(seen.is_none_or(|seen| seen == value), "{seen:?}");
                 writer.join().unwrap();
-                assert_eq!(look(&leaf, A), Some(None));
-                assert_eq!(look(&leaf, B), Some(Some(2)));
+                assert_eq!(get(&leaf, A), Some(None));
+                assert_eq!(get(&leaf, B), Some(Some(2)));
             });
         }
     });
 }
 
-/// An owner that lets readers see what it has done, and goes on, disturbs them as two owners
-/// would: who has the version from between sees all of the first change, and who has the one
-/// from before none of a slot that is used again.
+/// An owner that publishes a version and continues changing the leaf appears to readers as two
+/// owners: a reader with the version in between sees all of the first change, and a reader
+/// with an earlier one sees nothing of a slot that is reused.
 #[test]
-fn what_comes_after_settling_is_another_change() {
-    check(&[Line::FenceAfterSettle], || {
+fn changes_after_a_published_version_are_another_change() {
+    check(&[Line::FenceAfterPublishedVersion], || {
         for (key, value) in [(A, 1), (B, 2)] {
             loom::model(move || {
                 let leaf = leaf_with_a();
@@ -76,7 +76,7 @@ fn what_comes_after_settling_is_another_change() {
                     thread::spawn(move || {
                         let mut locked = Locked::lock(&*leaf);
                         locked.remove(0);
-                        locked.settle();
+                        locked.publish_version();
                         locked.insert(0, &Entry::new(&Key::new(B)).with_value(2));
                     })
                 };
@@ -87,14 +87,14 @@ fn what_comes_after_settling_is_another_change() {
                     assert!((version == before) == (key == A), "of another version");
                 }
                 writer.join().unwrap();
-                assert_eq!(look(&leaf, A), Some(None));
-                assert_eq!(look(&leaf, B), Some(Some(2)));
+                assert_eq!(get(&leaf, A), Some(None));
+                assert_eq!(get(&leaf, B), Some(Some(2)));
             });
         }
     });
 }
 
-/// An insert is seen whole or not at all, and its reader need not start over.
+/// A reader sees all of an insert or nothing of it, and need not start over.
 #[test]
 fn an_insert_is_seen_whole_or_not_at_all() {
     check(
@@ -119,26 +119,26 @@ fn an_insert_is_seen_whole_or_not_at_all() {
                         [(A, 1), (B, 2)].map(|(key, value)| (Key::new(key).slice(), 1, value));
                     assert!(seen == all[..1] || seen == all, "{seen:?}");
                 }
-                let seen = look(&leaf, B).flatten();
+                let seen = get(&leaf, B).flatten();
                 assert!(seen.is_none_or(|seen| seen == 2), "{seen:?}");
                 writer.join().unwrap();
-                assert_eq!(look(&leaf, B), Some(Some(2)));
+                assert_eq!(get(&leaf, B), Some(Some(2)));
             });
         },
     );
 }
 
-/// Who finds a value finds what its writer did before it stored it: a value may be a
-/// pointer to what was made under the lock.
+/// A reader that finds a value sees what its writer did before storing it: a value may be a
+/// pointer to an object that was made under the lock.
 #[test]
-fn a_value_comes_with_what_it_stands_for() {
+fn a_value_is_seen_with_what_its_writer_stored_before() {
     check(&[Line::ValueReleases], || {
         loom::model(|| {
             let leaf = leaf_with_a();
             let record = Arc::new(AtomicU64::new(0));
             let reader = {
                 let (leaf, record) = (leaf.clone(), record.clone());
-                thread::spawn(move || match look(&leaf, A) {
+                thread::spawn(move || match get(&leaf, A) {
                     Some(Some(2)) => assert_eq!(record.load(Ordering::Relaxed), 7),
                     seen => assert_eq!(seen, Some(Some(1)), "an overwrite disturbs no reader"),
                 })
@@ -149,12 +149,12 @@ fn a_value_comes_with_what_it_stands_for() {
             assert_eq!(locked.replace(0, 2), 1);
             drop(locked);
             reader.join().unwrap();
-            assert_eq!(look(&leaf, A), Some(Some(2)));
+            assert_eq!(get(&leaf, A), Some(Some(2)));
         });
     });
 }
 
-/// One writer at a time, and each sees what the one before stored.
+/// One writer owns the lock at a time, and each sees the stores of the one before.
 #[test]
 fn a_lock_has_one_owner() {
     check(&[Line::UnlockReleases, Line::LockAcquires], || {
@@ -171,13 +171,13 @@ fn a_lock_has_one_owner() {
             };
             add(&leaf);
             other.join().unwrap();
-            assert_eq!(look(&leaf, A), Some(Some(3)));
+            assert_eq!(get(&leaf, A), Some(Some(3)));
         })
     });
 }
 
-/// Taking the bag of a leaf that became empty must not let a reader, who still
-/// sees an entry, make a key without its suffix of it. Found in review.
+/// Removing the bag of a leaf that became empty must not make a reader that still sees an
+/// entry return its key without the suffix. Found in review.
 #[test]
 fn a_snapshot_never_has_a_key_without_its_suffix() {
     const LONG: &[u8] = b"longer than a slice";
@@ -209,14 +209,14 @@ fn a_snapshot_never_has_a_key_without_its_suffix() {
             let bag = locked.take_bag().unwrap();
             drop(locked);
             reader.join().unwrap();
-            // SAFETY: taken from the leaf, and the reader is done.
+            // SAFETY: removed from the leaf, and the reader has ended.
             unsafe { bag.free(&memory) };
         })
     });
 }
 
-/// A key of two slices, as a reader finds it in a leaf or in the layer below.
-fn look_through(leaf: &Leaf, key: &[u8]) -> Option<Option<u64>> {
+/// Searches for a key of two slices as a reader does, in a leaf or in the layer below.
+fn get_through(leaf: &Leaf, key: &[u8]) -> Option<Option<u64>> {
     let mut key = Key::new(key);
     let version = leaf.head.version.stable();
     match leaf.search::<Portable>(version, &key)? {
@@ -224,7 +224,7 @@ fn look_through(leaf: &Leaf, key: &[u8]) -> Option<Option<u64>> {
         Found::Value(value) => Some(Some(value)),
         Found::Layer(root) => {
             let AnyNode::Leaf(below) = root.kind() else {
-                unreachable!("a word that is no root")
+                unreachable!("the root of this layer is a leaf")
             };
             key.shift();
             let version = below.head.version.stable();
@@ -239,10 +239,10 @@ fn look_through(leaf: &Leaf, key: &[u8]) -> Option<Option<u64>> {
     }
 }
 
-/// A group turns into a link to a layer, and then a slot that it left is used again. A
-/// reader finds each key of the group throughout, with its value, or starts over.
+/// A link to a layer replaces a group, and then a freed slot is reused. A reader finds each
+/// key of the group throughout, with its value, or starts over.
 #[test]
-fn a_group_becomes_a_layer_at_once() {
+fn a_link_replaces_a_group_at_once() {
     const GROUP: [&[u8]; 2] = [b"a slice one", b"a slice two"];
     let lines = [
         Line::GroupIsDirty,
@@ -273,14 +273,14 @@ fn a_group_becomes_a_layer_at_once() {
                         root.insert(position, &entry.with_value(position as u64));
                     }
                     let mut locked = Locked::lock(&*leaf);
-                    locked.become_link(0..2, NodeRef::from(&*below));
+                    locked.replace_group_with_link(0..2, NodeRef::from(&*below));
                     root.set_root(true, NodeRef::from(&*leaf).as_ptr());
                     drop((root, locked));
                     Locked::lock(&*leaf).insert(1, &Entry::new(&Key::new(B)).with_value(7));
                 })
             };
             for (value, key) in GROUP.into_iter().enumerate() {
-                let seen = look_through(&leaf, key);
+                let seen = get_through(&leaf, key);
                 assert!(
                     seen.is_none_or(|seen| seen == Some(value as u64)),
                     "{seen:?}"
@@ -288,11 +288,11 @@ fn a_group_becomes_a_layer_at_once() {
             }
             writer.join().unwrap();
             for (value, key) in GROUP.into_iter().enumerate() {
-                assert_eq!(look_through(&leaf, key), Some(Some(value as u64)));
+                assert_eq!(get_through(&leaf, key), Some(Some(value as u64)));
             }
-            assert_eq!(look(&leaf, B), Some(Some(7)));
+            assert_eq!(get(&leaf, B), Some(Some(7)));
             let bag = Locked::lock(&*leaf).take_bag().unwrap();
-            // SAFETY: taken from the leaf, and nobody reads it any more.
+            // SAFETY: removed from the leaf, and no thread reads it any more.
             unsafe { bag.free(&memory) };
         })
     });

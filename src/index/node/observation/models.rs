@@ -1,4 +1,4 @@
-//! Model checks (`make check-models`), as those of leaves.
+//! Model checks (`make check-models`), like those of leaves.
 
 use loom::sync::Arc;
 use loom::thread;
@@ -27,14 +27,14 @@ fn observe(leaf: &Leaf) -> Observation {
 /// Whether the leaf may have changed.
 fn may_differ(observation: &Observation) -> bool {
     // SAFETY: the leaf lives on.
-    unsafe { observation.look() != Look::Same }
+    unsafe { observation.compare() != Comparison::Same }
 }
 
-/// Who has found a key does not take an observation for good that says it was absent: also
-/// not while the insert has yet to let the lock go.
+/// A reader that has found a key does not validate an observation of its absence, even before
+/// the insert has unlocked the leaf.
 #[test]
-fn what_was_found_is_not_absent_any_more() {
-    check(&[Line::LockedIsNotTheSame], || {
+fn an_absence_does_not_validate_after_the_key_was_found() {
+    check(&[Line::LockedMayDiffer], || {
         loom::model(|| {
             let leaf = empty_leaf();
             let absent = observe(&leaf);
@@ -55,10 +55,10 @@ fn what_was_found_is_not_absent_any_more() {
     });
 }
 
-/// Two transactions that each insert what the other has found absent: one finds out.
+/// Of two transactions that each insert a key that the other found absent, one notices.
 #[test]
-fn of_two_who_insert_what_the_other_missed_one_finds_out() {
-    check(&[Line::FenceBeforeLooks], || {
+fn of_two_transactions_that_insert_what_the_other_missed_one_notices() {
+    check(&[Line::FenceBeforeCompare], || {
         loom::model(|| {
             let leaves = [empty_leaf(), empty_leaf()];
             let absent = leaves.each_ref().map(|leaf| observe(leaf));
@@ -66,23 +66,23 @@ fn of_two_who_insert_what_the_other_missed_one_finds_out() {
                 let (leaf, other) = (leaves[mine].clone(), absent[1 - mine]);
                 move || {
                     insert(&leaf);
-                    Observation::fence_before_looks();
+                    Observation::fence_before_compare();
                     may_differ(&other)
                 }
             };
             let (first, second) = (transaction(0), transaction(1));
             let other = thread::spawn(first);
-            let found_out = second();
-            assert!(other.join().unwrap() || found_out);
+            let noticed = second();
+            assert!(other.join().unwrap() || noticed);
         });
     });
 }
 
-/// A leaf was deleted, and its place is another leaf's, in the same state and with the same
-/// keys: who has observed the first finds a change.
+/// A leaf was deleted, and its slot is reused for a leaf in the same state and with the same
+/// keys: comparing an observation of the first finds a change.
 #[test]
-fn what_is_in_the_place_of_a_leaf_is_not_that_leaf() {
-    check(&[Line::CountGoesOn], || {
+fn a_reused_slot_is_not_the_observed_leaf() {
+    check(&[Line::CountContinues], || {
         loom::model(|| {
             let leaf = empty_leaf();
             insert(&leaf);

@@ -184,7 +184,7 @@ fn each_clearing_detaches_the_current_root() {
 #[test]
 fn batches_find_keys_of_splitting_nodes() {
     let lines = [
-        Line::RootSaysSo,
+        Line::RootIsPublished,
         Line::BatchRootIsLiving,
         Line::BatchParentIsValidated,
     ];

@@ -199,7 +199,7 @@ impl<'g, 'k> Lane<'g, 'k> {
         leaf: &'g Leaf,
         version: Version,
     ) -> Step {
-        if self.key.goes_on() && !self.has_suffixes {
+        if self.key.has_suffix() && !self.has_suffixes {
             leaf.prefetch_suffixes();
             self.has_suffixes = true;
             return Step::Continue;

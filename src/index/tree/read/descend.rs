@@ -156,7 +156,7 @@ pub(in crate::index::tree) fn search_long<'g, S: Search>(
     reached.leaf.prefetch_suffixes();
     // Ends: each round, a writer has changed the leaf.
     loop {
-        if let Some(found) = reached.leaf.search_beyond::<S>(reached.version, key) {
+        if let Some(found) = reached.leaf.search_long::<S>(reached.version, key) {
             return Ok((found, reached));
         }
         reached = move_right(reached.leaf, key.slice())?;
@@ -172,7 +172,7 @@ pub(in crate::index::tree) fn search_short<'g, S: Search>(
     let mut reached = reach::<S>(root, key.slice(), false)?;
     // Ends: see `search_long`.
     loop {
-        if let Some(value) = reached.leaf.search_within::<S>(reached.version, key) {
+        if let Some(value) = reached.leaf.search_short::<S>(reached.version, key) {
             return Ok((value, reached));
         }
         reached = move_right(reached.leaf, key.slice())?;

@@ -19,7 +19,7 @@ use super::descend::{Reached, Stale, search_long, search_short};
 use crate::index::key::Key;
 use crate::index::memory::Count;
 use crate::index::node::{
-    Delta, Found, Look, MORE, NodeRef, Observation, Portable, Search, with_search,
+    Comparison, Delta, Found, MORE, NodeRef, Observation, Portable, Search, with_search,
 };
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
@@ -219,7 +219,7 @@ unsafe fn is_unchanged(observation: &Observation) -> bool {
                     false => !Line::HeldIsNotTheSame.is_enabled(),
                 };
             }
-            Look::Locked => wait.wait(),
+            Comparison::Locked => wait.wait(),
         }
     }
 }

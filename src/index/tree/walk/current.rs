@@ -27,7 +27,7 @@ impl Walk<'_> {
     /// was read.
     pub(in crate::index::tree) fn current_value(&self) -> Option<u64> {
         let frame = self.frames.last()?;
-        let value = frame.leaf.racing_value(frame.entries.slot(frame.at));
+        let value = frame.leaf.value_unvalidated(frame.entries.slot(frame.at));
         (frame.is_current() || !Line::ArrivalIsCurrent.is_enabled()).then_some(value)
     }
 
@@ -83,7 +83,7 @@ impl Walk<'_> {
                 }
             }
             at = next;
-            let value = frame.leaf.racing_value(frame.entries.slot(at));
+            let value = frame.leaf.value_unvalidated(frame.entries.slot(at));
             run.push((keys.len(), value));
         }
         if frame.is_current() {

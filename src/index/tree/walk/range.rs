@@ -216,7 +216,7 @@ mod tests {
                 } else {
                     prop_assert!(entry.slice() >= cut.first_slice());
                 }
-                if entry.goes_on() {
+                if entry.has_suffix() {
                     match cut.side(entry.slice(), LAYER, &[]) {
                         Side::Through => {
                             let lower = cut.below(SLICE_LEN);

@@ -86,7 +86,7 @@ impl Tree {
     pub fn counters(&self) -> Counters {
         let domain = self.domain();
         let sum = |count| domain.memory.tally().sum(count);
-        let held = domain.held();
+        let held = domain.held_guards();
         Counters {
             keys: domain.keys(),
             node_bytes: sum(Count::NodeBytes),
@@ -96,7 +96,7 @@ impl Tree {
             limbo_bytes: sum(Count::LimboBytes),
             limbo_objects: sum(Count::LimboObjects),
             guards: held.guards,
-            oldest_guard_ms: held.oldest,
+            oldest_guard_ms: held.oldest_ms,
             splits: sum(Count::Splits),
             restarts: sum(Count::Restarts),
             layers_made: sum(Count::LayersMade),

@@ -62,7 +62,7 @@ impl Tree {
         let memory = &pin.domain().memory;
         let mut reserve = Self::leaves(pin, 2)?;
         let layout = Layout::new::<Detached>();
-        let note = memory.allocate(layout, Count::NoteBytes);
+        let note = memory.allocate(layout, Count::RetiredObjectBytes);
         let note = note.ok_or(OutOfMemory)?.cast::<Detached>();
 
         let (root, anchor) = (reserve.leaf(Era::FIRST), reserve.leaf(Era::FIRST));
@@ -291,7 +291,9 @@ unsafe fn free_detached(note: *mut Detached, collector: &Collector) {
         let _freeing = annotate::Freeing::begin(domain);
         let Detached { anchor, bytes } = note.read();
         let (note, layout) = (NonNull::new_unchecked(note), Layout::new::<Detached>());
-        domain.memory.free(note.cast(), layout, Count::NoteBytes);
+        domain
+            .memory
+            .free(note.cast(), layout, Count::RetiredObjectBytes);
         domain.leave_limbo(bytes);
         free_all(domain, NodeRef::from(anchor.as_ref()), true, &mut |_, _| ());
     }

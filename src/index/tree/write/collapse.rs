@@ -86,7 +86,7 @@ impl Tree {
     ) {
         if !path.is_empty() {
             leaf.set_root(true, std::ptr::null_mut());
-            leaf.settle_root();
+            leaf.publish_root();
             self.set_root(NodeRef::from(leaf.node()));
         }
         let bag = leaf.take_bag();
@@ -175,14 +175,14 @@ pub(in crate::index::tree) fn lock_boundary(
         0 => NodeRef::from(leaf.node()),
         _ => NodeRef::from(path[survivor - 1].node()),
     };
-    let place = path[survivor].place_of(dying);
+    let place = path[survivor].index_of(dying);
     let mut holder = None;
     let mut child = survivor;
     while place == 0 && holder.is_none() && !path[child].is_root() {
         let Parent::Internode(node) = lock_parent(&path[child]) else {
             unreachable!("only roots are under a leaf or nothing");
         };
-        let child_place = node.place_of(NodeRef::from(path[child].node()));
+        let child_place = node.index_of(NodeRef::from(path[child].node()));
         path.push(node);
         child += 1;
         if child_place > 0 {
@@ -226,11 +226,11 @@ pub(in crate::index::tree) fn unlink<'g>(
         path.iter_mut().for_each(Locked::mark_dirty);
     }
     if let Some((holder, place)) = holder
-        && Line::BoundaryMoves.is_enabled()
+        && Line::SeparatorMoves.is_enabled()
     {
         // What was the second child's boundary is the whole node's now.
         let key = path[survivor].key(0);
-        path[holder].move_boundary(place, key);
+        path[holder].set_separator(place, key);
     }
     path[survivor].remove(place);
     // Before `prev` is let go: a split of it changes the same words, and may share no ancestor's

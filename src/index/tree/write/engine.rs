@@ -16,7 +16,7 @@ use super::locate::Located;
 use super::reserve::{Needs, Reserve, shape_for};
 use crate::index::key::{Key, SUFFIX};
 use crate::index::memory::OutOfMemory;
-use crate::index::node::{BagRef, Entry, Leaf, Locked, OwnedBag, Place, WIDTH};
+use crate::index::node::{BagRef, Entry, KeyPosition, Leaf, Locked, OwnedBag, WIDTH};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::index::tree::read::descend::Reached;
@@ -98,13 +98,13 @@ impl Tree {
         self.begin_report(pin);
         let mut located = self.locate(pin, bytes);
         match located.place {
-            Place::Present { position, slot } => {
+            KeyPosition::Present { position, slot } => {
                 let decide = |value| decide(Some(value));
                 let leaf = located.leaf;
                 Ok(Some(self.change_present(pin, leaf, position, slot, decide)))
             }
-            Place::Absent { position }
-                if !located.key.goes_on()
+            KeyPosition::Absent { position }
+                if !located.key.has_suffix()
                     && !located.leaf.permutation().is_full()
                     && !located.leaf.wastes_its_bag() =>
             {
@@ -137,7 +137,7 @@ impl Tree {
         let mut reserve = Reserve::new(&pin.domain().memory);
         let attempt = |located: Located<'g, 'k>, reserve: &mut Reserve<'g>| {
             let (node, is_crowded) = (located.leaf.node(), located.is_crowded());
-            if let Place::Present { position, slot } = located.place {
+            if let KeyPosition::Present { position, slot } = located.place {
                 let (leaf, decide) = (located.leaf, |value| decide(Some(value)));
                 return Ok(Some(self.change_present(pin, leaf, position, slot, decide)));
             }
@@ -175,14 +175,18 @@ impl Tree {
     ) -> Result<Added<'g>, Needs> {
         let Located { leaf, place, key } = located;
         match place {
-            Place::Crowded { first } => self.add_layer(pin, leaf, first, &key, addition, reserve),
-            Place::Absent { position } if leaf.permutation().is_full() => {
+            KeyPosition::Crowded { first } => {
+                self.add_layer(pin, leaf, first, &key, addition, reserve)
+            }
+            KeyPosition::Absent { position } if leaf.permutation().is_full() => {
                 self.split(pin, leaf, position, Entry::new(&key), addition, reserve)
             }
-            Place::Absent { position } => {
+            KeyPosition::Absent { position } => {
                 add_entry(pin, leaf, position, Entry::new(&key), addition, reserve)
             }
-            Place::Present { .. } | Place::Layer(_) => unreachable!("the key is absent here"),
+            KeyPosition::Present { .. } | KeyPosition::Layer(_) => {
+                unreachable!("the key is absent here")
+            }
         }
     }
 

@@ -48,7 +48,7 @@ use super::locate::Located;
 use super::reserve::{Needs, Reserve, Spare};
 use crate::index::key::Key;
 use crate::index::memory::OutOfMemory;
-use crate::index::node::{BagRef, Entry, Leaf, Locked, Observation, OwnedBag, Place};
+use crate::index::node::{BagRef, Entry, KeyPosition, Leaf, Locked, Observation, OwnedBag};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::{Tree, holding};
 use crate::protocol::Line;
@@ -141,7 +141,7 @@ impl Tree {
         let original = Observation::new(leaf, located.leaf.version_found(), incarnation);
         let crowded = located.is_crowded().then_some(leaf);
         let (found, room) = match located.place {
-            Place::Present { position, slot } => {
+            KeyPosition::Present { position, slot } => {
                 report(pin, &located.leaf);
                 (Some(slot), Room::already(located.leaf, position))
             }
@@ -204,7 +204,7 @@ impl Tree {
             (None, Decision::Set(value)) if has_room => {
                 #[cfg(debug_assertions)]
                 assert!(
-                    key.is_as_it_was(),
+                    key.is_unchanged(),
                     "a key must stay as it is while it is held"
                 );
                 let entry = Entry::new(&key).with_value(value);

@@ -93,7 +93,7 @@ impl Tree {
             }
         }
         let root = above.as_mut().unwrap_or(&mut lowest);
-        leaf.become_link(group, NodeRef::from(root.node()));
+        leaf.replace_group_with_link(group, NodeRef::from(root.node()));
         root.set_root(true, NodeRef::from(leaf.node()).as_ptr());
         pin.count(Count::LayersMade, needs.leaves as i64);
         let old_bag = match needs.moved {
@@ -107,7 +107,7 @@ impl Tree {
         }
         report_created(pin, &lowest);
         if let Chosen::Room = chosen {
-            lowest.settle();
+            lowest.publish_version();
             return Ok(Added::Room(Room {
                 leaf: lowest,
                 position: place,
@@ -135,7 +135,7 @@ fn shapes_of_lowest(
 ) -> (Option<Shape>, Option<Shape>) {
     let suffix_of = |(rest, _): &(&[u8], u64)| {
         let key = below(rest, shared);
-        key.goes_on().then(|| key.suffix().len())
+        key.has_suffix().then(|| key.suffix().len())
     };
     let new = suffix_of(&rests[place]).filter(|_| is_room);
     let suffixes: Lengths = (rests.iter().enumerate())
@@ -184,7 +184,7 @@ mod tests {
             let mut b = a.clone();
             b.resize(len, 1);
             let (mut left, mut right, mut expected) = (Key::new(&a), Key::new(&b), 0);
-            while left.slice() == right.slice() && left.goes_on() && right.goes_on() {
+            while left.slice() == right.slice() && left.has_suffix() && right.has_suffix() {
                 left.shift();
                 right.shift();
                 expected += 1;

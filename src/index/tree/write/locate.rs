@@ -2,7 +2,7 @@
 
 use crate::index::key::Key;
 use crate::index::memory::Count;
-use crate::index::node::{Found, Leaf, Locked, Place, Search, with_search};
+use crate::index::node::{Found, KeyPosition, Leaf, Locked, Search, with_search};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::index::tree::read::descend::{Reached, Stale, reach};
@@ -13,7 +13,7 @@ use crate::sync::perturb;
 pub(in crate::index::tree) struct Located<'g, 'k> {
     pub(in crate::index::tree) leaf: Locked<'g, Leaf>,
     /// Where the key is in the leaf, or would be inserted; no link to a layer.
-    pub(in crate::index::tree) place: Place<'g>,
+    pub(in crate::index::tree) place: KeyPosition<'g>,
     /// The key as the leaf's layer sees it.
     pub(in crate::index::tree) key: Key<'k>,
 }
@@ -32,7 +32,7 @@ impl<'g> Located<'g, '_> {
     /// Whether inserting the key takes a new layer.
     #[inline]
     pub(in crate::index::tree) fn is_crowded(&self) -> bool {
-        matches!(self.place, Place::Crowded { .. })
+        matches!(self.place, KeyPosition::Crowded { .. })
     }
 }
 
@@ -109,7 +109,7 @@ impl Tree {
         loop {
             let reached = reach::<S>(root, key.slice(), true)?;
             // Passes the leaves of upper layers without locking them.
-            if key.goes_on()
+            if key.has_suffix()
                 && let Some(Found::Layer(below)) = reached.leaf.search::<S>(reached.version, &key)
             {
                 root = below;
@@ -117,7 +117,7 @@ impl Tree {
                 continue;
             }
             // While the lock is taken. Measured: loads of 24-byte keys took 8 % less.
-            if key.goes_on() {
+            if key.has_suffix() {
                 reached.leaf.prefetch_suffixes();
             }
             let leaf = lock_reached(reached, key.slice())?;

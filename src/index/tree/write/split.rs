@@ -178,7 +178,7 @@ impl Tree {
         if let Chosen::Room = chosen {
             // The other is let go at once.
             let mut leaf = if plan.stays { leaf } else { right };
-            leaf.settle();
+            leaf.publish_version();
             return Ok(Added::Room(Room {
                 leaf,
                 position: place,
@@ -211,7 +211,7 @@ impl Tree {
         let mut new = NodeRef::from(right.node());
         let mut key = plan.low;
         for node in path.iter() {
-            let place = node.place_of(left);
+            let place = node.index_of(left);
             if !node.is_full() {
                 node.insert(place, key, new);
                 return;
@@ -251,12 +251,12 @@ impl Tree {
         match above {
             Parent::Layer(upper) => {
                 new.set_root(true, NodeRef::from(upper.node()).as_ptr());
-                new.settle_root();
+                new.publish_root();
                 upper.move_link(old, root);
             }
             Parent::Tree => {
                 new.set_root(true, std::ptr::null_mut());
-                new.settle_root();
+                new.publish_root();
                 self.set_root(root);
             }
             Parent::Internode(_) => unreachable!("a root is under no internode"),

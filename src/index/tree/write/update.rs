@@ -4,7 +4,7 @@
 use super::engine::{Decision, report};
 use super::locate::Located;
 use crate::index::memory::OutOfMemory;
-use crate::index::node::Place;
+use crate::index::node::KeyPosition;
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 
@@ -70,7 +70,7 @@ impl Tree {
     ) -> Option<u64> {
         self.begin_report(pin);
         let Located { leaf, place, .. } = self.locate(pin, bytes);
-        let Place::Present { position, slot } = place else {
+        let KeyPosition::Present { position, slot } = place else {
             report(pin, &leaf);
             return None;
         };

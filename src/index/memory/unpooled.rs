@@ -1,15 +1,14 @@
-//! What stands in for the pool where tools look for wrong uses of memory.
+//! Replaces the pool in builds for tools that look for invalid uses of memory.
 //!
-//! AddressSanitizer (`--cfg masstree_asan`) would not see the use of a slot that lies in a
-//! pool's list, nor what is written beyond a slot's end. ThreadSanitizer (`--cfg
-//! masstree_tsan`) does not see that the standard library's mutex orders what the pool does,
-//! since that library is not instrumented. So each slot is an allocation of its own there,
-//! given back when its tree ends, for its first word must stay readable until then (see
-//! `pool`). A slot that was given back is used again only after many others, and poisoned
-//! meanwhile but for its first word.
+//! AddressSanitizer (`--cfg masstree_asan`) would not detect uses of a slot in a pool's list,
+//! nor writes beyond a slot's end. ThreadSanitizer (`--cfg masstree_tsan`) does not see that the
+//! standard library's mutex orders the pool's accesses, since that library is not instrumented.
+//! So in these builds each slot is an allocation of its own. It is freed when its tree ends, for
+//! its first word must stay readable until then (see `pool`). A freed slot is reused only after
+//! many others, and is poisoned meanwhile except for its first word.
 //!
-//! In models nodes are larger than slots, and what they consist of must be dropped: each is
-//! an allocation that is freed at once.
+//! In models, nodes are larger than slots, and their fields must be dropped: each node is an
+//! allocation that is freed at once.
 
 use std::alloc::Layout;
 use std::cell::UnsafeCell;
@@ -21,29 +20,29 @@ use super::pool::SLOT_SIZE;
 use super::source::Source;
 use crate::sync::Wait;
 
-/// Slots that are given back before the first of them is used again; none where the memory is
-/// the user's, who may count it.
+/// Slots that are freed before the first of them is reused; none if the memory is the user's,
+/// who may count it.
 const QUARANTINE: usize = 256;
 
 /// Bytes of a slot that stay readable.
 const READABLE: usize = size_of::<AtomicU64>();
 
-const AT_ONCE: bool = cfg!(any(loom, shuttle));
+const FREE_AT_ONCE: bool = cfg!(any(loom, shuttle));
 
-/// Slots that were given back, the first one first.
-pub(super) struct Kept {
+/// Freed slots, the first one first.
+pub(super) struct Unpooled {
     source: Source,
-    /// Whether a thread uses `free`: a lock that ThreadSanitizer sees.
+    /// Whether a thread accesses `free`: a lock that ThreadSanitizer sees.
     busy: AtomicBool,
     free: UnsafeCell<VecDeque<(NonNull<u8>, Layout)>>,
 }
 
-// SAFETY: `free` is used by who has set `busy`, and the slots in it belong to the pool.
-unsafe impl Send for Kept {}
-// SAFETY: as above.
-unsafe impl Sync for Kept {}
+// SAFETY: only the thread that has set `busy` accesses `free`, whose slots belong to the pool.
+unsafe impl Send for Unpooled {}
+// SAFETY: as for `Send`.
+unsafe impl Sync for Unpooled {}
 
-impl Kept {
+impl Unpooled {
     pub(super) fn new(source: Source) -> Self {
         Self {
             source,
@@ -54,18 +53,18 @@ impl Kept {
 
     fn with_free<T>(&self, work: impl FnOnce(&mut VecDeque<(NonNull<u8>, Layout)>) -> T) -> T {
         let wait = Wait::new();
-        // Ends: nobody waits while it has the lock.
+        // Ends: no thread waits while it owns the lock.
         while self.busy.swap(true, Ordering::Acquire) {
             wait.wait();
         }
-        // SAFETY: `busy` is ours.
+        // SAFETY: this thread has set `busy`.
         let result = work(unsafe { &mut *self.free.get() });
         self.busy.store(false, Ordering::Release);
         result
     }
 
-    pub(super) fn take(&self, layout: Layout) -> Option<NonNull<u8>> {
-        if AT_ONCE {
+    pub(super) fn allocate(&self, layout: Layout) -> Option<NonNull<u8>> {
+        if FREE_AT_ONCE {
             return self.source.allocate(layout);
         }
         debug_assert!(layout.size() <= SLOT_SIZE);
@@ -89,22 +88,22 @@ impl Kept {
     }
 
     /// # Safety
-    /// `place` came from `take` of this with this layout, and nobody uses it any more.
-    pub(super) unsafe fn give(&self, place: NonNull<u8>, layout: Layout) {
-        if AT_ONCE {
+    /// `ptr` came from `allocate` of this with this layout, and no thread uses it any more.
+    pub(super) unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) {
+        if FREE_AT_ONCE {
             // SAFETY: by contract.
-            return unsafe { self.source.free(place, layout) };
+            return unsafe { self.source.free(ptr, layout) };
         }
-        poison(place, layout);
-        self.with_free(|free| free.push_back((place, layout)));
+        poison(ptr, layout);
+        self.with_free(|free| free.push_back((ptr, layout)));
     }
 }
 
-impl Drop for Kept {
+impl Drop for Unpooled {
     fn drop(&mut self) {
         for (slot, layout) in self.free.get_mut().drain(..) {
             unpoison(slot, layout);
-            // SAFETY: it was allocated so, and is nobody's any more.
+            // SAFETY: it was allocated with this layout, and no thread uses it any more.
             unsafe { self.source.free(slot, layout) };
         }
     }
@@ -112,13 +111,13 @@ impl Drop for Kept {
 
 #[cfg(masstree_asan)]
 unsafe extern "C" {
-    fn __asan_poison_memory_region(place: *const u8, size: usize);
-    fn __asan_unpoison_memory_region(place: *const u8, size: usize);
+    fn __asan_poison_memory_region(ptr: *const u8, size: usize);
+    fn __asan_unpoison_memory_region(ptr: *const u8, size: usize);
 }
 
 fn poison(slot: NonNull<u8>, layout: Layout) {
     #[cfg(masstree_asan)]
-    // SAFETY: nobody uses these bytes until `unpoison`.
+    // SAFETY: no thread uses these bytes until `unpoison`.
     unsafe {
         __asan_poison_memory_region(slot.as_ptr().add(READABLE), layout.size() - READABLE);
     }
@@ -127,7 +126,7 @@ fn poison(slot: NonNull<u8>, layout: Layout) {
 
 fn unpoison(slot: NonNull<u8>, layout: Layout) {
     #[cfg(masstree_asan)]
-    // SAFETY: the bytes are an allocation's.
+    // SAFETY: the bytes are one allocation.
     unsafe {
         __asan_unpoison_memory_region(slot.as_ptr(), layout.size());
     }
