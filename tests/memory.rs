@@ -12,8 +12,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use masstree::{
-    Allocator, Cursor, Destructor, LoadOutcome, Options, OutOfMemory, Pinned, Range, Seek, Tree,
-    Values,
+    Allocator, Cursor, Destructor, LoadOutcome, OutOfMemory, Pinned, Range, Seek, Tree,
+    TreeOptions, Values,
 };
 use support::{Random, assert_sound, backwards, bulk_load_bytes, collect, decoded, encoded};
 

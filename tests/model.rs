@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::{Bound as Edge, ControlFlow};
 
 use masstree::{
-    Bound, Cursor, Decision, Guard, Inserted, LoadOutcome, Options, Pinned, Range, Seek, Tree,
+    Bound, Cursor, Decision, Guard, Inserted, LoadOutcome, Pinned, Range, Seek, Tree, TreeOptions,
     Values,
 };
 use proptest::prelude::*;

@@ -80,7 +80,7 @@ pub unsafe extern "C" fn masstree_check(
         // SAFETY: as this function's contract.
         unsafe {
             boundary::on_tree(tree, guard, ValueKind::Any, |tree, pin| {
-                let _seen = guard.is_null().then(|| tree.see());
+                let _counted = guard.is_null().then(|| tree.count_call());
                 let sound = tree.check(pin, &mut |line| {
                     if let Some(sink) = &mut sink {
                         // Writing to a sink cannot fail.
@@ -138,7 +138,7 @@ pub unsafe extern "C" fn masstree_dump(
         // SAFETY: as this function's contract.
         unsafe {
             boundary::on_tree(tree, guard, ValueKind::Any, |tree, pin| {
-                let _seen = guard.is_null().then(|| tree.see());
+                let _counted = guard.is_null().then(|| tree.count_call());
                 // Writing to a sink cannot fail.
                 let _ = tree.dump(pin, format, &mut sink)?;
                 Ok(MASSTREE_OK)
@@ -207,7 +207,7 @@ pub unsafe extern "C" fn masstree_pivots(
         // SAFETY: as this function's contract.
         unsafe {
             let outcome = boundary::on_tree(tree, guard, ValueKind::Any, |tree, pin| {
-                let _seen = guard.is_null().then(|| tree.see());
+                let _counted = guard.is_null().then(|| tree.count_call());
                 Ok(tree.pivots(pin, cuts, &mut each))
             })?;
             write_output(visited, count);

@@ -55,7 +55,7 @@ pub unsafe extern "C" fn masstree_retire(
         // SAFETY: as this function's contract.
         unsafe {
             on_tree(tree, guard, ValueKind::Any, |_, pin| {
-                pin.retire_foreign(Note::new(object, bytes, free, ctx))?;
+                pin.retire_object(RetiredObject::new(object, bytes, free, ctx))?;
                 Ok(MASSTREE_OK)
             })
         }
@@ -152,7 +152,7 @@ pub unsafe extern "C" fn masstree_maintain(
         // SAFETY: as this function's contract.
         unsafe {
             on_tree(tree, guard, ValueKind::Any, |tree, pin| {
-                let _seen = guard.is_null().then(|| tree.see());
+                let _counted = guard.is_null().then(|| tree.count_call());
                 let swept = tree.maintain(pin, limit)?;
                 pin.flush();
                 write_output(merged, swept.merged);

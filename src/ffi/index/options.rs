@@ -104,7 +104,7 @@ pub struct Options {
 /// # Safety
 /// `options` is NULL or meets the contract of `sized_struct`, and its callbacks and contexts
 /// fit together as its documentation says.
-pub(in crate::ffi) unsafe fn decode(options: *const Options) -> Result<reclaim::Options, i32> {
+pub(in crate::ffi) unsafe fn decode(options: *const Options) -> Result<reclaim::TreeOptions, i32> {
     if options.is_null() {
         return Ok(reclaim::TreeOptions::default());
     }

@@ -244,7 +244,7 @@ pub unsafe extern "C" fn masstree_count(
             let (mut range, _) = decode(range)?;
             range.values_only = true;
             boundary::on_tree(tree, guard, ValueKind::Any, |tree, pin| {
-                let _seen = guard.is_null().then(|| tree.see());
+                let _counted = guard.is_null().then(|| tree.count_call());
                 let visited = tree.scan(pin, &range, &mut |_, _| ControlFlow::Continue(()))?;
                 write_output(count, visited);
                 Ok(MASSTREE_OK)
@@ -324,7 +324,7 @@ pub(in crate::ffi) unsafe fn scan(
     };
     let run = |tree: &Tree, pin: Pinned<'_>| {
         // The statistics count scans without a guard, too.
-        let _seen = guard.is_null().then(|| tree.see());
+        let _counted = guard.is_null().then(|| tree.count_call());
         let status = Cell::new(MASSTREE_OK);
         let mut count = 0;
         let passes_bytes = values == ValueKind::Bytes && !keys_only;
@@ -339,7 +339,7 @@ pub(in crate::ffi) unsafe fn scan(
                     &[]
                 },
             });
-            pin.must_be_at_home();
+            pin.check_thread();
             control_flow(result, &status)
         };
         let outcome = match show {

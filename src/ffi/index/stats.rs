@@ -114,7 +114,7 @@ impl Stats {
         };
         stats.set_counters(&tree.counters());
         if flags & MASSTREE_STATS_NODES != 0 {
-            let _seen = tree.see();
+            let _counted = tree.count_call();
             stats.set_survey(&tree.survey(pin)?);
         }
         Ok(stats)

@@ -73,7 +73,7 @@ impl Tree {
     }
 
     /// Creates an empty tree.
-    pub fn with_options(options: &Options) -> Result<Self, OutOfMemory> {
+    pub fn with_options(options: &TreeOptions) -> Result<Self, OutOfMemory> {
         let domain = Domain::create(options)?;
         // SAFETY: just created.
         let Some(leaf) = (unsafe { domain.as_ref() }).memory.new_leaf() else {
@@ -109,8 +109,8 @@ impl Tree {
     }
 
     /// Makes a call that may take long visible in the statistics.
-    pub(crate) fn see(&self) -> Seen<'_> {
-        self.domain().see()
+    pub(crate) fn count_call(&self) -> CountedCall<'_> {
+        self.domain().count_call()
     }
 
     /// Whether a pin belongs to one of this tree's guards.

@@ -174,7 +174,7 @@ fn a_group_becomes_a_layer_atomically() {
 /// read there.
 #[test]
 fn layers_are_made_and_removed_under_readers() {
-    check(&[Line::DeletedSaysSo], || {
+    check(&[Line::DeletedIsMarked], || {
         explore(|| {
             let mut model = Model::with([tail(0), tail(1), number(0)]);
             model.thread(|tree, pin| {
@@ -231,7 +231,7 @@ fn a_scan_reads_whole_keys() {
 /// the nodes that the other has changed.
 #[test]
 fn layers_of_a_split_leaf_find_their_parent() {
-    check(&[Line::MovedLayersKnowTheirParent], || {
+    check(&[Line::MovedLayersGetTheirParent], || {
         explore(|| {
             let initial = numbers((0..12).map(|n| 10 * n));
             // The layer: fifteen keys under one slice, in the upper half of the leaf.

@@ -304,7 +304,7 @@ const WAITING: [Waiting; 11] = [
 /// finished. c-tests/test_held_waits.c shows that no other operation waits.
 #[test]
 fn operations_on_a_held_leaf_wait_for_it() {
-    check(&[Line::LockedIsNotTheSame], || {
+    check(&[Line::LockedMayDiffer], || {
         for Waiting { model, held, work } in WAITING {
             explore(move || {
                 let mut model = model();

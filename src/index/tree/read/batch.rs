@@ -181,7 +181,7 @@ impl<'g, 'k> Lane<'g, 'k> {
                         self.hot -= 1;
                         continue;
                     }
-                    if PREFETCH || self.key.goes_on() {
+                    if PREFETCH || self.key.has_suffix() {
                         child.prefetch_all();
                     } else {
                         child.prefetch();
@@ -204,7 +204,7 @@ impl<'g, 'k> Lane<'g, 'k> {
             self.has_suffixes = true;
             return Step::Continue;
         }
-        if PREFETCH && !self.key.goes_on() {
+        if PREFETCH && !self.key.has_suffix() {
             return Step::Done(None);
         }
         match leaf.search::<S>(version, &self.key) {

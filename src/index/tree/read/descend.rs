@@ -134,7 +134,7 @@ impl Tree {
     ) -> Result<Option<u64>, Stale> {
         let mut root = self.root(pin);
         // Two loops, so that neither tests the kind of the key in every node.
-        while key.goes_on() {
+        while key.has_suffix() {
             match search_long::<S>(root, &key)?.0 {
                 Found::Absent => return Ok(None),
                 Found::Value(value) => return Ok(Some(value)),

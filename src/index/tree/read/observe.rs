@@ -140,7 +140,7 @@ impl Tree {
         mut key: Key<'_>,
     ) -> Result<(Option<u64>, Reached<'g>), Stale> {
         let mut root = self.root(pin);
-        while key.goes_on() {
+        while key.has_suffix() {
             let (found, reached) = search_long::<S>(root, &key)?;
             match found {
                 Found::Absent => return Ok((None, reached)),
@@ -182,7 +182,7 @@ impl Tree {
             !crate::index::tree::write::update::is_running(self),
             "an update callback must not use the tree"
         );
-        Observation::fence_before_looks();
+        Observation::fence_before_compare();
         let is_valid = |observation: &Observation| {
             // SAFETY: by contract.
             self.clears.none_since(observation.incarnation) && unsafe { is_unchanged(observation) }
@@ -208,12 +208,12 @@ unsafe fn is_unchanged(observation: &Observation) -> bool {
     // writer has made progress.
     loop {
         // SAFETY: by contract.
-        match unsafe { observation.look() } {
-            Look::Same => return true,
-            Look::Changed => return false,
+        match unsafe { observation.compare() } {
+            Comparison::Same => return true,
+            Comparison::Changed => return false,
             // The owner may be about to change the leaf. This thread holds a leaf itself, so
             // it must not wait.
-            Look::Locked if is_holding() => {
+            Comparison::Locked if is_holding() => {
                 return match holds(observation.leaf) {
                     true => Line::OwnHeldIsTheSame.is_enabled(),
                     false => !Line::HeldIsNotTheSame.is_enabled(),

@@ -48,7 +48,7 @@ impl<'g> Ahead<'g> {
         };
         let mut ahead = Self {
             parent: Some(parent),
-            position: parent.place_for::<Portable>(slice),
+            position: parent.child_index::<Portable>(slice),
             next_parent: None,
         };
         ahead.advance(parent, reverse);
@@ -123,7 +123,7 @@ fn internode(node: NodeRef<'_>) -> Option<&Internode> {
 /// The next internode in a direction, under the same parent.
 fn sibling(node: &Internode, reverse: bool) -> Option<&Internode> {
     let above = parent_of(node.any())?;
-    let position = above.place_for::<Portable>(node.key(0));
+    let position = above.child_index::<Portable>(node.key(0));
     let position = if reverse {
         position.checked_sub(1)?
     } else {

@@ -93,8 +93,8 @@ impl Tree {
         key: Key<'k>,
     ) -> Option<Located<'g, 'k>> {
         let leaf = lock_reached(reached, key.slice()).ok()?;
-        match with_search!(self.isa, S => leaf.place_of::<S>(&key)) {
-            Place::Layer(_) => None,
+        match with_search!(self.isa, S => leaf.position_of::<S>(&key)) {
+            KeyPosition::Layer(_) => None,
             place => Some(Located { leaf, place, key }),
         }
     }
@@ -121,8 +121,8 @@ impl Tree {
                 reached.leaf.prefetch_suffixes();
             }
             let leaf = lock_reached(reached, key.slice())?;
-            match leaf.place_of::<S>(&key) {
-                Place::Layer(below) => {
+            match leaf.position_of::<S>(&key) {
+                KeyPosition::Layer(below) => {
                     root = below;
                     key.shift();
                 }
