@@ -38,7 +38,7 @@ impl Ledger {
     }
 
     /// Every new node is an allocation of its own.
-    fn options(&self, values: Values) -> Options {
+    fn options(&self, values: Values) -> TreeOptions {
         let ctx = std::ptr::from_ref(self).cast_mut().cast();
         TreeOptions {
             values,
