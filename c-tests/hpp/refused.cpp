@@ -87,15 +87,15 @@ int main()
     auto refused = tree.hold(key + more, guard);
     // write_observer(guard &&
     masstree::write_observer none(tree.enter());
-    // the iterators of the keys must not make strings
+    // the iterators of the keys must not create or contain the strings
     static_cast<void>(tree.get_many(made<std::string>{}));
-    // the iterators of the keys must not make strings
+    // the iterators of the keys must not create or contain the strings
     static_cast<void>(bytes.bulk_load(made<std::string>{}, strings));
-    // the iterators of the values must not make strings
+    // the iterators of the values must not create or contain the strings
     bytes.put_many(strings, made<std::string>{});
-    // the iterators of the values must not make strings
+    // the iterators of the values must not create or contain the strings
     static_cast<void>(bytes.bulk_load(strings, made<std::string>{}));
-    // the iterators of the keys must not make strings, or have them within
+    // the iterators of the keys must not create or contain the strings
     tree.remove_many(words{stream});
     // key(errors report = {}) const &&
     static_cast<void>(tree.cursor(guard).key());
