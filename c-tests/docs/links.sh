@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Markdown files name nothing that is not there: files and headings that they link to, functions and
+# Everything that Markdown files name exists: files and headings that they link to, functions and
 # constants of the C headers, and targets of make.
 #
 # usage: links.sh FILE...      (in the repository's root)
@@ -35,7 +35,7 @@ check_links() {
             path=$(dirname "$file")/$path
         fi
         if [ ! -e "$path" ]; then
-            complain "$file links to $target, which is not there"
+            complain "$file links to $target, which does not exist"
         elif [ -n "$anchor" ] && ! anchors "$path" | grep -qxF -- "$anchor"; then
             complain "$file links to $target, but $path has no such heading"
         fi
