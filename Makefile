@@ -20,7 +20,7 @@ help:
 setup:
 	@.ci/setup test
 
-## build the library and the examples, in $(BUILD)
+## build the library and the examples, in build/release
 build:
 	@.ci/setup build
 	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=OFF
@@ -87,7 +87,7 @@ check-rust:
 
 FACTOR := 20
 PERTURBED_FACTOR := 5
-## stress tests: FACTOR=20 times as many steps as in check-rust, then PERTURBED_FACTOR=5
+## run the stress tests: FACTOR=20 times as many steps as in check-rust, then PERTURBED_FACTOR=5
 ## times with narrow nodes and random pauses between critical steps
 check-stress:
 	@$(STAGE) check-stress env MASSTREE_TEST_FACTOR=$(FACTOR) \
