@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The lists of names in include/masstree_beta/README.md are what there is: each name in "Names
+# The lists of names in include/masstree_beta/README.md are complete: each name in "Names
 # provided" is used in test_names.cpp, and each function and type that the headers show to programs
-# is in that list, or among those that are there only to say what is not.
+# is in that list, or in the list of omitted ones.
 #
 # usage: names.sh HEADERS TEST
 set -euo pipefail
@@ -45,7 +45,7 @@ complain() {
     failed=1
 }
 provided=$(listed $'Names provided\n')
-refused=$(listed $'Deliberately not\n')
+refused=$(listed $'Deliberately omitted\n')
 [ "$(wc -l <<<"$provided")" -gt 150 ] || complain "finds only $(wc -l <<<"$provided") names in $guide"
 for name in $provided; do
     grep -qw -- "$name" "$tested" || complain "$name is in the list, and not in $tested"

@@ -119,7 +119,7 @@ inline N* node_of(const masstree_observation_t& observed)
 template <typename P>
 struct no_inside {
     static_assert(sizeof(P) == 0,
-        "masstree_beta: nodes have no inside here; see \"Deliberately not\" in "
+        "masstree_beta: nodes have no inside here; see \"Deliberately omitted\" in "
         "include/masstree_beta/README.md");
 };
 
