@@ -105,7 +105,7 @@ public:
     static void leave_all(const masstree_t* tree)
     {
         for (table_guard* one = allthreads; one != nullptr; one = one->next_) {
-            // Acquire, pairs with `leave`: the guard's thread has done with the guard what it did before.
+            // Acquire, pairs with `leave`: if the guard was left, that happened before.
             if (one->tree_.load(std::memory_order_acquire) != tree)
                 continue;
             const locking lock(*one);
