@@ -1,7 +1,7 @@
-/* No function changes errno (known-failures row 35): it is set to a mark before each call of
-   every function, and is the mark after. The program's own malloc, mmap and syscall set errno
-   whenever they are called, as C and POSIX let them; they are not there where a sanitizer has
-   its own. Put back: leave out any `errno::keep`, or the allocator in lib.rs. */
+/* No function changes errno (known-failures row 35): the test sets errno to a mark before each
+   call of every function, and compares it afterwards. The program's own malloc, mmap and syscall
+   set errno in every call, as C and POSIX permit; a sanitizer replaces them. Put back: omit any
+   `errno::keep`, or the allocator in lib.rs. */
 #include "calls.h"
 
 #include <errno.h>
@@ -61,7 +61,7 @@ int posix_memalign(void **memory, size_t align, size_t size)
     return *memory == NULL ? ENOMEM : 0;
 }
 
-/* What is mapped comes from the system as ever. */
+/* Memory is mapped by the system as usual. */
 static void count_system_call(void)
 {
     if (atomic_load(&armed)) {
@@ -107,7 +107,7 @@ static void fill(masstree_t *words, masstree_t *bytes)
     KEPT(masstree_put_bytes(bytes, NULL, "key", 3, "value", 5));
 }
 
-/* Calls each function as it is meant to be called, and with every handle and key wrong. */
+/* Calls each function with valid arguments, and with every handle and key invalid. */
 static void each_function_keeps_errno(void **state)
 {
     (void)state;
@@ -137,7 +137,7 @@ static void each_function_keeps_errno(void **state)
                 arguments.key = NULL;
             }
             if (strcmp(call->name, "barrier") == 0) {
-                /* It would wait for this very thread. */
+                /* It would wait for this thread itself. */
                 KEPT(masstree_cursor_close(cursor));
                 KEPT(masstree_guard_leave(guard));
                 arguments.guard = guard = NULL;
@@ -210,7 +210,7 @@ static void dirty_free_object(void *object, size_t bytes, void *ctx)
     errno = EDOM;
 }
 
-/* Memory runs out at each allocation in turn; destructors and retired objects run. */
+/* Each allocation fails in turn; destructors and callbacks of retired objects run. */
 static void what_the_library_calls_by_itself_is_undone(void **state)
 {
     (void)state;
@@ -278,7 +278,7 @@ struct crowd {
     uint64_t number;
 };
 
-/* Threads that meet: on locks, on pools, at guards; each thread's first call, too. */
+/* Contention: on locks, in pools, at guards; also each thread's first call. */
 static void *work_in_a_crowd(void *arg)
 {
     struct crowd *crowd = arg;
@@ -332,8 +332,8 @@ static void *leave_later(void *arg)
     return NULL;
 }
 
-/* A barrier that waits: its condition variable times out. Put back: as in known-failures row
-   35, call it without `errno::keep`. */
+/* A barrier that waits: its condition variable times out. Put back: as in known-failures row 35,
+   call it without `errno::keep`. */
 static void a_barrier_that_waits_keeps_errno(void **state)
 {
     (void)state;
@@ -349,7 +349,7 @@ static void a_barrier_that_waits_keeps_errno(void **state)
     end_tree(tree);
 }
 
-/* Enough for chunks of huge pages, which are mapped, and advised about in vain. */
+/* Enough for chunks of huge pages, which are mapped, and whose madvise fails. */
 static void large_trees_keep_errno(void **state)
 {
     (void)state;

@@ -1,16 +1,16 @@
-/* Who waits for a leaf that is held, and who does not: the list at masstree_hold, call by call.
-   A call that does not wait ends while the leaf is held, or this test would not. One that does has
-   not ended when the leaf is finished; that it cannot have, the models show
+/* Which calls wait for a held leaf, and which do not: the list at masstree_hold, call by call. A
+   call that does not wait ends while the leaf is held; otherwise this test would hang. A call
+   that waits has not ended when the leaf is finished; the models show that it cannot have ended
    (src/index/tree/models/held.rs, what_needs_a_held_leaf_waits_for_it). */
 #include "observing.h"
 
 #include <sched.h>
 #include <stdatomic.h>
 
-/* What another thread does, and what it may want for that. */
+/* A call of another thread, and its arguments. */
 struct visit {
     masstree_t *tree;
-    masstree_observation_t leaf; /* that is held */
+    masstree_observation_t leaf; /* the held one */
     void (*run)(struct visit *);
     atomic_bool has_begun;
     atomic_bool has_ended;
@@ -51,7 +51,7 @@ static void many_leaves(masstree_t *tree)
     }
 }
 
-/* The second has one key. */
+/* The second tree has one key. */
 static void two_leaves(masstree_t *tree)
 {
     for (uint64_t i = 0; i <= LEAF; i++) {
@@ -69,7 +69,7 @@ static void two_sparse_leaves(masstree_t *tree)
     }
 }
 
-/* Under the number 5 hangs a layer of one leaf. */
+/* The number 5 has a layer of one leaf below it. */
 static void a_layer(masstree_t *tree)
 {
     put_number(tree, HELD);
@@ -207,7 +207,7 @@ static void hold_elsewhere(struct visit *visit)
     REQUIRE(masstree_held_observation(&held, NULL, &now) == MASSTREE_OK);
     REQUIRE(masstree_held_next(&held, MASSTREE_ACTION_REMOVE, &next) == MASSTREE_OK);
     REQUIRE(masstree_validate(visit->tree, &now, 1, NULL) == MASSTREE_OK);
-    /* It waits for nobody, and so does not know whether the leaf is about to change. */
+    /* It does not wait, and so cannot know whether the leaf is about to change. */
     REQUIRE(masstree_validate(visit->tree, &visit->leaf, 1, NULL) == MASSTREE_MISMATCH);
     REQUIRE(masstree_held_finish(&held, MASSTREE_ACTION_REMOVE, 0, NULL) == MASSTREE_OK);
     masstree_guard_leave(guard);
@@ -241,7 +241,7 @@ static void inspect(struct visit *visit)
     REQUIRE(masstree_flush(visit->tree, guard) == MASSTREE_OK);
     masstree_guard_refresh(guard);
     masstree_guard_leave(guard);
-    /* What is locked is not at rest. */
+    /* A locked leaf may be changing. */
     REQUIRE(masstree_check(visit->tree, NULL, NULL, NULL) == MASSTREE_CORRUPT);
 }
 
@@ -426,7 +426,7 @@ static void what_needs_the_held_leaf_waits_until_it_is_finished(void **state)
             sched_yield();
         }
         for (unsigned turn = 0; turn < 200; turn++) {
-            sched_yield(); /* as well it might come to its end, if it did not wait */
+            sched_yield(); /* it might finish here, if it did not wait */
         }
         assert_false(atomic_load(&visit.has_ended));
         assert_ok(masstree_held_finish(&held, MASSTREE_ACTION_KEEP, 0, NULL));
@@ -435,7 +435,7 @@ static void what_needs_the_held_leaf_waits_until_it_is_finished(void **state)
     }
 }
 
-/* A barrier waits for the guard that a leaf is held under, not for the leaf. */
+/* A barrier waits for the guard under which a leaf is held, not for the leaf. */
 static void barrier(struct visit *visit)
 {
     REQUIRE(masstree_barrier(visit->tree) == MASSTREE_OK);

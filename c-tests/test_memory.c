@@ -1,6 +1,5 @@
-/* Memory comes back (known-failures row 7): leaves and layers that removes
-   emptied are freed, the leftmost ones too. Measured at malloc, from which the
-   library takes its memory. */
+/* Memory is freed (known-failures row 7): leaves and layers that removes emptied, also the
+   leftmost ones. Measured at malloc, from which the library allocates. */
 #include "support.h"
 
 #include <malloc.h>
@@ -22,7 +21,7 @@ static bool malloc_tells(void)
     return tells;
 }
 
-/* Hands over what waits to be freed: garbage goes in batches. */
+/* Submits incomplete batches. */
 static void let_garbage_go(masstree_t *tree)
 {
     for (unsigned i = 0; i < 2000; i++) {
@@ -38,8 +37,8 @@ static masstree_stats_t stats_of(const masstree_t *tree)
     return stats;
 }
 
-/* In nodes and suffixes, but for what waits. The pool keeps what nodes leave, for nodes
-   to come. */
+/* Bytes of nodes and suffixes, without garbage. The pool keeps the memory of freed nodes for new
+   ones. */
 static size_t in_tree(const masstree_t *tree)
 {
     masstree_stats_t stats = stats_of(tree);
@@ -54,7 +53,7 @@ static size_t plain_key(uint64_t number, unsigned char *key)
     return 8;
 }
 
-/* Two keys to a slice, side by side in a leaf. */
+/* Two keys for each slice, adjacent in a leaf. */
 static size_t key_of_groups(uint64_t number, unsigned char *key)
 {
     masstree_u64_to_key(number / 2, key);
@@ -62,7 +61,7 @@ static size_t key_of_groups(uint64_t number, unsigned char *key)
     return 16;
 }
 
-/* Eight keys to a layer, so that most memory is in layers. */
+/* Eight keys for each layer, so that most memory is in layers. */
 static size_t key_of_small_layers(uint64_t number, unsigned char *key)
 {
     masstree_u64_to_key(number / 8, key);
@@ -99,7 +98,7 @@ static uint64_t nth(enum order order, uint64_t i, uint64_t count)
     case DESCENDING:
         return count - 1 - i;
     default:
-        return i * 7919 % count; /* count is no multiple of the prime */
+        return i * 7919 % count; /* count is not a multiple of the prime */
     }
 }
 
@@ -139,7 +138,7 @@ static void removing_all_keys_in_any_order_gives_the_memory_back(void **state)
             assert_true(full > 8 * count);
             assert_in_range(left, 0, full / 50);
             assert_int_equal(0, tree_len(tree));
-            /* As many again, and none that the pool has not had: but for garbage that
+            /* As many keys again, in memory that the pool already had, except for garbage that
                waits now and did not then. */
             fill(tree, makers[i], count, count);
             assert_in_range(stats_of(tree).pool_bytes, 0, pool + pool / 2 + 65536);
@@ -148,8 +147,7 @@ static void removing_all_keys_in_any_order_gives_the_memory_back(void **state)
     }
 }
 
-/* A queue: keys only grow, the oldest go. What is left behind of each leaf or
-   layer would add up. */
+/* A queue: keys only grow, the oldest are removed. Remains of each leaf or layer would add up. */
 static void queue_of_growing_keys_keeps_its_size(void **state)
 {
     (void)state;
@@ -166,13 +164,13 @@ static void queue_of_growing_keys_keeps_its_size(void **state)
         }
         let_garbage_go(tree);
         assert_int_equal(window, tree_len(tree));
-        /* And what may wait: two batches of 128 leaves. */
+        /* Plus garbage: two batches of 128 leaves. */
         assert_in_range(in_use() - before, 0, 3 * full + 2 * 128 * 320);
         end_tree(tree);
     }
 }
 
-/* All but what threads keep for good. */
+/* All except what threads keep permanently. */
 static void destroy_gives_everything_back(void **state)
 {
     (void)state;
@@ -189,7 +187,7 @@ static void destroy_gives_everything_back(void **state)
             before = in_use();
         }
     }
-    assert_in_range(in_use(), 0, before + 8192); /* 24 bytes a tree would be more */
+    assert_in_range(in_use(), 0, before + 8192); /* 24 bytes for each tree would be more */
 }
 
 int main(void)

@@ -1,6 +1,6 @@
-/* What every function refuses: no handle, a key without bytes, a key that is too long,
-   a guard of another tree, a tree of the other kind of values. Nothing is changed then,
-   and nothing stored. */
+/* Every function refuses: no handle, a NULL key with a length, a key that is too long, a guard
+   of another tree, a tree of the other kind of values. Then nothing is changed, and nothing is
+   stored. */
 #include "calls.h"
 
 #include <sys/mman.h>
@@ -60,7 +60,7 @@ static void assert_refused(int32_t status, const struct call *call, struct argum
     }
 }
 
-/* A tree that the call is for, or one that it is not for. */
+/* A tree that the call accepts, or one that it refuses. */
 static masstree_t *tree_for(const struct call *call, bool fitting)
 {
     return trees[(call->values == VALUES_BYTES) == fitting ? 1 : 0];
@@ -74,8 +74,7 @@ static masstree_cursor_t *cursor_at_a_key(const masstree_t *tree)
     return cursor;
 }
 
-/* Makes each call that takes such a thing, after `spoil` has put something wrong into
-   the arguments. */
+/* Makes each call that takes such an argument, after `spoil` has made it invalid. */
 static void refuse_all(unsigned takes, int32_t status, void (*spoil)(struct arguments *))
 {
     size_t refused = 0;
@@ -203,7 +202,7 @@ static int32_t count_keys(const void *key, size_t key_len, uint64_t value, void 
     return MASSTREE_CONTINUE;
 }
 
-/* What is about keys alone works with both kinds. */
+/* Functions that concern keys only work with both kinds. */
 static void functions_that_give_no_value_work_with_byte_strings(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Trees and the operations on one key: every documented answer, in the form
-   for bytes and in the form for integers. */
+/* Trees and the operations on one key: every documented status, in the form for bytes and in the
+   form for integers. */
 #include "support.h"
 
 #include <errno.h>
@@ -10,8 +10,8 @@
 #define UNTOUCHED UINT64_C(0xDEADBEEFDEADBEEF)
 #define TOO_LONG ((size_t)UINT32_MAX + 1)
 
-/* Each operation in both forms, as one type, so that what holds for all of them
-   is written once. The integer form of a call takes the key's 8 bytes apart. */
+/* Each operation in both forms, as one type, so that common checks are written once. The integer
+   form converts the key's 8 bytes. */
 typedef int32_t (*operation_t)(masstree_t *tree, masstree_guard_t *guard, const void *key,
                                size_t key_len, uint64_t *out);
 
@@ -101,11 +101,11 @@ static int32_t remove_u64(masstree_t *tree, masstree_guard_t *guard, const void 
 struct operation {
     operation_t bytes;
     operation_t u64;
-    int32_t when_present; /* the documented answers */
+    int32_t when_present; /* the documented statuses */
     int32_t when_absent;
-    bool gives_present; /* the output is the word that was there */
+    bool gives_present; /* the output is the previous word */
     bool leaves_new;    /* the key has the new word afterwards, if it was absent */
-    bool overwrites;    /* the key has the new word afterwards, if it was present */
+    bool overwrites;    /* the key has the new word afterwards, if it existed */
     bool removes;
 };
 
@@ -400,7 +400,7 @@ static void bytes_that_are_no_integer_key_are_refused(void **state)
     assert_ok(masstree_u64_from_key(bytes, 8, NULL));
 }
 
-/* A struct of a later version of the library: ours, and what it does not know. */
+/* A struct of a later version of the library: ours, and fields that it does not know. */
 struct later_options {
     masstree_options_t known;
     uint64_t unknown[2];
@@ -451,7 +451,7 @@ static void huge_pages_are_for_large_trees_or_never(void **state)
         masstree_t *tree = NULL;
         options.huge_pages = kinds[i];
         assert_status(MASSTREE_OK, masstree_create(&options, &tree));
-        /* More than 4 MiB of nodes, twice: memory of both origins is used again. */
+        /* More than 4 MiB of nodes, twice: memory of both origins is reused. */
         for (int round = 0; round < 2; round++) {
             for (uint64_t key = 0; key < 300000; key++)
                 assert_status(MASSTREE_OK, masstree_put_u64(tree, NULL, key, key));

@@ -1,5 +1,5 @@
-/* Conditional changes of one key: every documented answer of both forms, who owns
-   a displaced value, and that nothing gets in between. */
+/* Conditional changes of one key: every documented status of both forms, ownership of displaced
+   values, and atomicity. */
 #include "support.h"
 
 #include <stdatomic.h>
@@ -8,7 +8,7 @@
 #define TOO_LONG ((size_t)UINT32_MAX + 1)
 #define OWN_STATUS (-1234)
 
-/* What a callback answers, and what it saw. */
+/* What a callback returns, and what it was passed. */
 struct script {
     int32_t answer;
     uint64_t value;
@@ -35,8 +35,8 @@ static int32_t make(uint64_t *value, void *ctx)
     return script->answer;
 }
 
-/* Each operation in both forms, with arguments that suit the answers asked for:
-   `first` is the value stored, or expected; `second` the one desired. */
+/* Each operation in both forms, with arguments for the wanted status: `first` is the value
+   stored, or expected; `second` the desired one. */
 typedef int32_t (*operation_t)(masstree_t *tree, masstree_guard_t *guard, const void *key,
                                size_t key_len, uint64_t first, uint64_t second, uint64_t *out);
 
@@ -336,8 +336,8 @@ static void count_value(uint64_t value, void *ctx)
     atomic_fetch_add((atomic_size_t *)ctx, 1);
 }
 
-/* With an output pointer a displaced value is the caller's, without one the
-   destructor's; a mismatch displaces nothing. */
+/* With an output pointer the caller owns a displaced value, without one the destructor runs; a
+   mismatch displaces nothing. */
 static void displaced_values_are_destroyed_unless_taken(void **state)
 {
     (void)state;
@@ -408,7 +408,7 @@ static void exchange_many(void *ctx)
         uint64_t key = step % counting->keys;
         uint64_t seen = 0;
         REQUIRE(masstree_get_u64(counting->tree, NULL, key, &seen) == MASSTREE_OK);
-        /* Ends: a mismatch means that the other thread has counted. */
+        /* Terminates: a mismatch means that the other thread has counted. */
         while (masstree_compare_exchange_u64(counting->tree, NULL, key, seen, seen + 1, &seen) ==
                MASSTREE_MISMATCH) {
         }
