@@ -69,7 +69,7 @@ int main()
     char text[8];
     for (int i = 0; i != 100; ++i)
         tried.insert(key_of(i, text), &numbers[i]);
-    // The first thread's section stays its own.
+    // The first thread's section is unaffected.
     pointers::ti->rcu_start();
     std::thread other(work, &tried);
     other.join();

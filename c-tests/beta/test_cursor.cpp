@@ -1,4 +1,4 @@
-// The details of cursors that programs rely on.
+// Details of cursors on which programs rely.
 #include "check.hh"
 #include "store.hh"
 
@@ -216,7 +216,7 @@ TEST(versions_of_nodes_that_are_gone_equal_none_that_was_seen)
 
 namespace {
 
-/** What STO asks of a cursor after finish, and its database index before it. */
+/** What STO reads from a cursor after finish, and its database index before it. */
 struct told {
     numbers::leaf_type* original;
     numbers::leaf_type* node;
@@ -251,7 +251,8 @@ told insert_and_tell(numbers& tried, const std::string& key, bool& split)
 int splits = 0;
 int went_right = 0;
 
-/** Inserts keys in this order; each time, what is told must be what is. */
+/** Inserts keys in this order; each time, the cursor's versions and leaves must be the actual
+   ones. */
 void insert_all(numbers& tried, const std::vector<std::string>& keys)
 {
     for (size_t i = 0; i != keys.size(); ++i) {
@@ -281,7 +282,7 @@ TEST(cursors_tell_which_leaves_an_insert_changes_and_creates)
     for (int kind = 0; kind != 4; ++kind) {
         std::vector<std::string> keys;
         for (int i = 0; i != 400; ++i) {
-            // Ascending, descending, in any order; and with layers.
+            // Ascending, descending, random order; and with layers.
             const int n = kind == 0 ? i : kind == 1 ? 400 - i : i * 7919 % 400;
             keys.push_back(kind == 3 ? std::string(static_cast<size_t>(n % 3) * 8, 'x') + numbered(n)
                         + (n % 2 == 0 ? " and more" : "")

@@ -12,7 +12,7 @@
 
 namespace {
 
-/** A record that was inserted is valid once its transaction has committed. */
+/** An inserted record becomes valid when its transaction has committed. */
 struct record {
     std::atomic<bool> valid;
     uint64_t number;
@@ -32,7 +32,7 @@ public:
         ti_.rcu_stop();
     }
 
-    /** Counts all records, this transaction's among them. */
+    /** Counts all records, this transaction's included. */
     uint64_t count()
     {
         counted_ = 0;
@@ -47,7 +47,7 @@ public:
     bool visit_value(Masstree::Str, record* found, threadinfo&)
     {
         ++counted_;
-        // What another transaction is inserting may or may not come.
+        // Records that another transaction is inserting may or may not be visible.
         if (!found->valid.load(std::memory_order_acquire) && !own(found))
             doomed_ = true;
         return !doomed_;
@@ -71,7 +71,7 @@ public:
         observe_own(lp);
     }
 
-    /** Whether all of it has happened. If not, nothing of it has. */
+    /** Commits; if it returns false, nothing has changed. */
     bool commit()
     {
         fence();
@@ -158,7 +158,7 @@ std::string random_record_key(random_numbers& random)
     return key;
 }
 
-/** Gives how many transactions were aborted. */
+/** Returns how many transactions aborted. */
 int work(records& into, int thread, int transactions)
 {
     records::thread_init(thread);
@@ -198,7 +198,7 @@ void numbers_are_consecutive(records& of)
 TEST(own_inserts_abort_no_transaction)
 {
     records alone;
-    // Keys that are there already do: they are drawn again in another transaction.
+    // Keys that exist already do, too: another transaction draws them again.
     random_numbers random(seed());
     int doomed = 0;
     for (int i = 0; i != shortened(400); ++i) {

@@ -1,4 +1,4 @@
-// Sections, and what is freed when they are over. No epoch is ever advanced here.
+// Sections, and what is freed when they end. No epoch is ever advanced here.
 #include "check.hh"
 #include "store.hh"
 
@@ -25,7 +25,7 @@ struct counted_callback : public mrcu_callback {
     }
 };
 
-/** One that frees itself as it was allocated, and registers another. */
+/** A callback that frees itself as it was allocated, and registers another. */
 struct chained_callback : public threadinfo::mrcu_callback {
     int more;
     explicit chained_callback(int left) : more(left)
@@ -53,7 +53,7 @@ threadinfo* main_thread()
     return numbers::ti;
 }
 
-/** Ends: what was registered is done as soon as sections go on. */
+/** Terminates: registered callbacks run as long as sections continue. */
 void quiesce_until(int wanted, threadinfo* ti)
 {
     while (done.load() != wanted)
@@ -144,7 +144,7 @@ TEST(threadinfos_are_listed)
 
 namespace {
 
-/** Writes in a section, to one table of some after the other, all of this thread's. */
+/** Writes in a section, to one of several tables after the other, all of this thread's. */
 void write_to_several(int thread, int sections)
 {
     numbers::thread_init(thread);
@@ -255,7 +255,7 @@ TEST(a_section_may_end_before_the_cursor)
 
 namespace {
 
-/** A value that others may still read after it was replaced. */
+/** A value that other threads may still read after it was replaced. */
 struct row {
     uint64_t number;
     uint64_t again;

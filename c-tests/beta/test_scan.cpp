@@ -1,4 +1,4 @@
-// What scanners are shown, and what they may do.
+// What scanners get, and what they may do.
 #include "check.hh"
 #include "store.hh"
 
@@ -8,7 +8,7 @@ namespace {
 
 typedef store<uint64_t> numbers;
 
-/** A scanner of the older kind, which is given keys rather than strings. */
+/** A scanner of the older kind, which gets keys rather than strings. */
 struct older_scanner {
     std::vector<std::string> keys;
     template <typename ITER>
@@ -159,7 +159,8 @@ TEST(a_scanner_may_change_the_table)
 }
 
 namespace {
-/** Keeps versions as some programs do: not the stack's, but the node's. Others insert meanwhile. */
+/** Keeps versions as some programs do: the node's, not the stack's. Other threads insert
+   meanwhile. */
 struct versions_of_nodes {
     numbers& tried;
     observed leaves;

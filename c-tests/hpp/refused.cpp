@@ -13,13 +13,13 @@ using masstree::range;
 
 namespace {
 
-/** An object with bytes of its own. */
+/** An object that owns its bytes. */
 struct text {
     char bytes[4];
     operator std::string_view() const { return {bytes, sizeof bytes}; }
 };
 
-/** An iterator that makes strings, or views of one that stays. */
+/** An iterator that creates strings, or views of a permanent one. */
 template <class S> struct making {
     using iterator_category = std::forward_iterator_tag;
     using value_type = S;
@@ -42,7 +42,7 @@ template <class S> struct made {
     making<S> end() const { return {3}; }
 };
 
-/** A container of what a stream holds, whose iterators have one string each. */
+/** A container of the words of a stream, whose iterators contain one string each. */
 struct words {
     std::istream &stream;
     std::istream_iterator<std::string> begin() const
@@ -105,14 +105,14 @@ int main()
     static_cast<void>(bytes.get(key, bytes.enter()));
 #endif
 
-    // All of this stays.
+    // All of these objects outlive their use.
     const range<> all = range<>{}.from(key).after(view).through("literal").before(key.c_str());
     static_cast<void>(all.prefix(own).prefix(number).prefix(number.view()).prefix({"ab", 1}));
     static_cast<void>(all.prefix(std::string_view(key).substr(1)));
     static_cast<void>(range<int>{}.from(5).after(static_cast<short>(5)));
     for (const auto item : tree.items(range<>{}.prefix(key)))
         static_cast<void>(item);
-    // And this is not kept.
+    // These are used at once.
     tree.put(key + more, 1);
     bytes.put(key + more, key + more);
     static_cast<void>(tree.get(masstree::integer_key<int>(5).view()));

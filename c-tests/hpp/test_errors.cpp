@@ -141,7 +141,7 @@ struct thrown {
     int number;
 };
 
-/** Expects that `run(callback)` lets out what the callback throws, and returns the tree usable. */
+/** Expects that `run(callback)` throws what the callback throws, and that the tree stays usable. */
 template <class Tree, class F> void expect_carried(const Tree &tree, F &&run)
 {
     try {

@@ -130,7 +130,7 @@ TEST(held, what_is_refused_stays_held_and_the_callers)
     EXPECT_EQ(test::counted::alive, 0);
 }
 
-// Put back: leave `cleared_` as it is.
+// Put back: never set `cleared_`.
 TEST(held, what_a_clearing_overtook_changes_nothing)
 {
     {

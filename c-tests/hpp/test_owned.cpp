@@ -1,4 +1,4 @@
-// Trees that own what their values point to.
+// Trees that own the objects to which their values point.
 #include "support.hpp"
 
 namespace {
@@ -6,7 +6,7 @@ namespace {
 using test::counted;
 using test::owner;
 
-// What would leave a pointer without its guard does not compile.
+// Code that would let a pointer outlive its guard does not compile.
 using masstree::guard;
 static_assert(!std::is_constructible_v<masstree::guarded>);
 static_assert(!std::is_constructible_v<masstree::guarded, std::error_code &>);
@@ -19,7 +19,7 @@ static_assert(!std::is_copy_constructible_v<masstree::tree<owner>::taken_type>);
 static_assert(std::is_nothrow_move_constructible_v<masstree::tree<owner>>);
 static_assert(std::is_nothrow_move_assignable_v<masstree::tree<owner>>);
 
-/** Fails where objects are destroyed too early, twice or never. */
+/** Fails if objects are destroyed too early, twice or never. */
 class owned : public testing::Test {
 protected:
     void SetUp() override { counted::alive = 0; }

@@ -1,4 +1,4 @@
-// Trees of words: one key at a time, and the tree as a whole.
+// Trees of words: operations on one key, and on the tree as a whole.
 #include "support.hpp"
 
 namespace {
@@ -183,7 +183,7 @@ TEST(tree, moves_with_its_guards)
     EXPECT_EQ(second.get("a", other), 1);
     other.refresh();
     EXPECT_EQ(second.get("a", other), 1);
-    EXPECT_EQ(second.get("a", guard), 1); // an empty guard counts as none
+    EXPECT_EQ(second.get("a", guard), 1); // an empty guard acts as no guard
     other.leave();
 
     masstree::tree<int> third;
@@ -196,7 +196,7 @@ TEST(tree, moves_with_its_guards)
     EXPECT_EQ(second.get("c"), std::nullopt);
 }
 
-/** A resource that counts, and fails when told to. */
+/** A memory resource that counts, and fails on request. */
 class meter : public masstree::memory_resource {
 public:
     std::atomic<std::size_t> in_use{0};

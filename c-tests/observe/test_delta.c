@@ -1,10 +1,10 @@
-/* What writes tell of the leaves they change, and what that is for: a transaction is not
-   ended by its own writes, but by those of others (known-failures row 16). */
+/* Deltas describe how writes change leaves, so that own writes do not invalidate a transaction,
+   but those of others do (known-failures row 16). */
 #include "observing.h"
 
 enum { CREATED = 16 };
 
-/* Has writes under the subject's guard tell. */
+/* Records writes under the subject's guard. */
 struct telling {
     masstree_delta_t delta;
     masstree_observation_t created[CREATED];
@@ -49,7 +49,7 @@ static void own_insert_ends_nothing_and_anothers_does(void **state)
     assert_status(MASSTREE_OK, apply(&telling, &set));
     assert_true(same(set.all[0], telling.delta.after));
     assert_true(all_hold(subject->tree, &set));
-    /* Another's, after this one's. */
+    /* Another thread's write, after this one's. */
     put_text(subject, "c");
     assert_false(all_hold(subject->tree, &set));
     /* And before it. */
@@ -65,7 +65,7 @@ static void own_insert_ends_nothing_and_anothers_does(void **state)
     assert_memory_equal(&last, &telling.delta, sizeof last);
 }
 
-/* At each place of a full leaf; the set has the leaf twice. */
+/* At each position of a full leaf; the set contains the leaf twice. */
 static void own_split_ends_nothing_and_anothers_insert_does(void **state)
 {
     struct subject *subject = *state;
@@ -94,7 +94,7 @@ static void own_split_ends_nothing_and_anothers_insert_does(void **state)
     }
 }
 
-/* Keys of which `len` bytes are the same; more than fit under one slice of a leaf. */
+/* Keys that share `len` bytes; more than fit under one slice of a leaf. */
 static struct key deep_key(size_t len, unsigned char last)
 {
     struct key key = {.len = len + 1};
@@ -125,7 +125,7 @@ static void own_layers_end_nothing_and_too_many_are_a_mismatch(void **state)
             assert_memory_equal(&before, &set, sizeof set);
             assert_false(all_hold(subject->tree, &set));
         } else {
-            /* Room for all but one does not do. */
+            /* Room for all except one does not suffice. */
             assert_status(MASSTREE_TOO_SMALL, masstree_delta_apply(&telling.delta, set.all,
                                                                    &set.count, LAYERS));
             assert_memory_equal(&before, &set, sizeof set);
@@ -154,7 +154,7 @@ static int compare_observations(const void *left, const void *right)
     return memcmp(left, right, sizeof(masstree_observation_t));
 }
 
-/* Sorts, and has each once. */
+/* Sorts, and removes duplicates. */
 static void sort(struct observations *set)
 {
     size_t count = 0;
@@ -167,8 +167,8 @@ static void sort(struct observations *set)
     set->count = count;
 }
 
-/* All leaves are observed, then many keys are inserted, in all layers: what the deltas make
-   of the set is what a scan would observe. */
+/* All leaves are observed, then many keys are inserted, in all layers: applying the deltas must
+   yield the set that a new scan observes. */
 static void own_inserts_into_observed_leaves_make_the_set_that_a_scan_would(void **state)
 {
     struct subject *subject = *state;
@@ -227,8 +227,7 @@ static int32_t refuse_value(uint64_t *value, void *ctx)
         telling.delta.before = telling.delta.after = (masstree_observation_t){0, 0, 0};           \
     } while (0)
 
-/* Of words: what overwrites, and what finds that there is nothing to do, which the leaf
-   proves. */
+/* Words: overwrites, and writes that change nothing, which the leaf proves. */
 static void write_that_changes_no_key_tells_what_proves_that(void **state)
 {
     (void)state;
@@ -298,7 +297,7 @@ static void write_of_bytes_that_changes_no_key_tells_what_proves_that(void **sta
     end_tree(tree);
 }
 
-/* A remove tells of its leaf; but not of what a leaf does that it left empty. */
+/* A remove describes its leaf, but not the changes to other leaves if it leaves its leaf empty. */
 static void remove_is_told_unless_it_empties_a_leaf(void **state)
 {
     struct subject *subject = *state;
@@ -337,8 +336,8 @@ static void remove_is_told_unless_it_empties_a_leaf(void **state)
     assert_in_range(more, 5, 20);
 }
 
-/* A refreshed guard goes on telling; one that is entered in the place of one that was left
-   tells nothing to where that told. */
+/* A refreshed guard continues to record; a guard entered at the address of one that was left
+   does not record into that one's delta. */
 static void delta_is_the_guards_until_it_is_left(void **state)
 {
     struct subject *subject = *state;
@@ -421,7 +420,7 @@ static void malformed_deltas_are_refused(void **state)
         assert_status(MASSTREE_INVALID, masstree_guard_record(subject->guard, &faulty.delta));
         assert_status(MASSTREE_INVALID, apply(&faulty, &set));
     }
-    /* The one before is still the guard's. */
+    /* The previous delta is still attached. */
     put_key(subject, subject->guard, text_key("k"));
     assert_false(same(telling.delta.before, telling.delta.after));
 }

@@ -1,6 +1,5 @@
-/* Observations and phantoms: whatever adds a key to what was read, or takes one away,
-   between observation and validation is found; an overwrite is not taken for that
-   (known-failures row 16). */
+/* Observations and phantoms: validation detects every key that is added to or removed from what
+   was read; an overwrite does not invalidate it (known-failures row 16). */
 #include "observing.h"
 
 /* Keys that fill a leaf of the first layer. */
@@ -20,11 +19,11 @@ static void insert_and_remove_in_the_leaf_are_found(void **state)
     assert_true(holds(subject->tree, present));
     remove_text(subject, "b");
     assert_false(holds(subject->tree, present));
-    /* The same keys as at first, but not the same leaf. */
+    /* The same keys as at first, but not in the same leaf. */
     assert_false(holds(subject->tree, absent));
 }
 
-/* As many keys with the same first bytes as make a layer, which holds no more than them. */
+/* Enough keys with the same first bytes to make a layer, which contains only them. */
 enum { LAYER_KEYS = 9 };
 
 static void put_layer(const struct subject *subject, const char *shared)
@@ -65,7 +64,7 @@ static int32_t decide(const uint64_t *present, uint64_t *value, void *ctx)
     return *(const int32_t *)ctx;
 }
 
-/* Every write that adds no key and takes none away, those that find nothing to do included. */
+/* Every write that inserts and removes no key, also those that change nothing. */
 static void overwrite_words(const struct subject *subject)
 {
     masstree_t *tree = subject->tree;
@@ -144,8 +143,8 @@ static void overwrite_changes_no_version(void **state)
     assert_true(seen.version != version);
 }
 
-/* Whichever of the leaf's keys, or of the gaps between, was observed, and wherever the key
-   goes that has the leaf split. */
+/* Whichever of the leaf's keys or gaps was observed, and wherever the key is inserted that
+   splits the leaf. */
 static void split_is_found(void **state)
 {
     struct subject *subject = *state;
@@ -169,7 +168,7 @@ static void split_is_found(void **state)
     }
 }
 
-/* The key that makes a layer out of those that the leaf above has room for. */
+/* The key that makes a layer out of keys for which the leaf above has room. */
 static void layer_that_comes_is_found(void **state)
 {
     struct subject *subject = *state;
@@ -218,7 +217,7 @@ static void layer_that_goes_is_found(void **state)
         assert_int_equal(0, scan_range(subject, NULL, &range, &seen).keys);
         absent = observe_absent(subject, "shared--x");
         assert_true(holds(subject->tree, absent) && all_hold(subject->tree, &seen));
-        /* It comes again, and who saw it gone finds out. */
+        /* The key is inserted again, which invalidates observations of its absence. */
         put_text(subject, "shared--x");
         assert_false(holds(subject->tree, absent) || all_hold(subject->tree, &seen));
         remove_text(subject, "shared--x");
@@ -254,12 +253,12 @@ static void clear_and_bulk_load_are_found(void **state)
     }
     masstree_observation_t cleared = observe_absent(subject, "k");
     assert_true(holds(subject->tree, cleared));
-    /* An empty tree that is cleared stays empty: but who saw it need not be told so. */
+    /* An empty tree that is cleared stays empty: an observation of it may stay valid. */
     load(subject, text_key("k"));
     assert_false(holds(subject->tree, cleared));
 }
 
-/* Of an empty range and of one in which keys come and go, in both directions. */
+/* Of an empty range and of one in which keys are inserted and removed, in both directions. */
 static void range_that_was_empty_is_proved_and_its_phantoms_found(void **state)
 {
     struct subject *subject = *state;
@@ -273,7 +272,7 @@ static void range_that_was_empty_is_proved_and_its_phantoms_found(void **state)
         range.lower_len = range.upper_len = 8;
         range.lower_bound = range.upper_bound = MASSTREE_BOUND_INCLUSIVE;
         range.flags = form % 2 == 0 ? 0 : MASSTREE_SCAN_REVERSE;
-        /* In an empty tree first, then in one with many leaves. */
+        /* First in an empty tree, then in one with many leaves. */
         for (uint64_t i = 0; form >= 2 && i < 300; i++) {
             put_key(subject, NULL, number_key(10 * i));
         }
@@ -285,7 +284,7 @@ static void range_that_was_empty_is_proved_and_its_phantoms_found(void **state)
         seen.count = 0;
         assert_int_equal(1, scan_range(subject, NULL, &range, &seen).keys);
         assert_true(all_hold(subject->tree, &seen));
-        /* Far away nothing of it is found. */
+        /* Observations far away stay valid. */
         if (form >= 2) {
             put_key(subject, NULL, number_key(2507));
             remove_key(subject, NULL, number_key(2507));

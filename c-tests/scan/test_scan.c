@@ -1,4 +1,4 @@
-/* Scans: which keys they visit, against a sorted array. */
+/* Scans: which keys they visit, compared with a sorted array. */
 #include "scan/ranges.h"
 
 static void empty_tree_has_nothing_to_visit(void **state)
@@ -33,7 +33,7 @@ static void assert_bounds_exact(const masstree_t *tree, const struct model *mode
     }
 }
 
-/* Every second key is in the tree, so bounds are present and absent keys. */
+/* Every second key is in the tree, so bounds are existing and absent keys. */
 static void every_pair_of_bounds_is_exact_in_both_directions(void **state)
 {
     (void)state;
@@ -189,8 +189,8 @@ static void prefix_selects_exactly_the_keys_that_begin_with_it(void **state)
     }
 }
 
-/* No string comes just after these prefixes, the end of their range is the end of
-   a layer or of the tree. */
+/* No string follows these prefixes directly: the end of their range is the end of a layer or of
+   the tree. */
 static void prefix_of_all_ones_ends_where_the_tree_ends(void **state)
 {
     (void)state;
@@ -307,7 +307,7 @@ static void keys_of_every_awkward_length_are_visited_whole(void **state)
     for (size_t i = 0; i < COUNT(lengths); i++) {
         put_both(tree, &model, key, lengths[i], i);
         if (lengths[i] != 0) {
-            key[lengths[i] - 1] = 'm'; /* apart in the last byte only */
+            key[lengths[i] - 1] = 'm'; /* different in the last byte only */
             put_both(tree, &model, key, lengths[i], i + 100);
             key[lengths[i] - 1] = 'k';
         }
@@ -327,7 +327,7 @@ static void keys_of_every_awkward_length_are_visited_whole(void **state)
     end_tree(tree);
 }
 
-/* A scan in pages, each from after the last key of the one before. */
+/* A scan in pages, each starting after the last key of the one before. */
 struct page {
     struct key last;
     size_t total;

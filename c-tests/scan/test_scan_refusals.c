@@ -1,4 +1,4 @@
-/* Ranges and other arguments of a scan that are refused, and what of them is not read. */
+/* Ranges and other arguments of a scan that are refused, and which fields are not read. */
 #include "scan/ranges.h"
 
 #include <sys/mman.h>

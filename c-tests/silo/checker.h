@@ -22,15 +22,15 @@
 
 struct access {
     uint32_t key;
-    uint64_t version; /* who wrote what was read; 0: the beginning */
+    uint64_t version; /* the writer of the version read; 0: the initial state */
 };
 
 struct committed {
-    uint64_t number; /* other than 0, of one transaction only */
+    uint64_t number; /* not 0, of one transaction only */
     uint32_t session;
     struct access *reads;
     size_t read_count;
-    struct access *writes; /* with the version that each followed */
+    struct access *writes; /* with the version that each overwrote */
     size_t write_count;
 };
 
@@ -43,10 +43,10 @@ struct history {
 /* Copies the accesses. */
 void history_add(struct history *history, const struct committed *transaction);
 void history_clear(struct history *history);
-/* Moves what another has to this one. */
+/* Moves the history of `other` to this one. */
 void history_take(struct history *history, struct history *other);
 
-/* Says what is wrong to `out`, which may be NULL. */
+/* Prints violations to `out`, which may be NULL. */
 bool is_serializable(const struct history *history, FILE *out);
 
 #endif
