@@ -1,15 +1,15 @@
-/* Threads on one tree: writers with keys of their own, writers on shared keys,
-   readers, scanners in both directions. Work is counted, not timed: writers have
-   a number of steps, readers and scanners go on until the writers are done.
+/* Threads on one tree: writers with their own keys, writers on shared keys,
+   readers, scanners in both directions. Work is counted, not timed: writers run
+   a number of steps, readers and scanners continue until the writers are done.
 
    In each family of keys, with many keys (the tree grows deep) and with few (its
    leaves and layers empty and fill all the time: known-failures rows 4, 5, 6):
 
-   - what a thread does to its own keys answers as its model says (no insert is
-     lost, row 4), and the end state is the model's;
+   - operations of a thread on its own keys return what its model says (no insert
+     is lost, row 4), and the final state is the model's;
    - on shared keys the successful inserts and removes add up;
-   - keys that are never touched are found by every look-up, and seen exactly once
-     by every full scan; scans are strictly ordered. */
+   - every look-up finds keys that are never touched, and every full scan visits
+     them exactly once; scans are strictly ordered. */
 #include "support.h"
 
 #include <stdatomic.h>

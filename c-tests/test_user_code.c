@@ -1,10 +1,10 @@
-/* No lock is held while code of the user's runs (known-failures row 33): allocators,
-   destructors, and what frees what was retired. Each callback hands work to another thread,
-   which makes every call there is on the same tree, with keys in the same leaves, forks, makes
-   and destroys trees, and waits until all that is done. Were a lock held, that thread would
-   wait for it, and the test for that thread: ctest's time limit ends it.
+/* No lock is held while user code runs (known-failures row 33): allocators, destructors, and
+   callbacks of retired objects. Each callback delegates work to another thread, which makes every
+   call on the same tree, with keys in the same leaves, forks, creates and destroys trees; the
+   callback waits until all that is done. If a lock were held, that thread would wait for it, and
+   the test for that thread: ctest's time limit would end it.
 
-   Only masstree_barrier is not called there: it waits for the call that calls back.
+   Only masstree_barrier is not called there: it waits for the call that made the callback.
 
    Put back: in `Pool::add_chunk`, match on `lock(&self.shared).adopt(chunk)` itself; in
    `Tree::hold`, where the key is present, drop what is in the reserve. */

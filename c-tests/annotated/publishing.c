@@ -1,7 +1,6 @@
-/* A program for ThreadSanitizer: threads hand structs to each other through a tree, in every
-   way that the library has. With a library that tells the tool what it orders (the feature
-   `annotate`) there is nothing to report; with one that does not, there is. Two wrong
-   programs are reported with either.
+/* A program for ThreadSanitizer: threads pass structs to each other through a tree, by every
+   function of the library. With an annotated library (the feature `annotate`) the tool reports
+   nothing; with one that is not annotated, it does. It reports two faulty programs with either.
 
    usage: publishing right|filled-late|read-after-retire */
 #include <inttypes.h>

@@ -1,5 +1,5 @@
-// One program of two libraries, as two_libraries.sh says: this file has these headers, foreign.cpp
-// has others with the same names in them, and both have a class of parameters of the same name.
+// One program with two libraries, see two_libraries.sh: this file includes these headers, foreign.cpp
+// others with the same names, and both have a class of parameters of the same name.
 
 // Before everything else, as some programs do.
 class threadinfo;

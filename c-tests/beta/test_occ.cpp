@@ -1,9 +1,9 @@
-// A small transaction engine of Silo's kind (Tu et al., SOSP 2013, section 4.6), as programs build
-// it on masstree-beta: what a scan has read is proved by the versions of leaves, which are compared
-// again before a transaction commits.
+// A small transaction engine like Silo's (Tu et al., SOSP 2013, section 4.6), as programs build it on
+// masstree-beta: versions of leaves prove what a scan has read, and are compared again before a
+// transaction commits.
 //
-// Each transaction counts all records and inserts some, numbered from there on. If the histories
-// are serializable, the numbers are 0, 1, 2, ... without a gap or a repetition.
+// Each transaction counts all records and inserts some, numbered from that count on. If the
+// histories are serializable, the numbers are 0, 1, 2, ... without a gap or a repetition.
 #include "check.hh"
 #include "store.hh"
 

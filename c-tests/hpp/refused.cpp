@@ -1,6 +1,6 @@
-// What keeps a view refuses what would be gone before it. refused.sh compiles this with REFUSED
-// defined: each of those lines must be complained of, with the text that stands before it; and
-// without, which must do.
+// Functions that keep a view refuse arguments that would dangle. refused.sh compiles this with REFUSED
+// defined: the compiler must report each of those lines, with the text that is given before it; and
+// without REFUSED, where it must compile.
 // Put back: an overload that is deleted, or an assertion in batch.hpp.
 #include <masstree.hpp>
 

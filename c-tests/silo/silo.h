@@ -1,21 +1,21 @@
 /* A small engine for serializable transactions over one tree, after Tu, Zheng, Kohler,
    Liskov, Madden: Speedy Transactions in Multicore In-Memory Databases (SOSP 2013).
 
-   The tree leads from keys to records. Each record has a TID word: a number that grows with
-   every write, and bits for "locked" and "absent". A transaction remembers what it reads, with
-   the TID it found (the read set); keeps to itself what it writes (the write set); and observes
-   the leaves in which it looked (the node set). Commit, in three phases:
+   The tree maps keys to records. Each record has a TID word: a number that grows with every
+   write, and bits for "locked" and "absent". A transaction records what it reads, with the TID
+   that it found (the read set); buffers what it writes (the write set); and observes the leaves
+   that it searches (the node set). Commit has three phases:
 
    1. lock the records of the write set, in the order of their keys;
-   2. after a fence, see that no record of the read set has another TID or is locked by another,
-      and that every leaf of the node set is as it was observed;
-   3. store what was written, and let the locks go with a new TID.
+   2. after a fence, check that no record of the read set has another TID or is locked by another
+      transaction, and that every leaf of the node set is unchanged;
+   3. store what was written, and unlock with a new TID.
 
-   A key that is not in the tree gets a record that is absent as soon as a transaction writes it;
-   what that changes in the tree is applied to the node set. A deleted record is marked absent.
-   Records that stay absent are taken out of the tree later, by collect().
+   When a transaction writes a key that is not in the tree, it inserts an absent record at once;
+   the change to the tree is applied to the node set. A deleted record is marked absent.
+   collect() later removes records that stay absent from the tree.
 
-   Whoever meets a lock gives up: the transaction is aborted, and its caller tries again.
+   A transaction that meets a lock aborts, and its caller retries.
 
    For the checker, a value is the transaction that wrote it (`writer`), beside an amount. */
 #ifndef MASSTREE_TEST_SILO_H

@@ -1,9 +1,9 @@
-/* Transactions that sum ranges and move amounts between rows, opening and closing rows as they
-   go, in many small histories: each is serializable, and no amount is lost. In most histories
-   one thread takes the steps of all transactions in turns, so that a seed repeats it; in the
-   others there are threads. And if the engine leaves the node sets out, histories are not
-   serializable, which the checker finds; if it leaves the deltas out, transactions abort
-   themselves.
+/* Transactions sum ranges and move amounts between rows, and open and close rows meanwhile, in
+   many small histories: each history is serializable, and no amount is lost. In most histories
+   one thread runs the steps of all transactions in turns, so that a seed repeats it; in the
+   others several threads run. If the engine omits the node sets, histories are not serializable,
+   which the checker detects; if it omits the deltas, transactions abort because of their own
+   writes.
 
    usage: test_serializable [-n HISTORIES] [-s SEED] */
 #include "checker.h"

@@ -1,5 +1,5 @@
-/* Runs epochs of the soak test (see soak.h), for so long or so many, and says how they
-   went. The seed of an epoch that failed is printed: -s SEED -e 1 runs it again.
+/* Runs epochs of the soak test (see soak.h), for a time or a number of epochs, and prints their
+   totals. Prints the seed of an epoch that failed: -s SEED -e 1 runs it again.
 
    usage: soak [-m MINUTES] [-e EPOCHS] [-s SEED] */
 #include "soak.h"

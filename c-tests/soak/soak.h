@@ -1,9 +1,9 @@
-/* Everything at once, for as long as one likes: what the parts of the soak test share.
+/* All operations at the same time, for any duration: shared by the parts of the soak test.
 
-   A run is a row of epochs. In each a tree is made with other options and other families
-   of keys, and threads do whatever the interface offers to it, verifying each answer as
-   far as it can be known; from time to time they all end, the tree is checked, and others
-   begin. In the end everything must have been given back. */
+   A run is a sequence of epochs. Each creates a tree with other options and other families of
+   keys; threads call all functions on it, and verify each result as far as it can be known. From
+   time to time all threads end, the tree is checked, and others start. At the end all memory
+   must have been freed. */
 #ifndef MASSTREE_SOAK_H
 #define MASSTREE_SOAK_H
 

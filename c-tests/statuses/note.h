@@ -1,7 +1,7 @@
 /* Notes each status that a test gets from the library, for the test `statuses`
-   (statuses.sh): the macros of traced.h wrap the calls. Not noted are calls through a
-   pointer, and those written (masstree_scan)(...), which is for callbacks that answer
-   the number of a status, not the library's own word. */
+   (statuses.sh): the macros of traced.h wrap the calls. Calls through a pointer are not
+   noted, nor those written (masstree_scan)(...), for callbacks that return the number of
+   a status which is not the library's own. */
 #ifndef MASSTREE_TEST_NOTE_H
 #define MASSTREE_TEST_NOTE_H
 

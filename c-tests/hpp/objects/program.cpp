@@ -1,5 +1,5 @@
-// Errors between shared objects that hide their symbols: codes are compared, and errors thrown and
-// caught, from each to each, and to this program.
+// Errors between shared objects that hide their symbols: compares codes, and throws and catches
+// errors, between each two objects and this program.
 // Put back: the comparisons in error.hpp left out, or "equivalent", or by address; `error` without
 // its visibility, with libc++; the header without its pragmas.
 //
