@@ -35,7 +35,7 @@ static void set_all(int32_t *statuses, size_t count)
     }
 }
 
-static void get_many_answers_for_each_key(void **state)
+static void get_many_stores_a_status_for_each_key(void **state)
 {
     (void)state;
     const masstree_slice_t keys[] = {SLICE("b"), SLICE("none"), SLICE("a"), SLICE("b"),
@@ -68,7 +68,7 @@ static void get_many_answers_for_each_key(void **state)
     end_tree(tree);
 }
 
-static void get_many_bytes_gives_slices_that_outlive_overwrites(void **state)
+static void get_many_bytes_returns_slices_that_outlive_overwrites(void **state)
 {
     (void)state;
     const masstree_slice_t keys[] = {SLICE("b"), SLICE("none"), SLICE("a"), SLICE("empty")};
@@ -472,7 +472,7 @@ static void assert_bytes_loaded(const masstree_t *tree, const struct load *load,
 }
 
 /* The first `count` keys, at sizes where another leaf or level is needed. */
-static void bulk_load_of_any_size_gives_the_tree_that_puts_give(void **state)
+static void bulk_load_of_any_size_builds_the_same_map_as_puts(void **state)
 {
     (void)state;
     struct load load = new_load(60);
@@ -507,7 +507,7 @@ static void bulk_load_of_any_size_gives_the_tree_that_puts_give(void **state)
     free_load(&load);
 }
 
-static void large_load_is_all_there_in_order(void **state)
+static void large_load_contains_all_keys_in_order(void **state)
 {
     (void)state;
     struct load load = new_load(scaled(20000));
@@ -525,7 +525,7 @@ static void large_load_is_all_there_in_order(void **state)
     free_load(&load);
 }
 
-static void integer_load_is_all_there_in_order(void **state)
+static void integer_load_contains_all_keys_in_order(void **state)
 {
     (void)state;
     size_t count = scaled(100000);
@@ -722,8 +722,8 @@ static void of_loads_at_once_at_most_one_wins(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(get_many_answers_for_each_key),
-        cmocka_unit_test(get_many_bytes_gives_slices_that_outlive_overwrites),
+        cmocka_unit_test(get_many_stores_a_status_for_each_key),
+        cmocka_unit_test(get_many_bytes_returns_slices_that_outlive_overwrites),
         cmocka_unit_test(of_equal_keys_put_many_keeps_the_last),
         cmocka_unit_test(of_equal_keys_insert_many_keeps_the_first),
         cmocka_unit_test(of_equal_keys_remove_many_finds_the_first),
@@ -733,9 +733,9 @@ int main(void)
         cmocka_unit_test(empty_batches_do_nothing_well),
         cmocka_unit_test(items_at_fault_leave_the_others_done),
         cmocka_unit_test(value_at_fault_leaves_the_others_done),
-        cmocka_unit_test(bulk_load_of_any_size_gives_the_tree_that_puts_give),
-        cmocka_unit_test(large_load_is_all_there_in_order),
-        cmocka_unit_test(integer_load_is_all_there_in_order),
+        cmocka_unit_test(bulk_load_of_any_size_builds_the_same_map_as_puts),
+        cmocka_unit_test(large_load_contains_all_keys_in_order),
+        cmocka_unit_test(integer_load_contains_all_keys_in_order),
         cmocka_unit_test(load_that_is_not_sorted_names_the_first_offender),
         cmocka_unit_test(load_with_a_key_at_fault_says_which),
         cmocka_unit_test(load_into_a_tree_that_is_not_empty_changes_nothing),

@@ -34,7 +34,7 @@ static void assert_absent(masstree_t *tree, const char *key)
     assert_status(MASSTREE_NOT_FOUND, masstree_contains(tree, NULL, key, strlen(key)));
 }
 
-static void get_gives_a_slice_and_leaves_it_alone_for_an_absent_key(void **state)
+static void get_returns_a_slice_and_writes_none_for_an_absent_key(void **state)
 {
     (void)state;
     masstree_t *tree = new_bytes_tree();
@@ -50,7 +50,7 @@ static void get_gives_a_slice_and_leaves_it_alone_for_an_absent_key(void **state
     end_tree(tree);
 }
 
-static void what_gives_a_slice_asks_for_a_guard(void **state)
+static void functions_that_return_a_slice_require_a_guard(void **state)
 {
     (void)state;
     masstree_t *tree = new_bytes_tree();
@@ -75,7 +75,7 @@ static void what_gives_a_slice_asks_for_a_guard(void **state)
     end_tree(tree);
 }
 
-static void what_gives_no_slice_needs_no_guard(void **state)
+static void functions_that_return_no_slice_need_no_guard(void **state)
 {
     (void)state;
     masstree_t *tree = new_bytes_tree();
@@ -99,7 +99,7 @@ static void what_gives_no_slice_needs_no_guard(void **state)
     end_tree(tree);
 }
 
-static void exchange_replace_and_remove_give_the_value_there_was(void **state)
+static void exchange_replace_and_remove_return_the_previous_value(void **state)
 {
     (void)state;
     masstree_t *tree = new_bytes_tree();
@@ -122,7 +122,7 @@ static void exchange_replace_and_remove_give_the_value_there_was(void **state)
     end_tree(tree);
 }
 
-static void insert_gives_the_value_that_is_there_and_keeps_it(void **state)
+static void insert_returns_the_present_value_and_keeps_it(void **state)
 {
     (void)state;
     masstree_t *tree = new_bytes_tree();
@@ -674,7 +674,7 @@ static void read_values(void *arg)
     } while (!atomic_load(&reading->done));
 }
 
-static void values_read_while_they_are_overwritten_are_whole(void **state)
+static void values_read_during_overwrites_are_consistent(void **state)
 {
     (void)state;
     struct allocator allocator;
@@ -692,11 +692,11 @@ static void values_read_while_they_are_overwritten_are_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(get_gives_a_slice_and_leaves_it_alone_for_an_absent_key),
-        cmocka_unit_test(what_gives_a_slice_asks_for_a_guard),
-        cmocka_unit_test(what_gives_no_slice_needs_no_guard),
-        cmocka_unit_test(exchange_replace_and_remove_give_the_value_there_was),
-        cmocka_unit_test(insert_gives_the_value_that_is_there_and_keeps_it),
+        cmocka_unit_test(get_returns_a_slice_and_writes_none_for_an_absent_key),
+        cmocka_unit_test(functions_that_return_a_slice_require_a_guard),
+        cmocka_unit_test(functions_that_return_no_slice_need_no_guard),
+        cmocka_unit_test(exchange_replace_and_remove_return_the_previous_value),
+        cmocka_unit_test(insert_returns_the_present_value_and_keeps_it),
         cmocka_unit_test(comparison_is_byte_for_byte),
         cmocka_unit_test(value_without_bytes_but_with_a_length_is_invalid),
         cmocka_unit_test(more_than_any_memory_is_out_of_memory),
@@ -711,7 +711,7 @@ int main(void)
         cmocka_unit_test(scan_hands_keys_and_values_out_in_order),
         cmocka_unit_test(scan_stops_as_its_visitor_says),
         cmocka_unit_test(value_of_a_scan_outlives_it_under_a_guard),
-        cmocka_unit_test(values_read_while_they_are_overwritten_are_whole),
+        cmocka_unit_test(values_read_during_overwrites_are_consistent),
     };
     return cmocka_run_group_tests_name("bytes", tests, NULL, NULL);
 }

@@ -143,7 +143,7 @@ static uint64_t leaves_merged(masstree_t *tree)
 
 /* Many keys that share slices: writes move them to layers, and merge the leaves that they leave.
    Put back: count in `merge`, for every caller. */
-static void leaves_merged_is_what_maintain_merged(void **state)
+static void leaves_merged_counts_what_maintain_merged(void **state)
 {
     (void)state;
     masstree_t *tree = new_tree();
@@ -226,7 +226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(len_is_exact_after_clears_beside_writers),
-        cmocka_unit_test(leaves_merged_is_what_maintain_merged),
+        cmocka_unit_test(leaves_merged_counts_what_maintain_merged),
         cmocka_unit_test(a_freed_leaf_has_a_version_that_none_observed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,7 +88,7 @@ static void destroy_visits_layers_that_grew_and_shrank(void **state)
     end_and_expect_all(tree, &ledger, LAYERS * KEYS);
 }
 
-static void put_gives_what_it_displaces_to_the_destructor(void **state)
+static void put_passes_displaced_values_to_the_destructor(void **state)
 {
     (void)state;
     struct ledger ledger = new_ledger(1000);
@@ -102,7 +102,7 @@ static void put_gives_what_it_displaces_to_the_destructor(void **state)
     end_and_expect_all(tree, &ledger, 1000);
 }
 
-static void exchange_gives_the_old_value_to_one_or_the_other(void **state)
+static void exchange_passes_the_old_value_to_caller_or_destructor(void **state)
 {
     (void)state;
     struct ledger ledger = new_ledger(1000);
@@ -121,7 +121,7 @@ static void exchange_gives_the_old_value_to_one_or_the_other(void **state)
     end_and_expect_all(tree, &ledger, 1000);
 }
 
-static void remove_gives_the_value_to_one_or_the_other(void **state)
+static void remove_passes_the_value_to_caller_or_destructor(void **state)
 {
     (void)state;
     struct ledger ledger = new_ledger(1000);
@@ -191,7 +191,7 @@ static int32_t set_same(const uint64_t *present, uint64_t *value, void *ctx)
 }
 
 /* The value is still stored: destroying it would leave a dangling value in the tree. */
-static void storing_the_value_that_is_there_displaces_nothing(void **state)
+static void storing_the_present_value_again_displaces_nothing(void **state)
 {
     (void)state;
     struct ledger ledger = new_ledger(1);
@@ -392,12 +392,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(destroy_visits_every_value_present_once),
         cmocka_unit_test(destroy_visits_layers_that_grew_and_shrank),
-        cmocka_unit_test(put_gives_what_it_displaces_to_the_destructor),
-        cmocka_unit_test(exchange_gives_the_old_value_to_one_or_the_other),
-        cmocka_unit_test(remove_gives_the_value_to_one_or_the_other),
+        cmocka_unit_test(put_passes_displaced_values_to_the_destructor),
+        cmocka_unit_test(exchange_passes_the_old_value_to_caller_or_destructor),
+        cmocka_unit_test(remove_passes_the_value_to_caller_or_destructor),
         cmocka_unit_test(insert_that_finds_the_key_leaves_the_value_to_the_caller),
         cmocka_unit_test(refused_calls_leave_the_value_to_the_caller),
-        cmocka_unit_test(storing_the_value_that_is_there_displaces_nothing),
+        cmocka_unit_test(storing_the_present_value_again_displaces_nothing),
         cmocka_unit_test(destroy_frees_garbage_still_queued),
         cmocka_unit_test(garbage_is_freed_while_the_tree_lives),
         cmocka_unit_test(destructor_may_use_another_tree),

@@ -211,7 +211,7 @@ static void dirty_free_object(void *object, size_t bytes, void *ctx)
 }
 
 /* Each allocation fails in turn; destructors and callbacks of retired objects run. */
-static void what_the_library_calls_by_itself_is_undone(void **state)
+static void errno_set_by_allocators_and_destructors_is_restored(void **state)
 {
     (void)state;
     size_t destroyed = 0;
@@ -261,7 +261,7 @@ static int32_t failing_visitor(const void *key, size_t key_len, uint64_t value, 
     return -99;
 }
 
-static void what_a_visitor_sets_stays(void **state)
+static void errno_set_by_a_visitor_stays(void **state)
 {
     (void)state;
     masstree_t *tree = new_tree();
@@ -374,8 +374,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_function_keeps_errno),
-        cmocka_unit_test(what_the_library_calls_by_itself_is_undone),
-        cmocka_unit_test(what_a_visitor_sets_stays),
+        cmocka_unit_test(errno_set_by_allocators_and_destructors_is_restored),
+        cmocka_unit_test(errno_set_by_a_visitor_stays),
         cmocka_unit_test(threads_that_wait_keep_errno),
         cmocka_unit_test(a_barrier_that_waits_keeps_errno),
         cmocka_unit_test(large_trees_keep_errno),

@@ -203,7 +203,7 @@ static void assert_unchanged(const struct abandoned *abandoned, unsigned char co
     }
 }
 
-static void abandoned_guards_keep_what_was_read_and_are_seen(void **state)
+static void abandoned_guards_protect_what_was_read_and_show_in_stats(void **state)
 {
     (void)state;
     static unsigned char copies[ABANDONED][READ][208];
@@ -357,7 +357,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_may_end_at_any_moment_between_calls),
-        cmocka_unit_test(abandoned_guards_keep_what_was_read_and_are_seen),
+        cmocka_unit_test(abandoned_guards_protect_what_was_read_and_show_in_stats),
         cmocka_unit_test(signals_may_come_in_the_middle_of_calls),
     };
     return cmocka_run_group_tests_name("faults", tests, NULL, NULL);

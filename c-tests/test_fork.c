@@ -181,7 +181,7 @@ static bool try_own_tree(void)
     return true;
 }
 
-static void child_of_a_quiet_program_is_told_and_makes_trees_of_its_own(void **state)
+static void child_is_refused_the_parents_trees_and_creates_its_own(void **state)
 {
     (void)state;
     struct belongings words = new_belongings(false);
@@ -291,7 +291,7 @@ static void *displace_and_leave(void *arg)
     return NULL;
 }
 
-static void child_of_a_fork_at_a_bad_moment_is_told_that_it_can_make_no_trees(void **state)
+static void child_of_a_fork_at_a_bad_moment_cannot_create_trees(void **state)
 {
     (void)state;
     struct waiting waiting = {.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -423,10 +423,10 @@ static void forks_beside_busy_threads_harm_neither_parent_nor_child(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(child_of_a_quiet_program_is_told_and_makes_trees_of_its_own),
+        cmocka_unit_test(child_is_refused_the_parents_trees_and_creates_its_own),
         cmocka_unit_test(grandchild_may_not_use_its_parents_tree_either),
         cmocka_unit_test(thread_may_fork_within_a_scan),
-        cmocka_unit_test(child_of_a_fork_at_a_bad_moment_is_told_that_it_can_make_no_trees),
+        cmocka_unit_test(child_of_a_fork_at_a_bad_moment_cannot_create_trees),
         cmocka_unit_test(forks_beside_busy_threads_harm_neither_parent_nor_child),
     };
     return cmocka_run_group_tests_name("fork", tests, NULL, NULL);

@@ -203,7 +203,7 @@ static void displaced_value_waits_for_a_guard_entered_before(void **state)
     assert_int_equal(17, destroyed.last);
 }
 
-static void refreshing_lets_go_of_what_was_read_before(void **state)
+static void refresh_releases_what_was_read_before(void **state)
 {
     (void)state;
     struct destroyed destroyed = {0};
@@ -221,7 +221,7 @@ static void refreshing_lets_go_of_what_was_read_before(void **state)
     assert_int_equal(puts, destroyed.count);
 }
 
-static void destroy_frees_what_guards_held_until_they_left(void **state)
+static void destroy_frees_memory_that_waited_for_guards(void **state)
 {
     (void)state;
     struct destroyed destroyed = {0};
@@ -446,8 +446,8 @@ int main(void)
         cmocka_unit_test(guard_of_a_new_tree_is_its_own),
         cmocka_unit_test(operations_without_a_guard_work_beside_held_ones),
         cmocka_unit_test(displaced_value_waits_for_a_guard_entered_before),
-        cmocka_unit_test(refreshing_lets_go_of_what_was_read_before),
-        cmocka_unit_test(destroy_frees_what_guards_held_until_they_left),
+        cmocka_unit_test(refresh_releases_what_was_read_before),
+        cmocka_unit_test(destroy_frees_memory_that_waited_for_guards),
         cmocka_unit_test(guard_moves_from_thread_to_thread_and_outlives_them),
         cmocka_unit_test(guard_pins_after_its_first_thread_has_gone),
         cmocka_unit_test(garbage_of_threads_that_have_gone_is_freed),

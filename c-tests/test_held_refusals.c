@@ -149,7 +149,7 @@ static void hold_and_store(masstree_t *tree, struct destroyed *destroyed, int32_
     masstree_guard_leave(guard);
 }
 
-static void displaced_values_are_destroyed_once_or_given(void **state)
+static void displaced_values_are_destroyed_once_or_returned(void **state)
 {
     struct destroyed destroyed = {0};
     masstree_options_t options = MASSTREE_OPTIONS_INIT;
@@ -188,7 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_WORDS(wrong_uses_are_refused_and_change_nothing),
         WITH_WORDS(forked_child_leaves_alone_what_its_parent_holds),
-        cmocka_unit_test(displaced_values_are_destroyed_once_or_given),
+        cmocka_unit_test(displaced_values_are_destroyed_once_or_returned),
     };
     return cmocka_run_group_tests_name("held_refusals", tests, NULL, NULL);
 }

@@ -394,7 +394,7 @@ static void end(struct subject *subject)
     end_tree(subject->tree);
 }
 
-static void what_does_not_need_the_held_leaf_passes(void **state)
+static void calls_that_do_not_need_the_held_leaf_do_not_wait(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(that_pass); i++) {
@@ -412,7 +412,7 @@ static void what_does_not_need_the_held_leaf_passes(void **state)
     }
 }
 
-static void what_needs_the_held_leaf_waits_until_it_is_finished(void **state)
+static void calls_that_need_the_held_leaf_wait_until_it_is_finished(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(that_wait); i++) {
@@ -464,8 +464,8 @@ static void barrier_waits_for_the_guard(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_does_not_need_the_held_leaf_passes),
-        cmocka_unit_test(what_needs_the_held_leaf_waits_until_it_is_finished),
+        cmocka_unit_test(calls_that_do_not_need_the_held_leaf_do_not_wait),
+        cmocka_unit_test(calls_that_need_the_held_leaf_wait_until_it_is_finished),
         cmocka_unit_test(barrier_waits_for_the_guard),
     };
     return cmocka_run_group_tests_name("held_waits", tests, NULL, NULL);

@@ -82,7 +82,7 @@ static void len_is_exact_when_threads_are_done(void **state)
     end_tree(tree);
 }
 
-static void len_answers_as_documented(void **state)
+static void len_returns_documented_statuses(void **state)
 {
     (void)state;
     masstree_t *tree = new_tree();
@@ -93,7 +93,7 @@ static void len_answers_as_documented(void **state)
     end_tree(tree);
 }
 
-static void check_answers_as_documented(void **state)
+static void check_returns_documented_statuses(void **state)
 {
     (void)state;
     struct text text = {0};
@@ -267,7 +267,7 @@ static masstree_stats_t stats_of(const masstree_t *tree, uint32_t flags)
     return stats;
 }
 
-static void stats_of_a_tree_are_what_was_put_there(void **state)
+static void stats_match_the_contents_of_the_tree(void **state)
 {
     (void)state;
     struct allocator allocator;
@@ -310,7 +310,7 @@ static void stats_of_a_tree_are_what_was_put_there(void **state)
     allocator_end(&allocator);
 }
 
-static void stats_show_guards_and_what_waits_for_them(void **state)
+static void stats_show_guards_and_memory_that_waits_for_them(void **state)
 {
     (void)state;
     masstree_t *tree = new_bytes_tree();
@@ -338,7 +338,7 @@ static void stats_show_guards_and_what_waits_for_them(void **state)
     end_tree(tree);
 }
 
-static void stats_count_what_comes_and_goes(void **state)
+static void stats_count_splits_layers_and_merges(void **state)
 {
     (void)state;
     masstree_t *tree = new_tree();
@@ -373,7 +373,7 @@ struct later_stats {
     uint64_t unknown[2];
 };
 
-static void stats_answer_as_documented(void **state)
+static void stats_return_documented_statuses(void **state)
 {
     (void)state;
     masstree_t *tree = new_tree();
@@ -424,7 +424,7 @@ static void assert_json_says(const char *json, const char *name, uint64_t number
     assert_true(after == ',' || after == '}');
 }
 
-static void json_says_what_the_struct_says(void **state)
+static void json_equals_the_struct(void **state)
 {
     (void)state;
     masstree_t *tree = new_tree();
@@ -563,7 +563,7 @@ static void pivots_cut_a_tree_in_parts_of_similar_size(void **state)
     }
 }
 
-static void pivots_answer_as_documented(void **state)
+static void pivots_return_documented_statuses(void **state)
 {
     (void)state;
     masstree_t *tree = new_tree();
@@ -591,19 +591,19 @@ int main(void)
         cmocka_unit_test(len_counts_keys_and_not_calls),
         cmocka_unit_test(len_counts_the_keys_of_every_layer),
         cmocka_unit_test(len_is_exact_when_threads_are_done),
-        cmocka_unit_test(len_answers_as_documented),
-        cmocka_unit_test(check_answers_as_documented),
+        cmocka_unit_test(len_returns_documented_statuses),
+        cmocka_unit_test(check_returns_documented_statuses),
         cmocka_unit_test(check_finds_nothing_wrong_in_any_shape),
         cmocka_unit_test(check_finds_keys_out_of_order),
         cmocka_unit_test(check_finds_keys_in_the_wrong_leaf),
-        cmocka_unit_test(stats_of_a_tree_are_what_was_put_there),
-        cmocka_unit_test(stats_show_guards_and_what_waits_for_them),
-        cmocka_unit_test(stats_count_what_comes_and_goes),
-        cmocka_unit_test(stats_answer_as_documented),
-        cmocka_unit_test(json_says_what_the_struct_says),
+        cmocka_unit_test(stats_match_the_contents_of_the_tree),
+        cmocka_unit_test(stats_show_guards_and_memory_that_waits_for_them),
+        cmocka_unit_test(stats_count_splits_layers_and_merges),
+        cmocka_unit_test(stats_return_documented_statuses),
+        cmocka_unit_test(json_equals_the_struct),
         cmocka_unit_test(dump_names_every_key),
         cmocka_unit_test(pivots_cut_a_tree_in_parts_of_similar_size),
-        cmocka_unit_test(pivots_answer_as_documented),
+        cmocka_unit_test(pivots_return_documented_statuses),
     };
     return cmocka_run_group_tests_name("inspect", tests, NULL, NULL);
 }

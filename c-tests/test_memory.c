@@ -120,7 +120,7 @@ static void drain(masstree_t *tree, key_maker_t make, uint64_t from, uint64_t co
     }
 }
 
-static void removing_all_keys_in_any_order_gives_the_memory_back(void **state)
+static void removing_all_keys_in_any_order_frees_memory(void **state)
 {
     (void)state;
     uint64_t count = scaled(60000);
@@ -171,7 +171,7 @@ static void queue_of_growing_keys_keeps_its_size(void **state)
 }
 
 /* All except what threads keep permanently. */
-static void destroy_gives_everything_back(void **state)
+static void destroy_frees_all_memory(void **state)
 {
     (void)state;
     enum { WARM = 20, TURNS = 420 };
@@ -193,9 +193,9 @@ static void destroy_gives_everything_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(removing_all_keys_in_any_order_gives_the_memory_back),
+        cmocka_unit_test(removing_all_keys_in_any_order_frees_memory),
         cmocka_unit_test(queue_of_growing_keys_keeps_its_size),
-        cmocka_unit_test(destroy_gives_everything_back),
+        cmocka_unit_test(destroy_frees_all_memory),
     };
     if (!malloc_tells()) {
         puts("this malloc (a sanitizer's?) does not tell what is in use: skipped");

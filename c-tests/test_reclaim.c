@@ -46,7 +46,7 @@ static void retiring_without_a_way_to_free_is_invalid(void **state)
     end_tree(tree);
 }
 
-static void destroy_frees_what_waits_once(void **state)
+static void destroy_frees_garbage_once(void **state)
 {
     (void)state;
     enum { OBJECTS = 1000 };
@@ -135,7 +135,7 @@ static void later_guards_hold_nothing_that_was_handed_over_before(void **state)
 }
 
 /* A single object would wait for its batch to fill. */
-static void flush_hands_over_what_waits_for_company(void **state)
+static void flush_submits_incomplete_batches(void **state)
 {
     (void)state;
     for (unsigned form = 0; form < 2; form++) {
@@ -285,7 +285,7 @@ static void wait_until_it_holds(struct holder *holder)
     pthread_mutex_unlock(&holder->lock);
 }
 
-static void barrier_returns_only_after_what_was_held_is_let_go(void **state)
+static void barrier_returns_only_after_guards_held_before_are_left(void **state)
 {
     (void)state;
     for (enum holding how = BY_GUARD; how <= BY_SCAN; how++) {
@@ -373,7 +373,7 @@ static void read_what_is_linked(void *arg)
     }
 }
 
-static void after_a_barrier_nobody_reads_what_was_unlinked_before(void **state)
+static void after_a_barrier_no_thread_reads_memory_unlinked_before(void **state)
 {
     (void)state;
     struct epoch epoch = {.tree = new_tree(), .count = scaled(500)};
@@ -402,7 +402,7 @@ static size_t maintain_to_the_end(masstree_t *tree, masstree_guard_t *guard, siz
     return total;
 }
 
-static void maintaining_merges_what_removes_left_sparse(void **state)
+static void maintain_merges_sparse_leaves(void **state)
 {
     (void)state;
     for (enum family family = 0; family < FAMILIES; family++) {
@@ -654,7 +654,7 @@ static void cleared_values_live_as_long_as_guards_of_the_moment(void **state)
     free(objects);
 }
 
-static void clearing_gives_the_memory_back(void **state)
+static void clear_frees_memory(void **state)
 {
     (void)state;
     struct allocator allocator;
@@ -806,22 +806,22 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(retiring_without_a_way_to_free_is_invalid),
-        cmocka_unit_test(destroy_frees_what_waits_once),
+        cmocka_unit_test(destroy_frees_garbage_once),
         cmocka_unit_test(object_is_freed_only_after_the_guards_of_its_moment),
         cmocka_unit_test(guard_that_retires_holds_until_it_is_refreshed),
         cmocka_unit_test(later_guards_hold_nothing_that_was_handed_over_before),
-        cmocka_unit_test(flush_hands_over_what_waits_for_company),
+        cmocka_unit_test(flush_submits_incomplete_batches),
         cmocka_unit_test(objects_that_are_read_were_not_freed),
-        cmocka_unit_test(barrier_returns_only_after_what_was_held_is_let_go),
+        cmocka_unit_test(barrier_returns_only_after_guards_held_before_are_left),
         cmocka_unit_test(barrier_waits_for_nothing_where_nothing_is_held),
-        cmocka_unit_test(after_a_barrier_nobody_reads_what_was_unlinked_before),
-        cmocka_unit_test(maintaining_merges_what_removes_left_sparse),
+        cmocka_unit_test(after_a_barrier_no_thread_reads_memory_unlinked_before),
+        cmocka_unit_test(maintain_merges_sparse_leaves),
         cmocka_unit_test(maintaining_an_empty_or_a_full_tree_finds_nothing_to_merge),
         cmocka_unit_test(merged_leaves_are_used_again),
         cmocka_unit_test(maintaining_beside_a_writer_loses_nothing),
         cmocka_unit_test(clearing_empties_the_tree_and_destroys_each_value_once),
         cmocka_unit_test(cleared_values_live_as_long_as_guards_of_the_moment),
-        cmocka_unit_test(clearing_gives_the_memory_back),
+        cmocka_unit_test(clear_frees_memory),
         cmocka_unit_test(readers_are_safe_while_the_tree_is_cleared),
         cmocka_unit_test(insertions_and_clears_at_once_add_up),
     };

@@ -203,7 +203,7 @@ static int32_t count_keys(const void *key, size_t key_len, uint64_t value, void 
 }
 
 /* Functions that concern keys only work with both kinds. */
-static void functions_that_give_no_value_work_with_byte_strings(void **state)
+static void functions_that_return_no_value_work_with_byte_strings(void **state)
 {
     (void)state;
     masstree_range_t keys_only = MASSTREE_RANGE_INIT;
@@ -246,7 +246,7 @@ int main(void)
                                         end_trees),
         cmocka_unit_test_setup_teardown(function_for_other_values_is_of_the_wrong_kind, make_trees,
                                         end_trees),
-        cmocka_unit_test_setup_teardown(functions_that_give_no_value_work_with_byte_strings,
+        cmocka_unit_test_setup_teardown(functions_that_return_no_value_work_with_byte_strings,
                                         make_trees, end_trees),
     };
     return cmocka_run_group_tests_name("refusals", tests, NULL, NULL);

@@ -83,7 +83,7 @@ static int32_t make_what_ctx_says(uint64_t *value, void *ctx)
 
 #define NONE UINT64_C(0xA5A5A5A5A5A5A5A5)
 
-static void no_function_hands_over_what_stays(void **state)
+static void no_function_returns_a_value_that_stays_stored(void **state)
 {
     (void)state;
     struct objects objects = {0};
@@ -290,7 +290,7 @@ static void threads_destroy_every_object_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_function_hands_over_what_stays),
+        cmocka_unit_test(no_function_returns_a_value_that_stays_stored),
         cmocka_unit_test(every_object_is_destroyed_once),
         cmocka_unit_test(threads_destroy_every_object_once),
     };

@@ -66,7 +66,7 @@ static size_t pool_bytes(const masstree_t *tree)
 }
 
 /* Measures the second tree: the first makes the process allocate its one-time structures. */
-static void tree_takes_what_the_page_says(void **state)
+static void tree_takes_as_much_as_the_page_says(void **state)
 {
     (void)state;
     masstree_t *first = new_tree();
@@ -418,7 +418,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(functions_need_the_stack_that_the_page_says),
-        cmocka_unit_test(tree_takes_what_the_page_says),
+        cmocka_unit_test(tree_takes_as_much_as_the_page_says),
         cmocka_unit_test(few_keys_of_many_threads_take_a_small_pool),
     };
     if (!malloc_tells()) {

@@ -164,7 +164,7 @@ static void try_on_absent_key(const struct operation *operation, operation_t cal
     }
 }
 
-static void each_operation_answers_as_documented(void **state)
+static void each_operation_returns_documented_statuses(void **state)
 {
     (void)state;
     masstree_t *tree = new_tree();
@@ -522,7 +522,7 @@ static void allocator_is_two_functions_or_none(void **state)
 }
 
 /* Chunks of every size: whole nodes, or one at least. */
-static void pool_asks_for_chunks_of_the_size_it_was_told(void **state)
+static void pool_allocates_chunks_of_the_configured_size(void **state)
 {
     (void)state;
     static const size_t sizes[] = {0, 1, 319, 320, 384, 1000, 4096, 1 << 20};
@@ -677,7 +677,7 @@ static void forked_child_may_use_a_tree_of_its_own(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_operation_answers_as_documented),
+        cmocka_unit_test(each_operation_returns_documented_statuses),
         cmocka_unit_test(null_tree_is_invalid_and_writes_nothing),
         cmocka_unit_test(null_key_with_a_length_is_invalid_and_changes_nothing),
         cmocka_unit_test(guard_of_another_tree_is_refused_and_changes_nothing),
@@ -695,7 +695,7 @@ int main(void)
         cmocka_unit_test(huge_pages_are_for_large_trees_or_never),
         cmocka_unit_test(kind_of_values_is_words_or_byte_strings),
         cmocka_unit_test(allocator_is_two_functions_or_none),
-        cmocka_unit_test(pool_asks_for_chunks_of_the_size_it_was_told),
+        cmocka_unit_test(pool_allocates_chunks_of_the_configured_size),
         cmocka_unit_test(memory_is_asked_for_as_promised),
         cmocka_unit_test(destroying_null_does_nothing),
         cmocka_unit_test(trees_do_not_share_keys),

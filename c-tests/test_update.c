@@ -135,7 +135,7 @@ static uint64_t value_of_key(const masstree_t *tree)
     return masstree_get(tree, NULL, KEY, KEY_LEN, &value) == MASSTREE_OK ? value : UNTOUCHED;
 }
 
-static void replace_changes_only_what_is_there(void **state)
+static void replace_changes_only_existing_keys(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(forms); i++) {
@@ -196,7 +196,7 @@ static void remove_if_equal_removes_only_the_value_expected(void **state)
     }
 }
 
-static void update_does_what_its_callback_answers(void **state)
+static void update_does_what_its_callback_returns(void **state)
 {
     (void)state;
     masstree_t *tree = new_tree();
@@ -483,10 +483,10 @@ static void concurrent_get_or_insert_makes_one_value_a_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(replace_changes_only_what_is_there),
+        cmocka_unit_test(replace_changes_only_existing_keys),
         cmocka_unit_test(compare_exchange_changes_only_the_value_expected),
         cmocka_unit_test(remove_if_equal_removes_only_the_value_expected),
-        cmocka_unit_test(update_does_what_its_callback_answers),
+        cmocka_unit_test(update_does_what_its_callback_returns),
         cmocka_unit_test(a_callback_that_breaks_off_changes_nothing),
         cmocka_unit_test(get_or_insert_makes_a_value_only_for_an_absent_key),
         cmocka_unit_test(bad_input_gets_its_status_and_changes_nothing),

@@ -218,7 +218,7 @@ TEST(own_inserts_abort_no_transaction)
     numbers_are_consecutive(alone);
 }
 
-TEST(what_transactions_count_and_insert_is_serializable)
+TEST(counting_and_inserting_transactions_are_serializable)
 {
     records shared;
     const int transactions = shortened(400);

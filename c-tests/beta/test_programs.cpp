@@ -73,7 +73,7 @@ int counted::there = 0;
 
 // Put back: 0 in place of the largest slice, in masstree_beta::slices: the scanner never stops. (A
 // table of uint64_t* also has g++ -Wall look at memcpy(..., sizeof(V)); put back: size, in word.)
-TEST(a_scanner_asks_whether_its_upper_bound_is_in_the_leaf)
+TEST(a_scanner_checks_whether_its_upper_bound_is_in_the_leaf)
 {
     pointers tried;
     std::set<std::string> keys;

@@ -114,7 +114,7 @@ TEST(a_callback_waits_for_the_sections_of_others)
     CHECK(threadinfo::min_active_epoch() > 1u << 30);
 }
 
-TEST(a_thread_that_ends_in_its_section_keeps_nobody_waiting)
+TEST(a_thread_that_ends_in_its_section_leaves_it)
 {
     threadinfo* ti = main_thread();
     done = 0;
@@ -198,7 +198,7 @@ TEST(a_table_is_destroyed_by_another_thread_than_wrote_to_it_in_its_section)
     ti->rcu_stop();
 }
 
-TEST(a_table_is_destroyed_while_its_last_writer_goes_on)
+TEST(a_table_is_destroyed_while_its_last_writer_continues)
 {
     threadinfo* ti = main_thread();
     numbers other;
@@ -303,7 +303,7 @@ void read_rows(store<row*>& rows, const std::atomic<bool>& over)
 
 } // namespace
 
-TEST(what_a_section_has_found_is_not_freed_in_it)
+TEST(memory_found_in_a_section_is_not_freed_during_it)
 {
     store<row*> rows;
     std::atomic<bool> over(false);

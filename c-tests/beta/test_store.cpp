@@ -84,7 +84,7 @@ void step(store<uint64_t>& tried, model& expected, random_numbers& random)
 
 } // namespace
 
-TEST(a_store_answers_as_a_map_does)
+TEST(a_store_behaves_like_a_map)
 {
     random_numbers random(seed());
     store<uint64_t> tried;

@@ -2,7 +2,7 @@
    each step reaches. */
 #include "cursor/field.h"
 
-static void empty_tree_has_no_place_until_there_is_a_key(void **state)
+static void cursor_in_an_empty_tree_has_no_key_until_one_is_put(void **state)
 {
     (void)state;
     for (unsigned form = 0; form < FORMS; form++) {
@@ -33,7 +33,7 @@ static void empty_tree_has_no_place_until_there_is_a_key(void **state)
     }
 }
 
-static void fresh_cursor_goes_to_the_first_key_or_to_the_last(void **state)
+static void new_cursor_steps_to_the_first_or_last_key(void **state)
 {
     (void)state;
     for (unsigned form = 0; form < FORMS; form++) {
@@ -66,7 +66,7 @@ static void opening_without_a_place_for_the_cursor_is_invalid(void **state)
     end_tree(tree);
 }
 
-static void whole_walks_meet_every_key_in_order(void **state)
+static void whole_walks_visit_every_key_in_order(void **state)
 {
     (void)state;
     for (unsigned form = 0; form < FORMS; form++) {
@@ -120,7 +120,7 @@ static void try_seek(struct field *field, const void *key, size_t len, uint32_t 
 
 /* Each key, and neighbours that mostly do not exist: longer by a byte, shorter by one, the last
    byte one less or more. */
-static void seek_leads_to_the_nearest_key_in_every_mode(void **state)
+static void seek_finds_the_nearest_key_in_every_mode(void **state)
 {
     (void)state;
     for (unsigned form = 0; form < FORMS; form++) {
@@ -259,11 +259,11 @@ static void direction_may_change_at_every_step(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(empty_tree_has_no_place_until_there_is_a_key),
-        cmocka_unit_test(fresh_cursor_goes_to_the_first_key_or_to_the_last),
+        cmocka_unit_test(cursor_in_an_empty_tree_has_no_key_until_one_is_put),
+        cmocka_unit_test(new_cursor_steps_to_the_first_or_last_key),
         cmocka_unit_test(opening_without_a_place_for_the_cursor_is_invalid),
-        cmocka_unit_test(whole_walks_meet_every_key_in_order),
-        cmocka_unit_test(seek_leads_to_the_nearest_key_in_every_mode),
+        cmocka_unit_test(whole_walks_visit_every_key_in_order),
+        cmocka_unit_test(seek_finds_the_nearest_key_in_every_mode),
         cmocka_unit_test(integer_seek_is_a_seek_for_the_eight_bytes),
         cmocka_unit_test(unknown_ways_to_seek_are_invalid_and_move_nothing),
         cmocka_unit_test(seek_takes_the_cursors_own_key),

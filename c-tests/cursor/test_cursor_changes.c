@@ -2,7 +2,7 @@
    releases. */
 #include "cursor/field.h"
 
-static void cursor_sees_what_was_put_just_ahead_and_just_behind(void **state)
+static void cursor_sees_keys_put_just_ahead_and_just_behind(void **state)
 {
     (void)state;
     for (unsigned form = 0; form < FORMS; form++) {
@@ -41,7 +41,7 @@ static void cursor_sees_what_was_put_just_ahead_and_just_behind(void **state)
     }
 }
 
-static void cursor_goes_on_from_a_key_that_was_removed(void **state)
+static void cursor_continues_from_a_removed_key(void **state)
 {
     (void)state;
     for (unsigned form = 0; form < 2 * FORMS; form++) {
@@ -305,8 +305,8 @@ static void cursor_survives_whatever_happens_between_its_steps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cursor_sees_what_was_put_just_ahead_and_just_behind),
-        cmocka_unit_test(cursor_goes_on_from_a_key_that_was_removed),
+        cmocka_unit_test(cursor_sees_keys_put_just_ahead_and_just_behind),
+        cmocka_unit_test(cursor_continues_from_a_removed_key),
         cmocka_unit_test(value_is_of_the_arrival_until_the_guard_is_refreshed),
         cmocka_unit_test(refreshing_the_cursor_does_nothing_to_a_lent_guard),
         cmocka_unit_test(refreshing_lets_garbage_of_a_cursors_own_guard_go),

@@ -57,7 +57,7 @@ TEST(tree, holds_any_small_type_bit_by_bit)
     EXPECT_EQ(flags.get("on"), true);
 }
 
-TEST(tree, tells_what_was_there)
+TEST(tree, returns_previous_values)
 {
     masstree::tree<int> tree;
     EXPECT_EQ(tree.exchange("a", 1), std::nullopt);
@@ -69,7 +69,7 @@ TEST(tree, tells_what_was_there)
     EXPECT_FALSE(tree.contains("b"));
 }
 
-TEST(tree, inserts_only_where_nothing_is_and_replaces_only_what_is_there)
+TEST(tree, inserts_only_absent_keys_and_replaces_only_existing_ones)
 {
     masstree::tree<int> tree;
     EXPECT_FALSE(tree.replace("a", 1));
@@ -252,7 +252,7 @@ TEST(tree, takes_memory_where_the_options_say)
     EXPECT_EQ(memory.in_use, 0u);
 }
 
-TEST(tree, says_what_it_consists_of)
+TEST(tree, reports_its_statistics)
 {
     masstree::tree<int> tree;
     for (int i = 0; i < 1000; ++i)

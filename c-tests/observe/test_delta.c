@@ -228,7 +228,7 @@ static int32_t refuse_value(uint64_t *value, void *ctx)
     } while (0)
 
 /* Words: overwrites, and writes that change nothing, which the leaf proves. */
-static void write_that_changes_no_key_tells_what_proves_that(void **state)
+static void write_that_changes_no_key_records_the_leaf_that_proves_it(void **state)
 {
     (void)state;
     masstree_t *tree = new_tree();
@@ -267,7 +267,7 @@ static void write_that_changes_no_key_tells_what_proves_that(void **state)
     end_tree(tree);
 }
 
-static void write_of_bytes_that_changes_no_key_tells_what_proves_that(void **state)
+static void write_of_bytes_that_changes_no_key_records_the_leaf_that_proves_it(void **state)
 {
     (void)state;
     masstree_t *tree = new_bytes_tree();
@@ -432,8 +432,8 @@ int main(void)
         WITH_BOTH_KINDS(own_split_ends_nothing_and_anothers_insert_does),
         WITH_BOTH_KINDS(own_layers_end_nothing_and_too_many_are_a_mismatch),
         WITH_BOTH_KINDS(own_inserts_into_observed_leaves_make_the_set_that_a_scan_would),
-        cmocka_unit_test(write_that_changes_no_key_tells_what_proves_that),
-        cmocka_unit_test(write_of_bytes_that_changes_no_key_tells_what_proves_that),
+        cmocka_unit_test(write_that_changes_no_key_records_the_leaf_that_proves_it),
+        cmocka_unit_test(write_of_bytes_that_changes_no_key_records_the_leaf_that_proves_it),
         WITH_BOTH_KINDS(remove_is_told_unless_it_empties_a_leaf),
         WITH_BOTH_KINDS(delta_is_the_guards_until_it_is_left),
         WITH_BOTH_KINDS(batch_tells_of_its_last_key),

@@ -263,7 +263,7 @@ static void limit_is_kept_to_the_key(void **state)
     }
 }
 
-static void counting_answers_as_documented(void **state)
+static void count_returns_documented_statuses(void **state)
 {
     (void)state;
     struct model model = {0};
@@ -366,7 +366,7 @@ static size_t total_in_pages(const masstree_t *tree, size_t limit, bool reverse)
     }
 }
 
-static void scan_in_pages_visits_what_one_scan_does(void **state)
+static void scan_in_pages_visits_the_same_keys_as_one_scan(void **state)
 {
     (void)state;
     for (enum family family = 0; family < FAMILIES; family++) {
@@ -394,9 +394,9 @@ int main(void)
         cmocka_unit_test(prefix_of_all_ones_ends_where_the_tree_ends),
         cmocka_unit_test(prefix_and_bounds_are_both_kept),
         cmocka_unit_test(limit_is_kept_to_the_key),
-        cmocka_unit_test(counting_answers_as_documented),
+        cmocka_unit_test(count_returns_documented_statuses),
         cmocka_unit_test(keys_of_every_awkward_length_are_visited_whole),
-        cmocka_unit_test(scan_in_pages_visits_what_one_scan_does),
+        cmocka_unit_test(scan_in_pages_visits_the_same_keys_as_one_scan),
     };
     return cmocka_run_group_tests_name("scan", tests, NULL, NULL);
 }

@@ -25,7 +25,7 @@ static void visitor_stops_the_scan_where_it_says(void **state)
     end_tree(tree);
 }
 
-static void visitors_negative_answer_is_the_scans(void **state)
+static void visitors_negative_result_is_the_status_of_the_scan(void **state)
 {
     (void)state;
     struct model model = {0};
@@ -271,7 +271,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(visitor_stops_the_scan_where_it_says),
-        cmocka_unit_test(visitors_negative_answer_is_the_scans),
+        cmocka_unit_test(visitors_negative_result_is_the_status_of_the_scan),
         cmocka_unit_test(bounds_are_exact_in_every_flavour),
         cmocka_unit_test(visitor_that_removes_each_key_empties_the_tree),
         cmocka_unit_test(visitor_that_inserts_around_it_leaves_the_scan_in_order),
