@@ -15,7 +15,7 @@ complain() {
     failed=1
 }
 
-# The anchors of a file's headings, as GitHub makes them.
+# The anchors of a file's headings, as GitHub generates them.
 anchors() {
     sed -nE '/^```/,/^```/d; s/^#+ //p' "$1" | tr '[:upper:]' '[:lower:]' |
         sed -E -e 's/`//g' -e 's/[^a-z0-9 _-]//g' -e 's/ /-/g'
@@ -42,7 +42,7 @@ check_links() {
     done < <(sed '/^```/,/^```/d' "$1" | grep -oE '\]\([^) ]+\)' | sed -E 's/^\]\((.*)\)$/\1/')
 }
 
-# `masstree_…_bytes` and the like name several.
+# Names with an ellipsis, such as `masstree_…_bytes`, are not checked.
 check_names() {
     local file=$1 name
     while read -r name; do
