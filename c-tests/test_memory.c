@@ -10,15 +10,15 @@ static size_t in_use(void)
     return info.uordblks + info.hblkhd;
 }
 
-static bool malloc_tells(void)
+static bool malloc_reports_use(void)
 {
     size_t before = in_use();
     void *block = malloc(100000);
     assert_non_null(block);
     memset(block, 1, 100000);
-    bool tells = in_use() >= before + 100000;
+    bool reports = in_use() >= before + 100000;
     free(block);
-    return tells;
+    return reports;
 }
 
 /* Submits incomplete batches. */
@@ -197,8 +197,8 @@ int main(void)
         cmocka_unit_test(queue_of_growing_keys_keeps_its_size),
         cmocka_unit_test(destroy_frees_all_memory),
     };
-    if (!malloc_tells()) {
-        puts("this malloc (a sanitizer's?) does not tell what is in use: skipped");
+    if (!malloc_reports_use()) {
+        puts("this malloc (a sanitizer's?) does not report what is in use: skipped");
         return 77;
     }
     return cmocka_run_group_tests_name("memory", tests, NULL, NULL);

@@ -405,13 +405,13 @@ static void functions_need_the_stack_that_the_page_says(void **state)
 }
 
 /* False where a tool has replaced malloc. */
-static bool malloc_tells(void)
+static bool malloc_reports_use(void)
 {
     size_t before = in_use();
     void *volatile block = malloc(100000);
-    bool tells = in_use() >= before + 100000;
+    bool reports = in_use() >= before + 100000;
     free(block);
-    return tells;
+    return reports;
 }
 
 int main(void)
@@ -421,8 +421,8 @@ int main(void)
         cmocka_unit_test(tree_takes_as_much_as_the_page_says),
         cmocka_unit_test(few_keys_of_many_threads_take_a_small_pool),
     };
-    if (!malloc_tells()) {
-        puts("this malloc does not tell what is in use: skipped");
+    if (!malloc_reports_use()) {
+        puts("this malloc does not report what is in use: skipped");
         return 77;
     }
     return cmocka_run_group_tests_name("sizes", tests, read_page, forget_page);

@@ -3,7 +3,7 @@
 
 // Before everything else, as some programs do.
 class threadinfo;
-threadinfo* somebody();
+threadinfo* caller_thread();
 
 #include "kvthread.hh"
 #include "masstree.hh"
@@ -26,14 +26,14 @@ struct params : public Masstree::nodeparams<15, 15> {
 
 uint64_t theirs();
 
-threadinfo* somebody()
+threadinfo* caller_thread()
 {
     return threadinfo::make(threadinfo::TI_PROCESS, 7);
 }
 
 static uint64_t ours()
 {
-    threadinfo* ti = somebody();
+    threadinfo* ti = caller_thread();
     Masstree::basic_table<params> table;
     table.initialize(*ti);
     ti->rcu_start();

@@ -25,7 +25,7 @@ fail() {
 number=none
 if ! compile "$@" -DCASE=0 "$source" "$library" "-Wl,-rpath,$(dirname "$library")" -pthread \
     -o "$out/program" || ! "$out/program" >"$out/said" 2>&1; then
-    fail "must be refused by nobody"
+    fail "without a case it must compile and run"
 fi
 
 number=0

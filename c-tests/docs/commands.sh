@@ -111,7 +111,7 @@ for file in "$@"; do
 done
 while read -r command; do
     if ! grep -qF -- "$command" "$@"; then
-        echo "commands.sh: not_run.txt has \"$command\", but nobody is told to type it" >&2
+        echo "commands.sh: not_run.txt has \"$command\", but no page shows it" >&2
         exit 1
     fi
 done <"$work/not_run"

@@ -161,7 +161,7 @@ static bool chain_versions(struct graph *graph)
             const struct access *write = &transaction->writes[j];
             struct version *before = find(graph, write->key, write->version);
             if (before == NULL) {
-                complain(graph, "follows what nobody wrote", transaction->number, write->key);
+                complain(graph, "follows a version that no transaction wrote", transaction->number, write->key);
                 is_sound = false;
             } else if (before->next != NONE) {
                 complain(graph, "follows a version that another follows", transaction->number,
@@ -185,7 +185,7 @@ static bool connect_reads(struct graph *graph)
             const struct access *read = &transaction->reads[j];
             const struct version *version = find(graph, read->key, read->version);
             if (version == NULL) {
-                complain(graph, "reads what nobody wrote", transaction->number, read->key);
+                complain(graph, "reads a version that no transaction wrote", transaction->number, read->key);
                 is_sound = false;
                 continue;
             }

@@ -437,7 +437,7 @@ static bool checker_is_right(void)
         {.number = 10, .session = 0, READS({1, 0}, {2, 0}), WRITES({1, 0}, {2, 0})},
         {.number = 20, .session = 1, READS({1, 10}, {2, 0})},
     };
-    struct committed of_nobody[] = {
+    struct committed of_no_writer[] = {
         {.number = 20, .session = 1, READS({1, 10})},
     };
     struct committed into_the_past[] = {
@@ -448,7 +448,7 @@ static bool checker_is_right(void)
            checker_knows("lost update", false, lost_update, COUNT(lost_update)) &&
            checker_knows("write skew", false, write_skew, COUNT(write_skew)) &&
            checker_knows("torn read", false, torn_read, COUNT(torn_read)) &&
-           checker_knows("read of what nobody wrote", false, of_nobody, COUNT(of_nobody)) &&
+           checker_knows("read of a version that no transaction wrote", false, of_no_writer, COUNT(of_no_writer)) &&
            checker_knows("read of a session's past", false, into_the_past, COUNT(into_the_past));
 }
 
