@@ -90,7 +90,7 @@ static void (*const beginnings[])(const struct subject *) = {
 
 /* Put back: in `add` of put.rs, in `split`, in `add_layer`, install the bag in the leaf when
    room is made: the test notices each. Debug builds aborted at the put. */
-static void room_for_a_long_key_that_does_not_come_is_given_back(void **state)
+static void room_for_a_long_key_that_is_not_set_is_freed(void **state)
 {
     const int32_t actions[] = {MASSTREE_ACTION_KEEP, MASSTREE_ACTION_REMOVE};
     struct subject *subject = *state;
@@ -114,7 +114,7 @@ static void room_for_a_long_key_that_does_not_come_is_given_back(void **state)
     }
 }
 
-static void long_key_that_comes_finds_its_room(void **state)
+static void long_key_that_is_set_uses_its_reserved_room(void **state)
 {
     static const size_t lengths[] = {4, 2000, LONG};
     struct subject *subject = *state;
@@ -165,7 +165,7 @@ static void group_that_became_a_layer_leaves_no_bag_of_its_size(void **state)
 
 /* A remove takes no memory, and so leaves the bag as large as it was while another key has its
    suffix there. Put back: omit `shrink_bag` in maintain. */
-static void maintain_gives_back_what_removes_have_left(void **state)
+static void maintain_frees_suffixes_that_removes_have_left(void **state)
 {
     struct subject *subject = *state;
     put_text(subject, "a slice and more");
@@ -181,10 +181,10 @@ static void maintain_gives_back_what_removes_have_left(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_WORDS(room_for_a_long_key_that_does_not_come_is_given_back),
-        WITH_WORDS(long_key_that_comes_finds_its_room),
+        WITH_WORDS(room_for_a_long_key_that_is_not_set_is_freed),
+        WITH_WORDS(long_key_that_is_set_uses_its_reserved_room),
         WITH_WORDS(group_that_became_a_layer_leaves_no_bag_of_its_size),
-        WITH_WORDS(maintain_gives_back_what_removes_have_left),
+        WITH_WORDS(maintain_frees_suffixes_that_removes_have_left),
     };
     return cmocka_run_group_tests_name("held_bags", tests, NULL, NULL);
 }

@@ -32,7 +32,7 @@ static void run_in_another_thread(void *(*run)(void *), void *arg)
 static const uint64_t numbers[] = {KEYS / 2, ABSENT};
 
 /* Put back: in Tree::finish, do not check for clears. */
-static void what_was_overtaken_says_so_and_changes_nothing(void **state)
+static void finishing_after_a_clear_reports_it_and_changes_nothing(void **state)
 {
     struct subject *subject = *state;
     for (size_t i = 0; i < COUNT(numbers) * COUNT(actions); i++) {
@@ -64,7 +64,7 @@ static void what_was_overtaken_says_so_and_changes_nothing(void **state)
     }
 }
 
-static void what_is_finished_before_is_cleared_away(void **state)
+static void keys_finished_before_a_clear_are_cleared_away(void **state)
 {
     struct subject *subject = *state;
     for (size_t i = 0; i < COUNT(numbers) * COUNT(actions); i++) {
@@ -99,7 +99,7 @@ static void *clear_and_count_up(void *arg)
     return NULL;
 }
 
-static void who_holds_the_key_in_the_new_tree_has_it_alone(void **state)
+static void holder_of_the_key_in_the_new_tree_excludes_others(void **state)
 {
     struct subject *subject = *state;
     for (size_t i = 0; i < COUNT(actions); i++) {
@@ -129,7 +129,7 @@ static void *load(void *tree)
     return NULL;
 }
 
-static void what_was_loaded_after_clearing_stays(void **state)
+static void keys_loaded_after_a_clear_stay(void **state)
 {
     struct subject *subject = *state;
     struct key key = number_key(2);
@@ -147,7 +147,7 @@ static void what_was_loaded_after_clearing_stays(void **state)
 
 /* Put back: in Tree::validate, do not check whether the leaf that this thread holds was cleared
    away. */
-static void nothing_validates_under_a_hold_that_was_overtaken(void **state)
+static void nothing_validates_under_a_hold_from_before_a_clear(void **state)
 {
     struct subject *subject = *state;
     struct key key = number_key(numbers[0]);
@@ -185,7 +185,7 @@ static void nothing_validates_under_a_hold_that_was_overtaken(void **state)
 }
 
 /* Room was made by a split, recorded in a delta, and is freed with the cleared tree. */
-static void delta_of_an_overtaken_hold_saves_nothing(void **state)
+static void delta_of_a_cleared_hold_validates_nothing(void **state)
 {
     const struct subject *subject = *state;
     for (size_t i = 0; i < COUNT(actions); i++) {
@@ -260,12 +260,12 @@ static void value_that_was_not_stored_stays_the_callers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_WORDS(what_was_overtaken_says_so_and_changes_nothing),
-        WITH_WORDS(what_is_finished_before_is_cleared_away),
-        WITH_WORDS(who_holds_the_key_in_the_new_tree_has_it_alone),
-        WITH_WORDS(what_was_loaded_after_clearing_stays),
-        WITH_WORDS(nothing_validates_under_a_hold_that_was_overtaken),
-        WITH_WORDS(delta_of_an_overtaken_hold_saves_nothing),
+        WITH_WORDS(finishing_after_a_clear_reports_it_and_changes_nothing),
+        WITH_WORDS(keys_finished_before_a_clear_are_cleared_away),
+        WITH_WORDS(holder_of_the_key_in_the_new_tree_excludes_others),
+        WITH_WORDS(keys_loaded_after_a_clear_stay),
+        WITH_WORDS(nothing_validates_under_a_hold_from_before_a_clear),
+        WITH_WORDS(delta_of_a_cleared_hold_validates_nothing),
         cmocka_unit_test(value_that_was_not_stored_stays_the_callers),
     };
     return cmocka_run_group_tests_name("held_clear", tests, NULL, NULL);

@@ -75,7 +75,7 @@ static void wrong_uses_are_refused_and_change_nothing(void **state)
     end_tree(bytes);
 }
 
-static void forked_child_leaves_alone_what_its_parent_holds(void **state)
+static void forked_child_does_not_touch_leaves_its_parent_holds(void **state)
 {
     const struct subject *subject = *state;
     masstree_held_t held;
@@ -187,7 +187,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_WORDS(wrong_uses_are_refused_and_change_nothing),
-        WITH_WORDS(forked_child_leaves_alone_what_its_parent_holds),
+        WITH_WORDS(forked_child_does_not_touch_leaves_its_parent_holds),
         cmocka_unit_test(displaced_values_are_destroyed_once_or_returned),
     };
     return cmocka_run_group_tests_name("held_refusals", tests, NULL, NULL);

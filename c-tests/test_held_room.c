@@ -116,7 +116,7 @@ static void walk_observed(const struct subject *subject, bool reverse, struct ob
 }
 
 /* A read that passes a leaf without a key observes it: the key may be inserted. */
-static void key_that_comes_to_a_leaf_without_one_is_no_phantom(void **state)
+static void key_inserted_into_a_leaf_without_keys_is_no_phantom(void **state)
 {
     static struct observations set;
     const struct subject *subject = *state;
@@ -149,7 +149,7 @@ static void key_that_comes_to_a_leaf_without_one_is_no_phantom(void **state)
 }
 
 /* The same leaves as by inserts: also the merging of those whose groups became links. */
-static void keys_that_are_held_and_set_make_the_tree_that_puts_make(void **state)
+static void holding_and_setting_keys_builds_the_same_tree_as_puts(void **state)
 {
     const struct subject *subject = *state;
     enum { KEYS = 20000 };
@@ -279,8 +279,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_WORDS(room_for_nothing_leaves_no_empty_leaf),
-        WITH_WORDS(key_that_comes_to_a_leaf_without_one_is_no_phantom),
-        WITH_WORDS(keys_that_are_held_and_set_make_the_tree_that_puts_make),
+        WITH_WORDS(key_inserted_into_a_leaf_without_keys_is_no_phantom),
+        WITH_WORDS(holding_and_setting_keys_builds_the_same_tree_as_puts),
         WITH_WORDS(leaf_without_a_key_may_be_the_last),
         WITH_WORDS(visitors_of_scans_may_hold),
     };

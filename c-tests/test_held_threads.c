@@ -126,7 +126,7 @@ static void *run_waiter(void *arg)
     return NULL;
 }
 
-static void who_needs_the_held_leaf_waits_and_then_goes_on(void **state)
+static void calls_that_need_the_held_leaf_wait_and_then_continue(void **state)
 {
     static const struct {
         void (*run)(struct waiter *);
@@ -335,7 +335,7 @@ static void reread_and_merge(void *arg)
     free(set);
 }
 
-static void threads_find_what_they_left(void **state)
+static void threads_find_the_values_they_left(void **state)
 {
     struct subject *subject = *state;
     for (enum family family = 0; family < FAMILIES; family++) {
@@ -365,10 +365,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_WORDS(readers_and_writers_of_other_leaves_do_not_wait),
-        WITH_WORDS(who_needs_the_held_leaf_waits_and_then_goes_on),
+        WITH_WORDS(calls_that_need_the_held_leaf_wait_and_then_continue),
         WITH_WORDS(holders_that_validate_do_not_wait_for_each_other),
         WITH_WORDS(no_count_is_lost),
-        WITH_WORDS(threads_find_what_they_left),
+        WITH_WORDS(threads_find_the_values_they_left),
     };
     return cmocka_run_group_tests_name("held_threads", tests, NULL, NULL);
 }

@@ -33,7 +33,7 @@ static bool same(masstree_observation_t left, masstree_observation_t right)
     return memcmp(&left, &right, sizeof left) == 0;
 }
 
-static void own_insert_ends_nothing_and_anothers_does(void **state)
+static void own_insert_invalidates_nothing_and_anothers_does(void **state)
 {
     struct subject *subject = *state;
     struct recording recording;
@@ -66,7 +66,7 @@ static void own_insert_ends_nothing_and_anothers_does(void **state)
 }
 
 /* At each position of a full leaf; the set contains the leaf twice. */
-static void own_split_ends_nothing_and_anothers_insert_does(void **state)
+static void own_split_invalidates_nothing_and_anothers_insert_does(void **state)
 {
     struct subject *subject = *state;
     enum { LEAF_KEYS = 15 };
@@ -103,7 +103,7 @@ static struct key deep_key(size_t len, unsigned char last)
     return key;
 }
 
-static void own_layers_end_nothing_and_too_many_are_a_mismatch(void **state)
+static void own_layers_invalidate_nothing_and_too_many_are_a_mismatch(void **state)
 {
     struct subject *subject = *state;
     enum { SHARED = 40, LAYERS = SHARED / 8 };
@@ -169,7 +169,7 @@ static void sort(struct observations *set)
 
 /* All leaves are observed, then many keys are inserted, in all layers: applying the deltas must
    yield the set that a new scan observes. */
-static void own_inserts_into_observed_leaves_make_the_set_that_a_scan_would(void **state)
+static void own_inserts_into_observed_leaves_yield_the_set_of_a_scan(void **state)
 {
     struct subject *subject = *state;
     static struct observations set, now;
@@ -298,7 +298,7 @@ static void write_of_bytes_that_changes_no_key_records_the_leaf_that_proves_it(v
 }
 
 /* A remove describes its leaf, but not the changes to other leaves if it leaves its leaf empty. */
-static void remove_is_told_unless_it_empties_a_leaf(void **state)
+static void remove_is_recorded_unless_it_empties_a_leaf(void **state)
 {
     struct subject *subject = *state;
     struct recording recording;
@@ -338,7 +338,7 @@ static void remove_is_told_unless_it_empties_a_leaf(void **state)
 
 /* A refreshed guard continues to record; a guard entered at the address of one that was left
    does not record into that one's delta. */
-static void delta_is_the_guards_until_it_is_left(void **state)
+static void guard_keeps_its_delta_until_it_is_left(void **state)
 {
     struct subject *subject = *state;
     struct recording recording;
@@ -355,7 +355,7 @@ static void delta_is_the_guards_until_it_is_left(void **state)
     assert_memory_equal(&before.delta, &recording.delta, sizeof before.delta);
 }
 
-static void batch_tells_of_its_last_key(void **state)
+static void batch_records_its_last_key(void **state)
 {
     struct subject *subject = *state;
     struct recording recording;
@@ -373,7 +373,7 @@ static void batch_tells_of_its_last_key(void **state)
     assert_true(same(after, recording.delta.before));
 }
 
-static void write_into_a_leaf_that_was_not_observed_changes_no_set(void **state)
+static void write_to_an_unobserved_leaf_changes_no_set(void **state)
 {
     struct subject *subject = *state;
     struct recording recording;
@@ -428,16 +428,16 @@ static void malformed_deltas_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_BOTH_KINDS(own_insert_ends_nothing_and_anothers_does),
-        WITH_BOTH_KINDS(own_split_ends_nothing_and_anothers_insert_does),
-        WITH_BOTH_KINDS(own_layers_end_nothing_and_too_many_are_a_mismatch),
-        WITH_BOTH_KINDS(own_inserts_into_observed_leaves_make_the_set_that_a_scan_would),
+        WITH_BOTH_KINDS(own_insert_invalidates_nothing_and_anothers_does),
+        WITH_BOTH_KINDS(own_split_invalidates_nothing_and_anothers_insert_does),
+        WITH_BOTH_KINDS(own_layers_invalidate_nothing_and_too_many_are_a_mismatch),
+        WITH_BOTH_KINDS(own_inserts_into_observed_leaves_yield_the_set_of_a_scan),
         cmocka_unit_test(write_that_changes_no_key_records_the_leaf_that_proves_it),
         cmocka_unit_test(write_of_bytes_that_changes_no_key_records_the_leaf_that_proves_it),
-        WITH_BOTH_KINDS(remove_is_told_unless_it_empties_a_leaf),
-        WITH_BOTH_KINDS(delta_is_the_guards_until_it_is_left),
-        WITH_BOTH_KINDS(batch_tells_of_its_last_key),
-        WITH_BOTH_KINDS(write_into_a_leaf_that_was_not_observed_changes_no_set),
+        WITH_BOTH_KINDS(remove_is_recorded_unless_it_empties_a_leaf),
+        WITH_BOTH_KINDS(guard_keeps_its_delta_until_it_is_left),
+        WITH_BOTH_KINDS(batch_records_its_last_key),
+        WITH_BOTH_KINDS(write_to_an_unobserved_leaf_changes_no_set),
         WITH_BOTH_KINDS(malformed_deltas_are_refused),
     };
     return cmocka_run_group_tests_name("delta", tests, NULL, NULL);

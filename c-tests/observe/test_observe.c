@@ -5,7 +5,7 @@
 /* Keys that fill a leaf of the first layer. */
 enum { LEAF_KEYS = 15 };
 
-static void insert_and_remove_in_the_leaf_are_found(void **state)
+static void validation_detects_insert_and_remove_in_the_leaf(void **state)
 {
     struct subject *subject = *state;
     put_text(subject, "a");
@@ -35,7 +35,7 @@ static void put_layer(const struct subject *subject, const char *shared)
     }
 }
 
-static void first_that_changed_is_told(void **state)
+static void first_changed_observation_is_reported(void **state)
 {
     struct subject *subject = *state;
     size_t changed = 99;
@@ -104,7 +104,7 @@ static void overwrite_bytes(const struct subject *subject)
     assert_status(MASSTREE_NOT_FOUND, masstree_replace_bytes(tree, NULL, "none", 4, "9", 1, NULL));
 }
 
-static void leaf_tells_how_many_keys_it_has(void **state)
+static void leaf_size_is_the_number_of_entries(void **state)
 {
     struct subject *subject = *state;
     masstree_observation_t leaf, seen;
@@ -145,7 +145,7 @@ static void overwrite_changes_no_version(void **state)
 
 /* Whichever of the leaf's keys or gaps was observed, and wherever the key is inserted that
    splits the leaf. */
-static void split_is_found(void **state)
+static void validation_detects_a_split(void **state)
 {
     struct subject *subject = *state;
     for (uint64_t extra = 0; extra <= LEAF_KEYS; extra++) {
@@ -169,7 +169,7 @@ static void split_is_found(void **state)
 }
 
 /* The key that makes a layer out of keys for which the leaf above has room. */
-static void layer_that_comes_is_found(void **state)
+static void validation_detects_a_new_layer(void **state)
 {
     struct subject *subject = *state;
     static const char *const shared[] = {"shared--", "far-----far-----far-----"};
@@ -192,7 +192,7 @@ static void layer_that_comes_is_found(void **state)
     }
 }
 
-static void layer_that_goes_is_found(void **state)
+static void validation_detects_a_removed_layer(void **state)
 {
     struct subject *subject = *state;
     masstree_range_t range = MASSTREE_RANGE_INIT;
@@ -234,7 +234,7 @@ static void load(const struct subject *subject, struct key key)
                              : masstree_bulk_load(subject->tree, NULL, &slice, &word, 1, NULL));
 }
 
-static void clear_and_bulk_load_are_found(void **state)
+static void validation_detects_clear_and_bulk_load(void **state)
 {
     struct subject *subject = *state;
     masstree_range_t range = MASSTREE_RANGE_INIT;
@@ -259,7 +259,7 @@ static void clear_and_bulk_load_are_found(void **state)
 }
 
 /* Of an empty range and of one in which keys are inserted and removed, in both directions. */
-static void range_that_was_empty_is_proved_and_its_phantoms_found(void **state)
+static void empty_range_is_proved_and_its_phantoms_are_detected(void **state)
 {
     struct subject *subject = *state;
     for (unsigned form = 0; form < 4; form++) {
@@ -298,15 +298,15 @@ static void range_that_was_empty_is_proved_and_its_phantoms_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_BOTH_KINDS(insert_and_remove_in_the_leaf_are_found),
-        WITH_BOTH_KINDS(first_that_changed_is_told),
-        WITH_BOTH_KINDS(leaf_tells_how_many_keys_it_has),
+        WITH_BOTH_KINDS(validation_detects_insert_and_remove_in_the_leaf),
+        WITH_BOTH_KINDS(first_changed_observation_is_reported),
+        WITH_BOTH_KINDS(leaf_size_is_the_number_of_entries),
         WITH_BOTH_KINDS(overwrite_changes_no_version),
-        WITH_BOTH_KINDS(split_is_found),
-        WITH_BOTH_KINDS(layer_that_comes_is_found),
-        WITH_BOTH_KINDS(layer_that_goes_is_found),
-        WITH_BOTH_KINDS(clear_and_bulk_load_are_found),
-        WITH_BOTH_KINDS(range_that_was_empty_is_proved_and_its_phantoms_found),
+        WITH_BOTH_KINDS(validation_detects_a_split),
+        WITH_BOTH_KINDS(validation_detects_a_new_layer),
+        WITH_BOTH_KINDS(validation_detects_a_removed_layer),
+        WITH_BOTH_KINDS(validation_detects_clear_and_bulk_load),
+        WITH_BOTH_KINDS(empty_range_is_proved_and_its_phantoms_are_detected),
     };
     return cmocka_run_group_tests_name("observe", tests, NULL, NULL);
 }

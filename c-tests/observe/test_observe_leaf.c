@@ -103,7 +103,7 @@ static void locked_leaf_is_observed_as_if_it_were_not(void **state)
 }
 
 /* An id that is reused with another version: old observations of it are invalid. */
-static void memory_used_again_validates_nothing(void **state)
+static void reused_memory_validates_no_old_observation(void **state)
 {
     struct subject *subject = *state;
     masstree_range_t range = MASSTREE_RANGE_INIT;
@@ -256,7 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_BOTH_KINDS(lock_is_in_no_version),
         cmocka_unit_test(locked_leaf_is_observed_as_if_it_were_not),
-        WITH_BOTH_KINDS(memory_used_again_validates_nothing),
+        WITH_BOTH_KINDS(reused_memory_validates_no_old_observation),
         cmocka_unit_test(observation_outlives_its_guard_and_its_leaf),
         WITH_BOTH_KINDS(visitors_may_stop_at_a_leaf_and_fail),
         WITH_BOTH_KINDS(malformed_arguments_are_refused),

@@ -218,7 +218,7 @@ static void write_at_random(const struct subject *subject, uint64_t *random, enu
 enum { PROBES = 24 };
 
 /* One thread: after every write each probe with valid observations is repeated. */
-static void what_holds_is_answered_alike(void **state)
+static void valid_observations_repeat_results(void **state)
 {
     struct subject *subject = *state;
     static struct probe probes[PROBES];
@@ -335,7 +335,7 @@ static void ask_twice(void *arg)
     atomic_store(&crowd->done, true);
 }
 
-static void what_held_while_others_wrote_was_answered_alike(void **state)
+static void valid_observations_repeat_results_while_others_write(void **state)
 {
     const struct subject *subject = *state;
     static struct member members[4];
@@ -368,8 +368,8 @@ static void what_held_while_others_wrote_was_answered_alike(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_BOTH_KINDS(what_holds_is_answered_alike),
-        WITH_BOTH_KINDS(what_held_while_others_wrote_was_answered_alike),
+        WITH_BOTH_KINDS(valid_observations_repeat_results),
+        WITH_BOTH_KINDS(valid_observations_repeat_results_while_others_write),
     };
     return cmocka_run_group_tests_name("observe_walks", tests, NULL, NULL);
 }
