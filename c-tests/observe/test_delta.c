@@ -221,10 +221,10 @@ static int32_t refuse_value(uint64_t *value, void *ctx)
 #define EXPECT_UNCHANGED(call)                                                                    \
     do {                                                                                          \
         call;                                                                                     \
-        assert_true(same(recording.delta.before, recording.delta.after));                             \
-        assert_true(same(recording.delta.before, seen));                                            \
-        assert_int_equal(0, recording.delta.created_count);                                         \
-        recording.delta.before = recording.delta.after = (masstree_observation_t){0, 0, 0};           \
+        assert_true(same(recording.delta.before, recording.delta.after));                         \
+        assert_true(same(recording.delta.before, seen));                                          \
+        assert_int_equal(0, recording.delta.created_count);                                       \
+        recording.delta.before = recording.delta.after = (masstree_observation_t){0, 0, 0};       \
     } while (0)
 
 /* Words: overwrites, and writes that change nothing, which the leaf proves. */
