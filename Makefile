@@ -1,5 +1,4 @@
-# Thin: CMake drives cargo, the scripts in .ci do what takes more than a line.
-# V=1 shows everything.
+# CMake runs cargo; scripts in .ci contain everything longer than a line. V=1 shows all output.
 BUILD := build/release
 STAGE := .ci/stage
 CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
@@ -12,7 +11,7 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
         check-beta bench-beta soak soak-perturbed build-perturbed limbo bench-observe bench bench-build \
         bench-quick bench-pieces bench-go bench-zig figures
 
-# Shows each target below with the ## comment above it.
+# Prints each target with the ## comment above it.
 help:
 	@awk '/^## / { lines[n++] = substr($$0, 4); next } \
 	    n { sub(/:.*/, ""); name = "make " $$0; \
@@ -21,19 +20,19 @@ help:
 setup:
 	@.ci/setup test
 
-## the library and the examples, in $(BUILD)
+## build the library and the examples, in build/release
 build:
 	@.ci/setup build
 	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=OFF
 	@$(STAGE) build cmake --build $(BUILD) --target word_index
 
-## build everything in release and index some text with it
+## build the library and index some text with it
 demo: build
 	@$(BUILD)/word_index
 
-# One after the other: two cores have enough to do with each. The sanitizers need
-# a toolchain that users of the library need not have.
-## every check that CI runs
+# One after the other: each uses all of two cores. The sanitizers need a toolchain that users of
+# the library need not have.
+## run every check that CI runs
 test: setup
 	@$(MAKE) --no-print-directory check-fmt
 	@$(MAKE) --no-print-directory check-header
@@ -56,40 +55,40 @@ test: setup
 	    echo 'check-asan, check-tsan, check-fuzz: not run, there is no nightly toolchain'; \
 	fi
 
-# Under sudo, which may not find cargo, what the user has built.
+# Under sudo, which may not find cargo, installs what the user has built.
 PREFIX := /usr/local
-## the library, its header, and what CMake and pkg-config need, to PREFIX=/usr/local; DESTDIR
-## is put before it
+## install the library, its headers, and the files for CMake and pkg-config to
+## PREFIX=/usr/local; DESTDIR is prepended
 install: $(if $(and $(SUDO_USER),$(wildcard $(BUILD)/lib/libmasstree.a)),,build)
 	@cmake --install $(BUILD) --prefix $(abspath $(PREFIX))
 
-## write the C headers anew from src/ffi
+## regenerate the C headers from src/ffi
 header:
 	MASSTREE_WRITE_HEADER=1 cargo build --quiet
 
-## formatting
+## check the formatting
 check-fmt:
 	@$(STAGE) check-fmt cargo fmt --all --check
 	@$(STAGE) check-fmt-fuzz cargo fmt --manifest-path fuzz/Cargo.toml --check
 
-## lints
+## run clippy
 check-clippy:
 	@$(STAGE) check-clippy cargo clippy --quiet --workspace --all-targets -- -D warnings
 	@$(STAGE) check-clippy-fuzz cargo clippy --quiet --manifest-path fuzz/Cargo.toml \
 	    --target-dir target --locked -- -D warnings
 
-## the C headers are what src/ffi says
+## check that the C headers match src/ffi
 check-header:
 	@$(STAGE) check-header cargo check --quiet
 
-## tests in Rust
+## run the tests in Rust
 check-rust:
 	@$(STAGE) check-rust cargo test
 
 FACTOR := 20
 PERTURBED_FACTOR := 5
-## threads that write, read and scan at once: FACTOR=20 times as many steps as in check-rust,
-## and PERTURBED_FACTOR=5 times with narrow nodes and random stops at the delicate places
+## run the stress tests: FACTOR=20 times as many steps as in check-rust, then PERTURBED_FACTOR=5
+## times with narrow nodes and random pauses between critical steps
 check-stress:
 	@$(STAGE) check-stress env MASSTREE_TEST_FACTOR=$(FACTOR) \
 	    cargo test --test stress
@@ -100,13 +99,13 @@ check-stress:
 	@$(STAGE) check-scans-perturbed env RUSTFLAGS='--cfg masstree_perturb' \
 	    cargo test --target-dir target/perturb --test scans
 
-# Prints what it has seen: not a stage.
+# Prints its results, so it is not a stage.
 HISTORIES := 20000
 SEED := 1
 REPEATS := 1
 LINEARIZABLE := --quiet --test linearizable histories -- --nocapture
-## HISTORIES=20000 histories of calls on few keys are linearizable, from number SEED=1 on, each
-## of them REPEATS=1 times; then a third as many with narrow nodes and random stops
+## check that HISTORIES=20000 histories of calls on few keys are linearizable, from number
+## SEED=1 on, each REPEATS=1 times; then a third as many with narrow nodes and random pauses
 check-lin:
 	@MASSTREE_TEST_HISTORIES=$(HISTORIES) MASSTREE_TEST_SEED=$(SEED) \
 	    MASSTREE_TEST_REPEATS=$(REPEATS) cargo test $(LINEARIZABLE)
@@ -116,16 +115,16 @@ check-lin:
 
 SCANS := 5
 PASSAGES := --quiet --test scans -- --nocapture
-## scans and cursors under writers, with how many keys were verified: SCANS=5 times as many
-## rounds as in check-rust, in both builds; SEED=1
+## check scans and cursors beside writers, and print how many keys were verified: SCANS=5
+## times as many rounds as in check-rust, in both builds; SEED=1
 check-scans:
 	@MASSTREE_TEST_FACTOR=$(SCANS) MASSTREE_TEST_SEED=$(SEED) cargo test $(PASSAGES)
 	@MASSTREE_TEST_FACTOR=$(SCANS) MASSTREE_TEST_SEED=$(SEED) \
 	    RUSTFLAGS='--cfg masstree_perturb' cargo test --target-dir target/perturb $(PASSAGES)
 
 MODELS := 1
-## models of the protocols: one node in every interleaving (loom), whole trees in many random
-## ones (shuttle; MODELS=10 times as many, SEED=n); and once more without each line that a
+## run the models of the protocols: one node in every interleaving (loom), whole trees in
+## random ones (shuttle; MODELS=10 times as many, SEED=n); then without each line that a
 ## protocol rests on, which the models must notice
 check-models:
 	@$(STAGE) check-models-loom env RUSTFLAGS='--cfg loom' LOOM_MAX_PREEMPTIONS=3 \
@@ -134,9 +133,9 @@ check-models:
 	    MASSTREE_MODEL_FACTOR=$(MODELS) MASSTREE_MODEL_SEED=$(SEED) \
 	    cargo test --target-dir target/shuttle --lib models
 
-# Prints what it has seen: not a stage.
-## HISTORIES=20000 histories of transactions over a tree, from number SEED=1 on, are
-## serializable; then a third as many with narrow nodes and random stops
+# Prints its results, so it is not a stage.
+## check that HISTORIES=20000 histories of transactions over a tree, from number SEED=1 on,
+## are serializable; then a third as many with narrow nodes and random pauses
 check-serializable: setup build-perturbed
 	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=ON
 	@$(STAGE) build-serializable cmake --build $(BUILD) --target masstree_test_serializable
@@ -145,7 +144,7 @@ check-serializable: setup build-perturbed
 	@build/perturb/c-tests/masstree_test_serializable -n $$((($(HISTORIES) + 2) / 3)) -s $(SEED)
 
 MINUTES := 30
-## threads do everything at once, for MINUTES=30, from SEED=1; prints its progress
+## run all operations at the same time on all threads, for MINUTES=30, from SEED=1
 soak: setup
 	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=ON
 	@$(STAGE) build-soak cmake --build $(BUILD) --target masstree_test_soak
@@ -158,41 +157,41 @@ build-perturbed: setup
 	@$(STAGE) configure cmake -S . -B build/perturb -DMASSTREE_BUILD_EXAMPLES=OFF \
 	    -DMASSTREE_LIBRARY_FILE=$(CURDIR)/$(PERTURBED_LIBRARY)
 
-## the same with narrow nodes, random stops and assertions
+## run soak with narrow nodes, random pauses and assertions
 soak-perturbed: build-perturbed
 	@$(STAGE) build-soak cmake --build build/perturb --target masstree_test_soak
 	@build/perturb/c-tests/masstree_test_soak -m $(MINUTES) -s $(SEED)
 
-## tests in C
+## run the tests in C
 check-c: setup
 	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=ON
 	@$(STAGE) build-c cmake --build $(BUILD)
 	@$(STAGE) check-c env -C $(BUILD) ctest --output-on-failure
 
-## a program for masstree-beta, with every compiler and C++11 to C++20
+## compile and run a program written for masstree-beta, with every compiler, C++11 to C++20
 check-beta: library
 	@$(STAGE) check-beta c-tests/beta/matrix.sh include $(BUILD)/lib/libmasstree.so
 
-## what calls cost under masstree-beta's names, beside the C functions
+## compare the cost of masstree-beta's names with that of the C functions
 bench-beta: library
 	@c++ -std=c++17 -O2 -Iinclude/masstree_beta c-tests/beta/costs.cpp -o $(BUILD)/beta_costs \
 	    $(BUILD)/lib/libmasstree.so -Wl,-rpath,$(CURDIR)/$(BUILD)/lib -pthread
 	@$(BUILD)/beta_costs
 
-# The library alone, for what uses an installed one.
+# The library alone, for checks that use an installed one.
 library: setup
 	@$(STAGE) configure $(CONFIGURE)
 	@$(STAGE) library cmake --build $(BUILD) --target masstree_library
 
-## programs in C and C++ that use an installed libmasstree
+## build and run programs in C and C++ that use an installed libmasstree
 check-install: library
 	@$(STAGE) check-install c-tests/consumers/check.sh $(BUILD)
 
-## the Go package: its tests with the race detector, and its example
+## test the Go package with the race detector, and run its example
 check-go: library
 	@$(STAGE) check-go .ci/installed $(BUILD) examples/go ./check.sh
 
-## what calls from Go cost, single and batched
+## measure calls from Go, single and batched
 bench-go: library
 	@.ci/installed $(BUILD) examples/go go test -run '^$$' -bench .
 
@@ -202,79 +201,77 @@ ZIG = $(wildcard $(ZIG_ENV)/lib/python3*/site-packages/ziglang/zig)
 $(ZIG_ENV)/installed: examples/zig/requirements.txt
 	@$(STAGE) zig sh -ec 'python3 -m venv $(ZIG_ENV); $(ZIG_ENV)/bin/pip install -q -r $<; touch $@'
 
-## the Zig module: its tests and its example
+## test the Zig module, and run its example
 check-zig: library $(ZIG_ENV)/installed
 	@$(STAGE) check-zig .ci/installed $(BUILD) examples/zig ./check.sh $(ZIG)
 
-## look-ups from Zig, single and batched
+## measure look-ups from Zig, single and batched
 bench-zig: library $(ZIG_ENV)/installed
 	@.ci/installed $(BUILD) examples/zig $(ZIG) build bench --release=fast
 
-# What documentation for users and contributors shows, and the man page.
 PAGES := README.md CHANGELOG.md CONTRIBUTING.md TESTING.md $(wildcard docs/*.md)
 DOCS_BUILD := cc c++ include $(BUILD)/lib
-## programs and commands that the README and the pages in docs/ show, links in them, and the
-## man page
+## run the programs and commands in the README and the pages in docs/, and check their links
+## and the man page
 check-readme: library
 	@$(STAGE) check-links c-tests/docs/links.sh $(PAGES) include/masstree_beta/README.md
 	@$(STAGE) check-man-page c-tests/docs/man_page.sh docs/masstree.3 c-tests/abi/symbols.txt $(DOCS_BUILD)
 	@$(STAGE) check-programs c-tests/docs/programs.sh $(DOCS_BUILD) $(PAGES)
 	@$(STAGE) check-commands c-tests/docs/commands.sh $(PAGES)
 
-## write the committed binary interface anew: see docs/abi.md
+## update the committed binary interface: see docs/abi.md
 abi: setup
 	@c-tests/abi/abi.sh write include
 
-## tests in C with AddressSanitizer (nightly toolchain)
+## run the tests in C with AddressSanitizer (nightly toolchain)
 check-asan: setup
 	@$(STAGE) check-asan .ci/sanitize address
 
-## tests in C with ThreadSanitizer (nightly toolchain)
+## run the tests in C with ThreadSanitizer (nightly toolchain)
 check-tsan: setup
 	@$(STAGE) check-tsan .ci/sanitize thread
 
-## programs under ThreadSanitizer with a library that tells it what it orders
+## run programs under ThreadSanitizer with an annotated library
 check-annotated: library
 	@$(STAGE) check-annotated .ci/annotated
 
-## the corpus of the fuzz targets, and three seconds of fuzzing each
+## run the corpus of the fuzz targets, and fuzz each for three seconds
 check-fuzz: setup
 	@$(STAGE) check-fuzz .ci/fuzz check 3
 
 SECONDS := 60
 TARGET :=
-## fuzzing, SECONDS=60 for each target, or for TARGET=operations, threads, structs or
-## allocations, which go through the C interface; FUZZ_BUILD=asan, plain or narrow (nightly
-## toolchain)
+## fuzz the C interface, SECONDS=60 for each target, or for TARGET=operations, threads,
+## structs or allocations; FUZZ_BUILD=asan, plain or narrow (nightly toolchain)
 fuzz: setup
 	@.ci/fuzz run $(SECONDS) $(TARGET)
 
-## commit-ready corpus out of the old one and what make fuzz found
+## minimise the corpus together with the inputs that make fuzz found
 fuzz-minimise: setup
 	@.ci/fuzz minimise $(TARGET)
 
-## lines of src/index that no test executes
+## list the lines of src/index that no test executes
 coverage:
 	@.ci/setup coverage
 	@.ci/coverage
 
-# The release library, for which valgrind has a processor without AVX-512.
+# The release library; the processor that valgrind emulates has no AVX-512.
 MEMCHECK :=
-## tests in C under valgrind; MEMCHECK="tree bytes" for some
+## run the tests in C under valgrind; MEMCHECK="tree bytes" selects some
 check-memcheck: setup
 	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=ON
 	@$(STAGE) build-c cmake --build $(BUILD)
 	@$(STAGE) check-memcheck .ci/memcheck $(MEMCHECK)
 
-## Doxygen has no complaint about the documentation
+## check that Doxygen has no warning about the documentation
 check-docs: setup
 	@$(STAGE) check-docs docs/render.sh
 
-## documentation of the C and C++ interfaces, in build/docs
+## render the documentation of the C and C++ interfaces to build/docs
 docs: check-docs
 	@echo build/docs/html/index.html build/docs/cpp/html/index.html
 
-# Cargo arguments for the driver with every peer, and how it starts.
+# Arguments for cargo: the driver with every peer.
 DRIVER := --release -p masstree-bench --features tbb
 BENCH :=
 bench-build:
@@ -283,41 +280,41 @@ bench-build:
 	@cargo build --quiet $(DRIVER)
 	@mkdir -p build
 
-## speed and memory beside other maps, 5,000,000 keys; also as build/bench.json, .svg and .md.
-## BENCH="--only scan" (see BENCH=--help) narrows it down
+## measure speed and memory beside other maps, 5,000,000 keys; writes build/bench.json, .svg
+## and .md. BENCH="--only scan" (see BENCH=--help) selects rows
 bench: bench-build
 	@target/release/masstree-bench --json build/bench.json --svg build/bench.svg \
 	    --markdown build/bench.md $(BENCH)
 
-## the same with 1,000,000 keys, one round and fewer maps: two minutes
+## run bench with 1,000,000 keys, one round and fewer maps: two minutes
 bench-quick: bench-build
 	@target/release/masstree-bench --keys 1000000 --operations 500000 --rounds 1 \
 	    --peers masstree,scc,congee,btree --json build/bench-quick.json \
 	    --svg build/bench-quick.svg --markdown build/bench-quick.md $(BENCH)
 
-## single operations on a small tree, with Criterion
+## measure single operations on a small tree, with Criterion
 bench-pieces:
 	@cargo rustc --quiet --release --lib --crate-type cdylib,staticlib
 	@cargo bench --quiet -p masstree-bench --bench pieces -- $(BENCH)
 
-# The rows of the README's chart; its table has all.
+# The rows of the chart; the table contains all.
 CHART := --only 'load by put, 8-byte keys' --only 'get, 8-byte keys' --only 'get_many, 8-byte' \
     --only 'scan of 100, 8-byte' --only 'get, URLs' --only 'bytes a key, 8-byte'
-## put the table of the last make bench into docs/performance.md, and the chart
+## copy the results of the last make bench to docs/performance.md and its chart
 figures:
 	@cargo run --quiet $(DRIVER) -- --from build/bench.json --markdown build/bench.md \
 	    --svg docs/benchmark.svg $(CHART) >/dev/null
 	@sed -i -e '/<!-- bench:/,/<!-- .bench -->/{//!d;}' -e '/<!-- bench:/r build/bench.md' docs/performance.md
 
 # Without TBB, which users of the library need not have.
-## a run of the benchmarks with few keys, for their checks of values
+## run the benchmarks with few keys, to check the values that they read
 check-bench:
 	@$(STAGE) check-bench-build sh -ec 'cargo rustc --lib --crate-type cdylib; \
 	    cargo build -p masstree-bench'
 	@$(STAGE) check-bench target/debug/masstree-bench --library target/debug/libmasstree.so \
 	    --keys 20000 --operations 20000 --rounds 1 --threads 2
 
-## what observations cost: with and without, by turns
+## measure the cost of observations: with and without, by turns
 bench-observe:
 	@.ci/setup build
 	@$(STAGE) configure $(CONFIGURE)
@@ -325,8 +322,8 @@ bench-observe:
 	@$(BUILD)/benches/observe/observe
 
 OPERATIONS := 10000000
-## memory that waits for guards, after OPERATIONS=10000000 updates and as many removes and
-## inserts
+## measure memory that waits for guards, after OPERATIONS=10000000 updates and as many removes
+## and inserts
 limbo:
 	@.ci/setup build
 	@$(STAGE) configure $(CONFIGURE)

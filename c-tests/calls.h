@@ -1,11 +1,11 @@
-/* Every function that takes a tree, a guard or a cursor and answers a status, called in
-   one way: what holds for all of them is written once. */
+/* Every function that takes a tree, a guard or a cursor and returns a status, called in a
+   uniform way, so that common checks are written once. */
 #ifndef MASSTREE_TEST_CALLS_H
 #define MASSTREE_TEST_CALLS_H
 
 #include "support.h"
 
-/* What a call is made with, and where it stores what it gives. */
+/* The arguments of a call, and its outputs. */
 struct arguments {
     masstree_t *tree;
     masstree_guard_t *guard;
@@ -26,7 +26,7 @@ struct arguments {
     } out;
 };
 
-/* What the values must be. */
+/* The kind of values that it needs. */
 enum values { VALUES_ANY, VALUES_WORDS, VALUES_BYTES };
 
 enum takes {
@@ -34,7 +34,7 @@ enum takes {
     TAKES_GUARD = 2,
     TAKES_KEY = 4,
     TAKES_CURSOR = 8,
-    NEEDS_GUARD = 16, /* as it is called here */
+    NEEDS_GUARD = 16, /* its name without masstree_ */
 };
 
 struct call {
@@ -47,9 +47,9 @@ struct call {
 extern const struct call calls[];
 extern const size_t call_count;
 
-/* Fills the outputs with what no call stores. */
+/* Fills the outputs with values that no call stores. */
 void blank(struct arguments *arguments);
-/* Whether they still are as blank left them. */
+/* Whether they are still as blank left them. */
 bool is_blank(const struct arguments *arguments);
 
 #endif

@@ -149,7 +149,7 @@ static int32_t meet_leaf(const masstree_observation_t *observation, void *ctx)
     return collect(observation, meeting->observations);
 }
 
-/* A sum of hashes is the same in both directions. */
+/* A sum of hashes is independent of the direction. */
 static int32_t meet_key(const void *key, size_t key_len, uint64_t value, void *ctx)
 {
     struct meeting *meeting = ctx;

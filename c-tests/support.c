@@ -73,7 +73,7 @@ uint64_t tree_len(const masstree_t *tree)
     return len;
 }
 
-/* What lies before each piece of memory, in as many bytes as pieces are aligned to. */
+/* The header before each allocation, as large as the alignment. */
 struct block {
     struct block *next;
     struct block *prev;
@@ -228,7 +228,7 @@ static size_t prefixed_key(size_t prefix_len, uint64_t number, unsigned char *ke
     if (number == 0) {
         return prefix_len;
     }
-    /* The digits backwards, so that neighbours in number are none in order. */
+    /* The digits reversed, so that adjacent numbers are not adjacent in order. */
     size_t len = prefix_len;
     for (uint64_t rest = number; rest != 0; rest /= 10) {
         key[len++] = (unsigned char)('0' + rest % 10);
@@ -236,8 +236,8 @@ static size_t prefixed_key(size_t prefix_len, uint64_t number, unsigned char *ke
     return len;
 }
 
-/* The binary digits of number + 1 after the leading one, each as three bytes:
-   every string of digits is some number's, so keys begin with one another. */
+/* The binary digits of number + 1 after the leading one, each as three bytes: every string of
+   digits belongs to some number, so some keys are prefixes of others. */
 static size_t mixed_key(uint64_t number, unsigned char *key)
 {
     uint64_t digits = number + 1;
@@ -449,7 +449,7 @@ static void print_key(const char *what, const void *key, size_t len)
     fputs("\n", stderr);
 }
 
-/* Not the tree's to answer, so that it shows where it came from. */
+/* Not a status of the tree, so that the test recognises it. */
 #define DISAGREES INT32_C(-1000)
 
 static int32_t compare_visited(const void *key, size_t key_len, uint64_t value, void *ctx)

@@ -1,4 +1,4 @@
-/* What the C tests share: keys, a model to compare with, threads. */
+/* Shared by the C tests: keys, a model to compare with, threads. */
 #ifndef MASSTREE_TEST_SUPPORT_H
 #define MASSTREE_TEST_SUPPORT_H
 
@@ -22,7 +22,7 @@
 #define assert_status(expected, call) assert_int_equal((expected), (call))
 #define assert_ok(call) assert_status(MASSTREE_OK, (call))
 
-/* For threads other than the first: cmocka's assertions work only there. */
+/* For other threads than the first, where cmocka's assertions do not work. */
 #define REQUIRE(condition)                                                                        \
     ((condition) ? (void)0 : require_failed(__FILE__, __LINE__, #condition))
 _Noreturn void require_failed(const char *file, int line, const char *condition);
@@ -31,16 +31,16 @@ _Noreturn void require_failed(const char *file, int line, const char *condition)
    variable MASSTREE_TEST_DIVISOR, 1 by default. Never less than one. */
 size_t scaled(size_t full);
 
-/* A reproducible sequence of numbers; each call moves the state on. */
+/* A reproducible sequence of numbers; each call advances the state. */
 uint64_t random_u64(uint64_t *state);
 size_t random_below(uint64_t *state, size_t limit);
 
-/* The order the tree promises: memcmp, and of two keys of which one begins with
-   the other the shorter first. */
+/* The order of keys: memcmp, and of two keys of which one begins with the other the shorter
+   first. */
 int compare_keys(const void *left, size_t left_len, const void *right, size_t right_len);
 
-/* In a library with AddressSanitizer or ThreadSanitizer, each node is an allocation of its
-   own; one that only tells the latter what it orders (.ci/annotated) is as any other. */
+/* In a library with AddressSanitizer or ThreadSanitizer, each node is its own allocation; an
+   annotated library (.ci/annotated) uses pools. */
 #if (defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)) &&                             \
     !defined(MASSTREE_IS_ANNOTATED)
 enum { NODES_ARE_POOLED = 0 };
@@ -55,28 +55,28 @@ void end_tree(masstree_t *tree);
 void assert_consistent(const masstree_t *tree);
 uint64_t tree_len(const masstree_t *tree);
 
-/* An allocator for trees that counts what it gives, asserts that each piece comes back
-   once with the size and alignment it was asked for, fills what comes back, so that who
-   still reads it notices, and fails when it is told to. Any thread may use it. */
+/* An allocator for trees that counts allocations, asserts that each is freed once with its size
+   and alignment, overwrites freed memory so that later reads show, and fails on request. Any
+   thread may use it. */
 struct block;
 struct allocator {
     pthread_mutex_t lock;
-    struct block *blocks; /* that are out */
-    size_t bytes;         /* in them */
-    size_t calls;         /* to allocate */
+    struct block *blocks; /* allocations not freed */
+    size_t bytes;         /* their bytes */
+    size_t calls;         /* calls to allocate */
     size_t fail_at;       /* the number of the call that fails, from 1 on; 0: none */
     bool fail_on;         /* ... and every call after it */
     size_t failures;
-    size_t largest_align; /* asked for so far */
+    size_t largest_align; /* bytes requested so far */
 };
 void allocator_start(struct allocator *allocator);
-/* Asserts that nothing is out. */
+/* Asserts that every allocation was freed. */
 void allocator_end(struct allocator *allocator);
 size_t allocator_bytes(struct allocator *allocator);
-/* Calls visit for each piece that is out. */
+/* Calls visit for each allocation that is not freed. */
 void allocator_each(struct allocator *allocator,
                     void (*visit)(void *memory, size_t size, void *ctx), void *ctx);
-/* Options with this allocator, every node in a piece of its own. */
+/* Options with this allocator, and every node as its own allocation. */
 masstree_options_t allocator_options(struct allocator *allocator, uint32_t value_kind);
 masstree_t *new_tree_of(struct allocator *allocator, uint32_t value_kind);
 /* A tree of byte strings in ordinary memory. */
@@ -87,25 +87,24 @@ masstree_guard_t *new_guard(const masstree_t *tree);
 #define SLICE(literal) ((masstree_slice_t){(literal), sizeof(literal) - 1})
 void assert_slice(const void *data, size_t len, masstree_slice_t slice);
 
-/* Keys. A family names the keys of a test by small numbers. Every number
-   has a key of its own. The order of the numbers is that of the keys only in
-   FAMILY_U64. */
+/* Keys. A family maps small numbers to keys. Each number has its own key. The order of the
+   numbers is that of the keys only in FAMILY_U64. */
 enum family {
     FAMILY_U64,      /* 8 bytes, most significant first */
     FAMILY_PREFIX8,  /* 8 shared bytes, then 0 to 13 bytes: two layers */
     FAMILY_PREFIX16, /* 16 shared bytes, then 0 to 13 bytes: three layers */
     FAMILY_PREFIX24, /* 24 shared bytes, then 0 to 13 bytes: four layers */
-    FAMILY_MIXED,    /* lengths 0 to 60, many keys beginning with others, 0 and 0xFF bytes */
+    FAMILY_MIXED,    /* lengths 0 to 60, many keys that are prefixes of others, 0 and 0xFF bytes */
     FAMILIES
 };
 #define FAMILY_KEY_MAX 64
 size_t family_key(enum family family, uint64_t number, unsigned char *key);
 const char *family_name(enum family family);
 
-/* Thread-safe: looks the number of a key up again; false if it is none of the family's. */
+/* Thread-safe: finds the number of a key; false if the family has no such key. */
 bool family_number(enum family family, const void *key, size_t key_len, uint64_t *number);
 
-/* A sorted array that does what the tree should do. */
+/* A sorted array: the model of the tree. */
 struct entry {
     unsigned char *key;
     size_t len;
@@ -117,7 +116,7 @@ struct model {
     size_t capacity;
 };
 void model_free(struct model *model);
-/* The place of the first entry that is not below the key. */
+/* The index of the first entry that is not below the key. */
 size_t model_position(const struct model *model, const void *key, size_t len);
 /* NULL if the key is absent. */
 struct entry *model_find(const struct model *model, const void *key, size_t len);
@@ -129,7 +128,7 @@ void remove_both(masstree_t *tree, struct model *model, const void *key, size_t 
 /* Runs the scan on both and asserts that they agree, key by key. */
 void assert_scan_agrees(const masstree_t *tree, masstree_guard_t *guard, const struct model *model,
                         const masstree_range_t *range);
-/* Both directions of everything, and a look-up of each key. */
+/* Everything in both directions, and a look-up of each key. */
 void assert_agrees(const masstree_t *tree, const struct model *model);
 
 /* Bytes that end where readable memory ends. */
@@ -140,11 +139,11 @@ struct page_end {
 };
 struct page_end page_end_new(size_t usable);
 void page_end_free(struct page_end *pages);
-/* Copies the bytes so that the byte after the last cannot be read. */
+/* Copies the bytes so that the byte after the last is unreadable. */
 const unsigned char *page_end_put(const struct page_end *pages, const void *bytes, size_t len);
 
-/* Threads. Runs `count` threads at once: thread i calls run(&args[i * size])
-   when all have started. Returns when all have ended. */
+/* Threads. Runs `count` threads concurrently: thread i calls run(&args[i * size]) when all have
+   started. Returns when all have ended. */
 void run_together(size_t count, void (*const *run)(void *), void *args, size_t size);
 
 #endif

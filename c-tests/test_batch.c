@@ -1,4 +1,4 @@
-/* Batches and bulk loads: what each item's status and the whole answer say. */
+/* Batches and bulk loads: the status of each item and of the whole call. */
 #include "support.h"
 
 #define UNTOUCHED UINT64_C(0xDEADBEEFDEADBEEF)
@@ -35,7 +35,7 @@ static void set_all(int32_t *statuses, size_t count)
     }
 }
 
-static void get_many_answers_for_each_key(void **state)
+static void get_many_stores_a_status_for_each_key(void **state)
 {
     (void)state;
     const masstree_slice_t keys[] = {SLICE("b"), SLICE("none"), SLICE("a"), SLICE("b"),
@@ -68,7 +68,7 @@ static void get_many_answers_for_each_key(void **state)
     end_tree(tree);
 }
 
-static void get_many_bytes_gives_slices_that_outlive_overwrites(void **state)
+static void get_many_bytes_returns_slices_that_outlive_overwrites(void **state)
 {
     (void)state;
     const masstree_slice_t keys[] = {SLICE("b"), SLICE("none"), SLICE("a"), SLICE("empty")};
@@ -168,7 +168,7 @@ static void of_equal_keys_remove_many_finds_the_first(void **state)
     end_tree(tree);
 }
 
-/* Records as a program has them: the key is a part of each, at any alignment. */
+/* Records as in a program: the key is a field of each, at any alignment. */
 struct __attribute__((packed)) record {
     char tag;
     uint64_t id;
@@ -244,7 +244,7 @@ static void bulk_load_reads_integers_out_of_structs(void **state)
     end_tree(tree);
 }
 
-/* Arguments that are wrong as a whole. */
+/* Invalid arguments of the whole call. */
 static void malformed_batches_do_nothing(void **state)
 {
     (void)state;
@@ -329,7 +329,7 @@ static void empty_batches_do_nothing_well(void **state)
     end_tree(bytes);
 }
 
-/* One item at fault, and two: the first is answered, the others are done. */
+/* One invalid item, and two: the call returns the first error, and the other items are done. */
 static void items_at_fault_leave_the_others_done(void **state)
 {
     (void)state;
@@ -418,7 +418,7 @@ static void value_at_fault_leaves_the_others_done(void **state)
     end_tree(tree);
 }
 
-/* A sorted array of keys of all families, each with its place as value. */
+/* A sorted array of keys of all families; each value is the key's index. */
 struct load {
     struct model model;
     masstree_slice_t *keys;
@@ -471,8 +471,8 @@ static void assert_bytes_loaded(const masstree_t *tree, const struct load *load,
     assert_consistent(tree);
 }
 
-/* The first so many keys, for the sizes where a leaf and a level more are needed. */
-static void bulk_load_of_any_size_gives_the_tree_that_puts_give(void **state)
+/* The first `count` keys, at sizes where another leaf or level is needed. */
+static void bulk_load_of_any_size_builds_the_same_map_as_puts(void **state)
 {
     (void)state;
     struct load load = new_load(60);
@@ -487,7 +487,7 @@ static void bulk_load_of_any_size_gives_the_tree_that_puts_give(void **state)
         load.model.count = count;
         assert_agrees(tree, &load.model);
         assert_bytes_loaded(bytes, &load, count);
-        /* It can be used as any other. */
+        /* The tree can be used as any other. */
         if (count % 10 == 0) {
             for (size_t i = 0; i < all; i++) {
                 assert_ok(masstree_put(tree, NULL, load.keys[i].data, load.keys[i].len, i));
@@ -507,7 +507,7 @@ static void bulk_load_of_any_size_gives_the_tree_that_puts_give(void **state)
     free_load(&load);
 }
 
-static void large_load_is_all_there_in_order(void **state)
+static void large_load_contains_all_keys_in_order(void **state)
 {
     (void)state;
     struct load load = new_load(scaled(20000));
@@ -525,7 +525,7 @@ static void large_load_is_all_there_in_order(void **state)
     free_load(&load);
 }
 
-static void integer_load_is_all_there_in_order(void **state)
+static void integer_load_contains_all_keys_in_order(void **state)
 {
     (void)state;
     size_t count = scaled(100000);
@@ -546,7 +546,7 @@ static void integer_load_is_all_there_in_order(void **state)
     end_tree(tree);
 }
 
-/* What displaced values there were, and how often. */
+/* Which values were displaced, and how often. */
 static void count_destroyed(uint64_t value, void *ctx)
 {
     (void)value;
@@ -567,7 +567,7 @@ static void load_that_is_not_sorted_names_the_first_offender(void **state)
     for (size_t place = 1; place < load.count; place++) {
         masstree_slice_t kept = load.keys[place];
         size_t offender = 99999;
-        /* Two that are equal; and one that is below. */
+        /* Two equal keys; and one below its predecessor. */
         load.keys[place] = load.keys[place - 1];
         assert_status(MASSTREE_UNSORTED, masstree_bulk_load(tree, NULL, load.keys, load.words,
                                                             load.count, &offender));
@@ -646,7 +646,7 @@ static void load_into_a_tree_that_is_not_empty_changes_nothing(void **state)
     assert_int_equal(1, tree_len(tree));
     assert_int_equal(1, tree_len(bytes));
     assert_int_equal(0, destroyed);
-    /* Empty again, by whichever way, it takes the load. */
+    /* After the tree was emptied in any way, bulk load succeeds. */
     uint64_t old = 0;
     assert_ok(masstree_remove(tree, NULL, "only", 4, &old));
     assert_ok(masstree_bulk_load(tree, NULL, load.keys, load.words, load.count, NULL));
@@ -660,8 +660,8 @@ static void load_into_a_tree_that_is_not_empty_changes_nothing(void **state)
     free_load(&load);
 }
 
-/* Two threads load, a third inserts: the winner's keys are there, and no others but the
-   third's. The values of the losers are not the tree's. */
+/* Two threads load, a third inserts: the tree contains the winner's keys and those of the third
+   thread only. The losers still own their values. */
 struct race {
     masstree_t *tree;
     const struct load *load;
@@ -722,8 +722,8 @@ static void of_loads_at_once_at_most_one_wins(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(get_many_answers_for_each_key),
-        cmocka_unit_test(get_many_bytes_gives_slices_that_outlive_overwrites),
+        cmocka_unit_test(get_many_stores_a_status_for_each_key),
+        cmocka_unit_test(get_many_bytes_returns_slices_that_outlive_overwrites),
         cmocka_unit_test(of_equal_keys_put_many_keeps_the_last),
         cmocka_unit_test(of_equal_keys_insert_many_keeps_the_first),
         cmocka_unit_test(of_equal_keys_remove_many_finds_the_first),
@@ -733,9 +733,9 @@ int main(void)
         cmocka_unit_test(empty_batches_do_nothing_well),
         cmocka_unit_test(items_at_fault_leave_the_others_done),
         cmocka_unit_test(value_at_fault_leaves_the_others_done),
-        cmocka_unit_test(bulk_load_of_any_size_gives_the_tree_that_puts_give),
-        cmocka_unit_test(large_load_is_all_there_in_order),
-        cmocka_unit_test(integer_load_is_all_there_in_order),
+        cmocka_unit_test(bulk_load_of_any_size_builds_the_same_map_as_puts),
+        cmocka_unit_test(large_load_contains_all_keys_in_order),
+        cmocka_unit_test(integer_load_contains_all_keys_in_order),
         cmocka_unit_test(load_that_is_not_sorted_names_the_first_offender),
         cmocka_unit_test(load_with_a_key_at_fault_says_which),
         cmocka_unit_test(load_into_a_tree_that_is_not_empty_changes_nothing),

@@ -1,12 +1,12 @@
-/* Trees of byte strings: every answer of every function, what a slice stays good for,
-   and that each copy the tree made is freed once. */
+/* Trees of byte strings: every status of every function, how long a slice stays valid, and that
+   each copy that the tree made is freed once. */
 #include "support.h"
 
 #include <stdatomic.h>
 
 #define BIG ((size_t)1 << 20)
 
-/* An untouched slice. */
+/* A slice that was not written. */
 static const masstree_slice_t UNTOUCHED = {"untouched", 9};
 
 static void assert_untouched(masstree_slice_t slice)
@@ -34,7 +34,7 @@ static void assert_absent(masstree_t *tree, const char *key)
     assert_status(MASSTREE_NOT_FOUND, masstree_contains(tree, NULL, key, strlen(key)));
 }
 
-static void get_gives_a_slice_and_leaves_it_alone_for_an_absent_key(void **state)
+static void get_returns_a_slice_and_writes_none_for_an_absent_key(void **state)
 {
     (void)state;
     masstree_t *tree = new_bytes_tree();
@@ -50,7 +50,7 @@ static void get_gives_a_slice_and_leaves_it_alone_for_an_absent_key(void **state
     end_tree(tree);
 }
 
-static void what_gives_a_slice_asks_for_a_guard(void **state)
+static void functions_that_return_a_slice_require_a_guard(void **state)
 {
     (void)state;
     masstree_t *tree = new_bytes_tree();
@@ -75,7 +75,7 @@ static void what_gives_a_slice_asks_for_a_guard(void **state)
     end_tree(tree);
 }
 
-static void what_gives_no_slice_needs_no_guard(void **state)
+static void functions_that_return_no_slice_need_no_guard(void **state)
 {
     (void)state;
     masstree_t *tree = new_bytes_tree();
@@ -99,7 +99,7 @@ static void what_gives_no_slice_needs_no_guard(void **state)
     end_tree(tree);
 }
 
-static void exchange_replace_and_remove_give_the_value_there_was(void **state)
+static void exchange_replace_and_remove_return_the_previous_value(void **state)
 {
     (void)state;
     masstree_t *tree = new_bytes_tree();
@@ -122,7 +122,7 @@ static void exchange_replace_and_remove_give_the_value_there_was(void **state)
     end_tree(tree);
 }
 
-static void insert_gives_the_value_that_is_there_and_keeps_it(void **state)
+static void insert_returns_the_present_value_and_keeps_it(void **state)
 {
     (void)state;
     masstree_t *tree = new_bytes_tree();
@@ -137,7 +137,7 @@ static void insert_gives_the_value_that_is_there_and_keeps_it(void **state)
     end_tree(tree);
 }
 
-/* Same length, a prefix, longer, nothing: equal is byte for byte. */
+/* Same length, a prefix, longer, empty: values are compared byte for byte. */
 static void comparison_is_byte_for_byte(void **state)
 {
     (void)state;
@@ -211,7 +211,7 @@ static void more_than_any_memory_is_out_of_memory(void **state)
     allocator_start(&allocator);
     masstree_t *tree = new_tree_of(&allocator, MASSTREE_VALUES_BYTES);
     put_text(tree, "k", "value");
-    /* No byte of it is read: there is no memory for so many. */
+    /* No byte of it is read: so much memory is not available. */
     assert_status(MASSTREE_NOMEM, masstree_put_bytes(tree, NULL, "k", 1, "x", SIZE_MAX / 2));
     assert_text(tree, "k", "value");
     end_tree(tree);
@@ -292,7 +292,7 @@ static void tree_copies_keys_and_values(void **state)
     end_tree(tree);
 }
 
-/* A value handed in that is the tree's own slice of the same key. */
+/* The value passed is the tree's own slice of the same key. */
 static void slice_of_the_tree_may_be_put_again(void **state)
 {
     (void)state;
@@ -378,7 +378,7 @@ static void clear_all(masstree_t *tree)
     assert_ok(masstree_clear(tree, NULL));
 }
 
-/* The allocator fills what is freed with other bytes. */
+/* The allocator overwrites freed memory. */
 static void slice_stays_as_it_was_while_its_guard_is_held(void **state)
 {
     (void)state;
@@ -394,7 +394,7 @@ static void slice_stays_as_it_was_while_its_guard_is_held(void **state)
         masstree_slice_t value = UNTOUCHED;
         assert_ok(masstree_get_bytes(tree, guard, "k", 1, &value));
         fates[i](tree);
-        /* Enough garbage that whatever may be freed is. */
+        /* Enough garbage that everything that may be freed is freed. */
         for (unsigned turn = 0; turn < 1000; turn++) {
             put_text(tree, "m", "garbage");
         }
@@ -406,7 +406,7 @@ static void slice_stays_as_it_was_while_its_guard_is_held(void **state)
     }
 }
 
-/* Displaced values do not wait for ever: memory stays bounded when nobody reads. */
+/* Displaced values do not wait for ever: without readers, memory stays bounded. */
 static void overwritten_values_are_freed_while_the_tree_lives(void **state)
 {
     (void)state;
@@ -432,7 +432,8 @@ static void put_numbered(masstree_t *tree, enum family family, uint64_t number, 
     assert_ok(masstree_put_bytes(tree, NULL, key, len, bytes, value % sizeof bytes));
 }
 
-/* Exactly once is what the allocator asserts for each piece, and at the end for all. */
+/* The allocator asserts that each allocation is freed exactly once, and at the end that all
+   were. */
 static void every_value_is_freed_once(void **state)
 {
     (void)state;
@@ -462,12 +463,12 @@ static void every_value_is_freed_once(void **state)
     }
 }
 
-/* What the visitor of a scan of byte strings gets. */
+/* The state of a visitor of byte strings. */
 struct visits {
     masstree_t *tree;
     uint32_t flags;
-    uint64_t next;   /* number of the key that comes next */
-    int64_t step;    /* from it to the one after */
+    uint64_t next;   /* number of the next key */
+    int64_t step;    /* distance between two keys */
     size_t stop_at;
     size_t count;
     int32_t answer;
@@ -573,7 +574,7 @@ static void scan_stops_as_its_visitor_says(void **state)
     end_tree(tree);
 }
 
-/* Values of a scan under a guard of the caller's outlive the visitor's call. */
+/* Values of a scan under the caller's guard outlive the visitor's call. */
 struct kept {
     masstree_t *tree;
     masstree_slice_t first;
@@ -607,8 +608,8 @@ static void value_of_a_scan_outlives_it_under_a_guard(void **state)
     allocator_end(&allocator);
 }
 
-/* One thread overwrites, another reads: each value is whole. A value is some byte, over
-   and over; how often tells which. */
+/* One thread overwrites, another reads: no read sees a mixture of values. A value repeats one
+   byte, which determines its length. */
 enum { SHARED_KEYS = 8, LONGEST = 700 };
 
 struct reading {
@@ -673,7 +674,7 @@ static void read_values(void *arg)
     } while (!atomic_load(&reading->done));
 }
 
-static void values_read_while_they_are_overwritten_are_whole(void **state)
+static void values_read_during_overwrites_are_consistent(void **state)
 {
     (void)state;
     struct allocator allocator;
@@ -691,11 +692,11 @@ static void values_read_while_they_are_overwritten_are_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(get_gives_a_slice_and_leaves_it_alone_for_an_absent_key),
-        cmocka_unit_test(what_gives_a_slice_asks_for_a_guard),
-        cmocka_unit_test(what_gives_no_slice_needs_no_guard),
-        cmocka_unit_test(exchange_replace_and_remove_give_the_value_there_was),
-        cmocka_unit_test(insert_gives_the_value_that_is_there_and_keeps_it),
+        cmocka_unit_test(get_returns_a_slice_and_writes_none_for_an_absent_key),
+        cmocka_unit_test(functions_that_return_a_slice_require_a_guard),
+        cmocka_unit_test(functions_that_return_no_slice_need_no_guard),
+        cmocka_unit_test(exchange_replace_and_remove_return_the_previous_value),
+        cmocka_unit_test(insert_returns_the_present_value_and_keeps_it),
         cmocka_unit_test(comparison_is_byte_for_byte),
         cmocka_unit_test(value_without_bytes_but_with_a_length_is_invalid),
         cmocka_unit_test(more_than_any_memory_is_out_of_memory),
@@ -710,7 +711,7 @@ int main(void)
         cmocka_unit_test(scan_hands_keys_and_values_out_in_order),
         cmocka_unit_test(scan_stops_as_its_visitor_says),
         cmocka_unit_test(value_of_a_scan_outlives_it_under_a_guard),
-        cmocka_unit_test(values_read_while_they_are_overwritten_are_whole),
+        cmocka_unit_test(values_read_during_overwrites_are_consistent),
     };
     return cmocka_run_group_tests_name("bytes", tests, NULL, NULL);
 }

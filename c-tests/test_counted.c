@@ -1,5 +1,5 @@
-/* What masstree_len and masstree_stats promise: exact whenever no thread writes, also while
-   what was cleared away waits to be freed; leaves_merged is what masstree_maintain said. */
+/* masstree_len and masstree_stats are exact whenever no thread writes, also while cleared nodes
+   wait to be freed; leaves_merged is the sum of what masstree_maintain reported. */
 #include "support.h"
 
 #include <sched.h>
@@ -42,7 +42,7 @@ static void load_some(struct writer *writer)
     }
 }
 
-/* Works from one barrier to the next, and rests from that to the one after. */
+/* Works from one barrier to the next, and pauses until the following one. */
 static void *write_in_rounds(void *arg)
 {
     struct writer *writer = arg;
@@ -86,7 +86,8 @@ static void len_is_exact_after_clears_beside_writers(void **state)
     }
     masstree_guard_t *guard = NULL;
     for (size_t round = 0; round < scaled(100); round++) {
-        /* By turns, what is cleared waits for this guard, or is freed at once. */
+        /* Alternately, this guard delays the freeing of cleared nodes, or they are freed at
+           once. */
         if (round % 10 == 0) {
             masstree_guard_leave(guard);
             guard = round % 20 == 0 ? new_guard(tree) : NULL;
@@ -94,7 +95,7 @@ static void len_is_exact_after_clears_beside_writers(void **state)
         atomic_store(&round_over, false);
         pthread_barrier_wait(&rounds);
         for (size_t i = 0; i < CLEARS; i++) {
-            /* Ends: the writers write until the round is over. */
+            /* Terminates: the writers write until the round ends. */
             size_t before = atomic_load(&calls);
             while (atomic_load(&calls) < before + 10) {
                 sched_yield();
@@ -140,9 +141,9 @@ static uint64_t leaves_merged(masstree_t *tree)
     return stats.leaves_merged;
 }
 
-/* Many keys that share slices: writes move them into layers, and merge the leaves they leave.
-   Put back: count in `merge`, whoever calls it. */
-static void leaves_merged_is_what_maintain_merged(void **state)
+/* Many keys that share slices: writes move them to layers, and merge the leaves that they leave.
+   Put back: count in `merge`, for every caller. */
+static void leaves_merged_counts_what_maintain_merged(void **state)
 {
     (void)state;
     masstree_t *tree = new_tree();
@@ -182,8 +183,7 @@ static void leaves_merged_is_what_maintain_merged(void **state)
     end_tree(tree);
 }
 
-/* A leaf that goes with a cleared tree is freed as it was. Put back: leave out `end` where a
-   node is freed. */
+/* A leaf of a cleared tree is freed unchanged. Put back: omit `end` where a node is freed. */
 static void a_freed_leaf_has_a_version_that_none_observed(void **state)
 {
     (void)state;
@@ -205,7 +205,7 @@ static void a_freed_leaf_has_a_version_that_none_observed(void **state)
             }
         }
         assert_ok(masstree_barrier(tree));
-        /* Free, and then used again. */
+        /* Freed, and then reused. */
         for (int used = 0; used < 2; used++) {
             for (uint64_t i = 0; i < OBSERVED; i++) {
                 uint64_t version;
@@ -226,7 +226,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(len_is_exact_after_clears_beside_writers),
-        cmocka_unit_test(leaves_merged_is_what_maintain_merged),
+        cmocka_unit_test(leaves_merged_counts_what_maintain_merged),
         cmocka_unit_test(a_freed_leaf_has_a_version_that_none_observed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,11 +1,11 @@
-/* The value destructor: once for every value that was the tree's, never for one
-   that is the caller's. A value is a number; its uses are counted one by one. */
+/* The value destructor runs once for every value that the tree owned, never for one that the
+   caller owns. A value is a number; its destructions are counted. */
 #include "support.h"
 
 #include <stdatomic.h>
 
 struct ledger {
-    atomic_uint *destroyed; /* per value */
+    atomic_uint *destroyed; /* for each value */
     size_t capacity;
     atomic_size_t total;
 };
@@ -88,7 +88,7 @@ static void destroy_visits_layers_that_grew_and_shrank(void **state)
     end_and_expect_all(tree, &ledger, LAYERS * KEYS);
 }
 
-static void put_gives_what_it_displaces_to_the_destructor(void **state)
+static void put_passes_displaced_values_to_the_destructor(void **state)
 {
     (void)state;
     struct ledger ledger = new_ledger(1000);
@@ -102,7 +102,7 @@ static void put_gives_what_it_displaces_to_the_destructor(void **state)
     end_and_expect_all(tree, &ledger, 1000);
 }
 
-static void exchange_gives_the_old_value_to_one_or_the_other(void **state)
+static void exchange_passes_the_old_value_to_caller_or_destructor(void **state)
 {
     (void)state;
     struct ledger ledger = new_ledger(1000);
@@ -115,13 +115,13 @@ static void exchange_gives_the_old_value_to_one_or_the_other(void **state)
         if (take) {
             assert_int_equal(i - 1, old);
             assert_int_equal(0, times_destroyed(&ledger, old));
-            strike_off(old, &ledger); /* the caller's: it destroys it itself */
+            strike_off(old, &ledger); /* the caller owns it, and destroys it itself */
         }
     }
     end_and_expect_all(tree, &ledger, 1000);
 }
 
-static void remove_gives_the_value_to_one_or_the_other(void **state)
+static void remove_passes_the_value_to_caller_or_destructor(void **state)
 {
     (void)state;
     struct ledger ledger = new_ledger(1000);
@@ -190,8 +190,8 @@ static int32_t set_same(const uint64_t *present, uint64_t *value, void *ctx)
     return MASSTREE_ACTION_SET;
 }
 
-/* The value is still there: destroying it would leave the tree with a dangling one. */
-static void storing_the_value_that_is_there_displaces_nothing(void **state)
+/* The value is still stored: destroying it would leave a dangling value in the tree. */
+static void storing_the_present_value_again_displaces_nothing(void **state)
 {
     (void)state;
     struct ledger ledger = new_ledger(1);
@@ -262,7 +262,7 @@ static void destructor_may_use_another_tree(void **state)
     end_tree(record);
 }
 
-/* Without a destructor the same calls are made, and words are only words. */
+/* Without a destructor the same calls work, and words are not interpreted. */
 static void tree_without_a_destructor_calls_none(void **state)
 {
     (void)state;
@@ -277,7 +277,7 @@ static void tree_without_a_destructor_calls_none(void **state)
     free(ledger.destroyed);
 }
 
-/* Threads: writers replace and remove heap objects that readers look into. */
+/* Threads: writers replace and remove heap objects that readers dereference. */
 enum { SLOTS = 64, ALIVE = 0x600D, DEAD = 0xBAD };
 
 struct object {
@@ -328,7 +328,7 @@ static void replace_and_remove(void *arg)
         case 1: {
             uint64_t old = 0;
             if (masstree_remove_u64(worker->tree, NULL, slot, &old) == MASSTREE_OK) {
-                /* Taken; given back under the same key, so that the tree frees it. */
+                /* Taken out, and stored again under the same key, so that the tree frees it. */
                 REQUIRE(masstree_put_u64(worker->tree, NULL, slot, old) == MASSTREE_OK);
             }
             break;
@@ -392,12 +392,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(destroy_visits_every_value_present_once),
         cmocka_unit_test(destroy_visits_layers_that_grew_and_shrank),
-        cmocka_unit_test(put_gives_what_it_displaces_to_the_destructor),
-        cmocka_unit_test(exchange_gives_the_old_value_to_one_or_the_other),
-        cmocka_unit_test(remove_gives_the_value_to_one_or_the_other),
+        cmocka_unit_test(put_passes_displaced_values_to_the_destructor),
+        cmocka_unit_test(exchange_passes_the_old_value_to_caller_or_destructor),
+        cmocka_unit_test(remove_passes_the_value_to_caller_or_destructor),
         cmocka_unit_test(insert_that_finds_the_key_leaves_the_value_to_the_caller),
         cmocka_unit_test(refused_calls_leave_the_value_to_the_caller),
-        cmocka_unit_test(storing_the_value_that_is_there_displaces_nothing),
+        cmocka_unit_test(storing_the_present_value_again_displaces_nothing),
         cmocka_unit_test(destroy_frees_garbage_still_queued),
         cmocka_unit_test(garbage_is_freed_while_the_tree_lives),
         cmocka_unit_test(destructor_may_use_another_tree),

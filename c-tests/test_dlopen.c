@@ -1,6 +1,6 @@
-/* A library that is loaded, used and closed at run time, also by threads that end
-   after it was closed: their thread-local data has destructors in the library,
-   which therefore stays (known-failures row 19). Takes the library's path. */
+/* The library is loaded, used and closed at run time, also by threads that end after it was
+   closed: their thread-local data has destructors in the library, which therefore stays loaded
+   (known-failures row 19). The argument is the library's path. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -65,8 +65,8 @@ static void *outlive(void *arg)
     return NULL;
 }
 
-/* The first thread makes no calls: its thread-local data would keep the library,
-   whether or not the library keeps itself. */
+/* The first thread makes no calls: its thread-local data would keep the library loaded in any
+   case. */
 static void load_use_and_close(const char *path)
 {
     struct loaded loaded;
@@ -83,8 +83,7 @@ static void load_use_and_close(const char *path)
     pthread_barrier_destroy(&loaded.closed);
 }
 
-/* Opens and closes with no thread about, when nothing but the library itself
-   keeps it. */
+/* Opens and closes it without other threads, when only the library itself keeps it loaded. */
 static void expect_that_it_stays(const char *path)
 {
     struct loaded loaded;
@@ -105,7 +104,7 @@ static void *load_over_and_over(void *path)
     return NULL;
 }
 
-/* Some close while others open, use, and end. */
+/* Some threads close it while others open it, use it, and end. */
 static void load_from_several_threads(char *path)
 {
     pthread_t threads[LOADERS];

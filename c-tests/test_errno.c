@@ -61,7 +61,7 @@ int posix_memalign(void **memory, size_t align, size_t size)
     return *memory == NULL ? ENOMEM : 0;
 }
 
-/* What is mapped comes from the system as ever. */
+/* Memory is mapped by the system as usual. */
 static void count_system_call(void)
 {
     if (atomic_load(&armed)) {
@@ -107,7 +107,7 @@ static void fill(masstree_t *words, masstree_t *bytes)
     KEPT(masstree_put_bytes(bytes, NULL, "key", 3, "value", 5));
 }
 
-/* Calls each function as it is meant to be called, and with every handle and key wrong. */
+/* Calls each function with valid arguments, and with every handle and key invalid. */
 static void each_function_keeps_errno(void **state)
 {
     (void)state;
@@ -137,7 +137,7 @@ static void each_function_keeps_errno(void **state)
                 arguments.key = NULL;
             }
             if (strcmp(call->name, "barrier") == 0) {
-                /* It would wait for this very thread. */
+                /* It would wait for this thread itself. */
                 KEPT(masstree_cursor_close(cursor));
                 KEPT(masstree_guard_leave(guard));
                 arguments.guard = guard = NULL;
@@ -210,8 +210,8 @@ static void dirty_free_object(void *object, size_t bytes, void *ctx)
     errno = EDOM;
 }
 
-/* Memory runs out at each allocation in turn; destructors and retired objects run. */
-static void what_the_library_calls_by_itself_is_undone(void **state)
+/* Each allocation fails in turn; destructors and callbacks of retired objects run. */
+static void errno_set_by_allocators_and_destructors_is_restored(void **state)
 {
     (void)state;
     size_t destroyed = 0;
@@ -261,7 +261,7 @@ static int32_t failing_visitor(const void *key, size_t key_len, uint64_t value, 
     return -99;
 }
 
-static void what_a_visitor_sets_stays(void **state)
+static void errno_set_by_a_visitor_stays(void **state)
 {
     (void)state;
     masstree_t *tree = new_tree();
@@ -278,7 +278,7 @@ struct crowd {
     uint64_t number;
 };
 
-/* Threads that meet: on locks, on pools, at guards; each thread's first call, too. */
+/* Contention: on locks, in pools, at guards; also each thread's first call. */
 static void *work_in_a_crowd(void *arg)
 {
     struct crowd *crowd = arg;
@@ -349,7 +349,7 @@ static void a_barrier_that_waits_keeps_errno(void **state)
     end_tree(tree);
 }
 
-/* Enough for chunks of huge pages, which are mapped, and advised about in vain. */
+/* Enough for chunks of huge pages, which are mapped, and whose madvise fails. */
 static void large_trees_keep_errno(void **state)
 {
     (void)state;
@@ -374,8 +374,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_function_keeps_errno),
-        cmocka_unit_test(what_the_library_calls_by_itself_is_undone),
-        cmocka_unit_test(what_a_visitor_sets_stays),
+        cmocka_unit_test(errno_set_by_allocators_and_destructors_is_restored),
+        cmocka_unit_test(errno_set_by_a_visitor_stays),
         cmocka_unit_test(threads_that_wait_keep_errno),
         cmocka_unit_test(a_barrier_that_waits_keeps_errno),
         cmocka_unit_test(large_trees_keep_errno),

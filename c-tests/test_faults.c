@@ -1,6 +1,5 @@
-/* What happens to threads while they use a tree: they end at any moment between two
-   calls, leave guards behind that nobody lets go for long, and are interrupted by signals
-   in the middle of calls (known-failures rows 11 and 19). */
+/* Threads that use a tree end between any two calls, leave guards behind that no thread leaves
+   for long, and are interrupted by signals during calls (known-failures rows 11 and 19). */
 #include "support.h"
 
 #include <errno.h>
@@ -12,8 +11,8 @@ static uint64_t value_of(uint64_t number, uint64_t mark)
     return number << 24 | (mark & 0xFFFFFF);
 }
 
-/* Threads that end at random. Each has keys of its own, which the next one with its index
-   takes over, with the model of what is there. */
+/* Threads that end at random. Each has its own keys, which the next thread with its index takes
+   over, with the model of their values. */
 enum { LINES = 3, OWN = 40 };
 
 struct line {
@@ -57,8 +56,8 @@ static void step_of(struct line *line, masstree_guard_t *guard)
     line->steps++;
 }
 
-/* Ends wherever it happens to be: with nothing held, or a guard held that it leaves to
-   whoever comes next, after none or many calls. */
+/* Ends at a random point: with nothing held, or with a guard that it leaves to the next thread,
+   after no or many calls. */
 static void *live_for_a_while(void *arg)
 {
     struct line *line = arg;
@@ -158,7 +157,7 @@ static void *read_and_abandon(void *arg)
 struct churn {
     masstree_t *tree;
     uint64_t random;
-    uint64_t first; /* of its own keys: every other one */
+    uint64_t first; /* every other one of its own keys */
 };
 
 /* Overwrites, and removes and inserts again. */
@@ -193,8 +192,8 @@ static void churn_together(masstree_t *tree)
     run_together(COUNT(run), run, churns, sizeof churns[0]);
 }
 
-/* A value that was read still is what it was, though memory has been asked for and given
-   back many thousand times since. */
+/* A value that was read is unchanged, although memory was allocated and freed many thousand
+   times since. */
 static void assert_unchanged(const struct abandoned *abandoned, unsigned char copies[READ][208],
                              const size_t *lens)
 {
@@ -204,7 +203,7 @@ static void assert_unchanged(const struct abandoned *abandoned, unsigned char co
     }
 }
 
-static void abandoned_guards_keep_what_was_read_and_are_seen(void **state)
+static void abandoned_guards_protect_what_was_read_and_show_in_stats(void **state)
 {
     (void)state;
     static unsigned char copies[ABANDONED][READ][208];
@@ -252,8 +251,8 @@ static void abandoned_guards_keep_what_was_read_and_are_seen(void **state)
     allocator_end(&allocator);
 }
 
-/* Signals. The handler does not call in; it uses a good part of the stack below, as
-   handlers may. */
+/* Signals. The handler does not call the library; it uses much of the stack below, as handlers
+   may. */
 static atomic_size_t signals;
 
 static void handle(int number)
@@ -335,7 +334,7 @@ static void signals_may_come_in_the_middle_of_calls(void **state)
         workers[i].working = &working;
         REQUIRE(pthread_create(&workers[i].thread, NULL, work_under_signals, &workers[i]) == 0);
     }
-    /* They are joined only afterwards: until then each may be sent signals. */
+    /* Joined only afterwards: until then each may be sent signals. */
     while (atomic_load(&working) > 0) {
         for (size_t i = 0; i < LINES; i++) {
             if (atomic_load(&workers[i].begun)) {
@@ -358,7 +357,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_may_end_at_any_moment_between_calls),
-        cmocka_unit_test(abandoned_guards_keep_what_was_read_and_are_seen),
+        cmocka_unit_test(abandoned_guards_protect_what_was_read_and_show_in_stats),
         cmocka_unit_test(signals_may_come_in_the_middle_of_calls),
     };
     return cmocka_run_group_tests_name("faults", tests, NULL, NULL);

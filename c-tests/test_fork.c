@@ -1,5 +1,5 @@
-/* Forks of a program whose threads use the library: what the child may do with the trees
-   of its parent (nothing, and be told so), and with its own (everything). */
+/* Forks of a program whose threads use the library: all functions refuse the parent's trees in
+   the child, and work with the child's own trees. */
 #include "calls.h"
 
 #include <stdatomic.h>
@@ -15,7 +15,7 @@ enum { THREADS_IN_CHILD = 0 };
 enum { THREADS_IN_CHILD = 2 };
 #endif
 
-/* Ends the child. cmocka's assertions are of no use there. */
+/* Ends the child, where cmocka's assertions do not work. */
 static _Noreturn void end_child(void)
 {
     flush_statuses();
@@ -26,7 +26,7 @@ static pid_t begin_child(void)
 {
     pid_t child = fork();
     if (child == 0) {
-        alarm(WATCHDOG_SECONDS); /* who hangs ends by a signal */
+        alarm(WATCHDOG_SECONDS); /* a child that hangs ends by a signal */
     }
     return child;
 }
@@ -40,12 +40,12 @@ static void assert_child_was_content(pid_t child)
     assert_int_equal(0, WEXITSTATUS(status));
 }
 
-/* The parent's things, of both kinds. */
+/* The parent's objects, of both kinds. */
 struct belongings {
     masstree_t *tree;
     masstree_guard_t *guard;
     masstree_cursor_t *cursor;
-    masstree_cursor_t *own; /* a cursor with a guard of its own */
+    masstree_cursor_t *own; /* a cursor with its own guard */
 };
 
 static struct belongings new_belongings(bool bytes)
@@ -80,7 +80,7 @@ static void require_forked(const struct belongings *belongings, bool bytes)
 {
     for (size_t i = 0; i < call_count; i++) {
         if (calls[i].values == (bytes ? VALUES_WORDS : VALUES_BYTES)) {
-            continue; /* of the wrong kind as well */
+            continue; /* also those of the wrong kind */
         }
         for (unsigned form = 0; form < 4; form++) {
             struct arguments arguments = {.tree = belongings->tree, .key = "key", .key_len = 3};
@@ -106,7 +106,7 @@ static void require_forked(const struct belongings *belongings, bool bytes)
     masstree_cursor_close(belongings->own);
     masstree_guard_leave(belongings->guard);
     masstree_destroy(belongings->tree);
-    /* That did nothing, so it can be done again. */
+    /* The call did nothing, so it can be repeated. */
     masstree_cursor_close(belongings->own);
     masstree_guard_leave(belongings->guard);
     masstree_destroy(belongings->tree);
@@ -144,7 +144,7 @@ static void use_tree(void *arg)
     masstree_guard_leave(guard);
 }
 
-/* Everything a tree is for, in this process's own. */
+/* All operations, on this process's own trees. */
 static void use_own_tree(masstree_t *tree)
 {
     struct user users[1 + THREADS_IN_CHILD];
@@ -165,7 +165,7 @@ static void use_own_tree(masstree_t *tree)
     REQUIRE(masstree_len(tree, &len) == MASSTREE_OK && len == 0);
 }
 
-/* Whether this process may make trees; then it uses one. */
+/* Whether this process may create trees; if so, uses one. */
 static bool try_own_tree(void)
 {
     masstree_t *tree = NULL;
@@ -181,7 +181,7 @@ static bool try_own_tree(void)
     return true;
 }
 
-static void child_of_a_quiet_program_is_told_and_makes_trees_of_its_own(void **state)
+static void child_is_refused_the_parents_trees_and_creates_its_own(void **state)
 {
     (void)state;
     struct belongings words = new_belongings(false);
@@ -229,7 +229,7 @@ static void grandchild_may_not_use_its_parents_tree_either(void **state)
     end_belongings(&words);
 }
 
-/* A fork where it is least expected: within a scan. */
+/* A fork during a scan. */
 static int32_t fork_in_visit(const void *key, size_t key_len, uint64_t value, void *ctx)
 {
     (void)key;
@@ -255,7 +255,7 @@ static void thread_may_fork_within_a_scan(void **state)
     end_belongings(&words);
 }
 
-/* A destructor that waits, within the leaving of a guard. */
+/* A destructor that waits while a guard is left. */
 struct waiting {
     masstree_t *tree;
     pthread_mutex_t lock;
@@ -291,7 +291,7 @@ static void *displace_and_leave(void *arg)
     return NULL;
 }
 
-static void child_of_a_fork_at_a_bad_moment_is_told_that_it_can_make_no_trees(void **state)
+static void child_of_a_fork_at_a_bad_moment_cannot_create_trees(void **state)
 {
     (void)state;
     struct waiting waiting = {.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -320,7 +320,7 @@ static void child_of_a_fork_at_a_bad_moment_is_told_that_it_can_make_no_trees(vo
     assert_int_equal(0, pthread_join(thread, NULL));
     assert_child_was_content(child);
     end_tree(waiting.tree);
-    /* The parent makes trees as before, and its next child too. */
+    /* The parent creates trees as before, and so does its next child. */
     end_tree(new_tree());
     child = begin_child();
     if (child == 0) {
@@ -330,14 +330,14 @@ static void child_of_a_fork_at_a_bad_moment_is_told_that_it_can_make_no_trees(vo
     assert_child_was_content(child);
 }
 
-/* Threads that are in the library at whatever moment the fork comes, and one that forks. */
+/* Threads that are anywhere inside the library when another thread forks. */
 struct busy {
     struct belongings *words;
     struct belongings *bytes;
     atomic_bool *done;
     uint64_t first;
     size_t forks;
-    size_t cut_off; /* children that could make no trees */
+    size_t cut_off; /* children that could create no trees */
 };
 
 static void enter_and_leave(struct busy *busy, uint64_t round)
@@ -423,10 +423,10 @@ static void forks_beside_busy_threads_harm_neither_parent_nor_child(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(child_of_a_quiet_program_is_told_and_makes_trees_of_its_own),
+        cmocka_unit_test(child_is_refused_the_parents_trees_and_creates_its_own),
         cmocka_unit_test(grandchild_may_not_use_its_parents_tree_either),
         cmocka_unit_test(thread_may_fork_within_a_scan),
-        cmocka_unit_test(child_of_a_fork_at_a_bad_moment_is_told_that_it_can_make_no_trees),
+        cmocka_unit_test(child_of_a_fork_at_a_bad_moment_cannot_create_trees),
         cmocka_unit_test(forks_beside_busy_threads_harm_neither_parent_nor_child),
     };
     return cmocka_run_group_tests_name("fork", tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Guards: what they pin, who may use them, in which order they may end. */
+/* Guards: what they protect, which thread may use them, in which order they may be left. */
 #include "support.h"
 
 #include <pthread.h>
@@ -102,7 +102,7 @@ static void guards_of_two_trees_are_held_at_once(void **state)
     end_tree(second);
 }
 
-/* Also where the new tree lies at the address of one that is gone. */
+/* Also if the new tree has the address of a destroyed one. */
 static void guard_of_a_new_tree_is_its_own(void **state)
 {
     (void)state;
@@ -146,7 +146,7 @@ static void operations_without_a_guard_work_beside_held_ones(void **state)
     end_tree(tree);
 }
 
-/* Values of the tests below: what the destructor has seen. */
+/* Values of the tests below: how often the destructor ran for each. */
 struct destroyed {
     size_t count;
     uint64_t last;
@@ -169,7 +169,7 @@ static masstree_t *tree_that_notes(struct destroyed *destroyed)
     return tree;
 }
 
-/* Gives the library every chance to free what is no longer pinned. */
+/* Makes the library free everything that is not protected any more. */
 static void churn(masstree_t *tree, size_t rounds)
 {
     for (size_t i = 0; i < rounds; i++) {
@@ -203,7 +203,7 @@ static void displaced_value_waits_for_a_guard_entered_before(void **state)
     assert_int_equal(17, destroyed.last);
 }
 
-static void refreshing_lets_go_of_what_was_read_before(void **state)
+static void refresh_releases_what_was_read_before(void **state)
 {
     (void)state;
     struct destroyed destroyed = {0};
@@ -214,14 +214,14 @@ static void refreshing_lets_go_of_what_was_read_before(void **state)
         assert_ok(masstree_put(tree, guard, "k", 1, i));
         masstree_guard_refresh(guard);
     }
-    /* All but a bounded rest: a batch or so waits for company. */
+    /* All except a bounded rest: incomplete batches wait. */
     assert_in_range(destroyed.count, puts / 2, puts - 1);
     masstree_guard_leave(guard);
     masstree_destroy(tree);
     assert_int_equal(puts, destroyed.count);
 }
 
-static void destroy_frees_what_guards_held_until_they_left(void **state)
+static void destroy_frees_memory_that_waited_for_guards(void **state)
 {
     (void)state;
     struct destroyed destroyed = {0};
@@ -287,7 +287,7 @@ static void guard_moves_from_thread_to_thread_and_outlives_them(void **state)
     end_tree(travel.tree);
 }
 
-/* A guard entered by a thread that has gone still pins. */
+/* A guard entered by a thread that has ended still protects. */
 static void guard_pins_after_its_first_thread_has_gone(void **state)
 {
     (void)state;
@@ -302,7 +302,7 @@ static void guard_pins_after_its_first_thread_has_gone(void **state)
     assert_int_equal(1, destroyed.count);
 }
 
-/* Threads that come, work and go leave no value behind (known-failures row 19). */
+/* Threads that start, work and end leak no value (known-failures row 19). */
 static void *put_and_exit(void *arg)
 {
     struct travel *travel = arg;
@@ -326,8 +326,8 @@ static void garbage_of_threads_that_have_gone_is_freed(void **state)
     assert_int_equal(10 * threads, destroyed.count);
 }
 
-/* A destructor of thread-specific data runs when the library's own thread-locals
-   may be gone already. */
+/* A destructor of thread-specific data may run after the library's own thread-locals were
+   destroyed. */
 static masstree_t *tree_used_at_exit;
 
 struct exiting {
@@ -335,7 +335,7 @@ struct exiting {
     bool uses_it_before;
 };
 
-/* The two threads exit at once: each has a key of its own. */
+/* The two threads exit at the same time: each has its own key. */
 static void use_at_thread_exit(void *arg)
 {
     const struct exiting *exiting = arg;
@@ -374,8 +374,8 @@ static void threads_may_use_the_library_while_they_exit(void **state)
     end_tree(tree_used_at_exit);
 }
 
-/* Nor is there memory for a guard of its own: what needs none works all the same. To see it
-   fail: in Domain::enter_local_slow, expect the guard. */
+/* No memory is left for a guard either: calls that need none still work. Put back: in
+   Domain::enter_local_slow, expect the guard. */
 static void use_without_memory(void *arg)
 {
     masstree_t *tree = arg;
@@ -446,8 +446,8 @@ int main(void)
         cmocka_unit_test(guard_of_a_new_tree_is_its_own),
         cmocka_unit_test(operations_without_a_guard_work_beside_held_ones),
         cmocka_unit_test(displaced_value_waits_for_a_guard_entered_before),
-        cmocka_unit_test(refreshing_lets_go_of_what_was_read_before),
-        cmocka_unit_test(destroy_frees_what_guards_held_until_they_left),
+        cmocka_unit_test(refresh_releases_what_was_read_before),
+        cmocka_unit_test(destroy_frees_memory_that_waited_for_guards),
         cmocka_unit_test(guard_moves_from_thread_to_thread_and_outlives_them),
         cmocka_unit_test(guard_pins_after_its_first_thread_has_gone),
         cmocka_unit_test(garbage_of_threads_that_have_gone_is_freed),

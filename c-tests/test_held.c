@@ -1,5 +1,5 @@
-/* Held leaves, by one thread: what is found, what is done, and what readers and observers
-   see of it meanwhile and after. */
+/* Held leaves, on one thread: results, actions, and what readers and observers see meanwhile and
+   afterwards. */
 #include "observing.h"
 
 enum { CREATED = 64 };
@@ -9,11 +9,11 @@ static bool same(masstree_observation_t left, masstree_observation_t right)
     return memcmp(&left, &right, sizeof left) == 0;
 }
 
-/* How often what is to be tested came about. */
+/* How often each case under test occurred. */
 static struct {
     size_t with_room;  /* room was made, by a split or a layer */
     size_t given_back; /* ... and nothing inserted */
-    size_t emptied;    /* a leaf is no more */
+    size_t emptied;    /* a leaf was unlinked */
 } came;
 
 /* A model, and all leaves as they were observed. */
@@ -34,7 +34,7 @@ static void observe_all(struct history *history)
     scan_range(history->subject, NULL, &all, &history->set);
 }
 
-/* What the delta tells of the leaf that was held. */
+/* Checks what the delta says about the leaf that was held. */
 static masstree_observation_t told(const struct history *history, uint64_t node)
 {
     for (size_t i = 0; i < history->delta.created_count; i++) {

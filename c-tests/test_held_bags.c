@@ -1,5 +1,5 @@
-/* Memory for suffixes: what is made ready for a key that is held and does not come is given
-   back, and so is what a group has left behind that became a layer. */
+/* Memory for suffixes: memory reserved for a held key that is not inserted is freed, and so is
+   the memory that a group leaves when it becomes a layer. */
 #include "observing.h"
 
 enum { LONG = 1 << 20, SMALL = 64 << 10 };
@@ -24,7 +24,7 @@ static void put_long(const struct subject *subject, const char *slice, size_t le
     assert_ok(masstree_put(subject->tree, NULL, the_key.bytes, the_key.len, 1));
 }
 
-/* All but those that wait for guards, or for company. */
+/* All except those that wait for guards, or for their batch. */
 static uint64_t suffix_bytes(struct subject *subject)
 {
     masstree_stats_t stats = MASSTREE_STATS_INIT;
@@ -44,7 +44,7 @@ static void fill_numbers(const struct subject *subject, uint64_t keys)
     }
 }
 
-/* What there is before the long key, whose slice is "m.......", is held. */
+/* The keys of the tree before the long key, whose slice is "m.......", is held. */
 static void nothing(const struct subject *subject)
 {
     (void)subject;
@@ -88,9 +88,9 @@ static void (*const beginnings[])(const struct subject *) = {
     a_full_group_that_shares_more,
 };
 
-/* Put back: in `add` of put.rs, in `split`, in `add_layer`, give the leaf the bag when room is
-   made: each is noticed. Debug builds aborted at the put. */
-static void room_for_a_long_key_that_does_not_come_is_given_back(void **state)
+/* Put back: in `add` of put.rs, in `split`, in `add_layer`, install the bag in the leaf when
+   room is made: the test notices each. Debug builds aborted at the put. */
+static void room_for_a_long_key_that_is_not_set_is_freed(void **state)
 {
     const int32_t actions[] = {MASSTREE_ACTION_KEEP, MASSTREE_ACTION_REMOVE};
     struct subject *subject = *state;
@@ -114,7 +114,7 @@ static void room_for_a_long_key_that_does_not_come_is_given_back(void **state)
     }
 }
 
-static void long_key_that_comes_finds_its_room(void **state)
+static void long_key_that_is_set_uses_its_reserved_room(void **state)
 {
     static const size_t lengths[] = {4, 2000, LONG};
     struct subject *subject = *state;
@@ -163,9 +163,9 @@ static void group_that_became_a_layer_leaves_no_bag_of_its_size(void **state)
     assert_consistent(subject->tree);
 }
 
-/* A remove takes no memory, and so leaves the bag as large as it was, as long as another key has
-   its suffix there. Put back: leave `shrink_bag` out of maintain. */
-static void maintain_gives_back_what_removes_have_left(void **state)
+/* A remove takes no memory, and so leaves the bag as large as it was while another key has its
+   suffix there. Put back: omit `shrink_bag` in maintain. */
+static void maintain_frees_suffixes_that_removes_have_left(void **state)
 {
     struct subject *subject = *state;
     put_text(subject, "a slice and more");
@@ -181,10 +181,10 @@ static void maintain_gives_back_what_removes_have_left(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_WORDS(room_for_a_long_key_that_does_not_come_is_given_back),
-        WITH_WORDS(long_key_that_comes_finds_its_room),
+        WITH_WORDS(room_for_a_long_key_that_is_not_set_is_freed),
+        WITH_WORDS(long_key_that_is_set_uses_its_reserved_room),
         WITH_WORDS(group_that_became_a_layer_leaves_no_bag_of_its_size),
-        WITH_WORDS(maintain_gives_back_what_removes_have_left),
+        WITH_WORDS(maintain_frees_suffixes_that_removes_have_left),
     };
     return cmocka_run_group_tests_name("held_bags", tests, NULL, NULL);
 }

@@ -1,8 +1,9 @@
-/* Keys that are held while another thread clears the tree: finishing says so and changes
-   nothing; nothing validates under such a hold; another may hold the key in the new tree. */
+/* Keys that are held while another thread clears the tree: finishing returns MASSTREE_CLEARED
+   and changes nothing; nothing validates under such a hold; another thread may hold the key in
+   the new tree. */
 #include "observing.h"
 
-/* More than a leaf has: a tree of one leaf is not cleared while that is held. */
+/* More keys than one leaf has: a tree of one leaf is not cleared while that leaf is held. */
 enum { KEYS = 200, ABSENT = 1000 };
 static const int32_t actions[] = {MASSTREE_ACTION_KEEP, MASSTREE_ACTION_SET,
                                   MASSTREE_ACTION_REMOVE};
@@ -27,11 +28,11 @@ static void run_in_another_thread(void *(*run)(void *), void *arg)
     assert_int_equal(0, pthread_join(thread, NULL));
 }
 
-/* A key in the middle, and one that is absent and gets a new leaf. */
+/* A key in the middle, and an absent one that gets a new leaf. */
 static const uint64_t numbers[] = {KEYS / 2, ABSENT};
 
-/* Put back: in Tree::finish, do not look for clearings. */
-static void what_was_overtaken_says_so_and_changes_nothing(void **state)
+/* Put back: in Tree::finish, do not check for clears. */
+static void finishing_after_a_clear_reports_it_and_changes_nothing(void **state)
 {
     struct subject *subject = *state;
     for (size_t i = 0; i < COUNT(numbers) * COUNT(actions); i++) {
@@ -52,7 +53,7 @@ static void what_was_overtaken_says_so_and_changes_nothing(void **state)
         assert_int_equal(0, tree_len(subject->tree));
         assert_status(MASSTREE_NOT_FOUND,
                       masstree_get(subject->tree, subject->guard, key.bytes, key.len, NULL));
-        /* The next hold is of the new tree. */
+        /* The next hold is in the new tree. */
         assert_status(MASSTREE_NOT_FOUND,
                       hold_key(subject, &key, MASSTREE_HOLD_INSERT, &held, NULL));
         assert_ok(masstree_held_finish(&held, MASSTREE_ACTION_SET, 6, NULL));
@@ -63,7 +64,7 @@ static void what_was_overtaken_says_so_and_changes_nothing(void **state)
     }
 }
 
-static void what_is_finished_before_is_cleared_away(void **state)
+static void keys_finished_before_a_clear_are_cleared_away(void **state)
 {
     struct subject *subject = *state;
     for (size_t i = 0; i < COUNT(numbers) * COUNT(actions); i++) {
@@ -79,7 +80,7 @@ static void what_is_finished_before_is_cleared_away(void **state)
     }
 }
 
-/* Counts up a key in the new tree, while the old one's is held. */
+/* Increments a key in the new tree, while the old one's is held. */
 static void *clear_and_count_up(void *arg)
 {
     const struct subject *subject = arg;
@@ -98,7 +99,7 @@ static void *clear_and_count_up(void *arg)
     return NULL;
 }
 
-static void who_holds_the_key_in_the_new_tree_has_it_alone(void **state)
+static void holder_of_the_key_in_the_new_tree_excludes_others(void **state)
 {
     struct subject *subject = *state;
     for (size_t i = 0; i < COUNT(actions); i++) {
@@ -128,7 +129,7 @@ static void *load(void *tree)
     return NULL;
 }
 
-static void what_was_loaded_after_clearing_stays(void **state)
+static void keys_loaded_after_a_clear_stay(void **state)
 {
     struct subject *subject = *state;
     struct key key = number_key(2);
@@ -144,8 +145,9 @@ static void what_was_loaded_after_clearing_stays(void **state)
     assert_consistent(subject->tree);
 }
 
-/* Put back: in Tree::validate, do not ask whether this thread holds what was cleared. */
-static void nothing_validates_under_a_hold_that_was_overtaken(void **state)
+/* Put back: in Tree::validate, do not check whether the leaf that this thread holds was cleared
+   away. */
+static void nothing_validates_under_a_hold_from_before_a_clear(void **state)
 {
     struct subject *subject = *state;
     struct key key = number_key(numbers[0]);
@@ -172,7 +174,7 @@ static void nothing_validates_under_a_hold_that_was_overtaken(void **state)
     assert_int_equal(1, changed);
     assert_status(MASSTREE_MISMATCH, masstree_validate(subject->tree, NULL, 0, &changed));
     assert_int_equal(0, changed);
-    /* Another tree was not cleared. */
+    /* The other tree was not cleared. */
     struct subject other = {.tree = new_tree()};
     masstree_observation_t elsewhere = observe_key(&other, key, &is_there);
     assert_true(holds(other.tree, elsewhere));
@@ -182,8 +184,8 @@ static void nothing_validates_under_a_hold_that_was_overtaken(void **state)
     end_tree(other.tree);
 }
 
-/* Room was made by a split, told to a delta, and goes with what was cleared. */
-static void delta_of_an_overtaken_hold_saves_nothing(void **state)
+/* Room was made by a split, recorded in a delta, and is freed with the cleared tree. */
+static void delta_of_a_cleared_hold_validates_nothing(void **state)
 {
     const struct subject *subject = *state;
     for (size_t i = 0; i < COUNT(actions); i++) {
@@ -208,7 +210,7 @@ static void delta_of_an_overtaken_hold_saves_nothing(void **state)
         assert_status(MASSTREE_CLEARED, masstree_held_finish(&held, actions[i], 5, NULL));
         int32_t applied = masstree_delta_apply(&delta, set, &count, COUNT(set));
         assert_status(MASSTREE_MISMATCH, masstree_validate(subject->tree, set, count, NULL));
-        /* The leaf that was not filled has gone again. */
+        /* The leaf that was not filled was unlinked again. */
         assert_status(MASSTREE_MISMATCH, applied);
         set[0] = after;
         count = 1;
@@ -226,7 +228,7 @@ static void count_destroyed(uint64_t value, void *ctx)
     ((uint64_t *)ctx)[value]++;
 }
 
-/* Value 1 is everywhere, 2 is set when it is too late, 3 in time. */
+/* Value 1 is stored in every key, 2 is set too late, 3 in time. */
 static void value_that_was_not_stored_stays_the_callers(void **state)
 {
     (void)state;
@@ -258,12 +260,12 @@ static void value_that_was_not_stored_stays_the_callers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_WORDS(what_was_overtaken_says_so_and_changes_nothing),
-        WITH_WORDS(what_is_finished_before_is_cleared_away),
-        WITH_WORDS(who_holds_the_key_in_the_new_tree_has_it_alone),
-        WITH_WORDS(what_was_loaded_after_clearing_stays),
-        WITH_WORDS(nothing_validates_under_a_hold_that_was_overtaken),
-        WITH_WORDS(delta_of_an_overtaken_hold_saves_nothing),
+        WITH_WORDS(finishing_after_a_clear_reports_it_and_changes_nothing),
+        WITH_WORDS(keys_finished_before_a_clear_are_cleared_away),
+        WITH_WORDS(holder_of_the_key_in_the_new_tree_excludes_others),
+        WITH_WORDS(keys_loaded_after_a_clear_stay),
+        WITH_WORDS(nothing_validates_under_a_hold_from_before_a_clear),
+        WITH_WORDS(delta_of_a_cleared_hold_validates_nothing),
         cmocka_unit_test(value_that_was_not_stored_stays_the_callers),
     };
     return cmocka_run_group_tests_name("held_clear", tests, NULL, NULL);

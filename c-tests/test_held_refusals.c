@@ -1,10 +1,10 @@
-/* Held leaves: wrong uses, which are refused; forks; values that are displaced. */
+/* Held leaves: refused invalid uses; forks; displaced values. */
 #include "observing.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Who has no business with what is held. */
+/* Calls of a thread that does not hold the leaf. */
 static void *meddle(void *arg)
 {
     masstree_held_t *held = arg;
@@ -62,7 +62,7 @@ static void wrong_uses_are_refused_and_change_nothing(void **state)
     assert_null(meddle(&second));
     assert_int_equal(0, tree_len(tree));
 
-    /* Another tree may be written to meanwhile, and the place used again. */
+    /* Meanwhile another tree may be written, and the masstree_held_t reused. */
     assert_status(MASSTREE_NOT_FOUND,
                   masstree_hold(tree, guard, NULL, 0, MASSTREE_HOLD_INSERT, &held, NULL));
     assert_ok(masstree_put(other, other_guard, "k", 1, 1));
@@ -75,7 +75,7 @@ static void wrong_uses_are_refused_and_change_nothing(void **state)
     end_tree(bytes);
 }
 
-static void forked_child_leaves_alone_what_its_parent_holds(void **state)
+static void forked_child_does_not_touch_leaves_its_parent_holds(void **state)
 {
     const struct subject *subject = *state;
     masstree_held_t held;
@@ -86,7 +86,7 @@ static void forked_child_leaves_alone_what_its_parent_holds(void **state)
     if (child == 0) {
         masstree_observation_t leaf;
         masstree_held_t own_held;
-        alarm(60); /* who hangs ends by a signal */
+        alarm(60); /* a child that hangs ends by a signal */
         for (unsigned turn = 0; turn < 2; turn++) {
             REQUIRE(masstree_hold(subject->tree, subject->guard, "key", 3, 0, &own_held, NULL) ==
                     MASSTREE_FORKED);
@@ -116,7 +116,7 @@ static void forked_child_leaves_alone_what_its_parent_holds(void **state)
     assert_int_equal(1, old);
 }
 
-/* A tree whose destructor notes what it gets. */
+/* A tree whose destructor records the values that it gets. */
 struct destroyed {
     bool is_held; /* a leaf */
     uint64_t values[16];
@@ -149,7 +149,7 @@ static void hold_and_store(masstree_t *tree, struct destroyed *destroyed, int32_
     masstree_guard_leave(guard);
 }
 
-static void displaced_values_are_destroyed_once_or_given(void **state)
+static void displaced_values_are_destroyed_once_or_returned(void **state)
 {
     struct destroyed destroyed = {0};
     masstree_options_t options = MASSTREE_OPTIONS_INIT;
@@ -187,8 +187,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_WORDS(wrong_uses_are_refused_and_change_nothing),
-        WITH_WORDS(forked_child_leaves_alone_what_its_parent_holds),
-        cmocka_unit_test(displaced_values_are_destroyed_once_or_given),
+        WITH_WORDS(forked_child_does_not_touch_leaves_its_parent_holds),
+        cmocka_unit_test(displaced_values_are_destroyed_once_or_returned),
     };
     return cmocka_run_group_tests_name("held_refusals", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Room that is made for a key which then comes, or does not: leaves without a key, which
-   readers and other writers meet. */
+/* Room that is made for a key which is then inserted, or not: leaves without a key, as readers
+   and other writers find them. */
 #include "observing.h"
 
 static int32_t count_visit(const void *key, size_t key_len, uint64_t value, void *ctx)
@@ -38,7 +38,7 @@ static void assert_cursor_meets(const struct subject *subject, size_t keys)
     masstree_cursor_close(cursor);
 }
 
-/* Whatever reads goes over the leaf that is held, which may be without a key. */
+/* All kinds of reads visit the held leaf, which may have no key. */
 static void assert_readable(const struct subject *subject, size_t keys)
 {
     masstree_stats_t stats = MASSTREE_STATS_INIT;
@@ -67,7 +67,8 @@ static uint64_t leaves_of(const struct subject *subject)
     return stats.leaves;
 }
 
-/* At each place of a full leaf, which is the first, the last, between others, or alone. */
+/* At each position of a full leaf, which is the first, the last, between others, or the only
+   one. */
 static void room_for_nothing_leaves_no_empty_leaf(void **state)
 {
     enum { LEAF_KEYS = 15, LEAVES = 3 };
@@ -89,7 +90,7 @@ static void room_for_nothing_leaves_no_empty_leaf(void **state)
             assert_ok(masstree_held_finish(&held, actions[place % 2], 1, NULL));
             assert_consistent(subject->tree);
             assert_readable(subject, keys);
-            /* A key before the first, or behind the last of a leaf, has one for itself. */
+            /* A key before the first key of a leaf, or after the last, gets its own leaf. */
             bool was_alone = place % LEAF_KEYS == 0;
             assert_int_equal(was_alone ? leaves : leaves + 1, leaves_of(subject));
             assert_ok(masstree_clear(subject->tree, NULL));
@@ -119,8 +120,8 @@ static void walk_observed(const struct subject *subject, bool reverse, struct ob
     masstree_cursor_close(cursor);
 }
 
-/* Who goes over a leaf without a key observes it: the key may come. */
-static void key_that_comes_to_a_leaf_without_one_is_no_phantom(void **state)
+/* A read that passes a leaf without a key observes it: the key may be inserted. */
+static void key_inserted_into_a_leaf_without_keys_is_no_phantom(void **state)
 {
     static struct observations set;
     const struct subject *subject = *state;
@@ -152,8 +153,8 @@ static void key_that_comes_to_a_leaf_without_one_is_no_phantom(void **state)
     }
 }
 
-/* The same leaves as by inserts: also the merging of those in which groups became links. */
-static void keys_that_are_held_and_set_make_the_tree_that_puts_make(void **state)
+/* The same leaves as by inserts: also the merging of those whose groups became links. */
+static void holding_and_setting_keys_builds_the_same_tree_as_puts(void **state)
 {
     const struct subject *subject = *state;
     enum { KEYS = 20000 };
@@ -165,7 +166,7 @@ static void keys_that_are_held_and_set_make_the_tree_that_puts_make(void **state
             struct key key = {0};
             masstree_held_t held;
             size_t number = order == 0 ? i : random_below(&random, KEYS);
-            /* Groups of twenty, alike but for the end. */
+            /* Groups of twenty keys that differ at the end only. */
             key.len = (size_t)snprintf((char *)key.bytes, sizeof key.bytes,
                                        "%08zu/group of many/%02zu", number / 20 * 7919 % 1000003,
                                        number % 20);
@@ -183,7 +184,7 @@ static void keys_that_are_held_and_set_make_the_tree_that_puts_make(void **state
     }
 }
 
-/* Others take the keys beside it while a leaf without one is held. */
+/* Other threads remove the keys beside it while a leaf without a key is held. */
 static void *remove_all(void *arg)
 {
     const struct subject *subject = arg;
@@ -214,7 +215,7 @@ static void leaf_without_a_key_may_be_the_last(void **state)
         assert_status(MASSTREE_NOT_FOUND,
                       hold_key(subject, &key, MASSTREE_HOLD_INSERT, &held, NULL));
         assert_int_equal(0, pthread_create(&thread, NULL, remove_all, subject));
-        /* The other comes to its end when the leaf is let go, if not before. */
+        /* The other thread finishes when the leaf is unlocked, if not before. */
         while (tree_len(subject->tree) != 0) {
             (void)observe_key(subject, key, &is_there);
         }
@@ -230,7 +231,7 @@ static void leaf_without_a_key_may_be_the_last(void **state)
     }
 }
 
-/* Holds each key that a scan meets, and changes it or what is beside it. */
+/* Holds each key that a scan visits, and changes it or its neighbour. */
 static int32_t hold_what_is_met(const void *key, size_t key_len, uint64_t value, void *ctx)
 {
     static const int32_t actions[] = {MASSTREE_ACTION_SET, MASSTREE_ACTION_REMOVE,
@@ -245,7 +246,7 @@ static int32_t hold_what_is_met(const void *key, size_t key_len, uint64_t value,
             MASSTREE_OK);
     REQUIRE(found == value);
     REQUIRE(masstree_held_finish(&held, actions[number % 3], 7, NULL) == MASSTREE_OK);
-    /* Behind the key, before the next one: not to be met. */
+    /* After the key, before the next one: the scan must not visit it. */
     memcpy(next, key, 8);
     REQUIRE(masstree_hold(subject->tree, subject->guard, next, 9, MASSTREE_HOLD_INSERT, &held,
                           NULL) == MASSTREE_NOT_FOUND);
@@ -283,8 +284,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_WORDS(room_for_nothing_leaves_no_empty_leaf),
-        WITH_WORDS(key_that_comes_to_a_leaf_without_one_is_no_phantom),
-        WITH_WORDS(keys_that_are_held_and_set_make_the_tree_that_puts_make),
+        WITH_WORDS(key_inserted_into_a_leaf_without_keys_is_no_phantom),
+        WITH_WORDS(holding_and_setting_keys_builds_the_same_tree_as_puts),
         WITH_WORDS(leaf_without_a_key_may_be_the_last),
         WITH_WORDS(visitors_of_scans_may_hold),
     };

@@ -1,5 +1,5 @@
-/* Held leaves under threads: who waits for one that is held, and who does not; what is
-   decided between holding and finishing is not lost. */
+/* Held leaves under threads: which calls wait for a held leaf; no decision between holding and
+   finishing is lost. */
 #include "observing.h"
 
 #include <sched.h>
@@ -16,7 +16,7 @@ static void fill(const struct subject *subject)
 }
 
 struct holding {
-    struct key key; /* which must stay */
+    struct key key; /* which must not change */
     masstree_held_t held;
 };
 
@@ -28,7 +28,7 @@ static void hold_number(const struct subject *subject, masstree_guard_t *guard, 
                           MASSTREE_HOLD_INSERT, &holding->held, value) == MASSTREE_OK);
 }
 
-/* Runs while another thread holds the first leaf: none of it waits for that. */
+/* Runs while another thread holds the first leaf: none of these calls waits for it. */
 static void *read_and_write_elsewhere(void *arg)
 {
     const struct subject *subject = arg;
@@ -73,7 +73,7 @@ static void readers_and_writers_of_other_leaves_do_not_wait(void **state)
     assert_ok(masstree_held_finish(&holding.held, MASSTREE_ACTION_KEEP, 0, NULL));
 }
 
-/* What is to wait until the first leaf is let go. */
+/* A call that must wait until the first leaf is unlocked. */
 struct waiter {
     const struct subject *subject;
     void (*run)(struct waiter *);
@@ -111,7 +111,7 @@ static void run_hold(struct waiter *waiter)
     masstree_guard_leave(guard);
 }
 
-/* By a thread that holds nothing: what is locked may be about to change. */
+/* By a thread that holds nothing: a locked leaf may be about to change. */
 static void run_validate(struct waiter *waiter)
 {
     REQUIRE(holds(waiter->subject->tree, waiter->leaf));
@@ -126,11 +126,11 @@ static void *run_waiter(void *arg)
     return NULL;
 }
 
-static void who_needs_the_held_leaf_waits_and_then_goes_on(void **state)
+static void calls_that_need_the_held_leaf_wait_and_then_continue(void **state)
 {
     static const struct {
         void (*run)(struct waiter *);
-        uint64_t left; /* of 1, with 10 more by the holder */
+        uint64_t left; /* 1, and 10 more from the holder */
     } cases[] = {{run_put, 3}, {run_update, 12}, {run_hold, 12}, {run_validate, 11}};
     struct subject *subject = *state;
     fill(subject);
@@ -147,7 +147,7 @@ static void who_needs_the_held_leaf_waits_and_then_goes_on(void **state)
             sched_yield();
         }
         for (unsigned turn = 0; turn < 1000; turn++) {
-            sched_yield(); /* as well it might come to its end, if it did not wait */
+            sched_yield(); /* it might finish here, if it did not wait */
         }
         assert_false(atomic_load(&waiter.has_ended));
         assert_ok(masstree_get_u64(subject->tree, subject->guard, FIRST, &value));
@@ -160,7 +160,7 @@ static void who_needs_the_held_leaf_waits_and_then_goes_on(void **state)
     }
 }
 
-/* Two transactions that have locked what they write, and look at what they have read. */
+/* Two transactions that have locked what they write, and validate what they have read. */
 struct validator {
     const struct subject *subject;
     uint64_t own;
@@ -212,7 +212,7 @@ static void holders_that_validate_do_not_wait_for_each_other(void **state)
     pthread_barrier_destroy(&barrier);
 }
 
-/* Counters that several threads count up, each in its own way. */
+/* Counters that several threads increment, each in its own way. */
 struct counting {
     const struct subject *subject;
     enum family family;
@@ -268,8 +268,8 @@ static void no_count_is_lost(void **state)
     }
 }
 
-/* Keys of its own, which a thread holds and leaves, inserts and removes; beside it others do
-   the same with keys in the same leaves. */
+/* A thread holds its own keys, and keeps, inserts and removes them; other threads do the same
+   with keys in the same leaves. */
 struct keeping {
     const struct subject *subject;
     enum family family;
@@ -312,7 +312,7 @@ static void keep_own(void *arg)
     atomic_store(keeping->done, true);
 }
 
-/* Reads twice: if what was observed holds, nothing is different. And merges leaves. */
+/* Reads twice: if the observations are valid, both results are equal. Also merges leaves. */
 static void reread_and_merge(void *arg)
 {
     struct keeping *keeping = arg;
@@ -335,7 +335,7 @@ static void reread_and_merge(void *arg)
     free(set);
 }
 
-static void threads_find_what_they_left(void **state)
+static void threads_find_the_values_they_left(void **state)
 {
     struct subject *subject = *state;
     for (enum family family = 0; family < FAMILIES; family++) {
@@ -365,10 +365,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_WORDS(readers_and_writers_of_other_leaves_do_not_wait),
-        WITH_WORDS(who_needs_the_held_leaf_waits_and_then_goes_on),
+        WITH_WORDS(calls_that_need_the_held_leaf_wait_and_then_continue),
         WITH_WORDS(holders_that_validate_do_not_wait_for_each_other),
         WITH_WORDS(no_count_is_lost),
-        WITH_WORDS(threads_find_what_they_left),
+        WITH_WORDS(threads_find_the_values_they_left),
     };
     return cmocka_run_group_tests_name("held_threads", tests, NULL, NULL);
 }

@@ -7,10 +7,10 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-/* What another thread does, and what it may want for that. */
+/* A call of another thread, and its arguments. */
 struct visit {
     masstree_t *tree;
-    masstree_observation_t leaf; /* that is held */
+    masstree_observation_t leaf; /* the held one */
     void (*run)(struct visit *);
     atomic_bool has_begun;
     atomic_bool has_ended;
@@ -51,7 +51,7 @@ static void many_leaves(masstree_t *tree)
     }
 }
 
-/* The second has one key. */
+/* The second tree has one key. */
 static void two_leaves(masstree_t *tree)
 {
     for (uint64_t i = 0; i <= LEAF; i++) {
@@ -69,7 +69,7 @@ static void two_sparse_leaves(masstree_t *tree)
     }
 }
 
-/* Under the number 5 hangs a layer of one leaf. */
+/* The number 5 has a layer of one leaf below it. */
 static void a_layer(masstree_t *tree)
 {
     put_number(tree, HELD);
@@ -212,7 +212,7 @@ static void hold_elsewhere(struct visit *visit)
     REQUIRE(masstree_held_observation(&held, NULL, &now) == MASSTREE_OK);
     REQUIRE(masstree_held_next(&held, MASSTREE_ACTION_REMOVE, &next) == MASSTREE_OK);
     REQUIRE(masstree_validate(visit->tree, &now, 1, NULL) == MASSTREE_OK);
-    /* It waits for nobody, and so does not know whether the leaf is about to change. */
+    /* It does not wait, and so cannot know whether the leaf is about to change. */
     REQUIRE(masstree_validate(visit->tree, &visit->leaf, 1, NULL) == MASSTREE_MISMATCH);
     REQUIRE(masstree_held_finish(&held, MASSTREE_ACTION_REMOVE, 0, NULL) == MASSTREE_OK);
     masstree_guard_leave(guard);
@@ -246,7 +246,7 @@ static void inspect(struct visit *visit)
     REQUIRE(masstree_flush(visit->tree, guard) == MASSTREE_OK);
     masstree_guard_refresh(guard);
     masstree_guard_leave(guard);
-    /* What is locked is not at rest. */
+    /* A locked leaf may be changing. */
     REQUIRE(masstree_check(visit->tree, NULL, NULL, NULL) == MASSTREE_CORRUPT);
 }
 
@@ -399,7 +399,7 @@ static void end(struct subject *subject)
     end_tree(subject->tree);
 }
 
-static void what_does_not_need_the_held_leaf_passes(void **state)
+static void calls_that_do_not_need_the_held_leaf_do_not_wait(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(that_pass); i++) {
@@ -417,7 +417,7 @@ static void what_does_not_need_the_held_leaf_passes(void **state)
     }
 }
 
-static void what_needs_the_held_leaf_waits_until_it_is_finished(void **state)
+static void calls_that_need_the_held_leaf_wait_until_it_is_finished(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(that_wait); i++) {
@@ -431,7 +431,7 @@ static void what_needs_the_held_leaf_waits_until_it_is_finished(void **state)
             sched_yield();
         }
         for (unsigned turn = 0; turn < 200; turn++) {
-            sched_yield(); /* as well it might come to its end, if it did not wait */
+            sched_yield(); /* it might finish here, if it did not wait */
         }
         assert_false(atomic_load(&visit.has_ended));
         assert_ok(masstree_held_finish(&held, MASSTREE_ACTION_KEEP, 0, NULL));
@@ -440,7 +440,7 @@ static void what_needs_the_held_leaf_waits_until_it_is_finished(void **state)
     }
 }
 
-/* A barrier waits for the guard that a leaf is held under, not for the leaf. */
+/* A barrier waits for the guard under which a leaf is held, not for the leaf. */
 static void barrier(struct visit *visit)
 {
     REQUIRE(masstree_barrier(visit->tree) == MASSTREE_OK);
@@ -469,8 +469,8 @@ static void barrier_waits_for_the_guard(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_does_not_need_the_held_leaf_passes),
-        cmocka_unit_test(what_needs_the_held_leaf_waits_until_it_is_finished),
+        cmocka_unit_test(calls_that_do_not_need_the_held_leaf_do_not_wait),
+        cmocka_unit_test(calls_that_need_the_held_leaf_wait_until_it_is_finished),
         cmocka_unit_test(barrier_waits_for_the_guard),
     };
     return cmocka_run_group_tests_name("held_waits", tests, NULL, NULL);

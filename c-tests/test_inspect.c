@@ -1,4 +1,4 @@
-/* Looking at a whole tree: its size, its health, what it is made of, where to cut it. */
+/* Functions on a whole tree: its size, its invariants, its nodes, its pivots. */
 #include "support.h"
 
 struct text {
@@ -57,7 +57,7 @@ static void len_counts_the_keys_of_every_layer(void **state)
     }
 }
 
-/* What many threads added and took away is the sum of it once they are done. */
+/* What many threads added and removed sums up once they have finished. */
 static void add_and_take_away(void *arg)
 {
     masstree_t *tree = *(masstree_t **)arg;
@@ -82,7 +82,7 @@ static void len_is_exact_when_threads_are_done(void **state)
     end_tree(tree);
 }
 
-static void len_answers_as_documented(void **state)
+static void len_returns_documented_statuses(void **state)
 {
     (void)state;
     masstree_t *tree = new_tree();
@@ -93,7 +93,7 @@ static void len_answers_as_documented(void **state)
     end_tree(tree);
 }
 
-static void check_answers_as_documented(void **state)
+static void check_returns_documented_statuses(void **state)
 {
     (void)state;
     struct text text = {0};
@@ -114,7 +114,7 @@ static void check_answers_as_documented(void **state)
     end_tree(other);
 }
 
-/* The shapes a tree goes through: empty, one leaf, split, layers, empty again. */
+/* The shapes of a tree: empty, one leaf, split, layers, empty again. */
 static void check_finds_nothing_wrong_in_any_shape(void **state)
 {
     (void)state;
@@ -138,8 +138,8 @@ static void check_finds_nothing_wrong_in_any_shape(void **state)
     }
 }
 
-/* Damage. The leaves are found through the allocator: each is in a piece of its own, and
-   a key's first 8 bytes are a number there. */
+/* Damage. The allocator finds the leaves: each is an allocation, and a key's first 8 bytes are a
+   number in it. */
 struct search {
     uint64_t wanted;
     uint64_t *found;
@@ -163,7 +163,7 @@ static void search_piece(void *memory, size_t size, void *ctx)
     }
 }
 
-/* Where the slice of the only leaf is that holds this key. */
+/* The position of the key's slice in the only leaf that contains it. */
 static uint64_t *slice_in(struct allocator *allocator, uint64_t key)
 {
     struct search search = {.wanted = key};
@@ -200,7 +200,7 @@ static void assert_damage_is_found(const masstree_t *tree)
     assert_status(MASSTREE_CORRUPT, masstree_check(tree, NULL, NULL, NULL));
 }
 
-/* Numbers that nothing else in the tree's memory is. */
+/* Numbers that occur nowhere else in the tree's memory. */
 static uint64_t odd_number(uint64_t i)
 {
     return UINT64_C(0x7172737475000000) + i * 0x10101;
@@ -221,7 +221,7 @@ static void check_finds_keys_out_of_order(void **state)
         assert_consistent(tree);
         *slice = i == 0 ? odd_number(1) + 1 : odd_number(0) - 1;
         assert_damage_is_found(tree);
-        *slice = i == 0 ? odd_number(1) : odd_number(i - 1); /* twice the same */
+        *slice = i == 0 ? odd_number(1) : odd_number(i - 1); /* two equal keys */
         assert_damage_is_found(tree);
         *slice = odd_number(i);
     }
@@ -229,7 +229,7 @@ static void check_finds_keys_out_of_order(void **state)
     allocator_end(&allocator);
 }
 
-/* Each leaf in order, but a key in one it does not belong to. */
+/* Each leaf is in order, but one key is in the wrong leaf. */
 static void check_finds_keys_in_the_wrong_leaf(void **state)
 {
     (void)state;
@@ -267,7 +267,7 @@ static masstree_stats_t stats_of(const masstree_t *tree, uint32_t flags)
     return stats;
 }
 
-static void stats_of_a_tree_are_what_was_put_there(void **state)
+static void stats_match_the_contents_of_the_tree(void **state)
 {
     (void)state;
     struct allocator allocator;
@@ -310,7 +310,7 @@ static void stats_of_a_tree_are_what_was_put_there(void **state)
     allocator_end(&allocator);
 }
 
-static void stats_show_guards_and_what_waits_for_them(void **state)
+static void stats_show_guards_and_memory_that_waits_for_them(void **state)
 {
     (void)state;
     masstree_t *tree = new_bytes_tree();
@@ -338,7 +338,7 @@ static void stats_show_guards_and_what_waits_for_them(void **state)
     end_tree(tree);
 }
 
-static void stats_count_what_comes_and_goes(void **state)
+static void stats_count_splits_layers_and_merges(void **state)
 {
     (void)state;
     masstree_t *tree = new_tree();
@@ -373,7 +373,7 @@ struct later_stats {
     uint64_t unknown[2];
 };
 
-static void stats_answer_as_documented(void **state)
+static void stats_return_documented_statuses(void **state)
 {
     (void)state;
     masstree_t *tree = new_tree();
@@ -397,7 +397,7 @@ static void stats_answer_as_documented(void **state)
     end_tree(tree);
 }
 
-/* What was written, all of it. */
+/* All text that was written. */
 struct written {
     char *text;
     size_t len;
@@ -424,7 +424,7 @@ static void assert_json_says(const char *json, const char *name, uint64_t number
     assert_true(after == ',' || after == '}');
 }
 
-static void json_says_what_the_struct_says(void **state)
+static void json_equals_the_struct(void **state)
 {
     (void)state;
     masstree_t *tree = new_tree();
@@ -468,7 +468,7 @@ static void dump_names_every_key(void **state)
             assert_ok(masstree_dump(kind == 0 ? tree : bytes, guard, formats[i], append_text,
                                     &written));
             for (unsigned key = 0; key < 60; key++) {
-                /* What the last layer has of it. */
+                /* The bytes of the key in the last layer. */
                 snprintf(name, sizeof name, "%u", key);
                 assert_non_null(strstr(written.text, name));
             }
@@ -552,7 +552,7 @@ static void pivots_cut_a_tree_in_parts_of_similar_size(void **state)
             assert_int_equal(parts.pivots, visited);
             assert_in_range(visited, 0, cuts[i]);
             count_part(&parts, NULL, 0);
-            assert_int_equal(count, parts.total); /* no key is in no part, or in two */
+            assert_int_equal(count, parts.total); /* each key is in exactly one part */
             if (count == 50000 && family != FAMILY_MIXED) {
                 assert_int_equal(cuts[i], visited);
                 assert_in_range(parts.smallest, count / (cuts[i] + 1) / 3, count);
@@ -563,7 +563,7 @@ static void pivots_cut_a_tree_in_parts_of_similar_size(void **state)
     }
 }
 
-static void pivots_answer_as_documented(void **state)
+static void pivots_return_documented_statuses(void **state)
 {
     (void)state;
     masstree_t *tree = new_tree();
@@ -591,19 +591,19 @@ int main(void)
         cmocka_unit_test(len_counts_keys_and_not_calls),
         cmocka_unit_test(len_counts_the_keys_of_every_layer),
         cmocka_unit_test(len_is_exact_when_threads_are_done),
-        cmocka_unit_test(len_answers_as_documented),
-        cmocka_unit_test(check_answers_as_documented),
+        cmocka_unit_test(len_returns_documented_statuses),
+        cmocka_unit_test(check_returns_documented_statuses),
         cmocka_unit_test(check_finds_nothing_wrong_in_any_shape),
         cmocka_unit_test(check_finds_keys_out_of_order),
         cmocka_unit_test(check_finds_keys_in_the_wrong_leaf),
-        cmocka_unit_test(stats_of_a_tree_are_what_was_put_there),
-        cmocka_unit_test(stats_show_guards_and_what_waits_for_them),
-        cmocka_unit_test(stats_count_what_comes_and_goes),
-        cmocka_unit_test(stats_answer_as_documented),
-        cmocka_unit_test(json_says_what_the_struct_says),
+        cmocka_unit_test(stats_match_the_contents_of_the_tree),
+        cmocka_unit_test(stats_show_guards_and_memory_that_waits_for_them),
+        cmocka_unit_test(stats_count_splits_layers_and_merges),
+        cmocka_unit_test(stats_return_documented_statuses),
+        cmocka_unit_test(json_equals_the_struct),
         cmocka_unit_test(dump_names_every_key),
         cmocka_unit_test(pivots_cut_a_tree_in_parts_of_similar_size),
-        cmocka_unit_test(pivots_answer_as_documented),
+        cmocka_unit_test(pivots_return_documented_statuses),
     };
     return cmocka_run_group_tests_name("inspect", tests, NULL, NULL);
 }

@@ -1,6 +1,5 @@
-/* Memory comes back (known-failures row 7): leaves and layers that removes
-   emptied are freed, the leftmost ones too. Measured at malloc, from which the
-   library takes its memory. */
+/* Memory is freed (known-failures row 7): leaves and layers that removes emptied, also the
+   leftmost ones. Measured at malloc, from which the library allocates. */
 #include "support.h"
 
 #include <malloc.h>
@@ -11,18 +10,18 @@ static size_t in_use(void)
     return info.uordblks + info.hblkhd;
 }
 
-static bool malloc_tells(void)
+static bool malloc_reports_use(void)
 {
     size_t before = in_use();
     void *block = malloc(100000);
     assert_non_null(block);
     memset(block, 1, 100000);
-    bool tells = in_use() >= before + 100000;
+    bool reports = in_use() >= before + 100000;
     free(block);
-    return tells;
+    return reports;
 }
 
-/* Hands over what waits to be freed: garbage goes in batches. */
+/* Submits incomplete batches. */
 static void let_garbage_go(masstree_t *tree)
 {
     for (unsigned i = 0; i < 2000; i++) {
@@ -38,8 +37,8 @@ static masstree_stats_t stats_of(const masstree_t *tree)
     return stats;
 }
 
-/* In nodes and suffixes, but for what waits. The pool keeps what nodes leave, for nodes
-   to come. */
+/* Bytes of nodes and suffixes, without garbage. The pool keeps the memory of freed nodes for new
+   ones. */
 static size_t in_tree(const masstree_t *tree)
 {
     masstree_stats_t stats = stats_of(tree);
@@ -54,7 +53,7 @@ static size_t plain_key(uint64_t number, unsigned char *key)
     return 8;
 }
 
-/* Two keys to a slice, side by side in a leaf. */
+/* Two keys for each slice, adjacent in a leaf. */
 static size_t key_of_groups(uint64_t number, unsigned char *key)
 {
     masstree_u64_to_key(number / 2, key);
@@ -62,7 +61,7 @@ static size_t key_of_groups(uint64_t number, unsigned char *key)
     return 16;
 }
 
-/* Eight keys to a layer, so that most memory is in layers. */
+/* Eight keys for each layer, so that most memory is in layers. */
 static size_t key_of_small_layers(uint64_t number, unsigned char *key)
 {
     masstree_u64_to_key(number / 8, key);
@@ -99,7 +98,7 @@ static uint64_t nth(enum order order, uint64_t i, uint64_t count)
     case DESCENDING:
         return count - 1 - i;
     default:
-        return i * 7919 % count; /* count is no multiple of the prime */
+        return i * 7919 % count; /* count is not a multiple of the prime */
     }
 }
 
@@ -121,7 +120,7 @@ static void drain(masstree_t *tree, key_maker_t make, uint64_t from, uint64_t co
     }
 }
 
-static void removing_all_keys_in_any_order_gives_the_memory_back(void **state)
+static void removing_all_keys_in_any_order_frees_memory(void **state)
 {
     (void)state;
     uint64_t count = scaled(60000);
@@ -139,7 +138,7 @@ static void removing_all_keys_in_any_order_gives_the_memory_back(void **state)
             assert_true(full > 8 * count);
             assert_in_range(left, 0, full / 50);
             assert_int_equal(0, tree_len(tree));
-            /* As many again, and none that the pool has not had: but for garbage that
+            /* As many keys again, in memory that the pool already had, except for garbage that
                waits now and did not then. */
             fill(tree, makers[i], count, count);
             assert_in_range(stats_of(tree).pool_bytes, 0, pool + pool / 2 + 65536);
@@ -148,8 +147,7 @@ static void removing_all_keys_in_any_order_gives_the_memory_back(void **state)
     }
 }
 
-/* A queue: keys only grow, the oldest go. What is left behind of each leaf or
-   layer would add up. */
+/* A queue: keys only grow, the oldest are removed. Remains of each leaf or layer would add up. */
 static void queue_of_growing_keys_keeps_its_size(void **state)
 {
     (void)state;
@@ -166,14 +164,14 @@ static void queue_of_growing_keys_keeps_its_size(void **state)
         }
         let_garbage_go(tree);
         assert_int_equal(window, tree_len(tree));
-        /* And what may wait: two batches of 128 leaves. */
+        /* Plus garbage: two batches of 128 leaves. */
         assert_in_range(in_use() - before, 0, 3 * full + 2 * 128 * 320);
         end_tree(tree);
     }
 }
 
-/* All but what threads keep for good. */
-static void destroy_gives_everything_back(void **state)
+/* All except what threads keep permanently. */
+static void destroy_frees_all_memory(void **state)
 {
     (void)state;
     enum { WARM = 20, TURNS = 420 };
@@ -189,18 +187,18 @@ static void destroy_gives_everything_back(void **state)
             before = in_use();
         }
     }
-    assert_in_range(in_use(), 0, before + 8192); /* 24 bytes a tree would be more */
+    assert_in_range(in_use(), 0, before + 8192); /* 24 bytes for each tree would be more */
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(removing_all_keys_in_any_order_gives_the_memory_back),
+        cmocka_unit_test(removing_all_keys_in_any_order_frees_memory),
         cmocka_unit_test(queue_of_growing_keys_keeps_its_size),
-        cmocka_unit_test(destroy_gives_everything_back),
+        cmocka_unit_test(destroy_frees_all_memory),
     };
-    if (!malloc_tells()) {
-        puts("this malloc (a sanitizer's?) does not tell what is in use: skipped");
+    if (!malloc_reports_use()) {
+        puts("this malloc (a sanitizer's?) does not report what is in use: skipped");
         return 77;
     }
     return cmocka_run_group_tests_name("memory", tests, NULL, NULL);

@@ -1,6 +1,6 @@
-/* No byte outside a key is read (known-failures row 10): every key given to the
-   library ends where readable memory ends, or begins where it begins. Each
-   length is its own place, so all alignments occur. */
+/* No byte outside of a key is read (known-failures row 10): every key passed to the library ends
+   where readable memory ends, or begins where it begins. Keys of all lengths are at all
+   alignments. */
 #include "support.h"
 
 #include <sys/mman.h>
@@ -20,7 +20,7 @@ static size_t length_at(size_t i)
 }
 
 struct places {
-    struct page_end key;   /* unreadable after it */
+    struct page_end key;   /* unreadable memory follows */
     struct page_end other; /* for a second bound */
     struct page_end third; /* for a prefix */
     unsigned char *plain;  /* the same bytes, in ordinary memory */
@@ -62,8 +62,8 @@ static void operate(masstree_t *tree, const struct places *places, size_t len)
     assert_ok(masstree_contains(tree, NULL, key, len));
 }
 
-/* Fills are such that a byte read too many would be noticed also by its value:
-   the keys are prefixes of one another, of zeros, of ones and of text. */
+/* A read of one byte too many would also change the result: the keys are prefixes of one
+   another, of zeros, of ones and of text. */
 static const unsigned char fills[] = {0x00, 0xFF, 'p'};
 
 static void operations_read_no_byte_beyond_the_key(void **state)
@@ -153,8 +153,8 @@ static void scans_read_no_byte_beyond_a_bound(void **state)
     }
 }
 
-/* The other side: a key that begins where readable memory begins, at every
-   alignment of its end. */
+/* The other end: a key that begins where readable memory begins, with every alignment of its
+   end. */
 static void operations_read_no_byte_before_the_key(void **state)
 {
     (void)state;
@@ -177,8 +177,8 @@ static void operations_read_no_byte_before_the_key(void **state)
     munmap(mapping, 2 * page);
 }
 
-/* Short keys among others that share their first slice but go on, so that
-   suffixes of all lengths are compared with what the caller gave. */
+/* Short keys among others that share their first slice and are longer, so that suffixes of all
+   lengths are compared with the caller's bytes. */
 static void suffixes_are_compared_within_the_callers_bytes(void **state)
 {
     (void)state;
@@ -187,7 +187,7 @@ static void suffixes_are_compared_within_the_callers_bytes(void **state)
     unsigned char stored[64];
     for (size_t len = 9; len <= 48; len++) {
         memset(stored, 'p', len);
-        stored[7] = (unsigned char)len; /* a slice, hence a suffix, of its own */
+        stored[7] = (unsigned char)len; /* its own slice, and so its own suffix */
         assert_ok(masstree_put(tree, NULL, stored, len, len));
     }
     for (size_t stored_len = 9; stored_len <= 48; stored_len++) {

@@ -1,13 +1,13 @@
-/* Memory that readers may still hold: when retired objects are freed, what a barrier
-   waits for, what maintaining and clearing leave behind. */
+/* Memory that readers may still hold: when retired objects are freed, what a barrier waits for,
+   what maintain and clear leave behind. */
 #include "support.h"
 
 #include <stdatomic.h>
 
-/* An object that is freed by setting a mark. */
+/* An object whose freeing sets a flag. */
 struct object {
     atomic_int freed;
-    size_t bytes; /* as it was retired with */
+    size_t bytes; /* as passed to masstree_retire */
 };
 
 static void free_object(void *object, size_t bytes, void *ctx)
@@ -46,7 +46,7 @@ static void retiring_without_a_way_to_free_is_invalid(void **state)
     end_tree(tree);
 }
 
-static void destroy_frees_what_waits_once(void **state)
+static void destroy_frees_garbage_once(void **state)
 {
     (void)state;
     enum { OBJECTS = 1000 };
@@ -67,7 +67,7 @@ static void destroy_frees_what_waits_once(void **state)
     free(objects);
 }
 
-/* By whichever way it was retired: as long as the guard is held, nothing of it goes. */
+/* However it was retired: while the guard is held, nothing is freed. */
 static void object_is_freed_only_after_the_guards_of_its_moment(void **state)
 {
     (void)state;
@@ -115,7 +115,7 @@ static void guard_that_retires_holds_until_it_is_refreshed(void **state)
     free(objects);
 }
 
-/* One that comes after the hand-over is not waited for. */
+/* A guard entered after the flush does not delay it. */
 static void later_guards_hold_nothing_that_was_handed_over_before(void **state)
 {
     (void)state;
@@ -134,8 +134,8 @@ static void later_guards_hold_nothing_that_was_handed_over_before(void **state)
     free(objects);
 }
 
-/* A single object would wait for company. */
-static void flush_hands_over_what_waits_for_company(void **state)
+/* A single object would wait for its batch to fill. */
+static void flush_submits_incomplete_batches(void **state)
 {
     (void)state;
     for (unsigned form = 0; form < 2; form++) {
@@ -151,12 +151,12 @@ static void flush_hands_over_what_waits_for_company(void **state)
     }
 }
 
-/* Threads that exchange objects under one key, read them under guards, and retire what
-   they displaced: an object that is read was not freed. */
+/* Threads exchange objects under one key, read them under guards, and retire what they
+   displaced: an object that is read was not freed. */
 struct exchanging {
     masstree_t *tree;
     struct object *objects;
-    size_t count; /* of each thread's */
+    size_t count; /* for each thread */
     unsigned thread;
 };
 
@@ -202,8 +202,8 @@ static void objects_that_are_read_were_not_freed(void **state)
     free(objects);
 }
 
-/* Barriers. A thread holds a guard, or is within a scan without one, until it is told
-   to go on; it says when it holds, and sets a mark just before it lets go. */
+/* Barriers. A thread holds a guard, or runs a scan without one, until it is told to continue; it
+   reports when it holds the guard, and sets a flag just before it leaves it. */
 enum holding { BY_GUARD, BY_REFRESHED_GUARD, BY_CURSOR, BY_SCAN };
 
 struct holder {
@@ -285,7 +285,7 @@ static void wait_until_it_holds(struct holder *holder)
     pthread_mutex_unlock(&holder->lock);
 }
 
-static void barrier_returns_only_after_what_was_held_is_let_go(void **state)
+static void barrier_returns_only_after_guards_held_before_are_left(void **state)
 {
     (void)state;
     for (enum holding how = BY_GUARD; how <= BY_SCAN; how++) {
@@ -300,7 +300,7 @@ static void barrier_returns_only_after_what_was_held_is_let_go(void **state)
             assert_int_equal(0, pthread_create(&holding, NULL, hold_and_let_go, &holder));
             wait_until_it_holds(&holder);
             assert_ok(masstree_retire(holder.tree, NULL, &holder.object, 0, free_object, NULL));
-            /* Maybe before the barrier has begun to wait, maybe after. */
+            /* Before or after the barrier has begun to wait. */
             assert_int_equal(0, pthread_create(&releasing, NULL, let_the_other_go, &holder));
             assert_ok(masstree_barrier(holder.tree));
             assert_true(atomic_load(&holder.let_go));
@@ -336,8 +336,8 @@ static void barrier_waits_for_nothing_where_nothing_is_held(void **state)
     end_tree(other);
 }
 
-/* After a barrier, what was unlinked before may be reused: the marks of a protocol that
-   threads follow all the time. */
+/* After a barrier, memory that was unlinked before may be reused: the flags of a protocol that
+   threads run continuously. */
 struct epoch {
     masstree_t *tree;
     struct object *objects;
@@ -373,7 +373,7 @@ static void read_what_is_linked(void *arg)
     }
 }
 
-static void after_a_barrier_nobody_reads_what_was_unlinked_before(void **state)
+static void after_a_barrier_no_thread_reads_memory_unlinked_before(void **state)
 {
     (void)state;
     struct epoch epoch = {.tree = new_tree(), .count = scaled(500)};
@@ -387,7 +387,7 @@ static void after_a_barrier_nobody_reads_what_was_unlinked_before(void **state)
     free(epoch.objects);
 }
 
-/* Tidying up. */
+/* Maintain. */
 static size_t maintain_to_the_end(masstree_t *tree, masstree_guard_t *guard, size_t limit)
 {
     size_t total = 0;
@@ -402,7 +402,7 @@ static size_t maintain_to_the_end(masstree_t *tree, masstree_guard_t *guard, siz
     return total;
 }
 
-static void maintaining_merges_what_removes_left_sparse(void **state)
+static void maintain_merges_sparse_leaves(void **state)
 {
     (void)state;
     for (enum family family = 0; family < FAMILIES; family++) {
@@ -429,12 +429,12 @@ static void maintaining_merges_what_removes_left_sparse(void **state)
             }
             size_t merged = maintain_to_the_end(tree, guard, limits[i]);
             if (family == FAMILY_U64) {
-                /* 1.5 keys a leaf were left, of up to 11 that are merged. */
+                /* 1.5 keys were left in each leaf; up to 11 are merged. */
                 assert_in_range(merged, count / 30, count / 10);
             }
             assert_consistent(tree);
             assert_agrees(tree, &model);
-            /* What is merged needs it no more. */
+            /* Nothing is left to merge. */
             while (merged != 0) {
                 size_t again = maintain_to_the_end(tree, guard, limits[i]);
                 assert_true(again < merged);
@@ -468,7 +468,7 @@ static void maintaining_an_empty_or_a_full_tree_finds_nothing_to_merge(void **st
     end_tree(tree);
 }
 
-/* Merged leaves are used again: the tree takes no more memory for as many keys anew. */
+/* Memory of merged leaves is reused: the tree needs no more memory for as many new keys. */
 static void merged_leaves_are_used_again(void **state)
 {
     (void)state;
@@ -487,7 +487,7 @@ static void merged_leaves_are_used_again(void **state)
     }
     maintain_to_the_end(tree, NULL, 100);
     assert_ok(masstree_flush(tree, NULL));
-    /* Elsewhere, so that the sparse leaves themselves would be of no use. */
+    /* Elsewhere, so that the sparse leaves themselves would not be reused in place. */
     for (uint64_t number = 0; number < count / 2; number++) {
         assert_ok(masstree_put_u64(tree, NULL, 10 * count + number, number));
     }
@@ -505,7 +505,7 @@ struct tidying {
     size_t merged;
 };
 
-/* Every fourth key stays; each round fills and thins out the others. */
+/* Every fourth key stays; each round inserts and removes the others. */
 static void fill_and_thin_out(void *arg)
 {
     struct tidying *tidying = *(struct tidying **)arg;
@@ -563,7 +563,7 @@ static void maintaining_beside_a_writer_loses_nothing(void **state)
         struct tidying *args[] = {&tidying, &tidying};
         void (*const run[])(void *) = {fill_and_thin_out, tidy_up};
         run_together(2, run, args, sizeof args[0]);
-        /* In some families hardly a layer has two leaves beside each other. */
+        /* In some families hardly any layer has two adjacent leaves. */
         assert_true(tidying.merged > 0 || family != FAMILY_U64);
         assert_agrees(tidying.tree, &model);
         model_free(&model);
@@ -571,7 +571,7 @@ static void maintaining_beside_a_writer_loses_nothing(void **state)
     }
 }
 
-/* Clearing. Values are places of objects, whose destructor marks them. */
+/* Clear. Values are addresses of objects that their destructor flags. */
 static void destroy_object(uint64_t value, void *ctx)
 {
     struct object *object = (struct object *)(uintptr_t)value;
@@ -599,7 +599,7 @@ static void clearing_empties_the_tree_and_destroys_each_value_once(void **state)
         atomic_size_t destroyed = 0;
         allocator_start(&allocator);
         masstree_t *tree = new_tree_of_objects(&allocator, &destroyed);
-        assert_ok(masstree_clear(tree, NULL)); /* an empty one */
+        assert_ok(masstree_clear(tree, NULL)); /* an empty tree */
         for (size_t turn = 0; turn < TURNS; turn++) {
             for (uint64_t number = 0; number < OBJECTS; number++) {
                 unsigned char key[FAMILY_KEY_MAX];
@@ -619,7 +619,7 @@ static void clearing_empties_the_tree_and_destroys_each_value_once(void **state)
             }
             masstree_guard_leave(guard);
         }
-        /* The last of them stay until they are handed over. */
+        /* The last ones wait until they are submitted. */
         assert_ok(masstree_flush(tree, NULL));
         end_tree(tree);
         assert_int_equal(OBJECTS * TURNS, atomic_load(&destroyed));
@@ -654,7 +654,7 @@ static void cleared_values_live_as_long_as_guards_of_the_moment(void **state)
     free(objects);
 }
 
-static void clearing_gives_the_memory_back(void **state)
+static void clear_frees_memory(void **state)
 {
     (void)state;
     struct allocator allocator;
@@ -678,7 +678,7 @@ static void clearing_gives_the_memory_back(void **state)
     allocator_end(&allocator);
 }
 
-/* Readers hold on to values while a third thread fills and clears. */
+/* Readers hold values while a third thread fills and clears. */
 struct clearing {
     masstree_t *tree;
     struct object *objects;
@@ -795,7 +795,7 @@ static void insertions_and_clears_at_once_add_up(void **state)
     assert_int_equal(left, seen);
     size_t inserted = args[0].inserted + args[1].inserted + args[2].inserted;
     assert_ok(masstree_barrier(tree));
-    /* All that other threads had waiting goes at the latest here. */
+    /* At the latest here, garbage of other threads is freed. */
     masstree_destroy(tree);
     assert_int_equal(inserted, atomic_load(&destroyed));
     allocator_end(&allocator);
@@ -806,22 +806,22 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(retiring_without_a_way_to_free_is_invalid),
-        cmocka_unit_test(destroy_frees_what_waits_once),
+        cmocka_unit_test(destroy_frees_garbage_once),
         cmocka_unit_test(object_is_freed_only_after_the_guards_of_its_moment),
         cmocka_unit_test(guard_that_retires_holds_until_it_is_refreshed),
         cmocka_unit_test(later_guards_hold_nothing_that_was_handed_over_before),
-        cmocka_unit_test(flush_hands_over_what_waits_for_company),
+        cmocka_unit_test(flush_submits_incomplete_batches),
         cmocka_unit_test(objects_that_are_read_were_not_freed),
-        cmocka_unit_test(barrier_returns_only_after_what_was_held_is_let_go),
+        cmocka_unit_test(barrier_returns_only_after_guards_held_before_are_left),
         cmocka_unit_test(barrier_waits_for_nothing_where_nothing_is_held),
-        cmocka_unit_test(after_a_barrier_nobody_reads_what_was_unlinked_before),
-        cmocka_unit_test(maintaining_merges_what_removes_left_sparse),
+        cmocka_unit_test(after_a_barrier_no_thread_reads_memory_unlinked_before),
+        cmocka_unit_test(maintain_merges_sparse_leaves),
         cmocka_unit_test(maintaining_an_empty_or_a_full_tree_finds_nothing_to_merge),
         cmocka_unit_test(merged_leaves_are_used_again),
         cmocka_unit_test(maintaining_beside_a_writer_loses_nothing),
         cmocka_unit_test(clearing_empties_the_tree_and_destroys_each_value_once),
         cmocka_unit_test(cleared_values_live_as_long_as_guards_of_the_moment),
-        cmocka_unit_test(clearing_gives_the_memory_back),
+        cmocka_unit_test(clear_frees_memory),
         cmocka_unit_test(readers_are_safe_while_the_tree_is_cleared),
         cmocka_unit_test(insertions_and_clears_at_once_add_up),
     };

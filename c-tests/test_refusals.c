@@ -1,6 +1,6 @@
-/* What every function refuses: no handle, a key without bytes, a key that is too long,
-   a guard of another tree, a tree of the other kind of values. Nothing is changed then,
-   and nothing stored. */
+/* Every function refuses: no handle, a NULL key with a length, a key that is too long, a guard
+   of another tree, a tree of the other kind of values. Then nothing is changed, and nothing is
+   stored. */
 #include "calls.h"
 
 #include <sys/mman.h>
@@ -60,7 +60,7 @@ static void assert_refused(int32_t status, const struct call *call, struct argum
     }
 }
 
-/* A tree that the call is for, or one that it is not for. */
+/* A tree that the call accepts, or one that it refuses. */
 static masstree_t *tree_for(const struct call *call, bool fitting)
 {
     return trees[(call->values == VALUES_BYTES) == fitting ? 1 : 0];
@@ -74,8 +74,7 @@ static masstree_cursor_t *cursor_at_a_key(const masstree_t *tree)
     return cursor;
 }
 
-/* Makes each call that takes such a thing, after `spoil` has put something wrong into
-   the arguments. */
+/* Makes each call that takes such an argument, after `spoil` has made it invalid. */
 static void refuse_all(unsigned takes, int32_t status, void (*spoil)(struct arguments *))
 {
     size_t refused = 0;
@@ -203,8 +202,8 @@ static int32_t count_keys(const void *key, size_t key_len, uint64_t value, void 
     return MASSTREE_VISIT_CONTINUE;
 }
 
-/* What is about keys alone works with both kinds. */
-static void functions_that_give_no_value_work_with_byte_strings(void **state)
+/* Functions that concern keys only work with both kinds. */
+static void functions_that_return_no_value_work_with_byte_strings(void **state)
 {
     (void)state;
     masstree_range_t keys_only = MASSTREE_RANGE_INIT;
@@ -247,7 +246,7 @@ int main(void)
                                         end_trees),
         cmocka_unit_test_setup_teardown(function_for_other_values_is_of_the_wrong_kind, make_trees,
                                         end_trees),
-        cmocka_unit_test_setup_teardown(functions_that_give_no_value_work_with_byte_strings,
+        cmocka_unit_test_setup_teardown(functions_that_return_no_value_work_with_byte_strings,
                                         make_trees, end_trees),
     };
     return cmocka_run_group_tests_name("refusals", tests, NULL, NULL);

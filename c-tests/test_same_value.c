@@ -56,7 +56,7 @@ static masstree_t *new_owner(void)
     return tree;
 }
 
-/* What was handed over is the caller's: it has it freed, as a program would. */
+/* The caller owns a returned value, and retires it as a program would. */
 static void retire(masstree_t *tree, masstree_guard_t *guard, uint64_t old)
 {
     void *object = (void *)(uintptr_t)old;
@@ -66,7 +66,7 @@ static void retire(masstree_t *tree, masstree_guard_t *guard, uint64_t old)
 
 static int32_t set_what_ctx_says(const uint64_t *present, uint64_t *value, void *ctx)
 {
-    /* Without a value of its own: the one that is there. */
+    /* Without a new value: the one that is stored. */
     uint64_t *wanted = ctx;
     if (*wanted == 0 && present == NULL) {
         return MASSTREE_ACTION_KEEP;
@@ -83,7 +83,7 @@ static int32_t make_what_ctx_says(uint64_t *value, void *ctx)
 
 #define NONE UINT64_C(0xA5A5A5A5A5A5A5A5)
 
-static void no_function_hands_over_what_stays(void **state)
+static void no_function_returns_a_value_that_stays_stored(void **state)
 {
     (void)state;
     struct objects objects = {0};
@@ -116,7 +116,7 @@ static void no_function_hands_over_what_stays(void **state)
         assert_ok(masstree_held_finish(&held, MASSTREE_ACTION_SET, same, out));
         assert_int_equal(NONE, old);
     }
-    /* Where nothing is stored, what is there is shown and stays the tree's. */
+    /* If nothing is stored, the present value is returned, and the tree keeps owning it. */
     uint64_t shown = NONE;
     assert_status(MASSTREE_EXISTS, masstree_insert(tree, guard, key, 8, same, &shown));
     assert_int_equal(same, shown);
@@ -131,7 +131,7 @@ static void no_function_hands_over_what_stays(void **state)
     masstree_guard_leave(guard);
     assert_ok(masstree_barrier(tree));
     assert_int_equal(0, atomic_load(&objects.destroyed));
-    /* Another one does displace it. */
+    /* Another value does displace it. */
     uint64_t other = new_object(&objects);
     assert_ok(masstree_exchange(tree, NULL, key, 8, other, &old));
     assert_int_equal(same, old);
@@ -141,7 +141,7 @@ static void no_function_hands_over_what_stays(void **state)
     assert_int_equal(2, atomic_load(&objects.destroyed));
 }
 
-/* One store of a value, new or the one that is there, in a way that is drawn. */
+/* One store of a value, a new one or the present one, by a random function. */
 static void store(masstree_t *tree, masstree_guard_t *guard, struct objects *objects,
                   uint64_t number, bool same, uint64_t *random)
 {
@@ -180,7 +180,7 @@ static void store(masstree_t *tree, masstree_guard_t *guard, struct objects *obj
         status = masstree_put_many_u64(tree, guard, &number, 8, &value, 1, NULL);
         break;
     case 7:
-        /* What is inserted again is not the caller's to free. */
+        /* The caller must not free a value that it inserted again. */
         status = masstree_insert_u64(tree, guard, number, value, NULL);
         accepted = status == MASSTREE_OK || value == there;
         break;
@@ -198,7 +198,7 @@ static void store(masstree_t *tree, masstree_guard_t *guard, struct objects *obj
     }
 }
 
-/* Put back: in hand_over, hand over also what is stored again. */
+/* Put back: in hand_over, also return a value that is stored again. */
 static void every_object_is_destroyed_once(void **state)
 {
     (void)state;
@@ -221,8 +221,8 @@ struct shared {
     uint64_t seed;
 };
 
-/* What another thread may displace at any time is stored again only where it is known to be
-   there still: by comparing, under the lock of a callback, or while it is held. */
+/* A value that another thread may displace at any time is stored again only where it is known to
+   be present: in a comparison, under the lock of a callback, or while it is held. */
 static void *store_at_once(void *arg)
 {
     struct shared *shared = arg;
@@ -246,7 +246,7 @@ static void *store_at_once(void *arg)
             if (masstree_get_u64(tree, guard, number, &there) == MASSTREE_OK &&
                 masstree_compare_exchange_u64(tree, guard, number, there, there, &old) !=
                     MASSTREE_OK) {
-                old = 0; /* another one, which stays */
+                old = 0; /* another value, which stays */
             }
             break;
         case 3:
@@ -290,7 +290,7 @@ static void threads_destroy_every_object_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_function_hands_over_what_stays),
+        cmocka_unit_test(no_function_returns_a_value_that_stays_stored),
         cmocka_unit_test(every_object_is_destroyed_once),
         cmocka_unit_test(threads_destroy_every_object_once),
     };

@@ -1,6 +1,6 @@
-/* Programs whose seccomp filter refuses membarrier (known-failures row 42): from before the first
-   tree on, the library does without; afterwards, its abort explains itself. Each case is a process
-   of its own. */
+/* Programs whose seccomp filter refuses membarrier (known-failures row 42): before the first
+   tree, the library uses an alternative; afterwards, it aborts with an explanation. Each case is
+   its own process. */
 #include "support.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 enum { SKIPPED = 77, KEYS = 1000 };
 
-/* No thread of the process may call membarrier from here on: it fails with EPERM. */
+/* From here on, membarrier fails with EPERM in every thread of the process. */
 static void refuse_membarrier(void)
 {
     struct sock_filter rules[] = {
@@ -83,7 +83,7 @@ static void refuse_and_wait(void)
     REQUIRE(masstree_barrier(tree) == MASSTREE_OK);
 }
 
-/* An abort of another cause: the library says nothing of membarrier. */
+/* An abort with another cause: the library prints nothing about membarrier. */
 static void retire_and_abort(void)
 {
     use(tree_of_counted());
@@ -103,7 +103,7 @@ static struct end end_of(void (*run)(void))
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        /* cmocka's handlers would answer an abort. */
+        /* cmocka's handlers would catch an abort. */
         signal(SIGABRT, SIG_DFL);
         if (dup2(pipes[1], STDERR_FILENO) < 0) {
             _exit(1);
@@ -114,7 +114,7 @@ static struct end end_of(void (*run)(void))
     close(pipes[1]);
     size_t len = 0;
     ssize_t got;
-    /* Ends: when the child has, which holds the other end. */
+    /* Terminates: when the child has, which holds the other end. */
     while ((got = read(pipes[0], end.said + len, sizeof end.said - 1 - len)) > 0) {
         len += (size_t)got;
     }
@@ -128,7 +128,7 @@ static bool was_skipped(const struct end *end)
     return WIFEXITED(end->status) && WEXITSTATUS(end->status) == SKIPPED;
 }
 
-/* Put back: let the library call membarrier without having asked the kernel. */
+/* Put back: let the library call membarrier without having queried the kernel. */
 static void refused_before_the_first_tree_it_is_done_without(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
-/* What docs/memory.md says of sizes: the memory of an empty tree by part, the pool of a tree
-   that many threads put a few keys into, and how much stack each function needs. The page's
-   tables are read here, so that they are what is measured.
+/* The sizes in docs/memory.md: the parts of an empty tree, the pool of a tree into which many
+   threads put a few keys, and the stack of each function. The test reads the page's tables and
+   compares them with measurements.
 
    Put back: FIRST_CHUNK of 4 KiB in src/index/memory/pool.rs, or caches without CACHED_FROM;
    `Slots` with a first block of its own; a `[u8; 4096]` on the stack of any function. */
@@ -32,7 +32,7 @@ static int forget_page(void **state)
     return 0;
 }
 
-/* The number in the row whose first cell is this. */
+/* The number in the row with this first cell. */
 static size_t number_of(const char *cell)
 {
     char row[128];
@@ -44,7 +44,7 @@ static size_t number_of(const char *cell)
     return strtoul(found + strlen(row), NULL, 10);
 }
 
-/* Not more than the page says, nor less than three quarters of that. */
+/* At most what the page says, and at least three quarters of that. */
 static void assert_size(const char *cell, size_t size)
 {
     size_t limit = number_of(cell);
@@ -65,8 +65,8 @@ static size_t pool_bytes(const masstree_t *tree)
     return (size_t)stats.pool_bytes;
 }
 
-/* Of the second tree: the first has the process make what it needs once. */
-static void tree_takes_what_the_page_says(void **state)
+/* Measures the second tree: the first makes the process allocate its one-time structures. */
+static void tree_takes_as_much_as_the_page_says(void **state)
 {
     (void)state;
     masstree_t *first = new_tree();
@@ -118,7 +118,7 @@ static void *put_one(void *arg)
     return NULL;
 }
 
-/* Each thread after the other: who is assigned which cache is a matter of order alone. */
+/* One thread after the other, so that the assignment of caches is deterministic. */
 static void few_keys_of_many_threads_take_a_small_pool(void **state)
 {
     (void)state;
@@ -135,8 +135,8 @@ static void few_keys_of_many_threads_take_a_small_pool(void **state)
     end_tree(tree);
 }
 
-/* Stacks. A thread waits on a stack that was painted, makes one call at a time, and the paint
-   that is left in the end is what no call has needed. */
+/* Stacks. A thread waits on a painted stack and makes one call at a time; the bytes whose paint
+   is overwritten at the end are those that the calls needed. */
 enum { STACK = 256 * 1024, PAINT = 0xA5, ROUNDS = 150 };
 
 typedef void (*step_t)(void *arg);
@@ -146,7 +146,7 @@ static struct {
     step_t step; /* NULL: no more */
     void *arg;
     unsigned char *stack;
-    unsigned char *top; /* where the steps begin */
+    unsigned char *top; /* the stack pointer before the steps */
 } stack;
 
 static void *take_steps(void *arg)
@@ -188,7 +188,7 @@ static void take_step(step_t step, void *arg)
     pthread_barrier_wait(&stack.turn);
 }
 
-/* The bytes that the steps have needed. */
+/* The bytes that the steps needed. */
 static size_t end_steps(pthread_t thread)
 {
     stack.step = NULL;
@@ -209,7 +209,7 @@ static void do_nothing(void *arg)
     (void)arg;
 }
 
-/* What the steps of a thread take that do nothing. */
+/* The stack of steps that do nothing. */
 static size_t of_nothing(void)
 {
     pthread_t thread = begin_steps();
@@ -234,7 +234,7 @@ static void make_call(void *arg)
 static void finish_held(void *arg)
 {
     struct task *task = arg;
-    /* So that leaves split for nothing, too. */
+    /* So that leaves also split without an insert. */
     int32_t action = task->arguments.key_len % 2 == 0 ? MASSTREE_ACTION_SET : MASSTREE_ACTION_KEEP;
     REQUIRE(masstree_held_finish(&task->arguments.out.held, action, 1, NULL) == MASSTREE_OK);
 }
@@ -271,7 +271,8 @@ static void close_cursor(void *arg)
     masstree_cursor_close(arg);
 }
 
-/* Keys of many lengths, several below each slice, so that leaves split, layers come and go. */
+/* Keys of many lengths, several below each slice, so that leaves split and layers are made and
+   collapse. */
 static size_t some_key(uint64_t *state, unsigned char *key)
 {
     return family_key((enum family)random_below(state, FAMILIES), random_below(state, 4000), key);
@@ -290,7 +291,7 @@ static void fill(masstree_t *tree, bool bytes, uint64_t *state, size_t keys)
     }
 }
 
-/* A call again and again, with garbage that its end may have to free. */
+/* A call, repeated, with garbage that its end may have to free. */
 static size_t stack_of(const struct call *call)
 {
     uint64_t state = 1;
@@ -332,7 +333,7 @@ static size_t stack_of(const struct call *call)
     return used;
 }
 
-/* A guard's end, which frees what many calls have left, a tree that was cleared among it. */
+/* The end of a guard, which frees the garbage of many calls, a cleared tree included. */
 static size_t stack_of_leaving(void)
 {
     uint64_t state = 2;
@@ -366,7 +367,7 @@ static size_t stack_of_creating(void)
     return end_steps(thread);
 }
 
-/* The row that names a function, or the one for bytes beside it, has its limit. */
+/* The row that names a function, or the corresponding function for bytes, is its limit. */
 static void assert_stack(const char *name, size_t used)
 {
     char mention[64];
@@ -403,25 +404,25 @@ static void functions_need_the_stack_that_the_page_says(void **state)
     }
 }
 
-/* Not where a tool has put a malloc of its own in its place. */
-static bool malloc_tells(void)
+/* False where a tool has replaced malloc. */
+static bool malloc_reports_use(void)
 {
     size_t before = in_use();
     void *volatile block = malloc(100000);
-    bool tells = in_use() >= before + 100000;
+    bool reports = in_use() >= before + 100000;
     free(block);
-    return tells;
+    return reports;
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(functions_need_the_stack_that_the_page_says),
-        cmocka_unit_test(tree_takes_what_the_page_says),
+        cmocka_unit_test(tree_takes_as_much_as_the_page_says),
         cmocka_unit_test(few_keys_of_many_threads_take_a_small_pool),
     };
-    if (!malloc_tells()) {
-        puts("this malloc does not tell what is in use: skipped");
+    if (!malloc_reports_use()) {
+        puts("this malloc does not report what is in use: skipped");
         return 77;
     }
     return cmocka_run_group_tests_name("sizes", tests, read_page, forget_page);

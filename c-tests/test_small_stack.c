@@ -1,7 +1,6 @@
-/* Nothing recurses with the depth of the tree (known-failures row 21): all work,
-   also the destruction of the tree, is done by a thread with a stack of 64 KiB.
-   Deep in nodes: six levels. Deep in layers: one for each 8 bytes of a shared
-   prefix. */
+/* Nothing recurses with the depth of the tree (known-failures row 21): a thread with a stack of
+   64 KiB does all work, also the destruction of the tree. Deep in nodes: six levels. Deep in
+   layers: one for each 8 bytes of a shared prefix. */
 #include "support.h"
 
 #include <pthread.h>
@@ -19,7 +18,7 @@ static void on_a_small_stack(void (*run)(void))
 {
     pthread_attr_t attributes;
     pthread_t thread;
-    long least = sysconf(_SC_THREAD_STACK_MIN); /* more only for odd processors */
+    long least = sysconf(_SC_THREAD_STACK_MIN); /* more only on unusual processors */
     assert_int_equal(0, pthread_attr_init(&attributes));
     assert_int_equal(0, pthread_attr_setstacksize(&attributes,
                                                   least > STACK ? (size_t)least : STACK));
@@ -74,7 +73,7 @@ static void build_and_empty_a_deep_tree(void)
     masstree_destroy(tree);
 }
 
-/* Downwards, where splits leave nodes half full, and left as it is to destroy. */
+/* In descending order, where splits leave nodes half full; destroyed as it is. */
 static void build_downwards_and_destroy(void)
 {
     size_t count = scaled(1000000);

@@ -1,6 +1,6 @@
 /* Threads that use the library for the first time in the destructor of a pthread_key_create key:
-   what the library and the C library keep for a thread is given back (known-failures row 38).
-   hpp/test_thread_exit.cpp has the same for thread_local objects. */
+   the library's and the C library's memory for a thread is freed (known-failures row 38).
+   hpp/test_thread_exit.cpp does the same for thread_local objects. */
 #include "support.h"
 
 #include <malloc.h>
@@ -25,7 +25,7 @@ static void use(struct visit *visit)
     }
 }
 
-/* The destructor of the key: once more in each further round. */
+/* The destructor of the key: called again in each further round. */
 static void use_at_exit(void *arg)
 {
     struct visit *visit = arg;
@@ -54,22 +54,22 @@ static void run_threads(masstree_t *tree, pthread_key_t key, size_t count)
     }
 }
 
-/* Bytes that are allocated. */
+/* Allocated bytes. */
 static size_t allocated(void)
 {
     struct mallinfo2 info = mallinfo2();
     return info.uordblks + info.hblkhd;
 }
 
-/* Some hundred bytes for each thread would be a megabyte. Put back: do not call what runs late
-   destructors; or do not register that it is called. */
+/* Some hundred bytes for each thread would be a megabyte. Put back: do not call the function
+   that runs late destructors; or do not register it. */
 static void threads_that_call_first_at_their_end_leave_nothing_behind(void **state)
 {
     (void)state;
     masstree_t *tree = new_tree();
     pthread_key_t before;
     pthread_key_t after;
-    /* The library makes a key of its own when it is used for the first time. */
+    /* The library creates its own key when it is first used. */
     assert_int_equal(0, pthread_key_create(&before, use_at_exit));
     assert_ok(masstree_put_u64(tree, NULL, THREADS, 1));
     assert_int_equal(0, pthread_key_create(&after, use_at_exit));

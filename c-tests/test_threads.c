@@ -1,22 +1,22 @@
-/* Threads on one tree: writers with keys of their own, writers on shared keys,
-   readers, scanners in both directions. Work is counted, not timed: writers have
-   a number of steps, readers and scanners go on until the writers are done.
+/* Threads on one tree: writers with their own keys, writers on shared keys,
+   readers, scanners in both directions. Work is counted, not timed: writers run
+   a number of steps, readers and scanners continue until the writers are done.
 
    In each family of keys, with many keys (the tree grows deep) and with few (its
    leaves and layers empty and fill all the time: known-failures rows 4, 5, 6):
 
-   - what a thread does to its own keys answers as its model says (no insert is
-     lost, row 4), and the end state is the model's;
+   - operations of a thread on its own keys return what its model says (no insert
+     is lost, row 4), and the final state is the model's;
    - on shared keys the successful inserts and removes add up;
-   - keys that are never touched are found by every look-up, and seen exactly once
-     by every full scan; scans are strictly ordered. */
+   - every look-up finds keys that are never touched, and every full scan visits
+     them exactly once; scans are strictly ordered. */
 #include "support.h"
 
 #include <stdatomic.h>
 
 enum { OWNERS = 2, SHARERS = 2, KINDS = 4 };
 
-/* What a key number is for. */
+/* The role of a key number. */
 enum kind { STABLE, OWNED_BY_FIRST, OWNED_BY_SECOND, SHARED };
 
 static enum kind kind_of(uint64_t number)
@@ -29,10 +29,10 @@ struct field {
     enum family family;
     uint64_t each;        /* keys of each kind */
     size_t steps;         /* of each writer */
-    atomic_int *balance;  /* per shared key: successful inserts less removes */
-    uint64_t *owned;      /* per owned key: its value, 0 if absent */
-    atomic_int writers;   /* still at work */
-    atomic_size_t scans;  /* done altogether */
+    atomic_int *balance;  /* for each shared key: successful inserts less removes */
+    uint64_t *owned;      /* for each owned key: its value, 0 if absent */
+    atomic_int writers;   /* threads still working */
+    atomic_size_t scans;  /* steps done by all */
 };
 
 struct worker {
@@ -46,7 +46,7 @@ static uint64_t number_of(enum kind kind, uint64_t i)
     return i * KINDS + (uint64_t)kind;
 }
 
-/* Values tell their key: the number above, what distinguishes it below. */
+/* Values identify their key: the number in the high bits, a distinguishing one in the low bits. */
 static uint64_t value_of(uint64_t number, uint64_t mark)
 {
     return number << 24 | (mark & 0xFFFFFF);
@@ -189,8 +189,7 @@ static int32_t check_visited(const void *key, size_t key_len, uint64_t value, vo
     return MASSTREE_VISIT_CONTINUE;
 }
 
-/* The keys come strictly ordered, so as many stable ones as there are means each
-   exactly once. */
+/* The keys are strictly ordered, so as many stable ones as exist means each exactly once. */
 static void scan_all(struct worker *worker, bool reverse)
 {
     struct field *field = worker->field;
@@ -205,8 +204,8 @@ static void scan_all(struct worker *worker, bool reverse)
     atomic_fetch_add(&field->scans, 1);
 }
 
-/* Also scans that start in the middle, at a key inside whatever layer grows or
-   shrinks there at the time (row 3): a stable start is its own first key. */
+/* Also scans that start in the middle, at a key inside a layer that grows or shrinks meanwhile
+   (row 3): a stable start is its own first key. */
 static void scan_from_the_middle(struct worker *worker, bool reverse)
 {
     struct field *field = worker->field;
@@ -328,8 +327,8 @@ static void threads_agree_on_leaves_that_empty_and_fill(void **state)
     }
 }
 
-/* With nothing stable beside them whole layers come and go, down to the empty
-   tree (known-failures rows 5 and 6). */
+/* Without stable keys beside them, whole layers are made and collapse, down to the empty tree
+   (known-failures rows 5 and 6). */
 struct lone {
     masstree_t *tree;
     enum family family;
@@ -352,7 +351,7 @@ static int32_t check_order_only(const void *key, size_t key_len, uint64_t value,
     return MASSTREE_VISIT_CONTINUE;
 }
 
-/* Fills keys of its own and empties them again, over and over. */
+/* Inserts its own keys and removes them again, repeatedly. */
 static void fill_and_empty(void *arg)
 {
     struct lone *lone = arg;

@@ -1,5 +1,5 @@
-/* Trees and the operations on one key: every documented answer, in the form
-   for bytes and in the form for integers. */
+/* Trees and the operations on one key: every documented status, in the form for bytes and in the
+   form for integers. */
 #include "support.h"
 
 #include <errno.h>
@@ -10,8 +10,8 @@
 #define UNTOUCHED UINT64_C(0xDEADBEEFDEADBEEF)
 #define TOO_LONG ((size_t)UINT32_MAX + 1)
 
-/* Each operation in both forms, as one type, so that what holds for all of them
-   is written once. The integer form of a call takes the key's 8 bytes apart. */
+/* Each operation in both forms, as one type, so that common checks are written once. The integer
+   form converts the key's 8 bytes. */
 typedef int32_t (*operation_t)(masstree_t *tree, masstree_guard_t *guard, const void *key,
                                size_t key_len, uint64_t *out);
 
@@ -101,11 +101,11 @@ static int32_t remove_u64(masstree_t *tree, masstree_guard_t *guard, const void 
 struct operation {
     operation_t bytes;
     operation_t u64;
-    int32_t when_present; /* the documented answers */
+    int32_t when_present; /* the documented statuses */
     int32_t when_absent;
-    bool gives_present; /* the output is the word that was there */
+    bool gives_present; /* the output is the previous word */
     bool leaves_new;    /* the key has the new word afterwards, if it was absent */
-    bool overwrites;    /* the key has the new word afterwards, if it was present */
+    bool overwrites;    /* the key has the new word afterwards, if it existed */
     bool removes;
 };
 
@@ -164,7 +164,7 @@ static void try_on_absent_key(const struct operation *operation, operation_t cal
     }
 }
 
-static void each_operation_answers_as_documented(void **state)
+static void each_operation_returns_documented_statuses(void **state)
 {
     (void)state;
     masstree_t *tree = new_tree();
@@ -400,7 +400,7 @@ static void bytes_that_are_no_integer_key_are_refused(void **state)
     assert_ok(masstree_u64_from_key(bytes, 8, NULL));
 }
 
-/* A struct of a later version of the library: ours, and what it does not know. */
+/* A struct of a later version of the library: ours, and fields that it does not know. */
 struct later_options {
     masstree_options_t known;
     uint64_t unknown[2];
@@ -451,7 +451,7 @@ static void huge_pages_are_for_large_trees_or_never(void **state)
         masstree_t *tree = NULL;
         options.huge_pages = kinds[i];
         assert_status(MASSTREE_OK, masstree_create(&options, &tree));
-        /* More than 4 MiB of nodes, twice: memory of both origins is used again. */
+        /* More than 4 MiB of nodes, twice: memory of both origins is reused. */
         for (int round = 0; round < 2; round++) {
             for (uint64_t key = 0; key < 300000; key++)
                 assert_status(MASSTREE_OK, masstree_put_u64(tree, NULL, key, key));
@@ -522,7 +522,7 @@ static void allocator_is_two_functions_or_none(void **state)
 }
 
 /* Chunks of every size: whole nodes, or one at least. */
-static void pool_asks_for_chunks_of_the_size_it_was_told(void **state)
+static void pool_allocates_chunks_of_the_configured_size(void **state)
 {
     (void)state;
     static const size_t sizes[] = {0, 1, 319, 320, 384, 1000, 4096, 1 << 20};
@@ -677,7 +677,7 @@ static void forked_child_may_use_a_tree_of_its_own(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_operation_answers_as_documented),
+        cmocka_unit_test(each_operation_returns_documented_statuses),
         cmocka_unit_test(null_tree_is_invalid_and_writes_nothing),
         cmocka_unit_test(null_key_with_a_length_is_invalid_and_changes_nothing),
         cmocka_unit_test(guard_of_another_tree_is_refused_and_changes_nothing),
@@ -695,7 +695,7 @@ int main(void)
         cmocka_unit_test(huge_pages_are_for_large_trees_or_never),
         cmocka_unit_test(kind_of_values_is_words_or_byte_strings),
         cmocka_unit_test(allocator_is_two_functions_or_none),
-        cmocka_unit_test(pool_asks_for_chunks_of_the_size_it_was_told),
+        cmocka_unit_test(pool_allocates_chunks_of_the_configured_size),
         cmocka_unit_test(memory_is_asked_for_as_promised),
         cmocka_unit_test(destroying_null_does_nothing),
         cmocka_unit_test(trees_do_not_share_keys),

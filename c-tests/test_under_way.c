@@ -1,7 +1,6 @@
-/* What is retired while many threads are in the middle of calls without a guard: it is freed when
-   those calls have ended, and no further call of the program's is needed (known-failures row 32).
-
-   The threads stop in an update's callback, each under a key of a leaf of its own. */
+/* Memory that is retired while many threads are in calls without a guard is freed when those
+   calls have ended, without any further call (known-failures row 32). The threads stop in an
+   update's callback, each under a key in its own leaf. */
 #include "support.h"
 
 #include <stdatomic.h>
@@ -86,7 +85,7 @@ static void *update(void *arg)
     return NULL;
 }
 
-/* Keys 0 to `keys`, each its own value, and as many calls under way. */
+/* Keys 0 to `keys`, each with its own value, and as many active calls. */
 static void begin(struct field *field, size_t keys, size_t threads)
 {
     *field = (struct field){.keys = keys,
@@ -128,7 +127,7 @@ static void end(struct field *field)
     free(field->destroyed);
 }
 
-/* Put back: pad with as many entries as there are guards, and 16. */
+/* Put back: pad with as many entries as guards, and 16. */
 static void cleared_tree_is_freed_when_the_calls_of_the_moment_have_ended(void **state)
 {
     (void)state;
@@ -149,7 +148,7 @@ static void cleared_tree_is_freed_when_the_calls_of_the_moment_have_ended(void *
     }
 }
 
-/* A few values that removes and puts displace, by a thread that ends right after. */
+/* Removes and puts displace a few values, on a thread that ends right after. */
 struct displacing {
     struct field *field;
     bool by_guard;
@@ -172,7 +171,7 @@ static void *displace_and_flush(void *arg)
     return NULL;
 }
 
-/* Put back: as above. */
+/* Put back: pad with as many entries as guards, and 16. */
 static void flushed_values_are_freed_when_the_calls_of_the_moment_have_ended(void **state)
 {
     (void)state;
@@ -202,7 +201,7 @@ static void *wait_for_guards(void *arg)
     return NULL;
 }
 
-/* Put back: as above; a barrier never returns then. */
+/* Put back: pad with as many entries as guards, and 16; a barrier then never returns. */
 static void barrier_returns_when_the_calls_of_the_moment_have_ended(void **state)
 {
     (void)state;

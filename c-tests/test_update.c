@@ -1,5 +1,5 @@
-/* Conditional changes of one key: every documented answer of both forms, who owns
-   a displaced value, and that nothing gets in between. */
+/* Conditional changes of one key: every documented status of both forms, ownership of displaced
+   values, and atomicity. */
 #include "support.h"
 
 #include <stdatomic.h>
@@ -8,7 +8,7 @@
 #define TOO_LONG ((size_t)UINT32_MAX + 1)
 #define OWN_STATUS (-1234)
 
-/* What a callback answers, and what it saw. */
+/* What a callback returns, and what it was passed. */
 struct script {
     int32_t answer;
     uint64_t value;
@@ -35,8 +35,8 @@ static int32_t make(uint64_t *value, void *ctx)
     return script->answer;
 }
 
-/* Each operation in both forms, with arguments that suit the answers asked for:
-   `first` is the value stored, or expected; `second` the one desired. */
+/* Each operation in both forms, with arguments for the wanted status: `first` is the value
+   stored, or expected; `second` the desired one. */
 typedef int32_t (*operation_t)(masstree_t *tree, masstree_guard_t *guard, const void *key,
                                size_t key_len, uint64_t first, uint64_t second, uint64_t *out);
 
@@ -135,7 +135,7 @@ static uint64_t value_of_key(const masstree_t *tree)
     return masstree_get(tree, NULL, KEY, KEY_LEN, &value) == MASSTREE_OK ? value : UNTOUCHED;
 }
 
-static void replace_changes_only_what_is_there(void **state)
+static void replace_changes_only_existing_keys(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(forms); i++) {
@@ -196,7 +196,7 @@ static void remove_if_equal_removes_only_the_value_expected(void **state)
     }
 }
 
-static void update_does_what_its_callback_answers(void **state)
+static void update_does_what_its_callback_returns(void **state)
 {
     (void)state;
     masstree_t *tree = new_tree();
@@ -336,8 +336,8 @@ static void count_value(uint64_t value, void *ctx)
     atomic_fetch_add((atomic_size_t *)ctx, 1);
 }
 
-/* With an output pointer a displaced value is the caller's, without one the
-   destructor's; a mismatch displaces nothing. */
+/* With an output pointer the caller owns a displaced value, without one the destructor runs; a
+   mismatch displaces nothing. */
 static void displaced_values_are_destroyed_unless_taken(void **state)
 {
     (void)state;
@@ -408,7 +408,7 @@ static void exchange_many(void *ctx)
         uint64_t key = step % counting->keys;
         uint64_t seen = 0;
         REQUIRE(masstree_get_u64(counting->tree, NULL, key, &seen) == MASSTREE_OK);
-        /* Ends: a mismatch means that the other thread has counted. */
+        /* Terminates: a mismatch means that the other thread has counted. */
         while (masstree_compare_exchange_u64(counting->tree, NULL, key, seen, seen + 1, &seen) ==
                MASSTREE_MISMATCH) {
         }
@@ -483,10 +483,10 @@ static void concurrent_get_or_insert_makes_one_value_a_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(replace_changes_only_what_is_there),
+        cmocka_unit_test(replace_changes_only_existing_keys),
         cmocka_unit_test(compare_exchange_changes_only_the_value_expected),
         cmocka_unit_test(remove_if_equal_removes_only_the_value_expected),
-        cmocka_unit_test(update_does_what_its_callback_answers),
+        cmocka_unit_test(update_does_what_its_callback_returns),
         cmocka_unit_test(a_callback_that_breaks_off_changes_nothing),
         cmocka_unit_test(get_or_insert_makes_a_value_only_for_an_absent_key),
         cmocka_unit_test(bad_input_gets_its_status_and_changes_nothing),

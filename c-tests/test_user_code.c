@@ -1,10 +1,10 @@
-/* No lock is held while code of the user's runs (known-failures row 33): allocators,
-   destructors, and what frees what was retired. Each callback hands work to another thread,
-   which makes every call there is on the same tree, with keys in the same leaves, forks, makes
-   and destroys trees, and waits until all that is done. Were a lock held, that thread would
-   wait for it, and the test for that thread: ctest's time limit ends it.
+/* No lock is held while user code runs (known-failures row 33): allocators, destructors, and
+   callbacks of retired objects. Each callback delegates work to another thread, which makes every
+   call on the same tree, with keys in the same leaves, forks, creates and destroys trees; the
+   callback waits until all that is done. If a lock were held, that thread would wait for it, and
+   the test for that thread: ctest's time limit would end it.
 
-   Only masstree_barrier is not called there: it waits for the call that calls back.
+   Only masstree_barrier is not called there: it waits for the call that made the callback.
 
    Put back: in `Pool::add_chunk`, match on `lock(&self.shared).adopt(chunk)` itself; in
    `Tree::hold`, where the key is present, drop what is in the reserve. */
@@ -19,21 +19,21 @@ enum { KEY_LEN = sizeof long_key - 1, NEIGHBOURS = 18, FORKS = 4, THOROUGHLY = 2
 
 enum kind { ALLOC, FREE, DESTRUCTOR, RETIRED, KINDS };
 
-/* What callbacks hand over, and to whom. */
+/* What callbacks delegate, and to which thread. */
 static struct {
     pthread_mutex_t baton; /* of the thread whose callback is served */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     size_t asked, done;
-    bool briefly; /* what was asked for last */
+    bool briefly; /* the last request */
     bool ends;
-    masstree_t *tree; /* NULL while nobody else may use it */
+    masstree_t *tree; /* NULL while no other thread may use it */
     bool bytes;
     atomic_bool armed;
     atomic_size_t called[KINDS];
     size_t forks[KINDS];
     size_t in_this_call[KINDS];
-    atomic_size_t out; /* pieces of memory */
+    atomic_size_t out; /* allocations */
 } scene = {.baton = PTHREAD_MUTEX_INITIALIZER,
            .lock = PTHREAD_MUTEX_INITIALIZER,
            .changed = PTHREAD_COND_INITIALIZER};
@@ -47,7 +47,7 @@ static void let_the_other_thread_work(enum kind kind)
     }
     pthread_mutex_lock(&scene.baton);
     atomic_fetch_add(&scene.called[kind], 1);
-    /* What the other thread does makes for more callbacks: a call has to end. */
+    /* The other thread's calls cause more callbacks: a call must end. */
     if (scene.in_this_call[kind] == AT_ALL) {
         pthread_mutex_unlock(&scene.baton);
         return;
@@ -112,10 +112,10 @@ static bool fits(const struct call *call, bool bytes)
     return call->values == VALUES_ANY || (call->values == VALUES_BYTES) == bytes;
 }
 
-/* Makes a call, and lets go of what it made. */
+/* Makes a call, and frees what it made. */
 static void make_call(const struct call *call, masstree_t *tree, masstree_guard_t *guard)
 {
-    /* What was retired counts in them when it is freed, later. */
+    /* Retired objects count in them when they are freed, later. */
     static _Thread_local struct arguments arguments;
     arguments.tree = tree;
     arguments.guard = guard;
@@ -173,7 +173,7 @@ static void put_long_key(masstree_t *tree, bool bytes)
     }
 }
 
-/* Takes nodes from the pool, a leaf at least. */
+/* Takes nodes from the pool, at least a leaf. */
 static void grow(masstree_t *tree, bool bytes, size_t keys)
 {
     static atomic_size_t last;
@@ -188,8 +188,8 @@ static void grow(masstree_t *tree, bool bytes, size_t keys)
     }
 }
 
-/* Everything that may wait for a lock; in all but the first callbacks of a call, what locks the
-   leaves at hand and takes memory. The key is there in the end. */
+/* Makes every call that may wait for a lock; in all except the first callbacks of a call, only
+   calls that lock the leaves concerned and allocate. The key exists afterwards. */
 static void try_everything(masstree_t *tree, bool bytes, bool guarded, bool briefly)
 {
     masstree_t *other = NULL;
@@ -244,7 +244,7 @@ static void *help(void *arg)
     return NULL;
 }
 
-/* Begins or ends to have the other thread work, at first thoroughly or always briefly. */
+/* Starts or stops the other thread's work: thorough at first, or always brief. */
 static void arm_from(bool armed, size_t callbacks)
 {
     for (enum kind kind = 0; kind < KINDS; kind++) {
@@ -290,8 +290,8 @@ static void retire_something(masstree_t *tree, masstree_guard_t *guard)
     assert_ok(masstree_retire(tree, guard, NULL, 0, free_retired, NULL));
 }
 
-/* One call, from a tree that has garbage and leaves that are full; then what was retired
-   by it goes. */
+/* One call, from a tree that has garbage and full leaves; then the memory that it retired is
+   freed. */
 static void call_armed(const struct call *call, masstree_t *tree, bool bytes, bool guarded,
                        bool there)
 {
@@ -320,7 +320,7 @@ static void call_everything(bool bytes, size_t chunk_size)
         }
         for (unsigned variant = 0; variant < 4; variant++) {
             bool guarded = variant / 2 != 0;
-            /* It waits for guards: this thread's, too. */
+            /* It waits for guards, also this thread's. */
             if (guarded ? strcmp(calls[i].name, "barrier") == 0
                         : (calls[i].takes & NEEDS_GUARD) != 0) {
                 continue;
@@ -331,8 +331,9 @@ static void call_everything(bool bytes, size_t chunk_size)
     end_armed_tree(tree);
 }
 
-/* Each call as the first that needs memory: the other thread comes before it with the same
-   key, whose bag is in vain then. (It clears nothing: what began before goes on in what was.) */
+/* Each call as the first that needs memory: the other thread writes the same key before, so that
+   this thread's bag is not used. (It clears nothing: a call that began before would continue in
+   the old tree.) */
 static void call_everything_first(bool bytes)
 {
     for (size_t i = 0; i < call_count; i++) {
@@ -349,7 +350,7 @@ static void call_everything_first(bool bytes)
     }
 }
 
-/* The other thread adds a chunk of nodes before this one does: one of them is in vain. */
+/* The other thread adds a chunk of nodes before this one does, so one of them is not used. */
 static void grow_together(bool bytes)
 {
     for (size_t nodes = 2; nodes <= 8; nodes++) {

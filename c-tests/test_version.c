@@ -1,4 +1,4 @@
-/* What the library says of itself agrees with the header it is used through. */
+/* The versions that the library reports agree with the header. */
 #include "support.h"
 
 static void version_text_is_the_headers(void **state)
@@ -32,7 +32,7 @@ static void abi_number_is_the_headers(void **state)
     assert_int_equal(MASSTREE_ABI_VERSION, masstree_abi_version());
 }
 
-/* Programs built with this header have these layouts built in. */
+/* Programs compiled with this header depend on these layouts. */
 static void layout_of_options_is_frozen(void **state)
 {
     (void)state;

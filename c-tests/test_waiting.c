@@ -1,7 +1,8 @@
-/* Who waits for a leaf's holder lets it run (known-failures row 43): the waiter sleeps, which
-   its count of voluntary switches shows; spinning and yielding make none. The holder does not
-   let go before it has seen that. Put back: never Turn::Sleep in src/sync/wait.rs; the test
-   does not end then. */
+/* A thread that waits for the holder of a leaf lets it run (known-failures row 43): the waiter
+   sleeps, which its count of voluntary context switches shows; spinning and yielding cause none.
+   The holder does not unlock before it has seen that.
+
+   Put back: never Turn::Sleep in src/sync/wait.rs; the test does not end then. */
 #include "support.h"
 
 #include <errno.h>
@@ -28,8 +29,7 @@ static void ignore_signal(int number)
     (void)number;
 }
 
-/* Both threads on one processor: a waiter under SCHED_FIFO has it for itself until it
-   sleeps. */
+/* Both threads on one processor: a waiter under SCHED_FIFO occupies it until it sleeps. */
 static void stay_on_this_processor(void)
 {
     cpu_set_t set;
@@ -48,7 +48,7 @@ static void *wait_for_holder(void *arg)
         struct sched_param param = {.sched_priority = PRIORITY};
         waiter->is_forbidden = pthread_setschedparam(pthread_self(), SCHED_FIFO, &param) != 0;
     }
-    /* Registers the thread, so that nothing but the holder makes it wait below. */
+    /* Registers the thread, so that below it waits for the holder only. */
     REQUIRE(masstree_get_u64(waiter->tree, NULL, KEY, NULL) == MASSTREE_OK);
     REQUIRE(getrusage(RUSAGE_THREAD, &usage) == 0);
     waiter->tid = syscall(SYS_gettid);
@@ -75,7 +75,7 @@ static long voluntary_switches_of(long tid)
     return count;
 }
 
-/* Says whether the waiter was allowed to be what it should be. */
+/* Reports whether the waiter was allowed to be what it should be. */
 static bool hold_until_the_waiter_sleeps(bool is_real_time)
 {
     struct waiter waiter = {.tree = new_tree(), .is_real_time = is_real_time};
@@ -90,7 +90,7 @@ static bool hold_until_the_waiter_sleeps(bool is_real_time)
     while (!atomic_load(&waiter.begins)) {
         sched_yield();
     }
-    /* Ends: the waiter sleeps. Signals end its sleeps, which must not show in errno. */
+    /* Terminates: the waiter sleeps. Signals interrupt its sleeps, which must not show in errno. */
     while (voluntary_switches_of(waiter.tid) <= waiter.switches + 3) {
         assert_int_equal(pthread_kill(thread, SIGUSR1), 0);
         sched_yield();

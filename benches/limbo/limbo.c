@@ -1,8 +1,8 @@
-/* How much memory waits for guards while a tree is written to: updates of byte-string
+/* Measures memory that waits for guards while threads write a tree: updates of byte-string
    values, and pairs of a remove and an insert, by one thread and by two, each with a
-   guard that it refreshes every so often, and without one.
+   guard that it refreshes regularly, and without one.
 
-   usage: limbo [OPERATIONS]      10000000 of each kind in each case, unless said */
+   usage: limbo [OPERATIONS]      default: 10000000 of each kind in each case */
 #include <inttypes.h>
 #include <masstree.h>
 #include <pthread.h>

@@ -1,8 +1,8 @@
-/* What observations cost: look-ups, scans, cursors and writes with them and without, by turns,
-   round by round, so that what else the machine does meets both. Prints the median of the rounds
-   in nanoseconds an operation, and the median of their ratios.
+/* Measures the cost of observations: look-ups, scans, cursors and writes with them and without, by
+   turns, round by round, so that other load of the machine affects both alike. Prints the median of
+   the rounds in nanoseconds an operation, and the median of their ratios.
 
-   usage: observe [KEYS [ROUNDS]]      1000000 and 21, unless said */
+   usage: observe [KEYS [ROUNDS]]      default: 1000000 and 21 */
 #include <inttypes.h>
 #include <masstree/occ.h>
 #include <stdbool.h>
@@ -15,11 +15,11 @@ enum { LOOKS = 200000, SCANS = 5000, SCANNED = 100, MOST_ROUNDS = 999 };
 
 static masstree_t *tree;
 static masstree_guard_t *guard;
-/* Of the same keys with four bytes more, and a guard of it. */
+/* A tree with the same keys and four more bytes each, and a guard of it. */
 static masstree_t *longer;
 static masstree_guard_t *longer_guard;
 static uint64_t key_count = 1000000;
-/* Of look-ups, in the order in which they are made. */
+/* The keys of look-ups, in the order of their use. */
 static uint64_t *keys;
 static uint64_t sum;
 
@@ -149,7 +149,7 @@ static void put(bool observed)
     masstree_guard_record(guard, NULL);
 }
 
-/* Keys that are not there, and go again, with nothing measured. */
+/* Inserts absent keys; removes them again without measuring. */
 static void insert(bool observed)
 {
     static masstree_observation_t created[8];

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Compares the binary interface that the C headers declare with the committed one:
 # masstree.abi has the functions and types, as libabigail writes them, constants.txt the
-# constants. Functions and constants may be added; whatever else differs fails. `write`
-# writes both files anew: docs/abi.md says when that is right.
+# constants. Functions and constants may be added; any other difference fails. `write`
+# regenerates both files: see docs/abi.md.
 #
 # usage: abi.sh check|write INCLUDE_DIR
 set -euo pipefail
@@ -19,9 +19,9 @@ committed=$here/masstree.abi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The Rust library's debug information has Rust's types. A library of empty functions
-# has those of the headers, which build.rs holds equal to src/ffi, and `check.sh` to what
-# is exported.
+# The Rust library's debug information has Rust's types. A library of empty functions has
+# those of the headers, which build.rs compares with src/ffi, and `check.sh` with the
+# exported functions.
 printf '#include "%s"\n' "${headers[@]}" | gcc -E -P -x c - |
     awk '/^[a-z].* \*?masstree_[a-z0-9_]*\(/ { declared = 1 }
          declared && /;$/ { sub(/;$/, " { __builtin_trap(); }"); declared = 0 }

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# What the shared library shows to the world.
+# Checks the exported symbols of the libraries.
 #
 # usage: check.sh CHECK LIBRARY INCLUDE_DIR
 #
-# After a function was added on purpose: nm -D --defined-only LIBRARY |
+# Update symbols.txt after adding a function: nm -D --defined-only LIBRARY |
 # awk '{ print $3 }' | LC_ALL=C sort > c-tests/abi/symbols.txt
 set -euo pipefail
 export LC_ALL=C
@@ -13,14 +13,14 @@ library=$2
 headers=("$3"/masstree.h "$3"/masstree/*.h)
 golden=$(dirname "$0")/symbols.txt
 
-# By a shared library, or a static one.
+# The symbols that a shared or static library exports.
 exported() {
     case $library in
     *.a) nm -g --defined-only "$library" | awk 'NF == 3 { print $3 }' | sort ;;
     *) nm -D --defined-only "$library" | awk '{ print $3 }' | sort ;;
     esac
 }
-# Names before an opening bracket, outside comments, that are no types.
+# Names before an opening parenthesis, outside of comments, that are no types.
 declared() {
     sed -e 's://.*::' -e 's:/\*.*\*/::' -e '/^ *\/\*/,/\*\//d' "${headers[@]}" |
         grep -o 'masstree_[a-z0-9_]*(' | tr -d '(' | sort -u

@@ -1,7 +1,6 @@
-/* A program for ThreadSanitizer: threads hand structs to each other through a tree, in every
-   way that the library has. With a library that tells the tool what it orders (the feature
-   `annotate`) there is nothing to report; with one that does not, there is. Two wrong
-   programs are reported with either.
+/* A program for ThreadSanitizer: threads pass structs to each other through a tree, by every
+   function of the library. With an annotated library (the feature `annotate`) the tool reports
+   nothing; with one that is not annotated, it does. It reports two faulty programs with either.
 
    usage: publishing right|filled-late|read-after-retire */
 #include <inttypes.h>
@@ -19,7 +18,7 @@
 
 enum { KEYS = 100, ROUNDS = 2000, THREADS = 3, MANY = 8, PRIVATE = 1000 };
 
-/* What is handed on. Nobody changes one that is in the tree. */
+/* The struct that is passed between threads. No thread changes one that is in the tree. */
 struct item {
     uint64_t number;
     uint64_t square;
@@ -27,7 +26,7 @@ struct item {
 
 static masstree_t *items;
 static masstree_t *bytes;
-/* Items that the tree gave back, counted without ordering anything. */
+/* Items that the tree freed, counted without ordering anything. */
 static atomic_size_t freed;
 
 static struct item *new_item(uint64_t number)
@@ -186,7 +185,7 @@ static void read_items(masstree_guard_t *guard, uint64_t key)
             read_item(values[i]);
         }
     }
-    /* Without a guard, what the visitor sees is pinned for the call. */
+    /* Without a guard, the item that the visitor sees is pinned for the call. */
     all.flags = key % 2 ? MASSTREE_SCAN_REVERSE : 0;
     REQUIRE(masstree_scan(items, key % 3 ? guard : NULL, &all, visit_item, NULL, NULL) ==
             MASSTREE_OK);
@@ -199,7 +198,7 @@ static void read_items(masstree_guard_t *guard, uint64_t key)
     masstree_cursor_close(cursor);
 }
 
-/* A key of this length: shares prefixes, so that there are layers and suffixes. */
+/* A key of this length: shares prefixes, so that layers and suffixes occur. */
 static size_t text_key(char *key, uint64_t number)
 {
     return (size_t)snprintf(key, 48, "a prefix shared by all/%02" PRIu64 "/%.*s", number % KEYS,
@@ -238,7 +237,7 @@ static void use_texts(masstree_guard_t *guard, uint64_t number)
     REQUIRE(masstree_scan_bytes(bytes, NULL, &all, visit_text, NULL, NULL) == MASSTREE_OK);
 }
 
-/* After a barrier, what was found before it is nobody's: it is freed on the spot. */
+/* After a barrier, no thread holds what was found before: it is freed at once. */
 static void free_after_barrier(uint64_t key)
 {
     uint64_t old;
@@ -303,7 +302,7 @@ static void run_right(void)
     }
 }
 
-/* The wrong programs go step by step, which orders nothing as far as C11 is concerned. */
+/* The faulty programs run step by step, which orders nothing as far as C11 is concerned. */
 static atomic_int step;
 
 static void reach(int number)
@@ -318,7 +317,7 @@ static void await(int number)
     }
 }
 
-/* What it publishes is filled only then. */
+/* Fills the item only after publishing it. */
 static void *fill_late(void *arg)
 {
     struct item *item = new_item(1);
@@ -341,7 +340,7 @@ static void run_filled_late(void)
     REQUIRE(pthread_join(thread, NULL) == 0);
 }
 
-/* Frees what another thread has found without a guard. */
+/* Frees an item that another thread has found without a guard. */
 static void *retire_found(void *arg)
 {
     uint64_t old;
@@ -365,7 +364,7 @@ static void run_read_after_retire(void)
     REQUIRE(masstree_get_u64(items, NULL, PRIVATE, &value) == MASSTREE_OK);
     reach(1);
     await(2);
-    /* Not looked at: it may be anything. */
+    /* Not checked: it may be anything. */
     volatile uint64_t number = item_of(value)->number;
     (void)number;
     REQUIRE(pthread_join(thread, NULL) == 0);

@@ -1,4 +1,4 @@
-// A program of masstree-beta's: it defines the epochs, in one of the two ways there are.
+// A program for masstree-beta: it defines the epochs, in one of the two possible ways.
 #include "check.hh"
 #include "store.hh"
 

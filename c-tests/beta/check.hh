@@ -1,4 +1,4 @@
-// A program of tests, without a library for it: this has to compile from C++11 on.
+// A small test program, without a test library: it must compile as C++11.
 #ifndef C_TESTS_BETA_CHECK_HH
 #define C_TESTS_BETA_CHECK_HH
 
@@ -77,7 +77,7 @@ inline uint64_t seed()
     return number;
 }
 
-/** How many steps of so many, where a sanitizer makes each slow. */
+/** The number of steps, reduced where a sanitizer makes each slow. */
 inline int shortened(int steps)
 {
     const char* divisor = getenv("MASSTREE_TEST_DIVISOR");

@@ -1,5 +1,5 @@
-// What calls cost under masstree-beta's names, beside the C functions under a guard that is held:
-// medians of rounds, with keys in the order in which they were made.
+// The cost of calls under masstree-beta's names, compared with the C functions under a guard that
+// is held: medians of rounds, with keys in the order of their creation.
 #include "store.hh"
 
 #include <algorithm>
@@ -14,7 +14,7 @@ namespace {
 typedef store<uint64_t> numbers;
 const size_t rounds = 7;
 
-/** Nanoseconds for each of so many. */
+/** Nanoseconds for each of `count` calls. */
 template <typename F>
 double median(size_t count, const F& work)
 {

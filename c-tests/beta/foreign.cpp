@@ -1,5 +1,5 @@
-// A library that has masstree-beta's names, and means something else by all of them: a list. Beside
-// ours.cpp it is what masstree-beta itself is in a program that has both: two_libraries.sh.
+// A library with masstree-beta's names, and other meanings for all of them: a list. Beside ours.cpp
+// it plays the role of masstree-beta in a program that contains both: two_libraries.sh.
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -120,7 +120,7 @@ struct params : public Masstree::nodeparams<15, 15> {
 
 uint64_t theirs();
 
-/** The same as ours() in ours.cpp, word for word. */
+/** The same text as ours() in ours.cpp, word for word. */
 uint64_t theirs()
 {
     threadinfo* ti = threadinfo::make(threadinfo::TI_PROCESS, 7);

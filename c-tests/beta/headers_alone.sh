@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Every header for programs of masstree-beta's compiles alone, after itself, and after every other
-# one; as C++11. It brings along of the standard library what brings_along.txt says, and declares the
-# epochs for programs that ask for it.
+# Checks that every header with masstree-beta's names compiles alone, after itself, and after every
+# other one, as C++11; includes the standard headers in brings_along.txt; and declares the epochs for
+# programs that request it.
 #
 # usage: headers_alone.sh COMPILER HEADERS FLAG...
 set -euo pipefail
@@ -29,7 +29,7 @@ printf '%s\n' '#include "kvthread.hh"' 'volatile uint64_t globalepoch = 1, activ
 printf '%s\n' '#include "kvthread.hh"' 'void tick() { globalepoch += 2; active_epoch.store(7); }' |
     try "$@" '-DMASSTREE_BETA_EPOCH_TYPE=relaxed_atomic<mrcu_epoch_type>'
 
-# Of a program that has masstree-beta's compiler.hh, the headers need no more than that has.
+# If the program has masstree-beta's compiler.hh, the headers need no names beyond its own.
 header="all, with a compiler.hh of the program's"
 {
     cat <<'END'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compiles the program of these tests with every compiler that is there, in every standard, with
-# the epochs defined in either way, and runs each.
+# Compiles the program of these tests with every installed compiler, in every standard, with the
+# epochs defined in either way, and runs each.
 #
 # usage: matrix.sh INCLUDE_DIR LIBRARY
 set -euo pipefail

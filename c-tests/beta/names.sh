@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The lists of names in include/masstree_beta/README.md are what there is: each name in "Names
+# Checks that the lists of names in include/masstree_beta/README.md are complete: each name in "Names
 # provided" is used in test_names.cpp, and each function and type that the headers show to programs
-# is in that list, or among those that are there only to say what is not.
+# is in that list, or in the list of omitted ones.
 #
 # usage: names.sh HEADERS TEST
 set -euo pipefail
@@ -11,13 +11,13 @@ headers=$1
 tested=$2
 guide=$headers/README.md
 
-# The identifiers in `code` in the sections of these names, without what they are qualified with.
+# The unqualified identifiers in `code` in the sections with these names.
 listed() {
     awk -v sections="$1" '/^## / { on = index(sections, substr($0, 4) "\n") } on' "$guide" |
         grep -o '`[^`]*`' | tr -d '`' | sed 's/([^)]*)//g; s/.*:://; s/<.*//' | grep -x '[A-Za-z_0-9]*' | sort -u
 }
 
-# What headers declare outside of masstree_beta, and outside of what is private.
+# The declarations in headers outside of namespace masstree_beta that are not private.
 declared() {
     local header
     for header in "$headers"/*.hh; do
@@ -45,7 +45,7 @@ complain() {
     failed=1
 }
 provided=$(listed $'Names provided\n')
-refused=$(listed $'Deliberately not\n')
+refused=$(listed $'Deliberately omitted\n')
 [ "$(wc -l <<<"$provided")" -gt 150 ] || complain "finds only $(wc -l <<<"$provided") names in $guide"
 for name in $provided; do
     grep -qw -- "$name" "$tested" || complain "$name is in the list, and not in $tested"

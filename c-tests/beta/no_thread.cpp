@@ -1,6 +1,6 @@
-// Look-ups, and all the rest, that are given a threadinfo that is not there: `*ti`, with ti NULL.
-// CCBench's cicada does it, whose worker threads never make one. They work as outside of a section,
-// at each level of optimization: no_thread.sh.
+// Look-ups and all other calls with a threadinfo that does not exist: `*ti`, with ti NULL. CCBench's
+// cicada does this, whose worker threads never create one. They work as outside of a section, at
+// each level of optimization: no_thread.sh.
 //
 // Put back: `&ti` in table_guard_of in place of address_of(ti).
 #include "store.hh"
@@ -69,7 +69,7 @@ int main()
     char text[8];
     for (int i = 0; i != 100; ++i)
         tried.insert(key_of(i, text), &numbers[i]);
-    // The first thread's section stays its own.
+    // The first thread's section is unaffected.
     pointers::ti->rcu_start();
     std::thread other(work, &tried);
     other.join();

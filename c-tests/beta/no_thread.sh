@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# no_thread.cpp, without optimization and with much of it.
+# Runs no_thread.cpp, without optimization and with all levels of it.
 #
 # usage: no_thread.sh COMPILER DIRECTORY LIBRARY FLAG...
 set -euo pipefail

@@ -1,9 +1,9 @@
-// One program of two libraries, as two_libraries.sh says: this file has these headers, foreign.cpp
-// has others with the same names in them, and both have a class of parameters of the same name.
+// One program with two libraries, see two_libraries.sh: this file includes these headers, foreign.cpp
+// others with the same names, and both have a class of parameters of the same name.
 
 // Before everything else, as some programs do.
 class threadinfo;
-threadinfo* somebody();
+threadinfo* caller_thread();
 
 #include "kvthread.hh"
 #include "masstree.hh"
@@ -26,14 +26,14 @@ struct params : public Masstree::nodeparams<15, 15> {
 
 uint64_t theirs();
 
-threadinfo* somebody()
+threadinfo* caller_thread()
 {
     return threadinfo::make(threadinfo::TI_PROCESS, 7);
 }
 
 static uint64_t ours()
 {
-    threadinfo* ti = somebody();
+    threadinfo* ti = caller_thread();
     Masstree::basic_table<params> table;
     table.initialize(*ti);
     ti->rcu_start();

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# A program that has a config.h of its own, such as masstree-beta's configure writes, ends failed
-# assertions in functions that masstree-beta's compiler.o has: also in a file that includes no more
-# than that config.h.
+# A program with its own config.h, as masstree-beta's configure writes it, calls functions of
+# masstree-beta's compiler.o in failed assertions, even in a file that includes only that config.h:
+# checks that it links.
 #
 # Put back: `used`, in compiler.hh.
 #

@@ -1,5 +1,5 @@
-// What must not compile, or must end the program, each with a sentence that says why, which stands
-// before it: refused.sh compiles this with CASE defined, or runs it with its number, and compares.
+// Code that must not compile, or must abort the program, each with a message, which is given before
+// it: refused.sh compiles this with CASE defined, or runs it with its number, and compares.
 #include "store.hh"
 
 volatile mrcu_epoch_type globalepoch = 1;
@@ -75,7 +75,7 @@ uint64_t refused(numbers::leaf_type* of)
 }
 #endif
 
-/** Does the thing with the number that is its argument. */
+/** Executes the case with the number in its argument. */
 int main(int argc, char** argv)
 {
     numbers tried;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Each case of refused.cpp is refused with the sentence that stands before it: by the compiler, or
-# by the program, which then aborts. And without a case, nothing is.
+# Checks that each case of refused.cpp is refused with the message in the comment before it: by the
+# compiler, or by the program, which aborts; and that without a case, nothing is.
 #
 # usage: refused.sh COMPILER DIRECTORY LIBRARY FLAG...
 set -euo pipefail
@@ -25,7 +25,7 @@ fail() {
 number=none
 if ! compile "$@" -DCASE=0 "$source" "$library" "-Wl,-rpath,$(dirname "$library")" -pthread \
     -o "$out/program" || ! "$out/program" >"$out/said" 2>&1; then
-    fail "must be refused by nobody"
+    fail "without a case it must compile and run"
 fi
 
 number=0

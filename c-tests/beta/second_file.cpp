@@ -1,5 +1,5 @@
 // Another file of the same program: other headers, in another order, and the program's globals
-// declared anew.
+// declared again.
 #include "masstree_scan.hh"
 #include "masstree_split.hh"
 #include "masstree_stats.hh"

@@ -1,10 +1,10 @@
-// What a program makes of masstree-beta's interface: an index of its own, for its own threads.
-// This file knows nothing of libmasstree.
+// A program's index on top of masstree-beta's interface, for its own threads. This file does not
+// use libmasstree directly.
 #ifndef C_TESTS_BETA_STORE_HH
 #define C_TESTS_BETA_STORE_HH
 
 #include "config.h"
-// config.h first, as masstree-beta wants it.
+// config.h first, as masstree-beta requires.
 #include "compiler.hh"
 #include "kvthread.hh"
 #include "masstree.hh"
@@ -84,7 +84,7 @@ public:
         lp.finish(1, *ti);
         return true;
     }
-    /** Gives whether the key is new. */
+    /** Returns whether the key is new. */
     bool put(const char* key, size_t length, V value)
     {
         cursor_type lp(table_, key, static_cast<int>(length));

@@ -1,4 +1,4 @@
-// The details of cursors that programs rely on.
+// Details of cursors on which programs rely.
 #include "check.hh"
 #include "store.hh"
 
@@ -72,7 +72,7 @@ TEST(find_insert_and_finish_0_leave_nothing)
     CHECK(!has(tried, "key"));
 }
 
-TEST(a_cursor_that_is_not_finished_changes_nothing_and_lets_go)
+TEST(an_unfinished_cursor_changes_nothing_and_unlocks)
 {
     numbers tried;
     tried.insert("there", 1);
@@ -95,7 +95,7 @@ TEST(a_cursor_that_is_not_finished_changes_nothing_and_lets_go)
     CHECK(tried.update("there", 4));
 }
 
-TEST(a_word_of_zeros_stands_for_the_value_that_is_not_there)
+TEST(the_value_of_an_absent_key_is_a_zero_word)
 {
     numbers tried;
     cursor lp(tried.table(), "key");
@@ -108,7 +108,7 @@ TEST(a_word_of_zeros_stands_for_the_value_that_is_not_there)
     CHECK(unlocked.value() == 0);
 }
 
-TEST(removing_what_is_not_there_does_nothing)
+TEST(removing_an_absent_key_does_nothing)
 {
     numbers tried;
     cursor lp(tried.table(), "key");
@@ -169,7 +169,7 @@ TEST(a_lock_shows_in_no_version)
     CHECK(lp.node()->full_version_value() == before.full_version_value());
 }
 
-TEST(what_proves_an_absence_changes_with_every_insert_and_remove)
+TEST(the_leaf_that_proves_an_absence_changes_with_every_insert_and_remove)
 {
     numbers tried;
     for (int i = 0; i != 300; i += 2)
@@ -194,7 +194,7 @@ TEST(what_proves_an_absence_changes_with_every_insert_and_remove)
     }
 }
 
-TEST(versions_of_nodes_that_are_gone_equal_none_that_was_seen)
+TEST(versions_of_freed_nodes_never_recur)
 {
     numbers tried;
     std::vector<std::pair<numbers::leaf_type*, uint64_t>> seen;
@@ -216,7 +216,7 @@ TEST(versions_of_nodes_that_are_gone_equal_none_that_was_seen)
 
 namespace {
 
-/** What STO asks of a cursor after finish, and its database index before it. */
+/** What STO reads from a cursor after finish, and its database index before it. */
 struct told {
     numbers::leaf_type* original;
     numbers::leaf_type* node;
@@ -251,7 +251,8 @@ told insert_and_tell(numbers& tried, const std::string& key, bool& split)
 int splits = 0;
 int went_right = 0;
 
-/** Inserts keys in this order; each time, what is told must be what is. */
+/** Inserts keys in this order; each time, the cursor's versions and leaves must be the actual
+   ones. */
 void insert_all(numbers& tried, const std::vector<std::string>& keys)
 {
     for (size_t i = 0; i != keys.size(); ++i) {
@@ -275,13 +276,13 @@ void insert_all(numbers& tried, const std::vector<std::string>& keys)
 
 } // namespace
 
-TEST(cursors_tell_which_leaves_an_insert_changes_and_creates)
+TEST(cursors_return_the_leaves_that_an_insert_changes_and_creates)
 {
     random_numbers random(seed());
     for (int kind = 0; kind != 4; ++kind) {
         std::vector<std::string> keys;
         for (int i = 0; i != 400; ++i) {
-            // Ascending, descending, in any order; and with layers.
+            // Ascending, descending, random order; and with layers.
             const int n = kind == 0 ? i : kind == 1 ? 400 - i : i * 7919 % 400;
             keys.push_back(kind == 3 ? std::string(static_cast<size_t>(n % 3) * 8, 'x') + numbered(n)
                         + (n % 2 == 0 ? " and more" : "")
@@ -297,7 +298,7 @@ TEST(cursors_tell_which_leaves_an_insert_changes_and_creates)
     CHECK(went_right > 50 && went_right < splits - 50);
 }
 
-TEST(a_finished_cursor_keeps_what_it_tells)
+TEST(a_finished_cursor_keeps_its_results)
 {
     numbers tried;
     numbers::ti->rcu_start();

@@ -1,5 +1,5 @@
-// Each name that include/masstree_beta/README.md says is provided, used once at least: names.sh
-// compares that list with this file.
+// Uses each name in the list of include/masstree_beta/README.md at least once: names.sh compares
+// that list with this file.
 #include "check.hh"
 #include "circular_int.hh"
 #include "json.hh"

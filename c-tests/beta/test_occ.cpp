@@ -1,9 +1,9 @@
-// A small transaction engine of Silo's kind (Tu et al., SOSP 2013, section 4.6), as programs build
-// it on masstree-beta: what a scan has read is proved by the versions of leaves, which are compared
-// again before a transaction commits.
+// A small transaction engine like Silo's (Tu et al., SOSP 2013, section 4.6), as programs build it on
+// masstree-beta: versions of leaves prove what a scan has read, and are compared again before a
+// transaction commits.
 //
-// Each transaction counts all records and inserts some, numbered from there on. If the histories
-// are serializable, the numbers are 0, 1, 2, ... without a gap or a repetition.
+// Each transaction counts all records and inserts some, numbered from that count on. If the
+// histories are serializable, the numbers are 0, 1, 2, ... without a gap or a repetition.
 #include "check.hh"
 #include "store.hh"
 
@@ -12,7 +12,7 @@
 
 namespace {
 
-/** A record that was inserted is valid once its transaction has committed. */
+/** An inserted record becomes valid when its transaction has committed. */
 struct record {
     std::atomic<bool> valid;
     uint64_t number;
@@ -32,7 +32,7 @@ public:
         ti_.rcu_stop();
     }
 
-    /** Counts all records, this transaction's among them. */
+    /** Counts all records, this transaction's included. */
     uint64_t count()
     {
         counted_ = 0;
@@ -47,7 +47,7 @@ public:
     bool visit_value(Masstree::Str, record* found, threadinfo&)
     {
         ++counted_;
-        // What another transaction is inserting may or may not come.
+        // Records that another transaction is inserting may or may not be visible.
         if (!found->valid.load(std::memory_order_acquire) && !own(found))
             doomed_ = true;
         return !doomed_;
@@ -71,7 +71,7 @@ public:
         observe_own(lp);
     }
 
-    /** Whether all of it has happened. If not, nothing of it has. */
+    /** Commits; if it returns false, nothing has changed. */
     bool commit()
     {
         fence();
@@ -158,7 +158,7 @@ std::string random_record_key(random_numbers& random)
     return key;
 }
 
-/** Gives how many transactions were aborted. */
+/** Returns how many transactions aborted. */
 int work(records& into, int thread, int transactions)
 {
     records::thread_init(thread);
@@ -198,7 +198,7 @@ void numbers_are_consecutive(records& of)
 TEST(own_inserts_abort_no_transaction)
 {
     records alone;
-    // Keys that are there already do: they are drawn again in another transaction.
+    // Keys that exist already do, too: another transaction draws them again.
     random_numbers random(seed());
     int doomed = 0;
     for (int i = 0; i != shortened(400); ++i) {
@@ -218,7 +218,7 @@ TEST(own_inserts_abort_no_transaction)
     numbers_are_consecutive(alone);
 }
 
-TEST(what_transactions_count_and_insert_is_serializable)
+TEST(counting_and_inserting_transactions_are_serializable)
 {
     records shared;
     const int transactions = shortened(400);

@@ -1,4 +1,4 @@
-// What programs of others do, each as they do it.
+// Patterns of existing programs, as each uses them.
 #include "check.hh"
 #include "small_vector.hh"
 #include "store.hh"
@@ -49,7 +49,7 @@ private:
     bool compares_;
 };
 
-/** Counts what there is of it, and what was done with it. */
+/** Counts objects, and operations on them. */
 struct counted {
     counted(int n = 0) : number(n)
     {
@@ -73,7 +73,7 @@ int counted::there = 0;
 
 // Put back: 0 in place of the largest slice, in masstree_beta::slices: the scanner never stops. (A
 // table of uint64_t* also has g++ -Wall look at memcpy(..., sizeof(V)); put back: size, in word.)
-TEST(a_scanner_asks_whether_its_upper_bound_is_in_the_leaf)
+TEST(a_scanner_checks_whether_its_upper_bound_is_in_the_leaf)
 {
     pointers tried;
     std::set<std::string> keys;
@@ -99,8 +99,8 @@ TEST(a_scanner_asks_whether_its_upper_bound_is_in_the_leaf)
     CHECK(tried.get(*keys.begin(), found) && found == &value);
 }
 
-// Put back: what grows moves its old elements before the new one, which may be a copy of one, is made;
-// or does not destroy them.
+// Put back: growing moves the old elements before it constructs the new one, which may be a copy of
+// one; or does not destroy them.
 TEST(a_small_vector_grows_out_of_its_object)
 {
     {

@@ -1,4 +1,4 @@
-// Sections, and what is freed when they are over. No epoch is ever advanced here.
+// Sections, and what is freed when they end. No epoch is ever advanced here.
 #include "check.hh"
 #include "store.hh"
 
@@ -25,7 +25,7 @@ struct counted_callback : public mrcu_callback {
     }
 };
 
-/** One that frees itself as it was allocated, and registers another. */
+/** A callback that frees itself as it was allocated, and registers another. */
 struct chained_callback : public threadinfo::mrcu_callback {
     int more;
     explicit chained_callback(int left) : more(left)
@@ -53,7 +53,7 @@ threadinfo* main_thread()
     return numbers::ti;
 }
 
-/** Ends: what was registered is done as soon as sections go on. */
+/** Terminates: registered callbacks run as long as sections continue. */
 void quiesce_until(int wanted, threadinfo* ti)
 {
     while (done.load() != wanted)
@@ -114,7 +114,7 @@ TEST(a_callback_waits_for_the_sections_of_others)
     CHECK(threadinfo::min_active_epoch() > 1u << 30);
 }
 
-TEST(a_thread_that_ends_in_its_section_keeps_nobody_waiting)
+TEST(a_thread_that_ends_in_its_section_leaves_it)
 {
     threadinfo* ti = main_thread();
     done = 0;
@@ -144,7 +144,7 @@ TEST(threadinfos_are_listed)
 
 namespace {
 
-/** Writes in a section, to one table of some after the other, all of this thread's. */
+/** Writes in a section, to one of several tables after the other, all of this thread's. */
 void write_to_several(int thread, int sections)
 {
     numbers::thread_init(thread);
@@ -198,7 +198,7 @@ TEST(a_table_is_destroyed_by_another_thread_than_wrote_to_it_in_its_section)
     ti->rcu_stop();
 }
 
-TEST(a_table_is_destroyed_while_its_last_writer_goes_on)
+TEST(a_table_is_destroyed_while_its_last_writer_continues)
 {
     threadinfo* ti = main_thread();
     numbers other;
@@ -255,7 +255,7 @@ TEST(a_section_may_end_before_the_cursor)
 
 namespace {
 
-/** A value that others may still read after it was replaced. */
+/** A value that other threads may still read after it was replaced. */
 struct row {
     uint64_t number;
     uint64_t again;
@@ -303,7 +303,7 @@ void read_rows(store<row*>& rows, const std::atomic<bool>& over)
 
 } // namespace
 
-TEST(what_a_section_has_found_is_not_freed_in_it)
+TEST(memory_found_in_a_section_is_not_freed_during_it)
 {
     store<row*> rows;
     std::atomic<bool> over(false);

@@ -1,4 +1,4 @@
-// What scanners are shown, and what they may do.
+// What scanners get, and what they may do.
 #include "check.hh"
 #include "store.hh"
 
@@ -8,7 +8,7 @@ namespace {
 
 typedef store<uint64_t> numbers;
 
-/** A scanner of the older kind, which is given keys rather than strings. */
+/** A scanner of the older kind, which gets keys rather than strings. */
 struct older_scanner {
     std::vector<std::string> keys;
     template <typename ITER>
@@ -93,7 +93,7 @@ TEST(an_empty_range_shows_the_leaf_that_proves_it)
     CHECK(!hold(scanner.leaves) && !hold(back.leaves));
 }
 
-TEST(every_change_of_a_range_changes_a_leaf_that_was_shown)
+TEST(every_change_of_a_range_changes_a_leaf_passed_to_visit_leaf)
 {
     random_numbers random(seed());
     numbers tried;
@@ -159,7 +159,8 @@ TEST(a_scanner_may_change_the_table)
 }
 
 namespace {
-/** Keeps versions as some programs do: not the stack's, but the node's. Others insert meanwhile. */
+/** Keeps versions as some programs do: the node's, not the stack's. Other threads insert
+   meanwhile. */
 struct versions_of_nodes {
     numbers& tried;
     observed leaves;
@@ -184,7 +185,7 @@ struct versions_of_nodes {
 };
 } // namespace
 
-TEST(a_node_that_is_shown_has_the_version_of_the_keys_that_follow)
+TEST(a_node_passed_to_visit_leaf_has_the_version_of_its_keys)
 {
     numbers tried;
     tried.insert("a", 1);
@@ -214,7 +215,7 @@ struct throwing_scanner {
 };
 } // namespace
 
-TEST(what_a_scanner_throws_comes_out_of_the_scan)
+TEST(exceptions_of_a_scanner_leave_scan)
 {
     numbers tried;
     for (int i = 0; i != 9; ++i)

@@ -1,4 +1,4 @@
-// One thread: what a store answers is what a std::map would.
+// One thread: a store returns what a std::map would.
 #include "check.hh"
 #include "store.hh"
 
@@ -8,7 +8,7 @@ namespace {
 
 typedef std::map<std::string, uint64_t> model;
 
-/** Keys that share beginnings, of up to five layers, and the empty one. */
+/** Keys that share prefixes, of up to five layers, and the empty one. */
 std::string random_key(random_numbers& random)
 {
     std::string key;
@@ -84,7 +84,7 @@ void step(store<uint64_t>& tried, model& expected, random_numbers& random)
 
 } // namespace
 
-TEST(a_store_answers_as_a_map_does)
+TEST(a_store_behaves_like_a_map)
 {
     random_numbers random(seed());
     store<uint64_t> tried;

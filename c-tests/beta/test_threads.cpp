@@ -60,7 +60,7 @@ struct ordered_scanner {
 
 } // namespace
 
-TEST(threads_find_what_they_have_stored)
+TEST(threads_find_the_keys_that_they_have_stored)
 {
     numbers tried;
     const int keys = shortened(8000);

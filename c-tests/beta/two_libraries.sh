@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# One program may have these headers in one file and masstree-beta's in another, and name its
-# parameters alike in both, without the linker taking inline functions of the one for those of the
-# other. foreign.cpp stands for masstree-beta. And no symbol of these headers is without a tag or the
-# namespace that is theirs alone, whatever the other library has.
+# One program may include these headers in one file and masstree-beta's in another, with the same
+# name for its parameters in both: checks that the linker does not merge inline functions of the two.
+# foreign.cpp stands for masstree-beta. Also checks that every symbol of these headers has the tag or
+# is in a namespace of their own.
 #
-# Put back: MASSTREE_BETA_ABI as nothing, in abi.hh: the program crashes, and the symbols are named.
+# Put back: MASSTREE_BETA_ABI empty, in abi.hh: the program crashes, and the symbols are listed.
 #
 # usage: two_libraries.sh COMPILER DIRECTORY LIBRARY FLAG...
 set -euo pipefail
@@ -30,8 +30,8 @@ for order in 'ours foreign' 'foreign ours'; do
     }
 done
 
-# What the linker may merge of a file that uses every name, without the standard library's and the
-# tests' own.
+# The symbols that the linker may merge of a file that uses every name, without those of the standard
+# library and the tests.
 compile "$@" -c "$here/test_names.cpp" -o "$out/names.o"
 nm --defined-only "$out/names.o" | sed -n 's/^[0-9a-f]* [WVu] \(_Z.*\)/\1/p' |
     grep -vE '^_Z(GV|T[ISV])?(ZNK?|NK?)?(S|9__gnu_cxx|5store|9all_of_it|14number_printer)' |

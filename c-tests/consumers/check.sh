@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs a built libmasstree, and builds and runs programs that use it as users do,
-# from the prefix it was installed to and from where that prefix was moved.
+# Installs a built libmasstree, and builds and runs programs that use it as users do, from the
+# prefix to which it was installed, and from the directory to which that prefix was moved.
 #
 # usage: check.sh BUILD_DIR
 #
-# Everything happens in BUILD_DIR/../consumers, which is made anew.
+# Works in BUILD_DIR/../consumers, which it creates anew.
 set -euo pipefail
 export LC_ALL=C
 
@@ -31,12 +31,12 @@ fail() {
     exit 1
 }
 
-# Every file below a directory, links with what they point to.
+# Every file below a directory, links with their targets.
 listed() {
     find "$1" -type l -printf '%P -> %l\n' -o -type f -printf '%P\n' | sort
 }
 
-# Runs a consumer and compares what it prints.
+# Runs a consumer and compares its output.
 run() {
     local output
     output=$("$@") || fail "$1 answers $?"
@@ -44,7 +44,7 @@ run() {
     echo "ok: ${*#"$work/"}"
 }
 
-# Those of installed.txt, every header, every page, and the examples.
+# The files in installed.txt, every header, every page, and the examples.
 installs_the_listed_files() {
     local doc=share/doc/masstree
     {
@@ -63,7 +63,7 @@ honours_destdir() {
     diff -r --no-dereference "$1" "$work/destdir/usr/local"
 }
 
-# What rustc says that this very crate needs, beside what masstree.pc says.
+# Compares the libraries that rustc lists for this crate with those in masstree.pc.
 names_the_native_libraries_of_today() {
     local said told
     said=$(env -C "$source" cargo rustc --lib --crate-type staticlib -- \
@@ -90,8 +90,8 @@ by_pkg_config() {
     ! readelf -d "$out/c_static" | grep -F libmasstree || fail "c_static needs a shared libmasstree"
 }
 
-# A program for masstree-beta, as include/masstree_beta/README.md says: by the include path, and by
-# a link in place of a copy of masstree-beta.
+# A program for masstree-beta, built as include/masstree_beta/README.md says: by the include path,
+# and by a link in place of a copy of masstree-beta.
 for_masstree_beta() {
     local prefix=$1 out=$2/masstree-beta
     mkdir -p "$out/third_party"
@@ -108,7 +108,7 @@ for_masstree_beta() {
     run "$out/by_link"
 }
 
-# In either order, for the first library to define a symbol wins.
+# In either order, because the first library that defines a symbol wins.
 beside_another_rust_library() {
     local prefix=$1 out=$work/beside
     mkdir -p "$out"
@@ -125,8 +125,8 @@ beside_another_rust_library() {
     done
 }
 
-# In both ways of docs/abi.md. -fvisibility=hidden is not one: it is for what is compiled, not for
-# what is linked.
+# In both ways of docs/abi.md. -fvisibility=hidden is not one: it affects what is compiled, not what
+# is linked.
 as_a_plugin() {
     local prefix=$1 out=$work/plugin way
     mkdir -p "$out"
@@ -165,7 +165,7 @@ by_find_package() {
     fi
 }
 
-# Meson wants ninja, and each source inside the project.
+# Meson needs ninja, and each source inside the project.
 by_meson() {
     local prefix=$1 project=$2/meson-project out=$2/meson
     mkdir -p "$project"
@@ -183,13 +183,13 @@ by_fetch_content() {
     run "$work/subdirectory/c_masstree_static"
 }
 
-# Of the block after a block.
+# The number of the next block.
 number_after() {
     local name=${1##*/}
     printf '%03d' $((10#${name%.*} + 1))
 }
 
-# What docs/linking.md says for CMake, with the README's example beside a directory libmasstree.
+# The CMake code in docs/linking.md, with the README's example beside a directory libmasstree.
 as_the_pages_say() {
     local out=$work/readme number=0 block example project
     mkdir -p "$out/blocks"

@@ -1,4 +1,4 @@
-// What a program in C++ does with an installed libmasstree.
+// A C++ program that uses an installed libmasstree.
 #include <masstree.h>
 
 #include <cstdlib>

@@ -1,5 +1,5 @@
-// What a program for masstree-beta does with an installed libmasstree: with masstree-beta's headers
-// on the include path, or, with VENDORED, in a directory of the program's own.
+// A program for masstree-beta that uses an installed libmasstree: with masstree-beta's headers on
+// the include path, or, with VENDORED, in a subdirectory of the program.
 #ifdef VENDORED
 #include "masstree-beta/config.h"
 #include "masstree-beta/kvthread.hh"

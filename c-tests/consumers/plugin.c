@@ -1,4 +1,4 @@
-/* A plugin that brings libmasstree along, linked statically, and shows nothing of it. */
+/* A plugin that contains libmasstree, linked statically, and exports none of its functions. */
 #include <masstree.h>
 
 __attribute__((visibility("default"))) int plugin_count(void);

@@ -1,4 +1,4 @@
-/* What tests of cursors are made of: see field.h. */
+/* Shared by tests of cursors: see field.h. */
 #include "cursor/field.h"
 
 size_t field_value(uint64_t number, unsigned char *bytes)

@@ -1,5 +1,4 @@
-/* What tests of cursors share: a tree of either kind, a sorted array that says what is in
-   it, and a cursor. */
+/* Shared by tests of cursors: a tree of either kind, a sorted array as its model, and a cursor. */
 #ifndef MASSTREE_TEST_CURSOR_FIELD_H
 #define MASSTREE_TEST_CURSOR_FIELD_H
 
@@ -8,35 +7,35 @@
 struct field {
     masstree_t *tree;
     struct model model;
-    masstree_guard_t *lent; /* NULL: the cursor has a guard of its own */
+    masstree_guard_t *lent; /* NULL: the cursor has its own guard */
     masstree_cursor_t *cursor;
     bool holds_bytes;
 };
 
 enum { FORMS = 4, FIELD_VALUE_MAX = 48 };
 
-/* An empty one; the four forms are words or byte strings, own guard or lent. */
+/* Creates an empty field; the four forms are words or byte strings, own guard or the caller's. */
 struct field new_field(unsigned form);
 void end_field(struct field *field);
 /* Layers of more than 15 keys below prefixes of 8, 16 and 24 bytes, keys that others
    begin with, the empty key. */
 void fill_field(struct field *field, uint64_t each);
-/* In the tree and in the array. */
+/* In the tree and in the model. */
 void write_key(struct field *field, const void *key, size_t len, uint64_t number);
 void remove_from(struct field *field, const void *key, size_t len);
-/* The guard that the cursor goes by. */
+/* The guard under which the cursor reads. */
 void refresh_field(struct field *field);
 
-/* Values of a tree of byte strings: the number, and as many bytes more as it says. Gives
+/* Values of a tree of byte strings: the number, followed by as many bytes as it says. Returns
    the length. */
 size_t field_value(uint64_t number, unsigned char *bytes);
 void assert_value(struct field *field, uint64_t number);
 int32_t value_status(struct field *field);
-/* The cursor is at the entry of this place. */
+/* Asserts that the cursor is at the entry with this index. */
 void assert_at(struct field *field, size_t place);
 void assert_at_no_key(struct field *field);
 
-/* The place that a seek leads to; the model's count: none. */
+/* The index to which a seek moves; the model's count: none. */
 size_t place_of_seek(const struct model *model, const void *key, size_t len, uint32_t how);
 
 #endif

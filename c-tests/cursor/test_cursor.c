@@ -1,8 +1,8 @@
-/* Cursors, over trees of both kinds, against a sorted array: where each seek and each
-   step leads. */
+/* Cursors, over trees of both kinds, compared with a sorted array: the key that each seek and
+   each step reaches. */
 #include "cursor/field.h"
 
-static void empty_tree_has_no_place_until_there_is_a_key(void **state)
+static void cursor_in_an_empty_tree_has_no_key_until_one_is_put(void **state)
 {
     (void)state;
     for (unsigned form = 0; form < FORMS; form++) {
@@ -33,7 +33,7 @@ static void empty_tree_has_no_place_until_there_is_a_key(void **state)
     }
 }
 
-static void fresh_cursor_goes_to_the_first_key_or_to_the_last(void **state)
+static void new_cursor_steps_to_the_first_or_last_key(void **state)
 {
     (void)state;
     for (unsigned form = 0; form < FORMS; form++) {
@@ -66,7 +66,7 @@ static void opening_without_a_place_for_the_cursor_is_invalid(void **state)
     end_tree(tree);
 }
 
-static void whole_walks_meet_every_key_in_order(void **state)
+static void whole_walks_visit_every_key_in_order(void **state)
 {
     (void)state;
     for (unsigned form = 0; form < FORMS; form++) {
@@ -91,7 +91,7 @@ static void whole_walks_meet_every_key_in_order(void **state)
     }
 }
 
-/* Seeks from a far place, and steps from where it led to. */
+/* Seeks from a distant position, and steps from the key reached. */
 static void try_seek(struct field *field, const void *key, size_t len, uint32_t how)
 {
     size_t place = place_of_seek(&field->model, key, len, how);
@@ -118,9 +118,9 @@ static void try_seek(struct field *field, const void *key, size_t len, uint32_t 
     }
 }
 
-/* Each key, and its neighbours that are mostly no keys: longer by a byte, shorter by
-   one, the last byte one less or more. */
-static void seek_leads_to_the_nearest_key_in_every_mode(void **state)
+/* Each key, and neighbours that mostly do not exist: longer by a byte, shorter by one, the last
+   byte one less or more. */
+static void seek_finds_the_nearest_key_in_every_mode(void **state)
 {
     (void)state;
     for (unsigned form = 0; form < FORMS; form++) {
@@ -194,7 +194,7 @@ static void unknown_ways_to_seek_are_invalid_and_move_nothing(void **state)
     end_field(&field);
 }
 
-/* The key handed in is the one that the cursor is at. */
+/* The key passed is the cursor's own key. */
 static void seek_takes_the_cursors_own_key(void **state)
 {
     (void)state;
@@ -217,7 +217,7 @@ static void seek_takes_the_cursors_own_key(void **state)
             assert_ok(masstree_cursor_key(field.cursor, &key));
             assert_ok(masstree_cursor_seek(field.cursor, key.data, key.len, MASSTREE_SEEK_LE));
             assert_ok(masstree_cursor_key(field.cursor, &key));
-            /* A part of it, too. */
+            /* Also a part of it. */
             if (key.len > 8) {
                 assert_ok(masstree_cursor_seek(field.cursor, key.data, key.len - 1,
                                                MASSTREE_SEEK_GE));
@@ -243,7 +243,7 @@ static void direction_may_change_at_every_step(void **state)
         size_t place = 0;
         assert_ok(masstree_cursor_first(field.cursor));
         for (size_t step = 0; step < 20000; step++) {
-            /* A walk with a drift that changes, so that it comes everywhere. */
+            /* A walk whose drift changes, so that it reaches all keys. */
             bool reverse = random_below(&random, 100) < (step / 2000 % 2 == 0 ? 40 : 60);
             bool ends = place == (reverse ? 0 : field.model.count - 1);
             assert_status(ends ? MASSTREE_END : MASSTREE_OK,
@@ -259,11 +259,11 @@ static void direction_may_change_at_every_step(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(empty_tree_has_no_place_until_there_is_a_key),
-        cmocka_unit_test(fresh_cursor_goes_to_the_first_key_or_to_the_last),
+        cmocka_unit_test(cursor_in_an_empty_tree_has_no_key_until_one_is_put),
+        cmocka_unit_test(new_cursor_steps_to_the_first_or_last_key),
         cmocka_unit_test(opening_without_a_place_for_the_cursor_is_invalid),
-        cmocka_unit_test(whole_walks_meet_every_key_in_order),
-        cmocka_unit_test(seek_leads_to_the_nearest_key_in_every_mode),
+        cmocka_unit_test(whole_walks_visit_every_key_in_order),
+        cmocka_unit_test(seek_finds_the_nearest_key_in_every_mode),
         cmocka_unit_test(integer_seek_is_a_seek_for_the_eight_bytes),
         cmocka_unit_test(unknown_ways_to_seek_are_invalid_and_move_nothing),
         cmocka_unit_test(seek_takes_the_cursors_own_key),

@@ -1,14 +1,14 @@
-/* Cursors in a tree that is changed between their steps, by the same thread; what a
-   refreshed guard lets go of. */
+/* Cursors in a tree that the same thread changes between steps; what a refresh of the guard
+   releases. */
 #include "cursor/field.h"
 
-static void cursor_sees_what_was_put_just_ahead_and_just_behind(void **state)
+static void cursor_sees_keys_put_just_ahead_and_just_behind(void **state)
 {
     (void)state;
     for (unsigned form = 0; form < FORMS; form++) {
         struct field field = new_field(form);
         fill_field(&field, 40);
-        /* Each key but the last gets a neighbour on its right: the shortest there is. */
+        /* Each key except the last gets a right neighbour: the shortest possible. */
         assert_ok(masstree_cursor_first(field.cursor));
         for (size_t place = 0; place + 1 < field.model.count; place += 2) {
             unsigned char key[FAMILY_KEY_MAX + 1] = {0};
@@ -25,7 +25,7 @@ static void cursor_sees_what_was_put_just_ahead_and_just_behind(void **state)
             assert_ok(masstree_cursor_next(field.cursor));
             assert_at(&field, place + 2);
         }
-        /* And now behind: what is removed and put again. */
+        /* Now to the left: keys that are removed and put again. */
         assert_ok(masstree_cursor_last(field.cursor));
         for (size_t place = field.model.count - 1; place > 0; place--) {
             unsigned char key[FAMILY_KEY_MAX + 1];
@@ -41,7 +41,7 @@ static void cursor_sees_what_was_put_just_ahead_and_just_behind(void **state)
     }
 }
 
-static void cursor_goes_on_from_a_key_that_was_removed(void **state)
+static void cursor_continues_from_a_removed_key(void **state)
 {
     (void)state;
     for (unsigned form = 0; form < 2 * FORMS; form++) {
@@ -61,7 +61,7 @@ static void cursor_goes_on_from_a_key_that_was_removed(void **state)
             remove_from(&field, key, len);
             assert_ok(masstree_cursor_key(field.cursor, &at));
             assert_slice(key, len, at);
-            assert_value(&field, value); /* as it was */
+            assert_value(&field, value); /* unchanged */
             if (place % 5 == 0 || value % 5 == 0) {
                 refresh_field(&field);
                 assert_status(MASSTREE_NOT_FOUND, value_status(&field));
@@ -93,7 +93,7 @@ static void value_is_of_the_arrival_until_the_guard_is_refreshed(void **state)
     }
 }
 
-/* What hangs on a lent guard is for who refreshes that guard. */
+/* What a caller's guard protects, is released when the caller refreshes it. */
 static void refreshing_the_cursor_does_nothing_to_a_lent_guard(void **state)
 {
     (void)state;
@@ -117,13 +117,13 @@ static void refreshing_the_cursor_does_nothing_to_a_lent_guard(void **state)
     assert_ok(masstree_cursor_value_bytes(cursor, &again));
     assert_slice("the value", 9, again);
     masstree_cursor_close(cursor);
-    assert_slice("the value", 9, value); /* the guard is the caller's still */
+    assert_slice("the value", 9, value); /* the guard is still the caller's */
     masstree_guard_leave(guard);
     end_tree(tree);
     allocator_end(&allocator);
 }
 
-/* What a cursor with a guard of its own pins, it lets go of. */
+/* A cursor with its own guard releases what it protects. */
 static void refreshing_lets_garbage_of_a_cursors_own_guard_go(void **state)
 {
     (void)state;
@@ -150,14 +150,13 @@ static void refreshing_lets_garbage_of_a_cursors_own_guard_go(void **state)
     allocator_end(&allocator);
 }
 
-/* Whatever is done to the tree between steps: a step leads to the first key beyond the
-   one the cursor is at. */
+/* Whatever changes the tree between steps, a step reaches the first key after the cursor's key. */
 struct at {
     unsigned char key[FAMILY_KEY_MAX];
     size_t len;
     uint64_t value;
     bool is_somewhere;
-    bool is_fresh; /* nothing was refreshed since it came there */
+    bool is_fresh; /* nothing was refreshed since it reached the key */
 };
 
 static void arrive(struct field *field, struct at *at, size_t place)
@@ -257,7 +256,7 @@ static void change_something(struct field *field, struct at *at, uint64_t *rando
             at->is_fresh = false;
             break;
         default:
-            if (at->is_somewhere) { /* the very key */
+            if (at->is_somewhere) { /* the same key */
                 if (model_find(&field->model, at->key, at->len) != NULL) {
                     remove_from(field, at->key, at->len);
                 } else {
@@ -306,8 +305,8 @@ static void cursor_survives_whatever_happens_between_its_steps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cursor_sees_what_was_put_just_ahead_and_just_behind),
-        cmocka_unit_test(cursor_goes_on_from_a_key_that_was_removed),
+        cmocka_unit_test(cursor_sees_keys_put_just_ahead_and_just_behind),
+        cmocka_unit_test(cursor_continues_from_a_removed_key),
         cmocka_unit_test(value_is_of_the_arrival_until_the_guard_is_refreshed),
         cmocka_unit_test(refreshing_the_cursor_does_nothing_to_a_lent_guard),
         cmocka_unit_test(refreshing_lets_garbage_of_a_cursors_own_guard_go),

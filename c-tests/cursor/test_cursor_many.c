@@ -1,4 +1,4 @@
-/* Many steps of a cursor at once: as many single ones. */
+/* cursor_next_many and cursor_prev_many move like as many single steps. */
 #include "cursor/field.h"
 
 static int32_t many(struct field *field, bool reverse, masstree_slice_t *keys, uint64_t *words,
@@ -27,7 +27,7 @@ static void assert_entry(struct field *field, size_t place, masstree_slice_t key
     }
 }
 
-/* From no key at all to the end, so many at a time. */
+/* From no key to the end, `count` at a time. */
 static void walk_with_many(struct field *field, bool reverse, size_t capacity)
 {
     size_t total = field->model.count;
@@ -74,7 +74,7 @@ static void many_steps_at_once_are_as_many_steps(void **state)
     }
 }
 
-/* Keys of one call live side by side, long ones too. */
+/* Keys of one call are in memory side by side, also long ones. */
 static void keys_of_one_call_are_valid_together(void **state)
 {
     (void)state;

@@ -3,10 +3,9 @@
 
 #include <stdatomic.h>
 
-/* A thread that has keys come and go, with whole leaves and layers, while another walks.
-   Of each three numbers the first is stable; the second is its neighbour in the same
-   layers; the third goes on where a stable one ends, twelve such in layers that hold
-   nothing else. */
+/* One thread inserts and removes keys, with whole leaves and layers, while another walks. Of
+   three consecutive numbers the first is stable; the second is its neighbour in the same layers;
+   the third extends a stable one, twelve of these in layers that contain nothing else. */
 struct churn {
     masstree_t *tree;
     enum family family;
@@ -33,7 +32,7 @@ static void churn_keys(void *arg)
 {
     struct churn *churn = *(struct churn **)arg;
     uint64_t random = 3;
-    /* Until there were enough rounds, and at least one walk both ways. */
+    /* Until there were enough rounds, and at least one walk in each direction. */
     for (size_t round = 0; round < churn->rounds || atomic_load(&churn->walks) < 2; round++) {
         for (unsigned phase = 0; phase < 2; phase++) {
             bool scattered = random_below(&random, 2) == 0;
@@ -111,8 +110,7 @@ static int32_t walk_many(struct walker *walker, bool reverse)
     return status;
 }
 
-/* The keys come strictly ordered, so as many stable ones as there are means each exactly
-   once. */
+/* The keys are strictly ordered, so as many stable ones as exist means each exactly once. */
 static void walk_all(struct churn *churn, bool reverse, unsigned turn)
 {
     struct walker walker = {.churn = churn};

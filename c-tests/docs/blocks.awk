@@ -1,5 +1,5 @@
-# Takes the fenced blocks out of a Markdown file: DIR/001.c, DIR/002.text and so on, and a
-# line for each to the output: the file, its language, the line it begins at, its section.
+# Extracts the fenced blocks of a Markdown file to DIR/001.c, DIR/002.text and so on, and prints a
+# line for each: the file, its language, its first line's number, its section.
 #
 # usage: awk -v dir=DIR -f blocks.awk FILE
 BEGIN {

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs what Markdown files tell people to type: the ```sh blocks of each section, as they are
-# written, one after the other in one shell, in the repository's root and with a new home
-# directory. Commands in not_run.txt are left out.
+# Runs the commands in Markdown files: the ```sh blocks of each section, unchanged, one after the
+# other in one shell, in the repository's root and with a new home directory, except those in
+# not_run.txt.
 #
-# Then, in that shell, the section's whole programs in Go and Zig are run, and what they print is
-# compared with the ```text block that comes next. A section that speaks of my_program.c
-# finds the README's first example there, and its output is compared if it was built.
+# Then, in that shell, it runs the section's complete programs in Go and Zig, and compares their
+# output with the next ```text block. In a section that mentions my_program.c, that file is the
+# README's first example, and the program's output is compared if it was built.
 #
 # usage: commands.sh FILE...
 set -euo pipefail
@@ -16,7 +16,7 @@ if [ $# -eq 0 ]; then
     exit 2
 fi
 
-# The tools and what they keep stay where they are.
+# Tools and their caches stay in place.
 export CARGO_HOME=${CARGO_HOME:-$HOME/.cargo} RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup}
 export GOCACHE=${GOCACHE:-$HOME/.cache/go-build} GOFLAGS=-mod=readonly GOPROXY=off
 export ZIG_GLOBAL_CACHE_DIR=${ZIG_GLOBAL_CACHE_DIR:-$HOME/.cache/zig}
@@ -30,13 +30,13 @@ for file in "${made[@]}"; do
     fi
 done
 trap 'rm -rf "$work" "${made[@]}"' EXIT
-# Not a new name each time: Go's cache keeps where pkg-config found a library.
+# A constant name: Go caches the directory in which pkg-config found a library.
 export HOME=$PWD/build/home WORK=$work
 rm -rf "$HOME"
 mkdir -p "$HOME" "$work/readme"
 grep -v '^#' "$here/not_run.txt" | grep . >"$work/not_run"
 
-# The commands of a block but for those that are left out.
+# The commands of a block, except those in not_run.txt.
 commands() {
     awk -v not_run="$work/not_run" '
         BEGIN { while ((getline line <not_run) > 0) skip[line] = 1 }
@@ -44,7 +44,7 @@ commands() {
         !(command in skip)' "$1"
 }
 
-# What runs a program of a language, as commands.
+# The commands that run a program of a language.
 program() {
     local language=$1 block=$2 expected=$3
     case $language in
@@ -86,7 +86,7 @@ run_section() {
     rm -f "${made[@]}"
 }
 
-# The file of the block after a block, which must be ```text.
+# The file of the next block, which must be ```text.
 next_text() {
     local number=${1##*/}
     number=$(printf '%03d' $((10#${number%.*} + 1)))
@@ -111,7 +111,7 @@ for file in "$@"; do
 done
 while read -r command; do
     if ! grep -qF -- "$command" "$@"; then
-        echo "commands.sh: not_run.txt has \"$command\", but nobody is told to type it" >&2
+        echo "commands.sh: not_run.txt has \"$command\", but no page shows it" >&2
         exit 1
     fi
 done <"$work/not_run"

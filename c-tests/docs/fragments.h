@@ -1,5 +1,5 @@
 /*
- * What a fragment of C in the documentation finds before it: see programs.sh.
+ * Included before each C fragment of the documentation: see programs.sh.
  */
 #ifndef MASSTREE_DOCS_FRAGMENTS_H
 #define MASSTREE_DOCS_FRAGMENTS_H
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The documentation names it where a program has its own way to fail. */
+/* Stands for a program's own error handling. */
 static inline void require(int32_t status)
 {
     if (status < 0) {
@@ -20,7 +20,7 @@ static inline void require(int32_t status)
     }
 }
 
-/* Trees of both kinds of values, with the fruit of which the documentation tells. */
+/* Creates trees of both kinds of values that contain the fruit in the examples. */
 static inline void plant(masstree_t **tree, masstree_t **bytes)
 {
     static const char *const fruit[] = { "apple", "fig", "pear", "plum" };

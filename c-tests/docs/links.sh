@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Markdown files name nothing that is not there: files and headings that they link to, functions and
+# Everything that Markdown files name exists: files and headings that they link to, functions and
 # constants of the C headers, and targets of make.
 #
 # usage: links.sh FILE...      (in the repository's root)
@@ -15,7 +15,7 @@ complain() {
     failed=1
 }
 
-# The anchors of a file's headings, as GitHub makes them.
+# The anchors of a file's headings, as GitHub generates them.
 anchors() {
     sed -nE '/^```/,/^```/d; s/^#+ //p' "$1" | tr '[:upper:]' '[:lower:]' |
         sed -E -e 's/`//g' -e 's/[^a-z0-9 _-]//g' -e 's/ /-/g'
@@ -35,14 +35,14 @@ check_links() {
             path=$(dirname "$file")/$path
         fi
         if [ ! -e "$path" ]; then
-            complain "$file links to $target, which is not there"
+            complain "$file links to $target, which does not exist"
         elif [ -n "$anchor" ] && ! anchors "$path" | grep -qxF -- "$anchor"; then
             complain "$file links to $target, but $path has no such heading"
         fi
     done < <(sed '/^```/,/^```/d' "$1" | grep -oE '\]\([^) ]+\)' | sed -E 's/^\]\((.*)\)$/\1/')
 }
 
-# `masstree_…_bytes` and the like name several.
+# Names with an ellipsis, such as `masstree_…_bytes`, are not checked.
 check_names() {
     local file=$1 name
     while read -r name; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks docs/masstree.3: mandoc and groff have no complaint; it names every exported function,
-# and every status, and nothing that is not there; and its example compiles and runs.
+# Checks docs/masstree.3: mandoc and groff do not warn; it names every exported function and every
+# status, and no other names; and its example compiles and runs.
 #
 # usage: man_page.sh PAGE SYMBOLS CC CXX INCLUDE_DIR LIBRARY_DIR
 set -euo pipefail
@@ -22,7 +22,7 @@ complain() {
     failed=1
 }
 
-# What of the first list is not in the second.
+# The items of the first list that are not in the second.
 missing() { LC_ALL=C comm -23 <(LC_ALL=C sort -u "$1") <(LC_ALL=C sort -u "$2"); }
 
 grep -v '^\.\\"' "$page" >"$work/page"

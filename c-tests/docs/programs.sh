@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
-# Compiles what Markdown files show of C and C++, with warnings as errors, runs it, and
-# compares what it prints with the ```text block that comes next, if that comes before any
-# other block; without one it must print nothing.
+# Compiles the C and C++ blocks of Markdown files, with warnings as errors, runs them, and compares
+# their output with the next block if it is ```text; otherwise they must print nothing.
 #
 # A block with a main is a program. Other blocks are fragments: those that begin with a
-# definition are put before the others of their file, which become functions that are called
-# in their order. In C, each is given two fresh trees, `tree` of words and `bytes` of byte
-# strings, with fruit in them: see fragments.h.
+# definition are placed before the others of their file, which become functions that are called
+# in their order. In C, each gets two new trees that contain fruit, `tree` of words and `bytes` of
+# byte strings: see fragments.h.
 #
 # usage: programs.sh CC CXX INCLUDE_DIR LIBRARY_DIR FILE...
-# CFLAGS, if set, are passed to the compilers too.
+# CFLAGS, if set, are passed to the compilers, too.
 set -euo pipefail
 
 if [ $# -lt 5 ]; then
@@ -31,8 +30,8 @@ compiled() {
         -I"$include" -I"$here" "$1" -o "$2" -L"$library" -Wl,-rpath,"$library" -lmasstree
 }
 
-# Compiles SOURCE, runs it, and compares. Statuses are handed on by hand: within `… || bad=1`
-# bash goes on after errors.
+# Compiles SOURCE, runs it, and compares. Returns statuses explicitly: within `… || bad=1` bash
+# continues after errors.
 check() {
     local source=$1 expected=$2 what=$3
     programs=$((programs + 1))
@@ -45,7 +44,7 @@ is_definition() {
     grep -m 1 . "$1" | grep -qE '^(#(include|define) |(static|typedef|template|using|enum|inline) ?|(struct|class) [a-z_]+ \{$)'
 }
 
-# Begins the program of a file's fragments.
+# Starts the program of a file's fragments.
 begin_fragments() {
     local part
     for part in definitions functions calls expected; do

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Every header of the C++ interface includes the standard headers of what it uses itself, and no
-# others; under default visibility, so that a program that hides everything in between still finds
-# the system's functions.
-# Put back: an #include taken out of one of them, a pragma that lacks.
+# Checks that every header of the C++ interface includes the standard headers that it uses itself,
+# and no others; under default visibility, so that a program that hides symbols around a header
+# still links with the system's functions.
+# Put back: a missing #include in one of them, a missing pragma.
 #
 # usage: includes.sh INCLUDE_DIR
 set -euo pipefail

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Looks at the assembly of the functions of one_call.cc, which are named after the C function that
-# each is to consist of: it must call that, or jump to it, and nothing else but errors::report.
+# Checks the assembly of the functions of one_call.cc, each named after a C function: it must call
+# that function, or jump to it, and call no other except errors::report.
 #
 # usage: one_call.sh COMPILER INCLUDE_DIR SOURCE
 set -euo pipefail

@@ -1,6 +1,6 @@
-// What keeps a view refuses what would be gone before it. refused.sh compiles this with REFUSED
-// defined: each of those lines must be complained of, with the text that stands before it; and
-// without, which must do.
+// Functions that keep a view refuse arguments that would dangle. refused.sh compiles this with REFUSED
+// defined: the compiler must report each of those lines, with the text that is given before it; and
+// without REFUSED, where it must compile.
 // Put back: an overload that is deleted, or an assertion in batch.hpp.
 #include <masstree.hpp>
 
@@ -13,13 +13,13 @@ using masstree::range;
 
 namespace {
 
-/** An object with bytes of its own. */
+/** An object that owns its bytes. */
 struct text {
     char bytes[4];
     operator std::string_view() const { return {bytes, sizeof bytes}; }
 };
 
-/** An iterator that makes strings, or views of one that stays. */
+/** An iterator that creates strings, or views of a permanent one. */
 template <class S> struct making {
     using iterator_category = std::forward_iterator_tag;
     using value_type = S;
@@ -42,7 +42,7 @@ template <class S> struct made {
     making<S> end() const { return {3}; }
 };
 
-/** A container of what a stream holds, whose iterators have one string each. */
+/** A container of the words of a stream, whose iterators contain one string each. */
 struct words {
     std::istream &stream;
     std::istream_iterator<std::string> begin() const
@@ -87,15 +87,15 @@ int main()
     auto refused = tree.hold(key + more, guard);
     // write_observer(guard &&
     masstree::write_observer none(tree.enter());
-    // the iterators of the keys must not make strings
+    // the iterators of the keys must not create or contain the strings
     static_cast<void>(tree.get_many(made<std::string>{}));
-    // the iterators of the keys must not make strings
+    // the iterators of the keys must not create or contain the strings
     static_cast<void>(bytes.bulk_load(made<std::string>{}, strings));
-    // the iterators of the values must not make strings
+    // the iterators of the values must not create or contain the strings
     bytes.put_many(strings, made<std::string>{});
-    // the iterators of the values must not make strings
+    // the iterators of the values must not create or contain the strings
     static_cast<void>(bytes.bulk_load(strings, made<std::string>{}));
-    // the iterators of the keys must not make strings, or have them within
+    // the iterators of the keys must not create or contain the strings
     tree.remove_many(words{stream});
     // key(errors report = {}) const &&
     static_cast<void>(tree.cursor(guard).key());
@@ -105,14 +105,14 @@ int main()
     static_cast<void>(bytes.get(key, bytes.enter()));
 #endif
 
-    // All of this stays.
+    // All of these objects outlive their use.
     const range<> all = range<>{}.from(key).after(view).through("literal").before(key.c_str());
     static_cast<void>(all.prefix(own).prefix(number).prefix(number.view()).prefix({"ab", 1}));
     static_cast<void>(all.prefix(std::string_view(key).substr(1)));
     static_cast<void>(range<int>{}.from(5).after(static_cast<short>(5)));
     for (const auto item : tree.items(range<>{}.prefix(key)))
         static_cast<void>(item);
-    // And this is not kept.
+    // These are used at once.
     tree.put(key + more, 1);
     bytes.put(key + more, key + more);
     static_cast<void>(tree.get(masstree::integer_key<int>(5).view()));

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The compiler refuses each line of refused.cpp that stands behind a text, with a message that has
-# that text; and nothing else.
+# Checks that the compiler refuses each line of refused.cpp that follows a comment, with a message
+# that contains the comment's text; and refuses nothing else.
 #
 # usage: refused.sh COMPILER SOURCE FLAG...
 set -euo pipefail

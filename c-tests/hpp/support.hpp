@@ -1,4 +1,4 @@
-// What the tests of masstree.hpp share.
+// Shared by the tests of masstree.hpp.
 #ifndef MASSTREE_HPP_TEST_SUPPORT
 #define MASSTREE_HPP_TEST_SUPPORT
 
@@ -18,7 +18,7 @@
 
 namespace test {
 
-/** An object that is counted, and marked when it is destroyed. */
+/** An object that is counted, and flagged when it is destroyed. */
 struct counted {
     inline static std::atomic<int> alive{0};
     explicit counted(int given) : number(given) { ++alive; }
@@ -34,7 +34,7 @@ struct counted {
 
 using owner = std::unique_ptr<counted>;
 
-/** Random numbers that MASSTREE_TEST_SEED repeats. */
+/** Random numbers, reproducible with MASSTREE_TEST_SEED. */
 inline std::mt19937_64 random_numbers()
 {
     const char *given = std::getenv("MASSTREE_TEST_SEED");
@@ -44,7 +44,7 @@ inline std::mt19937_64 random_numbers()
     return std::mt19937_64(seed);
 }
 
-/** What range-for shows of a view, as "key=value" with a comma behind each. */
+/** The items of a view in range-for, as "key=value" with a comma after each. */
 template <class View> std::string shown(View view)
 {
     std::string text;

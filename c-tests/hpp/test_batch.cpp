@@ -48,7 +48,7 @@ template <class Keys, class K> void run_batches(masstree::tree<int, K> &tree, co
 
 TEST(batch, of_keys_of_bytes)
 {
-    // More than fit one call, and not a multiple of that.
+    // More than one C call, and not a multiple of its size.
     std::vector<std::string> strings;
     for (int i = 0; i < 700; ++i)
         strings.push_back("key" + std::to_string(1000 + i));
@@ -101,7 +101,7 @@ TEST(batch, the_last_of_equal_keys_wins)
 
 TEST(batch, tries_the_others_after_an_error)
 {
-    // The error is in the first of two calls of the C interface.
+    // The error is in the first of two C calls.
     std::vector<std::string> strings;
     for (int i = 0; i < 300; ++i)
         strings.push_back("key" + std::to_string(1000 + i));

@@ -77,7 +77,7 @@ TEST(bytes, inserts_and_replaces_on_conditions)
     EXPECT_TRUE(tree.empty());
 }
 
-TEST(bytes, goes_through_keys_and_values)
+TEST(bytes, visits_keys_and_values)
 {
     masstree::bytes_tree tree;
     for (int i = 0; i < 40; ++i)

@@ -93,7 +93,7 @@ TEST(error_code, of_views_with_bounds_the_wrong_way_round)
     EXPECT_EQ(code, errc::invalid);
 }
 
-TEST(error_code, lets_a_tree_that_could_not_be_made_be)
+TEST(error_code, tree_that_could_not_be_created_is_empty)
 {
     class nothing : public masstree::memory_resource {
         void *do_allocate(std::size_t, std::size_t) override
@@ -141,7 +141,7 @@ struct thrown {
     int number;
 };
 
-/** Expects that `run(callback)` lets out what the callback throws, and returns the tree usable. */
+/** Expects that `run(callback)` throws what the callback throws, and that the tree stays usable. */
 template <class Tree, class F> void expect_carried(const Tree &tree, F &&run)
 {
     try {

@@ -49,7 +49,7 @@ TEST(held, integer_keys_may_be_temporary)
     EXPECT_EQ(tree.size(), 200u);
 }
 
-TEST(held, leaf_is_what_readers_see_and_will_see)
+TEST(held, leaf_equals_the_one_readers_see_and_will_see)
 {
     masstree::tree<int> tree;
     const masstree::guard guard = tree.enter();
@@ -95,7 +95,7 @@ TEST(held, owned_values_are_given_or_destroyed)
     EXPECT_EQ(test::counted::alive, 0);
 }
 
-TEST(held, what_is_refused_stays_held_and_the_callers)
+TEST(held, after_a_refusal_the_key_stays_held_and_the_value_the_callers)
 {
     {
         masstree::tree<test::owner> tree;
@@ -130,8 +130,8 @@ TEST(held, what_is_refused_stays_held_and_the_callers)
     EXPECT_EQ(test::counted::alive, 0);
 }
 
-// Put back: leave `cleared_` as it is.
-TEST(held, what_a_clearing_overtook_changes_nothing)
+// Put back: never set `cleared_`.
+TEST(held, finishing_after_a_clear_changes_nothing)
 {
     {
         masstree::tree<test::owner, int> tree;

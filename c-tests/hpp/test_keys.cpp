@@ -59,7 +59,7 @@ TYPED_TEST(integers, have_bytes_in_numeric_order)
         if (i > 0) {
             EXPECT_LT(key(keys[i - 1]).view(), bytes.view());
         }
-        // The _u64 functions of the C interface mean the same bytes.
+        // The _u64 functions of the C interface use the same bytes.
         std::uint8_t c[8];
         masstree_u64_to_key(key::to_word(keys[i]), c);
         EXPECT_EQ(std::memcmp(c, bytes.view().data(), 8), 0);
@@ -81,7 +81,7 @@ TEST(integer_key, is_a_part_of_keys_of_bytes)
     constexpr masstree::integer_key<unsigned> known(0x41424344);
     static_assert(known.view()[4] == 'A');
     EXPECT_EQ(known.view(), std::string_view("\0\0\0\0ABCD", 8));
-    // A view of a temporary would be of nothing: what is kept here has the bytes itself.
+    // A view of a temporary would dangle: the object kept here owns its bytes.
     const auto kept = masstree::integer_key<unsigned>(0x41424344).view();
     static_assert(!std::is_same_v<decltype(kept), const std::string_view>);
     EXPECT_EQ(kept.view(), known.view());

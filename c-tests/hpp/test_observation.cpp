@@ -1,4 +1,4 @@
-// What was read, validated later.
+// Observations, and their validation.
 #include "support.hpp"
 
 namespace {
@@ -78,7 +78,7 @@ TYPED_TEST(observed, own_writes_are_applied_and_those_of_others_found)
         EXPECT_FALSE(seen.apply(writes));
         EXPECT_FALSE(tree.validate(seen));
     }
-    // Nothing is told any more to what has gone.
+    // Nothing is recorded in a destroyed object.
     write(tree, 1000, guard);
 }
 

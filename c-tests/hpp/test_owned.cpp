@@ -1,4 +1,4 @@
-// Trees that own what their values point to.
+// Trees that own the objects to which their values point.
 #include "support.hpp"
 
 namespace {
@@ -6,7 +6,7 @@ namespace {
 using test::counted;
 using test::owner;
 
-// What would leave a pointer without its guard does not compile.
+// Code that would let a pointer outlive its guard does not compile.
 using masstree::guard;
 static_assert(!std::is_constructible_v<masstree::guarded>);
 static_assert(!std::is_constructible_v<masstree::guarded, std::error_code &>);
@@ -19,7 +19,7 @@ static_assert(!std::is_copy_constructible_v<masstree::tree<owner>::taken_type>);
 static_assert(std::is_nothrow_move_constructible_v<masstree::tree<owner>>);
 static_assert(std::is_nothrow_move_assignable_v<masstree::tree<owner>>);
 
-/** Fails where objects are destroyed too early, twice or never. */
+/** Fails if objects are destroyed too early, twice or never. */
 class owned : public testing::Test {
 protected:
     void SetUp() override { counted::alive = 0; }
@@ -46,7 +46,7 @@ TEST_F(owned, destroys_each_object_once)
     EXPECT_EQ(counted::alive, 0);
 }
 
-TEST_F(owned, keeps_what_a_guard_protects)
+TEST_F(owned, keeps_objects_that_a_guard_protects)
 {
     masstree::tree<owner> tree;
     tree.put("a", make(1));
@@ -62,7 +62,7 @@ TEST_F(owned, keeps_what_a_guard_protects)
     EXPECT_EQ(counted::alive, 1);
 }
 
-TEST_F(owned, a_refreshed_guard_lets_go_and_protects_anew)
+TEST_F(owned, a_refreshed_guard_releases_and_protects_again)
 {
     masstree::tree<owner> tree;
     tree.put("a", make(1));
@@ -80,7 +80,7 @@ TEST_F(owned, a_refreshed_guard_lets_go_and_protects_anew)
     EXPECT_EQ(seen->number, 2);
 }
 
-TEST_F(owned, leaves_what_was_not_accepted_with_the_caller)
+TEST_F(owned, leaves_values_that_were_not_stored_with_the_caller)
 {
     masstree::tree<owner> tree;
     auto first = make(1), second = make(2);
@@ -100,7 +100,7 @@ TEST_F(owned, leaves_what_was_not_accepted_with_the_caller)
     EXPECT_EQ(second, nullptr);
 }
 
-TEST_F(owned, gives_the_object_of_whoever_came_first)
+TEST_F(owned, returns_the_object_inserted_first)
 {
     masstree::tree<owner> tree;
     auto guard = tree.enter();
@@ -256,7 +256,7 @@ TEST_F(owned, uses_the_deleter_it_was_given)
     EXPECT_EQ(destroyed, (std::vector<int>{1, 2}));
 }
 
-TEST_F(owned, retires_what_values_refer_to)
+TEST_F(owned, retires_objects_that_values_refer_to)
 {
     masstree::tree<int> tree;
     auto guard = tree.enter();

@@ -84,7 +84,7 @@ static_assert(std::ranges::input_range<word_tree::items_type>);
 static_assert(std::ranges::input_range<masstree::bytes_tree::items_type>);
 #endif
 
-/** Short keys over few letters: prefixes of each other, with the highest byte among them. */
+/** Short keys over a few letters: prefixes of each other, some with the highest byte. */
 std::string random_key(std::mt19937_64 &numbers)
 {
     static constexpr char letters[] = {'a', 'b', '\xfe', '\xff'};

@@ -1,6 +1,6 @@
-// Threads that use the library for the first time in the destructor of a thread_local object: what
-// the library and the C library keep for a thread is given back (known-failures row 38).
-// test_thread_exit.c has the same for destructors of pthread_key_create.
+// Threads that use the library for the first time in the destructor of a thread_local object: the
+// library's and the C library's memory for a thread is freed (known-failures row 38).
+// test_thread_exit.c does the same for destructors of pthread_key_create.
 #include "support.hpp"
 
 #include <malloc.h>
@@ -31,15 +31,15 @@ void run_threads(int count)
     }
 }
 
-// Bytes that are allocated.
+// Allocated bytes.
 std::size_t allocated()
 {
     const auto info = mallinfo2();
     return info.uordblks + info.hblkhd;
 }
 
-// Some hundred bytes for each thread would be a megabyte. Put back: never give the thread's number
-// back, as with mem::forget(self.collector.enter_owned()) in enter_local_slow.
+// Some hundred bytes for each thread would be a megabyte. Put back: never return the thread's
+// number, as with mem::forget(self.collector.enter_owned()) in enter_local_slow.
 TEST(thread_exit, first_call_in_the_destructor_of_a_thread_local_leaves_nothing_behind)
 {
     masstree::tree<int> tree;

@@ -1,4 +1,4 @@
-// Trees of words: one key at a time, and the tree as a whole.
+// Trees of words: operations on one key, and on the tree as a whole.
 #include "support.hpp"
 
 namespace {
@@ -57,7 +57,7 @@ TEST(tree, holds_any_small_type_bit_by_bit)
     EXPECT_EQ(flags.get("on"), true);
 }
 
-TEST(tree, tells_what_was_there)
+TEST(tree, returns_previous_values)
 {
     masstree::tree<int> tree;
     EXPECT_EQ(tree.exchange("a", 1), std::nullopt);
@@ -69,7 +69,7 @@ TEST(tree, tells_what_was_there)
     EXPECT_FALSE(tree.contains("b"));
 }
 
-TEST(tree, inserts_only_where_nothing_is_and_replaces_only_what_is_there)
+TEST(tree, inserts_only_absent_keys_and_replaces_only_existing_ones)
 {
     masstree::tree<int> tree;
     EXPECT_FALSE(tree.replace("a", 1));
@@ -183,7 +183,7 @@ TEST(tree, moves_with_its_guards)
     EXPECT_EQ(second.get("a", other), 1);
     other.refresh();
     EXPECT_EQ(second.get("a", other), 1);
-    EXPECT_EQ(second.get("a", guard), 1); // an empty guard counts as none
+    EXPECT_EQ(second.get("a", guard), 1); // an empty guard acts as no guard
     other.leave();
 
     masstree::tree<int> third;
@@ -196,7 +196,7 @@ TEST(tree, moves_with_its_guards)
     EXPECT_EQ(second.get("c"), std::nullopt);
 }
 
-/** A resource that counts, and fails when told to. */
+/** A memory resource that counts, and fails on request. */
 class meter : public masstree::memory_resource {
 public:
     std::atomic<std::size_t> in_use{0};
@@ -252,7 +252,7 @@ TEST(tree, takes_memory_where_the_options_say)
     EXPECT_EQ(memory.in_use, 0u);
 }
 
-TEST(tree, says_what_it_consists_of)
+TEST(tree, reports_its_statistics)
 {
     masstree::tree<int> tree;
     for (int i = 0; i < 1000; ++i)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The headers are silent with every warning that makes sense for them, also where SOURCE makes use
-# of their templates. What a compiler says of SOURCE itself does not count.
-# Put back: a cast to what a type is already (value.hpp), a static category that is destroyed.
+# Checks that the headers compile without warnings, with all that make sense enabled, also where
+# SOURCE instantiates their templates. Warnings about SOURCE itself do not count.
+# Put back: a useless cast (value.hpp), a static category that is destroyed.
 #
 # usage: warnings.sh COMPILER INCLUDE_DIR SOURCE FLAG...
 set -euo pipefail
@@ -12,9 +12,9 @@ source=$3
 shift 3
 case $(basename "$compiler") in
 clang*)
-    # Left out: that C++98 lacks something; padding; that classes of a library without a source
-    # file have no place for their virtual tables; what later versions think of every pointer that
-    # has an index, and of every switch over an enumeration.
+    # Disabled: C++98 compatibility; padding; virtual tables without a key function, which a
+    # header-only library cannot have; and, of later versions, pointer arithmetic and every switch
+    # over an enumeration.
     warnings="-Weverything -Wno-c++98-compat -Wno-c++98-compat-pedantic -Wno-padded
         -Wno-weak-vtables -Wno-unknown-warning-option -Wno-unsafe-buffer-usage
         -Wno-switch-default"

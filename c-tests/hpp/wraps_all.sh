@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every function of the C interface is used by the C++ headers, or is in omitted.txt with the
-# reason; and nothing is there that is used, or does not exist.
+# Checks that the C++ headers use every function of the C interface, except those in omitted.txt,
+# which gives the reason; and that omitted.txt lists no function that is used, or does not exist.
 #
 # usage: wraps_all.sh INCLUDE_DIR SYMBOLS OMITTED
 set -euo pipefail

@@ -1,31 +1,31 @@
-/* What writes tell of the leaves they change, and what that is for: a transaction is not
-   ended by its own writes, but by those of others (known-failures row 16). */
+/* Deltas describe how writes change leaves, so that own writes do not invalidate a transaction,
+   but those of others do (known-failures row 16). */
 #include "observing.h"
 
 enum { CREATED = 16 };
 
-/* Has writes under the subject's guard tell. */
-struct telling {
+/* Records writes under the subject's guard. */
+struct recording {
     masstree_delta_t delta;
     masstree_observation_t created[CREATED];
 };
 
-static void tell(const struct subject *subject, struct telling *telling, size_t capacity)
+static void record(const struct subject *subject, struct recording *recording, size_t capacity)
 {
-    telling->delta = (masstree_delta_t)MASSTREE_DELTA_INIT;
-    telling->delta.created = capacity == 0 ? NULL : telling->created;
-    telling->delta.created_capacity = capacity;
-    assert_ok(masstree_guard_record(subject->guard, &telling->delta));
+    recording->delta = (masstree_delta_t)MASSTREE_DELTA_INIT;
+    recording->delta.created = capacity == 0 ? NULL : recording->created;
+    recording->delta.created_capacity = capacity;
+    assert_ok(masstree_guard_record(subject->guard, &recording->delta));
 }
 
-static void tell_nothing(const struct subject *subject)
+static void stop_recording(const struct subject *subject)
 {
     assert_ok(masstree_guard_record(subject->guard, NULL));
 }
 
-static int32_t apply(const struct telling *telling, struct observations *set)
+static int32_t apply(const struct recording *recording, struct observations *set)
 {
-    return masstree_delta_apply(&telling->delta, set->all, &set->count, OBSERVATIONS);
+    return masstree_delta_apply(&recording->delta, set->all, &set->count, OBSERVATIONS);
 }
 
 static bool same(masstree_observation_t left, masstree_observation_t right)
@@ -33,59 +33,59 @@ static bool same(masstree_observation_t left, masstree_observation_t right)
     return memcmp(&left, &right, sizeof left) == 0;
 }
 
-static void own_insert_ends_nothing_and_anothers_does(void **state)
+static void own_insert_invalidates_nothing_and_anothers_does(void **state)
 {
     struct subject *subject = *state;
-    struct telling telling;
+    struct recording recording;
     struct observations set = {.count = 1};
     put_text(subject, "a");
     set.all[0] = observe_absent(subject, "b");
-    tell(subject, &telling, 0);
+    record(subject, &recording, 0);
     put_key(subject, subject->guard, text_key("b"));
     assert_false(all_hold(subject->tree, &set));
-    assert_true(same(set.all[0], telling.delta.before));
-    assert_int_equal(0, telling.delta.flags);
-    assert_int_equal(0, telling.delta.created_count);
-    assert_status(MASSTREE_OK, apply(&telling, &set));
-    assert_true(same(set.all[0], telling.delta.after));
+    assert_true(same(set.all[0], recording.delta.before));
+    assert_int_equal(0, recording.delta.flags);
+    assert_int_equal(0, recording.delta.created_count);
+    assert_status(MASSTREE_OK, apply(&recording, &set));
+    assert_true(same(set.all[0], recording.delta.after));
     assert_true(all_hold(subject->tree, &set));
-    /* Another's, after this one's. */
+    /* Another thread's write, after this one's. */
     put_text(subject, "c");
     assert_false(all_hold(subject->tree, &set));
     /* And before it. */
     set.all[0] = observe_absent(subject, "d");
     put_text(subject, "e");
     put_key(subject, subject->guard, text_key("d"));
-    assert_status(MASSTREE_MISMATCH, apply(&telling, &set));
+    assert_status(MASSTREE_MISMATCH, apply(&recording, &set));
     assert_int_equal(1, set.count);
     assert_false(all_hold(subject->tree, &set));
-    tell_nothing(subject);
-    masstree_delta_t last = telling.delta;
+    stop_recording(subject);
+    masstree_delta_t last = recording.delta;
     put_key(subject, subject->guard, text_key("f"));
-    assert_memory_equal(&last, &telling.delta, sizeof last);
+    assert_memory_equal(&last, &recording.delta, sizeof last);
 }
 
-/* At each place of a full leaf; the set has the leaf twice. */
-static void own_split_ends_nothing_and_anothers_insert_does(void **state)
+/* At each position of a full leaf; the set contains the leaf twice. */
+static void own_split_invalidates_nothing_and_anothers_insert_does(void **state)
 {
     struct subject *subject = *state;
     enum { LEAF_KEYS = 15 };
     for (uint64_t extra = 0; extra <= LEAF_KEYS; extra++) {
         for (uint64_t other = 0; other <= LEAF_KEYS; other++) {
-            struct telling telling;
+            struct recording recording;
             struct observations set = {.count = 2};
             bool is_there;
             for (uint64_t i = 0; i < LEAF_KEYS; i++) {
                 put_key(subject, NULL, number_key(10 + 10 * i));
             }
             set.all[0] = set.all[1] = observe_key(subject, number_key(11), &is_there);
-            tell(subject, &telling, CREATED);
+            record(subject, &recording, CREATED);
             put_key(subject, subject->guard, number_key(6 + 10 * extra));
-            assert_int_equal(1, telling.delta.created_count);
-            assert_status(MASSTREE_OK, apply(&telling, &set));
+            assert_int_equal(1, recording.delta.created_count);
+            assert_status(MASSTREE_OK, apply(&recording, &set));
             assert_int_equal(3, set.count);
             assert_true(all_hold(subject->tree, &set));
-            tell_nothing(subject);
+            stop_recording(subject);
             put_key(subject, NULL, number_key(7 + 10 * other));
             assert_false(all_hold(subject->tree, &set));
             assert_ok(masstree_clear(subject->tree, NULL));
@@ -94,7 +94,7 @@ static void own_split_ends_nothing_and_anothers_insert_does(void **state)
     }
 }
 
-/* Keys of which `len` bytes are the same; more than fit under one slice of a leaf. */
+/* Keys that share `len` bytes; more than fit under one slice of a leaf. */
 static struct key deep_key(size_t len, unsigned char last)
 {
     struct key key = {.len = len + 1};
@@ -103,40 +103,40 @@ static struct key deep_key(size_t len, unsigned char last)
     return key;
 }
 
-static void own_layers_end_nothing_and_too_many_are_a_mismatch(void **state)
+static void own_layers_invalidate_nothing_and_too_many_are_a_mismatch(void **state)
 {
     struct subject *subject = *state;
     enum { SHARED = 40, LAYERS = SHARED / 8 };
     for (size_t capacity = 0; capacity <= LAYERS; capacity++) {
-        struct telling telling;
+        struct recording recording;
         struct observations set = {.count = 1};
         unsigned char last = 'a';
-        tell(subject, &telling, capacity);
+        record(subject, &recording, capacity);
         do {
             bool is_there;
             set.all[0] = observe_key(subject, deep_key(SHARED, 'z'), &is_there);
             assert_false(is_there);
             put_key(subject, subject->guard, deep_key(SHARED, last++));
-        } while (telling.delta.created_count == 0 && last < 'z');
-        assert_int_equal(LAYERS, telling.delta.created_count);
+        } while (recording.delta.created_count == 0 && last < 'z');
+        assert_int_equal(LAYERS, recording.delta.created_count);
         struct observations before = set;
         if (capacity < LAYERS) {
-            assert_status(MASSTREE_MISMATCH, apply(&telling, &set));
+            assert_status(MASSTREE_MISMATCH, apply(&recording, &set));
             assert_memory_equal(&before, &set, sizeof set);
             assert_false(all_hold(subject->tree, &set));
         } else {
-            /* Room for all but one does not do. */
-            assert_status(MASSTREE_TOO_SMALL, masstree_delta_apply(&telling.delta, set.all,
+            /* Room for all except one does not suffice. */
+            assert_status(MASSTREE_TOO_SMALL, masstree_delta_apply(&recording.delta, set.all,
                                                                    &set.count, LAYERS));
             assert_memory_equal(&before, &set, sizeof set);
-            assert_status(MASSTREE_OK, masstree_delta_apply(&telling.delta, set.all, &set.count,
+            assert_status(MASSTREE_OK, masstree_delta_apply(&recording.delta, set.all, &set.count,
                                                             LAYERS + 1));
             assert_int_equal(LAYERS + 1, set.count);
             assert_true(all_hold(subject->tree, &set));
             put_key(subject, NULL, deep_key(SHARED, 'z'));
             assert_false(all_hold(subject->tree, &set));
         }
-        tell_nothing(subject);
+        stop_recording(subject);
         assert_ok(masstree_clear(subject->tree, NULL));
         masstree_guard_refresh(subject->guard);
     }
@@ -154,7 +154,7 @@ static int compare_observations(const void *left, const void *right)
     return memcmp(left, right, sizeof(masstree_observation_t));
 }
 
-/* Sorts, and has each once. */
+/* Sorts, and removes duplicates. */
 static void sort(struct observations *set)
 {
     size_t count = 0;
@@ -167,16 +167,16 @@ static void sort(struct observations *set)
     set->count = count;
 }
 
-/* All leaves are observed, then many keys are inserted, in all layers: what the deltas make
-   of the set is what a scan would observe. */
-static void own_inserts_into_observed_leaves_make_the_set_that_a_scan_would(void **state)
+/* All leaves are observed, then many keys are inserted, in all layers: applying the deltas must
+   yield the set that a new scan observes. */
+static void own_inserts_into_observed_leaves_yield_the_set_of_a_scan(void **state)
 {
     struct subject *subject = *state;
     static struct observations set, now;
     uint64_t seed = 1;
     for (enum family family = 0; family < FAMILIES; family++) {
         for (unsigned reverse = 0; reverse < 2; reverse++, seed++) {
-            struct telling telling;
+            struct recording recording;
             masstree_range_t range = MASSTREE_RANGE_INIT;
             uint64_t random = seed;
             range.flags = reverse == 0 ? 0 : MASSTREE_SCAN_REVERSE;
@@ -185,10 +185,10 @@ static void own_inserts_into_observed_leaves_make_the_set_that_a_scan_would(void
             }
             set.count = 0;
             scan_range(subject, NULL, &range, &set);
-            tell(subject, &telling, CREATED);
+            record(subject, &recording, CREATED);
             for (size_t i = 0; i < 300; i++) {
                 insert_key(subject, subject->guard, random_key(&random, family));
-                assert_status(MASSTREE_OK, apply(&telling, &set));
+                assert_status(MASSTREE_OK, apply(&recording, &set));
                 assert_true(all_hold(subject->tree, &set));
             }
             now.count = 0;
@@ -197,7 +197,7 @@ static void own_inserts_into_observed_leaves_make_the_set_that_a_scan_would(void
             sort(&now);
             assert_int_equal(now.count, set.count);
             assert_memory_equal(now.all, set.all, now.count * sizeof now.all[0]);
-            tell_nothing(subject);
+            stop_recording(subject);
             put_text(subject, "another's");
             assert_false(all_hold(subject->tree, &set));
             assert_ok(masstree_clear(subject->tree, NULL));
@@ -221,27 +221,26 @@ static int32_t refuse_value(uint64_t *value, void *ctx)
 #define EXPECT_UNCHANGED(call)                                                                    \
     do {                                                                                          \
         call;                                                                                     \
-        assert_true(same(telling.delta.before, telling.delta.after));                             \
-        assert_true(same(telling.delta.before, seen));                                            \
-        assert_int_equal(0, telling.delta.created_count);                                         \
-        telling.delta.before = telling.delta.after = (masstree_observation_t){0, 0, 0};           \
+        assert_true(same(recording.delta.before, recording.delta.after));                         \
+        assert_true(same(recording.delta.before, seen));                                          \
+        assert_int_equal(0, recording.delta.created_count);                                       \
+        recording.delta.before = recording.delta.after = (masstree_observation_t){0, 0, 0};       \
     } while (0)
 
-/* Of words: what overwrites, and what finds that there is nothing to do, which the leaf
-   proves. */
-static void write_that_changes_no_key_tells_what_proves_that(void **state)
+/* Words: overwrites, and writes that change nothing, which the leaf proves. */
+static void write_that_changes_no_key_records_the_leaf_that_proves_it(void **state)
 {
     (void)state;
     masstree_t *tree = new_tree();
     struct subject subject = {.tree = tree, .guard = new_guard(tree)};
     masstree_guard_t *guard = subject.guard;
-    struct telling telling;
+    struct recording recording;
     int32_t keep = MASSTREE_ACTION_KEEP;
     int32_t set = MASSTREE_ACTION_SET;
     int32_t remove = MASSTREE_ACTION_REMOVE;
     put_text(&subject, "k");
     masstree_observation_t seen = observe_present(&subject, "k");
-    tell(&subject, &telling, CREATED);
+    record(&subject, &recording, CREATED);
     EXPECT_UNCHANGED(assert_ok(masstree_put(tree, guard, "k", 1, 2)));
     EXPECT_UNCHANGED(assert_ok(masstree_exchange(tree, guard, "k", 1, 3, NULL)));
     EXPECT_UNCHANGED(assert_ok(masstree_replace(tree, guard, "k", 1, 4, NULL)));
@@ -268,17 +267,17 @@ static void write_that_changes_no_key_tells_what_proves_that(void **state)
     end_tree(tree);
 }
 
-static void write_of_bytes_that_changes_no_key_tells_what_proves_that(void **state)
+static void write_of_bytes_that_changes_no_key_records_the_leaf_that_proves_it(void **state)
 {
     (void)state;
     masstree_t *tree = new_bytes_tree();
     struct subject subject = {.tree = tree, .guard = new_guard(tree), .bytes = true};
     masstree_guard_t *guard = subject.guard;
-    struct telling telling;
+    struct recording recording;
     masstree_slice_t four = SLICE("4");
     put_text(&subject, "k");
     masstree_observation_t seen = observe_present(&subject, "k");
-    tell(&subject, &telling, CREATED);
+    record(&subject, &recording, CREATED);
     EXPECT_UNCHANGED(assert_ok(masstree_put_bytes(tree, guard, "k", 1, "2", 1)));
     EXPECT_UNCHANGED(assert_ok(masstree_exchange_bytes(tree, guard, "k", 1, "3", 1, NULL)));
     EXPECT_UNCHANGED(assert_ok(masstree_replace_bytes(tree, guard, "k", 1, "4", 1, NULL)));
@@ -298,34 +297,34 @@ static void write_of_bytes_that_changes_no_key_tells_what_proves_that(void **sta
     end_tree(tree);
 }
 
-/* A remove tells of its leaf; but not of what a leaf does that it left empty. */
-static void remove_is_told_unless_it_empties_a_leaf(void **state)
+/* A remove describes its leaf, but not the changes to other leaves if it leaves its leaf empty. */
+static void remove_is_recorded_unless_it_empties_a_leaf(void **state)
 {
     struct subject *subject = *state;
-    struct telling telling;
+    struct recording recording;
     struct observations set = {.count = 1};
     masstree_range_t range = MASSTREE_RANGE_INIT;
     put_text(subject, "a");
     put_text(subject, "b");
     set.all[0] = observe_present(subject, "a");
-    tell(subject, &telling, CREATED);
+    record(subject, &recording, CREATED);
     remove_key(subject, subject->guard, text_key("b"));
-    assert_int_equal(0, telling.delta.flags);
+    assert_int_equal(0, recording.delta.flags);
     assert_false(all_hold(subject->tree, &set));
-    assert_status(MASSTREE_OK, apply(&telling, &set));
+    assert_status(MASSTREE_OK, apply(&recording, &set));
     assert_true(all_hold(subject->tree, &set));
-    tell_nothing(subject);
+    stop_recording(subject);
     for (uint64_t i = 0; i < 100; i++) {
         put_key(subject, NULL, number_key(i));
     }
     set.count = 0;
     scan_range(subject, NULL, &range, &set);
-    tell(subject, &telling, CREATED);
+    record(subject, &recording, CREATED);
     size_t more = 0;
     for (uint64_t i = 0; i < 100; i++) {
         remove_key(subject, subject->guard, number_key(i));
-        int32_t status = apply(&telling, &set);
-        bool is_more = telling.delta.flags == MASSTREE_DELTA_MORE;
+        int32_t status = apply(&recording, &set);
+        bool is_more = recording.delta.flags == MASSTREE_DELTA_MORE;
         assert_int_equal(is_more ? MASSTREE_MISMATCH : MASSTREE_OK, status);
         assert_int_equal(!is_more, all_hold(subject->tree, &set));
         if (is_more) {
@@ -337,47 +336,47 @@ static void remove_is_told_unless_it_empties_a_leaf(void **state)
     assert_in_range(more, 5, 20);
 }
 
-/* A refreshed guard goes on telling; one that is entered in the place of one that was left
-   tells nothing to where that told. */
-static void delta_is_the_guards_until_it_is_left(void **state)
+/* A refreshed guard continues to record; a guard entered at the address of one that was left
+   does not record into that one's delta. */
+static void guard_keeps_its_delta_until_it_is_left(void **state)
 {
     struct subject *subject = *state;
-    struct telling telling;
-    tell(subject, &telling, CREATED);
+    struct recording recording;
+    record(subject, &recording, CREATED);
     masstree_guard_refresh(subject->guard);
     put_key(subject, subject->guard, text_key("a"));
-    assert_true(same(telling.delta.after, observe_present(subject, "a")));
+    assert_true(same(recording.delta.after, observe_present(subject, "a")));
     masstree_guard_leave(subject->guard);
     subject->guard = new_guard(subject->tree);
-    struct telling before = telling;
+    struct recording before = recording;
     put_key(subject, subject->guard, text_key("b"));
     put_key(subject, NULL, text_key("c"));
     remove_key(subject, subject->guard, text_key("a"));
-    assert_memory_equal(&before.delta, &telling.delta, sizeof before.delta);
+    assert_memory_equal(&before.delta, &recording.delta, sizeof before.delta);
 }
 
-static void batch_tells_of_its_last_key(void **state)
+static void batch_records_its_last_key(void **state)
 {
     struct subject *subject = *state;
-    struct telling telling;
+    struct recording recording;
     masstree_slice_t keys[] = {SLICE("first"), SLICE("last")};
     masstree_slice_t bytes[] = {SLICE("1"), SLICE("2")};
     uint64_t words[] = {1, 2};
-    tell(subject, &telling, CREATED);
+    record(subject, &recording, CREATED);
     assert_ok(subject->bytes
                   ? masstree_put_many_bytes(subject->tree, subject->guard, keys, bytes, 2, NULL)
                   : masstree_put_many(subject->tree, subject->guard, keys, words, 2, NULL));
-    assert_false(same(telling.delta.before, telling.delta.after));
-    assert_true(same(telling.delta.after, observe_present(subject, "last")));
-    masstree_observation_t after = telling.delta.after;
+    assert_false(same(recording.delta.before, recording.delta.after));
+    assert_true(same(recording.delta.after, observe_present(subject, "last")));
+    masstree_observation_t after = recording.delta.after;
     assert_ok(masstree_remove_many(subject->tree, subject->guard, keys, 1, NULL, NULL));
-    assert_true(same(after, telling.delta.before));
+    assert_true(same(after, recording.delta.before));
 }
 
-static void write_into_a_leaf_that_was_not_observed_changes_no_set(void **state)
+static void write_to_an_unobserved_leaf_changes_no_set(void **state)
 {
     struct subject *subject = *state;
-    struct telling telling;
+    struct recording recording;
     bool is_there;
     for (uint64_t i = 0; i < 100; i++) {
         put_key(subject, NULL, number_key(10 * i));
@@ -385,32 +384,32 @@ static void write_into_a_leaf_that_was_not_observed_changes_no_set(void **state)
     struct observations set = {.all = {observe_key(subject, number_key(5), &is_there)},
                                .count = 1};
     struct observations before = set;
-    tell(subject, &telling, 0);
+    record(subject, &recording, 0);
     put_key(subject, subject->guard, number_key(995));
-    assert_status(MASSTREE_OK, apply(&telling, &set));
+    assert_status(MASSTREE_OK, apply(&recording, &set));
     remove_key(subject, subject->guard, number_key(995));
-    assert_status(MASSTREE_OK, apply(&telling, &set));
+    assert_status(MASSTREE_OK, apply(&recording, &set));
     assert_memory_equal(&before, &set, sizeof set);
     assert_true(all_hold(subject->tree, &set));
     set.count = 0;
-    assert_status(MASSTREE_OK, masstree_delta_apply(&telling.delta, NULL, &set.count, 0));
+    assert_status(MASSTREE_OK, masstree_delta_apply(&recording.delta, NULL, &set.count, 0));
 }
 
 static void malformed_deltas_are_refused(void **state)
 {
     struct subject *subject = *state;
-    struct telling telling;
+    struct recording recording;
     struct observations set = {.count = 1};
-    tell(subject, &telling, CREATED);
-    assert_status(MASSTREE_INVALID, masstree_guard_record(NULL, &telling.delta));
+    record(subject, &recording, CREATED);
+    assert_status(MASSTREE_INVALID, masstree_guard_record(NULL, &recording.delta));
     assert_status(MASSTREE_INVALID, masstree_guard_record(NULL, NULL));
     assert_status(MASSTREE_INVALID, masstree_delta_apply(NULL, set.all, &set.count, OBSERVATIONS));
     assert_status(MASSTREE_INVALID,
-                  masstree_delta_apply(&telling.delta, set.all, NULL, OBSERVATIONS));
-    assert_status(MASSTREE_INVALID, masstree_delta_apply(&telling.delta, set.all, &set.count, 0));
-    assert_status(MASSTREE_INVALID, masstree_delta_apply(&telling.delta, NULL, &set.count, 1));
+                  masstree_delta_apply(&recording.delta, set.all, NULL, OBSERVATIONS));
+    assert_status(MASSTREE_INVALID, masstree_delta_apply(&recording.delta, set.all, &set.count, 0));
+    assert_status(MASSTREE_INVALID, masstree_delta_apply(&recording.delta, NULL, &set.count, 1));
     for (unsigned fault = 0; fault < 3; fault++) {
-        struct telling faulty = telling;
+        struct recording faulty = recording;
         if (fault == 0) {
             faulty.delta.struct_size--;
         } else if (fault == 1) {
@@ -421,24 +420,24 @@ static void malformed_deltas_are_refused(void **state)
         assert_status(MASSTREE_INVALID, masstree_guard_record(subject->guard, &faulty.delta));
         assert_status(MASSTREE_INVALID, apply(&faulty, &set));
     }
-    /* The one before is still the guard's. */
+    /* The previous delta is still attached. */
     put_key(subject, subject->guard, text_key("k"));
-    assert_false(same(telling.delta.before, telling.delta.after));
+    assert_false(same(recording.delta.before, recording.delta.after));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_BOTH_KINDS(own_insert_ends_nothing_and_anothers_does),
-        WITH_BOTH_KINDS(own_split_ends_nothing_and_anothers_insert_does),
-        WITH_BOTH_KINDS(own_layers_end_nothing_and_too_many_are_a_mismatch),
-        WITH_BOTH_KINDS(own_inserts_into_observed_leaves_make_the_set_that_a_scan_would),
-        cmocka_unit_test(write_that_changes_no_key_tells_what_proves_that),
-        cmocka_unit_test(write_of_bytes_that_changes_no_key_tells_what_proves_that),
-        WITH_BOTH_KINDS(remove_is_told_unless_it_empties_a_leaf),
-        WITH_BOTH_KINDS(delta_is_the_guards_until_it_is_left),
-        WITH_BOTH_KINDS(batch_tells_of_its_last_key),
-        WITH_BOTH_KINDS(write_into_a_leaf_that_was_not_observed_changes_no_set),
+        WITH_BOTH_KINDS(own_insert_invalidates_nothing_and_anothers_does),
+        WITH_BOTH_KINDS(own_split_invalidates_nothing_and_anothers_insert_does),
+        WITH_BOTH_KINDS(own_layers_invalidate_nothing_and_too_many_are_a_mismatch),
+        WITH_BOTH_KINDS(own_inserts_into_observed_leaves_yield_the_set_of_a_scan),
+        cmocka_unit_test(write_that_changes_no_key_records_the_leaf_that_proves_it),
+        cmocka_unit_test(write_of_bytes_that_changes_no_key_records_the_leaf_that_proves_it),
+        WITH_BOTH_KINDS(remove_is_recorded_unless_it_empties_a_leaf),
+        WITH_BOTH_KINDS(guard_keeps_its_delta_until_it_is_left),
+        WITH_BOTH_KINDS(batch_records_its_last_key),
+        WITH_BOTH_KINDS(write_to_an_unobserved_leaf_changes_no_set),
         WITH_BOTH_KINDS(malformed_deltas_are_refused),
     };
     return cmocka_run_group_tests_name("delta", tests, NULL, NULL);

@@ -1,12 +1,11 @@
-/* Observations and phantoms: whatever adds a key to what was read, or takes one away,
-   between observation and validation is found; an overwrite is not taken for that
-   (known-failures row 16). */
+/* Observations and phantoms: validation detects every key that is added to or removed from what
+   was read; an overwrite does not invalidate it (known-failures row 16). */
 #include "observing.h"
 
 /* Keys that fill a leaf of the first layer. */
 enum { LEAF_KEYS = 15 };
 
-static void insert_and_remove_in_the_leaf_are_found(void **state)
+static void validation_detects_insert_and_remove_in_the_leaf(void **state)
 {
     struct subject *subject = *state;
     put_text(subject, "a");
@@ -20,11 +19,11 @@ static void insert_and_remove_in_the_leaf_are_found(void **state)
     assert_true(holds(subject->tree, present));
     remove_text(subject, "b");
     assert_false(holds(subject->tree, present));
-    /* The same keys as at first, but not the same leaf. */
+    /* The same keys as at first, but not in the same leaf. */
     assert_false(holds(subject->tree, absent));
 }
 
-/* As many keys with the same first bytes as make a layer, which holds no more than them. */
+/* Enough keys with the same first bytes to make a layer, which contains only them. */
 enum { LAYER_KEYS = 9 };
 
 static void put_layer(const struct subject *subject, const char *shared)
@@ -36,7 +35,7 @@ static void put_layer(const struct subject *subject, const char *shared)
     }
 }
 
-static void first_that_changed_is_told(void **state)
+static void first_changed_observation_is_reported(void **state)
 {
     struct subject *subject = *state;
     size_t changed = 99;
@@ -65,7 +64,7 @@ static int32_t decide(const uint64_t *present, uint64_t *value, void *ctx)
     return *(const int32_t *)ctx;
 }
 
-/* Every write that adds no key and takes none away, those that find nothing to do included. */
+/* Every write that inserts and removes no key, also those that change nothing. */
 static void overwrite_words(const struct subject *subject)
 {
     masstree_t *tree = subject->tree;
@@ -105,7 +104,7 @@ static void overwrite_bytes(const struct subject *subject)
     assert_status(MASSTREE_NOT_FOUND, masstree_replace_bytes(tree, NULL, "none", 4, "9", 1, NULL));
 }
 
-static void leaf_tells_how_many_keys_it_has(void **state)
+static void leaf_size_is_the_number_of_entries(void **state)
 {
     struct subject *subject = *state;
     masstree_observation_t leaf, seen;
@@ -144,9 +143,9 @@ static void overwrite_changes_no_version(void **state)
     assert_true(seen.version != version);
 }
 
-/* Whichever of the leaf's keys, or of the gaps between, was observed, and wherever the key
-   goes that has the leaf split. */
-static void split_is_found(void **state)
+/* Whichever of the leaf's keys or gaps was observed, and wherever the key is inserted that
+   splits the leaf. */
+static void validation_detects_a_split(void **state)
 {
     struct subject *subject = *state;
     for (uint64_t extra = 0; extra <= LEAF_KEYS; extra++) {
@@ -169,8 +168,8 @@ static void split_is_found(void **state)
     }
 }
 
-/* The key that makes a layer out of those that the leaf above has room for. */
-static void layer_that_comes_is_found(void **state)
+/* The key that makes a layer out of keys for which the leaf above has room. */
+static void validation_detects_a_new_layer(void **state)
 {
     struct subject *subject = *state;
     static const char *const shared[] = {"shared--", "far-----far-----far-----"};
@@ -193,7 +192,7 @@ static void layer_that_comes_is_found(void **state)
     }
 }
 
-static void layer_that_goes_is_found(void **state)
+static void validation_detects_a_removed_layer(void **state)
 {
     struct subject *subject = *state;
     masstree_range_t range = MASSTREE_RANGE_INIT;
@@ -218,7 +217,7 @@ static void layer_that_goes_is_found(void **state)
         assert_int_equal(0, scan_range(subject, NULL, &range, &seen).keys);
         absent = observe_absent(subject, "shared--x");
         assert_true(holds(subject->tree, absent) && all_hold(subject->tree, &seen));
-        /* It comes again, and who saw it gone finds out. */
+        /* The key is inserted again, which invalidates observations of its absence. */
         put_text(subject, "shared--x");
         assert_false(holds(subject->tree, absent) || all_hold(subject->tree, &seen));
         remove_text(subject, "shared--x");
@@ -235,7 +234,7 @@ static void load(const struct subject *subject, struct key key)
                              : masstree_bulk_load(subject->tree, NULL, &slice, &word, 1, NULL));
 }
 
-static void clear_and_bulk_load_are_found(void **state)
+static void validation_detects_clear_and_bulk_load(void **state)
 {
     struct subject *subject = *state;
     masstree_range_t range = MASSTREE_RANGE_INIT;
@@ -254,13 +253,13 @@ static void clear_and_bulk_load_are_found(void **state)
     }
     masstree_observation_t cleared = observe_absent(subject, "k");
     assert_true(holds(subject->tree, cleared));
-    /* An empty tree that is cleared stays empty: but who saw it need not be told so. */
+    /* An empty tree that is cleared stays empty: an observation of it may stay valid. */
     load(subject, text_key("k"));
     assert_false(holds(subject->tree, cleared));
 }
 
-/* Of an empty range and of one in which keys come and go, in both directions. */
-static void range_that_was_empty_is_proved_and_its_phantoms_found(void **state)
+/* Of an empty range and of one in which keys are inserted and removed, in both directions. */
+static void empty_range_is_proved_and_its_phantoms_are_detected(void **state)
 {
     struct subject *subject = *state;
     for (unsigned form = 0; form < 4; form++) {
@@ -273,7 +272,7 @@ static void range_that_was_empty_is_proved_and_its_phantoms_found(void **state)
         range.lower_len = range.upper_len = 8;
         range.lower_bound = range.upper_bound = MASSTREE_BOUND_INCLUSIVE;
         range.flags = form % 2 == 0 ? 0 : MASSTREE_SCAN_REVERSE;
-        /* In an empty tree first, then in one with many leaves. */
+        /* First in an empty tree, then in one with many leaves. */
         for (uint64_t i = 0; form >= 2 && i < 300; i++) {
             put_key(subject, NULL, number_key(10 * i));
         }
@@ -285,7 +284,7 @@ static void range_that_was_empty_is_proved_and_its_phantoms_found(void **state)
         seen.count = 0;
         assert_int_equal(1, scan_range(subject, NULL, &range, &seen).keys);
         assert_true(all_hold(subject->tree, &seen));
-        /* Far away nothing of it is found. */
+        /* Observations far away stay valid. */
         if (form >= 2) {
             put_key(subject, NULL, number_key(2507));
             remove_key(subject, NULL, number_key(2507));
@@ -299,15 +298,15 @@ static void range_that_was_empty_is_proved_and_its_phantoms_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_BOTH_KINDS(insert_and_remove_in_the_leaf_are_found),
-        WITH_BOTH_KINDS(first_that_changed_is_told),
-        WITH_BOTH_KINDS(leaf_tells_how_many_keys_it_has),
+        WITH_BOTH_KINDS(validation_detects_insert_and_remove_in_the_leaf),
+        WITH_BOTH_KINDS(first_changed_observation_is_reported),
+        WITH_BOTH_KINDS(leaf_size_is_the_number_of_entries),
         WITH_BOTH_KINDS(overwrite_changes_no_version),
-        WITH_BOTH_KINDS(split_is_found),
-        WITH_BOTH_KINDS(layer_that_comes_is_found),
-        WITH_BOTH_KINDS(layer_that_goes_is_found),
-        WITH_BOTH_KINDS(clear_and_bulk_load_are_found),
-        WITH_BOTH_KINDS(range_that_was_empty_is_proved_and_its_phantoms_found),
+        WITH_BOTH_KINDS(validation_detects_a_split),
+        WITH_BOTH_KINDS(validation_detects_a_new_layer),
+        WITH_BOTH_KINDS(validation_detects_a_removed_layer),
+        WITH_BOTH_KINDS(validation_detects_clear_and_bulk_load),
+        WITH_BOTH_KINDS(empty_range_is_proved_and_its_phantoms_are_detected),
     };
     return cmocka_run_group_tests_name("observe", tests, NULL, NULL);
 }

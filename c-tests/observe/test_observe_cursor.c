@@ -1,8 +1,7 @@
-/* Observations of cursors, step by step; and what becomes of observations when each allocation
-   fails once. */
+/* Observations of cursors, step by step; and observations while each allocation fails once. */
 #include "observing.h"
 
-/* What a cursor's call has read, step by step. */
+/* The leaves that a cursor's calls have read, step by step. */
 static void cursor_is_proved_step_by_step(void **state)
 {
     struct subject *subject = *state;
@@ -31,7 +30,7 @@ static void cursor_is_proved_step_by_step(void **state)
         assert_ok(masstree_cursor_next(cursor));
         add_cursor_observations(cursor, &seen);
         assert_true(seen.count > 0 && all_hold(subject->tree, &seen));
-        /* A key between the last one and this. */
+        /* A key between the previous one and this. */
         put_key(subject, NULL, number_key(10 * i - 5));
         assert_false(all_hold(subject->tree, &seen));
         remove_key(subject, NULL, number_key(10 * i - 5));
@@ -64,7 +63,7 @@ static void cursor_is_proved_step_by_step(void **state)
     masstree_cursor_close(cursor);
 }
 
-/* A step out of a layer reads the leaf above again, which no earlier call need prove. */
+/* A step out of a layer reads the leaf above again: no earlier call need prove it. */
 static void step_out_of_a_layer_is_proved_by_the_leaf_above(void **state)
 {
     struct subject *subject = *state;
@@ -126,7 +125,7 @@ static int32_t count_bytes(const void *key, size_t key_len, const void *value, s
     return count_key(key, key_len, value_len, ctx);
 }
 
-/* A leaf is told before the keys from it, also by a scan that comes to no end. */
+/* A leaf is passed before the keys from it, also by a scan that stops early. */
 static void scan_failing(struct failing *failing, uint32_t flags)
 {
     const struct subject *subject = &failing->subject;

@@ -1,5 +1,5 @@
-/* What a version is made of: not of the lock; and an observation outlives its guard, its leaf,
-   and that leaf's memory (known-failures row 16). Then what the functions refuse. */
+/* A version does not depend on the lock; and an observation outlives its guard, its leaf, and
+   that leaf's memory (known-failures row 16). Then refused arguments. */
 #include "observing.h"
 
 #include <stdatomic.h>
@@ -11,7 +11,7 @@ static int32_t add_one(const uint64_t *present, uint64_t *value, void *ctx)
     return MASSTREE_ACTION_SET;
 }
 
-/* A thread that only overwrites the one key of a leaf, while another looks on. */
+/* A thread that only overwrites the single key of a leaf, while another observes it. */
 struct overwriting {
     const struct subject *subject;
     atomic_bool *done;
@@ -32,7 +32,7 @@ static void overwrite(void *arg)
     }
 }
 
-/* Never sees another version, though the leaf is locked every other moment. */
+/* Never sees another version, although the leaf is locked most of the time. */
 static void look_on(void *arg)
 {
     struct overwriting *looking = arg;
@@ -62,7 +62,7 @@ static void lock_is_in_no_version(void **state)
     assert_true(holds(subject->tree, seen));
 }
 
-/* While a leaf is locked, as a callback shows: its observation has the version it had. */
+/* While a leaf is locked, as in a callback: its observation has the unlocked version. */
 struct locked {
     const struct subject *subject;
     masstree_observation_t seen;
@@ -102,8 +102,8 @@ static void locked_leaf_is_observed_as_if_it_were_not(void **state)
     end_tree(tree);
 }
 
-/* An id that comes again with another version: old observations of it do not hold. */
-static void memory_used_again_validates_nothing(void **state)
+/* An id that is reused with another version: old observations of it are invalid. */
+static void reused_memory_validates_no_old_observation(void **state)
 {
     struct subject *subject = *state;
     masstree_range_t range = MASSTREE_RANGE_INIT;
@@ -129,7 +129,7 @@ static void memory_used_again_validates_nothing(void **state)
         for (uint64_t i = 0; i < 400; i++) {
             remove_key(subject, subject->guard, number_key(i * (round + 1)));
         }
-        /* All that was removed is freed, and the memory used again. */
+        /* All that was removed is freed, and the memory reused. */
         assert_ok(masstree_flush(subject->tree, subject->guard));
         masstree_guard_leave(subject->guard);
         assert_ok(masstree_barrier(subject->tree));
@@ -140,8 +140,8 @@ static void memory_used_again_validates_nothing(void **state)
     }
 }
 
-/* Each piece of memory is filled with rubbish when the tree gives it back, and is one node:
-   what an observation leads to was not. */
+/* Each allocation is one node, and is overwritten when the tree frees it: the nodes to which
+   observations refer were not freed. */
 static void observation_outlives_its_guard_and_its_leaf(void **state)
 {
     (void)state;
@@ -256,7 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_BOTH_KINDS(lock_is_in_no_version),
         cmocka_unit_test(locked_leaf_is_observed_as_if_it_were_not),
-        WITH_BOTH_KINDS(memory_used_again_validates_nothing),
+        WITH_BOTH_KINDS(reused_memory_validates_no_old_observation),
         cmocka_unit_test(observation_outlives_its_guard_and_its_leaf),
         WITH_BOTH_KINDS(visitors_may_stop_at_a_leaf_and_fail),
         WITH_BOTH_KINDS(malformed_arguments_are_refused),

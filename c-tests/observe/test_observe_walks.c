@@ -1,6 +1,6 @@
-/* Observations of whatever walks: ranges and cursors, in any tree that random writes make.
-   What is observed and holds gives the same answer again, whoever writes meanwhile.
-   MASSTREE_TEST_SEED repeats a run. */
+/* Observations of walks: ranges and cursors, in random trees. While observations are valid, the
+   same read returns the same result, whatever other threads write. MASSTREE_TEST_SEED repeats a
+   run. */
 #include "observing.h"
 
 #include <inttypes.h>
@@ -22,7 +22,7 @@ static struct key random_key(uint64_t *random, enum family family, size_t keys)
     return key;
 }
 
-/* A question to a tree, and its answer with what proves it. */
+/* A query to a tree, its result, and the leaves that prove it. */
 struct probe {
     enum { PROBE_KEY, PROBE_RANGE, PROBE_WALK, PROBE_STEP, PROBE_KINDS } kind;
     struct key low;
@@ -102,7 +102,7 @@ static struct met walk(const struct subject *subject, struct probe *probe)
     return met;
 }
 
-/* One step from a key that was there, of which only the step is to be proved. */
+/* One step from an existing key, of which only the step is to be proved. */
 static struct met step(const struct subject *subject, struct probe *probe, bool is_first)
 {
     masstree_cursor_t *cursor = NULL;
@@ -130,7 +130,7 @@ static struct met step(const struct subject *subject, struct probe *probe, bool 
     return met;
 }
 
-/* The answer to the probe's question; what it is proved by is added. */
+/* The result of the probe's query; adds the leaves that prove it. */
 static struct met ask(const struct subject *subject, struct probe *probe, bool is_first)
 {
     bool is_there = false;
@@ -182,11 +182,11 @@ static void ask_anew(const struct subject *subject, struct probe *probe, uint64_
     }
 }
 
-/* How it went. */
+/* Totals. */
 struct tally {
     uint64_t held;
-    uint64_t phantoms; /* found */
-    uint64_t others;   /* of which it was said that they changed, and they had not */
+    uint64_t phantoms; /* detected */
+    uint64_t others;   /* whose leaves were reported as changed, although the result was the same */
 };
 
 static void write_at_random(const struct subject *subject, uint64_t *random, enum family family,
@@ -217,8 +217,8 @@ static void write_at_random(const struct subject *subject, uint64_t *random, enu
 
 enum { PROBES = 24 };
 
-/* One thread: after every write each probe that holds is asked again. */
-static void what_holds_is_answered_alike(void **state)
+/* One thread: after every write each probe with valid observations is repeated. */
+static void valid_observations_repeat_results(void **state)
 {
     struct subject *subject = *state;
     static struct probe probes[PROBES];
@@ -243,7 +243,7 @@ static void what_holds_is_answered_alike(void **state)
                     tally.held++;
                     continue;
                 }
-                assert_true(adds_or_takes); /* an overwrite ends nothing */
+                assert_true(adds_or_takes); /* an overwrite invalidates nothing */
                 tally.phantoms += is_alike ? 0 : 1;
                 tally.others += is_alike ? 1 : 0;
                 ask_anew(subject, &probes[i], &random, family, keys);
@@ -258,8 +258,8 @@ static void what_holds_is_answered_alike(void **state)
     assert_true(tally.held > 1000 && tally.phantoms > 10);
 }
 
-/* Threads: some write, one clears and loads, others ask twice and validate the first
-   answer's leaves: if they held, nothing came between, and the second answer is the same. */
+/* Threads: some write, one clears and loads, others query twice and validate the first result's
+   leaves: if they are valid, nothing changed in between, and the second result is equal. */
 struct crowd {
     struct subject subject;
     enum family family;
@@ -267,7 +267,7 @@ struct crowd {
     atomic_bool done;
     atomic_uint_fast64_t held;
     atomic_uint_fast64_t changed;
-    atomic_size_t most; /* leaves of an answer */
+    atomic_size_t most; /* leaves of a result */
     size_t rounds;
 };
 
@@ -277,7 +277,7 @@ struct member {
     struct probe probe;
 };
 
-/* Of one key, if nobody was faster to put another into the empty tree. */
+/* Of one key, unless another thread inserted one into the empty tree first. */
 static void load(const struct subject *subject, struct key key)
 {
     masstree_slice_t slice = {key.bytes, key.len};
@@ -335,7 +335,7 @@ static void ask_twice(void *arg)
     atomic_store(&crowd->done, true);
 }
 
-static void what_held_while_others_wrote_was_answered_alike(void **state)
+static void valid_observations_repeat_results_while_others_write(void **state)
 {
     const struct subject *subject = *state;
     static struct member members[4];
@@ -368,8 +368,8 @@ static void what_held_while_others_wrote_was_answered_alike(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_BOTH_KINDS(what_holds_is_answered_alike),
-        WITH_BOTH_KINDS(what_held_while_others_wrote_was_answered_alike),
+        WITH_BOTH_KINDS(valid_observations_repeat_results),
+        WITH_BOTH_KINDS(valid_observations_repeat_results_while_others_write),
     };
     return cmocka_run_group_tests_name("observe_walks", tests, NULL, NULL);
 }

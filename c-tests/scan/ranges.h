@@ -1,10 +1,10 @@
-/* What tests of scans share: keys, trees, ranges, and a visitor that counts. */
+/* Shared by tests of scans: keys, trees, ranges, and a visitor that counts. */
 #ifndef MASSTREE_TEST_SCAN_RANGES_H
 #define MASSTREE_TEST_SCAN_RANGES_H
 
 #include "support.h"
 
-/* Of bounds. */
+/* Lengths of bounds. */
 enum { KINDS = 3 };
 extern const uint32_t kinds[KINDS];
 
@@ -23,7 +23,7 @@ masstree_range_t range_from(uint32_t lower_bound, const void *lower, size_t lowe
 masstree_range_t range_down_from(uint32_t upper_bound, const void *upper, size_t upper_len);
 masstree_range_t range_of_prefix(const void *prefix, size_t prefix_len, uint32_t flags);
 
-/* A visitor that counts, and answers `answer` at the call of number `at`. */
+/* A visitor that counts, and returns `answer` in call number `at`. */
 struct counting {
     size_t calls;
     size_t at;

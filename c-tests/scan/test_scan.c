@@ -1,4 +1,4 @@
-/* Scans: which keys they visit, against a sorted array. */
+/* Scans: which keys they visit, compared with a sorted array. */
 #include "scan/ranges.h"
 
 static void empty_tree_has_nothing_to_visit(void **state)
@@ -33,7 +33,7 @@ static void assert_bounds_exact(const masstree_t *tree, const struct model *mode
     }
 }
 
-/* Every second key is in the tree, so bounds are present and absent keys. */
+/* Every second key is in the tree, so bounds are existing and absent keys. */
 static void every_pair_of_bounds_is_exact_in_both_directions(void **state)
 {
     (void)state;
@@ -189,8 +189,8 @@ static void prefix_selects_exactly_the_keys_that_begin_with_it(void **state)
     }
 }
 
-/* No string comes just after these prefixes, the end of their range is the end of
-   a layer or of the tree. */
+/* No string follows these prefixes directly: the end of their range is the end of a layer or of
+   the tree. */
 static void prefix_of_all_ones_ends_where_the_tree_ends(void **state)
 {
     (void)state;
@@ -263,7 +263,7 @@ static void limit_is_kept_to_the_key(void **state)
     }
 }
 
-static void counting_answers_as_documented(void **state)
+static void count_returns_documented_statuses(void **state)
 {
     (void)state;
     struct model model = {0};
@@ -307,7 +307,7 @@ static void keys_of_every_awkward_length_are_visited_whole(void **state)
     for (size_t i = 0; i < COUNT(lengths); i++) {
         put_both(tree, &model, key, lengths[i], i);
         if (lengths[i] != 0) {
-            key[lengths[i] - 1] = 'm'; /* apart in the last byte only */
+            key[lengths[i] - 1] = 'm'; /* different in the last byte only */
             put_both(tree, &model, key, lengths[i], i + 100);
             key[lengths[i] - 1] = 'k';
         }
@@ -327,7 +327,7 @@ static void keys_of_every_awkward_length_are_visited_whole(void **state)
     end_tree(tree);
 }
 
-/* A scan in pages, each from after the last key of the one before. */
+/* A scan in pages, each starting after the last key of the one before. */
 struct page {
     struct key last;
     size_t total;
@@ -366,7 +366,7 @@ static size_t total_in_pages(const masstree_t *tree, size_t limit, bool reverse)
     }
 }
 
-static void scan_in_pages_visits_what_one_scan_does(void **state)
+static void scan_in_pages_visits_the_same_keys_as_one_scan(void **state)
 {
     (void)state;
     for (enum family family = 0; family < FAMILIES; family++) {
@@ -394,9 +394,9 @@ int main(void)
         cmocka_unit_test(prefix_of_all_ones_ends_where_the_tree_ends),
         cmocka_unit_test(prefix_and_bounds_are_both_kept),
         cmocka_unit_test(limit_is_kept_to_the_key),
-        cmocka_unit_test(counting_answers_as_documented),
+        cmocka_unit_test(count_returns_documented_statuses),
         cmocka_unit_test(keys_of_every_awkward_length_are_visited_whole),
-        cmocka_unit_test(scan_in_pages_visits_what_one_scan_does),
+        cmocka_unit_test(scan_in_pages_visits_the_same_keys_as_one_scan),
     };
     return cmocka_run_group_tests_name("scan", tests, NULL, NULL);
 }

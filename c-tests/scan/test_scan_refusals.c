@@ -1,4 +1,4 @@
-/* Ranges and other arguments of a scan that are refused, and what of them is not read. */
+/* Ranges and other arguments of a scan that are refused, and which fields are not read. */
 #include "scan/ranges.h"
 
 #include <sys/mman.h>
@@ -110,7 +110,7 @@ struct later_range {
     uint64_t unknown[2];
 };
 
-static void range_of_a_later_version_works_if_what_is_new_is_zero(void **state)
+static void range_of_a_later_version_works_if_new_fields_are_zero(void **state)
 {
     (void)state;
     struct model model = {0};
@@ -141,7 +141,7 @@ int main(void)
         cmocka_unit_test(guard_of_another_tree_is_refused),
         cmocka_unit_test(bounds_over_the_limit_are_refused),
         cmocka_unit_test(open_bounds_other_fields_are_not_read),
-        cmocka_unit_test(range_of_a_later_version_works_if_what_is_new_is_zero),
+        cmocka_unit_test(range_of_a_later_version_works_if_new_fields_are_zero),
     };
     return cmocka_run_group_tests_name("scan_refusals", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* What scans hand to their visitors, and what those may answer and do meanwhile. */
+/* What scans pass to their visitors, and what visitors may return and do. */
 #include "scan/ranges.h"
 
 static void visitor_stops_the_scan_where_it_says(void **state)
@@ -25,7 +25,7 @@ static void visitor_stops_the_scan_where_it_says(void **state)
     end_tree(tree);
 }
 
-static void visitors_negative_answer_is_the_scans(void **state)
+static void visitors_negative_result_is_the_status_of_the_scan(void **state)
 {
     (void)state;
     struct model model = {0};
@@ -51,7 +51,7 @@ static void visitors_negative_answer_is_the_scans(void **state)
 
 /* known-failures row 15: scans of values only compared 8 bytes of a bound. */
 struct values {
-    uint64_t keys; /* of the visitor's calls that got a key */
+    uint64_t keys; /* calls of the visitor that got a key */
     uint64_t sum;
     size_t visits;
 };
@@ -123,7 +123,7 @@ static void bounds_are_exact_in_every_flavour(void **state)
     }
 }
 
-/* Visitors that call back. */
+/* Visitors that call the library. */
 struct calling_back {
     masstree_t *tree;
     masstree_guard_t *guard;
@@ -133,8 +133,7 @@ struct calling_back {
     bool reverse;
 };
 
-/* Keeps count of what is out of order or fails, so that no assertion jumps out
-   of the library. */
+/* Counts violations and failures, so that no assertion jumps out of the library. */
 static void expect(struct calling_back *calling, bool condition)
 {
     calling->failures += condition ? 0 : 1;
@@ -190,7 +189,7 @@ static void visitor_that_removes_each_key_empties_the_tree(void **state)
     }
 }
 
-/* Adds, beside each visited key, one just behind and one just ahead of it. */
+/* Inserts, beside each visited key, one just before and one just after it. */
 static int32_t insert_around_what_is_visited(const void *key, size_t key_len, uint64_t value,
                                              void *ctx)
 {
@@ -250,7 +249,7 @@ static int32_t scan_once_more(const void *key, size_t key_len, uint64_t value, v
     return MASSTREE_VISIT_CONTINUE;
 }
 
-/* The key handed to the visitor serves as the bound of the scan within. */
+/* The key passed to the visitor serves as the bound of a nested scan. */
 static void scans_nest(void **state)
 {
     (void)state;
@@ -272,7 +271,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(visitor_stops_the_scan_where_it_says),
-        cmocka_unit_test(visitors_negative_answer_is_the_scans),
+        cmocka_unit_test(visitors_negative_result_is_the_status_of_the_scan),
         cmocka_unit_test(bounds_are_exact_in_every_flavour),
         cmocka_unit_test(visitor_that_removes_each_key_empties_the_tree),
         cmocka_unit_test(visitor_that_inserts_around_it_leaves_the_scan_in_order),

@@ -62,11 +62,11 @@ void history_take(struct history *history, struct history *other)
     *other = (struct history){NULL, 0, 0};
 }
 
-/* A version of a key: who wrote it, and who wrote the next one; places in the history. */
+/* A version of a key: its writer, and the writer of the next one; indices in the history. */
 struct version {
     uint32_t key;
     uint64_t number;
-    size_t writer; /* NONE: the beginning */
+    size_t writer; /* NONE: the initial state */
     size_t next;
 };
 
@@ -99,7 +99,7 @@ static int compare_versions(const void *left, const void *right)
     return a->number < b->number ? -1 : a->number > b->number;
 }
 
-/* NULL: nobody has committed such a version. */
+/* NULL: no committed transaction wrote such a version. */
 static struct version *find(const struct graph *graph, uint32_t key, uint64_t number)
 {
     struct version wanted = {.key = key, .number = number};
@@ -107,7 +107,7 @@ static struct version *find(const struct graph *graph, uint32_t key, uint64_t nu
                    compare_versions);
 }
 
-/* All that were written, and those of the beginning. */
+/* All versions that were written, and the initial ones. */
 static void list_versions(struct graph *graph)
 {
     const struct history *history = graph->history;
@@ -151,7 +151,7 @@ static void connect(struct graph *graph, size_t from, size_t to)
     graph->edges[graph->edge_count++] = (struct edge){from, to};
 }
 
-/* The chain of each key's versions; false if it is none. */
+/* The chain of each key's versions; false if they form none. */
 static bool chain_versions(struct graph *graph)
 {
     bool is_sound = true;
@@ -161,7 +161,7 @@ static bool chain_versions(struct graph *graph)
             const struct access *write = &transaction->writes[j];
             struct version *before = find(graph, write->key, write->version);
             if (before == NULL) {
-                complain(graph, "follows what nobody wrote", transaction->number, write->key);
+                complain(graph, "follows a version that no transaction wrote", transaction->number, write->key);
                 is_sound = false;
             } else if (before->next != NONE) {
                 complain(graph, "follows a version that another follows", transaction->number,
@@ -185,7 +185,7 @@ static bool connect_reads(struct graph *graph)
             const struct access *read = &transaction->reads[j];
             const struct version *version = find(graph, read->key, read->version);
             if (version == NULL) {
-                complain(graph, "reads what nobody wrote", transaction->number, read->key);
+                complain(graph, "reads a version that no transaction wrote", transaction->number, read->key);
                 is_sound = false;
                 continue;
             }
@@ -223,8 +223,8 @@ static int compare_edges(const void *left, const void *right)
     return a->from < b->from ? -1 : a->from > b->from;
 }
 
-/* Takes away transactions that nothing comes before, until none is left; those that are left
-   are on a cycle, or behind one. */
+/* Removes transactions without predecessors, until none is left; the remaining ones are on a
+   cycle, or after one. */
 static bool has_an_order(struct graph *graph)
 {
     size_t count = graph->history->count;

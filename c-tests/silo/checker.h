@@ -1,17 +1,17 @@
-/* Whether a history of committed transactions is serializable, told from what they have read
-   and written alone: nothing of the engine is used, or of the tree.
+/* Checks whether a history of committed transactions is serializable, from their reads and writes
+   alone, without the engine or the tree.
 
-   Every write reads first what it overwrites, and every value tells who wrote it. So the
-   versions of a key form a chain, each with the one it followed. The checker draws the graph
-   of Adya (Weak Consistency, 1999) and looks for a cycle:
+   Every write first reads what it overwrites, and every value contains its writer. So the
+   versions of a key form a chain, each with its predecessor. The checker builds the graph of
+   Adya (Weak Consistency, 1999) and looks for a cycle:
 
    - from the writer of a version to the writer of the next one;
-   - from the writer of a version to who read it;
-   - from who read a version to the writer of the next one;
+   - from the writer of a version to each of its readers;
+   - from each reader of a version to the writer of the next one;
    - from each transaction of a session to its next.
 
-   A key that is absent has a version like any other: the beginning's, or that of who deleted
-   it. So a range that was read without a key counts as a read of that key. */
+   An absent key has a version like any other: the initial one, or that of the transaction that
+   deleted it. So reading a range without a key counts as a read of that key. */
 #ifndef MASSTREE_TEST_SILO_CHECKER_H
 #define MASSTREE_TEST_SILO_CHECKER_H
 
@@ -22,15 +22,15 @@
 
 struct access {
     uint32_t key;
-    uint64_t version; /* who wrote what was read; 0: the beginning */
+    uint64_t version; /* the writer of the version read; 0: the initial state */
 };
 
 struct committed {
-    uint64_t number; /* other than 0, of one transaction only */
+    uint64_t number; /* not 0, of one transaction only */
     uint32_t session;
     struct access *reads;
     size_t read_count;
-    struct access *writes; /* with the version that each followed */
+    struct access *writes; /* with the version that each overwrote */
     size_t write_count;
 };
 
@@ -43,10 +43,10 @@ struct history {
 /* Copies the accesses. */
 void history_add(struct history *history, const struct committed *transaction);
 void history_clear(struct history *history);
-/* Moves what another has to this one. */
+/* Moves the history of `other` to this one. */
 void history_take(struct history *history, struct history *other);
 
-/* Says what is wrong to `out`, which may be NULL. */
+/* Prints violations to `out`, which may be NULL. */
 bool is_serializable(const struct history *history, FILE *out);
 
 #endif

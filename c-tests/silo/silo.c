@@ -3,7 +3,7 @@
 enum { LOCKED = 1, ABSENT = 2, DEAD = 4, NUMBER = 8 };
 
 /* Spellings: of one slice; in a third layer; and with a dozen keys under each slice, so that
-   layers come and go with them. */
+   layers are made and collapse. */
 size_t silo_key(const struct silo *silo, uint32_t number, unsigned char *key)
 {
     char text[SILO_KEY_MAX];
@@ -168,7 +168,7 @@ bool transaction_read(struct transaction *transaction, uint32_t number, struct r
     int32_t status = masstree_get_observed(silo->tree, transaction->guard, key,
                                            silo_key(silo, number, key), &word, &node);
     REQUIRE(status == MASSTREE_OK || status == MASSTREE_NOT_FOUND);
-    /* A record that is there proves itself; only its absence takes a leaf. */
+    /* A record proves itself; only the absence of one needs a leaf. */
     if (status == MASSTREE_NOT_FOUND && !observe(transaction, node)) {
         return false;
     }
@@ -180,8 +180,8 @@ static void unlock_record(struct record *record, uint64_t tid)
     atomic_store_explicit(&record->tid, tid, memory_order_release);
 }
 
-/* A record for a key that is not in the tree, absent until the commit. Who deleted the key
-   last is known for sure only when the record is in the tree; until then it is locked. */
+/* A record for a key that is not in the tree, absent until the commit. Which transaction deleted
+   the key last is known only once the record is in the tree; until then it is locked. */
 static struct record *insert_absent(struct transaction *transaction, uint32_t number)
 {
     struct silo *silo = transaction->silo;
@@ -249,7 +249,7 @@ bool transaction_write(struct transaction *transaction, uint32_t key, bool is_pr
     return !transaction->is_doomed;
 }
 
-/* A scan under way: rows are shown when it has met all, the keys between them included. */
+/* An active scan: it passes on rows when it has read all, absent keys in between included. */
 struct scanning {
     struct transaction *transaction;
     struct record *met[SILO_KEYS];
@@ -360,7 +360,7 @@ static bool lock_record(struct record *record)
         !atomic_compare_exchange_strong(&record->tid, &tid, tid | LOCKED)) {
         return false;
     }
-    /* Who sees what is stored from here on sees the lock. */
+    /* A thread that sees what is stored from here on sees the lock. */
     atomic_thread_fence(memory_order_release);
     return true;
 }
@@ -464,7 +464,7 @@ static void free_retired(void *object, size_t bytes, void *ctx)
     free(object);
 }
 
-/* Unless it is in use, or there again, or gone already. */
+/* Unless it is in use, or exists again, or was removed already. */
 static void collect(struct transaction *transaction, uint32_t number)
 {
     struct silo *silo = transaction->silo;

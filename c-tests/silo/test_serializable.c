@@ -1,9 +1,9 @@
-/* Transactions that sum ranges and move amounts between rows, opening and closing rows as they
-   go, in many small histories: each is serializable, and no amount is lost. In most histories
-   one thread takes the steps of all transactions in turns, so that a seed repeats it; in the
-   others there are threads. And if the engine leaves the node sets out, histories are not
-   serializable, which the checker finds; if it leaves the deltas out, transactions abort
-   themselves.
+/* Transactions sum ranges and move amounts between rows, and open and close rows meanwhile, in
+   many small histories: each history is serializable, and no amount is lost. In most histories
+   one thread runs the steps of all transactions in turns, so that a seed repeats it; in the
+   others several threads run. If the engine omits the node sets, histories are not serializable,
+   which the checker detects; if it omits the deltas, transactions abort because of their own
+   writes.
 
    usage: test_serializable [-n HISTORIES] [-s SEED] */
 #include "checker.h"
@@ -34,7 +34,7 @@ struct runner {
     struct step steps[STEPS];
     size_t step_count;
     size_t next;
-    uint64_t total; /* what all rows have together */
+    uint64_t total; /* the sum of all rows */
     bool has_wrong_sum;
     struct history history;
     uint64_t commits;
@@ -43,8 +43,8 @@ struct runner {
     struct transaction transaction;
 };
 
-/* Reads one of three quarters, then moves an amount there from the fourth. Of two that do so
-   with one quarter, each opens a row that the other has not seen, unless one is aborted. */
+/* Reads one of three quarters, then moves an amount to it from the fourth. Of two transactions that
+   do so with one quarter, each opens a row that the other has not seen, unless one aborts. */
 static void plan_skew(struct runner *runner)
 {
     uint64_t *random = &runner->random;
@@ -115,7 +115,7 @@ static bool scan(struct runner *runner, const struct step *step)
     return true;
 }
 
-/* From a row, which is closed if nothing stays, to another, which is opened if need be. */
+/* From a row, which is closed if it becomes empty, to another, which is opened if necessary. */
 static bool move(struct runner *runner, const struct step *step)
 {
     struct transaction *transaction = &runner->transaction;
@@ -181,7 +181,7 @@ static void end_transaction(struct runner *runner, bool has_committed)
     runner->state = IDLE;
 }
 
-/* Does the next thing; false when all is done. */
+/* Performs the next step; false when all are done. */
 static bool go_on(struct runner *runner)
 {
     switch (runner->state) {
@@ -215,7 +215,7 @@ static bool go_on(struct runner *runner)
     }
 }
 
-/* What came of histories. */
+/* Totals of histories. */
 struct outcome {
     uint64_t histories;
     uint64_t commits;
@@ -289,7 +289,7 @@ static void begin_history(struct silo *silo, const struct setting *setting, uint
     }
 }
 
-/* Everything as it is in the end. */
+/* The final state. */
 static void read_all(struct runner *runner)
 {
     static const struct step all_forward = {.kind = STEP_SCAN, .how = HOW_FORWARD};
@@ -303,7 +303,7 @@ static void read_all(struct runner *runner)
     note_commit(runner);
 }
 
-/* One history, made by its seed; complaints go to `out`. */
+/* One history, determined by its seed; prints violations to `out`. */
 static bool run_history(const struct setting *setting, uint64_t seed, struct outcome *outcome,
                         FILE *out)
 {
@@ -362,7 +362,7 @@ static bool are_serializable(const char *what, struct setting setting, uint64_t 
     return is_sound;
 }
 
-/* Phantoms that nothing finds come to light. */
+/* The checker finds phantoms that validation does not detect. */
 static bool node_sets_are_needed(uint64_t histories, uint64_t seed)
 {
     struct setting setting = {.slots = 4, .transactions = 15, .leaves_out_nodes = true};
@@ -383,7 +383,7 @@ static uint64_t aborts_of(const struct outcome *outcome)
     return sum;
 }
 
-/* Who is alone is aborted by nobody, but without deltas by himself. */
+/* A transaction alone never aborts, except without deltas because of its own writes. */
 static bool deltas_are_needed(uint64_t histories, uint64_t seed)
 {
     struct setting setting = {.slots = 1, .transactions = 40};
@@ -401,7 +401,7 @@ static bool deltas_are_needed(uint64_t histories, uint64_t seed)
     return is_sound && aborts_of(&with) == 0 && aborts_of(&without) > 0;
 }
 
-/* Histories that anybody can tell. */
+/* Histories with an obvious result. */
 static bool checker_knows(const char *what, bool expected, struct committed *transactions,
                           size_t count)
 {
@@ -437,7 +437,7 @@ static bool checker_is_right(void)
         {.number = 10, .session = 0, READS({1, 0}, {2, 0}), WRITES({1, 0}, {2, 0})},
         {.number = 20, .session = 1, READS({1, 10}, {2, 0})},
     };
-    struct committed of_nobody[] = {
+    struct committed of_no_writer[] = {
         {.number = 20, .session = 1, READS({1, 10})},
     };
     struct committed into_the_past[] = {
@@ -448,7 +448,7 @@ static bool checker_is_right(void)
            checker_knows("lost update", false, lost_update, COUNT(lost_update)) &&
            checker_knows("write skew", false, write_skew, COUNT(write_skew)) &&
            checker_knows("torn read", false, torn_read, COUNT(torn_read)) &&
-           checker_knows("read of what nobody wrote", false, of_nobody, COUNT(of_nobody)) &&
+           checker_knows("read of a version that no transaction wrote", false, of_no_writer, COUNT(of_no_writer)) &&
            checker_knows("read of a session's past", false, into_the_past, COUNT(into_the_past));
 }
 

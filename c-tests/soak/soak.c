@@ -1,5 +1,5 @@
-/* Runs epochs of the soak test (see soak.h), for so long or so many, and says how they
-   went. The seed of an epoch that failed is printed: -s SEED -e 1 runs it again.
+/* Runs epochs of the soak test (see soak.h), for a time or a number of epochs, and prints their
+   totals. Prints the seed of an epoch that failed: -s SEED -e 1 runs it again.
 
    usage: soak [-m MINUTES] [-e EPOCHS] [-s SEED] */
 #include "soak.h"
@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What came of all epochs. */
+/* Totals of all epochs. */
 struct totals {
     uint64_t epochs;
     uint64_t checks;
@@ -58,7 +58,7 @@ static void keep_peak(uint64_t *peak, uint64_t value)
     *peak = *peak < value ? value : *peak;
 }
 
-/* How often each step is taken. */
+/* The frequency of each step. */
 static const struct {
     soak_operation *run;
     unsigned weight;
@@ -94,7 +94,7 @@ struct shift {
     size_t steps;
 };
 
-/* A thread of a period; ends holding no guard. */
+/* A thread of a period; holds no guard when it ends. */
 static void work(void *arg)
 {
     struct shift *shift = arg;
@@ -144,7 +144,7 @@ static void begin(struct soak *soak, uint64_t *random, bool is_short)
 {
     masstree_options_t options = MASSTREE_OPTIONS_INIT;
     uint32_t keys = is_short || random_below(random, 2) == 0 ? 900 : 30000;
-    /* In turn, so that a few epochs have had everything. */
+    /* In turn, so that a few epochs cover everything. */
     soak->holds_bytes = soak->seed % 3 == 0;
     soak->destroys = !soak->holds_bytes && soak->seed % 2 == 0;
     soak->wild = soak->seed % 4 == 2 || soak->seed % 12 == 3;
@@ -253,7 +253,7 @@ static void run_epoch(struct totals *totals, uint64_t seed, bool is_short)
     totals->violations += atomic_load(&soak.violations);
     keep_peak(&totals->peak_limbo, atomic_load(&soak.peak_limbo));
 #ifdef __GLIBC__
-    malloc_trim(0); /* what malloc keeps for later would look like a leak */
+    malloc_trim(0); /* memory that malloc caches would look like a leak */
 #endif
     totals->last_resident = resident_bytes();
     if (totals->epochs == 1) {

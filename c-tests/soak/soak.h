@@ -1,9 +1,9 @@
-/* Everything at once, for as long as one likes: what the parts of the soak test share.
+/* All operations at the same time, for any duration: shared by the parts of the soak test.
 
-   A run is a row of epochs. In each a tree is made with other options and other families
-   of keys, and threads do whatever the interface offers to it, verifying each answer as
-   far as it can be known; from time to time they all end, the tree is checked, and others
-   begin. In the end everything must have been given back. */
+   A run is a sequence of epochs. Each creates a tree with other options and other families of
+   keys; threads call all functions on it, and verify each result as far as it can be known. From
+   time to time all threads end, the tree is checked, and others start. At the end all memory
+   must have been freed. */
 #ifndef MASSTREE_SOAK_H
 #define MASSTREE_SOAK_H
 
@@ -18,7 +18,7 @@ struct soak_key {
     size_t len;
 };
 
-/* Keys that look alike: a tag and some bytes before the key of a family, others after. */
+/* Similar keys: a tag and some bytes before the key of a family, others after. */
 struct soak_group {
     enum family family;
     size_t before;
@@ -26,7 +26,7 @@ struct soak_group {
     bool tagged;
 };
 
-/* Sums of values, which must come out even: each is one of a kind. */
+/* Sums of unique values, which must be equal in the end. */
 struct soak_account {
     uint64_t values;
     uint64_t sum;
@@ -37,13 +37,13 @@ struct soak {
     uint64_t seed;
     bool holds_bytes;
     bool destroys;   /* words have a destructor */
-    bool wild;       /* the tree is cleared and loaded under everybody: little is known */
-    bool long_guard; /* somebody holds a guard all the while */
+    bool wild;       /* other threads clear and load the tree at any time: little is known */
+    bool long_guard; /* some thread always holds a guard */
     uint32_t keys;
     unsigned groups;
     struct soak_group group[SOAK_GROUPS];
-    _Atomic(masstree_guard_t *) passed_on; /* a guard that nobody uses at present */
-    uint64_t *held; /* per key that a thread owns: its value, 0 if absent */
+    _Atomic(masstree_guard_t *) passed_on; /* a guard that no thread uses at present */
+    uint64_t *held; /* for each key that a thread owns: its value, 0 if absent */
     atomic_uint_fast64_t destroyed_values;
     atomic_uint_fast64_t destroyed_sum;
     atomic_uint_fast64_t retired_freed;
@@ -55,7 +55,7 @@ struct soak {
     atomic_uint_fast64_t peak_limbo;
 };
 
-/* What a key number is for. */
+/* The role of a key number. */
 enum soak_kind { SOAK_OWNED, SOAK_SHARED, SOAK_STABLE };
 
 struct soak_worker {
@@ -64,14 +64,14 @@ struct soak_worker {
     uint64_t random;
     uint64_t made; /* values */
     uint64_t steps;
-    masstree_guard_t *guard; /* held, refreshed now and then */
+    masstree_guard_t *guard; /* held, and refreshed now and then */
     uint64_t operations;
     uint64_t retired;
     struct soak_account accepted;
     struct soak_account taken;
 };
 
-/* Counts what must not be, and says where; prints the first few. */
+/* Counts violations, with their places; prints the first few. */
 #define EXPECT(worker, condition)                                                                  \
     ((condition) ? true : soak_violation((worker)->soak, __FILE__, __LINE__, #condition))
 bool soak_violation(struct soak *soak, const char *file, int line, const char *condition);
@@ -80,22 +80,22 @@ bool soak_violation(struct soak *soak, const char *file, int line, const char *c
 void soak_choose_groups(struct soak *soak, uint64_t *random);
 struct soak_key soak_key_of(const struct soak *soak, uint32_t number);
 enum soak_kind soak_kind_of(uint32_t number);
-/* A number whose key the worker may write, or any. */
+/* A number whose key the worker may write, or any number. */
 uint32_t soak_writable(struct soak_worker *worker);
 uint32_t soak_any(struct soak_worker *worker);
 uint64_t soak_value(uint32_t number, unsigned thread, uint64_t mark);
 uint64_t soak_fresh(struct soak_worker *worker, uint32_t number);
 uint32_t soak_number(uint64_t value);
-/* Values as byte strings that say of themselves whether they are whole. */
+/* Values as byte strings that contain a check of their integrity. */
 masstree_slice_t soak_encode(uint64_t value, unsigned char *bytes);
 uint64_t soak_decode(struct soak_worker *worker, const void *data, size_t len);
-/* What the worker found under a key; 0: nothing. Then what there is from here on. */
+/* The value that the worker found for a key, 0: none; and its value from here on. */
 void soak_saw(struct soak_worker *worker, uint32_t number, uint64_t value);
 void soak_set(struct soak_worker *worker, uint32_t number, uint64_t value);
-/* Values that became the tree's, and those that became the caller's again. */
+/* Values that the tree took over, and those that the caller got back. */
 void soak_accepted(struct soak_worker *worker, uint64_t value);
 void soak_taken(struct soak_worker *worker, uint64_t value);
-/* The worker's guard, or none. */
+/* The worker's guard, or NULL. */
 masstree_guard_t *soak_guard(struct soak_worker *worker);
 
 /* One step each. */
@@ -114,11 +114,11 @@ soak_operation soak_get_many, soak_put_many, soak_insert_many, soak_remove_many;
 /* soak_whole.c */
 soak_operation soak_refresh, soak_move_guard, soak_retire, soak_flush, soak_maintain, soak_barrier,
     soak_inspect, soak_clear_or_load;
-/* Leaves the guard that was passed on, if there is one. */
+/* Leaves the guard that was passed on, if any. */
 void soak_leave_passed_on(struct soak *soak);
-/* Looks at how much waits for guards; gives the bytes in use. */
+/* Checks how much memory waits for guards; returns the bytes in use. */
 uint64_t soak_watch(struct soak *soak);
-/* By the only thread there is. */
+/* On the only thread. */
 void soak_fill(struct soak_worker *only);
 void soak_verify_quiet(struct soak_worker *only);
 

@@ -1,4 +1,4 @@
-/* Steps of the soak test that hold a leaf, look around, and then decide. */
+/* Steps of the soak test that hold a leaf, read, and then decide. */
 #include "soak.h"
 
 #include <sched.h>
@@ -8,8 +8,8 @@ static bool same(masstree_observation_t left, masstree_observation_t right)
     return memcmp(&left, &right, sizeof left) == 0;
 }
 
-/* No other thread changes the leaf meanwhile, and readers find what the holder was told; or the
-   tree was cleared, which this returns. */
+/* No other thread changes the leaf meanwhile, and readers find the value that the holder got; or
+   the tree was cleared, which this returns. */
 static bool look_around(struct soak_worker *worker, const masstree_held_t *held,
                         struct soak_key key, uint64_t value)
 {
@@ -35,7 +35,7 @@ static bool look_around(struct soak_worker *worker, const masstree_held_t *held,
     return !validates;
 }
 
-/* Words only, as all of this. */
+/* Words only, like all of this. */
 void soak_hold(struct soak_worker *worker)
 {
     static const int32_t actions[] = {MASSTREE_ACTION_KEEP, MASSTREE_ACTION_SET,

@@ -1,8 +1,8 @@
-/* Keys and values of the soak test, and what is known of them. */
+/* Keys and values of the soak test, and what is known about them. */
 #include "soak.h"
 
-/* Group 0 may be plain integers, eight bytes that begin with a zero; all others begin
-   with a tag of their own. */
+/* Group 0 may be plain integers, eight bytes that begin with a zero; all others begin with their
+   own tag. */
 void soak_choose_groups(struct soak *soak, uint64_t *random)
 {
     soak->groups = 1 + (unsigned)random_below(random, SOAK_GROUPS);
@@ -29,13 +29,14 @@ struct soak_key soak_key_of(const struct soak *soak, uint32_t number)
         key.len += group->before;
     }
     key.len += family_key(group->family, number / soak->groups, key.bytes + key.len);
-    /* After keys of which some begin with others, as long a tail for all keeps them apart. */
+    /* If some keys are prefixes of others, an equally long tail for all keeps them distinct. */
     memset(key.bytes + key.len, 0x80, group->after);
     key.len += group->after;
     return key;
 }
 
-/* Of each row of numbers one is everybody's and one stays; the others are somebody's. */
+/* Of each row of numbers one is shared by all threads and one is stable; each other one belongs
+   to a thread. */
 enum { ROW = SOAK_THREADS + 2 };
 
 enum soak_kind soak_kind_of(uint32_t number)
@@ -55,7 +56,7 @@ static bool is_own(const struct soak_worker *worker, uint32_t number)
     return number % ROW == worker->id;
 }
 
-/* Most are near each other for a while, so that there leaves fill and empty. */
+/* Most are close to each other for a while, so that leaves there fill and empty. */
 static uint32_t row_near(struct soak_worker *worker)
 {
     uint32_t rows = worker->soak->keys / ROW;

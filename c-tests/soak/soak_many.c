@@ -17,12 +17,12 @@ struct many {
     uint64_t fresh[MANY];
     unsigned char buffers[MANY][SOAK_VALUE_MAX];
     masstree_slice_t fresh_bytes[MANY];
-    uint64_t told[MANY]; /* values that the call gave */
+    uint64_t told[MANY]; /* values that the call returned */
     masstree_slice_t told_bytes[MANY];
     int32_t statuses[MANY];
 };
 
-/* Some keys, of which some may be the same. */
+/* Some keys, possibly with duplicates. */
 static void choose(struct many *many, struct soak_worker *worker, bool writes)
 {
     many->worker = worker;
@@ -100,7 +100,7 @@ void soak_put_many(struct soak_worker *worker)
     }
 }
 
-/* Words only: for byte strings there is no such call. */
+/* Words only: no such call exists for byte strings. */
 void soak_insert_many(struct soak_worker *worker)
 {
     struct many many;
@@ -127,7 +127,7 @@ void soak_insert_many(struct soak_worker *worker)
     }
 }
 
-/* With byte strings, and now and then with words, nobody asks what was there. */
+/* With byte strings, and sometimes with words, the previous values are not requested. */
 void soak_remove_many(struct soak_worker *worker)
 {
     struct many many;

@@ -1,9 +1,9 @@
-/* Steps of the soak test that observe what they read, and validate it. */
+/* Steps of the soak test that observe reads, and validate them. */
 #include "soak.h"
 
 enum { LEAVES = 64, CREATED = 64 };
 
-/* A set of observations, and the keys that were met. */
+/* A set of observations, and the keys that were visited. */
 struct observing {
     struct soak_worker *worker;
     masstree_observation_t leaves[LEAVES + CREATED];
@@ -71,7 +71,7 @@ static bool has_held(const struct observing *observing)
     return status == MASSTREE_OK;
 }
 
-/* Reads a range twice. If what the first time observed holds, both times met the same. */
+/* Reads a range twice. If the observations of the first read are valid, both results are equal. */
 void soak_reread(struct soak_worker *worker)
 {
     struct observing first = {.worker = worker};
@@ -129,7 +129,7 @@ static void walk(struct observing *observing, struct soak_key from, bool reverse
     masstree_cursor_close(cursor);
 }
 
-/* The same with a cursor, step by step. */
+/* Reads twice with a cursor, step by step. */
 void soak_rewalk(struct soak_worker *worker)
 {
     struct observing first = {.worker = worker};
@@ -184,8 +184,8 @@ static void write(struct soak_worker *worker, uint32_t number, struct soak_key k
     soak_set(worker, number, fresh);
 }
 
-/* Looks at a key of the worker's own, writes it, and validates. If the leaf held, but for the
-   worker's own write, the version is the one that the write left. */
+/* Reads a key of the worker's own, writes it, and validates. If only the worker's own write
+   changed the leaf, its version is the one after that write. */
 void soak_transact(struct soak_worker *worker)
 {
     struct observing observing = {.worker = worker};

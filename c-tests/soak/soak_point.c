@@ -1,7 +1,7 @@
 /* Steps of the soak test on one key, in all their forms. */
 #include "soak.h"
 
-/* A step on a key: which one, how, and what it found. */
+/* A step on a key: the key, the function, and the result. */
 struct point {
     struct soak_worker *worker;
     masstree_t *tree;
@@ -12,11 +12,11 @@ struct point {
     bool holds_bytes;
     uint64_t integer;
     uint64_t fresh;
-    masstree_slice_t bytes; /* the fresh value's */
+    masstree_slice_t bytes; /* of the fresh value */
     unsigned char buffer[SOAK_VALUE_MAX];
 };
 
-/* By calls that tell what was there, byte strings need the guard. */
+/* Outputs that are byte strings need the guard. */
 static void aim(struct point *point, struct soak_worker *worker, uint32_t number)
 {
     point->worker = worker;
@@ -37,7 +37,7 @@ static uint64_t decoded(const struct point *point, masstree_slice_t slice)
     return slice.data == NULL ? 0 : soak_decode(point->worker, slice.data, slice.len);
 }
 
-/* The step took `old` out and put `fresh` in its place; 0: nothing. */
+/* The step removed `old` and stored `fresh` in its place; 0: nothing. */
 static void changed(const struct point *point, uint64_t old, uint64_t fresh)
 {
     if (fresh != 0) {
@@ -193,7 +193,7 @@ void soak_replace(struct soak_worker *worker)
     }
 }
 
-/* The value that a conditional step expects: what the worker knows, or not quite. */
+/* The value that a conditional step expects: the one that the worker knows, or a similar one. */
 static uint64_t guess(struct point *point)
 {
     uint64_t held = point->worker->soak->held[point->number];
@@ -260,7 +260,7 @@ void soak_remove_if_equal(struct soak_worker *worker)
     }
 }
 
-/* What a callback is told, and answers. */
+/* The arguments of a callback, and its result. */
 struct deciding {
     int32_t answer;
     uint64_t fresh;
@@ -287,7 +287,7 @@ static int32_t make(uint64_t *value, void *ctx)
 
 enum { REFUSES = -77 };
 
-/* Words only: for byte strings there is no such call. */
+/* Words only: no such call exists for byte strings. */
 void soak_update(struct soak_worker *worker)
 {
     static const int32_t answers[] = {MASSTREE_ACTION_KEEP, MASSTREE_ACTION_SET,

@@ -1,7 +1,7 @@
 /* Steps of the soak test over ranges: scans, counts and cursors. */
 #include "soak.h"
 
-/* What a passage has met so far. */
+/* The state of a walk. */
 struct passing {
     struct soak_worker *worker;
     masstree_range_t range;
@@ -49,7 +49,7 @@ static void meet_key(struct passing *passing, const void *key, size_t len)
     passing->last.len = len;
 }
 
-/* A value tells which key it belongs to. */
+/* A value identifies its key. */
 static void meet_value(struct passing *passing, uint64_t value)
 {
     struct soak_worker *worker = passing->worker;
@@ -87,7 +87,7 @@ static int32_t visit_bytes(const void *key, size_t key_len, const void *value, s
     return visit(key, key_len, word, ctx);
 }
 
-/* A range at random, with bounds on two keys, whether they are there or not. */
+/* A random range, with bounds on two keys, existing or not. */
 static masstree_range_t choose_range(struct soak_worker *worker, struct soak_key bounds[2])
 {
     uint64_t *random = &worker->random;
@@ -133,7 +133,7 @@ static int32_t scan(struct passing *passing, size_t *visited)
                                visited);
 }
 
-/* Part of the tree; or, seldom, all of it, where every stable key must be met. */
+/* Part of the tree; or, rarely, all of it, where every stable key must be visited. */
 void soak_scan(struct soak_worker *worker)
 {
     struct soak_key bounds[2];
@@ -170,7 +170,7 @@ void soak_count(struct soak_worker *worker)
 
 enum { WALK_MANY = 16 };
 
-/* The key a cursor is at, and its value, if that is still there. */
+/* A cursor's key, and its value, if the key still exists. */
 static void meet_at_cursor(struct passing *passing, masstree_cursor_t *cursor)
 {
     struct soak_worker *worker = passing->worker;
@@ -245,7 +245,7 @@ static int32_t go_somewhere(struct soak_worker *worker, masstree_cursor_t *curso
     }
 }
 
-/* Goes to a place and on from there, to and fro. */
+/* Seeks a position and steps from there, in both directions. */
 void soak_walk(struct soak_worker *worker)
 {
     masstree_cursor_t *cursor = NULL;

@@ -11,8 +11,8 @@ void soak_leave_passed_on(struct soak *soak)
     masstree_guard_leave(atomic_exchange(&soak->passed_on, NULL));
 }
 
-/* Enters several guards, keeps one, and gives it to whoever comes next for the one that
-   was given before. */
+/* Enters several guards, keeps one, and swaps it with the guard that another thread passed on
+   before. */
 void soak_move_guard(struct soak_worker *worker)
 {
     masstree_guard_t *others[3] = {NULL, NULL, NULL};
@@ -65,7 +65,7 @@ void soak_maintain(struct soak_worker *worker)
     EXPECT(worker, merged != SIZE_MAX);
 }
 
-/* Whoever waits holds nothing; a guard passed on is taken out again by who ends. */
+/* A thread that waits holds nothing; a thread that ends removes a guard passed on. */
 void soak_barrier(struct soak_worker *worker)
 {
     if (worker->soak->long_guard || random_below(&worker->random, 64) != 0) {
@@ -169,7 +169,7 @@ static int compare_loading(const void *left, const void *right)
     return compare_keys(one->key.bytes, one->key.len, other->key.bytes, other->key.len);
 }
 
-/* Loads keys of their own in order; says whether the tree was empty. */
+/* Loads its own keys in order; returns whether the tree was empty. */
 static bool load(struct soak_worker *worker, struct loading *loading, size_t count)
 {
     struct soak *soak = worker->soak;
@@ -213,7 +213,7 @@ static bool load(struct soak_worker *worker, struct loading *loading, size_t cou
 
 enum { LOADED = 200 };
 
-/* Under everybody, now and then, where nothing is known of what there is anyhow. */
+/* While other threads use the tree, now and then, where nothing is known about its keys anyway. */
 void soak_clear_or_load(struct soak_worker *worker)
 {
     struct soak *soak = worker->soak;
@@ -282,7 +282,7 @@ static void print_text(const char *text, size_t len, void *ctx)
     fwrite(text, 1, len, stderr);
 }
 
-/* Nobody else is there: the tree is sound, and holds what it must. */
+/* No other thread runs: the tree is valid, and contains what it must. */
 void soak_verify_quiet(struct soak_worker *only)
 {
     struct soak *soak = only->soak;

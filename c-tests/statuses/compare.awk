@@ -2,8 +2,8 @@
 #
 # usage: awk -v table=FILE -f read.awk -f compare.awk HEADER EXEMPT LOG...
 #
-# A log has a line for each function and number that it returned. An @return line,
-# a callback's own number, counts as one more status: any number that is none.
+# A log has a line for each function and number that it returned. An @return line (a
+# callback's own number) counts as one more status: any number that is not a status.
 
 FILENAME == ARGV[2] {
     if (!/^#/ && NF > 0) {

@@ -23,7 +23,7 @@ static void write_statuses(FILE *log)
     }
 }
 
-/* Appends: the number of a process that ended may be another's again. */
+/* Appends: a process number may be reused. */
 void flush_statuses(void)
 {
     const char *directory = getenv("MASSTREE_STATUS_LOGS");

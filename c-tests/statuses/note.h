@@ -1,7 +1,7 @@
 /* Notes each status that a test gets from the library, for the test `statuses`
-   (statuses.sh): the macros of traced.h wrap the calls. Not noted are calls through a
-   pointer, and those written (masstree_scan)(...), which is for callbacks that answer
-   the number of a status, not the library's own word. */
+   (statuses.sh): the macros of traced.h wrap the calls. Calls through a pointer are not
+   noted, nor those written (masstree_scan)(...), for callbacks that return the number of
+   a status which is not the library's own. */
 #ifndef MASSTREE_TEST_NOTE_H
 #define MASSTREE_TEST_NOTE_H
 
@@ -13,8 +13,8 @@
 
 #include "traced.h" /* after the declarations */
 
-/* What one function returned. The numbers of statuses are near 0. Of others, which
-   a callback answered, the last one is kept. */
+/* The statuses that one function returned, near 0. Of other numbers, which callbacks returned,
+   the last one is kept. */
 #define NOTED_LEAST (-32)
 #define NOTED_COUNT 64
 struct noted {
@@ -35,9 +35,9 @@ static inline int32_t note_status(size_t function, int32_t status)
     return status;
 }
 
-/* Adds what was noted to the log of this process, in the directory that the
-   environment variable MASSTREE_STATUS_LOGS names, if it does. It happens by itself
-   at exit; call it before _exit or abort. */
+/* Appends what was noted to the log of this process, in the directory that the environment
+   variable MASSTREE_STATUS_LOGS names, if it is set. Runs automatically at exit; call it before
+   _exit or abort. */
 void flush_statuses(void);
 
 #endif

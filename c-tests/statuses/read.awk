@@ -3,8 +3,8 @@
 #   functions[1 .. function_count]  those that return a status, in the header's order
 #   documented[function, 1 .. documented_count[function]]
 #                                   the names of their @retval lines, in order
-#   own_answers[function]           it has an @return line: a callback's own number
-#                                   may come back
+#   own_answers[function]           it has an @return line: it may return a callback's
+#                                   own number
 #   number[name], name_of[number]   of the statuses in @retval lines
 
 FILENAME == ARGV[1] { read_line(); next }
@@ -57,7 +57,7 @@ function read_declaration(    name, i) {
     }
 }
 
-# A comment and a declaration belong together only if nothing is between them.
+# A comment documents the declaration that directly follows it.
 function forget() {
     retval_count = has_return = 0
     declaration = ""

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every status that the C headers document for a function is provoked by some test,
-# and no function returns another. The tests' calls go through macros generated from
+# Checks that some test provokes every status that the C headers document for a function,
+# and that no function returns another. The tests' calls go through macros generated from
 # the headers (traced.h, note.h), which note the statuses; each process leaves a log
 # of them when it ends.
 #

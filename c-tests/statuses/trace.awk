@@ -1,4 +1,4 @@
-# Writes traced.h, which has every call of a status function noted; see note.h.
+# Writes traced.h, whose macros note every call of a function that returns a status; see note.h.
 END {
     print "/* Generated from the C headers by c-tests/statuses/trace.awk. */"
     print "#define TRACED_FUNCTIONS " function_count

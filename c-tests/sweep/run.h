@@ -1,5 +1,5 @@
-/* The workload of the sweep with one thread: a tree, a sorted array that says what is in
-   it, and calls that are made until they do not lack memory. */
+/* The workload of the sweep with one thread: a tree, a sorted array as its model, and calls that
+   are repeated until they do not run out of memory. */
 #ifndef MASSTREE_TEST_SWEEP_RUN_H
 #define MASSTREE_TEST_SWEEP_RUN_H
 
@@ -16,8 +16,8 @@ struct run {
     size_t freed; /* retired objects */
 };
 
-/* A visitor each for words and byte strings, with a comparison for its context: it goes on
-   as long as the keys come as they are in the array. */
+/* Visitors for words and for byte strings, whose context is a comparison: they continue while
+   the keys match the array. */
 struct comparison {
     struct run *run;
     size_t place;
@@ -28,15 +28,15 @@ int32_t compare_bytes(const void *key, size_t key_len, const void *value, size_t
                       void *ctx);
 void assert_as_the_model(struct run *run);
 
-/* What a call may do when memory lacks. */
+/* What a call may do when memory runs out. */
 enum lenience { ANSWERS, MAY_DO_WITHOUT };
 
-/* Whether the call that answered this status met a failure and is to be made again: then it
-   has changed nothing. */
+/* Whether the call with this status ran out of memory and must be repeated: then it has changed
+   nothing. */
 bool again(struct run *run, int32_t status, enum lenience lenience);
 
-/* Each of the following makes its call until it does not lack memory, and does to the array
-   what the call did to the tree. */
+/* Each of the following repeats its call until it does not run out of memory, and does to the
+   array what the call did to the tree. */
 
 /* run_write.c */
 void run_put(struct run *run, uint64_t number, uint64_t value);
@@ -45,7 +45,7 @@ void run_insert(struct run *run, masstree_guard_t *guard, uint64_t number, uint6
 void run_replace(struct run *run, uint64_t number, uint64_t value);
 void run_compare_exchange(struct run *run, uint64_t number, uint64_t value);
 void run_remove(struct run *run, uint64_t number, bool only_if_equal);
-/* Words only, as run_hold, run_insert_batch and run_integer_forms. */
+/* Words only, like run_hold, run_insert_batch and run_integer_forms. */
 void run_update(struct run *run, uint64_t number, uint64_t value, bool only_if_absent);
 void run_hold(struct run *run, masstree_guard_t *guard, uint64_t number, uint64_t value);
 void run_put_batch(struct run *run, uint64_t first);

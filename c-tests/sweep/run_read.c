@@ -1,7 +1,7 @@
-/* Calls that need memory to read: cursors, scans. */
+/* Reads that need memory: cursors, scans. */
 #include "sweep/run.h"
 
-/* Cursors. A call that fails leaves the cursor where it was. */
+/* Cursors. A call that fails does not move the cursor. */
 static void assert_cursor_at(struct run *run, masstree_cursor_t *cursor, size_t place)
 {
     masstree_slice_t key = {NULL, 0};
@@ -46,7 +46,7 @@ int32_t move_many(struct run *run, masstree_cursor_t *cursor, bool reverse,
                    : masstree_cursor_next_many(cursor, keys, words, capacity, count);
 }
 
-/* Fewer than there is room for are an answer when memory lacks, but one at least. */
+/* When memory runs out, fewer than requested are a valid result, but at least one. */
 static void walk_with_many(struct run *run, masstree_cursor_t *cursor, size_t place, bool reverse)
 {
     masstree_slice_t keys[64];
@@ -85,7 +85,7 @@ masstree_cursor_t *run_open_cursor(struct run *run, masstree_guard_t *guard)
     return cursor;
 }
 
-/* A step that lacks memory within a leaf may still succeed from the top of the tree. */
+/* A step that runs out of memory within a leaf may still succeed from the root of the tree. */
 void run_cursors(struct run *run, masstree_guard_t *guard)
 {
     size_t last = run->model.count - 1;
@@ -118,7 +118,7 @@ void run_cursors(struct run *run, masstree_guard_t *guard)
     cursor = run_open_cursor(run, guard);
     walk_with_many(run, cursor, SIZE_MAX, false);
     masstree_cursor_close(cursor);
-    /* Backwards from no key at all. */
+    /* Backwards from no key. */
     cursor = run_open_cursor(run, guard);
     masstree_slice_t keys[64];
     size_t count = 0;
@@ -130,7 +130,7 @@ void run_cursors(struct run *run, masstree_guard_t *guard)
     masstree_cursor_close(cursor);
 }
 
-/* A scan that lacks memory has visited what it says, and can be resumed there. */
+/* A scan that runs out of memory has visited as many keys as it says, and can be resumed there. */
 void run_scan(struct run *run)
 {
     struct comparison comparison = {.run = run};

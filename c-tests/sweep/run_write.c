@@ -1,4 +1,4 @@
-/* Calls that write. */
+/* Writes. */
 #include "sweep/run.h"
 
 void run_put(struct run *run, uint64_t number, uint64_t value)
@@ -148,7 +148,7 @@ static int32_t make_value(uint64_t *value, void *ctx)
     return set_value(NULL, value, ctx) == MASSTREE_ACTION_SET ? MASSTREE_OK : MASSTREE_INVALID;
 }
 
-/* Memory is there before the callback is called: after a failure it was not. */
+/* Memory is reserved before the callback is called: after a failure it was not called. */
 void run_update(struct run *run, uint64_t number, uint64_t value, bool only_if_absent)
 {
     struct key key = key_of(number);
@@ -172,7 +172,8 @@ void run_update(struct run *run, uint64_t number, uint64_t value, bool only_if_a
     }
 }
 
-/* What lacked memory holds nothing: the leaf can be written, and another be held. */
+/* After running out of memory the thread holds nothing: the leaf can be written, and another be
+   held. */
 void run_hold(struct run *run, masstree_guard_t *guard, uint64_t number, uint64_t value)
 {
     static const int32_t actions[] = {MASSTREE_ACTION_SET, MASSTREE_ACTION_SET,
@@ -259,8 +260,8 @@ void run_insert_batch(struct run *run, uint64_t first)
     } while (again(run, status, MAY_DO_WITHOUT));
 }
 
-/* The forms for integers, with keys that no other step uses: each form often enough that
-   some of its calls split a leaf. */
+/* The forms for integers, with keys that no other step uses: each form often enough that some of
+   its calls split a leaf. */
 static int32_t integer_form(struct run *run, uint64_t form, uint64_t number)
 {
     struct making making = {.value = 6};

@@ -1,4 +1,4 @@
-/* What the sweeps share: keys, and the loop that lets one allocation after the other fail. */
+/* Shared by the sweeps: keys, and the loop that makes one allocation after the other fail. */
 #ifndef MASSTREE_TEST_SWEEP_H
 #define MASSTREE_TEST_SWEEP_H
 
@@ -11,7 +11,7 @@ struct key {
 /* Of all families, some with long suffixes. */
 struct key key_of(uint64_t number);
 
-/* What a tree of byte strings has for a number. */
+/* The value for a number in a tree of byte strings. */
 enum { VALUE_MAX = 300 };
 masstree_slice_t value_of(uint64_t number, unsigned char *bytes);
 
@@ -26,17 +26,17 @@ struct batch {
 };
 void batch_set(struct batch *batch, size_t place, struct key key, uint64_t number);
 
-/* What came of the failures. */
+/* Totals of failures. */
 struct tally {
-    size_t refused;  /* calls that answered MASSTREE_NOMEM */
-    size_t absorbed; /* failures that a call did without */
+    size_t refused;  /* calls that returned MASSTREE_NOMEM */
+    size_t absorbed; /* failures that a call tolerated */
 };
 
-/* Runs a workload in which the allocation of this number fails, or that and those after it
-   as long as the call goes on; false if the workload came to its end without. */
+/* Runs a workload in which the allocation with this number fails, or that and all later ones of
+   the same call; false if the workload ended before. */
 typedef bool sweep_run(bool holds_bytes, size_t fail_at, bool fail_on, struct tally *tally);
 
-/* Runs it for each allocation; of slow builds, for every so many. */
+/* Runs it for each allocation; in slow builds, for every n-th. */
 void sweep(sweep_run *run, bool holds_bytes, bool fail_on);
 
 #endif

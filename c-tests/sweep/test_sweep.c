@@ -1,9 +1,8 @@
-/* Every allocation fails once. A workload over everything that allocates runs again and
-   again, in trees whose nodes are allocations of their own; in the n-th run the n-th
-   allocation fails, or that and all that follow during the same call, until a run makes
-   fewer. The call that meets the failure answers MASSTREE_NOMEM, has stored nothing and
-   changed nothing, and succeeds when it is made again. At the end all memory is back
-   (known-failures row 18). */
+/* Every allocation fails once. A workload of everything that allocates is repeated, in trees
+   whose nodes are separate allocations; in the n-th run the n-th allocation fails, or that and
+   all that follow during the same call, until a run makes fewer. The call that meets the failure
+   returns MASSTREE_NOMEM, has stored nothing and changed nothing, and succeeds when it is
+   repeated. At the end all memory was freed (known-failures row 18). */
 #include "sweep/run.h"
 
 static void count_freed(void *object, size_t bytes, void *ctx)
@@ -37,7 +36,7 @@ static masstree_guard_t *enter(struct run *run)
     return guard;
 }
 
-/* More than there are places for without asking for memory. */
+/* More than fit without an allocation. */
 static void enter_many(struct run *run)
 {
     masstree_guard_t *guards[200];
@@ -182,7 +181,7 @@ static void work(struct run *run)
 {
     uint64_t random = 1;
     create(run);
-    /* What fills the pool comes first: later there are nodes that were given back. */
+    /* The steps that fill the pool come first: later it has nodes that were freed. */
     if (!run->holds_bytes) {
         bulk_load(run, true);
         clear(run);

@@ -1,6 +1,6 @@
-/* Every allocation fails once, whichever of two threads asks for it. Each has keys of its
-   own, so that it knows what a call that answered MASSTREE_NOMEM has to leave as it was;
-   leaves, splits and layers they share, so that one fails where the other is at work. */
+/* Every allocation fails once, on whichever of two threads. Each thread has its own keys, so it
+   knows what a call that returned MASSTREE_NOMEM must leave unchanged; they share leaves, splits
+   and layers, so that an allocation fails on one thread while the other works nearby. */
 #include "sweep/sweep.h"
 
 enum { OWN = 60, STEPS = 120 };
@@ -17,7 +17,7 @@ struct half {
     size_t refused;
 };
 
-/* Neighbours in order belong to different threads. */
+/* Adjacent keys belong to different threads. */
 static struct key own_key(const struct half *half, uint64_t own)
 {
     return key_of(own % FAMILIES + FAMILIES * (own * 2 + half->index));
@@ -29,7 +29,7 @@ static uint64_t fresh_value(struct half *half)
     return ++half->made * 2 + half->index;
 }
 
-/* Whether a call that gives what is under a key gave what the thread knows. */
+/* Whether a call returned the value that the thread knows. */
 static bool is_held(const struct half *half, uint64_t own, int32_t status, uint64_t word,
                     masstree_slice_t slice)
 {
@@ -58,7 +58,7 @@ static void look_up(const struct half *half, uint64_t own)
     REQUIRE(is_held(half, own, status, word, (masstree_slice_t){bytes, len}));
 }
 
-/* Whether a call that answered so is to be made again; no more failures then. */
+/* Whether a call with this status must be repeated, without further failures. */
 static bool again(struct half *half, int32_t status)
 {
     if (status != MASSTREE_NOMEM) {
@@ -111,7 +111,7 @@ static void insert(struct half *half, uint64_t own)
     half->held[own] = half->held[own] != 0 ? half->held[own] : fresh;
 }
 
-/* Removing needs no memory. */
+/* Removes need no memory. */
 static void remove_key(struct half *half, uint64_t own)
 {
     struct key key = own_key(half, own);
@@ -155,7 +155,7 @@ static void enter(struct half *half)
     REQUIRE(half->guard != NULL);
 }
 
-/* A cursor goes to a key that is there, and on. */
+/* A cursor seeks an existing key, and steps. */
 static void walk(struct half *half, uint64_t own)
 {
     struct key key = own_key(half, own);
@@ -183,7 +183,7 @@ static void walk(struct half *half, uint64_t own)
     masstree_cursor_close(cursor);
 }
 
-/* The first thing that one of them does, maybe before the other has done anything. */
+/* The first operation of one of them, possibly before the other has done anything. */
 static void load(struct half *half)
 {
     struct key own = own_key(half, 0);

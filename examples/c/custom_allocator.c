@@ -1,9 +1,9 @@
 /*
- * How do I say where a tree's memory comes from?
+ * How do I supply my own allocator?
  *
- * With two functions in the options. This pair keeps a tree within one region of memory,
- * and gives nothing back but at the end: for a tree that lives as long as the region. A
- * chunk_size makes the tree ask for as much at once as suits the region.
+ * With two functions in the options. This pair allocates a tree within one region of memory,
+ * and frees nothing before the end: for a tree that lives as long as the region. chunk_size
+ * sets how much memory the tree requests at once.
  *
  * Prints:
  *     10000 keys in the region, the last is 9999
@@ -18,16 +18,16 @@
 struct region {
     char *start;
     size_t size;
-    atomic_size_t used, owed; /* owed: what the tree has not given back */
+    atomic_size_t used, owed; /* owed: bytes that the tree has not freed */
 };
 
-/* Any thread that uses the tree may call it, so several at once. */
+/* Threads that use the tree may call it concurrently. */
 static void *take(size_t size, size_t align, void *ctx)
 {
     struct region *region = ctx;
     size_t at = atomic_fetch_add(&region->used, size + align);
     if (at + size + align > region->size)
-        return NULL; /* the call that needed it answers MASSTREE_NOMEM */
+        return NULL; /* the call that needed it returns MASSTREE_NOMEM */
     uintptr_t start = (uintptr_t)(region->start + at);
     atomic_fetch_add(&region->owed, size);
     return region->start + at + (align - start % align);

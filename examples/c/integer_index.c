@@ -1,8 +1,8 @@
 /*
- * How do I index rows by an integer that several rows may share?
+ * How do I index rows by an integer that several rows share?
  *
- * With keys made of the integer and the row's number, eight bytes each, most significant
- * first: all rows of one integer follow each other, and integers come in numeric order.
+ * With keys that consist of the integer and the row's number, eight bytes each, most significant
+ * byte first: rows of one integer are adjacent, and integers sort numerically.
  *
  * Prints:
  *     aged 30: row 2, row 4
@@ -39,7 +39,7 @@ static int32_t print_row(const void *key, size_t key_len, uint64_t row, void *se
     return MASSTREE_VISIT_CONTINUE;
 }
 
-/* Rows with an age from one to another, both included; backwards if flags say so. */
+/* Rows with ages in a range, bounds included; in reverse with MASSTREE_SCAN_REVERSE. */
 static void print_ages(const masstree_t *index, const char *title, uint64_t from, uint64_t to,
                        uint32_t flags, size_t limit)
 {
@@ -69,7 +69,7 @@ int main(void)
         make_key(ages[row], row, key);
         require(masstree_insert(index, NULL, key, sizeof key, row, NULL));
     }
-    /* The last row was a mistake: a row leaves the index by the key it came with. */
+    /* Remove the last row again: its key consists of its age and number. */
     make_key(256, 5, key);
     require(masstree_remove(index, NULL, key, sizeof key, NULL));
     print_ages(index, "aged 30", 30, 30, 0, 0);

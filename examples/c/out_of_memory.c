@@ -1,9 +1,9 @@
 /*
  * What happens when memory runs out, and how does a cache make room?
  *
- * MASSTREE_NOMEM, and the tree is as it was before the call. This cache gives its tree a
- * budget, and evicts the oldest entries when it is used up. What is removed can be used
- * again when no guard holds it any more: flush hands it over.
+ * The call returns MASSTREE_NOMEM and leaves the tree unchanged. This cache limits the memory of
+ * its tree, and evicts the oldest entries when the limit is reached. Memory of removed entries is
+ * reused when no guard protects it any more: masstree_flush submits it.
  *
  * Prints:
  *     20000 entries were put, memory ran out on the way
@@ -45,7 +45,7 @@ static void require(int32_t status)
     }
 }
 
-/* Keys ascend with time, so the oldest are the first. */
+/* Keys ascend with time, so the first are the oldest. */
 static uint64_t evict(masstree_t *tree, uint64_t oldest)
 {
     for (int i = 0; i < EVICTED_AT_ONCE; i++)

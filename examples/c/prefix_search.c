@@ -1,5 +1,5 @@
 /*
- * How do I find all words of a dictionary that begin with some letters?
+ * How do I find all words of a dictionary with a given prefix?
  *
  * With a tree of byte strings, which copies words and meanings, and a scan with a prefix.
  *

@@ -1,8 +1,8 @@
 /*
- * How do I get the latest measurements of one of many series, newest first?
+ * How do I read the latest measurements of one of many series, newest first?
  *
- * With keys made of the series' name, a zero byte and the time, and a scan in reverse
- * below the end of the wanted time.
+ * With keys that consist of the series' name, a zero byte and the time, and a reverse scan below
+ * the end of the time span.
  *
  * Prints:
  *     before 10:03, newest first:
@@ -26,7 +26,7 @@ static void require(int32_t status)
     }
 }
 
-/* The zero byte keeps "room" apart from "room2". */
+/* The zero byte separates "room" from "room2". */
 static size_t make_key(const char *series, uint64_t minute, uint8_t *key)
 {
     size_t name_len = strlen(series) + 1;
@@ -65,7 +65,7 @@ int main(void)
     uint8_t before[MAX_NAME + TIME_BYTES];
     masstree_range_t range = MASSTREE_RANGE_INIT;
     range.prefix = "room";
-    range.prefix_len = sizeof "room"; /* with the zero byte */
+    range.prefix_len = sizeof "room"; /* includes the zero byte */
     range.upper = before;
     range.upper_len = make_key("room", 603, before);
     range.upper_bound = MASSTREE_BOUND_EXCLUSIVE;

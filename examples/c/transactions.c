@@ -1,12 +1,12 @@
 /*
- * How do I build serializable transactions over a table, so that not even phantoms get in?
+ * How do I build serializable transactions over a table, without phantoms?
  *
- * As Silo does (Tu, Zheng, Kohler, Liskov, Madden, SOSP 2013): a transaction remembers the
- * version of each row that it reads, and which leaves prove that there were no other rows; in
- * the end it locks what it writes, and commits if all of that still holds. Here every worker
- * adds rows to a table as long as the sum of all rows stays within a limit, and counts its own
- * in another row. A row that another adds between a worker's sum and its commit would break
- * the limit; but it changes a leaf that the sum was read from.
+ * As Silo does (Tu, Zheng, Kohler, Liskov, Madden, SOSP 2013): a transaction records the version of
+ * each row that it reads, and the leaves that prove that no other rows existed; at the end it
+ * locks the rows that it writes, and commits if all records are still valid. Here every worker
+ * adds rows to a table while the sum of all rows stays within a limit, and counts its own in
+ * another row. A row that another worker adds between a worker's sum and its commit could exceed
+ * the limit; but it changes a leaf from which the sum was read, and so the commit fails.
  *
  * Prints:
  *     285 rows of 7 and counts of 285, within the limit of 2000
@@ -19,10 +19,10 @@
 #include <stdlib.h>
 
 enum { WORKERS = 4, AMOUNT = 7, LIMIT = 2000, MOST = 4096, LOCKED = 1, STEP = 2 };
-enum { FIRST_SUMMED = 1000 }; /* keys below are of the workers' counts */
+enum { FIRST_SUMMED = 1000 }; /* smaller keys: the workers' counts */
 
 struct row {
-    atomic_ullong version, value; /* the version grows by STEP, with LOCKED in it */
+    atomic_ullong version, value; /* version: grows by STEP, includes LOCKED */
 };
 
 struct transaction {
@@ -97,7 +97,7 @@ static struct row *add_row(masstree_guard_t *guard, uint64_t key, unsigned long 
     return row;
 }
 
-/* A row that is locked until the commit; what its insert does to the leaves ends nothing. */
+/* Adds a row that is locked until the commit; its insert invalidates no own observation. */
 static void add_own_row(struct transaction *t, uint64_t key)
 {
     masstree_delta_t delta = MASSTREE_DELTA_INIT;
@@ -107,7 +107,7 @@ static void add_own_row(struct transaction *t, uint64_t key)
     t->added = add_row(t->guard, key, LOCKED);
     require(masstree_guard_record(t->guard, NULL));
     if (masstree_delta_apply(&delta, t->leaves, &t->leaf_count, MOST) != MASSTREE_OK)
-        t->doomed = true; /* another got into the leaf first */
+        t->doomed = true; /* another thread changed the leaf first */
 }
 
 static bool commit(struct transaction *t, struct row *count)
@@ -123,7 +123,7 @@ static bool commit(struct transaction *t, struct row *count)
     if (valid) {
         atomic_fetch_add(&count->value, 1);
         atomic_store(&t->added->value, AMOUNT);
-        atomic_store(&t->added->version, STEP); /* and others may read it */
+        atomic_store(&t->added->version, STEP); /* other transactions may read it now */
     }
     atomic_store(&count->version, valid ? before + STEP : before);
     return valid;
@@ -147,7 +147,7 @@ static void *work(void *ctx)
     for (uint64_t key = worker * 1000000;; key++) {
         read_sum(t, FIRST_SUMMED, UINT64_MAX);
         if (!t->doomed && t->sum + AMOUNT > LIMIT)
-            break; /* rows only come: no need to validate that it is full */
+            break; /* rows are never removed: it stays full, nothing to validate */
         if (!t->doomed) {
             add_own_row(t, key);
             if (!commit(t, (struct row *)(uintptr_t)word)) {

@@ -1,18 +1,17 @@
 /*
  * word_index: several threads count the words of real files in one masstree.
  *
- * `make demo` builds and runs it; by hand, in the top directory:
+ * `make demo` builds and runs it; manually, in the top directory:
  *
  *     cargo rustc --release --lib --crate-type cdylib,staticlib
  *     gcc -std=c11 -O2 -I include examples/c/word_index.c examples/c/word_input.c \
  *         target/release/libmasstree.a -pthread -o word_index
  *
- * The tree maps a word to a pointer to an entry with an atomic counter. A thread
- * that meets a word looks it up and increments its counter; if the word is new,
- * the thread inserts an entry of its own, and if another thread was faster, it
- * frees its entry again and counts in the one that is there. The tree owns the
- * entries: its value destructor frees them in masstree_destroy. All use of the
- * library is in this file; word_input.h brings the options, files and words.
+ * The tree maps a word to a pointer to an entry with an atomic counter. A thread that reads a
+ * word looks it up and increments its counter. If the word is new, the thread inserts an entry;
+ * if another thread was faster, it frees its own entry and increments the existing one. The tree
+ * owns the entries: its value destructor frees them in masstree_destroy. This file contains all
+ * uses of the library; word_input.h declares options, files and words.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -27,11 +26,11 @@
 #include "word_input.h"
 
 enum {
-    WORDS_PER_REFRESH = 4096, /* how long a guard pins what it read */
+    WORDS_PER_REFRESH = 4096, /* words between two refreshes of a guard */
     SHOWN_BYTES = 40
 };
 
-/* Ends the program if the status is an error; an answer is returned. */
+/* Ends the program if the status is an error; returns other statuses. */
 static int32_t require(int32_t status)
 {
     if (status < 0)
@@ -39,7 +38,7 @@ static int32_t require(int32_t status)
     return status;
 }
 
-/* What the tree's values point to. */
+/* A word's entry; the tree's values point to these. */
 struct entry {
     atomic_ullong count;
     size_t len;
@@ -77,14 +76,14 @@ static masstree_t *create_tree(void)
     return tree;
 }
 
-/* What the threads share. */
+/* State that the threads share. */
 struct job {
     masstree_t *tree;
     struct input *input;
     atomic_ullong words;
 };
 
-/* What each has for itself. */
+/* State of one thread. */
 struct worker {
     masstree_t *tree;
     masstree_guard_t *guard;
@@ -103,10 +102,10 @@ static void count_word(const char *word, size_t len, void *ctx)
         status = require(masstree_insert(worker->tree, worker->guard, word, len,
                                          (uint64_t)(uintptr_t)fresh, &present));
         if (status == MASSTREE_OK)
-            return; /* the entry is the tree's now */
+            return; /* the tree owns the entry now */
         free(fresh);
     }
-    /* Relaxed: the counts are read when the threads have been joined. */
+    /* Relaxed: the counts are read after the threads were joined. */
     atomic_fetch_add_explicit(&entry_of(present)->count, 1, memory_order_relaxed);
 }
 
@@ -121,7 +120,7 @@ static void *index_pieces(void *ctx)
     return NULL;
 }
 
-/* Starts all threads but this one, which joins in; returns how many there were. */
+/* Runs all threads, this one included; returns their number. */
 static size_t index_all(struct job *job, size_t threads)
 {
     pthread_t *others = allocated(calloc(threads, sizeof *others));
@@ -168,7 +167,7 @@ static int more_frequent(const void *a, const void *b)
     return x_count != y_count ? (x_count < y_count ? 1 : -1) : strcmp(x->word, y->word);
 }
 
-/* The guard keeps the entries beyond the scan, as long as they are used. */
+/* The guard protects the entries after the scan, while they are used. */
 static void print_most_frequent(const masstree_t *tree, size_t top)
 {
     struct ranking ranking = { .entries = NULL };
@@ -189,7 +188,7 @@ struct listing {
     unsigned long long words, occurrences;
 };
 
-/* Shows the first words of a range, and counts them all. */
+/* Prints the first words of a range, and counts all. */
 static int32_t list_word(const void *key, size_t key_len, uint64_t value, void *ctx)
 {
     struct listing *listing = ctx;
@@ -230,13 +229,13 @@ static void print_backwards(const masstree_t *tree, const char *from, const char
     require(masstree_scan(tree, NULL, &range, list_word, &listing, NULL));
 }
 
-/* A place in the sorted words of a recount without tree and threads. */
+/* A position in the sorted words of a recount without tree and threads. */
 struct recount {
     const struct word_list *sorted;
     size_t next;
 };
 
-/* The scan and the sorted words go in step, so each word's occurrences are next. */
+/* Both are sorted, so the occurrences of each scanned word come next. */
 static int32_t compare_count(const void *key, size_t key_len, uint64_t value, void *ctx)
 {
     struct recount *recount = ctx;
@@ -252,7 +251,7 @@ static int32_t compare_count(const void *key, size_t key_len, uint64_t value, vo
         return MASSTREE_VISIT_CONTINUE;
     printf("The recount found this %llu times:\n", found);
     print_entry(entry);
-    return MASSTREE_CORRUPT; /* ends the scan, which answers it */
+    return MASSTREE_CORRUPT; /* ends the scan, which returns it */
 }
 
 static void write_finding(const char *text, size_t len, void *ctx)
@@ -283,7 +282,7 @@ static void print_totals(struct job *job, size_t threads, double elapsed)
            (double)words / elapsed, (double)bytes / elapsed / 1048576);
 }
 
-/* A tree as a set: any bytes are a key, and the value says nothing. */
+/* A tree as a set: any bytes are a key, and the value is unused. */
 static bool first_time(const void *file, size_t len, void *seen)
 {
     return require(masstree_insert(seen, NULL, file, len, 0, NULL)) == MASSTREE_OK;

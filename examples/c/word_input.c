@@ -1,4 +1,4 @@
-/* The options, files and words of word_index. */
+/* Options, files and words of word_index. */
 #define _XOPEN_SOURCE 700
 
 #include "word_input.h"
@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 enum {
-    PIECE_BYTES = 256 * 1024, /* what a thread takes at a time */
-    BLOCK_BYTES = 32 * 1024,  /* what it reads at a time */
+    PIECE_BYTES = 256 * 1024, /* a thread processes one piece at a time */
+    BLOCK_BYTES = 32 * 1024,  /* it reads one block at a time */
     MAX_THREADS = 1024,
     PROGRESS_MS = 200
 };
@@ -57,7 +57,7 @@ void *grown(void *array, size_t *capacity, size_t needed, size_t item_bytes)
     return allocated(realloc(array, *capacity * item_bytes));
 }
 
-/* The byte folded to lower case if it belongs to words, else 0. */
+/* The byte in lower case if it is part of words, otherwise 0. */
 static unsigned char fold(unsigned char byte)
 {
     if (byte >= 'A' && byte <= 'Z')
@@ -168,13 +168,13 @@ struct options parse_options(int argc, char **argv)
     return options;
 }
 
-/* A part of a file; the parts of one file follow each other and share its path. */
+/* A part of a file; the parts of one file are adjacent and share its path. */
 struct piece {
     char *path;
     off_t begin, end;
 };
 
-/* What visit_path works for: nftw hands nothing on to it. */
+/* The state of visit_path, to which nftw passes no context. */
 static struct {
     struct input *input;
     first_time_fn first_time;
@@ -203,7 +203,7 @@ static void add_file(const char *path, const struct stat *info)
     }
 }
 
-/* The walk does not follow links; those to files are followed here. */
+/* nftw does not follow links; this follows links to files. */
 static int visit_path(const char *path, const struct stat *info, int type, struct FTW *walk)
 {
     struct stat target = *info;
@@ -238,16 +238,16 @@ void free_input(struct input *input)
     free(input->pieces);
 }
 
-/* Cuts a piece of text into words and hands each to `emit`. */
+/* Splits a piece of text into words and passes each to `emit`. */
 struct splitter {
     word_fn emit;
     void *ctx;
     off_t begin;
     char *word;
     size_t len, capacity;
-    bool inside;     /* in a word */
-    bool ours;       /* which begins within the piece */
-    bool apostrophe; /* was the last byte; it belongs to the word if the word goes on */
+    bool inside;     /* within a word */
+    bool ours;       /* the word begins within the piece */
+    bool apostrophe; /* the last byte was one; part of the word if a letter follows */
 };
 
 static void end_word(struct splitter *s)
@@ -283,8 +283,8 @@ static void feed(struct splitter *s, unsigned char byte, off_t at)
 }
 
 /*
- * Emits every word that begins within the piece, also if it ends beyond. Two
- * bytes before the piece tell whether a word reaches into it ("n'" before "t").
+ * Emits every word that begins within the piece, even if it ends beyond. The two
+ * bytes before the piece show whether a word continues into it ("n'" before "t").
  */
 static void split_words(const struct piece *piece, word_fn emit, void *ctx)
 {
@@ -323,7 +323,7 @@ static void print_progress(struct input *input, char end)
             bytes > 0 ? 100 * read / bytes : 100, read / 1048576, bytes / 1048576, end);
 }
 
-/* Whichever thread first finds that it is time prints the progress. */
+/* The first thread that finds it is time prints the progress. */
 static void maybe_print_progress(struct input *input)
 {
     long long now = (long long)((seconds() - input->started) * 1000);

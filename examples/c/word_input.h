@@ -1,6 +1,6 @@
 /*
- * What word_index needs beside the tree: its options, its files, and the words in
- * them. Nothing here knows the library.
+ * The parts of word_index that do not use the library: its options, its files, and the
+ * words in them.
  */
 #ifndef WORD_INPUT_H
 #define WORD_INPUT_H
@@ -12,31 +12,31 @@
 
 struct options {
     size_t threads;
-    size_t top;               /* how many of the most frequent words to show */
-    size_t limit;             /* how many words of a range to show; 0: all */
-    const char *prefix;       /* the words to show forward begin with this */
-    const char *from, *to;    /* those to show backwards lie between these */
+    size_t top;               /* number of most frequent words to print */
+    size_t limit;             /* number of words of a range to print; 0: all */
+    const char *prefix;       /* prefix of the words to print forward */
+    const char *from, *to;    /* bounds of the words to print in reverse */
     bool progress, check;
-    const char *const *paths; /* files and directories to read; NULL ends them */
+    const char *const *paths; /* files and directories to read, ended by NULL */
 };
 
-/* Ends the program if an option is bad, and after --help. */
+/* Ends the program if an option is invalid, and after --help. */
 struct options parse_options(int argc, char **argv);
 
-/* Says what went wrong on standard error; the program goes on, but fails in the end. */
+/* Prints an error to standard error; the program continues, but fails at the end. */
 void complain(const char *what, const char *why);
 bool has_complained(void);
 
-/* Says why on standard error and ends the program, whatever other threads do. */
+/* Prints an error to standard error and ends the program at once. */
 _Noreturn void give_up(const char *why);
 
-/* `memory`, unless it is NULL: then the program gives up. */
+/* Returns `memory`; ends the program if it is NULL. */
 void *allocated(void *memory);
 
-/* `array`, moved if need be, with room for at least `needed` items. */
+/* Returns `array` with room for at least `needed` items, reallocated if necessary. */
 void *grown(void *array, size_t *capacity, size_t needed, size_t item_bytes);
 
-/* The files to read, cut into pieces, and how far reading has come. */
+/* The files to read, split into pieces, and the progress of reading. */
 struct input {
     struct piece *pieces;
     size_t piece_count, piece_capacity, file_count;
@@ -48,21 +48,21 @@ struct input {
     atomic_llong progress_due;
 };
 
-/* Answers false if it was called before for the file that these bytes stand for. */
+/* Returns false if it was called before for the file that these bytes identify. */
 typedef bool (*first_time_fn)(const void *file, size_t len, void *ctx);
 
-/* Finds the files of `paths` that are to be read, each once. */
+/* Finds the files to read in `paths`, each once. */
 void gather_files(struct input *input, const char *const *paths, first_time_fn first_time,
                   void *ctx);
 void free_input(struct input *input);
 
-/* Receives a word, folded to lower case; no byte of it is zero. */
+/* Receives a word in lower case, without zero bytes. */
 typedef void (*word_fn)(const char *word, size_t len, void *ctx);
 
 /*
- * Threads that call read_pieces share the input out among them: each emits the words
- * of one piece after the other, until none is left. Before and after, one thread
- * calls begin_reading and end_reading, which answers the seconds in between.
+ * Threads that call read_pieces share the input: each emits the words of one piece
+ * after the other, until none is left. One thread calls begin_reading before and
+ * end_reading afterwards, which returns the seconds in between.
  */
 void begin_reading(struct input *input, bool shows_progress);
 void read_pieces(struct input *input, word_fn emit, void *ctx);
@@ -72,10 +72,10 @@ double end_reading(struct input *input);
 struct word_list {
     char **words;
     size_t count, text_len, text_capacity;
-    char *text; /* the words in the order of the input, each with a zero byte after it */
+    char *text; /* the words in the order of the input, each ended by a zero byte */
 };
 
-/* Reads all files once more, by this thread alone and not in pieces. */
+/* Reads all files again, on this thread alone and not in pieces. */
 struct word_list sorted_words(const struct input *input);
 void free_word_list(struct word_list *list);
 

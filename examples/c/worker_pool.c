@@ -1,9 +1,9 @@
 /*
- * How do the threads of a pool share values that are pointers, and that others replace?
+ * How do the threads of a pool share pointers that other threads replace?
  *
- * Each worker holds a guard: what it found stays readable although another worker displaces
- * it, and the tree's destructor frees it when no guard can hold it any more. A worker
- * refreshes its guard between jobs, or memory would wait for it for ever.
+ * Each worker holds a guard: objects that it found stay valid even if another worker displaces
+ * them, and the tree's destructor frees them when no guard protects them any more. A worker
+ * refreshes its guard between jobs; otherwise displaced memory would wait for it for ever.
  *
  * Prints:
  *     40000 jobs by 4 workers, every account intact
@@ -18,7 +18,7 @@
 enum { WORKERS = 4, JOBS = 10000, ACCOUNTS = 100 };
 
 struct account {
-    uint64_t number, copy; /* equal, unless somebody freed it meanwhile */
+    uint64_t number, copy; /* equal, unless the account was freed meanwhile */
 };
 
 static masstree_t *tree;
@@ -62,7 +62,7 @@ static void *work(void *ctx)
         uint64_t number = (random >> 33) % ACCOUNTS;
         require(masstree_get_u64(tree, guard, number, &value));
         const struct account *account = (const struct account *)(uintptr_t)value;
-        replace_account(guard, number); /* displaces what account points to */
+        replace_account(guard, number); /* displaces the object that account points to */
         if (account->number == number && account->copy == number)
             atomic_fetch_add(&jobs_done, 1);
         masstree_guard_refresh(guard);

@@ -1,9 +1,8 @@
 /*
- * What do I write instead of a std::map and a mutex?
+ * How do I replace a std::map and a mutex?
  *
- * The same calls without the lock: readers never wait, writers only for each other, and only
- * in the same leaf. What needed the lock over two calls, such as "add to what is there", is
- * one call: update.
+ * With the same calls, without the lock: readers take none, and writers lock one leaf. An operation
+ * that needed the lock for two calls, such as an increment, becomes one call: update.
  *
  * Prints:
  *     std::map and mutex: apple=40000 fig=40000 pear=40000
@@ -35,7 +34,7 @@ public:
 
     template <typename Visit> void each(Visit visit) const
     {
-        const std::lock_guard lock(mutex); // nobody counts until all were visited
+        const std::lock_guard lock(mutex); // no thread counts until all were visited
         for (const auto &[word, number] : map)
             visit(word, number);
     }

@@ -1,7 +1,7 @@
 /*
- * inventory: two threads book goods in and out of one tree; then it is queried.
+ * inventory: two threads add and remove goods in one tree; then it is queried.
  *
- * CMake builds it as `inventory`; by hand, in the top directory:
+ * CMake builds it as `inventory`; manually, in the top directory:
  *
  *     cargo rustc --release --lib --crate-type cdylib,staticlib
  *     g++ -std=c++17 -O2 -I include examples/cpp/inventory.cpp target/release/libmasstree.a \
@@ -14,7 +14,7 @@
 
 using stock = masstree::tree<std::int64_t>;
 
-// Goods that come to nothing leave the tree. Nobody sees a number in between.
+// Removes goods whose number reaches zero. No other thread sees an intermediate number.
 static void book(stock &tree, const std::string &goods, std::int64_t number)
 {
     tree.update(goods, [&](std::optional<std::int64_t> present) -> masstree::change<std::int64_t> {

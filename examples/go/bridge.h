@@ -1,5 +1,5 @@
 /*
- * What the Go package calls of libmasstree, in shapes that cost little to call from Go.
+ * The functions that the Go package calls, in forms that are cheap to call from Go.
  * Results are returned, because a Go variable whose address goes to C would move to the
  * heap. Handles are integers, because cgo checks each pointer, and allocates for it. Loops
  * over many keys are here, because each call from Go costs as much as a look-up.
@@ -83,7 +83,7 @@ static inline word_t bridge_swap(handles_t in, const char *key, size_t len, uint
     word_t word = { 0, 0 };
     word.status = masstree_exchange(tree_of(in), guard_of(in), key, len, value, &word.value);
     if (word.status == MASSTREE_EXISTS) {
-        /* Nothing was displaced: the key had this value. */
+        /* Nothing was displaced: the key already had this value. */
         word = (word_t){ MASSTREE_OK, value };
     }
     return word;
@@ -137,7 +137,7 @@ static inline int32_t bridge_check(handles_t in)
     return masstree_check(tree_of(in), guard_of(in), NULL, NULL);
 }
 
-/* The keys lie one after the other in bytes; ends[i] is where the i-th ends. */
+/* The keys are adjacent in bytes; ends[i] is the end of the i-th. */
 static inline int32_t bridge_get_many(handles_t in, const char *bytes, const size_t *ends,
                                       size_t count, uint64_t *values, int32_t *statuses)
 {
@@ -159,7 +159,7 @@ static inline int32_t bridge_get_many(handles_t in, const char *bytes, const siz
     return first_error;
 }
 
-/* What an iterator reads ahead: memory of C's, for C's pointers stay in it. */
+/* An iterator's read-ahead buffer: C memory, because C pointers stay in it. */
 typedef struct {
     masstree_cursor_t *cursor;
     size_t count;

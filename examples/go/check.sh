@@ -1,6 +1,6 @@
 #!/bin/sh
-# Formats nothing, but says what is not formatted; runs the tests with the race detector,
-# each benchmark once, and the example. pkg-config and the loader must find libmasstree.
+# Checks the formatting; runs the tests with the race detector, each benchmark once, and the
+# example. pkg-config and the loader must find libmasstree.
 set -eu
 cd "$(dirname "$0")"
 export GOFLAGS=-mod=readonly GOPROXY=off

@@ -9,11 +9,11 @@ import (
 	"unsafe"
 )
 
-// A Range is the keys from Lower on, without Upper and what comes after it. nil is no
-// bound. The zero Range is every key, in ascending order.
+// A Range contains the keys k with Lower <= k < Upper. A nil bound is no bound. The zero
+// Range contains every key, in ascending order.
 type Range struct {
 	Lower, Upper []byte
-	Reverse      bool // from the end of the range to its beginning
+	Reverse      bool // in descending order
 }
 
 // Prefix is the range of keys that begin with the given bytes.
@@ -29,7 +29,7 @@ func Prefix(prefix []byte) Range {
 	return Range{Lower: prefix, Upper: upper}
 }
 
-// An Iterator goes through the keys of a range:
+// An Iterator visits the keys of a range:
 //
 //	it := tree.Iterate(masstree.Prefix([]byte("user/")))
 //	defer it.Close()
@@ -38,22 +38,22 @@ func Prefix(prefix []byte) Range {
 //	}
 //	return it.Err()
 //
-// Keys come strictly in order. One that is there all the time comes exactly once, one that
-// is put or deleted meanwhile at most once. It reads up to 64 keys ahead. One goroutine at
-// a time may use an iterator.
+// Keys are visited strictly in order: exactly once if they exist during the whole iteration,
+// at most once if they are put or deleted meanwhile. It reads up to 64 keys ahead. One
+// goroutine at a time may use an iterator.
 type Iterator struct {
-	tree        *Tree  // what is kept alive, by an iterator that its finalizer closes; or nil
-	guard       *Guard // what it works under, which closes it in the end; or nil
+	tree        *Tree  // kept alive if a finalizer closes the iterator; or nil
+	guard       *Guard // the guard under which it reads, and which closes it; or nil
 	ahead       *C.ahead_t
-	at          int    // the place in ahead that Next goes to
-	start, stop []byte // nil: none
+	at          int    // index in ahead of the next key
+	start, stop []byte // nil: no bound
 	begun, done bool
 	key         []byte
 	value       uint64
 	err         error
 }
 
-// Iterate gives an iterator over a range. If there can be none, its Err says why.
+// Iterate returns an iterator over a range. If that fails, its Err returns the reason.
 func (t *Tree) Iterate(r Range) *Iterator {
 	it := &Iterator{tree: t}
 	if it.open(&t.Ops, r) {
@@ -63,7 +63,7 @@ func (t *Tree) Iterate(r Range) *Iterator {
 	return it
 }
 
-// Iterate gives an iterator that works under the guard, until the guard is closed.
+// Iterate returns an iterator that reads under the guard, until the guard is closed.
 func (g *Guard) Iterate(r Range) *Iterator {
 	it := &Iterator{guard: g}
 	if it.open(&g.Ops, r) {
@@ -93,8 +93,8 @@ func clone(bound []byte) []byte {
 	return append([]byte{}, bound...)
 }
 
-// Next goes to the next key. It answers false where there is none, or when something went
-// wrong, which Err tells.
+// Next moves to the next key. It returns false if no key is left, or after an error, which
+// Err returns.
 func (it *Iterator) Next() bool {
 	if it.done || it.err != nil {
 		return false
@@ -115,7 +115,7 @@ func (it *Iterator) Next() bool {
 	return !it.done
 }
 
-// fill reads ahead; at least one key, or it answers false.
+// fill reads ahead; returns false if it read no key.
 func (it *Iterator) fill() bool {
 	var status C.int32_t
 	if !it.begun && it.start != nil {
@@ -146,17 +146,17 @@ func (it *Iterator) isClosed() bool {
 	return it.ahead == nil || it.guard != nil && it.guard.isClosed()
 }
 
-// Key gives the key that Next went to: bytes that the next Next overwrites.
+// Key returns the current key, whose bytes the next call of Next overwrites.
 func (it *Iterator) Key() []byte {
 	return it.key
 }
 
-// Value gives the key's value.
+// Value returns the value of the current key.
 func (it *Iterator) Value() uint64 {
 	return it.value
 }
 
-// Err says what ended the iteration, if it was not the end of the range.
+// Err returns the error that ended the iteration, if any.
 func (it *Iterator) Err() error {
 	return it.err
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// sortedModel fills a tree with keys that share prefixes, and gives them in order.
+// sortedModel fills a tree with keys that share prefixes, and returns them in order.
 func sortedModel(t *testing.T, tree *Tree, random *rand.Rand, count int) []string {
 	values := make(map[string]uint64)
 	for len(values) < count {

@@ -1,11 +1,11 @@
-// Package masstree is an ordered map from byte strings to 64-bit words that any number of
-// goroutines use at once, without locks for readers: libmasstree, through cgo.
+// Package masstree is an ordered map from byte strings to 64-bit words, which any number of
+// goroutines use concurrently, without locks for readers: libmasstree, through cgo.
 //
 // A call into C costs about as much as a look-up. Where that matters, look up many keys
-// at once (Batch); iterators read ahead by themselves.
+// with one call (Batch); iterators read ahead.
 //
-// Values are plain words. They are no place for Go pointers, which the garbage collector
-// would not see there: store an index into a slice, or a runtime/cgo.Handle.
+// Values are plain words. Do not store Go pointers, which the garbage collector would not
+// see: store an index into a slice, or a runtime/cgo.Handle.
 package masstree
 
 // #cgo pkg-config: masstree
@@ -18,11 +18,11 @@ import (
 	"sync/atomic"
 )
 
-// Error is a status of the C library that says no, or that something is wrong. Compare
-// with ==, or errors.Is.
+// Error is a status of the C library other than MASSTREE_OK. Compare it with ==, or
+// errors.Is.
 type Error int32
 
-// What operations answer.
+// Errors of operations.
 const (
 	ErrNotFound   = Error(C.MASSTREE_NOT_FOUND)
 	ErrExists     = Error(C.MASSTREE_EXISTS)
@@ -33,7 +33,7 @@ const (
 	ErrCorrupt    = Error(C.MASSTREE_CORRUPT)
 )
 
-// ErrClosed is answered by whatever has been closed; ErrInUse by Tree.Close.
+// Operations on closed objects return ErrClosed; Tree.Close returns ErrInUse.
 var (
 	ErrClosed = errors.New("masstree: closed")
 	ErrInUse  = errors.New("masstree: the tree has open guards or iterators")
@@ -50,19 +50,19 @@ func toError(status C.int32_t) error {
 	return Error(status)
 }
 
-// ABIVersion gives the number of the C library's binary interface.
+// ABIVersion returns the number of the C library's binary interface.
 func ABIVersion() int {
 	return int(C.masstree_abi_version())
 }
 
-// A Tree is an ordered map. Close it when it is not needed any more; one that is
-// forgotten is closed when the garbage collector finds it.
+// A Tree is an ordered map. Close it when you do not need it any more; otherwise the
+// garbage collector closes it.
 type Tree struct {
 	Ops
-	users atomic.Int64 // open guards, and iterators with no guard of the caller's
+	users atomic.Int64 // open guards, and iterators with their own guard
 }
 
-// New makes an empty tree.
+// New creates an empty tree.
 func New() (*Tree, error) {
 	t := new(Tree)
 	if err := toError(C.bridge_create(&t.c)); err != nil {
@@ -72,8 +72,8 @@ func New() (*Tree, error) {
 	return t, nil
 }
 
-// Close frees the tree, unless guards or iterators are open: then it answers ErrInUse.
-// No other call on the tree may be under way.
+// Close frees the tree, unless guards or iterators are open: then it returns ErrInUse.
+// No other call on the tree may be active.
 func (t *Tree) Close() error {
 	if t.isClosed() {
 		return nil
@@ -87,13 +87,13 @@ func (t *Tree) Close() error {
 	return nil
 }
 
-// A Guard keeps what is read through it from being freed, and makes calls a little
-// cheaper. One goroutine at a time may use it, on whichever thread. What is displaced
-// waits for every guard: refresh one that is kept for long.
+// A Guard protects memory that is read under it from being freed, and makes calls a little
+// cheaper. One goroutine at a time may use it, on any thread. Displaced memory waits for
+// every guard: refresh one that is kept for long.
 type Guard struct {
 	Ops
 	owner *Tree
-	// What iterators under this guard have in C; not the iterators, which refer to the
+	// The C memory of iterators under this guard; not the iterators, which refer to the
 	// guard: the garbage collector would not finalize a cycle.
 	open map[*C.ahead_t]struct{}
 }
@@ -113,7 +113,7 @@ func (t *Tree) Guard() (*Guard, error) {
 	return g, nil
 }
 
-// Refresh lets go of everything read through the guard so far.
+// Refresh ends the protection of everything read under the guard so far.
 func (g *Guard) Refresh() error {
 	if g.isClosed() {
 		return ErrClosed
@@ -123,7 +123,7 @@ func (g *Guard) Refresh() error {
 	return nil
 }
 
-// Close leaves the guard, and closes the iterators that work under it.
+// Close leaves the guard, and closes the iterators that read under it.
 func (g *Guard) Close() error {
 	if g.isClosed() {
 		return nil

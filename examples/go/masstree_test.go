@@ -53,7 +53,7 @@ func TestAnyBytesAreAKey(t *testing.T) {
 	}
 }
 
-// cgo refuses Go memory that has Go pointers in it: what stands beside a key must not
+// cgo refuses Go memory that has Go pointers in it: data beside a key must not
 // count. And C must not have kept the key.
 func TestKeysMayBePartOfAnything(t *testing.T) {
 	tree := newTree(t)
@@ -191,7 +191,7 @@ func TestClosedThingsSaySo(t *testing.T) {
 		t.Fatal("a closed tree is iterated")
 	}
 	if _, err := tree.Guard(); err != ErrClosed {
-		t.Fatalf("a closed tree gives a guard: %v", err)
+		t.Fatalf("a closed tree returns a guard: %v", err)
 	}
 }
 

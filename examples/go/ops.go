@@ -8,15 +8,15 @@ import (
 	"unsafe"
 )
 
-// Ops are the operations of a Tree, each of which is pinned for itself, and of a Guard.
-// Those of a Tree may be called from any number of goroutines at once.
+// Ops are the operations of a Tree, where each pins for itself, and of a Guard. Any number
+// of goroutines may call those of a Tree concurrently.
 //
-// A key is any string of bytes, the empty one too. C reads it during the call only.
+// A key is any byte string, also the empty one. C reads it during the call only.
 type Ops struct {
 	c C.handles_t
 }
 
-// What the empty key points to.
+// The address of the empty key.
 var nothing C.char
 
 // A *C.char and not an unsafe.Pointer, for which cgo would check the whole object that
@@ -37,7 +37,7 @@ func (o *Ops) answer(word C.word_t) (uint64, error) {
 	return uint64(word.value), toError(word.status)
 }
 
-// Get gives the value of a key, or ErrNotFound.
+// Get returns the value of a key, or ErrNotFound.
 func (o *Ops) Get(key []byte) (uint64, error) {
 	if o.isClosed() {
 		return 0, ErrClosed
@@ -46,8 +46,8 @@ func (o *Ops) Get(key []byte) (uint64, error) {
 	return o.answer(C.bridge_get(o.c, p, n))
 }
 
-// GetUint64 is Get for a key of eight bytes, most significant first: the order of keys is
-// that of numbers.
+// GetUint64 is Get for a key of eight bytes, most significant first, so that keys sort
+// numerically.
 func (o *Ops) GetUint64(key uint64) (uint64, error) {
 	if o.isClosed() {
 		return 0, ErrClosed
@@ -55,7 +55,7 @@ func (o *Ops) GetUint64(key uint64) (uint64, error) {
 	return o.answer(C.bridge_get_u64(o.c, C.uint64_t(key)))
 }
 
-// Put stores a value under a key, whether or not the key is there.
+// Put stores a value under a key, whether the key exists or not.
 func (o *Ops) Put(key []byte, value uint64) error {
 	if o.isClosed() {
 		return ErrClosed
@@ -76,8 +76,8 @@ func (o *Ops) PutUint64(key uint64, value uint64) error {
 	return toError(status)
 }
 
-// Swap stores a value under a key and gives the one it had; if it had none, the value is
-// stored all the same and the answer is ErrNotFound.
+// Swap stores a value under a key and returns the previous one. If the key did not exist,
+// it stores the value and returns ErrNotFound.
 func (o *Ops) Swap(key []byte, value uint64) (old uint64, err error) {
 	if o.isClosed() {
 		return 0, ErrClosed
@@ -86,8 +86,8 @@ func (o *Ops) Swap(key []byte, value uint64) (old uint64, err error) {
 	return o.answer(C.bridge_swap(o.c, p, n, C.uint64_t(value)))
 }
 
-// Insert stores a value under a key that is not there. If it is, it stays as it is, and
-// the answer is its value and ErrExists.
+// Insert stores a value under a key that does not exist. If it exists, Insert changes
+// nothing, and returns its value and ErrExists.
 func (o *Ops) Insert(key []byte, value uint64) (present uint64, err error) {
 	if o.isClosed() {
 		return 0, ErrClosed
@@ -96,7 +96,7 @@ func (o *Ops) Insert(key []byte, value uint64) (present uint64, err error) {
 	return o.answer(C.bridge_insert(o.c, p, n, C.uint64_t(value)))
 }
 
-// Delete takes a key out and gives the value it had, or ErrNotFound.
+// Delete removes a key and returns its value, or ErrNotFound.
 func (o *Ops) Delete(key []byte) (old uint64, err error) {
 	if o.isClosed() {
 		return 0, ErrClosed
@@ -105,8 +105,8 @@ func (o *Ops) Delete(key []byte) (old uint64, err error) {
 	return o.answer(C.bridge_remove(o.c, p, n))
 }
 
-// CompareAndSwap replaces one value of a key by another. It answers ErrMismatch if the
-// key has a different value, ErrNotFound if it is not there.
+// CompareAndSwap replaces the value of a key if it is the expected one. It returns
+// ErrMismatch if the key has another value, ErrNotFound if it does not exist.
 func (o *Ops) CompareAndSwap(key []byte, old, new uint64) error {
 	if o.isClosed() {
 		return ErrClosed
@@ -117,8 +117,8 @@ func (o *Ops) CompareAndSwap(key []byte, old, new uint64) error {
 	return toError(status)
 }
 
-// CompareAndDelete takes a key out that has the value old. It answers ErrMismatch if the
-// key has a different value, ErrNotFound if it is not there.
+// CompareAndDelete removes a key that has the value old. It returns ErrMismatch if the
+// key has another value, ErrNotFound if it does not exist.
 func (o *Ops) CompareAndDelete(key []byte, old uint64) error {
 	if o.isClosed() {
 		return ErrClosed
@@ -129,10 +129,10 @@ func (o *Ops) CompareAndDelete(key []byte, old uint64) error {
 	return toError(status)
 }
 
-// Decision is what the function of an Update answers.
+// Decision is the result of the function of an Update.
 type Decision int
 
-// Keep leaves the key as it is, Set gives it the new value, Remove takes it out.
+// Keep leaves the key unchanged, Set stores the new value, Remove removes the key.
 const (
 	Keep Decision = iota
 	Set
@@ -140,8 +140,8 @@ const (
 )
 
 // Update changes a key atomically. f gets the value, or that the key is absent, and
-// decides. No lock is held while it runs, so it may take its time and use the tree; but if
-// the key was changed meanwhile, f is asked again.
+// decides. No lock is held while f runs, so it may be slow and use the tree; but if another
+// goroutine changed the key meanwhile, Update calls f again.
 func (o *Ops) Update(key []byte, f func(old uint64, present bool) (uint64, Decision)) error {
 	for {
 		old, err := o.Get(key)
@@ -166,7 +166,7 @@ func (o *Ops) Update(key []byte, f func(old uint64, present bool) (uint64, Decis
 	}
 }
 
-// Len gives the number of keys; while goroutines write, an approximation.
+// Len returns the number of keys; while goroutines write, an approximation.
 func (o *Ops) Len() (int, error) {
 	if o.isClosed() {
 		return 0, ErrClosed
@@ -175,8 +175,8 @@ func (o *Ops) Len() (int, error) {
 	return int(n), err
 }
 
-// Check visits every node and answers ErrCorrupt if something is not as it must be.
-// Nobody may write to the tree meanwhile.
+// Check visits every node and returns ErrCorrupt if an invariant is violated. No goroutine
+// may write to the tree meanwhile.
 func (o *Ops) Check() error {
 	if o.isClosed() {
 		return ErrClosed
@@ -186,8 +186,8 @@ func (o *Ops) Check() error {
 	return toError(status)
 }
 
-// A Batch is a list of keys to look up with one call into C, and what was found. It may be
-// used again and again, by one goroutine at a time. The zero Batch is empty.
+// A Batch is a list of keys to look up with one call into C, and the results. It is
+// reusable, by one goroutine at a time. The zero Batch is empty.
 type Batch struct {
 	bytes    []byte
 	ends     []C.size_t
@@ -208,18 +208,18 @@ func (b *Batch) Reset() {
 	b.bytes, b.ends, b.values, b.statuses = b.bytes[:0], b.ends[:0], b.values[:0], b.statuses[:0]
 }
 
-// Len gives the number of keys.
+// Len returns the number of keys.
 func (b *Batch) Len() int {
 	return len(b.ends)
 }
 
-// Value gives what the last GetMany found for the i-th key: a value, or ErrNotFound.
+// Value returns the result of the last GetMany for the i-th key: a value, or ErrNotFound.
 func (b *Batch) Value(i int) (uint64, error) {
 	return b.values[i], toError(C.int32_t(b.statuses[i]))
 }
 
-// GetMany looks up all keys of a batch, several at a time. Each look-up is atomic, the
-// batch is not.
+// GetMany looks up all keys of a batch, interleaved. Each look-up is atomic, the batch is
+// not.
 func (o *Ops) GetMany(b *Batch) error {
 	if o.isClosed() {
 		return ErrClosed

@@ -48,7 +48,7 @@ def scan(tree, prefix=b"", limit=0):
 
 
 def stats(tree):
-    """Everything masstree_stats tells, by name."""
+    """All statistics of masstree_stats, by name."""
     pieces = []
     write = WRITER(lambda text, length, _: pieces.append(ct.string_at(text, length)))
     done(c.masstree_stats_json(tree, None, STATS_NODES, write, None))

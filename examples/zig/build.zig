@@ -1,5 +1,5 @@
 //! The module `masstree` over an installed libmasstree, which pkg-config finds; its tests,
-//! an example, and a measurement.
+//! an example, and a benchmark.
 const std = @import("std");
 
 pub fn build(b: *std.Build) void {

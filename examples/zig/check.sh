@@ -1,6 +1,6 @@
 #!/bin/sh
-# Says what is not formatted; runs the tests and the example. pkg-config and the loader
-# must find libmasstree.
+# Checks the formatting; runs the tests and the example. pkg-config and the loader must
+# find libmasstree.
 #
 # usage: check.sh ZIG_EXECUTABLE
 set -eu
@@ -10,7 +10,7 @@ if [ $# -ne 1 ]; then
 fi
 zig=$1
 cd "$(dirname "$0")"
-# Zig compiles its own translator of C when it is first needed: without optimisation in a
+# Zig compiles its translator of C headers at first use: without optimisation that takes a
 # third of the time.
 export ZIG_DEBUG_CMD=1
 

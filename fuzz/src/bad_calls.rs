@@ -1,4 +1,4 @@
-//! Calls with arguments that are none.
+//! Calls with invalid arguments.
 
 use std::ffi::c_void;
 use std::ptr::{null, null_mut};
@@ -27,10 +27,10 @@ use masstree::ffi::status::*;
 
 use crate::structs::{KeyArgument, key_argument};
 
-/// Makes a call that the input picks, and sees to its status.
+/// Makes a call that the input selects, and checks its status.
 pub(crate) fn call(u: &mut Unstructured<'_>, tree: *mut TreeHandle, kind: u32) -> Result<()> {
     let pick: u8 = u.arbitrary()?;
-    // SAFETY: a living tree; what is wrong with the arguments has a status.
+    // SAFETY: a living tree; faults of the arguments have a status.
     unsafe {
         match pick % 6 {
             0 => without_a_tree(pick),
@@ -102,7 +102,7 @@ unsafe fn without_a_callback(t: *mut TreeHandle, pick: u8) {
     assert_eq!(status, MASSTREE_INVALID);
 }
 
-/// Whether a status is the one of a fault, or without one any that is no error.
+/// Whether a status is that of the fault; without a fault, any status that is no error.
 fn assert_fault(status: i32, fault: i32, fits: bool) {
     if fault != MASSTREE_OK {
         let wrong_kind = !fits && status == MASSTREE_WRONG_KIND;
@@ -135,7 +135,7 @@ unsafe fn with_any_key(u: &mut Unstructured<'_>, t: *mut TreeHandle, kind: u32) 
             }
             4 => {
                 let status = masstree_copy_bytes(t, g, k, len, null_mut(), 0, null_mut());
-                // Of a value that is there the length is told.
+                // If the key exists, the length is stored.
                 let is_there = fault == MASSTREE_OK && status == MASSTREE_TOO_SMALL;
                 assert_fault(
                     if is_there { 0 } else { status },
@@ -161,7 +161,7 @@ unsafe fn with_any_key(u: &mut Unstructured<'_>, t: *mut TreeHandle, kind: u32) 
 unsafe fn with_any_value(t: *mut TreeHandle, key: KeyArgument, value: KeyArgument, pick: u8) {
     let ((k, len, fault), (data, value_len, value_fault)) = (key, value);
     if value_fault == MASSTREE_KEY_TOO_LONG && value_len <= usize::MAX / 2 {
-        // Values may be as long as that, and would be read.
+        // A value may have that length, and would be read.
         return;
     }
     let slice = Slice {
@@ -170,13 +170,13 @@ unsafe fn with_any_value(t: *mut TreeHandle, key: KeyArgument, value: KeyArgumen
     };
     let mut out = slice;
     let (g, none) = (null_mut(), null_mut());
-    // SAFETY: by contract; what is not readable has a status.
+    // SAFETY: by contract; unreadable arguments have a status.
     let status = unsafe {
         match pick {
             5 => masstree_replace_bytes(t, g, k, len, data, value_len, none),
             6 => masstree_compare_exchange_bytes(t, g, k, len, slice, slice, none),
             7 => masstree_remove_if_equal_bytes(t, g, k, len, slice, none),
-            // Handed out without a guard, it would not stay readable.
+            // Returned without a guard, it would not stay readable.
             _ => masstree_exchange_bytes(t, g, k, len, null(), 0, &mut out),
         }
     };
@@ -209,7 +209,7 @@ unsafe fn with_any_array(u: &mut Unstructured<'_>, t: *mut TreeHandle, kind: u32
         .unwrap_or(0);
     let array = u.int_in_range(0..=7u8)?;
     if (4..=6).contains(&array) {
-        // Nothing but the count says that there is an array.
+        // Only the count says that an array exists.
         let count = u.int_in_range(1..=usize::MAX)?;
         // SAFETY: by contract.
         unsafe { without_an_array(t, array, count, fits) };
@@ -245,7 +245,7 @@ unsafe fn with_any_array(u: &mut Unstructured<'_>, t: *mut TreeHandle, kind: u32
 /// A living tree.
 unsafe fn without_an_array(t: *mut TreeHandle, pick: u8, count: usize, fits: bool) {
     let (g, word) = (null_mut(), 3);
-    // SAFETY: by contract; keys that are not there have a status, and no value is read.
+    // SAFETY: by contract; missing keys have a status, and no value is read.
     unsafe {
         match pick {
             4 => {
@@ -340,7 +340,7 @@ unsafe fn with_any_numbers(u: &mut Unstructured<'_>, t: *mut TreeHandle, kind: u
             }
             4 => assert!(!masstree_strerror(word as i32).is_null()),
             _ => {
-                // A value that is longer than anything is.
+                // A value longer than any object can be.
                 let len = (usize::MAX / 2 + 1).max(long);
                 let key: *const c_void = c"key".as_ptr().cast();
                 let status = masstree_put_bytes(t, g, key, 3, key, len);

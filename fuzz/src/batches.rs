@@ -11,7 +11,7 @@ use crate::points::untouched;
 use crate::session::{Given, Session};
 use crate::values::{UNTOUCHED, encoded, slice_of};
 
-/// In statuses that a call has not written to.
+/// The content of statuses before a call.
 const NO_STATUS: i32 = -77;
 
 impl Session<'_> {
@@ -46,13 +46,13 @@ impl Session<'_> {
 
     fn batch(&mut self, run: &Run) {
         let action = match run.action {
-            // There is none for byte strings.
+            // No such call exists for byte strings.
             Many::Insert if self.holds_bytes() => Many::Put,
             action => action,
         };
         let keys = self.keys_of(run);
         let values: Vec<_> = keys.iter().map(|_| self.fresh()).collect();
-        // Byte strings that are removed are not handed out, those found only under a guard.
+        // Removed byte strings are not returned, and found ones only under a guard.
         let is_get = matches!(action, Many::Get);
         if self.holds_bytes() && is_get && self.guard.is_null() {
             return;
@@ -185,7 +185,7 @@ struct Batch<'k> {
     words: Vec<u64>,
     found: Vec<Slice>,
     statuses: Vec<i32>,
-    /// The keys as integers, each beside something else.
+    /// The keys as integers, each beside other data.
     integers: Vec<(u64, u64)>,
 }
 
@@ -219,7 +219,7 @@ impl<'k> Batch<'k> {
         }
     }
 
-    /// The integer keys and the bytes from one to the next, if all keys are such.
+    /// The integer keys and their stride, if all keys are integers.
     fn integers(&mut self) -> Option<(*const std::ffi::c_void, usize)> {
         if self.integers.len() < self.keys.len() {
             return None;

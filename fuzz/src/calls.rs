@@ -1,9 +1,8 @@
-//! The calls of operations on one key, for whichever values the tree holds: words
-//! directly, numbers as byte strings otherwise. Keys of eight bytes go as integers every
-//! other time.
+//! Operations on one key, for either kind of values: words directly, or numbers encoded as
+//! byte strings. Keys of eight bytes are passed as integers every other time.
 //!
-//! What all calls rest on: the tree of a session lives as long as the session, its guard is
-//! NULL or one of that tree that this thread uses.
+//! All calls rely on this: the tree of a session lives as long as the session, and its guard
+//! is NULL or a guard of that tree that this thread uses.
 
 use std::ffi::c_void;
 
@@ -20,7 +19,7 @@ use crate::points::{Asked, decide, make, untouched};
 use crate::session::{Given, Session};
 use crate::values::{UNTOUCHED, encoded, slice_of};
 
-/// An output, or NULL where it is not wanted.
+/// An output, or NULL if it is not wanted.
 fn wanted<T>(out: &mut T, want: bool) -> *mut T {
     if want { out } else { std::ptr::null_mut() }
 }
@@ -29,8 +28,8 @@ type Tree = *mut TreeHandle;
 type Guard = *mut GuardHandle;
 type Bytes = *const c_void;
 
-/// One operation that stores a value and gives another: for byte strings, for words, and for
-/// words under integer keys.
+/// One operation that stores a value and returns another: for byte strings, for words, and
+/// for words under integer keys.
 struct Storing {
     bytes: unsafe extern "C" fn(Tree, Guard, Bytes, usize, Bytes, usize, *mut Slice) -> i32,
     word: unsafe extern "C" fn(Tree, Guard, Bytes, usize, u64, *mut u64) -> i32,
@@ -84,14 +83,14 @@ impl Session<'_> {
         self.slice(status, slice)
     }
 
-    /// Asks for the length first, then for all.
+    /// Requests the length first, then the bytes.
     fn call_get_copy(&mut self, key: &[u8]) -> Given {
         let (tree, guard, k) = (self.tree(), self.guard, slice_of(key));
         let mut buffer = [0u8; 512];
         let mut len = usize::MAX;
         let mut copy = |room: usize| {
             let buffer = buffer.as_mut_ptr().cast();
-            // SAFETY: the key is readable, and the buffer has the room that it is asked for.
+            // SAFETY: the key is readable, and the buffer has the capacity passed.
             unsafe { masstree_copy_bytes(tree, guard, k.data, k.len, buffer, room, &mut len) }
         };
         copy(0);
@@ -246,7 +245,7 @@ impl Session<'_> {
             word: masstree_update,
             integer: masstree_update_u64,
         };
-        // SAFETY: what `decide` asks for.
+        // SAFETY: the context is the one that `decide` expects.
         unsafe { self.call_calling(&calls, key, Some(decide), asked, want) }
     }
 
@@ -260,7 +259,7 @@ impl Session<'_> {
             word: masstree_get_or_insert_with,
             integer: masstree_get_or_insert_with_u64,
         };
-        // SAFETY: what `make` asks for.
+        // SAFETY: the context is the one that `make` expects.
         unsafe { self.call_calling(&calls, key, Some(make), asked, want) }
     }
 
@@ -278,7 +277,7 @@ impl Session<'_> {
         let ctx = std::ptr::from_mut(asked).cast();
         let mut value = UNTOUCHED;
         let out = wanted(&mut value, want);
-        // SAFETY: as in `call_storing`; the callback gets what it takes.
+        // SAFETY: as in `call_storing`; the callback gets the context that it expects.
         let status = unsafe {
             match self.integer(key) {
                 Some(key) => (calls.integer)(tree, guard, key, callback, ctx, out),

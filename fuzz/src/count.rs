@@ -1,4 +1,4 @@
-//! How much was tried: printed when the process ends.
+//! Counts inputs and calls; prints them when the process ends.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 static EXECUTIONS: AtomicU64 = AtomicU64::new(0);
 static OPERATIONS: AtomicU64 = AtomicU64::new(0);
 
-/// An input was run.
+/// Counts an input.
 pub(crate) fn executed() {
     static AT_EXIT: Once = Once::new();
     AT_EXIT.call_once(|| {
@@ -16,8 +16,8 @@ pub(crate) fn executed() {
     EXECUTIONS.fetch_add(1, Relaxed);
 }
 
-/// The library was called so many times; each key of a batch, and each step of a cursor
-/// that goes several, counts as a call.
+/// Counts calls of the library; each key of a batch, and each step of a cursor that moves
+/// several, counts as a call.
 pub(crate) fn called(operations: u64) {
     OPERATIONS.fetch_add(operations, Relaxed);
 }

@@ -1,4 +1,4 @@
-//! Cursors, whose steps show what is in the tree at that moment.
+//! Cursors, whose steps show the tree as it is at that moment.
 
 use masstree::ffi::index::bytes::Slice;
 use masstree::ffi::index::cursor::*;
@@ -17,22 +17,22 @@ pub(crate) struct OpenCursor {
     at: Option<At>,
 }
 
-/// Where a cursor is.
+/// The position of a cursor.
 struct At {
     key: Vec<u8>,
     value: Value,
 }
 
-/// What a cursor has for a value.
+/// The value of a cursor.
 #[derive(Clone, Copy)]
 enum Value {
-    /// What was there when it came, or when it was asked again.
+    /// The one read when it reached the key, or when it was read again.
     Known(Option<u64>),
-    /// What is there when it is asked.
+    /// The one at the time of the call.
     ToBeAsked,
 }
 
-/// Where a cursor is to go.
+/// The way that a cursor moves.
 enum Way {
     Forward(Option<(Vec<u8>, bool)>),
     Back(Option<(Vec<u8>, bool)>),
@@ -120,7 +120,7 @@ impl Session<'_> {
 
     fn close(&self, cursor: OpenCursor) {
         self.assert_kept(&cursor);
-        // SAFETY: an open cursor, and nobody has it any more.
+        // SAFETY: an open cursor, which is not used any more.
         unsafe { masstree_cursor_close(cursor.handle) };
     }
 
@@ -133,7 +133,7 @@ impl Session<'_> {
         }
     }
 
-    /// This session's guard is to be refreshed.
+    /// Called before this session's guard is refreshed.
     pub(crate) fn cursors_let_go(&mut self) {
         for cursor in self.cursors.iter_mut().flatten() {
             if let (false, Some(at)) = (cursor.own_guard, &mut cursor.at) {
@@ -142,7 +142,7 @@ impl Session<'_> {
         }
     }
 
-    /// The value that the cursor came across is not destroyed while its guard is held.
+    /// Checks that the cursor's value is not destroyed while its guard is held.
     fn assert_kept(&self, cursor: &OpenCursor) {
         if let Some(At {
             value: Value::Known(Some(value)),
@@ -187,7 +187,7 @@ impl Session<'_> {
         self.went(cursor, status, &way);
     }
 
-    /// This session's key that lies nearest on the way.
+    /// This session's nearest key on the way.
     fn nearest(&self, way: &Way) -> Option<(&Vec<u8>, u64)> {
         use std::ops::Bound::{Excluded, Included, Unbounded};
         let bound = |from: &Option<(Vec<u8>, bool)>| match from {
@@ -202,7 +202,7 @@ impl Session<'_> {
         nearest.map(|(key, value)| (key, *value))
     }
 
-    /// A cursor was sent on a way, and came to the right key, or stayed.
+    /// Checks that a cursor that moved reached the right key, or stayed.
     fn went(&mut self, cursor: &mut OpenCursor, status: i32, way: &Way) {
         if !self.refused(status) {
             assert!(status == MASSTREE_OK || status == MASSTREE_END, "{status}");
@@ -217,8 +217,8 @@ impl Session<'_> {
         self.assert_stands(cursor);
     }
 
-    /// The key a cursor came to is the first on the way; of other sessions' keys there is
-    /// to say only that they lie on it. Says what value the cursor has then.
+    /// Checks that the key reached is the first on the way; other sessions' keys must only
+    /// be on the way. Returns the value that the cursor then has.
     fn assert_arrival(&self, way: &Way, key: &[u8]) -> Value {
         let nearest = self.nearest(way);
         if self.is_own(key) {

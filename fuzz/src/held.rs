@@ -1,4 +1,4 @@
-//! A key that is held, looked at, and then changed: an update in two steps.
+//! A key that is held, read, and then changed: an update in two steps.
 
 use masstree::ffi::index::update::*;
 use masstree::ffi::occ::held::*;

@@ -1,16 +1,16 @@
-//! Keys that are hard on a trie: few bytes of the input say which, and most keys of an
-//! input share slices, end within one, or differ by a zero byte.
+//! Keys that are difficult for a trie: a few bytes of the input select one, and most keys
+//! of an input share slices, end within one, or differ by a zero byte.
 
 use std::collections::BTreeMap;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 
-/// How many families of keys an input has.
+/// The number of families of keys of an input.
 pub(crate) const FAMILIES: usize = 4;
 const PREFIXES: [usize; 12] = [0, 1, 7, 8, 9, 15, 16, 17, 23, 24, 25, 64];
 const FILLS: [u8; 4] = [0, 0xFF, b'a', 0x80];
 
-/// Keys that begin alike.
+/// Keys with a common prefix.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Family {
     prefix: usize,
@@ -22,7 +22,7 @@ pub(crate) struct Family {
 #[derive(Clone, Copy, Debug)]
 enum Tail {
     Byte,
-    /// The numbers lie far apart, so that what is between them splits.
+    /// The numbers are far apart, so that nodes between them split.
     Spread,
     /// Only the length: all are prefixes of the longest.
     Length,
@@ -71,7 +71,7 @@ impl Family {
     }
 }
 
-/// A key, as an input names it.
+/// A key, as an input selects it.
 #[derive(Clone, Debug)]
 pub(crate) enum KeyChoice {
     OfFamily(u8, u8),
@@ -117,7 +117,7 @@ impl<'a> Arbitrary<'a> for KeyChoice {
 }
 
 impl KeyChoice {
-    /// The key's bytes. `tag` ends the keys of a thread that has a part of them to itself.
+    /// The key's bytes. `tag` is the end of keys that only one thread writes.
     pub(crate) fn resolve(
         &self,
         families: &[Family; FAMILIES],

@@ -1,6 +1,6 @@
-//! What the fuzz targets do with an input: [`operations`], [`threads`], [`structs`] and
-//! [`allocations`]. The bytes are read with `arbitrary` as operations on trees, which go
-//! through the C interface; a model says what each must answer.
+//! The fuzz targets: [`operations`], [`threads`], [`structs`] and [`allocations`].
+//! `arbitrary` decodes an input into operations on trees, which go through the C interface;
+//! a model determines the result of each.
 
 mod bad_calls;
 mod batches;

@@ -1,4 +1,4 @@
-//! An allocator that counts, and fails when told to.
+//! An allocator that counts, and fails on request.
 
 use std::alloc::Layout;
 use std::ffi::c_void;
@@ -8,15 +8,15 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 pub(crate) struct Memory {
     blocks: AtomicI64,
     bytes: AtomicI64,
-    /// Allocations until one fails; below 1: none will.
+    /// Allocations until one fails; below 1: none fails.
     countdown: AtomicI64,
-    /// Those after it fail too.
+    /// Later ones fail, too.
     goes_on: AtomicBool,
     failures: AtomicU64,
 }
 
 impl Memory {
-    /// The n-th allocation from now on fails, and those after it if it `goes_on`.
+    /// Makes the n-th allocation from now on fail, and later ones if it `goes_on`.
     pub(crate) fn fail(&self, nth: u8, goes_on: bool) {
         self.countdown.store(i64::from(nth), Relaxed);
         self.goes_on.store(goes_on, Relaxed);
@@ -31,7 +31,7 @@ impl Memory {
         self.countdown.store(0, Relaxed);
     }
 
-    /// How many have failed since it was told to.
+    /// The number of failures since then.
     pub(crate) fn failures(&self) -> u64 {
         self.failures.load(Relaxed)
     }
@@ -74,7 +74,7 @@ pub(crate) unsafe extern "C" fn alloc(size: usize, align: usize, ctx: *mut c_voi
 }
 
 /// # Safety
-/// `ctx` is a [`Memory`], which gave `memory`.
+/// `ctx` is a [`Memory`], which allocated `memory`.
 pub(crate) unsafe extern "C" fn free(
     block: *mut c_void,
     size: usize,
@@ -86,6 +86,6 @@ pub(crate) unsafe extern "C" fn free(
     memory.blocks.fetch_sub(1, Relaxed);
     memory.bytes.fetch_sub(size as i64, Relaxed);
     let layout = Layout::from_size_align(size, align).expect("a layout");
-    // SAFETY: from `alloc`, with this layout by contract; AddressSanitizer sees to it.
+    // SAFETY: from `alloc`, with this layout by contract; AddressSanitizer checks it.
     unsafe { std::alloc::dealloc(block.cast(), layout) };
 }

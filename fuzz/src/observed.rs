@@ -1,5 +1,5 @@
-//! Looks that are observed: they answer as any, and as long as what they observed holds,
-//! the key is there, or is not, as it was then.
+//! Observed look-ups: they return what others do, and while their observations are valid,
+//! the key exists, or is absent, as it was then.
 
 use masstree::ffi::occ::observe::*;
 use masstree::ffi::occ::validate::masstree_validate;
@@ -9,10 +9,10 @@ use crate::points::untouched;
 use crate::session::{Given, Session};
 use crate::values::{UNTOUCHED, slice_of};
 
-/// So many are kept to be validated later.
+/// The number of observations kept for later validation.
 const KEPT: usize = 16;
 
-/// A key, whether it was there, and what proved that.
+/// A key, whether it existed, and the observation that proved it.
 pub(crate) struct Observed {
     key: Vec<u8>,
     is_there: bool,
@@ -20,7 +20,7 @@ pub(crate) struct Observed {
 }
 
 impl Session<'_> {
-    /// Looks at a key of this session's own.
+    /// Looks up a key of this session's own.
     pub(crate) fn look_observed(&mut self, key: &[u8], expected: Given) {
         let (tree, guard, k) = (self.tree(), self.guard, slice_of(key));
         let mut leaf = LeafObservation {
@@ -45,7 +45,7 @@ impl Session<'_> {
             return;
         };
         assert_eq!(given, expected, "get_observed {key:?}");
-        assert!(!self.is_alone() || self.holds(&leaf), "nobody has written");
+        assert!(!self.is_alone() || self.holds(&leaf), "no other session writes");
         if self.observed.len() == KEPT {
             self.observed.remove(0);
         }
@@ -56,7 +56,7 @@ impl Session<'_> {
         });
     }
 
-    /// After a write: what holds is true.
+    /// Checks, after a write, that valid observations are true.
     pub(crate) fn assert_observed(&self) {
         for observed in &self.observed {
             let is_there = self.model.contains_key(&observed.key);

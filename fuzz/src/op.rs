@@ -1,5 +1,5 @@
-//! Operations, as an input names them. Which keys and values are meant depends on what
-//! the tree holds when their turn comes.
+//! Operations, as an input encodes them. Their keys and values depend on the tree at the
+//! time when they are run.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 
@@ -22,7 +22,7 @@ pub(crate) struct Point {
     pub(crate) key: KeyChoice,
     /// Whether the displaced value is wanted.
     pub(crate) want: bool,
-    /// Which of the cases that an action has.
+    /// Selects a variant of the action.
     pub(crate) twist: u8,
 }
 
@@ -47,7 +47,7 @@ pub(crate) enum Action {
 pub(crate) struct Run {
     pub(crate) action: Many,
     pub(crate) family: u8,
-    /// From one key to the next, another family.
+    /// Each key is from another family than the one before.
     pub(crate) mixed: bool,
     pub(crate) first: u8,
     pub(crate) step: u8,
@@ -68,7 +68,7 @@ pub(crate) enum Many {
 pub(crate) struct Scan {
     pub(crate) lower: Limit,
     pub(crate) upper: Limit,
-    /// The first bytes of a key, so many.
+    /// The first bytes of a key, and their number.
     pub(crate) prefix: Option<(KeyChoice, u8)>,
     pub(crate) limit: u8,
     pub(crate) flags: u8,

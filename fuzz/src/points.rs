@@ -10,13 +10,13 @@ use masstree::ffi::status::*;
 use crate::op::{Action, Point};
 use crate::session::{Given, Session};
 
-/// The status that the fuzzer's own callbacks end calls with.
+/// The status with which the fuzzer's own callbacks end calls.
 const OWN_STATUS: i32 = -1000;
 
 impl Session<'_> {
     pub(crate) fn point(&mut self, point: &Point) {
         let key = point.key.resolve(&self.families, &self.model, self.tag);
-        // Byte strings are handed out under a guard only.
+        // Byte strings are returned under a guard only.
         let want = point.want && !(self.holds_bytes() && self.guard.is_null());
         self.calls += 1;
         match point.action {
@@ -53,7 +53,7 @@ impl Session<'_> {
         }
     }
 
-    /// What a call answers whose output is the value there, if it is wanted.
+    /// The result of a call whose output is the present value, if it is wanted.
     fn expected(&self, key: &[u8], want: bool, there: i32, absent: i32) -> Given {
         match self.model.get(key) {
             Some(&value) => Given {
@@ -69,7 +69,7 @@ impl Session<'_> {
 
     pub(crate) fn get_checked(&mut self, key: &[u8], twist: u8) {
         if let (Some(tag), true) = (self.tag, twist & 1 != 0) {
-            // Another session's key: what comes of it is whole, more nobody knows.
+            // Another session's key: its value must be intact, no more is known.
             let mut key = key.to_vec();
             *key.last_mut().expect("keys end with a tag") = tag ^ 1;
             self.call_get(&key);
@@ -85,11 +85,11 @@ impl Session<'_> {
         let present = self.model.get(key).copied();
         let value = match (twist % 16, present) {
             (0, _) => 0,
-            // The value that is there already.
+            // The present value.
             (1, Some(present)) if !want || !self.holds_bytes() => present,
             _ => self.fresh(),
         };
-        // What is stored where it is already is not displaced.
+        // Storing the present value again displaces nothing.
         let stays = !self.holds_bytes() && present == Some(value);
         let same = Given {
             status: MASSTREE_EXISTS,
@@ -144,7 +144,7 @@ impl Session<'_> {
             _ => self.fresh(),
         };
         let equal = present == Some(compared);
-        // Of byte strings only those are handed out that are something else.
+        // Of byte strings, only unequal ones are returned.
         let want_actual = want && (!self.holds_bytes() || !equal);
         let there = if equal {
             MASSTREE_OK
@@ -256,8 +256,7 @@ impl Session<'_> {
         }
     }
 
-    /// Hands a block to the library, which frees it: leaks and twofold frees are for
-    /// AddressSanitizer to see.
+    /// Retires a block: AddressSanitizer detects leaks and double frees.
     fn retire(&mut self) {
         unsafe extern "C" fn free(object: *mut c_void, bytes: usize, _: *mut c_void) {
             assert_eq!(bytes, size_of::<u64>());
@@ -265,7 +264,7 @@ impl Session<'_> {
             drop(unsafe { Box::from_raw(object.cast::<u64>()) });
         }
         let object = Box::into_raw(Box::new(7u64));
-        // SAFETY: a living tree, this session's guard, and an object nobody else has.
+        // SAFETY: a living tree, this session's guard, and an object that nothing else uses.
         let status = unsafe {
             masstree_retire(
                 self.tree(),
@@ -277,7 +276,7 @@ impl Session<'_> {
             )
         };
         if self.refused(status) {
-            // SAFETY: it is ours still.
+            // SAFETY: this session still owns it.
             drop(unsafe { Box::from_raw(object) });
             return;
         }
@@ -290,11 +289,11 @@ fn twist_holds(twist: u8) -> bool {
     twist & 0x20 != 0
 }
 
-/// What a callback answers, and what it saw.
+/// The result of a callback, and its arguments.
 pub(crate) struct Asked {
     answer: i32,
     value: u64,
-    /// Whether it was called, and the value there.
+    /// Whether it was called, and the present value.
     seen: Option<Option<u64>>,
 }
 
@@ -317,11 +316,11 @@ pub(crate) unsafe extern "C" fn decide(
 /// # Safety
 /// As the library promises; `ctx` is an [`Asked`].
 pub(crate) unsafe extern "C" fn make(value: *mut u64, ctx: *mut c_void) -> i32 {
-    // SAFETY: no value is there.
+    // SAFETY: the key has no value.
     unsafe { decide(std::ptr::null(), value, ctx) }
 }
 
-/// Where an output that nobody wrote to is told from one that somebody did.
+/// Distinguishes outputs that were written from those that were not.
 pub(crate) fn untouched() -> Slice {
     Slice {
         data: std::ptr::null(),

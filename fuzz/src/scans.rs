@@ -21,7 +21,7 @@ pub(crate) struct Spec {
     stop_after: Option<usize>,
 }
 
-/// What a visitor saw.
+/// The keys and values that a visitor got.
 struct Seen {
     pairs: Vec<(Vec<u8>, u64)>,
     stop_after: Option<usize>,
@@ -117,8 +117,8 @@ impl Session<'_> {
             spec.flags &= !MASSTREE_SCAN_VALUES_ONLY;
         }
         if !self.is_alone() {
-            // Which keys are one's own shows in the keys, and how many there are besides
-            // nobody knows.
+            // The keys show which are this session's own; the number of the others is
+            // unknown.
             spec.flags &= !MASSTREE_SCAN_VALUES_ONLY;
         }
         if scan.count_only {
@@ -128,7 +128,7 @@ impl Session<'_> {
         }
     }
 
-    /// The pairs of the model that a range holds, in its order, to its limit.
+    /// The pairs of the model in a range, in its order, up to its limit.
     fn in_model(&self, spec: &Spec) -> Vec<(Vec<u8>, u64)> {
         let mut pairs: Vec<_> = (self.model.iter())
             .filter(|(key, _)| spec.contains(key))
@@ -185,13 +185,13 @@ impl Session<'_> {
         if !self.is_alone() {
             return self.assert_own_seen(spec, &expected, &seen);
         }
-        // Out of memory, it may have visited some.
+        // After running out of memory, it may have visited some.
         let count = if refused { visited } else { expected.len() };
         assert!(count <= expected.len(), "{spec:?}");
         assert_eq!(seen.pairs, expected[..count], "{spec:?}");
     }
 
-    /// What a visitor gets to see of the model.
+    /// The pairs of the model as a visitor gets them.
     fn expected_of(&self, spec: &Spec) -> Vec<(Vec<u8>, u64)> {
         let mut expected = self.in_model(spec);
         if let Some(stop) = spec.stop_after.filter(|stop| *stop > 0) {
@@ -208,8 +208,8 @@ impl Session<'_> {
         expected
     }
 
-    /// While others write: keys ascend or descend, and this session's are all there, up
-    /// to where the scan ended.
+    /// While other sessions write: keys ascend or descend, and this session's are complete, up
+    /// to the end of the scan.
     fn assert_own_seen(&self, spec: &Spec, expected: &[(Vec<u8>, u64)], seen: &Seen) {
         for pair in seen.pairs.windows(2) {
             let rises = pair[0].0 < pair[1].0;
@@ -287,7 +287,7 @@ unsafe extern "C" fn visit_bytes(
     unsafe { visit_word(key, len, number, ctx) }
 }
 
-/// For scans that give no values.
+/// For scans without values.
 ///
 /// # Safety
 /// As `visit_word`.

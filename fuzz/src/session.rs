@@ -1,4 +1,4 @@
-//! One thread's work on a tree, and the model that says what must come of it.
+//! One thread's operations on a tree, and the model of their results.
 
 use std::collections::BTreeMap;
 use std::ffi::{c_char, c_void};
@@ -22,10 +22,10 @@ use crate::op::{GuardOp, Op};
 use crate::scans::Spec;
 use crate::values::{self, Ledger, UNTOUCHED, VALUES, bytes_of, decoded};
 
-/// What an empty tree has: one leaf.
+/// The nodes of an empty tree: one leaf.
 const NODE_BYTES: u64 = 320;
 
-/// A tree, and what its options name. It outlives the sessions.
+/// A tree, and the contexts in its options. It outlives the sessions.
 pub(crate) struct Place {
     pub(crate) tree: *mut TreeHandle,
     pub(crate) kind: Kind,
@@ -36,13 +36,13 @@ pub(crate) struct Place {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     Words,
-    /// Words that the tree destroys.
+    /// Words with a destructor.
     Destroyed,
     Bytes,
 }
 
 impl Place {
-    /// A new tree. `bits` say what of. When memory is to fail, it may not come to be.
+    /// Creates a tree. `bits` select its options. None if an allocation fails.
     pub(crate) fn new(bits: u8, threads: u64, memory: Box<Memory>) -> Result<Self, Box<Memory>> {
         let kind = match bits & 3 {
             0 | 1 => Kind::Bytes,
@@ -79,8 +79,8 @@ impl Place {
         })
     }
 
-    /// Destroys the tree; then every value that sessions left to it was destroyed once,
-    /// and all memory is back.
+    /// Destroys the tree; then every value that it owned was destroyed once, and all memory
+    /// was freed.
     pub(crate) fn close(self, ends: &[Ending]) {
         // SAFETY: the sessions are over.
         unsafe { masstree_destroy(self.tree) };
@@ -98,7 +98,7 @@ impl Place {
     }
 }
 
-/// Whose a value is.
+/// The owner of a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Fate {
     NeverStored,
@@ -106,15 +106,15 @@ pub(crate) enum Fate {
     TheCallers,
 }
 
-/// What became of a session's values.
+/// The fate of a session's values.
 pub(crate) struct Ending {
     first_value: u64,
     fates: Vec<Fate>,
-    /// What it left in the tree.
+    /// The values left in the tree.
     pub(crate) model: BTreeMap<Vec<u8>, u64>,
 }
 
-/// What a call gave: its status, and what it stored in its output.
+/// The result of a call: its status and its output.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Given {
     pub(crate) status: i32,
@@ -124,7 +124,7 @@ pub(crate) struct Given {
 pub(crate) struct Session<'p> {
     pub(crate) place: &'p Place,
     pub(crate) families: [Family; FAMILIES],
-    /// What the keys of this session end with, if others work on the tree too.
+    /// The end of keys of this session, if other sessions use the tree, too.
     pub(crate) tag: Option<u8>,
     pub(crate) model: BTreeMap<Vec<u8>, u64>,
     first_value: u64,
@@ -132,7 +132,7 @@ pub(crate) struct Session<'p> {
     pub(crate) guard: *mut GuardHandle,
     /// Values that were displaced since the guard was entered: not destroyed yet.
     pinned: Vec<u64>,
-    /// Byte strings handed out under the guard: still readable, and whole.
+    /// Byte strings returned under the guard: still readable, and intact.
     held: Vec<(Slice, u64)>,
     pub(crate) cursors: [Option<OpenCursor>; 2],
     pub(crate) observed: Vec<Observed>,
@@ -171,7 +171,7 @@ impl<'p> Session<'p> {
         self.place.kind == Kind::Bytes
     }
 
-    /// Whether nobody else works on the tree.
+    /// Whether no other session uses the tree.
     pub(crate) fn is_alone(&self) -> bool {
         self.tag.is_none()
     }
@@ -181,7 +181,7 @@ impl<'p> Session<'p> {
         self.tag.is_none() || key.last() == self.tag.as_ref()
     }
 
-    /// Runs an operation; false when there have been enough.
+    /// Runs an operation; false when enough were run.
     pub(crate) fn run(&mut self, op: &Op) -> bool {
         match op {
             Op::Point(point) => self.point(point),
@@ -192,7 +192,7 @@ impl<'p> Session<'p> {
             Op::Whole(op) => self.whole(op),
         }
         self.assert_observed();
-        // A run takes at most 64 values, a bulk load too.
+        // An operation takes at most 64 values, also a bulk load.
         self.fates.len() as u64 + 64 < VALUES
     }
 
@@ -206,8 +206,8 @@ impl<'p> Session<'p> {
         (value != 0).then(|| &mut self.fates[(value - self.first_value) as usize])
     }
 
-    /// The model's part of a store: the tree owns the value, and what it displaced goes
-    /// to the destructor, or to the caller if it `took` it.
+    /// Applies a store to the model: the tree owns the value, and the displaced one goes to
+    /// the destructor, or to the caller if it `took` it.
     pub(crate) fn stored(&mut self, key: &[u8], value: u64, took: bool) {
         let before = self.model.insert(key.to_vec(), value);
         if let Some(fate) = self.fate(value) {
@@ -234,7 +234,7 @@ impl<'p> Session<'p> {
         }
     }
 
-    /// Whether a call found no memory. Then it has changed nothing.
+    /// Whether a call ran out of memory, and so changed nothing.
     pub(crate) fn refused(&mut self, status: i32) -> bool {
         if status != MASSTREE_NOMEM {
             return false;
@@ -252,7 +252,7 @@ impl<'p> Session<'p> {
         }
     }
 
-    /// A byte string that was handed out under the guard.
+    /// A byte string that was returned under the guard.
     pub(crate) fn slice(&mut self, status: i32, slice: Slice) -> Given {
         let value = (slice.len != UNTOUCHED as usize).then(|| {
             // SAFETY: the guard is held.
@@ -288,18 +288,18 @@ impl<'p> Session<'p> {
         }
     }
 
-    /// What was read under the guard is as it was, and what was displaced is not destroyed.
+    /// Checks that values read under the guard are unchanged, and displaced ones not destroyed.
     fn assert_pinned(&mut self) {
         for value in self.pinned.drain(..) {
             assert_eq!(self.place.ledger.destroyed(value), 0, "value {value}");
         }
         for (slice, value) in self.held.drain(..) {
-            // SAFETY: the guard is held still.
+            // SAFETY: the guard is still held.
             assert_eq!(decoded(unsafe { bytes_of(slice) }), value);
         }
     }
 
-    /// The tree is sound and holds what the model says.
+    /// Checks that the tree is valid and contains what the model does.
     pub(crate) fn verify(&mut self) {
         if self.is_alone() {
             assert_sound(self.place);
@@ -312,7 +312,7 @@ impl<'p> Session<'p> {
         self.scan_as(&Spec::all(true));
     }
 
-    /// Removes every key: then the tree is as small as a new one, but for what waits.
+    /// Removes every key: then the tree is as small as a new one, except for garbage.
     pub(crate) fn empty(&mut self) {
         self.close_cursors(true);
         self.guard_op(GuardOp::Leave);
@@ -329,7 +329,7 @@ impl<'p> Session<'p> {
         }
         let stats = self.stats();
         let held = stats.node_bytes + stats.suffix_bytes + stats.value_bytes;
-        // What was retired through a guard that has been left since waits for company.
+        // An incomplete batch of a guard that was left still waits.
         let most = NODE_BYTES + stats.limbo_bytes;
         assert!(stats.keys == 0 && held <= most, "{held} bytes, not {most}");
     }
@@ -357,7 +357,7 @@ impl<'p> Session<'p> {
     }
 }
 
-/// Nobody works on the tree.
+/// No thread may use the tree.
 pub(crate) fn assert_sound(place: &Place) {
     unsafe extern "C" fn append(text: *const c_char, len: usize, ctx: *mut c_void) {
         // SAFETY: as the library promises, and what was passed with it.

@@ -1,6 +1,6 @@
-//! Structs that begin with their size, full of whatever the input has; and calls with
-//! what no caller should pass. Each has a status that says so, and none may read or write
-//! beyond what its size allows: structs lie in blocks of exactly that size.
+//! Structs that begin with their size, filled from the input; and calls with invalid
+//! arguments. Each call returns the status of its fault, and none may read or write
+//! beyond the size of a struct: structs are in blocks of exactly that size.
 
 use std::alloc::Layout;
 use std::ffi::c_void;
@@ -18,9 +18,9 @@ use masstree::ffi::status::*;
 
 use crate::bad_calls;
 
-/// No struct is said to be larger and believed.
+/// The largest size that is passed together with a block of that size.
 const MAX_STRUCT_SIZE: usize = 4096;
-/// A length that is no key's.
+/// A length that no key has.
 const TOO_LONG: usize = 1 << 32;
 
 /// A struct of the caller's, in a block that ends where its size says.
@@ -32,7 +32,7 @@ struct Block {
 impl Block {
     /// The first bytes are `known`; those beyond, if any, are zeros, or one of them is not.
     fn new(known: &[u8], size: usize, stray: Option<usize>) -> Self {
-        // Whoever says a size that is none is not asked for more than its first field.
+        // If the size is invalid, the library reads the first field only.
         let len = if size > MAX_STRUCT_SIZE {
             8
         } else {
@@ -56,7 +56,7 @@ impl Block {
         Self { at, layout }
     }
 
-    /// Whether a struct of `expected` bytes is accepted from here as far as sizes go.
+    /// Whether a struct of `expected` bytes is accepted, as far as its size is concerned.
     fn fits(&self, expected: usize, size: usize, is_input: bool) -> bool {
         let beyond = || {
             // SAFETY: within the block, for the size is no larger.
@@ -74,7 +74,7 @@ impl Drop for Block {
     }
 }
 
-/// A size: the right one most of the time.
+/// A size, usually the right one.
 fn size(u: &mut Unstructured<'_>, right: usize) -> Result<usize> {
     Ok(match u.int_in_range(0..=9u8)? {
         0 => u.arbitrary()?,
@@ -92,7 +92,7 @@ fn stray(u: &mut Unstructured<'_>, from: usize) -> Result<Option<usize>> {
     })
 }
 
-/// A word that is small most of the time.
+/// A word, usually small.
 fn word(u: &mut Unstructured<'_>) -> Result<u32> {
     Ok(match u.int_in_range(0..=7u8)? {
         0 => u.arbitrary()?,
@@ -105,7 +105,7 @@ fn bytes_of<T>(value: &T) -> &[u8] {
     unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast(), size_of::<T>()) }
 }
 
-/// Reads an input as options, then ranges, statistics and calls on the tree they made.
+/// Decodes an input into options, then ranges, statistics and calls on the tree created.
 pub fn structs(input: &[u8]) {
     let mut u = Unstructured::new(input);
     let mut calls = 1;
@@ -126,7 +126,7 @@ pub fn structs(input: &[u8]) {
                 break;
             }
         }
-        // SAFETY: a living tree, and nobody uses it.
+        // SAFETY: a living tree, which no thread uses.
         unsafe { masstree_destroy(tree) };
     }
     crate::count::executed();
@@ -135,7 +135,7 @@ pub fn structs(input: &[u8]) {
 
 unsafe extern "C" fn ignore(_: u64, _: *mut c_void) {}
 
-/// Gives no block of more than 64 MiB: sizes of chunks are whatever the input says.
+/// Refuses blocks of more than 64 MiB: the input sets the sizes of chunks.
 unsafe extern "C" fn alloc(size: usize, align: usize, _: *mut c_void) -> *mut c_void {
     match Layout::from_size_align(size, align) {
         // SAFETY: never 0, by contract.
@@ -150,7 +150,7 @@ unsafe extern "C" fn free(memory: *mut c_void, size: usize, align: usize, _: *mu
     unsafe { std::alloc::dealloc(memory.cast(), layout) };
 }
 
-/// Makes a tree of options; none if they are no options. Says the kind of its values.
+/// Creates a tree with options, unless they are invalid. Returns the kind of its values.
 fn create(u: &mut Unstructured<'_>) -> Result<Option<(*mut TreeHandle, u32)>> {
     let right = size_of::<Options>();
     let size = size(u, right)?;
@@ -160,7 +160,7 @@ fn create(u: &mut Unstructured<'_>) -> Result<Option<(*mut TreeHandle, u32)>> {
         1 => u.int_in_range(0..=10_000)?,
         _ => 0,
     };
-    // Without an allocator that refuses, a chunk of any size would be asked of malloc.
+    // Without an allocator that refuses, malloc would get requests for chunks of any size.
     let is_modest = chunk_size <= 1 << 20;
     let has_alloc = bits & 1 != 0 || !is_modest;
     let has_free = if bits & 2 != 0 {
@@ -208,7 +208,7 @@ fn create(u: &mut Unstructured<'_>) -> Result<Option<(*mut TreeHandle, u32)>> {
     Ok(None)
 }
 
-/// A pointer with a length, and the status of what is wrong with them as a key.
+/// A pointer with a length, and the status of their fault as a key.
 pub(crate) type KeyArgument = (*const c_void, usize, i32);
 
 pub(crate) fn key_argument(u: &mut Unstructured<'_>) -> Result<KeyArgument> {
@@ -236,7 +236,7 @@ fn len_of(tree: *mut TreeHandle) -> usize {
     len as usize
 }
 
-/// A range; and its lower bound, upper bound and prefix, with what is wrong with them.
+/// A range; and its lower bound, upper bound and prefix, with their faults.
 fn any_range(u: &mut Unstructured<'_>) -> Result<(ScanRange, [KeyArgument; 3])> {
     let keys = [key_argument(u)?, key_argument(u)?, key_argument(u)?];
     let [lower, upper, prefix] = keys;
@@ -257,7 +257,7 @@ fn any_range(u: &mut Unstructured<'_>) -> Result<(ScanRange, [KeyArgument; 3])> 
     Ok((range, keys))
 }
 
-/// The statuses of all that is wrong with a range.
+/// The statuses of all faults of a range.
 fn faults_of(range: &ScanRange, keys: [KeyArgument; 3]) -> Vec<i32> {
     let mut faults = Vec::new();
     let unknown = range.lower_bound > 2 || range.upper_bound > 2 || range.flags > 7;
@@ -275,7 +275,7 @@ fn faults_of(range: &ScanRange, keys: [KeyArgument; 3]) -> Vec<i32> {
     if let ([lower, upper], true) = (&read[..], faults.is_empty()) {
         let bytes = |key: &KeyArgument| match key.0.is_null() {
             true => &[][..],
-            // SAFETY: nothing is wrong with it.
+            // SAFETY: it has no fault.
             false => unsafe { std::slice::from_raw_parts(key.0.cast::<u8>(), key.1) },
         };
         if bytes(lower) > bytes(upper) {

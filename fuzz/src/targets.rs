@@ -9,14 +9,14 @@ use crate::memory::Memory;
 use crate::op::Op;
 use crate::session::{Place, Session};
 
-/// More than these would make an input slow and say no more.
+/// More operations would make an input slow and show no more.
 const MAX_OPERATIONS: usize = 400;
 
 fn families(u: &mut Unstructured<'_>) -> arbitrary::Result<[Family; FAMILIES]> {
     <[Family; FAMILIES]>::arbitrary(u)
 }
 
-/// Shows an operation about to be run, when FUZZ_SHOW is set.
+/// Prints an operation before it is run, if FUZZ_SHOW is set.
 fn show(op: &Op, who: &str) {
     static IS_WANTED: OnceLock<bool> = OnceLock::new();
     if *IS_WANTED.get_or_init(|| std::env::var_os("FUZZ_SHOW").is_some()) {
@@ -24,7 +24,7 @@ fn show(op: &Op, who: &str) {
     }
 }
 
-/// The operations that the rest of an input names.
+/// The operations that the rest of an input encodes.
 fn operations_of(u: &mut Unstructured<'_>) -> Vec<Op> {
     let mut ops = Vec::new();
     while !u.is_empty() && ops.len() < MAX_OPERATIONS {
@@ -59,15 +59,15 @@ pub fn operations(input: &[u8]) {
     place.close(&[end]);
 }
 
-/// Two threads, each of which writes keys of its own, beside the other's in the same
-/// nodes, and knows what must have become of them.
+/// Two threads: each writes its own keys, beside the other's in the same nodes, and knows
+/// their state.
 pub fn threads(input: &[u8]) {
     let mut u = Unstructured::new(input);
     let (Ok(bits), Ok(families)) = (u.arbitrary::<u8>(), families(&mut u)) else {
         return;
     };
     let ops = operations_of(&mut u);
-    // Each takes every other operation. Both begin with the same, in the same order.
+    // Each runs every other operation, in the order of the input.
     let parts = [0, 1].map(|thread| ops.iter().skip(thread).step_by(2));
     let Ok(place) = Place::new(bits, 2, Box::default()) else {
         unreachable!("memory does not fail");
@@ -92,7 +92,7 @@ pub fn threads(input: &[u8]) {
         });
         workers.map(|worker| worker.join().expect("a panic has ended the process"))
     });
-    // Everything that both put, and nothing else.
+    // Exactly the keys that both put.
     let mut all = Session::new(&place, families, 0, None);
     for end in &ends {
         all.model.extend(end.model.clone());
@@ -102,15 +102,15 @@ pub fn threads(input: &[u8]) {
     place.close(&ends);
 }
 
-/// A tree is any thread's.
+/// Any thread may use a tree.
 #[derive(Clone, Copy)]
 struct Shared<'p>(&'p Place);
 
-// SAFETY: any thread may use a tree, and what goes with it is atomic.
+// SAFETY: any thread may use a tree, and the other fields are atomic.
 unsafe impl Sync for Shared<'_> {}
 
-/// One thread's operations, during some of which memory fails: they answer so, have
-/// changed nothing, and can be done afterwards.
+/// One thread's operations, during some of which allocations fail: these return
+/// MASSTREE_NOMEM, change nothing, and succeed when they are repeated.
 pub fn allocations(input: &[u8]) {
     let mut u = Unstructured::new(input);
     let (Ok(bits), Ok(families)) = (u.arbitrary::<u8>(), families(&mut u)) else {
@@ -154,10 +154,10 @@ pub fn allocations(input: &[u8]) {
     place.close(&[end]);
 }
 
-/// Has an allocation fail, if the input says so.
+/// Makes an allocation fail, if the input says so.
 fn arm(memory: &Memory, u: &mut Unstructured<'_>) -> bool {
     let plan: u8 = u.arbitrary().unwrap_or(0);
-    // The first ones are the likeliest to come about.
+    // Small numbers are the most likely to be reached.
     let nth = if plan & 1 == 0 {
         0
     } else {

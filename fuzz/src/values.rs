@@ -1,14 +1,14 @@
-//! Values: numbers, each used once, so that it shows where a value came from and how
-//! often it was destroyed.
+//! Values: numbers, each used once, which shows where a value came from and how often it
+//! was destroyed.
 
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use masstree::ffi::index::bytes::Slice;
 
-/// How many values a thread has.
+/// The number of values of a thread.
 pub(crate) const VALUES: u64 = 8192;
-/// In outputs that a call has not written to.
+/// The content of outputs before a call.
 pub(crate) const UNTOUCHED: u64 = u64::MAX;
 
 /// How often each value was destroyed. Value 0 may be stored more than once and is not
@@ -31,13 +31,13 @@ impl Ledger {
 
 /// The value destructor; `ctx` is a [`Ledger`].
 pub(crate) unsafe extern "C" fn destroy(value: u64, ctx: *mut c_void) {
-    // SAFETY: the tree has the ledger's address, and goes before it.
+    // SAFETY: the tree has the ledger's address, and is destroyed before it.
     let ledger = unsafe { &*ctx.cast::<Ledger>() };
     let count = ledger.destroyed[value as usize].fetch_add(1, Relaxed);
     assert!(value == 0 || count == 0, "value {value} is destroyed twice");
 }
 
-/// A number as a byte string that shows whether it is whole.
+/// A number as a byte string with a check of its integrity.
 pub(crate) fn encoded(number: u64) -> Vec<u8> {
     if number == 0 {
         return Vec::new();
@@ -48,17 +48,17 @@ pub(crate) fn encoded(number: u64) -> Vec<u8> {
     bytes
 }
 
-/// The number that a byte string stands for.
+/// The number that a byte string encodes.
 pub(crate) fn decoded(bytes: &[u8]) -> u64 {
     let number = bytes.first_chunk().map_or(0, |n| u64::from_le_bytes(*n));
     assert_eq!(bytes, encoded(number), "a value is not whole");
     number
 }
 
-/// What a slice of the library's names.
+/// The bytes of a slice of the library.
 ///
 /// # Safety
-/// It is readable for as long as the result is used.
+/// It is readable as long as the result is used.
 pub(crate) unsafe fn bytes_of<'s>(slice: Slice) -> &'s [u8] {
     assert!(!slice.data.is_null(), "NULL for bytes");
     // SAFETY: by contract.

@@ -1,4 +1,4 @@
-//! What concerns a whole tree.
+//! Operations on a whole tree.
 
 use std::ffi::{c_char, c_void};
 
@@ -157,7 +157,7 @@ impl Session<'_> {
         status
     }
 
-    /// The keys given ascend, and are as many as is said.
+    /// Checks that the keys ascend, and that their number is the one returned.
     fn pivots(&self, cuts: usize) -> i32 {
         unsafe extern "C" fn visit(
             key: *const c_void,

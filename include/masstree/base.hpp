@@ -1,6 +1,6 @@
 /**
  * @file
- * What trees of words and of byte strings have in common in the C++ interface of libmasstree. Part
+ * The common base of trees of words and of byte strings in the C++ interface of libmasstree. Part
  * of masstree.hpp.
  */
 #ifndef MASSTREE_BASE_HPP
@@ -30,27 +30,27 @@
 namespace masstree {
 
 #if __has_include(<memory_resource>)
-/** std::pmr::memory_resource; its predecessor, where a standard library still lacks it. */
+/** std::pmr::memory_resource; or its predecessor, if the standard library lacks it. */
 using memory_resource = std::pmr::memory_resource;
 #else
 /** The predecessor of std::pmr::memory_resource, which this standard library lacks. */
 using memory_resource = std::experimental::pmr::memory_resource;
 #endif
 
-/** How a tree is made. */
+/** Options of a new tree. */
 struct options {
     /**
-     * Where the tree's memory comes from, guards and cursors included; a null pointer: malloc. It
-     * must allow use by several threads at once, outlive the tree, and not call into the tree.
+     * Supplies the tree's memory, guards and cursors included; a null pointer: malloc. It must be
+     * thread-safe, outlive the tree, and not call into the tree.
      */
     memory_resource *memory = nullptr;
-    /** Bytes that the pool of nodes asks for at once; 0: from 4 KiB, growing to 2 MiB. */
+    /** Bytes that the pool of nodes allocates at once; 0: from 1 KiB, growing to 2 MiB. */
     std::size_t chunk_size = 0;
     /** Whether large trees ask the kernel for huge pages. */
     bool huge_pages = true;
 };
 
-/** How `dump` shows a tree. */
+/** Output formats of `dump`. */
 enum class dump_format : std::uint32_t {
     /** A line for each node and entry. */
     text = MASSTREE_DUMP_TEXT,
@@ -58,11 +58,11 @@ enum class dump_format : std::uint32_t {
     graphviz = MASSTREE_DUMP_GRAPHVIZ
 };
 
-/** What `maintain` did. */
+/** The result of `maintain`. */
 struct upkeep {
-    /** Leaves that were merged with the one before. */
+    /** Number of leaves merged with the preceding leaf. */
     std::size_t merged = 0;
-    /** Whether it came to the end of the tree; the next call begins anew. */
+    /** Whether it reached the end of the tree; the next call starts over. */
     bool finished = false;
 };
 
@@ -94,10 +94,10 @@ using owned_key = std::conditional_t<key_traits<K>::is_integer, K, std::string>;
 } // namespace detail
 
 /**
- * What trees of both kinds have in common: see tree and bytes_tree. Every function may be called
- * by any thread at any time, unless it says otherwise; only the destructor, assignment and swap
- * need the tree for themselves. A tree that was moved from, or not made because of an error,
- * answers errc::invalid. What takes a `context` can be given a guard, an std::error_code, or both.
+ * The common base of tree and bytes_tree. Any thread may call any function at any time, unless it
+ * says otherwise; only the destructor, assignment and swap require that no other thread uses the
+ * tree. Functions of a tree that was moved from, or not created because of an error, report
+ * errc::invalid. Where a function takes a `context`, pass a guard, an std::error_code, or both.
  */
 template <class K> class tree_base {
 public:
@@ -109,13 +109,13 @@ public:
     tree_base(const tree_base &) = delete;
     tree_base &operator=(const tree_base &) = delete;
 
-    /** Whether there is a tree: it was made, and not moved from. */
+    /** Whether this object has a tree: it was created, and not moved from. */
     [[nodiscard]] explicit operator bool() const noexcept { return tree_ != nullptr; }
 
-    /** For the C interface; stays this object's. */
+    /** The C handle; this object keeps owning it. */
     [[nodiscard]] masstree_t *handle() const noexcept { return tree_; }
 
-    /** Makes a guard of this tree. After an error in an std::error_code it is empty. */
+    /** Enters a guard of this tree. It is empty after an error that an std::error_code received. */
     [[nodiscard]] guard enter(errors report = {}) const
     {
         masstree_guard_t *handle = nullptr;
@@ -133,8 +133,8 @@ public:
     }
 
     /**
-     * Removes `key`, and says whether it was there. Its value is destroyed once no guard protects
-     * it any more. Never runs out of memory.
+     * Removes `key`, and returns whether it was in the tree. Its value is destroyed once no guard
+     * protects it any more. Never runs out of memory.
      */
     bool remove(K key, context with = {})
     {
@@ -144,10 +144,10 @@ public:
         return status == MASSTREE_OK;
     }
 
-    /** Removes every key, all at once; memory follows when no guard of now is held any more. */
+    /** Removes every key, all at once; memory is freed when every guard held now was left. */
     void clear(context with = {}) { with.note(masstree_clear(tree_, with.handle())); }
 
-    /** Counts the keys of a range, the limit at most. O(keys counted). */
+    /** Counts the keys of a range, at most its limit. O(keys counted). */
     [[nodiscard]] std::size_t count(const range<K> &keys, context with = {}) const
     {
         const masstree_range_t c = keys.to_c();
@@ -174,7 +174,7 @@ public:
         return visited;
     }
 
-    /** The number of keys: exact while no thread writes, else a recent approximation. O(1). */
+    /** The number of keys: exact while no thread writes, otherwise a recent approximation. O(1). */
     [[nodiscard]] std::size_t size(errors report = {}) const
     {
         std::uint64_t len = 0;
@@ -182,13 +182,13 @@ public:
         return detail::cut<std::size_t>(len);
     }
 
-    /** Whether there is no key, as size() tells. */
+    /** Whether size() is 0. */
     [[nodiscard]] bool empty(errors report = {}) const { return size(report) == 0; }
 
     /**
-     * Has `object` destroyed once nobody can hold it any more who found it through the tree: for
-     * what values refer to. The object must not be found in the tree any more. Out of memory, it
-     * stays the caller's.
+     * Destroys `object` once no thread that found it through the tree can hold it any more: for
+     * objects that values refer to. The object must no longer be reachable through the tree. If
+     * memory runs out, the caller keeps it.
      */
     template <class E, class D>
     void retire(std::unique_ptr<E, D> &&object, context with = {})
@@ -203,9 +203,10 @@ public:
     }
 
     /**
-     * Whether all that was observed still holds; it did at one moment, during this call, which is
-     * a full fence. The place of the first leaf that does not is stored at `first_changed`; the
-     * size of `seen`, if the tree was cleared after this thread held a key. Not for callbacks of update and get_or_insert_with.
+     * Returns whether all observations are valid: they were at one moment during this call, which
+     * is a full fence. Otherwise stores the index of the first invalid one at `first_changed`; the
+     * size of `seen`, if only the leaf that this thread holds was cleared away. Must not be called
+     * in callbacks of update and get_or_insert_with.
      */
     [[nodiscard]] bool validate(const observations &seen, errors report = {},
                                 std::size_t *first_changed = nullptr) const
@@ -216,7 +217,7 @@ public:
         return status == MASSTREE_OK;
     }
 
-    /** The version that a leaf has now, by the id it is observed with; see validate for more. */
+    /** The current version of a leaf, by the id in its observations; validate does more. */
     [[nodiscard]] std::uint64_t leaf_version(std::uint64_t leaf, errors report = {}) const
     {
         std::uint64_t version = 0;
@@ -225,16 +226,20 @@ public:
         return version;
     }
 
-    /** Hands over to be freed what was retired through the guard, or by this thread without one. */
+    /**
+     * Submits objects for freeing that were retired through the guard, or by this thread without
+     * one.
+     */
     void flush(context with = {}) { with.note(masstree_flush(tree_, with.handle())); }
 
     /**
-     * Waits until every guard held now has been refreshed or left. For ever, if this thread holds
-     * one of this tree, or calls it from a callback.
+     * Waits until every guard held now was refreshed or left, and every active call without one has
+     * returned. Waits for ever if this thread holds a guard of this tree, or calls it in a
+     * callback.
      */
     void barrier(errors report = {}) { report.note(masstree_barrier(tree_)); }
 
-    /** Tidies up: looks at about `leaves` leaves and merges sparse ones; for idle moments. */
+    /** Visits about `leaves` leaves and merges sparse ones; for idle moments. */
     upkeep maintain(std::size_t leaves, context with = {})
     {
         upkeep done;
@@ -244,7 +249,7 @@ public:
         return done;
     }
 
-    /** What the tree consists of; with `nodes`, every node is visited and counted. */
+    /** Statistics of the tree; with `nodes`, visits and counts every node. */
     [[nodiscard]] masstree_stats_t stats(bool nodes = false, context with = {}) const
     {
         masstree_stats_t result = MASSTREE_STATS_INIT;
@@ -253,7 +258,7 @@ public:
         return result;
     }
 
-    /** The same as one line of JSON. */
+    /** The statistics as one line of JSON. */
     [[nodiscard]] std::string stats_json(bool nodes = false, context with = {}) const
     {
         std::string json;
@@ -268,8 +273,8 @@ public:
     }
 
     /**
-     * Verifies every invariant, while no thread writes: true if all is well. What is wrong goes to
-     * `write(std::string_view line)`. O(nodes).
+     * Verifies every invariant, while no thread writes: returns true if all hold, and passes each
+     * violation to `write(std::string_view line)`. O(nodes).
      */
     template <class F> [[nodiscard]] bool check(F &&write, context with = {}) const
     {
@@ -282,7 +287,7 @@ public:
         return status == MASSTREE_OK;
     }
 
-    /** Verifies every invariant, while no thread writes: true if all is well. */
+    /** Verifies every invariant, while no thread writes: returns true if all hold. */
     [[nodiscard]] bool check() const
     {
         return check([](std::string_view) {});
@@ -300,7 +305,7 @@ public:
         with.note(status);
     }
 
-    /** Keys (std::string, or the integer) that cut the tree in `cuts + 1` parts, or fewer. */
+    /** Keys (std::string, or the integer) that partition the tree into at most `cuts + 1` parts. */
     [[nodiscard]] std::vector<detail::owned_key<K>> pivots(std::size_t cuts,
                                                            context with = {}) const
     {
@@ -318,14 +323,14 @@ public:
 
 protected:
     tree_base() noexcept = default;
-    /** Takes over `other`, which is no tree then. */
+    /** Moves from `other`, which has no tree afterwards. */
     tree_base(tree_base &&other) noexcept : tree_(std::exchange(other.tree_, nullptr)) {}
     ~tree_base() = default;
 
-    /** Called by the destructor of the tree, whose deleter is still there. */
+    /** Called by the destructor of the tree, while its deleter still exists. */
     void destroy_base() noexcept { masstree_destroy(std::exchange(tree_, nullptr)); }
 
-    /** Makes the tree, with what the kind of tree has put in `c`. */
+    /** Creates the tree, with the fields of `c` that the derived class has set. */
     void create(const options &wanted, masstree_options_t &c, errors report)
     {
         if (wanted.memory != nullptr) {

@@ -1,6 +1,6 @@
 /**
  * @file
- * How containers of keys and values are handed to the batches of libmasstree's C interface. Part of
+ * Passes containers of keys and values to the batch functions of libmasstree's C interface. Part of
  * masstree.hpp; nothing here is for users.
  */
 #ifndef MASSTREE_BATCH_HPP
@@ -23,10 +23,10 @@
 
 namespace masstree::detail {
 
-/** Tells an iterator from a context. */
+/** Distinguishes an iterator from a context. */
 template <class Out> using if_output = std::enable_if_t<!std::is_convertible_v<Out &, context>>;
 
-/** How many items go to the C interface at a time, in arrays on the stack. */
+/** Number of items passed to the C interface at a time, in arrays on the stack. */
 inline constexpr std::size_t batch = 256;
 
 template <class C> std::size_t length(const C &container)
@@ -34,7 +34,7 @@ template <class C> std::size_t length(const C &container)
     return static_cast<std::size_t>(std::distance(std::begin(container), std::end(container)));
 }
 
-/** An array that a whole container goes to; a null pointer without memory for it. */
+/** An array for the items of a whole container; a null pointer if memory runs out. */
 template <class V> std::unique_ptr<V[]> array_of(std::size_t size)
 {
     return std::unique_ptr<V[]>(new (std::nothrow) V[size == 0 ? 1 : size]);
@@ -48,8 +48,8 @@ inline constexpr bool
                           typename std::iterator_traits<I>::iterator_category>;
 
 /**
- * Whether views of a container's items are good while others are looked at. Strings that an
- * iterator makes, or that it has within itself, are not.
+ * Whether a view of a container's item stays valid while other items are read. A string that an
+ * iterator creates, or contains, does not.
  */
 template <class C> constexpr bool items_stay() noexcept
 {
@@ -69,7 +69,7 @@ template <class K> struct word_tree_key {
     static type make(K key, store &) noexcept { return encode(key); }
 };
 
-/** The keys of trees of byte strings: slices, of bytes kept beside them if K is an integer. */
+/** The keys of trees of byte strings: slices; if K is an integer, their bytes are in `store`. */
 template <class K> struct byte_tree_key {
     static constexpr bool is_view = !key_traits<K>::is_integer;
     using type = masstree_slice_t;
@@ -115,9 +115,9 @@ struct byte_tree_value {
 };
 
 /**
- * Cuts containers into batches. `call(b, n)` is the C function on n items of b, whose statuses
- * are not MASSTREE_OK before; `emit(b, n)` then makes use of what it stored. The first error is
- * reported when everything was tried.
+ * Splits containers into batches. `call(b, n)` calls the C function for n items of b, whose
+ * statuses are set to an error before; `emit(b, n)` then uses the results. Reports the first error
+ * after trying every batch.
  */
 template <class K, class Key, class Value> struct batches {
     using raw = typename Value::type;
@@ -140,7 +140,7 @@ template <class K, class Key, class Value> struct batches {
     static void read(const Keys &keys, const errors &report, Call &&call, Emit &&emit)
     {
         static_assert(!Key::is_view || items_stay<const Keys>(),
-                      "the iterators of the keys must not make strings, or have them within");
+                      "the iterators of the keys must not create or contain the strings");
         buffers b;
         std::int32_t first = MASSTREE_OK;
         auto key = std::begin(keys);
@@ -163,7 +163,7 @@ template <class K, class Key, class Value> struct batches {
                       Emit &&emit)
     {
         static_assert(!Value::is_view || items_stay<Values>(),
-                      "the iterators of the values must not make strings, or have them within");
+                      "the iterators of the values must not create or contain the strings");
         if (length(keys) != length(values))
             return report.fail(errc::invalid);
         auto next = std::begin(values);
@@ -183,14 +183,14 @@ template <class K, class Key, class Value> struct batches {
             emit);
     }
 
-    /** Everything in one call, `call(keys, values, n)`, whose status is answered. */
+    /** Passes everything in one call, `call(keys, values, n)`, and returns its status. */
     template <class Keys, class Values, class Call>
     static std::int32_t load(const Keys &keys, Values &values, Call &&call)
     {
         static_assert(!Key::is_view || items_stay<const Keys>(),
-                      "the iterators of the keys must not make strings, or have them within");
+                      "the iterators of the keys must not create or contain the strings");
         static_assert(!Value::is_view || items_stay<Values>(),
-                      "the iterators of the values must not make strings, or have them within");
+                      "the iterators of the values must not create or contain the strings");
         const std::size_t count = length(keys);
         if (count != length(values))
             return MASSTREE_INVALID;

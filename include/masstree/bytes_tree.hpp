@@ -23,10 +23,10 @@
 namespace masstree {
 
 /**
- * An ordered map from K to byte strings that the tree keeps copies of. Everything that is said of
- * tree holds. What gives a std::string_view of a value does not copy it, and takes a guard: the
- * bytes stay as they are while it is held, whatever becomes of the key. Everything else may be
- * called without.
+ * An ordered map from K to byte strings, which the tree copies. The documentation of tree applies.
+ * Functions that return a value as std::string_view do not copy it, and require a guard: the bytes
+ * stay valid and unchanged while it is held, even if the key is removed. For all other functions
+ * the guard is optional.
  */
 template <class K = std::string_view> class basic_bytes_tree : public tree_base<K> {
     using base = tree_base<K>;
@@ -36,25 +36,25 @@ template <class K = std::string_view> class basic_bytes_tree : public tree_base<
 public:
     /** The type of the keys. */
     using key_type = K;
-    /** What is seen of a value. */
+    /** The type in which values are read. */
     using view_type = std::string_view;
     /** The tree's cursors. */
     using cursor_type = basic_cursor<K, detail::byte_steps>;
-    /** What items() gives. */
+    /** The result of items(). */
     using items_type = items_view<K, detail::byte_steps>;
 
-    /** Makes an empty tree. After an error in an std::error_code, operator bool says false. */
+    /** Creates an empty tree. After an error in an std::error_code, operator bool is false. */
     explicit basic_bytes_tree(errors report = {}) : basic_bytes_tree(options{}, report) {}
-    /** Makes an empty tree. */
+    /** Creates an empty tree. */
     explicit basic_bytes_tree(const options &wanted, errors report = {})
     {
         masstree_options_t c = MASSTREE_OPTIONS_INIT;
         c.value_kind = MASSTREE_VALUES_BYTES;
         this->create(wanted, c, report);
     }
-    /** Takes over `other`, which is no tree then. */
+    /** Moves from `other`, which has no tree afterwards. */
     basic_bytes_tree(basic_bytes_tree &&other) noexcept = default;
-    /** Destroys this tree and takes over `other`. */
+    /** Destroys this tree and moves from `other`. */
     basic_bytes_tree &operator=(basic_bytes_tree &&other) noexcept
     {
         basic_bytes_tree destroyed(std::move(*this));
@@ -65,7 +65,7 @@ public:
     /** Exchanges two trees. */
     void swap(basic_bytes_tree &other) noexcept { this->swap_base(other); }
 
-    /** The value of `key`, if it is there, readable while the guard is held. */
+    /** The value of `key`, if it exists, valid while the guard is held. */
     [[nodiscard]] std::optional<std::string_view> get(K key, guarded with) const
     {
         const key_bytes bytes(key);
@@ -75,7 +75,7 @@ public:
         return view_when(status == MASSTREE_OK, status, value, with);
     }
 
-    /** A copy of the value of `key`, if it is there. */
+    /** A copy of the value of `key`, if it exists. */
     [[nodiscard]] std::optional<std::string> get_copy(K key, context with = {}) const
     {
         const key_bytes bytes(key);
@@ -85,7 +85,7 @@ public:
             const std::int32_t status =
                 masstree_copy_bytes(base::handle(), with.handle(), bytes.view().data(),
                                   bytes.view().size(), copy.data(), copy.size(), &len);
-            // The value may have grown again since it was asked for its size.
+            // The value may have grown since its size was read.
             if (status == MASSTREE_OK || status == MASSTREE_TOO_SMALL)
                 copy.resize(len);
             if (status == MASSTREE_TOO_SMALL)
@@ -98,8 +98,8 @@ public:
     }
 
     /**
-     * Copies the value of `key` to `buffer`, and gives its length, if it is there. A buffer of
-     * fewer than that many bytes is left as it is.
+     * Copies the value of `key` to `buffer`, and returns its length, if it exists. Leaves a buffer
+     * that is too small unchanged.
      */
     [[nodiscard]] std::optional<std::size_t> get_copy(K key, char *buffer, std::size_t capacity,
                                                       context with = {}) const
@@ -116,7 +116,7 @@ public:
         return len;
     }
 
-    /** Stores a value under `key`, whether the key is there or not. */
+    /** Stores a value under `key`, whether the key exists or not. */
     void put(K key, std::string_view value, context with = {})
     {
         const key_bytes bytes(key);
@@ -124,7 +124,7 @@ public:
                                      bytes.view().size(), value.data(), value.size()));
     }
 
-    /** Stores a value under `key`, and gives the one that was there. */
+    /** Stores a value under `key`, and returns the previous one. */
     [[nodiscard]] std::optional<std::string_view> exchange(K key, std::string_view value,
                                                            guarded with)
     {
@@ -136,7 +136,7 @@ public:
         return view_when(status == MASSTREE_OK, status, old, with);
     }
 
-    /** Stores a value only if `key` is absent, and says whether it did. */
+    /** Stores a value only if `key` is absent, and returns whether it did. */
     [[nodiscard]] bool insert(K key, std::string_view value, context with = {})
     {
         const key_bytes bytes(key);
@@ -148,8 +148,8 @@ public:
     }
 
     /**
-     * Stores a value only if `key` is absent, and gives the one that was there already; nothing if
-     * it was stored.
+     * Stores a value only if `key` is absent, and returns the existing one otherwise; none if it
+     * stored the value.
      */
     [[nodiscard]] std::optional<std::string_view>
     insert_or_get(K key, std::string_view value, guarded with)
@@ -162,7 +162,7 @@ public:
         return view_when(status == MASSTREE_EXISTS, status, present, with);
     }
 
-    /** Stores a value only if `key` is there, and says whether it did. */
+    /** Stores a value only if `key` exists, and returns whether it did. */
     [[nodiscard]] bool replace(K key, std::string_view value, context with = {})
     {
         const key_bytes bytes(key);
@@ -173,7 +173,7 @@ public:
         return status == MASSTREE_OK;
     }
 
-    /** Stores a value only if `key` is there, and gives the one that was there. */
+    /** Stores a value only if `key` exists, and returns the previous one. */
     [[nodiscard]] std::optional<std::string_view>
     exchange_if_present(K key, std::string_view value, guarded with)
     {
@@ -185,7 +185,7 @@ public:
         return view_when(status == MASSTREE_OK, status, old, with);
     }
 
-    /** Removes `key`, and gives the value it had, readable while the guard is held. */
+    /** Removes `key`, and returns its value, valid while the guard is held. */
     [[nodiscard]] std::optional<std::string_view> take(K key, guarded with)
     {
         const key_bytes bytes(key);
@@ -206,7 +206,7 @@ public:
         return comparison_of(status, with);
     }
 
-    /** Stores `desired` only if the value is `expected`; stores another one at `actual`. */
+    /** Stores `desired` only if the value is `expected`; otherwise writes the value to `actual`. */
     [[nodiscard]] comparison<void> compare_exchange(K key, std::string_view expected,
                                                     std::string_view desired,
                                                     std::string_view &actual, guarded with)
@@ -232,7 +232,7 @@ public:
         return comparison_of(status, with);
     }
 
-    /** Removes `key` only if its value is `expected`; stores another one at `actual`. */
+    /** Removes `key` only if its value is `expected`; otherwise writes the value to `actual`. */
     [[nodiscard]] comparison<void> remove_if_equal(K key, std::string_view expected,
                                                    std::string_view &actual, guarded with)
     {
@@ -248,7 +248,7 @@ public:
 
     /**
      * Calls `visit(K key, std::string_view value)` for each key of a range, as tree::scan does.
-     * The value's bytes are valid while the guard given is held, without one during the call.
+     * The value's bytes are valid while the guard is held; without a guard, during the call.
      */
     template <class F>
     std::size_t scan(const range<K> &keys, F &&visit, context with = {}) const
@@ -266,7 +266,7 @@ public:
                          visit, with);
     }
 
-    /** Reads that show the leaves which prove them to `on_leaf`: see observed_tree. */
+    /** Reads that pass the leaves which prove them to `on_leaf`: see observed_tree. */
     template <class L> observed_bytes_tree<K, L> observing(L &on_leaf) const noexcept
     {
         return {base::handle(), on_leaf};
@@ -278,13 +278,13 @@ public:
         return items_type(base::handle(), keys, with);
     }
 
-    /** Makes a cursor, which is at no key yet; without a guard it has one of its own. */
+    /** Opens a cursor, which has no current key yet; without a guard it has its own. */
     [[nodiscard]] cursor_type cursor(lasting with = {}) const
     {
         return cursor_type(base::handle(), with);
     }
 
-    /** Looks up the keys of a container, and writes an std::optional<std::string_view> for each. */
+    /** Looks up the keys of a container; writes an std::optional<std::string_view> for each. */
     template <class Keys, class Out, class = detail::if_output<Out>>
     Out get_many(const Keys &keys, Out out, guarded with) const
     {
@@ -301,7 +301,7 @@ public:
         return out;
     }
 
-    /** Looks up the keys of a container, many at once. */
+    /** Looks up the keys of a container in batches. */
     template <class Keys>
     [[nodiscard]] std::vector<std::optional<std::string_view>> get_many(const Keys &keys,
                                                                         guarded with) const
@@ -327,7 +327,7 @@ public:
         return stored;
     }
 
-    /** Removes the keys of a container. Returns how many were there. */
+    /** Removes the keys of a container. Returns the number of keys removed. */
     template <class Keys> std::size_t remove_many(const Keys &keys, context with = {})
     {
         std::size_t removed = 0;
@@ -356,7 +356,7 @@ public:
     }
 
 private:
-    /** What get_copy asks for at first: what most strings hold without memory of their own. */
+    /** First size that get_copy tries: what most std::string store without an allocation. */
     static constexpr std::size_t inline_size = 15;
 
     static std::optional<std::string_view> view_if(bool there, masstree_slice_t value) noexcept

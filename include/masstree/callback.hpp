@@ -1,7 +1,7 @@
 /**
  * @file
- * How callables of C++ are handed to the C interface of libmasstree, and their exceptions carried
- * back over its frames. Part of masstree.hpp.
+ * Passes C++ callables to the C interface of libmasstree, and carries their exceptions back over
+ * its frames. Part of masstree.hpp.
  */
 #ifndef MASSTREE_CALLBACK_HPP
 #define MASSTREE_CALLBACK_HPP
@@ -22,7 +22,7 @@
 
 namespace masstree {
 
-/** What a visitor may return; one that returns nothing always goes on. */
+/** Result of a visitor; a visitor that returns void always continues. */
 enum class flow : std::int32_t {
     /** Go on. */
     go_on = MASSTREE_VISIT_CONTINUE,
@@ -32,10 +32,10 @@ enum class flow : std::int32_t {
 
 namespace detail {
 
-/** The status of a callback that threw; the library uses small numbers. */
+/** Status of a callback that threw; the library's own statuses are small numbers. */
 inline constexpr std::int32_t threw = std::numeric_limits<std::int32_t>::min();
 
-/** Keeps the exception of a callback, until the C function that called it has returned. */
+/** Stores the exception of a callback until the C function that called it has returned. */
 class carrier {
 public:
     template <class F> std::int32_t run(F &&body) noexcept
@@ -75,7 +75,7 @@ private:
 #endif
 };
 
-/** Calls a visitor, whatever it returns. */
+/** Calls a visitor, and converts its result. */
 template <class F, class... A> std::int32_t visit(F &callee, A &&...arguments)
 {
     using result = std::invoke_result_t<F &, A...>;
@@ -89,7 +89,7 @@ template <class F, class... A> std::int32_t visit(F &callee, A &&...arguments)
     }
 }
 
-/** A callable with its carrier: what `ctx` points to. */
+/** A callable and its carrier; `ctx` of C functions points to it. */
 template <class F> struct frame {
     F &callee;
     carrier carried{};
@@ -174,7 +174,7 @@ template <class T, class F> std::int32_t run_make(std::uint64_t *value, void *ct
     });
 }
 
-/** Text for a callable that takes std::string_view; after an exception the rest is dropped. */
+/** Passes text to a callable as std::string_view; after an exception it drops the rest. */
 template <class F> void run_write(const char *text, std::size_t len, void *ctx) noexcept
 {
     auto &self = *static_cast<frame<F> *>(ctx);

@@ -1,6 +1,6 @@
 /**
  * @file
- * The functions of the C interface of libmasstree by the type of the key: bytes, or an integer.
+ * Selects functions of libmasstree's C interface by the type of the key: bytes, or an integer.
  * Part of masstree.hpp; nothing here is for users.
  */
 #ifndef MASSTREE_CALLS_HPP
@@ -29,7 +29,7 @@ template <class K, class = std::enable_if_t<is_integer_key<K>>> word_key encode(
     return {integer_key<K>::to_word(key)};
 }
 
-/** The functions for keys that are bytes. */
+/** C functions for byte keys. */
 struct byte_calls {
     using key = masstree_slice_t;
     using word = std::uint64_t;
@@ -119,7 +119,7 @@ struct byte_calls {
     }
 };
 
-/** Those for keys that are integers. */
+/** C functions for integer keys. */
 struct word_calls {
     using key = word_key;
     using word = std::uint64_t;

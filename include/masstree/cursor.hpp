@@ -19,19 +19,19 @@
 
 namespace masstree {
 
-/** How a cursor looks for a key. */
+/** Which key a cursor seeks. */
 enum class seek : std::uint32_t {
-    /** The first key that is not smaller. */
+    /** The first key greater than or equal to the given one. */
     at_least = MASSTREE_SEEK_GE,
-    /** The first key that is greater. */
+    /** The first key greater than the given one. */
     above = MASSTREE_SEEK_GT,
-    /** The last key that is not greater. */
+    /** The last key less than or equal to the given one. */
     at_most = MASSTREE_SEEK_LE,
-    /** The last key that is smaller. */
+    /** The last key less than the given one. */
     below = MASSTREE_SEEK_LT
 };
 
-/** A key with its value. */
+/** A key and its value. */
 template <class K, class V> struct item {
     /** The key. */
     K key;
@@ -41,7 +41,7 @@ template <class K, class V> struct item {
 
 namespace detail {
 
-/** The functions of cursors and views for words. */
+/** C functions of cursors and views for words. */
 template <class T> struct word_steps {
     using raw = std::uint64_t;
     using view = typename value_traits<T>::view;
@@ -51,7 +51,7 @@ template <class T> struct word_steps {
     static constexpr auto scan = masstree_scan;
     static view decode(raw word) noexcept { return value_traits<T>::from_word(word); }
 
-    /** A visitor that adds what it sees to a collection. */
+    /** A visitor that appends keys and values to a collection. */
     template <class C>
     static std::int32_t add(const void *key, std::size_t len, raw word, void *ctx) noexcept
     {
@@ -59,7 +59,7 @@ template <class T> struct word_steps {
     }
 };
 
-/** Those for byte strings. */
+/** C functions of cursors and views for byte strings. */
 struct byte_steps {
     using raw = masstree_slice_t;
     using view = std::string_view;
@@ -80,34 +80,34 @@ struct byte_steps {
 } // namespace detail
 
 /**
- * A place in a tree, from which one goes on key by key in either direction; made by
- * `tree.cursor()`.
+ * A position in a tree, from which it moves key by key in either direction; `tree.cursor()` makes
+ * one.
  *
- * Movable; the destructor closes. It runs under the guard it was made with, or under one of its
- * own, and must be gone before that guard is left; one thread at a time uses it. Each step shows
- * what is in the tree at that moment: no change of the tree invalidates a cursor. A function that
- * answers false, or fails, leaves the cursor where it was. A step costs a look-up at most; to go
- * through many keys, a scan, or the view that tree::items gives, is several times faster.
+ * Movable; the destructor closes it. It reads under the guard it was made with, or under its own,
+ * and must be closed before that guard is left; one thread at a time uses it. Each step shows the
+ * tree as it is at that moment: no change of the tree invalidates a cursor. A function that returns
+ * false, or fails, does not move the cursor. A step costs a look-up at most; for many keys, a scan,
+ * or the view that tree::items returns, is several times faster.
  */
 template <class K, class Steps> class [[nodiscard]] basic_cursor {
 public:
     /** The type of the keys. */
     using key_type = K;
-    /** What is seen of a value. */
+    /** The type in which values are read. */
     using value_type = typename Steps::view;
-    /** A key with its value. */
+    /** A key and its value. */
     using item_type = item<K, value_type>;
 
-    /** A cursor of no tree. */
+    /** A cursor without a tree. */
     basic_cursor() noexcept = default;
     /** Made by tree::cursor. */
     basic_cursor(const masstree_t *tree, context with)
     {
         with.note(masstree_cursor_open(tree, with.handle(), &handle_));
     }
-    /** Takes over from `other`, which is a cursor of no tree then. */
+    /** Moves from `other`, which has no tree afterwards. */
     basic_cursor(basic_cursor &&other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
-    /** Closes this cursor and takes over `other`. */
+    /** Closes this cursor and moves from `other`. */
     basic_cursor &operator=(basic_cursor &&other) noexcept
     {
         basic_cursor closed(std::move(other));
@@ -118,10 +118,10 @@ public:
 
     /** Whether it was opened, and not moved from. */
     [[nodiscard]] explicit operator bool() const noexcept { return handle_ != nullptr; }
-    /** For the C interface; stays this object's. */
+    /** The C handle; this object keeps owning it. */
     [[nodiscard]] masstree_cursor_t *handle() const noexcept { return handle_; }
 
-    /** Goes to the key nearest to `key`: false if there is none. */
+    /** Moves to the key nearest to `key`: false if there is none. */
     [[nodiscard]] bool seek(K key, masstree::seek how = masstree::seek::at_least,
                             errors report = {})
     {
@@ -129,28 +129,28 @@ public:
                                              static_cast<std::uint32_t>(how)),
                       report);
     }
-    /** Goes to the first key: false if the tree is empty. */
+    /** Moves to the first key: false if the tree is empty. */
     [[nodiscard]] bool first(errors report = {})
     {
         return answer(masstree_cursor_first(handle_), report);
     }
-    /** Goes to the last key: false if the tree is empty. */
+    /** Moves to the last key: false if the tree is empty. */
     [[nodiscard]] bool last(errors report = {})
     {
         return answer(masstree_cursor_last(handle_), report);
     }
-    /** Goes to the next greater key, at first to the first: false if there is none, as yet. */
+    /** Moves to the next greater key (a new cursor: to the first): false if none exists yet. */
     [[nodiscard]] bool next(errors report = {})
     {
         return answer(masstree_cursor_next(handle_), report);
     }
-    /** Goes to the next smaller key, at first to the last: false if there is none, as yet. */
+    /** Moves to the next smaller key (a new cursor: to the last): false if none exists yet. */
     [[nodiscard]] bool prev(errors report = {})
     {
         return answer(masstree_cursor_prev(handle_), report);
     }
 
-    /** The key it is at, valid until the cursor moves; none if it has been at none yet. */
+    /** The current key, valid until the cursor moves; none if the cursor is new. */
     [[nodiscard]] std::optional<K> key(errors report = {}) const &
     {
         masstree_slice_t slice{};
@@ -158,14 +158,14 @@ public:
             return std::nullopt;
         return detail::key_traits<K>::from_slice(slice.data, slice.len);
     }
-    /** A cursor must be kept for as long as its key's bytes are used. */
+    /** Deleted: the key's bytes would not outlive a temporary cursor. */
     template <class C = K, class = std::enable_if_t<!detail::key_traits<C>::is_integer>>
     std::optional<K> key(errors report = {}) const && = delete;
 
     /**
-     * The value of that key, as it was when the cursor came there; or as it is now, if the guard
-     * was refreshed since, and none if the key has gone. What it refers to is readable until the
-     * guard is refreshed or left.
+     * The value that the current key had when the cursor reached it. After a refresh of the guard
+     * it is looked up again: none if the key was removed. Memory that it refers to stays valid
+     * until the guard is refreshed or left.
      */
     [[nodiscard]] std::optional<value_type> value(errors report = {}) const
     {
@@ -176,26 +176,27 @@ public:
     }
 
     /**
-     * Goes on to the next keys, at most `room` of them and at most 64, and stores them with their
-     * values from `items` on. Returns how many; 0: there is none, as yet. The keys are valid until
+     * Moves over the next keys, at most `room` of them and at most 64, and stores them and their
+     * values in `items`. Returns their number; 0: no next key exists yet. The keys are valid until
      * the cursor moves.
      */
     [[nodiscard]] std::size_t next_many(item_type *items, std::size_t room, errors report = {})
     {
         return many(Steps::next_many, items, room, report);
     }
-    /** next_many to the smaller keys. */
+    /** next_many towards smaller keys. */
     [[nodiscard]] std::size_t prev_many(item_type *items, std::size_t room, errors report = {})
     {
         return many(Steps::prev_many, items, room, report);
     }
 
-    /** Has the cursor remember, from its next call on, which leaves a call has read. */
+    /** Records, from the next call on, the leaves that each call of this cursor reads. */
     void observe(errors report = {}) { report.note(masstree_cursor_track(handle_)); }
 
     /**
-     * Shows the leaves that the last call has read, a seek or a step, to `on_leaf(const observation
-     * &)`, such as a set of observations. They prove that it came to that key, or to none.
+     * Passes the leaves that the last seek or step has read to `on_leaf(const observation &)`, such
+     * as a set of observations. They prove its result: the key that it reached, or that none
+     * exists.
      */
     template <class L> void observed(L &on_leaf, errors report = {}) const
     {
@@ -206,7 +207,7 @@ public:
             on_leaf(leaves[i]);
     }
 
-    /** Lets go of what a cursor with a guard of its own has read; it stays at its key. */
+    /** Refreshes the cursor's own guard, if it has one; the cursor stays at its key. */
     void refresh() noexcept { masstree_cursor_refresh(handle_); }
 
 private:

@@ -1,6 +1,6 @@
 /**
  * @file
- * How the C++ interface of libmasstree tells of errors: by exception, or by std::error_code.
+ * Errors of the C++ interface of libmasstree: exceptions, or std::error_code.
  * Part of masstree.hpp.
  */
 #ifndef MASSTREE_ERROR_HPP
@@ -29,7 +29,7 @@
 
 namespace masstree {
 
-/** The errors of libmasstree, as the C interface numbers them. "Not found" is none. */
+/** The errors of libmasstree, as the C interface numbers them. "Not found" is no error. */
 enum class errc : std::int32_t {
     /** A malformed argument, or an object that was moved from. */
     invalid = MASSTREE_INVALID,
@@ -54,7 +54,7 @@ enum class errc : std::int32_t {
 } // namespace masstree
 
 namespace std {
-/** Lets a masstree::errc be turned into an std::error_code. */
+/** Makes masstree::errc convert to std::error_code. */
 template <> struct is_error_code_enum<masstree::errc> : std::true_type {};
 } // namespace std
 
@@ -63,8 +63,8 @@ namespace masstree {
 namespace detail {
 
 /**
- * Whether a category is errc's. Shared objects that hide their symbols, or were loaded with
- * RTLD_LOCAL, have an instance each: they are the same by name.
+ * Whether a category is that of errc. Shared objects that hide their symbols, or were loaded with
+ * RTLD_LOCAL, each have their own instance: compares the names.
  */
 inline bool is_category(const std::error_category &one) noexcept
 {
@@ -111,13 +111,13 @@ public:
  * The category of errc, named "masstree". Its messages are those of masstree_strerror; `invalid`,
  * `no_memory`, `key_too_long` and `too_small` compare equal to the std::errc of that meaning.
  *
- * Shared objects may have an instance each, according to how they were built and loaded. Codes and
- * conditions of all of them compare equal to an errc all the same; but two std::error_code compare
- * equal only if they are of one instance, which no header can change.
+ * Shared objects may each have their own instance, depending on how they were built and loaded.
+ * Codes and conditions of all instances compare equal to an errc; but two std::error_code compare
+ * equal only if they have the same instance, which no header can change.
  */
 [[nodiscard]] inline const std::error_category &category() noexcept
 {
-    // Never destroyed: destructors of static objects may look at codes, too.
+    // Never destroyed: destructors of static objects may still compare codes.
     alignas(detail::status_category) static unsigned char place[sizeof(detail::status_category)];
     static const std::error_category *const instance = ::new (place) detail::status_category;
     return *instance;
@@ -129,7 +129,7 @@ public:
     return {static_cast<int>(code), category()};
 }
 
-/** Whether `code` is that error, whichever shared object it comes from: see category. */
+/** Whether `code` is that error, from whichever shared object: see category. */
 [[nodiscard]] inline bool operator==(const std::error_code &code, errc wanted) noexcept
 {
     return code.value() == static_cast<int>(wanted) && detail::is_category(code.category());
@@ -151,30 +151,33 @@ public:
 }
 
 /**
- * What functions throw that were given no std::error_code. One shared object catches what another
- * throws, also if both hide their symbols (with libc++: unless it was loaded with RTLD_LOCAL).
+ * Thrown by functions that were passed no std::error_code. One shared object catches exceptions of
+ * another, even if both hide their symbols (with libc++: unless it was loaded with RTLD_LOCAL).
  */
 class [[gnu::visibility("default")]] error : public std::system_error {
 public:
-    /** Made by the library; `code` is its status. */
+    /** Used by the library; `code` is its status. */
     explicit error(errc code) : std::system_error(make_error_code(code)) {}
 };
 
 /**
- * Where the errors of a call go: thrown as masstree::error, or stored in an std::error_code, which
- * is cleared by a call that succeeds. A program compiled without exceptions is ended by an error
- * that no std::error_code receives, with a line on standard error.
+ * How a call reports errors: it throws masstree::error, or stores them in an std::error_code, which
+ * a call that succeeds clears. In a program compiled without exceptions, an error that no
+ * std::error_code receives ends the program, with a line on standard error.
  *
- * It is never named: pass an std::error_code, or nothing.
+ * Do not name this type: pass an std::error_code, or nothing.
  */
 class errors {
 public:
     /** Errors are thrown. */
     constexpr errors() noexcept = default;
-    /** Errors are stored in `code`, which must outlive the call, or the cursor or view made. */
+    /**
+     * Errors are stored in `code`, which must outlive the call, or the cursor or view that it
+     * returns.
+     */
     constexpr errors(std::error_code &code) noexcept : code_(&code) {}
 
-    /** Used by the library: takes note of a status; an answer (0 or more) is no error. */
+    /** Used by the library: reports a status; 0 and positive statuses are no errors. */
     void note(std::int32_t status) const
     {
         if (status < 0)
@@ -183,7 +186,7 @@ public:
             code_->clear();
     }
 
-    /** Used by the library: takes note of an error. */
+    /** Used by the library: reports an error. */
     void fail(errc code) const { report(code_, code); }
 
 private:

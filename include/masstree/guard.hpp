@@ -1,7 +1,6 @@
 /**
  * @file
- * Guards of the C++ interface of libmasstree, and what else a call can be given. Part of
- * masstree.hpp.
+ * Guards of the C++ interface of libmasstree, and the contexts of calls. Part of masstree.hpp.
  */
 #ifndef MASSTREE_GUARD_HPP
 #define MASSTREE_GUARD_HPP
@@ -16,25 +15,25 @@
 namespace masstree {
 
 /**
- * Keeps alive what is read through it, until it is refreshed or left: pointers that a tree owns,
- * and bytes that were not copied. Made by `tree.enter()`.
+ * Protects memory that is read under it, until it is refreshed or left: objects that a tree owns,
+ * and bytes that were not copied. `tree.enter()` makes one.
  *
- * Movable; the destructor leaves. It is used by one thread at a time, but may move between threads.
- * It must be gone before its tree is destroyed, and cursors and views made with it before it.
- * Memory displaced meanwhile waits for every guard: refresh one that you keep. Entering costs some
- * tens of nanoseconds; an operation with a guard is cheaper than one without.
+ * Movable; the destructor leaves the guard. One thread at a time uses it, but it may move between
+ * threads. Destroy it before its tree, and cursors and views made with it before the guard. Memory
+ * displaced meanwhile waits for every guard: refresh a guard that is kept for long. Entering costs
+ * some tens of nanoseconds; an operation with a guard is cheaper than one without.
  *
- * An empty guard (moved from, left, or not entered because of an error) counts as none.
+ * An empty guard (moved from, left, or not entered because of an error) acts as no guard.
  */
 class [[nodiscard]] guard {
 public:
     /** An empty guard. */
     guard() noexcept = default;
-    /** Takes over what the C interface made. */
+    /** Takes ownership of a C handle. */
     explicit guard(masstree_guard_t *handle) noexcept : handle_(handle) {}
-    /** Takes the guard over from `other`, which is empty then. */
+    /** Moves from `other`, which is empty afterwards. */
     guard(guard &&other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
-    /** Leaves this guard, and takes over `other`. */
+    /** Leaves this guard, and moves from `other`. */
     guard &operator=(guard &&other) noexcept
     {
         guard left(std::move(other));
@@ -43,16 +42,19 @@ public:
     }
     ~guard() { leave(); }
 
-    /** Lets go of everything read so far, and pins anew: cheaper than to leave and enter. */
+    /**
+     * Ends the protection of everything read so far, and pins again: cheaper than leaving and
+     * entering.
+     */
     void refresh() noexcept { masstree_guard_refresh(handle_); }
 
-    /** Leaves; the guard is empty then. */
+    /** Leaves the guard, which is empty afterwards. */
     void leave() noexcept { masstree_guard_leave(std::exchange(handle_, nullptr)); }
 
     /** Whether it is not empty. */
     [[nodiscard]] explicit operator bool() const noexcept { return handle_ != nullptr; }
 
-    /** For the C interface; stays this object's. */
+    /** The C handle; this object keeps owning it. */
     [[nodiscard]] masstree_guard_t *handle() const noexcept { return handle_; }
 
     /** Exchanges two guards. */
@@ -63,8 +65,8 @@ private:
 };
 
 /**
- * What a call runs with: a guard, or none, for then it pins for itself; and an std::error_code, or
- * none, for then it throws. It is never named:
+ * The context of a call: a guard, or none (then the call pins for itself); and an std::error_code,
+ * or none (then errors are thrown). Do not name this type:
  *
  *     tree.get(key);
  *     tree.get(key, guard);
@@ -92,33 +94,33 @@ private:
     masstree_guard_t *guard_ = nullptr;
 };
 
-/** A context for what goes on using its guard and std::error_code: cursors and views. */
+/** A context for cursors and views, which keep using its guard and std::error_code. */
 class lasting : public context {
 public:
-    /** A guard of its own, errors are thrown. */
+    /** Its own guard, errors are thrown. */
     lasting() noexcept = default;
-    /** A guard of its own, errors are stored in `code`. */
+    /** Its own guard, errors are stored in `code`. */
     lasting(std::error_code &code) noexcept : context(code) {}
     /** Under guard `held`, errors are thrown. */
     lasting(const guard &held) noexcept : context(held) {}
     /** Under guard `held`, errors are stored in `code`. */
     lasting(const guard &held, std::error_code &code) noexcept : context(held, code) {}
-    /** A guard must be kept for as long as the result is used. */
+    /** Deleted: the guard must outlive the result. */
     lasting(guard &&) = delete;
-    /** A guard must be kept for as long as the result is used. */
+    /** Deleted: the guard must outlive the result. */
     lasting(guard &&, std::error_code &) = delete;
 };
 
-/** A context that has a guard: for results that are readable only while it is held. */
+/** A context with a guard: for results that are valid only while it is held. */
 class guarded : public context {
 public:
     /** Under guard `held`, errors are thrown. */
     guarded(const guard &held) noexcept : context(held) {}
     /** Under guard `held`, errors are stored in `code`. */
     guarded(const guard &held, std::error_code &code) noexcept : context(held, code) {}
-    /** A guard must be kept for as long as the result is used. */
+    /** Deleted: the guard must outlive the result. */
     guarded(guard &&) = delete;
-    /** A guard must be kept for as long as the result is used. */
+    /** Deleted: the guard must outlive the result. */
     guarded(guard &&, std::error_code &) = delete;
 };
 

@@ -1,6 +1,6 @@
 /**
  * @file
- * Held keys: looking at one, doing something else, and then changing it, in the C++ interface of
+ * Held keys: reading a key, doing something else, and then changing it, in the C++ interface of
  * libmasstree. Part of masstree.hpp.
  */
 #ifndef MASSTREE_HELD_HPP
@@ -17,50 +17,52 @@
 
 namespace masstree {
 
-/** What `hold` makes for an absent key. */
+/** Whether `hold` makes room for an absent key. */
 enum class room : std::uint32_t {
-    /** Nothing: the key cannot be set. */
+    /** No room: an absent key cannot be set. */
     none = 0,
-    /** Room, so that the key can be set without fail. */
+    /** Room, so that setting the key cannot fail. */
     to_insert = MASSTREE_HOLD_INSERT
 };
 
-/** What can be done with a held key. */
+/** How a held key is finished. */
 enum class action : std::int32_t {
-    /** Nothing. */
+    /** The key stays unchanged. */
     keep = MASSTREE_ACTION_KEEP,
-    /** The key gets a value, whether it was there or not. */
+    /** The key gets a value, whether it exists or not. */
     set = MASSTREE_ACTION_SET,
-    /** The key goes, if it was there. */
+    /** The key is removed, if it exists. */
     remove = MASSTREE_ACTION_REMOVE
 };
 
 /**
- * The place of a key with its leaf locked, until one of `keep`, `set`, `exchange`, `remove` or
- * `take` has let it go; the destructor keeps. Made by `tree.hold(key, guard)`:
+ * A key whose leaf is locked, until `keep`, `set`, `exchange`, `remove` or `take` unlocks it; the
+ * destructor keeps. `tree.hold(key, guard)` makes one:
  *
  *     auto stock = tree.hold("pear", guard);
  *     if (stock.value() > 3 && is_paid())
  *         stock.set(*stock.value() - 3);
  *
- * Meanwhile readers pass, and writers to the same leaf (up to 15 keys) wait. So the thread must not
- * write to the tree, hold another key, refresh or leave the guard, or do what takes long; it should
- * read under the guard. `tree.update` does the same with a callback, and cannot be forgotten.
+ * Meanwhile other threads can read the leaf (up to 15 keys), and its writers wait. So the thread
+ * must not write to the tree, hold another key, refresh or leave the guard, or run long operations;
+ * it should read under the guard. `tree.update` does the same with a callback, and cannot be
+ * forgotten.
  *
- * If another thread clears the tree meanwhile, what lets go changes nothing, and `cleared` says so.
+ * If another thread clears the tree meanwhile, finishing changes nothing, and `cleared` returns
+ * true.
  *
- * It stays where it is, is used by the thread that made it, and must be gone before its guard. So
- * must the bytes of a key that is no integer stay. It is empty once it has let go, or if it could
- * not be made because of an error that an std::error_code received.
+ * Not movable, used by the thread that made it, and destroyed before its guard. The bytes of a key
+ * that is no integer must stay valid until then. It is empty after it has finished, and if `hold`
+ * failed with an error that an std::error_code received.
  */
 template <class T, class K> class [[nodiscard]] held {
     using traits = detail::value_traits<T>;
     using argument = typename traits::argument;
 
 public:
-    /** What is seen of a value: T, or the plain pointer. */
+    /** The type in which values are read: T, or the plain pointer. */
     using view_type = typename traits::view;
-    /** What is taken out: T, or `taken`. */
+    /** The type of values taken out of the tree: T, or `taken`. */
     using taken_type = typename detail::taken_of<T>::type;
 
     /** Made by tree::hold. */
@@ -77,9 +79,9 @@ public:
             value_ = traits::from_word(word);
         with_.note(status);
     }
-    /** Stays where it is: the library knows the place. */
+    /** Not movable: the library keeps its address. */
     held(const held &) = delete;
-    /** Stays where it is: the library knows the place. */
+    /** Not movable: the library keeps its address. */
     held &operator=(const held &) = delete;
     ~held()
     {
@@ -90,24 +92,24 @@ public:
     /** Whether it is not empty. */
     [[nodiscard]] explicit operator bool() const noexcept { return holds_; }
 
-    /** The value that the key had when it was held, if it was there. */
+    /** The value of the key when it was held; none if it was absent. */
     [[nodiscard]] const std::optional<view_type> &value() const noexcept { return value_; }
 
-    /** The leaf that the key's place was found in, as it was before room was made. */
+    /** The leaf in which the key belonged when it was found, before room was made. */
     [[nodiscard]] observation original() const
     {
         observation leaf{};
         with_.note(masstree_held_observation(&place_, &leaf, nullptr));
         return leaf;
     }
-    /** The leaf that is locked, as readers see it. */
+    /** The locked leaf, as readers see it. */
     [[nodiscard]] observation now() const
     {
         observation leaf{};
         with_.note(masstree_held_observation(&place_, nullptr, &leaf));
         return leaf;
     }
-    /** That leaf as it will be after an action, unless that empties it. */
+    /** The locked leaf as it will be after an action, unless the action empties it. */
     [[nodiscard]] observation after(action what) const
     {
         observation leaf{};
@@ -116,17 +118,17 @@ public:
     }
 
     /**
-     * Whether the tree was cleared between `hold` and what let go, which changed nothing then: a
-     * value to be set is still the caller's.
+     * Whether the tree was cleared after `hold`, so that finishing changed nothing. The caller then
+     * still owns a value that was to be set.
      */
     [[nodiscard]] bool cleared() const noexcept { return cleared_; }
 
-    /** Lets go, and changes nothing. Whether the key was held until then: see cleared. */
+    /** Unlocks the leaf without a change. Returns false if the tree was cleared meanwhile. */
     bool keep() { return finish(MASSTREE_ACTION_KEEP, 0, nullptr); }
 
     /**
-     * Gives the key a value, and lets go. An absent key must have been held with room. Whether it
-     * has the value: not if the tree was cleared meanwhile.
+     * Sets the key's value, and unlocks the leaf. An absent key must have been held with room.
+     * Returns false if the tree was cleared meanwhile.
      */
     bool set(argument value)
     {
@@ -139,7 +141,7 @@ public:
     }
 
     /**
-     * set, and returns the value that the key had, as the tree's exchange does; none if the tree was
+     * Like set, but returns the previous value, as the tree's exchange does; none if the tree was
      * cleared meanwhile.
      */
     [[nodiscard]] std::optional<taken_type> exchange(argument value)
@@ -150,14 +152,16 @@ public:
         if (status == MASSTREE_OK)
             traits::accept(value);
         with_.note(status);
-        // Not written where nothing was displaced.
+        // Unchanged if no value was displaced.
         return taken_if(status == MASSTREE_OK && !(traits::owned && old == word), old);
     }
 
-    /** Removes the key, if it is there, and lets go. False if the tree was cleared meanwhile. */
+    /**
+     * Removes the key, if it exists, and unlocks. Returns false if the tree was cleared meanwhile.
+     */
     bool remove() { return finish(MASSTREE_ACTION_REMOVE, 0, nullptr); }
 
-    /** remove, and gives the value that the key had; none if the tree was cleared meanwhile. */
+    /** Like remove, but returns the previous value; none if the tree was cleared meanwhile. */
     [[nodiscard]] std::optional<taken_type> take()
     {
         std::uint64_t old = 0;

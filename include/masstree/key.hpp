@@ -17,7 +17,7 @@
 
 namespace masstree {
 
-/** Whether K is an integer that can be a key: any of at most 8 bytes, but bool. */
+/** Whether K is an integer type for keys: at most 8 bytes, not bool. */
 template <class K>
 inline constexpr bool is_integer_key =
     std::is_integral_v<K> && !std::is_same_v<K, bool> && sizeof(K) <= 8;
@@ -25,7 +25,7 @@ inline constexpr bool is_integer_key =
 /**
  * The 8 bytes under which a tree keyed by integers stores a key: the integer widened to 64 bits,
  * most significant byte first, with the sign bit inverted if K is signed. So the order of the
- * bytes is numeric order. For keys put together from several parts, in a tree keyed by bytes:
+ * bytes is numeric order. For composite keys in a tree keyed by bytes:
  *
  *     std::string key = user;
  *     key += masstree::integer_key<std::int64_t>(when).view();
@@ -44,14 +44,16 @@ public:
             bytes_[i] = static_cast<char>(static_cast<unsigned char>(word & 0xff));
     }
 
-    /** The 8 bytes, valid as long as this object. */
+    /** The 8 bytes, valid during the lifetime of this object. */
     [[nodiscard]] constexpr std::string_view view() const & noexcept { return {bytes_, 8}; }
-    /** Of a temporary: itself, since a view would outlive it; it converts where it is used. */
+    /**
+     * A temporary returns itself, since a view would outlive it; it converts to std::string_view.
+     */
     [[nodiscard]] constexpr integer_key view() const && noexcept { return *this; }
-    /** The 8 bytes, valid as long as this object. */
+    /** The 8 bytes, valid during the lifetime of this object. */
     constexpr operator std::string_view() const noexcept { return {bytes_, 8}; }
 
-    /** The integer whose bytes begin at `bytes`; there must be 8. */
+    /** The integer that the 8 bytes at `bytes` encode. */
     [[nodiscard]] static K decode(const void *bytes) noexcept
     {
         std::uint64_t word;
@@ -62,7 +64,7 @@ public:
         return from_word(word);
     }
 
-    /** What the _u64 functions of the C interface call this key. */
+    /** This key as the _u64 functions of the C interface take it. */
     [[nodiscard]] static constexpr std::uint64_t to_word(K key) noexcept
     {
         if constexpr (std::is_signed_v<K>)
@@ -71,7 +73,7 @@ public:
             return key;
     }
 
-    /** Turns the result of to_word back. */
+    /** Inverts to_word. */
     [[nodiscard]] static constexpr K from_word(std::uint64_t word) noexcept
     {
         if constexpr (std::is_signed_v<K>)
@@ -87,7 +89,7 @@ private:
 
 namespace detail {
 
-/** How a type of keys is given to the C interface, and got back. */
+/** Converts keys to and from the C interface. */
 template <class K> struct key_traits {
     static_assert(is_integer_key<K>, "keys are std::string_view or integers of at most 8 bytes");
     static constexpr bool is_integer = true;
@@ -96,7 +98,7 @@ template <class K> struct key_traits {
     {
         if (len == 8)
             return bytes::decode(data);
-        // Cuts (see pivots), or keys of C code that shares the tree.
+        // Pivots may be of any length, and C code that shares the tree may store such keys.
         unsigned char whole[8] = {};
         std::memcpy(whole, data, len < 8 ? len : 8);
         return bytes::decode(whole);
@@ -119,15 +121,15 @@ template <> struct key_traits<std::string_view> {
     }
 };
 
-/** Whether a T has bytes of its own that it shows as std::string_view, and is no view of others'. */
+/** Whether a T owns the bytes to which it converts as std::string_view. */
 template <class T>
 inline constexpr bool owns_bytes = !std::is_scalar_v<T> &&
                                    !std::is_base_of_v<std::string_view, T> &&
                                    std::is_convertible_v<T &, std::string_view>;
 
 /**
- * For arguments `A &&` of what keeps a key of type K: they are temporaries, or moved from, whose
- * bytes would be gone when the key is used.
+ * Matches arguments `A &&` that are temporaries, or moved from, for functions that keep a key of
+ * type K: the bytes would not exist any more when the key is used.
  */
 template <class K, class A>
 using if_temporary = std::enable_if_t<!key_traits<K>::is_integer && !std::is_reference_v<A> &&

@@ -1,6 +1,6 @@
 /**
  * @file
- * What transactions validate, in the C++ interface of libmasstree: which leaves proved what was
+ * Observations in the C++ interface of libmasstree: the leaves that prove what a transaction has
  * read. Part of masstree.hpp.
  */
 #ifndef MASSTREE_OBSERVATION_HPP
@@ -26,24 +26,24 @@
 namespace masstree {
 
 /**
- * What a leaf was when it was read: see masstree_observation_t. Plain data, which may be kept as
- * long as the tree lives, with or without a guard.
+ * A leaf and its version when it was read: see masstree_observation_t. Plain data, usable while the
+ * tree lives, with or without a guard.
  */
 using observation = masstree_observation_t;
 
 /**
- * Has writes under a guard say what they do to the leaves of the tree, for observations::apply:
+ * Records how writes under a guard change leaves of the tree, for observations::apply:
  *
  *     masstree::write_observer writes(guard);
  *     tree.put(key, value, guard);
  *     if (!seen.apply(writes)) ... // another thread has changed what was read
  *
- * It keeps what the last write did. It stays where it is, is used by the guard's thread, and must be
- * gone before the guard; a guard has one at a time.
+ * It records the last write only. Not movable, used by the guard's thread, and destroyed before the
+ * guard; a guard has one at a time.
  */
 class [[nodiscard]] write_observer {
 public:
-    /** From here on, writes under `observed` tell; `room` is for leaves that one creates. */
+    /** Records writes under `observed`, each with at most `room` created leaves. */
     explicit write_observer(const guard &observed, std::size_t room = 32, errors report = {})
         : created_(new(std::nothrow) observation[room]), guard_(observed.handle())
     {
@@ -56,11 +56,11 @@ public:
         delta_.created_capacity = room;
         report.note(masstree_guard_record(guard_, &delta_));
     }
-    /** A guard must be kept for as long as it is observed. */
+    /** Deleted: the guard must outlive this object. */
     explicit write_observer(guard &&, std::size_t = 32, errors = {}) = delete;
-    /** Stays where it is: the guard knows the place. */
+    /** Not movable: the guard keeps its address. */
     write_observer(const write_observer &) = delete;
-    /** Stays where it is: the guard knows the place. */
+    /** Not movable: the guard keeps its address. */
     write_observer &operator=(const write_observer &) = delete;
     ~write_observer()
     {
@@ -68,7 +68,7 @@ public:
             masstree_guard_record(guard_, nullptr);
     }
 
-    /** What the last write did. */
+    /** The delta of the last write. */
     [[nodiscard]] const masstree_delta_t &delta() const noexcept { return delta_; }
 
 private:
@@ -79,28 +79,28 @@ private:
 
 /**
  * The leaves that prove what a transaction has read: filled by `tree.observing(seen)` and by
- * cursors, and validated by `tree.validate(seen)`. A value type, used by one thread at a time.
+ * cursors, validated by `tree.validate(seen)`. A value type, used by one thread at a time.
  */
 class observations {
 public:
     /** Adds a leaf. */
     void add(const observation &leaf) { leaves_.push_back(leaf); }
-    /** Adds a leaf: a set is a visitor of leaves. */
+    /** Adds a leaf, so that a set serves as a visitor of leaves. */
     void operator()(const observation &leaf) { add(leaf); }
 
-    /** How many leaves it has; one may be there more than once. */
+    /** The number of leaves, duplicates included. */
     [[nodiscard]] std::size_t size() const noexcept { return leaves_.size(); }
-    /** Whether nothing was observed. */
+    /** Whether the set has no leaf. */
     [[nodiscard]] bool empty() const noexcept { return leaves_.empty(); }
-    /** The leaves, in the order in which they were added. */
+    /** The leaves, in the order of their addition. */
     [[nodiscard]] const observation *data() const noexcept { return leaves_.data(); }
-    /** Forgets all. */
+    /** Removes all leaves. */
     void clear() noexcept { leaves_.clear(); }
 
     /**
-     * Has the set say what holds after a write of its owner's (see masstree_delta_apply). False:
-     * another thread had changed the leaf before, or the write did more than it tells, and the
-     * transaction cannot be validated any more.
+     * Updates the set after a write of its owner (see masstree_delta_apply). Returns false if the
+     * transaction cannot be validated any more: another thread had changed the leaf before, or the
+     * delta does not describe all changes.
      */
     [[nodiscard]] bool apply(const write_observer &writes, errors report = {})
     {
@@ -121,7 +121,7 @@ private:
 
 namespace detail {
 
-/** A visitor of keys, with one of leaves. */
+/** A visitor of keys and one of leaves. */
 template <class F, class L> struct observed_frame : frame<F> {
     observed_frame(F &visit, L &leaf) : frame<F>{visit}, on_leaf(leaf) {}
 
@@ -131,13 +131,13 @@ template <class F, class L> struct observed_frame : frame<F> {
         return self.carried.run([&] { return visit(self.on_leaf, *leaf); });
     }
 
-    /** What is handed to the C function. */
+    /** The `ctx` for the C function. */
     frame<F> *ctx() noexcept { return this; }
 
     L &on_leaf;
 };
 
-/** Runs a visitor of one leaf outside any C frame. */
+/** Calls a visitor of leaves outside of any C frame. */
 template <class L> void show(L &on_leaf, std::int32_t status, const observation &leaf)
 {
     if (status >= 0)
@@ -147,20 +147,20 @@ template <class L> void show(L &on_leaf, std::int32_t status, const observation 
 } // namespace detail
 
 /**
- * Reads of a tree that show each leaf they have read to `on_leaf(const observation &)` before the
- * keys from it; made by tree::observing. For as long as all of these leaves hold, the same reads
- * give the same keys. A visitor of leaves returns nothing, or a masstree::flow; a set of
- * observations is one. It must outlive this object, and the tree, too.
+ * Reads of a tree that pass each leaf to `on_leaf(const observation &)` before the keys from it;
+ * tree::observing makes one. While all of these leaves are unchanged, the same reads return the
+ * same keys. `on_leaf` returns void or a masstree::flow; a set of observations serves. It must
+ * outlive this object, and so must the tree.
  */
 template <class T, class K, class L> class [[nodiscard]] observed_tree {
     using traits = detail::value_traits<T>;
     using view_context = std::conditional_t<traits::owned, guarded, context>;
 
 public:
-    /** Made by tree::observing. */
+    /** Used by tree::observing. */
     observed_tree(const masstree_t *tree, L &on_leaf) noexcept : tree_(tree), on_leaf_(on_leaf) {}
 
-    /** tree::get, with the leaf that holds the key, or would hold it. */
+    /** tree::get, with the leaf that contains the key, or would contain it. */
     [[nodiscard]] std::optional<typename traits::view> get(K key, view_context with = {}) const
     {
         std::uint64_t word;
@@ -174,7 +174,7 @@ public:
         return traits::from_word(word);
     }
 
-    /** tree::scan; one leaf is shown at least. */
+    /** tree::scan; passes at least one leaf. */
     template <class F>
     std::size_t scan(const range<K> &keys, F &&visit, context with = {}) const
     {
@@ -199,13 +199,13 @@ private:
 /** observed_tree for byte strings; made by bytes_tree::observing. */
 template <class K, class L> class [[nodiscard]] observed_bytes_tree {
 public:
-    /** Made by bytes_tree::observing. */
+    /** Used by bytes_tree::observing. */
     observed_bytes_tree(const masstree_t *tree, L &on_leaf) noexcept
         : tree_(tree), on_leaf_(on_leaf)
     {
     }
 
-    /** bytes_tree::get, with the leaf that holds the key, or would hold it. */
+    /** bytes_tree::get, with the leaf that contains the key, or would contain it. */
     [[nodiscard]] std::optional<std::string_view> get(K key, guarded with) const
     {
         const typename detail::key_traits<K>::bytes bytes(key);
@@ -221,7 +221,7 @@ public:
         return detail::view_of(value);
     }
 
-    /** bytes_tree::scan; one leaf is shown at least. */
+    /** bytes_tree::scan; passes at least one leaf. */
     template <class F>
     std::size_t scan(const range<K> &keys, F &&visit, context with = {}) const
     {

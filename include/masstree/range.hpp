@@ -17,37 +17,36 @@
 namespace masstree {
 
 /**
- * A range of keys, and how to go through it: everything, forward, unless said otherwise.
+ * A range of keys and the direction in which it is visited: everything, forward, by default.
  *
  *     masstree::range<>{}.from("b").before("d")
  *     masstree::range<std::int64_t>{}.after(-5).reversed().limit(10)
  *     masstree::range<>{}.prefix("user/")
  *
- * A value type: each function gives a changed copy. Bytes are not copied, and must stay as they are
- * while the range, or a view made with it, is used; so strings that are temporaries are refused
- * when the program is compiled. A lower bound above the upper is errc::invalid where the range is
- * used.
+ * A value type: each function returns a changed copy. Bytes are not copied, and must stay valid and
+ * unchanged while the range, or a view made with it, is used; so passing a temporary string does
+ * not compile. Functions report errc::invalid for a range whose lower bound is above the upper.
  */
 template <class K = std::string_view> class range {
 public:
-    /** Only keys from `key` on, itself included. */
+    /** Lower bound `key`, inclusive. */
     [[nodiscard]] range from(K key) const { return with_lower(key, MASSTREE_BOUND_INCLUSIVE); }
-    /** Only keys above `key`. */
+    /** Lower bound `key`, exclusive. */
     [[nodiscard]] range after(K key) const { return with_lower(key, MASSTREE_BOUND_EXCLUSIVE); }
-    /** Only keys up to `key`, itself included. */
+    /** Upper bound `key`, inclusive. */
     [[nodiscard]] range through(K key) const { return with_upper(key, MASSTREE_BOUND_INCLUSIVE); }
-    /** Only keys below `key`. */
+    /** Upper bound `key`, exclusive. */
     [[nodiscard]] range before(K key) const { return with_upper(key, MASSTREE_BOUND_EXCLUSIVE); }
-    /** A key must be kept for as long as the range is used. */
+    /** Deleted: the key must outlive the range. */
     template <class A, class = detail::if_temporary<K, A>> range from(A &&) const = delete;
-    /** A key must be kept for as long as the range is used. */
+    /** Deleted: the key must outlive the range. */
     template <class A, class = detail::if_temporary<K, A>> range after(A &&) const = delete;
-    /** A key must be kept for as long as the range is used. */
+    /** Deleted: the key must outlive the range. */
     template <class A, class = detail::if_temporary<K, A>> range through(A &&) const = delete;
-    /** A key must be kept for as long as the range is used. */
+    /** Deleted: the key must outlive the range. */
     template <class A, class = detail::if_temporary<K, A>> range before(A &&) const = delete;
 
-    /** Only keys that begin with `bytes`, within the bounds; for keys that are bytes. */
+    /** Only keys with this prefix, within the bounds; for byte keys. */
     [[nodiscard]] range prefix(std::string_view bytes) const
     {
         static_assert(!detail::key_traits<K>::is_integer, "integers have no prefix");
@@ -55,7 +54,7 @@ public:
         copy.prefix_ = bytes;
         return copy;
     }
-    /** A prefix must be kept for as long as the range is used. */
+    /** Deleted: the prefix must outlive the range. */
     template <class A, class = detail::if_temporary<std::string_view, A>>
     range prefix(A &&) const = delete;
 
@@ -67,7 +66,7 @@ public:
         return copy;
     }
 
-    /** In the other direction than this. */
+    /** The opposite direction. */
     [[nodiscard]] range reversed() const
     {
         range copy = *this;
@@ -75,10 +74,10 @@ public:
         return copy;
     }
 
-    /** Whether the keys come in descending order. */
+    /** Whether the keys are visited in descending order. */
     [[nodiscard]] bool is_reversed() const noexcept { return reverse_; }
 
-    /** For the C interface; points into this object. `flags` are added to the direction. */
+    /** The C struct, which points into this object; `flags` are added to the direction. */
     [[nodiscard]] masstree_range_t to_c(std::uint32_t flags = 0) const & noexcept
     {
         masstree_range_t c = MASSTREE_RANGE_INIT;
@@ -98,7 +97,7 @@ public:
         c.flags = flags | (reverse_ ? std::uint32_t{MASSTREE_SCAN_REVERSE} : 0);
         return c;
     }
-    /** It points into a range, which must be kept. */
+    /** Deleted: the C struct points into the range. */
     masstree_range_t to_c(std::uint32_t flags = 0) const && = delete;
 
 private:

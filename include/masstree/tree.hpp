@@ -24,62 +24,63 @@
 namespace masstree {
 
 /**
- * An ordered map from K to T, that any number of threads use at once.
+ * An ordered map from K to T, which any number of threads use at the same time.
  *
- * T is what may be copied byte by byte and has at most 8 bytes: numbers, enumerations, plain
- * pointers, small structs. Or it is std::unique_ptr<E, D>: then the tree owns what the pointers
- * point to, and destroys what leaves it with a deleter D of its own once no guard protects it.
- * Values go in as std::unique_ptr, and stay in the caller's if they were not accepted; they are
- * seen as plain pointers, which need a guard; what is taken out comes as `taken`.
+ * T is a trivially copyable type of at most 8 bytes: a number, an enumeration, a plain pointer, a
+ * small struct. Or it is std::unique_ptr<E, D>: then the tree owns the objects, and destroys those
+ * that leave it with its own deleter D once no guard protects them. Values are passed as
+ * std::unique_ptr, which keeps the object if the tree does not store it; they are read as plain
+ * pointers, under a guard, and taken out of the tree as `taken`.
  *
  * K is std::string_view, bytes of any value and length in the order of memcmp; or an integer of at
  * most 8 bytes, in numeric order (see integer_key). The tree copies keys.
  *
- * Movable, which needs the tree for itself, as do the destructor and swap: guards, cursors, views
- * and `taken` must be gone before the destructor runs, but survive a move. All other
- * functions may be called by any thread at any time; those that are const take no lock. Operations
- * on one key are atomic, and take O(length of the key + log n); those that give
- * nothing of the tree's owned values inline to one call of the C interface.
+ * Movable. Moves, swap and the destructor require that no other thread uses the tree. Guards,
+ * cursors, views and `taken` must be destroyed before the destructor runs, but survive a move. Any
+ * thread may call all other functions at any time; const functions take no lock. Operations on one
+ * key are atomic, and take O(length of the key + log n); those that return no value that the tree
+ * owns inline to one call of the C interface.
  *
- * Callbacks may throw: the exception comes out of the function that was given the callback.
+ * Callbacks may throw: the exception leaves the function that the callback was passed to.
  */
 template <class T, class K = std::string_view> class tree : public tree_base<K> {
     using base = tree_base<K>;
     using traits = detail::value_traits<T>;
     using calls = detail::calls<K>;
+    using results = detail::word_results<T>;
     using argument = typename traits::argument;
     using store = detail::deleter_of<T>;
     using many = detail::word_batches<T, K>;
 
 public:
-    /** Whether the tree owns what its values point to. */
+    /** Whether the tree owns the objects that its values point to. */
     static constexpr bool owns_values = traits::owned;
     /** The type of the keys. */
     using key_type = K;
-    /** What goes in. */
+    /** The type of values that are stored. */
     using value_type = T;
-    /** What is seen of a value: T, or the plain pointer. */
+    /** The type in which values are read: T, or the plain pointer. */
     using view_type = typename traits::view;
-    /** What is taken out: T, or `taken`. */
+    /** The type of values taken out of the tree: T, or `taken`. */
     using taken_type = typename detail::taken_of<T>::type;
-    /** What tells of a value seen: with a guard that must be kept, if the tree owns it. */
+    /** The context of functions that read a value: with a guard, if the tree owns it. */
     using view_context = std::conditional_t<owns_values, guarded, context>;
-    /** What compare_exchange and remove_if_equal answer. */
-    using comparison_type = comparison<std::conditional_t<owns_values, void, T>>;
+    /** The result of compare_exchange and remove_if_equal. */
+    using comparison_type = typename results::comparison_type;
     /** The tree's cursors. */
     using cursor_type = basic_cursor<K, detail::word_steps<T>>;
-    /** What items() gives. */
+    /** The result of items(). */
     using items_type = items_view<K, detail::word_steps<T>>;
-    /** Where the deleter comes from: nothing, or D. */
+    /** The type of the deleter: D, or an empty type for words. */
     using deleter_type = typename store::type;
 
-    /** Makes an empty tree. After an error in an std::error_code, operator bool says false. */
+    /** Creates an empty tree. After an error in an std::error_code, operator bool is false. */
     explicit tree(errors report = {}) : tree(options{}, deleter_type{}, report) {}
-    /** Makes an empty tree. */
+    /** Creates an empty tree. */
     explicit tree(const options &wanted, errors report = {}) : tree(wanted, deleter_type{}, report)
     {
     }
-    /** Makes an empty tree whose values `deleter` destroys, on any thread, without throwing. */
+    /** Creates an empty tree whose values `deleter` destroys, on any thread, without throwing. */
     tree(const options &wanted, deleter_type deleter, errors report = {})
         : store_(std::move(deleter))
     {
@@ -92,9 +93,9 @@ public:
             report.fail(errc::no_memory);
     }
 
-    /** Takes over `other`, which is no tree then. */
+    /** Moves from `other`, which has no tree afterwards. */
     tree(tree &&other) noexcept = default;
-    /** Destroys this tree and takes over `other`. */
+    /** Destroys this tree and moves from `other`. */
     tree &operator=(tree &&other) noexcept
     {
         tree destroyed(std::move(*this));
@@ -109,28 +110,28 @@ public:
         std::swap(store_, other.store_);
     }
 
-    /** The value of `key`, if it is there. */
+    /** The value of `key`, if it exists. */
     [[nodiscard]] std::optional<view_type> get(K key, view_context with = {}) const
     {
         std::uint64_t word;
         const std::int32_t status =
             calls::get(base::handle(), with.handle(), detail::encode(key), &word);
         with.note(status);
-        return view_if(status == MASSTREE_OK, word);
+        return results::view_if(status == MASSTREE_OK, word);
     }
 
-    /** Stores a value under `key`, whether the key is there or not. */
+    /** Stores a value under `key`, whether the key exists or not. */
     void put(K key, argument value, context with = {})
     {
         const std::int32_t status = calls::put(base::handle(), with.handle(),
                                                detail::encode(key), traits::to_word(value));
-        accept_if(status == MASSTREE_OK, value);
+        results::accept_if(status == MASSTREE_OK, value);
         with.note(status);
     }
 
     /**
-     * Stores a value under `key`, and gives the one that was there. A value that is stored where
-     * it is already is not displaced: a tree that owns it gives nothing.
+     * Stores a value under `key`, and returns the previous one. Storing the very value that the key
+     * already has displaces nothing: a tree that owns its values then returns none.
      */
     [[nodiscard]] std::optional<taken_type> exchange(K key, argument value, context with = {})
     {
@@ -138,35 +139,35 @@ public:
         std::uint64_t old = word;
         const std::int32_t status =
             calls::exchange(base::handle(), with.handle(), detail::encode(key), word, &old);
-        accept_if(status >= 0, value);
+        results::accept_if(status >= 0, value);
         with.note(status);
         return displaced_if(status, old);
     }
 
-    /** Stores a value only if `key` is absent, and says whether it did. */
+    /** Stores a value only if `key` is absent, and returns whether it did. */
     [[nodiscard]] bool insert(K key, argument value, context with = {})
     {
         const std::int32_t status = calls::insert(
             base::handle(), with.handle(), detail::encode(key), traits::to_word(value), nullptr);
-        accept_if(status == MASSTREE_OK, value);
+        results::accept_if(status == MASSTREE_OK, value);
         with.note(status);
         return status == MASSTREE_OK;
     }
 
-    /** Stores a value only if `key` is absent, and gives the one there in the end. */
+    /** Stores a value only if `key` is absent, and returns the value that the key then has. */
     [[nodiscard]] std::optional<insertion<view_type>> get_or_insert(K key, argument value,
                                                                     view_context with = {})
     {
         std::uint64_t word = traits::to_word(value);
         const std::int32_t status = calls::insert(base::handle(), with.handle(),
                                                   detail::encode(key), word, &word);
-        accept_if(status == MASSTREE_OK, value);
-        return insertion_of(status, word, with);
+        results::accept_if(status == MASSTREE_OK, value);
+        return results::insertion_of(status, word, with);
     }
 
     /**
-     * The value of `key`; if it is absent, `make()` gives one, which is inserted. It is called
-     * at most once, under the lock of a leaf: it must be quick, and not call into the tree.
+     * The value of `key`; if it is absent, inserts the result of `make()`, which is called at most
+     * once, under the lock of a leaf: it must be quick, and not call into the tree.
      */
     template <class F>
     [[nodiscard]] std::optional<insertion<view_type>> get_or_insert_with(K key, F &&make,
@@ -179,20 +180,20 @@ public:
             calls::get_or_insert_with(base::handle(), with.handle(), detail::encode(key),
                                       detail::run_make<T, callee>, &frame, &word);
         frame.carried.rethrow();
-        return insertion_of(status, word, with);
+        return results::insertion_of(status, word, with);
     }
 
-    /** Stores a value only if `key` is there, and says whether it did. */
+    /** Stores a value only if `key` exists, and returns whether it exists. */
     [[nodiscard]] bool replace(K key, argument value, context with = {})
     {
         const std::int32_t status = calls::replace(
             base::handle(), with.handle(), detail::encode(key), traits::to_word(value), nullptr);
-        accept_if(was_there(status), value);
+        results::accept_if(results::was_there(status), value);
         with.note(status);
-        return was_there(status);
+        return results::was_there(status);
     }
 
-    /** Stores a value only if `key` is there, and gives the one that was there, as exchange does. */
+    /** Stores a value only if `key` exists, and returns the previous one, as exchange does. */
     [[nodiscard]] std::optional<taken_type> exchange_if_present(K key, argument value,
                                                                 context with = {})
     {
@@ -200,12 +201,12 @@ public:
         std::uint64_t old = word;
         const std::int32_t status =
             calls::replace(base::handle(), with.handle(), detail::encode(key), word, &old);
-        accept_if(was_there(status), value);
+        results::accept_if(results::was_there(status), value);
         with.note(status);
         return displaced_if(status, old);
     }
 
-    /** Removes `key`, and gives the value it had. */
+    /** Removes `key`, and returns its value. */
     [[nodiscard]] std::optional<taken_type> take(K key, context with = {})
     {
         std::uint64_t old;
@@ -219,13 +220,13 @@ public:
     [[nodiscard]] comparison_type compare_exchange(K key, view_type expected, argument desired,
                                                    context with = {})
     {
-        // Not written where it is desired, too, and so not displaced.
-        std::uint64_t actual = comparable(expected);
+        // Not written if `desired` equals `expected`: nothing is displaced then.
+        std::uint64_t actual = results::comparable(expected);
         const std::int32_t status = calls::compare_exchange(
-            base::handle(), with.handle(), detail::encode(key), comparable(expected),
+            base::handle(), with.handle(), detail::encode(key), results::comparable(expected),
             traits::to_word(desired), owns_values ? nullptr : &actual);
-        accept_if(status == MASSTREE_OK, desired);
-        return comparison_of(status, actual, with);
+        results::accept_if(status == MASSTREE_OK, desired);
+        return results::comparison_of(status, actual, with);
     }
 
     /** Removes `key` only if it has the value `expected`, bit by bit. */
@@ -233,15 +234,15 @@ public:
     {
         std::uint64_t actual = 0;
         const std::int32_t status = calls::remove_if_equal(
-            base::handle(), with.handle(), detail::encode(key), comparable(expected),
+            base::handle(), with.handle(), detail::encode(key), results::comparable(expected),
             owns_values ? nullptr : &actual);
-        return comparison_of(status, actual, with);
+        return results::comparison_of(status, actual, with);
     }
 
     /**
-     * Changes `key` as `decide(std::optional<view_type> present)` answers with a T, `keep_value`
-     * or `remove_key` (see change), with nothing in between. It is called once, under the lock of
-     * a leaf: it must be quick, and not call into the tree. If it throws, nothing changes.
+     * Changes `key` atomically as `decide(std::optional<view_type> present)` decides, which returns
+     * a T, `keep_value` or `remove_key` (see change). It is called once, under the lock of a leaf:
+     * it must be quick, and not call into the tree. If it throws, nothing changes.
      */
     template <class F> void update(K key, F &&decide, context with = {})
     {
@@ -255,24 +256,24 @@ public:
     }
 
     /**
-     * Finds `key`, and locks its leaf until the result lets go: for what must look at a key, do
-     * something else, and then change it. With room for the key if it is absent, unless that is
-     * not wanted. See masstree::held.
+     * Finds `key`, and locks its leaf until the result releases it: for reading a key, doing
+     * something else, and then changing it. Makes room for an absent key, unless `wanted` says
+     * otherwise. See masstree::held.
      */
     held<T, K> hold(K key, guarded with, room wanted = room::to_insert)
     {
         return held<T, K>(base::handle(), key, store_.state(), wanted, with);
     }
-    /** A key must be kept for as long as it is held. */
+    /** Deleted: the bytes of the key must outlive the result. */
     template <class A, class = detail::if_temporary<K, A>>
     held<T, K> hold(A &&key, guarded with, room wanted = room::to_insert) = delete;
 
     /**
-     * Calls `visit(K key, view_type value)` for each key of a range, in order; it returns nothing,
-     * or a masstree::flow. A key's bytes are valid during the call. Keys that are in the tree
-     * during the whole scan are visited exactly once, others at most once. The visitor may
-     * call any function on the tree, but must leave the scan's guard alone. Returns how many keys
-     * were visited.
+     * Calls `visit(K key, view_type value)` for each key of a range, in order; it returns void or a
+     * masstree::flow. A key's bytes are valid during the call. Keys that are in the tree during the
+     * whole scan are visited exactly once, others at most once. The visitor may call any function
+     * on the tree, but must not refresh or leave the scan's guard. Returns the number of keys
+     * visited.
      */
     template <class F>
     std::size_t scan(const range<K> &keys, F &&visit, context with = {}) const
@@ -290,7 +291,7 @@ public:
                          detail::visit_words<K, T, callee>::values, visit, with);
     }
 
-    /** Reads that show the leaves which prove them to `on_leaf`: see observed_tree. */
+    /** Reads that pass the leaves which prove them to `on_leaf`: see observed_tree. */
     template <class L> observed_tree<T, K, L> observing(L &on_leaf) const noexcept
     {
         return {base::handle(), on_leaf};
@@ -302,15 +303,15 @@ public:
         return items_type(base::handle(), keys, with);
     }
 
-    /** Makes a cursor, which is at no key yet; without a guard it has one of its own. */
+    /** Opens a cursor, which has no current key yet; without a guard it has its own. */
     [[nodiscard]] cursor_type cursor(lasting with = {}) const
     {
         return cursor_type(base::handle(), with);
     }
 
     /**
-     * Looks up the keys of a container, many at once, and writes an std::optional<view_type> for
-     * each to `out`. The batch is not atomic. Returns `out` behind the last.
+     * Looks up the keys of a container in batches, and writes an std::optional<view_type> for each
+     * to `out`. A batch is not atomic. Returns the end of the output.
      */
     template <class Keys, class Out, class = detail::if_output<Out>>
     Out get_many(const Keys &keys, Out out, view_context with = {}) const
@@ -323,12 +324,12 @@ public:
             },
             [&](auto &b, std::size_t n) {
                 for (std::size_t i = 0; i < n; ++i)
-                    *out++ = view_if(b.statuses[i] == MASSTREE_OK, b.results[i]);
+                    *out++ = results::view_if(b.statuses[i] == MASSTREE_OK, b.results[i]);
             });
         return out;
     }
 
-    /** Looks up the keys of a container, many at once. */
+    /** Looks up the keys of a container in batches. */
     template <class Keys>
     [[nodiscard]] std::vector<std::optional<view_type>> get_many(const Keys &keys,
                                                                  view_context with = {}) const
@@ -341,8 +342,8 @@ public:
 
     /**
      * Stores the values of one container under the keys of another, in their order. Returns how
-     * many were stored: all, but for an error, after which the others were tried nevertheless.
-     * Of std::unique_ptr those are moved from that were stored.
+     * many were stored: all, unless an error occurred; the other items were tried even then. Moves
+     * from each std::unique_ptr that was stored.
      */
     template <class Keys, class Values>
     std::size_t put_many(const Keys &keys, Values &&values, context with = {})
@@ -358,7 +359,7 @@ public:
         return stored;
     }
 
-    /** Stores values as put_many, but only under keys that are absent. Returns how many. */
+    /** Like put_many, but stores only under absent keys. Returns how many values were stored. */
     template <class Keys, class Values>
     std::size_t insert_many(const Keys &keys, Values &&values, context with = {})
     {
@@ -374,8 +375,8 @@ public:
     }
 
     /**
-     * insert_many that writes an std::optional<insertion<view_type>> for each key to `out`, with
-     * nothing for keys at fault.
+     * Like insert_many, but writes an std::optional<insertion<view_type>> for each key to `out`;
+     * none for keys with an error.
      */
     template <class Keys, class Values, class Out>
     Out get_or_insert_many(const Keys &keys, Values &&values, Out out, view_context with = {})
@@ -389,13 +390,14 @@ public:
             [&](auto &b, std::size_t n) {
                 for (std::size_t i = 0; i < n; ++i) {
                     const bool inserted = b.statuses[i] == MASSTREE_OK;
-                    *out++ = insertion_if(b.statuses[i], inserted ? b.values[i] : b.results[i]);
+                    const auto word = inserted ? b.values[i] : b.results[i];
+                    *out++ = results::insertion_if(b.statuses[i], word);
                 }
             });
         return out;
     }
 
-    /** Removes the keys of a container. Returns how many were there. */
+    /** Removes the keys of a container. Returns the number of keys removed. */
     template <class Keys> std::size_t remove_many(const Keys &keys, context with = {})
     {
         std::size_t removed = 0;
@@ -409,7 +411,7 @@ public:
         return removed;
     }
 
-    /** Removes keys as remove_many, and writes an std::optional<taken_type> for each to `out`. */
+    /** Like remove_many, but writes an std::optional<taken_type> for each key to `out`. */
     template <class Keys, class Out>
     Out take_many(const Keys &keys, Out out, context with = {})
     {
@@ -427,8 +429,8 @@ public:
     }
 
     /**
-     * Fills an empty tree with ascending keys, all at once: false if the tree is not empty. The
-     * place of a key at fault is stored at `offender`. Nothing changes if it fails.
+     * Fills an empty tree with ascending keys, all at once: returns false if the tree is not empty.
+     * If it fails, nothing changes, and `offender` receives the index of the key with an error.
      */
     template <class Keys, class Values>
     [[nodiscard]] bool bulk_load(const Keys &keys, Values &&values, context with = {},
@@ -444,29 +446,10 @@ public:
     }
 
 private:
-    static void accept_if(bool accepted, std::remove_reference_t<argument> &value) noexcept
-    {
-        if (accepted)
-            traits::accept(value);
-    }
-
-    /** Whether a key that was to get another value was there, with that value or with another. */
-    static bool was_there(std::int32_t status) noexcept
-    {
-        return status == MASSTREE_OK || status == MASSTREE_EXISTS;
-    }
-
-    /** What was under a key that got a value; nothing that the tree still owns. */
+    /** The previous value of a key; none if the tree still owns it. */
     std::optional<taken_type> displaced_if(std::int32_t status, std::uint64_t word) noexcept
     {
-        return taken_if(owns_values ? status == MASSTREE_OK : was_there(status), word);
-    }
-
-    static std::optional<view_type> view_if(bool found, std::uint64_t word) noexcept
-    {
-        if (!found)
-            return std::nullopt;
-        return traits::from_word(word);
+        return taken_if(owns_values ? status == MASSTREE_OK : results::was_there(status), word);
     }
 
     std::optional<taken_type> taken_if(bool found, std::uint64_t word) noexcept
@@ -477,44 +460,6 @@ private:
             return taken_type(base::handle(), traits::from_word(word), store_.state());
         else
             return traits::from_word(word);
-    }
-
-    static std::optional<insertion<view_type>> insertion_of(std::int32_t status, std::uint64_t word,
-                                                            const context &with)
-    {
-        with.note(status);
-        return insertion_if(status, word);
-    }
-
-    static std::optional<insertion<view_type>> insertion_if(std::int32_t status,
-                                                            std::uint64_t word) noexcept
-    {
-        if (status < 0)
-            return std::nullopt;
-        return insertion<view_type>{traits::from_word(word), status == MASSTREE_OK};
-    }
-
-    static std::uint64_t comparable(const view_type &expected) noexcept
-    {
-        static_assert(std::has_unique_object_representations_v<view_type> ||
-                          std::is_floating_point_v<view_type>,
-                      "values with padding cannot be compared bit by bit");
-        return traits::to_word(expected);
-    }
-
-    static comparison_type comparison_of(std::int32_t status, std::uint64_t actual,
-                                         const context &with)
-    {
-        with.note(status);
-        comparison_type result;
-        if (status < 0)
-            return result;
-        result.outcome = static_cast<outcome>(status);
-        if constexpr (!owns_values) {
-            if (status != MASSTREE_NOT_FOUND)
-                result.actual = traits::from_word(actual);
-        }
-        return result;
     }
 
     template <class F>

@@ -21,31 +21,31 @@
 
 namespace masstree {
 
-/** Answer of an update's callback: leave the key as it is. */
+/** Result of an update's callback: the key stays unchanged. */
 struct keep_value_t {};
-/** Answer of an update's callback: leave the key as it is. */
+/** Result of an update's callback: the key stays unchanged. */
 inline constexpr keep_value_t keep_value{};
-/** Answer of an update's callback: remove the key, if it is there. */
+/** Result of an update's callback: removes the key, if it exists. */
 struct remove_key_t {};
-/** Answer of an update's callback: remove the key, if it is there. */
+/** Result of an update's callback: removes the key, if it exists. */
 inline constexpr remove_key_t remove_key{};
 
 /**
- * What the callback of an update answers: a value that the key gets, `keep_value` or `remove_key`.
- * A callback that always gives a value may simply return it.
+ * The result of an update's callback: a value to set, `keep_value` or `remove_key`. A callback that
+ * always sets a value may simply return it.
  */
 template <class T> class change {
 public:
-    /** The key gets `value`. */
+    /** Sets the key to `value`. */
     change(T value) noexcept : answer_(MASSTREE_ACTION_SET), value_(std::move(value)) {}
-    /** Nothing changes. */
+    /** Leaves the key unchanged. */
     change(keep_value_t) noexcept : answer_(MASSTREE_ACTION_KEEP) {}
-    /** The key goes, if it is there. */
+    /** Removes the key, if it exists. */
     change(remove_key_t) noexcept : answer_(MASSTREE_ACTION_REMOVE) {}
 
-    /** Used by the library: the answer as the C interface has it. */
+    /** Used by the library: the MASSTREE_ACTION_ constant. */
     [[nodiscard]] std::int32_t answer() const noexcept { return answer_; }
-    /** Used by the library: the value of an answer that has one. */
+    /** Used by the library: the value to set. */
     [[nodiscard]] T &value() noexcept { return *value_; }
 
 private:
@@ -53,17 +53,17 @@ private:
     std::optional<T> value_;
 };
 
-/** The value under a key, and whether this very call stored it. */
+/** The value of a key, and whether this call inserted it. */
 template <class V> struct insertion {
-    /** The value under the key. */
+    /** The value of the key. */
     V value;
-    /** Whether the key was absent, and was stored by this call. */
+    /** Whether the key was absent, and this call inserted it. */
     bool inserted;
 };
 
-/** How a conditional operation ended. */
+/** The outcome of a conditional operation. */
 enum class outcome : std::int32_t {
-    /** The value was the expected one: it was exchanged, or removed. */
+    /** The value was the expected one, and was exchanged or removed. */
     done = MASSTREE_OK,
     /** The key is not in the tree; nothing was changed. */
     not_found = MASSTREE_NOT_FOUND,
@@ -71,19 +71,19 @@ enum class outcome : std::int32_t {
     mismatch = MASSTREE_MISMATCH
 };
 
-/** What compare_exchange and remove_if_equal found. */
+/** The result of compare_exchange and remove_if_equal. */
 template <class V> struct comparison {
-    /** How it ended. After an error it is not_found. */
+    /** The outcome; not_found after an error. */
     masstree::outcome outcome = outcome::not_found;
-    /** The value that the key had, if it was there. */
+    /** The value that the key had, if it existed. */
     std::optional<V> actual{};
     /** Whether the value was the expected one. */
     [[nodiscard]] explicit operator bool() const noexcept { return outcome == outcome::done; }
 };
 
-/** What they answer where the value that the key had is not wanted. */
+/** Their result without the value that the key had. */
 template <> struct comparison<void> {
-    /** How it ended. After an error it is not_found. */
+    /** The outcome; not_found after an error. */
     masstree::outcome outcome = outcome::not_found;
     /** Whether the value was the expected one. */
     [[nodiscard]] explicit operator bool() const noexcept { return outcome == outcome::done; }
@@ -100,7 +100,7 @@ template <class T> constexpr T cut(std::uint64_t word) noexcept
 /** Words: T as it is. */
 template <class T> struct value_traits {
     static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= 8,
-                  "a tree holds values of at most 8 bytes that may be copied byte by byte, or "
+                  "a tree holds trivially copyable values of at most 8 bytes, or "
                   "std::unique_ptr; see bytes_tree for strings");
     static constexpr bool owned = false;
     using argument = T;
@@ -124,7 +124,7 @@ template <class T> struct value_traits {
     static void accept(const T &) noexcept {}
 };
 
-/** Pointers: the tree owns what they point to. */
+/** Pointers: the tree owns the objects. */
 template <class E, class D> struct value_traits<std::unique_ptr<E, D>> {
     using owner = std::unique_ptr<E, D>;
     using pointer = typename owner::pointer;
@@ -146,11 +146,11 @@ template <class E, class D> struct value_traits<std::unique_ptr<E, D>> {
     static void accept(owner &value) noexcept { static_cast<void>(value.release()); }
 };
 
-/** A deleter that every thread can make for itself. */
+/** Whether any thread can construct the deleter itself. */
 template <class D>
 inline constexpr bool is_stateless_v = std::is_empty_v<D> && std::is_default_constructible_v<D>;
 
-/** Calls the deleter at `ctx`, or one of its own if it has no state. */
+/** Calls the deleter at `ctx`, or constructs one if it has no state. */
 template <class D, class P> void destroy(P pointer, void *ctx) noexcept
 {
     if (pointer == nullptr)
@@ -171,9 +171,9 @@ template <class E, class D> void destroy_object(void *object, std::size_t, void 
     destroy<D>(static_cast<typename std::unique_ptr<E, D>::pointer>(object), ctx);
 }
 
-/** The deleter of a tree, at a place that stays when the tree is moved. */
+/** The deleter of a tree, at an address that does not change when the tree is moved. */
 template <class T> struct deleter_of {
-    /** Words have none. */
+    /** Words have no deleter. */
     struct type {};
     static constexpr masstree_value_destructor_t destructor = nullptr;
     deleter_of(type) noexcept {}
@@ -204,28 +204,28 @@ template <class P> void *untyped(P pointer) noexcept
 } // namespace detail
 
 /**
- * A pointer taken out of a tree that owned it. Other threads may still read what it points to,
- * under guards they hold now: so the destructor hands it to the tree, which destroys it once nobody
- * can (masstree_retire). Should memory run out for that, it is never destroyed.
+ * A pointer taken out of a tree that owned its object. Other threads may still read the object,
+ * under guards that they hold now: so the destructor retires it (masstree_retire), and the tree
+ * destroys it once no thread can read it any more. If memory runs out for that, it is leaked.
  *
- * Movable; it must be gone before its tree. Used by one thread at a time.
+ * Movable; destroyed before its tree. Used by one thread at a time.
  */
 template <class E, class D> class [[nodiscard]] taken {
 public:
     /** The type of the pointer. */
     using pointer = typename std::unique_ptr<E, D>::pointer;
 
-    /** Made by the library. */
+    /** Used by the library. */
     taken(masstree_t *tree, pointer object, void *deleter) noexcept
         : tree_(tree), object_(object), deleter_(deleter)
     {
     }
-    /** Takes over from `other`, which has nothing then. */
+    /** Moves from `other`, which is empty afterwards. */
     taken(taken &&other) noexcept
         : tree_(other.tree_), object_(other.release()), deleter_(other.deleter_)
     {
     }
-    /** Lets go of what it has, and takes over from `other`. */
+    /** Retires this object's pointer, and moves from `other`. */
     taken &operator=(taken &&other) noexcept
     {
         taken old(std::move(*this));
@@ -241,13 +241,13 @@ public:
                             detail::destroy_object<E, D>, deleter_);
     }
 
-    /** The pointer; stays this object's. */
+    /** The pointer; this object keeps owning it. */
     [[nodiscard]] pointer get() const noexcept { return object_; }
-    /** What it points to. */
+    /** The object. */
     [[nodiscard]] std::add_lvalue_reference_t<E> operator*() const noexcept { return *object_; }
-    /** Its members. */
+    /** Accesses members of the object. */
     pointer operator->() const noexcept { return object_; }
-    /** Gives the pointer away: destroy it when no thread can read it any more. */
+    /** Releases ownership: destroy the object when no thread can read it any more. */
     [[nodiscard]] pointer release() noexcept { return std::exchange(object_, nullptr); }
 
 private:
@@ -258,12 +258,77 @@ private:
 
 namespace detail {
 
-/** What a tree gives of a value that left it. */
+/** The type in which a tree returns values that left it. */
 template <class T> struct taken_of {
     using type = T;
 };
 template <class E, class D> struct taken_of<std::unique_ptr<E, D>> {
     using type = taken<E, D>;
+};
+
+/** Converts statuses and words of the C interface to the results of a tree's functions. */
+template <class T> struct word_results {
+    using traits = value_traits<T>;
+    using argument = typename traits::argument;
+    using view_type = typename traits::view;
+    using comparison_type = comparison<std::conditional_t<traits::owned, void, T>>;
+
+    static void accept_if(bool accepted, std::remove_reference_t<argument> &value) noexcept
+    {
+        if (accepted)
+            traits::accept(value);
+    }
+
+    /** Whether the key of a replace or exchange existed, with an equal value or another one. */
+    static bool was_there(std::int32_t status) noexcept
+    {
+        return status == MASSTREE_OK || status == MASSTREE_EXISTS;
+    }
+
+    static std::optional<view_type> view_if(bool found, std::uint64_t word) noexcept
+    {
+        if (!found)
+            return std::nullopt;
+        return traits::from_word(word);
+    }
+
+    static std::optional<insertion<view_type>> insertion_of(std::int32_t status, std::uint64_t word,
+                                                            const context &with)
+    {
+        with.note(status);
+        return insertion_if(status, word);
+    }
+
+    static std::optional<insertion<view_type>> insertion_if(std::int32_t status,
+                                                            std::uint64_t word) noexcept
+    {
+        if (status < 0)
+            return std::nullopt;
+        return insertion<view_type>{traits::from_word(word), status == MASSTREE_OK};
+    }
+
+    static std::uint64_t comparable(const view_type &expected) noexcept
+    {
+        static_assert(std::has_unique_object_representations_v<view_type> ||
+                          std::is_floating_point_v<view_type>,
+                      "values with padding cannot be compared bit by bit");
+        return traits::to_word(expected);
+    }
+
+    static comparison_type comparison_of(std::int32_t status, std::uint64_t actual,
+                                         const context &with)
+    {
+        with.note(status);
+        comparison_type result;
+        if (status < 0)
+            return result;
+        result.outcome = static_cast<outcome>(status);
+        if constexpr (!traits::owned) {
+            if (status != MASSTREE_NOT_FOUND)
+                result.actual = traits::from_word(actual);
+        }
+        return result;
+    }
 };
 
 } // namespace detail

@@ -23,7 +23,7 @@ namespace masstree {
 
 namespace detail {
 
-/** Keys that were read ahead: integers. */
+/** Keys that were read ahead, if they are integers. */
 template <class K> class key_store {
     static_assert(key_traits<K>::is_integer);
 
@@ -38,7 +38,7 @@ public:
     K get(const slot &place) const noexcept { return place; }
 };
 
-/** Those of bytes, one behind the other. */
+/** Keys that were read ahead, if they are bytes: one buffer for all. */
 template <> class key_store<std::string_view> {
 public:
     struct slot {
@@ -79,13 +79,13 @@ private:
     std::size_t capacity_ = 0;
 };
 
-/** What a view has read ahead of a range: a batch of items. */
+/** A batch of items of a range that a view has read ahead. */
 template <class K, class Steps> class read_ahead {
 public:
-    /** How many items the first batch has, and the largest. */
+    /** The sizes of the first and of the largest batch. */
     static constexpr std::size_t least = 16, most = 256;
 
-    /** Reads up to `wanted` items of a range, which may point to this object's last key. */
+    /** Reads up to `wanted` items of a range, whose bound may be this object's last key. */
     std::int32_t read(const masstree_t *tree, masstree_guard_t *guard, const masstree_range_t &c,
                       std::size_t wanted) noexcept
     {
@@ -104,7 +104,7 @@ public:
         return Steps::decode(entries_[place].value);
     }
 
-    /** What a scan calls for each item. */
+    /** The visitor of the scan. */
     std::int32_t add(const void *key, std::size_t len, typename Steps::raw value) noexcept
     {
         entry &place = entries_[count_];
@@ -144,54 +144,54 @@ private:
  *     for (auto [key, value] : tree.items()) ...
  *     for (auto [key, value] : tree.items(masstree::range<>{}.prefix("a").reversed())) ...
  *
- * It is gone through once, with input iterators; in C++20 it is an input range. It reads ahead, 16
- * to 256 keys at a time, and shows changes of the tree as a scan does: keys strictly in order,
- * those that stay in the tree exactly once, one inserted or removed meanwhile at most once. No
- * change of the tree invalidates it. Keys are valid until the iterator is incremented; what values
- * refer to, until the guard is left or refreshed: the one that was given, or the view's own.
+ * It is iterated once, with input iterators; in C++20 it is an input range. It reads ahead, 16 to
+ * 256 keys at a time, and guarantees what a scan does: keys strictly in order, those that stay in
+ * the tree exactly once, one inserted or removed meanwhile at most once. No change of the tree
+ * invalidates it. Keys are valid until the iterator is incremented; memory that values refer to,
+ * until the guard passed, or the view's own, is refreshed or left.
  *
- * Movable while nobody iterates. It must be gone before its guard and tree, and is used by one
- * thread at a time. An error ends the iteration: it is thrown, or found in the std::error_code that
- * the view was made with, which must outlive it.
+ * Movable while no iteration is active. Destroy it before its guard and tree; one thread at a time
+ * uses it. An error ends the iteration: it is thrown, or stored in the std::error_code that the
+ * view was made with, which must outlive it.
  */
 template <class K, class Steps> class [[nodiscard]] items_view {
     using cursor = basic_cursor<K, Steps>;
 
 public:
-    /** A key with its value. */
+    /** A key and its value. */
     using item_type = typename cursor::item_type;
 
-    /** Where the iteration ends. */
+    /** The end of the iteration. */
     struct sentinel {};
 
-    /** An input iterator over items; valid as long as its view stays where it is. */
+    /** An input iterator over items; valid until its view is moved or destroyed. */
     class iterator {
     public:
         /** For std::iterator_traits. */
         using iterator_category = std::input_iterator_tag;
-        /** A key with its value. */
+        /** A key and its value. */
         using value_type = item_type;
-        /** Items are made on the spot. */
+        /** Items are returned by value. */
         using reference = item_type;
-        /** There is nothing to point to. */
+        /** Items have no address. */
         using pointer = void;
         /** For std::iterator_traits. */
         using difference_type = std::ptrdiff_t;
 
-        /** An iterator of no view. */
+        /** An iterator without a view. */
         iterator() noexcept = default;
-        /** Made by begin(). */
+        /** Used by begin(). */
         explicit iterator(items_view *view) noexcept : view_(view) {}
 
-        /** The item. */
+        /** The current item. */
         [[nodiscard]] item_type operator*() const noexcept { return view_->current(); }
-        /** Goes on to the next item. */
+        /** Moves to the next item. */
         iterator &operator++()
         {
             view_->advance();
             return *this;
         }
-        /** Goes on to the next item. */
+        /** Moves to the next item. */
         void operator++(int) { view_->advance(); }
 
         /** Whether the iteration has ended. */
@@ -204,12 +204,12 @@ public:
         {
             return i == s;
         }
-        /** Whether there is an item. */
+        /** Whether the iteration has not ended. */
         [[nodiscard]] friend bool operator!=(const iterator &i, sentinel s) noexcept
         {
             return !(i == s);
         }
-        /** Whether there is an item. */
+        /** Whether the iteration has not ended. */
         [[nodiscard]] friend bool operator!=(sentinel s, const iterator &i) noexcept
         {
             return !(i == s);
@@ -221,7 +221,7 @@ public:
         items_view *view_ = nullptr;
     };
 
-    /** Made by tree::items. */
+    /** Used by tree::items. */
     items_view(const masstree_t *tree, const range<K> &keys, context with)
         : tree_(tree), range_(keys), report_(with), under_(with.handle())
     {
@@ -231,7 +231,7 @@ public:
         }
     }
 
-    /** Goes to the beginning of the range, and gives an iterator at the first item. */
+    /** Starts at the beginning of the range; returns an iterator at the first item. */
     [[nodiscard]] iterator begin()
     {
         const std::size_t limit = range_.to_c().limit;
@@ -243,7 +243,7 @@ public:
         return iterator(this);
     }
 
-    /** Where the iteration ends. */
+    /** The end of the iteration. */
     [[nodiscard]] sentinel end() const noexcept { return {}; }
 
 private:

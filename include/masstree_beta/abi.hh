@@ -1,20 +1,20 @@
-// What keeps the names of these headers apart from masstree-beta's own, in a program that has both.
+// Keeps the symbols of these headers apart from masstree-beta's own, in a program with both.
 // masstree-beta has no such file; programs include the others.
 #ifndef MASSTREE_BETA_ABI_HH
 #define MASSTREE_BETA_ABI_HH
 
 /**
- * Stands before each class and inline function that has a name of masstree-beta's. A program may
- * compile one file with these headers and another with masstree-beta's, and name its parameters
- * alike in both: the linker would then merge `Masstree::basic_table<params>::get` of the one with
- * that of the other wherever the compiler did not inline it. The tag is part of the symbol, and
- * of nothing that a program can see: unlike an inline namespace, it lets a program declare the
- * names itself, after one of these headers. What is in namespace masstree_beta needs no tag.
+ * Marks each class and inline function that has a name of masstree-beta's. A program may compile
+ * one file with these headers and another with masstree-beta's, and use the same name for its
+ * parameters in both: without the tag, the linker would merge the two functions
+ * `Masstree::basic_table<params>::get` wherever the compiler did not inline them. The tag is part
+ * of the symbol only: unlike with an inline namespace, a program can still declare the names
+ * itself, after one of these headers. Names in namespace masstree_beta need no tag.
  */
 #define MASSTREE_BETA_ABI __attribute__((abi_tag("libmasstree")))
 
-// A tag belongs to the first declaration of a name, and each of these headers has all of them. The
-// one class that programs declare before any header is threadinfo: it has none (kvthread.hh).
+// The first declaration of a name must have the tag: these are the first declarations. Programs
+// declare one class, threadinfo, before any header: it has no tag (kvthread.hh).
 namespace lcdf {
 struct MASSTREE_BETA_ABI Str;
 class MASSTREE_BETA_ABI String;

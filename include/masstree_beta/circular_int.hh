@@ -4,7 +4,7 @@
 
 #include "compiler.hh"
 
-/** Of two numbers, the one is less from which fewer steps lead up to the other than down. */
+/** a is less than b if counting up from a reaches b in fewer steps than counting down. */
 template <typename T>
 class MASSTREE_BETA_ABI circular_int {
 public:

@@ -1,4 +1,4 @@
-// Fences, atomic operations and assertions under the names that masstree-beta gives them.
+// Fences, atomic operations and assertions under masstree-beta's names.
 #ifndef MASSTREE_BETA_COMPILER_HH
 #define MASSTREE_BETA_COMPILER_HH
 
@@ -68,9 +68,9 @@ inline void assert_always(
 } // namespace masstree_beta
 
 #ifdef MASSTREE_CONFIG_H_INCLUDED
-// Programs that have a config.h such as masstree-beta's configure writes declare these there, and
-// end failed assertions in them, also in files that include nothing else: so they are `used`, which
-// leaves them in every object for the linker.
+// A config.h that masstree-beta's configure wrote declares these functions and calls them in failed
+// assertions, even in files that include no other header: so they are `used`, which emits them in
+// every object.
 #define MASSTREE_BETA_FAILURE(name) \
     __attribute__((used)) inline void name( \
         const char* file, int line, const char* text, const char* why) \
@@ -85,19 +85,19 @@ MASSTREE_BETA_FAILURE(fail_masstree_precondition)
 #undef MASSTREE_BETA_FAILURE
 #endif
 
-// Of a program that has a copy of masstree-beta's compiler.hh, whichever is first is taken.
+// If the program has a copy of masstree-beta's compiler.hh, the first one included defines these.
 #ifndef MASSTREE_COMPILER_HH
 #define MASSTREE_COMPILER_HH 1
 
 #define arraysize(a) (sizeof(a) / sizeof((a)[0]))
 
 #if defined(__GNUC__) && !defined(__clang__) && defined(__SANITIZE_THREAD__)
-// ThreadSanitizer does not see fences, which gcc says of each.
+// gcc warns of each fence that ThreadSanitizer does not see it.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wtsan"
 #endif
 
-/** A full fence, of the processor too: masstree-beta's keeps only the compiler from reordering. */
+/** A full processor fence; masstree-beta's only prevents the compiler from reordering. */
 inline MASSTREE_BETA_ABI void fence()
 {
     std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -122,7 +122,7 @@ inline MASSTREE_BETA_ABI void release_fence()
 #pragma GCC diagnostic pop
 #endif
 
-/** For loops that wait: lets the other hyperthread run, and has memory read anew. */
+/** For loops that wait: yields to the other hyperthread, and makes the compiler reload memory. */
 inline MASSTREE_BETA_ABI void relax_fence()
 {
 #if defined(__x86_64__) || defined(__i386__)
@@ -157,8 +157,8 @@ inline MASSTREE_BETA_ABI void prefetchnta(const void* place)
 }
 
 /**
- * A variable of several threads, without any order. Of the size and alignment of a T, which it
- * converts from and to.
+ * A variable that threads share, accessed with relaxed ordering. It has the size and alignment of a
+ * T, and converts from and to it.
  */
 template <typename T>
 class MASSTREE_BETA_ABI relaxed_atomic {
@@ -166,7 +166,7 @@ public:
     constexpr relaxed_atomic() noexcept : value_(T())
     {
     }
-    // NOLINTNEXTLINE: implicit, so that `relaxed_atomic<T> x = 1` works as for a T.
+    // NOLINTNEXTLINE: implicit, so that `relaxed_atomic<T> x = 1` compiles as for a T.
     constexpr relaxed_atomic(T value) noexcept : value_(value)
     {
     }
@@ -224,12 +224,12 @@ private:
     std::atomic<T> value_;
 };
 
-// g++ leaves the tags of function templates out of their symbols in the global namespace: these are
-// in another.
+// g++ omits the tags of function templates in the global namespace from their symbols: so these are
+// in another namespace.
 namespace masstree_beta {
 // Shown to programs:
 
-/** Adds to *object, and gives what it was before. */
+/** Adds to *object, and returns its previous value. */
 template <typename T, typename D>
 inline typename std::remove_volatile<T>::type fetch_and_add(T* object, D addend)
 {
@@ -237,7 +237,7 @@ inline typename std::remove_volatile<T>::type fetch_and_add(T* object, D addend)
     return __atomic_fetch_add(object, static_cast<value>(addend), __ATOMIC_SEQ_CST);
 }
 
-/** Stores `desired` if *object is `expected`; gives what it was before. */
+/** Stores `desired` if *object is `expected`; returns its previous value. */
 template <typename T, typename E, typename D>
 inline typename std::remove_volatile<T>::type cmpxchg(
     T* object, E expected, D desired)
@@ -248,7 +248,7 @@ inline typename std::remove_volatile<T>::type cmpxchg(
     return was;
 }
 
-/** cmpxchg that tells whether it stored. */
+/** cmpxchg that returns whether it stored. */
 template <typename T, typename E, typename D>
 inline bool bool_cmpxchg(T* object, E expected, D desired)
 {
@@ -264,7 +264,7 @@ inline typename std::remove_volatile<T>::type xchg(T* object, D desired)
     return __atomic_exchange_n(object, static_cast<value>(desired), __ATOMIC_SEQ_CST);
 }
 
-/** The bytes of an integer in the order of the network, in which keys come in numeric order. */
+/** The bytes of an integer in network order, so that keys sort numerically. */
 template <typename T>
 inline T host_to_net_order(T value)
 {
@@ -296,7 +296,7 @@ using masstree_beta::host_to_net_order;
 using masstree_beta::net_to_host_order;
 using masstree_beta::xchg;
 
-/** The processor's counter of cycles, or of the nearest thing to them. */
+/** The processor's cycle counter, or the nearest equivalent. */
 inline MASSTREE_BETA_ABI uint64_t read_tsc()
 {
 #if defined(__x86_64__) || defined(__i386__)
@@ -310,7 +310,7 @@ inline MASSTREE_BETA_ABI uint64_t read_tsc()
 #endif
 }
 
-/** Traits of types, from before C++11 had them. */
+/** Type traits that predate C++11. */
 namespace mass {
 
 template <typename T> struct MASSTREE_BETA_ABI type_synonym {
@@ -330,7 +330,7 @@ template <typename T> using make_signed = std::make_signed<T>;
 template <typename T> using is_trivially_copyable = std::is_trivially_copyable<T>;
 template <typename T> using is_trivially_destructible = std::is_trivially_destructible<T>;
 
-/** How a T is best passed: as itself if it is as small as a pointer and copied as bytes. */
+/** How to pass a T: by value if it is trivially copyable and at most as large as a pointer. */
 template <typename T,
     bool by_reference = (!std::is_reference<T>::value &&
         (!std::is_trivially_copyable<T>::value || sizeof(T) > sizeof(void*)))>

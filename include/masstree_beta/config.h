@@ -8,7 +8,7 @@
 #define CACHE_LINE_SIZE 64
 #endif
 
-/* What buffers for keys are often made of; keys may be longer here. */
+/* A common size of buffers for keys; keys may be longer here. */
 #ifndef MASSTREE_MAXKEYLEN
 #define MASSTREE_MAXKEYLEN 255
 #endif

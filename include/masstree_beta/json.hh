@@ -1,4 +1,4 @@
-// The text of some JSON, for json_stats. Not a JSON library: nothing in it can be asked for.
+// JSON text, for json_stats. Not a JSON library: it cannot be queried.
 #ifndef MASSTREE_BETA_JSON_HH
 #define MASSTREE_BETA_JSON_HH
 
@@ -8,7 +8,7 @@
 
 namespace masstree_beta {
 
-/** Text that is JSON. */
+/** JSON text. */
 struct json_text {
     std::string text;
 };
@@ -20,7 +20,7 @@ namespace lcdf {
 /** JSON as text. */
 class Json {
 public:
-    /** How the text is laid out: taken and ignored. */
+    /** Layout options: accepted and ignored. */
     class unparse_manipulator {
     public:
         unparse_manipulator indent_depth(int) const

@@ -1,10 +1,10 @@
-// Threads: what they allocate, and when what they retired is freed.
+// Threads: their allocations, and when retired memory is freed.
 //
 // A thread is in a section from its rcu_start, or rcu_quiesce, to its rcu_stop. Its section holds
-// a guard of a tree of this file's own, in which nothing is stored, and through which everything
-// is retired: what a thread found in its section is freed no sooner than it leaves it, or goes
-// on to the next with rcu_start or rcu_quiesce. The tables themselves need no section; but writes in
-// one keep a guard of the table till its end (table_guard.hh).
+// a guard of a tree that this file creates, which stays empty, and through which everything is
+// retired: memory that a thread found in its section is not freed before the thread leaves the
+// section, or begins the next with rcu_start or rcu_quiesce. The tables themselves need no section;
+// but writes in a section keep a guard of the table until its end (table_guard.hh).
 #ifndef MASSTREE_BETA_KVTHREAD_HH
 #define MASSTREE_BETA_KVTHREAD_HH
 
@@ -30,15 +30,15 @@ typedef uint64_t mrcu_epoch_type;
 typedef int64_t mrcu_signed_epoch_type;
 
 #ifdef MASSTREE_BETA_EPOCH_TYPE
-// For programs that rely on masstree-beta to declare what they define: the type is given on the
-// command line, as -DMASSTREE_BETA_EPOCH_TYPE='volatile uint64_t'.
+// For programs that rely on masstree-beta to declare the globals that they define: pass their type
+// on the command line, as -DMASSTREE_BETA_EPOCH_TYPE='volatile uint64_t'.
 extern MASSTREE_BETA_EPOCH_TYPE globalepoch;
 extern MASSTREE_BETA_EPOCH_TYPE active_epoch;
 #endif
 
 /**
- * Something to do when no section of now goes on any more. It is done once, by the thread whose
- * threadinfo it was registered with, in one of its rcu_start, rcu_quiesce and rcu_stop.
+ * A callback for when every section active at registration has ended. The thread with whose
+ * threadinfo it was registered calls it once, in one of its rcu_start, rcu_quiesce and rcu_stop.
  */
 class MASSTREE_BETA_ABI mrcu_callback {
 public:
@@ -80,8 +80,9 @@ inline masstree_t* sections()
 }
 
 /**
- * All of threadinfo, T. Programs declare threadinfo without its tag (abi.hh), before they include
- * anything: so whatever has symbols is here, under a name that masstree-beta does not have.
+ * The implementation of threadinfo, T. Programs declare threadinfo without its tag (abi.hh), before
+ * they include any header: so everything with symbols is here, under a name that masstree-beta does
+ * not have.
  */
 template <typename T>
 class thread : public every<T> {
@@ -91,7 +92,7 @@ public:
     typedef ::mrcu_callback mrcu_callback;
     typedef ::mrcu_callback rcu_callback;
 
-    /** Any thread may make any number of them, for itself or for others. */
+    /** Any thread may create any number of them, for itself or for other threads. */
     static T* make(int purpose, int index)
     {
         T* made = new T(purpose, index);
@@ -129,7 +130,7 @@ public:
     }
     kvtimestamp_t update_timestamp(kvtimestamp_t seen) const
     {
-        // Odd ones mark removed rows: the next even one.
+        // Odd timestamps mark removed rows: use the next even one.
         if (circular_int<kvtimestamp_t>::less_equal(ts_, seen))
             ts_ = (seen | 1) + 1;
         return ts_;
@@ -206,7 +207,7 @@ public:
     {
         retire(memory, size, free_memory);
     }
-    /** Whole cache lines. */
+    /** Allocates whole cache lines. */
     void* pool_allocate(size_t size, memtag)
     {
         void* memory = nullptr;
@@ -224,34 +225,34 @@ public:
         retire(memory, size, free_memory);
     }
 
-    /** Enters a section; ends the one that the thread is in. */
+    /** Enters a section; ends the current one, if any. */
     void rcu_start()
     {
         enter();
         run_callbacks();
     }
-    /** The thread holds nothing of what it found so far; rcu_start under another name. */
+    /** Ends the protection of everything found so far; another name of rcu_start. */
     void rcu_quiesce()
     {
         rcu_start();
     }
-    /** Leaves the section. Nothing if the thread is in none. */
+    /** Leaves the section, if the thread is in one. */
     void rcu_stop()
     {
         leave();
         run_callbacks();
     }
-    /** Does callback when no section of now goes on any more; may be called in any place. */
+    /** Calls `callback` when every section active now has ended. Callable from anywhere. */
     void rcu_register(mrcu_callback* callback)
     {
-        // A callback is of a class derived from what it is retired as.
+        // The class of a callback is derived from the one as which it is retired.
         retire(callback, 0, hand_to_owner);
     }
 
     /**
-     * 0 while any thread is in a section, and then the largest number that is not negative:
-     * what is older than the answer, of whatever numbers a program counts epochs with, may go.
-     * May be called in a signal handler.
+     * 0 while any thread is in a section, otherwise the largest non-negative number: whatever epoch
+     * numbers a program uses, objects of an epoch below the result may be freed. Callable from a
+     * signal handler.
      */
     static mrcu_epoch_type min_active_epoch()
     {
@@ -261,7 +262,7 @@ public:
         return static_cast<mrcu_epoch_type>(INT64_MAX);
     }
 
-    // Found by cursors through their argument only.
+    // Found by argument-dependent lookup only.
     friend table_guard* table_guard_of(T& ti)
     {
         thread* const given = address_of(ti);
@@ -280,7 +281,9 @@ protected:
 private:
     typedef std::chrono::steady_clock clock;
 
-    /** The threadinfos that have entered sections on one thread, which it leaves as it ends. */
+    /**
+     * The threadinfos that have entered sections on one thread; leaves them when the thread ends.
+     */
     class entered {
     public:
         ~entered()
@@ -332,12 +335,12 @@ private:
 
     void retire(void* object, size_t size, masstree_free_object_t how)
     {
-        // Without the guard: what waits for company would wait with a guard that may be left.
+        // Without the guard: its incomplete batch would wait with a guard that may be left.
         check("rcu", masstree_retire(sections(), nullptr, object,
                                         size, how, this));
         ++waiting_;
     }
-    /** Has the library free what waits for company; not much oftener than others' epochs end. */
+    /** Submits incomplete batches; about as often as masstree-beta's epochs end. */
     void flush()
     {
         if (waiting_ == 0)
@@ -354,7 +357,7 @@ private:
     {
         free(memory);
     }
-    // Runs inside the library, on any thread: callbacks may do what must not be done there.
+    // Runs inside the library, on any thread, where callbacks must not run: only queues them.
     static void hand_to_owner(void* object, size_t, void* owner)
     {
         mrcu_callback* callback = static_cast<mrcu_callback*>(object);
@@ -398,7 +401,7 @@ private:
 
 } // namespace masstree_beta
 
-/** A thread, as far as it registered. Lasts until the process ends. */
+/** A registered thread. Lives until the process ends. */
 class threadinfo : public masstree_beta::thread<threadinfo> {
     friend class masstree_beta::thread<threadinfo>;
     MASSTREE_BETA_ABI threadinfo(int purpose, int index)

@@ -1,4 +1,4 @@
-// What the other headers have in common: what they do with statuses of the C interface.
+// Shared by the other headers: handling of statuses of the C interface.
 // masstree-beta has no such file; programs include the others.
 #ifndef MASSTREE_BETA_LIBMASSTREE_HH
 #define MASSTREE_BETA_LIBMASSTREE_HH
@@ -19,7 +19,7 @@
 
 namespace masstree_beta {
 
-/** Ends the program: it did something that has no answer in masstree-beta's interface. */
+/** Aborts the program after a misuse that masstree-beta's interface cannot report. */
 [[noreturn]] inline void die(const char* what, const char* why)
 {
     fprintf(stderr, "masstree_beta: %s: %s\n", what, why);
@@ -36,7 +36,7 @@ namespace masstree_beta {
 #endif
 }
 
-/** For statuses that are neither MASSTREE_OK nor an answer that was asked for. */
+/** Handles statuses that are neither MASSTREE_OK nor an expected answer. */
 [[noreturn]] inline void failed(const char* what, int32_t status)
 {
     if (status == MASSTREE_NOMEM)
@@ -50,7 +50,7 @@ inline void check(const char* what, int32_t status)
         failed(what, status);
 }
 
-/** A value that the compiler cannot foretell. */
+/** Hides a value from the optimiser. */
 template <typename T>
 inline T opaque(T value)
 {
@@ -59,10 +59,10 @@ inline T opaque(T value)
 }
 
 /**
- * The address of an object, or NULL: programs that were written for masstree-beta, which touches
- * the threadinfo of a look-up hardly ever, pass `*ti` where ti is NULL. Compilers take it that the
- * address of a reference is never NULL, and leave out a comparison with it; this one they
- * cannot see through.
+ * The address of an object, or NULL: some programs for masstree-beta, which hardly ever accesses
+ * the threadinfo of a look-up, pass `*ti` where ti is NULL. Compilers assume that the address of a
+ * reference is never NULL, and remove a comparison with NULL; they cannot see through this
+ * function.
  */
 template <typename T>
 inline T* address_of(T& object)
@@ -81,8 +81,8 @@ inline size_t length_of(const char* bytes, int length)
 }
 
 /**
- * The leaf that this thread's scanner is shown at present. Programs ask the node for its version
- * then, and mean the version of the keys that follow, which the scan has read already.
+ * The leaf that is being passed to this thread's scanner. Programs then read the node's version,
+ * and mean the version of the keys that follow, which the scan has already read.
  */
 inline masstree_observation_t& shown()
 {
@@ -90,7 +90,7 @@ inline masstree_observation_t& shown()
     return leaf;
 }
 
-/** Shows a leaf, for as long as it lives. */
+/** Sets the leaf that is passed to the scanner, during its own lifetime. */
 class showing {
 public:
     explicit showing(const masstree_observation_t& leaf) : before_(shown())
@@ -108,22 +108,22 @@ private:
     masstree_observation_t before_;
 };
 
-/** The pointer that stands for a node: see Masstree::node_base. */
+/** The pointer that identifies a node: see Masstree::node_base. */
 template <typename N>
 inline N* node_of(const masstree_observation_t& observed)
 {
     return reinterpret_cast<N*>(static_cast<uintptr_t>(observed.leaf));
 }
 
-/** Says so, where a program asks for what is inside nodes. */
+/** A static assertion for accesses to the inside of nodes. */
 template <typename P>
 struct no_inside {
     static_assert(sizeof(P) == 0,
-        "masstree_beta: nodes have no inside here; see \"Deliberately not\" in "
+        "masstree_beta: nodes have no inside here; see \"Deliberately omitted\" in "
         "include/masstree_beta/README.md");
 };
 
-/** How many entries a leaf has. */
+/** The number of entries of a leaf. */
 template <typename P>
 class permutation {
 public:
@@ -145,14 +145,15 @@ private:
 };
 
 /**
- * What scanners ask of the leaf that they are shown: `ikey0_[permutation()[permutation().size() - 1]]`,
- * the slice of its last key, to compare keys with their own upper bound only if that is not above it.
- * The answer is the largest slice there is, which is right for every leaf: they always compare.
+ * For scanners that read the slice of the last key of the leaf passed to them,
+ * `ikey0_[permutation()[permutation().size() - 1]]`, to compare keys with their own upper bound
+ * only if that slice is not below it. The result is the largest possible slice, which is correct
+ * for every leaf: they always compare.
  */
 template <typename P>
 class last_key {
 public:
-    /** The number of entries, which is good for naming the last one only. */
+    /** The number of entries; usable only to name the last one. */
     class count {
     public:
         operator int() const
@@ -181,7 +182,7 @@ public:
     }
 };
 
-/** Slices of a leaf, as ikey0_: there are no objects of this class, and nothing is read. */
+/** Slices of a leaf, as ikey0_: no object of this class exists, and nothing is read. */
 template <typename P>
 class slices {
 public:
@@ -196,7 +197,7 @@ public:
     }
 };
 
-/** A user's value in one of the tree's words. */
+/** Stores a user's value in a word of the tree. */
 template <typename V>
 struct word {
     static_assert(std::is_trivially_copyable<V>::value,
@@ -224,7 +225,7 @@ struct word {
     }
 
 private:
-    // Not sizeof(V) in a call of memcpy: where V is uint64_t*, g++ takes it for a mistake.
+    // Not sizeof(V) in a call of memcpy: g++ warns of it if V is uint64_t*.
     enum : size_t { size = sizeof(V) };
     alignas(V) alignas(uint64_t) unsigned char bytes_[sizeof(uint64_t)];
 };

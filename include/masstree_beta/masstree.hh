@@ -1,4 +1,4 @@
-// The map, and what a program says of it at compile time.
+// The map and its compile-time parameters.
 #ifndef MASSTREE_BETA_MASSTREE_HH
 #define MASSTREE_BETA_MASSTREE_HH
 
@@ -17,9 +17,9 @@ namespace Masstree {
 using lcdf::Str;
 
 /**
- * What parameters of a table are derived from. A table reads `value_type` and `threadinfo_type`
- * of its parameters; the widths and all the rest are taken and make no difference: nodes have
- * room for 15 keys, and every table is for any number of threads.
+ * The base class of a table's parameters. A table uses `value_type` and `threadinfo_type` only; the
+ * widths and all other parameters have no effect: nodes have room for 15 keys, and any number of
+ * threads may use a table.
  */
 template <int LW = 15, int IW = LW>
 struct MASSTREE_BETA_ABI nodeparams {
@@ -43,7 +43,7 @@ template <int LW, int IW> constexpr ssize_t nodeparams<LW, IW>::print_max_indent
 
 /**
  * A map from keys to values. As in masstree-beta, an object of this class is a handle: copies are
- * the same map, and the map lives until destroy, not until the object ends.
+ * the same map, and the map lives until destroy, not until the object is destroyed.
  */
 template <typename P>
 class basic_table {
@@ -63,13 +63,13 @@ public:
     {
     }
 
-    /** Makes the map, empty. Once before anything else, and again after destroy. */
+    /** Creates the empty map. Call it once before anything else, and again after destroy. */
     void initialize(threadinfo&)
     {
         tree_ = nullptr;
         masstree_beta::check("basic_table::initialize", masstree_create(nullptr, &tree_));
     }
-    /** Frees the map; nobody uses it, or a cursor of it, any more. Values stay the program's. */
+    /** Frees the map, which no thread or cursor may use any more. The program owns the values. */
     void destroy(threadinfo&)
     {
         masstree_beta::table_guard::leave_all(tree_);
@@ -77,7 +77,7 @@ public:
         tree_ = nullptr;
     }
 
-    /** Whether the key is there; then value is its value. */
+    /** Whether the key exists; if so, stores its value in `value`. */
     bool get(Str key, value_type& value, threadinfo& ti) const
     {
         uint64_t bits;
@@ -91,17 +91,18 @@ public:
     }
 
     /**
-     * Hands the keys from firstkey upwards to scanner.visit_value(key, value, ti), firstkey itself
-     * only if matchfirst, until that answers false; and before the keys of each leaf, this leaf
-     * as it was then to scanner.visit_leaf(stack, key, ti). Gives the number of keys visited.
+     * Passes the keys from firstkey upwards to scanner.visit_value(key, value, ti), firstkey itself
+     * only if matchfirst, until it returns false; and each leaf, as it was read, to
+     * scanner.visit_leaf(stack, key, ti) before the keys from it. Returns the number of keys
+     * visited.
      */
     template <typename F>
     int scan(Str firstkey, bool matchfirst, F& scanner, threadinfo& ti) const;
-    /** scan downwards. */
+    /** scan in descending order. */
     template <typename F>
     int rscan(Str firstkey, bool matchfirst, F& scanner, threadinfo& ti) const;
 
-    /** Writes what the map is made of, to stdout or f, as masstree_dump does. */
+    /** Writes the nodes of the map to stdout or f, as masstree_dump does. */
     void print(FILE* f = nullptr) const
     {
         struct writer {
@@ -121,7 +122,7 @@ public:
         return masstree_beta::no_inside<Q>::node();
     }
 
-    /** The map as the C interface knows it: for what masstree-beta's has no name for. */
+    /** The C handle of the map, for functions that masstree-beta does not have. */
     masstree_t* c_tree() const
     {
         return tree();
@@ -130,11 +131,11 @@ public:
 private:
     friend class unlocked_tcursor<P>;
     friend class tcursor<P>;
-    // Checks value_type where the table is declared, not where a value is first touched.
+    // Checks value_type where the table is declared, not where a value is first used.
     typedef masstree_beta::word<value_type> word;
     static_assert(sizeof(word) == sizeof(uint64_t), "one word");
 
-    /** The guard that this thread has of the table anyway, or NULL. */
+    /** The guard of the table that this thread already has, or NULL. */
     static masstree_guard_t* guard_of(threadinfo& ti, const masstree_t* tree)
     {
         using masstree_beta::table_guard_of;

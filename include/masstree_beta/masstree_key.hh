@@ -1,4 +1,4 @@
-// Keys as scanners and printers are given them.
+// Keys as scanners and printers get them.
 #ifndef MASSTREE_BETA_MASSTREE_KEY_HH
 #define MASSTREE_BETA_MASSTREE_KEY_HH
 
@@ -12,7 +12,7 @@ using lcdf::Str;
 
 /**
  * A key of any length, as one of the first layer: its slice is its first eight bytes, the rest is
- * its suffix. Which layer of a tree it ends in makes no difference. Its bytes are not its own.
+ * its suffix, whatever layer of the tree it ends in. It does not own its bytes.
  */
 template <typename I>
 class key {
@@ -30,7 +30,7 @@ public:
     {
     }
 
-    /** The first bytes as a number, which compares as they do. */
+    /** The first eight bytes as an integer with the same order. */
     ikey_type ikey() const
     {
         return string_slice<ikey_type>::make_comparable(full_.s, full_.len);
@@ -51,7 +51,7 @@ public:
     {
         return full_.empty();
     }
-    /** Bytes in layers above: none. (g++ would warn of a program's memcmp with no more than none.) */
+    /** Bytes in layers above: none. (With a constant 0, g++ would warn of a program's memcmp.) */
     int prefix_length() const
     {
         return masstree_beta::opaque(0);
@@ -76,7 +76,7 @@ public:
     {
         return full_.compare(other.full_);
     }
-    /** Its bytes, to buf; gives their number, or buflen if there are more. */
+    /** Copies its bytes to buf; returns their number, or buflen if there are more. */
     int unparse(char* buf, int buflen) const
     {
         const int length = full_.len < buflen ? full_.len : buflen;
@@ -93,7 +93,7 @@ private:
 
 namespace masstree_beta {
 
-/** What visit_value is given: a Str, or for scanners of the older kind, a key. */
+/** The key for visit_value: a Str, or for scanners of the older kind, a Masstree::key. */
 template <typename I>
 class scanned_key : public lcdf::Str {
 public:

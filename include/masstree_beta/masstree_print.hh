@@ -1,4 +1,4 @@
-// What values are printed with, in masstree-beta. Tables print words here: see basic_table::print.
+// The printer of values in masstree-beta. Tables here print words: see basic_table::print.
 #ifndef MASSTREE_BETA_MASSTREE_PRINT_HH
 #define MASSTREE_BETA_MASSTREE_PRINT_HH
 
@@ -6,7 +6,7 @@
 
 namespace Masstree {
 
-/** A value as the hexadecimal number that is stored for it. */
+/** Prints a value as the hexadecimal word that the tree stores. */
 template <typename T>
 class value_print {
 public:

@@ -1,4 +1,4 @@
-// Included by programs for what masstree_tcursor.hh has.
+// Programs include this file for the classes in masstree_tcursor.hh.
 #ifndef MASSTREE_BETA_MASSTREE_REMOVE_HH
 #define MASSTREE_BETA_MASSTREE_REMOVE_HH
 

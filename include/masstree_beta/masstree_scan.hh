@@ -6,7 +6,7 @@
 
 namespace Masstree {
 
-/** A leaf as a scan found it: the keys that visit_value gets next are of this moment. */
+/** A leaf as a scan read it: the next keys that visit_value gets are from this moment. */
 template <typename P>
 class scanstackelt {
 public:
@@ -36,7 +36,7 @@ private:
 
 namespace scanning {
 
-/** One scan, between the library's callbacks and the program's scanner. */
+/** One scan: connects the library's callbacks to the program's scanner. */
 template <typename P, typename F>
 class MASSTREE_BETA_ABI scan {
 public:
@@ -76,7 +76,7 @@ public:
     }
 
 private:
-    // Exceptions must not pass through the library: they wait until it has returned.
+    // Exceptions must not pass through the library: they are rethrown after it has returned.
     template <typename W>
     int32_t guarded(const W& work)
     {

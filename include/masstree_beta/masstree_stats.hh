@@ -7,7 +7,10 @@
 
 namespace Masstree {
 
-/** What masstree_stats_json says, of every node; the names in it are those of masstree_stats_t. */
+/**
+ * The result of masstree_stats_json, with all nodes visited; its names are those of
+ * masstree_stats_t.
+ */
 template <typename P, typename T>
 inline MASSTREE_BETA_ABI lcdf::Json json_stats(const basic_table<P>& table, T&&)
 {

@@ -1,4 +1,4 @@
-// Nodes, as far as programs may know them: something that has a version.
+// Nodes, of which programs see the version only.
 #ifndef MASSTREE_BETA_MASSTREE_STRUCT_HH
 #define MASSTREE_BETA_MASSTREE_STRUCT_HH
 
@@ -13,10 +13,10 @@
 namespace Masstree {
 
 /**
- * A node. There are no objects of this class: a pointer to one is the name of a node, and nothing
- * is where it points to that a program could read. It may be kept, compared, and asked for the
- * version as long as the map lives, also when the node is long gone: it has a version then that it
- * never had before. The lowest six bits of the pointer are 0.
+ * A node. No object of this class exists: a pointer to one identifies a node, and must not be
+ * dereferenced by the program. It may be kept, compared, and asked for its version as long as the
+ * map lives, even after the node was freed: the version is then one that the node never had before.
+ * The lowest six bits of the pointer are 0.
  */
 template <typename P>
 class node_base {
@@ -30,9 +30,9 @@ public:
     typedef leaf<P> leaf_type;
     typedef internode<P> internode_type;
 
-    /** The version: another one after each insert and remove; the same when a value changes, and
-        while a cursor has the node locked. In visit_leaf, of the leaf that is shown, the version
-        that was read. To be compared with ==, for nothing else. */
+    /** The version: changes with each insert and remove, but not when a value is overwritten or a
+        cursor locks the node. In visit_leaf, of the leaf passed, the version that the scan read.
+        Compare versions with == only. */
     nodeversion_value_type full_version_value() const
     {
         const masstree_observation_t& shown = masstree_beta::shown();
@@ -43,7 +43,7 @@ public:
             masstree_leaf_version(nullptr, number(), &version));
         return version;
     }
-    /** The same: no version shows whether the node is locked. */
+    /** The version, too: no version shows whether the node is locked. */
     nodeversion_value_type full_unlocked_version_value() const
     {
         return full_version_value();
@@ -57,7 +57,7 @@ public:
         return full_version_value();
     }
 
-    /** Programs are given no others. */
+    /** Programs get leaves only. */
     bool isleaf() const
     {
         return true;
@@ -84,7 +84,7 @@ private:
     }
 };
 
-/** A leaf: what cursors and scanners are given. */
+/** A leaf, as cursors and scanners return it. */
 template <typename P>
 class leaf : public node_base<P> {
 public:
@@ -102,7 +102,7 @@ public:
     }
 };
 
-/** For programs that have a name for this type; there are no pointers to any. */
+/** For programs that name this type; no pointer to one exists. */
 template <typename P>
 class internode : public node_base<P> {
 };

@@ -1,4 +1,4 @@
-// Cursors: one key's place in a map, read or locked.
+// Cursors: one key of a map, read or with its leaf locked.
 #ifndef MASSTREE_BETA_MASSTREE_TCURSOR_HH
 #define MASSTREE_BETA_MASSTREE_TCURSOR_HH
 
@@ -11,7 +11,7 @@
 
 namespace Masstree {
 
-/** Looks a key up. The key's bytes must stay until find_unlocked has returned. */
+/** Looks a key up. The key's bytes must stay valid until find_unlocked has returned. */
 template <typename P>
 class unlocked_tcursor {
 public:
@@ -38,7 +38,7 @@ public:
         forget();
     }
 
-    /** Whether the key is there. What the others tell is of this moment. */
+    /** Whether the key exists. The other functions return the state at this moment. */
     bool find_unlocked(threadinfo& ti)
     {
         uint64_t bits = 0;
@@ -51,12 +51,12 @@ public:
         return status == MASSTREE_OK;
     }
 
-    /** The key's value; a word of zeros if it was not there. */
+    /** The key's value; a zero word if the key does not exist. */
     value_type value() const
     {
         return word_.value();
     }
-    /** The leaf that the key is in, or would go to. */
+    /** The leaf that contains the key, or would contain it. */
     leaf_type* node() const
     {
         return masstree_beta::node_of<leaf_type>(observed_);
@@ -66,8 +66,8 @@ public:
         return observed_.version;
     }
 
-    /** The number of entries that node() has, or the leaf that is in its place since: keys, and
-        links to layers. The key's bytes must still be there. */
+    /** The number of entries, keys and links to layers, of node() or of the leaf that has replaced
+        it. The key's bytes must still be valid. */
     masstree_beta::permutation<P> permutation() const
     {
         size_t size = 0;
@@ -90,9 +90,9 @@ private:
 };
 
 /**
- * Finds a key and locks the leaf it is in, or goes to. From find_locked or find_insert to finish,
- * or to the end of the cursor, which undoes it, the thread must use no other function that writes
- * to the map, and the key's bytes must stay.
+ * Finds a key and locks the leaf that contains it, or would contain it. From find_locked or
+ * find_insert until finish, or until the cursor is destroyed, which discards the change, the thread
+ * must call no other function that writes to the map, and the key's bytes must stay valid.
  */
 template <typename P>
 class tcursor {
@@ -123,26 +123,26 @@ public:
     }
     tcursor(const tcursor&) = delete;
     tcursor& operator=(const tcursor&) = delete;
-    /** What was not finished did not happen. */
+    /** Discards a change that was not finished. */
     ~tcursor()
     {
         if (stage_ == locked)
             let_go(MASSTREE_ACTION_KEEP);
     }
 
-    /** Whether the key is there. If not, finish may not be asked to insert it. */
+    /** Whether the key exists. If not, finish must not insert it. */
     bool find_locked(threadinfo& ti)
     {
         return find("tcursor::find_locked", ti, 0);
     }
-    /** Whether the key is there. If not, there is room for it now, and finish(1) inserts it. */
+    /** Whether the key exists. If not, makes room for it, and finish(1) inserts it. */
     bool find_insert(threadinfo& ti)
     {
         return find("tcursor::find_insert", ti, MASSTREE_HOLD_INSERT);
     }
 
-    /** The value, to be read and assigned; a word of zeros if the key was not there. Others see
-        what was assigned when finish has returned. */
+    /** The value, to read or assign; a zero word if the key did not exist. Other threads see an
+        assigned value when finish has returned. */
     value_type& value()
     {
         return word_.value();
@@ -153,8 +153,8 @@ public:
     }
 
     /**
-     * Lets the leaf go. A negative state removes the key, if it is there. Otherwise a key that is
-     * there has the value that was assigned, and one that is not is inserted if state is positive.
+     * Unlocks the leaf. A negative state removes the key, if it exists. Otherwise an existing key
+     * gets the value that was assigned, and a new one is inserted if state is positive.
      */
     void finish(int state, threadinfo&)
     {
@@ -166,12 +166,12 @@ public:
         let_go(action);
     }
 
-    /** The leaf that the key is in, or goes to: a new one, if the old one was full. */
+    /** The leaf that contains the key, or will contain it: a new one, if the old one was full. */
     leaf_type* node() const
     {
         return masstree_beta::node_of<leaf_type>(now_);
     }
-    /** The leaf that the key was in, or would have gone to, before room was made for it. */
+    /** The leaf that contained the key, or would have, before room was made for it. */
     leaf_type* original_node() const
     {
         return masstree_beta::node_of<leaf_type>(original_);
@@ -191,7 +191,7 @@ public:
     {
         return now_.version;
     }
-    /** The version of node() after finish(state); after finish, the one it has got. */
+    /** The version of node() after finish(state); after finish, the actual one. */
     nodeversion_value_type next_full_version_value(int state) const
     {
         if (stage_ != locked)
@@ -257,7 +257,7 @@ private:
         masstree_beta::check(what, masstree_held_observation(&held_, &original_, &now_));
         return found_;
     }
-    /** A guard of the table: the one that the thread keeps in its section, or one of our own. */
+    /** A guard of the table: the one that the thread keeps in its section, or the cursor's own. */
     void enter(const char* what, threadinfo& ti)
     {
         using masstree_beta::table_guard_of;
@@ -281,7 +281,7 @@ private:
     }
     void make_room_for_created(size_t length)
     {
-        // A split creates one leaf, and layers one each for eight bytes at most.
+        // A split creates one leaf, and layers at most one for each eight bytes.
         const size_t most = length / 8 + 3;
         delta_.created = few_;
         delta_.created_capacity = sizeof few_ / sizeof few_[0];
@@ -302,7 +302,7 @@ private:
     }
     masstree_observation_t next_of(int32_t action) const
     {
-        // Values are no part of a leaf's version; and after find_locked nothing is inserted.
+        // Values do not affect a leaf's version; and after find_locked nothing is inserted.
         if (action == MASSTREE_ACTION_KEEP ||
             (action == MASSTREE_ACTION_SET && (found_ || flags_ == 0)))
             return now_;

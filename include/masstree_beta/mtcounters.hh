@@ -1,4 +1,4 @@
-// Names of event counters, which all stay 0 here, and of kinds of memory, which are ignored.
+// Names of event counters, which are always 0 here, and of kinds of memory, which are ignored.
 #ifndef MASSTREE_BETA_MTCOUNTERS_HH
 #define MASSTREE_BETA_MTCOUNTERS_HH
 

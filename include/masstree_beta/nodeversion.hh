@@ -1,4 +1,4 @@
-// Some programs use masstree-beta's version words as small spin locks of their own.
+// Some programs use masstree-beta's version words as their own small spin locks.
 #ifndef MASSTREE_BETA_NODEVERSION_HH
 #define MASSTREE_BETA_NODEVERSION_HH
 
@@ -8,7 +8,7 @@
 
 namespace masstree_beta {
 
-/** A lock. The nodes of a table have none that a program could take. */
+/** A lock. Programs cannot lock the nodes of a table with it. */
 template <typename T>
 class version_lock {
 public:

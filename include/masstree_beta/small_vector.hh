@@ -1,4 +1,4 @@
-// A vector whose first elements are in the object itself.
+// A vector that stores its first elements in the object itself.
 #ifndef MASSTREE_BETA_SMALL_VECTOR_HH
 #define MASSTREE_BETA_SMALL_VECTOR_HH
 
@@ -9,7 +9,7 @@
 #include <new>
 #include <utility>
 
-/** The part of std::vector's interface that masstree-beta's has; up to N elements need no memory. */
+/** The part of std::vector's interface that masstree-beta has; N elements need no allocation. */
 template <typename T, unsigned N, typename A = std::allocator<T>>
 class MASSTREE_BETA_ABI small_vector {
 public:
@@ -156,7 +156,7 @@ public:
     {
         emplace_back(std::move(element));
     }
-    /** The arguments may refer to elements: the new one is made before these move. */
+    /** The arguments may refer to elements: constructs the new one before it moves them. */
     template <typename... Args>
     void emplace_back(Args&&... args)
     {
@@ -202,7 +202,9 @@ public:
 private:
     typedef std::allocator_traits<A> traits;
 
-    /** Memory, with elements from 0 to made and from `size` to last, which goes unless it is taken. */
+    /**
+     * Memory, with elements from 0 to made and from `size` to last, which goes unless it is taken.
+     */
     struct larger {
         larger(A& from, size_type count, size_type size)
             : allocator(from), capacity(count), first(traits::allocate(from, count)), made(0),

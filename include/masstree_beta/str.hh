@@ -1,4 +1,4 @@
-// A string of somebody else's bytes: what keys are passed as.
+// A string that does not own its bytes, in which keys are passed.
 #ifndef MASSTREE_BETA_STR_HH
 #define MASSTREE_BETA_STR_HH
 
@@ -15,7 +15,7 @@
 
 namespace lcdf {
 
-/** Some bytes; they must stay where they are as long as the Str is used. */
+/** A slice of bytes, which must stay valid as long as the Str is used. */
 struct Str {
     typedef Str substring_type;
 

@@ -1,4 +1,4 @@
-// A string that has its bytes.
+// A string that owns its bytes.
 #ifndef MASSTREE_BETA_STRING_HH
 #define MASSTREE_BETA_STRING_HH
 

@@ -1,4 +1,4 @@
-// Eight bytes of a key as an integer that compares as they do.
+// Eight bytes of a key as an integer with the same order.
 #ifndef MASSTREE_BETA_STRING_SLICE_HH
 #define MASSTREE_BETA_STRING_SLICE_HH
 
@@ -9,14 +9,14 @@ template <typename T>
 struct MASSTREE_BETA_ABI string_slice {
     enum { size = static_cast<int>(sizeof(T)) };
 
-    /** Of the first bytes of s, as if zeros followed. */
+    /** Converts the first bytes of s, padded with zeros. */
     static T make_comparable(const char* s, int len)
     {
         T slice = 0;
         memcpy(&slice, s, static_cast<size_t>(len < 0 ? 0 : len < size ? len : size));
         return net_to_host_order(slice);
     }
-    /** Bytes of the slice, to buf; gives their number without the zeros at the end. */
+    /** Copies the bytes of the slice to buf; returns their number without trailing zeros. */
     static int unparse_comparable(char* buf, int buflen, T slice)
     {
         return unparse_comparable(buf, buflen, slice, size);

@@ -1,5 +1,5 @@
-// A guard of a table that a thread keeps while it is in a section, so that not every write has to
-// enter one. masstree-beta has no such file; programs include the others.
+// A guard of a table that a thread keeps during a section, so that not every write must enter one.
+// masstree-beta has no such file; programs include the others.
 #ifndef MASSTREE_BETA_TABLE_GUARD_HH
 #define MASSTREE_BETA_TABLE_GUARD_HH
 
@@ -9,7 +9,7 @@
 
 namespace masstree_beta {
 
-/** A pointer that many threads read, and to which only what lasts for ever is assigned. */
+/** A pointer that many threads read, to objects that are never freed. */
 template <typename T>
 class published {
 public:
@@ -24,7 +24,7 @@ public:
     {
         return *this;
     }
-    /** Puts an element before the first one. */
+    /** Inserts an element at the front. */
     void push(T* first, T*& next)
     {
         next = pointer_.load(std::memory_order_relaxed);
@@ -37,7 +37,7 @@ private:
     std::atomic<T*> pointer_;
 };
 
-/** Only what is of a template may be defined in a header, before C++17. */
+/** A template, since before C++17 a header can define static members of templates only. */
 template <typename T>
 struct every {
     static published<T> allthreads;
@@ -46,12 +46,12 @@ template <typename T>
 published<T> every<T>::allthreads;
 
 /**
- * The guard that a thread has of the table that it wrote to last, from the first write in a section
- * to the end of the section. Lasts for ever.
+ * The guard that a thread has of the table to which it wrote last, from the first write in a
+ * section to the end of the section. Never freed.
  *
- * Its thread reads it as it likes. Who destroys a table leaves the guards that others have of it:
- * they do not use that table any more, but may be about to leave the same guard, or to enter one of
- * another table. So the guard is entered and left under a lock.
+ * Its thread reads it without the lock. A thread that destroys a table leaves the guards that other
+ * threads have of it: those threads do not use that table any more, but may be about to leave the
+ * same guard, or to enter one of another table. So guards are entered and left under a lock.
  */
 class table_guard : private every<table_guard> {
 public:
@@ -63,7 +63,7 @@ public:
     table_guard(const table_guard&) = delete;
     table_guard& operator=(const table_guard&) = delete;
 
-    /** A section begins, or the next one. */
+    /** Begins a section, or the next one. */
     void begin()
     {
         in_section_ = true;
@@ -79,12 +79,12 @@ public:
         let_go();
     }
 
-    /** For a read without callbacks. NULL if there is none: also a guard, for the C functions. */
+    /** The guard for a read without callbacks, or NULL, which the C functions accept, too. */
     masstree_guard_t* of(const masstree_t* tree) const
     {
         return tree_.load(std::memory_order_relaxed) == tree ? guard_ : nullptr;
     }
-    /** For a write, until release; NULL outside of sections. */
+    /** The guard for a write, until release; NULL outside of sections. */
     masstree_guard_t* use(const char* what, const masstree_t* tree)
     {
         if (!in_section_ || in_use_)
@@ -105,7 +105,7 @@ public:
     static void leave_all(const masstree_t* tree)
     {
         for (table_guard* one = allthreads; one != nullptr; one = one->next_) {
-            // Acquire: what its thread did with the guard before it let it go.
+            // Acquire, pairs with `leave`: if the guard was left, that happened before.
             if (one->tree_.load(std::memory_order_acquire) != tree)
                 continue;
             const locking lock(*one);
@@ -133,7 +133,7 @@ private:
         table_guard& what_;
     };
 
-    /** Under the lock. */
+    /** Call it under the lock. */
     void leave()
     {
         masstree_guard_leave(guard_);
@@ -148,7 +148,7 @@ private:
         check(what, masstree_guard_enter(tree, &guard_));
         tree_.store(tree, std::memory_order_release);
     }
-    /** Whether there is a guard that no cursor is using. */
+    /** Whether the thread has a guard that no cursor uses. */
     bool is_idle() const
     {
         return !in_use_ && tree_.load(std::memory_order_relaxed) != nullptr;
@@ -170,7 +170,7 @@ private:
     bool in_use_;
 };
 
-/** A threadinfo of the program's own has none; for threadinfo, see there. */
+/** The program's own threadinfo type has no table guard; threadinfo overloads this. */
 template <typename T>
 inline table_guard* table_guard_of(T&)
 {

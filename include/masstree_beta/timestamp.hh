@@ -1,4 +1,4 @@
-// Timestamps and epochs: numbers that are the program's own business.
+// Timestamps and epochs: numbers whose meaning the program defines.
 #ifndef MASSTREE_BETA_TIMESTAMP_HH
 #define MASSTREE_BETA_TIMESTAMP_HH
 

@@ -1,5 +1,5 @@
-//! One run of one map through the phases of one suite, in a process of its own, so that
-//! each begins with an allocator nobody has used, and memory can be told.
+//! One run of one map through the phases of one suite, in its own process, so that each
+//! starts with an unused allocator, and memory can be measured.
 //!
 //! Every phase is timed from a common start of its threads to the end of the last. A
 //! thread's keys lie in the order in which it uses them (see `keys`). What is read is
@@ -18,7 +18,7 @@ use crate::peers::{Subject, Work, with_map};
 use crate::suite::Phase;
 use crate::timing::{Span, resident, timed};
 
-/// What a child is to do.
+/// The task of a child process.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Task {
     pub(crate) subject: Subject,
@@ -26,20 +26,20 @@ pub(crate) struct Task {
     /// In the order of `Phase`.
     pub(crate) phases: Vec<Phase>,
     pub(crate) threads: usize,
-    /// How many keys the map gets.
+    /// The number of keys of the map.
     pub(crate) count: usize,
-    /// How many operations each thread does in a phase that reads or updates.
+    /// The number of operations of each thread in a phase that reads or updates.
     pub(crate) operations: usize,
 }
 
-/// What it found.
+/// Its results.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Findings {
     pub(crate) figures: Vec<Figure>,
     pub(crate) latencies: Vec<Latency>,
 }
 
-/// More than this part of the time spent waiting for a processor, and a figure says little.
+/// A figure is disturbed if a thread waited for a processor for more than this part of the time.
 pub(crate) const DISTURBED: f64 = 0.05;
 
 impl Findings {
@@ -58,8 +58,8 @@ pub(crate) struct Figure {
     pub(crate) phase: Phase,
     /// Operations, or items of scans, per second; bytes for `Memory`.
     pub(crate) figure: f64,
-    /// The part of the time for which the thread that waited longest could have run but
-    /// other processes had its processor.
+    /// The part of the time for which the thread that waited longest was runnable, but other
+    /// processes had its processor.
     pub(crate) waited: f64,
 }
 
@@ -73,7 +73,7 @@ impl Span {
     }
 }
 
-/// Does the task.
+/// Executes the task.
 pub(crate) fn run(task: &Task) -> Findings {
     with_map(&task.subject, task.keys, task)
 }
@@ -116,7 +116,7 @@ impl Work for &Task {
 }
 
 impl Task {
-    /// For each thread the keys that it looks up, in a random order of its own.
+    /// For each thread the keys that it looks up, in its own random order.
     pub(crate) fn lookups(&self) -> Vec<Keys> {
         let wanted = self.operations.min(self.count);
         (0..self.threads)
@@ -152,7 +152,7 @@ impl Task {
         (span, bytes)
     }
 
-    /// Has each thread do `operations` operations on its keys, over and over if they are
+    /// Runs `operations` operations on the keys of each thread, repeating keys if they are
     /// fewer.
     fn operate<M: Map>(
         &self,
@@ -177,7 +177,7 @@ impl Task {
         span.figure(phase, self.operations * self.threads)
     }
 
-    /// Scans from as many keys as make `operations` times four items.
+    /// Scans from as many keys as yield `operations` times four items.
     fn scan<M: Map>(&self, map: &M, phase: Phase, lookups: &[Keys]) -> Figure {
         let reverse = phase == Phase::ScanReverse;
         let starts = (self.operations * 4 / SCAN).clamp(1, lookups[0].len());
@@ -199,7 +199,7 @@ impl Task {
                     true => session.scan_reverse(from, visit),
                 }
             }
-            // Short scans are those that begin near the end of the keys.
+            // Scans that begin near the end of the keys are short.
             let cut_off = SCAN * SCAN;
             assert!(
                 items + cut_off >= starts * SCAN.min(self.count),
@@ -276,7 +276,7 @@ fn mixed<M: Map>(session: &mut M::Session<'_>, keys: &Keys, places: Range<usize>
     }
 }
 
-/// Untimed: scans give the right items in the right order, from their start on.
+/// Untimed: checks that scans return the right items in the right order.
 fn check_scans<M: Map>(session: &mut M::Session<'_>, keys: &Keys, checked: usize, reverse: bool) {
     let may_skip = <M::Session<'_> as Session>::MAY_SKIP_START && !reverse;
     for from in keys.iter(0..checked) {

@@ -1,6 +1,6 @@
-//! How long single operations take: a clock read before and after each, which is why the
-//! rows of operations per second are measured apart. The clock's own time is in the
-//! figures, and given beside them.
+//! Latencies of single operations: the clock is read before and after each, which is why
+//! operations per second are measured separately. The latencies include the clock's own
+//! time, which is printed beside them.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::keys::{Keys, is_value_of, value_of};
 use crate::map::{Map, Session};
 use crate::timing::timed;
 
-/// Nanoseconds that an operation takes at most, for so many of them.
+/// Percentiles of the nanoseconds that an operation takes.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Latency {
     pub(crate) operation: String,
@@ -29,7 +29,7 @@ fn times() -> Times {
     Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("the bounds are allowed")
 }
 
-/// Times gets of keys that are there, then puts of keys that are not; and the clock.
+/// Times gets of existing keys, then puts of absent keys; and the clock.
 pub(crate) fn measure<M: Map>(map: &M, task: &Task) -> Vec<Latency> {
     let lookups = task.lookups();
     let samples = lookups[0].len();

@@ -167,11 +167,11 @@ functions! {
     ) -> i32;
 }
 
-/// A tree of words, destroyed in the end.
+/// A tree of words, destroyed when it is dropped.
 pub struct Tree {
-    /// The functions of the library it was made by.
+    /// The functions of its library.
     pub library: Library,
-    /// What those functions take.
+    /// The handle for these functions.
     pub handle: Handle,
 }
 
@@ -212,7 +212,7 @@ impl Drop for Tree {
     }
 }
 
-/// A guard, left in the end.
+/// A guard, left when it is dropped.
 pub struct Guard<'t> {
     /// The functions of the tree's library.
     pub library: Library,
@@ -299,7 +299,7 @@ unsafe extern "C" fn call<F: FnMut(&[u8], u64)>(
     ctx: *mut c_void,
 ) -> i32 {
     // SAFETY: the key is readable during the call (masstree.h); ctx is the closure that
-    // Guard::scan passed, which nobody else uses meanwhile.
+    // Guard::scan passed, which nothing else uses meanwhile.
     unsafe {
         let visit = &mut *ctx.cast::<F>();
         visit(std::slice::from_raw_parts(key.cast(), len), value);

@@ -1,4 +1,4 @@
-//! The machine that figures are of.
+//! The machine on which the figures were measured.
 
 use std::fs::read_to_string;
 use std::process::Command;

@@ -1,18 +1,18 @@
-//! What a map must be able to do to be measured, and which Rust type its keys have.
+//! The operations of a map under measurement, and the Rust type of its keys.
 
 use std::borrow::Borrow;
 use std::ops::Range;
 
 use crate::keys::{Keys, is_value_of, value_of};
 
-/// How many operations a session does under one guard before it refreshes it, as a user
-/// would who lets memory be freed now and then. Batches: as many keys in each.
+/// The number of operations of a session between two refreshes of its guard, as in a program
+/// that lets memory be freed regularly. Batches: as many keys in each.
 pub(crate) const REFRESH: usize = 1000;
 
-/// How many keys a batch has.
+/// The number of keys of a batch.
 pub(crate) const BATCH: usize = 1000;
 
-/// How many items a scan visits.
+/// The number of items that a scan visits.
 pub(crate) const SCAN: usize = 100;
 
 /// A map that several threads use.
@@ -25,36 +25,35 @@ pub(crate) trait Map: Sync {
     fn session(&self) -> Self::Session<'_>;
 }
 
-/// What one thread does with a map. All of it is under a guard where the map has such a
-/// thing.
+/// The operations of one thread on a map, under a guard if the map has guards.
 pub(crate) trait Session {
-    /// Whether a scan upwards may leave out the key that it starts from: a fault, which
-    /// is tolerated where a peer has it.
+    /// Whether an ascending scan may omit the key from which it starts: a fault, which is
+    /// tolerated in a peer.
     const MAY_SKIP_START: bool = false;
-    /// Whether a look-up may miss a key while another thread gives it another value: as above.
+    /// Whether a look-up may miss a key while another thread overwrites its value: tolerated, too.
     const MAY_MISS_REPLACED: bool = false;
 
     fn get(&mut self, key: &[u8]) -> Option<u64>;
 
     fn put(&mut self, key: &[u8], value: u64);
 
-    /// Whether the key was there.
+    /// Returns whether the key existed.
     fn remove(&mut self, key: &[u8]) -> bool;
 
     /// Up to `SCAN` items from `from` (included) on.
     fn scan(&mut self, from: &[u8], visit: impl FnMut(&[u8], u64));
 
-    /// The same downwards.
+    /// Up to `SCAN` items from `from` (included), in descending order.
     fn scan_reverse(&mut self, from: &[u8], visit: impl FnMut(&[u8], u64));
 
-    /// Looks up the keys at these places, at most `BATCH`; gives how many have a value
-    /// of theirs. A map without batches does one after the other.
+    /// Looks up the keys with these indices, at most `BATCH`; returns how many have a value
+    /// of theirs. A map without batches looks up one after the other.
     fn get_many(&mut self, keys: &Keys, places: Range<usize>) -> usize {
         let is_found = |key: &&[u8]| self.get(key).is_some_and(|value| is_value_of(value, key));
         keys.iter(places).filter(is_found).count()
     }
 
-    /// Puts the keys at these places, at most `BATCH`, with their values.
+    /// Puts the keys with these indices, at most `BATCH`, with their values.
     fn put_many(&mut self, keys: &Keys, places: Range<usize>) {
         keys.iter(places)
             .for_each(|key| self.put(key, value_of(key)));
@@ -69,7 +68,7 @@ impl Turns {
         Turns(REFRESH)
     }
 
-    /// Whether it is time again.
+    /// Whether a refresh is due.
     #[inline]
     pub(crate) fn is_over(&mut self) -> bool {
         self.0 -= 1;
@@ -93,7 +92,7 @@ pub(crate) trait Stored: Ord + Clone + Send + Sync + Borrow<Self::Lookup> + 'sta
     fn bytes<R>(&self, with: impl FnOnce(&[u8]) -> R) -> R;
 }
 
-/// The integer that an 8-byte key stands for.
+/// The integer that an 8-byte key encodes.
 #[inline]
 pub(crate) fn integer(key: &[u8]) -> u64 {
     u64::from_be_bytes(key.try_into().expect("an 8-byte key"))

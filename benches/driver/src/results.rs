@@ -1,4 +1,4 @@
-//! What was measured, and what follows from it.
+//! The results of all runs, and derived figures.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ pub(crate) struct Sample {
     pub(crate) waited: f64,
 }
 
-/// Latencies that one run found.
+/// Latencies of one run.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct TimedOperation {
     pub(crate) subject: String,
@@ -31,7 +31,7 @@ pub(crate) struct TimedOperation {
     pub(crate) latency: Latency,
 }
 
-/// Everything.
+/// All results.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Results {
     pub(crate) machine: Machine,
@@ -42,7 +42,7 @@ pub(crate) struct Results {
     pub(crate) threads: Vec<usize>,
     pub(crate) samples: Vec<Sample>,
     pub(crate) latencies: Vec<TimedOperation>,
-    /// What went wrong.
+    /// Errors.
     pub(crate) failures: Vec<String>,
 }
 
@@ -60,7 +60,7 @@ impl Results {
         .collect()
     }
 
-    /// How many figures there are, and how many of them were disturbed by other work of the
+    /// The number of figures, and how many of them were disturbed by other work of the
     /// machine.
     pub(crate) fn disturbed(&self) -> (usize, usize) {
         let disturbed = self
@@ -70,7 +70,7 @@ impl Results {
         (self.samples.len(), disturbed.count())
     }
 
-    /// The library that the others are compared with.
+    /// The library with which the others are compared.
     pub(crate) fn ours(&self) -> &Subject {
         &self.subjects[0]
     }
@@ -101,7 +101,7 @@ impl Results {
         median(figures.into_iter().map(|(_, figure)| figure))
     }
 
-    /// How many times the figure of `other` the subject has: the median over the rounds.
+    /// The ratio of the subject's figure to that of `other`: the median over the rounds.
     pub(crate) fn ratio(
         &self,
         subject: &Subject,
@@ -115,7 +115,7 @@ impl Results {
         )
     }
 
-    /// How many times as much two threads do as one.
+    /// The ratio of two threads to one.
     pub(crate) fn scaling(&self, subject: &Subject, row: &Row) -> Option<f64> {
         quotient(
             &self.figures(subject, row, 2),

@@ -1,12 +1,11 @@
-//! What is measured: suites of phases over one set of keys, each run in a process of its
-//! own.
+//! The measurements: suites of phases over one set of keys, each run in its own process.
 
 use serde::{Deserialize, Serialize};
 
 use crate::keys::KeySet;
 use crate::peers::Subject;
 
-/// A figure that a run gives. The order is that of the work.
+/// A phase of a run, which yields a figure. They are in execution order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum Phase {
     /// Resident bytes that the load adds, for each key.
@@ -16,7 +15,7 @@ pub(crate) enum Phase {
     Get,
     GetMany,
     Update,
-    /// Of ten operations on keys that are there, nine are a get and one is a put.
+    /// Of ten operations on existing keys, nine are a get and one is a put.
     Mixed,
     Scan,
     ScanReverse,
@@ -30,10 +29,10 @@ pub(crate) struct Suite {
     pub(crate) name: &'static str,
     pub(crate) keys: KeySet,
     pub(crate) phases: &'static [Phase],
-    /// So few keys, whatever was asked for.
+    /// The maximum number of keys, whatever was requested.
     pub(crate) keys_at_most: usize,
-    /// For batches, which peers are not measured with: the suite where their single
-    /// operations are.
+    /// For batches, with which peers are not measured: the suite with their single
+    /// operations.
     pub(crate) singles: Option<&'static str>,
 }
 
@@ -124,7 +123,7 @@ impl Phase {
         }
     }
 
-    /// The phase of single operations that a phase of batches is compared with.
+    /// The phase of single operations with which a phase of batches is compared.
     pub(crate) fn single(self) -> Phase {
         match self {
             PutMany => Load,
@@ -151,13 +150,13 @@ impl Row {
         format!("{}, {}", self.phase.name(), self.suite.name)
     }
 
-    /// Whether the label contains one of these texts, case aside, or there is none.
+    /// Whether the label contains one of these texts, ignoring case, or no text is given.
     pub(crate) fn is_wanted(&self, only: &[String]) -> bool {
         let label = self.label().to_lowercase();
         only.is_empty() || only.iter().any(|text| label.contains(&text.to_lowercase()))
     }
 
-    /// Whether the subject has a figure of its own here.
+    /// Whether the subject has its own figure here.
     pub(crate) fn is_measured(&self, subject: &Subject) -> bool {
         let peers_too = self.suite.singles.is_none();
         (peers_too || matches!(subject, Subject::Library { .. }))
@@ -165,7 +164,7 @@ impl Row {
     }
 }
 
-/// The rows whose label contains one of these texts; all if there is none.
+/// The rows whose label contains one of these texts; all if no text is given.
 pub(crate) fn rows(only: &[String]) -> Vec<Row> {
     SUITES
         .iter()

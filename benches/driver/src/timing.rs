@@ -1,10 +1,10 @@
-//! Threads timed from a common start, and what the kernel says about this process.
+//! Threads timed from a common start, and the kernel's statistics on this process.
 
 use std::fs::read_to_string;
 use std::sync::Barrier;
 use std::time::Instant;
 
-/// How long something took, and how much of that was waiting for a processor.
+/// A duration, and how much of it was spent waiting for a processor.
 #[derive(Clone, Copy)]
 pub(crate) struct Span {
     pub(crate) seconds: f64,
@@ -22,8 +22,8 @@ struct Part {
 }
 
 /// From the first thread's start to the last one's end. The first thread is the one that
-/// calls. `work` gets its thread's number, waits at the barrier when it is ready, and gives
-/// when it started.
+/// calls. `work` gets its thread's number, waits at the barrier when it is ready, and returns
+/// the time of its start.
 pub(crate) fn timed(threads: usize, work: impl Fn(usize, &Barrier) -> Instant + Sync) -> Span {
     let barrier = Barrier::new(threads);
     let part = |thread| {

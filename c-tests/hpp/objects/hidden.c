@@ -1,4 +1,4 @@
-/* A C program that hides all around the header. */
+/* A C program that hides symbols around the header. */
 #pragma GCC visibility push(hidden)
 #include <masstree/occ.h>
 #pragma GCC visibility pop

@@ -1,8 +1,9 @@
-// What a shared object, or the program that loads it, does with errors of libmasstree's on its own.
+// How a shared object, or the program that loads it, handles errors of its own libmasstree headers.
 #ifndef MASSTREE_HPP_TEST_OBJECT
 #define MASSTREE_HPP_TEST_OBJECT
 
-// Whatever a program hides around the header, it finds the library's functions, and the system's.
+// Even if a program hides symbols around the header, the linker finds the library's functions, and
+// the system's.
 #pragma GCC visibility push(hidden)
 #include <masstree.hpp>
 #pragma GCC visibility pop
@@ -22,7 +23,7 @@ public:
     virtual std::error_code code(int status) const = 0;
     /** The condition of the same meaning. */
     virtual std::error_condition condition(int status) const = 0;
-    /** Whether it takes a code for that error: with == and !=, either way round. */
+    /** Whether it takes a code for that error: with == and !=, in either order. */
     virtual bool knows(const std::error_code &code, int status) const = 0;
     /** Throws an error. */
     virtual void fail() const = 0;
@@ -35,7 +36,7 @@ protected:
 
 namespace {
 
-/** What is in every object, with internal linkage. */
+/** Definitions in every object, with internal linkage. */
 class here final : public object {
 public:
     const std::error_category &category() const override { return masstree::category(); }

@@ -1,5 +1,5 @@
-// Errors between shared objects that hide their symbols: codes are compared, and errors thrown and
-// caught, from each to each, and to this program.
+// Errors between shared objects that hide their symbols: compares codes, and throws and catches
+// errors, between each two objects and this program.
 // Put back: the comparisons in error.hpp left out, or "equivalent", or by address; `error` without
 // its visibility, with libc++; the header without its pragmas.
 //
@@ -34,7 +34,7 @@ const object *load(const char *path, int how)
     return reinterpret_cast<const object *(*)()>(symbol)();
 }
 
-/** Every error, and two numbers beside. */
+/** Every error, and two other numbers. */
 constexpr int least = -10, most = 0;
 
 void compare(const object &one, const object &other, int from, int to)
@@ -62,7 +62,7 @@ int main(int argc, char **argv)
     const here own;
     const int how = *argv[1] == 'g' ? RTLD_GLOBAL : RTLD_LOCAL;
     const object *objects[] = {&own, load(argv[2], how), load(argv[3], how)};
-    // libc++ takes types of that much isolated objects for different ones.
+    // libc++ regards types of such isolated objects as different.
 #if defined(_LIBCPP_VERSION)
     const bool catches = how == RTLD_GLOBAL;
 #else

@@ -1,4 +1,4 @@
-//! Nanoseconds for each key looked up among 1,000,000: in single calls with and without a
+//! Nanoseconds for each look-up among 1,000,000 keys: in single calls with and without a
 //! guard, and in batches.
 const std = @import("std");
 const masstree = @import("masstree");

@@ -1,8 +1,8 @@
-//! An ordered map from byte strings to 64-bit words that any number of threads use at
-//! once, without locks for readers: libmasstree.
+//! An ordered map from byte strings to 64-bit words, which any number of threads use
+//! concurrently, without locks for readers: libmasstree.
 //!
-//! What is absent is null, what goes wrong is an error. Operations take a guard, or null
-//! to be pinned for the call.
+//! A missing key is null, a failure is an error. Operations take a guard, or null to pin
+//! for the call.
 const std = @import("std");
 const c = @import("header");
 
@@ -15,13 +15,13 @@ pub const Error = error{
     WrongTree,
     /// The tree was made before a fork.
     Forked,
-    /// Tree.check found the tree inconsistent.
+    /// Tree.check found a violated invariant.
     Corrupt,
-    /// A bound above the other, or a version of the library that wants something else.
+    /// A lower bound above the upper one, or a library of an incompatible version.
     Invalid,
 };
 
-/// Whether the library said yes (0), or no (a positive status).
+/// Whether the status is MASSTREE_OK (0), or another answer (positive).
 fn check(status: i32) Error!bool {
     if (status >= 0) return status == c.MASSTREE_OK;
     return switch (status) {
@@ -41,17 +41,16 @@ fn bytes(slice: c.masstree_slice_t) []const u8 {
 
 pub const Entry = struct { key: []const u8, value: u64 };
 
-/// What the function of an update answers.
+/// The result of the function of an update.
 pub const Decision = union(enum) { keep, set: u64, remove };
 
-/// Keys from `lower` on, without `upper` and what comes after it, that begin with
-/// `prefix`. The default is every key.
+/// Keys k with `lower` <= k < `upper` that begin with `prefix`. The default is every key.
 pub const Range = struct {
     lower: ?[]const u8 = null,
     upper: ?[]const u8 = null,
     prefix: []const u8 = "",
     reverse: bool = false,
-    /// Visit at most so many keys; 0: no limit.
+    /// The maximum number of keys to visit; 0: no limit.
     limit: usize = 0,
 
     fn toC(range: Range) c.masstree_range_t {
@@ -79,8 +78,8 @@ pub const Tree = struct {
     handle: *c.masstree_t,
 
     pub const Options = struct {
-        /// Where memory comes from, but for the lists of memory reclamation; null: malloc.
-        /// It must bear several threads, and what the pointer points to outlive the tree.
+        /// Supplies all memory except the lists of memory reclamation; null: malloc. It must
+        /// be thread-safe and, like the object that the pointer refers to, outlive the tree.
         allocator: ?*const std.mem.Allocator = null,
     };
 
@@ -97,12 +96,12 @@ pub const Tree = struct {
         return .{ .handle = handle.? };
     }
 
-    /// Nobody else may use the tree any more; every guard and cursor must be gone.
+    /// No other thread may use the tree any more; leave every guard and cursor before.
     pub fn deinit(tree: Tree) void {
         c.masstree_destroy(tree.handle);
     }
 
-    /// A guard keeps what is read through it from being freed, and makes calls cheaper.
+    /// A guard protects memory that is read under it, and makes calls cheaper.
     pub fn guard(tree: Tree) Error!Guard {
         var handle: ?*c.masstree_guard_t = null;
         _ = try check(c.masstree_guard_enter(tree.handle, &handle));
@@ -115,8 +114,8 @@ pub const Tree = struct {
         return if (found) value else null;
     }
 
-    /// Looks up many keys with one call into the library, several at a time;
-    /// `values` is as long as `keys`.
+    /// Looks up many keys with one call into the library, interleaved; `values` is as
+    /// long as `keys`.
     pub fn getMany(tree: Tree, held: ?Guard, keys: []const []const u8, values: []?u64) Error!void {
         const chunk = 64;
         var slices: [chunk]c.masstree_slice_t = undefined;
@@ -136,36 +135,36 @@ pub const Tree = struct {
         }
     }
 
-    /// Stores a value, whether or not the key is there.
+    /// Stores a value, whether the key exists or not.
     pub fn put(tree: Tree, held: ?Guard, key: []const u8, value: u64) Error!void {
         _ = try check(c.masstree_put(tree.handle, raw(held), key.ptr, key.len, value));
     }
 
-    /// Stores a value, and gives the one the key had.
+    /// Stores a value, and returns the previous one.
     pub fn swap(tree: Tree, held: ?Guard, key: []const u8, value: u64) Error!?u64 {
         var old: u64 = value;
         const status = c.masstree_exchange(tree.handle, raw(held), key.ptr, key.len, value, &old);
-        // Where the key had this value already, nothing is displaced.
+        // Nothing is displaced if the key already had this value.
         const there = try check(status) or status == c.MASSTREE_EXISTS;
         return if (there) old else null;
     }
 
-    /// Stores a value if the key is not there; gives the present one if it is.
+    /// Stores a value if the key does not exist; otherwise returns the existing value.
     pub fn insert(tree: Tree, held: ?Guard, key: []const u8, value: u64) Error!?u64 {
         var present: u64 = undefined;
         const done = try check(c.masstree_insert(tree.handle, raw(held), key.ptr, key.len, value, &present));
         return if (done) null else present;
     }
 
-    /// Takes the key out, and gives the value it had.
+    /// Removes the key, and returns its value.
     pub fn remove(tree: Tree, held: ?Guard, key: []const u8) Error!?u64 {
         var old: u64 = undefined;
         const there = try check(c.masstree_remove(tree.handle, raw(held), key.ptr, key.len, &old));
         return if (there) old else null;
     }
 
-    /// Has `decide` look at a key's value, or its absence, and change it atomically; gives
-    /// the value the key had. `decide` runs under a lock: it must be quick, and not use the
+    /// Changes a key atomically as `decide` decides from its value, or its absence; returns
+    /// the previous value. `decide` runs under a lock: it must be quick, and not use the
     /// tree.
     pub fn update(
         tree: Tree,
@@ -195,8 +194,8 @@ pub const Tree = struct {
         return call.present;
     }
 
-    /// Calls `visit` for each key of a range, in order, until it answers false or an
-    /// error, which is given on. The key's bytes are valid during the call.
+    /// Calls `visit` for each key of a range, in order, until it returns false or an
+    /// error, which `scan` returns. The key's bytes are valid during the call.
     pub fn scan(
         tree: Tree,
         held: ?Guard,
@@ -224,7 +223,7 @@ pub const Tree = struct {
         if (call.failed) |err| return err;
     }
 
-    /// A place in the tree, with a guard of its own if none is given.
+    /// Opens a cursor, with its own guard if `guard` is null.
     pub fn cursor(tree: Tree, held: ?Guard) Error!Cursor {
         var handle: ?*c.masstree_cursor_t = null;
         _ = try check(c.masstree_cursor_open(tree.handle, raw(held), &handle));
@@ -238,13 +237,13 @@ pub const Tree = struct {
         return count;
     }
 
-    /// Visits every node and verifies it, in a tree that nobody writes to.
+    /// Verifies every node, while no thread writes to the tree.
     pub fn verify(tree: Tree) Error!void {
         _ = try check(c.masstree_check(tree.handle, null, null, null));
     }
 };
 
-/// Used by one thread at a time, but not always by the same.
+/// One thread at a time uses a guard, but not necessarily the same one.
 pub const Guard = struct {
     handle: *c.masstree_guard_t,
 
@@ -252,7 +251,7 @@ pub const Guard = struct {
         c.masstree_guard_leave(held.handle);
     }
 
-    /// Lets go of everything read so far. Memory that was displaced waits for each guard.
+    /// Ends the protection of everything read so far. Displaced memory waits for each guard.
     pub fn refresh(held: Guard) void {
         c.masstree_guard_refresh(held.handle);
     }
@@ -262,8 +261,8 @@ fn raw(held: ?Guard) ?*c.masstree_guard_t {
     return if (held) |some| some.handle else null;
 }
 
-/// Goes from key to key, either way. An entry's key is valid until the cursor moves; null
-/// means that there is no further key, and the cursor stays.
+/// Moves from key to key, in either direction. An entry's key is valid until the cursor
+/// moves; null means that no further key exists, and the cursor does not move.
 pub const Cursor = struct {
     handle: *c.masstree_cursor_t,
 

@@ -3,7 +3,7 @@ const masstree = @import("masstree");
 const testing = std.testing;
 const Tree = masstree.Tree;
 
-/// A tree whose every byte the testing allocator counts.
+/// A tree whose memory the testing allocator counts.
 fn counted() !Tree {
     return .init(.{ .allocator = &testing.allocator });
 }
@@ -53,7 +53,7 @@ test "batches of any size find what single calls find" {
     }
 }
 
-/// Sorted keys that share prefixes, all in the tree with their places for values.
+/// Sorted keys that share prefixes; the tree maps each to its index.
 fn fill(tree: Tree, arena: std.mem.Allocator) ![]const []const u8 {
     var random: std.Random.DefaultPrng = .init(testing.random_seed);
     var made: std.ArrayList([]const u8) = .empty;

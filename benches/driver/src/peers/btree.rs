@@ -22,7 +22,7 @@ impl<K: Stored> Map for Locked<K> {
     }
 }
 
-const POISONED: &str = "nobody panics while holding the lock";
+const POISONED: &str = "no thread panics while it holds the lock";
 
 impl<K: Stored> Session for &Locked<K> {
     #[inline]

@@ -42,7 +42,7 @@ pub(crate) enum Peer {
     Tbb,
 }
 
-/// What a child process measures.
+/// The subject of a child process.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum Subject {
     Library { name: String, path: PathBuf },
@@ -96,14 +96,14 @@ impl Subject {
     }
 }
 
-/// What is done with a map of whichever type.
+/// Work on a map of any type.
 pub(crate) trait Work {
     type Outcome;
 
     fn on<M: Map>(self, map: &M) -> Self::Outcome;
 }
 
-/// Does the work on a new, empty map for such keys.
+/// Executes the work on a new, empty map for such keys.
 pub(crate) fn with_map<W: Work>(subject: &Subject, keys: KeySet, work: W) -> W::Outcome {
     let peer = match subject {
         Subject::Library { path, .. } => return work.on(&ours::open(path)),

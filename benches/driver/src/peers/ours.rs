@@ -50,7 +50,7 @@ impl Held<'_> {
         }
     }
 
-    /// Lays a batch out as a program would that uses integers, or strings; gives whether
+    /// Lays a batch out as a program would that uses integers, or strings; returns whether
     /// they are integers.
     fn lay_out(&mut self, keys: &Keys, places: Range<usize>) -> bool {
         let integers = keys.get(places.start).len() == 8;

@@ -57,7 +57,7 @@ declare!(strings: bench_strings_create, bench_strings_put, bench_strings_get,
 
 impl Drop for Tbb {
     fn drop(&mut self) {
-        // SAFETY: sessions borrow the map, so nobody uses it any more.
+        // SAFETY: sessions borrow the map, so none uses it any more.
         unsafe { (self.destroy)(self.map) }
     }
 }
