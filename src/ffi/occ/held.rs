@@ -136,7 +136,8 @@ fn is_possible(place: &Held<'_, '_>, decision: Decision) -> bool {
 /// refresh or leave the guard, or exit; and do nothing that takes long. It may read and
 /// validate, and write to another tree, provided that no thread that holds a leaf of that one
 /// writes to this one. It should read under the guard: else value destructors and objects'
-/// free functions may run while the leaf is locked. If a thread forgets to finish, writers to
+/// free functions may run while the leaf is locked. Under the guard too, a scan or a cursor
+/// may call the tree's allocator. If a thread forgets to finish, writers to
 /// the leaf wait for ever; builds of the library with debug assertions abort, also where the
 /// key's bytes have changed.
 ///
