@@ -46,8 +46,10 @@ impl Clears {
 
     /// Whether no more than so many have begun.
     pub(in crate::index::tree) fn are(&self, ended: u64) -> bool {
-        // Acquire: who has found the new root finds that it was begun before.
-        self.begun.load(Ordering::Acquire) == ended
+        // Relaxed: a thread that found the new root, or learned of it from another thread, has
+        // the increment before this load by happens-before, so the load returns it or a later
+        // one. Of a thread that has not, nothing is promised.
+        self.begun.load(Ordering::Relaxed) == ended
     }
 
     /// Whether the tree was cleared after `are(ended)` held. The new root is there then.
