@@ -266,9 +266,8 @@ mod tests {
     proptest! {
         /// Writes that began in any of the last eras count late, and some hear of an era
         /// before it has begun here; cells leave their range meanwhile, on either side. Put
-        /// back: leave out `recount`, or any of its cases; leave out `carry`, and compare in
-        /// `recount` the upper half of the cell's word with the eras; keep `carried` when an
-        /// era begins.
+        /// back: leave out `recount`, or any of its cases; in `Counted::era`, take the upper half
+        /// of the word for the era; keep `carried` when an era begins.
         #[test]
         fn the_count_is_that_of_the_last_era(
             writes in prop::collection::vec((0_u64..4, 0_usize..3, prop::bool::ANY), 1..200),
@@ -297,9 +296,10 @@ mod tests {
         }
     }
 
-    /// One cell counts what comes and another what goes, beyond their ranges. Writes that were
-    /// added to a cell out of range before one moved its count are counted once, too. Put back:
-    /// leave out `carry`; or in `recount`, the case of a write whose era is the cell's.
+    /// A cell counts keys that are only inserted, or only removed, beyond its range. Writes that
+    /// were added out of range, before another write moved the count, are counted once, too. Put
+    /// back: leave out `carry`; compare without the range bits; leave out, in `recount`, the case
+    /// of a write whose era is the cell's.
     #[test]
     fn a_count_out_of_range_is_moved() {
         let era = Era::after(7);

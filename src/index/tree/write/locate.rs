@@ -170,8 +170,8 @@ mod tests {
         unsafe { dealloc(place.cast(), Layout::from_size_align(size, align).unwrap()) };
     }
 
-    /// The tree is cleared between two attempts of an insert, which so is made in the new tree.
-    /// Put back: call `begin_report` before the loop of `locate`, or in `write`, instead.
+    /// The tree is cleared between two attempts of an insert, so the second is in the new tree.
+    /// Put back: call `begin_report` in `write`, before it calls `locate`, instead.
     #[test]
     fn a_delta_has_the_incarnation_of_its_leaf() {
         // SAFETY: the functions fit, and need no context.
