@@ -193,7 +193,8 @@ mod tests {
         for key in 0..40 {
             assert_eq!(tree.insert(pin, &[key], 0), Ok(Inserted::New));
         }
-        let key = [3; 10_000]; // Not of the last leaf, which stays.
+        // Its leaf is not the last one, which a tree keeps.
+        let key = [3; 10_000];
         IS_ASKED.store(true, Ordering::Relaxed);
         assert_eq!(tree.insert(pin, &key, 1), Ok(Inserted::New));
         assert!(!IS_ASKED.load(Ordering::Relaxed));
