@@ -524,9 +524,10 @@ typedef struct {
  * the tree, refresh or leave the guard, or exit; nor do anything that takes long. It may read
  * and validate. It may write to another tree, provided that no thread that holds a leaf of
  * that tree writes to this one. It should read under the guard: otherwise value destructors
- * and free functions of retired objects may run while the leaf is locked. If a thread never
- * calls masstree_held_finish, writers of the leaf wait for ever; a library with debug
- * assertions aborts, also if the bytes of the key have changed.
+ * and free functions of retired objects may run while the leaf is locked. Under the guard
+ * too, a scan or a cursor may call the tree's allocator. If a thread never calls
+ * masstree_held_finish, writers of the leaf wait for ever; a library with debug assertions
+ * aborts, also if the bytes of the key have changed.
  *
  * If the key is absent and flags contain MASSTREE_HOLD_INSERT, this call makes room for the
  * key, so that masstree_held_finish cannot run out of memory. That may split the leaf, which

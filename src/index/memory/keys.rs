@@ -1,25 +1,35 @@
-//! The number of keys in a tree: exact whenever no thread is writing, even while trees that a
-//! clear removed wait to be freed.
+//! How many keys a tree has: exact whenever no thread is writing, also while trees that were
+//! cleared away wait to be freed.
 //!
-//! **Protocol.** Clearing a tree begins an [`Era`]. Every leaf has the era of the tree to which
-//! it belongs; it never changes, and a new leaf inherits it from the leaf that it is split from
-//! or that links to its layer. A counter is spread over cells, one per stripe; a cell has a
-//! count and the era for which it counts. A write adds to a cell in one step, and the cell's
-//! previous word says for which era it counted. If that is its leaf's era, the write is done.
-//! Otherwise it ran during a clear; it takes the lock and corrects the count
-//! ([`Keys::recount`]): a key of a cleared tree is not counted, one of the current tree is.
+//! **Protocol.** Clearing a tree begins an [`Era`]: every leaf has the era of the tree that it
+//! is part of, which never changes, and which new leaves get from those they come from. A
+//! counter is spread over cells, one a stripe; a cell has a count and the era that it counts for.
+//! A write adds to a cell in one step, and sees by what was there for which era that was. If
+//! that is its leaf's, it is done. Else it has met a clearing, takes the lock, and puts it right
+//! ([`Keys::recount`]): a key of a tree that was cleared away is not counted, one of the present
+//! tree is.
 //!
-//! **Invariant.** Under the lock, all cells have one era, the newest that any thread has
-//! announced, and each cell's count is the sum of the changes added to it since it got that
-//! era. Once every write has ended, that is the number of keys inserted into leaves of that era
-//! less those removed. Counts for earlier eras are dropped.
+//! **Why the count of a cell cannot overflow.** If one thread only inserts and another only
+//! removes, the counts of two cells drift apart without limit. So the era as a leaf keeps it has
+//! two bits below the number of clearings, which are [`IN_RANGE`], and a cell has there the
+//! upper two bits of its count: they are the same only while the count is within ±2^31. The
+//! comparison of eras thus finds that it is not, and the next write to the cell takes the lock
+//! and moves its count to [`Present::carried`], which belongs to the era of the cells. A count
+//! would change the cell's era 2^32 beyond the range, but until it is moved each thread adds to
+//! it once more at most. A write whose leaf has the era of the cell it added to has been counted,
+//! moved or not, and changes nothing else.
 //!
-//! The clearing thread announces the new era after the store that clears, and a write may find
-//! a leaf of that era before: then the write announces it itself. Orderings are relaxed: only
-//! the order of changes of one cell, and of one lock, matters.
+//! **Invariant.** Under the lock all cells have one era, the newest that anybody has told of,
+//! and their counts and what is carried are the sum of what was added since then. Once every
+//! write has come to its end, that is the number of keys inserted into leaves of that era less
+//! those removed. What was counted for an era before is forgotten with it.
 //!
-//! **Why a repeated era is not mistaken for a later one.** That would take 2^24 clears during
-//! one call. The call pins every tree that is cleared meanwhile: over ten gigabytes.
+//! Who clears tells of the new era after the store that clears, and a write may find a leaf of it
+//! before: it tells of it itself. Orders are relaxed: all that matters is the order of changes
+//! of one cell, and of one lock.
+//!
+//! **Why eras that repeat deceive nobody.** That takes 2^29 clearings during one call. The
+//! call pins every tree that is cleared meanwhile: over three hundred gigabytes.
 
 #[cfg(not(shuttle))]
 use std::sync::Mutex;
@@ -35,46 +45,50 @@ use crate::protocol::Line;
 #[cfg(shuttle)]
 use crate::sync::{AtomicU64, Ordering};
 
-/// Cells are words of a model, where threads may switch; so is the lock.
+/// Cells are words of a model, at which threads change: so is the lock.
 #[cfg(shuttle)]
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("models end where they panic")
 }
 
-/// Bits of a cell below its era.
-const ERA_SHIFT: u32 = 40;
-/// The count zero of a cell: above 0, so that a negative count does not borrow from the era.
-const NOTHING: u64 = 1 << (ERA_SHIFT - 1);
+/// Bits of a cell below the number that leaves keep of an era.
+const ERA_SHIFT: u32 = 32;
+/// Bits of that number below the number of clearings.
+const RANGE_BITS: u32 = 2;
+/// What they are in every leaf, and in a cell whose count is within its range.
+const IN_RANGE: u32 = 1;
+/// Bits of a cell's count.
+const COUNT_BITS: u32 = ERA_SHIFT + RANGE_BITS;
+/// What a cell has where it counted nothing: the middle of the range.
+const NOTHING: u64 = (IN_RANGE as u64) << ERA_SHIFT | 1 << (ERA_SHIFT - 1);
 
-/// The number of a tree's state between two clears.
+/// A number of the tree between two clearings, above [`IN_RANGE`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Era(u32);
 
 impl Era {
-    pub(crate) const FIRST: Self = Self(0);
-    const LAST: u32 = u32::MAX >> (ERA_SHIFT - 32);
+    pub(crate) const FIRST: Self = Self(IN_RANGE);
 
-    /// The era as a leaf stores it.
+    /// The era as a leaf keeps it.
     #[inline]
     pub(crate) fn number(self) -> u32 {
         self.0
     }
 
-    /// The era of a number that a leaf stores.
+    /// The era that a leaf has kept.
     #[inline]
     pub(crate) fn of_number(number: u32) -> Self {
         Self(number)
     }
 
-    /// The era after `clearings` clears.
+    /// The era after so many clearings.
     pub(crate) fn after(clearings: u64) -> Self {
-        Self(clearings as u32 & Self::LAST)
+        Self((clearings as u32) << RANGE_BITS | IN_RANGE)
     }
 
     /// Whether it began after another.
     fn is_after(self, other: Self) -> bool {
-        let distance = self.0.wrapping_sub(other.0) & Self::LAST;
-        distance != 0 && distance <= Self::LAST / 2
+        self.0.wrapping_sub(other.0).cast_signed() > 0
     }
 }
 
@@ -86,39 +100,65 @@ impl Cell {
         Self(AtomicU64::new(NOTHING))
     }
 
-    /// Adds to the count; returns the era for which the cell counts.
+    /// Adds to the count; returns for which era it counts.
     #[inline]
-    fn add(&self, change: i64) -> Era {
-        let before = self.0.fetch_add(change as u64, Ordering::Relaxed);
-        Era((before >> ERA_SHIFT) as u32)
+    fn add(&self, change: i64) -> Counted {
+        Counted(self.0.fetch_add(change as u64, Ordering::Relaxed))
     }
 
-    fn count(&self) -> i64 {
-        let word = self.0.load(Ordering::Relaxed);
-        (word & ((1 << ERA_SHIFT) - 1)) as i64 - NOTHING as i64
+    fn get(&self) -> Counted {
+        Counted(self.0.load(Ordering::Relaxed))
     }
 
-    /// Starts counting from zero, for an era.
+    /// Counts from zero, for an era.
     fn begin(&self, era: Era) {
         let word = u64::from(era.0) << ERA_SHIFT | NOTHING;
         self.0.store(word, Ordering::Relaxed);
     }
 }
 
-/// The state that the cells of a counter share.
+/// The word of a cell.
+#[derive(Clone, Copy)]
+struct Counted(u64);
+
+impl Counted {
+    /// Whether it counts for an era, within its range.
+    #[inline]
+    fn is_in_range_of(self, era: Era) -> bool {
+        (self.0 >> ERA_SHIFT) as u32 == era.0
+    }
+
+    fn era(self) -> Era {
+        Era::after(self.0 >> COUNT_BITS)
+    }
+
+    fn count(self) -> i64 {
+        (self.0 & ((1 << COUNT_BITS) - 1)) as i64 - NOTHING as i64
+    }
+}
+
+/// What the cells of a counter have in common.
 pub(super) struct Keys {
-    /// The era of all cells. No lock of a node is taken while this is held.
-    era: Mutex<Era>,
+    /// No lock of a node is taken while this is held.
+    present: Mutex<Present>,
+}
+
+struct Present {
+    /// The era of all cells.
+    era: Era,
+    /// Counts of that era that were moved here from cells.
+    carried: i64,
 }
 
 impl Keys {
     pub(super) const fn new() -> Self {
+        let (era, carried) = (Era::FIRST, 0);
         Self {
-            era: Mutex::new(Era::FIRST),
+            present: Mutex::new(Present { era, carried }),
         }
     }
 
-    /// Adds to the number of keys in leaves of an era.
+    /// Counts keys that came to a leaf of an era, or went from one.
     #[inline]
     pub(super) fn add<'c>(
         &self,
@@ -128,12 +168,13 @@ impl Keys {
         change: i64,
     ) {
         let counted = cell.add(change);
-        if counted != era {
-            self.recount(cell, cells, era, counted, change);
+        if !counted.is_in_range_of(era) {
+            self.recount(cell, cells, era, counted.era(), change);
         }
     }
 
-    /// Corrects a change that was counted for an era other than its leaf's.
+    /// Puts right what was counted for another era than that of its leaf, and moves a count that
+    /// is out of range.
     #[cold]
     #[inline(never)]
     fn recount<'c>(
@@ -147,32 +188,51 @@ impl Keys {
         if !Line::KeysAreRecounted.is_enabled() {
             return;
         }
-        let mut current = lock(&self.era);
-        Self::begin_locked(&mut current, cells, era);
-        if counted == *current {
+        let mut present = lock(&self.present);
+        present.begin(cells, era);
+        present.carry(cell);
+        if counted == era {
+            // In the sum, or forgotten with its era.
+        } else if counted == present.era {
             cell.add(-change);
-        } else if era == *current {
+        } else if era == present.era {
             cell.add(change);
         }
     }
 
-    /// Drops the counts for eras before this one.
+    /// Forgets what was counted for eras before this one.
     pub(super) fn begin<'c>(&self, cells: impl Iterator<Item = &'c Cell>, era: Era) {
-        Self::begin_locked(&mut lock(&self.era), cells, era);
+        lock(&self.present).begin(cells, era);
     }
 
-    fn begin_locked<'c>(current: &mut Era, cells: impl Iterator<Item = &'c Cell>, era: Era) {
-        if era.is_after(*current) {
-            *current = era;
-            cells.for_each(|cell| cell.begin(era));
-        }
+    /// The number of keys; exact when no thread is writing. Under the lock, no count is being
+    /// moved.
+    pub(super) fn sum<'c>(&self, cells: impl Iterator<Item = &'c Cell>) -> u64 {
+        lock(&self.present).total(cells).max(0) as u64
     }
 }
 
-/// The number of keys; exact when no thread is writing.
-pub(super) fn sum<'c>(cells: impl Iterator<Item = &'c Cell>) -> u64 {
-    let total: i64 = cells.map(Cell::count).sum();
-    total.max(0) as u64
+impl Present {
+    fn begin<'c>(&mut self, cells: impl Iterator<Item = &'c Cell>, era: Era) {
+        if era.is_after(self.era) {
+            (self.era, self.carried) = (era, 0);
+            cells.for_each(|cell| cell.begin(era));
+        }
+    }
+
+    /// Moves a cell's count here if it is out of range.
+    fn carry(&mut self, cell: &Cell) {
+        let counted = cell.get();
+        if !counted.is_in_range_of(self.era) {
+            // Other threads add to the cell meanwhile: what they add stays there.
+            cell.add(-counted.count());
+            self.carried += counted.count();
+        }
+    }
+
+    fn total<'c>(&self, cells: impl Iterator<Item = &'c Cell>) -> i64 {
+        self.carried + cells.map(|cell| cell.get().count()).sum::<i64>()
+    }
 }
 
 #[cfg(all(test, not(any(loom, shuttle))))]
@@ -181,23 +241,44 @@ mod tests {
 
     use super::*;
 
+    /// The last counts within the range of a cell, and those next to them.
+    const EDGES: [i64; 5] = [-(1 << 31), 2 - (1 << 31), 0, (1 << 31) - 3, (1 << 31) - 1];
+
+    /// Cells of an era with these counts, and what makes their sum zero.
+    fn drifted<const CELLS: usize>(era: Era, counts: [i64; CELLS]) -> (Keys, [Cell; CELLS]) {
+        let cells = counts.map(|count| {
+            let cell = Cell::new();
+            cell.begin(era);
+            cell.add(count);
+            assert!(cell.get().is_in_range_of(era));
+            cell
+        });
+        let keys = Keys::new();
+        let carried = -counts.iter().sum::<i64>();
+        *lock(&keys.present) = Present { era, carried };
+        (keys, cells)
+    }
+
+    fn total(keys: &Keys, cells: &[Cell]) -> i64 {
+        lock(&keys.present).total(cells.iter())
+    }
+
     proptest! {
-        /// Writes that began in any of the last eras are counted late, and some see an era before
-        /// it begins here. Put back: leave out `recount`, or either of its cases.
+        /// Writes that began in any of the last eras count late, and some hear of an era
+        /// before it has begun here; cells leave their range meanwhile, on either side. Put
+        /// back: leave out `recount`, or any of its cases; in `Counted::era`, take the upper half
+        /// of the word for the era; keep `carried` when an era begins.
         #[test]
         fn the_count_is_that_of_the_last_era(
             writes in prop::collection::vec((0_u64..4, 0_usize..3, prop::bool::ANY), 1..200),
-            first in (0..3 * u64::from(Era::LAST) / 2),
+            first in prop_oneof![0_u64..9, (1 << 29) - 9..(1_u64 << 29) + 9, (1 << 30) - 9..1_u64 << 30],
+            drifts in prop::array::uniform3(prop::sample::select(EDGES.as_slice())),
         ) {
-            let cells = [Cell::new(), Cell::new(), Cell::new()];
-            let keys = Keys::new();
-            // A negative count stays within its cell, too.
-            cells.iter().for_each(|cell| cell.begin(Era::after(first)));
-            *lock(&keys.era) = Era::after(first);
+            let (keys, cells) = drifted(Era::after(first), drifts);
             let mut expected = std::collections::BTreeMap::<u64, i64>::new();
             let mut now = first;
-            for (era, stripe, inserts) in writes {
-                let change = if inserts { 1 } else { -1 };
+            for (era, stripe, comes) in writes {
+                let change = if comes { 1 } else { -1 };
                 let era = match era {
                     0 => now + 1,
                     back => now.saturating_sub(back - 1).max(first),
@@ -205,14 +286,57 @@ mod tests {
                 keys.add(&cells[stripe], cells.iter(), Era::after(era), change);
                 now = now.max(era);
                 *expected.entry(era).or_default() += change;
-                let total: i64 = cells.iter().map(Cell::count).sum();
-                prop_assert_eq!(total, *expected.get(&now).unwrap_or(&0));
-                if stripe == 0 && inserts && era == now {
+                prop_assert_eq!(total(&keys, &cells), *expected.get(&now).unwrap_or(&0));
+                if stripe == 0 && comes && era == now {
                     now += 1;
                     keys.begin(cells.iter(), Era::after(now));
-                    prop_assert_eq!(sum(cells.iter()), 0);
+                    prop_assert_eq!(keys.sum(cells.iter()), 0);
                 }
             }
+        }
+    }
+
+    /// A cell counts keys that are only inserted, or only removed, beyond its range. Writes that
+    /// were added out of range, before another write moved the count, are counted once, too. Put
+    /// back: leave out `carry`; compare without the range bits; leave out, in `recount`, the case
+    /// of a write whose era is the cell's.
+    #[test]
+    fn a_count_out_of_range_is_moved() {
+        let era = Era::after(7);
+        for change in [1, -1] {
+            let edge = if change > 0 { (1 << 31) - 1 } else { 1 << 31 };
+            let (keys, cells) = drifted(era, [edge * change]);
+            let [cell] = &cells;
+            let sum = |expected: i64| assert_eq!(total(&keys, &cells), expected);
+
+            // It leaves the range, which is noticed by those who come later.
+            keys.add(cell, cells.iter(), era, change);
+            assert!(!cell.get().is_in_range_of(era));
+            assert_eq!(
+                (cell.get().era(), cell.get().count()),
+                (era, (edge + 1) * change)
+            );
+            sum(change);
+
+            // Two add before either has the lock.
+            let counted = [cell.add(change), cell.add(change)];
+            for counted in counted {
+                assert!(!counted.is_in_range_of(era));
+                keys.recount(cell, cells.iter(), era, counted.era(), change);
+                sum(3 * change);
+                assert!(cell.get().is_in_range_of(era));
+                assert_eq!(cell.get().count(), 0, "far from either end of the range");
+            }
+            keys.add(cell, cells.iter(), era, -change);
+            sum(2 * change);
+            assert_eq!(keys.sum(cells.iter()), if change > 0 { 2 } else { 0 });
+
+            // One that is told of a new era late: what it added is forgotten with the old.
+            let counted = cell.add(change);
+            let next = Era::after(8);
+            keys.begin(cells.iter(), next);
+            keys.recount(cell, cells.iter(), era, counted.era(), change);
+            sum(0);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use crossbeam_utils::CachePadded;
 
-use super::keys::{self, Cell as KeyCell, Era, Keys};
+use super::keys::{Cell as KeyCell, Era, Keys};
 
 /// Number of cache lines over which a counter is spread.
 pub(crate) const STRIPES: usize = 16;
@@ -89,7 +89,7 @@ impl Tally {
 
     /// The number of keys; exact when no thread is writing.
     pub(crate) fn keys(&self) -> u64 {
-        keys::sum(self.key_cells())
+        self.keys.sum(self.key_cells())
     }
 }
 

@@ -108,7 +108,7 @@ pub(crate) struct Delta {
     reserved: u32,
 }
 
-#[cfg(all(test, shuttle))]
+#[cfg(all(test, not(loom)))]
 impl Delta {
     pub(crate) fn with_room(created: &mut [Observation]) -> Self {
         Self {

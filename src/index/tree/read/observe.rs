@@ -49,9 +49,10 @@ impl Clears {
 
     /// Whether no clearing has begun since `ended` of them had ended.
     pub(in crate::index::tree) fn none_since(&self, ended: u64) -> bool {
-        // Acquire: a thread that has found the new root also finds that its clearing has
-        // begun.
-        self.begun.load(Ordering::Acquire) == ended
+        // Relaxed: a thread that found the new root, or learned of it from another thread, has
+        // the increment before this load by happens-before, so the load returns it or a later
+        // one. Of a thread that has not, nothing is promised.
+        self.begun.load(Ordering::Relaxed) == ended
     }
 
     /// Whether a clearing has begun since `ended` of them had ended. If so, waits until the

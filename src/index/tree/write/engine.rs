@@ -95,7 +95,6 @@ impl Tree {
         bytes: &[u8],
         mut decide: impl FnMut(Option<u64>) -> Decision,
     ) -> Result<Option<u64>, OutOfMemory> {
-        self.begin_report(pin);
         let mut located = self.locate(pin, bytes);
         match located.place {
             KeyPosition::Present { position, slot } => {

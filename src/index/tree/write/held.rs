@@ -32,10 +32,10 @@
 //! - Not equal: the finish changes nothing, and returns so when the new root is there. A caller
 //!   that is told of the clearing finds the tree cleared.
 //!
-//! The comparison is an acquire load; the count is a read-modify-write before the SeqCst store
-//! of the root word. A thread that has found the new root, or learned of it from another
-//! thread, so finds the count grown; on any processor. A thread that has not may finish before
-//! the clearing, like any write.
+//! The comparison is a relaxed load; the count is a read-modify-write before the SeqCst store
+//! of the root word. For a thread that has found the new root, or learned of it from another
+//! thread, the increment happens before the load, which so finds the count grown; on any
+//! processor. A thread that has not may finish before the clearing, like any write.
 //!
 //! The store of `bulk_load` needs no count: it is made under the lock of an empty leaf that is
 //! the whole tree, and deletes that leaf. No other leaf is there to be held, and this one is
@@ -84,7 +84,6 @@ impl Tree {
         // for which it waits for nothing.
         loop {
             let incarnation = self.incarnation();
-            self.begin_report(pin);
             let located = self.locate(pin, bytes);
             if self.clears.none_since(incarnation) || !Line::HoldLooksForClears.is_enabled() {
                 return (incarnation, located);

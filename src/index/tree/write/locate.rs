@@ -77,6 +77,8 @@ impl Tree {
         self.must_not_hold();
         // Ends: each time around, another writer has replaced a root or deleted a node.
         loop {
+            // Each time: the tree may have been cleared since the last.
+            self.begin_report(pin);
             let outcome = with_search!(self.isa, S => self.try_locate::<S>(pin, bytes));
             if let Ok(located) = outcome {
                 return located;
@@ -129,5 +131,76 @@ impl Tree {
                 place => return Ok(Located { leaf, place, key }),
             }
         }
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use std::alloc::{Layout, alloc, dealloc};
+    use std::ffi::c_void;
+    use std::ptr::NonNull;
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use crate::index::memory::Allocator;
+    use crate::index::node::{Delta, Observation};
+    use crate::index::reclaim::{Guard, TreeOptions, pin_of, report_to};
+    use crate::index::tree::{Inserted, Tree};
+
+    static TREE: OnceLock<Tree> = OnceLock::new();
+    static IS_ASKED: AtomicBool = AtomicBool::new(false);
+
+    /// Another thread deletes the leaf of the key, and clears the tree.
+    unsafe extern "C" fn overtaken(size: usize, align: usize, _: *mut c_void) -> *mut c_void {
+        if IS_ASKED.swap(false, Ordering::Relaxed) {
+            let other = || {
+                let tree = TREE.get().unwrap();
+                let guard = tree.guard().unwrap();
+                (0..40).for_each(|key| _ = tree.remove(guard.pin(), &[key]));
+                tree.clear(guard.pin()).unwrap();
+            };
+            std::thread::scope(|scope| scope.spawn(other).join().unwrap());
+        }
+        // SAFETY: no allocation is empty.
+        unsafe { alloc(Layout::from_size_align(size, align).unwrap()).cast() }
+    }
+
+    unsafe extern "C" fn give_back(place: *mut c_void, size: usize, align: usize, _: *mut c_void) {
+        // SAFETY: allocated above with this layout.
+        unsafe { dealloc(place.cast(), Layout::from_size_align(size, align).unwrap()) };
+    }
+
+    /// The tree is cleared between two attempts of an insert, so the second is in the new tree.
+    /// Put back: call `begin_report` in `write`, before it calls `locate`, instead.
+    #[test]
+    fn a_delta_has_the_incarnation_of_its_leaf() {
+        // SAFETY: the functions fit, and need no context.
+        let user = unsafe { Allocator::new(overtaken, give_back, std::ptr::null_mut()) };
+        let options = TreeOptions {
+            allocator: Some(user),
+            ..TreeOptions::default()
+        };
+        let tree = TREE.get_or_init(|| Tree::with_options(&options).unwrap());
+        let slot = tree.guard().unwrap().into_raw();
+        let mut room = [Observation::default(); 4];
+        let mut delta = Delta::with_room(&mut room);
+        // SAFETY: the guard is not refreshed or dropped while the pin is used, and the delta
+        // outlives it.
+        let pin = unsafe {
+            report_to(slot, Some(NonNull::from(&mut delta)));
+            pin_of(slot)
+        };
+        for key in 0..40 {
+            assert_eq!(tree.insert(pin, &[key], 0), Ok(Inserted::New));
+        }
+        // Its leaf is not the last one, which a tree keeps.
+        let key = [3; 10_000];
+        IS_ASKED.store(true, Ordering::Relaxed);
+        assert_eq!(tree.insert(pin, &key, 1), Ok(Inserted::New));
+        assert!(!IS_ASKED.load(Ordering::Relaxed));
+        assert_eq!(tree.get_observed(pin, &key), (Some(1), delta.after));
+        assert_eq!(delta.after.incarnation, 1);
+        // SAFETY: it came from `into_raw`; its tree lives.
+        drop(unsafe { Guard::from_raw(slot) });
     }
 }

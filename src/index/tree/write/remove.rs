@@ -26,24 +26,27 @@ impl Tree {
         mut leaf: Locked<'g, Leaf>,
         position: usize,
     ) {
+        let node = leaf.node();
         leaf.remove(position);
-        pin.count_keys(leaf.node(), -1);
         if leaf.permutation().is_empty() {
             report(pin, &leaf);
             if let Some(report) = pin.report() {
                 report.more();
             }
             if !Line::EmptyLeafStaysLocked.is_enabled() {
-                let node = leaf.node();
                 drop(leaf);
                 leaf = Locked::lock(node);
             }
-            return self.collapse(pin, leaf);
+            self.collapse(pin, leaf);
+            // It is not freed before the pin ends.
+            return pin.count_keys(node, -1);
         }
         let wastes = leaf.wastes_its_bag() && leaf.entries().all(|entry| entry.kind != SUFFIX);
         let bag = if wastes { leaf.take_bag() } else { None };
         report(pin, &leaf);
         drop(leaf);
+        // Unlocked: after a clearing, counting takes a lock.
+        pin.count_keys(node, -1);
         if let Some(bag) = bag {
             // SAFETY: the leaf has no bag now, and only the lock's owner takes it.
             unsafe { pin.retire_bag(bag) };

@@ -68,7 +68,6 @@ impl Tree {
         bytes: &[u8],
         decide: impl FnOnce(u64) -> Decision,
     ) -> Option<u64> {
-        self.begin_report(pin);
         let Located { leaf, place, .. } = self.locate(pin, bytes);
         let KeyPosition::Present { position, slot } = place else {
             report(pin, &leaf);
