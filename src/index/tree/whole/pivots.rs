@@ -43,8 +43,8 @@ const LONGEST_WAY: usize = 4096;
 struct Piece<'g> {
     /// What can be taken apart further; otherwise the weight is exact.
     node: Option<NodeRef<'g>>,
-    /// The prefix of the piece's layer, among all prefixes.
-    prefix: (usize, usize),
+    /// The prefix of the piece's layer, among all prefixes; none is empty.
+    prefix: Option<usize>,
     /// No smaller slice in its layer belongs to it.
     low: u64,
     /// How many keys it has.
@@ -58,11 +58,20 @@ struct Task<'g> {
     limit: u64,
 }
 
+/// What the keys of a layer share: what those of the layer above share, and a slice more.
+/// Prefixes are stored as a tree, so that each link adds a constant number of bytes.
+struct Prefix {
+    above: Option<usize>,
+    slice: u64,
+    /// Slices, this one included.
+    slices: usize,
+}
+
 /// A tree being taken apart.
 struct Pieces<'g> {
     /// In key order.
     pieces: Vector<Piece<'g>>,
-    prefixes: Vector<u8>,
+    prefixes: Vector<Prefix>,
     /// What is yet to become pieces, the first last.
     tasks: Vector<Task<'g>>,
     /// Whether leaves are taken apart, too.
@@ -88,27 +97,71 @@ impl Tree {
 
     /// The tree, taken apart for so many parts.
     fn take_apart<'g>(&self, pin: Pinned<'g>, parts: usize) -> Result<Pieces<'g>, OutOfMemory> {
-        let mut pieces = Pieces::new(self);
-        let whole = Piece {
-            node: Some(self.root(pin)),
-            prefix: (0, 0),
-            low: 0,
-            weight: u64::MAX,
+        let parts = parts as u64;
+        let look = || {
+            let (mut pieces, known) = self.open_root(pin, false)?;
+            let coarse = known / parts.saturating_mul(FINENESS);
+            pieces.limit_tasks(coarse);
+            pieces.take_tasks(coarse)?;
+            Ok((pieces, known, coarse))
         };
-        let known = self.key_count();
-        let coarse = known / (parts as u64).saturating_mul(FINENESS);
-        // The root always: an estimate of it is not asked for.
-        pieces.add_task(whole, coarse)?;
-        pieces.take_tasks(coarse)?;
-        pieces.hunt(known, coarse, known / (parts as u64).saturating_mul(2))?;
-        if pieces.pieces.len() < parts {
+        let (mut pieces, mut known, mut coarse) = look()?;
+        let allowed = |known| known / parts.saturating_mul(2);
+        if pieces.missing(known, allowed(known)).is_some() {
+            // Perhaps only since a node was split after its parent was read.
+            (pieces, known, coarse) = look()?;
+        }
+        pieces.hunt(known, coarse, allowed(known))?;
+        if (pieces.pieces.len() as u64) < parts {
             // There are not many more leaves than parts: key by key.
-            pieces = Pieces::new(self);
-            pieces.by_key = true;
-            pieces.add_task(whole, 1)?;
+            (pieces, _) = self.open_root(pin, true)?;
+            pieces.limit_tasks(1);
             pieces.take_tasks(1)?;
         }
         Ok(pieces)
+    }
+
+    /// The parts of the tree's root as tasks, and how many keys the tree has.
+    fn open_root<'g>(
+        &self,
+        pin: Pinned<'g>,
+        by_key: bool,
+    ) -> Result<(Pieces<'g>, u64), OutOfMemory> {
+        // Ends: each time around, a writer has replaced the root.
+        loop {
+            let root = self.root(pin);
+            let mut pieces = Pieces::new(self);
+            pieces.by_key = by_key;
+            if let Some(known) = self.try_root(pin, root, &mut pieces)? {
+                return Ok((pieces, known));
+            }
+        }
+    }
+
+    /// `open_root` for what was the root; says no if it is not the root any more: what was read
+    /// may be half a tree or none, and the count that of another tree.
+    fn try_root<'g>(
+        &self,
+        pin: Pinned<'g>,
+        root: NodeRef<'g>,
+        pieces: &mut Pieces<'g>,
+    ) -> Result<Option<u64>, OutOfMemory> {
+        let whole = Piece {
+            node: Some(root),
+            prefix: None,
+            low: 0,
+            weight: u64::MAX,
+        };
+        pieces.open(&whole, root)?;
+        let counted = self.key_count();
+        if self.root(pin) != root {
+            return Ok(None);
+        }
+        let weights = pieces.tasks.iter().map(|task| task.piece.weight);
+        let estimated = weights.fold(0, u64::saturating_add);
+        // The count may be short, and then the limit must not be: that would open every node.
+        // A quarter: a count that is right cuts more evenly than estimates that are too great.
+        Ok(Some(counted.max(estimated / 4)))
     }
 }
 
@@ -182,16 +235,30 @@ impl<'g> Pieces<'g> {
                 continue;
             };
             let first = self.tasks.len();
-            match node.kind() {
-                AnyNode::Internode(internode) => self.open_internode(&piece, internode)?,
-                AnyNode::Leaf(leaf) => self.open_leaf(&piece, leaf)?,
-            }
+            self.open(&piece, node)?;
             for task in &mut self.tasks[first..] {
                 let is_found = task.piece.weight > piece.weight;
                 task.limit = if is_found { limit.max(coarse) } else { limit };
             }
-            self.tasks[first..].reverse();
         }
+        Ok(())
+    }
+
+    /// Sets what all tasks take apart.
+    fn limit_tasks(&mut self, limit: u64) {
+        for task in &mut self.tasks {
+            task.limit = limit;
+        }
+    }
+
+    /// Makes the parts of a piece tasks, before all others.
+    fn open(&mut self, piece: &Piece<'g>, node: NodeRef<'g>) -> Result<(), OutOfMemory> {
+        let first = self.tasks.len();
+        match node.kind() {
+            AnyNode::Internode(internode) => self.open_internode(piece, internode)?,
+            AnyNode::Leaf(leaf) => self.open_leaf(piece, leaf)?,
+        }
+        self.tasks[first..].reverse();
         Ok(())
     }
 
@@ -203,7 +270,7 @@ impl<'g> Pieces<'g> {
         self.visits += 1;
         let (keys, children) = children_of(internode);
         let lows = std::iter::once(piece.low).chain(keys);
-        let is_only = children.len() == 1;
+        let is_only = children.len() == 1 && piece.weight != u64::MAX;
         for (low, child) in lows.zip(children) {
             let (weight, is_exact) = match is_only {
                 true => (piece.weight, false),
@@ -264,22 +331,34 @@ impl<'g> Pieces<'g> {
         Ok(())
     }
 
-    /// Makes a prefix longer by a slice; in place if it is the last, so that a chain of layers
-    /// takes no more than its longest prefix.
-    fn longer(
-        &mut self,
-        (start, end): (usize, usize),
-        slice: u64,
-    ) -> Result<(usize, usize), OutOfMemory> {
+    /// Makes a prefix longer by a slice.
+    fn longer(&mut self, above: Option<usize>, slice: u64) -> Result<Option<usize>, OutOfMemory> {
         let prefixes = &mut self.prefixes;
-        let in_place = end == prefixes.len();
-        let copied = if in_place { 0 } else { end - start };
-        let reserved = prefixes.try_reserve(copied + SLICE_LEN);
-        reserved.map_err(|_| OutOfMemory)?;
-        let start = if in_place { start } else { prefixes.len() };
-        prefixes.extend_from_within(end - copied..end);
-        append(prefixes, &slice.to_be_bytes());
-        Ok((start, prefixes.len()))
+        prefixes.try_reserve(1).map_err(|_| OutOfMemory)?;
+        let slices = above.map_or(0, |above| prefixes[above].slices) + 1;
+        prefixes.push(Prefix {
+            above,
+            slice,
+            slices,
+        });
+        Ok(Some(prefixes.len() - 1))
+    }
+
+    /// Makes `key` the least that a piece may have.
+    fn assemble(&self, key: &mut Vector<u8>, piece: &Piece<'_>) -> Result<(), OutOfMemory> {
+        let mut prefix = piece.prefix.map(|prefix| &self.prefixes[prefix]);
+        let mut end = prefix.map_or(0, |prefix| prefix.slices) * SLICE_LEN;
+        key.clear();
+        key.try_reserve(end + SLICE_LEN).map_err(|_| OutOfMemory)?;
+        key.resize(end, 0);
+        while let Some(Prefix { above, slice, .. }) = prefix {
+            key[end - SLICE_LEN..end].copy_from_slice(&slice.to_be_bytes());
+            end -= SLICE_LEN;
+            prefix = above.map(|above| &self.prefixes[above]);
+        }
+        let (slice, len) = shortest(piece.low);
+        append(key, &slice[..len]);
+        Ok(())
     }
 
     /// About how many keys are under a node, and whether it is just so many.
@@ -341,13 +420,7 @@ impl<'g> Pieces<'g> {
             // Nearer to the part's share without the piece than with it.
             let is_full = (2 * part + weight) * (wanted + 1) >= 2 * left;
             if wanted > 0 && part > 0 && (is_full || scarce) {
-                let (start, end) = piece.prefix;
-                let (slice, len) = shortest(piece.low);
-                key.clear();
-                key.try_reserve(end - start + SLICE_LEN)
-                    .map_err(|_| OutOfMemory)?;
-                append(&mut key, &self.prefixes[start..end]);
-                append(&mut key, &slice[..len]);
+                self.assemble(&mut key, piece)?;
                 if key[..] > last[..] {
                     if !cuts(&key) {
                         return Ok(());

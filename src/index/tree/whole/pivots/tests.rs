@@ -3,6 +3,16 @@
 use super::*;
 use crate::index::node::{GROUP_MAX, WIDTH};
 
+mod beside;
+mod memory;
+
+/// Prints a line, if asked to.
+fn show(text: &str) {
+    if std::env::var("MASSTREE_SHOW").is_ok() {
+        println!("{text}");
+    }
+}
+
 fn mixed(i: u64) -> [u8; 8] {
     let mut x = i.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     x = (x ^ x >> 31).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -109,9 +119,7 @@ fn a_cut_costs_a_few_ways_down() {
             let share = keys.len() / (cuts + 1);
             let greatest = ends.windows(2).map(|part| part[1] - part[0]).max().unwrap();
             let text = format!("{name} {cuts}: {greatest} of {share}, {visits} nodes");
-            if std::env::var("MASSTREE_SHOW").is_ok() {
-                println!("{text}");
-            }
+            show(&text);
             assert!(
                 greatest <= 2 * share + 15 && ends.len() == cuts + 2,
                 "{text}"
@@ -144,9 +152,7 @@ fn no_part_is_above_twice_its_share() {
                      {visits} nodes of {leaves}",
                     ends.len() - 1
                 );
-                if std::env::var("MASSTREE_SHOW").is_ok() {
-                    println!("{text}");
-                }
+                show(&text);
                 if greatest > 2 * share + 15 || !is_whole {
                     wrong.push(text);
                 }
@@ -190,7 +196,7 @@ fn neither_many_cuts_nor_a_long_shared_prefix_cost_much() {
         assert!(cuts <= 2 * (GROUP_MAX + 1), "{cuts}");
     }
     let pieces = tree.take_apart(pin, 2).unwrap();
-    let bytes = pieces.prefixes.len();
+    let bytes = pieces.prefixes.len() * size_of::<Prefix>();
     assert!(bytes < 1_000_000, "{bytes} bytes");
     assert!(pieces.visits < 200_000, "{} nodes", pieces.visits);
 }
