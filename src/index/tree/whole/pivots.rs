@@ -97,55 +97,65 @@ impl Tree {
 
     /// The tree, taken apart for so many parts.
     fn take_apart<'g>(&self, pin: Pinned<'g>, parts: usize) -> Result<Pieces<'g>, OutOfMemory> {
-        let parts = parts as u64;
-        let look = || {
-            let (mut pieces, known) = self.open_root(pin, false)?;
-            let coarse = known / parts.saturating_mul(FINENESS);
-            pieces.limit_tasks(coarse);
-            pieces.take_tasks(coarse)?;
-            Ok((pieces, known, coarse))
-        };
-        let (mut pieces, mut known, mut coarse) = look()?;
-        let allowed = |known| known / parts.saturating_mul(2);
-        if pieces.missing(known, allowed(known)).is_some() {
-            // Perhaps only since a node was split after its parent was read.
-            (pieces, known, coarse) = look()?;
-        }
-        pieces.hunt(known, coarse, allowed(known))?;
-        if (pieces.pieces.len() as u64) < parts {
-            // There are not many more leaves than parts: key by key.
-            (pieces, _) = self.open_root(pin, true)?;
-            pieces.limit_tasks(1);
-            pieces.take_tasks(1)?;
-        }
-        Ok(pieces)
-    }
-
-    /// The parts of the tree's root as tasks, and how many keys the tree has.
-    fn open_root<'g>(
-        &self,
-        pin: Pinned<'g>,
-        by_key: bool,
-    ) -> Result<(Pieces<'g>, u64), OutOfMemory> {
         // Ends: each time around, a writer has replaced the root.
         loop {
-            let root = self.root(pin);
-            let mut pieces = Pieces::new(self);
-            pieces.by_key = by_key;
-            if let Some(known) = self.try_root(pin, root, &mut pieces)? {
-                return Ok((pieces, known));
+            if let Some(pieces) = self.take_root_apart(pin, self.root(pin), parts as u64)? {
+                return Ok(pieces);
             }
         }
     }
 
-    /// `open_root` for what was the root; says no if it is not the root any more: what was read
-    /// may be half a tree or none, and the count that of another tree.
-    fn try_root<'g>(
+    /// `take_apart` with what was the root; says no if another is when it is read.
+    fn take_root_apart<'g>(
         &self,
         pin: Pinned<'g>,
         root: NodeRef<'g>,
-        pieces: &mut Pieces<'g>,
-    ) -> Result<Option<u64>, OutOfMemory> {
+        parts: u64,
+    ) -> Result<Option<Pieces<'g>>, OutOfMemory> {
+        let look = || -> Result<_, OutOfMemory> {
+            let Some((mut pieces, known)) = self.open_root(pin, root, false)? else {
+                return Ok(None);
+            };
+            let coarse = known / parts.saturating_mul(FINENESS);
+            pieces.limit_tasks(coarse);
+            pieces.take_tasks(coarse)?;
+            let allowed = known / parts.saturating_mul(2);
+            Ok(Some((pieces, known, coarse, allowed)))
+        };
+        let mut looked = look()?;
+        if let Some((pieces, known, _, allowed)) = &looked
+            && pieces.missing(*known, *allowed).is_some()
+        {
+            // Perhaps only since a node was split after its parent was read.
+            looked = look()?;
+        }
+        let Some((mut pieces, known, coarse, allowed)) = looked else {
+            return Ok(None);
+        };
+        pieces.hunt(known, coarse, allowed)?;
+        if pieces.pieces.len() as u64 >= parts {
+            return Ok(Some(pieces));
+        }
+        // There are not many more leaves than parts: key by key.
+        let Some((mut pieces, _)) = self.open_root(pin, root, true)? else {
+            return Ok(None);
+        };
+        pieces.limit_tasks(1);
+        pieces.take_tasks(1)?;
+        Ok(Some(pieces))
+    }
+
+    /// The parts of the tree's root as tasks, and how many keys the tree has. Says no if the
+    /// root is another by now: what was read may be half a tree or none, and the count that of
+    /// another tree.
+    fn open_root<'g>(
+        &self,
+        pin: Pinned<'g>,
+        root: NodeRef<'g>,
+        by_key: bool,
+    ) -> Result<Option<(Pieces<'g>, u64)>, OutOfMemory> {
+        let mut pieces = Pieces::new(self);
+        pieces.by_key = by_key;
         let whole = Piece {
             node: Some(root),
             prefix: None,
@@ -161,7 +171,7 @@ impl Tree {
         let estimated = weights.fold(0, u64::saturating_add);
         // The count may be short, and then the limit must not be: that would open every node.
         // A quarter: a count that is right cuts more evenly than estimates that are too great.
-        Ok(Some(counted.max(estimated / 4)))
+        Ok(Some((pieces, counted.max(estimated / 4))))
     }
 }
 
