@@ -170,14 +170,29 @@ pub(super) fn watch_exit() {
 /// next, and runs them by glibc's own function, which also frees the registrations. Other C
 /// libraries' destructors of thread-locals are those of a key themselves.
 ///
-/// Left: a thread that uses the library for the first time in the last of the
-/// `PTHREAD_DESTRUCTOR_ITERATIONS` rounds. Its slot (some hundred bytes in each tree) is not
-/// given back.
+/// glibc's function runs the destructors of all thread-locals that were registered late, the
+/// program's included, and destructors of other keys may still use those. So the key's destructor
+/// does it only when no other key has a value in this thread. Until then it sets its own value
+/// again, and is called in the next round. At its third call it no longer waits: if it was first
+/// set in the first round, that call is in the third round or in the last, the fourth.
+///
+/// Left:
+/// - A key that has a value still, or again, at that third call: if its destructor then uses a
+///   thread-local that was registered late, it finds it destroyed.
+/// - A thread that uses the library for the first time in the last round; or after the first
+///   round, where other keys have values until the last. The destructors of its late thread-locals
+///   do not run, and its slot (some hundred bytes in each tree) is not given back.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod late {
     use std::ffi::c_void;
     use std::ptr;
     use std::sync::OnceLock;
+
+    /// glibc's `PTHREAD_KEYS_MAX`.
+    const KEYS: libc::pthread_key_t = 1024;
+    /// The call of the key's destructor in one thread that does not wait for other keys: one less
+    /// than glibc's `PTHREAD_DESTRUCTOR_ITERATIONS`.
+    const LAST_CALL: usize = 3;
 
     /// `None`: there are no more keys.
     static KEY: OnceLock<Option<libc::pthread_key_t>> = OnceLock::new();
@@ -192,19 +207,38 @@ mod late {
             (status == 0).then_some(key)
         });
         if let &Some(key) = key {
-            // SAFETY: the key was created, and is never deleted.
-            unsafe { libc::pthread_setspecific(key, ptr::from_ref(&KEY).cast()) };
+            set_calls(key, 1);
         }
+    }
+
+    /// Sets which call of the key's destructor in this thread is the next.
+    fn set_calls(key: libc::pthread_key_t, calls: usize) {
+        // SAFETY: the key was created, and is never deleted.
+        unsafe { libc::pthread_setspecific(key, ptr::without_provenance(calls)) };
     }
 
     pub(super) fn disarm() {
         if let Some(&Some(key)) = KEY.get() {
-            // SAFETY: as above.
-            unsafe { libc::pthread_setspecific(key, ptr::null()) };
+            set_calls(key, 0);
         }
     }
 
-    unsafe extern "C" fn run(_: *mut c_void) {
+    /// Whether another key has a value in this thread, and so may have a destructor to run.
+    fn is_other_key_set(own: libc::pthread_key_t) -> bool {
+        // SAFETY: glibc answers NULL for keys that do not exist.
+        (0..KEYS).any(|key| key != own && unsafe { !libc::pthread_getspecific(key).is_null() })
+    }
+
+    /// Called without a value: glibc clears it before.
+    unsafe extern "C" fn run(call: *mut c_void) {
+        let call = call.addr();
+        if let Some(&Some(key)) = KEY.get()
+            && call < LAST_CALL
+            && is_other_key_set(key)
+        {
+            set_calls(key, call + 1);
+            return;
+        }
         // Private to glibc, which calls it when a thread ends; not in every glibc's headers,
         // but in every libc.so since 2.18.
         // SAFETY: the name is a string; the function takes and gives nothing, and does nothing
