@@ -22,7 +22,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Domain;
+use super::{Domain, thread};
 use crate::annotate::Unseen;
 use crate::errno;
 use crate::sync::Wait;
@@ -224,6 +224,7 @@ extern "C" fn in_child() {
         }
         _ => CUT_OFF.store(true, Ordering::Relaxed),
     }
+    thread::forget_others();
     FORKING.store(0, Ordering::SeqCst);
     GENERATION.fetch_add(1, Ordering::Relaxed);
 }

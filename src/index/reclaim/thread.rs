@@ -31,13 +31,15 @@ static ENDED: AtomicU64 = AtomicU64::new(0);
 
 /// Counts a number of seize's that is taken next.
 pub(super) fn begin() {
+    OWN.set(OWN.get() + 1);
     BEGUN.fetch_add(1, Ordering::Relaxed);
     // Release: a hand-over that meets the thread counts it; see `hand_over`.
     fence(Ordering::Release);
 }
 
-/// Counts a number of seize's that was given back.
+/// Counts a number of seize's that was given back, by the thread that took it.
 pub(super) fn end() {
+    OWN.set(OWN.get() - 1);
     // Release: who sees it finds the number's reservation inactive.
     ENDED.fetch_add(1, Ordering::Release);
 }
@@ -51,6 +53,12 @@ pub(super) fn census() -> Census {
         living: begun - ended,
         begun,
     }
+}
+
+/// After a fork, in the child: counts the parent's other threads, which do not exist here, as
+/// ended.
+pub(super) fn forget_others() {
+    ENDED.store(BEGUN.load(Ordering::Relaxed) - OWN.get(), Ordering::Relaxed);
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,6 +95,8 @@ impl Drop for ExitEnd {
 thread_local! {
     /// Without a destructor: can be read at any time.
     static STATE: Cell<State> = const { Cell::new(State::New) };
+    /// Numbers of seize's that this thread has. Without a destructor.
+    static OWN: Cell<u64> = const { Cell::new(0) };
     static EXIT_WATCH: ExitWatch = const { ExitWatch };
     static EXIT_END: ExitEnd = const { ExitEnd { inside: Cell::new(None) } };
 }
@@ -257,4 +267,43 @@ mod late {
     pub(super) fn arm() {}
 
     pub(super) fn disarm() {}
+}
+
+#[cfg(all(test, target_os = "linux", not(any(loom, shuttle, miri))))]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    /// Every flush of a child would pad for its parent's threads. Put back: do not call
+    /// `forget_others` in the child.
+    #[test]
+    fn a_child_counts_no_threads_but_its_own() {
+        begin();
+        let own = OWN.get();
+        let (begun, over) = (Barrier::new(2), Barrier::new(2));
+        let status = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                begin();
+                begun.wait();
+                over.wait();
+                end();
+            });
+            begun.wait();
+            let mut status = 0;
+            // SAFETY: the child only counts.
+            let (child, waited) = unsafe {
+                let child = libc::fork();
+                if child == 0 {
+                    libc::_exit((census().living != own).into());
+                }
+                (child, libc::waitpid(child, &mut status, 0))
+            };
+            over.wait();
+            assert!(child > 0 && waited == child);
+            status
+        });
+        end();
+        assert_eq!(status, 0);
+    }
 }
