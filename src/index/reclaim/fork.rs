@@ -27,9 +27,9 @@ use crate::annotate::Unseen;
 use crate::errno;
 use crate::sync::Wait;
 
-/// How many times `fork` looks again while somebody is inside: most times after a sleep of a
-/// millisecond.
-const PATIENCE: usize = 300;
+/// How many times `fork` looks again while somebody is inside: one time in eight after a sleep of
+/// a millisecond.
+const PATIENCE: usize = 2000;
 
 /// Forks under way in this process: who wants to go inside waits.
 static FORKING: AtomicUsize = AtomicUsize::new(0);
