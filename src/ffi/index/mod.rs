@@ -30,7 +30,7 @@
 //! - Freeing needs the system call membarrier, where the kernel has it. A seccomp filter must
 //!   allow it, or be installed before the first tree is made, when the library finds out.
 //!   If it is refused later, the process aborts, with an explanation on standard error
-//!   (docs/memory.md).
+//!   (docs/memory.md, also for the system calls that waiting needs).
 //! - But for that, the library does not print. It installs no signal handler, and stays loaded
 //!   until the process ends, also after dlclose. No function changes errno, also where memory runs
 //!   out or it waits: what an allocator, a value destructor or the function of a retired
