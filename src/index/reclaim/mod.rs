@@ -27,8 +27,9 @@ mod thread;
 use std::alloc::Layout;
 use std::mem::offset_of;
 use std::ptr::NonNull;
+use std::sync::Once;
 
-use seize::Collector;
+use seize::{Collector, Guard as _};
 
 pub(crate) use fork::{generation, is_cut_off};
 use guard::HeldGuard;
@@ -48,6 +49,11 @@ use slots::Slots;
 /// faster by a quarter than with seize's 32. With 256 they were no faster, with 1024 URLs were
 /// loaded more slowly, and small trees have that much waiting.
 const BATCH: usize = 128;
+
+/// The first barrier of the process: where the kernel refuses `membarrier` (the first of the two),
+/// and where it allows it. What seize needs for it is made at its first barrier, and may set
+/// `errno` (`mlock`), so that barrier is not left to a flush or a retirement.
+static FIRST_BARRIERS: [Once; 2] = [const { Once::new() }; 2];
 
 /// What a tree is made with.
 #[derive(Clone, Copy)]
@@ -105,8 +111,11 @@ impl Domain {
             let _inside = fork::inside();
             // Both ask the kernel for `membarrier`, which may refuse.
             errno::keep(|| {
-                membarrier::remember();
-                Collector::new().batch_size(BATCH)
+                let barrier = &FIRST_BARRIERS[usize::from(membarrier::remember())];
+                let collector = Collector::new().batch_size(BATCH);
+                // A flush of nothing issues a barrier.
+                barrier.call_once(|| collector.enter_owned().flush());
+                collector
             })
         };
         // SAFETY: freshly allocated for a domain.
