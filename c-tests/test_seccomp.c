@@ -14,12 +14,13 @@
 
 enum { SKIPPED = 77, KEYS = 1000 };
 
-/* From here on, membarrier fails with EPERM in every thread of the process. */
-static void refuse_membarrier(void)
+/* No thread of the process may call either from here on: they fail with EPERM. */
+static void refuse(unsigned number, unsigned other)
 {
     struct sock_filter rules[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_membarrier, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, other, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
@@ -29,6 +30,11 @@ static void refuse_membarrier(void)
         syscall(__NR_membarrier, 0, 0) != -1) {
         _exit(SKIPPED);
     }
+}
+
+static void refuse_membarrier(void)
+{
+    refuse(__NR_membarrier, __NR_membarrier);
 }
 
 static size_t destroyed;
@@ -67,6 +73,28 @@ static void refuse_before_the_first_tree(void)
     use(tree);
     REQUIRE(masstree_barrier(tree) == MASSTREE_OK);
     masstree_destroy(tree);
+}
+
+/* What takes the place of membarrier calls mlock once. No call shows it in errno. */
+static void refuse_mlock_too(void)
+{
+    refuse(__NR_membarrier, __NR_mlock);
+    errno = EDOM;
+    masstree_t *tree = tree_of_counted();
+    use(tree);
+    REQUIRE(masstree_barrier(tree) == MASSTREE_OK);
+    REQUIRE(errno == EDOM);
+    masstree_destroy(tree);
+    REQUIRE(errno == EDOM);
+}
+
+/* The first tree found membarrier allowed, the second does not. */
+static void refuse_mlock_before_the_second_tree(void)
+{
+    masstree_t *first = tree_of_counted();
+    use(first);
+    destroyed = 0;
+    refuse_mlock_too();
 }
 
 static void refuse_and_retire(void)
@@ -140,6 +168,21 @@ static void refused_before_the_first_tree_it_is_done_without(void **state)
     assert_int_equal(0, end.status);
 }
 
+/* Put back: no barrier in Domain::create; or one for both answers of the kernel. */
+static void refused_with_mlock_errno_stays(void **state)
+{
+    (void)state;
+    void (*const runs[])(void) = {refuse_mlock_too, refuse_mlock_before_the_second_tree};
+    for (size_t i = 0; i < COUNT(runs); i++) {
+        struct end end = end_of(runs[i]);
+        if (was_skipped(&end)) {
+            skip();
+        }
+        assert_string_equal("", end.said);
+        assert_int_equal(0, end.status);
+    }
+}
+
 /* Put back: link the library without its own abort. */
 static void refused_afterwards_the_abort_explains_itself(void **state)
 {
@@ -170,6 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refused_before_the_first_tree_it_is_done_without),
+        cmocka_unit_test(refused_with_mlock_errno_stays),
         cmocka_unit_test(refused_afterwards_the_abort_explains_itself),
         cmocka_unit_test(other_aborts_are_not_explained),
     };

@@ -31,7 +31,7 @@
 //! - Freeing memory uses the system call membarrier, where the kernel has it. A seccomp filter
 //!   must allow it, or be installed before the first tree is created, which is when the library
 //!   tests for it. If the call is refused later, the process aborts with an explanation on
-//!   standard error (docs/memory.md).
+//!   standard error (docs/memory.md, also on the system calls that waiting uses).
 //! - Apart from that, the library does not print. It installs no signal handler, and stays
 //!   loaded until the process ends, even after dlclose. No function changes errno, not even
 //!   when it runs out of memory or waits: any call may run an allocator, a value destructor or

@@ -22,14 +22,14 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Domain;
+use super::{Domain, thread};
 use crate::annotate::IgnoredAccesses;
 use crate::errno;
 use crate::sync::Wait;
 
-/// How many times `fork` checks whether a thread has entered seize; most checks follow a sleep
-/// of a millisecond.
-const MAX_POLLS: usize = 300;
+/// How many times `fork` looks again whether a thread has entered seize: one time in eight after a sleep of
+/// a millisecond.
+const MAX_POLLS: usize = 2000;
 
 /// Forks under way in this process; threads that want to enter seize wait for them.
 static FORKING: AtomicUsize = AtomicUsize::new(0);
@@ -226,6 +226,7 @@ extern "C" fn in_child() {
         }
         _ => CANNOT_CREATE_TREES.store(true, Ordering::Relaxed),
     }
+    thread::forget_others();
     FORKING.store(0, Ordering::SeqCst);
     GENERATION.fetch_add(1, Ordering::Relaxed);
 }

@@ -13,8 +13,10 @@
 ))]
 mod linux {
     use std::arch::global_asm;
-    use std::ffi::c_int;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::ffi::{c_int, c_void};
+    use std::mem::MaybeUninit;
+    use std::ptr;
+    use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
     const QUERY: c_int = 0;
     const PRIVATE_EXPEDITED: i64 = 1 << 3;
@@ -25,6 +27,9 @@ mod linux {
 
     /// Whether the kernel allowed it when a tree was created.
     static WAS_ALLOWED: AtomicBool = AtomicBool::new(false);
+    /// The C library's `abort`, from the first tree on: to look it up takes a lock of the
+    /// loader's, for which an aborting thread must not wait.
+    static ABORT: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
 
     fn is_allowed() -> bool {
         // SAFETY: the query changes nothing.
@@ -32,10 +37,17 @@ mod linux {
         commands >= 0 && commands as i64 & PRIVATE_EXPEDITED != 0
     }
 
-    pub(in super::super) fn record_availability() {
-        if !WAS_ALLOWED.load(Ordering::Relaxed) && is_allowed() {
+    pub(in super::super) fn record_availability() -> bool {
+        if ABORT.load(Ordering::Relaxed).is_null() {
+            // SAFETY: the name is a string.
+            let abort = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"abort".as_ptr()) };
+            ABORT.store(abort, Ordering::Relaxed);
+        }
+        let allowed = is_allowed();
+        if allowed {
             WAS_ALLOWED.store(true, Ordering::Relaxed);
         }
+        allowed
     }
 
     // Hidden: only the linker of the library sees it.
@@ -58,24 +70,43 @@ mod linux {
             // SAFETY: the bytes are readable. A failed write has no remedy.
             unsafe { libc::write(2, EXPLANATION.as_ptr().cast(), EXPLANATION.len()) };
         }
-        // SAFETY: the name is a string; the C library's function takes nothing and does not
-        // return.
+        let abort = ABORT.load(Ordering::Relaxed);
+        // SAFETY: the C library's function takes nothing and does not return.
         unsafe {
-            let abort = libc::dlsym(libc::RTLD_DEFAULT, c"abort".as_ptr());
             if !abort.is_null() {
-                std::mem::transmute::<*mut libc::c_void, extern "C" fn()>(abort)();
+                std::mem::transmute::<*mut c_void, extern "C" fn()>(abort)();
             }
+            raise_abort()
+        }
+    }
+
+    /// What `abort` does, where its address is not known.
+    fn raise_abort() -> ! {
+        let mut set = MaybeUninit::uninit();
+        // SAFETY: the set is initialised before it is used; the rest has no preconditions.
+        unsafe {
+            libc::sigemptyset(set.as_mut_ptr());
+            libc::sigaddset(set.as_mut_ptr(), libc::SIGABRT);
+            libc::pthread_sigmask(libc::SIG_UNBLOCK, set.as_ptr(), ptr::null_mut());
+            // The program's handler, if it has one, which may return.
+            libc::raise(libc::SIGABRT);
+            libc::signal(libc::SIGABRT, libc::SIG_DFL);
             libc::raise(libc::SIGABRT);
             libc::_exit(128 + libc::SIGABRT)
         }
     }
 }
 
-/// Records whether the kernel allows `membarrier`.
-pub(super) fn record_availability() {
+/// Notes that the kernel allows it, if it does, and returns that.
+pub(super) fn record_availability() -> bool {
     #[cfg(all(
         target_os = "linux",
         any(target_arch = "x86_64", target_arch = "aarch64")
     ))]
-    linux::record_availability();
+    return linux::record_availability();
+    #[cfg(not(all(
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    )))]
+    true
 }

@@ -26,8 +26,9 @@ mod thread;
 use std::alloc::Layout;
 use std::mem::offset_of;
 use std::ptr::NonNull;
+use std::sync::Once;
 
-use seize::Collector;
+use seize::{Collector, Guard as _};
 
 pub(crate) use fork::{cannot_create_trees, generation};
 use guard::GuardState;
@@ -48,7 +49,12 @@ use slots::Slots;
 /// faster, with 1024 URLs were loaded more slowly, and that many objects wait in small trees.
 const BATCH: usize = 128;
 
-/// The options with which a tree is created.
+/// The first barrier of the process: where the kernel refuses `membarrier` (the first of the two),
+/// and where it allows it. What seize needs for it is made at its first barrier, and may set
+/// `errno` (`mlock`), so that barrier is not left to a flush or a retirement.
+static FIRST_BARRIERS: [Once; 2] = [const { Once::new() }; 2];
+
+/// What a tree is made with.
 #[derive(Clone, Copy)]
 pub struct TreeOptions {
     /// The kind of its values.
@@ -102,10 +108,13 @@ impl Domain {
         // Seize also initializes state of the whole process here, once.
         let collector = {
             let _seize = fork::enter_seize();
-            // Both query the kernel for `membarrier`, which it may refuse.
+            // Both ask the kernel for `membarrier`, which may refuse.
             errno::preserve(|| {
-                membarrier::record_availability();
-                Collector::new().batch_size(BATCH)
+                let barrier = &FIRST_BARRIERS[usize::from(membarrier::record_availability())];
+                let collector = Collector::new().batch_size(BATCH);
+                // A flush of nothing issues a barrier.
+                barrier.call_once(|| collector.enter_owned().flush());
+                collector
             })
         };
         // SAFETY: freshly allocated for a domain.

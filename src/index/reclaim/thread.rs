@@ -32,14 +32,16 @@ static ENDED: AtomicU64 = AtomicU64::new(0);
 
 /// Counts a number that the caller takes from seize next.
 pub(super) fn begin() {
+    OWN.set(OWN.get() + 1);
     BEGUN.fetch_add(1, Ordering::Relaxed);
     // Release: a flush that finds the thread's reservation active counts it; see `flush`.
     fence(Ordering::Release);
 }
 
-/// Counts a number that was returned to seize.
+/// Counts a number of seize's that was given back, by the thread that took it.
 pub(super) fn end() {
-    // Release: a thread that sees this count sees the number's reservation inactive.
+    OWN.set(OWN.get() - 1);
+    // Release: who sees it finds the number's reservation inactive.
     ENDED.fetch_add(1, Ordering::Release);
 }
 
@@ -52,6 +54,12 @@ pub(super) fn census() -> Census {
         living: begun - ended,
         begun,
     }
+}
+
+/// After a fork, in the child: counts the parent's other threads, which do not exist here, as
+/// ended.
+pub(super) fn forget_others() {
+    ENDED.store(BEGUN.load(Ordering::Relaxed) - OWN.get(), Ordering::Relaxed);
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -88,6 +96,8 @@ impl Drop for ExitEnd {
 thread_local! {
     /// No destructor: accessible at any time.
     static STATE: Cell<State> = const { Cell::new(State::New) };
+    /// Numbers of seize's that this thread has. Without a destructor.
+    static OWN: Cell<u64> = const { Cell::new(0) };
     static EXIT_WATCH: ExitWatch = const { ExitWatch };
     static EXIT_END: ExitEnd = const { ExitEnd { seize: Cell::new(None) } };
 }
@@ -171,16 +181,31 @@ pub(super) fn watch_exit() {
 /// the next. It runs them by glibc's own function, which also frees the registrations. In other
 /// C libraries, destructors of thread-locals are themselves those of a key.
 ///
-/// Not covered: a thread that uses the library for the first time in the last of the
-/// `PTHREAD_DESTRUCTOR_ITERATIONS` rounds. Its slot (some hundred bytes in each tree) is never
-/// reused.
+/// glibc's function runs the destructors of all thread-locals that were registered late, the
+/// program's included, and destructors of other keys may still use those. So the key's destructor
+/// does it only when no other key has a value in this thread. Until then it sets its own value
+/// again, and is called in the next round. At its third call it no longer waits: if it was first
+/// set in the first round, that call is in the third round or in the last, the fourth.
+///
+/// Left:
+/// - A key that has a value still, or again, at that third call: if its destructor then uses a
+///   thread-local that was registered late, it finds it destroyed.
+/// - A thread that uses the library for the first time in the last round; or after the first
+///   round, where other keys have values until the last. The destructors of its late thread-locals
+///   do not run, and its slot (some hundred bytes in each tree) is not given back.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod late {
     use std::ffi::c_void;
     use std::ptr;
     use std::sync::OnceLock;
 
-    /// `None`: no key was left.
+    /// glibc's `PTHREAD_KEYS_MAX`.
+    const KEYS: libc::pthread_key_t = 1024;
+    /// The call of the key's destructor in one thread that does not wait for other keys: one less
+    /// than glibc's `PTHREAD_DESTRUCTOR_ITERATIONS`.
+    const LAST_CALL: usize = 3;
+
+    /// `None`: there are no more keys.
     static KEY: OnceLock<Option<libc::pthread_key_t>> = OnceLock::new();
 
     /// The caller has entered seize (see `fork`), as this may lock a mutex.
@@ -193,19 +218,38 @@ mod late {
             (status == 0).then_some(key)
         });
         if let &Some(key) = key {
-            // SAFETY: the key was created, and is never deleted.
-            unsafe { libc::pthread_setspecific(key, ptr::from_ref(&KEY).cast()) };
+            set_calls(key, 1);
         }
+    }
+
+    /// Sets which call of the key's destructor in this thread is the next.
+    fn set_calls(key: libc::pthread_key_t, calls: usize) {
+        // SAFETY: the key was created, and is never deleted.
+        unsafe { libc::pthread_setspecific(key, ptr::without_provenance(calls)) };
     }
 
     pub(super) fn disarm() {
         if let Some(&Some(key)) = KEY.get() {
-            // SAFETY: the key was created, and is never deleted.
-            unsafe { libc::pthread_setspecific(key, ptr::null()) };
+            set_calls(key, 0);
         }
     }
 
-    unsafe extern "C" fn run(_: *mut c_void) {
+    /// Whether another key has a value in this thread, and so may have a destructor to run.
+    fn is_other_key_set(own: libc::pthread_key_t) -> bool {
+        // SAFETY: glibc answers NULL for keys that do not exist.
+        (0..KEYS).any(|key| key != own && unsafe { !libc::pthread_getspecific(key).is_null() })
+    }
+
+    /// Called without a value: glibc clears it before.
+    unsafe extern "C" fn run(call: *mut c_void) {
+        let call = call.addr();
+        if let Some(&Some(key)) = KEY.get()
+            && call < LAST_CALL
+            && is_other_key_set(key)
+        {
+            set_calls(key, call + 1);
+            return;
+        }
         // Private to glibc, which calls it when a thread ends; not in every glibc's headers,
         // but exported by every libc.so since 2.18.
         // SAFETY: the name is a string; the function has no parameters and no result, and does
@@ -224,4 +268,43 @@ mod late {
     pub(super) fn arm() {}
 
     pub(super) fn disarm() {}
+}
+
+#[cfg(all(test, target_os = "linux", not(any(loom, shuttle, miri))))]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    /// Every flush of a child would pad for its parent's threads. Put back: do not call
+    /// `forget_others` in the child.
+    #[test]
+    fn a_child_counts_no_threads_but_its_own() {
+        begin();
+        let own = OWN.get();
+        let (begun, over) = (Barrier::new(2), Barrier::new(2));
+        let status = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                begin();
+                begun.wait();
+                over.wait();
+                end();
+            });
+            begun.wait();
+            let mut status = 0;
+            // SAFETY: the child only counts.
+            let (child, waited) = unsafe {
+                let child = libc::fork();
+                if child == 0 {
+                    libc::_exit((census().living != own).into());
+                }
+                (child, libc::waitpid(child, &mut status, 0))
+            };
+            over.wait();
+            assert!(child > 0 && waited == child);
+            status
+        });
+        end();
+        assert_eq!(status, 0);
+    }
 }
