@@ -187,5 +187,11 @@ int main(void)
         cmocka_unit_test(objects_of_a_thread_outlive_the_destructors_of_keys),
         cmocka_unit_test(threads_that_call_first_at_their_end_leave_nothing_behind),
     };
+#if defined(__SANITIZE_THREAD__)
+    puts("ThreadSanitizer ends a thread for itself in a key's destructor, and does not survive"
+         " instrumented code in later ones: skipped");
+    (void)tests;
+    return 77;
+#endif
     return cmocka_run_group_tests_name("thread_exit", tests, NULL, NULL);
 }

@@ -45,7 +45,10 @@ impl Session<'_> {
             return;
         };
         assert_eq!(given, expected, "get_observed {key:?}");
-        assert!(!self.is_alone() || self.holds(&leaf), "no other session writes");
+        assert!(
+            !self.is_alone() || self.holds(&leaf),
+            "no other session writes"
+        );
         if self.observed.len() == KEPT {
             self.observed.remove(0);
         }
