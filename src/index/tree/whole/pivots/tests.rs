@@ -132,7 +132,7 @@ fn a_cut_costs_a_few_ways_down() {
 
 /// Known failure 37: no part has more than twice the even share and one leaf. Put back: in
 /// `take_apart`, do not hunt; in `estimate`, forget what is under the links; in `cut`,
-/// begin a part where the sum of all before passes its share.
+/// begin a part only where the one before has all of its share.
 #[test]
 fn no_part_is_above_twice_its_share() {
     let mut wrong = Vec::new();

@@ -75,7 +75,8 @@ fn a_root_that_was_replaced_is_not_taken_apart() {
     assert!(!is_taken(full) && is_taken(tree.root(pin)));
 }
 
-/// Found in review. Put back: any of the two above.
+/// Found in review. Put back: in `open_root`, do not look at the root again. Noticed by chance:
+/// about ten of the calls then open most of the tree.
 #[test]
 fn beside_clear_and_splits_cuts_are_in_order_and_cost_little() {
     const KEYS: u64 = 40_000;
@@ -100,7 +101,7 @@ fn beside_clear_and_splits_cuts_are_in_order_and_cost_little() {
         while cut < 20_000 || empty < 20 {
             let guard = tree.guard().unwrap();
             let pieces = tree.take_apart(guard.pin(), 2).unwrap();
-            dear += usize::from(pieces.visits > 2 * FEW);
+            dear += usize::from(pieces.visits > FEW);
             match check_cuts(&pieces, 1, KEYS) {
                 0 => empty += 1,
                 _ => cut += 1,
@@ -108,6 +109,6 @@ fn beside_clear_and_splits_cuts_are_in_order_and_cost_little() {
         }
         show(&format!("beside clear and splits: {dear} took many nodes"));
         // Splits may hide keys from two looks in a row; seldom.
-        assert!(dear < 10, "{dear} took many nodes");
+        assert!(dear < 5, "{dear} took many nodes");
     });
 }
