@@ -8,7 +8,7 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
         check-fmt check-header check-clippy check-rust check-stress check-lin check-scans \
         check-models check-serializable check-c check-install check-go check-zig check-readme \
         check-docs check-bench check-asan check-tsan check-annotated check-memcheck check-fuzz fuzz fuzz-minimise coverage \
-        check-beta bench-beta soak soak-perturbed build-perturbed limbo bench-observe bench bench-build \
+        check-beta bench-beta soak soak-perturbed build-perturbed limbo bench-instructions bench-observe bench bench-build \
         bench-quick bench-pieces bench-go bench-zig figures
 
 # Prints each target with the ## comment above it.
@@ -320,6 +320,10 @@ bench-observe:
 	@$(STAGE) configure $(CONFIGURE)
 	@$(STAGE) build cmake --build $(BUILD) --target observe
 	@$(BUILD)/benches/observe/observe
+
+## instructions an operation, counted with callgrind: exact, whatever else the machine does
+bench-instructions: library
+	@benches/instructions/count.sh include $(BUILD)/lib
 
 OPERATIONS := 10000000
 ## measure memory that waits for guards, after OPERATIONS=10000000 updates and as many removes
