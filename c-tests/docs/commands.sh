@@ -81,7 +81,7 @@ run_section() {
     echo "== $file: ${section:-at the top}"
     env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS bash -euxo pipefail "$script"
     if [ -x my_program ]; then
-        ./my_program | diff -u --label README.md "$work/readme/first.text" -
+        LD_LIBRARY_PATH=$HOME/.local/lib ./my_program | diff -u --label README.md "$work/readme/first.text" -
     fi
     rm -f "${made[@]}"
 }
