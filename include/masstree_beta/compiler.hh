@@ -5,6 +5,7 @@
 #include "abi.hh"
 #include "config.h"
 
+#pragma GCC visibility push(default)
 #include <arpa/inet.h>
 #include <assert.h>
 #include <inttypes.h>
@@ -14,11 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
+#pragma GCC visibility pop
 
+#pragma GCC visibility push(default)
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <type_traits>
+#pragma GCC visibility pop
 
 #ifndef likely
 #define likely(x) __builtin_expect(!!(x), 1)

@@ -4,7 +4,9 @@
 
 #include "string.hh"
 
+#pragma GCC visibility push(default)
 #include <vector>
+#pragma GCC visibility pop
 
 namespace masstree_beta {
 

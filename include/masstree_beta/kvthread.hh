@@ -15,11 +15,15 @@
 #include "table_guard.hh"
 #include "timestamp.hh"
 
+#pragma GCC visibility push(default)
 #include <pthread.h>
 #include <sys/mman.h>
+#pragma GCC visibility pop
 
+#pragma GCC visibility push(default)
 #include <chrono>
 #include <vector>
+#pragma GCC visibility pop
 
 class threadinfo;
 namespace masstree_beta {

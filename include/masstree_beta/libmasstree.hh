@@ -6,10 +6,12 @@
 #include "../masstree/occ.h"
 #include "compiler.hh"
 
+#pragma GCC visibility push(default)
 #include <exception>
 #include <limits>
 #include <memory>
 #include <new>
+#pragma GCC visibility pop
 
 #if defined(__cpp_exceptions) || defined(__EXCEPTIONS)
 #define MASSTREE_BETA_EXCEPTIONS 1

@@ -10,7 +10,9 @@
 #include "table_guard.hh"
 #include "timestamp.hh"
 
+#pragma GCC visibility push(default)
 #include <string>
+#pragma GCC visibility pop
 
 namespace Masstree {
 

@@ -8,7 +8,9 @@
 #include "string_slice.hh"
 #include "timestamp.hh"
 
+#pragma GCC visibility push(default)
 #include <type_traits>
+#pragma GCC visibility pop
 
 namespace Masstree {
 

@@ -6,8 +6,10 @@
 #include "masstree_struct.hh"
 #include "small_vector.hh"
 
+#pragma GCC visibility push(default)
 #include <utility>
 #include <vector>
+#pragma GCC visibility pop
 
 namespace Masstree {
 

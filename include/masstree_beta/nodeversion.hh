@@ -4,7 +4,9 @@
 
 #include "compiler.hh"
 
+#pragma GCC visibility push(default)
 #include <thread>
+#pragma GCC visibility pop
 
 namespace masstree_beta {
 

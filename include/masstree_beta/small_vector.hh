@@ -4,10 +4,12 @@
 
 #include "compiler.hh"
 
+#pragma GCC visibility push(default)
 #include <iterator>
 #include <memory>
 #include <new>
 #include <utility>
+#pragma GCC visibility pop
 
 /** The part of std::vector's interface that masstree-beta has; N elements need no allocation. */
 template <typename T, unsigned N, typename A = std::allocator<T>>

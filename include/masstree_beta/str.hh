@@ -4,14 +4,18 @@
 
 #include "compiler.hh"
 
+#pragma GCC visibility push(default)
 #include <ctype.h>
 #include <limits.h>
 #include <stdarg.h>
+#pragma GCC visibility pop
 
+#pragma GCC visibility push(default)
 #include <functional>
 #include <iostream>
 #include <string>
 #include <utility>
+#pragma GCC visibility pop
 
 namespace lcdf {
 

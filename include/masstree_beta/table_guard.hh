@@ -5,7 +5,9 @@
 
 #include "libmasstree.hh"
 
+#pragma GCC visibility push(default)
 #include <thread>
+#pragma GCC visibility pop
 
 namespace masstree_beta {
 

@@ -4,11 +4,15 @@
 
 #include "compiler.hh"
 
+#pragma GCC visibility push(default)
 #include <math.h>
 #include <sys/time.h>
 #include <time.h>
+#pragma GCC visibility pop
 
+#pragma GCC visibility push(default)
 #include <chrono>
+#pragma GCC visibility pop
 
 typedef uint64_t kvtimestamp_t;
 typedef uint64_t kvepoch_t;
