@@ -227,7 +227,7 @@ fn check_guard_and_kind(tree: &Tree, pin: Pinned<'_>, values: ValueKind) -> Resu
 ///
 /// # Safety
 /// As `on_tree` and `key_bytes`.
-#[inline]
+#[inline(always)]
 pub(in crate::ffi) unsafe fn on_key(
     tree: *const TreeHandle,
     guard: *mut GuardHandle,
@@ -242,6 +242,54 @@ pub(in crate::ffi) unsafe fn on_key(
         // SAFETY: as this function's contract.
         unsafe { on_tree(tree, guard, values, |tree, pin| body(tree, pin, key)) }
     })
+}
+
+/// `on_key`, for operations whose overhead counts: the body is compiled in one piece with a call
+/// under a guard (`guarded`), and apart for a call without one (`unguarded`). Both do the same;
+/// they are two closures since the compiler does not inline one that has two callers.
+///
+/// # Safety
+/// As `on_key`.
+#[inline(always)]
+pub(in crate::ffi) unsafe fn on_key_in_one_piece(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    key: *const c_void,
+    key_len: usize,
+    values: ValueKind,
+    guarded: impl FnOnce(&Tree, Pinned<'_>, &[u8]) -> Result<i32, i32>,
+    unguarded: impl FnOnce(&Tree, Pinned<'_>, &[u8]) -> Result<i32, i32>,
+) -> i32 {
+    status_of(|| {
+        // SAFETY: as this function's contract.
+        let key = unsafe { key_bytes(key, key_len) }?;
+        match handle::slot(guard) {
+            Some(slot) => {
+                // SAFETY: as this function's contract.
+                let (tree, pin) = unsafe { under_guard(tree, slot, values) }?;
+                guarded(tree, pin, key)
+            }
+            // SAFETY: as this function's contract.
+            None => unsafe { on_key_unguarded(tree, key, values, unguarded) },
+        }
+    })
+}
+
+/// # Safety
+/// As `on_key`.
+#[inline(never)]
+unsafe fn on_key_unguarded(
+    tree: *const TreeHandle,
+    key: &[u8],
+    values: ValueKind,
+    body: impl FnOnce(&Tree, Pinned<'_>, &[u8]) -> Result<i32, i32>,
+) -> Result<i32, i32> {
+    // SAFETY: as this function's contract.
+    let tree = unsafe { tree_of(tree) }?;
+    let local = tree.local_guard();
+    let pin = local.pin();
+    check_guard_and_kind(tree, pin, values)?;
+    body(tree, pin, key)
 }
 
 /// Copies a struct that begins with its own size. Bytes beyond the fields that this version

@@ -5,7 +5,56 @@ use std::ffi::c_void;
 use crate::ffi::boundary::{self, ValueKind, found_status, key_bytes, status_of, write_output};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
-use crate::index::tree::Inserted;
+use crate::index::reclaim::Pinned;
+use crate::index::tree::{Inserted, Tree};
+
+/// `masstree_put` of a key.
+#[inline(always)]
+fn put(tree: &Tree, pin: Pinned<'_>, key: &[u8], value: u64) -> Result<i32, i32> {
+    if let Some(displaced) = tree.put(pin, key, value)?
+        && displaced != value
+    {
+        tree.discard(pin, displaced);
+    }
+    Ok(MASSTREE_OK)
+}
+
+/// `masstree_insert` of a key.
+///
+/// # Safety
+/// `present` is NULL or writable.
+#[inline(always)]
+unsafe fn insert(
+    tree: &Tree,
+    pin: Pinned<'_>,
+    key: &[u8],
+    value: u64,
+    present: *mut u64,
+) -> Result<i32, i32> {
+    match tree.insert(pin, key, value)? {
+        Inserted::New => Ok(MASSTREE_OK),
+        Inserted::Present(word) => {
+            // SAFETY: as this function's contract.
+            unsafe { write_output(present, word) };
+            Ok(MASSTREE_EXISTS)
+        }
+    }
+}
+
+/// `masstree_remove` of a key.
+///
+/// # Safety
+/// `old` is NULL or writable.
+#[inline(always)]
+unsafe fn remove(tree: &Tree, pin: Pinned<'_>, key: &[u8], old: *mut u64) -> Result<i32, i32> {
+    if tree.holds_bytes() {
+        let removed = tree.remove_bytes(pin, key);
+        return Ok(found_status(removed.is_some()));
+    }
+    let removed = tree.remove(pin, key);
+    // SAFETY: as this function's contract.
+    Ok(unsafe { boundary::deliver_or_retire(tree, pin, removed, None, old) })
+}
 
 /// Stores a value under a key, whether or not the key exists.
 ///
@@ -38,23 +87,14 @@ pub unsafe extern "C" fn masstree_put(
 ) -> i32 {
     // SAFETY: as this function's contract.
     unsafe {
-        boundary::on_key(
+        boundary::on_key_in_one_piece(
             tree,
             guard,
             key,
             key_len,
             ValueKind::Words,
-            |tree, pin, key| {
-                let displaced = tree.put(pin, key, value)?;
-                boundary::deliver_or_retire(
-                    tree,
-                    pin,
-                    displaced,
-                    Some(value),
-                    std::ptr::null_mut(),
-                );
-                Ok(MASSTREE_OK)
-            },
+            |tree, pin, key| put(tree, pin, key, value),
+            |tree, pin, key| put(tree, pin, key, value),
         )
     }
 }
@@ -215,19 +255,14 @@ pub unsafe extern "C" fn masstree_insert(
 ) -> i32 {
     // SAFETY: as this function's contract.
     unsafe {
-        boundary::on_key(
+        boundary::on_key_in_one_piece(
             tree,
             guard,
             key,
             key_len,
             ValueKind::Words,
-            |tree, pin, key| match tree.insert(pin, key, value)? {
-                Inserted::New => Ok(MASSTREE_OK),
-                Inserted::Present(word) => {
-                    write_output(present, word);
-                    Ok(MASSTREE_EXISTS)
-                }
-            },
+            |tree, pin, key| insert(tree, pin, key, value, present),
+            |tree, pin, key| insert(tree, pin, key, value, present),
         )
     }
 }
@@ -299,14 +334,15 @@ pub unsafe extern "C" fn masstree_remove(
         } else {
             ValueKind::Words
         };
-        boundary::on_key(tree, guard, key, key_len, values, |tree, pin, key| {
-            if tree.holds_bytes() {
-                let removed = tree.remove_bytes(pin, key);
-                return Ok(found_status(removed.is_some()));
-            }
-            let removed = tree.remove(pin, key);
-            Ok(boundary::deliver_or_retire(tree, pin, removed, None, old))
-        })
+        boundary::on_key_in_one_piece(
+            tree,
+            guard,
+            key,
+            key_len,
+            values,
+            |tree, pin, key| remove(tree, pin, key, old),
+            |tree, pin, key| remove(tree, pin, key, old),
+        )
     }
 }
 

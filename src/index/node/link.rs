@@ -111,6 +111,28 @@ impl<'g> NodeRef<'g> {
         }
     }
 
+    /// The leaf that the node is.
+    ///
+    /// # Safety
+    /// It is a leaf.
+    #[inline]
+    pub(crate) unsafe fn leaf(self) -> &'g Leaf {
+        debug_assert!(self.version().load().is_leaf());
+        // SAFETY: by contract.
+        unsafe { &*self.ptr.as_ptr().cast() }
+    }
+
+    /// The internode that the node is.
+    ///
+    /// # Safety
+    /// It is an internode.
+    #[inline]
+    pub(crate) unsafe fn internode(self) -> &'g Internode {
+        debug_assert!(!self.version().load().is_leaf());
+        // SAFETY: by contract.
+        unsafe { &*self.ptr.as_ptr().cast() }
+    }
+
     /// Stores the node's parent. The caller owns the lock of the previous parent and, if the new
     /// parent is another node, that node's lock too.
     pub(crate) fn set_parent(self, parent: NodeRef<'_>) {

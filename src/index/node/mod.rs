@@ -98,6 +98,11 @@ impl<'g, N: Lockable> Locked<'g, N> {
         self.version.is_deleted()
     }
 
+    /// Says of an internode that is not published whether its children are leaves.
+    pub(super) fn set_lowest(&mut self, lowest: bool) {
+        self.version = self.version.with_lowest(lowest);
+    }
+
     /// The version when the node was locked, or last published; valid as long as
     /// `set_root` was not called since.
     #[inline]

@@ -79,12 +79,18 @@ impl Permutation {
     /// Whether a slot is live.
     #[inline]
     pub(crate) fn is_live(self, slot: usize) -> bool {
+        self.position_of(slot) < self.len()
+    }
+
+    /// The position that names a slot, live or not.
+    #[inline]
+    pub(crate) fn position_of(self, slot: usize) -> usize {
         const ONES: u64 = 0x1111_1111_1111_1111;
         // The nibble at the slot's position becomes zero. The lowest zero nibble is found
         // exactly: borrows only affect nibbles above it.
         let differ = (self.0 >> BITS) ^ (ONES * slot as u64);
         let zero = differ.wrapping_sub(ONES) & !differ & (ONES << 3);
-        (zero.trailing_zeros() / BITS) < self.len() as u32
+        (zero.trailing_zeros() / BITS) as usize
     }
 
     /// The live slots, one bit each.
@@ -212,6 +218,7 @@ mod tests {
                 prop_assert_eq!(model(permutation), (live.clone(), free.clone()));
                 for slot in 0..WIDTH {
                     prop_assert_eq!(permutation.is_live(slot), live.contains(&slot));
+                    prop_assert_eq!(permutation.slot(permutation.position_of(slot)), slot);
                 }
             }
         }

@@ -57,11 +57,8 @@ pub(crate) trait Search: Copy + Debug {
     /// Bit `i` is set iff word `i` is at most `slice`.
     fn at_most_mask(head: &Head, slice: u64) -> u32;
 
-    /// The number of words at most `slice`.
-    #[inline]
-    fn count_at_most(head: &Head, slice: u64) -> usize {
-        Self::ones(Self::at_most_mask(head, slice))
-    }
+    /// The number of words less than `word`, both compared as signed integers.
+    fn count_less(head: &Head, word: u64) -> usize;
 
     /// Copies a leaf; each word is read at some moment of its own.
     fn copy(leaf: &Leaf, to: &mut MaybeUninit<Image>);
@@ -157,10 +154,12 @@ impl Search for Portable {
 
     // Summing is faster without POPCNT, which not every x86-64 processor has.
     #[inline]
-    fn count_at_most(head: &Head, slice: u64) -> usize {
+    fn count_less(head: &Head, word: u64) -> usize {
+        let is_less =
+            |other: &AtomicU64| other.load(Ordering::Relaxed).cast_signed() < word.cast_signed();
         head.words
             .iter()
-            .map(|word| usize::from(word.load(Ordering::Relaxed) <= slice))
+            .map(|other| usize::from(is_less(other)))
             .sum()
     }
 }
@@ -238,6 +237,29 @@ mod x86_64 {
                 );
             }
             mask >> 1
+        }
+
+        #[inline]
+        fn count_less(head: &Head, word: u64) -> usize {
+            let count: usize;
+            // SAFETY: as in `equal_mask`. The first lane, the version, is not counted.
+            unsafe {
+                asm!(
+                    "vpbroadcastq zmm16, {word}",
+                    "vpcmpgtq k1, zmm16, zmmword ptr [{head}]",
+                    "vpcmpgtq k2, zmm16, zmmword ptr [{head} + 64]",
+                    "kunpckbw k1, k2, k1",
+                    "kmovw {count:e}, k1",
+                    "and {count:e}, -2",
+                    "popcnt {count:e}, {count:e}",
+                    head = in(reg) std::ptr::from_ref(head),
+                    word = in(reg) word,
+                    count = out(reg) count,
+                    out("zmm16") _, out("k1") _, out("k2") _,
+                    options(pure, readonly, nostack),
+                );
+            }
+            count
         }
 
         #[inline]
@@ -355,6 +377,37 @@ mod x86_64 {
         }
 
         #[inline]
+        fn count_less(head: &Head, word: u64) -> usize {
+            let twice: usize;
+            // SAFETY: as in `equal_mask`. Packing makes two bits of each lane; it changes the order
+            // of the lanes but leaves the first, the version, which is not counted.
+            unsafe {
+                asm!(
+                    "vmovq xmm0, {word}",
+                    "vpbroadcastq ymm0, xmm0",
+                    "vpcmpgtq ymm1, ymm0, ymmword ptr [{head}]",
+                    "vpcmpgtq ymm2, ymm0, ymmword ptr [{head} + 32]",
+                    "vpcmpgtq ymm3, ymm0, ymmword ptr [{head} + 64]",
+                    "vpcmpgtq ymm4, ymm0, ymmword ptr [{head} + 96]",
+                    "vpackssdw ymm1, ymm1, ymm2",
+                    "vpackssdw ymm3, ymm3, ymm4",
+                    "vpacksswb ymm1, ymm1, ymm3",
+                    "vpmovmskb {twice:e}, ymm1",
+                    "and {twice:e}, -4",
+                    "popcnt {twice:e}, {twice:e}",
+                    "vzeroupper",
+                    head = in(reg) std::ptr::from_ref(head),
+                    word = in(reg) word,
+                    twice = out(reg) twice,
+                    out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _,
+                    options(pure, readonly, nostack),
+                );
+                std::hint::assert_unchecked(twice % 2 == 0);
+            }
+            twice / 2
+        }
+
+        #[inline]
         fn copy(leaf: &Leaf, to: &mut MaybeUninit<Image>) {
             // SAFETY: as for AVX-512, on a processor with AVX2.
             unsafe {
@@ -419,10 +472,12 @@ mod tests {
         }
         assert_eq!(mask >> WIDTH, 0);
         assert_eq!(S::ones(mask), mask.count_ones() as usize);
-        let at_most = words.iter().filter(|&&word| word <= slice).count();
+        let less = words
+            .iter()
+            .filter(|word| word.cast_signed() < slice.cast_signed());
         assert_eq!(
-            S::count_at_most(head, slice),
-            at_most,
+            S::count_less(head, slice),
+            less.count(),
             "{slice} in {words:?}"
         );
     }

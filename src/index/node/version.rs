@@ -6,6 +6,7 @@
 //! bit 2     DELETED  it has left the tree, for good
 //! bit 3     ROOT     it is the root of its layer
 //! bit 4     LEAF     it is a leaf; never changes
+//! bit 5     LOWEST   it is an internode whose children are leaves; never changes once published
 //! bits 8..  COUNT    grows with every change of the node's set of keys
 //! ```
 //!
@@ -48,6 +49,7 @@ const DIRTY: u64 = 1 << 1;
 const DELETED: u64 = 1 << 2;
 const ROOT: u64 = 1 << 3;
 const LEAF: u64 = 1 << 4;
+const LOWEST: u64 = 1 << 5;
 const COUNT_SHIFT: u32 = 8;
 /// The bits of the count; it wraps within them.
 const COUNT: u64 = u64::MAX << COUNT_SHIFT;
@@ -81,6 +83,12 @@ impl Version {
         self.0 & LEAF != 0
     }
 
+    /// Whether it is that of an internode whose children are leaves.
+    #[inline]
+    pub(crate) fn is_lowest(self) -> bool {
+        self.0 & LOWEST != 0
+    }
+
     #[inline]
     pub(crate) fn is_root(self) -> bool {
         self.0 & ROOT != 0
@@ -108,6 +116,14 @@ impl Version {
             Self(self.0 | ROOT)
         } else {
             Self(self.0 & !ROOT)
+        }
+    }
+
+    pub(crate) fn with_lowest(self, lowest: bool) -> Self {
+        if lowest {
+            Self(self.0 | LOWEST)
+        } else {
+            Self(self.0 & !LOWEST)
         }
     }
 
@@ -233,31 +249,46 @@ impl VersionWord {
     ///
     /// Ends: locks are taken in one order (see `tree::lock`), so the owner of a lock waits
     /// only for owners of locks later in that order, and the owner of the last for none.
+    #[inline(always)]
     pub(crate) fn lock(&self) -> Version {
+        match self.try_lock() {
+            Some(version) => version,
+            None => self.await_lock(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn await_lock(&self) -> Version {
         let wait = Wait::new();
         loop {
-            let seen = self.0.load(Ordering::Relaxed) & !LOCK;
-            // Acquire: pairs with the store in `unlock`, so that this writer sees
-            // all stores of earlier owners.
-            if self
-                .0
-                .compare_exchange_weak(
-                    seen,
-                    seen | LOCK,
-                    Line::LockAcquires.acquire(),
-                    Ordering::Relaxed,
-                )
-                .is_ok()
-            {
-                // Pairs with `validate`: see promise 2 above.
-                if Line::FenceAfterLock.is_enabled() {
-                    fence(Ordering::Release);
-                }
-                perturb();
-                return Version(seen);
-            }
             wait.wait();
+            if let Some(version) = self.try_lock() {
+                return version;
+            }
         }
+    }
+
+    /// Takes the lock, unless it is held or the word changes meanwhile.
+    #[inline(always)]
+    fn try_lock(&self) -> Option<Version> {
+        let seen = self.0.load(Ordering::Relaxed) & !LOCK;
+        // Acquire: pairs with the store in `unlock`, so that this writer sees
+        // all stores of earlier owners.
+        (self.0)
+            .compare_exchange_weak(
+                seen,
+                seen | LOCK,
+                Line::LockAcquires.acquire(),
+                Ordering::Relaxed,
+            )
+            .ok()?;
+        // Pairs with `validate`: see promise 2 above.
+        if Line::FenceAfterLock.is_enabled() {
+            fence(Ordering::Release);
+        }
+        perturb();
+        Some(Version(seen))
     }
 
     /// Announces a change of several stores. The caller owns the lock.

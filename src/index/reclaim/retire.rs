@@ -52,6 +52,7 @@ impl Pinned<'_> {
 
     /// Retires a value that left the tree: once no guard protects it any more, the value
     /// destructor runs for it, if there is one, or its bytes are freed.
+    #[inline]
     pub(crate) fn retire_value(self, value: u64) {
         let bytes = match self.domain.values {
             Values::Words(None) => return,

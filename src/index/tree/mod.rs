@@ -128,6 +128,7 @@ impl Tree {
 
     /// Retires a value that has left the tree: the destructor receives it once no reader can
     /// hold it.
+    #[inline]
     pub fn discard(&self, pin: Pinned<'_>, value: u64) {
         self.admit_words(pin, &[]);
         pin.retire_value(value);

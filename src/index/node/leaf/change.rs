@@ -15,8 +15,8 @@ use crate::sync::{Ordering, perturb};
 
 /// The position of a key, or of its insert, in a locked leaf.
 pub(crate) enum KeyPosition<'g> {
-    /// The key's own entry.
-    Present { position: usize, slot: usize },
+    /// The key's own entry, in this slot.
+    Present { slot: usize },
     /// The key continues in the layer with this root.
     Layer(NodeRef<'g>),
     /// An insert would exceed the group whose entries begin at this position.
@@ -30,31 +30,30 @@ impl<'g> Locked<'g, Leaf> {
     ///
     /// Smaller slices are counted, not searched: their order does not matter, so no branch
     /// depends on where among them the key lies.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn position_of<S: Search>(&self, key: &Key<'_>) -> KeyPosition<'g> {
         let leaf = self.node();
         let live = leaf.live();
-        let mut equal = S::equal_mask(&leaf.head, key.slice()) & live;
-        let smaller = S::at_most_mask(&leaf.head, key.slice()) & live & !equal;
-        let mut position = S::ones(smaller);
+        let equal = S::equal_mask(&leaf.head, key.slice()) & live;
+        // Entries with the key's slice that are before the key; rarely any.
+        let mut before = 0;
         let mut same = 0_u32;
-        // Rarely more than one slot.
-        while let Some(slot) = take_lowest(&mut equal) {
+        let mut slots = equal;
+        while let Some(slot) = take_lowest(&mut slots) {
             match rank(leaf.kind(slot)).cmp(&key.kind()) {
-                cmp::Ordering::Less => position += 1,
+                cmp::Ordering::Less => before += 1,
+                // The key ends within its slice: no other entry has its length.
+                cmp::Ordering::Equal if !key.has_suffix() => return KeyPosition::Present { slot },
                 cmp::Ordering::Equal => same |= 1 << slot,
                 cmp::Ordering::Greater => {}
             }
         }
-        match same {
-            0 => KeyPosition::Absent { position },
-            // The key ends within its slice: no other entry has its length.
-            _ if !key.has_suffix() => KeyPosition::Present {
-                position,
-                slot: same.trailing_zeros() as usize,
-            },
-            _ => self.position_in_group(position, same, key),
+        let smaller = S::at_most_mask(&leaf.head, key.slice()) & live & !equal;
+        let position = S::ones(smaller) + before;
+        if same == 0 {
+            return KeyPosition::Absent { position };
         }
+        self.position_in_group(position, same, key)
     }
 
     /// Returns the position of a key among `slots`, those with its slice and rank. The first of
@@ -76,7 +75,7 @@ impl<'g> Locked<'g, Leaf> {
             }
         }
         match present {
-            Some(slot) => KeyPosition::Present { position, slot },
+            Some(slot) => KeyPosition::Present { slot },
             None if group == GROUP_MAX => KeyPosition::Crowded { first },
             None => KeyPosition::Absent { position },
         }
@@ -102,6 +101,7 @@ impl<'g> Locked<'g, Leaf> {
     }
 
     /// Overwrites a value; returns the old one.
+    #[inline]
     pub(crate) fn replace(&self, slot: usize, value: u64) -> u64 {
         let old = self.words[slot].load(Ordering::Relaxed);
         // Release: a thread that reads the value sees what its writer did before.
@@ -111,6 +111,7 @@ impl<'g> Locked<'g, Leaf> {
     }
 
     /// Stores the permutation, whose live slots are `live`.
+    #[inline]
     fn publish(&mut self, permutation: Permutation, live: u32) {
         debug_assert_eq!(live, permutation.live_mask());
         if Line::PermutationCounts.is_enabled() {
@@ -128,12 +129,19 @@ impl<'g> Locked<'g, Leaf> {
     }
 
     /// Whether records that no live entry uses take much of the bag.
+    #[inline]
     pub(crate) fn wastes_its_bag(&self) -> bool {
+        self.node().bag().is_some_and(|bag| self.wastes(bag))
+    }
+
+    #[inline(never)]
+    fn wastes(&self, bag: BagRef<'_>) -> bool {
         let live = self.entries().filter(|entry| entry.kind == SUFFIX);
-        (self.node().bag()).is_some_and(|bag| bag.is_wasteful(live.map(|entry| entry.suffix.len())))
+        bag.is_wasteful(live.map(|entry| entry.suffix.len()))
     }
 
     /// Inserts an entry at a position. The leaf has a free slot, and room in its bag.
+    #[inline]
     pub(crate) fn insert(&mut self, position: usize, entry: &Entry<'_>) {
         let permutation = self.permutation();
         let slot = permutation.free_slot();
@@ -142,7 +150,7 @@ impl<'g> Locked<'g, Leaf> {
     }
 
     /// Writes an entry to a free slot.
-    #[inline]
+    #[inline(always)]
     fn write(&self, slot: usize, entry: &Entry<'_>) {
         if entry.kind == SUFFIX {
             let bag = self.bag().filter(|bag| bag.has_room(entry.suffix.len()));
@@ -161,6 +169,7 @@ impl<'g> Locked<'g, Leaf> {
 
     /// Removes the entry at a position. Readers with an earlier permutation may still read its
     /// word and suffix.
+    #[inline]
     pub(crate) fn remove(&mut self, position: usize) {
         let permutation = self.permutation();
         let live = self.live() & !(1 << permutation.slot(position));

@@ -19,7 +19,9 @@
 
 use crate::index::key::Key;
 use crate::index::memory::Count;
-use crate::index::node::{AnyNode, Found, Internode, Leaf, NodeRef, Search, Version, with_search};
+use crate::index::node::{
+    AnyNode, Found, Internode, Leaf, Lockable, NodeRef, Search, Version, with_search,
+};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::protocol::Line;
@@ -41,6 +43,9 @@ pub(in crate::index::tree) struct Reached<'g> {
 ///
 /// If `whole`, prefetches all of the leaf, not only the lines that a search reads first.
 ///
+/// The version of an internode says whether its children are leaves: what to prefetch, and what
+/// the child is, is known before the child is loaded.
+///
 /// Ends: it starts again only when an internode on the way has changed, and then a writer has
 /// made progress.
 #[inline(always)]
@@ -54,34 +59,43 @@ pub(in crate::index::tree) fn reach<'g, S: Search>(
         if !version.is_living_root() && Line::RootIsLiving.is_enabled() {
             return Err(Stale);
         }
-        let mut node = root;
-        let mut parent = None;
+        let mut internode = match root.kind_at(version) {
+            AnyNode::Internode(internode) => internode,
+            AnyNode::Leaf(leaf) => {
+                return Ok(Reached {
+                    leaf,
+                    version,
+                    parent: None,
+                });
+            }
+        };
         loop {
-            let internode = match node.kind_at(version) {
-                AnyNode::Leaf(leaf) => {
-                    return Ok(Reached {
-                        leaf,
-                        version,
-                        parent,
-                    });
-                }
-                AnyNode::Internode(internode) => internode,
-            };
             let child = internode.child_for::<S>(slice);
-            if whole {
+            let is_lowest = version.is_lowest();
+            if whole && is_lowest {
                 child.prefetch_all();
             } else {
                 child.prefetch_tail();
             }
             perturb();
             let child_version = child.version().stable();
-            if !node.version().validate(version) && Line::ParentIsValidated.is_enabled() {
+            if !internode.version().validate(version) && Line::ParentIsValidated.is_enabled() {
                 continue 'root;
             }
             perturb();
             debug_assert!(!child_version.is_deleted());
-            (node, version) = (child, child_version);
-            parent = Some(internode);
+            debug_assert_eq!(child_version.is_leaf(), is_lowest);
+            if is_lowest {
+                return Ok(Reached {
+                    // SAFETY: it was validated that the child is one of a lowest internode.
+                    leaf: unsafe { child.leaf() },
+                    version: child_version,
+                    parent: Some(internode),
+                });
+            }
+            // SAFETY: as above, of an internode that is not lowest.
+            internode = unsafe { child.internode() };
+            version = child_version;
         }
     }
 }

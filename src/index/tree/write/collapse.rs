@@ -230,7 +230,7 @@ pub(in crate::index::tree) fn unlink<'g>(
     {
         // What was the second child's boundary is the whole node's now.
         let key = path[survivor].key(0);
-        path[holder].set_separator(place, key);
+        path[holder].replace_key(place, key);
     }
     path[survivor].remove(place);
     // Before `prev` is let go: a split of it changes the same words, and may share no ancestor's

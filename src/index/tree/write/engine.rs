@@ -88,19 +88,18 @@ pub(in crate::index::tree) struct Room<'g> {
 impl Tree {
     /// Calls `decide` once, under the lock of the key's leaf, with the key's value or `None`, and
     /// does what it says; nothing fails after that. Returns the value that the key had.
-    #[inline]
+    #[inline(always)]
     pub(in crate::index::tree) fn write(
         &self,
         pin: Pinned<'_>,
         bytes: &[u8],
         mut decide: impl FnMut(Option<u64>) -> Decision,
     ) -> Result<Option<u64>, OutOfMemory> {
-        let mut located = self.locate(pin, bytes);
+        let mut located = self.locate_inline(pin, bytes);
         match located.place {
-            KeyPosition::Present { position, slot } => {
+            KeyPosition::Present { slot } => {
                 let decide = |value| decide(Some(value));
-                let leaf = located.leaf;
-                Ok(Some(self.change_present(pin, leaf, position, slot, decide)))
+                Ok(Some(self.change_present(pin, located.leaf, slot, decide)))
             }
             KeyPosition::Absent { position }
                 if !located.key.has_suffix()
@@ -136,9 +135,9 @@ impl Tree {
         let mut reserve = Reserve::new(&pin.domain().memory);
         let attempt = |located: Located<'g, 'k>, reserve: &mut Reserve<'g>| {
             let (node, is_crowded) = (located.leaf.node(), located.is_crowded());
-            if let KeyPosition::Present { position, slot } = located.place {
+            if let KeyPosition::Present { slot } = located.place {
                 let (leaf, decide) = (located.leaf, |value| decide(Some(value)));
-                return Ok(Some(self.change_present(pin, leaf, position, slot, decide)));
+                return Ok(Some(self.change_present(pin, leaf, slot, decide)));
             }
             let mut added = false;
             let decide: Decide<'_> = &mut || match decide(None) {
@@ -189,13 +188,12 @@ impl Tree {
         }
     }
 
-    /// Does with a present key what `decide` says; gives the value it had.
-    #[inline]
+    /// Does with a present key what `decide` says; returns the value it had.
+    #[inline(always)]
     pub(in crate::index::tree) fn change_present<'g>(
         &self,
         pin: Pinned<'g>,
         leaf: Locked<'g, Leaf>,
-        position: usize,
         slot: usize,
         decide: impl FnOnce(u64) -> Decision,
     ) -> u64 {
@@ -206,7 +204,10 @@ impl Tree {
                 leaf.replace(slot, new);
                 report(pin, &leaf);
             }
-            Decision::Remove => self.take_out(pin, leaf, position),
+            Decision::Remove => {
+                let position = leaf.permutation().position_of(slot);
+                self.take_out(pin, leaf, position);
+            }
         }
         value
     }

@@ -140,13 +140,13 @@ impl Tree {
         let original = Observation::new(leaf, located.leaf.version_found(), incarnation);
         let crowded = located.is_crowded().then_some(leaf);
         let (found, room) = match located.place {
-            KeyPosition::Present { position, slot } => {
+            KeyPosition::Present { slot } => {
                 report(pin, &located.leaf);
-                (Some(slot), Room::already(located.leaf, position))
+                (Some(slot), Room::already(located.leaf))
             }
             _ if !may_insert => {
                 report(pin, &located.leaf);
-                (None, Room::already(located.leaf, 0))
+                (None, Room::already(located.leaf))
             }
             _ => match self.add(pin, located, Addition::Room, reserve)? {
                 Added::Room(room) => (None, room),
@@ -198,7 +198,7 @@ impl Tree {
         let present = found.map(|slot| leaf.value_in(slot));
         match (found, decision) {
             (Some(slot), decision) => {
-                self.change_present(pin, leaf, position, slot, |_| decision);
+                self.change_present(pin, leaf, slot, |_| decision);
             }
             (None, Decision::Set(value)) if has_room => {
                 #[cfg(debug_assertions)]
@@ -264,10 +264,10 @@ fn insert_held<'g>(
 
 impl<'g> Room<'g> {
     /// Where nothing has to be made.
-    fn already(leaf: Locked<'g, Leaf>, position: usize) -> Self {
+    fn already(leaf: Locked<'g, Leaf>) -> Self {
         Self {
             leaf,
-            position,
+            position: 0,
             layers: 0,
             old_bag: None,
             bag: None,

@@ -17,12 +17,14 @@ pub enum Inserted {
 impl Tree {
     /// Stores a value under a key, present or not; gives the value it displaced,
     /// which the caller owns or hands to [`Tree::discard`].
+    #[inline(always)]
     pub fn put(&self, pin: Pinned<'_>, key: &[u8], value: u64) -> Result<Option<u64>, OutOfMemory> {
         self.admit_words(pin, key);
         self.write(pin, key, |_| Decision::Set(value))
     }
 
     /// Stores a value under a key if the key is absent.
+    #[inline(always)]
     pub fn insert(&self, pin: Pinned<'_>, key: &[u8], value: u64) -> Result<Inserted, OutOfMemory> {
         self.admit_words(pin, key);
         let decide = |present: Option<u64>| match present {

@@ -14,6 +14,7 @@ impl Tree {
     /// The linearization point is the store of the leaf's permutation. A leaf
     /// that becomes empty is given back under the same lock, so that no insert
     /// can slip in between.
+    #[inline(always)]
     pub fn remove(&self, pin: Pinned<'_>, bytes: &[u8]) -> Option<u64> {
         self.admit_words(pin, bytes);
         self.write_present(pin, bytes, |_| Decision::Remove)

@@ -216,8 +216,8 @@ impl Tree {
                 node.insert(place, key, new);
                 return;
             }
-            let empty = reserve.internode();
-            key = node.split_insert(&empty, place, key, new, plan.append);
+            let mut empty = reserve.internode();
+            key = node.split_insert(&mut empty, place, key, new, plan.append);
             left = NodeRef::from(node.node());
             new = NodeRef::from(empty.node());
             made.push(empty);

@@ -2,7 +2,6 @@
 //! nothing in between (see `engine`).
 
 use super::engine::{Decision, report};
-use super::locate::Located;
 use crate::index::memory::OutOfMemory;
 use crate::index::node::KeyPosition;
 use crate::index::reclaim::Pinned;
@@ -11,6 +10,7 @@ use crate::index::tree::Tree;
 impl Tree {
     /// Gives a key another value if it is there; gives the value it had, which the
     /// caller owns or hands to [`Tree::discard`].
+    #[inline(always)]
     pub fn replace(&self, pin: Pinned<'_>, key: &[u8], value: u64) -> Option<u64> {
         self.admit_words(pin, key);
         self.write_present(pin, key, |_| Decision::Set(value))
@@ -18,6 +18,7 @@ impl Tree {
 
     /// Gives a key the value `desired` if it has the value `expected`. Gives the
     /// value it had, if it is there. Allocates no node.
+    #[inline(always)]
     pub fn compare_exchange(
         &self,
         pin: Pinned<'_>,
@@ -34,6 +35,7 @@ impl Tree {
 
     /// Removes a key if it has the value `expected`. Gives the value it had, if it
     /// is there. Allocates no node.
+    #[inline(always)]
     pub fn remove_if_equal(&self, pin: Pinned<'_>, key: &[u8], expected: u64) -> Option<u64> {
         self.admit_words(pin, key);
         self.write_present(pin, key, |value| match value == expected {
@@ -62,18 +64,19 @@ impl Tree {
     }
 
     /// As `write` for a decision that never inserts.
+    #[inline(always)]
     pub(in crate::index::tree) fn write_present(
         &self,
         pin: Pinned<'_>,
         bytes: &[u8],
         decide: impl FnOnce(u64) -> Decision,
     ) -> Option<u64> {
-        let Located { leaf, place, .. } = self.locate(pin, bytes);
-        let KeyPosition::Present { position, slot } = place else {
-            report(pin, &leaf);
+        let located = self.locate_inline(pin, bytes);
+        let KeyPosition::Present { slot } = located.place else {
+            report(pin, &located.leaf);
             return None;
         };
-        Some(self.change_present(pin, leaf, position, slot, decide))
+        Some(self.change_present(pin, located.leaf, slot, decide))
     }
 }
 
