@@ -10,6 +10,7 @@ use crate::index::key::MAX_KEY_LEN;
 use crate::index::memory::OutOfMemory;
 use crate::index::reclaim::{Pinned, Slot, pin_of};
 use crate::index::tree::Tree;
+use crate::index::value::KindId;
 
 /// An upper limit, in bytes, for the size of any struct of this and later versions.
 const MAX_STRUCT_SIZE: usize = 4096;
@@ -213,7 +214,7 @@ fn check_guard_and_kind(tree: &Tree, pin: Pinned<'_>, values: ValueKind) -> Resu
     }
     let fits = match values {
         ValueKind::Any => true,
-        ValueKind::Words => !tree.holds_bytes(),
+        ValueKind::Words => tree.holds(KindId::WORDS),
         ValueKind::Bytes => tree.holds_bytes(),
     };
     if fits {

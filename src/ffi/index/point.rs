@@ -5,7 +5,9 @@ use std::ffi::c_void;
 use crate::ffi::boundary::{self, ValueKind, found_status, key_bytes, status_of, write_output};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
-use crate::index::tree::Inserted;
+use crate::index::reclaim::Pinned;
+use crate::index::tree::{Inserted, Tree};
+use crate::index::value::KindId;
 
 /// Stores a value under a key, whether or not the key exists.
 ///
@@ -300,14 +302,21 @@ pub unsafe extern "C" fn masstree_remove(
             ValueKind::Words
         };
         boundary::on_key(tree, guard, key, key_len, values, |tree, pin, key| {
-            if tree.holds_bytes() {
-                let removed = tree.remove_bytes(pin, key);
-                return Ok(found_status(removed.is_some()));
+            if !tree.holds(KindId::WORDS) {
+                return remove_bytes(tree, pin, key);
             }
             let removed = tree.remove(pin, key);
             Ok(boundary::deliver_or_retire(tree, pin, removed, None, old))
         })
     }
+}
+
+/// Removes a key from a tree of other values than words; refuses values of another layer's.
+pub(super) fn remove_bytes(tree: &Tree, pin: Pinned<'_>, key: &[u8]) -> Result<i32, i32> {
+    if !tree.holds_bytes() {
+        return Err(MASSTREE_WRONG_KIND);
+    }
+    Ok(found_status(tree.remove_bytes(pin, key).is_some()))
 }
 
 /// Like masstree_remove, for an integer key (see masstree_get_u64).

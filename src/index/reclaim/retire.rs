@@ -13,7 +13,6 @@ use crate::errno;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, own_stripe};
 use crate::index::node::{Bag, BagRef, Internode, Leaf};
-use crate::index::value::{ByteString, Values};
 
 impl Pinned<'_> {
     /// Retires a leaf and its suffix bag. Readers that found the leaf before it left the tree may
@@ -53,12 +52,12 @@ impl Pinned<'_> {
     /// Retires a value that left the tree: once no guard protects it any more, the value
     /// destructor runs for it, if there is one, or its bytes are freed.
     pub(crate) fn retire_value(self, value: u64) {
-        let bytes = match self.domain.values {
-            Values::Words(None) => return,
-            Values::Words(Some(_)) => 0,
-            // SAFETY: the caller displaced the value, and is pinned.
-            Values::Bytes => unsafe { ByteString::size(value) },
-        };
+        let values = self.domain.values();
+        if values.destroy.is_none() {
+            return;
+        }
+        // SAFETY: the caller displaced the value, and is pinned.
+        let bytes = unsafe { (values.size)(value) };
         let word = std::ptr::without_provenance_mut::<ValueWord>(value as usize);
         // SAFETY: only `destroy_value` gets the word, once, and the caller displaced the
         // value.
@@ -219,11 +218,7 @@ unsafe fn destroy_value(value: *mut ValueWord, collector: &Collector) {
     unsafe {
         let domain = Domain::of(collector);
         let _freeing = annotate::Freeing::begin(domain);
-        let bytes = match domain.values {
-            Values::Words(_) => 0,
-            Values::Bytes => ByteString::size(value),
-        };
-        domain.leave_limbo(bytes);
+        domain.leave_limbo((domain.values.size)(value));
         domain.destroy_value(value);
     }
 }

@@ -201,7 +201,7 @@ impl Tree {
             key(index, &mut |key| {
                 written = self.write(pin, key, |_| Decision::Set(word));
             });
-            if written.is_err() && pin.domain().holds_bytes() {
+            if written.is_err() && pin.domain().values().is_made {
                 pin.retire_value(word);
             }
             written?;
@@ -267,13 +267,12 @@ impl Tree {
     /// Frees a tree that no other thread has seen, but not its words.
     fn free_unseen(&self, pin: Pinned<'_>) {
         let domain = pin.domain();
-        // SAFETY: no other thread knows these nodes; their byte strings were allocated for
-        // them.
+        // SAFETY: no other thread knows these nodes; values that are made were made for them.
         unsafe {
             free_all(
                 domain,
                 self.root(pin),
-                domain.holds_bytes(),
+                domain.values().is_made,
                 &mut |leaf, keys| {
                     pin.count_keys(leaf, -(keys as i64));
                 },
