@@ -34,6 +34,7 @@ pub(crate) use fork::{cannot_create_trees, generation};
 use guard::GuardState;
 pub(crate) use guard::{CountedCall, LocalGuard, pin_of, refreshes_of, report_to};
 pub use guard::{Guard, Pinned};
+pub(crate) use retire::Retire;
 pub use retire::RetiredObject;
 pub(crate) use slots::Slot;
 
@@ -163,7 +164,7 @@ impl Domain {
     ///
     /// # Safety
     /// The collector is part of a living domain.
-    pub(crate) unsafe fn of(collector: &Collector) -> &Self {
+    unsafe fn of(collector: &Collector) -> &Self {
         let address = std::ptr::from_ref(collector).addr() - offset_of!(Self, collector);
         // SAFETY: `create` exposed every domain's provenance, and this one
         // lives.
