@@ -47,7 +47,7 @@ pub struct Values {
     pub(crate) destructor: Option<WordFunction>,
 }
 
-// SAFETY: by the documentation of `Values`, whoever makes one allows any thread to use it.
+// SAFETY: a layer that makes one allows any thread to use it, as its documentation says.
 unsafe impl Send for Values {}
 // SAFETY: as for `Send`.
 unsafe impl Sync for Values {}

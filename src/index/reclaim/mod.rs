@@ -32,7 +32,7 @@ use seize::{Collector, Guard as _};
 
 pub(crate) use fork::{cannot_create_trees, generation};
 use guard::GuardState;
-pub(crate) use guard::{CountedCall, LocalGuard, pin_of, refreshes_of, report_to};
+pub(crate) use guard::{CountedCall, LocalGuard, pin_of, recorder_of, refreshes_of, set_recorder};
 pub use guard::{Guard, Pinned};
 pub(crate) use retire::Retire;
 pub use retire::RetiredObject;

@@ -173,7 +173,7 @@ impl Tree {
             domain: self.domain,
         });
         drop(root);
-        let filled = staged.fill(pin.unreported(), len, key, value);
+        let filled = staged.fill(pin.with_recorder(None), len, key, value);
         let filled = filled.and_then(|()| Ok(len == 0 || self.publish(pin, &staged, era)?));
         if filled == Ok(true) {
             if len == 0 {

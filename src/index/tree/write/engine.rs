@@ -112,7 +112,7 @@ impl Tree {
                     let entry = Entry::new(&located.key).with_value(value);
                     located.leaf.insert(position, &entry);
                 }
-                report(pin, &located.leaf);
+                record(pin, &located.leaf);
                 let node = located.leaf.node();
                 drop(located);
                 if let Decision::Set(_) = decision {
@@ -152,8 +152,8 @@ impl Tree {
             if added {
                 pin.count_keys(node, 1);
             }
-            // A merge changes leaves beyond what is reported.
-            if is_crowded && pin.report().is_none() {
+            // A merge changes leaves beyond what is recorded.
+            if is_crowded && pin.recorder().is_none() {
                 self.merge_around(pin, node);
             }
             Ok(None)
@@ -201,10 +201,10 @@ impl Tree {
     ) -> u64 {
         let value = leaf.value_in(slot);
         match decide(value) {
-            Decision::Keep => report(pin, &leaf),
+            Decision::Keep => record(pin, &leaf),
             Decision::Set(new) => {
                 leaf.replace(slot, new);
-                report(pin, &leaf);
+                record(pin, &leaf);
             }
             Decision::Remove => self.take_out(pin, leaf, position),
         }
@@ -213,9 +213,9 @@ impl Tree {
 
     /// Before a write looks for its leaf.
     #[inline]
-    pub(in crate::index::tree) fn begin_report(&self, pin: Pinned<'_>) {
-        if let Some(report) = pin.report() {
-            report.begin(self.incarnation());
+    pub(in crate::index::tree) fn begin_recording(&self, pin: Pinned<'_>) {
+        if let Some(recorder) = pin.recorder() {
+            recorder.begin(self.incarnation());
         }
     }
 }
@@ -244,16 +244,16 @@ pub(in crate::index::tree) fn with_memory<'g, 'k, R>(
 
 /// Before a write lets go of the leaf with its key's place.
 #[inline]
-pub(in crate::index::tree) fn report(pin: Pinned<'_>, leaf: &Locked<'_, Leaf>) {
-    if let Some(report) = pin.report() {
-        report.leaf(leaf, leaf.version_found());
+pub(in crate::index::tree) fn record(pin: Pinned<'_>, leaf: &Locked<'_, Leaf>) {
+    if let Some(recorder) = pin.recorder() {
+        recorder.leaf(leaf, leaf.version_found());
     }
 }
 
 /// Before a write lets go of a leaf that it has created.
-pub(in crate::index::tree) fn report_created(pin: Pinned<'_>, leaf: &Locked<'_, Leaf>) {
-    if let Some(report) = pin.report() {
-        report.created(leaf);
+pub(in crate::index::tree) fn record_created(pin: Pinned<'_>, leaf: &Locked<'_, Leaf>) {
+    if let Some(recorder) = pin.recorder() {
+        recorder.created(leaf);
     }
 }
 
@@ -281,12 +281,12 @@ fn add_entry<'g>(
     }
     let chosen = addition.decide();
     if let Chosen::Nothing = chosen {
-        report(pin, &leaf);
+        record(pin, &leaf);
         return Ok(Added::Done);
     }
     let bag = needs.kept.map(|_| reserve.kept_bag());
     let Chosen::Key(value) = chosen else {
-        report(pin, &leaf);
+        record(pin, &leaf);
         return Ok(Added::Room(Room {
             leaf,
             position,
@@ -297,7 +297,7 @@ fn add_entry<'g>(
     };
     let old_bag = bag.and_then(|bag| leaf.renew_bag(bag));
     leaf.insert(position, &entry.with_value(value));
-    report(pin, &leaf);
+    record(pin, &leaf);
     drop(leaf);
     if let Some(bag) = old_bag {
         // SAFETY: the leaf has a new bag, and only the lock's owner replaces it.

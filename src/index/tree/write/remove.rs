@@ -1,6 +1,6 @@
 //! Taking a key out.
 
-use super::engine::{Decision, report};
+use super::engine::{Decision, record};
 use crate::index::key::SUFFIX;
 use crate::index::node::{Leaf, Locked};
 use crate::index::reclaim::Pinned;
@@ -29,9 +29,9 @@ impl Tree {
         let node = leaf.node();
         leaf.remove(position);
         if leaf.permutation().is_empty() {
-            report(pin, &leaf);
-            if let Some(report) = pin.report() {
-                report.more();
+            record(pin, &leaf);
+            if let Some(recorder) = pin.recorder() {
+                recorder.unlisted();
             }
             if !Line::EmptyLeafStaysLocked.is_enabled() {
                 drop(leaf);
@@ -43,7 +43,7 @@ impl Tree {
         }
         let wastes = leaf.wastes_its_bag() && leaf.entries().all(|entry| entry.kind != SUFFIX);
         let bag = if wastes { leaf.take_bag() } else { None };
-        report(pin, &leaf);
+        record(pin, &leaf);
         drop(leaf);
         // Unlocked: after a clearing, counting takes a lock.
         pin.count_keys(node, -1);

@@ -1,7 +1,7 @@
 //! Conditional changes: each looks at what is under a key and changes it, with
 //! nothing in between (see `engine`).
 
-use super::engine::{Decision, report};
+use super::engine::{Decision, record};
 use super::locate::Located;
 use crate::index::memory::OutOfMemory;
 use crate::index::node::KeyPosition;
@@ -70,7 +70,7 @@ impl Tree {
     ) -> Option<u64> {
         let Located { leaf, place, .. } = self.locate(pin, bytes);
         let KeyPosition::Present { position, slot } = place else {
-            report(pin, &leaf);
+            record(pin, &leaf);
             return None;
         };
         Some(self.change_present(pin, leaf, position, slot, decide))
