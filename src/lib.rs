@@ -34,4 +34,4 @@ pub use index::tree::{
     Bound, Counters, Cursor, Decision, Format, Inserted, LayerCounts, LoadOutcome, Range,
     SURVEYED_LAYERS, Seek, Survey, SweepOutcome, Tree,
 };
-pub use index::value::{Destructor, Values};
+pub use index::value::{Destructor, KindId, Values};

@@ -419,7 +419,7 @@ const REFRESH: u64 = 64;
 fn values_in_limbo_stay_bounded_under_a_refreshed_guard() {
     let updates = scaled(1_000_000) as u64;
     let tree = Tree::with_options(&TreeOptions {
-        values: Values::Bytes,
+        values: Values::BYTES,
         ..TreeOptions::default()
     })
     .unwrap();

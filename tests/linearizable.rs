@@ -56,8 +56,8 @@ impl Drop for Named<'_> {
 fn run(plan: &Plan, totals: &mut Totals) {
     let options = TreeOptions {
         values: match plan.bytes {
-            true => Values::Bytes,
-            false => Values::Words(None),
+            true => Values::BYTES,
+            false => Values::words(None),
         },
         ..TreeOptions::default()
     };

@@ -196,7 +196,7 @@ fn sweep(
     }
 }
 
-const WORDS: Values = Values::Words(None);
+const WORDS: Values = Values::words(None);
 
 /// Keys of a mixed workload: several layers, long suffixes, splits.
 fn workload_keys(count: usize) -> Vec<Vec<u8>> {
@@ -279,14 +279,14 @@ fn a_byte_string_without_memory_changes_nothing() {
         }
     };
     let half = &keys[..60];
-    sweep(Values::Bytes, 120, |trial| trial.put_all(half), work);
+    sweep(Values::BYTES, 120, |trial| trial.put_all(half), work);
 }
 
 /// Row 18. Put back: in `Tree::clear`, allocate the note after `detach_root`.
 #[test]
 fn a_clear_that_runs_out_of_memory_changes_nothing() {
     let keys = workload_keys(100);
-    for values in [WORDS, Values::Bytes] {
+    for values in [WORDS, Values::BYTES] {
         let work = |trial: &mut Trial<'_>| {
             let (tree, pin) = (trial.tree, trial.pin);
             trial.attempt(|| tree.clear(pin));
@@ -305,7 +305,7 @@ fn a_bulk_load_that_runs_out_of_memory_leaves_the_tree_empty() {
     keys.dedup();
     let pairs: Vec<_> = keys.into_iter().zip(0..).collect();
     let destroyed = Tally::new(pairs.len());
-    let words = Values::Words(Some(destroyed.destructor()));
+    let words = Values::words(Some(destroyed.destructor()));
     let rounds = Cell::new(0);
     let work = |trial: &mut Trial<'_>| {
         let (tree, pin) = (trial.tree, trial.pin);
@@ -327,7 +327,7 @@ fn a_bulk_load_that_runs_out_of_memory_leaves_the_tree_empty() {
         assert_eq!(loaded, LoadOutcome::Done);
         trial.model.extend(pairs.iter().cloned());
     };
-    sweep(Values::Bytes, pairs.len() + 50, |_| (), work);
+    sweep(Values::BYTES, pairs.len() + 50, |_| (), work);
 }
 
 /// Keys in many layers, so that a walk has frames in all of them.
@@ -610,7 +610,7 @@ fn every_value_is_destroyed_once_and_no_memory_leaks() {
     let tally = Tally::new(keys.len() * 3);
     let mut taken = 0;
     {
-        let tree = ledger.tree(Values::Words(Some(tally.destructor())));
+        let tree = ledger.tree(Values::words(Some(tally.destructor())));
         let guard = tree.guard().unwrap();
         let pin = guard.pin();
         let mut value = 0;
@@ -672,7 +672,7 @@ fn every_byte_string_is_freed_once() {
     let keys = workload_keys(2000);
     let ledger = Ledger::new();
     {
-        let tree = ledger.tree(Values::Bytes);
+        let tree = ledger.tree(Values::BYTES);
         let mut guard = tree.guard().unwrap();
         for (key, n) in keys.iter().chain(&keys).zip(0..) {
             tree.put_bytes(guard.pin(), key, &encoded(n)).unwrap();

@@ -632,14 +632,14 @@ proptest! {
     /// only values are wanted; in `Locked::copy_entries_to`, omit an entry.
     #[test]
     fn operations_on_words_agree_with_a_btreemap(steps in prop::collection::vec(step(), 1..400)) {
-        agree(&tree_of(Values::Words(None)), &steps);
+        agree(&tree_of(Values::words(None)), &steps);
     }
 
     /// Put back: in `Tree::compare_exchange_bytes`, compare lengths only; in
     /// `Cursor::step_from_root`, do not restore the cursor's old key when no key was found.
     #[test]
     fn operations_on_byte_strings_agree_with_a_btreemap(steps in prop::collection::vec(step(), 1..400)) {
-        agree(&tree_of(Values::Bytes), &steps);
+        agree(&tree_of(Values::BYTES), &steps);
     }
 }
 

@@ -580,7 +580,7 @@ fn every_value_is_destroyed_once_when_a_tree_is_cleared_under_writers() {
     let steps = scaled(20_000);
     let tally = Tally::new(WRITERS * steps);
     let options = TreeOptions {
-        values: Values::Words(Some(tally.destructor())),
+        values: Values::words(Some(tally.destructor())),
         ..TreeOptions::default()
     };
     let tree = Tree::with_options(&options).unwrap();
@@ -733,7 +733,7 @@ fn byte_strings_are_whole_while_they_are_overwritten() {
     const KEYS: usize = 60;
     let balance = Balance(AtomicIsize::new(0));
     let options = TreeOptions {
-        values: Values::Bytes,
+        values: Values::BYTES,
         allocator: Some(balance.allocator()),
         ..TreeOptions::default()
     };

@@ -8,8 +8,9 @@ use crate::ffi::handle::{self, GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::key::MAX_KEY_LEN;
 use crate::index::memory::OutOfMemory;
-use crate::index::reclaim::{Pinned, Slot, pin_of};
+use crate::index::reclaim::{Pinned, Slot, pin_of, recorder_of};
 use crate::index::tree::Tree;
+use crate::index::value::KindId;
 
 /// An upper limit, in bytes, for the size of any struct of this and later versions.
 const MAX_STRUCT_SIZE: usize = 4096;
@@ -156,6 +157,17 @@ pub(in crate::ffi) unsafe fn tree_of<'t>(tree: *const TreeHandle) -> Result<&'t 
     Ok(tree)
 }
 
+/// Returns the pin of a guard, for writes that are recorded as its user wants
+/// (masstree_guard_record).
+///
+/// # Safety
+/// The slot belongs to a live guard that is not refreshed or left during `'g`.
+#[inline(always)]
+pub(in crate::ffi) unsafe fn recording_pin_of<'g>(slot: NonNull<Slot>) -> Pinned<'g> {
+    // SAFETY: by contract.
+    unsafe { pin_of(slot).with_recorder(recorder_of(slot)) }
+}
+
 /// Calls `body` with the tree and a pin: that of the guard or, without a guard, one for this
 /// call.
 ///
@@ -175,7 +187,7 @@ pub(in crate::ffi) unsafe fn on_tree<T>(
     let pin = match handle::slot(guard) {
         // SAFETY: live by contract; only `refresh` and `leave` change it, and they may not
         // run during this call.
-        Some(slot) => unsafe { pin_of(slot) },
+        Some(slot) => unsafe { recording_pin_of(slot) },
         None => {
             local = tree.local_guard();
             local.pin()
@@ -186,9 +198,9 @@ pub(in crate::ffi) unsafe fn on_tree<T>(
     body(tree, pin)
 }
 
-/// Returns what `on_tree` passes to its body, for a call with a guard. For entry points that
-/// must compile to one function: the compiler does not inline a closure that several callers of
-/// `on_tree` share.
+/// Returns what `on_tree` passes to its body, for a call with a guard; the pin has no recorder.
+/// For entry points that must compile to one function: the compiler does not inline a closure that
+/// several callers of `on_tree` share.
 ///
 /// # Safety
 /// `tree` is NULL or a live tree; `slot` belongs to a live guard that no other thread uses
@@ -213,7 +225,7 @@ fn check_guard_and_kind(tree: &Tree, pin: Pinned<'_>, values: ValueKind) -> Resu
     }
     let fits = match values {
         ValueKind::Any => true,
-        ValueKind::Words => !tree.holds_bytes(),
+        ValueKind::Words => tree.holds(KindId::WORDS),
         ValueKind::Bytes => tree.holds_bytes(),
     };
     if fits {
@@ -267,7 +279,9 @@ pub(in crate::ffi) unsafe fn on_key_in_one_piece(
             Some(slot) => {
                 // SAFETY: as this function's contract.
                 let (tree, pin) = unsafe { under_guard(tree, slot, values) }?;
-                guarded(tree, pin, key)
+                // SAFETY: as above.
+                let recorder = unsafe { recorder_of(slot) };
+                guarded(tree, pin.with_recorder(recorder), key)
             }
             // SAFETY: as this function's contract.
             None => unsafe { on_key_unguarded(tree, key, values, unguarded) },

@@ -6,6 +6,8 @@
 //! may have equal slices: the [`Kind`] breaks the tie, and a key that ends earlier sorts
 //! first. Longer keys with equal slices are ordered by their remaining bytes.
 
+use std::fmt::{self, Write};
+
 /// The longest key, in bytes.
 pub const MAX_KEY_LEN: usize = u32::MAX as usize;
 
@@ -140,6 +142,25 @@ impl<'k> Key<'k> {
     #[inline]
     pub(crate) fn shift(&mut self) {
         *self = Self::new(self.suffix());
+    }
+}
+
+/// Bytes that are shown of a long key or value.
+const SHOWN: usize = 48;
+
+/// Bytes between quotes; those that are not printable ASCII in hexadecimal.
+pub(crate) struct Shown<'b>(pub(crate) &'b [u8]);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        let shown = &self.0[..self.0.len().min(SHOWN)];
+        write!(f, "{}", shown.escape_ascii())?;
+        f.write_char('"')?;
+        match self.0.len() - shown.len() {
+            0 => Ok(()),
+            more => write!(f, " and {more} bytes more"),
+        }
     }
 }
 

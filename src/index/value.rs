@@ -1,22 +1,120 @@
-//! Values: words of the user's, or byte strings that the tree owns; and how they are destroyed
-//! after they left the tree.
+//! What the words under keys are: words of the user's, byte strings that the tree owns, or what
+//! a layer above makes of them. A [`Values`] describes one kind, and is the only place that knows
+//! it: the rest of the index calls its functions.
 
 use std::alloc::Layout;
 use std::ffi::c_void;
+use std::fmt::{self, Write};
 use std::ptr::NonNull;
 
 use crate::errno;
+use crate::index::key::Shown;
 use crate::index::memory::{Count, Memory};
 
-/// The kind of a tree's values, each a 64-bit word.
+/// Identifies a kind of values; the number is the `value_kind` of the C options.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KindId(pub u32);
+
+impl KindId {
+    /// [`Values::words`].
+    pub const WORDS: Self = Self(0);
+    /// [`Values::BYTES`].
+    pub const BYTES: Self = Self(1);
+}
+
+/// The kind of a tree's values, each a 64-bit word; chosen when the tree is created.
+///
+/// Another layer adds a kind by making a `Values` with an identifier of its own. Operations on
+/// words and on byte strings refuse its trees; all others accept them. Any thread may call the
+/// functions as long as the tree lives.
 #[derive(Clone, Copy)]
-pub enum Values {
+pub struct Values {
+    pub(crate) id: KindId,
+    /// Destroys what a word refers to, once, after the word has left the tree and the last guard
+    /// that may protect it has ended. Runs with no lock held. `None`: there is nothing to destroy.
+    pub(crate) destroy: Option<unsafe fn(&Self, &Memory, u64)>,
+    /// Bytes of the tree's memory that a word refers to; limbo counts them. A word that has left
+    /// the tree keeps its size.
+    pub(crate) size: unsafe fn(u64) -> usize,
+    /// Writes a word for people, who read it in a dump.
+    pub(crate) show: unsafe fn(u64, &mut dyn Write) -> fmt::Result,
+    /// Whether the layer that writes makes every word, from the tree's memory. If not, a word
+    /// that does not get into the tree stays its caller's.
+    pub(crate) is_made: bool,
+    /// For `destroy`: the kind's context, or that of the user's destructor of words.
+    pub(crate) ctx: *mut c_void,
+    /// The user's destructor of words; `None` for other kinds.
+    pub(crate) destructor: Option<WordFunction>,
+}
+
+// SAFETY: a layer that makes one allows any thread to use it, as its documentation says.
+unsafe impl Send for Values {}
+// SAFETY: as for `Send`.
+unsafe impl Sync for Values {}
+
+impl Values {
+    /// Pointers to byte strings in the tree's memory.
+    pub const BYTES: Self = Self {
+        id: KindId::BYTES,
+        destroy: Some(free_bytes),
+        size: ByteString::size,
+        show: show_bytes,
+        is_made: true,
+        ctx: std::ptr::null_mut(),
+        destructor: None,
+    };
+
     /// The user's words. A word that leaves the tree without being returned to the caller is
     /// passed to the destructor, if there is one.
-    Words(Option<Destructor>),
-    /// Pointers to byte strings in the tree's memory.
-    Bytes,
+    pub const fn words(destructor: Option<Destructor>) -> Self {
+        let (destroy, destructor, ctx) = match destructor {
+            Some(Destructor { function, ctx }) => (Some(destroy_word as _), Some(function), ctx),
+            None => (None, None, std::ptr::null_mut()),
+        };
+        Self {
+            id: KindId::WORDS,
+            destroy,
+            size: no_bytes,
+            show: show_word,
+            is_made: false,
+            ctx,
+            destructor,
+        }
+    }
 }
+
+/// # Safety
+/// The contract of `Values::destroy`.
+unsafe fn destroy_word(values: &Values, _: &Memory, word: u64) {
+    if let Some(function) = values.destructor {
+        // SAFETY: by contract, and that of `Destructor::new`.
+        errno::preserve(|| unsafe { function(word, values.ctx) })
+    }
+}
+
+fn no_bytes(_: u64) -> usize {
+    0
+}
+
+fn show_word(word: u64, to: &mut dyn Write) -> fmt::Result {
+    write!(to, "{word}")
+}
+
+/// # Safety
+/// The contract of [`ByteString::free`].
+unsafe fn free_bytes(_: &Values, memory: &Memory, word: u64) {
+    // SAFETY: by contract.
+    unsafe { ByteString::free(memory, word) }
+}
+
+/// # Safety
+/// The contract of [`ByteString::bytes`], for this call.
+unsafe fn show_bytes(word: u64, to: &mut dyn Write) -> fmt::Result {
+    // SAFETY: by contract.
+    write!(to, "{}", Shown(unsafe { ByteString::bytes(word) }))
+}
+
+pub(crate) type WordFunction = unsafe extern "C" fn(u64, *mut c_void);
 
 /// The user's destructor of values, with its context.
 ///
@@ -25,7 +123,7 @@ pub enum Values {
 /// then frees retired objects, with no lock held.
 #[derive(Clone, Copy)]
 pub struct Destructor {
-    function: unsafe extern "C" fn(u64, *mut c_void),
+    function: WordFunction,
     ctx: *mut c_void,
 }
 
@@ -40,15 +138,8 @@ impl Destructor {
     ///
     /// # Safety
     /// `function` accepts `ctx`, and any thread may call it for as long as the tree lives.
-    pub unsafe fn new(function: unsafe extern "C" fn(u64, *mut c_void), ctx: *mut c_void) -> Self {
+    pub unsafe fn new(function: WordFunction, ctx: *mut c_void) -> Self {
         Self { function, ctx }
-    }
-
-    /// # Safety
-    /// `value` has left the tree, no reader can hold it, and it is destroyed only once.
-    pub(crate) unsafe fn destroy(&self, value: u64) {
-        // SAFETY: by the contracts of this function and of `new`.
-        errno::preserve(|| unsafe { (self.function)(value, self.ctx) })
     }
 }
 

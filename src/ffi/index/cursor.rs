@@ -10,6 +10,7 @@ use crate::ffi::handle::{self, GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::reclaim::{Guard, Pinned, Slot, pin_of, refreshes_of};
 use crate::index::tree::{Cursor, Tree};
+use crate::index::value::KindId;
 
 /// A position in a tree, from which to move key by key in either direction.
 ///
@@ -224,7 +225,7 @@ pub unsafe extern "C" fn masstree_cursor_value(cursor: *mut CursorHandle, value:
     // SAFETY: as this function's contract.
     unsafe {
         on_cursor(cursor, |handle, tree| {
-            if tree.holds_bytes() {
+            if !tree.holds(KindId::WORDS) {
                 return Err(MASSTREE_WRONG_KIND);
             }
             let pin = handle.pin();

@@ -8,6 +8,7 @@ use crate::ffi::boundary::{key_bytes, write_output};
 use crate::ffi::status::*;
 use crate::index::reclaim::Pinned;
 use crate::index::tree::{Seek, Tree};
+use crate::index::value::KindId;
 
 /// Seek the first key that is greater than or equal to the given one.
 pub const MASSTREE_SEEK_GE: u32 = 0;
@@ -242,7 +243,7 @@ unsafe fn many_words(
     // SAFETY: as this function's contract.
     unsafe {
         on_cursor(cursor, |handle, tree| {
-            if tree.holds_bytes() && !values.is_null() {
+            if !tree.holds(KindId::WORDS) && !values.is_null() {
                 return Err(MASSTREE_WRONG_KIND);
             }
             many(

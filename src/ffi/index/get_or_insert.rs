@@ -68,7 +68,7 @@ pub unsafe extern "C" fn masstree_get_or_insert_with(
             |tree, pin, key| {
                 // With a delta, the write must record the leaf that proves that the key exists,
                 // and so locks it.
-                if pin.report().is_none()
+                if pin.recorder().is_none()
                     && let Some(present) = tree.get(pin, key)
                 {
                     write_output(value, present);

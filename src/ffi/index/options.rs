@@ -116,8 +116,8 @@ pub(in crate::ffi) unsafe fn decode(options: *const Options) -> Result<reclaim::
         _ => return Err(MASSTREE_INVALID),
     };
     let values = match (options.value_kind, options.value_destructor) {
-        (MASSTREE_VALUES_BYTES, None) => Values::Bytes,
-        (MASSTREE_VALUES_WORDS, function) => Values::Words(function.map(|function| {
+        (MASSTREE_VALUES_BYTES, None) => Values::BYTES,
+        (MASSTREE_VALUES_WORDS, function) => Values::words(function.map(|function| {
             // SAFETY: the C caller guarantees this by setting the two fields.
             unsafe { Destructor::new(function, options.value_ctx) }
         })),

@@ -7,6 +7,7 @@ use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::reclaim::Pinned;
 use crate::index::tree::{Inserted, Tree};
+use crate::index::value::KindId;
 
 /// `masstree_put` of a key.
 #[inline(always)]
@@ -47,9 +48,8 @@ unsafe fn insert(
 /// `old` is NULL or writable.
 #[inline(always)]
 unsafe fn remove(tree: &Tree, pin: Pinned<'_>, key: &[u8], old: *mut u64) -> Result<i32, i32> {
-    if tree.holds_bytes() {
-        let removed = tree.remove_bytes(pin, key);
-        return Ok(found_status(removed.is_some()));
+    if !tree.holds(KindId::WORDS) {
+        return remove_bytes(tree, pin, key);
     }
     let removed = tree.remove(pin, key);
     // SAFETY: as this function's contract.
@@ -344,6 +344,14 @@ pub unsafe extern "C" fn masstree_remove(
             |tree, pin, key| remove(tree, pin, key, old),
         )
     }
+}
+
+/// Removes a key from a tree of other values than words; refuses values of another layer's.
+pub(super) fn remove_bytes(tree: &Tree, pin: Pinned<'_>, key: &[u8]) -> Result<i32, i32> {
+    if !tree.holds_bytes() {
+        return Err(MASSTREE_WRONG_KIND);
+    }
+    Ok(found_status(tree.remove_bytes(pin, key).is_some()))
 }
 
 /// Like masstree_remove, for an integer key (see masstree_get_u64).

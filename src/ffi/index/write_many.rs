@@ -4,10 +4,12 @@ use std::ffi::c_void;
 
 use super::batch::{Batch, Keys, each, item_ptr};
 use super::bytes::Slice;
-use crate::ffi::boundary::{ValueKind, deliver_or_retire, found_status, value_bytes, write_output};
+use super::point::remove_bytes;
+use crate::ffi::boundary::{ValueKind, deliver_or_retire, value_bytes, write_output};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::tree::Inserted;
+use crate::index::value::KindId;
 
 /// # Safety
 /// As `masstree_put_many`.
@@ -52,8 +54,8 @@ unsafe fn remove_many(batch: Batch, old: *mut u64) -> i32 {
     // SAFETY: by contract.
     unsafe {
         each(batch, |tree, pin, key, index| {
-            if tree.holds_bytes() {
-                return Ok(found_status(tree.remove_bytes(pin, key).is_some()));
+            if !tree.holds(KindId::WORDS) {
+                return remove_bytes(tree, pin, key);
             }
             let removed = tree.remove(pin, key);
             Ok(deliver_or_retire(

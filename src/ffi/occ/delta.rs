@@ -2,14 +2,15 @@
 //!
 //! Deltas: changes that writes make to observed leaves.
 
+use std::mem::offset_of;
 use std::ptr::NonNull;
 
 use super::observe::LeafObservation;
 use crate::ffi::boundary::status_of;
 use crate::ffi::handle::{self, GuardHandle};
 use crate::ffi::status::*;
-use crate::index::node::{Delta, Observation};
-use crate::index::reclaim::{pin_of, report_to};
+use crate::index::node::{Delta, DeltaRecorder, Observation};
+use crate::index::reclaim::{pin_of, set_recorder};
 use crate::index::tree::{Applied, apply};
 
 /// Flag of a delta: the write has changed or deleted leaves that the delta does not list. A
@@ -44,19 +45,24 @@ pub struct LeafDelta {
     pub reserved: u32,
 }
 
+/// Where the fields of the index's `Delta` begin in the struct that C sees.
+const RECORD: usize = offset_of!(LeafDelta, created);
+
 const _: () = {
-    use std::mem::offset_of;
-    assert!(size_of::<LeafDelta>() == size_of::<Delta>());
-    assert!(offset_of!(LeafDelta, created) == offset_of!(Delta, created));
-    assert!(offset_of!(LeafDelta, created_capacity) == offset_of!(Delta, created_capacity));
-    assert!(offset_of!(LeafDelta, created_count) == offset_of!(Delta, created_count));
-    assert!(offset_of!(LeafDelta, before) == offset_of!(Delta, before));
-    assert!(offset_of!(LeafDelta, after) == offset_of!(Delta, after));
-    assert!(offset_of!(LeafDelta, flags) == offset_of!(Delta, flags));
-    assert!(MASSTREE_DELTA_MORE == crate::index::node::MORE);
+    assert!(RECORD + size_of::<Delta>() <= size_of::<LeafDelta>());
+    assert!(offset_of!(LeafDelta, created) == RECORD + offset_of!(Delta, created));
+    assert!(
+        offset_of!(LeafDelta, created_capacity) == RECORD + offset_of!(Delta, created_capacity)
+    );
+    assert!(offset_of!(LeafDelta, created_count) == RECORD + offset_of!(Delta, created_count));
+    assert!(offset_of!(LeafDelta, before) == RECORD + offset_of!(Delta, before));
+    assert!(offset_of!(LeafDelta, after) == RECORD + offset_of!(Delta, after));
+    assert!(offset_of!(LeafDelta, flags) == RECORD + offset_of!(Delta, unlisted));
+    // The value of `unlisted`.
+    assert!(MASSTREE_DELTA_MORE == 1);
 };
 
-/// Checks a delta from C.
+/// Checks a delta from C, and converts it.
 ///
 /// # Safety
 /// `delta` is NULL or points to as many bytes as its first field says.
@@ -77,7 +83,8 @@ unsafe fn delta_at(delta: *const LeafDelta) -> Result<NonNull<Delta>, i32> {
     if *reserved != 0 || (created.is_null() && *created_capacity != 0) {
         return Err(MASSTREE_INVALID);
     }
-    Ok(place.cast())
+    // SAFETY: the fields of `Delta` are within the struct.
+    Ok(unsafe { place.byte_add(RECORD) }.cast())
 }
 
 /// Makes writes under a guard record in *delta what they change in the leaves of the tree. From
@@ -110,11 +117,11 @@ pub unsafe extern "C" fn masstree_guard_record(
             if pin_of(slot).domain().generation != crate::index::reclaim::generation() {
                 return Err(MASSTREE_FORKED);
             }
-            let delta = match delta.is_null() {
+            let recorder = match delta.is_null() {
                 true => None,
-                false => Some(delta_at(delta)?),
+                false => Some(DeltaRecorder::new(delta_at(delta)?)),
             };
-            report_to(slot, delta);
+            set_recorder(slot, recorder);
         }
         Ok(MASSTREE_OK)
     })

@@ -9,14 +9,15 @@ use std::ptr::NonNull;
 
 use super::observe::LeafObservation;
 use crate::ffi::boundary::{
-    ValueKind, deliver_or_retire, key_bytes, status_of, tree_of, under_guard, write_output,
+    ValueKind, deliver_or_retire, key_bytes, recording_pin_of, status_of, tree_of, under_guard,
+    write_output,
 };
 use crate::ffi::handle::{self, GuardHandle, TreeHandle};
 use crate::ffi::index::update::{
     MASSTREE_ACTION_KEEP, MASSTREE_ACTION_REMOVE, MASSTREE_ACTION_SET,
 };
 use crate::ffi::status::*;
-use crate::index::reclaim::{Slot, pin_of};
+use crate::index::reclaim::Slot;
 use crate::index::tree::{Decision, Held, is_holding};
 
 /// Flag of masstree_hold: make room for the key if it is absent, so that it can be inserted.
@@ -190,7 +191,8 @@ pub unsafe extern "C" fn masstree_hold(
         // SAFETY: as this function's contract.
         unsafe {
             let key = key_bytes(key, key_len)?;
-            let (inner, pin) = under_guard(tree, slot, ValueKind::Words)?;
+            let (inner, _) = under_guard(tree, slot, ValueKind::Words)?;
+            let pin = recording_pin_of(slot);
             let place = inner.hold(pin, key, flags & MASSTREE_HOLD_INSERT != 0)?;
             let present = place.value();
             held.cast::<Content>().write(Content {
@@ -325,7 +327,7 @@ pub unsafe extern "C" fn masstree_held_finish(
             } = held.cast::<Content>().read();
             held.cast::<MaybeUninit<HeldLeaf>>()
                 .write(MaybeUninit::zeroed());
-            let (tree, pin) = (tree_of(tree.as_ptr())?, pin_of(slot));
+            let (tree, pin) = (tree_of(tree.as_ptr())?, recording_pin_of(slot));
             let Ok(before) = tree.finish(pin, place, decision) else {
                 return Ok(MASSTREE_CLEARED);
             };

@@ -16,6 +16,7 @@
 //! - [`Locked`] proves that the thread owns a node's lock; only through it can a thread store.
 
 mod alloc;
+mod delta;
 mod internode;
 mod leaf;
 mod link;
@@ -27,11 +28,11 @@ mod version;
 
 use std::ops::Deref;
 
+pub(crate) use delta::{Delta, DeltaRecorder};
 pub(crate) use internode::Internode;
 pub(crate) use leaf::{Entries, Entry, Found, GROUP_MAX, KeyPosition, Leaf, Neighbours};
 pub(crate) use link::{AnyNode, Chain, Node, NodeRef};
 pub use observation::Observation;
-pub(crate) use observation::{Delta, MORE, Report};
 pub(crate) use permutation::WIDTH;
 #[cfg(masstree_vectors)]
 pub(crate) use search::{Avx2, Avx512};
@@ -74,6 +75,17 @@ impl<'g, N: Lockable> Locked<'g, N> {
             version,
             changed: false,
         }
+    }
+
+    /// Locks a node if it is unlocked and its version is this one.
+    #[inline(always)]
+    pub(crate) fn lock_unchanged(node: &'g N, version: Version) -> Option<Self> {
+        let is_locked = node.version().lock_unchanged(version);
+        is_locked.then_some(Self {
+            node,
+            version,
+            changed: false,
+        })
     }
 
     /// Takes a new node, which is locked from its creation and not yet published.

@@ -272,23 +272,31 @@ impl VersionWord {
     /// Takes the lock, unless it is held or the word changes meanwhile.
     #[inline(always)]
     fn try_lock(&self) -> Option<Version> {
-        let seen = self.0.load(Ordering::Relaxed) & !LOCK;
+        let seen = Version(self.0.load(Ordering::Relaxed));
+        self.lock_unchanged(seen).then_some(Version(seen.0 & !LOCK))
+    }
+
+    /// Takes the lock if it is free and the version is this one; returns whether it did.
+    #[inline(always)]
+    pub(crate) fn lock_unchanged(&self, version: Version) -> bool {
+        let seen = version.0 & !LOCK;
         // Acquire: pairs with the store in `unlock`, so that this writer sees
         // all stores of earlier owners.
-        (self.0)
-            .compare_exchange_weak(
-                seen,
-                seen | LOCK,
-                Line::LockAcquires.acquire(),
-                Ordering::Relaxed,
-            )
-            .ok()?;
+        let exchanged = self.0.compare_exchange_weak(
+            seen,
+            seen | LOCK,
+            Line::LockAcquires.acquire(),
+            Ordering::Relaxed,
+        );
+        if exchanged.is_err() {
+            return false;
+        }
         // Pairs with `validate`: see promise 2 above.
         if Line::FenceAfterLock.is_enabled() {
             fence(Ordering::Release);
         }
         perturb();
-        Some(Version(seen))
+        true
     }
 
     /// Announces a change of several stores. The caller owns the lock.

@@ -13,7 +13,7 @@ use crate::annotate;
 use crate::errno;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, STRIPES};
-use crate::index::node::{Delta, Leaf, Report};
+use crate::index::node::{DeltaRecorder, Leaf};
 
 /// The state of an owned guard, kept in its slot.
 pub(crate) struct GuardState {
@@ -21,8 +21,8 @@ pub(crate) struct GuardState {
     stripe: usize,
     /// How many times it has been refreshed.
     refreshes: u64,
-    /// Where writes under it are recorded.
-    report: Option<Report>,
+    /// Where its C user wants writes recorded; the C boundary passes it to them.
+    recorder: Option<DeltaRecorder>,
     guard: ManuallyDrop<seize::OwnedGuard<'static>>,
 }
 
@@ -33,7 +33,7 @@ impl GuardState {
             // SAFETY: the domain outlives its guards.
             domain: unsafe { self.domain.as_ref() },
             stripe: self.stripe,
-            report: self.report,
+            recorder: None,
             thread: CallThread::ANYWHERE,
             via: Via::Owned(&self.guard),
         }
@@ -70,7 +70,7 @@ impl Domain {
                 domain: NonNull::from(self),
                 stripe,
                 refreshes: 0,
-                report: None,
+                recorder: None,
                 guard: ManuallyDrop::new(guard),
             });
         }
@@ -199,14 +199,24 @@ pub(crate) unsafe fn refreshes_of(slot: NonNull<Slot>) -> u64 {
     unsafe { (*slot.as_ref().guard()).refreshes }
 }
 
-/// Makes writes under the guard that a slot holds record in a delta, or in none.
+/// Stores the recorder for writes that the C user makes under the guard that a slot holds.
 ///
 /// # Safety
-/// The contracts of [`pin_of`], for the duration of this call, and of [`Report::new`]. No
-/// `Pinned` of the guard is left.
-pub(crate) unsafe fn report_to(slot: NonNull<Slot>, delta: Option<NonNull<Delta>>) {
+/// The contract of [`pin_of`], for the duration of this call.
+pub(crate) unsafe fn set_recorder(slot: NonNull<Slot>, recorder: Option<DeltaRecorder>) {
     // SAFETY: by contract.
-    unsafe { (*slot.as_ref().guard()).report = delta.map(|delta| Report::new(delta)) };
+    unsafe { (*slot.as_ref().guard()).recorder = recorder };
+}
+
+/// Returns what [`set_recorder`] has stored. A write records there if its pin is given it
+/// ([`Pinned::with_recorder`]).
+///
+/// # Safety
+/// The contract of [`pin_of`], for the duration of this call.
+#[inline]
+pub(crate) unsafe fn recorder_of(slot: NonNull<Slot>) -> Option<DeltaRecorder> {
+    // SAFETY: by contract.
+    unsafe { (*slot.as_ref().guard()).recorder }
 }
 
 /// Pins for one call, through the thread's own reservation or, in a thread that is exiting,
@@ -242,7 +252,7 @@ impl LocalGuard<'_> {
             Self::Thread(domain, guard, thread) => Pinned {
                 domain,
                 stripe: guard.thread_id() % STRIPES,
-                report: None,
+                recorder: None,
                 thread: *thread,
                 via: Via::Local(guard),
             },
@@ -250,7 +260,7 @@ impl LocalGuard<'_> {
             Self::Slotless(slotless) => Pinned {
                 domain: slotless.domain,
                 stripe: 0,
-                report: None,
+                recorder: None,
                 thread: CallThread::ANYWHERE,
                 via: Via::Owned(&slotless.guard),
             },
@@ -278,7 +288,7 @@ pub(super) enum Via<'g> {
 pub struct Pinned<'g> {
     pub(super) domain: &'g Domain,
     stripe: usize,
-    report: Option<Report>,
+    recorder: Option<DeltaRecorder>,
     thread: CallThread,
     pub(super) via: Via<'g>,
 }
@@ -296,18 +306,17 @@ impl<'g> Pinned<'g> {
         self.thread.check();
     }
 
-    /// Where a write records its changes, if the user asked for that.
+    /// Where a write with this pin records what it changes, if anywhere.
     #[inline]
-    pub(crate) fn report(&self) -> Option<Report> {
-        self.report
+    pub(crate) fn recorder(&self) -> Option<DeltaRecorder> {
+        self.recorder
     }
 
-    /// The same proof, for writes that record nothing.
-    pub(crate) fn unreported(self) -> Self {
-        Self {
-            report: None,
-            ..self
-        }
+    /// The same proof, for writes that record there. A guard's pin has no recorder: a layer above
+    /// passes one to each write that it wants recorded, and so does the C boundary for its user.
+    #[inline]
+    pub(crate) fn with_recorder(self, recorder: Option<DeltaRecorder>) -> Self {
+        Self { recorder, ..self }
     }
 
     #[inline]

@@ -32,15 +32,16 @@ use seize::{Collector, Guard as _};
 
 pub(crate) use fork::{cannot_create_trees, generation};
 use guard::GuardState;
-pub(crate) use guard::{CountedCall, LocalGuard, pin_of, refreshes_of, report_to};
+pub(crate) use guard::{CountedCall, LocalGuard, pin_of, recorder_of, refreshes_of, set_recorder};
 pub use guard::{Guard, Pinned};
+pub(crate) use retire::Retire;
 pub use retire::RetiredObject;
 pub(crate) use slots::Slot;
 
 use crate::errno;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Allocator, Memory, Source};
-use crate::index::value::{ByteString, Values};
+use crate::index::value::{KindId, Values};
 use slots::Slots;
 
 /// How many retired objects seize collects before it tries to free them. A `membarrier`
@@ -72,7 +73,7 @@ pub struct TreeOptions {
 impl Default for TreeOptions {
     fn default() -> Self {
         Self {
-            values: Values::Words(None),
+            values: Values::words(None),
             allocator: None,
             chunk_size: 0,
             huge_pages: true,
@@ -163,7 +164,7 @@ impl Domain {
     ///
     /// # Safety
     /// The collector is part of a living domain.
-    pub(crate) unsafe fn of(collector: &Collector) -> &Self {
+    unsafe fn of(collector: &Collector) -> &Self {
         let address = std::ptr::from_ref(collector).addr() - offset_of!(Self, collector);
         // SAFETY: `create` exposed every domain's provenance, and this one
         // lives.
@@ -175,24 +176,26 @@ impl Domain {
         self.memory.tally().keys()
     }
 
-    /// Whether values are byte strings that the tree owns.
+    /// What the tree's values are.
     #[inline]
-    pub(crate) fn holds_bytes(&self) -> bool {
-        matches!(self.values, Values::Bytes)
+    pub(crate) fn values(&self) -> &Values {
+        &self.values
+    }
+
+    /// Whether the tree's values are of this kind.
+    #[inline]
+    pub(crate) fn holds(&self, kind: KindId) -> bool {
+        self.values.id == kind
     }
 
     /// Destroys a value according to its kind.
     ///
     /// # Safety
-    /// The contract of [`crate::index::value::Destructor::destroy`].
+    /// `value` has left the tree, no reader can hold it, and it is destroyed only once.
     pub(crate) unsafe fn destroy_value(&self, value: u64) {
-        // SAFETY: by contract.
-        unsafe {
-            match self.values {
-                Values::Words(None) => {}
-                Values::Words(Some(destructor)) => destructor.destroy(value),
-                Values::Bytes => ByteString::free(&self.memory, value),
-            }
+        if let Some(destroy) = self.values.destroy {
+            // SAFETY: by contract.
+            unsafe { destroy(&self.values, &self.memory, value) }
         }
     }
 

@@ -1,4 +1,10 @@
-//! Retires each kind of object, and says for each which threads may still hold it.
+//! Retires objects, and says for each kind which threads may still hold it.
+//!
+//! Each kind of object, also one of a layer above, implements [`Retire`]: how many bytes it counts
+//! in limbo, and how it is freed with the domain's memory. Retiring allocates nothing from that
+//! memory, and does not fail: a write retires what it displaced after its last change. (Seize's
+//! lists of retired objects come from the global allocator.) Only an object of the user's needs a
+//! record, since it has room for nothing: [`Pinned::retire_object`] may fail.
 
 use std::alloc::Layout;
 use std::ffi::c_void;
@@ -13,7 +19,21 @@ use crate::errno;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, own_stripe};
 use crate::index::node::{Bag, BagRef, Internode, Leaf};
-use crate::index::value::{ByteString, Values};
+
+/// An object that is freed once no guard protects it any more.
+pub(crate) trait Retire: Sized {
+    /// Bytes that limbo counts for the object: as many when it is freed as when it was retired.
+    ///
+    /// # Safety
+    /// The object is retired or about to be, and not freed yet.
+    unsafe fn bytes(object: *mut Self, domain: &Domain) -> usize;
+
+    /// Frees the object. Runs once, on any thread, with no lock held; must not use the tree.
+    ///
+    /// # Safety
+    /// The object was retired in this domain, and no guard protects it any more.
+    unsafe fn free(object: *mut Self, domain: &Domain);
+}
 
 impl Pinned<'_> {
     /// Retires a leaf and its suffix bag. Readers that found the leaf before it left the tree may
@@ -24,9 +44,8 @@ impl Pinned<'_> {
     /// No pointer in the tree refers to the leaf any more, it is retired only once, and if it is
     /// locked, this thread unlocks it before it releases its guard.
     pub(crate) unsafe fn retire_leaf(self, leaf: &Leaf) {
-        let bytes = leaf_size(leaf);
         // SAFETY: by contract.
-        unsafe { self.retire(std::ptr::from_ref(leaf).cast_mut(), free_leaf, bytes) }
+        unsafe { self.retire(std::ptr::from_ref(leaf).cast_mut()) }
     }
 
     /// Retires an internode. Readers and writers that descend or ascend may still hold it. They find
@@ -35,9 +54,8 @@ impl Pinned<'_> {
     /// # Safety
     /// The contract of `retire_leaf`.
     pub(crate) unsafe fn retire_internode(self, internode: &Internode) {
-        let ptr = std::ptr::from_ref(internode).cast_mut();
         // SAFETY: by contract.
-        unsafe { self.retire(ptr, free_internode, size_of::<Internode>()) }
+        unsafe { self.retire(std::ptr::from_ref(internode).cast_mut()) }
     }
 
     /// Retires a suffix bag that its leaf has replaced. Readers that loaded the leaf's bag pointer
@@ -47,23 +65,20 @@ impl Pinned<'_> {
     /// No leaf points to the bag any more, and it is retired only once.
     pub(crate) unsafe fn retire_bag(self, bag: BagRef<'_>) {
         // SAFETY: by contract.
-        unsafe { self.retire(bag.as_ptr(), free_bag, bag.size()) }
+        unsafe { self.retire(bag.as_ptr()) }
     }
 
-    /// Retires a value that left the tree: once no guard protects it any more, the value
-    /// destructor runs for it, if there is one, or its bytes are freed.
+    /// Retires a value that left the tree: once no guard protects it any more, it is destroyed
+    /// according to its kind.
     #[inline]
     pub(crate) fn retire_value(self, value: u64) {
-        let bytes = match self.domain.values {
-            Values::Words(None) => return,
-            Values::Words(Some(_)) => 0,
-            // SAFETY: the caller displaced the value, and is pinned.
-            Values::Bytes => unsafe { ByteString::size(value) },
-        };
+        if self.domain.values.destroy.is_none() {
+            return;
+        }
         let word = std::ptr::without_provenance_mut::<ValueWord>(value as usize);
-        // SAFETY: only `destroy_value` gets the word, once, and the caller displaced the
+        // SAFETY: only `ValueWord::free` gets the word, once, and the caller displaced the
         // value.
-        unsafe { self.retire(word, destroy_value, bytes) }
+        unsafe { self.retire(word) }
     }
 
     /// Retires an object of the user's.
@@ -79,33 +94,30 @@ impl Pinned<'_> {
         // SAFETY: freshly allocated; the rest by contract.
         unsafe {
             ptr.write(retired);
-            self.retire(ptr.as_ptr(), free_object, retired.limbo());
+            self.retire(ptr.as_ptr());
         }
         Ok(())
     }
 
-    /// Retires an object of `bytes` bytes: it is freed once every guard held now has been
-    /// refreshed or left.
+    /// Retires an object: it is freed once every guard held now has been refreshed or left.
     ///
     /// # Safety
-    /// The contract of the function for the object's kind. `free` frees the object, and calls
-    /// `leave_limbo` with the same bytes.
-    pub(crate) unsafe fn retire<T>(
-        self,
-        object: *mut T,
-        free: unsafe fn(*mut T, &Collector),
-        bytes: usize,
-    ) {
-        self.count(Count::LimboBytes, bytes as i64);
-        self.count(Count::LimboObjects, 1);
+    /// The object belongs to this domain. Threads that enter a guard from now on cannot reach it;
+    /// those that hold one may read it. It is retired only once.
+    pub(crate) unsafe fn retire<T: Retire>(self, object: *mut T) {
         // SAFETY: by contract.
-        unsafe { self.retire_uncounted(object, free) }
+        unsafe {
+            let bytes = T::bytes(object, self.domain);
+            self.count(Count::LimboBytes, bytes as i64);
+            self.count(Count::LimboObjects, 1);
+            self.retire_uncounted(object, reclaim::<T>);
+        }
     }
 
     /// `retire` without counting the object in limbo.
     ///
     /// # Safety
-    /// The contract of `retire`, except for `leave_limbo`.
+    /// The contract of `retire`. `free` frees the object.
     pub(super) unsafe fn retire_uncounted<T>(
         self,
         object: *mut T,
@@ -125,7 +137,7 @@ impl Pinned<'_> {
 
 impl Domain {
     /// Uncounts an object of `bytes` bytes that `retire` counted in limbo.
-    pub(crate) fn leave_limbo(&self, bytes: usize) {
+    fn leave_limbo(&self, bytes: usize) {
         let (tally, stripe) = (self.memory.tally(), own_stripe());
         tally.add(stripe, Count::LimboBytes, -(bytes as i64));
         tally.add(stripe, Count::LimboObjects, -1);
@@ -166,81 +178,89 @@ impl RetiredObject {
 /// The pointee type under which seize gets a value word as a pointer.
 struct ValueWord;
 
-fn leaf_size(leaf: &Leaf) -> usize {
-    size_of::<Leaf>() + leaf.bag().map_or(0, BagRef::size)
-}
-
 /// # Safety
-/// `collector` calls it for a leaf retired there, which no guard protects any more.
-unsafe fn free_leaf(leaf: *mut Leaf, collector: &Collector) {
+/// `collector` calls it for an object retired there, which no guard protects any more.
+unsafe fn reclaim<T: Retire>(object: *mut T, collector: &Collector) {
     // SAFETY: by contract; a collector calls this while its domain lives.
     unsafe {
         let domain = Domain::of(collector);
         let _freeing = annotate::Freeing::begin(domain);
-        domain.leave_limbo(leaf_size(&*leaf));
-        if let Some(bag) = (*leaf).bag() {
-            bag.free(&domain.memory);
+        domain.leave_limbo(T::bytes(object, domain));
+        T::free(object, domain);
+    }
+}
+
+impl Retire for Leaf {
+    unsafe fn bytes(leaf: *mut Self, _: &Domain) -> usize {
+        // SAFETY: by contract.
+        let bag = unsafe { (*leaf).bag() };
+        size_of::<Self>() + bag.map_or(0, BagRef::size)
+    }
+
+    unsafe fn free(leaf: *mut Self, domain: &Domain) {
+        // SAFETY: by contract.
+        unsafe {
+            if let Some(bag) = (*leaf).bag() {
+                bag.free(&domain.memory);
+            }
+            domain.memory.free_leaf(NonNull::new_unchecked(leaf));
         }
-        domain.memory.free_leaf(NonNull::new_unchecked(leaf));
     }
 }
 
-/// # Safety
-/// The contract of `free_leaf`, for its kind of object.
-unsafe fn free_internode(internode: *mut Internode, collector: &Collector) {
-    // SAFETY: by contract.
-    unsafe {
-        let domain = Domain::of(collector);
-        let _freeing = annotate::Freeing::begin(domain);
-        domain.leave_limbo(size_of::<Internode>());
-        domain
-            .memory
-            .free_internode(NonNull::new_unchecked(internode));
+impl Retire for Internode {
+    unsafe fn bytes(_: *mut Self, _: &Domain) -> usize {
+        size_of::<Self>()
+    }
+
+    unsafe fn free(internode: *mut Self, domain: &Domain) {
+        // SAFETY: by contract.
+        unsafe {
+            domain
+                .memory
+                .free_internode(NonNull::new_unchecked(internode));
+        }
     }
 }
 
-/// # Safety
-/// The contract of `free_leaf`, for its kind of object.
-unsafe fn free_bag(bag: *mut Bag, collector: &Collector) {
-    // SAFETY: by contract.
-    unsafe {
-        let domain = Domain::of(collector);
-        let _freeing = annotate::Freeing::begin(domain);
-        let bag = BagRef::new(NonNull::new_unchecked(bag));
-        domain.leave_limbo(bag.size());
-        bag.free(&domain.memory);
+impl Retire for Bag {
+    unsafe fn bytes(bag: *mut Self, _: &Domain) -> usize {
+        // SAFETY: by contract.
+        unsafe { BagRef::new(NonNull::new_unchecked(bag)).size() }
+    }
+
+    unsafe fn free(bag: *mut Self, domain: &Domain) {
+        // SAFETY: by contract.
+        unsafe { BagRef::new(NonNull::new_unchecked(bag)).free(&domain.memory) }
     }
 }
 
-/// # Safety
-/// `collector` calls it for a value retired there, which no guard protects any more.
-unsafe fn destroy_value(value: *mut ValueWord, collector: &Collector) {
-    let value = value.addr() as u64;
-    // SAFETY: by contract.
-    unsafe {
-        let domain = Domain::of(collector);
-        let _freeing = annotate::Freeing::begin(domain);
-        let bytes = match domain.values {
-            Values::Words(_) => 0,
-            Values::Bytes => ByteString::size(value),
-        };
-        domain.leave_limbo(bytes);
-        domain.destroy_value(value);
+impl Retire for ValueWord {
+    unsafe fn bytes(value: *mut Self, domain: &Domain) -> usize {
+        // SAFETY: by contract.
+        unsafe { (domain.values.size)(value.addr() as u64) }
+    }
+
+    unsafe fn free(value: *mut Self, domain: &Domain) {
+        // SAFETY: by contract.
+        unsafe { domain.destroy_value(value.addr() as u64) }
     }
 }
 
-/// # Safety
-/// The contract of `free_leaf`, for its kind of object.
-unsafe fn free_object(ptr: *mut RetiredObject, collector: &Collector) {
-    // SAFETY: by this function's contract and that of `retire_object`.
-    unsafe {
-        let domain = Domain::of(collector);
-        let _freeing = annotate::Freeing::begin(domain);
-        let retired = ptr.read();
-        let ptr = NonNull::new_unchecked(ptr).cast();
-        let layout = Layout::new::<RetiredObject>();
-        domain.memory.free(ptr, layout, Count::RetiredObjectBytes);
-        domain.leave_limbo(retired.limbo());
-        errno::preserve(|| (retired.free)(retired.object, retired.bytes, retired.ctx));
+impl Retire for RetiredObject {
+    unsafe fn bytes(ptr: *mut Self, _: &Domain) -> usize {
+        // SAFETY: by contract.
+        unsafe { (*ptr).limbo() }
+    }
+
+    unsafe fn free(ptr: *mut Self, domain: &Domain) {
+        // SAFETY: by this function's contract and that of `retire_object`.
+        unsafe {
+            let retired = ptr.read();
+            let ptr = NonNull::new_unchecked(ptr).cast();
+            let layout = Layout::new::<Self>();
+            domain.memory.free(ptr, layout, Count::RetiredObjectBytes);
+            errno::preserve(|| (retired.free)(retired.object, retired.bytes, retired.ctx));
+        }
     }
 }

@@ -36,7 +36,7 @@ use crate::index::node::{Isa, Locked, Node, NodeRef};
 use crate::index::reclaim::{
     CountedCall, Domain, Guard, LocalGuard, Pinned, TreeOptions, generation,
 };
-use crate::index::value::{Destructor, Values};
+use crate::index::value::{Destructor, KindId, Values};
 use crate::sync::{AtomicPtr, Ordering};
 use read::observe::Clears;
 use write::merge::Sweep;
@@ -67,7 +67,7 @@ impl Tree {
     /// tree without being returned to a caller.
     pub fn new(destructor: Option<Destructor>) -> Result<Self, OutOfMemory> {
         Self::with_options(&TreeOptions {
-            values: Values::Words(destructor),
+            values: Values::words(destructor),
             ..TreeOptions::default()
         })
     }
@@ -174,17 +174,23 @@ impl Tree {
         self.domain().generation != generation()
     }
 
+    /// Whether the values are of this kind.
+    #[inline]
+    pub fn holds(&self, kind: KindId) -> bool {
+        self.domain().holds(kind)
+    }
+
     /// Whether the values are byte strings.
     #[inline]
     pub fn holds_bytes(&self) -> bool {
-        self.domain().holds_bytes()
+        self.holds(KindId::BYTES)
     }
 
-    /// `admit` for operations on words; panics on a tree of byte strings too.
+    /// `admit` for operations on words; panics on a tree of other values too.
     #[inline]
     fn admit_words(&self, pin: Pinned<'_>, key: &[u8]) {
         self.admit(pin, key);
-        assert!(!self.holds_bytes(), "a tree of byte strings");
+        assert!(self.holds(KindId::WORDS), "not a tree of words");
     }
 
     #[inline]

@@ -56,6 +56,27 @@ impl<'g> Locked<'g, Leaf> {
         self.position_in_group(position, same, key)
     }
 
+    /// [`Locked::position_of`] for a key that ends within its slice: returns its slot, or as an
+    /// error the position of its insert.
+    #[inline(always)]
+    pub(crate) fn slot_of_short<S: Search>(&self, key: &Key<'_>) -> Result<usize, usize> {
+        debug_assert!(!key.has_suffix());
+        let leaf = self.node();
+        let live = leaf.live();
+        let equal = S::equal_mask(&leaf.head, key.slice()) & live;
+        let mut before = 0;
+        let mut slots = equal;
+        while let Some(slot) = take_lowest(&mut slots) {
+            match leaf.kind(slot).cmp(&key.kind()) {
+                cmp::Ordering::Less => before += 1,
+                cmp::Ordering::Equal => return Ok(slot),
+                cmp::Ordering::Greater => {}
+            }
+        }
+        let smaller = S::at_most_mask(&leaf.head, key.slice()) & live & !equal;
+        Err(S::ones(smaller) + before)
+    }
+
     /// Returns the position of a key among `slots`, those with its slice and rank. The first of
     /// them, in key order, is at position `first`.
     #[inline(never)]
@@ -146,6 +167,21 @@ impl<'g> Locked<'g, Leaf> {
         let permutation = self.permutation();
         let slot = permutation.free_slot();
         self.write(slot, entry);
+        self.publish(permutation.insert(position), self.live() | 1 << slot);
+    }
+
+    /// Inserts a key that ends within its slice at a position. The leaf has a free slot.
+    #[inline(always)]
+    pub(crate) fn insert_short(&mut self, position: usize, key: &Key<'_>, value: u64) {
+        debug_assert!(!key.has_suffix());
+        let permutation = self.permutation();
+        let slot = permutation.free_slot();
+        perturb();
+        self.head.words[slot].store(key.slice(), Ordering::Relaxed);
+        perturb();
+        self.marks[slot].store(key.kind(), Ordering::Relaxed);
+        // Relaxed: published with the permutation, and no pointer that guards protect.
+        self.words[slot].store(word_of(value), Ordering::Relaxed);
         self.publish(permutation.insert(position), self.live() | 1 << slot);
     }
 

@@ -4,8 +4,7 @@ use std::ops::ControlFlow;
 use std::ptr::NonNull;
 
 use super::*;
-use crate::index::node::{Delta, Observation};
-use crate::index::reclaim::{pin_of, report_to};
+use crate::index::node::{Delta, DeltaRecorder, Observation};
 use crate::index::tree::read::observe::{Applied, apply};
 
 /// Scans a tree in a direction; returns observations of all its leaves, and the number of
@@ -34,15 +33,12 @@ pub(super) fn is_valid(tree: &Tree, set: &[Observation]) -> bool {
 /// Counts the keys, then inserts one. Returns the count, if it still validates apart from the
 /// inserted key.
 fn count_and_insert(tree: &Tree, key: &[u8], reverse: bool) -> Option<usize> {
-    let slot = tree.guard().unwrap().into_raw();
+    let guard = tree.guard().unwrap();
     let mut room = [Observation::default(); 16];
     let mut delta = Delta::with_room(&mut room);
-    // SAFETY: the guard is not refreshed or dropped while the pin is used, and the delta
-    // outlives it.
-    let pin = unsafe {
-        report_to(slot, Some(NonNull::from(&mut delta)));
-        pin_of(slot)
-    };
+    // SAFETY: no other thread accesses the delta, which outlives the pin.
+    let recorder = unsafe { DeltaRecorder::new(NonNull::from(&mut delta)) };
+    let pin = guard.pin().with_recorder(Some(recorder));
     let (mut set, keys) = observe(tree, pin, reverse);
     assert_eq!(tree.insert(pin, key, 0), Ok(Inserted::New));
     let mut len = set.len();
@@ -51,8 +47,6 @@ fn count_and_insert(tree: &Tree, key: &[u8], reverse: bool) -> Option<usize> {
     // SAFETY: the insert has filled the delta; the set has `set.len()` elements.
     let applied = unsafe { apply(&delta, first, &mut len, set.len()) };
     let is_valid = applied == Applied::Done && is_valid(tree, &set[..len]);
-    // SAFETY: it came from `into_raw`; its tree lives.
-    drop(unsafe { Guard::from_raw(slot) });
     is_valid.then_some(keys)
 }
 

@@ -19,7 +19,7 @@ use super::descend::{Reached, Stale, search_long, search_short};
 use crate::index::key::Key;
 use crate::index::memory::Count;
 use crate::index::node::{
-    Comparison, Delta, Found, MORE, NodeRef, Observation, Portable, Search, with_search,
+    Comparison, Delta, Found, NodeRef, Observation, Portable, Search, with_search,
 };
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
@@ -251,7 +251,7 @@ pub(crate) unsafe fn apply(
         return Applied::Done;
     }
     if matching.any(|observation| *observation != delta.before)
-        || delta.flags & MORE != 0
+        || delta.unlisted != 0
         || delta.created_count > delta.created_capacity
     {
         return Applied::Mismatch;

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::nodes::{Content, NodeView};
-use crate::index::key::{SLICE_LEN, SUFFIX};
+use crate::index::key::{SLICE_LEN, SUFFIX, Shown};
 use crate::index::memory::OutOfMemory;
 use crate::index::node::Entry;
 use crate::index::reclaim::Pinned;
@@ -17,9 +17,6 @@ pub enum Format {
     /// A graph in Graphviz's language: `dot -Tsvg`.
     Graphviz,
 }
-
-/// Bytes that are shown of a long key or value.
-const SHOWN: usize = 48;
 
 /// Greatest indentation of a line, whatever the number of layers.
 const DEEPEST: usize = 64;
@@ -136,26 +133,9 @@ impl Tree {
         if entry.layer().is_some() {
             return to.write_str(" -> layer");
         }
-        if self.holds_bytes() {
-            return write!(to, " = {}", Shown(self.bytes_of(pin, entry.value())));
-        }
-        write!(to, " = {}", entry.value())
-    }
-}
-
-/// Bytes between quotes; those that are not printable ASCII in hexadecimal.
-struct Shown<'b>(&'b [u8]);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('"')?;
-        let shown = &self.0[..self.0.len().min(SHOWN)];
-        write!(f, "{}", shown.escape_ascii())?;
-        f.write_char('"')?;
-        match self.0.len() - shown.len() {
-            0 => Ok(()),
-            more => write!(f, " and {more} bytes more"),
-        }
+        to.write_str(" = ")?;
+        // SAFETY: the value was found under this pin.
+        unsafe { (pin.domain().values().show)(entry.value(), to) }
     }
 }
 

@@ -21,15 +21,12 @@ use std::alloc::Layout;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
-use seize::Collector;
-
 use super::destroy::free_all;
 use super::nodes::Content;
-use crate::annotate;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, Era};
 use crate::index::node::{AnyNode, Entry, Leaf, Lockable, Locked, NodeRef};
-use crate::index::reclaim::{Domain, Pinned};
+use crate::index::reclaim::{Domain, Pinned, Retire};
 use crate::index::tree::Tree;
 use crate::index::tree::read::observe::Clears;
 use crate::index::tree::write::engine::Decision;
@@ -78,7 +75,7 @@ impl Tree {
                 anchor: NonNull::from(anchor_leaf),
                 bytes,
             });
-            pin.retire(note.as_ptr(), free_detached, bytes);
+            pin.retire(note.as_ptr());
         }
         pin.flush();
         Ok(())
@@ -176,7 +173,7 @@ impl Tree {
             domain: self.domain,
         });
         drop(root);
-        let filled = staged.fill(pin.unreported(), len, key, value);
+        let filled = staged.fill(pin.with_recorder(None), len, key, value);
         let filled = filled.and_then(|()| Ok(len == 0 || self.publish(pin, &staged, era)?));
         if filled == Ok(true) {
             if len == 0 {
@@ -201,7 +198,7 @@ impl Tree {
             key(index, &mut |key| {
                 written = self.write(pin, key, |_| Decision::Set(word));
             });
-            if written.is_err() && pin.domain().holds_bytes() {
+            if written.is_err() && pin.domain().values().is_made {
                 pin.retire_value(word);
             }
             written?;
@@ -267,13 +264,12 @@ impl Tree {
     /// Frees a tree that no other thread has seen, but not its words.
     fn free_unseen(&self, pin: Pinned<'_>) {
         let domain = pin.domain();
-        // SAFETY: no other thread knows these nodes; their byte strings were allocated for
-        // them.
+        // SAFETY: no other thread knows these nodes; values that are made were made for them.
         unsafe {
             free_all(
                 domain,
                 self.root(pin),
-                domain.holds_bytes(),
+                domain.values().is_made,
                 &mut |leaf, keys| {
                     pin.count_keys(leaf, -(keys as i64));
                 },
@@ -282,19 +278,20 @@ impl Tree {
     }
 }
 
-/// # Safety
-/// The tree was retired in this collector, and no guard protects it any more.
-unsafe fn free_detached(note: *mut Detached, collector: &Collector) {
-    // SAFETY: by contract; a collector calls this while its domain lives.
-    unsafe {
-        let domain = Domain::of(collector);
-        let _freeing = annotate::Freeing::begin(domain);
-        let Detached { anchor, bytes } = note.read();
-        let (note, layout) = (NonNull::new_unchecked(note), Layout::new::<Detached>());
-        domain
-            .memory
-            .free(note.cast(), layout, Count::RetiredObjectBytes);
-        domain.leave_limbo(bytes);
-        free_all(domain, NodeRef::from(anchor.as_ref()), true, &mut |_, _| ());
+impl Retire for Detached {
+    unsafe fn bytes(note: *mut Self, _: &Domain) -> usize {
+        // SAFETY: by contract.
+        unsafe { (*note).bytes }
+    }
+
+    unsafe fn free(note: *mut Self, domain: &Domain) {
+        // SAFETY: by contract, no thread is in the detached tree.
+        unsafe {
+            let anchor = note.read().anchor;
+            let (note, layout) = (NonNull::new_unchecked(note), Layout::new::<Self>());
+            let memory = &domain.memory;
+            memory.free(note.cast(), layout, Count::RetiredObjectBytes);
+            free_all(domain, NodeRef::from(anchor.as_ref()), true, &mut |_, _| ());
+        }
     }
 }

@@ -44,10 +44,10 @@ impl Drop for NewString<'_> {
 }
 
 impl Tree {
-    /// Panics on a guard of another tree, a key that is too long, and a tree of words.
+    /// Panics on a guard of another tree, a key that is too long, and a tree of other values.
     fn admit_bytes(&self, pin: Pinned<'_>, key: &[u8]) {
         self.admit(pin, key);
-        assert!(self.holds_bytes(), "a tree of words");
+        assert!(self.holds_bytes(), "not a tree of byte strings");
     }
 
     /// A string of its own for `bytes`, as the word that leads to it.

@@ -14,6 +14,7 @@ use arrayvec::ArrayVec;
 
 use super::locate::Located;
 use super::reserve::{Needs, Reserve, shape_for};
+use super::short::Short;
 use crate::index::key::{Key, SUFFIX};
 use crate::index::memory::OutOfMemory;
 use crate::index::node::{BagRef, Entry, KeyPosition, Leaf, Locked, OwnedBag, WIDTH};
@@ -95,43 +96,44 @@ impl Tree {
         bytes: &[u8],
         mut decide: impl FnMut(Option<u64>) -> Decision,
     ) -> Result<Option<u64>, OutOfMemory> {
-        let mut located = self.locate_inline(pin, bytes);
-        match located.place {
-            KeyPosition::Present { slot } => {
+        let key = Key::new(bytes);
+        match self.lock_short(pin, &key) {
+            Short::Present { leaf, slot } => {
                 let decide = |value| decide(Some(value));
-                Ok(Some(self.change_present(pin, located.leaf, slot, decide)))
+                Ok(Some(self.change_present(pin, leaf, slot, decide)))
             }
-            KeyPosition::Absent { position }
-                if !located.key.has_suffix()
-                    && !located.leaf.permutation().is_full()
-                    && !located.leaf.wastes_its_bag() =>
+            Short::Absent { mut leaf, position }
+                if !leaf.permutation().is_full() && !leaf.wastes_its_bag() =>
             {
-                let decision = decide(None);
-                if let Decision::Set(value) = decision {
-                    let entry = Entry::new(&located.key).with_value(value);
-                    located.leaf.insert(position, &entry);
-                }
-                report(pin, &located.leaf);
-                let node = located.leaf.node();
-                drop(located);
-                if let Decision::Set(_) = decision {
-                    pin.count_keys(node, 1);
-                }
+                let Decision::Set(value) = decide(None) else {
+                    return Ok(None);
+                };
+                leaf.insert_short(position, &key, value);
+                let node = leaf.node();
+                drop(leaf);
+                pin.count_keys(node, 1);
                 Ok(None)
             }
-            _ => self.write_with_memory(pin, bytes, &mut decide, located),
+            Short::Absent { leaf, position } => {
+                let place = KeyPosition::Absent { position };
+                let located = Located { leaf, place, key };
+                self.write_with_memory(pin, bytes, &mut decide, Some(located))
+            }
+            Short::Unlocked => self.write_with_memory(pin, bytes, &mut decide, None),
         }
     }
 
-    /// [`Tree::write`] where it may take memory.
+    /// [`Tree::write`] in all cases: where the key is long, where it may take memory, where other
+    /// writers came between, and where changes are recorded.
     #[inline(never)]
     fn write_with_memory<'g, 'k>(
         &self,
         pin: Pinned<'g>,
         bytes: &'k [u8],
         decide: &mut dyn FnMut(Option<u64>) -> Decision,
-        located: Located<'g, 'k>,
+        located: Option<Located<'g, 'k>>,
     ) -> Result<Option<u64>, OutOfMemory> {
+        let located = located.unwrap_or_else(|| self.locate(pin, bytes));
         let mut reserve = Reserve::new(&pin.domain().memory);
         let attempt = |located: Located<'g, 'k>, reserve: &mut Reserve<'g>| {
             let (node, is_crowded) = (located.leaf.node(), located.is_crowded());
@@ -151,8 +153,8 @@ impl Tree {
             if added {
                 pin.count_keys(node, 1);
             }
-            // A merge changes leaves beyond what is reported.
-            if is_crowded && pin.report().is_none() {
+            // A merge changes leaves beyond what is recorded.
+            if is_crowded && pin.recorder().is_none() {
                 self.merge_around(pin, node);
             }
             Ok(None)
@@ -199,10 +201,10 @@ impl Tree {
     ) -> u64 {
         let value = leaf.value_in(slot);
         match decide(value) {
-            Decision::Keep => report(pin, &leaf),
+            Decision::Keep => record(pin, &leaf),
             Decision::Set(new) => {
                 leaf.replace(slot, new);
-                report(pin, &leaf);
+                record(pin, &leaf);
             }
             Decision::Remove => {
                 let position = leaf.permutation().position_of(slot);
@@ -214,9 +216,9 @@ impl Tree {
 
     /// Before a write looks for its leaf.
     #[inline]
-    pub(in crate::index::tree) fn begin_report(&self, pin: Pinned<'_>) {
-        if let Some(report) = pin.report() {
-            report.begin(self.incarnation());
+    pub(in crate::index::tree) fn begin_recording(&self, pin: Pinned<'_>) {
+        if let Some(recorder) = pin.recorder() {
+            recorder.begin(self.incarnation());
         }
     }
 }
@@ -245,16 +247,16 @@ pub(in crate::index::tree) fn with_memory<'g, 'k, R>(
 
 /// Before a write lets go of the leaf with its key's place.
 #[inline]
-pub(in crate::index::tree) fn report(pin: Pinned<'_>, leaf: &Locked<'_, Leaf>) {
-    if let Some(report) = pin.report() {
-        report.leaf(leaf, leaf.version_found());
+pub(in crate::index::tree) fn record(pin: Pinned<'_>, leaf: &Locked<'_, Leaf>) {
+    if let Some(recorder) = pin.recorder() {
+        recorder.leaf(leaf, leaf.version_found());
     }
 }
 
 /// Before a write lets go of a leaf that it has created.
-pub(in crate::index::tree) fn report_created(pin: Pinned<'_>, leaf: &Locked<'_, Leaf>) {
-    if let Some(report) = pin.report() {
-        report.created(leaf);
+pub(in crate::index::tree) fn record_created(pin: Pinned<'_>, leaf: &Locked<'_, Leaf>) {
+    if let Some(recorder) = pin.recorder() {
+        recorder.created(leaf);
     }
 }
 
@@ -282,12 +284,12 @@ fn add_entry<'g>(
     }
     let chosen = addition.decide();
     if let Chosen::Nothing = chosen {
-        report(pin, &leaf);
+        record(pin, &leaf);
         return Ok(Added::Done);
     }
     let bag = needs.kept.map(|_| reserve.kept_bag());
     let Chosen::Key(value) = chosen else {
-        report(pin, &leaf);
+        record(pin, &leaf);
         return Ok(Added::Room(Room {
             leaf,
             position,
@@ -298,7 +300,7 @@ fn add_entry<'g>(
     };
     let old_bag = bag.and_then(|bag| leaf.renew_bag(bag));
     leaf.insert(position, &entry.with_value(value));
-    report(pin, &leaf);
+    record(pin, &leaf);
     drop(leaf);
     if let Some(bag) = old_bag {
         // SAFETY: the leaf has a new bag, and only the lock's owner replaces it.

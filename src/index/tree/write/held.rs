@@ -43,7 +43,7 @@
 
 use std::cell::Cell;
 
-use super::engine::{Added, Addition, Decision, Room, report, with_memory};
+use super::engine::{Added, Addition, Decision, Room, record, with_memory};
 use super::locate::Located;
 use super::reserve::{Needs, Reserve, Spare};
 use crate::index::key::Key;
@@ -141,11 +141,11 @@ impl Tree {
         let crowded = located.is_crowded().then_some(leaf);
         let (found, room) = match located.place {
             KeyPosition::Present { slot } => {
-                report(pin, &located.leaf);
+                record(pin, &located.leaf);
                 (Some(slot), Room::already(located.leaf))
             }
             _ if !may_insert => {
-                report(pin, &located.leaf);
+                record(pin, &located.leaf);
                 (None, Room::already(located.leaf))
             }
             _ => match self.add(pin, located, Addition::Room, reserve)? {
@@ -216,8 +216,8 @@ impl Tree {
                     && !self.is_root(&leaf)
                     && Line::UnusedRoomIsGivenBack.is_enabled() =>
             {
-                if let Some(report) = pin.report() {
-                    report.more();
+                if let Some(recorder) = pin.recorder() {
+                    recorder.unlisted();
                 }
                 self.collapse(pin, leaf);
             }
@@ -230,7 +230,7 @@ impl Tree {
             unsafe { pin.retire_bag(bag) };
         }
         // As after an insert.
-        if let Some(leaf) = crowded.filter(|_| pin.report().is_none()) {
+        if let Some(leaf) = crowded.filter(|_| pin.recorder().is_none()) {
             self.merge_around(pin, leaf);
         }
         match overtaken {
@@ -250,8 +250,8 @@ fn insert_held<'g>(
 ) {
     let displaced = bag.and_then(|bag| leaf.renew_bag(bag));
     leaf.insert(position, entry);
-    if let Some(report) = pin.report() {
-        report.held(&leaf);
+    if let Some(recorder) = pin.recorder() {
+        recorder.held(&leaf);
     }
     let node = leaf.node();
     drop(leaf);

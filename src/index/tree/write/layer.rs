@@ -14,7 +14,7 @@
 use arrayvec::ArrayVec;
 
 use super::engine::{
-    Added, Addition, Chosen, Lengths, Room, report, report_created, suffix_lengths,
+    Added, Addition, Chosen, Lengths, Room, record, record_created, suffix_lengths,
 };
 use super::reserve::{Needs, Reserve, shape_for, shapes_for_room};
 use crate::index::key::{Key, SLICE_LEN, slice_of};
@@ -66,7 +66,7 @@ impl Tree {
         }
         let chosen = addition.decide();
         if let Chosen::Nothing = chosen {
-            report(pin, &leaf);
+            record(pin, &leaf);
             return Ok(Added::Done);
         }
 
@@ -89,7 +89,7 @@ impl Tree {
             let upper = reserve.leaf(leaf.era());
             let upper = wrap(above.as_mut().unwrap_or(&mut lowest), slice, upper);
             if let Some(done) = above.replace(upper) {
-                report_created(pin, &done);
+                record_created(pin, &done);
             }
         }
         let root = above.as_mut().unwrap_or(&mut lowest);
@@ -101,11 +101,11 @@ impl Tree {
             None if stay.is_empty() => leaf.take_bag(),
             None => None,
         };
-        report(pin, &leaf);
+        record(pin, &leaf);
         if let Some(root) = &above {
-            report_created(pin, root);
+            record_created(pin, root);
         }
-        report_created(pin, &lowest);
+        record_created(pin, &lowest);
         if let Chosen::Room = chosen {
             lowest.publish_version();
             return Ok(Added::Room(Room {

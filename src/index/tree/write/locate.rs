@@ -95,7 +95,7 @@ impl Tree {
         // Ends: each time around, another writer has replaced a root or deleted a node.
         loop {
             // Each time: the tree may have been cleared since the last.
-            self.begin_report(pin);
+            self.begin_recording(pin);
             if let Ok(located) = self.try_locate(pin, bytes) {
                 return located;
             }
@@ -171,8 +171,8 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use crate::index::memory::Allocator;
-    use crate::index::node::{Delta, Observation};
-    use crate::index::reclaim::{Guard, TreeOptions, pin_of, report_to};
+    use crate::index::node::{Delta, DeltaRecorder, Observation};
+    use crate::index::reclaim::TreeOptions;
     use crate::index::tree::{Inserted, Tree};
 
     static TREE: OnceLock<Tree> = OnceLock::new();
@@ -199,7 +199,7 @@ mod tests {
     }
 
     /// The tree is cleared between two attempts of an insert, so the second is in the new tree.
-    /// Put back: call `begin_report` in `write`, before it calls `locate`, instead.
+    /// Put back: call `begin_recording` in `write`, before it calls `locate`, instead.
     #[test]
     fn a_delta_has_the_incarnation_of_its_leaf() {
         // SAFETY: the functions fit, and need no context.
@@ -209,15 +209,12 @@ mod tests {
             ..TreeOptions::default()
         };
         let tree = TREE.get_or_init(|| Tree::with_options(&options).unwrap());
-        let slot = tree.guard().unwrap().into_raw();
+        let guard = tree.guard().unwrap();
         let mut room = [Observation::default(); 4];
         let mut delta = Delta::with_room(&mut room);
-        // SAFETY: the guard is not refreshed or dropped while the pin is used, and the delta
-        // outlives it.
-        let pin = unsafe {
-            report_to(slot, Some(NonNull::from(&mut delta)));
-            pin_of(slot)
-        };
+        // SAFETY: no other thread accesses the delta, which outlives the pin.
+        let recorder = unsafe { DeltaRecorder::new(NonNull::from(&mut delta)) };
+        let pin = guard.pin().with_recorder(Some(recorder));
         for key in 0..40 {
             assert_eq!(tree.insert(pin, &[key], 0), Ok(Inserted::New));
         }
@@ -228,7 +225,5 @@ mod tests {
         assert!(!IS_ASKED.load(Ordering::Relaxed));
         assert_eq!(tree.get_observed(pin, &key), (Some(1), delta.after));
         assert_eq!(delta.after.incarnation, 1);
-        // SAFETY: it came from `into_raw`; its tree lives.
-        drop(unsafe { Guard::from_raw(slot) });
     }
 }

@@ -1,6 +1,6 @@
 //! Changing the tree. `lock` says in which order locks are taken, `reserve` has memory
 //! ready before they are; `engine` decides, under the lock that
-//! `locate` takes; `put` stores, `update` stores on conditions, `remove` takes out,
+//! `locate` takes, or `short` for most short keys; `put` stores, `update` stores on conditions, `remove` takes out,
 //! `split` makes room, `layer` goes one slice deeper, `collapse` frees what became empty,
 //! `merge` what is nearly so; `bytes` stores byte strings, `held` keeps a leaf locked.
 
@@ -15,5 +15,6 @@ pub(in crate::index::tree) mod merge;
 pub(in crate::index::tree) mod put;
 pub(in crate::index::tree) mod remove;
 pub(in crate::index::tree) mod reserve;
+pub(in crate::index::tree) mod short;
 pub(in crate::index::tree) mod split;
 pub(in crate::index::tree) mod update;

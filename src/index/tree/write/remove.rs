@@ -1,6 +1,6 @@
 //! Taking a key out.
 
-use super::engine::{Decision, report};
+use super::engine::{Decision, record};
 use crate::index::key::SUFFIX;
 use crate::index::node::{Leaf, Locked};
 use crate::index::reclaim::Pinned;
@@ -21,18 +21,32 @@ impl Tree {
     }
 
     /// Removes the entry at a position of a leaf.
+    #[inline(always)]
     pub(in crate::index::tree) fn take_out<'g>(
         &self,
         pin: Pinned<'g>,
         mut leaf: Locked<'g, Leaf>,
         position: usize,
     ) {
-        let node = leaf.node();
         leaf.remove(position);
+        let is_simple = leaf.bag().is_none() && !leaf.permutation().is_empty();
+        if !is_simple || pin.recorder().is_some() {
+            return self.release_shrunk(pin, leaf);
+        }
+        let node = leaf.node();
+        drop(leaf);
+        // Unlocked: after a clearing, counting takes a lock.
+        pin.count_keys(node, -1);
+    }
+
+    /// Unlocks a leaf from which a key was removed, gives it back if it is empty, and counts the key.
+    #[inline(never)]
+    fn release_shrunk<'g>(&self, pin: Pinned<'g>, mut leaf: Locked<'g, Leaf>) {
+        let node = leaf.node();
         if leaf.permutation().is_empty() {
-            report(pin, &leaf);
-            if let Some(report) = pin.report() {
-                report.more();
+            record(pin, &leaf);
+            if let Some(recorder) = pin.recorder() {
+                recorder.unlisted();
             }
             if !Line::EmptyLeafStaysLocked.is_enabled() {
                 drop(leaf);
@@ -44,7 +58,7 @@ impl Tree {
         }
         let wastes = leaf.wastes_its_bag() && leaf.entries().all(|entry| entry.kind != SUFFIX);
         let bag = if wastes { leaf.take_bag() } else { None };
-        report(pin, &leaf);
+        record(pin, &leaf);
         drop(leaf);
         // Unlocked: after a clearing, counting takes a lock.
         pin.count_keys(node, -1);

@@ -14,7 +14,7 @@
 
 use arrayvec::ArrayVec;
 
-use super::engine::{Added, Addition, Chosen, Room, report, report_created, suffix_lengths};
+use super::engine::{Added, Addition, Chosen, Room, record, record_created, suffix_lengths};
 use super::lock::{MAX_HEIGHT, Parent, Path, lock_ancestors};
 use super::reserve::{Needs, Reserve, shape_for, shapes_for_room};
 use crate::index::key::SUFFIX;
@@ -138,7 +138,7 @@ impl Tree {
         }
         let chosen = addition.decide();
         if let Chosen::Nothing = chosen {
-            report(pin, &leaf);
+            record(pin, &leaf);
             return Ok(Added::Done);
         }
 
@@ -171,10 +171,10 @@ impl Tree {
         }
         leaf.link_after(&right);
         self.add_to_parents(&mut leaf, &mut path, above, &right, &plan, reserve);
-        if let Some(report) = pin.report() {
-            report.leaf(&leaf, found);
+        if let Some(recorder) = pin.recorder() {
+            recorder.leaf(&leaf, found);
         }
-        report_created(pin, &right);
+        record_created(pin, &right);
         if let Chosen::Room = chosen {
             // The other is let go at once.
             let mut leaf = if plan.stays { leaf } else { right };

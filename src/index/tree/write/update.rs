@@ -1,7 +1,9 @@
 //! Conditional changes: each looks at what is under a key and changes it, with
 //! nothing in between (see `engine`).
 
-use super::engine::{Decision, report};
+use super::engine::{Decision, record};
+use super::short::Short;
+use crate::index::key::Key;
 use crate::index::memory::OutOfMemory;
 use crate::index::node::KeyPosition;
 use crate::index::reclaim::Pinned;
@@ -71,9 +73,32 @@ impl Tree {
         bytes: &[u8],
         decide: impl FnOnce(u64) -> Decision,
     ) -> Option<u64> {
-        let located = self.locate_inline(pin, bytes);
+        let key = Key::new(bytes);
+        match self.lock_short(pin, &key) {
+            Short::Present { leaf, slot } => Some(self.change_present(pin, leaf, slot, decide)),
+            Short::Absent { .. } => None,
+            Short::Unlocked => {
+                let mut decide = Some(decide);
+                let mut decide = |value| match decide.take() {
+                    Some(decide) => decide(value),
+                    None => unreachable!("a write decides once"),
+                };
+                self.write_long_present(pin, bytes, &mut decide)
+            }
+        }
+    }
+
+    /// `write_present` in all cases.
+    #[inline(never)]
+    fn write_long_present(
+        &self,
+        pin: Pinned<'_>,
+        bytes: &[u8],
+        decide: &mut dyn FnMut(u64) -> Decision,
+    ) -> Option<u64> {
+        let located = self.locate(pin, bytes);
         let KeyPosition::Present { slot } = located.place else {
-            report(pin, &located.leaf);
+            record(pin, &located.leaf);
             return None;
         };
         Some(self.change_present(pin, located.leaf, slot, decide))

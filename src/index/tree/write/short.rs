@@ -1,0 +1,55 @@
+//! The shortest way to lock the leaf of a key that ends within its first slice, as keys of eight
+//! bytes do.
+//!
+//! **Protocol.** The leaf is locked only in the version in which the descent reached it, so that it
+//! still holds the key or its position, and nothing has to be looked at again. If its version has
+//! changed, if another thread has it locked, or if the write is to be recorded, nothing is locked,
+//! and the write locates its key anew (see `locate`), where it waits.
+
+use crate::index::key::Key;
+use crate::index::node::{Leaf, Locked, with_search};
+use crate::index::reclaim::Pinned;
+use crate::index::tree::Tree;
+use crate::index::tree::read::descend::reach;
+use crate::sync::perturb;
+
+/// The place of a key that ends within its first slice.
+pub(in crate::index::tree) enum Short<'g> {
+    Present {
+        leaf: Locked<'g, Leaf>,
+        slot: usize,
+    },
+    Absent {
+        leaf: Locked<'g, Leaf>,
+        position: usize,
+    },
+    /// Nothing is locked: the key must be located.
+    Unlocked,
+}
+
+impl Tree {
+    /// Locks the leaf with a short key or its position, if that takes no waiting.
+    #[inline(always)]
+    pub(in crate::index::tree) fn lock_short<'g>(
+        &self,
+        pin: Pinned<'g>,
+        key: &Key<'_>,
+    ) -> Short<'g> {
+        if key.has_suffix() || pin.recorder().is_some() {
+            return Short::Unlocked;
+        }
+        self.must_not_hold();
+        let root = self.root(pin);
+        let Ok(reached) = with_search!(self.isa, S => reach::<S>(root, key.slice(), true)) else {
+            return Short::Unlocked;
+        };
+        perturb();
+        let Some(leaf) = Locked::lock_unchanged(reached.leaf, reached.version) else {
+            return Short::Unlocked;
+        };
+        match with_search!(self.isa, S => leaf.slot_of_short::<S>(key)) {
+            Ok(slot) => Short::Present { leaf, slot },
+            Err(position) => Short::Absent { leaf, position },
+        }
+    }
+}
