@@ -56,6 +56,11 @@ fn lock<T>(mutex: &Mutex<T>) -> Owned<'_, T> {
     }
 }
 
+/// Locks a mutex of a pool, unless another thread holds it.
+fn try_lock<T>(mutex: &Mutex<T>) -> Option<Owned<'_, T>> {
+    mutex.try_lock().ok().map(Owned::from)
+}
+
 #[cold]
 fn wait_for<T>(mutex: &Mutex<T>) -> Owned<'_, T> {
     errno::preserve(|| Owned::from(mutex.lock().unwrap_or_else(PoisonError::into_inner)))
@@ -120,6 +125,15 @@ impl Memory {
         let ptr = self.pool.allocate(layout)?;
         self.tally
             .add(own_stripe(), Count::NodeBytes, layout.size() as i64);
+        Some(ptr)
+    }
+
+    /// `allocate_node` from what the pool has ready for a stripe; `None` if that is nothing, or if
+    /// another thread uses that part of the pool. Waits for nothing, and calls no allocator.
+    pub(crate) fn pooled_node(&self, layout: Layout, stripe: usize) -> Option<NonNull<u8>> {
+        let ptr = self.pool.take_ready(stripe)?;
+        self.tally
+            .add(stripe, Count::NodeBytes, layout.size() as i64);
         Some(ptr)
     }
 

@@ -22,10 +22,10 @@ use crossbeam_utils::CachePadded;
 
 use super::chunks::{ALIGN, Chunk, Chunks, LARGEST_CHUNK};
 use super::lazy::Lazy;
-use super::lock;
 use super::source::Source;
 use super::tally::{STRIPES, own_stripe};
 use super::unpooled::Unpooled;
+use super::{lock, try_lock};
 
 /// Bytes of a slot.
 pub(super) const SLOT_SIZE: usize = 320;
@@ -178,6 +178,21 @@ impl Pool {
         let mut cache = lock(&caches[own_stripe()]);
         if cache.len() == 0 {
             lock(&self.shared).refill(&mut cache);
+        }
+        cache.pop()
+    }
+
+    /// Takes a slot that is ready: in the cache of a stripe, or to refill it. Waits for no lock.
+    pub(super) fn take_ready(&self, stripe: usize) -> Option<NonNull<u8>> {
+        if !POOLED {
+            return None;
+        }
+        let Some(caches) = self.caches.get() else {
+            return try_lock(&self.shared)?.pop();
+        };
+        let mut cache = try_lock(&caches[stripe])?;
+        if cache.len() == 0 {
+            try_lock(&self.shared)?.refill(&mut cache);
         }
         cache.pop()
     }

@@ -49,27 +49,48 @@ unsafe fn end<N: Lockable>(node: NonNull<N>) {
     }
 }
 
+/// Makes a new node in a slot, where it lives until it is freed.
+///
+/// # Safety
+/// The contract of `fill`.
+#[inline]
+unsafe fn place<'g, N: Lockable>(slot: NonNull<u8>, node: N) -> &'g N {
+    let slot = slot.cast();
+    // SAFETY: by contract.
+    unsafe {
+        fill(slot, node);
+        slot.as_ref()
+    }
+}
+
 impl Memory {
     /// Returns a new leaf, locked and not published (see [`Leaf::new`]); `None` when out of memory.
     pub(crate) fn new_leaf<'g>(&self) -> Option<&'g Leaf> {
-        let ptr = self.allocate_node(Layout::new::<Leaf>())?.cast::<Leaf>();
-        // SAFETY: freshly allocated for a leaf, which lives until `free_leaf`.
-        unsafe {
-            fill(ptr, Leaf::new());
-            Some(ptr.as_ref())
-        }
+        let slot = self.allocate_node(Layout::new::<Leaf>())?;
+        // SAFETY: freshly allocated for a leaf.
+        Some(unsafe { place(slot, Leaf::new()) })
     }
 
     /// Returns a new internode, as `new_leaf` does a leaf; see [`Internode::new`].
     pub(crate) fn new_internode<'g>(&self) -> Option<&'g Internode> {
-        let ptr = self
-            .allocate_node(Layout::new::<Internode>())?
-            .cast::<Internode>();
-        // SAFETY: freshly allocated for an internode, which lives until `free_internode`.
-        unsafe {
-            fill(ptr, Internode::new());
-            Some(ptr.as_ref())
-        }
+        let slot = self.allocate_node(Layout::new::<Internode>())?;
+        // SAFETY: freshly allocated for an internode.
+        Some(unsafe { place(slot, Internode::new()) })
+    }
+
+    /// `new_leaf` from what the pool has ready for a stripe; `None` if that is nothing, or if
+    /// another thread uses that part of the pool. Waits for nothing, and calls no allocator.
+    pub(crate) fn pooled_leaf<'g>(&self, stripe: usize) -> Option<&'g Leaf> {
+        let slot = self.pooled_node(Layout::new::<Leaf>(), stripe)?;
+        // SAFETY: freshly allocated for a leaf.
+        Some(unsafe { place(slot, Leaf::new()) })
+    }
+
+    /// `new_internode`, as `pooled_leaf` is `new_leaf`.
+    pub(crate) fn pooled_internode<'g>(&self, stripe: usize) -> Option<&'g Internode> {
+        let slot = self.pooled_node(Layout::new::<Internode>(), stripe)?;
+        // SAFETY: freshly allocated for an internode.
+        Some(unsafe { place(slot, Internode::new()) })
     }
 
     /// # Safety

@@ -225,7 +225,10 @@ impl<'g> Locked<'g, Internode> {
         self.set_child(index + 1, right);
         right.set_parent(NodeRef::from(self.node()));
         self.set_len(len + 1);
-        self.pad();
+        if index == len {
+            // It is the last now.
+            self.pad();
+        }
     }
 
     /// Splits a full internode to insert `right` as `insert` does: the upper part moves to `empty`,

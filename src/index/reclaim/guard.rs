@@ -299,6 +299,12 @@ impl<'g> Pinned<'g> {
         self.domain
     }
 
+    /// The stripe of counters and caches that the guard uses.
+    #[inline]
+    pub(crate) fn stripe(&self) -> usize {
+        self.stripe
+    }
+
     /// Call after a callback has returned: aborts, in builds with debug assertions, if a call
     /// without a guard is no longer on the thread on which it began.
     #[inline]

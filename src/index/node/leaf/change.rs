@@ -107,6 +107,13 @@ impl<'g> Locked<'g, Leaf> {
         self.node().entry(slot)
     }
 
+    /// The slice of the entry at a position.
+    #[inline]
+    pub(crate) fn slice_at(&self, position: usize) -> u64 {
+        let slot = self.permutation().slot(position);
+        self.head.words[slot].load(Ordering::Relaxed)
+    }
+
     /// The entries in key order.
     pub(crate) fn entries(&self) -> impl ExactSizeIterator<Item = Entry<'g>> + Clone {
         let leaf = self.node();
@@ -309,24 +316,44 @@ impl<'g> Locked<'g, Leaf> {
     /// for their suffixes. The leaf is dirty. The roots of layers whose links move get `right` as
     /// their parent.
     pub(crate) fn move_entries(&mut self, from: usize, right: &mut Locked<'g, Leaf>) {
-        let moved = self.entries().skip(from);
-        let len = moved.len();
-        for (slot, entry) in moved.enumerate() {
-            right.write(slot, &entry);
-            if let Some(root) = entry.layer()
-                && Line::MovedLayersGetTheirParent.is_enabled()
-            {
-                root.set_parent(NodeRef::from(right.node()));
+        let permutation = self.permutation();
+        let len = permutation.len() - from;
+        let mut live = self.live();
+        for to in 0..len {
+            let slot = permutation.slot(from + to);
+            if self.kind(slot) < SUFFIX {
+                self.copy_short(slot, right, to);
+            } else {
+                self.move_long(slot, right, to);
             }
+            // Searches for these slices may come to this leaf again, when leaves are merged.
+            self.vacate(slot);
+            live &= !(1 << slot);
         }
         right.publish(Permutation::of_first(len), (1 << len) - 1);
-        let permutation = self.permutation();
-        // Searches for these slices may come to this leaf again, when leaves are merged.
-        for position in from..permutation.len() {
-            self.vacate(permutation.slot(position));
+        self.publish(permutation.truncate(from), live);
+    }
+
+    /// Copies an entry without a suffix to a slot of a leaf that is not published.
+    #[inline]
+    fn copy_short(&self, slot: usize, right: &Locked<'g, Leaf>, to: usize) {
+        let slice = self.head.words[slot].load(Ordering::Relaxed);
+        right.head.words[to].store(slice, Ordering::Relaxed);
+        right.marks[to].store(self.mark(slot), Ordering::Relaxed);
+        let word = self.words[slot].load(Ordering::Relaxed);
+        right.words[to].store(word, Ordering::Relaxed);
+    }
+
+    /// Moves an entry with a suffix, or a link to a layer.
+    #[inline(never)]
+    fn move_long(&self, slot: usize, right: &mut Locked<'g, Leaf>, to: usize) {
+        let entry = self.entry_in(slot);
+        right.write(to, &entry);
+        if let Some(root) = entry.layer()
+            && Line::MovedLayersGetTheirParent.is_enabled()
+        {
+            root.set_parent(NodeRef::from(right.node()));
         }
-        let kept = permutation.truncate(from);
-        self.publish(kept, kept.live_mask());
     }
 
     /// Appends copies of the entries to the previous leaf, which is dirty and has room for them and

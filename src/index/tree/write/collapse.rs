@@ -50,17 +50,17 @@ impl Tree {
                 None => {
                     pin.count(Count::LeavesUnlinked, 1);
                     let boundary = lock_boundary(&leaf, &mut path);
-                    break unlink(leaf, prev, path, boundary, &mut dead);
+                    break unlink(leaf, prev, &mut path, boundary, &mut dead);
                 }
                 Some(Parent::Tree) => {
-                    self.become_empty(pin, leaf, path, &mut dead);
+                    self.become_empty(pin, leaf, &mut path, &mut dead);
                     break None;
                 }
                 Some(Parent::Layer(mut upper)) => {
                     pin.count(Count::LayersCollapsed, 1);
                     path.iter_mut().for_each(Locked::mark_dirty);
                     upper.remove_link(top_of(&leaf, &path));
-                    delete(leaf, path, &mut dead);
+                    delete(leaf, path.drain(..), &mut dead);
                     if !upper.permutation().is_empty() {
                         break None;
                     }
@@ -81,7 +81,7 @@ impl Tree {
         &self,
         pin: Pinned<'g>,
         mut leaf: Locked<'g, Leaf>,
-        path: Path<'g>,
+        path: &mut Path<'g>,
         dead: &mut Chain<'g>,
     ) {
         if !path.is_empty() {
@@ -91,7 +91,7 @@ impl Tree {
         }
         let bag = leaf.take_bag();
         drop(leaf);
-        delete_path(path, dead);
+        delete_path(path.drain(..), dead);
         if let Some(bag) = bag {
             // SAFETY: the leaf has no bag now, and only the lock's owner takes it.
             unsafe { pin.retire_bag(bag) };
@@ -210,7 +210,7 @@ fn top_of<'g>(leaf: &Locked<'g, Leaf>, path: &Path<'g>) -> NodeRef<'g> {
 pub(in crate::index::tree) fn unlink<'g>(
     leaf: Locked<'g, Leaf>,
     mut prev: Option<Locked<'g, Leaf>>,
-    mut path: Path<'g>,
+    path: &mut Path<'g>,
     boundary: Boundary,
     dead: &mut Chain<'g>,
 ) -> Option<&'g Internode> {
@@ -244,22 +244,27 @@ pub(in crate::index::tree) fn unlink<'g>(
     }
     let lone_root =
         (path[survivor].is_root() && path[survivor].len() == 0).then(|| path[survivor].node());
-    let staying = path.drain(survivor..).collect::<Path<'g>>();
-    delete(leaf, path, dead);
-    drop((staying, prev));
+    delete(leaf, path.drain(..survivor), dead);
+    // Unlocks those that stay.
+    path.clear();
+    drop(prev);
     lone_root
 }
 
 /// Deletes a leaf and the internodes above it that nothing but each other leads to
 /// any more.
-fn delete<'g>(leaf: Locked<'g, Leaf>, path: Path<'g>, dead: &mut Chain<'g>) {
+fn delete<'g>(
+    leaf: Locked<'g, Leaf>,
+    path: impl Iterator<Item = Locked<'g, Internode>>,
+    dead: &mut Chain<'g>,
+) {
     let node = NodeRef::from(leaf.node());
     leaf.delete();
     dead.push(node);
     delete_path(path, dead);
 }
 
-fn delete_path<'g>(path: Path<'g>, dead: &mut Chain<'g>) {
+fn delete_path<'g>(path: impl Iterator<Item = Locked<'g, Internode>>, dead: &mut Chain<'g>) {
     for internode in path {
         let node = NodeRef::from(internode.node());
         internode.delete();
@@ -358,7 +363,7 @@ mod tests {
         let (mut path, mut dead) = (Path::new(), Chain::EMPTY);
         assert!(lock_ancestors(&leaf, |node| node.len() > 0, &mut path).is_none());
         let boundary = lock_boundary(&leaf, &mut path);
-        let lone_root = unlink(leaf, None, path, boundary, &mut dead);
+        let lone_root = unlink(leaf, None, &mut path, boundary, &mut dead);
         retire(pin, &mut dead);
         lone_root
     }

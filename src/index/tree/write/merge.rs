@@ -208,7 +208,7 @@ impl Tree {
         };
         leaf.copy_entries_to(&mut prev);
         let mut dead = Chain::EMPTY;
-        let lone_root = unlink(leaf, Some(prev), path, boundary, &mut dead);
+        let lone_root = unlink(leaf, Some(prev), &mut path, boundary, &mut dead);
         if let Some(bag) = old_bag {
             // SAFETY: the leaf has a new bag, and only the lock's owner replaces it.
             unsafe { pin.retire_bag(bag) };

@@ -74,6 +74,23 @@ impl<'d> Reserve<'d> {
             && suffices(self.room.as_ref(), needs.room)
     }
 
+    /// `covers`, with nodes that the pools have ready for this stripe: so most splits take no second
+    /// attempt. Waits for nothing and runs no code of the user's, so locks of nodes may be held.
+    pub(in crate::index::tree) fn cover(&mut self, needs: &Needs, stripe: usize) -> bool {
+        while self.leaf_count < needs.leaves
+            && let Some(leaf) = self.memory.pooled_leaf(stripe)
+        {
+            self.leaves.push(NodeRef::from(leaf));
+            self.leaf_count += 1;
+        }
+        while self.internodes.len() < needs.internodes
+            && let Some(internode) = self.memory.pooled_internode(stripe)
+        {
+            self.internodes.push(Locked::private(internode));
+        }
+        self.covers(needs)
+    }
+
     /// Gets what is lacking. What was got before a failure stays in the reserve.
     pub(in crate::index::tree) fn fill(&mut self, needs: &Needs) -> Result<(), OutOfMemory> {
         while self.leaf_count < needs.leaves {

@@ -12,6 +12,8 @@
 //! The end of the DIRTY change of the leaf is the linearization point of the
 //! insert that made it necessary.
 
+use std::cmp::Ordering;
+
 use arrayvec::ArrayVec;
 
 use super::engine::{Added, Addition, Chosen, Room, record, record_created, suffix_lengths};
@@ -19,7 +21,9 @@ use super::lock::{MAX_HEIGHT, Parent, Path, lock_ancestors};
 use super::reserve::{Needs, Reserve, shape_for, shapes_for_room};
 use crate::index::key::SUFFIX;
 use crate::index::memory::Count;
-use crate::index::node::{Entry, Internode, Leaf, Lockable, Locked, NodeRef, Shape, WIDTH};
+use crate::index::node::{
+    Entry, Internode, Leaf, Lockable, Locked, NodeRef, Shape, WIDTH, with_search,
+};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::protocol::Line;
@@ -44,10 +48,11 @@ struct Plan {
 
 impl Plan {
     fn new(leaf: &Locked<'_, Leaf>, position: usize, entry: &Entry<'_>, is_room: bool) -> Self {
-        let mut slices = [entry.slice; WIDTH + 1];
-        for (i, present) in leaf.entries().enumerate() {
-            slices[i + usize::from(i >= position)] = present.slice;
-        }
+        let slice_at = |i: usize| match i.cmp(&position) {
+            Ordering::Less => leaf.slice_at(i),
+            Ordering::Equal => entry.slice,
+            Ordering::Greater => leaf.slice_at(i - 1),
+        };
         // Also where several threads append, each to its own range.
         let is_last = leaf.next().is_none();
         let append = position == WIDTH && (is_last || leaf.permutation().ends_in_order());
@@ -59,9 +64,27 @@ impl Plan {
         } else {
             WIDTH.div_ceil(2)
         };
-        let left = split_point(&slices, wanted);
+        let left = split_point(slice_at, wanted);
         let stays = position < left;
-        let kept = left - usize::from(stays);
+        let mut plan = Self {
+            kept: left - usize::from(stays),
+            stays,
+            low: slice_at(left),
+            append,
+            kept_bag: None,
+            moved_bag: None,
+            room_bag: None,
+        };
+        if leaf.bag().is_some() || entry.kind == SUFFIX {
+            plan.add_bags(leaf, left, entry, is_room);
+        }
+        plan
+    }
+
+    /// Plans the bags for suffixes.
+    #[inline(never)]
+    fn add_bags(&mut self, leaf: &Locked<'_, Leaf>, left: usize, entry: &Entry<'_>, is_room: bool) {
+        let (kept, stays) = (self.kept, self.stays);
         let mut kept_suffixes = suffix_lengths(leaf.entries().take(kept));
         let mut moved_suffixes = suffix_lengths(leaf.entries().skip(kept));
         let (side, entries) = match stays {
@@ -74,34 +97,27 @@ impl Plan {
         } else if entry.kind == SUFFIX {
             side.push(entry.suffix.len());
         }
-        let (mut kept_bag, mut moved_bag) = (
-            shape_for(&kept_suffixes, left),
-            shape_for(&moved_suffixes, WIDTH + 1 - left),
-        );
-        let room_bag = for_room.and_then(|(now, then)| {
-            *(if stays { &mut kept_bag } else { &mut moved_bag }) = now;
-            then
-        });
-        Self {
-            kept,
-            stays,
-            low: slices[left],
-            append,
-            kept_bag,
-            moved_bag,
-            room_bag,
+        self.kept_bag = shape_for(&kept_suffixes, left);
+        self.moved_bag = shape_for(&moved_suffixes, WIDTH + 1 - left);
+        if let Some((now, then)) = for_room {
+            let bag = match stays {
+                true => &mut self.kept_bag,
+                false => &mut self.moved_bag,
+            };
+            (*bag, self.room_bag) = (now, then);
         }
     }
 }
 
 /// The number of entries that stay left: as near to `wanted` as can be without
 /// parting equal slices, at least one on each side.
-fn split_point(slices: &[u64; WIDTH + 1], wanted: usize) -> usize {
-    if slices[wanted - 1] != slices[wanted] {
+fn split_point(slice_at: impl Fn(usize) -> u64, wanted: usize) -> usize {
+    let parts = |left: &usize| slice_at(left - 1) != slice_at(*left);
+    if parts(&wanted) {
         return wanted;
     }
     (1..=WIDTH)
-        .filter(|&left| slices[left - 1] != slices[left])
+        .filter(parts)
         .min_by_key(|&left| left.abs_diff(wanted))
         .expect("of sixteen entries two have different slices")
 }
@@ -118,7 +134,7 @@ impl Tree {
         reserve: &mut Reserve<'g>,
     ) -> Result<Added<'g>, Needs> {
         let least = Needs::of_split();
-        if !reserve.covers(&least) {
+        if !reserve.cover(&least, pin.stripe()) {
             // Without a look at the ancestors, which may well have room.
             return Err(least);
         }
@@ -133,7 +149,7 @@ impl Tree {
             moved: plan.moved_bag,
             room: plan.room_bag,
         };
-        if !reserve.covers(&needs) {
+        if !reserve.cover(&needs, pin.stripe()) {
             return Err(needs);
         }
         let chosen = addition.decide();
@@ -187,7 +203,8 @@ impl Tree {
                 bag: reserve.room_bag(&needs),
             }));
         }
-        drop((leaf, path, right));
+        drop((leaf, right));
+        path.clear();
         if let Some(bag) = old_bag {
             // SAFETY: the leaf has a new bag, and only the lock's owner replaces
             // it.
@@ -211,7 +228,9 @@ impl Tree {
         let mut new = NodeRef::from(right.node());
         let mut key = plan.low;
         for node in path.iter() {
-            let place = node.index_of(left);
+            // The key lies within the range of the node that was split.
+            let place = with_search!(self.isa, S => node.child_index::<S>(key));
+            debug_assert!(node.child(place) == left);
             if !node.is_full() {
                 node.insert(place, key, new);
                 return;
@@ -274,7 +293,7 @@ mod tests {
         fn a_split_parts_no_equal_slices(runs in prop::collection::vec(1usize..=15, 16), wanted in 1usize..=WIDTH) {
             let all: Vec<u64> = runs.iter().enumerate().flat_map(|(i, &n)| std::iter::repeat_n(i as u64, n)).collect();
             let slices: [u64; WIDTH + 1] = all[..WIDTH + 1].try_into().unwrap();
-            let left = split_point(&slices, wanted);
+            let left = split_point(|i| slices[i], wanted);
             prop_assert!((1..=WIDTH).contains(&left));
             prop_assert_ne!(slices[left - 1], slices[left]);
             for other in 1..=WIDTH {
