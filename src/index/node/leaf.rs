@@ -258,6 +258,12 @@ impl Leaf {
         unsafe { self.next.load(Ordering::SeqCst).as_ref() }
     }
 
+    /// The last slice that belongs to this leaf: a lower bound, unless its lock is owned.
+    #[inline]
+    pub(crate) fn last(&self) -> u64 {
+        self.next().map_or(u64::MAX, |next| next.low() - 1)
+    }
+
     #[inline]
     pub(crate) fn prev(&self) -> Option<&Leaf> {
         // SAFETY: null or a leaf that may be read as long as this one.

@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 
 use seize::Guard as _;
 
+use super::near::{Near, NearLeaf};
 use super::slots::Slot;
 use super::thread::{self, CallThread};
 use super::{Domain, fork};
@@ -13,7 +14,7 @@ use crate::annotate;
 use crate::errno;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, STRIPES};
-use crate::index::node::{DeltaRecorder, Leaf};
+use crate::index::node::{DeltaRecorder, Leaf, NodeRef};
 
 /// The state of an owned guard, kept in its slot.
 pub(crate) struct GuardState {
@@ -23,6 +24,7 @@ pub(crate) struct GuardState {
     refreshes: u64,
     /// Where its C user wants writes recorded; the C boundary passes it to them.
     recorder: Option<DeltaRecorder>,
+    near: Near,
     guard: ManuallyDrop<seize::OwnedGuard<'static>>,
 }
 
@@ -34,6 +36,7 @@ impl GuardState {
             domain: unsafe { self.domain.as_ref() },
             stripe: self.stripe,
             recorder: None,
+            near: Some(&self.near),
             thread: CallThread::ANYWHERE,
             via: Via::Owned(&self.guard),
         }
@@ -71,6 +74,7 @@ impl Domain {
                 stripe,
                 refreshes: 0,
                 recorder: None,
+                near: Near::new(),
                 guard: ManuallyDrop::new(guard),
             });
         }
@@ -138,6 +142,7 @@ impl<'t> Guard<'t> {
             let owned = slot.guard();
             annotate::release((*owned).domain.as_ptr());
             (*owned).refreshes += 1;
+            (*owned).near.forget();
             slot.record_time();
             (*owned).guard.refresh();
         }
@@ -253,6 +258,7 @@ impl LocalGuard<'_> {
                 domain,
                 stripe: guard.thread_id() % STRIPES,
                 recorder: None,
+                near: None,
                 thread: *thread,
                 via: Via::Local(guard),
             },
@@ -261,6 +267,7 @@ impl LocalGuard<'_> {
                 domain: slotless.domain,
                 stripe: 0,
                 recorder: None,
+                near: None,
                 thread: CallThread::ANYWHERE,
                 via: Via::Owned(&slotless.guard),
             },
@@ -289,6 +296,7 @@ pub struct Pinned<'g> {
     pub(super) domain: &'g Domain,
     stripe: usize,
     recorder: Option<DeltaRecorder>,
+    near: Option<&'g Near>,
     thread: CallThread,
     pub(super) via: Via<'g>,
 }
@@ -297,6 +305,36 @@ impl<'g> Pinned<'g> {
     #[inline]
     pub(crate) fn domain(&self) -> &'g Domain {
         self.domain
+    }
+
+    /// The leaf that the guard remembers, if it held this slice in the tree with this root.
+    #[inline(always)]
+    pub(crate) fn near(&self, root: NodeRef<'g>, slice: u64) -> Option<NearLeaf<'g>> {
+        self.near?.find(root, slice)
+    }
+
+    /// Returns whether the last write under the guard came to this leaf, too, and notes that this
+    /// one does.
+    #[inline(always)]
+    pub(crate) fn comes_again(&self, leaf: &Leaf) -> bool {
+        self.near.is_some_and(|near| near.comes_again(leaf))
+    }
+
+    /// Makes the guard remember a leaf of the first layer below this root, which holds slices from
+    /// `low` to `last` (see `near`).
+    #[inline(always)]
+    pub(crate) fn remember(&self, root: NodeRef<'_>, leaf: NearLeaf<'_>, low: u64, last: u64) {
+        if let Some(near) = self.near {
+            near.remember(root, leaf, low, last);
+        }
+    }
+
+    /// Notes that the leaf of the last write is about to have this version.
+    #[inline(always)]
+    pub(crate) fn renew_near(&self, leaf: NearLeaf<'_>) {
+        if let Some(near) = self.near {
+            near.renew(leaf);
+        }
     }
 
     /// The stripe of counters and caches that the guard uses.

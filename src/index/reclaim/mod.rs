@@ -19,6 +19,7 @@ mod guard;
 mod membarrier;
 #[cfg(all(test, loom))]
 mod models;
+mod near;
 mod retire;
 mod slots;
 mod thread;
@@ -34,6 +35,7 @@ pub(crate) use fork::{cannot_create_trees, generation};
 use guard::GuardState;
 pub(crate) use guard::{CountedCall, LocalGuard, pin_of, recorder_of, refreshes_of, set_recorder};
 pub use guard::{Guard, Pinned};
+pub(crate) use near::NearLeaf;
 pub(crate) use retire::Retire;
 pub use retire::RetiredObject;
 pub(crate) use slots::Slot;

@@ -18,7 +18,7 @@ use super::short::Short;
 use crate::index::key::{Key, SUFFIX};
 use crate::index::memory::OutOfMemory;
 use crate::index::node::{BagRef, Entry, KeyPosition, Leaf, Locked, OwnedBag, WIDTH};
-use crate::index::reclaim::Pinned;
+use crate::index::reclaim::{NearLeaf, Pinned};
 use crate::index::tree::Tree;
 use crate::index::tree::read::descend::Reached;
 
@@ -71,6 +71,9 @@ impl Addition<'_> {
 pub(in crate::index::tree) enum Added<'g> {
     /// What was decided; nothing is locked any more.
     Done,
+    /// The key, as the last of its leaf, which a split made; nothing is locked any more. With the
+    /// leaf's low and last slice.
+    Appended(NearLeaf<'g>, u64, u64),
     Room(Room<'g>),
 }
 
@@ -100,7 +103,7 @@ impl Tree {
         match self.lock_short(pin, &key) {
             Short::Present { leaf, slot } => {
                 let decide = |value| decide(Some(value));
-                Ok(Some(self.change_present(pin, leaf, slot, decide)))
+                Ok(Some(self.change_present(pin, leaf, slot, true, decide)))
             }
             Short::Absent { mut leaf, position }
                 if !leaf.permutation().is_full() && !leaf.wastes_its_bag() =>
@@ -109,6 +112,7 @@ impl Tree {
                     return Ok(None);
                 };
                 leaf.insert_short(position, &key, value);
+                pin.renew_near(NearLeaf::after(&leaf));
                 let node = leaf.node();
                 drop(leaf);
                 pin.count_keys(node, 1);
@@ -133,13 +137,14 @@ impl Tree {
         decide: &mut dyn FnMut(Option<u64>) -> Decision,
         located: Option<Located<'g, 'k>>,
     ) -> Result<Option<u64>, OutOfMemory> {
+        let is_short = located.is_some();
         let located = located.unwrap_or_else(|| self.locate(pin, bytes));
         let mut reserve = Reserve::new(&pin.domain().memory);
         let attempt = |located: Located<'g, 'k>, reserve: &mut Reserve<'g>| {
             let (node, is_crowded) = (located.leaf.node(), located.is_crowded());
             if let KeyPosition::Present { slot } = located.place {
                 let (leaf, decide) = (located.leaf, |value| decide(Some(value)));
-                return Ok(Some(self.change_present(pin, leaf, slot, decide)));
+                return Ok(Some(self.change_present(pin, leaf, slot, false, decide)));
             }
             let mut added = false;
             let decide: Decide<'_> = &mut || match decide(None) {
@@ -149,7 +154,12 @@ impl Tree {
                 }
                 Decision::Keep | Decision::Remove => None,
             };
-            self.add(pin, located, Addition::Key(decide), reserve)?;
+            let outcome = self.add(pin, located, Addition::Key(decide), reserve)?;
+            if let Added::Appended(leaf, low, last) = outcome
+                && is_short
+            {
+                pin.remember(self.root(pin), leaf, low, last);
+            }
             if added {
                 pin.count_keys(node, 1);
             }
@@ -190,13 +200,15 @@ impl Tree {
         }
     }
 
-    /// Does with a present key what `decide` says; returns the value it had.
+    /// Does with a present key what `decide` says; returns the value it had. The guard may remember
+    /// the leaf if it `is_near`.
     #[inline(always)]
     pub(in crate::index::tree) fn change_present<'g>(
         &self,
         pin: Pinned<'g>,
         leaf: Locked<'g, Leaf>,
         slot: usize,
+        is_near: bool,
         decide: impl FnOnce(u64) -> Decision,
     ) -> u64 {
         let value = leaf.value_in(slot);
@@ -208,7 +220,7 @@ impl Tree {
             }
             Decision::Remove => {
                 let position = leaf.permutation().position_of(slot);
-                self.take_out(pin, leaf, position);
+                self.take_out(pin, leaf, position, is_near);
             }
         }
         value

@@ -150,7 +150,7 @@ impl Tree {
             }
             _ => match self.add(pin, located, Addition::Room, reserve)? {
                 Added::Room(room) => (None, room),
-                Added::Done => unreachable!("room was asked for"),
+                Added::Done | Added::Appended(..) => unreachable!("room was asked for"),
             },
         };
         (0..room.layers).for_each(|_| key.shift());
@@ -198,7 +198,7 @@ impl Tree {
         let present = found.map(|slot| leaf.value_in(slot));
         match (found, decision) {
             (Some(slot), decision) => {
-                self.change_present(pin, leaf, slot, |_| decision);
+                self.change_present(pin, leaf, slot, false, |_| decision);
             }
             (None, Decision::Set(value)) if has_room => {
                 #[cfg(debug_assertions)]

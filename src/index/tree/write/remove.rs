@@ -3,7 +3,7 @@
 use super::engine::{Decision, record};
 use crate::index::key::SUFFIX;
 use crate::index::node::{Leaf, Locked};
-use crate::index::reclaim::Pinned;
+use crate::index::reclaim::{NearLeaf, Pinned};
 use crate::index::tree::Tree;
 use crate::protocol::Line;
 
@@ -20,18 +20,22 @@ impl Tree {
         self.write_present(pin, bytes, |_| Decision::Remove)
     }
 
-    /// Removes the entry at a position of a leaf.
+    /// Removes the entry at a position of a leaf, which the guard may remember if it `is_near`.
     #[inline(always)]
     pub(in crate::index::tree) fn take_out<'g>(
         &self,
         pin: Pinned<'g>,
         mut leaf: Locked<'g, Leaf>,
         position: usize,
+        is_near: bool,
     ) {
         leaf.remove(position);
         let is_simple = leaf.bag().is_none() && !leaf.permutation().is_empty();
         if !is_simple || pin.recorder().is_some() {
             return self.release_shrunk(pin, leaf);
+        }
+        if is_near {
+            pin.renew_near(NearLeaf::after(&leaf));
         }
         let node = leaf.node();
         drop(leaf);

@@ -4,11 +4,12 @@
 //! **Protocol.** The leaf is locked only in the version in which the descent reached it, so that it
 //! still holds the key or its position, and nothing has to be looked at again. If its version has
 //! changed, if another thread has it locked, or if the write is to be recorded, nothing is locked,
-//! and the write locates its key anew (see `locate`), where it waits.
+//! and the write locates its key anew (see `locate`), where it waits. The guard may remember a leaf
+//! of an earlier write (see `reclaim::near`), which takes the place of the descent.
 
 use crate::index::key::Key;
 use crate::index::node::{Leaf, Locked, with_search};
-use crate::index::reclaim::Pinned;
+use crate::index::reclaim::{NearLeaf, Pinned};
 use crate::index::tree::Tree;
 use crate::index::tree::read::descend::reach;
 use crate::sync::perturb;
@@ -40,12 +41,25 @@ impl Tree {
         }
         self.must_not_hold();
         let root = self.root(pin);
-        let Ok(reached) = with_search!(self.isa, S => reach::<S>(root, key.slice(), true)) else {
-            return Short::Unlocked;
-        };
-        perturb();
-        let Some(leaf) = Locked::lock_unchanged(reached.leaf, reached.version) else {
-            return Short::Unlocked;
+        let near = pin.near(root, key.slice());
+        let near = near.and_then(|near| Locked::lock_unchanged(near.leaf, near.version));
+        let leaf = match near {
+            Some(leaf) => leaf,
+            None => {
+                let reached = with_search!(self.isa, S => reach::<S>(root, key.slice(), true));
+                let Ok(reached) = reached else {
+                    return Short::Unlocked;
+                };
+                perturb();
+                let locked = Locked::lock_unchanged(reached.leaf, reached.version);
+                let Some(leaf) = locked else {
+                    return Short::Unlocked;
+                };
+                if pin.comes_again(leaf.node()) {
+                    pin.remember(root, NearLeaf::after(&leaf), leaf.low(), leaf.last());
+                }
+                leaf
+            }
         };
         match with_search!(self.isa, S => leaf.slot_of_short::<S>(key)) {
             Ok(slot) => Short::Present { leaf, slot },

@@ -24,7 +24,7 @@ use crate::index::memory::Count;
 use crate::index::node::{
     Entry, Internode, Leaf, Lockable, Locked, NodeRef, Shape, WIDTH, with_search,
 };
-use crate::index::reclaim::Pinned;
+use crate::index::reclaim::{NearLeaf, Pinned};
 use crate::index::tree::Tree;
 use crate::protocol::Line;
 
@@ -203,6 +203,8 @@ impl Tree {
                 bag: reserve.room_bag(&needs),
             }));
         }
+        let appended = (plan.append && !plan.stays)
+            .then(|| Added::Appended(NearLeaf::after(&right), plan.low, right.last()));
         drop((leaf, right));
         path.clear();
         if let Some(bag) = old_bag {
@@ -210,7 +212,7 @@ impl Tree {
             // it.
             unsafe { pin.retire_bag(bag) };
         }
-        Ok(Added::Done)
+        Ok(appended.unwrap_or(Added::Done))
     }
 
     /// Links the new leaf into the ancestors, which split as needed.

@@ -75,7 +75,9 @@ impl Tree {
     ) -> Option<u64> {
         let key = Key::new(bytes);
         match self.lock_short(pin, &key) {
-            Short::Present { leaf, slot } => Some(self.change_present(pin, leaf, slot, decide)),
+            Short::Present { leaf, slot } => {
+                Some(self.change_present(pin, leaf, slot, true, decide))
+            }
             Short::Absent { .. } => None,
             Short::Unlocked => {
                 let mut decide = Some(decide);
@@ -101,7 +103,7 @@ impl Tree {
             record(pin, &located.leaf);
             return None;
         };
-        Some(self.change_present(pin, located.leaf, slot, decide))
+        Some(self.change_present(pin, located.leaf, slot, false, decide))
     }
 }
 
