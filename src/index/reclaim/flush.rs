@@ -23,7 +23,6 @@ use std::ptr::NonNull;
 
 use seize::Guard as _;
 
-use super::guard::Via;
 use super::{Domain, Pinned, thread};
 use crate::annotate;
 use crate::protocol::Line;
@@ -80,16 +79,16 @@ impl Pinned<'_> {
     /// are freed once every guard held now, and every call under way, has been refreshed, left or
     /// ended, this one included.
     pub fn flush(&self) {
-        let mut padding = self.domain.census().living + SPARE;
+        let mut padding = self.domain().census().living + SPARE;
         // Ends: each round, more threads and guards have begun during the flush than the padding
         // allowed for, and the padding doubles.
         loop {
             self.pad(padding);
-            let before = self.domain.census();
+            let before = self.domain().census();
             self.flush_batch();
             // Acquire: pairs with the fences of `slots` and `thread`.
             fence(Ordering::Acquire);
-            let most = before.most_until(self.domain.census());
+            let most = before.most_until(self.domain().census());
             if most <= padding {
                 return;
             }
@@ -98,12 +97,9 @@ impl Pinned<'_> {
     }
 
     fn flush_batch(&self) {
-        annotate::release(self.domain);
+        annotate::release(self.domain());
         let _ignored = annotate::IgnoredAccesses::begin();
-        match self.via {
-            Via::Local(guard) => guard.flush(),
-            Via::Owned(guard) => guard.flush(),
-        }
+        self.on_guard(|guard| guard.flush(), |guard| guard.flush());
     }
 
     fn pad(&self, entries: u64) {

@@ -1,5 +1,6 @@
 //! Guards, and the proof that one is held.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
@@ -16,15 +17,54 @@ use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, STRIPES};
 use crate::index::node::{DeltaRecorder, Leaf, NodeRef};
 
+/// What all pins of a guard share. It stays in its place while there are any, so that a pin is one
+/// word, which calls pass in a register.
+pub(super) struct PinState {
+    domain: NonNull<Domain>,
+    /// The stripe of counters and caches that the guard uses.
+    stripe: usize,
+    near: Near,
+    thread: CallThread,
+    /// Seize's guard: beside this state. Set before the first pin, where both have their place.
+    via: Cell<Via>,
+}
+
+/// Seize's guard of one of two kinds; for an owned guard not in its place yet, null.
+#[derive(Clone, Copy)]
+enum Via {
+    Local(*const seize::LocalGuard<'static>),
+    Owned(*const seize::OwnedGuard<'static>),
+}
+
+impl PinState {
+    fn new(domain: &Domain, stripe: usize, thread: CallThread) -> Self {
+        Self {
+            domain: NonNull::from(domain),
+            stripe,
+            near: Near::new(),
+            thread,
+            via: Cell::new(Via::Owned(std::ptr::null())),
+        }
+    }
+
+    /// Returns a pin through a guard that lives as long.
+    #[inline]
+    fn pin(&self, via: Via) -> Pinned<'_> {
+        self.via.set(via);
+        Pinned {
+            state: self,
+            recorder: None,
+        }
+    }
+}
+
 /// The state of an owned guard, kept in its slot.
 pub(crate) struct GuardState {
-    domain: NonNull<Domain>,
-    stripe: usize,
+    pin: PinState,
     /// How many times it has been refreshed.
     refreshes: u64,
     /// Where its C user wants writes recorded; the C boundary passes it to them.
     recorder: Option<DeltaRecorder>,
-    near: Near,
     guard: ManuallyDrop<seize::OwnedGuard<'static>>,
 }
 
@@ -32,13 +72,8 @@ impl GuardState {
     #[inline]
     fn pin(&self) -> Pinned<'_> {
         Pinned {
-            // SAFETY: the domain outlives its guards.
-            domain: unsafe { self.domain.as_ref() },
-            stripe: self.stripe,
+            state: &self.pin,
             recorder: None,
-            near: Some(&self.near),
-            thread: CallThread::ANYWHERE,
-            via: Via::Owned(&self.guard),
         }
     }
 }
@@ -52,8 +87,6 @@ pub struct Guard<'t> {
 
 // SAFETY: seize's owned guard is `Send`, and the slot belongs to the guard.
 unsafe impl Send for Guard<'_> {}
-// SAFETY: as for `Send`; methods with `&self` are synchronized by seize, or only read.
-unsafe impl Sync for Guard<'_> {}
 
 impl Domain {
     pub(crate) fn enter(&self) -> Result<Guard<'_>, OutOfMemory> {
@@ -69,14 +102,16 @@ impl Domain {
         };
         // SAFETY: this guard owns the slot.
         unsafe {
-            slot.guard().write(GuardState {
-                domain: NonNull::from(self),
-                stripe,
+            let state = slot.guard();
+            state.write(GuardState {
+                pin: PinState::new(self, stripe, CallThread::ANYWHERE),
                 refreshes: 0,
                 recorder: None,
-                near: Near::new(),
                 guard: ManuallyDrop::new(guard),
             });
+            // It stays there.
+            let guard: *const seize::OwnedGuard<'static> = &*(*state).guard;
+            (*state).pin.via.set(Via::Owned(guard));
         }
         slot.record_time();
         Ok(Guard {
@@ -89,7 +124,8 @@ impl Domain {
     pub(crate) fn enter_local(&self) -> LocalGuard<'_> {
         match thread::state() {
             thread::State::Running => {
-                LocalGuard::Thread(self, self.collector.enter(), CallThread::here())
+                let guard = self.collector.enter();
+                LocalGuard::Thread(ThreadGuard::new(self, guard))
             }
             state => self.enter_local_slow(state),
         }
@@ -106,7 +142,7 @@ impl Domain {
                     let _seize = fork::enter_seize();
                     thread::begin();
                     LocalGuard::Slotless(SlotlessGuard {
-                        domain: self,
+                        pin: PinState::new(self, 0, CallThread::ANYWHERE),
                         guard: ManuallyDrop::new(errno::preserve(|| self.collector.enter_owned())),
                     })
                 }
@@ -117,7 +153,7 @@ impl Domain {
             thread::prepare_exit();
             let guard = self.collector.enter();
             thread::watch_exit();
-            LocalGuard::Thread(self, guard, CallThread::here())
+            LocalGuard::Thread(ThreadGuard::new(self, guard))
         })
     }
 }
@@ -140,9 +176,9 @@ impl<'t> Guard<'t> {
         unsafe {
             let slot = self.slot.as_ref();
             let owned = slot.guard();
-            annotate::release((*owned).domain.as_ptr());
+            annotate::release((*owned).pin.domain.as_ptr());
             (*owned).refreshes += 1;
-            (*owned).near.forget();
+            (*owned).pin.near.forget();
             slot.record_time();
             (*owned).guard.refresh();
         }
@@ -155,7 +191,7 @@ impl<'t> Guard<'t> {
 
     /// Whether its tree was created in another process, before a fork.
     pub(crate) fn is_forked(&self) -> bool {
-        self.pin().domain.generation != fork::generation()
+        self.pin().domain().generation != fork::generation()
     }
 
     /// # Safety
@@ -186,7 +222,7 @@ impl Drop for Guard<'_> {
         // SAFETY: the guard owns the slot until it is vacated, and is not used after.
         unsafe {
             let slot = self.slot.as_ref();
-            annotate::release((*slot.guard()).domain.as_ptr());
+            annotate::release((*slot.guard()).pin.domain.as_ptr());
             let _ignored = annotate::IgnoredAccesses::begin();
             slot.enter_seize();
             errno::preserve(|| ManuallyDrop::drop(&mut (*slot.guard()).guard));
@@ -229,21 +265,38 @@ pub(crate) unsafe fn recorder_of(slot: NonNull<Slot>) -> Option<DeltaRecorder> {
 /// would leave the thread's count of guards too high for good, and the next thread with that
 /// number unprotected.
 pub(crate) enum LocalGuard<'t> {
-    Thread(&'t Domain, seize::LocalGuard<'t>, CallThread),
+    Thread(ThreadGuard<'t>),
     Owned(Guard<'t>),
     Slotless(SlotlessGuard<'t>),
 }
 
+/// The thread's own reservation.
+pub(crate) struct ThreadGuard<'t> {
+    pin: PinState,
+    guard: seize::LocalGuard<'t>,
+}
+
+impl<'t> ThreadGuard<'t> {
+    #[inline]
+    fn new(domain: &'t Domain, guard: seize::LocalGuard<'t>) -> Self {
+        let stripe = guard.thread_id() % STRIPES;
+        Self {
+            pin: PinState::new(domain, stripe, CallThread::here()),
+            guard,
+        }
+    }
+}
+
 /// A guard without a slot, which statistics do not count.
 pub(crate) struct SlotlessGuard<'t> {
-    domain: &'t Domain,
+    pin: PinState,
     guard: ManuallyDrop<seize::OwnedGuard<'t>>,
 }
 
 impl Drop for SlotlessGuard<'_> {
     fn drop(&mut self) {
         let _seize = fork::enter_seize();
-        annotate::release(self.domain);
+        annotate::release(self.pin.domain.as_ptr());
         // SAFETY: the guard is not used after.
         errno::preserve(|| unsafe { ManuallyDrop::drop(&mut self.guard) });
         thread::end();
@@ -254,23 +307,15 @@ impl LocalGuard<'_> {
     #[inline]
     pub(crate) fn pin(&self) -> Pinned<'_> {
         match self {
-            Self::Thread(domain, guard, thread) => Pinned {
-                domain,
-                stripe: guard.thread_id() % STRIPES,
-                recorder: None,
-                near: None,
-                thread: *thread,
-                via: Via::Local(guard),
-            },
+            Self::Thread(local) => {
+                let guard = std::ptr::from_ref(&local.guard);
+                local.pin.pin(Via::Local(guard.cast()))
+            }
             Self::Owned(guard) => guard.pin(),
-            Self::Slotless(slotless) => Pinned {
-                domain: slotless.domain,
-                stripe: 0,
-                recorder: None,
-                near: None,
-                thread: CallThread::ANYWHERE,
-                via: Via::Owned(&slotless.guard),
-            },
+            Self::Slotless(slotless) => {
+                let guard = std::ptr::from_ref(&*slotless.guard);
+                slotless.pin.pin(Via::Owned(guard.cast()))
+            }
         }
     }
 }
@@ -280,74 +325,77 @@ impl Drop for LocalGuard<'_> {
     fn drop(&mut self) {
         let pin = self.pin();
         pin.check_thread();
-        annotate::release(pin.domain);
+        annotate::release(pin.domain());
     }
 }
 
-#[derive(Clone, Copy)]
-pub(super) enum Via<'g> {
-    Local(&'g seize::LocalGuard<'g>),
-    Owned(&'g seize::OwnedGuard<'g>),
-}
-
-/// The proof that a guard is held for `'g`.
+/// The proof that a guard is held for `'g`. Two words.
 #[derive(Clone, Copy)]
 pub struct Pinned<'g> {
-    pub(super) domain: &'g Domain,
-    stripe: usize,
+    state: &'g PinState,
     recorder: Option<DeltaRecorder>,
-    near: Option<&'g Near>,
-    thread: CallThread,
-    pub(super) via: Via<'g>,
 }
 
 impl<'g> Pinned<'g> {
     #[inline]
     pub(crate) fn domain(&self) -> &'g Domain {
-        self.domain
+        // SAFETY: the domain outlives its guards.
+        unsafe { self.state.domain.as_ref() }
+    }
+
+    /// Calls `local` or `owned` with seize's guard, whichever kind it is.
+    #[inline]
+    pub(super) fn on_guard<R>(
+        &self,
+        local: impl FnOnce(&seize::LocalGuard<'_>) -> R,
+        owned: impl FnOnce(&seize::OwnedGuard<'_>) -> R,
+    ) -> R {
+        // SAFETY: set when the pin was made; the guard is held, in its place, for 'g.
+        unsafe {
+            match self.state.via.get() {
+                Via::Local(guard) => local(&*guard),
+                Via::Owned(guard) => owned(&*guard),
+            }
+        }
     }
 
     /// The leaf that the guard remembers, if it held this slice in the tree with this root.
     #[inline(always)]
     pub(crate) fn near(&self, root: NodeRef<'g>, slice: u64) -> Option<NearLeaf<'g>> {
-        self.near?.find(root, slice)
+        self.state.near.find(root, slice)
     }
 
     /// Returns whether the last write under the guard came to this leaf, too, and notes that this
     /// one does.
     #[inline(always)]
     pub(crate) fn comes_again(&self, leaf: &Leaf) -> bool {
-        self.near.is_some_and(|near| near.comes_again(leaf))
+        self.state.near.comes_again(leaf)
     }
 
     /// Makes the guard remember a leaf of the first layer below this root, which holds slices from
     /// `low` to `last` (see `near`).
     #[inline(always)]
     pub(crate) fn remember(&self, root: NodeRef<'_>, leaf: NearLeaf<'_>, low: u64, last: u64) {
-        if let Some(near) = self.near {
-            near.remember(root, leaf, low, last);
-        }
+        self.state.near.remember(root, leaf, low, last);
     }
 
     /// Notes that the leaf of the last write is about to have this version.
     #[inline(always)]
     pub(crate) fn renew_near(&self, leaf: NearLeaf<'_>) {
-        if let Some(near) = self.near {
-            near.renew(leaf);
-        }
+        self.state.near.renew(leaf);
     }
 
     /// The stripe of counters and caches that the guard uses.
     #[inline]
     pub(crate) fn stripe(&self) -> usize {
-        self.stripe
+        self.state.stripe
     }
 
     /// Call after a callback has returned: aborts, in builds with debug assertions, if a call
     /// without a guard is no longer on the thread on which it began.
     #[inline]
     pub(crate) fn check_thread(self) {
-        self.thread.check();
+        self.state.thread.check();
     }
 
     /// Where a write with this pin records what it changes, if anywhere.
@@ -365,14 +413,17 @@ impl<'g> Pinned<'g> {
 
     #[inline]
     pub(crate) fn count(&self, count: Count, change: i64) {
-        self.domain.memory.tally().add(self.stripe, count, change);
+        self.domain()
+            .memory
+            .tally()
+            .add(self.stripe(), count, change);
     }
 
     /// Adds to the number of keys of the tree to which the leaf belongs.
     #[inline]
     pub(crate) fn count_keys(&self, leaf: &Leaf, change: i64) {
-        let tally = self.domain.memory.tally();
-        tally.add_keys(self.stripe, leaf.era(), change);
+        let tally = self.domain().memory.tally();
+        tally.add_keys(self.stripe(), leaf.era(), change);
     }
 }
 

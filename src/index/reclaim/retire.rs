@@ -12,7 +12,6 @@ use std::ptr::NonNull;
 
 use seize::{Collector, Guard as _};
 
-use super::guard::Via;
 use super::{Domain, Pinned};
 use crate::annotate;
 use crate::errno;
@@ -72,7 +71,7 @@ impl Pinned<'_> {
     /// according to its kind.
     #[inline]
     pub(crate) fn retire_value(self, value: u64) {
-        if self.domain.values.destroy.is_none() {
+        if self.domain().values.destroy.is_none() {
             return;
         }
         let word = std::ptr::without_provenance_mut::<ValueWord>(value as usize);
@@ -87,7 +86,7 @@ impl Pinned<'_> {
     /// `retired.free` may run on any thread once no guard protects the object any more; until
     /// then nothing else frees it.
     pub(crate) unsafe fn retire_object(self, retired: RetiredObject) -> Result<(), OutOfMemory> {
-        let memory = &self.domain.memory;
+        let memory = &self.domain().memory;
         let layout = Layout::new::<RetiredObject>();
         let ptr = memory.allocate(layout, Count::RetiredObjectBytes);
         let ptr = ptr.ok_or(OutOfMemory)?.cast::<RetiredObject>();
@@ -107,7 +106,7 @@ impl Pinned<'_> {
     pub(crate) unsafe fn retire<T: Retire>(self, object: *mut T) {
         // SAFETY: by contract.
         unsafe {
-            let bytes = T::bytes(object, self.domain);
+            let bytes = T::bytes(object, self.domain());
             self.count(Count::LimboBytes, bytes as i64);
             self.count(Count::LimboObjects, 1);
             self.retire_uncounted(object, reclaim::<T>);
@@ -123,14 +122,14 @@ impl Pinned<'_> {
         object: *mut T,
         free: unsafe fn(*mut T, &Collector),
     ) {
-        annotate::release(self.domain);
+        annotate::release(self.domain());
         let _ignored = annotate::IgnoredAccesses::begin();
         // SAFETY: by contract.
         unsafe {
-            match self.via {
-                Via::Local(guard) => guard.defer_retire(object, free),
-                Via::Owned(guard) => guard.defer_retire(object, free),
-            }
+            self.on_guard(
+                |guard| guard.defer_retire(object, free),
+                |guard| guard.defer_retire(object, free),
+            );
         }
     }
 }
