@@ -29,9 +29,9 @@ static ALLOCATOR: errno::PreservingAllocator = errno::PreservingAllocator;
 pub use index::key::MAX_KEY_LEN;
 pub use index::memory::{Allocator, OutOfMemory};
 pub use index::node::Observation;
-pub use index::reclaim::{Guard, Pinned, RetiredObject, TreeOptions};
+pub use index::reclaim::{Guard, Pinned, RetiredObject};
 pub use index::tree::{
     Bound, Counters, Cursor, Decision, Format, Inserted, LayerCounts, LoadOutcome, Range,
-    SURVEYED_LAYERS, Seek, Survey, SweepOutcome, Tree,
+    SURVEYED_LAYERS, Seek, Survey, SweepOutcome, Tree, TreeOptions,
 };
 pub use index::value::{Destructor, KindId, Values};

@@ -1,5 +1,7 @@
 //! The handles of trees and guards, which every section of the headers uses.
 
+#[cfg(debug_assertions)]
+use std::cell::Cell;
 use std::ptr::NonNull;
 
 use crate::index::reclaim::Slot;
@@ -36,4 +38,24 @@ pub struct GuardHandle {
 #[inline]
 pub(in crate::ffi) fn slot(guard: *mut GuardHandle) -> Option<NonNull<Slot>> {
     NonNull::new(guard.cast())
+}
+
+#[cfg(debug_assertions)]
+thread_local! {
+    /// The guard under which this thread holds a leaf.
+    static HELD_UNDER: Cell<Option<NonNull<Slot>>> = const { Cell::new(None) };
+}
+
+/// Records, in builds with debug assertions, the guard under which this thread holds a leaf, or
+/// that it holds none.
+pub(in crate::ffi) fn set_held_under(slot: Option<NonNull<Slot>>) {
+    #[cfg(debug_assertions)]
+    HELD_UNDER.set(slot);
+    let _ = slot;
+}
+
+/// Whether this thread holds a leaf under a guard.
+#[cfg(debug_assertions)]
+pub(in crate::ffi) fn is_held_under(slot: NonNull<Slot>) -> bool {
+    HELD_UNDER.get() == Some(slot)
 }

@@ -5,6 +5,8 @@
 use std::mem::ManuallyDrop;
 
 use crate::ffi::boundary::{status_of, tree_of};
+#[cfg(debug_assertions)]
+use crate::ffi::handle::is_held_under;
 use crate::ffi::handle::{GuardHandle, TreeHandle, slot};
 use crate::ffi::status::*;
 use crate::index::reclaim::Guard;
@@ -23,7 +25,7 @@ unsafe fn own_guard<'t>(guard: *mut GuardHandle) -> Option<ManuallyDrop<Guard<'t
     }
     #[cfg(debug_assertions)]
     assert!(
-        !crate::ffi::occ::held::is_held_under(slot),
+        !is_held_under(slot),
         "masstree_held_finish has not been called"
     );
     Some(guard)

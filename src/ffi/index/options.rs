@@ -7,14 +7,19 @@ use std::ffi::c_void;
 use crate::ffi::boundary::sized_struct;
 use crate::ffi::status::*;
 use crate::index::memory::Allocator;
-use crate::index::reclaim;
-use crate::index::value::{Destructor, Values};
+use crate::index::tree::TreeOptions;
+use crate::index::value::{Destructor, KindId, Values};
 
 /// Kind of values: 64-bit words of the caller (numbers, or pointers that the value destructor
 /// frees).
 pub const MASSTREE_VALUES_WORDS: u32 = 0;
 /// Kind of values: byte strings, which the tree copies and owns.
 pub const MASSTREE_VALUES_BYTES: u32 = 1;
+
+const _: () = {
+    assert!(MASSTREE_VALUES_WORDS == KindId::WORDS.0);
+    assert!(MASSTREE_VALUES_BYTES == KindId::BYTES.0);
+};
 
 /// Huge pages: use them for large trees. Once the nodes of a tree take 4 MiB, further nodes
 /// come from chunks of huge pages of 2 MiB, where the kernel has them (Linux: transparent huge
@@ -104,9 +109,9 @@ pub struct Options {
 /// # Safety
 /// `options` is NULL or meets the contract of `sized_struct`, and its callbacks and contexts
 /// fit together as its documentation says.
-pub(in crate::ffi) unsafe fn decode(options: *const Options) -> Result<reclaim::TreeOptions, i32> {
+pub(in crate::ffi) unsafe fn decode(options: *const Options) -> Result<TreeOptions, i32> {
     if options.is_null() {
-        return Ok(reclaim::TreeOptions::default());
+        return Ok(TreeOptions::default());
     }
     // SAFETY: as this function's contract; a zeroed `Options` is one.
     let options = unsafe { sized_struct(options) }?;
@@ -131,7 +136,7 @@ pub(in crate::ffi) unsafe fn decode(options: *const Options) -> Result<reclaim::
         }
         _ => return Err(MASSTREE_INVALID),
     };
-    Ok(reclaim::TreeOptions {
+    Ok(TreeOptions {
         values,
         allocator,
         chunk_size: options.chunk_size,

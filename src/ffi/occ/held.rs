@@ -46,15 +46,6 @@ thread_local! {
     static HELD: Cell<*const HeldLeaf> = const { Cell::new(std::ptr::null()) };
 }
 
-/// Whether this thread holds a leaf under a guard.
-#[cfg(debug_assertions)]
-pub(in crate::ffi) fn is_held_under(slot: NonNull<Slot>) -> bool {
-    let held = HELD.get();
-    // SAFETY: this thread wrote the content there, and by contract the program has not touched
-    // it.
-    !held.is_null() && unsafe { (*held.cast::<Content>()).slot } == slot
-}
-
 /// Returns the content of the leaf that this thread holds in `held`.
 ///
 /// # Safety
@@ -201,6 +192,7 @@ pub unsafe extern "C" fn masstree_hold(
                 held: place,
             });
             HELD.set(held);
+            handle::set_held_under(Some(slot));
             let Some(present) = present else {
                 return Ok(MASSTREE_NOT_FOUND);
             };
@@ -320,6 +312,7 @@ pub unsafe extern "C" fn masstree_held_finish(
             }
             let is_set = matches!(decision, Decision::Set(_));
             HELD.set(std::ptr::null());
+            handle::set_held_under(None);
             let Content {
                 tree,
                 slot,

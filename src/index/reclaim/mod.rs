@@ -42,7 +42,7 @@ pub(crate) use slots::Slot;
 
 use crate::errno;
 use crate::index::memory::OutOfMemory;
-use crate::index::memory::{Allocator, Memory, Source};
+use crate::index::memory::{Memory, Source};
 use crate::index::value::{KindId, Values};
 use slots::Slots;
 
@@ -56,32 +56,6 @@ const BATCH: usize = 128;
 /// and where it allows it. What seize needs for it is made at its first barrier, and may set
 /// `errno` (`mlock`), so that barrier is not left to a flush or a retirement.
 static FIRST_BARRIERS: [Once; 2] = [const { Once::new() }; 2];
-
-/// What a tree is made with.
-#[derive(Clone, Copy)]
-pub struct TreeOptions {
-    /// The kind of its values.
-    pub values: Values,
-    /// The allocator of its memory; `None`: the global one.
-    pub allocator: Option<Allocator>,
-    /// Bytes that the node pool allocates at once, at least one node's; 0: from 1 KiB, growing to
-    /// 2 MiB.
-    pub chunk_size: usize,
-    /// Whether large trees use huge pages, if the kernel has them, the tree has no allocator of
-    /// the user's, and `chunk_size` is 0.
-    pub huge_pages: bool,
-}
-
-impl Default for TreeOptions {
-    fn default() -> Self {
-        Self {
-            values: Values::words(None),
-            allocator: None,
-            chunk_size: 0,
-            huge_pages: true,
-        }
-    }
-}
 
 /// The part of a tree that outlives all of its nodes.
 pub(crate) struct Domain {
@@ -103,9 +77,14 @@ pub(crate) struct HeldGuards {
 }
 
 impl Domain {
-    /// Creates a domain, which `destroy` frees.
-    pub(crate) fn create(options: &TreeOptions) -> Result<NonNull<Self>, OutOfMemory> {
-        let source = Source::new(options.allocator);
+    /// Creates a domain for values of a kind, which `destroy` frees. The other arguments are those
+    /// of [`Memory::new`].
+    pub(crate) fn create(
+        values: Values,
+        source: Source,
+        chunk_size: usize,
+        huge_pages: bool,
+    ) -> Result<NonNull<Self>, OutOfMemory> {
         let ptr = source.allocate(Layout::new::<Self>()).ok_or(OutOfMemory)?;
         let ptr = ptr.cast::<Self>();
         // Seize also initializes state of the whole process here, once.
@@ -124,8 +103,8 @@ impl Domain {
         unsafe {
             ptr.write(Self {
                 collector,
-                memory: Memory::new(source, options.chunk_size, options.huge_pages),
-                values: options.values,
+                memory: Memory::new(source, chunk_size, huge_pages),
+                values,
                 slots: Slots::new(),
                 generation: generation(),
                 links: fork::Links::default(),

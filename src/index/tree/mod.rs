@@ -9,7 +9,9 @@
 mod holding;
 #[cfg(all(test, shuttle))]
 mod models;
+mod options;
 mod read;
+mod updating;
 mod walk;
 mod whole;
 mod write;
@@ -17,6 +19,7 @@ mod write;
 use std::ptr::NonNull;
 
 pub(crate) use holding::is_holding;
+pub use options::TreeOptions;
 pub(crate) use read::batch::PREFETCH_WINDOW;
 pub(crate) use read::observe::{Applied, apply};
 pub use walk::cursor::{Cursor, Seek};
@@ -33,9 +36,7 @@ use crate::index::key::{Key, MAX_KEY_LEN};
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::Source;
 use crate::index::node::{Isa, Locked, Node, NodeRef};
-use crate::index::reclaim::{
-    CountedCall, Domain, Guard, LocalGuard, Pinned, TreeOptions, generation,
-};
+use crate::index::reclaim::{CountedCall, Domain, Guard, LocalGuard, Pinned, generation};
 use crate::index::value::{Destructor, KindId, Values};
 use crate::sync::{AtomicPtr, Ordering};
 use read::observe::Clears;
@@ -74,7 +75,14 @@ impl Tree {
 
     /// Creates an empty tree.
     pub fn with_options(options: &TreeOptions) -> Result<Self, OutOfMemory> {
-        let domain = Domain::create(options)?;
+        let &TreeOptions {
+            values,
+            allocator,
+            chunk_size,
+            huge_pages,
+        } = options;
+        let source = Source::new(allocator);
+        let domain = Domain::create(values, source, chunk_size, huge_pages)?;
         // SAFETY: just created.
         let Some(leaf) = (unsafe { domain.as_ref() }).memory.new_leaf() else {
             // SAFETY: no other reference to the domain exists.
@@ -87,7 +95,7 @@ impl Tree {
             root: AtomicPtr::new(NodeRef::from(root.node()).as_ptr()),
             isa: Isa::of_this_processor(),
             clears: Clears::new(),
-            sweep: Sweep::new(Source::new(options.allocator)),
+            sweep: Sweep::new(source),
             domain,
         })
     }
@@ -197,7 +205,7 @@ impl Tree {
     fn admit(&self, pin: Pinned<'_>, key: &[u8]) {
         #[cfg(debug_assertions)]
         assert!(
-            !write::update::is_running(self),
+            !updating::is_updating(self),
             "an update callback must not use the tree"
         );
         assert!(self.owns(pin), "a guard of another tree");

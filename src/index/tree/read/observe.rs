@@ -24,6 +24,8 @@ use crate::index::node::{
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::index::tree::holding::{holds, is_holding};
+#[cfg(debug_assertions)]
+use crate::index::tree::updating::is_updating;
 use crate::protocol::Line;
 use crate::sync::{AtomicU64, Ordering, Wait};
 
@@ -180,7 +182,7 @@ impl Tree {
     pub(crate) unsafe fn validate(&self, observations: &[Observation]) -> Result<(), usize> {
         #[cfg(debug_assertions)]
         assert!(
-            !crate::index::tree::write::update::is_running(self),
+            !is_updating(self),
             "an update callback must not use the tree"
         );
         Observation::fence_before_compare();

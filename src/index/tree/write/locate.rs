@@ -172,8 +172,7 @@ mod tests {
 
     use crate::index::memory::Allocator;
     use crate::index::node::{Delta, DeltaRecorder, Observation};
-    use crate::index::reclaim::TreeOptions;
-    use crate::index::tree::{Inserted, Tree};
+    use crate::index::tree::{Inserted, Tree, TreeOptions};
 
     static TREE: OnceLock<Tree> = OnceLock::new();
     static IS_ASKED: AtomicBool = AtomicBool::new(false);

@@ -8,6 +8,7 @@ use crate::index::memory::OutOfMemory;
 use crate::index::node::KeyPosition;
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
+use crate::index::tree::updating::Updating;
 
 impl Tree {
     /// Gives a key another value if it is there; gives the value it had, which the
@@ -60,7 +61,7 @@ impl Tree {
     ) -> Result<Option<u64>, OutOfMemory> {
         self.admit_words(pin, key);
         self.write(pin, key, |present| {
-            let _running = Running::new(self);
+            let _updating = Updating::begin(self);
             decide(present)
         })
     }
@@ -105,44 +106,4 @@ impl Tree {
         };
         Some(self.change_present(pin, located.leaf, slot, false, decide))
     }
-}
-
-#[cfg(debug_assertions)]
-thread_local! {
-    /// The tree whose update callback this thread is in.
-    static UPDATING: std::cell::Cell<*const Tree> = const { std::cell::Cell::new(std::ptr::null()) };
-}
-
-/// In debug builds, marks a tree as being in an update callback of this thread, in
-/// which no operation of it may begin.
-struct Running {
-    #[cfg(debug_assertions)]
-    outer: *const Tree,
-}
-
-impl Running {
-    #[cfg(debug_assertions)]
-    fn new(tree: &Tree) -> Self {
-        Self {
-            outer: UPDATING.replace(tree),
-        }
-    }
-
-    #[cfg(not(debug_assertions))]
-    fn new(_: &Tree) -> Self {
-        Self {}
-    }
-}
-
-#[cfg(debug_assertions)]
-impl Drop for Running {
-    fn drop(&mut self) {
-        UPDATING.set(self.outer);
-    }
-}
-
-/// Whether this thread is in an update callback of a tree.
-#[cfg(debug_assertions)]
-pub(in crate::index::tree) fn is_running(tree: &Tree) -> bool {
-    std::ptr::eq(UPDATING.get(), tree)
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::index::memory::Allocator;
-use crate::index::reclaim::TreeOptions;
+use crate::index::tree::TreeOptions;
 
 /// Bytes that are allocated, and the most there were.
 #[derive(Default)]
