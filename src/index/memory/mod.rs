@@ -58,7 +58,10 @@ fn lock<T>(mutex: &Mutex<T>) -> Owned<'_, T> {
 
 /// Locks a mutex of a pool, unless another thread holds it.
 fn try_lock<T>(mutex: &Mutex<T>) -> Option<Owned<'_, T>> {
-    mutex.try_lock().ok().map(Owned::from)
+    match mutex.try_lock() {
+        Ok(guard) => Some(Owned::from(guard)),
+        Err(_) => None,
+    }
 }
 
 #[cold]

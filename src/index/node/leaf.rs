@@ -46,6 +46,8 @@ pub(crate) use change::KeyPosition;
 pub(crate) use entries::{Entries, Neighbours};
 pub(super) use entries::{Image, copy_portably};
 
+use std::ops::RangeInclusive;
+
 use super::Lockable;
 use super::link::{Node, NodeRef, prefetch};
 use super::permutation::{Permutation, WIDTH};
@@ -258,10 +260,14 @@ impl Leaf {
         unsafe { self.next.load(Ordering::SeqCst).as_ref() }
     }
 
-    /// The last slice that belongs to this leaf: a lower bound, unless its lock is owned.
-    #[inline]
-    pub(crate) fn last(&self) -> u64 {
-        self.next().map_or(u64::MAX, |next| next.low() - 1)
+    /// The smallest and the greatest slice that belong to this leaf, whose lock is owned. (The range
+    /// becomes greater, without a change of the leaf, when a leaf beside it is deleted.)
+    pub(crate) fn range(&self) -> RangeInclusive<u64> {
+        // The first leaf of a layer stays the first, and may have a low above its range: it held
+        // smaller slices since the leaves before it were deleted, and was split among them.
+        let low = self.prev().map_or(0, |_| self.low());
+        let last = self.next().map_or(u64::MAX, |next| next.low() - 1);
+        low..=last
     }
 
     #[inline]

@@ -81,7 +81,8 @@ impl<'g, N: Lockable> Locked<'g, N> {
     #[inline(always)]
     pub(crate) fn lock_unchanged(node: &'g N, version: Version) -> Option<Self> {
         let is_locked = node.version().lock_unchanged(version);
-        is_locked.then_some(Self {
+        // Lazily: dropping what is not locked would unlock it for its owner.
+        is_locked.then(|| Self {
             node,
             version,
             changed: false,

@@ -402,7 +402,7 @@ mod x86_64 {
                     out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _,
                     options(pure, readonly, nostack),
                 );
-                std::hint::assert_unchecked(twice % 2 == 0);
+                std::hint::assert_unchecked(twice.is_multiple_of(2));
             }
             twice / 2
         }

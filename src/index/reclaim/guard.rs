@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
+use std::ops::RangeInclusive;
 use std::ptr::NonNull;
 
 use seize::Guard as _;
@@ -372,11 +373,16 @@ impl<'g> Pinned<'g> {
         self.state.near.comes_again(leaf)
     }
 
-    /// Makes the guard remember a leaf of the first layer below this root, which holds slices from
-    /// `low` to `last` (see `near`).
+    /// Makes the guard remember a leaf of the first layer below this root, which holds the slices of
+    /// a range (see `near`).
     #[inline(always)]
-    pub(crate) fn remember(&self, root: NodeRef<'_>, leaf: NearLeaf<'_>, low: u64, last: u64) {
-        self.state.near.remember(root, leaf, low, last);
+    pub(crate) fn remember(
+        &self,
+        root: NodeRef<'_>,
+        leaf: NearLeaf<'_>,
+        range: RangeInclusive<u64>,
+    ) {
+        self.state.near.remember(root, leaf, range);
     }
 
     /// Notes that the leaf of the last write is about to have this version.

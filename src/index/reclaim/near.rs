@@ -16,6 +16,7 @@
 //! pay for what serves neighbours.
 
 use std::cell::Cell;
+use std::ops::RangeInclusive;
 
 use crate::index::node::{Leaf, Locked, Node, NodeRef, Version};
 
@@ -89,13 +90,19 @@ impl Near {
         std::ptr::eq(self.leaf.replace(leaf), leaf)
     }
 
-    /// Remembers a leaf that has this version once it is unlocked, and holds slices from `low` to
-    /// `last`.
+    /// Remembers a leaf that has this version once it is unlocked, and holds the slices of a range.
     #[inline(always)]
-    pub(super) fn remember(&self, root: NodeRef<'_>, near: NearLeaf<'_>, low: u64, last: u64) {
+    pub(super) fn remember(
+        &self,
+        root: NodeRef<'_>,
+        near: NearLeaf<'_>,
+        range: RangeInclusive<u64>,
+    ) {
+        let (low, last) = range.into_inner();
+        debug_assert!(low <= last);
         self.root.set(root.as_ptr());
         self.low.set(low);
-        self.span.set(last.wrapping_sub(low));
+        self.span.set(last - low);
         self.version.set(near.version);
         self.leaf.set(near.leaf);
     }

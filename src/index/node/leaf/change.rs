@@ -63,6 +63,7 @@ impl<'g> Locked<'g, Leaf> {
         debug_assert!(!key.has_suffix());
         let leaf = self.node();
         let live = leaf.live();
+        debug_assert_eq!(live, leaf.permutation().live_mask());
         let equal = S::equal_mask(&leaf.head, key.slice()) & live;
         let mut before = 0;
         let mut slots = equal;

@@ -10,6 +10,8 @@
 //! The linearization point of a write is the store that publishes it (see `leaf`, `split`,
 //! `layer`, `collapse`); of a write that decides to change nothing, any moment under the lock.
 
+use std::ops::RangeInclusive;
+
 use arrayvec::ArrayVec;
 
 use super::locate::Located;
@@ -17,7 +19,7 @@ use super::reserve::{Needs, Reserve, shape_for};
 use super::short::Short;
 use crate::index::key::{Key, SUFFIX};
 use crate::index::memory::OutOfMemory;
-use crate::index::node::{BagRef, Entry, KeyPosition, Leaf, Locked, OwnedBag, WIDTH};
+use crate::index::node::{BagRef, Entry, KeyPosition, Leaf, Locked, NodeRef, OwnedBag, WIDTH};
 use crate::index::reclaim::{NearLeaf, Pinned};
 use crate::index::tree::Tree;
 use crate::index::tree::read::descend::Reached;
@@ -72,8 +74,8 @@ pub(in crate::index::tree) enum Added<'g> {
     /// What was decided; nothing is locked any more.
     Done,
     /// The key, as the last of its leaf, which a split made; nothing is locked any more. With the
-    /// leaf's low and last slice.
-    Appended(NearLeaf<'g>, u64, u64),
+    /// leaf's range.
+    Appended(NearLeaf<'g>, RangeInclusive<u64>),
     Room(Room<'g>),
 }
 
@@ -105,9 +107,9 @@ impl Tree {
                 let decide = |value| decide(Some(value));
                 Ok(Some(self.change_present(pin, leaf, slot, true, decide)))
             }
-            Short::Absent { mut leaf, position }
-                if !leaf.permutation().is_full() && !leaf.wastes_its_bag() =>
-            {
+            Short::Absent {
+                mut leaf, position, ..
+            } if !leaf.permutation().is_full() && !leaf.wastes_its_bag() => {
                 let Decision::Set(value) = decide(None) else {
                     return Ok(None);
                 };
@@ -118,10 +120,14 @@ impl Tree {
                 pin.count_keys(node, 1);
                 Ok(None)
             }
-            Short::Absent { leaf, position } => {
+            Short::Absent {
+                leaf,
+                position,
+                root,
+            } => {
                 let place = KeyPosition::Absent { position };
                 let located = Located { leaf, place, key };
-                self.write_with_memory(pin, bytes, &mut decide, Some(located))
+                self.write_with_memory(pin, bytes, &mut decide, Some((located, root)))
             }
             Short::Unlocked => self.write_with_memory(pin, bytes, &mut decide, None),
         }
@@ -135,10 +141,12 @@ impl Tree {
         pin: Pinned<'g>,
         bytes: &'k [u8],
         decide: &mut dyn FnMut(Option<u64>) -> Decision,
-        located: Option<Located<'g, 'k>>,
+        located: Option<(Located<'g, 'k>, NodeRef<'g>)>,
     ) -> Result<Option<u64>, OutOfMemory> {
-        let is_short = located.is_some();
-        let located = located.unwrap_or_else(|| self.locate(pin, bytes));
+        let (located, root) = match located {
+            Some((located, root)) => (located, Some(root)),
+            None => (self.locate(pin, bytes), None),
+        };
         let mut reserve = Reserve::new(&pin.domain().memory);
         let attempt = |located: Located<'g, 'k>, reserve: &mut Reserve<'g>| {
             let (node, is_crowded) = (located.leaf.node(), located.is_crowded());
@@ -155,10 +163,12 @@ impl Tree {
                 Decision::Keep | Decision::Remove => None,
             };
             let outcome = self.add(pin, located, Addition::Key(decide), reserve)?;
-            if let Added::Appended(leaf, low, last) = outcome
-                && is_short
+            // The root is the one from which the leaf was found: otherwise the tree may have been
+            // cleared meanwhile, and the leaf would be none of the tree with the present root.
+            if let Added::Appended(leaf, range) = outcome
+                && let Some(root) = root
             {
-                pin.remember(self.root(pin), leaf, low, last);
+                pin.remember(root, leaf, range);
             }
             if added {
                 pin.count_keys(node, 1);

@@ -8,7 +8,7 @@
 //! of an earlier write (see `reclaim::near`), which takes the place of the descent.
 
 use crate::index::key::Key;
-use crate::index::node::{Leaf, Locked, with_search};
+use crate::index::node::{Leaf, Locked, NodeRef, with_search};
 use crate::index::reclaim::{NearLeaf, Pinned};
 use crate::index::tree::Tree;
 use crate::index::tree::read::descend::reach;
@@ -20,9 +20,11 @@ pub(in crate::index::tree) enum Short<'g> {
         leaf: Locked<'g, Leaf>,
         slot: usize,
     },
+    /// With the root of the tree when the write began.
     Absent {
         leaf: Locked<'g, Leaf>,
         position: usize,
+        root: NodeRef<'g>,
     },
     /// Nothing is locked: the key must be located.
     Unlocked,
@@ -56,14 +58,18 @@ impl Tree {
                     return Short::Unlocked;
                 };
                 if pin.comes_again(leaf.node()) {
-                    pin.remember(root, NearLeaf::after(&leaf), leaf.low(), leaf.last());
+                    pin.remember(root, NearLeaf::after(&leaf), leaf.range());
                 }
                 leaf
             }
         };
         match with_search!(self.isa, S => leaf.slot_of_short::<S>(key)) {
             Ok(slot) => Short::Present { leaf, slot },
-            Err(position) => Short::Absent { leaf, position },
+            Err(position) => Short::Absent {
+                leaf,
+                position,
+                root,
+            },
         }
     }
 }

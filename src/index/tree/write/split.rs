@@ -204,7 +204,7 @@ impl Tree {
             }));
         }
         let appended = (plan.append && !plan.stays)
-            .then(|| Added::Appended(NearLeaf::after(&right), plan.low, right.last()));
+            .then(|| Added::Appended(NearLeaf::after(&right), right.range()));
         drop((leaf, right));
         path.clear();
         if let Some(bag) = old_bag {
