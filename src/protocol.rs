@@ -44,6 +44,10 @@ pub(crate) enum Line {
     ReaderMovesRight,
     /// `descend`: a writer moves to the next leaf when the slice's leaf has split.
     WriterMovesRight,
+    /// `near`: a remembered leaf is of the tree that the root word points to.
+    NearIsUnderTheRoot,
+    /// `near`: a remembered leaf is locked only in the version in which it was remembered.
+    NearIsUnchanged,
     /// `split`: the leaf that splits is dirty.
     SplitLeafIsDirty,
     /// `split`: ancestors that change are dirty.

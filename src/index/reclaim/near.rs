@@ -19,6 +19,7 @@ use std::cell::Cell;
 use std::ops::RangeInclusive;
 
 use crate::index::node::{Leaf, Locked, Node, NodeRef, Version};
+use crate::protocol::Line;
 
 /// A leaf of the first layer that was locked in a version.
 #[derive(Clone, Copy)]
@@ -70,9 +71,11 @@ impl Near {
     /// The remembered leaf, if it held this slice in the tree with this root.
     #[inline(always)]
     pub(super) fn find<'g>(&self, root: NodeRef<'g>, slice: u64) -> Option<NearLeaf<'g>> {
-        if !std::ptr::eq(self.root.get(), root.as_ptr())
-            || slice.wrapping_sub(self.low.get()) > self.span.get()
-        {
+        let is_under_root = match Line::NearIsUnderTheRoot.is_enabled() {
+            true => std::ptr::eq(self.root.get(), root.as_ptr()),
+            false => !self.root.get().is_null(),
+        };
+        if !is_under_root || slice.wrapping_sub(self.low.get()) > self.span.get() {
             return None;
         }
         Some(NearLeaf {

@@ -8,6 +8,7 @@
 mod counted;
 mod harness;
 mod held;
+mod near;
 mod observed;
 mod rechecks;
 
