@@ -91,8 +91,8 @@ fn fail_to_load(tree: &Tree, pin: Pinned<'_>) {
     assert_eq!(loaded, Err(OutOfMemory));
 }
 
-/// Put back: in `retire_value`, `write_entry` of `dump`, `free_leaf` of `destroy` or `free_unseen`
-/// of `swap`, know two kinds of values instead of asking `Values`.
+/// Put back: in `write_entry` of `dump` or `free_unseen` of `swap`, know two kinds of values instead
+/// of asking `Values`.
 #[test]
 fn values_of_another_layer_are_counted_shown_and_destroyed() {
     let destroyed = AtomicU64::new(0);
@@ -135,8 +135,8 @@ fn values_of_another_layer_are_counted_shown_and_destroyed() {
     assert_eq!(count(), 7);
 }
 
-/// Put back: in `masstree_remove`, `masstree_remove_many` or a cursor's functions, take what are not
-/// byte strings for words.
+/// Put back: in `masstree_remove` or `masstree_cursor_value`, take what are not byte strings for
+/// words.
 #[test]
 fn functions_for_words_and_byte_strings_refuse_another_kind() {
     let destroyed = AtomicU64::new(0);

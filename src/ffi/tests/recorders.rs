@@ -30,8 +30,7 @@ fn versions(delta: &LeafDelta) -> [u64; 2] {
     [delta.before.version, delta.after.version]
 }
 
-/// Put back: give the pin of a guard the recorder in its slot, in `GuardState::pin`; or store a
-/// layer's recorder in the slot, in `with_recorder`.
+/// Put back: give the pin of a guard the recorder in its slot, in `GuardState::pin`.
 #[test]
 fn a_layer_and_its_user_record_writes_apart() {
     let (mut tree, mut guard) = (null_mut(), null_mut());

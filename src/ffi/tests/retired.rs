@@ -116,7 +116,7 @@ fn retiring_an_object_of_another_layer_takes_no_memory() {
     assert_eq!(tree.memory_in_use(), before);
 }
 
-/// Put back: free the object at once in `retire`; or in `flush`.
+/// Put back: free the object at once in `retire`.
 #[test]
 fn an_object_of_another_layer_is_freed_after_the_guards_that_may_hold_it() {
     let world = World::default();
