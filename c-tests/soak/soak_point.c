@@ -223,12 +223,16 @@ void soak_compare_exchange(struct soak_worker *worker)
     if (point.holds_bytes) {
         status = masstree_compare_exchange_bytes(TREE_KEY(point), soak_encode(expected, buffer),
                                                  point.bytes, &slice);
-        actual = status == MASSTREE_OK ? expected : decoded(&point, slice);
+        actual = decoded(&point, slice);
     } else if (point.as_integer) {
         status = masstree_compare_exchange_u64(TREE_INTEGER(point), expected, point.fresh,
                                                &actual);
     } else {
         status = masstree_compare_exchange(TREE_KEY(point), expected, point.fresh, &actual);
+    }
+    if (status == MASSTREE_OK) {
+        EXPECT(worker, actual == 0);
+        actual = expected;
     }
     expect_compared(&point, status, actual, expected);
     if (status == MASSTREE_OK) {
@@ -248,11 +252,15 @@ void soak_remove_if_equal(struct soak_worker *worker)
     if (point.holds_bytes) {
         status = masstree_remove_if_equal_bytes(TREE_KEY(point), soak_encode(expected, buffer),
                                                 &slice);
-        actual = status == MASSTREE_OK ? expected : decoded(&point, slice);
+        actual = decoded(&point, slice);
     } else if (point.as_integer) {
         status = masstree_remove_if_equal_u64(TREE_INTEGER(point), expected, &actual);
     } else {
         status = masstree_remove_if_equal(TREE_KEY(point), expected, &actual);
+    }
+    if (status == MASSTREE_OK) {
+        EXPECT(worker, actual == 0);
+        actual = expected;
     }
     expect_compared(&point, status, actual, expected);
     if (status == MASSTREE_OK) {
