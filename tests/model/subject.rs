@@ -1,238 +1,32 @@
-//! Every operation against `BTreeMap`, on keys built to collide, in trees of words and
-//! in trees of byte strings.
+//! A tree and its model, which take the same steps.
 
-mod support;
+use std::ops::Bound as Edge;
 
-use std::collections::BTreeMap;
-use std::ops::{Bound as Edge, ControlFlow};
+use masstree::{Cursor, Decision, Guard, Inserted, LoadOutcome, Pinned, Range, Seek, Tree};
 
-use masstree::{
-    Bound, Cursor, Decision, Guard, Inserted, LoadOutcome, Pinned, Range, Seek, Tree, TreeOptions,
-    Values,
-};
-use proptest::prelude::*;
-use support::{
-    Random, VALUE_LENGTHS, assert_sound, backwards, bulk_load_bytes, collect, decoded, encoded,
-    new_tree,
-};
-
-type Model = BTreeMap<Vec<u8>, u64>;
-
-/// Keys that share slices, differ in length only, or hold zero and 0xFF bytes.
-fn key() -> impl Strategy<Value = Vec<u8>> {
-    let byte = prop_oneof![Just(0u8), Just(1), Just(b'a'), Just(255)];
-    let short = prop::collection::vec(byte.clone(), 0..=10);
-    prop_oneof![
-        8 => (prefix(), short).prop_map(|(prefix, rest)| [&prefix, &rest[..]].concat()),
-        1 => prop::collection::vec(byte, 0..=40),
-        1 => (0u64..300).prop_map(|n| n.to_be_bytes().to_vec()),
-        3 => group_key(),
-        1 => (0u16..300).prop_map(|n| [&b"long shared prefix of a key, "[..], &n.to_be_bytes()].concat()),
-    ]
-}
-
-/// Keys under a few slices: some end in the slice and some are longer, about as many as a
-/// leaf holds.
-fn group_key() -> impl Strategy<Value = Vec<u8>> {
-    let slice = (0u8..5).prop_map(|n| vec![b'g', n, 0, 0, 0, 0, 0, 0]);
-    const TAILS: &[&[u8]] = &[b"", b"and its tail", b"and another tail of it"];
-    let tail = prop::sample::select(TAILS);
-    let rest = (1u8..5, 0usize..3, tail).prop_map(|(n, more, tail)| {
-        let ones = [1; 2];
-        [&[n], &ones[..more], tail].concat()
-    });
-    prop_oneof![
-        1 => (slice.clone(), 1usize..=8).prop_map(|(slice, len)| slice[..len].to_vec()),
-        3 => (slice, rest).prop_map(|(slice, rest)| [slice, rest].concat()),
-    ]
-}
-
-fn prefix() -> impl Strategy<Value = Vec<u8>> {
-    prop_oneof![
-        3 => Just(&b""[..]),
-        1 => Just(&b"12345678"[..]),
-        1 => Just(&b"1234567812345678"[..]),
-        1 => Just(&b"123456781234567812345678"[..]),
-        1 => Just(&[0u8; 8][..]),
-        1 => Just(&[255u8; 16][..]),
-    ]
-    .prop_map(<[u8]>::to_vec)
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    Put(Vec<u8>, u64),
-    Insert(Vec<u8>, u64),
-    Remove(Vec<u8>),
-    Replace(Vec<u8>, u64),
-    /// Expects the current value, or another.
-    CompareExchange(Vec<u8>, bool, u64),
-    RemoveIfEqual(Vec<u8>, bool),
-    /// Toggles: removes a key that exists, sets one that does not; or keeps it. Only for
-    /// words.
-    Update(Vec<u8>, Option<u64>),
-    /// Removes the existing key of this rank.
-    RemoveNth(prop::sample::Index),
-    /// Puts many keys under one prefix, each with this ending.
-    Fill(Run),
-    /// Removes the keys of such a run, except one in every few.
-    Thin(Run, usize),
-    Get(Vec<u8>),
-    Scan(Scan),
-    Clear,
-    BulkLoad(Run),
-    Maintain(usize),
-    Cursor(Move),
-}
-
-#[derive(Clone, Debug)]
-struct Run {
-    prefix: Vec<u8>,
-    ending: &'static [u8],
-    len: u16,
-}
-
-impl Run {
-    fn keys(&self) -> impl Iterator<Item = Vec<u8>> {
-        (0..self.len).map(|n| [&self.prefix, &n.to_be_bytes()[..], self.ending].concat())
-    }
-}
-
-fn run() -> impl Strategy<Value = Run> {
-    const ENDINGS: &[&[u8]] = &[b"", b"tail", b"six or", b"a suffix of some length"];
-    (prefix(), prop::sample::select(ENDINGS), 0u16..120).prop_map(|(prefix, ending, len)| Run {
-        prefix,
-        ending,
-        len,
-    })
-}
-
-#[derive(Clone, Debug)]
-enum Move {
-    First,
-    Last,
-    /// To a key, with one of the four kinds of `Seek` that take one.
-    Seek(u8, Vec<u8>),
-    /// To its own key, which may be removed.
-    SeekOwn(u8),
-    Step(bool),
-    StepMany(bool, usize),
-    Value,
-    LetGo,
-}
-
-fn moves() -> impl Strategy<Value = Move> {
-    prop_oneof![
-        1 => Just(Move::First),
-        1 => Just(Move::Last),
-        3 => (0u8..4, key()).prop_map(|(how, key)| Move::Seek(how, key)),
-        1 => (0u8..4).prop_map(Move::SeekOwn),
-        12 => any::<bool>().prop_map(Move::Step),
-        4 => (any::<bool>(), 1usize..40).prop_map(|(reverse, most)| Move::StepMany(reverse, most)),
-        3 => Just(Move::Value),
-        1 => Just(Move::LetGo),
-    ]
-}
-
-#[derive(Clone, Debug)]
-struct Scan {
-    lower: (u8, Vec<u8>),
-    upper: (u8, Vec<u8>),
-    prefix: Vec<u8>,
-    limit: usize,
-    reverse: bool,
-    values_only: bool,
-}
-
-fn scan() -> impl Strategy<Value = Scan> {
-    let bound = || (0u8..3, key());
-    let limit = prop_oneof![3 => Just(usize::MAX), 1 => 0usize..20];
-    let prefix = prop_oneof![3 => Just(Vec::new()), 1 => key(), 1 => Just(b"1234567812".to_vec())];
-    let flags = any::<(bool, bool)>();
-    (bound(), bound(), prefix, limit, flags).prop_map(
-        |(lower, upper, prefix, limit, (reverse, values_only))| Scan {
-            lower,
-            upper,
-            prefix,
-            limit,
-            reverse,
-            values_only,
-        },
-    )
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        12 => (key(), any::<u64>()).prop_map(|(key, value)| Step::Put(key, value)),
-        6 => (key(), any::<u64>()).prop_map(|(key, value)| Step::Insert(key, value)),
-        4 => key().prop_map(Step::Remove),
-        2 => (key(), any::<u64>()).prop_map(|(key, value)| Step::Replace(key, value)),
-        2 => (key(), any::<bool>(), any::<u64>())
-            .prop_map(|(key, hit, value)| Step::CompareExchange(key, hit, value)),
-        2 => (key(), any::<bool>()).prop_map(|(key, hit)| Step::RemoveIfEqual(key, hit)),
-        4 => (key(), any::<Option<u64>>()).prop_map(|(key, value)| Step::Update(key, value)),
-        8 => any::<prop::sample::Index>().prop_map(Step::RemoveNth),
-        2 => run().prop_map(Step::Fill),
-        2 => (run(), 2usize..20).prop_map(|(run, every)| Step::Thin(run, every)),
-        4 => key().prop_map(Step::Get),
-        4 => scan().prop_map(Step::Scan),
-        1 => Just(Step::Clear),
-        1 => run().prop_map(Step::BulkLoad),
-        3 => prop_oneof![0usize..20, Just(usize::MAX)].prop_map(Step::Maintain),
-        24 => moves().prop_map(Step::Cursor),
-    ]
-}
-
-fn bound((kind, bytes): &(u8, Vec<u8>)) -> Bound<'_> {
-    match kind {
-        0 => Bound::Open,
-        1 => Bound::Included(bytes),
-        _ => Bound::Excluded(bytes),
-    }
-}
-
-fn expected(model: &Model, range: &Range<'_>) -> Vec<Vec<u8>> {
-    let inside = |key: &[u8]| {
-        let above = match range.lower {
-            Bound::Open => true,
-            Bound::Included(bytes) => key >= bytes,
-            Bound::Excluded(bytes) => key > bytes,
-        };
-        let below = match range.upper {
-            Bound::Open => true,
-            Bound::Included(bytes) => key <= bytes,
-            Bound::Excluded(bytes) => key < bytes,
-        };
-        above && below && key.starts_with(range.prefix)
-    };
-    let mut all: Vec<_> = model.keys().filter(|key| inside(key)).cloned().collect();
-    if range.reverse {
-        all.reverse();
-    }
-    all.truncate(range.limit);
-    all
-}
+use crate::steps::{Model, Move, Run, Scan, Step, bound, expected};
+use crate::support::{VALUE_LENGTHS, bulk_load_bytes, collect, decoded, encoded};
 
 /// The model's cursor: its key, and the value that the cursor must return: the word under the
 /// key, or `None` if the key was removed; unknown until the tree is asked.
-struct At {
-    key: Vec<u8>,
-    word: Option<Option<u64>>,
+pub(crate) struct At {
+    pub(crate) key: Vec<u8>,
+    pub(crate) word: Option<Option<u64>>,
 }
 
 /// A tree and its model.
-struct Subject<'g> {
-    tree: &'g Tree,
+pub(crate) struct Subject<'g> {
+    pub(crate) tree: &'g Tree,
     /// The cursor uses one or the other, and is detached in between.
-    guards: &'g [Guard<'g>; 2],
-    cursor: Cursor<'g>,
-    cursor_guard: usize,
-    model: Model,
-    at: Option<At>,
+    pub(crate) guards: &'g [Guard<'g>; 2],
+    pub(crate) cursor: Cursor<'g>,
+    pub(crate) cursor_guard: usize,
+    pub(crate) model: Model,
+    pub(crate) at: Option<At>,
 }
 
 impl<'g> Subject<'g> {
-    fn new(tree: &'g Tree, guards: &'g [Guard<'g>; 2]) -> Self {
+    pub(crate) fn new(tree: &'g Tree, guards: &'g [Guard<'g>; 2]) -> Self {
         Self {
             tree,
             guards,
@@ -243,12 +37,12 @@ impl<'g> Subject<'g> {
         }
     }
 
-    fn pin(&self) -> Pinned<'g> {
+    pub(crate) fn pin(&self) -> Pinned<'g> {
         self.guards[0].pin()
     }
 
     /// Returns the model's word under a key, after comparing the tree's value with it.
-    fn word(&self, key: &[u8]) -> u64 {
+    pub(crate) fn word(&self, key: &[u8]) -> u64 {
         let word = self.tree.get(self.pin(), key).expect("the key exists");
         if self.tree.holds_bytes() {
             let bytes = self.tree.get_bytes(self.pin(), key).unwrap();
@@ -259,7 +53,7 @@ impl<'g> Subject<'g> {
         word
     }
 
-    fn run(&mut self, step: &Step) {
+    pub(crate) fn run(&mut self, step: &Step) {
         match step {
             Step::Fill(run) => {
                 for (n, key) in run.keys().enumerate() {
@@ -573,175 +367,6 @@ impl<'g> Subject<'g> {
 }
 
 /// The value that a change expects: the current one, or a different one of the same length.
-fn other_than(present: Option<u64>, hit: bool) -> u64 {
+pub(crate) fn other_than(present: Option<u64>, hit: bool) -> u64 {
     (present.unwrap_or(0)).wrapping_add(if hit { 0 } else { VALUE_LENGTHS })
-}
-
-fn cases() -> u32 {
-    std::env::var("MASSTREE_CASES").map_or(400, |cases| cases.parse().expect("a number of cases"))
-}
-
-fn tree_of(values: Values) -> Tree {
-    let options = TreeOptions {
-        values,
-        ..TreeOptions::default()
-    };
-    Tree::with_options(&options).unwrap()
-}
-
-fn agree(tree: &Tree, steps: &[Step]) {
-    let guards = [(); 2].map(|()| tree.guard().unwrap());
-    let mut subject = Subject::new(tree, &guards);
-    for step in steps {
-        subject.run(step);
-    }
-    let pin = subject.pin();
-    let forward = collect(tree, pin, &Range::all());
-    let wanted = subject
-        .model
-        .keys()
-        .map(|key| (key.clone(), subject.word(key)));
-    assert!(forward.iter().cloned().eq(wanted));
-    let backward = collect(tree, pin, &backwards());
-    assert!(backward.iter().rev().eq(forward.iter()));
-    // Empties the tree in another order: whatever shape is left must collapse.
-    let mut keys: Vec<_> = subject.model.clone().into_iter().collect();
-    keys.sort_by_key(|(_, value)| *value);
-    let len = keys.len() as u64;
-    drop(subject);
-    drop(guards);
-    assert_sound(tree);
-    assert_eq!(tree.key_count(), len);
-    let guard = tree.guard().unwrap();
-    for (key, value) in keys {
-        let removed = match tree.holds_bytes() {
-            true => tree.remove_bytes(guard.pin(), &key).map(decoded),
-            false => tree.remove(guard.pin(), &key),
-        };
-        assert_eq!(removed, Some(value));
-        assert_eq!(tree.get(guard.pin(), &key), None);
-    }
-    assert_sound(tree);
-    assert!(collect(tree, guard.pin(), &Range::all()).is_empty());
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
-
-    /// Put back: in `Cursor::new`, create a scan's walk; in `Tree::scan`, ignore the end when
-    /// only values are wanted; in `Locked::copy_entries_to`, omit an entry.
-    #[test]
-    fn operations_on_words_agree_with_a_btreemap(steps in prop::collection::vec(step(), 1..400)) {
-        agree(&tree_of(Values::Words(None)), &steps);
-    }
-
-    /// Put back: in `Tree::compare_exchange_bytes`, compare lengths only; in
-    /// `Cursor::step_from_root`, do not restore the cursor's old key when no key was found.
-    #[test]
-    fn operations_on_byte_strings_agree_with_a_btreemap(steps in prop::collection::vec(step(), 1..400)) {
-        agree(&tree_of(Values::Bytes), &steps);
-    }
-}
-
-/// Put back: in `Tree::scan`, continue when the visitor returns `Break`.
-#[test]
-fn a_scan_ends_where_its_visitor_says() {
-    let tree = new_tree();
-    for n in 0..1000u64 {
-        support::put(&tree, &n.to_be_bytes(), n);
-    }
-    for stop in [1, 14, 15, 16, 500, 1000] {
-        let mut seen = 0;
-        let guard = tree.guard().unwrap();
-        let count = tree.scan(guard.pin(), &Range::all(), &mut |_, _| {
-            seen += 1;
-            if seen == stop {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        });
-        assert_eq!(count, Ok(stop));
-    }
-}
-
-/// Everything that a leaf may hold under one slice, and more: short keys, and longer ones in
-/// every order, until they become a layer; then removed in every order. Put back: in
-/// `Leaf::racing_search`, return absent when one suffix differs; in `place_among`, return the
-/// position of the first.
-#[test]
-fn groups_grow_into_layers_and_shrink_in_every_order() {
-    let mut random = Random(8);
-    for round in 0..400 {
-        let short: Vec<_> = (0..=8).map(|len| vec![0; len]).collect();
-        let tails = [&b""[..], b" of a longer suffix", b"12345678"];
-        let tail = tails[round % 3];
-        let long = |n: usize| [&[0; 8][..], &[n as u8], tail].concat();
-        let mut keys: Vec<_> = (0..1 + round % 8).map(long).collect();
-        // Alone, or in a full leaf.
-        if round % 2 == 0 {
-            keys.extend(short);
-        }
-        let tree = new_tree();
-        let mut model = Model::new();
-        for grow in [true, false] {
-            random.shuffle(&mut keys);
-            for (key, value) in keys.iter().zip(0..) {
-                if grow {
-                    assert_eq!(support::put(&tree, key, value), None);
-                    model.insert(key.clone(), value);
-                } else {
-                    assert_eq!(support::remove(&tree, key), model.remove(key));
-                }
-                for key in &keys {
-                    assert_eq!(support::get(&tree, key), model.get(key).copied());
-                }
-                let guard = tree.guard().unwrap();
-                assert!(
-                    collect(&tree, guard.pin(), &Range::all())
-                        .into_iter()
-                        .eq(model.clone())
-                );
-                assert_sound(&tree);
-            }
-        }
-    }
-}
-
-/// A scan is inside a group when its visitor turns the group into a layer: keys that existed
-/// throughout are visited once, in order.
-#[test]
-fn a_scan_continues_when_a_group_becomes_a_layer() {
-    let key = |n: u8| [&b"a slice and "[..], &[n], b"a tail"].concat();
-    for at in 0..5 {
-        for reverse in [false, true] {
-            let tree = new_tree();
-            // One key that sorts before the keys to be inserted, and one after.
-            let group: Vec<_> = (0..5).map(|n| key(n * 50)).collect();
-            group.iter().for_each(|key| _ = support::put(&tree, key, 0));
-            let guard = tree.guard().unwrap();
-            let range = Range {
-                reverse,
-                ..Range::all()
-            };
-            let mut cursor = Cursor::new(&tree);
-            let mut seen = Vec::new();
-            tree.scan(guard.pin(), &range, &mut |found, _| {
-                let stepped = cursor.step(&tree, guard.pin(), reverse);
-                assert_eq!(stepped, Ok(true));
-                while cursor.key() != Some(found) {
-                    assert_eq!(cursor.step(&tree, guard.pin(), reverse), Ok(true));
-                }
-                if found == group[at] {
-                    (0..250).for_each(|n| _ = support::put(&tree, &key(n), 0));
-                }
-                seen.push(found.to_vec());
-                ControlFlow::Continue(())
-            })
-            .unwrap();
-            assert!(seen.is_sorted_by(|a, b| (a < b) != reverse && a != b));
-            assert!(group.iter().all(|key| seen.contains(key)));
-            assert_sound(&tree);
-        }
-    }
 }
