@@ -202,13 +202,20 @@ static uint64_t guess(struct point *point)
                                                                     : point->fresh + UINT32_MAX;
 }
 
-static void expect_compared(const struct point *point, int32_t status, uint64_t actual,
-                            uint64_t expected)
+/* After a comparison with `expected`, which stored `fresh` if it was equal; 0: nothing. The tree
+   destroys the displaced value. */
+static void compared(const struct point *point, int32_t status, uint64_t actual, uint64_t expected,
+                     uint64_t fresh)
 {
-    EXPECT(point->worker, status == (actual == 0          ? MASSTREE_NOT_FOUND
-                                     : actual == expected ? MASSTREE_OK
-                                                          : MASSTREE_MISMATCH));
-    soak_saw(point->worker, point->number, actual);
+    if (status == MASSTREE_OK) {
+        EXPECT(point->worker, actual == 0);
+        soak_saw(point->worker, point->number, expected);
+        changed(point, 0, fresh);
+    } else {
+        EXPECT(point->worker, status == (actual == 0 ? MASSTREE_NOT_FOUND : MASSTREE_MISMATCH));
+        EXPECT(point->worker, actual != expected);
+        soak_saw(point->worker, point->number, actual);
+    }
 }
 
 void soak_compare_exchange(struct soak_worker *worker)
@@ -230,14 +237,7 @@ void soak_compare_exchange(struct soak_worker *worker)
     } else {
         status = masstree_compare_exchange(TREE_KEY(point), expected, point.fresh, &actual);
     }
-    if (status == MASSTREE_OK) {
-        EXPECT(worker, actual == 0);
-        actual = expected;
-    }
-    expect_compared(&point, status, actual, expected);
-    if (status == MASSTREE_OK) {
-        changed(&point, actual, point.fresh);
-    }
+    compared(&point, status, actual, expected, point.fresh);
 }
 
 void soak_remove_if_equal(struct soak_worker *worker)
@@ -258,14 +258,7 @@ void soak_remove_if_equal(struct soak_worker *worker)
     } else {
         status = masstree_remove_if_equal(TREE_KEY(point), expected, &actual);
     }
-    if (status == MASSTREE_OK) {
-        EXPECT(worker, actual == 0);
-        actual = expected;
-    }
-    expect_compared(&point, status, actual, expected);
-    if (status == MASSTREE_OK) {
-        changed(&point, actual, 0);
-    }
+    compared(&point, status, actual, expected, 0);
 }
 
 /* The arguments of a callback, and its result. */
