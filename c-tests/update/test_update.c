@@ -153,7 +153,7 @@ static void replace_changes_only_existing_keys(void **state)
     }
 }
 
-/* Put back: write *actual also where the value was the expected one. */
+/* Put back, also for remove_if_equal: write *actual where the value was the expected one. */
 static void compare_exchange_changes_only_the_value_expected(void **state)
 {
     (void)state;
@@ -177,7 +177,6 @@ static void compare_exchange_changes_only_the_value_expected(void **state)
     }
 }
 
-/* Put back: as above. */
 static void remove_if_equal_removes_only_the_value_expected(void **state)
 {
     (void)state;
@@ -339,9 +338,8 @@ static void count_value(uint64_t value, void *ctx)
     atomic_fetch_add((atomic_size_t *)ctx, 1);
 }
 
-/* With an output pointer for the old value the caller owns it, without one the destructor runs. It
-   also runs for a value that was the expected one: then *actual is not written. A mismatch displaces
-   nothing. */
+/* With an output pointer for the old value the caller owns it, without one the destructor runs, as
+   it does for a value that was the expected one. A mismatch displaces nothing. */
 static void displaced_values_are_destroyed_unless_taken(void **state)
 {
     (void)state;
