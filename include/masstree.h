@@ -210,8 +210,8 @@ typedef struct masstree_t masstree_t;
 #define MASSTREE_UNSORTED (-9)
 
 /**
- * Returns one English sentence that describes a status. The text is static: never NULL, never
- * freed. Unknown statuses have a sentence of their own.
+ * Returns one English sentence that describes a status, after the status's name and a colon. The
+ * text is static: never NULL, never freed. Unknown statuses have a sentence of their own.
  *
  * @param status  A status code.
  *

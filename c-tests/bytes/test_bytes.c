@@ -9,7 +9,7 @@ static void get_returns_a_slice_and_writes_none_for_an_absent_key(void **state)
     masstree_t *tree = new_bytes_tree();
     masstree_guard_t *guard = new_guard(tree);
     masstree_slice_t value = UNTOUCHED;
-    put_text(tree, "key", "value");
+    store_text(tree, "key", "value");
     assert_status(MASSTREE_NOT_FOUND, masstree_get_bytes(tree, guard, "ke", 2, &value));
     assert_untouched(value);
     assert_ok(masstree_get_bytes(tree, guard, "key", 3, &value));
@@ -25,7 +25,7 @@ static void functions_that_return_a_slice_require_a_guard(void **state)
     masstree_t *tree = new_bytes_tree();
     masstree_slice_t slice = UNTOUCHED;
     int32_t status = 99;
-    put_text(tree, "key", "value");
+    store_text(tree, "key", "value");
     assert_status(MASSTREE_INVALID, masstree_get_bytes(tree, NULL, "key", 3, &slice));
     assert_status(MASSTREE_INVALID, masstree_exchange_bytes(tree, NULL, "key", 3, "x", 1, &slice));
     assert_status(MASSTREE_INVALID, masstree_insert_bytes(tree, NULL, "key", 3, "x", 1, &slice));
@@ -116,7 +116,7 @@ static void comparison_is_byte_for_byte(void **state)
     };
     masstree_t *tree = new_bytes_tree();
     masstree_guard_t *guard = new_guard(tree);
-    put_text(tree, "k", "value");
+    store_text(tree, "k", "value");
     for (size_t i = 0; i < COUNT(others); i++) {
         masstree_slice_t present = UNTOUCHED;
         assert_status(MASSTREE_NOT_FOUND,
@@ -153,7 +153,7 @@ static void value_without_bytes_but_with_a_length_is_invalid(void **state)
     (void)state;
     static const masstree_slice_t wrong[] = {{NULL, 1}, {"x", SIZE_MAX / 2 + 1}, {"x", SIZE_MAX}};
     masstree_t *tree = new_bytes_tree();
-    put_text(tree, "k", "value");
+    store_text(tree, "k", "value");
     for (size_t i = 0; i < COUNT(wrong); i++) {
         const void *data = wrong[i].data;
         size_t len = wrong[i].len;
@@ -181,7 +181,7 @@ static void more_than_any_memory_is_out_of_memory(void **state)
     struct allocator allocator;
     allocator_start(&allocator);
     masstree_t *tree = new_tree_of(&allocator, MASSTREE_VALUES_BYTES);
-    put_text(tree, "k", "value");
+    store_text(tree, "k", "value");
     /* No byte of it is read: so much memory is not available. */
     assert_status(MASSTREE_NOMEM, masstree_put_bytes(tree, NULL, "k", 1, "x", SIZE_MAX / 2));
     assert_text(tree, "k", "value");
@@ -218,7 +218,7 @@ static void copy_asks_for_the_size_and_never_truncates(void **state)
     (void)state;
     static const char text[] = "twelve bytes";
     masstree_t *tree = new_bytes_tree();
-    put_text(tree, "k", text);
+    store_text(tree, "k", text);
     for (size_t capacity = 0; capacity <= 16; capacity++) {
         char buffer[16];
         char untouched[16];
@@ -255,7 +255,7 @@ static void tree_copies_keys_and_values(void **state)
     char key[] = "a key longer than one slice";
     char value[] = "a value of the caller's";
     masstree_t *tree = new_bytes_tree();
-    put_text(tree, key, value);
+    store_text(tree, key, value);
     memset(key, 'x', sizeof key - 1);
     memset(value, 'x', sizeof value - 1);
     assert_text(tree, "a key longer than one slice", "a value of the caller's");
@@ -270,7 +270,7 @@ static void slice_of_the_tree_may_be_put_again(void **state)
     masstree_t *tree = new_bytes_tree();
     masstree_guard_t *guard = new_guard(tree);
     masstree_slice_t value = UNTOUCHED;
-    put_text(tree, "k", "value");
+    store_text(tree, "k", "value");
     assert_ok(masstree_get_bytes(tree, guard, "k", 1, &value));
     assert_ok(masstree_put_bytes(tree, guard, "k", 1, value.data, value.len));
     assert_slice("value", 5, value);

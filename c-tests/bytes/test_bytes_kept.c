@@ -44,15 +44,15 @@ static void slice_stays_as_it_was_while_its_guard_is_held(void **state)
         struct allocator allocator;
         allocator_start(&allocator);
         masstree_t *tree = new_tree_of(&allocator, MASSTREE_VALUES_BYTES);
-        put_text(tree, "k", "the value");
-        put_text(tree, "l", "the neighbour");
+        store_text(tree, "k", "the value");
+        store_text(tree, "l", "the neighbour");
         masstree_guard_t *guard = new_guard(tree);
         masstree_slice_t value = UNTOUCHED;
         assert_ok(masstree_get_bytes(tree, guard, "k", 1, &value));
         fates[i](tree);
         /* Enough garbage that everything that may be freed is freed. */
         for (unsigned turn = 0; turn < 1000; turn++) {
-            put_text(tree, "m", "garbage");
+            store_text(tree, "m", "garbage");
         }
         assert_ok(masstree_flush(tree, NULL));
         assert_slice("the value", 9, value);

@@ -8,7 +8,7 @@ void assert_untouched(masstree_slice_t slice)
     assert_int_equal(UNTOUCHED.len, slice.len);
 }
 
-void put_text(masstree_t *tree, const char *key, const char *value)
+void store_text(masstree_t *tree, const char *key, const char *value)
 {
     assert_ok(masstree_put_bytes(tree, NULL, key, strlen(key), value, strlen(value)));
 }

@@ -9,7 +9,7 @@ extern const masstree_slice_t UNTOUCHED;
 void assert_untouched(masstree_slice_t slice);
 
 /* Keys and values are strings of C. */
-void put_text(masstree_t *tree, const char *key, const char *value);
+void store_text(masstree_t *tree, const char *key, const char *value);
 void assert_text(masstree_t *tree, const char *key, const char *value);
 void assert_absent(masstree_t *tree, const char *key);
 

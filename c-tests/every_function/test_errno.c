@@ -107,6 +107,21 @@ static void fill(masstree_t *words, masstree_t *bytes)
     KEPT(masstree_put_bytes(bytes, NULL, "key", 3, "value", 5));
 }
 
+/* Ends what a call began, if it succeeded. */
+static void end_call(const struct call *call, int32_t status, struct arguments *arguments)
+{
+    if (strcmp(call->name, "hold") == 0 && status >= 0) {
+        KEPT(masstree_held_observation(&arguments->out.held, NULL, NULL));
+        KEPT(masstree_held_next(&arguments->out.held, MASSTREE_ACTION_KEEP,
+                                &arguments->out.observation));
+        KEPT(masstree_held_finish(&arguments->out.held, MASSTREE_ACTION_SET, 1, NULL));
+    } else if (strcmp(call->name, "guard_enter") == 0 && status == MASSTREE_OK) {
+        KEPT(masstree_guard_leave(arguments->out.guard));
+    } else if (strcmp(call->name, "cursor_open") == 0 && status == MASSTREE_OK) {
+        KEPT(masstree_cursor_close(arguments->out.cursor));
+    }
+}
+
 /* Calls each function with valid arguments, and with every handle and key invalid. */
 static void each_function_keeps_errno(void **state)
 {
@@ -150,16 +165,7 @@ static void each_function_keeps_errno(void **state)
             if (errno != MARK) {
                 fail_msg("masstree_%s, way %d: errno is %d", call->name, way, errno);
             }
-            if (strcmp(call->name, "hold") == 0 && status >= 0) {
-                KEPT(masstree_held_observation(&arguments.out.held, NULL, NULL));
-                KEPT(masstree_held_next(&arguments.out.held, MASSTREE_ACTION_KEEP,
-                                        &arguments.out.observation));
-                KEPT(masstree_held_finish(&arguments.out.held, MASSTREE_ACTION_SET, 1, NULL));
-            } else if (strcmp(call->name, "guard_enter") == 0 && status == MASSTREE_OK) {
-                KEPT(masstree_guard_leave(arguments.out.guard));
-            } else if (strcmp(call->name, "cursor_open") == 0 && status == MASSTREE_OK) {
-                KEPT(masstree_cursor_close(arguments.out.cursor));
-            }
+            end_call(call, status, &arguments);
             KEPT(masstree_cursor_refresh(cursor));
             KEPT(masstree_cursor_close(cursor));
             KEPT(masstree_guard_refresh(guard));

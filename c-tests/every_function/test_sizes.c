@@ -367,7 +367,8 @@ static size_t stack_of_creating(void)
     return end_steps(thread);
 }
 
-/* The row that names a function, or the corresponding function for bytes, is its limit. */
+/* The row that names a function, or the corresponding function for bytes, is its limit; for others
+   the row of every other function. */
 static void assert_stack(const char *name, size_t used)
 {
     char mention[64];
@@ -379,7 +380,8 @@ static void assert_stack(const char *name, size_t used)
     const char *end = strstr(table, "\n\n");
     const char *found = strstr(table, mention);
     if (found == NULL || found > end) {
-        fail_msg("docs/memory.md does not say how much stack %s needs (%zu)", name, used);
+        found = strstr(table, "and every other function");
+        assert_true(found != NULL && found < end);
     }
     while (*found != '\n') {
         found--;

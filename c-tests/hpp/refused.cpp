@@ -54,6 +54,7 @@ struct words {
 
 } // namespace
 
+/* Long: each refused case, and what must compile. */
 int main()
 {
     const std::string key = "key", more = "more";

@@ -329,7 +329,8 @@ static void empty_batches_do_nothing_well(void **state)
     end_tree(bytes);
 }
 
-/* One invalid item, and two: the call returns the first error, and the other items are done. */
+/* One invalid item, and two: the call returns the first error, and the other items are done. Long:
+   every function with an array of statuses, on the same items. */
 static void items_at_fault_leave_the_others_done(void **state)
 {
     (void)state;

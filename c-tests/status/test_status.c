@@ -1,12 +1,16 @@
 /* Status codes: frozen numbers, and a sentence for each. */
 #include "support.h"
 
-static const int32_t statuses[] = {
-    MASSTREE_OK,           MASSTREE_NOT_FOUND,  MASSTREE_EXISTS,
-    MASSTREE_MISMATCH,     MASSTREE_END,        MASSTREE_INVALID,
-    MASSTREE_NOMEM,        MASSTREE_KEY_TOO_LONG, MASSTREE_WRONG_TREE,
-    MASSTREE_WRONG_KIND,   MASSTREE_FORKED,     MASSTREE_CORRUPT,
-    MASSTREE_TOO_SMALL,    MASSTREE_UNSORTED,  MASSTREE_CLEARED,
+#define STATUS(name) {MASSTREE_##name, "MASSTREE_" #name ": "}
+
+static const struct {
+    int32_t number;
+    const char *prefix;
+} statuses[] = {
+    STATUS(OK), STATUS(NOT_FOUND), STATUS(EXISTS), STATUS(MISMATCH),
+    STATUS(END), STATUS(CLEARED), STATUS(INVALID), STATUS(NOMEM),
+    STATUS(KEY_TOO_LONG), STATUS(WRONG_TREE), STATUS(WRONG_KIND), STATUS(FORKED),
+    STATUS(CORRUPT), STATUS(TOO_SMALL), STATUS(UNSORTED),
 };
 
 static void numbers_are_frozen(void **state)
@@ -54,16 +58,16 @@ static void constants_are_frozen(void **state)
     assert_int_equal(2, MASSTREE_ACTION_REMOVE);
 }
 
+/* Put back: exchange two sentences of masstree_strerror, or leave a name out. */
 static void every_status_has_a_sentence_of_its_own(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(statuses); i++) {
-        const char *text = masstree_strerror(statuses[i]);
+        const char *text = masstree_strerror(statuses[i].number);
+        size_t len = strlen(statuses[i].prefix);
         assert_non_null(text);
-        assert_true(strlen(text) > 0);
-        for (size_t other = 0; other < i; other++) {
-            assert_string_not_equal(masstree_strerror(statuses[other]), text);
-        }
+        assert_memory_equal(statuses[i].prefix, text, len);
+        assert_true(strlen(text) > len);
     }
 }
 
@@ -76,7 +80,7 @@ static void unknown_codes_are_said_to_be_unknown(void **state)
         assert_string_equal(sentence, masstree_strerror(unknown[i]));
     }
     for (size_t i = 0; i < COUNT(statuses); i++) {
-        assert_string_not_equal(sentence, masstree_strerror(statuses[i]));
+        assert_string_not_equal(sentence, masstree_strerror(statuses[i].number));
     }
 }
 

@@ -58,7 +58,7 @@ static void write_nothing(const char *text, size_t len, void *ctx)
 /* A range that begins at the key. */
 static const masstree_range_t *range_of(const struct arguments *a)
 {
-    static masstree_range_t range;
+    static _Thread_local masstree_range_t range;
     range = (masstree_range_t)MASSTREE_RANGE_INIT;
     range.lower_bound = MASSTREE_BOUND_INCLUSIVE;
     range.lower = a->key;
@@ -68,14 +68,14 @@ static const masstree_range_t *range_of(const struct arguments *a)
 
 static const masstree_slice_t *key_of(const struct arguments *a)
 {
-    static masstree_slice_t key;
+    static _Thread_local masstree_slice_t key;
     key = (masstree_slice_t){a->key, a->key_len};
     return &key;
 }
 
 static masstree_stats_t *blank_stats(void)
 {
-    static masstree_stats_t stats;
+    static _Thread_local masstree_stats_t stats;
     stats = (masstree_stats_t)MASSTREE_STATS_INIT;
     return &stats;
 }
