@@ -198,7 +198,7 @@ static void store(masstree_t *tree, masstree_guard_t *guard, struct objects *obj
     }
 }
 
-/* Put back: in hand_over, also return a value that is stored again. */
+/* Put back: in deliver_or_retire, also return a value that is stored again. */
 static void every_object_is_destroyed_once(void **state)
 {
     (void)state;

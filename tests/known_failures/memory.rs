@@ -57,7 +57,7 @@ fn memory_returns_to_that_of_an_empty_tree() {
 
 /// A long suffix costs its own length. It is freed with its key or, if its bag holds other
 /// suffixes, when the next key is inserted. Put back: in `shape_for`, reserve room for one
-/// more suffix whatever its length; in `put::add`, renew only full bags.
+/// more suffix whatever its length; in `add_entry`, renew only full bags.
 #[test]
 fn long_suffixes_are_freed_with_their_keys() {
     const LONG: usize = 1 << 20;

@@ -8,8 +8,8 @@ use masstree::{Bound, Cursor, Range, Seek};
 use crate::support::{Random, assert_sound, backwards, collect, keys, new_tree, put, remove};
 use crate::{PREFIXES, assert_scans, layer_of, numbered};
 
-/// Row 1. Put back: in `Scan::take_over`, leave `ahead` empty when the snapshot
-/// has no entries, and in `Tree::remove` do not collapse.
+/// Row 1. Put back: in `Frame::next_leaf`, return `None` when the leaf has no entries, and in
+/// `Tree::remove` do not collapse.
 #[test]
 fn reverse_scan_crosses_emptied_leaves() {
     let mut random = Random(1);

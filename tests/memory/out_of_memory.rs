@@ -115,7 +115,7 @@ fn a_put_that_runs_out_of_memory_changes_nothing() {
     sweep(WORDS, 100, |_| (), work);
 }
 
-/// Row 18. Put back: in `Made::drop`, free the string whether it was stored or not; or never
+/// Row 18. Put back: in `NewString::drop`, free the string whether it was stored or not; or never
 /// free it.
 #[test]
 fn a_byte_string_without_memory_changes_nothing() {

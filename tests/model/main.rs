@@ -104,8 +104,8 @@ fn a_scan_ends_where_its_visitor_says() {
 
 /// Everything that a leaf may hold under one slice, and more: short keys, and longer ones in
 /// every order, until they become a layer; then removed in every order. Put back: in
-/// `Leaf::racing_search`, return absent when one suffix differs; in `place_among`, return the
-/// position of the first.
+/// `Leaf::search_group_unvalidated`, return absent when one suffix differs; in
+/// `Locked::position_in_group`, return the position of the first.
 #[test]
 fn groups_grow_into_layers_and_shrink_in_every_order() {
     let mut random = Random(8);
