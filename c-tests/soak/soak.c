@@ -73,7 +73,7 @@ static const struct {
     {soak_maintain, 2},       {soak_barrier, 1},        {soak_inspect, 2},
     {soak_clear_or_load, 1},  {soak_reread, 2},         {soak_rewalk, 1},
     {soak_transact, 4},       {soak_hold, 8},
-    {soak_call, 6},
+    {soak_call, 1},
 };
 
 static soak_operation *choose_operation(uint64_t *random)

@@ -22,12 +22,18 @@ static void end_call(struct soak_worker *worker, const struct call *call, struct
     }
 }
 
-/* A check would find what other threads are changing, and a barrier would wait for the guard. */
+/* Functions that other steps call: a check would find what other threads are changing, a barrier
+   would wait for their guards, and what frees a retired object is called after this step. */
+static bool has_own_step(const struct call *call)
+{
+    return is(call, "check") || is(call, "barrier") || is(call, "retire");
+}
+
 void soak_call(struct soak_worker *worker)
 {
     const struct call *call = &calls[random_below(&worker->random, call_count)];
     if (call->values == (worker->soak->holds_bytes ? VALUES_WORDS : VALUES_BYTES) ||
-        is(call, "check")) {
+        has_own_step(call)) {
         return;
     }
     unsigned char key[FAMILY_KEY_MAX];
@@ -35,11 +41,9 @@ void soak_call(struct soak_worker *worker)
     enum family family = (enum family)random_below(&worker->random, FAMILIES);
     a.key_len = family_key(family, random_below(&worker->random, 200), key);
     masstree_guard_t *guard = NULL;
-    if (!is(call, "barrier")) {
-        EXPECT(worker, masstree_guard_enter(a.tree, &guard) == MASSTREE_OK);
-        bool needs = (call->takes & NEEDS_GUARD) != 0;
-        a.guard = needs || random_below(&worker->random, 2) == 0 ? guard : NULL;
-    }
+    EXPECT(worker, masstree_guard_enter(a.tree, &guard) == MASSTREE_OK);
+    bool needs = (call->takes & NEEDS_GUARD) != 0;
+    a.guard = needs || random_below(&worker->random, 2) == 0 ? guard : NULL;
     if ((call->takes & TAKES_CURSOR) != 0) {
         EXPECT(worker, masstree_cursor_open(a.tree, a.guard, &a.cursor) == MASSTREE_OK);
         EXPECT(worker, masstree_cursor_seek(a.cursor, key, a.key_len, MASSTREE_SEEK_GE) >= 0);
