@@ -19,8 +19,7 @@ impl Session<'_> {
         let (mut seen, k) = (UNTOUCHED, slice_of(key));
         let (tree, guard) = (self.tree(), self.guard);
         // SAFETY: a living tree, this session's guard, a key that stays, writable outputs.
-        let status =
-            unsafe { masstree_hold(tree, guard, k.data, k.len, flags, place, &mut seen) };
+        let status = unsafe { masstree_hold(tree, guard, k.data, k.len, flags, place, &mut seen) };
         (status, seen)
     }
 
