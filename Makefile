@@ -62,9 +62,11 @@ PREFIX := /usr/local
 install: $(if $(and $(SUDO_USER),$(wildcard $(BUILD)/lib/libmasstree.a)),,build)
 	@cmake --install $(BUILD) --prefix $(abspath $(PREFIX))
 
-## regenerate the C headers from src/ffi
+## regenerate the C headers from src/ffi, and the man page's list of functions
 header:
 	MASSTREE_WRITE_HEADER=1 cargo build --quiet
+	docs/man_functions.sh include docs/masstree.3 >docs/masstree.3.new
+	mv docs/masstree.3.new docs/masstree.3
 
 ## check the formatting
 check-fmt:
@@ -215,7 +217,7 @@ DOCS_BUILD := cc c++ include $(BUILD)/lib
 ## and the man page
 check-readme: library
 	@$(STAGE) check-links c-tests/docs/links.sh $(PAGES) include/masstree_beta/README.md
-	@$(STAGE) check-man-page c-tests/docs/man_page.sh docs/masstree.3 c-tests/abi/symbols.txt $(DOCS_BUILD)
+	@$(STAGE) check-man-page c-tests/docs/man_page.sh docs/masstree.3 $(DOCS_BUILD)
 	@$(STAGE) check-programs c-tests/docs/programs.sh $(DOCS_BUILD) $(PAGES)
 	@$(STAGE) check-commands c-tests/docs/commands.sh $(PAGES)
 

@@ -17,14 +17,20 @@ fn main() {
     allow_vectors();
     for (path, rendered) in headers::render() {
         println!("cargo::rerun-if-changed={path}");
-        if fs::read_to_string(path).unwrap_or_default() == rendered {
+        let committed = fs::read_to_string(path).unwrap_or_default();
+        if committed == rendered {
             continue;
         }
         if env::var_os("MASSTREE_WRITE_HEADER").is_some() {
             fs::write(path, rendered).expect("headers are writable");
         } else {
+            let mut new = rendered.lines().filter(|line| !committed.contains(line));
+            let declares = |line: &&str| line.contains("masstree_") && !line.starts_with(" *");
+            let new = new.clone().find(declares).or_else(|| new.next());
+            let new = new.map_or(String::new(), |line| format!(" ({line})"));
             println!(
-                "cargo::error={path} differs from what src/ffi renders to; update it with: make header"
+                "cargo::error={path} differs from what src/ffi renders to{new}; update it with: \
+                 make header"
             );
         }
     }

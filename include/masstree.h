@@ -210,8 +210,8 @@ typedef struct masstree_t masstree_t;
 #define MASSTREE_UNSORTED (-9)
 
 /**
- * Returns one English sentence that describes a status. The text is static: never NULL, never
- * freed. Unknown statuses have a sentence of their own.
+ * Returns one English sentence that describes a status, after the status's name and a colon. The
+ * text is static: never NULL, never freed. Unknown statuses have a sentence of their own.
  *
  * @param status  A status code.
  *
@@ -1162,11 +1162,7 @@ int32_t masstree_replace_u64(masstree_t *tree,
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
  * @param expected The value that the key must have.
  * @param desired  The value to store. The tree owns it after MASSTREE_OK.
- * @param actual   Receives the value that the key had, with MASSTREE_OK and with
- *                 MASSTREE_MISMATCH. With MASSTREE_OK it is the displaced value (equal to
- *                 `expected`), and the caller then owns it, as in masstree_exchange; with
- *                 MASSTREE_MISMATCH the tree still owns it. If NULL, the value destructor is
- *                 called for a displaced value once no reader can still use it.
+ * @param actual   Receives the key's value, with MASSTREE_MISMATCH. May be NULL.
  *
  * @retval MASSTREE_OK            The key had the value `expected` and has
  *                                `desired` now.
@@ -1178,8 +1174,12 @@ int32_t masstree_replace_u64(masstree_t *tree,
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
- * Storing the value that the key already has displaces nothing: the tree keeps it, and *actual
- * is not written.
+ * *actual is written only with MASSTREE_MISMATCH: then it is the value that the key has, which
+ * the tree still owns.
+ *
+ * With MASSTREE_OK, the value destructor is called for the displaced value, `expected`, once no
+ * reader can still use it; to own it instead, use masstree_update.
+ * Storing the value that the key already has displaces nothing: the tree keeps it.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1210,8 +1210,12 @@ int32_t masstree_compare_exchange(masstree_t *tree,
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
- * Storing the value that the key already has displaces nothing: the tree keeps it, and *actual
- * is not written.
+ * *actual is written only with MASSTREE_MISMATCH: then it is the value that the key has, which
+ * the tree still owns.
+ *
+ * With MASSTREE_OK, the value destructor is called for the displaced value, `expected`, once no
+ * reader can still use it; to own it instead, use masstree_update.
+ * Storing the value that the key already has displaces nothing: the tree keeps it.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1230,11 +1234,7 @@ int32_t masstree_compare_exchange_u64(masstree_t *tree,
  * @param key      key_len bytes; NULL only if key_len is 0.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
  * @param expected The value that the key must have.
- * @param actual   Receives the value that the key had, with MASSTREE_OK and with
- *                 MASSTREE_MISMATCH. With MASSTREE_OK it is the removed value (equal to
- *                 `expected`), and the caller then owns it, as in masstree_remove; with
- *                 MASSTREE_MISMATCH the tree still owns it. If NULL, the value destructor is
- *                 called for a removed value once no reader can still use it.
+ * @param actual   Receives the key's value, with MASSTREE_MISMATCH. May be NULL.
  *
  * @retval MASSTREE_OK            The key had the value `expected` and was removed.
  * @retval MASSTREE_MISMATCH      The key has another value; nothing was changed.
@@ -1244,6 +1244,12 @@ int32_t masstree_compare_exchange_u64(masstree_t *tree,
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ *
+ * *actual is written only with MASSTREE_MISMATCH: then it is the value that the key has, which
+ * the tree still owns.
+ *
+ * With MASSTREE_OK, the value destructor is called for the removed value, `expected`, once no
+ * reader can still use it; to own it instead, use masstree_update.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1270,6 +1276,12 @@ int32_t masstree_remove_if_equal(masstree_t *tree,
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ *
+ * *actual is written only with MASSTREE_MISMATCH: then it is the value that the key has, which
+ * the tree still owns.
+ *
+ * With MASSTREE_OK, the value destructor is called for the removed value, `expected`, once no
+ * reader can still use it; to own it instead, use masstree_update.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1678,9 +1690,8 @@ int32_t masstree_replace_bytes(masstree_t *tree,
  * @param key_len   Length of the key in bytes, at most 2^32 - 1.
  * @param expected  The value that the key must have.
  * @param desired   The value to store, which the tree copies.
- * @param actual    Receives the value that the key has, only with MASSTREE_MISMATCH (with
- *                  MASSTREE_OK it had the expected one); readable until the guard is refreshed
- *                  or left. May be NULL.
+ * @param actual    Receives the key's value, with MASSTREE_MISMATCH; readable until the guard
+ *                  is refreshed or left. May be NULL.
  *
  * @retval MASSTREE_OK            The key had the value `expected`; `desired` is stored.
  * @retval MASSTREE_NOT_FOUND     The key is not in the tree; nothing was changed.
@@ -1693,6 +1704,9 @@ int32_t masstree_replace_bytes(masstree_t *tree,
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds words.
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ *
+ * *actual is written only with MASSTREE_MISMATCH: then it is the value that the key has, which
+ * the tree still owns.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1725,6 +1739,9 @@ int32_t masstree_compare_exchange_bytes(masstree_t *tree,
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds words.
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ *
+ * *actual is written only with MASSTREE_MISMATCH: then it is the value that the key has, which
+ * the tree still owns.
  *
  * Thread safety: any thread. Since 0.1.
  */

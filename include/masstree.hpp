@@ -20,7 +20,7 @@
  *   refreshed or left; functions that return them for longer than a callback require a guard, or
  *   have one of their own. A key that a cursor, an iterator or a visitor provides is valid until
  *   the next step.
- * - Transactions: `tree.observing(seen)` reads, and adds the leaves that prove the result to a set
+ * - Transactions: `tree.observed(seen)` reads, and adds the leaves that prove the result to a set
  *   of masstree::observations; `tree.validate(seen)` checks later whether they are unchanged.
  *   `tree.hold(key, guard)` keeps a key's leaf locked until the returned object releases it.
  * - Errors are thrown as masstree::error, or stored in an std::error_code that is passed last; both

@@ -316,7 +316,7 @@ fn paths_through_reexports_are_seen() {
     assert_eq!(up.len(), 2, "{up:?}");
 }
 
-/// Put back: leave out `visit_macro`; or in it the groups within the tokens.
+/// Put back: leave out `visit_macro`.
 #[test]
 fn paths_in_macro_calls_are_seen() {
     let text = "fn f() {

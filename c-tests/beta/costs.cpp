@@ -55,6 +55,7 @@ int32_t add(const void*, size_t, uint64_t value, void* sum)
     return MASSTREE_VISIT_CONTINUE;
 }
 
+// Long: a row after the other.
 void compare(size_t count, bool in_section)
 {
     numbers tried;

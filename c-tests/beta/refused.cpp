@@ -75,7 +75,7 @@ uint64_t refused(numbers::leaf_type* of)
 }
 #endif
 
-/** Executes the case with the number in its argument. */
+/** Executes the case with the number in its argument. Long: a case after the other. */
 int main(int argc, char** argv)
 {
     numbers tried;

@@ -1,21 +1,22 @@
 #!/usr/bin/env bash
-# Checks docs/masstree.3: mandoc and groff do not warn; it names every exported function and every
-# status, and no other names; and its example compiles and runs.
+# Checks docs/masstree.3: its list of functions is that of the headers; mandoc and groff do not
+# warn; it names every status, and no other names; and its example compiles and runs.
 #
-# usage: man_page.sh PAGE SYMBOLS CC CXX INCLUDE_DIR LIBRARY_DIR
+# usage: man_page.sh PAGE CC CXX INCLUDE_DIR LIBRARY_DIR
 set -euo pipefail
 export LC_ALL=C.UTF-8
 
-if [ $# -ne 6 ]; then
-    echo "usage: $0 PAGE SYMBOLS CC CXX INCLUDE_DIR LIBRARY_DIR" >&2
+if [ $# -ne 5 ]; then
+    echo "usage: $0 PAGE CC CXX INCLUDE_DIR LIBRARY_DIR" >&2
     exit 2
 fi
-page=$1 symbols=$2
+page=$1
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-header=$work/all.h
-cat "$5"/masstree.h "$5"/masstree/*.h >"$header"
+header=$work/all.h symbols=$work/symbols
+cat "$4"/masstree.h "$4"/masstree/*.h >"$header"
+"$here/../abi/functions.sh" "$4" >"$symbols"
 failed=0
 complain() {
     echo "$page: $*" >&2
@@ -25,14 +26,16 @@ complain() {
 # The items of the first list that are not in the second.
 missing() { LC_ALL=C comm -23 <(LC_ALL=C sort -u "$1") <(LC_ALL=C sort -u "$2"); }
 
+"$here/../../docs/man_functions.sh" "$4" "$page" | diff "$page" - >&2 ||
+    complain "its list of functions is not that of the headers: make header"
 grep -v '^\.\\"' "$page" >"$work/page"
-grep -oE '\bmasstree_[a-z0-9_]+' "$work/page" >"$work/named"
+grep -oE '\bmasstree_[a-z0-9_]+' "$work/page" | grep -v '_$' >"$work/named"
 grep -oE '\bmasstree_[a-z0-9_]+_t\b' "$header" | cat - "$symbols" >"$work/functions_and_types"
 for name in $(missing "$symbols" "$work/named"); do
-    complain "does not name $name, which is exported: add it to the list of its group, with a line on it"
+    complain "does not name $name, which the headers declare: make header"
 done
 for name in $(missing "$work/named" "$work/functions_and_types"); do
-    [ "$name" = masstree_t ] || complain "names $name, which is no function in $symbols, nor a type"
+    [ "$name" = masstree_t ] || complain "names $name, which is no function in the headers, nor a type"
 done
 
 grep -oE '\bMASSTREE_[A-Z0-9_]+' "$work/page" >"$work/constants"
@@ -57,5 +60,5 @@ fi
     sed -n '/^\.Bd -literal/,/^\.Ed/p' "$page" | sed -e '/^\./d' -e 's/\\e/\\/g'
     printf '```\n\n```text\n42\n```\n'
 } >"$work/example.md"
-"$here/programs.sh" "$3" "$4" "$5" "$6" "$work/example.md" || complain "the example fails"
+"$here/programs.sh" "$2" "$3" "$4" "$5" "$work/example.md" || complain "the example fails"
 exit $failed

@@ -54,6 +54,7 @@ struct words {
 
 } // namespace
 
+/* Long: each refused case, and what must compile. */
 int main()
 {
     const std::string key = "key", more = "more";
@@ -85,8 +86,8 @@ int main()
     static_cast<void>(range<int>{}.from(5).to_c());
     // hold(A &&
     auto refused = tree.hold(key + more, guard);
-    // write_observer(guard &&
-    masstree::write_observer none(tree.enter());
+    // recording(guard &&
+    masstree::recording none(tree.enter());
     // the iterators of the keys must not create or contain the strings
     static_cast<void>(tree.get_many(made<std::string>{}));
     // the iterators of the keys must not create or contain the strings

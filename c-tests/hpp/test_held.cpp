@@ -57,22 +57,22 @@ TEST(held, leaf_equals_the_one_readers_see_and_will_see)
     auto same = [](const masstree::observation &one, const masstree::observation &other) {
         return one.leaf == other.leaf && one.version == other.version;
     };
-    EXPECT_FALSE(tree.observing(seen).get("a", guard));
+    EXPECT_FALSE(tree.observed(seen).get("a", guard));
     masstree::observation next;
     {
         auto place = tree.hold("a", guard);
         EXPECT_TRUE(same(place.original(), seen.data()[0]));
         EXPECT_TRUE(same(place.now(), seen.data()[0]));
-        EXPECT_TRUE(same(place.after(masstree::action::keep), place.now()));
-        EXPECT_TRUE(same(place.after(masstree::action::remove), place.now()));
-        next = place.after(masstree::action::set);
+        EXPECT_TRUE(same(place.next(masstree::action::keep), place.now()));
+        EXPECT_TRUE(same(place.next(masstree::action::remove), place.now()));
+        next = place.next(masstree::action::set);
         EXPECT_FALSE(same(next, place.now()));
         EXPECT_TRUE(tree.validate(seen));
         place.set(1);
     }
     EXPECT_FALSE(tree.validate(seen));
     seen.clear();
-    EXPECT_TRUE(tree.observing(seen).get("a", guard));
+    EXPECT_TRUE(tree.observed(seen).get("a", guard));
     EXPECT_TRUE(same(seen.data()[0], next));
 }
 

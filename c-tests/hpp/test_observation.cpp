@@ -25,8 +25,8 @@ TYPED_TEST(observed, absent_key_is_proved_until_it_comes)
     auto &seen = this->the_set;
     const masstree::guard guard = tree.enter();
     write(tree, 1);
-    EXPECT_TRUE(tree.observing(seen).get(1, guard));
-    EXPECT_FALSE(tree.observing(seen).get(2, guard));
+    EXPECT_TRUE(tree.observed(seen).get(1, guard));
+    EXPECT_FALSE(tree.observed(seen).get(2, guard));
     ASSERT_EQ(seen.size(), 2u);
     EXPECT_TRUE(tree.validate(seen));
     write(tree, 1);
@@ -50,7 +50,7 @@ TYPED_TEST(observed, range_is_proved_in_both_directions)
     const auto keys = masstree::range<int>{}.from(100).before(200);
     for (const auto &range : {keys, keys.reversed()}) {
         seen.clear();
-        EXPECT_EQ(tree.observing(seen).scan(range, [](int, auto) {}), 10u);
+        EXPECT_EQ(tree.observed(seen).scan(range, [](int, auto) {}), 10u);
         EXPECT_FALSE(seen.empty());
         EXPECT_TRUE(tree.validate(seen));
         write(tree, 155);
@@ -64,9 +64,9 @@ TYPED_TEST(observed, own_writes_are_applied_and_those_of_others_found)
     auto &tree = this->the_tree;
     auto &seen = this->the_set;
     const masstree::guard guard = tree.enter();
-    EXPECT_EQ(tree.observing(seen).scan({}, [](int, auto) {}), 0u);
+    EXPECT_EQ(tree.observed(seen).scan({}, [](int, auto) {}), 0u);
     {
-        masstree::write_observer writes(guard);
+        masstree::recording writes(guard);
         for (int key = 0; key < 300; ++key) {
             write(tree, key, guard);
             ASSERT_TRUE(seen.apply(writes));
@@ -87,8 +87,8 @@ TYPED_TEST(observed, leaves_without_room_are_a_mismatch)
     auto &tree = this->the_tree;
     auto &seen = this->the_set;
     const masstree::guard guard = tree.enter();
-    EXPECT_FALSE(tree.observing(seen).get(0, guard));
-    masstree::write_observer writes(guard, 0);
+    EXPECT_FALSE(tree.observed(seen).get(0, guard));
+    masstree::recording writes(guard, 0);
     bool applied = true;
     for (int key = 0; applied && key < 100; ++key) {
         write(tree, key, guard);
@@ -106,13 +106,13 @@ TYPED_TEST(observed, cursor_shows_what_its_steps_have_read)
     write(tree, 10);
     write(tree, 20);
     auto cursor = tree.cursor();
-    cursor.observe();
+    cursor.track();
     ASSERT_TRUE(cursor.seek(10));
-    cursor.observed(seen);
+    cursor.observations(seen);
     ASSERT_TRUE(cursor.next());
-    cursor.observed(seen);
+    cursor.observations(seen);
     EXPECT_FALSE(cursor.next());
-    cursor.observed(seen);
+    cursor.observations(seen);
     EXPECT_GE(seen.size(), 3u);
     EXPECT_TRUE(tree.validate(seen));
     write(tree, 30);
@@ -128,7 +128,7 @@ TYPED_TEST(observed, visitors_of_leaves_may_stop)
         EXPECT_NE(leaf.leaf, 0u);
         return ++leaves == 2 ? masstree::flow::stop : masstree::flow::go_on;
     };
-    const std::size_t visited = this->the_tree.observing(stop).scan({}, [](int, auto) {});
+    const std::size_t visited = this->the_tree.observed(stop).scan({}, [](int, auto) {});
     EXPECT_EQ(leaves, 2);
     EXPECT_GT(visited, 0u);
     EXPECT_LE(visited, 15u);
@@ -140,8 +140,8 @@ TEST(observed_words, owned_values_and_keys_of_bytes_work_too)
     masstree::observations seen;
     tree.put("k", std::make_unique<test::counted>(7));
     const masstree::guard guard = tree.enter();
-    EXPECT_EQ((*tree.observing(seen).get("k", guard))->number, 7);
-    EXPECT_EQ(tree.observing(seen).scan({}, [](std::string_view, test::counted *) {}, guard), 1u);
+    EXPECT_EQ((*tree.observed(seen).get("k", guard))->number, 7);
+    EXPECT_EQ(tree.observed(seen).scan({}, [](std::string_view, test::counted *) {}, guard), 1u);
     EXPECT_TRUE(tree.validate(seen));
 }
 
@@ -151,7 +151,7 @@ TEST(observed_words, errors_are_reported)
     masstree::observations seen;
     masstree::tree<int> moved = std::move(tree);
     std::error_code code;
-    EXPECT_FALSE(tree.observing(seen).get("k", code));
+    EXPECT_FALSE(tree.observed(seen).get("k", code));
     EXPECT_EQ(code, masstree::errc::invalid);
     EXPECT_TRUE(seen.empty());
     EXPECT_FALSE(tree.validate(seen, code));
@@ -159,12 +159,12 @@ TEST(observed_words, errors_are_reported)
     EXPECT_EQ(tree.leaf_version(64, code), 0u);
     EXPECT_EQ(code, masstree::errc::invalid);
     const masstree::guard empty;
-    masstree::write_observer none(empty, 1, code);
+    masstree::recording none(empty, 1, code);
     EXPECT_EQ(code, masstree::errc::invalid);
     masstree::tree<int>::cursor_type cursor;
-    cursor.observe(code);
+    cursor.track(code);
     EXPECT_EQ(code, masstree::errc::invalid);
-    cursor.observed(seen, code);
+    cursor.observations(seen, code);
     EXPECT_EQ(code, masstree::errc::invalid);
 }
 
@@ -175,9 +175,9 @@ TEST(observed_words, exceptions_of_both_visitors_come_out)
     tree.put("k", 1);
     auto fail = [](const masstree::observation &) { throw std::runtime_error("leaf"); };
     masstree::observations seen;
-    EXPECT_THROW(tree.observing(fail).scan({}, [](std::string_view, int) {}), std::runtime_error);
-    EXPECT_THROW(static_cast<void>(tree.observing(fail).get("k")), std::runtime_error);
-    EXPECT_THROW(tree.observing(seen).scan(
+    EXPECT_THROW(tree.observed(fail).scan({}, [](std::string_view, int) {}), std::runtime_error);
+    EXPECT_THROW(static_cast<void>(tree.observed(fail).get("k")), std::runtime_error);
+    EXPECT_THROW(tree.observed(seen).scan(
                      {}, [](std::string_view, int) { throw std::runtime_error("key"); }),
                  std::runtime_error);
     EXPECT_EQ(seen.size(), 1u);

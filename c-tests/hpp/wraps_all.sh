@@ -2,12 +2,14 @@
 # Checks that the C++ headers use every function of the C interface, except those in omitted.txt,
 # which gives the reason; and that omitted.txt lists no function that is used, or does not exist.
 #
-# usage: wraps_all.sh INCLUDE_DIR SYMBOLS OMITTED
+# usage: wraps_all.sh INCLUDE_DIR OMITTED
 set -euo pipefail
 
 include=$1
-symbols=$2
-omitted=$3
+omitted=$2
+symbols=$(mktemp)
+trap 'rm -f "$symbols"' EXIT
+"$(dirname "$0")/../abi/functions.sh" "$include" >"$symbols"
 names() { sed -n 's/^\(masstree_[a-z0-9_]*\) .*/\1/p' "$omitted"; }
 
 used=$(grep -oh 'masstree_[a-z0-9_]*' "$include"/masstree.hpp "$include"/masstree/*.hpp | sort -u)

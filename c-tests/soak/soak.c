@@ -73,6 +73,7 @@ static const struct {
     {soak_maintain, 2},       {soak_barrier, 1},        {soak_inspect, 2},
     {soak_clear_or_load, 1},  {soak_reread, 2},         {soak_rewalk, 1},
     {soak_transact, 4},       {soak_hold, 8},
+    {soak_call, 1},
 };
 
 static soak_operation *choose_operation(uint64_t *random)
@@ -165,6 +166,9 @@ static void begin(struct soak *soak, uint64_t *random, bool is_short)
     options.huge_pages = random_below(random, 2) == 0 ? MASSTREE_HUGE_PAGES_NEVER
                                                       : MASSTREE_HUGE_PAGES_FOR_LARGE_TREES;
     REQUIRE(masstree_create(&options, &soak->tree) == MASSTREE_OK);
+    options = (masstree_options_t)MASSTREE_OPTIONS_INIT;
+    options.value_kind = soak->holds_bytes ? MASSTREE_VALUES_BYTES : MASSTREE_VALUES_WORDS;
+    REQUIRE(masstree_create(&options, &soak->called) == MASSTREE_OK);
     soak->held = calloc(soak->keys, sizeof *soak->held);
     REQUIRE(soak->held != NULL);
 }
@@ -189,6 +193,8 @@ static void settle(struct soak_worker *worker)
 static void end(struct soak_worker *only)
 {
     struct soak *soak = only->soak;
+    EXPECT(only, masstree_check(soak->called, NULL, NULL, NULL) == MASSTREE_OK);
+    masstree_destroy(soak->called);
     masstree_destroy(soak->tree);
     EXPECT(only, soak->retired == atomic_load(&soak->retired_freed));
     EXPECT(only, atomic_load(&allocated) == 0);

@@ -34,6 +34,7 @@ struct soak_account {
 
 struct soak {
     masstree_t *tree;
+    masstree_t *called; /* of soak_call only */
     uint64_t seed;
     bool holds_bytes;
     bool destroys;   /* words have a destructor */
@@ -103,6 +104,8 @@ typedef void soak_operation(struct soak_worker *worker);
 /* soak_point.c */
 soak_operation soak_look, soak_put, soak_exchange, soak_insert, soak_remove, soak_replace,
     soak_compare_exchange, soak_remove_if_equal, soak_update, soak_get_or_insert;
+/* soak_call.c */
+soak_operation soak_call;
 /* soak_range.c */
 soak_operation soak_scan, soak_count, soak_walk;
 /* soak_observe.c */

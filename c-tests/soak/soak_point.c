@@ -202,13 +202,20 @@ static uint64_t guess(struct point *point)
                                                                     : point->fresh + UINT32_MAX;
 }
 
-static void expect_compared(const struct point *point, int32_t status, uint64_t actual,
-                            uint64_t expected)
+/* After a comparison with `expected`, which stored `fresh` if it was equal; 0: nothing. The tree
+   destroys the displaced value. */
+static void compared(const struct point *point, int32_t status, uint64_t actual, uint64_t expected,
+                     uint64_t fresh)
 {
-    EXPECT(point->worker, status == (actual == 0          ? MASSTREE_NOT_FOUND
-                                     : actual == expected ? MASSTREE_OK
-                                                          : MASSTREE_MISMATCH));
-    soak_saw(point->worker, point->number, actual);
+    if (status == MASSTREE_OK) {
+        EXPECT(point->worker, actual == 0);
+        soak_saw(point->worker, point->number, expected);
+        changed(point, 0, fresh);
+    } else {
+        EXPECT(point->worker, status == (actual == 0 ? MASSTREE_NOT_FOUND : MASSTREE_MISMATCH));
+        EXPECT(point->worker, actual != expected);
+        soak_saw(point->worker, point->number, actual);
+    }
 }
 
 void soak_compare_exchange(struct soak_worker *worker)
@@ -223,17 +230,14 @@ void soak_compare_exchange(struct soak_worker *worker)
     if (point.holds_bytes) {
         status = masstree_compare_exchange_bytes(TREE_KEY(point), soak_encode(expected, buffer),
                                                  point.bytes, &slice);
-        actual = status == MASSTREE_OK ? expected : decoded(&point, slice);
+        actual = decoded(&point, slice);
     } else if (point.as_integer) {
         status = masstree_compare_exchange_u64(TREE_INTEGER(point), expected, point.fresh,
                                                &actual);
     } else {
         status = masstree_compare_exchange(TREE_KEY(point), expected, point.fresh, &actual);
     }
-    expect_compared(&point, status, actual, expected);
-    if (status == MASSTREE_OK) {
-        changed(&point, actual, point.fresh);
-    }
+    compared(&point, status, actual, expected, point.fresh);
 }
 
 void soak_remove_if_equal(struct soak_worker *worker)
@@ -248,16 +252,13 @@ void soak_remove_if_equal(struct soak_worker *worker)
     if (point.holds_bytes) {
         status = masstree_remove_if_equal_bytes(TREE_KEY(point), soak_encode(expected, buffer),
                                                 &slice);
-        actual = status == MASSTREE_OK ? expected : decoded(&point, slice);
+        actual = decoded(&point, slice);
     } else if (point.as_integer) {
         status = masstree_remove_if_equal_u64(TREE_INTEGER(point), expected, &actual);
     } else {
         status = masstree_remove_if_equal(TREE_KEY(point), expected, &actual);
     }
-    expect_compared(&point, status, actual, expected);
-    if (status == MASSTREE_OK) {
-        changed(&point, actual, 0);
-    }
+    compared(&point, status, actual, expected, 0);
 }
 
 /* The arguments of a callback, and its result. */

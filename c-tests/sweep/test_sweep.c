@@ -177,6 +177,7 @@ static void create(struct run *run)
     assert_int_equal(MASSTREE_OK, status);
 }
 
+/* Long: it is the sequence of steps in which each allocation fails once. */
 static void work(struct run *run)
 {
     uint64_t random = 1;

@@ -11,6 +11,18 @@ use crate::values::{UNTOUCHED, slice_of};
 const UNKNOWN: i32 = 77;
 
 impl Session<'_> {
+    /// Returns the status and the value seen.
+    ///
+    /// # Safety
+    /// The key stays until the leaf is finished; `place` is writable memory until then.
+    unsafe fn call_hold(&self, key: &[u8], flags: u32, place: *mut HeldLeaf) -> (i32, u64) {
+        let (mut seen, k) = (UNTOUCHED, slice_of(key));
+        let (tree, guard) = (self.tree(), self.guard);
+        // SAFETY: a living tree, this session's guard, a key that stays, writable outputs.
+        let status = unsafe { masstree_hold(tree, guard, k.data, k.len, flags, place, &mut seen) };
+        (status, seen)
+    }
+
     /// Words only, under the session's guard.
     pub(crate) fn hold(&mut self, key: &[u8], want: bool, twist: u8) {
         let present = self.model.get(key).copied();
@@ -24,19 +36,8 @@ impl Session<'_> {
         };
         let mut held = HeldLeaf { opaque: [0; 32] };
         let place = &raw mut held;
-        let (mut seen, k) = (UNTOUCHED, slice_of(key));
-        // SAFETY: a living tree, this session's guard, a key that stays, writable outputs.
-        let status = unsafe {
-            masstree_hold(
-                self.tree(),
-                self.guard,
-                k.data,
-                k.len,
-                flags,
-                place,
-                &mut seen,
-            )
-        };
+        // SAFETY: the leaf is finished below, before the key and the memory end.
+        let (status, seen) = unsafe { self.call_hold(key, flags, place) };
         if self.refused(status) {
             assert_eq!(seen, UNTOUCHED);
             return;

@@ -144,20 +144,19 @@ impl Session<'_> {
             _ => self.fresh(),
         };
         let equal = present == Some(compared);
-        // Of byte strings, only unequal ones are returned.
-        let want_actual = want && (!self.holds_bytes() || !equal);
+        // Only unequal values are returned.
+        let want_actual = want && !equal;
         let there = if equal {
             MASSTREE_OK
         } else {
             MASSTREE_MISMATCH
         };
         let expected = self.expected(key, want_actual, there, MASSTREE_NOT_FOUND);
-        let takes = want && !self.holds_bytes();
         if matches!(action, Action::RemoveIfEqual) {
             let given = self.call_remove_if_equal(key, compared, want);
             assert_eq!(given, expected, "remove_if_equal {key:?} {compared}");
             if equal {
-                self.removed(key, takes);
+                self.removed(key, false);
             }
         } else {
             let desired = match twist % 16 {
@@ -166,17 +165,13 @@ impl Session<'_> {
                 _ => self.fresh(),
             };
             let stays = equal && !self.holds_bytes() && desired == compared;
-            let expected = Given {
-                value: expected.value.filter(|_| !stays),
-                ..expected
-            };
             let given = self.call_compare_exchange(key, compared, desired, want);
             if self.refused(given.status) {
                 return;
             }
             assert_eq!(given, expected, "compare_exchange {key:?} {compared}");
             if equal && !stays {
-                self.stored(key, desired, takes);
+                self.stored(key, desired, false);
             }
         }
     }

@@ -76,7 +76,7 @@ public:
     }
 
     /** A copy of the value of `key`, if it exists. */
-    [[nodiscard]] std::optional<std::string> get_copy(K key, context with = {}) const
+    [[nodiscard]] std::optional<std::string> copy(K key, context with = {}) const
     {
         const key_bytes bytes(key);
         std::string copy(inline_size, '\0');
@@ -101,7 +101,7 @@ public:
      * Copies the value of `key` to `buffer`, and returns its length, if it exists. Leaves a buffer
      * that is too small unchanged.
      */
-    [[nodiscard]] std::optional<std::size_t> get_copy(K key, char *buffer, std::size_t capacity,
+    [[nodiscard]] std::optional<std::size_t> copy(K key, char *buffer, std::size_t capacity,
                                                       context with = {}) const
     {
         const key_bytes bytes(key);
@@ -267,7 +267,7 @@ public:
     }
 
     /** Reads that pass the leaves which prove them to `on_leaf`: see observed_tree. */
-    template <class L> observed_bytes_tree<K, L> observing(L &on_leaf) const noexcept
+    template <class L> observed_bytes_tree<K, L> observed(L &on_leaf) const noexcept
     {
         return {base::handle(), on_leaf};
     }
@@ -356,7 +356,7 @@ public:
     }
 
 private:
-    /** First size that get_copy tries: what most std::string store without an allocation. */
+    /** First size that copy tries: what most std::string store without an allocation. */
     static constexpr std::size_t inline_size = 15;
 
     static std::optional<std::string_view> view_if(bool there, masstree_slice_t value) noexcept

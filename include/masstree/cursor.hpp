@@ -191,14 +191,14 @@ public:
     }
 
     /** Records, from the next call on, the leaves that each call of this cursor reads. */
-    void observe(errors report = {}) { report.note(masstree_cursor_track(handle_)); }
+    void track(errors report = {}) { report.note(masstree_cursor_track(handle_)); }
 
     /**
      * Passes the leaves that the last seek or step has read to `on_leaf(const observation &)`, such
      * as a set of observations. They prove its result: the key that it reached, or that none
      * exists.
      */
-    template <class L> void observed(L &on_leaf, errors report = {}) const
+    template <class L> void observations(L &on_leaf, errors report = {}) const
     {
         const observation *leaves = nullptr;
         std::size_t count = 0;

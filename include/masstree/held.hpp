@@ -110,7 +110,7 @@ public:
         return leaf;
     }
     /** The locked leaf as it will be after an action, unless the action empties it. */
-    [[nodiscard]] observation after(action what) const
+    [[nodiscard]] observation next(action what) const
     {
         observation leaf{};
         with_.note(masstree_held_next(&place_, static_cast<std::int32_t>(what), &leaf));

@@ -34,17 +34,17 @@ using observation = masstree_observation_t;
 /**
  * Records how writes under a guard change leaves of the tree, for observations::apply:
  *
- *     masstree::write_observer writes(guard);
+ *     masstree::recording writes(guard);
  *     tree.put(key, value, guard);
  *     if (!seen.apply(writes)) ... // another thread has changed what was read
  *
  * It records the last write only. Not movable, used by the guard's thread, and destroyed before the
  * guard; a guard has one at a time.
  */
-class [[nodiscard]] write_observer {
+class [[nodiscard]] recording {
 public:
     /** Records writes under `observed`, each with at most `room` created leaves. */
-    explicit write_observer(const guard &observed, std::size_t room = 32, errors report = {})
+    explicit recording(const guard &observed, std::size_t room = 32, errors report = {})
         : created_(new(std::nothrow) observation[room]), guard_(observed.handle())
     {
         if (created_ == nullptr) {
@@ -57,12 +57,12 @@ public:
         report.note(masstree_guard_record(guard_, &delta_));
     }
     /** Deleted: the guard must outlive this object. */
-    explicit write_observer(guard &&, std::size_t = 32, errors = {}) = delete;
+    explicit recording(guard &&, std::size_t = 32, errors = {}) = delete;
     /** Not movable: the guard keeps its address. */
-    write_observer(const write_observer &) = delete;
+    recording(const recording &) = delete;
     /** Not movable: the guard keeps its address. */
-    write_observer &operator=(const write_observer &) = delete;
-    ~write_observer()
+    recording &operator=(const recording &) = delete;
+    ~recording()
     {
         if (guard_ != nullptr)
             masstree_guard_record(guard_, nullptr);
@@ -78,7 +78,7 @@ private:
 };
 
 /**
- * The leaves that prove what a transaction has read: filled by `tree.observing(seen)` and by
+ * The leaves that prove what a transaction has read: filled by `tree.observed(seen)` and by
  * cursors, validated by `tree.validate(seen)`. A value type, used by one thread at a time.
  */
 class observations {
@@ -102,7 +102,7 @@ public:
      * transaction cannot be validated any more: another thread had changed the leaf before, or the
      * delta does not describe all changes.
      */
-    [[nodiscard]] bool apply(const write_observer &writes, errors report = {})
+    [[nodiscard]] bool apply(const recording &writes, errors report = {})
     {
         const masstree_delta_t &delta = writes.delta();
         const std::size_t before = leaves_.size();
@@ -148,7 +148,7 @@ template <class L> void show(L &on_leaf, std::int32_t status, const observation 
 
 /**
  * Reads of a tree that pass each leaf to `on_leaf(const observation &)` before the keys from it;
- * tree::observing makes one. While all of these leaves are unchanged, the same reads return the
+ * tree::observed makes one. While all of these leaves are unchanged, the same reads return the
  * same keys. `on_leaf` returns void or a masstree::flow; a set of observations serves. It must
  * outlive this object, and so must the tree.
  */
@@ -157,7 +157,7 @@ template <class T, class K, class L> class [[nodiscard]] observed_tree {
     using view_context = std::conditional_t<traits::owned, guarded, context>;
 
 public:
-    /** Used by tree::observing. */
+    /** Used by tree::observed. */
     observed_tree(const masstree_t *tree, L &on_leaf) noexcept : tree_(tree), on_leaf_(on_leaf) {}
 
     /** tree::get, with the leaf that contains the key, or would contain it. */
@@ -196,10 +196,10 @@ private:
     L &on_leaf_;
 };
 
-/** observed_tree for byte strings; made by bytes_tree::observing. */
+/** observed_tree for byte strings; made by bytes_tree::observed. */
 template <class K, class L> class [[nodiscard]] observed_bytes_tree {
 public:
-    /** Used by bytes_tree::observing. */
+    /** Used by bytes_tree::observed. */
     observed_bytes_tree(const masstree_t *tree, L &on_leaf) noexcept
         : tree_(tree), on_leaf_(on_leaf)
     {

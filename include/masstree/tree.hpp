@@ -220,8 +220,7 @@ public:
     [[nodiscard]] comparison_type compare_exchange(K key, view_type expected, argument desired,
                                                    context with = {})
     {
-        // Not written if `desired` equals `expected`: nothing is displaced then.
-        std::uint64_t actual = results::comparable(expected);
+        std::uint64_t actual = 0;
         const std::int32_t status = calls::compare_exchange(
             base::handle(), with.handle(), detail::encode(key), results::comparable(expected),
             traits::to_word(desired), owns_values ? nullptr : &actual);
@@ -292,7 +291,7 @@ public:
     }
 
     /** Reads that pass the leaves which prove them to `on_leaf`: see observed_tree. */
-    template <class L> observed_tree<T, K, L> observing(L &on_leaf) const noexcept
+    template <class L> observed_tree<T, K, L> observed(L &on_leaf) const noexcept
     {
         return {base::handle(), on_leaf};
     }

@@ -75,13 +75,13 @@ enum class outcome : std::int32_t {
 template <class V> struct comparison {
     /** The outcome; not_found after an error. */
     masstree::outcome outcome = outcome::not_found;
-    /** The value that the key had, if it existed. */
+    /** The value that the key has, only after a mismatch. */
     std::optional<V> actual{};
     /** Whether the value was the expected one. */
     [[nodiscard]] explicit operator bool() const noexcept { return outcome == outcome::done; }
 };
 
-/** Their result without the value that the key had. */
+/** Their result without the value that the key has. */
 template <> struct comparison<void> {
     /** The outcome; not_found after an error. */
     masstree::outcome outcome = outcome::not_found;
@@ -324,7 +324,7 @@ template <class T> struct word_results {
             return result;
         result.outcome = static_cast<outcome>(status);
         if constexpr (!traits::owned) {
-            if (status != MASSTREE_NOT_FOUND)
+            if (status == MASSTREE_MISMATCH)
                 result.actual = traits::from_word(actual);
         }
         return result;

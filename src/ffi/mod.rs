@@ -19,3 +19,6 @@ pub mod handle;
 pub mod status;
 
 mod boundary;
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;

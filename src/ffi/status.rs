@@ -46,8 +46,8 @@ pub const MASSTREE_TOO_SMALL: i32 = -8;
 /// Error: the keys are not in ascending order; nothing was changed.
 pub const MASSTREE_UNSORTED: i32 = -9;
 
-/// Returns one English sentence that describes a status. The text is static: never NULL, never
-/// freed. Unknown statuses have a sentence of their own.
+/// Returns one English sentence that describes a status, after the status's name and a colon. The
+/// text is static: never NULL, never freed. Unknown statuses have a sentence of their own.
 ///
 /// @param status  A status code.
 ///
@@ -57,22 +57,22 @@ pub const MASSTREE_UNSORTED: i32 = -9;
 #[unsafe(no_mangle)]
 pub extern "C" fn masstree_strerror(status: i32) -> *const c_char {
     let text = match status {
-        MASSTREE_OK => c"success",
-        MASSTREE_NOT_FOUND => c"the key is not in the tree",
-        MASSTREE_EXISTS => c"the key is in the tree already",
-        MASSTREE_MISMATCH => c"not as expected: another value, or changed since it was observed",
-        MASSTREE_END => c"there is no further key in this direction",
-        MASSTREE_CLEARED => c"the tree was cleared after the key was held",
-        MASSTREE_INVALID => c"invalid argument",
-        MASSTREE_NOMEM => c"out of memory; the tree is unchanged",
-        MASSTREE_KEY_TOO_LONG => c"the key is longer than 4294967295 bytes",
-        MASSTREE_WRONG_TREE => c"the guard belongs to another tree",
-        MASSTREE_WRONG_KIND => c"the tree holds values of the other kind",
-        MASSTREE_FORKED => c"the tree was made before a fork, by another process",
-        MASSTREE_CORRUPT => c"the tree is inconsistent",
-        MASSTREE_TOO_SMALL => c"the buffer is too small for the value",
-        MASSTREE_UNSORTED => c"the keys do not ascend",
-        _ => c"unknown status code",
+        MASSTREE_OK => c"MASSTREE_OK: success",
+        MASSTREE_NOT_FOUND => c"MASSTREE_NOT_FOUND: the key is not in the tree",
+        MASSTREE_EXISTS => c"MASSTREE_EXISTS: the key is already in the tree, or has this value already",
+        MASSTREE_MISMATCH => c"MASSTREE_MISMATCH: the key has another value than the expected one, or an observed leaf has changed",
+        MASSTREE_END => c"MASSTREE_END: no further key exists in this direction",
+        MASSTREE_CLEARED => c"MASSTREE_CLEARED: the tree was cleared after the key was held; nothing was changed",
+        MASSTREE_INVALID => c"MASSTREE_INVALID: a pointer is NULL, a flag is unknown, or another argument is out of its range",
+        MASSTREE_NOMEM => c"MASSTREE_NOMEM: out of memory; the tree is unchanged",
+        MASSTREE_KEY_TOO_LONG => c"MASSTREE_KEY_TOO_LONG: the key is longer than 4294967295 bytes",
+        MASSTREE_WRONG_TREE => c"MASSTREE_WRONG_TREE: the guard belongs to another tree",
+        MASSTREE_WRONG_KIND => c"MASSTREE_WRONG_KIND: the function is for words and the tree holds byte strings, or vice versa",
+        MASSTREE_FORKED => c"MASSTREE_FORKED: the parent process created the tree, before a fork",
+        MASSTREE_CORRUPT => c"MASSTREE_CORRUPT: the tree is inconsistent: masstree_check says where",
+        MASSTREE_TOO_SMALL => c"MASSTREE_TOO_SMALL: the buffer is too small for the value",
+        MASSTREE_UNSORTED => c"MASSTREE_UNSORTED: the keys are not in ascending order",
+        _ => c"unknown status",
     };
     text.as_ptr()
 }

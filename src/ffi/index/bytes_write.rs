@@ -290,9 +290,8 @@ unsafe fn comparison_status(outcome: Option<(bool, &[u8])>, actual: *mut Slice) 
 /// @param key_len   Length of the key in bytes, at most 2^32 - 1.
 /// @param expected  The value that the key must have.
 /// @param desired   The value to store, which the tree copies.
-/// @param actual    Receives the value that the key has, only with MASSTREE_MISMATCH (with
-///                  MASSTREE_OK it had the expected one); readable until the guard is refreshed
-///                  or left. May be NULL.
+/// @param actual    Receives the key's value, with MASSTREE_MISMATCH; readable until the guard
+///                  is refreshed or left. May be NULL.
 ///
 /// @retval MASSTREE_OK            The key had the value `expected`; `desired` is stored.
 /// @retval MASSTREE_NOT_FOUND     The key is not in the tree; nothing was changed.
@@ -305,6 +304,9 @@ unsafe fn comparison_status(outcome: Option<(bool, &[u8])>, actual: *mut Slice) 
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds words.
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+///
+/// *actual is written only with MASSTREE_MISMATCH: then it is the value that the key has, which
+/// the tree still owns.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -358,6 +360,9 @@ pub unsafe extern "C" fn masstree_compare_exchange_bytes(
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds words.
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+///
+/// *actual is written only with MASSTREE_MISMATCH: then it is the value that the key has, which
+/// the tree still owns.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]

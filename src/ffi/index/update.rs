@@ -3,6 +3,7 @@
 //! Conditional changes of one key, each of them atomic.
 
 use std::ffi::c_void;
+use std::ptr;
 
 use crate::ffi::boundary::{ValueKind, deliver_or_retire, on_key, write_output};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
@@ -127,11 +128,7 @@ pub unsafe extern "C" fn masstree_replace_u64(
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
 /// @param expected The value that the key must have.
 /// @param desired  The value to store. The tree owns it after MASSTREE_OK.
-/// @param actual   Receives the value that the key had, with MASSTREE_OK and with
-///                 MASSTREE_MISMATCH. With MASSTREE_OK it is the displaced value (equal to
-///                 `expected`), and the caller then owns it, as in masstree_exchange; with
-///                 MASSTREE_MISMATCH the tree still owns it. If NULL, the value destructor is
-///                 called for a displaced value once no reader can still use it.
+/// @param actual   Receives the key's value, with MASSTREE_MISMATCH. May be NULL.
 ///
 /// @retval MASSTREE_OK            The key had the value `expected` and has
 ///                                `desired` now.
@@ -143,8 +140,12 @@ pub unsafe extern "C" fn masstree_replace_u64(
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
-/// Storing the value that the key already has displaces nothing: the tree keeps it, and *actual
-/// is not written.
+/// *actual is written only with MASSTREE_MISMATCH: then it is the value that the key has, which
+/// the tree still owns.
+///
+/// With MASSTREE_OK, the value destructor is called for the displaced value, `expected`, once no
+/// reader can still use it; to own it instead, use masstree_update.
+/// Storing the value that the key already has displaces nothing: the tree keeps it.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -172,7 +173,7 @@ pub unsafe extern "C" fn masstree_compare_exchange(
                 }
                 // A match is OK, whether or not it changed the value.
                 Some(value) => {
-                    deliver_or_retire(tree, pin, Some(value), Some(desired), actual);
+                    deliver_or_retire(tree, pin, Some(value), Some(desired), ptr::null_mut());
                     Ok(MASSTREE_OK)
                 }
                 None => Ok(MASSTREE_NOT_FOUND),
@@ -199,8 +200,12 @@ pub unsafe extern "C" fn masstree_compare_exchange(
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
-/// Storing the value that the key already has displaces nothing: the tree keeps it, and *actual
-/// is not written.
+/// *actual is written only with MASSTREE_MISMATCH: then it is the value that the key has, which
+/// the tree still owns.
+///
+/// With MASSTREE_OK, the value destructor is called for the displaced value, `expected`, once no
+/// reader can still use it; to own it instead, use masstree_update.
+/// Storing the value that the key already has displaces nothing: the tree keeps it.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -234,11 +239,7 @@ pub unsafe extern "C" fn masstree_compare_exchange_u64(
 /// @param key      key_len bytes; NULL only if key_len is 0.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
 /// @param expected The value that the key must have.
-/// @param actual   Receives the value that the key had, with MASSTREE_OK and with
-///                 MASSTREE_MISMATCH. With MASSTREE_OK it is the removed value (equal to
-///                 `expected`), and the caller then owns it, as in masstree_remove; with
-///                 MASSTREE_MISMATCH the tree still owns it. If NULL, the value destructor is
-///                 called for a removed value once no reader can still use it.
+/// @param actual   Receives the key's value, with MASSTREE_MISMATCH. May be NULL.
 ///
 /// @retval MASSTREE_OK            The key had the value `expected` and was removed.
 /// @retval MASSTREE_MISMATCH      The key has another value; nothing was changed.
@@ -248,6 +249,12 @@ pub unsafe extern "C" fn masstree_compare_exchange_u64(
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+///
+/// *actual is written only with MASSTREE_MISMATCH: then it is the value that the key has, which
+/// the tree still owns.
+///
+/// With MASSTREE_OK, the value destructor is called for the removed value, `expected`, once no
+/// reader can still use it; to own it instead, use masstree_update.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -272,7 +279,7 @@ pub unsafe extern "C" fn masstree_remove_if_equal(
                     write_output(actual, value);
                     Ok(MASSTREE_MISMATCH)
                 }
-                removed => Ok(deliver_or_retire(tree, pin, removed, None, actual)),
+                removed => Ok(deliver_or_retire(tree, pin, removed, None, ptr::null_mut())),
             },
         )
     }
@@ -293,6 +300,12 @@ pub unsafe extern "C" fn masstree_remove_if_equal(
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+///
+/// *actual is written only with MASSTREE_MISMATCH: then it is the value that the key has, which
+/// the tree still owns.
+///
+/// With MASSTREE_OK, the value destructor is called for the removed value, `expected`, once no
+/// reader can still use it; to own it instead, use masstree_update.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]

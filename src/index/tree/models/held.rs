@@ -301,7 +301,7 @@ const WAITING: [Waiting; 11] = [
 ];
 
 /// Every operation that waits for a held leaf, as the header says, ends after the hold is
-/// finished. c-tests/test_held_waits.c shows that no other operation waits.
+/// finished. c-tests/held/test_held_waits.c shows that no other operation waits.
 #[test]
 fn operations_on_a_held_leaf_wait_for_it() {
     check(&[Line::LockedMayDiffer], || {

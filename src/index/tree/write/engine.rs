@@ -94,8 +94,11 @@ pub(in crate::index::tree) struct Room<'g> {
 impl Tree {
     /// Calls `decide` once, under the lock of the key's leaf, with the key's value or `None`, and
     /// does what it says; nothing fails after that. Returns the value that the key had.
+    ///
+    /// For values of any kind: the caller has checked the guard and the key, and retires what it
+    /// displaces.
     #[inline(always)]
-    pub(in crate::index::tree) fn write(
+    pub(crate) fn write(
         &self,
         pin: Pinned<'_>,
         bytes: &[u8],

@@ -201,13 +201,7 @@ impl Tree {
                 self.change_present(pin, leaf, slot, false, |_| decision);
             }
             (None, Decision::Set(value)) if has_room => {
-                #[cfg(debug_assertions)]
-                assert!(
-                    key.is_unchanged(),
-                    "a key must stay as it is while it is held"
-                );
-                let entry = Entry::new(&key).with_value(value);
-                insert_held(pin, leaf, position, &entry, bag.take());
+                insert_held(pin, leaf, position, &key, value, bag.take());
             }
             // Without a key, and not the tree's only leaf: room was made.
             (None, _)
@@ -240,16 +234,22 @@ impl Tree {
     }
 }
 
-/// Inserts an entry into a held leaf, with the bag made ready for it, and lets the leaf go.
+/// Inserts the held key into its leaf, with the bag made ready for it, and lets the leaf go.
 fn insert_held<'g>(
     pin: Pinned<'g>,
     mut leaf: Locked<'g, Leaf>,
     position: usize,
-    entry: &Entry<'_>,
+    key: &Key<'_>,
+    value: u64,
     bag: Option<OwnedBag<'g>>,
 ) {
+    #[cfg(debug_assertions)]
+    assert!(
+        key.is_unchanged(),
+        "a key must stay as it is while it is held"
+    );
     let displaced = bag.and_then(|bag| leaf.renew_bag(bag));
-    leaf.insert(position, entry);
+    leaf.insert(position, &Entry::new(key).with_value(value));
     if let Some(recorder) = pin.recorder() {
         recorder.held(&leaf);
     }

@@ -11,6 +11,8 @@
 //! group into the link: until then readers wait for it or find the old entries, whole.
 //! Values do not change meanwhile, since the leaf's lock is owned.
 
+use std::ops::Range;
+
 use arrayvec::ArrayVec;
 
 use super::engine::{
@@ -25,7 +27,8 @@ use crate::index::tree::Tree;
 
 impl Tree {
     /// Makes a layer for a key that shares a slice with as many longer keys as a leaf keeps,
-    /// at the positions from `first` on: the key is inserted, or has room then.
+    /// at the positions from `first` on: the key is inserted, or has room then. Long, since the
+    /// order of its steps under the leaf's lock is the protocol.
     pub(in crate::index::tree) fn add_layer<'g>(
         &self,
         pin: Pinned<'g>,
@@ -45,19 +48,11 @@ impl Tree {
         let (least, greatest) = (rests[0].0, rests[GROUP_MAX].0);
         let shared = shared_slices(least, greatest);
         let (kept, room) = shapes_of_lowest(&rests, place, shared, addition.is_room());
-        let stay = suffix_lengths(leaf.entries().take(first));
-        let stay: Lengths = stay
-            .into_iter()
-            .chain(suffix_lengths(leaf.entries().skip(group.end)))
-            .collect();
-        let wastes = (leaf.bag()).is_some_and(|bag| bag.is_wasteful(stay.iter().copied()));
+        let stay = lengths_beside(&leaf, &group);
         let needs = Needs {
             leaves: shared + 1,
             kept,
-            moved: match wastes {
-                true => shape_for(&stay, leaf.permutation().len() - GROUP_MAX + 1),
-                false => None,
-            },
+            moved: shape_of_rest(&leaf, &stay),
             room,
             ..Needs::default()
         };
@@ -123,6 +118,21 @@ impl Tree {
         }
         Ok(Added::Done)
     }
+}
+
+/// The lengths of the suffixes that stay in the leaf when the group becomes a layer.
+fn lengths_beside(leaf: &Locked<'_, Leaf>, group: &Range<usize>) -> Lengths {
+    let before = suffix_lengths(leaf.entries().take(group.start));
+    let after = suffix_lengths(leaf.entries().skip(group.end));
+    before.into_iter().chain(after).collect()
+}
+
+/// The shape of a new bag for them, if the leaf's bag would be wasteful.
+fn shape_of_rest(leaf: &Locked<'_, Leaf>, stay: &Lengths) -> Option<Shape> {
+    let bag = leaf.bag()?;
+    (bag.is_wasteful(stay.iter().copied()))
+        .then(|| shape_for(stay, leaf.permutation().len() - GROUP_MAX + 1))
+        .flatten()
 }
 
 /// Shapes of bags for the lowest leaf, which gets the rests of a group so many layers down;

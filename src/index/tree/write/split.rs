@@ -123,7 +123,8 @@ fn split_point(slice_at: impl Fn(usize) -> u64, wanted: usize) -> usize {
 }
 
 impl Tree {
-    /// Splits a full leaf for an entry at a position, which is inserted, or has room then.
+    /// Splits a full leaf for an entry at a position, which is inserted, or has room then. Long,
+    /// since the order of its steps under the locks is the protocol.
     pub(in crate::index::tree) fn split<'g>(
         &self,
         pin: Pinned<'g>,

@@ -1,0 +1,5 @@
+//! Tests of what the index offers to layers above it, from outside the index.
+
+mod kinds;
+mod recorders;
+mod retired;
