@@ -5,6 +5,7 @@ use loom::thread;
 
 use super::*;
 use crate::index::key::Key;
+use crate::index::node::Locked;
 use crate::index::node::{Entry, Found, Lockable, Portable};
 use crate::protocol::models::check;
 
