@@ -1,6 +1,8 @@
 # CMake runs cargo; scripts in .ci contain everything longer than a line. V=1 shows all output.
 BUILD := build/release
 STAGE := .ci/stage
+# CMake compiles one file at a time unless told otherwise.
+export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
 CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 
 .DEFAULT_GOAL := help
