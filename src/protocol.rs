@@ -32,6 +32,8 @@ pub(crate) enum Line {
     MovedLayersGetTheirParent,
     /// `internode`: an internode is filled before a child's parent word points to it.
     FilledBeforeParent,
+    /// `internode`: whether its children are leaves is in its version before it is published.
+    LowestIsStored,
     /// `suffix`: a record is written before its offset is stored.
     RecordBeforeOffset,
     /// `descend`: an internode is validated after its child's version was loaded.

@@ -111,9 +111,14 @@ impl<'g, N: Lockable> Locked<'g, N> {
         self.version.is_deleted()
     }
 
-    /// Says of an internode that is not published whether its children are leaves.
+    /// Marks an internode that is not published as one whose children are leaves, or as another.
+    ///
+    /// Stored at once: a reader may find the internode, through a new root, before it is unlocked.
     pub(super) fn set_lowest(&mut self, lowest: bool) {
         self.version = self.version.with_lowest(lowest);
+        if Line::LowestIsStored.is_enabled() {
+            self.node.version().publish(self.version);
+        }
     }
 
     /// The version when the node was locked, or last published; valid as long as

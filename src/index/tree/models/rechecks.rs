@@ -61,7 +61,7 @@ fn a_leaf_is_unlinked_while_its_predecessor_is_locked() {
 /// An internode splits while a thread that splits a leaf of its new half waits for its lock.
 #[test]
 fn a_split_leaf_finds_its_current_parent() {
-    check(&[Line::ParentIsStill], || {
+    check(&[Line::ParentIsStill, Line::LowestIsStored], || {
         explore(|| {
             let initial = numbers((0..60).map(|n| 10 * n));
             let mut model = Model::with(initial.clone());
