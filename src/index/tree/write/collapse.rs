@@ -58,7 +58,11 @@ impl Tree {
                 }
                 Some(Parent::Layer(mut upper)) => {
                     pin.count(Count::LayersCollapsed, 1);
-                    path.iter_mut().for_each(Locked::mark_dirty);
+                    // The leaf is deleted before the internodes. Not even between the two may a
+                    // writer reach it through an unchanged internode, and insert into it.
+                    if Line::RemovedLayerIsDirty.is_enabled() {
+                        path.iter_mut().for_each(Locked::mark_dirty);
+                    }
                     upper.remove_link(top_of(&leaf, &path));
                     delete(leaf, path, &mut dead);
                     if !upper.permutation().is_empty() {

@@ -45,7 +45,9 @@ impl Tree {
         let bag = if wastes { leaf.take_bag() } else { None };
         record(pin, &leaf);
         drop(leaf);
-        // Unlocked: after a clearing, counting takes a lock.
+        // Here, and not under the leaf's lock, only to keep the time under that lock short: after
+        // a clear, counting may wait for a mutex. Its owners wait for no lock of a node, so either
+        // order is right.
         pin.count_keys(node, -1);
         if let Some(bag) = bag {
             // SAFETY: the leaf has no bag now, and only the lock's owner takes it.
