@@ -318,7 +318,7 @@ fn only_layer<'g>(tree: &Tree, pin: Pinned<'g>) -> Option<NodeRef<'g>> {
 
 /// While a layer with an internode is removed, no leaf that is deleted is reached through it.
 #[test]
-fn a_removed_layer_leads_to_no_deleted_leaf() {
+fn no_deleted_leaf_is_reached_in_a_removed_layer() {
     check(&[Line::RemovedLayerIsDirty], || {
         explore(|| {
             let mut model = Model::with((0..16).map(below).chain([number(7)]));

@@ -192,7 +192,7 @@ impl Tree {
         }
     }
 
-    /// Does with a present key what `decide` says; gives the value it had.
+    /// Applies the decision of `decide` to a present key. Returns the value that the key had.
     #[inline]
     pub(in crate::index::tree) fn change_present<'g>(
         &self,
@@ -245,7 +245,7 @@ pub(in crate::index::tree) fn with_memory<'g, 'k, R>(
     }
 }
 
-/// Before a write lets go of the leaf with its key's place.
+/// Records the leaf with a write's key or its position; called before the leaf is unlocked.
 #[inline]
 pub(in crate::index::tree) fn record(pin: Pinned<'_>, leaf: &Locked<'_, Leaf>) {
     if let Some(recorder) = pin.recorder() {
@@ -253,7 +253,7 @@ pub(in crate::index::tree) fn record(pin: Pinned<'_>, leaf: &Locked<'_, Leaf>) {
     }
 }
 
-/// Before a write lets go of a leaf that it has created.
+/// Records a leaf that a write has created; called before the leaf is unlocked.
 pub(in crate::index::tree) fn record_created(pin: Pinned<'_>, leaf: &Locked<'_, Leaf>) {
     if let Some(recorder) = pin.recorder() {
         recorder.created(leaf);

@@ -8,12 +8,12 @@ use crate::index::tree::Tree;
 use crate::protocol::Line;
 
 impl Tree {
-    /// Removes a key; gives its value, which the caller owns or hands to
+    /// Removes a key. Returns its value, which the caller owns or passes to
     /// [`Tree::discard`]. Allocates nothing but room in seize's lists.
     ///
     /// The linearization point is the store of the leaf's permutation. A leaf
-    /// that becomes empty is given back under the same lock, so that no insert
-    /// can slip in between.
+    /// that becomes empty is deleted under the same lock, so that no thread inserts
+    /// into it in between.
     pub fn remove(&self, pin: Pinned<'_>, bytes: &[u8]) -> Option<u64> {
         self.admit_words(pin, bytes);
         self.write_present(pin, bytes, |_| Decision::Remove)
