@@ -20,6 +20,16 @@ void dirty_arm(bool on)
     atomic_store(&armed, on);
 }
 
+bool dirty_works(void)
+{
+    size_t before = atomic_load(&dirty_counts[DIRTY_MALLOC]);
+    void *(*volatile allocate)(size_t) = malloc;
+    dirty_arm(true);
+    free(allocate(1));
+    dirty_arm(false);
+    return atomic_load(&dirty_counts[DIRTY_MALLOC]) > before;
+}
+
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);

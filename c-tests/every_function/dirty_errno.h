@@ -36,6 +36,8 @@ extern _Thread_local void (*dirty_watch)(enum dirty_call);
 extern _Thread_local bool dirty_refuse_sleep;
 
 void dirty_arm(bool on);
+/* Whether the program's malloc is called: valgrind replaces it. */
+bool dirty_works(void);
 /* Lets another thread run; no watch sees it. */
 void dirty_real_yield(void);
 
