@@ -44,8 +44,6 @@ pub(crate) enum Line {
     ReaderMovesRight,
     /// `descend`: a writer moves to the next leaf when the slice's leaf has split.
     WriterMovesRight,
-    /// `locate`: each attempt of a write that is recorded begins with the current count of clears.
-    AttemptLoadsIncarnation,
     /// `split`: the leaf that splits is dirty.
     SplitLeafIsDirty,
     /// `split`: ancestors that change are dirty.

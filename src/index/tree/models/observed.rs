@@ -50,40 +50,6 @@ fn count_and_insert(tree: &Tree, key: &[u8], reverse: bool) -> Option<usize> {
     is_valid.then_some(keys)
 }
 
-/// A clear overtakes an insert that is recorded, before the insert has locked its leaf: the record
-/// has the count of clears of the tree that the key is in.
-#[test]
-fn a_record_has_the_incarnation_of_its_leaf() {
-    check(&[Line::AttemptLoadsIncarnation], || {
-        explore(|| {
-            let mut model = Model::with(numbers([5]));
-            model.thread(|tree, pin| tree.clear(pin).unwrap());
-            model.thread(|tree, _| {
-                let slot = tree.guard().unwrap().into_raw();
-                let mut room = [Observation::default(); 4];
-                let mut delta = Delta::with_room(&mut room);
-                // SAFETY: the guard is not refreshed or dropped while the pin is used, and the
-                // delta outlives it.
-                let pin = unsafe {
-                    report_to(slot, Some(NonNull::from(&mut delta)));
-                    pin_of(slot)
-                };
-                assert_eq!(tree.insert(pin, &number(1), 1), Ok(Inserted::New));
-                // Unless it was cleared since.
-                let (value, now) = tree.get_observed(pin, &number(1));
-                assert!(value.is_none() || now == delta.after);
-                // SAFETY: it came from `into_raw`; its tree lives.
-                drop(unsafe { Guard::from_raw(slot) });
-            });
-            model.join();
-            let guard = model.tree.guard().unwrap();
-            let left = scan(&model.tree, guard.pin(), false);
-            drop(guard);
-            model.end(left);
-        });
-    });
-}
-
 /// Two threads each count the keys and insert one, as if in one step: one of them counts the
 /// key of the other.
 fn assert_one_sees_the_other(initial: Vec<Vec<u8>>, keys: [Vec<u8>; 2]) {

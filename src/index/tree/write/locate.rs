@@ -75,14 +75,12 @@ impl Tree {
         bytes: &'k [u8],
     ) -> Located<'g, 'k> {
         self.must_not_hold();
-        let mut is_first = true;
         // Ends: each time around, another writer has replaced a root or deleted a node.
         loop {
-            // Each time: the tree may have been cleared since the last.
-            if is_first || Line::AttemptLoadsIncarnation.is_enabled() {
-                self.begin_recording(pin);
-            }
-            is_first = false;
+            // Each time: the tree may have been cleared since the last. A record with an older count
+            // of clears is safe, since it never validates, but its transaction aborts in vain. So
+            // no model can tell; the test below covers the attempts of `with_memory`.
+            self.begin_recording(pin);
             let outcome = with_search!(self.isa, S => self.try_locate::<S>(pin, bytes));
             if let Ok(located) = outcome {
                 return located;
