@@ -14,6 +14,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::c_int;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Runs `work`, then restores `errno`.
 #[inline]
@@ -26,6 +27,13 @@ pub(crate) fn preserve<T>(work: impl FnOnce() -> T) -> T {
     // SAFETY: this thread's errno still: `work` ends on the thread on which it began.
     unsafe { errno.write_volatile(before) };
     result
+}
+
+/// Locks a mutex of the library; no thread panics while it holds one. All are locked here:
+/// clippy.toml disallows it elsewhere.
+#[expect(clippy::disallowed_methods, reason = "within `preserve`")]
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    preserve(|| mutex.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 #[cfg(any(target_os = "linux", target_os = "emscripten", target_os = "fuchsia"))]
@@ -63,5 +71,35 @@ unsafe impl GlobalAlloc for PreservingAllocator {
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
         // SAFETY: by the trait's contract.
         unsafe { System.dealloc(ptr, layout) }
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    /// Put back: any of the three without `preserve`.
+    #[test]
+    fn an_allocation_that_fails_keeps_errno() {
+        const MARK: c_int = 4242;
+        let small = Layout::new::<u64>();
+        let too_large = isize::MAX as usize - 7;
+        let expect_kept = |allocate: &dyn Fn() -> *mut u8| {
+            // SAFETY: this thread's errno.
+            unsafe { *location() = MARK };
+            assert!(allocate().is_null());
+            // SAFETY: as above.
+            assert_eq!(unsafe { *location() }, MARK);
+        };
+        let layout = Layout::from_size_align(too_large, small.align()).unwrap();
+        // SAFETY: no size is zero; `block` has the layout `small` throughout, and is freed once.
+        unsafe {
+            expect_kept(&|| PreservingAllocator.alloc(layout));
+            expect_kept(&|| PreservingAllocator.alloc_zeroed(layout));
+            let block = PreservingAllocator.alloc(small);
+            assert!(!block.is_null());
+            expect_kept(&|| PreservingAllocator.realloc(block, small, too_large));
+            PreservingAllocator.dealloc(block, small);
+        }
     }
 }

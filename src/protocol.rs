@@ -58,6 +58,8 @@ pub(crate) enum Line {
     EmptyLeafStaysLocked,
     /// `collapse`: ancestors that change are dirty.
     CollapseIsDirty,
+    /// `collapse`: the internodes of a layer that is removed are dirty.
+    RemovedLayerIsDirty,
     /// `collapse`: removing a first child moves the separator above it.
     SeparatorMoves,
     /// `collapse`: a node that leaves the tree is marked deleted.
@@ -136,6 +138,8 @@ pub(crate) enum Line {
     HeldIsNotTheSame,
     /// `walk`: a cursor arrives at a leaf that has not changed since it was read.
     ArrivalIsCurrent,
+    /// `walk`: keys that a cursor takes together are those of a leaf that has not changed.
+    FollowingAreCurrent,
     /// `walk`: a deleted leaf is not read.
     WalkLeavesDeleted,
     /// `batch`: `RootIsLiving`, in batches.

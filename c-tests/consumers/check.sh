@@ -125,6 +125,31 @@ beside_another_rust_library() {
     done
 }
 
+# As docs/linking.md says. MASSTREE_MUSL_LIBRARY: one that was built elsewhere.
+for_musl() {
+    local out=$work/musl target=x86_64-unknown-linux-musl library=${MASSTREE_MUSL_LIBRARY:-}
+    if ! command -v musl-gcc >/dev/null; then
+        echo "skipped: musl: musl-gcc is not installed"
+        return
+    fi
+    mkdir -p "$out"
+    if [ -z "$library" ]; then
+        if ! [ -d "$(rustc --print target-libdir --target $target)" ]; then
+            echo "skipped: musl: Rust's target $target is not installed"
+            return
+        fi
+        CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER=musl-gcc env -C "$source" cargo rustc --quiet \
+            --release --lib --crate-type staticlib --target $target --target-dir "$out/target"
+        library=$out/target/$target/release/libmasstree.a
+    fi
+    "$source/cmake/isolate.sh" "$source/include" "$library" "$out/libmasstree.a"
+    sed -n "s/^echo '\(.*\)' >find_object.c$/\1/p" "$source/docs/linking.md" >"$out/find_object.c"
+    musl-gcc -static -I "$source/include" "$here/consumer.c" "$out/find_object.c" \
+        "$out/libmasstree.a" -o "$out/c_static"
+    run "$out/c_static"
+    ! readelf -d "$out/c_static" | grep -F NEEDED || fail "c_static needs a shared library"
+}
+
 # In both ways of docs/abi.md. -fvisibility=hidden is not one: it affects what is compiled, not what
 # is linked.
 as_a_plugin() {
@@ -220,6 +245,7 @@ honours_destdir "$prefix"
 names_the_native_libraries_of_today "$prefix"
 beside_another_rust_library "$prefix"
 as_a_plugin "$prefix"
+for_musl
 for place in prefix moved; do
     [ $place = prefix ] || mv "$work/prefix" "$work/$place"
     by_pkg_config "$work/$place" "$work/from-$place"

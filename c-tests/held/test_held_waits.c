@@ -1,4 +1,4 @@
-/* Who waits for a leaf that is held, and who does not: the list at masstree_hold, call by call.
+/* Which calls wait for a held leaf, and which do not: the list at masstree_hold, call by call.
    A call that does not wait ends while the leaf is held, or this test would not. One that does has
    not ended when the leaf is finished; that it cannot have, the models show
    (src/index/tree/models/held.rs, operations_on_a_held_leaf_wait_for_it). */

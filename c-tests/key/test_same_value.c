@@ -83,6 +83,8 @@ static int32_t make_what_ctx_says(uint64_t *value, void *ctx)
 
 #define NONE UINT64_C(0xA5A5A5A5A5A5A5A5)
 
+/* Put back: for any of the functions, call deliver_or_retire (src/ffi) without the value that was
+   stored, as if the old one had been displaced by another. put and put_many then destroy it. */
 static void no_function_returns_a_value_that_stays_stored(void **state)
 {
     (void)state;
@@ -198,7 +200,7 @@ static void store(masstree_t *tree, masstree_guard_t *guard, struct objects *obj
     }
 }
 
-/* Put back: in deliver_or_retire, also return a value that is stored again. */
+/* Put back: for any function, as above. */
 static void every_object_is_destroyed_once(void **state)
 {
     (void)state;

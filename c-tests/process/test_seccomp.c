@@ -168,7 +168,8 @@ static void refused_before_the_first_tree_it_is_done_without(void **state)
     assert_int_equal(0, end.status);
 }
 
-/* Put back: no barrier in Domain::create; or one for both answers of the kernel. */
+/* Put back: no barrier in Domain::create; or one for both answers of the kernel; or no `preserve`
+   there. */
 static void refused_with_mlock_errno_stays(void **state)
 {
     (void)state;

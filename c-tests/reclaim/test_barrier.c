@@ -1,7 +1,7 @@
 /* What a barrier waits for. */
 #include "reclaim/objects.h"
 
-/* Barriers. A thread holds a guard, or runs a scan without one, until it is told to continue; it
+/* Barriers. A thread holds a guard, or runs a scan without one, until it may continue; it
    reports when it holds the guard, and sets a flag just before it leaves it. */
 enum holding { BY_GUARD, BY_REFRESHED_GUARD, BY_CURSOR, BY_SCAN };
 

@@ -180,7 +180,7 @@ static void add_account(struct soak_account *sum, const struct soak_account *acc
 }
 
 /* What a thread counted for itself. */
-static void settle(struct soak_worker *worker)
+static void add_counts(struct soak_worker *worker)
 {
     struct soak *soak = worker->soak;
     add_account(&soak->accepted, &worker->accepted);
@@ -250,9 +250,9 @@ static void run_epoch(struct totals *totals, uint64_t seed, bool is_short)
         totals->checks++;
     }
     for (unsigned i = 0; i < SOAK_THREADS; i++) {
-        settle(&shifts[i].worker);
+        add_counts(&shifts[i].worker);
     }
-    settle(&only);
+    add_counts(&only);
     end(&only);
     totals->epochs++;
     totals->operations += atomic_load(&soak.operations);

@@ -3,7 +3,7 @@
 //! loads.
 //!
 //! Fences are not reported: where the library relies on one, another word that is loaded after
-//! it, or stored before it, gives the tool the order.
+//! it, or stored before it, shows the tool the order.
 
 use std::sync::atomic::{self, Ordering};
 

@@ -115,7 +115,8 @@ impl Wait {
 fn sleep(nanoseconds: u64) {
     let time = Duration::from_nanos(nanoseconds);
     let time = libc::timespec {
-        tv_sec: time.as_secs() as libc::time_t,
+        // Not named: for musl, libc's `time_t` is deprecated.
+        tv_sec: time.as_secs() as _,
         tv_nsec: time.subsec_nanos() as libc::c_long,
     };
     if !sleep_for(&time) {

@@ -1,6 +1,11 @@
 //! Trees with an allocator that counts and can be made to fail: known failures 12 (every
 //! value destroyed exactly once, no memory leaked) and 18 (operations that fail half-way).
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "they are for code of the library"
+)]
+
 mod destroyed;
 mod out_of_memory;
 #[path = "../support/mod.rs"]

@@ -2,6 +2,11 @@
 //! general run with a model for each thread. Sizes are operation counts; no test measures
 //! time.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "they are for code of the library"
+)]
+
 mod scans;
 #[path = "../support/mod.rs"]
 mod support;

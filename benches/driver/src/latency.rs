@@ -2,6 +2,7 @@
 //! operations per second are measured separately. The latencies include the clock's own
 //! time, which is printed beside them.
 
+use std::sync::Mutex;
 use std::time::Instant;
 
 use hdrhistogram::Histogram;
@@ -72,13 +73,15 @@ fn each(keys: &Keys, times: &mut Times, mut operation: impl FnMut(&[u8])) {
 }
 
 fn of_threads(task: &Task, work: impl Fn(usize, &mut Times) + Sync) -> Times {
-    let all = std::sync::Mutex::new(times());
+    let all = Mutex::new(times());
     timed(task.threads, |thread, barrier| {
         let mut times = times();
         barrier.wait();
         let start = Instant::now();
         work(thread, &mut times);
-        all.lock().expect("no panic").add(times).expect("alike");
+        #[expect(clippy::disallowed_methods, reason = "the library's rule")]
+        let mut all = all.lock().expect("no panic");
+        all.add(times).expect("alike");
         start
     });
     all.into_inner().expect("no panic")

@@ -1,13 +1,18 @@
-/* A C program that hides symbols around the header. */
+/* A C program that hides symbols around the headers, and calls a function of each. Put back: either
+   header without its `#pragma GCC visibility`; then this does not link. */
 #pragma GCC visibility push(hidden)
 #include <masstree/occ.h>
 #pragma GCC visibility pop
 
 int main(void)
 {
-    masstree_t *tree;
+    masstree_t *tree = NULL;
+    masstree_observation_t observation;
+    uint64_t value = 0;
     int done = masstree_create(NULL, &tree) == MASSTREE_OK &&
-               masstree_put(tree, NULL, "key", 3, 42) == MASSTREE_OK;
+               masstree_put(tree, NULL, "key", 3, 42) == MASSTREE_OK &&
+               masstree_get_observed(tree, NULL, "key", 3, &value, &observation) == MASSTREE_OK &&
+               value == 42;
     masstree_destroy(tree);
     return done ? 0 : 1;
 }

@@ -19,17 +19,17 @@
 //! it once more at most. A write whose leaf has the era of the cell it added to has been counted,
 //! moved or not, and changes nothing else.
 //!
-//! **Invariant.** Under the lock all cells have one era, the newest that anybody has told of,
-//! and their counts and what is carried are the sum of what was added since then. Once every
-//! write has come to its end, that is the number of keys inserted into leaves of that era less
-//! those removed. What was counted for an era before is forgotten with it.
+//! **Invariant.** Under the lock all cells have one era, the newest that any thread has
+//! announced, and their counts and what is carried are the sum of what was added since then.
+//! Once every write has come to its end, that is the number of keys inserted into leaves of that
+//! era less those removed. What was counted for an era before is forgotten with it.
 //!
-//! Who clears tells of the new era after the store that clears, and a write may find a leaf of it
-//! before: it tells of it itself. Orders are relaxed: all that matters is the order of changes
-//! of one cell, and of one lock.
+//! A thread that clears announces the new era after the store that clears. A write may find a
+//! leaf of that era before, and then announces it itself. Orders are relaxed: only the order of
+//! changes of one cell matters, and of one lock.
 //!
-//! **Why eras that repeat deceive nobody.** That takes 2^29 clearings during one call. The
-//! call pins every tree that is cleared meanwhile: over three hundred gigabytes.
+//! **Why eras may repeat.** To confuse two eras takes 2^29 clearings during one call. That call
+//! pins every tree that is cleared meanwhile: over three hundred gigabytes.
 
 #[cfg(not(shuttle))]
 use std::sync::Mutex;
@@ -309,7 +309,7 @@ mod tests {
             let [cell] = &cells;
             let sum = |expected: i64| assert_eq!(total(&keys, &cells), expected);
 
-            // It leaves the range, which is noticed by those who come later.
+            // The count leaves the range; later writes notice.
             keys.add(cell, cells.iter(), era, change);
             assert!(!cell.get().is_in_range_of(era));
             assert_eq!(
@@ -331,7 +331,7 @@ mod tests {
             sum(2 * change);
             assert_eq!(keys.sum(cells.iter()), if change > 0 { 2 } else { 0 });
 
-            // One that is told of a new era late: what it added is forgotten with the old.
+            // A write that learns of a new era late: what it added is forgotten with the old era.
             let counted = cell.add(change);
             let next = Era::after(8);
             keys.begin(cells.iter(), next);

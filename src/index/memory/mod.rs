@@ -17,7 +17,7 @@ mod unpooled;
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
-use std::sync::{Mutex, PoisonError, TryLockError};
+use std::sync::{Mutex, TryLockError};
 
 use crate::errno;
 
@@ -47,7 +47,7 @@ impl std::error::Error for OutOfMemory {}
 /// A vector in a tree's memory; grow it only through `try_reserve`.
 pub(crate) type Vector<T> = allocator_api2::vec::Vec<T, Source>;
 
-/// Locks a mutex of a pool. No thread panics while it holds one.
+/// Locks a mutex of a pool.
 fn lock<T>(mutex: &Mutex<T>) -> Owned<'_, T> {
     match mutex.try_lock() {
         Ok(guard) => Owned::from(guard),
@@ -66,7 +66,7 @@ fn try_lock<T>(mutex: &Mutex<T>) -> Option<Owned<'_, T>> {
 
 #[cold]
 fn wait_for<T>(mutex: &Mutex<T>) -> Owned<'_, T> {
-    errno::preserve(|| Owned::from(mutex.lock().unwrap_or_else(PoisonError::into_inner)))
+    Owned::from(errno::lock(mutex))
 }
 
 /// The memory of one tree.

@@ -20,8 +20,8 @@ use super::pool::SLOT_SIZE;
 use super::source::Source;
 use crate::sync::Wait;
 
-/// Slots that are freed before the first of them is reused; none if the memory is the user's,
-/// who may count it.
+/// Slots that are freed before the first of them is reused; none if the memory comes from the
+/// user's allocator, which may count it.
 const QUARANTINE: usize = 256;
 
 /// Bytes of a slot that stay readable.

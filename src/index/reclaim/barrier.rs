@@ -20,7 +20,7 @@ struct Waiter {
 
 impl Waiter {
     fn done(&self) -> MutexGuard<'_, bool> {
-        errno::preserve(|| self.done.lock().unwrap_or_else(PoisonError::into_inner))
+        errno::lock(&self.done)
     }
 }
 

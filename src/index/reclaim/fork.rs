@@ -20,7 +20,7 @@ use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::{Domain, thread};
 use crate::annotate::IgnoredAccesses;
@@ -55,9 +55,9 @@ pub(super) struct Links {
     previous: Cell<Option<NonNull<Domain>>>,
 }
 
-/// Locks the list. No thread panics while it holds the mutex.
+/// Locks the list.
 fn domains() -> MutexGuard<'static, Domains> {
-    errno::preserve(|| DOMAINS.lock().unwrap_or_else(PoisonError::into_inner))
+    errno::lock(&DOMAINS)
 }
 
 /// Adds a domain to the list that forks check, until `unregister`.

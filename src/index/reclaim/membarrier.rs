@@ -80,7 +80,7 @@ mod linux {
         }
     }
 
-    /// What `abort` does, where its address is not known.
+    /// What `abort` does, where its address is not known: in a program without shared libraries.
     fn raise_abort() -> ! {
         let mut set = MaybeUninit::uninit();
         // SAFETY: the set is initialised before it is used; the rest has no preconditions.

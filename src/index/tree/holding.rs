@@ -4,6 +4,8 @@
 use std::cell::Cell;
 
 use super::Tree;
+#[cfg(all(debug_assertions, not(any(loom, shuttle))))]
+use crate::errno;
 use crate::index::node::Leaf;
 use crate::index::reclaim::generation;
 use crate::sync::thread_local;
@@ -59,8 +61,8 @@ impl Drop for ThreadEndCheck {
 pub(super) fn begin(tree: &Tree, leaf: &Leaf, incarnation: u64) {
     #[cfg(all(debug_assertions, not(any(loom, shuttle))))]
     // Fails in a destructor that runs while the thread ends: then it is too late for this
-    // check.
-    let _watched = THREAD_END_CHECK.try_with(|_| ());
+    // check. Registers the destructor, for which the C library allocates.
+    let _watched = errno::preserve(|| THREAD_END_CHECK.try_with(|_| ()));
     let holding = Holding {
         tree,
         leaf,

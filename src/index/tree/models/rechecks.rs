@@ -3,6 +3,10 @@
 
 use super::*;
 use crate::index::key::Key;
+use crate::index::node::{Chain, Internode, with_search};
+use crate::index::tree::read::descend::reach;
+use crate::index::tree::write::collapse::{lock_boundary, retire, unlink};
+use crate::index::tree::write::lock::{Path, lock_ancestors};
 use crate::sync::AtomicU64;
 
 /// Removes keys before the threads of a model start.
@@ -248,6 +252,100 @@ fn a_cursor_pairs_keys_with_their_values() {
                 }
             });
             model.end(numbers(initial().filter(|&n| n != 20).chain([25])));
+        });
+    });
+}
+
+/// Keys that a cursor takes together have their own values. The slot that is reused is one of
+/// the last that it reads.
+#[test]
+fn keys_taken_together_have_their_own_values() {
+    check(&[Line::FollowingAreCurrent], || {
+        explore(|| {
+            let mut model = Model::with(numbers((0..15).map(|n| 10 * n)));
+            // A full leaf: the new key reuses the slot of the removed one.
+            model.thread(|tree, pin| {
+                assert_eq!(tree.remove(pin, &number(130)), Some(13));
+                assert_eq!(tree.insert(pin, &number(135), 99), Ok(Inserted::New));
+            });
+            model.thread(|tree, pin| {
+                let mut cursor = Cursor::new(tree);
+                assert_eq!(cursor.seek(tree, pin, Seek::First), Ok(true));
+                let mut steps = Vec::new();
+                let take = |end, value| steps.push((end, value));
+                assert_eq!(cursor.step_many(tree, pin, false, 14, take), Ok(true));
+                let mut start = cursor.first_start();
+                for (end, value) in steps {
+                    let key = &cursor.keys()[start..end];
+                    let own = if value == 99 { 135 } else { 10 * value };
+                    assert_eq!(key, number(own), "has the value {value}");
+                    start = end;
+                }
+            });
+            let left = (0..15).filter(|&n| n != 13).map(|n| 10 * n);
+            model.end(numbers(left.chain([135])));
+        });
+    });
+}
+
+/// Removes the keys of the first leaf of a layer that has two, as a remove does up to the step in
+/// which the root is replaced by its only child.
+fn leave_root_with_one_child(tree: &Tree, pin: Pinned<'_>, root: &Internode) {
+    for n in 1..root.key(0) {
+        assert!(tree.remove(pin, &below(n)).is_some());
+    }
+    let AnyNode::Leaf(first) = root.child(0).kind() else {
+        panic!("the layer is too high");
+    };
+    let mut leaf = Locked::lock(first);
+    leaf.remove(0);
+    pin.count_keys(first, -1);
+    let (mut path, mut dead) = (Path::new(), Chain::EMPTY);
+    assert!(lock_ancestors(&leaf, |node| node.len() > 0, &mut path).is_none());
+    let boundary = lock_boundary(&leaf, &mut path);
+    assert!(unlink(leaf, None, path, boundary, &mut dead).is_some());
+    retire(pin, &mut dead);
+}
+
+/// The root of the only layer below the only leaf of the first.
+fn only_layer<'g>(tree: &Tree, pin: Pinned<'g>) -> Option<NodeRef<'g>> {
+    let AnyNode::Leaf(upper) = tree.root(pin).kind() else {
+        panic!("the tree is too high");
+    };
+    let upper = Locked::lock(upper);
+    upper.entries().find_map(|entry| entry.layer())
+}
+
+/// While a layer with an internode is removed, no leaf that is deleted is reached through it.
+#[test]
+fn no_deleted_leaf_is_reached_in_a_removed_layer() {
+    check(&[Line::RemovedLayerIsDirty], || {
+        explore(|| {
+            let mut model = Model::with((0..16).map(below).chain([number(7)]));
+            let tree = Arc::clone(&model.tree);
+            let guard = tree.guard().unwrap();
+            let layer = only_layer(&tree, guard.pin()).expect("a layer");
+            let AnyNode::Internode(root) = layer.kind() else {
+                panic!("the layer is not high enough");
+            };
+            let from = root.key(0);
+            leave_root_with_one_child(&tree, guard.pin(), root);
+            for n in from + 1..16 {
+                assert!(tree.remove(guard.pin(), &below(n)).is_some());
+            }
+            drop(guard);
+            model.thread(move |tree, pin| _ = tree.remove(pin, &below(from)).unwrap());
+            model.thread(move |tree, pin| {
+                let Some(root) = only_layer(tree, pin) else {
+                    return;
+                };
+                // Ends: the other thread deletes the layer's root.
+                while let Ok(reached) = with_search!(tree.isa, S => reach::<S>(root, from, true)) {
+                    assert!(!reached.version.is_deleted());
+                    shuttle::thread::yield_now();
+                }
+            });
+            model.end(numbers([7]));
         });
     });
 }

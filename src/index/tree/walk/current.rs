@@ -45,7 +45,8 @@ impl Walk<'_> {
 
     /// Moves forward by at most `most` keys within the current leaf, and appends these keys
     /// to `keys`. Returns for each key the offset of its end in `keys`, and its current
-    /// value; all of them exist at one moment. Returns no keys, and does not move, if the
+    /// value; all of them exist at one moment. (If the leaf has changed, a slot may belong to
+    /// another key by now, and so does its value.) Returns no keys, and does not move, if the
     /// leaf has changed since it was read; returns fewer keys if memory runs out.
     pub(in crate::index::tree) fn take_following(
         &mut self,
@@ -86,7 +87,7 @@ impl Walk<'_> {
             let value = frame.leaf.value_unvalidated(frame.entries.slot(at));
             run.push((keys.len(), value));
         }
-        if frame.is_current() {
+        if frame.is_current() || !Line::FollowingAreCurrent.is_enabled() {
             frame.at = at;
         } else {
             keys.truncate(before);

@@ -1,7 +1,7 @@
-//! Values that are byte strings of the tree's. The word under a key leads to one,
-//! whose bytes never change: whoever gives a key another value makes a new string
-//! first, and retires the old one. So what was read stays readable while the reader is
-//! pinned, also what was displaced or removed since.
+//! Values that are byte strings, which the tree owns. The word under a key points to a string,
+//! whose bytes never change: a write that stores another value makes a new string first, and
+//! retires the old one. So a string that was read stays readable while the reader is pinned,
+//! even after it was displaced or removed.
 
 use super::engine::Decision;
 use crate::index::key::Key;
@@ -10,7 +10,7 @@ use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::index::value::ByteString;
 
-/// A string made for a write that may not come about.
+/// A string made for a write that may not store it.
 struct NewString<'g> {
     pin: Pinned<'g>,
     word: u64,
@@ -37,7 +37,7 @@ impl<'g> NewString<'g> {
 impl Drop for NewString<'_> {
     fn drop(&mut self) {
         if !self.stored {
-            // SAFETY: nobody has seen it.
+            // SAFETY: no other thread has a pointer to it.
             unsafe { ByteString::free(&self.pin.domain().memory, self.word) }
         }
     }
@@ -50,12 +50,12 @@ impl Tree {
         assert!(self.holds_bytes(), "not a tree of byte strings");
     }
 
-    /// A string of its own for `bytes`, as the word that leads to it.
+    /// Copies `bytes` to a new string; returns the word that points to it.
     pub(crate) fn make_bytes(&self, bytes: &[u8]) -> Result<u64, OutOfMemory> {
         ByteString::make(&self.domain().memory, bytes).ok_or(OutOfMemory)
     }
 
-    /// The string that a word found in this tree leads to.
+    /// Returns the string to which a word points that was found in this tree.
     pub(crate) fn bytes_of<'g>(&self, pin: Pinned<'g>, word: u64) -> &'g [u8] {
         self.admit_bytes(pin, &[]);
         // SAFETY: all words of this tree come from `make`, and one that was found
@@ -63,7 +63,7 @@ impl Tree {
         unsafe { ByteString::bytes(word) }
     }
 
-    /// What a word that was displaced leads to; it is retired.
+    /// Retires the string of a word that was displaced, and returns it.
     fn retired<'g>(&self, pin: Pinned<'g>, word: u64) -> &'g [u8] {
         let bytes = self.bytes_of(pin, word);
         pin.retire_value(word);
@@ -77,8 +77,7 @@ impl Tree {
         Some(self.bytes_of(pin, word))
     }
 
-    /// Stores a copy of `value` under a key, present or not; gives the value it
-    /// displaced.
+    /// Stores a copy of `value` under a key, present or not. Returns the displaced value.
     pub fn put_bytes<'g>(
         &self,
         pin: Pinned<'g>,
@@ -91,8 +90,8 @@ impl Tree {
         Ok(displaced.map(|word| self.retired(pin, word)))
     }
 
-    /// Stores a copy of `value` under a key if the key is absent; gives the value that
-    /// is there otherwise.
+    /// Stores a copy of `value` under a key if the key is absent. Returns the key's value
+    /// otherwise.
     pub fn insert_bytes<'g>(
         &self,
         pin: Pinned<'g>,
@@ -108,7 +107,8 @@ impl Tree {
         Ok(present.map(|word| self.bytes_of(pin, word)))
     }
 
-    /// Gives a key a copy of `value` if the key is there; gives the value it had.
+    /// Stores a copy of `value` under a key if the key is present. Returns the value that the
+    /// key had.
     pub fn replace_bytes<'g>(
         &self,
         pin: Pinned<'g>,
@@ -121,8 +121,8 @@ impl Tree {
         Ok(displaced.map(|word| self.retired(pin, word)))
     }
 
-    /// Gives a key a copy of `desired` if its value is `expected`, byte for byte. Gives
-    /// the value it had, if it is there, and whether that was the expected one.
+    /// Stores a copy of `desired` under a key if its value is `expected`, byte for byte. Returns
+    /// the value that the key had, if it is present, and whether it was the expected one.
     pub fn compare_exchange_bytes<'g>(
         &self,
         pin: Pinned<'g>,
@@ -144,15 +144,15 @@ impl Tree {
         }))
     }
 
-    /// Removes a key; gives the value it had.
+    /// Removes a key. Returns the value that it had.
     pub fn remove_bytes<'g>(&self, pin: Pinned<'g>, key: &[u8]) -> Option<&'g [u8]> {
         self.admit_bytes(pin, key);
         let displaced = self.write_present(pin, key, |_| Decision::Remove)?;
         Some(self.retired(pin, displaced))
     }
 
-    /// Removes a key if its value is `expected`, byte for byte. Gives the value it had,
-    /// if it is there, and whether that was the expected one.
+    /// Removes a key if its value is `expected`, byte for byte. Returns the value that the key
+    /// had, if it is present, and whether it was the expected one.
     pub fn remove_bytes_if_equal<'g>(
         &self,
         pin: Pinned<'g>,

@@ -14,13 +14,13 @@
 //!   the ancestors that go are deleted, then the others unlocked. So a reader or
 //!   writer that still holds what was deleted finds it so, one on its way through
 //!   any of the ancestors starts over, and finds the way to the leaf that has the
-//!   range now. This goes for ancestors between the one that lost a child and the
-//!   one with the boundary, too: nothing in them changes, but what they lead to
-//!   has a smaller range than it had.
+//!   range now. This applies to ancestors between the one that lost a child and the
+//!   one with the boundary, too: nothing in them changes, but the nodes below them
+//!   have a smaller range than before.
 //! - An empty leaf that was a whole layer takes the layer with it: the link in
 //!   the leaf above is removed, under that leaf's lock, before the layer's nodes
 //!   are deleted. If that leaf is empty now, the same goes on with it, one layer
-//!   up; the locks of the layer below are let go first.
+//!   up; the locks of the layer below are released first.
 //! - The root of the tree stays, as an empty leaf.
 //!
 //! An internode whose root has one child only is replaced by that child
@@ -58,7 +58,11 @@ impl Tree {
                 }
                 Some(Parent::Layer(mut upper)) => {
                     pin.count(Count::LayersCollapsed, 1);
-                    path.iter_mut().for_each(Locked::mark_dirty);
+                    // The leaf is deleted before the internodes. Not even between the two may a
+                    // writer reach it through an unchanged internode, and insert into it.
+                    if Line::RemovedLayerIsDirty.is_enabled() {
+                        path.iter_mut().for_each(Locked::mark_dirty);
+                    }
                     upper.remove_link(top_of(&leaf, &path));
                     delete(leaf, path.drain(..), &mut dead);
                     if !upper.permutation().is_empty() {
@@ -140,13 +144,13 @@ impl Tree {
         }
         let above = lock_parent(&root);
         // Neither is dirty: a reader finds nothing changed in them, and the child has what the
-        // root had, and says that it is one, before a word leads to it.
+        // root had, and says that it is one, before a word points to it.
         self.replace_root(&above, NodeRef::from(root.node()), &mut child);
         let node = root.node();
         root.delete();
         drop((child, above));
-        // SAFETY: what is above leads to the child now, and the child's parent
-        // word to what is above.
+        // SAFETY: the node above points to the child now, and the child's parent word to the
+        // node above.
         unsafe { pin.retire_internode(node) };
         true
     }
@@ -206,7 +210,7 @@ fn top_of<'g>(leaf: &Locked<'g, Leaf>, path: &Path<'g>) -> NodeRef<'g> {
 
 /// Takes a leaf out of a layer that has others. `path` holds the ancestors that
 /// go, the one that stays (`survivor`), and, if there is a boundary to move, those
-/// up to the one that holds it. Gives the layer's root if it has one child left.
+/// up to the one that holds it. Returns the layer's root if it has one child left.
 pub(in crate::index::tree) fn unlink<'g>(
     leaf: Locked<'g, Leaf>,
     mut prev: Option<Locked<'g, Leaf>>,
@@ -219,9 +223,8 @@ pub(in crate::index::tree) fn unlink<'g>(
         place,
         holder,
     } = boundary;
-    // Also those that go, and those between the survivor and the boundary: who came
-    // through one of them before must not end up in a child that was right for it
-    // then.
+    // Also those that are deleted, and those between the survivor and the boundary: a thread
+    // that read one of them before must not continue in a child that had its slice then.
     if Line::CollapseIsDirty.is_enabled() {
         path.iter_mut().for_each(Locked::mark_dirty);
     }
@@ -233,7 +236,7 @@ pub(in crate::index::tree) fn unlink<'g>(
         path[holder].replace_key(place, key);
     }
     path[survivor].remove(place);
-    // Before `prev` is let go: a split of it changes the same words, and may share no ancestor's
+    // Before `prev` is unlocked: a split of it changes the same words, and may share no ancestor's
     // lock with this.
     if Line::UnlinkedUnderLock.is_enabled() {
         leaf.unlink(prev.as_ref());
@@ -251,8 +254,8 @@ pub(in crate::index::tree) fn unlink<'g>(
     lone_root
 }
 
-/// Deletes a leaf and the internodes above it that nothing but each other leads to
-/// any more.
+/// Deletes a leaf and the internodes above it, to which no node points any more except
+/// each other.
 fn delete<'g>(
     leaf: Locked<'g, Leaf>,
     path: impl Iterator<Item = Locked<'g, Internode>>,
@@ -275,8 +278,8 @@ fn delete_path<'g>(path: impl Iterator<Item = Locked<'g, Internode>>, dead: &mut
 /// Retires deleted nodes.
 pub(in crate::index::tree) fn retire<'g>(pin: Pinned<'g>, dead: &mut Chain<'g>) {
     while let Some(node) = dead.pop() {
-        // SAFETY: what led to the node leads elsewhere, and what is below it is
-        // deleted or has another parent.
+        // SAFETY: no word of the tree points to the node any more, and the nodes below it are
+        // deleted or have another parent.
         unsafe {
             match node.kind() {
                 AnyNode::Leaf(leaf) => pin.retire_leaf(leaf),
@@ -306,7 +309,7 @@ mod tests {
         tree
     }
 
-    /// Whoever came through an ancestor that a boundary moved above must start
+    /// A thread that read an ancestor below which a boundary moved must start
     /// over: it would find the first leaf of the ancestor's range, to which the
     /// slice it looks for does not belong any more, and insert it there. Found in
     /// review. Put back: in `unlink`, make only the survivor and the holder dirty.
@@ -344,7 +347,7 @@ mod tests {
     }
 
     /// Removes the keys of a layer's first leaf, up to the step in which a root that has one child
-    /// left is replaced; gives that root.
+    /// left is replaced. Returns that root.
     fn unlink_first_leaf<'g>(
         tree: &Tree,
         pin: Pinned<'g>,
@@ -418,7 +421,7 @@ mod tests {
         assert_eq!(tree.check(pin, &mut |line| panic!("{line}")), Ok(true));
     }
 
-    /// Who comes to replace a root by its child may find that another thread did, that the
+    /// A thread about to replace a root by its child may find that another thread did, that the
     /// child is elsewhere, or that there are more. Put back: in `promote`, do not ask the last.
     #[test]
     fn a_root_is_replaced_by_its_only_child_or_not_at_all() {

@@ -213,8 +213,8 @@ impl Tree {
         }
     }
 
-    /// Does with a present key what `decide` says; returns the value it had. The guard may remember
-    /// the leaf if it `is_near`.
+    /// Applies the decision of `decide` to a present key. Returns the value that the key had. The
+    /// guard may remember the leaf if it `is_near`.
     #[inline(always)]
     pub(in crate::index::tree) fn change_present<'g>(
         &self,
@@ -270,7 +270,7 @@ pub(in crate::index::tree) fn with_memory<'g, 'k, R>(
     }
 }
 
-/// Before a write lets go of the leaf with its key's place.
+/// Records the leaf with a write's key or its position; called before the leaf is unlocked.
 #[inline]
 pub(in crate::index::tree) fn record(pin: Pinned<'_>, leaf: &Locked<'_, Leaf>) {
     if let Some(recorder) = pin.recorder() {
@@ -278,7 +278,7 @@ pub(in crate::index::tree) fn record(pin: Pinned<'_>, leaf: &Locked<'_, Leaf>) {
     }
 }
 
-/// Before a write lets go of a leaf that it has created.
+/// Records a leaf that a write has created; called before the leaf is unlocked.
 pub(in crate::index::tree) fn record_created(pin: Pinned<'_>, leaf: &Locked<'_, Leaf>) {
     if let Some(recorder) = pin.recorder() {
         recorder.created(leaf);

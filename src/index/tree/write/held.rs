@@ -3,8 +3,8 @@
 //! **Protocol.** Whatever can fail or takes other locks is done first: if the key is absent
 //! and may be inserted, room is made for it, by a split or a layer, as an insert would, but
 //! without the key; readers see that at once. What stays locked is the one leaf that has the
-//! key or its place, clean, so that readers pass. Until it is let go nobody else changes it,
-//! so what is said of it holds: its version now, and the one it will have.
+//! key or its place, clean, so that readers pass. Until it is unlocked no other thread changes
+//! it, so what a hold reports of it stays true: its version now, and the one it will have.
 //!
 //! A split may leave the leaf without a key, which no leaf in a tree is that is not locked. If
 //! the key is not inserted after all, the leaf goes as one does from which the last key was
@@ -13,8 +13,8 @@
 //! A bag with room for the key's suffix is made ready, but the leaf gets it with the key: if
 //! the key does not come, no bag stays that is larger than the leaf's suffixes need.
 //!
-//! Only the thread that holds a leaf lets it go, and it holds one at a time, and waits for no
-//! other lock meanwhile: else two could wait for each other.
+//! Only the thread that holds a leaf unlocks it. It holds one leaf at a time, and waits for no
+//! other lock meanwhile: otherwise two threads could wait for each other.
 //!
 //! **Clearing** takes the lock of the root alone (see `swap`), so the lock of a leaf below
 //! does not keep it off. It counts before the store of the root word that it has begun, and
@@ -29,8 +29,8 @@
 //!   all operations that are in the old tree then, in the order of their effects there: each
 //!   has loaded the root word before that store, so was called before it, and none returned
 //!   before another of them was called. A hold of the same key in the new tree comes after.
-//! - Not equal: the finish changes nothing, and returns so when the new root is there. A caller
-//!   that is told of the clearing finds the tree cleared.
+//! - Not equal: the finish changes nothing, and reports that, once the new root is stored. So
+//!   a caller that learns of the clearing finds the tree cleared.
 //!
 //! The comparison is a relaxed load; the count is a read-modify-write before the SeqCst store
 //! of the root word. For a thread that has found the new root, or learned of it from another
@@ -168,8 +168,8 @@ impl Tree {
         })
     }
 
-    /// Does with a held key what was decided, and lets its leaf go. Gives the value it had;
-    /// or, if the tree was cleared after the key was held, says so and changes nothing.
+    /// Applies a decision to a held key, and unlocks its leaf. Returns the value that the key
+    /// had; or, if the tree was cleared after the key was held, changes nothing and returns that.
     ///
     /// An absent key can be set only if it may be inserted.
     pub(crate) fn finish<'g>(
@@ -303,7 +303,7 @@ impl Held<'_, '_> {
         Observation::new(self.leaf.node(), self.leaf.version_found(), incarnation)
     }
 
-    /// The leaf as it will be once it was let go with this decision, unless that empties it.
+    /// The leaf as it will be once it is unlocked after this decision, unless that empties it.
     pub(crate) fn next(&self, decision: Decision) -> Observation {
         let changes = match decision {
             Decision::Keep => false,

@@ -5,7 +5,7 @@
 //! them and the new key. If all of them share further slices, that layer has one link
 //! to yet another, and so on, down to one where they part: there they are at most
 //! [`GROUP_MAX`] under each slice again, since one of them has another slice or ends in
-//! it. All of it is built before anybody can see it.
+//! it. All of it is built before another thread can reach it.
 //!
 //! The linearization point of the insert is the end of the DIRTY change that turns the
 //! group into the link: until then readers wait for it or find the old entries, whole.
@@ -77,7 +77,7 @@ impl Tree {
             let entry = Entry::new(&below(rest, shared));
             lowest.insert(position, &entry.with_value(*value));
         }
-        // What leads to it, from below; each is let go when it has its parent.
+        // The layers above it, from the lowest up; each leaf is unlocked once it has its parent.
         let mut above: Option<Locked<'g, Leaf>> = None;
         for layer in (0..shared).rev() {
             let slice = slice_of(&least[layer * SLICE_LEN..]);

@@ -94,7 +94,9 @@ impl Tree {
         self.must_not_hold();
         // Ends: each time around, another writer has replaced a root or deleted a node.
         loop {
-            // Each time: the tree may have been cleared since the last.
+            // Each time: the tree may have been cleared since the last. A record with an older count
+            // of clears is safe, since it never validates, but its transaction aborts in vain. So
+            // no model can tell; the test below covers the attempts of `with_memory`.
             self.begin_recording(pin);
             if let Ok(located) = self.try_locate(pin, bytes) {
                 return located;
@@ -172,19 +174,59 @@ mod tests {
 
     use crate::index::memory::Allocator;
     use crate::index::node::{Delta, DeltaRecorder, Observation};
+    use crate::index::reclaim::Pinned;
     use crate::index::tree::{Inserted, Tree, TreeOptions};
 
-    static TREE: OnceLock<Tree> = OnceLock::new();
-    static IS_ASKED: AtomicBool = AtomicBool::new(false);
+    /// A tree in which another thread writes while a write allocates.
+    struct Overtaken {
+        tree: OnceLock<Tree>,
+        is_armed: AtomicBool,
+        by: fn(&Tree, Pinned<'_>),
+    }
 
-    /// Another thread deletes the leaf of the key, and clears the tree.
-    unsafe extern "C" fn overtaken(size: usize, align: usize, _: *mut c_void) -> *mut c_void {
-        if IS_ASKED.swap(false, Ordering::Relaxed) {
+    impl Overtaken {
+        const fn by(by: fn(&Tree, Pinned<'_>)) -> Self {
+            Self {
+                tree: OnceLock::new(),
+                is_armed: AtomicBool::new(false),
+                by,
+            }
+        }
+
+        fn tree(&'static self) -> &'static Tree {
+            let ctx = std::ptr::from_ref(self).cast_mut().cast();
+            // SAFETY: the functions fit, and their context lives as long as the process.
+            let user = unsafe { Allocator::new(overtake_and_alloc, free, ctx) };
+            let options = TreeOptions {
+                allocator: Some(user),
+                ..TreeOptions::default()
+            };
+            self.tree
+                .get_or_init(|| Tree::with_options(&options).unwrap())
+        }
+
+        /// The next allocation is overtaken.
+        fn arm(&self) {
+            self.is_armed.store(true, Ordering::Relaxed);
+        }
+
+        fn was_overtaken(&self) -> bool {
+            !self.is_armed.load(Ordering::Relaxed)
+        }
+    }
+
+    unsafe extern "C" fn overtake_and_alloc(
+        size: usize,
+        align: usize,
+        ctx: *mut c_void,
+    ) -> *mut c_void {
+        // SAFETY: the context that `tree` passes.
+        let overtaken = unsafe { &*ctx.cast::<Overtaken>() };
+        if overtaken.is_armed.swap(false, Ordering::Relaxed) {
             let other = || {
-                let tree = TREE.get().unwrap();
+                let tree = overtaken.tree.get().unwrap();
                 let guard = tree.guard().unwrap();
-                (0..40).for_each(|key| _ = tree.remove(guard.pin(), &[key]));
-                tree.clear(guard.pin()).unwrap();
+                (overtaken.by)(tree, guard.pin());
             };
             std::thread::scope(|scope| scope.spawn(other).join().unwrap());
         }
@@ -192,22 +234,23 @@ mod tests {
         unsafe { alloc(Layout::from_size_align(size, align).unwrap()).cast() }
     }
 
-    unsafe extern "C" fn give_back(place: *mut c_void, size: usize, align: usize, _: *mut c_void) {
+    unsafe extern "C" fn free(place: *mut c_void, size: usize, align: usize, _: *mut c_void) {
         // SAFETY: allocated above with this layout.
         unsafe { dealloc(place.cast(), Layout::from_size_align(size, align).unwrap()) };
     }
 
-    /// The tree is cleared between two attempts of an insert, so the second is in the new tree.
+    static DELETED_AND_CLEARED: Overtaken = Overtaken::by(|tree, pin| {
+        (0..40).for_each(|key| _ = tree.remove(pin, &[key]));
+        tree.clear(pin).unwrap();
+    });
+
+    /// Between two attempts of an insert, its leaf is deleted and the tree is cleared, so the
+    /// second attempt begins at the new tree's root.
     /// Put back: call `begin_recording` in `write`, before it calls `locate`, instead.
     #[test]
     fn a_delta_has_the_incarnation_of_its_leaf() {
-        // SAFETY: the functions fit, and need no context.
-        let user = unsafe { Allocator::new(overtaken, give_back, std::ptr::null_mut()) };
-        let options = TreeOptions {
-            allocator: Some(user),
-            ..TreeOptions::default()
-        };
-        let tree = TREE.get_or_init(|| Tree::with_options(&options).unwrap());
+        let overtaken = &DELETED_AND_CLEARED;
+        let tree = overtaken.tree();
         let guard = tree.guard().unwrap();
         let mut room = [Observation::default(); 4];
         let mut delta = Delta::with_room(&mut room);
@@ -219,10 +262,37 @@ mod tests {
         }
         // Its leaf is not the last one, which a tree keeps.
         let key = [3; 10_000];
-        IS_ASKED.store(true, Ordering::Relaxed);
+        overtaken.arm();
         assert_eq!(tree.insert(pin, &key, 1), Ok(Inserted::New));
-        assert!(!IS_ASKED.load(Ordering::Relaxed));
+        assert!(overtaken.was_overtaken());
         assert_eq!(tree.get_observed(pin, &key), (Some(1), delta.after));
         assert_eq!(delta.after.incarnation, 1);
+    }
+
+    fn long_key(n: u8) -> Vec<u8> {
+        [&b"a slice "[..], &[n; 100]].concat()
+    }
+
+    static MADE_A_LAYER: Overtaken = Overtaken::by(|tree, pin| {
+        for n in 1..10 {
+            assert_eq!(tree.insert(pin, &long_key(n), 1), Ok(Inserted::New));
+        }
+    });
+
+    /// Between two attempts of an insert, other keys with its slice become a layer, to which the
+    /// second attempt descends. Put back: in `locate_again`, return a position that is a layer.
+    #[test]
+    fn a_write_descends_to_a_layer_made_meanwhile() {
+        let overtaken = &MADE_A_LAYER;
+        let tree = overtaken.tree();
+        let guard = tree.guard().unwrap();
+        let pin = guard.pin();
+        overtaken.arm();
+        assert_eq!(tree.insert(pin, &long_key(0), 0), Ok(Inserted::New));
+        assert!(overtaken.was_overtaken());
+        for n in 0..10 {
+            assert_eq!(tree.get(pin, &long_key(n)), Some(u64::from(n != 0)));
+        }
+        assert_eq!(tree.check(pin, &mut |line| panic!("{line}")), Ok(true));
     }
 }

@@ -10,7 +10,7 @@
 //! that no change of the tree turns round: deeper layers before upper ones, in a
 //! layer lower levels before higher ones, in the leaves of a layer greater keys
 //! before smaller ones. So waiting never closes a circle, and every lock is
-//! eventually let go. Nodes that are not published yet may be locked at any time.
+//! eventually released. Nodes that are not published yet may be locked at any time.
 
 use arrayvec::ArrayVec;
 

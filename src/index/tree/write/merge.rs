@@ -1,4 +1,4 @@
-//! Merging sparse leaves. Removes give back leaves that become empty; those that keep a
+//! Merging sparse leaves. Removes delete leaves that become empty; those that keep a
 //! key or two stay, until [`Tree::maintain`] finds two beside each other whose keys one
 //! leaf can hold with room to spare. Where a group of keys turned into a link, its leaf is
 //! merged at once: else the upper layers of a tree would stay as wide as their leaves were
@@ -6,8 +6,8 @@
 //!
 //! **Protocol.** That of `collapse`, with a leaf that is not empty: the locks are the
 //! same, in the same order, the leaf before takes over the range, and before the leaf
-//! is deleted its entries are put there, under DIRTY. So whoever looks for one of them
-//! finds it in the leaf that goes, before that is deleted, or starts over, and waits
+//! is deleted its entries are put there, under DIRTY. So a thread that looks for one of
+//! them finds it in the merged leaf, before that is deleted, or starts over, and waits
 //! for the leaf before. A walk that has read the leaf before and not the one that goes
 //! resumes at that one's low; one in reverse has remembered that low as its boundary.
 
@@ -131,8 +131,8 @@ impl Tree {
         }
     }
 
-    /// Gives a leaf a bag of the size that its suffixes need, if its bag is large and mostly
-    /// unused: a remove, which takes no memory, has left it so.
+    /// Replaces the bag of a leaf by one of the size that its suffixes need, if its bag is large
+    /// and mostly unused: a remove, which allocates nothing, has left it so.
     fn shrink_bag<'g>(&self, pin: Pinned<'g>, node: &'g Leaf) -> Result<(), OutOfMemory> {
         if !node.bag().is_some_and(BagRef::is_large) {
             return Ok(());

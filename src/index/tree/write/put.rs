@@ -15,8 +15,8 @@ pub enum Inserted {
 }
 
 impl Tree {
-    /// Stores a value under a key, present or not; gives the value it displaced,
-    /// which the caller owns or hands to [`Tree::discard`].
+    /// Stores a value under a key, present or not. Returns the displaced value, which the caller
+    /// owns or passes to [`Tree::discard`].
     #[inline(always)]
     pub fn put(&self, pin: Pinned<'_>, key: &[u8], value: u64) -> Result<Option<u64>, OutOfMemory> {
         self.admit_words(pin, key);

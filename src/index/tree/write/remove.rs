@@ -8,12 +8,12 @@ use crate::index::tree::Tree;
 use crate::protocol::Line;
 
 impl Tree {
-    /// Removes a key; gives its value, which the caller owns or hands to
+    /// Removes a key. Returns its value, which the caller owns or passes to
     /// [`Tree::discard`]. Allocates nothing but room in seize's lists.
     ///
     /// The linearization point is the store of the leaf's permutation. A leaf
-    /// that becomes empty is given back under the same lock, so that no insert
-    /// can slip in between.
+    /// that becomes empty is deleted under the same lock, so that no thread inserts
+    /// into it in between.
     #[inline(always)]
     pub fn remove(&self, pin: Pinned<'_>, bytes: &[u8]) -> Option<u64> {
         self.admit_words(pin, bytes);
@@ -64,7 +64,9 @@ impl Tree {
         let bag = if wastes { leaf.take_bag() } else { None };
         record(pin, &leaf);
         drop(leaf);
-        // Unlocked: after a clearing, counting takes a lock.
+        // Here, and not under the leaf's lock, only to keep the time under that lock short: after
+        // a clear, counting may wait for a mutex. Its owners wait for no lock of a node, so either
+        // order is right.
         pin.count_keys(node, -1);
         if let Some(bag) = bag {
             // SAFETY: the leaf has no bag now, and only the lock's owner takes it.

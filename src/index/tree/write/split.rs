@@ -1,11 +1,11 @@
-//! Making room: a full leaf gives its upper entries to a new leaf after it, its
-//! parent gets a key and a child more, and so on up as long as parents are full.
+//! Making room: the upper entries of a full leaf move to a new leaf after it, its parent
+//! receives one more key and child, and so on up as long as parents are full.
 //!
 //! **Protocol.** The leaf, then every ancestor that will change, are locked
 //! bottom-up: full parents and the first with room, or all up to what is above
-//! the root. If the reserve does not cover what that takes, all are let go.
+//! the root. If the reserve does not cover what that takes, all are unlocked.
 //! Otherwise all are made dirty, and only then changed, so that no reader finds
-//! the leaf without the moved entries under a parent that does not lead to the
+//! the leaf without the moved entries under a parent that does not point to the
 //! new leaf yet. New nodes stay locked until the end. Nothing is waited for
 //! between the first change and the last.
 //!
@@ -193,7 +193,7 @@ impl Tree {
         }
         record_created(pin, &right);
         if let Chosen::Room = chosen {
-            // The other is let go at once.
+            // The other one is unlocked at once.
             let mut leaf = if plan.stays { leaf } else { right };
             leaf.publish_version();
             return Ok(Added::Room(Room {
@@ -258,7 +258,7 @@ impl Tree {
     /// Makes `new` the root of a layer in place of `old`; the node above, or
     /// nothing for the first layer, is locked, and so is `old`.
     ///
-    /// Before a word leads to `new`, its version says that it is a root: a reader that found
+    /// Before a word points to `new`, its version says that it is a root: a reader that found
     /// one that is none would start over again and again until `new` is unlocked, without
     /// letting its owner run.
     pub(in crate::index::tree) fn replace_root<'g, N>(

@@ -11,16 +11,16 @@ use crate::index::tree::Tree;
 use crate::index::tree::updating::Updating;
 
 impl Tree {
-    /// Gives a key another value if it is there; gives the value it had, which the
-    /// caller owns or hands to [`Tree::discard`].
+    /// Stores `value` under a key if the key is present. Returns the value that the key had,
+    /// which the caller owns or passes to [`Tree::discard`].
     #[inline(always)]
     pub fn replace(&self, pin: Pinned<'_>, key: &[u8], value: u64) -> Option<u64> {
         self.admit_words(pin, key);
         self.write_present(pin, key, |_| Decision::Set(value))
     }
 
-    /// Gives a key the value `desired` if it has the value `expected`. Gives the
-    /// value it had, if it is there. Allocates no node.
+    /// Stores `desired` under a key if it has the value `expected`. Returns the value that the
+    /// key had, if it is present. Allocates no node.
     #[inline(always)]
     pub fn compare_exchange(
         &self,
@@ -36,8 +36,8 @@ impl Tree {
         })
     }
 
-    /// Removes a key if it has the value `expected`. Gives the value it had, if it
-    /// is there. Allocates no node.
+    /// Removes a key if it has the value `expected`. Returns the value that the key had, if it
+    /// is present. Allocates no node.
     #[inline(always)]
     pub fn remove_if_equal(&self, pin: Pinned<'_>, key: &[u8], expected: u64) -> Option<u64> {
         self.admit_words(pin, key);
@@ -47,8 +47,8 @@ impl Tree {
         })
     }
 
-    /// Does with a key what `decide` says, which is called once, with the key's
-    /// value or `None`; gives what was there.
+    /// Calls `decide` once, with the key's value or `None`, and applies its decision. Returns
+    /// the value that the key had.
     ///
     /// `decide` runs under the lock of the key's leaf and must not use the tree.
     /// Memory for an insert is there before it is called: once it has been called,
