@@ -303,7 +303,7 @@ fn leave_root_with_one_child(tree: &Tree, pin: Pinned<'_>, root: &Internode) {
     let (mut path, mut dead) = (Path::new(), Chain::EMPTY);
     assert!(lock_ancestors(&leaf, |node| node.len() > 0, &mut path).is_none());
     let boundary = lock_boundary(&leaf, &mut path);
-    assert!(unlink(leaf, None, path, boundary, &mut dead).is_some());
+    assert!(unlink(leaf, None, &mut path, boundary, &mut dead).is_some());
     retire(pin, &mut dead);
 }
 
