@@ -187,20 +187,17 @@ fn each_clearing_detaches_the_current_root() {
 /// Lookups in a batch begin at a root that splits, and continue below internodes that split.
 #[test]
 fn batches_find_keys_of_splitting_nodes() {
-    let lines = [
-        Line::RootIsPublished,
-        Line::BatchRootIsLiving,
-        Line::BatchParentIsValidated,
-    ];
+    let lines = [Line::BatchRootIsLiving, Line::BatchParentIsValidated];
     check(&lines, || {
-        for leaves in [1, 4] {
+        // Few schedules come between a new root and its unlocking: several of the first kind.
+        for (leaves, step) in [(1, 4), (1, 3), (1, 2), (1, 5), (1, 7), (4, 4)] {
             explore(move || {
                 let initial = numbers((0..15 * leaves).map(|n| 10 * n));
                 let mut model = Model::with(initial.clone());
                 let keys = initial.clone();
                 model.thread(|tree, pin| _ = tree.insert(pin, &number(75), 1).unwrap());
                 model.thread(move |tree, pin| {
-                    let keys: Vec<_> = keys.iter().rev().step_by(4).collect();
+                    let keys: Vec<_> = keys.iter().rev().step_by(step).collect();
                     let key_at = |index: usize| Some(Key::new(keys[index]));
                     tree.get_each(pin, keys.len(), key_at, |index, value| {
                         assert!(value.is_some(), "{:?}", keys[index]);
