@@ -25,7 +25,8 @@ use crate::index::memory::{STRIPES, Source, own_stripe};
 use crate::protocol::Line;
 use crate::sync::{AtomicU64, Ordering, Wait, fence};
 
-const BLOCK: usize = 2 * STRIPES;
+/// Slots that are allocated at once.
+const BLOCK: usize = STRIPES;
 
 /// States of a slot; any other number is a time that [`now`] returned.
 const FREE: u64 = 0;
@@ -176,7 +177,7 @@ impl Slots {
         // Acquire: pairs with `next_or_new`, which made the block.
         // SAFETY: null or a block that lives as long as the slots.
         if let Some(first) = unsafe { self.first.load(Ordering::Acquire).as_ref() } {
-            let nearest = &first.slots[2 * stripe];
+            let nearest = &first.slots[stripe];
             if nearest.try_claim(state) {
                 return Ok(nearest);
             }
@@ -195,7 +196,7 @@ impl Slots {
         // Ends: each round goes on to the next block of a list, to which a block is added only
         // when all slots are taken.
         loop {
-            let (before, after) = block.slots.split_at(2 * stripe);
+            let (before, after) = block.slots.split_at(stripe);
             let mut nearest_first = after.iter().chain(before);
             if let Some(slot) = nearest_first.find(|slot| slot.try_claim(state)) {
                 return Ok(slot);
