@@ -10,7 +10,7 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
         check-fmt check-header check-clippy check-rust check-stress check-lin check-scans \
         check-models check-serializable check-c check-install check-go check-zig check-readme \
         check-docs check-bench check-asan check-tsan check-annotated check-memcheck check-fuzz fuzz fuzz-minimise coverage \
-        check-beta bench-beta soak soak-perturbed build-perturbed limbo bench-instructions bench-observe bench bench-build \
+        check-beta bench-beta soak soak-perturbed build-perturbed limbo bench-instructions check-instructions record-instructions bench-observe bench bench-build \
         bench-quick bench-pieces bench-go bench-zig figures
 
 # Prints each target with the ## comment above it.
@@ -44,6 +44,7 @@ test: setup
 	@$(MAKE) --no-print-directory check-models
 	@$(MAKE) --no-print-directory check-c
 	@$(MAKE) --no-print-directory check-memcheck MEMCHECK='tree bytes cursor cursor_many cursor_changes page_end'
+	@$(MAKE) --no-print-directory check-instructions
 	@$(MAKE) --no-print-directory check-install
 	@$(MAKE) --no-print-directory check-go
 	@$(MAKE) --no-print-directory check-zig
@@ -328,6 +329,15 @@ bench-observe:
 ## instructions an operation, counted with callgrind: exact, whatever else the machine does
 bench-instructions: library
 	@benches/instructions/count.sh include $(BUILD)/lib
+
+## check that no operation takes 2 % more instructions than recorded in
+## benches/instructions/counts.txt
+check-instructions: library
+	@$(STAGE) check-instructions benches/instructions/check.sh include $(BUILD)/lib
+
+## record the instructions that operations take now
+record-instructions: library
+	@benches/instructions/check.sh record include $(BUILD)/lib
 
 OPERATIONS := 10000000
 ## measure memory that waits for guards, after OPERATIONS=10000000 updates and as many removes
