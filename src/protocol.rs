@@ -50,6 +50,8 @@ pub(crate) enum Line {
     NearIsUnderTheRoot,
     /// `near`: a remembered leaf is locked only in the version in which it was remembered.
     NearIsUnchanged,
+    /// `keys`: a guard counts no key of a tree that was cleared before those it has counted.
+    OwnedKeysHaveAnEra,
     /// `split`: the leaf that splits is dirty.
     SplitLeafIsDirty,
     /// `split`: ancestors that change are dirty.

@@ -24,7 +24,7 @@ use crate::errno;
 pub(crate) use keys::Era;
 pub use source::Allocator;
 pub(crate) use source::Source;
-pub(crate) use tally::{Count, STRIPES, Tally, own_stripe};
+pub(crate) use tally::{Count, KeyCell, STRIPES, Tally, own_stripe};
 
 use crate::annotate::Owned;
 use blocks::Blocks;

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use crossbeam_utils::CachePadded;
 
-use super::keys::{Cell as KeyCell, Era, Keys};
+pub(crate) use super::keys::Cell as KeyCell;
+use super::keys::{Era, Keys};
 
 /// Number of cache lines over which a counter is spread.
 pub(crate) const STRIPES: usize = 16;
@@ -82,14 +83,20 @@ impl Tally {
         self.keys.add(cell, self.key_cells(), era, change);
     }
 
+    /// `add_keys` through a cell to which only the caller adds.
+    #[inline]
+    pub(crate) fn add_keys_owned(&self, cell: &KeyCell, era: Era, change: i64) {
+        self.keys.add_owned(cell, self.key_cells(), era, change);
+    }
+
     /// Begins to count keys of an era, and forgets those of earlier ones.
     pub(crate) fn begin_era(&self, era: Era) {
         self.keys.begin(self.key_cells(), era);
     }
 
-    /// The number of keys; exact when no thread is writing.
-    pub(crate) fn keys(&self) -> u64 {
-        self.keys.sum(self.key_cells())
+    /// The number of keys, with those in the `owned` cells; exact when no thread is writing.
+    pub(crate) fn keys<'c>(&'c self, owned: impl Iterator<Item = &'c KeyCell>) -> u64 {
+        self.keys.sum(self.key_cells(), owned)
     }
 }
 

@@ -15,7 +15,7 @@ use super::{Domain, fork};
 use crate::annotate;
 use crate::errno;
 use crate::index::memory::OutOfMemory;
-use crate::index::memory::{Count, STRIPES};
+use crate::index::memory::{Count, KeyCell, STRIPES};
 use crate::index::node::{DeltaRecorder, Leaf, NodeRef};
 
 /// What all pins of a guard share. It stays in its place while there are any, so that a pin is one
@@ -25,6 +25,8 @@ pub(super) struct PinState {
     /// The stripe of counters and caches that the guard uses.
     stripe: usize,
     near: Near,
+    /// Where an owned guard counts keys; null for others.
+    keys: *const KeyCell,
     thread: CallThread,
     /// Seize's guard: beside this state. Set before the first pin, where both have their place.
     via: Cell<Via>,
@@ -43,6 +45,7 @@ impl PinState {
             domain: NonNull::from(domain),
             stripe,
             near: Near::new(),
+            keys: std::ptr::null(),
             thread,
             via: Cell::new(Via::Owned(std::ptr::null())),
         }
@@ -113,6 +116,7 @@ impl Domain {
             // It stays there.
             let guard: *const seize::OwnedGuard<'static> = &*(*state).guard;
             (*state).pin.via.set(Via::Owned(guard));
+            (*state).pin.keys = slot.keys();
         }
         slot.record_time();
         Ok(Guard {
@@ -429,7 +433,12 @@ impl<'g> Pinned<'g> {
     #[inline]
     pub(crate) fn count_keys(&self, leaf: &Leaf, change: i64) {
         let tally = self.domain().memory.tally();
-        tally.add_keys(self.stripe(), leaf.era(), change);
+        // SAFETY: null, or of a slot that lives as long as the domain. Only the thread that uses the
+        // guard adds to it.
+        match unsafe { self.state.keys.as_ref() } {
+            Some(cell) => tally.add_keys_owned(cell, leaf.era(), change),
+            None => tally.add_keys(self.stripe(), leaf.era(), change),
+        }
     }
 }
 

@@ -154,7 +154,7 @@ impl Domain {
 
     /// Number of keys; exact when no thread is writing.
     pub(crate) fn keys(&self) -> u64 {
-        self.memory.tally().keys()
+        self.memory.tally().keys(self.slots.key_cells())
     }
 
     /// What the tree's values are.

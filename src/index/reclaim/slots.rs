@@ -21,7 +21,7 @@ use super::flush::Census;
 use super::fork;
 use crate::annotate;
 use crate::index::memory::OutOfMemory;
-use crate::index::memory::{STRIPES, Source, own_stripe};
+use crate::index::memory::{KeyCell, STRIPES, Source, own_stripe};
 use crate::protocol::Line;
 use crate::sync::{AtomicU64, Ordering, Wait, fence};
 
@@ -39,6 +39,8 @@ pub(crate) struct Slot {
     since: AtomicU64,
     /// How many guards were ever made here.
     guards: AtomicU64,
+    /// The keys that its guards have counted.
+    keys: KeyCell,
     guard: UnsafeCell<MaybeUninit<super::GuardState>>,
 }
 
@@ -50,6 +52,7 @@ impl Slot {
         Self {
             since: AtomicU64::new(FREE),
             guards: AtomicU64::new(0),
+            keys: KeyCell::new(),
             guard: UnsafeCell::new(MaybeUninit::uninit()),
         }
     }
@@ -131,6 +134,11 @@ impl Slot {
         self.since.store(FREE, Ordering::Release);
     }
 
+    /// Where its guards count keys; only the owner adds.
+    pub(super) fn keys(&self) -> &KeyCell {
+        &self.keys
+    }
+
     pub(super) fn guard(&self) -> *mut super::GuardState {
         self.guard.get().cast()
     }
@@ -203,6 +211,12 @@ impl Slots {
             }
             block = Block::next_or_new(&block.next, source)?;
         }
+    }
+
+    /// The keys that guards have counted, now or before.
+    pub(super) fn key_cells(&self) -> impl Iterator<Item = &KeyCell> {
+        let slots = self.blocks().flat_map(|block| block.slots.iter());
+        slots.map(|slot| &slot.keys)
     }
 
     fn blocks(&self) -> impl Iterator<Item = &Block> {

@@ -68,6 +68,18 @@ impl Model {
         }));
     }
 
+    /// `thread` without a guard of the user's.
+    pub(super) fn thread_unguarded(
+        &mut self,
+        work: impl FnOnce(&Tree, Pinned<'_>) + Send + 'static,
+    ) {
+        let tree = Arc::clone(&self.tree);
+        self.threads.push(thread::spawn(move || {
+            let local = tree.local_guard();
+            work(&tree, local.pin());
+        }));
+    }
+
     /// Waits for the threads.
     pub(super) fn join(&mut self) {
         for thread in self.threads.drain(..) {
