@@ -160,6 +160,24 @@ pub(crate) enum Line {
     PermutationAcquires,
     /// `observe`: loading the count of finished clears acquires the root that the last one stored.
     EndedAcquires,
+    /// `levels`: a layer that outgrows what is above it raises that.
+    OutgrownIsRaised,
+    /// `levels`: so does a root that is a leaf and gets its second link.
+    SecondLinkIsRaised,
+    /// `levels`: nodes that a split makes have the levels of what they come from.
+    LevelsAreCopied,
+    /// `levels`: the fence after a node's levels are raised.
+    FenceAfterLevelsAreRaised,
+    /// `levels`: the fence before a node's levels are copied.
+    FenceBeforeLevelsAreCopied,
+    /// `levels`: a node that changed while its levels were raised is raised again.
+    RaisedIsValidated,
+    /// `merge`: the leaf that takes the entries gets the levels of the one that goes.
+    MergeRaisesLevels,
+    /// `merge`: the leaf that goes is dirty before its levels are read.
+    MergedLeafIsDirty,
+    /// `levels`: a parent whose levels are raised from below is still the parent.
+    RaisedIsTheParent,
     /// `reclaim`: a node is unlinked before it is retired.
     #[cfg(all(test, loom))]
     UnlinkedBeforeRetired,

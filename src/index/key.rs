@@ -138,6 +138,11 @@ impl<'k> Key<'k> {
         slice_of(self.rest) == self.slice
     }
 
+    /// How many layers are above this one, for the key that these bytes are.
+    pub(crate) fn layers_above(&self, bytes: &[u8]) -> usize {
+        (bytes.len() - self.rest.len()) / SLICE_LEN
+    }
+
     /// Descends one layer: drops the slice.
     #[inline]
     pub(crate) fn shift(&mut self) {

@@ -107,6 +107,12 @@ annotated!(AtomicU16, u16);
 annotated!(AtomicU32, u32);
 annotated!(AtomicU64, u64);
 
+impl AtomicU8 {
+    pub(crate) fn fetch_max(&self, value: u8, order: Ordering) -> u8 {
+        self.around(order, order, || self.0.fetch_max(value, order))
+    }
+}
+
 impl AtomicU64 {
     pub(crate) fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
         self.around(order, order, || self.0.fetch_add(value, order))

@@ -163,13 +163,13 @@ pub type PivotVisitor = Option<
 /// Selects pivots: keys that divide a tree into parts of about equally many keys, for scans by
 /// several threads. The first part ends before the first pivot, each further part begins with a
 /// pivot, and the last part is unbounded. If no thread writes, no part has more than about
-/// twice the even share and one leaf of keys. Reads a few nodes for each part, not the parts
-/// themselves; to find a large layer below one of many leaves, it also reads those leaves.
+/// twice the even share and one leaf of keys. Reads the nodes on a hundred ways or so from the
+/// root to a leaf for each part, never on more than about a thousand; not the parts themselves.
 ///
 /// @param tree     The tree.
 /// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
-/// @param cuts     Number of pivots, one less than parts. A tree with fewer leaves than that
-///                 may have fewer pivots.
+/// @param cuts     Number of pivots, one less than parts. A tree with few keys for
+///                 each part may have fewer pivots.
 /// @param visit    Called for each pivot, in order; see masstree_pivot_visitor_t. The pivots
 ///                 need not be keys of the tree.
 /// @param ctx      Passed to visit.

@@ -6,6 +6,8 @@
 //!      128   16 children; unused ones repeat the last
 //!      256   number of keys
 //!      264   parent
+//!      272   level: levels of internodes below; never changes
+//!      273   levels below the links under this internode (see `tree::write::levels`)
 //! ```
 //!
 //! Child `i` holds the slices from key `i-1` on, below key `i`. Unused keys are greater than any
@@ -30,7 +32,7 @@ use super::search::{Head, Search};
 use super::version::{Version, VersionWord};
 use super::{Lockable, Locked};
 use crate::protocol::Line;
-use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+use crate::sync::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 
 /// Children of a full internode.
 const FANOUT: usize = WIDTH + 1;
@@ -64,7 +66,9 @@ pub(crate) struct Internode {
     children: [AtomicPtr<Node>; FANOUT],
     len: AtomicU64,
     parent: AtomicPtr<Node>,
-    spare: [AtomicU64; 6],
+    level: AtomicU8,
+    below: AtomicU8,
+    spare: [AtomicU64; 5],
 }
 
 #[cfg(not(any(loom, shuttle)))]
@@ -78,6 +82,8 @@ impl Internode {
             children: std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
             len: AtomicU64::new(0),
             parent: AtomicPtr::new(std::ptr::null_mut()),
+            level: AtomicU8::new(0),
+            below: AtomicU8::new(0),
             spare: std::array::from_fn(|_| AtomicU64::new(0)),
         }
     }
@@ -110,6 +116,11 @@ impl Internode {
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len.load(Ordering::Relaxed) as usize
+    }
+
+    /// How many levels of internodes are below this one.
+    pub(crate) fn level(&self) -> u8 {
+        self.level.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -147,6 +158,10 @@ impl Lockable for Internode {
     #[inline]
     fn parent_word(&self) -> &AtomicPtr<Node> {
         &self.parent
+    }
+
+    fn below_word(&self) -> &AtomicU8 {
+        &self.below
     }
 }
 
@@ -189,6 +204,19 @@ impl<'g> Locked<'g, Internode> {
             self.set_separator(index, UNUSED);
             self.set_child(index + 1, last);
         }
+    }
+
+    /// Sets the level of an internode that is not published, and the levels below its links.
+    pub(crate) fn set_levels(&self, level: u8, below: u8) {
+        self.level.store(level, Ordering::Relaxed);
+        self.below.store(below, Ordering::Relaxed);
+    }
+
+    /// Sets the levels below the links to those of these children, after a split has loaded its own.
+    fn take_levels(&self, children: &[NodeRef<'_>]) {
+        let below = children.iter().map(|child| child.levels_below()).max();
+        let below = below.unwrap_or(0);
+        self.below.store(below, Ordering::Relaxed);
     }
 
     /// Fills an internode that is not published.
@@ -242,12 +270,18 @@ impl<'g> Locked<'g, Internode> {
         right: NodeRef<'g>,
         append: bool,
     ) -> u64 {
+        let below = self.levels_to_copy();
+        empty.set_levels(self.level(), 0);
         let all = self.with(index, key, right);
         let kept = if append && index == CAPACITY {
             CAPACITY
         } else {
             CAPACITY.div_ceil(2)
         };
+        // Before a child has it as its parent: then it may be raised.
+        if below > 0 {
+            empty.take_levels(&all.children[kept + 1..]);
+        }
         empty.fill(&all.keys[kept + 1..], &all.children[kept + 1..]);
         for i in 0..kept {
             self.set_key(i, all.keys[i]);
@@ -260,6 +294,9 @@ impl<'g> Locked<'g, Internode> {
         }
         self.set_len(kept);
         self.pad();
+        if below > 0 {
+            self.take_levels(&all.children[..=kept]);
+        }
         all.keys[kept]
     }
 

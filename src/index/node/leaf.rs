@@ -4,7 +4,8 @@
 //! byte   0   version
 //!        8   15 slices
 //!      128   permutation
-//!      136   15 marks, one byte spare: the kind, and in the upper bits the tag of a suffix
+//!      136   15 marks: the kind, and in the upper bits the tag of a suffix; and one byte: the
+//!            levels below the links in this leaf (see `tree::write::levels`)
 //!      152   15 value words: the user's, or the root of a layer
 //!      272   suffix bag
 //!      280   next leaf
@@ -456,5 +457,9 @@ impl Lockable for Leaf {
     #[inline]
     fn parent_word(&self) -> &AtomicPtr<Node> {
         &self.parent
+    }
+
+    fn below_word(&self) -> &AtomicU8 {
+        &self.marks[WIDTH]
     }
 }

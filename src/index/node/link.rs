@@ -139,6 +139,31 @@ impl<'g> NodeRef<'g> {
         self.parent_word().store(parent.as_ptr(), Ordering::SeqCst);
     }
 
+    /// How many levels of internodes the node is above its layer's leaves, itself included: 0 for a
+    /// leaf.
+    pub(crate) fn height(self) -> u8 {
+        match self.kind() {
+            AnyNode::Leaf(_) => 0,
+            AnyNode::Internode(internode) => internode.level() + 1,
+        }
+    }
+
+    /// [`Lockable::is_as_raised`].
+    pub(crate) fn is_as_raised(self, version: Version) -> bool {
+        match self.kind() {
+            AnyNode::Leaf(leaf) => leaf.is_as_raised(version),
+            AnyNode::Internode(internode) => internode.is_as_raised(version),
+        }
+    }
+
+    /// The levels below the links in a leaf or under an internode (see `tree::write::levels`).
+    pub(crate) fn levels_below(self) -> u8 {
+        match self.kind() {
+            AnyNode::Leaf(leaf) => leaf.levels_below(),
+            AnyNode::Internode(internode) => internode.levels_below(),
+        }
+    }
+
     pub(crate) fn parent_word(self) -> &'g AtomicPtr<Node> {
         match self.kind() {
             AnyNode::Leaf(leaf) => leaf.parent_word(),

@@ -41,7 +41,7 @@ pub(crate) use suffix::{Bag, BagRef, OwnedBag, Shape};
 pub(crate) use version::{Comparison, Version};
 
 use crate::protocol::Line;
-use crate::sync::{AtomicPtr, Ordering};
+use crate::sync::{AtomicPtr, AtomicU8, Ordering, fence};
 use version::VersionWord;
 
 /// Access to the words that leaves and internodes have in common.
@@ -55,6 +55,37 @@ pub(crate) trait Lockable {
     /// the tree); for any other node, its internode. Only the owner of the parent's lock stores
     /// this word.
     fn parent_word(&self) -> &AtomicPtr<Node>;
+
+    /// The levels below the links in a leaf or under an internode: see `tree::write::levels`. Any
+    /// thread may raise the byte; the owner of the lock may lower it, under DIRTY.
+    fn below_word(&self) -> &AtomicU8;
+
+    /// The levels below the links.
+    fn levels_below(&self) -> u8 {
+        // Relaxed: fences order it where that matters.
+        self.below_word().load(Ordering::Relaxed)
+    }
+
+    /// Raises the levels below the links.
+    fn raise_below(&self, levels: u8) {
+        // Relaxed: the fence orders it.
+        if self.levels_below() < levels {
+            self.below_word().fetch_max(levels, Ordering::Relaxed);
+        }
+        // Pairs with the fence in `levels_to_copy`. If this one comes first, that thread loads
+        // what was raised, or what another thread raised and this one saw. If the other comes
+        // first, DIRTY was set before it, and this thread sees it, or a later version.
+        if Line::FenceAfterLevelsAreRaised.is_enabled() {
+            fence(Ordering::SeqCst);
+        }
+    }
+
+    /// Whether a node whose levels below were raised still has a version that it had before, which
+    /// is clean. Then each later change of it under DIRTY knows what was raised, here and, before,
+    /// below.
+    fn is_as_raised(&self, version: Version) -> bool {
+        self.version().validate(version) || !Line::RaisedIsValidated.is_enabled()
+    }
 }
 
 /// A node whose lock this thread owns. Dropping it unlocks the node.
@@ -168,6 +199,19 @@ impl<'g, N: Lockable> Locked<'g, N> {
     pub(crate) fn publish_root(&mut self) {
         if Line::RootIsPublished.is_enabled() {
             self.publish_version();
+        }
+    }
+
+    /// The levels below the links of this node, which is dirty, as is every node that is split
+    /// together with it. What is loaded later, of nodes below too, is as new.
+    pub(crate) fn levels_to_copy(&self) -> u8 {
+        // Pairs with the fence in `raise_below`.
+        if Line::FenceBeforeLevelsAreCopied.is_enabled() {
+            fence(Ordering::SeqCst);
+        }
+        match Line::LevelsAreCopied.is_enabled() {
+            true => self.levels_below(),
+            false => 0,
         }
     }
 

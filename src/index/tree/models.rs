@@ -8,6 +8,7 @@
 mod counted;
 mod harness;
 mod held;
+mod levels;
 mod near;
 mod observed;
 mod rechecks;

@@ -38,3 +38,33 @@ fn a_parent_word_never_points_to_a_partly_filled_internode() {
         });
     });
 }
+
+/// A thread raises the levels below an internode while another splits it: either the new half
+/// knows them, or the raising thread knows that the internode has changed.
+#[test]
+fn raised_levels_are_copied_or_raised_again() {
+    let lines = [
+        Line::FenceAfterLevelsAreRaised,
+        Line::FenceBeforeLevelsAreCopied,
+        Line::RaisedIsValidated,
+    ];
+    check(&lines, || {
+        loom::model(|| {
+            let node = Arc::new(Internode::new());
+            drop(Locked::private(&*node));
+            let version = node.version().stable();
+            let splits = {
+                let node = node.clone();
+                thread::spawn(move || {
+                    let mut locked = Locked::lock(&*node);
+                    locked.mark_dirty();
+                    locked.levels_to_copy()
+                })
+            };
+            node.raise_below(7);
+            let is_raised = node.is_as_raised(version);
+            let copied = splits.join().unwrap();
+            assert!(!is_raised || copied == 7);
+        });
+    });
+}

@@ -5,11 +5,11 @@ use std::ops::Range;
 
 use super::{Entry, GROUP_MAX, Leaf, VACANT, mark_of, take_lowest, value_of, word_of};
 use crate::index::key::{Key, LAYER, SUFFIX, rank};
-use crate::index::node::Locked;
 use crate::index::node::link::NodeRef;
 use crate::index::node::permutation::Permutation;
 use crate::index::node::search::Search;
 use crate::index::node::suffix::{BagRef, OwnedBag};
+use crate::index::node::{Lockable, Locked};
 use crate::protocol::Line;
 use crate::sync::{Ordering, perturb};
 
@@ -320,11 +320,16 @@ impl<'g> Locked<'g, Leaf> {
         let permutation = self.permutation();
         let len = permutation.len() - from;
         let mut live = self.live();
+        let mut most = None;
         for to in 0..len {
             let slot = permutation.slot(from + to);
             if self.kind(slot) < SUFFIX {
                 self.copy_short(slot, right, to);
             } else {
+                if most.is_none() && self.kind(slot) == LAYER {
+                    // Before a root has `right` as its parent: then that may be raised.
+                    most = Some(right.take_levels(self, from + to));
+                }
                 self.move_long(slot, right, to);
             }
             // Searches for these slices may come to this leaf again, when leaves are merged.
@@ -333,6 +338,36 @@ impl<'g> Locked<'g, Leaf> {
         }
         right.publish(Permutation::of_first(len), (1 << len) - 1);
         self.publish(permutation.truncate(from), live);
+        if let Some(most) = most {
+            self.set_levels(self.entries(), most);
+        }
+    }
+
+    /// Sets the levels below the links of a leaf that is not published, for the entries of a dirty leaf
+    /// from a position on; returns those of the dirty leaf.
+    #[cold]
+    fn take_levels(&self, from: &Locked<'g, Leaf>, position: usize) -> u8 {
+        let most = from.levels_to_copy();
+        self.set_levels(from.entries().skip(position), most);
+        most
+    }
+
+    /// The levels below the links of a leaf whose entries are going to move to the leaf before it, and
+    /// which is deleted then; marks it dirty.
+    pub(crate) fn levels_of_merged(&mut self) -> u8 {
+        if Line::MergedLeafIsDirty.is_enabled() {
+            self.mark_dirty();
+        }
+        self.levels_to_copy()
+    }
+
+    /// Sets the levels below the links to those of these entries' layers: `most` at most.
+    fn set_levels(&self, entries: impl Iterator<Item = Entry<'g>>, most: u8) {
+        let layers = entries.filter_map(|entry| entry.layer());
+        // The root of a leaf is not looked at more closely: it has one level or none.
+        let levels = layers.map(|root| root.levels_below().saturating_add(root.height().max(1)));
+        let levels = levels.max().unwrap_or(0).min(most);
+        self.below_word().store(levels, Ordering::Relaxed);
     }
 
     /// Copies an entry without a suffix to a slot of a leaf that is not published.

@@ -297,3 +297,28 @@ fn a_link_replaces_a_group_at_once() {
         })
     });
 }
+
+/// A thread raises the levels below a leaf while its entries move to the leaf before, and it is
+/// deleted: either the merge knows them, or the raising thread that the leaf has changed.
+#[test]
+fn levels_of_a_merged_leaf_are_copied_or_raised_again() {
+    check(&[Line::MergedLeafIsDirty], || {
+        loom::model(|| {
+            let leaf = leaf_with_a();
+            let version = leaf.version().stable();
+            let merge = {
+                let leaf = leaf.clone();
+                thread::spawn(move || {
+                    let mut locked = Locked::lock(&*leaf);
+                    let levels = locked.levels_of_merged();
+                    locked.delete();
+                    levels
+                })
+            };
+            leaf.raise_below(7);
+            let is_raised = leaf.is_as_raised(version);
+            let copied = merge.join().unwrap();
+            assert!(!is_raised || copied == 7);
+        });
+    });
+}

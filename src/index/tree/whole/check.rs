@@ -12,6 +12,8 @@ use crate::index::node::{
 };
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
+use crate::index::tree::write::levels::own_levels;
+use crate::index::tree::write::lock::MAX_HEIGHT;
 
 impl Tree {
     /// Checks the whole tree; `report` receives a line for each violated invariant. Returns
@@ -29,15 +31,18 @@ impl Tree {
             faults: 0,
             keys: 0,
             layers: Vector::new_in(self.source()),
+            seen: Vector::new_in(self.source()),
         };
         check.push_layer(LayerTask {
             root: self.root(pin),
             link: None,
             depth: 0,
+            number: None,
         })?;
         while let Some(task) = check.layers.pop() {
             check.layer(&task)?;
         }
+        check.levels();
         if check.keys != self.key_count() {
             let (found, counted) = (check.keys, self.key_count());
             check.fault(
@@ -56,6 +61,20 @@ struct LayerTask<'g> {
     link: Option<&'g Leaf>,
     /// How many layers are above it.
     depth: usize,
+    /// Its place in `Check::seen`.
+    number: Option<usize>,
+}
+
+/// A layer that was found.
+struct Seen<'g> {
+    /// The leaf that links to it.
+    link: &'g Leaf,
+    /// The place of the layer with that leaf; none for the first layer.
+    above: Option<usize>,
+    /// Its levels, without those of the layers below it; see `levels`.
+    levels: u32,
+    /// The most levels of layers below it.
+    below: u32,
 }
 
 /// A node to check, with the bounds that its parent implies.
@@ -73,6 +92,8 @@ struct Check<'r, 'g> {
     faults: u64,
     keys: u64,
     layers: Vector<LayerTask<'g>>,
+    /// All layers but the first, each after the one above it.
+    seen: Vector<Seen<'g>>,
 }
 
 /// What the next leaf of a layer must agree with.
@@ -173,6 +194,8 @@ impl<'g> Check<'_, 'g> {
             len > 0 || node.node != task.root,
             "the root of a layer has a single child",
         );
+        let is_above = internode.child(0).height() == internode.level();
+        self.expect(depth, is_above, "an internode's level is wrong");
         for index in (0..=len).rev() {
             let low = if index == 0 {
                 node.low
@@ -271,15 +294,58 @@ impl<'g> Check<'_, 'g> {
                 "an entry's mark is wrong",
             );
             match entry.layer() {
-                Some(root) => self.push_layer(LayerTask {
-                    root,
-                    link: Some(leaf),
-                    depth: depth + 1,
-                })?,
+                Some(root) => {
+                    self.seen.try_reserve(1).map_err(|_| OutOfMemory)?;
+                    self.seen.push(Seen {
+                        link: leaf,
+                        above: task.number,
+                        levels: own_levels(root).unwrap_or(0),
+                        below: 0,
+                    });
+                    self.push_layer(LayerTask {
+                        root,
+                        link: Some(leaf),
+                        depth: depth + 1,
+                        number: Some(self.seen.len() - 1),
+                    })?;
+                }
                 None => self.keys += 1,
             }
         }
         Ok(())
+    }
+
+    /// Whether the nodes above each layer say how high it is.
+    fn levels(&mut self) {
+        while let Some(layer) = self.seen.pop() {
+            let levels = layer.levels + layer.below;
+            if let Some(above) = layer.above {
+                let above = &mut self.seen[above];
+                above.below = above.below.max(levels);
+            }
+            let mut node = NodeRef::from(layer.link);
+            // Ends: it goes up in a layer, whose nodes have the right parents if nothing is wrong.
+            for _ in 0..=MAX_HEIGHT {
+                let says = u32::from(node.levels_below());
+                if says < levels.min(u8::MAX.into()) {
+                    let (height, seen) = (node.height(), says);
+                    self.fault(
+                        0,
+                        format_args!(
+                            "a node of height {height} says {seen} levels are below, not {levels}"
+                        ),
+                    );
+                }
+                if node.version().load().is_root() {
+                    break;
+                }
+                // SAFETY: null, or the node's parent.
+                let Some(parent) = (unsafe { NodeRef::load(node.parent_word()) }) else {
+                    break;
+                };
+                node = parent;
+            }
+        }
     }
 
     fn permutation(&mut self, depth: usize, leaf: &Leaf, may_be_empty: bool) {
@@ -321,7 +387,8 @@ impl<'g> Check<'_, 'g> {
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
-    use crate::index::node::Locked;
+    use crate::index::node::{Lockable, Locked};
+    use crate::sync::Ordering;
 
     fn faults(tree: &Tree, pin: Pinned<'_>) -> String {
         let mut faults = String::new();
@@ -366,5 +433,37 @@ mod tests {
                         layer 0: a leaf changed during the check\n";
         assert_eq!(faults_meanwhile, expected);
         assert_eq!(faults(&tree, pin), "");
+    }
+    /// Put back: do not compare what a leaf says of the layers below it with what is above and
+    /// below.
+    #[test]
+    fn levels_that_a_node_hides_are_a_fault() {
+        let tree = Tree::new(None).unwrap();
+        let guard = tree.guard().unwrap();
+        let pin = guard.pin();
+        for n in 0..100_u64 {
+            tree.put(pin, &n.to_be_bytes(), 0).unwrap();
+            tree.put(pin, &[[0; 8], n.to_be_bytes()].concat(), 0)
+                .unwrap();
+        }
+        assert_eq!(faults(&tree, pin), "");
+        let mut node = tree.root(pin);
+        let mut words = Vec::new();
+        while let AnyNode::Internode(internode) = node.kind() {
+            words.push(internode.below_word());
+            node = internode.child(0);
+        }
+        let AnyNode::Leaf(leaf) = node.kind() else {
+            unreachable!("the lowest node")
+        };
+        words.push(leaf.below_word());
+        for (n, word) in words.iter().enumerate() {
+            let levels = word.swap(0, Ordering::Relaxed);
+            assert!(levels > 0);
+            let height = words.len() - 1 - n;
+            let line = format!("layer 0: a node of height {height} says 0 levels are below, not ");
+            assert!(faults(&tree, pin).starts_with(&line));
+            word.store(levels, Ordering::Relaxed);
+        }
     }
 }

@@ -14,6 +14,7 @@ use std::ops::RangeInclusive;
 
 use arrayvec::ArrayVec;
 
+use super::levels::Outgrown;
 use super::locate::Located;
 use super::reserve::{Needs, Reserve, shape_for};
 use super::short::Short;
@@ -72,11 +73,23 @@ impl Addition<'_> {
 /// What a write has added.
 pub(in crate::index::tree) enum Added<'g> {
     /// What was decided; nothing is locked any more.
-    Done,
-    /// The key, as the last of its leaf, which a split made; nothing is locked any more. With the
-    /// leaf's range.
-    Appended(NearLeaf<'g>, RangeInclusive<u64>),
+    Done {
+        /// The key's layer, if it has grown.
+        outgrown: Option<Outgrown<'g>>,
+        /// If a split made a leaf whose last key is the key: that leaf and its range.
+        appended: Option<(NearLeaf<'g>, RangeInclusive<u64>)>,
+    },
     Room(Room<'g>),
+}
+
+impl<'g> Added<'g> {
+    /// Nothing that a later write may begin at.
+    pub(in crate::index::tree) fn done(outgrown: Option<Outgrown<'g>>) -> Self {
+        Self::Done {
+            outgrown,
+            appended: None,
+        }
+    }
 }
 
 /// Room for a key.
@@ -85,6 +98,8 @@ pub(in crate::index::tree) struct Room<'g> {
     pub(in crate::index::tree) position: usize,
     /// Layers that the leaf is further down than the one that was locked first.
     pub(in crate::index::tree) layers: usize,
+    /// As in [`Added::Done`], of the layer of the leaf that was locked first.
+    pub(in crate::index::tree) outgrown: Option<Outgrown<'g>>,
     /// A bag that the leaf locked first has no more: to be retired once no lock is held.
     pub(in crate::index::tree) old_bag: Option<BagRef<'g>>,
     /// A bag that the leaf is to get with the key; not yet, for the key may not come.
@@ -165,16 +180,23 @@ impl Tree {
                 }
                 Decision::Keep | Decision::Remove => None,
             };
+            let key = located.key;
             let outcome = self.add(pin, located, Addition::Key(decide), reserve)?;
+            let Added::Done { outgrown, appended } = outcome else {
+                unreachable!("no room was asked for")
+            };
             // The root is the one from which the leaf was found: otherwise the tree may have been
             // cleared meanwhile, and the leaf would be none of the tree with the present root.
-            if let Added::Appended(leaf, range) = outcome
+            if let Some((leaf, range)) = appended
                 && let Some(root) = root
             {
                 pin.remember(root, leaf, range);
             }
             if added {
                 pin.count_keys(node, 1);
+            }
+            if let Some(layer) = outgrown {
+                self.raise_levels(pin, layer, bytes, key.layers_above(bytes));
             }
             // A merge changes leaves beyond what is recorded.
             if is_crowded && pin.recorder().is_none() {
@@ -310,7 +332,7 @@ fn add_entry<'g>(
     let chosen = addition.decide();
     if let Chosen::Nothing = chosen {
         record(pin, &leaf);
-        return Ok(Added::Done);
+        return Ok(Added::done(None));
     }
     let bag = needs.kept.map(|_| reserve.kept_bag());
     let Chosen::Key(value) = chosen else {
@@ -319,6 +341,7 @@ fn add_entry<'g>(
             leaf,
             position,
             layers: 0,
+            outgrown: None,
             old_bag: None,
             bag,
         }));
@@ -331,7 +354,7 @@ fn add_entry<'g>(
         // SAFETY: the leaf has a new bag, and only the lock's owner replaces it.
         unsafe { pin.retire_bag(bag) };
     }
-    Ok(Added::Done)
+    Ok(Added::done(None))
 }
 
 /// Lengths of the suffixes of a leaf's entries and of one more.

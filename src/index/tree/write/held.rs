@@ -44,6 +44,7 @@
 use std::cell::Cell;
 
 use super::engine::{Added, Addition, Decision, Room, record, with_memory};
+use super::levels::Outgrown;
 use super::locate::Located;
 use super::reserve::{Needs, Reserve, Spare};
 use crate::index::key::Key;
@@ -66,6 +67,8 @@ pub(crate) struct Held<'g, 'k> {
     original: Observation,
     /// The leaf in which a group has turned into a link to make room.
     crowded: Option<&'g Leaf>,
+    /// A layer that has grown, and the key as that layer sees it.
+    outgrown: Option<(Outgrown<'g>, Key<'k>)>,
     /// To be retired, and to be freed, when no lock is held.
     old_bag: Option<BagRef<'g>>,
     spare: Option<Spare<'g>>,
@@ -121,6 +124,9 @@ impl Tree {
                 })
         };
         let mut held = with_memory(located, &mut reserve, attempt, again)?;
+        if let Some((layer, key)) = held.outgrown.take() {
+            self.raise_levels(pin, layer, bytes, key.layers_above(bytes));
+        }
         // Where another thread inserted the key meanwhile, or made room: it is freed, maybe by the
         // user's function, when no lock is held.
         held.spare = Some(reserve.take_spare());
@@ -139,6 +145,7 @@ impl Tree {
         let (leaf, mut key) = (located.leaf.node(), located.key);
         let original = Observation::new(leaf, located.leaf.version_found(), incarnation);
         let crowded = located.is_crowded().then_some(leaf);
+        let in_its_layer = key;
         let (found, room) = match located.place {
             KeyPosition::Present { slot } => {
                 record(pin, &located.leaf);
@@ -150,12 +157,13 @@ impl Tree {
             }
             _ => match self.add(pin, located, Addition::Room, reserve)? {
                 Added::Room(room) => (None, room),
-                Added::Done | Added::Appended(..) => unreachable!("room was asked for"),
+                Added::Done { .. } => unreachable!("room was asked for"),
             },
         };
         (0..room.layers).for_each(|_| key.shift());
         Ok(Held {
             crowded: crowded.filter(|_| room.layers > 0),
+            outgrown: room.outgrown.map(|layer| (layer, in_its_layer)),
             found,
             position: room.position,
             key,
@@ -269,6 +277,7 @@ impl<'g> Room<'g> {
             leaf,
             position: 0,
             layers: 0,
+            outgrown: None,
             old_bag: None,
             bag: None,
         }

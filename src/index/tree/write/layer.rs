@@ -18,6 +18,7 @@ use arrayvec::ArrayVec;
 use super::engine::{
     Added, Addition, Chosen, Lengths, Room, record, record_created, suffix_lengths,
 };
+use super::levels::has_second_link;
 use super::reserve::{Needs, Reserve, shape_for, shapes_for_room};
 use crate::index::key::{Key, SLICE_LEN, slice_of};
 use crate::index::memory::Count;
@@ -62,7 +63,7 @@ impl Tree {
         let chosen = addition.decide();
         if let Chosen::Nothing = chosen {
             record(pin, &leaf);
-            return Ok(Added::Done);
+            return Ok(Added::done(None));
         }
 
         let mut lowest = reserve.leaf(leaf.era());
@@ -90,6 +91,7 @@ impl Tree {
         let root = above.as_mut().unwrap_or(&mut lowest);
         leaf.replace_group_with_link(group, NodeRef::from(root.node()));
         root.set_root(true, NodeRef::from(leaf.node()).as_ptr());
+        let outgrown = has_second_link(&leaf);
         pin.count(Count::LayersMade, needs.leaves as i64);
         let old_bag = match needs.moved {
             Some(_) => leaf.renew_bag(reserve.moved_bag()),
@@ -107,6 +109,7 @@ impl Tree {
                 leaf: lowest,
                 position: place,
                 layers: shared + 1,
+                outgrown,
                 old_bag,
                 bag: reserve.room_bag(&needs),
             }));
@@ -116,7 +119,7 @@ impl Tree {
             // SAFETY: the leaf has another bag now or none, and only the lock's owner takes it.
             unsafe { pin.retire_bag(bag) };
         }
-        Ok(Added::Done)
+        Ok(Added::done(outgrown))
     }
 }
 

@@ -10,11 +10,15 @@
 //! them finds it in the merged leaf, before that is deleted, or starts over, and waits
 //! for the leaf before. A walk that has read the leaf before and not the one that goes
 //! resumes at that one's low; one in reverse has remembered that low as its boundary.
+//!
+//! What the leaf that goes says of the levels below its links, the leaf before and the internodes
+//! above that one say before the links move there: see `levels`.
 
 use std::sync::Mutex;
 
 use super::collapse::{lock_boundary, retire, unlink};
 use super::engine::suffix_lengths;
+use super::levels::raise_leaf;
 use super::lock::{Path, lock_ancestors, lock_prev};
 use super::reserve::{Needs, Reserve, shape_for};
 use crate::annotate::Owned;
@@ -170,7 +174,7 @@ impl Tree {
         leaf: &'g Leaf,
         reserve: &mut Reserve<'g>,
     ) -> Result<bool, Needs> {
-        let leaf = Locked::lock(leaf);
+        let mut leaf = Locked::lock(leaf);
         if leaf.is_deleted() && Line::MergedIsAlive.is_enabled() {
             return Ok(false);
         }
@@ -199,6 +203,12 @@ impl Tree {
         debug_assert!(above.is_none(), "a layer of two leaves has an internode");
         let boundary = lock_boundary(&leaf, &mut path);
 
+        if leaf.entries().any(|entry| entry.layer().is_some()) {
+            let levels = leaf.levels_of_merged();
+            if levels > 0 && Line::MergeRaisesLevels.is_enabled() {
+                raise_leaf(&prev, levels);
+            }
+        }
         if Line::MergeIsDirty.is_enabled() {
             prev.mark_dirty();
         }

@@ -2,13 +2,14 @@
 //! ready before they are; `engine` decides, under the lock that
 //! `locate` takes, or `short` for most short keys; `put` stores, `update` stores on conditions, `remove` takes out,
 //! `split` makes room, `layer` goes one slice deeper, `collapse` frees what became empty,
-//! `merge` what is nearly so; `bytes` stores byte strings, `held` keeps a leaf locked.
+//! `merge` what is nearly so; `levels` says above how high the layers below are; `bytes` stores byte strings, `held` keeps a leaf locked.
 
 pub(in crate::index::tree) mod bytes;
 pub(in crate::index::tree) mod collapse;
 pub(in crate::index::tree) mod engine;
 pub(in crate::index::tree) mod held;
 pub(in crate::index::tree) mod layer;
+pub(in crate::index::tree) mod levels;
 pub(in crate::index::tree) mod locate;
 pub(in crate::index::tree) mod lock;
 pub(in crate::index::tree) mod merge;

@@ -17,6 +17,7 @@ use std::cmp::Ordering;
 use arrayvec::ArrayVec;
 
 use super::engine::{Added, Addition, Chosen, Room, record, record_created, suffix_lengths};
+use super::levels::{Outgrown, with_new_root};
 use super::lock::{MAX_HEIGHT, Parent, Path, lock_ancestors};
 use super::reserve::{Needs, Reserve, shape_for, shapes_for_room};
 use crate::index::key::SUFFIX;
@@ -156,7 +157,7 @@ impl Tree {
         let chosen = addition.decide();
         if let Chosen::Nothing = chosen {
             record(pin, &leaf);
-            return Ok(Added::Done);
+            return Ok(Added::done(None));
         }
 
         pin.count(Count::Splits, 1);
@@ -187,7 +188,7 @@ impl Tree {
             target.insert(place, &entry.with_value(value));
         }
         leaf.link_after(&right);
-        self.add_to_parents(&mut leaf, &mut path, above, &right, &plan, reserve);
+        let outgrown = self.add_to_parents(&mut leaf, &mut path, above, &right, &plan, reserve);
         if let Some(recorder) = pin.recorder() {
             recorder.leaf(&leaf, found);
         }
@@ -200,12 +201,13 @@ impl Tree {
                 leaf,
                 position: place,
                 layers: 0,
+                outgrown,
                 old_bag,
                 bag: reserve.room_bag(&needs),
             }));
         }
-        let appended = (plan.append && !plan.stays)
-            .then(|| Added::Appended(NearLeaf::after(&right), right.range()));
+        let appended =
+            (plan.append && !plan.stays).then(|| (NearLeaf::after(&right), right.range()));
         drop((leaf, right));
         path.clear();
         if let Some(bag) = old_bag {
@@ -213,10 +215,11 @@ impl Tree {
             // it.
             unsafe { pin.retire_bag(bag) };
         }
-        Ok(appended.unwrap_or(Added::Done))
+        Ok(Added::Done { outgrown, appended })
     }
 
-    /// Links the new leaf into the ancestors, which split as needed.
+    /// Links the new leaf into the ancestors, which split as needed. Returns the layer if it has a
+    /// new root and is below others.
     fn add_to_parents<'g>(
         &self,
         leaf: &mut Locked<'g, Leaf>,
@@ -225,7 +228,7 @@ impl Tree {
         right: &Locked<'g, Leaf>,
         plan: &Plan,
         reserve: &mut Reserve<'g>,
-    ) {
+    ) -> Option<Outgrown<'g>> {
         let mut made = ArrayVec::<Locked<'g, Internode>, MAX_HEIGHT>::new();
         let mut left = NodeRef::from(leaf.node());
         let mut new = NodeRef::from(right.node());
@@ -236,7 +239,7 @@ impl Tree {
             debug_assert!(node.child(place) == left);
             if !node.is_full() {
                 node.insert(place, key, new);
-                return;
+                return None;
             }
             let mut empty = reserve.internode();
             key = node.split_insert(&mut empty, place, key, new, plan.append);
@@ -246,13 +249,23 @@ impl Tree {
         }
         let above = above.expect("without an ancestor with room, the root splits");
         let mut root = reserve.internode();
+        let below = match path.last() {
+            Some(old) => old.levels_to_copy(),
+            None => leaf.levels_to_copy(),
+        };
+        root.set_levels(left.height(), below.max(new.levels_below()));
         root.fill(&[key], &[left, new]);
         let word = NodeRef::from(root.node());
         match path.last_mut() {
             Some(old) => old.set_root(false, word.as_ptr()),
             None => leaf.set_root(false, word.as_ptr()),
         }
+        let outgrown = match &above {
+            Parent::Layer(_) => with_new_root(&root),
+            _ => None,
+        };
         self.replace_root(&above, left, &mut root);
+        outgrown
     }
 
     /// Makes `new` the root of a layer in place of `old`; the node above, or

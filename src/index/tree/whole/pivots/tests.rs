@@ -1,7 +1,8 @@
 //! How even the parts are, and what they cost.
 
 use super::*;
-use crate::index::node::{GROUP_MAX, WIDTH};
+use crate::index::node::GROUP_MAX;
+use crate::index::tree::LoadOutcome;
 
 mod beside;
 mod memory;
@@ -92,10 +93,21 @@ fn tree_of(keys: &[Vec<u8>], in_order: bool) -> Tree {
     tree
 }
 
-/// Where the parts end, and how many nodes were read for it.
-fn parts(tree: &Tree, keys: &[Vec<u8>], cuts: usize) -> (Vec<usize>, usize) {
+const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
+
+fn seeds(count: u64) -> impl Iterator<Item = u64> {
+    (1..=count).map(|n| SEED.wrapping_mul(n))
+}
+
+/// Nodes read at most for each part and each node of the longest way down; more than half as many
+/// were never met.
+const COST: usize = 256;
+
+/// Cuts a tree, and returns what is wrong: a part above twice its share and a leaf, too few parts,
+/// or more nodes read than `COST` allows.
+fn faults(name: &str, tree: &Tree, keys: &[Vec<u8>], cuts: usize, seed: u64) -> Option<String> {
     let guard = tree.guard().unwrap();
-    let pieces = tree.take_apart(guard.pin(), cuts + 1).unwrap();
+    let pieces = tree.take_apart(guard.pin(), cuts + 1, seed).unwrap();
     let mut ends = vec![0];
     let mut each = |cut: &[u8]| {
         ends.push(keys.partition_point(|key| key[..] < *cut));
@@ -103,63 +115,174 @@ fn parts(tree: &Tree, keys: &[Vec<u8>], cuts: usize) -> (Vec<usize>, usize) {
     };
     pieces.cut(cuts, &mut each).unwrap();
     ends.push(keys.len());
-    (ends, pieces.visits)
+    let share = keys.len() / (cuts + 1);
+    let greatest = ends.windows(2).map(|part| part[1] - part[0]).max().unwrap();
+    let cost = pieces.visits / (cuts + 1) / pieces.longest;
+    let text = format!(
+        "{name} {cuts}: {} parts, greatest {greatest} of {share}, {} nodes, {cost} each, {} deep",
+        ends.len() - 1,
+        pieces.visits,
+        pieces.longest,
+    );
+    show(&text);
+    // Keys with one slice are not parted.
+    let may_lack = share < 30 && !["ascending", "random"].contains(&name);
+    let is_whole = ends.len() == cuts + 2 || may_lack;
+    (greatest > 2 * share + WIDTH || !is_whole || cost > COST).then_some(text)
 }
 
-/// Known failure 37, as it was found, and how many nodes are read for it: some for each part,
-/// and at most those of the layer that hides another. Put back: let `hunt` look for what is
-/// missing in what it has found, too.
+/// A tree, its keys in order, and a name.
+fn shape(name: &str) -> (Tree, Vec<Vec<u8>>) {
+    const SHORT: u64 = 15_000;
+    const LONG: u64 = 120_000;
+    let short = || (0..SHORT).map(|i| mixed(i).to_vec());
+    let hot = |i: u64| [PREFIX, &mixed(i)].concat();
+    let mut keys: Vec<_> = match name {
+        "ascending" | "random" => family(name, LONG),
+        "hot prefix" | "loaded" => short().chain((0..LONG).map(hot)).collect(),
+        // Few keys below the prefix are there before the others, most come after them.
+        "late" => ((0..20).map(hot).chain(short()))
+            .chain((20..LONG).map(hot))
+            .collect(),
+        // All of them are there before the others.
+        "early" => (0..LONG).map(hot).chain(short()).collect(),
+        // Many layers of 200 keys, below few neighbouring leaves.
+        "cluster" => {
+            let low = u64::from_be_bytes(mixed(7));
+            let layer = |i: u64| (low + i / 200).to_be_bytes();
+            let below = (0..LONG).map(|i| [&layer(i)[..], &mixed(i)].concat());
+            short().chain(below).collect()
+        }
+        // A layer hidden in a layer hidden in a layer.
+        "nested" => {
+            let few = |above: &[u8]| {
+                let above = above.to_vec();
+                (0..2000).map(move |i| [&above[..], &mixed(i)].concat())
+            };
+            let (one, two) = (mixed(77), [mixed(77), mixed(88)].concat());
+            let below = (0..LONG).map(|i| [&two[..], &mixed(99), &mixed(i)].concat());
+            short()
+                .chain(few(&one))
+                .chain(few(&two))
+                .chain(below)
+                .collect()
+        }
+        // Below one leaf, layers of one leaf each with ten links or keys.
+        "words" => {
+            let word = |digit: u64| format!("word {digit}  ").into_bytes();
+            let path = |i: u64| {
+                (0..5)
+                    .rev()
+                    .map(move |n| word(i / 10_u64.pow(n) % 10))
+                    .collect::<Vec<_>>()
+            };
+            let below = (0..100_000).map(|i| [PREFIX, &path(i).concat()].concat());
+            short().chain(below).collect()
+        }
+        _ => unreachable!("no such shape"),
+    };
+    let tree = match name {
+        "loaded" => Tree::new(None).unwrap(),
+        "ascending" | "late" | "early" | "words" => tree_of(&keys, true),
+        _ => tree_of(&keys, false),
+    };
+    keys.sort();
+    keys.dedup();
+    let guard = tree.guard().unwrap();
+    if name == "loaded" {
+        let key = |index: usize, each: &mut dyn FnMut(&[u8])| each(&keys[index]);
+        let outcome = tree.bulk_load(guard.pin(), keys.len(), key, |_| Ok(0));
+        assert_eq!(outcome, Ok(LoadOutcome::Done));
+    }
+    assert_eq!(
+        tree.check(guard.pin(), &mut |line| panic!("{line}")),
+        Ok(true)
+    );
+    drop(guard);
+    (tree, keys)
+}
+
+const SHAPES: [&str; 9] = [
+    "ascending",
+    "random",
+    "hot prefix",
+    "loaded",
+    "late",
+    "early",
+    "cluster",
+    "nested",
+    "words",
+];
+
+/// Known failure 37, as it was found, and its kind: however the tree was made, whatever is hidden
+/// below one leaf, and whatever is drawn. Put back: in `write_with_memory`, do not raise levels; in
+/// `levels_to_copy`, copy nothing; do not look below; in `take_root_apart`, take the average.
 #[test]
 fn a_cut_costs_a_few_ways_down() {
-    for (name, hidden_in) in [("ascending", 0), ("random", 0), ("hot prefix", 60_000 / 7)] {
-        let keys = family(name, 600_000);
-        let tree = tree_of(&keys, name == "ascending");
+    let mut wrong = Vec::new();
+    for name in SHAPES {
+        let (tree, keys) = shape(name);
         for cuts in [1, 7, 31, 100] {
-            let (ends, visits) = parts(&tree, &keys, cuts);
-            let share = keys.len() / (cuts + 1);
-            let greatest = ends.windows(2).map(|part| part[1] - part[0]).max().unwrap();
-            let text = format!("{name} {cuts}: {greatest} of {share}, {visits} nodes");
-            show(&text);
-            assert!(
-                greatest <= 2 * share + 15 && ends.len() == cuts + 2,
-                "{text}"
-            );
-            let ways = (cuts + 1) * FINENESS as usize * (WIDTH + 1);
-            assert!(visits < 3 * ways + 2 * hidden_in, "{text}");
+            for seed in seeds(20) {
+                wrong.extend(faults(name, &tree, &keys, cuts, seed));
+            }
         }
     }
+    assert!(wrong.is_empty(), "{} {wrong:#?}", wrong.len());
 }
 
 /// Known failure 37: no part has more than twice the even share and one leaf. Put back: in
-/// `take_apart`, do not hunt; in `estimate`, forget what is under the links; in `cut`,
-/// begin a part only where the one before has all of its share.
+/// `go_down`, forget what is under the links; in `set_limit`, never go by key.
 #[test]
 fn no_part_is_above_twice_its_share() {
     let mut wrong = Vec::new();
     for name in FAMILIES {
         for in_order in [true, false] {
-            let keys = family(name, 60_000);
+            let keys = family(name, 30_000);
             let tree = tree_of(&keys, in_order);
-            let guard = tree.guard().unwrap();
-            let leaves = tree.survey(guard.pin()).unwrap().leaves as usize;
             for cuts in [1, 2, 3, 7, 31, 100, 333, 1000, 3000, 10_000] {
-                let (ends, visits) = parts(&tree, &keys, cuts);
-                let share = keys.len() / (cuts + 1);
-                let greatest = ends.windows(2).map(|part| part[1] - part[0]).max().unwrap();
-                let is_whole = ends.len() == cuts + 2 || cuts >= leaves;
-                let text = format!(
-                    "{name} {in_order} {cuts}: {} parts, greatest {greatest} of {share}, \
-                     {visits} nodes of {leaves}",
-                    ends.len() - 1
-                );
-                show(&text);
-                if greatest > 2 * share + 15 || !is_whole {
-                    wrong.push(text);
+                let count = if cuts < 50 { 20 } else { 2 };
+                for seed in seeds(count) {
+                    wrong.extend(faults(name, &tree, &keys, cuts, seed));
                 }
             }
         }
     }
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(wrong.is_empty(), "{} {wrong:#?}", wrong.len());
+}
+
+/// Half of all ways down a layer of ascending keys may end on its right, where nodes are sparse.
+/// Put back: in `levels_of`, believe every estimate.
+#[test]
+fn a_sparse_way_down_is_not_believed() {
+    let keys = family("hot prefix", 30_000);
+    let tree = tree_of(&keys, true);
+    for seed in seeds(1000) {
+        assert_eq!(faults("sparse", &tree, &keys, 2, seed), None);
+    }
+}
+
+/// Layers that have lost nearly all of their keys look as heavy as they were. Put back: in
+/// `is_spent`, say no.
+#[test]
+fn layers_that_were_heavy_cost_a_constant_for_each_part() {
+    let keys: Vec<_> = (0..60_000_u64)
+        .map(|i| [&mixed(i / 300)[..], &mixed(i)].concat())
+        .collect();
+    let tree = tree_of(&keys, false);
+    let guard = tree.guard().unwrap();
+    for (n, key) in keys.iter().enumerate() {
+        if n % 20 > 0 {
+            assert!(tree.remove(guard.pin(), key).is_some());
+        }
+    }
+    let leaves = tree.survey(guard.pin()).unwrap().leaves as usize;
+    assert!(leaves > 2000, "{leaves}");
+    for seed in seeds(20) {
+        let pieces = tree.take_apart(guard.pin(), 2, seed).unwrap();
+        let most = 2 * COST * pieces.longest;
+        assert!(pieces.visits < most, "{} nodes", pieces.visits);
+    }
 }
 
 #[test]
@@ -195,7 +318,7 @@ fn neither_many_cuts_nor_a_long_shared_prefix_cost_much() {
         tree.pivots(pin, usize::MAX - 1, &mut count).unwrap();
         assert!(cuts <= 2 * (GROUP_MAX + 1), "{cuts}");
     }
-    let pieces = tree.take_apart(pin, 2).unwrap();
+    let pieces = tree.take_apart(pin, 2, SEED).unwrap();
     let bytes = pieces.prefixes.len() * size_of::<Prefix>();
     assert!(bytes < 1_000_000, "{bytes} bytes");
     assert!(pieces.visits < 200_000, "{} nodes", pieces.visits);
@@ -214,11 +337,11 @@ fn under_a_deleted_internode_are_no_keys() {
         panic!("the tree is not high enough");
     };
     let first = root.child(0);
-    let mut pieces = Pieces::new(&tree);
-    assert!(pieces.estimate(first).0 > 0);
+    let mut pieces = Pieces::new(&tree, 1, SEED);
+    assert!(pieces.estimate(first, 0, 1).0 > 0);
     for n in 0..root.key(0) {
         assert_eq!(tree.remove(pin, &n.to_be_bytes()), Some(n));
     }
     assert!(first.version().load().is_deleted());
-    assert_eq!(pieces.estimate(first).0, 0);
+    assert_eq!(pieces.estimate(first, 0, 1).0, 0);
 }
