@@ -20,7 +20,7 @@ use crate::index::node::{AnyNode, Entries};
 use crate::index::tree::whole::nodes::{children_of, entries_of};
 use crate::protocol::Line;
 use crate::protocol::models::check;
-use harness::{Model, assert_scanned, explore, number, numbers, scan, tail};
+use harness::{Model, assert_scanned, explore, explore_more, number, numbers, scan, tail};
 
 /// A full leaf splits, and so does the root: two threads insert, one reads.
 #[test]

@@ -31,8 +31,13 @@ fn config() -> Config {
 
 /// Runs a model in many interleavings.
 pub(super) fn explore(model: impl Fn() + Send + Sync + Copy + 'static) {
+    explore_more(1, model);
+}
+
+/// Runs a model in that many times as many interleavings, where few show that a line is missing.
+pub(super) fn explore_more(times: usize, model: impl Fn() + Send + Sync + Copy + 'static) {
     let seed = setting("MASSTREE_MODEL_SEED", 1);
-    let schedules = SCHEDULES * setting("MASSTREE_MODEL_FACTOR", 1) as usize;
+    let schedules = times * SCHEDULES * setting("MASSTREE_MODEL_FACTOR", 1) as usize;
     let few_changes = PctScheduler::new_from_seed(seed, DEPTH, schedules);
     Runner::new(few_changes, config()).run(model);
     let many_changes = RandomScheduler::new_from_seed(seed, schedules);

@@ -128,7 +128,7 @@ fn a_hold_overtaken_by_a_clearing_is_reported() {
     ];
     check(&lines, || {
         for decision in [Decision::Keep, Decision::Set(MINE), Decision::Remove] {
-            explore(move || {
+            explore_more(8, move || {
                 let mut model = Model::with(numbers((0..30).map(|n| 10 * n)));
                 let is_cleared = Arc::new(Mutex::new(false));
                 let known = Arc::clone(&is_cleared);

@@ -70,7 +70,7 @@ fn a_second_link_is_a_level() {
 /// internode, while two layers get their first internodes.
 #[test]
 fn merged_leaves_say_what_both_said() {
-    let lines = [Line::MergeRaisesLevels, Line::MergedLeafIsDirty];
+    let lines = [Line::MergeRaisesLevels];
     check(&lines, || {
         explore(|| {
             let initial = numbers((0..150).map(|n| 10 * n));

@@ -66,7 +66,7 @@ fn a_leaf_is_unlinked_while_its_predecessor_is_locked() {
 #[test]
 fn a_split_leaf_finds_its_current_parent() {
     check(&[Line::ParentIsStill, Line::LowestIsStored], || {
-        explore(|| {
+        explore_more(4, || {
             let initial = numbers((0..60).map(|n| 10 * n));
             let mut model = Model::with(initial.clone());
             for n in [75, 515] {
