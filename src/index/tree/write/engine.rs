@@ -180,7 +180,7 @@ impl Tree {
                 }
                 Decision::Keep | Decision::Remove => None,
             };
-            let key = located.key;
+            let layers = located.key.layers_above(bytes);
             let outcome = self.add(pin, located, Addition::Key(decide), reserve)?;
             let Added::Done { outgrown, appended } = outcome else {
                 unreachable!("no room was asked for")
@@ -196,7 +196,7 @@ impl Tree {
                 pin.count_keys(node, 1);
             }
             if let Some(layer) = outgrown {
-                self.raise_levels(pin, layer, bytes, key.layers_above(bytes));
+                self.raise_levels(pin, layer, bytes, layers);
             }
             // A merge changes leaves beyond what is recorded.
             if is_crowded && pin.recorder().is_none() {
