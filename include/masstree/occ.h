@@ -460,6 +460,16 @@ int32_t masstree_delta_apply(const masstree_delta_t *delta,
 #define MASSTREE_HOLD_INSERT 1
 
 /**
+ * Flag of masstree_hold: return MASSTREE_BUSY instead of waiting, allocating, or changing a leaf.
+ */
+#define MASSTREE_HOLD_TRY 2
+
+/**
+ * Flag of masstree_hold: keep in the masstree_held_t what is changed, for masstree_held_delta.
+ */
+#define MASSTREE_HOLD_DELTA 4
+
+/**
  * A key whose leaf this thread holds locked: see masstree_hold. The caller provides the
  * memory, on the stack for example; do not access, copy or move it while the leaf is held.
  */
@@ -467,7 +477,7 @@ typedef struct {
     /**
      * For the library's use only.
      */
-    uint64_t opaque[32];
+    uint64_t opaque[96];
 } masstree_held_t;
 
 /**
@@ -605,6 +615,30 @@ int32_t masstree_held_observation(const masstree_held_t *held,
 int32_t masstree_held_next(const masstree_held_t *held,
                            int32_t action,
                            masstree_observation_t *next);
+
+/**
+ * Returns what masstree_hold and masstree_held_finish have changed so far for a key that was held
+ * with MASSTREE_HOLD_DELTA, as they would have recorded it (masstree_guard_record).
+ *
+ * May be called after masstree_held_finish, too, by any thread, until *held is used again. Apply
+ * the delta (masstree_delta_apply) only then.
+ *
+ * @param held   The held leaf.
+ * @param delta  Receives the delta, and its array the leaves that masstree_hold created; not NULL,
+ *               and initialised as for masstree_guard_record. At most ten created leaves are kept:
+ *               if there were more, flags contain MASSTREE_DELTA_MORE, and created_count is 10.
+ *               Keys of at most 56 bytes never create more.
+ *
+ * @retval MASSTREE_OK       *delta is written.
+ * @retval MASSTREE_INVALID  This thread holds no leaf in *held, and none was finished there; or it
+ *                           was held without MASSTREE_HOLD_DELTA. Or delta is NULL; or in *delta,
+ *                           struct_size is too small, created is NULL and created_capacity is not
+ *                           0, or reserved is not 0.
+ * @retval MASSTREE_FORKED   The parent process holds the leaf, since before a fork.
+ *
+ * Thread safety: only the thread that holds the leaf; when it was finished, any thread. Since 0.1.
+ */
+int32_t masstree_held_delta(const masstree_held_t *held, masstree_delta_t *delta);
 
 /**
  * Carries out an action on a held key and unlocks its leaf.

@@ -223,6 +223,12 @@ fn check_guard_and_kind(tree: &Tree, pin: Pinned<'_>, values: ValueKind) -> Resu
     if !tree.owns(pin) {
         return Err(MASSTREE_WRONG_TREE);
     }
+    check_kind(tree, values)
+}
+
+/// Refuses a tree whose values are of the wrong kind.
+#[inline(always)]
+pub(in crate::ffi) fn check_kind(tree: &Tree, values: ValueKind) -> Result<(), i32> {
     let fits = match values {
         ValueKind::Any => true,
         ValueKind::Words => tree.holds(KindId::WORDS),

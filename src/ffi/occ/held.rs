@@ -2,68 +2,180 @@
 //!
 //! Holding a leaf locked, to change a key in two steps.
 
-use std::cell::Cell;
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
-use std::ptr::NonNull;
+use std::ptr::{NonNull, addr_of_mut};
 
+use super::delta::{LeafDelta, delta_at};
 use super::observe::LeafObservation;
 use crate::ffi::boundary::{
-    ValueKind, deliver_or_retire, key_bytes, recording_pin_of, status_of, tree_of, under_guard,
-    write_output,
+    ValueKind, check_kind, deliver_or_retire, key_bytes, status_of, tree_of,
+    under_guard, write_output,
 };
 use crate::ffi::handle::{self, GuardHandle, TreeHandle};
 use crate::ffi::index::update::{
     MASSTREE_ACTION_KEEP, MASSTREE_ACTION_REMOVE, MASSTREE_ACTION_SET,
 };
 use crate::ffi::status::*;
-use crate::index::reclaim::Slot;
-use crate::index::tree::{Decision, Held, is_holding};
+use crate::index::node::{Delta, DeltaRecorder, Observation};
+use crate::index::reclaim::{LocalGuard, Pinned, Slot, pin_of, recorder_of};
+use crate::index::tree::{Decision, FullLeaf, Held, HeldShort, Holder, Overtaken, Tree, with_holder};
 
 /// Flag of masstree_hold: make room for the key if it is absent, so that it can be inserted.
 pub const MASSTREE_HOLD_INSERT: u32 = 1;
+/// Flag of masstree_hold: return MASSTREE_BUSY instead of waiting, allocating, or changing a leaf.
+pub const MASSTREE_HOLD_TRY: u32 = 2;
+
+/// Flag of masstree_hold: keep in the masstree_held_t what is changed, for masstree_held_delta.
+pub const MASSTREE_HOLD_DELTA: u32 = 4;
 
 /// A key whose leaf this thread holds locked: see masstree_hold. The caller provides the
 /// memory, on the stack for example; do not access, copy or move it while the leaf is held.
 #[repr(C)]
 pub struct HeldLeaf {
     /// For the library's use only.
-    pub opaque: [u64; 32],
+    pub opaque: [u64; 96],
 }
 
-/// The content of a `HeldLeaf`.
+/// The content of a `HeldLeaf`: while the leaf is held, as the thread's `Holder` knows, and after
+/// it was finished, as `seal` says.
 struct Content {
+    /// Says that the hold was finished; nothing else in memory has this value but by chance, not
+    /// even a copy of the content.
+    seal: usize,
+    /// After it was finished: the version in which it left the leaf.
+    version_left: u64,
     tree: NonNull<TreeHandle>,
-    slot: NonNull<Slot>,
-    held: Held<'static, 'static>,
+    /// The guard's slot; without, `local` is the guard.
+    slot: Option<NonNull<Slot>>,
+    /// Those of `masstree_hold`.
+    flags: u32,
+    /// Whether a short key was removed, and was its leaf's only one.
+    is_emptied: bool,
+    place: Place,
+    /// With `MASSTREE_HOLD_DELTA`, and unless the place is short: what is changed.
+    delta: MaybeUninit<Delta>,
+    created: MaybeUninit<[Observation; CREATED]>,
+    /// Pins through the thread's own reservation; pins point into it, so it stays here.
+    local: MaybeUninit<LocalGuard<'static>>,
+}
+
+/// Created leaves that a delta in a content may list: a layer for each eight bytes of a key, and
+/// two.
+const CREATED: usize = 10;
+
+/// What is known of the key's place.
+enum Place {
+    /// Also after it was finished.
+    Short(HeldShort<'static>),
+    Long(Held<'static, 'static>),
+    /// Finished: the leaf in which the key was looked for, and the one that was locked.
+    Past {
+        original: Observation,
+        now: Observation,
+    },
 }
 
 const _: () = assert!(size_of::<Content>() <= size_of::<HeldLeaf>());
 const _: () = assert!(align_of::<Content>() <= align_of::<HeldLeaf>());
 
-thread_local! {
-    /// The `HeldLeaf` of the leaf that this thread holds.
-    static HELD: Cell<*const HeldLeaf> = const { Cell::new(std::ptr::null()) };
+/// The seal of a finished hold in this place.
+#[inline(always)]
+fn seal_of(held: *const HeldLeaf) -> usize {
+    held.addr() ^ 0x5EA1_ED0F_4A11_D0E5
 }
 
-/// Returns the content of the leaf that this thread holds in `held`.
+impl Place {
+    /// Whether a decision can be carried out: storing an absent key requires that room was made for
+    /// it.
+    #[inline(always)]
+    fn admits(&self, decision: Decision) -> bool {
+        !matches!(decision, Decision::Set(_))
+            || match self {
+                Self::Short(place) => place.can_set(),
+                Self::Long(place) => place.value().is_some() || place.has_room(),
+                Self::Past { .. } => false,
+            }
+    }
+
+    fn original(&self) -> Observation {
+        match self {
+            Self::Short(place) => place.now(),
+            Self::Long(place) => place.original(),
+            Self::Past { original, .. } => *original,
+        }
+    }
+
+    fn now(&self) -> Observation {
+        match self {
+            Self::Short(place) => place.now(),
+            Self::Long(place) => place.now(),
+            Self::Past { now, .. } => *now,
+        }
+    }
+
+    /// The leaf after this decision.
+    fn next(&self, decision: Decision) -> Observation {
+        match self {
+            Self::Short(place) => place.next(decision),
+            Self::Long(place) => place.next(decision),
+            Self::Past { now, .. } => *now,
+        }
+    }
+}
+
+impl Content {
+    /// The pin under which the leaf is held; records nothing.
+    ///
+    /// # Safety
+    /// The guard, or this content, stays as it is during `'g`.
+    #[inline(always)]
+    unsafe fn pin<'g>(&self) -> Pinned<'g> {
+        match self.slot {
+            // SAFETY: by contract.
+            Some(slot) => unsafe { pin_of(slot) },
+            // SAFETY: without a slot, there is a local guard; it stays by contract.
+            None => unsafe { &*self.local.as_ptr() }.pin(),
+        }
+    }
+
+    /// Leaves the local guard, if there is one.
+    ///
+    /// # Safety
+    /// Call it once.
+    #[inline(always)]
+    unsafe fn leave_local(&mut self) {
+        if self.slot.is_none() {
+            // SAFETY: without a slot, it was entered.
+            unsafe { self.local.assume_init_drop() };
+        }
+    }
+}
+
+/// Returns the content of the leaf that this thread holds in `held`, or held and has finished there.
 ///
 /// # Safety
-/// The memory has not been touched since `masstree_hold`.
+/// `held` is NULL or readable, and the memory has not been touched since `masstree_hold`, if it was
+/// passed to that.
 unsafe fn content<'c>(held: *const HeldLeaf) -> Result<&'c Content, i32> {
-    if held.is_null() || HELD.get() != held {
+    if held.is_null() {
         return Err(MASSTREE_INVALID);
     }
-    // SAFETY: this thread wrote the content there; by contract, its tree lives.
+    let content = held.cast::<Content>();
+    // SAFETY: by contract.
     unsafe {
-        let content = &*held.cast::<Content>();
-        // After a fork the leaf is the parent's, and must not be touched.
-        tree_of(content.tree.as_ptr())?;
-        Ok(content)
+        if with_holder(|holder| holder.holds_in(held.cast())) {
+            // After a fork the leaf is the parent's, and must not be touched.
+            tree_of((*content).tree.as_ptr())?;
+        } else if (*content).seal != seal_of(held) {
+            return Err(MASSTREE_INVALID);
+        }
+        Ok(&*content)
     }
 }
 
 /// Converts an action from C; does not check the value.
+#[inline(always)]
 fn decision_of(action: i32, value: u64) -> Result<Decision, i32> {
     match action {
         MASSTREE_ACTION_KEEP => Ok(Decision::Keep),
@@ -71,12 +183,6 @@ fn decision_of(action: i32, value: u64) -> Result<Decision, i32> {
         MASSTREE_ACTION_REMOVE => Ok(Decision::Remove),
         _ => Err(MASSTREE_INVALID),
     }
-}
-
-/// Whether a decision can be carried out: storing an absent key requires that room was made for
-/// it.
-fn can_carry_out(place: &Held<'_, '_>, decision: Decision) -> bool {
-    !matches!(decision, Decision::Set(_)) || place.value().is_some() || place.has_room()
 }
 
 /// Finds the leaf of a key and locks it until masstree_held_finish.
@@ -174,32 +280,126 @@ pub unsafe extern "C" fn masstree_hold(
     held: *mut HeldLeaf,
     value: *mut u64,
 ) -> i32 {
-    status_of(|| {
-        let slot = handle::slot(guard).ok_or(MASSTREE_INVALID)?;
-        if held.is_null() || flags & !MASSTREE_HOLD_INSERT != 0 || is_holding() {
+    // SAFETY: as this function's contract.
+    let hold = |holder: &Holder| unsafe {
+        let known = MASSTREE_HOLD_INSERT | MASSTREE_HOLD_TRY | MASSTREE_HOLD_DELTA;
+        if held.is_null() || flags & !known != 0 || holder.is_holding() {
             return Err(MASSTREE_INVALID);
         }
-        // SAFETY: as this function's contract.
-        unsafe {
-            let key = key_bytes(key, key_len)?;
-            let (inner, _) = under_guard(tree, slot, ValueKind::Words)?;
-            let pin = recording_pin_of(slot);
-            let place = inner.hold(pin, key, flags & MASSTREE_HOLD_INSERT != 0)?;
-            let present = place.value();
-            held.cast::<Content>().write(Content {
-                tree: NonNull::new_unchecked(tree),
-                slot,
-                held: place,
-            });
-            HELD.set(held);
-            handle::set_held_under(Some(slot));
-            let Some(present) = present else {
-                return Ok(MASSTREE_NOT_FOUND);
-            };
-            write_output(value, present);
-            Ok(MASSTREE_OK)
-        }
-    })
+        let key = key_bytes(key, key_len)?;
+        let content = held.cast::<Content>();
+        let slot = handle::slot(guard);
+        let (inner, pin) = match slot {
+            Some(slot) => {
+                let (inner, pin) = under_guard(tree, slot, ValueKind::Words)?;
+                (inner, pin.with_recorder(recorder_of(slot)))
+            }
+            None => pin_in(content, tree)?,
+        };
+        let may_insert = flags & MASSTREE_HOLD_INSERT != 0;
+        let place = inner.hold_short(pin, key, may_insert, holder, held.cast());
+        let (place, present) = match place {
+            Ok(found) => found,
+            Err(full) => return hold_long(tree, inner, pin, key, flags, slot, held, value, full),
+        };
+        addr_of_mut!((*content).seal).write(0);
+        addr_of_mut!((*content).tree).write(NonNull::new_unchecked(tree));
+        addr_of_mut!((*content).slot).write(slot);
+        addr_of_mut!((*content).flags).write(flags);
+        addr_of_mut!((*content).place).write(Place::Short(place));
+        handle::set_held_under(slot);
+        found(present, value)
+    };
+    status_of(|| with_holder(hold))
+}
+
+/// Enters a local guard in the content's own place, for a hold in a tree of words.
+///
+/// # Safety
+/// As `masstree_hold`.
+#[inline(always)]
+unsafe fn pin_in<'g>(
+    content: *mut Content,
+    tree: *mut TreeHandle,
+) -> Result<(&'g Tree, Pinned<'g>), i32> {
+    // SAFETY: as this function's contract.
+    unsafe {
+        let inner: &'static Tree = tree_of(tree)?;
+        check_kind(inner, ValueKind::Words)?;
+        let local = addr_of_mut!((*content).local).cast::<LocalGuard<'static>>();
+        local.write(inner.local_guard());
+        Ok((inner, (*local).pin()))
+    }
+}
+
+/// `masstree_hold`, if that takes more than [`Tree::hold_short`] does.
+///
+/// # Safety
+/// As `masstree_hold`; without a slot, the content's local guard was entered.
+#[expect(clippy::too_many_arguments, reason = "what its only caller knows")]
+#[inline(never)]
+unsafe fn hold_long(
+    tree: *mut TreeHandle,
+    inner: &'static Tree,
+    pin: Pinned<'static>,
+    key: &'static [u8],
+    flags: u32,
+    slot: Option<NonNull<Slot>>,
+    held: *mut HeldLeaf,
+    value: *mut u64,
+    full: Option<FullLeaf<'static, 'static>>,
+) -> Result<i32, i32> {
+    let content = held.cast::<Content>();
+    // SAFETY: as this function's contract.
+    unsafe {
+        let place = if flags & MASSTREE_HOLD_TRY != 0 {
+            drop(full);
+            Err(MASSTREE_BUSY)
+        } else if flags & MASSTREE_HOLD_DELTA == 0 {
+            (inner.hold_from(pin, key, flags & MASSTREE_HOLD_INSERT != 0, full)).map_err(i32::from)
+        } else if pin.recorder().is_some() {
+            Err(MASSTREE_INVALID)
+        } else {
+            let delta = addr_of_mut!((*content).delta).cast::<Delta>();
+            let created = addr_of_mut!((*content).created).cast::<Observation>();
+            delta.write(Delta::new(created, CREATED));
+            let recorder = DeltaRecorder::new(NonNull::new_unchecked(delta));
+            let pin = pin.with_recorder(Some(recorder));
+            (inner.hold_from(pin, key, flags & MASSTREE_HOLD_INSERT != 0, full)).map_err(i32::from)
+        };
+        let place = match place {
+            Ok(place) => place,
+            Err(status) => {
+                if slot.is_none() {
+                    (*addr_of_mut!((*content).local)).assume_init_drop();
+                }
+                return Err(status);
+            }
+        };
+        place.keep_in(inner, held.cast());
+        let present = place.value();
+        addr_of_mut!((*content).seal).write(0);
+        addr_of_mut!((*content).tree).write(NonNull::new_unchecked(tree));
+        addr_of_mut!((*content).slot).write(slot);
+        addr_of_mut!((*content).flags).write(flags);
+        addr_of_mut!((*content).place).write(Place::Long(place));
+        handle::set_held_under(slot);
+        found(present, value)
+    }
+}
+
+/// Writes the value of a key that is held, if it is present, and returns the status.
+///
+/// # Safety
+/// `value` is NULL or writable.
+#[inline(always)]
+unsafe fn found(present: Option<u64>, value: *mut u64) -> Result<i32, i32> {
+    let Some(present) = present else {
+        return Ok(MASSTREE_NOT_FOUND);
+    };
+    // SAFETY: as this function's contract.
+    unsafe { write_output(value, present) };
+    Ok(MASSTREE_OK)
 }
 
 /// Returns observations of the leaf that this thread holds.
@@ -225,7 +425,7 @@ pub unsafe extern "C" fn masstree_held_observation(
     status_of(|| {
         // SAFETY: as this function's contract.
         unsafe {
-            let place = &content(held)?.held;
+            let place = &content(held)?.place;
             write_output(original, LeafObservation::of(&place.original()));
             write_output(now, LeafObservation::of(&place.now()));
         }
@@ -257,12 +457,68 @@ pub unsafe extern "C" fn masstree_held_next(
     status_of(|| {
         // SAFETY: as this function's contract.
         unsafe {
-            let place = &content(held)?.held;
+            let content = content(held)?;
+            let place = &content.place;
             let decision = decision_of(action, 0)?;
-            if next.is_null() || !can_carry_out(place, decision) {
+            let is_finished = content.seal == seal_of(held);
+            if next.is_null() || !is_finished && !place.admits(decision) {
                 return Err(MASSTREE_INVALID);
             }
-            next.write(LeafObservation::of(&place.next(decision)));
+            next.write(LeafObservation::of(&match is_finished {
+                true => Observation {
+                    version: content.version_left,
+                    ..place.now()
+                },
+                false => place.next(decision),
+            }));
+        }
+        Ok(MASSTREE_OK)
+    })
+}
+
+/// Returns what masstree_hold and masstree_held_finish have changed so far for a key that was held
+/// with MASSTREE_HOLD_DELTA, as they would have recorded it (masstree_guard_record).
+///
+/// May be called after masstree_held_finish, too, by any thread, until *held is used again. Apply
+/// the delta (masstree_delta_apply) only then.
+///
+/// @param held   The held leaf.
+/// @param delta  Receives the delta, and its array the leaves that masstree_hold created; not NULL,
+///               and initialised as for masstree_guard_record. At most ten created leaves are kept:
+///               if there were more, flags contain MASSTREE_DELTA_MORE, and created_count is 10.
+///               Keys of at most 56 bytes never create more.
+///
+/// @retval MASSTREE_OK       *delta is written.
+/// @retval MASSTREE_INVALID  This thread holds no leaf in *held, and none was finished there; or it
+///                           was held without MASSTREE_HOLD_DELTA. Or delta is NULL; or in *delta,
+///                           struct_size is too small, created is NULL and created_capacity is not
+///                           0, or reserved is not 0.
+/// @retval MASSTREE_FORKED   The parent process holds the leaf, since before a fork.
+///
+/// Thread safety: only the thread that holds the leaf; when it was finished, any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_held_delta(held: *const HeldLeaf, delta: *mut LeafDelta) -> i32 {
+    status_of(|| {
+        // SAFETY: as this function's contract.
+        unsafe {
+            let content = content(held)?;
+            let mut to = delta_at(delta)?;
+            if content.flags & MASSTREE_HOLD_DELTA == 0 {
+                return Err(MASSTREE_INVALID);
+            }
+            let to = to.as_mut();
+            let Place::Short(place) = &content.place else {
+                let from = content.delta.assume_init_ref();
+                from.copy_to(to);
+                return Ok(MASSTREE_OK);
+            };
+            let is_finished = content.seal == seal_of(held);
+            (to.before, to.after) = (place.now(), place.now());
+            if is_finished {
+                to.after.version = content.version_left;
+            }
+            to.created_count = 0;
+            to.unlisted = u32::from(is_finished && content.is_emptied);
         }
         Ok(MASSTREE_OK)
     })
@@ -302,34 +558,79 @@ pub unsafe extern "C" fn masstree_held_finish(
     value: u64,
     old: *mut u64,
 ) -> i32 {
-    status_of(|| {
-        // SAFETY: as this function's contract.
-        unsafe {
-            let place = &content(held)?.held;
-            let decision = decision_of(action, value)?;
-            if !can_carry_out(place, decision) {
-                return Err(MASSTREE_INVALID);
-            }
-            let is_set = matches!(decision, Decision::Set(_));
-            HELD.set(std::ptr::null());
-            handle::set_held_under(None);
-            let Content {
-                tree,
-                slot,
-                held: place,
-            } = held.cast::<Content>().read();
-            held.cast::<MaybeUninit<HeldLeaf>>()
-                .write(MaybeUninit::zeroed());
-            let (tree, pin) = (tree_of(tree.as_ptr())?, recording_pin_of(slot));
-            let Ok(before) = tree.finish(pin, place, decision) else {
-                return Ok(MASSTREE_CLEARED);
-            };
-            if decision != Decision::Keep {
-                deliver_or_retire(tree, pin, before, is_set.then_some(value), old);
-            }
+    // SAFETY: as this function's contract.
+    let finish = |holder: &Holder| unsafe {
+        if held.is_null() || !holder.holds_in(held.cast()) {
+            return Err(MASSTREE_INVALID);
         }
-        Ok(MASSTREE_OK)
-    })
+        let content = &mut *held.cast::<Content>();
+        // After a fork the leaf is the parent's, and must not be touched.
+        let tree = tree_of(content.tree.as_ptr())?;
+        let decision = decision_of(action, value)?;
+        if !content.place.admits(decision) {
+            return Err(MASSTREE_INVALID);
+        }
+        handle::set_held_under(None);
+        let pin = content.pin();
+        let finished = match &content.place {
+            Place::Short(place) => {
+                let empties = decision == Decision::Remove && place.is_alone();
+                let finished = tree.finish_short(pin, place, decision, holder);
+                (content.version_left, content.is_emptied) = match finished {
+                    Ok(_) => (place.next(decision).version, empties),
+                    Err(Overtaken) => (place.now().version, false),
+                };
+                finished
+            }
+            _ => finish_long(tree, pin, content, decision),
+        };
+        content.seal = seal_of(held);
+        if let Ok(before) = finished
+            && decision != Decision::Keep
+        {
+            let is_set = matches!(decision, Decision::Set(_));
+            deliver_or_retire(tree, pin, before, is_set.then_some(value), old);
+        }
+        content.leave_local();
+        Ok(match finished {
+            Ok(_) => MASSTREE_OK,
+            Err(Overtaken) => MASSTREE_CLEARED,
+        })
+    };
+    status_of(|| with_holder(finish))
+}
+
+/// [`Tree::finish`] for a content that is not short.
+///
+/// # Safety
+/// As `masstree_held_finish`.
+#[inline(never)]
+unsafe fn finish_long(
+    tree: &Tree,
+    pin: Pinned<'static>,
+    content: &mut Content,
+    decision: Decision,
+) -> Result<Option<u64>, Overtaken> {
+    let (original, now) = (content.place.original(), content.place.now());
+    let next = content.place.next(decision);
+    let place = std::mem::replace(&mut content.place, Place::Past { original, now });
+    let Place::Long(place) = place else {
+        unreachable!("a leaf is held");
+    };
+    // SAFETY: as this function's contract.
+    let recorder = unsafe {
+        match content.flags & MASSTREE_HOLD_DELTA {
+            0 => content.slot.and_then(|slot| recorder_of(slot)),
+            _ => NonNull::new(content.delta.as_mut_ptr()).map(|delta| DeltaRecorder::new(delta)),
+        }
+    };
+    let pin = pin.with_recorder(recorder);
+    let finished = tree.finish(pin, place, decision);
+    content.version_left = match finished {
+        Ok(_) => next.version,
+        Err(Overtaken) => now.version,
+    };
+    finished
 }
 
 #[cfg(all(test, debug_assertions, not(any(loom, shuttle))))]
@@ -352,7 +653,7 @@ mod tests {
     fn hold_and(instead: &str) {
         let bytes = Box::leak(Box::new(*b"key")).as_mut_ptr();
         let key = bytes.cast();
-        let held: *mut HeldLeaf = Box::leak(Box::new(HeldLeaf { opaque: [0; 32] }));
+        let held: *mut HeldLeaf = Box::leak(Box::new(HeldLeaf { opaque: [0; 96] }));
         let (mut tree, mut guard) = (null_mut(), null_mut());
         // SAFETY: the tree lives as long as it is used, and so does what is held.
         unsafe {
