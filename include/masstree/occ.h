@@ -471,7 +471,8 @@ int32_t masstree_delta_apply(const masstree_delta_t *delta,
 
 /**
  * A key whose leaf this thread holds locked: see masstree_hold. The caller provides the
- * memory, on the stack for example; do not access, copy or move it while the leaf is held.
+ * memory, on the stack for example; do not access, copy or move it while the leaf is held, nor
+ * after that as long as the library is asked about it.
  */
 typedef struct {
     /**
@@ -541,23 +542,32 @@ typedef struct {
  *
  * If the key is absent and flags contain MASSTREE_HOLD_INSERT, this call makes room for the
  * key, so that masstree_held_finish cannot run out of memory. That may split the leaf, which
- * stays split even if the key is not inserted.
+ * stays split even if the key is not inserted. With MASSTREE_HOLD_DELTA, masstree_held_delta says
+ * later what was changed.
+ *
+ * **Without waiting.** With MASSTREE_HOLD_TRY, the key is held only if that takes no waiting, no
+ * memory, and no change of a leaf, and otherwise the call returns MASSTREE_BUSY. It may return that
+ * without such a reason, too: always for keys of more than eight bytes and under a guard that
+ * records. So call it again without the flag where the key must be held.
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree; not NULL. If it records to a delta
- *                 (masstree_guard_record), the delta contains the changes that made room, and
- *                 after masstree_held_finish all changes: apply it once, then.
+ * @param guard    A guard of this tree. If it records to a delta (masstree_guard_record), the
+ *                 delta contains the changes that made room, and after masstree_held_finish all
+ *                 changes: apply it once, then. Or NULL: then this call pins, until
+ *                 masstree_held_finish, which ends what it protects.
  * @param key      key_len bytes, which must stay unchanged until masstree_held_finish; NULL
  *                 only if key_len is 0.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
- * @param flags    0 or MASSTREE_HOLD_INSERT.
+ * @param flags    0, or any of MASSTREE_HOLD_INSERT, MASSTREE_HOLD_TRY, MASSTREE_HOLD_DELTA.
  * @param held     Memory for the held leaf; needs no initialiser. Not NULL.
  * @param value    Receives the key's value, only with MASSTREE_OK. May be NULL.
  *
  * @retval MASSTREE_OK            The key exists, with the value *value; its leaf is locked.
  * @retval MASSTREE_NOT_FOUND     The key is absent; the leaf that would contain it is locked.
- * @retval MASSTREE_INVALID       tree, guard or held is NULL, key is NULL and key_len is not
- *                                0, a flag is unknown, or this thread holds a leaf already.
+ * @retval MASSTREE_BUSY          With MASSTREE_HOLD_TRY only: nothing is locked or changed.
+ * @retval MASSTREE_INVALID       tree or held is NULL, key is NULL and key_len is not 0, a flag is
+ *                                unknown, or this thread holds a leaf already; or flags contain
+ *                                MASSTREE_HOLD_DELTA, and the guard records.
  * @retval MASSTREE_NOMEM         Out of memory to make room; nothing is locked, and the tree
  *                                is unchanged.
  * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
@@ -576,7 +586,9 @@ int32_t masstree_hold(masstree_t *tree,
                       uint64_t *value);
 
 /**
- * Returns observations of the leaf that this thread holds.
+ * Returns observations of the leaf that this thread holds. May be called after
+ * masstree_held_finish, too, by any thread, until *held is used again or its memory ends: then it
+ * returns what it would have returned before.
  *
  * @param held      The held leaf.
  * @param original  Receives an observation of the leaf in which the key was looked for, as it
@@ -586,10 +598,10 @@ int32_t masstree_hold(masstree_t *tree,
  *                  NULL.
  *
  * @retval MASSTREE_OK       The outputs are written.
- * @retval MASSTREE_INVALID  This thread holds no leaf in *held.
+ * @retval MASSTREE_INVALID  This thread holds no leaf in *held, and none was finished there.
  * @retval MASSTREE_FORKED   The parent process held the leaf, before a fork.
  *
- * Thread safety: only the thread that holds the leaf. Since 0.1.
+ * Thread safety: only the thread that holds the leaf; when it was finished, any thread. Since 0.1.
  */
 int32_t masstree_held_observation(const masstree_held_t *held,
                                   masstree_observation_t *original,
@@ -597,20 +609,22 @@ int32_t masstree_held_observation(const masstree_held_t *held,
 
 /**
  * Returns the observation that the leaf which this thread holds will have after
- * masstree_held_finish.
+ * masstree_held_finish. May be called after that, too, as masstree_held_observation: then it
+ * returns how masstree_held_finish left the leaf.
  *
  * @param held    The held leaf.
- * @param action  The action that will be passed to masstree_held_finish.
+ * @param action  The action that will be passed to masstree_held_finish. After that was called, any
+ *                action: it has no effect.
  * @param next    Receives the observation; not NULL. If the action empties the leaf, the leaf
  *                is removed and *next is never valid; nor is it if the tree is cleared before.
  *
  * @retval MASSTREE_OK       *next is written.
- * @retval MASSTREE_INVALID  This thread holds no leaf in *held, action is unknown, next is
- *                           NULL, or action is MASSTREE_ACTION_SET for an absent key that was
- *                           held without MASSTREE_HOLD_INSERT.
+ * @retval MASSTREE_INVALID  This thread holds no leaf in *held, and none was finished there;
+ *                           action is unknown, next is NULL, or action is MASSTREE_ACTION_SET for
+ *                           an absent key that is held without MASSTREE_HOLD_INSERT.
  * @retval MASSTREE_FORKED   The parent process held the leaf, before a fork.
  *
- * Thread safety: only the thread that holds the leaf. Since 0.1.
+ * Thread safety: only the thread that holds the leaf; when it was finished, any thread. Since 0.1.
  */
 int32_t masstree_held_next(const masstree_held_t *held,
                            int32_t action,

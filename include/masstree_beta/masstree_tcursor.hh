@@ -297,14 +297,16 @@ private:
     }
     void leave()
     {
-        if (unlikely(recorded_ != nullptr && recorded_->guard != nullptr)) {
-            masstree_guard_record(recorded_->guard, nullptr);
-            if (kept_ == nullptr)
-                masstree_guard_leave(recorded_->guard);
-            recorded_->guard = nullptr;
-        }
+        if (unlikely(recorded_ != nullptr))
+            stop_recording();
         if (kept_ != nullptr)
             kept_->release();
+    }
+    __attribute__((noinline)) void stop_recording()
+    {
+        masstree_guard_record(recorded_->guard, nullptr);
+        if (kept_ == nullptr)
+            masstree_guard_leave(recorded_->guard);
     }
     /** What finding the key, and finish, have changed; in `room`, with its array, if that was not
         recorded. */

@@ -113,6 +113,7 @@ pub(in crate::ffi) fn found_status(found: bool) -> i32 {
 ///
 /// # Safety
 /// `out` is NULL or writable.
+#[inline(always)]
 pub(in crate::ffi) unsafe fn deliver_or_retire(
     tree: &Tree,
     pin: Pinned<'_>,

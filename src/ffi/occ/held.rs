@@ -30,7 +30,8 @@ pub const MASSTREE_HOLD_TRY: u32 = 2;
 pub const MASSTREE_HOLD_DELTA: u32 = 4;
 
 /// A key whose leaf this thread holds locked: see masstree_hold. The caller provides the
-/// memory, on the stack for example; do not access, copy or move it while the leaf is held.
+/// memory, on the stack for example; do not access, copy or move it while the leaf is held, nor
+/// after that as long as the library is asked about it.
 #[repr(C)]
 pub struct HeldLeaf {
     /// For the library's use only.
@@ -86,16 +87,14 @@ fn seal_of(held: *const HeldLeaf) -> usize {
 }
 
 impl Place {
-    /// Whether a decision can be carried out: storing an absent key requires that room was made for
-    /// it.
+    /// Whether the key can be set: if it is absent, that requires that room was made for it.
     #[inline(always)]
-    fn admits(&self, decision: Decision) -> bool {
-        !matches!(decision, Decision::Set(_))
-            || match self {
-                Self::Short(place) => place.can_set(),
-                Self::Long(place) => place.value().is_some() || place.has_room(),
-                Self::Past { .. } => false,
-            }
+    fn admits_set(&self) -> bool {
+        match self {
+            Self::Short(place) => place.can_set(),
+            Self::Long(place) => place.value().is_some() || place.has_room(),
+            Self::Past { .. } => false,
+        }
     }
 
     fn original(&self) -> Observation {
@@ -245,23 +244,32 @@ fn decision_of(action: i32, value: u64) -> Result<Decision, i32> {
 ///
 /// If the key is absent and flags contain MASSTREE_HOLD_INSERT, this call makes room for the
 /// key, so that masstree_held_finish cannot run out of memory. That may split the leaf, which
-/// stays split even if the key is not inserted.
+/// stays split even if the key is not inserted. With MASSTREE_HOLD_DELTA, masstree_held_delta says
+/// later what was changed.
+///
+/// **Without waiting.** With MASSTREE_HOLD_TRY, the key is held only if that takes no waiting, no
+/// memory, and no change of a leaf, and otherwise the call returns MASSTREE_BUSY. It may return that
+/// without such a reason, too: always for keys of more than eight bytes and under a guard that
+/// records. So call it again without the flag where the key must be held.
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree; not NULL. If it records to a delta
-///                 (masstree_guard_record), the delta contains the changes that made room, and
-///                 after masstree_held_finish all changes: apply it once, then.
+/// @param guard    A guard of this tree. If it records to a delta (masstree_guard_record), the
+///                 delta contains the changes that made room, and after masstree_held_finish all
+///                 changes: apply it once, then. Or NULL: then this call pins, until
+///                 masstree_held_finish, which ends what it protects.
 /// @param key      key_len bytes, which must stay unchanged until masstree_held_finish; NULL
 ///                 only if key_len is 0.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
-/// @param flags    0 or MASSTREE_HOLD_INSERT.
+/// @param flags    0, or any of MASSTREE_HOLD_INSERT, MASSTREE_HOLD_TRY, MASSTREE_HOLD_DELTA.
 /// @param held     Memory for the held leaf; needs no initialiser. Not NULL.
 /// @param value    Receives the key's value, only with MASSTREE_OK. May be NULL.
 ///
 /// @retval MASSTREE_OK            The key exists, with the value *value; its leaf is locked.
 /// @retval MASSTREE_NOT_FOUND     The key is absent; the leaf that would contain it is locked.
-/// @retval MASSTREE_INVALID       tree, guard or held is NULL, key is NULL and key_len is not
-///                                0, a flag is unknown, or this thread holds a leaf already.
+/// @retval MASSTREE_BUSY          With MASSTREE_HOLD_TRY only: nothing is locked or changed.
+/// @retval MASSTREE_INVALID       tree or held is NULL, key is NULL and key_len is not 0, a flag is
+///                                unknown, or this thread holds a leaf already; or flags contain
+///                                MASSTREE_HOLD_DELTA, and the guard records.
 /// @retval MASSTREE_NOMEM         Out of memory to make room; nothing is locked, and the tree
 ///                                is unchanged.
 /// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
@@ -402,7 +410,9 @@ unsafe fn found(present: Option<u64>, value: *mut u64) -> Result<i32, i32> {
     Ok(MASSTREE_OK)
 }
 
-/// Returns observations of the leaf that this thread holds.
+/// Returns observations of the leaf that this thread holds. May be called after
+/// masstree_held_finish, too, by any thread, until *held is used again or its memory ends: then it
+/// returns what it would have returned before.
 ///
 /// @param held      The held leaf.
 /// @param original  Receives an observation of the leaf in which the key was looked for, as it
@@ -412,10 +422,10 @@ unsafe fn found(present: Option<u64>, value: *mut u64) -> Result<i32, i32> {
 ///                  NULL.
 ///
 /// @retval MASSTREE_OK       The outputs are written.
-/// @retval MASSTREE_INVALID  This thread holds no leaf in *held.
+/// @retval MASSTREE_INVALID  This thread holds no leaf in *held, and none was finished there.
 /// @retval MASSTREE_FORKED   The parent process held the leaf, before a fork.
 ///
-/// Thread safety: only the thread that holds the leaf. Since 0.1.
+/// Thread safety: only the thread that holds the leaf; when it was finished, any thread. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_held_observation(
     held: *const HeldLeaf,
@@ -434,20 +444,22 @@ pub unsafe extern "C" fn masstree_held_observation(
 }
 
 /// Returns the observation that the leaf which this thread holds will have after
-/// masstree_held_finish.
+/// masstree_held_finish. May be called after that, too, as masstree_held_observation: then it
+/// returns how masstree_held_finish left the leaf.
 ///
 /// @param held    The held leaf.
-/// @param action  The action that will be passed to masstree_held_finish.
+/// @param action  The action that will be passed to masstree_held_finish. After that was called, any
+///                action: it has no effect.
 /// @param next    Receives the observation; not NULL. If the action empties the leaf, the leaf
 ///                is removed and *next is never valid; nor is it if the tree is cleared before.
 ///
 /// @retval MASSTREE_OK       *next is written.
-/// @retval MASSTREE_INVALID  This thread holds no leaf in *held, action is unknown, next is
-///                           NULL, or action is MASSTREE_ACTION_SET for an absent key that was
-///                           held without MASSTREE_HOLD_INSERT.
+/// @retval MASSTREE_INVALID  This thread holds no leaf in *held, and none was finished there;
+///                           action is unknown, next is NULL, or action is MASSTREE_ACTION_SET for
+///                           an absent key that is held without MASSTREE_HOLD_INSERT.
 /// @retval MASSTREE_FORKED   The parent process held the leaf, before a fork.
 ///
-/// Thread safety: only the thread that holds the leaf. Since 0.1.
+/// Thread safety: only the thread that holds the leaf; when it was finished, any thread. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_held_next(
     held: *const HeldLeaf,
@@ -460,8 +472,9 @@ pub unsafe extern "C" fn masstree_held_next(
             let content = content(held)?;
             let place = &content.place;
             let decision = decision_of(action, 0)?;
+            let is_set = matches!(decision, Decision::Set(_));
             let is_finished = content.seal == seal_of(held);
-            if next.is_null() || !is_finished && !place.admits(decision) {
+            if next.is_null() || !is_finished && is_set && !place.admits_set() {
                 return Err(MASSTREE_INVALID);
             }
             next.write(LeafObservation::of(&match is_finished {
@@ -566,38 +579,62 @@ pub unsafe extern "C" fn masstree_held_finish(
         let content = &mut *held.cast::<Content>();
         // After a fork the leaf is the parent's, and must not be touched.
         let tree = tree_of(content.tree.as_ptr())?;
-        let decision = decision_of(action, value)?;
-        if !content.place.admits(decision) {
-            return Err(MASSTREE_INVALID);
-        }
-        handle::set_held_under(None);
-        let pin = content.pin();
-        let finished = match &content.place {
-            Place::Short(place) => {
-                let empties = decision == Decision::Remove && place.is_alone();
-                let finished = tree.finish_short(pin, place, decision, holder);
-                (content.version_left, content.is_emptied) = match finished {
-                    Ok(_) => (place.next(decision).version, empties),
-                    Err(Overtaken) => (place.now().version, false),
-                };
-                finished
+        // In three pieces, in each of which the action is known.
+        match action {
+            MASSTREE_ACTION_SET if content.place.admits_set() => {
+                finish_as(holder, tree, held, content, Decision::Set(value), old)
             }
-            _ => finish_long(tree, pin, content, decision),
-        };
-        content.seal = seal_of(held);
-        if let Ok(before) = finished
-            && decision != Decision::Keep
-        {
-            let is_set = matches!(decision, Decision::Set(_));
-            deliver_or_retire(tree, pin, before, is_set.then_some(value), old);
+            MASSTREE_ACTION_REMOVE => {
+                finish_as(holder, tree, held, content, Decision::Remove, old)
+            }
+            MASSTREE_ACTION_KEEP => finish_as(holder, tree, held, content, Decision::Keep, old),
+            _ => Err(MASSTREE_INVALID),
         }
-        content.leave_local();
-        Ok(match finished {
-            Ok(_) => MASSTREE_OK,
-            Err(Overtaken) => MASSTREE_CLEARED,
-        })
     };
     status_of(|| with_holder(finish))
+}
+
+/// Carries out a decision that can be carried out.
+///
+/// # Safety
+/// As `masstree_held_finish`.
+#[inline(always)]
+unsafe fn finish_as(
+    holder: &Holder,
+    tree: &Tree,
+    held: *mut HeldLeaf,
+    content: &mut Content,
+    decision: Decision,
+    old: *mut u64,
+) -> Result<i32, i32> {
+    handle::set_held_under(None);
+    // SAFETY: as this function's contract.
+    unsafe {
+        let pin = content.pin();
+        let Place::Short(place) = &content.place else {
+            return finish_long(tree, pin, held, content, decision, old);
+        };
+        let empties = decision == Decision::Remove && place.is_alone();
+        let Ok(before) = tree.finish_short(pin, place, decision, holder) else {
+            (content.version_left, content.is_emptied) = (place.now().version, false);
+            content.seal = seal_of(held);
+            content.leave_local();
+            return Ok(MASSTREE_CLEARED);
+        };
+        (content.version_left, content.is_emptied) = (place.next(decision).version, empties);
+        content.seal = seal_of(held);
+        match decision {
+            Decision::Keep => {}
+            Decision::Set(value) => {
+                deliver_or_retire(tree, pin, before, Some(value), old);
+            }
+            Decision::Remove => {
+                deliver_or_retire(tree, pin, before, None, old);
+            }
+        }
+        content.leave_local();
+    }
+    Ok(MASSTREE_OK)
 }
 
 /// [`Tree::finish`] for a content that is not short.
@@ -608,9 +645,11 @@ pub unsafe extern "C" fn masstree_held_finish(
 unsafe fn finish_long(
     tree: &Tree,
     pin: Pinned<'static>,
+    held: *mut HeldLeaf,
     content: &mut Content,
     decision: Decision,
-) -> Result<Option<u64>, Overtaken> {
+    old: *mut u64,
+) -> Result<i32, i32> {
     let (original, now) = (content.place.original(), content.place.now());
     let next = content.place.next(decision);
     let place = std::mem::replace(&mut content.place, Place::Past { original, now });
@@ -618,19 +657,34 @@ unsafe fn finish_long(
         unreachable!("a leaf is held");
     };
     // SAFETY: as this function's contract.
-    let recorder = unsafe {
-        match content.flags & MASSTREE_HOLD_DELTA {
+    unsafe {
+        let recorder = match content.flags & MASSTREE_HOLD_DELTA {
             0 => content.slot.and_then(|slot| recorder_of(slot)),
             _ => NonNull::new(content.delta.as_mut_ptr()).map(|delta| DeltaRecorder::new(delta)),
-        }
-    };
-    let pin = pin.with_recorder(recorder);
-    let finished = tree.finish(pin, place, decision);
-    content.version_left = match finished {
-        Ok(_) => next.version,
-        Err(Overtaken) => now.version,
-    };
-    finished
+        };
+        let pin = pin.with_recorder(recorder);
+        let finished = tree.finish(pin, place, decision);
+        content.version_left = match finished {
+            Ok(_) => next.version,
+            Err(Overtaken) => now.version,
+        };
+        content.seal = seal_of(held);
+        let status = match finished {
+            Ok(before) => {
+                let stored = match decision {
+                    Decision::Set(value) => Some(value),
+                    _ => None,
+                };
+                if decision != Decision::Keep {
+                    deliver_or_retire(tree, pin, before, stored, old);
+                }
+                MASSTREE_OK
+            }
+            Err(Overtaken) => MASSTREE_CLEARED,
+        };
+        content.leave_local();
+        Ok(status)
+    }
 }
 
 #[cfg(all(test, debug_assertions, not(any(loom, shuttle))))]

@@ -5,24 +5,74 @@ use std::sync::Mutex;
 use super::observed::is_valid;
 use super::*;
 use crate::index::node::Observation;
-use crate::index::tree::write::held::Overtaken;
+use crate::index::tree::write::held::{Held, Overtaken};
+use crate::index::tree::write::held_short::HeldShort;
+use crate::index::tree::with_holder;
+
+/// A hold, as the C boundary makes it.
+enum Hold<'g, 'k> {
+    Short(HeldShort<'g>, Option<u64>),
+    Long(Held<'g, 'k>),
+}
+
+impl<'g, 'k> Hold<'g, 'k> {
+    /// Holds a key, with room for it; as a short one if that is possible, and wanted.
+    fn begin(tree: &Tree, pin: Pinned<'g>, key: &'k [u8], short: bool) -> Self {
+        if !short {
+            return Self::Long(tree.hold(pin, key, true).unwrap());
+        }
+        let place = std::ptr::null();
+        match with_holder(|holder| tree.hold_short(pin, key, true, holder, place)) {
+            Ok((held, value)) => Self::Short(held, value),
+            Err(full) => Self::Long(tree.hold_from(pin, key, true, full).unwrap()),
+        }
+    }
+
+    fn value(&self) -> Option<u64> {
+        match self {
+            Self::Short(_, value) => *value,
+            Self::Long(held) => held.value(),
+        }
+    }
+
+    fn now(&self) -> Observation {
+        match self {
+            Self::Short(held, _) => held.now(),
+            Self::Long(held) => held.now(),
+        }
+    }
+
+    fn finish(
+        self,
+        tree: &Tree,
+        pin: Pinned<'g>,
+        decision: Decision,
+    ) -> Result<Option<u64>, Overtaken> {
+        match self {
+            // SAFETY: under the same pin, by the same thread.
+            Self::Short(held, _) => with_holder(|holder| unsafe {
+                tree.finish_short(pin, &held, decision, holder)
+            }),
+            Self::Long(held) => tree.finish(pin, held, decision),
+        }
+    }
+}
 
 /// Threads that hold the same key change it one after the other, and reserved memory that a
 /// hold does not use leaves no trace in the tree.
-#[test]
-fn a_held_key_is_exclusive() {
+fn check_that_a_held_key_is_exclusive(short: bool) {
     check(
         &[Line::UnusedRoomIsGivenBack, Line::OwnHeldIsTheSame],
         || {
-            explore(|| {
+            explore(move || {
                 let initial = numbers((0..15).map(|n| 10 * n));
                 let mut model = Model::with(initial.clone());
                 for _ in 0..2 {
-                    model.thread(|tree, pin| {
+                    model.thread(move |tree, pin| {
                         let key = number(70);
-                        let held = tree.hold(pin, &key, false).unwrap();
+                        let held = Hold::begin(tree, pin, &key, short);
                         let value = held.value().unwrap();
-                        let finished = tree.finish(pin, held, Decision::Set(value + 1));
+                        let finished = held.finish(tree, pin, Decision::Set(value + 1));
                         assert_eq!(finished, Ok(Some(value)));
                     });
                 }
@@ -31,9 +81,9 @@ fn a_held_key_is_exclusive() {
                 for key in [145, 5] {
                     model.thread(move |tree, pin| {
                         let key = number(key);
-                        let held = tree.hold(pin, &key, true).unwrap();
+                        let held = Hold::begin(tree, pin, &key, short);
                         assert!(is_valid(tree, &[held.now()]));
-                        assert_eq!(tree.finish(pin, held, Decision::Keep), Ok(None));
+                        assert_eq!(held.finish(tree, pin, Decision::Keep), Ok(None));
                     });
                 }
                 for thread in std::mem::take(&mut model.threads) {
@@ -46,6 +96,17 @@ fn a_held_key_is_exclusive() {
             });
         },
     );
+}
+
+#[test]
+fn a_held_key_is_exclusive() {
+    check_that_a_held_key_is_exclusive(false);
+}
+
+/// The same, with holds that need no room.
+#[test]
+fn a_short_held_key_is_exclusive() {
+    check_that_a_held_key_is_exclusive(true);
 }
 
 /// The value before the tree is cleared, the value that one thread sets, and the other
@@ -63,9 +124,10 @@ fn hold_across_a_clearing(
     pin: Pinned<'_>,
     decision: Decision,
     is_cleared: &Mutex<bool>,
+    short: bool,
 ) {
     let key = number(70);
-    let held = tree.hold(pin, &key, true).unwrap();
+    let held = Hold::begin(tree, pin, &key, short);
     let was_present = held.value();
     let now = held.now();
     assert!(was_present.is_none_or(|value| [OLD, OTHERS].contains(&value)));
@@ -80,7 +142,7 @@ fn hold_across_a_clearing(
         !validates || seen == was_present,
         "validated across a clearing"
     );
-    match tree.finish(pin, held, decision) {
+    match held.finish(tree, pin, decision) {
         Ok(present) => {
             assert_eq!(present, was_present);
             assert!(
@@ -101,39 +163,40 @@ fn hold_across_a_clearing(
 
 /// The other thread clears the tree, and then has exclusive use of the key until it finishes
 /// its hold.
-fn clear_and_hold(tree: &Tree, pin: Pinned<'_>, is_cleared: &Mutex<bool>) {
+fn clear_and_hold(tree: &Tree, pin: Pinned<'_>, is_cleared: &Mutex<bool>, short: bool) {
     tree.clear(pin).unwrap();
     *is_cleared.lock().unwrap() = true;
     let key = number(70);
-    let held = tree.hold(pin, &key, true).unwrap();
+    let held = Hold::begin(tree, pin, &key, short);
     let value = held.value();
     assert!(
         [None, Some(MINE)].contains(&value),
         "{value:?} in a cleared tree"
     );
     assert_eq!(tree.get(pin, &key), value);
-    let finished = tree.finish(pin, held, Decision::Set(OTHERS));
+    let finished = held.finish(tree, pin, Decision::Set(OTHERS));
     assert_eq!(finished, Ok(value));
 }
 
 /// No two threads hold a key at once, and no write that was acknowledged after the clearing
 /// is lost.
-#[test]
-fn a_hold_overtaken_by_a_clearing_is_reported() {
+fn check_that_an_overtaken_hold_is_reported(short: bool) {
     let lines = [
         Line::HoldLooksForClears,
         Line::FinishLooksForClears,
         Line::OvertakenWaitsForTheEnd,
         Line::ValidationKnowsTheHold,
     ];
-    check(&lines, || {
+    check(&lines, move || {
         for decision in [Decision::Keep, Decision::Set(MINE), Decision::Remove] {
             explore(move || {
                 let mut model = Model::with(numbers((0..30).map(|n| 10 * n)));
                 let is_cleared = Arc::new(Mutex::new(false));
                 let known = Arc::clone(&is_cleared);
-                model.thread(move |tree, pin| hold_across_a_clearing(tree, pin, decision, &known));
-                model.thread(move |tree, pin| clear_and_hold(tree, pin, &is_cleared));
+                model.thread(move |tree, pin| {
+                    hold_across_a_clearing(tree, pin, decision, &known, short);
+                });
+                model.thread(move |tree, pin| clear_and_hold(tree, pin, &is_cleared, short));
                 for thread in std::mem::take(&mut model.threads) {
                     thread.join().unwrap();
                 }
@@ -144,6 +207,16 @@ fn a_hold_overtaken_by_a_clearing_is_reported() {
             });
         }
     });
+}
+
+#[test]
+fn a_hold_overtaken_by_a_clearing_is_reported() {
+    check_that_an_overtaken_hold_is_reported(false);
+}
+
+#[test]
+fn a_short_hold_overtaken_by_a_clearing_is_reported() {
+    check_that_an_overtaken_hold_is_reported(true);
 }
 
 /// A held leaf that is the whole of an empty tree: the load waits for the hold, or the hold

@@ -19,6 +19,7 @@ use crate::index::node::{KeyPosition, Leaf, Locked, Observation, Version};
 use crate::index::reclaim::{NearLeaf, Pinned};
 use crate::index::tree::Tree;
 use crate::index::tree::holding::Holder;
+use crate::index::value::KindId;
 use crate::protocol::Line;
 
 /// The place of a short key, locked. Plain words: dropping it unlocks nothing.
@@ -58,7 +59,8 @@ impl Tree {
         holder: &Holder,
         kept_in: *const (),
     ) -> Result<(HeldShort<'g>, Option<u64>), Option<FullLeaf<'g, 'k>>> {
-        self.admit_words(pin, bytes);
+        // The caller has checked both.
+        debug_assert!(self.owns(pin) && self.holds(KindId::WORDS));
         let key = Key::new(bytes);
         let incarnation = self.incarnation();
         let (leaf, place, value) = match self.lock_short(pin, &key) {
