@@ -9,8 +9,8 @@ use std::ptr::{NonNull, addr_of_mut};
 use super::delta::{LeafDelta, delta_at};
 use super::observe::LeafObservation;
 use crate::ffi::boundary::{
-    ValueKind, check_kind, deliver_or_retire, key_bytes, status_of, tree_of,
-    under_guard, write_output,
+    ValueKind, check_kind, deliver_or_retire, key_bytes, status_of, tree_of, under_guard,
+    write_output,
 };
 use crate::ffi::handle::{self, GuardHandle, TreeHandle};
 use crate::ffi::index::update::{
@@ -19,7 +19,9 @@ use crate::ffi::index::update::{
 use crate::ffi::status::*;
 use crate::index::node::{Delta, DeltaRecorder, Observation};
 use crate::index::reclaim::{LocalGuard, Pinned, Slot, pin_of, recorder_of};
-use crate::index::tree::{Decision, FullLeaf, Held, HeldShort, Holder, Overtaken, Tree, with_holder};
+use crate::index::tree::{
+    Decision, FullLeaf, Held, HeldShort, Holder, Overtaken, Tree, with_holder,
+};
 
 /// Flag of masstree_hold: make room for the key if it is absent, so that it can be inserted.
 pub const MASSTREE_HOLD_INSERT: u32 = 1;
@@ -584,9 +586,7 @@ pub unsafe extern "C" fn masstree_held_finish(
             MASSTREE_ACTION_SET if content.place.admits_set() => {
                 finish_as(holder, tree, held, content, Decision::Set(value), old)
             }
-            MASSTREE_ACTION_REMOVE => {
-                finish_as(holder, tree, held, content, Decision::Remove, old)
-            }
+            MASSTREE_ACTION_REMOVE => finish_as(holder, tree, held, content, Decision::Remove, old),
             MASSTREE_ACTION_KEEP => finish_as(holder, tree, held, content, Decision::Keep, old),
             _ => Err(MASSTREE_INVALID),
         }

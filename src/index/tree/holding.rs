@@ -128,7 +128,8 @@ impl Tree {
     /// began.
     pub(in crate::index::tree) fn holds_cleared(&self) -> bool {
         holding().is_some_and(|holding| {
-            std::ptr::eq(holding.tree.as_ptr(), self) && !self.clears.none_since(holding.incarnation)
+            std::ptr::eq(holding.tree.as_ptr(), self)
+                && !self.clears.none_since(holding.incarnation)
         })
     }
 }

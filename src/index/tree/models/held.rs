@@ -5,9 +5,9 @@ use std::sync::Mutex;
 use super::observed::is_valid;
 use super::*;
 use crate::index::node::Observation;
+use crate::index::tree::with_holder;
 use crate::index::tree::write::held::{Held, Overtaken};
 use crate::index::tree::write::held_short::HeldShort;
-use crate::index::tree::with_holder;
 
 /// A hold, as the C boundary makes it.
 enum Hold<'g, 'k> {
@@ -50,9 +50,9 @@ impl<'g, 'k> Hold<'g, 'k> {
     ) -> Result<Option<u64>, Overtaken> {
         match self {
             // SAFETY: under the same pin, by the same thread.
-            Self::Short(held, _) => with_holder(|holder| unsafe {
-                tree.finish_short(pin, &held, decision, holder)
-            }),
+            Self::Short(held, _) => {
+                with_holder(|holder| unsafe { tree.finish_short(pin, &held, decision, holder) })
+            }
             Self::Long(held) => tree.finish(pin, held, decision),
         }
     }
@@ -60,53 +60,50 @@ impl<'g, 'k> Hold<'g, 'k> {
 
 /// Threads that hold the same key change it one after the other, and reserved memory that a
 /// hold does not use leaves no trace in the tree.
-fn check_that_a_held_key_is_exclusive(short: bool) {
-    check(
-        &[Line::UnusedRoomIsGivenBack, Line::OwnHeldIsTheSame],
-        || {
-            explore(move || {
-                let initial = numbers((0..15).map(|n| 10 * n));
-                let mut model = Model::with(initial.clone());
-                for _ in 0..2 {
-                    model.thread(move |tree, pin| {
-                        let key = number(70);
-                        let held = Hold::begin(tree, pin, &key, short);
-                        let value = held.value().unwrap();
-                        let finished = held.finish(tree, pin, Decision::Set(value + 1));
-                        assert_eq!(finished, Ok(Some(value)));
-                    });
-                }
-                // Holds in full leaves; the last leaf splits with no entry to move to the
-                // right.
-                for key in [145, 5] {
-                    model.thread(move |tree, pin| {
-                        let key = number(key);
-                        let held = Hold::begin(tree, pin, &key, short);
-                        assert!(is_valid(tree, &[held.now()]));
-                        assert_eq!(held.finish(tree, pin, Decision::Keep), Ok(None));
-                    });
-                }
-                for thread in std::mem::take(&mut model.threads) {
-                    thread.join().unwrap();
-                }
-                let guard = model.tree.guard().unwrap();
-                assert_eq!(model.tree.get(guard.pin(), &number(70)), Some(9));
-                drop(guard);
-                model.end(initial);
+fn explore_exclusive_holds(short: bool) {
+    explore(move || {
+        let initial = numbers((0..15).map(|n| 10 * n));
+        let mut model = Model::with(initial.clone());
+        for _ in 0..2 {
+            model.thread(move |tree, pin| {
+                let key = number(70);
+                let held = Hold::begin(tree, pin, &key, short);
+                let value = held.value().unwrap();
+                let finished = held.finish(tree, pin, Decision::Set(value + 1));
+                assert_eq!(finished, Ok(Some(value)));
             });
-        },
-    );
+        }
+        // Holds in full leaves; the last leaf splits with no entry to move to the
+        // right.
+        for key in [145, 5] {
+            model.thread(move |tree, pin| {
+                let key = number(key);
+                let held = Hold::begin(tree, pin, &key, short);
+                assert!(is_valid(tree, &[held.now()]));
+                assert_eq!(held.finish(tree, pin, Decision::Keep), Ok(None));
+            });
+        }
+        for thread in std::mem::take(&mut model.threads) {
+            thread.join().unwrap();
+        }
+        let guard = model.tree.guard().unwrap();
+        assert_eq!(model.tree.get(guard.pin(), &number(70)), Some(9));
+        drop(guard);
+        model.end(initial);
+    });
 }
 
 #[test]
 fn a_held_key_is_exclusive() {
-    check_that_a_held_key_is_exclusive(false);
+    let lines = [Line::UnusedRoomIsGivenBack, Line::OwnHeldIsTheSame];
+    check(&lines, || explore_exclusive_holds(false));
 }
 
 /// The same, with holds that need no room.
 #[test]
 fn a_short_held_key_is_exclusive() {
-    check_that_a_held_key_is_exclusive(true);
+    let lines = [Line::UnusedRoomIsGivenBack, Line::OwnHeldIsTheSame];
+    check(&lines, || explore_exclusive_holds(true));
 }
 
 /// The value before the tree is cleared, the value that one thread sets, and the other
@@ -178,45 +175,45 @@ fn clear_and_hold(tree: &Tree, pin: Pinned<'_>, is_cleared: &Mutex<bool>, short:
     assert_eq!(finished, Ok(value));
 }
 
+/// On which a hold beside a clearing rests.
+const LINES_OF_CLEARING: [Line; 4] = [
+    Line::HoldLooksForClears,
+    Line::FinishLooksForClears,
+    Line::OvertakenWaitsForTheEnd,
+    Line::ValidationKnowsTheHold,
+];
+
 /// No two threads hold a key at once, and no write that was acknowledged after the clearing
 /// is lost.
-fn check_that_an_overtaken_hold_is_reported(short: bool) {
-    let lines = [
-        Line::HoldLooksForClears,
-        Line::FinishLooksForClears,
-        Line::OvertakenWaitsForTheEnd,
-        Line::ValidationKnowsTheHold,
-    ];
-    check(&lines, move || {
-        for decision in [Decision::Keep, Decision::Set(MINE), Decision::Remove] {
-            explore(move || {
-                let mut model = Model::with(numbers((0..30).map(|n| 10 * n)));
-                let is_cleared = Arc::new(Mutex::new(false));
-                let known = Arc::clone(&is_cleared);
-                model.thread(move |tree, pin| {
-                    hold_across_a_clearing(tree, pin, decision, &known, short);
-                });
-                model.thread(move |tree, pin| clear_and_hold(tree, pin, &is_cleared, short));
-                for thread in std::mem::take(&mut model.threads) {
-                    thread.join().unwrap();
-                }
-                let guard = model.tree.guard().unwrap();
-                let left = model.tree.get(guard.pin(), &number(70));
-                drop(guard);
-                model.end(left.map(|_| number(70)).into_iter().collect());
+fn explore_overtaken_holds(short: bool) {
+    for decision in [Decision::Keep, Decision::Set(MINE), Decision::Remove] {
+        explore(move || {
+            let mut model = Model::with(numbers((0..30).map(|n| 10 * n)));
+            let is_cleared = Arc::new(Mutex::new(false));
+            let known = Arc::clone(&is_cleared);
+            model.thread(move |tree, pin| {
+                hold_across_a_clearing(tree, pin, decision, &known, short);
             });
-        }
-    });
+            model.thread(move |tree, pin| clear_and_hold(tree, pin, &is_cleared, short));
+            for thread in std::mem::take(&mut model.threads) {
+                thread.join().unwrap();
+            }
+            let guard = model.tree.guard().unwrap();
+            let left = model.tree.get(guard.pin(), &number(70));
+            drop(guard);
+            model.end(left.map(|_| number(70)).into_iter().collect());
+        });
+    }
 }
 
 #[test]
 fn a_hold_overtaken_by_a_clearing_is_reported() {
-    check_that_an_overtaken_hold_is_reported(false);
+    check(&LINES_OF_CLEARING, || explore_overtaken_holds(false));
 }
 
 #[test]
 fn a_short_hold_overtaken_by_a_clearing_is_reported() {
-    check_that_an_overtaken_hold_is_reported(true);
+    check(&LINES_OF_CLEARING, || explore_overtaken_holds(true));
 }
 
 /// A held leaf that is the whole of an empty tree: the load waits for the hold, or the hold

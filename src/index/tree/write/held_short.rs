@@ -76,9 +76,7 @@ impl Tree {
         if is_cleared {
             return Err(None);
         }
-        if value.is_none()
-            && may_insert
-            && (leaf.permutation().is_full() || leaf.wastes_its_bag())
+        if value.is_none() && may_insert && (leaf.permutation().is_full() || leaf.wastes_its_bag())
         {
             let position = KeyPosition::Absent { position: place };
             let located = Located {
