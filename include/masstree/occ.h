@@ -586,6 +586,37 @@ int32_t masstree_hold(masstree_t *tree,
                       uint64_t *value);
 
 /**
+ * Carries out an action on a held key and unlocks its leaf.
+ *
+ * @param held    The held leaf; no longer held after MASSTREE_OK and MASSTREE_CLEARED.
+ * @param action  MASSTREE_ACTION_KEEP: change nothing. MASSTREE_ACTION_SET: store the value
+ *                under the key, whether or not the key exists. MASSTREE_ACTION_REMOVE: remove
+ *                the key, if it exists.
+ * @param value   The value for MASSTREE_ACTION_SET; with MASSTREE_OK the tree owns it, if the
+ *                tree has a value destructor. Ignored with other actions.
+ * @param old     Receives the displaced or removed value, only if such a value exists; the
+ *                caller then owns it, as in masstree_exchange. If NULL, the value destructor
+ *                is called for it once no reader can still use it.
+ *
+ * @retval MASSTREE_OK       The action was carried out, before any masstree_clear that ends
+ *                           later, and the leaf is unlocked.
+ * @retval MASSTREE_CLEARED  The tree was cleared after the key was held: nothing was changed,
+ *                           and the leaf is unlocked. The caller still owns the value, *old is
+ *                           not written, and the key is as the clearing and later writes left
+ *                           it.
+ * @retval MASSTREE_INVALID  This thread holds no leaf in *held. Or action is unknown, or it is
+ *                           MASSTREE_ACTION_SET for an absent key that was held without
+ *                           MASSTREE_HOLD_INSERT: then the leaf is still held.
+ * @retval MASSTREE_FORKED   The parent process held the leaf, before a fork.
+ *
+ * Storing the value that the key already has displaces nothing: the tree keeps it, and *old is
+ * not written.
+ *
+ * Thread safety: only the thread that holds the leaf. Since 0.1.
+ */
+int32_t masstree_held_finish(masstree_held_t *held, int32_t action, uint64_t value, uint64_t *old);
+
+/**
  * Returns observations of the leaf that this thread holds. May be called after
  * masstree_held_finish, too, by any thread, until *held is used again or its memory ends: then it
  * returns what it would have returned before.
@@ -653,37 +684,6 @@ int32_t masstree_held_next(const masstree_held_t *held,
  * Thread safety: only the thread that holds the leaf; when it was finished, any thread. Since 0.1.
  */
 int32_t masstree_held_delta(const masstree_held_t *held, masstree_delta_t *delta);
-
-/**
- * Carries out an action on a held key and unlocks its leaf.
- *
- * @param held    The held leaf; no longer held after MASSTREE_OK and MASSTREE_CLEARED.
- * @param action  MASSTREE_ACTION_KEEP: change nothing. MASSTREE_ACTION_SET: store the value
- *                under the key, whether or not the key exists. MASSTREE_ACTION_REMOVE: remove
- *                the key, if it exists.
- * @param value   The value for MASSTREE_ACTION_SET; with MASSTREE_OK the tree owns it, if the
- *                tree has a value destructor. Ignored with other actions.
- * @param old     Receives the displaced or removed value, only if such a value exists; the
- *                caller then owns it, as in masstree_exchange. If NULL, the value destructor
- *                is called for it once no reader can still use it.
- *
- * @retval MASSTREE_OK       The action was carried out, before any masstree_clear that ends
- *                           later, and the leaf is unlocked.
- * @retval MASSTREE_CLEARED  The tree was cleared after the key was held: nothing was changed,
- *                           and the leaf is unlocked. The caller still owns the value, *old is
- *                           not written, and the key is as the clearing and later writes left
- *                           it.
- * @retval MASSTREE_INVALID  This thread holds no leaf in *held. Or action is unknown, or it is
- *                           MASSTREE_ACTION_SET for an absent key that was held without
- *                           MASSTREE_HOLD_INSERT: then the leaf is still held.
- * @retval MASSTREE_FORKED   The parent process held the leaf, before a fork.
- *
- * Storing the value that the key already has displaces nothing: the tree keeps it, and *old is
- * not written.
- *
- * Thread safety: only the thread that holds the leaf. Since 0.1.
- */
-int32_t masstree_held_finish(masstree_held_t *held, int32_t action, uint64_t value, uint64_t *old);
 
 #ifdef __cplusplus
 }

@@ -3,11 +3,9 @@
 //! Holding a leaf locked, to change a key in two steps.
 
 use std::ffi::c_void;
-use std::mem::MaybeUninit;
 use std::ptr::{NonNull, addr_of_mut};
 
-use super::delta::{LeafDelta, delta_at};
-use super::observe::LeafObservation;
+use super::held_content::{CREATED, Content, Place, seal_of};
 use crate::ffi::boundary::{
     ValueKind, check_kind, deliver_or_retire, key_bytes, status_of, tree_of, under_guard,
     write_output,
@@ -18,10 +16,8 @@ use crate::ffi::index::update::{
 };
 use crate::ffi::status::*;
 use crate::index::node::{Delta, DeltaRecorder, Observation};
-use crate::index::reclaim::{LocalGuard, Pinned, Slot, pin_of, recorder_of};
-use crate::index::tree::{
-    Decision, FullLeaf, Held, HeldShort, Holder, Overtaken, Tree, with_holder,
-};
+use crate::index::reclaim::{LocalGuard, Pinned, Slot, recorder_of};
+use crate::index::tree::{Decision, FullLeaf, Holder, Overtaken, Tree, with_holder};
 
 /// Flag of masstree_hold: make room for the key if it is absent, so that it can be inserted.
 pub const MASSTREE_HOLD_INSERT: u32 = 1;
@@ -38,152 +34,6 @@ pub const MASSTREE_HOLD_DELTA: u32 = 4;
 pub struct HeldLeaf {
     /// For the library's use only.
     pub opaque: [u64; 96],
-}
-
-/// The content of a `HeldLeaf`: while the leaf is held, as the thread's `Holder` knows, and after
-/// it was finished, as `seal` says.
-struct Content {
-    /// Says that the hold was finished; nothing else in memory has this value but by chance, not
-    /// even a copy of the content.
-    seal: usize,
-    /// After it was finished: the version in which it left the leaf.
-    version_left: u64,
-    tree: NonNull<TreeHandle>,
-    /// The guard's slot; without, `local` is the guard.
-    slot: Option<NonNull<Slot>>,
-    /// Those of `masstree_hold`.
-    flags: u32,
-    /// Whether a short key was removed, and was its leaf's only one.
-    is_emptied: bool,
-    place: Place,
-    /// With `MASSTREE_HOLD_DELTA`, and unless the place is short: what is changed.
-    delta: MaybeUninit<Delta>,
-    created: MaybeUninit<[Observation; CREATED]>,
-    /// Pins through the thread's own reservation; pins point into it, so it stays here.
-    local: MaybeUninit<LocalGuard<'static>>,
-}
-
-/// Created leaves that a delta in a content may list: a layer for each eight bytes of a key, and
-/// two.
-const CREATED: usize = 10;
-
-/// What is known of the key's place.
-enum Place {
-    /// Also after it was finished.
-    Short(HeldShort<'static>),
-    Long(Held<'static, 'static>),
-    /// Finished: the leaf in which the key was looked for, and the one that was locked.
-    Past {
-        original: Observation,
-        now: Observation,
-    },
-}
-
-const _: () = assert!(size_of::<Content>() <= size_of::<HeldLeaf>());
-const _: () = assert!(align_of::<Content>() <= align_of::<HeldLeaf>());
-
-/// The seal of a finished hold in this place.
-#[inline(always)]
-fn seal_of(held: *const HeldLeaf) -> usize {
-    held.addr() ^ 0x5EA1_ED0F_4A11_D0E5
-}
-
-impl Place {
-    /// Whether the key can be set: if it is absent, that requires that room was made for it.
-    #[inline(always)]
-    fn admits_set(&self) -> bool {
-        match self {
-            Self::Short(place) => place.can_set(),
-            Self::Long(place) => place.value().is_some() || place.has_room(),
-            Self::Past { .. } => false,
-        }
-    }
-
-    fn original(&self) -> Observation {
-        match self {
-            Self::Short(place) => place.now(),
-            Self::Long(place) => place.original(),
-            Self::Past { original, .. } => *original,
-        }
-    }
-
-    fn now(&self) -> Observation {
-        match self {
-            Self::Short(place) => place.now(),
-            Self::Long(place) => place.now(),
-            Self::Past { now, .. } => *now,
-        }
-    }
-
-    /// The leaf after this decision.
-    fn next(&self, decision: Decision) -> Observation {
-        match self {
-            Self::Short(place) => place.next(decision),
-            Self::Long(place) => place.next(decision),
-            Self::Past { now, .. } => *now,
-        }
-    }
-}
-
-impl Content {
-    /// The pin under which the leaf is held; records nothing.
-    ///
-    /// # Safety
-    /// The guard, or this content, stays as it is during `'g`.
-    #[inline(always)]
-    unsafe fn pin<'g>(&self) -> Pinned<'g> {
-        match self.slot {
-            // SAFETY: by contract.
-            Some(slot) => unsafe { pin_of(slot) },
-            // SAFETY: without a slot, there is a local guard; it stays by contract.
-            None => unsafe { &*self.local.as_ptr() }.pin(),
-        }
-    }
-
-    /// Leaves the local guard, if there is one.
-    ///
-    /// # Safety
-    /// Call it once.
-    #[inline(always)]
-    unsafe fn leave_local(&mut self) {
-        if self.slot.is_none() {
-            // SAFETY: without a slot, it was entered.
-            unsafe { self.local.assume_init_drop() };
-        }
-    }
-}
-
-/// Returns the content of the leaf that this thread holds in `held`, or held and has finished there.
-///
-/// # Safety
-/// `held` is NULL or readable, and the memory has not been touched since `masstree_hold`, if it was
-/// passed to that.
-unsafe fn content<'c>(held: *const HeldLeaf) -> Result<&'c Content, i32> {
-    if held.is_null() {
-        return Err(MASSTREE_INVALID);
-    }
-    let content = held.cast::<Content>();
-    // SAFETY: by contract.
-    unsafe {
-        if with_holder(|holder| holder.holds_in(held.cast())) {
-            // After a fork the leaf is the parent's, and must not be touched.
-            tree_of((*content).tree.as_ptr())?;
-        } else if (*content).seal != seal_of(held) {
-            return Err(MASSTREE_INVALID);
-        }
-        Ok(&*content)
-    }
-}
-
-/// Converts an action from C; does not check the value.
-#[inline(always)]
-fn decision_of(action: i32, value: u64) -> Result<Decision, i32> {
-    match action {
-        MASSTREE_ACTION_KEEP => Ok(Decision::Keep),
-        MASSTREE_ACTION_SET => Ok(Decision::Set(value)),
-        MASSTREE_ACTION_REMOVE => Ok(Decision::Remove),
-        _ => Err(MASSTREE_INVALID),
-    }
 }
 
 /// Finds the leaf of a key and locks it until masstree_held_finish.
@@ -410,133 +260,6 @@ unsafe fn found(present: Option<u64>, value: *mut u64) -> Result<i32, i32> {
     // SAFETY: as this function's contract.
     unsafe { write_output(value, present) };
     Ok(MASSTREE_OK)
-}
-
-/// Returns observations of the leaf that this thread holds. May be called after
-/// masstree_held_finish, too, by any thread, until *held is used again or its memory ends: then it
-/// returns what it would have returned before.
-///
-/// @param held      The held leaf.
-/// @param original  Receives an observation of the leaf in which the key was looked for, as it
-///                  was before room was made. May be NULL.
-/// @param now       Receives an observation of the locked leaf, as readers see it now: the same
-///                  leaf, unless room was made and the key belongs into a new leaf. May be
-///                  NULL.
-///
-/// @retval MASSTREE_OK       The outputs are written.
-/// @retval MASSTREE_INVALID  This thread holds no leaf in *held, and none was finished there.
-/// @retval MASSTREE_FORKED   The parent process held the leaf, before a fork.
-///
-/// Thread safety: only the thread that holds the leaf; when it was finished, any thread. Since 0.1.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn masstree_held_observation(
-    held: *const HeldLeaf,
-    original: *mut LeafObservation,
-    now: *mut LeafObservation,
-) -> i32 {
-    status_of(|| {
-        // SAFETY: as this function's contract.
-        unsafe {
-            let place = &content(held)?.place;
-            write_output(original, LeafObservation::of(&place.original()));
-            write_output(now, LeafObservation::of(&place.now()));
-        }
-        Ok(MASSTREE_OK)
-    })
-}
-
-/// Returns the observation that the leaf which this thread holds will have after
-/// masstree_held_finish. May be called after that, too, as masstree_held_observation: then it
-/// returns how masstree_held_finish left the leaf.
-///
-/// @param held    The held leaf.
-/// @param action  The action that will be passed to masstree_held_finish. After that was called, any
-///                action: it has no effect.
-/// @param next    Receives the observation; not NULL. If the action empties the leaf, the leaf
-///                is removed and *next is never valid; nor is it if the tree is cleared before.
-///
-/// @retval MASSTREE_OK       *next is written.
-/// @retval MASSTREE_INVALID  This thread holds no leaf in *held, and none was finished there;
-///                           action is unknown, next is NULL, or action is MASSTREE_ACTION_SET for
-///                           an absent key that is held without MASSTREE_HOLD_INSERT.
-/// @retval MASSTREE_FORKED   The parent process held the leaf, before a fork.
-///
-/// Thread safety: only the thread that holds the leaf; when it was finished, any thread. Since 0.1.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn masstree_held_next(
-    held: *const HeldLeaf,
-    action: i32,
-    next: *mut LeafObservation,
-) -> i32 {
-    status_of(|| {
-        // SAFETY: as this function's contract.
-        unsafe {
-            let content = content(held)?;
-            let place = &content.place;
-            let decision = decision_of(action, 0)?;
-            let is_set = matches!(decision, Decision::Set(_));
-            let is_finished = content.seal == seal_of(held);
-            if next.is_null() || !is_finished && is_set && !place.admits_set() {
-                return Err(MASSTREE_INVALID);
-            }
-            next.write(LeafObservation::of(&match is_finished {
-                true => Observation {
-                    version: content.version_left,
-                    ..place.now()
-                },
-                false => place.next(decision),
-            }));
-        }
-        Ok(MASSTREE_OK)
-    })
-}
-
-/// Returns what masstree_hold and masstree_held_finish have changed so far for a key that was held
-/// with MASSTREE_HOLD_DELTA, as they would have recorded it (masstree_guard_record).
-///
-/// May be called after masstree_held_finish, too, by any thread, until *held is used again. Apply
-/// the delta (masstree_delta_apply) only then.
-///
-/// @param held   The held leaf.
-/// @param delta  Receives the delta, and its array the leaves that masstree_hold created; not NULL,
-///               and initialised as for masstree_guard_record. At most ten created leaves are kept:
-///               if there were more, flags contain MASSTREE_DELTA_MORE, and created_count is 10.
-///               Keys of at most 56 bytes never create more.
-///
-/// @retval MASSTREE_OK       *delta is written.
-/// @retval MASSTREE_INVALID  This thread holds no leaf in *held, and none was finished there; or it
-///                           was held without MASSTREE_HOLD_DELTA. Or delta is NULL; or in *delta,
-///                           struct_size is too small, created is NULL and created_capacity is not
-///                           0, or reserved is not 0.
-/// @retval MASSTREE_FORKED   The parent process holds the leaf, since before a fork.
-///
-/// Thread safety: only the thread that holds the leaf; when it was finished, any thread. Since 0.1.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn masstree_held_delta(held: *const HeldLeaf, delta: *mut LeafDelta) -> i32 {
-    status_of(|| {
-        // SAFETY: as this function's contract.
-        unsafe {
-            let content = content(held)?;
-            let mut to = delta_at(delta)?;
-            if content.flags & MASSTREE_HOLD_DELTA == 0 {
-                return Err(MASSTREE_INVALID);
-            }
-            let to = to.as_mut();
-            let Place::Short(place) = &content.place else {
-                let from = content.delta.assume_init_ref();
-                from.copy_to(to);
-                return Ok(MASSTREE_OK);
-            };
-            let is_finished = content.seal == seal_of(held);
-            (to.before, to.after) = (place.now(), place.now());
-            if is_finished {
-                to.after.version = content.version_left;
-            }
-            to.created_count = 0;
-            to.unlisted = u32::from(is_finished && content.is_emptied);
-        }
-        Ok(MASSTREE_OK)
-    })
 }
 
 /// Carries out an action on a held key and unlocks its leaf.
