@@ -159,6 +159,12 @@ typedef struct masstree_t masstree_t;
 #define MASSTREE_CLEARED 5
 
 /**
+ * Outcome: to hold the key, masstree_hold would have to wait, to allocate, or to change a leaf.
+ * Nothing is held.
+ */
+#define MASSTREE_BUSY 6
+
+/**
  * Error: an invalid argument: a NULL handle, a NULL key whose length is not 0, a NULL
  * callback, a lower bound above the upper one, an unknown flag, a struct_size that the library
  * does not accept.

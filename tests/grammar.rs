@@ -10,7 +10,7 @@ use std::{env, fs};
 const OBJECTS: [&str; 7] = ["guard", "cursor", "held", "delta", "leaf", "u64", "stats"];
 
 /// Verbs of one word or more, with the objects that have them ("" is the tree).
-const VERBS: [(&str, &[&str]); 52] = [
+const VERBS: [(&str, &[&str]); 53] = [
     ("create", &[""]),
     ("destroy", &[""]),
     ("clear", &[""]),
@@ -57,6 +57,7 @@ const VERBS: [(&str, &[&str]); 52] = [
     ("track", &["cursor"]),
     ("observations", &["cursor"]),
     ("observation", &["held"]),
+    ("delta", &["held"]),
     ("finish", &["held"]),
     ("apply", &["delta"]),
     ("size", &["leaf"]),

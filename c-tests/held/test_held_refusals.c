@@ -32,9 +32,10 @@ static void wrong_uses_are_refused_and_change_nothing(void **state)
     assert_null(meddle(NULL));
     masstree_t *tree = subject->tree;
     masstree_guard_t *guard = subject->guard;
-    assert_status(MASSTREE_INVALID, masstree_hold(tree, NULL, "k", 1, 1, &held, &value));
+    assert_status(MASSTREE_INVALID, masstree_hold(NULL, NULL, "k", 1, 1, &held, &value));
     assert_status(MASSTREE_INVALID, masstree_hold(tree, guard, "k", 1, 1, NULL, &value));
-    assert_status(MASSTREE_INVALID, masstree_hold(tree, guard, "k", 1, 2, &held, &value));
+    assert_status(MASSTREE_INVALID, masstree_hold(tree, guard, "k", 1, 8, &held, &value));
+    assert_status(MASSTREE_WRONG_KIND, masstree_hold(bytes, NULL, "k", 1, 1, &held, &value));
     assert_status(MASSTREE_WRONG_TREE, masstree_hold(tree, other_guard, "k", 1, 1, &held, &value));
     assert_status(MASSTREE_WRONG_KIND, masstree_hold(bytes, bytes_guard, "k", 1, 1, &held, &value));
     assert_null(meddle(&held));
@@ -58,7 +59,7 @@ static void wrong_uses_are_refused_and_change_nothing(void **state)
     assert_true(holds(tree, leaf));
     assert_ok(masstree_held_finish(&held, MASSTREE_ACTION_REMOVE, 1, &value));
     assert_int_equal(77, value);
-    assert_null(meddle(&held));
+    assert_status(MASSTREE_INVALID, masstree_held_finish(&held, MASSTREE_ACTION_SET, 1, NULL));
     assert_null(meddle(&second));
     assert_int_equal(0, tree_len(tree));
 

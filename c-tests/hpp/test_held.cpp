@@ -49,6 +49,31 @@ TEST(held, integer_keys_may_be_temporary)
     EXPECT_EQ(tree.size(), 200u);
 }
 
+TEST(held, trying_holds_at_once_or_not_at_all)
+{
+    masstree::tree<int, int> tree;
+    const masstree::guard guard = tree.enter();
+    for (int key = 0; key < 15; ++key)
+        tree.put(key, key);
+    {
+        // The leaf is full.
+        auto absent = tree.try_hold(15, guard);
+        EXPECT_FALSE(absent);
+        EXPECT_TRUE(absent.busy());
+        EXPECT_FALSE(absent.value());
+    }
+    EXPECT_FALSE(tree.try_hold(15, guard, masstree::room::none).busy());
+    auto present = tree.try_hold(3, guard);
+    EXPECT_TRUE(present);
+    EXPECT_FALSE(present.busy());
+    EXPECT_EQ(present.value(), 3);
+    const masstree::observation next = present.next(masstree::action::remove);
+    present.remove();
+    EXPECT_EQ(present.next(masstree::action::keep).version, next.version);
+    EXPECT_EQ(present.now().leaf, next.leaf);
+    EXPECT_EQ(tree.size(), 14u);
+}
+
 TEST(held, leaf_equals_the_one_readers_see_and_will_see)
 {
     masstree::tree<int> tree;

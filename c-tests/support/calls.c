@@ -192,7 +192,7 @@ static const masstree_slice_t slice = {"value", 5};
     X(cursor_track, ANY, CURSOR, a->cursor)                                                     \
     X(cursor_observations, ANY, CURSOR, a->cursor, &a->out.observations, &a->out.size)            \
     X(validate, ANY, TREE, a->tree, NULL, 0, &a->out.size)                                        \
-    X(hold, WORDS, TREE | HELD | KEY, a->tree, a->guard, a->key, a->key_len,                      \
+    X(hold, WORDS, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len,                      \
       MASSTREE_HOLD_INSERT, &a->out.held, &a->out.word)                                           \
     X(retire, ANY, TREE | GUARD, a->tree, a->guard, NULL, 0, free_nothing, &a->out.called_back)   \
     X(flush, ANY, TREE | GUARD, a->tree, a->guard)                                                \

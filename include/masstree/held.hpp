@@ -25,6 +25,14 @@ enum class room : std::uint32_t {
     to_insert = MASSTREE_HOLD_INSERT
 };
 
+/** What `hold` does if it cannot hold the key at once. */
+enum class waiting : std::uint32_t {
+    /** Waits, and makes room. */
+    allowed = 0,
+    /** Holds nothing: the result is empty, and `busy` returns true. */
+    none = MASSTREE_HOLD_TRY
+};
+
 /** How a held key is finished. */
 enum class action : std::int32_t {
     /** The key stays unchanged. */
@@ -66,15 +74,18 @@ public:
     using taken_type = typename detail::taken_of<T>::type;
 
     /** Made by tree::hold. */
-    held(masstree_t *tree, K key, void *deleter, room wanted, const guarded &with)
+    held(masstree_t *tree, K key, void *deleter, room wanted, const guarded &with,
+         waiting wait = waiting::allowed)
         : tree_(tree), deleter_(deleter), with_(with), key_(key)
     {
         const std::string_view bytes = key_.view();
         std::uint64_t word = 0;
         const std::int32_t status =
             masstree_hold(tree, with_.handle(), bytes.data(), bytes.size(),
-                          static_cast<std::uint32_t>(wanted), &place_, &word);
-        holds_ = status >= 0;
+                          static_cast<std::uint32_t>(wanted) | static_cast<std::uint32_t>(wait),
+                          &place_, &word);
+        busy_ = status == MASSTREE_BUSY;
+        holds_ = status >= 0 && !busy_;
         if (status == MASSTREE_OK)
             value_ = traits::from_word(word);
         with_.note(status);
@@ -92,10 +103,16 @@ public:
     /** Whether it is not empty. */
     [[nodiscard]] explicit operator bool() const noexcept { return holds_; }
 
+    /** Whether it is empty because the key could not be held at once: see tree::try_hold. */
+    [[nodiscard]] bool busy() const noexcept { return busy_; }
+
     /** The value of the key when it was held; none if it was absent. */
     [[nodiscard]] const std::optional<view_type> &value() const noexcept { return value_; }
 
-    /** The leaf in which the key belonged when it was found, before room was made. */
+    /**
+     * The leaf in which the key belonged when it was found, before room was made. This, `now` and
+     * `next` may be called after it has finished, too.
+     */
     [[nodiscard]] observation original() const
     {
         observation leaf{};
@@ -109,7 +126,10 @@ public:
         with_.note(masstree_held_observation(&place_, nullptr, &leaf));
         return leaf;
     }
-    /** The locked leaf as it will be after an action, unless the action empties it. */
+    /**
+     * The locked leaf as it will be after an action, unless the action empties it; after it has
+     * finished, as that left it.
+     */
     [[nodiscard]] observation next(action what) const
     {
         observation leaf{};
@@ -202,6 +222,7 @@ private:
     std::optional<view_type> value_;
     bool holds_ = false;
     bool cleared_ = false;
+    bool busy_ = false;
     masstree_held_t place_;
 };
 

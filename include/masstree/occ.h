@@ -460,14 +460,25 @@ int32_t masstree_delta_apply(const masstree_delta_t *delta,
 #define MASSTREE_HOLD_INSERT 1
 
 /**
+ * Flag of masstree_hold: return MASSTREE_BUSY instead of waiting, allocating, or changing a leaf.
+ */
+#define MASSTREE_HOLD_TRY 2
+
+/**
+ * Flag of masstree_hold: keep in the masstree_held_t what is changed, for masstree_held_delta.
+ */
+#define MASSTREE_HOLD_DELTA 4
+
+/**
  * A key whose leaf this thread holds locked: see masstree_hold. The caller provides the
- * memory, on the stack for example; do not access, copy or move it while the leaf is held.
+ * memory, on the stack for example; do not access, copy or move it while the leaf is held, nor
+ * after that as long as the library is asked about it.
  */
 typedef struct {
     /**
      * For the library's use only.
      */
-    uint64_t opaque[32];
+    uint64_t opaque[96];
 } masstree_held_t;
 
 /**
@@ -531,23 +542,32 @@ typedef struct {
  *
  * If the key is absent and flags contain MASSTREE_HOLD_INSERT, this call makes room for the
  * key, so that masstree_held_finish cannot run out of memory. That may split the leaf, which
- * stays split even if the key is not inserted.
+ * stays split even if the key is not inserted. With MASSTREE_HOLD_DELTA, masstree_held_delta says
+ * later what was changed.
+ *
+ * **Without waiting.** With MASSTREE_HOLD_TRY, the key is held only if that takes no waiting, no
+ * memory, and no change of a leaf, and otherwise the call returns MASSTREE_BUSY. It may return that
+ * without such a reason, too: always for keys of more than eight bytes and under a guard that
+ * records. So call it again without the flag where the key must be held.
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree; not NULL. If it records to a delta
- *                 (masstree_guard_record), the delta contains the changes that made room, and
- *                 after masstree_held_finish all changes: apply it once, then.
+ * @param guard    A guard of this tree. If it records to a delta (masstree_guard_record), the
+ *                 delta contains the changes that made room, and after masstree_held_finish all
+ *                 changes: apply it once, then. Or NULL: then this call pins, until
+ *                 masstree_held_finish, which ends what it protects.
  * @param key      key_len bytes, which must stay unchanged until masstree_held_finish; NULL
  *                 only if key_len is 0.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
- * @param flags    0 or MASSTREE_HOLD_INSERT.
+ * @param flags    0, or any of MASSTREE_HOLD_INSERT, MASSTREE_HOLD_TRY, MASSTREE_HOLD_DELTA.
  * @param held     Memory for the held leaf; needs no initialiser. Not NULL.
  * @param value    Receives the key's value, only with MASSTREE_OK. May be NULL.
  *
  * @retval MASSTREE_OK            The key exists, with the value *value; its leaf is locked.
  * @retval MASSTREE_NOT_FOUND     The key is absent; the leaf that would contain it is locked.
- * @retval MASSTREE_INVALID       tree, guard or held is NULL, key is NULL and key_len is not
- *                                0, a flag is unknown, or this thread holds a leaf already.
+ * @retval MASSTREE_BUSY          With MASSTREE_HOLD_TRY only: nothing is locked or changed.
+ * @retval MASSTREE_INVALID       tree or held is NULL, key is NULL and key_len is not 0, a flag is
+ *                                unknown, or this thread holds a leaf already; or flags contain
+ *                                MASSTREE_HOLD_DELTA, and the guard records.
  * @retval MASSTREE_NOMEM         Out of memory to make room; nothing is locked, and the tree
  *                                is unchanged.
  * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
@@ -564,47 +584,6 @@ int32_t masstree_hold(masstree_t *tree,
                       uint32_t flags,
                       masstree_held_t *held,
                       uint64_t *value);
-
-/**
- * Returns observations of the leaf that this thread holds.
- *
- * @param held      The held leaf.
- * @param original  Receives an observation of the leaf in which the key was looked for, as it
- *                  was before room was made. May be NULL.
- * @param now       Receives an observation of the locked leaf, as readers see it now: the same
- *                  leaf, unless room was made and the key belongs into a new leaf. May be
- *                  NULL.
- *
- * @retval MASSTREE_OK       The outputs are written.
- * @retval MASSTREE_INVALID  This thread holds no leaf in *held.
- * @retval MASSTREE_FORKED   The parent process held the leaf, before a fork.
- *
- * Thread safety: only the thread that holds the leaf. Since 0.1.
- */
-int32_t masstree_held_observation(const masstree_held_t *held,
-                                  masstree_observation_t *original,
-                                  masstree_observation_t *now);
-
-/**
- * Returns the observation that the leaf which this thread holds will have after
- * masstree_held_finish.
- *
- * @param held    The held leaf.
- * @param action  The action that will be passed to masstree_held_finish.
- * @param next    Receives the observation; not NULL. If the action empties the leaf, the leaf
- *                is removed and *next is never valid; nor is it if the tree is cleared before.
- *
- * @retval MASSTREE_OK       *next is written.
- * @retval MASSTREE_INVALID  This thread holds no leaf in *held, action is unknown, next is
- *                           NULL, or action is MASSTREE_ACTION_SET for an absent key that was
- *                           held without MASSTREE_HOLD_INSERT.
- * @retval MASSTREE_FORKED   The parent process held the leaf, before a fork.
- *
- * Thread safety: only the thread that holds the leaf. Since 0.1.
- */
-int32_t masstree_held_next(const masstree_held_t *held,
-                           int32_t action,
-                           masstree_observation_t *next);
 
 /**
  * Carries out an action on a held key and unlocks its leaf.
@@ -636,6 +615,75 @@ int32_t masstree_held_next(const masstree_held_t *held,
  * Thread safety: only the thread that holds the leaf. Since 0.1.
  */
 int32_t masstree_held_finish(masstree_held_t *held, int32_t action, uint64_t value, uint64_t *old);
+
+/**
+ * Returns observations of the leaf that this thread holds. May be called after
+ * masstree_held_finish, too, by any thread, until *held is used again or its memory ends: then it
+ * returns what it would have returned before.
+ *
+ * @param held      The held leaf.
+ * @param original  Receives an observation of the leaf in which the key was looked for, as it
+ *                  was before room was made. May be NULL.
+ * @param now       Receives an observation of the locked leaf, as readers see it now: the same
+ *                  leaf, unless room was made and the key belongs into a new leaf. May be
+ *                  NULL.
+ *
+ * @retval MASSTREE_OK       The outputs are written.
+ * @retval MASSTREE_INVALID  This thread holds no leaf in *held, and none was finished there.
+ * @retval MASSTREE_FORKED   The parent process held the leaf, before a fork.
+ *
+ * Thread safety: only the thread that holds the leaf; when it was finished, any thread. Since 0.1.
+ */
+int32_t masstree_held_observation(const masstree_held_t *held,
+                                  masstree_observation_t *original,
+                                  masstree_observation_t *now);
+
+/**
+ * Returns the observation that the leaf which this thread holds will have after
+ * masstree_held_finish. May be called after that, too, as masstree_held_observation: then it
+ * returns how masstree_held_finish left the leaf.
+ *
+ * @param held    The held leaf.
+ * @param action  The action that will be passed to masstree_held_finish. After that was called, any
+ *                action: it has no effect.
+ * @param next    Receives the observation; not NULL. If the action empties the leaf, the leaf
+ *                is removed and *next is never valid; nor is it if the tree is cleared before.
+ *
+ * @retval MASSTREE_OK       *next is written.
+ * @retval MASSTREE_INVALID  This thread holds no leaf in *held, and none was finished there;
+ *                           action is unknown, next is NULL, or action is MASSTREE_ACTION_SET for
+ *                           an absent key that is held without MASSTREE_HOLD_INSERT.
+ * @retval MASSTREE_FORKED   The parent process held the leaf, before a fork.
+ *
+ * Thread safety: only the thread that holds the leaf; when it was finished, any thread. Since 0.1.
+ */
+int32_t masstree_held_next(const masstree_held_t *held,
+                           int32_t action,
+                           masstree_observation_t *next);
+
+/**
+ * Returns what masstree_hold and masstree_held_finish have changed so far for a key that was held
+ * with MASSTREE_HOLD_DELTA, as they would have recorded it (masstree_guard_record).
+ *
+ * May be called after masstree_held_finish, too, by any thread, until *held is used again. Apply
+ * the delta (masstree_delta_apply) only then.
+ *
+ * @param held   The held leaf.
+ * @param delta  Receives the delta, and its array the leaves that masstree_hold created; not NULL,
+ *               and initialised as for masstree_guard_record. At most ten created leaves are kept:
+ *               if there were more, flags contain MASSTREE_DELTA_MORE, and created_count is 10.
+ *               Keys of at most 56 bytes never create more.
+ *
+ * @retval MASSTREE_OK       *delta is written.
+ * @retval MASSTREE_INVALID  This thread holds no leaf in *held, and none was finished there; or it
+ *                           was held without MASSTREE_HOLD_DELTA. Or delta is NULL; or in *delta,
+ *                           struct_size is too small, created is NULL and created_capacity is not
+ *                           0, or reserved is not 0.
+ * @retval MASSTREE_FORKED   The parent process holds the leaf, since before a fork.
+ *
+ * Thread safety: only the thread that holds the leaf; when it was finished, any thread. Since 0.1.
+ */
+int32_t masstree_held_delta(const masstree_held_t *held, masstree_delta_t *delta);
 
 #ifdef __cplusplus
 }

@@ -268,6 +268,19 @@ public:
     held<T, K> hold(A &&key, guarded with, room wanted = room::to_insert) = delete;
 
     /**
+     * Like hold, but never waits, allocates or changes a leaf: the result is empty, and its `busy`
+     * returns true, if the key cannot be held at once. That is so for every key of more than eight
+     * bytes, and under a guard that records.
+     */
+    held<T, K> try_hold(K key, guarded with, room wanted = room::to_insert)
+    {
+        return held<T, K>(base::handle(), key, store_.state(), wanted, with, waiting::none);
+    }
+    /** Deleted: the bytes of the key must outlive the result. */
+    template <class A, class = detail::if_temporary<K, A>>
+    held<T, K> try_hold(A &&key, guarded with, room wanted = room::to_insert) = delete;
+
+    /**
      * Calls `visit(K key, view_type value)` for each key of a range, in order; it returns void or a
      * masstree::flow. A key's bytes are valid during the call. Keys that are in the tree during the
      * whole scan are visited exactly once, others at most once. The visitor may call any function

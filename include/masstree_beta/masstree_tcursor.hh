@@ -140,7 +140,7 @@ public:
     /** Whether the key exists. If not, makes room for it, and finish(1) inserts it. */
     bool find_insert(threadinfo& ti)
     {
-        return find("tcursor::find_insert", ti, MASSTREE_HOLD_INSERT);
+        return find("tcursor::find_insert", ti, MASSTREE_HOLD_INSERT | MASSTREE_HOLD_DELTA);
     }
 
     /** The value, to read or assign; a zero word if the key did not exist. Other threads see an
@@ -171,43 +171,58 @@ public:
     /** The leaf that contains the key, or will contain it: a new one, if the old one was full. */
     leaf_type* node() const
     {
-        return masstree_beta::node_of<leaf_type>(now_);
+        return masstree_beta::node_of<leaf_type>(now());
     }
     /** The leaf that contained the key, or would have, before room was made for it. */
     leaf_type* original_node() const
     {
-        return masstree_beta::node_of<leaf_type>(original_);
+        return masstree_beta::node_of<leaf_type>(original());
     }
     /** The version of original_node() before this cursor changed it. */
     nodeversion_value_type original_version_value() const
     {
-        return original_.version;
+        return original().version;
     }
     /** The version of original_node() after finish(1): as this cursor left it. */
     nodeversion_value_type updated_version_value() const
     {
-        return original_.leaf == now_.leaf ? next_full_version_value(1) : delta_.after.version;
+        if (original().leaf == now().leaf)
+            return next_full_version_value(1);
+        masstree_observation_t few[most_created];
+        masstree_delta_t room = MASSTREE_DELTA_INIT;
+        return delta(room, few).after.version;
     }
     /** The version of node() when it was locked, with room made for the key. */
     nodeversion_value_type previous_full_version_value() const
     {
-        return now_.version;
+        return now().version;
     }
     /** The version of node() after finish(state); after finish, the actual one. */
     nodeversion_value_type next_full_version_value(int state) const
     {
-        if (stage_ != locked)
-            return next_.version;
-        return next_of(action_of(state)).version;
+        if (stage_ == made)
+            return 0;
+        const int32_t action = action_of(state);
+        // After find_locked nothing is inserted.
+        const bool can_insert = action != MASSTREE_ACTION_SET || found_ || flags_ != 0;
+        masstree_observation_t next;
+        masstree_beta::check("tcursor::next_full_version_value",
+            masstree_held_next(&held_, can_insert ? action : MASSTREE_ACTION_KEEP, &next));
+        return next.version;
     }
     /** The leaves that making room created, with their versions after finish(1). */
     new_nodes_type new_nodes() const
     {
         new_nodes_type nodes;
-        for (size_t i = 0; i != delta_.created_count; ++i) {
-            const masstree_observation_t& one = delta_.created[i];
+        if (stage_ == made || flags_ == 0)
+            return nodes;
+        masstree_observation_t few[most_created];
+        masstree_delta_t room = MASSTREE_DELTA_INIT;
+        const masstree_delta_t& delta = this->delta(room, few);
+        for (size_t i = 0; i != delta.created_count; ++i) {
+            const masstree_observation_t& one = delta.created[i];
             nodes.emplace_back(masstree_beta::node_of<leaf_type>(one),
-                one.leaf == now_.leaf ? next_full_version_value(1) : one.version);
+                one.leaf == now().leaf ? next_full_version_value(1) : one.version);
         }
         return nodes;
     }
@@ -220,78 +235,89 @@ public:
 private:
     enum stage { made, locked, finished };
 
+    /** How many created leaves the library keeps for masstree_held_delta. */
+    enum : size_t { most_created = 10 };
+
     void start()
     {
         stage_ = made;
         found_ = false;
-        flags_ = 0;
-        kept_ = nullptr;
-        guard_ = nullptr;
-        const masstree_delta_t nothing = MASSTREE_DELTA_INIT;
-        delta_ = nothing;
-        original_ = now_ = next_ = nothing.before;
     }
 
     bool find(const char* what, threadinfo& ti, uint32_t flags)
     {
-        if (stage_ != made)
+        if (unlikely(stage_ != made))
             masstree_beta::die(what, "the cursor was used before");
         const size_t length = masstree_beta::length_of(key_.s, key_.len);
-        if (flags != 0)
-            make_room_for_created(length);
-        enter(what, ti);
-        if (flags != 0)
-            masstree_beta::check(what, masstree_guard_record(guard_, &delta_));
-        uint64_t bits = 0;
+        // Without a section, the library pins for the hold.
+        using masstree_beta::table_guard_of;
+        kept_ = table_guard_of(ti);
+        masstree_guard_t* guard = nullptr;
+        if (kept_ != nullptr) {
+            guard = kept_->use(what, tree_);
+            if (guard == nullptr)
+                kept_ = nullptr;
+        }
+        // A split creates one leaf, and layers at most one for each eight bytes.
+        if (unlikely(flags != 0 && length / 8 + 3 > most_created)) {
+            guard = record(what, guard, length);
+            flags = MASSTREE_HOLD_INSERT;
+        }
+        flags_ = flags;
+        before_ = 0;
         const int32_t status =
-            masstree_hold(tree_, guard_, key_.s, length, flags, &held_, &bits);
+            masstree_hold(tree_, guard, key_.s, length, flags, &held_, &before_);
         if (unlikely(status != MASSTREE_OK && status != MASSTREE_NOT_FOUND)) {
-            leave(flags);
+            leave();
             if (status == MASSTREE_INVALID)
                 masstree_beta::die(what, "the thread has another cursor that is not finished");
             masstree_beta::failed(what, status);
         }
         stage_ = locked;
-        flags_ = flags;
         found_ = status == MASSTREE_OK;
-        before_ = found_ ? bits : 0;
         word_ = masstree_beta::word<value_type>(before_);
-        masstree_beta::check(what, masstree_held_observation(&held_, &original_, &now_));
         return found_;
     }
-    /** A guard of the table: the one that the thread keeps in its section, or the cursor's own. */
-    void enter(const char* what, threadinfo& ti)
+    /** Records what finding a long key creates, under the guard or, if it is NULL, under one that is
+        entered for it. */
+    __attribute__((noinline)) masstree_guard_t* record(
+        const char* what, masstree_guard_t* guard, size_t length)
     {
-        using masstree_beta::table_guard_of;
-        kept_ = table_guard_of(ti);
+        // Meanwhile the guard is not in use: there may be no memory.
+        leave();
+        std::unique_ptr<recording> recorded(new recording(length / 8 + 3));
         if (kept_ != nullptr)
-            guard_ = kept_->use(what, tree_);
-        if (guard_ == nullptr) {
-            kept_ = nullptr;
-            masstree_beta::check(what, masstree_guard_enter(tree_, &guard_));
-        }
+            guard = kept_->use(what, tree_);
+        else
+            masstree_beta::check(what, masstree_guard_enter(tree_, &guard));
+        recorded->guard = guard;
+        recorded_ = std::move(recorded);
+        masstree_beta::check(what, masstree_guard_record(guard, &recorded_->delta));
+        return guard;
     }
-    void leave(uint32_t flags)
+    void leave()
     {
-        if (kept_ == nullptr) {
-            masstree_guard_leave(guard_);
-            return;
-        }
-        if (flags != 0)
-            masstree_guard_record(guard_, nullptr);
-        kept_->release();
+        if (unlikely(recorded_ != nullptr))
+            stop_recording();
+        if (kept_ != nullptr)
+            kept_->release();
     }
-    void make_room_for_created(size_t length)
+    __attribute__((noinline)) void stop_recording()
     {
-        // A split creates one leaf, and layers at most one for each eight bytes.
-        const size_t most = length / 8 + 3;
-        delta_.created = few_;
-        delta_.created_capacity = sizeof few_ / sizeof few_[0];
-        if (unlikely(most > delta_.created_capacity)) {
-            many_.resize(most);
-            delta_.created = many_.data();
-            delta_.created_capacity = most;
-        }
+        masstree_guard_record(recorded_->guard, nullptr);
+        if (kept_ == nullptr)
+            masstree_guard_leave(recorded_->guard);
+    }
+    /** What finding the key, and finish, have changed; in `room`, with its array, if that was not
+        recorded. */
+    const masstree_delta_t& delta(masstree_delta_t& room, masstree_observation_t* few) const
+    {
+        if (recorded_ != nullptr)
+            return recorded_->delta;
+        room.created = few;
+        room.created_capacity = most_created;
+        masstree_beta::check("tcursor::new_nodes", masstree_held_delta(&held_, &room));
+        return room;
     }
 
     int32_t action_of(int state) const
@@ -302,42 +328,55 @@ private:
             return word_.bits() != before_ ? MASSTREE_ACTION_SET : MASSTREE_ACTION_KEEP;
         return state > 0 ? MASSTREE_ACTION_SET : MASSTREE_ACTION_KEEP;
     }
-    masstree_observation_t next_of(int32_t action) const
-    {
-        // Values do not affect a leaf's version; and after find_locked nothing is inserted.
-        if (action == MASSTREE_ACTION_KEEP ||
-            (action == MASSTREE_ACTION_SET && (found_ || flags_ == 0)))
-            return now_;
-        masstree_observation_t next;
-        masstree_beta::check(
-            "tcursor::next_full_version_value", masstree_held_next(&held_, action, &next));
-        return next;
-    }
     void let_go(int32_t action)
     {
-        next_ = next_of(action);
         masstree_beta::check(
             "tcursor::finish", masstree_held_finish(&held_, action, word_.bits(), nullptr));
         stage_ = finished;
-        leave(flags_);
+        leave();
     }
+
+    masstree_observation_t original() const
+    {
+        masstree_observation_t leaf = {0, 0, 0};
+        if (stage_ != made)
+            masstree_beta::check(
+                "tcursor::original_node", masstree_held_observation(&held_, &leaf, nullptr));
+        return leaf;
+    }
+    masstree_observation_t now() const
+    {
+        masstree_observation_t leaf = {0, 0, 0};
+        if (stage_ != made)
+            masstree_beta::check(
+                "tcursor::node", masstree_held_observation(&held_, nullptr, &leaf));
+        return leaf;
+    }
+
+    /** Records what is done for a long key. */
+    struct recording {
+        explicit recording(size_t capacity) : guard(nullptr), created(capacity)
+        {
+            const masstree_delta_t nothing = MASSTREE_DELTA_INIT;
+            delta = nothing;
+            delta.created = created.data();
+            delta.created_capacity = capacity;
+        }
+        masstree_guard_t* guard;
+        masstree_delta_t delta;
+        std::vector<masstree_observation_t> created;
+    };
 
     masstree_t* tree_;
     Str key_;
     masstree_beta::table_guard* kept_;
-    masstree_guard_t* guard_;
-    masstree_held_t held_;
     uint64_t before_;
     masstree_beta::word<value_type> word_;
-    masstree_observation_t original_;
-    masstree_observation_t now_;
-    masstree_observation_t next_;
-    masstree_delta_t delta_;
-    masstree_observation_t few_[10];
-    std::vector<masstree_observation_t> many_;
     uint32_t flags_;
     stage stage_;
     bool found_;
+    std::unique_ptr<recording> recorded_;
+    masstree_held_t held_;
 };
 
 } // namespace Masstree

@@ -91,7 +91,7 @@ public:
     {
         if (!in_section_ || in_use_)
             return nullptr;
-        if (tree_.load(std::memory_order_relaxed) != tree)
+        if (unlikely(tree_.load(std::memory_order_relaxed) != tree))
             enter(what, tree);
         in_use_ = true;
         return guard_;
@@ -99,7 +99,7 @@ public:
     void release()
     {
         in_use_ = false;
-        if (!in_section_)
+        if (unlikely(!in_section_))
             let_go();
     }
 
@@ -142,7 +142,7 @@ private:
         // Release: see leave_all.
         tree_.store(nullptr, std::memory_order_release);
     }
-    void enter(const char* what, const masstree_t* tree)
+    __attribute__((noinline)) void enter(const char* what, const masstree_t* tree)
     {
         const locking lock(*this);
         if (tree_.load(std::memory_order_relaxed) != nullptr)

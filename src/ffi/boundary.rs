@@ -113,6 +113,7 @@ pub(in crate::ffi) fn found_status(found: bool) -> i32 {
 ///
 /// # Safety
 /// `out` is NULL or writable.
+#[inline(always)]
 pub(in crate::ffi) unsafe fn deliver_or_retire(
     tree: &Tree,
     pin: Pinned<'_>,
@@ -223,6 +224,12 @@ fn check_guard_and_kind(tree: &Tree, pin: Pinned<'_>, values: ValueKind) -> Resu
     if !tree.owns(pin) {
         return Err(MASSTREE_WRONG_TREE);
     }
+    check_kind(tree, values)
+}
+
+/// Refuses a tree whose values are of the wrong kind.
+#[inline(always)]
+pub(in crate::ffi) fn check_kind(tree: &Tree, values: ValueKind) -> Result<(), i32> {
     let fits = match values {
         ValueKind::Any => true,
         ValueKind::Words => tree.holds(KindId::WORDS),

@@ -20,6 +20,9 @@ pub const MASSTREE_MISMATCH: i32 = 3;
 pub const MASSTREE_END: i32 = 4;
 /// Outcome: the tree was cleared after the key was held. Nothing was changed.
 pub const MASSTREE_CLEARED: i32 = 5;
+/// Outcome: to hold the key, masstree_hold would have to wait, to allocate, or to change a leaf.
+/// Nothing is held.
+pub const MASSTREE_BUSY: i32 = 6;
 
 /// Error: an invalid argument: a NULL handle, a NULL key whose length is not 0, a NULL
 /// callback, a lower bound above the upper one, an unknown flag, a struct_size that the library
@@ -63,6 +66,7 @@ pub extern "C" fn masstree_strerror(status: i32) -> *const c_char {
         MASSTREE_MISMATCH => c"MASSTREE_MISMATCH: the key has another value than the expected one, or an observed leaf has changed",
         MASSTREE_END => c"MASSTREE_END: no further key exists in this direction",
         MASSTREE_CLEARED => c"MASSTREE_CLEARED: the tree was cleared after the key was held; nothing was changed",
+        MASSTREE_BUSY => c"MASSTREE_BUSY: the key cannot be held at once; nothing is held",
         MASSTREE_INVALID => c"MASSTREE_INVALID: a pointer is NULL, a flag is unknown, or another argument is out of its range",
         MASSTREE_NOMEM => c"MASSTREE_NOMEM: out of memory; the tree is unchanged",
         MASSTREE_KEY_TOO_LONG => c"MASSTREE_KEY_TOO_LONG: the key is longer than 4294967295 bytes",

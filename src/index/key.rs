@@ -107,6 +107,18 @@ impl<'k> Key<'k> {
         }
     }
 
+    /// Returns a key that ends within its slice, from its slice and kind.
+    #[inline(always)]
+    pub(crate) fn short(slice: u64, kind: Kind) -> Self {
+        // As in `of_integer`.
+        const ZEROS: &[u8] = &[0; SLICE_LEN];
+        debug_assert!(usize::from(kind) <= SLICE_LEN);
+        Self {
+            rest: ZEROS.get(..usize::from(kind)).unwrap_or(&[]),
+            slice,
+        }
+    }
+
     /// The slice in this layer.
     #[inline]
     pub(crate) fn slice(&self) -> u64 {

@@ -66,7 +66,7 @@ const _: () = {
 ///
 /// # Safety
 /// `delta` is NULL or points to as many bytes as its first field says.
-unsafe fn delta_at(delta: *const LeafDelta) -> Result<NonNull<Delta>, i32> {
+pub(super) unsafe fn delta_at(delta: *const LeafDelta) -> Result<NonNull<Delta>, i32> {
     let place = NonNull::new(delta.cast_mut()).ok_or(MASSTREE_INVALID)?;
     // SAFETY: by contract.
     let size = unsafe { place.cast::<usize>().read() };

@@ -2,14 +2,12 @@
 //!
 //! Holding a leaf locked, to change a key in two steps.
 
-use std::cell::Cell;
 use std::ffi::c_void;
-use std::mem::MaybeUninit;
-use std::ptr::NonNull;
+use std::ptr::{NonNull, addr_of_mut};
 
-use super::observe::LeafObservation;
+use super::held_content::{CREATED, Content, Place, seal_of};
 use crate::ffi::boundary::{
-    ValueKind, deliver_or_retire, key_bytes, recording_pin_of, status_of, tree_of, under_guard,
+    ValueKind, check_kind, deliver_or_retire, key_bytes, status_of, tree_of, under_guard,
     write_output,
 };
 use crate::ffi::handle::{self, GuardHandle, TreeHandle};
@@ -17,66 +15,25 @@ use crate::ffi::index::update::{
     MASSTREE_ACTION_KEEP, MASSTREE_ACTION_REMOVE, MASSTREE_ACTION_SET,
 };
 use crate::ffi::status::*;
-use crate::index::reclaim::Slot;
-use crate::index::tree::{Decision, Held, is_holding};
+use crate::index::node::{Delta, DeltaRecorder, Observation};
+use crate::index::reclaim::{LocalGuard, Pinned, Slot, recorder_of};
+use crate::index::tree::{Decision, FullLeaf, Holder, Overtaken, Tree, with_holder};
 
 /// Flag of masstree_hold: make room for the key if it is absent, so that it can be inserted.
 pub const MASSTREE_HOLD_INSERT: u32 = 1;
+/// Flag of masstree_hold: return MASSTREE_BUSY instead of waiting, allocating, or changing a leaf.
+pub const MASSTREE_HOLD_TRY: u32 = 2;
+
+/// Flag of masstree_hold: keep in the masstree_held_t what is changed, for masstree_held_delta.
+pub const MASSTREE_HOLD_DELTA: u32 = 4;
 
 /// A key whose leaf this thread holds locked: see masstree_hold. The caller provides the
-/// memory, on the stack for example; do not access, copy or move it while the leaf is held.
+/// memory, on the stack for example; do not access, copy or move it while the leaf is held, nor
+/// after that as long as the library is asked about it.
 #[repr(C)]
 pub struct HeldLeaf {
     /// For the library's use only.
-    pub opaque: [u64; 32],
-}
-
-/// The content of a `HeldLeaf`.
-struct Content {
-    tree: NonNull<TreeHandle>,
-    slot: NonNull<Slot>,
-    held: Held<'static, 'static>,
-}
-
-const _: () = assert!(size_of::<Content>() <= size_of::<HeldLeaf>());
-const _: () = assert!(align_of::<Content>() <= align_of::<HeldLeaf>());
-
-thread_local! {
-    /// The `HeldLeaf` of the leaf that this thread holds.
-    static HELD: Cell<*const HeldLeaf> = const { Cell::new(std::ptr::null()) };
-}
-
-/// Returns the content of the leaf that this thread holds in `held`.
-///
-/// # Safety
-/// The memory has not been touched since `masstree_hold`.
-unsafe fn content<'c>(held: *const HeldLeaf) -> Result<&'c Content, i32> {
-    if held.is_null() || HELD.get() != held {
-        return Err(MASSTREE_INVALID);
-    }
-    // SAFETY: this thread wrote the content there; by contract, its tree lives.
-    unsafe {
-        let content = &*held.cast::<Content>();
-        // After a fork the leaf is the parent's, and must not be touched.
-        tree_of(content.tree.as_ptr())?;
-        Ok(content)
-    }
-}
-
-/// Converts an action from C; does not check the value.
-fn decision_of(action: i32, value: u64) -> Result<Decision, i32> {
-    match action {
-        MASSTREE_ACTION_KEEP => Ok(Decision::Keep),
-        MASSTREE_ACTION_SET => Ok(Decision::Set(value)),
-        MASSTREE_ACTION_REMOVE => Ok(Decision::Remove),
-        _ => Err(MASSTREE_INVALID),
-    }
-}
-
-/// Whether a decision can be carried out: storing an absent key requires that room was made for
-/// it.
-fn can_carry_out(place: &Held<'_, '_>, decision: Decision) -> bool {
-    !matches!(decision, Decision::Set(_)) || place.value().is_some() || place.has_room()
+    pub opaque: [u64; 96],
 }
 
 /// Finds the leaf of a key and locks it until masstree_held_finish.
@@ -139,23 +96,32 @@ fn can_carry_out(place: &Held<'_, '_>, decision: Decision) -> bool {
 ///
 /// If the key is absent and flags contain MASSTREE_HOLD_INSERT, this call makes room for the
 /// key, so that masstree_held_finish cannot run out of memory. That may split the leaf, which
-/// stays split even if the key is not inserted.
+/// stays split even if the key is not inserted. With MASSTREE_HOLD_DELTA, masstree_held_delta says
+/// later what was changed.
+///
+/// **Without waiting.** With MASSTREE_HOLD_TRY, the key is held only if that takes no waiting, no
+/// memory, and no change of a leaf, and otherwise the call returns MASSTREE_BUSY. It may return that
+/// without such a reason, too: always for keys of more than eight bytes and under a guard that
+/// records. So call it again without the flag where the key must be held.
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree; not NULL. If it records to a delta
-///                 (masstree_guard_record), the delta contains the changes that made room, and
-///                 after masstree_held_finish all changes: apply it once, then.
+/// @param guard    A guard of this tree. If it records to a delta (masstree_guard_record), the
+///                 delta contains the changes that made room, and after masstree_held_finish all
+///                 changes: apply it once, then. Or NULL: then this call pins, until
+///                 masstree_held_finish, which ends what it protects.
 /// @param key      key_len bytes, which must stay unchanged until masstree_held_finish; NULL
 ///                 only if key_len is 0.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
-/// @param flags    0 or MASSTREE_HOLD_INSERT.
+/// @param flags    0, or any of MASSTREE_HOLD_INSERT, MASSTREE_HOLD_TRY, MASSTREE_HOLD_DELTA.
 /// @param held     Memory for the held leaf; needs no initialiser. Not NULL.
 /// @param value    Receives the key's value, only with MASSTREE_OK. May be NULL.
 ///
 /// @retval MASSTREE_OK            The key exists, with the value *value; its leaf is locked.
 /// @retval MASSTREE_NOT_FOUND     The key is absent; the leaf that would contain it is locked.
-/// @retval MASSTREE_INVALID       tree, guard or held is NULL, key is NULL and key_len is not
-///                                0, a flag is unknown, or this thread holds a leaf already.
+/// @retval MASSTREE_BUSY          With MASSTREE_HOLD_TRY only: nothing is locked or changed.
+/// @retval MASSTREE_INVALID       tree or held is NULL, key is NULL and key_len is not 0, a flag is
+///                                unknown, or this thread holds a leaf already; or flags contain
+///                                MASSTREE_HOLD_DELTA, and the guard records.
 /// @retval MASSTREE_NOMEM         Out of memory to make room; nothing is locked, and the tree
 ///                                is unchanged.
 /// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
@@ -174,98 +140,126 @@ pub unsafe extern "C" fn masstree_hold(
     held: *mut HeldLeaf,
     value: *mut u64,
 ) -> i32 {
-    status_of(|| {
-        let slot = handle::slot(guard).ok_or(MASSTREE_INVALID)?;
-        if held.is_null() || flags & !MASSTREE_HOLD_INSERT != 0 || is_holding() {
+    // SAFETY: as this function's contract.
+    let hold = |holder: &Holder| unsafe {
+        let known = MASSTREE_HOLD_INSERT | MASSTREE_HOLD_TRY | MASSTREE_HOLD_DELTA;
+        if held.is_null() || flags & !known != 0 || holder.is_holding() {
             return Err(MASSTREE_INVALID);
         }
-        // SAFETY: as this function's contract.
-        unsafe {
-            let key = key_bytes(key, key_len)?;
-            let (inner, _) = under_guard(tree, slot, ValueKind::Words)?;
-            let pin = recording_pin_of(slot);
-            let place = inner.hold(pin, key, flags & MASSTREE_HOLD_INSERT != 0)?;
-            let present = place.value();
-            held.cast::<Content>().write(Content {
-                tree: NonNull::new_unchecked(tree),
-                slot,
-                held: place,
-            });
-            HELD.set(held);
-            handle::set_held_under(Some(slot));
-            let Some(present) = present else {
-                return Ok(MASSTREE_NOT_FOUND);
-            };
-            write_output(value, present);
-            Ok(MASSTREE_OK)
-        }
-    })
-}
-
-/// Returns observations of the leaf that this thread holds.
-///
-/// @param held      The held leaf.
-/// @param original  Receives an observation of the leaf in which the key was looked for, as it
-///                  was before room was made. May be NULL.
-/// @param now       Receives an observation of the locked leaf, as readers see it now: the same
-///                  leaf, unless room was made and the key belongs into a new leaf. May be
-///                  NULL.
-///
-/// @retval MASSTREE_OK       The outputs are written.
-/// @retval MASSTREE_INVALID  This thread holds no leaf in *held.
-/// @retval MASSTREE_FORKED   The parent process held the leaf, before a fork.
-///
-/// Thread safety: only the thread that holds the leaf. Since 0.1.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn masstree_held_observation(
-    held: *const HeldLeaf,
-    original: *mut LeafObservation,
-    now: *mut LeafObservation,
-) -> i32 {
-    status_of(|| {
-        // SAFETY: as this function's contract.
-        unsafe {
-            let place = &content(held)?.held;
-            write_output(original, LeafObservation::of(&place.original()));
-            write_output(now, LeafObservation::of(&place.now()));
-        }
-        Ok(MASSTREE_OK)
-    })
-}
-
-/// Returns the observation that the leaf which this thread holds will have after
-/// masstree_held_finish.
-///
-/// @param held    The held leaf.
-/// @param action  The action that will be passed to masstree_held_finish.
-/// @param next    Receives the observation; not NULL. If the action empties the leaf, the leaf
-///                is removed and *next is never valid; nor is it if the tree is cleared before.
-///
-/// @retval MASSTREE_OK       *next is written.
-/// @retval MASSTREE_INVALID  This thread holds no leaf in *held, action is unknown, next is
-///                           NULL, or action is MASSTREE_ACTION_SET for an absent key that was
-///                           held without MASSTREE_HOLD_INSERT.
-/// @retval MASSTREE_FORKED   The parent process held the leaf, before a fork.
-///
-/// Thread safety: only the thread that holds the leaf. Since 0.1.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn masstree_held_next(
-    held: *const HeldLeaf,
-    action: i32,
-    next: *mut LeafObservation,
-) -> i32 {
-    status_of(|| {
-        // SAFETY: as this function's contract.
-        unsafe {
-            let place = &content(held)?.held;
-            let decision = decision_of(action, 0)?;
-            if next.is_null() || !can_carry_out(place, decision) {
-                return Err(MASSTREE_INVALID);
+        let key = key_bytes(key, key_len)?;
+        let content = held.cast::<Content>();
+        let slot = handle::slot(guard);
+        let (inner, pin) = match slot {
+            Some(slot) => {
+                let (inner, pin) = under_guard(tree, slot, ValueKind::Words)?;
+                (inner, pin.with_recorder(recorder_of(slot)))
             }
-            next.write(LeafObservation::of(&place.next(decision)));
-        }
-        Ok(MASSTREE_OK)
-    })
+            None => pin_in(content, tree)?,
+        };
+        let may_insert = flags & MASSTREE_HOLD_INSERT != 0;
+        let place = inner.hold_short(pin, key, may_insert, holder, held.cast());
+        let (place, present) = match place {
+            Ok(found) => found,
+            Err(full) => return hold_long(tree, inner, pin, key, flags, slot, held, value, full),
+        };
+        addr_of_mut!((*content).seal).write(0);
+        addr_of_mut!((*content).tree).write(NonNull::new_unchecked(tree));
+        addr_of_mut!((*content).slot).write(slot);
+        addr_of_mut!((*content).flags).write(flags);
+        addr_of_mut!((*content).place).write(Place::Short(place));
+        handle::set_held_under(slot);
+        found(present, value)
+    };
+    status_of(|| with_holder(hold))
+}
+
+/// Enters a local guard in the content's own place, for a hold in a tree of words.
+///
+/// # Safety
+/// As `masstree_hold`.
+#[inline(always)]
+unsafe fn pin_in<'g>(
+    content: *mut Content,
+    tree: *mut TreeHandle,
+) -> Result<(&'g Tree, Pinned<'g>), i32> {
+    // SAFETY: as this function's contract.
+    unsafe {
+        let inner: &'static Tree = tree_of(tree)?;
+        check_kind(inner, ValueKind::Words)?;
+        let local = addr_of_mut!((*content).local).cast::<LocalGuard<'static>>();
+        local.write(inner.local_guard());
+        Ok((inner, (*local).pin()))
+    }
+}
+
+/// `masstree_hold`, if that takes more than [`Tree::hold_short`] does.
+///
+/// # Safety
+/// As `masstree_hold`; without a slot, the content's local guard was entered.
+#[expect(clippy::too_many_arguments, reason = "what its only caller knows")]
+#[inline(never)]
+unsafe fn hold_long(
+    tree: *mut TreeHandle,
+    inner: &'static Tree,
+    pin: Pinned<'static>,
+    key: &'static [u8],
+    flags: u32,
+    slot: Option<NonNull<Slot>>,
+    held: *mut HeldLeaf,
+    value: *mut u64,
+    full: Option<FullLeaf<'static, 'static>>,
+) -> Result<i32, i32> {
+    let content = held.cast::<Content>();
+    // SAFETY: as this function's contract.
+    unsafe {
+        let place = if flags & MASSTREE_HOLD_TRY != 0 {
+            drop(full);
+            Err(MASSTREE_BUSY)
+        } else if flags & MASSTREE_HOLD_DELTA == 0 {
+            (inner.hold_from(pin, key, flags & MASSTREE_HOLD_INSERT != 0, full)).map_err(i32::from)
+        } else if pin.recorder().is_some() {
+            Err(MASSTREE_INVALID)
+        } else {
+            let delta = addr_of_mut!((*content).delta).cast::<Delta>();
+            let created = addr_of_mut!((*content).created).cast::<Observation>();
+            delta.write(Delta::new(created, CREATED));
+            let recorder = DeltaRecorder::new(NonNull::new_unchecked(delta));
+            let pin = pin.with_recorder(Some(recorder));
+            (inner.hold_from(pin, key, flags & MASSTREE_HOLD_INSERT != 0, full)).map_err(i32::from)
+        };
+        let place = match place {
+            Ok(place) => place,
+            Err(status) => {
+                if slot.is_none() {
+                    (*addr_of_mut!((*content).local)).assume_init_drop();
+                }
+                return Err(status);
+            }
+        };
+        place.keep_in(inner, held.cast());
+        let present = place.value();
+        addr_of_mut!((*content).seal).write(0);
+        addr_of_mut!((*content).tree).write(NonNull::new_unchecked(tree));
+        addr_of_mut!((*content).slot).write(slot);
+        addr_of_mut!((*content).flags).write(flags);
+        addr_of_mut!((*content).place).write(Place::Long(place));
+        handle::set_held_under(slot);
+        found(present, value)
+    }
+}
+
+/// Writes the value of a key that is held, if it is present, and returns the status.
+///
+/// # Safety
+/// `value` is NULL or writable.
+#[inline(always)]
+unsafe fn found(present: Option<u64>, value: *mut u64) -> Result<i32, i32> {
+    let Some(present) = present else {
+        return Ok(MASSTREE_NOT_FOUND);
+    };
+    // SAFETY: as this function's contract.
+    unsafe { write_output(value, present) };
+    Ok(MASSTREE_OK)
 }
 
 /// Carries out an action on a held key and unlocks its leaf.
@@ -302,34 +296,118 @@ pub unsafe extern "C" fn masstree_held_finish(
     value: u64,
     old: *mut u64,
 ) -> i32 {
-    status_of(|| {
-        // SAFETY: as this function's contract.
-        unsafe {
-            let place = &content(held)?.held;
-            let decision = decision_of(action, value)?;
-            if !can_carry_out(place, decision) {
-                return Err(MASSTREE_INVALID);
+    // SAFETY: as this function's contract.
+    let finish = |holder: &Holder| unsafe {
+        if held.is_null() || !holder.holds_in(held.cast()) {
+            return Err(MASSTREE_INVALID);
+        }
+        let content = &mut *held.cast::<Content>();
+        // After a fork the leaf is the parent's, and must not be touched.
+        let tree = tree_of(content.tree.as_ptr())?;
+        // In three pieces, in each of which the action is known.
+        match action {
+            MASSTREE_ACTION_SET if content.place.admits_set() => {
+                finish_as(holder, tree, held, content, Decision::Set(value), old)
             }
-            let is_set = matches!(decision, Decision::Set(_));
-            HELD.set(std::ptr::null());
-            handle::set_held_under(None);
-            let Content {
-                tree,
-                slot,
-                held: place,
-            } = held.cast::<Content>().read();
-            held.cast::<MaybeUninit<HeldLeaf>>()
-                .write(MaybeUninit::zeroed());
-            let (tree, pin) = (tree_of(tree.as_ptr())?, recording_pin_of(slot));
-            let Ok(before) = tree.finish(pin, place, decision) else {
-                return Ok(MASSTREE_CLEARED);
-            };
-            if decision != Decision::Keep {
-                deliver_or_retire(tree, pin, before, is_set.then_some(value), old);
+            MASSTREE_ACTION_REMOVE => finish_as(holder, tree, held, content, Decision::Remove, old),
+            MASSTREE_ACTION_KEEP => finish_as(holder, tree, held, content, Decision::Keep, old),
+            _ => Err(MASSTREE_INVALID),
+        }
+    };
+    status_of(|| with_holder(finish))
+}
+
+/// Carries out a decision that can be carried out.
+///
+/// # Safety
+/// As `masstree_held_finish`.
+#[inline(always)]
+unsafe fn finish_as(
+    holder: &Holder,
+    tree: &Tree,
+    held: *mut HeldLeaf,
+    content: &mut Content,
+    decision: Decision,
+    old: *mut u64,
+) -> Result<i32, i32> {
+    handle::set_held_under(None);
+    // SAFETY: as this function's contract.
+    unsafe {
+        let pin = content.pin();
+        let Place::Short(place) = &content.place else {
+            return finish_long(tree, pin, held, content, decision, old);
+        };
+        let empties = decision == Decision::Remove && place.is_alone();
+        let Ok(before) = tree.finish_short(pin, place, decision, holder) else {
+            (content.version_left, content.is_emptied) = (place.now().version, false);
+            content.seal = seal_of(held);
+            content.leave_local();
+            return Ok(MASSTREE_CLEARED);
+        };
+        (content.version_left, content.is_emptied) = (place.next(decision).version, empties);
+        content.seal = seal_of(held);
+        match decision {
+            Decision::Keep => {}
+            Decision::Set(value) => {
+                deliver_or_retire(tree, pin, before, Some(value), old);
+            }
+            Decision::Remove => {
+                deliver_or_retire(tree, pin, before, None, old);
             }
         }
-        Ok(MASSTREE_OK)
-    })
+        content.leave_local();
+    }
+    Ok(MASSTREE_OK)
+}
+
+/// [`Tree::finish`] for a content that is not short.
+///
+/// # Safety
+/// As `masstree_held_finish`.
+#[inline(never)]
+unsafe fn finish_long(
+    tree: &Tree,
+    pin: Pinned<'static>,
+    held: *mut HeldLeaf,
+    content: &mut Content,
+    decision: Decision,
+    old: *mut u64,
+) -> Result<i32, i32> {
+    let (original, now) = (content.place.original(), content.place.now());
+    let next = content.place.next(decision);
+    let place = std::mem::replace(&mut content.place, Place::Past { original, now });
+    let Place::Long(place) = place else {
+        unreachable!("a leaf is held");
+    };
+    // SAFETY: as this function's contract.
+    unsafe {
+        let recorder = match content.flags & MASSTREE_HOLD_DELTA {
+            0 => content.slot.and_then(|slot| recorder_of(slot)),
+            _ => NonNull::new(content.delta.as_mut_ptr()).map(|delta| DeltaRecorder::new(delta)),
+        };
+        let pin = pin.with_recorder(recorder);
+        let finished = tree.finish(pin, place, decision);
+        content.version_left = match finished {
+            Ok(_) => next.version,
+            Err(Overtaken) => now.version,
+        };
+        content.seal = seal_of(held);
+        let status = match finished {
+            Ok(before) => {
+                let stored = match decision {
+                    Decision::Set(value) => Some(value),
+                    _ => None,
+                };
+                if decision != Decision::Keep {
+                    deliver_or_retire(tree, pin, before, stored, old);
+                }
+                MASSTREE_OK
+            }
+            Err(Overtaken) => MASSTREE_CLEARED,
+        };
+        content.leave_local();
+        Ok(status)
+    }
 }
 
 #[cfg(all(test, debug_assertions, not(any(loom, shuttle))))]
@@ -352,7 +430,7 @@ mod tests {
     fn hold_and(instead: &str) {
         let bytes = Box::leak(Box::new(*b"key")).as_mut_ptr();
         let key = bytes.cast();
-        let held: *mut HeldLeaf = Box::leak(Box::new(HeldLeaf { opaque: [0; 32] }));
+        let held: *mut HeldLeaf = Box::leak(Box::new(HeldLeaf { opaque: [0; 96] }));
         let (mut tree, mut guard) = (null_mut(), null_mut());
         // SAFETY: the tree lives as long as it is used, and so does what is held.
         unsafe {

@@ -8,3 +8,5 @@ pub mod validate;
 pub mod delta;
 
 pub mod held;
+pub mod held_ask;
+mod held_content;

@@ -23,17 +23,39 @@ pub(crate) struct Delta {
     pub(crate) unlisted: u32,
 }
 
-#[cfg(all(test, not(loom)))]
 impl Delta {
-    pub(crate) fn with_room(created: &mut [Observation]) -> Self {
+    /// An empty delta with an array of `capacity` for created leaves.
+    pub(crate) fn new(created: *mut Observation, capacity: usize) -> Self {
         Self {
-            created: created.as_mut_ptr(),
-            created_capacity: created.len(),
+            created,
+            created_capacity: capacity,
             created_count: 0,
             before: Observation::default(),
             after: Observation::default(),
             unlisted: 0,
         }
+    }
+
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn with_room(created: &mut [Observation]) -> Self {
+        Self::new(created.as_mut_ptr(), created.len())
+    }
+
+    /// Copies what was recorded to another delta, with as many created leaves as its array has room
+    /// for. Those for which this one had no room are unlisted.
+    ///
+    /// # Safety
+    /// Both arrays have the room that their deltas say.
+    pub(crate) unsafe fn copy_to(&self, to: &mut Self) {
+        let kept = self.created_count.min(self.created_capacity);
+        // SAFETY: by contract; so many were recorded.
+        unsafe {
+            let count = kept.min(to.created_capacity);
+            std::ptr::copy_nonoverlapping(self.created, to.created, count);
+        }
+        to.created_count = kept;
+        (to.before, to.after) = (self.before, self.after);
+        to.unlisted = u32::from(self.unlisted != 0 || kept < self.created_count);
     }
 }
 

@@ -26,6 +26,7 @@ mod search;
 mod suffix;
 mod version;
 
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 
 pub(crate) use delta::{Delta, DeltaRecorder};
@@ -118,6 +119,28 @@ impl<'g, N: Lockable> Locked<'g, N> {
             version,
             changed: false,
         })
+    }
+
+    /// Keeps an unchanged node locked, for [`Locked::resume`].
+    #[inline(always)]
+    pub(crate) fn suspend(self) -> (&'g N, Version) {
+        debug_assert!(!self.changed);
+        let suspended = ManuallyDrop::new(self);
+        (suspended.node, suspended.version)
+    }
+
+    /// Takes up a lock that this thread has suspended, with the node's version.
+    ///
+    /// # Safety
+    /// [`Locked::suspend`] returned both, and they are used once.
+    #[inline(always)]
+    pub(crate) unsafe fn resume(node: &'g N, version: Version) -> Self {
+        debug_assert!(node.version().is_locked());
+        Self {
+            node,
+            version,
+            changed: false,
+        }
     }
 
     /// Takes a new node, which is locked from its creation and not yet published.

@@ -21,7 +21,6 @@ mod models;
 
 use std::ptr::NonNull;
 
-use super::NodeRef;
 use super::leaf::Leaf;
 use super::version::{Comparison, Version, VersionWord};
 use crate::protocol::Line;
@@ -42,9 +41,13 @@ pub struct Observation {
 
 impl Observation {
     pub(crate) fn new(leaf: &Leaf, version: Version, incarnation: u64) -> Self {
-        let node = NodeRef::from(leaf).as_ptr();
+        Self::of_address(leaf, version, incarnation)
+    }
+
+    /// [`Observation::new`] for a leaf that may have been freed.
+    pub(crate) fn of_address(leaf: *const Leaf, version: Version, incarnation: u64) -> Self {
         Self {
-            leaf: node.expose_provenance() as u64,
+            leaf: leaf.expose_provenance() as u64,
             version: version.number(),
             incarnation,
         }

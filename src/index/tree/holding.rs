@@ -2,6 +2,7 @@
 //! `read::observe` asks for it.
 
 use std::cell::Cell;
+use std::ptr::NonNull;
 
 use super::Tree;
 #[cfg(all(debug_assertions, not(any(loom, shuttle))))]
@@ -13,26 +14,80 @@ use crate::sync::thread_local;
 /// The leaf that a thread holds.
 #[derive(Clone, Copy)]
 struct Holding {
-    tree: *const Tree,
+    tree: NonNull<Tree>,
     leaf: *const Leaf,
     /// How many times the tree had been cleared when the hold began.
     incarnation: u64,
     /// The process: a leaf held before a fork is held by the parent process alone.
     generation: u32,
+    /// Where a layer above keeps the hold; null if no layer does.
+    place: *const (),
 }
 
+/// What a thread holds. A thread-local: a function that asks it several times gets it once
+/// ([`with_holder`]).
+pub(crate) struct Holder(Cell<Option<Holding>>);
+
 thread_local! {
-    static HOLDING: Cell<Option<Holding>> = const { Cell::new(None) };
+    static HOLDER: Holder = const { Holder(Cell::new(None)) };
+}
+
+/// Calls `work` with this thread's holder.
+#[inline(always)]
+pub(crate) fn with_holder<R>(work: impl FnOnce(&Holder) -> R) -> R {
+    HOLDER.with(work)
+}
+
+impl Holder {
+    #[inline(always)]
+    fn holding(&self) -> Option<Holding> {
+        self.0
+            .get()
+            .filter(|holding| holding.generation == generation())
+    }
+
+    /// Whether the thread holds a leaf.
+    #[inline(always)]
+    pub(crate) fn is_holding(&self) -> bool {
+        self.holding().is_some()
+    }
+
+    /// Whether the thread holds a leaf, maybe of its parent process, for a layer above that keeps
+    /// the hold in this place.
+    #[inline(always)]
+    pub(crate) fn holds_in(&self, place: *const ()) -> bool {
+        self.0.get().is_some_and(|holding| holding.place == place)
+    }
+
+    /// Records that the thread holds a leaf of a tree.
+    #[inline(always)]
+    pub(super) fn begin(&self, tree: &Tree, leaf: &Leaf, incarnation: u64, place: *const ()) {
+        #[cfg(all(debug_assertions, not(any(loom, shuttle))))]
+        // Fails in a destructor that runs while the thread ends: then it is too late for this
+        // check. Registers the destructor, for which the C library allocates.
+        let _watched = errno::preserve(|| THREAD_END_CHECK.try_with(|_| ()));
+        self.0.set(Some(Holding {
+            tree: NonNull::from(tree),
+            leaf,
+            incarnation,
+            generation: generation(),
+            place,
+        }));
+    }
+
+    /// Records that the thread holds no leaf.
+    #[inline(always)]
+    pub(super) fn end(&self) {
+        self.0.set(None);
+    }
 }
 
 fn holding() -> Option<Holding> {
-    HOLDING
-        .with(Cell::get)
-        .filter(|holding| holding.generation == generation())
+    with_holder(Holder::holding)
 }
 
 /// Whether this thread holds a leaf.
-pub(crate) fn is_holding() -> bool {
+pub(super) fn is_holding() -> bool {
     holding().is_some()
 }
 
@@ -57,26 +112,6 @@ impl Drop for ThreadEndCheck {
     }
 }
 
-/// Records that this thread holds a leaf of a tree.
-pub(super) fn begin(tree: &Tree, leaf: &Leaf, incarnation: u64) {
-    #[cfg(all(debug_assertions, not(any(loom, shuttle))))]
-    // Fails in a destructor that runs while the thread ends: then it is too late for this
-    // check. Registers the destructor, for which the C library allocates.
-    let _watched = errno::preserve(|| THREAD_END_CHECK.try_with(|_| ()));
-    let holding = Holding {
-        tree,
-        leaf,
-        incarnation,
-        generation: generation(),
-    };
-    HOLDING.with(|held| held.set(Some(holding)));
-}
-
-/// Records that this thread holds no leaf.
-pub(super) fn end() {
-    HOLDING.with(|holding| holding.set(None));
-}
-
 impl Tree {
     /// Called before this thread waits for locks: panics, in builds with debug assertions, if
     /// it holds a leaf of this tree.
@@ -84,7 +119,7 @@ impl Tree {
     pub(in crate::index::tree) fn must_not_hold(&self) {
         #[cfg(debug_assertions)]
         assert!(
-            !holding().is_some_and(|holding| std::ptr::eq(holding.tree, self)),
+            !holding().is_some_and(|holding| std::ptr::eq(holding.tree.as_ptr(), self)),
             "a thread that holds a leaf must not write to the tree"
         );
     }
@@ -93,7 +128,8 @@ impl Tree {
     /// began.
     pub(in crate::index::tree) fn holds_cleared(&self) -> bool {
         holding().is_some_and(|holding| {
-            std::ptr::eq(holding.tree, self) && !self.clears.none_since(holding.incarnation)
+            std::ptr::eq(holding.tree.as_ptr(), self)
+                && !self.clears.none_since(holding.incarnation)
         })
     }
 }

@@ -18,7 +18,7 @@ mod write;
 
 use std::ptr::NonNull;
 
-pub(crate) use holding::is_holding;
+pub(crate) use holding::{Holder, with_holder};
 pub use options::TreeOptions;
 pub(crate) use read::batch::PREFETCH_WINDOW;
 pub(crate) use read::observe::{Applied, apply};
@@ -28,7 +28,8 @@ pub use whole::dump::Format;
 pub use whole::survey::{Counters, LayerCounts, SURVEYED_LAYERS, Survey};
 pub use whole::swap::LoadOutcome;
 pub use write::engine::Decision;
-pub(crate) use write::held::Held;
+pub(crate) use write::held::{Held, Overtaken};
+pub(crate) use write::held_short::{FullLeaf, HeldShort};
 pub use write::merge::SweepOutcome;
 pub use write::put::Inserted;
 

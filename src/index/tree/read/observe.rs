@@ -59,16 +59,22 @@ impl Clears {
 
     /// Whether a clearing has begun since `ended` of them had ended. If so, waits until the
     /// new root is stored.
+    #[inline(always)]
     pub(in crate::index::tree) fn wait_if_any_since(&self, ended: u64) -> bool {
         if self.none_since(ended) {
             return false;
         }
+        self.wait_for_the_end(ended);
+        true
+    }
+
+    #[cold]
+    fn wait_for_the_end(&self, ended: u64) {
         let wait = Wait::new();
         // Ends: between the two counts a clearing stores the root word and does not wait.
         while self.ended() == ended && Line::OvertakenWaitsForTheEnd.is_enabled() {
             wait.wait();
         }
-        true
     }
 
     pub(in crate::index::tree) fn new() -> Self {

@@ -44,6 +44,7 @@
 use std::cell::Cell;
 
 use super::engine::{Added, Addition, Decision, Room, record, with_memory};
+use super::held_short::FullLeaf;
 use super::levels::Outgrown;
 use super::locate::Located;
 use super::reserve::{Needs, Reserve, Spare};
@@ -51,7 +52,8 @@ use crate::index::key::Key;
 use crate::index::memory::OutOfMemory;
 use crate::index::node::{BagRef, Entry, KeyPosition, Leaf, Locked, Observation, OwnedBag};
 use crate::index::reclaim::Pinned;
-use crate::index::tree::{Tree, holding};
+use crate::index::tree::Tree;
+use crate::index::tree::holding::{Holder, is_holding, with_holder};
 use crate::protocol::Line;
 use crate::sync::Wait;
 
@@ -96,18 +98,38 @@ impl Tree {
         }
     }
 
-    /// Locks the leaf with a key or with its place. With `may_insert`, an absent key can be
-    /// inserted then; without, memory does not run out. The caller holds no leaf yet.
+    /// [`Tree::hold_from`] of a key whose leaf is not locked.
+    #[cfg(test)]
     pub(crate) fn hold<'g, 'k>(
         &self,
         pin: Pinned<'g>,
         bytes: &'k [u8],
         may_insert: bool,
     ) -> Result<Held<'g, 'k>, OutOfMemory> {
+        self.hold_from(pin, bytes, may_insert, None)
+    }
+
+    /// Locks the leaf with a key or with its place, unless [`Tree::hold_short`] has. With `may_insert`, an absent key can be
+    /// inserted then; without, memory does not run out. The caller holds no leaf yet.
+    pub(crate) fn hold_from<'g, 'k>(
+        &self,
+        pin: Pinned<'g>,
+        bytes: &'k [u8],
+        may_insert: bool,
+        full: Option<FullLeaf<'g, 'k>>,
+    ) -> Result<Held<'g, 'k>, OutOfMemory> {
         self.admit_words(pin, bytes);
-        debug_assert!(!holding::is_holding(), "a thread holds one leaf at a time");
+        debug_assert!(!is_holding(), "a thread holds one leaf at a time");
         let mut reserve = Reserve::new(&pin.domain().memory);
-        let (incarnation, located) = self.locate_uncleared(pin, bytes);
+        let (incarnation, located) = match full {
+            Some(full) => {
+                if let Some(recorder) = pin.recorder() {
+                    recorder.begin(full.incarnation);
+                }
+                (full.incarnation, full.located)
+            }
+            None => self.locate_uncleared(pin, bytes),
+        };
         let incarnation = Cell::new(incarnation);
         let attempt = |located: Located<'g, 'k>, reserve: &mut Reserve<'g>| {
             self.try_hold(pin, located, may_insert, incarnation.get(), reserve)
@@ -186,7 +208,7 @@ impl Tree {
         held: Held<'g, '_>,
         decision: Decision,
     ) -> Result<Option<u64>, Overtaken> {
-        holding::end();
+        with_holder(Holder::end);
         // Under the leaf's lock, and for the last time: see above.
         let overtaken = Line::FinishLooksForClears.is_enabled()
             && self.clears.wait_if_any_since(held.original.incarnation);
@@ -286,8 +308,14 @@ impl<'g> Room<'g> {
 
 impl Held<'_, '_> {
     fn begin(self, tree: &Tree) -> Self {
-        holding::begin(tree, self.leaf.node(), self.original.incarnation);
+        self.keep_in(tree, std::ptr::null());
         self
+    }
+
+    /// Records where a layer above keeps the hold (see [`Holder::holds_in`]).
+    pub(crate) fn keep_in(&self, tree: &Tree, place: *const ()) {
+        let (leaf, incarnation) = (self.leaf.node(), self.original.incarnation);
+        with_holder(|holder| holder.begin(tree, leaf, incarnation, place));
     }
 
     /// The key's value, if it is there.

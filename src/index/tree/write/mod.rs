@@ -2,12 +2,14 @@
 //! ready before they are; `engine` decides, under the lock that
 //! `locate` takes, or `short` for most short keys; `put` stores, `update` stores on conditions, `remove` takes out,
 //! `split` makes room, `layer` goes one slice deeper, `collapse` frees what became empty,
-//! `merge` what is nearly so; `levels` says above how high the layers below are; `bytes` stores byte strings, `held` keeps a leaf locked.
+//! `merge` what is nearly so; `levels` tells nodes how high the layers below them are; `bytes` stores
+//! byte strings, `held` keeps a leaf locked, as `held_short` does for most short keys.
 
 pub(in crate::index::tree) mod bytes;
 pub(in crate::index::tree) mod collapse;
 pub(in crate::index::tree) mod engine;
 pub(in crate::index::tree) mod held;
+pub(in crate::index::tree) mod held_short;
 pub(in crate::index::tree) mod layer;
 pub(in crate::index::tree) mod levels;
 pub(in crate::index::tree) mod locate;

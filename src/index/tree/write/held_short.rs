@@ -1,0 +1,202 @@
+//! The shortest way to hold a leaf: that of a short key which is present, or for which there is
+//! room.
+//!
+//! **Protocol.** That of `held`, in particular of clearing: the number of clearings is loaded
+//! before the root, and compared under the leaf's lock and again when the hold is finished. The
+//! leaf is locked only in the version in which it was found (see `short`), nothing is changed in
+//! it, and nothing has to be made for the key. So a hold waits for nothing, cannot fail, and keeps
+//! a few words, from which finishing it takes the lock up again.
+
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use super::engine::Decision;
+use super::held::Overtaken;
+use super::locate::Located;
+use super::short::Short;
+use crate::index::key::{Key, Kind};
+use crate::index::node::{KeyPosition, Leaf, Locked, Observation, Version};
+use crate::index::reclaim::{NearLeaf, Pinned};
+use crate::index::tree::Tree;
+use crate::index::tree::holding::Holder;
+use crate::index::value::KindId;
+use crate::protocol::Line;
+
+/// The place of a short key, locked. Plain words: dropping it unlocks nothing.
+pub(crate) struct HeldShort<'g> {
+    leaf: NonNull<Leaf>,
+    version: Version,
+    incarnation: u64,
+    slice: u64,
+    /// The key's slot if it is present, else the position of its insert.
+    place: usize,
+    kind: Kind,
+    is_present: bool,
+    has_room: bool,
+    /// The caller's key.
+    #[cfg(debug_assertions)]
+    bytes: *const [u8],
+    pin: PhantomData<Pinned<'g>>,
+}
+
+/// A full leaf, locked, in which a hold must make room.
+pub(crate) struct FullLeaf<'g, 'k> {
+    pub(super) located: Located<'g, 'k>,
+    /// As [`HeldShort`] has it.
+    pub(super) incarnation: u64,
+}
+
+impl Tree {
+    /// Does the work of [`Tree::hold`] if the key is short and that takes no waiting, no memory and
+    /// no change of a leaf, and if nothing is to be recorded. With the key's value. Otherwise
+    /// nothing is held; if that is because the leaf is full, returns it as it was locked.
+    #[inline(always)]
+    pub(crate) fn hold_short<'g, 'k>(
+        &self,
+        pin: Pinned<'g>,
+        bytes: &'k [u8],
+        may_insert: bool,
+        holder: &Holder,
+        kept_in: *const (),
+    ) -> Result<(HeldShort<'g>, Option<u64>), Option<FullLeaf<'g, 'k>>> {
+        // The caller has checked both.
+        debug_assert!(self.owns(pin) && self.holds(KindId::WORDS));
+        let key = Key::new(bytes);
+        let incarnation = self.incarnation();
+        let (leaf, place, value) = match self.lock_short(pin, &key) {
+            Short::Unlocked => return Err(None),
+            Short::Present { leaf, slot } => {
+                let value = leaf.value_in(slot);
+                (leaf, slot, Some(value))
+            }
+            Short::Absent { leaf, position, .. } => (leaf, position, None),
+        };
+        let is_cleared =
+            Line::HoldLooksForClears.is_enabled() && !self.clears.none_since(incarnation);
+        if is_cleared {
+            return Err(None);
+        }
+        if value.is_none() && may_insert && (leaf.permutation().is_full() || leaf.wastes_its_bag())
+        {
+            let position = KeyPosition::Absent { position: place };
+            let located = Located {
+                leaf,
+                place: position,
+                key,
+            };
+            return Err(Some(FullLeaf {
+                located,
+                incarnation,
+            }));
+        }
+        let (leaf, version) = leaf.suspend();
+        holder.begin(self, leaf, incarnation, kept_in);
+        let held = HeldShort {
+            leaf: NonNull::from(leaf),
+            version,
+            incarnation,
+            slice: key.slice(),
+            place,
+            kind: key.kind(),
+            is_present: value.is_some(),
+            has_room: may_insert,
+            #[cfg(debug_assertions)]
+            bytes,
+            pin: PhantomData,
+        };
+        Ok((held, value))
+    }
+
+    /// [`Tree::finish`] for a leaf that [`Tree::hold_short`] has locked.
+    ///
+    /// # Safety
+    /// The hold is finished once, by the thread that began it, under the same pin.
+    #[inline(always)]
+    pub(crate) unsafe fn finish_short<'g>(
+        &self,
+        pin: Pinned<'g>,
+        held: &HeldShort<'g>,
+        decision: Decision,
+        holder: &Holder,
+    ) -> Result<Option<u64>, Overtaken> {
+        holder.end();
+        // SAFETY: found under the pin, and locked by `hold_short`.
+        let mut leaf = unsafe { Locked::resume(held.leaf.as_ref(), held.version) };
+        // Under the leaf's lock, and for the last time: see `held`.
+        if Line::FinishLooksForClears.is_enabled()
+            && self.clears.wait_if_any_since(held.incarnation)
+        {
+            drop(leaf);
+            return Err(Overtaken);
+        }
+        if held.is_present {
+            let value = self.change_present(pin, leaf, held.place, true, |_| decision);
+            return Ok(Some(value));
+        }
+        let Decision::Set(value) = decision else {
+            drop(leaf);
+            return Ok(None);
+        };
+        held.check_key();
+        leaf.insert_short(held.place, &Key::short(held.slice, held.kind), value);
+        pin.renew_near(NearLeaf::after(&leaf));
+        let node = leaf.node();
+        drop(leaf);
+        pin.count_keys(node, 1);
+        Ok(None)
+    }
+}
+
+impl HeldShort<'_> {
+    /// In builds with debug assertions, aborts if the caller has changed the key.
+    #[inline(always)]
+    fn check_key(&self) {
+        #[cfg(debug_assertions)]
+        {
+            // SAFETY: the key stays readable while it is held.
+            let key = Key::new(unsafe { &*self.bytes });
+            assert!(
+                key.slice() == self.slice,
+                "a key must stay as it is while it is held"
+            );
+        }
+    }
+
+    /// Whether the key is present, and its leaf's only one. The leaf is still held.
+    #[inline(always)]
+    pub(crate) fn is_alone(&self) -> bool {
+        // SAFETY: the leaf is held under the pin.
+        self.is_present && unsafe { self.leaf.as_ref() }.permutation().len() == 1
+    }
+
+    /// Whether a decision can be carried out: see [`super::held::Held::has_room`].
+    #[inline(always)]
+    pub(crate) fn can_set(&self) -> bool {
+        self.is_present || self.has_room
+    }
+
+    /// The leaf that is locked, as readers see it; also as it was when it was locked.
+    pub(crate) fn now(&self) -> Observation {
+        self.observation(self.version)
+    }
+
+    /// The leaf in one of its versions.
+    fn observation(&self, version: Version) -> Observation {
+        // Not dereferenced: it may have been freed since.
+        Observation::of_address(self.leaf.as_ptr(), version, self.incarnation)
+    }
+
+    /// The leaf as it will be, or was, once it was let go with this decision, unless that empties
+    /// it.
+    pub(crate) fn next(&self, decision: Decision) -> Observation {
+        let changes = match decision {
+            Decision::Keep => false,
+            Decision::Set(_) => !self.is_present,
+            Decision::Remove => self.is_present,
+        };
+        self.observation(match changes {
+            true => self.version.next(),
+            false => self.version,
+        })
+    }
+}
