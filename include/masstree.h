@@ -26,9 +26,9 @@
  *   if that fails.
  * - After fork, the child cannot use trees of its parent: functions return MASSTREE_FORKED,
  *   and those that return nothing do nothing. The child can create trees of its own. But if,
- *   at the fork, another thread was entering or leaving a guard (which takes long where a
- *   destructor does), masstree_create returns MASSTREE_FORKED, too. Handlers of pthread_atfork
- *   may use the library if they were registered after it was loaded.
+ *   at the fork, another thread was entering or leaving a guard (leaving takes long if it runs a
+ *   destructor that does), masstree_create returns MASSTREE_FORKED, too. Handlers of
+ *   pthread_atfork may use the library if they were registered after it was loaded.
  * - Freeing memory uses the system call membarrier, where the kernel has it. A seccomp filter
  *   must allow it, or be installed before the first tree is created, which is when the library
  *   tests for it. If the call is refused later, the process aborts with an explanation on
@@ -46,8 +46,8 @@
  *   continues on another thread.
  * - "Takes no lock" means that a call locks nothing that other threads wait for, not that it
  *   never waits. A reader waits while another thread splits or merges the node that it reads,
- *   or moves its suffixes, and starts over if the node has changed; a writer waits for the
- *   thread that has locked its leaf, be it a writer or a holder. So do not call the library
+ *   or moves its suffixes, and starts over if the node has changed; a writer waits for the thread
+ *   that has locked its leaf, for a write or by masstree_hold. So do not call the library
  *   from a signal handler: the interrupted thread may be in the middle of such a change, and
  *   then masstree_get waits for ever. A waiting thread spins, then yields, then sleeps up to a
  *   millisecond at a time, so that a thread of lower priority can finish its change; there is
@@ -399,8 +399,8 @@ void masstree_destroy(masstree_t *tree);
 
 /**
  * Removes every key at once: an operation that begins after this call finds none of them. An
- * insert by another thread during the call is ordered before it, and its key removed, or after
- * it.
+ * insert by another thread during the call is ordered either before it (then its key is removed)
+ * or after it.
  *
  * A write that began before this call, including an update callback, may end after it; it is
  * then ordered before the clearing, and what it stored is removed. So two callbacks for one
@@ -2580,11 +2580,11 @@ int32_t masstree_retire(masstree_t *tree,
                         void *ctx);
 
 /**
- * Submits for freeing the objects that were retired through a guard, or by this thread without
- * a guard, and still wait for their batch to fill: the library frees batches of 128 objects or
- * more. The submitted objects are freed once every guard that is held now, including this one,
- * was refreshed or left, and every running call without a guard has returned, by the last of
- * these threads; no further call is needed.
+ * Submits an incomplete batch of retired objects for freeing: the batch of a guard, or that of
+ * this thread's calls without a guard. (Without this call, a batch is submitted when it has 128
+ * objects or more.) The objects are freed once every guard that is held now, including this one,
+ * was refreshed or left, and every call without a guard that is running now has returned. The
+ * thread that ends the last of these guards and calls frees them; no further call is needed.
  *
  * @param tree   The tree.
  * @param guard  A guard of this tree; or NULL for the objects that this thread retired without
@@ -2618,14 +2618,15 @@ int32_t masstree_flush(masstree_t *tree, masstree_guard_t *guard);
 int32_t masstree_barrier(masstree_t *tree);
 
 /**
- * Merges sparse leaves, for idle moments. Visits about `limit` leaves (nodes of up to 15
- * keys), beginning where the last call ended. Merges leaves that removes have left sparse, so
- * that their memory can be reused and scans read fewer nodes. Frees the memory of removed long
- * keys, where another key of the leaf has kept it. Also submits garbage as masstree_flush
- * does. Leaves that removes leave empty are freed at once and do not need this call.
+ * Merges sparse leaves; call it in idle moments. Visits about `limit` leaves (nodes of up to 15
+ * keys), beginning where the last call ended. Merges leaves in which removes have left few keys,
+ * so that their memory can be reused and scans read fewer nodes. Frees the memory of removed long
+ * keys in leaves that still have other long keys. Also submits retired objects, as
+ * masstree_flush does. Removes themselves free the leaves that they empty, without this call.
  *
- * A tree whose keys are continuously inserted and removed does not need it, like any B+tree
- * that does not merge; a tree that has lost most of its keys for good gains from it.
+ * A tree into which keys are continuously inserted, and from which they are removed, does not
+ * need this call: inserts fill its sparse leaves again. It helps a tree from which most keys
+ * were removed for good.
  *
  * @param tree    The tree.
  * @param guard   A guard of this tree, or NULL: then this call pins for its own duration.
@@ -2634,10 +2635,11 @@ int32_t masstree_barrier(masstree_t *tree);
  * @param merged  Receives the number of leaves that were merged with the leaf before. May be
  *                NULL.
  *
- * @retval MASSTREE_OK          Done, not yet to the end of the tree; or another thread is
- *                              inside this function.
- * @retval MASSTREE_END         Done, to the end of the tree; the next call begins at its
- *                              start.
+ * @retval MASSTREE_OK          Leaves were visited, but not yet the last leaf of the tree; or
+ *                              nothing was done, since another thread is inside this
+ *                              function.
+ * @retval MASSTREE_END         The last leaf of the tree was visited; the next call begins at
+ *                              the first.
  * @retval MASSTREE_INVALID     tree is NULL.
  * @retval MASSTREE_NOMEM       Out of memory; no key was lost.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.

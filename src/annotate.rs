@@ -156,7 +156,7 @@ mod present {
         }
     }
 
-    /// While it lives, the tool ignores this thread's memory accesses.
+    /// While it exists, the tool ignores this thread's memory accesses.
     pub(crate) struct IgnoredAccesses;
 
     impl IgnoredAccesses {

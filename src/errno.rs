@@ -29,8 +29,8 @@ pub(crate) fn preserve<T>(work: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Locks a mutex of the library; no thread panics while it holds one. All are locked here:
-/// clippy.toml disallows it elsewhere.
+/// Locks a mutex of the library; no thread panics while it holds one. The library locks all of its
+/// mutexes by this function: clippy.toml disallows `Mutex::lock` elsewhere.
 #[expect(clippy::disallowed_methods, reason = "within `preserve`")]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     preserve(|| mutex.lock().unwrap_or_else(PoisonError::into_inner))
@@ -78,7 +78,7 @@ unsafe impl GlobalAlloc for PreservingAllocator {
 mod tests {
     use super::*;
 
-    /// Put back: any of the three without `preserve`.
+    /// Put back: call the system's allocator without `preserve` in any of the three functions.
     #[test]
     fn an_allocation_that_fails_keeps_errno() {
         const MARK: c_int = 4242;

@@ -10,7 +10,8 @@
 //! - `errno`: preserves the caller's `errno`.
 //! - `sync`: selects std's atomics or those of a model checker.
 //! - `protocol`: the protocol lines that model checks leave out, one at a time.
-//! - `annotate`: reports synchronization to ThreadSanitizer and Helgrind, on demand.
+//! - `annotate`: reports synchronization to ThreadSanitizer and Helgrind, in builds with the
+//!   feature `annotate`.
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("libmasstree keeps pointers in 64-bit words: 64-bit targets only");

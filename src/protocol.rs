@@ -46,11 +46,11 @@ pub(crate) enum Line {
     ReaderMovesRight,
     /// `descend`: a writer moves to the next leaf when the slice's leaf has split.
     WriterMovesRight,
-    /// `near`: a remembered leaf is of the tree that the root word points to.
+    /// `near`: a remembered leaf is used only if the tree still has the remembered root.
     NearIsUnderTheRoot,
-    /// `near`: a remembered leaf is locked only in the version in which it was remembered.
+    /// `near`: a remembered leaf is locked only at the version at which it was remembered.
     NearIsUnchanged,
-    /// `keys`: a guard counts no key of a tree that was cleared before those it has counted.
+    /// `keys`: a guard's cell does not count a key of an earlier era than the cell's.
     OwnedKeysHaveAnEra,
     /// `split`: the leaf that splits is dirty.
     SplitLeafIsDirty,
@@ -78,7 +78,7 @@ pub(crate) enum Line {
     ClearedGoesUnderAnchor,
     /// `swap`: the leaf that a loaded tree displaces is deleted.
     DisplacedIsDeleted,
-    /// `held`: an empty leaf that a split made in vain is removed again.
+    /// `held`: an empty leaf that a split created is removed again if its key is not inserted.
     UnusedRoomIsGivenBack,
     /// `held`: a leaf is held only if no clear removed it before it was locked.
     HoldLooksForClears,
@@ -160,11 +160,11 @@ pub(crate) enum Line {
     PermutationAcquires,
     /// `observe`: loading the count of finished clears acquires the root that the last one stored.
     EndedAcquires,
-    /// `levels`: a layer that outgrows what is above it raises that.
+    /// `levels`: a writer that makes a layer higher raises the levels below of the nodes above it.
     OutgrownIsRaised,
-    /// `levels`: so does a root that is a leaf and gets its second link.
+    /// `levels`: so does a writer that adds the second link to a layer whose root is a leaf.
     SecondLinkIsRaised,
-    /// `levels`: nodes that a split makes have the levels of what they come from.
+    /// `levels`: a node that a split creates gets its levels below from the nodes that were split.
     LevelsAreCopied,
     /// `levels`: the fence after a node's levels are raised.
     FenceAfterLevelsAreRaised,
@@ -172,11 +172,11 @@ pub(crate) enum Line {
     FenceBeforeLevelsAreCopied,
     /// `levels`: a node that changed while its levels were raised is raised again.
     RaisedIsValidated,
-    /// `merge`: the leaf that takes the entries gets the levels of the one that goes.
+    /// `merge`: the levels below of the previous leaf are raised to those of the deleted leaf.
     MergeRaisesLevels,
-    /// `merge`: the leaf that goes is dirty before its levels are read.
+    /// `merge`: the leaf to delete is dirty before its levels below are loaded.
     MergedLeafIsDirty,
-    /// `levels`: a parent whose levels are raised from below is still the parent.
+    /// `levels`: a node whose levels below were raised for a child is still the child's parent.
     RaisedIsTheParent,
     /// `reclaim`: a node is unlinked before it is retired.
     #[cfg(all(test, loom))]

@@ -1,4 +1,4 @@
-//! The one switch between the standard library's atomics, those of the model checkers, and
+//! Selects the atomics that the library uses: the standard library's, those of a model checker, or
 //! those that report to a sanitizer (see `annotate`).
 //!
 //! Every word of a node that another thread may write has one of these types, so that a
@@ -30,15 +30,16 @@ pub(crate) use {
     std::sync::atomic::{Ordering, fence},
 };
 
-/// The threads of a shuttle model run on one thread of the system, so std's would be shared.
+/// The threads of a shuttle model run on one thread of the system, and would share std's
+/// thread-locals.
 #[cfg(shuttle)]
 pub(crate) use shuttle::thread_local;
 #[cfg(not(shuttle))]
 pub(crate) use std::thread_local;
 
-/// Marks a point where an interruption tests the protocols of `node` and `tree` most. Does
-/// nothing, except in a build with `--cfg masstree_perturb` (`make check-stress`): there,
-/// threads pause here at random, so that rare races become likely.
+/// Marks a point between two steps of a protocol of `node` or `tree`. Does nothing, except in a
+/// build with `--cfg masstree_perturb` (`make check-stress`): there, threads pause at these points
+/// at random, so that rare races become likely.
 #[inline]
 pub(crate) fn perturb() {
     #[cfg(masstree_perturb)]

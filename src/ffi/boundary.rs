@@ -21,7 +21,7 @@ impl From<OutOfMemory> for i32 {
     }
 }
 
-/// Runs the body of an entry point and returns its status, be it `Ok` or `Err`.
+/// Runs the body of an entry point and returns its status, from `Ok` or from `Err`.
 #[inline]
 pub(in crate::ffi) fn status_of(body: impl FnOnce() -> Result<i32, i32>) -> i32 {
     match body() {
@@ -107,9 +107,9 @@ pub(in crate::ffi) fn found_status(found: bool) -> i32 {
 }
 
 /// Passes a displaced word to the caller, if `out` is not NULL, and otherwise retires it for
-/// the value destructor. A word equal to `stored` was not displaced: the tree still owns it,
-/// and neither gets it. Returns `MASSTREE_NOT_FOUND` without a displaced word,
-/// `MASSTREE_EXISTS` if it equals `stored`, and otherwise `MASSTREE_OK`.
+/// the value destructor. A word equal to `stored` was not displaced: the tree still owns it, and
+/// neither the caller nor the destructor gets it. Returns `MASSTREE_NOT_FOUND` without a displaced
+/// word, `MASSTREE_EXISTS` if it equals `stored`, and otherwise `MASSTREE_OK`.
 ///
 /// # Safety
 /// `out` is NULL or writable.
@@ -158,8 +158,8 @@ pub(in crate::ffi) unsafe fn tree_of<'t>(tree: *const TreeHandle) -> Result<&'t 
     Ok(tree)
 }
 
-/// Returns the pin of a guard, for writes that are recorded as its user wants
-/// (masstree_guard_record).
+/// Returns the pin of a guard for writes, with the recorder that its user has attached
+/// (masstree_guard_record), if any.
 ///
 /// # Safety
 /// The slot belongs to a live guard that is not refreshed or left during `'g`.
@@ -263,9 +263,10 @@ pub(in crate::ffi) unsafe fn on_key(
     })
 }
 
-/// `on_key`, for operations whose overhead counts: the body is compiled in one piece with a call
-/// under a guard (`guarded`), and apart for a call without one (`unguarded`). Both do the same;
-/// they are two closures since the compiler does not inline one that has two callers.
+/// `on_key`, for the fastest operations: `guarded` runs for a call with a guard, and is inlined
+/// into the entry point; `unguarded` runs for a call without one, and is compiled separately. Both
+/// do the same; they are two closures since the compiler does not inline a closure that has two
+/// callers.
 ///
 /// # Safety
 /// As `on_key`.

@@ -143,14 +143,14 @@ impl<'k> Key<'k> {
         self.rest.len() > SLICE_LEN
     }
 
-    /// Whether the caller's bytes still match this layer's slice: whether the caller changed the
-    /// key during the call.
+    /// Whether the caller's bytes still match this layer's slice; if not, the caller has changed
+    /// the key during the call.
     #[cfg(debug_assertions)]
     pub(crate) fn is_unchanged(&self) -> bool {
         slice_of(self.rest) == self.slice
     }
 
-    /// How many layers are above this one, for the key that these bytes are.
+    /// How many layers are above this layer. `bytes`: the whole key.
     pub(crate) fn layers_above(&self, bytes: &[u8]) -> usize {
         (bytes.len() - self.rest.len()) / SLICE_LEN
     }
@@ -162,10 +162,10 @@ impl<'k> Key<'k> {
     }
 }
 
-/// Bytes that are shown of a long key or value.
+/// How many bytes of a key or value are written at most.
 const SHOWN: usize = 48;
 
-/// Bytes between quotes; those that are not printable ASCII in hexadecimal.
+/// Writes bytes between quotes, those that are not printable ASCII in hexadecimal.
 pub(crate) struct Shown<'b>(pub(crate) &'b [u8]);
 
 impl fmt::Display for Shown<'_> {

@@ -1,6 +1,6 @@
-//! What the words under keys are: words of the user's, byte strings that the tree owns, or what
-//! a layer above makes of them. A [`Values`] describes one kind, and is the only place that knows
-//! it: the rest of the index calls its functions.
+//! Kinds of values. The 64-bit word under a key is a word of the user, a pointer to a byte string
+//! that the tree owns, or whatever a layer above the index defines. A [`Values`] describes one
+//! kind; the rest of the index uses words only by its functions.
 
 use std::alloc::Layout;
 use std::ffi::c_void;
@@ -36,10 +36,10 @@ pub struct Values {
     /// Bytes of the tree's memory that a word refers to; limbo counts them. A word that has left
     /// the tree keeps its size.
     pub(crate) size: unsafe fn(u64) -> usize,
-    /// Writes a word for people, who read it in a dump.
+    /// Writes a word as text, for dumps.
     pub(crate) show: unsafe fn(u64, &mut dyn Write) -> fmt::Result,
-    /// Whether the layer that writes makes every word, from the tree's memory. If not, a word
-    /// that does not get into the tree stays its caller's.
+    /// Whether the layer that writes allocates what a word refers to, from the tree's memory. If
+    /// so, a word that could not be inserted is destroyed; if not, the caller still owns it.
     pub(crate) is_made: bool,
     /// For `destroy`: the kind's context, or that of the user's destructor of words.
     pub(crate) ctx: *mut c_void,

@@ -1,9 +1,9 @@
-//! Atomics that report to a tool what they order (see `annotate`). They behave as std's; in
-//! addition, each releasing store reports before it stores, and each acquiring load after it
+//! Atomics that report the orders that they establish to a tool (see `annotate`). They behave like
+//! std's; in addition, a releasing store reports before it stores, and an acquiring load after it
 //! loads.
 //!
-//! Fences are not reported: where the library relies on one, another word that is loaded after
-//! it, or stored before it, shows the tool the order.
+//! Fences are not reported: where the library relies on a fence, an access to another word, loaded
+//! after it or stored before it, reports the same order to the tool.
 
 use std::sync::atomic::{self, Ordering};
 

@@ -1,32 +1,32 @@
-//! How a thread waits until another thread changes a word. All such loops in the library wait
-//! this way: for a node's change or lock (`node::version`, `tree::read::observe`), and for a
-//! fork (`reclaim::fork`, `reclaim::slots`). Threads that wait for the mutexes and condition
-//! variables of `memory` and `reclaim` sleep in the kernel instead.
+//! Waits until another thread changes a word. All loops of the library that wait for a word use
+//! this: for a node's change or lock (`node::version`, `tree::read::observe`), and for a fork
+//! (`reclaim::fork`, `reclaim::slots`). Threads that wait for the mutexes and condition variables
+//! of `memory` and `reclaim` sleep in the kernel instead.
 //!
-//! 1. **Spin**, for as long as a change takes while its thread runs.
-//! 2. **Yield**: the other thread may have been preempted, and may be next on this processor.
-//! 3. **Sleep**, from 50 µs, twice as long each time, up to 1 ms. Yielding only lets threads
-//!    of the same or a higher priority run: a waiter under `SCHED_FIFO` that went on so would
-//!    keep a writer of lower priority from its processor for ever. After each sleep it spins
-//!    again as in the first step: a word that other threads lock most of the time is then looked
-//!    at several times in each millisecond, not once. A waiter may own other locks itself.
+//! 1. **Spin**, for about as long as a running thread takes for a change.
+//! 2. **Yield**: the other thread may have been preempted, and may be the next to run on this
+//!    processor.
+//! 3. **Sleep**, from 50 µs, twice as long each time, up to 1 ms. Yielding lets only threads of the
+//!    same or a higher priority run: a waiter under `SCHED_FIFO` that only yielded would keep a
+//!    writer of lower priority from its processor for ever. After each sleep the waiter spins again
+//!    as in step 1, so that it loads the word several times in each millisecond, not once: the word
+//!    may be locked most of the time, and the waiter may own locks for which others wait.
 //!
-//! A futex would wake the waiter at once. But then each unlock, a plain store today, would be
-//! an atomic exchange that checks for waiters. The first two steps cover all waits except
-//! those for a thread that is not running, or that works long under its lock.
+//! A futex would wake the waiter at once. But then each unlock, which is a plain store, would have
+//! to be an atomic exchange that checks for waiters. The first two steps suffice unless the other
+//! thread is not running, or holds its lock for long.
 //!
-//! **Why the loops end.** Each waits for a thread that holds all it needs for a bounded number
-//! of steps of its own, or waits itself for one further on in the order of locks
-//! (`tree::write::lock`). In the third step the waiter takes little of a processor, some
-//! microseconds in a millisecond,
-//! so each runnable thread of any priority gets to make its steps. Two things are left to the
-//! program: a callback under a lock, and the time between `masstree_hold` and its finish,
-//! last as long as the program makes them; and a signal handler that waits for the very
-//! thread it interrupted waits for ever.
+//! **Why the loops end.** A waiter waits for a thread that can finish by a bounded number of its
+//! own steps, or that itself waits for the owner of a later lock in the order of locks
+//! (`tree::write::lock`). In step 3 the waiter uses little of a processor, some microseconds in a
+//! millisecond, so every runnable thread of any priority can execute its steps. The program is
+//! responsible for two cases: a callback under a lock, and the time between `masstree_hold` and
+//! `masstree_held_finish`, last as long as the program makes them last; and a signal handler that
+//! waits for the thread that it interrupted waits for ever.
 //!
-//! **What sleeping must not do.** It is no cancellation point (`nanosleep` is: a thread that
-//! is cancelled would leave its locks behind), and leaves `errno` alone. Where a seccomp filter
-//! refuses it, the waiter yields instead.
+//! **Sleeping** must not be a cancellation point, since a cancelled thread would never release its
+//! locks (so it is not `nanosleep`), and must not change `errno`. Where a seccomp filter refuses
+//! the system call, the waiter yields instead.
 
 #[cfg(not(any(loom, shuttle)))]
 use std::cell::Cell;
@@ -97,7 +97,7 @@ impl Wait {
             self.turns.set(turns.saturating_add(1));
             match turn_after(turns) {
                 Turn::Spin(count) => (0..count).for_each(|_| hint::spin_loop()),
-                // It may be refused, and say so in `errno`.
+                // If a seccomp filter refuses the call, it sets `errno`.
                 Turn::Yield => errno::preserve(thread::yield_now),
                 Turn::Sleep(nanoseconds) => sleep(nanoseconds),
             }
@@ -115,7 +115,7 @@ impl Wait {
 fn sleep(nanoseconds: u64) {
     let time = Duration::from_nanos(nanoseconds);
     let time = libc::timespec {
-        // Not named: for musl, libc's `time_t` is deprecated.
+        // The cast does not name `time_t`, which libc deprecates for musl.
         tv_sec: time.as_secs() as _,
         tv_nsec: time.subsec_nanos() as libc::c_long,
     };
@@ -124,7 +124,7 @@ fn sleep(nanoseconds: u64) {
     }
 }
 
-/// Returns whether the kernel allowed it.
+/// Sleeps; returns whether the kernel allowed the system call.
 #[cfg(all(target_os = "linux", not(any(loom, shuttle))))]
 fn sleep_for(time: &libc::timespec) -> bool {
     // SAFETY: errno is this thread's; the kernel reads `time`, and writes nothing.

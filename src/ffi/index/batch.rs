@@ -32,7 +32,7 @@ impl KeyBytes<'_> {
 }
 
 impl Keys {
-    /// Checks that these can be `count` keys.
+    /// Checks the arguments that describe `count` keys: the pointer and the stride.
     pub(in crate::ffi) fn checked(self, count: usize) -> Result<Self, i32> {
         let fits = match self {
             Self::Slices(slices) => count == 0 || !slices.is_null(),

@@ -43,8 +43,8 @@ impl CursorHandle {
         unsafe { tree_of(self.tree.as_ptr()) }
     }
 
-    /// Returns a pin of the guard. If the guard was refreshed since the last call, the cursor
-    /// first drops what it found before.
+    /// Returns a pin of the guard. If the guard was refreshed since the last call, first drops
+    /// every reference of the cursor into the tree.
     pub(in crate::ffi) fn pin(&mut self) -> Pinned<'static> {
         // SAFETY: the guard outlives the cursor, by contract.
         let refreshes = unsafe { refreshes_of(self.slot) };
@@ -52,8 +52,8 @@ impl CursorHandle {
             self.cursor.detach();
             self.refreshes = refreshes;
         }
-        // SAFETY: as above; the guard is refreshed between calls only, and the cursor has
-        // dropped what it found under an earlier pin.
+        // SAFETY: as above; the guard is refreshed only between calls, and the cursor has no
+        // reference that it found before the last refresh.
         unsafe { pin_of(self.slot) }
     }
 }

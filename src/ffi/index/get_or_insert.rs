@@ -66,8 +66,8 @@ pub unsafe extern "C" fn masstree_get_or_insert_with(
             key_len,
             ValueKind::Words,
             |tree, pin, key| {
-                // With a delta, the write must record the leaf that proves that the key exists,
-                // and so locks it.
+                // If the write is recorded, the record must contain the leaf that proves that the
+                // key exists: then the write locks that leaf.
                 if pin.recorder().is_none()
                     && let Some(present) = tree.get(pin, key)
                 {

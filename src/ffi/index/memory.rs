@@ -62,11 +62,11 @@ pub unsafe extern "C" fn masstree_retire(
     })
 }
 
-/// Submits for freeing the objects that were retired through a guard, or by this thread without
-/// a guard, and still wait for their batch to fill: the library frees batches of 128 objects or
-/// more. The submitted objects are freed once every guard that is held now, including this one,
-/// was refreshed or left, and every running call without a guard has returned, by the last of
-/// these threads; no further call is needed.
+/// Submits an incomplete batch of retired objects for freeing: the batch of a guard, or that of
+/// this thread's calls without a guard. (Without this call, a batch is submitted when it has 128
+/// objects or more.) The objects are freed once every guard that is held now, including this one,
+/// was refreshed or left, and every call without a guard that is running now has returned. The
+/// thread that ends the last of these guards and calls frees them; no further call is needed.
 ///
 /// @param tree   The tree.
 /// @param guard  A guard of this tree; or NULL for the objects that this thread retired without
@@ -115,14 +115,15 @@ pub unsafe extern "C" fn masstree_barrier(tree: *mut TreeHandle) -> i32 {
     })
 }
 
-/// Merges sparse leaves, for idle moments. Visits about `limit` leaves (nodes of up to 15
-/// keys), beginning where the last call ended. Merges leaves that removes have left sparse, so
-/// that their memory can be reused and scans read fewer nodes. Frees the memory of removed long
-/// keys, where another key of the leaf has kept it. Also submits garbage as masstree_flush
-/// does. Leaves that removes leave empty are freed at once and do not need this call.
+/// Merges sparse leaves; call it in idle moments. Visits about `limit` leaves (nodes of up to 15
+/// keys), beginning where the last call ended. Merges leaves in which removes have left few keys,
+/// so that their memory can be reused and scans read fewer nodes. Frees the memory of removed long
+/// keys in leaves that still have other long keys. Also submits retired objects, as
+/// masstree_flush does. Removes themselves free the leaves that they empty, without this call.
 ///
-/// A tree whose keys are continuously inserted and removed does not need it, like any B+tree
-/// that does not merge; a tree that has lost most of its keys for good gains from it.
+/// A tree into which keys are continuously inserted, and from which they are removed, does not
+/// need this call: inserts fill its sparse leaves again. It helps a tree from which most keys
+/// were removed for good.
 ///
 /// @param tree    The tree.
 /// @param guard   A guard of this tree, or NULL: then this call pins for its own duration.
@@ -131,10 +132,11 @@ pub unsafe extern "C" fn masstree_barrier(tree: *mut TreeHandle) -> i32 {
 /// @param merged  Receives the number of leaves that were merged with the leaf before. May be
 ///                NULL.
 ///
-/// @retval MASSTREE_OK          Done, not yet to the end of the tree; or another thread is
-///                              inside this function.
-/// @retval MASSTREE_END         Done, to the end of the tree; the next call begins at its
-///                              start.
+/// @retval MASSTREE_OK          Leaves were visited, but not yet the last leaf of the tree; or
+///                              nothing was done, since another thread is inside this
+///                              function.
+/// @retval MASSTREE_END         The last leaf of the tree was visited; the next call begins at
+///                              the first.
 /// @retval MASSTREE_INVALID     tree is NULL.
 /// @retval MASSTREE_NOMEM       Out of memory; no key was lost.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.

@@ -25,9 +25,9 @@
 //!   if that fails.
 //! - After fork, the child cannot use trees of its parent: functions return MASSTREE_FORKED,
 //!   and those that return nothing do nothing. The child can create trees of its own. But if,
-//!   at the fork, another thread was entering or leaving a guard (which takes long where a
-//!   destructor does), masstree_create returns MASSTREE_FORKED, too. Handlers of pthread_atfork
-//!   may use the library if they were registered after it was loaded.
+//!   at the fork, another thread was entering or leaving a guard (leaving takes long if it runs a
+//!   destructor that does), masstree_create returns MASSTREE_FORKED, too. Handlers of
+//!   pthread_atfork may use the library if they were registered after it was loaded.
 //! - Freeing memory uses the system call membarrier, where the kernel has it. A seccomp filter
 //!   must allow it, or be installed before the first tree is created, which is when the library
 //!   tests for it. If the call is refused later, the process aborts with an explanation on
@@ -45,8 +45,8 @@
 //!   continues on another thread.
 //! - "Takes no lock" means that a call locks nothing that other threads wait for, not that it
 //!   never waits. A reader waits while another thread splits or merges the node that it reads,
-//!   or moves its suffixes, and starts over if the node has changed; a writer waits for the
-//!   thread that has locked its leaf, be it a writer or a holder. So do not call the library
+//!   or moves its suffixes, and starts over if the node has changed; a writer waits for the thread
+//!   that has locked its leaf, for a write or by masstree_hold. So do not call the library
 //!   from a signal handler: the interrupted thread may be in the middle of such a change, and
 //!   then masstree_get waits for ever. A waiting thread spins, then yields, then sleeps up to a
 //!   millisecond at a time, so that a thread of lower priority can finish its change; there is

@@ -346,7 +346,7 @@ pub unsafe extern "C" fn masstree_remove(
     }
 }
 
-/// Removes a key from a tree of other values than words; refuses values of another layer's.
+/// Removes a key from a tree of byte strings; refuses a tree of any other kind.
 pub(super) fn remove_bytes(tree: &Tree, pin: Pinned<'_>, key: &[u8]) -> Result<i32, i32> {
     if !tree.holds_bytes() {
         return Err(MASSTREE_WRONG_KIND);

@@ -298,11 +298,11 @@ pub(in crate::ffi) unsafe fn bytes_visitor(
     })
 }
 
-/// No visitor of leaves: the scan is not observed.
+/// For scans that are not observed: no visitor of leaves.
 const NO_LEAF_VISITOR: Option<fn(&Observation) -> i32> = None;
 
-/// The scan behind both kinds of values. `show` is called for each leaf before its keys.
-/// Compiled separately for each visitor.
+/// Scans a tree of either kind of values. Calls `show` for each leaf, before the leaf's keys are
+/// visited. Compiled separately for each visitor.
 ///
 /// # Safety
 /// As `masstree_scan`.

@@ -73,8 +73,8 @@ pub unsafe extern "C" fn masstree_destroy(tree: *mut TreeHandle) {
 }
 
 /// Removes every key at once: an operation that begins after this call finds none of them. An
-/// insert by another thread during the call is ordered before it, and its key removed, or after
-/// it.
+/// insert by another thread during the call is ordered either before it (then its key is removed)
+/// or after it.
 ///
 /// A write that began before this call, including an update callback, may end after it; it is
 /// then ordered before the clearing, and what it stored is removed. So two callbacks for one

@@ -171,7 +171,7 @@ pub unsafe extern "C" fn masstree_compare_exchange(
                     write_output(actual, value);
                     Ok(MASSTREE_MISMATCH)
                 }
-                // A match is OK, whether or not it changed the value.
+                // The value was the expected one: MASSTREE_OK, even if the desired one is the same.
                 Some(value) => {
                     deliver_or_retire(tree, pin, Some(value), Some(desired), ptr::null_mut());
                     Ok(MASSTREE_OK)

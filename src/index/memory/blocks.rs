@@ -1,11 +1,11 @@
-//! Blocks of many sizes for suffix bags, carved from chunks: adjacent to each other and, in
-//! large trees, on huge pages, where a search reads them faster than where malloc scatters
-//! them: on 5,000,000 keys of 24 bytes or more, `masstree_get` was faster by an eighth.
+//! Blocks of many sizes for suffix bags, carved from chunks. They are adjacent to each other and,
+//! in large trees, on huge pages, so that a search reads them faster than bags that malloc
+//! scatters: on 5,000,000 keys of 24 bytes or more, `masstree_get` was faster by an eighth.
 //!
-//! Sizes are rounded up to classes. A freed block is reused for its class. A thread allocates
-//! from and frees to the cache of its stripe; caches exchange bundles with lists that they
-//! share. Small trees, with less than [`CACHED_FROM`] bytes of chunks, have no caches. Large
-//! bags are allocations of their own.
+//! Sizes are rounded up to size classes. A freed block is reused for its class. A thread allocates
+//! from, and frees to, the cache of its stripe; caches exchange bundles of blocks with shared
+//! lists. Small trees, with less than [`CACHED_FROM`] bytes of chunks, have no caches. A bag that
+//! is larger than the largest class is an allocation of its own.
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -22,8 +22,9 @@ use super::tally::own_stripe;
 
 /// The granularity of small blocks' sizes, and the alignment of all blocks, in bytes.
 const STEP: usize = 16;
-/// The largest size in steps of [`STEP`], and the largest in steps of four times that.
+/// The largest size of the classes that are [`STEP`] apart.
 const SMALL: usize = 512;
+/// The largest size of all classes; above [`SMALL`], classes are four times [`STEP`] apart.
 const LARGEST: usize = 1536;
 const CLASSES: usize = SMALL / STEP + (LARGEST - SMALL) / (4 * STEP);
 
@@ -97,8 +98,8 @@ impl Shared {
             return None;
         }
         let ptr = NonNull::new(self.fresh)?;
-        // Within the chunk. Chunks and sizes of blocks are multiples of the blocks'
-        // alignment.
+        // The result is within the chunk, or at its end, and aligned: the chunk's start is aligned
+        // for blocks, and every block's size is a multiple of that alignment.
         self.fresh = self.fresh.wrapping_add(block);
         self.fresh_size -= block;
         Some(ptr)
@@ -186,7 +187,7 @@ impl Blocks {
             (shared.next_size, shared.total_bytes)
         };
         let chunk = Chunk::new(self.source, size, self.huge_pages, total_bytes)?;
-        // A statement of its own: the mutex is unlocked at its end.
+        // A statement of its own, so that the mutex is unlocked before the chunk may be freed.
         let adopted = lock(&self.shared).adopt(chunk, block);
         match adopted {
             Ok(total_bytes) if total_bytes >= CACHED_FROM => {

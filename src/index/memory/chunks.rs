@@ -1,4 +1,5 @@
-//! Chunks: the allocations from which pools carve their pieces, freed when the pool ends.
+//! Chunks: the large allocations from which pools carve nodes and blocks (*pieces*). A pool frees
+//! its chunks when it is dropped.
 //!
 //! Chunks start small and grow. A pool that has [`HUGE_FROM`] bytes of them takes whole huge
 //! pages from the kernel (see `pages`), unless its memory comes from the user's allocator or
@@ -15,8 +16,8 @@ pub(super) const ALIGN: usize = 64;
 
 /// Bytes of the largest chunk from the source.
 pub(super) const LARGEST_CHUNK: usize = 2 << 20;
-/// Bytes of chunks from which on a pool takes huge pages: compared with that, the unused part
-/// of the last one is small.
+/// Bytes of chunks from which on a pool takes huge pages: in comparison, the unused part of the
+/// last huge page is small.
 const HUGE_FROM: u64 = 4 << 20;
 /// Bytes of the largest chunk of huge pages. Larger pools take larger chunks, so that a process
 /// may have terabytes of them: the kernel limits the number of mappings.
@@ -73,7 +74,7 @@ impl Chunk {
         })
     }
 
-    /// Its bytes, the header included.
+    /// The size of the chunk in bytes, the header included.
     pub(super) fn size(&self) -> usize {
         self.layout.size()
     }
@@ -107,7 +108,7 @@ impl Chunks {
         }
     }
 
-    /// Adds a chunk; returns its bytes for pieces.
+    /// Adds a chunk; returns the address and the size of its memory after the header.
     pub(super) fn adopt(&mut self, chunk: Chunk) -> (*mut u8, usize) {
         let header = chunk.ptr.cast::<Header>();
         // SAFETY: freshly allocated, with room for the header.

@@ -1,40 +1,45 @@
-//! How many keys a tree has: exact whenever no thread is writing, also while trees that were
-//! cleared away wait to be freed.
+//! The number of keys of a tree: exact whenever no thread is writing, even while cleared trees wait
+//! to be freed.
 //!
-//! **Protocol.** Clearing a tree begins an [`Era`]: every leaf has the era of the tree that it
-//! is part of, which never changes, and which new leaves get from those they come from. A
-//! counter is spread over cells, one a stripe; a cell has a count and the era that it counts for.
-//! A write adds to a cell in one step, and sees by what was there for which era that was. If
-//! that is its leaf's, it is done. Else it has met a clearing, takes the lock, and puts it right
-//! ([`Keys::recount`]): a key of a tree that was cleared away is not counted, one of the present
-//! tree is.
+//! **Protocol.** Each clearing of a tree begins an [`Era`]. Every leaf stores the era of the tree
+//! to which it belongs; it never changes, and a new leaf gets the era of the leaf from which it is
+//! split or which links to it. The counter is spread over cells. Each stripe has a cell, and so has
+//! each guard; a cell contains a count and the era for which it counts. A write adds to the cell of
+//! its stripe by one atomic add, which returns the cell's old word and so the era for which the
+//! write was counted. If that is the era of the write's leaf, the write is done. Otherwise the tree
+//! has been cleared; the write takes the lock and corrects the count ([`Keys::recount`]): a key of
+//! a cleared tree must not be counted, a key of the present tree must be.
 //!
 //! **Why the count of a cell cannot overflow.** If one thread only inserts and another only
-//! removes, the counts of two cells drift apart without limit. So the era as a leaf keeps it has
-//! two bits below the number of clearings, which are [`IN_RANGE`], and a cell has there the
-//! upper two bits of its count: they are the same only while the count is within ±2^31. The
-//! comparison of eras thus finds that it is not, and the next write to the cell takes the lock
-//! and moves its count to [`Present::carried`], which belongs to the era of the cells. A count
-//! would change the cell's era 2^32 beyond the range, but until it is moved each thread adds to
-//! it once more at most. A write whose leaf has the era of the cell it added to has been counted,
-//! moved or not, and changes nothing else.
+//! removes, the counts of two cells drift apart without limit. So the number of an era, as a leaf
+//! stores it, has two more bits below the number of clearings, always [`IN_RANGE`]; in a cell,
+//! these two bits are the upper two bits of the count, and equal to [`IN_RANGE`] only while the
+//! count is within ±2^31. So a comparison of the two numbers also detects that the count is out of
+//! range. Then the next write to the cell takes the lock and moves the cell's count to
+//! [`Present::carried`], which belongs to the era of the cells. A count would have to go 2^32
+//! beyond its range to change the cell's era; but until the count is moved, each thread adds to the
+//! cell at most once more. A write that was counted for the era of its leaf need correct nothing,
+//! whether or not its count was moved.
 //!
-//! **Invariant.** Under the lock all cells have one era, the newest that any thread has
-//! announced, and their counts and what is carried are the sum of what was added since then.
-//! Once every write has come to its end, that is the number of keys inserted into leaves of that
-//! era less those removed. What was counted for an era before is forgotten with it.
+//! **Invariant.** Under the lock, the cells of all stripes have the same era, the newest that any
+//! thread has announced. The sum of their counts, of the counts of guards' cells with this era, and
+//! of `carried` is the sum of everything that was added for this era. When no write is active, that
+//! is the number of keys inserted into leaves of this era minus the number of keys removed from
+//! them. The counts of earlier eras are forgotten.
 //!
-//! A thread that clears announces the new era after the store that clears. A write may find a
-//! leaf of that era before, and then announces it itself. Orders are relaxed: only the order of
-//! changes of one cell matters, and of one lock.
+//! A thread that clears announces the new era after the store that clears the tree. Another write
+//! may find a leaf of that era before, and then announces the era itself. The orderings are
+//! relaxed: only the order of changes of a single cell matters, and the lock orders the rest.
 //!
-//! **Cells of guards.** A guard has a cell in its slot, to which only the thread that uses the guard
-//! adds, without a locked instruction. Clearing leaves these cells alone: a sum skips a cell of
-//! another era than the present one, and the owner begins its cell again with the first key of a
-//! later era. A key of an earlier era than the cell's is not counted: its tree was cleared away.
+//! **Cells of guards.** A guard has a cell in its slot. Only the thread that uses the guard adds to
+//! it, without a locked instruction. A clearing does not change these cells: a sum skips a cell
+//! whose era is not the present one, and the first write under the guard to a leaf of a later era
+//! begins the cell again for that era. A write to a leaf of an earlier era than the cell's is not
+//! counted, since the leaf's tree was cleared.
 //!
-//! **Why eras may repeat.** To confuse two eras takes 2^29 clearings during one call. That call
-//! pins every tree that is cleared meanwhile: over three hundred gigabytes.
+//! **Why eras may repeat.** To confuse two eras, 2^29 clearings would have to happen during one
+//! call. That call's guard keeps every tree that is cleared meanwhile: over three hundred
+//! gigabytes.
 
 #[cfg(not(shuttle))]
 use std::sync::Mutex;
@@ -50,48 +55,49 @@ use crate::protocol::Line;
 #[cfg(shuttle)]
 use crate::sync::{AtomicU64, Ordering};
 
-/// Cells are words of a model, at which threads change: so is the lock.
+/// In models, cells are shuttle's atomics, at which shuttle switches threads; so the lock must be
+/// shuttle's, too.
 #[cfg(shuttle)]
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("models end where they panic")
 }
 
-/// Bits of a cell below the number that leaves keep of an era.
+/// The bit of a cell at which the number of an era, as a leaf stores it, begins.
 const ERA_SHIFT: u32 = 32;
-/// Bits of that number below the number of clearings.
+/// Bits of an era's number below the number of clearings.
 const RANGE_BITS: u32 = 2;
-/// What they are in every leaf, and in a cell whose count is within its range.
+/// The value of these bits in every leaf, and in a cell whose count is within its range.
 const IN_RANGE: u32 = 1;
 /// Bits of a cell's count.
 const COUNT_BITS: u32 = ERA_SHIFT + RANGE_BITS;
-/// What a cell has where it counted nothing: the middle of the range.
+/// The word of a cell for a count of 0: the middle of the range.
 const NOTHING: u64 = (IN_RANGE as u64) << ERA_SHIFT | 1 << (ERA_SHIFT - 1);
 
-/// A number of the tree between two clearings, above [`IN_RANGE`].
+/// The era of a tree between two clearings: the number of clearings, followed by [`IN_RANGE`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Era(u32);
 
 impl Era {
     pub(crate) const FIRST: Self = Self(IN_RANGE);
 
-    /// The era as a leaf keeps it.
+    /// The number of the era, as a leaf stores it.
     #[inline]
     pub(crate) fn number(self) -> u32 {
         self.0
     }
 
-    /// The era that a leaf has kept.
+    /// The era with a number that a leaf stores.
     #[inline]
     pub(crate) fn of_number(number: u32) -> Self {
         Self(number)
     }
 
-    /// The era after so many clearings.
+    /// The era after this number of clearings.
     pub(crate) fn after(clearings: u64) -> Self {
         Self((clearings as u32) << RANGE_BITS | IN_RANGE)
     }
 
-    /// Whether it began after another.
+    /// Whether this era began after another.
     fn is_after(self, other: Self) -> bool {
         self.0.wrapping_sub(other.0).cast_signed() > 0
     }
@@ -105,7 +111,8 @@ impl Cell {
         Self(AtomicU64::new(NOTHING))
     }
 
-    /// Adds to the count; returns for which era it counts.
+    /// Adds to the count; returns the cell's word before, and so the era for which this was
+    /// counted.
     #[inline]
     fn add(&self, change: i64) -> Counted {
         Counted(self.0.fetch_add(change as u64, Ordering::Relaxed))
@@ -115,7 +122,7 @@ impl Cell {
         Counted(self.0.load(Ordering::Relaxed))
     }
 
-    /// Counts from zero, for an era.
+    /// Begins to count for an era, from 0.
     fn begin(&self, era: Era) {
         let word = u64::from(era.0) << ERA_SHIFT | NOTHING;
         self.0.store(word, Ordering::Relaxed);
@@ -127,7 +134,7 @@ impl Cell {
 struct Counted(u64);
 
 impl Counted {
-    /// Whether it counts for an era, within its range.
+    /// Whether the cell counts for an era, and its count is within the range.
     #[inline]
     fn is_in_range_of(self, era: Era) -> bool {
         (self.0 >> ERA_SHIFT) as u32 == era.0
@@ -142,16 +149,17 @@ impl Counted {
     }
 }
 
-/// What the cells of a counter have in common.
+/// The state that the cells of a counter share.
 pub(super) struct Keys {
     /// No lock of a node is taken while this is held.
     present: Mutex<Present>,
 }
 
+/// The state of the newest era.
 struct Present {
-    /// The era of all cells.
+    /// The newest era, for which the cells of all stripes count.
     era: Era,
-    /// Counts of that era that were moved here from cells.
+    /// Counts of this era that were moved here from cells.
     carried: i64,
 }
 
@@ -163,7 +171,7 @@ impl Keys {
         }
     }
 
-    /// Counts keys that came to a leaf of an era, or went from one.
+    /// Adds to the number of keys in leaves of an era.
     #[inline]
     pub(super) fn add<'c>(
         &self,
@@ -178,8 +186,8 @@ impl Keys {
         }
     }
 
-    /// Puts right what was counted for another era than that of its leaf, and moves a count that
-    /// is out of range.
+    /// Corrects a change that was counted for another era than that of the leaf, and moves the
+    /// cell's count if it is out of range.
     #[cold]
     #[inline(never)]
     fn recount<'c>(
@@ -197,7 +205,7 @@ impl Keys {
         present.begin(cells, era);
         present.carry(cell);
         if counted == era {
-            // In the sum, or forgotten with its era.
+            // Counted correctly: in the sum, or forgotten together with the era.
         } else if counted == present.era {
             cell.add(-change);
         } else if era == present.era {
@@ -205,12 +213,13 @@ impl Keys {
         }
     }
 
-    /// Forgets what was counted for eras before this one.
+    /// Begins to count for an era, unless a later one has begun. Forgets the counts of earlier
+    /// eras.
     pub(super) fn begin<'c>(&self, cells: impl Iterator<Item = &'c Cell>, era: Era) {
         lock(&self.present).begin(cells, era);
     }
 
-    /// `add` for a cell to which only the caller adds.
+    /// [`Self::add`] through a guard's cell, to which only the caller adds.
     #[inline]
     pub(super) fn add_owned<'c>(
         &self,
@@ -228,7 +237,7 @@ impl Keys {
         }
     }
 
-    /// `add_owned` for another era than the cell's, or for a count out of range.
+    /// [`Self::add_owned`] if the cell counts for another era, or its count is out of range.
     #[cold]
     #[inline(never)]
     fn recount_owned<'c>(
@@ -240,10 +249,11 @@ impl Keys {
     ) {
         let counted = cell.get();
         if counted.era().is_after(era) && Line::OwnedKeysHaveAnEra.is_enabled() {
-            // A key of a tree that was cleared away.
+            // The leaf's tree was cleared: its keys are no longer counted.
             return;
         }
-        // Under the lock: a sum finds the count either in the cell or in what is carried.
+        // Under the lock, so that a sum finds the count either in the cell or in `carried`, not in
+        // both.
         let mut present = lock(&self.present);
         present.begin(cells, era);
         if counted.era() == era && present.era == era {
@@ -253,8 +263,8 @@ impl Keys {
         cell.add(change);
     }
 
-    /// The number of keys; exact when no thread is writing. Under the lock, no count is being
-    /// moved.
+    /// The number of keys; exact when no thread is writing. Takes the lock, so that no count is
+    /// moved while it adds them up.
     pub(super) fn sum<'c>(
         &self,
         cells: impl Iterator<Item = &'c Cell>,
@@ -280,7 +290,8 @@ impl Present {
     fn carry(&mut self, cell: &Cell) {
         let counted = cell.get();
         if !counted.is_in_range_of(self.era) {
-            // Other threads add to the cell meanwhile: what they add stays there.
+            // Subtracts the count that it moves, rather than storing 0: other threads may add to
+            // the cell meanwhile.
             cell.add(-counted.count());
             self.carried += counted.count();
         }
@@ -300,7 +311,7 @@ mod tests {
     /// The last counts within the range of a cell, and those next to them.
     const EDGES: [i64; 5] = [-(1 << 31), 2 - (1 << 31), 0, (1 << 31) - 3, (1 << 31) - 1];
 
-    /// Cells of an era with these counts, and what makes their sum zero.
+    /// Cells of an era with these counts, and a counter in which `carried` makes the sum 0.
     fn drifted<const CELLS: usize>(era: Era, counts: [i64; CELLS]) -> (Keys, [Cell; CELLS]) {
         let cells = counts.map(|count| {
             let cell = Cell::new();
@@ -320,8 +331,8 @@ mod tests {
     }
 
     proptest! {
-        /// Writes that began in any of the last eras count late, and some hear of an era
-        /// before it has begun here; cells leave their range meanwhile, on either side. Put
+        /// Writes that began in one of the last eras count late, and some announce an era before
+        /// the clearing thread does; meanwhile counts leave their range, upwards or downwards. Put
         /// back: leave out `recount`, or any of its cases; in `Counted::era`, take the upper half
         /// of the word for the era; keep `carried` when an era begins.
         #[test]
@@ -331,7 +342,7 @@ mod tests {
             drifts in prop::array::uniform3(prop::sample::select(EDGES.as_slice())),
         ) {
             let (keys, cells) = drifted(Era::after(first), drifts);
-            // The last is a guard's.
+            // The last cell is a guard's.
             let (stripes, owned) = cells.split_at(2);
             let sum = |keys: &Keys| {
                 let present = lock(&keys.present);
@@ -375,7 +386,7 @@ mod tests {
             let [cell] = &cells;
             let sum = |expected: i64| assert_eq!(total(&keys, &cells), expected);
 
-            // The count leaves the range; later writes notice.
+            // The count leaves the range, which later writes detect.
             keys.add(cell, cells.iter(), era, change);
             assert!(!cell.get().is_in_range_of(era));
             assert_eq!(
@@ -384,7 +395,7 @@ mod tests {
             );
             sum(change);
 
-            // Two add before either has the lock.
+            // Two writes add before either takes the lock.
             let counted = [cell.add(change), cell.add(change)];
             for counted in counted {
                 assert!(!counted.is_in_range_of(era));
@@ -400,7 +411,8 @@ mod tests {
                 if change > 0 { 2 } else { 0 }
             );
 
-            // A write that learns of a new era late: what it added is forgotten with the old era.
+            // A write to a leaf of a new era adds to a cell of the old one: that count is forgotten
+            // with the old era.
             let counted = cell.add(change);
             let next = Era::after(8);
             keys.begin(cells.iter(), next);

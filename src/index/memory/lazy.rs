@@ -1,4 +1,4 @@
-//! Arrays that a tree allocates at their first use, so that small trees do without them.
+//! Arrays that a tree allocates at their first use, so that small trees need no memory for them.
 //!
 //! **Protocol.** The pointer is null until a complete array exists, and never changes after
 //! that. A compare-and-exchange stores it and releases the elements; loads acquire them. Two

@@ -1,6 +1,6 @@
-//! The memory of a tree: the user's allocator or the global one ([`Source`]), the pools that
-//! nodes (`pool`) and suffix bags (`blocks`) are carved from, arrays that are allocated at
-//! their first use (`lazy`), and counters spread over cache lines ([`Tally`]).
+//! The memory of a tree: the user's allocator or the global one ([`Source`]), the pools of nodes
+//! (`pool`) and of suffix bags (`blocks`), arrays that are allocated at their first use (`lazy`),
+//! and counters spread over cache lines ([`Tally`]).
 //!
 //! Every allocation can fail. Seize's own allocations do not come from here.
 
@@ -73,7 +73,7 @@ fn wait_for<T>(mutex: &Mutex<T>) -> Owned<'_, T> {
 pub(crate) struct Memory {
     source: Source,
     pool: Pool,
-    /// Made for the first suffix bag; never if the memory is the user's.
+    /// The pool of suffix bags, created for the first bag. Not used unless `has_blocks`.
     blocks: Lazy<Blocks, 1>,
     has_blocks: bool,
     huge_pages: bool,
@@ -84,13 +84,14 @@ impl Memory {
     /// Takes memory from `source`. The node pool allocates `chunk_size` bytes at once (0: from
     /// 1 KiB, growing to 2 MiB, and then huge pages if `huge_pages` and the kernel has them).
     pub(crate) fn new(source: Source, chunk_size: usize, huge_pages: bool) -> Self {
-        let is_ours = chunk_size == 0 && !source.is_the_users();
-        let huge_pages = huge_pages && is_ours;
+        // The user configures neither the allocator nor the chunks.
+        let is_default = chunk_size == 0 && !source.is_the_users();
+        let huge_pages = huge_pages && is_default;
         Self {
             source,
             pool: Pool::new(source, chunk_size, huge_pages),
             blocks: Lazy::new(source),
-            has_blocks: is_ours && POOLED,
+            has_blocks: is_default && POOLED,
             huge_pages,
             tally: Tally::new(),
         }
@@ -131,8 +132,8 @@ impl Memory {
         Some(ptr)
     }
 
-    /// `allocate_node` from what the pool has ready for a stripe; `None` if that is nothing, or if
-    /// another thread uses that part of the pool. Waits for nothing, and calls no allocator.
+    /// [`Self::allocate_node`] without waiting and without calling an allocator; `None` if the pool
+    /// has no free slot for the stripe, or if another thread has locked that part of the pool.
     pub(crate) fn pooled_node(&self, layout: Layout, stripe: usize) -> Option<NonNull<u8>> {
         let ptr = self.pool.take_ready(stripe)?;
         self.tally

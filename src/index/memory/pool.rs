@@ -2,9 +2,10 @@
 //!
 //! A thread allocates from and frees to the cache of its stripe; caches exchange bundles of
 //! slots with a list that they share, so that two threads rarely contend. Caches hold no more
-//! than is in use: bundles are small while the pool is, and a pool of less than [`CACHED_FROM`]
-//! bytes has no caches. A slot never returns to the source before the pool ends with its tree:
-//! the tree reuses the slots it frees. The slots of a chunk are handed out in ascending order.
+//! slots than are in use: bundles are small while the pool is small, and a pool of less than
+//! [`CACHED_FROM`] bytes has no caches. The tree reuses the slots that it frees; the pool returns
+//! no slot to the source before it is dropped with its tree. It allocates the slots of a chunk in
+//! ascending order.
 //!
 //! **The first word of a slot** is an atomic from the moment the pool has the slot to the
 //! pool's end, 0 at first. Only the thread that has allocated the slot changes it, and the pool
@@ -120,7 +121,7 @@ pub(super) struct Pool {
     source: Source,
     huge_pages: bool,
     total_bytes: AtomicU64,
-    /// Used instead of the above in builds without pools.
+    /// Used instead of all other fields in builds without pools.
     unpooled: Unpooled,
 }
 
@@ -182,7 +183,9 @@ impl Pool {
         cache.pop()
     }
 
-    /// Takes a slot that is ready: in the cache of a stripe, or to refill it. Waits for no lock.
+    /// Takes a free slot from the cache of a stripe or, if that is empty, from the shared list.
+    /// `None` if there is none, or if a lock is not free: waits for nothing, and calls no
+    /// allocator.
     pub(super) fn take_ready(&self, stripe: usize) -> Option<NonNull<u8>> {
         if !POOLED {
             return None;
@@ -207,7 +210,7 @@ impl Pool {
         let size = len.checked_mul(SLOT_SIZE)?;
         let chunk = Chunk::new(self.source, size, self.huge_pages, self.total_bytes())?;
         let bytes = chunk.size() as u64;
-        // A statement of its own: the mutex is unlocked at its end.
+        // A statement of its own, so that the mutex is unlocked before the chunk may be freed.
         let adopted = lock(&self.shared).adopt(chunk);
         match adopted {
             Ok(()) => {

@@ -1,5 +1,5 @@
-//! Counters spread over several cache lines, so that threads do not contend for one. A sum is
-//! exact when no thread counts meanwhile; only statistics depend on it.
+//! Counters spread over several cache lines, so that threads do not contend for a cache line. A sum
+//! is exact if no thread adds to the counter meanwhile; only statistics depend on sums.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -83,7 +83,7 @@ impl Tally {
         self.keys.add(cell, self.key_cells(), era, change);
     }
 
-    /// `add_keys` through a cell to which only the caller adds.
+    /// [`Self::add_keys`] through a guard's cell, to which only the caller adds.
     #[inline]
     pub(crate) fn add_keys_owned(&self, cell: &KeyCell, era: Era, change: i64) {
         self.keys.add_owned(cell, self.key_cells(), era, change);
@@ -94,7 +94,8 @@ impl Tally {
         self.keys.begin(self.key_cells(), era);
     }
 
-    /// The number of keys, with those in the `owned` cells; exact when no thread is writing.
+    /// The number of keys, given the cells of all guards (`owned`); exact when no thread is
+    /// writing.
     pub(crate) fn keys<'c>(&'c self, owned: impl Iterator<Item = &'c KeyCell>) -> u64 {
         self.keys.sum(self.key_cells(), owned)
     }

@@ -1,14 +1,14 @@
 //! Replaces the pool in builds for tools that look for invalid uses of memory.
 //!
-//! AddressSanitizer (`--cfg masstree_asan`) would not detect uses of a slot in a pool's list,
+//! AddressSanitizer (`--cfg masstree_asan`) would not detect uses of a free slot in a pool,
 //! nor writes beyond a slot's end. ThreadSanitizer (`--cfg masstree_tsan`) does not see that the
 //! standard library's mutex orders the pool's accesses, since that library is not instrumented.
 //! So in these builds each slot is an allocation of its own. It is freed when its tree ends, for
 //! its first word must stay readable until then (see `pool`). A freed slot is reused only after
 //! many others, and is poisoned meanwhile except for its first word.
 //!
-//! In models, nodes are larger than slots, and their fields must be dropped: each node is an
-//! allocation that is freed at once.
+//! In models, nodes are larger than slots, and their fields must be dropped: so each node is an
+//! allocation of its own, which is freed as soon as the node is.
 
 use std::alloc::Layout;
 use std::cell::UnsafeCell;

@@ -14,7 +14,8 @@ use crate::index::memory::Memory;
 /// continues from the slot's previous node.
 ///
 /// # Safety
-/// The slot is freshly allocated for an `N`; its first word is as `memory::pool` says.
+/// The slot is freshly allocated for an `N`; its first word is an initialized atomic, as
+/// `memory::pool` promises.
 unsafe fn fill<N: Lockable>(slot: NonNull<N>, node: N) {
     if cfg!(any(loom, shuttle)) {
         // Model builds do not reuse slots.
@@ -34,8 +35,8 @@ unsafe fn fill<N: Lockable>(slot: NonNull<N>, node: N) {
     }
 }
 
-/// Ends a node's life before its memory is freed. Only model builds drop anything: elsewhere
-/// other threads may still load the version word.
+/// Marks the version word as that of no node, before the node's memory is freed. Drops the node's
+/// fields in model builds only: in others, other threads may still load the version word.
 ///
 /// # Safety
 /// No other thread uses the node, except for loads of its version word.
@@ -49,7 +50,7 @@ unsafe fn end<N: Lockable>(node: NonNull<N>) {
     }
 }
 
-/// Makes a new node in a slot, where it lives until it is freed.
+/// Writes a new node to a slot; returns a reference to it.
 ///
 /// # Safety
 /// The contract of `fill`.
@@ -71,22 +72,24 @@ impl Memory {
         Some(unsafe { place(slot, Leaf::new()) })
     }
 
-    /// Returns a new internode, as `new_leaf` does a leaf; see [`Internode::new`].
+    /// Returns a new internode, locked and not published (see [`Internode::new`]); `None` when out
+    /// of memory.
     pub(crate) fn new_internode<'g>(&self) -> Option<&'g Internode> {
         let slot = self.allocate_node(Layout::new::<Internode>())?;
         // SAFETY: freshly allocated for an internode.
         Some(unsafe { place(slot, Internode::new()) })
     }
 
-    /// `new_leaf` from what the pool has ready for a stripe; `None` if that is nothing, or if
-    /// another thread uses that part of the pool. Waits for nothing, and calls no allocator.
+    /// [`Self::new_leaf`] without waiting and without calling an allocator; `None` if the pool has
+    /// no free slot for the stripe, or if another thread has locked that part of the pool.
     pub(crate) fn pooled_leaf<'g>(&self, stripe: usize) -> Option<&'g Leaf> {
         let slot = self.pooled_node(Layout::new::<Leaf>(), stripe)?;
         // SAFETY: freshly allocated for a leaf.
         Some(unsafe { place(slot, Leaf::new()) })
     }
 
-    /// `new_internode`, as `pooled_leaf` is `new_leaf`.
+    /// [`Self::new_internode`] without waiting and without calling an allocator; `None` as in
+    /// [`Self::pooled_leaf`].
     pub(crate) fn pooled_internode<'g>(&self, stripe: usize) -> Option<&'g Internode> {
         let slot = self.pooled_node(Layout::new::<Internode>(), stripe)?;
         // SAFETY: freshly allocated for an internode.

@@ -6,19 +6,21 @@
 //!      128   16 children; unused ones repeat the last
 //!      256   number of keys
 //!      264   parent
-//!      272   level: levels of internodes below; never changes
-//!      273   levels below the links under this internode (see `tree::write::levels`)
+//!      272   level: the number of levels of internodes below this one; never changes
+//!      273   levels below: the height of the layers below (see `tree::write::levels`)
 //! ```
 //!
-//! Child `i` holds the slices from key `i-1` on, below key `i`. Unused keys are greater than any
-//! slice, and unused children repeat the last. So a search counts the keys at most its slice
-//! among all fifteen, without reading how many are in use, and no word of a reachable internode
-//! points to a retired child.
+//! Child `i` holds the slices that are at least key `i-1` and less than key `i`. Unused keys are
+//! greater than any slice, and unused child words repeat the last child. So a search counts, among
+//! all fifteen keys, those that are at most its slice, and need not read how many keys are in use;
+//! and no word of a reachable internode points to a retired child.
 //!
-//! **Separators.** AVX2 compares 64-bit words for "greater", and signed. A key is therefore stored
-//! as the word that is less than the words of exactly the slices from the key on: the slice
-//! before the key, with its highest bit inverted. No key is 0, since the child before it holds a
-//! slice. (With keys stored as they are, AVX2 takes 11 instructions more for each internode.)
+//! **Separators.** The only order comparison of 64-bit words in AVX2 is "greater than", on signed
+//! integers. A search therefore compares the slice with its highest bit inverted (`word_of`), and a
+//! key `k` is stored as the word of the slice `k - 1`: that word is less than the word of a slice
+//! if and only if the slice is at least `k`. No key is 0, since the child before a key holds at
+//! least one slice. (With keys stored as they are, AVX2 takes 11 instructions more for each
+//! internode.)
 //!
 //! Every change is made under DIRTY. An internode is filled before it becomes a node's parent:
 //! walks follow parent words without a lock, and read the internode (see `ahead`).
@@ -45,13 +47,14 @@ const CAPACITY: usize = if cfg!(any(masstree_perturb, shuttle)) {
     WIDTH
 };
 
-/// The word that is compared with separators for a slice.
+/// The word of a slice: as signed integers, words are in the order of their slices.
 #[inline]
 const fn word_of(slice: u64) -> u64 {
     slice ^ 1 << 63
 }
 
-/// The word that is stored for a key.
+/// The word that is stored for a key: less than the words of exactly those slices that are at least
+/// the key.
 const fn separator_of(key: u64) -> u64 {
     debug_assert!(key > 0);
     word_of(key - 1)
@@ -107,12 +110,12 @@ impl Internode {
     #[inline]
     pub(crate) fn child(&self, index: usize) -> NodeRef<'_> {
         debug_assert!(index < FANOUT);
-        // SAFETY: a published internode has at least one child and repeats the last in unused
-        // words; see the rules in `node`.
+        // SAFETY: a published internode has at least one child and repeats the last one in unused
+        // words, so the word is not null; see the rules in `node`.
         unsafe { NodeRef::load(&self.children[index]).unwrap_unchecked() }
     }
 
-    /// The number of keys; children are one more. Exact under the lock.
+    /// The number of keys; the number of children is greater by one. Exact under the lock.
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len.load(Ordering::Relaxed) as usize
@@ -206,13 +209,14 @@ impl<'g> Locked<'g, Internode> {
         }
     }
 
-    /// Sets the level of an internode that is not published, and the levels below its links.
+    /// Sets the level and the levels below of an internode that is not published.
     pub(crate) fn set_levels(&self, level: u8, below: u8) {
         self.level.store(level, Ordering::Relaxed);
         self.below.store(below, Ordering::Relaxed);
     }
 
-    /// Sets the levels below the links to those of these children, after a split has loaded its own.
+    /// Sets the levels below to the most that one of these children has. The caller has called
+    /// [`Locked::levels_to_copy`] before.
     fn take_levels(&self, children: &[NodeRef<'_>]) {
         let below = children.iter().map(|child| child.levels_below()).max();
         let below = below.unwrap_or(0);
@@ -254,7 +258,7 @@ impl<'g> Locked<'g, Internode> {
         right.set_parent(NodeRef::from(self.node()));
         self.set_len(len + 1);
         if index == len {
-            // It is the last now.
+            // `right` is the last child now, which unused words repeat.
             self.pad();
         }
     }
@@ -272,13 +276,14 @@ impl<'g> Locked<'g, Internode> {
     ) -> u64 {
         let below = self.levels_to_copy();
         empty.set_levels(self.level(), 0);
-        let all = self.with(index, key, right);
+        let all = self.overfull_with(index, key, right);
         let kept = if append && index == CAPACITY {
             CAPACITY
         } else {
             CAPACITY.div_ceil(2)
         };
-        // Before a child has it as its parent: then it may be raised.
+        // Before `empty` becomes the parent of a node: from then on, other threads may raise its
+        // levels below.
         if below > 0 {
             empty.take_levels(&all.children[kept + 1..]);
         }
@@ -300,7 +305,8 @@ impl<'g> Locked<'g, Internode> {
         all.keys[kept]
     }
 
-    fn with(&self, index: usize, key: u64, right: NodeRef<'g>) -> Overfull<'g> {
+    /// Returns the keys and children of a full internode after an insert as by `insert`.
+    fn overfull_with(&self, index: usize, key: u64, right: NodeRef<'g>) -> Overfull<'g> {
         debug_assert!(self.is_full());
         let node = self.node();
         Overfull {
@@ -317,8 +323,9 @@ impl<'g> Locked<'g, Internode> {
         }
     }
 
-    /// Removes the child at `index`. Its range goes to the child before it or, for the first child,
-    /// to the node before this internode. The internode is dirty and has another child.
+    /// Removes the child at `index`. Its range goes to the child before it or, if the child is the
+    /// first, to the node before this internode. The internode is dirty and has at least two
+    /// children.
     pub(crate) fn remove(&self, index: usize) {
         let len = self.len();
         debug_assert!(index <= len && len > 0);

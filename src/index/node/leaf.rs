@@ -1,42 +1,43 @@
-//! Leaves: up to 15 entries of one layer, and links to the leaves beside.
+//! Leaves: up to 15 entries of one layer, and links to the next and the previous leaf.
 //!
 //! ```text
 //! byte   0   version
 //!        8   15 slices
 //!      128   permutation
-//!      136   15 marks: the kind, and in the upper bits the tag of a suffix; and one byte: the
-//!            levels below the links in this leaf (see `tree::write::levels`)
+//!      136   15 marks: the kind, and in the upper bits the tag of a suffix
+//!      151   levels below: the height of the layers below (see `tree::write::levels`)
 //!      152   15 value words: the user's, or the root of a layer
 //!      272   suffix bag
 //!      280   next leaf
 //!      288   previous leaf
 //!      296   parent (see `Lockable::parent_word`)
-//!      304   low: the smallest slice that belongs here, unless the leaf is its layer's
+//!      304   low: the smallest slice of the leaf's range, unless the leaf is its layer's
 //!            first; never changes
-//!      312   live slots, one bit each: as in the permutation, for the lock's owner
+//!      312   live slots, one bit each: as in the permutation; only the lock's owner reads them
 //!      316   era of the tree (see `memory::keys`); never changes
 //! ```
 //!
-//! A leaf holds the slices from its low up to the low of the next leaf. The first leaf of a
-//! layer holds everything below the low of the next, whatever its own low: it may have become
-//! the first when the leaves before it were emptied. Entries with equal slices are always in
-//! one leaf: at most nine whose keys end within the slice, of lengths 0 to 8, and the longer
-//! keys. These are a *group* of at most [`GROUP_MAX`] entries with suffixes, in their order; or,
-//! once there were more, one link to a layer that holds them all. So of sixteen entries two
-//! have different slices, and a full leaf can be split.
+//! A leaf's *range* is the slices from its low up to the low of the next leaf. The range of a
+//! layer's first leaf begins at 0, whatever its low: it may have become the first when the leaves
+//! before it were deleted. Entries with equal slices are always in one leaf: at most nine whose
+//! keys end within the slice, with lengths 0 to 8, and the longer keys. The longer keys are a
+//! *group* of at most [`GROUP_MAX`] entries with suffixes, ordered by suffix; or, once they were
+//! more, one link to a layer that holds all of them. So among sixteen entries there are at least
+//! two different slices, and a full leaf can be split.
 //!
-//! **Reading.** [`Leaf::search`] and [`Leaf::snapshot`] load the permutation (acquire), then
-//! slots it names, then validate against a version loaded before. The linearization point of a
-//! read is the load of the permutation, or, for a key that exists, of its value word.
+//! **Reading.** [`Leaf::search`] and [`Leaf::snapshot`] load the permutation (acquire), then the
+//! slots that it contains, then validate against a version that was loaded before. The
+//! linearization point of a read is the load of the permutation or, for a key that exists, of its
+//! value word.
 //!
 //! **Changing.** An insert writes a free slot and publishes it by storing the permutation; a
 //! remove only stores the permutation. Both increment the version's count when the leaf is
-//! unlocked. That store of the permutation is their linearization point; for an overwrite it
-//! is the store of the value word. Replacing a group by a link to a layer, and splitting,
-//! change several words and are made under DIRTY.
+//! unlocked. The linearization point of an insert or a remove is the store of the permutation; that
+//! of an overwrite is the store of the value word. Replacing a group by a link to a layer, and
+//! splitting, change several words and are made under DIRTY.
 //!
-//! The owner of this leaf's lock stores `next` and, in the next leaf, `prev`. So the lock of the
-//! leaf that `prev` names protects `prev`.
+//! The owner of a leaf's lock stores the leaf's `next`, and the `prev` of the next leaf. So a
+//! leaf's `prev` is protected by the lock of the previous leaf.
 
 mod change;
 mod entries;
@@ -159,7 +160,7 @@ unsafe fn layer_at<'g>(word: *mut ()) -> NodeRef<'g> {
     unsafe { NodeRef::new(std::ptr::NonNull::new_unchecked(word.cast::<Node>())) }
 }
 
-/// The mark of a slot that is not live and matches no search.
+/// The mark of a slot that is not live: equal to no mark that a search looks for.
 const VACANT: u8 = (1 << TAG_BITS) - 1;
 
 /// Returns the mark of an entry with this kind and suffix.
@@ -248,7 +249,7 @@ impl Leaf {
         Era::of_number(self.era.load(Ordering::Relaxed))
     }
 
-    /// The smallest slice that belongs to this leaf, unless it is its layer's first.
+    /// The smallest slice of this leaf's range, unless the leaf is its layer's first.
     #[inline]
     pub(crate) fn low(&self) -> u64 {
         self.low.load(Ordering::Relaxed)
@@ -256,16 +257,16 @@ impl Leaf {
 
     #[inline]
     pub(crate) fn next(&self) -> Option<&Leaf> {
-        // SAFETY: null or a leaf that may be read as long as this one; see the
-        // rules in `node`.
+        // SAFETY: null, or a leaf that may be read as long as this one; see the rules in `node`.
         unsafe { self.next.load(Ordering::SeqCst).as_ref() }
     }
 
-    /// The smallest and the greatest slice that belong to this leaf, whose lock is owned. (The range
-    /// becomes greater, without a change of the leaf, when a leaf beside it is deleted.)
+    /// The range of this leaf; the caller owns its lock. (When a neighbour is deleted, the range
+    /// may become larger without a change of this leaf.)
     pub(crate) fn range(&self) -> RangeInclusive<u64> {
-        // The first leaf of a layer stays the first, and may have a low above its range: it held
-        // smaller slices since the leaves before it were deleted, and was split among them.
+        // The range of a layer's first leaf begins at 0. It may even end below the leaf's low: the
+        // leaf got smaller slices when the leaves before it were deleted, and was then split
+        // between these. A leaf that is the first stays the first.
         let low = self.prev().map_or(0, |_| self.low());
         let last = self.next().map_or(u64::MAX, |next| next.low() - 1);
         low..=last
@@ -288,7 +289,7 @@ impl Leaf {
     #[inline]
     pub(crate) fn prefetch_suffixes(&self) {
         let bag = self.bag.load(Ordering::Relaxed);
-        // Prefetching null would make the processor walk the page table, each time in vain.
+        // Prefetching null would make the processor walk the page table each time, for nothing.
         if !bag.is_null() {
             prefetch::<4>(bag.cast());
         }
@@ -328,8 +329,8 @@ impl Leaf {
 
     /// `search` for a key with a suffix.
     ///
-    /// Nearly always either one slot or a group has the slice. Most often it is a link, since a
-    /// key's path has one in every layer but the last.
+    /// Nearly always, the entries with the slice are a single one or a group. Most often it is a
+    /// link, since a key's path contains a link in every layer but the last.
     #[inline(always)]
     pub(crate) fn search_long<S: Search>(
         &self,
@@ -363,9 +364,9 @@ impl Leaf {
         })
     }
 
-    /// Returns kind and word of the key's own entry or of a link, among slots with its slice:
-    /// `first`, which has or had a suffix, and `others`. The two words are of different moments
-    /// unless the caller validates the version afterwards.
+    /// Returns the kind and the word of the key's own entry, or of a link, among the slots with the
+    /// key's slice: `first`, whose mark is that of a suffix, and `others`. Kind and word belong
+    /// together only if the caller validates the version afterwards.
     #[inline(always)]
     fn search_group_unvalidated(
         &self,
@@ -382,7 +383,8 @@ impl Leaf {
             if mark == wanted && permutation.is_live(slot) && self.suffix(slot) == suffix {
                 return Some((SUFFIX, self.word(slot)));
             }
-            // A slot keeps the mark of a suffix after its entry was removed: a link may follow.
+            // A slot keeps the mark of a suffix after its entry was removed, so one of the other
+            // slots may be a link.
             if mark == LAYER && permutation.is_live(slot) {
                 return Some((LAYER, self.word(slot)));
             }
@@ -436,8 +438,7 @@ impl Leaf {
         value_of(self.word(slot))
     }
 
-    /// Whether the slot of a snapshot's entry has the mark for the entry's kind and suffix, for
-    /// `check`.
+    /// Whether a slot has the mark for its entry's kind and suffix, for `check`.
     pub(crate) fn is_marked(&self, slot: usize, entry: &Entry<'_>) -> bool {
         self.mark(slot) == mark_of(entry.kind, entry.suffix)
     }

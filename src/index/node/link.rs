@@ -1,14 +1,15 @@
 //! Pointers to nodes of either kind.
 //!
 //! Loads of pointers that `reclaim` protects are `SeqCst`: together with the fence or the
-//! `membarrier` inside seize they form the total order on which its guards rest. On x86-64
-//! such a load is a plain one, on Arm it is `ldar`.
+//! `membarrier` inside seize they form the total order on which its guards rest. Such a load is a
+//! plain load on x86-64, and `ldar` on Arm.
 //!
-//! One unlinking is not a store of a pointer: the link to a layer is removed by a release
-//! store of its leaf's permutation, which readers load with acquire. With `membarrier`, which
-//! Linux has, the order of the loads does not matter. Without it, entering a guard is a
-//! `SeqCst` store, the first load after it is the tree's root (`ldar` on Arm, which waits
-//! for that store), and the acquire load of the permutation comes after the root's.
+//! A node is unlinked by a `SeqCst` store of a pointer, with one exception: a writer removes the
+//! link to a layer by a release store of the leaf's permutation, which readers load with acquire.
+//! With `membarrier`, which Linux has, the ordering of the loads does not matter. Without it,
+//! entering a guard is a `SeqCst` store; the first load after it is that of the tree's root (`ldar`
+//! on Arm, which waits for that store), and the acquire load of the permutation follows the load of
+//! the root.
 
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -92,16 +93,16 @@ impl<'g> NodeRef<'g> {
         prefetch::<{ size_of::<Leaf>() / 64 }>(self.ptr.as_ptr().cast());
     }
 
-    /// The node as its kind.
+    /// The node, as a leaf or an internode.
     #[inline]
     pub(crate) fn kind(self) -> AnyNode<'g> {
         self.kind_at(self.version().load())
     }
 
-    /// The node as the kind that `version`, loaded from it, has.
+    /// The node, as a leaf or an internode, given a version that was loaded from it.
     #[inline]
     pub(crate) fn kind_at(self, version: Version) -> AnyNode<'g> {
-        // SAFETY: a node's kind never changes, and the LEAF bit says which it is.
+        // SAFETY: the LEAF bit says which kind the node is, and never changes.
         unsafe {
             if version.is_leaf() {
                 AnyNode::Leaf(&*self.ptr.as_ptr().cast())
@@ -111,10 +112,10 @@ impl<'g> NodeRef<'g> {
         }
     }
 
-    /// The leaf that the node is.
+    /// The node, as a leaf.
     ///
     /// # Safety
-    /// It is a leaf.
+    /// The node is a leaf.
     #[inline]
     pub(crate) unsafe fn leaf(self) -> &'g Leaf {
         debug_assert!(self.version().load().is_leaf());
@@ -122,10 +123,10 @@ impl<'g> NodeRef<'g> {
         unsafe { &*self.ptr.as_ptr().cast() }
     }
 
-    /// The internode that the node is.
+    /// The node, as an internode.
     ///
     /// # Safety
-    /// It is an internode.
+    /// The node is an internode.
     #[inline]
     pub(crate) unsafe fn internode(self) -> &'g Internode {
         debug_assert!(!self.version().load().is_leaf());
@@ -139,8 +140,8 @@ impl<'g> NodeRef<'g> {
         self.parent_word().store(parent.as_ptr(), Ordering::SeqCst);
     }
 
-    /// How many levels of internodes the node is above its layer's leaves, itself included: 0 for a
-    /// leaf.
+    /// The number of levels of internodes from this node down to the leaves of its layer, its own
+    /// level included; 0 for a leaf.
     pub(crate) fn height(self) -> u8 {
         match self.kind() {
             AnyNode::Leaf(_) => 0,
@@ -156,7 +157,7 @@ impl<'g> NodeRef<'g> {
         }
     }
 
-    /// The levels below the links in a leaf or under an internode (see `tree::write::levels`).
+    /// [`Lockable::levels_below`].
     pub(crate) fn levels_below(self) -> u8 {
         match self.kind() {
             AnyNode::Leaf(leaf) => leaf.levels_below(),
@@ -172,7 +173,7 @@ impl<'g> NodeRef<'g> {
     }
 }
 
-/// Prefetches `LINES` cache lines from an address on.
+/// Prefetches `LINES` cache lines, beginning with the one at an address.
 #[inline]
 pub(super) fn prefetch<const LINES: usize>(from: *const u8) {
     for line in 0..LINES {
@@ -180,11 +181,11 @@ pub(super) fn prefetch<const LINES: usize>(from: *const u8) {
         #[cfg(target_arch = "x86_64")]
         {
             use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: a hint, which may name any address.
+            // SAFETY: a prefetch is a hint, and may have any address.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
         }
         #[cfg(target_arch = "aarch64")]
-        // SAFETY: a hint, which may name any address.
+        // SAFETY: a prefetch is a hint, and may have any address.
         unsafe {
             std::arch::asm!(
                 "prfm pldl1keep, [{}]",
@@ -215,8 +216,8 @@ impl<'g> From<&'g Internode> for NodeRef<'g> {
     }
 }
 
-/// A list of nodes that no other word points to any more, linked through their parent words:
-/// it holds any number of nodes without memory of its own.
+/// A list of nodes that no thread reaches through the tree, linked through their parent words. It
+/// holds any number of nodes without memory of its own.
 pub(crate) struct Chain<'g> {
     head: Option<NodeRef<'g>>,
 }

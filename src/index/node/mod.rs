@@ -7,10 +7,10 @@
 //!   published. No node is freed while such a guard is held, so a pointer found in a node may
 //!   be followed for the same `'g`.
 //! - **Before validation, a reader may follow** child, sibling and bag pointers: a reachable
-//!   node never holds one to a retired object, because the thread that retires an object first
-//!   removes it from every word that points to it. **It may not follow** a value word: that is
-//!   the user's, unless the slot's kind says that it points to a layer, and kind and word
-//!   are only known to belong together once the version was validated.
+//!   node never contains a pointer to a retired object, because the thread that retires an object
+//!   first removes every pointer to it. **It may not follow** a value word: that belongs to the
+//!   user, unless the slot's kind says that it points to a layer, and a reader knows that kind and
+//!   word belong together only after it has validated the version.
 //! - Every word that changes after publication is an atomic. The bytes of a suffix are written
 //!   once, before the store that publishes them.
 //! - [`Locked`] proves that the thread owns a node's lock; only through it can a thread store.
@@ -49,7 +49,7 @@ use version::VersionWord;
 pub(crate) trait Lockable {
     fn version(&self) -> &VersionWord;
 
-    /// The node as a reference that leaves the kind open.
+    /// A reference to the node that does not say which kind it is.
     fn any(&self) -> NodeRef<'_>;
 
     /// The parent: for the root of a layer, the leaf that links to the layer (null for the root of
@@ -57,33 +57,35 @@ pub(crate) trait Lockable {
     /// this word.
     fn parent_word(&self) -> &AtomicPtr<Node>;
 
-    /// The levels below the links in a leaf or under an internode: see `tree::write::levels`. Any
-    /// thread may raise the byte; the owner of the lock may lower it, under DIRTY.
+    /// The node's *levels below*: the height of the highest layer that is below a link in this
+    /// leaf, or in a leaf under this internode (see `tree::write::levels`). Any thread may raise
+    /// the byte; only the owner of the lock may lower it, under DIRTY.
     fn below_word(&self) -> &AtomicU8;
 
-    /// The levels below the links.
+    /// Loads the levels below.
     fn levels_below(&self) -> u8 {
-        // Relaxed: fences order it where that matters.
+        // Relaxed: where the order matters, fences order this load.
         self.below_word().load(Ordering::Relaxed)
     }
 
-    /// Raises the levels below the links.
+    /// Raises the levels below to at least `levels`.
     fn raise_below(&self, levels: u8) {
-        // Relaxed: the fence orders it.
+        // Relaxed: the fence orders this store.
         if self.levels_below() < levels {
             self.below_word().fetch_max(levels, Ordering::Relaxed);
         }
-        // Pairs with the fence in `levels_to_copy`. If this one comes first, that thread loads
-        // what was raised, or what another thread raised and this one saw. If the other comes
-        // first, DIRTY was set before it, and this thread sees it, or a later version.
+        // Pairs with the fence in `levels_to_copy`. If this fence comes first, the thread that
+        // splits loads the levels that this thread has stored, or those that another thread stored
+        // and this one loaded. If the other fence comes first, the thread that splits had set DIRTY
+        // before it, and this thread then loads a version with DIRTY, or a later one.
         if Line::FenceAfterLevelsAreRaised.is_enabled() {
             fence(Ordering::SeqCst);
         }
     }
 
-    /// Whether a node whose levels below were raised still has a version that it had before, which
-    /// is clean. Then each later change of it under DIRTY knows what was raised, here and, before,
-    /// below.
+    /// Whether a node still has `version`, a clean version that was loaded before its levels below
+    /// were raised. If so, every later change of the node under DIRTY loads the levels that were
+    /// raised in this node, and those that were raised before in nodes below it.
     fn is_as_raised(&self, version: Version) -> bool {
         self.version().validate(version) || !Line::RaisedIsValidated.is_enabled()
     }
@@ -92,8 +94,8 @@ pub(crate) trait Lockable {
 /// A node whose lock this thread owns. Dropping it unlocks the node.
 pub(crate) struct Locked<'g, N: Lockable> {
     node: &'g N,
-    /// The version when it was locked or last published, with changes of ROOT and DELETED since;
-    /// unlocking increments the count if `changed`.
+    /// The version when the node was locked or its version last published, with later changes of
+    /// ROOT and DELETED; unlocking increments the count if `changed`.
     version: Version,
     changed: bool,
 }
@@ -113,7 +115,8 @@ impl<'g, N: Lockable> Locked<'g, N> {
     #[inline(always)]
     pub(crate) fn lock_unchanged(node: &'g N, version: Version) -> Option<Self> {
         let is_locked = node.version().lock_unchanged(version);
-        // Lazily: dropping what is not locked would unlock it for its owner.
+        // `then`, not `then_some`: dropping a `Locked` unlocks the node, even if another thread
+        // owns the lock.
         is_locked.then(|| Self {
             node,
             version,
@@ -165,9 +168,10 @@ impl<'g, N: Lockable> Locked<'g, N> {
         self.version.is_deleted()
     }
 
-    /// Marks an internode that is not published as one whose children are leaves, or as another.
+    /// Sets or clears LOWEST in the version of an internode that is not published.
     ///
-    /// Stored at once: a reader may find the internode, through a new root, before it is unlocked.
+    /// Stores the version at once, not at the unlock: a reader may find the internode, through a
+    /// new root, before it is unlocked.
     pub(super) fn set_lowest(&mut self, lowest: bool) {
         self.version = self.version.with_lowest(lowest);
         if Line::LowestIsStored.is_enabled() {
@@ -182,7 +186,7 @@ impl<'g, N: Lockable> Locked<'g, N> {
         self.version
     }
 
-    /// The version that unlocking leaves, unless more changes follow.
+    /// The version that the node will have once it is unlocked, unless more changes follow.
     #[inline]
     pub(crate) fn version_after(&self) -> Version {
         match self.changed {
@@ -211,7 +215,8 @@ impl<'g, N: Lockable> Locked<'g, N> {
         self.changed = true;
     }
 
-    /// Makes it the root of its layer, or a node that is none, under `parent`.
+    /// Sets or clears ROOT, and sets the parent. ROOT becomes visible at the unlock, or at
+    /// [`Self::publish_root`].
     pub(crate) fn set_root(&mut self, root: bool, parent: *mut Node) {
         self.version = self.version.with_root(root);
         self.changed = true;
@@ -225,8 +230,9 @@ impl<'g, N: Lockable> Locked<'g, N> {
         }
     }
 
-    /// The levels below the links of this node, which is dirty, as is every node that is split
-    /// together with it. What is loaded later, of nodes below too, is as new.
+    /// Loads the levels below of this node for a split or a merge. The node is dirty, and so is
+    /// every node that is split together with it. Levels that are loaded after this, also of nodes
+    /// below, are at least as new.
     pub(crate) fn levels_to_copy(&self) -> u8 {
         // Pairs with the fence in `raise_below`.
         if Line::FenceBeforeLevelsAreCopied.is_enabled() {
@@ -239,8 +245,8 @@ impl<'g, N: Lockable> Locked<'g, N> {
     }
 
     pub(crate) fn set_parent(&self, parent: *mut Node) {
-        // SeqCst, as for every store of a pointer that `reclaim` protects; the lock of
-        // the parent is held.
+        // SeqCst, as for every store of a pointer that `reclaim` protects. The caller owns the
+        // lock of the parent.
         self.parent_word().store(parent, Ordering::SeqCst);
     }
 

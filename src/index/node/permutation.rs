@@ -5,7 +5,7 @@
 //! bits 4(i+1)..4(i+2)  slot of the entry at position i, for i in 0..15
 //! ```
 //!
-//! The word always names each of the fifteen slots exactly once: positions below the count hold
+//! The word always contains each of the fifteen slots exactly once: positions below the count hold
 //! the live entries in key order, the others the free slots. One store of the word publishes an
 //! insert or a remove. From the Masstree paper, section 4.6.2.
 
@@ -82,7 +82,7 @@ impl Permutation {
         self.position_of(slot) < self.len()
     }
 
-    /// The position that names a slot, live or not.
+    /// The position of a slot, live or not.
     #[inline]
     pub(crate) fn position_of(self, slot: usize) -> usize {
         const ONES: u64 = 0x1111_1111_1111_1111;
@@ -99,8 +99,8 @@ impl Permutation {
         self.slots().fold(0, |mask, slot| mask | 1 << slot)
     }
 
-    /// Whether the upper half of a full leaf's entries were inserted in ascending order, each
-    /// above all others: inserts take slots from 0 up.
+    /// Whether the upper half of a full leaf's entries were inserted in ascending order, each above
+    /// all earlier entries. It shows in their slots, since inserts take slots from 0 up.
     pub(crate) fn ends_in_order(self) -> bool {
         const HALF: u64 = u64::MAX << at(WIDTH / 2);
         (self.0 ^ Self::EMPTY.0) & HALF == 0
@@ -119,7 +119,7 @@ impl Permutation {
         let len = self.len();
         debug_assert!(position <= len && len < WIDTH);
         let slot = self.free_slot() as u64;
-        // At most bit 60, so that no shift exceeds the word.
+        // Positions begin at bit 60 at most, so no shift exceeds the word.
         let from = u64::MAX << at(position);
         let free = u64::MAX << at(len);
         let below = self.0 & !from;
@@ -155,7 +155,7 @@ impl Permutation {
         Self(self.0 & !0xF | len as u64)
     }
 
-    /// Whether the word names every slot exactly once, for `check`.
+    /// Whether the word contains every slot exactly once, for `check`.
     pub(crate) fn is_valid(self) -> bool {
         let named = (0..WIDTH).fold(0_u32, |set, position| set | 1 << self.slot(position));
         named == low(WIDTH as u32) as u32
@@ -170,7 +170,7 @@ mod tests {
     fn ends_in_order_tells_ordered_inserts_from_others() {
         let ascending = (0..WIDTH).fold(Permutation::EMPTY, |all, last| all.insert(last));
         assert!(ascending.ends_in_order());
-        // The last entry was inserted elsewhere than at the end.
+        // The last entry was not inserted at the end.
         let before_last = (0..WIDTH - 1).fold(Permutation::EMPTY, |all, last| all.insert(last));
         assert!((0..WIDTH - 1).all(|position| !before_last.insert(position).ends_in_order()));
         // The first entries may have been inserted in any order.

@@ -1,10 +1,10 @@
-//! Search within a node, which every descent does at every level.
+//! Search within a node; a descent does it at every level.
 //!
 //! A node begins with a [`Head`]: its version and fifteen words (slices or keys), in exactly
 //! two cache lines. Each search compares all fifteen and branches on none of them, so that the
 //! processor can already fetch the next node; a mispredicted branch would prevent that.
 //!
-//! Writers may store to the words meanwhile. Portable code loads each as a relaxed atomic.
+//! Writers may store to the words during a search. Portable code loads each as a relaxed atomic.
 //! Vector code loads and compares in one `asm!` block, which the compiler treats as a read of
 //! memory: on x86-64 a vector load reads each aligned word of 8 bytes whole, like an atomic
 //! load of it (Intel SDM 3A, 9.1.1, for every processor with AVX: 16 bytes). The caller
@@ -13,13 +13,14 @@
 //! **Measured.** `masstree_get_u64` under a guard, AVX-512, a hit in a tree of 1,000,000 keys
 //! (five internodes and a leaf): 234 instructions, 24 of them for each internode; 30
 //! conditional branches, three of them for each internode (is it dirty? a leaf? unchanged?), all
-//! predicted; no locked instruction, no call. Counted by single steps; before the lookup was
-//! compiled in one piece, it took 340. AVX2 takes 15 instructions more for each node. The fewer
-//! instructions a lookup takes, the more of the next lookup's cache misses the processor
-//! starts before this one's have ended.
+//! predicted; no locked instruction, no call. Counted by single-stepping; before the lookup was
+//! compiled in one piece, it took 340 instructions. AVX2 takes 15 instructions more for each node.
+//! The fewer instructions a lookup takes, the more cache misses of the next lookup the processor
+//! can start before those of this lookup have ended.
 //!
 //! The instruction set is chosen once, when a tree is created ([`Isa`]), and the whole descent
-//! is compiled for each ([`Search`]): no node costs a call or a choice.
+//! is compiled for each ([`Search`]), so that the search in a node needs no call and no test of the
+//! instruction set.
 
 use std::fmt::Debug;
 use std::mem::MaybeUninit;
@@ -60,7 +61,7 @@ pub(crate) trait Search: Copy + Debug {
     /// The number of words less than `word`, both compared as signed integers.
     fn count_less(head: &Head, word: u64) -> usize;
 
-    /// Copies a leaf; each word is read at some moment of its own.
+    /// Copies a leaf. The words may be read at different moments.
     fn copy(leaf: &Leaf, to: &mut MaybeUninit<Image>);
 
     /// The number of bits set.
@@ -81,8 +82,8 @@ pub(crate) enum Isa {
 }
 
 impl Isa {
-    /// The best that this processor has. In builds that look for races, build.rs leaves only the
-    /// portable one, whose loads the tools see.
+    /// The best instruction set that this processor has. Builds that search for races have only the
+    /// portable one, whose loads the tools see (see build.rs).
     pub(crate) fn of_this_processor() -> Self {
         #[cfg(masstree_vectors)]
         {
@@ -152,7 +153,8 @@ impl Search for Portable {
         copy_portably(leaf, to);
     }
 
-    // Summing is faster without POPCNT, which not every x86-64 processor has.
+    // Adds up, rather than counting the bits of a mask: that is faster without POPCNT, which not
+    // every x86-64 processor has.
     #[inline]
     fn count_less(head: &Head, word: u64) -> usize {
         let is_less =
@@ -171,8 +173,8 @@ mod x86_64 {
 
     use super::{Head, Image, Leaf, Search, WIDTH};
 
-    /// The number of bits set, in one instruction: the compiler must not use it itself, since
-    /// not every x86-64 processor has it.
+    /// The number of bits set, by the instruction POPCNT. In `asm!`, since the compiler may not
+    /// emit POPCNT by itself: not every x86-64 processor has it.
     #[inline]
     fn popcnt(mask: u32) -> usize {
         let count: usize;
@@ -197,8 +199,8 @@ mod x86_64 {
         #[inline]
         fn equal_mask(head: &Head, slice: u64) -> u32 {
             let mask: u32;
-            // SAFETY: reads the 128 bytes of the head, which is aligned to 64; a tree
-            // searches so only on a processor with AVX-512F.
+            // SAFETY: reads the 128 bytes of the head, which is aligned to 64; a tree uses this
+            // only on a processor with AVX-512F.
             unsafe {
                 asm!(
                     "vpbroadcastq zmm16, {slice}",
@@ -224,7 +226,7 @@ mod x86_64 {
             unsafe {
                 asm!(
                     "vpbroadcastq zmm16, {slice}",
-                    // Not less than the word, unsigned.
+                    // 5: the slice is not less than the word, unsigned.
                     "vpcmpuq k1, zmm16, zmmword ptr [{head}], 5",
                     "vpcmpuq k2, zmm16, zmmword ptr [{head} + 64], 5",
                     "kunpckbw k1, k2, k1",
@@ -264,8 +266,8 @@ mod x86_64 {
 
         #[inline]
         fn copy(leaf: &Leaf, to: &mut MaybeUninit<Image>) {
-            // SAFETY: reads the five lines of the leaf, which is aligned to lines, and writes as
-            // many. A tree does so only on a processor with AVX-512F.
+            // SAFETY: reads the five cache lines of the leaf, which is aligned to 64, and writes as
+            // many bytes. A tree uses this only on a processor with AVX-512F.
             unsafe {
                 asm!(
                     "vmovdqa64 zmm16, zmmword ptr [{from}]",
@@ -301,8 +303,8 @@ mod x86_64 {
         #[inline]
         fn equal_mask(head: &Head, slice: u64) -> u32 {
             let mask: u32;
-            // SAFETY: reads the 128 bytes of the head, which is aligned to 64; a tree
-            // searches so only on a processor with AVX2.
+            // SAFETY: reads the 128 bytes of the head, which is aligned to 64; a tree uses this
+            // only on a processor with AVX2.
             unsafe {
                 asm!(
                     "vmovq xmm0, {slice}",
@@ -379,8 +381,8 @@ mod x86_64 {
         #[inline]
         fn count_less(head: &Head, word: u64) -> usize {
             let twice: usize;
-            // SAFETY: as in `equal_mask`. Packing makes two bits of each lane; it changes the order
-            // of the lanes but leaves the first, the version, which is not counted.
+            // SAFETY: as in `equal_mask`. The mask has two bits for each lane. Packing changes the
+            // order of the lanes, but the version stays the first, which is not counted.
             unsafe {
                 asm!(
                     "vmovq xmm0, {word}",

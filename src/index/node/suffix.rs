@@ -1,6 +1,6 @@
 //! Suffix bags: the bytes of a leaf's keys after their slices.
 //!
-//! A bag is one allocation: this header, then records. A record is a length and that many
+//! A bag is one allocation: a header ([`Bag`]), then records. A record is a length and that many
 //! bytes. The header holds each slot's offset in units of `1 << shift` bytes, so that 16 bits
 //! suffice for any size: small bags are packed to the byte, and a bag of gigabytes wastes less
 //! than a thousandth.
@@ -24,7 +24,7 @@ use crate::sync::{AtomicU16, Ordering};
 /// Offset of a slot without a record; no record begins there.
 const NONE: u16 = u16::MAX;
 
-/// Bytes from which on a bag with much waste is replaced.
+/// Bytes of records from which on a bag is large: a large bag is replaced when it is wasteful.
 const LARGE: usize = 4096;
 
 #[repr(C, align(4))]
@@ -71,8 +71,8 @@ impl Shape {
         }
     }
 
-    /// Enlarges the shape to the size that its allocation takes anyway: a block of the tree's
-    /// pool, or, for larger bags, of glibc's malloc, whose sizes are 8 more than a multiple of 16.
+    /// Enlarges the shape to the usable size of its allocation: a block of the tree's pool or, for
+    /// larger bags, a chunk of glibc's malloc, whose usable sizes are 8 more than a multiple of 16.
     fn rounded_up(self) -> Self {
         let size = size_of::<Bag>() + self.bytes();
         let padded = block_size(size).unwrap_or((size + 8).next_multiple_of(16) - 8);
@@ -175,8 +175,8 @@ impl<'g> BagRef<'g> {
             return None;
         }
         let shift = self.header().shape.shift;
-        // SAFETY: the offset was stored after its record was written, the record
-        // lies within the bag, and it is never written again.
+        // SAFETY: the record was written before its offset was stored, lies within the bag, and is
+        // never written again.
         unsafe {
             let record = self.records().add(usize::from(offset) << shift);
             let len = if shift == 0 {
@@ -203,13 +203,13 @@ impl<'g> BagRef<'g> {
         used + Shape::units_of(len, header.shape.shift) <= u64::from(header.shape.units)
     }
 
-    /// Whether the bag is replaced when much of it is waste.
+    /// Whether the bag is large enough to be replaced when it is wasteful.
     pub(crate) fn is_large(self) -> bool {
         self.header().shape.bytes() >= LARGE
     }
 
-    /// Whether the bag is large, and more than half of it is taken by records that no live entry
-    /// uses.
+    /// Whether the bag is large, and records of live entries, with suffixes of the lengths `live`,
+    /// take less than half of it.
     pub(crate) fn is_wasteful(self, live: impl Iterator<Item = usize>) -> bool {
         if !self.is_large() {
             return false;
@@ -230,7 +230,7 @@ impl<'g> BagRef<'g> {
         let used = header.used.load(Ordering::Relaxed);
         if !Line::RecordBeforeOffset.is_enabled() {
             header.offsets[slot].store(used, Ordering::Release);
-            // Long enough for a model to run another thread meanwhile.
+            // Lets a model run another thread here.
             for _ in 0..200 {
                 header.used.load(Ordering::Relaxed);
             }
@@ -295,7 +295,7 @@ impl<'m> OwnedBag<'m> {
                 used: AtomicU16::new(0),
                 offsets: std::array::from_fn(|_| AtomicU16::new(NONE)),
             });
-            // Then a record that is read before it is written has an impossible length.
+            // So a record that is read before it is written has an impossible length.
             #[cfg(shuttle)]
             bag.add(1).cast::<u8>().write_bytes(0xFF, shape.bytes());
             Some(Self {

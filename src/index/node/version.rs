@@ -2,19 +2,18 @@
 //!
 //! ```text
 //! bit 0     LOCK     a writer owns the node
-//! bit 1     DIRTY    its owner is changing it in more than one step
-//! bit 2     DELETED  it has left the tree, for good
-//! bit 3     ROOT     it is the root of its layer
-//! bit 4     LEAF     it is a leaf; never changes
-//! bit 5     LOWEST   it is an internode whose children are leaves; never changes once published
-//! bits 8..  COUNT    grows with every change of the node's set of keys
+//! bit 1     DIRTY    the owner is changing the node in more than one step
+//! bit 2     DELETED  the node has left the tree, and never returns
+//! bit 3     ROOT     the node is the root of its layer
+//! bit 4     LEAF     the node is a leaf; never changes
+//! bit 5 LOWEST the node is an internode whose children are leaves; never changes once published
+//! bits 8.. COUNT grows with every change of the node's set of keys
 //! ```
 //!
 //! **Invariant.** Only the owner of the lock stores to the node. A change of several stores, of
 //! which a reader could see only some, is made under DIRTY; an insert or a remove in a leaf is
-//! one store to the permutation and needs no DIRTY. Either way the count has grown by the
-//! unlock, and a node never has the same count twice. Overwriting a value does not change the
-//! count.
+//! one store to the permutation and needs no DIRTY. In both cases the unlock increments the count,
+//! and a node never has the same count twice. Overwriting a value does not change the count.
 //!
 //! **What a reader may assume.** It loads a [`VersionWord::stable`] version, reads the node's
 //! words in any order, and calls [`VersionWord::validate`]. If that returns true, then
@@ -51,7 +50,7 @@ const ROOT: u64 = 1 << 3;
 const LEAF: u64 = 1 << 4;
 const LOWEST: u64 = 1 << 5;
 const COUNT_SHIFT: u32 = 8;
-/// The bits of the count; it wraps within them.
+/// The bits of the count, within which it wraps.
 const COUNT: u64 = u64::MAX << COUNT_SHIFT;
 
 /// Returns `word` with its count, in the bits `count`, incremented; its other bits are
@@ -61,7 +60,7 @@ const fn advance(word: u64, count: u64) -> u64 {
     (word & !count) | (word.wrapping_add(one) & count)
 }
 
-/// A version: the state of a node at a moment. Comparisons ignore whether it was locked.
+/// A version: the state of a node at a moment. Comparisons ignore the LOCK bit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Version(u64);
 
@@ -83,7 +82,7 @@ impl Version {
         self.0 & LEAF != 0
     }
 
-    /// Whether it is that of an internode whose children are leaves.
+    /// Whether this is the version of an internode whose children are leaves.
     #[inline]
     pub(crate) fn is_lowest(self) -> bool {
         self.0 & LOWEST != 0
@@ -164,7 +163,8 @@ impl VersionWord {
         Self(AtomicU64::new(version.0 | LOCK))
     }
 
-    /// Makes it the word of a new node in the same slot, locked. Only the caller may change it.
+    /// Makes this the word of a new node in the same slot, locked. No other thread changes the
+    /// word.
     pub(crate) fn renew(&self, version: Version) {
         // Relaxed: the slot's previous node was deleted before the slot was reused, or was never
         // published, so no thread depends on seeing this store in time to tell the two apart.
@@ -176,11 +176,13 @@ impl VersionWord {
         (self.0).store(advance(last | state, COUNT), Ordering::Relaxed);
     }
 
-    /// Makes it the word of no node: a freed slot has a version that no observation has, even
-    /// if its node was not deleted but freed with its whole tree. Only the caller may change it.
+    /// Marks the slot's node as freed: sets DELETED and increments the count. So no observation
+    /// equals the version of a freed slot, even if the slot's node was not deleted but freed
+    /// together with its whole tree. No other thread changes the word.
     pub(crate) fn end(&self) {
-        // Relaxed: as in `renew`. DELETED distinguishes it from the versions of live nodes. The
-        // count grows too, since a delta may have recorded a version before the node had it.
+        // Relaxed: as in `renew`. DELETED distinguishes the version from those of live nodes. The
+        // count grows, too, since a delta may have recorded a version that the node was about to
+        // get.
         let word = self.0.load(Ordering::Relaxed) & !(LOCK | DIRTY);
         (self.0).store(advance(word, COUNT) | DELETED, Ordering::Relaxed);
     }
@@ -232,9 +234,9 @@ impl VersionWord {
 
     /// Compares the node's version with the version of this number.
     pub(crate) fn compare(&self, number: u64) -> Comparison {
-        // One load decides: a node that is not locked has no change under way. Relaxed: nothing in
-        // the node is read after it. And a thread that saw, by an acquire load, what a writer
-        // published sees here that writer's lock or the version that the writer left.
+        // One load suffices: a node that is not locked is not being changed. Relaxed: no other word
+        // of the node is read after this. And if this thread has seen, by an acquire load, what a
+        // writer published, then it sees here that writer's lock or the version after its unlock.
         let word = self.0.load(Ordering::Relaxed);
         if word & !LOCK != number {
             Comparison::Changed
@@ -269,7 +271,7 @@ impl VersionWord {
         }
     }
 
-    /// Takes the lock, unless it is held or the word changes meanwhile.
+    /// Takes the lock, unless another thread owns it or changes the word meanwhile.
     #[inline(always)]
     fn try_lock(&self) -> Option<Version> {
         let seen = Version(self.0.load(Ordering::Relaxed));

@@ -1,7 +1,8 @@
-//! Waits until every guard held at a moment has been refreshed or left.
+//! Waits until every guard that is held when the wait begins has been refreshed or left.
 //!
 //! The caller retires a marker, which frees nothing, through a guard that it leaves at once, and
-//! flushes it. Seize calls back when no guard of that moment is held any more.
+//! flushes it. Seize calls back when none of the guards that were held at the flush is held any
+//! more.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 

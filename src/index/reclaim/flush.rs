@@ -1,10 +1,11 @@
-//! Flushes retired objects, so that they are freed however many calls are under way.
+//! Flushes retired objects, so that they are freed even if more calls and guards are active than
+//! the batch has entries.
 //!
 //! Seize collects retired objects in batches, one for each of its thread numbers. To flush a
 //! batch, it links one entry of the batch into the list of each active reservation: of a thread
 //! in a call without a guard, or of a guard. If a batch has fewer entries than reservations are
-//! active, seize keeps it, without reporting so; the next retirement with the same thread number
-//! tries again. Without another retirement, nothing of the batch is ever freed.
+//! active, seize keeps the batch, and does not report that; the next retirement with the same
+//! thread number tries again. Without another retirement, no object of the batch is ever freed.
 //!
 //! **Protocol.** A flush pads the batch with entries that free nothing, as many as reservations
 //! may be active, and counts reservations again afterwards. Each active reservation belongs to
@@ -28,7 +29,8 @@ use crate::annotate;
 use crate::protocol::Line;
 use crate::sync::{Ordering, fence};
 
-/// Padding beyond the count, so that a few that begin meanwhile cost no second flush.
+/// Padding beyond the count, so that a few calls and guards that begin meanwhile do not require a
+/// second flush.
 const SPARE: u64 = 16;
 
 /// A count of reservations that may be active.
@@ -76,12 +78,12 @@ fn free_nothing(_: *mut (), _: &seize::Collector) {}
 
 impl Pinned<'_> {
     /// Flushes the objects retired through this guard, without waiting until a batch is full. They
-    /// are freed once every guard held now, and every call under way, has been refreshed, left or
-    /// ended, this one included.
+    /// are freed once every guard held now, this one included, has been refreshed or left, and
+    /// every call active now has ended.
     pub fn flush(&self) {
         let mut padding = self.domain().census().living + SPARE;
-        // Ends: each round, more threads and guards have begun during the flush than the padding
-        // allowed for, and the padding doubles.
+        // Ends: another round is needed only if more threads and guards began during the flush than
+        // the padding allowed for, and the padding doubles each time.
         loop {
             self.pad(padding);
             let before = self.domain().census();

@@ -1,17 +1,16 @@
-//! Limits what a forked child process does with trees.
+//! Keeps a forked child process from using its parent's trees.
 //!
-//! Of the threads of a process, only the one that calls `fork` exists in the child. Changes
-//! that another thread had under way are never finished there, so the child must not use
-//! trees created before the fork: each [`Domain`](super::Domain) records the
-//! [`generation`] in which it was created.
+//! Of the threads of a process, only the one that calls `fork` exists in the child. Changes that
+//! other threads had begun are never finished there, so the child must not use trees created before
+//! the fork: each [`Domain`](super::Domain) records the [`generation`] in which it was created.
 //!
 //! Trees that the child creates itself are sound, with one exception: seize has one mutex in the
 //! process, under which it assigns numbers to threads and owned guards. A thread that may hold
-//! it *has entered seize*: for an owned guard that is made or dropped, its slot is in the state
-//! `IN_SEIZE`; a thread that begins or ends using the library holds a [`SeizeEntry`]. `fork`
-//! waits, for a limited time, until no thread has entered seize. If one still has (for example
-//! because it runs a user's destructor, which may wait for anything), the child cannot create
-//! trees either: [`cannot_create_trees`].
+//! it *has entered seize*: while a thread makes or drops an owned guard, that guard's slot is in
+//! the state `IN_SEIZE`; a thread that begins or ends using the library holds a [`SeizeEntry`].
+//! `fork` waits, for a limited time, until no thread has entered seize. If one still has (for
+//! example because it runs a user's destructor, which may wait for anything), the child cannot
+//! create trees either: [`cannot_create_trees`].
 //!
 //! To check all slots, `fork` needs all trees: they are in a list, whose mutex it holds until
 //! the fork has ended.
@@ -27,11 +26,11 @@ use crate::annotate::IgnoredAccesses;
 use crate::errno;
 use crate::sync::Wait;
 
-/// How many times `fork` looks again whether a thread has entered seize: one time in eight after a sleep of
-/// a millisecond.
+/// How many times `fork` checks whether a thread has entered seize; one time in eight, it first
+/// sleeps for a millisecond.
 const MAX_POLLS: usize = 2000;
 
-/// Forks under way in this process; threads that want to enter seize wait for them.
+/// Active calls of `fork` in this process; threads that want to enter seize wait for them.
 static FORKING: AtomicUsize = AtomicUsize::new(0);
 /// How many threads have entered seize, not counting those that make or drop a guard in a slot.
 static IN_SEIZE: AtomicUsize = AtomicUsize::new(0);
@@ -161,11 +160,11 @@ impl Drop for SeizeEntry {
     }
 }
 
-/// The state of a fork under way, in its thread.
+/// The state of an active fork, kept by the thread that forks.
 struct Fork {
     /// Locked until the fork has ended.
     domains: MutexGuard<'static, Domains>,
-    /// Whether no thread had entered seize.
+    /// Whether no thread had entered seize when the process was forked.
     clean: bool,
 }
 

@@ -18,23 +18,24 @@ use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, KeyCell, STRIPES};
 use crate::index::node::{DeltaRecorder, Leaf, NodeRef};
 
-/// What all pins of a guard share. It stays in its place while there are any, so that a pin is one
-/// word, which calls pass in a register.
+/// The state that all pins of a guard share. It is not moved while a pin exists: a pin points to
+/// it, and so is small enough for registers.
 pub(super) struct PinState {
     domain: NonNull<Domain>,
     /// The stripe of counters and caches that the guard uses.
     stripe: usize,
     near: Near,
-    /// Where an owned guard counts keys; null for others.
+    /// The cell in which an owned guard counts keys (see `memory::keys`); null for other guards.
     keys: *const KeyCell,
     thread: CallThread,
-    /// Seize's guard: beside this state. Set before the first pin, where both have their place.
-    via: Cell<Via>,
+    /// Seize's guard, which is stored beside this state. Set before the first pin, when neither is
+    /// moved any more; null until then.
+    seize_guard: Cell<SeizeGuard>,
 }
 
-/// Seize's guard of one of two kinds; for an owned guard not in its place yet, null.
+/// A pointer to seize's guard, of either kind.
 #[derive(Clone, Copy)]
-enum Via {
+enum SeizeGuard {
     Local(*const seize::LocalGuard<'static>),
     Owned(*const seize::OwnedGuard<'static>),
 }
@@ -47,14 +48,14 @@ impl PinState {
             near: Near::new(),
             keys: std::ptr::null(),
             thread,
-            via: Cell::new(Via::Owned(std::ptr::null())),
+            seize_guard: Cell::new(SeizeGuard::Owned(std::ptr::null())),
         }
     }
 
-    /// Returns a pin through a guard that lives as long.
+    /// Returns a pin through `guard`, which lives at least as long as the pin.
     #[inline]
-    fn pin(&self, via: Via) -> Pinned<'_> {
-        self.via.set(via);
+    fn pin(&self, guard: SeizeGuard) -> Pinned<'_> {
+        self.seize_guard.set(guard);
         Pinned {
             state: self,
             recorder: None,
@@ -65,9 +66,9 @@ impl PinState {
 /// The state of an owned guard, kept in its slot.
 pub(crate) struct GuardState {
     pin: PinState,
-    /// How many times it has been refreshed.
+    /// How many times the guard has been refreshed.
     refreshes: u64,
-    /// Where its C user wants writes recorded; the C boundary passes it to them.
+    /// The recorder that the C user attached to the guard; the C boundary passes it to each write.
     recorder: Option<DeltaRecorder>,
     guard: ManuallyDrop<seize::OwnedGuard<'static>>,
 }
@@ -113,9 +114,9 @@ impl Domain {
                 recorder: None,
                 guard: ManuallyDrop::new(guard),
             });
-            // It stays there.
+            // The slot does not move, so neither does seize's guard.
             let guard: *const seize::OwnedGuard<'static> = &*(*state).guard;
-            (*state).pin.via.set(Via::Owned(guard));
+            (*state).pin.seize_guard.set(SeizeGuard::Owned(guard));
             (*state).pin.keys = slot.keys();
         }
         slot.record_time();
@@ -139,8 +140,8 @@ impl Domain {
     #[cold]
     fn enter_local_slow(&self, state: thread::State) -> LocalGuard<'_> {
         if state == thread::State::Exiting {
-            // Uses no thread-local of seize: owned guards are available at any time. Without
-            // memory for a slot, pins without one; statistics do not count it.
+            // An owned guard uses no thread-local of seize, which may be destroyed by now. Without
+            // memory for a slot, the guard has none, and statistics do not count it.
             return match self.enter() {
                 Ok(guard) => LocalGuard::Owned(guard),
                 Err(OutOfMemory) => {
@@ -164,7 +165,7 @@ impl Domain {
 }
 
 impl<'t> Guard<'t> {
-    fn owned(&self) -> &GuardState {
+    fn state(&self) -> &GuardState {
         // SAFETY: written before the guard was made; the guard owns the slot until it is dropped.
         unsafe { &*self.slot.as_ref().guard() }
     }
@@ -172,7 +173,7 @@ impl<'t> Guard<'t> {
     /// Returns the proof of holding the guard that operations take.
     #[inline]
     pub fn pin(&self) -> Pinned<'_> {
-        self.owned().pin()
+        self.state().pin()
     }
 
     /// Ends the protection of everything read so far, and pins again.
@@ -180,12 +181,12 @@ impl<'t> Guard<'t> {
         // SAFETY: the guard owns the slot, and `&mut self` means that no `Pinned` of it is left.
         unsafe {
             let slot = self.slot.as_ref();
-            let owned = slot.guard();
-            annotate::release((*owned).pin.domain.as_ptr());
-            (*owned).refreshes += 1;
-            (*owned).pin.near.forget();
+            let state = slot.guard();
+            annotate::release((*state).pin.domain.as_ptr());
+            (*state).refreshes += 1;
+            (*state).pin.near.forget();
             slot.record_time();
-            (*owned).guard.refresh();
+            (*state).guard.refresh();
         }
     }
 
@@ -194,7 +195,7 @@ impl<'t> Guard<'t> {
         ManuallyDrop::new(self).slot
     }
 
-    /// Whether its tree was created in another process, before a fork.
+    /// Whether the parent process created the guard's tree, before a fork.
     pub(crate) fn is_forked(&self) -> bool {
         self.pin().domain().generation != fork::generation()
     }
@@ -210,7 +211,7 @@ impl<'t> Guard<'t> {
     }
 }
 
-/// Returns the proof for the guard that a slot holds.
+/// Returns a pin of the guard that a slot holds.
 ///
 /// # Safety
 /// The slot came from `Guard::into_raw`, and the guard is not refreshed or dropped
@@ -218,13 +219,13 @@ impl<'t> Guard<'t> {
 #[inline]
 pub(crate) unsafe fn pin_of<'g>(slot: NonNull<Slot>) -> Pinned<'g> {
     // SAFETY: by contract.
-    let owned = unsafe { &*slot.as_ref().guard() };
-    owned.pin()
+    let state = unsafe { &*slot.as_ref().guard() };
+    state.pin()
 }
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        // SAFETY: the guard owns the slot until it is vacated, and is not used after.
+        // SAFETY: the guard owns the slot until `vacate`, and is not used after that.
         unsafe {
             let slot = self.slot.as_ref();
             annotate::release((*slot.guard()).pin.domain.as_ptr());
@@ -254,8 +255,8 @@ pub(crate) unsafe fn set_recorder(slot: NonNull<Slot>, recorder: Option<DeltaRec
     unsafe { (*slot.as_ref().guard()).recorder = recorder };
 }
 
-/// Returns what [`set_recorder`] has stored. A write records there if its pin is given it
-/// ([`Pinned::with_recorder`]).
+/// Returns the recorder that [`set_recorder`] has stored. It takes effect only on writes whose pin
+/// carries it ([`Pinned::with_recorder`]).
 ///
 /// # Safety
 /// The contract of [`pin_of`], for the duration of this call.
@@ -265,17 +266,17 @@ pub(crate) unsafe fn recorder_of(slot: NonNull<Slot>) -> Option<DeltaRecorder> {
     unsafe { (*slot.as_ref().guard()).recorder }
 }
 
-/// Pins for one call, through the thread's own reservation or, in a thread that is exiting,
-/// through an owned guard. Never returned to a user: one that was forgotten instead of dropped
-/// would leave the thread's count of guards too high for good, and the next thread with that
-/// number unprotected.
+/// A guard for one call: the thread's own reservation or, in a thread that is exiting, an owned
+/// guard. Never returned to a user: if one were forgotten instead of dropped, seize's count of the
+/// thread's guards would stay too high for ever, and the next thread that gets this thread's number
+/// would be unprotected.
 pub(crate) enum LocalGuard<'t> {
     Thread(ThreadGuard<'t>),
     Owned(Guard<'t>),
     Slotless(SlotlessGuard<'t>),
 }
 
-/// The thread's own reservation.
+/// A guard that uses the thread's own reservation.
 pub(crate) struct ThreadGuard<'t> {
     pin: PinState,
     guard: seize::LocalGuard<'t>,
@@ -302,7 +303,7 @@ impl Drop for SlotlessGuard<'_> {
     fn drop(&mut self) {
         let _seize = fork::enter_seize();
         annotate::release(self.pin.domain.as_ptr());
-        // SAFETY: the guard is not used after.
+        // SAFETY: the guard is not used after this.
         errno::preserve(|| unsafe { ManuallyDrop::drop(&mut self.guard) });
         thread::end();
     }
@@ -314,12 +315,12 @@ impl LocalGuard<'_> {
         match self {
             Self::Thread(local) => {
                 let guard = std::ptr::from_ref(&local.guard);
-                local.pin.pin(Via::Local(guard.cast()))
+                local.pin.pin(SeizeGuard::Local(guard.cast()))
             }
             Self::Owned(guard) => guard.pin(),
             Self::Slotless(slotless) => {
                 let guard = std::ptr::from_ref(&*slotless.guard);
-                slotless.pin.pin(Via::Owned(guard.cast()))
+                slotless.pin.pin(SeizeGuard::Owned(guard.cast()))
             }
         }
     }
@@ -334,7 +335,8 @@ impl Drop for LocalGuard<'_> {
     }
 }
 
-/// The proof that a guard is held for `'g`. Two words.
+/// The proof that a guard is held for `'g`. Two words: the guard's state, and the recorder of the
+/// write that gets the pin.
 #[derive(Clone, Copy)]
 pub struct Pinned<'g> {
     state: &'g PinState,
@@ -348,37 +350,38 @@ impl<'g> Pinned<'g> {
         unsafe { self.state.domain.as_ref() }
     }
 
-    /// Calls `local` or `owned` with seize's guard, whichever kind it is.
+    /// Calls `local` or `owned`, as the kind of seize's guard requires.
     #[inline]
     pub(super) fn on_guard<R>(
         &self,
         local: impl FnOnce(&seize::LocalGuard<'_>) -> R,
         owned: impl FnOnce(&seize::OwnedGuard<'_>) -> R,
     ) -> R {
-        // SAFETY: set when the pin was made; the guard is held, in its place, for 'g.
+        // SAFETY: set before the pin was made; the guard is held, and not moved, for 'g.
         unsafe {
-            match self.state.via.get() {
-                Via::Local(guard) => local(&*guard),
-                Via::Owned(guard) => owned(&*guard),
+            match self.state.seize_guard.get() {
+                SeizeGuard::Local(guard) => local(&*guard),
+                SeizeGuard::Owned(guard) => owned(&*guard),
             }
         }
     }
 
-    /// The leaf that the guard remembers, if it held this slice in the tree with this root.
+    /// Returns the leaf that the guard remembers, if it was remembered for the tree with this root
+    /// and for a range that contains the slice (see `near`).
     #[inline(always)]
     pub(crate) fn near(&self, root: NodeRef<'g>, slice: u64) -> Option<NearLeaf<'g>> {
         self.state.near.find(root, slice)
     }
 
-    /// Returns whether the last write under the guard came to this leaf, too, and notes that this
-    /// one does.
+    /// Records the leaf that a write under the guard has reached by a descent. Returns whether the
+    /// write before reached the same leaf.
     #[inline(always)]
-    pub(crate) fn comes_again(&self, leaf: &Leaf) -> bool {
-        self.state.near.comes_again(leaf)
+    pub(crate) fn note_reached(&self, leaf: &Leaf) -> bool {
+        self.state.near.note_reached(leaf)
     }
 
-    /// Makes the guard remember a leaf of the first layer below this root, which holds the slices of
-    /// a range (see `near`).
+    /// Makes the guard remember a leaf of the first layer of the tree with this root, for the
+    /// slices of a range (see `near`).
     #[inline(always)]
     pub(crate) fn remember(
         &self,
@@ -389,7 +392,8 @@ impl<'g> Pinned<'g> {
         self.state.near.remember(root, leaf, range);
     }
 
-    /// Notes that the leaf of the last write is about to have this version.
+    /// Updates the version of the remembered leaf, which the caller has locked and is about to
+    /// unlock.
     #[inline(always)]
     pub(crate) fn renew_near(&self, leaf: NearLeaf<'_>) {
         self.state.near.renew(leaf);
@@ -401,21 +405,22 @@ impl<'g> Pinned<'g> {
         self.state.stripe
     }
 
-    /// Call after a callback has returned: aborts, in builds with debug assertions, if a call
-    /// without a guard is no longer on the thread on which it began.
+    /// Called after a callback has returned. In builds with debug assertions, aborts if a call
+    /// without a guard no longer runs on the thread on which it began.
     #[inline]
     pub(crate) fn check_thread(self) {
         self.state.thread.check();
     }
 
-    /// Where a write with this pin records what it changes, if anywhere.
+    /// The recorder of the writes that get this pin, if they are recorded.
     #[inline]
     pub(crate) fn recorder(&self) -> Option<DeltaRecorder> {
         self.recorder
     }
 
-    /// The same proof, for writes that record there. A guard's pin has no recorder: a layer above
-    /// passes one to each write that it wants recorded, and so does the C boundary for its user.
+    /// Returns this pin with a recorder, for writes that are to be recorded. The pin that a guard
+    /// returns has none: a layer above the index, and the C boundary for its user, adds the
+    /// recorder to the pin of each write that it wants recorded.
     #[inline]
     pub(crate) fn with_recorder(self, recorder: Option<DeltaRecorder>) -> Self {
         Self { recorder, ..self }
@@ -433,8 +438,8 @@ impl<'g> Pinned<'g> {
     #[inline]
     pub(crate) fn count_keys(&self, leaf: &Leaf, change: i64) {
         let tally = self.domain().memory.tally();
-        // SAFETY: null, or of a slot that lives as long as the domain. Only the thread that uses the
-        // guard adds to it.
+        // SAFETY: null, or the cell of a slot, which lives as long as the domain. Only the thread
+        // that uses the guard adds to the cell.
         match unsafe { self.state.keys.as_ref() } {
             Some(cell) => tally.add_keys_owned(cell, leaf.era(), change),
             None => tally.add_keys(self.stripe(), leaf.era(), change),
@@ -442,14 +447,14 @@ impl<'g> Pinned<'g> {
     }
 }
 
-/// Makes statistics count this call as a held guard, since user code that runs in it may take
-/// long.
+/// Makes statistics count a call as a held guard, since user code that runs within the call may
+/// take long.
 pub(crate) struct CountedCall<'t> {
     slot: Option<&'t Slot>,
 }
 
 impl Domain {
-    /// Counts this call. Without memory for a slot, it is not counted.
+    /// Counts a call until the result is dropped. Without memory for a slot, it is not counted.
     pub(crate) fn count_call(&self) -> CountedCall<'_> {
         CountedCall {
             slot: self.slots.claim_counted(self.memory.source()).ok(),

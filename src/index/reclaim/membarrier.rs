@@ -1,7 +1,8 @@
-//! Explains the abort of programs that may not call `membarrier` any more.
+//! Prints an explanation before the process aborts because the kernel no longer allows
+//! `membarrier`.
 //!
-//! When a tree is created, seize asks the kernel whether it may call `membarrier`, and does
-//! without it if not. If the kernel refuses the call later, no batch can be freed safely: threads
+//! When a tree is created, seize asks the kernel whether it allows `membarrier`, and uses another
+//! barrier if not. If the kernel refuses the call later, no batch can be freed safely: threads
 //! in calls have executed no barrier of their own. Seize then aborts without a message. So the
 //! library's calls of `abort` go to `explain_and_abort`: `build.rs` instructs the linker of the
 //! shared library, and `cmake/isolate.sh` that of the static one. A static library built by
@@ -25,10 +26,10 @@ mod linux {
         allowed when the first tree was made. A seccomp filter installed since then must allow it \
         (systemd: SystemCallFilter=membarrier), or be installed before the first tree is made.\n";
 
-    /// Whether the kernel allowed it when a tree was created.
+    /// Whether the kernel allowed `membarrier` when a tree was created.
     static WAS_ALLOWED: AtomicBool = AtomicBool::new(false);
-    /// The C library's `abort`, from the first tree on: to look it up takes a lock of the
-    /// loader's, for which an aborting thread must not wait.
+    /// The C library's `abort`; set when the first tree is created, since `dlsym` takes a lock of
+    /// the loader, for which an aborting thread must not wait.
     static ABORT: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
 
     fn is_allowed() -> bool {
@@ -64,7 +65,7 @@ mod linux {
         abort = sym explain_and_abort,
     );
 
-    /// `abort`, for the whole shared library.
+    /// Replaces `abort` within the library.
     extern "C" fn explain_and_abort() -> ! {
         if WAS_ALLOWED.load(Ordering::Relaxed) && !is_allowed() {
             // SAFETY: the bytes are readable. A failed write has no remedy.
@@ -80,7 +81,7 @@ mod linux {
         }
     }
 
-    /// What `abort` does, where its address is not known: in a program without shared libraries.
+    /// Does what `abort` does, if its address is unknown: in a program without shared libraries.
     fn raise_abort() -> ! {
         let mut set = MaybeUninit::uninit();
         // SAFETY: the set is initialised before it is used; the rest has no preconditions.
@@ -88,7 +89,7 @@ mod linux {
             libc::sigemptyset(set.as_mut_ptr());
             libc::sigaddset(set.as_mut_ptr(), libc::SIGABRT);
             libc::pthread_sigmask(libc::SIG_UNBLOCK, set.as_ptr(), ptr::null_mut());
-            // The program's handler, if it has one, which may return.
+            // Runs the program's handler, if it has one; the handler may return.
             libc::raise(libc::SIGABRT);
             libc::signal(libc::SIGABRT, libc::SIG_DFL);
             libc::raise(libc::SIGABRT);
@@ -97,7 +98,7 @@ mod linux {
     }
 }
 
-/// Notes that the kernel allows it, if it does, and returns that.
+/// Records, and returns, whether the kernel allows `membarrier`.
 pub(super) fn record_availability() -> bool {
     #[cfg(all(
         target_os = "linux",

@@ -3,14 +3,14 @@
 //! **Protocol.** A reader holds a guard of the tree's [`Domain`] while it follows pointers. A
 //! writer that takes an object out of the tree first removes every pointer to it, then retires
 //! it. Seize frees it when every guard that was held at the retirement has been refreshed or
-//! left (Hyaline-1: Nikolaev and Ravindran, PLDI 2021). Loads of pointers that this rests on are
-//! `SeqCst`, as in seize's own `Guard::protect`; entering a guard is a plain store, because
-//! retiring issues a `membarrier` system call per batch.
+//! left (Hyaline-1: Nikolaev and Ravindran, PLDI 2021). Readers load the pointers that they follow
+//! with `SeqCst`, as seize's own `Guard::protect` does; entering a guard is a plain store, because
+//! retiring issues a `membarrier` system call for each batch.
 //!
 //! Two kinds of guards exist. A [`Guard`] owns a slot and may move between threads. A
 //! [`LocalGuard`] uses its thread's reservation in seize, found through a thread-local, and
-//! lives for one call. A [`Pinned`] proves that either is held; the rest of the library
-//! passes it on.
+//! lives for one call. A [`Pinned`] proves that one of them is held; the functions of the tree take
+//! it as an argument.
 
 mod barrier;
 mod flush;
@@ -49,12 +49,14 @@ use slots::Slots;
 /// How many retired objects seize collects before it tries to free them. A `membarrier`
 /// interrupts every thread of the process, and is expensive in virtual machines: two threads
 /// loading keys of 24 bytes were a quarter faster than with seize's 32. With 256 they were no
-/// faster, with 1024 URLs were loaded more slowly, and that many objects wait in small trees.
+/// faster; with 1024, URLs were loaded more slowly, and even in a small tree up to 1023 objects
+/// would wait for their batch to fill.
 const BATCH: usize = 128;
 
-/// The first barrier of the process: where the kernel refuses `membarrier` (the first of the two),
-/// and where it allows it. What seize needs for it is made at its first barrier, and may set
-/// `errno` (`mlock`), so that barrier is not left to a flush or a retirement.
+/// Run the first barrier of the process: the first of the two where the kernel refuses
+/// `membarrier`, the second where the kernel allows it. At its first barrier, seize sets up the
+/// barrier, which may set `errno` (`mlock`). So the first barrier runs when a tree is created,
+/// within `errno::preserve`, not in a flush or a retirement.
 static FIRST_BARRIERS: [Once; 2] = [const { Once::new() }; 2];
 
 /// The part of a tree that outlives all of its nodes.
@@ -63,7 +65,7 @@ pub(crate) struct Domain {
     pub(crate) memory: Memory,
     values: Values,
     slots: Slots,
-    /// Generation of the process that created it (see `fork`).
+    /// Generation of the process that created the domain (see `fork`).
     pub(crate) generation: u32,
     /// Links in the list of all domains (see `fork`).
     links: fork::Links,
@@ -77,8 +79,8 @@ pub(crate) struct HeldGuards {
 }
 
 impl Domain {
-    /// Creates a domain for values of a kind, which `destroy` frees. The other arguments are those
-    /// of [`Memory::new`].
+    /// Creates a domain, which [`Domain::destroy`] frees, for values of a kind. The other arguments
+    /// are those of [`Memory::new`].
     pub(crate) fn create(
         values: Values,
         source: Source,
@@ -141,14 +143,13 @@ impl Domain {
         unsafe { self.collector.reclaim_all() }
     }
 
-    /// The domain of which a collector is part.
+    /// Returns the domain that contains a collector.
     ///
     /// # Safety
-    /// The collector is part of a living domain.
+    /// The collector is a field of a domain that has not been freed.
     unsafe fn of(collector: &Collector) -> &Self {
         let address = std::ptr::from_ref(collector).addr() - offset_of!(Self, collector);
-        // SAFETY: `create` exposed every domain's provenance, and this one
-        // lives.
+        // SAFETY: `create` exposed every domain's provenance, and this one has not been freed.
         unsafe { &*std::ptr::with_exposed_provenance(address) }
     }
 
@@ -157,7 +158,7 @@ impl Domain {
         self.memory.tally().keys(self.slots.key_cells())
     }
 
-    /// What the tree's values are.
+    /// The kind of the tree's values.
     #[inline]
     pub(crate) fn values(&self) -> &Values {
         &self.values

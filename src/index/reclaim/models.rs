@@ -14,8 +14,8 @@ use crate::protocol::Line;
 use crate::protocol::models::check;
 use crate::sync::{AtomicU64, Ordering, fence};
 
-/// Seize's protocol for one guard. Where the kernel has `membarrier`, the retiring thread
-/// issues one in place of the guard's fence: to the model the two are equal.
+/// Seize's protocol for one guard. Where the kernel has `membarrier`, the retiring thread issues
+/// one instead of the guard's fence; the model does not distinguish the two.
 struct Collector {
     held: AtomicU64,
     /// The memory of the retired object; freeing it is modelled by a store to it.
@@ -60,8 +60,8 @@ fn has_link(leaf: &Leaf) -> bool {
     }
 }
 
-/// A store of the leaf's permutation removes a link, and only then is the node it points to
-/// retired: a thread that finds the link under a guard never finds that memory freed.
+/// A writer removes a link by a store of the leaf's permutation, and then retires the node to which
+/// the link points. A thread that finds the link under a guard never finds that node freed.
 #[test]
 fn an_object_found_under_a_guard_is_not_freed() {
     let lines = [Line::UnlinkedBeforeRetired, Line::GuardBeforePointer];
@@ -151,10 +151,10 @@ fn a_flush_counts_every_reservation_it_finds() {
                 let reservations = reservations.clone();
                 thread::spawn(move || {
                     let before = reservations.census();
-                    let met = reservations.active();
+                    let found = reservations.active();
                     fence(Ordering::Acquire);
                     let most = before.most_until(reservations.census());
-                    assert!(met <= most, "met {met}, counted {most}");
+                    assert!(found <= most, "found {found}, counted {most}");
                 })
             };
             let leaves = {

@@ -1,19 +1,22 @@
 //! The leaf that a guard remembers, so that the next write nearby skips the descent.
 //!
-//! **Protocol.** A remembered leaf held the slices from `low` to `last` in `version`, in the first
-//! layer of the tree with this root.
+//! **Protocol.** The guard remembers a leaf of the first layer together with a version, a range of
+//! slices and the root of the tree: at that version, the leaf held these slices in the tree with
+//! this root. A write may lock the leaf instead of descending, because:
 //!
-//! - *It may be read*: it was found under this guard, which forgets it when it is refreshed.
-//! - *It still holds these slices* if its version has not changed: its range becomes smaller only
-//!   by a split or when it is deleted, and either changes the version. (It may become greater.)
-//!   The lock is taken only in that version.
-//! - *It is still in the tree* if the tree still has this root when the write begins: clearing and
-//!   bulk loading replace the root, and change no leaf. A root's address is not used again under
-//!   this guard. A tree that is cleared after the write has looked at the root is cleared as if
-//!   after the write, as it is for a write that descends from that root.
+//! - *The leaf may be read*: it was found under this guard, which forgets it when it is refreshed.
+//! - *The leaf still holds these slices.* The write locks the leaf only at the remembered version
+//!   (`NearIsUnchanged`). Only a split or the deletion of the leaf makes its range smaller, and
+//!   either changes the version. (The range may have become larger.)
+//! - *The leaf is still in the tree.* The write uses it only if the tree's root, loaded at the
+//!   beginning of the write, is the remembered one (`NearIsUnderTheRoot`): a clear or a bulk load
+//!   replaces the root, and changes no leaf. The address of a root is not reused under this guard.
+//!   If the tree is cleared after the write has loaded the root, the write is ordered before the
+//!   clear, like a write that descends from that root.
 //!
-//! A leaf is remembered only once two writes in a row have come to it: those of random keys do not
-//! pay for what serves neighbours.
+//! The guard remembers a leaf after two writes in a row have descended to it, or when a split
+//! creates it for an appended key. So writes of random keys do not pay for remembering leaves that
+//! they do not use again.
 
 use std::cell::Cell;
 use std::ops::RangeInclusive;
@@ -21,7 +24,7 @@ use std::ops::RangeInclusive;
 use crate::index::node::{Leaf, Locked, Node, NodeRef, Version};
 use crate::protocol::Line;
 
-/// A leaf of the first layer that was locked in a version.
+/// A leaf of the first layer, and the version at which it may be locked.
 #[derive(Clone, Copy)]
 pub(crate) struct NearLeaf<'g> {
     pub(crate) leaf: &'g Leaf,
@@ -29,7 +32,7 @@ pub(crate) struct NearLeaf<'g> {
 }
 
 impl<'g> NearLeaf<'g> {
-    /// A locked leaf, in the version that unlocking leaves.
+    /// A locked leaf, with the version that it will have once it is unlocked.
     #[inline(always)]
     pub(crate) fn after(leaf: &Locked<'g, Leaf>) -> Self {
         Self {
@@ -39,15 +42,17 @@ impl<'g> NearLeaf<'g> {
     }
 }
 
-/// What a guard remembers. Only the thread that uses the guard accesses it.
+/// The leaf that a guard remembers. Only the thread that uses the guard accesses this.
 pub(crate) struct Near {
-    /// The tree's root; null if no leaf is remembered.
+    /// The root of the leaf's tree; null if no leaf is remembered.
     root: Cell<*const Node>,
+    /// The first slice of the range.
     low: Cell<u64>,
-    /// The last slice, less `low`.
+    /// The last slice of the range minus `low`.
     span: Cell<u64>,
     version: Cell<Version>,
-    /// The remembered leaf, or the one to which the last write came.
+    /// The remembered leaf or, if none is remembered, the leaf that the last write reached by a
+    /// descent.
     leaf: Cell<*const Leaf>,
 }
 
@@ -62,13 +67,14 @@ impl Near {
         }
     }
 
-    /// Forgets everything: the guard no longer protects it.
+    /// Forgets the leaf, which the guard no longer protects.
     pub(super) fn forget(&self) {
         self.root.set(std::ptr::null());
         self.leaf.set(std::ptr::null());
     }
 
-    /// The remembered leaf, if it held this slice in the tree with this root.
+    /// Returns the remembered leaf, if the remembered root is this one and the remembered range
+    /// contains the slice.
     #[inline(always)]
     pub(super) fn find<'g>(&self, root: NodeRef<'g>, slice: u64) -> Option<NearLeaf<'g>> {
         let is_under_root = match Line::NearIsUnderTheRoot.is_enabled() {
@@ -79,21 +85,21 @@ impl Near {
             return None;
         }
         Some(NearLeaf {
-            // SAFETY: found under this guard, which was not refreshed since.
+            // SAFETY: found under this guard, which has not been refreshed since.
             leaf: unsafe { &*self.leaf.get() },
             version: self.version.get(),
         })
     }
 
-    /// Returns whether the last write came to this leaf, too, and notes that this one does. Nothing
-    /// is remembered after that.
+    /// Records the leaf that a write has reached by a descent, and forgets the remembered one.
+    /// Returns whether it is the leaf that was remembered or recorded before.
     #[inline(always)]
-    pub(super) fn comes_again(&self, leaf: &Leaf) -> bool {
+    pub(super) fn note_reached(&self, leaf: &Leaf) -> bool {
         self.root.set(std::ptr::null());
         std::ptr::eq(self.leaf.replace(leaf), leaf)
     }
 
-    /// Remembers a leaf that has this version once it is unlocked, and holds the slices of a range.
+    /// Remembers a leaf that holds the slices of a range, with its version once it is unlocked.
     #[inline(always)]
     pub(super) fn remember(
         &self,
@@ -110,8 +116,8 @@ impl Near {
         self.leaf.set(near.leaf);
     }
 
-    /// Notes the version that the leaf of the last write has once it is unlocked, which may be
-    /// remembered.
+    /// Updates the version of the leaf that this write has locked. (It has no effect if that leaf
+    /// is only recorded, not remembered.)
     #[inline(always)]
     pub(super) fn renew(&self, near: NearLeaf<'_>) {
         debug_assert!(std::ptr::eq(self.leaf.get(), near.leaf));

@@ -1,10 +1,11 @@
-//! Retires objects, and says for each kind which threads may still hold it.
+//! Retires objects, and documents for each kind which threads may still use a retired object.
 //!
-//! Each kind of object, also one of a layer above, implements [`Retire`]: how many bytes it counts
-//! in limbo, and how it is freed with the domain's memory. Retiring allocates nothing from that
-//! memory, and does not fail: a write retires what it displaced after its last change. (Seize's
-//! lists of retired objects come from the global allocator.) Only an object of the user's needs a
-//! record, since it has room for nothing: [`Pinned::retire_object`] may fail.
+//! Each kind of object, also one of a layer above the index, implements [`Retire`], which defines
+//! how many bytes the object counts in limbo, and how it is freed. Retiring allocates nothing from
+//! the domain's memory, and cannot fail, because a write retires what it displaced after its last
+//! change. (Seize's lists of retired objects come from the global allocator.) The exception is an
+//! object of the user: its size and its free function need a record, for which
+//! [`Pinned::retire_object`] allocates memory, and so may fail.
 
 use std::alloc::Layout;
 use std::ffi::c_void;
@@ -21,7 +22,8 @@ use crate::index::node::{Bag, BagRef, Internode, Leaf};
 
 /// An object that is freed once no guard protects it any more.
 pub(crate) trait Retire: Sized {
-    /// Bytes that limbo counts for the object: as many when it is freed as when it was retired.
+    /// Bytes that limbo counts for the object. The result is the same when the object is retired
+    /// and when it is freed.
     ///
     /// # Safety
     /// The object is retired or about to be, and not freed yet.
@@ -47,8 +49,8 @@ impl Pinned<'_> {
         unsafe { self.retire(std::ptr::from_ref(leaf).cast_mut()) }
     }
 
-    /// Retires an internode. Readers and writers that descend or ascend may still hold it. They find
-    /// the internode's version deleted.
+    /// Retires an internode. Readers and writers that descend or ascend may still hold it. They
+    /// find the internode's version deleted.
     ///
     /// # Safety
     /// The contract of `retire_leaf`.
@@ -75,12 +77,12 @@ impl Pinned<'_> {
             return;
         }
         let word = std::ptr::without_provenance_mut::<ValueWord>(value as usize);
-        // SAFETY: only `ValueWord::free` gets the word, once, and the caller displaced the
-        // value.
+        // SAFETY: seize passes the word only to `ValueWord::free`, once, and the caller displaced
+        // the value.
         unsafe { self.retire(word) }
     }
 
-    /// Retires an object of the user's.
+    /// Retires an object of the user.
     ///
     /// # Safety
     /// `retired.free` may run on any thread once no guard protects the object any more; until
@@ -135,7 +137,7 @@ impl Pinned<'_> {
 }
 
 impl Domain {
-    /// Uncounts an object of `bytes` bytes that `retire` counted in limbo.
+    /// Subtracts an object of `bytes` bytes, which `retire` counted, from limbo.
     fn leave_limbo(&self, bytes: usize) {
         let (tally, stripe) = (self.memory.tally(), own_stripe());
         tally.add(stripe, Count::LimboBytes, -(bytes as i64));
@@ -143,7 +145,7 @@ impl Domain {
     }
 }
 
-/// A retired object of the user's, and how it is freed.
+/// An object of the user to retire, and the function that frees it.
 #[derive(Clone, Copy)]
 pub struct RetiredObject {
     object: *mut c_void,
@@ -168,13 +170,13 @@ impl RetiredObject {
         }
     }
 
-    /// Bytes that are counted in limbo for it.
+    /// Bytes that limbo counts for the object and this record.
     fn limbo(&self) -> usize {
         self.bytes.saturating_add(size_of::<Self>())
     }
 }
 
-/// The pointee type under which seize gets a value word as a pointer.
+/// The type to which a value word points when it is passed to seize as a pointer.
 struct ValueWord;
 
 /// # Safety

@@ -1,15 +1,16 @@
-//! Slots of guards: each holds one guard, and the time since which it pins.
+//! Slots of guards: each holds one guard, and the time at which the guard was entered or last
+//! refreshed.
 //!
 //! **Protocol.** A slot is free when its `since` is [`FREE`]. The thread that replaces `FREE`
-//! owns the slot until it stores `FREE` again; acquire and release order what one owner did
-//! with the rest of the slot before what the next does. While the owner makes or drops its
-//! guard, which locks seize's mutex, `since` is [`IN_SEIZE`] (see `fork`). Any thread may read
-//! `since`: that is how statistics notice a guard that has been held for long.
+//! owns the slot until it stores `FREE` again; acquire and release order one owner's accesses to
+//! the rest of the slot before those of the next owner. While the owner makes or drops its guard,
+//! which locks seize's mutex, `since` is [`IN_SEIZE`] (see `fork`). Any thread may read `since`:
+//! that is how statistics notice a guard that has been held for long.
 //!
 //! The owner counts each of seize's guards before it makes it: a flush (see `flush`) that finds
 //! the guard's reservation active also sees the count. [`Slot::census`] reads the count first. If
-//! that count includes a guard, the census also sees the slot taken, unless the guard has left;
-//! if it does not include the guard, the next census counts it among those that have begun.
+//! that count includes a guard, the census also sees the slot taken, unless the guard has been
+//! left; if it does not include the guard, the next census counts it among those that have begun.
 
 use std::alloc::Layout;
 use std::cell::UnsafeCell;
@@ -25,7 +26,7 @@ use crate::index::memory::{KeyCell, STRIPES, Source, own_stripe};
 use crate::protocol::Line;
 use crate::sync::{AtomicU64, Ordering, Wait, fence};
 
-/// Slots that are allocated at once.
+/// Number of slots that are allocated together.
 const BLOCK: usize = STRIPES;
 
 /// States of a slot; any other number is a time that [`now`] returned.
@@ -35,11 +36,11 @@ const IN_SEIZE: u64 = 1;
 /// Room for one guard.
 #[repr(align(64))]
 pub(crate) struct Slot {
-    /// The time at which its owner began to pin or last refreshed, or a state.
+    /// The time at which the guard was entered or last refreshed, or a state of the slot.
     since: AtomicU64,
-    /// How many guards were ever made here.
+    /// How many guards have ever been made in this slot.
     guards: AtomicU64,
-    /// The keys that its guards have counted.
+    /// The count of keys of the slot's present and earlier guards.
     keys: KeyCell,
     guard: UnsafeCell<MaybeUninit<super::GuardState>>,
 }
@@ -103,7 +104,8 @@ impl Slot {
         }
     }
 
-    /// Stores the time since which the slot pins; ends the state `IN_SEIZE`.
+    /// Stores the current time as that at which the guard was entered or refreshed; ends the state
+    /// `IN_SEIZE`.
     #[inline]
     pub(super) fn record_time(&self) {
         // Release: a fork that sees no owner in seize also sees seize's mutex unlocked.
@@ -134,7 +136,7 @@ impl Slot {
         self.since.store(FREE, Ordering::Release);
     }
 
-    /// Where its guards count keys; only the owner adds.
+    /// The cell in which the slot's guards count keys; only the slot's owner adds to it.
     pub(super) fn keys(&self) -> &KeyCell {
         &self.keys
     }
@@ -174,7 +176,7 @@ impl Slots {
         Ok((slot, stripe))
     }
 
-    /// Takes a slot that counts a call without a guard in it.
+    /// Takes a slot for counting a call; it holds no guard.
     pub(super) fn claim_counted(&self, source: Source) -> Result<&Slot, OutOfMemory> {
         self.claim(source, own_stripe(), now())
     }
@@ -213,7 +215,7 @@ impl Slots {
         }
     }
 
-    /// The keys that guards have counted, now or before.
+    /// The cells in which present and earlier guards have counted keys.
     pub(super) fn key_cells(&self) -> impl Iterator<Item = &KeyCell> {
         let slots = self.blocks().flat_map(|block| block.slots.iter());
         slots.map(|slot| &slot.keys)
@@ -310,8 +312,8 @@ impl Block {
     }
 }
 
-/// Returns the milliseconds since some moment in the past, never a state of a slot. Uses the
-/// cheapest clock, which is coarse.
+/// Returns the milliseconds since a fixed moment in the past; never a number that is a state of a
+/// slot. Uses the cheapest clock, which is coarse.
 #[inline]
 pub(super) fn now() -> u64 {
     #[cfg(target_os = "linux")]
@@ -381,8 +383,8 @@ mod tests {
         // SAFETY: as in `overtaken`.
         let race = unsafe { &mut *ctx.cast::<Race>() };
         let first = Block::next_or_new(&race.slots.first, source).unwrap();
-        let there = race.slots.first.load(Ordering::SeqCst);
-        assert!(std::ptr::eq(first, there));
+        let stored = race.slots.first.load(Ordering::SeqCst);
+        assert!(std::ptr::eq(first, stored));
         let freed = race.freed.load(Ordering::Relaxed);
         assert_eq!((race.asked.load(Ordering::Relaxed), freed), (1, 1));
         // SAFETY: the block that is left came from this source; no slot was in use.

@@ -1,5 +1,5 @@
-//! Threads that use the library: when they begin and end, and whether this thread's slot in
-//! seize still exists.
+//! Counts the threads that use the library, and records whether this thread's slot in seize still
+//! exists.
 //!
 //! A program may call the library from a destructor that runs when a thread exits
 //! (`pthread_key_create`, C++ `thread_local`), after the destructor of seize's own thread-local
@@ -8,10 +8,10 @@
 //! [`ExitEnd`] is registered before seize's and runs after it; between the two, the thread may
 //! lock seize's mutex (see `fork`).
 //!
-//! A thread may also use the library for the first time in such a destructor. In one of a C++
-//! `thread_local` it still registers in time. But glibc runs destructors of
-//! `pthread_key_create` after those of thread-locals: it no longer runs what is registered
-//! there, and `late` does so instead.
+//! A thread may also use the library for the first time in such a destructor. In a destructor of a
+//! C++ `thread_local`, the thread still registers [`ExitWatch`] and [`ExitEnd`] in time. But glibc
+//! runs destructors of `pthread_key_create` after those of thread-locals: it does not run
+//! destructors that are registered from one of them, and `late` runs them instead.
 //!
 //! Threads are counted before they get their number from seize and after they have returned it,
 //! as `flush` requires.
@@ -25,12 +25,12 @@ use super::flush::Census;
 use super::fork::{self, SeizeEntry};
 use crate::sync::{Ordering, fence};
 
-/// Threads that have, or had, a number from seize; guards without a slot count as such.
+/// Threads that have, or had, a number from seize. A guard without a slot counts as a thread.
 static BEGUN: AtomicU64 = AtomicU64::new(0);
-/// Those of them that have returned it.
+/// Threads that have returned their number.
 static ENDED: AtomicU64 = AtomicU64::new(0);
 
-/// Counts a number that the caller takes from seize next.
+/// Counts the number that the caller takes from seize next.
 pub(super) fn begin() {
     OWN.set(OWN.get() + 1);
     BEGUN.fetch_add(1, Ordering::Relaxed);
@@ -38,10 +38,10 @@ pub(super) fn begin() {
     fence(Ordering::Release);
 }
 
-/// Counts a number of seize's that was given back, by the thread that took it.
+/// Counts a number as returned to seize. Called by the thread that took the number.
 pub(super) fn end() {
     OWN.set(OWN.get() - 1);
-    // Release: who sees it finds the number's reservation inactive.
+    // Release: a census that loads this count finds the number's reservation inactive.
     ENDED.fetch_add(1, Ordering::Release);
 }
 
@@ -82,7 +82,7 @@ impl Drop for ExitWatch {
 }
 
 struct ExitEnd {
-    /// Dropped with it.
+    /// Dropped together with this struct, after seize's destructor has run.
     seize: Cell<Option<SeizeEntry>>,
 }
 
@@ -96,7 +96,7 @@ impl Drop for ExitEnd {
 thread_local! {
     /// No destructor: accessible at any time.
     static STATE: Cell<State> = const { Cell::new(State::New) };
-    /// Numbers of seize's that this thread has. Without a destructor.
+    /// How many numbers this thread has from seize. No destructor: accessible at any time.
     static OWN: Cell<u64> = const { Cell::new(0) };
     static EXIT_WATCH: ExitWatch = const { ExitWatch };
     static EXIT_END: ExitEnd = const { ExitEnd { seize: Cell::new(None) } };
@@ -159,7 +159,8 @@ pub(super) fn state() -> State {
     STATE.get()
 }
 
-/// Call once in a thread, before seize registers its destructor.
+/// Prepares for the end of this thread. Called once in a thread, before seize registers its
+/// destructor.
 pub(super) fn prepare_exit() {
     begin();
     // This thread's first access: the destructor has not run yet.
@@ -167,7 +168,8 @@ pub(super) fn prepare_exit() {
     late::arm();
 }
 
-/// Call once in a thread, after seize registered its destructor.
+/// Sets the state `Running`, and `Exiting` when the thread ends. Called once in a thread, after
+/// seize has registered its destructor.
 pub(super) fn watch_exit() {
     // This thread's first access: the destructor has not run yet.
     EXIT_WATCH.with(|_| STATE.set(State::Running));
@@ -177,22 +179,24 @@ pub(super) fn watch_exit() {
 ///
 /// A thread has a value under our key of `pthread_key_create` exactly as long as its
 /// destructors are registered and have not run. So glibc calls the key's destructor only if
-/// the destructor of another key registered them, in the same round of such destructors or in
-/// the next. It runs them by glibc's own function, which also frees the registrations. In other
-/// C libraries, destructors of thread-locals are themselves those of a key.
+/// the destructor of another key registered them: in the same round of key destructors, or in the
+/// next one. Our key's destructor runs the registered destructors by calling glibc's own function,
+/// which also frees the registrations. In other C libraries, a key's destructor runs the
+/// destructors of thread-locals anyway.
 ///
 /// glibc's function runs the destructors of all thread-locals that were registered late, the
 /// program's included, and destructors of other keys may still use those. So the key's destructor
-/// does it only when no other key has a value in this thread. Until then it sets its own value
-/// again, and is called in the next round. At its third call it no longer waits: if it was first
-/// set in the first round, that call is in the third round or in the last, the fourth.
+/// calls that function only when no other key has a value in this thread. Until then it sets its
+/// own value again, and is called in the next round. At its third call it no longer waits: if its
+/// value was first set in the first round, that call is in the third round or in the fourth, the
+/// last.
 ///
-/// Left:
-/// - A key that has a value still, or again, at that third call: if its destructor then uses a
-///   thread-local that was registered late, it finds it destroyed.
-/// - A thread that uses the library for the first time in the last round; or after the first
-///   round, where other keys have values until the last. The destructors of its late thread-locals
-///   do not run, and its slot (some hundred bytes in each tree) is not given back.
+/// Two cases are not solved:
+/// - A key still has a value, or has one again, at that third call. If its destructor then uses a
+///   thread-local that was registered late, that thread-local is destroyed already.
+/// - A thread uses the library for the first time in the last round; or after the first round,
+///   while other keys have values until the last. Then the destructors of its late thread-locals do
+///   not run, and its slot in seize (some hundred bytes in each tree) is not reused.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod late {
     use std::ffi::c_void;
@@ -201,10 +205,11 @@ mod late {
 
     /// glibc's `PTHREAD_KEYS_MAX`.
     const KEYS: libc::pthread_key_t = 1024;
-    /// The call of the key's destructor in one thread that does not wait for other keys: one less
-    /// than glibc's `PTHREAD_DESTRUCTOR_ITERATIONS`.
+    /// The number, within a thread, of the call of the key's destructor that no longer waits for
+    /// other keys: one less than glibc's `PTHREAD_DESTRUCTOR_ITERATIONS`.
     ///
-    /// ThreadSanitizer ends a thread for itself in the last round: with it, no call waits.
+    /// ThreadSanitizer deletes its own state of the thread in the last round: under it, already the
+    /// first call does not wait.
     const LAST_CALL: usize = match cfg!(any(feature = "annotate", masstree_tsan)) {
         true => 1,
         false => 3,
@@ -213,7 +218,8 @@ mod late {
     /// `None`: there are no more keys.
     static KEY: OnceLock<Option<libc::pthread_key_t>> = OnceLock::new();
 
-    /// The caller has entered seize (see `fork`), as this may lock a mutex.
+    /// Sets the key's value in this thread, so that glibc calls `run`. May lock a mutex: the caller
+    /// has entered seize (see `fork`).
     pub(super) fn arm() {
         let key = KEY.get_or_init(|| {
             let mut key = 0;
@@ -241,11 +247,11 @@ mod late {
 
     /// Whether another key has a value in this thread, and so may have a destructor to run.
     fn is_other_key_set(own: libc::pthread_key_t) -> bool {
-        // SAFETY: glibc answers NULL for keys that do not exist.
+        // SAFETY: glibc returns NULL for keys that do not exist.
         (0..KEYS).any(|key| key != own && unsafe { !libc::pthread_getspecific(key).is_null() })
     }
 
-    /// Called without a value: glibc clears it before.
+    /// The key's destructor. `call` was the key's value, which glibc has set to NULL.
     unsafe extern "C" fn run(call: *mut c_void) {
         let call = call.addr();
         if let Some(&Some(key)) = KEY.get()
@@ -255,8 +261,8 @@ mod late {
             set_calls(key, call + 1);
             return;
         }
-        // Private to glibc, which calls it when a thread ends; not in every glibc's headers,
-        // but exported by every libc.so since 2.18.
+        // `__call_tls_dtors` is private to glibc, which calls it when a thread ends. Not every
+        // glibc declares it in its headers, but every libc.so since 2.18 exports it.
         // SAFETY: the name is a string; the function has no parameters and no result, and does
         // nothing if no destructor is registered in this thread.
         unsafe {

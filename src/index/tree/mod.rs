@@ -1,10 +1,11 @@
-//! The tree: a trie of B+trees over the nodes of `node`. One file for each operation, in four
-//! wings:
+//! The tree: a trie of B+trees over the nodes of `node`. It has a file for each operation, in four
+//! modules:
 //!
 //! - `read`: finds a leaf, looks up one key or many, observes the leaves that were read.
 //! - `walk`: moves from key to key, for scans and cursors.
-//! - `write`: locks a leaf and decides; splits, layers, merges.
-//! - `whole`: operations on a whole tree: check, survey, dump, pivots, swap, destroy.
+//! - `write`: writes keys: locks a leaf, decides, and changes it; splits and merges nodes; creates
+//!   and collapses layers.
+//! - `whole`: operations on a whole tree: check, survey, dump, pivots, clear, bulk load, destroy.
 
 mod holding;
 #[cfg(all(test, shuttle))]
@@ -48,10 +49,10 @@ use write::merge::Sweep;
 /// Operations take a [`Pinned`] of one of the tree's guards. They panic on a guard of another
 /// tree, on a key longer than [`MAX_KEY_LEN`], and on values of the wrong kind.
 pub struct Tree {
-    /// The root of the first layer, never null. Only the thread that locks this root stores
-    /// here.
+    /// The root of the first layer, never null. Only the owner of this root's lock stores this
+    /// word.
     root: AtomicPtr<Node>,
-    /// The instruction set with which its nodes are searched.
+    /// The instruction set that searches of nodes use.
     isa: Isa,
     clears: Clears,
     sweep: Sweep,
@@ -122,7 +123,7 @@ impl Tree {
         self.domain().count_call()
     }
 
-    /// Whether a pin belongs to one of this tree's guards.
+    /// Whether a pin is that of a guard of this tree.
     #[inline]
     pub fn owns(&self, pin: Pinned<'_>) -> bool {
         std::ptr::eq(pin.domain(), self.domain.as_ptr())
@@ -163,7 +164,8 @@ impl Tree {
     /// The root of the first layer.
     #[inline]
     fn root<'g>(&self, _pin: Pinned<'g>) -> NodeRef<'g> {
-        // SAFETY: never null, and the pin protects every node that the word has referred to.
+        // SAFETY: never null, and the pin protects every node to which the word has pointed since
+        // the guard was entered.
         unsafe { NodeRef::load(&self.root).unwrap_unchecked() }
     }
 
@@ -195,13 +197,16 @@ impl Tree {
         self.holds(KindId::BYTES)
     }
 
-    /// `admit` for operations on words; panics on a tree of other values too.
+    /// [`Tree::admit`] for operations on words; also panics if the tree's values are of another
+    /// kind.
     #[inline]
     fn admit_words(&self, pin: Pinned<'_>, key: &[u8]) {
         self.admit(pin, key);
         assert!(self.holds(KindId::WORDS), "not a tree of words");
     }
 
+    /// Checks an operation's arguments: panics on a guard of another tree, and on a key that is too
+    /// long; in builds with debug assertions, also within an update callback of this tree.
     #[inline]
     fn admit(&self, pin: Pinned<'_>, key: &[u8]) {
         #[cfg(debug_assertions)]

@@ -1,20 +1,20 @@
-//! What a tree is made with.
+//! The options with which a tree is created.
 
 use crate::index::memory::Allocator;
 use crate::index::value::Values;
 
-/// What a tree is made with.
+/// The options with which a tree is created.
 #[derive(Clone, Copy)]
 pub struct TreeOptions {
     /// The kind of its values.
     pub values: Values,
     /// The allocator of its memory; `None`: the global one.
     pub allocator: Option<Allocator>,
-    /// Bytes that the node pool allocates at once, at least one node's; 0: from 1 KiB, growing to
-    /// 2 MiB.
+    /// Size in bytes of the chunks that the node pool allocates, at least one node; 0: from 1 KiB,
+    /// growing to 2 MiB.
     pub chunk_size: usize,
-    /// Whether large trees use huge pages, if the kernel has them, the tree has no allocator of
-    /// the user's, and `chunk_size` is 0.
+    /// Whether a large tree uses huge pages. Ignored if `allocator` or `chunk_size` is set, or if
+    /// the kernel has no huge pages.
     pub huge_pages: bool,
 }
 

@@ -1,16 +1,16 @@
-//! The tree whose update callback this thread is in. `write::update` sets it, and every operation
-//! asks for it, in builds with debug assertions.
+//! Records, in builds with debug assertions, the tree whose update callback this thread is running.
+//! `write::update` sets it; every operation checks it.
 
 use super::Tree;
 
 #[cfg(debug_assertions)]
 thread_local! {
-    /// The tree whose update callback this thread is in.
+    /// The tree whose update callback this thread is running; null if none.
     static UPDATING: std::cell::Cell<*const Tree> = const { std::cell::Cell::new(std::ptr::null()) };
 }
 
-/// In debug builds, marks a tree as being in an update callback of this thread, in
-/// which no operation of it may begin.
+/// While it exists, this thread runs an update callback of a tree, and must begin no operation on
+/// that tree. Does nothing in builds without debug assertions.
 pub(super) struct Updating {
     #[cfg(debug_assertions)]
     outer: *const Tree,
@@ -37,7 +37,7 @@ impl Drop for Updating {
     }
 }
 
-/// Whether this thread is in an update callback of a tree.
+/// Whether this thread is running an update callback of a tree.
 #[cfg(debug_assertions)]
 pub(super) fn is_updating(tree: &Tree) -> bool {
     std::ptr::eq(UPDATING.get(), tree)

@@ -39,8 +39,8 @@ fn a_parent_word_never_points_to_a_partly_filled_internode() {
     });
 }
 
-/// A thread raises the levels below an internode while another splits it: either the new half
-/// knows them, or the raising thread knows that the internode has changed.
+/// A thread raises the levels below of an internode while another splits it: either the split
+/// copies the raised levels, or the raising thread detects that the internode has changed.
 #[test]
 fn raised_levels_are_copied_or_raised_again() {
     let lines = [

@@ -28,15 +28,16 @@ pub(crate) enum KeyPosition<'g> {
 impl<'g> Locked<'g, Leaf> {
     /// Returns the position of a key, or of its insert.
     ///
-    /// Smaller slices are counted, not searched: their order does not matter, so no branch
-    /// depends on where among them the key lies.
+    /// Counts the smaller slices instead of searching among them, so that no branch depends on the
+    /// key's position.
     #[inline(always)]
     pub(crate) fn position_of<S: Search>(&self, key: &Key<'_>) -> KeyPosition<'g> {
         let leaf = self.node();
         let live = leaf.live();
         let equal = S::equal_mask(&leaf.head, key.slice()) & live;
-        // Entries with the key's slice that are before the key; rarely any.
+        // The number of entries with the key's slice that are before the key; mostly 0.
         let mut before = 0;
+        // The slots of entries that also have the key's rank.
         let mut same = 0_u32;
         let mut slots = equal;
         while let Some(slot) = take_lowest(&mut slots) {
@@ -78,8 +79,8 @@ impl<'g> Locked<'g, Leaf> {
         Err(S::ones(smaller) + before)
     }
 
-    /// Returns the position of a key among `slots`, those with its slice and rank. The first of
-    /// them, in key order, is at position `first`.
+    /// Returns the position of a key among the entries with its slice and rank, which are in
+    /// `slots`. The first of them, in key order, is at position `first`.
     #[inline(never)]
     fn position_in_group(&self, first: usize, mut slots: u32, key: &Key<'_>) -> KeyPosition<'g> {
         let (mut group, mut position) = (0, first);
@@ -133,7 +134,7 @@ impl<'g> Locked<'g, Leaf> {
     #[inline]
     pub(crate) fn replace(&self, slot: usize, value: u64) -> u64 {
         let old = self.words[slot].load(Ordering::Relaxed);
-        // Release: a thread that reads the value sees what its writer did before.
+        // Release: a thread that reads the value sees what the writing thread did before.
         let order = Line::ValueReleases.release();
         self.words[slot].store(word_of(value), order);
         value_of(old)
@@ -147,7 +148,7 @@ impl<'g> Locked<'g, Leaf> {
             self.mark_changed();
         }
         self.live.store(live, Ordering::Relaxed);
-        // Release: a thread that loads the permutation sees the slots it names.
+        // Release: a thread that loads the permutation sees the contents of its live slots.
         let order = Line::PermutationReleases.release();
         self.permutation.store(permutation.word(), order);
     }
@@ -188,7 +189,8 @@ impl<'g> Locked<'g, Leaf> {
         self.head.words[slot].store(key.slice(), Ordering::Relaxed);
         perturb();
         self.marks[slot].store(key.kind(), Ordering::Relaxed);
-        // Relaxed: published with the permutation, and no pointer that guards protect.
+        // Relaxed: the store of the permutation publishes the word, and the word is no pointer that
+        // guards protect.
         self.words[slot].store(word_of(value), Ordering::Relaxed);
         self.publish(permutation.insert(position), self.live() | 1 << slot);
     }
@@ -226,8 +228,8 @@ impl<'g> Locked<'g, Leaf> {
         self.remove(position);
     }
 
-    /// Points the link to a layer to its new root. Readers that still find the old root see that
-    /// it is no root any more, and start over.
+    /// Changes the link to a layer so that it points to the layer's new root. Readers that have
+    /// loaded the old root find that it is no longer a root, and start over.
     pub(crate) fn move_link(&self, old: NodeRef<'_>, new: NodeRef<'_>) {
         let slot = self.permutation().slot(self.position_of_link(old));
         self.words[slot].store(new.as_ptr().cast(), Ordering::SeqCst);
@@ -239,9 +241,9 @@ impl<'g> Locked<'g, Leaf> {
             .expect("the parent of a layer's root links to it")
     }
 
-    /// Replaces a group of entries by one link to a layer, and marks the leaf dirty: a reader could
-    /// find a link whose word is still a value, or the link but not the root. The group's other
-    /// slots become free, as by a remove.
+    /// Replaces a group of entries by one link to a layer, and marks the leaf dirty: otherwise a
+    /// reader could find the kind of a link with a word that is still a value, or the link before
+    /// the layer's root has ROOT. The group's other slots become free, as after a remove.
     ///
     /// The link takes the slot that a search compares first, and the freed slots are marked
     /// vacant: otherwise each search would compare the group's slots before the link, until they
@@ -267,13 +269,13 @@ impl<'g> Locked<'g, Leaf> {
         self.publish(permutation, permutation.live_mask());
     }
 
-    /// Marks a slot that is live no more, so that searches skip it. The leaf is dirty.
+    /// Marks a slot that is no longer live, so that searches skip it. The leaf is dirty.
     fn vacate(&self, slot: usize) {
         self.marks[slot].store(VACANT, Ordering::Relaxed);
     }
 
-    /// Copies the live suffixes to an empty bag that has room for them, and replaces the old bag,
-    /// which is returned for the caller to retire.
+    /// Copies the live suffixes to an empty bag that has room for them, and replaces the leaf's bag
+    /// with it. Returns the old bag for the caller to retire.
     pub(crate) fn renew_bag(&self, bag: OwnedBag<'_>) -> Option<BagRef<'g>> {
         let leaf = self.node();
         let old = leaf.bag();
@@ -289,8 +291,9 @@ impl<'g> Locked<'g, Leaf> {
         old
     }
 
-    /// Removes the bag of a leaf whose entries have no suffixes, and marks the leaf dirty: readers
-    /// may still read entries that had suffixes. Returns the bag for the caller to retire.
+    /// Removes the bag of a leaf whose entries have no suffixes, and marks the leaf dirty, since
+    /// readers with an earlier permutation may look for the suffixes of removed entries. Returns
+    /// the bag for the caller to retire.
     pub(crate) fn take_bag(&mut self) -> Option<BagRef<'g>> {
         debug_assert!(self.entries().all(|entry| entry.kind != SUFFIX));
         if Line::BagIsDirty.is_enabled() {
@@ -327,12 +330,14 @@ impl<'g> Locked<'g, Leaf> {
                 self.copy_short(slot, right, to);
             } else {
                 if most.is_none() && self.kind(slot) == LAYER {
-                    // Before a root has `right` as its parent: then that may be raised.
+                    // Before `right` becomes the parent of a layer's root: from then on, other
+                    // threads may raise its levels below.
                     most = Some(right.take_levels(self, from + to));
                 }
                 self.move_long(slot, right, to);
             }
-            // Searches for these slices may come to this leaf again, when leaves are merged.
+            // A merge may return these slices to this leaf; then searches for them would compare
+            // this slot.
             self.vacate(slot);
             live &= !(1 << slot);
         }
@@ -343,8 +348,8 @@ impl<'g> Locked<'g, Leaf> {
         }
     }
 
-    /// Sets the levels below the links of a leaf that is not published, for the entries of a dirty leaf
-    /// from a position on; returns those of the dirty leaf.
+    /// Sets the levels below of this leaf, which is not published, for the entries that it gets
+    /// from `from`, a dirty leaf: those from a position on. Returns the levels below of `from`.
     #[cold]
     fn take_levels(&self, from: &Locked<'g, Leaf>, position: usize) -> u8 {
         let most = from.levels_to_copy();
@@ -352,8 +357,8 @@ impl<'g> Locked<'g, Leaf> {
         most
     }
 
-    /// The levels below the links of a leaf whose entries are going to move to the leaf before it, and
-    /// which is deleted then; marks it dirty.
+    /// Marks this leaf dirty, and returns its levels below, before a merge moves its entries to the
+    /// previous leaf and deletes it.
     pub(crate) fn levels_of_merged(&mut self) -> u8 {
         if Line::MergedLeafIsDirty.is_enabled() {
             self.mark_dirty();
@@ -361,10 +366,12 @@ impl<'g> Locked<'g, Leaf> {
         self.levels_to_copy()
     }
 
-    /// Sets the levels below the links to those of these entries' layers: `most` at most.
+    /// Sets the levels below to the height of the highest layer to which these entries link, but to
+    /// at most `most`.
     fn set_levels(&self, entries: impl Iterator<Item = Entry<'g>>, most: u8) {
         let layers = entries.filter_map(|entry| entry.layer());
-        // The root of a leaf is not looked at more closely: it has one level or none.
+        // A layer whose root is a leaf has one level or none (see `levels`): counts one, rather
+        // than reading the leaf's entries.
         let levels = layers.map(|root| root.levels_below().saturating_add(root.height().max(1)));
         let levels = levels.max().unwrap_or(0).min(most);
         self.below_word().store(levels, Ordering::Relaxed);

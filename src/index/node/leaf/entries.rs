@@ -1,9 +1,9 @@
-//! A snapshot of a leaf, which walks read without regard to writers.
+//! A snapshot of a leaf: a validated copy, which walks read while writers change the leaf.
 //!
-//! A snapshot copies the whole leaf, line by line, and decodes entries only on demand. Words
-//! that are not live in the permutation have no meaning; the permutation was loaded before
-//! the rest (see `leaf`). Suffixes stay in their bag. The offsets of their records are part of
-//! the copy, for a slot may get another record later; a record never changes.
+//! A snapshot copies the whole leaf, line by line, and decodes entries only on demand. The contents
+//! of slots that are not live in the permutation have no meaning; the permutation is loaded before
+//! the rest (see `leaf`). Suffixes are not copied, but the offsets of their records in the bag are:
+//! a record never changes, but a slot may get another record later.
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -16,7 +16,7 @@ use crate::index::node::suffix::{Bag, BagRef, Offsets};
 use crate::index::node::version::Version;
 use crate::sync::{Ordering, perturb};
 
-/// The words of a leaf, in its order.
+/// A copy of a leaf's words, in the order of the leaf.
 #[repr(C)]
 pub(crate) struct Image {
     version: u64,
@@ -57,7 +57,7 @@ pub(crate) struct Entries<'g> {
     pinned: PhantomData<&'g Leaf>,
 }
 
-/// The leaves beside a leaf at one moment.
+/// The next and the previous leaf of a leaf at one moment.
 pub(crate) struct Neighbours<'g> {
     pub(crate) next: Option<&'g Leaf>,
     pub(crate) prev: Option<&'g Leaf>,
@@ -89,7 +89,7 @@ impl<'g> Entries<'g> {
         self.permutation.len()
     }
 
-    /// The slot of the entry at a position, and the image it is in.
+    /// The slot of the entry at a position, and the image.
     #[inline]
     fn at(&self, position: usize) -> (usize, &Image) {
         debug_assert!(position < self.len());

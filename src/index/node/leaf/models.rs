@@ -298,8 +298,9 @@ fn a_link_replaces_a_group_at_once() {
     });
 }
 
-/// A thread raises the levels below a leaf while its entries move to the leaf before, and it is
-/// deleted: either the merge knows them, or the raising thread that the leaf has changed.
+/// A thread raises the levels below of a leaf while a merge moves the leaf's entries to the
+/// previous leaf and deletes it: either the merge reads the raised levels, or the raising thread
+/// detects that the leaf has changed.
 #[test]
 fn levels_of_a_merged_leaf_are_copied_or_raised_again() {
     check(&[Line::MergedLeafIsDirty], || {

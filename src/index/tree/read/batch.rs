@@ -1,5 +1,5 @@
-//! Many descents at once, interleaved: while the processor waits for the next node of one
-//! descent, it continues with the others.
+//! Interleaves many descents: while the next node of one descent is loaded from memory, the
+//! processor continues with the others.
 //!
 //! **Protocol.** That of `descend`, one node at a time: take the stable version of the
 //! current node, then validate the node above it, from which it was reached; then search the
@@ -32,15 +32,15 @@ struct Lane<'g, 'k> {
     key: Key<'k>,
     /// The node to search next; its lines are prefetched.
     node: NodeRef<'g>,
-    /// The internode from which `node` was reached, with its version then. `None` for the
-    /// root of a layer: the node with the link to it is not validated, since the root's own
-    /// version says whether it is still a root.
+    /// The internode from which `node` was reached, and its version at that time. `None` for the
+    /// root of a layer: the leaf with the link to it is not validated, since the root's own version
+    /// says whether it is still a root.
     above: Option<(NodeRef<'g>, Version)>,
-    /// How many more nodes it may visit in the same turn.
+    /// How many more nodes the descent may visit in the same turn.
     hot: u8,
     /// Whether the current leaf's suffixes are prefetched.
     has_suffixes: bool,
-    /// Whether it is done and no further key was left to begin.
+    /// Whether the lane has no descent: its last one has ended, and all keys have begun.
     idle: bool,
 }
 
@@ -69,7 +69,7 @@ impl Tree {
             self.descend_each::<S, false>(pin, count, &key_at, |index, outcome| {
                 let value = match outcome {
                     Some(value) => value,
-                    None => key_at(index).and_then(|key| self.find_alone(pin, key)),
+                    None => key_at(index).and_then(|key| self.find_cold(pin, key)),
                 };
                 found(index, value);
             });
@@ -89,8 +89,8 @@ impl Tree {
         with_search!(self.isa, S => self.descend_each::<S, true>(pin, count, &key_at, done));
     }
 
-    /// Descends for each key and calls `done` with its index and value, or with `None` if a
-    /// node has changed on the way. With `PREFETCH`, descends in order to load the nodes, and
+    /// Descends for each key and calls `done` with its index and value, or with `None` if a node on
+    /// the way has changed. With `PREFETCH`, descends only to load the nodes into the cache, and
     /// the values passed to `done` are meaningless.
     #[inline(always)]
     fn descend_each<'g, 'k, S: Search, const PREFETCH: bool>(
@@ -137,8 +137,9 @@ impl Tree {
         }
     }
 
+    /// [`Tree::find`], not inlined.
     #[cold]
-    fn find_alone(&self, pin: Pinned<'_>, key: Key<'_>) -> Option<u64> {
+    fn find_cold(&self, pin: Pinned<'_>, key: Key<'_>) -> Option<u64> {
         self.find(pin, key)
     }
 }
@@ -162,13 +163,13 @@ impl<'g, 'k> Lane<'g, 'k> {
         // Ends: each round moves one level down, at most `HOT` times.
         loop {
             let version = self.node.version().stable();
-            let is_right = match self.above {
+            let is_valid = match self.above {
                 None => version.is_living_root() || !Line::BatchRootIsLiving.is_enabled(),
                 Some((above, version)) => {
                     above.version().validate(version) || !Line::BatchParentIsValidated.is_enabled()
                 }
             };
-            if !is_right {
+            if !is_valid {
                 return Step::Changed;
             }
             let leaf = match self.node.kind_at(version) {

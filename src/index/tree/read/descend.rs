@@ -3,14 +3,14 @@
 //! **Protocol.** At each internode: take a stable version, find the child, take the child's
 //! stable version, and only then validate the internode. If the internode has not changed,
 //! the child held the slice when the child's version was taken. Everything read in the child
-//! that validates against that version is therefore right, since a later split of the child
-//! changes that version. If the internode has changed, the slice may have moved to any node:
-//! start again at the layer's root.
+//! that validates against that version is therefore correct, since a later split of the child
+//! changes that version. If the internode has changed, the slice may have moved to any node: the
+//! thread starts again at the layer's root.
 //!
 //! **Roots.** The words that refer to a layer's root (the tree's root word, links in leaves)
-//! are always current, because a thread that replaces a root owns the lock of the node that
-//! contains that word. A reader that loaded the word earlier finds that its node is deleted
-//! or is no longer a root, and starts over from the root of the tree.
+//! always point to the current root, because a thread that replaces a root owns the lock that
+//! protects the word. A reader that loaded the word before that finds that the old root is deleted
+//! or no longer a root, and starts over from the root of the tree.
 //!
 //! **Moving right.** A leaf that has changed after it was found may have split. The slice is
 //! then in a leaf further right, so the thread at the leaf compares the slice with the next
@@ -43,11 +43,11 @@ pub(in crate::index::tree) struct Reached<'g> {
 ///
 /// If `whole`, prefetches all of the leaf, not only the lines that a search reads first.
 ///
-/// The version of an internode says whether its children are leaves: what to prefetch, and what
-/// the child is, is known before the child is loaded.
+/// The version of an internode says whether its children are leaves. So the kind of the child, and
+/// how many lines of it to prefetch, are known before the child is loaded.
 ///
-/// Ends: it starts again only when an internode on the way has changed, and then a writer has
-/// made progress.
+/// Ends: the descent starts again only when an internode on the way has changed, and then a writer
+/// has made progress.
 #[inline(always)]
 pub(in crate::index::tree) fn reach<'g, S: Search>(
     root: NodeRef<'g>,
@@ -87,13 +87,13 @@ pub(in crate::index::tree) fn reach<'g, S: Search>(
             debug_assert_eq!(child_version.is_leaf(), is_lowest);
             if is_lowest {
                 return Ok(Reached {
-                    // SAFETY: it was validated that the child is one of a lowest internode.
+                    // SAFETY: the validated version says that the internode's children are leaves.
                     leaf: unsafe { child.leaf() },
                     version: child_version,
                     parent: Some(internode),
                 });
             }
-            // SAFETY: as above, of an internode that is not lowest.
+            // SAFETY: the validated version says that the internode's children are internodes.
             internode = unsafe { child.internode() };
             version = child_version;
         }
@@ -147,7 +147,7 @@ impl Tree {
         mut key: Key<'_>,
     ) -> Result<Option<u64>, Stale> {
         let mut root = self.root(pin);
-        // Two loops, so that neither tests the kind of the key in every node.
+        // Two functions for the two cases, so that no node tests whether the key has a suffix.
         while key.has_suffix() {
             match search_long::<S>(root, &key)?.0 {
                 Found::Absent => return Ok(None),

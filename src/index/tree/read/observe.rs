@@ -43,17 +43,16 @@ impl Clears {
         self.ended.load(Line::EndedAcquires.acquire())
     }
 
-    /// How many clearings have begun. Constant while the caller owns the lock of the tree's
-    /// root.
+    /// How many clearings have begun. Constant while the caller owns the lock of the tree's root.
     pub(in crate::index::tree) fn begun(&self) -> u64 {
         self.begun.load(Ordering::Relaxed)
     }
 
     /// Whether no clearing has begun since `ended` of them had ended.
     pub(in crate::index::tree) fn none_since(&self, ended: u64) -> bool {
-        // Relaxed: a thread that found the new root, or learned of it from another thread, has
-        // the increment before this load by happens-before, so the load returns it or a later
-        // one. Of a thread that has not, nothing is promised.
+        // Relaxed: if this thread has found the new root, or has synchronized with a thread that
+        // has, then the increment happens before this load, which therefore returns it or a later
+        // one. Otherwise, nothing is promised.
         self.begun.load(Ordering::Relaxed) == ended
     }
 
@@ -84,7 +83,7 @@ impl Clears {
         }
     }
 
-    /// Counts a clearing before and after `clear`, the store that does it.
+    /// Counts a clearing before and after `clear`, which stores the new root.
     pub(in crate::index::tree) fn record(&self, clear: impl FnOnce()) {
         // SeqCst: one total order with the store of the root.
         if Line::ClearBeginsBefore.is_enabled() {
@@ -122,8 +121,8 @@ impl Tree {
         self.clears.ended()
     }
 
-    /// Returns the value of a key, and an observation of the leaf that proves it, or its
-    /// absence.
+    /// Returns the value of a key, and an observation of the leaf that proves this value, or the
+    /// key's absence.
     #[inline(always)]
     pub fn get_observed(&self, pin: Pinned<'_>, key: &[u8]) -> (Option<u64>, Observation) {
         self.admit(pin, key);
@@ -179,9 +178,9 @@ impl Tree {
         }
     }
 
-    /// Checks that every observed leaf is unchanged; otherwise returns the index of the first
-    /// that is not. A leaf that this thread holds counts as one more observation, at index
-    /// `observations.len()`: it fails if the tree was cleared since the hold began.
+    /// Checks that every observed leaf is unchanged; otherwise returns the index of the first one
+    /// that has changed. A leaf that this thread holds counts as one more observation, at index
+    /// `observations.len()`, which has changed if the tree was cleared since the hold began.
     ///
     /// # Safety
     /// The observations were made in this tree.
@@ -220,8 +219,8 @@ unsafe fn is_unchanged(observation: &Observation) -> bool {
         match unsafe { observation.compare() } {
             Comparison::Same => return true,
             Comparison::Changed => return false,
-            // The owner may be about to change the leaf. This thread holds a leaf itself, so
-            // it must not wait.
+            // The owner of the lock may be about to change the leaf. This thread must not wait for
+            // it, since it holds a leaf itself.
             Comparison::Locked if is_holding() => {
                 return match holds(observation.leaf) {
                     true => Line::OwnHeldIsTheSame.is_enabled(),
@@ -288,8 +287,8 @@ mod models {
     use super::*;
     use crate::protocol::models::check;
 
-    /// A reader that finds the old root, and then the new one, knows that the tree was
-    /// cleared in between.
+    /// A reader that finds the old root, and then the new one, detects that the tree was cleared in
+    /// between.
     #[test]
     fn every_clearing_is_noticed() {
         let lines = [

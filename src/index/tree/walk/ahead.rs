@@ -12,7 +12,8 @@
 
 use crate::index::node::{AnyNode, Internode, Leaf, Lockable, NodeRef, Portable, WIDTH};
 
-/// Leaves prefetched when a walk begins, and how many leaves ahead the walk stays.
+/// How many leaves are prefetched when a walk begins, and how many leaves ahead of the walk
+/// prefetching stays.
 const DISTANCE: usize = 4;
 
 /// Most leaves hold at least this many keys.
@@ -21,7 +22,7 @@ const KEYS_A_LEAF: usize = 8;
 /// The position of the next leaf to prefetch, for a walk in one layer.
 pub(in crate::index::tree) struct Ahead<'g> {
     parent: Option<&'g Internode>,
-    /// Which of its children to prefetch next.
+    /// The index, in `parent`, of the child to prefetch next.
     position: usize,
     /// The parent after this one, already prefetched.
     next_parent: Option<&'g Internode>,
@@ -69,7 +70,7 @@ impl<'g> Ahead<'g> {
         }
     }
 
-    /// Prefetches one more leaf, and returns whether it knew one.
+    /// Prefetches one more leaf; returns whether the address of one is known.
     #[inline]
     pub(in crate::index::tree) fn prefetch_next(&mut self, reverse: bool) -> bool {
         let Some(parent) = self.parent else {
@@ -77,7 +78,8 @@ impl<'g> Ahead<'g> {
         };
         parent.child(self.position).prefetch_all();
         if self.position == WIDTH / 2 {
-            // It will be loaded by the time this parent's children have been prefetched.
+            // Prefetches the next parent now, so that it is loaded by the time this parent's
+            // children have been prefetched.
             self.next_parent = sibling(parent, reverse);
             if let Some(next_parent) = self.next_parent {
                 NodeRef::from(next_parent).prefetch_all();

@@ -60,7 +60,7 @@ pub(in crate::index::tree) unsafe fn append_short(
 pub(in crate::index::tree) fn append(to: &mut Vector<u8>, bytes: &[u8]) {
     assert!(
         to.capacity() - to.len() >= bytes.len(),
-        "room was made before"
+        "the caller reserves room"
     );
     // SAFETY: room was just checked, and the copy initialises the bytes.
     unsafe {

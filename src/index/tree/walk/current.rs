@@ -1,5 +1,5 @@
-//! Cursors' additional operations on a walk: checks that its snapshot is still current, and
-//! reads of current values.
+//! Operations on a walk that only cursors use: checking that the walk's snapshot is still current,
+//! and reading current values.
 
 use arrayvec::ArrayVec;
 
@@ -44,10 +44,10 @@ impl Walk<'_> {
     }
 
     /// Moves forward by at most `most` keys within the current leaf, and appends these keys
-    /// to `keys`. Returns for each key the offset of its end in `keys`, and its current
-    /// value; all of them exist at one moment. (If the leaf has changed, a slot may belong to
-    /// another key by now, and so does its value.) Returns no keys, and does not move, if the
-    /// leaf has changed since it was read; returns fewer keys if memory runs out.
+    /// to `keys`. Returns for each key the offset of its end in `keys`, and its current value:
+    /// there is a moment at which all of these keys had these values. Returns no keys, and does not
+    /// move, if the leaf has changed since it was read, since the value in a slot may then be that
+    /// of another key. Returns fewer keys if memory runs out.
     pub(in crate::index::tree) fn take_following(
         &mut self,
         reverse: bool,

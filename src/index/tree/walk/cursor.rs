@@ -1,11 +1,10 @@
-//! A position in the tree from which the caller can step in either direction, for as long as
-//! it likes.
+//! Cursors: positions in the tree from which the caller can step in either direction, any time
+//! later.
 //!
-//! A cursor is a walk and a copy of its current key. As long as the walk's leaf has not
-//! changed, a step is a step of the walk. Otherwise the cursor descends again from the root
-//! of the tree to its key. So a step finds the keys that exist at the moment of the step, and
-//! no split, remove or refreshed guard can lead it astray. The current key itself may have
-//! been removed by then.
+//! A cursor is a walk and a copy of its current key. As long as the walk's leaf has not changed, a
+//! step of the cursor is a step of the walk. Otherwise the cursor descends again from the root of
+//! the tree to its key. So a step finds the next key at the moment of the step, whatever was split,
+//! removed or refreshed since the last step, even if the current key itself has been removed.
 //!
 //! A call that fails or finds no key leaves the cursor at its old key.
 
@@ -74,8 +73,9 @@ struct At {
     /// Where the key begins and ends in `Cursor::keys`.
     start: usize,
     end: usize,
-    /// `None`: the key was found to be removed.
+    /// The key's value; `None` if the key had been removed when the cursor looked it up again.
     value: Option<u64>,
+    /// Whether `value` is valid. If not, the cursor looks the key up when the value is read.
     is_known: bool,
 }
 
@@ -123,7 +123,7 @@ impl<'g> Cursor<'g> {
 
     /// Starts recording the leaves that each call reads.
     pub fn observe(&mut self) {
-        self.walk.begin_to_observe();
+        self.walk.start_observing();
     }
 
     /// The leaves that prove the result of the last call, a key or the absence of one: as
@@ -141,8 +141,7 @@ impl<'g> Cursor<'g> {
     ) -> Result<bool, OutOfMemory> {
         tree.admit(pin, seek.key());
         self.walk.forget_observed(0);
-        // The keys stay where they are until the seek is done: `seek` may borrow the cursor's
-        // own key.
+        // Other keys are forgotten only after the seek: `seek` may borrow the cursor's own key.
         let found = self.descend(tree, pin, seek.cut(), seek.reverse())?;
         if found {
             self.forget_other_keys();
@@ -164,8 +163,8 @@ impl<'g> Cursor<'g> {
     }
 
     /// Steps at most `most` times, which must not be 0. For each step, passes to `take` the
-    /// offset at which the key ends in [`Cursor::keys`], and the value. Returns whether it
-    /// stepped at all. If memory runs out after the first step, it stops there and succeeds.
+    /// offset at which the key ends in [`Cursor::keys`], and the value. Returns whether it made at
+    /// least one step. If memory runs out after the first step, it stops and returns success.
     ///
     /// Further keys in the same leaf are taken together, with one check that the leaf is
     /// unchanged.
@@ -277,8 +276,8 @@ impl<'g> Cursor<'g> {
         pin: Pinned<'g>,
         reverse: bool,
     ) -> Result<bool, OutOfMemory> {
-        // The old keys are set aside, since the cut borrows one of them; the new key goes to
-        // new memory.
+        // The descent appends the new key to an empty vector, since the cut borrows a key in the
+        // old one.
         let empty = Vector::new_in(*self.keys.allocator());
         let keys = std::mem::replace(&mut self.keys, empty);
         let cut = self.at.map(|at| {
@@ -331,8 +330,9 @@ impl<'g> Cursor<'g> {
         }
     }
 
-    /// Takes over the walk's current key and value; `None` if they have changed already. If
-    /// memory runs out, the walk loses its position, and the cursor keeps its key.
+    /// Makes the walk's current key and value those of the cursor; returns `None` if a leaf of the
+    /// step has changed. If memory runs out, the walk loses its position, and the cursor keeps its
+    /// old key.
     #[inline]
     fn arrive(&mut self) -> Option<Result<(), OutOfMemory>> {
         let value = self.walk.current_value()?;

@@ -1,4 +1,4 @@
-//! Entering a layer: the walk reads the layer's first leaf, or the leaf with a cut, into a new
+//! Enters a layer: reads the layer's first leaf, or the leaf that contains a cut, into a new
 //! [`Frame`] (see `walk`).
 
 use super::Walk;
@@ -22,9 +22,10 @@ impl<'g> Walk<'g> {
         Ok(())
     }
 
-    /// Where to resume when the root of the layer below the current key was replaced: before
-    /// or after all keys of that layer, on the far side in the walk's direction.
-    pub(super) fn resume_past_layer(&self, reverse: bool) -> Interrupt {
+    /// Returns the interrupt for a walk that finds the root of the layer below the current entry
+    /// replaced. It resumes at the cut from which the walk enters that layer: forward, before the
+    /// layer's keys; in reverse, after them.
+    pub(super) fn resume_at_layer(&self, reverse: bool) -> Interrupt {
         let side = if reverse {
             CutSide::AfterAll
         } else {
@@ -33,9 +34,9 @@ impl<'g> Walk<'g> {
         Interrupt::resume(*self.key.allocator(), &self.key, &[], side)
     }
 
-    /// Reads the first leaf of the layer below the current key, or the leaf that contains the
-    /// cut `start`. Returns whether the cut runs through the layer of the entry at which the
-    /// walk is then.
+    /// Reads the first leaf of the layer below the current entry, or the leaf that contains the cut
+    /// `start`, and moves to an entry of it. Returns whether the cut runs through the layer of that
+    /// entry.
     pub(super) fn enter_layer(
         &mut self,
         root: NodeRef<'g>,

@@ -9,13 +9,13 @@ use crate::sync::perturb;
 /// The leaf to read next was deleted.
 pub(in crate::index::tree) struct LeafDeleted;
 
-/// The next position of an entry in a direction; wraps before position 0.
+/// The next position in a direction. The one before position 0 is `usize::MAX`.
 #[inline]
 pub(in crate::index::tree) fn next_position(at: usize, reverse: bool) -> usize {
     at.wrapping_add(if reverse { usize::MAX } else { 1 })
 }
 
-/// The walk's leaf in one layer: its current leaf, or the one above a layer in which it is.
+/// The walk's leaf in one layer: the current leaf, or a leaf whose link the walk has followed.
 pub(in crate::index::tree) struct Frame<'g> {
     /// Bytes of key above this layer.
     pub(in crate::index::tree) depth: usize,
@@ -35,9 +35,9 @@ pub(in crate::index::tree) struct Frame<'g> {
     pub(in crate::index::tree) ends: bool,
     /// Whether the cut that ends the range runs through this layer.
     pub(in crate::index::tree) cut_through: bool,
-    /// The boundary with which the walk came to this leaf, until it is at an entry.
+    /// The boundary with which the walk reached this leaf; `None` once the walk is at an entry.
     pub(in crate::index::tree) boundary: Option<u64>,
-    /// Prefetches the leaves ahead.
+    /// The next leaf to prefetch.
     pub(in crate::index::tree) ahead: Ahead<'g>,
 }
 
@@ -154,7 +154,7 @@ impl<'g> Frame<'g> {
             false => 0,
         };
         let len = self.entries.len();
-        // Most leaves lie past it as a whole.
+        // Most often, all entries of the leaf are past the boundary.
         if reverse && len != 0 && self.entries.slice(len - 1) < boundary {
             self.at = len - 1;
             return;
@@ -216,7 +216,8 @@ impl<'g> Frame<'g> {
         };
         let end = end.below(self.depth);
         let side = |entry: &Entry<'_>| end.side(entry.slice, entry.kind, entry.suffix);
-        // The entry visited last is checked first: most leaves are in the range as a whole.
+        // Checks first the entry that the walk would visit last: most often, all entries of the
+        // leaf are in the range.
         if reverse {
             let first = self.entries.get(0);
             if first.is_some_and(|e| side(&e) == Side::Below) {

@@ -1,4 +1,5 @@
-//! Why a walk stops before it has found a key, and where it resumes (see `walk`).
+//! Interrupts: why a walk stops before it has found a key, and the cut at which it resumes (see
+//! `walk`).
 
 use super::assemble::append;
 use super::range::Cut;

@@ -1,14 +1,14 @@
-//! Moving from key to key in either direction: the part that scans and cursors share.
+//! Walks move from key to key in either direction; scans and cursors use them.
 //!
 //! **Protocol.** A walk reads one leaf at a time as a validated snapshot, and moves from
 //! entry to entry of that copy. It holds no lock. It reads suffixes in place, since the guard
 //! protects their bags. It moves through each layer from leaf to leaf. While it is in a lower
 //! layer, it keeps its position in the leaves above: one [`Frame`] for each layer.
 //!
-//! Between two leaves the walk remembers a *boundary slice*. Forward, this is the low of the
-//! next leaf; in reverse, the low of the leaf just read. A new boundary is never behind the
-//! old one. The walk visits only entries on the far side of the boundary, whatever else the
-//! next leaf holds when it is read:
+//! Between two leaves the walk keeps a *boundary*: a slice. Forward, this is the low of the next
+//! leaf; in reverse, the low of the leaf just read. A new boundary is never behind the old one, in
+//! the walk's direction. Of the next leaf, the walk visits only entries past the boundary, even if
+//! the leaf holds others by the time it is read:
 //!
 //! - Forward, the next leaf holds every key from its low up to the low of the leaf after
 //!   it. If it has become the first leaf of its layer since, and was split below its old low,
@@ -28,12 +28,12 @@
 //! exactly once. Every loop ends: steps between leaves go in one direction, and each new
 //! descent requires that a writer has deleted or replaced a node.
 //!
-//! A *cursor's* walk must also notice that its leaf has changed since it was read, and must
-//! read values again, because any time may pass between two steps. A step that moves between
-//! leaves also notices that a leaf which it left has changed before it arrived. So for each
-//! step there is a moment at which its result was the next key. The walk checks this only at
-//! the end of the step: every leaf that the step passed, including the leaf above a layer
-//! whose end it reached, is either its current leaf or among the leaves that it left.
+//! A *cursor's* walk must also detect that its leaf has changed since it was read, and must read
+//! values again, because any time may pass between two steps. A step from one leaf to another must
+//! also detect that a leaf which it left has changed before it arrived. So for each step there is a
+//! moment at which its result was the next key. The walk checks this once, at the end of the step:
+//! every leaf that the step passed, including the leaf above a layer whose end it reached, is
+//! either its current leaf or in `left_leaves`.
 
 pub(in crate::index::tree) mod ahead;
 pub(in crate::index::tree) mod assemble;
@@ -95,7 +95,7 @@ impl<'g> Walk<'g> {
         }
     }
 
-    /// Forgets its position. The walk uses no reference into the tree from here on.
+    /// Forgets the walk's position. The walk uses no reference into the tree after this.
     pub(in crate::index::tree) fn reset(&mut self) {
         self.frames.clear();
         self.left_leaves.clear();
@@ -103,10 +103,9 @@ impl<'g> Walk<'g> {
         self.root = None;
     }
 
-    /// Whether the walk has a position in the tree from which it can continue. It has none if
-    /// the tree was cleared since: no later write would change the nodes that it refers to.
-    /// (Where the root was merely split, this answers no, and the walk descends again
-    /// needlessly.)
+    /// Whether the walk has a position in the tree from which it can continue. It has none if the
+    /// tree has been cleared since: later writes do not change the nodes to which the walk refers.
+    /// (Also returns false if the root was merely split; then the walk descends again needlessly.)
     pub(in crate::index::tree) fn can_continue_in(&self, tree: &Tree, pin: Pinned<'g>) -> bool {
         !self.frames.is_empty()
             && (self.root == Some(tree.root(pin)) || !Line::CursorKnowsItsRoot.is_enabled())
@@ -153,7 +152,8 @@ impl<'g> Walk<'g> {
                 Ok(found) => return Ok(found),
                 Err(Interrupt::OutOfMemory) => return Err(OutOfMemory),
                 Err(Interrupt::Resume(again)) => {
-                    // The same cut again: the walk waits for a writer, perhaps many times.
+                    // The walk did not get further: a writer is changing the nodes at the cut. This
+                    // may repeat many times, so the observations must not accumulate.
                     if cut == Some(again.cut()) {
                         self.forget_observed(observed);
                     }
@@ -246,7 +246,7 @@ impl<'g> Walk<'g> {
         self.or_resume(outcome, tree, pin, end, reverse)
     }
 
-    /// Lets a scan's walk descend again when it was interrupted.
+    /// Descends again, in a scan's walk, if the step was interrupted.
     #[inline]
     fn or_resume(
         &mut self,
@@ -267,8 +267,8 @@ impl<'g> Walk<'g> {
         }
     }
 
-    /// Moves from the current position to the nearest key that was not visited yet; the
-    /// current one counts.
+    /// Moves to the nearest key that was not visited yet: the one at the current position, if there
+    /// is one, or else the next.
     fn find(&mut self, end: Option<Cut<'_>>, reverse: bool) -> Result<bool, Interrupt> {
         // Ends: see the module's comment.
         while let Some(frame) = self.frames.last_mut() {
@@ -289,7 +289,7 @@ impl<'g> Walk<'g> {
                     .enter_layer(root, None, end, cut_through, reverse)?
                     .is_err()
                 {
-                    return Err(self.resume_past_layer(reverse));
+                    return Err(self.resume_at_layer(reverse));
                 }
             } else if let Some((leaf, boundary)) = frame.next_leaf(reverse) {
                 self.note_left_leaf()?;
@@ -332,9 +332,9 @@ impl<'g> Walk<'g> {
         Ok((&self.key, frame.entries.value(frame.at)))
     }
 
-    /// Visits at most `limit` keys from the current one on, as long as they follow each other
-    /// in the current leaf and `visit` returns `Continue`; adds their number to `visited`.
-    /// Returns the last answer of `visit`. `find_or_resume` continues from this position.
+    /// Visits at most `limit` keys of the current leaf, from the current one on, until an entry is
+    /// a link or `visit` returns `Break`; adds their number to `visited`. Returns the last result
+    /// of `visit`. `find_or_resume` continues from the position at which this stops.
     #[inline(always)]
     pub(in crate::index::tree) fn visit_leaf(
         &mut self,
@@ -349,7 +349,8 @@ impl<'g> Walk<'g> {
         };
         self.wanted = self.wanted.saturating_sub(frame.entries.len());
         let (depth, entries) = (frame.depth, &frame.entries);
-        // After the bytes that the layers above share, each key overwrites the one before.
+        // The bytes that the layers above share stay; after them, each key overwrites the previous
+        // one.
         self.key.truncate(depth);
         self.key.try_reserve(SLICE_LEN).map_err(|_| OutOfMemory)?;
         let mut at = frame.at;
@@ -391,8 +392,8 @@ impl<'g> Walk<'g> {
         Ok(flow)
     }
 
-    /// Whether the walk is in another leaf than the last of `leaves`, which `note_leaves`
-    /// recorded earlier, one for each layer.
+    /// Whether the walk's current leaf differs from the last of `leaves`, which an earlier
+    /// `note_leaves` recorded.
     #[inline]
     pub(in crate::index::tree) fn is_in_another_leaf(&self, leaves: &[&'g Leaf]) -> bool {
         let leaf = self
@@ -402,8 +403,8 @@ impl<'g> Walk<'g> {
         leaf != leaves.last().map(|&leaf| std::ptr::from_ref(leaf))
     }
 
-    /// Records in `leaves` the walk's leaf in each layer. Returns how many of them, from the
-    /// first layer down, are unchanged.
+    /// Stores the walk's leaf in each layer in `leaves`. Returns how many of them, from the first
+    /// layer down, were there before.
     pub(in crate::index::tree) fn note_leaves(
         &self,
         leaves: &mut Vector<&'g Leaf>,

@@ -1,9 +1,9 @@
 //! Records the leaves that a walk has read, so that they can be validated later.
 //!
 //! A walk observes each leaf after reading it and before visiting any of its entries. When it
-//! descends again to a cut, the leaves observed before the cut stay recorded. So the leaves
-//! observed until any moment prove every key found until then, and the absence of every key
-//! not found.
+//! descends again to a cut, the observations of leaves before the cut stay recorded. So at any
+//! moment, the observations prove the presence of every key found so far, and the absence of every
+//! other key up to there.
 
 use super::Walk;
 use super::interrupt::Interrupt;
@@ -12,7 +12,7 @@ use crate::index::node::Observation;
 
 impl Walk<'_> {
     /// Starts recording observations.
-    pub(in crate::index::tree) fn begin_to_observe(&mut self) {
+    pub(in crate::index::tree) fn start_observing(&mut self) {
         let source = *self.key.allocator();
         self.observed.get_or_insert_with(|| Vector::new_in(source));
     }
@@ -21,11 +21,11 @@ impl Walk<'_> {
         self.observed.as_deref().unwrap_or(&[])
     }
 
-    /// Forgets all observations but the first `but`.
+    /// Forgets all observations except the first `kept`.
     #[inline]
-    pub(in crate::index::tree) fn forget_observed(&mut self, but: usize) {
+    pub(in crate::index::tree) fn forget_observed(&mut self, kept: usize) {
         if let Some(observed) = &mut self.observed {
-            observed.truncate(but);
+            observed.truncate(kept);
         }
     }
 

@@ -85,8 +85,8 @@ impl<'k> Range<'k> {
     }
 }
 
-/// A position between keys, at which a range begins or ends. A cut of longer bytes may run
-/// *through* a layer: some of the layer's keys are below it, and others above.
+/// A position between keys, at which a range begins or ends. A cut may run *through* a layer: then
+/// some of the layer's keys are below the cut, and others above.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::index::tree) enum Cut<'k> {
     /// Just before these bytes.
@@ -113,8 +113,8 @@ impl<'k> Cut<'k> {
         }
     }
 
-    /// The rest of the cut for the layer after `depth` bytes, given that the cut runs through
-    /// that layer.
+    /// The cut without its first `depth` bytes, for the layer that begins after `depth` bytes of
+    /// key. The cut runs through that layer.
     pub(in crate::index::tree) fn below(self, depth: usize) -> Self {
         let rest = &self.bytes()[depth..];
         match self {

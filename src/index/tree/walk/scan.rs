@@ -1,5 +1,5 @@
-//! Visits a range of keys in either direction: a walk from one end of the range to the other
-//! (see `walk`) that calls user code on its copy of each leaf.
+//! Scans: visit a range of keys in either direction, by a walk from one end of the range to the
+//! other (see `walk`), which calls the visitor for the entries in its copy of each leaf.
 
 use std::ops::ControlFlow;
 
@@ -41,7 +41,7 @@ impl Tree {
         mut show: impl FnMut(&Observation) -> ControlFlow<()>,
     ) -> Result<(), OutOfMemory> {
         let mut walk = Walk::new(self, false, range.limit);
-        walk.begin_to_observe();
+        walk.start_observing();
         self.scan_by(&mut walk, pin, range, visited, visit, |walk| {
             walk.observed().iter().try_for_each(&mut show)?;
             walk.forget_observed(0);

@@ -61,19 +61,20 @@ struct LayerTask<'g> {
     link: Option<&'g Leaf>,
     /// How many layers are above it.
     depth: usize,
-    /// Its place in `Check::seen`.
+    /// Its index in `Check::seen`; `None` for the first layer.
     number: Option<usize>,
 }
 
-/// A layer that was found.
+/// A layer that the check has reached, other than the first.
 struct Seen<'g> {
     /// The leaf that links to it.
     link: &'g Leaf,
-    /// The place of the layer with that leaf; none for the first layer.
+    /// The index, in `Check::seen`, of the layer that contains this leaf; `None` for the first
+    /// layer.
     above: Option<usize>,
-    /// Its levels, without those of the layers below it; see `levels`.
+    /// Its levels, without those of the layers below it (see `levels`).
     levels: u32,
-    /// The most levels of layers below it.
+    /// The most levels of any layer below it.
     below: u32,
 }
 
@@ -96,7 +97,7 @@ struct Check<'r, 'g> {
     seen: Vector<Seen<'g>>,
 }
 
-/// What the next leaf of a layer must agree with.
+/// The leaves of a layer that were checked so far, with which the next one must agree.
 #[derive(Default)]
 struct Leaves<'g> {
     last: Option<&'g Leaf>,
@@ -267,7 +268,7 @@ impl<'g> Check<'_, 'g> {
         self.permutation(depth, leaf, depth == 0 && node.node == task.root);
         let mut entries = Entries::new();
         let version = node.node.version().load();
-        // Words of a dirty leaf need not be consistent: none is dereferenced.
+        // The words of a dirty leaf may not belong together, so none of them is dereferenced.
         let Some(_) = (version.is_clean())
             .then(|| leaf.snapshot::<Portable>(version, &mut entries))
             .flatten()
@@ -315,7 +316,7 @@ impl<'g> Check<'_, 'g> {
         Ok(())
     }
 
-    /// Whether the nodes above each layer say how high it is.
+    /// Checks that the levels below of every node are at least the height of each layer below it.
     fn levels(&mut self) {
         while let Some(layer) = self.seen.pop() {
             let levels = layer.levels + layer.below;
@@ -324,7 +325,8 @@ impl<'g> Check<'_, 'g> {
                 above.below = above.below.max(levels);
             }
             let mut node = NodeRef::from(layer.link);
-            // Ends: it goes up in a layer, whose nodes have the right parents if nothing is wrong.
+            // Ends: each round goes up one level, at most `MAX_HEIGHT` times, even if parents are
+            // wrong.
             for _ in 0..=MAX_HEIGHT {
                 let says = u32::from(node.levels_below());
                 if says < levels.min(u8::MAX.into()) {
@@ -434,8 +436,7 @@ mod tests {
         assert_eq!(faults_meanwhile, expected);
         assert_eq!(faults(&tree, pin), "");
     }
-    /// Put back: do not compare what a leaf says of the layers below it with what is above and
-    /// below.
+    /// Put back: do not compare the levels below of nodes with the height of the layers below them.
     #[test]
     fn levels_that_a_node_hides_are_a_fault() {
         let tree = Tree::new(None).unwrap();

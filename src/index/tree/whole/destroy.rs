@@ -11,8 +11,8 @@ impl Drop for Tree {
     /// destructor for every value in the tree.
     fn drop(&mut self) {
         let domain = self.domain;
-        // SAFETY: no other thread uses the tree: guards borrow it, and C callers guarantee
-        // that they have left theirs.
+        // SAFETY: no other thread uses the tree: guards borrow the tree, and a C caller guarantees
+        // that every guard was left.
         unsafe {
             domain.as_ref().reclaim_all();
             let root = NodeRef::load(&self.root).expect("a tree has a root");
@@ -22,11 +22,11 @@ impl Drop for Tree {
     }
 }
 
-/// Frees a node and every node below it, and with `values` destroys the values. Before
-/// freeing a leaf, passes it and its number of keys to `count`.
+/// Frees a node and every node below it; if `values`, also destroys the values. Before it frees a
+/// leaf, passes the leaf and its number of keys to `count`.
 ///
-/// The nodes to free are chained through their parent words, which no thread reads any more:
-/// no recursion and no allocation, whatever the number of layers.
+/// Chains the nodes to free through their parent words, which no thread reads any more: so it needs
+/// no recursion and no allocation, however many layers there are.
 ///
 /// # Safety
 /// No other thread uses these nodes, and no other node or word refers to them.

@@ -1,4 +1,4 @@
-//! Shows the nodes of a tree to people: as indented text, or as a graph.
+//! Writes the nodes of a tree for people: as indented text, or as a graph.
 
 use std::fmt::{self, Write};
 
@@ -9,7 +9,7 @@ use crate::index::node::Entry;
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 
-/// How a tree is shown.
+/// The format of a dump.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
     /// Lines of text, indented by layer and level.
@@ -18,7 +18,7 @@ pub enum Format {
     Graphviz,
 }
 
-/// Greatest indentation of a line, whatever the number of layers.
+/// The most spaces before a line, however many layers there are.
 const DEEPEST: usize = 64;
 
 impl Tree {

@@ -1,6 +1,6 @@
-//! Operations on a whole tree: `check` verifies, `survey` counts, `dump` shows and `pivots`
-//! divides (all but `check` through `nodes`), `swap` replaces the whole tree at once,
-//! `destroy` frees it.
+//! Operations on a whole tree: `check` verifies its invariants, `survey` counts its nodes, `dump`
+//! writes them as text, `pivots` selects keys that divide the tree, `swap` clears or bulk-loads it,
+//! `destroy` frees it. `nodes` visits every node, for several of them.
 
 pub(in crate::index::tree) mod check;
 pub(in crate::index::tree) mod destroy;

@@ -1,9 +1,9 @@
 //! Visits every node of a tree: parents before children, smaller keys before greater ones, a
 //! layer right after the leaf that links to it.
 //!
-//! Writers may be active. Each node is seen as it was at some moment, and a node deleted
-//! meanwhile is not visited. An entry that moved from one node to another meanwhile may be
-//! seen twice or not at all.
+//! Writers may be active. Each node is read as it was at some moment, and a node that is deleted
+//! during the visit may be left out. An entry that moves from one node to another during the visit
+//! may be read twice or not at all.
 
 use arrayvec::ArrayVec;
 
@@ -13,7 +13,7 @@ use crate::index::node::{AnyNode, Entries, Internode, Leaf, NodeRef, Portable, W
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 
-/// A node, as it was at one moment.
+/// A visited node, as it was at one moment.
 pub(in crate::index::tree) struct NodeView<'v, 'g> {
     /// Its number in the order of the visits, from 0.
     pub(in crate::index::tree) number: u64,
@@ -32,6 +32,7 @@ pub(in crate::index::tree) enum Content<'v, 'g> {
     Leaf(&'g Leaf, &'v Entries<'g>),
 }
 
+/// A node to visit.
 struct Task<'g> {
     node: NodeRef<'g>,
     parent: Option<u64>,

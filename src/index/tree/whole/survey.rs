@@ -7,7 +7,7 @@ use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::index::tree::write::merge::MERGED;
 
-/// Depths of layers that are counted separately; deeper layers are counted with the last.
+/// Number of layer depths that are counted separately; deeper layers count for the last of these.
 pub const SURVEYED_LAYERS: usize = 8;
 
 /// The counts of a visit to all nodes.
@@ -42,11 +42,12 @@ pub struct LayerCounts {
     pub internodes: u64,
     /// Leaves.
     pub leaves: u64,
-    /// Keys that end there.
+    /// Keys whose entry is in these layers.
     pub keys: u64,
 }
 
-/// Counters that the tree maintains all the time. Sums are exact when no thread is writing.
+/// Counters that every operation updates, so that reading them needs no visit to the nodes. Exact
+/// when no thread is writing.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Counters {
     /// Keys.
@@ -59,7 +60,7 @@ pub struct Counters {
     pub value_bytes: u64,
     /// Bytes that the node pool has taken from the allocator.
     pub pool_bytes: u64,
-    /// Bytes in limbo: retired, and not yet freed because of guards.
+    /// Bytes in limbo: retired but not yet freed.
     pub limbo_bytes: u64,
     /// Objects in limbo.
     pub limbo_objects: u64,
@@ -82,7 +83,7 @@ pub struct Counters {
 }
 
 impl Tree {
-    /// Returns the counters that the tree maintains all the time.
+    /// Returns the tree's counters.
     pub fn counters(&self) -> Counters {
         let domain = self.domain();
         let sum = |count| domain.memory.tally().sum(count);
@@ -111,10 +112,10 @@ impl Tree {
         self.admit(pin, &[]);
         let mut survey = Survey::default();
         self.visit_nodes(pin, &mut |node| {
-            let of_layer = &mut survey.by_layer[node.layer.min(SURVEYED_LAYERS - 1)];
+            let layer_counts = &mut survey.by_layer[node.layer.min(SURVEYED_LAYERS - 1)];
             if node.level == 0 {
                 survey.layers += 1;
-                of_layer.layers += 1;
+                layer_counts.layers += 1;
             }
             survey.deepest_layer = survey.deepest_layer.max(node.layer as u64);
             survey.levels = survey.levels.max(node.level as u64 + 1);
@@ -122,14 +123,14 @@ impl Tree {
                 Content::Internode(keys) => {
                     survey.internodes += 1;
                     survey.internode_children += keys.len() as u64 + 1;
-                    of_layer.internodes += 1;
+                    layer_counts.internodes += 1;
                 }
                 Content::Leaf(leaf, entries) => {
                     survey.leaves += 1;
                     survey.leaf_entries += entries.len() as u64;
-                    of_layer.leaves += 1;
+                    layer_counts.leaves += 1;
                     let keys = entries.iter().filter(|entry| entry.layer().is_none());
-                    of_layer.keys += keys.count() as u64;
+                    layer_counts.keys += keys.count() as u64;
                     let before = leaf.prev().map(|prev| prev.permutation().len());
                     if before.is_some_and(|before| before + entries.len() <= MERGED) {
                         survey.sparse_leaves += 1;
@@ -185,7 +186,7 @@ mod tests {
         );
     }
 
-    /// Put back: in `survey`, judge a leaf by its own entries alone.
+    /// Put back: in `survey`, count a leaf as sparse by its own entries only.
     #[test]
     fn sparse_leaves_are_those_that_maintain_merges() {
         let tree = Tree::new(None).unwrap();

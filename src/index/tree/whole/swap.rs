@@ -5,17 +5,16 @@
 //! root. Both happen under the lock of the old root, which owns the tree's root word. The
 //! store to that word is the linearization point.
 //!
-//! An operation that began earlier may continue in the old tree, and may even change it: that
-//! counts as done before the clearing. The old tree is as sound as any tree whose root is the
-//! root of a layer: if that root splits or is replaced, the anchor's link is updated. No
-//! operation that begins later can reach the old tree. So when every guard held at the
-//! clearing has been left or refreshed, no thread is in the old tree, and it is freed as a
-//! destroyed tree is. Cursors, which keep their position between two calls, notice that the
-//! tree has another root.
+//! An operation that began earlier may continue in the old tree, and may even change it: it is
+//! ordered before the clearing. The old tree stays consistent, as a layer does: if its root splits
+//! or is replaced, the anchor's link is updated. No operation that begins later can reach the old
+//! tree. So when every guard that was held at the clearing has been left or refreshed, no thread is
+//! in the old tree, and it is freed like a destroyed tree. Cursors, which keep their position
+//! between two calls, detect that the tree has another root.
 //!
-//! **Bulk loading.** A second tree, unknown to other threads, is filled. Then its root
-//! replaces the empty leaf that is the whole of the first tree, under that leaf's lock. The
-//! leaf is marked deleted, so that a thread that waits for its lock starts over.
+//! **Bulk loading.** The caller fills a second tree, which no other thread can reach. Then the
+//! second tree's root replaces the empty leaf that is all of the first tree, under that leaf's
+//! lock. The leaf is marked deleted, so that a thread that waits for its lock starts over.
 
 use std::alloc::Layout;
 use std::mem::ManuallyDrop;
@@ -44,10 +43,10 @@ pub enum LoadOutcome {
     NotEmpty,
 }
 
-/// A tree that was detached by clearing.
+/// A retired object: the old tree, which a clearing has detached.
 struct Detached {
     anchor: NonNull<Leaf>,
-    /// Its bytes in limbo.
+    /// Bytes that limbo counts for the old tree.
     bytes: usize,
 }
 
@@ -59,8 +58,8 @@ impl Tree {
         let memory = &pin.domain().memory;
         let mut reserve = Self::leaves(pin, 2)?;
         let layout = Layout::new::<Detached>();
-        let note = memory.allocate(layout, Count::RetiredObjectBytes);
-        let note = note.ok_or(OutOfMemory)?.cast::<Detached>();
+        let detached = memory.allocate(layout, Count::RetiredObjectBytes);
+        let detached = detached.ok_or(OutOfMemory)?.cast::<Detached>();
 
         let (root, anchor) = (reserve.leaf(Era::FIRST), reserve.leaf(Era::FIRST));
         let (new, anchor_leaf) = (root.node(), anchor.node());
@@ -71,11 +70,11 @@ impl Tree {
         // SAFETY: freshly allocated; no operation that begins from here on can reach the
         // anchor, and only this call retires it.
         unsafe {
-            note.write(Detached {
+            detached.write(Detached {
                 anchor: NonNull::from(anchor_leaf),
                 bytes,
             });
-            pin.retire(note.as_ptr());
+            pin.retire(detached.as_ptr());
         }
         pin.flush();
         Ok(())
@@ -100,7 +99,7 @@ impl Tree {
     ) {
         new.set_root(true, std::ptr::null_mut());
         anchor.set_root(true, std::ptr::null_mut());
-        // Unlocked before another thread can reach it, so that no thread has to wait for it.
+        // Unlocks the new root before another thread can reach it, so that no thread has to wait.
         let root = new.node();
         drop(new);
         // Ends: each round, a writer has replaced the root.
@@ -117,9 +116,9 @@ impl Tree {
         }
     }
 
-    /// Whether a locked node is the root of the tree, which it then remains while it is
-    /// locked. It is not deleted then: a root is replaced, under its lock, before it is
-    /// deleted.
+    /// Whether a locked node is the root of the tree. If so, it stays the root while it is locked,
+    /// and is not deleted: a writer deletes a root only after it has replaced it, under the root's
+    /// lock.
     pub(in crate::index::tree) fn is_root<N: Lockable>(&self, node: &Locked<'_, N>) -> bool {
         // SAFETY: never null; the reference is only compared.
         let root = unsafe { NodeRef::load(&self.root) };
@@ -146,8 +145,8 @@ impl Tree {
     }
 
     /// Fills an empty tree with `len` keys, which must be distinct and in ascending order.
-    /// Calls `value` once for each key, in order. All keys appear at once. If the tree is not
-    /// empty or memory runs out, nothing is changed, and the caller still owns the words.
+    /// Calls `value` once for each key, in order. All keys become visible at once. If the tree is
+    /// not empty or memory runs out, nothing is changed, and the caller still owns the words.
     ///
     /// `key` passes the key at an index to its callback.
     pub fn bulk_load(
@@ -261,10 +260,11 @@ impl Tree {
         })
     }
 
-    /// Frees a tree that no other thread has seen, but not its words.
+    /// Frees a tree that no other thread has seen. Destroys its values only if the library
+    /// allocated them (see `Values::is_made`): words of the user still belong to the caller.
     fn free_unseen(&self, pin: Pinned<'_>) {
         let domain = pin.domain();
-        // SAFETY: no other thread knows these nodes; values that are made were made for them.
+        // SAFETY: no other thread can reach these nodes, nor values that were allocated for them.
         unsafe {
             free_all(
                 domain,
@@ -279,18 +279,18 @@ impl Tree {
 }
 
 impl Retire for Detached {
-    unsafe fn bytes(note: *mut Self, _: &Domain) -> usize {
+    unsafe fn bytes(detached: *mut Self, _: &Domain) -> usize {
         // SAFETY: by contract.
-        unsafe { (*note).bytes }
+        unsafe { (*detached).bytes }
     }
 
-    unsafe fn free(note: *mut Self, domain: &Domain) {
+    unsafe fn free(detached: *mut Self, domain: &Domain) {
         // SAFETY: by contract, no thread is in the detached tree.
         unsafe {
-            let anchor = note.read().anchor;
-            let (note, layout) = (NonNull::new_unchecked(note), Layout::new::<Self>());
+            let anchor = detached.read().anchor;
+            let (record, layout) = (NonNull::new_unchecked(detached), Layout::new::<Self>());
             let memory = &domain.memory;
-            memory.free(note.cast(), layout, Count::RetiredObjectBytes);
+            memory.free(record.cast(), layout, Count::RetiredObjectBytes);
             free_all(domain, NodeRef::from(anchor.as_ref()), true, &mut |_, _| ());
         }
     }

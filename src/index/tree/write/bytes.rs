@@ -1,7 +1,7 @@
 //! Values that are byte strings, which the tree owns. The word under a key points to a string,
-//! whose bytes never change: a write that stores another value makes a new string first, and
-//! retires the old one. So a string that was read stays readable while the reader is pinned,
-//! even after it was displaced or removed.
+//! whose bytes never change: a write that stores another value first creates a new string, and
+//! retires the old one. So a string that was read stays readable while the reader's guard is held,
+//! even after the string was displaced or removed.
 
 use super::engine::Decision;
 use crate::index::key::Key;
@@ -10,7 +10,7 @@ use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::index::value::ByteString;
 
-/// A string made for a write that may not store it.
+/// A string that was created for a write; freed on drop, unless the write has stored it.
 struct NewString<'g> {
     pin: Pinned<'g>,
     word: u64,
@@ -27,7 +27,7 @@ impl<'g> NewString<'g> {
         })
     }
 
-    /// Decides to store it.
+    /// Returns the decision to store the string, and marks it as stored.
     fn store(&mut self) -> Decision {
         self.stored = true;
         Decision::Set(self.word)
@@ -55,16 +55,16 @@ impl Tree {
         ByteString::make(&self.domain().memory, bytes).ok_or(OutOfMemory)
     }
 
-    /// Returns the string to which a word points that was found in this tree.
+    /// Returns the string to which a word of this tree points.
     pub(crate) fn bytes_of<'g>(&self, pin: Pinned<'g>, word: u64) -> &'g [u8] {
         self.admit_bytes(pin, &[]);
-        // SAFETY: all words of this tree come from `make`, and one that was found
-        // under this pin is not freed before it ends.
+        // SAFETY: `ByteString::make` returned every word of this tree, and a string that was found
+        // under this pin is not freed before the pin ends.
         unsafe { ByteString::bytes(word) }
     }
 
-    /// Retires the string of a word that was displaced, and returns it.
-    fn retired<'g>(&self, pin: Pinned<'g>, word: u64) -> &'g [u8] {
+    /// Retires the string to which a displaced word points, and returns it.
+    fn retire_string<'g>(&self, pin: Pinned<'g>, word: u64) -> &'g [u8] {
         let bytes = self.bytes_of(pin, word);
         pin.retire_value(word);
         bytes
@@ -77,7 +77,8 @@ impl Tree {
         Some(self.bytes_of(pin, word))
     }
 
-    /// Stores a copy of `value` under a key, present or not. Returns the displaced value.
+    /// Stores a copy of `value` under a key, whether or not it is present. Returns the displaced
+    /// value.
     pub fn put_bytes<'g>(
         &self,
         pin: Pinned<'g>,
@@ -85,9 +86,9 @@ impl Tree {
         value: &[u8],
     ) -> Result<Option<&'g [u8]>, OutOfMemory> {
         self.admit_bytes(pin, key);
-        let mut made = NewString::new(pin, value)?;
-        let displaced = self.write(pin, key, |_| made.store())?;
-        Ok(displaced.map(|word| self.retired(pin, word)))
+        let mut new = NewString::new(pin, value)?;
+        let displaced = self.write(pin, key, |_| new.store())?;
+        Ok(displaced.map(|word| self.retire_string(pin, word)))
     }
 
     /// Stores a copy of `value` under a key if the key is absent. Returns the key's value
@@ -99,9 +100,9 @@ impl Tree {
         value: &[u8],
     ) -> Result<Option<&'g [u8]>, OutOfMemory> {
         self.admit_bytes(pin, key);
-        let mut made = NewString::new(pin, value)?;
+        let mut new = NewString::new(pin, value)?;
         let present = self.write(pin, key, |present| match present {
-            None => made.store(),
+            None => new.store(),
             Some(_) => Decision::Keep,
         })?;
         Ok(present.map(|word| self.bytes_of(pin, word)))
@@ -116,9 +117,9 @@ impl Tree {
         value: &[u8],
     ) -> Result<Option<&'g [u8]>, OutOfMemory> {
         self.admit_bytes(pin, key);
-        let mut made = NewString::new(pin, value)?;
-        let displaced = self.write_present(pin, key, |_| made.store());
-        Ok(displaced.map(|word| self.retired(pin, word)))
+        let mut new = NewString::new(pin, value)?;
+        let displaced = self.write_present(pin, key, |_| new.store());
+        Ok(displaced.map(|word| self.retire_string(pin, word)))
     }
 
     /// Stores a copy of `desired` under a key if its value is `expected`, byte for byte. Returns
@@ -131,15 +132,15 @@ impl Tree {
         desired: &[u8],
     ) -> Result<Option<(bool, &'g [u8])>, OutOfMemory> {
         self.admit_bytes(pin, key);
-        let mut made = NewString::new(pin, desired)?;
+        let mut new = NewString::new(pin, desired)?;
         let present = self.write_present(pin, key, |present| {
             match self.bytes_of(pin, present) == expected {
-                true => made.store(),
+                true => new.store(),
                 false => Decision::Keep,
             }
         });
-        Ok(present.map(|word| match made.stored {
-            true => (true, self.retired(pin, word)),
+        Ok(present.map(|word| match new.stored {
+            true => (true, self.retire_string(pin, word)),
             false => (false, self.bytes_of(pin, word)),
         }))
     }
@@ -148,7 +149,7 @@ impl Tree {
     pub fn remove_bytes<'g>(&self, pin: Pinned<'g>, key: &[u8]) -> Option<&'g [u8]> {
         self.admit_bytes(pin, key);
         let displaced = self.write_present(pin, key, |_| Decision::Remove)?;
-        Some(self.retired(pin, displaced))
+        Some(self.retire_string(pin, displaced))
     }
 
     /// Removes a key if its value is `expected`, byte for byte. Returns the value that the key
@@ -169,7 +170,7 @@ impl Tree {
             }
         })?;
         Some(match removed {
-            true => (true, self.retired(pin, present)),
+            true => (true, self.retire_string(pin, present)),
             false => (false, self.bytes_of(pin, present)),
         })
     }

@@ -1,33 +1,31 @@
-//! Giving back what became empty: leaves, the internodes above them, layers.
+//! Deletes empty leaves, and the internodes and layers that become empty with them.
 //!
-//! **Protocol.** The lock of the empty leaf is owned from the remove that emptied
-//! it until the leaf is deleted, so nothing is ever inserted into a leaf on its
-//! way out. Its range goes to the leaf before it; if it is the first of its
-//! layer, to the leaf after it:
+//! **Protocol.** The writer that empties a leaf owns its lock from that remove until the leaf is
+//! deleted, so no thread inserts into a leaf that will be deleted. The leaf's range goes to the
+//! previous leaf or, if the leaf is the first of its layer, to the next one:
 //!
-//! - Locked, in this order: the leaf; the leaf before it, whose `next` changes;
-//!   its ancestors as long as they have only this one child (they go too); the
-//!   first ancestor that has another, where the child is taken out; and if the
-//!   child was the first there, on up to the ancestor that holds the boundary
-//!   before it, because that boundary moves to the right.
-//! - All these ancestors are made dirty, then all is changed, then the leaf and
-//!   the ancestors that go are deleted, then the others unlocked. So a reader or
-//!   writer that still holds what was deleted finds it so, one on its way through
-//!   any of the ancestors starts over, and finds the way to the leaf that has the
-//!   range now. This applies to ancestors between the one that lost a child and the
-//!   one with the boundary, too: nothing in them changes, but the nodes below them
-//!   have a smaller range than before.
-//! - An empty leaf that was a whole layer takes the layer with it: the link in
-//!   the leaf above is removed, under that leaf's lock, before the layer's nodes
-//!   are deleted. If that leaf is empty now, the same goes on with it, one layer
-//!   up; the locks of the layer below are released first.
-//! - The root of the tree stays, as an empty leaf.
+//! - The writer locks, in this order: the leaf; the previous leaf, whose `next` changes; the
+//!   ancestors that have no other child, bottom-up (they are deleted, too); the first ancestor with
+//!   another child (the *survivor*), from which the child is removed; and, if that child is the
+//!   survivor's first, further ancestors up to the one that contains the key before the child (the
+//!   *boundary*), since this key changes: it moves to the right.
+//! - It marks all these ancestors dirty, then changes them, then deletes the leaf and the ancestors
+//!   without another child, then unlocks the rest. So a thread that still uses a deleted node finds
+//!   it deleted, and a thread that descends through any of these ancestors starts over; both then
+//!   find the leaf that has the range now. This is why the ancestors between the survivor and the
+//!   one with the boundary are marked, too: they do not change, but the nodes below them have a
+//!   smaller range than before.
+//! - If the empty leaf is the only leaf of its layer, the layer is deleted: the writer removes the
+//!   link in the leaf above, under that leaf's lock, before it deletes the nodes of the layer. If
+//!   the leaf above is empty then, the writer continues with that leaf, one layer up, after it has
+//!   released the locks of the layer below.
+//! - The tree keeps a root: an empty tree is an empty leaf.
 //!
-//! An internode whose root has one child only is replaced by that child
-//! afterwards, in a step of its own with locks taken bottom-up as ever.
+//! If the survivor is the root of a layer and has one child left, that child replaces it
+//! afterwards, in a step of its own, which also takes locks bottom-up.
 //!
-//! What was deleted is retired when no lock is held any more. Nothing here
-//! allocates but seize's lists: a remove cannot fail.
+//! The writer retires deleted nodes when it holds no lock any more. It allocates nothing (only
+//! seize's lists may grow): a remove cannot fail.
 
 use super::lock::{Parent, Path, lock_ancestors, lock_parent, lock_prev};
 use crate::index::memory::Count;
@@ -37,10 +35,10 @@ use crate::index::tree::Tree;
 use crate::protocol::Line;
 
 impl Tree {
-    /// Takes an empty leaf out of the tree, and whatever that leaves empty.
+    /// Deletes an empty leaf, and the internodes and layers that become empty with it.
     pub(in crate::index::tree) fn collapse<'g>(&self, pin: Pinned<'g>, mut leaf: Locked<'g, Leaf>) {
         let mut dead = Chain::EMPTY;
-        // Ends: each time around, the leaf is one layer further up.
+        // Ends: in each round, the leaf is one layer further up.
         let lone_root = loop {
             let prev = lock_prev(&leaf);
             let mut path = Path::new();
@@ -58,8 +56,9 @@ impl Tree {
                 }
                 Some(Parent::Layer(mut upper)) => {
                     pin.count(Count::LayersCollapsed, 1);
-                    // The leaf is deleted before the internodes. Not even between the two may a
-                    // writer reach it through an unchanged internode, and insert into it.
+                    // The leaf is deleted before the internodes. They are marked dirty so that no
+                    // writer passes them between the two steps, reaches the leaf, and inserts into
+                    // it.
                     if Line::RemovedLayerIsDirty.is_enabled() {
                         path.iter_mut().for_each(Locked::mark_dirty);
                     }
@@ -73,14 +72,14 @@ impl Tree {
                 Some(Parent::Internode(_)) => unreachable!("a layer is under a leaf"),
             }
         };
-        // No lock is held any more: retiring takes a system call now and then.
+        // Retires after all locks are released, since retiring makes a system call now and then.
         retire(pin, &mut dead);
         if let Some(root) = lone_root {
             self.shrink(pin, root);
         }
     }
 
-    /// Makes the empty leaf, all that the tree still has, its root.
+    /// Makes an empty leaf, the last leaf of the tree, the tree's root.
     fn become_empty<'g>(
         &self,
         pin: Pinned<'g>,
@@ -102,9 +101,9 @@ impl Tree {
         }
     }
 
-    /// Replaces a layer's root that has one child by that child, and so on down.
+    /// Replaces a layer's root that has a single child by that child; repeats this with the child.
     pub(in crate::index::tree) fn shrink<'g>(&self, pin: Pinned<'g>, mut root: &'g Internode) {
-        // Ends: each time around, the root is one level further down.
+        // Ends: in each round, the root is one level further down.
         loop {
             if !root.version().stable().is_living_root() || root.len() != 0 {
                 return;
@@ -126,8 +125,8 @@ impl Tree {
         }
     }
 
-    /// Makes `child` the root of a layer in place of `root`, if it is still its
-    /// only child.
+    /// Makes `child` the root of a layer in place of `root`, if `root` is still the layer's root
+    /// and `child` its only child. Returns whether it did.
     fn promote<'g, N>(&self, pin: Pinned<'g>, root: &'g Internode, mut child: Locked<'g, N>) -> bool
     where
         N: Lockable,
@@ -143,59 +142,60 @@ impl Tree {
             return false;
         }
         let above = lock_parent(&root);
-        // Neither is dirty: a reader finds nothing changed in them, and the child has what the
-        // root had, and says that it is one, before a word points to it.
+        // Neither node is marked dirty: their contents do not change, the child holds everything
+        // that the root held, and the child has ROOT before a word points to it.
         self.replace_root(&above, NodeRef::from(root.node()), &mut child);
         let node = root.node();
         root.delete();
         drop((child, above));
-        // SAFETY: the node above points to the child now, and the child's parent word to the
-        // node above.
+        // SAFETY: nothing points to the old root: the node above points to the child now, and the
+        // child's parent word to the node above.
         unsafe { pin.retire_internode(node) };
         true
     }
 }
 
-/// Where in a path what changes.
+/// The ancestors that change, as indexes into a path, and the indexes of the children concerned.
 pub(in crate::index::tree) struct Boundary {
-    /// The ancestor that stays and loses a child.
+    /// The ancestor that loses a child, and is not deleted.
     survivor: usize,
-    /// That child's place.
-    place: usize,
-    /// The ancestor with the boundary before that child, and the place of the
-    /// child that the boundary is before, where `place` is the first and the
-    /// boundary is not the layer's lower end.
+    /// The index of that child.
+    removed: usize,
+    /// If the removed child is the first one: the ancestor whose key is the boundary before that
+    /// child, and the index of the child that follows this key. `None` if the child is not the
+    /// first, or if its range begins at the layer's lower end.
     holder: Option<(usize, usize)>,
 }
 
-/// Locks on from the last of the path, which survives, to the ancestor that holds
-/// the boundary before the dying child.
+/// Given a path whose last node is the survivor, locks further ancestors, up to the one whose key
+/// is the boundary before the survivor's removed child.
 pub(in crate::index::tree) fn lock_boundary(
     leaf: &Locked<'_, Leaf>,
     path: &mut Path<'_>,
 ) -> Boundary {
     let survivor = path.len() - 1;
-    let dying = match survivor {
+    let removed_child = match survivor {
         0 => NodeRef::from(leaf.node()),
         _ => NodeRef::from(path[survivor - 1].node()),
     };
-    let place = path[survivor].index_of(dying);
+    let removed = path[survivor].index_of(removed_child);
     let mut holder = None;
     let mut child = survivor;
-    while place == 0 && holder.is_none() && !path[child].is_root() {
+    // Ends: in each round, the path is one level higher.
+    while removed == 0 && holder.is_none() && !path[child].is_root() {
         let Parent::Internode(node) = lock_parent(&path[child]) else {
-            unreachable!("only roots are under a leaf or nothing");
+            unreachable!("a node that is no root is under an internode");
         };
-        let child_place = node.index_of(NodeRef::from(path[child].node()));
+        let index = node.index_of(NodeRef::from(path[child].node()));
         path.push(node);
         child += 1;
-        if child_place > 0 {
-            holder = Some((child, child_place));
+        if index > 0 {
+            holder = Some((child, index));
         }
     }
     Boundary {
         survivor,
-        place,
+        removed,
         holder,
     }
 }
@@ -208,9 +208,9 @@ fn top_of<'g>(leaf: &Locked<'g, Leaf>, path: &Path<'g>) -> NodeRef<'g> {
     }
 }
 
-/// Takes a leaf out of a layer that has others. `path` holds the ancestors that
-/// go, the one that stays (`survivor`), and, if there is a boundary to move, those
-/// up to the one that holds it. Returns the layer's root if it has one child left.
+/// Deletes a leaf of a layer that has other leaves. `path` contains the ancestors to delete, the
+/// survivor, and, if a boundary moves, the ancestors up to the one that contains it. Returns the
+/// layer's root if that has a single child left.
 pub(in crate::index::tree) fn unlink<'g>(
     leaf: Locked<'g, Leaf>,
     mut prev: Option<Locked<'g, Leaf>>,
@@ -220,24 +220,25 @@ pub(in crate::index::tree) fn unlink<'g>(
 ) -> Option<&'g Internode> {
     let Boundary {
         survivor,
-        place,
+        removed,
         holder,
     } = boundary;
-    // Also those that are deleted, and those between the survivor and the boundary: a thread
-    // that read one of them before must not continue in a child that had its slice then.
+    // Marks all of them, also those that will be deleted, and those between the survivor and the
+    // holder of the boundary: a thread that read one of them before the change must not continue in
+    // a child that no longer holds its slice.
     if Line::CollapseIsDirty.is_enabled() {
         path.iter_mut().for_each(Locked::mark_dirty);
     }
-    if let Some((holder, place)) = holder
+    if let Some((holder, index)) = holder
         && Line::SeparatorMoves.is_enabled()
     {
-        // What was the second child's boundary is the whole node's now.
+        // The survivor's range now begins where that of its second child began.
         let key = path[survivor].key(0);
-        path[holder].replace_key(place, key);
+        path[holder].replace_key(index, key);
     }
-    path[survivor].remove(place);
-    // Before `prev` is unlocked: a split of it changes the same words, and may share no ancestor's
-    // lock with this.
+    path[survivor].remove(removed);
+    // Unlinks the leaf before `prev` is unlocked: a split of `prev` changes the same words, and may
+    // lock none of the ancestors that are locked here.
     if Line::UnlinkedUnderLock.is_enabled() {
         leaf.unlink(prev.as_ref());
     } else if let Some(prev) = prev.take() {
@@ -248,14 +249,13 @@ pub(in crate::index::tree) fn unlink<'g>(
     let lone_root =
         (path[survivor].is_root() && path[survivor].len() == 0).then(|| path[survivor].node());
     delete(leaf, path.drain(..survivor), dead);
-    // Unlocks those that stay.
+    // Unlocks the ancestors that are not deleted.
     path.clear();
     drop(prev);
     lone_root
 }
 
-/// Deletes a leaf and the internodes above it, to which no node points any more except
-/// each other.
+/// Deletes a leaf and the internodes above it, to which no other node points any more.
 fn delete<'g>(
     leaf: Locked<'g, Leaf>,
     path: impl Iterator<Item = Locked<'g, Internode>>,
@@ -309,10 +309,10 @@ mod tests {
         tree
     }
 
-    /// A thread that read an ancestor below which a boundary moved must start
-    /// over: it would find the first leaf of the ancestor's range, to which the
-    /// slice it looks for does not belong any more, and insert it there. Found in
-    /// review. Put back: in `unlink`, make only the survivor and the holder dirty.
+    /// A thread that read an ancestor below which a boundary moved must start over. Otherwise it
+    /// would reach the first leaf below this ancestor, whose range no longer contains the thread's
+    /// slice, and insert the slice there. Found in review. Put back: in `unlink`, mark only the
+    /// survivor and the holder dirty.
     #[test]
     fn ancestors_below_a_moved_boundary_send_their_readers_back() {
         let tree = full_tree(3 * PER_LEVEL_2);
@@ -346,8 +346,8 @@ mod tests {
         [above, &key.to_be_bytes()].concat()
     }
 
-    /// Removes the keys of a layer's first leaf, up to the step in which a root that has one child
-    /// left is replaced. Returns that root.
+    /// Removes the keys of a layer's first leaf, but does not replace the root, which has a single
+    /// child then. Returns that root.
     fn unlink_first_leaf<'g>(
         tree: &Tree,
         pin: Pinned<'g>,
@@ -371,8 +371,8 @@ mod tests {
         lone_root
     }
 
-    /// Between the step that leaves a root one child and the one that replaces it, another
-    /// thread may empty the last leaf. Put back: in `become_empty`, keep the root.
+    /// After one writer has left a root with a single child, and before it replaces the root,
+    /// another writer may empty the last leaf. Put back: in `become_empty`, keep the root.
     #[test]
     fn a_tree_may_become_empty_before_its_root_is_replaced() {
         let tree = full_tree(2 * PER_LEAF);
@@ -391,7 +391,8 @@ mod tests {
         assert_eq!(tree.check(pin, &mut |line| panic!("{line}")), Ok(true));
     }
 
-    /// As above, in a layer, whose link goes. Put back: in `top_of`, take the leaf for the root.
+    /// The same in a lower layer, whose link is then removed. Put back: in `top_of`, return the
+    /// leaf.
     #[test]
     fn a_layer_may_become_empty_before_its_root_is_replaced() {
         let tree = Tree::new(None).unwrap();
@@ -421,8 +422,8 @@ mod tests {
         assert_eq!(tree.check(pin, &mut |line| panic!("{line}")), Ok(true));
     }
 
-    /// A thread about to replace a root by its child may find that another thread did, that the
-    /// child is elsewhere, or that there are more. Put back: in `promote`, do not ask the last.
+    /// Before a thread replaces a root by its child, another thread may have replaced the root,
+    /// moved the child, or added children. Put back: in `promote`, do not check for the last.
     #[test]
     fn a_root_is_replaced_by_its_only_child_or_not_at_all() {
         let tree = full_tree(2 * PER_LEAF);

@@ -25,43 +25,48 @@ use crate::index::reclaim::{NearLeaf, Pinned};
 use crate::index::tree::Tree;
 use crate::index::tree::read::descend::Reached;
 
-/// What a write does with a key, once it knows what is there.
+/// What a write does with a key, decided from the key's value or its absence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Decision {
-    /// Nothing.
+    /// Changes nothing.
     Keep,
-    /// The key gets this value, whether it is there or not.
+    /// Stores this value under the key, whether or not the key is present.
     Set(u64),
-    /// The key goes, if it is there.
+    /// Removes the key, if it is present.
     Remove,
 }
 
-/// Decides whether an absent key is inserted, and with which value. Runs when nothing can fail
-/// any more.
+/// Decides whether an absent key is inserted, and returns its value. Called after the last step of
+/// the write that can fail.
 type Decide<'d> = &'d mut dyn FnMut() -> Option<u64>;
 
 /// What a write adds at the position of an absent key.
 pub(in crate::index::tree) enum Addition<'d> {
-    /// The key, if the callback decides so.
+    /// The key, if the callback returns a value for it.
     Key(Decide<'d>),
-    /// Room for the key. The leaf with its position stays locked.
+    /// Room for the key: a free slot, and memory for its suffix. The leaf with the key's position
+    /// stays locked.
     Room,
 }
 
-/// What an [`Addition`] comes to, once nothing can fail any more.
+/// An [`Addition`] after the callback has decided.
 #[derive(Clone, Copy)]
 pub(in crate::index::tree) enum Chosen {
+    /// The key is not inserted, and nothing changes.
     Nothing,
+    /// The key is inserted with this value.
     Key(u64),
+    /// Room is made for the key.
     Room,
 }
 
 impl Addition<'_> {
-    /// Whether the key may yet not be inserted.
+    /// Whether only room is made for the key: it is decided later whether the key is inserted.
     pub(in crate::index::tree) fn is_room(&self) -> bool {
         matches!(self, Self::Room)
     }
 
+    /// Calls the callback, if there is one. Nothing may fail after this.
     pub(in crate::index::tree) fn decide(self) -> Chosen {
         match self {
             Self::Room => Chosen::Room,
@@ -72,18 +77,20 @@ impl Addition<'_> {
 
 /// What a write has added.
 pub(in crate::index::tree) enum Added<'g> {
-    /// What was decided; nothing is locked any more.
+    /// The key, or nothing, as decided. No lock is held any more.
     Done {
-        /// The key's layer, if it has grown.
+        /// The key's layer, if it has more levels than before (see `levels`).
         outgrown: Option<Outgrown<'g>>,
-        /// If a split made a leaf whose last key is the key: that leaf and its range.
+        /// If a split has created a leaf for ascending keys, and the key is its last: that leaf and
+        /// its range, which the guard may remember.
         appended: Option<(NearLeaf<'g>, RangeInclusive<u64>)>,
     },
+    /// Room for the key; its leaf is locked.
     Room(Room<'g>),
 }
 
 impl<'g> Added<'g> {
-    /// Nothing that a later write may begin at.
+    /// `Done` without a leaf for the guard to remember.
     pub(in crate::index::tree) fn done(outgrown: Option<Outgrown<'g>>) -> Self {
         Self::Done {
             outgrown,
@@ -92,26 +99,28 @@ impl<'g> Added<'g> {
     }
 }
 
-/// Room for a key.
+/// Room for a key in a locked leaf.
 pub(in crate::index::tree) struct Room<'g> {
     pub(in crate::index::tree) leaf: Locked<'g, Leaf>,
+    /// The position of the key's insert.
     pub(in crate::index::tree) position: usize,
-    /// Layers that the leaf is further down than the one that was locked first.
+    /// How many layers the leaf is below the leaf that the write located.
     pub(in crate::index::tree) layers: usize,
-    /// As in [`Added::Done`], of the layer of the leaf that was locked first.
+    /// The layer of the leaf that the write located, if it has more levels than before.
     pub(in crate::index::tree) outgrown: Option<Outgrown<'g>>,
-    /// A bag that the leaf locked first has no more: to be retired once no lock is held.
+    /// The bag that was replaced in the leaf that the write located; the caller retires it when it
+    /// holds no lock.
     pub(in crate::index::tree) old_bag: Option<BagRef<'g>>,
-    /// A bag that the leaf is to get with the key; not yet, for the key may not come.
+    /// A larger bag, which `leaf` gets if the key is inserted.
     pub(in crate::index::tree) bag: Option<OwnedBag<'g>>,
 }
 
 impl Tree {
     /// Calls `decide` once, under the lock of the key's leaf, with the key's value or `None`, and
-    /// does what it says; nothing fails after that. Returns the value that the key had.
+    /// applies its decision; nothing fails after that. Returns the value that the key had.
     ///
-    /// For values of any kind: the caller has checked the guard and the key, and retires what it
-    /// displaces.
+    /// For values of any kind: the caller has checked the guard and the key, and retires the
+    /// displaced value.
     #[inline(always)]
     pub(crate) fn write(
         &self,
@@ -145,16 +154,16 @@ impl Tree {
             } => {
                 let place = KeyPosition::Absent { position };
                 let located = Located { leaf, place, key };
-                self.write_with_memory(pin, bytes, &mut decide, Some((located, root)))
+                self.write_slow(pin, bytes, &mut decide, Some((located, root)))
             }
-            Short::Unlocked => self.write_with_memory(pin, bytes, &mut decide, None),
+            Short::Unlocked => self.write_slow(pin, bytes, &mut decide, None),
         }
     }
 
-    /// [`Tree::write`] in all cases: where the key is long, where it may take memory, where other
-    /// writers came between, and where changes are recorded.
+    /// [`Tree::write`] for the cases that are not inlined: long keys, writes that may need memory,
+    /// leaves that another writer has locked or changed, and writes that are recorded.
     #[inline(never)]
-    fn write_with_memory<'g, 'k>(
+    fn write_slow<'g, 'k>(
         &self,
         pin: Pinned<'g>,
         bytes: &'k [u8],
@@ -183,10 +192,10 @@ impl Tree {
             let layers = located.key.layers_above(bytes);
             let outcome = self.add(pin, located, Addition::Key(decide), reserve)?;
             let Added::Done { outgrown, appended } = outcome else {
-                unreachable!("no room was asked for")
+                unreachable!("the addition is a key, not room")
             };
-            // The root is the one from which the leaf was found: otherwise the tree may have been
-            // cleared meanwhile, and the leaf would be none of the tree with the present root.
+            // `root` is the root from which the leaf was reached. The tree's present root would be
+            // wrong here: if the tree was cleared meanwhile, the leaf is not below that one.
             if let Some((leaf, range)) = appended
                 && let Some(root) = root
             {
@@ -198,19 +207,19 @@ impl Tree {
             if let Some(layer) = outgrown {
                 self.raise_levels(pin, layer, bytes, layers);
             }
-            // A merge changes leaves beyond what is recorded.
+            // A merge changes leaves that the record does not contain.
             if is_crowded && pin.recorder().is_none() {
                 self.merge_around(pin, node);
             }
             Ok(None)
         };
-        let again = |reached, key| {
+        let relocate = |reached, key| {
             (self.locate_again(reached, key)).unwrap_or_else(|| self.locate(pin, bytes))
         };
-        with_memory(located, &mut reserve, attempt, again)
+        with_memory(located, &mut reserve, attempt, relocate)
     }
 
-    /// Adds something at the position of an absent key.
+    /// Adds an absent key, or room for it, at the key's position.
     pub(in crate::index::tree) fn add<'g>(
         &self,
         pin: Pinned<'g>,
@@ -235,8 +244,10 @@ impl Tree {
         }
     }
 
-    /// Applies the decision of `decide` to a present key. Returns the value that the key had. The
-    /// guard may remember the leaf if it `is_near`.
+    /// Applies the decision of `decide` to a present key. Returns the value that the key had.
+    ///
+    /// `is_near`: the leaf was locked by [`Tree::lock_short`], so the guard may remember it, and
+    /// its new version is passed to the guard.
     #[inline(always)]
     pub(in crate::index::tree) fn change_present<'g>(
         &self,
@@ -261,7 +272,8 @@ impl Tree {
         value
     }
 
-    /// Before a write looks for its leaf.
+    /// Begins a new record, if the write is recorded. Called before each descent of the write,
+    /// before it loads the root.
     #[inline]
     pub(in crate::index::tree) fn begin_recording(&self, pin: Pinned<'_>) {
         if let Some(recorder) = pin.recorder() {
@@ -270,17 +282,18 @@ impl Tree {
     }
 }
 
-/// Calls `attempt` with a located key until the reserve covers what it needs. After each failure,
-/// for which `attempt` has unlocked everything, `again` locates the key, given where it was.
+/// Calls `attempt` with a located key until the reserve covers what the attempt needs. An attempt
+/// that needs more unlocks everything and returns its needs; then this function fills the reserve,
+/// and `relocate` locates the key, given the leaf in which it was located before.
 ///
-/// Ends: the reserve grows to what was needed; it falls short again only if another writer
-/// changed the leaf meanwhile.
+/// Ends: the reserve is filled with what the last attempt needed. Another attempt needs more only
+/// if another writer has changed the leaf meanwhile.
 #[inline]
 pub(in crate::index::tree) fn with_memory<'g, 'k, R>(
     mut located: Located<'g, 'k>,
     reserve: &mut Reserve<'g>,
     mut attempt: impl FnMut(Located<'g, 'k>, &mut Reserve<'g>) -> Result<R, Needs>,
-    mut again: impl FnMut(Reached<'g>, Key<'k>) -> Located<'g, 'k>,
+    mut relocate: impl FnMut(Reached<'g>, Key<'k>) -> Located<'g, 'k>,
 ) -> Result<R, OutOfMemory> {
     loop {
         let (reached, key) = (located.reached(), located.key);
@@ -288,11 +301,12 @@ pub(in crate::index::tree) fn with_memory<'g, 'k, R>(
             Ok(done) => return Ok(done),
             Err(needs) => reserve.fill(&needs)?,
         }
-        located = again(reached, key);
+        located = relocate(reached, key);
     }
 }
 
-/// Records the leaf with a write's key or its position; called before the leaf is unlocked.
+/// Records the leaf that contains a write's key or the position of its insert. Called before the
+/// leaf is unlocked.
 #[inline]
 pub(in crate::index::tree) fn record(pin: Pinned<'_>, leaf: &Locked<'_, Leaf>) {
     if let Some(recorder) = pin.recorder() {
@@ -300,7 +314,7 @@ pub(in crate::index::tree) fn record(pin: Pinned<'_>, leaf: &Locked<'_, Leaf>) {
     }
 }
 
-/// Records a leaf that a write has created; called before the leaf is unlocked.
+/// Records a leaf that a write has created. Called before the leaf is unlocked.
 pub(in crate::index::tree) fn record_created(pin: Pinned<'_>, leaf: &Locked<'_, Leaf>) {
     if let Some(recorder) = pin.recorder() {
         recorder.created(leaf);
@@ -322,8 +336,11 @@ fn add_entry<'g>(
         if entry.kind == SUFFIX {
             lengths.push(entry.suffix.len());
         }
-        // A remove that takes the last suffix also retires a large bag.
-        debug_assert!(!lengths.is_empty(), "a leaf without suffixes wastes none");
+        // A remove of the last suffix in a leaf also retires a large bag.
+        debug_assert!(
+            !lengths.is_empty(),
+            "a leaf without suffixes has no large bag"
+        );
         needs.kept = shape_for(&lengths, leaf.permutation().len() + 1);
         if !reserve.covers(&needs) {
             return Err(needs);
@@ -357,10 +374,10 @@ fn add_entry<'g>(
     Ok(Added::done(None))
 }
 
-/// Lengths of the suffixes of a leaf's entries and of one more.
+/// Lengths of the suffixes of a leaf's entries and of one more entry.
 pub(in crate::index::tree) type Lengths = ArrayVec<usize, { WIDTH + 1 }>;
 
-/// The lengths of the suffixes among some entries.
+/// Returns the lengths of the suffixes of those entries that have one.
 pub(in crate::index::tree) fn suffix_lengths<'g>(
     entries: impl Iterator<Item = Entry<'g>>,
 ) -> Lengths {

@@ -1,15 +1,15 @@
-//! Going one slice deeper: keys that share a slice and go on differently, more of them
-//! than a leaf keeps under one slice.
+//! Creates a layer, when a key is inserted whose slice already has a full group: [`GROUP_MAX`]
+//! entries with suffixes.
 //!
-//! The group of entries that was there becomes one link to a new layer, which holds
-//! them and the new key. If all of them share further slices, that layer has one link
-//! to yet another, and so on, down to one where they part: there they are at most
-//! [`GROUP_MAX`] under each slice again, since one of them has another slice or ends in
-//! it. All of it is built before another thread can reach it.
+//! One link to the new layer replaces the group in the leaf; the layer holds the group's entries
+//! and the new key. If all of these keys also share their next slice, the layer contains only a
+//! link to another layer, and so on, down to the *lowest* layer, where the keys differ in their
+//! slice or in whether they end within it. So there, no slice has more than [`GROUP_MAX`] entries
+//! with suffixes. The writer builds all new layers before another thread can reach them.
 //!
-//! The linearization point of the insert is the end of the DIRTY change that turns the
-//! group into the link: until then readers wait for it or find the old entries, whole.
-//! Values do not change meanwhile, since the leaf's lock is owned.
+//! The linearization point of the insert is the end of the DIRTY change that replaces the group
+//! with the link: until then, readers wait for it or find all of the old entries. The values of the
+//! group do not change meanwhile, since the writer owns the leaf's lock.
 
 use std::ops::Range;
 
@@ -27,9 +27,9 @@ use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 
 impl Tree {
-    /// Makes a layer for a key that shares a slice with as many longer keys as a leaf keeps,
-    /// at the positions from `first` on: the key is inserted, or has room then. Long, since the
-    /// order of its steps under the leaf's lock is the protocol.
+    /// Creates a layer for a key and the group with its slice, whose entries begin at position
+    /// `first`; inserts the key there, or makes room for it. Longer than 60 lines, since the order
+    /// of its steps under the leaf's lock is the protocol.
     pub(in crate::index::tree) fn add_layer<'g>(
         &self,
         pin: Pinned<'g>,
@@ -40,16 +40,16 @@ impl Tree {
         reserve: &mut Reserve<'g>,
     ) -> Result<Added<'g>, Needs> {
         let group = first..first + GROUP_MAX;
-        let there = leaf.entries().skip(first).take(GROUP_MAX);
-        let there = there.map(|entry| (entry.suffix, entry.value()));
-        let mut rests: ArrayVec<(&[u8], u64), { GROUP_MAX + 1 }> = there.collect();
-        let place = rests.partition_point(|(rest, _)| *rest < key.suffix());
-        rests.insert(place, (key.suffix(), 0));
-        // Whatever the first and the last share, those between them do.
+        let group_entries = leaf.entries().skip(first).take(GROUP_MAX);
+        let group_entries = group_entries.map(|entry| (entry.suffix, entry.value()));
+        let mut rests: ArrayVec<(&[u8], u64), { GROUP_MAX + 1 }> = group_entries.collect();
+        let position = rests.partition_point(|(rest, _)| *rest < key.suffix());
+        rests.insert(position, (key.suffix(), 0));
+        // The slices that the first and the last share, those between them share, too.
         let (least, greatest) = (rests[0].0, rests[GROUP_MAX].0);
         let shared = shared_slices(least, greatest);
-        let (kept, room) = shapes_of_lowest(&rests, place, shared, addition.is_room());
-        let stay = lengths_beside(&leaf, &group);
+        let (kept, room) = shapes_of_lowest(&rests, position, shared, addition.is_room());
+        let stay = lengths_outside(&leaf, &group);
         let needs = Needs {
             leaves: shared + 1,
             kept,
@@ -71,14 +71,14 @@ impl Tree {
             lowest.set_bag(reserve.kept_bag());
         }
         match chosen {
-            Chosen::Key(value) => rests[place].1 = value,
-            Chosen::Room | Chosen::Nothing => _ = rests.remove(place),
+            Chosen::Key(value) => rests[position].1 = value,
+            Chosen::Room | Chosen::Nothing => _ = rests.remove(position),
         }
         for (position, (rest, value)) in rests.iter().enumerate() {
             let entry = Entry::new(&below(rest, shared));
             lowest.insert(position, &entry.with_value(*value));
         }
-        // The layers above it, from the lowest up; each leaf is unlocked once it has its parent.
+        // Builds the layers above the lowest, bottom-up. Unlocks each leaf once it has its parent.
         let mut above: Option<Locked<'g, Leaf>> = None;
         for layer in (0..shared).rev() {
             let slice = slice_of(&least[layer * SLICE_LEN..]);
@@ -107,7 +107,7 @@ impl Tree {
             lowest.publish_version();
             return Ok(Added::Room(Room {
                 leaf: lowest,
-                position: place,
+                position,
                 layers: shared + 1,
                 outgrown,
                 old_bag,
@@ -116,21 +116,23 @@ impl Tree {
         }
         drop((lowest, above, leaf));
         if let Some(bag) = old_bag {
-            // SAFETY: the leaf has another bag now or none, and only the lock's owner takes it.
+            // SAFETY: the leaf has another bag now or none, and only the lock's owner replaces it.
             unsafe { pin.retire_bag(bag) };
         }
         Ok(Added::done(outgrown))
     }
 }
 
-/// The lengths of the suffixes that stay in the leaf when the group becomes a layer.
-fn lengths_beside(leaf: &Locked<'_, Leaf>, group: &Range<usize>) -> Lengths {
+/// Returns the lengths of the suffixes that stay in the leaf: those of entries outside of the
+/// group.
+fn lengths_outside(leaf: &Locked<'_, Leaf>, group: &Range<usize>) -> Lengths {
     let before = suffix_lengths(leaf.entries().take(group.start));
     let after = suffix_lengths(leaf.entries().skip(group.end));
     before.into_iter().chain(after).collect()
 }
 
-/// The shape of a new bag for them, if the leaf's bag would be wasteful.
+/// Returns the shape of a new bag for the suffixes that stay in the leaf, if its present bag would
+/// be wasteful.
 fn shape_of_rest(leaf: &Locked<'_, Leaf>, stay: &Lengths) -> Option<Shape> {
     let bag = leaf.bag()?;
     (bag.is_wasteful(stay.iter().copied()))
@@ -138,11 +140,13 @@ fn shape_of_rest(leaf: &Locked<'_, Leaf>, stay: &Lengths) -> Option<Shape> {
         .flatten()
 }
 
-/// Shapes of bags for the lowest leaf, which gets the rests of a group so many layers down;
-/// the one at `place` is the new key's. If that is only to have room: without it, and with it.
+/// Returns shapes of bags for the leaf of the lowest layer, which gets the rests of the group and
+/// of the new key (at `new_position`) without the `shared` slices. With `is_room`, the first shape
+/// is for the group alone, and the second for the group and the new key, if the first is too small
+/// for both.
 fn shapes_of_lowest(
     rests: &[(&[u8], u64)],
-    place: usize,
+    new_position: usize,
     shared: usize,
     is_room: bool,
 ) -> (Option<Shape>, Option<Shape>) {
@@ -150,9 +154,9 @@ fn shapes_of_lowest(
         let key = below(rest, shared);
         key.has_suffix().then(|| key.suffix().len())
     };
-    let new = suffix_of(&rests[place]).filter(|_| is_room);
+    let new = suffix_of(&rests[new_position]).filter(|_| is_room);
     let suffixes: Lengths = (rests.iter().enumerate())
-        .filter(|&(position, _)| position != place || !is_room)
+        .filter(|&(position, _)| position != new_position || !is_room)
         .filter_map(|(_, rest)| suffix_of(rest))
         .collect();
     match new {
@@ -161,12 +165,12 @@ fn shapes_of_lowest(
     }
 }
 
-/// A rest so many layers down.
+/// Returns the part of a rest that is indexed `layers` layers further down.
 fn below(rest: &[u8], layers: usize) -> Key<'_> {
     Key::new(&rest[layers * SLICE_LEN..])
 }
 
-/// Makes `upper` a layer whose only entry links to the layer of `root`.
+/// Makes `upper` a layer whose only entry links to the layer with the root `root`.
 fn wrap<'d>(
     root: &mut Locked<'d, Leaf>,
     slice: u64,
@@ -177,11 +181,11 @@ fn wrap<'d>(
     upper
 }
 
-/// How many slices two different rests have in common before one ends or they
-/// differ: as many layers lie between them.
+/// Returns how many whole slices two different rests share, before they differ or one of them ends:
+/// the number of layers between the leaf and the lowest layer.
 fn shared_slices(a: &[u8], b: &[u8]) -> usize {
     let common = a.iter().zip(b).take_while(|(a, b)| a == b).count();
-    // The last shared slice must be followed by something on both sides.
+    // In both rests, at least one byte follows the last shared slice.
     let longest = a.len().min(b.len()).saturating_sub(1);
     common.min(longest) / SLICE_LEN
 }

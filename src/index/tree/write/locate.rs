@@ -1,4 +1,4 @@
-//! Locating a key for a write: the leaf that contains the key, or its position, is locked.
+//! Locates a key for a write: locks the leaf that contains the key or the position of its insert.
 
 use crate::index::key::Key;
 use crate::index::memory::Count;
@@ -9,17 +9,17 @@ use crate::index::tree::read::descend::{Reached, Stale, reach};
 use crate::protocol::Line;
 use crate::sync::perturb;
 
-/// A key's place in a locked leaf.
+/// A locked leaf, and where in it a key is or would be inserted.
 pub(in crate::index::tree) struct Located<'g, 'k> {
     pub(in crate::index::tree) leaf: Locked<'g, Leaf>,
-    /// Where the key is in the leaf, or would be inserted; no link to a layer.
+    /// Where the key is in the leaf, or would be inserted; never `KeyPosition::Layer`.
     pub(in crate::index::tree) place: KeyPosition<'g>,
-    /// The key as the leaf's layer sees it.
+    /// The part of the key that the leaf's layer and those below it index.
     pub(in crate::index::tree) key: Key<'k>,
 }
 
 impl<'g> Located<'g, '_> {
-    /// The leaf as it was found, for [`Tree::locate_again`].
+    /// The leaf and the version at which it was locked, for [`Tree::locate_again`].
     #[inline]
     pub(in crate::index::tree) fn reached(&self) -> Reached<'g> {
         Reached {
@@ -29,26 +29,27 @@ impl<'g> Located<'g, '_> {
         }
     }
 
-    /// Whether inserting the key takes a new layer.
+    /// Whether inserting the key creates a layer.
     #[inline]
     pub(in crate::index::tree) fn is_crowded(&self) -> bool {
         matches!(self.place, KeyPosition::Crowded { .. })
     }
 }
 
-/// Locks the leaf that holds a slice, given one that held it before.
+/// Locks the leaf that holds a slice now, given a leaf that held it at an earlier version.
 #[inline(always)]
 fn lock_reached<'g>(reached: Reached<'g>, slice: u64) -> Result<Locked<'g, Leaf>, Stale> {
     perturb();
     let locked = Locked::lock(reached.leaf);
     if locked.version_found() == reached.version {
-        // Nothing has changed since: no need to read the next leaf, which is elsewhere.
+        // Unchanged, so the leaf still holds the slice. The next leaf, which may not be in the
+        // cache, need not be read.
         return Ok(locked);
     }
     lock_right(locked, slice)
 }
 
-/// Locks the leaf that holds a slice, given a locked one that has changed since it held it.
+/// Locks the leaf that holds a slice now, given a locked leaf that held it at an earlier version.
 #[inline(never)]
 fn lock_right<'g>(mut locked: Locked<'g, Leaf>, slice: u64) -> Result<Locked<'g, Leaf>, Stale> {
     // Ends: as `move_right`.
@@ -58,8 +59,8 @@ fn lock_right<'g>(mut locked: Locked<'g, Leaf>, slice: u64) -> Result<Locked<'g,
         }
         match locked.node().next() {
             Some(next) if next.low() <= slice && Line::WriterMovesRight.is_enabled() => {
-                // Not holding this lock while waiting for the next: the order of
-                // locks goes the other way.
+                // Unlocks this leaf before it waits for the next one: a thread that holds locks may
+                // wait only for the leaf before (see `lock`).
                 if Line::WriterWaitsAlone.is_enabled() {
                     drop(locked);
                     locked = Locked::lock(next);
@@ -73,8 +74,8 @@ fn lock_right<'g>(mut locked: Locked<'g, Leaf>, slice: u64) -> Result<Locked<'g,
 }
 
 impl Tree {
-    /// Locks the leaf that contains a key or its position, in the layer where the key ends or
-    /// has its suffix.
+    /// Locks the leaf that contains a key or the position of its insert, in the layer where the key
+    /// ends or has its suffix.
     pub(in crate::index::tree) fn locate<'g, 'k>(
         &self,
         pin: Pinned<'g>,
@@ -83,8 +84,7 @@ impl Tree {
         self.locate_inline(pin, bytes)
     }
 
-    /// [`Tree::locate`], compiled in one piece with its caller: for writes that take no memory
-    /// most of the time.
+    /// [`Tree::locate`], inlined into its caller.
     #[inline(always)]
     pub(in crate::index::tree) fn locate_inline<'g, 'k>(
         &self,
@@ -92,11 +92,12 @@ impl Tree {
         bytes: &'k [u8],
     ) -> Located<'g, 'k> {
         self.must_not_hold();
-        // Ends: each time around, another writer has replaced a root or deleted a node.
+        // Ends: each round, another writer has replaced a root or deleted a node.
         loop {
-            // Each time: the tree may have been cleared since the last. A record with an older count
-            // of clears is safe, since it never validates, but its transaction aborts in vain. So
-            // no model can tell; the test below covers the attempts of `with_memory`.
+            // In each round, since the tree may have been cleared since the last one. A record with
+            // an older count of clears would be safe, since it never validates, but its transaction
+            // would abort needlessly. So no model can fail without this; the test below covers it
+            // for the attempts of `with_memory`.
             self.begin_recording(pin);
             if let Ok(located) = self.try_locate(pin, bytes) {
                 return located;
@@ -105,8 +106,8 @@ impl Tree {
         }
     }
 
-    /// Locks the leaf of a key, given one that contained its position before; `None` if the key
-    /// must be located from the top of the tree.
+    /// Locates a key again, given the leaf in which it was located before. `None`: the key must be
+    /// located from the root of the tree.
     pub(in crate::index::tree) fn locate_again<'g, 'k>(
         &self,
         reached: Reached<'g>,
@@ -119,7 +120,8 @@ impl Tree {
         }
     }
 
-    /// The root of the layer in which a key continues, if its leaf is unchanged and links to one.
+    /// The root of the layer in which a key continues, if the leaf is unchanged since it was
+    /// reached and links to that layer.
     #[inline]
     fn layer_below<'g>(&self, reached: Reached<'g>, key: &Key<'_>) -> Option<NodeRef<'g>> {
         let found = with_search!(self.isa, S => {
@@ -140,7 +142,8 @@ impl Tree {
         let mut key = Key::new(bytes);
         let mut root = self.root(pin);
         loop {
-            // Chosen anew at each step: all that follows a step is compiled once.
+            // Selects the instruction set for each descent, not once for the whole loop, so that
+            // the rest of the loop is compiled only once.
             let reached = with_search!(self.isa, S => reach::<S>(root, key.slice(), true))?;
             if key.has_suffix() {
                 // Passes the leaves of upper layers without locking them.
@@ -149,7 +152,8 @@ impl Tree {
                     key.shift();
                     continue;
                 }
-                // While the lock is taken. Measured: loads of 24-byte keys took 8 % less.
+                // Loads the suffixes while the lock is taken. Measured: loading 24-byte keys took 8
+                // % less time.
                 reached.leaf.prefetch_suffixes();
             }
             let leaf = lock_reached(reached, key.slice())?;
@@ -177,19 +181,19 @@ mod tests {
     use crate::index::reclaim::Pinned;
     use crate::index::tree::{Inserted, Tree, TreeOptions};
 
-    /// A tree in which another thread writes while a write allocates.
+    /// A tree in which another thread writes during an allocation of a write.
     struct Overtaken {
         tree: OnceLock<Tree>,
         is_armed: AtomicBool,
-        by: fn(&Tree, Pinned<'_>),
+        other_write: fn(&Tree, Pinned<'_>),
     }
 
     impl Overtaken {
-        const fn by(by: fn(&Tree, Pinned<'_>)) -> Self {
+        const fn by(other_write: fn(&Tree, Pinned<'_>)) -> Self {
             Self {
                 tree: OnceLock::new(),
                 is_armed: AtomicBool::new(false),
-                by,
+                other_write,
             }
         }
 
@@ -205,7 +209,7 @@ mod tests {
                 .get_or_init(|| Tree::with_options(&options).unwrap())
         }
 
-        /// The next allocation is overtaken.
+        /// Makes the other thread write during the next allocation.
         fn arm(&self) {
             self.is_armed.store(true, Ordering::Relaxed);
         }
@@ -226,7 +230,7 @@ mod tests {
             let other = || {
                 let tree = overtaken.tree.get().unwrap();
                 let guard = tree.guard().unwrap();
-                (overtaken.by)(tree, guard.pin());
+                (overtaken.other_write)(tree, guard.pin());
             };
             std::thread::scope(|scope| scope.spawn(other).join().unwrap());
         }
@@ -234,9 +238,9 @@ mod tests {
         unsafe { alloc(Layout::from_size_align(size, align).unwrap()).cast() }
     }
 
-    unsafe extern "C" fn free(place: *mut c_void, size: usize, align: usize, _: *mut c_void) {
+    unsafe extern "C" fn free(memory: *mut c_void, size: usize, align: usize, _: *mut c_void) {
         // SAFETY: allocated above with this layout.
-        unsafe { dealloc(place.cast(), Layout::from_size_align(size, align).unwrap()) };
+        unsafe { dealloc(memory.cast(), Layout::from_size_align(size, align).unwrap()) };
     }
 
     static DELETED_AND_CLEARED: Overtaken = Overtaken::by(|tree, pin| {
@@ -260,7 +264,7 @@ mod tests {
         for key in 0..40 {
             assert_eq!(tree.insert(pin, &[key], 0), Ok(Inserted::New));
         }
-        // Its leaf is not the last one, which a tree keeps.
+        // The key's leaf is not the last one, which would stay as the empty tree's root.
         let key = [3; 10_000];
         overtaken.arm();
         assert_eq!(tree.insert(pin, &key, 1), Ok(Inserted::New));
@@ -279,8 +283,9 @@ mod tests {
         }
     });
 
-    /// Between two attempts of an insert, other keys with its slice become a layer, to which the
-    /// second attempt descends. Put back: in `locate_again`, return a position that is a layer.
+    /// Between two attempts of an insert, other keys that share the key's slice become a layer, to
+    /// which the second attempt descends. Put back: in `locate_again`, return
+    /// `KeyPosition::Layer`, too.
     #[test]
     fn a_write_descends_to_a_layer_made_meanwhile() {
         let overtaken = &MADE_A_LAYER;

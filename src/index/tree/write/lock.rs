@@ -6,11 +6,11 @@
 //! 2. from a node to its parent ([`lock_parent`]): from a leaf or internode to
 //!    its internode, from the root of a layer to the leaf that links to it.
 //!
-//! Steps of the first kind come before those of the second. Both follow an order
-//! that no change of the tree turns round: deeper layers before upper ones, in a
-//! layer lower levels before higher ones, in the leaves of a layer greater keys
-//! before smaller ones. So waiting never closes a circle, and every lock is
-//! eventually released. Nodes that are not published yet may be locked at any time.
+//! Steps of the first kind come before those of the second. Both follow an order that no change of
+//! the tree reverses: deeper layers before upper ones, within a layer lower levels before higher
+//! ones, and among the leaves of a layer greater keys before smaller ones. So threads never wait
+//! for each other in a cycle, and every lock is eventually released. A writer may also lock nodes
+//! that are not published yet, at any time.
 
 use arrayvec::ArrayVec;
 
@@ -18,31 +18,30 @@ use crate::index::node::{AnyNode, Internode, Leaf, Lockable, Locked, NodeRef};
 use crate::protocol::Line;
 use crate::sync::perturb;
 
-/// More levels than a layer of internodes can have: a root only splits after its
-/// internode took fifteen splits of the level below.
+/// More levels than the internodes of a layer can have: a new root has one key, and splits only
+/// after fifteen splits of the level below.
 pub(in crate::index::tree) const MAX_HEIGHT: usize = 32;
 
-/// Locked internodes, from the lowest up.
+/// Locked ancestors of a leaf within its layer, from the lowest up.
 pub(in crate::index::tree) type Path<'g> = ArrayVec<Locked<'g, Internode>, MAX_HEIGHT>;
 
-/// The node above a locked one, locked.
+/// The node above a locked node, locked.
 pub(in crate::index::tree) enum Parent<'g> {
     Internode(Locked<'g, Internode>),
-    /// The leaf that links to the layer whose root this is.
+    /// The node is the root of a layer: the leaf that links to this layer.
     Layer(Locked<'g, Leaf>),
-    /// Nothing: this is the root of the tree, and its lock owns the tree's root
+    /// The node is the root of the tree: no node is above it, and its lock protects the tree's root
     /// word.
     Tree,
 }
 
-/// Locks the node above.
+/// Locks the node above a node.
 ///
-/// Ends: the parent changes only when another writer splits or collapses it, and
-/// each time around one has done so.
+/// Ends: in each round, another writer has split or collapsed the parent.
 pub(in crate::index::tree) fn lock_parent<'g, N: Lockable>(child: &Locked<'g, N>) -> Parent<'g> {
     loop {
-        // SAFETY: the word holds null or the child's parent, which is not retired
-        // while it has this child.
+        // SAFETY: the word is null or points to the child's parent, which is not retired while it
+        // has this child.
         let Some(parent) = (unsafe { NodeRef::load(child.node().parent_word()) }) else {
             debug_assert!(child.is_root());
             return Parent::Tree;
@@ -61,8 +60,9 @@ pub(in crate::index::tree) fn lock_parent<'g, N: Lockable>(child: &Locked<'g, N>
     }
 }
 
-/// Locks the ancestors of a leaf, which `path` gets, up to the first that `is_last` holds
-/// for; or, if it holds for none in the layer, what is above the layer's root too.
+/// Locks the ancestors of a leaf, bottom-up, and appends them to `path`: up to the first for which
+/// `is_last` returns true, or, if it does so for none in the layer, all of them. In the latter case
+/// also locks, and returns, the node above the layer's root.
 pub(in crate::index::tree) fn lock_ancestors<'g>(
     leaf: &Locked<'g, Leaf>,
     is_last: impl Fn(&Internode) -> bool,
@@ -86,9 +86,9 @@ pub(in crate::index::tree) fn lock_ancestors<'g>(
     }
 }
 
-/// Locks the leaf before, if there is one.
+/// Locks the leaf before a leaf, if there is one.
 ///
-/// Ends: as `lock_parent`.
+/// Ends: in each round, another writer has split or deleted the leaf before.
 pub(in crate::index::tree) fn lock_prev<'g>(leaf: &Locked<'g, Leaf>) -> Option<Locked<'g, Leaf>> {
     loop {
         let prev = leaf.node().prev()?;
@@ -97,7 +97,7 @@ pub(in crate::index::tree) fn lock_prev<'g>(leaf: &Locked<'g, Leaf>) -> Option<L
         if leaf
             .node()
             .prev()
-            .is_some_and(|now| std::ptr::eq(now, prev))
+            .is_some_and(|current| std::ptr::eq(current, prev))
             || !Line::PrevIsStill.is_enabled()
         {
             return Some(locked);

@@ -1,18 +1,19 @@
-//! Merging sparse leaves. Removes delete leaves that become empty; those that keep a
-//! key or two stay, until [`Tree::maintain`] finds two beside each other whose keys one
-//! leaf can hold with room to spare. Where a group of keys turned into a link, its leaf is
-//! merged at once: else the upper layers of a tree would stay as wide as their leaves were
-//! when they held the keys themselves, and one level higher.
+//! Merges sparse leaves. A remove deletes a leaf only if the leaf becomes empty. Leaves with a few
+//! keys stay, until [`Tree::maintain`] finds two neighbours whose keys fit into one leaf with room
+//! to spare. A leaf in which a link replaces a group is merged at once: otherwise the upper layers
+//! of a tree would keep as many leaves as they needed when these still held the keys, and be a
+//! level higher.
 //!
-//! **Protocol.** That of `collapse`, with a leaf that is not empty: the locks are the
-//! same, in the same order, the leaf before takes over the range, and before the leaf
-//! is deleted its entries are put there, under DIRTY. So a thread that looks for one of
-//! them finds it in the merged leaf, before that is deleted, or starts over, and waits
-//! for the leaf before. A walk that has read the leaf before and not the one that goes
-//! resumes at that one's low; one in reverse has remembered that low as its boundary.
+//! **Protocol.** As in `collapse`, except that the leaf is not empty. The writer takes the same
+//! locks in the same order, and the previous leaf takes over the leaf's range. Before the leaf is
+//! deleted, its entries are copied to the previous leaf, which is DIRTY meanwhile. So a thread that
+//! searches for one of these entries finds it in the old leaf before that is deleted; or starts
+//! over, and waits for the previous leaf. A forward walk that has read the previous leaf, but not
+//! the deleted one, resumes at the low of the deleted leaf; a reverse walk that has read the
+//! deleted leaf has kept that low as its boundary.
 //!
-//! What the leaf that goes says of the levels below its links, the leaf before and the internodes
-//! above that one say before the links move there: see `levels`.
+//! Before links move to the previous leaf, that leaf and the internodes above it record at least as
+//! many levels below as the deleted leaf does (see `levels`).
 
 use std::sync::Mutex;
 
@@ -32,8 +33,8 @@ use crate::index::tree::walk::assemble::append;
 use crate::index::tree::walk::range::Cut;
 use crate::protocol::Line;
 
-/// Leaves are merged that have at most as many keys together: some room is left, so that
-/// the next few inserts do not part them again.
+/// The most entries of a merged leaf: two leaves with more entries together are not merged. Fewer
+/// than a full leaf has, so that the next few inserts do not split the merged leaf again.
 pub(in crate::index::tree) const MERGED: usize = 11;
 
 /// What a sweep did.
@@ -41,11 +42,11 @@ pub(in crate::index::tree) const MERGED: usize = 11;
 pub struct SweepOutcome {
     /// Leaves that were merged with others.
     pub merged: usize,
-    /// Whether the sweep came to the end of the tree; the next begins anew.
+    /// Whether the sweep reached the end of the tree; the next sweep begins at its start.
     pub ended: bool,
 }
 
-/// Where the next sweep of a tree goes on.
+/// The key at which the next sweep of a tree begins.
 pub(in crate::index::tree) struct Sweep {
     key: Mutex<Vector<u8>>,
 }
@@ -59,9 +60,10 @@ impl Sweep {
 }
 
 impl Tree {
-    /// Looks at so many leaves from where the last sweep left off, merges those that are
-    /// sparse, and takes bags from them that removes have left too large; at all those on the way to a key, one in each layer, if at any.
-    /// Does nothing while another thread does the same.
+    /// Sweeps about `limit` leaves, beginning where the last sweep ended: merges sparse leaves, and
+    /// replaces bags that are too large after removes. Counts the leaves on the path to a key, one
+    /// in each layer, together, so it may sweep a few more. Does nothing while another thread
+    /// sweeps.
     pub fn maintain(&self, pin: Pinned<'_>, limit: usize) -> Result<SweepOutcome, OutOfMemory> {
         self.admit(pin, &[]);
         self.must_not_hold();
@@ -72,24 +74,24 @@ impl Tree {
         if limit == 0 {
             return Ok(swept);
         }
-        // Not poisoned: the library aborts where it panics.
-        let Ok(place) = self.sweep.key.try_lock() else {
+        // The mutex is never poisoned, since a panic aborts the process.
+        let Ok(next_key) = self.sweep.key.try_lock() else {
             return Ok(swept);
         };
-        let mut place = Owned::from(place);
+        let mut next_key = Owned::from(next_key);
         let mut walk = Walk::new(self, false, 0);
-        let start = Cut::Before(&place);
-        let mut there = walk.seek(self, pin, Some(start), None, false)?;
+        let start = Cut::Before(&next_key);
+        let mut is_at_key = walk.seek(self, pin, Some(start), None, false)?;
         let mut seen = Vector::new_in(self.source());
         let mut leaves = 0;
-        while there {
+        while is_at_key {
             if walk.is_in_another_leaf(&seen) {
                 if leaves > 0 && leaves >= limit {
                     let (key, _) = walk.pair()?;
-                    let lacking = key.len().saturating_sub(place.len());
-                    place.try_reserve(lacking).map_err(|_| OutOfMemory)?;
-                    place.clear();
-                    append(&mut place, key);
+                    let lacking = key.len().saturating_sub(next_key.len());
+                    next_key.try_reserve(lacking).map_err(|_| OutOfMemory)?;
+                    next_key.clear();
+                    append(&mut next_key, key);
                     return Ok(swept);
                 }
                 let same = walk.note_leaves(&mut seen)?;
@@ -99,15 +101,15 @@ impl Tree {
                     self.shrink_bag(pin, leaf)?;
                 }
             }
-            there = walk.step_or_resume(self, pin, None, false)?;
+            is_at_key = walk.step_or_resume(self, pin, None, false)?;
         }
-        place.clear();
+        next_key.clear();
         swept.ended = true;
         Ok(swept)
     }
 
-    /// Merges a leaf in which a group turned into a link with those beside it, if they are
-    /// sparse and that takes no memory: nothing depends on it.
+    /// Merges a leaf, in which a link has replaced a group, with its neighbours, if they are sparse
+    /// and the merge needs no memory. Not required for correctness.
     pub(in crate::index::tree) fn merge_around<'g>(&self, pin: Pinned<'g>, leaf: &'g Leaf) {
         let mut nothing = Reserve::new(&pin.domain().memory);
         for leaf in [leaf.next(), Some(leaf)].into_iter().flatten() {
@@ -117,13 +119,13 @@ impl Tree {
         }
     }
 
-    /// Merges a leaf with the one before it if they are sparse, and counts it.
+    /// Merges a leaf with the previous one if they are sparse, and counts the merge.
     fn merge_if_sparse<'g>(&self, pin: Pinned<'g>, leaf: &'g Leaf) -> Result<bool, OutOfMemory> {
         if !may_merge(leaf) {
             return Ok(false);
         }
         let mut reserve = Reserve::new(&pin.domain().memory);
-        // Ends: as `write`.
+        // Ends: as `with_memory`.
         loop {
             match self.merge(pin, leaf, &mut reserve) {
                 Ok(merged) => {
@@ -135,14 +137,14 @@ impl Tree {
         }
     }
 
-    /// Replaces the bag of a leaf by one of the size that its suffixes need, if its bag is large
-    /// and mostly unused: a remove, which allocates nothing, has left it so.
+    /// Replaces the bag of a leaf by one of the size that its suffixes need, if the bag is
+    /// wasteful. A remove, which allocates nothing, does not do this itself.
     fn shrink_bag<'g>(&self, pin: Pinned<'g>, node: &'g Leaf) -> Result<(), OutOfMemory> {
         if !node.bag().is_some_and(BagRef::is_large) {
             return Ok(());
         }
         let mut reserve = Reserve::new(&pin.domain().memory);
-        // Ends: as `write`.
+        // Ends: as `with_memory`.
         loop {
             let leaf = Locked::lock(node);
             if leaf.is_deleted() || !leaf.wastes_its_bag() {
@@ -154,7 +156,10 @@ impl Tree {
                 ..Needs::default()
             };
             if reserve.covers(&needs) {
-                debug_assert!(needs.kept.is_some(), "a leaf without suffixes wastes none");
+                debug_assert!(
+                    needs.kept.is_some(),
+                    "a leaf without suffixes has no large bag"
+                );
                 let old = needs.kept.and_then(|_| leaf.renew_bag(reserve.kept_bag()));
                 drop(leaf);
                 if let Some(bag) = old {
@@ -181,8 +186,8 @@ impl Tree {
         let Some(mut prev) = lock_prev(&leaf) else {
             return Ok(false);
         };
-        let (there, more) = (prev.permutation().len(), leaf.permutation().len());
-        if there + more > MERGED || more == 0 {
+        let (in_prev, moving) = (prev.permutation().len(), leaf.permutation().len());
+        if in_prev + moving > MERGED || moving == 0 {
             return Ok(false);
         }
         let moved = suffix_lengths(leaf.entries());
@@ -191,7 +196,7 @@ impl Tree {
         let needs = Needs {
             kept: match moved.is_empty() {
                 true => None,
-                false => shape_for(&lengths, there + more),
+                false => shape_for(&lengths, in_prev + moving),
             },
             ..Needs::default()
         };
@@ -231,8 +236,8 @@ impl Tree {
     }
 }
 
-/// Whether a leaf and the one before it are sparse. Not locked: it may be wrong, and is looked
-/// at again.
+/// Whether a leaf and the previous one are sparse. Reads them without locks, so the result may be
+/// wrong; `merge` checks again under the locks.
 fn may_merge(leaf: &Leaf) -> bool {
     let together = |prev: &Leaf| prev.permutation().len() + leaf.permutation().len();
     leaf.prev().is_some_and(|prev| together(prev) <= MERGED)
@@ -243,8 +248,8 @@ mod tests {
     use super::*;
     use crate::index::node::AnyNode;
 
-    /// A leaf that had one before it when it was looked at may be the first by the time that
-    /// it is locked. Put back: expect that there is one.
+    /// A leaf for which `may_merge` found a previous leaf may be the first leaf when it is locked.
+    /// Put back: expect a previous leaf.
     #[test]
     fn the_first_leaf_is_merged_with_nothing() {
         let tree = Tree::new(None).unwrap();

@@ -1,9 +1,14 @@
-//! Changing the tree. `lock` says in which order locks are taken, `reserve` has memory
-//! ready before they are; `engine` decides, under the lock that
-//! `locate` takes, or `short` for most short keys; `put` stores, `update` stores on conditions, `remove` takes out,
-//! `split` makes room, `layer` goes one slice deeper, `collapse` frees what became empty,
-//! `merge` what is nearly so; `levels` tells nodes how high the layers below them are; `bytes` stores
-//! byte strings, `held` keeps a leaf locked, as `held_short` does for most short keys.
+//! Changing the tree.
+//!
+//! - `engine`: locks the leaf of a key, by `locate` or, for most short keys, by `short`; decides;
+//!   changes the leaf.
+//! - `put`, `update`, `remove`, `bytes`: the operations on one key.
+//! - `lock`: the order in which locks are taken. `reserve`: memory that is reserved before a
+//!   change.
+//! - `split`: splits a full leaf. `layer`: turns keys that share a slice into a layer.
+//! - `collapse`: deletes empty leaves, internodes and layers. `merge`: merges sparse leaves.
+//! - `levels`: records in each node how high the layers below it are.
+//! - `held`: keeps a leaf locked for the user; `held_short` does so for most short keys.
 
 pub(in crate::index::tree) mod bytes;
 pub(in crate::index::tree) mod collapse;

@@ -1,4 +1,4 @@
-//! Storing a value under a key, without conditions or if the key is absent (see `engine`).
+//! Stores a value under a key: always, or only if the key is absent (see `engine`).
 
 use super::engine::Decision;
 use crate::index::memory::OutOfMemory;
@@ -8,15 +8,15 @@ use crate::index::tree::Tree;
 /// What [`Tree::insert`] did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Inserted {
-    /// The key was absent and has the value now.
+    /// The key was absent; it was inserted with the value.
     New,
-    /// The key was there, with this value; nothing was changed.
+    /// The key was present, with this value; nothing was changed.
     Present(u64),
 }
 
 impl Tree {
-    /// Stores a value under a key, present or not. Returns the displaced value, which the caller
-    /// owns or passes to [`Tree::discard`].
+    /// Stores a value under a key, whether or not it is present. Returns the displaced value, which
+    /// the caller owns or passes to [`Tree::discard`].
     #[inline(always)]
     pub fn put(&self, pin: Pinned<'_>, key: &[u8], value: u64) -> Result<Option<u64>, OutOfMemory> {
         self.admit_words(pin, key);

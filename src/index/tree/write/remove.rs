@@ -1,4 +1,4 @@
-//! Taking a key out.
+//! Removes a key.
 
 use super::engine::{Decision, record};
 use crate::index::key::SUFFIX;
@@ -9,18 +9,18 @@ use crate::protocol::Line;
 
 impl Tree {
     /// Removes a key. Returns its value, which the caller owns or passes to
-    /// [`Tree::discard`]. Allocates nothing but room in seize's lists.
+    /// [`Tree::discard`]. Allocates nothing, except that seize's lists of retired objects may grow.
     ///
-    /// The linearization point is the store of the leaf's permutation. A leaf
-    /// that becomes empty is deleted under the same lock, so that no thread inserts
-    /// into it in between.
+    /// The linearization point is the store of the leaf's permutation. A leaf that becomes empty
+    /// stays locked until it is deleted, so that no thread inserts into it meanwhile.
     #[inline(always)]
     pub fn remove(&self, pin: Pinned<'_>, bytes: &[u8]) -> Option<u64> {
         self.admit_words(pin, bytes);
         self.write_present(pin, bytes, |_| Decision::Remove)
     }
 
-    /// Removes the entry at a position of a leaf, which the guard may remember if it `is_near`.
+    /// Removes the entry at a position of a leaf, unlocks the leaf, and counts the key. `is_near`:
+    /// as in [`Tree::change_present`].
     #[inline(always)]
     pub(in crate::index::tree) fn take_out<'g>(
         &self,
@@ -39,11 +39,11 @@ impl Tree {
         }
         let node = leaf.node();
         drop(leaf);
-        // Unlocked: after a clearing, counting takes a lock.
+        // Counts after unlocking: see `release_shrunk`.
         pin.count_keys(node, -1);
     }
 
-    /// Unlocks a leaf from which a key was removed, gives it back if it is empty, and counts the key.
+    /// Unlocks a leaf from which a key was removed, deletes it if it is empty, and counts the key.
     #[inline(never)]
     fn release_shrunk<'g>(&self, pin: Pinned<'g>, mut leaf: Locked<'g, Leaf>) {
         let node = leaf.node();
@@ -57,19 +57,19 @@ impl Tree {
                 leaf = Locked::lock(node);
             }
             self.collapse(pin, leaf);
-            // It is not freed before the pin ends.
+            // The leaf is deleted but not freed before the pin ends.
             return pin.count_keys(node, -1);
         }
         let wastes = leaf.wastes_its_bag() && leaf.entries().all(|entry| entry.kind != SUFFIX);
         let bag = if wastes { leaf.take_bag() } else { None };
         record(pin, &leaf);
         drop(leaf);
-        // Here, and not under the leaf's lock, only to keep the time under that lock short: after
-        // a clear, counting may wait for a mutex. Its owners wait for no lock of a node, so either
-        // order is right.
+        // Counts after unlocking, only to keep the time under the leaf's lock short: after a clear,
+        // counting may wait for a mutex. The owner of that mutex waits for no lock of a node, so
+        // counting under the lock would be correct, too.
         pin.count_keys(node, -1);
         if let Some(bag) = bag {
-            // SAFETY: the leaf has no bag now, and only the lock's owner takes it.
+            // SAFETY: the leaf has no bag now, and only the lock's owner replaces it.
             unsafe { pin.retire_bag(bag) };
         }
     }

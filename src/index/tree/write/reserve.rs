@@ -1,10 +1,9 @@
-//! Memory made ready before it is needed.
+//! Memory that a write reserves before its first change.
 //!
-//! A write that needs memory finds out how much while it holds locks, lets them
-//! go without having changed anything, and comes back with the memory: no
-//! allocation under a lock, and none that can fail after the first change. It
-//! comes back until what it brings suffices, which is after the first time
-//! unless other writers changed the place meanwhile.
+//! A write determines how much memory it needs while it holds locks. If its reserve has less, it
+//! unlocks everything without having changed anything, allocates, and locates its key again. So no
+//! write allocates under a lock, and no allocation can fail after the first change. The second
+//! attempt has enough memory unless another writer has changed the leaf meanwhile.
 
 use std::ptr::NonNull;
 
@@ -18,21 +17,23 @@ use crate::index::node::{
     AnyNode, Chain, Internode, Leaf, Lockable, Locked, NodeRef, OwnedBag, Shape, WIDTH,
 };
 
-/// What a write needs.
+/// The memory that a write needs.
 #[derive(Default)]
 pub(in crate::index::tree) struct Needs {
     pub(in crate::index::tree) leaves: usize,
     pub(in crate::index::tree) internodes: usize,
-    /// A bag for the leaf at hand.
+    /// A bag for the leaf that the write located, or for the lowest leaf of the layers that it
+    /// creates.
     pub(in crate::index::tree) kept: Option<Shape>,
-    /// A bag for the leaf that a split makes, or for the one above a layer that was made.
+    /// A bag for the new leaf of a split, or, if the write creates a layer, for the leaf that links
+    /// to it.
     pub(in crate::index::tree) moved: Option<Shape>,
-    /// A bag for the leaf with room for a key, from when the key comes.
+    /// A bag for the leaf in which room is made for a key; the leaf gets it if the key is inserted.
     pub(in crate::index::tree) room: Option<Shape>,
 }
 
 impl Needs {
-    /// What the split of a leaf needs at least.
+    /// The least that the split of a leaf needs.
     pub(in crate::index::tree) fn of_split() -> Self {
         Self {
             leaves: 1,
@@ -41,10 +42,11 @@ impl Needs {
     }
 }
 
-/// What a write has.
+/// The memory that a write has reserved.
 pub(in crate::index::tree) struct Reserve<'d> {
     memory: &'d Memory,
-    /// Private, locked leaves: layers for a long shared prefix may take any number.
+    /// Leaves that are locked and not published. Their number is not limited: a long shared prefix
+    /// needs a leaf for each of its slices.
     leaves: Chain<'d>,
     leaf_count: usize,
     internodes: ArrayVec<Locked<'d, Internode>, { MAX_HEIGHT + 1 }>,
@@ -66,6 +68,7 @@ impl<'d> Reserve<'d> {
         }
     }
 
+    /// Whether the reserve has the memory that a write needs.
     pub(in crate::index::tree) fn covers(&self, needs: &Needs) -> bool {
         self.leaf_count >= needs.leaves
             && self.internodes.len() >= needs.internodes
@@ -74,9 +77,10 @@ impl<'d> Reserve<'d> {
             && suffices(self.room.as_ref(), needs.room)
     }
 
-    /// `covers`, with nodes that the pools have ready for this stripe: so most splits take no second
-    /// attempt. Waits for nothing and runs no code of the user's, so locks of nodes may be held.
-    pub(in crate::index::tree) fn cover(&mut self, needs: &Needs, stripe: usize) -> bool {
+    /// Adds the nodes that are lacking, if the pool has free ones for this stripe; returns whether
+    /// the reserve covers the needs then. So most splits need no second attempt. Waits for nothing
+    /// and calls no function of the user, so the caller may hold locks of nodes.
+    pub(in crate::index::tree) fn fill_from_pool(&mut self, needs: &Needs, stripe: usize) -> bool {
         while self.leaf_count < needs.leaves
             && let Some(leaf) = self.memory.pooled_leaf(stripe)
         {
@@ -91,7 +95,8 @@ impl<'d> Reserve<'d> {
         self.covers(needs)
     }
 
-    /// Gets what is lacking. What was got before a failure stays in the reserve.
+    /// Allocates what is lacking. If an allocation fails, what was allocated before stays in the
+    /// reserve.
     pub(in crate::index::tree) fn fill(&mut self, needs: &Needs) -> Result<(), OutOfMemory> {
         while self.leaf_count < needs.leaves {
             let leaf = self.memory.new_leaf().ok_or(OutOfMemory)?;
@@ -107,7 +112,7 @@ impl<'d> Reserve<'d> {
         provide(&mut self.room, needs.room, self.memory)
     }
 
-    /// A leaf of the reserve, private and locked, for the tree of an era.
+    /// Takes a leaf from the reserve, locked and not published, for a tree of this era.
     pub(in crate::index::tree) fn leaf(&mut self, era: Era) -> Locked<'d, Leaf> {
         let node = self.leaves.pop().expect("the reserve covers the needs");
         let AnyNode::Leaf(leaf) = node.kind() else {
@@ -120,17 +125,17 @@ impl<'d> Reserve<'d> {
         leaf
     }
 
-    /// An internode of the reserve, private and locked.
+    /// Takes an internode from the reserve, locked and not published.
     pub(in crate::index::tree) fn internode(&mut self) -> Locked<'d, Internode> {
         self.internodes.pop().expect("the reserve covers the needs")
     }
 
-    /// The bag for the leaf at hand.
+    /// Takes the bag `kept` from the reserve (see [`Needs`]).
     pub(in crate::index::tree) fn kept_bag(&mut self) -> OwnedBag<'d> {
         self.kept.take().expect("the reserve covers the needs")
     }
 
-    /// What is left over, to be freed when no lock is held any more.
+    /// Takes everything that is left in the reserve. The caller drops it when it holds no lock.
     pub(in crate::index::tree) fn take_spare(&mut self) -> Spare<'d> {
         let mut nodes = std::mem::replace(&mut self.leaves, Chain::EMPTY);
         self.leaf_count = 0;
@@ -146,12 +151,12 @@ impl<'d> Reserve<'d> {
         }
     }
 
-    /// The bag for the leaf with room for a key, if it was needed.
+    /// Takes the bag `room` from the reserve, if the write needed one (see [`Needs`]).
     pub(in crate::index::tree) fn room_bag(&mut self, needs: &Needs) -> Option<OwnedBag<'d>> {
         needs.room.and_then(|_| self.room.take())
     }
 
-    /// The other bag: see [`Needs`].
+    /// Takes the bag `moved` from the reserve (see [`Needs`]).
     pub(in crate::index::tree) fn moved_bag(&mut self) -> OwnedBag<'d> {
         self.moved.take().expect("the reserve covers the needs")
     }
@@ -177,7 +182,7 @@ impl Drop for Spare<'_> {
             unsafe {
                 match node.kind() {
                     AnyNode::Leaf(leaf) => {
-                        // Unlocked first: that writes to the node.
+                        // Unlocked before it is freed, since unlocking writes to the node.
                         drop(Locked::private(leaf));
                         self.memory.free_leaf(NonNull::from(leaf));
                     }
@@ -190,28 +195,29 @@ impl Drop for Spare<'_> {
     }
 }
 
-/// Bytes of suffixes that room is kept for at most before they come; none is for one
-/// that is longer.
+/// The most spare bytes in a new bag, for suffixes of later inserts. If the last suffix is longer,
+/// the bag has no spare bytes.
 const MOST_EXPECTED: usize = 1024;
 
-/// The shape of a bag for suffixes of these lengths, in a leaf of so many entries.
-/// `None`: no bag is needed.
+/// Returns the shape of a bag for suffixes of these lengths, in a leaf with this number of entries;
+/// `None` if there are no suffixes.
 ///
-/// As long as the leaf has free slots, there is room for more: for one suffix like the
-/// last, or a quarter of what is there. With room for just one, loading 5,000,000 keys of 24
-/// bytes took a sixth longer, and no fewer bytes.
+/// If the leaf has free slots, the bag has spare room: for one more suffix as long as the last, or
+/// for a quarter of the bytes, whichever is more. With room for only one more, loading 5,000,000
+/// keys of 24 bytes took a sixth longer, and the tree was not smaller.
 pub(in crate::index::tree) fn shape_for(lengths: &[usize], entries: usize) -> Option<Shape> {
     let last = *lengths.last()?;
     let quarter = lengths.iter().sum::<usize>() / 4;
     let expected = last.max(quarter.min(MOST_EXPECTED));
-    let comes = entries < WIDTH && last <= MOST_EXPECTED;
-    let expected = comes.then_some(expected);
+    let has_spare = entries < WIDTH && last <= MOST_EXPECTED;
+    let expected = has_spare.then_some(expected);
     Some(Shape::for_records(lengths.iter().copied().chain(expected)))
 }
 
-/// Shapes of bags for a leaf of so many entries, with suffixes of these lengths, that is to
-/// have room for one more, which may never come: the bag that it gets at once, and the one
-/// that it gets when the suffix comes and does not fit into the first.
+/// Returns shapes of bags for a leaf with this number of entries, with suffixes of these lengths,
+/// in which room is made for an entry with a suffix of length `suffix`: the bag that the leaf gets
+/// at once; and, if the new suffix would not fit into that one, the bag that the leaf gets if the
+/// entry is inserted.
 pub(in crate::index::tree) fn shapes_for_room(
     lengths: &[usize],
     suffix: usize,

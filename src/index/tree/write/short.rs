@@ -1,11 +1,13 @@
-//! The shortest way to lock the leaf of a key that ends within its first slice, as keys of eight
-//! bytes do.
+//! The fast path for writes of short keys: those that end within their first slice, such as integer
+//! keys.
 //!
-//! **Protocol.** The leaf is locked only in the version in which the descent reached it, so that it
-//! still holds the key or its position, and nothing has to be looked at again. If its version has
-//! changed, if another thread has it locked, or if the write is to be recorded, nothing is locked,
-//! and the write locates its key anew (see `locate`), where it waits. The guard may remember a leaf
-//! of an earlier write (see `reclaim::near`), which takes the place of the descent.
+//! **Protocol.** If the guard remembers a leaf for the key's slice (see `reclaim::near`), the write
+//! locks that leaf, but only if it is unlocked and still has the remembered version. Otherwise the
+//! write descends, and locks the leaf that it reaches, but only if that leaf is unlocked and still
+//! has the version at which the descent reached it. At either version the leaf holds the key's
+//! slice, so neither the leaf nor its neighbours need be checked again under the lock. If no leaf
+//! could be locked so, or if the write is recorded, nothing is locked, and the write locates its
+//! key by `locate`, which waits for locks.
 
 use crate::index::key::Key;
 use crate::index::node::{Leaf, Locked, NodeRef, with_search};
@@ -15,24 +17,24 @@ use crate::index::tree::read::descend::reach;
 use crate::protocol::Line;
 use crate::sync::perturb;
 
-/// The place of a key that ends within its first slice.
+/// The result of [`Tree::lock_short`].
 pub(in crate::index::tree) enum Short<'g> {
-    Present {
-        leaf: Locked<'g, Leaf>,
-        slot: usize,
-    },
-    /// With the root of the tree when the write began.
+    /// The key is in this slot of the locked leaf.
+    Present { leaf: Locked<'g, Leaf>, slot: usize },
+    /// The key is absent, and would be inserted at this position of the locked leaf. `root` was the
+    /// root of the tree when the write began.
     Absent {
         leaf: Locked<'g, Leaf>,
         position: usize,
         root: NodeRef<'g>,
     },
-    /// Nothing is locked: the key must be located.
+    /// Nothing is locked: the caller uses [`Tree::locate`].
     Unlocked,
 }
 
 impl Tree {
-    /// Locks the leaf with a short key or its position, if that takes no waiting.
+    /// Locks the leaf that contains a short key or the position of its insert, if that is possible
+    /// without waiting.
     #[inline(always)]
     pub(in crate::index::tree) fn lock_short<'g>(
         &self,
@@ -61,7 +63,7 @@ impl Tree {
                 let Some(leaf) = locked else {
                     return Short::Unlocked;
                 };
-                if pin.comes_again(leaf.node()) {
+                if pin.note_reached(leaf.node()) {
                     pin.remember(root, NearLeaf::after(&leaf), leaf.range());
                 }
                 leaf
@@ -82,8 +84,8 @@ impl Tree {
 mod tests {
     use super::*;
 
-    /// The first leaf of a layer may have a low above its range. Put back: in `Leaf::range`, begin
-    /// with the leaf's own low.
+    /// The low of a layer's first leaf may be greater than the slices that the leaf holds. Put
+    /// back: in `Leaf::range`, begin with the leaf's own low.
     #[test]
     fn a_first_leaf_is_remembered_with_its_range() {
         let tree = Tree::new(None).unwrap();
@@ -92,8 +94,8 @@ mod tests {
         let put = |n: u64| assert_eq!(tree.put(pin, &n.to_be_bytes(), n), Ok(None));
         let remove = |n: u64| assert_eq!(tree.remove(pin, &n.to_be_bytes()), Some(n));
         (1000..1100).for_each(put);
-        // The first leaves go; the one that is the first now takes smaller keys, and splits among
-        // them.
+        // Deletes the first leaves. The leaf that is the first now gets smaller keys, and splits
+        // between them.
         (1000..1050).for_each(remove);
         (0..40).rev().for_each(put);
         (100..110).for_each(put);
@@ -110,7 +112,7 @@ mod tests {
         assert_eq!(tree.check(pin, &mut |line| panic!("{line}")), Ok(true));
     }
 
-    /// Put back: do not forget in `Guard::refresh`.
+    /// Put back: do not call `near.forget` in `Guard::refresh`.
     #[test]
     fn a_refreshed_guard_remembers_nothing() {
         let tree = Tree::new(None).unwrap();

@@ -1,16 +1,16 @@
-//! Making room: the upper entries of a full leaf move to a new leaf after it, its parent
-//! receives one more key and child, and so on up as long as parents are full.
+//! Splits a full leaf: its upper entries move to a new leaf after it, and its parent gets one more
+//! key and child. A parent that is full splits in the same way, and so on upwards.
 //!
-//! **Protocol.** The leaf, then every ancestor that will change, are locked
-//! bottom-up: full parents and the first with room, or all up to what is above
-//! the root. If the reserve does not cover what that takes, all are unlocked.
-//! Otherwise all are made dirty, and only then changed, so that no reader finds
-//! the leaf without the moved entries under a parent that does not point to the
-//! new leaf yet. New nodes stay locked until the end. Nothing is waited for
-//! between the first change and the last.
+//! **Protocol.** The writer locks the leaf, and then, bottom-up, every ancestor that will change:
+//! the full ones, and the first that has room; or, if all in the layer are full, all of them and
+//! the node above the layer's root. If the reserve does not cover what the split needs, the writer
+//! unlocks all of them. Otherwise it marks the leaf and the internodes dirty, and only then changes
+//! them, so that no reader finds the leaf without the moved entries under a parent that does not
+//! point to the new leaf yet. New nodes stay locked until the end. The writer waits for nothing
+//! between its first change and its last.
 //!
-//! The end of the DIRTY change of the leaf is the linearization point of the
-//! insert that made it necessary.
+//! The linearization point of the insert that required the split is the end of the leaf's DIRTY
+//! change.
 
 use std::cmp::Ordering;
 
@@ -29,21 +29,23 @@ use crate::index::reclaim::{NearLeaf, Pinned};
 use crate::index::tree::Tree;
 use crate::protocol::Line;
 
-/// How a full leaf and one entry more are parted.
+/// How a split distributes the entries of a full leaf and one new entry to the leaf (the left one)
+/// and the new leaf (the right one).
 struct Plan {
-    /// Entries of the leaf that stay.
+    /// How many entries of the left leaf stay in it.
     kept: usize,
-    /// Whether the new entry goes to the leaf at hand rather than the new one.
+    /// Whether the new entry goes to the left leaf.
     stays: bool,
-    /// The smallest slice of the new leaf.
+    /// The smallest slice of the right leaf.
     low: u64,
     /// Whether keys seem to arrive in ascending order.
     append: bool,
-    /// A bag for the leaf at hand, if it needs one.
+    /// A new bag for the left leaf, if it needs one.
     kept_bag: Option<Shape>,
-    /// A bag for the new leaf, if it needs one.
+    /// A bag for the right leaf, if it needs one.
     moved_bag: Option<Shape>,
-    /// A bag for the leaf with room for the entry, if it needs one when the entry comes.
+    /// If only room is made for the entry: a larger bag for its leaf, if that leaf will need one
+    /// when the entry is inserted.
     room_bag: Option<Shape>,
 }
 
@@ -54,7 +56,8 @@ impl Plan {
             Ordering::Equal => entry.slice,
             Ordering::Greater => leaf.slice_at(i - 1),
         };
-        // Also where several threads append, each to its own range.
+        // Keys also arrive in order if several threads append, each to its own range: then the leaf
+        // need not be the last.
         let is_last = leaf.next().is_none();
         let append = position == WIDTH && (is_last || leaf.permutation().ends_in_order());
         let prepend = position == 0 && leaf.prev().is_none();
@@ -100,32 +103,32 @@ impl Plan {
         }
         self.kept_bag = shape_for(&kept_suffixes, left);
         self.moved_bag = shape_for(&moved_suffixes, WIDTH + 1 - left);
-        if let Some((now, then)) = for_room {
+        if let Some((at_once, with_entry)) = for_room {
             let bag = match stays {
                 true => &mut self.kept_bag,
                 false => &mut self.moved_bag,
             };
-            (*bag, self.room_bag) = (now, then);
+            (*bag, self.room_bag) = (at_once, with_entry);
         }
     }
 }
 
-/// The number of entries that stay left: as near to `wanted` as can be without
-/// parting equal slices, at least one on each side.
+/// Returns how many of the sixteen entries go to the left leaf: at least one and not all, as near
+/// to `wanted` as possible, and so that equal slices stay in one leaf.
 fn split_point(slice_at: impl Fn(usize) -> u64, wanted: usize) -> usize {
-    let parts = |left: &usize| slice_at(left - 1) != slice_at(*left);
-    if parts(&wanted) {
+    let is_between_slices = |left: &usize| slice_at(left - 1) != slice_at(*left);
+    if is_between_slices(&wanted) {
         return wanted;
     }
     (1..=WIDTH)
-        .filter(parts)
+        .filter(is_between_slices)
         .min_by_key(|&left| left.abs_diff(wanted))
         .expect("of sixteen entries two have different slices")
 }
 
 impl Tree {
-    /// Splits a full leaf for an entry at a position, which is inserted, or has room then. Long,
-    /// since the order of its steps under the locks is the protocol.
+    /// Splits a full leaf, and inserts an entry at a position or makes room for it. Longer than 60
+    /// lines, since the order of its steps under the locks is the protocol.
     pub(in crate::index::tree) fn split<'g>(
         &self,
         pin: Pinned<'g>,
@@ -136,8 +139,9 @@ impl Tree {
         reserve: &mut Reserve<'g>,
     ) -> Result<Added<'g>, Needs> {
         let least = Needs::of_split();
-        if !reserve.cover(&least, pin.stripe()) {
-            // Without a look at the ancestors, which may well have room.
+        if !reserve.fill_from_pool(&least, pin.stripe()) {
+            // Does not lock the ancestors to see whether they are full: most often the parent has
+            // room, and one leaf suffices.
             return Err(least);
         }
         let plan = Plan::new(&leaf, position, &entry, addition.is_room());
@@ -151,7 +155,7 @@ impl Tree {
             moved: plan.moved_bag,
             room: plan.room_bag,
         };
-        if !reserve.cover(&needs, pin.stripe()) {
+        if !reserve.fill_from_pool(&needs, pin.stripe()) {
             return Err(needs);
         }
         let chosen = addition.decide();
@@ -174,7 +178,7 @@ impl Tree {
             right.set_bag(reserve.moved_bag());
         }
         leaf.move_entries(plan.kept, &mut right);
-        // Suffixes that moved are not to stay, too.
+        // Frees the bytes of the moved suffixes, which the left leaf's bag still contains.
         let old_bag = match plan.kept_bag {
             Some(_) => leaf.renew_bag(reserve.kept_bag()),
             None => leaf.take_bag(),
@@ -194,7 +198,7 @@ impl Tree {
         }
         record_created(pin, &right);
         if let Chosen::Room = chosen {
-            // The other one is unlocked at once.
+            // Unlocks the other leaf here.
             let mut leaf = if plan.stays { leaf } else { right };
             leaf.publish_version();
             return Ok(Added::Room(Room {
@@ -211,15 +215,14 @@ impl Tree {
         drop((leaf, right));
         path.clear();
         if let Some(bag) = old_bag {
-            // SAFETY: the leaf has a new bag, and only the lock's owner replaces
-            // it.
+            // SAFETY: the leaf has another bag now or none, and only the lock's owner replaces it.
             unsafe { pin.retire_bag(bag) };
         }
         Ok(Added::Done { outgrown, appended })
     }
 
-    /// Links the new leaf into the ancestors, which split as needed. Returns the layer if it has a
-    /// new root and is below others.
+    /// Adds the new leaf to its parent. Splits the ancestors that are full. Returns the layer if it
+    /// has a new root and is not the first layer.
     fn add_to_parents<'g>(
         &self,
         leaf: &mut Locked<'g, Leaf>,
@@ -229,23 +232,24 @@ impl Tree {
         plan: &Plan,
         reserve: &mut Reserve<'g>,
     ) -> Option<Outgrown<'g>> {
-        let mut made = ArrayVec::<Locked<'g, Internode>, MAX_HEIGHT>::new();
+        // Keeps the new internodes locked until all ancestors are changed.
+        let mut new_internodes = ArrayVec::<Locked<'g, Internode>, MAX_HEIGHT>::new();
         let mut left = NodeRef::from(leaf.node());
         let mut new = NodeRef::from(right.node());
         let mut key = plan.low;
         for node in path.iter() {
-            // The key lies within the range of the node that was split.
-            let place = with_search!(self.isa, S => node.child_index::<S>(key));
-            debug_assert!(node.child(place) == left);
+            // The key lies within the range of the child that was split.
+            let index = with_search!(self.isa, S => node.child_index::<S>(key));
+            debug_assert!(node.child(index) == left);
             if !node.is_full() {
-                node.insert(place, key, new);
+                node.insert(index, key, new);
                 return None;
             }
             let mut empty = reserve.internode();
-            key = node.split_insert(&mut empty, place, key, new, plan.append);
+            key = node.split_insert(&mut empty, index, key, new, plan.append);
             left = NodeRef::from(node.node());
             new = NodeRef::from(empty.node());
-            made.push(empty);
+            new_internodes.push(empty);
         }
         let above = above.expect("without an ancestor with room, the root splits");
         let mut root = reserve.internode();
@@ -255,10 +259,10 @@ impl Tree {
         };
         root.set_levels(left.height(), below.max(new.levels_below()));
         root.fill(&[key], &[left, new]);
-        let word = NodeRef::from(root.node());
+        let parent = NodeRef::from(root.node()).as_ptr();
         match path.last_mut() {
-            Some(old) => old.set_root(false, word.as_ptr()),
-            None => leaf.set_root(false, word.as_ptr()),
+            Some(old) => old.set_root(false, parent),
+            None => leaf.set_root(false, parent),
         }
         let outgrown = match &above {
             Parent::Layer(_) => with_new_root(&root),
@@ -268,12 +272,12 @@ impl Tree {
         outgrown
     }
 
-    /// Makes `new` the root of a layer in place of `old`; the node above, or
-    /// nothing for the first layer, is locked, and so is `old`.
+    /// Makes `new` the root of a layer in place of `old`. The caller has locked `old` and the leaf
+    /// that links to the layer; for the first layer, there is no such leaf.
     ///
-    /// Before a word points to `new`, its version says that it is a root: a reader that found
-    /// one that is none would start over again and again until `new` is unlocked, without
-    /// letting its owner run.
+    /// The version of `new` has the ROOT bit before the tree or the link points to `new`. Otherwise
+    /// a reader that found `new` would start over again and again until `new` is unlocked, without
+    /// yielding to the thread that unlocks it.
     pub(in crate::index::tree) fn replace_root<'g, N>(
         &self,
         above: &Parent<'g>,

@@ -1,5 +1,5 @@
-//! Conditional changes: each looks at what is under a key and changes it, with
-//! nothing in between (see `engine`).
+//! Conditional changes: each reads the value of a key and changes the key atomically (see
+//! `engine`).
 
 use super::engine::{Decision, record};
 use super::short::Short;
@@ -50,9 +50,8 @@ impl Tree {
     /// Calls `decide` once, with the key's value or `None`, and applies its decision. Returns
     /// the value that the key had.
     ///
-    /// `decide` runs under the lock of the key's leaf and must not use the tree.
-    /// Memory for an insert is there before it is called: once it has been called,
-    /// nothing fails.
+    /// `decide` runs under the lock of the key's leaf and must not use the tree. The memory for an
+    /// insert is reserved before `decide` is called: nothing fails after that.
     pub fn update(
         &self,
         pin: Pinned<'_>,
@@ -66,7 +65,8 @@ impl Tree {
         })
     }
 
-    /// As `write` for a decision that never inserts.
+    /// [`Tree::write`] for a decision that changes only a present key. Returns `None`, without
+    /// calling `decide`, if the key is absent. Reserves no memory.
     #[inline(always)]
     pub(in crate::index::tree) fn write_present(
         &self,
@@ -86,14 +86,14 @@ impl Tree {
                     Some(decide) => decide(value),
                     None => unreachable!("a write decides once"),
                 };
-                self.write_long_present(pin, bytes, &mut decide)
+                self.write_present_slow(pin, bytes, &mut decide)
             }
         }
     }
 
-    /// `write_present` in all cases.
+    /// [`Tree::write_present`] for the cases that are not inlined (see [`Short::Unlocked`]).
     #[inline(never)]
-    fn write_long_present(
+    fn write_present_slow(
         &self,
         pin: Pinned<'_>,
         bytes: &[u8],

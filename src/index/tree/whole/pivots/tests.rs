@@ -215,7 +215,7 @@ const SHAPES: [&str; 9] = [
 ];
 
 /// Known failure 37, as it was found, and its kind: however the tree was made, whatever is hidden
-/// below one leaf, and whatever is drawn. Put back: in `write_with_memory`, do not raise levels; in
+/// below one leaf, and whatever is drawn. Put back: in `write_slow`, do not raise levels; in
 /// `levels_to_copy`, copy nothing; do not look below; in `take_root_apart`, take the average.
 #[test]
 fn a_cut_costs_a_few_ways_down() {
