@@ -34,7 +34,7 @@ impl Session<'_> {
             4 | 5 => MASSTREE_ACTION_REMOVE,
             _ => UNKNOWN,
         };
-        let mut held = HeldLeaf { opaque: [0; 32] };
+        let mut held = HeldLeaf { opaque: [0; 96] };
         let place = &raw mut held;
         // SAFETY: the leaf is finished below, before the key and the memory end.
         let (status, seen) = unsafe { self.call_hold(key, flags, place) };
