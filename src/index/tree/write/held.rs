@@ -1,45 +1,49 @@
-//! Holding a leaf: the place of a key, locked, while the user makes up its mind.
+//! Holds a leaf: keeps the leaf of a key locked until the user has decided how to change the key.
 //!
-//! **Protocol.** Whatever can fail or takes other locks is done first: if the key is absent
-//! and may be inserted, room is made for it, by a split or a layer, as an insert would, but
-//! without the key; readers see that at once. What stays locked is the one leaf that has the
-//! key or its place, clean, so that readers pass. Until it is unlocked no other thread changes
-//! it, so what a hold reports of it stays true: its version now, and the one it will have.
+//! **Protocol.** A hold first does everything that can fail or takes other locks: if the key is
+//! absent and may be inserted, the hold makes room for it by a split or a new layer, as an insert
+//! does, but without the key. Readers see this change at once. Then only one leaf stays locked: the
+//! leaf that contains the key or the position of its insert. It is clean, so readers do not wait
+//! for it. No other thread changes the leaf until it is unlocked, so the observations that a hold
+//! returns stay true: the leaf's version now, and the version that it will have.
 //!
-//! A split may leave the leaf without a key, which no leaf in a tree is that is not locked. If
-//! the key is not inserted after all, the leaf goes as one does from which the last key was
-//! removed (see `collapse`).
+//! A split may leave the held leaf without any key; no unlocked leaf is empty, except the only leaf
+//! of a tree. If the key is not inserted, `finish` deletes the empty leaf, as a remove deletes a
+//! leaf that it has emptied (see `collapse`).
 //!
-//! A bag with room for the key's suffix is made ready, but the leaf gets it with the key: if
-//! the key does not come, no bag stays that is larger than the leaf's suffixes need.
+//! A hold allocates a bag with room for the key's suffix, but the leaf gets the bag only together
+//! with the key. So if the key is not inserted, the leaf keeps no bag that is larger than its
+//! suffixes need.
 //!
-//! Only the thread that holds a leaf unlocks it. It holds one leaf at a time, and waits for no
-//! other lock meanwhile: otherwise two threads could wait for each other.
+//! Only the thread that holds a leaf unlocks it. A thread holds one leaf at a time, and waits for
+//! no other lock meanwhile: otherwise two threads could wait for each other.
 //!
-//! **Clearing** takes the lock of the root alone (see `swap`), so the lock of a leaf below
-//! does not keep it off. It counts before the store of the root word that it has begun, and
-//! after it that it has ended (see `observe`). A hold takes the number of clearings that have
-//! ended, then loads the root, locks the leaf, and compares the number with that of those
-//! that have begun. If they are equal, the leaf is in the tree at that moment, which is the
-//! beginning of the hold; else the hold starts over. Finishing compares again, under the
-//! leaf's lock:
+//! **Clearing** takes only the lock of the root (see `swap`), so a held leaf below the root does
+//! not delay it. A clearing is counted as begun before it stores the root word, and as ended after
+//! that store (see `observe`). A hold loads the number of clearings that have ended, loads the
+//! root, locks the leaf, and compares that number with the number of clearings that have begun. If
+//! the two are equal, the leaf is in the tree at that moment, which is when the hold begins;
+//! otherwise the hold starts over. `finish` compares the numbers again, under the leaf's lock:
 //!
-//! - Equal: the finish was called before the next clearing stores the root word. If that store
-//!   comes before the last one of the finish, the finish counts as done just before it. So do
-//!   all operations that are in the old tree then, in the order of their effects there: each
-//!   has loaded the root word before that store, so was called before it, and none returned
-//!   before another of them was called. A hold of the same key in the new tree comes after.
-//! - Not equal: the finish changes nothing, and reports that, once the new root is stored. So
-//!   a caller that learns of the clearing finds the tree cleared.
+//! - *Equal*: `finish` was called before the next clearing stores the root word. If that store
+//!   precedes the last store of `finish`, then `finish` is ordered immediately before the clearing.
+//!   So are all other operations that are in the old tree at that time, in the order of their
+//!   effects there. This order is possible: each of them loaded the root word before the clearing
+//!   stored it, so it was called before the clearing; and each returns after that store, so after
+//!   all others of them were called. A hold of the same key in the new tree is ordered after the
+//!   clearing.
+//! - *Not equal*: `finish` changes nothing. It returns [`Overtaken`] only once the new root is
+//!   stored, so a caller that learns of the clearing finds the tree cleared.
 //!
-//! The comparison is a relaxed load; the count is a read-modify-write before the SeqCst store
-//! of the root word. For a thread that has found the new root, or learned of it from another
-//! thread, the increment happens before the load, which so finds the count grown; on any
-//! processor. A thread that has not may finish before the clearing, like any write.
+//! `finish` compares with a relaxed load. The count of begun clearings is incremented before the
+//! SeqCst store of the root word. So for a thread that has found the new root, or has learned of it
+//! from another thread, the increment happens before the load, and the load returns the incremented
+//! count on any processor. Another thread may finish before the clearing, as any write may.
 //!
-//! The store of `bulk_load` needs no count: it is made under the lock of an empty leaf that is
-//! the whole tree, and deletes that leaf. No other leaf is there to be held, and this one is
-//! either held, and the load waits, or found deleted by the hold.
+//! The store of the root word by `bulk_load` needs no count: `bulk_load` stores it under the lock
+//! of an empty leaf that is the whole tree, and deletes that leaf. No other leaf of the tree can be
+//! held. If a thread holds this leaf, the load waits for it; a thread that tries to hold the leaf
+//! later finds it deleted.
 
 use std::cell::Cell;
 
@@ -57,36 +61,37 @@ use crate::index::tree::holding::{Holder, is_holding, with_holder};
 use crate::protocol::Line;
 use crate::sync::Wait;
 
-/// The place of a key, locked.
+/// A locked leaf, and where in it a key is or would be inserted.
 pub(crate) struct Held<'g, 'k> {
     leaf: Locked<'g, Leaf>,
     found: Option<usize>,
     position: usize,
     key: Key<'k>,
     has_room: bool,
-    /// A bag for the leaf, if it needs one for the key.
+    /// A larger bag, which the leaf gets with the key, if the key's suffix needs one.
     bag: Option<OwnedBag<'g>>,
     original: Observation,
-    /// The leaf in which a group has turned into a link to make room.
+    /// The leaf in which a link to a new layer has replaced a group, to make room.
     crowded: Option<&'g Leaf>,
     /// A layer that has grown, and the key as that layer sees it.
     outgrown: Option<(Outgrown<'g>, Key<'k>)>,
-    /// To be retired, and to be freed, when no lock is held.
+    /// A bag to retire once no lock is held.
     old_bag: Option<BagRef<'g>>,
+    /// Memory to free once no lock is held.
     spare: Option<Spare<'g>>,
 }
 
-/// The tree was cleared after the key was held; nothing was changed.
+/// The tree was cleared after the hold began, so finishing the hold has changed nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Overtaken;
 
 impl Tree {
-    /// Locates a key in a leaf that is in the tree at that moment; with the number of clearings
-    /// before.
+    /// Locates a key in a leaf that is in the tree when it is locked. Also returns the number of
+    /// clearings that had ended.
     fn locate_uncleared<'g, 'k>(&self, pin: Pinned<'g>, bytes: &'k [u8]) -> (u64, Located<'g, 'k>) {
         let wait = Wait::new();
-        // Ends: each time around, a clearing has begun since, or has yet to count its end,
-        // for which it waits for nothing.
+        // Ends: in each iteration, another clearing has begun, or a clearing has not been counted
+        // as ended yet, and will be without waiting for anything.
         loop {
             let incarnation = self.incarnation();
             let located = self.locate(pin, bytes);
@@ -98,7 +103,7 @@ impl Tree {
         }
     }
 
-    /// [`Tree::hold_from`] of a key whose leaf is not locked.
+    /// [`Tree::hold_from`] for a key whose leaf `hold_short` has not locked.
     #[cfg(test)]
     pub(crate) fn hold<'g, 'k>(
         &self,
@@ -109,8 +114,9 @@ impl Tree {
         self.hold_from(pin, bytes, may_insert, None)
     }
 
-    /// Locks the leaf with a key or with its place, unless [`Tree::hold_short`] has. With `may_insert`, an absent key can be
-    /// inserted then; without, memory does not run out. The caller holds no leaf yet.
+    /// Holds a key: locks the leaf that contains the key or the position of its insert, unless
+    /// [`Tree::hold_short`] has locked it as `full`. With `may_insert`, also makes room for an
+    /// absent key, so that it can be inserted. Without, never fails. The caller holds no leaf yet.
     pub(crate) fn hold_from<'g, 'k>(
         &self,
         pin: Pinned<'g>,
@@ -136,7 +142,7 @@ impl Tree {
         };
         let again = |reached, key| {
             let again = self.locate_again(reached, key);
-            // A leaf that was cleared away is unlocked at once.
+            // A leaf of a tree that was cleared meanwhile is unlocked at once.
             again
                 .filter(|_| self.clears.none_since(incarnation.get()))
                 .unwrap_or_else(|| {
@@ -149,13 +155,13 @@ impl Tree {
         if let Some((layer, key)) = held.outgrown.take() {
             self.raise_levels(pin, layer, bytes, key.layers_above(bytes));
         }
-        // Where another thread inserted the key meanwhile, or made room: it is freed, maybe by the
-        // user's function, when no lock is held.
+        // Memory is left over if another thread inserted the key or made room meanwhile. `finish`
+        // frees it, maybe by the user's function, once no lock is held.
         held.spare = Some(reserve.take_spare());
         Ok(held.begin(self))
     }
 
-    /// [`Tree::hold`], if the reserve covers what it needs.
+    /// Holds a located key if the reserve covers what that needs.
     fn try_hold<'g, 'k>(
         &self,
         pin: Pinned<'g>,
@@ -199,9 +205,10 @@ impl Tree {
     }
 
     /// Applies a decision to a held key, and unlocks its leaf. Returns the value that the key
-    /// had; or, if the tree was cleared after the key was held, changes nothing and returns that.
+    /// had. If the tree was cleared after the hold began, changes nothing and returns
+    /// [`Overtaken`].
     ///
-    /// An absent key can be set only if it may be inserted.
+    /// An absent key can be set only if it was held with `may_insert`.
     pub(crate) fn finish<'g>(
         &self,
         pin: Pinned<'g>,
@@ -209,7 +216,7 @@ impl Tree {
         decision: Decision,
     ) -> Result<Option<u64>, Overtaken> {
         with_holder(Holder::end);
-        // Under the leaf's lock, and for the last time: see above.
+        // The last comparison, under the leaf's lock: see the protocol.
         let overtaken = Line::FinishLooksForClears.is_enabled()
             && self.clears.wait_if_any_since(held.original.incarnation);
         let decision = if overtaken { Decision::Keep } else { decision };
@@ -233,7 +240,7 @@ impl Tree {
             (None, Decision::Set(value)) if has_room => {
                 insert_held(pin, leaf, position, &key, value, bag.take());
             }
-            // Without a key, and not the tree's only leaf: room was made.
+            // Making room has split the leaf and left it empty.
             (None, _)
                 if has_room
                     && leaf.permutation().is_empty()
@@ -249,11 +256,11 @@ impl Tree {
         }
         drop((bag, spare));
         if let Some(bag) = old_bag {
-            // SAFETY: as where it was taken: its leaf has another or none, and no lock is
-            // held any more.
+            // SAFETY: the leaf to which the bag belonged has another bag or none, and this
+            // thread holds no lock any more.
             unsafe { pin.retire_bag(bag) };
         }
-        // As after an insert.
+        // Merges the leaf with a neighbour, as after an insert.
         if let Some(leaf) = crowded.filter(|_| pin.recorder().is_none()) {
             self.merge_around(pin, leaf);
         }
@@ -264,7 +271,7 @@ impl Tree {
     }
 }
 
-/// Inserts the held key into its leaf, with the bag made ready for it, and lets the leaf go.
+/// Inserts the held key into its leaf, with the bag allocated for it, and unlocks the leaf.
 fn insert_held<'g>(
     pin: Pinned<'g>,
     mut leaf: Locked<'g, Leaf>,
@@ -293,7 +300,7 @@ fn insert_held<'g>(
 }
 
 impl<'g> Room<'g> {
-    /// Where nothing has to be made.
+    /// For a leaf in which no room has to be made.
     fn already(leaf: Locked<'g, Leaf>) -> Self {
         Self {
             leaf,
@@ -307,18 +314,20 @@ impl<'g> Room<'g> {
 }
 
 impl Held<'_, '_> {
+    /// Records that this thread holds the leaf.
     fn begin(self, tree: &Tree) -> Self {
         self.keep_in(tree, std::ptr::null());
         self
     }
 
-    /// Records where a layer above keeps the hold (see [`Holder::holds_in`]).
+    /// Records that this thread holds the leaf, and the address at which a layer above keeps this
+    /// `Held` (see [`Holder::holds_in`]).
     pub(crate) fn keep_in(&self, tree: &Tree, place: *const ()) {
         let (leaf, incarnation) = (self.leaf.node(), self.original.incarnation);
         with_holder(|holder| holder.begin(tree, leaf, incarnation, place));
     }
 
-    /// The key's value, if it is there.
+    /// The key's value, if the key is present.
     pub(crate) fn value(&self) -> Option<u64> {
         self.found.map(|slot| self.leaf.value_in(slot))
     }
@@ -328,19 +337,19 @@ impl Held<'_, '_> {
         self.has_room
     }
 
-    /// The leaf with the key's place as it was when it was locked first, before room was
-    /// made.
+    /// An observation of the leaf in which the key was located, as it was before room was made.
     pub(crate) fn original(&self) -> Observation {
         self.original
     }
 
-    /// The leaf that is locked, as readers see it.
+    /// An observation of the locked leaf, as readers see it.
     pub(crate) fn now(&self) -> Observation {
         let incarnation = self.original.incarnation;
         Observation::new(self.leaf.node(), self.leaf.version_found(), incarnation)
     }
 
-    /// The leaf as it will be once it is unlocked after this decision, unless that empties it.
+    /// An observation of the leaf as it will be once it is unlocked after this decision, unless the
+    /// decision empties it.
     pub(crate) fn next(&self, decision: Decision) -> Observation {
         let changes = match decision {
             Decision::Keep => false,
@@ -362,7 +371,8 @@ mod tests {
 
     use super::*;
 
-    /// Whatever waits for locks would wait for the leaf that this thread holds.
+    /// Each of these operations waits for locks, so it could wait for the leaf that its own thread
+    /// holds.
     #[test]
     fn a_thread_that_holds_a_leaf_and_writes_is_caught() {
         type Write = fn(&Tree, Pinned<'_>);

@@ -1,11 +1,10 @@
-//! The shortest way to hold a leaf: that of a short key which is present, or for which there is
-//! room.
+//! The fast path for holding a short key that is present, or for which its leaf has room.
 //!
-//! **Protocol.** That of `held`, in particular of clearing: the number of clearings is loaded
-//! before the root, and compared under the leaf's lock and again when the hold is finished. The
-//! leaf is locked only in the version in which it was found (see `short`), nothing is changed in
-//! it, and nothing has to be made for the key. So a hold waits for nothing, cannot fail, and keeps
-//! a few words, from which finishing it takes the lock up again.
+//! **Protocol.** That of `held`, also for clearing: the hold loads the number of clearings before
+//! the root, and compares it under the leaf's lock; `finish_short` compares it again. The hold
+//! locks the leaf only at the version at which it found the leaf (see `short`), and neither changes
+//! the leaf nor allocates. So it does not wait and does not run out of memory. It keeps a few plain
+//! words, from which `finish_short` resumes the ownership of the lock.
 
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -22,34 +21,35 @@ use crate::index::tree::holding::Holder;
 use crate::index::value::KindId;
 use crate::protocol::Line;
 
-/// The place of a short key, locked. Plain words: dropping it unlocks nothing.
+/// A locked leaf, and where in it a short key is or would be inserted. Dropping this does not
+/// unlock the leaf.
 pub(crate) struct HeldShort<'g> {
     leaf: NonNull<Leaf>,
     version: Version,
     incarnation: u64,
     slice: u64,
-    /// The key's slot if it is present, else the position of its insert.
+    /// The key's slot if the key is present, else the position of its insert.
     place: usize,
     kind: Kind,
     is_present: bool,
     has_room: bool,
-    /// The caller's key.
+    /// The caller's key, to check that it does not change.
     #[cfg(debug_assertions)]
     bytes: *const [u8],
     pin: PhantomData<Pinned<'g>>,
 }
 
-/// A full leaf, locked, in which a hold must make room.
+/// A locked leaf in which [`Tree::hold_from`] must make room: it is full, or wastes its bag.
 pub(crate) struct FullLeaf<'g, 'k> {
     pub(super) located: Located<'g, 'k>,
-    /// As [`HeldShort`] has it.
+    /// The number of clearings, as in [`HeldShort`].
     pub(super) incarnation: u64,
 }
 
 impl Tree {
-    /// Does the work of [`Tree::hold`] if the key is short and that takes no waiting, no memory and
-    /// no change of a leaf, and if nothing is to be recorded. With the key's value. Otherwise
-    /// nothing is held; if that is because the leaf is full, returns it as it was locked.
+    /// Holds a key, and returns its value, if the key is short, the pin has no recorder, and the
+    /// hold needs no waiting, no memory and no change of a leaf. Otherwise holds nothing; if the
+    /// only reason is that the leaf needs room, returns the leaf, locked.
     #[inline(always)]
     pub(crate) fn hold_short<'g, 'k>(
         &self,
@@ -59,7 +59,7 @@ impl Tree {
         holder: &Holder,
         kept_in: *const (),
     ) -> Result<(HeldShort<'g>, Option<u64>), Option<FullLeaf<'g, 'k>>> {
-        // The caller has checked both.
+        // The caller has checked the pin and the kind of values.
         debug_assert!(self.owns(pin) && self.holds(KindId::WORDS));
         let key = Key::new(bytes);
         let incarnation = self.incarnation();
@@ -122,7 +122,7 @@ impl Tree {
         holder.end();
         // SAFETY: found under the pin, and locked by `hold_short`.
         let mut leaf = unsafe { Locked::resume(held.leaf.as_ref(), held.version) };
-        // Under the leaf's lock, and for the last time: see `held`.
+        // The last comparison, under the leaf's lock: see `held`.
         if Line::FinishLooksForClears.is_enabled()
             && self.clears.wait_if_any_since(held.incarnation)
         {
@@ -162,32 +162,32 @@ impl HeldShort<'_> {
         }
     }
 
-    /// Whether the key is present, and its leaf's only one. The leaf is still held.
+    /// Whether the key is present, and the only entry of its leaf. The leaf is still held.
     #[inline(always)]
     pub(crate) fn is_alone(&self) -> bool {
         // SAFETY: the leaf is held under the pin.
         self.is_present && unsafe { self.leaf.as_ref() }.permutation().len() == 1
     }
 
-    /// Whether a decision can be carried out: see [`super::held::Held::has_room`].
+    /// Whether the key can be set: it is present or can be inserted.
     #[inline(always)]
     pub(crate) fn can_set(&self) -> bool {
         self.is_present || self.has_room
     }
 
-    /// The leaf that is locked, as readers see it; also as it was when it was locked.
+    /// An observation of the locked leaf, as readers see it and as it was when it was locked.
     pub(crate) fn now(&self) -> Observation {
         self.observation(self.version)
     }
 
-    /// The leaf in one of its versions.
+    /// An observation of the leaf at one of its versions.
     fn observation(&self, version: Version) -> Observation {
-        // Not dereferenced: it may have been freed since.
+        // Does not dereference the leaf, which may have been freed since.
         Observation::of_address(self.leaf.as_ptr(), version, self.incarnation)
     }
 
-    /// The leaf as it will be, or was, once it was let go with this decision, unless that empties
-    /// it.
+    /// An observation of the leaf as `finish_short` will leave it, or has left it, with this
+    /// decision, unless the decision empties it.
     pub(crate) fn next(&self, decision: Decision) -> Observation {
         let changes = match decision {
             Decision::Keep => false,

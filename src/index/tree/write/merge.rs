@@ -1,8 +1,8 @@
 //! Merges sparse leaves. A remove deletes a leaf only if the leaf becomes empty. Leaves with a few
 //! keys stay, until [`Tree::maintain`] finds two neighbours whose keys fit into one leaf with room
-//! to spare. A leaf in which a link replaces a group is merged at once: otherwise the upper layers
-//! of a tree would keep as many leaves as they needed when these still held the keys, and be a
-//! level higher.
+//! to spare. When a link replaces the group of a leaf, that leaf is merged at once, if possible:
+//! otherwise an upper layer would keep as many leaves as it needed while they contained the groups,
+//! and so would be a level higher than necessary.
 //!
 //! **Protocol.** As in `collapse`, except that the leaf is not empty. The writer takes the same
 //! locks in the same order, and the previous leaf takes over the leaf's range. Before the leaf is
@@ -61,9 +61,9 @@ impl Sweep {
 
 impl Tree {
     /// Sweeps about `limit` leaves, beginning where the last sweep ended: merges sparse leaves, and
-    /// replaces bags that are too large after removes. Counts the leaves on the path to a key, one
-    /// in each layer, together, so it may sweep a few more. Does nothing while another thread
-    /// sweeps.
+    /// replaces bags that are too large after removes. Stops only between two keys, and a key may
+    /// have a new leaf in each of its layers, so it may sweep a few leaves more. Does nothing while
+    /// another thread sweeps.
     pub fn maintain(&self, pin: Pinned<'_>, limit: usize) -> Result<SweepOutcome, OutOfMemory> {
         self.admit(pin, &[]);
         self.must_not_hold();

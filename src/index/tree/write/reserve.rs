@@ -214,10 +214,10 @@ pub(in crate::index::tree) fn shape_for(lengths: &[usize], entries: usize) -> Op
     Some(Shape::for_records(lengths.iter().copied().chain(expected)))
 }
 
-/// Returns shapes of bags for a leaf with this number of entries, with suffixes of these lengths,
-/// in which room is made for an entry with a suffix of length `suffix`: the bag that the leaf gets
-/// at once; and, if the new suffix would not fit into that one, the bag that the leaf gets if the
-/// entry is inserted.
+/// Returns the shapes of two bags for a leaf in which a hold makes room for an entry with a suffix
+/// of length `suffix`. The leaf has this number of entries, with suffixes of these lengths. It gets
+/// the first bag at once. If the new suffix does not fit into the first bag, the leaf gets the
+/// second one when the entry is inserted.
 pub(in crate::index::tree) fn shapes_for_room(
     lengths: &[usize],
     suffix: usize,
