@@ -1,37 +1,40 @@
-//! Keys that cut a tree in even parts.
+//! Selects keys that divide a tree into parts with about as many keys each.
 //!
-//! The tree is taken apart into pieces in key order. A piece is a node with all below it, or
-//! a key. What it holds is counted if it is a leaf without links, and otherwise estimated from
-//! two ways down through it, drawn at random: as many keys as if every node were like those on
-//! that way (Knuth, Estimating the efficiency of backtrack programs, 1975), which is right on
-//! average. Whatever is estimated at more than a small share of a part is taken apart; so a
-//! part's error is that of many small ones. If that share is less than a leaf, leaves are taken
-//! apart, too.
+//! `pivots` takes the tree apart into pieces, in key order. A piece is a key, or a node together
+//! with everything below it. The *weight* of a piece is its number of keys. For a leaf without
+//! links, this is a count. For any other node it is an estimate from two random descents: the
+//! number of keys if all nodes of each level were like the one on the path (Knuth, Estimating the
+//! efficiency of backtrack programs, 1975). The average of such estimates over all paths is exact.
+//! A piece that weighs more than a small share of a part (the *limit*) is opened, which means that
+//! smaller pieces replace it. So the error of a part is the sum of many small errors. If the limit
+//! is less than a leaf, leaves are opened into keys, too.
 //!
-//! **What no way down meets.** A leaf without keys of its own to speak of may link to a layer
-//! with most keys of the tree, and a few ways down pass it by. But the nodes above say how high
-//! the layers below them are (see `write::levels`). So pieces that are estimated as small are
-//! opened nevertheless if their levels allow more than the small share, those with most levels
-//! first. So are pieces whose estimate is less than half-full nodes would have: on the right of
-//! ascending keys, each node has few children, and half of all ways lead there. The weight of a
-//! layer that is found so is estimated like any other. Estimates need not add up to the count
-//! of keys: one that is accepted is more often too small than too great, everywhere alike, and
-//! the cuts depend on their ratios only.
+//! **Pieces that weigh more than estimated.** A leaf with few keys of its own may link to a layer
+//! that contains most keys of the tree, and a few random descents miss that layer. But the nodes
+//! above record how high the layers below them are (see `write::levels`). So a piece with a small
+//! estimate is opened, too, if its levels are enough for more keys than the limit; pieces with the
+//! most levels come first. The same holds for a piece whose estimate is less than half-full nodes
+//! would contain: where keys were inserted in ascending order, the rightmost nodes have few
+//! children, and half of all random descents take this sparse path. The weight of a layer found in
+//! this way is an estimate like any other. The estimates need not add up to the count of keys: an
+//! estimate that is accepted without opening is more often too small than too great, but equally so
+//! everywhere in the tree, and the cuts depend only on the ratios of the weights.
 //!
-//! **Cost.** At each depth of the tree, all nodes have as many keys as the tree; estimates are
-//! right on average; so on average at most 8 for each part are estimated at more than an eighth
-//! of it (Markov), whatever the tree is like. Each node that is opened costs two ways down for
-//! each of its children. For what it may hide, a piece is opened only until [`LOOKS`] nodes were
-//! read for each part and each node of the longest way down, and for any other reason until
-//! [`MOST_VISITS`] were: so the bound holds for every tree. What that costs is evenness, as where a
-//! great many layers are as high as those that hold most keys, or were so before their keys were
-//! removed.
+//! **Cost.** All nodes at one depth together have at most as many keys as the tree, and estimates
+//! are right on average. So at each depth, on average at most 8 nodes for each part are estimated
+//! at more than an eighth of a part, whatever the shape of the tree (Markov's inequality).
+//! Opening a node costs two descents for each of its children. Let N be the number of parts times
+//! the number of nodes on the longest path. A piece with a small estimate is opened only until
+//! [`LOOKS`]·N nodes were read, and any piece only until [`MOST_VISITS`]·N nodes were read: so the
+//! cost is bounded for every tree. When a bound is reached, the parts become less even, for example
+//! if very many layers are as high as those that contain most keys, or were so before their keys
+//! were removed.
 //!
-//! Nothing here is exact beside writers: nodes are read as of one moment each, one that was
-//! deleted has no keys, and the count of keys may be off. No lock is taken.
+//! While writers are active, nothing here is exact: each node is read at a moment of its own, a
+//! deleted node counts as having no keys, and the count of keys may be off. No lock is taken.
 //!
-//! **The cuts** go to the piece nearest to where a part has its share of what is left, so that
-//! what one part has too much the others have less.
+//! **Cuts.** A cut is placed between the pieces where the part's weight is nearest to its share of
+//! the weight that is left. So if a part is too heavy, all later parts share the deficit.
 
 use super::nodes::{children_of, entries_of};
 use crate::index::key::{SLICE_LEN, shortest};
@@ -42,57 +45,57 @@ use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::index::tree::walk::assemble::append;
 
-/// Pieces that make up a part, at least, if they are estimated.
+/// The least number of estimated pieces in a part: the limit is a part's keys divided by this.
 const FINENESS: u64 = 8;
 
-/// Nodes that are read at most, for each part and each node of the longest way down, until pieces
-/// are not opened any more because of what they may hide.
+/// The number of nodes to read, for each part and each node on the longest path, after which pieces
+/// with small estimates are no longer opened.
 const LOOKS: usize = 128;
 
-/// The same, until no piece is opened any more.
+/// The same number, after which no piece is opened any more.
 const MOST_VISITS: usize = 1024;
 
-/// Ways down from which a piece is estimated.
+/// Number of random descents from which a piece is estimated.
 const WAYS: u64 = 2;
 
-/// Ways down from which a tree is estimated as a whole.
+/// Number of random descents from which the whole tree is estimated.
 const WAYS_DOWN_A_TREE: usize = 8;
 
-/// A piece is estimated from a way down of so many nodes at most: what is below counts as one
-/// key. Layers make it long, eight bytes of key each.
+/// The most nodes that a random descent reads; it counts everything below as one key. Long keys
+/// make long paths: each eight bytes of a key may be a layer.
 const LONGEST_WAY: usize = 4096;
 
-/// Some keys that follow each other.
+/// A contiguous range of keys.
 #[derive(Clone, Copy)]
 struct Piece<'g> {
-    /// What can be taken apart further; otherwise the weight is exact.
+    /// The node with these keys, if the piece can be opened; without a node, the weight is exact.
     node: Option<NodeRef<'g>>,
-    /// The prefix of the piece's layer, among all prefixes; none is empty.
+    /// The index of the prefix of the piece's layer; `None` in the first layer.
     prefix: Option<usize>,
-    /// No smaller slice in its layer belongs to it.
+    /// A lower bound of the piece's slices in its layer.
     low: u64,
-    /// How many keys it has.
+    /// The number of keys, counted or estimated.
     weight: u64,
-    /// Nodes above it.
+    /// The number of nodes above the piece.
     depth: usize,
-    /// If not 0, it may have more keys than it is estimated at, 15·16^`levels` or so at most.
+    /// If not 0, the piece may have more keys than its weight, but hardly more than 15·16^`levels`.
     levels: u32,
 }
 
 impl Piece<'_> {
-    /// Whether more keys than a limit may be hidden in it.
+    /// Whether the piece may have more keys than `limit`, whatever its weight is.
     fn may_hide(&self, limit: u64) -> bool {
         let most = (WIDTH as u128) << (4 * self.levels).min(u64::BITS);
         self.node.is_some() && self.levels > 0 && most > u128::from(limit)
     }
 }
 
-/// What the keys of a layer share: what those of the layer above share, and a slice more.
-/// Prefixes are stored as a tree, so that each link adds a constant number of bytes.
+/// The prefix that the keys of a layer share: the prefix of the layer above, and one more slice.
+/// Prefixes refer to each other, so that each link adds a constant number of bytes.
 struct Prefix {
     above: Option<usize>,
     slice: u64,
-    /// Slices, this one included.
+    /// The number of slices, this one included.
     slices: usize,
 }
 
@@ -101,23 +104,25 @@ struct Pieces<'g> {
     /// In key order.
     pieces: Vector<Piece<'g>>,
     prefixes: Vector<Prefix>,
-    /// What is yet to become pieces, the first last.
+    /// A stack of pieces that `take_tasks` opens or appends to `pieces`; the next one is the last.
     tasks: Vector<Piece<'g>>,
     parts: u64,
-    /// What is heavier is taken apart.
+    /// Heavier pieces are opened.
     limit: u64,
-    /// Whether leaves are taken apart, too.
+    /// Whether leaves are opened into keys, too.
     by_key: bool,
+    /// The state of the random number generator.
     random: u64,
-    /// Nodes that were read.
+    /// The number of nodes that were read.
     visits: usize,
-    /// The most nodes on a way down.
+    /// The number of nodes on the longest path.
     longest: usize,
 }
 
 impl Tree {
-    /// Gives `cuts` that many keys, ascending, that cut the tree in parts of about as many
-    /// keys each; fewer if the tree has fewer keys. The keys need not be in the tree.
+    /// Passes `count` keys to `cuts`, in ascending order, which divide the tree into parts with
+    /// about as many keys each; fewer if the tree has fewer keys. The passed keys need not be in
+    /// the tree. Stops when `cuts` returns false.
     pub fn pivots(
         &self,
         pin: Pinned<'_>,
@@ -129,14 +134,14 @@ impl Tree {
         pieces.cut(count, cuts)
     }
 
-    /// The tree, taken apart for so many parts.
+    /// Takes the tree apart for this number of parts.
     fn take_apart<'g>(
         &self,
         pin: Pinned<'g>,
         parts: usize,
         random: u64,
     ) -> Result<Pieces<'g>, OutOfMemory> {
-        // Ends: each time around, a writer has replaced the root.
+        // Ends: in each iteration, a writer has replaced the root.
         loop {
             let root = self.root(pin);
             if let Some(pieces) = self.take_root_apart(pin, root, parts, random)? {
@@ -145,8 +150,9 @@ impl Tree {
         }
     }
 
-    /// `take_apart` with what was the root. Says no if the root is another by now: what was read may
-    /// be half a tree or none, and the count that of another tree.
+    /// Does the work of `take_apart` from a node that was the tree's root. Returns `None` if
+    /// another node is the root by now: then the nodes that were read may be a part of the tree or
+    /// none of it, and the count of keys may be that of another tree.
     fn take_root_apart<'g>(
         &self,
         pin: Pinned<'g>,
@@ -157,10 +163,12 @@ impl Tree {
         let mut pieces = Pieces::new(self, parts, random);
         let mut ways = [(); WAYS_DOWN_A_TREE].map(|()| pieces.go_down(root, 0).0);
         ways.sort_unstable();
-        // Not their average: one that meets a heavy layer below one of many leaves is far above it.
+        // The median, not the average: a descent that finds a heavy layer below one of many leaves
+        // multiplies the layer's keys by the number of leaves, and would dominate an average.
         let estimated = ways[WAYS_DOWN_A_TREE / 2];
-        // The count may be short, and then the limit must not be: that would open every node.
-        // A quarter: a count that is right cuts more evenly than an estimate that is too great.
+        // The count may be much too small, and a limit computed from it would open every node. Only
+        // a quarter of the estimate: if the count is right, an estimate that is too great should
+        // not raise the limit, since a higher limit divides the tree less evenly.
         pieces.set_limit(self.key_count().max(estimated / 4));
         let whole = Piece {
             node: Some(root),
@@ -180,9 +188,9 @@ impl Tree {
     }
 }
 
-/// The levels of a node and of the layers below its links, if there are any. Without, the levels of
-/// the node if its estimate is less than half-full nodes would have: a way down
-/// was a sparse one, as on the right of ascending keys. Otherwise 0.
+/// Returns the value of [`Piece::levels`] for a node: if the node has levels below, their number
+/// plus the node's own levels. Otherwise, the node's own levels if the estimate is less than
+/// half-full nodes would contain, for then a descent may have taken a sparse path; else 0.
 fn levels_of(node: NodeRef<'_>, weight: u64) -> u32 {
     let height = u32::from(node.height());
     let usual = (WIDTH as u64) << (3 * height).min(u32::BITS) >> 1;
@@ -209,15 +217,15 @@ impl<'g> Pieces<'g> {
         }
     }
 
-    /// Sets what is taken apart, of so many keys.
+    /// Sets the limit for a tree of `known` keys.
     fn set_limit(&mut self, known: u64) {
         self.limit = known / self.parts.saturating_mul(FINENESS);
         self.by_key = self.limit < WIDTH as u64;
     }
 
-    /// Opens pieces that may hide more than the limit, those with most levels first.
+    /// Opens light pieces that may have more keys than the limit, those with the most levels first.
     fn look_below(&mut self) -> Result<(), OutOfMemory> {
-        // Ends: each time around, more nodes were read.
+        // Ends: each iteration reads more nodes.
         while !self.is_spent(LOOKS) {
             let hiding = self
                 .pieces
@@ -236,7 +244,7 @@ impl<'g> Pieces<'g> {
         Ok(())
     }
 
-    /// Whether so many nodes were read for each part and each node of the longest way down.
+    /// Whether more than `most` nodes were read for each part and each node on the longest path.
     fn is_spent(&self, most: usize) -> bool {
         let most = most.saturating_mul(self.longest);
         self.visits > most.saturating_mul(self.parts as usize)
@@ -248,10 +256,10 @@ impl<'g> Pieces<'g> {
         Ok(())
     }
 
-    /// Makes tasks pieces. Opens those that are estimated above the limit, and those that may hide as
-    /// much and have `levels`.
+    /// Turns all tasks into pieces. Opens those that weigh more than the limit, and those that may
+    /// have more keys than the limit and have at least this number of levels.
     fn take_tasks(&mut self, levels: u32) -> Result<(), OutOfMemory> {
-        // Ends: each node is taken apart once, and what is below it then.
+        // Ends: each iteration removes a task; opening one adds only tasks for nodes below it.
         while let Some(piece) = self.tasks.pop() {
             let is_heavy = piece.weight > self.limit;
             let is_open = match is_heavy {
@@ -271,7 +279,7 @@ impl<'g> Pieces<'g> {
         Ok(())
     }
 
-    /// Makes the parts of a piece tasks, before all others.
+    /// Opens a piece: adds the smaller pieces as the next tasks, in key order.
     fn open(&mut self, piece: &Piece<'g>, node: NodeRef<'g>) -> Result<(), OutOfMemory> {
         let first = self.tasks.len();
         match node.kind() {
@@ -334,7 +342,8 @@ impl<'g> Pieces<'g> {
                 self.add_task(key)?;
                 continue;
             };
-            // A chain of layers is gone down once, not again for each of them.
+            // The only link of a leaf gets the rest of the leaf's weight. So a chain of layers is
+            // estimated once, not once for each layer.
             let (weight, is_exact) = match links {
                 1 if piece.weight != u64::MAX => (piece.weight.saturating_sub(ends), false),
                 _ => self.estimate(root, piece.depth + 1, WAYS),
@@ -352,7 +361,7 @@ impl<'g> Pieces<'g> {
         Ok(())
     }
 
-    /// Makes a prefix longer by a slice.
+    /// Adds the prefix that consists of `above` and one more slice, and returns its index.
     fn longer(&mut self, above: Option<usize>, slice: u64) -> Result<Option<usize>, OutOfMemory> {
         let prefixes = &mut self.prefixes;
         prefixes.try_reserve(1).map_err(|_| OutOfMemory)?;
@@ -365,7 +374,7 @@ impl<'g> Pieces<'g> {
         Ok(Some(prefixes.len() - 1))
     }
 
-    /// Makes `key` the least that a piece may have.
+    /// Replaces `key` by the least key that may be in a piece.
     fn assemble(&self, key: &mut Vector<u8>, piece: &Piece<'_>) -> Result<(), OutOfMemory> {
         let mut prefix = piece.prefix.map(|prefix| &self.prefixes[prefix]);
         let mut end = prefix.map_or(0, |prefix| prefix.slices) * SLICE_LEN;
@@ -382,8 +391,8 @@ impl<'g> Pieces<'g> {
         Ok(())
     }
 
-    /// About how many keys are under a node of a depth, by so many ways down, and whether it is just
-    /// so many.
+    /// Estimates the number of keys under a node from `ways` random descents. Also returns whether
+    /// the number is exact.
     fn estimate(&mut self, node: NodeRef<'g>, depth: usize, ways: u64) -> (u64, bool) {
         let mut sum = 0_u64;
         for _ in 0..ways {
@@ -396,7 +405,7 @@ impl<'g> Pieces<'g> {
         (sum / ways, false)
     }
 
-    /// `estimate` by one way down.
+    /// Estimates by a single random descent.
     fn go_down(&mut self, mut node: NodeRef<'g>, depth: usize) -> (u64, bool) {
         let mut keys = 0_u64;
         let mut alike = 1_u64;
@@ -430,7 +439,7 @@ impl<'g> Pieces<'g> {
         (keys.saturating_add(alike), false)
     }
 
-    /// A number below `bound`, or 0. Xorshift: Marsaglia 2003.
+    /// Returns a random number below `bound`; 0 if `bound` is 0. Xorshift (Marsaglia, 2003).
     fn draw(&mut self, bound: usize) -> usize {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
@@ -438,20 +447,22 @@ impl<'g> Pieces<'g> {
         (((self.random >> 32) * bound as u64) >> 32) as usize
     }
 
-    /// Hands on the cuts.
+    /// Passes the cuts between the pieces to `cuts`.
     fn cut(&self, count: usize, cuts: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), OutOfMemory> {
         let source = *self.prefixes.allocator();
-        // Two in turn, to see that cuts ascend.
+        // Compares each cut with the last one, since cuts must ascend: concurrent changes may leave
+        // pieces out of order.
         let mut last: Vector<u8> = Vector::new_in(source);
         let mut key: Vector<u8> = Vector::new_in(source);
         let weights = self.pieces.iter().map(|piece| u128::from(piece.weight));
-        // What the part at hand and all after it have, what it has, how many cuts are left.
+        // `left`: the weight of the current part and all later ones. `part`: the weight of the
+        // current part so far. `wanted`: the number of cuts that are left.
         let mut left: u128 = weights.sum();
         let mut part = 0_u128;
         let mut wanted = count as u128;
         for piece in &self.pieces {
             let weight = u128::from(piece.weight);
-            // Nearer to the part's share without the piece than with it.
+            // Whether the part's weight is nearer to its share without the piece than with it.
             let is_full = (2 * part + weight) * (wanted + 1) >= 2 * left;
             if wanted > 0 && part > 0 && is_full {
                 self.assemble(&mut key, piece)?;
