@@ -1,5 +1,5 @@
-//! The leaf that this thread holds locked for its user. `write::held` changes it, and
-//! `read::observe` asks for it.
+//! Records which leaf a thread holds locked for its user. `write::held` sets the record, and
+//! `read::observe` reads it.
 
 use std::cell::Cell;
 use std::ptr::NonNull;
@@ -16,16 +16,16 @@ use crate::sync::thread_local;
 struct Holding {
     tree: NonNull<Tree>,
     leaf: *const Leaf,
-    /// How many times the tree had been cleared when the hold began.
+    /// The number of times that the tree had been cleared when the hold began.
     incarnation: u64,
-    /// The process: a leaf held before a fork is held by the parent process alone.
+    /// The generation of the process: a leaf held before a fork is held by the parent process only.
     generation: u32,
-    /// Where a layer above keeps the hold; null if no layer does.
+    /// The address at which a layer above keeps the hold; null if none does.
     place: *const (),
 }
 
-/// What a thread holds. A thread-local: a function that asks it several times gets it once
-/// ([`with_holder`]).
+/// The record of the leaf that a thread holds. It is a thread-local, and accesses to that are not
+/// free: a function that needs the record several times calls [`with_holder`] once.
 pub(crate) struct Holder(Cell<Option<Holding>>);
 
 thread_local! {
@@ -52,8 +52,8 @@ impl Holder {
         self.holding().is_some()
     }
 
-    /// Whether the thread holds a leaf, maybe of its parent process, for a layer above that keeps
-    /// the hold in this place.
+    /// Whether the thread holds a leaf, and a layer above keeps this hold at the address `place`.
+    /// Also true in a forked child, if the thread held the leaf in the parent process.
     #[inline(always)]
     pub(crate) fn holds_in(&self, place: *const ()) -> bool {
         self.0.get().is_some_and(|holding| holding.place == place)
@@ -63,8 +63,8 @@ impl Holder {
     #[inline(always)]
     pub(super) fn begin(&self, tree: &Tree, leaf: &Leaf, incarnation: u64, place: *const ()) {
         #[cfg(all(debug_assertions, not(any(loom, shuttle))))]
-        // Fails in a destructor that runs while the thread ends: then it is too late for this
-        // check. Registers the destructor, for which the C library allocates.
+        // `try_with` registers the destructor that checks, for which the C library allocates. It
+        // fails after that destructor has run, while the thread ends: then nothing checks.
         let _watched = errno::preserve(|| THREAD_END_CHECK.try_with(|_| ()));
         self.0.set(Some(Holding {
             tree: NonNull::from(tree),
@@ -113,8 +113,8 @@ impl Drop for ThreadEndCheck {
 }
 
 impl Tree {
-    /// Called before this thread waits for locks: panics, in builds with debug assertions, if
-    /// it holds a leaf of this tree.
+    /// Panics, in builds with debug assertions, if this thread holds a leaf of this tree. Called
+    /// before this thread waits for locks.
     #[inline]
     pub(in crate::index::tree) fn must_not_hold(&self) {
         #[cfg(debug_assertions)]
@@ -124,7 +124,7 @@ impl Tree {
         );
     }
 
-    /// Whether this thread holds a leaf of this tree, and the tree was cleared since the hold
+    /// Whether this thread holds a leaf of this tree, and the tree has been cleared since the hold
     /// began.
     pub(in crate::index::tree) fn holds_cleared(&self) -> bool {
         holding().is_some_and(|holding| {

@@ -118,7 +118,7 @@ impl Tree {
         self.domain().wait_for_guards();
     }
 
-    /// Makes a call that may take long visible in the statistics.
+    /// Makes the statistics count a call that may take long, until the result is dropped.
     pub(crate) fn count_call(&self) -> CountedCall<'_> {
         self.domain().count_call()
     }
