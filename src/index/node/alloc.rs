@@ -35,8 +35,8 @@ unsafe fn fill<N: Lockable>(slot: NonNull<N>, node: N) {
     }
 }
 
-/// Marks the version word as that of no node, before the node's memory is freed. Drops the node's
-/// fields in model builds only: in others, other threads may still load the version word.
+/// Marks the version word as that of a freed node, before the node's memory is freed. Drops the
+/// node's fields in model builds only: in others, other threads may still load the version word.
 ///
 /// # Safety
 /// No other thread uses the node, except for loads of its version word.

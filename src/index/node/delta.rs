@@ -1,5 +1,5 @@
-//! Records of how writes changed a tree's leaves. Few writes keep one: a write that is passed a
-//! [`DeltaRecorder`] with its pin fills the recorder's [`Delta`].
+//! Deltas: records of the leaves that a write changes. A write fills a [`Delta`] only if its pin
+//! carries a [`DeltaRecorder`]; most pins carry none.
 
 use std::ptr::NonNull;
 
@@ -7,16 +7,17 @@ use super::leaf::Leaf;
 use super::version::Version;
 use super::{Locked, Observation};
 
-/// How one write changed a tree's leaves.
+/// The changes of one write to a tree's leaves.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Delta {
     /// An array for the leaves that the write creates.
     pub(crate) created: *mut Observation,
     pub(crate) created_capacity: usize,
-    /// How many leaves it created, including those for which the array has no room.
+    /// The number of leaves that the write created, also those for which the array has no room.
     pub(crate) created_count: usize,
-    /// The leaf to which the key belongs, when it was locked and when it is unlocked.
+    /// The leaf that contains the key or the position of its insert: as it was when the write
+    /// locked it, and as it is when the write unlocks it.
     pub(crate) before: Observation,
     pub(crate) after: Observation,
     /// 1 if the write also changed leaves that are not listed here, else 0.
@@ -41,14 +42,14 @@ impl Delta {
         Self::new(created.as_mut_ptr(), created.len())
     }
 
-    /// Copies what was recorded to another delta, with as many created leaves as its array has room
-    /// for. Those for which this one had no room are unlisted.
+    /// Copies this delta to `to`, with as many created leaves as the array of `to` has room for.
+    /// Sets `unlisted` if this delta's own array had no room for some created leaves.
     ///
     /// # Safety
-    /// Both arrays have the room that their deltas say.
+    /// The array of each delta has room for `created_capacity` observations.
     pub(crate) unsafe fn copy_to(&self, to: &mut Self) {
         let kept = self.created_count.min(self.created_capacity);
-        // SAFETY: by contract; so many were recorded.
+        // SAFETY: by contract; `kept` observations were recorded.
         unsafe {
             let count = kept.min(to.created_capacity);
             std::ptr::copy_nonoverlapping(self.created, to.created, count);
@@ -59,14 +60,14 @@ impl Delta {
     }
 }
 
-/// Records in a delta what a write changes.
+/// Writes a delta during a write.
 #[derive(Clone, Copy)]
 pub(crate) struct DeltaRecorder(NonNull<Delta>);
 
 impl DeltaRecorder {
     /// # Safety
-    /// No other thread accesses the delta, and it and its array are writable, as long as writes
-    /// record in it.
+    /// As long as writes use the recorder, the delta and its array are writable, and no other
+    /// thread accesses them.
     pub(crate) unsafe fn new(delta: NonNull<Delta>) -> Self {
         Self(delta)
     }
@@ -76,7 +77,7 @@ impl DeltaRecorder {
         unsafe { self.0.as_mut() }
     }
 
-    /// Begins a write in a tree that has been cleared `incarnation` times.
+    /// Empties the delta for a write in a tree that has been cleared `incarnation` times.
     #[cold]
     pub(crate) fn begin(mut self, incarnation: u64) {
         let delta = self.delta();
@@ -88,8 +89,8 @@ impl DeltaRecorder {
         (delta.created_count, delta.unlisted) = (0, 0);
     }
 
-    /// Records the leaf to which the write's key belongs, with the version in which it was found,
-    /// shortly before it is unlocked.
+    /// Records the leaf that contains the write's key or the position of its insert; `found` is the
+    /// version at which the write locked the leaf. Called before the leaf is unlocked.
     #[cold]
     pub(crate) fn leaf(mut self, leaf: &Locked<'_, Leaf>, found: Version) {
         let delta = self.delta();
@@ -99,7 +100,7 @@ impl DeltaRecorder {
         delta.after = observed(leaf.version_after());
     }
 
-    /// Records a leaf that the write created, shortly before it is unlocked.
+    /// Records a leaf that the write created. Called before the leaf is unlocked.
     #[cold]
     pub(crate) fn created(mut self, leaf: &Locked<'_, Leaf>) {
         let delta = self.delta();
@@ -112,8 +113,8 @@ impl DeltaRecorder {
         delta.created_count += 1;
     }
 
-    /// Updates the record of a leaf that the write held and is done with: the one to which the key
-    /// belongs or one that it created.
+    /// Updates the record of a held leaf, which the delta lists already, as the key's leaf or as a
+    /// created one. Called when the hold has changed the leaf, before the leaf is unlocked.
     #[cold]
     pub(crate) fn held(mut self, leaf: &Locked<'_, Leaf>) {
         let delta = self.delta();

@@ -215,7 +215,7 @@ impl<'g> Locked<'g, Internode> {
         self.below.store(below, Ordering::Relaxed);
     }
 
-    /// Sets the levels below to the most that one of these children has. The caller has called
+    /// Sets the levels below to the maximum of these children's levels below. The caller has called
     /// [`Locked::levels_to_copy`] before.
     fn take_levels(&self, children: &[NodeRef<'_>]) {
         let below = children.iter().map(|child| child.levels_below()).max();

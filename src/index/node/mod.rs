@@ -57,9 +57,9 @@ pub(crate) trait Lockable {
     /// this word.
     fn parent_word(&self) -> &AtomicPtr<Node>;
 
-    /// The node's *levels below*: the height of the highest layer that is below a link in this
-    /// leaf, or in a leaf under this internode (see `tree::write::levels`). Any thread may raise
-    /// the byte; only the owner of the lock may lower it, under DIRTY.
+    /// The node's *levels below*: at least the levels of each layer to which this leaf, or a leaf
+    /// under this internode, links (see `tree::write::levels`). Any thread may raise the byte; only
+    /// the owner of the lock may lower it, under DIRTY.
     fn below_word(&self) -> &AtomicU8;
 
     /// Loads the levels below.
@@ -124,7 +124,8 @@ impl<'g, N: Lockable> Locked<'g, N> {
         })
     }
 
-    /// Keeps an unchanged node locked, for [`Locked::resume`].
+    /// Returns the node, which stays locked, and its version, for [`Locked::resume`]. The node is
+    /// unchanged.
     #[inline(always)]
     pub(crate) fn suspend(self) -> (&'g N, Version) {
         debug_assert!(!self.changed);
@@ -132,10 +133,10 @@ impl<'g, N: Lockable> Locked<'g, N> {
         (suspended.node, suspended.version)
     }
 
-    /// Takes up a lock that this thread has suspended, with the node's version.
+    /// Resumes the ownership of a lock after [`Locked::suspend`].
     ///
     /// # Safety
-    /// [`Locked::suspend`] returned both, and they are used once.
+    /// `suspend` returned `node` and `version` on this thread, and they are resumed only once.
     #[inline(always)]
     pub(crate) unsafe fn resume(node: &'g N, version: Version) -> Self {
         debug_assert!(node.version().is_locked());
@@ -230,9 +231,9 @@ impl<'g, N: Lockable> Locked<'g, N> {
         }
     }
 
-    /// Loads the levels below of this node for a split or a merge. The node is dirty, and so is
-    /// every node that is split together with it. Levels that are loaded after this, also of nodes
-    /// below, are at least as new.
+    /// Executes the fence that precedes copying levels in a split or a merge, and loads the levels
+    /// below of this node. The node is dirty, and so is every node that is split together with it.
+    /// The fence also covers levels that the caller loads later, such as those of nodes below.
     pub(crate) fn levels_to_copy(&self) -> u8 {
         // Pairs with the fence in `raise_below`.
         if Line::FenceBeforeLevelsAreCopied.is_enabled() {

@@ -1,20 +1,22 @@
 //! Observations: versions of leaves at the time they were read, for later validation.
 //!
 //! **Protocol.** An [`Observation`] names a leaf and the version against which its snapshot was
-//! validated. As long as the leaf has that version, it holds the same keys; and of the slices
-//! from its low to the next leaf's, a key that it does not hold exists nowhere in its layer. For
-//! an insert of such a key changes this leaf and its version; if the range moves to another leaf,
-//! this one was split or deleted, which changes its version too; and the keys of a layer below
-//! are in leaves of its own, which are deleted when that layer is, and this leaf then loses the
-//! link, which changes its version.
+//! validated. As long as the leaf has that version, it holds the same keys, and its layer contains
+//! no other key with a slice in the leaf's range. For whatever could end this changes the leaf's
+//! version, too:
+//!
+//! - A key with such a slice is inserted: into this leaf, as long as this leaf has the range.
+//! - A part of the range moves to another leaf: then this leaf is split or deleted.
+//! - A layer below this leaf is deleted: then this leaf loses the link to it. The keys of that
+//!   layer are in its own leaves, which have their own observations and are deleted with it.
 //!
 //! Observations outlive guards. They may be compared long after the leaf was freed, because the
 //! first word of a slot stays a version word while the pool lives, and its count continues
 //! from node to node (see `memory::pool` and `version`).
 //!
-//! **Comparing.** A writer publishes an insert or a remove before it unlocks with the new
-//! version: a reader may find a key before the version has changed. So a thread that finds the
-//! leaf locked waits for the owner ([`Observation::compare`]).
+//! **Comparing.** A writer first publishes an insert or a remove, and then unlocks the leaf with
+//! the new version. In between, a reader finds the leaf changed, but with its old version. So a
+//! thread that compares a locked leaf waits for the owner ([`Observation::compare`]).
 
 #[cfg(all(test, loom))]
 mod models;
@@ -26,8 +28,8 @@ use super::version::{Comparison, Version, VersionWord};
 use crate::protocol::Line;
 use crate::sync::{Ordering, fence};
 
-/// The version of a leaf at one moment. Users keep arrays of these: C sees the same three numbers,
-/// in the same order, and neither side converts them.
+/// The version of a leaf at one moment. The C interface's observation has the same three fields in
+/// the same order, so arrays of observations need no conversion.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(C)]
 pub struct Observation {
@@ -35,7 +37,7 @@ pub struct Observation {
     pub leaf: u64,
     /// Its version; only equality has a meaning.
     pub version: u64,
-    /// How many times the tree had been cleared.
+    /// The number of times that the tree had been cleared.
     pub incarnation: u64,
 }
 
@@ -56,7 +58,7 @@ impl Observation {
     /// The version word of the leaf.
     ///
     /// # Safety
-    /// The observation is of a tree that lives for `'t`, or all zero.
+    /// The observation was made in a tree that exists for `'t`, or is all zero.
     unsafe fn word<'t>(&self) -> Option<&'t VersionWord> {
         let ptr = std::ptr::with_exposed_provenance_mut(self.leaf as usize);
         // SAFETY: the first word of a slot stays the version word of the nodes in it.
@@ -71,8 +73,8 @@ impl Observation {
         }
     }
 
-    /// Compares the leaf's version with the observed one. For the leaf 0, which no observation
-    /// names, the result is `Changed`.
+    /// Compares the leaf's version with the observed one. Returns `Changed` for the leaf 0, of
+    /// which no observation is made.
     ///
     /// # Safety
     /// The contract of `word`.
@@ -81,7 +83,8 @@ impl Observation {
         unsafe { self.word() }.map_or(Comparison::Changed, |word| word.compare(self.version))
     }
 
-    /// The current version of a leaf, or of what its slot now holds; `None` for the leaf 0.
+    /// Returns the current version of a leaf or, if the leaf was freed, the version word of its
+    /// slot; `None` for the leaf 0.
     ///
     /// # Safety
     /// The contract of `word`, for an observation of the leaf.

@@ -24,7 +24,7 @@ use crate::sync::{AtomicU16, Ordering};
 /// Offset of a slot without a record; no record begins there.
 const NONE: u16 = u16::MAX;
 
-/// Bytes of records from which on a bag is large: a large bag is replaced when it is wasteful.
+/// A bag with at least this many bytes of records is large: it is replaced when it is wasteful.
 const LARGE: usize = 4096;
 
 #[repr(C, align(4))]

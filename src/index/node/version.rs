@@ -232,7 +232,7 @@ impl VersionWord {
         Version(self.0.load(Ordering::Relaxed)) == version
     }
 
-    /// Compares the node's version with the version of this number.
+    /// Compares the node's version with the version whose [`Version::number`] is `number`.
     pub(crate) fn compare(&self, number: u64) -> Comparison {
         // One load suffices: a node that is not locked is not being changed. Relaxed: no other word
         // of the node is read after this. And if this thread has seen, by an acquire load, what a

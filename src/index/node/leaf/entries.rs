@@ -50,7 +50,7 @@ pub(crate) fn copy_portably(leaf: &Leaf, to: &mut MaybeUninit<Image>) {
 
 /// The entries of a leaf at one moment, in key order.
 pub(crate) struct Entries<'g> {
-    /// The image is initialized if this is not empty.
+    /// If this permutation is not empty, `image` is initialized.
     permutation: Permutation,
     image: MaybeUninit<Image>,
     offsets: Offsets,
