@@ -10,7 +10,7 @@
 //! **Protocol.** A flush pads the batch with entries that free nothing, as many as reservations
 //! may be active, and counts reservations again afterwards. Each active reservation belongs to
 //! a thread that is counted before it gets its number (see `thread`), or to a guard that is
-//! counted in its slot before it is made (see `slots`), and none of them has two numbers. So
+//! counted in its slot before it is made (see `slots`), and each has at most one number. So
 //! seize finds at most as many active reservations as existed at the first count plus those that
 //! began between the two counts. If the padding is at least that long, seize flushed the batch
 //! with everything that the caller retired; and when the last of those calls and guards ends,

@@ -53,10 +53,10 @@ use slots::Slots;
 /// would wait for their batch to fill.
 const BATCH: usize = 128;
 
-/// Run the first barrier of the process: the first of the two where the kernel refuses
-/// `membarrier`, the second where the kernel allows it. At its first barrier, seize sets up the
-/// barrier, which may set `errno` (`mlock`). So the first barrier runs when a tree is created,
-/// within `errno::preserve`, not in a flush or a retirement.
+/// Execute seize's first barrier of this process: index 1 if the kernel allows `membarrier`, index
+/// 0 if it does not. Seize sets up a barrier when it first executes one, which may set `errno`
+/// (`mlock`). So the first barrier is executed within `errno::preserve`, when a tree is created,
+/// and not in a flush or a retirement.
 static FIRST_BARRIERS: [Once; 2] = [const { Once::new() }; 2];
 
 /// The part of a tree that outlives all of its nodes.
