@@ -36,7 +36,7 @@ const CACHES: usize = 4;
 const BUNDLE: usize = 8;
 /// Bytes of the first chunk.
 const FIRST_CHUNK: usize = 2 << 10;
-/// Bytes of chunks from which on a pool has caches, which take 3.5 KiB.
+/// A pool with at least this many bytes of chunks has caches, which take 3.5 KiB.
 const CACHED_FROM: u64 = 24 << 10;
 
 /// Returns the size of the block for `size` bytes; `None` if no class is that large.

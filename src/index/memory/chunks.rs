@@ -16,8 +16,8 @@ pub(super) const ALIGN: usize = 64;
 
 /// Bytes of the largest chunk from the source.
 pub(super) const LARGEST_CHUNK: usize = 2 << 20;
-/// Bytes of chunks from which on a pool takes huge pages: in comparison, the unused part of the
-/// last huge page is small.
+/// A pool with at least this many bytes of chunks takes huge pages: compared with its size, the
+/// unused part of the last huge page is small.
 const HUGE_FROM: u64 = 4 << 20;
 /// Bytes of the largest chunk of huge pages. Larger pools take larger chunks, so that a process
 /// may have terabytes of them: the kernel limits the number of mappings.

@@ -18,8 +18,8 @@
 //! range. Then the next write to the cell takes the lock and moves the cell's count to
 //! [`Present::carried`], which belongs to the era of the cells. A count would have to go 2^32
 //! beyond its range to change the cell's era; but until the count is moved, each thread adds to the
-//! cell at most once more. A write that was counted for the era of its leaf need correct nothing,
-//! whether or not its count was moved.
+//! cell at most once more. A write that was counted for the era of its leaf needs no correction,
+//! whether or not the cell's count has been moved since.
 //!
 //! **Invariant.** Under the lock, the cells of all stripes have the same era, the newest that any
 //! thread has announced. The sum of their counts, of the counts of guards' cells with this era, and

@@ -34,7 +34,7 @@ pub(super) const SLOT_SIZE: usize = 320;
 const BUNDLE: usize = 16;
 /// Bytes of the first chunk, unless the user sets a size.
 const FIRST_CHUNK: usize = 1 << 10;
-/// Bytes of chunks from which on a pool has caches, which take 2 KiB.
+/// A pool with at least this many bytes of chunks has caches, which take 2 KiB.
 const CACHED_FROM: u64 = 16 << 10;
 
 /// Free slots; the list does not use their first word.
