@@ -45,7 +45,7 @@ pub struct LeafDelta {
     pub reserved: u32,
 }
 
-/// Where the fields of the index's `Delta` begin in the struct that C sees.
+/// The offset in the C struct at which the fields of the index's `Delta` begin.
 const RECORD: usize = offset_of!(LeafDelta, created);
 
 const _: () = {
@@ -58,14 +58,14 @@ const _: () = {
     assert!(offset_of!(LeafDelta, before) == RECORD + offset_of!(Delta, before));
     assert!(offset_of!(LeafDelta, after) == RECORD + offset_of!(Delta, after));
     assert!(offset_of!(LeafDelta, flags) == RECORD + offset_of!(Delta, unlisted));
-    // The value of `unlisted`.
+    // `Delta::unlisted` is 1 if the delta is incomplete.
     assert!(MASSTREE_DELTA_MORE == 1);
 };
 
-/// Checks a delta from C, and converts it.
+/// Checks a delta from C, and returns the index's `Delta` within it.
 ///
 /// # Safety
-/// `delta` is NULL or points to as many bytes as its first field says.
+/// `delta` is NULL, or points to a struct of as many bytes as its first field says.
 pub(super) unsafe fn delta_at(delta: *const LeafDelta) -> Result<NonNull<Delta>, i32> {
     let place = NonNull::new(delta.cast_mut()).ok_or(MASSTREE_INVALID)?;
     // SAFETY: by contract.

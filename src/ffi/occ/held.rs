@@ -173,7 +173,7 @@ pub unsafe extern "C" fn masstree_hold(
     status_of(|| with_holder(hold))
 }
 
-/// Enters a local guard in the content's own place, for a hold in a tree of words.
+/// Enters a local guard in the content, for a hold in a tree of words, and returns its pin.
 ///
 /// # Safety
 /// As `masstree_hold`.
@@ -192,10 +192,10 @@ unsafe fn pin_in<'g>(
     }
 }
 
-/// `masstree_hold`, if that takes more than [`Tree::hold_short`] does.
+/// Completes a `masstree_hold` for which [`Tree::hold_short`] does not suffice.
 ///
 /// # Safety
-/// As `masstree_hold`; without a slot, the content's local guard was entered.
+/// The contract of `masstree_hold`; if `slot` is `None`, the content's local guard was entered.
 #[expect(clippy::too_many_arguments, reason = "what its only caller knows")]
 #[inline(never)]
 unsafe fn hold_long(
@@ -248,7 +248,7 @@ unsafe fn hold_long(
     }
 }
 
-/// Writes the value of a key that is held, if it is present, and returns the status.
+/// Writes the value of a held key, if the key is present, and returns the status.
 ///
 /// # Safety
 /// `value` is NULL or writable.
@@ -302,9 +302,9 @@ pub unsafe extern "C" fn masstree_held_finish(
             return Err(MASSTREE_INVALID);
         }
         let content = &mut *held.cast::<Content>();
-        // After a fork the leaf is the parent's, and must not be touched.
+        // Fails in a forked child: the leaf belongs to the parent process.
         let tree = tree_of(content.tree.as_ptr())?;
-        // In three pieces, in each of which the action is known.
+        // Three inlined calls, so that each is compiled for a constant action.
         match action {
             MASSTREE_ACTION_SET if content.place.admits_set() => {
                 finish_as(holder, tree, held, content, Decision::Set(value), old)
@@ -317,7 +317,7 @@ pub unsafe extern "C" fn masstree_held_finish(
     status_of(|| with_holder(finish))
 }
 
-/// Carries out a decision that can be carried out.
+/// Applies a decision, which must be possible for the key, and unlocks the leaf.
 ///
 /// # Safety
 /// As `masstree_held_finish`.
@@ -360,7 +360,7 @@ unsafe fn finish_as(
     Ok(MASSTREE_OK)
 }
 
-/// [`Tree::finish`] for a content that is not short.
+/// Does the work of `finish_as` for a content whose place is not `Short`.
 ///
 /// # Safety
 /// As `masstree_held_finish`.
@@ -424,7 +424,8 @@ mod tests {
     use crate::ffi::index::point::masstree_put;
     use crate::ffi::index::tree::{masstree_create, masstree_destroy};
 
-    /// What the child process of the test does instead of masstree_held_finish, or before it.
+    /// The environment variable that tells the test's child process what to do instead of
+    /// masstree_held_finish, or before it.
     const INSTEAD: &str = "MASSTREE_TEST_INSTEAD";
 
     fn hold_and(instead: &str) {

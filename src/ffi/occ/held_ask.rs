@@ -1,4 +1,4 @@
-//! Asking about a held leaf, and about one that was finished.
+//! Queries about a held leaf, before and after masstree_held_finish.
 
 use super::delta::{LeafDelta, delta_at};
 use super::held::{HeldLeaf, MASSTREE_HOLD_DELTA};

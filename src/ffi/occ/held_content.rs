@@ -1,4 +1,4 @@
-//! What a `masstree_held_t` contains.
+//! The content of a `masstree_held_t`.
 
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
@@ -14,39 +14,42 @@ use crate::index::node::{Delta, Observation};
 use crate::index::reclaim::{LocalGuard, Pinned, Slot, pin_of};
 use crate::index::tree::{Decision, Held, HeldShort, with_holder};
 
-/// The content of a `HeldLeaf`: while the leaf is held, as the thread's `Holder` knows, and after
-/// it was finished, as `seal` says.
+/// The content of a `HeldLeaf`. It is valid while the leaf is held, which the thread's `Holder`
+/// records, and after the hold was finished, which `seal` records.
 pub(super) struct Content {
-    /// Says that the hold was finished; nothing else in memory has this value but by chance, not
-    /// even a copy of the content.
+    /// [`seal_of`] this content's address, once the hold is finished. Other memory has this value
+    /// only by chance; a copy of the content does not, since it has another address.
     pub(super) seal: usize,
-    /// After it was finished: the version in which it left the leaf.
+    /// Once the hold is finished: the version that the leaf had then.
     pub(super) version_left: u64,
     pub(super) tree: NonNull<TreeHandle>,
-    /// The guard's slot; without, `local` is the guard.
+    /// The guard's slot; if `None`, `local` is the guard.
     pub(super) slot: Option<NonNull<Slot>>,
-    /// Those of `masstree_hold`.
+    /// The flags that were passed to `masstree_hold`.
     pub(super) flags: u32,
-    /// Whether a short key was removed, and was its leaf's only one.
+    /// Once the hold is finished: whether it removed a short key that was its leaf's only entry.
     pub(super) is_emptied: bool,
     pub(super) place: Place,
-    /// With `MASSTREE_HOLD_DELTA`, and unless the place is short: what is changed.
+    /// The delta of the hold, with `MASSTREE_HOLD_DELTA` and unless the place is `Short`.
     pub(super) delta: MaybeUninit<Delta>,
     pub(super) created: MaybeUninit<[Observation; CREATED]>,
-    /// Pins through the thread's own reservation; pins point into it, so it stays here.
+    /// A guard through the thread's own reservation. It must not move: pins point into it.
     pub(super) local: MaybeUninit<LocalGuard<'static>>,
 }
 
-/// Created leaves that a delta in a content may list: a layer for each eight bytes of a key, and
-/// two.
+/// The number of created leaves for which a content's delta has room. Making room for a key creates
+/// at most one leaf for each eight bytes of the key, and two more: so this suffices for all but
+/// long keys.
 pub(super) const CREATED: usize = 10;
 
-/// What is known of the key's place.
+/// The place of the key, held or finished.
 pub(super) enum Place {
-    /// Also after it was finished.
+    /// A short key; stays after the hold was finished.
     Short(HeldShort<'static>),
+    /// Any other key, while it is held.
     Long(Held<'static, 'static>),
-    /// Finished: the leaf in which the key was looked for, and the one that was locked.
+    /// Any other key, after the hold was finished: observations of the leaf in which the key was
+    /// located, and of the leaf that was locked.
     Past {
         original: Observation,
         now: Observation,
@@ -56,14 +59,14 @@ pub(super) enum Place {
 const _: () = assert!(size_of::<Content>() <= size_of::<HeldLeaf>());
 const _: () = assert!(align_of::<Content>() <= align_of::<HeldLeaf>());
 
-/// The seal of a finished hold in this place.
+/// Returns the seal of a finished hold whose content is at this address.
 #[inline(always)]
 pub(super) fn seal_of(held: *const HeldLeaf) -> usize {
     held.addr() ^ 0x5EA1_ED0F_4A11_D0E5
 }
 
 impl Place {
-    /// Whether the key can be set: if it is absent, that requires that room was made for it.
+    /// Whether the key can be set: it is present, or `masstree_hold` made room for it.
     #[inline(always)]
     pub(super) fn admits_set(&self) -> bool {
         match self {
@@ -89,7 +92,7 @@ impl Place {
         }
     }
 
-    /// The leaf after this decision.
+    /// An observation of the leaf as this decision will leave it.
     pub(super) fn next(&self, decision: Decision) -> Observation {
         match self {
             Self::Short(place) => place.next(decision),
@@ -100,16 +103,16 @@ impl Place {
 }
 
 impl Content {
-    /// The pin under which the leaf is held; records nothing.
+    /// Returns a pin, without a recorder, of the guard under which the leaf is held.
     ///
     /// # Safety
-    /// The guard, or this content, stays as it is during `'g`.
+    /// During `'g`, the guard is neither refreshed nor left, and this content is not moved.
     #[inline(always)]
     pub(super) unsafe fn pin<'g>(&self) -> Pinned<'g> {
         match self.slot {
             // SAFETY: by contract.
             Some(slot) => unsafe { pin_of(slot) },
-            // SAFETY: without a slot, there is a local guard; it stays by contract.
+            // SAFETY: without a slot, the local guard was entered; it does not move, by contract.
             None => unsafe { &*self.local.as_ptr() }.pin(),
         }
     }
@@ -117,7 +120,7 @@ impl Content {
     /// Leaves the local guard, if there is one.
     ///
     /// # Safety
-    /// Call it once.
+    /// Called once.
     #[inline(always)]
     pub(super) unsafe fn leave_local(&mut self) {
         if self.slot.is_none() {
@@ -127,11 +130,11 @@ impl Content {
     }
 }
 
-/// Returns the content of the leaf that this thread holds in `held`, or held and has finished there.
+/// Returns the content of `held`, in which this thread holds a leaf, or a hold was finished.
 ///
 /// # Safety
-/// `held` is NULL or readable, and the memory has not been touched since `masstree_hold`, if it was
-/// passed to that.
+/// `held` is NULL or readable; if it was passed to `masstree_hold`, only the library has written to
+/// it since.
 pub(super) unsafe fn content<'c>(held: *const HeldLeaf) -> Result<&'c Content, i32> {
     if held.is_null() {
         return Err(MASSTREE_INVALID);
@@ -140,7 +143,7 @@ pub(super) unsafe fn content<'c>(held: *const HeldLeaf) -> Result<&'c Content, i
     // SAFETY: by contract.
     unsafe {
         if with_holder(|holder| holder.holds_in(held.cast())) {
-            // After a fork the leaf is the parent's, and must not be touched.
+            // Fails in a forked child: the leaf belongs to the parent process.
             tree_of((*content).tree.as_ptr())?;
         } else if (*content).seal != seal_of(held) {
             return Err(MASSTREE_INVALID);
@@ -149,7 +152,7 @@ pub(super) unsafe fn content<'c>(held: *const HeldLeaf) -> Result<&'c Content, i
     }
 }
 
-/// Converts an action from C; does not check the value.
+/// Converts an action from C; fails on an unknown one.
 #[inline(always)]
 pub(super) fn decision_of(action: i32, value: u64) -> Result<Decision, i32> {
     match action {

@@ -71,7 +71,7 @@ impl LeafObservation {
 pub type LeafVisitor =
     Option<unsafe extern "C" fn(observation: *const LeafObservation, ctx: *mut c_void) -> i32>;
 
-/// Adapts a visitor of leaves.
+/// Converts a leaf visitor from C to a closure.
 ///
 /// # Safety
 /// The visitor may be called with `ctx` as long as the result exists.
@@ -117,7 +117,8 @@ pub unsafe extern "C" fn masstree_get_observed(
     unsafe { get_observed(tree, guard, key, key_len, value, observation) }
 }
 
-/// Inlined into both callers: for integers, the length of the key is then a constant.
+/// Does the work of `masstree_get_observed`. Inlined into both callers: for integers, the length of
+/// the key is then a constant.
 ///
 /// # Safety
 /// As `masstree_get_observed`.
