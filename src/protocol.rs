@@ -1,11 +1,12 @@
-//! The lines on which the protocols rest. A model check can leave each out, and shows that the
-//! model then fails (`make check-models`).
+//! The lines of code on which the protocols rest. `make check-models` runs models of the protocols
+//! with each of these lines disabled in turn, and verifies that a model then fails.
 //!
-//! In any other build every line is enabled, and `is_enabled` costs nothing.
+//! In all other builds every line is enabled, and `is_enabled` costs nothing.
 
 use crate::sync::Ordering;
 
-/// A line of a protocol, without which a model fails.
+/// A line of a protocol, without which a model fails. The comment at each variant begins with the
+/// protocol's module.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Line {
     /// `version`: a reader waits until no change is under way.
@@ -46,15 +47,15 @@ pub(crate) enum Line {
     ReaderMovesRight,
     /// `descend`: a writer moves to the next leaf when the slice's leaf has split.
     WriterMovesRight,
-    /// `near`: a remembered leaf is used only if the tree still has the remembered root.
+    /// `near`: a remembered leaf is used only if the tree's root is still the remembered one.
     NearIsUnderTheRoot,
     /// `near`: a remembered leaf is locked only at the version at which it was remembered.
     NearIsUnchanged,
-    /// `keys`: a guard's cell does not count a key of an earlier era than the cell's.
+    /// `keys`: a write to a leaf of an earlier era than that of the guard's cell is not counted.
     OwnedKeysHaveAnEra,
-    /// `split`: the leaf that splits is dirty.
+    /// `split`: the leaf is dirty while it splits.
     SplitLeafIsDirty,
-    /// `split`: ancestors that change are dirty.
+    /// `split`: ancestors are dirty while they change.
     SplitParentsAreDirty,
     /// `collapse`: a remove that empties a leaf keeps it locked until it is deleted.
     EmptyLeafStaysLocked,
@@ -82,13 +83,13 @@ pub(crate) enum Line {
     UnusedRoomIsGivenBack,
     /// `held`: a leaf is held only if no clear removed it before it was locked.
     HoldLooksForClears,
-    /// `held`: finishing changes nothing in a tree that a clear removed.
+    /// `held`: `finish` changes nothing in a tree that a clear removed.
     FinishLooksForClears,
     /// `observe`: a hold that a clear overtook reports it once the new root is stored.
     OvertakenWaitsForTheEnd,
-    /// `observe`: under a hold that a clear overtook, nothing validates.
+    /// `observe`: under a hold that a clear overtook, every validation fails.
     ValidationKnowsTheHold,
-    /// `observation`: a locked leaf may have changed already.
+    /// `observation`: a locked leaf is not taken for unchanged: its owner may have changed it.
     LockedMayDiffer,
     /// `observation`: a fence precedes comparisons with leaves that other threads change.
     FenceBeforeCompare,
@@ -98,7 +99,7 @@ pub(crate) enum Line {
     ClearEndsAfter,
     /// `keys`: a key counted for an era other than its leaf's is recounted.
     KeysAreRecounted,
-    /// `slots`: the fence between counting a guard and making it.
+    /// `slots`: the fence after counting a guard and before making it.
     GuardCountedBeforeActive,
     /// `slots`: a census loads a slot's count of guards before its state.
     BegunCountedBeforeLiving,
@@ -134,13 +135,14 @@ pub(crate) enum Line {
     CursorKnowsItsRoot,
     /// `observe`: the count of clears is loaded before the root.
     IncarnationBeforeRoot,
-    /// `observe`: a leaf that this thread holds has not changed.
+    /// `observe`: a leaf that this thread holds counts as unchanged.
     OwnHeldIsTheSame,
-    /// `observe`: a leaf that another thread holds may have changed, for a thread that must not wait.
+    /// `observe`: for a thread that must not wait, a leaf that another thread has locked counts as
+    /// changed.
     HeldIsNotTheSame,
     /// `walk`: a cursor arrives at a leaf that has not changed since it was read.
     ArrivalIsCurrent,
-    /// `walk`: keys that a cursor takes together are those of a leaf that has not changed.
+    /// `walk`: the keys that a cursor returns in one call are those of a leaf that has not changed.
     FollowingAreCurrent,
     /// `walk`: a deleted leaf is not read.
     WalkLeavesDeleted,
@@ -162,7 +164,8 @@ pub(crate) enum Line {
     EndedAcquires,
     /// `levels`: a writer that makes a layer higher raises the levels below of the nodes above it.
     OutgrownIsRaised,
-    /// `levels`: so does a writer that adds the second link to a layer whose root is a leaf.
+    /// `levels`: a writer that adds the second link to a layer whose root is a leaf raises the
+    /// levels below of the nodes above it.
     SecondLinkIsRaised,
     /// `levels`: a node that a split creates gets its levels below from the nodes that were split.
     LevelsAreCopied,
@@ -196,7 +199,7 @@ impl Line {
         true
     }
 
-    /// `Acquire`, or `Relaxed` where the model leaves this load's ordering out.
+    /// The ordering of this line's load: `Acquire`; `Relaxed` if a model disables the line.
     #[inline(always)]
     pub(crate) fn acquire(self) -> Ordering {
         if self.is_enabled() {
@@ -206,7 +209,7 @@ impl Line {
         }
     }
 
-    /// `Release`, or `Relaxed` where the model leaves this store's ordering out.
+    /// The ordering of this line's store: `Release`; `Relaxed` if a model disables the line.
     #[inline(always)]
     pub(crate) fn release(self) -> Ordering {
         if self.is_enabled() {
@@ -226,7 +229,7 @@ pub(crate) mod models {
 
     use super::Line;
 
-    /// The environment variable with the line that this process leaves out.
+    /// The environment variable that names the line to disable in this process.
     const LEFT_OUT: &str = "MASSTREE_LEFT_OUT";
 
     fn left_out() -> Option<&'static str> {
