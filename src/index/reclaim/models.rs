@@ -135,8 +135,8 @@ impl Reservations {
     }
 }
 
-/// A flush never finds more reservations than it has counted. If it counted too few, it would
-/// take a batch that is too short for one that was flushed.
+/// A flush never finds more active reservations than it has counted. If it counted too few, it
+/// could report a batch as flushed that seize has kept because the batch was too short.
 #[test]
 fn a_flush_counts_every_reservation_it_finds() {
     let lines = [
