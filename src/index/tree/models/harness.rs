@@ -34,7 +34,7 @@ pub(super) fn explore(model: impl Fn() + Send + Sync + Copy + 'static) {
     explore_more(1, model);
 }
 
-/// Runs a model in that many times as many interleavings, where few show that a line is missing.
+/// Runs a model in `times` as many interleavings, if only few of them show that a line is missing.
 pub(super) fn explore_more(times: usize, model: impl Fn() + Send + Sync + Copy + 'static) {
     let seed = setting("MASSTREE_MODEL_SEED", 1);
     let schedules = times * SCHEDULES * setting("MASSTREE_MODEL_FACTOR", 1) as usize;

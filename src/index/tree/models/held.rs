@@ -175,7 +175,7 @@ fn clear_and_hold(tree: &Tree, pin: Pinned<'_>, is_cleared: &Mutex<bool>, short:
     assert_eq!(finished, Ok(value));
 }
 
-/// On which a hold beside a clearing rests.
+/// The protocol lines on which a hold rests while the tree is cleared.
 const LINES_OF_CLEARING: [Line; 4] = [
     Line::HoldLooksForClears,
     Line::FinishLooksForClears,
@@ -211,8 +211,9 @@ fn a_hold_overtaken_by_a_clearing_is_reported() {
     check(&LINES_OF_CLEARING, || explore_overtaken_holds(false));
 }
 
-/// The wait for the end of the clearing is the same code as above; fewer steps of a short hold come
-/// into the short time in which it matters.
+/// The same for short holds. The model does not include `OvertakenWaitsForTheEnd`: the code is the
+/// same as above, but a short hold has fewer steps, so schedules rarely interrupt it when that wait
+/// matters.
 #[test]
 fn a_short_hold_overtaken_by_a_clearing_is_reported() {
     let lines = [
@@ -223,8 +224,8 @@ fn a_short_hold_overtaken_by_a_clearing_is_reported() {
     check(&lines, || explore_overtaken_holds(true));
 }
 
-/// A held leaf that is the whole of an empty tree: the load waits for the hold, or the hold
-/// for the load.
+/// A thread holds the only leaf of an empty tree while another loads the tree: the load waits for
+/// the hold, or the hold for the load.
 #[test]
 fn a_load_does_not_overtake_a_hold() {
     check(&[Line::DisplacedIsDeleted], || {
@@ -268,7 +269,7 @@ struct Waiting {
     work: fn(&Tree, Pinned<'_>, Observation),
 }
 
-/// A model with `keys` but without those in `gone`, which are removed again.
+/// A model whose tree was filled with `keys`, and from which the keys in `gone` were removed again.
 fn thinned(keys: impl IntoIterator<Item = Vec<u8>>, gone: Vec<Vec<u8>>) -> Model {
     let model = Model::with(keys);
     let guard = model.tree.guard().unwrap();
@@ -279,7 +280,8 @@ fn thinned(keys: impl IntoIterator<Item = Vec<u8>>, gone: Vec<Vec<u8>>) -> Model
     model
 }
 
-/// A key of a layer with one leaf; `number(3)` is beside the link to it in the leaf above.
+/// A key in a layer of one leaf. The leaf above, with the link to this layer, also contains
+/// `number(3)`.
 fn in_layer(n: u64) -> Vec<u8> {
     [&number(5)[..], &number(10 * n)].concat()
 }

@@ -1,15 +1,15 @@
-//! Models of what nodes say of the levels below them: `check`, at the end of each, finds a node
-//! that says too little.
+//! Models of raising the levels below of nodes, while other threads split or merge these nodes. At
+//! the end of each model, `check` fails if a node records too few levels.
 
 use super::*;
 
-/// A key in a layer below another.
+/// A key that is longer than one slice: `above` is its first slice, `n` is its second.
 fn below(above: u64, n: u64) -> Vec<u8> {
     [number(above), number(n)].concat()
 }
 
-/// Keys, and a link to a layer that is full; then, at the same time, the layer gets its first
-/// internode, and a key is inserted.
+/// Fills a tree with keys and with a link to a layer whose only leaf is full. Then one thread
+/// splits that leaf, so that the layer gets its first internode, while another inserts a key.
 fn grow_beside(initial: Vec<Vec<u8>>, link: u64, last: Vec<Vec<u8>>, inserted: u64) {
     let layer: Vec<_> = (0..15).map(|n| below(link, 10 * n)).collect();
     let all = [initial, layer, last].concat();
@@ -19,7 +19,7 @@ fn grow_beside(initial: Vec<Vec<u8>>, link: u64, last: Vec<Vec<u8>>, inserted: u
     model.end([all, vec![below(link, 75), number(inserted)]].concat());
 }
 
-/// The leaf with the link splits.
+/// The insert splits the leaf with the link.
 #[test]
 fn levels_are_raised_beside_a_split_of_the_leaf() {
     let lines = [Line::OutgrownIsRaised, Line::LevelsAreCopied];
@@ -37,7 +37,8 @@ fn levels_are_raised_beside_a_split_of_the_leaf() {
     });
 }
 
-/// The internode above that leaf splits, which has four leaves.
+/// The insert splits the internode above the leaf with the link. (Internodes are narrow here: this
+/// one has four leaves.)
 #[test]
 fn levels_are_raised_beside_a_split_of_the_internode() {
     let lines = [Line::LevelsAreCopied, Line::RaisedIsTheParent];
@@ -49,7 +50,7 @@ fn levels_are_raised_beside_a_split_of_the_internode() {
     });
 }
 
-/// The root of a layer gets its second link.
+/// The root of a layer, a leaf, gets its second link.
 #[test]
 fn a_second_link_is_a_level() {
     check(&[Line::SecondLinkIsRaised], || {
@@ -66,8 +67,8 @@ fn a_second_link_is_a_level() {
     });
 }
 
-/// The leaf with the link to a layer is merged with the one before it, which is under another
-/// internode, while two layers get their first internodes.
+/// A leaf that links to a layer is merged with the previous leaf, which is under another internode,
+/// while two layers get their first internodes.
 #[test]
 fn merged_leaves_say_what_both_said() {
     let lines = [Line::MergeRaisesLevels];

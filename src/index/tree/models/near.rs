@@ -4,8 +4,8 @@ use super::harness::{Model, explore, number, numbers};
 use crate::protocol::Line;
 use crate::protocol::models::check;
 
-/// Two writes make the guard remember their leaf. A third is in the tree that a clearing left, or
-/// came before it.
+/// Two writes make the guard remember their leaf. The next write, after a clearing, does not go to
+/// this leaf, which is no longer in the tree.
 #[test]
 fn a_remembered_leaf_is_cleared_with_its_tree() {
     check(&[Line::NearIsUnderTheRoot], || {

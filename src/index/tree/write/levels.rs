@@ -2,10 +2,10 @@
 //! that contains most keys of a tree may hang below a single leaf, and no other word in the nodes
 //! above that leaf shows it.
 //!
-//! **Invariant.** The *levels* of a layer are the height of its root, plus the maximum of the levels
-//! of the layers to which its leaves link. The height of a root that is an internode is its number
-//! of levels of internodes; that of a leaf is 1 if the leaf has several links, else 0. A layer with
-//! L levels contains hardly more than 15·16^L keys.
+//! **Invariant.** The *levels* of a layer are the height of its root, plus the maximum of the
+//! levels of the layers to which its leaves link. The height of a root that is an internode is its
+//! number of levels of internodes; that of a leaf is 1 if the leaf has several links, else 0. A
+//! layer with L levels contains hardly more than 15·16^L keys.
 //!
 //! Every node has a byte for its levels below. When no thread writes, the byte of a leaf, and the
 //! bytes of all internodes above that leaf in its layer, are at least the levels of each layer to

@@ -5,10 +5,10 @@ use std::thread;
 
 use super::*;
 
-/// Nodes that two parts take at most in a tree without layers.
+/// The most nodes that are read for two parts of a tree without layers.
 const FEW: usize = 2 * 4 * FINENESS as usize * (WIDTH + 1);
 
-/// Has the other thread end, also when a check fails.
+/// Tells the other thread to end when this is dropped, also if an assertion fails.
 struct Over<'o>(&'o AtomicBool);
 
 impl Drop for Over<'_> {
@@ -17,7 +17,8 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Cuts ascend and lie within the keys, of which all have eight bytes and are below `end`.
+/// Asserts that cuts ascend and are less than `end`. All keys have eight bytes and are less than
+/// `end`. Returns the number of cuts.
 fn check_cuts(pieces: &Pieces<'_>, cuts: usize, end: u64) -> usize {
     let mut last = Vec::new();
     let mut found = 0;
@@ -33,7 +34,7 @@ fn check_cuts(pieces: &Pieces<'_>, cuts: usize, end: u64) -> usize {
     found
 }
 
-/// Found in review. Put back: in `take_root_apart`, believe the count.
+/// Found in review. Put back: in `take_root_apart`, set the limit from the count alone.
 #[test]
 fn a_count_that_is_short_costs_no_more() {
     let tree = Tree::new(None).unwrap();
@@ -53,8 +54,8 @@ fn a_count_that_is_short_costs_no_more() {
     pin.count_keys(first, 1_000_000);
 }
 
-/// Found in review: half of the keys were cut, or none. Put back: in `take_root_apart`, do not look at
-/// the root again.
+/// Found in review: cuts divided half of the keys, or none. Put back: in `take_root_apart`, do not
+/// compare the root again.
 #[test]
 fn a_root_that_was_replaced_is_not_taken_apart() {
     let tree = Tree::new(None).unwrap();
@@ -75,8 +76,8 @@ fn a_root_that_was_replaced_is_not_taken_apart() {
     assert!(!is_taken(full) && is_taken(tree.root(pin)));
 }
 
-/// Found in review. Put back: in `take_root_apart`, do not look at the root again. Noticed by chance:
-/// about ten of the calls then open most of the tree.
+/// Found in review. Put back: in `take_root_apart`, do not compare the root again. The test notices
+/// this by chance: about ten of the calls then open most of the tree.
 #[test]
 fn beside_clear_and_splits_cuts_are_in_order_and_cost_little() {
     const KEYS: u64 = 40_000;

@@ -1,4 +1,4 @@
-//! What pivots take of a tree's memory.
+//! Tests of the memory that computing pivots allocates.
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::ffi::c_void;
@@ -8,7 +8,7 @@ use super::*;
 use crate::index::memory::Allocator;
 use crate::index::tree::TreeOptions;
 
-/// Bytes that are allocated, and the most there were.
+/// The number of bytes that are allocated now, and its maximum so far.
 #[derive(Default)]
 struct Meter {
     now: AtomicUsize,
