@@ -215,10 +215,10 @@ const SHAPES: [&str; 9] = [
     "words",
 ];
 
-/// Known failure 37, for every shape of tree and for several random seeds: parts are even, also if
-/// a heavy layer is below a single leaf. Put back: in `write_slow`, do not raise levels; in
-/// `levels_to_copy`, copy nothing; do not call `look_below`; in `take_root_apart`, use the average
-/// instead of the median.
+/// Known failure 37, for every shape of tree and for several random seeds: parts are even and few
+/// nodes are read, also if a heavy layer is below a single leaf. Put back: in `write_slow`, do not
+/// raise levels; in `levels_to_copy`, copy nothing; do not call `look_below`; in
+/// `take_root_apart`, use the average instead of the median.
 #[test]
 fn a_cut_costs_a_few_ways_down() {
     let mut wrong = Vec::new();
