@@ -2,8 +2,8 @@
 //!
 //! **Protocol.** An [`Observation`] names a leaf and the version against which its snapshot was
 //! validated. As long as the leaf has that version, it holds the same keys, and its layer contains
-//! no other key with a slice in the leaf's range. For whatever could end this changes the leaf's
-//! version, too:
+//! no other key with a slice in the leaf's range. Each event that could end this also changes the
+//! leaf's version:
 //!
 //! - A key with such a slice is inserted: into this leaf, as long as this leaf has the range.
 //! - A part of the range moves to another leaf: then this leaf is split or deleted.
@@ -15,8 +15,9 @@
 //! from node to node (see `memory::pool` and `version`).
 //!
 //! **Comparing.** A writer first publishes an insert or a remove, and then unlocks the leaf with
-//! the new version. In between, a reader finds the leaf changed, but with its old version. So a
-//! thread that compares a locked leaf waits for the owner ([`Observation::compare`]).
+//! the new version. In between, a reader may find the new key while the leaf still has its old
+//! version. So a thread that compares a locked leaf waits for the owner
+//! ([`Observation::compare`]).
 
 #[cfg(all(test, loom))]
 mod models;
