@@ -5,8 +5,8 @@ use loom::thread;
 
 use super::*;
 use crate::index::key::Key;
-use crate::index::node::Locked;
 use crate::index::node::{Entry, Found, Lockable, Portable};
+use crate::index::node::{Locked, NodeRef};
 use crate::protocol::models::check;
 
 const KEY: &[u8] = b"key";
