@@ -553,8 +553,8 @@ typedef struct {
  * @param tree     The tree.
  * @param guard    A guard of this tree. If it records to a delta (masstree_guard_record), the
  *                 delta contains the changes that made room, and after masstree_held_finish all
- *                 changes: apply it once, then. Or NULL: then this call pins, until
- *                 masstree_held_finish, which ends what it protects.
+ *                 changes: apply it once, then. If NULL, the hold itself pins what is
+ *                 read under it, until masstree_held_finish, on the same thread.
  * @param key      key_len bytes, which must stay unchanged until masstree_held_finish; NULL
  *                 only if key_len is 0.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
@@ -639,9 +639,8 @@ int32_t masstree_held_observation(const masstree_held_t *held,
                                   masstree_observation_t *now);
 
 /**
- * Returns the observation that the leaf which this thread holds will have after
- * masstree_held_finish. May be called after that, too, as masstree_held_observation: then it
- * returns how masstree_held_finish left the leaf.
+ * Returns the observation of the held leaf as masstree_held_finish will leave it. After
+ * masstree_held_finish, like masstree_held_observation, it returns how the leaf was left.
  *
  * @param held    The held leaf.
  * @param action  The action that will be passed to masstree_held_finish. After that was called, any

@@ -107,8 +107,8 @@ pub struct HeldLeaf {
 /// @param tree     The tree.
 /// @param guard    A guard of this tree. If it records to a delta (masstree_guard_record), the
 ///                 delta contains the changes that made room, and after masstree_held_finish all
-///                 changes: apply it once, then. Or NULL: then this call pins, until
-///                 masstree_held_finish, which ends what it protects.
+///                 changes: apply it once, then. If NULL, the hold itself pins what is
+///                 read under it, until masstree_held_finish, on the same thread.
 /// @param key      key_len bytes, which must stay unchanged until masstree_held_finish; NULL
 ///                 only if key_len is 0.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.

@@ -42,9 +42,8 @@ pub unsafe extern "C" fn masstree_held_observation(
     })
 }
 
-/// Returns the observation that the leaf which this thread holds will have after
-/// masstree_held_finish. May be called after that, too, as masstree_held_observation: then it
-/// returns how masstree_held_finish left the leaf.
+/// Returns the observation of the held leaf as masstree_held_finish will leave it. After
+/// masstree_held_finish, like masstree_held_observation, it returns how the leaf was left.
 ///
 /// @param held    The held leaf.
 /// @param action  The action that will be passed to masstree_held_finish. After that was called, any
