@@ -53,6 +53,10 @@ void soak_hold(struct soak_worker *worker)
     int32_t action = actions[random_below(&worker->random, COUNT(actions))];
     uint32_t flags = action == MASSTREE_ACTION_SET ? MASSTREE_HOLD_INSERT
                                                    : (uint32_t)random_below(&worker->random, 2);
+    bool keeps_delta = random_below(&worker->random, 2) == 0;
+    if (keeps_delta) {
+        flags |= MASSTREE_HOLD_DELTA;
+    }
     int32_t status = masstree_hold(worker->soak->tree, worker->guard, key.bytes, key.len, flags,
                                    &held, &value);
     EXPECT(worker, status == (value != 0 ? MASSTREE_OK : MASSTREE_NOT_FOUND));
@@ -72,6 +76,9 @@ void soak_hold(struct soak_worker *worker)
         return;
     }
     EXPECT(worker, status == MASSTREE_OK && !is_cleared);
+    masstree_delta_t delta = MASSTREE_DELTA_INIT;
+    EXPECT(worker, masstree_held_delta(&held, &delta) ==
+                       (keeps_delta ? MASSTREE_OK : MASSTREE_INVALID));
     EXPECT(worker, old == (action == MASSTREE_ACTION_KEEP ? 0 : value));
     if (old != 0) {
         soak_taken(worker, old);
