@@ -82,7 +82,8 @@ static void forked_child_does_not_touch_leaves_its_parent_holds(void **state)
     masstree_held_t held;
     int status = -1;
     put_text(subject, "key");
-    assert_ok(masstree_hold(subject->tree, subject->guard, "key", 3, 0, &held, NULL));
+    assert_ok(masstree_hold(subject->tree, subject->guard, "key", 3, MASSTREE_HOLD_DELTA, &held,
+                            NULL));
     pid_t child = fork();
     if (child == 0) {
         masstree_observation_t leaf;
@@ -93,6 +94,8 @@ static void forked_child_does_not_touch_leaves_its_parent_holds(void **state)
                     MASSTREE_FORKED);
             REQUIRE(masstree_held_observation(&held, &leaf, &leaf) == MASSTREE_FORKED);
             REQUIRE(masstree_held_next(&held, MASSTREE_ACTION_KEEP, &leaf) == MASSTREE_FORKED);
+            masstree_delta_t delta = MASSTREE_DELTA_INIT;
+            REQUIRE(masstree_held_delta(&held, &delta) == MASSTREE_FORKED);
             REQUIRE(masstree_held_finish(&held, MASSTREE_ACTION_SET, 2, NULL) == MASSTREE_FORKED);
             masstree_guard_leave(subject->guard);
         }
