@@ -32,6 +32,12 @@ impl<'g> Locked<'g, Leaf> {
     /// key's position.
     #[inline(always)]
     pub(crate) fn position_of<S: Search>(&self, key: &Key<'_>) -> KeyPosition<'g> {
+        if !key.has_suffix() {
+            return match self.slot_of_short::<S>(key) {
+                Ok(slot) => KeyPosition::Present { slot },
+                Err(position) => KeyPosition::Absent { position },
+            };
+        }
         let leaf = self.node();
         let live = leaf.live();
         let equal = S::equal_mask(&leaf.head, key.slice()) & live;
@@ -43,8 +49,6 @@ impl<'g> Locked<'g, Leaf> {
         while let Some(slot) = take_lowest(&mut slots) {
             match rank(leaf.kind(slot)).cmp(&key.kind()) {
                 cmp::Ordering::Less => before += 1,
-                // The key ends within its slice: no other entry has its length.
-                cmp::Ordering::Equal if !key.has_suffix() => return KeyPosition::Present { slot },
                 cmp::Ordering::Equal => same |= 1 << slot,
                 cmp::Ordering::Greater => {}
             }
@@ -71,6 +75,7 @@ impl<'g> Locked<'g, Leaf> {
         while let Some(slot) = take_lowest(&mut slots) {
             match leaf.kind(slot).cmp(&key.kind()) {
                 cmp::Ordering::Less => before += 1,
+                // No other entry has its length.
                 cmp::Ordering::Equal => return Ok(slot),
                 cmp::Ordering::Greater => {}
             }

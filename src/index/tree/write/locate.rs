@@ -81,16 +81,6 @@ impl Tree {
         pin: Pinned<'g>,
         bytes: &'k [u8],
     ) -> Located<'g, 'k> {
-        self.locate_inline(pin, bytes)
-    }
-
-    /// [`Tree::locate`], inlined into its caller.
-    #[inline(always)]
-    pub(in crate::index::tree) fn locate_inline<'g, 'k>(
-        &self,
-        pin: Pinned<'g>,
-        bytes: &'k [u8],
-    ) -> Located<'g, 'k> {
         self.must_not_hold();
         // Ends: each round, another writer has replaced a root or deleted a node.
         loop {
