@@ -14,7 +14,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::c_int;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Runs `work`, then restores `errno`.
 #[inline]
@@ -33,7 +33,31 @@ pub(crate) fn preserve<T>(work: impl FnOnce() -> T) -> T {
 /// mutexes by this function: clippy.toml disallows `Mutex::lock` elsewhere.
 #[expect(clippy::disallowed_methods, reason = "within `preserve`")]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    preserve(|| mutex.lock().unwrap_or_else(PoisonError::into_inner))
+    preserve(|| {
+        // ThreadSanitizer does not see how `Mutex::lock` takes a mutex after waiting for it: that
+        // code of the standard library is not instrumented. `try_lock` is inlined here, and so is.
+        // Ends: it tries again only after it has held the mutex, as threads do that wait in turn.
+        while cfg!(masstree_tsan) {
+            match mutex.try_lock() {
+                Ok(guard) => return guard,
+                Err(_) => drop(mutex.lock()),
+            }
+        }
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    })
+}
+
+/// Waits until what a mutex protects meets a condition, which `changed` announces.
+#[expect(clippy::disallowed_methods, reason = "within `preserve`")]
+pub(crate) fn wait_until<T>(changed: &Condvar, mutex: &Mutex<T>, met: impl Fn(&T) -> bool) {
+    preserve(|| {
+        // As in `lock`: a thread that has waited takes the mutex once more.
+        let mut state = lock(mutex);
+        while !met(&state) {
+            drop(changed.wait(state).unwrap_or_else(PoisonError::into_inner));
+            state = lock(mutex);
+        }
+    })
 }
 
 #[cfg(any(target_os = "linux", target_os = "emscripten", target_os = "fuchsia"))]

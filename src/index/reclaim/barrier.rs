@@ -4,7 +4,7 @@
 //! flushes it. Seize calls back when none of the guards that were held at the flush is held any
 //! more.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex};
 
 use seize::Collector;
 
@@ -19,12 +19,6 @@ struct Waiter {
     changed: Condvar,
 }
 
-impl Waiter {
-    fn done(&self) -> MutexGuard<'_, bool> {
-        errno::lock(&self.done)
-    }
-}
-
 impl Domain {
     /// Waits until every guard held now has been refreshed or left. The caller holds no guard of
     /// this tree.
@@ -33,12 +27,7 @@ impl Domain {
         self.retire_marker(&waiter);
         // Ends: when those guards have been refreshed or left, which is what the caller
         // waits for.
-        let done = errno::preserve(|| {
-            (waiter.changed)
-                .wait_while(waiter.done(), |done| !*done)
-                .unwrap_or_else(PoisonError::into_inner)
-        });
-        drop(done);
+        errno::wait_until(&waiter.changed, &waiter.done, |done| *done);
         annotate::acquire(self);
     }
 
@@ -57,7 +46,7 @@ unsafe fn call_back(waiter: *mut Waiter, _: &Collector) {
     // SAFETY: by contract. The waiter's thread cannot return before `done` is unlocked, which
     // is the last access here.
     unsafe {
-        let mut done = (*waiter).done();
+        let mut done = errno::lock(&(*waiter).done);
         *done = true;
         (*waiter).changed.notify_one();
     }
