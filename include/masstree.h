@@ -2877,7 +2877,7 @@ typedef struct {
     /**
      * Layers created, for keys that share 8 more bytes, since the tree was created.
      */
-    uint64_t layers_made;
+    uint64_t layers_created;
     /**
      * Layers removed with their last key since the tree was created.
      */

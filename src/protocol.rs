@@ -47,10 +47,10 @@ pub(crate) enum Line {
     ReaderMovesRight,
     /// `descend`: a writer moves to the next leaf when the slice's leaf has split.
     WriterMovesRight,
-    /// `near`: a remembered leaf is used only if the tree's root is still the remembered one.
-    NearIsUnderTheRoot,
-    /// `near`: a remembered leaf is locked only at the version at which it was remembered.
-    NearIsUnchanged,
+    /// `hint`: a remembered leaf is used only if the tree's root is still the remembered one.
+    HintIsUnderTheRoot,
+    /// `hint`: a remembered leaf is locked only at the version at which it was remembered.
+    HintIsUnchanged,
     /// `keys`: a write to a leaf of an earlier era than that of the guard's cell is not counted.
     OwnedKeysHaveAnEra,
     /// `split`: the leaf is dirty while it splits.
@@ -163,7 +163,7 @@ pub(crate) enum Line {
     /// `observe`: loading the count of finished clears acquires the root that the last one stored.
     EndedAcquires,
     /// `levels`: a writer that makes a layer higher raises the levels below of the nodes above it.
-    OutgrownIsRaised,
+    GrownLayerIsRaised,
     /// `levels`: a writer that adds the second link to a layer whose root is a leaf raises the
     /// levels below of the nodes above it.
     SecondLinkIsRaised,

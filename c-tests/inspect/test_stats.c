@@ -44,7 +44,7 @@ static void stats_match_the_contents_of_the_tree(void **state)
     assert_int_equal(stats.nodes_visited, stats.leaves + stats.internodes);
     assert_int_equal(stats.leaves_at[2], 1 + stats.splits);
     assert_in_range(stats.leaves_at[2], 1000 / 15, 1000 / 5);
-    assert_int_equal(2, stats.layers_made);
+    assert_int_equal(2, stats.layers_created);
     assert_true(stats.value_bytes >= 16 * 1000);
     assert_true(stats.node_bytes <= stats.pool_bytes || !NODES_ARE_POOLED);
     assert_true(stats.pool_bytes < allocator_bytes(&allocator));

@@ -40,7 +40,7 @@ pub struct Values {
     pub(crate) show: unsafe fn(u64, &mut dyn Write) -> fmt::Result,
     /// Whether the layer that writes allocates what a word refers to, from the tree's memory. If
     /// so, a word that could not be inserted is destroyed; if not, the caller still owns it.
-    pub(crate) is_made: bool,
+    pub(crate) owns_memory: bool,
     /// For `destroy`: the kind's context, or that of the user's destructor of words.
     pub(crate) ctx: *mut c_void,
     /// The user's destructor of words; `None` for other kinds.
@@ -59,7 +59,7 @@ impl Values {
         destroy: Some(free_bytes),
         size: ByteString::size,
         show: show_bytes,
-        is_made: true,
+        owns_memory: true,
         ctx: std::ptr::null_mut(),
         destructor: None,
     };
@@ -76,7 +76,7 @@ impl Values {
             destroy,
             size: no_bytes,
             show: show_word,
-            is_made: false,
+            owns_memory: false,
             ctx,
             destructor,
         }

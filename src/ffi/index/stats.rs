@@ -65,7 +65,7 @@ pub struct Stats {
     /// looking for.
     pub restarts: u64,
     /// Layers created, for keys that share 8 more bytes, since the tree was created.
-    pub layers_made: u64,
+    pub layers_created: u64,
     /// Layers removed with their last key since the tree was created.
     pub layers_collapsed: u64,
     /// Leaves removed with their last key since the tree was created, except for those that
@@ -166,7 +166,7 @@ macro_rules! statistics {
 
 statistics! {
     counters: keys node_bytes suffix_bytes value_bytes pool_bytes limbo_bytes limbo_objects guards
-        oldest_guard_ms splits restarts layers_made layers_collapsed leaves_unlinked leaves_merged;
+        oldest_guard_ms splits restarts layers_created layers_collapsed leaves_unlinked leaves_merged;
     surveyed: leaves leaf_entries internodes internode_children layers deepest_layer levels
         sparse_leaves;
     by_layer: layers_at = layers leaves_at = leaves internodes_at = internodes keys_at = keys;

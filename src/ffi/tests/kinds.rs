@@ -33,7 +33,7 @@ fn pairs(destroyed: &AtomicU64) -> Values {
         destroy: Some(destroy),
         size: |_| size_of::<Pair>(),
         show,
-        is_made: true,
+        owns_memory: true,
         ctx: std::ptr::from_ref(destroyed).cast_mut().cast(),
         destructor: None,
     }
@@ -136,7 +136,7 @@ fn values_of_another_layer_are_counted_shown_and_destroyed() {
 }
 
 /// Put back: in `masstree_remove` or `masstree_cursor_value`, take what are not byte strings for
-/// words.
+/// words. Long, since each function for words or byte strings is called once.
 #[test]
 fn functions_for_words_and_byte_strings_refuse_another_kind() {
     let destroyed = AtomicU64::new(0);

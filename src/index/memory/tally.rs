@@ -28,7 +28,7 @@ pub(crate) enum Count {
     /// How many times an operation started over because a writer had moved what it searched
     /// for.
     Restarts,
-    LayersMade,
+    LayersCreated,
     LayersCollapsed,
     LeavesUnlinked,
     LeavesMerged,

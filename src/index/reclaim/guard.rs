@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 
 use seize::Guard as _;
 
-use super::near::{Near, NearLeaf};
+use super::hint::{HintedLeaf, LeafHint};
 use super::slots::Slot;
 use super::thread::{self, CallThread};
 use super::{Domain, fork};
@@ -24,7 +24,7 @@ pub(super) struct PinState {
     domain: NonNull<Domain>,
     /// The stripe of counters and caches that the guard uses.
     stripe: usize,
-    near: Near,
+    hint: LeafHint,
     /// The cell in which an owned guard counts keys (see `memory::keys`); null for other guards.
     keys: *const KeyCell,
     thread: CallThread,
@@ -45,7 +45,7 @@ impl PinState {
         Self {
             domain: NonNull::from(domain),
             stripe,
-            near: Near::new(),
+            hint: LeafHint::new(),
             keys: std::ptr::null(),
             thread,
             seize_guard: Cell::new(SeizeGuard::Owned(std::ptr::null())),
@@ -184,7 +184,7 @@ impl<'t> Guard<'t> {
             let state = slot.guard();
             annotate::release((*state).pin.domain.as_ptr());
             (*state).refreshes += 1;
-            (*state).pin.near.forget();
+            (*state).pin.hint.forget();
             slot.record_time();
             (*state).guard.refresh();
         }
@@ -367,36 +367,36 @@ impl<'g> Pinned<'g> {
     }
 
     /// Returns the leaf that the guard remembers, if it was remembered for the tree with this root
-    /// and for a range that contains the slice (see `near`).
+    /// and for a range that contains the slice (see `hint`).
     #[inline(always)]
-    pub(crate) fn near(&self, root: NodeRef<'g>, slice: u64) -> Option<NearLeaf<'g>> {
-        self.state.near.find(root, slice)
+    pub(crate) fn hint(&self, root: NodeRef<'g>, slice: u64) -> Option<HintedLeaf<'g>> {
+        self.state.hint.find(root, slice)
     }
 
     /// Records the leaf that a write under the guard has reached by a descent. Returns whether the
     /// write before reached the same leaf.
     #[inline(always)]
     pub(crate) fn note_reached(&self, leaf: &Leaf) -> bool {
-        self.state.near.note_reached(leaf)
+        self.state.hint.note_reached(leaf)
     }
 
     /// Makes the guard remember a leaf of the first layer of the tree with this root, for the
-    /// slices of a range (see `near`).
+    /// slices of a range (see `hint`).
     #[inline(always)]
     pub(crate) fn remember(
         &self,
         root: NodeRef<'_>,
-        leaf: NearLeaf<'_>,
+        leaf: HintedLeaf<'_>,
         range: RangeInclusive<u64>,
     ) {
-        self.state.near.remember(root, leaf, range);
+        self.state.hint.remember(root, leaf, range);
     }
 
     /// Updates the version of the remembered leaf, which the caller has locked and is about to
     /// unlock.
     #[inline(always)]
-    pub(crate) fn renew_near(&self, leaf: NearLeaf<'_>) {
-        self.state.near.renew(leaf);
+    pub(crate) fn renew_hint(&self, leaf: HintedLeaf<'_>) {
+        self.state.hint.renew(leaf);
     }
 
     /// The stripe of counters and caches that the guard uses.

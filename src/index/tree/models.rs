@@ -8,8 +8,8 @@
 mod counted;
 mod harness;
 mod held;
+mod hint;
 mod levels;
-mod near;
 mod observed;
 mod rechecks;
 

@@ -22,7 +22,7 @@ fn grow_beside(initial: Vec<Vec<u8>>, link: u64, last: Vec<Vec<u8>>, inserted: u
 /// The insert splits the leaf with the link.
 #[test]
 fn levels_are_raised_beside_a_split_of_the_leaf() {
-    let lines = [Line::OutgrownIsRaised, Line::LevelsAreCopied];
+    let lines = [Line::GrownLayerIsRaised, Line::LevelsAreCopied];
     check(&lines, || {
         explore(|| {
             let initial = numbers((0..13).map(|n| 10 * n));

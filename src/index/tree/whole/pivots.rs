@@ -56,14 +56,14 @@ const LOOKS: usize = 128;
 const MOST_VISITS: usize = 1024;
 
 /// Number of random descents from which a piece is estimated.
-const WAYS: u64 = 2;
+const DESCENTS: u64 = 2;
 
 /// Number of random descents from which the whole tree is estimated.
-const WAYS_DOWN_A_TREE: usize = 8;
+const DESCENTS_OF_TREE: usize = 8;
 
 /// The most nodes that a random descent reads; it counts everything below as one key. Long keys
 /// make long paths: each eight bytes of a key may be a layer.
-const LONGEST_WAY: usize = 4096;
+const LONGEST_DESCENT: usize = 4096;
 
 /// A contiguous range of keys.
 #[derive(Clone, Copy)]
@@ -84,7 +84,7 @@ struct Piece<'g> {
 
 impl Piece<'_> {
     /// Whether the piece may have more keys than `limit`, whatever its weight is.
-    fn may_hide(&self, limit: u64) -> bool {
+    fn may_exceed(&self, limit: u64) -> bool {
         let most = (WIDTH as u128) << (4 * self.levels).min(u64::BITS);
         self.node.is_some() && self.levels > 0 && most > u128::from(limit)
     }
@@ -161,11 +161,11 @@ impl Tree {
         random: u64,
     ) -> Result<Option<Pieces<'g>>, OutOfMemory> {
         let mut pieces = Pieces::new(self, parts, random);
-        let mut ways = [(); WAYS_DOWN_A_TREE].map(|()| pieces.go_down(root, 0).0);
-        ways.sort_unstable();
+        let mut estimates = [(); DESCENTS_OF_TREE].map(|()| pieces.descend_at_random(root, 0).0);
+        estimates.sort_unstable();
         // The median, not the average: a descent that finds a heavy layer below one of many leaves
         // multiplies the layer's keys by the number of leaves, and would dominate an average.
-        let estimated = ways[WAYS_DOWN_A_TREE / 2];
+        let estimated = estimates[DESCENTS_OF_TREE / 2];
         // The count may be much too small, and a limit computed from it would open every node. Only
         // a quarter of the estimate: if the count is right, an estimate that is too great should
         // not raise the limit, since a higher limit divides the tree less evenly.
@@ -230,7 +230,7 @@ impl<'g> Pieces<'g> {
             let hiding = self
                 .pieces
                 .iter()
-                .filter(|piece| piece.may_hide(self.limit));
+                .filter(|piece| piece.may_exceed(self.limit));
             let Some(most) = hiding.map(|piece| piece.levels).max() else {
                 return Ok(());
             };
@@ -265,7 +265,7 @@ impl<'g> Pieces<'g> {
             let is_open = match is_heavy {
                 true => !self.is_spent(MOST_VISITS),
                 false => {
-                    piece.levels >= levels && piece.may_hide(self.limit) && !self.is_spent(LOOKS)
+                    piece.levels >= levels && piece.may_exceed(self.limit) && !self.is_spent(LOOKS)
                 }
             };
             match piece.node {
@@ -302,7 +302,7 @@ impl<'g> Pieces<'g> {
         for (low, child) in lows.zip(children) {
             let (weight, is_exact) = match is_only {
                 true => (piece.weight, false),
-                false => self.estimate(child, piece.depth + 1, WAYS),
+                false => self.estimate(child, piece.depth + 1, DESCENTS),
             };
             let part = Piece {
                 node: (!is_exact).then_some(child),
@@ -346,7 +346,7 @@ impl<'g> Pieces<'g> {
             // estimated once, not once for each layer.
             let (weight, is_exact) = match links {
                 1 if piece.weight != u64::MAX => (piece.weight.saturating_sub(ends), false),
-                _ => self.estimate(root, piece.depth + 1, WAYS),
+                _ => self.estimate(root, piece.depth + 1, DESCENTS),
             };
             let below = Piece {
                 node: (!is_exact).then_some(root),
@@ -391,28 +391,28 @@ impl<'g> Pieces<'g> {
         Ok(())
     }
 
-    /// Estimates the number of keys under a node from `ways` random descents. Also returns whether
+    /// Estimates the number of keys under a node from `descents` random descents. Also returns whether
     /// the number is exact.
-    fn estimate(&mut self, node: NodeRef<'g>, depth: usize, ways: u64) -> (u64, bool) {
+    fn estimate(&mut self, node: NodeRef<'g>, depth: usize, descents: u64) -> (u64, bool) {
         let mut sum = 0_u64;
-        for _ in 0..ways {
-            let (keys, is_exact) = self.go_down(node, depth);
+        for _ in 0..descents {
+            let (keys, is_exact) = self.descend_at_random(node, depth);
             if is_exact {
                 return (keys, true);
             }
             sum = sum.saturating_add(keys);
         }
-        (sum / ways, false)
+        (sum / descents, false)
     }
 
     /// Estimates by a single random descent.
-    fn go_down(&mut self, mut node: NodeRef<'g>, depth: usize) -> (u64, bool) {
+    fn descend_at_random(&mut self, mut node: NodeRef<'g>, depth: usize) -> (u64, bool) {
         let mut keys = 0_u64;
         let mut alike = 1_u64;
         let mut entries = Entries::new();
-        for way in 0..LONGEST_WAY {
+        for level in 0..LONGEST_DESCENT {
             self.visits += 1;
-            self.longest = self.longest.max(depth + way + 1);
+            self.longest = self.longest.max(depth + level + 1);
             match node.kind() {
                 AnyNode::Internode(internode) => {
                     let (_, children) = children_of(internode);
@@ -429,7 +429,7 @@ impl<'g> Pieces<'g> {
                     let ends = (entries.len() - links) as u64;
                     keys = keys.saturating_add(alike.saturating_mul(ends));
                     let Some(root) = layers.clone().nth(self.draw(links)) else {
-                        return (keys, way == 0 && !self.by_key);
+                        return (keys, level == 0 && !self.by_key);
                     };
                     alike = alike.saturating_mul(links as u64);
                     node = root;

@@ -5,7 +5,7 @@ use crate::index::memory::Count;
 use crate::index::memory::OutOfMemory;
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
-use crate::index::tree::write::merge::MERGED;
+use crate::index::tree::write::merge::MOST_MERGED;
 
 /// Number of layer depths that are counted separately; deeper layers count for the last of these.
 pub const SURVEYED_LAYERS: usize = 8;
@@ -73,7 +73,7 @@ pub struct Counters {
     /// Operations that started over.
     pub restarts: u64,
     /// Layers created.
-    pub layers_made: u64,
+    pub layers_created: u64,
     /// Layers removed with their last key.
     pub layers_collapsed: u64,
     /// Leaves unlinked with their last key.
@@ -100,7 +100,7 @@ impl Tree {
             oldest_guard_ms: held.oldest_ms,
             splits: sum(Count::Splits),
             restarts: sum(Count::Restarts),
-            layers_made: sum(Count::LayersMade),
+            layers_created: sum(Count::LayersCreated),
             layers_collapsed: sum(Count::LayersCollapsed),
             leaves_unlinked: sum(Count::LeavesUnlinked),
             leaves_merged: sum(Count::LeavesMerged),
@@ -132,7 +132,7 @@ impl Tree {
                     let keys = entries.iter().filter(|entry| entry.layer().is_none());
                     layer_counts.keys += keys.count() as u64;
                     let before = leaf.prev().map(|prev| prev.permutation().len());
-                    if before.is_some_and(|before| before + entries.len() <= MERGED) {
+                    if before.is_some_and(|before| before + entries.len() <= MOST_MERGED) {
                         survey.sparse_leaves += 1;
                     }
                 }
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(survey.levels, 3);
         let counters = tree.counters();
         assert_eq!(counters.keys, 3000);
-        assert_eq!(counters.layers_made, 1);
+        assert_eq!(counters.layers_created, 1);
         assert_eq!(counters.guards, 1);
         assert!(counters.splits >= survey.leaves - 2);
         assert_eq!(

@@ -197,7 +197,7 @@ impl Tree {
             key(index, &mut |key| {
                 written = self.write(pin, key, |_| Decision::Set(word));
             });
-            if written.is_err() && pin.domain().values().is_made {
+            if written.is_err() && pin.domain().values().owns_memory {
                 pin.retire_value(word);
             }
             written?;
@@ -261,7 +261,7 @@ impl Tree {
     }
 
     /// Frees a tree that no other thread has seen. Destroys its values only if the library
-    /// allocated them (see `Values::is_made`): words of the user still belong to the caller.
+    /// allocated them (see `Values::owns_memory`): words of the user still belong to the caller.
     fn free_unseen(&self, pin: Pinned<'_>) {
         let domain = pin.domain();
         // SAFETY: no other thread can reach these nodes, nor values that were allocated for them.
@@ -269,7 +269,7 @@ impl Tree {
             free_all(
                 domain,
                 self.root(pin),
-                domain.values().is_made,
+                domain.values().owns_memory,
                 &mut |leaf, keys| {
                     pin.count_keys(leaf, -(keys as i64));
                 },

@@ -14,14 +14,14 @@ use std::ops::RangeInclusive;
 
 use arrayvec::ArrayVec;
 
-use super::levels::Outgrown;
+use super::levels::GrownLayer;
 use super::locate::Located;
 use super::reserve::{Needs, Reserve, shape_for};
 use super::short::Short;
 use crate::index::key::{Key, SUFFIX};
 use crate::index::memory::OutOfMemory;
 use crate::index::node::{BagRef, Entry, KeyPosition, Leaf, Locked, NodeRef, OwnedBag, WIDTH};
-use crate::index::reclaim::{NearLeaf, Pinned};
+use crate::index::reclaim::{HintedLeaf, Pinned};
 use crate::index::tree::Tree;
 use crate::index::tree::read::descend::Reached;
 
@@ -80,10 +80,10 @@ pub(in crate::index::tree) enum Added<'g> {
     /// The key, or nothing, as decided. No lock is held any more.
     Done {
         /// The key's layer, if it has more levels than before (see `levels`).
-        outgrown: Option<Outgrown<'g>>,
+        grown: Option<GrownLayer<'g>>,
         /// If a split has created a leaf for ascending keys, and the key is its last: that leaf and
         /// its range, which the guard may remember.
-        appended: Option<(NearLeaf<'g>, RangeInclusive<u64>)>,
+        appended: Option<(HintedLeaf<'g>, RangeInclusive<u64>)>,
     },
     /// Room for the key; its leaf is locked.
     Room(Room<'g>),
@@ -91,9 +91,9 @@ pub(in crate::index::tree) enum Added<'g> {
 
 impl<'g> Added<'g> {
     /// `Done` without a leaf for the guard to remember.
-    pub(in crate::index::tree) fn done(outgrown: Option<Outgrown<'g>>) -> Self {
+    pub(in crate::index::tree) fn done(grown: Option<GrownLayer<'g>>) -> Self {
         Self::Done {
-            outgrown,
+            grown,
             appended: None,
         }
     }
@@ -107,7 +107,7 @@ pub(in crate::index::tree) struct Room<'g> {
     /// How many layers the leaf is below the leaf that the write located.
     pub(in crate::index::tree) layers: usize,
     /// The layer of the leaf that the write located, if it has more levels than before.
-    pub(in crate::index::tree) outgrown: Option<Outgrown<'g>>,
+    pub(in crate::index::tree) grown: Option<GrownLayer<'g>>,
     /// The bag that was replaced in the leaf that the write located; the caller retires it when it
     /// holds no lock.
     pub(in crate::index::tree) old_bag: Option<BagRef<'g>>,
@@ -141,7 +141,7 @@ impl Tree {
                     return Ok(None);
                 };
                 leaf.insert_short(position, &key, value);
-                pin.renew_near(NearLeaf::after(&leaf));
+                pin.renew_hint(HintedLeaf::after(&leaf));
                 let node = leaf.node();
                 drop(leaf);
                 pin.count_keys(node, 1);
@@ -152,8 +152,12 @@ impl Tree {
                 position,
                 root,
             } => {
-                let place = KeyPosition::Absent { position };
-                let located = Located { leaf, place, key };
+                let position = KeyPosition::Absent { position };
+                let located = Located {
+                    leaf,
+                    position,
+                    key,
+                };
                 self.write_slow(pin, bytes, &mut decide, Some((located, root)))
             }
             Short::Unlocked => self.write_slow(pin, bytes, &mut decide, None),
@@ -177,7 +181,7 @@ impl Tree {
         let mut reserve = Reserve::new(&pin.domain().memory);
         let attempt = |located: Located<'g, 'k>, reserve: &mut Reserve<'g>| {
             let (node, is_crowded) = (located.leaf.node(), located.is_crowded());
-            if let KeyPosition::Present { slot } = located.place {
+            if let KeyPosition::Present { slot } = located.position {
                 let (leaf, decide) = (located.leaf, |value| decide(Some(value)));
                 return Ok(Some(self.change_present(pin, leaf, slot, false, decide)));
             }
@@ -191,7 +195,7 @@ impl Tree {
             };
             let layers = located.key.layers_above(bytes);
             let outcome = self.add(pin, located, Addition::Key(decide), reserve)?;
-            let Added::Done { outgrown, appended } = outcome else {
+            let Added::Done { grown, appended } = outcome else {
                 unreachable!("the addition is a key, not room")
             };
             // `root` is the root from which the leaf was reached. The tree's present root would be
@@ -204,7 +208,7 @@ impl Tree {
             if added {
                 pin.count_keys(node, 1);
             }
-            if let Some(layer) = outgrown {
+            if let Some(layer) = grown {
                 self.raise_levels(pin, layer, bytes, layers);
             }
             // A merge changes leaves that the record does not contain.
@@ -227,8 +231,12 @@ impl Tree {
         addition: Addition<'_>,
         reserve: &mut Reserve<'g>,
     ) -> Result<Added<'g>, Needs> {
-        let Located { leaf, place, key } = located;
-        match place {
+        let Located {
+            leaf,
+            position,
+            key,
+        } = located;
+        match position {
             KeyPosition::Crowded { first } => {
                 self.add_layer(pin, leaf, first, &key, addition, reserve)
             }
@@ -358,7 +366,7 @@ fn add_entry<'g>(
             leaf,
             position,
             layers: 0,
-            outgrown: None,
+            grown: None,
             old_bag: None,
             bag,
         }));

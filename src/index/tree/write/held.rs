@@ -49,7 +49,7 @@ use std::cell::Cell;
 
 use super::engine::{Added, Addition, Decision, Room, record, with_memory};
 use super::held_short::FullLeaf;
-use super::levels::Outgrown;
+use super::levels::GrownLayer;
 use super::locate::Located;
 use super::reserve::{Needs, Reserve, Spare};
 use crate::index::key::Key;
@@ -74,7 +74,7 @@ pub(crate) struct Held<'g, 'k> {
     /// The leaf in which a link to a new layer has replaced a group, to make room.
     crowded: Option<&'g Leaf>,
     /// A layer that has grown, and the key as that layer sees it.
-    outgrown: Option<(Outgrown<'g>, Key<'k>)>,
+    grown: Option<(GrownLayer<'g>, Key<'k>)>,
     /// A bag to retire once no lock is held.
     old_bag: Option<BagRef<'g>>,
     /// Memory to free once no lock is held.
@@ -104,7 +104,7 @@ impl Tree {
     }
 
     /// [`Tree::hold_from`] for a key whose leaf `hold_short` has not locked.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn hold<'g, 'k>(
         &self,
         pin: Pinned<'g>,
@@ -152,7 +152,7 @@ impl Tree {
                 })
         };
         let mut held = with_memory(located, &mut reserve, attempt, again)?;
-        if let Some((layer, key)) = held.outgrown.take() {
+        if let Some((layer, key)) = held.grown.take() {
             self.raise_levels(pin, layer, bytes, key.layers_above(bytes));
         }
         // Memory is left over if another thread inserted the key or made room meanwhile. `finish`
@@ -174,7 +174,7 @@ impl Tree {
         let original = Observation::new(leaf, located.leaf.version_found(), incarnation);
         let crowded = located.is_crowded().then_some(leaf);
         let in_its_layer = key;
-        let (found, room) = match located.place {
+        let (found, room) = match located.position {
             KeyPosition::Present { slot } => {
                 record(pin, &located.leaf);
                 (Some(slot), Room::already(located.leaf))
@@ -191,7 +191,7 @@ impl Tree {
         (0..room.layers).for_each(|_| key.shift());
         Ok(Held {
             crowded: crowded.filter(|_| room.layers > 0),
-            outgrown: room.outgrown.map(|layer| (layer, in_its_layer)),
+            grown: room.grown.map(|layer| (layer, in_its_layer)),
             found,
             position: room.position,
             key,
@@ -306,7 +306,7 @@ impl<'g> Room<'g> {
             leaf,
             position: 0,
             layers: 0,
-            outgrown: None,
+            grown: None,
             old_bag: None,
             bag: None,
         }

@@ -15,7 +15,7 @@ use super::locate::Located;
 use super::short::Short;
 use crate::index::key::{Key, Kind};
 use crate::index::node::{KeyPosition, Leaf, Locked, Observation, Version};
-use crate::index::reclaim::{NearLeaf, Pinned};
+use crate::index::reclaim::{HintedLeaf, Pinned};
 use crate::index::tree::Tree;
 use crate::index::tree::holding::Holder;
 use crate::index::value::KindId;
@@ -29,7 +29,7 @@ pub(crate) struct HeldShort<'g> {
     incarnation: u64,
     slice: u64,
     /// The key's slot if the key is present, else the position of its insert.
-    place: usize,
+    position: usize,
     kind: Kind,
     is_present: bool,
     has_room: bool,
@@ -63,7 +63,7 @@ impl Tree {
         debug_assert!(self.owns(pin) && self.holds(KindId::WORDS));
         let key = Key::new(bytes);
         let incarnation = self.incarnation();
-        let (leaf, place, value) = match self.lock_short(pin, &key) {
+        let (leaf, position, value) = match self.lock_short(pin, &key) {
             Short::Unlocked => return Err(None),
             Short::Present { leaf, slot } => {
                 let value = leaf.value_in(slot);
@@ -78,10 +78,10 @@ impl Tree {
         }
         if value.is_none() && may_insert && (leaf.permutation().is_full() || leaf.wastes_its_bag())
         {
-            let position = KeyPosition::Absent { position: place };
+            let position = KeyPosition::Absent { position };
             let located = Located {
                 leaf,
-                place: position,
+                position,
                 key,
             };
             return Err(Some(FullLeaf {
@@ -96,7 +96,7 @@ impl Tree {
             version,
             incarnation,
             slice: key.slice(),
-            place,
+            position,
             kind: key.kind(),
             is_present: value.is_some(),
             has_room: may_insert,
@@ -130,7 +130,7 @@ impl Tree {
             return Err(Overtaken);
         }
         if held.is_present {
-            let value = self.change_present(pin, leaf, held.place, true, |_| decision);
+            let value = self.change_present(pin, leaf, held.position, true, |_| decision);
             return Ok(Some(value));
         }
         let Decision::Set(value) = decision else {
@@ -138,8 +138,8 @@ impl Tree {
             return Ok(None);
         };
         held.check_key();
-        leaf.insert_short(held.place, &Key::short(held.slice, held.kind), value);
-        pin.renew_near(NearLeaf::after(&leaf));
+        leaf.insert_short(held.position, &Key::short(held.slice, held.kind), value);
+        pin.renew_hint(HintedLeaf::after(&leaf));
         let node = leaf.node();
         drop(leaf);
         pin.count_keys(node, 1);

@@ -91,8 +91,8 @@ impl Tree {
         let root = above.as_mut().unwrap_or(&mut lowest);
         leaf.replace_group_with_link(group, NodeRef::from(root.node()));
         root.set_root(true, NodeRef::from(leaf.node()).as_ptr());
-        let outgrown = has_second_link(&leaf);
-        pin.count(Count::LayersMade, needs.leaves as i64);
+        let grown = has_second_link(&leaf);
+        pin.count(Count::LayersCreated, needs.leaves as i64);
         let old_bag = match needs.moved {
             Some(_) => leaf.renew_bag(reserve.moved_bag()),
             None if stay.is_empty() => leaf.take_bag(),
@@ -109,7 +109,7 @@ impl Tree {
                 leaf: lowest,
                 position,
                 layers: shared + 1,
-                outgrown,
+                grown,
                 old_bag,
                 bag: reserve.room_bag(&needs),
             }));
@@ -119,7 +119,7 @@ impl Tree {
             // SAFETY: the leaf has another bag now or none, and only the lock's owner replaces it.
             unsafe { pin.retire_bag(bag) };
         }
-        Ok(Added::done(outgrown))
+        Ok(Added::done(grown))
     }
 }
 

@@ -76,7 +76,7 @@ use crate::sync::{Ordering, Wait, fence, perturb};
 
 /// A layer whose levels have grown.
 #[derive(Clone, Copy)]
-pub(in crate::index::tree) struct Outgrown<'g> {
+pub(in crate::index::tree) struct GrownLayer<'g> {
     /// The root of the layer.
     root: NodeRef<'g>,
 }
@@ -91,21 +91,21 @@ fn below(node: NodeRef<'_>) -> u32 {
 }
 
 /// Returns the layer of a root that a split created.
-pub(super) fn with_new_root<'g>(root: &Locked<'g, Internode>) -> Option<Outgrown<'g>> {
+pub(super) fn with_new_root<'g>(root: &Locked<'g, Internode>) -> Option<GrownLayer<'g>> {
     let root = root.node().any();
-    Line::OutgrownIsRaised
+    Line::GrownLayerIsRaised
         .is_enabled()
-        .then_some(Outgrown { root })
+        .then_some(GrownLayer { root })
 }
 
 /// Returns the layer of a leaf to which a link was just added, if the leaf is the root of a lower
 /// layer and now has two links.
-pub(super) fn has_second_link<'g>(leaf: &Locked<'g, Leaf>) -> Option<Outgrown<'g>> {
+pub(super) fn has_second_link<'g>(leaf: &Locked<'g, Leaf>) -> Option<GrownLayer<'g>> {
     let is_below = leaf.is_root() && !leaf.parent_word().load(Ordering::Relaxed).is_null();
     let links = leaf.entries().filter(|entry| entry.layer().is_some());
     let is_second = is_below && links.count() == 2 && Line::SecondLinkIsRaised.is_enabled();
     let root = leaf.node().any();
-    is_second.then_some(Outgrown { root })
+    is_second.then_some(GrownLayer { root })
 }
 
 /// Returns the height of a layer's root, as the layer's levels count it, without the layers below
@@ -132,7 +132,7 @@ impl Tree {
     pub(in crate::index::tree) fn raise_levels<'g>(
         &self,
         pin: Pinned<'g>,
-        layer: Outgrown<'g>,
+        layer: GrownLayer<'g>,
         bytes: &[u8],
         layers: usize,
     ) {

@@ -13,7 +13,7 @@ use crate::sync::perturb;
 pub(in crate::index::tree) struct Located<'g, 'k> {
     pub(in crate::index::tree) leaf: Locked<'g, Leaf>,
     /// Where the key is in the leaf, or would be inserted; never `KeyPosition::Layer`.
-    pub(in crate::index::tree) place: KeyPosition<'g>,
+    pub(in crate::index::tree) position: KeyPosition<'g>,
     /// The part of the key that the leaf's layer and those below it index.
     pub(in crate::index::tree) key: Key<'k>,
 }
@@ -32,7 +32,7 @@ impl<'g> Located<'g, '_> {
     /// Whether inserting the key creates a layer.
     #[inline]
     pub(in crate::index::tree) fn is_crowded(&self) -> bool {
-        matches!(self.place, KeyPosition::Crowded { .. })
+        matches!(self.position, KeyPosition::Crowded { .. })
     }
 }
 
@@ -106,7 +106,11 @@ impl Tree {
         let leaf = lock_reached(reached, key.slice()).ok()?;
         match with_search!(self.isa, S => leaf.position_of::<S>(&key)) {
             KeyPosition::Layer(_) => None,
-            place => Some(Located { leaf, place, key }),
+            position => Some(Located {
+                leaf,
+                position,
+                key,
+            }),
         }
     }
 
@@ -152,7 +156,13 @@ impl Tree {
                     root = below;
                     key.shift();
                 }
-                place => return Ok(Located { leaf, place, key }),
+                position => {
+                    return Ok(Located {
+                        leaf,
+                        position,
+                        key,
+                    });
+                }
             }
         }
     }

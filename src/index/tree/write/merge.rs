@@ -35,7 +35,7 @@ use crate::protocol::Line;
 
 /// The most entries of a merged leaf: two leaves with more entries together are not merged. Fewer
 /// than a full leaf has, so that the next few inserts do not split the merged leaf again.
-pub(in crate::index::tree) const MERGED: usize = 11;
+pub(in crate::index::tree) const MOST_MERGED: usize = 11;
 
 /// What a sweep did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -187,7 +187,7 @@ impl Tree {
             return Ok(false);
         };
         let (in_prev, moving) = (prev.permutation().len(), leaf.permutation().len());
-        if in_prev + moving > MERGED || moving == 0 {
+        if in_prev + moving > MOST_MERGED || moving == 0 {
             return Ok(false);
         }
         let moved = suffix_lengths(leaf.entries());
@@ -240,7 +240,8 @@ impl Tree {
 /// wrong; `merge` checks again under the locks.
 fn may_merge(leaf: &Leaf) -> bool {
     let together = |prev: &Leaf| prev.permutation().len() + leaf.permutation().len();
-    leaf.prev().is_some_and(|prev| together(prev) <= MERGED)
+    leaf.prev()
+        .is_some_and(|prev| together(prev) <= MOST_MERGED)
 }
 
 #[cfg(all(test, not(any(loom, shuttle))))]

@@ -3,7 +3,7 @@
 use super::engine::{Decision, record};
 use crate::index::key::SUFFIX;
 use crate::index::node::{Leaf, Locked};
-use crate::index::reclaim::{NearLeaf, Pinned};
+use crate::index::reclaim::{HintedLeaf, Pinned};
 use crate::index::tree::Tree;
 use crate::protocol::Line;
 
@@ -35,7 +35,7 @@ impl Tree {
             return self.release_shrunk(pin, leaf);
         }
         if is_near {
-            pin.renew_near(NearLeaf::after(&leaf));
+            pin.renew_hint(HintedLeaf::after(&leaf));
         }
         let node = leaf.node();
         drop(leaf);

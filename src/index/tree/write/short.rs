@@ -1,7 +1,7 @@
 //! The fast path for writes of short keys: those that end within their first slice, such as integer
 //! keys.
 //!
-//! **Protocol.** If the guard remembers a leaf for the key's slice (see `reclaim::near`), the write
+//! **Protocol.** If the guard remembers a leaf for the key's slice (see `reclaim::hint`), the write
 //! locks that leaf, but only if it is unlocked and still has the remembered version. Otherwise the
 //! write descends, and locks the leaf that it reaches, but only if that leaf is unlocked and still
 //! has the version at which the descent reached it. At either version the leaf holds the key's
@@ -11,7 +11,7 @@
 
 use crate::index::key::Key;
 use crate::index::node::{Leaf, Locked, NodeRef, with_search};
-use crate::index::reclaim::{NearLeaf, Pinned};
+use crate::index::reclaim::{HintedLeaf, Pinned};
 use crate::index::tree::Tree;
 use crate::index::tree::read::descend::reach;
 use crate::protocol::Line;
@@ -46,12 +46,12 @@ impl Tree {
         }
         self.must_not_hold();
         let root = self.root(pin);
-        let near = pin.near(root, key.slice());
-        let near = near.and_then(|near| match Line::NearIsUnchanged.is_enabled() {
-            true => Locked::lock_unchanged(near.leaf, near.version),
-            false => Some(Locked::lock(near.leaf)),
+        let hint = pin.hint(root, key.slice());
+        let hinted = hint.and_then(|hint| match Line::HintIsUnchanged.is_enabled() {
+            true => Locked::lock_unchanged(hint.leaf, hint.version),
+            false => Some(Locked::lock(hint.leaf)),
         });
-        let leaf = match near {
+        let leaf = match hinted {
             Some(leaf) => leaf,
             None => {
                 let reached = with_search!(self.isa, S => reach::<S>(root, key.slice(), true));
@@ -64,7 +64,7 @@ impl Tree {
                     return Short::Unlocked;
                 };
                 if pin.note_reached(leaf.node()) {
-                    pin.remember(root, NearLeaf::after(&leaf), leaf.range());
+                    pin.remember(root, HintedLeaf::after(&leaf), leaf.range());
                 }
                 leaf
             }
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(tree.check(pin, &mut |line| panic!("{line}")), Ok(true));
     }
 
-    /// Put back: do not call `near.forget` in `Guard::refresh`.
+    /// Put back: do not call `hint.forget` in `Guard::refresh`.
     #[test]
     fn a_refreshed_guard_remembers_nothing() {
         let tree = Tree::new(None).unwrap();
@@ -120,7 +120,7 @@ mod tests {
         for n in 0..100_u64 {
             assert_eq!(tree.put(guard.pin(), &n.to_be_bytes(), n), Ok(None));
         }
-        let remembers = |pin: Pinned<'_>| pin.near(tree.root(pin), 99).is_some();
+        let remembers = |pin: Pinned<'_>| pin.hint(tree.root(pin), 99).is_some();
         assert!(remembers(guard.pin()));
         guard.refresh();
         assert!(!remembers(guard.pin()));

@@ -17,7 +17,7 @@ use std::cmp::Ordering;
 use arrayvec::ArrayVec;
 
 use super::engine::{Added, Addition, Chosen, Room, record, record_created, suffix_lengths};
-use super::levels::{Outgrown, with_new_root};
+use super::levels::{GrownLayer, with_new_root};
 use super::lock::{MAX_HEIGHT, Parent, Path, lock_ancestors};
 use super::reserve::{Needs, Reserve, shape_for, shapes_for_room};
 use crate::index::key::SUFFIX;
@@ -25,7 +25,7 @@ use crate::index::memory::Count;
 use crate::index::node::{
     Entry, Internode, Leaf, Lockable, Locked, NodeRef, Shape, WIDTH, with_search,
 };
-use crate::index::reclaim::{NearLeaf, Pinned};
+use crate::index::reclaim::{HintedLeaf, Pinned};
 use crate::index::tree::Tree;
 use crate::protocol::Line;
 
@@ -192,7 +192,7 @@ impl Tree {
             target.insert(place, &entry.with_value(value));
         }
         leaf.link_after(&right);
-        let outgrown = self.add_to_parents(&mut leaf, &mut path, above, &right, &plan, reserve);
+        let grown = self.add_to_parents(&mut leaf, &mut path, above, &right, &plan, reserve);
         if let Some(recorder) = pin.recorder() {
             recorder.leaf(&leaf, found);
         }
@@ -205,20 +205,20 @@ impl Tree {
                 leaf,
                 position: place,
                 layers: 0,
-                outgrown,
+                grown,
                 old_bag,
                 bag: reserve.room_bag(&needs),
             }));
         }
         let appended =
-            (plan.append && !plan.stays).then(|| (NearLeaf::after(&right), right.range()));
+            (plan.append && !plan.stays).then(|| (HintedLeaf::after(&right), right.range()));
         drop((leaf, right));
         path.clear();
         if let Some(bag) = old_bag {
             // SAFETY: the leaf has another bag now or none, and only the lock's owner replaces it.
             unsafe { pin.retire_bag(bag) };
         }
-        Ok(Added::Done { outgrown, appended })
+        Ok(Added::Done { grown, appended })
     }
 
     /// Adds the new leaf to its parent. Splits the ancestors that are full. Returns the layer if it
@@ -231,7 +231,7 @@ impl Tree {
         right: &Locked<'g, Leaf>,
         plan: &Plan,
         reserve: &mut Reserve<'g>,
-    ) -> Option<Outgrown<'g>> {
+    ) -> Option<GrownLayer<'g>> {
         // Keeps the new internodes locked until all ancestors are changed.
         let mut new_internodes = ArrayVec::<Locked<'g, Internode>, MAX_HEIGHT>::new();
         let mut left = NodeRef::from(leaf.node());
@@ -264,12 +264,12 @@ impl Tree {
             Some(old) => old.set_root(false, parent),
             None => leaf.set_root(false, parent),
         }
-        let outgrown = match &above {
+        let grown = match &above {
             Parent::Layer(_) => with_new_root(&root),
             _ => None,
         };
         self.replace_root(&above, left, &mut root);
-        outgrown
+        grown
     }
 
     /// Makes `new` the root of a layer in place of `old`. The caller has locked `old` and the leaf

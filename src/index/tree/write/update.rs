@@ -100,7 +100,7 @@ impl Tree {
         decide: &mut dyn FnMut(u64) -> Decision,
     ) -> Option<u64> {
         let located = self.locate(pin, bytes);
-        let KeyPosition::Present { slot } = located.place else {
+        let KeyPosition::Present { slot } = located.position else {
             record(pin, &located.leaf);
             return None;
         };

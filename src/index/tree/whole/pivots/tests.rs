@@ -132,7 +132,8 @@ fn faults(name: &str, tree: &Tree, keys: &[Vec<u8>], cuts: usize, seed: u64) -> 
     (greatest > 2 * share + WIDTH || !is_whole || cost > COST).then_some(text)
 }
 
-/// Returns the tree with this name, and its keys in ascending order.
+/// Returns the tree with this name, and its keys in ascending order. Long, since each shape is
+/// written out once.
 fn shape(name: &str) -> (Tree, Vec<Vec<u8>>) {
     const SHORT: u64 = 15_000;
     const LONG: u64 = 120_000;
@@ -220,7 +221,7 @@ const SHAPES: [&str; 9] = [
 /// raise levels; in `levels_to_copy`, copy nothing; do not call `look_below`; in
 /// `take_root_apart`, use the average instead of the median.
 #[test]
-fn a_cut_costs_a_few_ways_down() {
+fn a_cut_costs_a_few_descents() {
     let mut wrong = Vec::new();
     for name in SHAPES {
         let (tree, keys) = shape(name);
@@ -234,7 +235,7 @@ fn a_cut_costs_a_few_ways_down() {
 }
 
 /// Known failure 37: no part has more than twice the even share and one leaf. Put back: in
-/// `go_down`, ignore the layers below links; in `set_limit`, never set `by_key`.
+/// `descend_at_random`, ignore the layers below links; in `set_limit`, never set `by_key`.
 #[test]
 fn no_part_is_above_twice_its_share() {
     let mut wrong = Vec::new();

@@ -8,7 +8,7 @@ use crate::protocol::models::check;
 /// this leaf, which is no longer in the tree.
 #[test]
 fn a_remembered_leaf_is_cleared_with_its_tree() {
-    check(&[Line::NearIsUnderTheRoot], || {
+    check(&[Line::HintIsUnderTheRoot], || {
         explore(|| {
             let mut model = Model::with(numbers(0..2));
             model.thread(|tree, pin| {
@@ -27,7 +27,7 @@ fn a_remembered_leaf_is_cleared_with_its_tree() {
 /// Another thread splits the remembered leaf, or empties it.
 #[test]
 fn a_remembered_leaf_is_unchanged() {
-    check(&[Line::NearIsUnchanged], || {
+    check(&[Line::HintIsUnchanged], || {
         explore(|| {
             let mut model = Model::with(numbers((0..20).step_by(2)));
             model.thread(|tree, pin| {

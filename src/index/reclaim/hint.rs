@@ -6,10 +6,10 @@
 //!
 //! - *The leaf may be read*: it was found under this guard, which forgets it when it is refreshed.
 //! - *The leaf still holds these slices.* The write locks the leaf only at the remembered version
-//!   (`NearIsUnchanged`). Only a split or the deletion of the leaf makes its range smaller, and
+//!   (`HintIsUnchanged`). Only a split or the deletion of the leaf makes its range smaller, and
 //!   either changes the version. (The range may have become larger.)
 //! - *The leaf is still in the tree.* The write uses it only if the tree's root, loaded at the
-//!   beginning of the write, is the remembered one (`NearIsUnderTheRoot`): a clear or a bulk load
+//!   beginning of the write, is the remembered one (`HintIsUnderTheRoot`): a clear or a bulk load
 //!   replaces the root, and changes no leaf. The address of a root is not reused under this guard.
 //!   If the tree is cleared after the write has loaded the root, the write is ordered before the
 //!   clear, like a write that descends from that root.
@@ -26,12 +26,12 @@ use crate::protocol::Line;
 
 /// A leaf of the first layer, and the version at which it may be locked.
 #[derive(Clone, Copy)]
-pub(crate) struct NearLeaf<'g> {
+pub(crate) struct HintedLeaf<'g> {
     pub(crate) leaf: &'g Leaf,
     pub(crate) version: Version,
 }
 
-impl<'g> NearLeaf<'g> {
+impl<'g> HintedLeaf<'g> {
     /// A locked leaf, with the version that it will have once it is unlocked.
     #[inline(always)]
     pub(crate) fn after(leaf: &Locked<'g, Leaf>) -> Self {
@@ -43,7 +43,7 @@ impl<'g> NearLeaf<'g> {
 }
 
 /// The leaf that a guard remembers. Only the thread that uses the guard accesses this.
-pub(crate) struct Near {
+pub(crate) struct LeafHint {
     /// The root of the leaf's tree; null if no leaf is remembered.
     root: Cell<*const Node>,
     /// The first slice of the range.
@@ -56,7 +56,7 @@ pub(crate) struct Near {
     leaf: Cell<*const Leaf>,
 }
 
-impl Near {
+impl LeafHint {
     pub(super) const fn new() -> Self {
         Self {
             root: Cell::new(std::ptr::null()),
@@ -76,15 +76,15 @@ impl Near {
     /// Returns the remembered leaf, if the remembered root is this one and the remembered range
     /// contains the slice.
     #[inline(always)]
-    pub(super) fn find<'g>(&self, root: NodeRef<'g>, slice: u64) -> Option<NearLeaf<'g>> {
-        let is_under_root = match Line::NearIsUnderTheRoot.is_enabled() {
+    pub(super) fn find<'g>(&self, root: NodeRef<'g>, slice: u64) -> Option<HintedLeaf<'g>> {
+        let is_under_root = match Line::HintIsUnderTheRoot.is_enabled() {
             true => std::ptr::eq(self.root.get(), root.as_ptr()),
             false => !self.root.get().is_null(),
         };
         if !is_under_root || slice.wrapping_sub(self.low.get()) > self.span.get() {
             return None;
         }
-        Some(NearLeaf {
+        Some(HintedLeaf {
             // SAFETY: found under this guard, which has not been refreshed since.
             leaf: unsafe { &*self.leaf.get() },
             version: self.version.get(),
@@ -104,7 +104,7 @@ impl Near {
     pub(super) fn remember(
         &self,
         root: NodeRef<'_>,
-        near: NearLeaf<'_>,
+        hint: HintedLeaf<'_>,
         range: RangeInclusive<u64>,
     ) {
         let (low, last) = range.into_inner();
@@ -112,15 +112,15 @@ impl Near {
         self.root.set(root.as_ptr());
         self.low.set(low);
         self.span.set(last - low);
-        self.version.set(near.version);
-        self.leaf.set(near.leaf);
+        self.version.set(hint.version);
+        self.leaf.set(hint.leaf);
     }
 
     /// Updates the version of the leaf that this write has locked. (It has no effect if that leaf
     /// is only recorded, not remembered.)
     #[inline(always)]
-    pub(super) fn renew(&self, near: NearLeaf<'_>) {
-        debug_assert!(std::ptr::eq(self.leaf.get(), near.leaf));
-        self.version.set(near.version);
+    pub(super) fn renew(&self, hint: HintedLeaf<'_>) {
+        debug_assert!(std::ptr::eq(self.leaf.get(), hint.leaf));
+        self.version.set(hint.version);
     }
 }
