@@ -14,7 +14,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::c_int;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// Runs `work`, then restores `errno`.
 #[inline]
@@ -40,7 +40,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         while cfg!(masstree_tsan) {
             match mutex.try_lock() {
                 Ok(guard) => return guard,
-                Err(_) => drop(mutex.lock()),
+                Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => drop(mutex.lock()),
             }
         }
         mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -50,14 +51,16 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Waits until what a mutex protects meets a condition, which `changed` announces.
 #[expect(clippy::disallowed_methods, reason = "within `preserve`")]
 pub(crate) fn wait_until<T>(changed: &Condvar, mutex: &Mutex<T>, met: impl Fn(&T) -> bool) {
-    preserve(|| {
-        // As in `lock`: a thread that has waited takes the mutex once more.
-        let mut state = lock(mutex);
-        while !met(&state) {
-            drop(changed.wait(state).unwrap_or_else(PoisonError::into_inner));
+    let mut state = lock(mutex);
+    // Ends: when the condition is met, which is what the caller waits for.
+    while !met(&state) {
+        state = preserve(|| changed.wait(state).unwrap_or_else(PoisonError::into_inner));
+        if cfg!(masstree_tsan) {
+            // As in `lock`: ThreadSanitizer does not see how the wait takes the mutex again.
+            drop(state);
             state = lock(mutex);
         }
-    })
+    }
 }
 
 #[cfg(any(target_os = "linux", target_os = "emscripten", target_os = "fuchsia"))]

@@ -166,7 +166,8 @@ macro_rules! statistics {
 
 statistics! {
     counters: keys node_bytes suffix_bytes value_bytes pool_bytes limbo_bytes limbo_objects guards
-        oldest_guard_ms splits restarts layers_created layers_collapsed leaves_unlinked leaves_merged;
+        oldest_guard_ms splits restarts layers_created layers_collapsed leaves_unlinked
+        leaves_merged;
     surveyed: leaves leaf_entries internodes internode_children layers deepest_layer levels
         sparse_leaves;
     by_layer: layers_at = layers leaves_at = leaves internodes_at = internodes keys_at = keys;

@@ -25,8 +25,7 @@ impl Domain {
     pub(crate) fn wait_for_guards(&self) {
         let waiter = Waiter::default();
         self.retire_marker(&waiter);
-        // Ends: when those guards have been refreshed or left, which is what the caller
-        // waits for.
+        // Ends: when those guards have been refreshed or left.
         errno::wait_until(&waiter.changed, &waiter.done, |done| *done);
         annotate::acquire(self);
     }

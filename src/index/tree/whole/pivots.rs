@@ -391,8 +391,8 @@ impl<'g> Pieces<'g> {
         Ok(())
     }
 
-    /// Estimates the number of keys under a node from `descents` random descents. Also returns whether
-    /// the number is exact.
+    /// Estimates the number of keys under a node from `descents` random descents. Also returns
+    /// whether the number is exact.
     fn estimate(&mut self, node: NodeRef<'g>, depth: usize, descents: u64) -> (u64, bool) {
         let mut sum = 0_u64;
         for _ in 0..descents {
@@ -410,9 +410,9 @@ impl<'g> Pieces<'g> {
         let mut keys = 0_u64;
         let mut alike = 1_u64;
         let mut entries = Entries::new();
-        for level in 0..LONGEST_DESCENT {
+        for step in 0..LONGEST_DESCENT {
             self.visits += 1;
-            self.longest = self.longest.max(depth + level + 1);
+            self.longest = self.longest.max(depth + step + 1);
             match node.kind() {
                 AnyNode::Internode(internode) => {
                     let (_, children) = children_of(internode);
@@ -429,7 +429,7 @@ impl<'g> Pieces<'g> {
                     let ends = (entries.len() - links) as u64;
                     keys = keys.saturating_add(alike.saturating_mul(ends));
                     let Some(root) = layers.clone().nth(self.draw(links)) else {
-                        return (keys, level == 0 && !self.by_key);
+                        return (keys, step == 0 && !self.by_key);
                     };
                     alike = alike.saturating_mul(links as u64);
                     node = root;

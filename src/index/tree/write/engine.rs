@@ -254,7 +254,7 @@ impl Tree {
 
     /// Applies the decision of `decide` to a present key. Returns the value that the key had.
     ///
-    /// `is_near`: the leaf was locked by [`Tree::lock_short`], so the guard may remember it, and
+    /// `is_hinted`: the leaf was locked by [`Tree::lock_short`], so the guard may remember it, and
     /// its new version is passed to the guard.
     #[inline(always)]
     pub(in crate::index::tree) fn change_present<'g>(
@@ -262,7 +262,7 @@ impl Tree {
         pin: Pinned<'g>,
         leaf: Locked<'g, Leaf>,
         slot: usize,
-        is_near: bool,
+        is_hinted: bool,
         decide: impl FnOnce(u64) -> Decision,
     ) -> u64 {
         let value = leaf.value_in(slot);
@@ -274,7 +274,7 @@ impl Tree {
             }
             Decision::Remove => {
                 let position = leaf.permutation().position_of(slot);
-                self.take_out(pin, leaf, position, is_near);
+                self.take_out(pin, leaf, position, is_hinted);
             }
         }
         value

@@ -29,7 +29,7 @@ pub(crate) struct HeldShort<'g> {
     incarnation: u64,
     slice: u64,
     /// The key's slot if the key is present, else the position of its insert.
-    position: usize,
+    slot_or_position: usize,
     kind: Kind,
     is_present: bool,
     has_room: bool,
@@ -63,7 +63,7 @@ impl Tree {
         debug_assert!(self.owns(pin) && self.holds(KindId::WORDS));
         let key = Key::new(bytes);
         let incarnation = self.incarnation();
-        let (leaf, position, value) = match self.lock_short(pin, &key) {
+        let (leaf, slot_or_position, value) = match self.lock_short(pin, &key) {
             Short::Unlocked => return Err(None),
             Short::Present { leaf, slot } => {
                 let value = leaf.value_in(slot);
@@ -78,7 +78,9 @@ impl Tree {
         }
         if value.is_none() && may_insert && (leaf.permutation().is_full() || leaf.wastes_its_bag())
         {
-            let position = KeyPosition::Absent { position };
+            let position = KeyPosition::Absent {
+                position: slot_or_position,
+            };
             let located = Located {
                 leaf,
                 position,
@@ -96,7 +98,7 @@ impl Tree {
             version,
             incarnation,
             slice: key.slice(),
-            position,
+            slot_or_position,
             kind: key.kind(),
             is_present: value.is_some(),
             has_room: may_insert,
@@ -130,7 +132,7 @@ impl Tree {
             return Err(Overtaken);
         }
         if held.is_present {
-            let value = self.change_present(pin, leaf, held.position, true, |_| decision);
+            let value = self.change_present(pin, leaf, held.slot_or_position, true, |_| decision);
             return Ok(Some(value));
         }
         let Decision::Set(value) = decision else {
@@ -138,7 +140,11 @@ impl Tree {
             return Ok(None);
         };
         held.check_key();
-        leaf.insert_short(held.position, &Key::short(held.slice, held.kind), value);
+        leaf.insert_short(
+            held.slot_or_position,
+            &Key::short(held.slice, held.kind),
+            value,
+        );
         pin.renew_hint(HintedLeaf::after(&leaf));
         let node = leaf.node();
         drop(leaf);

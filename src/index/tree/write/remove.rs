@@ -19,7 +19,7 @@ impl Tree {
         self.write_present(pin, bytes, |_| Decision::Remove)
     }
 
-    /// Removes the entry at a position of a leaf, unlocks the leaf, and counts the key. `is_near`:
+    /// Removes the entry at a position of a leaf, unlocks the leaf, and counts the key. `is_hinted`:
     /// as in [`Tree::change_present`].
     #[inline(always)]
     pub(in crate::index::tree) fn take_out<'g>(
@@ -27,14 +27,14 @@ impl Tree {
         pin: Pinned<'g>,
         mut leaf: Locked<'g, Leaf>,
         position: usize,
-        is_near: bool,
+        is_hinted: bool,
     ) {
         leaf.remove(position);
         let is_simple = leaf.bag().is_none() && !leaf.permutation().is_empty();
         if !is_simple || pin.recorder().is_some() {
             return self.release_shrunk(pin, leaf);
         }
-        if is_near {
+        if is_hinted {
             pin.renew_hint(HintedLeaf::after(&leaf));
         }
         let node = leaf.node();
