@@ -135,7 +135,7 @@ impl Memory {
     /// [`Self::allocate_node`] without waiting and without calling an allocator; `None` if the pool
     /// has no free slot for the stripe, or if another thread has locked that part of the pool.
     pub(crate) fn pooled_node(&self, layout: Layout, stripe: usize) -> Option<NonNull<u8>> {
-        let ptr = self.pool.take_ready(stripe)?;
+        let ptr = self.pool.take_ready(layout, stripe)?;
         self.tally
             .add(stripe, Count::NodeBytes, layout.size() as i64);
         Some(ptr)

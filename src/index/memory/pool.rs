@@ -186,9 +186,9 @@ impl Pool {
     /// Takes a free slot from the cache of a stripe or, if that is empty, from the shared list.
     /// `None` if there is none, or if a lock is not free: waits for nothing, and calls no
     /// allocator.
-    pub(super) fn take_ready(&self, stripe: usize) -> Option<NonNull<u8>> {
+    pub(super) fn take_ready(&self, layout: Layout, stripe: usize) -> Option<NonNull<u8>> {
         if !POOLED {
-            return None;
+            return self.unpooled.take_ready(layout);
         }
         let Some(caches) = self.caches.get() else {
             return try_lock(&self.shared)?.pop();

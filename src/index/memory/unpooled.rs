@@ -87,6 +87,18 @@ impl Unpooled {
         Some(slot)
     }
 
+    /// In place of a pool's free slot, which a write may take under locks: an allocation, but never
+    /// by the user's allocator. Models run both with free slots and without.
+    pub(super) fn take_ready(&self, layout: Layout) -> Option<NonNull<u8>> {
+        #[cfg(loom)]
+        let is_ready = false;
+        #[cfg(shuttle)]
+        let is_ready = shuttle::rand::Rng::gen_bool(&mut shuttle::rand::thread_rng(), 0.5);
+        #[cfg(not(any(loom, shuttle)))]
+        let is_ready = !self.source.is_the_users();
+        is_ready.then(|| self.allocate(layout)).flatten()
+    }
+
     /// # Safety
     /// `ptr` came from `allocate` of this with this layout, and no thread uses it any more.
     pub(super) unsafe fn free(&self, ptr: NonNull<u8>, layout: Layout) {
