@@ -131,6 +131,13 @@ impl<'k> Key<'k> {
         kind_of(self.rest)
     }
 
+    /// [`Key::kind`] of a key that ends within its slice.
+    #[inline]
+    pub(crate) fn short_kind(&self) -> Kind {
+        debug_assert!(!self.has_suffix());
+        self.rest.len() as Kind
+    }
+
     /// The bytes after this layer's slice; empty if the key ends within it.
     #[inline]
     pub(crate) fn suffix(&self) -> &'k [u8] {

@@ -192,7 +192,7 @@ impl<'g> Locked<'g, Internode> {
     }
 
     fn set_child(&self, index: usize, child: NodeRef<'_>) {
-        self.children[index].store(child.as_ptr(), Ordering::SeqCst);
+        self.children[index].store(child.as_ptr(), Ordering::Release);
     }
 
     fn set_len(&self, len: usize) {

@@ -392,6 +392,12 @@ impl Leaf {
         }
     }
 
+    /// The slice in a slot. The caller owns the lock.
+    #[inline]
+    fn slice_in(&self, slot: usize) -> u64 {
+        self.head.words[slot].load(Ordering::Relaxed)
+    }
+
     #[inline]
     fn mark(&self, slot: usize) -> u8 {
         self.marks[slot].load(Ordering::Relaxed)

@@ -4,12 +4,15 @@
 //! `membarrier` inside seize they form the total order on which its guards rest. Such a load is a
 //! plain load on x86-64, and `ldar` on Arm.
 //!
-//! A node is unlinked by a `SeqCst` store of a pointer, with one exception: a writer removes the
-//! link to a layer by a release store of the leaf's permutation, which readers load with acquire.
-//! With `membarrier`, which Linux has, the ordering of the loads does not matter. Without it,
-//! entering a guard is a `SeqCst` store; the first load after it is that of the tree's root (`ldar`
-//! on Arm, which waits for that store), and the acquire load of the permutation follows the load of
-//! the root.
+//! Stores of such pointers are release stores, whether they publish a node, move a pointer, or
+//! unlink a node: seize executes the fence or the `membarrier` between the last store that unlinks
+//! an object and its look at the guards. If a reader's load precedes that store in the order of the
+//! pointer's changes, then it precedes the fence in the total order, and so does the entering of
+//! the reader's guard, which seize therefore sees. A link to a layer is also removed by a release
+//! store of the leaf's permutation, which readers load with acquire. With `membarrier`, which Linux
+//! has, the ordering of the loads does not matter. Without it, entering a guard is a `SeqCst` store;
+//! the first load after it is that of the tree's root (`ldar` on Arm, which waits for that store),
+//! and the acquire load of the permutation follows the load of the root.
 
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -137,7 +140,7 @@ impl<'g> NodeRef<'g> {
     /// Stores the node's parent. The caller owns the lock of the previous parent and, if the new
     /// parent is another node, that node's lock too.
     pub(crate) fn set_parent(self, parent: NodeRef<'_>) {
-        self.parent_word().store(parent.as_ptr(), Ordering::SeqCst);
+        self.parent_word().store(parent.as_ptr(), Ordering::Release);
     }
 
     /// The number of levels of internodes from this node down to the leaves of its layer, its own
@@ -228,7 +231,7 @@ impl<'g> Chain<'g> {
     /// Adds a node, whose parent word no thread uses any more.
     pub(crate) fn push(&mut self, node: NodeRef<'g>) {
         let below = self.head.map_or(std::ptr::null_mut(), NodeRef::as_ptr);
-        node.parent_word().store(below, Ordering::SeqCst);
+        node.parent_word().store(below, Ordering::Release);
         self.head = Some(node);
     }
 

@@ -246,9 +246,8 @@ impl<'g, N: Lockable> Locked<'g, N> {
     }
 
     pub(crate) fn set_parent(&self, parent: *mut Node) {
-        // SeqCst, as for every store of a pointer that `reclaim` protects. The caller owns the
-        // lock of the parent.
-        self.parent_word().store(parent, Ordering::SeqCst);
+        // The caller owns the lock of the parent.
+        self.parent_word().store(parent, Ordering::Release);
     }
 
     /// Marks the node deleted and unlocks it.

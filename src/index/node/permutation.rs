@@ -67,7 +67,18 @@ impl Permutation {
     #[inline]
     pub(crate) fn slot(self, position: usize) -> usize {
         debug_assert!(position < WIDTH);
-        (self.0 >> at(position) & 0xF) as usize
+        // A rotation, since a shift by a variable would be masked by an instruction of its own.
+        (self.0.rotate_right(at(position)) & 0xF) as usize
+    }
+
+    /// [`Self::slot`] without a check where the slot is used as an index.
+    #[inline(always)]
+    pub(crate) fn live_slot(self, position: usize) -> usize {
+        let slot = self.slot(position);
+        // SAFETY: each of the fifteen fields of four bits above the count holds a slot. (This is
+        // why the position must be below `WIDTH`.)
+        unsafe { std::hint::assert_unchecked(slot < WIDTH) };
+        slot
     }
 
     /// The live slots, in key order.
@@ -120,12 +131,12 @@ impl Permutation {
         debug_assert!(position <= len && len < WIDTH);
         let slot = self.free_slot() as u64;
         // Positions begin at bit 60 at most, so no shift exceeds the word.
-        let from = u64::MAX << at(position);
-        let free = u64::MAX << at(len);
-        let below = self.0 & !from;
-        let moved = self.0 & from & !free;
-        let above = self.0 & (free << BITS);
-        Self((below | slot << at(position) | moved << BITS | above) + 1)
+        let first = 1 << at(position);
+        // One bit above the slot that is taken; zero if that is the last.
+        let end: u64 = 1 << at(len) << BITS;
+        let kept = self.0 & !end.wrapping_sub(first);
+        let moved = self.0 << BITS & end.wrapping_sub(first << BITS);
+        Self((kept | slot << at(position) | moved) + 1)
     }
 
     /// Removes the entry at `position`; its slot is the next to be reused.
@@ -133,10 +144,13 @@ impl Permutation {
         let len = self.len();
         debug_assert!(position < len);
         let slot = self.slot(position) as u64;
-        let below = self.0 & low(at(position));
-        let moved = self.0 & low(at(len)) & !low(at(position + 1));
-        let above = self.0 & !low(at(len));
-        Self((below | moved >> BITS | slot << at(len - 1) | above) - 1)
+        let first = 1 << at(position);
+        let last: u64 = 1 << at(len - 1);
+        // One bit above the last entry; zero if the permutation is full.
+        let end = last << BITS;
+        let kept = self.0 & !end.wrapping_sub(first);
+        let moved = self.0 >> BITS & (last - first);
+        Self((kept | slot << at(len - 1) | moved) - 1)
     }
 
     /// Returns the permutation with slots `0..len` live, in this order.

@@ -55,8 +55,8 @@ pub(crate) trait Search: Copy + Debug {
     /// Bit `i` is set iff word `i` equals `slice`.
     fn equal_mask(head: &Head, slice: u64) -> u32;
 
-    /// Bit `i` is set iff word `i` is at most `slice`.
-    fn at_most_mask(head: &Head, slice: u64) -> u32;
+    /// Bit `i` is set iff word `i` is less than `slice`.
+    fn less_mask(head: &Head, slice: u64) -> u32;
 
     /// The number of words less than `word`, both compared as signed integers.
     fn count_less(head: &Head, word: u64) -> usize;
@@ -140,10 +140,10 @@ impl Search for Portable {
     }
 
     #[inline]
-    fn at_most_mask(head: &Head, slice: u64) -> u32 {
+    fn less_mask(head: &Head, slice: u64) -> u32 {
         let mut mask = 0;
         for (i, word) in head.words.iter().enumerate() {
-            mask |= u32::from(word.load(Ordering::Relaxed) <= slice) << i;
+            mask |= u32::from(word.load(Ordering::Relaxed) < slice) << i;
         }
         mask
     }
@@ -187,9 +187,9 @@ mod tests {
             assert_eq!(mask >> i & 1 == 1, word == slice, "{slice} in {words:?}");
         }
         assert_eq!(mask >> WIDTH, 0);
-        let mask = S::at_most_mask(head, slice);
+        let mask = S::less_mask(head, slice);
         for (i, &word) in words.iter().enumerate() {
-            assert_eq!(mask >> i & 1 == 1, word <= slice, "{slice} in {words:?}");
+            assert_eq!(mask >> i & 1 == 1, word < slice, "{slice} in {words:?}");
         }
         assert_eq!(mask >> WIDTH, 0);
         assert_eq!(S::ones(mask), mask.count_ones() as usize);

@@ -33,7 +33,7 @@ impl<'g> Locked<'g, Leaf> {
     #[inline(always)]
     pub(crate) fn position_of<S: Search>(&self, key: &Key<'_>) -> KeyPosition<'g> {
         if !key.has_suffix() {
-            return match self.slot_of_short::<S>(key) {
+            return match self.position_of_short::<S>(key) {
                 Ok(slot) => KeyPosition::Present { slot },
                 Err(position) => KeyPosition::Absent { position },
             };
@@ -53,7 +53,7 @@ impl<'g> Locked<'g, Leaf> {
                 cmp::Ordering::Greater => {}
             }
         }
-        let smaller = S::at_most_mask(&leaf.head, key.slice()) & live & !equal;
+        let smaller = S::less_mask(&leaf.head, key.slice()) & live;
         let position = S::ones(smaller) + before;
         if same == 0 {
             return KeyPosition::Absent { position };
@@ -62,26 +62,42 @@ impl<'g> Locked<'g, Leaf> {
     }
 
     /// [`Locked::position_of`] for a key that ends within its slice: returns its slot, or as an
-    /// error the position of its insert.
+    /// error the position of its insert. Fast for present keys: most compare equal at once.
     #[inline(always)]
     pub(crate) fn slot_of_short<S: Search>(&self, key: &Key<'_>) -> Result<usize, usize> {
-        debug_assert!(!key.has_suffix());
         let leaf = self.node();
-        let live = leaf.live();
-        debug_assert_eq!(live, leaf.permutation().live_mask());
-        let equal = S::equal_mask(&leaf.head, key.slice()) & live;
-        let mut before = 0;
-        let mut slots = equal;
+        let mut slots = S::equal_mask(&leaf.head, key.slice()) & leaf.live();
         while let Some(slot) = take_lowest(&mut slots) {
-            match leaf.kind(slot).cmp(&key.kind()) {
-                cmp::Ordering::Less => before += 1,
-                // No other entry has its length.
-                cmp::Ordering::Equal => return Ok(slot),
-                cmp::Ordering::Greater => {}
+            // No other entry has its length.
+            if leaf.kind(slot) == key.short_kind() {
+                return Ok(slot);
             }
         }
-        let smaller = S::at_most_mask(&leaf.head, key.slice()) & live & !equal;
-        Err(S::ones(smaller) + before)
+        self.position_of_short::<S>(key)
+    }
+
+    /// [`Locked::slot_of_short`], fast for absent keys: searches for the position, and then compares
+    /// the entry there.
+    #[inline(always)]
+    pub(crate) fn position_of_short<S: Search>(&self, key: &Key<'_>) -> Result<usize, usize> {
+        debug_assert!(!key.has_suffix());
+        let leaf = self.node();
+        let permutation = leaf.permutation();
+        debug_assert_eq!(leaf.live(), permutation.live_mask());
+        let mut position = S::ones(S::less_mask(&leaf.head, key.slice()) & leaf.live());
+        // Mostly one round: entries with the same slice are other short keys, or longer ones.
+        while position < permutation.len() {
+            let slot = permutation.live_slot(position);
+            let kind = leaf.kind(slot);
+            if leaf.slice_in(slot) != key.slice() || kind > key.short_kind() {
+                break;
+            }
+            if kind == key.short_kind() {
+                return Ok(slot);
+            }
+            position += 1;
+        }
+        Err(position)
     }
 
     /// Returns the position of a key among the entries with its slice and rank, which are in
@@ -117,8 +133,7 @@ impl<'g> Locked<'g, Leaf> {
     /// The slice of the entry at a position.
     #[inline]
     pub(crate) fn slice_at(&self, position: usize) -> u64 {
-        let slot = self.permutation().slot(position);
-        self.head.words[slot].load(Ordering::Relaxed)
+        self.slice_in(self.permutation().slot(position))
     }
 
     /// The entries in key order.
@@ -166,13 +181,17 @@ impl<'g> Locked<'g, Leaf> {
     /// Whether records that no live entry uses take much of the bag.
     #[inline]
     pub(crate) fn wastes_its_bag(&self) -> bool {
-        self.node().bag().is_some_and(|bag| self.wastes(bag))
-    }
-
-    #[inline(never)]
-    fn wastes(&self, bag: BagRef<'_>) -> bool {
-        let live = self.entries().filter(|entry| entry.kind == SUFFIX);
-        bag.is_wasteful(live.map(|entry| entry.suffix.len()))
+        /// Takes a reference to the node, not to the lock's owner, which can then stay in
+        /// registers.
+        #[inline(never)]
+        fn wastes(leaf: &Leaf, bag: BagRef<'_>) -> bool {
+            let slots = leaf.permutation().slots();
+            let live = slots.map(|slot| leaf.entry(slot));
+            let live = live.filter(|entry| entry.kind == SUFFIX);
+            bag.is_wasteful(live.map(|entry| entry.suffix.len()))
+        }
+        let leaf = self.node();
+        leaf.bag().is_some_and(|bag| wastes(leaf, bag))
     }
 
     /// Inserts an entry at a position. The leaf has a free slot, and room in its bag.
@@ -189,11 +208,11 @@ impl<'g> Locked<'g, Leaf> {
     pub(crate) fn insert_short(&mut self, position: usize, key: &Key<'_>, value: u64) {
         debug_assert!(!key.has_suffix());
         let permutation = self.permutation();
-        let slot = permutation.free_slot();
+        let slot = permutation.live_slot(permutation.len());
         perturb();
         self.head.words[slot].store(key.slice(), Ordering::Relaxed);
         perturb();
-        self.marks[slot].store(key.kind(), Ordering::Relaxed);
+        self.marks[slot].store(key.short_kind(), Ordering::Relaxed);
         // Relaxed: the store of the permutation publishes the word, and the word is no pointer that
         // guards protect.
         self.words[slot].store(word_of(value), Ordering::Relaxed);
@@ -214,8 +233,8 @@ impl<'g> Locked<'g, Leaf> {
         perturb();
         let mark = mark_of(entry.kind, entry.suffix);
         self.marks[slot].store(mark, Ordering::Relaxed);
-        // SeqCst, since the word may point to a layer.
-        self.words[slot].store(entry.word, Ordering::SeqCst);
+        // Release, since the word may point to a layer.
+        self.words[slot].store(entry.word, Ordering::Release);
     }
 
     /// Removes the entry at a position. Readers with an earlier permutation may still read its
@@ -237,7 +256,7 @@ impl<'g> Locked<'g, Leaf> {
     /// loaded the old root find that it is no longer a root, and start over.
     pub(crate) fn move_link(&self, old: NodeRef<'_>, new: NodeRef<'_>) {
         let slot = self.permutation().slot(self.position_of_link(old));
-        self.words[slot].store(new.as_ptr().cast(), Ordering::SeqCst);
+        self.words[slot].store(new.as_ptr().cast(), Ordering::Release);
     }
 
     fn position_of_link(&self, root: NodeRef<'_>) -> usize {
@@ -265,7 +284,7 @@ impl<'g> Locked<'g, Leaf> {
         .expect("a group has entries");
         self.marks[slot].store(LAYER, Ordering::Relaxed);
         perturb();
-        self.words[slot].store(root.as_ptr().cast(), Ordering::SeqCst);
+        self.words[slot].store(root.as_ptr().cast(), Ordering::Release);
         for position in group.rev().filter(|&position| position != kept) {
             self.vacate(permutation.slot(position));
             permutation = permutation.remove(position);
@@ -292,7 +311,7 @@ impl<'g> Locked<'g, Leaf> {
         }
         perturb();
         // The suffixes are the same in both bags, so readers may use either.
-        self.bag.store(bag.publish(), Ordering::SeqCst);
+        self.bag.store(bag.publish(), Ordering::Release);
         old
     }
 
@@ -305,7 +324,7 @@ impl<'g> Locked<'g, Leaf> {
             self.mark_dirty();
         }
         let bag = self.node().bag();
-        self.bag.store(std::ptr::null_mut(), Ordering::SeqCst);
+        self.bag.store(std::ptr::null_mut(), Ordering::Release);
         perturb();
         bag
     }
@@ -313,7 +332,7 @@ impl<'g> Locked<'g, Leaf> {
     /// Sets the leaf's first bag.
     pub(crate) fn set_bag(&self, bag: OwnedBag<'_>) {
         debug_assert!(self.bag().is_none());
-        self.bag.store(bag.publish(), Ordering::SeqCst);
+        self.bag.store(bag.publish(), Ordering::Release);
     }
 
     /// Sets the low of a leaf that is not published.
@@ -330,9 +349,16 @@ impl<'g> Locked<'g, Leaf> {
         let mut live = self.live();
         let mut most = None;
         for to in 0..len {
-            let slot = permutation.slot(from + to);
-            if self.kind(slot) < SUFFIX {
-                self.copy_short(slot, right, to);
+            let slot = permutation.live_slot(from + to);
+            let mark = self.mark(slot);
+            // The mark of an entry that ends within its slice is its kind.
+            if mark < SUFFIX {
+                // Its word is a value or a pointer to one, never to a node or a bag.
+                let slice = self.slice_in(slot);
+                right.head.words[to].store(slice, Ordering::Relaxed);
+                right.marks[to].store(mark, Ordering::Relaxed);
+                let word = self.words[slot].load(Ordering::Relaxed);
+                right.words[to].store(word, Ordering::Relaxed);
             } else {
                 if most.is_none() && self.kind(slot) == LAYER {
                     // Before `right` becomes the parent of a layer's root: from then on, other
@@ -382,16 +408,6 @@ impl<'g> Locked<'g, Leaf> {
         self.below_word().store(levels, Ordering::Relaxed);
     }
 
-    /// Copies an entry without a suffix to a slot of a leaf that is not published.
-    #[inline]
-    fn copy_short(&self, slot: usize, right: &Locked<'g, Leaf>, to: usize) {
-        let slice = self.head.words[slot].load(Ordering::Relaxed);
-        right.head.words[to].store(slice, Ordering::Relaxed);
-        right.marks[to].store(self.mark(slot), Ordering::Relaxed);
-        let word = self.words[slot].load(Ordering::Relaxed);
-        right.words[to].store(word, Ordering::Relaxed);
-    }
-
     /// Moves an entry with a suffix, or a link to a layer.
     #[inline(never)]
     fn move_long(&self, slot: usize, right: &mut Locked<'g, Leaf>, to: usize) {
@@ -419,16 +435,17 @@ impl<'g> Locked<'g, Leaf> {
 
     /// Links `right`, a leaf that is not published, after this one.
     pub(crate) fn link_after(&self, right: &Locked<'g, Leaf>) {
-        right
-            .prev
-            .store(std::ptr::from_ref(self.node()).cast_mut(), Ordering::SeqCst);
+        right.prev.store(
+            std::ptr::from_ref(self.node()).cast_mut(),
+            Ordering::Release,
+        );
         let next = self.next.load(Ordering::SeqCst);
-        right.next.store(next, Ordering::SeqCst);
+        right.next.store(next, Ordering::Release);
         let right = std::ptr::from_ref(right.node()).cast_mut();
         if let Some(next) = self.node().next() {
-            next.prev.store(right, Ordering::SeqCst);
+            next.prev.store(right, Ordering::Release);
         }
-        self.next.store(right, Ordering::SeqCst);
+        self.next.store(right, Ordering::Release);
     }
 
     /// Unlinks this leaf from the list of leaves. The previous leaf, if one exists, is locked
@@ -444,10 +461,10 @@ impl<'g> Locked<'g, Leaf> {
             std::ptr::from_ref(prev).cast_mut()
         });
         if let Some(next) = self.node().next() {
-            next.prev.store(before, Ordering::SeqCst);
+            next.prev.store(before, Ordering::Release);
         }
         if let Some(prev) = prev {
-            prev.next.store(next, Ordering::SeqCst);
+            prev.next.store(next, Ordering::Release);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::arch::asm;
 use std::mem::MaybeUninit;
 
-use super::{Head, Image, Leaf, Search, WIDTH};
+use super::{Head, Image, Leaf, Search};
 
 /// The number of bits set, by the instruction POPCNT. In `asm!`, since the compiler may not
 /// emit POPCNT by itself: not every x86-64 processor has it.
@@ -52,15 +52,15 @@ impl Search for Avx512 {
     }
 
     #[inline]
-    fn at_most_mask(head: &Head, slice: u64) -> u32 {
+    fn less_mask(head: &Head, slice: u64) -> u32 {
         let mask: u32;
         // SAFETY: as in `equal_mask`.
         unsafe {
             asm!(
                 "vpbroadcastq zmm16, {slice}",
-                // 5: the slice is not less than the word, unsigned.
-                "vpcmpuq k1, zmm16, zmmword ptr [{head}], 5",
-                "vpcmpuq k2, zmm16, zmmword ptr [{head} + 64], 5",
+                // 6: the slice is greater than the word, unsigned.
+                "vpcmpuq k1, zmm16, zmmword ptr [{head}], 6",
+                "vpcmpuq k2, zmm16, zmmword ptr [{head} + 64], 6",
                 "kunpckbw k1, k2, k1",
                 "kmovw {mask:e}, k1",
                 head = in(reg) std::ptr::from_ref(head),
@@ -169,8 +169,8 @@ impl Search for Avx2 {
     }
 
     #[inline]
-    fn at_most_mask(head: &Head, slice: u64) -> u32 {
-        let greater: u32;
+    fn less_mask(head: &Head, slice: u64) -> u32 {
+        let mask: u32;
         // SAFETY: as in `equal_mask`.
         unsafe {
             asm!(
@@ -182,10 +182,10 @@ impl Search for Avx2 {
                 "vpxor ymm2, ymm5, ymmword ptr [{head} + 32]",
                 "vpxor ymm3, ymm5, ymmword ptr [{head} + 64]",
                 "vpxor ymm4, ymm5, ymmword ptr [{head} + 96]",
-                "vpcmpgtq ymm1, ymm1, ymm0",
-                "vpcmpgtq ymm2, ymm2, ymm0",
-                "vpcmpgtq ymm3, ymm3, ymm0",
-                "vpcmpgtq ymm4, ymm4, ymm0",
+                "vpcmpgtq ymm1, ymm0, ymm1",
+                "vpcmpgtq ymm2, ymm0, ymm2",
+                "vpcmpgtq ymm3, ymm0, ymm3",
+                "vpcmpgtq ymm4, ymm0, ymm4",
                 "vmovmskpd {mask:e}, ymm1",
                 "vmovmskpd {more:e}, ymm2",
                 "shl {more:e}, 4",
@@ -200,14 +200,14 @@ impl Search for Avx2 {
                 head = in(reg) std::ptr::from_ref(head),
                 slice = in(reg) slice ^ 1 << 63,
                 top = in(reg) 1_u64 << 63,
-                mask = out(reg) greater,
+                mask = out(reg) mask,
                 more = out(reg) _,
                 out("xmm0") _, out("xmm1") _, out("xmm2") _, out("xmm3") _, out("xmm4") _,
                 out("xmm5") _,
                 options(pure, readonly, nostack),
             );
         }
-        !greater >> 1 & ((1 << WIDTH) - 1)
+        mask >> 1
     }
 
     #[inline]

@@ -20,7 +20,10 @@ use super::reserve::{Needs, Reserve, shape_for};
 use super::short::Short;
 use crate::index::key::{Key, SUFFIX};
 use crate::index::memory::OutOfMemory;
-use crate::index::node::{BagRef, Entry, KeyPosition, Leaf, Locked, NodeRef, OwnedBag, WIDTH};
+use crate::index::node::{
+    BagRef, Entry, KeyPosition, Leaf, Locked, NodeRef, OwnedBag, Search, Version, WIDTH,
+    with_search,
+};
 use crate::index::reclaim::{HintedLeaf, Pinned};
 use crate::index::tree::Tree;
 use crate::index::tree::read::descend::Reached;
@@ -126,42 +129,75 @@ impl Tree {
         &self,
         pin: Pinned<'_>,
         bytes: &[u8],
+        decide: impl FnMut(Option<u64>) -> Decision,
+    ) -> Result<Option<u64>, OutOfMemory> {
+        with_search!(self.isa, S => self.write_with::<S>(pin, bytes, decide))
+    }
+
+    #[inline(always)]
+    fn write_with<S: Search>(
+        &self,
+        pin: Pinned<'_>,
+        bytes: &[u8],
         mut decide: impl FnMut(Option<u64>) -> Decision,
     ) -> Result<Option<u64>, OutOfMemory> {
         let key = Key::new(bytes);
-        match self.lock_short(pin, &key) {
-            Short::Present { leaf, slot } => {
-                let decide = |value| decide(Some(value));
-                Ok(Some(self.change_present(pin, leaf, slot, true, decide)))
-            }
-            Short::Absent {
-                mut leaf, position, ..
-            } if !leaf.permutation().is_full() && !leaf.wastes_its_bag() => {
-                let Decision::Set(value) = decide(None) else {
-                    return Ok(None);
-                };
-                leaf.insert_short(position, &key, value);
-                pin.renew_hint(HintedLeaf::after(&leaf));
-                let node = leaf.node();
-                drop(leaf);
-                pin.count_keys(node, 1);
-                Ok(None)
-            }
+        let (mut leaf, position, root) = match self.lock_short::<S, false>(pin, &key) {
             Short::Absent {
                 leaf,
                 position,
                 root,
-            } => {
-                let position = KeyPosition::Absent { position };
-                let located = Located {
-                    leaf,
-                    position,
-                    key,
-                };
-                self.write_slow(pin, bytes, &mut decide, Some((located, root)))
+            } => (leaf, position, root),
+            Short::Present { leaf, slot } => {
+                let decide = |value| decide(Some(value));
+                return Ok(Some(self.change_present(pin, leaf, slot, true, decide)));
             }
-            Short::Unlocked => self.write_slow(pin, bytes, &mut decide, None),
+            Short::Unlocked => return self.write_slow(pin, bytes, &mut decide, None),
+        };
+        if leaf.permutation().is_full() || leaf.wastes_its_bag() {
+            // By parts, so that the path below keeps them in registers.
+            let (node, version) = leaf.suspend();
+            return self.write_crowded(pin, bytes, (node, version, position), root, &mut decide);
         }
+        let Decision::Set(value) = decide(None) else {
+            return Ok(None);
+        };
+        leaf.insert_short(position, &key, value);
+        pin.renew_hint(HintedLeaf::after(&leaf));
+        let node = leaf.node();
+        drop(leaf);
+        pin.count_keys(node, 1);
+        Ok(None)
+    }
+
+    /// [`Tree::write`] for a short key that is absent from a leaf which is full or wastes its bag;
+    /// the leaf is locked, suspended, and has this version. `root`: as in [`Short::Absent`].
+    #[inline(never)]
+    fn write_crowded<'g>(
+        &self,
+        pin: Pinned<'g>,
+        bytes: &[u8],
+        (leaf, version, position): (&'g Leaf, Version, usize),
+        root: NodeRef<'g>,
+        decide: &mut dyn FnMut(Option<u64>) -> Decision,
+    ) -> Result<Option<u64>, OutOfMemory> {
+        // SAFETY: the caller has suspended it.
+        let leaf = unsafe { Locked::resume(leaf, version) };
+        let key = Key::new(bytes);
+        let leaf = match leaf.permutation().is_full() {
+            true => self.split_short(pin, leaf, position, &key, root, decide),
+            false => Some(leaf),
+        };
+        let Some(leaf) = leaf else {
+            return Ok(None);
+        };
+        let position = KeyPosition::Absent { position };
+        let located = Located {
+            leaf,
+            position,
+            key,
+        };
+        self.write_slow(pin, bytes, decide, Some((located, root)))
     }
 
     /// [`Tree::write`] for the cases that are not inlined: long keys, writes that may need memory,

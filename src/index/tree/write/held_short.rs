@@ -14,7 +14,7 @@ use super::held::Overtaken;
 use super::locate::Located;
 use super::short::Short;
 use crate::index::key::{Key, Kind};
-use crate::index::node::{KeyPosition, Leaf, Locked, Observation, Version};
+use crate::index::node::{KeyPosition, Leaf, Locked, Observation, Version, with_search};
 use crate::index::reclaim::{HintedLeaf, Pinned};
 use crate::index::tree::Tree;
 use crate::index::tree::holding::Holder;
@@ -63,7 +63,8 @@ impl Tree {
         debug_assert!(self.owns(pin) && self.holds(KindId::WORDS));
         let key = Key::new(bytes);
         let incarnation = self.incarnation();
-        let (leaf, slot_or_position, value) = match self.lock_short(pin, &key) {
+        let locked = with_search!(self.isa, S => self.lock_short::<S, true>(pin, &key));
+        let (leaf, slot_or_position, value) = match locked {
             Short::Unlocked => return Err(None),
             Short::Present { leaf, slot } => {
                 let value = leaf.value_in(slot);

@@ -25,4 +25,5 @@ pub(in crate::index::tree) mod remove;
 pub(in crate::index::tree) mod reserve;
 pub(in crate::index::tree) mod short;
 pub(in crate::index::tree) mod split;
+mod split_short;
 pub(in crate::index::tree) mod update;

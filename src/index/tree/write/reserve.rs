@@ -181,11 +181,7 @@ impl Drop for Spare<'_> {
             // SAFETY: no other thread has seen the node, and a leaf has no bag.
             unsafe {
                 match node.kind() {
-                    AnyNode::Leaf(leaf) => {
-                        // Unlocked before it is freed, since unlocking writes to the node.
-                        drop(Locked::private(leaf));
-                        self.memory.free_leaf(NonNull::from(leaf));
-                    }
+                    AnyNode::Leaf(leaf) => free_unused(self.memory, leaf),
                     AnyNode::Internode(internode) => {
                         self.memory.free_internode(NonNull::from(internode));
                     }
@@ -193,6 +189,17 @@ impl Drop for Spare<'_> {
             }
         }
     }
+}
+
+/// Frees a leaf that was not needed. The caller holds no lock of a node.
+///
+/// # Safety
+/// The leaf came from this memory, no other thread has seen it, and it has no bag.
+pub(super) unsafe fn free_unused(memory: &Memory, leaf: &Leaf) {
+    // Unlocked before it is freed, since unlocking writes to the node.
+    drop(Locked::private(leaf));
+    // SAFETY: by contract.
+    unsafe { memory.free_leaf(NonNull::from(leaf)) };
 }
 
 /// The most spare bytes in a new bag, for suffixes of later inserts. If the last suffix is longer,

@@ -10,7 +10,7 @@
 //! key by `locate`, which waits for locks.
 
 use crate::index::key::Key;
-use crate::index::node::{Leaf, Locked, NodeRef, with_search};
+use crate::index::node::{Leaf, Locked, NodeRef, Search};
 use crate::index::reclaim::{HintedLeaf, Pinned};
 use crate::index::tree::Tree;
 use crate::index::tree::read::descend::reach;
@@ -34,9 +34,9 @@ pub(in crate::index::tree) enum Short<'g> {
 
 impl Tree {
     /// Locks the leaf that contains a short key or the position of its insert, if that is possible
-    /// without waiting.
+    /// without waiting. `LIKELY_PRESENT`: searches for the key first, or for its position.
     #[inline(always)]
-    pub(in crate::index::tree) fn lock_short<'g>(
+    pub(in crate::index::tree) fn lock_short<'g, S: Search, const LIKELY_PRESENT: bool>(
         &self,
         pin: Pinned<'g>,
         key: &Key<'_>,
@@ -54,8 +54,7 @@ impl Tree {
         let leaf = match hinted {
             Some(leaf) => leaf,
             None => {
-                let reached = with_search!(self.isa, S => reach::<S>(root, key.slice(), true));
-                let Ok(reached) = reached else {
+                let Ok(reached) = reach::<S>(root, key.slice(), true) else {
                     return Short::Unlocked;
                 };
                 perturb();
@@ -69,7 +68,11 @@ impl Tree {
                 leaf
             }
         };
-        match with_search!(self.isa, S => leaf.slot_of_short::<S>(key)) {
+        let found = match LIKELY_PRESENT {
+            true => leaf.slot_of_short::<S>(key),
+            false => leaf.position_of_short::<S>(key),
+        };
+        match found {
             Ok(slot) => Short::Present { leaf, slot },
             Err(position) => Short::Absent {
                 leaf,

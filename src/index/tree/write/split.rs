@@ -29,17 +29,63 @@ use crate::index::reclaim::{HintedLeaf, Pinned};
 use crate::index::tree::Tree;
 use crate::protocol::Line;
 
-/// How a split distributes the entries of a full leaf and one new entry to the leaf (the left one)
-/// and the new leaf (the right one).
-struct Plan {
+/// Where a split parts the entries of a full leaf and one new entry: how many go to the leaf (the
+/// left one), and how many to the new leaf (the right one).
+pub(super) struct Cut {
     /// How many entries of the left leaf stay in it.
-    kept: usize,
+    pub(super) kept: usize,
     /// Whether the new entry goes to the left leaf.
-    stays: bool,
+    pub(super) stays: bool,
     /// The smallest slice of the right leaf.
-    low: u64,
+    pub(super) low: u64,
     /// Whether keys seem to arrive in ascending order.
-    append: bool,
+    pub(super) append: bool,
+}
+
+impl Cut {
+    /// For a new entry with a slice at a position.
+    #[inline(always)]
+    pub(super) fn new(leaf: &Locked<'_, Leaf>, position: usize, slice: u64) -> Self {
+        let slice_at = |i: usize| match i.cmp(&position) {
+            Ordering::Less => leaf.slice_at(i),
+            Ordering::Equal => slice,
+            Ordering::Greater => leaf.slice_at(i - 1),
+        };
+        // Keys also arrive in order if several threads append, each to its own range: then the leaf
+        // need not be the last.
+        let is_last = leaf.next().is_none();
+        let append = position == WIDTH && (is_last || leaf.permutation().ends_in_order());
+        if append && leaf.slice_at(WIDTH - 1) != slice {
+            // As below, in fewer steps.
+            return Self {
+                kept: WIDTH,
+                stays: false,
+                low: slice,
+                append,
+            };
+        }
+        let prepend = position == 0 && leaf.prev().is_none();
+        let wanted = if append {
+            WIDTH
+        } else if prepend {
+            1
+        } else {
+            WIDTH.div_ceil(2)
+        };
+        let left = split_point(slice_at, wanted);
+        let stays = position < left;
+        Self {
+            kept: left - usize::from(stays),
+            stays,
+            low: slice_at(left),
+            append,
+        }
+    }
+}
+
+/// A [`Cut`], and the bags that it takes.
+struct Plan {
+    cut: Cut,
     /// A new bag for the left leaf, if it needs one.
     kept_bag: Option<Shape>,
     /// A bag for the right leaf, if it needs one.
@@ -51,44 +97,22 @@ struct Plan {
 
 impl Plan {
     fn new(leaf: &Locked<'_, Leaf>, position: usize, entry: &Entry<'_>, is_room: bool) -> Self {
-        let slice_at = |i: usize| match i.cmp(&position) {
-            Ordering::Less => leaf.slice_at(i),
-            Ordering::Equal => entry.slice,
-            Ordering::Greater => leaf.slice_at(i - 1),
-        };
-        // Keys also arrive in order if several threads append, each to its own range: then the leaf
-        // need not be the last.
-        let is_last = leaf.next().is_none();
-        let append = position == WIDTH && (is_last || leaf.permutation().ends_in_order());
-        let prepend = position == 0 && leaf.prev().is_none();
-        let wanted = if append {
-            WIDTH
-        } else if prepend {
-            1
-        } else {
-            WIDTH.div_ceil(2)
-        };
-        let left = split_point(slice_at, wanted);
-        let stays = position < left;
         let mut plan = Self {
-            kept: left - usize::from(stays),
-            stays,
-            low: slice_at(left),
-            append,
+            cut: Cut::new(leaf, position, entry.slice),
             kept_bag: None,
             moved_bag: None,
             room_bag: None,
         };
         if leaf.bag().is_some() || entry.kind == SUFFIX {
-            plan.add_bags(leaf, left, entry, is_room);
+            plan.add_bags(leaf, entry, is_room);
         }
         plan
     }
 
     /// Plans the bags for suffixes.
-    #[inline(never)]
-    fn add_bags(&mut self, leaf: &Locked<'_, Leaf>, left: usize, entry: &Entry<'_>, is_room: bool) {
-        let (kept, stays) = (self.kept, self.stays);
+    fn add_bags(&mut self, leaf: &Locked<'_, Leaf>, entry: &Entry<'_>, is_room: bool) {
+        let (kept, stays) = (self.cut.kept, self.cut.stays);
+        let left = kept + usize::from(stays);
         let mut kept_suffixes = suffix_lengths(leaf.entries().take(kept));
         let mut moved_suffixes = suffix_lengths(leaf.entries().skip(kept));
         let (side, entries) = match stays {
@@ -115,13 +139,19 @@ impl Plan {
 
 /// Returns how many of the sixteen entries go to the left leaf: at least one and not all, as near
 /// to `wanted` as possible, and so that equal slices stay in one leaf.
+#[inline]
 fn split_point(slice_at: impl Fn(usize) -> u64, wanted: usize) -> usize {
-    let is_between_slices = |left: &usize| slice_at(left - 1) != slice_at(*left);
-    if is_between_slices(&wanted) {
-        return wanted;
+    match slice_at(wanted - 1) == slice_at(wanted) {
+        true => split_point_near(slice_at, wanted),
+        false => wanted,
     }
+}
+
+/// [`split_point`] if equal slices lie around `wanted`.
+#[cold]
+fn split_point_near(slice_at: impl Fn(usize) -> u64, wanted: usize) -> usize {
     (1..=WIDTH)
-        .filter(is_between_slices)
+        .filter(|&left| slice_at(left - 1) != slice_at(left))
         .min_by_key(|&left| left.abs_diff(wanted))
         .expect("of sixteen entries two have different slices")
 }
@@ -173,22 +203,26 @@ impl Tree {
             path.iter_mut().for_each(Locked::mark_dirty);
         }
         let mut right = reserve.leaf(leaf.era());
-        right.set_low(plan.low);
+        right.set_low(plan.cut.low);
         if plan.moved_bag.is_some() {
             right.set_bag(reserve.moved_bag());
         }
-        leaf.move_entries(plan.kept, &mut right);
+        leaf.move_entries(plan.cut.kept, &mut right);
         // Frees the bytes of the moved suffixes, which the left leaf's bag still contains.
         let old_bag = match plan.kept_bag {
             Some(_) => leaf.renew_bag(reserve.kept_bag()),
             None => leaf.take_bag(),
         };
-        let place = match plan.stays {
+        let place = match plan.cut.stays {
             true => position,
-            false => position - plan.kept,
+            false => position - plan.cut.kept,
         };
         if let Chosen::Key(value) = chosen {
-            let target = if plan.stays { &mut leaf } else { &mut right };
+            let target = if plan.cut.stays {
+                &mut leaf
+            } else {
+                &mut right
+            };
             target.insert(place, &entry.with_value(value));
         }
         leaf.link_after(&right);
@@ -199,7 +233,7 @@ impl Tree {
         record_created(pin, &right);
         if let Chosen::Room = chosen {
             // Unlocks the other leaf here.
-            let mut leaf = if plan.stays { leaf } else { right };
+            let mut leaf = if plan.cut.stays { leaf } else { right };
             leaf.publish_version();
             return Ok(Added::Room(Room {
                 leaf,
@@ -210,8 +244,8 @@ impl Tree {
                 bag: reserve.room_bag(&needs),
             }));
         }
-        let appended =
-            (plan.append && !plan.stays).then(|| (HintedLeaf::after(&right), right.range()));
+        let appended = (plan.cut.append && !plan.cut.stays)
+            .then(|| (HintedLeaf::after(&right), right.range()));
         drop((leaf, right));
         path.clear();
         if let Some(bag) = old_bag {
@@ -236,7 +270,7 @@ impl Tree {
         let mut new_internodes = ArrayVec::<Locked<'g, Internode>, MAX_HEIGHT>::new();
         let mut left = NodeRef::from(leaf.node());
         let mut new = NodeRef::from(right.node());
-        let mut key = plan.low;
+        let mut key = plan.cut.low;
         for node in path.iter() {
             // The key lies within the range of the child that was split.
             let index = with_search!(self.isa, S => node.child_index::<S>(key));
@@ -246,7 +280,7 @@ impl Tree {
                 return None;
             }
             let mut empty = reserve.internode();
-            key = node.split_insert(&mut empty, index, key, new, plan.append);
+            key = node.split_insert(&mut empty, index, key, new, plan.cut.append);
             left = NodeRef::from(node.node());
             new = NodeRef::from(empty.node());
             new_internodes.push(empty);

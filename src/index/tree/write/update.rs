@@ -5,7 +5,7 @@ use super::engine::{Decision, record};
 use super::short::Short;
 use crate::index::key::Key;
 use crate::index::memory::OutOfMemory;
-use crate::index::node::KeyPosition;
+use crate::index::node::{KeyPosition, Search, with_search};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::index::tree::updating::Updating;
@@ -74,8 +74,18 @@ impl Tree {
         bytes: &[u8],
         decide: impl FnOnce(u64) -> Decision,
     ) -> Option<u64> {
+        with_search!(self.isa, S => self.write_present_with::<S>(pin, bytes, decide))
+    }
+
+    #[inline(always)]
+    fn write_present_with<S: Search>(
+        &self,
+        pin: Pinned<'_>,
+        bytes: &[u8],
+        decide: impl FnOnce(u64) -> Decision,
+    ) -> Option<u64> {
         let key = Key::new(bytes);
-        match self.lock_short(pin, &key) {
+        match self.lock_short::<S, true>(pin, &key) {
             Short::Present { leaf, slot } => {
                 Some(self.change_present(pin, leaf, slot, true, decide))
             }

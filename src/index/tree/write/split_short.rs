@@ -1,0 +1,89 @@
+//! The split that most inserts of short keys need: the leaf has no bag, its parent has room, and the
+//! pool has a leaf.
+//!
+//! **Protocol.** That of `split`, with its cases left out: the writer owns the leaf's lock and locks
+//! the parent; then nothing fails or waits any more. If the case is another one, it unlocks the
+//! parent and returns the leaf, still locked and unchanged, for `split`.
+
+use super::engine::Decision;
+use super::lock::{Parent, lock_parent};
+use super::reserve::free_unused;
+use super::split::Cut;
+use crate::index::key::Key;
+use crate::index::memory::Count;
+use crate::index::node::{Leaf, Locked, NodeRef, WIDTH, with_search};
+use crate::index::reclaim::{HintedLeaf, Pinned};
+use crate::index::tree::Tree;
+use crate::protocol::Line;
+
+impl Tree {
+    /// Splits a full leaf, which [`Tree::lock_short`] has locked, and inserts an absent short key at
+    /// a position, if `decide` says so; it is called once. Or returns the leaf, if `split` must do
+    /// this. `root` is the root from which the leaf was reached.
+    #[inline(always)]
+    pub(super) fn split_short<'g>(
+        &self,
+        pin: Pinned<'g>,
+        mut leaf: Locked<'g, Leaf>,
+        position: usize,
+        key: &Key<'_>,
+        root: NodeRef<'g>,
+        decide: &mut dyn FnMut(Option<u64>) -> Decision,
+    ) -> Option<Locked<'g, Leaf>> {
+        debug_assert!(
+            pin.recorder().is_none(),
+            "lock_short locks no recorded leaf"
+        );
+        if leaf.bag().is_some() {
+            return Some(leaf);
+        }
+        let Parent::Internode(mut parent) = lock_parent(&leaf) else {
+            return Some(leaf);
+        };
+        if parent.is_full() {
+            return Some(leaf);
+        }
+        let memory = &pin.domain().memory;
+        let Some(empty) = memory.pooled_leaf(pin.stripe()) else {
+            return Some(leaf);
+        };
+        let Decision::Set(value) = decide(None) else {
+            drop((leaf, parent));
+            // SAFETY: no other thread has seen the leaf, and it has no bag.
+            unsafe { free_unused(memory, empty) };
+            return None;
+        };
+        pin.count(Count::Splits, 1);
+        let cut = Cut::new(&leaf, position, key.slice());
+        if Line::SplitLeafIsDirty.is_enabled() {
+            leaf.mark_dirty();
+        }
+        if Line::SplitParentsAreDirty.is_enabled() {
+            parent.mark_dirty();
+        }
+        let mut right = Locked::private(empty);
+        right.set_parent(std::ptr::null_mut());
+        right.set_era(leaf.era());
+        right.set_low(cut.low);
+        if cut.kept < WIDTH {
+            leaf.move_entries(cut.kept, &mut right);
+        }
+        match cut.stays {
+            true => leaf.insert_short(position, key, value),
+            false => right.insert_short(position - cut.kept, key, value),
+        }
+        leaf.link_after(&right);
+        // The new low lies within the range of the leaf that is split.
+        let index = with_search!(self.isa, S => parent.child_index::<S>(cut.low));
+        debug_assert!(parent.child(index) == NodeRef::from(leaf.node()));
+        parent.insert(index, cut.low, NodeRef::from(right.node()));
+        if cut.append && !cut.stays {
+            pin.remember(root, HintedLeaf::after(&right), right.range());
+        }
+        let node = leaf.node();
+        drop((leaf, right));
+        drop(parent);
+        pin.count_keys(node, 1);
+        None
+    }
+}
