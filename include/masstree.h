@@ -137,7 +137,7 @@ typedef struct masstree_t masstree_t;
 
 /**
  * Outcome: the key is already in the tree; from masstree_exchange and masstree_replace: it
- * already has the value that was to be stored; from masstree_bulk_load: the tree is not empty.
+ * already has the value that was to be stored; from a bulk load: the tree is not empty.
  * Nothing was changed.
  */
 #define MASSTREE_EXISTS 2
@@ -2434,7 +2434,9 @@ int32_t masstree_remove_many_u64(masstree_t *tree,
 
 /**
  * Fills an empty tree with sorted keys, faster than one by one, with full nodes. All
- * keys appear at once; until then, and if the call fails, the tree stays empty.
+ * keys appear at once; until then, and if the call fails, the tree stays empty. For keys that
+ * are not in memory all at once, see masstree_bulk_load_from; to load with several threads,
+ * masstree_loader_t.
  *
  * @param tree      The tree.
  * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
@@ -2532,6 +2534,365 @@ int32_t masstree_bulk_load_bytes(masstree_t *tree,
                                  const masstree_slice_t *values,
                                  size_t count,
                                  size_t *offender);
+
+/**
+ * Stores the next keys to load and their values, as masstree_cursor_next_many does: a cursor of
+ * another tree becomes a source by a function of one line.
+ *
+ * @param keys      Receives the keys, in ascending order, each above all earlier ones. The bytes
+ *                  must stay valid until the next call.
+ * @param values    Receives the values.
+ * @param capacity  Length of the arrays `keys` and `values`; at least 1.
+ * @param count     Receives the number of keys, at most capacity; 0 at first.
+ * @param ctx       The ctx that was passed to the load.
+ *
+ * @return MASSTREE_OK if there may be more keys after these, *count of them; MASSTREE_END, or any
+ * other positive number, if there are none, not even now: *count is not read; or a negative
+ * number to end the load with that number as its status. MASSTREE_OK with no keys is as
+ * MASSTREE_END.
+ *
+ * No lock is held. The source may call any function on this tree or another, but must not refresh
+ * or leave the guard that the load runs under, and must not destroy the tree. It must return: no
+ * longjmp, no C++ exception, no pthread_exit.
+ *
+ * The load owns the values that were stored with MASSTREE_OK: if it fails, the tree's value
+ * destructor gets each of them.
+ */
+typedef int32_t (*masstree_source_t)(masstree_slice_t *keys,
+                                     uint64_t *values,
+                                     size_t capacity,
+                                     size_t *count,
+                                     void *ctx);
+
+/**
+ * Like masstree_source_t, for a tree of byte strings, as masstree_cursor_next_many_bytes stores
+ * them. The bytes of the values, too, must stay valid until the next call; the tree copies them.
+ */
+typedef int32_t (*masstree_bytes_source_t)(masstree_slice_t *keys,
+                                           masstree_slice_t *values,
+                                           size_t capacity,
+                                           size_t *count,
+                                           void *ctx);
+
+/**
+ * Fills an empty tree with the sorted keys that a source returns: like masstree_bulk_load, for
+ * keys that are not in memory all at once, such as those of a file or of another tree. All keys
+ * appear at once; until then, and if the call fails, the tree stays empty. The values then go to
+ * the value destructor (see masstree_source_t).
+ *
+ * @param tree      The tree.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param source    Called until it has no more keys; see masstree_source_t. Not called if the tree
+ *                  is not empty.
+ * @param ctx       Passed to source.
+ * @param offender  Receives the number of keys before the offending one: with MASSTREE_UNSORTED,
+ *                  before the first key that is not above its predecessor; with
+ *                  MASSTREE_KEY_TOO_LONG, and with MASSTREE_INVALID because of a key, before that
+ *                  key. May be NULL.
+ *
+ * @retval MASSTREE_OK            Every key is in the tree, which owns the values now.
+ * @retval MASSTREE_EXISTS        The tree is not empty, or another thread inserted a key
+ *                                during the call; nothing was changed.
+ * @retval MASSTREE_INVALID       tree or source is NULL; or a key is NULL and its length is not 0,
+ *                                or the source returned more keys than its capacity; nothing was
+ *                                changed.
+ * @retval MASSTREE_NOMEM         Out of memory; nothing was changed.
+ * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; nothing was changed.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @retval MASSTREE_UNSORTED      The keys are not in ascending order; nothing was changed.
+ * @return The negative number that the source returned; nothing was changed.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_bulk_load_from(masstree_t *tree,
+                                masstree_guard_t *guard,
+                                masstree_source_t source,
+                                void *ctx,
+                                size_t *offender);
+
+/**
+ * Like masstree_bulk_load_from, for a tree of byte strings.
+ *
+ * @param tree      The tree.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param source    As in masstree_bulk_load_from.
+ * @param ctx       Passed to source.
+ * @param offender  As in masstree_bulk_load_from; also for an invalid value.
+ *
+ * @retval MASSTREE_OK            Every key is in the tree.
+ * @retval MASSTREE_EXISTS        The tree is not empty, or another thread inserted a key
+ *                                during the call; nothing was changed.
+ * @retval MASSTREE_INVALID       As in masstree_bulk_load_from; or a value is NULL and its length
+ *                                is not 0, or its length exceeds SIZE_MAX / 2.
+ * @retval MASSTREE_NOMEM         Out of memory; nothing was changed.
+ * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; nothing was changed.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds words.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @retval MASSTREE_UNSORTED      The keys are not in ascending order; nothing was changed.
+ * @return The negative number that the source returned; nothing was changed.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_bulk_load_from_bytes(masstree_t *tree,
+                                      masstree_guard_t *guard,
+                                      masstree_bytes_source_t source,
+                                      void *ctx,
+                                      size_t *offender);
+
+/**
+ * Collects sorted keys to load into an empty tree.
+ *
+ * A loader owns the values that were added: masstree_loader_close passes those that no tree got to
+ * the tree's value destructor.
+ *
+ * To load with several threads, divide the keys into ascending ranges, and let each thread add one
+ * range to a loader of its own; then one thread passes all loaders to masstree_loader_finish, which
+ * takes a few microseconds, however many keys there are. (masstree_pivots divides the keys of
+ * another tree.) Until then the keys are in no tree, but their nodes take the tree's memory.
+ *
+ * Created by masstree_loader_open, freed by masstree_loader_close, before its tree is destroyed.
+ * Only one thread at a time may use a loader; different loaders of one tree may be used at the same
+ * time, also while other threads use the tree.
+ */
+typedef struct masstree_loader_t masstree_loader_t;
+
+/**
+ * Opens a loader, which has no keys yet. The tree need not be empty before the loader is finished.
+ *
+ * @param tree    The tree.
+ * @param loader  Receives the loader, which the caller frees with masstree_loader_close.
+ *
+ * @retval MASSTREE_OK       *loader is a new loader.
+ * @retval MASSTREE_INVALID  tree or loader is NULL.
+ * @retval MASSTREE_NOMEM    Out of memory.
+ * @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_loader_open(masstree_t *tree, masstree_loader_t **loader);
+
+/**
+ * Adds keys to a loader, each above all keys that it has.
+ *
+ * @param loader    The loader.
+ * @param keys      count keys in ascending order, no two equal; NULL only if count is 0.
+ * @param values    count values; NULL only if count is 0.
+ * @param count     Number of keys.
+ * @param added     Receives the number of keys that the loader took: the first of them. Less than
+ *                  count with MASSTREE_UNSORTED, MASSTREE_KEY_TOO_LONG and MASSTREE_NOMEM, and
+ *                  with MASSTREE_INVALID because of a key: then the key at this index is the
+ *                  offending one, and the caller still owns its value and those after it. With any
+ *                  other error the loader took no key, and this is not written. May be NULL.
+ *
+ * @retval MASSTREE_OK            The loader has the keys.
+ * @retval MASSTREE_INVALID       loader is NULL, keys or values is NULL and count is not 0, or a
+ *                                key is NULL and its length is not 0; or the loader was finished.
+ * @retval MASSTREE_NOMEM         Out of memory, now or before: all that is left is to close the
+ *                                loader.
+ * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @retval MASSTREE_UNSORTED      A key is not above its predecessor.
+ *
+ * Thread safety: only the thread that currently uses the loader. Since 0.1.
+ */
+int32_t masstree_loader_add_many(masstree_loader_t *loader,
+                                 const masstree_slice_t *keys,
+                                 const uint64_t *values,
+                                 size_t count,
+                                 size_t *added);
+
+/**
+ * Like masstree_loader_add_many, for integer keys (see masstree_get_u64).
+ *
+ * @param loader    The loader.
+ * @param keys      As in masstree_get_many_u64; ascending, no two equal.
+ * @param stride    As in masstree_get_many_u64.
+ * @param values    As in masstree_loader_add_many.
+ * @param count     Number of keys.
+ * @param added     As in masstree_loader_add_many.
+ *
+ * @retval MASSTREE_OK          The loader has the keys.
+ * @retval MASSTREE_INVALID     loader is NULL, keys or values is NULL and count is not 0, or
+ *                              stride is below 8; or the loader was finished.
+ * @retval MASSTREE_NOMEM       Out of memory, now or before: all that is left is to close the
+ *                              loader.
+ * @retval MASSTREE_WRONG_KIND  The tree holds byte strings.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+ * @retval MASSTREE_UNSORTED    A key is not above its predecessor.
+ *
+ * Thread safety: only the thread that currently uses the loader. Since 0.1.
+ */
+int32_t masstree_loader_add_many_u64(masstree_loader_t *loader,
+                                     const void *keys,
+                                     size_t stride,
+                                     const uint64_t *values,
+                                     size_t count,
+                                     size_t *added);
+
+/**
+ * Like masstree_loader_add_many, for a tree of byte strings.
+ *
+ * @param loader    The loader.
+ * @param keys      As in masstree_loader_add_many.
+ * @param values    count values, which the loader copies; NULL only if count is 0.
+ * @param count     Number of keys.
+ * @param added     As in masstree_loader_add_many; also the index of an invalid value.
+ *
+ * @retval MASSTREE_OK            The loader has the keys and values.
+ * @retval MASSTREE_INVALID       As in masstree_loader_add_many; or a value is NULL and its length
+ *                                is not 0, or its length exceeds SIZE_MAX / 2.
+ * @retval MASSTREE_NOMEM         Out of memory, now or before: all that is left is to close the
+ *                                loader.
+ * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes.
+ * @retval MASSTREE_WRONG_KIND    The tree holds words.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @retval MASSTREE_UNSORTED      A key is not above its predecessor.
+ *
+ * Thread safety: only the thread that currently uses the loader. Since 0.1.
+ */
+int32_t masstree_loader_add_many_bytes(masstree_loader_t *loader,
+                                       const masstree_slice_t *keys,
+                                       const masstree_slice_t *values,
+                                       size_t count,
+                                       size_t *added);
+
+/**
+ * Makes the keys of several loaders those of their tree, which is empty. All keys appear at once.
+ *
+ * @param tree      The tree for which the loaders were opened.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param loaders   count different loaders: each key of one is above all keys of those before it.
+ *                  NULL only if count is 0. They stay the caller's, who closes them.
+ * @param count     Number of loaders.
+ * @param offender  Receives, with MASSTREE_UNSORTED, the index of the first loader with a key that
+ *                  is not above all keys of the loaders before it. May be NULL.
+ *
+ * @retval MASSTREE_OK          Every key is in the tree, which owns the values now; the loaders
+ *                              have no keys, and take none any more.
+ * @retval MASSTREE_EXISTS      The tree is not empty, or another thread inserted a key during the
+ *                              call. The tree was not changed, and the call may be repeated with
+ *                              the same loaders; they may take no more keys.
+ * @retval MASSTREE_INVALID     tree is NULL, a loader is NULL, or loaders is NULL and count is not
+ *                              0; or an earlier call, which returned MASSTREE_EXISTS, has joined
+ *                              the keys of a loader with those of others that are missing here.
+ * @retval MASSTREE_NOMEM       Out of memory; the tree was not changed. All that is left is to
+ *                              close the loaders.
+ * @retval MASSTREE_WRONG_TREE  The guard or a loader belongs to another tree.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+ * @retval MASSTREE_UNSORTED    The loaders are not in ascending order, first at *offender;
+ *                              nothing was changed.
+ *
+ * Thread safety: any thread, while no other thread uses the loaders. What the threads that filled
+ * them did must happen before, as by joining the threads. Since 0.1.
+ */
+int32_t masstree_loader_finish(masstree_t *tree,
+                               masstree_guard_t *guard,
+                               masstree_loader_t *const *loaders,
+                               size_t count,
+                               size_t *offender);
+
+/**
+ * Closes and frees a loader, with the keys that it has. Their values go to the value destructor.
+ * NULL does nothing.
+ *
+ * @param loader  The loader.
+ *
+ * Thread safety: only the thread that currently uses the loader. Since 0.1.
+ */
+void masstree_loader_close(masstree_loader_t *loader);
+
+/**
+ * Called for batches of keys of an export, in order: with the arguments of
+ * masstree_loader_add_many, so a sink that fills a loader is that one call.
+ *
+ * @param keys    The keys; their bytes are valid during this call only. data is never NULL, not
+ *                even for the empty key.
+ * @param values  Their values; if they are pointers, see masstree_get.
+ * @param count   Number of keys, at least 1.
+ * @param ctx     The ctx that was passed to the export.
+ *
+ * @return As masstree_visitor_t, whose rules apply.
+ */
+typedef int32_t (*masstree_sink_t)(const masstree_slice_t *keys,
+                                   const uint64_t *values,
+                                   size_t count,
+                                   void *ctx);
+
+/**
+ * Like masstree_sink_t, for a tree of byte strings. The bytes of the values are valid as long as
+ * the guard that the export runs under is held, and without a guard during this call only.
+ */
+typedef int32_t (*masstree_bytes_sink_t)(const masstree_slice_t *keys,
+                                         const masstree_slice_t *values,
+                                         size_t count,
+                                         void *ctx);
+
+/**
+ * Passes the keys of a range and their values on in order, in batches, which makes it the
+ * counterpart of masstree_bulk_load_from and masstree_loader_add_many. Otherwise like
+ * masstree_scan.
+ *
+ * @param tree      The tree.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param range     As in masstree_scan. Only an ascending export can be loaded as it is.
+ * @param sink      Called for each batch.
+ * @param ctx       Passed to sink.
+ * @param exported  Receives the number of keys with which the sink was called, so that the export
+ *                  can be resumed; also if the sink ends it, and with MASSTREE_NOMEM. May be NULL.
+ *
+ * @retval MASSTREE_OK            The range was exported to its end, to the limit, or until the
+ *                                sink stopped.
+ * @retval MASSTREE_INVALID       tree or sink is NULL, or the range is invalid as in
+ *                                masstree_scan.
+ * @retval MASSTREE_NOMEM         Out of memory for the keys.
+ * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings, and flags lacks
+ *                                MASSTREE_SCAN_KEYS_ONLY.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @return The negative number that the sink returned.
+ *
+ * Thread safety: any thread; takes no lock. Since 0.1.
+ */
+int32_t masstree_export_to(const masstree_t *tree,
+                           masstree_guard_t *guard,
+                           const masstree_range_t *range,
+                           masstree_sink_t sink,
+                           void *ctx,
+                           size_t *exported);
+
+/**
+ * Like masstree_export_to, for a tree of byte strings.
+ *
+ * @param tree      The tree.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param range     As in masstree_export_to.
+ * @param sink      Called for each batch.
+ * @param ctx       Passed to sink.
+ * @param exported  As in masstree_export_to.
+ *
+ * @retval MASSTREE_OK            The range was exported to its end, to the limit, or until the
+ *                                sink stopped.
+ * @retval MASSTREE_INVALID       As in masstree_export_to.
+ * @retval MASSTREE_NOMEM         Out of memory for the keys.
+ * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds words.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @return The negative number that the sink returned.
+ *
+ * Thread safety: any thread; takes no lock. Since 0.1.
+ */
+int32_t masstree_export_to_bytes(const masstree_t *tree,
+                                 masstree_guard_t *guard,
+                                 const masstree_range_t *range,
+                                 masstree_bytes_sink_t sink,
+                                 void *ctx,
+                                 size_t *exported);
 
 /* ============================================================================
  * Memory reclamation

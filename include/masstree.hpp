@@ -51,6 +51,7 @@
 #pragma GCC visibility pop
 
 #include "masstree/bytes_tree.hpp"
+#include "masstree/loader.hpp"
 #include "masstree/tree.hpp"
 
 namespace masstree {

@@ -51,8 +51,6 @@ pub(crate) enum Line {
     HintIsUnderTheRoot,
     /// `hint`: a remembered leaf is locked only at the version at which it was remembered.
     HintIsUnchanged,
-    /// `keys`: a write to a leaf of an earlier era than that of the guard's cell is not counted.
-    OwnedKeysHaveAnEra,
     /// `split`: the leaf is dirty while it splits.
     SplitLeafIsDirty,
     /// `split`: ancestors are dirty while they change.
@@ -129,6 +127,8 @@ pub(crate) enum Line {
     DisplacedIsTheRoot,
     /// `swap`: the leaf that a loaded tree displaces is empty.
     DisplacedIsEmpty,
+    /// `swap`: the leaves of a loaded tree have the era of the tree that they enter.
+    LoadedHasTheEra,
     /// `walk`: a cursor that reaches the end validates it.
     EndIsUndisturbed,
     /// `walk`: a cursor continues in the current tree.

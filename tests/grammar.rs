@@ -7,10 +7,12 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The objects other than the tree.
-const OBJECTS: [&str; 7] = ["guard", "cursor", "held", "delta", "leaf", "u64", "stats"];
+const OBJECTS: [&str; 8] = [
+    "guard", "cursor", "held", "delta", "leaf", "u64", "stats", "loader",
+];
 
 /// Verbs of one word or more, with the objects that have them ("" is the tree).
-const VERBS: [(&str, &[&str]); 53] = [
+const VERBS: [(&str, &[&str]); 56] = [
     ("create", &[""]),
     ("destroy", &[""]),
     ("clear", &[""]),
@@ -28,7 +30,10 @@ const VERBS: [(&str, &[&str]); 53] = [
     ("get_or_insert_with", &[""]),
     ("scan", &[""]),
     ("count", &[""]),
+    ("bulk_load_from", &[""]),
     ("bulk_load", &[""]),
+    ("add", &["loader"]),
+    ("export_to", &[""]),
     ("hold", &[""]),
     ("validate", &[""]),
     ("retire", &[""]),
@@ -45,8 +50,8 @@ const VERBS: [(&str, &[&str]); 53] = [
     ("leave", &["guard"]),
     ("refresh", &["guard", "cursor"]),
     ("record", &["guard"]),
-    ("open", &["cursor"]),
-    ("close", &["cursor"]),
+    ("open", &["cursor", "loader"]),
+    ("close", &["cursor", "loader"]),
     ("seek", &["cursor"]),
     ("first", &["cursor"]),
     ("last", &["cursor"]),
@@ -58,7 +63,7 @@ const VERBS: [(&str, &[&str]); 53] = [
     ("observations", &["cursor"]),
     ("observation", &["held"]),
     ("delta", &["held"]),
-    ("finish", &["held"]),
+    ("finish", &["held", "loader"]),
     ("apply", &["delta"]),
     ("size", &["leaf"]),
     ("version", &["leaf"]),

@@ -1,8 +1,9 @@
 /*
  * One kind of operation on a tree of 200,000 8-byte keys, under a guard, for a tool that counts
- * instructions: see count.sh. Keys are a random permutation, unless the name says sequential.
+ * instructions: see count.sh. Keys are a random permutation, unless the name says sequential or
+ * load.
  *
- * usage: instructions PHASE      (insert, insert-sequential, get, update, remove, scan, …)
+ * usage: instructions PHASE      (insert, insert-sequential, get, update, remove, scan, load, …)
  */
 #include <inttypes.h>
 #include <masstree.h>
@@ -60,6 +61,52 @@ static void remove_all(void)
         require(masstree_remove(tree, guard, keys[i], 8, NULL) == MASSTREE_OK);
 }
 
+static uint64_t numbers[KEYS];
+
+static void make_numbers(void)
+{
+    for (size_t i = 0; i < KEYS; i++)
+        numbers[i] = i;
+}
+
+static void load_all(void)
+{
+    require(masstree_bulk_load_u64(tree, guard, numbers, sizeof *numbers, numbers, KEYS, NULL) ==
+            MASSTREE_OK);
+}
+
+static int32_t next_keys(masstree_slice_t *slices, uint64_t *values, size_t capacity, size_t *count,
+                         void *ctx)
+{
+    size_t *next = ctx;
+    for (; *next < KEYS && *count < capacity; ++*next, ++*count) {
+        slices[*count] = (masstree_slice_t){keys[*next], 8};
+        values[*count] = *next;
+    }
+    return *count > 0 ? MASSTREE_OK : MASSTREE_END;
+}
+
+static void load_all_from(void)
+{
+    size_t next = 0;
+    require(masstree_bulk_load_from(tree, guard, next_keys, &next, NULL) == MASSTREE_OK);
+}
+
+static int32_t take(const masstree_slice_t *slices, const uint64_t *values, size_t count, void *ctx)
+{
+    (void)slices;
+    (void)values;
+    *(size_t *)ctx += count;
+    return MASSTREE_VISIT_CONTINUE;
+}
+
+static void export_all(void)
+{
+    size_t taken = 0;
+    require(masstree_export_to(tree, guard, NULL, take, &taken, NULL) == MASSTREE_OK);
+    require(taken == KEYS);
+}
+
 static int32_t visit(const void *key, size_t key_len, uint64_t value, void *ctx)
 {
     (void)key;
@@ -104,11 +151,14 @@ int main(int argc, char **argv)
         {"remove", insert_all, remove_all},
         {"remove-sequential", insert_all, remove_all},
         {"scan", insert_all, scan_all},
+        {"load", make_numbers, load_all},
+        {"load-from", NULL, load_all_from},
+        {"export", insert_all, export_all},
     };
     for (size_t i = 0; argc == 2 && i < sizeof phases / sizeof *phases; i++) {
         if (strcmp(argv[1], phases[i].name) != 0)
             continue;
-        make_keys(strstr(argv[1], "sequential") != NULL);
+        make_keys(strstr(argv[1], "sequential") != NULL || strstr(argv[1], "load") != NULL);
         require(masstree_create(NULL, &tree) == MASSTREE_OK);
         require(masstree_guard_enter(tree, &guard) == MASSTREE_OK);
         if (phases[i].before != NULL)

@@ -31,6 +31,8 @@ static void end_call(const struct call *call, int32_t status, struct arguments *
         KEPT(masstree_guard_leave(arguments->out.guard));
     } else if (strcmp(call->name, "cursor_open") == 0 && status == MASSTREE_OK) {
         KEPT(masstree_cursor_close(arguments->out.cursor));
+    } else if (strcmp(call->name, "loader_open") == 0 && status == MASSTREE_OK) {
+        KEPT(masstree_loader_close(arguments->out.loader));
     }
 }
 

@@ -46,6 +46,7 @@ struct belongings {
     masstree_guard_t *guard;
     masstree_cursor_t *cursor;
     masstree_cursor_t *own; /* a cursor with its own guard */
+    masstree_loader_t *loader;
 };
 
 static struct belongings new_belongings(bool bytes)
@@ -59,6 +60,7 @@ static struct belongings new_belongings(bool bytes)
     belongings.guard = new_guard(belongings.tree);
     assert_ok(masstree_cursor_open(belongings.tree, belongings.guard, &belongings.cursor));
     assert_ok(masstree_cursor_first(belongings.cursor));
+    assert_ok(masstree_loader_open(belongings.tree, &belongings.loader));
     assert_ok(masstree_cursor_open(belongings.tree, NULL, &belongings.own));
     assert_ok(masstree_cursor_first(belongings.own));
     return belongings;
@@ -69,6 +71,7 @@ static void end_belongings(struct belongings *belongings)
     assert_ok(masstree_contains(belongings->tree, belongings->guard, "key", 3));
     assert_ok(masstree_cursor_first(belongings->cursor));
     assert_ok(masstree_cursor_first(belongings->own));
+    masstree_loader_close(belongings->loader);
     masstree_cursor_close(belongings->own);
     masstree_cursor_close(belongings->cursor);
     masstree_guard_leave(belongings->guard);
@@ -99,6 +102,13 @@ static void require_forked(const struct belongings *belongings, bool bytes)
     masstree_delta_t delta = MASSTREE_DELTA_INIT;
     REQUIRE(masstree_guard_record(belongings->guard, &delta) == MASSTREE_FORKED);
     REQUIRE(masstree_leaf_version(belongings->tree, 64, &version) == MASSTREE_FORKED);
+    masstree_loader_t *loader = belongings->loader;
+    masstree_slice_t key = SLICE("key");
+    REQUIRE(masstree_loader_add_many(loader, &key, &version, 1, NULL) == MASSTREE_FORKED);
+    REQUIRE(masstree_loader_add_many_u64(loader, &version, 8, &version, 1, NULL) ==
+            MASSTREE_FORKED);
+    REQUIRE(masstree_loader_add_many_bytes(loader, &key, &key, 1, NULL) == MASSTREE_FORKED);
+    masstree_loader_close(loader);
     masstree_guard_refresh(belongings->guard);
     masstree_cursor_refresh(belongings->cursor);
     masstree_cursor_refresh(belongings->own);

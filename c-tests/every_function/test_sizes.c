@@ -271,6 +271,11 @@ static void close_cursor(void *arg)
     masstree_cursor_close(arg);
 }
 
+static void close_loader(void *arg)
+{
+    masstree_loader_close(arg);
+}
+
 /* Keys of many lengths, several below each slice, so that leaves split and layers are made and
    collapse. */
 static size_t some_key(uint64_t *state, unsigned char *key)
@@ -321,6 +326,8 @@ static size_t stack_of(const struct call *call)
             take_step(finish_held, &task);
         } else if (strcmp(call->name, "cursor_open") == 0) {
             take_step(close_cursor, a->out.cursor);
+        } else if (strcmp(call->name, "loader_open") == 0) {
+            take_step(close_loader, a->out.loader);
         } else if (strcmp(call->name, "guard_enter") == 0) {
             take_step(refresh, a->out.guard);
             take_step(leave, a->out.guard);

@@ -134,6 +134,9 @@ static void make_call(const struct call *call, masstree_t *tree, masstree_guard_
     } else if (strcmp(call->name, "cursor_open") == 0) {
         REQUIRE(status == MASSTREE_OK);
         masstree_cursor_close(arguments.out.cursor);
+    } else if (strcmp(call->name, "loader_open") == 0) {
+        REQUIRE(status == MASSTREE_OK);
+        masstree_loader_close(arguments.out.loader);
     } else if (strcmp(call->name, "hold") == 0) {
         REQUIRE(status == MASSTREE_OK || status == MASSTREE_NOT_FOUND);
         REQUIRE(masstree_held_finish(&arguments.out.held, MASSTREE_ACTION_SET, 1, NULL) ==

@@ -5,6 +5,7 @@
 #include "test_errors.cpp"
 #include "test_held.cpp"
 #include "test_keys.cpp"
+#include "test_loader.cpp"
 #include "test_observation.cpp"
 #include "test_owned.cpp"
 #include "test_ranges.cpp"

@@ -1,64 +1,11 @@
 /* Bulk loads: what they build, and which items they refuse. */
-#include "support.h"
+#include "many/load.h"
 
 #include <stdatomic.h>
 
 #define UNTOUCHED UINT64_C(0xDEADBEEFDEADBEEF)
 #define TOO_LONG ((size_t)UINT32_MAX + 1)
 #define NO_STATUS 99
-
-/* A sorted array of keys of all families; each value is the key's index. */
-struct load {
-    struct model model;
-    masstree_slice_t *keys;
-    uint64_t *words;
-    masstree_slice_t *values;
-    size_t count;
-};
-
-static struct load new_load(uint64_t each)
-{
-    struct load load = {0};
-    for (enum family family = 0; family < FAMILIES; family++) {
-        for (uint64_t number = 0; number < each; number++) {
-            unsigned char key[FAMILY_KEY_MAX];
-            size_t len = family_key(family, number, key);
-            model_put(&load.model, key, len, 0);
-        }
-    }
-    load.count = load.model.count;
-    load.keys = calloc(load.count, sizeof *load.keys);
-    load.words = calloc(load.count, sizeof *load.words);
-    load.values = calloc(load.count, sizeof *load.values);
-    assert_true(load.keys != NULL && load.words != NULL && load.values != NULL);
-    for (size_t i = 0; i < load.count; i++) {
-        load.model.entries[i].value = load.words[i] = i;
-        load.keys[i] = (masstree_slice_t){load.model.entries[i].key, load.model.entries[i].len};
-        load.values[i] = (masstree_slice_t){&load.words[i], i % 9};
-    }
-    return load;
-}
-
-static void free_load(struct load *load)
-{
-    free(load->keys);
-    free(load->words);
-    free(load->values);
-    model_free(&load->model);
-}
-
-static void assert_bytes_loaded(const masstree_t *tree, const struct load *load, size_t count)
-{
-    masstree_guard_t *guard = new_guard(tree);
-    for (size_t i = 0; i < count; i++) {
-        masstree_slice_t value = {NULL, 0};
-        assert_ok(masstree_get_bytes(tree, guard, load->keys[i].data, load->keys[i].len, &value));
-        assert_slice(load->values[i].data, load->values[i].len, value);
-    }
-    masstree_guard_leave(guard);
-    assert_int_equal(count, tree_len(tree));
-    assert_consistent(tree);
-}
 
 /* The first `count` keys, at sizes where another leaf or level is needed. */
 static void bulk_load_of_any_size_builds_the_same_map_as_puts(void **state)
@@ -135,8 +82,7 @@ static void integer_load_contains_all_keys_in_order(void **state)
     end_tree(tree);
 }
 
-/* Which values were displaced, and how often. */
-static void count_destroyed(uint64_t value, void *ctx)
+static void count_one(uint64_t value, void *ctx)
 {
     (void)value;
     ++*(size_t *)ctx;
@@ -148,7 +94,7 @@ static void load_that_is_not_sorted_names_the_first_offender(void **state)
     struct load load = new_load(40);
     size_t destroyed = 0;
     masstree_options_t options = MASSTREE_OPTIONS_INIT;
-    options.value_destructor = count_destroyed;
+    options.value_destructor = count_one;
     options.value_ctx = &destroyed;
     masstree_t *tree = NULL;
     masstree_t *bytes = new_bytes_tree();
@@ -215,7 +161,7 @@ static void load_into_a_tree_that_is_not_empty_changes_nothing(void **state)
     size_t destroyed = 0;
     size_t offender = 99;
     masstree_options_t options = MASSTREE_OPTIONS_INIT;
-    options.value_destructor = count_destroyed;
+    options.value_destructor = count_one;
     options.value_ctx = &destroyed;
     masstree_t *tree = NULL;
     masstree_t *bytes = new_bytes_tree();

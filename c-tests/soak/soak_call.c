@@ -17,6 +17,8 @@ static void end_call(struct soak_worker *worker, const struct call *call, struct
         EXPECT(worker, masstree_held_finish(&a->out.held, action, 1, NULL) >= MASSTREE_OK);
     } else if (is(call, "cursor_open")) {
         masstree_cursor_close(a->out.cursor);
+    } else if (is(call, "loader_open")) {
+        masstree_loader_close(a->out.loader);
     } else if (is(call, "guard_enter")) {
         masstree_guard_leave(a->out.guard);
     }

@@ -169,6 +169,38 @@ static int compare_loading(const void *left, const void *right)
     return compare_keys(one->key.bytes, one->key.len, other->key.bytes, other->key.len);
 }
 
+/* Fills the tree by two loaders, and has the library destroy the values that it does not load. */
+static int32_t load_by_loaders(struct soak_worker *worker, const masstree_slice_t *keys,
+                               const uint64_t *integers, const uint64_t *values,
+                               const masstree_slice_t *bytes, size_t count)
+{
+    masstree_t *tree = worker->soak->tree;
+    masstree_loader_t *loaders[2] = {NULL, NULL};
+    size_t cut = random_below(&worker->random, count);
+    for (size_t i = 0; i < 2; i++) {
+        size_t first = i == 0 ? 0 : cut;
+        size_t part = i == 0 ? cut : count - cut;
+        size_t added = SIZE_MAX;
+        int32_t status;
+        REQUIRE(masstree_loader_open(tree, &loaders[i]) == MASSTREE_OK);
+        if (bytes != NULL) {
+            status = masstree_loader_add_many_bytes(loaders[i], keys + first, bytes + first, part,
+                                                    &added);
+        } else if (integers != NULL) {
+            status = masstree_loader_add_many_u64(loaders[i], integers + first, sizeof *integers,
+                                                  values + first, part, &added);
+        } else {
+            status = masstree_loader_add_many(loaders[i], keys + first, values + first, part,
+                                              &added);
+        }
+        EXPECT(worker, status == MASSTREE_OK && added == part);
+    }
+    int32_t status = masstree_loader_finish(tree, soak_guard(worker), loaders, 2, NULL);
+    masstree_loader_close(loaders[0]);
+    masstree_loader_close(loaders[1]);
+    return status;
+}
+
 /* Loads its own keys in order; returns whether the tree was empty. */
 static bool load(struct soak_worker *worker, struct loading *loading, size_t count)
 {
@@ -191,7 +223,11 @@ static bool load(struct soak_worker *worker, struct loading *loading, size_t cou
         as_integers = as_integers && masstree_u64_from_key(key->bytes, key->len, &integers[i]) ==
                                          MASSTREE_OK;
     }
-    if (soak->holds_bytes) {
+    bool by_loaders = random_below(&worker->random, 2) == 0;
+    if (by_loaders) {
+        status = load_by_loaders(worker, keys, as_integers ? integers : NULL, values,
+                                 soak->holds_bytes ? bytes : NULL, count);
+    } else if (soak->holds_bytes) {
         status = masstree_bulk_load_bytes(soak->tree, NULL, keys, bytes, count, NULL);
     } else if (as_integers) {
         status = masstree_bulk_load_u64(soak->tree, NULL, integers, sizeof *integers, values,
@@ -200,7 +236,8 @@ static bool load(struct soak_worker *worker, struct loading *loading, size_t cou
         status = masstree_bulk_load(soak->tree, NULL, keys, values, count, NULL);
     }
     EXPECT(worker, status == MASSTREE_OK || status == MASSTREE_EXISTS);
-    for (size_t i = 0; status == MASSTREE_OK && i < count; i++) {
+    /* Loaders own their values. */
+    for (size_t i = 0; (status == MASSTREE_OK || by_loaders) && i < count; i++) {
         soak_accepted(worker, values[i]);
     }
     free(keys);

@@ -55,6 +55,40 @@ static void write_nothing(const char *text, size_t len, void *ctx)
     ++*(size_t *)ctx;
 }
 
+static int32_t no_keys(masstree_slice_t *keys, uint64_t *values, size_t capacity, size_t *count,
+                       void *ctx)
+{
+    (void)keys;
+    (void)values;
+    (void)capacity;
+    (void)count;
+    ++*(size_t *)ctx;
+    return MASSTREE_END;
+}
+
+static int32_t no_strings(masstree_slice_t *keys, masstree_slice_t *values, size_t capacity,
+                          size_t *count, void *ctx)
+{
+    (void)values;
+    return no_keys(keys, NULL, capacity, count, ctx);
+}
+
+static int32_t take_words(const masstree_slice_t *keys, const uint64_t *values, size_t count,
+                          void *ctx)
+{
+    (void)keys;
+    (void)values;
+    *(size_t *)ctx += count;
+    return MASSTREE_VISIT_CONTINUE;
+}
+
+static int32_t take_bytes(const masstree_slice_t *keys, const masstree_slice_t *values,
+                          size_t count, void *ctx)
+{
+    (void)values;
+    return take_words(keys, NULL, count, ctx);
+}
+
 /* A range that begins at the key. */
 static const masstree_range_t *range_of(const struct arguments *a)
 {
@@ -177,6 +211,16 @@ static const masstree_slice_t slice = {"value", 5};
     X(bulk_load, WORDS, TREE | GUARD | KEY, a->tree, a->guard, key_of(a), &word, 1, NULL)         \
     X(bulk_load_u64, WORDS, TREE | GUARD, a->tree, a->guard, &number, 8, &word, 1, NULL)          \
     X(bulk_load_bytes, BYTES, TREE | GUARD | KEY, a->tree, a->guard, key_of(a), &slice, 1, NULL)  \
+    X(bulk_load_from, WORDS, TREE | GUARD, a->tree, a->guard, no_keys, &a->out.called_back,       \
+      &a->out.size)                                                                               \
+    X(bulk_load_from_bytes, BYTES, TREE | GUARD, a->tree, a->guard, no_strings,                   \
+      &a->out.called_back, &a->out.size)                                                          \
+    X(export_to, WORDS, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), take_words,           \
+      &a->out.called_back, &a->out.size)                                                          \
+    X(export_to_bytes, BYTES, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), take_bytes,     \
+      &a->out.called_back, &a->out.size)                                                          \
+    X(loader_open, ANY, TREE, a->tree, &a->out.loader)                                            \
+    X(loader_finish, ANY, TREE | GUARD, a->tree, a->guard, NULL, 0, &a->out.size)                 \
     X(get_observed, WORDS, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len,             \
       &a->out.word, &a->out.observation)                                                          \
     X(get_u64_observed, WORDS, TREE | GUARD, a->tree, a->guard, number, &a->out.word,             \

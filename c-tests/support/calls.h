@@ -18,6 +18,7 @@ struct arguments {
         size_t size;
         masstree_guard_t *guard;
         masstree_cursor_t *cursor;
+        masstree_loader_t *loader;
         unsigned char buffer[8];
         masstree_observation_t observation;
         const masstree_observation_t *observations;

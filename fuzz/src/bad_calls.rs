@@ -15,6 +15,7 @@ use masstree::ffi::index::get_many::*;
 use masstree::ffi::index::get_or_insert::*;
 use masstree::ffi::index::guard::*;
 use masstree::ffi::index::inspect::*;
+use masstree::ffi::index::loader::*;
 use masstree::ffi::index::memory::*;
 use masstree::ffi::index::options::MASSTREE_VALUES_WORDS;
 use masstree::ffi::index::point::*;
@@ -232,6 +233,7 @@ unsafe fn with_any_array(u: &mut Unstructured<'_>, t: *mut TreeHandle, kind: u32
                 let status = masstree_bulk_load(t, g, k, w, count, &mut offender);
                 assert!(offender == usize::MAX || offender < count);
                 assert!(first == MASSTREE_OK || status != MASSTREE_OK);
+                add_and_close(t, k, w, count);
             }
         }
     }
@@ -239,6 +241,27 @@ unsafe fn with_any_array(u: &mut Unstructured<'_>, t: *mut TreeHandle, kind: u32
         assert!(*status == -77 || *fault == MASSTREE_OK || status == fault);
     }
     Ok(())
+}
+
+/// Adds keys to a loader, whose values are then destroyed.
+///
+/// # Safety
+/// A living tree; arrays of `count`.
+unsafe fn add_and_close(t: *mut TreeHandle, k: *const Slice, w: *const u64, count: usize) {
+    let (mut loader, mut added) = (null_mut(), usize::MAX);
+    // SAFETY: by contract.
+    unsafe {
+        if masstree_loader_open(t, &mut loader) != MASSTREE_OK {
+            return;
+        }
+        let status = masstree_loader_add_many(loader, k, w, count, &mut added);
+        assert_eq!(
+            added == count,
+            status == MASSTREE_OK,
+            "{added} of {count}: {status}"
+        );
+        masstree_loader_close(loader);
+    }
 }
 
 /// # Safety

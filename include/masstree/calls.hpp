@@ -117,6 +117,11 @@ struct byte_calls {
     {
         return masstree_bulk_load(t, g, k, v, n, offender);
     }
+    static status loader_add(masstree_loader_t *l, const key *k, const word *v, std::size_t n,
+                             std::size_t *added) noexcept
+    {
+        return masstree_loader_add_many(l, k, v, n, added);
+    }
 };
 
 /** C functions for integer keys. */
@@ -206,6 +211,11 @@ struct word_calls {
                             std::size_t n, std::size_t *offender) noexcept
     {
         return masstree_bulk_load_u64(t, g, k, sizeof *k, v, n, offender);
+    }
+    static status loader_add(masstree_loader_t *l, const key *k, const word *v, std::size_t n,
+                             std::size_t *added) noexcept
+    {
+        return masstree_loader_add_many_u64(l, k, sizeof *k, v, n, added);
     }
 };
 

@@ -443,6 +443,7 @@ public:
     /**
      * Fills an empty tree with ascending keys, all at once: returns false if the tree is not empty.
      * If it fails, nothing changes, and `offender` receives the index of the key with an error.
+     * See masstree::load_from and masstree::loader for keys that are not in one container.
      */
     template <class Keys, class Values>
     [[nodiscard]] bool bulk_load(const Keys &keys, Values &&values, context with = {},

@@ -10,7 +10,7 @@ pub const MASSTREE_OK: i32 = 0;
 /// Outcome: the key is not in the tree; from masstree_exchange: it was not in the tree before.
 pub const MASSTREE_NOT_FOUND: i32 = 1;
 /// Outcome: the key is already in the tree; from masstree_exchange and masstree_replace: it
-/// already has the value that was to be stored; from masstree_bulk_load: the tree is not empty.
+/// already has the value that was to be stored; from a bulk load: the tree is not empty.
 /// Nothing was changed.
 pub const MASSTREE_EXISTS: i32 = 2;
 /// Outcome: a comparison failed: the key has another value than the expected one, or a leaf has

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::ptr::null_mut;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use masstree_bench::library::{Handle, Library, OK, Slice, Tree};
 
 /// Few enough keys that the tree stays in the cache.
@@ -155,5 +155,39 @@ fn cursors(criterion: &mut Criterion) {
     unsafe { (library.cursor_close)(cursor) }
 }
 
-criterion_group!(pieces, guards, single_keys, ranges, cursors);
+/// Keys of a bulk load.
+const LOADED: u64 = 1_000_000;
+
+fn loads(criterion: &mut Criterion) {
+    let library = small_tree().library;
+    let numbers: Vec<u64> = (0..LOADED).collect();
+    let mut group = criterion.benchmark_group("1,000,000 sorted keys");
+    group.throughput(Throughput::Elements(LOADED));
+    group.sample_size(20);
+    group.bench_function("bulk load", |bencher| {
+        let load = |tree: Tree| {
+            let load = library.bulk_load_u64;
+            let (keys, len) = (numbers.as_ptr(), numbers.len());
+            // SAFETY: the tree is alive; the arrays have as many items as it says.
+            let status = unsafe {
+                load(
+                    tree.handle,
+                    null_mut(),
+                    keys.cast(),
+                    8,
+                    keys,
+                    len,
+                    null_mut(),
+                )
+            };
+            assert_eq!(status, OK);
+            tree
+        };
+        // The trees are destroyed outside of the measurement.
+        bencher.iter_batched(|| Tree::new(library), load, BatchSize::PerIteration);
+    });
+    group.finish();
+}
+
+criterion_group!(pieces, guards, single_keys, ranges, cursors, loads);
 criterion_main!(pieces);

@@ -152,6 +152,10 @@ functions! {
     put_many_u64 = b"masstree_put_many_u64": unsafe extern "C" fn(
         Handle, Handle, *const c_void, usize, *const u64, usize, *mut i32,
     ) -> i32;
+    /// `masstree_bulk_load_u64`
+    bulk_load_u64 = b"masstree_bulk_load_u64": unsafe extern "C" fn(
+        Handle, Handle, *const c_void, usize, *const u64, usize, *mut usize,
+    ) -> i32;
     /// `masstree_cursor_open`
     cursor_open = b"masstree_cursor_open":
         unsafe extern "C" fn(Handle, Handle, *mut Handle) -> i32;

@@ -1,60 +1,207 @@
 //! Filling an empty tree.
 
 use std::ffi::c_void;
+use std::ops::Range;
 
 use super::batch::Keys;
 use super::bytes::Slice;
 use crate::ffi::boundary::{ValueKind, on_tree, status_of, value_bytes, write_output};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
-use crate::index::memory::OutOfMemory;
-use crate::index::tree::{LoadOutcome, Tree};
+use crate::index::key::Key;
+use crate::index::reclaim::Pinned;
+use crate::index::tree::{Builder, LoadOutcome, Refused, Tree};
 
-/// # Safety
-/// As `masstree_bulk_load`; `word` may be called for each index.
-unsafe fn load(
-    tree: *mut TreeHandle,
-    guard: *mut GuardHandle,
-    values: ValueKind,
-    keys: Keys,
-    count: usize,
-    offender: *mut usize,
-    mut word: impl FnMut(&Tree, usize) -> Result<u64, OutOfMemory>,
-) -> Result<i32, i32> {
-    let keys = keys.checked(count)?;
-    let blame = |index: usize| {
-        // SAFETY: NULL or writable by contract.
-        unsafe { write_output(offender, index) };
-    };
-    // SAFETY: by contract.
-    unsafe {
-        on_tree(tree, guard, values, |tree, pin| {
-            for index in 0..count {
-                let key = keys.at(index).inspect_err(|_| blame(index))?;
-                if index > 0 && keys.at(index - 1)?.bytes() >= key.bytes() {
-                    blame(index);
-                    return Err(MASSTREE_UNSORTED);
-                }
-            }
-            let loaded = tree.bulk_load(
-                pin,
-                count,
-                |index, put| match keys.at(index) {
-                    Ok(key) => put(key.bytes()),
-                    Err(_) => unreachable!("every key was looked at before"),
-                },
-                |index| word(tree, index),
-            )?;
-            Ok(match loaded {
-                LoadOutcome::Done => MASSTREE_OK,
-                LoadOutcome::NotEmpty => MASSTREE_EXISTS,
-            })
-        })
+impl From<Refused> for i32 {
+    fn from(refused: Refused) -> i32 {
+        match refused {
+            Refused::Unsorted => MASSTREE_UNSORTED,
+            Refused::OutOfMemory => MASSTREE_NOMEM,
+        }
     }
 }
 
+/// The values to load.
+#[derive(Clone, Copy)]
+pub(in crate::ffi) enum Values {
+    Words(*const u64),
+    Bytes(*const Slice),
+}
+
+impl Values {
+    pub(in crate::ffi) fn kind(self) -> ValueKind {
+        match self {
+            Self::Words(_) => ValueKind::Words,
+            Self::Bytes(_) => ValueKind::Bytes,
+        }
+    }
+
+    pub(in crate::ffi) fn is_null(self) -> bool {
+        match self {
+            Self::Words(words) => words.is_null(),
+            Self::Bytes(strings) => strings.is_null(),
+        }
+    }
+
+    /// Passes words that no tree got to the destructor.
+    ///
+    /// # Safety
+    /// There are values at these indexes.
+    pub(in crate::ffi) unsafe fn discard(
+        self,
+        tree: &Tree,
+        pin: Pinned<'_>,
+        indexes: Range<usize>,
+    ) {
+        if let Self::Words(words) = self {
+            for index in indexes {
+                // SAFETY: by contract.
+                tree.discard(pin, unsafe { words.add(index).read() });
+            }
+        }
+    }
+
+    /// Checks the value at an index.
+    ///
+    /// # Safety
+    /// There is a value at this index.
+    unsafe fn check(self, index: usize) -> Result<(), i32> {
+        if let Self::Bytes(strings) = self {
+            // SAFETY: by contract.
+            unsafe {
+                let Slice { data, len } = strings.add(index).read();
+                value_bytes(data, len)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Adds a key and its value to a builder.
+///
+/// # Safety
+/// There is a value at this index.
+#[inline(always)]
+unsafe fn add(
+    tree: &Tree,
+    builder: &mut Builder<'_>,
+    key: Key<'_>,
+    values: Values,
+    index: usize,
+) -> Result<(), i32> {
+    match values {
+        // SAFETY: by contract.
+        Values::Words(words) => Ok(builder.add(key, unsafe { words.add(index).read() })?),
+        Values::Bytes(strings) => {
+            let position = builder.position_of(key).ok_or(MASSTREE_UNSORTED)?;
+            // SAFETY: by contract.
+            let Slice { data, len } = unsafe { strings.add(index).read() };
+            // SAFETY: as above.
+            let word = tree.make_bytes(unsafe { value_bytes(data, len) }?)?;
+            Ok(builder.insert(position, word)?)
+        }
+    }
+}
+
+/// Adds keys and their values to a builder. The error says which key or value was refused.
+///
+/// # Safety
+/// There are `count` keys and values, as `masstree_bulk_load` requires.
+#[inline]
+pub(in crate::ffi) unsafe fn add_all(
+    tree: &Tree,
+    builder: &mut Builder<'_>,
+    keys: Keys,
+    values: Values,
+    count: usize,
+) -> Result<(), (usize, i32)> {
+    for index in 0..count {
+        // SAFETY: by contract.
+        let added =
+            unsafe { (keys.key(index)).and_then(|key| add(tree, builder, key, values, index)) };
+        added.map_err(|status| (index, status))?;
+    }
+    Ok(())
+}
+
+/// Checks all keys and values of a load that does nothing, since the tree is not empty.
+///
+/// # Safety
+/// As `add_all`.
+unsafe fn check_all(keys: Keys, values: Values, count: usize) -> Result<(), (usize, i32)> {
+    for index in 0..count {
+        // SAFETY: by contract.
+        let checked = unsafe {
+            keys.at(index).and_then(|key| {
+                if index > 0 && keys.at(index - 1)?.bytes() >= key.bytes() {
+                    return Err(MASSTREE_UNSORTED);
+                }
+                values.check(index)
+            })
+        };
+        checked.map_err(|status| (index, status))?;
+    }
+    Ok(())
+}
+
+/// Returns the status of a refused key or value; writes its index, unless memory ran out.
+///
+/// # Safety
+/// `offender` is NULL or writable.
+pub(in crate::ffi) unsafe fn blame((index, status): (usize, i32), offender: *mut usize) -> i32 {
+    if status != MASSTREE_NOMEM {
+        // SAFETY: by contract.
+        unsafe { write_output(offender, index) };
+    }
+    status
+}
+
+/// Returns the status of a load.
+pub(in crate::ffi) fn loaded_status(loaded: LoadOutcome) -> i32 {
+    match loaded {
+        LoadOutcome::Done => MASSTREE_OK,
+        LoadOutcome::NotEmpty => MASSTREE_EXISTS,
+    }
+}
+
+/// `masstree_bulk_load` for any keys and values.
+///
+/// # Safety
+/// As `masstree_bulk_load`.
+#[inline(always)]
+unsafe fn load(
+    tree: *mut TreeHandle,
+    guard: *mut GuardHandle,
+    keys: Keys,
+    values: Values,
+    count: usize,
+    offender: *mut usize,
+) -> i32 {
+    status_of(|| {
+        if values.is_null() && count != 0 {
+            return Err(MASSTREE_INVALID);
+        }
+        let keys = keys.checked(count)?;
+        // SAFETY: by contract.
+        unsafe {
+            on_tree(tree, guard, values.kind(), |tree, pin| {
+                let refuse = |refused| blame(refused, offender);
+                if !tree.is_loadable(pin) {
+                    check_all(keys, values, count).map_err(refuse)?;
+                    return Ok(MASSTREE_EXISTS);
+                }
+                let mut builder = tree.builder(pin)?;
+                add_all(tree, &mut builder, keys, values, count).map_err(refuse)?;
+                Ok(loaded_status(tree.load(pin, &mut builder)?))
+            })
+        }
+    })
+}
+
 /// Fills an empty tree with sorted keys, faster than one by one, with full nodes. All
-/// keys appear at once; until then, and if the call fails, the tree stays empty.
+/// keys appear at once; until then, and if the call fails, the tree stays empty. For keys that
+/// are not in memory all at once, see masstree_bulk_load_from; to load with several threads,
+/// masstree_loader_t.
 ///
 /// @param tree      The tree.
 /// @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
@@ -89,24 +236,17 @@ pub unsafe extern "C" fn masstree_bulk_load(
     count: usize,
     offender: *mut usize,
 ) -> i32 {
-    status_of(|| {
-        if values.is_null() && count != 0 {
-            return Err(MASSTREE_INVALID);
-        }
-        let keys = Keys::Slices(keys);
-        // SAFETY: as this function's contract.
-        unsafe {
-            load(
-                tree,
-                guard,
-                ValueKind::Words,
-                keys,
-                count,
-                offender,
-                |_, index| Ok(values.add(index).read()),
-            )
-        }
-    })
+    // SAFETY: as this function's contract.
+    unsafe {
+        load(
+            tree,
+            guard,
+            Keys::Slices(keys),
+            Values::Words(values),
+            count,
+            offender,
+        )
+    }
 }
 
 /// Like masstree_bulk_load, for integer keys (see masstree_get_u64).
@@ -142,24 +282,17 @@ pub unsafe extern "C" fn masstree_bulk_load_u64(
     count: usize,
     offender: *mut usize,
 ) -> i32 {
-    status_of(|| {
-        if values.is_null() && count != 0 {
-            return Err(MASSTREE_INVALID);
-        }
-        let keys = Keys::Integers(keys.cast(), stride);
-        // SAFETY: as this function's contract.
-        unsafe {
-            load(
-                tree,
-                guard,
-                ValueKind::Words,
-                keys,
-                count,
-                offender,
-                |_, index| Ok(values.add(index).read()),
-            )
-        }
-    })
+    // SAFETY: as this function's contract.
+    unsafe {
+        load(
+            tree,
+            guard,
+            Keys::Integers(keys.cast(), stride),
+            Values::Words(values),
+            count,
+            offender,
+        )
+    }
 }
 
 /// Like masstree_bulk_load, for a tree of byte strings.
@@ -194,32 +327,15 @@ pub unsafe extern "C" fn masstree_bulk_load_bytes(
     count: usize,
     offender: *mut usize,
 ) -> i32 {
-    status_of(|| {
-        if values.is_null() && count != 0 {
-            return Err(MASSTREE_INVALID);
-        }
-        // SAFETY: as this function's contract.
-        unsafe {
-            let value_at = |index: usize| {
-                let Slice { data, len } = values.add(index).read();
-                value_bytes(data, len)
-            };
-            for index in 0..count {
-                value_at(index).inspect_err(|_| write_output(offender, index))?;
-            }
-            let keys = Keys::Slices(keys);
-            load(
-                tree,
-                guard,
-                ValueKind::Bytes,
-                keys,
-                count,
-                offender,
-                |tree, index| match value_at(index) {
-                    Ok(value) => tree.make_bytes(value),
-                    Err(_) => unreachable!("every value was looked at before"),
-                },
-            )
-        }
-    })
+    // SAFETY: as this function's contract.
+    unsafe {
+        load(
+            tree,
+            guard,
+            Keys::Slices(keys),
+            Values::Bytes(values),
+            count,
+            offender,
+        )
+    }
 }

@@ -97,6 +97,12 @@ pub mod write_many;
 
 pub mod bulk_load;
 
+pub mod bulk_load_from;
+
+pub mod loader;
+
+pub mod export_to;
+
 pub mod memory;
 
 pub mod inspect;

@@ -372,7 +372,7 @@ fn control_flow(result: i32, status: &Cell<i32>) -> ControlFlow<()> {
 ///
 /// # Safety
 /// As `masstree_scan`.
-unsafe fn decode<'k>(range: *const ScanRange) -> Result<(Range<'k>, bool), i32> {
+pub(super) unsafe fn decode<'k>(range: *const ScanRange) -> Result<(Range<'k>, bool), i32> {
     if range.is_null() {
         return Ok((Range::all(), false));
     }

@@ -90,7 +90,7 @@ pub(super) unsafe fn delta_at(delta: *const LeafDelta) -> Result<NonNull<Delta>,
 /// Makes writes under a guard record in *delta what they change in the leaves of the tree. From
 /// now on every write of one key (put, insert, replace, exchange, compare_exchange, remove,
 /// update and their variants, for words and for byte strings) overwrites *delta. A batch leaves
-/// the delta of its last key; masstree_bulk_load and masstree_clear record nothing; reads, and
+/// the delta of its last key; bulk loads and masstree_clear record nothing; reads, and
 /// writes under other guards, do not touch *delta. Apply the delta once after each write
 /// (masstree_delta_apply). After a write that returns an error, do not use it.
 ///

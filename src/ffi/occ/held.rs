@@ -59,16 +59,16 @@ pub struct HeldLeaf {
 ///   leaves of such a layer;
 /// - in masstree_validate of an observation of this leaf, unless the calling thread holds a
 ///   leaf itself: then it gets MASSTREE_MISMATCH at once;
-/// - in masstree_clear, if the leaf is the whole tree; in masstree_bulk_load, if the leaf is
-///   the whole tree and is empty;
+/// - in masstree_clear, if the leaf is the whole tree; in masstree_bulk_load,
+///   masstree_bulk_load_from and masstree_loader_finish, if the leaf is the whole tree and is
+///   empty;
 /// - in masstree_barrier, until the guard is left. masstree_destroy must not be called.
 ///
 /// A thread that waits in one of these calls may itself have locked a leaf for which other
 /// threads wait. No other call waits. Gets, scans, counts and cursors, observed or not, read
 /// the leaf as masstree_hold left it. Writes of other leaves, inserts that split them, and
-/// inserts and removes in a layer below this leaf proceed, and so do masstree_clear and
-/// masstree_bulk_load of a larger tree, masstree_held_observation and masstree_held_next of
-/// other leaves, masstree_stats, masstree_dump, masstree_pivots, masstree_len, masstree_flush
+/// inserts and removes in a layer below this leaf proceed, and so do masstree_clear and bulk
+/// loads of a larger tree, masstree_held_observation and masstree_held_next of other leaves, masstree_stats, masstree_dump, masstree_pivots, masstree_len, masstree_flush
 /// and masstree_retire. masstree_check does not wait but reports the lock as a violation: call
 /// it when no leaf is held. The holding thread itself waits in masstree_hold for other holders
 /// of the same leaf, as an insert would. It waits in masstree_held_finish only if the action

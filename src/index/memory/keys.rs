@@ -34,8 +34,10 @@
 //! **Cells of guards.** A guard has a cell in its slot. Only the thread that uses the guard adds to
 //! it, without a locked instruction. A clearing does not change these cells: a sum skips a cell
 //! whose era is not the present one, and the first write under the guard to a leaf of a later era
-//! begins the cell again for that era. A write to a leaf of an earlier era than the cell's is not
-//! counted, since the leaf's tree was cleared.
+//! begins the cell again for that era. A write to a leaf of an earlier era than the cell's would not be
+//! counted, since the leaf's tree was cleared. No write does that: each begins at the root of its
+//! moment, or at a leaf below that, so the eras of a guard's writes never go back; and a bulk load
+//! counts its keys under the guard after their leaves got the era of the tree that they entered.
 //!
 //! **Why eras may repeat.** To confuse two eras, 2^29 clearings would have to happen during one
 //! call. That call's guard keeps every tree that is cleared meanwhile: over three hundred
@@ -248,7 +250,7 @@ impl Keys {
         change: i64,
     ) {
         let counted = cell.get();
-        if counted.era().is_after(era) && Line::OwnedKeysHaveAnEra.is_enabled() {
+        if counted.era().is_after(era) {
             // The leaf's tree was cleared: its keys are no longer counted.
             return;
         }

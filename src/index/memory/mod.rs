@@ -47,6 +47,22 @@ impl std::error::Error for OutOfMemory {}
 /// A vector in a tree's memory; grow it only through `try_reserve`.
 pub(crate) type Vector<T> = allocator_api2::vec::Vec<T, Source>;
 
+/// Appends bytes for which the caller has reserved room. `Vec::extend_from_slice` copies them one by
+/// one.
+#[inline]
+pub(crate) fn append(to: &mut Vector<u8>, bytes: &[u8]) {
+    assert!(
+        to.capacity() - to.len() >= bytes.len(),
+        "the caller reserves room"
+    );
+    // SAFETY: room was just checked, and the copy initialises the bytes.
+    unsafe {
+        let end = to.as_mut_ptr().add(to.len());
+        end.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        to.set_len(to.len() + bytes.len());
+    }
+}
+
 /// Locks a mutex of a pool.
 fn lock<T>(mutex: &Mutex<T>) -> Owned<'_, T> {
     match mutex.try_lock() {

@@ -25,6 +25,7 @@
 //! Every change is made under DIRTY. An internode is filled before it becomes a node's parent:
 //! walks follow parent words without a lock, and read the internode (see `ahead`).
 
+mod fill;
 #[cfg(all(test, loom))]
 mod models;
 

@@ -41,6 +41,7 @@
 
 mod change;
 mod entries;
+mod fill;
 #[cfg(all(test, loom))]
 mod models;
 

@@ -25,6 +25,7 @@ pub(crate) use read::batch::PREFETCH_WINDOW;
 pub(crate) use read::observe::{Applied, apply};
 pub use walk::cursor::{Cursor, Seek};
 pub use walk::range::{Bound, Range};
+pub(crate) use whole::build::{Builder, Refused};
 pub use whole::dump::Format;
 pub use whole::survey::{Counters, LayerCounts, SURVEYED_LAYERS, Survey};
 pub use whole::swap::LoadOutcome;

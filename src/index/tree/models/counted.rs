@@ -39,11 +39,11 @@ fn keys_are_counted_in_their_own_tree() {
     });
 }
 
-/// A tree is loaded while it is cleared: the tree to load may have been filled in the
+/// A tree is loaded while it is cleared: the tree to load may have been built in the
 /// previous era.
 #[test]
 fn a_load_beside_a_clearing_is_counted() {
-    check(&[Line::OwnedKeysHaveAnEra], || {
+    check(&[Line::LoadedHasTheEra], || {
         explore(|| {
             let mut model = Model::with(numbers([]));
             model.thread(|tree, pin| {

@@ -3,6 +3,7 @@
 use crate::index::key::{SLICE_LEN, SUFFIX};
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::Vector;
+pub(in crate::index::tree) use crate::index::memory::append;
 use crate::index::node::Entries;
 
 /// Replaces everything after the first `depth` bytes of `key`, which the layers above share,
@@ -52,20 +53,5 @@ pub(in crate::index::tree) unsafe fn append_short(
         let end = end.add(shared.len());
         end.cast::<[u8; SLICE_LEN]>().write(slice);
         to.set_len(len);
-    }
-}
-
-/// Appends bytes for which the caller has reserved room.
-#[inline]
-pub(in crate::index::tree) fn append(to: &mut Vector<u8>, bytes: &[u8]) {
-    assert!(
-        to.capacity() - to.len() >= bytes.len(),
-        "the caller reserves room"
-    );
-    // SAFETY: room was just checked, and the copy initialises the bytes.
-    unsafe {
-        let end = to.as_mut_ptr().add(to.len());
-        end.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
-        to.set_len(to.len() + bytes.len());
     }
 }

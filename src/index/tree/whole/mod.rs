@@ -1,7 +1,8 @@
 //! Operations on a whole tree: `check` verifies its invariants, `survey` counts its nodes, `dump`
 //! writes them as text, `pivots` selects keys that divide the tree, `swap` clears or bulk-loads it,
-//! `destroy` frees it. `nodes` visits every node, for several of them.
+//! `build` builds a tree from sorted keys, `destroy` frees one. `nodes` visits every node, for several of them.
 
+pub(in crate::index::tree) mod build;
 pub(in crate::index::tree) mod check;
 pub(in crate::index::tree) mod destroy;
 pub(in crate::index::tree) mod dump;

@@ -84,11 +84,20 @@ impl Tree {
         pin: Pinned<'g>,
         visit: &mut dyn FnMut(NodeView<'_, 'g>),
     ) -> Result<(), OutOfMemory> {
+        self.visit_from(self.root(pin), visit)
+    }
+
+    /// Visits every node of the tree with a root, which may not be published yet.
+    pub(in crate::index::tree) fn visit_from<'g>(
+        &self,
+        root: NodeRef<'g>,
+        visit: &mut dyn FnMut(NodeView<'_, 'g>),
+    ) -> Result<(), OutOfMemory> {
         let mut tasks = Vector::new_in(self.source());
         let mut number = 0;
         tasks.try_reserve(1).map_err(|_| OutOfMemory)?;
         tasks.push(Task {
-            node: self.root(pin),
+            node: root,
             parent: None,
             layer: 0,
             level: 0,

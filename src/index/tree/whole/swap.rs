@@ -12,27 +12,26 @@
 //! in the old tree, and it is freed like a destroyed tree. Cursors, which keep their position
 //! between two calls, detect that the tree has another root.
 //!
-//! **Bulk loading.** The caller fills a second tree, which no other thread can reach. Then the
-//! second tree's root replaces the empty leaf that is all of the first tree, under that leaf's
-//! lock. The leaf is marked deleted, so that a thread that waits for its lock starts over.
+//! **Bulk loading.** The caller builds a second tree (see `build`), which no other thread can reach.
+//! Then the second tree's root replaces the empty leaf that is all of the first tree, under that
+//! leaf's lock. The leaf is marked deleted, so that a thread that waits for its lock starts over.
+//! The store of the root word is the linearization point of every insert, and releases the stores
+//! with which the tree was built; the keys are counted after it.
 
 use std::alloc::Layout;
-use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
+use super::build::{Builder, first_leaf};
 use super::destroy::free_all;
 use super::nodes::Content;
+use crate::index::key::Key;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, Era};
 use crate::index::node::{AnyNode, Entry, Leaf, Lockable, Locked, NodeRef};
 use crate::index::reclaim::{Domain, Pinned, Retire};
 use crate::index::tree::Tree;
-use crate::index::tree::read::observe::Clears;
-use crate::index::tree::write::engine::Decision;
-use crate::index::tree::write::merge::Sweep;
 use crate::index::tree::write::reserve::{Needs, Reserve};
 use crate::protocol::Line;
-use crate::sync::AtomicPtr;
 
 /// The outcome of [`Tree::bulk_load`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -154,55 +153,61 @@ impl Tree {
         pin: Pinned<'_>,
         len: usize,
         key: impl Fn(usize, &mut dyn FnMut(&[u8])),
-        value: impl FnMut(usize) -> Result<u64, OutOfMemory>,
+        mut value: impl FnMut(usize) -> Result<u64, OutOfMemory>,
     ) -> Result<LoadOutcome, OutOfMemory> {
-        self.admit(pin, &[]);
-        self.must_not_hold();
-        let Some(era) = self.era_if_empty(pin) else {
+        if !self.is_loadable(pin) {
             return Ok(LoadOutcome::NotEmpty);
-        };
-        let mut root = Self::leaves(pin, 1)?.leaf(era);
-        root.set_root(true, std::ptr::null_mut());
-        // Never dropped: it shares its domain with this tree.
-        let staged = ManuallyDrop::new(Self {
-            root: AtomicPtr::new(NodeRef::from(root.node()).as_ptr()),
-            isa: self.isa,
-            clears: Clears::new(),
-            sweep: Sweep::new(self.source()),
-            domain: self.domain,
-        });
-        drop(root);
-        let filled = staged.fill(pin.with_recorder(None), len, key, value);
-        let filled = filled.and_then(|()| Ok(len == 0 || self.publish(pin, &staged, era)?));
-        if filled == Ok(true) {
-            if len == 0 {
-                staged.free_unseen(pin);
-            }
-            return Ok(LoadOutcome::Done);
         }
-        staged.free_unseen(pin);
-        filled.map(|_| LoadOutcome::NotEmpty)
+        let mut builder = self.builder(pin)?;
+        for index in 0..len {
+            let mut added = Ok(());
+            key(index, &mut |key| {
+                self.admit(pin, key);
+                let position = builder.position_of(Key::new(key));
+                let position = position.expect("the keys are in ascending order");
+                added = value(index).and_then(|value| builder.insert(position, value));
+            });
+            added?;
+        }
+        self.load(pin, &mut builder)
     }
 
-    fn fill(
+    /// Whether the tree has no keys at this moment.
+    pub(crate) fn is_loadable(&self, pin: Pinned<'_>) -> bool {
+        self.admit(pin, &[]);
+        self.must_not_hold();
+        self.era_if_empty(pin).is_some()
+    }
+
+    /// Returns a builder of keys to load into the tree.
+    pub(crate) fn builder<'t>(&'t self, pin: Pinned<'_>) -> Result<Builder<'t>, OutOfMemory> {
+        // A guess, if the tree has keys that are yet to be removed.
+        let era = self.era_if_empty(pin).unwrap_or(Era::FIRST);
+        Builder::new(self, era)
+    }
+
+    /// Makes the keys of a builder those of this tree, if the tree is empty. All keys become visible
+    /// at once. If the tree is not empty or memory runs out, the builder still has its keys.
+    pub(crate) fn load(
         &self,
         pin: Pinned<'_>,
-        len: usize,
-        key: impl Fn(usize, &mut dyn FnMut(&[u8])),
-        mut value: impl FnMut(usize) -> Result<u64, OutOfMemory>,
-    ) -> Result<(), OutOfMemory> {
-        for index in 0..len {
-            let word = value(index)?;
-            let mut written = Ok(None);
-            key(index, &mut |key| {
-                written = self.write(pin, key, |_| Decision::Set(word));
-            });
-            if written.is_err() && pin.domain().values().owns_memory {
-                pin.retire_value(word);
-            }
-            written?;
+        builder: &mut Builder<'_>,
+    ) -> Result<LoadOutcome, OutOfMemory> {
+        if !self.is_loadable(pin) {
+            return Ok(LoadOutcome::NotEmpty);
         }
-        Ok(())
+        if builder.keys() == 0 {
+            return Ok(LoadOutcome::Done);
+        }
+        let root = builder.complete()?;
+        // Before other threads can change the nodes above it; the pin keeps it.
+        let first = first_leaf(root);
+        if !self.publish(pin, builder, root)? {
+            return Ok(LoadOutcome::NotEmpty);
+        }
+        count_keys(pin, first, builder.keys());
+        builder.take();
+        Ok(LoadOutcome::Done)
     }
 
     /// Returns the tree's era, if the tree has no keys at this moment.
@@ -213,9 +218,14 @@ impl Tree {
         }
     }
 
-    /// Makes the root of `staged`, a tree of era `era`, the root of this tree, if this tree
+    /// Makes `built`, the root of a builder's complete tree, the root of this tree, if this tree
     /// is empty. Returns whether it was.
-    fn publish(&self, pin: Pinned<'_>, staged: &Self, mut era: Era) -> Result<bool, OutOfMemory> {
+    fn publish(
+        &self,
+        pin: Pinned<'_>,
+        builder: &mut Builder<'_>,
+        built: NodeRef<'_>,
+    ) -> Result<bool, OutOfMemory> {
         // Ends: each round, a writer has replaced the root.
         loop {
             let AnyNode::Leaf(leaf) = self.root(pin).kind() else {
@@ -228,15 +238,15 @@ impl Tree {
             if !leaf.permutation().is_empty() && Line::DisplacedIsEmpty.is_enabled() {
                 return Ok(false);
             }
-            if leaf.era() != era {
-                // The tree was cleared since `era` was read.
+            if !builder.has_era(leaf.era()) && Line::LoadedHasTheEra.is_enabled() {
+                // The tree was cleared since the builder began.
                 drop(old);
-                era = leaf.era();
-                staged.move_to_era(pin, era)?;
+                self.move_to_era(built, leaf.era())?;
+                builder.set_era(leaf.era());
                 continue;
             }
             old.mark_dirty();
-            self.set_root(staged.root(pin));
+            self.set_root(built);
             if Line::DisplacedIsDeleted.is_enabled() {
                 old.delete();
             }
@@ -246,35 +256,24 @@ impl Tree {
         }
     }
 
-    /// Moves a tree that no other thread has seen to another era, in which its keys are
-    /// counted.
-    fn move_to_era(&self, pin: Pinned<'_>, era: Era) -> Result<(), OutOfMemory> {
-        self.visit_nodes(pin, &mut |node| {
-            if let Content::Leaf(leaf, entries) = node.content {
-                let keys = entries.iter().filter(|entry| entry.layer().is_none());
-                let keys = keys.count() as i64;
-                pin.count_keys(leaf, -keys);
+    /// Moves a tree that no other thread has seen to another era.
+    fn move_to_era(&self, root: NodeRef<'_>, era: Era) -> Result<(), OutOfMemory> {
+        self.visit_from(root, &mut |node| {
+            if let Content::Leaf(leaf, _) = node.content {
                 leaf.set_era(era);
-                pin.count_keys(leaf, keys);
             }
         })
     }
+}
 
-    /// Frees a tree that no other thread has seen. Destroys its values only if the library
-    /// allocated them (see `Values::owns_memory`): words of the user still belong to the caller.
-    fn free_unseen(&self, pin: Pinned<'_>) {
-        let domain = pin.domain();
-        // SAFETY: no other thread can reach these nodes, nor values that were allocated for them.
-        unsafe {
-            free_all(
-                domain,
-                self.root(pin),
-                domain.values().owns_memory,
-                &mut |leaf, keys| {
-                    pin.count_keys(leaf, -(keys as i64));
-                },
-            );
-        }
+/// Counts the keys of a tree that was just published, and has this leaf.
+fn count_keys(pin: Pinned<'_>, leaf: &Leaf, mut keys: u64) {
+    /// Within the range of a cell (see `memory::keys`).
+    const MOST: u64 = 1 << 30;
+    while keys > 0 {
+        let some = keys.min(MOST);
+        pin.count_keys(leaf, some as i64);
+        keys -= some;
     }
 }
 

@@ -183,7 +183,7 @@ fn wrap<'d>(
 
 /// Returns how many whole slices two different rests share, before they differ or one of them ends:
 /// the number of layers between the leaf and the lowest layer.
-fn shared_slices(a: &[u8], b: &[u8]) -> usize {
+pub(in crate::index::tree) fn shared_slices(a: &[u8], b: &[u8]) -> usize {
     let common = a.iter().zip(b).take_while(|(a, b)| a == b).count();
     // In both rests, at least one byte follows the last shared slice.
     let longest = a.len().min(b.len()).saturating_sub(1);

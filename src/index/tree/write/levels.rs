@@ -61,8 +61,9 @@
 //! changes of internodes, and the threads that make these do not wait. A thread that raises the
 //! byte of the leaf to delete after the merge loaded it finds the leaf dirty or deleted.
 //!
-//! **Loading and clearing.** A bulk load builds its tree by the same writes. A `pivots` that begins
-//! after a clear does not read the cleared tree, whose bytes therefore no longer matter.
+//! **Loading and clearing.** A bulk load sets the bytes of the tree that it builds, which no other
+//! thread can reach, by the same invariant. A `pivots` that begins after a clear does not read the
+//! cleared tree, whose bytes therefore no longer matter.
 
 use crate::index::key::Key;
 use crate::index::node::{
