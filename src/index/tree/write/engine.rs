@@ -126,10 +126,24 @@ impl Tree {
         &self,
         pin: Pinned<'_>,
         bytes: &[u8],
-        mut decide: impl FnMut(Option<u64>) -> Decision,
+        decide: impl FnMut(Option<u64>) -> Decision,
     ) -> Result<Option<u64>, OutOfMemory> {
         let key = Key::new(bytes);
-        match self.lock_short(pin, &key) {
+        let short = self.lock_short(pin, &key);
+        self.write_locked(pin, bytes, key, short, decide)
+    }
+
+    /// [`Tree::write`] once [`Tree::lock_short`] has tried to lock the key's leaf.
+    #[inline(always)]
+    pub(in crate::index::tree) fn write_locked<'g, 'k>(
+        &self,
+        pin: Pinned<'g>,
+        bytes: &'k [u8],
+        key: Key<'k>,
+        short: Short<'g>,
+        mut decide: impl FnMut(Option<u64>) -> Decision,
+    ) -> Result<Option<u64>, OutOfMemory> {
+        match short {
             Short::Present { leaf, slot } => {
                 let decide = |value| decide(Some(value));
                 Ok(Some(self.change_present(pin, leaf, slot, true, decide)))

@@ -10,10 +10,10 @@
 //! key by `locate`, which waits for locks.
 
 use crate::index::key::Key;
-use crate::index::node::{Leaf, Locked, NodeRef, with_search};
+use crate::index::node::{Leaf, Locked, NodeRef, Search, with_search};
 use crate::index::reclaim::{HintedLeaf, Pinned};
 use crate::index::tree::Tree;
-use crate::index::tree::read::descend::reach;
+use crate::index::tree::read::descend::{Reached, reach};
 use crate::protocol::Line;
 use crate::sync::perturb;
 
@@ -58,25 +58,45 @@ impl Tree {
                 let Ok(reached) = reached else {
                     return Short::Unlocked;
                 };
-                perturb();
-                let locked = Locked::lock_unchanged(reached.leaf, reached.version);
-                let Some(leaf) = locked else {
-                    return Short::Unlocked;
-                };
-                if pin.note_reached(leaf.node()) {
-                    pin.remember(root, HintedLeaf::after(&leaf), leaf.range());
+                match lock_reached(pin, root, reached) {
+                    Some(leaf) => leaf,
+                    None => return Short::Unlocked,
                 }
-                leaf
             }
         };
-        match with_search!(self.isa, S => leaf.slot_of_short::<S>(key)) {
-            Ok(slot) => Short::Present { leaf, slot },
-            Err(position) => Short::Absent {
-                leaf,
-                position,
-                root,
-            },
-        }
+        with_search!(self.isa, S => search_locked::<S>(leaf, key, root))
+    }
+}
+
+/// Locks the leaf that a descent from this root has reached, if it is unlocked and unchanged.
+#[inline(always)]
+pub(super) fn lock_reached<'g>(
+    pin: Pinned<'g>,
+    root: NodeRef<'g>,
+    reached: Reached<'g>,
+) -> Option<Locked<'g, Leaf>> {
+    perturb();
+    let leaf = Locked::lock_unchanged(reached.leaf, reached.version)?;
+    if pin.note_reached(leaf.node()) {
+        pin.remember(root, HintedLeaf::after(&leaf), leaf.range());
+    }
+    Some(leaf)
+}
+
+/// Searches a short key in its locked leaf.
+#[inline(always)]
+pub(super) fn search_locked<'g, S: Search>(
+    leaf: Locked<'g, Leaf>,
+    key: &Key<'_>,
+    root: NodeRef<'g>,
+) -> Short<'g> {
+    match leaf.slot_of_short::<S>(key) {
+        Ok(slot) => Short::Present { leaf, slot },
+        Err(position) => Short::Absent {
+            leaf,
+            position,
+            root,
+        },
     }
 }
 

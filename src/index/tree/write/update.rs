@@ -74,8 +74,20 @@ impl Tree {
         bytes: &[u8],
         decide: impl FnOnce(u64) -> Decision,
     ) -> Option<u64> {
-        let key = Key::new(bytes);
-        match self.lock_short(pin, &key) {
+        let short = self.lock_short(pin, &Key::new(bytes));
+        self.write_present_locked(pin, bytes, short, decide)
+    }
+
+    /// [`Tree::write_present`] once [`Tree::lock_short`] has tried to lock the key's leaf.
+    #[inline(always)]
+    pub(in crate::index::tree) fn write_present_locked<'g>(
+        &self,
+        pin: Pinned<'g>,
+        bytes: &[u8],
+        short: Short<'g>,
+        decide: impl FnOnce(u64) -> Decision,
+    ) -> Option<u64> {
+        match short {
             Short::Present { leaf, slot } => {
                 Some(self.change_present(pin, leaf, slot, true, decide))
             }
