@@ -150,6 +150,13 @@ pub(crate) enum Line {
     BatchRootIsLiving,
     /// `batch`: `ParentIsValidated`, in batches.
     BatchParentIsValidated,
+    /// `pipeline`: `RootIsLiving`, in batches of short keys.
+    PipelineRootIsLiving,
+    /// `pipeline`: `ParentIsValidated`, in batches of short keys.
+    PipelineParentIsValidated,
+    /// `many`: a leaf that a batch has reached is written only if the tree's root is still the one
+    /// from which it was reached.
+    ManyIsUnderTheRoot,
     /// `version`: the count continues when a slot is reused for another node.
     CountContinues,
     /// `version`: loading a version acquires the stores that its owner released.

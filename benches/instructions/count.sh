@@ -15,8 +15,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cc -O2 -I"$1" "$here/instructions.c" -o "$work/instructions" -L"$2" -Wl,-rpath,"$(realpath "$2")" \
     -lmasstree
-for phase in get insert insert-sequential update remove remove-sequential scan load load-from export; do
+for phase in get insert insert-sequential update remove remove-sequential scan load load-from export get_many put_many \
+    put_many-sequential update_many insert_many remove_many; do
     valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect=counted \
         "$work/instructions" "$phase" 2>"$work/log" || { cat "$work/log" >&2; exit 1; }
-    awk -v phase="$phase" '/Collected/ { printf "%-18s %.1f\n", phase, $NF / 200000 }' "$work/log"
+    awk -v phase="$phase" '/Collected/ { printf "%-20s %.1f\n", phase, $NF / 200000 }' "$work/log"
 done

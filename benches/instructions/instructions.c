@@ -1,7 +1,7 @@
 /*
  * One kind of operation on a tree of 200,000 8-byte keys, under a guard, for a tool that counts
  * instructions: see count.sh. Keys are a random permutation, unless the name says sequential or
- * load.
+ * load. The batches are of 64 keys.
  *
  * usage: instructions PHASE      (insert, insert-sequential, get, update, remove, scan, load, …)
  */
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEYS = 200000, SCAN = 100 };
+enum { KEYS = 200000, SCAN = 100, BATCH = 64 };
 
 static unsigned char keys[KEYS][8];
 static masstree_t *tree;
@@ -107,6 +107,49 @@ static void export_all(void)
     require(taken == KEYS);
 }
 
+/* The keys as integers, for calls of batches. */
+static uint64_t integers[KEYS];
+static uint64_t values[KEYS];
+static int32_t statuses[BATCH];
+
+static void fill(void)
+{
+    for (size_t i = 0; i < KEYS; i++) {
+        require(masstree_u64_from_key(keys[i], 8, &integers[i]) == MASSTREE_OK);
+        values[i] = i + 1;
+    }
+}
+
+static void put_batches(void)
+{
+    for (size_t i = 0; i < KEYS; i += BATCH)
+        require(masstree_put_many_u64(tree, guard, &integers[i], 8, &values[i], BATCH,
+                                      statuses) == MASSTREE_OK);
+}
+
+static void insert_batches(void)
+{
+    for (size_t i = 0; i < KEYS; i += BATCH)
+        require(masstree_insert_many_u64(tree, guard, &integers[i], 8, &values[i], BATCH, NULL,
+                                         statuses) == MASSTREE_OK);
+}
+
+static void get_batches(void)
+{
+    uint64_t found[BATCH];
+    for (size_t i = 0; i < KEYS; i += BATCH)
+        require(masstree_get_many_u64(tree, guard, &integers[i], 8, BATCH, found, statuses) ==
+                    MASSTREE_OK &&
+                found[BATCH - 1] == i + BATCH);
+}
+
+static void remove_batches(void)
+{
+    for (size_t i = 0; i < KEYS; i += BATCH)
+        require(masstree_remove_many_u64(tree, guard, &integers[i], 8, BATCH, NULL, statuses) ==
+                MASSTREE_OK);
+}
+
 static int32_t visit(const void *key, size_t key_len, uint64_t value, void *ctx)
 {
     (void)key;
@@ -154,11 +197,18 @@ int main(int argc, char **argv)
         {"load", make_numbers, load_all},
         {"load-from", NULL, load_all_from},
         {"export", insert_all, export_all},
+        {"get_many", insert_all, get_batches},
+        {"put_many", NULL, put_batches},
+        {"put_many-sequential", NULL, put_batches},
+        {"update_many", insert_all, put_batches},
+        {"insert_many", NULL, insert_batches},
+        {"remove_many", insert_all, remove_batches},
     };
     for (size_t i = 0; argc == 2 && i < sizeof phases / sizeof *phases; i++) {
         if (strcmp(argv[1], phases[i].name) != 0)
             continue;
         make_keys(strstr(argv[1], "sequential") != NULL || strstr(argv[1], "load") != NULL);
+        fill();
         require(masstree_create(NULL, &tree) == MASSTREE_OK);
         require(masstree_guard_enter(tree, &guard) == MASSTREE_OK);
         if (phases[i].before != NULL)

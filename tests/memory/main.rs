@@ -6,6 +6,7 @@
     reason = "they are for code of the library"
 )]
 
+mod batches;
 mod destroyed;
 mod out_of_memory;
 #[path = "../support/mod.rs"]
@@ -15,7 +16,7 @@ use std::alloc::Layout;
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use masstree::{Allocator, Destructor, Tree, TreeOptions, Values};
 use support::Random;
@@ -29,6 +30,8 @@ struct Ledger {
     faults: AtomicUsize,
     /// How many allocations succeed before one fails; `usize::MAX`: none fails.
     fuse: AtomicUsize,
+    /// Whether all allocations after the one that fails do so, too.
+    lasting: AtomicBool,
 }
 
 const NONE: usize = usize::MAX;
@@ -80,7 +83,11 @@ unsafe extern "C" fn alloc(size: usize, align: usize, ctx: *mut c_void) -> *mut 
     let ledger = unsafe { &*ctx.cast::<Ledger>() };
     let left = ledger.fuse.load(Ordering::Relaxed);
     if left != NONE {
-        let next = left.checked_sub(1).unwrap_or(NONE);
+        let spent = match ledger.lasting.load(Ordering::Relaxed) {
+            true => 0,
+            false => NONE,
+        };
+        let next = left.checked_sub(1).unwrap_or(spent);
         ledger.fuse.store(next, Ordering::Relaxed);
         if left == 0 {
             return std::ptr::null_mut();

@@ -1,12 +1,17 @@
 //! The keys, statuses and loop of functions for many keys.
 
+use std::ops::Range;
+
 use super::bytes::Slice;
 use crate::ffi::boundary::{ValueKind, key_bytes, on_tree, status_of};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
-use crate::index::key::Key;
+use crate::index::key::{Key, SLICE_LEN};
 use crate::index::reclaim::Pinned;
-use crate::index::tree::{PREFETCH_WINDOW, Tree};
+use crate::index::tree::{PREFETCH_WINDOW, ShortKey, Tree};
+
+/// How many keys are tried together whether all of them are short.
+const PART: usize = 512;
 
 /// The keys of a batch.
 #[derive(Clone, Copy)]
@@ -86,30 +91,131 @@ impl Keys {
         }
     }
 
-    /// Reports the status of each of the `count` keys that is malformed. Returns the first of
-    /// these statuses.
+    /// Whether the keys of a part are well-formed and short: at most eight bytes.
     ///
     /// # Safety
-    /// There are `count` keys.
-    pub(in crate::ffi) unsafe fn report_malformed(
-        self,
-        count: usize,
-        mut report: impl FnMut(usize, i32),
-    ) -> i32 {
-        let mut first_error = MASSTREE_OK;
-        if let Self::Slices(_) = self {
-            for index in 0..count {
+    /// There are as many keys.
+    #[inline]
+    unsafe fn are_short(self, part: &Range<usize>) -> bool {
+        match self {
+            Self::Integers(..) => true,
+            Self::Slices(slices) => part.clone().all(|index| {
                 // SAFETY: by contract.
-                let Err(status) = (unsafe { self.key(index) }) else {
-                    continue;
-                };
-                report(index, status);
-                if first_error == MASSTREE_OK {
-                    first_error = status;
+                let Slice { data, len } = unsafe { slices.add(index).read() };
+                len == 0 || (len <= SLICE_LEN && !data.is_null())
+            }),
+        }
+    }
+
+    /// Returns the key at an index.
+    ///
+    /// # Safety
+    /// As `at`; the key is short.
+    #[inline(always)]
+    unsafe fn short_key(self, index: usize) -> ShortKey {
+        // SAFETY: by contract.
+        unsafe {
+            match self {
+                Self::Slices(slices) => {
+                    let Slice { data, len } = slices.add(index).read();
+                    ShortKey::of_bytes(key_bytes(data, len).unwrap_or(&[]))
+                }
+                Self::Integers(first, stride) => {
+                    let key = first.add(index * stride).cast::<u64>();
+                    ShortKey::of_integer(key.read_unaligned())
                 }
             }
         }
-        first_error
+    }
+}
+
+/// A part of a batch.
+pub(in crate::ffi) struct Part {
+    keys: Keys,
+    range: Range<usize>,
+    /// Whether all keys are well-formed and short.
+    is_short: bool,
+}
+
+impl Part {
+    pub(in crate::ffi) fn is_short(&self) -> bool {
+        self.is_short
+    }
+
+    pub(in crate::ffi) fn count(&self) -> usize {
+        self.range.len()
+    }
+
+    /// The index in the batch of a key of this part.
+    #[inline(always)]
+    pub(in crate::ffi) fn index(&self, index: usize) -> usize {
+        self.range.start + index
+    }
+
+    /// Returns a key of this part, which is short.
+    #[inline(always)]
+    pub(in crate::ffi) fn short_key(&self, index: usize) -> ShortKey {
+        debug_assert!(self.is_short && index < self.range.len());
+        // SAFETY: `each_part` was called with the keys of a batch, and made the part of them.
+        unsafe { self.keys.short_key(self.index(index)) }
+    }
+
+    /// Returns a key of this part.
+    pub(in crate::ffi) fn key(&self, index: usize) -> Result<Key<'_>, i32> {
+        debug_assert!(index < self.range.len());
+        // SAFETY: as in `short_key`.
+        unsafe { self.keys.key(self.index(index)) }
+    }
+
+    /// Reports the status of each key that is malformed.
+    pub(in crate::ffi) fn report_malformed(&self, report: &mut Report) {
+        for index in 0..self.count() {
+            if let Err(status) = self.key(index) {
+                report.status(self.index(index), status);
+            }
+        }
+    }
+
+    /// Calls `item` for each key in order, after the nodes that it will touch were prefetched.
+    pub(in crate::ffi) fn each(
+        &self,
+        tree: &Tree,
+        pin: Pinned<'_>,
+        report: &mut Report,
+        mut item: impl FnMut(&[u8], usize) -> Result<i32, i32>,
+    ) {
+        for first in (0..self.count()).step_by(PREFETCH_WINDOW) {
+            let window = first..self.count().min(first + PREFETCH_WINDOW);
+            tree.prefetch_for_writes(pin, window.len(), |i| self.key(first + i).ok());
+            for index in window.map(|index| self.index(index)) {
+                let status = status_of(|| {
+                    // SAFETY: as in `short_key`.
+                    let key = unsafe { self.keys.at(index) }?;
+                    item(key.bytes(), index)
+                });
+                report.status(index, status);
+            }
+        }
+    }
+}
+
+/// Receives the statuses of a batch.
+pub(in crate::ffi) struct Report {
+    statuses: *mut i32,
+    first_error: i32,
+}
+
+impl Report {
+    /// Stores the status of the key at an index.
+    #[inline(always)]
+    pub(in crate::ffi) fn status(&mut self, index: usize, status: i32) {
+        if !self.statuses.is_null() {
+            // SAFETY: there are as many statuses as keys.
+            unsafe { self.statuses.add(index).write(status) };
+        }
+        if status < 0 && self.first_error == MASSTREE_OK {
+            self.first_error = status;
+        }
     }
 }
 
@@ -143,40 +249,62 @@ impl Batch {
     }
 }
 
-/// Calls `item` for each key in order. Returns the first error.
+/// Calls `each` for the parts of a batch, in order. Returns the first error.
 ///
 /// # Safety
 /// Tree, guard, keys and statuses are as `masstree_put_many` requires.
-pub(in crate::ffi) unsafe fn each(
+#[inline]
+pub(in crate::ffi) unsafe fn each_part(
     batch: Batch,
-    mut item: impl FnMut(&Tree, Pinned<'_>, &[u8], usize) -> Result<i32, i32>,
+    mut each: impl FnMut(&Tree, Pinned<'_>, &Part, &mut Report),
 ) -> i32 {
     status_of(|| {
         let keys = batch.keys.checked(batch.count)?;
+        let mut report = Report {
+            statuses: batch.statuses,
+            first_error: MASSTREE_OK,
+        };
         // SAFETY: by contract.
         unsafe {
             on_tree(batch.tree, batch.guard, batch.values, |tree, pin| {
-                let mut first_error = MASSTREE_OK;
-                for index in 0..batch.count {
-                    if index.is_multiple_of(PREFETCH_WINDOW) {
-                        let window = PREFETCH_WINDOW.min(batch.count - index);
-                        tree.prefetch_for_writes(pin, window, |i| keys.key(index + i).ok());
-                    }
-                    let status = status_of(|| {
-                        let key = keys.at(index)?;
-                        item(tree, pin, key.bytes(), index)
-                    });
-                    if !batch.statuses.is_null() {
-                        batch.statuses.add(index).write(status);
-                    }
-                    if status < 0 && first_error == MASSTREE_OK {
-                        first_error = status;
-                    }
+                for first in (0..batch.count).step_by(PART) {
+                    let range = first..batch.count.min(first + PART);
+                    let is_short = keys.are_short(&range);
+                    let part = Part {
+                        keys,
+                        range,
+                        is_short,
+                    };
+                    each(tree, pin, &part, &mut report);
                 }
-                Ok(first_error)
+                Ok(report.first_error)
             })
         }
     })
+}
+
+/// Writes the keys of a batch: `short` writes those of a part that are short, unless the writes are
+/// recorded; `item` any other key, after the nodes that it will touch were prefetched. Returns the
+/// first error.
+///
+/// # Safety
+/// As `each_part`.
+#[inline]
+pub(in crate::ffi) unsafe fn write_each(
+    batch: Batch,
+    mut short: impl FnMut(&Tree, Pinned<'_>, &Part, &mut Report),
+    mut item: impl FnMut(&Tree, Pinned<'_>, &[u8], usize) -> Result<i32, i32>,
+) -> i32 {
+    // SAFETY: by contract.
+    unsafe {
+        each_part(batch, |tree, pin, part, report| {
+            if part.is_short() && pin.recorder().is_none() {
+                short(tree, pin, part, report);
+            } else {
+                part.each(tree, pin, report, |key, index| item(tree, pin, key, index));
+            }
+        })
+    }
 }
 
 /// Returns the address of an element; NULL if the array is NULL.

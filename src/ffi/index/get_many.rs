@@ -4,9 +4,9 @@
 
 use std::ffi::c_void;
 
-use super::batch::{Batch, Keys, item_ptr};
+use super::batch::{Batch, Keys, each_part, item_ptr};
 use super::bytes::Slice;
-use crate::ffi::boundary::{ValueKind, found_status, on_tree, status_of, write_output};
+use crate::ffi::boundary::{ValueKind, found_status, write_output};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::reclaim::Pinned;
@@ -16,29 +16,29 @@ use crate::index::tree::Tree;
 ///
 /// # Safety
 /// As `masstree_get_many`; `store` may be called for each index.
+#[inline]
 unsafe fn get_many(batch: Batch, mut store: impl FnMut(&Tree, Pinned<'_>, usize, u64)) -> i32 {
-    status_of(|| {
-        let keys = batch.keys.checked(batch.count)?;
-        // SAFETY: by contract.
-        unsafe {
-            on_tree(batch.tree, batch.guard, batch.values, |tree, pin| {
-                let report = |index: usize, status: i32| {
-                    if !batch.statuses.is_null() {
-                        batch.statuses.add(index).write(status);
-                    }
-                };
-                let first_error = keys.report_malformed(batch.count, report);
-                let key_at = |index| keys.key(index).ok();
-                tree.get_each(pin, batch.count, key_at, |index, value| {
-                    report(index, found_status(value.is_some()));
-                    if let Some(value) = value {
-                        store(tree, pin, index, value);
-                    }
-                });
-                Ok(first_error)
-            })
-        }
-    })
+    // SAFETY: by contract.
+    unsafe {
+        each_part(batch, |tree, pin, part, report| {
+            let is_short = part.is_short();
+            if !is_short {
+                part.report_malformed(report);
+            }
+            let found = |index, value: Option<u64>| {
+                let index = part.index(index);
+                report.status(index, found_status(value.is_some()));
+                if let Some(value) = value {
+                    store(tree, pin, index, value);
+                }
+            };
+            if is_short {
+                tree.get_each_short(pin, part.count(), |index| part.short_key(index), found);
+            } else {
+                tree.get_each(pin, part.count(), |index| part.key(index).ok(), found);
+            }
+        })
+    }
 }
 
 /// Stores words in an array that may be NULL.

@@ -2,13 +2,14 @@
 
 use std::ffi::c_void;
 
-use super::batch::{Batch, Keys, each, item_ptr};
+use super::batch::{Batch, Keys, Part, Report, each_part, item_ptr, write_each};
 use super::bytes::Slice;
 use super::point::remove_bytes;
 use crate::ffi::boundary::{ValueKind, deliver_or_retire, value_bytes, write_output};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
-use crate::index::tree::Inserted;
+use crate::index::reclaim::Pinned;
+use crate::index::tree::{Decision, Inserted, Tree};
 use crate::index::value::KindId;
 
 /// # Safety
@@ -17,13 +18,30 @@ unsafe fn put_many(batch: Batch, values: *const u64) -> i32 {
     if values.is_null() && batch.count != 0 {
         return MASSTREE_INVALID;
     }
+    // SAFETY: by contract, there are as many values as keys.
+    let value = |index| unsafe { values.add(index).read() };
+    let deliver = |tree: &Tree, pin: Pinned<'_>, displaced, value| {
+        // SAFETY: NULL is allowed.
+        unsafe { deliver_or_retire(tree, pin, displaced, Some(value), std::ptr::null_mut()) };
+        MASSTREE_OK
+    };
+    let short = |tree: &Tree, pin: Pinned<'_>, part: &Part, report: &mut Report| {
+        let decide = |index, _| Decision::Set(value(part.index(index)));
+        let key_at = |index| part.short_key(index);
+        tree.write_each(pin, part.count(), key_at, decide, |index, outcome| {
+            let index = part.index(index);
+            let status = match outcome {
+                Ok(displaced) => deliver(tree, pin, displaced, value(index)),
+                Err(error) => error.into(),
+            };
+            report.status(index, status);
+        });
+    };
     // SAFETY: by contract.
     unsafe {
-        each(batch, |tree, pin, key, index| {
-            let value = values.add(index).read();
-            let displaced = tree.put(pin, key, value)?;
-            deliver_or_retire(tree, pin, displaced, Some(value), std::ptr::null_mut());
-            Ok(MASSTREE_OK)
+        write_each(batch, short, |tree, pin, key, index| {
+            let displaced = tree.put(pin, key, value(index))?;
+            Ok(deliver(tree, pin, displaced, value(index)))
         })
     }
 }
@@ -34,16 +52,36 @@ unsafe fn insert_many(batch: Batch, values: *const u64, present: *mut u64) -> i3
     if values.is_null() && batch.count != 0 {
         return MASSTREE_INVALID;
     }
+    // SAFETY: by contract, there are as many values as keys.
+    let value = |index| unsafe { values.add(index).read() };
+    let exists = |index, word| {
+        // SAFETY: by contract, there is room for as many words as keys, or `present` is NULL.
+        unsafe { write_output(item_ptr(present, index), word) };
+        MASSTREE_EXISTS
+    };
+    let short = |tree: &Tree, pin: Pinned<'_>, part: &Part, report: &mut Report| {
+        let decide = |index, present: Option<u64>| match present {
+            None => Decision::Set(value(part.index(index))),
+            Some(_) => Decision::Keep,
+        };
+        let key_at = |index| part.short_key(index);
+        tree.write_each(pin, part.count(), key_at, decide, |index, outcome| {
+            let index = part.index(index);
+            let status = match outcome {
+                Ok(None) => MASSTREE_OK,
+                Ok(Some(word)) => exists(index, word),
+                Err(error) => error.into(),
+            };
+            report.status(index, status);
+        });
+    };
     // SAFETY: by contract.
     unsafe {
-        each(batch, |tree, pin, key, index| {
-            match tree.insert(pin, key, values.add(index).read())? {
-                Inserted::New => Ok(MASSTREE_OK),
-                Inserted::Present(word) => {
-                    write_output(item_ptr(present, index), word);
-                    Ok(MASSTREE_EXISTS)
-                }
-            }
+        write_each(batch, short, |tree, pin, key, index| {
+            Ok(match tree.insert(pin, key, value(index))? {
+                Inserted::New => MASSTREE_OK,
+                Inserted::Present(word) => exists(index, word),
+            })
         })
     }
 }
@@ -51,22 +89,28 @@ unsafe fn insert_many(batch: Batch, values: *const u64, present: *mut u64) -> i3
 /// # Safety
 /// As `masstree_remove_many`.
 unsafe fn remove_many(batch: Batch, old: *mut u64) -> i32 {
+    let deliver = |tree: &Tree, pin: Pinned<'_>, removed, index| {
+        // SAFETY: by contract, there is room for as many words as keys, or `old` is NULL.
+        unsafe { deliver_or_retire(tree, pin, removed, None, item_ptr(old, index)) }
+    };
+    let item = |tree: &Tree, pin: Pinned<'_>, key: &[u8], index| {
+        if !tree.holds(KindId::WORDS) {
+            return remove_bytes(tree, pin, key);
+        }
+        Ok(deliver(tree, pin, tree.remove(pin, key), index))
+    };
+    let short = |tree: &Tree, pin: Pinned<'_>, part: &Part, report: &mut Report| {
+        if !tree.holds(KindId::WORDS) {
+            return part.each(tree, pin, report, |key, index| item(tree, pin, key, index));
+        }
+        let key_at = |index| part.short_key(index);
+        tree.remove_each(pin, part.count(), key_at, |index, removed| {
+            let index = part.index(index);
+            report.status(index, deliver(tree, pin, removed, index));
+        });
+    };
     // SAFETY: by contract.
-    unsafe {
-        each(batch, |tree, pin, key, index| {
-            if !tree.holds(KindId::WORDS) {
-                return remove_bytes(tree, pin, key);
-            }
-            let removed = tree.remove(pin, key);
-            Ok(deliver_or_retire(
-                tree,
-                pin,
-                removed,
-                None,
-                item_ptr(old, index),
-            ))
-        })
-    }
+    unsafe { write_each(batch, short, item) }
 }
 
 /// Stores several values, in the order of the arrays: of equal keys, the last one wins.
@@ -205,10 +249,12 @@ pub unsafe extern "C" fn masstree_put_many_bytes(
     );
     // SAFETY: as this function's contract.
     unsafe {
-        each(batch, |tree, pin, key, index| {
-            let Slice { data, len } = values.add(index).read();
-            tree.put_bytes(pin, key, value_bytes(data, len)?)?;
-            Ok(MASSTREE_OK)
+        each_part(batch, |tree, pin, part, report| {
+            part.each(tree, pin, report, |key, index| {
+                let Slice { data, len } = values.add(index).read();
+                tree.put_bytes(pin, key, value_bytes(data, len)?)?;
+                Ok(MASSTREE_OK)
+            });
         })
     }
 }

@@ -96,6 +96,13 @@ impl<'g> NodeRef<'g> {
         prefetch::<{ size_of::<Leaf>() / 64 }>(self.ptr.as_ptr().cast());
     }
 
+    /// Prefetches all lines of a leaf, for writing: so that no other processor need be asked again
+    /// when the leaf is locked.
+    #[inline]
+    pub(crate) fn prefetch_for_write(self) {
+        prefetch_for_write::<{ size_of::<Leaf>() / 64 }>(self.ptr.as_ptr().cast());
+    }
+
     /// The node, as a leaf or an internode.
     #[inline]
     pub(crate) fn kind(self) -> AnyNode<'g> {
@@ -192,6 +199,35 @@ pub(super) fn prefetch<const LINES: usize>(from: *const u8) {
         unsafe {
             std::arch::asm!(
                 "prfm pldl1keep, [{}]",
+                in(reg) address,
+                options(nostack, readonly, preserves_flags)
+            );
+        }
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        let _ = address;
+    }
+}
+
+/// `prefetch`, of lines that this thread is about to write.
+#[inline]
+fn prefetch_for_write<const LINES: usize>(from: *const u8) {
+    for line in 0..LINES {
+        let address = from.wrapping_add(64 * line);
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a prefetch is a hint, and may have any address; processors without PREFETCHW
+        // ignore it.
+        unsafe {
+            std::arch::asm!(
+                "prefetchw byte ptr [{}]",
+                in(reg) address,
+                options(nostack, readonly, preserves_flags)
+            );
+        }
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: a prefetch is a hint, and may have any address.
+        unsafe {
+            std::arch::asm!(
+                "prfm pstl1keep, [{}]",
                 in(reg) address,
                 options(nostack, readonly, preserves_flags)
             );

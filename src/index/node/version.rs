@@ -76,6 +76,8 @@ impl Eq for Version {}
 impl Version {
     pub(crate) const NEW_LEAF: Self = Self(LEAF);
     pub(crate) const NEW_INTERNODE: Self = Self(0);
+    /// No node has this version: LEAF and LOWEST exclude each other.
+    pub(crate) const NONE: Self = Self(LEAF | LOWEST);
 
     #[inline]
     pub(crate) fn is_leaf(self) -> bool {

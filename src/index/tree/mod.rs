@@ -23,6 +23,7 @@ pub(crate) use holding::{Holder, with_holder};
 pub use options::TreeOptions;
 pub(crate) use read::batch::PREFETCH_WINDOW;
 pub(crate) use read::observe::{Applied, apply};
+pub(crate) use read::pipeline::ShortKey;
 pub use walk::cursor::{Cursor, Seek};
 pub use walk::range::{Bound, Range};
 pub(crate) use whole::build::{Builder, Refused};

@@ -12,6 +12,7 @@ use crate::index::key::Key;
 use crate::index::node::{AnyNode, Found, Leaf, NodeRef, Search, Version, with_search};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
+use crate::index::tree::read::pipeline::ShortKey;
 use crate::protocol::Line;
 
 /// Number of descents in flight. From 16 to 48 the speed is the same, also when the descents
@@ -72,6 +73,28 @@ impl Tree {
                     None => key_at(index).and_then(|key| self.find_cold(pin, key)),
                 };
                 found(index, value);
+            });
+        });
+    }
+
+    /// [`Tree::get_each`] for short keys, in their order.
+    #[inline]
+    pub(crate) fn get_each_short(
+        &self,
+        pin: Pinned<'_>,
+        count: usize,
+        key_at: impl Fn(usize) -> ShortKey,
+        mut found: impl FnMut(usize, Option<u64>),
+    ) {
+        self.admit(pin, &[]);
+        let skip = |_, _| false;
+        with_search!(self.isa, S => {
+            self.descend_short::<S, false>(pin, count, &key_at, &skip, |index, arrival| {
+                let key = arrival.key.key();
+                let value = arrival
+                    .reached
+                    .and_then(|reached| reached.leaf.search_short::<S>(reached.version, &key));
+                found(index, value.unwrap_or_else(|| self.find_cold(pin, key)));
             });
         });
     }

@@ -21,8 +21,7 @@ use super::short::Short;
 use crate::index::key::{Key, SUFFIX};
 use crate::index::memory::OutOfMemory;
 use crate::index::node::{
-    BagRef, Entry, KeyPosition, Leaf, Locked, NodeRef, OwnedBag, Search, Version, WIDTH,
-    with_search,
+    BagRef, Entry, KeyPosition, Leaf, Locked, NodeRef, OwnedBag, Version, WIDTH, with_search,
 };
 use crate::index::reclaim::{HintedLeaf, Pinned};
 use crate::index::tree::Tree;
@@ -131,18 +130,24 @@ impl Tree {
         bytes: &[u8],
         decide: impl FnMut(Option<u64>) -> Decision,
     ) -> Result<Option<u64>, OutOfMemory> {
-        with_search!(self.isa, S => self.write_with::<S>(pin, bytes, decide))
+        with_search!(self.isa, S => {
+            let key = Key::new(bytes);
+            let short = self.lock_short::<S, false>(pin, &key);
+            self.write_locked(pin, bytes, key, short, decide)
+        })
     }
 
+    /// [`Tree::write`] once [`Tree::lock_short`] has tried to lock the key's leaf.
     #[inline(always)]
-    fn write_with<S: Search>(
+    pub(in crate::index::tree) fn write_locked<'g>(
         &self,
-        pin: Pinned<'_>,
+        pin: Pinned<'g>,
         bytes: &[u8],
+        key: Key<'_>,
+        short: Short<'g>,
         mut decide: impl FnMut(Option<u64>) -> Decision,
     ) -> Result<Option<u64>, OutOfMemory> {
-        let key = Key::new(bytes);
-        let (mut leaf, position, root) = match self.lock_short::<S, false>(pin, &key) {
+        let (mut leaf, position, root) = match short {
             Short::Absent {
                 leaf,
                 position,

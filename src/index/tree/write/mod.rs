@@ -3,6 +3,7 @@
 //! - `engine`: locks the leaf of a key, by `locate` or, for most short keys, by `short`; decides;
 //!   changes the leaf.
 //! - `put`, `update`, `remove`, `bytes`: the operations on one key.
+//! - `many`: writes many short keys, whose descents overlap.
 //! - `lock`: the order in which locks are taken. `reserve`: memory that is reserved before a
 //!   change.
 //! - `split`: splits a full leaf. `layer`: turns keys that share a slice into a layer.
@@ -19,6 +20,7 @@ pub(in crate::index::tree) mod layer;
 pub(in crate::index::tree) mod levels;
 pub(in crate::index::tree) mod locate;
 pub(in crate::index::tree) mod lock;
+pub(in crate::index::tree) mod many;
 pub(in crate::index::tree) mod merge;
 pub(in crate::index::tree) mod put;
 pub(in crate::index::tree) mod remove;

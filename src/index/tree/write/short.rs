@@ -13,7 +13,7 @@ use crate::index::key::Key;
 use crate::index::node::{Leaf, Locked, NodeRef, Search};
 use crate::index::reclaim::{HintedLeaf, Pinned};
 use crate::index::tree::Tree;
-use crate::index::tree::read::descend::reach;
+use crate::index::tree::read::descend::{Reached, reach};
 use crate::protocol::Line;
 use crate::sync::perturb;
 
@@ -57,29 +57,49 @@ impl Tree {
                 let Ok(reached) = reach::<S>(root, key.slice(), true) else {
                     return Short::Unlocked;
                 };
-                perturb();
-                let locked = Locked::lock_unchanged(reached.leaf, reached.version);
-                let Some(leaf) = locked else {
-                    return Short::Unlocked;
-                };
-                if pin.note_reached(leaf.node()) {
-                    pin.remember(root, HintedLeaf::after(&leaf), leaf.range());
+                match lock_reached(pin, root, reached) {
+                    Some(leaf) => leaf,
+                    None => return Short::Unlocked,
                 }
-                leaf
             }
         };
-        let found = match LIKELY_PRESENT {
-            true => leaf.slot_of_short::<S>(key),
-            false => leaf.position_of_short::<S>(key),
-        };
-        match found {
-            Ok(slot) => Short::Present { leaf, slot },
-            Err(position) => Short::Absent {
-                leaf,
-                position,
-                root,
-            },
-        }
+        search_locked::<S, LIKELY_PRESENT>(leaf, key, root)
+    }
+}
+
+/// Locks the leaf that a descent from this root has reached, if it is unlocked and unchanged.
+#[inline(always)]
+pub(super) fn lock_reached<'g>(
+    pin: Pinned<'g>,
+    root: NodeRef<'g>,
+    reached: Reached<'g>,
+) -> Option<Locked<'g, Leaf>> {
+    perturb();
+    let leaf = Locked::lock_unchanged(reached.leaf, reached.version)?;
+    if pin.note_reached(leaf.node()) {
+        pin.remember(root, HintedLeaf::after(&leaf), leaf.range());
+    }
+    Some(leaf)
+}
+
+/// Searches a short key in its locked leaf. `LIKELY_PRESENT`: as in [`Tree::lock_short`].
+#[inline(always)]
+pub(super) fn search_locked<'g, S: Search, const LIKELY_PRESENT: bool>(
+    leaf: Locked<'g, Leaf>,
+    key: &Key<'_>,
+    root: NodeRef<'g>,
+) -> Short<'g> {
+    let found = match LIKELY_PRESENT {
+        true => leaf.slot_of_short::<S>(key),
+        false => leaf.position_of_short::<S>(key),
+    };
+    match found {
+        Ok(slot) => Short::Present { leaf, slot },
+        Err(position) => Short::Absent {
+            leaf,
+            position,
+            root,
+        },
     }
 }
 

@@ -5,7 +5,7 @@ use super::engine::{Decision, record};
 use super::short::Short;
 use crate::index::key::Key;
 use crate::index::memory::OutOfMemory;
-use crate::index::node::{KeyPosition, Search, with_search};
+use crate::index::node::{KeyPosition, with_search};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::index::tree::updating::Updating;
@@ -74,18 +74,22 @@ impl Tree {
         bytes: &[u8],
         decide: impl FnOnce(u64) -> Decision,
     ) -> Option<u64> {
-        with_search!(self.isa, S => self.write_present_with::<S>(pin, bytes, decide))
+        with_search!(self.isa, S => {
+            let short = self.lock_short::<S, true>(pin, &Key::new(bytes));
+            self.write_present_locked(pin, bytes, short, decide)
+        })
     }
 
+    /// [`Tree::write_present`] once [`Tree::lock_short`] has tried to lock the key's leaf.
     #[inline(always)]
-    fn write_present_with<S: Search>(
+    pub(in crate::index::tree) fn write_present_locked<'g>(
         &self,
-        pin: Pinned<'_>,
+        pin: Pinned<'g>,
         bytes: &[u8],
+        short: Short<'g>,
         decide: impl FnOnce(u64) -> Decision,
     ) -> Option<u64> {
-        let key = Key::new(bytes);
-        match self.lock_short::<S, true>(pin, &key) {
+        match short {
             Short::Present { leaf, slot } => {
                 Some(self.change_present(pin, leaf, slot, true, decide))
             }
