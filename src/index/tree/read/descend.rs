@@ -171,6 +171,10 @@ pub(in crate::index::tree) fn search_long<'g, S: Search>(
     // Ends: each round, a writer has changed the leaf.
     loop {
         if let Some(found) = reached.leaf.search_long::<S>(reached.version, key) {
+            if let Found::Layer(below) = &found {
+                // The descent loads the first two lines itself, at once.
+                below.prefetch_tail();
+            }
             return Ok((found, reached));
         }
         reached = move_right(reached.leaf, key.slice())?;

@@ -122,7 +122,10 @@ impl Tree {
             reached.leaf.search_long::<S>(reached.version, key)
         });
         match found {
-            Some(Found::Layer(below)) => Some(below),
+            Some(Found::Layer(below)) => {
+                below.prefetch_tail();
+                Some(below)
+            }
             _ => None,
         }
     }
