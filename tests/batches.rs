@@ -1,7 +1,7 @@
 //! Batches against a sequential model: the results, statuses and effects of a batch are those of
 //! single operations in the order of its keys, whatever the keys and its size. Put back: in
-//! `Tree::lock_arrived`, lock the leaf without comparing its version, and in `Tree::pipeline`,
-//! let the keys of the leaf stage arrive in reverse.
+//! `Lane::enter`, do not validate the node above; in `Tree::pipeline`, let the keys of the leaf
+//! stage arrive in reverse; in `Tree::write_each`, do not write keys that arrive nowhere.
 
 mod support;
 
