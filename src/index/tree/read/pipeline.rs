@@ -157,6 +157,35 @@ impl<'g> Lane<'g> {
     }
 }
 
+/// Begins a block of keys: passes them through the levels of internodes above the lowest. `below`:
+/// the levels below the root.
+///
+/// # Safety
+/// So many levels of internodes are below the root, if it is unchanged.
+#[inline(always)]
+unsafe fn begin<'g, S: Search, const WRITE: bool>(
+    lanes: &mut [MaybeUninit<Lane<'g>>; BLOCK],
+    indices: Range<usize>,
+    key_at: &impl Fn(usize) -> ShortKey,
+    root: Root<'g>,
+    below: usize,
+) {
+    for (lane, index) in lanes.iter_mut().zip(indices) {
+        let key = key_at(index);
+        let lane = lane.write(Lane {
+            key,
+            above: root.internode,
+            version: root.version,
+            node: root.internode.child_for::<S>(key.slice),
+        });
+        for _ in LOW_STAGES..below {
+            // SAFETY: by contract.
+            unsafe { lane.step::<S>() };
+        }
+        lane.prefetch::<WRITE>(below == 0);
+    }
+}
+
 /// Passes a block of keys through a stage of internodes. `is_lowest`: their children are leaves. A
 /// function of its own, so that the loop has all registers.
 ///
@@ -260,7 +289,8 @@ impl Tree {
     }
 
     /// Passes keys through the stages, until the tree has another root, or a block begins with a
-    /// key to skip. Returns the index of the first key that has not begun.
+    /// key to skip. Returns the index of the first key that has not begun. Longer than 60 lines, since
+    /// all stages use the same counters.
     #[inline(always)]
     fn pipeline<'g, S: Search, const WRITE: bool>(
         &self,
@@ -295,19 +325,10 @@ impl Tree {
                     None => end = start,
                     Some(version) => {
                         let indices = start..end.min(start + BLOCK);
-                        for (lane, index) in lanes.of(turn).iter_mut().zip(indices) {
-                            let key = key_at(index);
-                            let lane = lane.write(Lane {
-                                key,
-                                above: internode,
-                                version,
-                                node: internode.child_for::<S>(key.slice),
-                            });
-                            for _ in low..below {
-                                // SAFETY: so many levels of internodes are below the root.
-                                unsafe { lane.step::<S>() };
-                            }
-                            lane.prefetch::<WRITE>(low == 0);
+                        let root = Root { internode, version };
+                        // SAFETY: so many levels of internodes are below the root.
+                        unsafe {
+                            begin::<S, WRITE>(lanes.of(turn), indices, key_at, root, below);
                         }
                     }
                 }
