@@ -18,12 +18,14 @@
 //! The fewer instructions a lookup takes, the more cache misses of the next lookup the processor
 //! can start before those of this lookup have ended.
 //!
-//! The instruction set is chosen once, when a tree is created ([`Isa`]), and the whole descent
+//! The instruction set is chosen once, when the first tree is created ([`Isa`]), and the whole descent
 //! is compiled for each ([`Search`]), so that the search in a node needs no call and no test of the
 //! instruction set.
 
+use std::ffi::CStr;
 use std::fmt::Debug;
 use std::mem::MaybeUninit;
+use std::sync::OnceLock;
 
 use super::leaf::{Image, Leaf, copy_portably};
 use super::permutation::WIDTH;
@@ -82,23 +84,51 @@ pub(crate) enum Isa {
 }
 
 impl Isa {
-    /// The best instruction set that this processor has. Builds that search for races have only the
-    /// portable one, whose loads the tools see (see build.rs).
-    pub(crate) fn of_this_processor() -> Self {
-        #[cfg(masstree_vectors)]
-        {
-            if std::arch::is_x86_feature_detected!("avx512f")
-                && std::arch::is_x86_feature_detected!("popcnt")
-            {
-                return Self::Avx512;
-            }
-            if std::arch::is_x86_feature_detected!("avx2")
-                && std::arch::is_x86_feature_detected!("popcnt")
-            {
-                return Self::Avx2;
-            }
+    /// The instruction set for new trees: the best that this processor has, unless the environment
+    /// variable `MASSTREE_SEARCH` named another when the process created its first tree.
+    pub(crate) fn for_new_trees() -> Self {
+        static CHOSEN: OnceLock<Isa> = OnceLock::new();
+        *CHOSEN.get_or_init(|| {
+            // SAFETY: a name that ends in a zero. As for every use of the environment, the program
+            // must not change it at the same time.
+            let wanted = unsafe { libc::getenv(c"MASSTREE_SEARCH".as_ptr()) };
+            // SAFETY: null, or a string that ends in a zero and is not changed meanwhile.
+            let wanted = (!wanted.is_null()).then(|| unsafe { CStr::from_ptr(wanted) });
+            Self::chosen(wanted)
+        })
+    }
+
+    /// The instruction set with this name, if this processor has it, otherwise the best one.
+    fn chosen(name: Option<&CStr>) -> Self {
+        let named = Self::of_this_processor().find(|isa| Some(isa.name()) == name);
+        let best = Self::of_this_processor().next();
+        named.or(best).unwrap_or(Self::Portable)
+    }
+
+    fn name(self) -> &'static CStr {
+        match self {
+            Self::Portable => c"portable",
+            #[cfg(masstree_vectors)]
+            Self::Avx2 => c"avx2",
+            #[cfg(masstree_vectors)]
+            Self::Avx512 => c"avx512",
         }
-        Self::Portable
+    }
+
+    /// The instruction sets that this processor has, the best first. Builds that search for races
+    /// have only the portable one, whose loads the tools see (see build.rs).
+    fn of_this_processor() -> impl Iterator<Item = Self> {
+        #[cfg(masstree_vectors)]
+        let vectors = {
+            let counts = std::arch::is_x86_feature_detected!("popcnt");
+            let avx512 = counts && std::arch::is_x86_feature_detected!("avx512f");
+            let avx2 = counts && std::arch::is_x86_feature_detected!("avx2");
+            let avx512 = avx512.then_some(Self::Avx512);
+            avx512.into_iter().chain(avx2.then_some(Self::Avx2))
+        };
+        #[cfg(not(masstree_vectors))]
+        let vectors = std::iter::empty();
+        vectors.chain([Self::Portable])
     }
 }
 
@@ -201,6 +231,26 @@ mod tests {
             less.count(),
             "{slice} in {words:?}"
         );
+    }
+
+    /// Put back: ignore the name, or the processor's lack of an instruction set.
+    #[test]
+    fn a_name_chooses_among_the_instruction_sets_of_this_processor() {
+        let all: Vec<_> = Isa::of_this_processor().collect();
+        assert_eq!(all.last(), Some(&Isa::Portable));
+        for &isa in &all {
+            assert_eq!(Isa::chosen(Some(isa.name())), isa);
+        }
+        for name in [None, Some(c""), Some(c"AVX2"), Some(c"avx1024")] {
+            assert_eq!(Isa::chosen(name), all[0]);
+        }
+        #[cfg(masstree_vectors)]
+        for (isa, is_there) in [
+            (Isa::Avx2, std::arch::is_x86_feature_detected!("avx2")),
+            (Isa::Avx512, std::arch::is_x86_feature_detected!("avx512f")),
+        ] {
+            assert_eq!(Isa::chosen(Some(isa.name())) == isa, is_there);
+        }
     }
 
     /// A copy has every word, even those that the portable one leaves out.

@@ -97,7 +97,7 @@ impl Tree {
         root.set_root(true, std::ptr::null_mut());
         Ok(Self {
             root: AtomicPtr::new(NodeRef::from(root.node()).as_ptr()),
-            isa: Isa::of_this_processor(),
+            isa: Isa::for_new_trees(),
             clears: Clears::new(),
             sweep: Sweep::new(source),
             domain,
