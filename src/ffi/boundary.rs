@@ -34,7 +34,7 @@ pub(in crate::ffi) fn status_of(body: impl FnOnce() -> Result<i32, i32>) -> i32 
 /// # Safety
 /// `key` is NULL or points to `len` bytes that stay readable and unchanged for
 /// as long as the result is used.
-#[inline(always)]
+#[inline]
 pub(in crate::ffi) unsafe fn key_bytes<'k>(
     key: *const c_void,
     len: usize,
@@ -113,7 +113,7 @@ pub(in crate::ffi) fn found_status(found: bool) -> i32 {
 ///
 /// # Safety
 /// `out` is NULL or writable.
-#[inline(always)]
+#[inline]
 pub(in crate::ffi) unsafe fn deliver_or_retire(
     tree: &Tree,
     pin: Pinned<'_>,
@@ -148,7 +148,7 @@ pub(in crate::ffi) enum ValueKind {
 ///
 /// # Safety
 /// `tree` is NULL or a live tree.
-#[inline(always)]
+#[inline]
 pub(in crate::ffi) unsafe fn tree_of<'t>(tree: *const TreeHandle) -> Result<&'t Tree, i32> {
     // SAFETY: NULL or live by contract.
     let tree = &unsafe { tree.as_ref() }.ok_or(MASSTREE_INVALID)?.tree;
@@ -163,7 +163,7 @@ pub(in crate::ffi) unsafe fn tree_of<'t>(tree: *const TreeHandle) -> Result<&'t 
 ///
 /// # Safety
 /// The slot belongs to a live guard that is not refreshed or left during `'g`.
-#[inline(always)]
+#[inline]
 pub(in crate::ffi) unsafe fn recording_pin_of<'g>(slot: NonNull<Slot>) -> Pinned<'g> {
     // SAFETY: by contract.
     unsafe { pin_of(slot).with_recorder(recorder_of(slot)) }
@@ -206,7 +206,7 @@ pub(in crate::ffi) unsafe fn on_tree<T>(
 /// # Safety
 /// `tree` is NULL or a live tree; `slot` belongs to a live guard that no other thread uses
 /// during `'t`.
-#[inline(always)]
+#[inline]
 pub(in crate::ffi) unsafe fn under_guard<'t>(
     tree: *const TreeHandle,
     slot: NonNull<Slot>,
@@ -219,7 +219,7 @@ pub(in crate::ffi) unsafe fn under_guard<'t>(
 }
 
 /// Refuses a guard of another tree, and a tree whose values are of the wrong kind.
-#[inline(always)]
+#[inline]
 fn check_guard_and_kind(tree: &Tree, pin: Pinned<'_>, values: ValueKind) -> Result<(), i32> {
     if !tree.owns(pin) {
         return Err(MASSTREE_WRONG_TREE);
@@ -228,7 +228,7 @@ fn check_guard_and_kind(tree: &Tree, pin: Pinned<'_>, values: ValueKind) -> Resu
 }
 
 /// Refuses a tree whose values are of the wrong kind.
-#[inline(always)]
+#[inline]
 pub(in crate::ffi) fn check_kind(tree: &Tree, values: ValueKind) -> Result<(), i32> {
     let fits = match values {
         ValueKind::Any => true,
@@ -246,7 +246,7 @@ pub(in crate::ffi) fn check_kind(tree: &Tree, values: ValueKind) -> Result<(), i
 ///
 /// # Safety
 /// As `on_tree` and `key_bytes`.
-#[inline(always)]
+#[inline]
 pub(in crate::ffi) unsafe fn on_key(
     tree: *const TreeHandle,
     guard: *mut GuardHandle,
@@ -270,7 +270,7 @@ pub(in crate::ffi) unsafe fn on_key(
 ///
 /// # Safety
 /// As `on_key`.
-#[inline(always)]
+#[inline]
 pub(in crate::ffi) unsafe fn on_key_in_one_piece(
     tree: *const TreeHandle,
     guard: *mut GuardHandle,

@@ -108,7 +108,7 @@ impl<'k> Key<'k> {
     }
 
     /// Returns a key that ends within its slice, from its slice and kind.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn short(slice: u64, kind: Kind) -> Self {
         // As in `of_integer`.
         const ZEROS: &[u8] = &[0; SLICE_LEN];

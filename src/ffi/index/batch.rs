@@ -111,7 +111,7 @@ impl Keys {
     ///
     /// # Safety
     /// As `at`; the key is short.
-    #[inline(always)]
+    #[inline]
     unsafe fn short_key(self, index: usize) -> ShortKey {
         // SAFETY: by contract.
         unsafe {
@@ -147,13 +147,13 @@ impl Part {
     }
 
     /// The index in the batch of a key of this part.
-    #[inline(always)]
+    #[inline]
     pub(in crate::ffi) fn index(&self, index: usize) -> usize {
         self.range.start + index
     }
 
     /// Returns a key of this part, which is short.
-    #[inline(always)]
+    #[inline]
     pub(in crate::ffi) fn short_key(&self, index: usize) -> ShortKey {
         debug_assert!(self.is_short && index < self.range.len());
         // SAFETY: `each_part` was called with the keys of a batch, and made the part of them.
@@ -207,7 +207,7 @@ pub(in crate::ffi) struct Report {
 
 impl Report {
     /// Stores the status of the key at an index.
-    #[inline(always)]
+    #[inline]
     pub(in crate::ffi) fn status(&mut self, index: usize, status: i32) {
         if !self.statuses.is_null() {
             // SAFETY: there are as many statuses as keys.

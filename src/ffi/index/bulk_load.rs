@@ -81,7 +81,7 @@ impl Values {
 ///
 /// # Safety
 /// There is a value at this index.
-#[inline(always)]
+#[inline]
 unsafe fn add(
     tree: &Tree,
     builder: &mut Builder<'_>,
@@ -168,7 +168,7 @@ pub(in crate::ffi) fn loaded_status(loaded: LoadOutcome) -> i32 {
 ///
 /// # Safety
 /// As `masstree_bulk_load`.
-#[inline(always)]
+#[inline]
 unsafe fn load(
     tree: *mut TreeHandle,
     guard: *mut GuardHandle,

@@ -73,7 +73,7 @@ pub unsafe extern "C" fn masstree_loader_open(
 ///
 /// # Safety
 /// As `masstree_loader_add_many`.
-#[inline(always)]
+#[inline]
 unsafe fn add(
     loader: *mut LoaderHandle,
     keys: Keys,

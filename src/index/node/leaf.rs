@@ -298,6 +298,7 @@ impl Leaf {
     }
 
     /// Searches for a key; `None` if the leaf changed since `version`.
+    // As in tree/read/descend.rs.
     #[inline(always)]
     pub(crate) fn search<S: Search>(&self, version: Version, key: &Key<'_>) -> Option<Found<'_>> {
         if key.has_suffix() {

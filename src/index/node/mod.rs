@@ -112,7 +112,7 @@ impl<'g, N: Lockable> Locked<'g, N> {
     }
 
     /// Locks a node if it is unlocked and its version is this one.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn lock_unchanged(node: &'g N, version: Version) -> Option<Self> {
         let is_locked = node.version().lock_unchanged(version);
         // `then`, not `then_some`: dropping a `Locked` unlocks the node, even if another thread
@@ -126,7 +126,7 @@ impl<'g, N: Lockable> Locked<'g, N> {
 
     /// Returns the node, which stays locked, and its version, for [`Locked::resume`]. The node is
     /// unchanged.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn suspend(self) -> (&'g N, Version) {
         debug_assert!(!self.changed);
         let suspended = ManuallyDrop::new(self);
@@ -137,7 +137,7 @@ impl<'g, N: Lockable> Locked<'g, N> {
     ///
     /// # Safety
     /// `suspend` returned `node` and `version` on this thread, and they are resumed only once.
-    #[inline(always)]
+    #[inline]
     pub(crate) unsafe fn resume(node: &'g N, version: Version) -> Self {
         debug_assert!(node.version().is_locked());
         Self {

@@ -72,7 +72,7 @@ impl Permutation {
     }
 
     /// [`Self::slot`] without a check where the slot is used as an index.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn live_slot(self, position: usize) -> usize {
         let slot = self.slot(position);
         // SAFETY: each of the fifteen fields of four bits above the count holds a slot. (This is

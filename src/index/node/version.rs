@@ -253,7 +253,7 @@ impl VersionWord {
     ///
     /// Ends: locks are taken in one order (see `tree::lock`), so the owner of a lock waits
     /// only for owners of locks later in that order, and the owner of the last for none.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn lock(&self) -> Version {
         match self.try_lock() {
             Some(version) => version,
@@ -274,14 +274,14 @@ impl VersionWord {
     }
 
     /// Takes the lock, unless another thread owns it or changes the word meanwhile.
-    #[inline(always)]
+    #[inline]
     fn try_lock(&self) -> Option<Version> {
         let seen = Version(self.0.load(Ordering::Relaxed));
         self.lock_unchanged(seen).then_some(Version(seen.0 & !LOCK))
     }
 
     /// Takes the lock if it is free and the version is this one; returns whether it did.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn lock_unchanged(&self, version: Version) -> bool {
         let seen = version.0 & !LOCK;
         // Acquire: pairs with the store in `unlock`, so that this writer sees

@@ -368,21 +368,21 @@ impl<'g> Pinned<'g> {
 
     /// Returns the leaf that the guard remembers, if it was remembered for the tree with this root
     /// and for a range that contains the slice (see `hint`).
-    #[inline(always)]
+    #[inline]
     pub(crate) fn hint(&self, root: NodeRef<'g>, slice: u64) -> Option<HintedLeaf<'g>> {
         self.state.hint.find(root, slice)
     }
 
     /// Records the leaf that a write under the guard has reached by a descent. Returns whether the
     /// write before reached the same leaf.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn note_reached(&self, leaf: &Leaf) -> bool {
         self.state.hint.note_reached(leaf)
     }
 
     /// Makes the guard remember a leaf of the first layer of the tree with this root, for the
     /// slices of a range (see `hint`).
-    #[inline(always)]
+    #[inline]
     pub(crate) fn remember(
         &self,
         root: NodeRef<'_>,
@@ -394,7 +394,7 @@ impl<'g> Pinned<'g> {
 
     /// Updates the version of the remembered leaf, which the caller has locked and is about to
     /// unlock.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn renew_hint(&self, leaf: HintedLeaf<'_>) {
         self.state.hint.renew(leaf);
     }
@@ -435,7 +435,7 @@ impl<'g> Pinned<'g> {
     }
 
     /// Adds to the number of keys of the tree to which the leaf belongs. Inlined into every write,
-    /// since a call would take 9 instructions more.
+    /// since a call makes a remove take 414 instructions, not 406.
     #[inline(always)]
     pub(crate) fn count_keys(&self, leaf: &Leaf, change: i64) {
         let tally = self.domain().memory.tally();

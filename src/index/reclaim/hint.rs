@@ -33,7 +33,7 @@ pub(crate) struct HintedLeaf<'g> {
 
 impl<'g> HintedLeaf<'g> {
     /// A locked leaf, with the version that it will have once it is unlocked.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn after(leaf: &Locked<'g, Leaf>) -> Self {
         Self {
             leaf: leaf.node(),
@@ -75,7 +75,7 @@ impl LeafHint {
 
     /// Returns the remembered leaf, if the remembered root is this one and the remembered range
     /// contains the slice.
-    #[inline(always)]
+    #[inline]
     pub(super) fn find<'g>(&self, root: NodeRef<'g>, slice: u64) -> Option<HintedLeaf<'g>> {
         let is_under_root = match Line::HintIsUnderTheRoot.is_enabled() {
             true => std::ptr::eq(self.root.get(), root.as_ptr()),
@@ -93,14 +93,14 @@ impl LeafHint {
 
     /// Records the leaf that a write has reached by a descent, and forgets the remembered one.
     /// Returns whether it is the leaf that was remembered or recorded before.
-    #[inline(always)]
+    #[inline]
     pub(super) fn note_reached(&self, leaf: &Leaf) -> bool {
         self.root.set(std::ptr::null());
         std::ptr::eq(self.leaf.replace(leaf), leaf)
     }
 
     /// Remembers a leaf that holds the slices of a range, with its version once it is unlocked.
-    #[inline(always)]
+    #[inline]
     pub(super) fn remember(
         &self,
         root: NodeRef<'_>,
@@ -118,7 +118,7 @@ impl LeafHint {
 
     /// Updates the version of the leaf that this write has locked. (It has no effect if that leaf
     /// is only recorded, not remembered.)
-    #[inline(always)]
+    #[inline]
     pub(super) fn renew(&self, hint: HintedLeaf<'_>) {
         debug_assert!(std::ptr::eq(self.leaf.get(), hint.leaf));
         self.version.set(hint.version);

@@ -33,13 +33,13 @@ thread_local! {
 }
 
 /// Calls `work` with this thread's holder.
-#[inline(always)]
+#[inline]
 pub(crate) fn with_holder<R>(work: impl FnOnce(&Holder) -> R) -> R {
     HOLDER.with(work)
 }
 
 impl Holder {
-    #[inline(always)]
+    #[inline]
     fn holding(&self) -> Option<Holding> {
         self.0
             .get()
@@ -47,20 +47,20 @@ impl Holder {
     }
 
     /// Whether the thread holds a leaf.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn is_holding(&self) -> bool {
         self.holding().is_some()
     }
 
     /// Whether the thread holds a leaf, and a layer above keeps this hold at the address `place`.
     /// Also true in a forked child, if the thread held the leaf in the parent process.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn holds_in(&self, place: *const ()) -> bool {
         self.0.get().is_some_and(|holding| holding.place == place)
     }
 
     /// Records that the thread holds a leaf of a tree.
-    #[inline(always)]
+    #[inline]
     pub(super) fn begin(&self, tree: &Tree, leaf: &Leaf, incarnation: u64, place: *const ()) {
         #[cfg(all(debug_assertions, not(any(loom, shuttle))))]
         // `try_with` registers the destructor that checks, for which the C library allocates. It
@@ -76,7 +76,7 @@ impl Holder {
     }
 
     /// Records that the thread holds no leaf.
-    #[inline(always)]
+    #[inline]
     pub(super) fn end(&self) {
         self.0.set(None);
     }

@@ -132,6 +132,7 @@ impl Tree {
     }
 
     /// Returns the value of a key.
+    // As in read/descend.rs.
     #[inline(always)]
     pub fn get(&self, pin: Pinned<'_>, key: &[u8]) -> Option<u64> {
         self.admit(pin, key);

@@ -30,7 +30,7 @@ impl<'g> Locked<'g, Leaf> {
     ///
     /// Counts the smaller slices instead of searching among them, so that no branch depends on the
     /// key's position.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn position_of<S: Search>(&self, key: &Key<'_>) -> KeyPosition<'g> {
         if !key.has_suffix() {
             return match self.position_of_short::<S>(key) {
@@ -63,7 +63,7 @@ impl<'g> Locked<'g, Leaf> {
 
     /// [`Locked::position_of`] for a key that ends within its slice: returns its slot, or as an
     /// error the position of its insert. Fast for present keys: most compare equal at once.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn slot_of_short<S: Search>(&self, key: &Key<'_>) -> Result<usize, usize> {
         let leaf = self.node();
         let mut slots = S::equal_mask(&leaf.head, key.slice()) & leaf.live();
@@ -78,7 +78,7 @@ impl<'g> Locked<'g, Leaf> {
 
     /// [`Locked::slot_of_short`], fast for absent keys: searches for the position, and then compares
     /// the entry there.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn position_of_short<S: Search>(&self, key: &Key<'_>) -> Result<usize, usize> {
         debug_assert!(!key.has_suffix());
         let leaf = self.node();
@@ -204,7 +204,7 @@ impl<'g> Locked<'g, Leaf> {
     }
 
     /// Inserts a key that ends within its slice at a position. The leaf has a free slot.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn insert_short(&mut self, position: usize, key: &Key<'_>, value: u64) {
         debug_assert!(!key.has_suffix());
         let permutation = self.permutation();
@@ -220,7 +220,7 @@ impl<'g> Locked<'g, Leaf> {
     }
 
     /// Writes an entry to a free slot.
-    #[inline(always)]
+    #[inline]
     fn write(&self, slot: usize, entry: &Entry<'_>) {
         if entry.kind == SUFFIX {
             let bag = self.bag().filter(|bag| bag.has_room(entry.suffix.len()));

@@ -16,7 +16,7 @@ use crate::sync::Ordering;
 
 impl<'g> Locked<'g, Leaf> {
     /// Writes an entry whose key ends within its slice.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn fill_short(&self, slot: usize, slice: u64, kind: Kind, value: u64) {
         debug_assert!(kind < SUFFIX);
         self.fill_slot(slot, slice, kind, word_of(value));
@@ -32,7 +32,7 @@ impl<'g> Locked<'g, Leaf> {
         self.fill_slot(slot, slice, LAYER, std::ptr::null_mut());
     }
 
-    #[inline(always)]
+    #[inline]
     fn fill_slot(&self, slot: usize, slice: u64, mark: u8, word: *mut ()) {
         self.head.words[slot].store(slice, Ordering::Relaxed);
         self.marks[slot].store(mark, Ordering::Relaxed);

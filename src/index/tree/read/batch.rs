@@ -115,7 +115,7 @@ impl Tree {
     /// Descends for each key and calls `done` with its index and value, or with `None` if a node on
     /// the way has changed. With `PREFETCH`, descends only to load the nodes into the cache, and
     /// the values passed to `done` are meaningless.
-    #[inline(always)]
+    #[inline]
     fn descend_each<'g, 'k, S: Search, const PREFETCH: bool>(
         &self,
         pin: Pinned<'g>,
@@ -168,7 +168,7 @@ impl Tree {
 }
 
 impl<'g, 'k> Lane<'g, 'k> {
-    #[inline(always)]
+    #[inline]
     fn new(index: usize, key: Key<'k>, root: NodeRef<'g>) -> Self {
         Self {
             index,
@@ -181,7 +181,7 @@ impl<'g, 'k> Lane<'g, 'k> {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn step<S: Search, const PREFETCH: bool>(&mut self) -> Step {
         // Ends: each round moves one level down, at most `HOT` times.
         loop {
@@ -217,7 +217,7 @@ impl<'g, 'k> Lane<'g, 'k> {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn step_in_leaf<S: Search, const PREFETCH: bool>(
         &mut self,
         leaf: &'g Leaf,

@@ -48,7 +48,7 @@ pub(in crate::index::tree) struct Reached<'g> {
 ///
 /// Ends: the descent starts again only when an internode on the way has changed, and then a writer
 /// has made progress.
-#[inline(always)]
+#[inline]
 pub(in crate::index::tree) fn reach<'g, S: Search>(
     root: NodeRef<'g>,
     slice: u64,
@@ -129,6 +129,7 @@ pub(in crate::index::tree) fn move_right<'g>(
 impl Tree {
     /// Looks a key up from the root of the tree through its layers. Inlined into the entry
     /// points: a `masstree_get_u64` in cache took 16 ns instead of 18.
+    // With `inline` alone in read: a get takes 309 instructions, not 258.
     #[inline(always)]
     pub(in crate::index::tree) fn find<'g>(&self, pin: Pinned<'g>, key: Key<'_>) -> Option<u64> {
         // Ends: each round, a writer has replaced the root of a layer or deleted a leaf.

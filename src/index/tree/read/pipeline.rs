@@ -50,7 +50,7 @@ pub(crate) struct ShortKey {
 
 impl ShortKey {
     /// The eight-byte key that encodes `number`, most significant byte first.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn of_integer(number: u64) -> Self {
         Self {
             slice: number,
@@ -59,7 +59,7 @@ impl ShortKey {
     }
 
     /// A key of at most eight bytes.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
         let key = Key::new(bytes);
         debug_assert!(!key.has_suffix());
@@ -69,7 +69,7 @@ impl ShortKey {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     pub(in crate::index::tree) fn key(self) -> Key<'static> {
         // SAFETY: the kind of a key that ends within its slice.
         unsafe { std::hint::assert_unchecked(usize::from(self.kind) <= SLICE_LEN) };
@@ -77,7 +77,7 @@ impl ShortKey {
     }
 
     /// Calls `with` with the bytes of the key.
-    #[inline(always)]
+    #[inline]
     pub(in crate::index::tree) fn with_bytes<R>(self, with: impl FnOnce(&[u8]) -> R) -> R {
         let bytes = self.slice.to_be_bytes();
         with(&bytes[..usize::from(self.kind).min(SLICE_LEN)])
@@ -106,7 +106,7 @@ struct Lane<'g> {
 
 impl<'g> Lane<'g> {
     /// Loads the version of the current node, and then validates the node above it.
-    #[inline(always)]
+    #[inline]
     fn enter(&self) -> Option<Version> {
         let version = self.node.version().stable();
         perturb();
@@ -119,7 +119,7 @@ impl<'g> Lane<'g> {
     ///
     /// # Safety
     /// The node is an internode, if the node above it is unchanged.
-    #[inline(always)]
+    #[inline]
     unsafe fn step<S: Search>(&mut self) {
         let Some(version) = self.enter() else {
             self.version = Version::NONE;
@@ -136,7 +136,7 @@ impl<'g> Lane<'g> {
     ///
     /// # Safety
     /// The node is a leaf, if the node above it is unchanged.
-    #[inline(always)]
+    #[inline]
     unsafe fn reach(&self) -> Option<Reached<'g>> {
         let version = self.enter()?;
         Some(Reached {
@@ -147,7 +147,7 @@ impl<'g> Lane<'g> {
         })
     }
 
-    #[inline(always)]
+    #[inline]
     fn prefetch<const WRITE: bool>(&self, is_leaf: bool) {
         if WRITE && is_leaf {
             self.node.prefetch_for_write();
@@ -162,7 +162,7 @@ impl<'g> Lane<'g> {
 ///
 /// # Safety
 /// So many levels of internodes are below the root, if it is unchanged.
-#[inline(always)]
+#[inline]
 unsafe fn begin<'g, S: Search, const WRITE: bool>(
     lanes: &mut [MaybeUninit<Lane<'g>>; BLOCK],
     indices: Range<usize>,
@@ -205,7 +205,7 @@ struct Lanes<'g>([[MaybeUninit<Lane<'g>>; BLOCK]; BLOCKS]);
 
 impl<'g> Lanes<'g> {
     /// The lanes of a block.
-    #[inline(always)]
+    #[inline]
     fn of(&mut self, block: usize) -> &mut [MaybeUninit<Lane<'g>>; BLOCK] {
         &mut self.0[block % BLOCKS]
     }
@@ -214,7 +214,7 @@ impl<'g> Lanes<'g> {
     ///
     /// # Safety
     /// These keys have begun.
-    #[inline(always)]
+    #[inline]
     unsafe fn begun(&mut self, block: usize, len: usize) -> &mut [Lane<'g>] {
         let lanes = self.of(block);
         debug_assert!(len <= BLOCK);
@@ -235,7 +235,7 @@ impl Tree {
     /// holds its slice. No leaf is searched for keys for which `skip` returns true.
     ///
     /// With `WRITE`, prefetches all lines of a leaf, for writing.
-    #[inline(always)]
+    #[inline]
     pub(in crate::index::tree) fn descend_short<'g, S: Search, const WRITE: bool>(
         &self,
         pin: Pinned<'g>,
@@ -277,7 +277,7 @@ impl Tree {
     }
 
     /// Returns the version of the root, if it is still this node.
-    #[inline(always)]
+    #[inline]
     fn version_of_root(&self, pin: Pinned<'_>, root: &Internode) -> Option<Version> {
         let node = NodeRef::from(root);
         if self.root(pin) != node {
@@ -291,7 +291,7 @@ impl Tree {
     /// Passes keys through the stages, until the tree has another root, or a block begins with a
     /// key to skip. Returns the index of the first key that has not begun. Longer than 60 lines, since
     /// all stages use the same counters.
-    #[inline(always)]
+    #[inline]
     fn pipeline<'g, S: Search, const WRITE: bool>(
         &self,
         pin: Pinned<'g>,

@@ -63,6 +63,7 @@ impl Tree {
     }
 
     /// Scans by a walk. Calls `after_advance` whenever the walk has moved to other leaves.
+    // As in walk/mod.rs.
     #[inline(always)]
     fn scan_by<'g>(
         &self,

@@ -123,6 +123,7 @@ impl Tree {
     ///
     /// For values of any kind: the caller has checked the guard and the key, and retires the
     /// displaced value.
+    // With `inline` alone in `write`: an insert takes 519 instructions, not 441.
     #[inline(always)]
     pub(crate) fn write(
         &self,

@@ -37,6 +37,7 @@ impl<'g> Located<'g, '_> {
 }
 
 /// Locks the leaf that holds a slice now, given a leaf that held it at an earlier version.
+// As in put.rs.
 #[inline(always)]
 fn lock_reached<'g>(reached: Reached<'g>, slice: u64) -> Result<Locked<'g, Leaf>, Stale> {
     perturb();

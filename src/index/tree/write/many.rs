@@ -34,7 +34,7 @@ impl Tree {
     /// Calls `decide` for each of `count` short keys, in their order, with its index and value or
     /// `None`, as [`Tree::write`] does, and `done` with the index and what `write` returns. The
     /// pin has no recorder.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn write_each(
         &self,
         pin: Pinned<'_>,
@@ -61,7 +61,7 @@ impl Tree {
     }
 
     /// Like [`Tree::write_each`], for removes: `done` gets the value that the key had.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn remove_each(
         &self,
         pin: Pinned<'_>,
@@ -92,7 +92,7 @@ impl Tree {
     }
 
     /// Locks the leaf at which a key has arrived, if that is possible without waiting.
-    #[inline(always)]
+    #[inline]
     fn lock_arrived<'g, S: Search, const LIKELY_PRESENT: bool>(
         &self,
         pin: Pinned<'g>,

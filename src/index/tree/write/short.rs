@@ -35,6 +35,7 @@ pub(in crate::index::tree) enum Short<'g> {
 impl Tree {
     /// Locks the leaf that contains a short key or the position of its insert, if that is possible
     /// without waiting. `LIKELY_PRESENT`: searches for the key first, or for its position.
+    // As in engine.rs.
     #[inline(always)]
     pub(in crate::index::tree) fn lock_short<'g, S: Search, const LIKELY_PRESENT: bool>(
         &self,

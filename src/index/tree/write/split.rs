@@ -44,7 +44,7 @@ pub(super) struct Cut {
 
 impl Cut {
     /// For a new entry with a slice at a position.
-    #[inline(always)]
+    #[inline]
     pub(super) fn new(leaf: &Locked<'_, Leaf>, position: usize, slice: u64) -> Self {
         let slice_at = |i: usize| match i.cmp(&position) {
             Ordering::Less => leaf.slice_at(i),

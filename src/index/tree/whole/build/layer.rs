@@ -108,7 +108,7 @@ impl<'t> OpenLayer<'t> {
     }
 
     /// Adds an entry whose key ends within its slice; the leaf is not full.
-    #[inline(always)]
+    #[inline]
     pub(super) fn push_short(&mut self, slice: u64, kind: Kind, value: u64) {
         self.leaf
             .fill_short(usize::from(self.len), slice, kind, value);
@@ -132,7 +132,7 @@ impl<'t> OpenLayer<'t> {
         self.links += 1;
     }
 
-    #[inline(always)]
+    #[inline]
     fn note(&mut self, slice: u64, kind: Kind) {
         if slice != self.slice || self.len == 0 {
             (self.slice, self.run, self.group) = (slice, self.len, 0);

@@ -159,7 +159,7 @@ impl<'t> Builder<'t> {
     }
 
     /// Adds a key.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn add(&mut self, key: Key<'_>, value: u64) -> Result<(), Refused> {
         if let [first] = self.layers.as_mut_slice()
             && first.slice < key.slice()
