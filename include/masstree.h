@@ -10,7 +10,8 @@
  * - An output parameter may be NULL, unless its documentation says otherwise. Outputs are
  *   written only with the statuses for which the documentation says so.
  * - Any number of threads may use one tree, without registration. Only masstree_destroy
- *   requires that no other thread uses the tree, and that every guard was left.
+ *   requires that no other thread uses the tree, that every guard was left, and that every cursor
+ *   and every loader was closed.
  * - Operations on one key are atomic, and all threads see them in the same order. A thread
  *   that synchronises with a writer, by any means of C11, sees its write. A write is not a
  *   full fence: if two threads each write one key and then read the other's, both may miss the
@@ -20,7 +21,8 @@
  *   still use is not freed before their guards are refreshed or left: regularly refresh a
  *   guard that is held for long. masstree_stats reports how much memory waits, and for how
  *   long.
- * - Out of memory is MASSTREE_NOMEM, and the tree is as it was before the call. The exception
+ * - Out of memory is MASSTREE_NOMEM, and the tree is as it was before the call; in functions for
+ *   many keys, the items with this status are. The exception
  *   are the lists of memory reclamation, a few KiB for a tree, a thread or a guard and 4 KiB
  *   for every 128 objects that wait to be freed: they come from malloc, and the process aborts
  *   if that fails.
@@ -172,7 +174,8 @@ typedef struct masstree_t masstree_t;
 #define MASSTREE_INVALID (-1)
 
 /**
- * Error: out of memory. The tree is as it was before the call.
+ * Error: out of memory. The tree is as it was before the call; from a function for many keys, the
+ * items with this status are.
  */
 #define MASSTREE_NOMEM (-2)
 
@@ -182,7 +185,7 @@ typedef struct masstree_t masstree_t;
 #define MASSTREE_KEY_TOO_LONG (-3)
 
 /**
- * Error: the guard belongs to another tree.
+ * Error: the guard or a loader belongs to another tree.
  */
 #define MASSTREE_WRONG_TREE (-4)
 
@@ -211,7 +214,7 @@ typedef struct masstree_t masstree_t;
 #define MASSTREE_TOO_SMALL (-8)
 
 /**
- * Error: the keys are not in ascending order; nothing was changed.
+ * Error: the keys to load are not in ascending order, or one comes twice. No tree was changed.
  */
 #define MASSTREE_UNSORTED (-9)
 
@@ -256,10 +259,10 @@ const char *masstree_strerror(int32_t status);
 #define MASSTREE_HUGE_PAGES_NEVER 1
 
 /**
- * Called once for every value that has left the tree, when no reader can still use it: after
- * masstree_put displaced it, after a masstree_remove or masstree_exchange whose output
- * parameter was NULL, after masstree_clear, and, in masstree_destroy, for every value in the
- * tree.
+ * Called once for every value that the library owns and no longer needs, when no reader can still
+ * use it: after masstree_put displaced it, after a masstree_remove or masstree_exchange whose output
+ * parameter was NULL, after masstree_clear, when a load from a source fails, when a loader is closed
+ * with keys, and, in masstree_destroy, for every value in the tree.
  *
  * Storing the value that a key already has displaces nothing.
  *
@@ -321,7 +324,7 @@ typedef struct {
      */
     void *value_ctx;
     /**
-     * Allocates the memory of the tree, of its guards and of its cursors; NULL: malloc. Only
+     * Allocates the memory of the tree, its guards, cursors and loaders; NULL: malloc. Only
      * the lists of memory reclamation always come from malloc (see the caveats at the top).
      * Set alloc and free together.
      */
@@ -388,8 +391,8 @@ int32_t masstree_create(const masstree_options_t *options, masstree_t **tree);
  * retired object that is not yet freed. NULL does nothing, and neither does a tree that the
  * parent process created before a fork.
  *
- * Every guard of the tree must have been left and every cursor closed, and no other thread may
- * use the tree during or after this call.
+ * Every guard of the tree must have been left, every cursor and every loader closed, and no other
+ * thread may use the tree during or after this call.
  *
  * @param tree  The tree.
  *
@@ -2208,12 +2211,14 @@ int32_t masstree_get_many_bytes(const masstree_t *tree,
  * @param tree      The tree.
  * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
  * @param keys      count keys, as masstree_put takes them; NULL only if count is 0.
- * @param values    count values; NULL only if count is 0.
+ * @param values    count values; NULL only if count is 0. The tree owns those whose status is
+ *                  MASSTREE_OK, the caller still owns the others.
  * @param count     Number of keys.
  * @param statuses  Receives, for each key, the status that masstree_put would return. May be
  *                  NULL.
  *
- * @retval MASSTREE_OK            Everything was stored.
+ * @retval MASSTREE_OK            Everything was stored. The value destructor is called for displaced
+ *                                values, as by masstree_put.
  * @retval MASSTREE_INVALID       tree is NULL, or keys or values is NULL and count is not 0:
  *                                nothing was done, and no status is stored. Or a key is NULL
  *                                and its length is not 0; the other keys were tried.
@@ -2245,7 +2250,8 @@ int32_t masstree_put_many(masstree_t *tree,
  * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
  * @param keys      As in masstree_get_many_u64.
  * @param stride    As in masstree_get_many_u64.
- * @param values    count values; NULL only if count is 0.
+ * @param values    count values; NULL only if count is 0. The tree owns those whose status is
+ *                  MASSTREE_OK, the caller still owns the others.
  * @param count     Number of keys.
  * @param statuses  As in masstree_put_many.
  *
@@ -2449,8 +2455,9 @@ int32_t masstree_remove_many_u64(masstree_t *tree,
  *                  and with MASSTREE_INVALID because of a key, of that key. May be NULL.
  *
  * @retval MASSTREE_OK            Every key is in the tree.
- * @retval MASSTREE_EXISTS        The tree is not empty, or another thread inserted a key
- *                                during the call; nothing was changed.
+ * @retval MASSTREE_EXISTS        The tree was not empty at the start or at the end of the call;
+ *                                nothing was changed. (A key that is out of order or malformed is
+ *                                reported rather than this.)
  * @retval MASSTREE_INVALID       tree is NULL, keys or values is NULL and count is not 0, or a
  *                                key is NULL and its length is not 0; nothing was changed.
  * @retval MASSTREE_NOMEM         Out of memory; nothing was changed.
@@ -2514,8 +2521,9 @@ int32_t masstree_bulk_load_u64(masstree_t *tree,
  * @param offender  As in masstree_bulk_load; also the index of an invalid value.
  *
  * @retval MASSTREE_OK            Every key is in the tree.
- * @retval MASSTREE_EXISTS        The tree is not empty, or another thread inserted a key
- *                                during the call; nothing was changed.
+ * @retval MASSTREE_EXISTS        The tree was not empty at the start or at the end of the call;
+ *                                nothing was changed. (A key that is out of order or malformed is
+ *                                reported rather than this.)
  * @retval MASSTREE_INVALID       As in masstree_bulk_load; or a value is NULL and its length
  *                                is not 0, or its length exceeds SIZE_MAX / 2.
  * @retval MASSTREE_NOMEM         Out of memory; nothing was changed.
@@ -2546,17 +2554,19 @@ int32_t masstree_bulk_load_bytes(masstree_t *tree,
  * @param count     Receives the number of keys, at most capacity; 0 at first.
  * @param ctx       The ctx that was passed to the load.
  *
- * @return MASSTREE_OK if there may be more keys after these, *count of them; MASSTREE_END, or any
- * other positive number, if there are none, not even now: *count is not read; or a negative
- * number to end the load with that number as its status. MASSTREE_OK with no keys is as
- * MASSTREE_END.
+ * @return MASSTREE_OK after storing *count keys, also for the last ones. MASSTREE_END, or any other
+ * positive number, if no key is left: the library ignores *count and what was stored. A negative
+ * number ends the load, which returns that number. MASSTREE_OK with *count 0 means MASSTREE_END.
  *
  * No lock is held. The source may call any function on this tree or another, but must not refresh
- * or leave the guard that the load runs under, and must not destroy the tree. It must return: no
- * longjmp, no C++ exception, no pthread_exit.
+ * or leave the guard that the load runs under, must not destroy the tree, and must not return while
+ * its thread holds a key of this tree (see masstree_hold). It must return: no longjmp, no C++
+ * exception, no pthread_exit.
  *
- * The load owns the values that were stored with MASSTREE_OK: if it fails, the tree's value
- * destructor gets each of them.
+ * The load owns the values that were stored with MASSTREE_OK and a *count of at most capacity: if it
+ * fails, the tree's value destructor gets each of them. Values of a call that returned another
+ * status stay the caller's. So do not copy words from a tree that owns them to a tree with a value
+ * destructor: each would be destroyed twice.
  */
 typedef int32_t (*masstree_source_t)(masstree_slice_t *keys,
                                      uint64_t *values,
@@ -2577,32 +2587,32 @@ typedef int32_t (*masstree_bytes_source_t)(masstree_slice_t *keys,
 /**
  * Fills an empty tree with the sorted keys that a source returns: like masstree_bulk_load, for
  * keys that are not in memory all at once, such as those of a file or of another tree. All keys
- * appear at once; until then, and if the call fails, the tree stays empty. The values then go to
- * the value destructor (see masstree_source_t).
+ * appear at once; until then, and if the call fails, the tree is not changed. If it fails, the
+ * values that the source stored go to the value destructor (see masstree_source_t).
  *
  * @param tree      The tree.
  * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
  * @param source    Called until it has no more keys; see masstree_source_t. Not called if the tree
  *                  is not empty.
  * @param ctx       Passed to source.
- * @param offender  Receives the number of keys before the offending one: with MASSTREE_UNSORTED,
- *                  before the first key that is not above its predecessor; with
- *                  MASSTREE_KEY_TOO_LONG, and with MASSTREE_INVALID because of a key, before that
- *                  key. May be NULL.
+ * @param offender  Receives the index of the offending key, counted over all calls of the source:
+ *                  with MASSTREE_UNSORTED, of the first key that is not above its predecessor; with
+ *                  MASSTREE_KEY_TOO_LONG, and with MASSTREE_INVALID because of a key, of that key.
+ *                  May be NULL.
  *
  * @retval MASSTREE_OK            Every key is in the tree, which owns the values now.
- * @retval MASSTREE_EXISTS        The tree is not empty, or another thread inserted a key
- *                                during the call; nothing was changed.
+ * @retval MASSTREE_EXISTS        The tree was not empty at the start of the call, and the source
+ *                                was not called; or it was not empty at the end. It was not changed.
  * @retval MASSTREE_INVALID       tree or source is NULL; or a key is NULL and its length is not 0,
- *                                or the source returned more keys than its capacity; nothing was
- *                                changed.
- * @retval MASSTREE_NOMEM         Out of memory; nothing was changed.
- * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; nothing was changed.
+ *                                or the source returned more keys than its capacity; the tree
+ *                                was not changed.
+ * @retval MASSTREE_NOMEM         Out of memory; the tree was not changed.
+ * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the tree was not changed.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
- * @retval MASSTREE_UNSORTED      The keys are not in ascending order; nothing was changed.
- * @return The negative number that the source returned; nothing was changed.
+ * @retval MASSTREE_UNSORTED      The keys are not in ascending order; the tree was not changed.
+ * @return The negative number that the source returned; the tree was not changed.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -2622,17 +2632,17 @@ int32_t masstree_bulk_load_from(masstree_t *tree,
  * @param offender  As in masstree_bulk_load_from; also for an invalid value.
  *
  * @retval MASSTREE_OK            Every key is in the tree.
- * @retval MASSTREE_EXISTS        The tree is not empty, or another thread inserted a key
- *                                during the call; nothing was changed.
+ * @retval MASSTREE_EXISTS        The tree was not empty at the start of the call, and the source
+ *                                was not called; or it was not empty at the end. It was not changed.
  * @retval MASSTREE_INVALID       As in masstree_bulk_load_from; or a value is NULL and its length
  *                                is not 0, or its length exceeds SIZE_MAX / 2.
- * @retval MASSTREE_NOMEM         Out of memory; nothing was changed.
- * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; nothing was changed.
+ * @retval MASSTREE_NOMEM         Out of memory; the tree was not changed.
+ * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the tree was not changed.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds words.
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
- * @retval MASSTREE_UNSORTED      The keys are not in ascending order; nothing was changed.
- * @return The negative number that the source returned; nothing was changed.
+ * @retval MASSTREE_UNSORTED      The keys are not in ascending order; the tree was not changed.
+ * @return The negative number that the source returned; the tree was not changed.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -2645,13 +2655,15 @@ int32_t masstree_bulk_load_from_bytes(masstree_t *tree,
 /**
  * Collects sorted keys to load into an empty tree.
  *
- * A loader owns the values that were added: masstree_loader_close passes those that no tree got to
- * the tree's value destructor.
+ * A loader owns the values that were added: masstree_loader_close passes the values that were not
+ * loaded to the tree's value destructor.
  *
  * To load with several threads, divide the keys into ascending ranges, and let each thread add one
  * range to a loader of its own; then one thread passes all loaders to masstree_loader_finish, which
- * takes a few microseconds, however many keys there are. (masstree_pivots divides the keys of
- * another tree.) Until then the keys are in no tree, but their nodes take the tree's memory.
+ * takes a few microseconds for each loader, however many keys there are. (Only if the tree was
+ * cleared since a loader was opened, or had keys then, may it visit every node.) masstree_pivots
+ * divides the keys of another tree. Until the loaders are finished the keys are in no tree, but
+ * their nodes take the tree's memory.
  *
  * Created by masstree_loader_open, freed by masstree_loader_close, before its tree is destroyed.
  * Only one thread at a time may use a loader; different loaders of one tree may be used at the same
@@ -2681,17 +2693,18 @@ int32_t masstree_loader_open(masstree_t *tree, masstree_loader_t **loader);
  * @param keys      count keys in ascending order, no two equal; NULL only if count is 0.
  * @param values    count values; NULL only if count is 0.
  * @param count     Number of keys.
- * @param added     Receives the number of keys that the loader took: the first of them. Less than
- *                  count with MASSTREE_UNSORTED, MASSTREE_KEY_TOO_LONG and MASSTREE_NOMEM, and
- *                  with MASSTREE_INVALID because of a key: then the key at this index is the
- *                  offending one, and the caller still owns its value and those after it. With any
- *                  other error the loader took no key, and this is not written. May be NULL.
+ * @param added     Receives how many of the keys the loader took: the first ones. With
+ *                  MASSTREE_UNSORTED, MASSTREE_KEY_TOO_LONG, and MASSTREE_INVALID because of a key
+ *                  or a value, this is the index of the offending key. The loader owns the values
+ *                  of the keys that it took, the caller the others. Also written with
+ *                  MASSTREE_NOMEM, but with no other error: then the loader took no key. May be
+ *                  NULL.
  *
  * @retval MASSTREE_OK            The loader has the keys.
  * @retval MASSTREE_INVALID       loader is NULL, keys or values is NULL and count is not 0, or a
  *                                key is NULL and its length is not 0; or the loader was finished.
- * @retval MASSTREE_NOMEM         Out of memory, now or before: all that is left is to close the
- *                                loader.
+ * @retval MASSTREE_NOMEM         Out of memory, in this call or an earlier one; the loader can only
+ *                                be closed.
  * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
@@ -2745,8 +2758,8 @@ int32_t masstree_loader_add_many_u64(masstree_loader_t *loader,
  * @retval MASSTREE_OK            The loader has the keys and values.
  * @retval MASSTREE_INVALID       As in masstree_loader_add_many; or a value is NULL and its length
  *                                is not 0, or its length exceeds SIZE_MAX / 2.
- * @retval MASSTREE_NOMEM         Out of memory, now or before: all that is left is to close the
- *                                loader.
+ * @retval MASSTREE_NOMEM         Out of memory, in this call or an earlier one; the loader can only
+ *                                be closed.
  * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes.
  * @retval MASSTREE_WRONG_KIND    The tree holds words.
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
@@ -2761,7 +2774,7 @@ int32_t masstree_loader_add_many_bytes(masstree_loader_t *loader,
                                        size_t *added);
 
 /**
- * Makes the keys of several loaders those of their tree, which is empty. All keys appear at once.
+ * Moves the keys of several loaders into their tree, which must be empty. All keys appear at once.
  *
  * @param tree      The tree for which the loaders were opened.
  * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
@@ -2773,12 +2786,14 @@ int32_t masstree_loader_add_many_bytes(masstree_loader_t *loader,
  *
  * @retval MASSTREE_OK          Every key is in the tree, which owns the values now; the loaders
  *                              have no keys, and take none any more.
- * @retval MASSTREE_EXISTS      The tree is not empty, or another thread inserted a key during the
- *                              call. The tree was not changed, and the call may be repeated with
- *                              the same loaders; they may take no more keys.
+ * @retval MASSTREE_EXISTS      The tree was not empty at the start or at the end of the call. It
+ *                              was not changed, and the call may be repeated with all of the same
+ *                              loaders: the first of them may have the keys of all now, and a call
+ *                              without it would load none of these keys. Do not add keys to the
+ *                              loaders any more.
  * @retval MASSTREE_INVALID     tree is NULL, a loader is NULL, or loaders is NULL and count is not
- *                              0; or an earlier call, which returned MASSTREE_EXISTS, has joined
- *                              the keys of a loader with those of others that are missing here.
+ *                              0; or a loader with the keys of others, which an earlier call has
+ *                              joined, comes before another loader with keys.
  * @retval MASSTREE_NOMEM       Out of memory; the tree was not changed. All that is left is to
  *                              close the loaders.
  * @retval MASSTREE_WRONG_TREE  The guard or a loader belongs to another tree.
@@ -2786,8 +2801,8 @@ int32_t masstree_loader_add_many_bytes(masstree_loader_t *loader,
  * @retval MASSTREE_UNSORTED    The loaders are not in ascending order, first at *offender;
  *                              nothing was changed.
  *
- * Thread safety: any thread, while no other thread uses the loaders. What the threads that filled
- * them did must happen before, as by joining the threads. Since 0.1.
+ * Thread safety: any thread, while no other thread uses the loaders. Every masstree_loader_add_many
+ * on them must happen before this call (C11), as it does if their threads were joined. Since 0.1.
  */
 int32_t masstree_loader_finish(masstree_t *tree,
                                masstree_guard_t *guard,
@@ -2812,10 +2827,13 @@ void masstree_loader_close(masstree_loader_t *loader);
  * @param keys    The keys; their bytes are valid during this call only. data is never NULL, not
  *                even for the empty key.
  * @param values  Their values; if they are pointers, see masstree_get.
- * @param count   Number of keys, at least 1.
+ * @param count   Number of keys: at least 1; at most 128 in this version, fewer if the keys are long.
  * @param ctx     The ctx that was passed to the export.
  *
  * @return As masstree_visitor_t, whose rules apply.
+ *
+ * Do not pass words of a tree that owns them on to a tree with a value destructor: each would be
+ * destroyed twice.
  */
 typedef int32_t (*masstree_sink_t)(const masstree_slice_t *keys,
                                    const uint64_t *values,
@@ -2841,8 +2859,9 @@ typedef int32_t (*masstree_bytes_sink_t)(const masstree_slice_t *keys,
  * @param range     As in masstree_scan. Only an ascending export can be loaded as it is.
  * @param sink      Called for each batch.
  * @param ctx       Passed to sink.
- * @param exported  Receives the number of keys with which the sink was called, so that the export
- *                  can be resumed; also if the sink ends it, and with MASSTREE_NOMEM. May be NULL.
+ * @param exported  Receives the number of keys passed to the sink, including those of the batch at
+ *                  which it ended the export; also with MASSTREE_NOMEM. To go on later, begin above
+ *                  the last key that was processed. May be NULL.
  *
  * @retval MASSTREE_OK            The range was exported to its end, to the limit, or until the
  *                                sink stopped.

@@ -16,6 +16,11 @@ struct sink {
     int32_t end;
 };
 
+static bool same_slice(masstree_slice_t one, masstree_slice_t other)
+{
+    return one.len == other.len && (one.len == 0 || memcmp(one.data, other.data, one.len) == 0);
+}
+
 static int32_t meet(const masstree_slice_t *keys, const uint64_t *words,
                     const masstree_slice_t *values, size_t count, struct sink *sink)
 {
@@ -23,15 +28,15 @@ static int32_t meet(const masstree_slice_t *keys, const uint64_t *words,
     REQUIRE(count >= 1);
     for (size_t i = 0; i < count; i++) {
         size_t at = sink->descends ? sink->load->count - 1 - sink->next : sink->next;
-        assert_true(at < sink->load->count);
+        REQUIRE(at < sink->load->count);
         masstree_slice_t key = sink->values_only ? nothing : sink->load->keys[at];
-        assert_slice(key.data, key.len, keys[i]);
-        assert_non_null(keys[i].data);
+        REQUIRE(same_slice(key, keys[i]));
+        REQUIRE(keys[i].data != NULL);
         if (words != NULL) {
-            assert_int_equal(sink->keys_only ? 0 : sink->load->words[at], words[i]);
+            REQUIRE(words[i] == (sink->keys_only ? 0 : sink->load->words[at]));
         } else {
             masstree_slice_t value = sink->keys_only ? nothing : sink->load->values[at];
-            assert_slice(value.data, value.len, values[i]);
+            REQUIRE(same_slice(value, values[i]));
         }
         sink->next++;
     }

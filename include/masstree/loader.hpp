@@ -101,7 +101,7 @@ private:
  * the tree is not empty. `next()` returns an std::optional of a pair of key and value, and
  * std::nullopt after the last. If the load fails, or `next` throws, nothing changes, and the tree
  * destroys the values that it owns; `offender` receives the number of keys before that with an
- * error. `next` may use the tree, but keeps the guard.
+ * error. `next` may use the tree, but must not refresh or leave the guard `with`.
  */
 template <class Tree, class F>
 [[nodiscard]] bool load_from(Tree &to, F &&next, context with = {}, std::size_t *offender = nullptr)
@@ -202,7 +202,8 @@ template <class Tree, class Loaders>
 }
 
 /**
- * Adds the keys and values of a range of one tree to a loader of another. Returns how many it added.
+ * Adds the keys and values of a range of one tree to a loader of another. Returns
+ * how many keys it passed to the loader: after an error, the loader may have taken fewer.
  */
 template <class Tree>
 std::size_t export_to(const Tree &from, loader<Tree> &to,

@@ -28,11 +28,12 @@ pub const MASSTREE_BUSY: i32 = 6;
 /// callback, a lower bound above the upper one, an unknown flag, a struct_size that the library
 /// does not accept.
 pub const MASSTREE_INVALID: i32 = -1;
-/// Error: out of memory. The tree is as it was before the call.
+/// Error: out of memory. The tree is as it was before the call; from a function for many keys, the
+/// items with this status are.
 pub const MASSTREE_NOMEM: i32 = -2;
 /// Error: the key is longer than 2^32 - 1 bytes.
 pub const MASSTREE_KEY_TOO_LONG: i32 = -3;
-/// Error: the guard belongs to another tree.
+/// Error: the guard or a loader belongs to another tree.
 pub const MASSTREE_WRONG_TREE: i32 = -4;
 /// Error: the function is for trees of words and the tree holds byte strings, or vice versa;
 /// see value_kind in masstree_options_t.
@@ -46,7 +47,7 @@ pub const MASSTREE_FORKED: i32 = -6;
 pub const MASSTREE_CORRUPT: i32 = -7;
 /// Error: the buffer is too small for the value; nothing was written to it.
 pub const MASSTREE_TOO_SMALL: i32 = -8;
-/// Error: the keys are not in ascending order; nothing was changed.
+/// Error: the keys to load are not in ascending order, or one comes twice. No tree was changed.
 pub const MASSTREE_UNSORTED: i32 = -9;
 
 /// Returns one English sentence that describes a status, after the status's name and a colon. The

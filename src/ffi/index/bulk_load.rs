@@ -9,7 +9,6 @@ use crate::ffi::boundary::{ValueKind, on_tree, status_of, value_bytes, write_out
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::key::Key;
-use crate::index::reclaim::Pinned;
 use crate::index::tree::{Builder, LoadOutcome, Refused, Tree};
 
 impl From<Refused> for i32 {
@@ -43,20 +42,15 @@ impl Values {
         }
     }
 
-    /// Passes words that no tree got to the destructor.
+    /// Destroys words that no tree got: no reader can have seen them.
     ///
     /// # Safety
-    /// There are values at these indexes.
-    pub(in crate::ffi) unsafe fn discard(
-        self,
-        tree: &Tree,
-        pin: Pinned<'_>,
-        indexes: Range<usize>,
-    ) {
+    /// There are values at these indexes, which the library owns.
+    pub(in crate::ffi) unsafe fn destroy(self, tree: &Tree, indexes: Range<usize>) {
         if let Self::Words(words) = self {
             for index in indexes {
                 // SAFETY: by contract.
-                tree.discard(pin, unsafe { words.add(index).read() });
+                unsafe { tree.destroy_unpublished(words.add(index).read()) };
             }
         }
     }
@@ -214,8 +208,9 @@ unsafe fn load(
 ///                  and with MASSTREE_INVALID because of a key, of that key. May be NULL.
 ///
 /// @retval MASSTREE_OK            Every key is in the tree.
-/// @retval MASSTREE_EXISTS        The tree is not empty, or another thread inserted a key
-///                                during the call; nothing was changed.
+/// @retval MASSTREE_EXISTS        The tree was not empty at the start or at the end of the call;
+///                                nothing was changed. (A key that is out of order or malformed is
+///                                reported rather than this.)
 /// @retval MASSTREE_INVALID       tree is NULL, keys or values is NULL and count is not 0, or a
 ///                                key is NULL and its length is not 0; nothing was changed.
 /// @retval MASSTREE_NOMEM         Out of memory; nothing was changed.
@@ -305,8 +300,9 @@ pub unsafe extern "C" fn masstree_bulk_load_u64(
 /// @param offender  As in masstree_bulk_load; also the index of an invalid value.
 ///
 /// @retval MASSTREE_OK            Every key is in the tree.
-/// @retval MASSTREE_EXISTS        The tree is not empty, or another thread inserted a key
-///                                during the call; nothing was changed.
+/// @retval MASSTREE_EXISTS        The tree was not empty at the start or at the end of the call;
+///                                nothing was changed. (A key that is out of order or malformed is
+///                                reported rather than this.)
 /// @retval MASSTREE_INVALID       As in masstree_bulk_load; or a value is NULL and its length
 ///                                is not 0, or its length exceeds SIZE_MAX / 2.
 /// @retval MASSTREE_NOMEM         Out of memory; nothing was changed.

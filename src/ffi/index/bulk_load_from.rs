@@ -22,17 +22,19 @@ const BATCH: usize = 128;
 /// @param count     Receives the number of keys, at most capacity; 0 at first.
 /// @param ctx       The ctx that was passed to the load.
 ///
-/// @return MASSTREE_OK if there may be more keys after these, *count of them; MASSTREE_END, or any
-/// other positive number, if there are none, not even now: *count is not read; or a negative
-/// number to end the load with that number as its status. MASSTREE_OK with no keys is as
-/// MASSTREE_END.
+/// @return MASSTREE_OK after storing *count keys, also for the last ones. MASSTREE_END, or any other
+/// positive number, if no key is left: the library ignores *count and what was stored. A negative
+/// number ends the load, which returns that number. MASSTREE_OK with *count 0 means MASSTREE_END.
 ///
 /// No lock is held. The source may call any function on this tree or another, but must not refresh
-/// or leave the guard that the load runs under, and must not destroy the tree. It must return: no
-/// longjmp, no C++ exception, no pthread_exit.
+/// or leave the guard that the load runs under, must not destroy the tree, and must not return while
+/// its thread holds a key of this tree (see masstree_hold). It must return: no longjmp, no C++
+/// exception, no pthread_exit.
 ///
-/// The load owns the values that were stored with MASSTREE_OK: if it fails, the tree's value
-/// destructor gets each of them.
+/// The load owns the values that were stored with MASSTREE_OK and a *count of at most capacity: if it
+/// fails, the tree's value destructor gets each of them. Values of a call that returned another
+/// status stay the caller's. So do not copy words from a tree that owns them to a tree with a value
+/// destructor: each would be destroyed twice.
 pub type Source = Option<
     unsafe extern "C" fn(
         keys: *mut Slice,
@@ -97,7 +99,7 @@ unsafe fn load<V: Copy>(
                 let (keys, values) = (Keys::Slices(keys.as_ptr()), values_of(values.as_ptr()));
                 let added = add_all(tree, &mut builder, keys, values, count);
                 added.map_err(|(index, status)| {
-                    values.discard(tree, pin, index..count);
+                    values.destroy(tree, index..count);
                     blame((before + index, status), offender)
                 })?;
                 before += count;
@@ -109,32 +111,32 @@ unsafe fn load<V: Copy>(
 
 /// Fills an empty tree with the sorted keys that a source returns: like masstree_bulk_load, for
 /// keys that are not in memory all at once, such as those of a file or of another tree. All keys
-/// appear at once; until then, and if the call fails, the tree stays empty. The values then go to
-/// the value destructor (see masstree_source_t).
+/// appear at once; until then, and if the call fails, the tree is not changed. If it fails, the
+/// values that the source stored go to the value destructor (see masstree_source_t).
 ///
 /// @param tree      The tree.
 /// @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param source    Called until it has no more keys; see masstree_source_t. Not called if the tree
 ///                  is not empty.
 /// @param ctx       Passed to source.
-/// @param offender  Receives the number of keys before the offending one: with MASSTREE_UNSORTED,
-///                  before the first key that is not above its predecessor; with
-///                  MASSTREE_KEY_TOO_LONG, and with MASSTREE_INVALID because of a key, before that
-///                  key. May be NULL.
+/// @param offender  Receives the index of the offending key, counted over all calls of the source:
+///                  with MASSTREE_UNSORTED, of the first key that is not above its predecessor; with
+///                  MASSTREE_KEY_TOO_LONG, and with MASSTREE_INVALID because of a key, of that key.
+///                  May be NULL.
 ///
 /// @retval MASSTREE_OK            Every key is in the tree, which owns the values now.
-/// @retval MASSTREE_EXISTS        The tree is not empty, or another thread inserted a key
-///                                during the call; nothing was changed.
+/// @retval MASSTREE_EXISTS        The tree was not empty at the start of the call, and the source
+///                                was not called; or it was not empty at the end. It was not changed.
 /// @retval MASSTREE_INVALID       tree or source is NULL; or a key is NULL and its length is not 0,
-///                                or the source returned more keys than its capacity; nothing was
-///                                changed.
-/// @retval MASSTREE_NOMEM         Out of memory; nothing was changed.
-/// @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; nothing was changed.
+///                                or the source returned more keys than its capacity; the tree
+///                                was not changed.
+/// @retval MASSTREE_NOMEM         Out of memory; the tree was not changed.
+/// @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the tree was not changed.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
-/// @retval MASSTREE_UNSORTED      The keys are not in ascending order; nothing was changed.
-/// @return The negative number that the source returned; nothing was changed.
+/// @retval MASSTREE_UNSORTED      The keys are not in ascending order; the tree was not changed.
+/// @return The negative number that the source returned; the tree was not changed.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -164,17 +166,17 @@ pub unsafe extern "C" fn masstree_bulk_load_from(
 /// @param offender  As in masstree_bulk_load_from; also for an invalid value.
 ///
 /// @retval MASSTREE_OK            Every key is in the tree.
-/// @retval MASSTREE_EXISTS        The tree is not empty, or another thread inserted a key
-///                                during the call; nothing was changed.
+/// @retval MASSTREE_EXISTS        The tree was not empty at the start of the call, and the source
+///                                was not called; or it was not empty at the end. It was not changed.
 /// @retval MASSTREE_INVALID       As in masstree_bulk_load_from; or a value is NULL and its length
 ///                                is not 0, or its length exceeds SIZE_MAX / 2.
-/// @retval MASSTREE_NOMEM         Out of memory; nothing was changed.
-/// @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; nothing was changed.
+/// @retval MASSTREE_NOMEM         Out of memory; the tree was not changed.
+/// @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the tree was not changed.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds words.
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
-/// @retval MASSTREE_UNSORTED      The keys are not in ascending order; nothing was changed.
-/// @return The negative number that the source returned; nothing was changed.
+/// @retval MASSTREE_UNSORTED      The keys are not in ascending order; the tree was not changed.
+/// @return The negative number that the source returned; the tree was not changed.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]

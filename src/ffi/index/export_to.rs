@@ -23,10 +23,13 @@ const BATCH_BYTES: usize = 1 << 16;
 /// @param keys    The keys; their bytes are valid during this call only. data is never NULL, not
 ///                even for the empty key.
 /// @param values  Their values; if they are pointers, see masstree_get.
-/// @param count   Number of keys, at least 1.
+/// @param count   Number of keys: at least 1; at most 128 in this version, fewer if the keys are long.
 /// @param ctx     The ctx that was passed to the export.
 ///
 /// @return As masstree_visitor_t, whose rules apply.
+///
+/// Do not pass words of a tree that owns them on to a tree with a value destructor: each would be
+/// destroyed twice.
 pub type Sink = Option<
     unsafe extern "C" fn(
         keys: *const Slice,
@@ -179,8 +182,9 @@ fn export_range<V: Copy>(
 /// @param range     As in masstree_scan. Only an ascending export can be loaded as it is.
 /// @param sink      Called for each batch.
 /// @param ctx       Passed to sink.
-/// @param exported  Receives the number of keys with which the sink was called, so that the export
-///                  can be resumed; also if the sink ends it, and with MASSTREE_NOMEM. May be NULL.
+/// @param exported  Receives the number of keys passed to the sink, including those of the batch at
+///                  which it ended the export; also with MASSTREE_NOMEM. To go on later, begin above
+///                  the last key that was processed. May be NULL.
 ///
 /// @retval MASSTREE_OK            The range was exported to its end, to the limit, or until the
 ///                                sink stopped.

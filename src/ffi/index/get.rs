@@ -98,7 +98,7 @@ pub unsafe extern "C" fn masstree_get_u64(
 ///
 /// # Safety
 /// As `masstree_get`.
-// With `inline` alone in get and point: a get takes 281 instructions, not 258.
+// inline(always), as in `point`: a get takes 23 instructions less.
 #[inline(always)]
 unsafe fn get(
     tree: *const TreeHandle,

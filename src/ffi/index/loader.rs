@@ -13,13 +13,15 @@ use crate::index::tree::{Builder, LoadOutcome, Tree};
 
 /// Collects sorted keys to load into an empty tree.
 ///
-/// A loader owns the values that were added: masstree_loader_close passes those that no tree got to
-/// the tree's value destructor.
+/// A loader owns the values that were added: masstree_loader_close passes the values that were not
+/// loaded to the tree's value destructor.
 ///
 /// To load with several threads, divide the keys into ascending ranges, and let each thread add one
 /// range to a loader of its own; then one thread passes all loaders to masstree_loader_finish, which
-/// takes a few microseconds, however many keys there are. (masstree_pivots divides the keys of
-/// another tree.) Until then the keys are in no tree, but their nodes take the tree's memory.
+/// takes a few microseconds for each loader, however many keys there are. (Only if the tree was
+/// cleared since a loader was opened, or had keys then, may it visit every node.) masstree_pivots
+/// divides the keys of another tree. Until the loaders are finished the keys are in no tree, but
+/// their nodes take the tree's memory.
 ///
 /// Created by masstree_loader_open, freed by masstree_loader_close, before its tree is destroyed.
 /// Only one thread at a time may use a loader; different loaders of one tree may be used at the same
@@ -111,17 +113,18 @@ unsafe fn add(
 /// @param keys      count keys in ascending order, no two equal; NULL only if count is 0.
 /// @param values    count values; NULL only if count is 0.
 /// @param count     Number of keys.
-/// @param added     Receives the number of keys that the loader took: the first of them. Less than
-///                  count with MASSTREE_UNSORTED, MASSTREE_KEY_TOO_LONG and MASSTREE_NOMEM, and
-///                  with MASSTREE_INVALID because of a key: then the key at this index is the
-///                  offending one, and the caller still owns its value and those after it. With any
-///                  other error the loader took no key, and this is not written. May be NULL.
+/// @param added     Receives how many of the keys the loader took: the first ones. With
+///                  MASSTREE_UNSORTED, MASSTREE_KEY_TOO_LONG, and MASSTREE_INVALID because of a key
+///                  or a value, this is the index of the offending key. The loader owns the values
+///                  of the keys that it took, the caller the others. Also written with
+///                  MASSTREE_NOMEM, but with no other error: then the loader took no key. May be
+///                  NULL.
 ///
 /// @retval MASSTREE_OK            The loader has the keys.
 /// @retval MASSTREE_INVALID       loader is NULL, keys or values is NULL and count is not 0, or a
 ///                                key is NULL and its length is not 0; or the loader was finished.
-/// @retval MASSTREE_NOMEM         Out of memory, now or before: all that is left is to close the
-///                                loader.
+/// @retval MASSTREE_NOMEM         Out of memory, in this call or an earlier one; the loader can only
+///                                be closed.
 /// @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings.
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
@@ -185,8 +188,8 @@ pub unsafe extern "C" fn masstree_loader_add_many_u64(
 /// @retval MASSTREE_OK            The loader has the keys and values.
 /// @retval MASSTREE_INVALID       As in masstree_loader_add_many; or a value is NULL and its length
 ///                                is not 0, or its length exceeds SIZE_MAX / 2.
-/// @retval MASSTREE_NOMEM         Out of memory, now or before: all that is left is to close the
-///                                loader.
+/// @retval MASSTREE_NOMEM         Out of memory, in this call or an earlier one; the loader can only
+///                                be closed.
 /// @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes.
 /// @retval MASSTREE_WRONG_KIND    The tree holds words.
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
@@ -206,7 +209,7 @@ pub unsafe extern "C" fn masstree_loader_add_many_bytes(
     unsafe { add(loader, keys, values, count, added) }
 }
 
-/// Makes the keys of several loaders those of their tree, which is empty. All keys appear at once.
+/// Moves the keys of several loaders into their tree, which must be empty. All keys appear at once.
 ///
 /// @param tree      The tree for which the loaders were opened.
 /// @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
@@ -218,12 +221,14 @@ pub unsafe extern "C" fn masstree_loader_add_many_bytes(
 ///
 /// @retval MASSTREE_OK          Every key is in the tree, which owns the values now; the loaders
 ///                              have no keys, and take none any more.
-/// @retval MASSTREE_EXISTS      The tree is not empty, or another thread inserted a key during the
-///                              call. The tree was not changed, and the call may be repeated with
-///                              the same loaders; they may take no more keys.
+/// @retval MASSTREE_EXISTS      The tree was not empty at the start or at the end of the call. It
+///                              was not changed, and the call may be repeated with all of the same
+///                              loaders: the first of them may have the keys of all now, and a call
+///                              without it would load none of these keys. Do not add keys to the
+///                              loaders any more.
 /// @retval MASSTREE_INVALID     tree is NULL, a loader is NULL, or loaders is NULL and count is not
-///                              0; or an earlier call, which returned MASSTREE_EXISTS, has joined
-///                              the keys of a loader with those of others that are missing here.
+///                              0; or a loader with the keys of others, which an earlier call has
+///                              joined, comes before another loader with keys.
 /// @retval MASSTREE_NOMEM       Out of memory; the tree was not changed. All that is left is to
 ///                              close the loaders.
 /// @retval MASSTREE_WRONG_TREE  The guard or a loader belongs to another tree.
@@ -231,8 +236,8 @@ pub unsafe extern "C" fn masstree_loader_add_many_bytes(
 /// @retval MASSTREE_UNSORTED    The loaders are not in ascending order, first at *offender;
 ///                              nothing was changed.
 ///
-/// Thread safety: any thread, while no other thread uses the loaders. What the threads that filled
-/// them did must happen before, as by joining the threads. Since 0.1.
+/// Thread safety: any thread, while no other thread uses the loaders. Every masstree_loader_add_many
+/// on them must happen before this call (C11), as it does if their threads were joined. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_loader_finish(
     tree: *mut TreeHandle,

@@ -9,7 +9,8 @@
 //! - An output parameter may be NULL, unless its documentation says otherwise. Outputs are
 //!   written only with the statuses for which the documentation says so.
 //! - Any number of threads may use one tree, without registration. Only masstree_destroy
-//!   requires that no other thread uses the tree, and that every guard was left.
+//!   requires that no other thread uses the tree, that every guard was left, and that every cursor
+//!   and every loader was closed.
 //! - Operations on one key are atomic, and all threads see them in the same order. A thread
 //!   that synchronises with a writer, by any means of C11, sees its write. A write is not a
 //!   full fence: if two threads each write one key and then read the other's, both may miss the
@@ -19,7 +20,8 @@
 //!   still use is not freed before their guards are refreshed or left: regularly refresh a
 //!   guard that is held for long. masstree_stats reports how much memory waits, and for how
 //!   long.
-//! - Out of memory is MASSTREE_NOMEM, and the tree is as it was before the call. The exception
+//! - Out of memory is MASSTREE_NOMEM, and the tree is as it was before the call; in functions for
+//!   many keys, the items with this status are. The exception
 //!   are the lists of memory reclamation, a few KiB for a tree, a thread or a guard and 4 KiB
 //!   for every 128 objects that wait to be freed: they come from malloc, and the process aborts
 //!   if that fails.

@@ -29,10 +29,10 @@ pub const MASSTREE_HUGE_PAGES_FOR_LARGE_TREES: u32 = 0;
 /// account for every page.
 pub const MASSTREE_HUGE_PAGES_NEVER: u32 = 1;
 
-/// Called once for every value that has left the tree, when no reader can still use it: after
-/// masstree_put displaced it, after a masstree_remove or masstree_exchange whose output
-/// parameter was NULL, after masstree_clear, and, in masstree_destroy, for every value in the
-/// tree.
+/// Called once for every value that the library owns and no longer needs, when no reader can still
+/// use it: after masstree_put displaced it, after a masstree_remove or masstree_exchange whose output
+/// parameter was NULL, after masstree_clear, when a load from a source fails, when a loader is closed
+/// with keys, and, in masstree_destroy, for every value in the tree.
 ///
 /// Storing the value that a key already has displaces nothing.
 ///
@@ -84,7 +84,7 @@ pub struct Options {
     pub value_destructor: ValueDestructor,
     /// Passed to value_destructor.
     pub value_ctx: *mut c_void,
-    /// Allocates the memory of the tree, of its guards and of its cursors; NULL: malloc. Only
+    /// Allocates the memory of the tree, its guards, cursors and loaders; NULL: malloc. Only
     /// the lists of memory reclamation always come from malloc (see the caveats at the top).
     /// Set alloc and free together.
     pub alloc: Alloc,

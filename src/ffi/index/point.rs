@@ -10,7 +10,7 @@ use crate::index::tree::{Inserted, Tree};
 use crate::index::value::KindId;
 
 /// `masstree_put` of a key.
-// With `inline` alone in get and point: a remove takes 431 instructions, not 416.
+// inline(always), as in `get`: a remove takes 15 instructions less.
 #[inline(always)]
 fn put(tree: &Tree, pin: Pinned<'_>, key: &[u8], value: u64) -> Result<i32, i32> {
     if let Some(displaced) = tree.put(pin, key, value)?

@@ -56,8 +56,8 @@ pub unsafe extern "C" fn masstree_create(
 /// retired object that is not yet freed. NULL does nothing, and neither does a tree that the
 /// parent process created before a fork.
 ///
-/// Every guard of the tree must have been left and every cursor closed, and no other thread may
-/// use the tree during or after this call.
+/// Every guard of the tree must have been left, every cursor and every loader closed, and no other
+/// thread may use the tree during or after this call.
 ///
 /// @param tree  The tree.
 ///

@@ -118,12 +118,14 @@ unsafe fn remove_many(batch: Batch, old: *mut u64) -> i32 {
 /// @param tree      The tree.
 /// @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param keys      count keys, as masstree_put takes them; NULL only if count is 0.
-/// @param values    count values; NULL only if count is 0.
+/// @param values    count values; NULL only if count is 0. The tree owns those whose status is
+///                  MASSTREE_OK, the caller still owns the others.
 /// @param count     Number of keys.
 /// @param statuses  Receives, for each key, the status that masstree_put would return. May be
 ///                  NULL.
 ///
-/// @retval MASSTREE_OK            Everything was stored.
+/// @retval MASSTREE_OK            Everything was stored. The value destructor is called for displaced
+///                                values, as by masstree_put.
 /// @retval MASSTREE_INVALID       tree is NULL, or keys or values is NULL and count is not 0:
 ///                                nothing was done, and no status is stored. Or a key is NULL
 ///                                and its length is not 0; the other keys were tried.
@@ -167,7 +169,8 @@ pub unsafe extern "C" fn masstree_put_many(
 /// @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param keys      As in masstree_get_many_u64.
 /// @param stride    As in masstree_get_many_u64.
-/// @param values    count values; NULL only if count is 0.
+/// @param values    count values; NULL only if count is 0. The tree owns those whose status is
+///                  MASSTREE_OK, the caller still owns the others.
 /// @param count     Number of keys.
 /// @param statuses  As in masstree_put_many.
 ///

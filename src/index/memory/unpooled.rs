@@ -5,7 +5,8 @@
 //! standard library's mutex orders the pool's accesses, since that library is not instrumented.
 //! So in these builds each slot is an allocation of its own. It is freed when its tree ends, for
 //! its first word must stay readable until then (see `pool`). A freed slot is reused only after
-//! many others, and is poisoned meanwhile except for its first word.
+//! many others (at once, if the memory comes from the user's allocator), and is poisoned meanwhile
+//! except for its first word.
 //!
 //! In models, nodes are larger than slots, and their fields must be dropped: so each node is an
 //! allocation of its own, which is freed as soon as the node is.
@@ -87,8 +88,8 @@ impl Unpooled {
         Some(slot)
     }
 
-    /// In place of a pool's free slot, which a write may take under locks: an allocation, but never
-    /// by the user's allocator. Models run both with free slots and without.
+    /// Takes the place of a free slot of a pool, which a write may take under locks: allocates, but
+    /// never from the user's allocator. Shuttle models get a slot at random; loom models never do.
     pub(super) fn take_ready(&self, layout: Layout) -> Option<NonNull<u8>> {
         #[cfg(loom)]
         let is_ready = false;

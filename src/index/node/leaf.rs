@@ -25,8 +25,9 @@
 //! more, one link to a layer that holds all of them. So among sixteen entries there are at least
 //! two different slices, and a full leaf can be split.
 //!
-//! **Reading.** [`Leaf::search`] and [`Leaf::snapshot`] load the permutation (acquire), then the
-//! slots that it contains, then validate against a version that was loaded before. The
+//! **Reading.** [`Leaf::search`] and [`Leaf::snapshot`] load the permutation (acquire), then read all
+//! slots and ignore those that are not live in it, then validate against a version that was loaded
+//! before. The
 //! linearization point of a read is the load of the permutation or, for a key that exists, of its
 //! value word.
 //!
@@ -179,7 +180,7 @@ fn kind_in(mark: u8) -> Kind {
     mark & ((1 << TAG_BITS) - 1)
 }
 
-/// Removes and returns the lowest of `slots`, a mask with one bit each.
+/// Removes and returns the lowest slot of `slots`, a mask with one bit for each.
 #[inline]
 fn take_lowest(slots: &mut u32) -> Option<usize> {
     let slot = slots.trailing_zeros() as usize;
@@ -187,7 +188,9 @@ fn take_lowest(slots: &mut u32) -> Option<usize> {
         return None;
     }
     *slots &= *slots - 1;
-    // SAFETY: no implementation of `Search` sets more bits.
+    debug_assert!(slot < WIDTH);
+    // SAFETY: private to this module, whose masks are those of `Search` or parts of them, and
+    // `Search` sets no bit from `WIDTH` on.
     unsafe { std::hint::assert_unchecked(slot < WIDTH) };
     Some(slot)
 }
@@ -298,7 +301,7 @@ impl Leaf {
     }
 
     /// Searches for a key; `None` if the leaf changed since `version`.
-    // As in tree/read/descend.rs.
+    // inline(always): measured together with `Tree::find`.
     #[inline(always)]
     pub(crate) fn search<S: Search>(&self, version: Version, key: &Key<'_>) -> Option<Found<'_>> {
         if key.has_suffix() {

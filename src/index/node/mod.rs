@@ -13,7 +13,8 @@
 //!   word belong together only after it has validated the version.
 //! - Every word that changes after publication is an atomic. The bytes of a suffix are written
 //!   once, before the store that publishes them.
-//! - [`Locked`] proves that the thread owns a node's lock; only through it can a thread store.
+//! - [`Locked`] proves that the thread owns a node's lock. Stores go through it, except those to a
+//!   parent word ([`NodeRef::set_parent`]) and to the levels below.
 
 mod alloc;
 mod delta;

@@ -71,12 +71,14 @@ impl Permutation {
         (self.0.rotate_right(at(position)) & 0xF) as usize
     }
 
-    /// [`Self::slot`] without a check where the slot is used as an index.
+    /// [`Self::slot`], which the compiler then knows to be below [`WIDTH`].
+    ///
+    /// # Safety
+    /// The position is below [`WIDTH`].
     #[inline]
-    pub(crate) fn live_slot(self, position: usize) -> usize {
+    pub(crate) unsafe fn slot_unchecked(self, position: usize) -> usize {
         let slot = self.slot(position);
-        // SAFETY: each of the fifteen fields of four bits above the count holds a slot. (This is
-        // why the position must be below `WIDTH`.)
+        // SAFETY: by contract, it is one of the fifteen fields above the count; each holds a slot.
         unsafe { std::hint::assert_unchecked(slot < WIDTH) };
         slot
     }
@@ -110,8 +112,9 @@ impl Permutation {
         self.slots().fold(0, |mask, slot| mask | 1 << slot)
     }
 
-    /// Whether the upper half of a full leaf's entries were inserted in ascending order, each above
-    /// all earlier entries. It shows in their slots, since inserts take slots from 0 up.
+    /// Whether the upper half of a full leaf's entries seem to have been inserted in ascending order,
+    /// each above all earlier entries. A guess: new leaves fill slots from 0 up, but removes and
+    /// splits change the order in which slots are reused.
     pub(crate) fn ends_in_order(self) -> bool {
         const HALF: u64 = u64::MAX << at(WIDTH / 2);
         (self.0 ^ Self::EMPTY.0) & HALF == 0
@@ -178,6 +181,8 @@ impl Permutation {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -195,8 +200,6 @@ mod tests {
                 .ends_in_order()
         );
     }
-    use proptest::prelude::*;
-
     /// `len` live entries, in slots 0, 1, 2 and so on.
     fn sequential(len: usize) -> Permutation {
         Permutation(Permutation::EMPTY.0 | len as u64)

@@ -6,11 +6,13 @@
 //! bit 2     DELETED  the node has left the tree, and never returns
 //! bit 3     ROOT     the node is the root of its layer
 //! bit 4     LEAF     the node is a leaf; never changes
-//! bit 5 LOWEST the node is an internode whose children are leaves; never changes once published
-//! bits 8.. COUNT grows with every change of the node's set of keys
+//! bit 5     LOWEST   the node is an internode above leaves; never changes once published
+//! bits 8..  COUNT    grows with every change of the node's set of keys
 //! ```
 //!
-//! **Invariant.** Only the owner of the lock stores to the node. A change of several stores, of
+//! **Invariant.** Only the owner of the lock stores to the node, with three exceptions: the parent
+//! word (the parent's lock), a leaf's `prev` (the previous leaf's lock), and the levels below, which
+//! any thread may raise. A change of several stores, of
 //! which a reader could see only some, is made under DIRTY; an insert or a remove in a leaf is
 //! one store to the permutation and needs no DIRTY. In both cases the unlock increments the count,
 //! and a node never has the same count twice. Overwriting a value does not change the count.

@@ -132,7 +132,7 @@ impl Tree {
     }
 
     /// Returns the value of a key.
-    // As in read/descend.rs.
+    // inline(always): measured together with `Tree::find`.
     #[inline(always)]
     pub fn get(&self, pin: Pinned<'_>, key: &[u8]) -> Option<u64> {
         self.admit(pin, key);
@@ -148,6 +148,15 @@ impl Tree {
             self.admit_words(pin, &[]);
             pin.retire_value(value);
         }
+    }
+
+    /// Destroys a value that was to be stored, but never was in the tree.
+    ///
+    /// # Safety
+    /// The library owns the value, and it is destroyed only once.
+    pub(crate) unsafe fn destroy_unpublished(&self, value: u64) {
+        // SAFETY: no reader has seen it; otherwise by contract.
+        unsafe { self.domain().destroy_value(value) }
     }
 
     /// The number of keys, for statistics; exact when no thread is writing.

@@ -87,7 +87,8 @@ impl<'g> Locked<'g, Leaf> {
         let mut position = S::ones(S::less_mask(&leaf.head, key.slice()) & leaf.live());
         // Mostly one round: entries with the same slice are other short keys, or longer ones.
         while position < permutation.len() {
-            let slot = permutation.live_slot(position);
+            // SAFETY: below the number of entries.
+            let slot = unsafe { permutation.slot_unchecked(position) };
             let kind = leaf.kind(slot);
             if leaf.slice_in(slot) != key.slice() || kind > key.short_kind() {
                 break;
@@ -208,7 +209,9 @@ impl<'g> Locked<'g, Leaf> {
     pub(crate) fn insert_short(&mut self, position: usize, key: &Key<'_>, value: u64) {
         debug_assert!(!key.has_suffix());
         let permutation = self.permutation();
-        let slot = permutation.live_slot(permutation.len());
+        debug_assert!(!permutation.is_full());
+        // SAFETY: the leaf has a free slot, by the contract of `publish` below.
+        let slot = unsafe { permutation.slot_unchecked(permutation.len()) };
         perturb();
         self.head.words[slot].store(key.slice(), Ordering::Relaxed);
         perturb();
@@ -349,7 +352,8 @@ impl<'g> Locked<'g, Leaf> {
         let mut live = self.live();
         let mut most = None;
         for to in 0..len {
-            let slot = permutation.live_slot(from + to);
+            // SAFETY: below the number of entries.
+            let slot = unsafe { permutation.slot_unchecked(from + to) };
             let mark = self.mark(slot);
             // The mark of an entry that ends within its slice is its kind.
             if mark < SUFFIX {

@@ -1,8 +1,8 @@
 //! Fills a leaf that no other thread can reach yet, in ascending order of its entries: the entry at
 //! a position is in the slot of the same number.
 //!
-//! The stores are relaxed, and the permutation comes last, in [`Locked::complete`]. A reader finds
-//! the leaf through the store that publishes its whole tree, which releases all of them.
+//! No other thread can reach the leaf, so the order of the stores does not matter: the store that
+//! publishes the whole tree releases them.
 
 use std::ops::Range;
 

@@ -126,8 +126,8 @@ impl Search for Avx512 {
     }
 }
 
-/// 256-bit vectors: four loads. AVX2 only compares signed, so both operands have their highest
-/// bit inverted.
+/// 256-bit vectors: four loads. AVX2 only compares signed integers: `less_mask` inverts the highest bit
+/// of both operands, and `count_less` gets words that are stored so (see `internode`).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Avx2;
 

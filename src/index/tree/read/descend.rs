@@ -129,7 +129,7 @@ pub(in crate::index::tree) fn move_right<'g>(
 impl Tree {
     /// Looks a key up from the root of the tree through its layers. Inlined into the entry
     /// points: a `masstree_get_u64` in cache took 16 ns instead of 18.
-    // With `inline` alone in read: a get takes 309 instructions, not 258.
+    // inline(always), as in all of `read`: a get takes 51 instructions less.
     #[inline(always)]
     pub(in crate::index::tree) fn find<'g>(&self, pin: Pinned<'g>, key: Key<'_>) -> Option<u64> {
         // Ends: each round, a writer has replaced the root of a layer or deleted a leaf.

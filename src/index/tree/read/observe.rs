@@ -58,7 +58,7 @@ impl Clears {
 
     /// Whether a clearing has begun since `ended` of them had ended. If so, waits until the
     /// new root is stored.
-    // As in descend.rs.
+    // inline(always): measured together with `Tree::find`.
     #[inline(always)]
     pub(in crate::index::tree) fn wait_if_any_since(&self, ended: u64) -> bool {
         if self.none_since(ended) {

@@ -16,9 +16,9 @@
 //! arrives nowhere, in its turn, and the caller looks it up by itself.
 //!
 //! The version of a node is loaded when its stage begins, so a key that arrives has reached its
-//! leaf at a version that was current a moment ago. Changes that the caller makes to leaves as
-//! earlier keys arrive do not delay later ones, except by splitting a leaf under the same
-//! internode.
+//! leaf at a version that was current a moment ago. Writes that the caller makes as earlier keys
+//! arrive make a later descent fail only if they change an internode on its path: by splitting or
+//! deleting a leaf, or by changing internodes above.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -97,7 +97,8 @@ pub(in crate::index::tree) struct Arrival<'g> {
 /// A descent under way.
 struct Lane<'g> {
     key: ShortKey,
-    /// The internode from which `node` was reached, and its version at that time.
+    /// The internode from which `node` was reached, and its version at that time; [`Version::NONE`],
+    /// which never validates, once the descent is given up.
     above: &'g Internode,
     version: Version,
     /// The node to search next; its lines are prefetched.
@@ -118,14 +119,14 @@ impl<'g> Lane<'g> {
     /// Descends by one level of internodes, or gives the descent up.
     ///
     /// # Safety
-    /// The node is an internode, if the node above it is unchanged.
+    /// If `above` still has `version`, the node is an internode.
     #[inline]
     unsafe fn step<S: Search>(&mut self) {
         let Some(version) = self.enter() else {
             self.version = Version::NONE;
             return;
         };
-        // SAFETY: by contract.
+        // SAFETY: by contract, since `above` was validated.
         let internode = unsafe { self.node.internode() };
         self.above = internode;
         self.version = version;
@@ -135,12 +136,12 @@ impl<'g> Lane<'g> {
     /// Reaches the leaf.
     ///
     /// # Safety
-    /// The node is a leaf, if the node above it is unchanged.
+    /// If `above` still has `version`, the node is a leaf.
     #[inline]
     unsafe fn reach(&self) -> Option<Reached<'g>> {
         let version = self.enter()?;
         Some(Reached {
-            // SAFETY: by contract.
+            // SAFETY: by contract, since `above` was validated.
             leaf: unsafe { self.node.leaf() },
             version,
             parent: Some(self.above),
@@ -157,11 +158,11 @@ impl<'g> Lane<'g> {
     }
 }
 
-/// Begins a block of keys: passes them through the levels of internodes above the lowest. `below`:
-/// the levels below the root.
+/// Begins a block of keys: searches the root and the internodes above the last [`LOW_STAGES`] levels,
+/// and prefetches the next node of each key. `below`: the levels of internodes below the root.
 ///
 /// # Safety
-/// So many levels of internodes are below the root, if it is unchanged.
+/// `below` is the root's level.
 #[inline]
 unsafe fn begin<'g, S: Search, const WRITE: bool>(
     lanes: &mut [MaybeUninit<Lane<'g>>; BLOCK],
@@ -231,8 +232,9 @@ struct Root<'g> {
 }
 
 impl Tree {
-    /// Calls `arrive` with the index of each of `count` keys, in their order, and the leaf that
-    /// holds its slice. No leaf is searched for keys for which `skip` returns true.
+    /// Calls `arrive` for each of `count` keys, in order, with its index and the leaf that holds its
+    /// slice, or `None`. `skip` is called for the first key of each block: if it returns true, that key
+    /// arrives without a leaf, and the next block begins with the key after it.
     ///
     /// With `WRITE`, prefetches all lines of a leaf, for writing.
     #[inline]
@@ -326,7 +328,7 @@ impl Tree {
                     Some(version) => {
                         let indices = start..end.min(start + BLOCK);
                         let root = Root { internode, version };
-                        // SAFETY: so many levels of internodes are below the root.
+                        // SAFETY: loaded from this root, whose level never changes.
                         unsafe {
                             begin::<S, WRITE>(lanes.of(turn), indices, key_at, root, below);
                         }
@@ -337,7 +339,8 @@ impl Tree {
             let len = |block: usize| end.saturating_sub(keys.start + block * BLOCK).min(BLOCK);
             for stage in 1..=low {
                 if let Some(block) = turn.checked_sub(stage * distance) {
-                    // SAFETY: the keys have begun, and have passed all stages before this one.
+                    // SAFETY: the block began that many turns ago, its lanes are not reused before
+                    // `BLOCKS` turns, and it has passed all stages before this one.
                     unsafe {
                         pass::<S, WRITE>(lanes.begun(block, len(block)), stage == low);
                     }

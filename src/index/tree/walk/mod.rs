@@ -335,7 +335,7 @@ impl<'g> Walk<'g> {
     /// Visits at most `limit` keys of the current leaf, from the current one on, until an entry is
     /// a link or `visit` returns `Break`; adds their number to `visited`. Returns the last result
     /// of `visit`. `find_or_resume` continues from the position at which this stops.
-    // With `inline` alone in walk: an item of a scan takes 94 instructions, not 84.
+    // inline(always), as in all of `walk`: an item of a scan takes 10 instructions less.
     #[inline(always)]
     pub(in crate::index::tree) fn visit_leaf(
         &mut self,

@@ -63,7 +63,7 @@ impl Tree {
     }
 
     /// Scans by a walk. Calls `after_advance` whenever the walk has moved to other leaves.
-    // As in walk/mod.rs.
+    // inline(always): measured together with the other functions of `walk`.
     #[inline(always)]
     fn scan_by<'g>(
         &self,

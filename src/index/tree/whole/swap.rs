@@ -181,13 +181,14 @@ impl Tree {
 
     /// Returns a builder of keys to load into the tree.
     pub(crate) fn builder<'t>(&'t self, pin: Pinned<'_>) -> Result<Builder<'t>, OutOfMemory> {
-        // A guess, if the tree has keys that are yet to be removed.
+        // If the tree is not empty now, any era will do: `publish` gives the leaves the tree's era.
         let era = self.era_if_empty(pin).unwrap_or(Era::FIRST);
         Builder::new(self, era)
     }
 
     /// Makes the keys of a builder those of this tree, if the tree is empty. All keys become visible
-    /// at once. If the tree is not empty or memory runs out, the builder still has its keys.
+    /// at once. If the tree is not empty or memory runs out, the builder still has its keys. It takes
+    /// no more keys.
     pub(crate) fn load(
         &self,
         pin: Pinned<'_>,
@@ -200,13 +201,14 @@ impl Tree {
             return Ok(LoadOutcome::Done);
         }
         let root = builder.complete()?;
-        // Before other threads can change the nodes above it; the pin keeps it.
+        // Found before publishing, since afterwards other threads may change the internodes above it.
+        // The pin protects the leaf.
         let first = first_leaf(root);
         if !self.publish(pin, builder, root)? {
             return Ok(LoadOutcome::NotEmpty);
         }
         count_keys(pin, first, builder.keys());
-        builder.take();
+        builder.release_tree();
         Ok(LoadOutcome::Done)
     }
 

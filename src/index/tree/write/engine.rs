@@ -123,7 +123,7 @@ impl Tree {
     ///
     /// For values of any kind: the caller has checked the guard and the key, and retires the
     /// displaced value.
-    // With `inline` alone in `write`: an insert takes 519 instructions, not 441.
+    // inline(always), as in all of `write`: an insert takes 78 instructions less.
     #[inline(always)]
     pub(crate) fn write(
         &self,
@@ -254,7 +254,7 @@ impl Tree {
                 self.raise_levels(pin, layer, bytes, layers);
             }
             // A merge changes leaves that the record does not contain.
-            if is_crowded && pin.recorder().is_none() {
+            if added && is_crowded && pin.recorder().is_none() {
                 self.merge_around(pin, node);
             }
             Ok(None)

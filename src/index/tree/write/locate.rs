@@ -37,7 +37,7 @@ impl<'g> Located<'g, '_> {
 }
 
 /// Locks the leaf that holds a slice now, given a leaf that held it at an earlier version.
-// As in put.rs.
+// inline(always): measured together with `Tree::put`.
 #[inline(always)]
 fn lock_reached<'g>(reached: Reached<'g>, slice: u64) -> Result<Locked<'g, Leaf>, Stale> {
     perturb();
@@ -85,10 +85,10 @@ impl Tree {
         self.must_not_hold();
         // Ends: each round, another writer has replaced a root or deleted a node.
         loop {
-            // In each round, since the tree may have been cleared since the last one. A record with
-            // an older count of clears would be safe, since it never validates, but its transaction
-            // would abort needlessly. So no model can fail without this; the test below covers it
-            // for the attempts of `with_memory`.
+            // Begins the record in each round: the tree may have been cleared since the last one. A
+            // record with an older count of clears never validates, so this is not needed for safety,
+            // but its transaction would abort needlessly. So no model can fail without this; the test
+            // below covers it for the attempts of `with_memory`.
             self.begin_recording(pin);
             if let Ok(located) = self.try_locate(pin, bytes) {
                 return located;

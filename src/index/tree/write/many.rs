@@ -4,9 +4,9 @@
 //! lines of their leaves for writing. Each key that arrives at its leaf is then written, before
 //! the next key arrives: so the keys are written in their order, one after the other, and equal
 //! keys as if by single calls. A write locks the leaf only if it is unlocked and still has the
-//! version at which the key arrived, as in `short`; it waits for no lock and no line of memory,
-//! while the lines of the keys behind it are on their way. The write is made by itself, as by a
-//! single call,
+//! version at which the key arrived, as in `short`: taking that lock does not wait, and the lines of
+//! the keys behind it are on their way. Only two kinds of write wait for locks: one that splits a
+//! full leaf or deletes an empty one, and one that is made by itself, as by a single call:
 //!
 //! - if the descent was given up, or the leaf is locked or has changed;
 //! - if the tree's root is not the one from which the leaf was reached, loaded before the lock is
@@ -14,7 +14,8 @@
 //!   check a key could be written to the tree that a clear has removed, after an earlier key of
 //!   the batch was written to the new one. If the root is the same, a later clear is ordered after
 //!   the write, as in `hint`;
-//! - if the guard remembers a leaf for the key, which then does not descend;
+//! - if the guard remembers a leaf for a key that would begin a block. Other keys descend even if the
+//!   guard remembers their leaf;
 //! - if the writes are recorded. Such a batch must not come here.
 //!
 //! A leaf that is full splits as in a single write. The keys on their way to leaves under the same
@@ -76,6 +77,7 @@ impl Tree {
                 let key = arrival.key.key();
                 let removed = match self.lock_arrived::<S, true>(pin, arrival, &key) {
                     Short::Unlocked => self.remove_alone(pin, arrival.key),
+                    // The bytes are used only for `Short::Unlocked`.
                     short => self.write_present_locked(pin, &[], short, |_| Decision::Remove),
                 };
                 done(index, removed);

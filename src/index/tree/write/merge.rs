@@ -225,7 +225,7 @@ impl Tree {
         let mut dead = Chain::EMPTY;
         let lone_root = unlink(leaf, Some(prev), &mut path, boundary, &mut dead);
         if let Some(bag) = old_bag {
-            // SAFETY: the leaf has a new bag, and only the lock's owner replaces it.
+            // SAFETY: the previous leaf has a new bag, and only the owner of its lock replaces it.
             unsafe { pin.retire_bag(bag) };
         }
         retire(pin, &mut dead);

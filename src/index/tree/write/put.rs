@@ -17,7 +17,7 @@ pub enum Inserted {
 impl Tree {
     /// Stores a value under a key, whether or not it is present. Returns the displaced value, which
     /// the caller owns or passes to [`Tree::discard`].
-    // With `inline` alone in put, locate, remove and update: an insert takes 450 instructions, not 431.
+    // inline(always), as in locate, remove and update: an insert takes 19 instructions less.
     #[inline(always)]
     pub fn put(&self, pin: Pinned<'_>, key: &[u8], value: u64) -> Result<Option<u64>, OutOfMemory> {
         self.admit_words(pin, key);

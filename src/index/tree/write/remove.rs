@@ -13,7 +13,7 @@ impl Tree {
     ///
     /// The linearization point is the store of the leaf's permutation. A leaf that becomes empty
     /// stays locked until it is deleted, so that no thread inserts into it meanwhile.
-    // With `inline` alone in put, locate, remove and update: a remove takes 481 instructions, not 406.
+    // inline(always), as in put, locate and update: a remove takes 75 instructions less.
     #[inline(always)]
     pub fn remove(&self, pin: Pinned<'_>, bytes: &[u8]) -> Option<u64> {
         self.admit_words(pin, bytes);

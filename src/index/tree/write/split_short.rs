@@ -17,10 +17,12 @@ use crate::index::tree::Tree;
 use crate::protocol::Line;
 
 impl Tree {
-    /// Splits a full leaf, which [`Tree::lock_short`] has locked, and inserts an absent short key at
-    /// a position, if `decide` says so; it is called once. Or returns the leaf, if `split` must do
-    /// this. `root` is the root from which the leaf was reached. Longer than 60 lines, for the same
-    /// reason as `split`. Inlined into its only caller.
+    /// Splits a full leaf, which [`Tree::lock_short`] has locked, and inserts an absent short key at a
+    /// position with the value that `decide` returns. Returns `None` once `decide` was called: then the
+    /// write is done, and nothing is locked. Returns the leaf, still locked and unchanged, if `split`
+    /// must do this; then `decide` was not called. `root` is the root from which the leaf was reached.
+    ///
+    /// Longer than 60 lines, for the same reason as `split`. Inlined into its only caller.
     #[inline]
     pub(super) fn split_short<'g>(
         &self,

@@ -13,7 +13,7 @@ use crate::index::tree::updating::Updating;
 impl Tree {
     /// Stores `value` under a key if the key is present. Returns the value that the key had,
     /// which the caller owns or passes to [`Tree::discard`].
-    // With `inline` alone in put, locate, remove and update: an update takes 331 instructions, not 305.
+    // inline(always), as in put, locate and remove: an update takes 26 instructions less.
     #[inline(always)]
     pub fn replace(&self, pin: Pinned<'_>, key: &[u8], value: u64) -> Option<u64> {
         self.admit_words(pin, key);

@@ -23,8 +23,9 @@ use crate::index::tree::write::levels::own_levels;
 use crate::index::tree::write::lock::MAX_HEIGHT;
 use crate::index::tree::write::reserve::Reserve;
 
-/// The number of internodes that [`append_tail`] takes from the reserve, at most: the up to fifteen
-/// children that a level gets fill at most one internode, and each level may need a new root.
+/// An upper bound for the internodes that [`append_tail`] takes from the reserve. A level gets at most
+/// fifteen children of the tail, and one internode from a split below: together they fill the last
+/// internode and at most one new one. Each level may also need a new root.
 pub(super) fn needed_above(last: NodeRef<'_>, tail: NodeRef<'_>) -> usize {
     match tail.height() {
         0 => 0,
@@ -62,10 +63,11 @@ pub(super) fn append_tail<'t>(
             // The next level's children follow this level's last internode.
             last = spine::complete_parent(last).expect("it got at least one child");
         }
-        // SAFETY: no node refers to it any more, and no other thread ever did.
+        // SAFETY: no other thread ever reached it. The internode above it is freed next, without
+        // reading this child, and `join_tree` removes the link to the layer without following it.
         unsafe { memory.free_internode(NonNull::from(internode)) };
     }
-    // SAFETY: as above.
+    // SAFETY: as above; its entries were moved, and its right neighbour has another `prev`.
     unsafe {
         if let Some(bag) = first.bag() {
             bag.free(memory);
@@ -82,8 +84,10 @@ impl<'t> Builder<'t> {
         self.keys == 0 || other.keys == 0 || self.position_of(first).is_some()
     }
 
-    /// Appends the keys of another builder, all above those of this one, which is open. If memory
-    /// runs out, neither builder takes more keys.
+    /// Appends the keys of another builder, all above those of this one, which is open. Afterwards
+    /// this builder's tree is complete, so it takes no more keys; if it had no keys, it becomes the
+    /// other builder instead. So join from the last builder to the first. If memory runs out, neither
+    /// builder takes more keys.
     pub(crate) fn join(&mut self, other: &mut Builder<'t>) -> Result<(), OutOfMemory> {
         debug_assert!(self.precedes(other));
         if other.keys == 0 {

@@ -160,7 +160,10 @@ impl<'t> OpenLayer<'t> {
                 low: slice,
             };
         }
-        debug_assert!(self.run > 0, "fifteen entries have two slices, or a link");
+        debug_assert!(
+            self.run > 0,
+            "a link replaces a full group before fifteen entries have one slice"
+        );
         Cut {
             kept: usize::from(self.run),
             suffixes: self.start_of_group(suffixes),

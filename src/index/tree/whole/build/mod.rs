@@ -420,9 +420,8 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// Takes the complete tree, which another thread can reach now; the builder has no keys any
-    /// more.
-    pub(in crate::index::tree) fn take(&mut self) {
+    /// Releases the complete tree, which other threads can reach now: the builder has no keys any more.
+    pub(in crate::index::tree) fn release_tree(&mut self) {
         let tally = self.memory().tally();
         let layers = self.layers_created as i64;
         tally.add(own_stripe(), Count::LayersCreated, layers);
@@ -430,8 +429,8 @@ impl<'t> Builder<'t> {
     }
 }
 
-/// Makes the entries of a layer's last leaf before the cut live, and copies their suffixes to `bag`.
-/// Without a bag, which only a tree that is freed lacks, no entry has its suffix.
+/// Makes the entries of a layer's last leaf before the cut live, and copies their suffixes to `bag`. The
+/// bag may be missing only if the tree is about to be freed; its suffixes are lost then.
 fn complete_leaf(layer: &OpenLayer<'_>, suffixes: &[u8], cut: &Cut, bag: Option<OwnedBag<'_>>) {
     if let Some(bag) = &bag {
         let mut records = Records::new(&suffixes[..cut.suffixes], layer.suffixes);
