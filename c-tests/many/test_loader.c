@@ -63,7 +63,7 @@ static void load_parts(masstree_t *tree, const struct load *load, size_t count, 
 }
 
 /* Put back: in `join_all`, join the loaders from the first on, or leave one out; in
-   `masstree_loader_add_many`, write no number. */
+   `add`, write no number. */
 static void threads_fill_a_tree(void **state)
 {
     (void)state;
