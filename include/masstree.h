@@ -936,7 +936,7 @@ typedef struct {
  *
  * @return MASSTREE_VISIT_CONTINUE; or MASSTREE_VISIT_STOP, or any other positive number, to
  * end the scan with MASSTREE_OK; or a negative number to end the scan with that number as its
- * status.
+ * status. (Numbers below -1000 are never statuses of this library.)
  *
  * No lock is held. The visitor may call any function on this tree or another, but must not
  * refresh or leave the guard that the scan runs under, and must not destroy the tree. It must
@@ -2130,6 +2130,8 @@ int32_t masstree_cursor_prev_many_bytes(masstree_cursor_t *cursor,
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
  *                                was done.
  *
+ * Returns the first of several errors, in the order of the keys.
+ *
  * Thread safety: any thread; takes no lock. Each look-up is atomic, the batch is not.
  * Since 0.1.
  */
@@ -2145,7 +2147,8 @@ int32_t masstree_get_many(const masstree_t *tree,
  *
  * @param tree      The tree.
  * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
- * @param keys      The first key, a uint64_t of any alignment; NULL only if count is 0.
+ * @param keys      The first key: a uint64_t in native byte order, of any alignment. NULL only if
+ *                  count is 0.
  * @param stride    Distance in bytes from one key to the next, at least 8: the size of the
  *                  array element that contains the key.
  * @param count     Number of keys.
@@ -2160,6 +2163,8 @@ int32_t masstree_get_many(const masstree_t *tree,
  * @retval MASSTREE_WRONG_KIND  The tree holds byte strings; nothing was done.
  * @retval MASSTREE_FORKED      The parent process created the tree, before a fork; nothing was
  *                              done.
+ *
+ * Returns the first of several errors, in the order of the keys.
  *
  * Thread safety: any thread; takes no lock. Each look-up is atomic, the batch is not.
  * Since 0.1.
@@ -2194,6 +2199,8 @@ int32_t masstree_get_many_u64(const masstree_t *tree,
  * @retval MASSTREE_WRONG_KIND    The tree holds words; nothing was done.
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
  *                                was done.
+ *
+ * Returns the first of several errors, in the order of the keys.
  *
  * Thread safety: any thread; takes no lock. Each look-up is atomic, the batch is not.
  * Since 0.1.
@@ -2230,9 +2237,9 @@ int32_t masstree_get_many_bytes(const masstree_t *tree,
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
  *                                was done.
  *
- * Returns the first of several errors.
- *
  * Storing the value that the key already has displaces nothing: the tree keeps it.
+ *
+ * Returns the first of several errors, in the order of the keys.
  *
  * Thread safety: any thread. Each store is atomic, the batch is not. Since 0.1.
  */
@@ -2267,6 +2274,8 @@ int32_t masstree_put_many(masstree_t *tree,
  *
  * Storing the value that the key already has displaces nothing: the tree keeps it.
  *
+ * Returns the first of several errors, in the order of the keys.
+ *
  * Thread safety: any thread. Each store is atomic, the batch is not. Since 0.1.
  */
 int32_t masstree_put_many_u64(masstree_t *tree,
@@ -2289,7 +2298,8 @@ int32_t masstree_put_many_u64(masstree_t *tree,
  *                  May be NULL.
  *
  * @retval MASSTREE_OK            Everything was stored.
- * @retval MASSTREE_INVALID       As in masstree_put_many, also for values.
+ * @retval MASSTREE_INVALID       As in masstree_put_many; or a value is NULL and its length is not
+ *                                0, or its length exceeds SIZE_MAX / 2; the other keys were tried.
  * @retval MASSTREE_NOMEM         Out of memory for an item, which is unchanged; the other
  *                                items were tried.
  * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the other keys were tried.
@@ -2297,6 +2307,8 @@ int32_t masstree_put_many_u64(masstree_t *tree,
  * @retval MASSTREE_WRONG_KIND    The tree holds words; nothing was done.
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
  *                                was done.
+ *
+ * Returns the first of several errors, in the order of the keys.
  *
  * Thread safety: any thread. Each store is atomic, the batch is not. Since 0.1.
  */
@@ -2333,6 +2345,8 @@ int32_t masstree_put_many_bytes(masstree_t *tree,
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
  *                                was done.
  *
+ * Returns the first of several errors, in the order of the keys.
+ *
  * Thread safety: any thread. Each insert is atomic, the batch is not. Since 0.1.
  */
 int32_t masstree_insert_many(masstree_t *tree,
@@ -2364,6 +2378,8 @@ int32_t masstree_insert_many(masstree_t *tree,
  * @retval MASSTREE_WRONG_KIND  The tree holds byte strings; nothing was done.
  * @retval MASSTREE_FORKED      The parent process created the tree, before a fork; nothing was
  *                              done.
+ *
+ * Returns the first of several errors, in the order of the keys.
  *
  * Thread safety: any thread. Each insert is atomic, the batch is not. Since 0.1.
  */
@@ -2399,6 +2415,8 @@ int32_t masstree_insert_many_u64(masstree_t *tree,
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
  *                                was done.
  *
+ * Returns the first of several errors, in the order of the keys.
+ *
  * Thread safety: any thread. Each remove is atomic, the batch is not. Since 0.1.
  */
 int32_t masstree_remove_many(masstree_t *tree,
@@ -2427,6 +2445,8 @@ int32_t masstree_remove_many(masstree_t *tree,
  *                              was done.
  * @retval MASSTREE_FORKED      The parent process created the tree, before a fork; nothing was
  *                              done.
+ *
+ * Returns the first of several errors, in the order of the keys.
  *
  * Thread safety: any thread. Each remove is atomic, the batch is not. Since 0.1.
  */
@@ -2781,8 +2801,8 @@ int32_t masstree_loader_add_many_bytes(masstree_loader_t *loader,
  * @param loaders   count different loaders: each key of one is above all keys of those before it.
  *                  NULL only if count is 0. They stay the caller's, who closes them.
  * @param count     Number of loaders.
- * @param offender  Receives, with MASSTREE_UNSORTED, the index of the first loader with a key that
- *                  is not above all keys of the loaders before it. May be NULL.
+ * @param offending_loader  Receives, with MASSTREE_UNSORTED, the index of the first loader with a
+ *                          key that is not above all keys of the loaders before it. May be NULL.
  *
  * @retval MASSTREE_OK          Every key is in the tree, which owns the values now; the loaders
  *                              have no keys, and take none any more.
@@ -2798,8 +2818,8 @@ int32_t masstree_loader_add_many_bytes(masstree_loader_t *loader,
  *                              close the loaders.
  * @retval MASSTREE_WRONG_TREE  The guard or a loader belongs to another tree.
  * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
- * @retval MASSTREE_UNSORTED    The loaders are not in ascending order, first at *offender;
- *                              nothing was changed.
+ * @retval MASSTREE_UNSORTED    The loaders are not in ascending order, first at
+ *                              *offending_loader; nothing was changed.
  *
  * Thread safety: any thread, while no other thread uses the loaders. Every masstree_loader_add_many
  * on them must happen before this call (C11), as it does if their threads were joined. Since 0.1.
@@ -2808,7 +2828,7 @@ int32_t masstree_loader_finish(masstree_t *tree,
                                masstree_guard_t *guard,
                                masstree_loader_t *const *loaders,
                                size_t count,
-                               size_t *offender);
+                               size_t *offending_loader);
 
 /**
  * Closes and frees a loader, with the keys that it has. Their values go to the value destructor.
@@ -2825,8 +2845,9 @@ void masstree_loader_close(masstree_loader_t *loader);
  * masstree_loader_add_many, so a sink that fills a loader is that one call.
  *
  * @param keys    The keys; their bytes are valid during this call only. data is never NULL, not
- *                even for the empty key.
- * @param values  Their values; if they are pointers, see masstree_get.
+ *                even for the empty key. With MASSTREE_SCAN_VALUES_ONLY each length is 0.
+ * @param values  Their values; if they are pointers, see masstree_get. All 0 with
+ *                MASSTREE_SCAN_KEYS_ONLY.
  * @param count   Number of keys: at least 1; at most 128 in this version, fewer if the keys are long.
  * @param ctx     The ctx that was passed to the export.
  *

@@ -237,15 +237,15 @@ pub(crate) mod models {
     use super::Line;
 
     /// The environment variable that names the line to disable in this process.
-    const LEFT_OUT: &str = "MASSTREE_LEFT_OUT";
+    const DISABLED: &str = "MASSTREE_DISABLED_LINE";
 
-    fn left_out() -> Option<&'static str> {
+    fn disabled_line() -> Option<&'static str> {
         static LINE: OnceLock<Option<String>> = OnceLock::new();
-        LINE.get_or_init(|| env::var(LEFT_OUT).ok()).as_deref()
+        LINE.get_or_init(|| env::var(DISABLED).ok()).as_deref()
     }
 
     pub(super) fn is_enabled(line: Line) -> bool {
-        left_out().is_none_or(|name| name != format!("{line:?}"))
+        disabled_line().is_none_or(|name| name != format!("{line:?}"))
     }
 
     /// Runs a model with every line, which must pass, and then without each of `lines`, which
@@ -254,7 +254,7 @@ pub(crate) mod models {
     /// The model is a closure in the test's function; its type name contains the test's name.
     pub(crate) fn check<M: Fn()>(lines: &[Line], model: M) {
         model();
-        if left_out().is_some() {
+        if disabled_line().is_some() {
             return;
         }
         let name = type_name_of_val(&model).trim_end_matches("::{{closure}}");
@@ -264,11 +264,14 @@ pub(crate) mod models {
             let mut child = Command::new(this);
             let child = child
                 .args([test, "--exact"])
-                .env(LEFT_OUT, format!("{line:?}"));
+                .env(DISABLED, format!("{line:?}"));
             let output = child.output().expect("the tests can be run again");
-            let said = String::from_utf8_lossy(&output.stdout);
-            assert!(said.contains("running 1 test"), "{test} is no test: {said}");
-            assert!(!output.status.success(), "{test} does without {line:?}");
+            let stdout = String::from_utf8_lossy(&output.stdout);
+            assert!(
+                stdout.contains("running 1 test"),
+                "{test} is no test: {stdout}"
+            );
+            assert!(!output.status.success(), "{test} passes without {line:?}");
             println!("{test} notices when there is no {line:?}");
         }
     }

@@ -142,7 +142,10 @@ unsafe fn check_all(keys: Keys, values: Values, count: usize) -> Result<(), (usi
 ///
 /// # Safety
 /// `offender` is NULL or writable.
-pub(in crate::ffi) unsafe fn blame((index, status): (usize, i32), offender: *mut usize) -> i32 {
+pub(in crate::ffi) unsafe fn report_offender(
+    (index, status): (usize, i32),
+    offender: *mut usize,
+) -> i32 {
     if status != MASSTREE_NOMEM {
         // SAFETY: by contract.
         unsafe { write_output(offender, index) };
@@ -179,7 +182,7 @@ unsafe fn load(
         // SAFETY: by contract.
         unsafe {
             on_tree(tree, guard, values.kind(), |tree, pin| {
-                let refuse = |refused| blame(refused, offender);
+                let refuse = |refused| report_offender(refused, offender);
                 if !tree.is_loadable(pin) {
                     check_all(keys, values, count).map_err(refuse)?;
                     return Ok(MASSTREE_EXISTS);

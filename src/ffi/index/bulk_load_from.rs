@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 
 use super::batch::Keys;
-use super::bulk_load::{Values, add_all, blame, loaded_status};
+use super::bulk_load::{Values, add_all, loaded_status, report_offender};
 use super::bytes::Slice;
 use crate::ffi::boundary::{ValueKind, on_tree, status_of};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
@@ -78,7 +78,7 @@ unsafe fn load<V: Copy>(
                 return Ok(MASSTREE_EXISTS);
             }
             let mut builder = tree.builder(pin)?;
-            builder.own_words();
+            builder.destroy_words_on_drop();
             let mut keys = [Slice::of(&[]); BATCH];
             let mut values = [blank; BATCH];
             let mut before = 0;
@@ -100,7 +100,7 @@ unsafe fn load<V: Copy>(
                 let added = add_all(tree, &mut builder, keys, values, count);
                 added.map_err(|(index, status)| {
                     values.destroy(tree, index..count);
-                    blame((before + index, status), offender)
+                    report_offender((before + index, status), offender)
                 })?;
                 before += count;
             }

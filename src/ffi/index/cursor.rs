@@ -111,7 +111,7 @@ pub unsafe extern "C" fn masstree_cursor_open(
             Some(slot) => slot,
             None => tree_ref.guard()?.into_raw(),
         };
-        let created = tree_ref.source().make(CursorHandle {
+        let created = tree_ref.allocator().make(CursorHandle {
             cursor: Cursor::new(tree_ref),
             // SAFETY: not NULL, as seen above.
             tree: unsafe { NonNull::new_unchecked(tree.cast_mut()) },
@@ -149,7 +149,7 @@ pub unsafe extern "C" fn masstree_cursor_close(cursor: *mut CursorHandle) {
         let Ok(tree) = handle.as_ref().tree() else {
             return;
         };
-        tree.source().drop_and_free(handle);
+        tree.allocator().drop_and_free(handle);
         if owned {
             drop(Guard::from_raw(slot));
         }

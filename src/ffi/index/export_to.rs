@@ -21,8 +21,9 @@ const BATCH_BYTES: usize = 1 << 16;
 /// masstree_loader_add_many, so a sink that fills a loader is that one call.
 ///
 /// @param keys    The keys; their bytes are valid during this call only. data is never NULL, not
-///                even for the empty key.
-/// @param values  Their values; if they are pointers, see masstree_get.
+///                even for the empty key. With MASSTREE_SCAN_VALUES_ONLY each length is 0.
+/// @param values  Their values; if they are pointers, see masstree_get. All 0 with
+///                MASSTREE_SCAN_KEYS_ONLY.
 /// @param count   Number of keys: at least 1; at most 128 in this version, fewer if the keys are long.
 /// @param ctx     The ctx that was passed to the export.
 ///
@@ -51,7 +52,7 @@ pub type BytesSink = Option<
 >;
 
 /// The keys and values that the sink gets next.
-struct Batch<V> {
+struct SinkBatch<V> {
     /// The bytes of all keys, one after the other.
     bytes: Vector<u8>,
     /// The keys; while the batch is filled, only their lengths.
@@ -60,11 +61,11 @@ struct Batch<V> {
     len: usize,
 }
 
-impl<V: Copy> Batch<V> {
+impl<V: Copy> SinkBatch<V> {
     /// Returns a batch without keys; `blank` fills unused places.
     fn new(tree: &Tree, blank: V) -> Self {
         Self {
-            bytes: Vector::new_in(tree.source()),
+            bytes: Vector::new_in(tree.allocator()),
             keys: [Slice::of(&[]); BATCH],
             values: [blank; BATCH],
             len: 0,
@@ -150,7 +151,7 @@ fn export_range<V: Copy>(
     value_of: impl Fn(Option<u64>) -> V,
     sink: &mut impl FnMut(&[Slice], &[V]) -> i32,
 ) -> Result<i32, i32> {
-    let mut batch = Batch::new(tree, value_of(None));
+    let mut batch = SinkBatch::new(tree, value_of(None));
     let mut ended = None;
     let scanned = tree.scan_counting(pin, range, &mut 0, |key, word| {
         let result = match batch.add(key, value_of(Some(word))) {

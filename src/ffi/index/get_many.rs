@@ -74,6 +74,8 @@ unsafe fn to_words(values: *mut u64) -> impl FnMut(&Tree, Pinned<'_>, usize, u64
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
 ///                                was done.
 ///
+/// Returns the first of several errors, in the order of the keys.
+///
 /// Thread safety: any thread; takes no lock. Each look-up is atomic, the batch is not.
 /// Since 0.1.
 #[unsafe(no_mangle)]
@@ -101,7 +103,8 @@ pub unsafe extern "C" fn masstree_get_many(
 ///
 /// @param tree      The tree.
 /// @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
-/// @param keys      The first key, a uint64_t of any alignment; NULL only if count is 0.
+/// @param keys      The first key: a uint64_t in native byte order, of any alignment. NULL only if
+///                  count is 0.
 /// @param stride    Distance in bytes from one key to the next, at least 8: the size of the
 ///                  array element that contains the key.
 /// @param count     Number of keys.
@@ -116,6 +119,8 @@ pub unsafe extern "C" fn masstree_get_many(
 /// @retval MASSTREE_WRONG_KIND  The tree holds byte strings; nothing was done.
 /// @retval MASSTREE_FORKED      The parent process created the tree, before a fork; nothing was
 ///                              done.
+///
+/// Returns the first of several errors, in the order of the keys.
 ///
 /// Thread safety: any thread; takes no lock. Each look-up is atomic, the batch is not.
 /// Since 0.1.
@@ -162,6 +167,8 @@ pub unsafe extern "C" fn masstree_get_many_u64(
 /// @retval MASSTREE_WRONG_KIND    The tree holds words; nothing was done.
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
 ///                                was done.
+///
+/// Returns the first of several errors, in the order of the keys.
 ///
 /// Thread safety: any thread; takes no lock. Each look-up is atomic, the batch is not.
 /// Since 0.1.

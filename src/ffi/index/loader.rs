@@ -61,10 +61,10 @@ pub unsafe extern "C" fn masstree_loader_open(
             return Err(MASSTREE_INVALID);
         }
         let mut builder = tree_ref.builder(tree_ref.local_guard().pin())?;
-        builder.own_words();
+        builder.destroy_words_on_drop();
         // SAFETY: not NULL, as seen above.
         let tree = unsafe { NonNull::new_unchecked(tree) };
-        let created = tree_ref.source().make(LoaderHandle { builder, tree })?;
+        let created = tree_ref.allocator().make(LoaderHandle { builder, tree })?;
         // SAFETY: checked for NULL above; writable by contract.
         unsafe { loader.write(created.as_ptr()) };
         Ok(MASSTREE_OK)
@@ -216,8 +216,8 @@ pub unsafe extern "C" fn masstree_loader_add_many_bytes(
 /// @param loaders   count different loaders: each key of one is above all keys of those before it.
 ///                  NULL only if count is 0. They stay the caller's, who closes them.
 /// @param count     Number of loaders.
-/// @param offender  Receives, with MASSTREE_UNSORTED, the index of the first loader with a key that
-///                  is not above all keys of the loaders before it. May be NULL.
+/// @param offending_loader  Receives, with MASSTREE_UNSORTED, the index of the first loader with a
+///                          key that is not above all keys of the loaders before it. May be NULL.
 ///
 /// @retval MASSTREE_OK          Every key is in the tree, which owns the values now; the loaders
 ///                              have no keys, and take none any more.
@@ -233,8 +233,8 @@ pub unsafe extern "C" fn masstree_loader_add_many_bytes(
 ///                              close the loaders.
 /// @retval MASSTREE_WRONG_TREE  The guard or a loader belongs to another tree.
 /// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
-/// @retval MASSTREE_UNSORTED    The loaders are not in ascending order, first at *offender;
-///                              nothing was changed.
+/// @retval MASSTREE_UNSORTED    The loaders are not in ascending order, first at
+///                              *offending_loader; nothing was changed.
 ///
 /// Thread safety: any thread, while no other thread uses the loaders. Every masstree_loader_add_many
 /// on them must happen before this call (C11), as it does if their threads were joined. Since 0.1.
@@ -244,7 +244,7 @@ pub unsafe extern "C" fn masstree_loader_finish(
     guard: *mut GuardHandle,
     loaders: *const *mut LoaderHandle,
     count: usize,
-    offender: *mut usize,
+    offending_loader: *mut usize,
 ) -> i32 {
     status_of(|| {
         // SAFETY: as this function's contract.
@@ -253,7 +253,7 @@ pub unsafe extern "C" fn masstree_loader_finish(
                 if loaders.is_null() && count != 0 {
                     return Err(MASSTREE_INVALID);
                 }
-                check_loaders(tree, loaders, count, offender)?;
+                check_loaders(tree, loaders, count, offending_loader)?;
                 if !tree_ref.is_loadable(pin) {
                     return Ok(MASSTREE_EXISTS);
                 }
@@ -278,7 +278,7 @@ unsafe fn check_loaders(
     tree: *mut TreeHandle,
     loaders: *const *mut LoaderHandle,
     count: usize,
-    offender: *mut usize,
+    offending_loader: *mut usize,
 ) -> Result<(), i32> {
     let mut last: Option<&LoaderHandle> = None;
     for index in 0..count {
@@ -301,7 +301,7 @@ unsafe fn check_loaders(
             }
             if !last.builder.precedes(&loader.builder) {
                 // SAFETY: NULL or writable by contract.
-                unsafe { write_output(offender, index) };
+                unsafe { write_output(offending_loader, index) };
                 return Err(MASSTREE_UNSORTED);
             }
         }
@@ -351,7 +351,7 @@ pub unsafe extern "C" fn masstree_loader_close(loader: *mut LoaderHandle) {
         };
         // In a forked process the tree must not be touched.
         if let Ok(tree) = handle.as_ref().tree() {
-            tree.source().drop_and_free(handle);
+            tree.allocator().drop_and_free(handle);
         }
     }
 }

@@ -44,7 +44,7 @@ pub unsafe extern "C" fn masstree_create(
             return Err(MASSTREE_FORKED);
         }
         let made = Tree::with_options(&options)?;
-        let handle = made.source().make(TreeHandle { tree: made })?;
+        let handle = made.allocator().make(TreeHandle { tree: made })?;
         // SAFETY: checked for NULL above; writable by contract.
         unsafe { tree.write(handle.as_ptr()) };
         Ok(MASSTREE_OK)
@@ -66,7 +66,7 @@ pub unsafe extern "C" fn masstree_create(
 pub unsafe extern "C" fn masstree_destroy(tree: *mut TreeHandle) {
     // SAFETY: the handle came from `masstree_create`, and no other thread uses it.
     unsafe {
-        if let Ok(source) = tree_of(tree).map(Tree::source) {
+        if let Ok(source) = tree_of(tree).map(Tree::allocator) {
             source.drop_and_free(NonNull::new_unchecked(tree));
         }
     }

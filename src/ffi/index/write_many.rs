@@ -137,9 +137,9 @@ unsafe fn remove_many(batch: Batch, old: *mut u64) -> i32 {
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
 ///                                was done.
 ///
-/// Returns the first of several errors.
-///
 /// Storing the value that the key already has displaces nothing: the tree keeps it.
+///
+/// Returns the first of several errors, in the order of the keys.
 ///
 /// Thread safety: any thread. Each store is atomic, the batch is not. Since 0.1.
 #[unsafe(no_mangle)]
@@ -186,6 +186,8 @@ pub unsafe extern "C" fn masstree_put_many(
 ///
 /// Storing the value that the key already has displaces nothing: the tree keeps it.
 ///
+/// Returns the first of several errors, in the order of the keys.
+///
 /// Thread safety: any thread. Each store is atomic, the batch is not. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_put_many_u64(
@@ -220,7 +222,8 @@ pub unsafe extern "C" fn masstree_put_many_u64(
 ///                  May be NULL.
 ///
 /// @retval MASSTREE_OK            Everything was stored.
-/// @retval MASSTREE_INVALID       As in masstree_put_many, also for values.
+/// @retval MASSTREE_INVALID       As in masstree_put_many; or a value is NULL and its length is not
+///                                0, or its length exceeds SIZE_MAX / 2; the other keys were tried.
 /// @retval MASSTREE_NOMEM         Out of memory for an item, which is unchanged; the other
 ///                                items were tried.
 /// @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the other keys were tried.
@@ -228,6 +231,8 @@ pub unsafe extern "C" fn masstree_put_many_u64(
 /// @retval MASSTREE_WRONG_KIND    The tree holds words; nothing was done.
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
 ///                                was done.
+///
+/// Returns the first of several errors, in the order of the keys.
 ///
 /// Thread safety: any thread. Each store is atomic, the batch is not. Since 0.1.
 #[unsafe(no_mangle)]
@@ -287,6 +292,8 @@ pub unsafe extern "C" fn masstree_put_many_bytes(
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
 ///                                was done.
 ///
+/// Returns the first of several errors, in the order of the keys.
+///
 /// Thread safety: any thread. Each insert is atomic, the batch is not. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_insert_many(
@@ -330,6 +337,8 @@ pub unsafe extern "C" fn masstree_insert_many(
 /// @retval MASSTREE_WRONG_KIND  The tree holds byte strings; nothing was done.
 /// @retval MASSTREE_FORKED      The parent process created the tree, before a fork; nothing was
 ///                              done.
+///
+/// Returns the first of several errors, in the order of the keys.
 ///
 /// Thread safety: any thread. Each insert is atomic, the batch is not. Since 0.1.
 #[unsafe(no_mangle)]
@@ -377,6 +386,8 @@ pub unsafe extern "C" fn masstree_insert_many_u64(
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing
 ///                                was done.
 ///
+/// Returns the first of several errors, in the order of the keys.
+///
 /// Thread safety: any thread. Each remove is atomic, the batch is not. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_remove_many(
@@ -421,6 +432,8 @@ pub unsafe extern "C" fn masstree_remove_many(
 ///                              was done.
 /// @retval MASSTREE_FORKED      The parent process created the tree, before a fork; nothing was
 ///                              done.
+///
+/// Returns the first of several errors, in the order of the keys.
 ///
 /// Thread safety: any thread. Each remove is atomic, the batch is not. Since 0.1.
 #[unsafe(no_mangle)]

@@ -113,7 +113,7 @@ impl Memory {
         }
     }
 
-    pub(crate) fn source(&self) -> Source {
+    pub(crate) fn allocator(&self) -> Source {
         self.source
     }
 

@@ -95,7 +95,7 @@ unsafe impl Send for Guard<'_> {}
 
 impl Domain {
     pub(crate) fn enter(&self) -> Result<Guard<'_>, OutOfMemory> {
-        let (slot, stripe) = self.slots.claim_in_seize(self.memory.source())?;
+        let (slot, stripe) = self.slots.claim_in_seize(self.memory.allocator())?;
         slot.count_guard();
         // Seize locks its mutex here and when the guard is dropped.
         let _ignored = annotate::IgnoredAccesses::begin();
@@ -458,7 +458,7 @@ impl Domain {
     /// Counts a call until the result is dropped. Without memory for a slot, it is not counted.
     pub(crate) fn count_call(&self) -> CountedCall<'_> {
         CountedCall {
-            slot: self.slots.claim_counted(self.memory.source()).ok(),
+            slot: self.slots.claim_counted(self.memory.allocator()).ok(),
         }
     }
 }

@@ -128,7 +128,7 @@ impl Domain {
         // SAFETY: by contract.
         unsafe {
             fork::unregister(domain);
-            let source = domain.as_ref().memory.source();
+            let source = domain.as_ref().memory.allocator();
             domain.as_mut().slots.free(source);
             source.drop_and_free(domain);
         }

@@ -190,8 +190,8 @@ impl Tree {
         self.root.store(root.as_ptr(), Ordering::SeqCst);
     }
 
-    pub(crate) fn source(&self) -> Source {
-        self.domain().memory.source()
+    pub(crate) fn allocator(&self) -> Source {
+        self.domain().memory.allocator()
     }
 
     /// Whether the parent process created the tree, before a fork.

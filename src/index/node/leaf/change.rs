@@ -33,7 +33,7 @@ impl<'g> Locked<'g, Leaf> {
     #[inline]
     pub(crate) fn position_of<S: Search>(&self, key: &Key<'_>) -> KeyPosition<'g> {
         if !key.has_suffix() {
-            return match self.position_of_short::<S>(key) {
+            return match self.find_short_likely_absent::<S>(key) {
                 Ok(slot) => KeyPosition::Present { slot },
                 Err(position) => KeyPosition::Absent { position },
             };
@@ -64,7 +64,10 @@ impl<'g> Locked<'g, Leaf> {
     /// [`Locked::position_of`] for a key that ends within its slice: returns its slot, or as an
     /// error the position of its insert. Fast for present keys: most compare equal at once.
     #[inline]
-    pub(crate) fn slot_of_short<S: Search>(&self, key: &Key<'_>) -> Result<usize, usize> {
+    pub(crate) fn find_short_likely_present<S: Search>(
+        &self,
+        key: &Key<'_>,
+    ) -> Result<usize, usize> {
         let leaf = self.node();
         let mut slots = S::equal_mask(&leaf.head, key.slice()) & leaf.live();
         while let Some(slot) = take_lowest(&mut slots) {
@@ -73,13 +76,16 @@ impl<'g> Locked<'g, Leaf> {
                 return Ok(slot);
             }
         }
-        self.position_of_short::<S>(key)
+        self.find_short_likely_absent::<S>(key)
     }
 
-    /// [`Locked::slot_of_short`], fast for absent keys: searches for the position, and then compares
+    /// [`Locked::find_short_likely_present`], fast for absent keys: searches for the position, and then compares
     /// the entry there.
     #[inline]
-    pub(crate) fn position_of_short<S: Search>(&self, key: &Key<'_>) -> Result<usize, usize> {
+    pub(crate) fn find_short_likely_absent<S: Search>(
+        &self,
+        key: &Key<'_>,
+    ) -> Result<usize, usize> {
         debug_assert!(!key.has_suffix());
         let leaf = self.node();
         let permutation = leaf.permutation();

@@ -82,7 +82,7 @@ struct At {
 impl<'g> Cursor<'g> {
     /// A cursor of a tree, without a current key.
     pub fn new(tree: &Tree) -> Self {
-        let source = tree.source();
+        let source = tree.allocator();
         Self {
             walk: Walk::new(tree, true, 0),
             keys: Vector::new_in(source),

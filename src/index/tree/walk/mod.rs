@@ -81,7 +81,7 @@ pub(in crate::index::tree) struct Walk<'g> {
 
 impl<'g> Walk<'g> {
     pub(in crate::index::tree) fn new(tree: &Tree, for_cursor: bool, wanted: usize) -> Self {
-        let source = tree.source();
+        let source = tree.allocator();
         Self {
             for_cursor,
             isa: tree.isa,

@@ -30,8 +30,8 @@ impl Tree {
             report,
             faults: 0,
             keys: 0,
-            layers: Vector::new_in(self.source()),
-            seen: Vector::new_in(self.source()),
+            layers: Vector::new_in(self.allocator()),
+            seen: Vector::new_in(self.allocator()),
         };
         check.push_layer(LayerTask {
             root: self.root(pin),
@@ -85,7 +85,7 @@ struct NodeTask<'g> {
     low: u64,
     /// The smallest slice above its range; `None` for the last node.
     high: Option<u64>,
-    level: usize,
+    depth_in_layer: usize,
 }
 
 struct Check<'r, 'g> {
@@ -135,7 +135,7 @@ impl<'g> Check<'_, 'g> {
             parent: task.link.map(NodeRef::from),
             low: 0,
             high: None,
-            level: 0,
+            depth_in_layer: 0,
         });
         while let Some(node) = nodes.pop() {
             self.header(task, &node);
@@ -219,7 +219,7 @@ impl<'g> Check<'_, 'g> {
                 parent: Some(NodeRef::from(internode)),
                 low,
                 high,
-                level: node.level + 1,
+                depth_in_layer: node.depth_in_layer + 1,
             });
         }
     }
@@ -232,8 +232,12 @@ impl<'g> Check<'_, 'g> {
         leaves: &mut Leaves<'g>,
     ) -> Result<(), OutOfMemory> {
         let depth = task.depth;
-        let level = *leaves.level.get_or_insert(node.level);
-        self.expect(depth, node.level == level, "leaves are on different levels");
+        let level = *leaves.level.get_or_insert(node.depth_in_layer);
+        self.expect(
+            depth,
+            node.depth_in_layer == level,
+            "leaves are on different levels",
+        );
         let same = |a: Option<&Leaf>, b: Option<&Leaf>| {
             a.map(std::ptr::from_ref) == b.map(std::ptr::from_ref)
         };

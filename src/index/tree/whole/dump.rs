@@ -56,8 +56,8 @@ impl Tree {
         node: &NodeView<'_, '_>,
     ) -> fmt::Result {
         let outer = (4 * node.layer).min(DEEPEST);
-        let indent = (outer + 2 * node.level).min(DEEPEST);
-        if node.level == 0 {
+        let indent = (outer + 2 * node.depth_in_layer).min(DEEPEST);
+        if node.depth_in_layer == 0 {
             write!(to, "{:outer$}layer {}", "", node.layer)?;
             match node.parent {
                 None => to.write_char('\n')?,
@@ -115,7 +115,7 @@ impl Tree {
         let Some(parent) = node.parent else {
             return Ok(());
         };
-        let style = if node.level == 0 {
+        let style = if node.depth_in_layer == 0 {
             " [style=dashed]"
         } else {
             ""

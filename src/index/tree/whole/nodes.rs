@@ -22,7 +22,7 @@ pub(in crate::index::tree) struct NodeView<'v, 'g> {
     /// How many layers are above it.
     pub(in crate::index::tree) layer: usize,
     /// How many levels are above it in its layer.
-    pub(in crate::index::tree) level: usize,
+    pub(in crate::index::tree) depth_in_layer: usize,
     pub(in crate::index::tree) content: Content<'v, 'g>,
 }
 
@@ -37,7 +37,7 @@ struct Task<'g> {
     node: NodeRef<'g>,
     parent: Option<u64>,
     layer: usize,
-    level: usize,
+    depth_in_layer: usize,
 }
 
 type Children<'g> = ArrayVec<NodeRef<'g>, { WIDTH + 1 }>;
@@ -93,30 +93,32 @@ impl Tree {
         root: NodeRef<'g>,
         visit: &mut dyn FnMut(NodeView<'_, 'g>),
     ) -> Result<(), OutOfMemory> {
-        let mut tasks = Vector::new_in(self.source());
+        let mut tasks = Vector::new_in(self.allocator());
         let mut number = 0;
         tasks.try_reserve(1).map_err(|_| OutOfMemory)?;
         tasks.push(Task {
             node: root,
             parent: None,
             layer: 0,
-            level: 0,
+            depth_in_layer: 0,
         });
         let mut entries = Entries::new();
         while let Some(task) = tasks.pop() {
             tasks.try_reserve(WIDTH + 1).map_err(|_| OutOfMemory)?;
-            let below = |node, layer, level| Task {
+            let below = |node, layer, depth_in_layer| Task {
                 node,
                 parent: Some(number),
                 layer,
-                level,
+                depth_in_layer,
             };
             let (keys, children);
             let content = match task.node.kind() {
                 AnyNode::Internode(internode) => {
                     (keys, children) = children_of(internode);
                     let tasks_below = children.iter().rev();
-                    tasks.extend(tasks_below.map(|&c| below(c, task.layer, task.level + 1)));
+                    tasks.extend(
+                        tasks_below.map(|&c| below(c, task.layer, task.depth_in_layer + 1)),
+                    );
                     Content::Internode(&keys)
                 }
                 AnyNode::Leaf(leaf) => {
@@ -132,7 +134,7 @@ impl Tree {
                 number,
                 parent: task.parent,
                 layer: task.layer,
-                level: task.level,
+                depth_in_layer: task.depth_in_layer,
                 content,
             });
             number += 1;

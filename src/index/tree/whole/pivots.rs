@@ -203,7 +203,7 @@ fn levels_of(node: NodeRef<'_>, weight: u64) -> u32 {
 
 impl<'g> Pieces<'g> {
     fn new(tree: &Tree, parts: usize, random: u64) -> Self {
-        let source = tree.source();
+        let source = tree.allocator();
         Self {
             pieces: Vector::new_in(source),
             prefixes: Vector::new_in(source),

@@ -113,12 +113,12 @@ impl Tree {
         let mut survey = Survey::default();
         self.visit_nodes(pin, &mut |node| {
             let layer_counts = &mut survey.by_layer[node.layer.min(SURVEYED_LAYERS - 1)];
-            if node.level == 0 {
+            if node.depth_in_layer == 0 {
                 survey.layers += 1;
                 layer_counts.layers += 1;
             }
             survey.deepest_layer = survey.deepest_layer.max(node.layer as u64);
-            survey.levels = survey.levels.max(node.level as u64 + 1);
+            survey.levels = survey.levels.max(node.depth_in_layer as u64 + 1);
             match node.content {
                 Content::Internode(keys) => {
                     survey.internodes += 1;

@@ -33,7 +33,7 @@ use crate::index::tree::Tree;
 use crate::index::tree::write::reserve::{Needs, Reserve};
 use crate::protocol::Line;
 
-/// The outcome of [`Tree::bulk_load`].
+/// The outcome of [`Tree::load`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LoadOutcome {
     /// All keys are in the tree.

@@ -39,7 +39,7 @@ impl<'g> Located<'g, '_> {
 /// Locks the leaf that holds a slice now, given a leaf that held it at an earlier version.
 // inline(always): measured together with `Tree::put`.
 #[inline(always)]
-fn lock_reached<'g>(reached: Reached<'g>, slice: u64) -> Result<Locked<'g, Leaf>, Stale> {
+fn lock_or_move_right<'g>(reached: Reached<'g>, slice: u64) -> Result<Locked<'g, Leaf>, Stale> {
     perturb();
     let locked = Locked::lock(reached.leaf);
     if locked.version_found() == reached.version {
@@ -104,7 +104,7 @@ impl Tree {
         reached: Reached<'g>,
         key: Key<'k>,
     ) -> Option<Located<'g, 'k>> {
-        let leaf = lock_reached(reached, key.slice()).ok()?;
+        let leaf = lock_or_move_right(reached, key.slice()).ok()?;
         match with_search!(self.isa, S => leaf.position_of::<S>(&key)) {
             KeyPosition::Layer(_) => None,
             position => Some(Located {
@@ -154,7 +154,7 @@ impl Tree {
                 // % less time.
                 reached.leaf.prefetch_suffixes();
             }
-            let leaf = lock_reached(reached, key.slice())?;
+            let leaf = lock_or_move_right(reached, key.slice())?;
             match with_search!(self.isa, S => leaf.position_of::<S>(&key)) {
                 KeyPosition::Layer(below) => {
                     root = below;

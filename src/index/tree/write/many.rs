@@ -22,7 +22,7 @@
 //! internode find it changed, and are written by themselves.
 
 use super::engine::Decision;
-use super::short::{Short, lock_reached, search_locked};
+use super::short::{Short, lock_if_unchanged, search_locked};
 use crate::index::key::Key;
 use crate::index::memory::OutOfMemory;
 use crate::index::node::{Search, with_search};
@@ -107,7 +107,7 @@ impl Tree {
         if self.root(pin) != arrival.root && Line::ManyIsUnderTheRoot.is_enabled() {
             return Short::Unlocked;
         }
-        match lock_reached(pin, arrival.root, reached) {
+        match lock_if_unchanged(pin, arrival.root, reached) {
             Some(leaf) => search_locked::<S, LIKELY_PRESENT>(leaf, key, arrival.root),
             None => Short::Unlocked,
         }

@@ -82,7 +82,7 @@ impl Tree {
         let mut walk = Walk::new(self, false, 0);
         let start = Cut::Before(&next_key);
         let mut is_at_key = walk.seek(self, pin, Some(start), None, false)?;
-        let mut seen = Vector::new_in(self.source());
+        let mut seen = Vector::new_in(self.allocator());
         let mut leaves = 0;
         while is_at_key {
             if walk.is_in_another_leaf(&seen) {

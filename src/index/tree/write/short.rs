@@ -59,7 +59,7 @@ impl Tree {
                 let Ok(reached) = reach::<S>(root, key.slice(), true) else {
                     return Short::Unlocked;
                 };
-                match lock_reached(pin, root, reached) {
+                match lock_if_unchanged(pin, root, reached) {
                     Some(leaf) => leaf,
                     None => return Short::Unlocked,
                 }
@@ -71,7 +71,7 @@ impl Tree {
 
 /// Locks the leaf that a descent from this root has reached, if it is unlocked and unchanged.
 #[inline(always)]
-pub(super) fn lock_reached<'g>(
+pub(super) fn lock_if_unchanged<'g>(
     pin: Pinned<'g>,
     root: NodeRef<'g>,
     reached: Reached<'g>,
@@ -92,8 +92,8 @@ pub(super) fn search_locked<'g, S: Search, const LIKELY_PRESENT: bool>(
     root: NodeRef<'g>,
 ) -> Short<'g> {
     let found = match LIKELY_PRESENT {
-        true => leaf.slot_of_short::<S>(key),
-        false => leaf.position_of_short::<S>(key),
+        true => leaf.find_short_likely_present::<S>(key),
+        false => leaf.find_short_likely_absent::<S>(key),
     };
     match found {
         Ok(slot) => Short::Present { leaf, slot },

@@ -31,7 +31,7 @@ use crate::protocol::Line;
 
 /// Where a split parts the entries of a full leaf and one new entry: how many go to the leaf (the
 /// left one), and how many to the new leaf (the right one).
-pub(super) struct Cut {
+pub(super) struct SplitPoint {
     /// How many entries of the left leaf stay in it.
     pub(super) kept: usize,
     /// Whether the new entry goes to the left leaf.
@@ -42,7 +42,7 @@ pub(super) struct Cut {
     pub(super) append: bool,
 }
 
-impl Cut {
+impl SplitPoint {
     /// For a new entry with a slice at a position.
     #[inline]
     pub(super) fn new(leaf: &Locked<'_, Leaf>, position: usize, slice: u64) -> Self {
@@ -83,9 +83,9 @@ impl Cut {
     }
 }
 
-/// A [`Cut`], and the bags that it takes.
-struct Plan {
-    cut: Cut,
+/// A [`SplitPoint`], and the bags that it takes.
+struct SplitPlan {
+    at: SplitPoint,
     /// A new bag for the left leaf, if it needs one.
     kept_bag: Option<Shape>,
     /// A bag for the right leaf, if it needs one.
@@ -95,10 +95,10 @@ struct Plan {
     room_bag: Option<Shape>,
 }
 
-impl Plan {
+impl SplitPlan {
     fn new(leaf: &Locked<'_, Leaf>, position: usize, entry: &Entry<'_>, is_room: bool) -> Self {
         let mut plan = Self {
-            cut: Cut::new(leaf, position, entry.slice),
+            at: SplitPoint::new(leaf, position, entry.slice),
             kept_bag: None,
             moved_bag: None,
             room_bag: None,
@@ -111,7 +111,7 @@ impl Plan {
 
     /// Plans the bags for suffixes.
     fn add_bags(&mut self, leaf: &Locked<'_, Leaf>, entry: &Entry<'_>, is_room: bool) {
-        let (kept, stays) = (self.cut.kept, self.cut.stays);
+        let (kept, stays) = (self.at.kept, self.at.stays);
         let left = kept + usize::from(stays);
         let mut kept_suffixes = suffix_lengths(leaf.entries().take(kept));
         let mut moved_suffixes = suffix_lengths(leaf.entries().skip(kept));
@@ -174,7 +174,7 @@ impl Tree {
             // room, and one leaf suffices.
             return Err(least);
         }
-        let plan = Plan::new(&leaf, position, &entry, addition.is_room());
+        let plan = SplitPlan::new(&leaf, position, &entry, addition.is_room());
         let mut path = Path::new();
         let above = lock_ancestors(&leaf, |node| !node.is_full(), &mut path);
         let full = path.iter().filter(|node| node.is_full()).count();
@@ -203,27 +203,23 @@ impl Tree {
             path.iter_mut().for_each(Locked::mark_dirty);
         }
         let mut right = reserve.leaf(leaf.era());
-        right.set_low(plan.cut.low);
+        right.set_low(plan.at.low);
         if plan.moved_bag.is_some() {
             right.set_bag(reserve.moved_bag());
         }
-        leaf.move_entries(plan.cut.kept, &mut right);
+        leaf.move_entries(plan.at.kept, &mut right);
         // Frees the bytes of the moved suffixes, which the left leaf's bag still contains.
         let old_bag = match plan.kept_bag {
             Some(_) => leaf.renew_bag(reserve.kept_bag()),
             None => leaf.take_bag(),
         };
-        let place = match plan.cut.stays {
+        let position_in_leaf = match plan.at.stays {
             true => position,
-            false => position - plan.cut.kept,
+            false => position - plan.at.kept,
         };
         if let Chosen::Key(value) = chosen {
-            let target = if plan.cut.stays {
-                &mut leaf
-            } else {
-                &mut right
-            };
-            target.insert(place, &entry.with_value(value));
+            let target = if plan.at.stays { &mut leaf } else { &mut right };
+            target.insert(position_in_leaf, &entry.with_value(value));
         }
         leaf.link_after(&right);
         let grown = self.add_to_parents(&mut leaf, &mut path, above, &right, &plan, reserve);
@@ -233,19 +229,19 @@ impl Tree {
         record_created(pin, &right);
         if let Chosen::Room = chosen {
             // Unlocks the other leaf here.
-            let mut leaf = if plan.cut.stays { leaf } else { right };
+            let mut leaf = if plan.at.stays { leaf } else { right };
             leaf.publish_version();
             return Ok(Added::Room(Room {
                 leaf,
-                position: place,
+                position: position_in_leaf,
                 layers: 0,
                 grown,
                 old_bag,
                 bag: reserve.room_bag(&needs),
             }));
         }
-        let appended = (plan.cut.append && !plan.cut.stays)
-            .then(|| (HintedLeaf::after(&right), right.range()));
+        let appended =
+            (plan.at.append && !plan.at.stays).then(|| (HintedLeaf::after(&right), right.range()));
         drop((leaf, right));
         path.clear();
         if let Some(bag) = old_bag {
@@ -263,14 +259,14 @@ impl Tree {
         path: &mut Path<'g>,
         above: Option<Parent<'g>>,
         right: &Locked<'g, Leaf>,
-        plan: &Plan,
+        plan: &SplitPlan,
         reserve: &mut Reserve<'g>,
     ) -> Option<GrownLayer<'g>> {
         // Keeps the new internodes locked until all ancestors are changed.
         let mut new_internodes = ArrayVec::<Locked<'g, Internode>, MAX_HEIGHT>::new();
         let mut left = NodeRef::from(leaf.node());
         let mut new = NodeRef::from(right.node());
-        let mut key = plan.cut.low;
+        let mut key = plan.at.low;
         for node in path.iter() {
             // The key lies within the range of the child that was split.
             let index = with_search!(self.isa, S => node.child_index::<S>(key));
@@ -280,7 +276,7 @@ impl Tree {
                 return None;
             }
             let mut empty = reserve.internode();
-            key = node.split_insert(&mut empty, index, key, new, plan.cut.append);
+            key = node.split_insert(&mut empty, index, key, new, plan.at.append);
             left = NodeRef::from(node.node());
             new = NodeRef::from(empty.node());
             new_internodes.push(empty);
@@ -306,7 +302,7 @@ impl Tree {
         grown
     }
 
-    /// Makes `new` the root of a layer in place of `old`. The caller has locked `old` and the leaf
+    /// Makes `new` the root of a layer in position_in_leaf of `old`. The caller has locked `old` and the leaf
     /// that links to the layer; for the first layer, there is no such leaf.
     ///
     /// The version of `new` has the ROOT bit before the tree or the link points to `new`. Otherwise

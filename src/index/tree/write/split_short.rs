@@ -8,7 +8,7 @@
 use super::engine::Decision;
 use super::lock::{Parent, lock_parent};
 use super::reserve::free_unused;
-use super::split::Cut;
+use super::split::SplitPoint;
 use crate::index::key::Key;
 use crate::index::memory::Count;
 use crate::index::node::{Leaf, Locked, NodeRef, WIDTH, with_search};
@@ -57,7 +57,7 @@ impl Tree {
             return None;
         };
         pin.count(Count::Splits, 1);
-        let cut = Cut::new(&leaf, position, key.slice());
+        let at = SplitPoint::new(&leaf, position, key.slice());
         if Line::SplitLeafIsDirty.is_enabled() {
             leaf.mark_dirty();
         }
@@ -67,20 +67,20 @@ impl Tree {
         let mut right = Locked::private(empty);
         right.set_parent(std::ptr::null_mut());
         right.set_era(leaf.era());
-        right.set_low(cut.low);
-        if cut.kept < WIDTH {
-            leaf.move_entries(cut.kept, &mut right);
+        right.set_low(at.low);
+        if at.kept < WIDTH {
+            leaf.move_entries(at.kept, &mut right);
         }
-        match cut.stays {
+        match at.stays {
             true => leaf.insert_short(position, key, value),
-            false => right.insert_short(position - cut.kept, key, value),
+            false => right.insert_short(position - at.kept, key, value),
         }
         leaf.link_after(&right);
         // The new low lies within the range of the leaf that is split.
-        let index = with_search!(self.isa, S => parent.child_index::<S>(cut.low));
+        let index = with_search!(self.isa, S => parent.child_index::<S>(at.low));
         debug_assert!(parent.child(index) == NodeRef::from(leaf.node()));
-        parent.insert(index, cut.low, NodeRef::from(right.node()));
-        if cut.append && !cut.stays {
+        parent.insert(index, at.low, NodeRef::from(right.node()));
+        if at.append && !at.stays {
             pin.remember(root, HintedLeaf::after(&right), right.range());
         }
         let node = leaf.node();

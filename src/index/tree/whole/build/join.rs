@@ -15,7 +15,7 @@ use std::ptr::NonNull;
 
 use arrayvec::ArrayVec;
 
-use super::{Builder, OpenLayer, Position, first_leaf, spine};
+use super::{Builder, KeyPath, OpenLayer, first_leaf, spine};
 use crate::index::key::{Key, SUFFIX};
 use crate::index::memory::{Memory, OutOfMemory, Vector, append};
 use crate::index::node::{AnyNode, Entry, Internode, Leaf, Locked, NodeRef};
@@ -80,8 +80,8 @@ pub(super) fn append_tail<'t>(
 impl<'t> Builder<'t> {
     /// Whether all keys of another builder are above those of this one, which is open.
     pub(crate) fn precedes(&self, other: &Self) -> bool {
-        let first = Key::new(&other.first);
-        self.keys == 0 || other.keys == 0 || self.position_of(first).is_some()
+        let first = Key::new(&other.first_key);
+        self.key_count == 0 || other.key_count == 0 || self.position_of(first).is_some()
     }
 
     /// Appends the keys of another builder, all above those of this one, which is open. Afterwards
@@ -90,10 +90,10 @@ impl<'t> Builder<'t> {
     /// builder takes more keys.
     pub(crate) fn join(&mut self, other: &mut Builder<'t>) -> Result<(), OutOfMemory> {
         debug_assert!(self.precedes(other));
-        if other.keys == 0 {
+        if other.key_count == 0 {
             return Ok(());
         }
-        if self.keys == 0 {
+        if self.key_count == 0 {
             std::mem::swap(self, other);
             return Ok(());
         }
@@ -104,7 +104,7 @@ impl<'t> Builder<'t> {
         self.out_of_memory |= joined.is_err();
         other.out_of_memory |= joined.is_err();
         joined?;
-        self.keys += std::mem::take(&mut other.keys);
+        self.key_count += std::mem::take(&mut other.key_count);
         self.layers_created += std::mem::take(&mut other.layers_created);
         Ok(())
     }
@@ -214,7 +214,7 @@ impl<'t> Builder<'t> {
             Key::short(entry.slice, entry.kind)
         };
         let position = self.position_from(depth, key);
-        let Position { depth, key } = position.expect("the other's keys are above this one's");
-        self.insert_at(Position { depth, key }, entry.value())
+        let KeyPath { depth, key } = position.expect("the other's keys are above this one's");
+        self.insert_at(KeyPath { depth, key }, entry.value())
     }
 }

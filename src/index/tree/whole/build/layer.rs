@@ -13,7 +13,7 @@ use crate::index::node::{GROUP_MAX, Leaf, Locked, Shape, WIDTH};
 const PREFIX: usize = size_of::<u32>();
 
 /// Where a key goes that comes after all others.
-pub(super) enum Place {
+pub(super) enum Location {
     /// Into this layer, at the end.
     Here,
     /// Into the layer below, to which the last entry links.
@@ -32,7 +32,7 @@ pub(super) struct OpenLayer<'t> {
     /// The number of entries.
     pub(super) len: u8,
     /// The position of the first entry with `slice`.
-    run: u8,
+    first_with_slice: u8,
     /// The number of entries with `slice` that have suffixes: the last ones.
     group: u8,
     /// The number of links.
@@ -44,7 +44,7 @@ pub(super) struct OpenLayer<'t> {
 }
 
 /// How a full leaf is completed when the next leaf begins.
-pub(super) struct Cut {
+pub(super) struct LeafEnd {
     /// The number of entries that stay.
     pub(super) kept: usize,
     /// Where the suffixes of the entries that move begin.
@@ -60,7 +60,7 @@ impl<'t> OpenLayer<'t> {
             slice: 0,
             kind: 0,
             len: 0,
-            run: 0,
+            first_with_slice: 0,
             group: 0,
             links: 0,
             suffixes,
@@ -71,19 +71,19 @@ impl<'t> OpenLayer<'t> {
     /// Returns the place of a key. `suffixes` are those of all leaves up to this one; if another
     /// layer is open below, they are not read.
     #[inline]
-    pub(super) fn place_of(&self, key: &Key<'_>, suffixes: &[u8]) -> Place {
+    pub(super) fn locate(&self, key: &Key<'_>, suffixes: &[u8]) -> Location {
         if self.len == 0 {
-            return Place::Here;
+            return Location::Here;
         }
         let by_rank = || rank(key.kind()).cmp(&rank(self.kind));
         match key.slice().cmp(&self.slice).then_with(by_rank) {
-            Ordering::Greater => Place::Here,
-            Ordering::Less => Place::Refused,
-            Ordering::Equal if self.kind == LAYER => Place::Below,
+            Ordering::Greater => Location::Here,
+            Ordering::Less => Location::Refused,
+            Ordering::Equal if self.kind == LAYER => Location::Below,
             Ordering::Equal if self.kind == SUFFIX && key.suffix() > self.last_suffix(suffixes) => {
-                Place::Here
+                Location::Here
             }
-            Ordering::Equal => Place::Refused,
+            Ordering::Equal => Location::Refused,
         }
     }
 
@@ -103,7 +103,7 @@ impl<'t> OpenLayer<'t> {
     }
 
     /// Whether the leaf has more than one link.
-    pub(super) fn has_links(&self) -> bool {
+    pub(super) fn has_second_link(&self) -> bool {
         self.links > 1
     }
 
@@ -135,7 +135,7 @@ impl<'t> OpenLayer<'t> {
     #[inline]
     fn note(&mut self, slice: u64, kind: Kind) {
         if slice != self.slice || self.len == 0 {
-            (self.slice, self.run, self.group) = (slice, self.len, 0);
+            (self.slice, self.first_with_slice, self.group) = (slice, self.len, 0);
         }
         self.kind = kind;
         self.len += 1;
@@ -152,20 +152,20 @@ impl<'t> OpenLayer<'t> {
     }
 
     /// Returns how to cut the full leaf for an entry with `slice`: equal slices stay in one leaf.
-    pub(super) fn cut(&self, slice: u64, suffixes: &[u8]) -> Cut {
+    pub(super) fn cut(&self, slice: u64, suffixes: &[u8]) -> LeafEnd {
         if slice != self.slice {
-            return Cut {
+            return LeafEnd {
                 kept: usize::from(self.len),
                 suffixes: suffixes.len(),
                 low: slice,
             };
         }
         debug_assert!(
-            self.run > 0,
+            self.first_with_slice > 0,
             "a link replaces a full group before fifteen entries have one slice"
         );
-        Cut {
-            kept: usize::from(self.run),
+        LeafEnd {
+            kept: usize::from(self.first_with_slice),
             suffixes: self.start_of_group(suffixes),
             low: slice,
         }
@@ -173,8 +173,12 @@ impl<'t> OpenLayer<'t> {
 
     /// Goes on with the next leaf, to which the entries after the cut were moved. Returns the leaf
     /// before.
-    pub(super) fn go_on(&mut self, next: Locked<'t, Leaf>, cut: &Cut) -> Locked<'t, Leaf> {
-        (self.len, self.run, self.links) = (self.len - cut.kept as u8, 0, 0);
+    pub(super) fn continue_in(
+        &mut self,
+        next: Locked<'t, Leaf>,
+        cut: &LeafEnd,
+    ) -> Locked<'t, Leaf> {
+        (self.len, self.first_with_slice, self.links) = (self.len - cut.kept as u8, 0, 0);
         if self.len == 0 {
             self.group = 0;
         }
@@ -185,7 +189,7 @@ impl<'t> OpenLayer<'t> {
 
     /// Where the suffixes of the group begin.
     pub(super) fn start_of_group(&self, suffixes: &[u8]) -> usize {
-        let records = || Records::new(suffixes, self.suffixes);
+        let records = || SuffixRanges::new(suffixes, self.suffixes);
         let before = records().count() - usize::from(self.group);
         let before = records().take(before).last();
         before.map_or(self.suffixes, |record| record.end)
@@ -193,31 +197,31 @@ impl<'t> OpenLayer<'t> {
 
     /// The suffix of the last entry, which is one of a group.
     fn last_suffix<'s>(&self, suffixes: &'s [u8]) -> &'s [u8] {
-        let last = Records::new(suffixes, self.last_suffix).next();
+        let last = SuffixRanges::new(suffixes, self.last_suffix).next();
         last.map_or(&[], |record| &suffixes[record])
     }
 
     /// The shape of a bag for the suffixes up to an offset; `None` if there are none.
     pub(super) fn shape_until(&self, suffixes: &[u8], end: usize) -> Option<Shape> {
-        let lens = Records::new(&suffixes[..end], self.suffixes).map(|record| record.len());
+        let lens = SuffixRanges::new(&suffixes[..end], self.suffixes).map(|record| record.len());
         (self.suffixes < end).then(|| Shape::for_records(lens))
     }
 }
 
 /// The ranges of suffixes, in order.
 #[derive(Clone)]
-pub(super) struct Records<'s> {
+pub(super) struct SuffixRanges<'s> {
     suffixes: &'s [u8],
     at: usize,
 }
 
-impl<'s> Records<'s> {
+impl<'s> SuffixRanges<'s> {
     pub(super) fn new(suffixes: &'s [u8], from: usize) -> Self {
         Self { suffixes, at: from }
     }
 }
 
-impl Iterator for Records<'_> {
+impl Iterator for SuffixRanges<'_> {
     type Item = Range<usize>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -39,7 +39,7 @@ use crate::index::tree::Tree;
 use crate::index::tree::whole::destroy::free_all;
 use crate::index::tree::write::layer::shared_slices;
 use crate::index::tree::write::reserve::{Needs, Reserve};
-use layer::{Cut, OpenLayer, Place, Records, move_record, push_record, size_of_record};
+use layer::{LeafEnd, Location, OpenLayer, SuffixRanges, move_record, push_record, size_of_record};
 
 /// A tree under construction, to which keys are added in ascending order.
 pub(crate) struct Builder<'t> {
@@ -53,8 +53,9 @@ pub(crate) struct Builder<'t> {
     suffixes: Vector<u8>,
     reserve: Reserve<'t>,
     /// The first key.
-    first: Vector<u8>,
-    keys: u64,
+    first_key: Vector<u8>,
+    /// How many keys the builder has.
+    key_count: u64,
     /// The number of layers below the first.
     layers_created: u64,
     out_of_memory: bool,
@@ -66,7 +67,7 @@ pub(crate) struct Builder<'t> {
 
 /// Where the next key goes.
 #[derive(Clone, Copy)]
-pub(crate) struct Position<'k> {
+pub(crate) struct KeyPath<'k> {
     /// The number of layers above.
     depth: usize,
     /// The key in that layer.
@@ -91,7 +92,7 @@ impl<'t> Builder<'t> {
     /// Returns a builder without keys for a tree, whose leaves have this era; if the tree has
     /// another when it is loaded, they get that one.
     pub(in crate::index::tree) fn new(tree: &'t Tree, era: Era) -> Result<Self, OutOfMemory> {
-        let (domain, source) = (tree.domain(), tree.source());
+        let (domain, source) = (tree.domain(), tree.allocator());
         let mut builder = Self {
             domain,
             era,
@@ -99,8 +100,8 @@ impl<'t> Builder<'t> {
             layers: Vector::new_in(source),
             suffixes: Vector::new_in(source),
             reserve: Reserve::new(&domain.memory),
-            first: Vector::new_in(source),
-            keys: 0,
+            first_key: Vector::new_in(source),
+            key_count: 0,
             layers_created: 0,
             out_of_memory: false,
             owns_words: false,
@@ -125,7 +126,7 @@ impl<'t> Builder<'t> {
 
     /// From now on the builder owns the words of the user: dropping it destroys those that it has.
     /// Values that the library allocated belong to every builder.
-    pub(crate) fn own_words(&mut self) {
+    pub(crate) fn destroy_words_on_drop(&mut self) {
         self.owns_words = true;
     }
 
@@ -135,7 +136,7 @@ impl<'t> Builder<'t> {
 
     /// The number of keys.
     pub(crate) fn keys(&self) -> u64 {
-        self.keys
+        self.key_count
     }
 
     /// Whether all leaves have this era.
@@ -168,7 +169,7 @@ impl<'t> Builder<'t> {
             && !first.is_full()
         {
             first.push_short(key.slice(), key.kind(), value);
-            self.keys += 1;
+            self.key_count += 1;
             return Ok(());
         }
         self.add_to_any(key, value)
@@ -182,29 +183,29 @@ impl<'t> Builder<'t> {
 
     /// Returns the position of a key; `None` if it is not above the last key.
     #[inline]
-    pub(crate) fn position_of<'k>(&self, key: Key<'k>) -> Option<Position<'k>> {
+    pub(crate) fn position_of<'k>(&self, key: Key<'k>) -> Option<KeyPath<'k>> {
         self.position_from(0, key)
     }
 
     /// [`Self::position_of`] in the layer at a depth, given the rest of a key there.
-    fn position_from<'k>(&self, mut depth: usize, mut key: Key<'k>) -> Option<Position<'k>> {
+    fn position_from<'k>(&self, mut depth: usize, mut key: Key<'k>) -> Option<KeyPath<'k>> {
         // Ends: each round descends a layer.
         loop {
-            match self.layers.get(depth)?.place_of(&key, &self.suffixes) {
-                Place::Here => return Some(Position { depth, key }),
-                Place::Below => {
+            match self.layers.get(depth)?.locate(&key, &self.suffixes) {
+                Location::Here => return Some(KeyPath { depth, key }),
+                Location::Below => {
                     depth += 1;
                     key.shift();
                 }
-                Place::Refused => return None,
+                Location::Refused => return None,
             }
         }
     }
 
     /// Adds a key at its position. If memory runs out, destroys a value that the library allocated.
-    pub(crate) fn insert(&mut self, position: Position<'_>, value: u64) -> Result<(), OutOfMemory> {
+    pub(crate) fn insert(&mut self, position: KeyPath<'_>, value: u64) -> Result<(), OutOfMemory> {
         if self.insert_at(position, value).is_ok() {
-            self.keys += 1;
+            self.key_count += 1;
             return Ok(());
         }
         self.out_of_memory = true;
@@ -217,10 +218,10 @@ impl<'t> Builder<'t> {
 
     fn insert_at(
         &mut self,
-        Position { depth, mut key }: Position<'_>,
+        KeyPath { depth, mut key }: KeyPath<'_>,
         value: u64,
     ) -> Result<(), OutOfMemory> {
-        if self.keys == 0 {
+        if self.key_count == 0 {
             self.note_first(&key)?;
         }
         self.complete_below(depth)?;
@@ -249,11 +250,11 @@ impl<'t> Builder<'t> {
     fn note_first(&mut self, key: &Key<'_>) -> Result<(), OutOfMemory> {
         let slice = key.slice().to_be_bytes();
         let len = usize::from(key.kind()).min(SLICE_LEN);
-        self.first.clear();
+        self.first_key.clear();
         let size = SLICE_LEN + key.suffix().len();
-        self.first.try_reserve(size).map_err(|_| OutOfMemory)?;
-        append(&mut self.first, &slice[..len]);
-        append(&mut self.first, key.suffix());
+        self.first_key.try_reserve(size).map_err(|_| OutOfMemory)?;
+        append(&mut self.first_key, &slice[..len]);
+        append(&mut self.first_key, key.suffix());
         Ok(())
     }
 
@@ -291,7 +292,7 @@ impl<'t> Builder<'t> {
         top.leaf.chain(next.node());
         let next_node = NodeRef::from(next.node());
         spine::append(last, next_node, cut.low, &mut self.reserve);
-        drop(top.go_on(next, &cut));
+        drop(top.continue_in(next, &cut));
         self.suffixes.drain(top.suffixes..cut.suffixes);
         Ok(())
     }
@@ -302,7 +303,7 @@ impl<'t> Builder<'t> {
     fn open_layers_for<'k>(&mut self, key: Key<'k>) -> Result<Key<'k>, OutOfMemory> {
         let top = self.top();
         let start = top.start_of_group(&self.suffixes);
-        let least = Records::new(&self.suffixes, start).next();
+        let least = SuffixRanges::new(&self.suffixes, start).next();
         let least = &self.suffixes[least.expect("a group has suffixes")];
         let shared = shared_slices(least, key.suffix());
         self.open_layers(start, shared, key.suffix())?;
@@ -328,7 +329,7 @@ impl<'t> Builder<'t> {
         let mut lowest = OpenLayer::new(self.reserve.leaf(self.era), start);
         let (mut from, mut to) = (start, start);
         for value in values {
-            let record = Records::new(&self.suffixes, from).next();
+            let record = SuffixRanges::new(&self.suffixes, from).next();
             let record = record.expect("a group has suffixes");
             from = record.end;
             let rest = record.start + shared * SLICE_LEN..record.end;
@@ -366,7 +367,7 @@ impl<'t> Builder<'t> {
     fn close(&mut self, bag: Option<OwnedBag<'t>>, tail: Option<NodeRef<'t>>) {
         let memory = self.memory();
         let mut top = self.layers.pop().expect("a layer is open");
-        let cut = Cut {
+        let cut = LeafEnd {
             kept: usize::from(top.len),
             suffixes: self.suffixes.len(),
             low: 0,
@@ -383,11 +384,11 @@ impl<'t> Builder<'t> {
         while let Some(parent) = spine::complete_parent(last) {
             last = parent;
         }
-        let mut links = false;
+        let mut has_second_link = false;
         match last.kind() {
             AnyNode::Internode(root) => spine::make_root(&mut Locked::lock(root), link),
             AnyNode::Leaf(_) => {
-                links = top.has_links();
+                has_second_link = top.has_second_link();
                 spine::make_root(&mut top.leaf, link);
             }
         }
@@ -395,7 +396,7 @@ impl<'t> Builder<'t> {
         match above {
             Some(above) => {
                 self.layers_created += 1;
-                set_layer(above, last, links);
+                set_layer(above, last, has_second_link);
             }
             None => self.root = Some(last),
         }
@@ -414,7 +415,7 @@ impl<'t> Builder<'t> {
 
     /// Ends a builder without keys: it takes no more.
     pub(crate) fn end(&mut self) {
-        debug_assert_eq!(self.keys, 0);
+        debug_assert_eq!(self.key_count, 0);
         while !self.layers.is_empty() {
             self.close(None, None);
         }
@@ -425,15 +426,15 @@ impl<'t> Builder<'t> {
         let tally = self.memory().tally();
         let layers = self.layers_created as i64;
         tally.add(own_stripe(), Count::LayersCreated, layers);
-        (self.root, self.keys, self.layers_created) = (None, 0, 0);
+        (self.root, self.key_count, self.layers_created) = (None, 0, 0);
     }
 }
 
 /// Makes the entries of a layer's last leaf before the cut live, and copies their suffixes to `bag`. The
 /// bag may be missing only if the tree is about to be freed; its suffixes are lost then.
-fn complete_leaf(layer: &OpenLayer<'_>, suffixes: &[u8], cut: &Cut, bag: Option<OwnedBag<'_>>) {
+fn complete_leaf(layer: &OpenLayer<'_>, suffixes: &[u8], cut: &LeafEnd, bag: Option<OwnedBag<'_>>) {
     if let Some(bag) = &bag {
-        let mut records = Records::new(&suffixes[..cut.suffixes], layer.suffixes);
+        let mut records = SuffixRanges::new(&suffixes[..cut.suffixes], layer.suffixes);
         for slot in 0..cut.kept {
             if layer.leaf.kind_filled(slot) == SUFFIX {
                 let record = records.next().expect("an entry has its suffix");
@@ -444,12 +445,12 @@ fn complete_leaf(layer: &OpenLayer<'_>, suffixes: &[u8], cut: &Cut, bag: Option<
     layer.leaf.complete(cut.kept, bag);
 }
 
-/// Sets the layer of the last entry, a link, and raises the levels below of the nodes above. `links`
+/// Sets the layer of the last entry, a link, and raises the levels below of the nodes above. `has_second_link`
 /// says whether the layer's root is a leaf with more than one link.
-fn set_layer<'t>(above: &OpenLayer<'t>, root: NodeRef<'t>, links: bool) {
+fn set_layer<'t>(above: &OpenLayer<'t>, root: NodeRef<'t>, has_second_link: bool) {
     debug_assert_eq!(above.kind, LAYER);
     above.leaf.fill_layer(usize::from(above.len) - 1, root);
-    let own = root.height().max(u8::from(links));
+    let own = root.height().max(u8::from(has_second_link));
     let levels = root.levels_below().saturating_add(own);
     spine::raise(NodeRef::from(above.leaf.node()), levels);
 }
