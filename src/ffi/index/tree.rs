@@ -28,6 +28,11 @@ use crate::index::tree::Tree;
 /// @retval MASSTREE_FORKED   This process was forked while another thread was inside the
 ///                           library, and cannot create trees.
 ///
+/// The first tree of a process reads the environment variable MASSTREE_SEARCH, which for measurements
+/// may name the instruction set that searches nodes: portable, avx2 or avx512. Without it, or with a
+/// name that the processor lacks, that is the best one. As for getenv, no other thread may change the
+/// environment during that call.
+///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_create(
