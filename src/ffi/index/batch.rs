@@ -10,7 +10,7 @@ use crate::index::key::{Key, SLICE_LEN};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::{PREFETCH_WINDOW, ShortKey, Tree};
 
-/// How many keys are tried together whether all of them are short.
+/// Keys in a part. The short path is taken if all of them have at most eight bytes.
 const PART: usize = 512;
 
 /// The keys of a batch.

@@ -79,8 +79,8 @@ impl<'g> Locked<'g, Leaf> {
         self.find_short_likely_absent::<S>(key)
     }
 
-    /// [`Locked::find_short_likely_present`], fast for absent keys: searches for the position, and then compares
-    /// the entry there.
+    /// [`Locked::find_short_likely_present`], fast for absent keys: searches for the position, and then
+    /// compares the entry there.
     #[inline]
     pub(crate) fn find_short_likely_absent<S: Search>(
         &self,
@@ -210,13 +210,16 @@ impl<'g> Locked<'g, Leaf> {
         self.publish(permutation.insert(position), self.live() | 1 << slot);
     }
 
-    /// Inserts a key that ends within its slice at a position. The leaf has a free slot.
+    /// Inserts a key that ends within its slice at a position.
+    ///
+    /// # Safety
+    /// The leaf has a free slot.
     #[inline]
-    pub(crate) fn insert_short(&mut self, position: usize, key: &Key<'_>, value: u64) {
+    pub(crate) unsafe fn insert_short(&mut self, position: usize, key: &Key<'_>, value: u64) {
         debug_assert!(!key.has_suffix());
         let permutation = self.permutation();
         debug_assert!(!permutation.is_full());
-        // SAFETY: the leaf has a free slot, by the contract of `publish` below.
+        // SAFETY: by contract, there are fewer entries than slots.
         let slot = unsafe { permutation.slot_unchecked(permutation.len()) };
         perturb();
         self.head.words[slot].store(key.slice(), Ordering::Relaxed);

@@ -168,7 +168,8 @@ impl Tree {
         let Decision::Set(value) = decide(None) else {
             return Ok(None);
         };
-        leaf.insert_short(position, &key, value);
+        // SAFETY: the leaf is not full.
+        unsafe { leaf.insert_short(position, &key, value) };
         pin.renew_hint(HintedLeaf::after(&leaf));
         let node = leaf.node();
         drop(leaf);

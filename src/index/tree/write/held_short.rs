@@ -114,7 +114,8 @@ impl Tree {
     /// [`Tree::finish`] for a leaf that [`Tree::hold_short`] has locked.
     ///
     /// # Safety
-    /// The hold is finished once, by the thread that began it, under the same pin.
+    /// The hold is finished once, by the thread that began it, under the same pin. Only a hold that
+    /// [can set](HeldShort::can_set) the key is finished with [`Decision::Set`].
     #[inline(always)]
     pub(crate) unsafe fn finish_short<'g>(
         &self,
@@ -142,11 +143,10 @@ impl Tree {
             return Ok(None);
         };
         held.check_key();
-        leaf.insert_short(
-            held.slot_or_position,
-            &Key::short(held.slice, held.kind),
-            value,
-        );
+        let key = Key::short(held.slice, held.kind);
+        // SAFETY: by contract, `hold_short` held the key for an insert, which it does only in a leaf
+        // that is not full; the leaf has been locked since.
+        unsafe { leaf.insert_short(held.slot_or_position, &key, value) };
         pin.renew_hint(HintedLeaf::after(&leaf));
         let node = leaf.node();
         drop(leaf);

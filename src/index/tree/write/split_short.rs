@@ -71,9 +71,13 @@ impl Tree {
         if at.kept < WIDTH {
             leaf.move_entries(at.kept, &mut right);
         }
-        match at.stays {
-            true => leaf.insert_short(position, key, value),
-            false => right.insert_short(position - at.kept, key, value),
+        // SAFETY: each leaf gets at least one and at most fifteen of the sixteen entries, this one
+        // included.
+        unsafe {
+            match at.stays {
+                true => leaf.insert_short(position, key, value),
+                false => right.insert_short(position - at.kept, key, value),
+            }
         }
         leaf.link_after(&right);
         // The new low lies within the range of the leaf that is split.
