@@ -339,9 +339,9 @@ typedef struct {
      */
     void *alloc_ctx;
     /**
-     * Size in bytes of the chunks that the pool of nodes allocates, rounded down to a multiple
-     * of 320 bytes (a node) but at least one node; 0: from 1 KiB, growing to 2 MiB, and then
-     * as huge_pages says.
+     * Size in bytes of the chunks that the pools of nodes allocate, rounded down to a multiple
+     * of 320 or 448 bytes (a node) but at least one node; 0: from 1 KiB, growing to 2 MiB, and
+     * then as huge_pages says.
      */
     size_t chunk_size;
     /**

@@ -29,6 +29,8 @@ pub(crate) enum Line {
     GroupIsDirty,
     /// `leaf`: a bag is removed under DIRTY.
     BagIsDirty,
+    /// `tails`: a reader validates the version of a tailed leaf after it has loaded tails.
+    TailsAreValidated,
     /// `leaf`: a layer whose link moves to another leaf gets that leaf as its parent.
     MovedLayersGetTheirParent,
     /// `internode`: an internode is filled before a child's parent word points to it.
@@ -51,6 +53,9 @@ pub(crate) enum Line {
     HintIsUnderTheRoot,
     /// `hint`: a remembered leaf is locked only at the version at which it was remembered.
     HintIsUnchanged,
+    /// `locate`: the slot in which a key was found before its leaf was locked is used only if the leaf
+    /// has not changed since.
+    FoundSlotIsUnchanged,
     /// `split`: the leaf is dirty while it splits.
     SplitLeafIsDirty,
     /// `split`: ancestors are dirty while they change.

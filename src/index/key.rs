@@ -36,8 +36,11 @@ pub(crate) fn order(slice: u64, kind: Kind, suffix: &[u8]) -> (u64, u8, &[u8]) {
     (slice, rank(kind), suffix)
 }
 
+/// Bits of a kind.
+pub(crate) const KIND_BITS: u32 = 4;
+
 /// Bits of a [`tag`].
-pub(crate) const TAG_BITS: u32 = 4;
+pub(crate) const TAG_BITS: u32 = 3;
 
 /// A hash of a suffix's first and last bytes and its length. A leaf keeps it beside the kind:
 /// it distinguishes most suffixes under a slice from the one searched for. A branch on a

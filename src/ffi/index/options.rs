@@ -93,9 +93,9 @@ pub struct Options {
     pub free: Free,
     /// Passed to alloc and free.
     pub alloc_ctx: *mut c_void,
-    /// Size in bytes of the chunks that the pool of nodes allocates, rounded down to a multiple
-    /// of 320 bytes (a node) but at least one node; 0: from 1 KiB, growing to 2 MiB, and then
-    /// as huge_pages says.
+    /// Size in bytes of the chunks that the pools of nodes allocate, rounded down to a multiple
+    /// of 320 or 448 bytes (a node) but at least one node; 0: from 1 KiB, growing to 2 MiB, and
+    /// then as huge_pages says.
     pub chunk_size: usize,
     /// MASSTREE_VALUES_WORDS or MASSTREE_VALUES_BYTES.
     pub value_kind: u32,

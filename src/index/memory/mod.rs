@@ -1,6 +1,6 @@
-//! The memory of a tree: the user's allocator or the global one ([`Source`]), the pools of nodes
-//! (`pool`) and of suffix bags (`blocks`), arrays that are allocated at their first use (`lazy`),
-//! and counters spread over cache lines ([`Tally`]).
+//! The memory of a tree: the user's allocator or the global one ([`Source`]), the pools of nodes,
+//! one for each of their sizes (`pool`), and of suffix bags (`blocks`), arrays that are allocated at
+//! their first use (`lazy`), and counters spread over cache lines ([`Tally`]).
 //!
 //! Every allocation can fail. Seize's own allocations do not come from here.
 
@@ -30,7 +30,7 @@ use crate::annotate::Owned;
 use blocks::Blocks;
 pub(crate) use blocks::block_size;
 use lazy::Lazy;
-use pool::{POOLED, Pool};
+use pool::{POOLED, Pool, SLOT_SIZE, TAILED_SLOT_SIZE};
 
 /// Out of memory; the call left the tree unchanged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,6 +89,9 @@ fn wait_for<T>(mutex: &Mutex<T>) -> Owned<'_, T> {
 pub(crate) struct Memory {
     source: Source,
     pool: Pool,
+    /// The pool of nodes that are larger than others: tailed leaves. Created for the first of them.
+    large: Lazy<Pool, 1>,
+    chunk_size: usize,
     /// The pool of suffix bags, created for the first bag. Not used unless `has_blocks`.
     blocks: Lazy<Blocks, 1>,
     has_blocks: bool,
@@ -105,7 +108,9 @@ impl Memory {
         let huge_pages = huge_pages && is_default;
         Self {
             source,
-            pool: Pool::new(source, chunk_size, huge_pages),
+            pool: Pool::new(source, SLOT_SIZE, chunk_size, huge_pages),
+            large: Lazy::new(source),
+            chunk_size,
             blocks: Lazy::new(source),
             has_blocks: is_default && POOLED,
             huge_pages,
@@ -137,12 +142,35 @@ impl Memory {
 
     /// Bytes that the pools hold from the source or the kernel, in use or not.
     pub(crate) fn pool_bytes(&self) -> u64 {
-        self.pool.total_bytes() + self.blocks.get().map_or(0, |[blocks]| blocks.total_bytes())
+        self.pool.total_bytes()
+            + self.large.get().map_or(0, |[pool]| pool.total_bytes())
+            + self.blocks.get().map_or(0, |[blocks]| blocks.total_bytes())
     }
 
-    /// Allocates a node of at most [`pool::SLOT_SIZE`] bytes.
+    /// The pool of nodes with this layout, if it has been made.
+    #[inline]
+    fn pool_for(&self, layout: Layout) -> Option<&Pool> {
+        match is_large(layout) {
+            true => self.large.get().map(|[pool]| pool),
+            false => Some(&self.pool),
+        }
+    }
+
+    /// [`Self::pool_for`], which makes the pool; `None` when out of memory.
+    fn pool_made_for(&self, layout: Layout) -> Option<&Pool> {
+        if !is_large(layout) {
+            return Some(&self.pool);
+        }
+        let (chunk_size, huge_pages) = (self.chunk_size, self.huge_pages);
+        let make = || Pool::new(self.source, TAILED_SLOT_SIZE, chunk_size, huge_pages);
+        let [pool] = self.large.get_or_make(make)?;
+        Some(pool)
+    }
+
+    /// Allocates a node of at most [`TAILED_SLOT_SIZE`] bytes. All nodes that have an address, one
+    /// after the other, are from one pool.
     pub(crate) fn allocate_node(&self, layout: Layout) -> Option<NonNull<u8>> {
-        let ptr = self.pool.allocate(layout)?;
+        let ptr = self.pool_made_for(layout)?.allocate(layout)?;
         self.tally
             .add(own_stripe(), Count::NodeBytes, layout.size() as i64);
         Some(ptr)
@@ -151,7 +179,7 @@ impl Memory {
     /// [`Self::allocate_node`] without waiting and without calling an allocator; `None` if the pool
     /// has no free slot for the stripe, or if another thread has locked that part of the pool.
     pub(crate) fn pooled_node(&self, layout: Layout, stripe: usize) -> Option<NonNull<u8>> {
-        let ptr = self.pool.take_ready(layout, stripe)?;
+        let ptr = self.pool_for(layout)?.take_ready(layout, stripe)?;
         self.tally
             .add(stripe, Count::NodeBytes, layout.size() as i64);
         Some(ptr)
@@ -163,8 +191,9 @@ impl Memory {
     pub(crate) unsafe fn free_node(&self, ptr: NonNull<u8>, layout: Layout) {
         self.tally
             .add(own_stripe(), Count::NodeBytes, -(layout.size() as i64));
+        let pool = self.pool_for(layout).expect("the node came from there");
         // SAFETY: by contract.
-        unsafe { self.pool.free(ptr, layout) };
+        unsafe { pool.free(ptr, layout) };
     }
 
     /// Whether the pool of blocks holds suffix bags with this layout.
@@ -216,4 +245,14 @@ impl Memory {
         // SAFETY: by contract.
         unsafe { self.source.free(ptr, layout) };
     }
+}
+
+/// Whether nodes with this layout are in the pool of large nodes.
+#[inline]
+const fn is_large(layout: Layout) -> bool {
+    if cfg!(any(loom, shuttle)) {
+        // In models, nodes are larger than slots, and no pool holds them.
+        return false;
+    }
+    layout.size() > SLOT_SIZE
 }

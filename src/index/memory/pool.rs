@@ -28,8 +28,9 @@ use super::tally::{STRIPES, own_stripe};
 use super::unpooled::Unpooled;
 use super::{lock, try_lock};
 
-/// Bytes of a slot.
+/// Bytes of a slot of the pool of most nodes, and of the pool of tailed leaves.
 pub(super) const SLOT_SIZE: usize = 320;
+pub(super) const TAILED_SLOT_SIZE: usize = 448;
 /// The most slots that a cache and the shared list exchange at once.
 const BUNDLE: usize = 16;
 /// Bytes of the first chunk, unless the user sets a size.
@@ -46,6 +47,8 @@ pub(super) const POOLED: bool = cfg!(not(any(masstree_asan, masstree_tsan, loom,
 /// The part of a pool that its caches share.
 struct Shared {
     chunks: Chunks,
+    /// Bytes of a slot.
+    slot_size: usize,
     free: List,
     /// Slots of the newest chunk that were never handed out.
     fresh: *mut u8,
@@ -73,12 +76,12 @@ impl Shared {
         for index in (0..count).rev() {
             // SAFETY: within the fresh slots, which no other thread has.
             unsafe {
-                let slot = self.fresh.add(index * SLOT_SIZE);
+                let slot = self.fresh.add(index * self.slot_size);
                 slot.cast::<AtomicU64>().write(AtomicU64::new(0));
                 cache.push(NonNull::new_unchecked(slot));
             }
         }
-        self.fresh = self.fresh.wrapping_add(count * SLOT_SIZE);
+        self.fresh = self.fresh.wrapping_add(count * self.slot_size);
         self.fresh_len -= count;
         self.carved += count;
     }
@@ -105,7 +108,7 @@ impl Shared {
         }
         let size;
         (self.fresh, size) = self.chunks.adopt(chunk);
-        self.fresh_len = size / SLOT_SIZE;
+        self.fresh_len = size / self.slot_size;
         self.next_len = (2 * self.fresh_len).min(self.largest_len);
         Ok(())
     }
@@ -119,6 +122,7 @@ pub(super) struct Pool {
     caches: Lazy<CachePadded<Mutex<List>>, STRIPES>,
     shared: CachePadded<Mutex<Shared>>,
     source: Source,
+    slot_size: usize,
     huge_pages: bool,
     total_bytes: AtomicU64,
     /// Used instead of all other fields in builds without pools.
@@ -126,10 +130,15 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// Makes a pool with chunks of `chunk_size` bytes (0: from 1 KiB up to 2 MiB, and then huge
-    /// pages if `huge_pages`).
-    pub(super) fn new(source: Source, chunk_size: usize, huge_pages: bool) -> Self {
-        let slots = |size: usize| (size.saturating_sub(ALIGN) / SLOT_SIZE).max(1);
+    /// Makes a pool of slots of `slot_size` bytes, a multiple of 64, with chunks of `chunk_size`
+    /// bytes (0: from 1 KiB up to 2 MiB, and then huge pages if `huge_pages`).
+    pub(super) fn new(
+        source: Source,
+        slot_size: usize,
+        chunk_size: usize,
+        huge_pages: bool,
+    ) -> Self {
+        let slots = |size: usize| (size.saturating_sub(ALIGN) / slot_size).max(1);
         let (first, largest) = match chunk_size {
             0 => (slots(FIRST_CHUNK), slots(LARGEST_CHUNK)),
             size => (slots(size), slots(size)),
@@ -138,6 +147,7 @@ impl Pool {
             caches: Lazy::new(source),
             shared: CachePadded::new(Mutex::new(Shared {
                 chunks: Chunks::new(source),
+                slot_size,
                 free: List::EMPTY,
                 fresh: std::ptr::null_mut(),
                 fresh_len: 0,
@@ -146,6 +156,7 @@ impl Pool {
                 largest_len: largest,
             })),
             source,
+            slot_size,
             huge_pages,
             total_bytes: AtomicU64::new(0),
             unpooled: Unpooled::new(source),
@@ -161,7 +172,7 @@ impl Pool {
         if !POOLED {
             return self.unpooled.allocate(layout);
         }
-        debug_assert!(layout.size() <= SLOT_SIZE && layout.align() <= ALIGN);
+        debug_assert!(layout.size() <= self.slot_size && layout.align() <= ALIGN);
         // Ends: each round adds slots. Other threads may take all of them, but only as many
         // times as they need slots.
         loop {
@@ -207,7 +218,7 @@ impl Pool {
         let Some(len) = lock(&self.shared).next_chunk_len() else {
             return Some(());
         };
-        let size = len.checked_mul(SLOT_SIZE)?;
+        let size = len.checked_mul(self.slot_size)?;
         let chunk = Chunk::new(self.source, size, self.huge_pages, self.total_bytes())?;
         let bytes = chunk.size() as u64;
         // A statement of its own, so that the mutex is unlocked before the chunk may be freed.
@@ -260,7 +271,7 @@ mod tests {
 
     #[test]
     fn no_slot_is_handed_out_twice_and_each_is_reused() {
-        let pool = Pool::new(Source::new(None), 0, true);
+        let pool = Pool::new(Source::new(None), SLOT_SIZE, 0, true);
         let mut slots = HashSet::new();
         for _ in 0..10_000 {
             assert!(slots.insert(pool.allocate(LAYOUT).unwrap()));
@@ -278,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_slot_that_one_thread_frees_another_reuses() {
-        let pool = Pool::new(Source::new(None), SLOT_SIZE, true);
+        let pool = Pool::new(Source::new(None), SLOT_SIZE, SLOT_SIZE, true);
         for _ in 0..100 {
             let slots: Vec<usize> = (0..1000)
                 .map(|_| pool.allocate(LAYOUT).unwrap().expose_provenance().get())

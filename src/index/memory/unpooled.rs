@@ -17,7 +17,6 @@ use std::collections::VecDeque;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::pool::SLOT_SIZE;
 use super::source::Source;
 use crate::sync::Wait;
 
@@ -68,7 +67,6 @@ impl Unpooled {
         if FREE_AT_ONCE {
             return self.source.allocate(layout);
         }
-        debug_assert!(layout.size() <= SLOT_SIZE);
         let quarantine = match self.source.is_the_users() {
             true => 0,
             false => QUARANTINE,

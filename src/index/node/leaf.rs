@@ -4,7 +4,8 @@
 //! byte   0   version
 //!        8   15 slices
 //!      128   permutation
-//!      136   15 marks: the kind, and in the upper bits the tag of a suffix
+//!      136   15 marks: the kind, and in the upper bits the tag of a suffix (or, of a tail, its
+//!            length: see `tails`)
 //!      151   levels below: the height of the layers below (see `tree::write::levels`)
 //!      152   15 value words: the user's, or the root of a layer
 //!      272   suffix bag
@@ -13,8 +14,10 @@
 //!      296   parent (see `Lockable::parent_word`)
 //!      304   low: the smallest slice of the leaf's range, unless the leaf is its layer's
 //!            first; never changes
-//!      312   live slots, one bit each: as in the permutation; only the lock's owner reads them
+//!      312   live slots, one bit each: as in the permutation; only the lock's owner reads them. The
+//!            highest bit says whether the leaf has tails, and never changes
 //!      316   era of the tree (see `memory::keys`); never changes
+//!      320   15 tails, in tailed leaves only (see `tails`)
 //! ```
 //!
 //! A leaf's *range* is the slices from its low up to the low of the next leaf. The range of a
@@ -45,20 +48,26 @@ mod entries;
 mod fill;
 #[cfg(all(test, loom))]
 mod models;
+mod moves;
+mod search;
+mod tails;
 
 pub(crate) use change::KeyPosition;
 pub(crate) use entries::{Entries, Neighbours};
 pub(super) use entries::{Image, copy_portably};
+pub(super) use tails::TailedLeaf;
+use tails::{IN_BAG, Suffix};
+pub(crate) use tails::{is_bagged, may_be_tail, prefers_tails};
 
 use std::ops::RangeInclusive;
 
 use super::Lockable;
 use super::link::{Node, NodeRef, prefetch};
 use super::permutation::{Permutation, WIDTH};
-use super::search::{Head, Search};
+use super::search::Head;
 use super::suffix::{Bag, BagRef};
 use super::version::{Version, VersionWord};
-use crate::index::key::{Key, Kind, LAYER, SLICE_LEN, SUFFIX, TAG_BITS, tag};
+use crate::index::key::{KIND_BITS, Key, Kind, LAYER, SLICE_LEN, SUFFIX, tag};
 use crate::index::memory::Era;
 use crate::protocol::Line;
 use crate::sync::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, perturb};
@@ -101,7 +110,7 @@ pub(crate) struct Entry<'g> {
     pub(crate) slice: u64,
     pub(crate) kind: Kind,
     /// The key's bytes after the slice; empty unless the kind is `SUFFIX`.
-    pub(crate) suffix: &'g [u8],
+    pub(crate) suffix: Suffix<'g>,
     word: *mut (),
 }
 
@@ -111,7 +120,7 @@ impl<'g> Entry<'g> {
         Self {
             slice: key.slice(),
             kind: key.kind(),
-            suffix: key.suffix(),
+            suffix: Suffix::Bytes(key.suffix()),
             word: std::ptr::null_mut(),
         }
     }
@@ -130,7 +139,7 @@ impl<'g> Entry<'g> {
         Self {
             slice,
             kind: LAYER,
-            suffix: &[],
+            suffix: Suffix::NONE,
             word: root.as_ptr().cast(),
         }
     }
@@ -162,14 +171,25 @@ unsafe fn layer_at<'g>(word: *mut ()) -> NodeRef<'g> {
     unsafe { NodeRef::new(std::ptr::NonNull::new_unchecked(word.cast::<Node>())) }
 }
 
-/// The mark of a slot that is not live: equal to no mark that a search looks for.
-const VACANT: u8 = (1 << TAG_BITS) - 1;
+/// The bit of the live slots' word that says whether the leaf has tails.
+const TAILED: u32 = 1 << 31;
 
-/// Returns the mark of an entry with this kind and suffix.
+/// The mark of a slot that is not live: equal to no mark that a search looks for.
+const VACANT: u8 = (1 << KIND_BITS) - 1;
+
+/// What a search for a write has found in an unlocked leaf.
+pub(crate) enum FoundSlot<'g> {
+    Absent,
+    /// The key's value, in this slot.
+    Value(usize),
+    Layer(NodeRef<'g>),
+}
+
+/// Returns the mark of an entry with this kind and suffix, unless the suffix is a tail.
 #[inline]
 fn mark_of(kind: Kind, suffix: &[u8]) -> u8 {
     match kind {
-        SUFFIX => kind | tag(suffix) << TAG_BITS,
+        SUFFIX => IN_BAG | kind | tag(suffix) << KIND_BITS,
         _ => kind,
     }
 }
@@ -177,7 +197,7 @@ fn mark_of(kind: Kind, suffix: &[u8]) -> u8 {
 /// Returns the kind of an entry with this mark.
 #[inline]
 fn kind_in(mark: u8) -> Kind {
-    mark & ((1 << TAG_BITS) - 1)
+    mark & ((1 << KIND_BITS) - 1)
 }
 
 /// Removes and returns the lowest slot of `slots`, a mask with one bit for each.
@@ -236,10 +256,15 @@ impl Leaf {
         Permutation::from_word(self.permutation.load(Line::PermutationAcquires.acquire()))
     }
 
-    /// The live slots, one bit each. Exact under the lock.
+    /// The live slots, one bit each, and [`TAILED`] in a leaf with tails. Exact under the lock.
     #[inline]
-    pub(crate) fn live(&self) -> u32 {
+    fn live(&self) -> u32 {
         self.live.load(Ordering::Relaxed)
+    }
+
+    /// The live slots, one bit each. Exact under the lock.
+    pub(crate) fn live_slots(&self) -> u32 {
+        self.live() & !TAILED
     }
 
     /// Sets the era of a leaf that is not published yet.
@@ -300,104 +325,6 @@ impl Leaf {
         }
     }
 
-    /// Searches for a key; `None` if the leaf changed since `version`.
-    // inline(always): measured together with `Tree::find`.
-    #[inline(always)]
-    pub(crate) fn search<S: Search>(&self, version: Version, key: &Key<'_>) -> Option<Found<'_>> {
-        if key.has_suffix() {
-            self.search_long::<S>(version, key)
-        } else {
-            let value = self.search_short::<S>(version, key)?;
-            Some(value.map_or(Found::Absent, Found::Value))
-        }
-    }
-
-    /// `search` for a key that ends within its slice: returns its value if the key exists.
-    #[inline(always)]
-    pub(crate) fn search_short<S: Search>(
-        &self,
-        version: Version,
-        key: &Key<'_>,
-    ) -> Option<Option<u64>> {
-        debug_assert!(!key.has_suffix());
-        let permutation = self.permutation();
-        perturb();
-        let mut slots = S::equal_mask(&self.head, key.slice());
-        let mut value = None;
-        while let Some(slot) = take_lowest(&mut slots) {
-            if self.mark(slot) == key.kind() && permutation.is_live(slot) {
-                value = Some(value_of(self.word(slot)));
-                break;
-            }
-        }
-        self.head.version.validate(version).then_some(value)
-    }
-
-    /// `search` for a key with a suffix.
-    ///
-    /// Nearly always, the entries with the slice are a single one or a group. Most often it is a
-    /// link, since a key's path contains a link in every layer but the last.
-    #[inline(always)]
-    pub(crate) fn search_long<S: Search>(
-        &self,
-        version: Version,
-        key: &Key<'_>,
-    ) -> Option<Found<'_>> {
-        debug_assert!(key.has_suffix());
-        let permutation = self.permutation();
-        perturb();
-        let mut slots = S::equal_mask(&self.head, key.slice());
-        let mut found = None;
-        while let Some(slot) = take_lowest(&mut slots) {
-            let mark = self.mark(slot);
-            if mark == LAYER && permutation.is_live(slot) {
-                found = Some((LAYER, self.word(slot)));
-                break;
-            }
-            if kind_in(mark) == SUFFIX {
-                found = self.search_group_unvalidated(slot, slots, permutation, key);
-                break;
-            }
-        }
-        if !self.head.version.validate(version) {
-            return None;
-        }
-        Some(match found {
-            None => Found::Absent,
-            // SAFETY: the version is unchanged, so kind and word belong together.
-            Some((LAYER, root)) => Found::Layer(unsafe { layer_at(root) }),
-            Some((_, word)) => Found::Value(value_of(word)),
-        })
-    }
-
-    /// Returns the kind and the word of the key's own entry, or of a link, among the slots with the
-    /// key's slice: `first`, whose mark is that of a suffix, and `others`. Kind and word belong
-    /// together only if the caller validates the version afterwards.
-    #[inline(always)]
-    fn search_group_unvalidated(
-        &self,
-        first: usize,
-        mut others: u32,
-        permutation: Permutation,
-        key: &Key<'_>,
-    ) -> Option<(Kind, *mut ())> {
-        let suffix = key.suffix();
-        let wanted = mark_of(SUFFIX, suffix);
-        let mut slot = first;
-        loop {
-            let mark = self.mark(slot);
-            if mark == wanted && permutation.is_live(slot) && self.suffix(slot) == suffix {
-                return Some((SUFFIX, self.word(slot)));
-            }
-            // A slot keeps the mark of a suffix after its entry was removed, so one of the other
-            // slots may be a link.
-            if mark == LAYER && permutation.is_live(slot) {
-                return Some((LAYER, self.word(slot)));
-            }
-            slot = take_lowest(&mut others)?;
-        }
-    }
-
     /// The slice in a slot. The caller owns the lock.
     #[inline]
     fn slice_in(&self, slot: usize) -> u64 {
@@ -421,21 +348,23 @@ impl Leaf {
         self.words[slot].load(Ordering::SeqCst)
     }
 
+    /// The record of a slot in the leaf's bag.
     #[inline]
-    fn suffix(&self, slot: usize) -> &[u8] {
+    fn record(&self, slot: usize) -> &[u8] {
         self.bag().and_then(|bag| bag.suffix(slot)).unwrap_or(&[])
     }
 
     fn entry(&self, slot: usize) -> Entry<'_> {
-        let kind = self.kind(slot);
+        let mark = self.mark(slot);
+        let kind = kind_in(mark);
         perturb();
         Entry {
             slice: self.head.words[slot].load(Ordering::Relaxed),
             kind,
             suffix: if kind == SUFFIX {
-                self.suffix(slot)
+                self.suffix(slot, mark)
             } else {
-                &[]
+                Suffix::NONE
             },
             word: self.word(slot),
         }
@@ -450,9 +379,10 @@ impl Leaf {
         value_of(self.word(slot))
     }
 
-    /// Whether a slot has the mark for its entry's kind and suffix, for `check`.
+    /// Whether a slot has the mark and the suffix of its entry, for `check`.
     pub(crate) fn is_marked(&self, slot: usize, entry: &Entry<'_>) -> bool {
-        self.mark(slot) == mark_of(entry.kind, entry.suffix)
+        self.mark(slot) == self.mark_for(entry.kind, &entry.suffix)
+            && (entry.kind != SUFFIX || self.has_suffix(slot, &entry.suffix))
     }
 }
 

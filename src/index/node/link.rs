@@ -18,6 +18,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use super::Lockable;
+use super::alloc::layout_of_leaf;
 use super::internode::Internode;
 use super::leaf::Leaf;
 use super::version::{Version, VersionWord};
@@ -101,6 +102,13 @@ impl<'g> NodeRef<'g> {
     #[inline]
     pub(crate) fn prefetch_for_write(self) {
         prefetch_for_write::<{ size_of::<Leaf>() / 64 }>(self.ptr.as_ptr().cast());
+    }
+
+    /// Prefetches the lines that a tailed leaf has and other leaves don't.
+    #[inline]
+    pub(crate) fn prefetch_tails(self) {
+        const MORE: usize = (layout_of_leaf(true).size() - size_of::<Leaf>()) / 64;
+        prefetch::<MORE>(self.ptr.as_ptr().cast::<Leaf>().wrapping_add(1).cast());
     }
 
     /// The node, as a leaf or an internode.

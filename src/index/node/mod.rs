@@ -30,9 +30,13 @@ mod version;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 
+pub(crate) use alloc::layout_of_leaf;
 pub(crate) use delta::{Delta, DeltaRecorder};
 pub(crate) use internode::Internode;
-pub(crate) use leaf::{Entries, Entry, Found, GROUP_MAX, KeyPosition, Leaf, Neighbours};
+pub(crate) use leaf::{
+    Entries, Entry, Found, FoundSlot, GROUP_MAX, KeyPosition, Leaf, Neighbours, is_bagged,
+    may_be_tail, prefers_tails,
+};
 pub(crate) use link::{AnyNode, Chain, Node, NodeRef};
 pub use observation::Observation;
 pub(crate) use permutation::WIDTH;

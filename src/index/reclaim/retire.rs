@@ -18,7 +18,7 @@ use crate::annotate;
 use crate::errno;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, own_stripe};
-use crate::index::node::{Bag, BagRef, Internode, Leaf};
+use crate::index::node::{Bag, BagRef, Internode, Leaf, layout_of_leaf};
 
 /// An object that is freed once no guard protects it any more.
 pub(crate) trait Retire: Sized {
@@ -194,8 +194,8 @@ unsafe fn reclaim<T: Retire>(object: *mut T, collector: &Collector) {
 impl Retire for Leaf {
     unsafe fn bytes(leaf: *mut Self, _: &Domain) -> usize {
         // SAFETY: by contract.
-        let bag = unsafe { (*leaf).bag() };
-        size_of::<Self>() + bag.map_or(0, BagRef::size)
+        let leaf = unsafe { &*leaf };
+        layout_of_leaf(leaf.has_tails()).size() + leaf.bag().map_or(0, BagRef::size)
     }
 
     unsafe fn free(leaf: *mut Self, domain: &Domain) {

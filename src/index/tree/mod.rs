@@ -88,7 +88,7 @@ impl Tree {
         let source = Source::new(allocator);
         let domain = Domain::create(values, source, chunk_size, huge_pages)?;
         // SAFETY: just created.
-        let Some(leaf) = (unsafe { domain.as_ref() }).memory.new_leaf() else {
+        let Some(leaf) = (unsafe { domain.as_ref() }).memory.new_leaf(false) else {
             // SAFETY: no other reference to the domain exists.
             unsafe { Domain::destroy(domain) };
             return Err(OutOfMemory);

@@ -11,6 +11,7 @@ mod harness;
 mod held;
 mod hint;
 mod levels;
+mod long;
 mod observed;
 mod rechecks;
 
@@ -210,7 +211,7 @@ fn layers_are_made_and_removed_under_readers() {
 #[test]
 fn a_scan_reads_whole_keys() {
     check(&[Line::BagIsDirty], || {
-        explore(|| {
+        explore_more(4, || {
             let mut model = Model::with([tail(0)]);
             model.thread(|tree, pin| {
                 for _ in 0..4 {

@@ -3,13 +3,15 @@
 use std::cmp;
 use std::ops::Range;
 
-use super::{Entry, GROUP_MAX, Leaf, VACANT, mark_of, take_lowest, value_of, word_of};
-use crate::index::key::{Key, LAYER, SUFFIX, rank};
+use super::{
+    Entry, GROUP_MAX, Leaf, TAILED, VACANT, kind_in, layer_at, take_lowest, value_of, word_of,
+};
+use crate::index::key::{Key, LAYER, SUFFIX, rank, slice_of};
+use crate::index::node::Locked;
 use crate::index::node::link::NodeRef;
 use crate::index::node::permutation::Permutation;
 use crate::index::node::search::Search;
 use crate::index::node::suffix::{BagRef, OwnedBag};
-use crate::index::node::{Lockable, Locked};
 use crate::protocol::Line;
 use crate::sync::{Ordering, perturb};
 
@@ -89,7 +91,7 @@ impl<'g> Locked<'g, Leaf> {
         debug_assert!(!key.has_suffix());
         let leaf = self.node();
         let permutation = leaf.permutation();
-        debug_assert_eq!(leaf.live(), permutation.live_mask());
+        debug_assert_eq!(leaf.live_slots(), permutation.live_mask());
         let mut position = S::ones(S::less_mask(&leaf.head, key.slice()) & leaf.live());
         // Mostly one round: entries with the same slice are other short keys, or longer ones.
         while position < permutation.len() {
@@ -115,11 +117,12 @@ impl<'g> Locked<'g, Leaf> {
         let mut present = None;
         while let Some(slot) = take_lowest(&mut slots) {
             group += 1;
-            let entry = self.entry_in(slot);
-            if let Some(root) = entry.layer() {
-                return KeyPosition::Layer(root);
+            let mark = self.mark(slot);
+            if kind_in(mark) == LAYER {
+                // SAFETY: kind and word belong together under the lock.
+                return KeyPosition::Layer(unsafe { layer_at(self.node().word(slot)) });
             }
-            match entry.suffix.cmp(key.suffix()) {
+            match self.compare_suffix(slot, mark, key.suffix()) {
                 cmp::Ordering::Less => position += 1,
                 cmp::Ordering::Equal => present = Some(slot),
                 cmp::Ordering::Greater => {}
@@ -150,6 +153,16 @@ impl<'g> Locked<'g, Leaf> {
         (0..permutation.len()).map(move |position| leaf.entry(permutation.slot(position)))
     }
 
+    /// The lengths of the suffixes of the entries at these positions that have one.
+    pub(crate) fn suffix_lengths(
+        &self,
+        positions: Range<usize>,
+    ) -> impl Iterator<Item = usize> + Clone {
+        let leaf = self.node();
+        let permutation = leaf.permutation();
+        positions.filter_map(move |position| leaf.suffix_len(permutation.slot(position)))
+    }
+
     /// The value in a live slot that holds one.
     #[inline]
     pub(crate) fn value_in(&self, slot: usize) -> u64 {
@@ -167,10 +180,10 @@ impl<'g> Locked<'g, Leaf> {
         value_of(old)
     }
 
-    /// Stores the permutation, whose live slots are `live`.
+    /// Stores the permutation, whose live slots are `live`, with the flag that `live()` has.
     #[inline]
-    fn publish(&mut self, permutation: Permutation, live: u32) {
-        debug_assert_eq!(live, permutation.live_mask());
+    pub(super) fn publish(&mut self, permutation: Permutation, live: u32) {
+        debug_assert_eq!(live, permutation.live_mask() | self.live() & TAILED);
         if Line::PermutationCounts.is_enabled() {
             self.mark_changed();
         }
@@ -180,9 +193,17 @@ impl<'g> Locked<'g, Leaf> {
         self.permutation.store(permutation.word(), order);
     }
 
-    /// Whether the bag has room for one more suffix; an empty suffix needs no room.
+    /// Whether there is room for one more suffix; an empty suffix needs no room.
     pub(crate) fn has_room_for(&self, suffix: &[u8]) -> bool {
-        suffix.is_empty() || self.bag().is_some_and(|bag| bag.has_room(suffix.len()))
+        suffix.is_empty()
+            || self.keeps_as_tail(suffix.len())
+            || self.bag().is_some_and(|bag| bag.has_room(suffix.len()))
+    }
+
+    /// Whether no suffix of a live entry is in the bag.
+    pub(crate) fn needs_no_bag(&self) -> bool {
+        let mut slots = self.permutation().slots();
+        slots.all(|slot| !self.is_in_bag(slot))
     }
 
     /// Whether records that no live entry uses take much of the bag.
@@ -192,10 +213,8 @@ impl<'g> Locked<'g, Leaf> {
         /// registers.
         #[inline(never)]
         fn wastes(leaf: &Leaf, bag: BagRef<'_>) -> bool {
-            let slots = leaf.permutation().slots();
-            let live = slots.map(|slot| leaf.entry(slot));
-            let live = live.filter(|entry| entry.kind == SUFFIX);
-            bag.is_wasteful(live.map(|entry| entry.suffix.len()))
+            let lengths = (leaf.permutation().slots()).filter_map(|slot| leaf.suffix_len(slot));
+            bag.is_wasteful(lengths.filter(|&len| !leaf.keeps_as_tail(len)))
         }
         let leaf = self.node();
         leaf.bag().is_some_and(|bag| wastes(leaf, bag))
@@ -233,17 +252,19 @@ impl<'g> Locked<'g, Leaf> {
 
     /// Writes an entry to a free slot.
     #[inline]
-    fn write(&self, slot: usize, entry: &Entry<'_>) {
-        if entry.kind == SUFFIX {
+    pub(super) fn write(&self, slot: usize, entry: &Entry<'_>) {
+        if entry.kind == SUFFIX && self.keeps_as_tail(entry.suffix.len()) {
+            self.set_tail(slot, slice_of(&entry.suffix));
+        } else if entry.kind == SUFFIX {
             let bag = self.bag().filter(|bag| bag.has_room(entry.suffix.len()));
             let bag = bag.expect("room for a suffix is made before its insert");
             // SAFETY: there is room, and this thread owns the leaf's lock.
-            unsafe { bag.append(slot, entry.suffix) };
+            unsafe { bag.append(slot, &entry.suffix) };
         }
         perturb();
         self.head.words[slot].store(entry.slice, Ordering::Relaxed);
         perturb();
-        let mark = mark_of(entry.kind, entry.suffix);
+        let mark = self.mark_for(entry.kind, &entry.suffix);
         self.marks[slot].store(mark, Ordering::Relaxed);
         // Release, since the word may point to a layer.
         self.words[slot].store(entry.word, Ordering::Release);
@@ -302,11 +323,12 @@ impl<'g> Locked<'g, Leaf> {
             permutation = permutation.remove(position);
         }
         perturb();
-        self.publish(permutation, permutation.live_mask());
+        let live = permutation.live_mask() | self.live() & TAILED;
+        self.publish(permutation, live);
     }
 
     /// Marks a slot that is no longer live, so that searches skip it. The leaf is dirty.
-    fn vacate(&self, slot: usize) {
+    pub(super) fn vacate(&self, slot: usize) {
         self.marks[slot].store(VACANT, Ordering::Relaxed);
     }
 
@@ -316,9 +338,8 @@ impl<'g> Locked<'g, Leaf> {
         let leaf = self.node();
         let old = leaf.bag();
         for slot in leaf.permutation().slots() {
-            let entry = leaf.entry(slot);
-            if entry.kind == SUFFIX {
-                bag.append(slot, entry.suffix);
+            if leaf.is_in_bag(slot) {
+                bag.append(slot, leaf.record(slot));
             }
         }
         perturb();
@@ -327,11 +348,11 @@ impl<'g> Locked<'g, Leaf> {
         old
     }
 
-    /// Removes the bag of a leaf whose entries have no suffixes, and marks the leaf dirty, since
-    /// readers with an earlier permutation may look for the suffixes of removed entries. Returns
-    /// the bag for the caller to retire.
+    /// Removes the bag of a leaf whose entries have no suffixes in it, and marks the leaf dirty,
+    /// since readers with an earlier permutation may look for the suffixes of removed entries.
+    /// Returns the bag for the caller to retire.
     pub(crate) fn take_bag(&mut self) -> Option<BagRef<'g>> {
-        debug_assert!(self.entries().all(|entry| entry.kind != SUFFIX));
+        debug_assert!(self.needs_no_bag());
         if Line::BagIsDirty.is_enabled() {
             self.mark_dirty();
         }
@@ -350,100 +371,6 @@ impl<'g> Locked<'g, Leaf> {
     /// Sets the low of a leaf that is not published.
     pub(crate) fn set_low(&self, low: u64) {
         self.low.store(low, Ordering::Relaxed);
-    }
-
-    /// Moves the entries from a position on to `right`, a leaf that is not published and has a bag
-    /// for their suffixes. The leaf is dirty. The roots of layers whose links move get `right` as
-    /// their parent.
-    pub(crate) fn move_entries(&mut self, from: usize, right: &mut Locked<'g, Leaf>) {
-        let permutation = self.permutation();
-        let len = permutation.len() - from;
-        let mut live = self.live();
-        let mut most = None;
-        for to in 0..len {
-            // SAFETY: below the number of entries.
-            let slot = unsafe { permutation.slot_unchecked(from + to) };
-            let mark = self.mark(slot);
-            // The mark of an entry that ends within its slice is its kind.
-            if mark < SUFFIX {
-                // Its word is a value or a pointer to one, never to a node or a bag.
-                let slice = self.slice_in(slot);
-                right.head.words[to].store(slice, Ordering::Relaxed);
-                right.marks[to].store(mark, Ordering::Relaxed);
-                let word = self.words[slot].load(Ordering::Relaxed);
-                right.words[to].store(word, Ordering::Relaxed);
-            } else {
-                if most.is_none() && self.kind(slot) == LAYER {
-                    // Before `right` becomes the parent of a layer's root: from then on, other
-                    // threads may raise its levels below.
-                    most = Some(right.take_levels(self, from + to));
-                }
-                self.move_long(slot, right, to);
-            }
-            // A merge may return these slices to this leaf; then searches for them would compare
-            // this slot.
-            self.vacate(slot);
-            live &= !(1 << slot);
-        }
-        right.publish(Permutation::of_first(len), (1 << len) - 1);
-        self.publish(permutation.truncate(from), live);
-        if let Some(most) = most {
-            self.set_levels(self.entries(), most);
-        }
-    }
-
-    /// Sets the levels below of this leaf, which is not published, for the entries that it gets
-    /// from `from`, a dirty leaf: those from a position on. Returns the levels below of `from`.
-    #[cold]
-    fn take_levels(&self, from: &Locked<'g, Leaf>, position: usize) -> u8 {
-        let most = from.levels_to_copy();
-        self.set_levels(from.entries().skip(position), most);
-        most
-    }
-
-    /// Marks this leaf dirty, and returns its levels below, before a merge moves its entries to the
-    /// previous leaf and deletes it.
-    pub(crate) fn levels_of_merged(&mut self) -> u8 {
-        if Line::MergedLeafIsDirty.is_enabled() {
-            self.mark_dirty();
-        }
-        self.levels_to_copy()
-    }
-
-    /// Sets the levels below to the height of the highest layer to which these entries link, but to
-    /// at most `most`.
-    fn set_levels(&self, entries: impl Iterator<Item = Entry<'g>>, most: u8) {
-        let layers = entries.filter_map(|entry| entry.layer());
-        // A layer whose root is a leaf has one level or none (see `levels`): counts one, rather
-        // than reading the leaf's entries.
-        let levels = layers.map(|root| root.levels_below().saturating_add(root.height().max(1)));
-        let levels = levels.max().unwrap_or(0).min(most);
-        self.below_word().store(levels, Ordering::Relaxed);
-    }
-
-    /// Moves an entry with a suffix, or a link to a layer.
-    #[inline(never)]
-    fn move_long(&self, slot: usize, right: &mut Locked<'g, Leaf>, to: usize) {
-        let entry = self.entry_in(slot);
-        right.write(to, &entry);
-        if let Some(root) = entry.layer()
-            && Line::MovedLayersGetTheirParent.is_enabled()
-        {
-            root.set_parent(NodeRef::from(right.node()));
-        }
-    }
-
-    /// Appends copies of the entries to the previous leaf, which is dirty and has room for them and
-    /// their suffixes. The roots of layers whose links move get that leaf as their parent.
-    pub(crate) fn copy_entries_to(&self, left: &mut Locked<'g, Leaf>) {
-        for entry in self.entries() {
-            left.insert(left.permutation().len(), &entry);
-            if let Some(root) = entry.layer()
-                && Line::MovedLayersGetTheirParent.is_enabled()
-            {
-                root.set_parent(NodeRef::from(left.node()));
-            }
-        }
     }
 
     /// Links `right`, a leaf that is not published, after this one.

@@ -2,13 +2,14 @@
 //!
 //! A snapshot copies the whole leaf, line by line, and decodes entries only on demand. The contents
 //! of slots that are not live in the permutation have no meaning; the permutation is loaded before
-//! the rest (see `leaf`). Suffixes are not copied, but the offsets of their records in the bag are:
-//! a record never changes, but a slot may get another record later.
+//! the rest (see `leaf`). Tails are copied, too. Suffixes in a bag are not, but the offsets of their
+//! records are: a record never changes, but a slot may get another record later.
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-use super::{Entry, Leaf, kind_in, value_of};
+use super::tails::marks_tail;
+use super::{Entry, Leaf, Suffix, kind_in, value_of};
 use crate::index::key::{Kind, LAYER, SUFFIX};
 use crate::index::node::permutation::{Permutation, WIDTH};
 use crate::index::node::search::Search;
@@ -53,6 +54,9 @@ pub(crate) struct Entries<'g> {
     /// If this permutation is not empty, `image` is initialized.
     permutation: Permutation,
     image: MaybeUninit<Image>,
+    /// Whether the leaf has tails; then, if the permutation is not empty, `tails` is initialized.
+    tailed: bool,
+    tails: MaybeUninit<[u64; WIDTH]>,
     offsets: Offsets,
     pinned: PhantomData<&'g Leaf>,
 }
@@ -75,6 +79,8 @@ impl<'g> Entries<'g> {
         Self {
             permutation: Permutation::EMPTY,
             image: MaybeUninit::uninit(),
+            tailed: false,
+            tails: MaybeUninit::uninit(),
             offsets: Offsets::NONE,
             pinned: PhantomData,
         }
@@ -129,13 +135,18 @@ impl<'g> Entries<'g> {
 
     /// The suffix of an entry of kind `SUFFIX`.
     #[inline]
-    pub(crate) fn suffix(&self, position: usize) -> &'g [u8] {
+    pub(crate) fn suffix(&self, position: usize) -> Suffix<'g> {
         let (slot, image) = self.at(position);
-        debug_assert_eq!(kind_in(image.marks[slot]), SUFFIX);
+        let mark = image.marks[slot];
+        debug_assert_eq!(kind_in(mark), SUFFIX);
+        if self.tailed && marks_tail(mark) {
+            // SAFETY: the leaf has tails, so `snapshot` has copied them.
+            return Suffix::of_tail(mark, unsafe { self.tails.assume_init_ref() }[slot]);
+        }
         // SAFETY: the leaf's bag and offsets at one moment, under the guard for 'g.
         let bag = unsafe { BagRef::at(image.bag) };
-        bag.and_then(|bag| bag.suffix_at(&self.offsets, slot))
-            .unwrap_or(&[])
+        let record = bag.and_then(|bag| bag.suffix_at(&self.offsets, slot));
+        Suffix::Bytes(record.unwrap_or(&[]))
     }
 
     pub(crate) fn get(&self, position: usize) -> Option<Entry<'g>> {
@@ -150,7 +161,7 @@ impl<'g> Entries<'g> {
             suffix: if kind == SUFFIX {
                 self.suffix(position)
             } else {
-                &[]
+                Suffix::NONE
             },
             word: image.words[slot],
         })
@@ -179,6 +190,10 @@ impl Leaf {
         let permutation = self.permutation();
         perturb();
         S::copy(self, &mut entries.image);
+        entries.tailed = self.has_tails();
+        if entries.tailed {
+            self.copy_tails(&mut entries.tails);
+        }
         // SAFETY: copied just now.
         let image = unsafe { entries.image.assume_init_ref() };
         // SAFETY: null, or a bag to which a word of the leaf pointed: it is retired like a node,
@@ -187,7 +202,7 @@ impl Leaf {
             perturb();
             entries.offsets = bag.offsets();
         }
-        if !self.head.version.validate(version) {
+        if !self.head.version.validate(version) && self.needs_validation() {
             return None;
         }
         entries.permutation = permutation;

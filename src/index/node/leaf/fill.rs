@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
-use super::{Entry, Leaf, kind_in, mark_of, value_of, word_of};
-use crate::index::key::{Kind, LAYER, SUFFIX};
+use super::{Entry, Leaf, kind_in, value_of, word_of};
+use crate::index::key::{Kind, LAYER, SUFFIX, slice_of};
 use crate::index::node::Locked;
 use crate::index::node::link::NodeRef;
 use crate::index::node::permutation::Permutation;
@@ -22,9 +22,21 @@ impl<'g> Locked<'g, Leaf> {
         self.fill_slot(slot, slice, kind, word_of(value));
     }
 
-    /// Writes an entry with a suffix; the leaf's bag gets the suffix later.
-    pub(crate) fn fill_long(&self, slot: usize, slice: u64, suffix: &[u8], value: u64) {
-        self.fill_slot(slot, slice, mark_of(SUFFIX, suffix), word_of(value));
+    /// Writes an entry with a suffix, but not the suffix: see [`Self::fill_suffix`].
+    pub(crate) fn fill_long(&self, slot: usize, slice: u64, value: u64) {
+        self.fill_slot(slot, slice, SUFFIX, word_of(value));
+    }
+
+    /// Writes the suffix of an entry. `bag`, which becomes the leaf's, has room for it unless it is
+    /// kept as a tail. Without a bag, drops other suffixes.
+    pub(crate) fn fill_suffix(&self, slot: usize, suffix: &[u8], bag: Option<&OwnedBag<'_>>) {
+        let mark = self.mark_for(SUFFIX, suffix);
+        self.marks[slot].store(mark, Ordering::Relaxed);
+        if self.keeps_as_tail(suffix.len()) {
+            self.set_tail(slot, slice_of(suffix));
+        } else if let Some(bag) = bag {
+            bag.append(slot, suffix);
+        }
     }
 
     /// Writes a link; its layer is set later.
@@ -71,13 +83,15 @@ impl<'g> Locked<'g, Leaf> {
         }
     }
 
-    /// Makes the first `len` slots live. `bag` has their suffixes, if they have any.
+    /// Makes the first `len` slots live. `bag` has their suffixes that are not tails, if they have
+    /// any.
     pub(crate) fn complete(&self, len: usize, bag: Option<OwnedBag<'_>>) {
         if let Some(bag) = bag {
             self.set_bag(bag);
         }
         let permutation = Permutation::of_first(len);
-        self.live.store((1 << len) - 1, Ordering::Relaxed);
+        let live = self.live() | ((1 << len) - 1);
+        self.live.store(live, Ordering::Relaxed);
         self.permutation
             .store(permutation.word(), Ordering::Relaxed);
     }

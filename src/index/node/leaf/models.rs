@@ -200,7 +200,7 @@ fn a_snapshot_never_has_a_key_without_its_suffix() {
                     let mut entries = Entries::new();
                     let version = leaf.head.version.stable();
                     if leaf.snapshot::<Portable>(version, &mut entries).is_some() {
-                        assert!(entries.iter().all(|entry| entry.suffix == key.suffix()));
+                        assert!(entries.iter().all(|entry| *entry.suffix == *key.suffix()));
                     }
                 })
             };

@@ -4,7 +4,7 @@
 use super::*;
 use crate::index::key::Key;
 use crate::index::node::{Chain, Internode, with_search};
-use crate::index::tree::read::descend::reach;
+use crate::index::tree::read::descend::{Lines, reach};
 use crate::index::tree::write::collapse::{lock_boundary, retire, unlink};
 use crate::index::tree::write::lock::{Path, lock_ancestors};
 use crate::sync::AtomicU64;
@@ -337,7 +337,9 @@ fn no_deleted_leaf_is_reached_in_a_removed_layer() {
                     return;
                 };
                 // Ends: the other thread deletes the layer's root.
-                while let Ok(reached) = with_search!(tree.isa, S => reach::<S>(root, from, true)) {
+                while let Ok(reached) =
+                    with_search!(tree.isa, S => reach::<S>(root, from, Lines::All))
+                {
                     assert!(!reached.version.is_deleted());
                     shuttle::thread::yield_now();
                 }

@@ -20,7 +20,7 @@
 use crate::index::key::Key;
 use crate::index::memory::Count;
 use crate::index::node::{
-    AnyNode, Found, Internode, Leaf, Lockable, NodeRef, Search, Version, with_search,
+    AnyNode, Found, Internode, Leaf, Lockable, NodeRef, Search, Version, may_be_tail, with_search,
 };
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
@@ -39,9 +39,29 @@ pub(in crate::index::tree) struct Reached<'g> {
     pub(in crate::index::tree) parent: Option<&'g Internode>,
 }
 
-/// Descends to the leaf of a layer that holds a slice.
-///
-/// If `whole`, prefetches all of the leaf, not only the lines that a search reads first.
+/// Which lines of a leaf a descent prefetches.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::index::tree) enum Lines {
+    /// Those that a search reads first.
+    First,
+    /// Those of a leaf without tails.
+    All,
+    /// Those of a tailed leaf: whether the leaf is one is not known before it is loaded.
+    WithTails,
+}
+
+impl Lines {
+    /// The lines that a search for a key with a suffix may read.
+    #[inline(always)]
+    pub(in crate::index::tree) fn for_key(key: &Key<'_>) -> Self {
+        match may_be_tail(key.suffix().len()) {
+            true => Self::WithTails,
+            false => Self::All,
+        }
+    }
+}
+
+/// Descends to the leaf of a layer that holds a slice, and prefetches lines of the leaf.
 ///
 /// The version of an internode says whether its children are leaves. So the kind of the child, and
 /// how many lines of it to prefetch, are known before the child is loaded.
@@ -52,7 +72,7 @@ pub(in crate::index::tree) struct Reached<'g> {
 pub(in crate::index::tree) fn reach<'g, S: Search>(
     root: NodeRef<'g>,
     slice: u64,
-    whole: bool,
+    lines: Lines,
 ) -> Result<Reached<'g>, Stale> {
     'root: loop {
         let mut version = root.version().stable();
@@ -72,10 +92,12 @@ pub(in crate::index::tree) fn reach<'g, S: Search>(
         loop {
             let child = internode.child_for::<S>(slice);
             let is_lowest = version.is_lowest();
-            if whole && is_lowest {
-                child.prefetch_all();
-            } else {
-                child.prefetch_tail();
+            match is_lowest && lines != Lines::First {
+                true => child.prefetch_all(),
+                false => child.prefetch_tail(),
+            }
+            if is_lowest && lines == Lines::WithTails {
+                child.prefetch_tails();
             }
             perturb();
             let child_version = child.version().stable();
@@ -167,7 +189,7 @@ pub(in crate::index::tree) fn search_long<'g, S: Search>(
     root: NodeRef<'g>,
     key: &Key<'_>,
 ) -> Result<(Found<'g>, Reached<'g>), Stale> {
-    let mut reached = reach::<S>(root, key.slice(), true)?;
+    let mut reached = reach::<S>(root, key.slice(), Lines::for_key(key))?;
     reached.leaf.prefetch_suffixes();
     // Ends: each round, a writer has changed the leaf.
     loop {
@@ -188,7 +210,7 @@ pub(in crate::index::tree) fn search_short<'g, S: Search>(
     root: NodeRef<'g>,
     key: &Key<'_>,
 ) -> Result<(Option<u64>, Reached<'g>), Stale> {
-    let mut reached = reach::<S>(root, key.slice(), false)?;
+    let mut reached = reach::<S>(root, key.slice(), Lines::First)?;
     // Ends: see `search_long`.
     loop {
         if let Some(value) = reached.leaf.search_short::<S>(reached.version, key) {

@@ -23,7 +23,7 @@ pub(in crate::index::tree) fn assemble(
     if kind == SUFFIX {
         let suffix = entries.suffix(at);
         key.try_reserve(suffix.len()).map_err(|_| OutOfMemory)?;
-        append(key, suffix);
+        append(key, &suffix);
     } else {
         key.truncate(depth + usize::from(kind));
     }

@@ -9,7 +9,7 @@ use super::interrupt::{CutSide, Interrupt};
 use super::range::Cut;
 use crate::index::key::SLICE_LEN;
 use crate::index::node::{Entries, Neighbours, NodeRef, with_search};
-use crate::index::tree::read::descend::{Reached, Stale, move_right, reach};
+use crate::index::tree::read::descend::{Lines, Reached, Stale, move_right, reach};
 
 impl<'g> Walk<'g> {
     /// Appends the current entry's slice to the bytes that the walk's key shares with the
@@ -47,7 +47,7 @@ impl<'g> Walk<'g> {
     ) -> Result<Result<bool, Stale>, Interrupt> {
         let depth = self.key.len();
         let slice = slice_to_reach(start, depth, reverse);
-        let reached = with_search!(self.isa, S => reach::<S>(root, slice, true));
+        let reached = with_search!(self.isa, S => reach::<S>(root, slice, Lines::All));
         let Ok(mut reached) = reached else {
             return Ok(Err(Stale));
         };

@@ -186,7 +186,7 @@ impl<'g> Frame<'g> {
             self.at = if reverse { len.wrapping_sub(1) } else { 0 };
             return false;
         };
-        let side = |entry: &Entry<'_>| cut.side(entry.slice, entry.kind, entry.suffix);
+        let side = |entry: &Entry<'_>| cut.side(entry.slice, entry.kind, &entry.suffix);
         self.at = if reverse {
             // Entries with greater slices lie above the cut, whatever their kind and suffix.
             let slice = cut.last_slice();
@@ -215,7 +215,7 @@ impl<'g> Frame<'g> {
             return;
         };
         let end = end.below(self.depth);
-        let side = |entry: &Entry<'_>| end.side(entry.slice, entry.kind, entry.suffix);
+        let side = |entry: &Entry<'_>| end.side(entry.slice, entry.kind, &entry.suffix);
         // Checks first the entry that the walk would visit last: most often, all entries of the
         // leaf are in the range.
         if reverse {
@@ -240,7 +240,7 @@ impl<'g> Frame<'g> {
     pub(in crate::index::tree) fn passes(&self, entry: &Entry<'_>, end: Option<Cut<'_>>) -> bool {
         end.filter(|_| self.cut_through).is_some_and(|end| {
             let end = end.below(self.depth);
-            end.side(entry.slice, entry.kind, entry.suffix) == Side::Through
+            end.side(entry.slice, entry.kind, &entry.suffix) == Side::Through
         })
     }
 }

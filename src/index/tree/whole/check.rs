@@ -363,7 +363,7 @@ impl<'g> Check<'_, 'g> {
         );
         self.expect(
             depth,
-            leaf.live() == permutation.live_mask(),
+            leaf.live_slots() == permutation.live_mask(),
             "a leaf's live slots are not those of its permutation",
         );
         self.expect(
@@ -374,8 +374,7 @@ impl<'g> Check<'_, 'g> {
     }
 
     fn order(&mut self, depth: usize, entries: &[Entry<'g>]) {
-        let key = |entry: &Entry<'g>| order(entry.slice, entry.kind, entry.suffix);
-        let sorted = entries.is_sorted_by(|a, b| key(a) < key(b));
+        let sorted = entries.is_sorted_by(|a, b| key_of(a) < key_of(b));
         self.expect(depth, sorted, "the entries of a leaf are out of order");
         for same in entries.chunk_by(|a, b| a.slice == b.slice) {
             let group = same.iter().filter(|entry| entry.kind == SUFFIX).count();
@@ -388,6 +387,11 @@ impl<'g> Check<'_, 'g> {
             );
         }
     }
+}
+
+/// The sort key of an entry.
+fn key_of<'e>(entry: &'e Entry<'_>) -> (u64, u8, &'e [u8]) {
+    order(entry.slice, entry.kind, &entry.suffix)
 }
 
 #[cfg(all(test, not(any(loom, shuttle))))]

@@ -128,7 +128,7 @@ impl Tree {
         let len = usize::from(entry.kind).min(SLICE_LEN);
         write!(to, "{}", Shown(&slice[..len]))?;
         if entry.kind == SUFFIX {
-            write!(to, " + {}", Shown(entry.suffix))?;
+            write!(to, " + {}", Shown(&entry.suffix))?;
         }
         if entry.layer().is_some() {
             return to.write_str(" -> layer");

@@ -21,7 +21,8 @@ use super::short::Short;
 use crate::index::key::{Key, SUFFIX};
 use crate::index::memory::OutOfMemory;
 use crate::index::node::{
-    BagRef, Entry, KeyPosition, Leaf, Locked, NodeRef, OwnedBag, Version, WIDTH, with_search,
+    BagRef, Entry, KeyPosition, Leaf, Locked, NodeRef, OwnedBag, Version, WIDTH, is_bagged,
+    with_search,
 };
 use crate::index::reclaim::{HintedLeaf, Pinned};
 use crate::index::tree::Tree;
@@ -158,7 +159,7 @@ impl Tree {
                 let decide = |value| decide(Some(value));
                 return Ok(Some(self.change_present(pin, leaf, slot, true, decide)));
             }
-            Short::Unlocked => return self.write_slow(pin, bytes, &mut decide, None),
+            Short::Unlocked => return self.write_long(pin, bytes, &mut decide),
         };
         if leaf.permutation().is_full() || leaf.wastes_its_bag() {
             // By parts, so that the path below keeps them in registers.
@@ -204,23 +205,20 @@ impl Tree {
             position,
             key,
         };
-        self.write_slow(pin, bytes, decide, Some((located, root)))
+        self.write_slow(pin, bytes, decide, located, Some(root))
     }
 
-    /// [`Tree::write`] for the cases that are not inlined: long keys, writes that may need memory,
-    /// leaves that another writer has locked or changed, and writes that are recorded.
+    /// [`Tree::write`] at a located key, for writes that may need memory. `root`: the root from which
+    /// the leaf was reached, if the guard may remember a leaf below it.
     #[inline(never)]
-    fn write_slow<'g, 'k>(
+    pub(super) fn write_slow<'g, 'k>(
         &self,
         pin: Pinned<'g>,
         bytes: &'k [u8],
         decide: &mut dyn FnMut(Option<u64>) -> Decision,
-        located: Option<(Located<'g, 'k>, NodeRef<'g>)>,
+        located: Located<'g, 'k>,
+        root: Option<NodeRef<'g>>,
     ) -> Result<Option<u64>, OutOfMemory> {
-        let (located, root) = match located {
-            Some((located, root)) => (located, Some(root)),
-            None => (self.locate(pin, bytes), None),
-        };
         let mut reserve = Reserve::new(&pin.domain().memory);
         let attempt = |located: Located<'g, 'k>, reserve: &mut Reserve<'g>| {
             let (node, is_crowded) = (located.leaf.node(), located.is_crowded());
@@ -382,9 +380,9 @@ fn add_entry<'g>(
     reserve: &mut Reserve<'g>,
 ) -> Result<Added<'g>, Needs> {
     let mut needs = Needs::default();
-    if !leaf.has_room_for(entry.suffix) || leaf.wastes_its_bag() {
-        let mut lengths = suffix_lengths(leaf.entries());
-        if entry.kind == SUFFIX {
+    if !leaf.has_room_for(&entry.suffix) || leaf.wastes_its_bag() {
+        let mut lengths = lengths_in_bag(&leaf, leaf.has_tails());
+        if entry.kind == SUFFIX && !leaf.keeps_as_tail(entry.suffix.len()) {
             lengths.push(entry.suffix.len());
         }
         // A remove of the last suffix in a leaf also retires a large bag.
@@ -428,12 +426,16 @@ fn add_entry<'g>(
 /// Lengths of the suffixes of a leaf's entries and of one more entry.
 pub(in crate::index::tree) type Lengths = ArrayVec<usize, { WIDTH + 1 }>;
 
-/// Returns the lengths of the suffixes of those entries that have one.
-pub(in crate::index::tree) fn suffix_lengths<'g>(
-    entries: impl Iterator<Item = Entry<'g>>,
+/// Returns the lengths of those suffixes of a leaf's entries that a leaf, with or without tails,
+/// keeps in its bag.
+pub(in crate::index::tree) fn lengths_in_bag(leaf: &Locked<'_, Leaf>, tailed: bool) -> Lengths {
+    bagged(leaf.suffix_lengths(0..leaf.permutation().len()), tailed)
+}
+
+/// Returns those lengths of suffixes that a leaf, with or without tails, keeps in its bag.
+pub(in crate::index::tree) fn bagged(
+    lengths: impl Iterator<Item = usize>,
+    tailed: bool,
 ) -> Lengths {
-    entries
-        .filter(|entry| entry.kind == SUFFIX)
-        .map(|entry| entry.suffix.len())
-        .collect()
+    lengths.filter(|&len| is_bagged(tailed, len)).collect()
 }

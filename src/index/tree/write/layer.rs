@@ -15,14 +15,14 @@ use std::ops::Range;
 
 use arrayvec::ArrayVec;
 
-use super::engine::{
-    Added, Addition, Chosen, Lengths, Room, record, record_created, suffix_lengths,
-};
+use super::engine::{Added, Addition, Chosen, Lengths, Room, bagged, record, record_created};
 use super::levels::has_second_link;
 use super::reserve::{Needs, Reserve, shape_for, shapes_for_room};
 use crate::index::key::{Key, SLICE_LEN, slice_of};
 use crate::index::memory::Count;
-use crate::index::node::{Entry, GROUP_MAX, Leaf, Locked, NodeRef, Shape};
+use crate::index::node::{
+    Entry, GROUP_MAX, Leaf, Locked, NodeRef, Shape, is_bagged, prefers_tails,
+};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 
@@ -41,17 +41,21 @@ impl Tree {
     ) -> Result<Added<'g>, Needs> {
         let group = first..first + GROUP_MAX;
         let group_entries = leaf.entries().skip(first).take(GROUP_MAX);
-        let group_entries = group_entries.map(|entry| (entry.suffix, entry.value()));
-        let mut rests: ArrayVec<(&[u8], u64), { GROUP_MAX + 1 }> = group_entries.collect();
+        let group_entries: ArrayVec<Entry<'_>, GROUP_MAX> = group_entries.collect();
+        let mut rests: Rests<'_> = (group_entries.iter())
+            .map(|entry| (&*entry.suffix, entry.value()))
+            .collect();
         let position = rests.partition_point(|(rest, _)| *rest < key.suffix());
         rests.insert(position, (key.suffix(), 0));
         // The slices that the first and the last share, those between them share, too.
         let (least, greatest) = (rests[0].0, rests[GROUP_MAX].0);
         let shared = shared_slices(least, greatest);
-        let (kept, room) = shapes_of_lowest(&rests, position, shared, addition.is_room());
+        let tailed = prefers_tails(rests.iter().filter_map(|rest| suffix_below(rest, shared)));
+        let (kept, room) = shapes_of_lowest(&rests, position, shared, tailed, addition.is_room());
         let stay = lengths_outside(&leaf, &group);
         let needs = Needs {
-            leaves: shared + 1,
+            leaves: shared + usize::from(!tailed),
+            tailed: usize::from(tailed),
             kept,
             moved: shape_of_rest(&leaf, &stay),
             room,
@@ -66,7 +70,7 @@ impl Tree {
             return Ok(Added::done(None));
         }
 
-        let mut lowest = reserve.leaf(leaf.era());
+        let mut lowest = reserve.leaf_for(tailed, leaf.era());
         if needs.kept.is_some() {
             lowest.set_bag(reserve.kept_bag());
         }
@@ -92,7 +96,7 @@ impl Tree {
         leaf.replace_group_with_link(group, NodeRef::from(root.node()));
         root.set_root(true, NodeRef::from(leaf.node()).as_ptr());
         let grown = has_second_link(&leaf);
-        pin.count(Count::LayersCreated, needs.leaves as i64);
+        pin.count(Count::LayersCreated, shared as i64 + 1);
         let old_bag = match needs.moved {
             Some(_) => leaf.renew_bag(reserve.moved_bag()),
             None if stay.is_empty() => leaf.take_bag(),
@@ -126,9 +130,9 @@ impl Tree {
 /// Returns the lengths of the suffixes that stay in the leaf: those of entries outside of the
 /// group.
 fn lengths_outside(leaf: &Locked<'_, Leaf>, group: &Range<usize>) -> Lengths {
-    let before = suffix_lengths(leaf.entries().take(group.start));
-    let after = suffix_lengths(leaf.entries().skip(group.end));
-    before.into_iter().chain(after).collect()
+    let before = leaf.suffix_lengths(0..group.start);
+    let after = leaf.suffix_lengths(group.end..leaf.permutation().len());
+    bagged(before.chain(after), leaf.has_tails())
 }
 
 /// Returns the shape of a new bag for the suffixes that stay in the leaf, if its present bag would
@@ -140,20 +144,28 @@ fn shape_of_rest(leaf: &Locked<'_, Leaf>, stay: &Lengths) -> Option<Shape> {
         .flatten()
 }
 
-/// Returns shapes of bags for the leaf of the lowest layer, which gets the rests of the group and
-/// of the new key (at `new_position`) without the `shared` slices. With `is_room`, the first shape
-/// is for the group alone, and the second for the group and the new key, if the first is too small
-/// for both.
+/// The suffixes of a group and of one more key, in order, with their values.
+type Rests<'r> = ArrayVec<(&'r [u8], u64), { GROUP_MAX + 1 }>;
+
+/// Returns the length of the suffix that a rest has `layers` layers further down, if it has one.
+fn suffix_below((rest, _): &(&[u8], u64), layers: usize) -> Option<usize> {
+    let key = below(rest, layers);
+    key.has_suffix().then(|| key.suffix().len())
+}
+
+/// Returns shapes of bags for the leaf of the lowest layer, with or without tails, which gets the
+/// rests of the group and of the new key (at `new_position`) without the `shared` slices. With
+/// `is_room`, the first shape is for the group alone, and the second for the group and the new key,
+/// if the first is too small for both.
 fn shapes_of_lowest(
     rests: &[(&[u8], u64)],
     new_position: usize,
     shared: usize,
+    tailed: bool,
     is_room: bool,
 ) -> (Option<Shape>, Option<Shape>) {
-    let suffix_of = |(rest, _): &(&[u8], u64)| {
-        let key = below(rest, shared);
-        key.has_suffix().then(|| key.suffix().len())
-    };
+    let suffix_of =
+        |rest: &(&[u8], u64)| suffix_below(rest, shared).filter(|&len| is_bagged(tailed, len));
     let new = suffix_of(&rests[new_position]).filter(|_| is_room);
     let suffixes: Lengths = (rests.iter().enumerate())
         .filter(|&(position, _)| position != new_position || !is_room)

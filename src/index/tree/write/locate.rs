@@ -2,10 +2,10 @@
 
 use crate::index::key::Key;
 use crate::index::memory::Count;
-use crate::index::node::{Found, KeyPosition, Leaf, Locked, NodeRef, with_search};
+use crate::index::node::{FoundSlot, KeyPosition, Leaf, Locked, with_search};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
-use crate::index::tree::read::descend::{Reached, Stale, reach};
+use crate::index::tree::read::descend::{Lines, Reached, Stale, reach};
 use crate::protocol::Line;
 use crate::sync::perturb;
 
@@ -36,13 +36,19 @@ impl<'g> Located<'g, '_> {
     }
 }
 
+/// Whether the locked leaf is the one that was reached, unchanged.
+#[inline]
+fn is_unchanged(locked: &Locked<'_, Leaf>, reached: Reached<'_>) -> bool {
+    std::ptr::eq(locked.node(), reached.leaf) && locked.version_found() == reached.version
+}
+
 /// Locks the leaf that holds a slice now, given a leaf that held it at an earlier version.
 // inline(always): measured together with `Tree::put`.
 #[inline(always)]
 fn lock_or_move_right<'g>(reached: Reached<'g>, slice: u64) -> Result<Locked<'g, Leaf>, Stale> {
     perturb();
     let locked = Locked::lock(reached.leaf);
-    if locked.version_found() == reached.version {
+    if is_unchanged(&locked, reached) {
         // Unchanged, so the leaf still holds the slice. The next leaf, which may not be in the
         // cache, need not be read.
         return Ok(locked);
@@ -115,22 +121,6 @@ impl Tree {
         }
     }
 
-    /// The root of the layer in which a key continues, if the leaf is unchanged since it was
-    /// reached and links to that layer.
-    #[inline]
-    fn layer_below<'g>(&self, reached: Reached<'g>, key: &Key<'_>) -> Option<NodeRef<'g>> {
-        let found = with_search!(self.isa, S => {
-            reached.leaf.search_long::<S>(reached.version, key)
-        });
-        match found {
-            Some(Found::Layer(below)) => {
-                below.prefetch_tail();
-                Some(below)
-            }
-            _ => None,
-        }
-    }
-
     #[inline(always)]
     fn try_locate<'g, 'k>(
         &self,
@@ -142,19 +132,38 @@ impl Tree {
         loop {
             // Selects the instruction set for each descent, not once for the whole loop, so that
             // the rest of the loop is compiled only once.
-            let reached = with_search!(self.isa, S => reach::<S>(root, key.slice(), true))?;
+            let reached =
+                with_search!(self.isa, S => reach::<S>(root, key.slice(), Lines::for_key(&key)))?;
+            let mut value_slot = None;
             if key.has_suffix() {
-                // Passes the leaves of upper layers without locking them.
-                if let Some(below) = self.layer_below(reached, &key) {
-                    root = below;
-                    key.shift();
-                    continue;
-                }
-                // Loads the suffixes while the lock is taken. Measured: loading 24-byte keys took 8
-                // % less time.
                 reached.leaf.prefetch_suffixes();
+                let found = with_search!(self.isa, S => {
+                    reached.leaf.search_long_slot::<S>(reached.version, &key)
+                });
+                match found {
+                    // Passes the leaves of upper layers without locking them.
+                    Some(FoundSlot::Layer(below)) => {
+                        below.prefetch_tail();
+                        root = below;
+                        key.shift();
+                        continue;
+                    }
+                    Some(FoundSlot::Value(slot)) => value_slot = Some(slot),
+                    Some(FoundSlot::Absent) | None => {}
+                }
             }
             let leaf = lock_or_move_right(reached, key.slice())?;
+            // Every change of a leaf's entries changes its version. So if the version is still that
+            // of the search, the key's value is still in its slot.
+            if let Some(slot) = value_slot
+                && (is_unchanged(&leaf, reached) || !Line::FoundSlotIsUnchanged.is_enabled())
+            {
+                return Ok(Located {
+                    leaf,
+                    position: KeyPosition::Present { slot },
+                    key,
+                });
+            }
             match with_search!(self.isa, S => leaf.position_of::<S>(&key)) {
                 KeyPosition::Layer(below) => {
                     root = below;

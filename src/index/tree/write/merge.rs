@@ -18,7 +18,7 @@
 use std::sync::Mutex;
 
 use super::collapse::{lock_boundary, retire, unlink};
-use super::engine::suffix_lengths;
+use super::engine::lengths_in_bag;
 use super::levels::raise_leaf;
 use super::lock::{Path, lock_ancestors, lock_prev};
 use super::reserve::{Needs, Reserve, shape_for};
@@ -150,7 +150,7 @@ impl Tree {
             if leaf.is_deleted() || !leaf.wastes_its_bag() {
                 return Ok(());
             }
-            let lengths = suffix_lengths(leaf.entries());
+            let lengths = lengths_in_bag(&leaf, leaf.has_tails());
             let needs = Needs {
                 kept: shape_for(&lengths, leaf.permutation().len()),
                 ..Needs::default()
@@ -190,8 +190,8 @@ impl Tree {
         if in_prev + moving > MOST_MERGED || moving == 0 {
             return Ok(false);
         }
-        let moved = suffix_lengths(leaf.entries());
-        let mut lengths = suffix_lengths(prev.entries());
+        let moved = lengths_in_bag(&leaf, prev.has_tails());
+        let mut lengths = lengths_in_bag(&prev, prev.has_tails());
         lengths.extend(moved.iter().copied());
         let needs = Needs {
             kept: match moved.is_empty() {

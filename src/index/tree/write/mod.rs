@@ -20,6 +20,7 @@ pub(in crate::index::tree) mod layer;
 pub(in crate::index::tree) mod levels;
 pub(in crate::index::tree) mod locate;
 pub(in crate::index::tree) mod lock;
+mod long;
 pub(in crate::index::tree) mod many;
 pub(in crate::index::tree) mod merge;
 pub(in crate::index::tree) mod put;

@@ -1,7 +1,6 @@
 //! Removes a key.
 
 use super::engine::{Decision, record};
-use crate::index::key::SUFFIX;
 use crate::index::node::{Leaf, Locked};
 use crate::index::reclaim::{HintedLeaf, Pinned};
 use crate::index::tree::Tree;
@@ -61,7 +60,7 @@ impl Tree {
             // The leaf is deleted but not freed before the pin ends.
             return pin.count_keys(node, -1);
         }
-        let wastes = leaf.wastes_its_bag() && leaf.entries().all(|entry| entry.kind != SUFFIX);
+        let wastes = leaf.wastes_its_bag() && leaf.needs_no_bag();
         let bag = if wastes { leaf.take_bag() } else { None };
         record(pin, &leaf);
         drop(leaf);

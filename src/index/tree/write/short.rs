@@ -13,7 +13,7 @@ use crate::index::key::Key;
 use crate::index::node::{Leaf, Locked, NodeRef, Search};
 use crate::index::reclaim::{HintedLeaf, Pinned};
 use crate::index::tree::Tree;
-use crate::index::tree::read::descend::{Reached, reach};
+use crate::index::tree::read::descend::{Lines, Reached, reach};
 use crate::protocol::Line;
 use crate::sync::perturb;
 
@@ -56,7 +56,7 @@ impl Tree {
         let leaf = match hinted {
             Some(leaf) => leaf,
             None => {
-                let Ok(reached) = reach::<S>(root, key.slice(), true) else {
+                let Ok(reached) = reach::<S>(root, key.slice(), Lines::All) else {
                     return Short::Unlocked;
                 };
                 match lock_if_unchanged(pin, root, reached) {

@@ -16,14 +16,15 @@ use std::cmp::Ordering;
 
 use arrayvec::ArrayVec;
 
-use super::engine::{Added, Addition, Chosen, Room, record, record_created, suffix_lengths};
+use super::engine::{Added, Addition, Chosen, Room, bagged, record, record_created};
 use super::levels::{GrownLayer, with_new_root};
 use super::lock::{MAX_HEIGHT, Parent, Path, lock_ancestors};
 use super::reserve::{Needs, Reserve, shape_for, shapes_for_room};
 use crate::index::key::SUFFIX;
 use crate::index::memory::Count;
 use crate::index::node::{
-    Entry, Internode, Leaf, Lockable, Locked, NodeRef, Shape, WIDTH, with_search,
+    Entry, Internode, Leaf, Lockable, Locked, NodeRef, Shape, WIDTH, is_bagged, prefers_tails,
+    with_search,
 };
 use crate::index::reclaim::{HintedLeaf, Pinned};
 use crate::index::tree::Tree;
@@ -86,6 +87,8 @@ impl SplitPoint {
 /// A [`SplitPoint`], and the bags that it takes.
 struct SplitPlan {
     at: SplitPoint,
+    /// Whether the right leaf has tails.
+    tailed: bool,
     /// A new bag for the left leaf, if it needs one.
     kept_bag: Option<Shape>,
     /// A bag for the right leaf, if it needs one.
@@ -99,31 +102,37 @@ impl SplitPlan {
     fn new(leaf: &Locked<'_, Leaf>, position: usize, entry: &Entry<'_>, is_room: bool) -> Self {
         let mut plan = Self {
             at: SplitPoint::new(leaf, position, entry.slice),
+            tailed: false,
             kept_bag: None,
             moved_bag: None,
             room_bag: None,
         };
-        if leaf.bag().is_some() || entry.kind == SUFFIX {
+        if leaf.bag().is_some() || leaf.has_tails() || entry.kind == SUFFIX {
             plan.add_bags(leaf, entry, is_room);
         }
         plan
     }
 
-    /// Plans the bags for suffixes.
+    /// Plans for suffixes: whether the right leaf has tails, and the bags.
     fn add_bags(&mut self, leaf: &Locked<'_, Leaf>, entry: &Entry<'_>, is_room: bool) {
         let (kept, stays) = (self.at.kept, self.at.stays);
         let left = kept + usize::from(stays);
-        let mut kept_suffixes = suffix_lengths(leaf.entries().take(kept));
-        let mut moved_suffixes = suffix_lengths(leaf.entries().skip(kept));
-        let (side, entries) = match stays {
-            true => (&mut kept_suffixes, left),
-            false => (&mut moved_suffixes, WIDTH + 1 - left),
+        let new = (entry.kind == SUFFIX).then(|| entry.suffix.len());
+        let mut moved_suffixes = bagged(leaf.suffix_lengths(kept..WIDTH), false);
+        let on_the_right = moved_suffixes.iter().copied();
+        self.tailed = prefers_tails(on_the_right.chain(new.filter(|_| !stays)));
+        moved_suffixes.retain(|len| is_bagged(self.tailed, *len));
+        let mut kept_suffixes = bagged(leaf.suffix_lengths(0..kept), leaf.has_tails());
+        let (side, entries, tailed) = match stays {
+            true => (&mut kept_suffixes, left, leaf.has_tails()),
+            false => (&mut moved_suffixes, WIDTH + 1 - left, self.tailed),
         };
+        let new = new.filter(|&len| is_bagged(tailed, len));
         let mut for_room = None;
-        if entry.kind == SUFFIX && is_room {
-            for_room = Some(shapes_for_room(side, entry.suffix.len(), entries - 1));
-        } else if entry.kind == SUFFIX {
-            side.push(entry.suffix.len());
+        match new {
+            Some(len) if is_room => for_room = Some(shapes_for_room(side, len, entries - 1)),
+            Some(len) => side.push(len),
+            None => {}
         }
         self.kept_bag = shape_for(&kept_suffixes, left);
         self.moved_bag = shape_for(&moved_suffixes, WIDTH + 1 - left);
@@ -168,22 +177,22 @@ impl Tree {
         addition: Addition<'_>,
         reserve: &mut Reserve<'g>,
     ) -> Result<Added<'g>, Needs> {
-        let least = Needs::of_split();
+        let plan = SplitPlan::new(&leaf, position, &entry, addition.is_room());
+        let least = Needs::of_split(plan.tailed);
         if !reserve.fill_from_pool(&least, pin.stripe()) {
             // Does not lock the ancestors to see whether they are full: most often the parent has
             // room, and one leaf suffices.
             return Err(least);
         }
-        let plan = SplitPlan::new(&leaf, position, &entry, addition.is_room());
         let mut path = Path::new();
         let above = lock_ancestors(&leaf, |node| !node.is_full(), &mut path);
         let full = path.iter().filter(|node| node.is_full()).count();
         let needs = Needs {
-            leaves: 1,
             internodes: full + usize::from(above.is_some()),
             kept: plan.kept_bag,
             moved: plan.moved_bag,
             room: plan.room_bag,
+            ..least
         };
         if !reserve.fill_from_pool(&needs, pin.stripe()) {
             return Err(needs);
@@ -202,7 +211,7 @@ impl Tree {
         if Line::SplitParentsAreDirty.is_enabled() {
             path.iter_mut().for_each(Locked::mark_dirty);
         }
-        let mut right = reserve.leaf(leaf.era());
+        let mut right = reserve.leaf_for(plan.tailed, leaf.era());
         right.set_low(plan.at.low);
         if plan.moved_bag.is_some() {
             right.set_bag(reserve.moved_bag());

@@ -1,4 +1,5 @@
-//! The split that most inserts of short keys need: the leaf has no bag, its parent has room, and the
+//! The split that most inserts of short keys need: the leaf has no bag and
+//! no tails, its parent has room, and the
 //! pool has a leaf.
 //!
 //! **Protocol.** That of `split`, with its cases left out: the writer owns the leaf's lock and locks
@@ -37,7 +38,7 @@ impl Tree {
             pin.recorder().is_none(),
             "lock_short locks no recorded leaf"
         );
-        if leaf.bag().is_some() {
+        if leaf.bag().is_some() || leaf.has_tails() {
             return Some(leaf);
         }
         let Parent::Internode(mut parent) = lock_parent(&leaf) else {
@@ -47,7 +48,7 @@ impl Tree {
             return Some(leaf);
         }
         let memory = &pin.domain().memory;
-        let Some(empty) = memory.pooled_leaf(pin.stripe()) else {
+        let Some(empty) = memory.pooled_leaf(false, pin.stripe()) else {
             return Some(leaf);
         };
         let Decision::Set(value) = decide(None) else {

@@ -208,7 +208,7 @@ impl<'t> Builder<'t> {
             let size = slice.len() + entry.suffix.len();
             rest.try_reserve(size).map_err(|_| OutOfMemory)?;
             append(rest, &slice);
-            append(rest, entry.suffix);
+            append(rest, &entry.suffix);
             Key::new(rest)
         } else {
             Key::short(entry.slice, entry.kind)

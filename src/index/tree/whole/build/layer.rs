@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 
 use crate::index::key::{Key, Kind, LAYER, SUFFIX, rank};
 use crate::index::memory::{Vector, append};
-use crate::index::node::{GROUP_MAX, Leaf, Locked, Shape, WIDTH};
+use crate::index::node::{GROUP_MAX, Leaf, Locked, Shape, WIDTH, prefers_tails};
 
 /// Bytes of the length in front of a suffix.
 const PREFIX: usize = size_of::<u32>();
@@ -117,9 +117,8 @@ impl<'t> OpenLayer<'t> {
 
     /// Adds an entry with a suffix, which the caller adds to the suffixes at `record`; the leaf is
     /// not full.
-    pub(super) fn push_long(&mut self, slice: u64, suffix: &[u8], record: usize, value: u64) {
-        self.leaf
-            .fill_long(usize::from(self.len), slice, suffix, value);
+    pub(super) fn push_long(&mut self, slice: u64, record: usize, value: u64) {
+        self.leaf.fill_long(usize::from(self.len), slice, value);
         self.note(slice, SUFFIX);
         self.group += 1;
         self.last_suffix = record;
@@ -201,10 +200,21 @@ impl<'t> OpenLayer<'t> {
         last.map_or(&[], |record| &suffixes[record])
     }
 
-    /// The shape of a bag for the suffixes up to an offset; `None` if there are none.
+    /// The shape of a bag for the suffixes up to an offset; `None` if the leaf needs no bag.
     pub(super) fn shape_until(&self, suffixes: &[u8], end: usize) -> Option<Shape> {
+        if self.suffixes == end {
+            return None;
+        }
         let lens = SuffixRanges::new(&suffixes[..end], self.suffixes).map(|record| record.len());
-        (self.suffixes < end).then(|| Shape::for_records(lens))
+        let mut lens = lens.filter(|&len| !self.leaf.keeps_as_tail(len)).peekable();
+        lens.peek()?;
+        Some(Shape::for_records(lens))
+    }
+
+    /// Whether the leaf after this one should have tails: if this one's suffixes would fill some.
+    pub(super) fn prefers_tails(&self, suffixes: &[u8]) -> bool {
+        let records = SuffixRanges::new(suffixes, self.suffixes);
+        self.suffixes < suffixes.len() && prefers_tails(records.map(|record| record.len()))
     }
 }
 

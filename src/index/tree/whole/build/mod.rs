@@ -33,7 +33,7 @@ mod tests;
 
 use crate::index::key::{Key, LAYER, SLICE_LEN, SUFFIX, slice_of};
 use crate::index::memory::{Count, Era, Memory, OutOfMemory, Vector, append, own_stripe};
-use crate::index::node::{AnyNode, Leaf, Locked, NodeRef, OwnedBag};
+use crate::index::node::{AnyNode, Leaf, Locked, NodeRef, OwnedBag, prefers_tails};
 use crate::index::reclaim::Domain;
 use crate::index::tree::Tree;
 use crate::index::tree::whole::destroy::free_all;
@@ -239,7 +239,7 @@ impl<'t> Builder<'t> {
         let top = self.layers.last_mut().expect("a layer is open");
         if key.has_suffix() {
             let record = self.suffixes.len();
-            top.push_long(key.slice(), key.suffix(), record, value);
+            top.push_long(key.slice(), record, value);
             push_record(&mut self.suffixes, key.suffix());
         } else {
             top.push_short(key.slice(), key.kind(), value);
@@ -277,17 +277,17 @@ impl<'t> Builder<'t> {
         let cut = top.cut(slice, &self.suffixes);
         let last = NodeRef::from(top.leaf.node());
         let kept = top.shape_until(&self.suffixes, cut.suffixes);
-        let has_suffixes = kept.is_some();
+        let has_bag = kept.is_some();
+        let tailed = top.prefers_tails(&self.suffixes);
         self.reserve.fill(&Needs {
-            leaves: 1,
             internodes: spine::needed_above(last),
             kept,
-            ..Needs::default()
+            ..Needs::of_split(tailed)
         })?;
-        let next = self.reserve.leaf(self.era);
+        let next = self.reserve.leaf_for(tailed, self.era);
         next.set_low(cut.low);
         top.leaf.move_filled(cut.kept..usize::from(top.len), &next);
-        let bag = has_suffixes.then(|| self.reserve.kept_bag());
+        let bag = has_bag.then(|| self.reserve.kept_bag());
         complete_leaf(top, &self.suffixes, &cut, bag);
         top.leaf.chain(next.node());
         let next_node = NodeRef::from(next.node());
@@ -315,8 +315,14 @@ impl<'t> Builder<'t> {
     /// for the group.
     fn open_layers(&mut self, start: usize, shared: usize, rest: &[u8]) -> Result<(), OutOfMemory> {
         (self.layers.try_reserve(shared + 1)).map_err(|_| OutOfMemory)?;
+        // The lengths that the suffixes have in the lowest layer.
+        let above = (shared + 1) * SLICE_LEN;
+        let lens = SuffixRanges::new(&self.suffixes, start).map(|record| record.len());
+        let lens = lens.chain([rest.len()]).filter(|&len| len > above);
+        let tailed = prefers_tails(lens.map(|len| len - above));
         self.reserve.fill(&Needs {
-            leaves: shared + 1,
+            leaves: shared + usize::from(!tailed),
+            tailed: usize::from(tailed),
             ..Needs::default()
         })?;
         let top = self.layers.last_mut().expect("a layer is open");
@@ -326,7 +332,7 @@ impl<'t> Builder<'t> {
             above.push_link(slice_of(&rest[layer * SLICE_LEN..]));
             self.layers.push(above);
         }
-        let mut lowest = OpenLayer::new(self.reserve.leaf(self.era), start);
+        let mut lowest = OpenLayer::new(self.reserve.leaf_for(tailed, self.era), start);
         let (mut from, mut to) = (start, start);
         for value in values {
             let record = SuffixRanges::new(&self.suffixes, from).next();
@@ -335,7 +341,7 @@ impl<'t> Builder<'t> {
             let rest = record.start + shared * SLICE_LEN..record.end;
             let key = Key::new(&self.suffixes[rest.clone()]);
             if key.has_suffix() {
-                lowest.push_long(key.slice(), key.suffix(), to, value);
+                lowest.push_long(key.slice(), to, value);
                 to = move_record(&mut self.suffixes, rest.start + SLICE_LEN..rest.end, to);
             } else {
                 lowest.push_short(key.slice(), key.kind(), value);
@@ -430,15 +436,16 @@ impl<'t> Builder<'t> {
     }
 }
 
-/// Makes the entries of a layer's last leaf before the cut live, and copies their suffixes to `bag`. The
-/// bag may be missing only if the tree is about to be freed; its suffixes are lost then.
+/// Makes the entries of a layer's last leaf before the cut live, and copies their suffixes to the leaf
+/// or to `bag`. The bag may be missing only if the leaf needs none, or if the tree is about to be
+/// freed; its suffixes are lost then.
 fn complete_leaf(layer: &OpenLayer<'_>, suffixes: &[u8], cut: &LeafEnd, bag: Option<OwnedBag<'_>>) {
-    if let Some(bag) = &bag {
+    if layer.suffixes < cut.suffixes {
         let mut records = SuffixRanges::new(&suffixes[..cut.suffixes], layer.suffixes);
         for slot in 0..cut.kept {
             if layer.leaf.kind_filled(slot) == SUFFIX {
                 let record = records.next().expect("an entry has its suffix");
-                bag.append(slot, &suffixes[record]);
+                (layer.leaf).fill_suffix(slot, &suffixes[record], bag.as_ref());
             }
         }
     }

@@ -228,6 +228,28 @@ fn a_loaded_tree_is_smaller_than_one_of_puts() {
     }
 }
 
+/// Suffixes of at most eight bytes are in the leaves, not in bags, but for those of the first leaf
+/// of a layer. Put back: in `begin_leaf`, begin leaves without tails; in `fill_suffix`, write a
+/// tail to the bag, too.
+#[test]
+fn short_suffixes_are_loaded_into_leaves() {
+    let keys: Vec<_> = (0..3000_u64)
+        .map(|n| {
+            [
+                &(7 * n).to_be_bytes()[..],
+                &n.to_be_bytes()[..1 + n as usize % 8],
+            ]
+            .concat()
+        })
+        .collect();
+    for cuts in [BTreeSet::new(), BTreeSet::from([100, 107, 2000])] {
+        let tree = loaded(&keys, &cuts);
+        let in_bags = tree.domain().memory.tally().sum(Count::SuffixBytes);
+        assert!(in_bags < 2000, "{in_bags} bytes of bags");
+        assert_loaded(&tree, &keys);
+    }
+}
+
 /// Put back: in `Builder::take`, count no layers.
 #[test]
 fn layers_are_counted() {
