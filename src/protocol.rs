@@ -49,6 +49,16 @@ pub(crate) enum Line {
     ReaderMovesRight,
     /// `descend`: a writer moves to the next leaf when the slice's leaf has split.
     WriterMovesRight,
+    /// `unguarded`: an internode is validated before its child is accessed.
+    UnguardedChildIsKnown,
+    /// `unguarded`: an internode is validated after its child's version was loaded.
+    UnguardedChildIsStill,
+    /// `unguarded`: the root word is compared after the root's version was loaded.
+    UnguardedRootIsStill,
+    /// `unguarded`: a read that a clear may have overtaken is repeated.
+    UnguardedLooksForClears,
+    /// `version`: the fences before the stores that reuse a freed node.
+    FenceOfReuse,
     /// `hint`: a remembered leaf is used only if the tree's root is still the remembered one.
     HintIsUnderTheRoot,
     /// `hint`: a remembered leaf is locked only at the version at which it was remembered.

@@ -8,6 +8,7 @@ use crate::ffi::handle::{self, GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::key::MAX_KEY_LEN;
 use crate::index::memory::OutOfMemory;
+use crate::index::node::Observation;
 use crate::index::reclaim::{Pinned, Slot, pin_of, recorder_of};
 use crate::index::tree::Tree;
 use crate::index::value::KindId;
@@ -312,6 +313,23 @@ unsafe fn on_key_unguarded(
     let pin = local.pin();
     check_guard_and_kind(tree, pin, values)?;
     body(tree, pin, key)
+}
+
+/// Looks up a word without a guard, and observes the leaf; `Ok(None)` if that is not possible (see
+/// [`Tree::get_unguarded`]).
+///
+/// # Safety
+/// As `on_key`.
+#[inline(always)]
+pub(in crate::ffi) unsafe fn get_unguarded(
+    tree: *const TreeHandle,
+    key: *const c_void,
+    key_len: usize,
+) -> Result<Option<(Option<u64>, Observation)>, i32> {
+    // SAFETY: as this function's contract.
+    let (key, tree) = unsafe { (key_bytes(key, key_len)?, tree_of(tree)?) };
+    check_kind(tree, ValueKind::Words)?;
+    Ok(tree.get_unguarded(key))
 }
 
 /// Copies a struct that begins with its own size. Bytes beyond the fields that this version

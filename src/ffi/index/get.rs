@@ -5,7 +5,7 @@
 use std::ffi::c_void;
 use std::ptr::NonNull;
 
-use crate::ffi::boundary::{self, ValueKind, key_bytes, lookup_status, under_guard};
+use crate::ffi::boundary::{self, ValueKind, get_unguarded, key_bytes, lookup_status, under_guard};
 use crate::ffi::handle::{self, GuardHandle, TreeHandle};
 use crate::index::reclaim::Slot;
 
@@ -138,6 +138,27 @@ unsafe fn get_under_guard(
 /// As `masstree_get`.
 #[inline(never)]
 unsafe fn get_without_guard(
+    tree: *const TreeHandle,
+    key: *const c_void,
+    key_len: usize,
+    value: *mut u64,
+) -> i32 {
+    // SAFETY: as this function's contract.
+    unsafe {
+        match get_unguarded(tree, key, key_len) {
+            Ok(Some((word, _))) => lookup_status(word, value).unwrap_or_else(|status| status),
+            Ok(None) => get_pinned(tree, key, key_len, value),
+            Err(status) => status,
+        }
+    }
+}
+
+/// Completes a look-up for which [`Tree::get_unguarded`] does not suffice.
+///
+/// # Safety
+/// As `masstree_get`.
+#[inline(never)]
+unsafe fn get_pinned(
     tree: *const TreeHandle,
     key: *const c_void,
     key_len: usize,

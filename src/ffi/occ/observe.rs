@@ -6,7 +6,8 @@ use std::ffi::c_void;
 use std::ptr::NonNull;
 
 use crate::ffi::boundary::{
-    ValueKind, found_status, key_bytes, lookup_status, on_key, status_of, under_guard, write_output,
+    ValueKind, found_status, get_unguarded, key_bytes, lookup_status, on_key, status_of,
+    under_guard, write_output,
 };
 use crate::ffi::handle::{self, GuardHandle, TreeHandle};
 use crate::ffi::index::bytes::{Slice, write_slice};
@@ -165,6 +166,31 @@ unsafe fn get_under_guard(
 /// As `masstree_get_observed`.
 #[inline(never)]
 unsafe fn get_without_guard(
+    tree: *const TreeHandle,
+    key: *const c_void,
+    key_len: usize,
+    value: *mut u64,
+    observation: *mut LeafObservation,
+) -> i32 {
+    // SAFETY: as this function's contract.
+    unsafe {
+        match get_unguarded(tree, key, key_len) {
+            Ok(Some((word, leaf))) => {
+                write_output(observation, LeafObservation::of(&leaf));
+                lookup_status(word, value).unwrap_or_else(|status| status)
+            }
+            Ok(None) => get_pinned(tree, key, key_len, value, observation),
+            Err(status) => status,
+        }
+    }
+}
+
+/// Completes a look-up for which [`Tree::get_unguarded`] does not suffice.
+///
+/// # Safety
+/// As `masstree_get_observed`.
+#[inline(never)]
+unsafe fn get_pinned(
     tree: *const TreeHandle,
     key: *const c_void,
     key_len: usize,

@@ -1,9 +1,11 @@
 //! Lists of free pieces of memory of one size, for the pools.
 
-use std::ptr::NonNull;
+use std::ptr::{NonNull, null_mut};
+use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// The link that the list stores in a free piece: the next piece.
-type Link = Option<NonNull<u8>>;
+/// The link that the list stores in a free piece: the next piece, or null. An atomic, since readers
+/// without a guard may load from a free node (see `tree::read::unguarded`).
+type Link = AtomicPtr<u8>;
 
 /// The size of a link, and its alignment, in bytes.
 pub(super) const SMALLEST: usize = size_of::<Link>();
@@ -12,7 +14,7 @@ pub(super) const SMALLEST: usize = size_of::<Link>();
 /// multiple of [`SMALLEST`], and does not access the other bytes.
 #[derive(Clone, Copy)]
 pub(super) struct List<const AT: usize> {
-    head: Link,
+    head: Option<NonNull<u8>>,
     len: usize,
 }
 
@@ -26,11 +28,21 @@ impl<const AT: usize> List<AT> {
         self.len
     }
 
+    /// The link in a piece.
+    ///
+    /// # Safety
+    /// The piece is free, of the list's size, and aligned to [`SMALLEST`].
+    unsafe fn link<'p>(piece: NonNull<u8>) -> &'p Link {
+        // SAFETY: by contract; any bytes make an atomic.
+        unsafe { piece.add(AT).cast::<Link>().as_ref() }
+    }
+
     /// # Safety
     /// The piece is free, owned by the caller, of the list's size, and aligned to [`SMALLEST`].
     pub(super) unsafe fn push(&mut self, piece: NonNull<u8>) {
+        let next = self.head.map_or(null_mut(), NonNull::as_ptr);
         // SAFETY: by contract.
-        unsafe { piece.add(AT).cast::<Link>().write(self.head) };
+        unsafe { Self::link(piece) }.store(next, Ordering::Relaxed);
         self.head = Some(piece);
         self.len += 1;
     }
@@ -38,7 +50,8 @@ impl<const AT: usize> List<AT> {
     pub(super) fn pop(&mut self) -> Option<NonNull<u8>> {
         let piece = self.head?;
         // SAFETY: pieces in the list are free and owned by it.
-        self.head = unsafe { piece.add(AT).cast::<Link>().read() };
+        let link = unsafe { Self::link(piece) };
+        self.head = NonNull::new(link.load(Ordering::Relaxed));
         self.len -= 1;
         Some(piece)
     }

@@ -85,6 +85,9 @@ fn wait_for<T>(mutex: &Mutex<T>) -> Owned<'_, T> {
     Owned::from(errno::lock(mutex))
 }
 
+/// Whether memory that was a node's stays readable until its tree ends, reused for nodes only.
+pub(crate) const NODES_STAY_READABLE: bool = POOLED && !cfg!(feature = "annotate");
+
 /// The memory of one tree.
 pub(crate) struct Memory {
     source: Source,

@@ -31,6 +31,7 @@ mod models;
 
 use super::link::{Node, NodeRef};
 use super::permutation::WIDTH;
+use super::racing;
 use super::search::{Head, Search};
 use super::version::{Version, VersionWord};
 use super::{Lockable, Locked};
@@ -72,23 +73,26 @@ pub(crate) struct Internode {
     parent: AtomicPtr<Node>,
     level: AtomicU8,
     below: AtomicU8,
-    spare: [AtomicU64; 5],
+    /// No byte of a node is padding: `alloc` copies nodes word by word.
+    spare: [AtomicU8; 46],
 }
 
 #[cfg(not(any(loom, shuttle)))]
 const _: () = assert!(size_of::<Internode>() == 320);
+#[cfg(not(any(loom, shuttle)))]
+const _: () = assert!(std::mem::offset_of!(Internode, spare) + 46 == size_of::<Internode>());
 
 impl Internode {
     /// Returns a locked internode without children, for the caller to fill.
     pub(crate) fn new() -> Self {
         Self {
-            head: Head::new(Version::NEW_INTERNODE, UNUSED),
+            head: Head::new(Self::NEW, UNUSED),
             children: std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
             len: AtomicU64::new(0),
             parent: AtomicPtr::new(std::ptr::null_mut()),
             level: AtomicU8::new(0),
             below: AtomicU8::new(0),
-            spare: std::array::from_fn(|_| AtomicU64::new(0)),
+            spare: std::array::from_fn(|_| AtomicU8::new(0)),
         }
     }
 
@@ -116,6 +120,14 @@ impl Internode {
         unsafe { NodeRef::load(&self.children[index]).unwrap_unchecked() }
     }
 
+    /// The word of the child that holds a slice, for readers without a guard. Unlike
+    /// [`Internode::child_for`], returns no reference: the internode may be freed, and its memory
+    /// reused for another node.
+    #[inline]
+    pub(crate) fn child_word<S: Search>(&self, slice: u64) -> *mut Node {
+        racing::pointer(&self.children[self.child_index::<S>(slice)])
+    }
+
     /// The number of keys; the number of children is greater by one. Exact under the lock.
     #[inline]
     pub(crate) fn len(&self) -> usize {
@@ -136,6 +148,14 @@ impl Internode {
         word_of(self.separator(index)).wrapping_add(1)
     }
 
+    /// Stores null over the children, as whatever reuses the memory of a freed internode might.
+    #[cfg(all(test, loom))]
+    pub(crate) fn spoil_children(&self) {
+        for child in &self.children {
+            child.store(std::ptr::null_mut(), Ordering::Relaxed);
+        }
+    }
+
     fn separator(&self, index: usize) -> u64 {
         self.head.words[index].load(Ordering::Relaxed)
     }
@@ -149,6 +169,15 @@ impl Internode {
 }
 
 impl Lockable for Internode {
+    const NEW: Version = Version::NEW_INTERNODE;
+
+    #[inline(always)]
+    fn renew_zeroed(&self) {
+        for word in &self.head.words {
+            word.store(UNUSED, Ordering::Relaxed);
+        }
+    }
+
     #[inline]
     fn any(&self) -> NodeRef<'_> {
         NodeRef::from(self)

@@ -103,6 +103,8 @@ pub(crate) struct Leaf {
 
 #[cfg(not(any(loom, shuttle)))]
 const _: () = assert!(size_of::<Leaf>() == 320);
+#[cfg(not(any(loom, shuttle)))]
+const _: () = assert!(std::mem::offset_of!(Leaf, era) + size_of::<u32>() == size_of::<Leaf>());
 
 /// An entry of a leaf at one moment.
 #[derive(Clone, Copy)]
@@ -235,7 +237,7 @@ impl Leaf {
     /// Returns a locked, empty leaf without neighbours, for the caller to fill.
     pub(crate) fn new() -> Self {
         Self {
-            head: Head::new(Version::NEW_LEAF, 0),
+            head: Head::new(Self::NEW, 0),
             permutation: AtomicU64::new(Permutation::EMPTY.word()),
             marks: std::array::from_fn(|_| AtomicU8::new(0)),
             words: std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
@@ -387,6 +389,14 @@ impl Leaf {
 }
 
 impl Lockable for Leaf {
+    const NEW: Version = Version::NEW_LEAF;
+
+    #[inline(always)]
+    fn renew_zeroed(&self) {
+        (self.permutation).store(Permutation::EMPTY.word(), Ordering::Relaxed);
+        self.era.store(Era::FIRST.number(), Ordering::Relaxed);
+    }
+
     #[inline]
     fn any(&self) -> NodeRef<'_> {
         NodeRef::from(self)

@@ -23,6 +23,7 @@ mod leaf;
 mod link;
 mod observation;
 mod permutation;
+mod racing;
 mod search;
 mod suffix;
 mod version;
@@ -52,6 +53,12 @@ use version::VersionWord;
 
 /// Access to the words that leaves and internodes have in common.
 pub(crate) trait Lockable {
+    /// The version of a new node.
+    const NEW: Version;
+
+    /// Makes a node whose words are zero a new one, as `new` returns, except for its version.
+    fn renew_zeroed(&self);
+
     fn version(&self) -> &VersionWord;
 
     /// A reference to the node that does not say which kind it is.

@@ -177,6 +177,7 @@ impl VersionWord {
             false => 0,
         };
         let state = version.0 & !COUNT | LOCK;
+        Self::fence_of_reuse();
         (self.0).store(advance(last | state, COUNT), Ordering::Relaxed);
     }
 
@@ -188,7 +189,18 @@ impl VersionWord {
         // count grows, too, since a delta may have recorded a version that the node was about to
         // get.
         let word = self.0.load(Ordering::Relaxed) & !(LOCK | DIRTY);
+        Self::fence_of_reuse();
         (self.0).store(advance(word, COUNT) | DELETED, Ordering::Relaxed);
+        Self::fence_of_reuse();
+    }
+
+    /// Orders the end of a node, its removal from the tree included, before the next stores to its
+    /// slot: a reader without a guard that sees one of these sees that the node has ended (see
+    /// `read::unguarded`). Pairs with the fence in `validate`.
+    pub(crate) fn fence_of_reuse() {
+        if Line::FenceOfReuse.is_enabled() {
+            fence(Ordering::Release);
+        }
     }
 
     /// Returns the current version, even during a change.

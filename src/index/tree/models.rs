@@ -7,7 +7,7 @@
 
 mod batches;
 mod counted;
-mod harness;
+pub(in crate::index::tree) mod harness;
 mod held;
 mod hint;
 mod levels;

@@ -1,5 +1,5 @@
 //! Fills an internode that no other thread can reach yet, child by child. Its unused words are
-//! wrong until [`Locked::complete`] is called.
+//! wrong until [`Locked::complete`] is called. All stores are atomic, as in a leaf that is filled.
 
 use super::Internode;
 use crate::index::node::Locked;

@@ -1,8 +1,10 @@
 //! Fills a leaf that no other thread can reach yet, in ascending order of its entries: the entry at
 //! a position is in the slot of the same number.
 //!
-//! No other thread can reach the leaf, so the order of the stores does not matter: the store that
-//! publishes the whole tree releases them.
+//! The order of the stores does not matter to those who can reach the leaf: the store that publishes
+//! the whole tree releases them. Only a reader without a guard may load from the memory before, since
+//! this was another node's, and rejects what it has loaded (see `tree::read::unguarded`): the stores
+//! are atomic, and follow the fence of `alloc`.
 
 use std::ops::Range;
 

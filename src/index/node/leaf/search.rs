@@ -5,9 +5,10 @@ use super::tails::mark_of_tail;
 use super::{Found, FoundSlot, Leaf, kind_in, layer_at, mark_of, take_lowest, value_of};
 use crate::index::key::{Key, Kind, LAYER, SUFFIX, slice_of};
 use crate::index::node::permutation::Permutation;
+use crate::index::node::racing;
 use crate::index::node::search::Search;
 use crate::index::node::version::Version;
-use crate::sync::perturb;
+use crate::sync::{AtomicU8, Ordering, perturb};
 
 impl Leaf {
     /// Searches for a key; `None` if the leaf changed since `version`.
@@ -29,13 +30,34 @@ impl Leaf {
         version: Version,
         key: &Key<'_>,
     ) -> Option<Option<u64>> {
+        self.search_short_by::<S>(version, key, |mark| mark.load(Ordering::Relaxed))
+    }
+
+    /// [`Self::search_short`] for readers without a guard: the leaf may be freed, and its memory
+    /// reused for another node.
+    #[inline(always)]
+    pub(crate) fn search_short_unguarded<S: Search>(
+        &self,
+        version: Version,
+        key: &Key<'_>,
+    ) -> Option<Option<u64>> {
+        self.search_short_by::<S>(version, key, racing::byte)
+    }
+
+    #[inline(always)]
+    fn search_short_by<S: Search>(
+        &self,
+        version: Version,
+        key: &Key<'_>,
+        load_mark: impl Fn(&AtomicU8) -> u8,
+    ) -> Option<Option<u64>> {
         debug_assert!(!key.has_suffix());
         let permutation = self.permutation();
         perturb();
         let mut slots = S::equal_mask(&self.head, key.slice());
         let mut value = None;
         while let Some(slot) = take_lowest(&mut slots) {
-            if self.mark(slot) == key.kind() && permutation.is_live(slot) {
+            if load_mark(&self.marks[slot]) == key.kind() && permutation.is_live(slot) {
                 value = Some(value_of(self.word(slot)));
                 break;
             }

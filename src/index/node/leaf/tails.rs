@@ -128,6 +128,17 @@ impl TailedLeaf {
 }
 
 impl Leaf {
+    /// Makes a new leaf one with tails.
+    ///
+    /// # Safety
+    /// The leaf is in a slot for a [`TailedLeaf`].
+    pub(in crate::index::node) unsafe fn renew_tails(&self) {
+        self.live.store(TAILED, Ordering::Relaxed);
+        for tail in self.tails() {
+            tail.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Whether this is a tailed leaf.
     #[inline]
     pub(crate) fn has_tails(&self) -> bool {

@@ -30,12 +30,15 @@ fn config() -> Config {
 }
 
 /// Runs a model in many interleavings.
-pub(super) fn explore(model: impl Fn() + Send + Sync + Copy + 'static) {
+pub(in crate::index::tree) fn explore(model: impl Fn() + Send + Sync + Copy + 'static) {
     explore_more(1, model);
 }
 
 /// Runs a model in `times` as many interleavings, if only few of them show that a line is missing.
-pub(super) fn explore_more(times: usize, model: impl Fn() + Send + Sync + Copy + 'static) {
+pub(in crate::index::tree) fn explore_more(
+    times: usize,
+    model: impl Fn() + Send + Sync + Copy + 'static,
+) {
     let seed = setting("MASSTREE_MODEL_SEED", 1);
     let schedules = times * SCHEDULES * setting("MASSTREE_MODEL_FACTOR", 1) as usize;
     let few_changes = PctScheduler::new_from_seed(seed, DEPTH, schedules);

@@ -39,7 +39,7 @@ impl Clears {
     /// How many clearings have ended. A thread that loads the root after this finds the root
     /// that the last of them has stored, or a later one.
     #[inline]
-    fn ended(&self) -> u64 {
+    pub(in crate::index::tree) fn ended(&self) -> u64 {
         self.ended.load(Line::EndedAcquires.acquire())
     }
 
