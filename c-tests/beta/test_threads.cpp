@@ -20,7 +20,7 @@ void fill(numbers& tried, int thread, int keys)
     for (int i = 0; i != keys; ++i)
         CHECK(tried.insert(key_of(thread, i), static_cast<uint64_t>(i)));
     for (int i = 0; i != keys; ++i) {
-        uint64_t value;
+        uint64_t value = 0;
         CHECK(tried.get(key_of(thread, i), value) && value == static_cast<uint64_t>(i));
         if (i % 2 == 0)
             CHECK(tried.remove(key_of(thread, i)));

@@ -128,8 +128,8 @@ public:
     /** Discards a change that was not finished. */
     ~tcursor()
     {
-        if (stage_ == locked)
-            let_go(MASSTREE_ACTION_KEEP);
+        if (unlikely(is_unsettled_))
+            settle();
     }
 
     /** Whether the key exists. If not, finish must not insert it. */
@@ -160,10 +160,10 @@ public:
      */
     void finish(int state, threadinfo&)
     {
-        if (stage_ != locked)
+        if (unlikely(stage_ != locked))
             masstree_beta::die("tcursor::finish", "nothing was found, or it was finished before");
         const int32_t action = action_of(state);
-        if (action == MASSTREE_ACTION_SET && !found_ && flags_ == 0)
+        if (unlikely(action == MASSTREE_ACTION_SET && !found_ && flags_ == 0))
             masstree_beta::die("tcursor::finish", "inserts after find_locked: use find_insert");
         let_go(action);
     }
@@ -235,13 +235,15 @@ public:
 private:
     enum stage { made, locked, finished };
 
-    /** How many created leaves the library keeps for masstree_held_delta. */
-    enum : size_t { most_created = 10 };
+    /** How many created leaves the library keeps for masstree_held_delta; and up to which length of
+        a key these suffice: a split creates one leaf, and layers at most one for each eight bytes. */
+    enum : size_t { most_created = 10, most_recorded = 8 * (most_created - 2) - 1 };
 
     void start()
     {
         stage_ = made;
         found_ = false;
+        is_unsettled_ = false;
     }
 
     bool find(const char* what, threadinfo& ti, uint32_t flags)
@@ -253,13 +255,13 @@ private:
         using masstree_beta::table_guard_of;
         kept_ = table_guard_of(ti);
         masstree_guard_t* guard = nullptr;
-        if (kept_ != nullptr) {
+        if (likely(kept_ != nullptr)) {
             guard = kept_->use(what, tree_);
             if (guard == nullptr)
                 kept_ = nullptr;
         }
-        // A split creates one leaf, and layers at most one for each eight bytes.
-        if (unlikely(flags != 0 && length / 8 + 3 > most_created)) {
+        recorded_ = nullptr;
+        if (unlikely(flags != 0 && length > most_recorded)) {
             guard = record(what, guard, length);
             flags = MASSTREE_HOLD_INSERT;
         }
@@ -267,16 +269,20 @@ private:
         before_ = 0;
         const int32_t status =
             masstree_hold(tree_, guard, key_.s, length, flags, &held_, &before_);
-        if (unlikely(status != MASSTREE_OK && status != MASSTREE_NOT_FOUND)) {
-            leave();
-            if (status == MASSTREE_INVALID)
-                masstree_beta::die(what, "the thread has another cursor that is not finished");
-            masstree_beta::failed(what, status);
-        }
+        if (unlikely(static_cast<uint32_t>(status) > MASSTREE_NOT_FOUND))
+            not_held(what, status);
         stage_ = locked;
+        is_unsettled_ = true;
         found_ = status == MASSTREE_OK;
         word_ = masstree_beta::word<value_type>(before_);
         return found_;
+    }
+    [[noreturn]] __attribute__((noinline)) void not_held(const char* what, int32_t status)
+    {
+        leave();
+        if (status == MASSTREE_INVALID)
+            masstree_beta::die(what, "the thread has another cursor that is not finished");
+        masstree_beta::failed(what, status);
     }
     /** Records what finding a long key creates, under the guard or, if it is NULL, under one that is
         entered for it. */
@@ -291,16 +297,24 @@ private:
         else
             masstree_beta::check(what, masstree_guard_enter(tree_, &guard));
         recorded->guard = guard;
-        recorded_ = std::move(recorded);
-        masstree_beta::check(what, masstree_guard_record(guard, &recorded_->delta));
+        masstree_beta::check(what, masstree_guard_record(guard, &recorded->delta));
+        recorded_ = recorded.release();
+        is_unsettled_ = true;
         return guard;
     }
     void leave()
     {
         if (unlikely(recorded_ != nullptr))
             stop_recording();
-        if (kept_ != nullptr)
+        if (likely(kept_ != nullptr))
             kept_->release();
+    }
+    /** Discards a change that was not finished, and frees what was recorded. */
+    __attribute__((noinline)) void settle()
+    {
+        const std::unique_ptr<recording> recorded(recorded_);
+        if (stage_ == locked)
+            let_go(MASSTREE_ACTION_KEEP);
     }
     __attribute__((noinline)) void stop_recording()
     {
@@ -333,6 +347,7 @@ private:
         masstree_beta::check(
             "tcursor::finish", masstree_held_finish(&held_, action, word_.bits(), nullptr));
         stage_ = finished;
+        is_unsettled_ = recorded_ != nullptr;
         leave();
     }
 
@@ -375,7 +390,10 @@ private:
     uint32_t flags_;
     stage stage_;
     bool found_;
-    std::unique_ptr<recording> recorded_;
+    /** Whether the destructor has something to do. */
+    bool is_unsettled_;
+    /** What was recorded for a long key; NULL for other keys. Set by find. */
+    recording* recorded_;
     masstree_held_t held_;
 };
 

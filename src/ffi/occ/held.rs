@@ -3,21 +3,18 @@
 //! Holding a leaf locked, to change a key in two steps.
 
 use std::ffi::c_void;
-use std::ptr::{NonNull, addr_of_mut};
 
-use super::held_content::{CREATED, Content, Place, seal_of};
-use crate::ffi::boundary::{
-    ValueKind, check_kind, deliver_or_retire, key_bytes, status_of, tree_of, under_guard,
-    write_output,
-};
-use crate::ffi::handle::{self, GuardHandle, TreeHandle};
+use super::held_begin::{hold_under, hold_unguarded};
+use super::held_content::{Content, Place};
+use super::held_finish::{finish_keeping, finish_removing, finish_setting, finish_short};
+use crate::ffi::boundary::{status_of, tree_of};
+use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::index::update::{
     MASSTREE_ACTION_KEEP, MASSTREE_ACTION_REMOVE, MASSTREE_ACTION_SET,
 };
 use crate::ffi::status::*;
-use crate::index::node::{Delta, DeltaRecorder, Observation};
-use crate::index::reclaim::{LocalGuard, Pinned, Slot, recorder_of};
-use crate::index::tree::{Decision, FullLeaf, Holder, Overtaken, Tree, with_holder};
+use crate::index::reclaim::pin_of;
+use crate::index::tree::{Decision, Holder, with_holder};
 
 /// Flag of masstree_hold: make room for the key if it is absent, so that it can be inserted.
 pub const MASSTREE_HOLD_INSERT: u32 = 1;
@@ -140,126 +137,14 @@ pub unsafe extern "C" fn masstree_hold(
     held: *mut HeldLeaf,
     value: *mut u64,
 ) -> i32 {
+    // Jumps to a function with the same arguments, so that each is compiled for itself.
     // SAFETY: as this function's contract.
-    let hold = |holder: &Holder| unsafe {
-        let known = MASSTREE_HOLD_INSERT | MASSTREE_HOLD_TRY | MASSTREE_HOLD_DELTA;
-        if held.is_null() || flags & !known != 0 || holder.is_holding() {
-            return Err(MASSTREE_INVALID);
+    unsafe {
+        match guard.is_null() {
+            true => hold_unguarded(tree, guard, key, key_len, flags, held, value),
+            false => hold_under(tree, guard, key, key_len, flags, held, value),
         }
-        let key = key_bytes(key, key_len)?;
-        let content = held.cast::<Content>();
-        let slot = handle::slot(guard);
-        let (inner, pin) = match slot {
-            Some(slot) => {
-                let (inner, pin) = under_guard(tree, slot, ValueKind::Words)?;
-                (inner, pin.with_recorder(recorder_of(slot)))
-            }
-            None => pin_in(content, tree)?,
-        };
-        let may_insert = flags & MASSTREE_HOLD_INSERT != 0;
-        let place = inner.hold_short(pin, key, may_insert, holder, held.cast());
-        let (place, present) = match place {
-            Ok(found) => found,
-            Err(full) => return hold_long(tree, inner, pin, key, flags, slot, held, value, full),
-        };
-        addr_of_mut!((*content).seal).write(0);
-        addr_of_mut!((*content).tree).write(NonNull::new_unchecked(tree));
-        addr_of_mut!((*content).slot).write(slot);
-        addr_of_mut!((*content).flags).write(flags);
-        addr_of_mut!((*content).place).write(Place::Short(place));
-        handle::set_held_under(slot);
-        found(present, value)
-    };
-    status_of(|| with_holder(hold))
-}
-
-/// Enters a local guard in the content, for a hold in a tree of words, and returns its pin.
-///
-/// # Safety
-/// As `masstree_hold`.
-#[inline(always)]
-unsafe fn pin_in<'g>(
-    content: *mut Content,
-    tree: *mut TreeHandle,
-) -> Result<(&'g Tree, Pinned<'g>), i32> {
-    // SAFETY: as this function's contract.
-    unsafe {
-        let inner: &'static Tree = tree_of(tree)?;
-        check_kind(inner, ValueKind::Words)?;
-        let local = addr_of_mut!((*content).local).cast::<LocalGuard<'static>>();
-        local.write(inner.local_guard());
-        Ok((inner, (*local).pin()))
     }
-}
-
-/// Completes a `masstree_hold` for which [`Tree::hold_short`] does not suffice.
-///
-/// # Safety
-/// The contract of `masstree_hold`; if `slot` is `None`, the content's local guard was entered.
-#[expect(clippy::too_many_arguments, reason = "what its only caller knows")]
-#[inline(never)]
-unsafe fn hold_long(
-    tree: *mut TreeHandle,
-    inner: &'static Tree,
-    pin: Pinned<'static>,
-    key: &'static [u8],
-    flags: u32,
-    slot: Option<NonNull<Slot>>,
-    held: *mut HeldLeaf,
-    value: *mut u64,
-    full: Option<FullLeaf<'static, 'static>>,
-) -> Result<i32, i32> {
-    let content = held.cast::<Content>();
-    // SAFETY: as this function's contract.
-    unsafe {
-        let place = if flags & MASSTREE_HOLD_TRY != 0 {
-            drop(full);
-            Err(MASSTREE_BUSY)
-        } else if flags & MASSTREE_HOLD_DELTA == 0 {
-            (inner.hold_from(pin, key, flags & MASSTREE_HOLD_INSERT != 0, full)).map_err(i32::from)
-        } else if pin.recorder().is_some() {
-            Err(MASSTREE_INVALID)
-        } else {
-            let delta = addr_of_mut!((*content).delta).cast::<Delta>();
-            let created = addr_of_mut!((*content).created).cast::<Observation>();
-            delta.write(Delta::new(created, CREATED));
-            let recorder = DeltaRecorder::new(NonNull::new_unchecked(delta));
-            let pin = pin.with_recorder(Some(recorder));
-            (inner.hold_from(pin, key, flags & MASSTREE_HOLD_INSERT != 0, full)).map_err(i32::from)
-        };
-        let place = match place {
-            Ok(place) => place,
-            Err(status) => {
-                if slot.is_none() {
-                    (*addr_of_mut!((*content).local)).assume_init_drop();
-                }
-                return Err(status);
-            }
-        };
-        place.keep_in(inner, held.cast());
-        let present = place.value();
-        addr_of_mut!((*content).seal).write(0);
-        addr_of_mut!((*content).tree).write(NonNull::new_unchecked(tree));
-        addr_of_mut!((*content).slot).write(slot);
-        addr_of_mut!((*content).flags).write(flags);
-        addr_of_mut!((*content).place).write(Place::Long(place));
-        handle::set_held_under(slot);
-        found(present, value)
-    }
-}
-
-/// Writes the value of a held key, if the key is present, and returns the status.
-///
-/// # Safety
-/// `value` is NULL or writable.
-#[inline(always)]
-unsafe fn found(present: Option<u64>, value: *mut u64) -> Result<i32, i32> {
-    let Some(present) = present else {
-        return Ok(MASSTREE_NOT_FOUND);
-    };
-    // SAFETY: as this function's contract.
-    unsafe { write_output(value, present) };
-    Ok(MASSTREE_OK)
 }
 
 /// Carries out an action on a held key and unlocks its leaf.
@@ -301,113 +186,32 @@ pub unsafe extern "C" fn masstree_held_finish(
         if held.is_null() || !holder.holds_in(held.cast()) {
             return Err(MASSTREE_INVALID);
         }
-        let content = &mut *held.cast::<Content>();
+        let content = &*held.cast::<Content>();
         // Fails in a forked child: the leaf belongs to the parent process.
         let tree = tree_of(content.tree.as_ptr())?;
-        // Three inlined calls, so that each is compiled for a constant action.
+        // The actions are compiled apart, and the most frequent case inlined.
         match action {
-            MASSTREE_ACTION_SET if content.place.admits_set() => {
-                finish_as(holder, tree, held, content, Decision::Set(value), old)
+            MASSTREE_ACTION_SET => {
+                if let Place::Short(place) = &content.place
+                    && place.can_set()
+                {
+                    let Some(slot) = content.slot else {
+                        return finish_setting(holder, tree, held, value, old);
+                    };
+                    let (pin, decision) = (pin_of(slot), Decision::Set(value));
+                    return Ok(finish_short(holder, tree, pin, held, place, decision, old));
+                }
+                match content.place.admits_set() {
+                    true => finish_setting(holder, tree, held, value, old),
+                    false => Err(MASSTREE_INVALID),
+                }
             }
-            MASSTREE_ACTION_REMOVE => finish_as(holder, tree, held, content, Decision::Remove, old),
-            MASSTREE_ACTION_KEEP => finish_as(holder, tree, held, content, Decision::Keep, old),
+            MASSTREE_ACTION_REMOVE => finish_removing(holder, tree, held, old),
+            MASSTREE_ACTION_KEEP => finish_keeping(holder, tree, held),
             _ => Err(MASSTREE_INVALID),
         }
     };
     status_of(|| with_holder(finish))
-}
-
-/// Applies a decision, which must be possible for the key, and unlocks the leaf.
-///
-/// # Safety
-/// As `masstree_held_finish`.
-#[inline(always)]
-unsafe fn finish_as(
-    holder: &Holder,
-    tree: &Tree,
-    held: *mut HeldLeaf,
-    content: &mut Content,
-    decision: Decision,
-    old: *mut u64,
-) -> Result<i32, i32> {
-    handle::set_held_under(None);
-    // SAFETY: as this function's contract.
-    unsafe {
-        let pin = content.pin();
-        let Place::Short(place) = &content.place else {
-            return finish_long(tree, pin, held, content, decision, old);
-        };
-        let empties = decision == Decision::Remove && place.is_alone();
-        let Ok(before) = tree.finish_short(pin, place, decision, holder) else {
-            (content.version_left, content.is_emptied) = (place.now().version, false);
-            content.seal = seal_of(held);
-            content.leave_local();
-            return Ok(MASSTREE_CLEARED);
-        };
-        (content.version_left, content.is_emptied) = (place.next(decision).version, empties);
-        content.seal = seal_of(held);
-        match decision {
-            Decision::Keep => {}
-            Decision::Set(value) => {
-                deliver_or_retire(tree, pin, before, Some(value), old);
-            }
-            Decision::Remove => {
-                deliver_or_retire(tree, pin, before, None, old);
-            }
-        }
-        content.leave_local();
-    }
-    Ok(MASSTREE_OK)
-}
-
-/// Does the work of `finish_as` for a content whose place is not `Short`.
-///
-/// # Safety
-/// As `masstree_held_finish`.
-#[inline(never)]
-unsafe fn finish_long(
-    tree: &Tree,
-    pin: Pinned<'static>,
-    held: *mut HeldLeaf,
-    content: &mut Content,
-    decision: Decision,
-    old: *mut u64,
-) -> Result<i32, i32> {
-    let (original, now) = (content.place.original(), content.place.now());
-    let next = content.place.next(decision);
-    let place = std::mem::replace(&mut content.place, Place::Past { original, now });
-    let Place::Long(place) = place else {
-        unreachable!("a leaf is held");
-    };
-    // SAFETY: as this function's contract.
-    unsafe {
-        let recorder = match content.flags & MASSTREE_HOLD_DELTA {
-            0 => content.slot.and_then(|slot| recorder_of(slot)),
-            _ => NonNull::new(content.delta.as_mut_ptr()).map(|delta| DeltaRecorder::new(delta)),
-        };
-        let pin = pin.with_recorder(recorder);
-        let finished = tree.finish(pin, place, decision);
-        content.version_left = match finished {
-            Ok(_) => next.version,
-            Err(Overtaken) => now.version,
-        };
-        content.seal = seal_of(held);
-        let status = match finished {
-            Ok(before) => {
-                let stored = match decision {
-                    Decision::Set(value) => Some(value),
-                    _ => None,
-                };
-                if decision != Decision::Keep {
-                    deliver_or_retire(tree, pin, before, stored, old);
-                }
-                MASSTREE_OK
-            }
-            Err(Overtaken) => MASSTREE_CLEARED,
-        };
-        content.leave_local();
-        Ok(status)
-    }
 }
 
 #[cfg(all(test, debug_assertions, not(any(loom, shuttle))))]

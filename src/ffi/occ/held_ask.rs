@@ -2,7 +2,7 @@
 
 use super::delta::{LeafDelta, delta_at};
 use super::held::{HeldLeaf, MASSTREE_HOLD_DELTA};
-use super::held_content::{Place, content, decision_of, seal_of};
+use super::held_content::{Left, Place, content, decision_of, seal_of};
 use super::observe::LeafObservation;
 use crate::ffi::boundary::{status_of, write_output};
 use crate::ffi::status::*;
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn masstree_held_next(
             }
             next.write(LeafObservation::of(&match is_finished {
                 true => Observation {
-                    version: content.version_left,
+                    version: content.version_left(),
                     ..place.now()
                 },
                 false => place.next(decision),
@@ -126,10 +126,10 @@ pub unsafe extern "C" fn masstree_held_delta(held: *const HeldLeaf, delta: *mut 
             let is_finished = content.seal == seal_of(held);
             (to.before, to.after) = (place.now(), place.now());
             if is_finished {
-                to.after.version = content.version_left;
+                to.after.version = content.version_left();
             }
             to.created_count = 0;
-            to.unlisted = u32::from(is_finished && content.is_emptied);
+            to.unlisted = u32::from(is_finished && content.left == Left::Emptied);
         }
         Ok(MASSTREE_OK)
     })

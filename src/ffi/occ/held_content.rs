@@ -20,21 +20,32 @@ pub(super) struct Content {
     /// [`seal_of`] this content's address, once the hold is finished. Other memory has this value
     /// only by chance; a copy of the content does not, since it has another address.
     pub(super) seal: usize,
-    /// Once the hold is finished: the version that the leaf had then.
+    /// Once the hold is finished, unless the place is `Short`: the version that the leaf had then.
     pub(super) version_left: u64,
     pub(super) tree: NonNull<TreeHandle>,
     /// The guard's slot; if `None`, `local` is the guard.
     pub(super) slot: Option<NonNull<Slot>>,
     /// The flags that were passed to `masstree_hold`.
     pub(super) flags: u32,
-    /// Once the hold is finished: whether it removed a short key that was its leaf's only entry.
-    pub(super) is_emptied: bool,
+    /// Once the hold is finished, if the place is `Short`: how it left the leaf.
+    pub(super) left: Left,
     pub(super) place: Place,
     /// The delta of the hold, with `MASSTREE_HOLD_DELTA` and unless the place is `Short`.
     pub(super) delta: MaybeUninit<Delta>,
     pub(super) created: MaybeUninit<[Observation; CREATED]>,
     /// A guard through the thread's own reservation. It must not move: pins point into it.
     pub(super) local: MaybeUninit<LocalGuard<'static>>,
+}
+
+/// How a finished hold of a short key has left the leaf.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Its version is the one at which it was locked.
+    Unchanged,
+    /// The key was inserted or removed.
+    Changed,
+    /// The key was removed, and was the leaf's only entry.
+    Emptied,
 }
 
 /// The number of created leaves for which a content's delta has room. Making room for a key creates
@@ -46,10 +57,13 @@ pub(super) const CREATED: usize = 10;
 pub(super) enum Place {
     /// A short key; stays after the hold was finished.
     Short(HeldShort<'static>),
+    /// A short key for which the hold has split a full leaf, while it is held; with an observation of
+    /// that leaf.
+    Split(HeldShort<'static>, Observation),
     /// Any other key, while it is held.
     Long(Held<'static, 'static>),
-    /// Any other key, after the hold was finished: observations of the leaf in which the key was
-    /// located, and of the leaf that was locked.
+    /// Any but a `Short` key, after the hold was finished: observations of the leaf in which the key
+    /// was located, and of the leaf that was locked.
     Past {
         original: Observation,
         now: Observation,
@@ -71,6 +85,7 @@ impl Place {
     pub(super) fn admits_set(&self) -> bool {
         match self {
             Self::Short(place) => place.can_set(),
+            Self::Split(..) => true,
             Self::Long(place) => place.value().is_some() || place.has_room(),
             Self::Past { .. } => false,
         }
@@ -79,6 +94,7 @@ impl Place {
     pub(super) fn original(&self) -> Observation {
         match self {
             Self::Short(place) => place.now(),
+            Self::Split(_, original) => *original,
             Self::Long(place) => place.original(),
             Self::Past { original, .. } => *original,
         }
@@ -86,7 +102,7 @@ impl Place {
 
     pub(super) fn now(&self) -> Observation {
         match self {
-            Self::Short(place) => place.now(),
+            Self::Short(place) | Self::Split(place, _) => place.now(),
             Self::Long(place) => place.now(),
             Self::Past { now, .. } => *now,
         }
@@ -95,7 +111,7 @@ impl Place {
     /// An observation of the leaf as this decision will leave it.
     pub(super) fn next(&self, decision: Decision) -> Observation {
         match self {
-            Self::Short(place) => place.next(decision),
+            Self::Short(place) | Self::Split(place, _) => place.next(decision),
             Self::Long(place) => place.next(decision),
             Self::Past { now, .. } => *now,
         }
@@ -103,6 +119,14 @@ impl Place {
 }
 
 impl Content {
+    /// The version of the leaf when the hold was finished.
+    pub(super) fn version_left(&self) -> u64 {
+        match &self.place {
+            Place::Short(place) => place.left(self.left != Left::Unchanged).version,
+            Place::Split(..) | Place::Long(_) | Place::Past { .. } => self.version_left,
+        }
+    }
+
     /// Returns a pin, without a recorder, of the guard under which the leaf is held.
     ///
     /// # Safety

@@ -9,4 +9,6 @@ pub mod delta;
 
 pub mod held;
 pub mod held_ask;
+mod held_begin;
 mod held_content;
+mod held_finish;

@@ -128,6 +128,11 @@ impl Domain {
 
     #[inline]
     pub(crate) fn enter_local(&self) -> LocalGuard<'_> {
+        self.enter_local_inlined()
+    }
+
+    #[inline(always)]
+    pub(crate) fn enter_local_inlined(&self) -> LocalGuard<'_> {
         match thread::state() {
             thread::State::Running => {
                 let guard = self.collector.enter();

@@ -115,6 +115,12 @@ impl Tree {
         self.domain().enter_local()
     }
 
+    /// [`Tree::local_guard`], inlined into its caller.
+    #[inline(always)]
+    pub(crate) fn local_guard_inlined(&self) -> LocalGuard<'_> {
+        self.domain().enter_local_inlined()
+    }
+
     /// Waits until every guard held now has been left or refreshed; the caller holds none.
     pub(crate) fn wait_for_guards(&self) {
         self.domain().wait_for_guards();
@@ -214,7 +220,7 @@ impl Tree {
 
     /// [`Tree::admit`] for operations on words; also panics if the tree's values are of another
     /// kind.
-    #[inline]
+    #[inline(always)]
     fn admit_words(&self, pin: Pinned<'_>, key: &[u8]) {
         self.admit(pin, key);
         assert!(self.holds(KindId::WORDS), "not a tree of words");

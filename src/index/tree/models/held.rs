@@ -12,6 +12,7 @@ use crate::index::tree::write::held_short::HeldShort;
 /// A hold, as the C boundary makes it.
 enum Hold<'g, 'k> {
     Short(HeldShort<'g>, Option<u64>),
+    Split(HeldShort<'g>, Observation),
     Long(Held<'g, 'k>),
 }
 
@@ -22,23 +23,41 @@ impl<'g, 'k> Hold<'g, 'k> {
             return Self::Long(tree.hold(pin, key, true).unwrap());
         }
         let place = std::ptr::null();
-        match with_holder(|holder| tree.hold_short(pin, key, true, holder, place)) {
-            Ok((held, value)) => Self::Short(held, value),
-            Err(full) => Self::Long(tree.hold_from(pin, key, true, full).unwrap()),
-        }
+        let held = with_holder(|holder| {
+            let full = match tree.hold_short(pin, key, true, holder, place) {
+                Ok((held, value)) => return Ok(Self::Short(held, value)),
+                Err(Some(full)) => full,
+                Err(None) => return Err(()),
+            };
+            match tree.hold_split(pin, key, full, holder, place) {
+                Some((held, original)) => Ok(Self::Split(held, original)),
+                None => Err(()),
+            }
+        });
+        held.unwrap_or_else(|()| Self::Long(tree.hold(pin, key, true).unwrap()))
     }
 
     fn value(&self) -> Option<u64> {
         match self {
             Self::Short(_, value) => *value,
+            Self::Split(..) => None,
             Self::Long(held) => held.value(),
         }
     }
 
     fn now(&self) -> Observation {
         match self {
-            Self::Short(held, _) => held.now(),
+            Self::Short(held, _) | Self::Split(held, _) => held.now(),
             Self::Long(held) => held.now(),
+        }
+    }
+
+    /// Whether the hold has changed a leaf to make room.
+    fn has_made_room(&self) -> bool {
+        match self {
+            Self::Short(..) => false,
+            Self::Split(..) => true,
+            Self::Long(held) => held.original() != held.now(),
         }
     }
 
@@ -53,6 +72,10 @@ impl<'g, 'k> Hold<'g, 'k> {
             Self::Short(held, _) => {
                 with_holder(|holder| unsafe { tree.finish_short(pin, &held, decision, holder) })
             }
+            // SAFETY: as above.
+            Self::Split(held, original) => with_holder(|holder| unsafe {
+                tree.finish_split(pin, &held, original, decision, holder)
+            }),
             Self::Long(held) => tree.finish(pin, held, decision),
         }
     }
@@ -104,6 +127,44 @@ fn a_held_key_is_exclusive() {
 fn a_short_held_key_is_exclusive() {
     let lines = [Line::UnusedRoomIsGivenBack, Line::OwnHeldIsTheSame];
     check(&lines, || explore_exclusive_holds(true));
+}
+
+/// A hold that has split a leaf of a tree that is cleared then.
+#[test]
+fn a_hold_that_has_split_a_cleared_leaf_changes_nothing() {
+    let lines = [Line::FinishLooksForClears];
+    check(&lines, || explore(split_and_clear));
+}
+
+/// A hold of this key splits the only leaf, unless the tree was cleared.
+fn split_and_clear() {
+    let initial = numbers((0..15).map(|n| 10 * n));
+    let mut model = Model::with(initial);
+    let is_cleared = Arc::new(Mutex::new(false));
+    let is_set = Arc::new(Mutex::new(false));
+    let (known, set) = (Arc::clone(&is_cleared), Arc::clone(&is_set));
+    model.thread(move |tree, pin| {
+        let key = number(75);
+        let held = Hold::begin(tree, pin, &key, true);
+        // Not always as `Hold::Split`: that needs the lock at once.
+        let was_split = held.has_made_room();
+        let is_known = *known.lock().unwrap();
+        match held.finish(tree, pin, Decision::Set(MINE)) {
+            Ok(before) => {
+                assert_eq!(before, None);
+                assert!(!was_split || !is_known, "done after the clearing");
+                *set.lock().unwrap() = !was_split;
+            }
+            Err(Overtaken) => assert_eq!(tree.get(pin, &key), None),
+        }
+    });
+    model.thread(move |tree, pin| {
+        tree.clear(pin).unwrap();
+        *is_cleared.lock().unwrap() = true;
+    });
+    model.join();
+    let expected = is_set.lock().unwrap().then(|| number(75));
+    model.end(expected.into_iter().collect());
 }
 
 /// The value before the tree is cleared, the value that one thread sets, and the other

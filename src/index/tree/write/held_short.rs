@@ -6,6 +6,7 @@
 //! the leaf nor allocates. So it does not wait and does not run out of memory. It keeps a few plain
 //! words, from which `finish_short` resumes the ownership of the lock.
 
+use std::hint::assert_unchecked;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
@@ -14,7 +15,7 @@ use super::held::Overtaken;
 use super::locate::Located;
 use super::short::Short;
 use crate::index::key::{Key, Kind};
-use crate::index::node::{KeyPosition, Leaf, Locked, Observation, Version, with_search};
+use crate::index::node::{KeyPosition, Leaf, Locked, Observation, Version, WIDTH, with_search};
 use crate::index::reclaim::{HintedLeaf, Pinned};
 use crate::index::tree::Tree;
 use crate::index::tree::holding::Holder;
@@ -24,22 +25,23 @@ use crate::protocol::Line;
 /// A locked leaf, and where in it a short key is or would be inserted. Dropping this does not
 /// unlock the leaf.
 pub(crate) struct HeldShort<'g> {
-    leaf: NonNull<Leaf>,
-    version: Version,
-    incarnation: u64,
-    slice: u64,
+    pub(super) leaf: NonNull<Leaf>,
+    pub(super) version: Version,
+    pub(super) incarnation: u64,
+    pub(super) slice: u64,
     /// The key's slot if the key is present, else the position of its insert.
-    slot_or_position: usize,
-    kind: Kind,
-    is_present: bool,
-    has_room: bool,
+    pub(super) slot_or_position: usize,
+    pub(super) kind: Kind,
+    pub(super) is_present: bool,
+    pub(super) has_room: bool,
     /// The caller's key, to check that it does not change.
     #[cfg(debug_assertions)]
-    bytes: *const [u8],
-    pin: PhantomData<Pinned<'g>>,
+    pub(super) bytes: *const [u8],
+    pub(super) pin: PhantomData<Pinned<'g>>,
 }
 
-/// A locked leaf in which [`Tree::hold_from`] must make room: it is full, or wastes its bag.
+/// A locked leaf in which [`Tree::hold_split`] or [`Tree::hold_from`] must make room: it is full, or
+/// wastes its bag.
 pub(crate) struct FullLeaf<'g, 'k> {
     pub(super) located: Located<'g, 'k>,
     /// The number of clearings, as in [`HeldShort`].
@@ -135,6 +137,8 @@ impl Tree {
             return Err(Overtaken);
         }
         if held.is_present {
+            // SAFETY: the position is a slot.
+            unsafe { assert_unchecked(held.slot_or_position < WIDTH) };
             let value = self.change_present(pin, leaf, held.slot_or_position, true, |_| decision);
             return Ok(Some(value));
         }
@@ -158,7 +162,7 @@ impl Tree {
 impl HeldShort<'_> {
     /// In builds with debug assertions, aborts if the caller has changed the key.
     #[inline(always)]
-    fn check_key(&self) {
+    pub(super) fn check_key(&self) {
         #[cfg(debug_assertions)]
         {
             // SAFETY: the key stays readable while it is held.
@@ -175,6 +179,12 @@ impl HeldShort<'_> {
     pub(crate) fn is_alone(&self) -> bool {
         // SAFETY: the leaf is held under the pin.
         self.is_present && unsafe { self.leaf.as_ref() }.permutation().len() == 1
+    }
+
+    /// Whether the key is present.
+    #[inline(always)]
+    pub(crate) fn is_present(&self) -> bool {
+        self.is_present
     }
 
     /// Whether the key can be set: it is present or can be inserted.
@@ -197,12 +207,16 @@ impl HeldShort<'_> {
     /// An observation of the leaf as `finish_short` will leave it, or has left it, with this
     /// decision, unless the decision empties it.
     pub(crate) fn next(&self, decision: Decision) -> Observation {
-        let changes = match decision {
+        self.left(match decision {
             Decision::Keep => false,
             Decision::Set(_) => !self.is_present,
             Decision::Remove => self.is_present,
-        };
-        self.observation(match changes {
+        })
+    }
+
+    /// An observation of the leaf after the key was inserted or removed, if it was `changed`.
+    pub(crate) fn left(&self, changed: bool) -> Observation {
+        self.observation(match changed {
             true => self.version.next(),
             false => self.version,
         })

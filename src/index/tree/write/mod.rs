@@ -9,13 +9,15 @@
 //! - `split`: splits a full leaf. `layer`: turns keys that share a slice into a layer.
 //! - `collapse`: deletes empty leaves, internodes and layers. `merge`: merges sparse leaves.
 //! - `levels`: records in each node how high the layers below it are.
-//! - `held`: keeps a leaf locked for the user; `held_short` does so for most short keys.
+//! - `held`: keeps a leaf locked for the user; `held_short` and `held_split` do so for most short
+//!   keys.
 
 pub(in crate::index::tree) mod bytes;
 pub(in crate::index::tree) mod collapse;
 pub(in crate::index::tree) mod engine;
 pub(in crate::index::tree) mod held;
 pub(in crate::index::tree) mod held_short;
+pub(in crate::index::tree) mod held_split;
 pub(in crate::index::tree) mod layer;
 pub(in crate::index::tree) mod levels;
 pub(in crate::index::tree) mod locate;
