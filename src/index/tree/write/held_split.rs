@@ -48,7 +48,7 @@ impl Tree {
             return None;
         };
         debug_assert!(Key::new(bytes).slice() == key.slice());
-        if !leaf.permutation().is_full() || leaf.bag().is_some() {
+        if !leaf.permutation().is_full() || leaf.bag().is_some() || leaf.has_tails() {
             return None;
         }
         if let Some(recorder) = pin.recorder() {
