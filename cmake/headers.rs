@@ -18,7 +18,7 @@ struct Header {
     includes: &'static str,
 }
 
-const HEADERS: [Header; 2] = [
+const HEADERS: [Header; 3] = [
     Header {
         path: "include/masstree.h",
         guard: "MASSTREE_H",
@@ -29,6 +29,12 @@ const HEADERS: [Header; 2] = [
         path: "include/masstree/occ.h",
         guard: "MASSTREE_OCC_H",
         directories: &["src/ffi/occ"],
+        includes: "#include \"../masstree.h\"\n",
+    },
+    Header {
+        path: "include/masstree/versioned.h",
+        guard: "MASSTREE_VERSIONED_H",
+        directories: &["src/ffi/versioned"],
         includes: "#include \"../masstree.h\"\n",
     },
 ];

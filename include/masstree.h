@@ -115,7 +115,7 @@ extern "C" {
 typedef struct masstree_guard_t masstree_guard_t;
 
 /**
- * An ordered map from byte strings to 64-bit words, or to byte strings.
+ * An ordered map from byte strings to 64-bit words, to byte strings, or to versions.
  *
  * Created by masstree_create, freed by masstree_destroy. Any number of threads may use a tree
  * at the same time, without registration; only masstree_destroy requires that no other thread
@@ -161,10 +161,15 @@ typedef struct masstree_t masstree_t;
 #define MASSTREE_CLEARED 5
 
 /**
- * Outcome: to hold the key, masstree_hold would have to wait, to allocate, or to change a leaf.
- * Nothing is held.
+ * Outcome: to hold the key, masstree_hold would have to wait, to allocate, or to change a leaf;
+ * nothing is held. From masstree_next_seqno: too many groups are not published yet.
  */
 #define MASSTREE_BUSY 6
+
+/**
+ * Outcome: at this sequence number the key is deleted: by a tombstone, or by a range tombstone.
+ */
+#define MASSTREE_DELETED 7
 
 /**
  * Error: an invalid argument: a NULL handle, a NULL key whose length is not 0, a NULL
@@ -190,8 +195,8 @@ typedef struct masstree_t masstree_t;
 #define MASSTREE_WRONG_TREE (-4)
 
 /**
- * Error: the function is for trees of words and the tree holds byte strings, or vice versa;
- * see value_kind in masstree_options_t.
+ * Error: the function is for trees of words and the tree holds byte strings or versions, or the
+ * like; see value_kind in masstree_options_t.
  */
 #define MASSTREE_WRONG_KIND (-5)
 
@@ -219,6 +224,17 @@ typedef struct masstree_t masstree_t;
 #define MASSTREE_UNSORTED (-9)
 
 /**
+ * Error: the tree is sealed (masstree_seal); nothing was changed.
+ */
+#define MASSTREE_READ_ONLY (-10)
+
+/**
+ * Error: the sequence number is too low: versions that it needs may have been trimmed
+ * (masstree_trim_versions), or it was published already. Nothing was changed.
+ */
+#define MASSTREE_TOO_OLD (-11)
+
+/**
  * Returns one English sentence that describes a status, after the status's name and a colon. The
  * text is static: never NULL, never freed. Unknown statuses have a sentence of their own.
  *
@@ -244,6 +260,12 @@ const char *masstree_strerror(int32_t status);
  * Kind of values: byte strings, which the tree copies and owns.
  */
 #define MASSTREE_VALUES_BYTES 1
+
+/**
+ * Kind of values: versions, several for each key, each with a sequence number and a byte string;
+ * see masstree/versioned.h.
+ */
+#define MASSTREE_VALUES_VERSIONED 2
 
 /**
  * Huge pages: use them for large trees. Once the nodes of a tree take 4 MiB, further nodes
@@ -316,7 +338,7 @@ typedef struct {
     size_t struct_size;
     /**
      * Called for each value that leaves the tree; NULL: values are plain words, and nothing is
-     * called. Must be NULL for byte strings, which the tree frees itself.
+     * called. Must be NULL for byte strings and versions, which the tree frees itself.
      */
     masstree_value_destructor_t value_destructor;
     /**
@@ -345,7 +367,7 @@ typedef struct {
      */
     size_t chunk_size;
     /**
-     * MASSTREE_VALUES_WORDS or MASSTREE_VALUES_BYTES.
+     * MASSTREE_VALUES_WORDS, MASSTREE_VALUES_BYTES or MASSTREE_VALUES_VERSIONED.
      */
     uint32_t value_kind;
     /**
@@ -372,8 +394,8 @@ typedef struct {
  *
  * @retval MASSTREE_OK       *tree is a new, empty tree.
  * @retval MASSTREE_INVALID  tree is NULL; struct_size is smaller than any
- *                           version of the struct; value_kind is unknown, or is
- *                           MASSTREE_VALUES_BYTES together with a value
+ *                           version of the struct; value_kind is unknown, or is not
+ *                           MASSTREE_VALUES_WORDS together with a value
  *                           destructor; only one of alloc and free is set; or a
  *                           byte of the struct that this library does not know is
  *                           not zero.
@@ -429,6 +451,8 @@ void masstree_destroy(masstree_t *tree);
  * @retval MASSTREE_INVALID     tree is NULL.
  * @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND  The tree holds versions: delete them with
+ *                              masstree_remove_range_at.
  * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
  * Thread safety: any thread. Since 0.1.
@@ -1923,6 +1947,8 @@ int32_t masstree_cursor_value_bytes(masstree_cursor_t *cursor, masstree_slice_t 
  * @retval MASSTREE_NOMEM         Out of memory for the key's copy.
  * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @retval MASSTREE_TOO_OLD       The cursor reads at a number (masstree_cursor_open_at) that a
+ *                                trim has overtaken; the cursor may have moved.
  *
  * Thread safety: only the thread that currently uses the cursor. Since 0.1.
  */
@@ -1943,6 +1969,8 @@ int32_t masstree_cursor_seek(masstree_cursor_t *cursor,
  * @retval MASSTREE_INVALID  cursor is NULL, or how is unknown.
  * @retval MASSTREE_NOMEM    Out of memory for the key's copy.
  * @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
+ * @retval MASSTREE_TOO_OLD  The cursor reads at a number (masstree_cursor_open_at) that a trim
+ *                           has overtaken; the cursor may have moved.
  *
  * Thread safety: only the thread that currently uses the cursor. Since 0.1.
  */
@@ -1958,6 +1986,8 @@ int32_t masstree_cursor_seek_u64(masstree_cursor_t *cursor, uint64_t key, uint32
  * @retval MASSTREE_INVALID  cursor is NULL.
  * @retval MASSTREE_NOMEM    Out of memory for the key's copy.
  * @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
+ * @retval MASSTREE_TOO_OLD  The cursor reads at a number (masstree_cursor_open_at) that a trim
+ *                           has overtaken; the cursor may have moved.
  *
  * Thread safety: only the thread that currently uses the cursor. Since 0.1.
  */
@@ -1973,6 +2003,8 @@ int32_t masstree_cursor_first(masstree_cursor_t *cursor);
  * @retval MASSTREE_INVALID  cursor is NULL.
  * @retval MASSTREE_NOMEM    Out of memory for the key's copy.
  * @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
+ * @retval MASSTREE_TOO_OLD  The cursor reads at a number (masstree_cursor_open_at) that a trim
+ *                           has overtaken; the cursor may have moved.
  *
  * Thread safety: only the thread that currently uses the cursor. Since 0.1.
  */
@@ -1988,6 +2020,8 @@ int32_t masstree_cursor_last(masstree_cursor_t *cursor);
  * @retval MASSTREE_INVALID  cursor is NULL.
  * @retval MASSTREE_NOMEM    Out of memory for the key's copy.
  * @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
+ * @retval MASSTREE_TOO_OLD  The cursor reads at a number (masstree_cursor_open_at) that a trim
+ *                           has overtaken; the cursor may have moved.
  *
  * Thread safety: only the thread that currently uses the cursor. Since 0.1.
  */
@@ -2003,6 +2037,8 @@ int32_t masstree_cursor_next(masstree_cursor_t *cursor);
  * @retval MASSTREE_INVALID  cursor is NULL.
  * @retval MASSTREE_NOMEM    Out of memory for the key's copy.
  * @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
+ * @retval MASSTREE_TOO_OLD  The cursor reads at a number (masstree_cursor_open_at) that a trim
+ *                           has overtaken; the cursor may have moved.
  *
  * Thread safety: only the thread that currently uses the cursor. Since 0.1.
  */
@@ -2024,7 +2060,8 @@ int32_t masstree_cursor_prev(masstree_cursor_t *cursor);
  * @retval MASSTREE_END         No greater key exists; another thread may insert one later.
  * @retval MASSTREE_INVALID     cursor is NULL, or capacity is 0.
  * @retval MASSTREE_NOMEM       Out of memory for the copy of the first key.
- * @retval MASSTREE_WRONG_KIND  The tree holds byte strings, and values is not NULL.
+ * @retval MASSTREE_WRONG_KIND  The tree holds byte strings or versions, and values is not NULL;
+ *                              or it is a cursor over versions.
  * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
  * Thread safety: only the thread that currently uses the cursor. Since 0.1.
@@ -2049,7 +2086,8 @@ int32_t masstree_cursor_next_many(masstree_cursor_t *cursor,
  * @retval MASSTREE_END         No smaller key exists; another thread may insert one later.
  * @retval MASSTREE_INVALID     cursor is NULL, or capacity is 0.
  * @retval MASSTREE_NOMEM       Out of memory for the copy of the first key.
- * @retval MASSTREE_WRONG_KIND  The tree holds byte strings, and values is not NULL.
+ * @retval MASSTREE_WRONG_KIND  The tree holds byte strings or versions, and values is not NULL;
+ *                              or it is a cursor over versions.
  * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
  * Thread safety: only the thread that currently uses the cursor. Since 0.1.
@@ -3114,8 +3152,8 @@ int32_t masstree_len(const masstree_t *tree, uint64_t *len);
 
 /**
  * Verifies every invariant of a tree: the order of keys, the bounds of nodes, the links
- * between leaves, the shape of layers, the number of keys. For tests and debugging; visits
- * every node.
+ * between leaves, the shape of layers, the number of keys; and the lists of a versioned tree.
+ * For tests and debugging; visits every node.
  *
  * @param tree   The tree.
  * @param guard  A guard of this tree, or NULL: then this call pins for its own duration.

@@ -6,6 +6,7 @@
 //! Modules; each uses only those below it:
 //!
 //! - [`ffi`]: the C interface.
+//! - `versioned`: trees with several versions of a key.
 //! - `index`: the tree, its nodes, reclamation and memory.
 //! - `errno`: preserves the caller's `errno`.
 //! - `sync`: selects std's atomics or those of a model checker.
@@ -22,6 +23,7 @@ pub mod ffi;
 mod index;
 mod protocol;
 mod sync;
+mod versioned;
 
 #[cfg(feature = "global-allocator")]
 #[global_allocator]

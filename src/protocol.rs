@@ -209,6 +209,26 @@ pub(crate) enum Line {
     /// `reclaim`: a guard is entered before the first pointer is loaded.
     #[cfg(all(test, loom))]
     GuardBeforePointer,
+    /// `versioned`: the store of a link to a version releases the version.
+    VersionIsReleased,
+    /// `versioned`: a version's links are stored before a link to it.
+    LinksBeforePublishing,
+    /// `versioned`: a removed version keeps its links.
+    RemovedKeepLinks,
+    /// `versioned`: the visible number is below every pending group.
+    VisibleIsBelowPending,
+    /// `versioned`: the store of the visible number releases the writes of its groups.
+    VisibleIsReleased,
+    /// `versioned`: a reader's load of the visible number acquires those writes.
+    VisibleIsAcquired,
+    /// `versioned`: a trim's floor is at most the visible number.
+    FloorIsVisible,
+    /// `versioned`: a trim stores its floor before it removes a version.
+    FloorBeforeUnlinking,
+    /// `versioned`: a reader at the visible number checks that no trim has overtaken it.
+    LatestChecksFloor,
+    /// `versioned`: a write at or below the floor is refused under the leaf's lock.
+    WritesAreAboveFloor,
 }
 
 impl Line {

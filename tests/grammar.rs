@@ -7,12 +7,12 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The objects other than the tree.
-const OBJECTS: [&str; 8] = [
-    "guard", "cursor", "held", "delta", "leaf", "u64", "stats", "loader",
+const OBJECTS: [&str; 9] = [
+    "guard", "cursor", "held", "delta", "leaf", "u64", "stats", "loader", "snapshot",
 ];
 
 /// Verbs of one word or more, with the objects that have them ("" is the tree).
-const VERBS: [(&str, &[&str]); 56] = [
+const VERBS: [(&str, &[&str]); 68] = [
     ("create", &[""]),
     ("destroy", &[""]),
     ("clear", &[""]),
@@ -50,8 +50,8 @@ const VERBS: [(&str, &[&str]); 56] = [
     ("leave", &["guard"]),
     ("refresh", &["guard", "cursor"]),
     ("record", &["guard"]),
-    ("open", &["cursor", "loader"]),
-    ("close", &["cursor", "loader"]),
+    ("open", &["cursor", "loader", "snapshot"]),
+    ("close", &["cursor", "loader", "snapshot"]),
     ("seek", &["cursor"]),
     ("first", &["cursor"]),
     ("last", &["cursor"]),
@@ -66,9 +66,21 @@ const VERBS: [(&str, &[&str]); 56] = [
     ("finish", &["held", "loader"]),
     ("apply", &["delta"]),
     ("size", &["leaf"]),
-    ("version", &["leaf"]),
+    ("version", &["leaf", "cursor"]),
     ("to_key", &["u64"]),
     ("from_key", &["u64"]),
+    ("put_unless_newer", &[""]),
+    ("remove_range", &[""]),
+    ("get_operands", &[""]),
+    ("scan_versions", &[""]),
+    ("scan_range_tombstones", &[""]),
+    ("open_versions", &["cursor"]),
+    ("next_seqno", &[""]),
+    ("publish", &[""]),
+    ("trim_versions", &[""]),
+    ("seal", &[""]),
+    ("versions", &["stats"]),
+    ("seqno", &["snapshot"]),
 ];
 
 /// The suffixes of a verb, in their order.

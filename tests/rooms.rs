@@ -15,7 +15,7 @@ use syn::{Attribute, ItemUse, UseTree};
 
 /// From the bottom up. A module belongs to the room with the longest name that is a prefix of
 /// its own.
-const ROOMS: [&str; 22] = [
+const ROOMS: [&str; 23] = [
     "errno",
     "annotate",
     "sync",
@@ -37,6 +37,7 @@ const ROOMS: [&str; 22] = [
     "ffi::boundary",
     "ffi::index",
     "ffi::occ",
+    "ffi::versioned",
     "ffi",
 ];
 

@@ -1,6 +1,7 @@
 /* Compiled as C99, C11, C++11 and C++17 with warnings as errors: the header needs
    nothing before it, may be included twice, and its macros work in each language. */
 #include "masstree/occ.h"
+#include "masstree/versioned.h"
 #include "masstree.h"
 #include "masstree/occ.h"
 

@@ -5,7 +5,7 @@
 #include "calls.h"
 #include "dirty_errno.h"
 
-static masstree_t *trees[2];
+static masstree_t *trees[3];
 
 static void fill(masstree_t *words, masstree_t *bytes)
 {
@@ -29,10 +29,13 @@ static void end_call(const struct call *call, int32_t status, struct arguments *
         KEPT(masstree_held_finish(&arguments->out.held, MASSTREE_ACTION_SET, 1, NULL));
     } else if (strcmp(call->name, "guard_enter") == 0 && status == MASSTREE_OK) {
         KEPT(masstree_guard_leave(arguments->out.guard));
-    } else if (strcmp(call->name, "cursor_open") == 0 && status == MASSTREE_OK) {
+    } else if (strncmp(call->name, "cursor_open", 11) == 0 && status == MASSTREE_OK) {
         KEPT(masstree_cursor_close(arguments->out.cursor));
     } else if (strcmp(call->name, "loader_open") == 0 && status == MASSTREE_OK) {
         KEPT(masstree_loader_close(arguments->out.loader));
+    } else if (strcmp(call->name, "snapshot_open") == 0 && status == MASSTREE_OK) {
+        (void)masstree_snapshot_seqno(arguments->out.snapshot);
+        KEPT(masstree_snapshot_close(arguments->out.snapshot));
     }
 }
 
@@ -44,11 +47,15 @@ static void each_function_keeps_errno(void **state)
     (void)state;
     trees[0] = new_tree();
     trees[1] = new_bytes_tree();
+    trees[2] = new_versioned_tree();
     dirty_arm(true);
     for (int way = 0; way < 6; way++) {
         for (size_t i = 0; i < call_count; i++) {
             const struct call *call = &calls[i];
             masstree_t *tree = trees[(call->values == VALUES_BYTES) == (way != 5)];
+            if (call->values == VALUES_VERSIONED && way != 5) {
+                tree = trees[2];
+            }
             struct arguments arguments = {.tree = tree, .key = "key", .key_len = 3};
             masstree_guard_t *guard = NULL;
             masstree_cursor_t *cursor = NULL;
@@ -92,6 +99,7 @@ static void each_function_keeps_errno(void **state)
     KEPT(masstree_version_number());
     KEPT(masstree_destroy(trees[0]));
     KEPT(masstree_destroy(trees[1]));
+    KEPT(masstree_destroy(trees[2]));
     dirty_arm(false);
 }
 

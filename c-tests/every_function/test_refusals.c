@@ -7,7 +7,7 @@
 
 #define TOO_LONG ((size_t)UINT32_MAX + 1)
 
-static masstree_t *trees[2]; /* of words, of byte strings */
+static masstree_t *trees[3]; /* of words, of byte strings, versioned */
 
 static void fill(masstree_t *words, masstree_t *bytes)
 {
@@ -15,6 +15,7 @@ static void fill(masstree_t *words, masstree_t *bytes)
     assert_ok(masstree_put_u64(words, NULL, 12345, 1));
     assert_ok(masstree_put_bytes(bytes, NULL, "key", 3, "value", 5));
     assert_ok(masstree_put_bytes(bytes, NULL, "other", 5, "value", 5));
+    assert_ok(masstree_put_at(trees[2], NULL, "key", 3, 1, MASSTREE_VERSION_VALUE, "value", 5));
 }
 
 static int make_trees(void **state)
@@ -22,6 +23,7 @@ static int make_trees(void **state)
     (void)state;
     trees[0] = new_tree();
     trees[1] = new_bytes_tree();
+    trees[2] = new_versioned_tree();
     fill(trees[0], trees[1]);
     return 0;
 }
@@ -31,6 +33,7 @@ static int end_trees(void **state)
     (void)state;
     end_tree(trees[0]);
     end_tree(trees[1]);
+    end_tree(trees[2]);
     return 0;
 }
 
@@ -48,6 +51,11 @@ static void assert_as_it_was(void)
     assert_ok(masstree_get_bytes(trees[1], guard, "key", 3, &value));
     assert_slice("value", 5, value);
     masstree_guard_leave(guard);
+    masstree_version_stats_t stats = MASSTREE_VERSION_STATS_INIT;
+    assert_ok(masstree_stats_versions(trees[2], NULL, &stats));
+    assert_int_equal(1, stats.versions);
+    assert_int_equal(0, stats.range_tombstones + stats.snapshots + stats.floor + stats.sealed);
+    assert_true(stats.visible_seqno == MASSTREE_SEQNO_LATEST);
 }
 
 static void assert_refused(int32_t status, const struct call *call, struct arguments *arguments)
@@ -63,7 +71,14 @@ static void assert_refused(int32_t status, const struct call *call, struct argum
 /* A tree that the call accepts, or one that it refuses. */
 static masstree_t *tree_for(const struct call *call, bool fitting)
 {
-    return trees[(call->values == VALUES_BYTES) == fitting ? 1 : 0];
+    switch (call->values) {
+    case VALUES_BYTES:
+        return trees[fitting ? 1 : 0];
+    case VALUES_VERSIONED:
+        return trees[fitting ? 2 : 0];
+    default:
+        return trees[fitting ? 0 : 1];
+    }
 }
 
 static masstree_cursor_t *cursor_at_a_key(const masstree_t *tree)

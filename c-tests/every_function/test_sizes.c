@@ -296,13 +296,28 @@ static void fill(masstree_t *tree, bool bytes, uint64_t *state, size_t keys)
     }
 }
 
+static void fill_versions(masstree_t *tree, uint64_t *state, size_t versions)
+{
+    unsigned char key[FAMILY_KEY_MAX];
+    for (size_t i = 1; i <= versions; i++) {
+        size_t len = some_key(state, key);
+        assert_ok(masstree_put_at(tree, NULL, key, len, i, MASSTREE_VERSION_VALUE, key, len));
+    }
+}
+
 /* A call, repeated, with garbage that its end may have to free. */
 static size_t stack_of(const struct call *call)
 {
     uint64_t state = 1;
     bool bytes = call->values == VALUES_BYTES;
     masstree_t *tree = bytes ? new_bytes_tree() : new_tree();
-    fill(tree, bytes, &state, 3000);
+    if (call->values == VALUES_VERSIONED) {
+        masstree_destroy(tree);
+        tree = new_versioned_tree();
+        fill_versions(tree, &state, 3000);
+    } else {
+        fill(tree, bytes, &state, 3000);
+    }
     pthread_t thread = begin_steps();
     bool barrier = strcmp(call->name, "barrier") == 0;
     for (unsigned round = 0; round < ROUNDS; round++) {
@@ -315,7 +330,9 @@ static size_t stack_of(const struct call *call)
         a->guard = barrier ? NULL : new_guard(tree);
         masstree_guard_t *guard = a->guard;
         if ((call->takes & TAKES_CURSOR) != 0) {
-            assert_ok(masstree_cursor_open(tree, a->guard, &a->cursor));
+            assert_ok(call->values == VALUES_VERSIONED
+                          ? masstree_cursor_open_versions(tree, a->guard, 0, &a->cursor)
+                          : masstree_cursor_open(tree, a->guard, &a->cursor));
             (void)masstree_cursor_seek(a->cursor, key, a->key_len, MASSTREE_SEEK_GE);
         }
         if (round % 2 == 0 && (call->takes & NEEDS_GUARD) == 0) {
@@ -324,10 +341,12 @@ static size_t stack_of(const struct call *call)
         take_step(make_call, &task);
         if (strcmp(call->name, "hold") == 0) {
             take_step(finish_held, &task);
-        } else if (strcmp(call->name, "cursor_open") == 0) {
+        } else if (strncmp(call->name, "cursor_open", 11) == 0) {
             take_step(close_cursor, a->out.cursor);
         } else if (strcmp(call->name, "loader_open") == 0) {
             take_step(close_loader, a->out.loader);
+        } else if (strcmp(call->name, "snapshot_open") == 0) {
+            masstree_snapshot_close(a->out.snapshot);
         } else if (strcmp(call->name, "guard_enter") == 0) {
             take_step(refresh, a->out.guard);
             take_step(leave, a->out.guard);

@@ -109,7 +109,8 @@ static void free_retired(void *object, size_t bytes, void *ctx)
 
 static bool fits(const struct call *call, bool bytes)
 {
-    return call->values == VALUES_ANY || (call->values == VALUES_BYTES) == bytes;
+    return call->values == VALUES_ANY ||
+           call->values == (bytes ? VALUES_BYTES : VALUES_WORDS);
 }
 
 /* Makes a call, and frees what it made. */

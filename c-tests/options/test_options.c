@@ -75,25 +75,29 @@ static void take_value(uint64_t value, void *ctx)
     (void)ctx;
 }
 
-static void kind_of_values_is_words_or_byte_strings(void **state)
+static void kind_of_values_is_words_byte_strings_or_versions(void **state)
 {
     (void)state;
     masstree_options_t options = MASSTREE_OPTIONS_INIT;
     masstree_t *tree = NULL;
-    static const uint32_t unknown[] = {2, 3, UINT32_MAX};
+    static const uint32_t unknown[] = {3, 4, UINT32_MAX};
     assert_int_equal(MASSTREE_VALUES_WORDS, options.value_kind);
     for (size_t i = 0; i < COUNT(unknown); i++) {
         options.value_kind = unknown[i];
         assert_status(MASSTREE_INVALID, masstree_create(&options, &tree));
     }
-    /* The tree frees byte strings itself. */
-    options.value_kind = MASSTREE_VALUES_BYTES;
-    options.value_destructor = take_value;
-    assert_status(MASSTREE_INVALID, masstree_create(&options, &tree));
-    assert_null(tree);
-    options.value_destructor = NULL;
-    assert_ok(masstree_create(&options, &tree));
-    end_tree(tree);
+    /* The tree frees byte strings and versions itself. */
+    static const uint32_t owned[] = {MASSTREE_VALUES_BYTES, MASSTREE_VALUES_VERSIONED};
+    for (size_t i = 0; i < COUNT(owned); i++) {
+        tree = NULL;
+        options.value_kind = owned[i];
+        options.value_destructor = take_value;
+        assert_status(MASSTREE_INVALID, masstree_create(&options, &tree));
+        assert_null(tree);
+        options.value_destructor = NULL;
+        assert_ok(masstree_create(&options, &tree));
+        end_tree(tree);
+    }
     options.value_kind = MASSTREE_VALUES_WORDS;
     options.value_destructor = take_value;
     assert_ok(masstree_create(&options, &tree));
@@ -175,7 +179,7 @@ int main(void)
         cmocka_unit_test(options_of_every_legal_size_make_a_tree),
         cmocka_unit_test(options_the_library_does_not_understand_are_refused),
         cmocka_unit_test(huge_pages_are_for_large_trees_or_never),
-        cmocka_unit_test(kind_of_values_is_words_or_byte_strings),
+        cmocka_unit_test(kind_of_values_is_words_byte_strings_or_versions),
         cmocka_unit_test(allocator_is_two_functions_or_none),
         cmocka_unit_test(pool_allocates_chunks_of_the_configured_size),
         cmocka_unit_test(memory_is_asked_for_as_promised),

@@ -73,7 +73,7 @@ static const struct {
     {soak_maintain, 2},       {soak_barrier, 1},        {soak_inspect, 2},
     {soak_clear_or_load, 1},  {soak_reread, 2},         {soak_rewalk, 1},
     {soak_transact, 4},       {soak_hold, 8},
-    {soak_call, 1},
+    {soak_call, 1},           {soak_versions, 4},
 };
 
 static soak_operation *choose_operation(uint64_t *random)
@@ -169,6 +169,8 @@ static void begin(struct soak *soak, uint64_t *random, bool is_short)
     options = (masstree_options_t)MASSTREE_OPTIONS_INIT;
     options.value_kind = soak->holds_bytes ? MASSTREE_VALUES_BYTES : MASSTREE_VALUES_WORDS;
     REQUIRE(masstree_create(&options, &soak->called) == MASSTREE_OK);
+    options.value_kind = MASSTREE_VALUES_VERSIONED;
+    REQUIRE(masstree_create(&options, &soak->versioned) == MASSTREE_OK);
     soak->held = calloc(soak->keys, sizeof *soak->held);
     REQUIRE(soak->held != NULL);
 }
@@ -195,6 +197,8 @@ static void end(struct soak_worker *only)
     struct soak *soak = only->soak;
     EXPECT(only, masstree_check(soak->called, NULL, NULL, NULL) == MASSTREE_OK);
     masstree_destroy(soak->called);
+    EXPECT(only, masstree_check(soak->versioned, NULL, NULL, NULL) == MASSTREE_OK);
+    masstree_destroy(soak->versioned);
     masstree_destroy(soak->tree);
     EXPECT(only, soak->retired == atomic_load(&soak->retired_freed));
     EXPECT(only, atomic_load(&allocated) == 0);

@@ -35,6 +35,7 @@ struct soak_account {
 struct soak {
     masstree_t *tree;
     masstree_t *called; /* of soak_call only */
+    masstree_t *versioned; /* of soak_versions only */
     uint64_t seed;
     bool holds_bytes;
     bool destroys;   /* words have a destructor */
@@ -104,6 +105,9 @@ typedef void soak_operation(struct soak_worker *worker);
 /* soak_point.c */
 soak_operation soak_look, soak_put, soak_exchange, soak_insert, soak_remove, soak_replace,
     soak_compare_exchange, soak_remove_if_equal, soak_update, soak_get_or_insert;
+/* soak_versions.c */
+soak_operation soak_versions;
+
 /* soak_call.c */
 soak_operation soak_call;
 /* soak_range.c */

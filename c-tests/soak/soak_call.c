@@ -35,7 +35,7 @@ void soak_call(struct soak_worker *worker)
 {
     const struct call *call = &calls[random_below(&worker->random, call_count)];
     if (call->values == (worker->soak->holds_bytes ? VALUES_WORDS : VALUES_BYTES) ||
-        has_own_step(call)) {
+        call->values == VALUES_VERSIONED || has_own_step(call)) {
         return;
     }
     unsigned char key[FAMILY_KEY_MAX];

@@ -89,6 +89,20 @@ static int32_t take_bytes(const masstree_slice_t *keys, const masstree_slice_t *
     return take_words(keys, NULL, count, ctx);
 }
 
+static int32_t visit_version(const void *key, size_t key_len, const masstree_version_t *version,
+                             void *ctx)
+{
+    return visit_word(key, key_len, version->seqno, ctx);
+}
+
+static int32_t visit_range(const void *lower, size_t lower_len, const void *upper, size_t upper_len,
+                           uint64_t seqno, void *ctx)
+{
+    (void)upper;
+    (void)upper_len;
+    return visit_word(lower, lower_len, seqno, ctx);
+}
+
 /* A range that begins at the key. */
 static const masstree_range_t *range_of(const struct arguments *a)
 {
@@ -111,6 +125,25 @@ static masstree_stats_t *blank_stats(void)
 {
     static _Thread_local masstree_stats_t stats;
     stats = (masstree_stats_t)MASSTREE_STATS_INIT;
+    return &stats;
+}
+
+/* A range of versions that begins at the key. */
+static const masstree_version_range_t *versions_of(const struct arguments *a)
+{
+    static _Thread_local masstree_version_range_t range;
+    range = (masstree_version_range_t)MASSTREE_VERSION_RANGE_INIT;
+    range.lower_bound = MASSTREE_BOUND_INCLUSIVE;
+    range.lower = a->key;
+    range.lower_len = a->key_len;
+    range.lower_seqno = MASSTREE_SEQNO_LATEST;
+    return &range;
+}
+
+static masstree_version_stats_t *blank_version_stats(void)
+{
+    static _Thread_local masstree_version_stats_t stats;
+    stats = (masstree_version_stats_t)MASSTREE_VERSION_STATS_INIT;
     return &stats;
 }
 
@@ -249,7 +282,39 @@ static const masstree_slice_t slice = {"value", 5};
     X(pivots, ANY, TREE | GUARD, a->tree, a->guard, 3, visit_pivot, &a->out.called_back,          \
       &a->out.size)                                                                               \
     X(stats, ANY, TREE | GUARD, a->tree, a->guard, blank_stats())                                 \
-    X(stats_json, ANY, TREE | GUARD, a->tree, a->guard, 0, write_nothing, &a->out.called_back)
+    X(stats_json, ANY, TREE | GUARD, a->tree, a->guard, 0, write_nothing, &a->out.called_back)    \
+    X(put_at, VERSIONED, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len, number,        \
+      MASSTREE_VERSION_VALUE, "value", 5)                                                         \
+    X(put_unless_newer_at, VERSIONED, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len,   \
+      number, MASSTREE_VERSION_VALUE, "value", 5, &a->out.word)                                   \
+    X(put_many_at, VERSIONED, TREE | GUARD | KEY, a->tree, a->guard, key_of(a), &number, NULL,     \
+      &slice, 1, NULL)                                                                            \
+    X(remove_range_at, VERSIONED, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len,       \
+      "\xFF", 1, number)                                                                          \
+    X(get_at, VERSIONED, TREE | HELD | KEY, a->tree, a->guard, a->key, a->key_len, number,         \
+      &a->out.version)                                                                            \
+    X(get_many_at, VERSIONED, TREE | HELD | KEY, a->tree, a->guard, key_of(a), 1, number,          \
+      &a->out.version, NULL)                                                                      \
+    X(get_operands_at, VERSIONED, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len,       \
+      number, visit_version, &a->out.called_back, &a->out.size)                                   \
+    X(scan_at, VERSIONED, TREE | GUARD | KEY, a->tree, a->guard, range_of(a),                      \
+      MASSTREE_SEQNO_LATEST, visit_version, &a->out.called_back, &a->out.size)                    \
+    X(scan_versions, VERSIONED, TREE | GUARD | KEY, a->tree, a->guard, versions_of(a),             \
+      visit_version, &a->out.called_back, &a->out.size)                                           \
+    X(scan_range_tombstones, VERSIONED, TREE | GUARD, a->tree, a->guard, visit_range,              \
+      &a->out.called_back, &a->out.size)                                                          \
+    X(cursor_open_at, VERSIONED, TREE | GUARD, a->tree, a->guard, MASSTREE_SEQNO_LATEST,           \
+      &a->out.cursor)                                                                             \
+    X(cursor_open_versions, VERSIONED, TREE | GUARD, a->tree, a->guard, 0, &a->out.cursor)         \
+    X(cursor_seek_at, VERSIONED, CURSOR | KEY, a->cursor, a->key, a->key_len, number,              \
+      MASSTREE_SEEK_GE)                                                                           \
+    X(cursor_version, VERSIONED, CURSOR, a->cursor, &a->out.version)                              \
+    X(next_seqno, VERSIONED, TREE, a->tree, 1, &a->out.word)                                      \
+    X(publish, VERSIONED, TREE, a->tree, 1, &a->out.word)                                         \
+    X(snapshot_open, VERSIONED, TREE, a->tree, &a->out.snapshot)                                  \
+    X(trim_versions, VERSIONED, TREE, a->tree, 1, 10, &a->out.size)                               \
+    X(stats_versions, VERSIONED, TREE | GUARD, a->tree, a->guard, blank_version_stats())          \
+    X(seal, VERSIONED, TREE, a->tree)
 
 #define TREE TAKES_TREE
 #define GUARD TAKES_GUARD

@@ -23,12 +23,14 @@ struct arguments {
         masstree_observation_t observation;
         const masstree_observation_t *observations;
         masstree_held_t held;
+        masstree_version_t version;
+        masstree_snapshot_t *snapshot;
         size_t called_back;
     } out;
 };
 
 /* The kind of values that it needs. */
-enum values { VALUES_ANY, VALUES_WORDS, VALUES_BYTES };
+enum values { VALUES_ANY, VALUES_WORDS, VALUES_BYTES, VALUES_VERSIONED };
 
 enum takes {
     TAKES_TREE = 1,

@@ -89,6 +89,16 @@ masstree_t *new_bytes_tree(void)
     return tree;
 }
 
+masstree_t *new_versioned_tree(void)
+{
+    masstree_options_t options = MASSTREE_OPTIONS_INIT;
+    masstree_t *tree = NULL;
+    options.value_kind = MASSTREE_VALUES_VERSIONED;
+    assert_ok(masstree_create(&options, &tree));
+    assert_non_null(tree);
+    return tree;
+}
+
 masstree_guard_t *new_guard(const masstree_t *tree)
 {
     masstree_guard_t *guard = NULL;

@@ -15,6 +15,7 @@
 #include <pthread.h>
 
 #include "masstree/occ.h"
+#include "masstree/versioned.h"
 #include "statuses/note.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -84,6 +85,7 @@ masstree_options_t allocator_options(struct allocator *allocator, uint32_t value
 masstree_t *new_tree_of(struct allocator *allocator, uint32_t value_kind);
 /* A tree of byte strings in ordinary memory. */
 masstree_t *new_bytes_tree(void);
+masstree_t *new_versioned_tree(void);
 masstree_guard_t *new_guard(const masstree_t *tree);
 
 /* A slice of a string literal, without its zero byte. */

@@ -249,6 +249,7 @@ int32_t masstree_scan_bytes_observed(const masstree_t *tree,
  *
  * @retval MASSTREE_OK       The cursor records from now on.
  * @retval MASSTREE_INVALID  cursor is NULL.
+ * @retval MASSTREE_WRONG_KIND  It is a cursor over versions.
  * @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
  *
  * Thread safety: only the thread that currently uses the cursor. Since 0.1.
@@ -271,6 +272,7 @@ int32_t masstree_cursor_track(masstree_cursor_t *cursor);
  * @retval MASSTREE_OK       Both outputs are written; *count is 0 if the cursor does not
  *                           record, or has made no call since masstree_cursor_track.
  * @retval MASSTREE_INVALID  cursor, observations or count is NULL.
+ * @retval MASSTREE_WRONG_KIND  It is a cursor over versions.
  * @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
  *
  * Thread safety: only the thread that currently uses the cursor. Since 0.1.

@@ -12,6 +12,7 @@ use crate::index::node::Observation;
 use crate::index::reclaim::{Pinned, Slot, pin_of, recorder_of};
 use crate::index::tree::Tree;
 use crate::index::value::KindId;
+use crate::versioned::VersionedTree;
 
 /// An upper limit, in bytes, for the size of any struct of this and later versions.
 const MAX_STRUCT_SIZE: usize = 4096;
@@ -198,6 +199,38 @@ pub(in crate::ffi) unsafe fn on_tree<T>(
     check_guard_and_kind(tree, pin, values)?;
     // A single call for both cases, so that `body` is inlined into the entry point once.
     body(tree, pin)
+}
+
+/// `on_tree`, for a versioned tree.
+///
+/// # Safety
+/// As `on_tree`.
+pub(in crate::ffi) unsafe fn on_versioned<T>(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    body: impl FnOnce(VersionedTree<'_>, Pinned<'_>) -> Result<T, i32>,
+) -> Result<T, i32> {
+    // SAFETY: as this function's contract; the handle is live where the body runs.
+    unsafe {
+        on_tree(tree, guard, ValueKind::Any, |_, pin| {
+            let versioned = (*tree).versioned().ok_or(MASSTREE_WRONG_KIND)?;
+            body(versioned, pin)
+        })
+    }
+}
+
+/// Converts a versioned tree from C, as `tree_of` does.
+///
+/// # Safety
+/// As `tree_of`.
+pub(in crate::ffi) unsafe fn versioned_of<'t>(
+    tree: *const TreeHandle,
+) -> Result<VersionedTree<'t>, i32> {
+    // SAFETY: as this function's contract.
+    unsafe {
+        tree_of(tree)?;
+        (*tree).versioned().ok_or(MASSTREE_WRONG_KIND)
+    }
 }
 
 /// Returns what `on_tree` passes to its body, for a call with a guard; the pin has no recorder.

@@ -4,16 +4,55 @@
 use std::cell::Cell;
 use std::ptr::NonNull;
 
+use crate::index::memory::OutOfMemory;
 use crate::index::reclaim::Slot;
 use crate::index::tree::Tree;
+use crate::versioned::{VERSIONS, VersionedTree, Versions};
 
-/// An ordered map from byte strings to 64-bit words, or to byte strings.
+/// An ordered map from byte strings to 64-bit words, to byte strings, or to versions.
 ///
 /// Created by masstree_create, freed by masstree_destroy. Any number of threads may use a tree
 /// at the same time, without registration; only masstree_destroy requires that no other thread
 /// uses it.
 pub struct TreeHandle {
     pub(in crate::ffi) tree: Tree,
+    /// What a versioned tree has beside its index.
+    versions: Option<NonNull<Versions>>,
+}
+
+impl TreeHandle {
+    pub(in crate::ffi) fn new(tree: Tree) -> Result<Self, OutOfMemory> {
+        let versions = match tree.holds(VERSIONS) {
+            true => Some(Self::versions_of(&tree)?),
+            false => None,
+        };
+        Ok(Self { tree, versions })
+    }
+
+    /// Not inlined: other trees do not need the stack.
+    #[inline(never)]
+    fn versions_of(tree: &Tree) -> Result<NonNull<Versions>, OutOfMemory> {
+        tree.allocator().make(Versions::new(tree.allocator()))
+    }
+
+    /// Returns the tree as a versioned tree, if it is one.
+    pub(in crate::ffi) fn versioned(&self) -> Option<VersionedTree<'_>> {
+        // SAFETY: freed only with the handle.
+        let versions = unsafe { self.versions?.as_ref() };
+        Some(VersionedTree::new(&self.tree, versions))
+    }
+}
+
+impl Drop for TreeHandle {
+    fn drop(&mut self) {
+        if let Some(versions) = self.versions {
+            // SAFETY: no other thread uses the tree any more; it was made by `new`.
+            unsafe {
+                versions.as_ref().free(&self.tree);
+                self.tree.allocator().drop_and_free(versions);
+            }
+        }
+    }
 }
 
 /// Protects what is read under it: nodes that other threads unlink, and values that they

@@ -14,6 +14,8 @@ pub mod index;
 
 pub mod occ;
 
+pub mod versioned;
+
 pub mod handle;
 
 pub mod status;

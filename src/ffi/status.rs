@@ -20,9 +20,11 @@ pub const MASSTREE_MISMATCH: i32 = 3;
 pub const MASSTREE_END: i32 = 4;
 /// Outcome: the tree was cleared after the key was held. Nothing was changed.
 pub const MASSTREE_CLEARED: i32 = 5;
-/// Outcome: to hold the key, masstree_hold would have to wait, to allocate, or to change a leaf.
-/// Nothing is held.
+/// Outcome: to hold the key, masstree_hold would have to wait, to allocate, or to change a leaf;
+/// nothing is held. From masstree_next_seqno: too many groups are not published yet.
 pub const MASSTREE_BUSY: i32 = 6;
+/// Outcome: at this sequence number the key is deleted: by a tombstone, or by a range tombstone.
+pub const MASSTREE_DELETED: i32 = 7;
 
 /// Error: an invalid argument: a NULL handle, a NULL key whose length is not 0, a NULL
 /// callback, a lower bound above the upper one, an unknown flag, a struct_size that the library
@@ -35,8 +37,8 @@ pub const MASSTREE_NOMEM: i32 = -2;
 pub const MASSTREE_KEY_TOO_LONG: i32 = -3;
 /// Error: the guard or a loader belongs to another tree.
 pub const MASSTREE_WRONG_TREE: i32 = -4;
-/// Error: the function is for trees of words and the tree holds byte strings, or vice versa;
-/// see value_kind in masstree_options_t.
+/// Error: the function is for trees of words and the tree holds byte strings or versions, or the
+/// like; see value_kind in masstree_options_t.
 pub const MASSTREE_WRONG_KIND: i32 = -5;
 /// Error: the parent process created the tree, before a fork; from masstree_create: this
 /// process was forked at a moment after which it cannot create trees (see the caveats at the
@@ -49,6 +51,11 @@ pub const MASSTREE_CORRUPT: i32 = -7;
 pub const MASSTREE_TOO_SMALL: i32 = -8;
 /// Error: the keys to load are not in ascending order, or one comes twice. No tree was changed.
 pub const MASSTREE_UNSORTED: i32 = -9;
+/// Error: the tree is sealed (masstree_seal); nothing was changed.
+pub const MASSTREE_READ_ONLY: i32 = -10;
+/// Error: the sequence number is too low: versions that it needs may have been trimmed
+/// (masstree_trim_versions), or it was published already. Nothing was changed.
+pub const MASSTREE_TOO_OLD: i32 = -11;
 
 /// Returns one English sentence that describes a status, after the status's name and a colon. The
 /// text is static: never NULL, never freed. Unknown statuses have a sentence of their own.
@@ -67,16 +74,19 @@ pub extern "C" fn masstree_strerror(status: i32) -> *const c_char {
         MASSTREE_MISMATCH => c"MASSTREE_MISMATCH: the key has another value than the expected one, or an observed leaf has changed",
         MASSTREE_END => c"MASSTREE_END: no further key exists in this direction",
         MASSTREE_CLEARED => c"MASSTREE_CLEARED: the tree was cleared after the key was held; nothing was changed",
-        MASSTREE_BUSY => c"MASSTREE_BUSY: the key cannot be held at once; nothing is held",
+        MASSTREE_BUSY => c"MASSTREE_BUSY: the key cannot be held at once, or too many groups are not published; nothing was done",
+        MASSTREE_DELETED => c"MASSTREE_DELETED: a tombstone or a range tombstone deletes the key",
         MASSTREE_INVALID => c"MASSTREE_INVALID: a pointer is NULL, a flag is unknown, or another argument is out of its range",
         MASSTREE_NOMEM => c"MASSTREE_NOMEM: out of memory; the tree is unchanged",
         MASSTREE_KEY_TOO_LONG => c"MASSTREE_KEY_TOO_LONG: the key is longer than 4294967295 bytes",
         MASSTREE_WRONG_TREE => c"MASSTREE_WRONG_TREE: the guard belongs to another tree",
-        MASSTREE_WRONG_KIND => c"MASSTREE_WRONG_KIND: the function is for words and the tree holds byte strings, or vice versa",
+        MASSTREE_WRONG_KIND => c"MASSTREE_WRONG_KIND: the function is for another kind of values than the tree holds",
         MASSTREE_FORKED => c"MASSTREE_FORKED: the parent process created the tree, before a fork",
         MASSTREE_CORRUPT => c"MASSTREE_CORRUPT: the tree is inconsistent: masstree_check says where",
         MASSTREE_TOO_SMALL => c"MASSTREE_TOO_SMALL: the buffer is too small for the value",
         MASSTREE_UNSORTED => c"MASSTREE_UNSORTED: the keys are not in ascending order",
+        MASSTREE_READ_ONLY => c"MASSTREE_READ_ONLY: the tree is sealed; nothing was changed",
+        MASSTREE_TOO_OLD => c"MASSTREE_TOO_OLD: the sequence number is below what was trimmed, or was published already",
         _ => c"unknown status",
     };
     text.as_ptr()

@@ -9,8 +9,9 @@ use crate::ffi::boundary::{status_of, tree_of, write_output};
 use crate::ffi::handle::{self, GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::reclaim::{Guard, Pinned, Slot, pin_of, refreshes_of};
-use crate::index::tree::{Cursor, Tree};
+use crate::index::tree::{Cursor, Seek, Tree};
 use crate::index::value::KindId;
+use crate::versioned::{Version, VersionCursor, VersionedTree};
 
 /// A position in a tree, from which to move key by key in either direction.
 ///
@@ -33,8 +34,44 @@ pub struct CursorHandle {
     /// The slot of the guard that it uses, and whether that guard is its own.
     slot: NonNull<Slot>,
     owned: bool,
-    /// The guard's count of refreshes when the cursor last used it.
+    /// The guard's count of refreshes when the cursor last used it; [`NEVER`] for a cursor over
+    /// versions.
     refreshes: u64,
+    /// The position of a cursor over versions; `cursor` then has none.
+    versions: Option<NonNull<VersionPosition>>,
+}
+
+/// No guard has been refreshed so often.
+const NEVER: u64 = u64::MAX;
+
+/// The position of a cursor over versions.
+pub(in crate::ffi) struct VersionPosition {
+    pub(in crate::ffi) cursor: VersionCursor<'static, 'static>,
+    of: VersionedTree<'static>,
+    refreshes: u64,
+}
+
+impl VersionPosition {
+    /// Moves the cursor, by `seek` or else by a step.
+    pub(in crate::ffi) fn go(
+        &mut self,
+        pin: Pinned<'static>,
+        seek: Option<(Seek<'_>, Option<u64>)>,
+        reverse: bool,
+    ) -> Result<i32, i32> {
+        let found = match seek {
+            Some((seek, number)) => self.cursor.seek(self.of, pin, seek, number)?,
+            None => self.cursor.step(self.of, pin, reverse)?,
+        };
+        if !self.of.was_readable(self.cursor.number()) {
+            return Err(MASSTREE_TOO_OLD);
+        }
+        Ok(if found { MASSTREE_OK } else { MASSTREE_END })
+    }
+
+    pub(in crate::ffi) fn version(&mut self, pin: Pinned<'static>) -> Option<Version<'static>> {
+        self.cursor.version(self.of, pin)
+    }
 }
 
 impl CursorHandle {
@@ -44,17 +81,64 @@ impl CursorHandle {
     }
 
     /// Returns a pin of the guard. If the guard was refreshed since the last call, first drops
-    /// every reference of the cursor into the tree.
-    pub(in crate::ffi) fn pin(&mut self) -> Pinned<'static> {
+    /// every reference of the cursor into the tree. `None` for a cursor over versions, at no cost
+    /// for other cursors.
+    pub(in crate::ffi) fn pin(&mut self) -> Option<Pinned<'static>> {
         // SAFETY: the guard outlives the cursor, by contract.
         let refreshes = unsafe { refreshes_of(self.slot) };
         if self.refreshes != refreshes {
+            if self.refreshes == NEVER {
+                return None;
+            }
             self.cursor.detach();
             self.refreshes = refreshes;
         }
         // SAFETY: as above; the guard is refreshed only between calls, and the cursor has no
         // reference that it found before the last refresh.
-        unsafe { pin_of(self.slot) }
+        Some(unsafe { pin_of(self.slot) })
+    }
+
+    /// Returns the position of a cursor over versions, and a pin, as `pin` does; the status
+    /// `MASSTREE_WRONG_KIND` for other cursors.
+    pub(in crate::ffi) fn version_position(
+        &mut self,
+    ) -> Result<(&mut VersionPosition, Pinned<'static>), i32> {
+        let mut position = self.versions.ok_or(MASSTREE_WRONG_KIND)?;
+        // SAFETY: freed only with the cursor, which no other thread uses; the rest as in `pin`.
+        unsafe {
+            let position = position.as_mut();
+            let refreshes = refreshes_of(self.slot);
+            if position.refreshes != refreshes {
+                position.cursor.detach();
+                position.refreshes = refreshes;
+            }
+            Ok((position, pin_of(self.slot)))
+        }
+    }
+
+    /// Refuses a cursor over versions.
+    pub(in crate::ffi) fn refuse_versions(&self) -> Result<(), i32> {
+        match self.versions {
+            Some(_) => Err(MASSTREE_WRONG_KIND),
+            None => Ok(()),
+        }
+    }
+
+    /// Moves a cursor over versions.
+    #[cold]
+    pub(super) fn move_over_versions(
+        &mut self,
+        seek: Option<Seek<'_>>,
+        reverse: bool,
+    ) -> Result<i32, i32> {
+        let (position, pin) = self.version_position()?;
+        position.go(pin, seek.map(|seek| (seek, None)), reverse)
+    }
+
+    fn key(&self) -> Option<&[u8]> {
+        // SAFETY: as in `version_position`.
+        let versions = || unsafe { self.versions?.as_ref() }.cursor.key();
+        self.cursor.key().or_else(versions)
     }
 }
 
@@ -96,40 +180,73 @@ pub unsafe extern "C" fn masstree_cursor_open(
     guard: *mut GuardHandle,
     cursor: *mut *mut CursorHandle,
 ) -> i32 {
-    status_of(|| {
-        // SAFETY: as this function's contract.
-        let tree_ref = unsafe { tree_of(tree) }?;
-        if cursor.is_null() {
-            return Err(MASSTREE_INVALID);
+    // SAFETY: as this function's contract.
+    status_of(|| unsafe { open(tree, guard, cursor, None) })
+}
+
+/// Opens a cursor, over versions if `versions` is given.
+///
+/// # Safety
+/// As `masstree_cursor_open`; `versions` belongs to the tree.
+pub(in crate::ffi) unsafe fn open(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    cursor: *mut *mut CursorHandle,
+    versions: Option<(VersionedTree<'static>, VersionCursor<'static, 'static>)>,
+) -> Result<i32, i32> {
+    // SAFETY: as this function's contract.
+    let tree_ref = unsafe { tree_of(tree) }?;
+    if cursor.is_null() {
+        return Err(MASSTREE_INVALID);
+    }
+    let borrowed = handle::slot(guard);
+    // SAFETY: live by contract.
+    if borrowed.is_some_and(|slot| !tree_ref.owns(unsafe { pin_of(slot) })) {
+        return Err(MASSTREE_WRONG_TREE);
+    }
+    let allocator = tree_ref.allocator();
+    let make = |(of, cursor)| {
+        allocator.make(VersionPosition {
+            cursor,
+            of,
+            refreshes: NEVER,
+        })
+    };
+    let versions = versions.map(make).transpose()?;
+    // SAFETY: made above, and not shared.
+    let free_versions = || unsafe {
+        if let Some(versions) = versions {
+            allocator.drop_and_free(versions);
         }
-        let borrowed = handle::slot(guard);
-        // SAFETY: live by contract.
-        if borrowed.is_some_and(|slot| !tree_ref.owns(unsafe { pin_of(slot) })) {
-            return Err(MASSTREE_WRONG_TREE);
-        }
-        let slot = match borrowed {
-            Some(slot) => slot,
-            None => tree_ref.guard()?.into_raw(),
-        };
-        let created = tree_ref.allocator().make(CursorHandle {
-            cursor: Cursor::new(tree_ref),
-            // SAFETY: not NULL, as seen above.
-            tree: unsafe { NonNull::new_unchecked(tree.cast_mut()) },
-            slot,
-            owned: borrowed.is_none(),
+    };
+    let own = || tree_ref.guard().inspect_err(|_| free_versions());
+    let slot = match borrowed {
+        Some(slot) => slot,
+        None => own()?.into_raw(),
+    };
+    let created = allocator.make(CursorHandle {
+        cursor: Cursor::new(tree_ref),
+        // SAFETY: not NULL, as seen above.
+        tree: unsafe { NonNull::new_unchecked(tree.cast_mut()) },
+        slot,
+        owned: borrowed.is_none(),
+        refreshes: match versions {
+            Some(_) => NEVER,
             // SAFETY: a live guard's slot.
-            refreshes: unsafe { refreshes_of(slot) },
-        });
-        let created = created.inspect_err(|_| {
-            if borrowed.is_none() {
-                // SAFETY: made above, and not shared.
-                drop(unsafe { Guard::from_raw(slot) });
-            }
-        })?;
-        // SAFETY: checked for NULL above; writable by contract.
-        unsafe { cursor.write(created.as_ptr()) };
-        Ok(MASSTREE_OK)
-    })
+            None => unsafe { refreshes_of(slot) },
+        },
+        versions,
+    });
+    let created = created.inspect_err(|_| {
+        free_versions();
+        if borrowed.is_none() {
+            // SAFETY: made above, and not shared.
+            drop(unsafe { Guard::from_raw(slot) });
+        }
+    })?;
+    // SAFETY: checked for NULL above; writable by contract.
+    unsafe { cursor.write(created.as_ptr()) };
+    Ok(MASSTREE_OK)
 }
 
 /// Closes and frees a cursor. NULL does nothing.
@@ -149,6 +266,9 @@ pub unsafe extern "C" fn masstree_cursor_close(cursor: *mut CursorHandle) {
         let Ok(tree) = handle.as_ref().tree() else {
             return;
         };
+        if let Some(versions) = handle.as_ref().versions {
+            tree.allocator().drop_and_free(versions);
+        }
         tree.allocator().drop_and_free(handle);
         if owned {
             drop(Guard::from_raw(slot));
@@ -194,7 +314,7 @@ pub unsafe extern "C" fn masstree_cursor_key(cursor: *mut CursorHandle, key: *mu
     // SAFETY: as this function's contract.
     unsafe {
         on_cursor(cursor, |handle, _| {
-            let Some(bytes) = handle.cursor.key() else {
+            let Some(bytes) = handle.key() else {
                 return Ok(MASSTREE_NOT_FOUND);
             };
             write_output(key, Slice::of(bytes));
@@ -228,7 +348,7 @@ pub unsafe extern "C" fn masstree_cursor_value(cursor: *mut CursorHandle, value:
             if !tree.holds(KindId::WORDS) {
                 return Err(MASSTREE_WRONG_KIND);
             }
-            let pin = handle.pin();
+            let pin = handle.pin().ok_or(MASSTREE_WRONG_KIND)?;
             let Some(word) = handle.cursor.value(tree, pin) else {
                 return Ok(MASSTREE_NOT_FOUND);
             };
@@ -263,7 +383,7 @@ pub unsafe extern "C" fn masstree_cursor_value_bytes(
             if !tree.holds_bytes() {
                 return Err(MASSTREE_WRONG_KIND);
             }
-            let pin = handle.pin();
+            let pin = handle.pin().ok_or(MASSTREE_WRONG_KIND)?;
             let Some(word) = handle.cursor.value(tree, pin) else {
                 return Ok(MASSTREE_NOT_FOUND);
             };

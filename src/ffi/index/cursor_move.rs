@@ -39,6 +39,8 @@ fn moved_status(found: bool) -> i32 {
 /// @retval MASSTREE_NOMEM         Out of memory for the key's copy.
 /// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+/// @retval MASSTREE_TOO_OLD       The cursor reads at a number (masstree_cursor_open_at) that a
+///                                trim has overtaken; the cursor may have moved.
 ///
 /// Thread safety: only the thread that currently uses the cursor. Since 0.1.
 #[unsafe(no_mangle)]
@@ -59,7 +61,9 @@ pub unsafe extern "C" fn masstree_cursor_seek(
                 MASSTREE_SEEK_LT => Seek::Below(key),
                 _ => return Err(MASSTREE_INVALID),
             };
-            let pin = handle.pin();
+            let Some(pin) = handle.pin() else {
+                return handle.move_over_versions(Some(seek), false);
+            };
             Ok(moved_status(handle.cursor.seek(tree, pin, seek)?))
         })
     }
@@ -76,6 +80,8 @@ pub unsafe extern "C" fn masstree_cursor_seek(
 /// @retval MASSTREE_INVALID  cursor is NULL, or how is unknown.
 /// @retval MASSTREE_NOMEM    Out of memory for the key's copy.
 /// @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
+/// @retval MASSTREE_TOO_OLD  The cursor reads at a number (masstree_cursor_open_at) that a trim
+///                           has overtaken; the cursor may have moved.
 ///
 /// Thread safety: only the thread that currently uses the cursor. Since 0.1.
 #[unsafe(no_mangle)]
@@ -98,6 +104,8 @@ pub unsafe extern "C" fn masstree_cursor_seek_u64(
 /// @retval MASSTREE_INVALID  cursor is NULL.
 /// @retval MASSTREE_NOMEM    Out of memory for the key's copy.
 /// @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
+/// @retval MASSTREE_TOO_OLD  The cursor reads at a number (masstree_cursor_open_at) that a trim
+///                           has overtaken; the cursor may have moved.
 ///
 /// Thread safety: only the thread that currently uses the cursor. Since 0.1.
 #[unsafe(no_mangle)]
@@ -105,7 +113,9 @@ pub unsafe extern "C" fn masstree_cursor_first(cursor: *mut CursorHandle) -> i32
     // SAFETY: as this function's contract.
     unsafe {
         on_cursor(cursor, |handle, tree| {
-            let pin = handle.pin();
+            let Some(pin) = handle.pin() else {
+                return handle.move_over_versions(Some(Seek::First), false);
+            };
             Ok(moved_status(handle.cursor.seek(tree, pin, Seek::First)?))
         })
     }
@@ -120,6 +130,8 @@ pub unsafe extern "C" fn masstree_cursor_first(cursor: *mut CursorHandle) -> i32
 /// @retval MASSTREE_INVALID  cursor is NULL.
 /// @retval MASSTREE_NOMEM    Out of memory for the key's copy.
 /// @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
+/// @retval MASSTREE_TOO_OLD  The cursor reads at a number (masstree_cursor_open_at) that a trim
+///                           has overtaken; the cursor may have moved.
 ///
 /// Thread safety: only the thread that currently uses the cursor. Since 0.1.
 #[unsafe(no_mangle)]
@@ -127,7 +139,9 @@ pub unsafe extern "C" fn masstree_cursor_last(cursor: *mut CursorHandle) -> i32 
     // SAFETY: as this function's contract.
     unsafe {
         on_cursor(cursor, |handle, tree| {
-            let pin = handle.pin();
+            let Some(pin) = handle.pin() else {
+                return handle.move_over_versions(Some(Seek::Last), false);
+            };
             Ok(moved_status(handle.cursor.seek(tree, pin, Seek::Last)?))
         })
     }
@@ -142,6 +156,8 @@ pub unsafe extern "C" fn masstree_cursor_last(cursor: *mut CursorHandle) -> i32 
 /// @retval MASSTREE_INVALID  cursor is NULL.
 /// @retval MASSTREE_NOMEM    Out of memory for the key's copy.
 /// @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
+/// @retval MASSTREE_TOO_OLD  The cursor reads at a number (masstree_cursor_open_at) that a trim
+///                           has overtaken; the cursor may have moved.
 ///
 /// Thread safety: only the thread that currently uses the cursor. Since 0.1.
 #[unsafe(no_mangle)]
@@ -149,7 +165,9 @@ pub unsafe extern "C" fn masstree_cursor_next(cursor: *mut CursorHandle) -> i32 
     // SAFETY: as this function's contract.
     unsafe {
         on_cursor(cursor, |handle, tree| {
-            let pin = handle.pin();
+            let Some(pin) = handle.pin() else {
+                return handle.move_over_versions(None, false);
+            };
             Ok(moved_status(handle.cursor.step(tree, pin, false)?))
         })
     }
@@ -164,6 +182,8 @@ pub unsafe extern "C" fn masstree_cursor_next(cursor: *mut CursorHandle) -> i32 
 /// @retval MASSTREE_INVALID  cursor is NULL.
 /// @retval MASSTREE_NOMEM    Out of memory for the key's copy.
 /// @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
+/// @retval MASSTREE_TOO_OLD  The cursor reads at a number (masstree_cursor_open_at) that a trim
+///                           has overtaken; the cursor may have moved.
 ///
 /// Thread safety: only the thread that currently uses the cursor. Since 0.1.
 #[unsafe(no_mangle)]
@@ -171,7 +191,9 @@ pub unsafe extern "C" fn masstree_cursor_prev(cursor: *mut CursorHandle) -> i32 
     // SAFETY: as this function's contract.
     unsafe {
         on_cursor(cursor, |handle, tree| {
-            let pin = handle.pin();
+            let Some(pin) = handle.pin() else {
+                return handle.move_over_versions(None, true);
+            };
             Ok(moved_status(handle.cursor.step(tree, pin, true)?))
         })
     }
@@ -194,7 +216,7 @@ unsafe fn many(
     if capacity == 0 {
         return Err(MASSTREE_INVALID);
     }
-    let pin = handle.pin();
+    let pin = handle.pin().ok_or(MASSTREE_WRONG_KIND)?;
     let mut taken = 0;
     let take = |end, value| {
         if !keys.is_null() {
@@ -313,7 +335,8 @@ unsafe fn many_bytes(
 /// @retval MASSTREE_END         No greater key exists; another thread may insert one later.
 /// @retval MASSTREE_INVALID     cursor is NULL, or capacity is 0.
 /// @retval MASSTREE_NOMEM       Out of memory for the copy of the first key.
-/// @retval MASSTREE_WRONG_KIND  The tree holds byte strings, and values is not NULL.
+/// @retval MASSTREE_WRONG_KIND  The tree holds byte strings or versions, and values is not NULL;
+///                              or it is a cursor over versions.
 /// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
 /// Thread safety: only the thread that currently uses the cursor. Since 0.1.
@@ -342,7 +365,8 @@ pub unsafe extern "C" fn masstree_cursor_next_many(
 /// @retval MASSTREE_END         No smaller key exists; another thread may insert one later.
 /// @retval MASSTREE_INVALID     cursor is NULL, or capacity is 0.
 /// @retval MASSTREE_NOMEM       Out of memory for the copy of the first key.
-/// @retval MASSTREE_WRONG_KIND  The tree holds byte strings, and values is not NULL.
+/// @retval MASSTREE_WRONG_KIND  The tree holds byte strings or versions, and values is not NULL;
+///                              or it is a cursor over versions.
 /// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
 /// Thread safety: only the thread that currently uses the cursor. Since 0.1.

@@ -48,8 +48,8 @@ pub type WriteText =
     Option<unsafe extern "C" fn(text: *const c_char, len: usize, ctx: *mut c_void)>;
 
 /// Verifies every invariant of a tree: the order of keys, the bounds of nodes, the links
-/// between leaves, the shape of layers, the number of keys. For tests and debugging; visits
-/// every node.
+/// between leaves, the shape of layers, the number of keys; and the lists of a versioned tree.
+/// For tests and debugging; visits every node.
 ///
 /// @param tree   The tree.
 /// @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
@@ -79,15 +79,21 @@ pub unsafe extern "C" fn masstree_check(
         let mut sink = write.map(|write| unsafe { TextSink::new(write, ctx) });
         // SAFETY: as this function's contract.
         unsafe {
+            let versioned = tree.as_ref().and_then(TreeHandle::versioned);
             boundary::on_tree(tree, guard, ValueKind::Any, |tree, pin| {
                 let _counted = guard.is_null().then(|| tree.count_call());
-                let sound = tree.check(pin, &mut |line| {
+                let mut report = |line: &str| {
                     if let Some(sink) = &mut sink {
                         // Writing to a sink cannot fail.
                         let _ = sink.write_str(line);
                         sink.flush();
                     }
-                })?;
+                };
+                let mut sound = tree.check(pin, &mut report)?;
+                // Not with a broken index, in which the lists may be out of reach.
+                if sound && let Some(versioned) = versioned {
+                    sound = versioned.check(pin, &mut report)?;
+                }
                 Ok(if sound { MASSTREE_OK } else { MASSTREE_CORRUPT })
             })
         }

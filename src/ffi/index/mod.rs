@@ -113,7 +113,7 @@ pub mod stats;
 
 pub mod version;
 
-mod batch;
+pub(in crate::ffi) mod batch;
 
 #[cfg(all(
     test,

@@ -9,16 +9,21 @@ use crate::ffi::status::*;
 use crate::index::memory::Allocator;
 use crate::index::tree::TreeOptions;
 use crate::index::value::{Destructor, KindId, Values};
+use crate::versioned::{VERSIONS, values};
 
 /// Kind of values: 64-bit words of the caller (numbers, or pointers that the value destructor
 /// frees).
 pub const MASSTREE_VALUES_WORDS: u32 = 0;
 /// Kind of values: byte strings, which the tree copies and owns.
 pub const MASSTREE_VALUES_BYTES: u32 = 1;
+/// Kind of values: versions, several for each key, each with a sequence number and a byte string;
+/// see masstree/versioned.h.
+pub const MASSTREE_VALUES_VERSIONED: u32 = 2;
 
 const _: () = {
     assert!(MASSTREE_VALUES_WORDS == KindId::WORDS.0);
     assert!(MASSTREE_VALUES_BYTES == KindId::BYTES.0);
+    assert!(MASSTREE_VALUES_VERSIONED == VERSIONS.0);
 };
 
 /// Huge pages: use them for large trees. Once the nodes of a tree take 4 MiB, further nodes
@@ -80,7 +85,7 @@ pub struct Options {
     /// sizeof(masstree_options_t); MASSTREE_OPTIONS_INIT sets it.
     pub struct_size: usize,
     /// Called for each value that leaves the tree; NULL: values are plain words, and nothing is
-    /// called. Must be NULL for byte strings, which the tree frees itself.
+    /// called. Must be NULL for byte strings and versions, which the tree frees itself.
     pub value_destructor: ValueDestructor,
     /// Passed to value_destructor.
     pub value_ctx: *mut c_void,
@@ -97,7 +102,7 @@ pub struct Options {
     /// of 320 or 448 bytes (a node) but at least one node; 0: from 1 KiB, growing to 2 MiB, and
     /// then as huge_pages says.
     pub chunk_size: usize,
-    /// MASSTREE_VALUES_WORDS or MASSTREE_VALUES_BYTES.
+    /// MASSTREE_VALUES_WORDS, MASSTREE_VALUES_BYTES or MASSTREE_VALUES_VERSIONED.
     pub value_kind: u32,
     /// MASSTREE_HUGE_PAGES_FOR_LARGE_TREES or MASSTREE_HUGE_PAGES_NEVER. Ignored if alloc or
     /// chunk_size is set.
@@ -122,6 +127,7 @@ pub(in crate::ffi) unsafe fn decode(options: *const Options) -> Result<TreeOptio
     };
     let values = match (options.value_kind, options.value_destructor) {
         (MASSTREE_VALUES_BYTES, None) => Values::BYTES,
+        (MASSTREE_VALUES_VERSIONED, None) => values(),
         (MASSTREE_VALUES_WORDS, function) => Values::words(function.map(|function| {
             // SAFETY: the C caller guarantees this by setting the two fields.
             unsafe { Destructor::new(function, options.value_ctx) }

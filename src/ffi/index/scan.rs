@@ -360,7 +360,7 @@ pub(in crate::ffi) unsafe fn scan(
 
 /// Converts the result of a visitor to control flow; sets the status of a scan that ends.
 #[inline]
-fn control_flow(result: i32, status: &Cell<i32>) -> ControlFlow<()> {
+pub(in crate::ffi) fn control_flow(result: i32, status: &Cell<i32>) -> ControlFlow<()> {
     if result == MASSTREE_VISIT_CONTINUE {
         return ControlFlow::Continue(());
     }
@@ -373,7 +373,7 @@ fn control_flow(result: i32, status: &Cell<i32>) -> ControlFlow<()> {
 ///
 /// # Safety
 /// As `masstree_scan`.
-pub(super) unsafe fn decode<'k>(range: *const ScanRange) -> Result<(Range<'k>, bool), i32> {
+pub(in crate::ffi) unsafe fn decode<'k>(range: *const ScanRange) -> Result<(Range<'k>, bool), i32> {
     if range.is_null() {
         return Ok((Range::all(), false));
     }

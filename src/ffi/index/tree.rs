@@ -10,6 +10,7 @@ use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::reclaim::cannot_create_trees;
 use crate::index::tree::Tree;
+use crate::versioned::VERSIONS;
 
 /// Creates an empty tree.
 ///
@@ -19,8 +20,8 @@ use crate::index::tree::Tree;
 ///
 /// @retval MASSTREE_OK       *tree is a new, empty tree.
 /// @retval MASSTREE_INVALID  tree is NULL; struct_size is smaller than any
-///                           version of the struct; value_kind is unknown, or is
-///                           MASSTREE_VALUES_BYTES together with a value
+///                           version of the struct; value_kind is unknown, or is not
+///                           MASSTREE_VALUES_WORDS together with a value
 ///                           destructor; only one of alloc and free is set; or a
 ///                           byte of the struct that this library does not know is
 ///                           not zero.
@@ -49,7 +50,7 @@ pub unsafe extern "C" fn masstree_create(
             return Err(MASSTREE_FORKED);
         }
         let made = Tree::with_options(&options)?;
-        let handle = made.allocator().make(TreeHandle { tree: made })?;
+        let handle = made.allocator().make(TreeHandle::new(made)?)?;
         // SAFETY: checked for NULL above; writable by contract.
         unsafe { tree.write(handle.as_ptr()) };
         Ok(MASSTREE_OK)
@@ -99,6 +100,8 @@ pub unsafe extern "C" fn masstree_destroy(tree: *mut TreeHandle) {
 /// @retval MASSTREE_INVALID     tree is NULL.
 /// @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND  The tree holds versions: delete them with
+///                              masstree_remove_range_at.
 /// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread. Since 0.1.
@@ -108,6 +111,9 @@ pub unsafe extern "C" fn masstree_clear(tree: *mut TreeHandle, guard: *mut Guard
         // SAFETY: as this function's contract.
         unsafe {
             boundary::on_tree(tree, guard, ValueKind::Any, |tree, pin| {
+                if tree.holds(VERSIONS) {
+                    return Err(MASSTREE_WRONG_KIND);
+                }
                 tree.clear(pin)?;
                 Ok(MASSTREE_OK)
             })

@@ -457,6 +457,7 @@ pub unsafe extern "C" fn masstree_scan_bytes_observed(
 ///
 /// @retval MASSTREE_OK       The cursor records from now on.
 /// @retval MASSTREE_INVALID  cursor is NULL.
+/// @retval MASSTREE_WRONG_KIND  It is a cursor over versions.
 /// @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
 ///
 /// Thread safety: only the thread that currently uses the cursor. Since 0.1.
@@ -465,6 +466,7 @@ pub unsafe extern "C" fn masstree_cursor_track(cursor: *mut CursorHandle) -> i32
     // SAFETY: as this function's contract.
     unsafe {
         on_cursor(cursor, |cursor, _| {
+            cursor.refuse_versions()?;
             cursor.cursor.observe();
             Ok(MASSTREE_OK)
         })
@@ -486,6 +488,7 @@ pub unsafe extern "C" fn masstree_cursor_track(cursor: *mut CursorHandle) -> i32
 /// @retval MASSTREE_OK       Both outputs are written; *count is 0 if the cursor does not
 ///                           record, or has made no call since masstree_cursor_track.
 /// @retval MASSTREE_INVALID  cursor, observations or count is NULL.
+/// @retval MASSTREE_WRONG_KIND  It is a cursor over versions.
 /// @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
 ///
 /// Thread safety: only the thread that currently uses the cursor. Since 0.1.
@@ -501,6 +504,7 @@ pub unsafe extern "C" fn masstree_cursor_observations(
             if observations.is_null() || count.is_null() {
                 return Err(MASSTREE_INVALID);
             }
+            cursor.refuse_versions()?;
             let observed = cursor.cursor.observed();
             observations.write(observed.as_ptr().cast());
             count.write(observed.len());

@@ -9,7 +9,7 @@
 
 mod holding;
 #[cfg(all(test, shuttle))]
-mod models;
+pub(crate) mod models;
 mod options;
 mod read;
 mod updating;

@@ -7,7 +7,7 @@
 
 mod batches;
 mod counted;
-pub(in crate::index::tree) mod harness;
+pub(crate) mod harness;
 mod held;
 mod hint;
 mod levels;

@@ -30,7 +30,7 @@ fn config() -> Config {
 }
 
 /// Runs a model in many interleavings.
-pub(in crate::index::tree) fn explore(model: impl Fn() + Send + Sync + Copy + 'static) {
+pub(crate) fn explore(model: impl Fn() + Send + Sync + Copy + 'static) {
     explore_more(1, model);
 }
 

@@ -1,0 +1,438 @@
+//! # Walking versions
+//!
+//! Scans and cursors over versions.
+
+use std::cell::Cell;
+use std::ffi::c_void;
+
+use super::read::{Version, VersionVisitor, adapt};
+use crate::ffi::boundary::write_output;
+use crate::ffi::boundary::{key_bytes, on_versioned, sized_struct, status_of, versioned_of};
+use crate::ffi::handle::{GuardHandle, TreeHandle};
+use crate::ffi::index::cursor::{CursorHandle, on_cursor, open};
+use crate::ffi::index::cursor_move::{
+    MASSTREE_SEEK_GE, MASSTREE_SEEK_GT, MASSTREE_SEEK_LE, MASSTREE_SEEK_LT,
+};
+use crate::ffi::index::scan::{
+    MASSTREE_BOUND_EXCLUSIVE, MASSTREE_BOUND_INCLUSIVE, MASSTREE_BOUND_OPEN, MASSTREE_SCAN_REVERSE,
+    ScanRange, control_flow, decode,
+};
+use crate::ffi::status::*;
+use crate::index::tree::Seek;
+use crate::versioned::{VersionBound, VersionCursor, VersionRange};
+
+/// A range of versions, in the order of versions: by key ascending, and those of a key by number
+/// descending. Start from MASSTREE_VERSION_RANGE_INIT (everything, no limit) and set the fields that
+/// you need; struct_size works as in masstree_options_t.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct VersionScan {
+    /// sizeof(masstree_version_range_t); MASSTREE_VERSION_RANGE_INIT sets it.
+    pub struct_size: usize,
+    /// The key of the lower bound: lower_len bytes; NULL only if lower_len is 0.
+    pub lower: *const c_void,
+    /// Length of the lower bound's key in bytes.
+    pub lower_len: usize,
+    /// The number of the lower bound; MASSTREE_SEQNO_LATEST, inclusive, begins with the key's newest
+    /// version.
+    pub lower_seqno: u64,
+    /// The key of the upper bound: upper_len bytes; NULL only if upper_len is 0.
+    pub upper: *const c_void,
+    /// Length of the upper bound's key in bytes.
+    pub upper_len: usize,
+    /// The number of the upper bound; 0, inclusive, ends with the key's oldest version.
+    pub upper_seqno: u64,
+    /// Visit only versions with greater numbers; 0: all.
+    pub since: u64,
+    /// Visit at most this many versions; 0: no limit.
+    pub limit: usize,
+    /// MASSTREE_BOUND_OPEN, MASSTREE_BOUND_INCLUSIVE or MASSTREE_BOUND_EXCLUSIVE.
+    pub lower_bound: u32,
+    /// MASSTREE_BOUND_OPEN, MASSTREE_BOUND_INCLUSIVE or MASSTREE_BOUND_EXCLUSIVE.
+    pub upper_bound: u32,
+    /// 0, or MASSTREE_SCAN_REVERSE.
+    pub flags: u32,
+    /// Must be 0.
+    pub reserved: u32,
+}
+
+/// Converts a range of versions from C.
+///
+/// # Safety
+/// As `masstree_scan_versions`.
+unsafe fn decode_versions<'k>(range: *const VersionScan) -> Result<VersionRange<'k>, i32> {
+    let mut decoded = VersionRange {
+        lower: VersionBound::Open,
+        upper: VersionBound::Open,
+        since: 0,
+        limit: usize::MAX,
+        reverse: false,
+    };
+    if range.is_null() {
+        return Ok(decoded);
+    }
+    // SAFETY: not NULL, and readable by contract; all zero is a valid one.
+    let range = unsafe { sized_struct(range) }?;
+    if range.flags & !MASSTREE_SCAN_REVERSE != 0 || range.reserved != 0 {
+        return Err(MASSTREE_INVALID);
+    }
+    // SAFETY: the bounds are readable by contract.
+    unsafe {
+        let (kind, number) = (range.lower_bound, range.lower_seqno);
+        decoded.lower = bound(kind, range.lower, range.lower_len, number)?;
+        let (kind, number) = (range.upper_bound, range.upper_seqno);
+        decoded.upper = bound(kind, range.upper, range.upper_len, number)?;
+    }
+    decoded.since = range.since;
+    decoded.reverse = range.flags & MASSTREE_SCAN_REVERSE != 0;
+    if range.limit != 0 {
+        decoded.limit = range.limit;
+    }
+    match decoded.is_reversed() {
+        true => Err(MASSTREE_INVALID),
+        false => Ok(decoded),
+    }
+}
+
+/// # Safety
+/// `key` is NULL or points to `len` readable bytes, unless the kind is open.
+unsafe fn bound<'k>(
+    kind: u32,
+    key: *const c_void,
+    len: usize,
+    number: u64,
+) -> Result<VersionBound<'k>, i32> {
+    // SAFETY: by contract.
+    let key = || unsafe { key_bytes(key, len) };
+    match kind {
+        MASSTREE_BOUND_OPEN => Ok(VersionBound::Open),
+        MASSTREE_BOUND_INCLUSIVE => Ok(VersionBound::Included(key()?, number)),
+        MASSTREE_BOUND_EXCLUSIVE => Ok(VersionBound::Excluded(key()?, number)),
+        _ => Err(MASSTREE_INVALID),
+    }
+}
+
+/// Visits the keys of a range that a reader at a number sees, in order, each with its newest version
+/// at that number: a value, or the newest of some merge operands. The range is consistent: it has all
+/// of a published group or nothing of it.
+///
+/// @param tree     The tree.
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param range    As in masstree_scan; MASSTREE_SCAN_KEYS_ONLY and MASSTREE_SCAN_VALUES_ONLY have no
+///                 effect.
+/// @param seqno    As in masstree_get_at. At MASSTREE_SEQNO_LATEST the scan opens a snapshot.
+/// @param visit    Called for each key.
+/// @param ctx      Passed to visit.
+/// @param visited  As in masstree_scan.
+///
+/// @retval MASSTREE_OK            The range was visited to its end, to the limit, or until the
+///                                visitor stopped.
+/// @retval MASSTREE_INVALID       visit is NULL; otherwise as in masstree_scan.
+/// @retval MASSTREE_NOMEM         Out of memory for the key's buffer.
+/// @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
+/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree is not versioned.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+/// @retval MASSTREE_TOO_OLD       As in masstree_get_at; the visitor may have been called.
+/// @return The negative number that the visitor returned.
+///
+/// Thread safety: any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_scan_at(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    range: *const ScanRange,
+    seqno: u64,
+    visit: VersionVisitor,
+    ctx: *mut c_void,
+    visited: *mut usize,
+) -> i32 {
+    status_of(|| {
+        let status = Cell::new(MASSTREE_OK);
+        // SAFETY: as this function's contract.
+        unsafe {
+            let visit = adapt(visit, ctx, &status)?;
+            let (range, _) = decode(range)?;
+            on_versioned(tree, guard, |tree, pin| {
+                let _counted = guard.is_null().then(|| tree.index().count_call());
+                let mut count = 0;
+                let outcome = tree.scan_at(pin, &range, seqno, &mut count, visit);
+                write_output(visited, count);
+                outcome?;
+                match tree.was_readable(seqno) {
+                    true => Ok(status.get()),
+                    false => Err(status.get().min(MASSTREE_TOO_OLD)),
+                }
+            })
+        }
+    })
+}
+
+/// Visits the versions of a range, tombstones among them, in the order of versions: what a flush or
+/// the capture of changes reads. It sees versions of groups that are not published yet, and, as
+/// masstree_scan, perhaps versions that are stored during the scan.
+///
+/// @param tree     The tree.
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param range    NULL for everything, ascending; or a struct that was initialised with
+///                 MASSTREE_VERSION_RANGE_INIT.
+/// @param visit    Called for each version.
+/// @param ctx      Passed to visit.
+/// @param visited  Receives the number of versions visited, as in masstree_scan. May be NULL.
+///
+/// @retval MASSTREE_OK            The range was visited to its end, to the limit, or until the
+///                                visitor stopped.
+/// @retval MASSTREE_INVALID       tree or visit is NULL; a bound is NULL and its length is not 0; the
+///                                lower bound is behind the upper; a kind of bound or a flag is
+///                                unknown; a reserved field is not 0; struct_size is too small, or a
+///                                byte of the struct that this library does not know is not zero.
+/// @retval MASSTREE_NOMEM         Out of memory for the key's buffer.
+/// @retval MASSTREE_KEY_TOO_LONG  A bound exceeds 2^32 - 1 bytes.
+/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree is not versioned.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+/// @return The negative number that the visitor returned.
+///
+/// Thread safety: any thread; takes no lock. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_scan_versions(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    range: *const VersionScan,
+    visit: VersionVisitor,
+    ctx: *mut c_void,
+    visited: *mut usize,
+) -> i32 {
+    status_of(|| {
+        let status = Cell::new(MASSTREE_OK);
+        // SAFETY: as this function's contract.
+        unsafe {
+            let visit = adapt(visit, ctx, &status)?;
+            let range = decode_versions(range)?;
+            on_versioned(tree, guard, |tree, pin| {
+                let _counted = guard.is_null().then(|| tree.index().count_call());
+                let mut count = 0;
+                let outcome = tree.scan_versions(pin, &range, &mut count, visit);
+                write_output(visited, count);
+                outcome?;
+                Ok(status.get())
+            })
+        }
+    })
+}
+
+/// Called for each range tombstone.
+///
+/// @param lower      The first key of the range; the bytes are valid as long as the tree. Never
+///                   NULL.
+/// @param lower_len  Length of lower in bytes.
+/// @param upper      The key at which the range ends; as lower.
+/// @param upper_len  Length of upper in bytes.
+/// @param seqno      The tombstone's number.
+/// @param ctx        The ctx that was passed to the scan.
+///
+/// @return As masstree_visitor_t, whose rules apply.
+pub type RangeVisitor = Option<
+    unsafe extern "C" fn(
+        lower: *const c_void,
+        lower_len: usize,
+        upper: *const c_void,
+        upper_len: usize,
+        seqno: u64,
+        ctx: *mut c_void,
+    ) -> i32,
+>;
+
+/// Visits the range tombstones of a tree, as they were added with masstree_remove_range_at, in no
+/// particular order.
+///
+/// @param tree     The tree.
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param visit    Called for each range tombstone.
+/// @param ctx      Passed to visit.
+/// @param visited  Receives the number of range tombstones visited. May be NULL.
+///
+/// @retval MASSTREE_OK          All were visited, or the visitor stopped.
+/// @retval MASSTREE_INVALID     tree or visit is NULL.
+/// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND  The tree is not versioned.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+/// @return The negative number that the visitor returned.
+///
+/// Thread safety: any thread; takes no lock. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_scan_range_tombstones(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    visit: RangeVisitor,
+    ctx: *mut c_void,
+    visited: *mut usize,
+) -> i32 {
+    status_of(|| {
+        let visit = visit.ok_or(MASSTREE_INVALID)?;
+        let status = Cell::new(MASSTREE_OK);
+        let mut count = 0;
+        // SAFETY: as this function's contract; the visitor is called as its type says.
+        unsafe {
+            on_versioned(tree, guard, |tree, pin| {
+                tree.each_range_tombstone(pin, |lower, upper, number| {
+                    count += 1;
+                    let (from, to) = (lower.as_ptr().cast(), upper.as_ptr().cast());
+                    let result = visit(from, lower.len(), to, upper.len(), number, ctx);
+                    control_flow(result, &status)
+                });
+                write_output(visited, count);
+                Ok(status.get())
+            })
+        }
+    })
+}
+
+/// Opens a cursor over what a reader at a number sees. It moves as every cursor
+/// (masstree_cursor_next, masstree_cursor_seek, ...), over keys with a value or a merge operand;
+/// masstree_cursor_version returns that version. What it passes is consistent, as in
+/// masstree_scan_at.
+///
+/// @param tree    The tree.
+/// @param guard   As in masstree_cursor_open.
+/// @param seqno   As in masstree_get_at. At MASSTREE_SEQNO_LATEST the cursor opens a snapshot, and
+///                closes it when it is closed.
+/// @param cursor  Receives the cursor, which the caller frees with masstree_cursor_close.
+///
+/// @retval MASSTREE_OK          *cursor is a new cursor.
+/// @retval MASSTREE_INVALID     tree or cursor is NULL.
+/// @retval MASSTREE_NOMEM       Out of memory.
+/// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND  The tree is not versioned.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+///
+/// Thread safety: any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_cursor_open_at(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    seqno: u64,
+    cursor: *mut *mut CursorHandle,
+) -> i32 {
+    // SAFETY: as this function's contract.
+    status_of(|| unsafe {
+        let versioned = versioned_of(tree)?;
+        let at = VersionCursor::at_number(versioned, seqno)?;
+        open(tree, guard, cursor, Some((versioned, at)))
+    })
+}
+
+/// Opens a cursor over every version, tombstones among them, in the order of versions: by key
+/// ascending, and those of a key by number descending. It moves as every cursor, from version to
+/// version; masstree_cursor_seek moves to the newest version of a key or, with MASSTREE_SEEK_LE and
+/// MASSTREE_SEEK_LT, to the oldest; masstree_cursor_seek_at to a key and a number.
+///
+/// @param tree    The tree.
+/// @param guard   As in masstree_cursor_open.
+/// @param since   Stop only at versions with greater numbers; 0: at all.
+/// @param cursor  Receives the cursor, which the caller frees with masstree_cursor_close.
+///
+/// @retval MASSTREE_OK          *cursor is a new cursor.
+/// @retval MASSTREE_INVALID     tree or cursor is NULL.
+/// @retval MASSTREE_NOMEM       Out of memory.
+/// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND  The tree is not versioned.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+///
+/// Thread safety: any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_cursor_open_versions(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    since: u64,
+    cursor: *mut *mut CursorHandle,
+) -> i32 {
+    // SAFETY: as this function's contract.
+    status_of(|| unsafe {
+        let versioned = versioned_of(tree)?;
+        let over = VersionCursor::over_versions(versioned, since);
+        open(tree, guard, cursor, Some((versioned, over)))
+    })
+}
+
+/// Moves a cursor of masstree_cursor_open_versions to the version nearest to a key and a number, in
+/// the order of versions: MASSTREE_SEEK_GE with the number s moves to the newest version of the key
+/// at s or, if there is none, to the next key.
+///
+/// @param cursor   The cursor.
+/// @param key      key_len bytes; NULL only if key_len is 0. May be the cursor's own key.
+/// @param key_len  Length of the key in bytes, at most 2^32 - 1.
+/// @param seqno    The number.
+/// @param how      MASSTREE_SEEK_GE, MASSTREE_SEEK_GT, MASSTREE_SEEK_LE or MASSTREE_SEEK_LT.
+///
+/// @retval MASSTREE_OK            The cursor is at that version.
+/// @retval MASSTREE_END           No such version exists; the cursor has not moved.
+/// @retval MASSTREE_INVALID       cursor is NULL, key is NULL and key_len is not 0, or how is
+///                                unknown.
+/// @retval MASSTREE_NOMEM         Out of memory for the key's copy.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+/// @retval MASSTREE_WRONG_KIND    The cursor was opened by another function.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+///
+/// Thread safety: only the thread that currently uses the cursor. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_cursor_seek_at(
+    cursor: *mut CursorHandle,
+    key: *const c_void,
+    key_len: usize,
+    seqno: u64,
+    how: u32,
+) -> i32 {
+    // SAFETY: as this function's contract.
+    unsafe {
+        on_cursor(cursor, |handle, _| {
+            let key = key_bytes(key, key_len)?;
+            let seek = match (how, seqno.checked_sub(1), seqno.checked_add(1)) {
+                (MASSTREE_SEEK_GE, ..) => (Seek::AtLeast(key), Some(seqno)),
+                (MASSTREE_SEEK_GT, Some(older), _) => (Seek::AtLeast(key), Some(older)),
+                (MASSTREE_SEEK_GT, None, _) => (Seek::Above(key), None),
+                (MASSTREE_SEEK_LE, ..) => (Seek::AtMost(key), Some(seqno)),
+                (MASSTREE_SEEK_LT, _, Some(newer)) => (Seek::AtMost(key), Some(newer)),
+                (MASSTREE_SEEK_LT, _, None) => (Seek::Below(key), None),
+                _ => return Err(MASSTREE_INVALID),
+            };
+            let (position, pin) = handle.version_position()?;
+            if !position.cursor.is_over_versions() {
+                return Err(MASSTREE_WRONG_KIND);
+            }
+            position.go(pin, Some(seek), false)
+        })
+    }
+}
+
+/// Returns the version that a cursor is at.
+///
+/// @param cursor   A cursor of masstree_cursor_open_at or masstree_cursor_open_versions.
+/// @param version  Receives the version; its value stays readable until the cursor's guard is
+///                 refreshed or left. May be NULL.
+///
+/// @retval MASSTREE_OK          *version is the version.
+/// @retval MASSTREE_NOT_FOUND   The cursor is at no version yet; or a trim has removed it before the
+///                              guard was refreshed.
+/// @retval MASSTREE_INVALID     cursor is NULL.
+/// @retval MASSTREE_WRONG_KIND  The cursor was opened by another function.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+///
+/// Thread safety: only the thread that currently uses the cursor. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_cursor_version(
+    cursor: *mut CursorHandle,
+    version: *mut Version,
+) -> i32 {
+    // SAFETY: as this function's contract.
+    unsafe {
+        on_cursor(cursor, |handle, _| {
+            let (position, pin) = handle.version_position()?;
+            let Some(found) = position.version(pin) else {
+                return Ok(MASSTREE_NOT_FOUND);
+            };
+            write_output(version, Version::of(found));
+            Ok(MASSTREE_OK)
+        })
+    }
+}

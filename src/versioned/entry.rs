@@ -1,0 +1,297 @@
+//! Versions: layout, allocation, access.
+//!
+//! A version is a header, as many links as it is high, and its bytes. The header's `tag` has the
+//! number, the height and the kind; the writer's count of versions is beside the length.
+
+use std::alloc::Layout;
+use std::marker::PhantomData;
+use std::mem::needs_drop;
+use std::ptr::NonNull;
+
+use crate::index::memory::{Count, Memory, OutOfMemory};
+use crate::index::reclaim::{Domain, Retire};
+use crate::protocol::Line;
+use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+
+/// The greatest number of a version.
+pub(crate) const MAX_NUMBER: u64 = (1 << 56) - 1;
+
+/// The most links of a version: enough for 8^8 versions of a key.
+pub(super) const MAX_HEIGHT: usize = 8;
+
+/// What a version is; the number is the `kind` of the C interface.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Value = 0,
+    /// To be merged with older versions, by the caller.
+    Merge = 1,
+    /// The key is deleted.
+    Tombstone = 2,
+    /// The key, which has been stored once, is deleted.
+    WeakTombstone = 3,
+}
+
+impl Kind {
+    pub(crate) fn of(number: u32) -> Option<Self> {
+        Some(match number {
+            0 => Self::Value,
+            1 => Self::Merge,
+            2 => Self::Tombstone,
+            3 => Self::WeakTombstone,
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn is_tombstone(self) -> bool {
+        matches!(self, Self::Tombstone | Self::WeakTombstone)
+    }
+}
+
+/// A link to a version.
+pub(super) type Link = AtomicPtr<Entry>;
+
+#[repr(C)]
+pub(super) struct Entry {
+    /// number << 8 | height - 1 << 4 | kind.
+    tag: u64,
+    /// length << 8 | rank. The rank is one less than the number of versions in the short list whose
+    /// head this version is, and read and written only under the leaf's lock. The length does not
+    /// change, so any load of it is right.
+    length_and_rank: AtomicU64,
+}
+
+const LINKS: usize = size_of::<Entry>();
+const _: () = assert!(LINKS.is_multiple_of(align_of::<Link>()));
+
+/// Mixes the bits of a number (the finalizer of splitmix64), for heights.
+fn mix(number: u64) -> u64 {
+    let mut x = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// Returns the height of a version: one in eight is higher than 1, one in 64 higher than 2.
+pub(super) fn height_of(number: u64) -> usize {
+    (1 + mix(number).trailing_zeros() as usize / 3).min(MAX_HEIGHT)
+}
+
+fn layout(height: usize, len: usize) -> Option<Layout> {
+    let size = (LINKS + height * size_of::<Link>()).checked_add(len)?;
+    Layout::from_size_align(size, align_of::<Entry>().max(align_of::<Link>())).ok()
+}
+
+/// A version that the tree may contain. Its memory is valid for `'g`.
+#[derive(Clone, Copy)]
+pub(crate) struct Version<'g> {
+    entry: NonNull<Entry>,
+    lives: PhantomData<&'g Entry>,
+}
+
+impl PartialEq for Version<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.entry == other.entry
+    }
+}
+
+impl<'g> Version<'g> {
+    /// # Safety
+    /// The entry came from [`NewVersion::make`], and is not freed during `'g`.
+    pub(super) unsafe fn new(entry: NonNull<Entry>) -> Self {
+        Self {
+            entry,
+            lives: PhantomData,
+        }
+    }
+
+    /// Loads a link.
+    ///
+    /// # Safety
+    /// The version to which the link points is not freed during `'g`.
+    #[inline]
+    pub(super) unsafe fn load(link: &Link) -> Option<Self> {
+        #[cfg(all(test, not(any(loom, shuttle))))]
+        super::tests::count_step();
+        // SeqCst, as `reclaim` asks of loads of pointers that a guard protects. Acquire: pairs
+        // with the stores of links in `change`.
+        let entry = NonNull::new(link.load(Ordering::SeqCst))?;
+        // SAFETY: by contract.
+        Some(unsafe { Self::new(entry) })
+    }
+
+    pub(super) fn as_ptr(self) -> *mut Entry {
+        self.entry.as_ptr()
+    }
+
+    #[inline]
+    fn entry(self) -> &'g Entry {
+        // SAFETY: valid for 'g.
+        unsafe { self.entry.as_ref() }
+    }
+
+    #[inline]
+    pub(crate) fn number(self) -> u64 {
+        self.entry().tag >> 8
+    }
+
+    pub(crate) fn kind(self) -> Kind {
+        let number = (self.entry().tag & 0xf) as u32;
+        Kind::of(number).expect("the kind of a version is valid")
+    }
+
+    pub(super) fn is_tombstone(self) -> bool {
+        self.kind().is_tombstone()
+    }
+
+    #[inline]
+    pub(super) fn height(self) -> usize {
+        1 + (self.entry().tag >> 4 & 0xf) as usize
+    }
+
+    #[inline]
+    pub(super) fn link(self, level: usize) -> &'g Link {
+        debug_assert!(level < self.height());
+        // SAFETY: an entry has as many links as it is high.
+        unsafe {
+            let links = self.entry.as_ptr().cast::<u8>().add(LINKS).cast::<Link>();
+            &*links.add(level)
+        }
+    }
+
+    /// Returns the next older version.
+    #[inline]
+    pub(crate) fn older(self) -> Option<Self> {
+        // SAFETY: what a version links to outlives the guards under which the version was found.
+        unsafe { Self::load(self.link(0)) }
+    }
+
+    fn len(self) -> usize {
+        // Relaxed: written before the version was published.
+        (self.entry().length_and_rank.load(Ordering::Relaxed) >> 8) as usize
+    }
+
+    /// Returns the version's bytes.
+    pub(crate) fn bytes(self) -> &'g [u8] {
+        // SAFETY: the bytes follow the links, and never change.
+        unsafe {
+            let start = LINKS + self.height() * size_of::<Link>();
+            let start = self.entry.as_ptr().cast::<u8>().add(start);
+            std::slice::from_raw_parts(start, self.len())
+        }
+    }
+
+    /// Returns the rank. Only under the leaf's lock.
+    pub(super) fn rank(self) -> u64 {
+        // Relaxed: the lock orders the accesses.
+        self.entry().length_and_rank.load(Ordering::Relaxed) & 0xff
+    }
+
+    /// Only under the leaf's lock, or before the version is published.
+    pub(super) fn set_rank(self, rank: u64) {
+        debug_assert!(rank <= 0xff);
+        let word = (self.len() as u64) << 8 | rank;
+        // Relaxed: as `rank`.
+        self.entry().length_and_rank.store(word, Ordering::Relaxed);
+    }
+
+    fn layout(self) -> Layout {
+        layout(self.height(), self.len()).expect("it was allocated with this layout")
+    }
+
+    pub(super) fn size(self) -> usize {
+        self.layout().size()
+    }
+
+    /// # Safety
+    /// No thread uses the version any more.
+    pub(super) unsafe fn free(self, memory: &Memory) {
+        let layout = self.layout();
+        if needs_drop::<Entry>() || needs_drop::<Link>() {
+            for level in 0..self.height() {
+                // SAFETY: by contract; each is dropped once.
+                unsafe {
+                    std::ptr::from_ref(self.link(level))
+                        .cast_mut()
+                        .drop_in_place()
+                };
+            }
+            // SAFETY: as above.
+            unsafe { self.entry.drop_in_place() };
+        }
+        // SAFETY: by contract.
+        unsafe { memory.free(self.entry.cast(), layout, Count::ValueBytes) };
+    }
+}
+
+/// A version that is not in a list yet; freed on drop.
+pub(super) struct NewVersion<'m> {
+    memory: &'m Memory,
+    version: Version<'m>,
+}
+
+impl<'m> NewVersion<'m> {
+    /// Copies a version's bytes to new memory.
+    pub(super) fn make(
+        memory: &'m Memory,
+        number: u64,
+        kind: Kind,
+        bytes: &[u8],
+    ) -> Result<Self, OutOfMemory> {
+        debug_assert!((1..=MAX_NUMBER).contains(&number));
+        let height = height_of(number);
+        let layout = layout(height, bytes.len()).filter(|_| bytes.len() < 1 << 48);
+        let layout = layout.ok_or(OutOfMemory)?;
+        let place = memory.allocate(layout, Count::ValueBytes);
+        let entry = place.ok_or(OutOfMemory)?.cast::<Entry>();
+        // SAFETY: freshly allocated with room for the header, the links and the bytes.
+        unsafe {
+            entry.write(Entry {
+                tag: number << 8 | (height as u64 - 1) << 4 | kind as u64,
+                length_and_rank: AtomicU64::new((bytes.len() as u64) << 8),
+            });
+            let links = entry.cast::<u8>().add(LINKS).cast::<Link>();
+            for level in 0..height {
+                links.add(level).write(Link::new(std::ptr::null_mut()));
+            }
+            let to = links.add(height).cast::<u8>();
+            to.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
+            let version = Version::new(entry);
+            Ok(Self { memory, version })
+        }
+    }
+
+    pub(super) fn version(&self) -> Version<'m> {
+        self.version
+    }
+
+    /// The list owns the version now.
+    pub(super) fn stored(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for NewVersion<'_> {
+    fn drop(&mut self) {
+        // SAFETY: no other thread has a pointer to it.
+        unsafe { self.version.free(self.memory) }
+    }
+}
+
+/// The order of the store of a link to a new version.
+#[inline]
+pub(super) fn publishing() -> Ordering {
+    // Release: pairs with `Version::load`. A reader that follows the link sees the version.
+    Line::VersionIsReleased.release()
+}
+
+impl Retire for Entry {
+    unsafe fn bytes(entry: *mut Self, _: &Domain) -> usize {
+        // SAFETY: by contract.
+        unsafe { Version::new(NonNull::new_unchecked(entry)).size() }
+    }
+
+    unsafe fn free(entry: *mut Self, domain: &Domain) {
+        // SAFETY: by contract.
+        unsafe { Version::new(NonNull::new_unchecked(entry)).free(&domain.memory) }
+    }
+}

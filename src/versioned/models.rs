@@ -1,0 +1,240 @@
+//! Model checks of versioned trees (`make check-models`), with shuttle: see the models of the index.
+
+use std::sync::Arc;
+
+use shuttle::thread;
+
+use super::*;
+use crate::index::tree::TreeOptions;
+use crate::index::tree::models::harness::explore;
+use crate::protocol::Line;
+use crate::protocol::models::check;
+
+const KEY: &[u8] = b"key";
+
+struct Subject {
+    tree: Tree,
+    versions: Versions,
+}
+
+impl Subject {
+    fn new() -> Arc<Self> {
+        let tree = Tree::with_options(&TreeOptions {
+            values: values(),
+            ..TreeOptions::default()
+        })
+        .unwrap();
+        let versions = Versions::new(tree.allocator());
+        Arc::new(Self { tree, versions })
+    }
+
+    fn of(&self) -> VersionedTree<'_> {
+        VersionedTree::new(&self.tree, &self.versions)
+    }
+
+    fn put(&self, key: &[u8], number: u64, kind: Kind) -> Result<(), Refused> {
+        let put = Put {
+            number,
+            kind,
+            bytes: b"",
+        };
+        let guard = self.tree.guard().unwrap();
+        self.of().put(guard.pin(), key, &put, false)
+    }
+
+    /// Returns the number of the value that a reader sees.
+    fn seen(&self, key: &[u8], number: u64) -> Option<u64> {
+        let guard = self.tree.guard().unwrap();
+        match self.of().get(guard.pin(), key, number) {
+            Found::Version(version) => Some(version.number()),
+            _ => None,
+        }
+    }
+
+    fn trim(&self, floor: u64) {
+        let guard = self.tree.guard().unwrap();
+        _ = self.of().trim(guard.pin(), floor, 100).unwrap();
+    }
+
+    fn check(&self) {
+        let guard = self.tree.guard().unwrap();
+        let sound = self.of().check(guard.pin(), &mut |line| panic!("{line}"));
+        assert_eq!(sound, Ok(true));
+    }
+}
+
+impl Drop for Subject {
+    fn drop(&mut self) {
+        // SAFETY: all threads have ended.
+        unsafe { self.versions.free(&self.tree) }
+    }
+}
+
+fn spawn(
+    of: &Arc<Subject>,
+    work: impl FnOnce(&Subject) + Send + 'static,
+) -> thread::JoinHandle<()> {
+    let subject = Arc::clone(of);
+    thread::spawn(move || work(&subject))
+}
+
+fn join(threads: impl IntoIterator<Item = thread::JoinHandle<()>>) {
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+/// Two groups are published while a reader opens snapshots.
+#[test]
+fn what_a_snapshot_sees_does_not_change() {
+    check(&[Line::VisibleIsBelowPending], || {
+        explore(|| {
+            let subject = Subject::new();
+            let writers = [b"a", b"b"].map(|key| {
+                spawn(&subject, move |subject| {
+                    let number = subject.of().take_numbers(1).unwrap();
+                    subject.put(key, number, Kind::Value).unwrap();
+                    subject.of().publish(number).unwrap();
+                })
+            });
+            let reader = spawn(&subject, |subject| {
+                let snapshot = subject.of().snapshot().unwrap();
+                let see = || [b"a", b"b"].map(|key| subject.seen(key, snapshot.number()));
+                let first = see();
+                assert_eq!(see(), first);
+            });
+            join(writers.into_iter().chain([reader]));
+            let both = [b"a", b"b"].map(|key| subject.seen(key, LATEST).is_some());
+            assert_eq!(both, [true, true]);
+        });
+    });
+}
+
+/// A group is written while another thread trims.
+#[test]
+fn a_trim_does_not_go_beyond_pending_groups() {
+    check(&[Line::FloorIsVisible], || {
+        explore(|| {
+            let subject = Subject::new();
+            let number = subject.of().take_numbers(1).unwrap();
+            let trimmer = spawn(&subject, |subject| subject.trim(LATEST));
+            let writer = spawn(&subject, move |subject| {
+                subject.put(KEY, number, Kind::Value).unwrap();
+                subject.of().publish(number).unwrap();
+            });
+            join([trimmer, writer]);
+        });
+    });
+}
+
+/// A key is overwritten and its old version trimmed while another thread reads it.
+#[test]
+fn a_reader_at_the_latest_number_is_not_overtaken_by_a_trim() {
+    check(
+        &[Line::LatestChecksFloor, Line::FloorBeforeUnlinking],
+        || {
+            explore(|| {
+                let subject = Subject::new();
+                let first = subject.of().take_numbers(1).unwrap();
+                subject.put(KEY, first, Kind::Value).unwrap();
+                subject.of().publish(first).unwrap();
+                let writer = spawn(&subject, |subject| {
+                    let number = subject.of().take_numbers(1).unwrap();
+                    subject.put(KEY, number, Kind::Value).unwrap();
+                    subject.of().publish(number).unwrap();
+                    subject.trim(LATEST);
+                });
+                let reader = spawn(&subject, |subject| {
+                    assert!(subject.seen(KEY, LATEST).is_some());
+                });
+                join([writer, reader]);
+                subject.check();
+            });
+        },
+    );
+}
+
+/// Known failure 55: a tombstone is trimmed while a version below it arrives.
+#[test]
+fn a_deleted_key_does_not_come_back() {
+    check(&[Line::WritesAreAboveFloor], || {
+        explore(|| {
+            let subject = Subject::new();
+            subject.put(KEY, 3, Kind::Tombstone).unwrap();
+            let writer = spawn(&subject, |subject| _ = subject.put(KEY, 2, Kind::Value));
+            let trimmer = spawn(&subject, |subject| subject.trim(3));
+            join([writer, trimmer]);
+            assert_eq!(subject.seen(KEY, LATEST), None);
+            subject.check();
+        });
+    });
+}
+
+/// Known failure 53: a trim removes a version on which a reader stands.
+#[test]
+fn a_reader_at_a_removed_version_goes_on() {
+    check(&[Line::RemovedKeepLinks], || {
+        explore(|| {
+            let subject = Subject::new();
+            subject.put(KEY, 1, Kind::Value).unwrap();
+            let snapshot = subject.of().snapshot().unwrap();
+            for number in 2..=4 {
+                subject.put(KEY, number, Kind::Value).unwrap();
+            }
+            let trimmer = spawn(&subject, |subject| subject.trim(4));
+            let reader = spawn(&subject, |subject| {
+                assert_eq!(subject.seen(KEY, 1), Some(1))
+            });
+            join([trimmer, reader]);
+            assert_eq!(subject.seen(KEY, LATEST), Some(4));
+            drop(snapshot);
+            subject.check();
+        });
+    });
+}
+
+/// A list becomes long, and versions are inserted on both sides of a reader's.
+#[test]
+fn a_list_that_grows_loses_no_version() {
+    check(&[Line::LinksBeforePublishing], || {
+        explore(|| {
+            let subject = Subject::new();
+            for number in 1..=8 {
+                subject.put(KEY, 10 * number, Kind::Value).unwrap();
+            }
+            let writers = [25, 95].map(|number| {
+                spawn(&subject, move |subject| {
+                    subject.put(KEY, number, Kind::Value).unwrap()
+                })
+            });
+            let reader = spawn(&subject, |subject| {
+                for number in [10, 20, 80, 30] {
+                    assert_eq!(subject.seen(KEY, number), Some(number));
+                }
+            });
+            join(writers.into_iter().chain([reader]));
+            assert_eq!(subject.seen(KEY, 29), Some(25));
+            subject.check();
+        });
+    });
+}
+
+/// A tree is sealed while another thread writes: a write that was accepted is there, and none is
+/// accepted later.
+#[test]
+fn a_sealed_tree_keeps_what_was_accepted() {
+    check(&[], || {
+        explore(|| {
+            let subject = Subject::new();
+            let writer = spawn(&subject, |subject| {
+                let stored = subject.put(KEY, 1, Kind::Value);
+                assert_eq!(subject.seen(KEY, LATEST).is_some(), stored.is_ok());
+            });
+            let sealer = spawn(&subject, |subject| {
+                subject.of().seal();
+                assert_eq!(subject.put(b"other", 1, Kind::Value), Err(Refused::Sealed));
+            });
+            join([writer, sealer]);
+        });
+    });
+}

@@ -1,0 +1,131 @@
+//! Looks up a key at a number.
+
+use std::ops::ControlFlow;
+
+use super::entry::Version;
+use super::list::List;
+use super::range_tombstones::Covers;
+use super::{LATEST, VersionedTree};
+use crate::index::key::Key;
+use crate::index::reclaim::Pinned;
+use crate::protocol::Line;
+
+/// What a key has at a number.
+#[derive(Clone, Copy)]
+pub(crate) enum Found<'g> {
+    /// No version.
+    Nothing,
+    /// A value, or the newest of some merge operands.
+    Version(Version<'g>),
+    /// The newest version is a tombstone.
+    Tombstone(Version<'g>),
+    /// A range tombstone with this number hides all versions, or there are none.
+    Covered(u64),
+}
+
+/// Returns what a key with this list has at a number.
+#[inline]
+fn found<'g>(list: Option<List<'g>>, covers: Covers<'_>, key: &[u8], number: u64) -> Found<'g> {
+    let cover = covers.at(key, number);
+    let version = list.and_then(|list| list.at(number));
+    match version.filter(|version| version.number() >= cover) {
+        None if cover == 0 => Found::Nothing,
+        None => Found::Covered(cover),
+        Some(version) if version.is_tombstone() => Found::Tombstone(version),
+        Some(version) => Found::Version(version),
+    }
+}
+
+impl VersionedTree<'_> {
+    /// Returns what a key has at a number.
+    #[inline]
+    pub(crate) fn get<'g>(self, pin: Pinned<'g>, key: &[u8], number: u64) -> Found<'g> {
+        self.read(number, |number| {
+            let covers = self.versions.ranges.load(pin);
+            found(self.list(pin, key), covers, key, number)
+        })
+    }
+
+    /// Looks up several keys at one number; calls `report` with the index of each. After a trim has
+    /// overtaken the reader, each is reported anew.
+    pub(crate) fn get_each<'g, 'k>(
+        self,
+        pin: Pinned<'g>,
+        count: usize,
+        key_at: impl Fn(usize) -> Option<&'k [u8]>,
+        number: u64,
+        mut report: impl FnMut(usize, Found<'g>),
+    ) {
+        self.read(number, |number| {
+            let covers = self.versions.ranges.load(pin);
+            let index_key_at = |index| key_at(index).map(Key::new);
+            self.tree.get_each(pin, count, index_key_at, |index, word| {
+                let Some(key) = key_at(index) else { return };
+                // SAFETY: the word was found under this pin.
+                let list = word.map(|word| unsafe { List::new(word) });
+                report(index, found(list, covers, key, number));
+            });
+        });
+    }
+
+    /// Calls `visit` with the versions that a reader at a number merges: operands, the newest
+    /// first, down to a value or a tombstone, which is the last. Returns what the newest of them
+    /// is. `visit` may be called again from the start, after `restart`, if a trim overtakes a read
+    /// at [`LATEST`] before the first version was visited; it is not called before that is settled.
+    pub(crate) fn get_operands<'g>(
+        self,
+        pin: Pinned<'g>,
+        key: &[u8],
+        number: u64,
+        mut visit: impl FnMut(Version<'g>) -> ControlFlow<()>,
+    ) -> Found<'g> {
+        // Versions that are linked from one that was found are not freed before the pin ends, and
+        // keep their links: the chain of the version that was found is whole.
+        let found = self.get(pin, key, number);
+        let Found::Version(newest) = found else {
+            if let Found::Tombstone(version) = found {
+                _ = visit(version);
+            }
+            return found;
+        };
+        let cover = self.versions.ranges.load(pin).at(key, newest.number());
+        let mut next = Some(newest);
+        // Ends: the numbers fall.
+        while let Some(version) = next.filter(|version| version.number() >= cover) {
+            let is_last = version.kind() != super::Kind::Merge;
+            if visit(version).is_break() || is_last {
+                break;
+            }
+            next = version.older();
+        }
+        found
+    }
+
+    /// Whether a read at this number that has just ended found all that was visible at it. `false`:
+    /// a trim to a higher floor has begun, and no snapshot is open at the number.
+    #[inline]
+    pub(crate) fn was_readable(self, number: u64) -> bool {
+        self.versions.numbers.was_readable(number)
+    }
+
+    /// Calls `read` with the number at which a reader at `number` reads; again if a trim has
+    /// overtaken the reader.
+    ///
+    /// Ends: the visible number is at least the floor that was loaded. Another round needs another
+    /// trim, to a higher floor.
+    #[inline]
+    pub(super) fn read<R>(self, number: u64, mut read: impl FnMut(u64) -> R) -> R {
+        if number != LATEST {
+            return read(number);
+        }
+        loop {
+            let visible = self.versions.numbers.visible();
+            let result = read(visible);
+            // After the list was read: see `Numbers::floor`.
+            let checks = Line::LatestChecksFloor.is_enabled();
+            if !checks || self.versions.numbers.floor() <= visible {
+                return result;
+            }
+        }
+    }
+}

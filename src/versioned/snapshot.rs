@@ -1,0 +1,59 @@
+//! Snapshots: numbers at which everything stays readable.
+
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use super::VersionedTree;
+use super::numbers::Registered;
+use crate::index::memory::OutOfMemory;
+use crate::index::tree::Tree;
+
+/// A number at which a trim removes nothing, until the snapshot is closed.
+pub(crate) struct Snapshot<'t> {
+    registered: NonNull<Registered>,
+    versioned: VersionedTree<'t>,
+    owns: PhantomData<Registered>,
+}
+
+// SAFETY: the list of snapshots has a lock, and the number does not change.
+unsafe impl Send for Snapshot<'_> {}
+// SAFETY: as for `Send`.
+unsafe impl Sync for Snapshot<'_> {}
+
+impl<'t> VersionedTree<'t> {
+    /// Opens a snapshot at the visible number; in a tree from which no number was taken, at the
+    /// highest number that was stored.
+    pub(crate) fn snapshot(self) -> Result<Snapshot<'t>, OutOfMemory> {
+        let registered = self.tree.allocator().make(Registered::new())?;
+        let highest = || self.versions.counts.highest();
+        // SAFETY: an allocation does not move; it is freed when it has left the list.
+        unsafe { self.versions.numbers.add(registered, highest) };
+        Ok(Snapshot {
+            registered,
+            versioned: self,
+            owns: PhantomData,
+        })
+    }
+}
+
+impl Snapshot<'_> {
+    pub(crate) fn number(&self) -> u64 {
+        // SAFETY: live as long as the snapshot; the number does not change.
+        unsafe { (*self.registered.as_ptr()).number }
+    }
+
+    pub(crate) fn tree(&self) -> &Tree {
+        self.versioned.tree
+    }
+}
+
+impl Drop for Snapshot<'_> {
+    fn drop(&mut self) {
+        let VersionedTree { tree, versions } = self.versioned;
+        // SAFETY: it is in the list since it was made, and no other thread uses it.
+        unsafe {
+            versions.numbers.remove(self.registered);
+            tree.allocator().drop_and_free(self.registered);
+        }
+    }
+}

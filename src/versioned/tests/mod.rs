@@ -1,0 +1,107 @@
+//! Tests of versioned trees.
+
+mod groups;
+mod hot_key;
+mod model;
+mod oracle;
+mod threads;
+mod trim;
+
+use std::cell::Cell;
+use std::ops::ControlFlow;
+
+use super::*;
+use crate::index::reclaim::Guard;
+use crate::index::tree::{Range, TreeOptions};
+
+thread_local! {
+    static STEPS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Counts a link that this thread has followed.
+pub(super) fn count_step() {
+    STEPS.set(STEPS.get() + 1);
+}
+
+/// Returns how many links `work` follows.
+fn steps(work: impl FnOnce()) -> u64 {
+    let before = STEPS.get();
+    work();
+    STEPS.get() - before
+}
+
+/// A versioned tree of a test.
+struct Subject {
+    tree: Tree,
+    versions: Versions,
+}
+
+impl Subject {
+    fn new() -> Self {
+        let tree = Tree::with_options(&TreeOptions {
+            values: values(),
+            ..TreeOptions::default()
+        })
+        .unwrap();
+        let versions = Versions::new(tree.allocator());
+        Self { tree, versions }
+    }
+
+    fn of(&self) -> VersionedTree<'_> {
+        VersionedTree::new(&self.tree, &self.versions)
+    }
+
+    fn guard(&self) -> Guard<'_> {
+        self.tree.guard().unwrap()
+    }
+
+    fn put(&self, key: &[u8], number: u64, kind: Kind, bytes: &[u8]) -> Result<(), Refused> {
+        let put = Put {
+            number,
+            kind,
+            bytes,
+        };
+        self.of().put(self.guard().pin(), key, &put, false)
+    }
+
+    /// Returns the value of a key at a number.
+    fn value(&self, key: &[u8], number: u64) -> Option<Vec<u8>> {
+        match self.of().get(self.guard().pin(), key, number) {
+            Found::Version(version) => Some(version.bytes().to_vec()),
+            _ => None,
+        }
+    }
+
+    /// Checks the index and the lists.
+    fn assert_sound(&self) {
+        let guard = self.guard();
+        let sound = self.tree.check(guard.pin(), &mut |line| panic!("{line}"));
+        assert_eq!(sound, Ok(true));
+        let sound = self.of().check(guard.pin(), &mut |line| panic!("{line}"));
+        assert_eq!(sound, Ok(true));
+    }
+}
+
+impl Drop for Subject {
+    fn drop(&mut self) {
+        // SAFETY: the test has ended.
+        unsafe { self.versions.free(&self.tree) }
+    }
+}
+
+/// The order of random numbers of a test (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut x = self.0;
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        x ^ (x >> 31)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+}
