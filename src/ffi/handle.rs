@@ -15,18 +15,17 @@ use crate::versioned::{VERSIONS, VersionedTree, Versions};
 /// at the same time, without registration; only masstree_destroy requires that no other thread
 /// uses it.
 pub struct TreeHandle {
+    /// Keeps what a versioned tree has beside its index.
     pub(in crate::ffi) tree: Tree,
-    /// What a versioned tree has beside its index.
-    versions: Option<NonNull<Versions>>,
 }
 
 impl TreeHandle {
-    pub(in crate::ffi) fn new(tree: Tree) -> Result<Self, OutOfMemory> {
-        let versions = match tree.holds(VERSIONS) {
-            true => Some(Self::versions_of(&tree)?),
-            false => None,
-        };
-        Ok(Self { tree, versions })
+    pub(in crate::ffi) fn new(mut tree: Tree) -> Result<Self, OutOfMemory> {
+        if tree.holds(VERSIONS) {
+            let versions = Self::versions_of(&tree)?;
+            tree.set_above(versions.cast());
+        }
+        Ok(Self { tree })
     }
 
     /// Not inlined: other trees do not need the stack.
@@ -38,14 +37,15 @@ impl TreeHandle {
     /// Returns the tree as a versioned tree, if it is one.
     pub(in crate::ffi) fn versioned(&self) -> Option<VersionedTree<'_>> {
         // SAFETY: freed only with the handle.
-        let versions = unsafe { self.versions?.as_ref() };
+        let versions = unsafe { self.tree.above()?.cast::<Versions>().as_ref() };
         Some(VersionedTree::new(&self.tree, versions))
     }
 }
 
 impl Drop for TreeHandle {
     fn drop(&mut self) {
-        if let Some(versions) = self.versions {
+        if let Some(versions) = self.tree.above() {
+            let versions = versions.cast::<Versions>();
             // SAFETY: no other thread uses the tree any more; it was made by `new`.
             unsafe {
                 versions.as_ref().free(&self.tree);

@@ -59,6 +59,8 @@ pub struct Tree {
     clears: Clears,
     sweep: Sweep,
     domain: NonNull<Domain>,
+    /// What a layer above keeps with the tree, which does not use it.
+    above: Option<NonNull<()>>,
 }
 
 // SAFETY: nodes are shared under the protocols of `node` and `tree`, the domain by atomics
@@ -101,7 +103,20 @@ impl Tree {
             clears: Clears::new(),
             sweep: Sweep::new(source),
             domain,
+            above: None,
         })
+    }
+
+    /// Sets what a layer above keeps with the tree. It may be used by several threads, and the
+    /// layer frees it before the tree is dropped.
+    pub(crate) fn set_above(&mut self, above: NonNull<()>) {
+        self.above = Some(above);
+    }
+
+    /// What was set by `set_above`.
+    #[inline]
+    pub(crate) fn above(&self) -> Option<NonNull<()>> {
+        self.above
     }
 
     /// Enters a guard that may move between threads.
