@@ -3094,6 +3094,45 @@ int32_t masstree_barrier(masstree_t *tree);
  */
 int32_t masstree_maintain(masstree_t *tree, masstree_guard_t *guard, size_t limit, size_t *merged);
 
+/**
+ * Moves keys to leaves that have room, and frees the leaves that become empty; call it in idle
+ * moments, or now and then during a long load. After inserts in random order, leaves (nodes of up
+ * to 15 keys) are 70 % full: 8-byte keys take 33 bytes of nodes each, and with 14 keys in each leaf
+ * 26. Otherwise as masstree_maintain, which moves no keys unless a leaf and the one before are
+ * sparse: visits about `limit` leaves, beginning where the last call of either function ended, frees
+ * the memory of removed long keys, and submits retired objects. Readers and writers go on meanwhile.
+ *
+ * The memory of freed leaves is reused by later inserts of this tree, and returned when the tree is
+ * destroyed. Inserts into full leaves split them again: use it where most keys have arrived, or
+ * where keys arrive in other parts of the tree. masstree_bulk_load fills leaves from the start.
+ *
+ * @param tree    The tree.
+ * @param guard   A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param fill    Number of keys that each leaf should have, 1 to 15; 0: 14. With fewer, the next
+ *                inserts split fewer leaves.
+ * @param limit   Approximate number of leaves to visit. The leaves on the path to one key, one
+ *                in each layer, are visited together. 0: none.
+ * @param merged  Receives the number of leaves whose keys, or the first of them, moved to the leaf
+ *                before. May be NULL.
+ *
+ * @retval MASSTREE_OK          Leaves were visited, but not yet the last leaf of the tree; or
+ *                              nothing was done, since another thread is inside this function or
+ *                              masstree_maintain.
+ * @retval MASSTREE_END         The last leaf of the tree was visited; the next call begins at
+ *                              the first.
+ * @retval MASSTREE_INVALID     tree is NULL, or fill is greater than 15.
+ * @retval MASSTREE_NOMEM       Out of memory; no key was lost.
+ * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_compact(masstree_t *tree,
+                         masstree_guard_t *guard,
+                         uint32_t fill,
+                         size_t limit,
+                         size_t *merged);
+
 /* ============================================================================
  * Whole trees
  * ============================================================================ */
@@ -3333,8 +3372,8 @@ typedef struct {
      */
     uint64_t leaves_unlinked;
     /**
-     * Leaves that masstree_maintain has merged with their left neighbour since the tree was
-     * created: the sum of what its calls stored in *merged. (Writes that move keys into a
+     * Leaves that masstree_maintain and masstree_compact have merged with their left neighbour
+     * since the tree was created: the sum of what their calls stored in *merged. (Writes that move keys into a
      * layer may merge leaves, too; these are not counted.)
      */
     uint64_t leaves_merged;

@@ -70,6 +70,12 @@ pub(crate) enum Line {
     SplitLeafIsDirty,
     /// `split`: ancestors are dirty while they change.
     SplitParentsAreDirty,
+    /// `compact`: a deleted leaf is not cut.
+    CutIsAlive,
+    /// `compact`: a leaf is dirty while it is cut.
+    CutLeafIsDirty,
+    /// `compact`: the parent of a leaf that is cut is dirty while it changes.
+    CutParentIsDirty,
     /// `collapse`: a remove that empties a leaf keeps it locked until it is deleted.
     EmptyLeafStaysLocked,
     /// `collapse`: ancestors that change are dirty.

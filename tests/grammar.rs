@@ -12,7 +12,7 @@ const OBJECTS: [&str; 9] = [
 ];
 
 /// Verbs of one word or more, with the objects that have them ("" is the tree).
-const VERBS: [(&str, &[&str]); 68] = [
+const VERBS: [(&str, &[&str]); 69] = [
     ("create", &[""]),
     ("destroy", &[""]),
     ("clear", &[""]),
@@ -40,6 +40,7 @@ const VERBS: [(&str, &[&str]); 68] = [
     ("flush", &[""]),
     ("barrier", &[""]),
     ("maintain", &[""]),
+    ("compact", &[""]),
     ("len", &[""]),
     ("check", &[""]),
     ("dump", &[""]),

@@ -74,6 +74,7 @@ TEST(error_code, of_a_tree_that_was_moved_from)
     tree.flush(code), expect_invalid();
     tree.barrier(code), expect_invalid();
     EXPECT_FALSE(tree.maintain(1, code).finished), expect_invalid();
+    EXPECT_FALSE(tree.compact(1, 0, code).finished), expect_invalid();
     EXPECT_FALSE(tree.check([](std::string_view) {}, code)), expect_invalid();
     auto object = std::make_unique<int>(1);
     tree.retire(std::move(object), code), expect_invalid();

@@ -287,6 +287,11 @@ TEST(tree, reports_its_statistics)
     }
     EXPECT_GT(merged, 0u);
     EXPECT_EQ(tree.stats().leaves_merged, merged);
+    do {
+        done = tree.compact(16, 15);
+        merged += done.merged;
+    } while (!done.finished);
+    EXPECT_EQ(tree.stats().leaves_merged, merged);
     tree.flush();
     tree.barrier();
 }

@@ -112,11 +112,125 @@ static void merged_leaves_are_used_again(void **state)
     allocator_end(&allocator);
 }
 
+static size_t compact_to_the_end(masstree_t *tree, masstree_guard_t *guard, uint32_t fill,
+                                 size_t limit)
+{
+    size_t total = 0;
+    int32_t status;
+    do {
+        size_t merged = SIZE_MAX;
+        status = masstree_compact(tree, guard, fill, limit, &merged);
+        assert_true(status == MASSTREE_OK || status == MASSTREE_END);
+        total += merged;
+    } while (status != MASSTREE_END);
+    return total;
+}
+
+/* Another key for each number, in no order. */
+static uint64_t scattered(uint64_t number)
+{
+    number *= UINT64_C(0x9E3779B97F4A7C15);
+    number ^= number >> 32;
+    return number * UINT64_C(0xBF58476D1CE4E5B9);
+}
+
+static double node_bytes_a_key(masstree_t *tree, uint64_t count)
+{
+    assert_ok(masstree_flush(tree, NULL));
+    masstree_stats_t stats = MASSTREE_STATS_INIT;
+    assert_ok(masstree_stats(tree, NULL, &stats));
+    return (double)stats.node_bytes / (double)count;
+}
+
+/* Put back: in fill_previous, do not cut; or let one entry less than fits stay. */
+static void compacting_saves_a_fifth_of_the_memory_of_random_inserts(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t fill;
+        double most;
+    } cases[] = {{0, 27}, {15, 26}, {12, 31}};
+    uint64_t count = scaled(100000);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        masstree_t *tree = new_tree();
+        for (uint64_t number = 0; number < count; number++) {
+            assert_ok(masstree_put_u64(tree, NULL, scattered(number), number));
+        }
+        double loaded = node_bytes_a_key(tree, count);
+        assert_true(loaded > 31);
+        compact_to_the_end(tree, NULL, cases[i].fill, 100 * (1 + i));
+        double compact = node_bytes_a_key(tree, count);
+        if (compact > cases[i].most) {
+            fail_msg("%f bytes a key with fill %u", compact, (unsigned)cases[i].fill);
+        }
+        assert_consistent(tree);
+        for (uint64_t number = 0; number < count; number++) {
+            uint64_t value = UINT64_MAX;
+            assert_ok(masstree_get_u64(tree, NULL, scattered(number), &value));
+            assert_int_equal(number, value);
+        }
+        /* Nearly nothing is left to move. */
+        assert_in_range(compact_to_the_end(tree, NULL, cases[i].fill, SIZE_MAX), 0, count / 500);
+        end_tree(tree);
+    }
+}
+
+/* Keys with suffixes, layers and values that the tree owns move, too. */
+static void compacting_loses_no_key(void **state)
+{
+    (void)state;
+    for (enum family family = 0; family < FAMILIES; family++) {
+        uint64_t count = scaled(20000);
+        struct model model = {0};
+        masstree_t *tree = new_tree();
+        masstree_guard_t *guard = new_guard(tree);
+        for (uint64_t i = 0; i < count; i++) {
+            uint64_t number = i * 7919 % count;
+            unsigned char key[FAMILY_KEY_MAX];
+            size_t len = family_key(family, number, key);
+            assert_ok(masstree_put(tree, guard, key, len, number));
+            model_put(&model, key, len, number);
+            if (i % 1000 == 0) {
+                int32_t status = masstree_compact(tree, guard, 1 + (uint32_t)(i / 1000 % 15), 50, NULL);
+                assert_true(status == MASSTREE_OK || status == MASSTREE_END);
+            }
+        }
+        masstree_stats_t stats = MASSTREE_STATS_INIT;
+        assert_ok(masstree_stats(tree, NULL, &stats));
+        uint64_t before = stats.leaves_merged;
+        size_t merged = compact_to_the_end(tree, guard, 0, 64);
+        assert_true(merged > 0);
+        assert_ok(masstree_stats(tree, NULL, &stats));
+        assert_int_equal(before + merged, stats.leaves_merged);
+        assert_consistent(tree);
+        assert_agrees(tree, &model);
+        masstree_guard_leave(guard);
+        model_free(&model);
+        end_tree(tree);
+    }
+}
+
+static void compact_refuses_more_keys_than_a_leaf_has(void **state)
+{
+    (void)state;
+    masstree_t *tree = new_tree();
+    size_t merged = 99;
+    assert_status(MASSTREE_INVALID, masstree_compact(tree, NULL, 16, 10, &merged));
+    assert_status(MASSTREE_INVALID, masstree_compact(tree, NULL, UINT32_MAX, 10, &merged));
+    assert_status(MASSTREE_INVALID, masstree_compact(NULL, NULL, 0, 10, &merged));
+    assert_int_equal(99, merged);
+    assert_status(MASSTREE_END, masstree_compact(tree, NULL, 15, 10, &merged));
+    assert_int_equal(0, merged);
+    assert_status(MASSTREE_OK, masstree_compact(tree, NULL, 1, 0, &merged));
+    end_tree(tree);
+}
+
 struct tidying {
     masstree_t *tree;
     enum family family;
     uint64_t numbers;
     size_t rounds;
+    bool compacts;
     atomic_bool done;
     size_t merged;
 };
@@ -156,18 +270,19 @@ static void tidy_up(void *arg)
         int32_t status;
         do {
             size_t merged = 0;
-            status = masstree_maintain(tidying->tree, NULL, 50, &merged);
+            status = tidying->compacts ? masstree_compact(tidying->tree, NULL, 13, 50, &merged)
+                                       : masstree_maintain(tidying->tree, NULL, 50, &merged);
             REQUIRE(status == MASSTREE_OK || status == MASSTREE_END);
             tidying->merged += merged;
         } while (status == MASSTREE_OK);
     } while (!done);
 }
 
-static void maintaining_beside_a_writer_loses_nothing(void **state)
+static void tidying_beside_a_writer_loses_nothing(bool compacts)
 {
-    (void)state;
     for (enum family family = 0; family < FAMILIES; family++) {
         struct tidying tidying = {.tree = new_tree(), .family = family, .numbers = 2000};
+        tidying.compacts = compacts;
         tidying.rounds = scaled(60);
         atomic_init(&tidying.done, false);
         struct model model = {0};
@@ -187,6 +302,18 @@ static void maintaining_beside_a_writer_loses_nothing(void **state)
     }
 }
 
+static void maintaining_beside_a_writer_loses_nothing(void **state)
+{
+    (void)state;
+    tidying_beside_a_writer_loses_nothing(false);
+}
+
+static void compacting_beside_a_writer_loses_nothing(void **state)
+{
+    (void)state;
+    tidying_beside_a_writer_loses_nothing(true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +321,10 @@ int main(void)
         cmocka_unit_test(maintaining_an_empty_or_a_full_tree_finds_nothing_to_merge),
         cmocka_unit_test(merged_leaves_are_used_again),
         cmocka_unit_test(maintaining_beside_a_writer_loses_nothing),
+        cmocka_unit_test(compacting_beside_a_writer_loses_nothing),
+        cmocka_unit_test(compacting_saves_a_fifth_of_the_memory_of_random_inserts),
+        cmocka_unit_test(compacting_loses_no_key),
+        cmocka_unit_test(compact_refuses_more_keys_than_a_leaf_has),
     };
     return cmocka_run_group_tests_name("maintain", tests, NULL, NULL);
 }

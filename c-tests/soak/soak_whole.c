@@ -59,8 +59,11 @@ void soak_maintain(struct soak_worker *worker)
 {
     size_t merged = SIZE_MAX;
     size_t limit = random_below(&worker->random, 64);
-    int32_t status =
-        masstree_maintain(worker->soak->tree, soak_guard(worker), limit, &merged);
+    masstree_guard_t *guard = soak_guard(worker);
+    uint32_t fill = (uint32_t)random_below(&worker->random, 16);
+    int32_t status = random_below(&worker->random, 2) == 0
+                         ? masstree_maintain(worker->soak->tree, guard, limit, &merged)
+                         : masstree_compact(worker->soak->tree, guard, fill, limit, &merged);
     EXPECT(worker, status == MASSTREE_OK || status == MASSTREE_END);
     EXPECT(worker, merged != SIZE_MAX);
 }

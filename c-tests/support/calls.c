@@ -275,6 +275,7 @@ static const masstree_slice_t slice = {"value", 5};
     X(flush, ANY, TREE | GUARD, a->tree, a->guard)                                                \
     X(barrier, ANY, TREE, a->tree)                                                                \
     X(maintain, ANY, TREE | GUARD, a->tree, a->guard, SIZE_MAX, &a->out.size)                     \
+    X(compact, ANY, TREE | GUARD, a->tree, a->guard, 0, SIZE_MAX, &a->out.size)                   \
     X(len, ANY, TREE, a->tree, &a->out.word)                                                      \
     X(check, ANY, TREE | GUARD, a->tree, a->guard, write_nothing, &a->out.called_back)            \
     X(dump, ANY, TREE | GUARD, a->tree, a->guard, MASSTREE_DUMP_TEXT, write_nothing,              \

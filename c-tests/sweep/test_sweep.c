@@ -59,6 +59,17 @@ static void maintain(struct run *run)
     assert_int_equal(MASSTREE_END, status);
 }
 
+static void compact(struct run *run)
+{
+    int32_t status;
+    do {
+        do {
+            status = masstree_compact(run->tree, NULL, 0, 5, NULL);
+        } while (again(run, status, MAY_DO_WITHOUT));
+    } while (status == MASSTREE_OK);
+    assert_int_equal(MASSTREE_END, status);
+}
+
 static void check(struct run *run)
 {
     int32_t status;
@@ -241,6 +252,8 @@ static void work(struct run *run)
         }
     }
     maintain(run);
+    check(run);
+    compact(run);
     check(run);
     look(run);
     masstree_guard_leave(guard);

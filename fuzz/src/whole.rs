@@ -20,8 +20,15 @@ impl Session<'_> {
             Whole::Maintain(limit) => {
                 let (limit, mut merged) = (usize::from(*limit), usize::MAX);
                 // SAFETY: a living tree and this session's guard, here and below.
-                let status =
-                    unsafe { masstree_maintain(self.tree(), self.guard, limit, &mut merged) };
+                let status = unsafe {
+                    match limit % 2 {
+                        0 => masstree_maintain(self.tree(), self.guard, limit, &mut merged),
+                        _ => {
+                            let fill = (limit / 2 % 16) as u32;
+                            masstree_compact(self.tree(), self.guard, fill, limit, &mut merged)
+                        }
+                    }
+                };
                 if !self.refused(status) {
                     assert!(status == MASSTREE_OK || status == MASSTREE_END, "{status}");
                 }

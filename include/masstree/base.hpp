@@ -58,7 +58,7 @@ enum class dump_format : std::uint32_t {
     graphviz = MASSTREE_DUMP_GRAPHVIZ
 };
 
-/** The result of `maintain`. */
+/** The result of `maintain` and `compact`. */
 struct upkeep {
     /** Number of leaves merged with the preceding leaf. */
     std::size_t merged = 0;
@@ -244,6 +244,20 @@ public:
     {
         upkeep done;
         const std::int32_t status = masstree_maintain(tree_, with.handle(), leaves, &done.merged);
+        with.note(status);
+        done.finished = status == MASSTREE_END;
+        return done;
+    }
+
+    /**
+     * Visits about `leaves` leaves, and moves keys to the preceding leaf until that has `fill` of
+     * them, 1 to 15 (0: 14); for idle moments.
+     */
+    upkeep compact(std::size_t leaves, std::uint32_t fill = 0, context with = {})
+    {
+        upkeep done;
+        const std::int32_t status =
+            masstree_compact(tree_, with.handle(), fill, leaves, &done.merged);
         with.note(status);
         done.finished = status == MASSTREE_END;
         return done;

@@ -167,6 +167,7 @@ fn short_suffixes_without_memory_change_nothing() {
             assert_eq!(tree.remove(pin, key), trial.model.remove(key));
         }
         while !trial.attempt(|| tree.maintain(pin, 10)).ended {}
+        while !trial.attempt(|| tree.compact(pin, 14, 10)).ended {}
         for (key, value) in keys.iter().rev().zip(1000..) {
             let old = trial.attempt(|| tree.put(pin, key, value));
             assert_eq!(old, trial.model.insert(key.clone(), value));

@@ -71,6 +71,8 @@ pub(crate) enum Step {
     Clear,
     BulkLoad(Run),
     Maintain(usize),
+    /// Fill, limit.
+    Compact(usize, usize),
     Cursor(Move),
 }
 
@@ -168,6 +170,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Clear),
         1 => run().prop_map(Step::BulkLoad),
         3 => prop_oneof![0usize..20, Just(usize::MAX)].prop_map(Step::Maintain),
+        3 => (0usize..17, prop_oneof![0usize..20, Just(usize::MAX)]).prop_map(|(fill, limit)| Step::Compact(fill, limit)),
         24 => moves().prop_map(Step::Cursor),
     ]
 }

@@ -89,6 +89,10 @@ impl<'g> Subject<'g> {
                 assert!(*limit > 0 || swept.merged == 0);
                 assert!(swept.ended || *limit < usize::MAX);
             }
+            Step::Compact(fill, limit) => {
+                let swept = self.tree.compact(self.pin(), *fill, *limit).unwrap();
+                assert!(swept.ended || *limit < usize::MAX);
+            }
             Step::Cursor(to) => self.go(to),
             change if self.tree.holds_bytes() => self.change_bytes(change),
             change => self.change_words(change),

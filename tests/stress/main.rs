@@ -42,7 +42,12 @@ fn ordered_scan(tree: &Tree, pin: Pinned<'_>, range: &Range<'_>, mut see: impl F
 /// Merges sparse leaves in a stretch of the tree.
 fn maintain(tree: &Tree, random: &mut Random) {
     let guard = tree.guard().unwrap();
-    tree.maintain(guard.pin(), random.below(64)).unwrap();
+    match random.below(2) {
+        0 => tree.maintain(guard.pin(), random.below(64)).unwrap(),
+        _ => tree
+            .compact(guard.pin(), random.below(16), random.below(64))
+            .unwrap(),
+    };
 }
 
 /// Spreads numbers over all words, one to one.

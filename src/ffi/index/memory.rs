@@ -7,7 +7,12 @@ use std::ffi::c_void;
 use crate::ffi::boundary::{ValueKind, on_tree, status_of, tree_of, write_output};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
-use crate::index::reclaim::RetiredObject;
+use crate::index::reclaim::{Pinned, RetiredObject};
+use crate::index::tree::SweepOutcome;
+
+/// The most keys of a leaf, and the keys that masstree_compact puts into one unless told otherwise.
+const LEAF_KEYS: usize = 15;
+const USUAL_FILL: usize = 14;
 
 /// Frees an object that was passed to masstree_retire.
 ///
@@ -155,15 +160,79 @@ pub unsafe extern "C" fn masstree_maintain(
         unsafe {
             on_tree(tree, guard, ValueKind::Any, |tree, pin| {
                 let _counted = guard.is_null().then(|| tree.count_call());
-                let swept = tree.maintain(pin, limit)?;
-                pin.flush();
-                write_output(merged, swept.merged);
-                Ok(if swept.ended {
-                    MASSTREE_END
-                } else {
-                    MASSTREE_OK
-                })
+                Ok(report(pin, tree.maintain(pin, limit)?, merged))
             })
         }
     })
+}
+
+/// Moves keys to leaves that have room, and frees the leaves that become empty; call it in idle
+/// moments, or now and then during a long load. After inserts in random order, leaves (nodes of up
+/// to 15 keys) are 70 % full: 8-byte keys take 33 bytes of nodes each, and with 14 keys in each leaf
+/// 26. Otherwise as masstree_maintain, which moves no keys unless a leaf and the one before are
+/// sparse: visits about `limit` leaves, beginning where the last call of either function ended, frees
+/// the memory of removed long keys, and submits retired objects. Readers and writers go on meanwhile.
+///
+/// The memory of freed leaves is reused by later inserts of this tree, and returned when the tree is
+/// destroyed. Inserts into full leaves split them again: use it where most keys have arrived, or
+/// where keys arrive in other parts of the tree. masstree_bulk_load fills leaves from the start.
+///
+/// @param tree    The tree.
+/// @param guard   A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param fill    Number of keys that each leaf should have, 1 to 15; 0: 14. With fewer, the next
+///                inserts split fewer leaves.
+/// @param limit   Approximate number of leaves to visit. The leaves on the path to one key, one
+///                in each layer, are visited together. 0: none.
+/// @param merged  Receives the number of leaves whose keys, or the first of them, moved to the leaf
+///                before. May be NULL.
+///
+/// @retval MASSTREE_OK          Leaves were visited, but not yet the last leaf of the tree; or
+///                              nothing was done, since another thread is inside this function or
+///                              masstree_maintain.
+/// @retval MASSTREE_END         The last leaf of the tree was visited; the next call begins at
+///                              the first.
+/// @retval MASSTREE_INVALID     tree is NULL, or fill is greater than 15.
+/// @retval MASSTREE_NOMEM       Out of memory; no key was lost.
+/// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+/// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+///
+/// Thread safety: any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_compact(
+    tree: *mut TreeHandle,
+    guard: *mut GuardHandle,
+    fill: u32,
+    limit: usize,
+    merged: *mut usize,
+) -> i32 {
+    status_of(|| {
+        let fill = match fill {
+            0 => USUAL_FILL,
+            fill => usize::try_from(fill).map_err(|_| MASSTREE_INVALID)?,
+        };
+        if fill > LEAF_KEYS {
+            return Err(MASSTREE_INVALID);
+        }
+        // SAFETY: as this function's contract.
+        unsafe {
+            on_tree(tree, guard, ValueKind::Any, |tree, pin| {
+                let _counted = guard.is_null().then(|| tree.count_call());
+                Ok(report(pin, tree.compact(pin, fill, limit)?, merged))
+            })
+        }
+    })
+}
+
+/// Submits retired objects, stores how many leaves a sweep merged, and returns the sweep's status.
+///
+/// # Safety
+/// `merged` is null or may be written.
+unsafe fn report(pin: Pinned<'_>, swept: SweepOutcome, merged: *mut usize) -> i32 {
+    pin.flush();
+    // SAFETY: by contract.
+    unsafe { write_output(merged, swept.merged) };
+    match swept.ended {
+        true => MASSTREE_END,
+        false => MASSTREE_OK,
+    }
 }

@@ -71,8 +71,8 @@ pub struct Stats {
     /// Leaves removed with their last key since the tree was created, except for those that
     /// were the only node of a layer.
     pub leaves_unlinked: u64,
-    /// Leaves that masstree_maintain has merged with their left neighbour since the tree was
-    /// created: the sum of what its calls stored in *merged. (Writes that move keys into a
+    /// Leaves that masstree_maintain and masstree_compact have merged with their left neighbour
+    /// since the tree was created: the sum of what their calls stored in *merged. (Writes that move keys into a
     /// layer may merge leaves, too; these are not counted.)
     pub leaves_merged: u64,
 

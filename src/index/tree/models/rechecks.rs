@@ -137,6 +137,28 @@ fn a_leaf_is_merged_once() {
     });
 }
 
+/// A leaf is compacted while a writer turns a group of it into a link, and then merges it.
+#[test]
+fn no_merged_leaf_is_cut() {
+    let other = |n: u64| [&b"another "[..], &number(n)].concat();
+    let later = |n: u8| vec![b'z', n];
+    check(&[Line::CutIsAlive], || {
+        explore_more(4, move || {
+            // Three leaves: numbers, the groups, and later keys.
+            let fill = numbers((0..15).map(|n| 10 * n));
+            let groups = [below(0), below(1), other(0), other(1)];
+            let all = fill.into_iter().chain(groups.clone());
+            let mut model = Model::with(all.chain((0..20).map(later)));
+            thin_out(&model, numbers((2..15).map(|n| 10 * n)));
+            thin_out(&model, (0..11).map(later));
+            model.thread(|tree, pin| _ = tree.insert(pin, &below(2), 1).unwrap());
+            model.thread(|tree, pin| _ = tree.compact(pin, 4, 10).unwrap());
+            let rest = (11..20).map(later).collect();
+            model.end([numbers([0, 10]), groups.to_vec(), vec![below(2)], rest].concat());
+        });
+    });
+}
+
 /// Of two trees loaded at once, exactly one replaces the empty tree.
 #[test]
 fn of_two_loads_one_replaces_the_empty_tree() {

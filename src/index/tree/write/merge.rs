@@ -1,6 +1,6 @@
 //! Merges sparse leaves. A remove deletes a leaf only if the leaf becomes empty. Leaves with a few
 //! keys stay, until [`Tree::maintain`] finds two neighbours whose keys fit into one leaf with room
-//! to spare. When a link replaces the group of a leaf, that leaf is merged at once, if possible:
+//! to spare; `compact` merges others. When a link replaces the group of a leaf, that leaf is merged at once, if possible:
 //! otherwise an upper layer would keep as many leaves as it needed while they contained the groups,
 //! and so would be a level higher than necessary.
 //!
@@ -65,6 +65,20 @@ impl Tree {
     /// have a new leaf in each of its layers, so it may sweep a few leaves more. Does nothing while
     /// another thread sweeps.
     pub fn maintain(&self, pin: Pinned<'_>, limit: usize) -> Result<SweepOutcome, OutOfMemory> {
+        self.sweep_leaves(pin, limit, |leaf| match may_merge(leaf) {
+            true => self.merge_up_to(pin, leaf, MOST_MERGED),
+            false => Ok(false),
+        })
+    }
+
+    /// Sweeps as `maintain` does, with `tidy` for each leaf, which returns whether it merged the
+    /// leaf with the previous one.
+    pub(super) fn sweep_leaves<'g>(
+        &self,
+        pin: Pinned<'g>,
+        limit: usize,
+        mut tidy: impl FnMut(&'g Leaf) -> Result<bool, OutOfMemory>,
+    ) -> Result<SweepOutcome, OutOfMemory> {
         self.admit(pin, &[]);
         self.must_not_hold();
         let mut swept = SweepOutcome {
@@ -97,7 +111,7 @@ impl Tree {
                 let same = walk.note_leaves(&mut seen)?;
                 for leaf in &seen[same..] {
                     leaves += 1;
-                    swept.merged += usize::from(self.merge_if_sparse(pin, leaf)?);
+                    swept.merged += usize::from(tidy(leaf)?);
                     self.shrink_bag(pin, leaf)?;
                 }
             }
@@ -114,20 +128,23 @@ impl Tree {
         let mut nothing = Reserve::new(&pin.domain().memory);
         for leaf in [leaf.next(), Some(leaf)].into_iter().flatten() {
             if may_merge(leaf) {
-                _ = self.merge(pin, leaf, &mut nothing);
+                _ = self.merge(pin, leaf, MOST_MERGED, &mut nothing);
             }
         }
     }
 
-    /// Merges a leaf with the previous one if they are sparse, and counts the merge.
-    fn merge_if_sparse<'g>(&self, pin: Pinned<'g>, leaf: &'g Leaf) -> Result<bool, OutOfMemory> {
-        if !may_merge(leaf) {
-            return Ok(false);
-        }
+    /// Merges a leaf with the previous one if they have at most `most` entries together, and counts
+    /// the merge.
+    pub(super) fn merge_up_to<'g>(
+        &self,
+        pin: Pinned<'g>,
+        leaf: &'g Leaf,
+        most: usize,
+    ) -> Result<bool, OutOfMemory> {
         let mut reserve = Reserve::new(&pin.domain().memory);
         // Ends: as `with_memory`.
         loop {
-            match self.merge(pin, leaf, &mut reserve) {
+            match self.merge(pin, leaf, most, &mut reserve) {
                 Ok(merged) => {
                     pin.count(Count::LeavesMerged, i64::from(merged));
                     return Ok(merged);
@@ -177,6 +194,7 @@ impl Tree {
         &self,
         pin: Pinned<'g>,
         leaf: &'g Leaf,
+        most: usize,
         reserve: &mut Reserve<'g>,
     ) -> Result<bool, Needs> {
         let mut leaf = Locked::lock(leaf);
@@ -187,7 +205,7 @@ impl Tree {
             return Ok(false);
         };
         let (in_prev, moving) = (prev.permutation().len(), leaf.permutation().len());
-        if in_prev + moving > MOST_MERGED || moving == 0 {
+        if in_prev + moving > most || moving == 0 {
             return Ok(false);
         }
         let moved = lengths_in_bag(&leaf, prev.has_tails());
@@ -261,7 +279,10 @@ mod tests {
             panic!("one leaf holds one key");
         };
         let mut reserve = Reserve::new(&pin.domain().memory);
-        assert!(matches!(tree.merge(pin, first, &mut reserve), Ok(false)));
+        assert!(matches!(
+            tree.merge(pin, first, MOST_MERGED, &mut reserve),
+            Ok(false)
+        ));
         assert_eq!(tree.get(pin, b"key"), Some(1));
         assert_eq!(tree.check(pin, &mut |line| panic!("{line}")), Ok(true));
     }

@@ -8,12 +8,14 @@
 //!   change.
 //! - `split`: splits a full leaf. `layer`: turns keys that share a slice into a layer.
 //! - `collapse`: deletes empty leaves, internodes and layers. `merge`: merges sparse leaves.
+//!   `compact`: moves keys to leaves that have room.
 //! - `levels`: records in each node how high the layers below it are.
 //! - `held`: keeps a leaf locked for the user; `held_short` and `held_split` do so for most short
 //!   keys.
 
 pub(in crate::index::tree) mod bytes;
 pub(in crate::index::tree) mod collapse;
+pub(in crate::index::tree) mod compact;
 pub(in crate::index::tree) mod engine;
 pub(in crate::index::tree) mod held;
 pub(in crate::index::tree) mod held_short;
