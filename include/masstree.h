@@ -268,6 +268,13 @@ const char *masstree_strerror(int32_t status);
 #define MASSTREE_VALUES_VERSIONED 2
 
 /**
+ * Flag of version_flags: an overwrite frees at once the versions that no reader can see any more,
+ * neither at MASSTREE_SEQNO_LATEST nor at an open snapshot. Readers at other numbers may learn
+ * MASSTREE_TOO_OLD; a number that was freed may be stored again.
+ */
+#define MASSTREE_VERSIONS_FREE_OVERWRITTEN 1
+
+/**
  * Huge pages: use them for large trees. Once the nodes of a tree take 4 MiB, further nodes
  * come from chunks of huge pages of 2 MiB, where the kernel has them (Linux: transparent huge
  * pages, `madvise` or `always`). Look-ups in large trees become faster by a quarter.
@@ -375,11 +382,19 @@ typedef struct {
      * chunk_size is set.
      */
     uint32_t huge_pages;
+    /**
+     * For a versioned tree: 0, or MASSTREE_VERSIONS_FREE_OVERWRITTEN. Otherwise 0.
+     */
+    uint32_t version_flags;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved;
 } masstree_options_t;
 
 /** Initializer of masstree_options_t: sets struct_size, and every other field to 0 or NULL. */
 #define MASSTREE_OPTIONS_INIT \
-    { sizeof(masstree_options_t), NULL, NULL, NULL, NULL, NULL, 0, 0, 0 }
+    { sizeof(masstree_options_t), NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0 }
 
 /* ============================================================================
  * Trees
@@ -396,7 +411,8 @@ typedef struct {
  * @retval MASSTREE_INVALID  tree is NULL; struct_size is smaller than any
  *                           version of the struct; value_kind is unknown, or is not
  *                           MASSTREE_VALUES_WORDS together with a value
- *                           destructor; only one of alloc and free is set; or a
+ *                           destructor; version_flags has an unknown flag, or one although
+ *                           the tree is not versioned; only one of alloc and free is set; or a
  *                           byte of the struct that this library does not know is
  *                           not zero.
  * @retval MASSTREE_NOMEM    Out of memory.

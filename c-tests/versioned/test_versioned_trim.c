@@ -107,12 +107,45 @@ static void deleted_keys_leave_the_tree_and_stay_deleted(void **state)
                   masstree_put_at(tree, NULL, "a", 1, 24, MASSTREE_VERSION_VALUE, NULL, 0));
 }
 
+static void overwrites_free_what_no_reader_can_see(void **state)
+{
+    (void)state;
+    masstree_options_t options = MASSTREE_OPTIONS_INIT;
+    masstree_snapshot_t *snapshot = NULL;
+    options.version_flags = MASSTREE_VERSIONS_FREE_OVERWRITTEN;
+    masstree_destroy(tree);
+    tree = NULL;
+    assert_status(MASSTREE_INVALID, masstree_create(&options, &tree));
+    options.value_kind = MASSTREE_VALUES_VERSIONED;
+    options.version_flags = 2;
+    assert_status(MASSTREE_INVALID, masstree_create(&options, &tree));
+    options.version_flags = MASSTREE_VERSIONS_FREE_OVERWRITTEN;
+    options.reserved = 1;
+    assert_status(MASSTREE_INVALID, masstree_create(&options, &tree));
+    options.reserved = 0;
+    assert_ok(masstree_create(&options, &tree));
+    for (uint64_t seqno = 1; seqno <= 100; seqno++) {
+        assert_ok(masstree_put_at(tree, NULL, "a", 1, seqno, MASSTREE_VERSION_VALUE, NULL, 0));
+        assert_int_equal(seqno > 50 ? 2 : 1, versions());
+        if (seqno == 50) {
+            assert_ok(masstree_snapshot_open(tree, &snapshot));
+        }
+    }
+    masstree_guard_t *guard = new_guard(tree);
+    assert_ok(masstree_get_at(tree, guard, "a", 1, MASSTREE_SEQNO_LATEST, NULL));
+    assert_ok(masstree_get_at(tree, guard, "a", 1, 50, NULL));
+    assert_status(MASSTREE_TOO_OLD, masstree_get_at(tree, guard, "a", 1, 60, NULL));
+    masstree_guard_leave(guard);
+    masstree_snapshot_close(snapshot);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(trims_within_a_budget_until_the_end, make, end),
         cmocka_unit_test_setup_teardown(what_was_trimmed_is_too_old, make, end),
         cmocka_unit_test_setup_teardown(deleted_keys_leave_the_tree_and_stay_deleted, make, end),
+        cmocka_unit_test_setup_teardown(overwrites_free_what_no_reader_can_see, make, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

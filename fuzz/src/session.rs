@@ -61,6 +61,8 @@ impl Place {
             chunk_size: [0, 1, 320 * 3, 4096][usize::from(bits >> 3) % 4],
             value_kind: u32::from(kind == Kind::Bytes),
             huge_pages: u32::from(bits >> 7),
+            version_flags: 0,
+            reserved: 0,
         };
         let mut tree = std::ptr::null_mut();
         // SAFETY: sound options, whose contexts outlive the tree.

@@ -178,14 +178,19 @@ fn create(u: &mut Unstructured<'_>) -> Result<Option<(*mut TreeHandle, u32)>> {
         chunk_size,
         value_kind: word(u)?,
         huge_pages: word(u)?,
+        version_flags: word(u)?,
+        reserved: word(u)?,
     };
     let block = Block::new(bytes_of(&options), size, stray(u, right)?);
-    let is_bytes = options.value_kind == MASSTREE_VALUES_BYTES;
+    let is_words = options.value_kind == MASSTREE_VALUES_WORDS;
+    let is_versioned = options.value_kind == MASSTREE_VALUES_VERSIONED;
     let is_sound = block.fits(right, size, true)
-        && options.value_kind <= MASSTREE_VALUES_BYTES
+        && options.value_kind <= MASSTREE_VALUES_VERSIONED
+        && options.version_flags <= u32::from(is_versioned)
+        && options.reserved == 0
         && options.huge_pages <= MASSTREE_HUGE_PAGES_NEVER
         && has_alloc == has_free
-        && !(is_bytes && options.value_destructor.is_some());
+        && (is_words || options.value_destructor.is_none());
     let untouched = std::ptr::without_provenance_mut(8);
     let mut tree = untouched;
     // SAFETY: a block of as many bytes as its first field says, or as are believed.

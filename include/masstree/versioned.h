@@ -751,7 +751,8 @@ typedef struct {
      */
     uint64_t visible_seqno;
     /**
-     * The highest floor of a trim.
+     * Readers below it need a snapshot: the highest floor of a trim; or, if overwrites free
+     * versions, perhaps a higher number.
      */
     uint64_t floor;
     /**
@@ -775,7 +776,7 @@ typedef struct {
 /**
  * Opens a snapshot at the greatest number that is visible. If no number was taken from the tree
  * (masstree_next_seqno), that is the greatest number that was stored; then the caller makes sure that
- * no write with a lower number is under way or follows.
+ * no write with that number or a lower one is under way or follows.
  *
  * @param tree      The tree.
  * @param snapshot  Receives the snapshot, which the caller frees with masstree_snapshot_close.

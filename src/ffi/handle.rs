@@ -20,9 +20,13 @@ pub struct TreeHandle {
 }
 
 impl TreeHandle {
-    pub(in crate::ffi) fn new(mut tree: Tree) -> Result<Self, OutOfMemory> {
+    /// `frees_overwritten` is for versioned trees.
+    pub(in crate::ffi) fn new(
+        mut tree: Tree,
+        frees_overwritten: bool,
+    ) -> Result<Self, OutOfMemory> {
         if tree.holds(VERSIONS) {
-            let versions = Self::versions_of(&tree)?;
+            let versions = Self::versions_of(&tree, frees_overwritten)?;
             tree.set_above(versions.cast());
         }
         Ok(Self { tree })
@@ -30,8 +34,9 @@ impl TreeHandle {
 
     /// Not inlined: other trees do not need the stack.
     #[inline(never)]
-    fn versions_of(tree: &Tree) -> Result<NonNull<Versions>, OutOfMemory> {
-        tree.allocator().make(Versions::new(tree.allocator()))
+    fn versions_of(tree: &Tree, frees_overwritten: bool) -> Result<NonNull<Versions>, OutOfMemory> {
+        let versions = Versions::new(tree.allocator(), frees_overwritten);
+        tree.allocator().make(versions)
     }
 
     /// Returns the tree as a versioned tree, if it is one.

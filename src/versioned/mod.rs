@@ -58,14 +58,24 @@
 //! later has a number of at least F. A reader at [`LATEST`] took the visible number without the
 //! lock, and may find a list from which a trim to a higher floor has removed what it needed. So it
 //! loads the recorded floor after the list ([`Line::LatestChecksFloor`]), and if that is higher,
-//! reads again at the visible number of now. This ends: the new number is at least that floor, and
-//! each further round needs another trim.
+//! reads again at a snapshot, which it opens for that time: nothing overtakes it there.
 //!
 //! A trim may remove a key whose only version is a tombstone at or below F. A version with a number
 //! of at most F must not be stored later: the deleted key would come back. So a write loads the
 //! recorded floor under the leaf's lock and is refused ([`Line::WritesAreAboveFloor`]). The trim
 //! has stored F before it took that lock: a writer that locks the leaf later sees F; an earlier
 //! one's version is in the list when the trim decides.
+//!
+//! # Overwrites
+//!
+//! A tree may free what an overwrite makes unreadable at once: readers then read at [`LATEST`] or at
+//! a snapshot. The writer, under the lock of the leaf, first records its number as stored; then,
+//! under the lock of [`numbers`], it raises the floor of readers to the number at which a snapshot
+//! would be opened now, and copies the numbers of the snapshots, as a trim does; then it removes
+//! some versions between those. A snapshot that is opened later has a number of at least that
+//! floor. Readers are overtaken as by a trim. But the floor of *writes* stays: nothing is removed
+//! but what a newer version, a value or a tombstone, hides from all readers, and a version that
+//! arrives later is hidden by it as well. So obsolete tombstones are left to trims.
 //!
 //! Range tombstones ([`range_tombstones`]) are kept as long as the tree: a version below one may
 //! still be stored.
@@ -167,16 +177,19 @@ pub(crate) struct Versions {
     counts: Counts,
     /// Not 0: no more writes.
     sealed: AtomicU64,
+    /// Whether an overwrite frees the versions that nothing can read any more.
+    frees_overwritten: bool,
     trim: TrimPosition,
 }
 
 impl Versions {
-    pub(crate) fn new(source: Source) -> Self {
+    pub(crate) fn new(source: Source, frees_overwritten: bool) -> Self {
         Self {
             numbers: Numbers::new(),
             ranges: RangeTombstones::new(),
             counts: Counts::new(),
             sealed: AtomicU64::new(0),
+            frees_overwritten,
             trim: TrimPosition::new(source),
         }
     }

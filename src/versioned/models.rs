@@ -19,12 +19,16 @@ struct Subject {
 
 impl Subject {
     fn new() -> Arc<Self> {
+        Self::with(false)
+    }
+
+    fn with(frees_overwritten: bool) -> Arc<Self> {
         let tree = Tree::with_options(&TreeOptions {
             values: values(),
             ..TreeOptions::default()
         })
         .unwrap();
-        let versions = Versions::new(tree.allocator());
+        let versions = Versions::new(tree.allocator(), frees_overwritten);
         Arc::new(Self { tree, versions })
     }
 
@@ -152,6 +156,39 @@ fn a_reader_at_the_latest_number_is_not_overtaken_by_a_trim() {
             });
         },
     );
+}
+
+/// Overwrites free what they hide, beside a reader and a snapshot.
+#[test]
+fn an_overwrite_frees_nothing_that_a_reader_needs() {
+    check(&[Line::FloorBeforeUnlinking], || {
+        explore(|| {
+            let subject = Subject::with(true);
+            let store = |subject: &Subject| {
+                let number = subject.of().take_numbers(1).unwrap();
+                subject.put(KEY, number, Kind::Value).unwrap();
+                subject.of().publish(number).unwrap();
+            };
+            store(&subject);
+            let writer = spawn(&subject, move |subject| {
+                store(subject);
+                store(subject);
+                store(subject);
+            });
+            let reader = spawn(&subject, |subject| {
+                assert!(subject.seen(KEY, LATEST).is_some());
+            });
+            let holder = spawn(&subject, |subject| {
+                let snapshot = subject.of().snapshot().unwrap();
+                let first = subject.seen(KEY, snapshot.number());
+                assert!(first.is_some());
+                assert_eq!(subject.seen(KEY, snapshot.number()), first);
+            });
+            join([writer, reader, holder]);
+            assert_eq!(subject.seen(KEY, LATEST), Some(4));
+            subject.check();
+        });
+    });
 }
 
 /// Known failure 55: a tombstone is trimmed while a version below it arrives.

@@ -2,6 +2,7 @@
 //! floor the tree was trimmed. The protocol is in the comment of `versioned`.
 
 use std::cell::UnsafeCell;
+use std::ops::Deref;
 use std::ptr::NonNull;
 
 use arrayvec::ArrayVec;
@@ -23,8 +24,12 @@ pub(super) struct Numbers {
     /// The greatest number below every pending group; [`LATEST`] as long as no number was taken
     /// from the tree. Stored under the lock.
     visible: AtomicU64,
-    /// The highest floor to which the tree was trimmed. Stored under the lock.
+    /// The number below which readers without a snapshot may miss versions: the highest floor of
+    /// a trim, or of an overwrite that freed versions. Stored under the lock.
     floor: AtomicU64,
+    /// The number up to which nothing may be stored any more: the highest floor of a trim. Stored
+    /// under the lock.
+    write_floor: AtomicU64,
 }
 
 // SAFETY: only the lock's owner accesses `state`.
@@ -68,14 +73,22 @@ pub(crate) enum GroupFault {
     Invalid,
 }
 
-/// The numbers at which readers may read when a trim begins.
-pub(super) struct ReadPoints {
+/// The most snapshots that an overwrite looks at; beside more, it leaves the work to trims.
+const MOST_SNAPSHOTS: usize = 16;
+
+/// The numbers at which readers may read when a trim or an overwrite begins to free versions.
+pub(super) struct ReadPoints<S> {
     pub(super) floor: u64,
     /// The numbers of snapshots below the floor, in descending order.
-    pub(super) snapshots: Vector<u64>,
+    pub(super) snapshots: S,
+    /// Whether nothing at or below the floor may be stored any more.
+    pub(super) floor_is_closed: bool,
 }
 
-impl ReadPoints {
+/// The points of an overwrite.
+pub(super) type FewPoints = ReadPoints<ArrayVec<u64, MOST_SNAPSHOTS>>;
+
+impl<S: Deref<Target = [u64]>> ReadPoints<S> {
     /// Returns the greatest snapshot below `number`.
     pub(super) fn below(&self, number: u64) -> Option<u64> {
         let at = self.snapshots.partition_point(|&at| at >= number);
@@ -94,6 +107,7 @@ impl Numbers {
             }),
             visible: AtomicU64::new(LATEST),
             floor: AtomicU64::new(0),
+            write_floor: AtomicU64::new(0),
         }
     }
 
@@ -122,8 +136,9 @@ impl Numbers {
         self.visible.load(Line::VisibleIsAcquired.acquire())
     }
 
-    /// The highest floor to which the tree was trimmed. After a load of a link that a trim has
-    /// stored, this is that trim's floor or a higher one: the trim stored it before the link.
+    /// The number below which readers without a snapshot may miss versions. After a load of a link
+    /// over versions that a trim or an overwrite has removed, this is its floor or a higher one: it
+    /// stored the floor before the link.
     #[inline]
     pub(super) fn floor(&self) -> u64 {
         self.floor.load(Ordering::Acquire)
@@ -135,7 +150,8 @@ impl Numbers {
     #[inline]
     pub(super) fn admits(&self, number: u64) -> bool {
         let visible = self.visible.load(Ordering::Relaxed);
-        number > self.floor() && (visible == LATEST || number > visible)
+        let floor = self.write_floor.load(Ordering::Acquire);
+        number > floor && (visible == LATEST || number > visible)
     }
 
     /// Hands out `count` consecutive numbers, as a pending group. `highest`: the highest number in
@@ -182,15 +198,11 @@ impl Numbers {
     /// The snapshot does not move, and is live until `remove`.
     pub(super) unsafe fn add(&self, snapshot: NonNull<Registered>, highest: impl Fn() -> u64) {
         self.locked(|state| {
-            let visible = self.visible.load(Ordering::Relaxed);
+            let number = self.latest(&highest);
             // SAFETY: all snapshots in the list are live, and only the lock's owner accesses them.
             unsafe {
                 snapshot.write(Registered {
-                    number: if visible == LATEST {
-                        highest()
-                    } else {
-                        visible
-                    },
+                    number,
                     before: state.snapshots,
                     after: None,
                 });
@@ -230,17 +242,12 @@ impl Numbers {
         floor: u64,
         highest: impl Fn() -> u64,
         mut snapshots: Vector<u64>,
-    ) -> Result<ReadPoints, OutOfMemory> {
+    ) -> Result<ReadPoints<Vector<u64>>, OutOfMemory> {
         // Ends: the vector grows to the number of snapshots, and another round is needed only if
         // more were opened meanwhile.
         loop {
             let collected = self.locked(|state| {
-                let visible = self.visible.load(Ordering::Relaxed);
-                let most = if visible == LATEST {
-                    highest()
-                } else {
-                    visible
-                };
+                let most = self.latest(&highest);
                 let floor = match Line::FloorIsVisible.is_enabled() {
                     true => floor.min(most),
                     false => floor,
@@ -255,23 +262,52 @@ impl Numbers {
                 if count > snapshots.len() {
                     return Err(count);
                 }
-                let floor_before = self.floor.load(Ordering::Relaxed);
-                if Line::FloorBeforeUnlinking.is_enabled() {
-                    // SeqCst, as the stores that unlink, which follow.
-                    self.floor.store(floor.max(floor_before), Ordering::SeqCst);
-                }
+                raise(&self.write_floor, floor);
+                raise(&self.floor, floor);
                 Ok(floor)
             });
             match collected {
                 Ok(floor) => {
                     snapshots.sort_unstable_by(|a, b| b.cmp(a));
-                    return Ok(ReadPoints { floor, snapshots });
+                    return Ok(ReadPoints {
+                        floor,
+                        snapshots,
+                        floor_is_closed: true,
+                    });
                 }
                 Err(count) => {
                     snapshots.clear();
                     (snapshots.try_reserve(count + count / 2)).map_err(|_| OutOfMemory)?;
                 }
             }
+        }
+    }
+
+    /// Begins to free what an overwrite has made unreadable: raises the floor of readers to the
+    /// greatest number that is visible, and collects the numbers at which readers may read. Writes
+    /// below it stay possible. `None` if too many snapshots are open. Allocates nothing.
+    pub(super) fn begin_overwrite(&self, highest: impl Fn() -> u64) -> Option<FewPoints> {
+        self.locked(|state| {
+            let floor = self.latest(&highest);
+            let mut snapshots = ArrayVec::new();
+            for number in state.snapshots().filter(|&number| number < floor) {
+                snapshots.try_push(number).ok()?;
+            }
+            raise(&self.floor, floor);
+            snapshots.sort_unstable_by(|a, b| b.cmp(a));
+            Some(ReadPoints {
+                floor,
+                snapshots,
+                floor_is_closed: false,
+            })
+        })
+    }
+
+    /// The number at which a snapshot reads that is opened now. Under the lock.
+    fn latest(&self, highest: &impl Fn() -> u64) -> u64 {
+        match self.visible.load(Ordering::Relaxed) {
+            LATEST => highest(),
+            visible => visible,
         }
     }
 
@@ -290,6 +326,14 @@ impl Numbers {
     /// The number of snapshots, and the number of the oldest, for statistics.
     pub(super) fn open_snapshots(&self) -> (u64, Option<u64>) {
         self.locked(|state| (state.snapshots().count() as u64, state.snapshots().min()))
+    }
+}
+
+/// Raises a floor before versions are removed. Under the lock.
+fn raise(floor: &AtomicU64, to: u64) {
+    if Line::FloorBeforeUnlinking.is_enabled() && floor.load(Ordering::Relaxed) < to {
+        // SeqCst, as the stores that unlink, which follow.
+        floor.store(to, Ordering::SeqCst);
     }
 }
 

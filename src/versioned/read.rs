@@ -1,9 +1,11 @@
 //! Looks up a key at a number.
 
 use std::ops::ControlFlow;
+use std::ptr::NonNull;
 
 use super::entry::Version;
 use super::list::List;
+use super::numbers::Registered;
 use super::range_tombstones::Covers;
 use super::{LATEST, VersionedTree};
 use crate::index::key::Key;
@@ -108,24 +110,36 @@ impl VersionedTree<'_> {
         self.versions.numbers.was_readable(number)
     }
 
-    /// Calls `read` with the number at which a reader at `number` reads; again if a trim has
-    /// overtaken the reader.
-    ///
-    /// Ends: the visible number is at least the floor that was loaded. Another round needs another
-    /// trim, to a higher floor.
+    /// Calls `read` with the number at which a reader at `number` reads; once again, at a snapshot,
+    /// if a trim or an overwrite has overtaken the reader.
     #[inline]
     pub(super) fn read<R>(self, number: u64, mut read: impl FnMut(u64) -> R) -> R {
         if number != LATEST {
             return read(number);
         }
-        loop {
-            let visible = self.versions.numbers.visible();
-            let result = read(visible);
-            // After the list was read: see `Numbers::floor`.
-            let checks = Line::LatestChecksFloor.is_enabled();
-            if !checks || self.versions.numbers.floor() <= visible {
-                return result;
-            }
+        let visible = self.versions.numbers.visible();
+        let result = read(visible);
+        // After the list was read: see `Numbers::floor`.
+        let checks = Line::LatestChecksFloor.is_enabled();
+        if !checks || self.versions.numbers.floor() <= visible {
+            return result;
         }
+        self.read_at_snapshot(read)
+    }
+
+    /// Calls `read` with the number of a snapshot that is open meanwhile: nothing overtakes it.
+    #[cold]
+    fn read_at_snapshot<R>(self, read: impl FnOnce(u64) -> R) -> R {
+        let mut registered = Registered::new();
+        let snapshot = NonNull::from(&mut registered);
+        let highest = || self.versions.counts.highest();
+        // SAFETY: it does not move, and leaves the list below.
+        unsafe { self.versions.numbers.add(snapshot, highest) };
+        // SAFETY: only the list's neighbours of the snapshot write to it, and not its number.
+        let number = unsafe { (*snapshot.as_ptr()).number };
+        let result = read(number);
+        // SAFETY: added above.
+        unsafe { self.versions.numbers.remove(snapshot) };
+        result
     }
 }

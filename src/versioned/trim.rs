@@ -7,7 +7,7 @@
 //! for each number that is read at, not a step for each version above. What is left at the old end
 //! of a list and is a tombstone at or below the floor hides nothing, and is removed, too.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Deref};
 use std::sync::Mutex;
 
 use super::VersionedTree;
@@ -56,23 +56,32 @@ pub(crate) struct Trimmed {
     pub(crate) ended: bool,
 }
 
+/// The most versions that an overwrite frees, under the lock of the key's leaf: as many as keep up
+/// with the writes, and some more after a snapshot was closed.
+const MOST_OF_OVERWRITE: usize = 4;
+
 /// Consecutive versions that nothing can read.
-struct Gap {
-    highest: u64,
-    lowest: u64,
+pub(super) struct Gap {
+    pub(super) highest: u64,
+    pub(super) lowest: u64,
     /// The number at which the search for the next gap begins.
     resume: Option<u64>,
 }
 
 /// What trims of one pass share.
-struct Pass<'p> {
-    points: &'p ReadPoints,
-    covers: Covers<'p>,
+pub(super) struct Pass<'p, S> {
+    pub(super) points: &'p ReadPoints<S>,
+    pub(super) covers: Covers<'p>,
 }
 
-impl Pass<'_> {
+impl<S: Deref<Target = [u64]>> Pass<'_, S> {
     /// Returns the first gap in a list, from the reader at `point` on; `None` if there is none.
-    fn next_gap(&self, key: &[u8], list: List<'_>, mut point: Option<u64>) -> Option<Gap> {
+    pub(super) fn next_gap(
+        &self,
+        key: &[u8],
+        list: List<'_>,
+        mut point: Option<u64>,
+    ) -> Option<Gap> {
         // Ends: the points fall.
         while let Some(at) = point {
             let cover = self.covers.at(key, at);
@@ -99,6 +108,9 @@ impl Pass<'_> {
                 }
                 None => point = below,
             }
+        }
+        if !self.points.floor_is_closed {
+            return None;
         }
         let oldest = list.oldest()?;
         let is_obsolete = oldest.is_tombstone() && oldest.number() <= self.points.floor;
@@ -196,7 +208,7 @@ impl VersionedTree<'_> {
         self,
         pin: Pinned<'_>,
         key: &[u8],
-        pass: &Pass<'_>,
+        pass: &Pass<'_, impl Deref<Target = [u64]>>,
         left: &mut usize,
         freed: &mut usize,
     ) -> Result<bool, OutOfMemory> {
@@ -223,9 +235,7 @@ impl VersionedTree<'_> {
             let Some(run) = removed else {
                 return Ok(true);
             };
-            for version in run.versions() {
-                self.versions.counts.count(pin, version, -1);
-            }
+            self.discount(pin, &run);
             *left = left.saturating_sub(run.count);
             *freed += run.count;
             // A run that the budget cut short is found again.
@@ -235,6 +245,48 @@ impl VersionedTree<'_> {
             run.retire(pin);
         }
         Ok(false)
+    }
+}
+
+impl VersionedTree<'_> {
+    /// Removes versions that an overwrite has made unreadable, at most [`MOST_OF_OVERWRITE`], from
+    /// the list of a key: a reader at the latest number sees the new version, one at a snapshot
+    /// what it saw before. Returns what happens to the word under the key, and what was removed.
+    ///
+    /// # Safety
+    /// The caller owns the lock of the key's leaf, and has inserted a version into the list `word`.
+    /// It applies the decision before it unlocks the leaf, and retires what is returned after that.
+    pub(super) unsafe fn remove_overwritten<'g>(
+        self,
+        pin: Pinned<'_>,
+        key: &[u8],
+        word: u64,
+    ) -> (Decision, Option<Removed<'g>>) {
+        // SAFETY: by contract.
+        let list = unsafe { List::new(word) };
+        if list.count() < 2 {
+            return (Decision::Keep, None);
+        }
+        let highest = || self.versions.counts.highest();
+        let Some(points) = self.versions.numbers.begin_overwrite(highest) else {
+            return (Decision::Keep, None);
+        };
+        let pass = Pass {
+            points: &points,
+            covers: self.versions.ranges.load(pin),
+        };
+        let Some(gap) = pass.next_gap(key, list, Some(points.floor)) else {
+            return (Decision::Keep, None);
+        };
+        // SAFETY: by contract.
+        unsafe { list.remove(gap.highest, gap.lowest, MOST_OF_OVERWRITE) }
+    }
+
+    /// Counts versions as removed.
+    pub(super) fn discount(self, pin: Pinned<'_>, removed: &Removed<'_>) {
+        for version in removed.versions() {
+            self.versions.counts.count(pin, version, -1);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Stores versions.
 
 use super::VersionedTree;
-use super::change::Inserted;
+use super::change::{Inserted, Removed};
 use super::entry::{Kind, MAX_NUMBER, NewVersion, Version};
 use super::list::{List, Long};
 use super::numbers::GroupFault;
@@ -66,6 +66,7 @@ impl VersionedTree<'_> {
         // Ends: the second round has a head for the list, which is all that a round may lack.
         loop {
             let mut outcome = Ok(true);
+            let mut removed: Option<Removed<'_>> = None;
             self.tree.write(pin, key, |present| {
                 if Line::WritesAreAboveFloor.is_enabled()
                     && let Err(refused) = self.admit_write(put.number)
@@ -82,12 +83,31 @@ impl VersionedTree<'_> {
                 }
                 // SAFETY: this thread owns the lock of the key's leaf, and the decision is applied.
                 match unsafe { List::insert(present, new.version(), &mut head) } {
+                    Inserted::Done(decision) if self.versions.frees_overwritten => {
+                        // A snapshot that is opened from now on reads the new version.
+                        self.versions.counts.note_number(pin, put.number);
+                        let word = match decision {
+                            Decision::Set(word) => word,
+                            _ => present.expect("an insert into an absent list sets the word"),
+                        };
+                        // SAFETY: as above; what is removed is retired below.
+                        let (changed, run) = unsafe { self.remove_overwritten(pin, key, word) };
+                        removed = run;
+                        return match changed {
+                            Decision::Keep => decision,
+                            changed => changed,
+                        };
+                    }
                     Inserted::Done(decision) => return decision,
                     Inserted::Exists => outcome = Err(Refused::Exists),
                     Inserted::NeedsHead => outcome = Ok(false),
                 }
                 Decision::Keep
             })?;
+            if let Some(removed) = removed {
+                self.discount(pin, &removed);
+                removed.retire(pin);
+            }
             if outcome? {
                 break;
             }

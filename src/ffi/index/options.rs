@@ -20,6 +20,11 @@ pub const MASSTREE_VALUES_BYTES: u32 = 1;
 /// see masstree/versioned.h.
 pub const MASSTREE_VALUES_VERSIONED: u32 = 2;
 
+/// Flag of version_flags: an overwrite frees at once the versions that no reader can see any more,
+/// neither at MASSTREE_SEQNO_LATEST nor at an open snapshot. Readers at other numbers may learn
+/// MASSTREE_TOO_OLD; a number that was freed may be stored again.
+pub const MASSTREE_VERSIONS_FREE_OVERWRITTEN: u32 = 1;
+
 const _: () = {
     assert!(MASSTREE_VALUES_WORDS == KindId::WORDS.0);
     assert!(MASSTREE_VALUES_BYTES == KindId::BYTES.0);
@@ -107,16 +112,20 @@ pub struct Options {
     /// MASSTREE_HUGE_PAGES_FOR_LARGE_TREES or MASSTREE_HUGE_PAGES_NEVER. Ignored if alloc or
     /// chunk_size is set.
     pub huge_pages: u32,
+    /// For a versioned tree: 0, or MASSTREE_VERSIONS_FREE_OVERWRITTEN. Otherwise 0.
+    pub version_flags: u32,
+    /// Must be 0.
+    pub reserved: u32,
 }
 
-/// Converts options from C.
+/// Converts options from C. Returns also whether overwrites in a versioned tree free versions.
 ///
 /// # Safety
 /// `options` is NULL or meets the contract of `sized_struct`, and its callbacks and contexts
 /// fit together as its documentation says.
-pub(in crate::ffi) unsafe fn decode(options: *const Options) -> Result<TreeOptions, i32> {
+pub(in crate::ffi) unsafe fn decode(options: *const Options) -> Result<(TreeOptions, bool), i32> {
     if options.is_null() {
-        return Ok(TreeOptions::default());
+        return Ok((TreeOptions::default(), false));
     }
     // SAFETY: as this function's contract; a zeroed `Options` is one.
     let options = unsafe { sized_struct(options) }?;
@@ -125,6 +134,15 @@ pub(in crate::ffi) unsafe fn decode(options: *const Options) -> Result<TreeOptio
         MASSTREE_HUGE_PAGES_NEVER => false,
         _ => return Err(MASSTREE_INVALID),
     };
+    let is_versioned = options.value_kind == MASSTREE_VALUES_VERSIONED;
+    let frees_overwritten = match options.version_flags {
+        0 => false,
+        MASSTREE_VERSIONS_FREE_OVERWRITTEN if is_versioned => true,
+        _ => return Err(MASSTREE_INVALID),
+    };
+    if options.reserved != 0 {
+        return Err(MASSTREE_INVALID);
+    }
     let values = match (options.value_kind, options.value_destructor) {
         (MASSTREE_VALUES_BYTES, None) => Values::BYTES,
         (MASSTREE_VALUES_VERSIONED, None) => values(),
@@ -142,10 +160,11 @@ pub(in crate::ffi) unsafe fn decode(options: *const Options) -> Result<TreeOptio
         }
         _ => return Err(MASSTREE_INVALID),
     };
-    Ok(TreeOptions {
+    let options = TreeOptions {
         values,
         allocator,
         chunk_size: options.chunk_size,
         huge_pages,
-    })
+    };
+    Ok((options, frees_overwritten))
 }

@@ -144,7 +144,7 @@ fn functions_for_words_and_byte_strings_refuse_another_kind() {
     let guard = tree.guard().unwrap();
     put(&tree, guard.pin(), b"key", 1);
     drop(guard);
-    let mut handle = TreeHandle::new(tree).unwrap();
+    let mut handle = TreeHandle::new(tree, false).unwrap();
     let tree = &raw mut handle;
     let slice = Slice::of(b"key");
     let (key, len) = (slice.data, slice.len);

@@ -19,7 +19,7 @@ pub struct SnapshotHandle {
 
 /// Opens a snapshot at the greatest number that is visible. If no number was taken from the tree
 /// (masstree_next_seqno), that is the greatest number that was stored; then the caller makes sure that
-/// no write with a lower number is under way or follows.
+/// no write with that number or a lower one is under way or follows.
 ///
 /// @param tree      The tree.
 /// @param snapshot  Receives the snapshot, which the caller frees with masstree_snapshot_close.
@@ -181,7 +181,8 @@ pub struct VersionStats {
     /// The greatest number that is visible; MASSTREE_SEQNO_LATEST as long as no number was taken
     /// from the tree.
     pub visible_seqno: u64,
-    /// The highest floor of a trim.
+    /// Readers below it need a snapshot: the highest floor of a trim; or, if overwrites free
+    /// versions, perhaps a higher number.
     pub floor: u64,
     /// Open snapshots, those of cursors and running scans among them.
     pub snapshots: u64,

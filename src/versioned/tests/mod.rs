@@ -4,6 +4,7 @@ mod groups;
 mod hot_key;
 mod model;
 mod oracle;
+mod overwrites;
 mod threads;
 mod trim;
 
@@ -38,12 +39,16 @@ struct Subject {
 
 impl Subject {
     fn new() -> Self {
+        Self::with(false)
+    }
+
+    fn with(frees_overwritten: bool) -> Self {
         let tree = Tree::with_options(&TreeOptions {
             values: values(),
             ..TreeOptions::default()
         })
         .unwrap();
-        let versions = Versions::new(tree.allocator());
+        let versions = Versions::new(tree.allocator(), frees_overwritten);
         Self { tree, versions }
     }
 
