@@ -12,7 +12,7 @@ const OBJECTS: [&str; 9] = [
 ];
 
 /// Verbs of one word or more, with the objects that have them ("" is the tree).
-const VERBS: [(&str, &[&str]); 69] = [
+const VERBS: [(&str, &[&str]); 72] = [
     ("create", &[""]),
     ("destroy", &[""]),
     ("clear", &[""]),
@@ -71,6 +71,9 @@ const VERBS: [(&str, &[&str]); 69] = [
     ("to_key", &["u64"]),
     ("from_key", &["u64"]),
     ("put_unless_newer", &[""]),
+    ("put_digested", &[""]),
+    ("digest_version", &[""]),
+    ("verify_digests", &[""]),
     ("remove_range", &[""]),
     ("get_operands", &[""]),
     ("scan_versions", &[""]),

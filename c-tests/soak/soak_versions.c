@@ -30,8 +30,12 @@ static void write_pair(struct soak_worker *worker, masstree_t *tree)
     uint32_t kind = random_below(&worker->random, 8) == 0 ? MASSTREE_VERSION_TOMBSTONE
                                                           : MASSTREE_VERSION_VALUE;
     for (unsigned i = 0; i < 2; i++) {
-        EXPECT(worker, masstree_put_at(tree, NULL, pair.keys[i], pair.len, first, kind, &first,
-                                       sizeof first) == MASSTREE_OK);
+        uint32_t digest = 0;
+        EXPECT(worker, masstree_digest_version(MASSTREE_DIGEST_CRC32C, pair.keys[i], pair.len, first,
+                                               kind, &first, sizeof first, &digest) == MASSTREE_OK);
+        EXPECT(worker, masstree_put_digested_at(tree, NULL, pair.keys[i], pair.len, first, kind,
+                                                &first, sizeof first, MASSTREE_DIGEST_CRC32C,
+                                                digest) == MASSTREE_OK);
     }
     EXPECT(worker, masstree_publish(tree, first, NULL) == MASSTREE_OK);
 }
@@ -94,7 +98,12 @@ static void walk(struct soak_worker *worker, masstree_t *tree)
 void soak_versions(struct soak_worker *worker)
 {
     masstree_t *tree = worker->soak->versioned;
-    size_t drawn = random_below(&worker->random, 20);
+    size_t drawn = random_below(&worker->random, 200);
+    if (drawn == 0) {
+        EXPECT(worker, masstree_verify_digests(tree, NULL, NULL, NULL, NULL) == MASSTREE_OK);
+        return;
+    }
+    drawn /= 10;
     if (drawn < 10) {
         write_pair(worker, tree);
     } else if (drawn < 17) {

@@ -103,6 +103,12 @@ static int32_t visit_range(const void *lower, size_t lower_len, const void *uppe
     return visit_word(lower, lower_len, seqno, ctx);
 }
 
+static int32_t visit_fault(const void *key, size_t key_len, uint64_t seqno, uint32_t fault, void *ctx)
+{
+    (void)fault;
+    return visit_word(key, key_len, seqno, ctx);
+}
+
 /* A range that begins at the key. */
 static const masstree_range_t *range_of(const struct arguments *a)
 {
@@ -286,6 +292,10 @@ static const masstree_slice_t slice = {"value", 5};
     X(stats_json, ANY, TREE | GUARD, a->tree, a->guard, 0, write_nothing, &a->out.called_back)    \
     X(put_at, VERSIONED, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len, number,        \
       MASSTREE_VERSION_VALUE, "value", 5)                                                         \
+    X(put_digested_at, VERSIONED, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len,       \
+      number, MASSTREE_VERSION_VALUE, "value", 5, MASSTREE_DIGEST_CRC32C, 1)                       \
+    X(verify_digests, VERSIONED, TREE | GUARD, a->tree, a->guard, visit_fault,                     \
+      &a->out.called_back, &a->out.word)                                                          \
     X(put_unless_newer_at, VERSIONED, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len,   \
       number, MASSTREE_VERSION_VALUE, "value", 5, &a->out.word)                                   \
     X(put_many_at, VERSIONED, TREE | GUARD | KEY, a->tree, a->guard, key_of(a), &number, NULL,     \

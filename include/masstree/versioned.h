@@ -238,9 +238,9 @@ typedef struct {
      */
     uint32_t kind;
     /**
-     * 0.
+     * The algorithm of its digest; 0: it has none.
      */
-    uint32_t reserved;
+    uint32_t algorithm;
     /**
      * Its value: value_len bytes of the tree's memory, readable and unchanged until the guard is
      * refreshed or left. Never NULL.
@@ -250,6 +250,14 @@ typedef struct {
      * Length of the value in bytes.
      */
     size_t value_len;
+    /**
+     * Its digest, or 0: as it was stored, not verified.
+     */
+    uint32_t digest;
+    /**
+     * 0.
+     */
+    uint32_t reserved;
 } masstree_version_t;
 
 /**
@@ -880,6 +888,141 @@ int32_t masstree_seal(masstree_t *tree);
 int32_t masstree_stats_versions(const masstree_t *tree,
                                 masstree_guard_t *guard,
                                 masstree_version_stats_t *stats);
+
+/* ============================================================================
+ * Digests
+ * ============================================================================ */
+
+/**
+ * Algorithm of a digest: the CRC-32C of the length of the key and the sequence number, 8 bytes
+ * each, and the kind, 4 bytes, all little-endian; then the key; then the value.
+ */
+#define MASSTREE_DIGEST_CRC32C 1
+
+/**
+ * What masstree_verify_digests reports: the digest is not that of this key, number, kind and value.
+ */
+#define MASSTREE_FAULT_DIGEST 1
+
+/**
+ * What masstree_verify_digests reports: the version's algorithm does not exist.
+ */
+#define MASSTREE_FAULT_ALGORITHM 2
+
+/**
+ * What masstree_verify_digests reports: the version's kind does not exist.
+ */
+#define MASSTREE_FAULT_KIND 3
+
+/**
+ * Called for each faulty version.
+ *
+ * @param key      The key's bytes; valid during this call only. Never NULL.
+ * @param key_len  Their length in bytes.
+ * @param seqno    The version's number.
+ * @param fault    MASSTREE_FAULT_DIGEST, MASSTREE_FAULT_ALGORITHM or MASSTREE_FAULT_KIND.
+ * @param ctx      The ctx that was passed to masstree_verify_digests.
+ *
+ * @return As masstree_visitor_t, whose rules apply.
+ */
+typedef int32_t (*masstree_fault_visitor_t)(const void *key,
+                                            size_t key_len,
+                                            uint64_t seqno,
+                                            uint32_t fault,
+                                            void *ctx);
+
+/**
+ * Computes the digest of a version, for masstree_put_digested_at.
+ *
+ * @param algorithm  MASSTREE_DIGEST_CRC32C.
+ * @param key        key_len bytes; NULL only if key_len is 0.
+ * @param key_len    Length of the key in bytes, at most 2^32 - 1.
+ * @param seqno      The version's number.
+ * @param kind       The version's kind.
+ * @param value      value_len bytes; NULL only if value_len is 0.
+ * @param value_len  Length of the value in bytes.
+ * @param digest     Receives the digest. May be NULL.
+ *
+ * @retval MASSTREE_OK            *digest is the digest.
+ * @retval MASSTREE_INVALID       key or value is NULL and its length is not 0, or algorithm is
+ *                                unknown.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_digest_version(uint32_t algorithm,
+                                const void *key,
+                                size_t key_len,
+                                uint64_t seqno,
+                                uint32_t kind,
+                                const void *value,
+                                size_t value_len,
+                                uint32_t *digest);
+
+/**
+ * Like masstree_put_at, but with a digest, which is stored as it is: masstree_verify_digests
+ * verifies it. It takes 8 bytes.
+ *
+ * @param tree       The tree.
+ * @param guard      A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param key        key_len bytes; NULL only if key_len is 0.
+ * @param key_len    Length of the key in bytes, at most 2^32 - 1.
+ * @param seqno      As in masstree_put_at.
+ * @param kind       As in masstree_put_at.
+ * @param value      As in masstree_put_at.
+ * @param value_len  Length of the value in bytes.
+ * @param algorithm  MASSTREE_DIGEST_CRC32C.
+ * @param digest     The digest, as masstree_digest_version computes it.
+ *
+ * @retval MASSTREE_OK            The version is in the tree.
+ * @retval MASSTREE_EXISTS        The key has a version with this number; nothing was changed.
+ * @retval MASSTREE_INVALID       As in masstree_put_at, or algorithm is unknown.
+ * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree is not versioned.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @retval MASSTREE_READ_ONLY     The tree is sealed.
+ * @retval MASSTREE_TOO_OLD       As in masstree_put_at.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_put_digested_at(masstree_t *tree,
+                                 masstree_guard_t *guard,
+                                 const void *key,
+                                 size_t key_len,
+                                 uint64_t seqno,
+                                 uint32_t kind,
+                                 const void *value,
+                                 size_t value_len,
+                                 uint32_t algorithm,
+                                 uint32_t digest);
+
+/**
+ * Verifies the digest of every version that has one, and the kind of every version.
+ *
+ * @param tree      The tree.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param visit     Called for each faulty version. May be NULL.
+ * @param ctx       Passed to visit.
+ * @param verified  Receives the number of digests that are right. May be NULL.
+ *
+ * @retval MASSTREE_OK          No fault was found.
+ * @retval MASSTREE_CORRUPT     A fault was found; the visitor may have ended the call at it.
+ * @retval MASSTREE_INVALID     tree is NULL.
+ * @retval MASSTREE_NOMEM       Out of memory for the key's buffer.
+ * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND  The tree is not versioned.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+ * @return The negative number that the visitor returned.
+ *
+ * Thread safety: any thread; takes no lock. Since 0.1.
+ */
+int32_t masstree_verify_digests(const masstree_t *tree,
+                                masstree_guard_t *guard,
+                                masstree_fault_visitor_t visit,
+                                void *ctx,
+                                uint64_t *verified);
 
 #ifdef __cplusplus
 }

@@ -1,7 +1,8 @@
 //! Versions: layout, allocation, access.
 //!
-//! A version is a header, as many links as it is high, and its bytes. The header's `tag` has the
-//! number, the height and the kind; the writer's count of versions is beside the length.
+//! A version is a header, as many links as it is high, its digest if it has one, and its bytes. The
+//! header's `tag` has the number, the height and the kind; the writer's count of versions is beside
+//! the length.
 
 use std::alloc::Layout;
 use std::marker::PhantomData;
@@ -52,13 +53,24 @@ pub(super) type Link = AtomicPtr<Entry>;
 
 #[repr(C)]
 pub(super) struct Entry {
-    /// number << 8 | height - 1 << 4 | kind.
+    /// number << 8 | has a digest << 7 | height - 1 << 4 | kind.
     tag: u64,
     /// length << 8 | rank. The rank is one less than the number of versions in the short list whose
     /// head this version is, and read and written only under the leaf's lock. The length does not
     /// change, so any load of it is right.
     length_and_rank: AtomicU64,
 }
+
+/// A digest of a version, computed by one of the algorithms of `digest`.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Digest {
+    pub(crate) algorithm: u32,
+    pub(crate) value: u32,
+}
+
+/// The bit of a tag that says that a version has a digest.
+const HAS_DIGEST: u64 = 1 << 7;
 
 const LINKS: usize = size_of::<Entry>();
 const _: () = assert!(LINKS.is_multiple_of(align_of::<Link>()));
@@ -76,8 +88,13 @@ pub(super) fn height_of(number: u64) -> usize {
     (1 + mix(number).trailing_zeros() as usize / 3).min(MAX_HEIGHT)
 }
 
-fn layout(height: usize, len: usize) -> Option<Layout> {
-    let size = (LINKS + height * size_of::<Link>()).checked_add(len)?;
+/// Returns where the bytes of a version begin.
+fn start_of_bytes(height: usize, has_digest: bool) -> usize {
+    LINKS + height * size_of::<Link>() + usize::from(has_digest) * size_of::<Digest>()
+}
+
+fn layout(height: usize, has_digest: bool, len: usize) -> Option<Layout> {
+    let size = start_of_bytes(height, has_digest).checked_add(len)?;
     Layout::from_size_align(size, align_of::<Entry>().max(align_of::<Link>())).ok()
 }
 
@@ -134,9 +151,32 @@ impl<'g> Version<'g> {
         self.entry().tag >> 8
     }
 
+    /// The number of the version's kind.
+    pub(crate) fn kind_number(self) -> u32 {
+        (self.entry().tag & 0xf) as u32
+    }
+
+    /// The version's kind. A kind that memory errors have made impossible counts as a value:
+    /// `digest` finds it.
     pub(crate) fn kind(self) -> Kind {
-        let number = (self.entry().tag & 0xf) as u32;
-        Kind::of(number).expect("the kind of a version is valid")
+        Kind::of(self.kind_number()).unwrap_or(Kind::Value)
+    }
+
+    fn has_digest(self) -> bool {
+        self.entry().tag & HAS_DIGEST != 0
+    }
+
+    pub(crate) fn digest(self) -> Option<Digest> {
+        // SAFETY: the digest follows the links.
+        self.has_digest().then(|| unsafe {
+            let start = start_of_bytes(self.height(), false);
+            self.entry
+                .as_ptr()
+                .cast::<u8>()
+                .add(start)
+                .cast::<Digest>()
+                .read_unaligned()
+        })
     }
 
     pub(super) fn is_tombstone(self) -> bool {
@@ -145,7 +185,7 @@ impl<'g> Version<'g> {
 
     #[inline]
     pub(super) fn height(self) -> usize {
-        1 + (self.entry().tag >> 4 & 0xf) as usize
+        1 + (self.entry().tag >> 4 & 0x7) as usize
     }
 
     #[inline]
@@ -174,7 +214,7 @@ impl<'g> Version<'g> {
     pub(crate) fn bytes(self) -> &'g [u8] {
         // SAFETY: the bytes follow the links, and never change.
         unsafe {
-            let start = LINKS + self.height() * size_of::<Link>();
+            let start = start_of_bytes(self.height(), self.has_digest());
             let start = self.entry.as_ptr().cast::<u8>().add(start);
             std::slice::from_raw_parts(start, self.len())
         }
@@ -195,7 +235,8 @@ impl<'g> Version<'g> {
     }
 
     fn layout(self) -> Layout {
-        layout(self.height(), self.len()).expect("it was allocated with this layout")
+        layout(self.height(), self.has_digest(), self.len())
+            .expect("it was allocated with this layout")
     }
 
     pub(super) fn size(self) -> usize {
@@ -235,25 +276,33 @@ impl<'m> NewVersion<'m> {
         memory: &'m Memory,
         number: u64,
         kind: Kind,
+        digest: Option<Digest>,
         bytes: &[u8],
     ) -> Result<Self, OutOfMemory> {
         debug_assert!((1..=MAX_NUMBER).contains(&number));
         let height = height_of(number);
-        let layout = layout(height, bytes.len()).filter(|_| bytes.len() < 1 << 48);
+        let layout =
+            layout(height, digest.is_some(), bytes.len()).filter(|_| bytes.len() < 1 << 48);
         let layout = layout.ok_or(OutOfMemory)?;
         let place = memory.allocate(layout, Count::ValueBytes);
         let entry = place.ok_or(OutOfMemory)?.cast::<Entry>();
-        // SAFETY: freshly allocated with room for the header, the links and the bytes.
+        let flag = digest.map_or(0, |_| HAS_DIGEST);
+        // SAFETY: freshly allocated with room for the header, the links, the digest and the bytes.
         unsafe {
             entry.write(Entry {
-                tag: number << 8 | (height as u64 - 1) << 4 | kind as u64,
+                tag: number << 8 | flag | (height as u64 - 1) << 4 | kind as u64,
                 length_and_rank: AtomicU64::new((bytes.len() as u64) << 8),
             });
             let links = entry.cast::<u8>().add(LINKS).cast::<Link>();
             for level in 0..height {
                 links.add(level).write(Link::new(std::ptr::null_mut()));
             }
-            let to = links.add(height).cast::<u8>();
+            if let Some(digest) = digest {
+                links.add(height).cast::<Digest>().write_unaligned(digest);
+            }
+            let to = entry
+                .cast::<u8>()
+                .add(start_of_bytes(height, digest.is_some()));
             to.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
             let version = Version::new(entry);
             Ok(Self { memory, version })

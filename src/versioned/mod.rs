@@ -89,6 +89,7 @@ mod change;
 mod check;
 mod counts;
 mod cursor;
+mod digest;
 mod entry;
 mod list;
 #[cfg(all(test, shuttle))]
@@ -109,7 +110,8 @@ mod write;
 use std::fmt::{self, Write};
 
 pub(crate) use cursor::VersionCursor;
-pub(crate) use entry::{Kind, MAX_NUMBER, Version};
+pub(crate) use digest::{CRC32C, Fault, crc32c_of};
+pub(crate) use entry::{Digest, Kind, MAX_NUMBER, Version};
 pub(crate) use numbers::GroupFault;
 pub(crate) use read::Found;
 pub(crate) use scan::{VersionBound, VersionRange};

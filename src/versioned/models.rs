@@ -40,6 +40,7 @@ impl Subject {
         let put = Put {
             number,
             kind,
+            digest: None,
             bytes: b"",
         };
         let guard = self.tree.guard().unwrap();

@@ -15,7 +15,7 @@ use crate::sync::{AtomicU64, Ordering};
 
 /// Inserts a version into a list that one thread changes; returns the word under the key.
 fn insert(memory: &Memory, present: Option<u64>, number: u64) -> u64 {
-    let new = NewVersion::make(memory, number, Kind::Value, b"").unwrap();
+    let new = NewVersion::make(memory, number, Kind::Value, None, b"").unwrap();
     // SAFETY: only this thread changes the list.
     let Inserted::Done(decision) = (unsafe { List::insert(present, new.version(), &mut None) })
     else {

@@ -2,7 +2,7 @@
 
 use super::VersionedTree;
 use super::change::{Inserted, Removed};
-use super::entry::{Kind, MAX_NUMBER, NewVersion, Version};
+use super::entry::{Digest, Kind, MAX_NUMBER, NewVersion, Version};
 use super::list::{List, Long};
 use super::numbers::GroupFault;
 use crate::index::memory::OutOfMemory;
@@ -15,6 +15,7 @@ use crate::protocol::Line;
 pub(crate) struct Put<'v> {
     pub(crate) number: u64,
     pub(crate) kind: Kind,
+    pub(crate) digest: Option<Digest>,
     pub(crate) bytes: &'v [u8],
 }
 
@@ -61,7 +62,7 @@ impl VersionedTree<'_> {
     ) -> Result<(), Refused> {
         self.admit_write(put.number)?;
         let memory = &pin.domain().memory;
-        let new = NewVersion::make(memory, put.number, put.kind, put.bytes)?;
+        let new = NewVersion::make(memory, put.number, put.kind, put.digest, put.bytes)?;
         let mut head = None;
         // Ends: the second round has a head for the list, which is all that a round may lack.
         loop {

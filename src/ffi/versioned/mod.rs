@@ -20,3 +20,5 @@ pub mod walk;
 pub mod numbers;
 
 pub mod keep;
+
+pub mod digest;

@@ -23,24 +23,32 @@ pub struct Version {
     pub seqno: u64,
     /// MASSTREE_VERSION_VALUE, _MERGE, _TOMBSTONE or _WEAK_TOMBSTONE.
     pub kind: u32,
-    /// 0.
-    pub reserved: u32,
+    /// The algorithm of its digest; 0: it has none.
+    pub algorithm: u32,
     /// Its value: value_len bytes of the tree's memory, readable and unchanged until the guard is
     /// refreshed or left. Never NULL.
     pub value: *const c_void,
     /// Length of the value in bytes.
     pub value_len: usize,
+    /// Its digest, or 0: as it was stored, not verified.
+    pub digest: u32,
+    /// 0.
+    pub reserved: u32,
 }
 
 impl Version {
     pub(super) fn of(version: versioned::Version<'_>) -> Self {
         let bytes = version.bytes();
+        let (algorithm, digest) =
+            (version.digest()).map_or((0, 0), |digest| (digest.algorithm, digest.value));
         Self {
             seqno: version.number(),
-            kind: version.kind() as u32,
-            reserved: 0,
+            kind: version.kind_number(),
+            algorithm,
             value: bytes.as_ptr().cast(),
             value_len: bytes.len(),
+            digest,
+            reserved: 0,
         }
     }
 
@@ -49,9 +57,11 @@ impl Version {
         Self {
             seqno: number,
             kind: MASSTREE_VERSION_RANGE_TOMBSTONE,
-            reserved: 0,
+            algorithm: 0,
             value: c"".as_ptr().cast(),
             value_len: 0,
+            digest: 0,
+            reserved: 0,
         }
     }
 }

@@ -46,7 +46,7 @@ const _: () = {
 ///
 /// # Safety
 /// As `value_bytes`.
-unsafe fn decode<'v>(
+pub(super) unsafe fn decode<'v>(
     number: u64,
     kind: u32,
     value: *const c_void,
@@ -61,12 +61,13 @@ unsafe fn decode<'v>(
     Ok(Put {
         number,
         kind,
+        digest: None,
         bytes,
     })
 }
 
 /// Returns the status of a write with a valid number.
-fn status(outcome: Result<(), Refused>) -> i32 {
+pub(super) fn status(outcome: Result<(), Refused>) -> i32 {
     match outcome {
         Ok(()) => MASSTREE_OK,
         Err(Refused::OutOfMemory) => MASSTREE_NOMEM,

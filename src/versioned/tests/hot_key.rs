@@ -29,6 +29,7 @@ fn hot(order: usize) -> Subject {
         let put = Put {
             number,
             kind: Kind::Value,
+            digest: None,
             bytes: b"v",
         };
         let followed = steps(|| {

@@ -1,5 +1,6 @@
 //! Tests of versioned trees.
 
+mod digests;
 mod groups;
 mod hot_key;
 mod model;
@@ -64,6 +65,7 @@ impl Subject {
         let put = Put {
             number,
             kind,
+            digest: None,
             bytes,
         };
         self.of().put(self.guard().pin(), key, &put, false)

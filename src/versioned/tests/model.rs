@@ -94,6 +94,7 @@ impl Run<'_> {
         let put = Put {
             number,
             kind: Kind::Value,
+            digest: None,
             bytes: b"if newest",
         };
         let of = self.subject.of();
