@@ -53,6 +53,7 @@
 #include "masstree/bytes_tree.hpp"
 #include "masstree/loader.hpp"
 #include "masstree/tree.hpp"
+#include "masstree/versioned_tree.hpp"
 
 namespace masstree {
 

@@ -11,6 +11,7 @@
 #include "test_ranges.cpp"
 #include "test_thread_exit.cpp"
 #include "test_tree.cpp"
+#include "test_versioned.cpp"
 
 std::size_t count_in_second_file(const masstree::tree<int> &tree);
 

@@ -25,7 +25,7 @@ BEGIN {
         "is_default_constructible_v is_empty_v is_floating_point_v is_integral_v is_pointer_v " \
         "is_reference_v is_same_v is_scalar_v is_signed_v is_trivially_copyable_v is_void_v " \
         "remove_cv_t remove_reference_t true_type void_t|" \
-        "utility: declval exchange forward move swap|vector: vector"
+        "utility: declval exchange forward move pair swap|vector: vector"
     count = split(table, rows, "|")
     for (i = 1; i <= count; i++) {
         split(rows[i], row, ": ")

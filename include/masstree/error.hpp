@@ -48,7 +48,11 @@ enum class errc : std::int32_t {
     /** The buffer is too small for the value. */
     too_small = MASSTREE_TOO_SMALL,
     /** The keys do not ascend. */
-    unsorted = MASSTREE_UNSORTED
+    unsorted = MASSTREE_UNSORTED,
+    /** The tree is sealed. */
+    read_only = MASSTREE_READ_ONLY,
+    /** The sequence number is below what was trimmed, or was published already. */
+    too_old = MASSTREE_TOO_OLD
 };
 
 } // namespace masstree
