@@ -7,7 +7,7 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test build library install header abi docs setup clean \
-        check-fmt check-header check-clippy check-rust check-stress check-lin check-scans \
+        check-fmt check-header check-clippy check-rust check-stress check-lin check-versioned check-scans \
         check-models check-serializable check-c check-install check-go check-zig check-readme \
         check-docs check-bench check-asan check-tsan check-annotated check-memcheck check-fuzz fuzz fuzz-minimise coverage \
         check-beta bench-beta soak soak-perturbed build-perturbed limbo bench-instructions check-instructions record-instructions bench-observe bench bench-build \
@@ -117,6 +117,11 @@ check-lin:
 	@MASSTREE_TEST_HISTORIES=$$((($(HISTORIES) + 2) / 3)) MASSTREE_TEST_SEED=$(SEED) \
 	    MASSTREE_TEST_REPEATS=$(REPEATS) RUSTFLAGS='--cfg masstree_perturb' \
 	    cargo test --target-dir target/perturb $(LINEARIZABLE)
+
+ANSWERS := 100000000
+## compare at least ANSWERS=100000000 answers of versioned trees with those of a model
+check-versioned:
+	@MASSTREE_TEST_ANSWERS=$(ANSWERS) cargo test --quiet --lib versioned::tests::model -- --nocapture
 
 SCANS := 5
 PASSAGES := --quiet --test scans -- --nocapture

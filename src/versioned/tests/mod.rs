@@ -6,6 +6,7 @@ mod hot_key;
 mod model;
 mod oracle;
 mod overwrites;
+mod skip_map;
 mod threads;
 mod trim;
 
