@@ -252,7 +252,7 @@ check-fuzz: setup
 SECONDS := 60
 TARGET :=
 ## fuzz the C interface, SECONDS=60 for each target, or for TARGET=operations, threads,
-## structs or allocations; FUZZ_BUILD=asan, plain or narrow (nightly toolchain)
+## structs, allocations or versions; FUZZ_BUILD=asan, plain or narrow (nightly toolchain)
 fuzz: setup
 	@.ci/fuzz run $(SECONDS) $(TARGET)
 

@@ -1,4 +1,5 @@
-//! The fuzz targets: [`operations`], [`threads`], [`structs`] and [`allocations`].
+//! The fuzz targets: [`operations`], [`threads`], [`structs`],
+//! [`allocations`] and [`versions`].
 //! `arbitrary` decodes an input into operations on trees, which go through the C interface;
 //! a model determines the result of each.
 
@@ -18,7 +19,12 @@ mod session;
 mod structs;
 mod targets;
 mod values;
+mod versions;
+mod versions_model;
+mod versions_op;
+mod versions_read;
 mod whole;
 
 pub use structs::structs;
 pub use targets::{allocations, operations, threads};
+pub use versions::versions;

@@ -17,7 +17,7 @@ fn families(u: &mut Unstructured<'_>) -> arbitrary::Result<[Family; FAMILIES]> {
 }
 
 /// Prints an operation before it is run, if FUZZ_SHOW is set.
-fn show(op: &Op, who: &str) {
+pub(crate) fn show(op: &impl std::fmt::Debug, who: &str) {
     static IS_WANTED: OnceLock<bool> = OnceLock::new();
     if *IS_WANTED.get_or_init(|| std::env::var_os("FUZZ_SHOW").is_some()) {
         eprintln!("{who}{op:?}");
@@ -155,7 +155,7 @@ pub fn allocations(input: &[u8]) {
 }
 
 /// Makes an allocation fail, if the input says so.
-fn arm(memory: &Memory, u: &mut Unstructured<'_>) -> bool {
+pub(crate) fn arm(memory: &Memory, u: &mut Unstructured<'_>) -> bool {
     let plan: u8 = u.arbitrary().unwrap_or(0);
     // Small numbers are the most likely to be reached.
     let nth = if plan & 1 == 0 {
