@@ -84,6 +84,11 @@ impl KeySet {
         }
     }
 
+    /// Whether ascending numbers have ascending keys.
+    pub(crate) fn are_in_order(self) -> bool {
+        self == KeySet::Sequential
+    }
+
     /// The keys with these numbers, out of a set of `count`.
     pub(crate) fn keys(self, count: usize, numbers: impl Iterator<Item = u64>) -> Keys {
         let stride = match self {

@@ -65,14 +65,14 @@ pub(crate) const SUITES: [Suite; 9] = [
     Suite {
         name: "sequential 8-byte keys",
         keys: KeySet::Sequential,
-        phases: &[Load],
+        phases: &[Load, Update, Remove],
         keys_at_most: NO_LIMIT,
         singles: None,
     },
     Suite {
         name: "user keys",
         keys: KeySet::User,
-        phases: &[Load, Get, Scan, Memory],
+        phases: &[Load, Get, Update, Scan, Remove, Memory],
         keys_at_most: NO_LIMIT,
         singles: None,
     },
@@ -86,7 +86,7 @@ pub(crate) const SUITES: [Suite; 9] = [
     Suite {
         name: "URLs",
         keys: KeySet::Url,
-        phases: &[Load, Get, Scan, Memory],
+        phases: &[Load, Get, Update, Scan, Memory],
         keys_at_most: NO_LIMIT,
         singles: None,
     },
@@ -130,6 +130,11 @@ impl Phase {
             GetMany => Get,
             other => other,
         }
+    }
+
+    /// Whether the phase only reads.
+    pub(crate) fn reads(self) -> bool {
+        matches!(self, Get | GetMany | Scan | ScanReverse)
     }
 
     /// Whether the lower figure is the better one.
