@@ -5,7 +5,7 @@
 use std::ffi::c_void;
 
 use super::held_begin::{hold_under, hold_unguarded};
-use super::held_content::{Content, Place};
+use super::held_content::{Content, Place, holding_seal_of};
 use super::held_finish::{finish_keeping, finish_removing, finish_setting, finish_short};
 use crate::ffi::boundary::{status_of, tree_of};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
@@ -14,7 +14,7 @@ use crate::ffi::index::update::{
 };
 use crate::ffi::status::*;
 use crate::index::reclaim::pin_of;
-use crate::index::tree::{Decision, Holder, with_holder};
+use crate::index::tree::Decision;
 
 /// Flag of masstree_hold: make room for the key if it is absent, so that it can be inserted.
 pub const MASSTREE_HOLD_INSERT: u32 = 1;
@@ -182,36 +182,40 @@ pub unsafe extern "C" fn masstree_held_finish(
     old: *mut u64,
 ) -> i32 {
     // SAFETY: as this function's contract.
-    let finish = |holder: &Holder| unsafe {
-        if held.is_null() || !holder.holds_in(held.cast()) {
+    status_of(|| unsafe {
+        let content = held.cast::<Content>();
+        if held.is_null() || (*content).seal != holding_seal_of(held) {
             return Err(MASSTREE_INVALID);
         }
-        let content = &*held.cast::<Content>();
+        let holder = (*content).holder.as_ref();
+        debug_assert!(holder.holds_in(held.cast()));
         // Fails in a forked child: the leaf belongs to the parent process.
-        let tree = tree_of(content.tree.as_ptr())?;
-        // The actions are compiled apart, and the most frequent case inlined.
-        match action {
-            MASSTREE_ACTION_SET => {
-                if let Place::Short(place) = &content.place
-                    && place.can_set()
-                {
-                    let Some(slot) = content.slot else {
-                        return finish_setting(holder, tree, held, value, old);
-                    };
-                    let (pin, decision) = (pin_of(slot), Decision::Set(value));
+        let tree = tree_of((*content).tree.as_ptr())?;
+        // The actions are compiled apart, and the most frequent cases inlined.
+        if let Place::Short(place, _) = &(*content).place
+            && let Some(slot) = (*content).slot
+        {
+            let pin = pin_of(slot);
+            match action {
+                MASSTREE_ACTION_SET if place.can_set() => {
+                    let decision = Decision::Set(value);
                     return Ok(finish_short(holder, tree, pin, held, place, decision, old));
                 }
-                match content.place.admits_set() {
-                    true => finish_setting(holder, tree, held, value, old),
-                    false => Err(MASSTREE_INVALID),
+                MASSTREE_ACTION_REMOVE if place.is_present() => {
+                    let decision = Decision::Remove;
+                    return Ok(finish_short(holder, tree, pin, held, place, decision, old));
                 }
+                _ => {}
             }
+        }
+        match action {
+            MASSTREE_ACTION_SET if !(*content).place.admits_set() => Err(MASSTREE_INVALID),
+            MASSTREE_ACTION_SET => finish_setting(holder, tree, held, value, old),
             MASSTREE_ACTION_REMOVE => finish_removing(holder, tree, held, old),
             MASSTREE_ACTION_KEEP => finish_keeping(holder, tree, held),
             _ => Err(MASSTREE_INVALID),
         }
-    };
-    status_of(|| with_holder(finish))
+    })
 }
 
 #[cfg(all(test, debug_assertions, not(any(loom, shuttle))))]

@@ -34,9 +34,9 @@ pub unsafe extern "C" fn masstree_held_observation(
     status_of(|| {
         // SAFETY: as this function's contract.
         unsafe {
-            let place = &content(held)?.place;
-            write_output(original, LeafObservation::of(&place.original()));
-            write_output(now, LeafObservation::of(&place.now()));
+            let content = content(held)?;
+            write_output(original, LeafObservation::of(&content.original()));
+            write_output(now, LeafObservation::of(&content.place.now()));
         }
         Ok(MASSTREE_OK)
     })
@@ -118,17 +118,27 @@ pub unsafe extern "C" fn masstree_held_delta(held: *const HeldLeaf, delta: *mut 
                 return Err(MASSTREE_INVALID);
             }
             let to = to.as_mut();
-            let Place::Short(place) = &content.place else {
+            let Place::Short(place, _) = &content.place else {
                 let from = content.delta.assume_init_ref();
                 from.copy_to(to);
                 return Ok(MASSTREE_OK);
             };
             let is_finished = content.seal == seal_of(held);
-            (to.before, to.after) = (place.now(), place.now());
+            let mut now = place.now();
             if is_finished {
-                to.after.version = content.version_left();
+                now.version = content.version_left();
             }
-            to.created_count = 0;
+            to.before = content.original();
+            match content.split() {
+                None => (to.after, to.created_count) = (now, 0),
+                Some(split) => {
+                    let [original, created] = split.after(now);
+                    (to.after, to.created_count) = (original, 1);
+                    if to.created_capacity > 0 {
+                        to.created.write(created);
+                    }
+                }
+            }
             to.unlisted = u32::from(is_finished && content.left == Left::Emptied);
         }
         Ok(MASSTREE_OK)

@@ -1,10 +1,11 @@
 //! How a key is held: as a short key if possible, under a guard or without one.
 
 use std::ffi::c_void;
+use std::mem::MaybeUninit;
 use std::ptr::{NonNull, addr_of_mut};
 
 use super::held::{HeldLeaf, MASSTREE_HOLD_DELTA, MASSTREE_HOLD_INSERT, MASSTREE_HOLD_TRY};
-use super::held_content::{CREATED, Content, Place};
+use super::held_content::{CREATED, Content, Place, holding_seal_of};
 use crate::ffi::boundary::{
     ValueKind, check_kind, key_bytes, status_of, tree_of, under_guard, write_output,
 };
@@ -14,18 +15,6 @@ use crate::index::key::SLICE_LEN;
 use crate::index::node::{Delta, DeltaRecorder, Observation};
 use crate::index::reclaim::{LocalGuard, Pinned, Slot, recorder_of};
 use crate::index::tree::{FullLeaf, Holder, Tree, with_holder};
-
-/// What a hold was called with.
-#[derive(Clone, Copy)]
-struct Call {
-    tree: *mut TreeHandle,
-    /// The slot of the guard; if `None`, the content's local guard is the guard.
-    slot: Option<NonNull<Slot>>,
-    key: &'static [u8],
-    flags: u32,
-    held: *mut HeldLeaf,
-    value: *mut u64,
-}
 
 /// `masstree_hold` with a guard.
 ///
@@ -45,23 +34,17 @@ pub(super) unsafe extern "C" fn hold_under(
     let hold = |holder: &Holder| unsafe {
         check_hold(flags, held, holder)?;
         let slot = handle::slot(guard).ok_or(MASSTREE_INVALID)?;
-        let is_short = !key.is_null() && key_len <= SLICE_LEN;
-        let call = Call {
-            tree,
-            slot: Some(slot),
-            key: match is_short {
-                true => std::slice::from_raw_parts(key.cast(), key_len),
-                false => &[],
-            },
-            flags,
-            held,
-            value,
-        };
-        if !is_short || recorder_of(slot).is_some() {
-            return hold_guarded(call, slot, key, key_len, holder);
+        if key.is_null() || key_len > SLICE_LEN || recorder_of(slot).is_some() {
+            let key = key_bytes(key, key_len)?;
+            let (inner, pin) = under_guard(tree, slot, ValueKind::Words)?;
+            begin(held.cast(), tree, Some(slot), flags, holder);
+            let pin = pin.with_recorder(recorder_of(slot));
+            return hold_guarded(held.cast(), inner, pin, key, value, holder);
         }
+        let key = std::slice::from_raw_parts(key.cast(), key_len);
         let (inner, pin) = under_guard(tree, slot, ValueKind::Words)?;
-        hold_pinned(call, inner, pin, holder)
+        begin(held.cast(), tree, Some(slot), flags, holder);
+        hold_pinned(held.cast(), inner, pin, key, value, holder)
     };
     status_of(|| with_holder(hold))
 }
@@ -76,26 +59,43 @@ fn check_hold(flags: u32, held: *mut HeldLeaf, holder: &Holder) -> Result<(), i3
     Ok(())
 }
 
-/// [`hold_under`] in all but the most frequent case, after [`check_hold`]. `key` and `key_len` are
-/// the caller's.
+/// Writes what is known before the key is held, so that it need not stay in registers.
 ///
 /// # Safety
-/// As `masstree_hold`; the slot is that of the guard.
+/// As `masstree_hold`, whose arguments were checked; the tree is not NULL.
+#[inline(always)]
+unsafe fn begin(
+    content: *mut Content,
+    tree: *mut TreeHandle,
+    slot: Option<NonNull<Slot>>,
+    flags: u32,
+    holder: &Holder,
+) {
+    // SAFETY: by contract, this is memory for a held leaf.
+    unsafe {
+        addr_of_mut!((*content).seal).write(0);
+        addr_of_mut!((*content).holder).write(NonNull::from(holder));
+        addr_of_mut!((*content).tree).write(NonNull::new_unchecked(tree));
+        addr_of_mut!((*content).slot).write(slot);
+        addr_of_mut!((*content).flags).write(flags);
+    }
+}
+
+/// [`hold_under`] in all but the most frequent case, once the content is begun.
+///
+/// # Safety
+/// As `masstree_hold`.
 #[inline(never)]
 unsafe fn hold_guarded(
-    call: Call,
-    slot: NonNull<Slot>,
-    key: *const c_void,
-    key_len: usize,
+    content: *mut Content,
+    inner: &'static Tree,
+    pin: Pinned<'static>,
+    key: &'static [u8],
+    value: *mut u64,
     holder: &Holder,
 ) -> Result<i32, i32> {
     // SAFETY: as this function's contract.
-    unsafe {
-        let key = key_bytes(key, key_len)?;
-        let (inner, pin) = under_guard(call.tree, slot, ValueKind::Words)?;
-        let pin = pin.with_recorder(recorder_of(slot));
-        hold_pinned(Call { key, ..call }, inner, pin, holder)
-    }
+    unsafe { hold_pinned(content, inner, pin, key, value, holder) }
 }
 
 /// `masstree_hold` without a guard.
@@ -116,62 +116,43 @@ pub(super) unsafe extern "C" fn hold_unguarded(
     let hold = |holder: &Holder| unsafe {
         check_hold(flags, held, holder)?;
         let key = key_bytes(key, key_len)?;
-        let (inner, pin) = pin_in(held.cast(), tree)?;
-        let call = Call {
-            tree,
-            slot: None,
-            key,
-            flags,
-            held,
-            value,
-        };
-        hold_pinned(call, inner, pin, holder)
-    };
-    status_of(|| with_holder(hold))
-}
-
-/// Enters a local guard in the content, for a hold in a tree of words, and returns its pin.
-///
-/// # Safety
-/// As `masstree_hold`.
-#[inline(always)]
-unsafe fn pin_in<'g>(
-    content: *mut Content,
-    tree: *mut TreeHandle,
-) -> Result<(&'g Tree, Pinned<'g>), i32> {
-    // SAFETY: as this function's contract.
-    unsafe {
         let inner: &'static Tree = tree_of(tree)?;
         check_kind(inner, ValueKind::Words)?;
+        let content = held.cast::<Content>();
+        begin(content, tree, None, flags, holder);
         let local = addr_of_mut!((*content).local).cast::<LocalGuard<'static>>();
         local.write(inner.local_guard_inlined());
-        Ok((inner, (*local).pin()))
-    }
+        hold_pinned(content, inner, (*local).pin(), key, value, holder)
+    };
+    status_of(|| with_holder(hold))
 }
 
 /// Holds a key under a pin, that of the guard or of the content's local guard.
 ///
 /// # Safety
-/// As `masstree_hold`.
+/// As `masstree_hold`; the content is begun.
 #[inline(always)]
 unsafe fn hold_pinned(
-    call: Call,
+    content: *mut Content,
     inner: &'static Tree,
     pin: Pinned<'static>,
+    key: &'static [u8],
+    value: *mut u64,
     holder: &Holder,
 ) -> Result<i32, i32> {
-    let may_insert = call.flags & MASSTREE_HOLD_INSERT != 0;
     // SAFETY: as this function's contract.
     unsafe {
-        match inner.hold_short(pin, call.key, may_insert, holder, call.held.cast()) {
+        let may_insert = (*content).flags & MASSTREE_HOLD_INSERT != 0;
+        match inner.hold_short(pin, key, may_insert, holder, content.cast()) {
             Ok((place, present)) => {
-                call.begin(Place::Short(place));
-                found(present, call.value)
+                addr_of_mut!((*content).has_split).write(false);
+                complete(content, Place::Short(place, MaybeUninit::uninit()));
+                found(present, value)
             }
-            Err(Some(full)) if call.flags & MASSTREE_HOLD_TRY == 0 => {
-                hold_split(call, inner, pin, full, holder)
+            Err(Some(full)) if (*content).flags & MASSTREE_HOLD_TRY == 0 => {
+                hold_split(content, inner, pin, key, full, value, holder)
             }
-            Err(full) => hold_long(call, inner, pin, full),
+            Err(full) => hold_long(content, inner, pin, key, full, value),
         }
     }
 }
@@ -179,28 +160,41 @@ unsafe fn hold_pinned(
 /// Completes a `masstree_hold` for which the leaf must be split.
 ///
 /// # Safety
-/// The contract of `masstree_hold`; without a slot, the content's local guard was entered.
+/// As `hold_pinned`; without a slot, the content's local guard was entered.
 #[inline(never)]
 unsafe fn hold_split(
-    call: Call,
+    content: *mut Content,
     inner: &'static Tree,
     pin: Pinned<'static>,
+    key: &'static [u8],
     full: FullLeaf<'static, 'static>,
+    value: *mut u64,
     holder: &Holder,
 ) -> Result<i32, i32> {
     // SAFETY: as this function's contract.
     unsafe {
-        let recorded = match call.flags & MASSTREE_HOLD_DELTA {
-            0 => pin,
-            _ => pin.with_recorder(Some(begin_delta(call.held.cast()))),
-        };
-        match inner.hold_split(recorded, call.key, full, holder, call.held.cast()) {
-            Some((place, original)) => {
-                call.begin(Place::Split(place, original));
+        match inner.hold_split(pin, key, full, holder, content.cast()) {
+            Ok((place, split)) => {
+                addr_of_mut!((*content).has_split).write(true);
+                complete(content, Place::Short(place, MaybeUninit::new(split)));
                 Ok(MASSTREE_NOT_FOUND)
             }
-            None => hold_long(call, inner, pin, None),
+            Err(full) => hold_long(content, inner, pin, key, Some(full), value),
         }
+    }
+}
+
+/// Writes the place of a key that is held now.
+///
+/// # Safety
+/// As `hold_pinned`.
+#[inline(always)]
+unsafe fn complete(content: *mut Content, place: Place) {
+    // SAFETY: as this function's contract.
+    unsafe {
+        addr_of_mut!((*content).place).write(place);
+        addr_of_mut!((*content).seal).write(holding_seal_of(content.cast()));
+        handle::set_held_under((*content).slot);
     }
 }
 
@@ -222,62 +216,44 @@ unsafe fn begin_delta(content: *mut Content) -> DeltaRecorder {
 /// suffices.
 ///
 /// # Safety
-/// The contract of `masstree_hold`; without a slot, the content's local guard was entered.
+/// As `hold_pinned`; without a slot, the content's local guard was entered.
 #[inline(never)]
 unsafe fn hold_long(
-    call: Call,
+    content: *mut Content,
     inner: &'static Tree,
     pin: Pinned<'static>,
+    key: &'static [u8],
     full: Option<FullLeaf<'static, 'static>>,
+    value: *mut u64,
 ) -> Result<i32, i32> {
-    let content = call.held.cast::<Content>();
-    let may_insert = call.flags & MASSTREE_HOLD_INSERT != 0;
     // SAFETY: as this function's contract.
     unsafe {
-        let place = if call.flags & MASSTREE_HOLD_TRY != 0 {
+        let flags = (*content).flags;
+        let may_insert = flags & MASSTREE_HOLD_INSERT != 0;
+        let place = if flags & MASSTREE_HOLD_TRY != 0 {
             drop(full);
             Err(MASSTREE_BUSY)
-        } else if call.flags & MASSTREE_HOLD_DELTA == 0 {
-            (inner.hold_from(pin, call.key, may_insert, full)).map_err(i32::from)
+        } else if flags & MASSTREE_HOLD_DELTA == 0 {
+            (inner.hold_from(pin, key, may_insert, full)).map_err(i32::from)
         } else if pin.recorder().is_some() {
             Err(MASSTREE_INVALID)
         } else {
             let pin = pin.with_recorder(Some(begin_delta(content)));
-            (inner.hold_from(pin, call.key, may_insert, full)).map_err(i32::from)
+            (inner.hold_from(pin, key, may_insert, full)).map_err(i32::from)
         };
         let place = match place {
             Ok(place) => place,
             Err(status) => {
-                if call.slot.is_none() {
+                if (*content).slot.is_none() {
                     (*addr_of_mut!((*content).local)).assume_init_drop();
                 }
                 return Err(status);
             }
         };
-        place.keep_in(inner, call.held.cast());
+        place.keep_in(inner, content.cast());
         let present = place.value();
-        call.begin(Place::Long(place));
-        found(present, call.value)
-    }
-}
-
-impl Call {
-    /// Writes the content of a new hold, except the fields that only some holds use.
-    ///
-    /// # Safety
-    /// As `masstree_hold`; the call was not refused.
-    #[inline(always)]
-    unsafe fn begin(self, place: Place) {
-        let content = self.held.cast::<Content>();
-        // SAFETY: by contract, `held` is memory for a held leaf, and the tree is not NULL.
-        unsafe {
-            addr_of_mut!((*content).seal).write(0);
-            addr_of_mut!((*content).tree).write(NonNull::new_unchecked(self.tree));
-            addr_of_mut!((*content).slot).write(self.slot);
-            addr_of_mut!((*content).flags).write(self.flags);
-            addr_of_mut!((*content).place).write(place);
-        }
-        handle::set_held_under(self.slot);
+        complete(content, Place::Long(place));
+        found(present, value)
     }
 }
 

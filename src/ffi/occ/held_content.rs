@@ -12,14 +12,23 @@ use crate::ffi::index::update::{
 use crate::ffi::status::*;
 use crate::index::node::{Delta, Observation};
 use crate::index::reclaim::{LocalGuard, Pinned, Slot, pin_of};
-use crate::index::tree::{Decision, Held, HeldShort, with_holder};
+#[cfg(not(all(
+    target_arch = "x86_64",
+    target_os = "linux",
+    not(any(loom, shuttle, miri))
+)))]
+use crate::index::tree::with_holder;
+use crate::index::tree::{Decision, Held, HeldShort, HeldSplit, Holder};
 
 /// The content of a `HeldLeaf`. It is valid while the leaf is held, which the thread's `Holder`
 /// records, and after the hold was finished, which `seal` records.
 pub(super) struct Content {
-    /// [`seal_of`] this content's address, once the hold is finished. Other memory has this value
-    /// only by chance; a copy of the content does not, since it has another address.
+    /// [`holding_seal_of`] this content's address while its leaf is held, and [`seal_of`] it once the
+    /// hold is finished. Other memory has these values only by chance; a copy of the content does
+    /// not, since it has another address.
     pub(super) seal: usize,
+    /// The holder of the thread that holds the leaf. Valid while the leaf is held.
+    pub(super) holder: NonNull<Holder>,
     /// Once the hold is finished, unless the place is `Short`: the version that the leaf had then.
     pub(super) version_left: u64,
     pub(super) tree: NonNull<TreeHandle>,
@@ -30,6 +39,8 @@ pub(super) struct Content {
     /// Once the hold is finished, if the place is `Short`: how it left the leaf.
     pub(super) left: Left,
     pub(super) place: Place,
+    /// Whether the hold of a short key has split a leaf. Written if the place is `Short`.
+    pub(super) has_split: bool,
     /// The delta of the hold, with `MASSTREE_HOLD_DELTA` and unless the place is `Short`.
     pub(super) delta: MaybeUninit<Delta>,
     pub(super) created: MaybeUninit<[Observation; CREATED]>,
@@ -55,11 +66,8 @@ pub(super) const CREATED: usize = 10;
 
 /// The place of the key, held or finished.
 pub(super) enum Place {
-    /// A short key; stays after the hold was finished.
-    Short(HeldShort<'static>),
-    /// A short key for which the hold has split a full leaf, while it is held; with an observation of
-    /// that leaf.
-    Split(HeldShort<'static>, Observation),
+    /// A short key, and what the hold has split, if `has_split`; stays after the hold was finished.
+    Short(HeldShort<'static>, MaybeUninit<HeldSplit>),
     /// Any other key, while it is held.
     Long(Held<'static, 'static>),
     /// Any but a `Short` key, after the hold was finished: observations of the leaf in which the key
@@ -73,6 +81,40 @@ pub(super) enum Place {
 const _: () = assert!(size_of::<Content>() <= size_of::<HeldLeaf>());
 const _: () = assert!(align_of::<Content>() <= align_of::<HeldLeaf>());
 
+/// Returns the seal of a hold of this thread whose content is at this address.
+#[inline(always)]
+pub(super) fn holding_seal_of(held: *const HeldLeaf) -> usize {
+    held.addr() ^ thread_word() ^ 0x0DDB_A115_CA1E_57E5
+}
+
+/// Returns a word that differs from that of every other thread.
+#[inline(always)]
+fn thread_word() -> usize {
+    #[cfg(all(
+        target_arch = "x86_64",
+        target_os = "linux",
+        not(any(loom, shuttle, miri))
+    ))]
+    {
+        let word;
+        // SAFETY: on Linux, the first word of a thread's control block is the block's address.
+        unsafe {
+            std::arch::asm!(
+                "mov {word}, qword ptr fs:[0]",
+                word = out(reg) word,
+                options(pure, readonly, nostack, preserves_flags),
+            );
+        }
+        word
+    }
+    #[cfg(not(all(
+        target_arch = "x86_64",
+        target_os = "linux",
+        not(any(loom, shuttle, miri))
+    )))]
+    with_holder(|holder| std::ptr::from_ref(holder).addr())
+}
+
 /// Returns the seal of a finished hold whose content is at this address.
 #[inline(always)]
 pub(super) fn seal_of(held: *const HeldLeaf) -> usize {
@@ -84,8 +126,7 @@ impl Place {
     #[inline(always)]
     pub(super) fn admits_set(&self) -> bool {
         match self {
-            Self::Short(place) => place.can_set(),
-            Self::Split(..) => true,
+            Self::Short(place, _) => place.can_set(),
             Self::Long(place) => place.value().is_some() || place.has_room(),
             Self::Past { .. } => false,
         }
@@ -93,8 +134,7 @@ impl Place {
 
     pub(super) fn original(&self) -> Observation {
         match self {
-            Self::Short(place) => place.now(),
-            Self::Split(_, original) => *original,
+            Self::Short(place, _) => place.now(),
             Self::Long(place) => place.original(),
             Self::Past { original, .. } => *original,
         }
@@ -102,7 +142,7 @@ impl Place {
 
     pub(super) fn now(&self) -> Observation {
         match self {
-            Self::Short(place) | Self::Split(place, _) => place.now(),
+            Self::Short(place, _) => place.now(),
             Self::Long(place) => place.now(),
             Self::Past { now, .. } => *now,
         }
@@ -111,7 +151,7 @@ impl Place {
     /// An observation of the leaf as this decision will leave it.
     pub(super) fn next(&self, decision: Decision) -> Observation {
         match self {
-            Self::Short(place) | Self::Split(place, _) => place.next(decision),
+            Self::Short(place, _) => place.next(decision),
             Self::Long(place) => place.next(decision),
             Self::Past { now, .. } => *now,
         }
@@ -119,11 +159,26 @@ impl Place {
 }
 
 impl Content {
+    /// What the hold has split, if it did so for a short key.
+    pub(super) fn split(&self) -> Option<&HeldSplit> {
+        match &self.place {
+            // SAFETY: written then.
+            Place::Short(_, split) if self.has_split => Some(unsafe { split.assume_init_ref() }),
+            _ => None,
+        }
+    }
+
+    /// An observation of the leaf in which the key was located, before room was made.
+    pub(super) fn original(&self) -> Observation {
+        self.split()
+            .map_or_else(|| self.place.original(), HeldSplit::original)
+    }
+
     /// The version of the leaf when the hold was finished.
     pub(super) fn version_left(&self) -> u64 {
         match &self.place {
-            Place::Short(place) => place.left(self.left != Left::Unchanged).version,
-            Place::Split(..) | Place::Long(_) | Place::Past { .. } => self.version_left,
+            Place::Short(place, _) => place.left(self.left != Left::Unchanged).version,
+            Place::Long(_) | Place::Past { .. } => self.version_left,
         }
     }
 
@@ -166,7 +221,7 @@ pub(super) unsafe fn content<'c>(held: *const HeldLeaf) -> Result<&'c Content, i
     let content = held.cast::<Content>();
     // SAFETY: by contract.
     unsafe {
-        if with_holder(|holder| holder.holds_in(held.cast())) {
+        if (*content).seal == holding_seal_of(held) {
             // Fails in a forked child: the leaf belongs to the parent process.
             tree_of((*content).tree.as_ptr())?;
         } else if (*content).seal != seal_of(held) {

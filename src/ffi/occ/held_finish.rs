@@ -68,10 +68,8 @@ unsafe fn finish_any(
         let content = held.cast::<Content>();
         let pin = (*content).pin();
         let status = match &(*content).place {
-            Place::Short(place) => finish_short(holder, tree, pin, held, place, decision, old),
-            Place::Split(..) | Place::Long(_) | Place::Past { .. } => {
-                finish_long(holder, tree, pin, held, decision, old)
-            }
+            Place::Short(place, _) => finish_short(holder, tree, pin, held, place, decision, old),
+            Place::Long(_) | Place::Past { .. } => finish_long(tree, pin, held, decision, old),
         };
         (*content).leave_local();
         Ok(status)
@@ -96,9 +94,16 @@ pub(super) unsafe fn finish_short(
     handle::set_held_under(None);
     let left = match decision {
         Decision::Set(_) if !place.is_present() => Left::Changed,
-        Decision::Remove if place.is_alone() => Left::Emptied,
-        Decision::Remove if place.is_present() => Left::Changed,
-        Decision::Keep | Decision::Set(_) | Decision::Remove => Left::Unchanged,
+        Decision::Remove if place.is_present() => match place.leaf_len() {
+            1 => Left::Emptied,
+            _ => Left::Changed,
+        },
+        Decision::Set(_) => Left::Unchanged,
+        Decision::Keep | Decision::Remove => match place.leaf_len() {
+            // SAFETY: as this function's contract. A leaf that a split has left empty is deleted.
+            0 if unsafe { (*held.cast::<Content>()).has_split } => Left::Emptied,
+            _ => Left::Unchanged,
+        },
     };
     let stored = match decision {
         Decision::Set(value) => Some(value),
@@ -132,7 +137,6 @@ pub(super) unsafe fn finish_short(
 /// As `masstree_held_finish`.
 #[inline(never)]
 unsafe fn finish_long(
-    holder: &Holder,
     tree: &Tree,
     pin: Pinned<'static>,
     held: *mut HeldLeaf,
@@ -153,11 +157,8 @@ unsafe fn finish_long(
         };
         let pin = pin.with_recorder(recorder);
         let finished = match place {
-            Place::Split(place, original) => {
-                tree.finish_split(pin, &place, original, decision, holder)
-            }
             Place::Long(place) => tree.finish(pin, place, decision),
-            Place::Short(_) | Place::Past { .. } => unreachable!("another leaf is held"),
+            Place::Short(..) | Place::Past { .. } => unreachable!("another leaf is held"),
         };
         content.version_left = match finished {
             Ok(_) => next.version,

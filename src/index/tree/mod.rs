@@ -33,6 +33,7 @@ pub use whole::swap::LoadOutcome;
 pub use write::engine::Decision;
 pub(crate) use write::held::{Held, Overtaken};
 pub(crate) use write::held_short::{FullLeaf, HeldShort};
+pub(crate) use write::held_split::HeldSplit;
 pub use write::merge::SweepOutcome;
 pub use write::put::Inserted;
 

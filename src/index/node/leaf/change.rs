@@ -65,7 +65,8 @@ impl<'g> Locked<'g, Leaf> {
 
     /// [`Locked::position_of`] for a key that ends within its slice: returns its slot, or as an
     /// error the position of its insert. Fast for present keys: most compare equal at once.
-    #[inline]
+    // inline(always), as in the next function: else a hold takes 25 instructions more.
+    #[inline(always)]
     pub(crate) fn find_short_likely_present<S: Search>(
         &self,
         key: &Key<'_>,
@@ -83,7 +84,7 @@ impl<'g> Locked<'g, Leaf> {
 
     /// [`Locked::find_short_likely_present`], fast for absent keys: searches for the position, and then
     /// compares the entry there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find_short_likely_absent<S: Search>(
         &self,
         key: &Key<'_>,
@@ -233,7 +234,8 @@ impl<'g> Locked<'g, Leaf> {
     ///
     /// # Safety
     /// The leaf has a free slot.
-    #[inline]
+    // inline(always), as in `remove`: else the end of a hold takes 23 instructions more.
+    #[inline(always)]
     pub(crate) unsafe fn insert_short(&mut self, position: usize, key: &Key<'_>, value: u64) {
         debug_assert!(!key.has_suffix());
         let permutation = self.permutation();
@@ -272,7 +274,7 @@ impl<'g> Locked<'g, Leaf> {
 
     /// Removes the entry at a position. Readers with an earlier permutation may still read its
     /// word and suffix.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn remove(&mut self, position: usize) {
         let permutation = self.permutation();
         let live = self.live() & !(1 << permutation.slot(position));

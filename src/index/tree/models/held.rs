@@ -12,7 +12,7 @@ use crate::index::tree::write::held_short::HeldShort;
 /// A hold, as the C boundary makes it.
 enum Hold<'g, 'k> {
     Short(HeldShort<'g>, Option<u64>),
-    Split(HeldShort<'g>, Observation),
+    Split(HeldShort<'g>),
     Long(Held<'g, 'k>),
 }
 
@@ -30,8 +30,8 @@ impl<'g, 'k> Hold<'g, 'k> {
                 Err(None) => return Err(()),
             };
             match tree.hold_split(pin, key, full, holder, place) {
-                Some((held, original)) => Ok(Self::Split(held, original)),
-                None => Err(()),
+                Ok((held, _)) => Ok(Self::Split(held)),
+                Err(_) => Err(()),
             }
         });
         held.unwrap_or_else(|()| Self::Long(tree.hold(pin, key, true).unwrap()))
@@ -47,7 +47,7 @@ impl<'g, 'k> Hold<'g, 'k> {
 
     fn now(&self) -> Observation {
         match self {
-            Self::Short(held, _) | Self::Split(held, _) => held.now(),
+            Self::Short(held, _) | Self::Split(held) => held.now(),
             Self::Long(held) => held.now(),
         }
     }
@@ -69,13 +69,9 @@ impl<'g, 'k> Hold<'g, 'k> {
     ) -> Result<Option<u64>, Overtaken> {
         match self {
             // SAFETY: under the same pin, by the same thread.
-            Self::Short(held, _) => {
+            Self::Short(held, _) | Self::Split(held) => {
                 with_holder(|holder| unsafe { tree.finish_short(pin, &held, decision, holder) })
             }
-            // SAFETY: as above.
-            Self::Split(held, original) => with_holder(|holder| unsafe {
-                tree.finish_split(pin, &held, original, decision, holder)
-            }),
             Self::Long(held) => tree.finish(pin, held, decision),
         }
     }
@@ -162,6 +158,27 @@ fn split_and_clear() {
     model.join();
     let expected = is_set.lock().unwrap().then(|| number(75));
     model.end(expected.into_iter().collect());
+}
+
+/// A short hold reaches the leaf of its key beside a split that moves the key to a new leaf.
+#[test]
+fn a_short_hold_finds_its_key_beside_a_split() {
+    check(&[Line::ParentIsValidated], || {
+        explore_more(4, hold_and_split)
+    });
+}
+
+fn hold_and_split() {
+    let initial = numbers((0..20).map(|n| 10 * n));
+    let mut model = Model::with(initial.clone());
+    model.thread(|tree, pin| {
+        let key = number(140);
+        let held = Hold::begin(tree, pin, &key, true);
+        assert_eq!(held.value(), Some(14));
+        assert_eq!(held.finish(tree, pin, Decision::Keep), Ok(Some(14)));
+    });
+    model.thread(|tree, pin| assert_eq!(tree.put(pin, &number(75), 1), Ok(None)));
+    model.end(initial.into_iter().chain([number(75)]).collect());
 }
 
 /// The value before the tree is cleared, the value that one thread sets, and the other

@@ -122,6 +122,58 @@ pub(in crate::index::tree) fn reach<'g, S: Search>(
     }
 }
 
+/// [`reach`] without waiting, for callers that have another way if a writer interferes: returns
+/// `None` then. Prefetches the whole leaf.
+// inline(always): else the hold of a leaf calls it, and takes 45 instructions more.
+#[inline(always)]
+pub(in crate::index::tree) fn reach_undisturbed<'g, S: Search>(
+    root: NodeRef<'g>,
+    slice: u64,
+) -> Option<Reached<'g>> {
+    let mut version = root.version().load();
+    let is_root = version.is_living_root() || !Line::RootIsLiving.is_enabled();
+    if !version.is_clean() || !is_root {
+        return None;
+    }
+    let mut internode = match root.kind_at(version) {
+        AnyNode::Internode(internode) => internode,
+        AnyNode::Leaf(leaf) => {
+            return Some(Reached {
+                leaf,
+                version,
+                parent: None,
+            });
+        }
+    };
+    // Ends: each round reaches a lower level.
+    while !version.is_lowest() {
+        let child = internode.child_for::<S>(slice);
+        child.prefetch_tail();
+        version = version_below(internode, version, child)?;
+        // SAFETY: the validated version says that the internode's children are internodes.
+        internode = unsafe { child.internode() };
+    }
+    let child = internode.child_for::<S>(slice);
+    child.prefetch_all();
+    Some(Reached {
+        version: version_below(internode, version, child)?,
+        // SAFETY: the validated version says that the internode's children are leaves.
+        leaf: unsafe { child.leaf() },
+        parent: Some(internode),
+    })
+}
+
+/// The version of an internode's child, if the internode is unchanged and the child clean.
+#[inline(always)]
+fn version_below(internode: &Internode, version: Version, child: NodeRef<'_>) -> Option<Version> {
+    perturb();
+    let below = child.version().load();
+    let is_unchanged =
+        internode.version().validate(version) || !Line::ParentIsValidated.is_enabled();
+    perturb();
+    (below.is_clean() && is_unchanged).then_some(below)
+}
+
 /// Finds the leaf that holds the slice now, after `leaf` has changed: `leaf` itself or one to
 /// its right. Returns `Stale` if a leaf on the way was deleted.
 pub(in crate::index::tree) fn move_right<'g>(

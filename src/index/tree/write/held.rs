@@ -313,30 +313,6 @@ impl<'g> Room<'g> {
     }
 }
 
-impl<'g, 'k> Held<'g, 'k> {
-    /// A leaf in which a split has made room for a short key at a position.
-    pub(super) fn split(
-        leaf: Locked<'g, Leaf>,
-        position: usize,
-        key: Key<'k>,
-        original: Observation,
-    ) -> Self {
-        Self {
-            leaf,
-            found: None,
-            position,
-            key,
-            has_room: true,
-            bag: None,
-            original,
-            crowded: None,
-            grown: None,
-            old_bag: None,
-            spare: None,
-        }
-    }
-}
-
 impl Held<'_, '_> {
     /// Records that this thread holds the leaf.
     fn begin(self, tree: &Tree) -> Self {

@@ -13,12 +13,15 @@ use std::ptr::NonNull;
 use super::engine::Decision;
 use super::held::Overtaken;
 use super::locate::Located;
-use super::short::Short;
-use crate::index::key::{Key, Kind};
-use crate::index::node::{KeyPosition, Leaf, Locked, Observation, Version, WIDTH, with_search};
+use super::short::{Short, lock_hinted, lock_if_unchanged, search_locked};
+use crate::index::key::{Key, Kind, SLICE_LEN};
+use crate::index::node::{
+    KeyPosition, Leaf, Locked, NodeRef, Observation, Search, Version, WIDTH, with_search,
+};
 use crate::index::reclaim::{HintedLeaf, Pinned};
 use crate::index::tree::Tree;
 use crate::index::tree::holding::Holder;
+use crate::index::tree::read::descend::reach_undisturbed;
 use crate::index::value::KindId;
 use crate::protocol::Line;
 
@@ -44,6 +47,8 @@ pub(crate) struct HeldShort<'g> {
 /// wastes its bag.
 pub(crate) struct FullLeaf<'g, 'k> {
     pub(super) located: Located<'g, 'k>,
+    /// The root from which the leaf was reached.
+    pub(super) root: NodeRef<'g>,
     /// The number of clearings, as in [`HeldShort`].
     pub(super) incarnation: u64,
 }
@@ -66,54 +71,88 @@ impl Tree {
         debug_assert!(self.owns(pin) && self.holds(KindId::WORDS));
         let key = Key::new(bytes);
         let incarnation = self.incarnation();
-        let locked = with_search!(self.isa, S => self.lock_short::<S, true>(pin, &key));
-        let (leaf, slot_or_position, value) = match locked {
+        let locked = with_search!(self.isa, S => self.lock_to_hold::<S>(pin, &key, may_insert));
+        let is_cleared =
+            || Line::HoldLooksForClears.is_enabled() && !self.clears.none_since(incarnation);
+        let (leaf, position, root) = match locked {
             Short::Unlocked => return Err(None),
             Short::Present { leaf, slot } => {
+                if is_cleared() {
+                    return Err(None);
+                }
                 let value = leaf.value_in(slot);
-                (leaf, slot, Some(value))
+                let (leaf, version) = leaf.suspend();
+                holder.begin(self, leaf, incarnation, kept_in);
+                let held = HeldShort {
+                    slot_or_position: slot,
+                    is_present: true,
+                    has_room: may_insert,
+                    ..HeldShort::absent(leaf, version, incarnation, &key, bytes, 0)
+                };
+                return Ok((held, Some(value)));
             }
-            Short::Absent { leaf, position, .. } => (leaf, position, None),
-        };
-        let is_cleared =
-            Line::HoldLooksForClears.is_enabled() && !self.clears.none_since(incarnation);
-        if is_cleared {
-            return Err(None);
-        }
-        if value.is_none() && may_insert && (leaf.permutation().is_full() || leaf.wastes_its_bag())
-        {
-            let position = KeyPosition::Absent {
-                position: slot_or_position,
-            };
-            let located = Located {
+            Short::Absent {
                 leaf,
                 position,
+                root,
+            } => (leaf, position, root),
+        };
+        if is_cleared() {
+            return Err(None);
+        }
+        if may_insert && (leaf.permutation().is_full() || leaf.wastes_its_bag()) {
+            let located = Located {
+                leaf,
+                position: KeyPosition::Absent { position },
                 key,
             };
             return Err(Some(FullLeaf {
                 located,
+                root,
                 incarnation,
             }));
         }
         let (leaf, version) = leaf.suspend();
         holder.begin(self, leaf, incarnation, kept_in);
         let held = HeldShort {
-            leaf: NonNull::from(leaf),
-            version,
-            incarnation,
-            slice: key.slice(),
-            slot_or_position,
-            kind: key.kind(),
-            is_present: value.is_some(),
             has_room: may_insert,
-            #[cfg(debug_assertions)]
-            bytes,
-            pin: PhantomData,
+            ..HeldShort::absent(leaf, version, incarnation, &key, bytes, position)
         };
-        Ok((held, value))
+        Ok((held, None))
     }
 
-    /// [`Tree::finish`] for a leaf that [`Tree::hold_short`] has locked.
+    /// [`Tree::lock_short`] for a hold, which gives up if a writer interferes.
+    #[inline(always)]
+    fn lock_to_hold<'g, S: Search>(
+        &self,
+        pin: Pinned<'g>,
+        key: &Key<'_>,
+        may_insert: bool,
+    ) -> Short<'g> {
+        if key.has_suffix() || pin.recorder().is_some() {
+            return Short::Unlocked;
+        }
+        self.must_not_hold();
+        let root = self.root(pin);
+        let leaf = match lock_hinted(pin, root, key.slice()) {
+            Some(leaf) => leaf,
+            None => {
+                let Some(reached) = reach_undisturbed::<S>(root, key.slice()) else {
+                    return Short::Unlocked;
+                };
+                match lock_if_unchanged(pin, root, reached) {
+                    Some(leaf) => leaf,
+                    None => return Short::Unlocked,
+                }
+            }
+        };
+        match may_insert {
+            true => search_locked::<S, false>(leaf, key, root),
+            false => search_locked::<S, true>(leaf, key, root),
+        }
+    }
+
+    /// [`Tree::finish`] for a leaf that [`Tree::hold_short`] or [`Tree::hold_split`] has locked.
     ///
     /// # Safety
     /// The hold is finished once, by the thread that began it, under the same pin. Only a hold that
@@ -130,11 +169,8 @@ impl Tree {
         // SAFETY: found under the pin, and locked by `hold_short`.
         let mut leaf = unsafe { Locked::resume(held.leaf.as_ref(), held.version) };
         // The last comparison, under the leaf's lock: see `held`.
-        if Line::FinishLooksForClears.is_enabled()
-            && self.clears.wait_if_any_since(held.incarnation)
-        {
-            drop(leaf);
-            return Err(Overtaken);
+        if Line::FinishLooksForClears.is_enabled() && !self.clears.none_since(held.incarnation) {
+            return self.finish_overtaken(pin, leaf, held.incarnation);
         }
         if held.is_present {
             // SAFETY: the position is a slot.
@@ -143,19 +179,72 @@ impl Tree {
             return Ok(Some(value));
         }
         let Decision::Set(value) = decision else {
-            drop(leaf);
+            self.release_unused(pin, leaf);
             return Ok(None);
         };
         held.check_key();
+        // SAFETY: `hold_short` and `hold_split` hold no other kind.
+        unsafe { assert_unchecked(held.kind <= SLICE_LEN as Kind) };
         let key = Key::short(held.slice, held.kind);
-        // SAFETY: by contract, `hold_short` held the key for an insert, which it does only in a leaf
-        // that is not full; the leaf has been locked since.
+        // SAFETY: by contract, the key was held for an insert, which happens only in a leaf that is
+        // not full; the leaf has been locked since.
         unsafe { leaf.insert_short(held.slot_or_position, &key, value) };
         pin.renew_hint(HintedLeaf::after(&leaf));
         let node = leaf.node();
         drop(leaf);
         pin.count_keys(node, 1);
         Ok(None)
+    }
+
+    /// Completes [`Tree::finish_short`] for a tree that was cleared.
+    #[cold]
+    #[inline(never)]
+    fn finish_overtaken<'g>(
+        &self,
+        pin: Pinned<'g>,
+        leaf: Locked<'g, Leaf>,
+        incarnation: u64,
+    ) -> Result<Option<u64>, Overtaken> {
+        self.clears.wait_if_any_since(incarnation);
+        self.release_unused(pin, leaf);
+        Err(Overtaken)
+    }
+
+    /// Unlocks a held leaf that was not changed; deletes it if a split has left it empty.
+    #[inline(never)]
+    fn release_unused<'g>(&self, pin: Pinned<'g>, leaf: Locked<'g, Leaf>) {
+        let is_unused = leaf.permutation().is_empty() && !self.is_root(&leaf);
+        match is_unused && Line::UnusedRoomIsGivenBack.is_enabled() {
+            true => self.collapse(pin, leaf),
+            false => drop(leaf),
+        }
+    }
+}
+
+impl<'g> HeldShort<'g> {
+    /// A hold of an absent short key, for its insert at a position of a locked leaf.
+    #[inline(always)]
+    pub(super) fn absent(
+        leaf: &'g Leaf,
+        version: Version,
+        incarnation: u64,
+        key: &Key<'_>,
+        _bytes: &[u8],
+        position: usize,
+    ) -> Self {
+        Self {
+            leaf: NonNull::from(leaf),
+            version,
+            incarnation,
+            slice: key.slice(),
+            slot_or_position: position,
+            kind: key.kind(),
+            is_present: false,
+            has_room: true,
+            #[cfg(debug_assertions)]
+            bytes: _bytes,
+            pin: PhantomData,
+        }
     }
 }
 
@@ -174,11 +263,11 @@ impl HeldShort<'_> {
         }
     }
 
-    /// Whether the key is present, and the only entry of its leaf. The leaf is still held.
+    /// How many entries the leaf has. The leaf is still held.
     #[inline(always)]
-    pub(crate) fn is_alone(&self) -> bool {
+    pub(crate) fn leaf_len(&self) -> usize {
         // SAFETY: the leaf is held under the pin.
-        self.is_present && unsafe { self.leaf.as_ref() }.permutation().len() == 1
+        unsafe { self.leaf.as_ref() }.permutation().len()
     }
 
     /// Whether the key is present.

@@ -1,127 +1,133 @@
 //! The fast path for holding an absent short key for which its leaf must be split.
 //!
-//! **Protocol.** That of `split`, which leaves the leaf locked that has room then, and that of
-//! `held_short`. The split takes its nodes from the pool only if that needs no waiting and calls no
-//! function of the user, so nothing is allocated under the lock. A full leaf of the first layer that
-//! has no suffixes stays without: so nothing has to be retired or freed after the split.
+//! **Protocol.** That of `split_short`, which neither fails nor waits nor calls a function of the user
+//! once it holds the parent's lock; but the leaf that has room then stays locked, without the key.
+//! `finish_short` finishes the hold, as any other of a short key.
 //!
-//! `finish_split` sets a key, unless the tree was cleared; otherwise it does what `finish` does.
+//! The guard may remember the leaf that stays locked, or records it as the one it reached last, so
+//! that `finish_short` may renew what the guard remembers.
 
-use std::marker::PhantomData;
 use std::ptr::NonNull;
 
-use super::engine::{Added, Addition, Decision};
-use super::held::{Held, Overtaken};
 use super::held_short::{FullLeaf, HeldShort};
 use super::locate::Located;
-use super::reserve::Reserve;
-use crate::index::key::Key;
-use crate::index::node::{Entry, KeyPosition, Locked, Observation};
-use crate::index::reclaim::Pinned;
+use super::lock::{Parent, lock_parent};
+use super::split::SplitPoint;
+use super::split_short::divide;
+use crate::index::node::{KeyPosition, Leaf, Observation, Version};
+use crate::index::reclaim::{HintedLeaf, Pinned};
 use crate::index::tree::Tree;
 use crate::index::tree::holding::Holder;
-use crate::protocol::Line;
+
+/// What a hold has changed when it has split a leaf. It dereferences no leaf, so it may be kept after
+/// the hold.
+#[derive(Clone, Copy)]
+pub(crate) struct HeldSplit {
+    /// The leaf that was split, as it was before.
+    original: Observation,
+    /// The new leaf, to its right.
+    created: NonNull<Leaf>,
+    /// The version after the split of the one of the two that is not held.
+    other: Version,
+}
 
 impl Tree {
-    /// Splits a full leaf that `hold_short` has locked, if it has no bag and the pool has memory, and
-    /// holds the leaf that then has room. Also returns an observation of the full leaf. Otherwise
-    /// changes and holds nothing.
+    /// Splits a full leaf that `hold_short` has locked, and holds the leaf that then has room.
+    /// Otherwise changes and holds nothing, and returns the leaf, still locked: if it is not full, or
+    /// keeps suffixes, or its parent is full or none, or the pool has no memory at once.
     #[inline(always)]
-    pub(crate) fn hold_split<'g>(
+    pub(crate) fn hold_split<'g, 'k>(
         &self,
         pin: Pinned<'g>,
         bytes: &[u8],
-        full: FullLeaf<'g, '_>,
+        full: FullLeaf<'g, 'k>,
         holder: &Holder,
         kept_in: *const (),
-    ) -> Option<(HeldShort<'g>, Observation)> {
+    ) -> Result<(HeldShort<'g>, HeldSplit), FullLeaf<'g, 'k>> {
+        debug_assert!(
+            pin.recorder().is_none(),
+            "hold_short holds no recorded leaf"
+        );
+        let KeyPosition::Absent { position } = full.located.position else {
+            return Err(full);
+        };
+        let leaf = &full.located.leaf;
+        if !leaf.permutation().is_full() || leaf.bag().is_some() || leaf.has_tails() {
+            return Err(full);
+        }
+        let Parent::Internode(mut parent) = lock_parent(leaf) else {
+            return Err(full);
+        };
+        if parent.is_full() {
+            return Err(full);
+        }
+        let Some(empty) = pin.domain().memory.pooled_leaf(false, pin.stripe()) else {
+            return Err(full);
+        };
         let FullLeaf {
-            located,
+            located: Located { mut leaf, key, .. },
+            root,
             incarnation,
         } = full;
-        let Located {
-            leaf,
-            position: KeyPosition::Absent { position },
-            key,
-        } = located
-        else {
-            return None;
-        };
-        debug_assert!(Key::new(bytes).slice() == key.slice());
-        if !leaf.permutation().is_full() || leaf.bag().is_some() || leaf.has_tails() {
-            return None;
-        }
-        if let Some(recorder) = pin.recorder() {
-            recorder.begin(incarnation);
-        }
         let original = Observation::new(leaf.node(), leaf.version_found(), incarnation);
-        // Filled with what the split needs: if it splits, nothing is left to be freed.
-        let mut reserve = Reserve::new(&pin.domain().memory);
-        let (entry, addition) = (Entry::new(&key), Addition::Room);
-        let added = self.split(pin, leaf, position, entry, addition, &mut reserve);
-        let Ok(Added::Room(room)) = added else {
-            return None;
-        };
-        // The leaf is in the first layer and has no suffixes.
-        debug_assert!(room.grown.is_none() && room.bag.is_none() && room.old_bag.is_none());
-        let (leaf, version) = room.leaf.suspend();
-        holder.begin(self, leaf, incarnation, kept_in);
-        let held = HeldShort {
-            leaf: NonNull::from(leaf),
-            version,
-            incarnation,
-            slice: key.slice(),
-            slot_or_position: room.position,
-            kind: key.kind(),
-            is_present: false,
-            has_room: true,
-            #[cfg(debug_assertions)]
-            bytes,
-            pin: PhantomData,
-        };
-        Some((held, original))
-    }
-
-    /// [`Tree::finish`] for a leaf that [`Tree::hold_split`] has locked.
-    ///
-    /// # Safety
-    /// As for [`Tree::finish_short`]; the pin has the recorder that `hold_split` had.
-    #[inline(always)]
-    pub(crate) unsafe fn finish_split<'g>(
-        &self,
-        pin: Pinned<'g>,
-        held: &HeldShort<'g>,
-        original: Observation,
-        decision: Decision,
-        holder: &Holder,
-    ) -> Result<Option<u64>, Overtaken> {
-        let key = Key::short(held.slice, held.kind);
-        // SAFETY: found under the pin, and locked by `hold_split`.
-        let mut leaf = unsafe { Locked::resume(held.leaf.as_ref(), held.version) };
-        let value = match decision {
-            Decision::Set(value) if !self.is_cleared_since(held.incarnation) => value,
-            _ => {
-                let held = Held::split(leaf, held.slot_or_position, key, original);
-                return self.finish(pin, held, decision);
+        let at = SplitPoint::new(&leaf, position, key.slice());
+        let mut right = divide(pin, &mut leaf, &mut parent, empty, &at);
+        self.link(&leaf, &right, &mut parent, at.low);
+        let created = NonNull::from(right.node());
+        let (held, other) = match at.stays {
+            true => {
+                leaf.publish_version();
+                (leaf, right)
+            }
+            false => {
+                right.publish_version();
+                (right, leaf)
             }
         };
-        held.check_key();
-        holder.end();
-        // SAFETY: the split has made room at this position; the leaf has been locked since.
-        unsafe { leaf.insert_short(held.slot_or_position, &key, value) };
-        if let Some(recorder) = pin.recorder() {
-            recorder.held(&leaf);
+        let split = HeldSplit {
+            original,
+            created,
+            other: other.version_after(),
+        };
+        drop(other);
+        drop(parent);
+        if at.append && !at.stays {
+            pin.remember(root, HintedLeaf::after(&held), held.range());
+        } else {
+            pin.note_reached(held.node());
         }
-        let node = leaf.node();
-        drop(leaf);
-        pin.count_keys(node, 1);
-        Ok(None)
+        let position = match at.stays {
+            true => position,
+            false => position - at.kept,
+        };
+        let (leaf, version) = held.suspend();
+        let held = HeldShort::absent(leaf, version, incarnation, &key, bytes, position);
+        holder.begin(self, leaf, incarnation, kept_in);
+        Ok((held, split))
+    }
+}
+
+impl HeldSplit {
+    /// An observation of the leaf that was split, as it was before.
+    pub(crate) fn original(&self) -> Observation {
+        self.original
     }
 
-    /// Whether a clearing has begun since `incarnation` of them had ended.
-    #[inline(always)]
-    fn is_cleared_since(&self, incarnation: u64) -> bool {
-        // Under the leaf's lock: see `held`.
-        Line::FinishLooksForClears.is_enabled() && !self.clears.none_since(incarnation)
+    /// Observations of the leaf that was split and of the new one, as the hold left them, or leaves
+    /// them, if it leaves the held leaf at `held`.
+    pub(crate) fn after(&self, held: Observation) -> [Observation; 2] {
+        let incarnation = self.original.incarnation;
+        let created =
+            |version| Observation::of_address(self.created.as_ptr(), version, incarnation);
+        match held.leaf == self.original.leaf {
+            true => [held, created(self.other)],
+            false => {
+                let other = Observation {
+                    version: self.other.number(),
+                    ..self.original
+                };
+                [other, held]
+            }
+        }
     }
 }

@@ -48,12 +48,7 @@ impl Tree {
         }
         self.must_not_hold();
         let root = self.root(pin);
-        let hint = pin.hint(root, key.slice());
-        let hinted = hint.and_then(|hint| match Line::HintIsUnchanged.is_enabled() {
-            true => Locked::lock_unchanged(hint.leaf, hint.version),
-            false => Some(Locked::lock(hint.leaf)),
-        });
-        let leaf = match hinted {
+        let leaf = match lock_hinted(pin, root, key.slice()) {
             Some(leaf) => leaf,
             None => {
                 let Ok(reached) = reach::<S>(root, key.slice(), Lines::All) else {
@@ -66,6 +61,21 @@ impl Tree {
             }
         };
         search_locked::<S, LIKELY_PRESENT>(leaf, key, root)
+    }
+}
+
+/// Locks the leaf that the guard remembers for a slice of the tree with this root, if it remembers one
+/// that is unlocked and unchanged.
+#[inline(always)]
+pub(super) fn lock_hinted<'g>(
+    pin: Pinned<'g>,
+    root: NodeRef<'g>,
+    slice: u64,
+) -> Option<Locked<'g, Leaf>> {
+    let hint = pin.hint(root, slice)?;
+    match Line::HintIsUnchanged.is_enabled() {
+        true => Locked::lock_unchanged(hint.leaf, hint.version),
+        false => Some(Locked::lock(hint.leaf)),
     }
 }
 

@@ -12,7 +12,7 @@ use super::reserve::free_unused;
 use super::split::SplitPoint;
 use crate::index::key::Key;
 use crate::index::memory::Count;
-use crate::index::node::{Leaf, Locked, NodeRef, WIDTH, with_search};
+use crate::index::node::{Internode, Leaf, Locked, NodeRef, WIDTH, with_search};
 use crate::index::reclaim::{HintedLeaf, Pinned};
 use crate::index::tree::Tree;
 use crate::protocol::Line;
@@ -57,21 +57,8 @@ impl Tree {
             unsafe { free_unused(memory, empty) };
             return None;
         };
-        pin.count(Count::Splits, 1);
         let at = SplitPoint::new(&leaf, position, key.slice());
-        if Line::SplitLeafIsDirty.is_enabled() {
-            leaf.mark_dirty();
-        }
-        if Line::SplitParentsAreDirty.is_enabled() {
-            parent.mark_dirty();
-        }
-        let mut right = Locked::private(empty);
-        right.set_parent(std::ptr::null_mut());
-        right.set_era(leaf.era());
-        right.set_low(at.low);
-        if at.kept < WIDTH {
-            leaf.move_entries(at.kept, &mut right);
-        }
+        let mut right = divide(pin, &mut leaf, &mut parent, empty, &at);
         // SAFETY: each leaf gets at least one and at most fifteen of the sixteen entries, this one
         // included.
         unsafe {
@@ -80,11 +67,7 @@ impl Tree {
                 false => right.insert_short(position - at.kept, key, value),
             }
         }
-        leaf.link_after(&right);
-        // The new low lies within the range of the leaf that is split.
-        let index = with_search!(self.isa, S => parent.child_index::<S>(at.low));
-        debug_assert!(parent.child(index) == NodeRef::from(leaf.node()));
-        parent.insert(index, at.low, NodeRef::from(right.node()));
+        self.link(&leaf, &right, &mut parent, at.low);
         if at.append && !at.stays {
             pin.remember(root, HintedLeaf::after(&right), right.range());
         }
@@ -94,4 +77,48 @@ impl Tree {
         pin.count_keys(node, 1);
         None
     }
+
+    /// Links a new leaf, whose low this is, after the leaf that was split, and inserts it into their
+    /// parent.
+    #[inline]
+    pub(super) fn link<'g>(
+        &self,
+        leaf: &Locked<'g, Leaf>,
+        right: &Locked<'g, Leaf>,
+        parent: &mut Locked<'g, Internode>,
+        low: u64,
+    ) {
+        leaf.link_after(right);
+        // The new low lies within the range of the leaf that is split.
+        let index = with_search!(self.isa, S => parent.child_index::<S>(low));
+        debug_assert!(parent.child(index) == NodeRef::from(leaf.node()));
+        parent.insert(index, low, NodeRef::from(right.node()));
+    }
+}
+
+/// Marks a leaf and its parent dirty, and moves entries of the leaf to an empty new one, which it
+/// returns.
+#[inline]
+pub(super) fn divide<'g>(
+    pin: Pinned<'g>,
+    leaf: &mut Locked<'g, Leaf>,
+    parent: &mut Locked<'g, Internode>,
+    empty: &'g Leaf,
+    at: &SplitPoint,
+) -> Locked<'g, Leaf> {
+    pin.count(Count::Splits, 1);
+    if Line::SplitLeafIsDirty.is_enabled() {
+        leaf.mark_dirty();
+    }
+    if Line::SplitParentsAreDirty.is_enabled() {
+        parent.mark_dirty();
+    }
+    let mut right = Locked::private(empty);
+    right.set_parent(std::ptr::null_mut());
+    right.set_era(leaf.era());
+    right.set_low(at.low);
+    if at.kept < WIDTH {
+        leaf.move_entries(at.kept, &mut right);
+    }
+    right
 }
