@@ -128,7 +128,7 @@ public:
     /** Discards a change that was not finished. */
     ~tcursor()
     {
-        if (unlikely(is_unsettled_))
+        if (unlikely(stage_ == locked || is_recorded_))
             settle();
     }
 
@@ -162,10 +162,7 @@ public:
     {
         if (unlikely(stage_ != locked))
             masstree_beta::die("tcursor::finish", "nothing was found, or it was finished before");
-        const int32_t action = action_of(state);
-        if (unlikely(action == MASSTREE_ACTION_SET && !found_ && flags_ == 0))
-            masstree_beta::die("tcursor::finish", "inserts after find_locked: use find_insert");
-        let_go(action);
+        let_go(action_of(state));
     }
 
     /** The leaf that contains the key, or will contain it: a new one, if the old one was full. */
@@ -242,11 +239,11 @@ private:
     void start()
     {
         stage_ = made;
+        is_recorded_ = false;
         found_ = false;
-        is_unsettled_ = false;
     }
 
-    bool find(const char* what, threadinfo& ti, uint32_t flags)
+    __attribute__((always_inline)) bool find(const char* what, threadinfo& ti, uint32_t flags)
     {
         if (unlikely(stage_ != made))
             masstree_beta::die(what, "the cursor was used before");
@@ -255,12 +252,10 @@ private:
         using masstree_beta::table_guard_of;
         kept_ = table_guard_of(ti);
         masstree_guard_t* guard = nullptr;
-        if (likely(kept_ != nullptr)) {
+        if (likely(kept_ != nullptr && kept_->is_usable()))
             guard = kept_->use(what, tree_);
-            if (guard == nullptr)
-                kept_ = nullptr;
-        }
-        recorded_ = nullptr;
+        else
+            kept_ = nullptr;
         if (unlikely(flags != 0 && length > most_recorded)) {
             guard = record(what, guard, length);
             flags = MASSTREE_HOLD_INSERT;
@@ -272,10 +267,9 @@ private:
         if (unlikely(static_cast<uint32_t>(status) > MASSTREE_NOT_FOUND))
             not_held(what, status);
         stage_ = locked;
-        is_unsettled_ = true;
         found_ = status == MASSTREE_OK;
         word_ = masstree_beta::word<value_type>(before_);
-        return found_;
+        return status == MASSTREE_OK;
     }
     [[noreturn]] __attribute__((noinline)) void not_held(const char* what, int32_t status)
     {
@@ -299,12 +293,12 @@ private:
         recorded->guard = guard;
         masstree_beta::check(what, masstree_guard_record(guard, &recorded->delta));
         recorded_ = recorded.release();
-        is_unsettled_ = true;
+        is_recorded_ = true;
         return guard;
     }
     void leave()
     {
-        if (unlikely(recorded_ != nullptr))
+        if (unlikely(is_recorded_))
             stop_recording();
         if (likely(kept_ != nullptr))
             kept_->release();
@@ -312,7 +306,7 @@ private:
     /** Discards a change that was not finished, and frees what was recorded. */
     __attribute__((noinline)) void settle()
     {
-        const std::unique_ptr<recording> recorded(recorded_);
+        const std::unique_ptr<recording> recorded(is_recorded_ ? recorded_ : nullptr);
         if (stage_ == locked)
             let_go(MASSTREE_ACTION_KEEP);
     }
@@ -326,7 +320,7 @@ private:
         recorded. */
     const masstree_delta_t& delta(masstree_delta_t& room, masstree_observation_t* few) const
     {
-        if (recorded_ != nullptr)
+        if (is_recorded_)
             return recorded_->delta;
         room.created = few;
         room.created_capacity = most_created;
@@ -342,13 +336,19 @@ private:
             return word_.bits() != before_ ? MASSTREE_ACTION_SET : MASSTREE_ACTION_KEEP;
         return state > 0 ? MASSTREE_ACTION_SET : MASSTREE_ACTION_KEEP;
     }
-    void let_go(int32_t action)
+    __attribute__((always_inline)) void let_go(int32_t action)
     {
-        masstree_beta::check(
-            "tcursor::finish", masstree_held_finish(&held_, action, word_.bits(), nullptr));
+        const int32_t status = masstree_held_finish(&held_, action, word_.bits(), nullptr);
+        if (unlikely(status != MASSTREE_OK))
+            not_finished(status);
         stage_ = finished;
-        is_unsettled_ = recorded_ != nullptr;
         leave();
+    }
+    [[noreturn]] __attribute__((noinline)) void not_finished(int32_t status)
+    {
+        if (status == MASSTREE_INVALID)
+            masstree_beta::die("tcursor::finish", "inserts after find_locked: use find_insert");
+        masstree_beta::failed("tcursor::finish", status);
     }
 
     masstree_observation_t original() const
@@ -390,9 +390,9 @@ private:
     uint32_t flags_;
     stage stage_;
     bool found_;
-    /** Whether the destructor has something to do. */
-    bool is_unsettled_;
-    /** What was recorded for a long key; NULL for other keys. Set by find. */
+    /** Whether `recorded_` is valid. */
+    bool is_recorded_;
+    /** What was recorded for a long key. */
     recording* recorded_;
     masstree_held_t held_;
 };

@@ -86,11 +86,14 @@ public:
     {
         return tree_.load(std::memory_order_relaxed) == tree ? guard_ : nullptr;
     }
-    /** The guard for a write, until release; NULL outside of sections. */
+    /** Whether `use` may be called: in sections, unless it is in use. */
+    bool is_usable() const
+    {
+        return in_section_ && !in_use_;
+    }
+    /** The guard for a write, until release. */
     masstree_guard_t* use(const char* what, const masstree_t* tree)
     {
-        if (!in_section_ || in_use_)
-            return nullptr;
         if (unlikely(tree_.load(std::memory_order_relaxed) != tree))
             enter(what, tree);
         in_use_ = true;
