@@ -7,7 +7,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-compiler="rustc $(rustc --version | cut -d' ' -f2-), $(uname -m)"
+compiler="rustc $(rustc --version | cut -d' ' -f2-), c++ $(c++ -dumpfullversion), $(uname -m)"
 if [ "${1:-}" = record ] && [ $# -eq 3 ]; then
     counts=$("$here/count.sh" "$2" "$3")
     printf '# instructions an operation, with %s\n%s\n' "$compiler" "$counts" >"$here/counts.txt"
