@@ -55,8 +55,9 @@ mod tails;
 pub(crate) use change::KeyPosition;
 pub(crate) use entries::{Entries, Neighbours};
 pub(super) use entries::{Image, copy_portably};
+use tails::IN_BAG;
+pub(crate) use tails::Suffix;
 pub(super) use tails::TailedLeaf;
-use tails::{IN_BAG, Suffix};
 pub(crate) use tails::{is_bagged, may_be_tail, prefers_tails};
 
 use std::ops::RangeInclusive;

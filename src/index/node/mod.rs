@@ -35,7 +35,7 @@ pub(crate) use alloc::layout_of_leaf;
 pub(crate) use delta::{Delta, DeltaRecorder};
 pub(crate) use internode::Internode;
 pub(crate) use leaf::{
-    Entries, Entry, Found, FoundSlot, GROUP_MAX, KeyPosition, Leaf, Neighbours, is_bagged,
+    Entries, Entry, Found, FoundSlot, GROUP_MAX, KeyPosition, Leaf, Neighbours, Suffix, is_bagged,
     may_be_tail, prefers_tails,
 };
 pub(crate) use link::{AnyNode, Chain, Node, NodeRef};

@@ -4,7 +4,7 @@ use crate::index::key::{SLICE_LEN, SUFFIX};
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::Vector;
 pub(in crate::index::tree) use crate::index::memory::append;
-use crate::index::node::Entries;
+use crate::index::node::{Entries, Suffix};
 
 /// Replaces everything after the first `depth` bytes of `key`, which the layers above share,
 /// so that it becomes the whole key of an entry.
@@ -17,15 +17,22 @@ pub(in crate::index::tree) fn assemble(
 ) -> Result<(), OutOfMemory> {
     let kind = entries.kind(at);
     key.truncate(depth);
-    key.try_reserve(SLICE_LEN).map_err(|_| OutOfMemory)?;
-    // Always eight bytes: a constant length compiles to one store.
+    key.try_reserve(2 * SLICE_LEN).map_err(|_| OutOfMemory)?;
+    // Always eight bytes, here and below: a constant length compiles to one store.
     append(key, &entries.slice(at).to_be_bytes());
-    if kind == SUFFIX {
-        let suffix = entries.suffix(at);
-        key.try_reserve(suffix.len()).map_err(|_| OutOfMemory)?;
-        append(key, &suffix);
-    } else {
+    if kind < SUFFIX {
         key.truncate(depth + usize::from(kind));
+        return Ok(());
+    }
+    match entries.suffix(at) {
+        Suffix::Tail(bytes, len) => {
+            append(key, &bytes);
+            key.truncate(depth + SLICE_LEN + usize::from(len));
+        }
+        Suffix::Bytes(bytes) => {
+            key.try_reserve(bytes.len()).map_err(|_| OutOfMemory)?;
+            append(key, bytes);
+        }
     }
     Ok(())
 }
