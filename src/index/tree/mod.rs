@@ -34,8 +34,9 @@ pub use write::engine::Decision;
 pub(crate) use write::held::{Held, Overtaken};
 pub(crate) use write::held_short::{FullLeaf, HeldShort};
 pub(crate) use write::held_split::HeldSplit;
-pub use write::merge::SweepOutcome;
+
 pub use write::put::Inserted;
+pub use write::sweep::SweepOutcome;
 
 use crate::index::key::{Key, MAX_KEY_LEN};
 use crate::index::memory::OutOfMemory;
@@ -45,7 +46,7 @@ use crate::index::reclaim::{CountedCall, Domain, Guard, LocalGuard, Pinned, gene
 use crate::index::value::{Destructor, KindId, Values};
 use crate::sync::{AtomicPtr, Ordering};
 use read::observe::Clears;
-use write::merge::Sweep;
+use write::sweep::Sweep;
 
 /// A concurrent ordered map from byte strings to 64-bit words.
 ///

@@ -12,8 +12,8 @@
 
 use super::engine::bagged;
 use super::lock::{Parent, lock_parent};
-use super::merge::SweepOutcome;
 use super::reserve::{Needs, Reserve, shape_for};
+use super::sweep::SweepOutcome;
 use crate::index::memory::{Count, OutOfMemory};
 use crate::index::node::{Leaf, Locked, NodeRef, WIDTH, prefers_tails, with_search};
 use crate::index::reclaim::Pinned;

@@ -15,49 +15,22 @@
 //! Before links move to the previous leaf, that leaf and the internodes above it record at least as
 //! many levels below as the deleted leaf does (see `levels`).
 
-use std::sync::Mutex;
-
 use super::collapse::{lock_boundary, retire, unlink};
 use super::engine::lengths_in_bag;
 use super::levels::raise_leaf;
 use super::lock::{Path, lock_ancestors, lock_prev};
 use super::reserve::{Needs, Reserve, shape_for};
-use crate::annotate::Owned;
+use super::sweep::SweepOutcome;
+use crate::index::memory::Count;
 use crate::index::memory::OutOfMemory;
-use crate::index::memory::{Count, Source, Vector};
 use crate::index::node::{BagRef, Chain, Leaf, Locked};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
-use crate::index::tree::walk::Walk;
-use crate::index::tree::walk::assemble::append;
-use crate::index::tree::walk::range::Cut;
 use crate::protocol::Line;
 
 /// The most entries of a merged leaf: two leaves with more entries together are not merged. Fewer
 /// than a full leaf has, so that the next few inserts do not split the merged leaf again.
 pub(in crate::index::tree) const MOST_MERGED: usize = 11;
-
-/// What a sweep did.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct SweepOutcome {
-    /// Leaves that were merged with others.
-    pub merged: usize,
-    /// Whether the sweep reached the end of the tree; the next sweep begins at its start.
-    pub ended: bool,
-}
-
-/// The key at which the next sweep of a tree begins.
-pub(in crate::index::tree) struct Sweep {
-    key: Mutex<Vector<u8>>,
-}
-
-impl Sweep {
-    pub(in crate::index::tree) fn new(source: Source) -> Self {
-        Self {
-            key: Mutex::new(Vector::new_in(source)),
-        }
-    }
-}
 
 impl Tree {
     /// Sweeps about `limit` leaves, beginning where the last sweep ended: merges sparse leaves, and
@@ -69,57 +42,6 @@ impl Tree {
             true => self.merge_up_to(pin, leaf, MOST_MERGED),
             false => Ok(false),
         })
-    }
-
-    /// Sweeps as `maintain` does, with `tidy` for each leaf, which returns whether it merged the
-    /// leaf with the previous one.
-    pub(super) fn sweep_leaves<'g>(
-        &self,
-        pin: Pinned<'g>,
-        limit: usize,
-        mut tidy: impl FnMut(&'g Leaf) -> Result<bool, OutOfMemory>,
-    ) -> Result<SweepOutcome, OutOfMemory> {
-        self.admit(pin, &[]);
-        self.must_not_hold();
-        let mut swept = SweepOutcome {
-            merged: 0,
-            ended: false,
-        };
-        if limit == 0 {
-            return Ok(swept);
-        }
-        // The mutex is never poisoned, since a panic aborts the process.
-        let Ok(next_key) = self.sweep.key.try_lock() else {
-            return Ok(swept);
-        };
-        let mut next_key = Owned::from(next_key);
-        let mut walk = Walk::new(self, false, 0);
-        let start = Cut::Before(&next_key);
-        let mut is_at_key = walk.seek(self, pin, Some(start), None, false)?;
-        let mut seen = Vector::new_in(self.allocator());
-        let mut leaves = 0;
-        while is_at_key {
-            if walk.is_in_another_leaf(&seen) {
-                if leaves > 0 && leaves >= limit {
-                    let (key, _) = walk.pair()?;
-                    let lacking = key.len().saturating_sub(next_key.len());
-                    next_key.try_reserve(lacking).map_err(|_| OutOfMemory)?;
-                    next_key.clear();
-                    append(&mut next_key, key);
-                    return Ok(swept);
-                }
-                let same = walk.note_leaves(&mut seen)?;
-                for leaf in &seen[same..] {
-                    leaves += 1;
-                    swept.merged += usize::from(tidy(leaf)?);
-                    self.shrink_bag(pin, leaf)?;
-                }
-            }
-            is_at_key = walk.step_or_resume(self, pin, None, false)?;
-        }
-        next_key.clear();
-        swept.ended = true;
-        Ok(swept)
     }
 
     /// Merges a leaf, in which a link has replaced a group, with its neighbours, if they are sparse
@@ -156,7 +78,11 @@ impl Tree {
 
     /// Replaces the bag of a leaf by one of the size that its suffixes need, if the bag is
     /// wasteful. A remove, which allocates nothing, does not do this itself.
-    fn shrink_bag<'g>(&self, pin: Pinned<'g>, node: &'g Leaf) -> Result<(), OutOfMemory> {
+    pub(super) fn shrink_bag<'g>(
+        &self,
+        pin: Pinned<'g>,
+        node: &'g Leaf,
+    ) -> Result<(), OutOfMemory> {
         if !node.bag().is_some_and(BagRef::is_large) {
             return Ok(());
         }

@@ -8,7 +8,7 @@
 //!   change.
 //! - `split`: splits a full leaf. `layer`: turns keys that share a slice into a layer.
 //! - `collapse`: deletes empty leaves, internodes and layers. `merge`: merges sparse leaves.
-//!   `compact`: moves keys to leaves that have room.
+//!   `compact`: moves keys to leaves that have room. `sweep`: visits leaves for the two.
 //! - `levels`: records in each node how high the layers below it are.
 //! - `held`: keeps a leaf locked for the user; `held_short` and `held_split` do so for most short
 //!   keys.
@@ -33,4 +33,5 @@ pub(in crate::index::tree) mod reserve;
 pub(in crate::index::tree) mod short;
 pub(in crate::index::tree) mod split;
 mod split_short;
+pub(in crate::index::tree) mod sweep;
 pub(in crate::index::tree) mod update;
