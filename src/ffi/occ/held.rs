@@ -188,9 +188,10 @@ pub unsafe extern "C" fn masstree_held_finish(
             return Err(MASSTREE_INVALID);
         }
         let holder = (*content).holder.as_ref();
-        debug_assert!(holder.holds_in(held.cast()));
-        // Fails in a forked child: the leaf belongs to the parent process.
+        // Fails in a forked child: the leaf belongs to the parent process. The child's thread may hold
+        // another one.
         let tree = tree_of((*content).tree.as_ptr())?;
+        debug_assert!(holder.holds_in(held.cast()));
         // The actions are compiled apart, and the most frequent cases inlined.
         if let Place::Short(place, _) = &(*content).place
             && let Some(slot) = (*content).slot
