@@ -22,8 +22,8 @@ use crate::op::{GuardOp, Op};
 use crate::scans::Spec;
 use crate::values::{self, Ledger, UNTOUCHED, VALUES, bytes_of, decoded};
 
-/// The nodes of an empty tree: one leaf.
-const NODE_BYTES: u64 = 320;
+/// The nodes of an empty tree: one leaf, which may have tails.
+const NODE_BYTES: u64 = 448;
 
 /// A tree, and the contexts in its options. It outlives the sessions.
 pub(crate) struct Place {
