@@ -27,6 +27,15 @@ impl Memory {
         self.countdown.load(Relaxed) > 0
     }
 
+    /// Lets allocations succeed until `resume` is called with the result.
+    pub(crate) fn pause(&self) -> i64 {
+        self.countdown.swap(0, Relaxed)
+    }
+
+    pub(crate) fn resume(&self, paused: i64) {
+        self.countdown.store(paused, Relaxed);
+    }
+
     pub(crate) fn fail_no_more(&self) {
         self.countdown.store(0, Relaxed);
     }
