@@ -15,7 +15,7 @@ use super::lock::{Parent, lock_parent};
 use super::reserve::{Needs, Reserve, shape_for};
 use super::sweep::SweepOutcome;
 use crate::index::memory::{Count, OutOfMemory};
-use crate::index::node::{Leaf, Locked, NodeRef, WIDTH, prefers_tails, with_search};
+use crate::index::node::{Leaf, Locked, WIDTH, prefers_tails};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::protocol::Line;
@@ -112,11 +112,7 @@ impl Tree {
             right.set_bag(reserve.moved_bag());
         }
         leaf.move_entries(kept, &mut right);
-        leaf.link_after(&right);
-        // The new low lies within the range of the leaf that is cut.
-        let index = with_search!(self.isa, S => parent.child_index::<S>(low));
-        debug_assert!(parent.child(index) == NodeRef::from(leaf.node()));
-        parent.insert(index, low, NodeRef::from(right.node()));
+        self.link(&leaf, &right, &mut parent, low);
         Ok(true)
     }
 }

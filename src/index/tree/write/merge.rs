@@ -138,10 +138,7 @@ impl Tree {
         let mut lengths = lengths_in_bag(&prev, prev.has_tails());
         lengths.extend(moved.iter().copied());
         let needs = Needs {
-            kept: match moved.is_empty() {
-                true => None,
-                false => shape_for(&lengths, in_prev + moving),
-            },
+            kept: shape_for(&lengths, in_prev + moving).filter(|_| !moved.is_empty()),
             ..Needs::default()
         };
         if !reserve.covers(&needs) {
@@ -161,10 +158,7 @@ impl Tree {
         if Line::MergeIsDirty.is_enabled() {
             prev.mark_dirty();
         }
-        let old_bag = match needs.kept {
-            Some(_) => prev.renew_bag(reserve.kept_bag()),
-            None => None,
-        };
+        let old_bag = needs.kept.and_then(|_| prev.renew_bag(reserve.kept_bag()));
         leaf.copy_entries_to(&mut prev);
         let mut dead = Chain::EMPTY;
         let lone_root = unlink(leaf, Some(prev), &mut path, boundary, &mut dead);
