@@ -15,6 +15,7 @@ fn main() {
     println!("cargo::rerun-if-env-changed=MASSTREE_WRITE_HEADER");
     link_arguments();
     allow_vectors();
+    allow_own_tls();
     for (path, rendered) in headers::render() {
         println!("cargo::rerun-if-changed={path}");
         let committed = fs::read_to_string(path).unwrap_or_default();
@@ -67,5 +68,21 @@ fn allow_vectors() {
         && env::var_os("CARGO_FEATURE_ANNOTATE").is_none()
     {
         println!("cargo::rustc-cfg=masstree_vectors");
+    }
+}
+
+/// Lets `tree::holding` define a thread-local variable of its own where the C library's loader has
+/// room for those of libraries loaded by dlopen (musl's has none), except in builds whose threads
+/// are simulated.
+fn allow_own_tls() {
+    println!("cargo::rustc-check-cfg=cfg(masstree_own_tls)");
+    let is = |name: &str, value: &str| {
+        env::var(format!("CARGO_CFG_TARGET_{name}")).is_ok_and(|actual| actual == value)
+    };
+    let is_simulated = ["LOOM", "SHUTTLE", "MIRI"]
+        .into_iter()
+        .any(|name| env::var_os(format!("CARGO_CFG_{name}")).is_some());
+    if is("ARCH", "x86_64") && is("OS", "linux") && is("ENV", "gnu") && !is_simulated {
+        println!("cargo::rustc-cfg=masstree_own_tls");
     }
 }

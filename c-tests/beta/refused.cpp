@@ -94,6 +94,7 @@ int main(int argc, char** argv)
         none.initialize(ti);
         none.destroy(ti);
         numbers::cursor_type late(none, "key");
+        late.find_locked(ti);
         break;
     }
     // run: tcursor::finish: nothing was found, or it was finished before

@@ -55,17 +55,6 @@ typedef struct {
 } masstree_observation_t;
 
 /**
- * Called for each leaf that an observed scan has read, before the keys of the leaf.
- *
- * @param observation  The leaf, as it was when the scan read it; valid during this call
- *                     only.
- * @param ctx          The ctx that was passed to the scan.
- *
- * @return As masstree_visitor_t, whose rules apply.
- */
-typedef int32_t (*masstree_leaf_visitor_t)(const masstree_observation_t *observation, void *ctx);
-
-/**
  * Like masstree_get; also returns an observation of the leaf that proves the result.
  *
  * @param tree         The tree.
@@ -173,6 +162,17 @@ int32_t masstree_leaf_size(const masstree_t *tree,
                            size_t key_len,
                            size_t *size,
                            masstree_observation_t *observation);
+
+/**
+ * Called for each leaf that an observed scan has read, before the keys of the leaf.
+ *
+ * @param observation  The leaf, as it was when the scan read it; valid during this call
+ *                     only.
+ * @param ctx          The ctx that was passed to the scan.
+ *
+ * @return As masstree_visitor_t, whose rules apply.
+ */
+typedef int32_t (*masstree_leaf_visitor_t)(const masstree_observation_t *observation, void *ctx);
 
 /**
  * Like masstree_scan; also calls a visitor with an observation of each leaf that it reads.

@@ -146,9 +146,13 @@ private:
     }
     masstree_t* tree() const
     {
-        if (unlikely(tree_ == nullptr))
-            masstree_beta::die("basic_table", "is used before initialize, or after destroy");
+        require(tree_);
         return tree_;
+    }
+    static void require(const masstree_t* tree)
+    {
+        if (unlikely(tree == nullptr))
+            masstree_beta::die("basic_table", "is used before initialize, or after destroy");
     }
 
     masstree_t* tree_;

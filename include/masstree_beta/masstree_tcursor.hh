@@ -25,17 +25,17 @@ public:
     typedef typename node_type::nodeversion_type nodeversion_type;
     typedef typename node_type::nodeversion_value_type nodeversion_value_type;
 
-    unlocked_tcursor(const basic_table<P>& table, Str key) : tree_(table.tree()), key_(key)
+    unlocked_tcursor(const basic_table<P>& table, Str key) : tree_(table.tree_), key_(key)
     {
         forget();
     }
     unlocked_tcursor(const basic_table<P>& table, const char* bytes, int length)
-        : tree_(table.tree()), key_(bytes, length)
+        : tree_(table.tree_), key_(bytes, length)
     {
         forget();
     }
     unlocked_tcursor(const basic_table<P>& table, const unsigned char* bytes, int length)
-        : tree_(table.tree()), key_(bytes, length)
+        : tree_(table.tree_), key_(bytes, length)
     {
         forget();
     }
@@ -47,8 +47,10 @@ public:
         const int32_t status = masstree_get_observed(tree_,
             basic_table<P>::guard_of(ti, tree_), key_.s,
             masstree_beta::length_of(key_.s, key_.len), &bits, &observed_);
-        if (status != MASSTREE_NOT_FOUND)
-            masstree_beta::check("unlocked_tcursor::find_unlocked", status);
+        if (unlikely(static_cast<uint32_t>(status) > MASSTREE_NOT_FOUND)) {
+            basic_table<P>::require(tree_);
+            masstree_beta::failed("unlocked_tcursor::find_unlocked", status);
+        }
         word_ = masstree_beta::word<value_type>(bits);
         return status == MASSTREE_OK;
     }
@@ -109,17 +111,17 @@ public:
     typedef typename node_type::nodeversion_value_type nodeversion_value_type;
     typedef std::vector<std::pair<leaf_type*, nodeversion_value_type>> new_nodes_type;
 
-    tcursor(basic_table<P>& table, Str key) : tree_(table.tree()), key_(key)
+    tcursor(basic_table<P>& table, Str key) : tree_(table.tree_), key_(key)
     {
         start();
     }
     tcursor(basic_table<P>& table, const char* bytes, int length)
-        : tree_(table.tree()), key_(bytes, length)
+        : tree_(table.tree_), key_(bytes, length)
     {
         start();
     }
     tcursor(basic_table<P>& table, const unsigned char* bytes, int length)
-        : tree_(table.tree()), key_(bytes, length)
+        : tree_(table.tree_), key_(bytes, length)
     {
         start();
     }
@@ -128,7 +130,7 @@ public:
     /** Discards a change that was not finished. */
     ~tcursor()
     {
-        if (unlikely(stage_ == locked || is_recorded_))
+        if (unlikely((stage_ & (locked | recorded)) != 0))
             settle();
     }
 
@@ -160,7 +162,7 @@ public:
      */
     void finish(int state, threadinfo&)
     {
-        if (unlikely(stage_ != locked))
+        if (unlikely((stage_ & locked) == 0))
             masstree_beta::die("tcursor::finish", "nothing was found, or it was finished before");
         let_go(action_of(state));
     }
@@ -230,17 +232,20 @@ public:
     }
 
 private:
-    enum stage { made, locked, finished };
+    /** What `stage_` contains: made, or any other. `recorded_` is valid with recorded only. */
+    enum : unsigned { made = 0, locked = 1, finished = 2, recorded = 4 };
 
     /** How many created leaves the library keeps for masstree_held_delta; and up to which length of
         a key these suffice: a split creates one leaf, and layers at most one for each eight bytes. */
     enum : size_t { most_created = 10, most_recorded = 8 * (most_created - 2) - 1 };
 
+    bool is_recorded() const
+    {
+        return (stage_ & recorded) != 0;
+    }
     void start()
     {
         stage_ = made;
-        is_recorded_ = false;
-        found_ = false;
     }
 
     __attribute__((always_inline)) bool find(const char* what, threadinfo& ti, uint32_t flags)
@@ -256,9 +261,11 @@ private:
             guard = kept_->use(what, tree_);
         else
             kept_ = nullptr;
+        unsigned stage = locked;
         if (unlikely(flags != 0 && length > most_recorded)) {
             guard = record(what, guard, length);
             flags = MASSTREE_HOLD_INSERT;
+            stage |= recorded;
         }
         flags_ = flags;
         before_ = 0;
@@ -266,13 +273,14 @@ private:
             masstree_hold(tree_, guard, key_.s, length, flags, &held_, &before_);
         if (unlikely(static_cast<uint32_t>(status) > MASSTREE_NOT_FOUND))
             not_held(what, status);
-        stage_ = locked;
+        stage_ = stage;
         found_ = status == MASSTREE_OK;
         word_ = masstree_beta::word<value_type>(before_);
         return status == MASSTREE_OK;
     }
     [[noreturn]] __attribute__((noinline)) void not_held(const char* what, int32_t status)
     {
+        basic_table<P>::require(tree_);
         leave();
         if (status == MASSTREE_INVALID)
             masstree_beta::die(what, "the thread has another cursor that is not finished");
@@ -285,29 +293,33 @@ private:
     {
         // Meanwhile the guard is not in use: there may be no memory.
         leave();
-        std::unique_ptr<recording> recorded(new recording(length / 8 + 3));
+        std::unique_ptr<recording> fresh(new recording(length / 8 + 3));
         if (kept_ != nullptr)
             guard = kept_->use(what, tree_);
         else
             masstree_beta::check(what, masstree_guard_enter(tree_, &guard));
-        recorded->guard = guard;
-        masstree_beta::check(what, masstree_guard_record(guard, &recorded->delta));
-        recorded_ = recorded.release();
-        is_recorded_ = true;
+        fresh->guard = guard;
+        masstree_beta::check(what, masstree_guard_record(guard, &fresh->delta));
+        recorded_ = fresh.release();
+        stage_ |= recorded;
         return guard;
     }
     void leave()
     {
-        if (unlikely(is_recorded_))
+        if (is_recorded())
             stop_recording();
+        release();
+    }
+    void release()
+    {
         if (likely(kept_ != nullptr))
             kept_->release();
     }
     /** Discards a change that was not finished, and frees what was recorded. */
     __attribute__((noinline)) void settle()
     {
-        const std::unique_ptr<recording> recorded(is_recorded_ ? recorded_ : nullptr);
-        if (stage_ == locked)
+        const std::unique_ptr<recording> freed(is_recorded() ? recorded_ : nullptr);
+        if ((stage_ & locked) != 0)
             let_go(MASSTREE_ACTION_KEEP);
     }
     __attribute__((noinline)) void stop_recording()
@@ -315,12 +327,13 @@ private:
         masstree_guard_record(recorded_->guard, nullptr);
         if (kept_ == nullptr)
             masstree_guard_leave(recorded_->guard);
+        stage_ = recorded | finished;
     }
     /** What finding the key, and finish, have changed; in `room`, with its array, if that was not
         recorded. */
     const masstree_delta_t& delta(masstree_delta_t& room, masstree_observation_t* few) const
     {
-        if (is_recorded_)
+        if (is_recorded())
             return recorded_->delta;
         room.created = few;
         room.created_capacity = most_created;
@@ -341,8 +354,11 @@ private:
         const int32_t status = masstree_held_finish(&held_, action, word_.bits(), nullptr);
         if (unlikely(status != MASSTREE_OK))
             not_finished(status);
-        stage_ = finished;
-        leave();
+        if (unlikely(is_recorded()))
+            stop_recording();
+        else
+            stage_ = finished;
+        release();
     }
     [[noreturn]] __attribute__((noinline)) void not_finished(int32_t status)
     {
@@ -388,10 +404,8 @@ private:
     uint64_t before_;
     masstree_beta::word<value_type> word_;
     uint32_t flags_;
-    stage stage_;
+    unsigned stage_;
     bool found_;
-    /** Whether `recorded_` is valid. */
-    bool is_recorded_;
     /** What was recorded for a long key. */
     recording* recorded_;
     masstree_held_t held_;

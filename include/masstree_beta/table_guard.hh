@@ -58,7 +58,7 @@ published<T> every<T>::allthreads;
 class table_guard : private every<table_guard> {
 public:
     table_guard() : next_(nullptr), tree_(nullptr), guard_(nullptr), locked_(false),
-                    in_section_(false), in_use_(false)
+                    state_(0)
     {
         allthreads.push(this, next_);
     }
@@ -68,7 +68,7 @@ public:
     /** Begins a section, or the next one. */
     void begin()
     {
-        in_section_ = true;
+        state_ |= in_section;
         if (!is_idle())
             return;
         const locking lock(*this);
@@ -77,7 +77,7 @@ public:
     }
     void end()
     {
-        in_section_ = false;
+        state_ &= ~in_section;
         let_go();
     }
 
@@ -89,21 +89,25 @@ public:
     /** Whether `use` may be called: in sections, unless it is in use. */
     bool is_usable() const
     {
-        return in_section_ && !in_use_;
+        return state_ == in_section;
     }
-    /** The guard for a write, until release. */
+    /** The guard for a write, until release; is_usable() must be true, or the program is not in a
+        section and the guard not in use. */
     masstree_guard_t* use(const char* what, const masstree_t* tree)
     {
         if (unlikely(tree_.load(std::memory_order_relaxed) != tree))
             enter(what, tree);
-        in_use_ = true;
+        state_ |= in_use;
         return guard_;
     }
     void release()
     {
-        in_use_ = false;
-        if (unlikely(!in_section_))
-            let_go();
+        if (likely(state_ == (in_section | in_use))) {
+            state_ = in_section;
+            return;
+        }
+        state_ &= ~in_use;
+        let_go();
     }
 
     /** Leaves every guard of a tree, which is about to be destroyed. */
@@ -156,11 +160,11 @@ private:
     /** Whether the thread has a guard that no cursor uses. */
     bool is_idle() const
     {
-        return !in_use_ && tree_.load(std::memory_order_relaxed) != nullptr;
+        return (state_ & in_use) == 0 && tree_.load(std::memory_order_relaxed) != nullptr;
     }
     void let_go()
     {
-        if (!is_idle())
+        if ((state_ & in_section) != 0 || !is_idle())
             return;
         const locking lock(*this);
         if (tree_.load(std::memory_order_relaxed) != nullptr)
@@ -171,8 +175,9 @@ private:
     std::atomic<const masstree_t*> tree_;
     masstree_guard_t* guard_;
     std::atomic<bool> locked_;
-    bool in_section_;
-    bool in_use_;
+    /** What `state_` contains. */
+    enum : unsigned { in_section = 1, in_use = 2 };
+    unsigned state_;
 };
 
 /** The program's own threadinfo type has no table guard; threadinfo overloads this. */

@@ -47,22 +47,6 @@ pub unsafe extern "C" fn masstree_get(
         return unsafe { masstree_get_u64(tree, guard, key, value) };
     }
     // SAFETY: as this function's contract.
-    unsafe { get_any(tree, guard, key, key_len, value) }
-}
-
-/// Not inlined into `masstree_get`, which only selects one of the two paths.
-///
-/// # Safety
-/// As `masstree_get`.
-#[inline(never)]
-unsafe fn get_any(
-    tree: *const TreeHandle,
-    guard: *mut GuardHandle,
-    key: *const c_void,
-    key_len: usize,
-    value: *mut u64,
-) -> i32 {
-    // SAFETY: as this function's contract.
     unsafe { get(tree, guard, key, key_len, value) }
 }
 
@@ -89,17 +73,58 @@ pub unsafe extern "C" fn masstree_get_u64(
     key: u64,
     value: *mut u64,
 ) -> i32 {
+    // SAFETY: as this function's contract.
+    let at_once = handle::slot(guard).map(|slot| unsafe { get_at_once(tree, slot, key, value) });
+    match at_once {
+        Some(Ok(Some(status)) | Err(status)) => status,
+        // SAFETY: as this function's contract.
+        Some(Ok(None)) | None => unsafe { get_u64(tree, guard, key, value) },
+    }
+}
+
+/// Looks a key up under a guard; returns `None` if a writer interferes.
+///
+/// # Safety
+/// As `masstree_get_u64`.
+// inline(always): see `Tree::find_undisturbed`.
+#[inline(always)]
+unsafe fn get_at_once(
+    tree: *const TreeHandle,
+    slot: NonNull<Slot>,
+    key: u64,
+    value: *mut u64,
+) -> Result<Option<i32>, i32> {
+    // SAFETY: as this function's contract.
+    unsafe {
+        let (tree, pin) = under_guard(tree, slot, ValueKind::Words)?;
+        match tree.get_at_once(pin, &key.to_be_bytes()) {
+            Some(word) => lookup_status(word, value).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Completes a `masstree_get_u64` without a guard, or with which a writer interfered.
+///
+/// # Safety
+/// As `masstree_get_u64`.
+#[inline(never)]
+unsafe fn get_u64(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    key: u64,
+    value: *mut u64,
+) -> i32 {
     let key = key.to_be_bytes();
     // SAFETY: as this function's contract; the key is eight bytes.
     unsafe { get(tree, guard, key.as_ptr().cast(), key.len(), value) }
 }
 
-/// Inlined into both callers: for integers, the length of the key is then a constant.
+/// Not inlined: `masstree_get` only selects one of two paths.
 ///
 /// # Safety
 /// As `masstree_get`.
-// inline(always), as in `point`: a get takes 23 instructions less.
-#[inline(always)]
+#[inline(never)]
 unsafe fn get(
     tree: *const TreeHandle,
     guard: *mut GuardHandle,

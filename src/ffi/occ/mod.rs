@@ -2,6 +2,7 @@
 //! what writes change, and held leaves. docs/occ.md explains their use.
 
 pub mod observe;
+pub mod observe_scan;
 
 pub mod validate;
 

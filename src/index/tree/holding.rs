@@ -9,6 +9,7 @@ use super::Tree;
 use crate::errno;
 use crate::index::node::Leaf;
 use crate::index::reclaim::generation;
+#[cfg(any(debug_assertions, not(masstree_own_tls)))]
 use crate::sync::thread_local;
 
 /// The leaf that a thread holds.
@@ -28,14 +29,59 @@ struct Holding {
 /// free: a function that needs the record several times calls [`with_holder`] once.
 pub(crate) struct Holder(Cell<Option<Holding>>);
 
+#[cfg(not(masstree_own_tls))]
 thread_local! {
     static HOLDER: Holder = const { Holder(Cell::new(None)) };
 }
 
 /// Calls `work` with this thread's holder.
+#[cfg(not(masstree_own_tls))]
 #[inline]
 pub(crate) fn with_holder<R>(work: impl FnOnce(&Holder) -> R) -> R {
     HOLDER.with(work)
+}
+
+// Rust's `thread_local!` has no TLS model: in a shared library each access calls `__tls_get_addr`,
+// and the caller saves its registers for that. This variable has the model initial-exec: it lies at
+// an offset from the thread pointer that is fixed when the library is loaded. glibc keeps room for
+// such variables of libraries that are loaded by dlopen; see Drepper, ELF Handling For Thread-Local
+// Storage, 2013, section 4.4.
+#[cfg(masstree_own_tls)]
+std::arch::global_asm!(
+    ".pushsection .tbss.masstree_holder, \"awT\", @nobits",
+    ".globl masstree_holder",
+    ".hidden masstree_holder",
+    ".type masstree_holder, @tls_object",
+    ".size masstree_holder, {size}",
+    ".p2align 3",
+    "masstree_holder:",
+    ".zero {size}",
+    ".popsection",
+    size = const size_of::<Holder>(),
+);
+
+/// Calls `work` with this thread's holder.
+#[cfg(masstree_own_tls)]
+#[inline(always)]
+pub(crate) fn with_holder<R>(work: impl FnOnce(&Holder) -> R) -> R {
+    // Zero bytes are `None`: no tree is at the null pointer.
+    const {
+        assert!(align_of::<Holder>() <= 8 && size_of::<Holder>() == size_of::<Holding>());
+    }
+    let holder: *const Holder;
+    // SAFETY: the variable's offset from the thread pointer, which the first word at that pointer
+    // contains (System V ABI, x86-64).
+    unsafe {
+        std::arch::asm!(
+            "mov {holder}, qword ptr [rip + masstree_holder@GOTTPOFF]",
+            "add {holder}, qword ptr fs:[0]",
+            holder = out(reg) holder,
+            options(pure, readonly, nostack),
+        );
+    }
+    // SAFETY: only this thread accesses the variable, which is aligned and valid: it was zero, and
+    // lives until the thread has ended.
+    work(unsafe { &*holder })
 }
 
 impl Holder {

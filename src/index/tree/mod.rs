@@ -162,6 +162,15 @@ impl Tree {
         self.find(pin, Key::new(key))
     }
 
+    /// [`Tree::get`] for a key of at most eight bytes; returns `None` if a writer interferes.
+    // inline(always): see `Tree::find_undisturbed`.
+    #[inline(always)]
+    pub(crate) fn get_at_once(&self, pin: Pinned<'_>, key: &[u8]) -> Option<Option<u64>> {
+        self.admit(pin, key);
+        let (value, _) = self.find_undisturbed(pin, &Key::new(key))?;
+        Some(value)
+    }
+
     /// Retires a value that has left the tree: the destructor receives it once no reader can
     /// hold it. Does nothing if the tree's values have no destructor.
     #[inline]

@@ -142,6 +142,22 @@ impl Tree {
         }
     }
 
+    /// [`Tree::get_observed`] for a key of at most eight bytes; returns `None` if a writer interferes.
+    #[inline(always)]
+    pub(crate) fn get_observed_at_once(
+        &self,
+        pin: Pinned<'_>,
+        key: &[u8],
+    ) -> Option<(Option<u64>, Observation)> {
+        self.admit(pin, key);
+        let mut incarnation = self.incarnation();
+        let (value, Reached { leaf, version, .. }) = self.find_undisturbed(pin, &Key::new(key))?;
+        if !Line::IncarnationBeforeRoot.is_enabled() {
+            incarnation = self.incarnation();
+        }
+        Some((value, Observation::new(leaf, version, incarnation)))
+    }
+
     #[inline(always)]
     fn try_find_reached<'g, S: Search>(
         &self,

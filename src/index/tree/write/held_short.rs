@@ -21,7 +21,7 @@ use crate::index::node::{
 use crate::index::reclaim::{HintedLeaf, Pinned};
 use crate::index::tree::Tree;
 use crate::index::tree::holding::Holder;
-use crate::index::tree::read::descend::reach_undisturbed;
+use crate::index::tree::read::descend::{Lines, reach_undisturbed};
 use crate::index::value::KindId;
 use crate::protocol::Line;
 
@@ -137,7 +137,7 @@ impl Tree {
         let leaf = match lock_hinted(pin, root, key.slice()) {
             Some(leaf) => leaf,
             None => {
-                let Some(reached) = reach_undisturbed::<S>(root, key.slice()) else {
+                let Some(reached) = reach_undisturbed::<S>(root, key.slice(), Lines::All) else {
                     return Short::Unlocked;
                 };
                 match lock_if_unchanged(pin, root, reached) {
