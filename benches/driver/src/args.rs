@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
-use crate::peers::{Peer, Subject};
+use crate::peers::{Peer, Subject, VectorSearch};
 
 /// Measures libmasstree's shared library beside other ordered maps, in one run.
 ///
@@ -17,7 +17,12 @@ pub(crate) struct Args {
     /// The shared library, or NAME=PATH; given twice or more, builds are compared with the
     /// first, and with each other round by round [default: target/release/libmasstree.so]
     #[arg(long = "library", value_name = "[NAME=]PATH", value_parser = library)]
-    pub(crate) libraries: Vec<Subject>,
+    pub(crate) libraries: Vec<(String, PathBuf)>,
+
+    /// How libraries search nodes; the first is compared with the peers, and the others with
+    /// both [default: what the processor has, and avx2 after avx512]
+    #[arg(long, value_delimiter = ',', value_name = "SEARCH,…", value_enum)]
+    pub(crate) search: Vec<VectorSearch>,
 
     /// Maps to compare with; `--peers=` for none [default: all]
     #[arg(long, value_delimiter = ',', value_name = "PEER,…", value_parser = peer)]
@@ -65,9 +70,10 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) list: bool,
 
-    /// Only make the report of a run that was written by --json; --only chooses rows of its chart
+    /// Only make the report of a run that was written by --json; given twice or more, of runs
+    /// with the same keys, operations and rounds; --only chooses rows of the chart
     #[arg(long, value_name = "FILE")]
-    pub(crate) from: Option<PathBuf>,
+    pub(crate) from: Vec<PathBuf>,
 
     /// How the driver starts itself for one run
     #[arg(long, hide = true)]
@@ -77,10 +83,25 @@ pub(crate) struct Args {
 impl Args {
     /// What is measured: the libraries, and then the peers.
     pub(crate) fn subjects(&self) -> Result<Vec<Subject>, String> {
-        let mut subjects = self.libraries.clone();
-        if subjects.is_empty() {
+        let mut libraries = self.libraries.clone();
+        if libraries.is_empty() {
             let path = "target/release/libmasstree.so";
-            subjects.push(library(path).map_err(|error| format!("{path}: {error}"))?);
+            libraries.push(library(path).map_err(|error| format!("{path}: {error}"))?);
+        }
+        let mut searches = self.search.clone();
+        if searches.is_empty() {
+            searches = VectorSearch::of_this_processor();
+        }
+        let mut subjects: Vec<Subject> = Vec::new();
+        for &search in &searches {
+            subjects.extend(libraries.iter().map(|(name, path)| Subject::Library {
+                name: match search == searches[0] {
+                    true => name.clone(),
+                    false => format!("{name}, {}", search.name()),
+                },
+                path: path.clone(),
+                search,
+            }));
         }
         match &self.peers {
             None => subjects.extend(Peer::value_variants().iter().copied().map(Subject::Peer)),
@@ -90,14 +111,11 @@ impl Args {
     }
 }
 
-fn library(text: &str) -> Result<Subject, String> {
+fn library(text: &str) -> Result<(String, PathBuf), String> {
     let (name, path) = text.split_once('=').unwrap_or(("libmasstree", text));
     let path = PathBuf::from(path);
     match path.canonicalize() {
-        Ok(path) => Ok(Subject::Library {
-            name: name.to_string(),
-            path,
-        }),
+        Ok(path) => Ok((name.to_string(), path)),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -117,9 +117,13 @@ fn undisturbed(task: &Task, retries: usize) -> Result<Findings, String> {
 /// Has another process of this program do the task.
 fn in_child(task: &Task) -> Result<Findings, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let task = serde_json::to_string(task).map_err(|error| error.to_string())?;
-    let output = Command::new(program)
-        .args(["--child", &task])
+    let text = serde_json::to_string(task).map_err(|error| error.to_string())?;
+    let mut command = Command::new(program);
+    if let Subject::Library { search, .. } = task.subject {
+        command.env("MASSTREE_SEARCH", search.value());
+    }
+    let output = command
+        .args(["--child", &text])
         .stderr(Stdio::inherit())
         .output()
         .map_err(|error| error.to_string())?;

@@ -22,6 +22,7 @@ mod timing;
 
 use std::error::Error;
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -54,9 +55,15 @@ fn run(args: &Args) -> Result<bool, Box<dyn Error>> {
         }
         return Ok(true);
     }
-    let results: Results = match &args.from {
-        Some(path) => serde_json::from_str(&fs::read_to_string(path)?)?,
-        None => campaign::run(args)?,
+    let results = match args.from.as_slice() {
+        [] => campaign::run(args)?,
+        [first, others @ ..] => {
+            let mut results = read(first)?;
+            for path in others {
+                results.add(read(path)?)?;
+            }
+            results
+        }
     };
     if let Some(path) = &args.json {
         fs::write(path, serde_json::to_string_pretty(&results)?)?;
@@ -73,4 +80,9 @@ fn run(args: &Args) -> Result<bool, Box<dyn Error>> {
         None => print!("{}", report::text::report(&results)),
     }
     Ok(results.failures.is_empty())
+}
+
+/// Reads what `--json` wrote.
+fn read(path: &Path) -> Result<Results, Box<dyn Error>> {
+    Ok(serde_json::from_str(&fs::read_to_string(path)?)?)
 }

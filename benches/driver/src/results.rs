@@ -47,6 +47,28 @@ pub(crate) struct Results {
 }
 
 impl Results {
+    /// Adds the results of another run.
+    pub(crate) fn add(&mut self, other: Results) -> Result<(), String> {
+        if (self.keys, self.operations, self.rounds) != (other.keys, other.operations, other.rounds)
+        {
+            return Err("the runs differ in keys, operations or rounds".to_string());
+        }
+        for subject in other.subjects {
+            if !self.subjects.contains(&subject) {
+                self.subjects.push(subject);
+            }
+        }
+        for threads in other.threads {
+            if !self.threads.contains(&threads) {
+                self.threads.push(threads);
+            }
+        }
+        self.samples.extend(other.samples);
+        self.latencies.extend(other.latencies);
+        self.failures.extend(other.failures);
+        Ok(())
+    }
+
     /// Rows that have a figure.
     pub(crate) fn rows(&self) -> Vec<Row> {
         let all = SUITES
@@ -73,6 +95,12 @@ impl Results {
     /// The library with which the others are compared.
     pub(crate) fn ours(&self) -> &Subject {
         &self.subjects[0]
+    }
+
+    /// The other libraries: other builds, and other ways to search nodes.
+    pub(crate) fn other_libraries(&self) -> impl Iterator<Item = &Subject> {
+        let is_library = |subject: &&Subject| matches!(subject, Subject::Library { .. });
+        self.subjects[1..].iter().filter(is_library)
     }
 
     /// The subject's figure in each round that has one. For a row of batches, which peers

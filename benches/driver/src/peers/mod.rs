@@ -42,10 +42,56 @@ pub(crate) enum Peer {
     Tbb,
 }
 
+/// How the library searches nodes: the values of its environment variable `MASSTREE_SEARCH`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ValueEnum)]
+pub(crate) enum VectorSearch {
+    Avx512,
+    Avx2,
+    Portable,
+}
+
+impl VectorSearch {
+    /// Those that are worth measuring on this processor: the one that the library chooses, and
+    /// AVX2 where that is AVX-512.
+    pub(crate) fn of_this_processor() -> Vec<Self> {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if std::arch::is_x86_feature_detected!("avx512f") {
+                return vec![Self::Avx512, Self::Avx2];
+            }
+            if std::arch::is_x86_feature_detected!("avx2") {
+                return vec![Self::Avx2];
+            }
+        }
+        vec![Self::Portable]
+    }
+
+    /// The value of the environment variable.
+    pub(crate) fn value(self) -> &'static str {
+        match self {
+            Self::Avx512 => "avx512",
+            Self::Avx2 => "avx2",
+            Self::Portable => "portable",
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Avx512 => "AVX-512",
+            Self::Avx2 => "AVX2",
+            Self::Portable => "no vectors",
+        }
+    }
+}
+
 /// The subject of a child process.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum Subject {
-    Library { name: String, path: PathBuf },
+    Library {
+        name: String,
+        path: PathBuf,
+        search: VectorSearch,
+    },
     Peer(Peer),
 }
 

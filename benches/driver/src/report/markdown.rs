@@ -11,11 +11,18 @@ pub(crate) fn table(results: &Results) -> String {
         results.machine.text().replace('\n', "; "),
         method(results)
     );
-    text.push_str(
-        "| | libmasstree | × crate | × best other | best other \
-         | 2 threads | × crate | × 1 thread |\n\
-         | --- | ---: | ---: | ---: | --- | ---: | ---: | ---: |\n",
-    );
+    let mut head = vec![String::new(), "libmasstree".into(), "× crate".into()];
+    head.extend(["× best other", "best other"].map(String::from));
+    for library in results.other_libraries() {
+        head.extend([library.name().to_string(), "× best other".into()]);
+    }
+    head.extend(["2 threads", "× crate", "× 1 thread"].map(String::from));
+    text.push_str(&cells(&head));
+    let alignment = head.iter().map(|head| match head.as_str() {
+        "" | "best other" => "---".to_string(),
+        _ => "---:".to_string(),
+    });
+    text.push_str(&cells(&alignment.collect::<Vec<_>>()));
     for row in results.rows() {
         text.push_str(&line(results, &row));
     }
@@ -34,15 +41,27 @@ fn line(results: &Results, row: &Row) -> String {
     };
     let best = results.best_peer(row, 1);
     let to_best = best.and_then(|other| results.ratio(ours, other, row, 1));
-    format!(
-        "| {} | {} | {} | {} | {} | {} | {} | {} |\n",
+    let mut line = vec![
         label(row),
         figure(1),
         to_crate(1),
         or_dash(to_best.map(short)),
-        or_dash(best.map(|best| best.name().to_string())),
-        figure(2),
-        to_crate(2),
-        or_dash(results.scaling(ours, row).map(short)),
-    )
+    ];
+    line.push(or_dash(best.map(|best| best.name().to_string())));
+    for library in results.other_libraries() {
+        let ratio = best.and_then(|other| results.ratio(library, other, row, 1));
+        line.push(or_dash(
+            results.figure(library, row, 1).map(|f| shown(row, f)),
+        ));
+        line.push(or_dash(ratio.map(short)));
+    }
+    line.push(figure(2));
+    line.push(to_crate(2));
+    line.push(or_dash(results.scaling(ours, row).map(short)));
+    cells(&line)
+}
+
+/// A line of a table.
+fn cells(cells: &[String]) -> String {
+    format!("| {} |\n", cells.join(" | "))
 }

@@ -4,6 +4,7 @@ pub(crate) mod chart;
 pub(crate) mod markdown;
 pub(crate) mod text;
 
+use crate::peers::Subject;
 use crate::results::Results;
 use crate::suite::{Phase, Row};
 
@@ -41,8 +42,12 @@ fn label(row: &Row) -> String {
 
 /// What was done, in a line.
 fn method(results: &Results) -> String {
+    let search = match results.ours() {
+        Subject::Library { search, .. } => format!("nodes searched with {}; ", search.name()),
+        Subject::Peer(_) => String::new(),
+    };
     format!(
-        "{} keys, {} operations a thread in phases that read or update, medians of {} round(s)",
+        "{search}{} keys, {} operations a thread in phases that read or update, medians of {} round(s)",
         grouped(results.keys),
         grouped(results.operations),
         results.rounds

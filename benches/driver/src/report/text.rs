@@ -55,10 +55,7 @@ fn aligned(lines: &[Vec<String>]) -> String {
 /// peer's; for a second library, its ratio to the first.
 fn figures(results: &Results, threads: usize) -> String {
     let ours = results.ours();
-    let builds: Vec<&Subject> = results.subjects[1..]
-        .iter()
-        .filter(|subject| matches!(subject, Subject::Library { .. }))
-        .collect();
+    let builds: Vec<&Subject> = results.other_libraries().collect();
     let mut head = vec![String::new(), "× crate".into(), "× best".into()];
     head.extend(
         builds
