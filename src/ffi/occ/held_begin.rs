@@ -13,7 +13,7 @@ use crate::ffi::handle::{self, GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::key::SLICE_LEN;
 use crate::index::node::{Delta, DeltaRecorder, Observation};
-use crate::index::reclaim::{LocalGuard, Pinned, Slot, recorder_of};
+use crate::index::reclaim::{Pinned, Slot, recorder_of};
 use crate::index::tree::{FullLeaf, Holder, Tree, with_holder};
 
 /// `masstree_hold` with a guard.
@@ -77,6 +77,7 @@ unsafe fn begin(
         addr_of_mut!((*content).holder).write(NonNull::from(holder));
         addr_of_mut!((*content).tree).write(NonNull::new_unchecked(tree));
         addr_of_mut!((*content).slot).write(slot);
+        addr_of_mut!((*content).is_local).write(false);
         addr_of_mut!((*content).flags).write(flags);
     }
 }
@@ -120,11 +121,71 @@ pub(super) unsafe extern "C" fn hold_unguarded(
         check_kind(inner, ValueKind::Words)?;
         let content = held.cast::<Content>();
         begin(content, tree, None, flags, holder);
-        let local = addr_of_mut!((*content).local).cast::<LocalGuard<'static>>();
-        local.write(inner.local_guard_inlined());
-        hold_pinned(content, inner, (*local).pin(), key, value, holder)
+        let may_insert = flags & MASSTREE_HOLD_INSERT != 0;
+        match inner.hold_unguarded(key, may_insert, holder, content.cast()) {
+            Ok((place, present)) => {
+                addr_of_mut!((*content).has_split).write(false);
+                complete(content, Place::Short(place, MaybeUninit::uninit()));
+                found(present, value)
+            }
+            Err(full) => hold_local(content, inner, key, full, value, holder),
+        }
     };
     status_of(|| with_holder(hold))
+}
+
+/// Completes a `masstree_hold` for which [`Tree::hold_unguarded`] does not suffice: enters the
+/// content's local guard.
+///
+/// # Safety
+/// As `hold_pinned`.
+#[inline(never)]
+unsafe fn hold_local(
+    content: *mut Content,
+    inner: &'static Tree,
+    key: &'static [u8],
+    full: Option<FullLeaf<'static, 'static>>,
+    value: *mut u64,
+    holder: &Holder,
+) -> Result<i32, i32> {
+    // SAFETY: as this function's contract.
+    unsafe {
+        let pin = Content::enter_local(content, inner);
+        match full {
+            // The leaf is in the tree, now that there is a guard: see `write::held_unguarded`.
+            Some(full) if !full.is_overtaken(inner) => {
+                hold_full(content, inner, pin, key, full, value, holder)
+            }
+            Some(full) => {
+                inner.release_overtaken(full.into_leaf());
+                hold_pinned(content, inner, pin, key, value, holder)
+            }
+            None => hold_pinned(content, inner, pin, key, value, holder),
+        }
+    }
+}
+
+/// Completes a hold for which the locked leaf needs room.
+///
+/// # Safety
+/// As `hold_pinned`.
+#[inline(always)]
+unsafe fn hold_full(
+    content: *mut Content,
+    inner: &'static Tree,
+    pin: Pinned<'static>,
+    key: &'static [u8],
+    full: FullLeaf<'static, 'static>,
+    value: *mut u64,
+    holder: &Holder,
+) -> Result<i32, i32> {
+    // SAFETY: as this function's contract.
+    unsafe {
+        match (*content).flags & MASSTREE_HOLD_TRY == 0 {
+            true => hold_split(content, inner, pin, key, full, value, holder),
+            false => hold_long(content, inner, pin, key, Some(full), value),
+        }
+    }
 }
 
 /// Holds a key under a pin, that of the guard or of the content's local guard.
@@ -149,10 +210,8 @@ unsafe fn hold_pinned(
                 complete(content, Place::Short(place, MaybeUninit::uninit()));
                 found(present, value)
             }
-            Err(Some(full)) if (*content).flags & MASSTREE_HOLD_TRY == 0 => {
-                hold_split(content, inner, pin, key, full, value, holder)
-            }
-            Err(full) => hold_long(content, inner, pin, key, full, value),
+            Err(Some(full)) => hold_full(content, inner, pin, key, full, value, holder),
+            Err(None) => hold_long(content, inner, pin, key, None, value),
         }
     }
 }
@@ -160,7 +219,7 @@ unsafe fn hold_pinned(
 /// Completes a `masstree_hold` for which the leaf must be split.
 ///
 /// # Safety
-/// As `hold_pinned`; without a slot, the content's local guard was entered.
+/// As `hold_pinned`.
 #[inline(never)]
 unsafe fn hold_split(
     content: *mut Content,
@@ -216,7 +275,7 @@ unsafe fn begin_delta(content: *mut Content) -> DeltaRecorder {
 /// suffices.
 ///
 /// # Safety
-/// As `hold_pinned`; without a slot, the content's local guard was entered.
+/// As `hold_pinned`.
 #[inline(never)]
 unsafe fn hold_long(
     content: *mut Content,
@@ -244,9 +303,7 @@ unsafe fn hold_long(
         let place = match place {
             Ok(place) => place,
             Err(status) => {
-                if (*content).slot.is_none() {
-                    (*addr_of_mut!((*content).local)).assume_init_drop();
-                }
+                (*content).leave_local();
                 return Err(status);
             }
         };

@@ -1,7 +1,7 @@
 //! The content of a `masstree_held_t`.
 
 use std::mem::MaybeUninit;
-use std::ptr::NonNull;
+use std::ptr::{NonNull, addr_of_mut};
 
 use super::held::HeldLeaf;
 use crate::ffi::boundary::tree_of;
@@ -18,7 +18,7 @@ use crate::index::reclaim::{LocalGuard, Pinned, Slot, pin_of};
     not(any(loom, shuttle, miri))
 )))]
 use crate::index::tree::with_holder;
-use crate::index::tree::{Decision, Held, HeldShort, HeldSplit, Holder};
+use crate::index::tree::{Decision, Held, HeldShort, HeldSplit, Holder, Tree};
 
 /// The content of a `HeldLeaf`. It is valid while the leaf is held, which the thread's `Holder`
 /// records, and after the hold was finished, which `seal` records.
@@ -32,8 +32,10 @@ pub(super) struct Content {
     /// Once the hold is finished, unless the place is `Short`: the version that the leaf had then.
     pub(super) version_left: u64,
     pub(super) tree: NonNull<TreeHandle>,
-    /// The guard's slot; if `None`, `local` is the guard.
+    /// The guard's slot. If `None`, `local` is the guard, or the leaf is held without one.
     pub(super) slot: Option<NonNull<Slot>>,
+    /// Whether `local` is entered.
+    pub(super) is_local: bool,
     /// The flags that were passed to `masstree_hold`.
     pub(super) flags: u32,
     /// Once the hold is finished, if the place is `Short`: how it left the leaf.
@@ -185,25 +187,38 @@ impl Content {
     /// Returns a pin, without a recorder, of the guard under which the leaf is held.
     ///
     /// # Safety
-    /// During `'g`, the guard is neither refreshed nor left, and this content is not moved.
+    /// The leaf is held under a guard. During `'g`, the guard is neither refreshed nor left, and this
+    /// content is not moved.
     #[inline(always)]
     pub(super) unsafe fn pin<'g>(&self) -> Pinned<'g> {
         match self.slot {
             // SAFETY: by contract.
             Some(slot) => unsafe { pin_of(slot) },
-            // SAFETY: without a slot, the local guard was entered; it does not move, by contract.
+            // SAFETY: by contract, the local guard was entered, and does not move.
             None => unsafe { &*self.local.as_ptr() }.pin(),
         }
     }
 
-    /// Leaves the local guard, if there is one.
+    /// Enters the local guard, and returns its pin.
     ///
     /// # Safety
-    /// Called once.
+    /// It is not entered, nor is there another guard; `content` does not move before it is left.
+    pub(super) unsafe fn enter_local(content: *mut Self, tree: &'static Tree) -> Pinned<'static> {
+        // SAFETY: as this function's contract.
+        unsafe {
+            let local = addr_of_mut!((*content).local).cast::<LocalGuard<'static>>();
+            local.write(tree.local_guard_inlined());
+            addr_of_mut!((*content).is_local).write(true);
+            (*local).pin()
+        }
+    }
+
+    /// Leaves the local guard, if it was entered.
     #[inline(always)]
-    pub(super) unsafe fn leave_local(&mut self) {
-        if self.slot.is_none() {
-            // SAFETY: without a slot, it was entered.
+    pub(super) fn leave_local(&mut self) {
+        if self.is_local {
+            self.is_local = false;
+            // SAFETY: it was entered, and is left once.
             unsafe { self.local.assume_init_drop() };
         }
     }

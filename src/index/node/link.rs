@@ -287,3 +287,53 @@ impl<'g> Chain<'g> {
         Some(node)
     }
 }
+
+/// A [`Chain`] that threads share.
+pub(crate) struct SharedChain {
+    head: AtomicPtr<Node>,
+}
+
+impl SharedChain {
+    pub(crate) fn new() -> Self {
+        Self {
+            head: AtomicPtr::new(std::ptr::null_mut()),
+        }
+    }
+
+    /// Adds a node, whose parent word no thread uses any more.
+    pub(crate) fn push(&self, node: NodeRef<'_>) {
+        let mut head = self.head.load(Ordering::Relaxed);
+        // Ends: each round, another thread has added a node or taken all.
+        loop {
+            node.parent_word().store(head, Ordering::Relaxed);
+            // Release: pairs with `take`.
+            let pushed = self.head.compare_exchange_weak(
+                head,
+                node.as_ptr(),
+                Ordering::Release,
+                Ordering::Relaxed,
+            );
+            match pushed {
+                Ok(_) => return,
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    /// Whether the chain has no node at this moment.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Removes and returns all nodes.
+    ///
+    /// # Safety
+    /// The nodes are not freed for `'g`, unless by the caller.
+    pub(crate) unsafe fn take<'g>(&self) -> Chain<'g> {
+        let head = self.head.swap(std::ptr::null_mut(), Ordering::Acquire);
+        Chain {
+            // SAFETY: null or a node that `push` has added; otherwise by contract.
+            head: NonNull::new(head).map(|node| unsafe { NodeRef::new(node) }),
+        }
+    }
+}

@@ -38,7 +38,7 @@ pub(crate) use leaf::{
     Entries, Entry, Found, FoundSlot, GROUP_MAX, KeyPosition, Leaf, Neighbours, Suffix, is_bagged,
     may_be_tail, prefers_tails,
 };
-pub(crate) use link::{AnyNode, Chain, Node, NodeRef};
+pub(crate) use link::{AnyNode, Chain, Node, NodeRef, SharedChain};
 pub use observation::Observation;
 pub(crate) use permutation::WIDTH;
 #[cfg(masstree_vectors)]

@@ -43,6 +43,7 @@ pub(crate) use slots::Slot;
 use crate::errno;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Memory, Source};
+use crate::index::node::SharedChain;
 use crate::index::value::{KindId, Values};
 use slots::Slots;
 
@@ -69,6 +70,8 @@ pub(crate) struct Domain {
     pub(crate) generation: u32,
     /// Links in the list of all domains (see `fork`).
     links: fork::Links,
+    /// Leaves of cleared trees that were to be freed while a thread held them without a guard.
+    pub(in crate::index) held_back: SharedChain,
 }
 
 /// How many guards are held, and for how long.
@@ -110,6 +113,7 @@ impl Domain {
                 slots: Slots::new(),
                 generation: generation(),
                 links: fork::Links::default(),
+                held_back: SharedChain::new(),
             });
         }
         // `of` uses the exposed provenance.

@@ -182,6 +182,12 @@ impl Tree {
         }
     }
 
+    /// Whether the tree destroys values that leave it.
+    #[inline]
+    pub(crate) fn destroys_values(&self) -> bool {
+        self.domain().values().destroy.is_some()
+    }
+
     /// Destroys a value that was to be stored, but never was in the tree.
     ///
     /// # Safety

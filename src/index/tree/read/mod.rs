@@ -4,4 +4,4 @@ pub(in crate::index::tree) mod batch;
 pub(in crate::index::tree) mod descend;
 pub(in crate::index::tree) mod observe;
 pub(in crate::index::tree) mod pipeline;
-mod unguarded;
+pub(super) mod unguarded;

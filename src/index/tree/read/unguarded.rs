@@ -89,7 +89,7 @@ unsafe fn look_up<'t, S: Search>(
 ) -> Option<Seen<'t>> {
     let incarnation = clears.ended();
     // SAFETY: as this function's contract.
-    let (leaf, version) = unsafe { reach::<S>(root, key.slice()) }?;
+    let (leaf, version) = unsafe { reach::<S, false>(root, key.slice()) }?;
     perturb();
     let value = leaf.search_short_unguarded::<S>(version, key)?;
     let is_cleared = Line::UnguardedLooksForClears.is_enabled() && !clears.none_since(incarnation);
@@ -101,12 +101,16 @@ unsafe fn look_up<'t, S: Search>(
     })
 }
 
-/// Descends to the leaf that holds a slice. Returns `None` if a node on the way has changed.
+/// Descends to the leaf that holds a slice. Returns `None` if a node on the way has changed. Prefetches
+/// the whole leaf if it is to be `LOCKED`.
 ///
 /// # Safety
 /// As `look_up`.
 #[inline(always)]
-unsafe fn reach<S: Search>(root: &AtomicPtr<Node>, slice: u64) -> Option<(&Leaf, Version)> {
+pub(in crate::index::tree) unsafe fn reach<S: Search, const LOCKED: bool>(
+    root: &AtomicPtr<Node>,
+    slice: u64,
+) -> Option<(&Leaf, Version)> {
     // SAFETY: never null; each word of a root points to memory of a node.
     let top = unsafe { NodeRef::load(root).unwrap_unchecked() };
     perturb();
@@ -131,7 +135,10 @@ unsafe fn reach<S: Search>(root: &AtomicPtr<Node>, slice: u64) -> Option<(&Leaf,
         }
         // SAFETY: the word was that of a child, so it points to memory of a node.
         let child = unsafe { NodeRef::new(NonNull::new(word).unwrap_unchecked()) };
-        child.prefetch_tail();
+        match LOCKED && version.is_lowest() {
+            true => child.prefetch_all(),
+            false => child.prefetch_tail(),
+        }
         perturb();
         let child_version = child.version().load();
         let is_child = internode.version().validate(version);

@@ -2,9 +2,11 @@
 
 use std::ptr::NonNull;
 
-use crate::index::node::{AnyNode, Chain, Entries, Leaf, NodeRef, Portable};
+use crate::index::node::{AnyNode, Chain, Entries, Leaf, Lockable, NodeRef, Portable, SharedChain};
 use crate::index::reclaim::Domain;
 use crate::index::tree::Tree;
+use crate::protocol::Line;
+use crate::sync::{Ordering, fence};
 
 impl Drop for Tree {
     /// Frees every retired object, then every node from the root down, and calls the
@@ -15,6 +17,10 @@ impl Drop for Tree {
         // that every guard was left.
         unsafe {
             domain.as_ref().reclaim_all();
+            let mut held_back = domain.as_ref().held_back.take();
+            while let Some(leaf) = held_back.pop() {
+                free_all(domain.as_ref(), leaf, true, &mut |_, _| ());
+            }
             let root = NodeRef::load(&self.root).expect("a tree has a root");
             free_all(domain.as_ref(), root, true, &mut |_, _| ());
             Domain::destroy(domain);
@@ -39,17 +45,118 @@ pub(in crate::index::tree) unsafe fn free_all(
     let mut chain = Chain::EMPTY;
     chain.push(root);
     while let Some(node) = chain.pop() {
-        match node.kind() {
-            AnyNode::Internode(internode) => {
-                for index in 0..=internode.len() {
-                    chain.push(internode.child(index));
+        // SAFETY: by contract.
+        unsafe { free_node(domain, &mut chain, node, values, count) }
+    }
+}
+
+/// Frees a tree that was cleared, with its values, and those leaves of other cleared trees that
+/// [`free_unheld`] has held back.
+///
+/// # Safety
+/// No thread that has a guard uses these nodes, and no other node or word refers to them.
+pub(in crate::index::tree) unsafe fn free_cleared(domain: &Domain, root: NodeRef<'_>) {
+    let mut chain = Chain::EMPTY;
+    chain.push(root);
+    free_unheld(&domain.held_back, chain, |chain, node| {
+        // SAFETY: by contract; the lock of a leaf is taken.
+        unsafe { free_node(domain, chain, node, true, &mut |_, _| ()) }
+    });
+}
+
+/// Frees the leaves of cleared trees that were held back and that no thread holds any more. A thread
+/// that finds that a clear has overtaken its hold without a guard calls this once it has unlocked the
+/// leaf.
+pub(in crate::index::tree) fn free_held_back(domain: &Domain) {
+    free_found(&domain.held_back, |chain, node| {
+        // SAFETY: the grace period of the leaf's tree has ended, so no thread that has a guard uses the
+        // leaf or the layers below it; the lock of a leaf is taken.
+        unsafe { free_node(domain, chain, node, true, &mut |_, _| ()) }
+    });
+}
+
+/// [`free_held_back`], with `free` as in [`free_unheld`].
+pub(in crate::index::tree) fn free_found<'g>(
+    held_back: &SharedChain,
+    free: impl FnMut(&mut Chain<'g>, NodeRef<'g>),
+) {
+    // Pairs with the fence in `free_unheld`.
+    fence(Ordering::SeqCst);
+    if !held_back.is_empty() && Line::HeldBackIsFreed.is_enabled() {
+        // SAFETY: only the thread that takes a node from the list frees it.
+        let chain = unsafe { held_back.take() };
+        free_unheld(held_back, chain, free);
+    }
+}
+
+/// Calls `free` for each node, which may add nodes to the chain.
+///
+/// A thread may hold a leaf without a guard, and a thread that reads without one may be about to try:
+/// see `write::held_unguarded`. So this takes the lock of each leaf before the leaf is freed, and if a
+/// thread has that lock, holds the leaf back: adds it to a list. Either that thread finds the leaf in
+/// the list after it has unlocked the leaf, or this finds the leaf unlocked after it was added.
+pub(in crate::index::tree) fn free_unheld<'g>(
+    held_back: &SharedChain,
+    mut chain: Chain<'g>,
+    mut free: impl FnMut(&mut Chain<'g>, NodeRef<'g>),
+) {
+    // Ends: each round, another thread has unlocked a leaf that was held back.
+    loop {
+        let mut is_unheld = false;
+        while let Some(node) = chain.pop() {
+            match node.kind() {
+                AnyNode::Leaf(leaf) if !claim(leaf) => {
+                    held_back.push(node);
+                    // Pairs with the fence in `free_found`.
+                    fence(Ordering::SeqCst);
+                    is_unheld |= !leaf.version().is_locked();
                 }
-                // SAFETY: by contract.
-                unsafe { domain.memory.free_internode(NonNull::from(internode)) }
+                _ => free(&mut chain, node),
+            }
+        }
+        if !is_unheld {
+            return;
+        }
+        // SAFETY: only the thread that takes a node from the list frees it.
+        chain = unsafe { held_back.take() };
+    }
+}
+
+/// Takes the lock of a leaf, unless another thread has it.
+fn claim(leaf: &Leaf) -> bool {
+    // Ends: each round, another thread has unlocked the leaf, or the exchange has failed spuriously.
+    loop {
+        let version = leaf.version();
+        if version.is_locked() {
+            return !Line::FreedLeafIsLocked.is_enabled();
+        }
+        if version.lock_unchanged(version.load()) {
+            return true;
+        }
+    }
+}
+
+/// Frees a node; adds the nodes below it to the chain.
+///
+/// # Safety
+/// The contract of `free_all`.
+unsafe fn free_node<'t>(
+    domain: &Domain,
+    chain: &mut Chain<'t>,
+    node: NodeRef<'t>,
+    values: bool,
+    count: &mut dyn FnMut(&Leaf, u64),
+) {
+    match node.kind() {
+        AnyNode::Internode(internode) => {
+            for index in 0..=internode.len() {
+                chain.push(internode.child(index));
             }
             // SAFETY: by contract.
-            AnyNode::Leaf(leaf) => unsafe { free_leaf(domain, &mut chain, leaf, values, count) },
+            unsafe { domain.memory.free_internode(NonNull::from(internode)) }
         }
+        // SAFETY: by contract.
+        AnyNode::Leaf(leaf) => unsafe { free_leaf(domain, chain, leaf, values, count) },
     }
 }
 

@@ -22,7 +22,7 @@ use std::alloc::Layout;
 use std::ptr::NonNull;
 
 use super::build::{Builder, first_leaf};
-use super::destroy::free_all;
+use super::destroy::free_cleared;
 use super::nodes::Content;
 use crate::index::key::Key;
 use crate::index::memory::OutOfMemory;
@@ -292,7 +292,7 @@ impl Retire for Detached {
             let (record, layout) = (NonNull::new_unchecked(detached), Layout::new::<Self>());
             let memory = &domain.memory;
             memory.free(record.cast(), layout, Count::RetiredObjectBytes);
-            free_all(domain, NodeRef::from(anchor.as_ref()), true, &mut |_, _| ());
+            free_cleared(domain, NodeRef::from(anchor.as_ref()));
         }
     }
 }

@@ -53,6 +53,18 @@ pub(crate) struct FullLeaf<'g, 'k> {
     pub(super) incarnation: u64,
 }
 
+impl<'g> FullLeaf<'g, '_> {
+    /// Whether the tree was cleared after the leaf was reached.
+    pub(crate) fn is_overtaken(&self, tree: &Tree) -> bool {
+        tree.is_overtaken(self.incarnation)
+    }
+
+    /// The leaf, still locked.
+    pub(crate) fn into_leaf(self) -> Locked<'g, Leaf> {
+        self.located.leaf
+    }
+}
+
 impl Tree {
     /// Holds a key, and returns its value, if the key is short, the pin has no recorder, and the
     /// hold needs no waiting, no memory and no change of a leaf. Otherwise holds nothing; if the
@@ -74,51 +86,20 @@ impl Tree {
         let locked = with_search!(self.isa, S => self.lock_to_hold::<S>(pin, &key, may_insert));
         let is_cleared =
             || Line::HoldLooksForClears.is_enabled() && !self.clears.none_since(incarnation);
-        let (leaf, position, root) = match locked {
-            Short::Unlocked => return Err(None),
-            Short::Present { leaf, slot } => {
-                if is_cleared() {
-                    return Err(None);
-                }
-                let value = leaf.value_in(slot);
-                let (leaf, version) = leaf.suspend();
-                holder.begin(self, leaf, incarnation, kept_in);
-                let held = HeldShort {
-                    slot_or_position: slot,
-                    is_present: true,
-                    has_room: may_insert,
-                    ..HeldShort::absent(leaf, version, incarnation, &key, bytes, 0)
-                };
-                return Ok((held, Some(value)));
-            }
-            Short::Absent {
-                leaf,
-                position,
-                root,
-            } => (leaf, position, root),
+        let in_tree = |leaf| match is_cleared() {
+            true => None,
+            false => Some(leaf),
         };
-        if is_cleared() {
-            return Err(None);
-        }
-        if may_insert && (leaf.permutation().is_full() || leaf.wastes_its_bag()) {
-            let located = Located {
-                leaf,
-                position: KeyPosition::Absent { position },
-                key,
-            };
-            return Err(Some(FullLeaf {
-                located,
-                root,
-                incarnation,
-            }));
-        }
-        let (leaf, version) = leaf.suspend();
-        holder.begin(self, leaf, incarnation, kept_in);
-        let held = HeldShort {
-            has_room: may_insert,
-            ..HeldShort::absent(leaf, version, incarnation, &key, bytes, position)
-        };
-        Ok((held, None))
+        with_room(
+            self,
+            locked,
+            (&key, bytes),
+            may_insert,
+            incarnation,
+            in_tree,
+            holder,
+            kept_in,
+        )
     }
 
     /// [`Tree::lock_short`] for a hold, which gives up if a writer interferes.
@@ -219,6 +200,63 @@ impl Tree {
             false => drop(leaf),
         }
     }
+}
+
+/// Completes a hold of a key that was searched for in its locked leaf: returns what is held, and the
+/// key's value, or the leaf if it needs room. Holds nothing if `in_tree` takes the leaf, since the
+/// tree was cleared.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "they stay in registers")]
+pub(super) fn with_room<'g, 'k>(
+    tree: &Tree,
+    locked: Short<'g>,
+    (key, bytes): (&Key<'k>, &'k [u8]),
+    may_insert: bool,
+    incarnation: u64,
+    in_tree: impl Fn(Locked<'g, Leaf>) -> Option<Locked<'g, Leaf>>,
+    holder: &Holder,
+    kept_in: *const (),
+) -> Result<(HeldShort<'g>, Option<u64>), Option<FullLeaf<'g, 'k>>> {
+    let (leaf, position, root) = match locked {
+        Short::Unlocked => return Err(None),
+        Short::Present { leaf, slot } => {
+            let leaf = in_tree(leaf).ok_or(None)?;
+            let value = leaf.value_in(slot);
+            let (leaf, version) = leaf.suspend();
+            holder.begin(tree, leaf, incarnation, kept_in);
+            let held = HeldShort {
+                slot_or_position: slot,
+                is_present: true,
+                has_room: may_insert,
+                ..HeldShort::absent(leaf, version, incarnation, key, bytes, 0)
+            };
+            return Ok((held, Some(value)));
+        }
+        Short::Absent {
+            leaf,
+            position,
+            root,
+        } => (in_tree(leaf).ok_or(None)?, position, root),
+    };
+    if may_insert && (leaf.permutation().is_full() || leaf.wastes_its_bag()) {
+        let located = Located {
+            leaf,
+            position: KeyPosition::Absent { position },
+            key: *key,
+        };
+        return Err(Some(FullLeaf {
+            located,
+            root,
+            incarnation,
+        }));
+    }
+    let (leaf, version) = leaf.suspend();
+    holder.begin(tree, leaf, incarnation, kept_in);
+    let held = HeldShort {
+        has_room: may_insert,
+        ..HeldShort::absent(leaf, version, incarnation, key, bytes, position)
+    };
+    Ok((held, None))
 }
 
 impl<'g> HeldShort<'g> {

@@ -11,7 +11,7 @@
 //!   `compact`: moves keys to leaves that have room. `sweep`: visits leaves for the two.
 //! - `levels`: records in each node how high the layers below it are.
 //! - `held`: keeps a leaf locked for the user; `held_short` and `held_split` do so for most short
-//!   keys.
+//!   keys, `held_unguarded` without a guard.
 
 pub(in crate::index::tree) mod bytes;
 pub(in crate::index::tree) mod collapse;
@@ -20,6 +20,7 @@ pub(in crate::index::tree) mod engine;
 pub(in crate::index::tree) mod held;
 pub(in crate::index::tree) mod held_short;
 pub(in crate::index::tree) mod held_split;
+mod held_unguarded;
 pub(in crate::index::tree) mod layer;
 pub(in crate::index::tree) mod levels;
 pub(in crate::index::tree) mod locate;
