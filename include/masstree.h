@@ -275,6 +275,15 @@ const char *masstree_strerror(int32_t status);
 #define MASSTREE_VERSIONS_FREE_OVERWRITTEN 1
 
 /**
+ * Flag of version_flags: the tree is append-only. Nothing in it is freed before masstree_destroy, so
+ * that readers need no guard: what a call without a guard returns stays readable until then.
+ * masstree_trim_versions is refused. What inserts displace inside of the tree counts in limbo_bytes
+ * of masstree_stats_t, and so do objects that are retired. Excludes
+ * MASSTREE_VERSIONS_FREE_OVERWRITTEN.
+ */
+#define MASSTREE_VERSIONS_APPEND_ONLY 2
+
+/**
  * Huge pages: use them for large trees. Once the nodes of a tree take 4 MiB, further nodes
  * come from chunks of huge pages of 2 MiB, where the kernel has them (Linux: transparent huge
  * pages, `madvise` or `always`). Look-ups in large trees become faster by a quarter.
@@ -383,7 +392,8 @@ typedef struct {
      */
     uint32_t huge_pages;
     /**
-     * For a versioned tree: 0, or MASSTREE_VERSIONS_FREE_OVERWRITTEN. Otherwise 0.
+     * For a versioned tree: 0, MASSTREE_VERSIONS_FREE_OVERWRITTEN or
+     * MASSTREE_VERSIONS_APPEND_ONLY. Otherwise 0.
      */
     uint32_t version_flags;
     /**
@@ -411,8 +421,8 @@ typedef struct {
  * @retval MASSTREE_INVALID  tree is NULL; struct_size is smaller than any
  *                           version of the struct; value_kind is unknown, or is not
  *                           MASSTREE_VALUES_WORDS together with a value
- *                           destructor; version_flags has an unknown flag, or one although
- *                           the tree is not versioned; only one of alloc and free is set; or a
+ *                           destructor; version_flags has an unknown flag, two flags, or one
+ *                           although the tree is not versioned; only one of alloc and free is set; or a
  *                           byte of the struct that this library does not know is
  *                           not zero.
  * @retval MASSTREE_NOMEM    Out of memory.
@@ -1948,13 +1958,23 @@ int32_t masstree_cursor_value_bytes(masstree_cursor_t *cursor, masstree_slice_t 
 #define MASSTREE_SEEK_LT 3
 
 /**
+ * Seek the first key; the given one is ignored.
+ */
+#define MASSTREE_SEEK_FIRST 4
+
+/**
+ * Seek the last key; the given one is ignored.
+ */
+#define MASSTREE_SEEK_LAST 5
+
+/**
  * Moves a cursor to the key nearest to a given one.
  *
  * @param cursor   The cursor.
  * @param key      key_len bytes; NULL only if key_len is 0. May be the cursor's own key.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
- * @param how      MASSTREE_SEEK_GE, MASSTREE_SEEK_GT, MASSTREE_SEEK_LE or
- *                 MASSTREE_SEEK_LT.
+ * @param how      MASSTREE_SEEK_GE, MASSTREE_SEEK_GT, MASSTREE_SEEK_LE, MASSTREE_SEEK_LT,
+ *                 MASSTREE_SEEK_FIRST or MASSTREE_SEEK_LAST.
  *
  * @retval MASSTREE_OK            The cursor is at that key.
  * @retval MASSTREE_END           No such key exists.
@@ -2162,6 +2182,86 @@ int32_t masstree_cursor_prev_many_bytes(masstree_cursor_t *cursor,
                                         masstree_slice_t *values,
                                         size_t capacity,
                                         size_t *count);
+
+/* ============================================================================
+ * Seeking
+ * ============================================================================ */
+
+/**
+ * Finds the key nearest to a given one, and its value. There is a moment of the call at which that was
+ * the nearest key. A program that goes on from there opens a cursor.
+ *
+ * @param tree      The tree.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param key       key_len bytes; NULL only if key_len is 0.
+ * @param key_len   Length of the key in bytes, at most 2^32 - 1.
+ * @param how       MASSTREE_SEEK_GE, MASSTREE_SEEK_GT, MASSTREE_SEEK_LE, MASSTREE_SEEK_LT,
+ *                  MASSTREE_SEEK_FIRST or MASSTREE_SEEK_LAST.
+ * @param buffer    Receives the key that was found; it may be the memory of `key`. NULL: the key is
+ *                  not stored.
+ * @param capacity  Size of the buffer in bytes.
+ * @param len       Receives the length of the key that was found, also with MASSTREE_TOO_SMALL. May
+ *                  be NULL.
+ * @param value     Receives its value. May be NULL.
+ *
+ * @retval MASSTREE_OK            Found.
+ * @retval MASSTREE_END           No such key exists.
+ * @retval MASSTREE_INVALID       tree is NULL, key is NULL and key_len is not 0, or how is unknown.
+ * @retval MASSTREE_NOMEM         Out of memory for the key's buffer.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings or versions.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @retval MASSTREE_TOO_SMALL     The key does not fit; the buffer and *value are unchanged.
+ *
+ * Thread safety: any thread; takes no lock. Since 0.1.
+ */
+int32_t masstree_seek(const masstree_t *tree,
+                      masstree_guard_t *guard,
+                      const void *key,
+                      size_t key_len,
+                      uint32_t how,
+                      void *buffer,
+                      size_t capacity,
+                      size_t *len,
+                      uint64_t *value);
+
+/**
+ * Like masstree_seek, for a tree of byte strings.
+ *
+ * @param tree      The tree.
+ * @param guard     A guard of this tree; may be NULL only if value is: the value stays readable only
+ *                  while the guard is held.
+ * @param key       As in masstree_seek.
+ * @param key_len   Length of the key in bytes, at most 2^32 - 1.
+ * @param how       As in masstree_seek.
+ * @param buffer    As in masstree_seek.
+ * @param capacity  Size of the buffer in bytes.
+ * @param len       As in masstree_seek.
+ * @param value     Receives the value of the key that was found: a slice of the tree's memory. May
+ *                  be NULL.
+ *
+ * @retval MASSTREE_OK            Found.
+ * @retval MASSTREE_END           No such key exists.
+ * @retval MASSTREE_INVALID       As in masstree_seek; or guard is NULL and value is not.
+ * @retval MASSTREE_NOMEM         Out of memory for the key's buffer.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree does not hold byte strings.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @retval MASSTREE_TOO_SMALL     As in masstree_seek.
+ *
+ * Thread safety: any thread; takes no lock. Since 0.1.
+ */
+int32_t masstree_seek_bytes(const masstree_t *tree,
+                            masstree_guard_t *guard,
+                            const void *key,
+                            size_t key_len,
+                            uint32_t how,
+                            void *buffer,
+                            size_t capacity,
+                            size_t *len,
+                            masstree_slice_t *value);
 
 /* ============================================================================
  * Many keys at once
@@ -3204,6 +3304,30 @@ typedef int32_t (*masstree_pivot_visitor_t)(const void *key, size_t key_len, siz
  * Thread safety: any thread. Since 0.1.
  */
 int32_t masstree_len(const masstree_t *tree, uint64_t *len);
+
+/**
+ * Returns how many bytes a tree holds, in use or not: the chunks of its pools of nodes and suffixes, and
+ * what it has allocated outside of them for values, versions and suffixes. It grows with the tree.
+ * Memory of displaced objects counts until it is freed or goes back to a pool. Guards, cursors,
+ * snapshots and loaders, some kilobytes that every tree takes, the lists of memory reclamation, and
+ * objects that were passed to masstree_retire do not count.
+ *
+ * In trees of words and of versions it is one relaxed load of a counter, fast enough to be asked after
+ * every insert; in trees of byte strings, a sum of 17. Without writers, the result is less than the
+ * exact number by less than 4 KiB for each thread that has allocated, and by less than 64 KiB in all,
+ * and never more.
+ *
+ * @param tree   The tree.
+ * @param bytes  Receives the number of bytes. May be NULL.
+ *
+ * @retval MASSTREE_OK       *bytes is the number of bytes.
+ * @retval MASSTREE_INVALID  tree is NULL.
+ * @retval MASSTREE_FORKED   The parent process created the tree, before a fork.
+ *
+ * Thread safety: any thread; takes no lock. Since 0.1.
+ */
+int32_t masstree_memory_held(const masstree_t *tree,
+                             uint64_t *bytes);
 
 /**
  * Verifies every invariant of a tree: the order of keys, the bounds of nodes, the links

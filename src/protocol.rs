@@ -219,6 +219,8 @@ pub(crate) enum Line {
     /// `reclaim`: a guard is entered before the first pointer is loaded.
     #[cfg(all(test, loom))]
     GuardBeforePointer,
+    /// `kept`: a domain that keeps everything frees nothing that was displaced.
+    DisplacedIsKept,
     /// `versioned`: the store of a link to a version releases the version.
     VersionIsReleased,
     /// `versioned`: a version's links are stored before a link to it.
@@ -239,6 +241,10 @@ pub(crate) enum Line {
     LatestChecksFloor,
     /// `versioned`: a write at or below the floor is refused under the leaf's lock.
     WritesAreAboveFloor,
+    /// `range_tombstones`: a reader loads the range tombstones before the list of a key.
+    RangesBeforeList,
+    /// `quiet`: a range tombstone is freed only when no write at or below the floor is under way.
+    RangesOutliveWrites,
 }
 
 impl Line {

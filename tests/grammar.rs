@@ -12,7 +12,7 @@ const OBJECTS: [&str; 9] = [
 ];
 
 /// Verbs of one word or more, with the objects that have them ("" is the tree).
-const VERBS: [(&str, &[&str]); 72] = [
+const VERBS: [(&str, &[&str]); 73] = [
     ("create", &[""]),
     ("destroy", &[""]),
     ("clear", &[""]),
@@ -42,6 +42,7 @@ const VERBS: [(&str, &[&str]); 72] = [
     ("maintain", &[""]),
     ("compact", &[""]),
     ("len", &[""]),
+    ("memory_held", &[""]),
     ("check", &[""]),
     ("dump", &[""]),
     ("pivots", &[""]),
@@ -53,7 +54,7 @@ const VERBS: [(&str, &[&str]); 72] = [
     ("record", &["guard"]),
     ("open", &["cursor", "loader", "snapshot"]),
     ("close", &["cursor", "loader", "snapshot"]),
-    ("seek", &["cursor"]),
+    ("seek", &["cursor", ""]),
     ("first", &["cursor"]),
     ("last", &["cursor"]),
     ("next", &["cursor", "held"]),

@@ -83,7 +83,7 @@ TEST(versioned, cursors_move_both_ways)
 
 TEST(versioned, groups_snapshots_trims_and_seals)
 {
-    masstree::versioned_tree tree(masstree::options{}, {}, true);
+    masstree::versioned_tree tree(masstree::options{}, {}, masstree::freeing::when_overwritten);
     auto guard = tree.enter();
     const auto first = tree.next_seqno();
     ASSERT_TRUE(first.has_value());

@@ -215,6 +215,10 @@ static const masstree_slice_t slice = {"value", 5};
     X(scan_bytes, BYTES, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), visit_bytes,         \
       &a->out.called_back, &a->out.size)                                                          \
     X(count, ANY, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), &a->out.size)               \
+    X(seek, WORDS, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len, MASSTREE_SEEK_GE,   \
+      NULL, 0, &a->out.size, &a->out.word)                                                        \
+    X(seek_bytes, BYTES, TREE | HELD | KEY, a->tree, a->guard, a->key, a->key_len,                \
+      MASSTREE_SEEK_LE, NULL, 0, &a->out.size, &a->out.slices[0])                                 \
     X(cursor_open, ANY, TREE | GUARD, a->tree, a->guard, &a->out.cursor)                          \
     X(cursor_seek, ANY, CURSOR | KEY, a->cursor, a->key, a->key_len, MASSTREE_SEEK_GE)            \
     X(cursor_seek_u64, ANY, CURSOR, a->cursor, number, MASSTREE_SEEK_GE)                          \
@@ -283,6 +287,7 @@ static const masstree_slice_t slice = {"value", 5};
     X(maintain, ANY, TREE | GUARD, a->tree, a->guard, SIZE_MAX, &a->out.size)                     \
     X(compact, ANY, TREE | GUARD, a->tree, a->guard, 0, SIZE_MAX, &a->out.size)                   \
     X(len, ANY, TREE, a->tree, &a->out.word)                                                      \
+    X(memory_held, ANY, TREE, a->tree, &a->out.word)                                              \
     X(check, ANY, TREE | GUARD, a->tree, a->guard, write_nothing, &a->out.called_back)            \
     X(dump, ANY, TREE | GUARD, a->tree, a->guard, MASSTREE_DUMP_TEXT, write_nothing,              \
       &a->out.called_back)                                                                        \
@@ -304,6 +309,8 @@ static const masstree_slice_t slice = {"value", 5};
       "\xFF", 1, number)                                                                          \
     X(get_at, VERSIONED, TREE | HELD | KEY, a->tree, a->guard, a->key, a->key_len, number,         \
       &a->out.version)                                                                            \
+    X(seek_at, VERSIONED, TREE | HELD | KEY, a->tree, a->guard, a->key, a->key_len, number,        \
+      MASSTREE_SEEK_GE, NULL, 0, &a->out.size, &a->out.version)                                   \
     X(get_many_at, VERSIONED, TREE | HELD | KEY, a->tree, a->guard, key_of(a), 1, number,          \
       &a->out.version, NULL)                                                                      \
     X(get_operands_at, VERSIONED, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len,       \

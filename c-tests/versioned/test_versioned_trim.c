@@ -28,6 +28,13 @@ static uint64_t versions(void)
     return stats.versions;
 }
 
+static uint64_t range_tombstones(void)
+{
+    masstree_version_stats_t stats = MASSTREE_VERSION_STATS_INIT;
+    assert_ok(masstree_stats_versions(tree, NULL, &stats));
+    return stats.range_tombstones;
+}
+
 static void trims_within_a_budget_until_the_end(void **state)
 {
     (void)state;
@@ -100,9 +107,15 @@ static void deleted_keys_leave_the_tree_and_stay_deleted(void **state)
     assert_ok(masstree_put_at(tree, NULL, "a", 1, 25, MASSTREE_VERSION_TOMBSTONE, NULL, 0));
     assert_ok(masstree_remove_range_at(tree, NULL, "b", 1, "c", 1, 26));
     assert_int_equal(2, tree_len(tree));
-    assert_status(MASSTREE_END, masstree_trim_versions(tree, 26, 0, NULL));
+    assert_ok(masstree_trim_versions(tree, 26, 0, NULL));
     assert_int_equal(0, tree_len(tree));
     assert_int_equal(0, versions());
+    /* The range tombstone waited for writes that were under way; now it hides nothing. */
+    assert_int_equal(1, range_tombstones());
+    size_t freed = 0;
+    assert_status(MASSTREE_END, masstree_trim_versions(tree, 26, 0, &freed));
+    assert_int_equal(1, freed);
+    assert_int_equal(0, range_tombstones());
     assert_status(MASSTREE_TOO_OLD,
                   masstree_put_at(tree, NULL, "a", 1, 24, MASSTREE_VERSION_VALUE, NULL, 0));
 }
@@ -117,7 +130,9 @@ static void overwrites_free_what_no_reader_can_see(void **state)
     tree = NULL;
     assert_status(MASSTREE_INVALID, masstree_create(&options, &tree));
     options.value_kind = MASSTREE_VALUES_VERSIONED;
-    options.version_flags = 2;
+    options.version_flags = MASSTREE_VERSIONS_FREE_OVERWRITTEN | MASSTREE_VERSIONS_APPEND_ONLY;
+    assert_status(MASSTREE_INVALID, masstree_create(&options, &tree));
+    options.version_flags = 4;
     assert_status(MASSTREE_INVALID, masstree_create(&options, &tree));
     options.version_flags = MASSTREE_VERSIONS_FREE_OVERWRITTEN;
     options.reserved = 1;

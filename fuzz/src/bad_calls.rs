@@ -291,7 +291,7 @@ unsafe fn without_an_array(t: *mut TreeHandle, pick: u8, count: usize, fits: boo
 /// A living tree.
 unsafe fn with_a_cursor(u: &mut Unstructured<'_>, t: *mut TreeHandle, kind: u32) -> Result<()> {
     let (key, len, fault) = key_argument(u)?;
-    let how = u32::from(u.int_in_range(0..=5u8)?);
+    let how = u32::from(u.int_in_range(0..=7u8)?);
     let is_words = kind == MASSTREE_VALUES_WORDS;
     let (mut cursor, mut count) = (null_mut(), usize::MAX);
     // SAFETY: by contract, and an open cursor.
@@ -301,7 +301,7 @@ unsafe fn with_a_cursor(u: &mut Unstructured<'_>, t: *mut TreeHandle, kind: u32)
             MASSTREE_OK
         );
         let status = masstree_cursor_seek(cursor, key, len, how);
-        let unknown = how > MASSTREE_SEEK_LT;
+        let unknown = how > MASSTREE_SEEK_LAST;
         let expected = [fault, if unknown { MASSTREE_INVALID } else { fault }];
         assert!(
             expected.contains(&status) || (expected == [0; 2] && status == MASSTREE_END),

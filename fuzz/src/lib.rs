@@ -20,7 +20,8 @@ mod structs;
 mod targets;
 mod values;
 mod versions;
-mod versions_model;
+#[path = "../../src/versioned/tests/oracle.rs"]
+mod versions_oracle;
 mod versions_op;
 mod versions_read;
 mod whole;

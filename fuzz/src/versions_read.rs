@@ -10,7 +10,7 @@ use masstree::ffi::versioned::write::*;
 
 use crate::values::slice_of;
 use crate::versions::{Subject, collect, row};
-use crate::versions_model::{Row, is_tombstone};
+use crate::versions_oracle::{Row, is_tombstone};
 use crate::versions_op::{End, KeyChoice};
 
 impl Subject {
@@ -103,7 +103,7 @@ impl Subject {
         if reverse {
             rows.reverse();
         }
-        assert_eq!((status, rows), (MASSTREE_OK, self.model.visible(number)));
+        assert_eq!((status, rows), (MASSTREE_OK, self.model.all_visible(number)));
     }
 
     pub(crate) fn versions(&mut self, lower: End, upper: End, since: u8, reverse: bool) {
@@ -138,7 +138,7 @@ impl Subject {
         if reverse {
             rows.reverse();
         }
-        let mut expected = self.model.versions();
+        let mut expected = self.model.all_versions();
         expected.retain(|row| {
             let above = match lower.2 {
                 MASSTREE_BOUND_OPEN => true,
@@ -159,7 +159,7 @@ impl Subject {
     pub(crate) fn walk(&mut self, key: KeyChoice, number: u8, steps: u8) {
         let (key, number) = (self.key(key), u64::from(number));
         let reverse = steps & 1 != 0;
-        let all = self.model.versions();
+        let all = self.model.all_versions();
         let at = |row: &Row| row.0.cmp(&key).then(number.cmp(&row.1));
         let expected: Vec<Row> = match reverse {
             false => all.iter().filter(|row| at(row).is_ge()).cloned().collect(),

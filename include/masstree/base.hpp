@@ -182,6 +182,14 @@ public:
         return detail::cut<std::size_t>(len);
     }
 
+    /** Bytes that the tree holds, fast enough to be asked after every insert: masstree_memory_held. */
+    [[nodiscard]] std::size_t memory_held(errors report = {}) const
+    {
+        std::uint64_t bytes = 0;
+        report.note(masstree_memory_held(tree_, &bytes));
+        return detail::cut<std::size_t>(bytes);
+    }
+
     /** Whether size() is 0. */
     [[nodiscard]] bool empty(errors report = {}) const { return size(report) == 0; }
 

@@ -243,7 +243,7 @@ typedef struct {
     uint32_t algorithm;
     /**
      * Its value: value_len bytes of the tree's memory, readable and unchanged until the guard is
-     * refreshed or left. Never NULL.
+     * refreshed or left, in an append-only tree until masstree_destroy. Never NULL.
      */
     const void *value;
     /**
@@ -267,7 +267,7 @@ typedef struct {
  * @param key_len  Their length in bytes.
  * @param version  The version; the struct is valid during this call only, the value's bytes as long
  *                 as the guard that the call runs under is held, and without a guard during this
- *                 call only.
+ *                 call only. In an append-only tree they stay until masstree_destroy.
  * @param ctx      The ctx that was passed with the visitor.
  *
  * @return As masstree_visitor_t, whose rules apply.
@@ -281,8 +281,8 @@ typedef int32_t (*masstree_version_visitor_t)(const void *key,
  * Looks up a key as of a number.
  *
  * @param tree     The tree.
- * @param guard    A guard of this tree; not NULL: the value stays readable only while the guard is
- *                 held.
+ * @param guard    A guard of this tree: the value stays readable only while the guard is held. NULL
+ *                 only if the tree is append-only.
  * @param key      key_len bytes; NULL only if key_len is 0.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
  * @param seqno    The number; 0 sees nothing, MASSTREE_SEQNO_LATEST everything published.
@@ -295,7 +295,8 @@ typedef int32_t (*masstree_version_visitor_t)(const void *key,
  * @retval MASSTREE_NOT_FOUND     The key has no version at this number.
  * @retval MASSTREE_DELETED       The key is deleted at this number; *version says by what. A range
  *                                tombstone deletes keys that have no version, too.
- * @retval MASSTREE_INVALID       tree or guard is NULL, or key is NULL and key_len is not 0.
+ * @retval MASSTREE_INVALID       tree is NULL, guard is NULL and the tree is not append-only, or key
+ *                                is NULL and key_len is not 0.
  * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree is not versioned.
@@ -316,7 +317,7 @@ int32_t masstree_get_at(const masstree_t *tree,
  * all are read at the same number.
  *
  * @param tree      The tree.
- * @param guard     A guard of this tree; not NULL.
+ * @param guard     As in masstree_get_at.
  * @param keys      count keys, as masstree_get_at takes them; NULL only if count is 0.
  * @param count     Number of keys.
  * @param seqno     As in masstree_get_at.
@@ -326,9 +327,10 @@ int32_t masstree_get_at(const masstree_t *tree,
  *                  NULL.
  *
  * @retval MASSTREE_OK            Every key was looked up; the status of each says what was found.
- * @retval MASSTREE_INVALID       tree or guard is NULL, or keys is NULL and count is not 0: nothing
- *                                was done, and no status is stored. Or a key is NULL and its length
- *                                is not 0; the other keys were looked up.
+ * @retval MASSTREE_INVALID       tree is NULL, guard is NULL and the tree is not append-only, or keys
+ *                                is NULL and count is not 0: nothing was done, and no status is
+ *                                stored. Or a key is NULL and its length is not 0; the other keys
+ *                                were looked up.
  * @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the other keys were looked up.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
  * @retval MASSTREE_WRONG_KIND    The tree is not versioned; nothing was done.
@@ -381,6 +383,45 @@ int32_t masstree_get_operands_at(const masstree_t *tree,
                                  masstree_version_visitor_t visit,
                                  void *ctx,
                                  size_t *visited);
+
+/**
+ * Finds the key nearest to a given one that a reader at a number sees, and its version: a value, or the
+ * newest of some merge operands. Otherwise as masstree_seek.
+ *
+ * @param tree      The tree.
+ * @param guard     As in masstree_get_at.
+ * @param key       key_len bytes; NULL only if key_len is 0.
+ * @param key_len   Length of the key in bytes, at most 2^32 - 1.
+ * @param seqno     As in masstree_get_at.
+ * @param how       As in masstree_seek.
+ * @param buffer    As in masstree_seek.
+ * @param capacity  Size of the buffer in bytes.
+ * @param len       As in masstree_seek.
+ * @param version   Receives the version of the key that was found. May be NULL.
+ *
+ * @retval MASSTREE_OK            Found.
+ * @retval MASSTREE_END           No such key is visible.
+ * @retval MASSTREE_INVALID       As in masstree_get_at, or how is unknown.
+ * @retval MASSTREE_NOMEM         Out of memory for the key's buffer.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree is not versioned.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @retval MASSTREE_TOO_SMALL     As in masstree_seek.
+ * @retval MASSTREE_TOO_OLD       As in masstree_get_at.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_seek_at(const masstree_t *tree,
+                         masstree_guard_t *guard,
+                         const void *key,
+                         size_t key_len,
+                         uint64_t seqno,
+                         uint32_t how,
+                         void *buffer,
+                         size_t capacity,
+                         size_t *len,
+                         masstree_version_t *version);
 
 /* ============================================================================
  * Walking versions
@@ -454,8 +495,8 @@ typedef struct {
 /**
  * Called for each range tombstone.
  *
- * @param lower      The first key of the range; the bytes are valid as long as the tree. Never
- *                   NULL.
+ * @param lower      The first key of the range; the bytes are valid as long as the guard that the
+ *                   call runs under is held, and without a guard during this call only. Never NULL.
  * @param lower_len  Length of lower in bytes.
  * @param upper      The key at which the range ends; as lower.
  * @param upper_len  Length of upper in bytes.
@@ -822,29 +863,32 @@ uint64_t masstree_snapshot_seqno(const masstree_snapshot_t *snapshot);
 void masstree_snapshot_close(masstree_snapshot_t *snapshot);
 
 /**
- * Frees versions that no reader at floor or above, nor at an open snapshot, can see; and takes
- * keys out of the tree of which nothing is left but a tombstone at or below floor. From now on,
- * writes at or below floor are refused, and readers below it, too, unless they read at the number
- * of an open snapshot. Range tombstones are kept. Of a key whose tombstone was freed, readers learn
- * MASSTREE_NOT_FOUND, not MASSTREE_DELETED: if older tables may have the key, do not trim at or above
- * the tombstone's number.
+ * Frees versions that no reader at floor or above, nor at an open snapshot, can see; takes keys out
+ * of the tree of which nothing is left but a tombstone at or below floor; and frees range tombstones
+ * at or below floor that hide nothing any more. From now on, writes at or below floor are refused,
+ * and readers below it, too, unless they read at the number of an open snapshot. Of a key whose
+ * tombstone was freed, readers learn MASSTREE_NOT_FOUND, not MASSTREE_DELETED: if older tables may
+ * have the key, do not trim at or above the tombstone's number.
  *
  * A call does a part of the work and the next one goes on, so that a thread can trim beside others:
- * repeat it until *freed is 0 and MASSTREE_END is returned.
+ * repeat it until *freed is 0 and MASSTREE_END is returned. Range tombstones are freed only after
+ * every guard was refreshed or left that was held when floor was raised: beside such a guard they
+ * stay for a later call.
  *
  * @param tree    The tree.
  * @param floor   The floor; lowered to the greatest number that is visible. A floor below an earlier
  *                one frees what that one allows.
- * @param budget  Free at most this many versions, less those keys that were examined in vain; 0: no
- *                limit.
- * @param freed   Receives the number of versions that were freed. May be NULL.
+ * @param budget  Free at most this many versions and range tombstones, less those keys and range
+ *                tombstones that were examined in vain; 0: no limit.
+ * @param freed   Receives the number of versions and range tombstones that were freed. May be NULL.
  *
- * @retval MASSTREE_OK          The budget was used up, memory ran out after versions were freed, or
- *                              another thread trims this tree.
- * @retval MASSTREE_END         The last key was reached; the next call begins with the first.
+ * @retval MASSTREE_OK          The budget was used up, memory ran out after versions were freed,
+ *                              another thread trims this tree, or range tombstones are left to the
+ *                              next call.
+ * @retval MASSTREE_END         Everything was examined; the next call begins with the first key.
  * @retval MASSTREE_INVALID     tree is NULL.
  * @retval MASSTREE_NOMEM       Out of memory; nothing was freed.
- * @retval MASSTREE_WRONG_KIND  The tree is not versioned.
+ * @retval MASSTREE_WRONG_KIND  The tree is not versioned, or it is append-only.
  * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  * @retval MASSTREE_READ_ONLY   The tree is sealed.
  *

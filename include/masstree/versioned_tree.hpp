@@ -71,11 +71,21 @@ enum class version_fault : std::uint32_t {
     kind = MASSTREE_FAULT_KIND
 };
 
+/** When a tree frees versions. */
+enum class freeing : std::uint32_t {
+    /** In `trim`. */
+    in_trims = 0,
+    /** Also when an overwrite makes them unreadable. */
+    when_overwritten = MASSTREE_VERSIONS_FREE_OVERWRITTEN,
+    /** Never: reads need no guard. */
+    never = MASSTREE_VERSIONS_APPEND_ONLY
+};
+
 /** The result of `trim`. */
 struct trimmed {
-    /** Number of versions that were freed. */
+    /** Number of versions and range tombstones that were freed. */
     std::size_t freed = 0;
-    /** Whether it reached the last key; the next call begins with the first. */
+    /** Whether it examined everything; the next call begins with the first key. */
     bool finished = false;
 };
 
@@ -259,13 +269,13 @@ public:
 
     /** Creates an empty tree. After an error in an std::error_code, operator bool is false. */
     explicit basic_versioned_tree(errors report = {}) : basic_versioned_tree(options{}, report) {}
-    /** Creates an empty tree, in which overwrites free what no reader can see, if wanted. */
+    /** Creates an empty tree. */
     explicit basic_versioned_tree(const options &wanted, errors report = {},
-                                  bool free_overwritten = false)
+                                  freeing when = freeing::in_trims)
     {
         masstree_options_t c = MASSTREE_OPTIONS_INIT;
         c.value_kind = MASSTREE_VALUES_VERSIONED;
-        c.version_flags = free_overwritten ? MASSTREE_VERSIONS_FREE_OVERWRITTEN : 0;
+        c.version_flags = static_cast<std::uint32_t>(when);
         this->create(wanted, c, report);
     }
     /** Moves from `other`, which has no tree afterwards. */

@@ -219,6 +219,61 @@ pub(in crate::ffi) unsafe fn on_versioned<T>(
     }
 }
 
+/// `on_versioned`, for reads: without a guard, a call on an append-only tree enters none. The pin has
+/// no recorder.
+///
+/// # Safety
+/// As `on_tree`.
+#[inline]
+pub(in crate::ffi) unsafe fn on_versioned_read<T>(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    body: impl FnOnce(VersionedTree<'_>, Pinned<'_>) -> Result<T, i32>,
+) -> Result<T, i32> {
+    // SAFETY: as this function's contract.
+    let index = unsafe { tree_of(tree) }?;
+    // SAFETY: not NULL, and live by contract.
+    let versioned = unsafe { (*tree).versioned() };
+    let (local, unguarded);
+    let pin = match handle::slot(guard) {
+        // SAFETY: live by contract; it is not refreshed or left during this call.
+        Some(slot) => unsafe { pin_of(slot) },
+        None => match versioned.and_then(VersionedTree::unguarded) {
+            Some(pin) => {
+                unguarded = pin;
+                unguarded.pin()
+            }
+            None => {
+                local = index.local_guard();
+                local.pin()
+            }
+        },
+    };
+    check_guard_and_kind(index, pin, ValueKind::Any)?;
+    body(versioned.ok_or(MASSTREE_WRONG_KIND)?, pin)
+}
+
+/// Refuses NULL for a guard, unless the tree is append-only: what is read stays readable only under a
+/// guard.
+///
+/// # Safety
+/// `tree` is NULL or a live tree.
+#[inline]
+pub(in crate::ffi) unsafe fn guard_for_values(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+) -> Result<(), i32> {
+    if !guard.is_null() {
+        return Ok(());
+    }
+    // SAFETY: NULL or live by contract.
+    let versioned = unsafe { tree.as_ref() }.and_then(TreeHandle::versioned);
+    match versioned.is_some_and(VersionedTree::is_append_only) {
+        true => Ok(()),
+        false => Err(MASSTREE_INVALID),
+    }
+}
+
 /// Converts a versioned tree from C, as `tree_of` does.
 ///
 /// # Safety

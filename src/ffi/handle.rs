@@ -1,5 +1,6 @@
 //! The handles of trees and guards, which every section of the headers uses.
 
+use std::alloc::Layout;
 #[cfg(debug_assertions)]
 use std::cell::Cell;
 use std::ptr::NonNull;
@@ -7,7 +8,7 @@ use std::ptr::NonNull;
 use crate::index::memory::OutOfMemory;
 use crate::index::reclaim::Slot;
 use crate::index::tree::Tree;
-use crate::versioned::{VERSIONS, VersionedTree, Versions};
+use crate::versioned::{Freeing, VERSIONS, VersionedTree, Versions};
 
 /// An ordered map from byte strings to 64-bit words, to byte strings, or to versions.
 ///
@@ -20,13 +21,10 @@ pub struct TreeHandle {
 }
 
 impl TreeHandle {
-    /// `frees_overwritten` is for versioned trees.
-    pub(in crate::ffi) fn new(
-        mut tree: Tree,
-        frees_overwritten: bool,
-    ) -> Result<Self, OutOfMemory> {
+    /// `freeing` is for versioned trees.
+    pub(in crate::ffi) fn new(mut tree: Tree, freeing: Freeing) -> Result<Self, OutOfMemory> {
         if tree.holds(VERSIONS) {
-            let versions = Self::versions_of(&tree, frees_overwritten)?;
+            let versions = Self::versions_of(&tree, freeing)?;
             tree.set_above(versions.cast());
         }
         Ok(Self { tree })
@@ -34,9 +32,17 @@ impl TreeHandle {
 
     /// Not inlined: other trees do not need the stack.
     #[inline(never)]
-    fn versions_of(tree: &Tree, frees_overwritten: bool) -> Result<NonNull<Versions>, OutOfMemory> {
-        let versions = Versions::new(tree.allocator(), frees_overwritten);
-        tree.allocator().make(versions)
+    fn versions_of(tree: &Tree, freeing: Freeing) -> Result<NonNull<Versions>, OutOfMemory> {
+        let versions = Versions::new(tree.allocator(), freeing)?;
+        let made = tree.allocator().allocate(Layout::new::<Versions>());
+        let Some(made) = made.map(NonNull::cast::<Versions>) else {
+            // SAFETY: no other thread has it.
+            unsafe { versions.free(tree) };
+            return Err(OutOfMemory);
+        };
+        // SAFETY: freshly allocated.
+        unsafe { made.write(versions) };
+        Ok(made)
     }
 
     /// Returns the tree as a versioned tree, if it is one.

@@ -6,13 +6,19 @@
 //!
 //! A seek takes the list that the index's cursor found together with the key, and never looks the
 //! key up again: an insert in between cannot move it to a key outside of what was sought.
+//!
+//! A move loads the range tombstones before the index's cursor moves ([`Line::RangesBeforeList`]): the
+//! index's cursor reads the word of the key at which it arrives during its own move, whatever it has
+//! copied of the leaf before.
 
 use super::entry::Version;
 use super::list::List;
+use super::range_tombstones::Covers;
 use super::{LATEST, Snapshot, VersionedTree};
 use crate::index::memory::{OutOfMemory, Vector};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::{Cursor, Seek};
+use crate::protocol::Line;
 
 /// What a cursor stops at.
 enum Stops<'t> {
@@ -53,6 +59,12 @@ impl<'t, 'g> VersionCursor<'t, 'g> {
         Ok(Self::new(of, Stops::Visible { number, snapshot }))
     }
 
+    /// A cursor without a position, at a number that stays readable as long as it is used.
+    pub(super) fn visible_at(of: VersionedTree<'t>, number: u64) -> Self {
+        let snapshot = None;
+        Self::new(of, Stops::Visible { number, snapshot })
+    }
+
     /// A cursor over versions with numbers greater than `since`.
     pub(crate) fn over_versions(of: VersionedTree<'t>, since: u64) -> Self {
         Self::new(of, Stops::Versions { since })
@@ -91,6 +103,12 @@ impl<'t, 'g> VersionCursor<'t, 'g> {
         }
     }
 
+    /// The key and the version at which the cursor is, unless it was detached.
+    pub(crate) fn found(&self) -> Option<(&[u8], Version<'g>)> {
+        let version = self.at.as_ref()?.version?;
+        Some((&self.key[..], version))
+    }
+
     /// The key at which the cursor is.
     pub(crate) fn key(&self) -> Option<&[u8]> {
         self.at.as_ref().map(|_| &self.key[..])
@@ -126,9 +144,10 @@ impl<'t, 'g> VersionCursor<'t, 'g> {
             Seek::AtLeast(key) | Seek::AtMost(key) => number.map(|number| (key, number)),
             _ => None,
         };
+        let covers = of.versions.ranges.load(pin);
         let found = self.cursor.seek(of.tree, pin, seek)?;
         self.is_in_place = false;
-        self.settle(of, pin, found, reverse, sought)
+        self.settle(of, pin, covers, found, reverse, sought)
     }
 
     /// Moves to the next position, or to the previous one if `reverse`. Without a position, moves
@@ -160,13 +179,14 @@ impl<'t, 'g> VersionCursor<'t, 'g> {
                 return Ok(true);
             }
         }
+        let covers = of.versions.ranges.load(pin);
         let found = match (self.is_in_place, reverse) {
             (true, _) => self.cursor.step(of.tree, pin, reverse)?,
             (false, false) => self.cursor.seek(of.tree, pin, Seek::Above(&self.key))?,
             (false, true) => self.cursor.seek(of.tree, pin, Seek::Below(&self.key))?,
         };
         self.is_in_place = false;
-        self.settle(of, pin, found, reverse, None)
+        self.settle(of, pin, covers, found, reverse, None)
     }
 
     /// Steps the index's cursor, which has found a key or not, to the first key at which the cursor
@@ -175,13 +195,14 @@ impl<'t, 'g> VersionCursor<'t, 'g> {
         &mut self,
         of: VersionedTree<'_>,
         pin: Pinned<'g>,
+        covers: Covers<'g>,
         mut found: bool,
         reverse: bool,
         sought: Option<(&[u8], u64)>,
     ) -> Result<bool, OutOfMemory> {
         // Ends: each step moves to another key in the direction.
         while found {
-            if let Some(version) = self.stop(of, pin, reverse, sought) {
+            if let Some(version) = self.stop(of, pin, covers, reverse, sought) {
                 let key = self.cursor.key().unwrap_or_default();
                 let lacking = key.len().saturating_sub(self.key.len());
                 self.key.try_reserve(lacking).map_err(|_| OutOfMemory)?;
@@ -205,6 +226,7 @@ impl<'t, 'g> VersionCursor<'t, 'g> {
         &mut self,
         of: VersionedTree<'_>,
         pin: Pinned<'g>,
+        covers: Covers<'g>,
         reverse: bool,
         sought: Option<(&[u8], u64)>,
     ) -> Option<Version<'g>> {
@@ -216,7 +238,11 @@ impl<'t, 'g> VersionCursor<'t, 'g> {
         match self.stops {
             Stops::Visible { number, .. } => {
                 let version = list.at(number).filter(|version| !version.is_tombstone())?;
-                let cover = of.versions.ranges.load(pin).at(key, number);
+                let covers = match Line::RangesBeforeList.is_enabled() {
+                    true => covers,
+                    false => of.versions.ranges.load(pin),
+                };
+                let cover = covers.at(key, number);
                 (version.number() >= cover).then_some(version)
             }
             Stops::Versions { since } => {

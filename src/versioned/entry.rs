@@ -260,7 +260,7 @@ impl<'g> Version<'g> {
             unsafe { self.entry.drop_in_place() };
         }
         // SAFETY: by contract.
-        unsafe { memory.free(self.entry.cast(), layout, Count::ValueBytes) };
+        unsafe { memory.free_accounted(self.entry.cast(), layout, Count::ValueBytes) };
     }
 }
 
@@ -284,7 +284,7 @@ impl<'m> NewVersion<'m> {
         let layout =
             layout(height, digest.is_some(), bytes.len()).filter(|_| bytes.len() < 1 << 48);
         let layout = layout.ok_or(OutOfMemory)?;
-        let place = memory.allocate(layout, Count::ValueBytes);
+        let place = memory.allocate_accounted(layout, Count::ValueBytes);
         let entry = place.ok_or(OutOfMemory)?.cast::<Entry>();
         let flag = digest.map_or(0, |_| HAS_DIGEST);
         // SAFETY: freshly allocated with room for the header, the links, the digest and the bytes.

@@ -59,7 +59,7 @@ impl Long {
 
     /// Allocates a head that is in no list yet.
     pub(super) fn make(memory: &Memory) -> Result<NewHead<'_>, OutOfMemory> {
-        let head = memory.allocate(Layout::new::<Self>(), Count::ValueBytes);
+        let head = memory.allocate_accounted(Layout::new::<Self>(), Count::ValueBytes);
         let head = head.ok_or(OutOfMemory)?.cast::<Self>();
         // SAFETY: freshly allocated for a head.
         unsafe { head.write(Self::new()) };
@@ -74,7 +74,7 @@ impl Long {
             if needs_drop::<Self>() {
                 head.drop_in_place();
             }
-            memory.free(head.cast(), Layout::new::<Self>(), Count::ValueBytes);
+            memory.free_accounted(head.cast(), Layout::new::<Self>(), Count::ValueBytes);
         }
     }
 

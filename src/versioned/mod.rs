@@ -77,13 +77,17 @@
 //! but what a newer version, a value or a tombstone, hides from all readers, and a version that
 //! arrives later is hidden by it as well. So obsolete tombstones are left to trims.
 //!
-//! Range tombstones ([`range_tombstones`]) are kept as long as the tree: a version below one may
-//! still be stored.
+//! Range tombstones ([`range_tombstones`]) are left to trims, too ([`trim_ranges`]): a version below
+//! one may still be stored.
 //!
 //! # Memory
 //!
 //! The tree owns versions, heads, and range tombstones. A list is freed with its key (`destroy` of
 //! [`values`]), removed versions and replaced heads after the guards that may hold them.
+//!
+//! An append-only tree ([`Freeing::Never`]) frees nothing before it is destroyed. It refuses trims, so
+//! versions never leave a list, and its index keeps whatever else inserts displace: bags of suffixes,
+//! nodes, sets of range tombstones (`reclaim::kept`). So its readers need no guard.
 
 mod change;
 mod check;
@@ -97,6 +101,7 @@ mod models;
 mod numbers;
 #[cfg(all(test, loom))]
 mod ordering_models;
+mod quiet;
 mod range_tombstones;
 mod read;
 mod run;
@@ -105,9 +110,11 @@ mod snapshot;
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
 mod trim;
+mod trim_ranges;
 mod write;
 
 use std::fmt::{self, Write};
+use std::ptr::NonNull;
 
 pub(crate) use cursor::VersionCursor;
 pub(crate) use digest::{CRC32C, Fault, crc32c_of};
@@ -121,14 +128,15 @@ pub(crate) use write::{Put, Refused};
 #[cfg(doc)]
 use crate::protocol::Line;
 
-use crate::index::memory::{Memory, Source};
-use crate::index::reclaim::Pinned;
+use crate::index::memory::{Memory, OutOfMemory, Source};
+use crate::index::reclaim::{Pinned, UnguardedPin};
 use crate::index::tree::Tree;
 use crate::index::value::{KindId, Values};
 use crate::sync::{AtomicU64, Ordering};
 use counts::Counts;
 use list::List;
 use numbers::Numbers;
+use quiet::Quiet;
 use range_tombstones::RangeTombstones;
 use trim::TrimPosition;
 
@@ -172,6 +180,17 @@ unsafe fn show_list(word: u64, to: &mut dyn Write) -> fmt::Result {
     unsafe { List::new(word).show(to) }
 }
 
+/// When a tree frees versions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Freeing {
+    /// In trims.
+    InTrims,
+    /// Also when they are overwritten.
+    WhenOverwritten,
+    /// Never: the tree is append-only, and its index keeps everything.
+    Never,
+}
+
 /// What a versioned tree has beside its index.
 pub(crate) struct Versions {
     numbers: Numbers,
@@ -179,30 +198,48 @@ pub(crate) struct Versions {
     counts: Counts,
     /// Not 0: no more writes.
     sealed: AtomicU64,
-    /// Whether an overwrite frees the versions that nothing can read any more.
-    frees_overwritten: bool,
+    freeing: Freeing,
     trim: TrimPosition,
+    /// An allocation of its own, which does not move.
+    quiet: NonNull<Quiet>,
 }
 
+// SAFETY: `quiet` is an allocation that any thread may access and free.
+unsafe impl Send for Versions {}
+// SAFETY: as for `Send`.
+unsafe impl Sync for Versions {}
+
 impl Versions {
-    pub(crate) fn new(source: Source, frees_overwritten: bool) -> Self {
-        Self {
+    pub(crate) fn new(source: Source, freeing: Freeing) -> Result<Self, OutOfMemory> {
+        Ok(Self {
             numbers: Numbers::new(),
             ranges: RangeTombstones::new(),
             counts: Counts::new(),
             sealed: AtomicU64::new(0),
-            frees_overwritten,
+            freeing,
             trim: TrimPosition::new(source),
-        }
+            quiet: source.make(Quiet::new())?,
+        })
     }
 
-    /// Frees the range tombstones. Call it before the tree is dropped.
+    fn quiet(&self) -> &Quiet {
+        // SAFETY: made by `new`; `free` is the last call.
+        unsafe { self.quiet.as_ref() }
+    }
+
+    /// Frees the range tombstones, and everything that is retired. Call it before the tree is dropped, and
+    /// nothing else afterwards.
     ///
     /// # Safety
-    /// No other thread uses the tree.
+    /// No other thread uses the tree, and no guard of it is held.
     pub(crate) unsafe fn free(&self, tree: &Tree) {
-        // SAFETY: by contract.
-        unsafe { self.ranges.free(tree.allocator()) }
+        let source = tree.allocator();
+        // SAFETY: by contract. Afterwards no marker is left that calls `quiet` back.
+        unsafe {
+            tree.reclaim_all();
+            self.ranges.free(source);
+            source.drop_and_free(self.quiet);
+        }
     }
 }
 
@@ -228,11 +265,24 @@ impl<'t> VersionedTree<'t> {
     /// Refuses all writes from now on. A write that began before may still be done; a barrier of
     /// the tree waits for it.
     pub(crate) fn seal(self) {
-        self.versions.sealed.store(1, Ordering::Release);
+        // SeqCst: see `quiet`.
+        self.versions.sealed.store(1, Ordering::SeqCst);
     }
 
     pub(crate) fn is_sealed(self) -> bool {
-        self.versions.sealed.load(Ordering::Acquire) != 0
+        self.versions.sealed.load(Ordering::SeqCst) != 0
+    }
+
+    /// Whether nothing is freed before the tree is destroyed.
+    #[inline]
+    pub(crate) fn is_append_only(self) -> bool {
+        self.versions.freeing == Freeing::Never
+    }
+
+    /// Returns a pin for reads without a guard, if the tree is append-only.
+    #[inline]
+    pub(crate) fn unguarded(self) -> Option<UnguardedPin<'t>> {
+        self.tree.unguarded()
     }
 
     /// Returns the list of a key.

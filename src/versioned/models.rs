@@ -1,10 +1,12 @@
 //! Model checks of versioned trees (`make check-models`), with shuttle: see the models of the index.
 
+use std::ffi::c_void;
 use std::sync::Arc;
 
 use shuttle::thread;
 
 use super::*;
+use crate::index::memory::Allocator;
 use crate::index::tree::TreeOptions;
 use crate::index::tree::models::harness::explore;
 use crate::protocol::Line;
@@ -19,16 +21,24 @@ struct Subject {
 
 impl Subject {
     fn new() -> Arc<Self> {
-        Self::with(false)
+        Self::with(Freeing::InTrims)
     }
 
-    fn with(frees_overwritten: bool) -> Arc<Self> {
-        let tree = Tree::with_options(&TreeOptions {
+    fn options(freeing: Freeing) -> TreeOptions {
+        TreeOptions {
             values: values(),
+            keeps_everything: freeing == Freeing::Never,
             ..TreeOptions::default()
-        })
-        .unwrap();
-        let versions = Versions::new(tree.allocator(), frees_overwritten);
+        }
+    }
+
+    fn with(freeing: Freeing) -> Arc<Self> {
+        Self::made(Self::options(freeing), freeing)
+    }
+
+    fn made(options: TreeOptions, freeing: Freeing) -> Arc<Self> {
+        let tree = Tree::with_options(&options).unwrap();
+        let versions = Versions::new(tree.allocator(), freeing).unwrap();
         Arc::new(Self { tree, versions })
     }
 
@@ -54,6 +64,14 @@ impl Subject {
             Found::Version(version) => Some(version.number()),
             _ => None,
         }
+    }
+
+    /// Deletes all keys that begin with k, at a number.
+    fn remove_range(&self, number: u64) {
+        let guard = self.tree.guard().unwrap();
+        let of = self.of();
+        of.remove_range(guard.pin(), b"k", b"l", number).unwrap();
+        guard.pin().flush();
     }
 
     fn trim(&self, floor: u64) {
@@ -164,7 +182,7 @@ fn a_reader_at_the_latest_number_is_not_overtaken_by_a_trim() {
 fn an_overwrite_frees_nothing_that_a_reader_needs() {
     check(&[Line::FloorBeforeUnlinking], || {
         explore(|| {
-            let subject = Subject::with(true);
+            let subject = Subject::with(Freeing::WhenOverwritten);
             let store = |subject: &Subject| {
                 let number = subject.of().take_numbers(1).unwrap();
                 subject.put(KEY, number, Kind::Value).unwrap();
@@ -253,6 +271,102 @@ fn a_list_that_grows_loses_no_version() {
             join(writers.into_iter().chain([reader]));
             assert_eq!(subject.seen(KEY, 29), Some(25));
             subject.check();
+        });
+    });
+}
+
+/// A range tombstone is removed after what it hides, beside a reader.
+#[test]
+fn what_a_removed_range_tombstone_hid_is_not_seen() {
+    check(&[Line::RangesBeforeList], || {
+        explore(|| {
+            let subject = Subject::new();
+            subject.put(KEY, 1, Kind::Value).unwrap();
+            let snapshot = subject.of().snapshot().unwrap();
+            subject.remove_range(3);
+            subject.trim(3);
+            subject.trim(3);
+            drop(snapshot);
+            let trimmer = spawn(&subject, |subject| subject.trim(3));
+            let readers = [
+                spawn(&subject, |subject| {
+                    assert_eq!(subject.seen(KEY, LATEST), None)
+                }),
+                spawn(&subject, |subject| {
+                    let guard = subject.tree.guard().unwrap();
+                    let mut cursor = VersionCursor::at_number(subject.of(), 5).unwrap();
+                    assert_eq!(cursor.step(subject.of(), guard.pin(), false), Ok(false));
+                }),
+            ];
+            join(readers.into_iter().chain([trimmer]));
+            let guard = subject.tree.guard().unwrap();
+            assert_eq!(subject.of().counts(guard.pin()).range_tombstones, 0);
+        });
+    });
+}
+
+/// Known failure 55: a range tombstone is trimmed while a version below it arrives.
+#[test]
+fn what_a_range_tombstone_deletes_does_not_come_back() {
+    check(&[Line::RangesOutliveWrites], || {
+        explore(|| {
+            let subject = Subject::new();
+            subject.remove_range(3);
+            let writer = spawn(&subject, |subject| _ = subject.put(KEY, 2, Kind::Value));
+            let trimmer = spawn(&subject, |subject| {
+                subject.trim(3);
+                subject.trim(3);
+            });
+            join([writer, trimmer]);
+            assert_eq!(subject.seen(KEY, LATEST), None);
+            subject.check();
+        });
+    });
+}
+
+/// Overwrites what it frees, and does not free it.
+unsafe extern "C" fn spoil(memory: *mut c_void, size: usize, _: usize, _: *mut c_void) {
+    // SAFETY: it came from `allocate`, and the tree uses it no more.
+    unsafe { memory.cast::<u8>().write_bytes(0xa5, size) };
+}
+
+unsafe extern "C" fn allocate(size: usize, align: usize, _: *mut c_void) -> *mut c_void {
+    let layout = std::alloc::Layout::from_size_align(size, align).unwrap();
+    // SAFETY: the tree asks for no empty memory.
+    unsafe { std::alloc::alloc(layout).cast() }
+}
+
+/// Writes displace suffixes and sets of range tombstones beside a reader without a guard.
+#[test]
+fn a_reader_without_a_guard_reads_nothing_that_was_freed() {
+    check(&[Line::DisplacedIsKept], || {
+        explore(|| {
+            // SAFETY: any thread may call the functions.
+            let allocator = unsafe { Allocator::new(allocate, spoil, std::ptr::null_mut()) };
+            let options = TreeOptions {
+                allocator: Some(allocator),
+                ..Subject::options(Freeing::Never)
+            };
+            let subject = Subject::made(options, Freeing::Never);
+            let long = |last: u8| [&b"more than a slice "[..], &[last]].concat();
+            subject.put(&long(0), 1, Kind::Value).unwrap();
+            subject.remove_range(2);
+            let writer = spawn(&subject, move |subject| {
+                for number in 3..6 {
+                    subject
+                        .put(&long(number as u8), number, Kind::Value)
+                        .unwrap();
+                    subject.remove_range(number);
+                }
+            });
+            let reader = spawn(&subject, move |subject| {
+                let unguarded = subject.of().unguarded().unwrap();
+                for _ in 0..2 {
+                    let found = subject.of().get(unguarded.pin(), &long(0), LATEST);
+                    assert!(matches!(found, Found::Version(version) if version.number() == 1));
+                }
+            });
+            join([writer, reader]);
         });
     });
 }

@@ -89,6 +89,16 @@ pub(super) struct ReadPoints<S> {
 pub(super) type FewPoints = ReadPoints<ArrayVec<u64, MOST_SNAPSHOTS>>;
 
 impl<S: Deref<Target = [u64]>> ReadPoints<S> {
+    /// Returns the lowest number of at least `number`, which is at most the floor, at which readers may
+    /// read.
+    pub(super) fn at_least(&self, number: u64) -> u64 {
+        let after = self.snapshots.partition_point(|&at| at >= number);
+        match after.checked_sub(1) {
+            Some(lowest) => self.snapshots[lowest],
+            None => self.floor,
+        }
+    }
+
     /// Returns the greatest snapshot below `number`.
     pub(super) fn below(&self, number: u64) -> Option<u64> {
         let at = self.snapshots.partition_point(|&at| at >= number);
@@ -150,7 +160,8 @@ impl Numbers {
     #[inline]
     pub(super) fn admits(&self, number: u64) -> bool {
         let visible = self.visible.load(Ordering::Relaxed);
-        let floor = self.write_floor.load(Ordering::Acquire);
+        // SeqCst: see `quiet`.
+        let floor = self.write_floor.load(Ordering::SeqCst);
         number > floor && (visible == LATEST || number > visible)
     }
 
@@ -332,7 +343,7 @@ impl Numbers {
 /// Raises a floor before versions are removed. Under the lock.
 fn raise(floor: &AtomicU64, to: u64) {
     if Line::FloorBeforeUnlinking.is_enabled() && floor.load(Ordering::Relaxed) < to {
-        // SeqCst, as the stores that unlink, which follow.
+        // SeqCst, as the stores that unlink, which follow; and see `quiet`.
         floor.store(to, Ordering::SeqCst);
     }
 }

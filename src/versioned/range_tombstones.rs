@@ -8,7 +8,16 @@
 //! memory is allocated, and each attempt that fails means that another writer has succeeded.
 //!
 //! The linearization point is that exchange, which releases the sets; readers acquire them. Lists
-//! and sets that were replaced are retired. Tombstones live as long as the tree.
+//! and sets that were replaced are retired.
+//!
+//! **Removal.** A trim removes tombstones that hide nothing any more ([`trim_ranges`]): it makes one set
+//! of all others, and exchanges the list in the same way; then it retires the tombstones. It has removed
+//! the versions that they covered from their lists before. So a reader loads the list of tombstones
+//! before it loads the list of a key ([`Line::RangesBeforeList`]): if it does not find a tombstone, it
+//! does not find the versions either, since the exchange that it has acquired follows their removal. A
+//! reader that has loaded an older list finds a tombstone that has nothing to hide.
+//!
+//! [`trim_ranges`]: super::trim_ranges
 
 use std::ptr::NonNull;
 
@@ -17,9 +26,11 @@ use arrayvec::ArrayVec;
 use super::VersionedTree;
 use super::run::{Run, TombstoneRef};
 use super::write::Refused;
-use crate::index::memory::{OutOfMemory, Source};
+use crate::index::memory::{OutOfMemory, Source, Vector};
 use crate::index::reclaim::{Domain, Pinned, Retire};
 use crate::index::tree::Tree;
+#[cfg(doc)]
+use crate::protocol::Line;
 use crate::sync::{AtomicPtr, Ordering};
 
 /// The most sets: each is twice as large as the next.
@@ -31,8 +42,8 @@ struct Runs {
 }
 
 impl Runs {
-    fn sets(&self) -> impl DoubleEndedIterator<Item = &Run<'static>> {
-        // SAFETY: sets are freed after the lists that name them.
+    fn sets(&self) -> impl Iterator<Item = &Run<'static>> + Clone {
+        // SAFETY: sets are freed after the lists that name them, and tombstones after their sets.
         self.runs.iter().map(|run| unsafe { run.as_ref() })
     }
 }
@@ -107,13 +118,7 @@ impl RangeTombstones {
             // SAFETY: as above.
             let merged = (sets[kept..].iter()).flat_map(|run| unsafe { run.as_ref() }.tombstones());
             let all = merged.copied().chain([tombstone]);
-            let run = Run::make(source, all)?;
-            let mut runs: ArrayVec<_, MOST_RUNS> = sets[..kept].iter().copied().collect();
-            runs.push(run);
-            let new = source.make(Runs { runs }).inspect_err(|_| {
-                // SAFETY: no other thread has seen the set.
-                unsafe { source.drop_and_free(run) }
-            })?;
+            let (new, run) = make_list(source, &sets[..kept], all)?;
             // Release: pairs with `load`.
             let stored = (self.runs).compare_exchange(
                 present,
@@ -131,12 +136,86 @@ impl RangeTombstones {
                     if !present.is_null() {
                         pin.retire(present);
                     }
+                    account(pin.domain(), new, run);
+                    account_for(pin.domain(), tombstone.as_ptr());
                     return Ok(());
                 }
                 source.drop_and_free(new);
                 source.drop_and_free(run);
             }
         }
+    }
+
+    /// Removes tombstones that are in the list, given in the order of their addresses. One thread at a
+    /// time.
+    pub(super) fn remove(
+        &self,
+        pin: Pinned<'_>,
+        source: Source,
+        obsolete: &[TombstoneRef<'static>],
+    ) -> Result<(), OutOfMemory> {
+        let is_kept = |tombstone: &&TombstoneRef<'static>| {
+            let address = |of: &TombstoneRef<'_>| of.as_ptr().addr();
+            obsolete
+                .binary_search_by_key(&address(tombstone), address)
+                .is_err()
+        };
+        // Ends: another round needs a writer that has succeeded.
+        loop {
+            let present = self.runs.load(Ordering::SeqCst);
+            // SAFETY: as in `load`.
+            let Some(old) = (unsafe { present.as_ref() }) else {
+                return Ok(());
+            };
+            let kept = old.sets().flat_map(|run| run.tombstones()).filter(is_kept);
+            let made = match kept.clone().next() {
+                Some(_) => Some(make_list(source, &[], kept.copied())?),
+                None => None,
+            };
+            let new = made.map_or(std::ptr::null_mut(), |(list, _)| list.as_ptr());
+            // Release: pairs with `load`.
+            let stored =
+                (self.runs).compare_exchange(present, new, Ordering::SeqCst, Ordering::Relaxed);
+            // SAFETY: as in `add`.
+            unsafe {
+                if stored.is_ok() {
+                    for run in &old.runs {
+                        pin.retire(run.as_ptr());
+                    }
+                    pin.retire(present);
+                    for tombstone in obsolete {
+                        pin.retire(tombstone.as_ptr());
+                    }
+                    if let Some((list, run)) = made {
+                        account(pin.domain(), list, run);
+                    }
+                    return Ok(());
+                }
+                if let Some((list, run)) = made {
+                    source.drop_and_free(list);
+                    source.drop_and_free(run);
+                }
+            }
+        }
+    }
+
+    /// Returns the tombstones with numbers of at most `most`, in no particular order.
+    pub(super) fn at_most(
+        &self,
+        pin: Pinned<'_>,
+        source: Source,
+        most: u64,
+    ) -> Result<Vector<TombstoneRef<'static>>, OutOfMemory> {
+        let mut found = Vector::new_in(source);
+        let Some(runs) = self.load(pin).runs else {
+            return Ok(found);
+        };
+        let all = runs.sets().flat_map(|run| run.tombstones());
+        for tombstone in all.filter(|tombstone| tombstone.number() <= most) {
+            found.try_reserve(1).map_err(|_| OutOfMemory)?;
+            found.push(*tombstone);
+        }
+        Ok(found)
     }
 
     /// The number of tombstones. Under a guard, or when no other thread uses the tree.
@@ -164,6 +243,44 @@ impl RangeTombstones {
     }
 }
 
+/// Makes a list of sets, and of a new set of all other tombstones.
+fn make_list(
+    source: Source,
+    kept: &[NonNull<Run<'static>>],
+    others: impl Iterator<Item = TombstoneRef<'static>> + Clone,
+) -> Result<(NonNull<Runs>, NonNull<Run<'static>>), OutOfMemory> {
+    let run = Run::make(source, others)?;
+    let mut runs: ArrayVec<_, MOST_RUNS> = kept.iter().copied().collect();
+    runs.push(run);
+    let list = source.make(Runs { runs }).inspect_err(|_| {
+        // SAFETY: no other thread has seen the set.
+        unsafe { source.drop_and_free(run) }
+    })?;
+    Ok((list, run))
+}
+
+/// Accounts for a new list and its new set.
+///
+/// # Safety
+/// Both are live.
+unsafe fn account(domain: &Domain, list: NonNull<Runs>, run: NonNull<Run<'static>>) {
+    // SAFETY: by contract.
+    unsafe {
+        account_for(domain, list.as_ptr());
+        account_for(domain, run.as_ptr());
+    }
+}
+
+/// Accounts for an object until it is freed by its `Retire`.
+///
+/// # Safety
+/// The object is live.
+unsafe fn account_for<T: Retire>(domain: &Domain, object: *mut T) {
+    // SAFETY: by contract.
+    let bytes = unsafe { T::bytes(object, domain) };
+    domain.memory.note(bytes as i64);
+}
+
 impl Retire for Runs {
     unsafe fn bytes(_: *mut Self, _: &Domain) -> usize {
         size_of::<Self>()
@@ -172,6 +289,7 @@ impl Retire for Runs {
     unsafe fn free(runs: *mut Self, domain: &Domain) {
         // SAFETY: by contract; `add` made it.
         unsafe {
+            domain.memory.note(-(size_of::<Self>() as i64));
             let runs = NonNull::new_unchecked(runs);
             domain.memory.allocator().drop_and_free(runs);
         }

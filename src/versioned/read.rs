@@ -7,9 +7,11 @@ use super::entry::Version;
 use super::list::List;
 use super::numbers::Registered;
 use super::range_tombstones::Covers;
-use super::{LATEST, VersionedTree};
+use super::{LATEST, VersionCursor, VersionedTree};
 use crate::index::key::Key;
+use crate::index::memory::OutOfMemory;
 use crate::index::reclaim::Pinned;
+use crate::index::tree::Seek;
 use crate::protocol::Line;
 
 /// What a key has at a number.
@@ -25,7 +27,7 @@ pub(crate) enum Found<'g> {
     Covered(u64),
 }
 
-/// Returns what a key with this list has at a number.
+/// Returns what a key with this list has at a number. The range tombstones were loaded before the list.
 #[inline]
 fn found<'g>(list: Option<List<'g>>, covers: Covers<'_>, key: &[u8], number: u64) -> Found<'g> {
     let cover = covers.at(key, number);
@@ -38,13 +40,23 @@ fn found<'g>(list: Option<List<'g>>, covers: Covers<'_>, key: &[u8], number: u64
     }
 }
 
-impl VersionedTree<'_> {
+impl<'t> VersionedTree<'t> {
     /// Returns what a key has at a number.
     #[inline]
     pub(crate) fn get<'g>(self, pin: Pinned<'g>, key: &[u8], number: u64) -> Found<'g> {
+        self.get_covered(pin, key, number).0
+    }
+
+    /// [`Self::get`], which also returns the range tombstones that it has used.
+    #[inline]
+    fn get_covered<'g>(self, pin: Pinned<'g>, key: &[u8], number: u64) -> (Found<'g>, Covers<'g>) {
         self.read(number, |number| {
-            let covers = self.versions.ranges.load(pin);
-            found(self.list(pin, key), covers, key, number)
+            let mut covers = self.versions.ranges.load(pin);
+            let list = self.list(pin, key);
+            if !Line::RangesBeforeList.is_enabled() {
+                covers = self.versions.ranges.load(pin);
+            }
+            (found(list, covers, key, number), covers)
         })
     }
 
@@ -82,15 +94,16 @@ impl VersionedTree<'_> {
         mut visit: impl FnMut(Version<'g>) -> ControlFlow<()>,
     ) -> Found<'g> {
         // Versions that are linked from one that was found are not freed before the pin ends, and
-        // keep their links: the chain of the version that was found is whole.
-        let found = self.get(pin, key, number);
+        // keep their links: the chain of the version that was found is whole. Range tombstones that were
+        // loaded later might lack one that hides a part of this chain.
+        let (found, covers) = self.get_covered(pin, key, number);
         let Found::Version(newest) = found else {
             if let Found::Tombstone(version) = found {
                 _ = visit(version);
             }
             return found;
         };
-        let cover = self.versions.ranges.load(pin).at(key, newest.number());
+        let cover = covers.at(key, newest.number());
         let mut next = Some(newest);
         // Ends: the numbers fall.
         while let Some(version) = next.filter(|version| version.number() >= cover) {
@@ -101,6 +114,21 @@ impl VersionedTree<'_> {
             next = version.older();
         }
         found
+    }
+
+    /// Finds the key nearest to another one that a reader at a number sees. Returns a cursor that is at
+    /// it; `None` if there is none.
+    pub(crate) fn seek<'g>(
+        self,
+        pin: Pinned<'g>,
+        seek: Seek<'_>,
+        number: u64,
+    ) -> Result<Option<VersionCursor<'t, 'g>>, OutOfMemory> {
+        self.read(number, |number| {
+            let mut cursor = VersionCursor::visible_at(self, number);
+            let found = cursor.seek(self, pin, seek, None)?;
+            Ok(found.then_some(cursor))
+        })
     }
 
     /// Whether a read at this number that has just ended found all that was visible at it. `false`:

@@ -13,7 +13,7 @@ use crate::index::memory::{OutOfMemory, Source, Vector};
 use crate::index::reclaim::{Domain, Retire};
 
 /// A range tombstone: deletes what is older than `number` from `lower` to before `upper`. The two
-/// bounds follow the header. Lives as long as the tree.
+/// bounds follow the header.
 pub(super) struct RangeTombstone {
     number: u64,
     lower: usize,
@@ -63,6 +63,10 @@ impl<'g> TombstoneRef<'g> {
         unsafe { source.free(NonNull::from(self.0).cast(), layout) }
     }
 
+    pub(super) fn as_ptr(self) -> *mut RangeTombstone {
+        std::ptr::from_ref(self.0).cast_mut()
+    }
+
     pub(super) fn number(self) -> u64 {
         self.0.number
     }
@@ -84,7 +88,7 @@ impl<'g> TombstoneRef<'g> {
     }
 }
 
-/// A set of range tombstones. The references are valid as long as the tree, so also for `'g`.
+/// A set of range tombstones, which are valid as long as the set, so also for `'g`.
 pub(super) struct Run<'g> {
     /// In ascending order of their numbers.
     tombstones: Vector<TombstoneRef<'g>>,
@@ -219,6 +223,22 @@ impl<'g> Run<'g> {
     }
 }
 
+impl Retire for RangeTombstone {
+    unsafe fn bytes(tombstone: *mut Self, _: &Domain) -> usize {
+        // SAFETY: by contract.
+        let tombstone = unsafe { &*tombstone };
+        size_of::<Self>() + tombstone.lower + tombstone.upper
+    }
+
+    unsafe fn free(tombstone: *mut Self, domain: &Domain) {
+        // SAFETY: by contract; `make` made it from this source.
+        unsafe {
+            (domain.memory).note(-(Self::bytes(tombstone, domain) as i64));
+            TombstoneRef(&*tombstone).free(domain.memory.allocator());
+        }
+    }
+}
+
 impl Retire for Run<'_> {
     unsafe fn bytes(run: *mut Self, _: &Domain) -> usize {
         // SAFETY: by contract.
@@ -228,6 +248,7 @@ impl Retire for Run<'_> {
     unsafe fn free(run: *mut Self, domain: &Domain) {
         // SAFETY: by contract; `make` made it.
         unsafe {
+            domain.memory.note(-((*run).bytes() as i64));
             let run = NonNull::new_unchecked(run);
             domain.memory.allocator().drop_and_free(run);
         }

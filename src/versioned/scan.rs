@@ -100,6 +100,7 @@ impl VersionedTree<'_> {
         if range.limit == 0 {
             return Ok(());
         }
+        // Before the lists: see `range_tombstones`.
         let covers = self.versions.ranges.load(pin);
         self.tree.scan(pin, &all, &mut |key, word| {
             // SAFETY: the word was found under this pin.

@@ -16,6 +16,7 @@ use super::entry::Kind;
 use super::list::List;
 use super::numbers::ReadPoints;
 use super::range_tombstones::Covers;
+use super::run::TombstoneRef;
 use super::write::Refused;
 use crate::annotate::Owned;
 use crate::errno;
@@ -23,36 +24,49 @@ use crate::index::memory::{OutOfMemory, Source, Vector};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::{Bound, Decision, Range};
 
-/// The key at which the next trim begins; empty: the first. `None` while a thread trims: the lock
-/// is not held meanwhile, since a trim runs the user's allocator.
+/// Where the next trim goes on. A pass visits the keys first, and then the range tombstones.
+pub(super) struct Position {
+    /// The next key to visit; among the range tombstones, the key of the next one from which to examine
+    /// it. Empty: the first.
+    pub(super) key: Vector<u8>,
+    /// The range tombstones to examine, the next one last; none as long as keys are visited. Only trims
+    /// free range tombstones, so they are live.
+    pub(super) ranges: Vector<TombstoneRef<'static>>,
+}
+
+/// The position; `None` while a thread trims: the lock is not held meanwhile, since a trim runs the
+/// user's allocator.
 pub(super) struct TrimPosition {
-    key: Mutex<Option<Vector<u8>>>,
+    position: Mutex<Option<Position>>,
 }
 
 impl TrimPosition {
     pub(super) fn new(source: Source) -> Self {
         Self {
-            key: Mutex::new(Some(Vector::new_in(source))),
+            position: Mutex::new(Some(Position {
+                key: Vector::new_in(source),
+                ranges: Vector::new_in(source),
+            })),
         }
     }
 
-    /// Takes the key, unless another thread trims.
-    fn take(&self) -> Option<Vector<u8>> {
-        Owned::from(errno::lock(&self.key)).take()
+    /// Takes the position, unless another thread trims.
+    fn take(&self) -> Option<Position> {
+        Owned::from(errno::lock(&self.position)).take()
     }
 
-    /// Lets the next trim begin at `key`.
-    fn set(&self, key: Vector<u8>) {
-        *Owned::from(errno::lock(&self.key)) = Some(key);
+    /// Lets the next trim go on at a position.
+    fn set(&self, position: Position) {
+        *Owned::from(errno::lock(&self.position)) = Some(position);
     }
 }
 
 /// What a trim did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Trimmed {
-    /// Versions that were removed.
+    /// Versions and range tombstones that were removed.
     pub(crate) freed: usize,
-    /// Whether the trim reached the last key; the next one begins at the first.
+    /// Whether the trim reached the end; the next one begins at the first key.
     pub(crate) ended: bool,
 }
 
@@ -123,10 +137,10 @@ impl<S: Deref<Target = [u64]>> Pass<'_, S> {
 }
 
 impl VersionedTree<'_> {
-    /// Removes versions that no reader at or above `floor`, nor at a snapshot, can see, and keys
-    /// without a version. Removes versions and examines keys that have none to remove, at most
-    /// `budget` together, beginning where the last trim ended. Does nothing while another thread
-    /// trims. Fails only if nothing was removed.
+    /// Removes versions that no reader at or above `floor`, nor at a snapshot, can see, keys without a
+    /// version, and range tombstones that hide nothing. Removes versions, and examines keys and range
+    /// tombstones, at most `budget` together, beginning where the last trim ended. Does nothing while
+    /// another thread trims. Fails only if nothing was removed.
     pub(crate) fn trim(
         self,
         pin: Pinned<'_>,
@@ -137,31 +151,31 @@ impl VersionedTree<'_> {
             freed: 0,
             ended: false,
         };
+        if self.is_append_only() {
+            return Err(Refused::AppendOnly);
+        }
         if self.is_sealed() {
             return Err(Refused::Sealed);
         }
-        let Some(start) = self.versions.trim.take() else {
+        let Some(mut position) = self.versions.trim.take() else {
             return Ok(trimmed);
         };
-        let mut end = Vector::new_in(self.tree.allocator());
-        let outcome = self.trim_from(pin, floor, budget, &start, &mut end, &mut trimmed);
-        // Without memory for the key that it reached, the next trim begins where this one did.
-        let reached = if outcome.is_ok() { end } else { start };
-        self.versions.trim.set(reached);
+        let outcome = self.trim_from(pin, floor, budget, &mut position, &mut trimmed);
+        self.versions.trim.set(position);
         match outcome {
             Err(OutOfMemory) if trimmed.freed == 0 => Err(Refused::OutOfMemory),
             _ => Ok(trimmed),
         }
     }
 
-    /// Trims from the key `start` on; stores in `end` at which key the next trim begins.
+    /// Trims from a position on, and moves it to where the next trim begins; without memory for that,
+    /// leaves it.
     fn trim_from(
         self,
         pin: Pinned<'_>,
         floor: u64,
         budget: usize,
-        start: &[u8],
-        end: &mut Vector<u8>,
+        position: &mut Position,
         trimmed: &mut Trimmed,
     ) -> Result<(), OutOfMemory> {
         let highest = || self.versions.counts.highest();
@@ -171,34 +185,55 @@ impl VersionedTree<'_> {
             points: &points,
             covers: self.versions.ranges.load(pin),
         };
+        let mut left = budget;
+        let mut more = false;
+        if position.ranges.is_empty() {
+            if !self.trim_keys(pin, &pass, &mut position.key, &mut left, trimmed)? {
+                return Ok(());
+            }
+            more = self.begin_ranges(pin, points.floor, position)?;
+        }
+        trimmed.ended = self.trim_ranges(pin, &pass, position, &mut left, trimmed)? && !more;
+        Ok(())
+    }
+
+    /// Visits keys from `start` on, as long as budget is left; stores in `start` where to go on. Returns
+    /// whether it reached the last key.
+    fn trim_keys(
+        self,
+        pin: Pinned<'_>,
+        pass: &Pass<'_, impl Deref<Target = [u64]>>,
+        start: &mut Vector<u8>,
+        left: &mut usize,
+        trimmed: &mut Trimmed,
+    ) -> Result<bool, OutOfMemory> {
         let range = Range {
-            lower: Bound::Included(start),
+            lower: Bound::Included(&start[..]),
             ..Range::all()
         };
-        let mut left = budget;
-        let mut outcome = Ok(());
-        let mut stopped = false;
+        let mut end = Vector::new_in(self.tree.allocator());
+        let mut outcome = Ok(true);
         self.tree.scan(pin, &range, &mut |key, word| {
-            if left == 0 {
-                stopped = true;
-                outcome = copy(key, end);
+            if *left == 0 {
+                outcome = copy(key, &mut end).map(|()| false);
                 return ControlFlow::Break(());
             }
             // SAFETY: the word was found under this pin.
             let list = unsafe { List::new(word) };
-            if pass.next_gap(key, list, Some(points.floor)).is_none() {
-                left -= 1;
+            if pass.next_gap(key, list, Some(pass.points.floor)).is_none() {
+                *left -= 1;
                 return ControlFlow::Continue(());
             }
-            match self.trim_key(pin, key, &pass, &mut left, &mut trimmed.freed) {
+            match self.trim_key(pin, key, pass, left, &mut trimmed.freed) {
                 Ok(true) => return ControlFlow::Continue(()),
-                Ok(false) => outcome = copy(key, end),
+                Ok(false) => outcome = copy(key, &mut end).map(|()| false),
                 Err(OutOfMemory) => outcome = Err(OutOfMemory),
             }
-            stopped = true;
             ControlFlow::Break(())
         })?;
-        trimmed.ended = !stopped;
+        if outcome.is_ok() {
+            *start = end;
+        }
         outcome
     }
 
@@ -290,7 +325,7 @@ impl VersionedTree<'_> {
     }
 }
 
-fn copy(key: &[u8], to: &mut Vector<u8>) -> Result<(), OutOfMemory> {
+pub(super) fn copy(key: &[u8], to: &mut Vector<u8>) -> Result<(), OutOfMemory> {
     to.try_reserve(key.len()).map_err(|_| OutOfMemory)?;
     to.extend_from_slice(key);
     Ok(())

@@ -1,10 +1,10 @@
 //! Stores versions.
 
-use super::VersionedTree;
 use super::change::{Inserted, Removed};
 use super::entry::{Digest, Kind, MAX_NUMBER, NewVersion, Version};
 use super::list::{List, Long};
 use super::numbers::GroupFault;
+use super::{Freeing, VersionedTree};
 use crate::index::memory::OutOfMemory;
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Decision;
@@ -25,6 +25,8 @@ pub(crate) enum Refused {
     OutOfMemory,
     /// The tree is sealed.
     Sealed,
+    /// The tree is append-only.
+    AppendOnly,
     /// The number is 0 or too great, at or below the floor of a trim, or published already.
     Number,
     /// The key has a version with this number.
@@ -84,7 +86,9 @@ impl VersionedTree<'_> {
                 }
                 // SAFETY: this thread owns the lock of the key's leaf, and the decision is applied.
                 match unsafe { List::insert(present, new.version(), &mut head) } {
-                    Inserted::Done(decision) if self.versions.frees_overwritten => {
+                    Inserted::Done(decision)
+                        if self.versions.freeing == Freeing::WhenOverwritten =>
+                    {
                         // A snapshot that is opened from now on reads the new version.
                         self.versions.counts.note_number(pin, put.number);
                         let word = match decision {

@@ -53,6 +53,7 @@ impl Ledger {
             allocator: Some(unsafe { Allocator::new(alloc, free, ctx) }),
             chunk_size: 1,
             huge_pages: true,
+            keeps_everything: false,
         }
     }
 

@@ -18,6 +18,24 @@ pub const MASSTREE_SEEK_GT: u32 = 1;
 pub const MASSTREE_SEEK_LE: u32 = 2;
 /// Seek the last key that is less than the given one.
 pub const MASSTREE_SEEK_LT: u32 = 3;
+/// Seek the first key; the given one is ignored.
+pub const MASSTREE_SEEK_FIRST: u32 = 4;
+/// Seek the last key; the given one is ignored.
+pub const MASSTREE_SEEK_LAST: u32 = 5;
+
+/// Converts what to seek from C.
+#[inline]
+pub(in crate::ffi) fn decode_seek(key: &[u8], how: u32) -> Result<Seek<'_>, i32> {
+    Ok(match how {
+        MASSTREE_SEEK_GE => Seek::AtLeast(key),
+        MASSTREE_SEEK_GT => Seek::Above(key),
+        MASSTREE_SEEK_LE => Seek::AtMost(key),
+        MASSTREE_SEEK_LT => Seek::Below(key),
+        MASSTREE_SEEK_FIRST => Seek::First,
+        MASSTREE_SEEK_LAST => Seek::Last,
+        _ => return Err(MASSTREE_INVALID),
+    })
+}
 
 /// Returns the status of a move: `MASSTREE_OK`, or `MASSTREE_END` without a further key.
 fn moved_status(found: bool) -> i32 {
@@ -29,8 +47,8 @@ fn moved_status(found: bool) -> i32 {
 /// @param cursor   The cursor.
 /// @param key      key_len bytes; NULL only if key_len is 0. May be the cursor's own key.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
-/// @param how      MASSTREE_SEEK_GE, MASSTREE_SEEK_GT, MASSTREE_SEEK_LE or
-///                 MASSTREE_SEEK_LT.
+/// @param how      MASSTREE_SEEK_GE, MASSTREE_SEEK_GT, MASSTREE_SEEK_LE, MASSTREE_SEEK_LT,
+///                 MASSTREE_SEEK_FIRST or MASSTREE_SEEK_LAST.
 ///
 /// @retval MASSTREE_OK            The cursor is at that key.
 /// @retval MASSTREE_END           No such key exists.
@@ -54,13 +72,7 @@ pub unsafe extern "C" fn masstree_cursor_seek(
     unsafe {
         on_cursor(cursor, |handle, tree| {
             let key = key_bytes(key, key_len)?;
-            let seek = match how {
-                MASSTREE_SEEK_GE => Seek::AtLeast(key),
-                MASSTREE_SEEK_GT => Seek::Above(key),
-                MASSTREE_SEEK_LE => Seek::AtMost(key),
-                MASSTREE_SEEK_LT => Seek::Below(key),
-                _ => return Err(MASSTREE_INVALID),
-            };
+            let seek = decode_seek(key, how)?;
             let Some(pin) = handle.pin() else {
                 return handle.move_over_versions(Some(seek), false);
             };

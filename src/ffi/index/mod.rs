@@ -93,6 +93,8 @@ pub mod cursor;
 
 pub mod cursor_move;
 
+pub mod seek;
+
 pub mod get_many;
 
 pub mod write_many;

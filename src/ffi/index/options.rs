@@ -9,7 +9,7 @@ use crate::ffi::status::*;
 use crate::index::memory::Allocator;
 use crate::index::tree::TreeOptions;
 use crate::index::value::{Destructor, KindId, Values};
-use crate::versioned::{VERSIONS, values};
+use crate::versioned::{Freeing, VERSIONS, values};
 
 /// Kind of values: 64-bit words of the caller (numbers, or pointers that the value destructor
 /// frees).
@@ -24,6 +24,12 @@ pub const MASSTREE_VALUES_VERSIONED: u32 = 2;
 /// neither at MASSTREE_SEQNO_LATEST nor at an open snapshot. Readers at other numbers may learn
 /// MASSTREE_TOO_OLD; a number that was freed may be stored again.
 pub const MASSTREE_VERSIONS_FREE_OVERWRITTEN: u32 = 1;
+/// Flag of version_flags: the tree is append-only. Nothing in it is freed before masstree_destroy, so
+/// that readers need no guard: what a call without a guard returns stays readable until then.
+/// masstree_trim_versions is refused. What inserts displace inside of the tree counts in limbo_bytes
+/// of masstree_stats_t, and so do objects that are retired. Excludes
+/// MASSTREE_VERSIONS_FREE_OVERWRITTEN.
+pub const MASSTREE_VERSIONS_APPEND_ONLY: u32 = 2;
 
 const _: () = {
     assert!(MASSTREE_VALUES_WORDS == KindId::WORDS.0);
@@ -112,20 +118,23 @@ pub struct Options {
     /// MASSTREE_HUGE_PAGES_FOR_LARGE_TREES or MASSTREE_HUGE_PAGES_NEVER. Ignored if alloc or
     /// chunk_size is set.
     pub huge_pages: u32,
-    /// For a versioned tree: 0, or MASSTREE_VERSIONS_FREE_OVERWRITTEN. Otherwise 0.
+    /// For a versioned tree: 0, MASSTREE_VERSIONS_FREE_OVERWRITTEN or
+    /// MASSTREE_VERSIONS_APPEND_ONLY. Otherwise 0.
     pub version_flags: u32,
     /// Must be 0.
     pub reserved: u32,
 }
 
-/// Converts options from C. Returns also whether overwrites in a versioned tree free versions.
+/// Converts options from C. Returns also when a versioned tree frees versions.
 ///
 /// # Safety
 /// `options` is NULL or meets the contract of `sized_struct`, and its callbacks and contexts
 /// fit together as its documentation says.
-pub(in crate::ffi) unsafe fn decode(options: *const Options) -> Result<(TreeOptions, bool), i32> {
+pub(in crate::ffi) unsafe fn decode(
+    options: *const Options,
+) -> Result<(TreeOptions, Freeing), i32> {
     if options.is_null() {
-        return Ok((TreeOptions::default(), false));
+        return Ok((TreeOptions::default(), Freeing::InTrims));
     }
     // SAFETY: as this function's contract; a zeroed `Options` is one.
     let options = unsafe { sized_struct(options) }?;
@@ -135,9 +144,10 @@ pub(in crate::ffi) unsafe fn decode(options: *const Options) -> Result<(TreeOpti
         _ => return Err(MASSTREE_INVALID),
     };
     let is_versioned = options.value_kind == MASSTREE_VALUES_VERSIONED;
-    let frees_overwritten = match options.version_flags {
-        0 => false,
-        MASSTREE_VERSIONS_FREE_OVERWRITTEN if is_versioned => true,
+    let freeing = match options.version_flags {
+        0 => Freeing::InTrims,
+        MASSTREE_VERSIONS_FREE_OVERWRITTEN if is_versioned => Freeing::WhenOverwritten,
+        MASSTREE_VERSIONS_APPEND_ONLY if is_versioned => Freeing::Never,
         _ => return Err(MASSTREE_INVALID),
     };
     if options.reserved != 0 {
@@ -165,6 +175,7 @@ pub(in crate::ffi) unsafe fn decode(options: *const Options) -> Result<(TreeOpti
         allocator,
         chunk_size: options.chunk_size,
         huge_pages,
+        keeps_everything: freeing == Freeing::Never,
     };
-    Ok((options, frees_overwritten))
+    Ok((options, freeing))
 }

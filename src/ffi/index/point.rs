@@ -320,6 +320,8 @@ pub unsafe extern "C" fn masstree_insert_u64(
 /// Never returns MASSTREE_NOMEM. Nodes that become empty are freed.
 ///
 /// Thread safety: any thread. Since 0.1.
+// Inlined into masstree_remove_u64, it took 7 instructions more.
+#[inline(never)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_remove(
     tree: *mut TreeHandle,

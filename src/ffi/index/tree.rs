@@ -22,8 +22,8 @@ use crate::versioned::VERSIONS;
 /// @retval MASSTREE_INVALID  tree is NULL; struct_size is smaller than any
 ///                           version of the struct; value_kind is unknown, or is not
 ///                           MASSTREE_VALUES_WORDS together with a value
-///                           destructor; version_flags has an unknown flag, or one although
-///                           the tree is not versioned; only one of alloc and free is set; or a
+///                           destructor; version_flags has an unknown flag, two flags, or one
+///                           although the tree is not versioned; only one of alloc and free is set; or a
 ///                           byte of the struct that this library does not know is
 ///                           not zero.
 /// @retval MASSTREE_NOMEM    Out of memory.
@@ -46,14 +46,12 @@ pub unsafe extern "C" fn masstree_create(
             return Err(MASSTREE_INVALID);
         }
         // SAFETY: as this function's contract.
-        let (options, frees_overwritten) = unsafe { options::decode(options) }?;
+        let (options, freeing) = unsafe { options::decode(options) }?;
         if cannot_create_trees() {
             return Err(MASSTREE_FORKED);
         }
         let made = Tree::with_options(&options)?;
-        let handle = made
-            .allocator()
-            .make(TreeHandle::new(made, frees_overwritten)?)?;
+        let handle = made.allocator().make(TreeHandle::new(made, freeing)?)?;
         // SAFETY: checked for NULL above; writable by contract.
         unsafe { tree.write(handle.as_ptr()) };
         Ok(MASSTREE_OK)

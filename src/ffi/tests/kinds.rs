@@ -22,6 +22,7 @@ use crate::index::memory::{Count, Memory, OutOfMemory};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::{Decision, Format, Tree, TreeOptions};
 use crate::index::value::{KindId, Values};
+use crate::versioned::Freeing;
 
 /// What a word of the kind points to.
 struct Pair(u64, u64);
@@ -144,7 +145,7 @@ fn functions_for_words_and_byte_strings_refuse_another_kind() {
     let guard = tree.guard().unwrap();
     put(&tree, guard.pin(), b"key", 1);
     drop(guard);
-    let mut handle = TreeHandle::new(tree, false).unwrap();
+    let mut handle = TreeHandle::new(tree, Freeing::InTrims).unwrap();
     let tree = &raw mut handle;
     let slice = Slice::of(b"key");
     let (key, len) = (slice.data, slice.len);

@@ -7,7 +7,9 @@ use std::cell::Cell;
 use std::ffi::c_void;
 
 use super::write::{decode, status};
-use crate::ffi::boundary::{key_bytes, on_versioned, status_of, value_bytes, write_output};
+use crate::ffi::boundary::{
+    key_bytes, on_versioned, on_versioned_read, status_of, value_bytes, write_output,
+};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::index::scan::control_flow;
 use crate::ffi::status::*;
@@ -174,7 +176,7 @@ pub unsafe extern "C" fn masstree_verify_digests(
         let status = Cell::new(MASSTREE_OK);
         // SAFETY: as this function's contract; the visitor is called as its type says.
         unsafe {
-            on_versioned(tree, guard, |tree, pin| {
+            on_versioned_read(tree, guard, |tree, pin| {
                 let _counted = guard.is_null().then(|| tree.index().count_call());
                 let (mut count, mut faults) = (0, 0_u64);
                 let outcome = tree.verify_digests(pin, &mut count, |key, number, fault| {

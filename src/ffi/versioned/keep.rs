@@ -4,7 +4,9 @@
 
 use std::ptr::NonNull;
 
-use crate::ffi::boundary::{on_versioned, sized_output, status_of, versioned_of, write_output};
+use crate::ffi::boundary::{
+    on_versioned, on_versioned_read, sized_output, status_of, versioned_of, write_output,
+};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::versioned::{Refused, Snapshot};
@@ -84,29 +86,32 @@ pub unsafe extern "C" fn masstree_snapshot_close(snapshot: *mut SnapshotHandle) 
     }
 }
 
-/// Frees versions that no reader at floor or above, nor at an open snapshot, can see; and takes
-/// keys out of the tree of which nothing is left but a tombstone at or below floor. From now on,
-/// writes at or below floor are refused, and readers below it, too, unless they read at the number
-/// of an open snapshot. Range tombstones are kept. Of a key whose tombstone was freed, readers learn
-/// MASSTREE_NOT_FOUND, not MASSTREE_DELETED: if older tables may have the key, do not trim at or above
-/// the tombstone's number.
+/// Frees versions that no reader at floor or above, nor at an open snapshot, can see; takes keys out
+/// of the tree of which nothing is left but a tombstone at or below floor; and frees range tombstones
+/// at or below floor that hide nothing any more. From now on, writes at or below floor are refused,
+/// and readers below it, too, unless they read at the number of an open snapshot. Of a key whose
+/// tombstone was freed, readers learn MASSTREE_NOT_FOUND, not MASSTREE_DELETED: if older tables may
+/// have the key, do not trim at or above the tombstone's number.
 ///
 /// A call does a part of the work and the next one goes on, so that a thread can trim beside others:
-/// repeat it until *freed is 0 and MASSTREE_END is returned.
+/// repeat it until *freed is 0 and MASSTREE_END is returned. Range tombstones are freed only after
+/// every guard was refreshed or left that was held when floor was raised: beside such a guard they
+/// stay for a later call.
 ///
 /// @param tree    The tree.
 /// @param floor   The floor; lowered to the greatest number that is visible. A floor below an earlier
 ///                one frees what that one allows.
-/// @param budget  Free at most this many versions, less those keys that were examined in vain; 0: no
-///                limit.
-/// @param freed   Receives the number of versions that were freed. May be NULL.
+/// @param budget  Free at most this many versions and range tombstones, less those keys and range
+///                tombstones that were examined in vain; 0: no limit.
+/// @param freed   Receives the number of versions and range tombstones that were freed. May be NULL.
 ///
-/// @retval MASSTREE_OK          The budget was used up, memory ran out after versions were freed, or
-///                              another thread trims this tree.
-/// @retval MASSTREE_END         The last key was reached; the next call begins with the first.
+/// @retval MASSTREE_OK          The budget was used up, memory ran out after versions were freed,
+///                              another thread trims this tree, or range tombstones are left to the
+///                              next call.
+/// @retval MASSTREE_END         Everything was examined; the next call begins with the first key.
 /// @retval MASSTREE_INVALID     tree is NULL.
 /// @retval MASSTREE_NOMEM       Out of memory; nothing was freed.
-/// @retval MASSTREE_WRONG_KIND  The tree is not versioned.
+/// @retval MASSTREE_WRONG_KIND  The tree is not versioned, or it is append-only.
 /// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 /// @retval MASSTREE_READ_ONLY   The tree is sealed.
 ///
@@ -127,6 +132,7 @@ pub unsafe extern "C" fn masstree_trim_versions(
                 let trimmed = match versioned.trim(pin, floor, budget) {
                     Ok(trimmed) => trimmed,
                     Err(Refused::Sealed) => return Err(MASSTREE_READ_ONLY),
+                    Err(Refused::AppendOnly) => return Err(MASSTREE_WRONG_KIND),
                     Err(_) => return Err(MASSTREE_NOMEM),
                 };
                 write_output(freed, trimmed.freed);
@@ -218,7 +224,7 @@ pub unsafe extern "C" fn masstree_stats_versions(
         // SAFETY: as this function's contract.
         unsafe {
             let output = sized_output(stats)?;
-            on_versioned(tree, guard, |versioned, pin| {
+            on_versioned_read(tree, guard, |versioned, pin| {
                 let counts = versioned.counts(pin);
                 let filled = VersionStats {
                     struct_size: output.size(),

@@ -7,13 +7,17 @@ use std::ffi::c_void;
 use std::ops::ControlFlow;
 
 use super::write::MASSTREE_VERSION_RANGE_TOMBSTONE;
-use crate::ffi::boundary::{key_bytes, on_versioned, status_of, write_output};
+use crate::ffi::boundary::{
+    guard_for_values, key_bytes, on_versioned_read, status_of, write_output,
+};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::index::batch::{Keys, item_ptr};
 use crate::ffi::index::bytes::Slice;
+use crate::ffi::index::cursor_move::decode_seek;
 use crate::ffi::index::scan::control_flow;
+use crate::ffi::index::seek::KeyOutput;
 use crate::ffi::status::*;
-use crate::versioned::{self, Found};
+use crate::versioned::{self, Found, VersionCursor};
 
 /// A version of a key.
 #[repr(C)]
@@ -26,7 +30,7 @@ pub struct Version {
     /// The algorithm of its digest; 0: it has none.
     pub algorithm: u32,
     /// Its value: value_len bytes of the tree's memory, readable and unchanged until the guard is
-    /// refreshed or left. Never NULL.
+    /// refreshed or left, in an append-only tree until masstree_destroy. Never NULL.
     pub value: *const c_void,
     /// Length of the value in bytes.
     pub value_len: usize,
@@ -72,7 +76,7 @@ impl Version {
 /// @param key_len  Their length in bytes.
 /// @param version  The version; the struct is valid during this call only, the value's bytes as long
 ///                 as the guard that the call runs under is held, and without a guard during this
-///                 call only.
+///                 call only. In an append-only tree they stay until masstree_destroy.
 /// @param ctx      The ctx that was passed with the visitor.
 ///
 /// @return As masstree_visitor_t, whose rules apply.
@@ -116,8 +120,8 @@ fn outcome(found: Found<'_>) -> (i32, Option<Version>) {
 /// Looks up a key as of a number.
 ///
 /// @param tree     The tree.
-/// @param guard    A guard of this tree; not NULL: the value stays readable only while the guard is
-///                 held.
+/// @param guard    A guard of this tree: the value stays readable only while the guard is held. NULL
+///                 only if the tree is append-only.
 /// @param key      key_len bytes; NULL only if key_len is 0.
 /// @param key_len  Length of the key in bytes, at most 2^32 - 1.
 /// @param seqno    The number; 0 sees nothing, MASSTREE_SEQNO_LATEST everything published.
@@ -130,7 +134,8 @@ fn outcome(found: Found<'_>) -> (i32, Option<Version>) {
 /// @retval MASSTREE_NOT_FOUND     The key has no version at this number.
 /// @retval MASSTREE_DELETED       The key is deleted at this number; *version says by what. A range
 ///                                tombstone deletes keys that have no version, too.
-/// @retval MASSTREE_INVALID       tree or guard is NULL, or key is NULL and key_len is not 0.
+/// @retval MASSTREE_INVALID       tree is NULL, guard is NULL and the tree is not append-only, or key
+///                                is NULL and key_len is not 0.
 /// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree is not versioned.
@@ -147,14 +152,12 @@ pub unsafe extern "C" fn masstree_get_at(
     seqno: u64,
     version: *mut Version,
 ) -> i32 {
-    if guard.is_null() {
-        return MASSTREE_INVALID;
-    }
     status_of(|| {
         // SAFETY: as this function's contract.
         unsafe {
+            guard_for_values(tree, guard)?;
             let key = key_bytes(key, key_len)?;
-            on_versioned(tree, guard, |tree, pin| {
+            on_versioned_read(tree, guard, |tree, pin| {
                 let (status, found) = outcome(tree.get(pin, key, seqno));
                 if !tree.was_readable(seqno) {
                     return Err(MASSTREE_TOO_OLD);
@@ -172,7 +175,7 @@ pub unsafe extern "C" fn masstree_get_at(
 /// all are read at the same number.
 ///
 /// @param tree      The tree.
-/// @param guard     A guard of this tree; not NULL.
+/// @param guard     As in masstree_get_at.
 /// @param keys      count keys, as masstree_get_at takes them; NULL only if count is 0.
 /// @param count     Number of keys.
 /// @param seqno     As in masstree_get_at.
@@ -182,9 +185,10 @@ pub unsafe extern "C" fn masstree_get_at(
 ///                  NULL.
 ///
 /// @retval MASSTREE_OK            Every key was looked up; the status of each says what was found.
-/// @retval MASSTREE_INVALID       tree or guard is NULL, or keys is NULL and count is not 0: nothing
-///                                was done, and no status is stored. Or a key is NULL and its length
-///                                is not 0; the other keys were looked up.
+/// @retval MASSTREE_INVALID       tree is NULL, guard is NULL and the tree is not append-only, or keys
+///                                is NULL and count is not 0: nothing was done, and no status is
+///                                stored. Or a key is NULL and its length is not 0; the other keys
+///                                were looked up.
 /// @retval MASSTREE_KEY_TOO_LONG  A key exceeds 2^32 - 1 bytes; the other keys were looked up.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree; nothing was done.
 /// @retval MASSTREE_WRONG_KIND    The tree is not versioned; nothing was done.
@@ -203,14 +207,12 @@ pub unsafe extern "C" fn masstree_get_many_at(
     versions: *mut Version,
     statuses: *mut i32,
 ) -> i32 {
-    if guard.is_null() {
-        return MASSTREE_INVALID;
-    }
     status_of(|| {
-        let (slices, keys) = (keys, Keys::Slices(keys).checked(count)?);
         // SAFETY: as this function's contract.
         unsafe {
-            on_versioned(tree, guard, |tree, pin| {
+            guard_for_values(tree, guard)?;
+            let (slices, keys) = (keys, Keys::Slices(keys).checked(count)?);
+            on_versioned_read(tree, guard, |tree, pin| {
                 let report = |index, status| write_output(item_ptr(statuses, index), status);
                 let mut first_error = MASSTREE_OK;
                 for index in 0..count {
@@ -284,7 +286,7 @@ pub unsafe extern "C" fn masstree_get_operands_at(
         unsafe {
             let mut visit = adapt(visit, ctx, &status)?;
             let key = key_bytes(key, key_len)?;
-            on_versioned(tree, guard, |tree, pin| {
+            on_versioned_read(tree, guard, |tree, pin| {
                 let mut count = 0;
                 let found = tree.get_operands(pin, key, seqno, |version| {
                     count += 1;
@@ -298,6 +300,71 @@ pub unsafe extern "C" fn masstree_get_operands_at(
                     true => Ok(outcome(found).0),
                     false => Err(MASSTREE_TOO_OLD),
                 }
+            })
+        }
+    })
+}
+
+/// Finds the key nearest to a given one that a reader at a number sees, and its version: a value, or the
+/// newest of some merge operands. Otherwise as masstree_seek.
+///
+/// @param tree      The tree.
+/// @param guard     As in masstree_get_at.
+/// @param key       key_len bytes; NULL only if key_len is 0.
+/// @param key_len   Length of the key in bytes, at most 2^32 - 1.
+/// @param seqno     As in masstree_get_at.
+/// @param how       As in masstree_seek.
+/// @param buffer    As in masstree_seek.
+/// @param capacity  Size of the buffer in bytes.
+/// @param len       As in masstree_seek.
+/// @param version   Receives the version of the key that was found. May be NULL.
+///
+/// @retval MASSTREE_OK            Found.
+/// @retval MASSTREE_END           No such key is visible.
+/// @retval MASSTREE_INVALID       As in masstree_get_at, or how is unknown.
+/// @retval MASSTREE_NOMEM         Out of memory for the key's buffer.
+/// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree is not versioned.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+/// @retval MASSTREE_TOO_SMALL     As in masstree_seek.
+/// @retval MASSTREE_TOO_OLD       As in masstree_get_at.
+///
+/// Thread safety: any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_seek_at(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    key: *const c_void,
+    key_len: usize,
+    seqno: u64,
+    how: u32,
+    buffer: *mut c_void,
+    capacity: usize,
+    len: *mut usize,
+    version: *mut Version,
+) -> i32 {
+    status_of(|| {
+        // SAFETY: as this function's contract.
+        unsafe {
+            guard_for_values(tree, guard)?;
+            let seek = decode_seek(key_bytes(key, key_len)?, how)?;
+            let output = KeyOutput {
+                buffer,
+                capacity,
+                len,
+            };
+            on_versioned_read(tree, guard, |tree, pin| {
+                let found = tree.seek(pin, seek, seqno)?;
+                if !tree.was_readable(seqno) {
+                    return Err(MASSTREE_TOO_OLD);
+                }
+                let Some((key, found)) = found.as_ref().and_then(VersionCursor::found) else {
+                    return Ok(MASSTREE_END);
+                };
+                output.write(key)?;
+                write_output(version, Version::of(found));
+                Ok(MASSTREE_OK)
             })
         }
     })

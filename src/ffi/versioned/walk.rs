@@ -7,7 +7,7 @@ use std::ffi::c_void;
 
 use super::read::{Version, VersionVisitor, adapt};
 use crate::ffi::boundary::write_output;
-use crate::ffi::boundary::{key_bytes, on_versioned, sized_struct, status_of, versioned_of};
+use crate::ffi::boundary::{key_bytes, on_versioned_read, sized_struct, status_of, versioned_of};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::index::cursor::{CursorHandle, on_cursor, open};
 use crate::ffi::index::cursor_move::{
@@ -153,7 +153,7 @@ pub unsafe extern "C" fn masstree_scan_at(
         unsafe {
             let visit = adapt(visit, ctx, &status)?;
             let (range, _) = decode(range)?;
-            on_versioned(tree, guard, |tree, pin| {
+            on_versioned_read(tree, guard, |tree, pin| {
                 let _counted = guard.is_null().then(|| tree.index().count_call());
                 let mut count = 0;
                 let outcome = tree.scan_at(pin, &range, seqno, &mut count, visit);
@@ -209,7 +209,7 @@ pub unsafe extern "C" fn masstree_scan_versions(
         unsafe {
             let visit = adapt(visit, ctx, &status)?;
             let range = decode_versions(range)?;
-            on_versioned(tree, guard, |tree, pin| {
+            on_versioned_read(tree, guard, |tree, pin| {
                 let _counted = guard.is_null().then(|| tree.index().count_call());
                 let mut count = 0;
                 let outcome = tree.scan_versions(pin, &range, &mut count, visit);
@@ -223,8 +223,8 @@ pub unsafe extern "C" fn masstree_scan_versions(
 
 /// Called for each range tombstone.
 ///
-/// @param lower      The first key of the range; the bytes are valid as long as the tree. Never
-///                   NULL.
+/// @param lower      The first key of the range; the bytes are valid as long as the guard that the
+///                   call runs under is held, and without a guard during this call only. Never NULL.
 /// @param lower_len  Length of lower in bytes.
 /// @param upper      The key at which the range ends; as lower.
 /// @param upper_len  Length of upper in bytes.
@@ -274,7 +274,7 @@ pub unsafe extern "C" fn masstree_scan_range_tombstones(
         let mut count = 0;
         // SAFETY: as this function's contract; the visitor is called as its type says.
         unsafe {
-            on_versioned(tree, guard, |tree, pin| {
+            on_versioned_read(tree, guard, |tree, pin| {
                 tree.each_range_tombstone(pin, |lower, upper, number| {
                     count += 1;
                     let (from, to) = (lower.as_ptr().cast(), upper.as_ptr().cast());

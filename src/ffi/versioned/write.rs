@@ -72,6 +72,7 @@ pub(super) fn status(outcome: Result<(), Refused>) -> i32 {
         Ok(()) => MASSTREE_OK,
         Err(Refused::OutOfMemory) => MASSTREE_NOMEM,
         Err(Refused::Sealed) => MASSTREE_READ_ONLY,
+        Err(Refused::AppendOnly) => MASSTREE_WRONG_KIND,
         Err(Refused::Number) => MASSTREE_TOO_OLD,
         Err(Refused::Exists) => MASSTREE_EXISTS,
         Err(Refused::Newer(_)) => MASSTREE_MISMATCH,

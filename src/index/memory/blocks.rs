@@ -13,6 +13,7 @@ use std::sync::Mutex;
 
 use crossbeam_utils::CachePadded;
 
+use super::account::ChunkAccount;
 use super::chunks::{Chunk, Chunks, LARGEST_CHUNK};
 use super::lazy::Lazy;
 use super::list::{List, SMALLEST};
@@ -125,15 +126,17 @@ impl Shared {
 pub(super) struct Blocks {
     source: Source,
     huge_pages: bool,
+    account: ChunkAccount,
     caches: Lazy<CachePadded<Mutex<Lists>>, CACHES>,
     shared: CachePadded<Mutex<Shared>>,
 }
 
 impl Blocks {
-    pub(super) fn new(source: Source, huge_pages: bool) -> Self {
+    pub(super) fn new(source: Source, huge_pages: bool, account: ChunkAccount) -> Self {
         Self {
             source,
             huge_pages,
+            account,
             caches: Lazy::new(source),
             shared: CachePadded::new(Mutex::new(Shared {
                 chunks: Chunks::new(source),
@@ -187,8 +190,12 @@ impl Blocks {
             (shared.next_size, shared.total_bytes)
         };
         let chunk = Chunk::new(self.source, size, self.huge_pages, total_bytes)?;
+        let bytes = chunk.size() as u64;
         // A statement of its own, so that the mutex is unlocked before the chunk may be freed.
         let adopted = lock(&self.shared).adopt(chunk, block);
+        if adopted.is_ok() {
+            self.account.add(bytes);
+        }
         match adopted {
             Ok(total_bytes) if total_bytes >= CACHED_FROM => {
                 // Without memory for caches, threads use the shared lists.
@@ -245,7 +252,7 @@ mod tests {
     /// Each block is filled, and must be unchanged when it is freed.
     #[test]
     fn blocks_do_not_overlap_and_are_reused() {
-        let blocks = Blocks::new(Source::new(None), true);
+        let blocks = Blocks::new(Source::new(None), true, ChunkAccount::NONE);
         let layout = |i: usize| Layout::from_size_align(1 + i * 37 % LARGEST, 4).unwrap();
         let mut total_bytes = 0;
         for round in 0..3_u8 {

@@ -4,6 +4,7 @@
 //!
 //! Every allocation can fail. Seize's own allocations do not come from here.
 
+mod account;
 mod blocks;
 mod chunks;
 mod keys;
@@ -27,6 +28,7 @@ pub(crate) use source::Source;
 pub(crate) use tally::{Count, KeyCell, STRIPES, Tally, own_stripe};
 
 use crate::annotate::Owned;
+use account::{Account, ChunkAccount};
 use blocks::Blocks;
 pub(crate) use blocks::block_size;
 use lazy::Lazy;
@@ -100,6 +102,8 @@ pub(crate) struct Memory {
     has_blocks: bool,
     huge_pages: bool,
     tally: Tally,
+    account: Account,
+    chunks: ChunkAccount,
 }
 
 impl Memory {
@@ -118,7 +122,31 @@ impl Memory {
             has_blocks: is_default && POOLED,
             huge_pages,
             tally: Tally::new(),
+            account: Account::new(),
+            chunks: ChunkAccount::NONE,
         }
+    }
+
+    /// Makes pools account for their chunks, from their first chunk on.
+    ///
+    /// # Safety
+    /// The memory does not move any more.
+    pub(crate) unsafe fn account_for_chunks(&mut self) {
+        // SAFETY: by contract; the pools are dropped with the account.
+        self.chunks = unsafe { ChunkAccount::of(&self.account) };
+        self.pool.set_account(self.chunks);
+    }
+
+    /// Bytes that the tree holds: chunks of pools, and what else was allocated with `allocate_accounted`
+    /// or noted. One load; see `account`.
+    #[inline]
+    pub(crate) fn accounted(&self) -> u64 {
+        self.account.bytes()
+    }
+
+    /// Adds to the bytes that the tree holds.
+    pub(crate) fn note(&self, change: i64) {
+        self.account.add(change);
     }
 
     pub(crate) fn allocator(&self) -> Source {
@@ -165,7 +193,11 @@ impl Memory {
             return Some(&self.pool);
         }
         let (chunk_size, huge_pages) = (self.chunk_size, self.huge_pages);
-        let make = || Pool::new(self.source, TAILED_SLOT_SIZE, chunk_size, huge_pages);
+        let make = || {
+            let mut pool = Pool::new(self.source, TAILED_SLOT_SIZE, chunk_size, huge_pages);
+            pool.set_account(self.chunks);
+            pool
+        };
         let [pool] = self.large.get_or_make(make)?;
         Some(pool)
     }
@@ -174,8 +206,7 @@ impl Memory {
     /// after the other, are from one pool.
     pub(crate) fn allocate_node(&self, layout: Layout) -> Option<NonNull<u8>> {
         let ptr = self.pool_made_for(layout)?.allocate(layout)?;
-        self.tally
-            .add(own_stripe(), Count::NodeBytes, layout.size() as i64);
+        self.count_node(own_stripe(), layout.size() as i64);
         Some(ptr)
     }
 
@@ -183,17 +214,22 @@ impl Memory {
     /// has no free slot for the stripe, or if another thread has locked that part of the pool.
     pub(crate) fn pooled_node(&self, layout: Layout, stripe: usize) -> Option<NonNull<u8>> {
         let ptr = self.pool_for(layout)?.take_ready(layout, stripe)?;
-        self.tally
-            .add(stripe, Count::NodeBytes, layout.size() as i64);
+        self.count_node(stripe, layout.size() as i64);
         Some(ptr)
+    }
+
+    fn count_node(&self, stripe: usize, change: i64) {
+        self.tally.add(stripe, Count::NodeBytes, change);
+        if !POOLED {
+            self.note(change);
+        }
     }
 
     /// # Safety
     /// `ptr` came from `allocate_node` of this memory with this layout, and no thread uses it any
     /// more.
     pub(crate) unsafe fn free_node(&self, ptr: NonNull<u8>, layout: Layout) {
-        self.tally
-            .add(own_stripe(), Count::NodeBytes, -(layout.size() as i64));
+        self.count_node(own_stripe(), -(layout.size() as i64));
         let pool = self.pool_for(layout).expect("the node came from there");
         // SAFETY: by contract.
         unsafe { pool.free(ptr, layout) };
@@ -207,9 +243,9 @@ impl Memory {
     /// Allocates a suffix bag.
     pub(crate) fn allocate_bag(&self, layout: Layout) -> Option<NonNull<u8>> {
         if !self.is_block(layout) {
-            return self.allocate(layout, Count::SuffixBytes);
+            return self.allocate_accounted(layout, Count::SuffixBytes);
         }
-        let make = || Blocks::new(self.source, self.huge_pages);
+        let make = || Blocks::new(self.source, self.huge_pages, self.chunks);
         let [blocks] = self.blocks.get_or_make(make)?;
         let ptr = blocks.allocate(layout)?;
         let bytes = layout.size() as i64;
@@ -224,7 +260,7 @@ impl Memory {
         // SAFETY: by contract.
         unsafe {
             if !self.is_block(layout) {
-                return self.free(ptr, layout, Count::SuffixBytes);
+                return self.free_accounted(ptr, layout, Count::SuffixBytes);
             }
             let [blocks] = self.blocks.get().expect("the bag came from there");
             let bytes = layout.size() as i64;
@@ -238,6 +274,27 @@ impl Memory {
         let ptr = self.source.allocate(layout)?;
         self.tally.add(own_stripe(), count, layout.size() as i64);
         Some(ptr)
+    }
+
+    /// [`Self::allocate`], which also accounts for the bytes.
+    pub(crate) fn allocate_accounted(&self, layout: Layout, count: Count) -> Option<NonNull<u8>> {
+        let ptr = self.source.allocate(layout)?;
+        self.count_accounted(count, layout.size() as i64);
+        Some(ptr)
+    }
+
+    /// # Safety
+    /// As `free`; `ptr` came from `allocate_accounted`.
+    pub(crate) unsafe fn free_accounted(&self, ptr: NonNull<u8>, layout: Layout, count: Count) {
+        self.count_accounted(count, -(layout.size() as i64));
+        // SAFETY: by contract.
+        unsafe { self.source.free(ptr, layout) };
+    }
+
+    #[inline]
+    fn count_accounted(&self, count: Count, change: i64) {
+        let before = self.tally.add(own_stripe(), count, change);
+        self.account.add_units(before, change);
     }
 
     /// # Safety

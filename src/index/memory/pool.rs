@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_utils::CachePadded;
 
+use super::account::ChunkAccount;
 use super::chunks::{ALIGN, Chunk, Chunks, LARGEST_CHUNK};
 use super::lazy::Lazy;
 use super::source::Source;
@@ -125,6 +126,7 @@ pub(super) struct Pool {
     slot_size: usize,
     huge_pages: bool,
     total_bytes: AtomicU64,
+    account: ChunkAccount,
     /// Used instead of all other fields in builds without pools.
     unpooled: Unpooled,
 }
@@ -159,8 +161,14 @@ impl Pool {
             slot_size,
             huge_pages,
             total_bytes: AtomicU64::new(0),
+            account: ChunkAccount::NONE,
             unpooled: Unpooled::new(source),
         }
+    }
+
+    /// Sets where the pool accounts for its chunks.
+    pub(super) fn set_account(&mut self, account: ChunkAccount) {
+        self.account = account;
     }
 
     /// Bytes allocated from the source.
@@ -225,6 +233,7 @@ impl Pool {
         let adopted = lock(&self.shared).adopt(chunk);
         match adopted {
             Ok(()) => {
+                self.account.add(bytes);
                 let total_bytes = self.total_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
                 if total_bytes >= CACHED_FROM {
                     // Without memory for caches, threads use the shared list.

@@ -60,9 +60,10 @@ impl Tally {
         }
     }
 
+    /// Adds to a counter. Returns the stripe's sum before.
     #[inline]
-    pub(crate) fn add(&self, stripe: usize, count: Count, change: i64) {
-        self.stripes[stripe].counts[count as usize].fetch_add(change, Ordering::Relaxed);
+    pub(crate) fn add(&self, stripe: usize, count: Count, change: i64) -> i64 {
+        self.stripes[stripe].counts[count as usize].fetch_add(change, Ordering::Relaxed)
     }
 
     pub(crate) fn sum(&self, count: Count) -> u64 {

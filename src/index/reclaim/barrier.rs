@@ -4,11 +4,12 @@
 //! flushes it. Seize calls back when none of the guards that were held at the flush is held any
 //! more.
 
+use std::ptr::NonNull;
 use std::sync::{Condvar, Mutex};
 
 use seize::Collector;
 
-use super::Domain;
+use super::{Domain, Pinned};
 use crate::annotate;
 use crate::errno;
 
@@ -36,6 +37,23 @@ impl Domain {
         // SAFETY: the waiter stays until seize has called back.
         unsafe { local.pin().retire_uncounted(ptr, call_back) };
         local.pin().flush();
+    }
+}
+
+impl Pinned<'_> {
+    /// Calls `call(marker)` once every guard held now, this one included, has been refreshed or left; by
+    /// the time that everything is reclaimed at the latest.
+    ///
+    /// # Safety
+    /// `call` may run on any thread, with no lock held.
+    pub(crate) unsafe fn call_after_guards<T>(
+        self,
+        marker: NonNull<T>,
+        call: unsafe fn(*mut T, &Collector),
+    ) {
+        // SAFETY: the marker is only passed on.
+        unsafe { self.retire_uncounted(marker.as_ptr(), call) };
+        self.flush();
     }
 }
 

@@ -41,7 +41,7 @@ enum SeizeGuard {
 }
 
 impl PinState {
-    fn new(domain: &Domain, stripe: usize, thread: CallThread) -> Self {
+    pub(super) fn new(domain: &Domain, stripe: usize, thread: CallThread) -> Self {
         Self {
             domain: NonNull::from(domain),
             stripe,
@@ -56,6 +56,15 @@ impl PinState {
     #[inline]
     fn pin(&self, guard: SeizeGuard) -> Pinned<'_> {
         self.seize_guard.set(guard);
+        Pinned {
+            state: self,
+            recorder: None,
+        }
+    }
+
+    /// Returns a pin without a guard, through which nothing is retired or flushed.
+    #[inline]
+    pub(super) fn pin_unguarded(&self) -> Pinned<'_> {
         Pinned {
             state: self,
             recorder: None,

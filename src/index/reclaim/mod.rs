@@ -17,6 +17,7 @@ mod flush;
 mod fork;
 mod guard;
 mod hint;
+mod kept;
 mod membarrier;
 #[cfg(all(test, loom))]
 mod models;
@@ -36,6 +37,7 @@ use guard::GuardState;
 pub(crate) use guard::{CountedCall, LocalGuard, pin_of, recorder_of, refreshes_of, set_recorder};
 pub use guard::{Guard, Pinned};
 pub(crate) use hint::HintedLeaf;
+pub(crate) use kept::UnguardedPin;
 pub(crate) use retire::Retire;
 pub use retire::RetiredObject;
 pub(crate) use slots::Slot;
@@ -45,6 +47,7 @@ use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Memory, Source};
 use crate::index::node::SharedChain;
 use crate::index::value::{KindId, Values};
+use kept::Keeper;
 use slots::Slots;
 
 /// How many retired objects seize collects before it tries to free them. A `membarrier`
@@ -66,6 +69,8 @@ pub(crate) struct Domain {
     pub(crate) memory: Memory,
     values: Values,
     slots: Slots,
+    /// If the domain keeps everything (see `kept`).
+    keeper: Option<Keeper>,
     /// Generation of the process that created the domain (see `fork`).
     pub(crate) generation: u32,
     /// Links in the list of all domains (see `fork`).
@@ -82,15 +87,23 @@ pub(crate) struct HeldGuards {
 }
 
 impl Domain {
-    /// Creates a domain, which [`Domain::destroy`] frees, for values of a kind. The other arguments
-    /// are those of [`Memory::new`].
+    /// Creates a domain, which [`Domain::destroy`] frees, for values of a kind; one that `keeps`
+    /// everything frees nothing before that. The other arguments are those of [`Memory::new`].
     pub(crate) fn create(
         values: Values,
         source: Source,
         chunk_size: usize,
         huge_pages: bool,
+        keeps: bool,
     ) -> Result<NonNull<Self>, OutOfMemory> {
-        let ptr = source.allocate(Layout::new::<Self>()).ok_or(OutOfMemory)?;
+        let keeper = keeps.then(|| Keeper::new(source)).transpose()?;
+        let Some(ptr) = source.allocate(Layout::new::<Self>()) else {
+            if let Some(keeper) = keeper {
+                // SAFETY: made above.
+                unsafe { keeper.free(source) };
+            }
+            return Err(OutOfMemory);
+        };
         let ptr = ptr.cast::<Self>();
         // Seize also initializes state of the whole process here, once.
         let collector = {
@@ -111,11 +124,14 @@ impl Domain {
                 memory: Memory::new(source, chunk_size, huge_pages),
                 values,
                 slots: Slots::new(),
+                keeper,
                 generation: generation(),
                 links: fork::Links::default(),
                 held_back: SharedChain::new(),
             });
         }
+        // SAFETY: no other thread has it, and it does not move.
+        unsafe { (*ptr.as_ptr()).memory.account_for_chunks() };
         // `of` uses the exposed provenance.
         let _ = ptr.as_ptr().expose_provenance();
         // SAFETY: `destroy` unregisters it.
@@ -134,17 +150,25 @@ impl Domain {
             fork::unregister(domain);
             let source = domain.as_ref().memory.allocator();
             domain.as_mut().slots.free(source);
+            if let Some(keeper) = domain.as_mut().keeper.take() {
+                keeper.free(source);
+            }
             source.drop_and_free(domain);
         }
     }
 
-    /// Frees everything retired so far.
+    /// Frees everything retired or kept so far.
     ///
     /// # Safety
     /// No other thread uses the domain or holds a guard of it.
     pub(crate) unsafe fn reclaim_all(&self) {
         // SAFETY: by contract.
-        unsafe { self.collector.reclaim_all() }
+        unsafe {
+            self.collector.reclaim_all();
+            if let Some(keeper) = &self.keeper {
+                keeper.free_all(&self.collector);
+            }
+        }
     }
 
     /// Returns the domain that contains a collector.

@@ -100,7 +100,8 @@ impl Pinned<'_> {
         Ok(())
     }
 
-    /// Retires an object: it is freed once every guard held now has been refreshed or left.
+    /// Retires an object: it is freed once every guard held now has been refreshed or left; in a domain
+    /// that keeps everything, when the domain ends.
     ///
     /// # Safety
     /// The object belongs to this domain. Threads that enter a guard from now on cannot reach it;
@@ -111,6 +112,9 @@ impl Pinned<'_> {
             let bytes = T::bytes(object, self.domain());
             self.count(Count::LimboBytes, bytes as i64);
             self.count(Count::LimboObjects, 1);
+            if self.domain().keeps() {
+                return self.keep(object.cast(), reclaim_kept::<T>);
+            }
             self.retire_uncounted(object, reclaim::<T>);
         }
     }
@@ -189,6 +193,13 @@ unsafe fn reclaim<T: Retire>(object: *mut T, collector: &Collector) {
         domain.leave_limbo(T::bytes(object, domain));
         T::free(object, domain);
     }
+}
+
+/// # Safety
+/// As `reclaim`; `object` is a `T`.
+unsafe fn reclaim_kept<T: Retire>(object: *mut (), collector: &Collector) {
+    // SAFETY: by contract.
+    unsafe { reclaim::<T>(object.cast(), collector) }
 }
 
 impl Retire for Leaf {

@@ -39,10 +39,11 @@ pub use write::put::Inserted;
 pub use write::sweep::SweepOutcome;
 
 use crate::index::key::{Key, MAX_KEY_LEN};
-use crate::index::memory::OutOfMemory;
-use crate::index::memory::Source;
+use crate::index::memory::{Count, OutOfMemory, Source};
 use crate::index::node::{Isa, Locked, Node, NodeRef};
-use crate::index::reclaim::{CountedCall, Domain, Guard, LocalGuard, Pinned, generation};
+use crate::index::reclaim::{
+    CountedCall, Domain, Guard, LocalGuard, Pinned, UnguardedPin, generation,
+};
 use crate::index::value::{Destructor, KindId, Values};
 use crate::sync::{AtomicPtr, Ordering};
 use read::observe::Clears;
@@ -88,9 +89,10 @@ impl Tree {
             allocator,
             chunk_size,
             huge_pages,
+            keeps_everything,
         } = options;
         let source = Source::new(allocator);
-        let domain = Domain::create(values, source, chunk_size, huge_pages)?;
+        let domain = Domain::create(values, source, chunk_size, huge_pages, keeps_everything)?;
         // SAFETY: just created.
         let Some(leaf) = (unsafe { domain.as_ref() }).memory.new_leaf(false) else {
             // SAFETY: no other reference to the domain exists.
@@ -136,6 +138,21 @@ impl Tree {
     #[inline(always)]
     pub(crate) fn local_guard_inlined(&self) -> LocalGuard<'_> {
         self.domain().enter_local_inlined()
+    }
+
+    /// Returns a pin without a guard, for reads; `None` unless the tree keeps everything.
+    #[inline]
+    pub(crate) fn unguarded(&self) -> Option<UnguardedPin<'_>> {
+        self.domain().unguarded()
+    }
+
+    /// Frees everything retired or kept so far.
+    ///
+    /// # Safety
+    /// No other thread uses the tree or holds a guard of it.
+    pub(crate) unsafe fn reclaim_all(&self) {
+        // SAFETY: by contract.
+        unsafe { self.domain().reclaim_all() }
     }
 
     /// Waits until every guard held now has been left or refreshed; the caller holds none.
@@ -206,6 +223,18 @@ impl Tree {
     /// exact when no thread is writing.
     pub fn memory_in_use(&self) -> usize {
         self.domain().memory.in_use() as usize
+    }
+
+    /// The bytes that the tree holds, in use or not: chunks of its pools, and allocations outside of
+    /// them; see `memory::account` for how exact that is. One load; in trees of byte strings, a sum.
+    #[inline]
+    pub(crate) fn memory_held(&self) -> u64 {
+        let memory = &self.domain().memory;
+        let accounted = memory.accounted();
+        match self.holds_bytes() {
+            true => accounted + memory.tally().sum(Count::ValueBytes),
+            false => accounted,
+        }
     }
 
     #[inline]

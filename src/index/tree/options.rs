@@ -16,6 +16,9 @@ pub struct TreeOptions {
     /// Whether a large tree uses huge pages. Ignored if `allocator` or `chunk_size` is set, or if
     /// the kernel has no huge pages.
     pub huge_pages: bool,
+    /// Whether nothing that a reader may have reached is freed before the tree is dropped, so that a
+    /// layer may read without guards.
+    pub keeps_everything: bool,
 }
 
 impl Default for TreeOptions {
@@ -25,6 +28,7 @@ impl Default for TreeOptions {
             allocator: None,
             chunk_size: 0,
             huge_pages: true,
+            keeps_everything: false,
         }
     }
 }

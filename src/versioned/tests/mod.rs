@@ -1,11 +1,13 @@
 //! Tests of versioned trees.
 
+mod append_only;
 mod digests;
 mod groups;
 mod hot_key;
 mod model;
 mod oracle;
 mod overwrites;
+mod ranges;
 mod skip_map;
 mod threads;
 mod trim;
@@ -41,16 +43,17 @@ struct Subject {
 
 impl Subject {
     fn new() -> Self {
-        Self::with(false)
+        Self::with(Freeing::InTrims)
     }
 
-    fn with(frees_overwritten: bool) -> Self {
+    fn with(freeing: Freeing) -> Self {
         let tree = Tree::with_options(&TreeOptions {
             values: values(),
+            keeps_everything: freeing == Freeing::Never,
             ..TreeOptions::default()
         })
         .unwrap();
-        let versions = Versions::new(tree.allocator(), frees_overwritten);
+        let versions = Versions::new(tree.allocator(), freeing).unwrap();
         Self { tree, versions }
     }
 
@@ -95,6 +98,12 @@ impl Drop for Subject {
         // SAFETY: the test has ended.
         unsafe { self.versions.free(&self.tree) }
     }
+}
+
+/// Returns a version as the oracle has it.
+fn row(key: &[u8], version: Version<'_>) -> oracle::Row {
+    let bytes = version.bytes().to_vec();
+    (key.to_vec(), version.number(), version.kind_number(), bytes)
 }
 
 /// The order of random numbers of a test (splitmix64).

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use super::oracle::{Oracle, Row, row};
+use super::oracle::{Oracle, Row, is_tombstone};
 use super::*;
 use crate::index::tree::Seek;
 
@@ -86,7 +86,7 @@ impl Run<'_> {
             return assert_eq!(outcome, Err(Refused::Exists));
         }
         assert_eq!(outcome, Ok(()));
-        versions.insert(number, (kind, bytes));
+        versions.insert(number, (kind as u32, bytes));
         self.oracle.highest = self.oracle.highest.max(number);
     }
 
@@ -112,7 +112,7 @@ impl Run<'_> {
         assert_eq!(outcome, expected);
         if outcome.is_ok() {
             let versions = self.oracle.keys.entry(key.clone()).or_default();
-            versions.insert(number, (Kind::Value, b"if newest".to_vec()));
+            versions.insert(number, (Kind::Value as u32, b"if newest".to_vec()));
             self.oracle.highest = self.oracle.highest.max(number);
         }
     }
@@ -132,10 +132,9 @@ impl Run<'_> {
     }
 
     fn trim(&mut self, floor: u64, budget: usize) {
-        let before = self.oracle.all_versions().len();
         let floor = floor.min(self.oracle.highest);
         let numbers: Vec<u64> = self.snapshots.iter().map(Snapshot::number).collect();
-        self.oracle.trim(floor, &numbers);
+        let expected = self.oracle.trim(floor, &numbers);
         let mut freed = 0;
         // Ends: each round visits further keys or removes versions.
         loop {
@@ -146,7 +145,9 @@ impl Run<'_> {
                 break;
             }
         }
-        assert_eq!(freed, before - self.oracle.all_versions().len());
+        assert_eq!(freed, expected);
+        let ranges = self.subject.of().counts(self.subject.guard().pin());
+        assert_eq!(ranges.range_tombstones, self.oracle.ranges.len() as u64);
         self.compare_versions();
     }
 
@@ -178,14 +179,14 @@ impl Run<'_> {
             (None, Found::Covered(by)) => assert_eq!(by, cover),
             (Some(expected), Found::Version(version)) => {
                 assert_eq!(
-                    (expected, expected.2.is_tombstone()),
+                    (expected, is_tombstone(expected.2)),
                     (&row(key, version), false)
                 );
             }
             (Some(expected), Found::Tombstone(version)) => {
                 // A trim may have removed the oldest tombstone of a snapshot.
                 assert_eq!(
-                    (expected, expected.2.is_tombstone()),
+                    (expected, is_tombstone(expected.2)),
                     (&row(key, version), true)
                 );
             }
@@ -430,7 +431,7 @@ fn wanted_answers() -> u64 {
 
 /// Known failures 53, 54, 55. Put back: in `cover` of `run`, look at the leaf of the segment tree
 /// only; in `next_gap`, do not stop at a snapshot's versions; in `newer_than`, return the newest
-/// version.
+/// version; in `examine`, forget the snapshots, or do not look for newer range tombstones.
 #[test]
 fn a_versioned_tree_agrees_with_a_map_of_maps() {
     let wanted = wanted_answers();

@@ -13,7 +13,7 @@ fn versions(subject: &Subject) -> u64 {
 /// version was stored.
 #[test]
 fn an_overwrite_frees_what_neither_the_latest_reader_nor_a_snapshot_sees() {
-    let subject = Subject::with(true);
+    let subject = Subject::with(Freeing::WhenOverwritten);
     for number in 1..=1000 {
         let value = number.to_string();
         subject
@@ -40,7 +40,7 @@ fn an_overwrite_frees_what_neither_the_latest_reader_nor_a_snapshot_sees() {
 /// Put back: in `begin_overwrite`, raise the floor of writes, too, or close it.
 #[test]
 fn writes_below_an_overwrite_stay_possible_and_hidden() {
-    let subject = Subject::with(true);
+    let subject = Subject::with(Freeing::WhenOverwritten);
     subject.put(b"other", 1, Kind::Value, b"").unwrap();
     subject.put(b"key", 1, Kind::Value, b"old").unwrap();
     subject.put(b"key", 9, Kind::Tombstone, b"").unwrap();
@@ -59,7 +59,7 @@ fn writes_below_an_overwrite_stay_possible_and_hidden() {
 /// Put back: in `latest`, return the highest number that was stored, also if groups are pending.
 #[test]
 fn an_overwrite_by_a_pending_group_frees_nothing_that_is_visible() {
-    let subject = Subject::with(true);
+    let subject = Subject::with(Freeing::WhenOverwritten);
     let publish = |value: &[u8]| {
         let first = subject.of().take_numbers(1).unwrap();
         subject.put(b"key", first, Kind::Value, value).unwrap();
@@ -80,7 +80,7 @@ fn an_overwrite_by_a_pending_group_frees_nothing_that_is_visible() {
 /// `read_at_snapshot`, close the snapshot before the read.
 #[test]
 fn a_reader_that_is_overtaken_reads_a_second_time_at_a_snapshot() {
-    let subject = Subject::with(true);
+    let subject = Subject::with(Freeing::WhenOverwritten);
     let overwrite = || {
         let number = subject.of().take_numbers(1).unwrap();
         subject.put(b"key", number, Kind::Value, b"").unwrap();
@@ -111,7 +111,7 @@ fn a_reader_that_is_overtaken_reads_a_second_time_at_a_snapshot() {
 #[test]
 fn readers_see_the_same_as_without_freeing() {
     let mut random = Random(3);
-    let subject = Subject::with(true);
+    let subject = Subject::with(Freeing::WhenOverwritten);
     let mut oracle = Oracle::default();
     let mut snapshots: Vec<Snapshot<'_>> = Vec::new();
     let kinds = [Kind::Value, Kind::Merge, Kind::Tombstone, Kind::Value];
@@ -132,7 +132,7 @@ fn readers_see_the_same_as_without_freeing() {
         } else if let Entry::Vacant(absent) = of_key.entry(number) {
             let bytes = vec![step as u8];
             subject.put(&key, number, kind, &bytes).unwrap();
-            absent.insert((kind, bytes));
+            absent.insert((kind as u32, bytes));
         }
         match random.below(30) {
             0 if snapshots.len() < 20 => {
@@ -151,7 +151,7 @@ fn readers_see_the_same_as_without_freeing() {
                 subject
                     .of()
                     .get_operands(subject.guard().pin(), key, number, |version| {
-                        found.push(oracle::row(key, version));
+                        found.push(row(key, version));
                         ControlFlow::Continue(())
                     });
                 let expected = oracle.operands(key, number);

@@ -56,6 +56,30 @@ impl<'k> Seek<'k> {
     }
 }
 
+impl Tree {
+    /// Finds the key that `seek` describes, without a cursor; passes it and its value to `found`. There is
+    /// a moment of the call at which that was the key. `None` if there is no such key.
+    pub(crate) fn seek<R>(
+        &self,
+        pin: Pinned<'_>,
+        seek: Seek<'_>,
+        found: impl FnOnce(&[u8], u64) -> R,
+    ) -> Result<Option<R>, OutOfMemory> {
+        self.admit(pin, seek.key());
+        let mut walk = Walk::new(self, true, 0);
+        // Ends: as `Cursor::descend`.
+        while walk.seek(self, pin, seek.cut(), None, seek.reverse())? {
+            if let Some(value) = walk.current_value()
+                && walk.is_undisturbed()
+            {
+                let (key, _) = walk.pair()?;
+                return Ok(Some(found(key, value)));
+            }
+        }
+        Ok(None)
+    }
+}
+
 /// A position in a tree. Each call takes the tree and a pin. Before a call with a pin of
 /// another guard, or after the guard was refreshed, call [`Cursor::detach`].
 pub struct Cursor<'g> {
