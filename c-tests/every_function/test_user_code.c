@@ -28,7 +28,7 @@ static struct {
     bool briefly; /* the last request */
     bool ends;
     masstree_t *tree; /* NULL while no other thread may use it */
-    bool bytes;
+    uint32_t values;
     atomic_bool armed;
     atomic_size_t called[KINDS];
     size_t forks[KINDS];
@@ -107,10 +107,54 @@ static void free_retired(void *object, size_t bytes, void *ctx)
     let_the_other_thread_work(RETIRED);
 }
 
-static bool fits(const struct call *call, bool bytes)
+/* Whether a call is made on trees of a kind. A sealed tree would refuse all others. */
+static bool fits(const struct call *call, uint32_t values)
 {
-    return call->values == VALUES_ANY ||
-           call->values == (bytes ? VALUES_BYTES : VALUES_WORDS);
+    static const enum values kinds[] = {
+        [MASSTREE_VALUES_WORDS] = VALUES_WORDS,
+        [MASSTREE_VALUES_BYTES] = VALUES_BYTES,
+        [MASSTREE_VALUES_VERSIONED] = VALUES_VERSIONED,
+    };
+    return (call->values == VALUES_ANY || call->values == kinds[values]) &&
+           strcmp(call->name, "seal") != 0;
+}
+
+/* Numbers of versions, above those that the calls store. */
+static atomic_uint_least64_t last_seqno = 1000000;
+
+/* Stores a version. A trim, or a group of numbers that another thread takes, may overtake it. */
+static void put_version(masstree_t *tree, const void *key, size_t len, uint32_t kind)
+{
+    int32_t status;
+    do {
+        uint64_t seqno = atomic_fetch_add(&last_seqno, 1);
+        status = masstree_put_at(tree, NULL, key, len, seqno, kind, "value", 5);
+    } while (status == MASSTREE_TOO_OLD);
+    REQUIRE(status == MASSTREE_OK);
+}
+
+static void put(masstree_t *tree, uint32_t values, const void *key, size_t len)
+{
+    switch (values) {
+    case MASSTREE_VALUES_WORDS:
+        REQUIRE(masstree_put(tree, NULL, key, len, 1) == MASSTREE_OK);
+        break;
+    case MASSTREE_VALUES_BYTES:
+        REQUIRE(masstree_put_bytes(tree, NULL, key, len, "value", 5) == MASSTREE_OK);
+        break;
+    default:
+        put_version(tree, key, len, MASSTREE_VERSION_VALUE);
+    }
+}
+
+static void take_away(masstree_t *tree, uint32_t values, const void *key, size_t len)
+{
+    if (values == MASSTREE_VALUES_VERSIONED) {
+        put_version(tree, key, len, MASSTREE_VERSION_TOMBSTONE);
+        (void)masstree_trim_versions(tree, MASSTREE_SEQNO_LATEST, 5, NULL);
+    } else {
+        (void)masstree_remove(tree, NULL, key, len, NULL);
+    }
 }
 
 /* Makes a call, and frees what it made. */
@@ -124,7 +168,9 @@ static void make_call(const struct call *call, masstree_t *tree, masstree_guard_
     arguments.key_len = KEY_LEN;
     memset(&arguments.out.held, 0, sizeof arguments.out.held);
     if ((call->takes & TAKES_CURSOR) != 0) {
-        REQUIRE(masstree_cursor_open(tree, guard, &arguments.cursor) == MASSTREE_OK);
+        REQUIRE((call->values == VALUES_VERSIONED
+                     ? masstree_cursor_open_versions(tree, guard, 0, &arguments.cursor)
+                     : masstree_cursor_open(tree, guard, &arguments.cursor)) == MASSTREE_OK);
         (void)masstree_cursor_first(arguments.cursor);
     }
     int32_t status = call->run(&arguments);
@@ -132,7 +178,10 @@ static void make_call(const struct call *call, masstree_t *tree, masstree_guard_
         REQUIRE(status == MASSTREE_OK);
         masstree_guard_refresh(arguments.out.guard);
         masstree_guard_leave(arguments.out.guard);
-    } else if (strcmp(call->name, "cursor_open") == 0) {
+    } else if (strcmp(call->name, "snapshot_open") == 0) {
+        REQUIRE(status == MASSTREE_OK);
+        masstree_snapshot_close(arguments.out.snapshot);
+    } else if (strncmp(call->name, "cursor_open", strlen("cursor_open")) == 0) {
         REQUIRE(status == MASSTREE_OK);
         masstree_cursor_close(arguments.out.cursor);
     } else if (strcmp(call->name, "loader_open") == 0) {
@@ -151,50 +200,40 @@ static void make_call(const struct call *call, masstree_t *tree, masstree_guard_
 }
 
 /* Keys beside the long one, so that its leaf has a bag, is full and splits now and then. */
-static void change_neighbours(masstree_t *tree, bool bytes, bool come)
+static void change_neighbours(masstree_t *tree, uint32_t values, bool come)
 {
     char key[KEY_LEN + 4];
     for (unsigned i = 0; i < NEIGHBOURS; i++) {
         memcpy(key, long_key, KEY_LEN);
         memcpy(key + KEY_LEN, "more", 4);
         key[i % 2] = (char)('A' + i); /* other slices, and several under one */
-        if (!come) {
-            (void)masstree_remove(tree, NULL, key, sizeof key, NULL);
-        } else if (bytes) {
-            REQUIRE(masstree_put_bytes(tree, NULL, key, sizeof key, "value", 5) == MASSTREE_OK);
+        if (come) {
+            put(tree, values, key, sizeof key);
         } else {
-            REQUIRE(masstree_put(tree, NULL, key, sizeof key, i) == MASSTREE_OK);
+            take_away(tree, values, key, sizeof key);
         }
     }
 }
 
-static void put_long_key(masstree_t *tree, bool bytes)
+static void put_long_key(masstree_t *tree, uint32_t values)
 {
-    if (bytes) {
-        REQUIRE(masstree_put_bytes(tree, NULL, long_key, KEY_LEN, "value", 5) == MASSTREE_OK);
-    } else {
-        REQUIRE(masstree_put(tree, NULL, long_key, KEY_LEN, 1) == MASSTREE_OK);
-    }
+    put(tree, values, long_key, KEY_LEN);
 }
 
 /* Takes nodes from the pool, at least a leaf. */
-static void grow(masstree_t *tree, bool bytes, size_t keys)
+static void grow(masstree_t *tree, uint32_t values, size_t keys)
 {
     static atomic_size_t last;
     unsigned char key[8];
     for (size_t i = 0; i < keys; i++) {
         masstree_u64_to_key(atomic_fetch_add(&last, 1), key);
-        if (bytes) {
-            REQUIRE(masstree_put_bytes(tree, NULL, key, sizeof key, "v", 1) == MASSTREE_OK);
-        } else {
-            REQUIRE(masstree_put(tree, NULL, key, sizeof key, i) == MASSTREE_OK);
-        }
+        put(tree, values, key, sizeof key);
     }
 }
 
 /* Makes every call that may wait for a lock; in all except the first callbacks of a call, only
    calls that lock the leaves concerned and allocate. The key exists afterwards. */
-static void try_everything(masstree_t *tree, bool bytes, bool guarded, bool briefly)
+static void try_everything(masstree_t *tree, uint32_t values, bool guarded, bool briefly)
 {
     masstree_t *other = NULL;
     REQUIRE(masstree_create(NULL, &other) == MASSTREE_OK);
@@ -203,24 +242,24 @@ static void try_everything(masstree_t *tree, bool bytes, bool guarded, bool brie
     if (tree == NULL) {
         return;
     }
-    grow(tree, bytes, 16);
+    grow(tree, values, 16);
     if (briefly) {
-        (void)masstree_remove(tree, NULL, long_key, KEY_LEN, NULL);
-        put_long_key(tree, bytes);
-        change_neighbours(tree, bytes, guarded);
+        take_away(tree, values, long_key, KEY_LEN);
+        put_long_key(tree, values);
+        change_neighbours(tree, values, guarded);
         return;
     }
     masstree_guard_t *guard = NULL;
     REQUIRE(masstree_guard_enter(tree, &guard) == MASSTREE_OK);
     for (size_t i = 0; i < call_count; i++) {
-        if (fits(&calls[i], bytes) && strcmp(calls[i].name, "barrier") != 0) {
+        if (fits(&calls[i], values) && strcmp(calls[i].name, "barrier") != 0) {
             bool needs = (calls[i].takes & NEEDS_GUARD) != 0;
             make_call(&calls[i], tree, guarded || needs ? guard : NULL);
         }
     }
     masstree_guard_leave(guard);
-    change_neighbours(tree, bytes, guarded);
-    put_long_key(tree, bytes);
+    change_neighbours(tree, values, guarded);
+    put_long_key(tree, values);
     REQUIRE(masstree_flush(tree, NULL) == MASSTREE_OK);
 }
 
@@ -239,7 +278,7 @@ static void *help(void *arg)
         bool guarded = scene.asked % 2 == 0;
         bool briefly = scene.briefly;
         pthread_mutex_unlock(&scene.lock);
-        try_everything(scene.tree, scene.bytes, guarded, briefly);
+        try_everything(scene.tree, scene.values, guarded, briefly);
         pthread_mutex_lock(&scene.lock);
         scene.done++;
         pthread_cond_broadcast(&scene.changed);
@@ -262,19 +301,19 @@ static void arm(bool armed)
     arm_from(armed, 0);
 }
 
-static masstree_t *armed_tree(bool bytes, size_t chunk_size)
+static masstree_t *armed_tree(uint32_t values, size_t chunk_size)
 {
     masstree_options_t options = MASSTREE_OPTIONS_INIT;
     masstree_t *tree = NULL;
     options.alloc = take;
     options.free = give_back;
     options.chunk_size = chunk_size;
-    options.value_kind = bytes ? MASSTREE_VALUES_BYTES : MASSTREE_VALUES_WORDS;
-    options.value_destructor = bytes ? NULL : destroy_value;
+    options.value_kind = values;
+    options.value_destructor = values == MASSTREE_VALUES_WORDS ? destroy_value : NULL;
     arm(true);
     assert_ok(masstree_create(&options, &tree));
     arm(false);
-    scene.bytes = bytes;
+    scene.values = values;
     scene.tree = tree;
     return tree;
 }
@@ -296,15 +335,15 @@ static void retire_something(masstree_t *tree, masstree_guard_t *guard)
 
 /* One call, from a tree that has garbage and full leaves; then the memory that it retired is
    freed. */
-static void call_armed(const struct call *call, masstree_t *tree, bool bytes, bool guarded,
+static void call_armed(const struct call *call, masstree_t *tree, uint32_t values, bool guarded,
                        bool there)
 {
     masstree_guard_t *guard = guarded ? new_guard(tree) : NULL;
-    change_neighbours(tree, bytes, true);
+    change_neighbours(tree, values, true);
     if (there) {
-        put_long_key(tree, bytes);
+        put_long_key(tree, values);
     } else {
-        (void)masstree_remove(tree, NULL, long_key, KEY_LEN, NULL);
+        take_away(tree, values, long_key, KEY_LEN);
     }
     retire_something(tree, guard);
     arm(true);
@@ -315,11 +354,11 @@ static void call_armed(const struct call *call, masstree_t *tree, bool bytes, bo
     arm(false);
 }
 
-static void call_everything(bool bytes, size_t chunk_size)
+static void call_everything(uint32_t values, size_t chunk_size)
 {
-    masstree_t *tree = armed_tree(bytes, chunk_size);
+    masstree_t *tree = armed_tree(values, chunk_size);
     for (size_t i = 0; i < call_count; i++) {
-        if (!fits(&calls[i], bytes)) {
+        if (!fits(&calls[i], values)) {
             continue;
         }
         for (unsigned variant = 0; variant < 4; variant++) {
@@ -329,7 +368,7 @@ static void call_everything(bool bytes, size_t chunk_size)
                         : (calls[i].takes & NEEDS_GUARD) != 0) {
                 continue;
             }
-            call_armed(&calls[i], tree, bytes, guarded, variant % 2 != 0);
+            call_armed(&calls[i], tree, values, guarded, variant % 2 != 0);
         }
     }
     end_armed_tree(tree);
@@ -338,11 +377,11 @@ static void call_everything(bool bytes, size_t chunk_size)
 /* Each call as the first that needs memory: the other thread writes the same key before, so that
    this thread's bag is not used. (It clears nothing: a call that began before would continue in
    the old tree.) */
-static void call_everything_first(bool bytes)
+static void call_everything_first(uint32_t values)
 {
     for (size_t i = 0; i < call_count; i++) {
-        if (fits(&calls[i], bytes)) {
-            masstree_t *tree = armed_tree(bytes, 1);
+        if (fits(&calls[i], values)) {
+            masstree_t *tree = armed_tree(values, 1);
             bool waits = strcmp(calls[i].name, "barrier") == 0;
             masstree_guard_t *guard = waits ? NULL : new_guard(tree);
             arm_from(true, THOROUGHLY);
@@ -355,12 +394,12 @@ static void call_everything_first(bool bytes)
 }
 
 /* The other thread adds a chunk of nodes before this one does, so one of them is not used. */
-static void grow_together(bool bytes)
+static void grow_together(uint32_t values)
 {
     for (size_t nodes = 2; nodes <= 8; nodes++) {
-        masstree_t *tree = armed_tree(bytes, nodes * 320);
+        masstree_t *tree = armed_tree(values, nodes * 320);
         arm_from(true, THOROUGHLY);
-        grow(tree, bytes, 15 * (nodes + 2));
+        grow(tree, values, 15 * (nodes + 2));
         arm(false);
         end_armed_tree(tree);
     }
@@ -371,10 +410,12 @@ static void no_lock_is_held_while_user_code_runs(void **state)
     (void)state;
     pthread_t helper;
     assert_int_equal(0, pthread_create(&helper, NULL, help, NULL));
-    for (unsigned bytes = 0; bytes < 2; bytes++) {
-        call_everything(bytes != 0, 1);
-        call_everything_first(bytes != 0);
-        grow_together(bytes != 0);
+    for (uint32_t values = MASSTREE_VALUES_WORDS; values <= MASSTREE_VALUES_VERSIONED; values++) {
+        call_everything(values, 1);
+        if (values != MASSTREE_VALUES_VERSIONED) {
+            call_everything_first(values);
+            grow_together(values);
+        }
     }
     pthread_mutex_lock(&scene.lock);
     scene.ends = true;

@@ -40,6 +40,45 @@ static void write_pair(struct soak_worker *worker, masstree_t *tree)
     EXPECT(worker, masstree_publish(tree, first, NULL) == MASSTREE_OK);
 }
 
+/* Deletes some pairs. */
+static void remove_pairs(struct soak_worker *worker, masstree_t *tree)
+{
+    struct pair lower = draw_pair(worker);
+    struct pair upper = draw_pair(worker);
+    uint64_t first = 0;
+    int32_t taken = masstree_next_seqno(tree, 1, &first);
+    if (taken == MASSTREE_BUSY || !EXPECT(worker, taken == MASSTREE_OK)) {
+        return;
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        EXPECT(worker, masstree_remove_range_at(tree, NULL, lower.keys[i], lower.len, upper.keys[i],
+                                                upper.len, first) == MASSTREE_OK);
+    }
+    EXPECT(worker, masstree_publish(tree, first, NULL) == MASSTREE_OK);
+}
+
+/* The value found is that of the key found. */
+static void seek_pair(struct soak_worker *worker, masstree_t *tree)
+{
+    struct pair pair = draw_pair(worker);
+    masstree_guard_t *guard = NULL;
+    masstree_version_t version;
+    char found[16];
+    size_t len = 0;
+    uint64_t bytes = 0;
+    EXPECT(worker, masstree_guard_enter(tree, &guard) == MASSTREE_OK);
+    int32_t status = masstree_seek_at(tree, guard, pair.keys[0], pair.len, MASSTREE_SEQNO_LATEST,
+                                      MASSTREE_SEEK_LE, found, sizeof found, &len, &version);
+    EXPECT(worker, status == MASSTREE_OK || status == MASSTREE_END);
+    if (status == MASSTREE_OK) {
+        EXPECT(worker, len == pair.len && memcmp(found, pair.keys[0], len) <= 0);
+        EXPECT(worker, version.value_len == sizeof version.seqno &&
+                           memcmp(version.value, &version.seqno, sizeof version.seqno) == 0);
+    }
+    EXPECT(worker, masstree_memory_held(tree, &bytes) == MASSTREE_OK && bytes > 0);
+    masstree_guard_leave(guard);
+}
+
 static void read_pair(struct soak_worker *worker, masstree_t *tree)
 {
     struct pair pair = draw_pair(worker);
@@ -104,8 +143,12 @@ void soak_versions(struct soak_worker *worker)
         return;
     }
     drawn /= 10;
-    if (drawn < 10) {
+    if (drawn < 8) {
         write_pair(worker, tree);
+    } else if (drawn < 9) {
+        remove_pairs(worker, tree);
+    } else if (drawn < 11) {
+        seek_pair(worker, tree);
     } else if (drawn < 17) {
         read_pair(worker, tree);
     } else if (drawn < 19) {
