@@ -15,7 +15,7 @@ use super::entry::Version;
 use super::list::List;
 use super::range_tombstones::Covers;
 use super::{LATEST, Snapshot, VersionedTree};
-use crate::index::memory::{OutOfMemory, Vector};
+use crate::index::memory::{OutOfMemory, Vector, append};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::{Cursor, Seek};
 use crate::protocol::Line;
@@ -207,7 +207,7 @@ impl<'t, 'g> VersionCursor<'t, 'g> {
                 let lacking = key.len().saturating_sub(self.key.len());
                 self.key.try_reserve(lacking).map_err(|_| OutOfMemory)?;
                 self.key.clear();
-                self.key.extend_from_slice(key);
+                append(&mut self.key, key);
                 self.is_in_place = true;
                 self.at = Some(At {
                     number: version.number(),

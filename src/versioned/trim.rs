@@ -20,7 +20,7 @@ use super::run::TombstoneRef;
 use super::write::Refused;
 use crate::annotate::Owned;
 use crate::errno;
-use crate::index::memory::{OutOfMemory, Source, Vector};
+use crate::index::memory::{OutOfMemory, Source, Vector, append};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::{Bound, Decision, Range};
 
@@ -327,6 +327,6 @@ impl VersionedTree<'_> {
 
 pub(super) fn copy(key: &[u8], to: &mut Vector<u8>) -> Result<(), OutOfMemory> {
     to.try_reserve(key.len()).map_err(|_| OutOfMemory)?;
-    to.extend_from_slice(key);
+    append(to, key);
     Ok(())
 }
