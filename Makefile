@@ -11,7 +11,7 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
         check-models check-serializable check-c check-install check-go check-zig check-readme \
         check-docs check-bench check-asan check-tsan check-annotated check-memcheck check-fuzz fuzz fuzz-minimise coverage \
         check-beta bench-beta soak soak-perturbed build-perturbed limbo bench-instructions check-instructions record-instructions bench-observe bench bench-build \
-        bench-quick bench-pieces bench-go bench-zig figures
+        bench-quick bench-pieces bench-go bench-zig figures rocksdb check-rocksdb bench-rocksdb
 
 # Prints each target with the ## comment above it.
 help:
@@ -219,12 +219,33 @@ check-zig: library $(ZIG_ENV)/installed
 bench-zig: library $(ZIG_ENV)/installed
 	@.ci/installed $(BUILD) examples/zig $(ZIG) build bench --release=fast
 
+ROCKSDB := $(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=ON -DMASSTREE_BUILD_ROCKSDB=ON
+## build the memtable for RocksDB, build/release/lib/libmasstree-rocksdb.so and .a
+rocksdb:
+	@.ci/setup rocksdb
+	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_ROCKSDB=ON
+	@$(STAGE) rocksdb cmake --build $(BUILD) --target masstree_rocksdb
+
+## test the memtable for RocksDB, and databases over it
+check-rocksdb: setup
+	@$(ROCKSDB)
+	@$(STAGE) build-rocksdb cmake --build $(BUILD) --target masstree_rocksdb_tests
+	@$(STAGE) check-rocksdb env -C $(BUILD) ctest --output-on-failure -R '^rocksdb_'
+
+## compare the memtable with RocksDB's skip list: the tables alone, then in db_bench
+bench-rocksdb: rocksdb
+	@$(ROCKSDB)
+	@$(STAGE) build-rocksdb cmake --build $(BUILD) --target masstree_rocksdb_bench
+	@$(BUILD)/integrations/rocksdb/tests/masstree_rocksdb_bench
+	@integrations/rocksdb/bench/compare.sh $(CURDIR)/$(BUILD)/lib/libmasstree-rocksdb.so
+
 PAGES := README.md CHANGELOG.md CONTRIBUTING.md TESTING.md $(wildcard docs/*.md)
 DOCS_BUILD := cc c++ include $(BUILD)/lib
 ## run the programs and commands in the README and the pages in docs/, and check their links
 ## and the man page
 check-readme: library
-	@$(STAGE) check-links c-tests/docs/links.sh $(PAGES) include/masstree_beta/README.md
+	@$(STAGE) check-links c-tests/docs/links.sh $(PAGES) include/masstree_beta/README.md \
+	    integrations/rocksdb/README.md
 	@$(STAGE) check-man-page c-tests/docs/man_page.sh docs/masstree.3 $(DOCS_BUILD)
 	@$(STAGE) check-programs c-tests/docs/programs.sh $(DOCS_BUILD) $(PAGES)
 	@$(STAGE) check-commands c-tests/docs/commands.sh $(PAGES)
