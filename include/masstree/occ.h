@@ -510,7 +510,8 @@ typedef struct {
  * - in masstree_clear, if the leaf is the whole tree; in masstree_bulk_load,
  *   masstree_bulk_load_from and masstree_loader_finish, if the leaf is the whole tree and is
  *   empty;
- * - in masstree_barrier, until the guard is left. masstree_destroy must not be called.
+ * - in masstree_barrier, until the guard is left, if there is one. masstree_destroy must not be
+ *   called.
  *
  * A thread that waits in one of these calls may itself have locked a leaf for which other
  * threads wait. No other call waits. Gets, scans, counts and cursors, observed or not, read
@@ -555,8 +556,9 @@ typedef struct {
  * @param tree     The tree.
  * @param guard    A guard of this tree. If it records to a delta (masstree_guard_record), the
  *                 delta contains the changes that made room, and after masstree_held_finish all
- *                 changes: apply it once, then. If NULL, the hold itself pins what is
- *                 read under it, until masstree_held_finish, on the same thread.
+ *                 changes: apply it once, then. If NULL, nothing is pinned but the held leaf
+ *                 and, unless the tree is cleared meanwhile, the key's value: other values
+ *                 that are read under the hold may be destroyed.
  * @param key      key_len bytes, which must stay unchanged until masstree_held_finish; NULL
  *                 only if key_len is 0.
  * @param key_len  Length of the key in bytes, at most 2^32 - 1.
