@@ -36,6 +36,38 @@ TEST(versioned, reads_as_of_a_number)
     EXPECT_EQ(ranges, 6u);
 }
 
+TEST(versioned, many_at_once)
+{
+    masstree::basic_versioned_tree<int> tree;
+    std::vector<int> keys;
+    std::vector<std::uint64_t> seqnos;
+    std::vector<std::string> values;
+    for (int i = 0; i < 1000; i++) {
+        keys.push_back(i);
+        seqnos.push_back(1 + static_cast<std::uint64_t>(i));
+        values.push_back(std::to_string(i));
+    }
+    EXPECT_EQ(tree.put_many(keys, seqnos, values), 1000u);
+    EXPECT_EQ(tree.put_many(keys, seqnos, values), 0u);
+    std::error_code error;
+    EXPECT_EQ(tree.put_many(keys, std::vector<std::uint64_t>{1}, values, version_kind::value, error), 0u);
+    EXPECT_EQ(error, masstree::errc::invalid);
+    seqnos.assign(1000, 2000);
+    EXPECT_EQ(tree.put_many(keys, seqnos, values, version_kind::tombstone), 1000u);
+    auto guard = tree.enter();
+    const auto found = tree.get_many(keys, 500, guard);
+    ASSERT_EQ(found.size(), 1000u);
+    for (std::size_t i = 0; i < found.size(); i++) {
+        EXPECT_EQ(found[i].has_value(), i < 500);
+        EXPECT_TRUE(!found[i] || found[i]->value == values[i]);
+    }
+    EXPECT_EQ(tree.get_many(keys, latest, guard)[7], std::nullopt);
+    EXPECT_TRUE(tree.trim(2000).freed > 0);
+    const auto too_old = tree.get_many(keys, 500, {guard, error});
+    EXPECT_EQ(error, masstree::errc::too_old);
+    EXPECT_EQ(too_old[0], std::nullopt);
+}
+
 TEST(versioned, visits_operands_and_versions_in_order)
 {
     masstree::basic_versioned_tree<int> tree;
