@@ -86,7 +86,7 @@ static void seek_all(const struct trees *trees, const unsigned char *key, size_t
     assert_found(trees, index, status, found, found_len, value);
 }
 
-/* Put back: in `Tree::seek`, do not reverse; in `seek_at`, read versions of other keys. */
+/* Put back: in `Tree::seek`, do not reverse. */
 static void seeks_find_the_nearest_key(void **state)
 {
     (void)state;

@@ -43,7 +43,7 @@ static int32_t count(const void *key, size_t key_len, const masstree_version_t *
 
 enum { KEYS = 1000 };
 
-/* Put back: in `retire`, do not ask for the keeper; in `guard_for_values`, refuse all trees. */
+/* Put back: in `guard_for_values`, refuse all trees. */
 static void what_is_read_without_a_guard_stays(void **state)
 {
     (void)state;
@@ -95,6 +95,7 @@ static void every_read_takes_no_guard(void **state)
     assert_slice(version.value, version.value_len, SLICE("0099 and 999 more"));
 }
 
+/* Put back: in `retire`, do not ask whether the domain keeps everything; in `trim`, do not refuse. */
 static void nothing_is_freed_and_limbo_says_so(void **state)
 {
     (void)state;

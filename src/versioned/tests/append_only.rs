@@ -48,7 +48,7 @@ fn key(number: u64) -> Vec<u8> {
     format!("{:04} and {} more", number % 100, number).into_bytes()
 }
 
-/// Put back: in `retire`, do not ask for the keeper.
+/// Put back: in `retire`, do not ask whether the domain keeps everything.
 #[test]
 fn readers_without_guards_beside_writers_read_nothing_that_was_freed() {
     let subject = subject();
