@@ -118,24 +118,23 @@ bool Rep::InsertKeyConcurrently(KeyHandle handle)
     return Add(nullptr, handle);
 }
 
-// The others. A hint is the place of the last insert under a prefix, which the tree finds as fast by
-// itself: it says only that there was one. RocksDB frees the hints of concurrent inserts, which stay
-// nullptr.
+// The others. A hint would be the place of the last insert under a prefix, which the tree finds as fast
+// by itself. It must not be written: RocksDB passes the hint of a prefix to the skip list of range
+// tombstones as well, which would take it for its own; and it frees the hints of concurrent inserts. Nor
+// read: that skip list may have written it.
 
 void Rep::Insert(KeyHandle handle)
 {
     InsertKey(handle);
 }
 
-void Rep::InsertWithHint(KeyHandle handle, void **hint)
+void Rep::InsertWithHint(KeyHandle handle, void **)
 {
-    InsertKeyWithHint(handle, hint);
+    InsertKey(handle);
 }
 
-bool Rep::InsertKeyWithHint(KeyHandle handle, void **hint)
+bool Rep::InsertKeyWithHint(KeyHandle handle, void **)
 {
-    if (*hint == nullptr)
-        *hint = handle;
     return InsertKey(handle);
 }
 

@@ -48,7 +48,7 @@ class Comparison {
     std::string Key();
     std::string Value();
 
-    void Change(WriteBatch *batch);
+    size_t Change(WriteBatch *batch);
     void Write();
     void TakeSnapshot();
     void ReleaseSnapshot();
@@ -96,8 +96,8 @@ std::string Comparison::Value()
     return Below(4) == 0 ? value + std::string(Below(300), 'v') : value;
 }
 
-// Adds a change to a batch, and makes it in the maps.
-void Comparison::Change(WriteBatch *batch)
+// Adds a change to a batch, and makes it in the maps. Returns the family.
+size_t Comparison::Change(WriteBatch *batch)
 {
     const size_t i = Family();
     auto *family = database_.family(i);
@@ -140,15 +140,20 @@ void Comparison::Change(WriteBatch *batch)
         else
             contents.erase(contents.lower_bound(first), contents.lower_bound(last));
     }
+    return i;
 }
 
 void Comparison::Write()
 {
     WriteBatch batch;
     const uint64_t changes = Below(4) == 0 ? 1 + Below(20) : 1;
+    // Not for skip lists: see OptionsOf.
+    bool has_skip_lists = config_.memtable == "skip_list";
     for (uint64_t i = 0; i < changes; i++)
-        Change(&batch);
-    RequireOk(database_->Write(WriteOptions(), &batch), "write");
+        has_skip_lists |= IsReverse(Change(&batch));
+    WriteOptions options;
+    options.memtable_insert_hint_per_batch = !has_skip_lists && Below(2) == 0;
+    RequireOk(database_->Write(options, &batch), "write");
 }
 
 void Comparison::TakeSnapshot()

@@ -69,7 +69,8 @@ Options OptionsOf(const Config &config)
     if (one_in(2))
         options.memtable_prefix_bloom_size_ratio = 0.1;
     options.memtable_whole_key_filtering = one_in(2);
-    // The skip list's own assertions fail with hints now and then.
+    // RocksDB's skip lists of values and of range tombstones would take each other's hints for theirs,
+    // and crash.
     if (one_in(2) && config.memtable != "skip_list")
         options.memtable_insert_with_hint_prefix_extractor.reset(
             ROCKSDB_NAMESPACE::NewFixedPrefixTransform(2));

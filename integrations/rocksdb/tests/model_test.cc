@@ -9,7 +9,8 @@
 //
 // Put back: a Get that begins with the newest version instead of the one at the snapshot; a Prev that
 // goes to the newest version of the key before, or turns round at the wrong word; a size that is
-// measured in MarkReadOnly, or in one of 64 questions (RocksDB's assertions notice it).
+// measured in MarkReadOnly, or in one of 64 questions (RocksDB's assertions notice it); an insert
+// that writes its hint.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>

@@ -89,7 +89,9 @@ class Threads {
                     model[key] = value;
                 }
             }
-            RequireOk(database_->Write(WriteOptions(), &batch), "write");
+            WriteOptions options;
+            options.memtable_insert_hint_per_batch = random() % 2 == 0;
+            RequireOk(database_->Write(options, &batch), "write");
             CheckGet(model, KeyOfWriter(writer, random() % kKeys));
         }
     }
