@@ -119,8 +119,15 @@ impl SplitPlan {
         let left = kept + usize::from(stays);
         let new = (entry.kind == SUFFIX).then(|| entry.suffix.len());
         let mut moved_suffixes = bagged(leaf.suffix_lengths(kept..WIDTH), false);
-        let on_the_right = moved_suffixes.iter().copied();
-        self.tailed = prefers_tails(on_the_right.chain(new.filter(|_| !stays)));
+        // A leaf that is made for an appended key is going to be filled with keys such as those
+        // before it.
+        self.tailed = match self.at.append && !stays {
+            true => prefers_tails(leaf.suffix_lengths(0..WIDTH).chain(new)),
+            false => {
+                let on_the_right = moved_suffixes.iter().copied();
+                prefers_tails(on_the_right.chain(new.filter(|_| !stays)))
+            }
+        };
         moved_suffixes.retain(|len| is_bagged(self.tailed, *len));
         let mut kept_suffixes = bagged(leaf.suffix_lengths(0..kept), leaf.has_tails());
         let (side, entries, tailed) = match stays {
