@@ -91,9 +91,14 @@ void RepIterator::PrefetchAhead() const
 {
     if (index_ + kAhead < count_) {
         const Versions ahead(words_[index_ + kAhead]);
-        const char *entry = static_cast<const char *>(ahead.first_read());
-        // The node of a list was prefetched when its word was taken.
-        __builtin_prefetch(ahead.is_single() ? entry + kCacheLine : ahead.Newest().entry);
+        if (ahead.is_single()) {
+            __builtin_prefetch(static_cast<const char *>(ahead.first_read()) + kCacheLine);
+        } else {
+            // The head of a list was prefetched when its word was taken.
+            const Position newest = ahead.Newest();
+            __builtin_prefetch(newest.entry);
+            __builtin_prefetch(newest.node->older());
+        }
     }
 }
 
@@ -120,6 +125,9 @@ void RepIterator::Prev()
         return;
     }
     at_ = Step(true) ? versions().Oldest() : Position{};
+    // At once, for the prefetches.
+    if (at_.node != nullptr)
+        newer_count_ = versions().Newer(at_.node->number(), newer_);
 }
 
 void RepIterator::Seek(const Slice &internal_key, const char *entry)
