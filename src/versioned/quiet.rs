@@ -1,13 +1,12 @@
 //! Learns when the writes that were under way at some moment have ended.
 //!
-//! **Protocol.** A write checks the floor and the seal under its guard, and stores its version under the
-//! same guard. A trim that has raised the floor, or a seal, then passes a marker to seize, which calls
-//! back once every guard that was held at that moment has been refreshed or left. A guard that is
-//! entered later belongs to writes that find the new floor, or the seal, and are refused. (Both are
-//! stored and loaded with SeqCst, as `reclaim` asks of pointers that are removed before a retirement.)
-//! So from the callback on, no write at or below the floor, or none at all, is under way or follows; and
-//! what those writes have stored happens before the callback. It releases [`Quiet::settled`] or
-//! [`Quiet::still`], and readers of these acquire it.
+//! **Protocol.** A write checks the floor under its guard, and stores its version under the same guard. A
+//! trim that has raised the floor then passes a marker to seize, which calls back once every guard that
+//! was held at that moment has been refreshed or left. A guard that is entered later belongs to writes
+//! that find the new floor, and are refused. (The floor is stored and loaded with SeqCst, as `reclaim`
+//! asks of pointers that are removed before a retirement.) So from the callback on, no write at or below
+//! the floor is under way or follows; and what those writes have stored happens before the callback. It
+//! releases [`Quiet::settled`], and readers of that acquire it.
 
 use std::ptr::NonNull;
 
