@@ -20,9 +20,9 @@ mod structs;
 mod targets;
 mod values;
 mod versions;
+mod versions_op;
 #[path = "../../src/versioned/tests/oracle.rs"]
 mod versions_oracle;
-mod versions_op;
 mod versions_read;
 mod whole;
 

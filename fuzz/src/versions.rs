@@ -20,8 +20,8 @@ use masstree::ffi::versioned::write::*;
 use crate::keys::{FAMILIES, Family};
 use crate::memory::{self, Memory};
 use crate::values::slice_of;
-use crate::versions_oracle::{Oracle, Row};
 use crate::versions_op::{KeyChoice, Op};
+use crate::versions_oracle::{Oracle, Row};
 
 const MAX_OPERATIONS: usize = 300;
 

@@ -10,8 +10,8 @@ use masstree::ffi::versioned::write::*;
 
 use crate::values::slice_of;
 use crate::versions::{Subject, collect, row};
-use crate::versions_oracle::{Row, is_tombstone};
 use crate::versions_op::{End, KeyChoice};
+use crate::versions_oracle::{Row, is_tombstone};
 
 impl Subject {
     pub(crate) fn get(&mut self, key: KeyChoice, number: u8) {
@@ -103,7 +103,10 @@ impl Subject {
         if reverse {
             rows.reverse();
         }
-        assert_eq!((status, rows), (MASSTREE_OK, self.model.all_visible(number)));
+        assert_eq!(
+            (status, rows),
+            (MASSTREE_OK, self.model.all_visible(number))
+        );
     }
 
     pub(crate) fn versions(&mut self, lower: End, upper: End, since: u8, reverse: bool) {
