@@ -102,9 +102,9 @@ pub(crate) enum Line {
     UnusedRoomIsGivenBack,
     /// `held`: a leaf is held only if no clear removed it before it was locked.
     HoldLooksForClears,
-    /// `destroy`: a leaf of a cleared tree is freed only under its lock: a thread may hold it.
+    /// `freeing`: a leaf of a cleared tree is freed only under its lock: a thread may hold it.
     FreedLeafIsLocked,
-    /// `destroy`: a leaf that was held when its tree was freed is freed once it is unlocked.
+    /// `freeing`: a leaf that was held when its tree was freed is freed once it is unlocked.
     HeldBackIsFreed,
     /// `held`: `finish` changes nothing in a tree that a clear removed.
     FinishLooksForClears,

@@ -7,6 +7,7 @@
 //!   and collapses layers.
 //! - `whole`: operations on a whole tree: check, survey, dump, pivots, clear, bulk load, destroy.
 
+mod freeing;
 mod holding;
 #[cfg(all(test, shuttle))]
 pub(crate) mod models;

@@ -4,7 +4,7 @@
 
 pub(in crate::index::tree) mod build;
 pub(in crate::index::tree) mod check;
-pub(in crate::index::tree) mod destroy;
+mod destroy;
 pub(in crate::index::tree) mod dump;
 pub(in crate::index::tree) mod nodes;
 pub(in crate::index::tree) mod pivots;

@@ -22,7 +22,6 @@ use std::alloc::Layout;
 use std::ptr::NonNull;
 
 use super::build::{Builder, first_leaf};
-use super::destroy::free_cleared;
 use super::nodes::Content;
 use crate::index::key::Key;
 use crate::index::memory::OutOfMemory;
@@ -30,6 +29,7 @@ use crate::index::memory::{Count, Era};
 use crate::index::node::{AnyNode, Entry, Leaf, Lockable, Locked, NodeRef};
 use crate::index::reclaim::{Domain, Pinned, Retire};
 use crate::index::tree::Tree;
+use crate::index::tree::freeing::free_cleared;
 use crate::index::tree::write::reserve::{Needs, Reserve};
 use crate::protocol::Line;
 

@@ -9,7 +9,7 @@
 //! As long as this thread has the leaf's lock, no other thread changes the leaf or frees it: every
 //! operation that takes a leaf out of the tree locks it, except a clear; and the thread that frees a
 //! cleared tree takes the lock of each leaf before it frees it, and holds back a leaf whose lock
-//! another thread has (`FreedLeafIsLocked`, see `whole::destroy`). So `finish_unguarded` may change
+//! another thread has (`FreedLeafIsLocked`, see `freeing`). So `finish_unguarded` may change
 //! the leaf. It must not follow a pointer out of it, though: in a cleared tree, the leaf's parent and
 //! neighbours may be freed.
 //!
@@ -34,9 +34,9 @@ use crate::index::key::{Key, Kind, SLICE_LEN};
 use crate::index::memory::{NODES_STAY_READABLE, own_stripe};
 use crate::index::node::{Leaf, Locked, NodeRef, Search, WIDTH, with_search};
 use crate::index::tree::Tree;
+use crate::index::tree::freeing::free_held_back;
 use crate::index::tree::holding::Holder;
 use crate::index::tree::read::unguarded::reach;
-use crate::index::tree::whole::destroy::free_held_back;
 use crate::index::value::KindId;
 use crate::protocol::Line;
 use crate::sync::perturb;
@@ -206,9 +206,9 @@ mod models {
 
     use super::*;
     use crate::index::node::{Chain, Entry, Node, Portable, SharedChain, Version};
+    use crate::index::tree::freeing::{free_found, free_unheld};
     use crate::index::tree::models::harness::explore_more;
     use crate::index::tree::read::observe::Clears;
-    use crate::index::tree::whole::destroy::{free_found, free_unheld};
     use crate::protocol::models::check;
     use crate::sync::{AtomicPtr, Ordering};
 

@@ -36,7 +36,7 @@ use crate::index::memory::{Count, Era, Memory, OutOfMemory, Vector, append, own_
 use crate::index::node::{AnyNode, Leaf, Locked, NodeRef, OwnedBag, prefers_tails};
 use crate::index::reclaim::Domain;
 use crate::index::tree::Tree;
-use crate::index::tree::whole::destroy::free_all;
+use crate::index::tree::freeing::free_all;
 use crate::index::tree::write::layer::shared_slices;
 use crate::index::tree::write::reserve::{Needs, Reserve};
 use layer::{LeafEnd, Location, OpenLayer, SuffixRanges, move_record, push_record, size_of_record};
