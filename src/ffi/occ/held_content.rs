@@ -19,6 +19,7 @@ use crate::index::reclaim::{LocalGuard, Pinned, Slot, pin_of};
 )))]
 use crate::index::tree::with_holder;
 use crate::index::tree::{Decision, Held, HeldShort, HeldSplit, Holder, Tree};
+use crate::sync::{Ordering, fence};
 
 /// The content of a `HeldLeaf`. It is valid while the leaf is held, which the thread's `Holder`
 /// records, and after the hold was finished, which `seal` records.
@@ -199,7 +200,8 @@ impl Content {
         }
     }
 
-    /// Enters the local guard, and returns its pin.
+    /// Enters the local guard, and returns its pin. What this thread loads afterwards is as new as the
+    /// guard, the number of clearings, too: see `write::held_unguarded`.
     ///
     /// # Safety
     /// It is not entered, nor is there another guard; `content` does not move before it is left.
@@ -209,6 +211,9 @@ impl Content {
             let local = addr_of_mut!((*content).local).cast::<LocalGuard<'static>>();
             local.write(tree.local_guard_inlined());
             addr_of_mut!((*content).is_local).write(true);
+            // Without `membarrier`, entering is a SeqCst store, which a relaxed load may overtake on
+            // Arm. Pairs with the fence that seize executes before it looks at the guards.
+            fence(Ordering::SeqCst);
             (*local).pin()
         }
     }

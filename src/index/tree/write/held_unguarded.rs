@@ -15,9 +15,11 @@
 //!
 //! What needs one of these, or retires memory or a value, needs a guard: a split, a remove of the
 //! leaf's last entry or from a leaf with a bag, and the destruction of a displaced value. For it the
-//! caller enters a guard, while the leaf is locked, and then compares the number of clearings once
-//! more ([`Tree::is_overtaken`]). If no clearing has begun, then none that begins later is freed
-//! before the guard is left, and the hold continues as one with a guard.
+//! caller enters a guard, while the leaf is locked, executes a SeqCst fence, and then compares the
+//! number of clearings once more ([`Tree::is_overtaken`]). A clear counts itself before it retires the
+//! old tree, and seize executes a fence or a `membarrier` before it looks for guards: if no clearing
+//! has begun, then none that begins later is freed before the guard is left, and the hold continues
+//! as one with a guard.
 //!
 //! A thread that finds that a clearing has overtaken its hold unlocks the leaf, and then frees the
 //! leaves that were held back, among them its own (`HeldBackIsFreed`). A thread that finishes just
