@@ -48,13 +48,13 @@ pub(crate) fn with_holder<R>(work: impl FnOnce(&Holder) -> R) -> R {
 // Storage, 2013, section 4.4.
 #[cfg(masstree_own_tls)]
 std::arch::global_asm!(
-    ".pushsection .tbss.masstree_holder, \"awT\", @nobits",
-    ".globl masstree_holder",
-    ".hidden masstree_holder",
-    ".type masstree_holder, @tls_object",
-    ".size masstree_holder, {size}",
+    ".pushsection .tbss.libmasstree_holder, \"awT\", @nobits",
+    ".globl libmasstree_holder",
+    ".hidden libmasstree_holder",
+    ".type libmasstree_holder, @tls_object",
+    ".size libmasstree_holder, {size}",
     ".p2align 3",
-    "masstree_holder:",
+    "libmasstree_holder:",
     ".zero {size}",
     ".popsection",
     size = const size_of::<Holder>(),
@@ -73,7 +73,7 @@ pub(crate) fn with_holder<R>(work: impl FnOnce(&Holder) -> R) -> R {
     // contains (System V ABI, x86-64).
     unsafe {
         std::arch::asm!(
-            "mov {holder}, qword ptr [rip + masstree_holder@GOTTPOFF]",
+            "mov {holder}, qword ptr [rip + libmasstree_holder@GOTTPOFF]",
             "add {holder}, qword ptr fs:[0]",
             holder = out(reg) holder,
             options(pure, readonly, nostack),
