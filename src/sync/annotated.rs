@@ -117,4 +117,8 @@ impl AtomicU64 {
     pub(crate) fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
         self.around(order, order, || self.0.fetch_add(value, order))
     }
+
+    pub(crate) fn fetch_max(&self, value: u64, order: Ordering) -> u64 {
+        self.around(order, order, || self.0.fetch_max(value, order))
+    }
 }
