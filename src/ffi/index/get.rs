@@ -7,6 +7,7 @@ use std::ptr::NonNull;
 
 use crate::ffi::boundary::{self, ValueKind, get_unguarded, key_bytes, lookup_status, under_guard};
 use crate::ffi::handle::{self, GuardHandle, TreeHandle};
+use crate::index::key::SLICE_LEN;
 use crate::index::reclaim::Slot;
 
 /// Looks up a key.
@@ -74,11 +75,14 @@ pub unsafe extern "C" fn masstree_get_u64(
     value: *mut u64,
 ) -> i32 {
     // SAFETY: as this function's contract.
-    let at_once = handle::slot(guard).map(|slot| unsafe { get_at_once(tree, slot, key, value) });
-    match at_once {
-        Some(Ok(Some(status)) | Err(status)) => status,
-        // SAFETY: as this function's contract.
-        Some(Ok(None)) | None => unsafe { get_u64(tree, guard, key, value) },
+    unsafe {
+        let Some(slot) = handle::slot(guard) else {
+            return get_without_guard(tree, key.to_be_bytes().as_ptr().cast(), SLICE_LEN, value);
+        };
+        match get_at_once(tree, slot, key, value) {
+            Ok(Some(status)) | Err(status) => status,
+            Ok(None) => get_u64(tree, slot, key, value),
+        }
     }
 }
 
@@ -104,20 +108,16 @@ unsafe fn get_at_once(
     }
 }
 
-/// Completes a `masstree_get_u64` without a guard, or with which a writer interfered.
+/// Completes a `masstree_get_u64` with which a writer has interfered.
 ///
 /// # Safety
 /// As `masstree_get_u64`.
 #[inline(never)]
-unsafe fn get_u64(
-    tree: *const TreeHandle,
-    guard: *mut GuardHandle,
-    key: u64,
-    value: *mut u64,
-) -> i32 {
+unsafe fn get_u64(tree: *const TreeHandle, slot: NonNull<Slot>, key: u64, value: *mut u64) -> i32 {
     let key = key.to_be_bytes();
     // SAFETY: as this function's contract; the key is eight bytes.
-    unsafe { get(tree, guard, key.as_ptr().cast(), key.len(), value) }
+    unsafe { get_under_guard(tree, slot, key.as_ptr().cast(), key.len(), value) }
+        .unwrap_or_else(|status| status)
 }
 
 /// Not inlined: `masstree_get` only selects one of two paths.

@@ -214,8 +214,7 @@ pub unsafe extern "C" fn masstree_held_finish(
             }
         }
         if let Place::Short(place, _) = &(*content).place
-            && (*content).slot.is_none()
-            && !(*content).is_local
+            && (*content).is_unguarded()
             && action == MASSTREE_ACTION_SET
             && place.can_set()
         {

@@ -185,6 +185,12 @@ impl Content {
         }
     }
 
+    /// Whether the leaf is held without a guard.
+    #[inline(always)]
+    pub(super) fn is_unguarded(&self) -> bool {
+        self.slot.is_none() && !self.is_local
+    }
+
     /// Returns a pin, without a recorder, of the guard under which the leaf is held.
     ///
     /// # Safety

@@ -66,7 +66,7 @@ unsafe fn finish_any(
     // SAFETY: as this function's contract.
     unsafe {
         let content = held.cast::<Content>();
-        if (*content).slot.is_none() && !(*content).is_local {
+        if (*content).is_unguarded() {
             return finish_unguarded(holder, tree, held, decision, old);
         }
         let pin = (*content).pin();
