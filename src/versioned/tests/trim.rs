@@ -1,9 +1,13 @@
 //! Trimming.
 
 use super::*;
+use crate::versioned::trim::Trimmed;
 
-fn trim(subject: &Subject, floor: u64, budget: usize) -> crate::versioned::trim::Trimmed {
-    let guard = subject.guard();
+fn trim(subject: &Subject, floor: u64, budget: usize) -> Trimmed {
+    trim_under(subject, &subject.guard(), floor, budget)
+}
+
+fn trim_under(subject: &Subject, guard: &Guard<'_>, floor: u64, budget: usize) -> Trimmed {
     subject.of().trim(guard.pin(), floor, budget).unwrap()
 }
 
@@ -85,14 +89,14 @@ fn trimmed_versions_are_freed() {
         subject.put(b"key", number, Kind::Value, &[0; 100]).unwrap();
     }
     assert!(subject.tree.counters().value_bytes > 999 * one);
-    assert_eq!(trim(&subject, LATEST, usize::MAX).freed, 999);
     let guard = subject.guard();
+    assert_eq!(trim_under(&subject, &guard, LATEST, usize::MAX).freed, 999);
     guard.pin().flush();
     drop(guard);
     assert!(subject.tree.counters().value_bytes < 3 * one);
     subject.put(b"key", 1001, Kind::Tombstone, b"").unwrap();
-    assert_eq!(trim(&subject, LATEST, usize::MAX).freed, 2);
     let guard = subject.guard();
+    assert_eq!(trim_under(&subject, &guard, LATEST, usize::MAX).freed, 2);
     guard.pin().flush();
     drop(guard);
     assert_eq!(
