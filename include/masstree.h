@@ -214,7 +214,8 @@ typedef struct masstree_t masstree_t;
 #define MASSTREE_CORRUPT (-7)
 
 /**
- * Error: the buffer is too small for the value; nothing was written to it.
+ * Error: the buffer is too small for the value; nothing was written to it. From masstree_hold with
+ * MASSTREE_HOLD_DELTA: *held has no room for the delta; nothing is held or changed.
  */
 #define MASSTREE_TOO_SMALL (-8)
 

@@ -279,14 +279,15 @@ void insert_all(numbers& tried, const std::vector<std::string>& keys)
 TEST(cursors_return_the_leaves_that_an_insert_changes_and_creates)
 {
     random_numbers random(seed());
-    for (int kind = 0; kind != 4; ++kind) {
+    for (int kind = 0; kind != 5; ++kind) {
         std::vector<std::string> keys;
         for (int i = 0; i != 400; ++i) {
-            // Ascending, descending, random order; and with layers.
+            // Ascending, descending, random order; with layers; and with many at once.
             const int n = kind == 0 ? i : kind == 1 ? 400 - i : i * 7919 % 400;
-            keys.push_back(kind == 3 ? std::string(static_cast<size_t>(n % 3) * 8, 'x') + numbered(n)
-                        + (n % 2 == 0 ? " and more" : "")
-                                     : numbered(n));
+            const size_t shared = static_cast<size_t>(n % 3) * (kind == 3 ? 8 : 120);
+            keys.push_back(kind >= 3
+                    ? std::string(shared, 'x') + numbered(n) + (n % 2 == 0 ? " and more" : "")
+                    : numbered(n));
         }
         if (kind == 2)
             for (size_t i = keys.size() - 1; i > 0; --i)

@@ -546,7 +546,7 @@ typedef struct {
  * If the key is absent and flags contain MASSTREE_HOLD_INSERT, this call makes room for the
  * key, so that masstree_held_finish cannot run out of memory. That may split the leaf, which
  * stays split even if the key is not inserted. With MASSTREE_HOLD_DELTA, masstree_held_delta says
- * later what was changed.
+ * later what was changed: *held has room for ten created leaves.
  *
  * **Without waiting.** With MASSTREE_HOLD_TRY, the key is held only if that takes no waiting, no
  * memory, and no change of a leaf, and otherwise the call returns MASSTREE_BUSY. It may return that
@@ -574,6 +574,11 @@ typedef struct {
  *                                MASSTREE_HOLD_DELTA, and the guard records.
  * @retval MASSTREE_NOMEM         Out of memory to make room; nothing is locked, and the tree
  *                                is unchanged.
+ * @retval MASSTREE_TOO_SMALL     With MASSTREE_HOLD_DELTA only: to make room would create so many
+ *                                leaves that *held has no room for the delta; nothing is locked, and
+ *                                the tree is unchanged. Never for keys of at most 80 bytes. Hold the
+ *                                key without the flag, under a guard that records
+ *                                (masstree_guard_record).
  * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds byte strings, whose keys cannot be held.
@@ -673,9 +678,8 @@ int32_t masstree_held_next(const masstree_held_t *held,
  *
  * @param held   The held leaf.
  * @param delta  Receives the delta, and its array the leaves that masstree_hold created; not NULL,
- *               and initialised as for masstree_guard_record. At most ten created leaves are kept:
- *               if there were more, flags contain MASSTREE_DELTA_MORE, and created_count is 10.
- *               Keys of at most 56 bytes never create more.
+ *               and initialised as for masstree_guard_record. There are at most ten created
+ *               leaves: masstree_hold returns MASSTREE_TOO_SMALL otherwise.
  *
  * @retval MASSTREE_OK       *delta is written.
  * @retval MASSTREE_INVALID  This thread holds no leaf in *held, and none was finished there; or it

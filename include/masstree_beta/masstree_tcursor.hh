@@ -235,9 +235,8 @@ private:
     /** What `stage_` contains: made, or any other. `recorded_` is valid with recorded only. */
     enum : unsigned { made = 0, locked = 1, finished = 2, recorded = 4 };
 
-    /** How many created leaves the library keeps for masstree_held_delta; and up to which length of
-        a key these suffice: a split creates one leaf, and layers at most one for each eight bytes. */
-    enum : size_t { most_created = 10, most_recorded = 8 * (most_created - 2) - 1 };
+    /** How many created leaves the library keeps for masstree_held_delta. */
+    enum : size_t { most_created = 10 };
 
     bool is_recorded() const
     {
@@ -261,22 +260,32 @@ private:
             guard = kept_->use(what, tree_);
         else
             kept_ = nullptr;
-        unsigned stage = locked;
-        if (unlikely(flags != 0 && length > most_recorded)) {
-            guard = record(what, guard, length);
-            flags = MASSTREE_HOLD_INSERT;
-            stage |= recorded;
-        }
         flags_ = flags;
         before_ = 0;
         const int32_t status =
             masstree_hold(tree_, guard, key_.s, length, flags, &held_, &before_);
         if (unlikely(static_cast<uint32_t>(status) > MASSTREE_NOT_FOUND))
-            not_held(what, status);
-        stage_ = stage;
+            return find_recorded(what, guard, length, status);
+        stage_ = locked;
         found_ = status == MASSTREE_OK;
         word_ = masstree_beta::word<value_type>(before_);
         return status == MASSTREE_OK;
+    }
+    /** Finds a key for which room creates so many leaves that the library must record them. */
+    __attribute__((noinline)) bool find_recorded(
+        const char* what, masstree_guard_t* guard, size_t length, int32_t status)
+    {
+        if (status != MASSTREE_TOO_SMALL)
+            not_held(what, status);
+        guard = record(what, guard, length);
+        status =
+            masstree_hold(tree_, guard, key_.s, length, MASSTREE_HOLD_INSERT, &held_, &before_);
+        if (static_cast<uint32_t>(status) > MASSTREE_NOT_FOUND)
+            not_held(what, status);
+        stage_ = locked | recorded;
+        found_ = status == MASSTREE_OK;
+        word_ = masstree_beta::word<value_type>(before_);
+        return found_;
     }
     [[noreturn]] __attribute__((noinline)) void not_held(const char* what, int32_t status)
     {

@@ -10,6 +10,7 @@ use crate::index::key::MAX_KEY_LEN;
 use crate::index::memory::OutOfMemory;
 use crate::index::node::Observation;
 use crate::index::reclaim::{Pinned, Slot, pin_of, recorder_of};
+use crate::index::tree::NoRoom;
 use crate::index::tree::Tree;
 use crate::index::value::KindId;
 use crate::versioned::VersionedTree;
@@ -20,6 +21,15 @@ const MAX_STRUCT_SIZE: usize = 4096;
 impl From<OutOfMemory> for i32 {
     fn from(_: OutOfMemory) -> i32 {
         MASSTREE_NOMEM
+    }
+}
+
+impl From<NoRoom> for i32 {
+    fn from(why: NoRoom) -> i32 {
+        match why {
+            NoRoom::OutOfMemory => MASSTREE_NOMEM,
+            NoRoom::TooManyLeaves => MASSTREE_TOO_SMALL,
+        }
     }
 }
 

@@ -47,7 +47,8 @@ pub const MASSTREE_FORKED: i32 = -6;
 /// Error: masstree_check found the tree to be inconsistent: a bug in the library, or its memory
 /// was overwritten.
 pub const MASSTREE_CORRUPT: i32 = -7;
-/// Error: the buffer is too small for the value; nothing was written to it.
+/// Error: the buffer is too small for the value; nothing was written to it. From masstree_hold with
+/// MASSTREE_HOLD_DELTA: *held has no room for the delta; nothing is held or changed.
 pub const MASSTREE_TOO_SMALL: i32 = -8;
 /// Error: the keys to load are not in ascending order, or one comes twice. No tree was changed.
 pub const MASSTREE_UNSORTED: i32 = -9;

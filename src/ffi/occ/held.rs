@@ -97,7 +97,7 @@ pub struct HeldLeaf {
 /// If the key is absent and flags contain MASSTREE_HOLD_INSERT, this call makes room for the
 /// key, so that masstree_held_finish cannot run out of memory. That may split the leaf, which
 /// stays split even if the key is not inserted. With MASSTREE_HOLD_DELTA, masstree_held_delta says
-/// later what was changed.
+/// later what was changed: *held has room for ten created leaves.
 ///
 /// **Without waiting.** With MASSTREE_HOLD_TRY, the key is held only if that takes no waiting, no
 /// memory, and no change of a leaf, and otherwise the call returns MASSTREE_BUSY. It may return that
@@ -125,6 +125,11 @@ pub struct HeldLeaf {
 ///                                MASSTREE_HOLD_DELTA, and the guard records.
 /// @retval MASSTREE_NOMEM         Out of memory to make room; nothing is locked, and the tree
 ///                                is unchanged.
+/// @retval MASSTREE_TOO_SMALL     With MASSTREE_HOLD_DELTA only: to make room would create so many
+///                                leaves that *held has no room for the delta; nothing is locked, and
+///                                the tree is unchanged. Never for keys of at most 80 bytes. Hold the
+///                                key without the flag, under a guard that records
+///                                (masstree_guard_record).
 /// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds byte strings, whose keys cannot be held.

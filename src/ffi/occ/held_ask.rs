@@ -95,9 +95,8 @@ pub unsafe extern "C" fn masstree_held_next(
 ///
 /// @param held   The held leaf.
 /// @param delta  Receives the delta, and its array the leaves that masstree_hold created; not NULL,
-///               and initialised as for masstree_guard_record. At most ten created leaves are kept:
-///               if there were more, flags contain MASSTREE_DELTA_MORE, and created_count is 10.
-///               Keys of at most 56 bytes never create more.
+///               and initialised as for masstree_guard_record. There are at most ten created
+///               leaves: masstree_hold returns MASSTREE_TOO_SMALL otherwise.
 ///
 /// @retval MASSTREE_OK       *delta is written.
 /// @retval MASSTREE_INVALID  This thread holds no leaf in *held, and none was finished there; or it
@@ -118,10 +117,14 @@ pub unsafe extern "C" fn masstree_held_delta(held: *const HeldLeaf, delta: *mut 
                 return Err(MASSTREE_INVALID);
             }
             let to = to.as_mut();
-            let Place::Short(place, _) = &content.place else {
-                let from = content.delta.assume_init_ref();
-                from.copy_to(to);
-                return Ok(MASSTREE_OK);
+            let place = match &content.place {
+                Place::Short(place, _) => place,
+                Place::Ready(held) => held.place(),
+                Place::Long(_) | Place::Past { .. } => {
+                    let from = content.delta.assume_init_ref();
+                    from.copy_to(to);
+                    return Ok(MASSTREE_OK);
+                }
             };
             let is_finished = content.seal == seal_of(held);
             let mut now = place.now();

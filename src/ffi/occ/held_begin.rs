@@ -183,7 +183,7 @@ unsafe fn hold_full(
     unsafe {
         match (*content).flags & MASSTREE_HOLD_TRY == 0 {
             true => hold_split(content, inner, pin, key, full, value, holder),
-            false => hold_long(content, inner, pin, key, Some(full), value),
+            false => hold_long(content, inner, pin, key, Some(full), value, holder),
         }
     }
 }
@@ -211,7 +211,7 @@ unsafe fn hold_pinned(
                 found(present, value)
             }
             Err(Some(full)) => hold_full(content, inner, pin, key, full, value, holder),
-            Err(None) => hold_long(content, inner, pin, key, None, value),
+            Err(None) => hold_long(content, inner, pin, key, None, value, holder),
         }
     }
 }
@@ -238,7 +238,7 @@ unsafe fn hold_split(
                 complete(content, Place::Short(place, MaybeUninit::new(split)));
                 Ok(MASSTREE_NOT_FOUND)
             }
-            Err(full) => hold_long(content, inner, pin, key, Some(full), value),
+            Err(full) => hold_long(content, inner, pin, key, Some(full), value, holder),
         }
     }
 }
@@ -284,33 +284,65 @@ unsafe fn hold_long(
     key: &'static [u8],
     full: Option<FullLeaf<'static, 'static>>,
     value: *mut u64,
+    holder: &Holder,
 ) -> Result<i32, i32> {
     // SAFETY: as this function's contract.
     unsafe {
         let flags = (*content).flags;
-        let may_insert = flags & MASSTREE_HOLD_INSERT != 0;
-        let place = if flags & MASSTREE_HOLD_TRY != 0 {
-            drop(full);
-            Err(MASSTREE_BUSY)
-        } else if flags & MASSTREE_HOLD_DELTA == 0 {
-            (inner.hold_from(pin, key, may_insert, full)).map_err(i32::from)
-        } else if pin.recorder().is_some() {
-            Err(MASSTREE_INVALID)
+        let status = if flags & MASSTREE_HOLD_TRY != 0 {
+            MASSTREE_BUSY
+        } else if flags & MASSTREE_HOLD_DELTA != 0 && pin.recorder().is_some() {
+            MASSTREE_INVALID
         } else {
-            let pin = pin.with_recorder(Some(begin_delta(content)));
-            (inner.hold_from(pin, key, may_insert, full)).map_err(i32::from)
-        };
-        let place = match place {
-            Ok(place) => place,
-            Err(status) => {
-                (*content).leave_local();
-                return Err(status);
+            let full = match full {
+                None if pin.recorder().is_none() => {
+                    let may_insert = flags & MASSTREE_HOLD_INSERT != 0;
+                    match inner.hold_ready(pin, key, may_insert, holder, content.cast()) {
+                        Ok((ready, present)) => {
+                            addr_of_mut!((*content).has_split).write(false);
+                            complete(content, Place::Ready(ready));
+                            return found(present, value);
+                        }
+                        Err(full) => Some(full),
+                    }
+                }
+                full => full,
+            };
+            match hold_with_memory(content, inner, pin, key, full) {
+                Ok(present) => return found(present, value),
+                Err(status) => status,
             }
         };
-        place.keep_in(inner, content.cast());
-        let present = place.value();
-        complete(content, Place::Long(place));
-        found(present, value)
+        (*content).leave_local();
+        Err(status)
+    }
+}
+
+/// Completes [`hold_long`] for a hold that may need memory or change leaves; returns the key's value.
+///
+/// # Safety
+/// As `hold_pinned`.
+#[inline(never)]
+unsafe fn hold_with_memory(
+    content: *mut Content,
+    inner: &'static Tree,
+    pin: Pinned<'static>,
+    key: &'static [u8],
+    full: Option<FullLeaf<'static, 'static>>,
+) -> Result<Option<u64>, i32> {
+    // SAFETY: as this function's contract.
+    unsafe {
+        let flags = (*content).flags;
+        let may_insert = flags & MASSTREE_HOLD_INSERT != 0;
+        let (pin, most_created) = match flags & MASSTREE_HOLD_DELTA {
+            0 => (pin, usize::MAX),
+            _ => (pin.with_recorder(Some(begin_delta(content))), CREATED),
+        };
+        let held = inner.hold_from(pin, key, may_insert, full, most_created)?;
+        held.keep_in(inner, content.cast());
+        let present = held.value();
+        complete(content, Place::Long(held));
+        Ok(present)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::index::reclaim::{LocalGuard, Pinned, Slot, pin_of};
     not(any(loom, shuttle, miri))
 )))]
 use crate::index::tree::with_holder;
-use crate::index::tree::{Decision, Held, HeldShort, HeldSplit, Holder, Tree};
+use crate::index::tree::{Decision, Held, HeldReady, HeldShort, HeldSplit, Holder, Tree};
 use crate::sync::{Ordering, fence};
 
 /// The content of a `HeldLeaf`. It is valid while the leaf is held, which the thread's `Holder`
@@ -30,7 +30,7 @@ pub(super) struct Content {
     pub(super) seal: usize,
     /// The holder of the thread that holds the leaf. Valid while the leaf is held.
     pub(super) holder: NonNull<Holder>,
-    /// Once the hold is finished, unless the place is `Short`: the version that the leaf had then.
+    /// Once the hold is finished, if the place is `Past`: the version that the leaf had then.
     pub(super) version_left: u64,
     pub(super) tree: NonNull<TreeHandle>,
     /// The guard's slot. If `None`, `local` is the guard, or the leaf is held without one.
@@ -39,12 +39,13 @@ pub(super) struct Content {
     pub(super) is_local: bool,
     /// The flags that were passed to `masstree_hold`.
     pub(super) flags: u32,
-    /// Once the hold is finished, if the place is `Short`: how it left the leaf.
+    /// Once the hold is finished, if the place is `Short` or `Ready`: how it left the leaf.
     pub(super) left: Left,
     pub(super) place: Place,
-    /// Whether the hold of a short key has split a leaf. Written if the place is `Short`.
+    /// Whether the hold of a short key has split a leaf. Written if the place is `Short`, and
+    /// `false` if it is `Ready`.
     pub(super) has_split: bool,
-    /// The delta of the hold, with `MASSTREE_HOLD_DELTA` and unless the place is `Short`.
+    /// The delta of the hold, with `MASSTREE_HOLD_DELTA`, if the place is `Long` or `Past`.
     pub(super) delta: MaybeUninit<Delta>,
     pub(super) created: MaybeUninit<[Observation; CREATED]>,
     /// A guard through the thread's own reservation. It must not move: pins point into it.
@@ -71,9 +72,11 @@ pub(super) const CREATED: usize = 10;
 pub(super) enum Place {
     /// A short key, and what the hold has split, if `has_split`; stays after the hold was finished.
     Short(HeldShort<'static>, MaybeUninit<HeldSplit>),
+    /// A key for which nothing was changed; stays after the hold was finished.
+    Ready(HeldReady<'static, 'static>),
     /// Any other key, while it is held.
     Long(Held<'static, 'static>),
-    /// Any but a `Short` key, after the hold was finished: observations of the leaf in which the key
+    /// A `Long` key, after the hold was finished: observations of the leaf in which the key
     /// was located, and of the leaf that was locked.
     Past {
         original: Observation,
@@ -130,6 +133,7 @@ impl Place {
     pub(super) fn admits_set(&self) -> bool {
         match self {
             Self::Short(place, _) => place.can_set(),
+            Self::Ready(held) => held.place().can_set(),
             Self::Long(place) => place.value().is_some() || place.has_room(),
             Self::Past { .. } => false,
         }
@@ -138,6 +142,7 @@ impl Place {
     pub(super) fn original(&self) -> Observation {
         match self {
             Self::Short(place, _) => place.now(),
+            Self::Ready(held) => held.place().now(),
             Self::Long(place) => place.original(),
             Self::Past { original, .. } => *original,
         }
@@ -146,6 +151,7 @@ impl Place {
     pub(super) fn now(&self) -> Observation {
         match self {
             Self::Short(place, _) => place.now(),
+            Self::Ready(held) => held.place().now(),
             Self::Long(place) => place.now(),
             Self::Past { now, .. } => *now,
         }
@@ -155,6 +161,7 @@ impl Place {
     pub(super) fn next(&self, decision: Decision) -> Observation {
         match self {
             Self::Short(place, _) => place.next(decision),
+            Self::Ready(held) => held.place().next(decision),
             Self::Long(place) => place.next(decision),
             Self::Past { now, .. } => *now,
         }
@@ -179,8 +186,10 @@ impl Content {
 
     /// The version of the leaf when the hold was finished.
     pub(super) fn version_left(&self) -> u64 {
+        let is_changed = self.left != Left::Unchanged;
         match &self.place {
-            Place::Short(place, _) => place.left(self.left != Left::Unchanged).version,
+            Place::Short(place, _) => place.left(is_changed).version,
+            Place::Ready(held) => held.place().left(is_changed).version,
             Place::Long(_) | Place::Past { .. } => self.version_left,
         }
     }

@@ -9,7 +9,7 @@ use crate::ffi::handle;
 use crate::ffi::status::*;
 use crate::index::node::DeltaRecorder;
 use crate::index::reclaim::{Pinned, recorder_of};
-use crate::index::tree::{Decision, HeldShort, Holder, Overtaken, Tree};
+use crate::index::tree::{Decision, HeldReady, HeldShort, Holder, Overtaken, Tree};
 
 /// # Safety
 /// As `masstree_held_finish`; the key can be set.
@@ -72,6 +72,7 @@ unsafe fn finish_any(
         let pin = (*content).pin();
         let status = match &(*content).place {
             Place::Short(place, _) => finish_short(holder, tree, pin, held, place, decision, old),
+            Place::Ready(ready) => finish_ready(holder, tree, pin, held, ready, decision, old),
             Place::Long(_) | Place::Past { .. } => finish_long(tree, pin, held, decision, old),
         };
         (*content).leave_local();
@@ -212,20 +213,62 @@ pub(super) unsafe fn finish_short(
         let has_split = (*held.cast::<Content>()).has_split;
         let left = left_by(place, decision, has_split);
         let finished = tree.finish_short(pin, place, decision, holder);
-        match settle(held, left, finished) {
-            Ok(Some(before)) if is_displaced(before, decision) => match old.is_null() {
-                // Only the tree's own guard has this pin, and only trees of words are held.
-                true => pin.retire_value(before),
-                false => old.write(before),
-            },
-            Ok(_) => {}
-            Err(status) => return status,
-        }
+        deliver(pin, held, left, finished, decision, old)
+    }
+}
+
+/// [`finish_short`] for a content whose place is `Ready`.
+///
+/// # Safety
+/// As `finish_short`.
+#[inline(never)]
+unsafe fn finish_ready(
+    holder: &Holder,
+    tree: &Tree,
+    pin: Pinned<'static>,
+    held: *mut HeldLeaf,
+    ready: &HeldReady<'static, 'static>,
+    decision: Decision,
+    old: *mut u64,
+) -> i32 {
+    handle::set_held_under(None);
+    // SAFETY: as this function's contract; `ready` is not used after the content is changed.
+    unsafe {
+        let left = left_by(ready.place(), decision, false);
+        let finished = tree.finish_ready(pin, ready, decision, holder);
+        deliver(pin, held, left, finished, decision, old)
+    }
+}
+
+/// Writes to the content how the hold was finished, and delivers or retires the value that this has
+/// displaced; returns the status.
+///
+/// # Safety
+/// As `masstree_held_finish`. `pin` is that of the content in `held`.
+#[inline(always)]
+unsafe fn deliver(
+    pin: Pinned<'static>,
+    held: *mut HeldLeaf,
+    left: Left,
+    finished: Result<Option<u64>, Overtaken>,
+    decision: Decision,
+    old: *mut u64,
+) -> i32 {
+    // SAFETY: as this function's contract.
+    match unsafe { settle(held, left, finished) } {
+        Ok(Some(before)) if is_displaced(before, decision) => match old.is_null() {
+            // Only the tree's own guard has this pin, and only trees of words are held.
+            true => pin.retire_value(before),
+            // SAFETY: as this function's contract.
+            false => unsafe { old.write(before) },
+        },
+        Ok(_) => {}
+        Err(status) => return status,
     }
     MASSTREE_OK
 }
 
-/// Does the work of `finish_short` for a content whose place is not `Short`.
+/// Does the work of `finish_short` for a content whose place is `Long`.
 ///
 /// # Safety
 /// As `masstree_held_finish`.
@@ -252,7 +295,7 @@ unsafe fn finish_long(
         let pin = pin.with_recorder(recorder);
         let finished = match place {
             Place::Long(place) => tree.finish(pin, place, decision),
-            Place::Short(..) | Place::Past { .. } => unreachable!("another leaf is held"),
+            _ => unreachable!("another leaf is held"),
         };
         content.version_left = match finished {
             Ok(_) => next.version,

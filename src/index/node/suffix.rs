@@ -53,6 +53,19 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
+    /// Returns [`Self::for_records`] of this many records with this total length, if units are bytes.
+    #[inline]
+    pub(crate) fn in_bytes(records: usize, total: usize) -> Option<Self> {
+        let need = records * Self::prefix(0) + total;
+        (need < usize::from(NONE)).then(|| {
+            Self {
+                units: need as u16,
+                shift: 0,
+            }
+            .rounded_up()
+        })
+    }
+
     /// Returns the smallest shape with room for records of these lengths.
     pub(crate) fn for_records(lens: impl Iterator<Item = usize> + Clone) -> Self {
         let mut shift = 0;
@@ -358,6 +371,16 @@ mod tests {
             }
             drop(bag);
             prop_assert_eq!(memory.in_use(), 0);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_total_of_bytes_has_the_shape_of_its_records(lens in prop::collection::vec(0usize..6000, 0..=WIDTH + 1)) {
+            let counted = Shape::in_bytes(lens.len(), lens.iter().sum());
+            let added = Shape::for_records(lens.into_iter());
+            prop_assert_eq!(counted.is_some(), added.shift == 0);
+            prop_assert_eq!(counted.unwrap_or(added), added);
         }
     }
 

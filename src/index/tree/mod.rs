@@ -32,7 +32,8 @@ pub use whole::dump::Format;
 pub use whole::survey::{Counters, LayerCounts, SURVEYED_LAYERS, Survey};
 pub use whole::swap::LoadOutcome;
 pub use write::engine::Decision;
-pub(crate) use write::held::{Held, Overtaken};
+pub(crate) use write::held::{Held, NoRoom, Overtaken};
+pub(crate) use write::held_ready::HeldReady;
 pub(crate) use write::held_short::{FullLeaf, HeldShort};
 pub(crate) use write::held_split::HeldSplit;
 

@@ -136,8 +136,8 @@ fn removed_range_tombstones_are_freed() {
     assert_eq!(trim(&subject, LATEST, usize::MAX), (0, false));
     let reader = subject.guard();
     let trimmer = subject.guard();
-    let trimmed = (0..2).map(|_| trim_under(&subject, &trimmer, LATEST, usize::MAX));
-    assert_eq!(trimmed.collect::<Vec<_>>(), [(100, false), (0, true)]);
+    let trimmed = trim_under(&subject, &trimmer, LATEST, usize::MAX);
+    assert_eq!(trimmed, (100, true));
     trimmer.pin().flush();
     drop(trimmer);
     assert!(subject.tree.counters().limbo_objects > 100);

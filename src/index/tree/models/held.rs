@@ -7,12 +7,14 @@ use super::*;
 use crate::index::node::Observation;
 use crate::index::tree::with_holder;
 use crate::index::tree::write::held::{Held, Overtaken};
+use crate::index::tree::write::held_ready::HeldReady;
 use crate::index::tree::write::held_short::HeldShort;
 
 /// A hold, as the C boundary makes it.
 enum Hold<'g, 'k> {
     Short(HeldShort<'g>, Option<u64>),
     Split(HeldShort<'g>),
+    Ready(HeldReady<'g, 'k>, Option<u64>),
     Long(Held<'g, 'k>),
 }
 
@@ -20,7 +22,7 @@ impl<'g, 'k> Hold<'g, 'k> {
     /// Holds a key, with room for it; as a short one if that is possible, and wanted.
     fn begin(tree: &Tree, pin: Pinned<'g>, key: &'k [u8], short: bool) -> Self {
         if !short {
-            return Self::Long(tree.hold(pin, key, true).unwrap());
+            return Self::long(tree, pin, key);
         }
         let place = std::ptr::null();
         let held = with_holder(|holder| {
@@ -34,12 +36,24 @@ impl<'g, 'k> Hold<'g, 'k> {
                 Err(_) => Err(()),
             }
         });
-        held.unwrap_or_else(|()| Self::Long(tree.hold(pin, key, true).unwrap()))
+        held.unwrap_or_else(|()| Self::long(tree, pin, key))
+    }
+
+    fn long(tree: &Tree, pin: Pinned<'g>, key: &'k [u8]) -> Self {
+        let place = std::ptr::null();
+        let ready = with_holder(|holder| tree.hold_ready(pin, key, true, holder, place));
+        match ready {
+            Ok((held, value)) => Self::Ready(held, value),
+            Err(full) => {
+                let held = tree.hold_from(pin, key, true, Some(full), usize::MAX);
+                Self::Long(held.unwrap())
+            }
+        }
     }
 
     fn value(&self) -> Option<u64> {
         match self {
-            Self::Short(_, value) => *value,
+            Self::Short(_, value) | Self::Ready(_, value) => *value,
             Self::Split(..) => None,
             Self::Long(held) => held.value(),
         }
@@ -48,6 +62,7 @@ impl<'g, 'k> Hold<'g, 'k> {
     fn now(&self) -> Observation {
         match self {
             Self::Short(held, _) | Self::Split(held) => held.now(),
+            Self::Ready(held, _) => held.place().now(),
             Self::Long(held) => held.now(),
         }
     }
@@ -55,7 +70,7 @@ impl<'g, 'k> Hold<'g, 'k> {
     /// Whether the hold has changed a leaf to make room.
     fn has_made_room(&self) -> bool {
         match self {
-            Self::Short(..) => false,
+            Self::Short(..) | Self::Ready(..) => false,
             Self::Split(..) => true,
             Self::Long(held) => held.original() != held.now(),
         }
@@ -71,6 +86,10 @@ impl<'g, 'k> Hold<'g, 'k> {
             // SAFETY: under the same pin, by the same thread.
             Self::Short(held, _) | Self::Split(held) => {
                 with_holder(|holder| unsafe { tree.finish_short(pin, &held, decision, holder) })
+            }
+            // SAFETY: as above.
+            Self::Ready(held, _) => {
+                with_holder(|holder| unsafe { tree.finish_ready(pin, &held, decision, holder) })
             }
             Self::Long(held) => tree.finish(pin, held, decision),
         }

@@ -81,6 +81,20 @@ pub(crate) struct Held<'g, 'k> {
     spare: Option<Spare<'g>>,
 }
 
+/// Why no room was made for a key; the tree is unchanged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum NoRoom {
+    OutOfMemory,
+    /// That would create more leaves than the caller admits.
+    TooManyLeaves,
+}
+
+impl From<OutOfMemory> for NoRoom {
+    fn from(OutOfMemory: OutOfMemory) -> Self {
+        Self::OutOfMemory
+    }
+}
+
 /// The tree was cleared after the hold began, so finishing the hold has changed nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Overtaken;
@@ -88,7 +102,11 @@ pub(crate) struct Overtaken;
 impl Tree {
     /// Locates a key in a leaf that is in the tree when it is locked. Also returns the number of
     /// clearings that had ended.
-    fn locate_uncleared<'g, 'k>(&self, pin: Pinned<'g>, bytes: &'k [u8]) -> (u64, Located<'g, 'k>) {
+    pub(super) fn locate_uncleared<'g, 'k>(
+        &self,
+        pin: Pinned<'g>,
+        bytes: &'k [u8],
+    ) -> (u64, Located<'g, 'k>) {
         let wait = Wait::new();
         // Ends: in each iteration, another clearing has begun, or a clearing has not been counted
         // as ended yet, and will be without waiting for anything.
@@ -103,7 +121,7 @@ impl Tree {
         }
     }
 
-    /// [`Tree::hold_from`] for a key whose leaf `hold_short` has not locked.
+    /// [`Tree::hold_from`] for a key whose leaf is not locked yet.
     #[cfg(all(test, not(loom)))]
     pub(crate) fn hold<'g, 'k>(
         &self,
@@ -111,19 +129,21 @@ impl Tree {
         bytes: &'k [u8],
         may_insert: bool,
     ) -> Result<Held<'g, 'k>, OutOfMemory> {
-        self.hold_from(pin, bytes, may_insert, None)
+        (self.hold_from(pin, bytes, may_insert, None, usize::MAX)).map_err(|_| OutOfMemory)
     }
 
     /// Holds a key: locks the leaf that contains the key or the position of its insert, unless
-    /// [`Tree::hold_short`] has locked it as `full`. With `may_insert`, also makes room for an
-    /// absent key, so that it can be inserted. Without, never fails. The caller holds no leaf yet.
+    /// [`Tree::hold_short`] or [`Tree::hold_ready`] has locked it as `full`. With `may_insert`, also makes room for an
+    /// absent key, so that it can be inserted, which may create up to `most_created` leaves.
+    /// Without, never fails. The caller holds no leaf yet.
     pub(crate) fn hold_from<'g, 'k>(
         &self,
         pin: Pinned<'g>,
         bytes: &'k [u8],
         may_insert: bool,
         full: Option<FullLeaf<'g, 'k>>,
-    ) -> Result<Held<'g, 'k>, OutOfMemory> {
+        most_created: usize,
+    ) -> Result<Held<'g, 'k>, NoRoom> {
         self.admit_words(pin, bytes);
         debug_assert!(!is_holding(), "a thread holds one leaf at a time");
         let mut reserve = Reserve::new(&pin.domain().memory);
@@ -138,7 +158,11 @@ impl Tree {
         };
         let incarnation = Cell::new(incarnation);
         let attempt = |located: Located<'g, 'k>, reserve: &mut Reserve<'g>| {
-            self.try_hold(pin, located, may_insert, incarnation.get(), reserve)
+            match self.try_hold(pin, located, may_insert, incarnation.get(), reserve) {
+                // One less, since another attempt may have reserved a leaf with tails.
+                Err(needs) if needs.leaves >= most_created => Ok(Err(NoRoom::TooManyLeaves)),
+                held => held.map(Ok),
+            }
         };
         let again = |reached, key| {
             let again = self.locate_again(reached, key);
@@ -151,7 +175,7 @@ impl Tree {
                     located
                 })
         };
-        let mut held = with_memory(located, &mut reserve, attempt, again)?;
+        let mut held = with_memory(located, &mut reserve, attempt, again)??;
         if let Some((layer, key)) = held.grown.take() {
             self.raise_levels(pin, layer, bytes, key.layers_above(bytes));
         }

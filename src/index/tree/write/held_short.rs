@@ -44,11 +44,11 @@ pub(crate) struct HeldShort<'g> {
 }
 
 /// A locked leaf in which [`Tree::hold_split`] or [`Tree::hold_from`] must make room: it is full, or
-/// wastes its bag.
+/// its bag is, or wastes memory, or the key belongs into a new layer.
 pub(crate) struct FullLeaf<'g, 'k> {
     pub(super) located: Located<'g, 'k>,
-    /// The root from which the leaf was reached.
-    pub(super) root: NodeRef<'g>,
+    /// The root from which the leaf was reached, if the guard may remember a leaf below it.
+    pub(super) root: Option<NodeRef<'g>>,
     /// The number of clearings, as in [`HeldShort`].
     pub(super) incarnation: u64,
 }
@@ -180,7 +180,7 @@ impl Tree {
     /// Completes [`Tree::finish_short`] for a tree that was cleared.
     #[cold]
     #[inline(never)]
-    fn finish_overtaken<'g>(
+    pub(super) fn finish_overtaken<'g>(
         &self,
         pin: Pinned<'g>,
         leaf: Locked<'g, Leaf>,
@@ -246,7 +246,7 @@ pub(super) fn with_room<'g, 'k>(
         };
         return Err(Some(FullLeaf {
             located,
-            root,
+            root: Some(root),
             incarnation,
         }));
     }

@@ -48,7 +48,8 @@ impl Tree {
             pin.recorder().is_none(),
             "hold_short holds no recorded leaf"
         );
-        let KeyPosition::Absent { position } = full.located.position else {
+        let (&KeyPosition::Absent { position }, Some(root)) = (&full.located.position, full.root)
+        else {
             return Err(full);
         };
         let leaf = &full.located.leaf;
@@ -66,8 +67,8 @@ impl Tree {
         };
         let FullLeaf {
             located: Located { mut leaf, key, .. },
-            root,
             incarnation,
+            ..
         } = full;
         let original = Observation::new(leaf.node(), leaf.version_found(), incarnation);
         let at = SplitPoint::new(&leaf, position, key.slice());

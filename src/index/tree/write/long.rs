@@ -50,7 +50,7 @@ impl Tree {
 impl Located<'_, '_> {
     /// Whether the leaf has a free slot for the key, and room for its suffix.
     #[inline]
-    fn takes_the_key(&self) -> bool {
+    pub(super) fn takes_the_key(&self) -> bool {
         !self.leaf.permutation().is_full()
             && self.leaf.has_room_for(self.key.suffix())
             && !self.leaf.wastes_its_bag()

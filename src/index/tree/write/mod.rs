@@ -11,13 +11,14 @@
 //!   `compact`: moves keys to leaves that have room. `sweep`: visits leaves for the two.
 //! - `levels`: records in each node how high the layers below it are.
 //! - `held`: keeps a leaf locked for the user; `held_short` and `held_split` do so for most short
-//!   keys, `held_unguarded` without a guard.
+//!   keys, `held_unguarded` without a guard; `held_ready` where a leaf has room for the key.
 
 pub(in crate::index::tree) mod bytes;
 pub(in crate::index::tree) mod collapse;
 pub(in crate::index::tree) mod compact;
 pub(in crate::index::tree) mod engine;
 pub(in crate::index::tree) mod held;
+pub(in crate::index::tree) mod held_ready;
 pub(in crate::index::tree) mod held_short;
 pub(in crate::index::tree) mod held_split;
 mod held_unguarded;

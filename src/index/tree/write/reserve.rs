@@ -247,11 +247,15 @@ const MOST_EXPECTED: usize = 1024;
 /// and they took 4 % less memory.
 pub(in crate::index::tree) fn shape_for(lengths: &[usize], entries: usize) -> Option<Shape> {
     let last = *lengths.last()?;
-    let half = lengths.iter().sum::<usize>() / 2;
-    let expected = last.max(half.min(MOST_EXPECTED));
+    let total = lengths.iter().sum::<usize>();
+    let expected = last.max((total / 2).min(MOST_EXPECTED));
     let has_spare = entries < WIDTH && last <= MOST_EXPECTED;
-    let expected = has_spare.then_some(expected);
-    Some(Shape::for_records(lengths.iter().copied().chain(expected)))
+    let (more, expected) = match has_spare {
+        true => (1, Some(expected)),
+        false => (0, None),
+    };
+    let in_bytes = Shape::in_bytes(lengths.len() + more, total + expected.unwrap_or(0));
+    Some(in_bytes.unwrap_or_else(|| Shape::for_records(lengths.iter().copied().chain(expected))))
 }
 
 /// Returns the shapes of two bags for a leaf in which a hold makes room for an entry with a suffix
