@@ -1,8 +1,8 @@
 /*
  * One kind of operation on a table of 200,000 8-byte keys, by a program for masstree-beta compiled over
  * include/masstree_beta, for a tool that counts instructions: see count.sh. Keys are a random
- * permutation, unless the name says sequential. The program is in a section, unless the name says
- * outside.
+ * permutation, unless the name says sequential, and have 100 bytes if it says long. The program is in
+ * a section, unless the name says outside.
  *
  * usage: beta PHASE      (beta-get, beta-insert, beta-insert-outside, beta-insert-sequential, …)
  */
@@ -17,7 +17,7 @@
 #include <cstdlib>
 #include <cstring>
 
-enum { KEYS = 200000 };
+enum { KEYS = 200000, LONG = 100 };
 
 struct params : public Masstree::nodeparams<15, 15> {
     typedef uint64_t value_type;
@@ -26,6 +26,7 @@ struct params : public Masstree::nodeparams<15, 15> {
 typedef Masstree::tcursor<params> cursor;
 
 static char keys[KEYS][8];
+static char long_keys[KEYS][LONG];
 static Masstree::basic_table<params> table;
 static threadinfo *ti;
 
@@ -42,15 +43,18 @@ static void make_keys(bool sequential)
     uint64_t made = 0;
     for (uint64_t i = 0; made < KEYS; i++) {
         const uint64_t number = sequential ? i : (i * UINT64_C(0x9e3779b1) + 12345) & 0x3ffff;
-        if (number < KEYS)
+        if (number < KEYS) {
+            masstree_u64_to_key(number, reinterpret_cast<unsigned char *>(long_keys[made]));
             masstree_u64_to_key(number, reinterpret_cast<unsigned char *>(keys[made++]));
+        }
     }
 }
 
-static void set_all(uint64_t more)
+template <int Length>
+static void set_all(char (*of)[Length], uint64_t more)
 {
     for (uint64_t i = 0; i < KEYS; i++) {
-        cursor lp(table, keys[i], 8);
+        cursor lp(table, of[i], Length);
         lp.find_insert(*ti);
         lp.value() = i + more;
         lp.finish(1, *ti);
@@ -59,12 +63,17 @@ static void set_all(uint64_t more)
 
 static void insert_all()
 {
-    set_all(1);
+    set_all(keys, 1);
+}
+
+static void insert_long()
+{
+    set_all(long_keys, 1);
 }
 
 static void update_all()
 {
-    set_all(2);
+    set_all(keys, 2);
 }
 
 static void remove_all()
@@ -102,7 +111,7 @@ int main(int argc, char **argv)
     if (!outside)
         ti->rcu_start();
     if (strncmp(phase, "beta-insert", 11) == 0) {
-        counted(insert_all);
+        counted(strstr(phase, "-long") != nullptr ? insert_long : insert_all);
     } else {
         insert_all();
         if (strncmp(phase, "beta-update", 11) == 0)

@@ -1,7 +1,8 @@
 /*
  * One kind of operation on a tree of 200,000 8-byte keys, under a guard, for a tool that counts
  * instructions: see count.sh. Keys are a random permutation, unless the name says sequential or
- * load. The batches are of 64 keys.
+ * load; they have 100 bytes if it says long, and there is no guard if it says outside. The batches
+ * are of 64 keys.
  *
  * usage: instructions PHASE      (insert, insert-sequential, get, update, remove, scan, load, …)
  */
@@ -11,9 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEYS = 200000, SCAN = 100, BATCH = 64 };
+enum { KEYS = 200000, SCAN = 100, BATCH = 64, LONG = 100 };
 
 static unsigned char keys[KEYS][8];
+static unsigned char long_keys[KEYS][LONG];
 static masstree_t *tree;
 static masstree_guard_t *guard;
 
@@ -31,8 +33,10 @@ static void make_keys(int sequential)
     uint64_t made = 0;
     for (uint64_t i = 0; made < KEYS; i++) {
         uint64_t number = sequential ? i : (i * UINT64_C(0x9e3779b1) + 12345) & 0x3ffff;
-        if (number < KEYS)
+        if (number < KEYS) {
+            masstree_u64_to_key(number, long_keys[made]);
             masstree_u64_to_key(number, keys[made++]);
+        }
     }
 }
 
@@ -42,11 +46,25 @@ static void insert_all(void)
         require(masstree_put(tree, guard, keys[i], 8, i + 1) == MASSTREE_OK);
 }
 
+static void insert_long(void)
+{
+    for (size_t i = 0; i < KEYS; i++)
+        require(masstree_put(tree, guard, long_keys[i], LONG, i + 1) == MASSTREE_OK);
+}
+
 static void get_all(void)
 {
     uint64_t value;
     for (size_t i = 0; i < KEYS; i++)
         require(masstree_get(tree, guard, keys[i], 8, &value) == MASSTREE_OK && value == i + 1);
+}
+
+static void get_long(void)
+{
+    uint64_t value;
+    for (size_t i = 0; i < KEYS; i++)
+        require(masstree_get(tree, guard, long_keys[i], LONG, &value) == MASSTREE_OK &&
+                value == i + 1);
 }
 
 static void update_all(void)
@@ -189,7 +207,10 @@ int main(int argc, char **argv)
     } phases[] = {
         {"insert", NULL, insert_all},
         {"insert-sequential", NULL, insert_all},
+        {"insert-long", NULL, insert_long},
         {"get", insert_all, get_all},
+        {"get-outside", insert_all, get_all},
+        {"get-long", insert_long, get_long},
         {"update", insert_all, update_all},
         {"remove", insert_all, remove_all},
         {"remove-sequential", insert_all, remove_all},
@@ -210,7 +231,8 @@ int main(int argc, char **argv)
         make_keys(strstr(argv[1], "sequential") != NULL || strstr(argv[1], "load") != NULL);
         fill();
         require(masstree_create(NULL, &tree) == MASSTREE_OK);
-        require(masstree_guard_enter(tree, &guard) == MASSTREE_OK);
+        if (strstr(argv[1], "outside") == NULL)
+            require(masstree_guard_enter(tree, &guard) == MASSTREE_OK);
         if (phases[i].before != NULL)
             phases[i].before();
         counted(phases[i].phase);

@@ -85,7 +85,9 @@ impl Permutation {
 
     /// The live slots, in key order.
     #[inline]
-    pub(crate) fn slots(self) -> impl DoubleEndedIterator<Item = usize> + ExactSizeIterator {
+    pub(crate) fn slots(
+        self,
+    ) -> impl DoubleEndedIterator<Item = usize> + ExactSizeIterator + Clone {
         (0..self.len()).map(move |position| self.slot(position))
     }
 

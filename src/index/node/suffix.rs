@@ -211,9 +211,22 @@ impl<'g> BagRef<'g> {
 
     /// Whether one more record of this length fits.
     pub(crate) fn has_room(self, len: usize) -> bool {
+        self.fits_with(len, self.header().shape)
+    }
+
+    /// Whether all records, and one more of this length, fit into a bag of this shape. Only the lock's
+    /// owner asks.
+    pub(crate) fn fits_with(self, len: usize, shape: Shape) -> bool {
         let header = self.header();
         let used = u64::from(header.used.load(Ordering::Relaxed));
-        used + Shape::units_of(len, header.shape.shift) <= u64::from(header.shape.units)
+        header.shape.shift == shape.shift
+            && used + Shape::units_of(len, shape.shift) <= u64::from(shape.units)
+    }
+
+    /// The length of a slot's suffix; 0 if the slot has no record.
+    #[inline]
+    pub(crate) fn suffix_len(self, slot: usize) -> usize {
+        self.suffix(slot).map_or(0, <[u8]>::len)
     }
 
     /// Whether the bag is large enough to be replaced when it is wasteful.
@@ -332,6 +345,38 @@ impl<'m> OwnedBag<'m> {
         unsafe { self.bag.append(slot, suffix) }
     }
 
+    /// Copies the records of these slots, the live ones, from the bag of a leaf whose lock the caller
+    /// owns. The bag is empty and has room.
+    pub(crate) fn append_all(&self, from: BagRef<'_>, slots: impl Iterator<Item = usize> + Clone) {
+        let (old, new) = (from.header(), self.bag.header());
+        let shift = new.shape.shift;
+        let used = old.used.load(Ordering::Relaxed);
+        let has_all = || {
+            let units = (slots.clone()).map(|slot| Shape::units_of(from.suffix_len(slot), shift));
+            units.sum::<u64>() == u64::from(used)
+        };
+        if old.shape.shift != shift || used > new.shape.units || !has_all() {
+            for slot in slots {
+                self.append(slot, from.suffix(slot).unwrap_or(&[]));
+            }
+            return;
+        }
+        // No record is dead: copies all at once.
+        // SAFETY: both bags have as many bytes, and no other thread has a pointer to the new one.
+        unsafe {
+            let bytes = usize::from(used) << shift;
+            self.bag
+                .records()
+                .copy_from_nonoverlapping(from.records(), bytes);
+        }
+        for slot in slots {
+            // Relaxed: the bag's publication orders it.
+            let offset = old.offsets[slot].load(Ordering::Relaxed);
+            new.offsets[slot].store(offset, Ordering::Relaxed);
+        }
+        new.used.store(used, Ordering::Relaxed);
+    }
+
     /// Releases ownership of the bag; the caller stores the pointer in a leaf.
     pub(crate) fn publish(self) -> *mut Bag {
         let bag = self.bag.as_ptr();
@@ -371,6 +416,37 @@ mod tests {
             }
             drop(bag);
             prop_assert_eq!(memory.in_use(), 0);
+        }
+    }
+
+    proptest! {
+        /// Put back: in `append_all`, copy all records whether or not one is dead.
+        #[test]
+        fn a_renewed_bag_has_the_live_suffixes(
+            suffixes in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..200), WIDTH),
+            live in 0_u32..1 << WIDTH,
+            spare in 0_usize..100,
+        ) {
+            let memory = Memory::new(Source::new(None), 0, false);
+            let bag = |of: &[&[u8]]| {
+                let lens = of.iter().map(|suffix| suffix.len());
+                OwnedBag::new(&memory, Shape::for_records(lens.chain([spare]))).unwrap()
+            };
+            let all: Vec<&[u8]> = suffixes.iter().map(Vec::as_slice).collect();
+            let old = bag(&all);
+            for (slot, suffix) in all.iter().enumerate() {
+                old.append(slot, suffix);
+            }
+            for live in [live, (1 << WIDTH) - 1] {
+                let slots = (0..WIDTH).filter(|slot| live & 1 << slot != 0);
+                let kept: Vec<&[u8]> = slots.clone().map(|slot| all[slot]).collect();
+                let new = bag(&kept);
+                new.append_all(old.bag, slots);
+                for (slot, suffix) in all.iter().enumerate() {
+                    let is_live = live & 1 << slot != 0;
+                    prop_assert_eq!(new.bag.suffix(slot), is_live.then_some(*suffix));
+                }
+            }
         }
     }
 

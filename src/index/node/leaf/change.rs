@@ -11,7 +11,7 @@ use crate::index::node::Locked;
 use crate::index::node::link::NodeRef;
 use crate::index::node::permutation::Permutation;
 use crate::index::node::search::Search;
-use crate::index::node::suffix::{BagRef, OwnedBag};
+use crate::index::node::suffix::{BagRef, OwnedBag, Shape};
 use crate::protocol::Line;
 use crate::sync::{Ordering, perturb};
 
@@ -160,8 +160,8 @@ impl<'g> Locked<'g, Leaf> {
         positions: Range<usize>,
     ) -> impl Iterator<Item = usize> + Clone {
         let leaf = self.node();
-        let permutation = leaf.permutation();
-        positions.filter_map(move |position| leaf.suffix_len(permutation.slot(position)))
+        let (permutation, bag) = (leaf.permutation(), leaf.bag());
+        positions.filter_map(move |position| leaf.suffix_len(permutation.slot(position), bag))
     }
 
     /// The value in a live slot that holds one.
@@ -201,6 +201,14 @@ impl<'g> Locked<'g, Leaf> {
             || self.bag().is_some_and(|bag| bag.has_room(suffix.len()))
     }
 
+    /// Whether all suffixes in the bag, and one more of this length, fit into a bag of this shape.
+    pub(crate) fn fits_with(&self, len: usize, shape: Shape) -> bool {
+        match self.bag() {
+            Some(bag) => bag.fits_with(len, shape),
+            None => shape.contains(Shape::for_records([len].into_iter())),
+        }
+    }
+
     /// Whether no suffix of a live entry is in the bag.
     pub(crate) fn needs_no_bag(&self) -> bool {
         let mut slots = self.permutation().slots();
@@ -214,7 +222,8 @@ impl<'g> Locked<'g, Leaf> {
         /// registers.
         #[inline(never)]
         fn wastes(leaf: &Leaf, bag: BagRef<'_>) -> bool {
-            let lengths = (leaf.permutation().slots()).filter_map(|slot| leaf.suffix_len(slot));
+            let slots = leaf.permutation().slots();
+            let lengths = slots.filter_map(|slot| leaf.suffix_len(slot, Some(bag)));
             bag.is_wasteful(lengths.filter(|&len| !leaf.keeps_as_tail(len)))
         }
         let leaf = self.node();
@@ -339,10 +348,9 @@ impl<'g> Locked<'g, Leaf> {
     pub(crate) fn renew_bag(&self, bag: OwnedBag<'_>) -> Option<BagRef<'g>> {
         let leaf = self.node();
         let old = leaf.bag();
-        for slot in leaf.permutation().slots() {
-            if leaf.is_in_bag(slot) {
-                bag.append(slot, leaf.record(slot));
-            }
+        if let Some(old) = old {
+            let slots = leaf.permutation().slots();
+            bag.append_all(old, slots.filter(|&slot| leaf.is_in_bag(slot)));
         }
         perturb();
         // The suffixes are the same in both bags, so readers may use either.

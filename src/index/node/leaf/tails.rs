@@ -24,6 +24,7 @@ use std::ops::Deref;
 use super::{Leaf, TAILED, kind_in, mark_of};
 use crate::index::key::{KIND_BITS, Kind, SLICE_LEN, SUFFIX, slice_of};
 use crate::index::node::permutation::WIDTH;
+use crate::index::node::suffix::BagRef;
 use crate::protocol::Line;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -221,16 +222,17 @@ impl Leaf {
         }
     }
 
-    /// The length of the suffix in a slot; `None` if its entry has none. Exact under the lock.
+    /// The length of the suffix in a slot of this leaf with this bag; `None` if its entry has none.
+    /// Exact under the lock.
     #[inline]
-    pub(super) fn suffix_len(&self, slot: usize) -> Option<usize> {
+    pub(super) fn suffix_len(&self, slot: usize, bag: Option<BagRef<'_>>) -> Option<usize> {
         let mark = self.mark(slot);
         if kind_in(mark) != SUFFIX {
             return None;
         }
         Some(match self.is_tail(mark) {
             true => tail_len(mark),
-            false => self.record(slot).len(),
+            false => bag.map_or(0, |bag| bag.suffix_len(slot)),
         })
     }
 

@@ -380,7 +380,15 @@ fn add_entry<'g>(
     reserve: &mut Reserve<'g>,
 ) -> Result<Added<'g>, Needs> {
     let mut needs = Needs::default();
-    if !leaf.has_room_for(&entry.suffix) || leaf.wastes_its_bag() {
+    let wastes = leaf.wastes_its_bag();
+    if !wastes && leaf.has_room_for(&entry.suffix) {
+        // The leaf keeps its bag.
+    } else if let Some(shape) = reserve.kept_shape().filter(|_| !wastes)
+        && leaf.fits_with(entry.suffix.len(), shape)
+    {
+        // Reserved by the attempt before.
+        needs.kept = Some(shape);
+    } else {
         let mut lengths = lengths_in_bag(&leaf, leaf.has_tails());
         if entry.kind == SUFFIX && !leaf.keeps_as_tail(entry.suffix.len()) {
             lengths.push(entry.suffix.len());

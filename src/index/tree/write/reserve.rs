@@ -159,6 +159,11 @@ impl<'d> Reserve<'d> {
         self.internodes.pop().expect("the reserve covers the needs")
     }
 
+    /// The shape of the bag `kept`, if the reserve has one.
+    pub(in crate::index::tree) fn kept_shape(&self) -> Option<Shape> {
+        self.kept.as_ref().map(OwnedBag::shape)
+    }
+
     /// Takes the bag `kept` from the reserve (see [`Needs`]).
     pub(in crate::index::tree) fn kept_bag(&mut self) -> OwnedBag<'d> {
         self.kept.take().expect("the reserve covers the needs")
