@@ -328,6 +328,18 @@ impl Leaf {
         }
     }
 
+    /// Prefetches the lines to which the next suffix would be appended. The caller need not own the
+    /// lock: another thread may append meanwhile.
+    #[inline]
+    pub(crate) fn prefetch_room(&self) {
+        // Acquire: the bag's header is read.
+        let bag = self.bag.load(Ordering::Acquire);
+        // SAFETY: null or a bag, which is retired like nodes; see the rules in `node`.
+        if let Some(bag) = unsafe { BagRef::at(bag) } {
+            bag.prefetch_room();
+        }
+    }
+
     /// The slice in a slot. The caller owns the lock.
     #[inline]
     fn slice_in(&self, slot: usize) -> u64 {

@@ -218,7 +218,7 @@ pub(super) fn prefetch<const LINES: usize>(from: *const u8) {
 
 /// `prefetch`, of lines that this thread is about to write.
 #[inline]
-fn prefetch_for_write<const LINES: usize>(from: *const u8) {
+pub(super) fn prefetch_for_write<const LINES: usize>(from: *const u8) {
     for line in 0..LINES {
         let address = from.wrapping_add(64 * line);
         #[cfg(target_arch = "x86_64")]

@@ -16,6 +16,7 @@ use std::alloc::Layout;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
+use super::link::prefetch_for_write;
 use super::permutation::WIDTH;
 use crate::index::memory::{Memory, block_size};
 use crate::protocol::Line;
@@ -30,7 +31,7 @@ const LARGE: usize = 4096;
 #[repr(C, align(4))]
 pub(crate) struct Bag {
     shape: Shape,
-    /// Units in use; only the lock's owner reads it.
+    /// Units in use; without the lock, only a hint.
     used: AtomicU16,
     offsets: [AtomicU16; WIDTH],
 }
@@ -227,6 +228,14 @@ impl<'g> BagRef<'g> {
     #[inline]
     pub(crate) fn suffix_len(self, slot: usize) -> usize {
         self.suffix(slot).map_or(0, <[u8]>::len)
+    }
+
+    /// Prefetches the two lines in which the next record will begin, for writing.
+    #[inline]
+    pub(crate) fn prefetch_room(self) {
+        let header = self.header();
+        let used = usize::from(header.used.load(Ordering::Relaxed)) << header.shape.shift;
+        prefetch_for_write::<2>(self.records().wrapping_add(used));
     }
 
     /// Whether the bag is large enough to be replaced when it is wasteful.
