@@ -220,11 +220,18 @@ pub unsafe extern "C" fn masstree_held_finish(
         }
         if let Place::Short(place, _) = &(*content).place
             && (*content).is_unguarded()
-            && action == MASSTREE_ACTION_SET
-            && place.can_set()
         {
-            let decision = Decision::Set(value);
-            if let Some(status) = finish_at_once(holder, tree, held, place, decision, old) {
+            let finished = match action {
+                MASSTREE_ACTION_SET if place.can_set() => {
+                    let decision = Decision::Set(value);
+                    finish_at_once(holder, tree, held, place, decision, old)
+                }
+                MASSTREE_ACTION_REMOVE if place.is_present() => {
+                    finish_at_once(holder, tree, held, place, Decision::Remove, old)
+                }
+                _ => None,
+            };
+            if let Some(status) = finished {
                 return Ok(status);
             }
         }
