@@ -1117,6 +1117,82 @@ int32_t masstree_count(const masstree_t *tree,
                        const masstree_range_t *range,
                        size_t *count);
 
+/**
+ * About how many keys a range has, and how many bytes. Start from MASSTREE_ESTIMATE_INIT; struct_size
+ * works as in masstree_options_t, and a library older than the header sets fields that it does not
+ * know to 0.
+ */
+typedef struct {
+    /**
+     * sizeof(masstree_estimate_t); MASSTREE_ESTIMATE_INIT sets it.
+     */
+    size_t struct_size;
+    /**
+     * Input: how many nodes to read, beside those on the paths to the two ends of the range; a few
+     * more may be read. 0: 128, which counts ranges of about 1000 keys, and estimates larger ones to
+     * about a tenth. Four times as many halve the error; UINT64_MAX counts every range.
+     */
+    uint64_t most_nodes;
+    /**
+     * The number of keys.
+     */
+    uint64_t keys;
+    /**
+     * The bytes of these keys and their values: 8 for a word, the length of a byte string, in a
+     * versioned tree the length of the newest version. With MASSTREE_SCAN_KEYS_ONLY, those of keys
+     * only, and no value is read; with MASSTREE_SCAN_VALUES_ONLY, those of values only.
+     */
+    uint64_t bytes;
+    /**
+     * How far keys is from the truth at most, in nearly all cases: 2.5 standard errors. 0 if the
+     * keys were counted.
+     */
+    uint64_t keys_error;
+    /**
+     * The same for bytes.
+     */
+    uint64_t bytes_error;
+    /**
+     * The number of nodes that were read.
+     */
+    uint64_t nodes;
+} masstree_estimate_t;
+
+/** Initializer of masstree_estimate_t: sets struct_size, and every other field to 0 or NULL. */
+#define MASSTREE_ESTIMATE_INIT \
+    { sizeof(masstree_estimate_t), 0, 0, 0, 0, 0, 0 }
+
+/**
+ * Estimates the number of keys in a range, and their bytes, from a few of its nodes: for query
+ * planners. Small ranges are counted. The cost is that of two look-ups and of reading so many nodes,
+ * whatever the size of the range.
+ *
+ * The same range of an unchanged tree has the same estimate. If no thread writes, a range without bounds
+ * has exactly masstree_len keys, and an error of 0 says that keys and bytes are exact.
+ *
+ * @param tree      The tree. Keys of a versioned tree are user keys, with tombstones or without.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param range     As in masstree_scan; of a longer range, at most its limit is estimated, and the share
+ *                  of the bytes. MASSTREE_SCAN_REVERSE has no effect.
+ * @param estimate  A struct that was initialised with MASSTREE_ESTIMATE_INIT; set most_nodes before the
+ *                  call. Receives the estimate.
+ *
+ * @retval MASSTREE_OK            *estimate is filled in.
+ * @retval MASSTREE_INVALID       tree or estimate is NULL, the struct_size of estimate is smaller than
+ *                                any version of the struct, or as in masstree_scan.
+ * @retval MASSTREE_NOMEM         Out of memory for the nodes to read; *estimate is unchanged.
+ * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ *
+ * Thread safety: any thread; takes no lock. While threads write, each node is read as it was at some
+ * moment during the call, and the errors do not say how much that changes. Since 0.1.
+ */
+int32_t masstree_estimate(const masstree_t *tree,
+                          masstree_guard_t *guard,
+                          const masstree_range_t *range,
+                          masstree_estimate_t *estimate);
+
 /* ============================================================================
  * One key: conditional writes
  * ============================================================================ */

@@ -12,7 +12,7 @@ const OBJECTS: [&str; 9] = [
 ];
 
 /// Verbs of one word or more, with the objects that have them ("" is the tree).
-const VERBS: [(&str, &[&str]); 73] = [
+const VERBS: [(&str, &[&str]); 74] = [
     ("create", &[""]),
     ("destroy", &[""]),
     ("clear", &[""]),
@@ -30,6 +30,7 @@ const VERBS: [(&str, &[&str]); 73] = [
     ("get_or_insert_with", &[""]),
     ("scan", &[""]),
     ("count", &[""]),
+    ("estimate", &[""]),
     ("bulk_load_from", &[""]),
     ("bulk_load", &[""]),
     ("add", &["loader"]),

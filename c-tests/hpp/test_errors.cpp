@@ -70,6 +70,7 @@ TEST(error_code, of_a_tree_that_was_moved_from)
     EXPECT_EQ(tree.size(code), 0u), expect_invalid();
     EXPECT_EQ(tree.stats_json(false, code), ""), expect_invalid();
     EXPECT_TRUE(tree.pivots(1, code).empty()), expect_invalid();
+    EXPECT_EQ(tree.estimate({}, 1, code).keys, 0u), expect_invalid();
     tree.clear(code), expect_invalid();
     tree.flush(code), expect_invalid();
     tree.barrier(code), expect_invalid();

@@ -271,6 +271,11 @@ TEST(tree, reports_its_statistics)
     EXPECT_TRUE(tree.check([&](std::string_view line) { wrong += line; }));
     EXPECT_EQ(wrong, "");
 
+    const masstree_estimate_t estimate = tree.estimate(masstree::range<>{}.from("key5").before("key6"));
+    EXPECT_EQ(estimate.keys, 111u);
+    EXPECT_EQ(estimate.keys_error, 0u);
+    EXPECT_EQ(tree.estimate(masstree::range<>{}, 1).keys, 1000u);
+
     const auto pivots = tree.pivots(3);
     EXPECT_EQ(pivots.size(), 3u);
     EXPECT_TRUE(std::is_sorted(pivots.begin(), pivots.end()));

@@ -121,6 +121,20 @@ uint64_t soak_watch(struct soak *soak)
     return stats.node_bytes + stats.suffix_bytes + stats.value_bytes;
 }
 
+/* Of everything above a key. */
+static void estimate(struct soak_worker *worker, masstree_guard_t *guard)
+{
+    masstree_estimate_t estimate = MASSTREE_ESTIMATE_INIT;
+    masstree_range_t range = MASSTREE_RANGE_INIT;
+    struct soak_key key = soak_key_of(worker->soak, soak_any(worker));
+    range.lower_bound = MASSTREE_BOUND_EXCLUSIVE;
+    range.lower = key.bytes;
+    range.lower_len = key.len;
+    estimate.most_nodes = 1 + random_below(&worker->random, 200);
+    EXPECT(worker, masstree_estimate(worker->soak->tree, guard, &range, &estimate) == MASSTREE_OK);
+    EXPECT(worker, estimate.nodes >= 1 && estimate.bytes >= estimate.keys);
+}
+
 void soak_inspect(struct soak_worker *worker)
 {
     masstree_t *tree = worker->soak->tree;
@@ -150,6 +164,9 @@ void soak_inspect(struct soak_worker *worker)
             EXPECT(worker, masstree_dump(tree, guard, format, count_text, &sum) == MASSTREE_OK);
             EXPECT(worker, sum > 0);
         }
+        break;
+    case 6:
+        estimate(worker, guard);
         break;
     case 4:
     case 5:

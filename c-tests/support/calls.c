@@ -153,6 +153,13 @@ static masstree_version_stats_t *blank_version_stats(void)
     return &stats;
 }
 
+static masstree_estimate_t *blank_estimate(void)
+{
+    static _Thread_local masstree_estimate_t estimate;
+    estimate = (masstree_estimate_t)MASSTREE_ESTIMATE_INIT;
+    return &estimate;
+}
+
 static const uint64_t number = 12345;
 static const uint64_t word = 1;
 static const masstree_slice_t slice = {"value", 5};
@@ -215,6 +222,7 @@ static const masstree_slice_t slice = {"value", 5};
     X(scan_bytes, BYTES, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), visit_bytes,         \
       &a->out.called_back, &a->out.size)                                                          \
     X(count, ANY, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), &a->out.size)               \
+    X(estimate, ANY, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), blank_estimate())          \
     X(seek, WORDS, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len, MASSTREE_SEEK_GE,   \
       NULL, 0, &a->out.size, &a->out.word)                                                        \
     X(seek_bytes, BYTES, TREE | HELD | KEY, a->tree, a->guard, a->key, a->key_len,                \

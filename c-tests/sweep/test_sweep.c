@@ -127,6 +127,12 @@ static void look(struct run *run)
         assert_true(status != MASSTREE_OK || visits == visited);
     } while (again(run, status, ANSWERS));
     assert_int_equal(MASSTREE_OK, status);
+    do {
+        masstree_estimate_t estimate = MASSTREE_ESTIMATE_INIT;
+        status = masstree_estimate(run->tree, NULL, NULL, &estimate);
+        assert_int_equal(status == MASSTREE_OK ? run->model.count : 0, estimate.keys);
+    } while (again(run, status, ANSWERS));
+    assert_int_equal(MASSTREE_OK, status);
 }
 
 static void clear(struct run *run)

@@ -2,6 +2,7 @@
 
 use std::ffi::c_void;
 
+use masstree::ffi::index::estimate::{Estimate, masstree_estimate};
 use masstree::ffi::index::scan::*;
 use masstree::ffi::status::*;
 
@@ -160,6 +161,29 @@ impl Session<'_> {
             assert_eq!(count, expected, "{spec:?}");
         } else {
             assert!(count >= expected, "{count} of {expected}: {spec:?}");
+        }
+        self.estimate_as(&range, expected as u64);
+    }
+
+    /// Estimates a range of `expected` keys from a few nodes and from all.
+    fn estimate_as(&mut self, range: &ScanRange, expected: u64) {
+        for most_nodes in [1, u64::MAX] {
+            self.calls += 1;
+            let mut estimate = Estimate {
+                struct_size: size_of::<Estimate>(),
+                most_nodes,
+                ..Estimate::default()
+            };
+            // SAFETY: as in `count_as`.
+            let status =
+                unsafe { masstree_estimate(self.tree(), self.guard, range, &mut estimate) };
+            if self.refused(status) {
+                return;
+            }
+            assert_eq!(status, MASSTREE_OK);
+            if self.is_alone() && (most_nodes == u64::MAX || estimate.keys_error == 0) {
+                assert_eq!((estimate.keys, estimate.keys_error), (expected, 0));
+            }
         }
     }
 

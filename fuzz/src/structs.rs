@@ -8,6 +8,7 @@ use std::ptr::{null, null_mut};
 
 use arbitrary::{Result, Unstructured};
 use masstree::ffi::handle::TreeHandle;
+use masstree::ffi::index::estimate::{Estimate, masstree_estimate};
 use masstree::ffi::index::inspect::masstree_len;
 use masstree::ffi::index::options::*;
 use masstree::ffi::index::point::masstree_put;
@@ -305,16 +306,24 @@ fn scan(u: &mut Unstructured<'_>, tree: *mut TreeHandle, kind: u32) -> Result<()
         MASSTREE_VISIT_CONTINUE
     }
     let (mut seen, mut visited, mut count) = (0usize, usize::MAX, usize::MAX);
+    let mut estimate = Estimate {
+        struct_size: size_of::<Estimate>(),
+        most_nodes: u64::MAX,
+        ..Estimate::default()
+    };
     let ctx = std::ptr::from_mut(&mut seen).cast();
     let range = block.at.cast();
     // SAFETY: a living tree, a block of as many bytes as is said or believed.
-    let (scanned, counted) = unsafe {
+    let (scanned, counted, estimated) = unsafe {
         (
             masstree_scan(tree, null_mut(), range, Some(visit), ctx, &mut visited),
             masstree_count(tree, null_mut(), range, &mut count),
+            masstree_estimate(tree, null_mut(), range, &mut estimate),
         )
     };
+    assert_eq!(estimated, counted);
     if faults.is_empty() {
+        assert_eq!((estimate.keys, estimate.keys_error), (count as u64, 0));
         assert!(counted == MASSTREE_OK && count <= len_of(tree), "{count}");
         // Keys of either kind of tree, words only of words.
         let fits = kind == MASSTREE_VALUES_WORDS || scanned == MASSTREE_OK;

@@ -157,6 +157,20 @@ public:
     }
 
     /**
+     * Estimates the number of keys in a range, and their bytes, from `most_nodes` of its nodes (0: 128);
+     * see masstree_estimate.
+     */
+    [[nodiscard]] masstree_estimate_t estimate(const range<K> &keys, std::uint64_t most_nodes = 0,
+                                               context with = {}) const
+    {
+        const masstree_range_t c = keys.to_c();
+        masstree_estimate_t estimate = MASSTREE_ESTIMATE_INIT;
+        estimate.most_nodes = most_nodes;
+        with.note(masstree_estimate(tree_, with.handle(), &c, &estimate));
+        return estimate;
+    }
+
+    /**
      * Calls `visit(K key)` for each key of a range, in order, without reading values; see
      * tree::scan. Returns how many keys were visited.
      */

@@ -36,6 +36,8 @@ pub struct Values {
     /// Bytes of the tree's memory that a word refers to; limbo counts them. A word that has left
     /// the tree keeps its size.
     pub(crate) size: unsafe fn(u64) -> usize,
+    /// Bytes of what a reader finds under a word, for estimates; the word was read under a guard.
+    pub(crate) content: unsafe fn(u64) -> usize,
     /// Writes a word as text, for dumps.
     pub(crate) show: unsafe fn(u64, &mut dyn Write) -> fmt::Result,
     /// Whether the layer that writes allocates what a word refers to, from the tree's memory. If
@@ -58,6 +60,7 @@ impl Values {
         id: KindId::BYTES,
         destroy: Some(free_bytes),
         size: ByteString::size,
+        content: ByteString::content,
         show: show_bytes,
         owns_memory: true,
         ctx: std::ptr::null_mut(),
@@ -75,6 +78,7 @@ impl Values {
             id: KindId::WORDS,
             destroy,
             size: no_bytes,
+            content: word_size,
             show: show_word,
             owns_memory: false,
             ctx,
@@ -90,6 +94,10 @@ unsafe fn destroy_word(values: &Values, _: &Memory, word: u64) {
         // SAFETY: by contract, and that of `Destructor::new`.
         errno::preserve(|| unsafe { function(word, values.ctx) })
     }
+}
+
+fn word_size(_: u64) -> usize {
+    size_of::<u64>()
 }
 
 fn no_bytes(_: u64) -> usize {
@@ -189,6 +197,15 @@ impl ByteString {
     pub(crate) unsafe fn size(word: u64) -> usize {
         // SAFETY: by contract.
         size_of::<Self>() + unsafe { (*Self::at(word)).len }
+    }
+
+    /// The length in bytes.
+    ///
+    /// # Safety
+    /// The contract of `bytes`.
+    unsafe fn content(word: u64) -> usize {
+        // SAFETY: by contract.
+        unsafe { (*Self::at(word)).len }
     }
 
     /// # Safety

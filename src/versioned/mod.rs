@@ -152,6 +152,7 @@ pub(crate) const fn values() -> Values {
         id: VERSIONS,
         destroy: Some(destroy_list),
         size: list_size,
+        content: newest_size,
         show: show_list,
         owns_memory: true,
         ctx: std::ptr::null_mut(),
@@ -171,6 +172,16 @@ unsafe fn destroy_list(_: &Values, memory: &Memory, word: u64) {
 unsafe fn list_size(word: u64) -> usize {
     // SAFETY: by contract.
     unsafe { List::new(word).bytes() }
+}
+
+/// The bytes of the newest version.
+///
+/// # Safety
+/// The contract of `Values::content`.
+unsafe fn newest_size(word: u64) -> usize {
+    // SAFETY: by contract.
+    let newest = unsafe { List::new(word) }.newest();
+    newest.map_or(0, |version| version.bytes().len())
 }
 
 /// # Safety

@@ -16,9 +16,6 @@ using ROCKSDB_NAMESPACE::Slice;
 
 namespace {
 
-// A range with fewer keys is counted; of a larger one, the parts into which pivots divide the tree.
-constexpr size_t kMostCounted = 1024;
-constexpr size_t kPivots = 255;
 // A sample is one of so many entries behind a pivot.
 constexpr uint32_t kSpread = 32;
 
@@ -31,20 +28,6 @@ std::minstd_rand &Random()
 uint64_t RandomBelow(uint64_t bound)
 {
     return std::uniform_int_distribution<uint64_t>(0, bound - 1)(Random());
-}
-
-struct PivotRange {
-    Slice start;
-    Slice end;
-    uint64_t inside;
-};
-
-int32_t CountPivot(const void *key, size_t len, size_t, void *ctx) noexcept
-{
-    auto *range = static_cast<PivotRange *>(ctx);
-    const Slice pivot(static_cast<const char *>(key), len);
-    range->inside += pivot.compare(range->start) >= 0 && pivot.compare(range->end) < 0;
-    return MASSTREE_VISIT_CONTINUE;
 }
 
 int32_t KeepPivot(const void *key, size_t len, size_t, void *ctx) noexcept
@@ -62,37 +45,30 @@ int32_t KeepPivot(const void *key, size_t len, size_t, void *ctx) noexcept
 
 uint64_t Rep::ApproximateNumEntries(const Slice &start, const Slice &end)
 {
-    PivotRange within{KeyOf(start).user_key, KeyOf(end).user_key, 0};
-    if (within.start.compare(within.end) >= 0)
+    const Slice from = KeyOf(start).user_key;
+    const Slice to = KeyOf(end).user_key;
+    if (from.compare(to) >= 0)
         return 0;
     masstree_range_t range = MASSTREE_RANGE_INIT;
-    range.lower = within.start.data();
-    range.lower_len = within.start.size();
+    range.lower = from.data();
+    range.lower_len = from.size();
     range.lower_bound = MASSTREE_BOUND_INCLUSIVE;
-    range.upper = within.end.data();
-    range.upper_len = within.end.size();
+    range.upper = to.data();
+    range.upper_len = to.size();
     range.upper_bound = MASSTREE_BOUND_EXCLUSIVE;
-    range.limit = kMostCounted;
-    size_t counted;
-    int32_t status = masstree_count(tree_, nullptr, &range, &counted);
+    range.flags = MASSTREE_SCAN_KEYS_ONLY;
+    masstree_estimate_t estimate = MASSTREE_ESTIMATE_INIT;
+    int32_t status = masstree_estimate(tree_, nullptr, &range, &estimate);
     if (status != MASSTREE_OK)
         Fail(status);
     uint64_t keys;
     status = masstree_len(tree_, &keys);
     if (status != MASSTREE_OK)
         Fail(status);
-    uint64_t estimate = counted;
-    if (counted == kMostCounted) {
-        size_t pivots;
-        status = masstree_pivots(tree_, nullptr, kPivots, CountPivot, &within, &pivots);
-        if (status != MASSTREE_OK)
-            Fail(status);
-        estimate = std::max<uint64_t>(counted, keys * within.inside / (pivots + 1));
-    }
     const double versions_per_key =
         1.0 + static_cast<double>(more_versions_.load(std::memory_order_relaxed)) /
                   static_cast<double>(std::max<uint64_t>(keys, 1));
-    return static_cast<uint64_t>(static_cast<double>(estimate) * versions_per_key);
+    return static_cast<uint64_t>(static_cast<double>(estimate.keys) * versions_per_key);
 }
 
 void Rep::UniqueRandomSample(uint64_t num_entries, uint64_t target_sample_size,

@@ -81,6 +81,8 @@ pub mod guard;
 
 pub mod scan;
 
+pub mod estimate;
+
 pub mod update;
 
 pub mod get_or_insert;

@@ -33,6 +33,7 @@ fn pairs(destroyed: &AtomicU64) -> Values {
         id: KindId(1 << 16),
         destroy: Some(destroy),
         size: |_| size_of::<Pair>(),
+        content: |_| size_of::<Pair>(),
         show,
         owns_memory: true,
         ctx: std::ptr::from_ref(destroyed).cast_mut().cast(),

@@ -29,6 +29,7 @@ pub use walk::cursor::{Cursor, Seek};
 pub use walk::range::{Bound, Range};
 pub(crate) use whole::build::{Builder, Refused};
 pub use whole::dump::Format;
+pub(crate) use whole::estimate::{Counted, Estimate};
 pub use whole::survey::{Counters, LayerCounts, SURVEYED_LAYERS, Survey};
 pub use whole::swap::LoadOutcome;
 pub use write::engine::Decision;
@@ -199,6 +200,11 @@ impl Tree {
             self.admit_words(pin, &[]);
             pin.retire_value(value);
         }
+    }
+
+    /// Returns the function that returns the bytes of a value.
+    fn value_content(&self) -> unsafe fn(u64) -> usize {
+        self.domain().values().content
     }
 
     /// Whether the tree destroys values that leave it.
