@@ -185,9 +185,14 @@ fn create(u: &mut Unstructured<'_>) -> Result<Option<(*mut TreeHandle, u32)>> {
     let block = Block::new(bytes_of(&options), size, stray(u, right)?);
     let is_words = options.value_kind == MASSTREE_VALUES_WORDS;
     let is_versioned = options.value_kind == MASSTREE_VALUES_VERSIONED;
+    let has_version_flags = match options.version_flags {
+        0 => true,
+        MASSTREE_VERSIONS_FREE_OVERWRITTEN | MASSTREE_VERSIONS_APPEND_ONLY => is_versioned,
+        _ => false,
+    };
     let is_sound = block.fits(right, size, true)
         && options.value_kind <= MASSTREE_VALUES_VERSIONED
-        && options.version_flags <= u32::from(is_versioned)
+        && has_version_flags
         && options.reserved == 0
         && options.huge_pages <= MASSTREE_HUGE_PAGES_NEVER
         && has_alloc == has_free
