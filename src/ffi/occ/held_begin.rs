@@ -290,6 +290,8 @@ unsafe fn hold_long(
     unsafe {
         let flags = (*content).flags;
         let status = if flags & MASSTREE_HOLD_TRY != 0 {
+            // Unlocks the leaf before the guard is left.
+            drop(full);
             MASSTREE_BUSY
         } else if flags & MASSTREE_HOLD_DELTA != 0 && pin.recorder().is_some() {
             MASSTREE_INVALID
