@@ -316,8 +316,8 @@ static void finished_hold_of_a_long_key_still_says_what_it_did(void **state)
     assert_consistent(subject->tree);
 }
 
-/* Keys that share all but their last byte, whose second group of ten becomes a layer. Returns the
-   status of the hold that creates it. */
+/* Inserts keys that share all but their last byte, too many for one group, so that they become a layer.
+   Returns MASSTREE_OK, or the status of the hold that is refused. */
 static int32_t hold_keys_of(const struct subject *subject, size_t len)
 {
     masstree_held_t held;
@@ -358,7 +358,7 @@ static void hold_that_creates_too_many_leaves_for_its_delta_is_refused(void **st
     }
     assert_status(MASSTREE_TOO_SMALL, hold_keys_of(subject, 200));
     assert_consistent(subject->tree);
-    /* As a recording guard, or without a delta, it succeeds. */
+    /* Without a delta it succeeds. */
     char key[200];
     memset(key, 'k', sizeof key);
     masstree_held_t held;

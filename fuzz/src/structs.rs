@@ -151,6 +151,17 @@ unsafe extern "C" fn free(memory: *mut c_void, size: usize, align: usize, _: *mu
     unsafe { std::alloc::dealloc(memory.cast(), layout) };
 }
 
+/// Whether the flags for versions are known, and fit the kind of values.
+fn has_version_flags(options: &Options) -> bool {
+    match options.version_flags {
+        0 => true,
+        MASSTREE_VERSIONS_FREE_OVERWRITTEN | MASSTREE_VERSIONS_APPEND_ONLY => {
+            options.value_kind == MASSTREE_VALUES_VERSIONED
+        }
+        _ => false,
+    }
+}
+
 /// Creates a tree with options, unless they are invalid. Returns the kind of its values.
 fn create(u: &mut Unstructured<'_>) -> Result<Option<(*mut TreeHandle, u32)>> {
     let right = size_of::<Options>();
@@ -184,15 +195,9 @@ fn create(u: &mut Unstructured<'_>) -> Result<Option<(*mut TreeHandle, u32)>> {
     };
     let block = Block::new(bytes_of(&options), size, stray(u, right)?);
     let is_words = options.value_kind == MASSTREE_VALUES_WORDS;
-    let is_versioned = options.value_kind == MASSTREE_VALUES_VERSIONED;
-    let has_version_flags = match options.version_flags {
-        0 => true,
-        MASSTREE_VERSIONS_FREE_OVERWRITTEN | MASSTREE_VERSIONS_APPEND_ONLY => is_versioned,
-        _ => false,
-    };
     let is_sound = block.fits(right, size, true)
         && options.value_kind <= MASSTREE_VALUES_VERSIONED
-        && has_version_flags
+        && has_version_flags(&options)
         && options.reserved == 0
         && options.huge_pages <= MASSTREE_HUGE_PAGES_NEVER
         && has_alloc == has_free
