@@ -394,6 +394,13 @@ impl Leaf {
         value_of(self.word(slot))
     }
 
+    /// Prefetches the first line of what the value in a slot points to. A hint: the slot may have another
+    /// value by now, or none.
+    #[inline]
+    pub(crate) fn prefetch_value(&self, slot: usize) {
+        prefetch::<1>(self.word(slot).cast_const().cast());
+    }
+
     /// Whether a slot has the mark and the suffix of its entry, for `check`.
     pub(crate) fn is_marked(&self, slot: usize, entry: &Entry<'_>) -> bool {
         self.mark(slot) == self.mark_for(entry.kind, &entry.suffix)

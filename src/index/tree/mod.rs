@@ -207,6 +207,12 @@ impl Tree {
         self.domain().values().content
     }
 
+    /// Whether the tree's values point to memory that the tree owns.
+    #[inline]
+    fn values_are_memory(&self) -> bool {
+        self.domain().values().owns_memory
+    }
+
     /// Whether the tree destroys values that leave it.
     #[inline]
     pub(crate) fn destroys_values(&self) -> bool {

@@ -279,6 +279,7 @@ impl<'g> Cursor<'g> {
             match began.and_then(|()| self.walk.step(None, reverse)) {
                 Ok(true) => {
                     if let Some(arrived) = self.arrive() {
+                        self.walk.prefetch_following(reverse);
                         return arrived.map(|()| true);
                     }
                 }

@@ -67,6 +67,24 @@ impl<'g> Frame<'g> {
         self.entries.get(self.at)
     }
 
+    /// Prefetches what the values of entries of the leaf point to: of `count` entries, from the one `first`
+    /// entries after the current one on. All of them are in the range.
+    #[inline]
+    pub(in crate::index::tree) fn prefetch_values(
+        &self,
+        reverse: bool,
+        first: usize,
+        count: usize,
+    ) {
+        let first = match reverse {
+            true => (self.at - first) + 1 - count,
+            false => self.at + first,
+        };
+        for position in first..first + count {
+            self.leaf.prefetch_value(self.entries.slot(position));
+        }
+    }
+
     #[inline]
     pub(in crate::index::tree) fn move_on(&mut self, reverse: bool) {
         self.at = next_position(self.at, reverse);

@@ -64,6 +64,8 @@ use range::Cut;
 pub(in crate::index::tree) struct Walk<'g> {
     for_cursor: bool,
     isa: Isa,
+    /// Whether the tree's values are pointers, to be prefetched.
+    values_are_memory: bool,
     /// The root of the tree when the walk began.
     root: Option<NodeRef<'g>>,
     /// In a cursor's walk: the leaves that the current step has left, with the versions at
@@ -85,6 +87,7 @@ impl<'g> Walk<'g> {
         Self {
             for_cursor,
             isa: tree.isa,
+            values_are_memory: tree.values_are_memory(),
             wanted,
             root: None,
             observed: None,
@@ -356,6 +359,9 @@ impl<'g> Walk<'g> {
         self.key.try_reserve(SLICE_LEN).map_err(|_| OutOfMemory)?;
         let mut at = frame.at;
         let left = frame.remaining(reverse).min(limit);
+        if self.values_are_memory {
+            frame.prefetch_values(reverse, 0, left);
+        }
         let mut done = 0;
         let mut flow = ControlFlow::Continue(());
         while done < left {
