@@ -2015,6 +2015,48 @@ int32_t masstree_cursor_value(masstree_cursor_t *cursor, uint64_t *value);
 int32_t masstree_cursor_value_bytes(masstree_cursor_t *cursor, masstree_slice_t *value);
 
 /**
+ * Returns how many bytes masstree_cursor_open_in needs at least.
+ *
+ * @return 4096 in this version; a later one may need more.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+size_t masstree_cursor_size(void);
+
+/**
+ * Opens a cursor in memory of the caller's, without allocating: on the stack, or in an object of the
+ * program's that is opened and closed often. Otherwise as masstree_cursor_open.
+ *
+ * The cursor keeps in that memory what fits: with masstree_cursor_size bytes, its position in three
+ * layers (a layer for each 8 bytes that keys share with others), and keys of some hundred bytes. With
+ * longer keys or more layers it allocates the rest. Without a guard, it may allocate memory for a
+ * guard of its own, which the tree uses again later.
+ *
+ * @param tree    The tree.
+ * @param guard   As in masstree_cursor_open. With NULL, a cursor of an append-only tree has no guard.
+ * @param memory  size bytes, aligned to 16, which belong to the cursor until masstree_cursor_close;
+ *                they may not be moved.
+ * @param size    At least masstree_cursor_size().
+ * @param cursor  Receives the cursor, at the address of memory. The caller closes it with
+ *                masstree_cursor_close, which frees what was allocated beyond, and then owns the
+ *                memory again.
+ *
+ * @retval MASSTREE_OK          *cursor is a new cursor.
+ * @retval MASSTREE_INVALID     tree, memory or cursor is NULL, memory is not aligned, or size is too
+ *                              small.
+ * @retval MASSTREE_NOMEM       Out of memory for a guard.
+ * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_cursor_open_in(const masstree_t *tree,
+                                masstree_guard_t *guard,
+                                void *memory,
+                                size_t size,
+                                masstree_cursor_t **cursor);
+
+/**
  * Seek the first key that is greater than or equal to the given one.
  */
 #define MASSTREE_SEEK_GE 0

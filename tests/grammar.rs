@@ -12,7 +12,7 @@ const OBJECTS: [&str; 9] = [
 ];
 
 /// Verbs of one word or more, with the objects that have them ("" is the tree).
-const VERBS: [(&str, &[&str]); 74] = [
+const VERBS: [(&str, &[&str]); 76] = [
     ("create", &[""]),
     ("destroy", &[""]),
     ("clear", &[""]),
@@ -54,6 +54,7 @@ const VERBS: [(&str, &[&str]); 74] = [
     ("refresh", &["guard", "cursor"]),
     ("record", &["guard"]),
     ("open", &["cursor", "loader", "snapshot"]),
+    ("open_in", &["cursor"]),
     ("close", &["cursor", "loader", "snapshot"]),
     ("seek", &["cursor", ""]),
     ("first", &["cursor"]),
@@ -68,7 +69,7 @@ const VERBS: [(&str, &[&str]); 74] = [
     ("delta", &["held"]),
     ("finish", &["held", "loader"]),
     ("apply", &["delta"]),
-    ("size", &["leaf"]),
+    ("size", &["leaf", "cursor"]),
     ("version", &["leaf", "cursor"]),
     ("to_key", &["u64"]),
     ("from_key", &["u64"]),
@@ -81,6 +82,7 @@ const VERBS: [(&str, &[&str]); 74] = [
     ("scan_versions", &[""]),
     ("scan_range_tombstones", &[""]),
     ("open_versions", &["cursor"]),
+    ("open_versions_in", &["cursor"]),
     ("next_seqno", &[""]),
     ("publish", &[""]),
     ("trim_versions", &[""]),

@@ -32,13 +32,20 @@ struct field new_field(unsigned form)
     struct field field = {.holds_bytes = (form & 1) != 0};
     field.tree = field.holds_bytes ? new_bytes_tree() : new_tree();
     field.lent = (form & 2) != 0 ? new_guard(field.tree) : NULL;
-    assert_ok(masstree_cursor_open(field.tree, field.lent, &field.cursor));
+    if ((form & 4) != 0) {
+        field.memory = malloc(masstree_cursor_size());
+        assert_ok(masstree_cursor_open_in(field.tree, field.lent, field.memory, masstree_cursor_size(),
+                                          &field.cursor));
+    } else {
+        assert_ok(masstree_cursor_open(field.tree, field.lent, &field.cursor));
+    }
     return field;
 }
 
 void end_field(struct field *field)
 {
     masstree_cursor_close(field->cursor);
+    free(field->memory);
     masstree_guard_leave(field->lent);
     assert_int_equal(field->model.count, tree_len(field->tree));
     end_tree(field->tree);

@@ -9,12 +9,14 @@ struct field {
     struct model model;
     masstree_guard_t *lent; /* NULL: the cursor has its own guard */
     masstree_cursor_t *cursor;
+    void *memory; /* of the cursor; NULL: the tree's allocator's */
     bool holds_bytes;
 };
 
-enum { FORMS = 4, FIELD_VALUE_MAX = 48 };
+enum { FORMS = 8, FIELD_VALUE_MAX = 48 };
 
-/* Creates an empty field; the four forms are words or byte strings, own guard or the caller's. */
+/* Creates an empty field; the forms are words or byte strings, own guard or the caller's, the tree's
+   memory or the caller's. */
 struct field new_field(unsigned form);
 void end_field(struct field *field);
 /* Layers of more than 15 keys below prefixes of 8, 16 and 24 bytes, keys that others

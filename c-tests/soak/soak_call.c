@@ -15,7 +15,7 @@ static void end_call(struct soak_worker *worker, const struct call *call, struct
     if (is(call, "hold")) {
         int32_t action = (int32_t)random_below(&worker->random, 3);
         EXPECT(worker, masstree_held_finish(&a->out.held, action, 1, NULL) >= MASSTREE_OK);
-    } else if (is(call, "cursor_open")) {
+    } else if (is(call, "cursor_open") || is(call, "cursor_open_in")) {
         masstree_cursor_close(a->out.cursor);
     } else if (is(call, "loader_open")) {
         masstree_loader_close(a->out.loader);

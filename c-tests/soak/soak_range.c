@@ -248,10 +248,15 @@ static int32_t go_somewhere(struct soak_worker *worker, masstree_cursor_t *curso
 /* Seeks a position and steps from there, in both directions. */
 void soak_walk(struct soak_worker *worker)
 {
+    _Alignas(16) unsigned char memory[4096];
     masstree_cursor_t *cursor = NULL;
-    bool owned = random_below(&worker->random, 2) == 0;
-    EXPECT(worker, masstree_cursor_open(worker->soak->tree, owned ? NULL : worker->guard,
-                                        &cursor) == MASSTREE_OK);
+    masstree_guard_t *guard = random_below(&worker->random, 2) == 0 ? NULL : worker->guard;
+    EXPECT(worker, masstree_cursor_size() <= sizeof memory);
+    int32_t opened =
+        random_below(&worker->random, 2) == 0
+            ? masstree_cursor_open(worker->soak->tree, guard, &cursor)
+            : masstree_cursor_open_in(worker->soak->tree, guard, memory, sizeof memory, &cursor);
+    EXPECT(worker, opened == MASSTREE_OK);
     int32_t status = go_somewhere(worker, cursor);
     EXPECT(worker, status == MASSTREE_OK || status == MASSTREE_END);
     for (unsigned turn = 0; turn < 4; turn++) {

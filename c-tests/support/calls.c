@@ -228,6 +228,8 @@ static const masstree_slice_t slice = {"value", 5};
     X(seek_bytes, BYTES, TREE | HELD | KEY, a->tree, a->guard, a->key, a->key_len,                \
       MASSTREE_SEEK_LE, NULL, 0, &a->out.size, &a->out.slices[0])                                 \
     X(cursor_open, ANY, TREE | GUARD, a->tree, a->guard, &a->out.cursor)                          \
+    X(cursor_open_in, ANY, TREE | GUARD, a->tree, a->guard, a->lent, sizeof a->lent,              \
+      &a->out.cursor)                                                                             \
     X(cursor_seek, ANY, CURSOR | KEY, a->cursor, a->key, a->key_len, MASSTREE_SEEK_GE)            \
     X(cursor_seek_u64, ANY, CURSOR, a->cursor, number, MASSTREE_SEEK_GE)                          \
     X(cursor_first, ANY, CURSOR, a->cursor)                                                       \
@@ -331,7 +333,11 @@ static const masstree_slice_t slice = {"value", 5};
       &a->out.called_back, &a->out.size)                                                          \
     X(cursor_open_at, VERSIONED, TREE | GUARD, a->tree, a->guard, MASSTREE_SEQNO_LATEST,           \
       &a->out.cursor)                                                                             \
+    X(cursor_open_in_at, VERSIONED, TREE | GUARD, a->tree, a->guard, a->lent, sizeof a->lent,      \
+      MASSTREE_SEQNO_LATEST, &a->out.cursor)                                                      \
     X(cursor_open_versions, VERSIONED, TREE | GUARD, a->tree, a->guard, 0, &a->out.cursor)         \
+    X(cursor_open_versions_in, VERSIONED, TREE | GUARD, a->tree, a->guard, a->lent,                \
+      sizeof a->lent, 0, &a->out.cursor)                                                          \
     X(cursor_seek_at, VERSIONED, CURSOR | KEY, a->cursor, a->key, a->key_len, number,              \
       MASSTREE_SEEK_GE)                                                                           \
     X(cursor_version, VERSIONED, CURSOR, a->cursor, &a->out.version)                              \

@@ -12,6 +12,7 @@ struct arguments {
     masstree_cursor_t *cursor;
     const void *key;
     size_t key_len;
+    _Alignas(16) unsigned char lent[4096]; /* for a cursor */
     struct outputs {
         uint64_t word;
         masstree_slice_t slices[2];

@@ -14,6 +14,8 @@ struct run {
     bool holds_bytes;
     struct tally tally;
     size_t freed; /* retired objects */
+    size_t opened; /* cursors */
+    _Alignas(16) unsigned char lent[4096]; /* for every second of them, one at a time */
 };
 
 /* Visitors for words and for byte strings, whose context is a comparison: they continue while

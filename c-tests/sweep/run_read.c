@@ -79,9 +79,12 @@ masstree_cursor_t *run_open_cursor(struct run *run, masstree_guard_t *guard)
     int32_t status;
     do {
         assert_ptr_equal(none, cursor);
-        status = masstree_cursor_open(run->tree, guard, &cursor);
+        status = run->opened % 2 == 0
+                     ? masstree_cursor_open(run->tree, guard, &cursor)
+                     : masstree_cursor_open_in(run->tree, guard, run->lent, sizeof run->lent, &cursor);
     } while (again(run, status, ANSWERS));
     assert_int_equal(MASSTREE_OK, status);
+    run->opened++;
     return cursor;
 }
 

@@ -127,12 +127,20 @@ static int32_t count_fault(const void *key, size_t key_len, uint64_t seqno, uint
     return count(key, key_len, NULL, ctx);
 }
 
-static void walk(struct run *run, masstree_guard_t *guard, bool versions)
+static void walk(struct run *run, masstree_guard_t *guard, bool versions, bool lent)
 {
+    _Alignas(16) unsigned char memory[4096];
     masstree_cursor_t *cursor = NULL;
     struct key key = key_of(14);
-    CALL(run, false, versions ? masstree_cursor_open_versions(run->tree, guard, 0, &cursor)
-                              : masstree_cursor_open_at(run->tree, guard, MASSTREE_SEQNO_LATEST, &cursor));
+    if (lent) {
+        CALL(run, false,
+             versions ? masstree_cursor_open_versions_in(run->tree, guard, memory, sizeof memory, 0, &cursor)
+                      : masstree_cursor_open_in_at(run->tree, guard, memory, sizeof memory,
+                                                   MASSTREE_SEQNO_LATEST, &cursor));
+    } else {
+        CALL(run, false, versions ? masstree_cursor_open_versions(run->tree, guard, 0, &cursor)
+                                  : masstree_cursor_open_at(run->tree, guard, MASSTREE_SEQNO_LATEST, &cursor));
+    }
     CALL(run, true, masstree_cursor_seek(cursor, key.bytes, key.len, MASSTREE_SEEK_LE));
     for (unsigned step = 0; step < 3; step++) {
         CALL(run, true, masstree_cursor_next(cursor));
@@ -157,8 +165,10 @@ static void read_all(struct run *run)
                              MASSTREE_NOMEM
                          ? MASSTREE_NOMEM
                          : MASSTREE_OK);
-    walk(run, guard, false);
-    walk(run, NULL, true);
+    walk(run, guard, false, false);
+    walk(run, NULL, true, false);
+    walk(run, NULL, false, true);
+    walk(run, guard, true, true);
     masstree_guard_leave(guard);
     masstree_snapshot_close(snapshot);
 }

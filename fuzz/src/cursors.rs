@@ -3,6 +3,7 @@
 use masstree::ffi::index::bytes::Slice;
 use masstree::ffi::index::cursor::*;
 use masstree::ffi::index::cursor_move::*;
+use masstree::ffi::index::cursor_open::*;
 use masstree::ffi::status::*;
 
 use crate::keys::KeyChoice;
@@ -13,6 +14,8 @@ use crate::values::{UNTOUCHED, bytes_of, decoded};
 
 pub(crate) struct OpenCursor {
     handle: *mut CursorHandle,
+    /// The memory in which it is; empty if that is the tree's.
+    memory: Vec<u128>,
     own_guard: bool,
     at: Option<At>,
 }
@@ -105,14 +108,29 @@ impl Session<'_> {
             self.guard
         };
         let mut handle = std::ptr::null_mut();
-        // SAFETY: a living tree, and NULL or this session's guard.
-        let status = unsafe { masstree_cursor_open(self.tree(), guard, &mut handle) };
+        let granules = masstree_cursor_size() / size_of::<u128>();
+        let mut memory = match self.calls % 3 {
+            0 => Vec::new(),
+            more => vec![0_u128; granules * more as usize],
+        };
+        // SAFETY: a living tree, NULL or this session's guard, and memory that stays as long as the
+        // cursor.
+        let status = unsafe {
+            match size_of_val(&memory[..]) {
+                0 => masstree_cursor_open(self.tree(), guard, &mut handle),
+                size => {
+                    let start = memory.as_mut_ptr().cast();
+                    masstree_cursor_open_in(self.tree(), guard, start, size, &mut handle)
+                }
+            }
+        };
         if self.refused(status) {
             return None;
         }
         assert_eq!(status, MASSTREE_OK);
         Some(OpenCursor {
             handle,
+            memory,
             own_guard,
             at: None,
         })
@@ -122,6 +140,7 @@ impl Session<'_> {
         self.assert_kept(&cursor);
         // SAFETY: an open cursor, which is not used any more.
         unsafe { masstree_cursor_close(cursor.handle) };
+        drop(cursor.memory);
     }
 
     /// Closes the cursors under this session's guard, or `all`.

@@ -4,6 +4,7 @@ use masstree::ffi::index::cursor::*;
 use masstree::ffi::index::cursor_move::*;
 use masstree::ffi::index::scan::*;
 use masstree::ffi::status::*;
+use masstree::ffi::versioned::cursor::*;
 use masstree::ffi::versioned::read::*;
 use masstree::ffi::versioned::walk::*;
 use masstree::ffi::versioned::write::*;
@@ -176,7 +177,21 @@ impl Subject {
         let mut cursor: *mut CursorHandle = std::ptr::null_mut();
         // SAFETY: sound arguments; the cursor is closed before its guard is left.
         unsafe {
-            let opened = masstree_cursor_open_versions(self.tree, self.guard, 0, &mut cursor);
+            let mut memory = [0_u128; 512];
+            let opened = match steps & 2 {
+                0 => masstree_cursor_open_versions(self.tree, self.guard, 0, &mut cursor),
+                _ => {
+                    let (start, size) = (memory.as_mut_ptr().cast(), size_of_val(&memory));
+                    masstree_cursor_open_versions_in(
+                        self.tree,
+                        self.guard,
+                        start,
+                        size,
+                        0,
+                        &mut cursor,
+                    )
+                }
+            };
             assert_eq!(opened, MASSTREE_OK);
             let how = if reverse {
                 MASSTREE_SEEK_LE

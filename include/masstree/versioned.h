@@ -634,6 +634,33 @@ int32_t masstree_cursor_open_at(const masstree_t *tree,
                                 masstree_cursor_t **cursor);
 
 /**
+ * Opens a cursor as masstree_cursor_open_at does, in memory of the caller's, without allocating: see
+ * masstree_cursor_open_in.
+ *
+ * @param tree    The tree.
+ * @param guard   As in masstree_cursor_open_in.
+ * @param memory  As in masstree_cursor_open_in. A snapshot lies there, too.
+ * @param size    As in masstree_cursor_open_in.
+ * @param seqno   As in masstree_cursor_open_at.
+ * @param cursor  As in masstree_cursor_open_in.
+ *
+ * @retval MASSTREE_OK          *cursor is a new cursor.
+ * @retval MASSTREE_INVALID     As in masstree_cursor_open_in.
+ * @retval MASSTREE_NOMEM       Out of memory for a guard.
+ * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND  The tree is not versioned.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_cursor_open_in_at(const masstree_t *tree,
+                                   masstree_guard_t *guard,
+                                   void *memory,
+                                   size_t size,
+                                   uint64_t seqno,
+                                   masstree_cursor_t **cursor);
+
+/**
  * Opens a cursor over every version, tombstones among them, in the order of versions: by key
  * ascending, and those of a key by number descending. It moves as every cursor, from version to
  * version; masstree_cursor_seek moves to the newest version of a key or, with MASSTREE_SEEK_LE and
@@ -657,6 +684,33 @@ int32_t masstree_cursor_open_versions(const masstree_t *tree,
                                       masstree_guard_t *guard,
                                       uint64_t since,
                                       masstree_cursor_t **cursor);
+
+/**
+ * Opens a cursor as masstree_cursor_open_versions does, in memory of the caller's, without allocating: see
+ * masstree_cursor_open_in.
+ *
+ * @param tree    The tree.
+ * @param guard   As in masstree_cursor_open_in.
+ * @param memory  As in masstree_cursor_open_in.
+ * @param size    As in masstree_cursor_open_in.
+ * @param since   As in masstree_cursor_open_versions.
+ * @param cursor  As in masstree_cursor_open_in.
+ *
+ * @retval MASSTREE_OK          *cursor is a new cursor.
+ * @retval MASSTREE_INVALID     As in masstree_cursor_open_in.
+ * @retval MASSTREE_NOMEM       Out of memory for a guard.
+ * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND  The tree is not versioned.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_cursor_open_versions_in(const masstree_t *tree,
+                                         masstree_guard_t *guard,
+                                         void *memory,
+                                         size_t size,
+                                         uint64_t since,
+                                         masstree_cursor_t **cursor);
 
 /**
  * Moves a cursor of masstree_cursor_open_versions to the version nearest to a key and a number, in

@@ -15,7 +15,7 @@ use super::entry::Version;
 use super::list::List;
 use super::range_tombstones::Covers;
 use super::{LATEST, Snapshot, VersionedTree};
-use crate::index::memory::{OutOfMemory, Vector, append};
+use crate::index::memory::{OutOfMemory, Source, Vector, append};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::{Cursor, Seek};
 use crate::protocol::Line;
@@ -50,31 +50,38 @@ struct At<'g> {
 }
 
 impl<'t, 'g> VersionCursor<'t, 'g> {
-    /// A cursor without a position. At [`LATEST`] it opens a snapshot for as long as it lives.
-    pub(crate) fn at_number(of: VersionedTree<'t>, number: u64) -> Result<Self, OutOfMemory> {
-        let snapshot = (number == LATEST).then(|| of.snapshot()).transpose()?;
+    /// A cursor without a position, with memory from `source`. At [`LATEST`] it opens a snapshot for as
+    /// long as it lives.
+    pub(crate) fn at_number(
+        of: VersionedTree<'t>,
+        source: Source,
+        number: u64,
+    ) -> Result<Self, OutOfMemory> {
+        let snapshot = (number == LATEST)
+            .then(|| of.snapshot_in(source))
+            .transpose()?;
         let number = snapshot
             .as_ref()
             .map_or(number, |snapshot| snapshot.number());
-        Ok(Self::new(of, Stops::Visible { number, snapshot }))
+        Ok(Self::new(of, source, Stops::Visible { number, snapshot }))
     }
 
     /// A cursor without a position, at a number that stays readable as long as it is used.
-    pub(super) fn visible_at(of: VersionedTree<'t>, number: u64) -> Self {
+    pub(super) fn visible_at(of: VersionedTree<'t>, source: Source, number: u64) -> Self {
         let snapshot = None;
-        Self::new(of, Stops::Visible { number, snapshot })
+        Self::new(of, source, Stops::Visible { number, snapshot })
     }
 
     /// A cursor over versions with numbers greater than `since`.
-    pub(crate) fn over_versions(of: VersionedTree<'t>, since: u64) -> Self {
-        Self::new(of, Stops::Versions { since })
+    pub(crate) fn over_versions(of: VersionedTree<'t>, source: Source, since: u64) -> Self {
+        Self::new(of, source, Stops::Versions { since })
     }
 
-    fn new(of: VersionedTree<'t>, stops: Stops<'t>) -> Self {
+    fn new(of: VersionedTree<'t>, source: Source, stops: Stops<'t>) -> Self {
         Self {
             stops,
-            cursor: Cursor::new(of.tree),
-            key: Vector::new_in(of.tree.allocator()),
+            cursor: Cursor::new_in(of.tree, source),
+            key: Vector::new_in(source),
             at: None,
             is_in_place: false,
         }

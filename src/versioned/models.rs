@@ -294,7 +294,9 @@ fn what_a_removed_range_tombstone_hid_is_not_seen() {
                 }),
                 spawn(&subject, |subject| {
                     let guard = subject.tree.guard().unwrap();
-                    let mut cursor = VersionCursor::at_number(subject.of(), 5).unwrap();
+                    let mut cursor =
+                        VersionCursor::at_number(subject.of(), subject.of().index().allocator(), 5)
+                            .unwrap();
                     assert_eq!(cursor.step(subject.of(), guard.pin(), false), Ok(false));
                 }),
             ];

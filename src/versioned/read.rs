@@ -9,7 +9,7 @@ use super::numbers::Registered;
 use super::range_tombstones::Covers;
 use super::{LATEST, VersionCursor, VersionedTree};
 use crate::index::key::Key;
-use crate::index::memory::OutOfMemory;
+use crate::index::memory::{OutOfMemory, with_stack};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Seek;
 use crate::protocol::Line;
@@ -116,19 +116,26 @@ impl<'t> VersionedTree<'t> {
         found
     }
 
-    /// Finds the key nearest to another one that a reader at a number sees. Returns a cursor that is at
-    /// it; `None` if there is none.
-    pub(crate) fn seek<'g>(
+    /// Finds the key nearest to another one that a reader at a number sees; passes it and its version to
+    /// `found`. `None` if there is no such key.
+    pub(crate) fn seek<'g, R>(
         self,
         pin: Pinned<'g>,
         seek: Seek<'_>,
         number: u64,
-    ) -> Result<Option<VersionCursor<'t, 'g>>, OutOfMemory> {
-        self.read(number, |number| {
-            let mut cursor = VersionCursor::visible_at(self, number);
-            let found = cursor.seek(self, pin, seek, None)?;
-            Ok(found.then_some(cursor))
-        })
+        found: impl FnOnce(&[u8], Version<'g>) -> R,
+    ) -> Result<Option<R>, OutOfMemory> {
+        let seek_in = |source| {
+            let cursor = self.read(number, |number| {
+                let mut cursor = VersionCursor::visible_at(self, source, number);
+                let is_there = cursor.seek(self, pin, seek, None)?;
+                Ok(is_there.then_some(cursor))
+            })?;
+            let at = cursor.as_ref().and_then(VersionCursor::found);
+            Ok(at.map(|(key, version)| found(key, version)))
+        };
+        // SAFETY: the cursors end there, and `R` cannot borrow their keys.
+        unsafe { with_stack(self.tree.allocator(), seek_in) }
     }
 
     /// Whether a read at this number that has just ended found all that was visible at it. `false`:

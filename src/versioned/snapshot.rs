@@ -5,13 +5,15 @@ use std::ptr::NonNull;
 
 use super::VersionedTree;
 use super::numbers::Registered;
-use crate::index::memory::OutOfMemory;
+use crate::index::memory::{OutOfMemory, Source};
 use crate::index::tree::Tree;
 
 /// A number at which a trim removes nothing, until the snapshot is closed.
 pub(crate) struct Snapshot<'t> {
     registered: NonNull<Registered>,
     versioned: VersionedTree<'t>,
+    /// The allocator of `registered`.
+    source: Source,
     owns: PhantomData<Registered>,
 }
 
@@ -24,13 +26,19 @@ impl<'t> VersionedTree<'t> {
     /// Opens a snapshot at the visible number; in a tree from which no number was taken, at the
     /// highest number that was stored.
     pub(crate) fn snapshot(self) -> Result<Snapshot<'t>, OutOfMemory> {
-        let registered = self.tree.allocator().make(Registered::new())?;
+        self.snapshot_in(self.tree.allocator())
+    }
+
+    /// [`Self::snapshot`], with memory from `source`.
+    pub(super) fn snapshot_in(self, source: Source) -> Result<Snapshot<'t>, OutOfMemory> {
+        let registered = source.make(Registered::new())?;
         let highest = || self.versions.counts.highest();
         // SAFETY: an allocation does not move; it is freed when it has left the list.
         unsafe { self.versions.numbers.add(registered, highest) };
         Ok(Snapshot {
             registered,
             versioned: self,
+            source,
             owns: PhantomData,
         })
     }
@@ -49,11 +57,11 @@ impl Snapshot<'_> {
 
 impl Drop for Snapshot<'_> {
     fn drop(&mut self) {
-        let VersionedTree { tree, versions } = self.versioned;
+        let versions = self.versioned.versions;
         // SAFETY: it is in the list since it was made, and no other thread uses it.
         unsafe {
             versions.numbers.remove(self.registered);
-            tree.allocator().drop_and_free(self.registered);
+            self.source.drop_and_free(self.registered);
         }
     }
 }

@@ -1,14 +1,17 @@
 //! # Cursors
 //!
-//! Opening and closing cursors, and reading the key and the value at one.
+//! Opening and closing cursors, and reading the key and the value at one. `cursor_open` has what opening
+//! takes.
 
 use std::ptr::NonNull;
 
 use super::bytes::Slice;
+use super::cursor_open::{GuardUsed, Over, end, free_position, open};
 use crate::ffi::boundary::{status_of, tree_of, write_output};
-use crate::ffi::handle::{self, GuardHandle, TreeHandle};
+use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
-use crate::index::reclaim::{Guard, Pinned, Slot, pin_of, refreshes_of};
+use crate::index::memory::Source;
+use crate::index::reclaim::{CountedPin, Guard, Pinned, pin_of_counted, refreshes_of};
 use crate::index::tree::{Cursor, Seek, Tree};
 use crate::index::value::KindId;
 use crate::versioned::{Version, VersionCursor, VersionedTree};
@@ -30,25 +33,28 @@ use crate::versioned::{Version, VersionCursor, VersionedTree};
 /// A call that fails, or returns MASSTREE_END, does not move the cursor.
 pub struct CursorHandle {
     pub(in crate::ffi) cursor: Cursor<'static>,
-    tree: NonNull<TreeHandle>,
-    /// The slot of the guard that it uses, and whether that guard is its own.
-    slot: NonNull<Slot>,
-    owned: bool,
+    pub(super) tree: NonNull<TreeHandle>,
+    /// The pin of the guard that it uses, or one without a guard.
+    pub(super) pin: NonNull<CountedPin>,
+    pub(super) uses: GuardUsed,
     /// The guard's count of refreshes when the cursor last used it; [`NEVER`] for a cursor over
     /// versions.
-    refreshes: u64,
+    pub(super) refreshes: u64,
     /// The position of a cursor over versions; `cursor` then has none.
-    versions: Option<NonNull<VersionPosition>>,
+    pub(super) versions: Option<NonNull<VersionPosition>>,
+    /// The allocator of what the cursor owns.
+    pub(super) source: Source,
+    pub(super) is_in_callers_memory: bool,
 }
 
 /// No guard has been refreshed so often.
-const NEVER: u64 = u64::MAX;
+pub(super) const NEVER: u64 = u64::MAX;
 
 /// The position of a cursor over versions.
 pub(in crate::ffi) struct VersionPosition {
     pub(in crate::ffi) cursor: VersionCursor<'static, 'static>,
-    of: VersionedTree<'static>,
-    refreshes: u64,
+    pub(super) of: VersionedTree<'static>,
+    pub(super) refreshes: u64,
 }
 
 impl VersionPosition {
@@ -85,7 +91,7 @@ impl CursorHandle {
     /// for other cursors.
     pub(in crate::ffi) fn pin(&mut self) -> Option<Pinned<'static>> {
         // SAFETY: the guard outlives the cursor, by contract.
-        let refreshes = unsafe { refreshes_of(self.slot) };
+        let refreshes = unsafe { refreshes_of(self.pin) };
         if self.refreshes != refreshes {
             if self.refreshes == NEVER {
                 return None;
@@ -95,7 +101,7 @@ impl CursorHandle {
         }
         // SAFETY: as above; the guard is refreshed only between calls, and the cursor has no
         // reference that it found before the last refresh.
-        Some(unsafe { pin_of(self.slot) })
+        Some(unsafe { pin_of_counted(self.pin) })
     }
 
     /// Returns the position of a cursor over versions, and a pin, as `pin` does; the status
@@ -107,12 +113,12 @@ impl CursorHandle {
         // SAFETY: freed only with the cursor, which no other thread uses; the rest as in `pin`.
         unsafe {
             let position = position.as_mut();
-            let refreshes = refreshes_of(self.slot);
+            let refreshes = refreshes_of(self.pin);
             if position.refreshes != refreshes {
                 position.cursor.detach();
                 position.refreshes = refreshes;
             }
-            Ok((position, pin_of(self.slot)))
+            Ok((position, pin_of_counted(self.pin)))
         }
     }
 
@@ -181,72 +187,7 @@ pub unsafe extern "C" fn masstree_cursor_open(
     cursor: *mut *mut CursorHandle,
 ) -> i32 {
     // SAFETY: as this function's contract.
-    status_of(|| unsafe { open(tree, guard, cursor, None) })
-}
-
-/// Opens a cursor, over versions if `versions` is given.
-///
-/// # Safety
-/// As `masstree_cursor_open`; `versions` belongs to the tree.
-pub(in crate::ffi) unsafe fn open(
-    tree: *const TreeHandle,
-    guard: *mut GuardHandle,
-    cursor: *mut *mut CursorHandle,
-    versions: Option<(VersionedTree<'static>, VersionCursor<'static, 'static>)>,
-) -> Result<i32, i32> {
-    // SAFETY: as this function's contract.
-    let tree_ref = unsafe { tree_of(tree) }?;
-    if cursor.is_null() {
-        return Err(MASSTREE_INVALID);
-    }
-    let borrowed = handle::slot(guard);
-    // SAFETY: live by contract.
-    if borrowed.is_some_and(|slot| !tree_ref.owns(unsafe { pin_of(slot) })) {
-        return Err(MASSTREE_WRONG_TREE);
-    }
-    let allocator = tree_ref.allocator();
-    let make = |(of, cursor)| {
-        allocator.make(VersionPosition {
-            cursor,
-            of,
-            refreshes: NEVER,
-        })
-    };
-    let versions = versions.map(make).transpose()?;
-    // SAFETY: made above, and not shared.
-    let free_versions = || unsafe {
-        if let Some(versions) = versions {
-            allocator.drop_and_free(versions);
-        }
-    };
-    let own = || tree_ref.guard().inspect_err(|_| free_versions());
-    let slot = match borrowed {
-        Some(slot) => slot,
-        None => own()?.into_raw(),
-    };
-    let created = allocator.make(CursorHandle {
-        cursor: Cursor::new(tree_ref),
-        // SAFETY: not NULL, as seen above.
-        tree: unsafe { NonNull::new_unchecked(tree.cast_mut()) },
-        slot,
-        owned: borrowed.is_none(),
-        refreshes: match versions {
-            Some(_) => NEVER,
-            // SAFETY: a live guard's slot.
-            None => unsafe { refreshes_of(slot) },
-        },
-        versions,
-    });
-    let created = created.inspect_err(|_| {
-        free_versions();
-        if borrowed.is_none() {
-            // SAFETY: made above, and not shared.
-            drop(unsafe { Guard::from_raw(slot) });
-        }
-    })?;
-    // SAFETY: checked for NULL above; writable by contract.
-    unsafe { cursor.write(created.as_ptr()) };
-    Ok(MASSTREE_OK)
+    status_of(|| unsafe { open(tree, guard, None, Over::Keys, cursor) })
 }
 
 /// Closes and frees a cursor. NULL does nothing.
@@ -261,18 +202,24 @@ pub unsafe extern "C" fn masstree_cursor_close(cursor: *mut CursorHandle) {
         let Some(handle) = NonNull::new(cursor) else {
             return;
         };
-        let (slot, owned) = (handle.as_ref().slot, handle.as_ref().owned);
         // In a forked process the tree must not be touched.
-        let Ok(tree) = handle.as_ref().tree() else {
+        if handle.as_ref().tree().is_err() {
             return;
-        };
-        if let Some(versions) = handle.as_ref().versions {
-            tree.allocator().drop_and_free(versions);
         }
-        tree.allocator().drop_and_free(handle);
-        if owned {
-            drop(Guard::from_raw(slot));
+        let &CursorHandle {
+            pin,
+            uses,
+            versions,
+            source,
+            is_in_callers_memory,
+            ..
+        } = handle.as_ref();
+        free_position(versions, source);
+        match is_in_callers_memory {
+            true => handle.drop_in_place(),
+            false => source.drop_and_free(handle),
         }
+        end(pin, uses, source);
     }
 }
 
@@ -288,11 +235,11 @@ pub unsafe extern "C" fn masstree_cursor_refresh(cursor: *mut CursorHandle) {
     // SAFETY: NULL or a live cursor, which no other thread uses; the guard is its own.
     unsafe {
         if let Some(cursor) = cursor.as_mut()
-            && cursor.owned
+            && let GuardUsed::Own(slot) = cursor.uses
             && cursor.tree().is_ok()
         {
             cursor.cursor.detach();
-            std::mem::ManuallyDrop::new(Guard::from_raw(cursor.slot)).refresh();
+            std::mem::ManuallyDrop::new(Guard::from_raw(slot)).refresh();
         }
     }
 }

@@ -93,6 +93,8 @@ pub mod bytes_write;
 
 pub mod cursor;
 
+pub mod cursor_open;
+
 pub mod cursor_move;
 
 pub mod seek;

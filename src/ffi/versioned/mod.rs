@@ -17,6 +17,8 @@ pub mod read;
 
 pub mod walk;
 
+pub mod cursor;
+
 pub mod numbers;
 
 pub mod keep;

@@ -17,7 +17,7 @@ use crate::ffi::index::cursor_move::decode_seek;
 use crate::ffi::index::scan::control_flow;
 use crate::ffi::index::seek::KeyOutput;
 use crate::ffi::status::*;
-use crate::versioned::{self, Found, VersionCursor};
+use crate::versioned::{self, Found};
 
 /// A version of a key.
 #[repr(C)]
@@ -355,16 +355,17 @@ pub unsafe extern "C" fn masstree_seek_at(
                 len,
             };
             on_versioned_read(tree, guard, |tree, pin| {
-                let found = tree.seek(pin, seek, seqno)?;
-                if !tree.was_readable(seqno) {
-                    return Err(MASSTREE_TOO_OLD);
-                }
-                let Some((key, found)) = found.as_ref().and_then(VersionCursor::found) else {
-                    return Ok(MASSTREE_END);
+                let was_readable = || match tree.was_readable(seqno) {
+                    true => Ok(()),
+                    false => Err(MASSTREE_TOO_OLD),
                 };
-                output.write(key)?;
-                write_output(version, Version::of(found));
-                Ok(MASSTREE_OK)
+                let found = tree.seek(pin, seek, seqno, |key, found| {
+                    was_readable()?;
+                    output.write(key)?;
+                    write_output(version, Version::of(found));
+                    Ok(MASSTREE_OK)
+                })?;
+                found.unwrap_or_else(|| was_readable().map(|()| MASSTREE_END))
             })
         }
     })

@@ -1,10 +1,11 @@
 //! The memory of a tree: the user's allocator or the global one ([`Source`]), the pools of nodes,
 //! one for each of their sizes (`pool`), and of suffix bags (`blocks`), arrays that are allocated at
-//! their first use (`lazy`), and counters spread over cache lines ([`Tally`]).
+//! their first use (`lazy`), memory that a caller lends to a cursor (`arena`), and counters spread over cache lines ([`Tally`]).
 //!
 //! Every allocation can fail. Seize's own allocations do not come from here.
 
 mod account;
+mod arena;
 mod blocks;
 mod chunks;
 mod keys;
@@ -22,6 +23,7 @@ use std::sync::{Mutex, TryLockError};
 
 use crate::errno;
 
+pub(crate) use arena::{ARENA_ALIGN, Arena, with_stack};
 pub(crate) use keys::Era;
 pub use source::Allocator;
 pub(crate) use source::Source;

@@ -8,6 +8,7 @@ use std::ptr::NonNull;
 
 use seize::Guard as _;
 
+use super::counted_pin::CountedPin;
 use super::hint::{HintedLeaf, LeafHint};
 use super::slots::Slot;
 use super::thread::{self, CallThread};
@@ -62,7 +63,7 @@ impl PinState {
         }
     }
 
-    /// Returns a pin without a guard, through which nothing is retired or flushed.
+    /// Returns a pin. Without a guard, nothing is retired or flushed through it.
     #[inline]
     pub(super) fn pin_unguarded(&self) -> Pinned<'_> {
         Pinned {
@@ -74,9 +75,7 @@ impl PinState {
 
 /// The state of an owned guard, kept in its slot.
 pub(crate) struct GuardState {
-    pin: PinState,
-    /// How many times the guard has been refreshed.
-    refreshes: u64,
+    pub(super) counted: CountedPin,
     /// The recorder that the C user attached to the guard; the C boundary passes it to each write.
     recorder: Option<DeltaRecorder>,
     guard: ManuallyDrop<seize::OwnedGuard<'static>>,
@@ -85,10 +84,7 @@ pub(crate) struct GuardState {
 impl GuardState {
     #[inline]
     fn pin(&self) -> Pinned<'_> {
-        Pinned {
-            state: &self.pin,
-            recorder: None,
-        }
+        self.counted.state.pin_unguarded()
     }
 }
 
@@ -118,15 +114,21 @@ impl Domain {
         unsafe {
             let state = slot.guard();
             state.write(GuardState {
-                pin: PinState::new(self, stripe, CallThread::ANYWHERE),
-                refreshes: 0,
+                counted: CountedPin {
+                    state: PinState::new(self, stripe, CallThread::ANYWHERE),
+                    refreshes: 0,
+                },
                 recorder: None,
                 guard: ManuallyDrop::new(guard),
             });
             // The slot does not move, so neither does seize's guard.
             let guard: *const seize::OwnedGuard<'static> = &*(*state).guard;
-            (*state).pin.seize_guard.set(SeizeGuard::Owned(guard));
-            (*state).pin.keys = slot.keys();
+            (*state)
+                .counted
+                .state
+                .seize_guard
+                .set(SeizeGuard::Owned(guard));
+            (*state).counted.state.keys = slot.keys();
         }
         slot.record_time();
         Ok(Guard {
@@ -196,9 +198,9 @@ impl<'t> Guard<'t> {
         unsafe {
             let slot = self.slot.as_ref();
             let state = slot.guard();
-            annotate::release((*state).pin.domain.as_ptr());
-            (*state).refreshes += 1;
-            (*state).pin.hint.forget();
+            annotate::release((*state).counted.state.domain.as_ptr());
+            (*state).counted.refreshes += 1;
+            (*state).counted.state.hint.forget();
             slot.record_time();
             (*state).guard.refresh();
         }
@@ -242,22 +244,13 @@ impl Drop for Guard<'_> {
         // SAFETY: the guard owns the slot until `vacate`, and is not used after that.
         unsafe {
             let slot = self.slot.as_ref();
-            annotate::release((*slot.guard()).pin.domain.as_ptr());
+            annotate::release((*slot.guard()).counted.state.domain.as_ptr());
             let _ignored = annotate::IgnoredAccesses::begin();
             slot.enter_seize();
             errno::preserve(|| ManuallyDrop::drop(&mut (*slot.guard()).guard));
             slot.vacate();
         }
     }
-}
-
-/// Returns how many times the guard that a slot holds has been refreshed.
-///
-/// # Safety
-/// The contract of [`pin_of`], for the duration of this call.
-pub(crate) unsafe fn refreshes_of(slot: NonNull<Slot>) -> u64 {
-    // SAFETY: by contract.
-    unsafe { (*slot.as_ref().guard()).refreshes }
 }
 
 /// Stores the recorder for writes that the C user makes under the guard that a slot holds.

@@ -106,6 +106,11 @@ impl UnguardedPin<'_> {
     pub(crate) fn pin(&self) -> Pinned<'_> {
         self.state.pin_unguarded()
     }
+
+    /// Returns the state, of which no pin exists.
+    pub(super) fn into_state(self) -> PinState {
+        self.state
+    }
 }
 
 impl Domain {

@@ -13,6 +13,7 @@
 //! it as an argument.
 
 mod barrier;
+mod counted_pin;
 mod flush;
 mod fork;
 mod guard;
@@ -32,9 +33,10 @@ use std::sync::Once;
 
 use seize::{Collector, Guard as _};
 
+pub(crate) use counted_pin::{CountedPin, counted_pin_of, pin_of_counted, refreshes_of};
 pub(crate) use fork::{cannot_create_trees, generation};
 use guard::GuardState;
-pub(crate) use guard::{CountedCall, LocalGuard, pin_of, recorder_of, refreshes_of, set_recorder};
+pub(crate) use guard::{CountedCall, LocalGuard, pin_of, recorder_of, set_recorder};
 pub use guard::{Guard, Pinned};
 pub(crate) use hint::HintedLeaf;
 pub(crate) use kept::UnguardedPin;

@@ -91,7 +91,7 @@ fn readers_without_guards_beside_writers_read_nothing_that_was_freed() {
                     };
                     assert_eq!(version.bytes(), &key);
                     kept.push((number, version));
-                    let mut cursor = VersionCursor::over_versions(of, 0);
+                    let mut cursor = VersionCursor::over_versions(of, of.index().allocator(), 0);
                     assert!(cursor.seek(of, pin, Seek::AtLeast(&key), None).unwrap());
                     assert!(cursor.version(of, pin) == Some(version));
                     if last == KEYS {

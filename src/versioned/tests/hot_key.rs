@@ -69,7 +69,7 @@ fn no_operation_on_a_hot_key_visits_all_its_versions() {
             });
         }
         for reverse in [false, true] {
-            let mut cursor = VersionCursor::over_versions(of, 0);
+            let mut cursor = VersionCursor::over_versions(of, of.index().allocator(), 0);
             assert_few("the end of a walk", || {
                 assert_eq!(cursor.step(of, guard.pin(), reverse), Ok(true));
                 assert_eq!(cursor.step(of, guard.pin(), reverse), Ok(true));

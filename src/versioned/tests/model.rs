@@ -233,7 +233,7 @@ impl Run<'_> {
                 .unwrap();
             assert_eq!(visited, rows.len());
             assert_eq!(in_order(rows, reverse), expected, "at {number}");
-            let mut cursor = VersionCursor::at_number(of, number).unwrap();
+            let mut cursor = VersionCursor::at_number(of, of.index().allocator(), number).unwrap();
             let rows = walk(&mut cursor, of, guard.pin(), reverse);
             assert_eq!(in_order(rows, reverse), expected, "cursor at {number}");
         }
@@ -253,7 +253,8 @@ impl Run<'_> {
                     position.checked_sub(1).map(|at| &expected[at]),
                 ),
             ] {
-                let mut cursor = VersionCursor::at_number(of, number).unwrap();
+                let mut cursor =
+                    VersionCursor::at_number(of, of.index().allocator(), number).unwrap();
                 let found = cursor.seek(of, guard.pin(), seek, None).unwrap();
                 assert_eq!(
                     (found, at(&mut cursor, of, guard.pin()).as_ref()),
@@ -304,7 +305,7 @@ impl Run<'_> {
             self.compared += wanted.len() as u64;
         }
         for (since, reverse) in [(0, false), (0, true), (9, false), (9, true)] {
-            let mut cursor = VersionCursor::over_versions(of, since);
+            let mut cursor = VersionCursor::over_versions(of, of.index().allocator(), since);
             let rows = walk(&mut cursor, of, guard.pin(), reverse);
             let wanted: Vec<Row> = (expected.iter().filter(|row| row.1 > since))
                 .cloned()
@@ -329,7 +330,7 @@ impl Run<'_> {
             let is_there = expected
                 .get(place)
                 .is_some_and(|row| (&row.0, row.1) == (&key, number));
-            let mut cursor = VersionCursor::over_versions(of, 0);
+            let mut cursor = VersionCursor::over_versions(of, of.index().allocator(), 0);
             let found = cursor
                 .seek(of, guard.pin(), Seek::AtLeast(&key), Some(number))
                 .unwrap();
@@ -338,7 +339,7 @@ impl Run<'_> {
                 (found, at(&mut cursor, of, guard.pin()).as_ref()),
                 (wanted.is_some(), wanted)
             );
-            let mut cursor = VersionCursor::over_versions(of, 0);
+            let mut cursor = VersionCursor::over_versions(of, of.index().allocator(), 0);
             let found = cursor
                 .seek(of, guard.pin(), Seek::AtMost(&key), Some(number))
                 .unwrap();

@@ -118,7 +118,7 @@ fn walks_from_every_position_reach_both_ends() {
                 false => places[at..].to_vec(),
                 true => places[..=at].iter().rev().cloned().collect(),
             };
-            let mut cursor = VersionCursor::over_versions(of, 0);
+            let mut cursor = VersionCursor::over_versions(of, of.index().allocator(), 0);
             let seek = if reverse {
                 Seek::AtMost(key)
             } else {
@@ -152,7 +152,8 @@ fn walks_from_both_ends_meet() {
     let subject = filled();
     let (of, guard, places) = (subject.of(), subject.guard(), places());
     for steps in 0..=places.len() {
-        let mut ends = [(); 2].map(|()| VersionCursor::over_versions(of, 0));
+        let mut ends =
+            [(); 2].map(|()| VersionCursor::over_versions(of, of.index().allocator(), 0));
         let mut walked = [vec![], vec![]];
         for count in 0..places.len() {
             let end = usize::from(count >= steps);

@@ -140,8 +140,8 @@ fn seeks_beside_inserts_stay_on_their_side_of_the_key() {
             let guard = subject.guard();
             let mut random = Random(8);
             let mut cursors = [
-                VersionCursor::over_versions(of, 0),
-                VersionCursor::at_number(of, keys).unwrap(),
+                VersionCursor::over_versions(of, of.index().allocator(), 0),
+                VersionCursor::at_number(of, of.index().allocator(), keys).unwrap(),
             ];
             while running.load(Ordering::Relaxed) > 0 {
                 let key = random.below(1 << 16).to_be_bytes();

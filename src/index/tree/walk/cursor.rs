@@ -13,7 +13,7 @@ use super::assemble::append;
 use super::range::Cut;
 use crate::index::key::Key;
 use crate::index::memory::OutOfMemory;
-use crate::index::memory::{Count, Vector};
+use crate::index::memory::{Count, Source, Vector, with_stack};
 use crate::index::node::Observation;
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
@@ -66,17 +66,21 @@ impl Tree {
         found: impl FnOnce(&[u8], u64) -> R,
     ) -> Result<Option<R>, OutOfMemory> {
         self.admit(pin, seek.key());
-        let mut walk = Walk::new(self, true, 0);
-        // Ends: as `Cursor::descend`.
-        while walk.seek(self, pin, seek.cut(), None, seek.reverse())? {
-            if let Some(value) = walk.current_value()
-                && walk.is_undisturbed()
-            {
-                let (key, _) = walk.pair()?;
-                return Ok(Some(found(key, value)));
+        let seek_in = |source| {
+            let mut walk = Walk::new_in(self, source, true, 0);
+            // Ends: as `Cursor::descend`.
+            while walk.seek(self, pin, seek.cut(), None, seek.reverse())? {
+                if let Some(value) = walk.current_value()
+                    && walk.is_undisturbed()
+                {
+                    let (key, _) = walk.pair()?;
+                    return Ok(Some(found(key, value)));
+                }
             }
-        }
-        Ok(None)
+            Ok(None)
+        };
+        // SAFETY: the walk ends there, and `R` cannot borrow its key.
+        unsafe { with_stack(self.allocator(), seek_in) }
     }
 }
 
@@ -106,9 +110,13 @@ struct At {
 impl<'g> Cursor<'g> {
     /// A cursor of a tree, without a current key.
     pub fn new(tree: &Tree) -> Self {
-        let source = tree.allocator();
+        Self::new_in(tree, tree.allocator())
+    }
+
+    /// [`Self::new`], with memory from `source`.
+    pub(crate) fn new_in(tree: &Tree, source: Source) -> Self {
         Self {
-            walk: Walk::new(tree, true, 0),
+            walk: Walk::new_in(tree, source, true, 0),
             keys: Vector::new_in(source),
             first_start: 0,
             at: None,

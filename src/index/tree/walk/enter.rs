@@ -95,11 +95,12 @@ impl<'g> Walk<'g> {
     /// Reserves memory for one more frame.
     #[inline]
     fn reserve_frame(&mut self) -> Result<(), Interrupt> {
-        if self.frames.is_empty() {
+        match self.frames.len() {
             // Most trees have one layer.
-            self.frames.try_reserve_exact(1)?;
-        } else {
-            self.frames.try_reserve(1)?;
+            0 => self.frames.try_reserve_exact(1)?,
+            // Three frames: with one more, a cursor in 4 KiB of its caller's would have no room.
+            1 => self.frames.try_reserve_exact(2)?,
+            _ => self.frames.try_reserve(1)?,
         }
         Ok(())
     }

@@ -50,7 +50,7 @@ use std::ops::ControlFlow;
 
 use crate::index::key::{SLICE_LEN, SUFFIX, shortest};
 use crate::index::memory::OutOfMemory;
-use crate::index::memory::{Count, Vector};
+use crate::index::memory::{Count, Source, Vector};
 use crate::index::node::{Isa, Leaf, NodeRef, Observation, Version};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
@@ -83,7 +83,17 @@ pub(in crate::index::tree) struct Walk<'g> {
 
 impl<'g> Walk<'g> {
     pub(in crate::index::tree) fn new(tree: &Tree, for_cursor: bool, wanted: usize) -> Self {
-        let source = tree.allocator();
+        Self::new_in(tree, tree.allocator(), for_cursor, wanted)
+    }
+
+    /// [`Self::new`], with memory from `source`.
+    #[inline]
+    pub(in crate::index::tree) fn new_in(
+        tree: &Tree,
+        source: Source,
+        for_cursor: bool,
+        wanted: usize,
+    ) -> Self {
         Self {
             for_cursor,
             isa: tree.isa,
