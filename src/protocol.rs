@@ -245,6 +245,42 @@ pub(crate) enum Line {
     RangesBeforeList,
     /// `quiet`: a range tombstone is freed only when no write at or below the floor is under way.
     RangesOutliveWrites,
+    /// `ring`: units are reserved, if there is room, before they are taken.
+    RoomBeforeNumber,
+    /// `ring`: a writer that reserves units acquires the zeroing of the units released so far.
+    RoomIsAcquired,
+    /// `ring`: a take releases, and acquires, what its thread and earlier ones have acquired.
+    TakeIsOrdered,
+    /// `ring`: a walk over records acquires the takes of what it walks over.
+    TakenIsAcquired,
+    /// `ring`: the store of a first word releases the body.
+    FilledBeforeWord,
+    /// `ring`: a walk that finds a first word acquires the record, and what was installed before.
+    WordIsAcquired,
+    /// `ring`: a walk ends at what is taken.
+    WalkEndsAtTaken,
+    /// `ring`: the installed position moves only if it has not moved since the walk began.
+    WalkIsUndisturbed,
+    /// `ring`: the store of the installed position releases the commits below it.
+    InstalledIsReleased,
+    /// `ring`: a load of the installed position acquires the commits below it.
+    InstalledIsAcquired,
+    /// `ring`: units are zeroed before they are released.
+    RoomAfterZeroing,
+    /// `signal`: the flusher looks for work between declaring itself idle and sleeping.
+    IdleIsRechecked,
+    /// `signal`: the fence between a writer's work and its look whether the flusher is idle.
+    FenceBeforeIdleIsLoaded,
+    /// `signal`: the fence between declaring itself idle and looking for work.
+    FenceAfterIdle,
+    /// `signal`: the word releases the change that it announces.
+    ChangeBeforeWord,
+    /// `signal`: a thread that will sleep loads the word before it looks at its condition.
+    WordBeforeCondition,
+    /// `signal`: the fence between the word and the look whether any thread sleeps.
+    FenceBeforeSleepers,
+    /// `signal`: the fence between counting a sleeper and its sleep.
+    FenceBeforeSleep,
 }
 
 impl Line {

@@ -1,5 +1,7 @@
 //! Durable stores: a directory with a log and checkpoints, whose trees are versioned trees in memory.
 //!
 //! - `io`: the table of file operations through which everything in a directory is read and written.
+//! - `log`: the sequence of records of commits: numbers, groups, recovery.
 
 pub(crate) mod io;
+pub(crate) mod log;

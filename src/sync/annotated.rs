@@ -113,7 +113,21 @@ impl AtomicU8 {
     }
 }
 
+impl AtomicU32 {
+    pub(crate) fn fetch_add(&self, value: u32, order: Ordering) -> u32 {
+        self.around(order, order, || self.0.fetch_add(value, order))
+    }
+
+    pub(crate) fn fetch_sub(&self, value: u32, order: Ordering) -> u32 {
+        self.around(order, order, || self.0.fetch_sub(value, order))
+    }
+}
+
 impl AtomicU64 {
+    pub(crate) fn fetch_sub(&self, value: u64, order: Ordering) -> u64 {
+        self.around(order, order, || self.0.fetch_sub(value, order))
+    }
+
     pub(crate) fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
         self.around(order, order, || self.0.fetch_add(value, order))
     }

@@ -1,0 +1,489 @@
+//! The log of a store: one sequence of records, whose numbers are their positions.
+//!
+//! A commit's number is the position of its record, in units of 16 bytes: one step gives both, so the
+//! order of numbers is the order of the log, and what survives a crash is a prefix of the commits.
+//! Numbers have gaps. 0 is no number.
+//!
+//! 1. [`Log::reserve`], before any lock: may wait for the flusher, and may refuse.
+//! 2. [`Room::take`], under the lock that orders the commits of a key: gives the number; cannot fail.
+//! 3. The commit is installed in memory.
+//! 4. [`Place::fill`], without a lock: the record is copied into the ring (see `ring`). So every
+//!    commit up to [`Log::installed`] is installed, and a snapshot at that number is complete.
+//! 5. The flusher (see `flusher`) writes frames of records to segments (see `segment`), and syncs
+//!    them for those that wait.
+//!
+//! **Failure.** The first error of a file operation is kept, and no file is touched afterwards:
+//! `reserve` and `wait` answer `Failed`. A commit that was not durable by then may or may not survive. A
+//! full disk is not a failure: `reserve` answers `Full`, and works again when there is room.
+//!
+//! **Recovery.** [`read_log`] reads the records, and decides whether the end is torn or the log is
+//! corrupt (see `reader`); [`Log::open`] cuts the torn end off, durably, before it appends, and goes on
+//! in a new segment. No number is used twice, not even one that was given out and lost: while a
+//! segment is the last, only numbers below the limit in its header are given out, and the next log
+//! begins at that limit.
+//!
+//! A log without a directory has the same numbers, and no files; each record is one unit, and whatever
+//! thread needs room releases installed units.
+
+mod callbacks;
+mod flusher;
+mod frame;
+mod futex;
+mod place;
+mod reader;
+mod repair;
+mod ring;
+mod scan;
+mod segment;
+mod shared;
+mod signal;
+mod statistics;
+
+#[cfg(all(test, loom))]
+mod models;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;
+
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+pub(crate) use callbacks::Callback;
+pub(crate) use place::{Place, Room, Writer};
+pub(crate) use reader::{Corruption, LogEnd, LogError, Report, VisitError, read_log};
+pub(crate) use statistics::{Histogram, Statistics};
+
+use crate::durable::io::{Io, IoError, Path};
+use crate::errno;
+use crate::sync::{Ordering, Wait};
+use flusher::Flusher;
+use frame::FRAME_HEADER;
+use ring::{Ring, UNIT, units_of};
+use shared::{FRAME_UNITS, Shared};
+
+/// Why a log has stopped.
+pub(crate) type Failure = IoError;
+
+/// How a log is opened.
+pub(crate) struct LogOptions {
+    pub(crate) io: Io,
+    /// `None`: nothing is written to files.
+    pub(crate) directory: Option<Path>,
+    /// The size of the ring, rounded up to a power of two. A record has at most half of it.
+    pub(crate) buffer_bytes: usize,
+    /// The size at which a segment ends, about; at least some seven times the ring.
+    pub(crate) segment_bytes: u64,
+    /// The file is allocated in steps of this size.
+    pub(crate) step_bytes: u64,
+    /// Records become durable after this time if nothing waits for them; `None`: not before the log
+    /// is closed.
+    pub(crate) sync_interval: Option<Duration>,
+    /// Identifies a new log; a log that exists keeps its own.
+    pub(crate) store_id: u64,
+}
+
+impl LogOptions {
+    /// The defaults for a log in a directory, or for one in memory.
+    pub(crate) fn new(io: Io, directory: Option<Path>, store_id: u64) -> Self {
+        Self {
+            io,
+            directory,
+            buffer_bytes: 8 << 20,
+            segment_bytes: 64 << 20,
+            step_bytes: 4 << 20,
+            sync_interval: None,
+            store_id,
+        }
+    }
+}
+
+/// Why a record gets no room, or a wait ends without success.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LogFault {
+    /// The disk is full. It may be tried again.
+    Full,
+    /// The log has failed, or was closed; see [`Log::failure`].
+    Failed,
+    /// The record is longer than half of the ring.
+    TooLarge,
+    NoMemory,
+}
+
+/// What has happened to a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Level {
+    /// It is in memory.
+    Memory,
+    /// The kernel has it.
+    Written,
+    /// It survives a crash.
+    Durable,
+}
+
+/// An open log.
+pub(crate) struct Log {
+    shared: Arc<Shared>,
+    has_files: bool,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Log {
+    /// Opens a log after it was read, and repairs its end. `recovered` is what [`read_log`] has
+    /// returned, or [`LogEnd::new`].
+    pub(crate) fn open(options: LogOptions, recovered: LogEnd) -> Result<Self, LogError> {
+        let has_files = options.directory.is_some();
+        if let Some(directory) = &options.directory {
+            repair::repair(&options.io, directory, &recovered)?;
+        }
+        let shared = Arc::new(Shared::new(options, &recovered)?);
+        let log = Self {
+            shared,
+            has_files,
+            thread: Mutex::new(None),
+        };
+        if has_files {
+            let started = log.start(&recovered)?;
+            *errno::lock(&log.thread) = Some(started);
+        }
+        Ok(log)
+    }
+
+    fn start(&self, recovered: &LogEnd) -> Result<JoinHandle<()>, LogError> {
+        let longest = FRAME_HEADER + (self.shared.ring.capacity() / 2 * UNIT) as usize;
+        let mut frame = Vec::new();
+        (frame.try_reserve_exact(longest)).map_err(|_| LogError::NoMemory)?;
+        frame.resize(longest, 0);
+        let flusher = Flusher {
+            shared: self.shared.clone(),
+            segment: None,
+            tail: recovered.tail,
+            position: recovered.next,
+            chain: recovered.tail.chain,
+            frame,
+            unsynced_since: None,
+        };
+        let builder = thread::Builder::new().name("masstree-log".into());
+        let spawned = without_signals(|| errno::preserve(|| builder.spawn(|| flusher.run())));
+        spawned.map_err(|error| {
+            LogError::Io(IoError {
+                errno: error.raw_os_error().unwrap_or(libc::EAGAIN),
+                operation: "thread",
+                path: Path::empty(),
+                offset: 0,
+            })
+        })
+    }
+
+    /// Reserves room for a record with a body of `bytes`. May wait for the flusher; so it is called
+    /// without locks, and by a thread that holds no other room.
+    pub(crate) fn reserve(&self, bytes: usize) -> Result<Room<'_>, LogFault> {
+        let units = self.units_of(bytes as u64);
+        if units > self.shared.ring.capacity() / 2 {
+            return Err(LogFault::TooLarge);
+        }
+        if self.is_stopped() {
+            return Err(LogFault::Failed);
+        }
+        let is_overtaking = self.shared.waiting.load(Ordering::Relaxed) > 0;
+        if is_overtaking || !self.try_reserve(units) {
+            self.wait_for_room(units)?;
+        }
+        Ok(Room {
+            log: self,
+            bytes: bytes as u64,
+            units,
+        })
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.shared.has_failed() || self.shared.is_closing()
+    }
+
+    /// Takes room in the file, then in the ring.
+    fn try_reserve(&self, units: u64) -> bool {
+        let shared = &self.shared;
+        if self.has_files && !shared.take_file_room(units + FRAME_UNITS) {
+            return false;
+        }
+        if shared.ring.reserve(units) {
+            return true;
+        }
+        if self.has_files {
+            shared
+                .file_room
+                .fetch_add(units + FRAME_UNITS, Ordering::Relaxed);
+        }
+        false
+    }
+
+    #[cold]
+    fn wait_for_room(&self, units: u64) -> Result<(), LogFault> {
+        let shared = &self.shared;
+        shared.waiting.fetch_add(1, Ordering::Relaxed);
+        let turn = errno::lock(&shared.turn);
+        let result = if self.has_files {
+            self.wait_for_flusher(units)
+        } else {
+            self.release_installed(units);
+            Ok(())
+        };
+        drop(turn);
+        shared.waiting.fetch_sub(1, Ordering::Relaxed);
+        result
+    }
+
+    /// Ends: in each turn, the flusher makes room or refuses, and only writers that came before
+    /// `waiting` was counted can take the room away; or holders of room release it.
+    fn wait_for_flusher(&self, units: u64) -> Result<(), LogFault> {
+        let (shared, cost) = (&self.shared, units + FRAME_UNITS);
+        loop {
+            if self.is_stopped() {
+                return Err(LogFault::Failed);
+            }
+            if self.try_reserve(units) {
+                return Ok(());
+            }
+            if shared.file_room.load(Ordering::Relaxed) >= cost {
+                let may_fit = || shared.ring.has_room(units) || self.is_stopped();
+                shared.progress.sleep_until(may_fit);
+                continue;
+            }
+            shared.request.store(cost, Ordering::Release);
+            shared.idle.wake();
+            let is_answered = || shared.request.load(Ordering::Acquire) == 0;
+            (shared.progress).sleep_until(|| is_answered() || self.is_stopped());
+            match shared.refused.swap(0, Ordering::Relaxed) as i32 {
+                0 => {}
+                libc::ENOMEM => return Err(LogFault::NoMemory),
+                _ => return Err(LogFault::Full),
+            }
+        }
+    }
+
+    /// For a log without files. Ends: places that are taken get filled, and rooms are taken or given
+    /// back, without waiting for this thread.
+    fn release_installed(&self, units: u64) {
+        let (ring, wait) = (&self.shared.ring, Wait::new());
+        while !ring.reserve(units) {
+            let installed = ring.advance();
+            if ring.released() == installed {
+                wait.wait();
+            } else {
+                ring.release(ring.released(), installed);
+            }
+        }
+    }
+
+    /// Units of a record, which needs no room for a body that is not kept.
+    fn units_of(&self, body: u64) -> u64 {
+        units_of(self.stored_bytes(body))
+    }
+
+    fn stored_bytes(&self, body: u64) -> u64 {
+        if self.has_files { body } else { 0 }
+    }
+
+    fn keeps_bodies(&self) -> bool {
+        self.has_files
+    }
+
+    fn ring(&self) -> &Ring {
+        &self.shared.ring
+    }
+
+    fn give_back(&self, units: u64) {
+        if self.has_files {
+            (self.shared.file_room).fetch_add(FRAME_UNITS, Ordering::Relaxed);
+        }
+        self.give_back_units(units);
+    }
+
+    fn give_back_units(&self, units: u64) {
+        self.shared.ring.give_back(units);
+        if self.has_files {
+            self.shared.file_room.fetch_add(units, Ordering::Relaxed);
+            self.shared.progress.notify();
+        }
+    }
+
+    /// A record was filled: the flusher may write it.
+    fn filled(&self) {
+        if self.has_files {
+            self.shared.idle.wake();
+        }
+    }
+
+    /// The number up to which every commit is installed. Later commits have higher numbers. A thread
+    /// that has loaded it sees those commits. It may be lower than a commit that has returned: see
+    /// `settle`.
+    pub(crate) fn installed(&self) -> u64 {
+        self.shared.ring.advance() - 1
+    }
+
+    /// As `installed`, not below any number that was taken before the call. Waits for writers that
+    /// have taken a number, and not filled it.
+    pub(crate) fn settle(&self) -> u64 {
+        self.settle_to(self.shared.ring.taken())
+    }
+
+    /// Waits until every commit with a lower number is installed. The caller may have taken `number`,
+    /// and not filled it.
+    pub(crate) fn settle_before(&self, number: u64) {
+        self.settle_to(number);
+    }
+
+    /// The highest number that is given out and installed: `settle`.
+    pub(crate) fn last_number(&self) -> u64 {
+        self.settle()
+    }
+
+    /// Ends: writers fill what they have taken in a bounded number of steps, and wait at most for
+    /// lower numbers.
+    fn settle_to(&self, end: u64) -> u64 {
+        let (ring, wait) = (&self.shared.ring, Wait::new());
+        loop {
+            let installed = ring.advance();
+            if installed >= end {
+                return installed - 1;
+            }
+            wait.wait();
+        }
+    }
+
+    /// Waits until the record `number`, and all before it, are at `level`. A number that was not
+    /// given out yet stands for the last that was. Returns at once in a log without a directory.
+    pub(crate) fn wait(&self, number: u64, level: Level) -> Result<(), LogFault> {
+        let shared = &self.shared;
+        if !self.has_files || level == Level::Memory {
+            return Ok(());
+        }
+        let end = number.saturating_add(1).min(shared.ring.taken());
+        let (reached, signal) = match level {
+            Level::Durable => (&shared.durable, &shared.synced),
+            _ => (&shared.written, &shared.progress),
+        };
+        let has_reached = || reached.load(Ordering::Acquire) >= end;
+        if has_reached() {
+            return Ok(());
+        }
+        if level == Level::Durable {
+            self.want_sync(end);
+        }
+        signal.sleep_until(|| has_reached() || shared.has_failed());
+        if has_reached() {
+            Ok(())
+        } else {
+            Err(LogFault::Failed)
+        }
+    }
+
+    fn want_sync(&self, end: u64) {
+        self.shared.sync_wanted.fetch_max(end, Ordering::Release);
+        self.shared.idle.wake();
+    }
+
+    /// Makes every record that was taken before the call durable.
+    pub(crate) fn sync(&self) -> Result<(), LogFault> {
+        self.wait(self.shared.ring.taken() - 1, Level::Durable)
+    }
+
+    /// The number up to which every record is durable; in a log without a directory, installed.
+    pub(crate) fn durable(&self) -> u64 {
+        if self.has_files {
+            self.shared.durable.load(Ordering::Acquire) - 1
+        } else {
+            self.installed()
+        }
+    }
+
+    /// Asks for the record `number` to become durable; then, or when the log fails, the flusher's
+    /// thread calls `callback`. In a log without a directory, this thread calls it.
+    pub(crate) fn on_durable(&self, number: u64, callback: Callback) -> Result<(), LogFault> {
+        if !self.has_files {
+            callback.call(number, true);
+            return Ok(());
+        }
+        let number = number.min(self.shared.ring.taken() - 1);
+        if !self.shared.callbacks.add(number, callback) {
+            return Err(LogFault::NoMemory);
+        }
+        self.want_sync(number + 1);
+        Ok(())
+    }
+
+    /// The error that has stopped the log.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        self.shared.failure()
+    }
+
+    /// Makes everything durable, calls the callbacks, and closes the files; returns whether that
+    /// worked. No thread holds room, and none writes afterwards. A second call returns the same.
+    pub(crate) fn close(&self) -> Result<(), LogFault> {
+        self.shared.begin_closing();
+        let thread = errno::lock(&self.thread).take();
+        if let Some(thread) = thread {
+            errno::preserve(|| thread.join()).expect("the flusher does not panic");
+        }
+        if self.shared.has_failed() {
+            return Err(LogFault::Failed);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn statistics(&self) -> Statistics {
+        let mut statistics = self.shared.counts.read();
+        if !self.has_files {
+            statistics.appends = self.shared.ring.advance() - self.shared.opened_at;
+        }
+        statistics
+    }
+
+    /// Removes the segments that lie wholly below `number`, the oldest first; returns how many. A
+    /// checkpoint that contains everything below `number` is durable.
+    pub(crate) fn cut_before(&self, number: u64) -> Result<usize, IoError> {
+        let shared = &self.shared;
+        let mut removed = 0;
+        // Ends: each turn removes a segment, or finds that another thread has.
+        while let Some(oldest) = shared.oldest_below(number) {
+            let path = shared.directory.join(&frame::segment_name(oldest.base))?;
+            match shared.io.unlink(&path) {
+                Ok(()) => removed += 1,
+                // A call beside this one has removed it, or one before that failed later.
+                Err(error) if error.errno == libc::ENOENT => {}
+                Err(error) => return Err(error),
+            }
+            shared.forget(oldest);
+        }
+        if removed > 0 {
+            shared.io.sync_dir(&shared.directory)?;
+        }
+        Ok(removed)
+    }
+
+    /// Bytes of the records from `number` on, as far as they are written.
+    pub(crate) fn bytes_since(&self, number: u64) -> u64 {
+        self.shared.bytes_since(number)
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        // A failure stays readable until here; `close` reports it.
+        let _ = self.close();
+    }
+}
+
+/// Runs `start` with all signals blocked: a thread that it starts never runs the program's signal
+/// handlers.
+fn without_signals<T>(start: impl FnOnce() -> T) -> T {
+    // SAFETY: the sets are this frame's; blocking all signals, and restoring the mask, cannot fail.
+    unsafe {
+        let mut all = std::mem::zeroed();
+        let mut before = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+        let result = start();
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
+        result
+    }
+}

@@ -1,0 +1,394 @@
+//! Reads a log, and tells a torn end from corruption.
+//!
+//! The rule. Segments are read in the order of their bases; each names the end of the one before it.
+//! Frames are followed from a segment's header on: each has its place's number, the checksum of the
+//! header before, and its own checksums. Say this chain breaks at offset o of a segment, where the
+//! record with number p was expected.
+//!
+//! - Something says that p was durable: a valid frame behind o, of this store, that was written when
+//!   everything below some number above p was durable; or a later segment, since a segment is begun
+//!   only after the one before it was synced up to the end that it names; or, where the break is the
+//!   segment's header, any valid frame behind it, since that header was synced before. Then the log
+//!   is **corrupt**, at o.
+//! - Nothing says so: the end is **torn**. Everything from o on was not acknowledged as durable,
+//!   frames behind o included: a crash may keep a later write and lose an earlier one. It is dropped.
+//!
+//! With salvage, a corrupt log is read up to the break, and the rest is dropped as if it were torn.
+//!
+//! Reading changes nothing: `repair` does, when the log is opened for writing.
+
+use super::frame::{FORMAT, NAME, SEGMENT_HEADER, SegmentHeader, Tail, base_of, segment_name};
+use super::ring::{FIRST_WORD, UNIT, split_first_word, units_of};
+use super::scan::{Break, SegmentFile};
+use super::shared::Closed;
+use crate::durable::io::{Io, IoError, Path};
+
+/// Where a log is corrupt, and what is wrong there.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Corruption {
+    pub(crate) file: Path,
+    pub(crate) offset: u64,
+    pub(crate) why: &'static str,
+}
+
+/// Why a log cannot be read or opened.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum LogError {
+    Corrupt(Corruption),
+    Io(IoError),
+    NoMemory,
+}
+
+impl From<IoError> for LogError {
+    fn from(error: IoError) -> Self {
+        if error.is_no_memory() {
+            Self::NoMemory
+        } else {
+            Self::Io(error)
+        }
+    }
+}
+
+/// Why a visitor refuses a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum VisitError {
+    /// The record makes no sense.
+    Corrupt(&'static str),
+    NoMemory,
+}
+
+/// What was found besides the records.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// Segments that were read.
+    pub(crate) segments: u64,
+    pub(crate) frames: u64,
+    pub(crate) records: u64,
+    /// Bytes at the end that are dropped: from the first invalid byte to the last that is not zero.
+    pub(crate) torn_bytes: u64,
+    /// What was dropped by salvage.
+    pub(crate) salvaged: Option<Corruption>,
+}
+
+/// The end of a log that was read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct LogEnd {
+    /// `None` if there is no segment.
+    pub(crate) store_id: Option<u64>,
+    /// The first number that the log may give out next. A store raises it above what it has seen.
+    pub(crate) next: u64,
+    pub(crate) report: Report,
+    pub(super) tail: Tail,
+    /// The segments up to the one with the tail, the oldest first.
+    pub(super) segments: Vec<Closed>,
+    /// The bases of segments to remove.
+    pub(super) doomed: Vec<u64>,
+}
+
+impl LogEnd {
+    /// The end of a log that does not exist yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            store_id: None,
+            next: 1,
+            report: Report::default(),
+            tail: Tail::default(),
+            segments: Vec::new(),
+            doomed: Vec::new(),
+        }
+    }
+}
+
+type Visitor<'a> = &'a mut dyn FnMut(u64, u8, &[u8]) -> Result<(), VisitError>;
+
+/// Reads the log in a directory: passes the number, kind and body of each record from number `from`
+/// on, in order, to `visit`.
+pub(crate) fn read_log(
+    io: &Io,
+    directory: &Path,
+    from: u64,
+    salvage: bool,
+    visit: Visitor<'_>,
+) -> Result<LogEnd, LogError> {
+    let mut reader = Reader {
+        io,
+        directory,
+        from,
+        visit,
+        files: Vec::new(),
+        body: Vec::new(),
+        end: LogEnd::new(),
+    };
+    reader.open_all()?;
+    match reader.read() {
+        Ok(()) => {}
+        Err(LogError::Corrupt(corruption)) if salvage => reader.drop_rest(corruption)?,
+        Err(error) => return Err(error),
+    }
+    Ok(reader.end)
+}
+
+struct Reader<'a> {
+    io: &'a Io,
+    directory: &'a Path,
+    from: u64,
+    visit: Visitor<'a>,
+    /// All segments, in the order of their bases.
+    files: Vec<SegmentFile>,
+    body: Vec<u8>,
+    end: LogEnd,
+}
+
+pub(super) fn push<T>(list: &mut Vec<T>, item: T) -> Result<(), IoError> {
+    (list.try_reserve(1)).map_err(|_| IoError::no_memory())?;
+    list.push(item);
+    Ok(())
+}
+
+fn corrupt<T>(file: &SegmentFile, offset: u64, why: &'static str) -> Result<T, LogError> {
+    Err(LogError::Corrupt(Corruption {
+        file: file.path().duplicate()?,
+        offset,
+        why,
+    }))
+}
+
+impl Reader<'_> {
+    /// Finds the segments, and reads their headers.
+    fn open_all(&mut self) -> Result<(), LogError> {
+        let mut bases = Vec::new();
+        (self.io).list(self.directory, &mut |name| match base_of(name) {
+            Some(base) if name.len() == NAME => push(&mut bases, base),
+            _ => Ok(()),
+        })?;
+        bases.sort_unstable();
+        for base in bases {
+            let path = self.directory.join(&segment_name(base))?;
+            let file = SegmentFile::open(self.io, &path, base)?;
+            if let Some(header) = file.header() {
+                self.end.next = self.end.next.max(header.limit);
+                self.end.store_id.get_or_insert(header.store_id);
+            }
+            push(&mut self.files, file)?;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> Result<(), LogError> {
+        let Some(last) = self.files.iter().rposition(|file| file.header().is_some()) else {
+            return self.check_begun(0);
+        };
+        let first = self.first_to_read(last)?;
+        for index in 0..first {
+            // Their ends are those that their successors name.
+            let end = self.files[index + 1]
+                .header()
+                .map(|header| header.predecessor);
+            if let Some(end) = end.filter(|end| end.base == self.files[index].base) {
+                let Tail { base, end, .. } = end;
+                push(&mut self.end.segments, Closed { base, end })?;
+            }
+        }
+        for index in first..=last {
+            self.read_segment(index, index == last)?;
+        }
+        self.check_begun(last + 1)
+    }
+
+    /// The last segment of which no record from `from` on is before it.
+    fn first_to_read(&self, last: usize) -> Result<usize, LogError> {
+        for index in (0..=last).rev() {
+            let file = &self.files[index];
+            let Some(header) = self.checked_header(index)? else {
+                return corrupt(file, 0, "the header of a segment is not valid");
+            };
+            if header.predecessor.end <= self.from {
+                return Ok(index);
+            }
+        }
+        corrupt(&self.files[0], 40, "the segment before this one is missing")
+    }
+
+    /// The header of a segment if it is valid.
+    fn checked_header(&self, index: usize) -> Result<Option<SegmentHeader>, LogError> {
+        let file = &self.files[index];
+        let Some(header) = file.header() else {
+            return Ok(None);
+        };
+        if file.format() != FORMAT {
+            return corrupt(file, 8, "the segment has a format that is not known");
+        }
+        if header.base != file.base {
+            return corrupt(file, 24, "the segment has the name of another");
+        }
+        if Some(header.store_id) != self.end.store_id {
+            return corrupt(file, 16, "the segment belongs to another store");
+        }
+        Ok(Some(*header))
+    }
+
+    /// Reads a segment, from its header to where its successor says it ends.
+    fn read_segment(&mut self, index: usize, is_last: bool) -> Result<(), LogError> {
+        let Some(header) = self.checked_header(index)? else {
+            return corrupt(
+                &self.files[index],
+                0,
+                "the header of a segment is not valid",
+            );
+        };
+        let mut tail = Tail {
+            base: header.base,
+            offset: SEGMENT_HEADER as u64,
+            end: header.base,
+            chain: self.files[index].header_crc(),
+        };
+        push(
+            &mut self.end.segments,
+            Closed {
+                base: header.base,
+                end: header.base,
+            },
+        )?;
+        self.end.report.segments += 1;
+        self.end.tail = tail;
+        let named = if is_last {
+            None
+        } else {
+            Some(self.named_end(index)?)
+        };
+        // Ends: each turn moves over a frame.
+        loop {
+            if named.is_some_and(|named| named.offset == tail.offset) {
+                break;
+            }
+            let frame = (self.files[index]).frame_at(&tail, header.store_id, &mut self.body)?;
+            match frame {
+                Ok(next) => {
+                    self.visit_records(index, &tail)?;
+                    tail = next;
+                    self.keep(tail);
+                }
+                Err(broken) if is_last => return self.end_at(index, tail, broken),
+                Err(broken) => return corrupt(&self.files[index], tail.offset, broken.why()),
+            }
+        }
+        if named == Some(tail) {
+            return Ok(());
+        }
+        corrupt(
+            &self.files[index + 1],
+            40,
+            "the segment does not follow the one before it",
+        )
+    }
+
+    /// The end of a segment that the next one names.
+    fn named_end(&self, index: usize) -> Result<Tail, LogError> {
+        let next = &self.files[index + 1];
+        let Some(header) = self.checked_header(index + 1)? else {
+            return corrupt(next, 0, "the header of a segment is not valid");
+        };
+        if header.predecessor.base != self.files[index].base {
+            return corrupt(next, 40, "the segment before this one is missing");
+        }
+        Ok(header.predecessor)
+    }
+
+    /// What was read up to here is kept.
+    fn keep(&mut self, tail: Tail) {
+        self.end.tail = tail;
+        if let Some(last) = self.end.segments.last_mut() {
+            last.end = tail.end;
+        }
+        self.end.next = self.end.next.max(tail.end);
+        self.end.report.frames += 1;
+    }
+
+    /// Passes the records of the frame at `at`, which are in `body`.
+    fn visit_records(&mut self, index: usize, at: &Tail) -> Result<(), LogError> {
+        let (mut number, mut rest) = (at.end, self.body.as_slice());
+        // Ends: each turn moves at least a unit.
+        while !rest.is_empty() {
+            let offset = at.offset + super::frame::FRAME_HEADER as u64 + (number - at.end) * UNIT;
+            let record = split_first_word(super::frame::u64_at(rest, 0))
+                .map(|(body, kind)| (body, kind, units_of(body)))
+                .filter(|(_, _, units)| units * UNIT <= rest.len() as u64);
+            let Some((body, kind, units)) = record else {
+                return corrupt(
+                    &self.files[index],
+                    offset,
+                    "a record does not fit its frame",
+                );
+            };
+            let bytes = &rest[FIRST_WORD as usize..][..body as usize];
+            if number >= self.from {
+                match (self.visit)(number, kind, bytes) {
+                    Ok(()) => self.end.report.records += 1,
+                    Err(VisitError::NoMemory) => return Err(LogError::NoMemory),
+                    Err(VisitError::Corrupt(why)) => {
+                        return corrupt(&self.files[index], offset, why);
+                    }
+                }
+            }
+            rest = &rest[(units * UNIT) as usize..];
+            number += units;
+        }
+        Ok(())
+    }
+
+    /// The chain of the last segment breaks: decides whether the end is torn.
+    fn end_at(&mut self, index: usize, tail: Tail, broken: Break) -> Result<(), LogError> {
+        let file = &self.files[index];
+        let store_id = self.end.store_id;
+        let is_evidence = |frame: &super::frame::FrameHeader| {
+            Some(frame.store_id) == store_id && frame.durable > tail.end
+        };
+        let rest = file.search(tail.offset, &mut self.body, &is_evidence)?;
+        if rest.has_evidence {
+            return corrupt(file, tail.offset, broken.why());
+        }
+        self.end.report.torn_bytes += rest.bytes;
+        Ok(())
+    }
+
+    /// Checks the segments from `index` on, whose headers are not valid: they were begun when a crash
+    /// came, and contain no frame.
+    fn check_begun(&mut self, index: usize) -> Result<(), LogError> {
+        for file in &self.files[index..] {
+            let store_id = self.end.store_id;
+            let is_evidence = |frame: &super::frame::FrameHeader| {
+                store_id.is_none_or(|store_id| frame.store_id == store_id)
+            };
+            let rest = file.search(0, &mut self.body, &is_evidence)?;
+            if rest.has_evidence {
+                return corrupt(file, 0, "the header of a segment is not valid");
+            }
+            self.end.report.torn_bytes += rest.bytes;
+            push(&mut self.end.doomed, file.base)?;
+        }
+        Ok(())
+    }
+
+    /// Salvage: what was read up to a corruption is kept, and the rest is dropped.
+    fn drop_rest(&mut self, corruption: Corruption) -> Result<(), LogError> {
+        let kept = self.end.tail;
+        self.end.report.torn_bytes = 0;
+        self.end.doomed.clear();
+        for file in self.files.iter().filter(|file| file.base >= kept.base) {
+            let from = if file.base == kept.base {
+                kept.offset
+            } else {
+                0
+            };
+            let rest = file.search(from, &mut self.body, &|_| false)?;
+            self.end.report.torn_bytes += rest.bytes;
+            if file.base > kept.base || kept.base == 0 {
+                push(&mut self.end.doomed, file.base)?;
+                self.end.next = self.end.next.max(file.base + 1);
+            }
+            self.end.next = self.end.next.max(rest.highest + 1);
+        }
+        self.end.report.salvaged = Some(corruption);
+        Ok(())
+    }
+}

@@ -1,0 +1,198 @@
+//! What writers, waiters and the flusher of a log share.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
+
+use super::callbacks::Callbacks;
+use super::frame::FRAME_HEADER;
+use super::reader::LogEnd;
+use super::ring::{Ring, UNIT};
+use super::signal::{Idle, Signal};
+use super::statistics::Counts;
+use super::{Failure, LogError, LogOptions};
+use crate::durable::io::{Io, IoError, Path};
+use crate::errno;
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+
+/// Units of a frame's header.
+pub(super) const FRAME_UNITS: u64 = FRAME_HEADER as u64 / UNIT;
+
+/// A segment that is no longer written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Closed {
+    pub(super) base: u64,
+    /// The position after its last record.
+    pub(super) end: u64,
+}
+
+pub(super) struct Shared {
+    pub(super) ring: Ring,
+    pub(super) io: Io,
+    /// Empty for a log without a directory.
+    pub(super) directory: Path,
+    pub(super) store_id: u64,
+    /// Bytes that a segment may have.
+    pub(super) segment_bytes: u64,
+    /// Bytes by which the file is allocated.
+    pub(super) step: u64,
+    pub(super) sync_interval: Option<Duration>,
+    /// Where the log was opened.
+    pub(super) opened_at: u64,
+    pub(super) idle: Idle,
+    /// Announces `written`, answers to requests, room that was given back, and failure.
+    pub(super) progress: Signal,
+    /// Announces `durable`, and failure.
+    pub(super) synced: Signal,
+    /// Positions; the flusher stores them. What is below is written, or durable.
+    pub(super) written: AtomicU64,
+    pub(super) durable: AtomicU64,
+    /// What waiters want to be durable.
+    pub(super) sync_wanted: AtomicU64,
+    /// Units that are allocated in the file, and that no writer holds.
+    pub(super) file_room: AtomicU64,
+    /// Units of the file that a writer waits for, or 0; stored by the writer that holds `turn`, and
+    /// zeroed by the flusher with its answer.
+    pub(super) request: AtomicU64,
+    /// The flusher's answer: 0, or why there is no room, as an errno.
+    pub(super) refused: AtomicU32,
+    /// Writers that wait for room do so one at a time: a large one is not overtaken for ever.
+    pub(super) turn: Mutex<()>,
+    /// How many writers wait for room.
+    pub(super) waiting: AtomicU32,
+    failure: OnceLock<Failure>,
+    has_failed: AtomicU32,
+    closing: AtomicU32,
+    pub(super) callbacks: Callbacks,
+    pub(super) counts: Counts,
+    /// The segments before the current one.
+    closed: Mutex<VecDeque<Closed>>,
+    pub(super) current_base: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(options: LogOptions, recovered: &LogEnd) -> Result<Self, LogError> {
+        let buffer = options
+            .buffer_bytes
+            .clamp(1 << 8, 1 << 40)
+            .next_power_of_two() as u64;
+        let ring = Ring::new(buffer / UNIT, recovered.next).ok_or(LogError::NoMemory)?;
+        let mut closed = VecDeque::new();
+        let count = recovered.segments.len();
+        (closed.try_reserve(count)).map_err(|_| LogError::NoMemory)?;
+        closed.extend(&recovered.segments);
+        // A segment has room for what writers can hold, each unit of the ring with a frame of its
+        // own, and for the longest record.
+        let longest_held = (1 + FRAME_UNITS) * buffer;
+        let least = longest_held + buffer + 4096;
+        let position = || AtomicU64::new(recovered.next);
+        Ok(Self {
+            ring,
+            io: options.io,
+            directory: options.directory.unwrap_or(Path::empty()),
+            store_id: recovered.store_id.unwrap_or(options.store_id),
+            segment_bytes: options.segment_bytes.max(least) / UNIT * UNIT,
+            step: options.step_bytes.clamp(UNIT, 1 << 40) / UNIT * UNIT,
+            sync_interval: options.sync_interval,
+            opened_at: recovered.next,
+            idle: Idle::new(),
+            progress: Signal::new(),
+            synced: Signal::new(),
+            written: position(),
+            durable: position(),
+            sync_wanted: AtomicU64::new(0),
+            file_room: AtomicU64::new(0),
+            request: AtomicU64::new(0),
+            refused: AtomicU32::new(0),
+            turn: Mutex::new(()),
+            waiting: AtomicU32::new(0),
+            failure: OnceLock::new(),
+            has_failed: AtomicU32::new(0),
+            closing: AtomicU32::new(0),
+            callbacks: Callbacks::new(),
+            counts: Counts::new(),
+            closed: Mutex::new(closed),
+            current_base: position(),
+        })
+    }
+
+    /// The first error is kept; all threads that wait are told.
+    pub(super) fn fail(&self, error: IoError) {
+        // Another error is a consequence, and is not kept.
+        let _ = self.failure.set(error);
+        self.has_failed.store(1, Ordering::Release);
+        self.progress.notify();
+        self.synced.notify();
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::Acquire) != 0
+    }
+
+    pub(super) fn failure(&self) -> Option<&Failure> {
+        self.failure.get()
+    }
+
+    pub(super) fn begin_closing(&self) {
+        self.closing.store(1, Ordering::Release);
+        self.idle.wake();
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire) != 0
+    }
+
+    /// Takes units of the file, if there are so many.
+    pub(super) fn take_file_room(&self, units: u64) -> bool {
+        let mut left = self.file_room.load(Ordering::Relaxed);
+        // Ends: each failed exchange means that another thread has changed the count.
+        while left >= units {
+            let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
+            match (self.file_room).compare_exchange_weak(left, left - units, success, failure) {
+                Ok(_) => return true,
+                Err(current) => left = current,
+            }
+        }
+        false
+    }
+
+    /// Makes sure that `close_segment` has memory; only the flusher adds segments.
+    pub(super) fn reserve_closed(&self) -> bool {
+        errno::lock(&self.closed).try_reserve(1).is_ok()
+    }
+
+    pub(super) fn close_segment(&self, segment: Closed) {
+        errno::lock(&self.closed).push_back(segment);
+    }
+
+    /// The oldest segment, if it lies below `number`.
+    pub(super) fn oldest_below(&self, number: u64) -> Option<Closed> {
+        let closed = errno::lock(&self.closed);
+        closed
+            .front()
+            .copied()
+            .filter(|oldest| oldest.end <= number)
+    }
+
+    /// Forgets a segment whose file was removed.
+    pub(super) fn forget(&self, removed: Closed) {
+        let mut closed = errno::lock(&self.closed);
+        if closed.front() == Some(&removed) {
+            closed.pop_front();
+        }
+    }
+
+    /// Bytes of the records from `number` on.
+    pub(super) fn bytes_since(&self, number: u64) -> u64 {
+        let written = self.written.load(Ordering::Acquire);
+        let closed = errno::lock(&self.closed);
+        let current = Closed {
+            base: self.current_base.load(Ordering::Acquire),
+            end: written,
+        };
+        let units: u64 = (closed.iter().chain([&current]))
+            .map(|segment| segment.end.saturating_sub(segment.base.max(number)))
+            .sum();
+        units * UNIT
+    }
+}

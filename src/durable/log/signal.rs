@@ -1,0 +1,110 @@
+//! How the threads of a log sleep until there is something to do.
+//!
+//! **[`Idle`]**: the flusher sleeps, writers wake it. Writing is frequent, so a writer that finds the
+//! flusher awake must pay a fence and a load only. The flusher declares itself idle, then looks for work
+//! once more, then sleeps; a writer provides work, then looks whether the flusher is idle. Between
+//! the two steps of each stands a sequentially consistent fence: if the writer's fence comes first, the
+//! flusher finds the work; if the flusher's comes first, the writer finds it idle.
+//!
+//! **[`Signal`]**: many threads sleep until the flusher has made progress. A thread loads the word,
+//! then looks at its condition, then sleeps unless the word has changed; the flusher changes what the
+//! conditions look at, then the word, then wakes. So if a thread has missed the change, its sleep ends
+//! at once. The flusher saves the call of the kernel where no thread sleeps; the fences are as for
+//! `Idle`: if the sleeper's comes first, it is counted; if the flusher's, the kernel finds the word
+//! changed.
+
+use std::time::Duration;
+
+use super::futex::Futex;
+use crate::protocol::Line;
+use crate::sync::{AtomicU32, Ordering, fence};
+
+const AWAKE: u32 = 0;
+const IDLE: u32 = 1;
+
+/// Lets one thread sleep.
+pub(super) struct Idle(Futex);
+
+impl Idle {
+    pub(super) fn new() -> Self {
+        Self(Futex::new())
+    }
+
+    /// Wakes the sleeping thread. The caller has stored what that thread looks for.
+    #[inline]
+    pub(super) fn wake(&self) {
+        if Line::FenceBeforeIdleIsLoaded.is_enabled() {
+            fence(Ordering::SeqCst);
+        }
+        if self.0.word.load(Ordering::Relaxed) == IDLE {
+            self.wake_sleeper();
+        }
+    }
+
+    #[cold]
+    fn wake_sleeper(&self) {
+        // One of the threads that find it idle calls the kernel.
+        if self.0.word.swap(AWAKE, Ordering::Relaxed) == IDLE {
+            self.0.wake();
+        }
+    }
+
+    /// Sleeps until `wake` is called, unless there is work; at most `longest`.
+    pub(super) fn sleep_unless(&self, has_work: impl Fn() -> bool, longest: Option<Duration>) {
+        self.0.word.store(IDLE, Ordering::Relaxed);
+        if Line::FenceAfterIdle.is_enabled() {
+            fence(Ordering::SeqCst);
+        }
+        if !(Line::IdleIsRechecked.is_enabled() && has_work()) {
+            self.0.wait(IDLE, longest);
+        }
+        self.0.word.store(AWAKE, Ordering::Relaxed);
+    }
+}
+
+/// Lets any number of threads sleep until something has changed.
+pub(super) struct Signal {
+    changes: Futex,
+    sleepers: AtomicU32,
+}
+
+impl Signal {
+    pub(super) fn new() -> Self {
+        Self {
+            changes: Futex::new(),
+            sleepers: AtomicU32::new(0),
+        }
+    }
+
+    /// Announces a change that was stored before.
+    pub(super) fn notify(&self) {
+        // Release pairs with the load in `sleep_until`: a thread that loads the new word finds the
+        // change.
+        let release = Line::ChangeBeforeWord.release();
+        self.changes.word.fetch_add(1, release);
+        if Line::FenceBeforeSleepers.is_enabled() {
+            fence(Ordering::SeqCst);
+        }
+        if self.sleepers.load(Ordering::Relaxed) > 0 {
+            self.changes.wake();
+        }
+    }
+
+    /// Sleeps until `condition` holds, whose change is announced.
+    pub(super) fn sleep_until(&self, condition: impl Fn() -> bool) {
+        // Ends: when the condition holds, which is what the caller waits for.
+        loop {
+            let late = !Line::WordBeforeCondition.is_enabled() && condition();
+            let seen = self.changes.word.load(Ordering::Acquire);
+            if late || (Line::WordBeforeCondition.is_enabled() && condition()) {
+                return;
+            }
+            self.sleepers.fetch_add(1, Ordering::Relaxed);
+            if Line::FenceBeforeSleep.is_enabled() {
+                fence(Ordering::SeqCst);
+            }
+            self.changes.wait(seen, None);
+            self.sleepers.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}

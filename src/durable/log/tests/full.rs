@@ -1,0 +1,38 @@
+//! A full disk refuses, and the log goes on when there is room.
+
+use super::*;
+
+/// Known failure 60. Put back: fail on ENOSPC; keep refusing; grow by a whole step only; open only if
+/// a segment can be created.
+#[test]
+fn a_full_disk_refuses_and_the_log_goes_on_when_there_is_room() {
+    let disk = Disk::default();
+    let mut records = Records::new();
+    let mut refused = 0;
+    for round in 0..3 {
+        disk.set_room(Some(0));
+        let (found, log) = open(&disk.io()).unwrap();
+        assert_eq!(found, records);
+        for index in 0..120 {
+            disk.set_room(Some([0, 700, 300][index % 3]));
+            let body = body(index + round);
+            match append(&log, &body) {
+                Ok(number) => {
+                    records.insert(number, body);
+                    log.wait(number, Level::Durable).unwrap();
+                }
+                Err(fault) => {
+                    assert_eq!(fault, LogFault::Full);
+                    refused += 1;
+                }
+            }
+        }
+        disk.set_room(None);
+        let number = append(&log, b"room").unwrap();
+        records.insert(number, b"room".to_vec());
+        assert!(log.failure().is_none());
+        log.close().unwrap();
+    }
+    assert!(refused > 3, "{refused}");
+    assert_eq!(read(&disk.io()).unwrap().0, records);
+}

@@ -1,0 +1,117 @@
+//! Logs whose files do not fit each other, and visitors that refuse.
+
+use super::*;
+
+fn corruption(disk: &Disk) -> Corruption {
+    match read(&disk.io()) {
+        Err(LogError::Corrupt(corruption)) => corruption,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Known failure 58. Put back: take the bases only to sort segments.
+#[test]
+fn a_segment_that_is_missing_is_corruption() {
+    let (files, ..) = finished();
+    let paths: Vec<Vec<u8>> = files.keys().cloned().collect();
+    for (missing, path) in paths.iter().enumerate() {
+        let mut fewer = files.clone();
+        fewer.remove(path);
+        let disk = Disk::with(fewer);
+        // Nothing says that the last one was there.
+        if missing + 1 < paths.len() {
+            let found = corruption(&disk);
+            assert_eq!(found.file.bytes(), paths[missing + 1]);
+            assert_eq!(
+                (found.offset, found.why),
+                (40, "the segment before this one is missing")
+            );
+        }
+    }
+}
+
+/// Known failure 58: a newer segment is there, and the end of an older one is not. Put back: take a
+/// segment's end where its frames end.
+#[test]
+fn a_segment_that_is_shorter_than_its_successor_says_is_corruption() {
+    let (files, ..) = finished();
+    let (path, bytes) = files.first_key_value().unwrap();
+    for length in 0..bytes.len() {
+        let mut shorter = files.clone();
+        shorter.get_mut(path).unwrap().truncate(length);
+        let found = corruption(&Disk::with(shorter));
+        assert_eq!(found.file.bytes(), path);
+        assert!(found.offset as usize <= length);
+    }
+}
+
+/// Put back: compare only the bases, not the stores.
+#[test]
+fn a_segment_of_another_store_is_corruption() {
+    let (files, ..) = finished();
+    let (path, bytes) = files.last_key_value().unwrap();
+    let (mut header, ..) = frame::SegmentHeader::decode(bytes.first_chunk().unwrap()).unwrap();
+    header.store_id += 1;
+    let mut foreign = files.clone();
+    header.encode(foreign.get_mut(path).unwrap().first_chunk_mut().unwrap());
+    let found = corruption(&Disk::with(foreign));
+    assert_eq!((found.file.bytes(), found.offset), (path.as_slice(), 16));
+}
+
+/// Put back: read any format.
+#[test]
+fn a_format_of_the_future_is_refused() {
+    let (files, ..) = finished();
+    let (path, bytes) = files.first_key_value().unwrap();
+    let mut newer = bytes.clone();
+    newer[8] = 2;
+    let crc = crc32c::crc32c(&newer[..76]);
+    newer[76..80].copy_from_slice(&crc.to_le_bytes());
+    let mut future = files.clone();
+    future.insert(path.clone(), newer);
+    let found = corruption(&Disk::with(future));
+    assert_eq!((found.file.bytes(), found.offset), (path.as_slice(), 8));
+}
+
+/// A directory may hold other files. Put back: parse the digits of any name.
+#[test]
+fn other_files_are_no_segments() {
+    let (mut files, records, _) = finished();
+    for name in [
+        "/disk/log-",
+        "/disk/log-12",
+        "/disk/log-000000000000000G",
+        "/disk/MANIFEST",
+        "/disk/log-0000000000000abc.old",
+        "/disk/log-00000000000000A0",
+    ] {
+        files.insert(name.into(), vec![1; 100]);
+    }
+    assert_eq!(read(&Disk::with(files).io()).unwrap().0, records);
+}
+
+/// Put back: go on after an error of the visitor; the frame's offset for the record's.
+#[test]
+fn a_visitor_refuses_a_record() {
+    let (files, records, _) = finished();
+    let disk = Disk::with(files);
+    let third = *records.keys().nth(2).unwrap();
+    for error in [VisitError::NoMemory, VisitError::Corrupt("unknown kind")] {
+        let mut seen = 0;
+        let read = read_log(&disk.io(), &directory(), 0, false, &mut |number, _, _| {
+            seen += 1;
+            if number == third { Err(error) } else { Ok(()) }
+        });
+        assert_eq!(seen, 3);
+        match (error, read.unwrap_err()) {
+            (VisitError::NoMemory, LogError::NoMemory) => {}
+            (VisitError::Corrupt(why), LogError::Corrupt(found)) => {
+                assert_eq!(found.why, why);
+                let records = third - 1;
+                // Three frames, of three records.
+                assert_eq!(found.offset, 80 + 3 * 64 + records * UNIT);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
