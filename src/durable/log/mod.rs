@@ -199,20 +199,18 @@ impl Log {
         self.shared.has_failed() || self.shared.is_closing()
     }
 
-    /// Takes room in the file, then in the ring.
+    /// Takes room in the ring, then in the file: so that what is held of the file is bounded by the ring
+    /// (see `Shared::new`).
     fn try_reserve(&self, units: u64) -> bool {
         let shared = &self.shared;
-        if self.has_files && !shared.take_file_room(units + FRAME_UNITS) {
+        if !shared.ring.reserve(units) {
             return false;
         }
-        if shared.ring.reserve(units) {
+        if !self.has_files || shared.take_file_room(units + FRAME_UNITS) {
             return true;
         }
-        if self.has_files {
-            shared
-                .file_room
-                .fetch_add(units + FRAME_UNITS, Ordering::Relaxed);
-        }
+        shared.ring.give_back(units);
+        shared.progress.notify();
         false
     }
 
@@ -332,6 +330,11 @@ impl Log {
         self.settle_to(number);
     }
 
+    /// The highest number that was given out. `installed` reaches it.
+    pub(crate) fn taken(&self) -> u64 {
+        self.shared.ring.taken() - 1
+    }
+
     /// The highest number that is given out and installed: `settle`.
     pub(crate) fn last_number(&self) -> u64 {
         self.settle()
@@ -384,7 +387,7 @@ impl Log {
 
     /// Makes every record that was taken before the call durable.
     pub(crate) fn sync(&self) -> Result<(), LogFault> {
-        self.wait(self.shared.ring.taken() - 1, Level::Durable)
+        self.wait(self.taken(), Level::Durable)
     }
 
     /// The number up to which every record is durable; in a log without a directory, installed.
@@ -403,7 +406,7 @@ impl Log {
             callback.call(number, true);
             return Ok(());
         }
-        let number = number.min(self.shared.ring.taken() - 1);
+        let number = number.min(self.taken());
         if !self.shared.callbacks.add(number, callback) {
             return Err(LogFault::NoMemory);
         }

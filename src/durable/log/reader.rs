@@ -180,14 +180,12 @@ impl Reader<'_> {
         };
         let first = self.first_to_read(last)?;
         for index in 0..first {
-            // Their ends are those that their successors name.
-            let end = self.files[index + 1]
-                .header()
-                .map(|header| header.predecessor);
-            if let Some(end) = end.filter(|end| end.base == self.files[index].base) {
-                let Tail { base, end, .. } = end;
-                push(&mut self.end.segments, Closed { base, end })?;
-            }
+            // Where the next is not the successor, its base is at least the end.
+            let (base, next) = (self.files[index].base, &self.files[index + 1]);
+            let named = next.header().map(|header| header.predecessor);
+            let end = named.filter(|named| named.base == base);
+            let end = end.map_or(next.base, |named| named.end);
+            push(&mut self.end.segments, Closed { base, end })?;
         }
         for index in first..=last {
             self.read_segment(index, index == last)?;

@@ -82,9 +82,9 @@ impl Shared {
         (closed.try_reserve(count)).map_err(|_| LogError::NoMemory)?;
         closed.extend(&recovered.segments);
         // A segment has room for what writers can hold, each unit of the ring with a frame of its
-        // own, and for the longest record.
-        let longest_held = (1 + FRAME_UNITS) * buffer;
-        let least = longest_held + buffer + 4096;
+        // own, and for the longest record or a step.
+        let step = options.step_bytes.clamp(UNIT, 1 << 40) / UNIT * UNIT;
+        let least = (1 + FRAME_UNITS) * buffer + buffer.max(step) + 4096;
         let position = || AtomicU64::new(recovered.next);
         Ok(Self {
             ring,
@@ -92,7 +92,7 @@ impl Shared {
             directory: options.directory.unwrap_or(Path::empty()),
             store_id: recovered.store_id.unwrap_or(options.store_id),
             segment_bytes: options.segment_bytes.max(least) / UNIT * UNIT,
-            step: options.step_bytes.clamp(UNIT, 1 << 40) / UNIT * UNIT,
+            step,
             sync_interval: options.sync_interval,
             opened_at: recovered.next,
             idle: Idle::new(),
