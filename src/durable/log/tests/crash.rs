@@ -117,11 +117,11 @@ fn go_on(image: &Disk, records: &Records, end: LogEnd, context: &str) {
 fn a_crash_while_segments_are_removed_keeps_what_is_behind_the_checkpoint() {
     let disk = Disk::default();
     let (_, log) = open(&disk.io()).unwrap();
-    let numbers: Vec<u64> = (0..200)
+    let numbers: Vec<u64> = (0..600)
         .map(|index| append(&log, &body(index)).unwrap())
         .collect();
     log.sync().unwrap();
-    let from = numbers[150];
+    let from = numbers[500];
     let begin = disk.operations();
     assert!(log.cut_before(from).unwrap() > 1);
     log.close().unwrap();
@@ -129,7 +129,7 @@ fn a_crash_while_segments_are_removed_keeps_what_is_behind_the_checkpoint() {
         for seed in 0..20 {
             let image = disk.images(after, seed);
             let (records, end) = read_from(&image.io(), from).unwrap();
-            assert!(records.keys().eq(&numbers[150..]));
+            assert!(records.keys().eq(&numbers[500..]));
             let log = Log::open(small(image.io()), end).unwrap();
             let number = append(&log, b"more").unwrap();
             log.close().unwrap();
