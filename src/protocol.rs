@@ -241,6 +241,16 @@ pub(crate) enum Line {
     LatestChecksFloor,
     /// `versioned`: a write at or below the floor is refused under the leaf's lock.
     WritesAreAboveFloor,
+    /// `clock`: a snapshot in a store is counted as open before it loads the number taken last.
+    OpenBeforeTaken,
+    /// `clock`: an overwrite in a store has its number before it loads the count of open snapshots.
+    TakenBeforeOpen,
+    /// `clock`: a snapshot in a store waits until everything below its number is installed.
+    SnapshotIsInstalled,
+    /// `versioned`: a reader of several keys of a store at the latest number reads at a snapshot.
+    SeveralAtSnapshot,
+    /// `verdict`: a reader that finds the number of a batch's version acquires the marks of the batch.
+    NumberIsAcquired,
     /// `range_tombstones`: a reader loads the range tombstones before the list of a key.
     RangesBeforeList,
     /// `quiet`: a range tombstone is freed only when no write at or below the floor is under way.

@@ -85,6 +85,11 @@ impl Counts {
         stripe.bytes.fetch_add(change * bytes, Ordering::Relaxed);
     }
 
+    /// The highest number that guards of this pin's stripe have stored.
+    pub(super) fn highest_of(&self, pin: Pinned<'_>) -> u64 {
+        self.stripes[pin.stripe()].highest.load(Ordering::Relaxed)
+    }
+
     /// The highest number that was stored.
     pub(super) fn highest(&self) -> u64 {
         let stripes = self.stripes.iter();
@@ -120,7 +125,7 @@ impl VersionedTree<'_> {
             range_tombstones: self.versions.ranges.len(pin),
             snapshots,
             oldest_snapshot: oldest.unwrap_or(0),
-            floor: self.versions.numbers.floor(),
+            floor: self.versions.numbers.reported_floor(),
             visible: self.versions.numbers.visible(),
         }
     }

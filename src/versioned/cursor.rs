@@ -63,6 +63,7 @@ impl<'t, 'g> VersionCursor<'t, 'g> {
         let number = snapshot
             .as_ref()
             .map_or(number, |snapshot| snapshot.number());
+        let number = of.versions.numbers.readable(number);
         Ok(Self::new(of, source, Stops::Visible { number, snapshot }))
     }
 
@@ -148,7 +149,9 @@ impl<'t, 'g> VersionCursor<'t, 'g> {
     ) -> Result<bool, OutOfMemory> {
         let reverse = matches!(seek, Seek::Last | Seek::AtMost(_) | Seek::Below(_));
         let sought = match seek {
-            Seek::AtLeast(key) | Seek::AtMost(key) => number.map(|number| (key, number)),
+            Seek::AtLeast(key) | Seek::AtMost(key) => {
+                number.map(|number| (key, of.versions.numbers.readable(number)))
+            }
             _ => None,
         };
         let covers = of.versions.ranges.load(pin);

@@ -2,7 +2,8 @@
 //!
 //! A version is a header, as many links as it is high, its digest if it has one, and its bytes. The
 //! header's `tag` has the number, the height and the kind; the writer's count of versions is beside
-//! the length.
+//! the length. The tag of a mark has a commit record in place of the number, and changes once, when
+//! the mark is resolved (`verdict`); no other tag changes.
 
 use std::alloc::Layout;
 use std::marker::PhantomData;
@@ -53,12 +54,52 @@ pub(super) type Link = AtomicPtr<Entry>;
 
 #[repr(C)]
 pub(super) struct Entry {
-    /// number << 8 | has a digest << 7 | height - 1 << 4 | kind.
-    tag: u64,
+    /// A [`Tag`].
+    tag: AtomicU64,
     /// length << 8 | rank. The rank is one less than the number of versions in the short list whose
     /// head this version is, and read and written only under the leaf's lock. The length does not
     /// change, so any load of it is right.
     length_and_rank: AtomicU64,
+}
+
+/// What a version is: number << 8 | has a digest << 7 | height - 1 << 4 | kind. Everything but the
+/// number stays as it was allocated.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tag(pub(super) u64);
+
+impl Tag {
+    fn new(number: u64, has_digest: bool, height: usize, kind: Kind) -> Self {
+        let flag = if has_digest { HAS_DIGEST } else { 0 };
+        Self(number << 8 | flag | (height as u64 - 1) << 4 | kind as u64)
+    }
+
+    /// The number; of a mark, one that is greater than all that a reader in a store reads at.
+    #[inline]
+    pub(super) fn number(self) -> u64 {
+        self.0 >> 8
+    }
+
+    fn kind_number(self) -> u32 {
+        (self.0 & 0xf) as u32
+    }
+
+    fn has_digest(self) -> bool {
+        self.0 & HAS_DIGEST != 0
+    }
+
+    #[inline]
+    fn height(self) -> usize {
+        1 + (self.0 >> 4 & 0x7) as usize
+    }
+
+    fn with_number(self, number: u64) -> Self {
+        Self(number << 8 | self.0 & 0xff)
+    }
+
+    /// Where the bytes begin.
+    fn start_of_bytes(self) -> usize {
+        start_of_bytes(self.height(), self.has_digest())
+    }
 }
 
 /// A digest of a version, computed by one of the algorithms of `digest`.
@@ -146,14 +187,35 @@ impl<'g> Version<'g> {
         unsafe { self.entry.as_ref() }
     }
 
+    /// The tag, to look at what never changes.
+    #[inline]
+    pub(super) fn tag(self) -> Tag {
+        // Relaxed: written before the version was published.
+        Tag(self.entry().tag.load(Ordering::Relaxed))
+    }
+
+    /// The tag, to look at the number.
+    #[inline]
+    pub(super) fn current_tag(self) -> Tag {
+        // Acquire: pairs with `set_tag`. A reader that finds the number of a batch's version finds
+        // all marks of that batch.
+        let ordering = Line::NumberIsAcquired.acquire();
+        Tag(self.entry().tag.load(ordering))
+    }
+
+    /// Gives the version another number, or another commit record.
+    pub(super) fn set_tag(self, tag: Tag, ordering: Ordering) {
+        self.entry().tag.store(tag.0, ordering);
+    }
+
     #[inline]
     pub(crate) fn number(self) -> u64 {
-        self.entry().tag >> 8
+        self.current_tag().number()
     }
 
     /// The number of the version's kind.
     pub(crate) fn kind_number(self) -> u32 {
-        (self.entry().tag & 0xf) as u32
+        self.tag().kind_number()
     }
 
     /// The version's kind. A kind that memory errors have made impossible counts as a value:
@@ -162,14 +224,11 @@ impl<'g> Version<'g> {
         Kind::of(self.kind_number()).unwrap_or(Kind::Value)
     }
 
-    fn has_digest(self) -> bool {
-        self.entry().tag & HAS_DIGEST != 0
-    }
-
     pub(crate) fn digest(self) -> Option<Digest> {
+        let tag = self.tag();
         // SAFETY: the digest follows the links.
-        self.has_digest().then(|| unsafe {
-            let start = start_of_bytes(self.height(), false);
+        tag.has_digest().then(|| unsafe {
+            let start = start_of_bytes(tag.height(), false);
             self.entry
                 .as_ptr()
                 .cast::<u8>()
@@ -185,7 +244,7 @@ impl<'g> Version<'g> {
 
     #[inline]
     pub(super) fn height(self) -> usize {
-        1 + (self.entry().tag >> 4 & 0x7) as usize
+        self.tag().height()
     }
 
     #[inline]
@@ -214,7 +273,7 @@ impl<'g> Version<'g> {
     pub(crate) fn bytes(self) -> &'g [u8] {
         // SAFETY: the bytes follow the links, and never change.
         unsafe {
-            let start = start_of_bytes(self.height(), self.has_digest());
+            let start = self.tag().start_of_bytes();
             let start = self.entry.as_ptr().cast::<u8>().add(start);
             std::slice::from_raw_parts(start, self.len())
         }
@@ -235,7 +294,8 @@ impl<'g> Version<'g> {
     }
 
     fn layout(self) -> Layout {
-        layout(self.height(), self.has_digest(), self.len())
+        let tag = self.tag();
+        layout(tag.height(), tag.has_digest(), self.len())
             .expect("it was allocated with this layout")
     }
 
@@ -265,7 +325,7 @@ impl<'g> Version<'g> {
 }
 
 /// A version that is not in a list yet; freed on drop.
-pub(super) struct NewVersion<'m> {
+pub(crate) struct NewVersion<'m> {
     memory: &'m Memory,
     version: Version<'m>,
 }
@@ -280,17 +340,37 @@ impl<'m> NewVersion<'m> {
         bytes: &[u8],
     ) -> Result<Self, OutOfMemory> {
         debug_assert!((1..=MAX_NUMBER).contains(&number));
-        let height = height_of(number);
+        Self::allocate(memory, height_of(number), number, kind, digest, bytes)
+    }
+
+    /// [`Self::make`] for a version that gets its number later. `seed` chooses its height.
+    pub(super) fn prepare(
+        memory: &'m Memory,
+        seed: u64,
+        kind: Kind,
+        bytes: &[u8],
+    ) -> Result<Self, OutOfMemory> {
+        Self::allocate(memory, height_of(seed), 0, kind, None, bytes)
+    }
+
+    fn allocate(
+        memory: &'m Memory,
+        height: usize,
+        number: u64,
+        kind: Kind,
+        digest: Option<Digest>,
+        bytes: &[u8],
+    ) -> Result<Self, OutOfMemory> {
         let layout =
             layout(height, digest.is_some(), bytes.len()).filter(|_| bytes.len() < 1 << 48);
         let layout = layout.ok_or(OutOfMemory)?;
         let place = memory.allocate_accounted(layout, Count::ValueBytes);
         let entry = place.ok_or(OutOfMemory)?.cast::<Entry>();
-        let flag = digest.map_or(0, |_| HAS_DIGEST);
+        let tag = Tag::new(number, digest.is_some(), height, kind);
         // SAFETY: freshly allocated with room for the header, the links, the digest and the bytes.
         unsafe {
             entry.write(Entry {
-                tag: number << 8 | flag | (height as u64 - 1) << 4 | kind as u64,
+                tag: AtomicU64::new(tag.0),
                 length_and_rank: AtomicU64::new((bytes.len() as u64) << 8),
             });
             let links = entry.cast::<u8>().add(LINKS).cast::<Link>();
@@ -300,9 +380,7 @@ impl<'m> NewVersion<'m> {
             if let Some(digest) = digest {
                 links.add(height).cast::<Digest>().write_unaligned(digest);
             }
-            let to = entry
-                .cast::<u8>()
-                .add(start_of_bytes(height, digest.is_some()));
+            let to = entry.cast::<u8>().add(tag.start_of_bytes());
             to.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
             let version = Version::new(entry);
             Ok(Self { memory, version })
@@ -311,6 +389,13 @@ impl<'m> NewVersion<'m> {
 
     pub(super) fn version(&self) -> Version<'m> {
         self.version
+    }
+
+    /// Gives a prepared version its number, before it is published.
+    pub(super) fn set_number(&self, number: u64) {
+        let tag = self.version.tag().with_number(number);
+        // Relaxed: the link to the version publishes it.
+        self.version.set_tag(tag, Ordering::Relaxed);
     }
 
     /// The list owns the version now.

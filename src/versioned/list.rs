@@ -228,6 +228,11 @@ impl<'g> List<'g> {
         }
     }
 
+    /// Whether another version makes the list long.
+    pub(super) fn becomes_long(self) -> bool {
+        matches!(self.form(), Form::Short(head) if head.rank() + 1 == MOST_SHORT)
+    }
+
     pub(super) fn is_long(self) -> bool {
         matches!(self.form(), Form::Long(_))
     }

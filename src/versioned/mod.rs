@@ -91,6 +91,9 @@
 
 mod change;
 mod check;
+mod clock;
+#[allow(dead_code, reason = "the layer of stores is being built")]
+mod commit;
 mod counts;
 mod cursor;
 mod digest;
@@ -101,6 +104,8 @@ mod models;
 mod numbers;
 #[cfg(all(test, loom))]
 mod ordering_models;
+#[cfg(test)]
+mod positions;
 mod quiet;
 mod range_tombstones;
 mod read;
@@ -116,6 +121,10 @@ mod write;
 use std::fmt::{self, Write};
 use std::ptr::NonNull;
 
+#[allow(unused_imports, reason = "the layer of stores is being built")]
+pub(crate) use clock::{Clock, MAX_COMMIT, NumberSource};
+#[allow(unused_imports, reason = "the layer of stores is being built")]
+pub(crate) use commit::{Committed, Uncommitted};
 pub(crate) use cursor::VersionCursor;
 pub(crate) use digest::{CRC32C, Fault, crc32c_of};
 pub(crate) use entry::{Digest, Kind, MAX_NUMBER, Version};
@@ -222,8 +231,22 @@ unsafe impl Sync for Versions {}
 
 impl Versions {
     pub(crate) fn new(source: Source, freeing: Freeing) -> Result<Self, OutOfMemory> {
+        Self::with(source, freeing, Numbers::new(Clock::of_tree(source)?))
+    }
+
+    /// What a tree of a store has. Only the functions of [`commit`] and of [`mark`] write to it.
+    #[allow(dead_code, reason = "the layer of stores is being built")]
+    pub(crate) fn in_store(
+        source: Source,
+        freeing: Freeing,
+        clock: Clock,
+    ) -> Result<Self, OutOfMemory> {
+        Self::with(source, freeing, Numbers::in_store(clock, freeing))
+    }
+
+    fn with(source: Source, freeing: Freeing, numbers: Numbers) -> Result<Self, OutOfMemory> {
         Ok(Self {
-            numbers: Numbers::new(),
+            numbers,
             ranges: RangeTombstones::new(),
             counts: Counts::new(),
             sealed: AtomicU64::new(0),
@@ -278,6 +301,11 @@ impl<'t> VersionedTree<'t> {
     pub(crate) fn seal(self) {
         // SeqCst: see `quiet`.
         self.versions.sealed.store(1, Ordering::SeqCst);
+    }
+
+    /// Whether the tree is a store's, whose commits are the only writes.
+    pub(crate) fn is_in_store(self) -> bool {
+        self.versions.numbers.is_in_store()
     }
 
     pub(crate) fn is_sealed(self) -> bool {

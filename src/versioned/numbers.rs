@@ -1,67 +1,36 @@
-//! Numbers: which are visible, which groups are pending, which snapshots are open, and to which
-//! floor the tree was trimmed. The protocol is in the comment of `versioned`.
+//! Numbers: which are visible in a tree, and to which floor it was trimmed; groups and snapshots are in
+//! its [`clock`]. The protocol is in the comment of `versioned`.
+//!
+//! [`clock`]: super::clock
 
-use std::cell::UnsafeCell;
 use std::ops::Deref;
 use std::ptr::NonNull;
 
 use arrayvec::ArrayVec;
 
-use super::LATEST;
+use super::clock::{Clock, MAX_COMMIT, Registered};
 use super::entry::MAX_NUMBER;
+use super::{Freeing, LATEST};
 use crate::index::memory::{OutOfMemory, Vector};
 use crate::protocol::Line;
-use crate::sync::{AtomicU64, Ordering, Wait};
-
-/// The most groups that may be pending at a time.
-const MOST_PENDING: usize = 64;
+use crate::sync::{AtomicU64, Ordering};
 
 /// The numbers of a tree.
 pub(super) struct Numbers {
-    /// 1 while a thread owns `state`.
-    lock: AtomicU64,
-    state: UnsafeCell<State>,
+    clock: Clock,
     /// The greatest number below every pending group; [`LATEST`] as long as no number was taken
-    /// from the tree. Stored under the lock.
+    /// from the tree. Stored under the lock. In a store, [`MAX_COMMIT`]: readers at [`LATEST`] find
+    /// the newest version that is decided.
     visible: AtomicU64,
     /// The number below which readers without a snapshot may miss versions: the highest floor of
-    /// a trim, or of an overwrite that freed versions. Stored under the lock.
+    /// a trim, or of an overwrite that freed versions. Stored under the lock. In a store that frees
+    /// what is overwritten, [`MAX_COMMIT`].
     floor: AtomicU64,
     /// The number up to which nothing may be stored any more: the highest floor of a trim. Stored
     /// under the lock.
     write_floor: AtomicU64,
-}
-
-// SAFETY: only the lock's owner accesses `state`.
-unsafe impl Sync for Numbers {}
-// SAFETY: snapshots are allocations that any thread may access.
-unsafe impl Send for Numbers {}
-
-struct State {
-    /// The next number to hand out; 0 as long as none was taken.
-    next: u64,
-    /// First and last number of each pending group, in ascending order.
-    pending: ArrayVec<(u64, u64), MOST_PENDING>,
-    /// The last snapshot that was opened.
-    snapshots: Option<NonNull<Registered>>,
-}
-
-/// A snapshot in the list of all.
-pub(super) struct Registered {
-    pub(super) number: u64,
-    before: Option<NonNull<Registered>>,
-    after: Option<NonNull<Registered>>,
-}
-
-impl Registered {
-    /// A snapshot that is in no list yet.
-    pub(super) fn new() -> Self {
-        Self {
-            number: 0,
-            before: None,
-            after: None,
-        }
-    }
+    /// The greatest number that readers read at: in a store, [`MAX_COMMIT`].
+    highest: u64,
 }
 
 /// What a group could not be taken or published for.
@@ -71,6 +40,8 @@ pub(crate) enum GroupFault {
     Busy,
     /// No group begins at the number; or it would be longer than numbers are left.
     Invalid,
+    /// The numbers are a store's.
+    InStore,
 }
 
 /// The most snapshots that an overwrite looks at; beside more, it leaves the work to trims.
@@ -107,35 +78,44 @@ impl<S: Deref<Target = [u64]>> ReadPoints<S> {
 }
 
 impl Numbers {
-    pub(super) fn new() -> Self {
+    /// The numbers of a tree with a clock of its own.
+    pub(super) fn new(clock: Clock) -> Self {
         Self {
-            lock: AtomicU64::new(0),
-            state: UnsafeCell::new(State {
-                next: 0,
-                pending: ArrayVec::new(),
-                snapshots: None,
-            }),
+            clock,
             visible: AtomicU64::new(LATEST),
             floor: AtomicU64::new(0),
             write_floor: AtomicU64::new(0),
+            highest: LATEST,
         }
     }
 
-    /// Calls `body` with the state under the lock. `body` allocates nothing, and calls nothing of
-    /// the user's.
-    fn locked<R>(&self, body: impl FnOnce(&mut State) -> R) -> R {
-        let wait = Wait::new();
-        // Acquire: pairs with the store below. Ends: the owner runs a few instructions.
-        while (self.lock)
-            .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
-            .is_err()
-        {
-            wait.wait();
+    /// The numbers of a tree in a store.
+    pub(super) fn in_store(clock: Clock, freeing: Freeing) -> Self {
+        debug_assert!(clock.numbers().is_some());
+        // Overwrites raise no floor: their number may be any.
+        let floor = match freeing {
+            Freeing::WhenOverwritten => MAX_COMMIT,
+            Freeing::InTrims | Freeing::Never => 0,
+        };
+        Self {
+            clock,
+            visible: AtomicU64::new(MAX_COMMIT),
+            floor: AtomicU64::new(floor),
+            write_floor: AtomicU64::new(0),
+            highest: MAX_COMMIT,
         }
-        // SAFETY: this thread owns the lock.
-        let result = body(unsafe { &mut *self.state.get() });
-        self.lock.store(0, Ordering::Release);
-        result
+    }
+
+    #[inline]
+    pub(super) fn is_in_store(&self) -> bool {
+        self.highest != LATEST
+    }
+
+    /// Returns the number at which a reader reads that asks for `number`: the tags of marks are not
+    /// mistaken for numbers at or below it.
+    #[inline]
+    pub(super) fn readable(&self, number: u64) -> u64 {
+        number.min(self.highest)
     }
 
     /// The number at which readers at [`LATEST`] read: [`LATEST`] if no number was taken.
@@ -156,19 +136,19 @@ impl Numbers {
 
     /// Whether a caller may store a version with this number: it is above the floor and, once
     /// numbers were taken from the tree, above the visible number, so that no reader at
-    /// [`LATEST`] has read at it. It need not be of a pending group.
+    /// [`LATEST`] has read at it. It need not be of a pending group. Never in a store.
     #[inline]
     pub(super) fn admits(&self, number: u64) -> bool {
         let visible = self.visible.load(Ordering::Relaxed);
         // SeqCst: see `quiet`.
         let floor = self.write_floor.load(Ordering::SeqCst);
-        number > floor && (visible == LATEST || number > visible)
+        number > floor && (visible == LATEST || number > visible && !self.is_in_store())
     }
 
     /// Hands out `count` consecutive numbers, as a pending group. `highest`: the highest number in
     /// the tree, above which the first group begins.
     pub(super) fn take(&self, count: u64, highest: u64) -> Result<u64, GroupFault> {
-        self.locked(|state| {
+        self.clock.locked(|state| {
             let first = state.next.max(highest + 1);
             if count == 0 || count > MAX_NUMBER || first > MAX_NUMBER - count + 1 {
                 return Err(GroupFault::Invalid);
@@ -188,7 +168,7 @@ impl Numbers {
 
     /// Publishes the group that begins at `first`. Returns the visible number.
     pub(super) fn publish(&self, first: u64) -> Result<u64, GroupFault> {
-        self.locked(|state| {
+        self.clock.locked(|state| {
             let group = state.pending.iter().position(|group| group.0 == first);
             state.pending.remove(group.ok_or(GroupFault::Invalid)?);
             let visible = match state.pending.first() {
@@ -203,27 +183,14 @@ impl Numbers {
         })
     }
 
-    /// Adds a snapshot at the visible number to the list, or at `highest()` if no number was taken.
+    /// Adds a snapshot at the visible number to the list, or at `highest()` if no number was taken; in a
+    /// store, as [`Clock::add`] says.
     ///
     /// # Safety
     /// The snapshot does not move, and is live until `remove`.
     pub(super) unsafe fn add(&self, snapshot: NonNull<Registered>, highest: impl Fn() -> u64) {
-        self.locked(|state| {
-            let number = self.latest(&highest);
-            // SAFETY: all snapshots in the list are live, and only the lock's owner accesses them.
-            unsafe {
-                snapshot.write(Registered {
-                    number,
-                    before: state.snapshots,
-                    after: None,
-                });
-                // Field by field: owners read their snapshots' numbers meanwhile.
-                if let Some(before) = state.snapshots {
-                    (*before.as_ptr()).after = Some(snapshot);
-                }
-            }
-            state.snapshots = Some(snapshot);
-        });
+        // SAFETY: by contract.
+        unsafe { self.clock.add(snapshot, || self.latest(&highest)) }
     }
 
     /// Removes a snapshot from the list.
@@ -231,19 +198,8 @@ impl Numbers {
     /// # Safety
     /// `add` added it, and it is removed once.
     pub(super) unsafe fn remove(&self, snapshot: NonNull<Registered>) {
-        self.locked(|state| {
-            // SAFETY: as in `add`.
-            unsafe {
-                let Registered { before, after, .. } = *snapshot.as_ref();
-                if let Some(before) = before {
-                    (*before.as_ptr()).after = after;
-                }
-                match after {
-                    Some(after) => (*after.as_ptr()).before = before,
-                    None => state.snapshots = before,
-                }
-            }
-        });
+        // SAFETY: by contract.
+        unsafe { self.clock.remove(snapshot) }
     }
 
     /// Begins a trim: raises the floor to `floor`, or to the greatest number that is visible, and
@@ -257,7 +213,7 @@ impl Numbers {
         // Ends: the vector grows to the number of snapshots, and another round is needed only if
         // more were opened meanwhile.
         loop {
-            let collected = self.locked(|state| {
+            let collected = self.clock.locked(|state| {
                 let most = self.latest(&highest);
                 let floor = match Line::FloorIsVisible.is_enabled() {
                     true => floor.min(most),
@@ -298,24 +254,29 @@ impl Numbers {
     /// greatest number that is visible, and collects the numbers at which readers may read. Writes
     /// below it stay possible. `None` if too many snapshots are open. Allocates nothing.
     pub(super) fn begin_overwrite(&self, highest: impl Fn() -> u64) -> Option<FewPoints> {
-        self.locked(|state| {
+        self.clock.locked(|state| {
             let floor = self.latest(&highest);
-            let mut snapshots = ArrayVec::new();
-            for number in state.snapshots().filter(|&number| number < floor) {
-                snapshots.try_push(number).ok()?;
-            }
+            let points = few_points(floor, state.snapshots())?;
             raise(&self.floor, floor);
-            snapshots.sort_unstable_by(|a, b| b.cmp(a));
-            Some(ReadPoints {
-                floor,
-                snapshots,
-                floor_is_closed: false,
-            })
+            Some(points)
         })
     }
 
-    /// The number at which a snapshot reads that is opened now. Under the lock.
+    /// [`Self::begin_overwrite`] in a store, for a commit that has taken the number `latest`.
+    pub(super) fn begin_overwrite_in_store(&self, latest: u64) -> Option<FewPoints> {
+        if self.clock.none_is_open() {
+            return few_points(latest, std::iter::empty());
+        }
+        self.clock
+            .locked(|state| few_points(latest, state.snapshots()))
+    }
+
+    /// The number at which a snapshot reads that is opened now; in a store, a number that is at most
+    /// that. Under the lock.
     fn latest(&self, highest: &impl Fn() -> u64) -> u64 {
+        if let Some(numbers) = self.clock.numbers() {
+            return numbers.installed();
+        }
         match self.visible.load(Ordering::Relaxed) {
             LATEST => highest(),
             visible => visible,
@@ -331,12 +292,22 @@ impl Numbers {
 
     #[cold]
     fn has_snapshot(&self, number: u64) -> bool {
-        self.locked(|state| state.snapshots().any(|of| of == number))
+        self.clock
+            .locked(|state| state.snapshots().any(|of| of == number))
+    }
+
+    /// The highest floor of a trim, for statistics; without a store, or of an overwrite.
+    pub(super) fn reported_floor(&self) -> u64 {
+        match self.is_in_store() {
+            true => self.write_floor.load(Ordering::Relaxed),
+            false => self.floor(),
+        }
     }
 
     /// The number of snapshots, and the number of the oldest, for statistics.
     pub(super) fn open_snapshots(&self) -> (u64, Option<u64>) {
-        self.locked(|state| (state.snapshots().count() as u64, state.snapshots().min()))
+        self.clock
+            .locked(|state| (state.snapshots().count() as u64, state.snapshots().min()))
     }
 }
 
@@ -348,14 +319,16 @@ fn raise(floor: &AtomicU64, to: u64) {
     }
 }
 
-impl State {
-    fn snapshots(&self) -> impl Iterator<Item = u64> {
-        let mut next = self.snapshots;
-        std::iter::from_fn(move || {
-            // SAFETY: all snapshots in the list are live, and the lock is held.
-            let snapshot = unsafe { next?.as_ref() };
-            next = snapshot.before;
-            Some(snapshot.number)
-        })
+/// The points of an overwrite up to `floor`; `None` if there are too many snapshots.
+fn few_points(floor: u64, snapshots: impl Iterator<Item = u64>) -> Option<FewPoints> {
+    let mut below = ArrayVec::new();
+    for number in snapshots.filter(|&number| number < floor) {
+        below.try_push(number).ok()?;
     }
+    below.sort_unstable_by(|a, b| b.cmp(a));
+    Some(ReadPoints {
+        floor,
+        snapshots: below,
+        floor_is_closed: false,
+    })
 }

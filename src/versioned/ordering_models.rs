@@ -4,6 +4,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::change::Inserted;
+use super::clock::Clock;
 use super::entry::{Kind, NewVersion};
 use super::list::List;
 use super::numbers::Numbers;
@@ -62,7 +63,8 @@ fn a_reader_that_finds_a_version_finds_the_older_ones() {
 fn a_reader_at_the_visible_number_sees_the_writes_of_its_group() {
     check(&[Line::VisibleIsReleased, Line::VisibleIsAcquired], || {
         loom::model(|| {
-            let shared = Arc::new((Numbers::new(), AtomicU64::new(0)));
+            let clock = Clock::of_tree(Source::new(None)).unwrap();
+            let shared = Arc::new((Numbers::new(clock), AtomicU64::new(0)));
             let first = shared.0.take(1, 0).unwrap();
             let writer = {
                 let shared = shared.clone();

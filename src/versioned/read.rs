@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 use std::ptr::NonNull;
 
+use super::clock::Registered;
 use super::entry::Version;
 use super::list::List;
-use super::numbers::Registered;
 use super::range_tombstones::Covers;
 use super::{LATEST, VersionCursor, VersionedTree};
 use crate::index::key::Key;
@@ -70,7 +70,7 @@ impl<'t> VersionedTree<'t> {
         number: u64,
         mut report: impl FnMut(usize, Found<'g>),
     ) {
-        self.read(number, |number| {
+        self.read_several(number, |number| {
             let covers = self.versions.ranges.load(pin);
             let index_key_at = |index| key_at(index).map(Key::new);
             self.tree.get_each(pin, count, index_key_at, |index, word| {
@@ -126,7 +126,7 @@ impl<'t> VersionedTree<'t> {
         found: impl FnOnce(&[u8], Version<'g>) -> R,
     ) -> Result<Option<R>, OutOfMemory> {
         let seek_in = |source| {
-            let cursor = self.read(number, |number| {
+            let cursor = self.read_several(number, |number| {
                 let mut cursor = VersionCursor::visible_at(self, source, number);
                 let is_there = cursor.seek(self, pin, seek, None)?;
                 Ok(is_there.then_some(cursor))
@@ -150,7 +150,7 @@ impl<'t> VersionedTree<'t> {
     #[inline]
     pub(super) fn read<R>(self, number: u64, mut read: impl FnMut(u64) -> R) -> R {
         if number != LATEST {
-            return read(number);
+            return read(self.versions.numbers.readable(number));
         }
         let visible = self.versions.numbers.visible();
         let result = read(visible);
@@ -160,6 +160,16 @@ impl<'t> VersionedTree<'t> {
             return result;
         }
         self.read_at_snapshot(read)
+    }
+
+    /// [`Self::read`] for reads of several keys: in a store, a reader at [`LATEST`] finds the newest
+    /// version of each key, so it would find a part of a batch that is committed meanwhile.
+    #[inline]
+    fn read_several<R>(self, number: u64, read: impl FnMut(u64) -> R) -> R {
+        if number == LATEST && self.is_in_store() && Line::SeveralAtSnapshot.is_enabled() {
+            return self.read_at_snapshot(read);
+        }
+        self.read(number, read)
     }
 
     /// Calls `read` with the number of a snapshot that is open meanwhile: nothing overtakes it.

@@ -92,6 +92,7 @@ impl VersionedTree<'_> {
         let number = snapshot
             .as_ref()
             .map_or(number, |snapshot| snapshot.number());
+        let number = self.versions.numbers.readable(number);
         let all = Range {
             limit: usize::MAX,
             values_only: false,
@@ -143,6 +144,7 @@ impl VersionedTree<'_> {
             // SAFETY: the word was found under this pin.
             let list: List<'g> = unsafe { List::new(word) };
             let (highest, lowest) = range.numbers(key);
+            let highest = self.versions.numbers.readable(highest);
             let mut next = match range.reverse {
                 false => list.at(highest),
                 true => list.newer_than(lowest - 1),

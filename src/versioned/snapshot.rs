@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use super::VersionedTree;
-use super::numbers::Registered;
+use super::clock::Registered;
 use crate::index::memory::{OutOfMemory, Source};
 use crate::index::tree::Tree;
 

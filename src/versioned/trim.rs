@@ -290,20 +290,26 @@ impl VersionedTree<'_> {
     ///
     /// # Safety
     /// The caller owns the lock of the key's leaf, and has inserted a version into the list `word`.
-    /// It applies the decision before it unlocks the leaf, and retires what is returned after that.
+    /// It applies the decision before it unlocks the leaf, and retires what is returned after that. In
+    /// a store, readers without a snapshot read at `latest` or above.
     pub(super) unsafe fn remove_overwritten<'g>(
         self,
         pin: Pinned<'_>,
         key: &[u8],
         word: u64,
+        latest: u64,
     ) -> (Decision, Option<Removed<'g>>) {
         // SAFETY: by contract.
         let list = unsafe { List::new(word) };
         if list.count() < 2 {
             return (Decision::Keep, None);
         }
-        let highest = || self.versions.counts.highest();
-        let Some(points) = self.versions.numbers.begin_overwrite(highest) else {
+        let numbers = &self.versions.numbers;
+        let points = match numbers.is_in_store() {
+            true => numbers.begin_overwrite_in_store(latest),
+            false => numbers.begin_overwrite(|| self.versions.counts.highest()),
+        };
+        let Some(points) = points else {
             return (Decision::Keep, None);
         };
         let pass = Pass {

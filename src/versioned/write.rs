@@ -27,6 +27,8 @@ pub(crate) enum Refused {
     Sealed,
     /// The tree is append-only.
     AppendOnly,
+    /// The tree is a store's.
+    InStore,
     /// The number is 0 or too great, at or below the floor of a trim, or published already.
     Number,
     /// The key has a version with this number.
@@ -42,7 +44,7 @@ impl From<OutOfMemory> for Refused {
 }
 
 impl VersionedTree<'_> {
-    /// Refuses writes to a sealed tree, and numbers that must not be stored any more.
+    /// Refuses writes to a sealed tree and to a store's, and numbers that must not be stored any more.
     pub(super) fn admit_write(self, number: u64) -> Result<(), Refused> {
         if self.is_sealed() {
             return Err(Refused::Sealed);
@@ -50,6 +52,7 @@ impl VersionedTree<'_> {
         let is_valid = (1..=MAX_NUMBER).contains(&number);
         match is_valid && self.versions.numbers.admits(number) {
             true => Ok(()),
+            false if self.is_in_store() => Err(Refused::InStore),
             false => Err(Refused::Number),
         }
     }
@@ -63,6 +66,22 @@ impl VersionedTree<'_> {
         unless_newer: bool,
     ) -> Result<(), Refused> {
         self.admit_write(put.number)?;
+        let admit = || self.admit_write(put.number);
+        self.insert(pin, key, put, unless_newer, put.number, admit)
+    }
+
+    /// [`Self::put`] without the first check; `admit` is called under the lock of the key's leaf. If
+    /// overwrites free versions in a store's tree, readers read at `latest`.
+    #[inline]
+    pub(super) fn insert(
+        self,
+        pin: Pinned<'_>,
+        key: &[u8],
+        put: &Put<'_>,
+        unless_newer: bool,
+        latest: u64,
+        admit: impl Fn() -> Result<(), Refused>,
+    ) -> Result<(), Refused> {
         let memory = &pin.domain().memory;
         let new = NewVersion::make(memory, put.number, put.kind, put.digest, put.bytes)?;
         let mut head = None;
@@ -72,7 +91,7 @@ impl VersionedTree<'_> {
             let mut removed: Option<Removed<'_>> = None;
             self.tree.write(pin, key, |present| {
                 if Line::WritesAreAboveFloor.is_enabled()
-                    && let Err(refused) = self.admit_write(put.number)
+                    && let Err(refused) = admit()
                 {
                     outcome = Err(refused);
                     return Decision::Keep;
@@ -96,7 +115,8 @@ impl VersionedTree<'_> {
                             _ => present.expect("an insert into an absent list sets the word"),
                         };
                         // SAFETY: as above; what is removed is retired below.
-                        let (changed, run) = unsafe { self.remove_overwritten(pin, key, word) };
+                        let (changed, run) =
+                            unsafe { self.remove_overwritten(pin, key, word, latest) };
                         removed = run;
                         return match changed {
                             Decision::Keep => decision,
@@ -127,12 +147,18 @@ impl VersionedTree<'_> {
 
     /// Hands out `count` consecutive numbers, as a group that is pending until it is published.
     pub(crate) fn take_numbers(self, count: u64) -> Result<u64, GroupFault> {
+        if self.is_in_store() {
+            return Err(GroupFault::InStore);
+        }
         let highest = self.versions.counts.highest();
         self.versions.numbers.take(count, highest)
     }
 
     /// Publishes the group that begins at a number. Returns the visible number.
     pub(crate) fn publish(self, first: u64) -> Result<u64, GroupFault> {
+        if self.is_in_store() {
+            return Err(GroupFault::InStore);
+        }
         self.versions.numbers.publish(first)
     }
 }

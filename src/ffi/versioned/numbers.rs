@@ -11,6 +11,7 @@ fn status(fault: GroupFault) -> i32 {
     match fault {
         GroupFault::Busy => MASSTREE_BUSY,
         GroupFault::Invalid => MASSTREE_INVALID,
+        GroupFault::InStore => MASSTREE_READ_ONLY,
     }
 }
 

@@ -71,7 +71,7 @@ pub(super) fn status(outcome: Result<(), Refused>) -> i32 {
     match outcome {
         Ok(()) => MASSTREE_OK,
         Err(Refused::OutOfMemory) => MASSTREE_NOMEM,
-        Err(Refused::Sealed) => MASSTREE_READ_ONLY,
+        Err(Refused::Sealed | Refused::InStore) => MASSTREE_READ_ONLY,
         Err(Refused::AppendOnly) => MASSTREE_WRONG_KIND,
         Err(Refused::Number) => MASSTREE_TOO_OLD,
         Err(Refused::Exists) => MASSTREE_EXISTS,

@@ -1,6 +1,7 @@
 //! Tests of versioned trees.
 
 mod append_only;
+mod commits;
 mod digests;
 mod groups;
 mod hot_key;
@@ -15,7 +16,9 @@ mod trim;
 use std::cell::Cell;
 use std::ops::ControlFlow;
 
+use super::positions::Positions;
 use super::*;
+use crate::index::memory::Allocator;
 use crate::index::reclaim::Guard;
 use crate::index::tree::{Range, TreeOptions};
 
@@ -54,6 +57,27 @@ impl Subject {
         })
         .unwrap();
         let versions = Versions::new(tree.allocator(), freeing).unwrap();
+        Self { tree, versions }
+    }
+
+    /// A tree of a store.
+    fn in_store(freeing: Freeing, positions: &Positions) -> Self {
+        Self::in_store_with(freeing, positions, None)
+    }
+
+    fn in_store_with(
+        freeing: Freeing,
+        positions: &Positions,
+        allocator: Option<Allocator>,
+    ) -> Self {
+        let tree = Tree::with_options(&TreeOptions {
+            values: values(),
+            allocator,
+            ..TreeOptions::default()
+        })
+        .unwrap();
+        let source = tree.allocator();
+        let versions = Versions::in_store(source, freeing, positions.clock(source)).unwrap();
         Self { tree, versions }
     }
 
