@@ -251,6 +251,18 @@ pub(crate) enum Line {
     SeveralAtSnapshot,
     /// `verdict`: a reader that finds the number of a batch's version acquires the marks of the batch.
     NumberIsAcquired,
+    /// `verdict`: the store of a batch's decision releases its marks.
+    DecisionIsReleased,
+    /// `verdict`: a reader's load of a batch's decision acquires its marks.
+    DecisionIsAcquired,
+    /// `verdict`: the store of a batch's number in the tag of a mark releases the other marks.
+    ResolvedIsReleased,
+    /// `verdict`: a reader that has loaded the state of a mark's record looks at the mark again.
+    MarkLooksAgain,
+    /// `verdict`: the tag of a mark changes before the mark is unlinked.
+    UnlinkedIsWithdrawn,
+    /// `mark`: a writer waits for a mark that is not decided.
+    WriterWaitsForMark,
     /// `range_tombstones`: a reader loads the range tombstones before the list of a key.
     RangesBeforeList,
     /// `quiet`: a range tombstone is freed only when no write at or below the floor is under way.

@@ -1,6 +1,5 @@
 //! The handles of trees and guards, which every section of the headers uses.
 
-use std::alloc::Layout;
 #[cfg(debug_assertions)]
 use std::cell::Cell;
 use std::ptr::NonNull;
@@ -8,7 +7,7 @@ use std::ptr::NonNull;
 use crate::index::memory::OutOfMemory;
 use crate::index::reclaim::Slot;
 use crate::index::tree::Tree;
-use crate::versioned::{Freeing, VERSIONS, VersionedTree, Versions};
+use crate::versioned::{self, Freeing, VERSIONS, VersionedTree};
 
 /// An ordered map from byte strings to 64-bit words, to byte strings, or to versions.
 ///
@@ -20,49 +19,31 @@ pub struct TreeHandle {
     pub(in crate::ffi) tree: Tree,
 }
 
+// A pointer to a tree is one to its handle. Not `repr(transparent)`, for which cbindgen would write the
+// name of the Rust type into the header.
+const _: () = assert!(
+    std::mem::offset_of!(TreeHandle, tree) == 0 && size_of::<TreeHandle>() == size_of::<Tree>()
+);
+
 impl TreeHandle {
     /// `freeing` is for versioned trees.
     pub(in crate::ffi) fn new(mut tree: Tree, freeing: Freeing) -> Result<Self, OutOfMemory> {
         if tree.holds(VERSIONS) {
-            let versions = Self::versions_of(&tree, freeing)?;
-            tree.set_above(versions.cast());
+            versioned::attach(&mut tree, freeing, None)?;
         }
         Ok(Self { tree })
     }
 
-    /// Not inlined: other trees do not need the stack.
-    #[inline(never)]
-    fn versions_of(tree: &Tree, freeing: Freeing) -> Result<NonNull<Versions>, OutOfMemory> {
-        let versions = Versions::new(tree.allocator(), freeing)?;
-        let made = tree.allocator().allocate(Layout::new::<Versions>());
-        let Some(made) = made.map(NonNull::cast::<Versions>) else {
-            // SAFETY: no other thread has it.
-            unsafe { versions.free(tree) };
-            return Err(OutOfMemory);
-        };
-        // SAFETY: freshly allocated.
-        unsafe { made.write(versions) };
-        Ok(made)
-    }
-
     /// Returns the tree as a versioned tree, if it is one.
     pub(in crate::ffi) fn versioned(&self) -> Option<VersionedTree<'_>> {
-        // SAFETY: freed only with the handle.
-        let versions = unsafe { self.tree.above()?.cast::<Versions>().as_ref() };
-        Some(VersionedTree::new(&self.tree, versions))
+        VersionedTree::of(&self.tree)
     }
 }
 
 impl Drop for TreeHandle {
     fn drop(&mut self) {
-        if let Some(versions) = self.tree.above() {
-            let versions = versions.cast::<Versions>();
-            // SAFETY: no other thread uses the tree any more; it was made by `new`.
-            unsafe {
-                versions.as_ref().free(&self.tree);
-                self.tree.allocator().drop_and_free(versions);
-            }
-        }
+        // SAFETY: no other thread uses the tree any more.
+        unsafe { versioned::detach(&self.tree) }
     }
 }
 

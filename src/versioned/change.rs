@@ -95,6 +95,60 @@ impl<'g> List<'g> {
     }
 }
 
+impl<'g> List<'g> {
+    /// Inserts a version whose number is greater than all others, or a mark. Takes `head`, which is not
+    /// `None` if the list becomes long.
+    ///
+    /// # Safety
+    /// As `insert`.
+    pub(super) unsafe fn push(
+        present: Option<u64>,
+        new: Version<'g>,
+        head: &mut Option<NewHead<'g>>,
+    ) -> Decision {
+        // SAFETY: by contract.
+        match unsafe { Self::insert(present, new, head) } {
+            Inserted::Done(decision) => decision,
+            Inserted::Exists | Inserted::NeedsHead => {
+                unreachable!("the number is greater than all others, and there is a head")
+            }
+        }
+    }
+
+    /// Removes the first version, a mark. Returns what happens to the word under the key, and the mark.
+    ///
+    /// # Safety
+    /// As `remove`.
+    pub(super) unsafe fn remove_first(self, first: Version<'g>) -> (Decision, Removed<'g>) {
+        debug_assert!(self.first() == Some(first));
+        let left = self.count() - 1;
+        let mut removed = Removed {
+            first,
+            count: 1,
+            head: None,
+        };
+        let decision = match self.form() {
+            Form::Short(head) => remove_short(head, first, first.older(), left),
+            Form::Long(long) if left == 0 => {
+                removed.head = Some(long);
+                Decision::Remove
+            }
+            Form::Long(long) => {
+                // From the top, as in `remove_long`.
+                for level in (0..first.height()).rev() {
+                    // SAFETY: what a version links to is valid as long as the list.
+                    unlink(&long.links[level], unsafe {
+                        Version::load(first.link(level))
+                    });
+                }
+                long.set_count(left);
+                Decision::Keep
+            }
+        };
+        (decision, removed)
+    }
+}
+
 /// Inserts into a short list, whose newest version is `first`.
 fn insert_short<'g>(
     first: Version<'g>,

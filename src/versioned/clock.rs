@@ -30,6 +30,7 @@ use std::ptr::NonNull;
 use arrayvec::ArrayVec;
 
 use super::entry::MAX_NUMBER;
+use super::verdict::CommitRecord;
 use crate::index::memory::{OutOfMemory, Source};
 use crate::protocol::Line;
 use crate::sync::{AtomicU64, Ordering, Wait, fence};
@@ -111,6 +112,10 @@ pub(super) struct State {
     pub(super) pending: ArrayVec<(u64, u64), MOST_PENDING>,
     /// The last snapshot that was opened.
     snapshots: Option<NonNull<Registered>>,
+    /// The first of the commit records that no batch uses.
+    free_records: Option<NonNull<CommitRecord>>,
+    /// The commit record that was made last.
+    records: Option<NonNull<CommitRecord>>,
 }
 
 /// A snapshot in the list of all.
@@ -156,6 +161,20 @@ impl Drop for Clock {
     }
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // SAFETY: no other thread has the clock any more.
+        let mut next = unsafe { &*self.state.get() }.records;
+        while let Some(record) = next {
+            // SAFETY: made by `take_record`; no batch and no tree is left that uses it.
+            unsafe {
+                next = record.as_ref().made_before;
+                self.source.drop_and_free(record);
+            }
+        }
+    }
+}
+
 impl Clock {
     /// Makes the clock of a store.
     #[allow(dead_code, reason = "the layer of stores is being built")]
@@ -176,6 +195,8 @@ impl Clock {
                 next: 0,
                 pending: ArrayVec::new(),
                 snapshots: None,
+                free_records: None,
+                records: None,
             }),
             open: AtomicU64::new(0),
             numbers,
@@ -277,6 +298,41 @@ impl Clock {
             }
             let open = &self.inner().open;
             open.store(open.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+        });
+    }
+
+    /// Takes a commit record that no batch uses, or makes one.
+    pub(super) fn take_record(&self) -> Result<NonNull<CommitRecord>, OutOfMemory> {
+        let free = self.locked(|state| {
+            let record = state.free_records?;
+            // SAFETY: freed with the clock; readers of marks look only at its state.
+            state.free_records = unsafe { (*record.as_ptr()).next_free };
+            Some(record)
+        });
+        if let Some(record) = free {
+            return Ok(record);
+        }
+        let source = self.inner().source;
+        let record = source.make(CommitRecord::new())?;
+        if !CommitRecord::is_addressable(record) {
+            // SAFETY: no other thread has it.
+            unsafe { source.drop_and_free(record) }
+            return Err(OutOfMemory);
+        }
+        self.locked(|state| {
+            // SAFETY: no other thread has it yet.
+            unsafe { (*record.as_ptr()).made_before = state.records };
+            state.records = Some(record);
+        });
+        Ok(record)
+    }
+
+    /// Gives a commit record back to which no mark points.
+    pub(super) fn give_back(&self, record: NonNull<CommitRecord>) {
+        self.locked(|state| {
+            // SAFETY: as in `take_record`.
+            unsafe { (*record.as_ptr()).next_free = state.free_records };
+            state.free_records = Some(record);
         });
     }
 

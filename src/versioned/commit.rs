@@ -5,21 +5,23 @@
 //! [`VersionedTree::prepare`], and the head of a long list before the leaf is locked for the last time.
 //! Under the leaf's lock, a commit
 //!
-//! 1. asks `decide` with the newest version of the key, which is decided;
-//! 2. takes a number from `number`. Nothing fails after that;
-//! 3. stores the number in its version, and inserts that into the list, at its head: numbers are taken
+//! 1. lets the leaf go, and waits, if a batch has a mark on the key ([`mark`](super::mark));
+//! 2. asks `decide` with the newest version of the key, which is decided;
+//! 3. takes a number from `number`. Nothing fails after that;
+//! 4. stores the number in its version, and inserts that into the list, at its head: numbers are taken
 //!    under the lock of the leaf, so it is greater than all others of the key;
-//! 4. frees what the version hides, if the tree does that when it is overwritten.
+//! 5. frees what the version hides, if the tree does that when it is overwritten.
 //!
 //! The linearization point is the store of the link to the version (see `versioned`, "Insert"). After the
 //! call has returned, the caller reports the number as installed, and only then drops [`Committed`], which
 //! retires what was displaced: that may run the user's allocator, and other threads may wait for the
 //! report.
 
-use super::change::{Inserted, Removed};
+use super::change::Removed;
 use super::clock::MAX_COMMIT;
 use super::entry::{Kind, NewVersion, Version};
-use super::list::{List, Long};
+use super::list::{List, Long, NewHead};
+use super::verdict::Record;
 use super::write::{Put, Refused};
 use super::{Freeing, VersionedTree};
 use crate::index::memory::OutOfMemory;
@@ -32,6 +34,8 @@ pub(crate) enum Uncommitted<R> {
     OutOfMemory,
     /// The caller has decided against it.
     Refused(R),
+    /// The batch has a mark on this key.
+    MarkedAlready,
 }
 
 impl<R> From<OutOfMemory> for Uncommitted<R> {
@@ -44,7 +48,7 @@ impl<R> From<OutOfMemory> for Uncommitted<R> {
 /// installed.
 pub(crate) struct Committed<'g> {
     pub(crate) number: u64,
-    /// The version that was the key's newest; `None` if the key had none. Valid as long as the pin, also
+    /// The live version that was the key's newest; `None` if the key was absent or deleted. Valid as long as the pin, also
     /// after the drop.
     pub(crate) displaced: Option<Version<'g>>,
     pub(super) freed: Option<Removed<'g>>,
@@ -61,19 +65,15 @@ impl Drop for Committed<'_> {
     }
 }
 
-/// What a commit did with a locked leaf.
-enum Attempt<'g, R> {
-    Refused(R),
-    /// The list becomes long: the commit needs a head.
+/// What a round of a write did with a locked leaf.
+enum Round<'g, R, T> {
+    /// Another batch has a mark on the key, which is not decided.
+    Waits(Version<'g>),
+    /// The list becomes long: the write needs a head.
     NeedsHead,
-    Done(Done<'g>),
-}
-
-/// What a commit has inserted.
-struct Done<'g> {
-    number: u64,
-    displaced: Option<Version<'g>>,
-    freed: Option<Removed<'g>>,
+    /// The same batch has a mark on the key.
+    MarkedAlready,
+    Done(Result<T, R>),
 }
 
 impl<'t> VersionedTree<'t> {
@@ -84,13 +84,13 @@ impl<'t> VersionedTree<'t> {
         kind: Kind,
         bytes: &[u8],
     ) -> Result<NewVersion<'g>, OutOfMemory> {
-        debug_assert!(self.is_in_store());
+        debug_assert!(self.is_of_store());
         let seed = self.versions.counts.highest_of(pin);
         NewVersion::prepare(&pin.domain().memory, seed, kind, bytes)
     }
 
-    /// Commits a version to a key. Calls `decide` at most once, with the newest version of the key, which
-    /// may be a tombstone; if that returns an error, changes nothing. Then calls `number` once, which
+    /// Commits a version to a key. Calls `decide` at most once, with the newest version of the key if it
+    /// is live, so `None` for a tombstone; if that returns an error, changes nothing. Then calls `number` once, which
     /// returns a number taken from the clock's source. Both are called under the lock of the key's leaf:
     /// they are quick, cannot fail, wait for nothing, and use no tree.
     ///
@@ -107,86 +107,96 @@ impl<'t> VersionedTree<'t> {
     where
         't: 'g,
     {
-        debug_assert!(self.is_in_store());
-        let mut head = None;
-        let (mut decide, mut number) = (Some(decide), Some(number));
-        // Ends: a round needs no head after one that has allocated it.
-        let done = loop {
-            let mut attempt = Attempt::NeedsHead;
-            self.tree.write(pin, key, |present| {
-                // SAFETY: the list does not change while the leaf is locked.
-                let list = present.map(|word| unsafe { List::new(word) });
-                if head.is_none() && list.is_some_and(List::becomes_long) {
-                    return Decision::Keep;
-                }
-                let displaced = list.and_then(List::newest);
-                let decide = decide.take().expect("the last round decides");
-                if let Err(refused) = decide(displaced) {
-                    attempt = Attempt::Refused(refused);
-                    return Decision::Keep;
-                }
-                let taken = number.take().expect("the last round takes the number")();
-                debug_assert!((1..=MAX_COMMIT).contains(&taken));
-                new.set_number(taken);
-                // SAFETY: this thread owns the lock of the key's leaf, and the decision is applied;
-                // what is freed is retired when `Committed` is dropped.
-                let (decision, freed) =
-                    unsafe { self.push(pin, key, present, new.version(), &mut head) };
-                attempt = Attempt::Done(Done {
-                    number: taken,
-                    displaced,
-                    freed,
-                });
-                decision
-            })?;
-            match attempt {
-                Attempt::Refused(refused) => return Err(Uncommitted::Refused(refused)),
-                Attempt::NeedsHead => head = Some(Long::make(&pin.domain().memory)?),
-                Attempt::Done(done) => break done,
+        let version = new.version();
+        let done = self.write_newest(pin, key, None, |present, displaced, head| {
+            decide(displaced)?;
+            let number = number();
+            debug_assert!((1..=MAX_COMMIT).contains(&number));
+            new.set_number(number);
+            // SAFETY: this thread owns the lock of the key's leaf, and the decision is applied.
+            let decision = unsafe { List::push(present, version, head) };
+            if self.versions.freeing != Freeing::WhenOverwritten {
+                return Ok((decision, (number, displaced, None)));
             }
-        };
-        self.versions.counts.count(pin, new.version(), 1);
-        self.versions.counts.note_number(pin, done.number);
+            let word = match decision {
+                Decision::Set(word) => word,
+                _ => present.expect("an insert into an absent list sets the word"),
+            };
+            // SAFETY: as above; what is freed is retired when `Committed` is dropped.
+            let (changed, freed) = unsafe { self.remove_overwritten(pin, key, word, number) };
+            let decision = match changed {
+                Decision::Keep => decision,
+                changed => changed,
+            };
+            Ok((decision, (number, displaced, freed)))
+        });
+        let (number, displaced, freed) = done?;
+        self.versions.counts.count(pin, version, 1);
+        self.versions.counts.note_number(pin, number);
         new.stored();
         Ok(Committed {
-            number: done.number,
-            displaced: done.displaced,
-            freed: done.freed,
+            number,
+            displaced,
+            freed,
             tree: self,
             pin,
         })
     }
 
-    /// Inserts a version with the greatest number of its key, and removes what it hides if the tree frees
-    /// that. Returns what happens to the word under the key, and what was removed.
-    ///
-    /// # Safety
-    /// The contract of `List::insert`, with a head if the list becomes long; and that of
-    /// `remove_overwritten`.
-    unsafe fn push<'g>(
+    /// Calls `act` once under the lock of a key's leaf, when no other batch has a mark on the key that is
+    /// not decided; with the word under the key, its newest version if that is live, and a head if the
+    /// list becomes long by another version. Applies the decision that `act` returns, unless it returns an
+    /// error. `own`: the record of the batch that writes.
+    pub(super) fn write_newest<'g, R, T>(
         self,
         pin: Pinned<'g>,
         key: &[u8],
-        present: Option<u64>,
-        new: Version<'g>,
-        head: &mut Option<super::list::NewHead<'g>>,
-    ) -> (Decision, Option<Removed<'g>>) {
-        // SAFETY: by contract.
-        let Inserted::Done(decision) = (unsafe { List::insert(present, new, head) }) else {
-            unreachable!("the number is the key's greatest, and there is a head")
-        };
-        if self.versions.freeing != Freeing::WhenOverwritten {
-            return (decision, None);
-        }
-        let word = match decision {
-            Decision::Set(word) => word,
-            _ => present.expect("an insert into an absent list sets the word"),
-        };
-        // SAFETY: by contract.
-        let (changed, freed) = unsafe { self.remove_overwritten(pin, key, word, new.number()) };
-        match changed {
-            Decision::Keep => (decision, freed),
-            changed => (changed, freed),
+        own: Option<&Record<'_>>,
+        act: impl FnOnce(
+            Option<u64>,
+            Option<Version<'g>>,
+            &mut Option<NewHead<'g>>,
+        ) -> Result<(Decision, T), R>,
+    ) -> Result<T, Uncommitted<R>> {
+        debug_assert!(self.is_of_store());
+        let (mut head, mut act) = (None, Some(act));
+        // Ends: a round needs no head after one that has allocated it; about waiting, see `mark`.
+        loop {
+            let mut round = Round::NeedsHead;
+            self.tree.write(pin, key, |present| {
+                // SAFETY: the list does not change while the leaf is locked.
+                let list = present.map(|word| unsafe { List::new(word) });
+                if let Some(mark) = list.and_then(List::open_mark) {
+                    round = match own.is_some_and(|own| own.owns(mark)) {
+                        true => Round::MarkedAlready,
+                        false => Round::Waits(mark),
+                    };
+                    return Decision::Keep;
+                }
+                if head.is_none() && list.is_some_and(List::becomes_long) {
+                    return Decision::Keep;
+                }
+                let live = (list.and_then(List::newest)).filter(|newest| !newest.is_tombstone());
+                let act = act
+                    .take()
+                    .expect("a round in which it is called is the last");
+                match act(present, live, &mut head) {
+                    Ok((decision, done)) => {
+                        round = Round::Done(Ok(done));
+                        decision
+                    }
+                    Err(refused) => {
+                        round = Round::Done(Err(refused));
+                        Decision::Keep
+                    }
+                }
+            })?;
+            match round {
+                Round::Waits(mark) => mark.wait_until_resolved(),
+                Round::NeedsHead => head = Some(Long::make(&pin.domain().memory)?),
+                Round::MarkedAlready => return Err(Uncommitted::MarkedAlready),
+                Round::Done(done) => return done.map_err(Uncommitted::Refused),
+            }
         }
     }
 
@@ -201,7 +211,7 @@ impl<'t> VersionedTree<'t> {
         number: u64,
         bytes: &[u8],
     ) -> Result<(), Refused> {
-        debug_assert!(self.is_in_store());
+        debug_assert!(self.is_of_store());
         if !(1..=MAX_COMMIT).contains(&number) {
             return Err(Refused::Number);
         }

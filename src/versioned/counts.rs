@@ -126,7 +126,7 @@ impl VersionedTree<'_> {
             snapshots,
             oldest_snapshot: oldest.unwrap_or(0),
             floor: self.versions.numbers.reported_floor(),
-            visible: self.versions.numbers.visible(),
+            visible: self.versions.numbers.reported_visible(),
         }
     }
 }

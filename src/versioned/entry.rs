@@ -3,7 +3,9 @@
 //! A version is a header, as many links as it is high, its digest if it has one, and its bytes. The
 //! header's `tag` has the number, the height and the kind; the writer's count of versions is beside
 //! the length. The tag of a mark has a commit record in place of the number, and changes once, when
-//! the mark is resolved (`verdict`); no other tag changes.
+//! the mark is resolved ([`verdict`]); no other tag changes.
+//!
+//! [`verdict`]: super::verdict
 
 use std::alloc::Layout;
 use std::marker::PhantomData;
@@ -90,10 +92,6 @@ impl Tag {
     #[inline]
     fn height(self) -> usize {
         1 + (self.0 >> 4 & 0x7) as usize
-    }
-
-    fn with_number(self, number: u64) -> Self {
-        Self(number << 8 | self.0 & 0xff)
     }
 
     /// Where the bytes begin.

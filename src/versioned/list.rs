@@ -7,9 +7,11 @@ use std::mem::needs_drop;
 use std::ptr::NonNull;
 
 use super::entry::{Entry, Kind, Link, MAX_HEIGHT, Version};
+use super::verdict::Verdict;
 use crate::index::key::Shown;
 use crate::index::memory::{Count, Memory, OutOfMemory};
 use crate::index::reclaim::{Domain, Retire};
+use crate::protocol::Line;
 use crate::sync::{AtomicU64, Ordering};
 
 /// The most versions of a short list.
@@ -160,9 +162,20 @@ impl<'g> List<'g> {
         }
     }
 
-    /// Returns the newest version; `None` only beside a trim that removes all of them.
+    /// Returns the newest version; `None` if there is none but a mark that is not decided, or beside a
+    /// trim that removes all of them.
     #[inline]
     pub(super) fn newest(self) -> Option<Version<'g>> {
+        let first = self.first()?;
+        if !first.current_tag().is_mark() || first.verdict() == Verdict::Version {
+            return Some(first);
+        }
+        first.older()
+    }
+
+    /// Returns the first version, which may be a mark; `None` only beside a trim that removes all.
+    #[inline]
+    pub(super) fn first(self) -> Option<Version<'g>> {
         match self.form() {
             Form::Short(head) => Some(head),
             // SAFETY: as `form`.
@@ -170,11 +183,28 @@ impl<'g> List<'g> {
         }
     }
 
+    /// Returns the first version if it is a mark that keeps writers waiting. Under the leaf's lock.
+    pub(super) fn open_mark(self) -> Option<Version<'g>> {
+        let first = self.first().filter(|first| first.current_tag().is_mark())?;
+        let is_open = first.verdict() == Verdict::Open;
+        (is_open && Line::WriterWaitsForMark.is_enabled()).then_some(first)
+    }
+
+    /// Whether the first version is a mark that is not resolved.
+    pub(super) fn has_mark(self) -> bool {
+        self.first()
+            .is_some_and(|first| first.current_tag().is_mark())
+    }
+
     /// Returns the newest version with a number of at most `number`.
     #[inline]
     pub(super) fn at(self, number: u64) -> Option<Version<'g>> {
-        let newest = self.newest()?;
-        if newest.number() <= number {
+        let newest = self.first()?;
+        let tag = newest.current_tag();
+        if tag.number() <= number {
+            return Some(newest);
+        }
+        if tag.is_mark() && newest.verdict() == Verdict::Version && newest.number() <= number {
             return Some(newest);
         }
         match self.form() {
@@ -201,7 +231,9 @@ impl<'g> List<'g> {
 
     /// Returns the oldest version with a number greater than `number`.
     pub(super) fn newer_than(self, number: u64) -> Option<Version<'g>> {
-        match self.form() {
+        // Stores the number of a mark that is decided in its tag.
+        self.newest()?;
+        let oldest = match self.form() {
             Form::Short(head) => {
                 let mut last = None;
                 let mut version = Some(head);
@@ -213,7 +245,8 @@ impl<'g> List<'g> {
                 last
             }
             Form::Long(long) => long.search(number).1,
-        }
+        };
+        oldest.filter(|version| !version.current_tag().is_mark())
     }
 
     pub(super) fn oldest(self) -> Option<Version<'g>> {
@@ -241,7 +274,7 @@ impl<'g> List<'g> {
     pub(super) fn bytes(self) -> usize {
         let head = usize::from(self.is_long()) * size_of::<Long>();
         let mut bytes = head;
-        let mut version = self.newest();
+        let mut version = self.first();
         while let Some(this) = version {
             bytes += this.size();
             version = this.older();
@@ -252,7 +285,7 @@ impl<'g> List<'g> {
     /// # Safety
     /// No thread uses the list any more.
     pub(super) unsafe fn free(self, memory: &Memory) {
-        let mut version = self.newest();
+        let mut version = self.first();
         while let Some(this) = version {
             version = this.older();
             // SAFETY: by contract.
@@ -287,7 +320,7 @@ impl<'g> List<'g> {
 
     /// Checks the list while no thread writes. Returns what is wrong.
     pub(super) fn check(self) -> Option<&'static str> {
-        let (mut count, mut last, mut version) = (0, u64::MAX, self.newest());
+        let (mut count, mut last, mut version) = (0, u64::MAX, self.first());
         while let Some(this) = version {
             if this.number() >= last {
                 return Some("numbers of versions do not fall");

@@ -16,7 +16,6 @@ const KEY: &[u8] = b"key";
 
 struct Subject {
     tree: Tree,
-    versions: Versions,
 }
 
 impl Subject {
@@ -37,13 +36,13 @@ impl Subject {
     }
 
     fn made(options: TreeOptions, freeing: Freeing) -> Arc<Self> {
-        let tree = Tree::with_options(&options).unwrap();
-        let versions = Versions::new(tree.allocator(), freeing).unwrap();
-        Arc::new(Self { tree, versions })
+        let mut tree = Tree::with_options(&options).unwrap();
+        attach(&mut tree, freeing, None).unwrap();
+        Arc::new(Self { tree })
     }
 
     fn of(&self) -> VersionedTree<'_> {
-        VersionedTree::new(&self.tree, &self.versions)
+        VersionedTree::of(&self.tree).unwrap()
     }
 
     fn put(&self, key: &[u8], number: u64, kind: Kind) -> Result<(), Refused> {
@@ -89,7 +88,7 @@ impl Subject {
 impl Drop for Subject {
     fn drop(&mut self) {
         // SAFETY: all threads have ended.
-        unsafe { self.versions.free(&self.tree) }
+        unsafe { detach(&self.tree) }
     }
 }
 

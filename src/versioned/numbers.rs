@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 
 use arrayvec::ArrayVec;
 
-use super::clock::{Clock, MAX_COMMIT, Registered};
+use super::clock::{Clock, MAX_COMMIT, NumberSource, Registered};
 use super::entry::MAX_NUMBER;
 use super::{Freeing, LATEST};
 use crate::index::memory::{OutOfMemory, Vector};
@@ -302,6 +302,12 @@ impl Numbers {
             true => self.write_floor.load(Ordering::Relaxed),
             false => self.floor(),
         }
+    }
+
+    /// The visible number, for statistics: in a store, that up to which everything is installed.
+    pub(super) fn reported_visible(&self) -> u64 {
+        let numbers = self.clock.numbers();
+        numbers.map_or_else(|| self.visible(), NumberSource::installed)
     }
 
     /// The number of snapshots, and the number of the oldest, for statistics.

@@ -166,7 +166,7 @@ impl<'t> VersionedTree<'t> {
     /// version of each key, so it would find a part of a batch that is committed meanwhile.
     #[inline]
     fn read_several<R>(self, number: u64, read: impl FnMut(u64) -> R) -> R {
-        if number == LATEST && self.is_in_store() && Line::SeveralAtSnapshot.is_enabled() {
+        if number == LATEST && self.is_of_store() && Line::SeveralAtSnapshot.is_enabled() {
             return self.read_at_snapshot(read);
         }
         self.read(number, read)

@@ -123,7 +123,8 @@ impl<S: Deref<Target = [u64]>> Pass<'_, S> {
                 None => point = below,
             }
         }
-        if !self.points.floor_is_closed {
+        // What a batch has found stays until its mark is resolved.
+        if !self.points.floor_is_closed || list.has_mark() {
             return None;
         }
         let oldest = list.oldest()?;

@@ -52,7 +52,7 @@ impl VersionedTree<'_> {
         let is_valid = (1..=MAX_NUMBER).contains(&number);
         match is_valid && self.versions.numbers.admits(number) {
             true => Ok(()),
-            false if self.is_in_store() => Err(Refused::InStore),
+            false if self.is_of_store() => Err(Refused::InStore),
             false => Err(Refused::Number),
         }
     }
@@ -147,7 +147,7 @@ impl VersionedTree<'_> {
 
     /// Hands out `count` consecutive numbers, as a group that is pending until it is published.
     pub(crate) fn take_numbers(self, count: u64) -> Result<u64, GroupFault> {
-        if self.is_in_store() {
+        if self.is_of_store() {
             return Err(GroupFault::InStore);
         }
         let highest = self.versions.counts.highest();
@@ -156,7 +156,7 @@ impl VersionedTree<'_> {
 
     /// Publishes the group that begins at a number. Returns the visible number.
     pub(crate) fn publish(self, first: u64) -> Result<u64, GroupFault> {
-        if self.is_in_store() {
+        if self.is_of_store() {
             return Err(GroupFault::InStore);
         }
         self.versions.numbers.publish(first)

@@ -10,7 +10,7 @@ use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::reclaim::cannot_create_trees;
 use crate::index::tree::Tree;
-use crate::versioned::VERSIONS;
+use crate::versioned::{VERSIONS, VersionedTree};
 
 /// Creates an empty tree.
 ///
@@ -71,9 +71,14 @@ pub unsafe extern "C" fn masstree_create(
 /// Thread safety: no other thread may use the tree. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_destroy(tree: *mut TreeHandle) {
-    // SAFETY: the handle came from `masstree_create`, and no other thread uses it.
+    // SAFETY: the handle came from `masstree_create`, and no other thread uses it; or it is a store's,
+    // which frees it.
     unsafe {
         if let Ok(source) = tree_of(tree).map(Tree::allocator) {
+            let versioned = (*tree).versioned();
+            if versioned.is_some_and(VersionedTree::is_of_store) {
+                return;
+            }
             source.drop_and_free(NonNull::new_unchecked(tree));
         }
     }

@@ -160,7 +160,12 @@ pub unsafe extern "C" fn masstree_trim_versions(
 pub unsafe extern "C" fn masstree_seal(tree: *mut TreeHandle) -> i32 {
     status_of(|| {
         // SAFETY: as this function's contract.
-        unsafe { versioned_of(tree) }?.seal();
+        let versioned = unsafe { versioned_of(tree) }?;
+        // A store's tree is written to by its store alone.
+        if versioned.is_of_store() {
+            return Err(MASSTREE_READ_ONLY);
+        }
+        versioned.seal();
         Ok(MASSTREE_OK)
     })
 }

@@ -31,7 +31,7 @@ unsafe extern "C" fn spoil(memory: *mut c_void, size: usize, align: usize, _: *m
 
 /// An append-only tree whose freed memory is overwritten.
 fn subject() -> Subject {
-    let tree = Tree::with_options(&TreeOptions {
+    let mut tree = Tree::with_options(&TreeOptions {
         values: values(),
         // SAFETY: any thread may call the functions.
         allocator: Some(unsafe { Allocator::new(allocate, spoil, std::ptr::null_mut()) }),
@@ -39,8 +39,8 @@ fn subject() -> Subject {
         ..TreeOptions::default()
     })
     .unwrap();
-    let versions = Versions::new(tree.allocator(), Freeing::Never).unwrap();
-    Subject { tree, versions }
+    attach(&mut tree, Freeing::Never, None).unwrap();
+    Subject { tree }
 }
 
 /// A key whose bytes beyond the slice are in a bag, or in a layer.

@@ -4,53 +4,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use super::oracle::{Oracle, Row, is_tombstone};
+use super::store::{Store, rows};
 use super::*;
 
-/// Positions for this many commits.
-const UNITS: usize = 1 << 20;
-
-/// A commit that is not refused, and is reported at once.
-fn commit(subject: &Subject, positions: &Positions, key: &[u8], kind: Kind, bytes: &[u8]) -> u64 {
-    let guard = subject.guard();
-    let of = subject.of();
-    let new = of.prepare(guard.pin(), kind, bytes).unwrap();
-    let units = 1 + bytes.len() as u64 / 16;
-    let decide = |_: Option<Version<'_>>| Ok::<(), ()>(());
-    let committed = of.commit(guard.pin(), key, new, decide, || positions.take(units));
-    let Ok(committed) = committed else {
-        panic!("not refused, and memory is left")
-    };
-    positions.fill(committed.number, units);
-    committed.number
-}
-
-fn rows(subject: &Subject, number: u64, reverse: bool) -> Vec<Row> {
-    let guard = subject.guard();
-    let range = Range {
-        reverse,
-        ..Range::all()
-    };
-    let (mut rows, mut visited) = (Vec::new(), 0);
-    let scanned = (subject.of()).scan_at(guard.pin(), &range, number, &mut visited, |key, of| {
-        rows.push(row(key, of));
-        ControlFlow::Continue(())
-    });
-    scanned.unwrap();
-    if reverse {
-        rows.reverse();
-    }
-    rows
-}
-
 /// Random commits, snapshots and trims, compared with the oracle, at the latest number and at
-/// snapshots. Put back: in `Clock::add`, take `installed` for the number; in `none_is_open`, return true;
-/// in `begin_overwrite_in_store`, forget the snapshots.
+/// snapshots. Put back: in `none_is_open`, return true; in `begin_overwrite_in_store`, forget the snapshots;
+/// in `readable`, return the number.
 #[test]
 fn commits_are_seen_at_the_latest_number_and_at_snapshots() {
     for (seed, freeing) in (0..40).zip([Freeing::InTrims, Freeing::WhenOverwritten].iter().cycle())
     {
-        let positions = Positions::new(UNITS);
-        let subject = Subject::in_store(*freeing, &positions);
+        let store = Store::new(*freeing, 1);
+        let subject = &store.trees[0];
         let mut random = Random(seed);
         let mut oracle = Oracle::default();
         let mut snapshots: Vec<Snapshot<'_>> = Vec::new();
@@ -77,7 +42,7 @@ fn commits_are_seen_at_the_latest_number_and_at_snapshots() {
                         true => vec![],
                         false => vec![b'v'; random.below(40) as usize],
                     };
-                    let number = commit(&subject, &positions, &key, kind, &bytes);
+                    let number = store.commit(0, &key, kind, &bytes);
                     assert!(number > oracle.highest);
                     oracle.highest = number;
                     let versions = oracle.keys.entry(key).or_default();
@@ -85,13 +50,10 @@ fn commits_are_seen_at_the_latest_number_and_at_snapshots() {
                 }
             }
             let reverse = random.below(2) == 0;
-            assert_eq!(
-                rows(&subject, LATEST, reverse),
-                oracle.all_visible(u64::MAX)
-            );
+            assert_eq!(rows(subject, LATEST, reverse), oracle.all_visible(u64::MAX));
             for snapshot in &snapshots {
                 let number = snapshot.number();
-                assert_eq!(rows(&subject, number, reverse), oracle.all_visible(number));
+                assert_eq!(rows(subject, number, reverse), oracle.all_visible(number));
             }
             for key in oracle.keys.keys() {
                 let expected = oracle.visible(key, u64::MAX).map(|row| row.3);
@@ -104,12 +66,12 @@ fn commits_are_seen_at_the_latest_number_and_at_snapshots() {
     }
 }
 
-/// Put back: in `commit`, ignore what `decide` returns; in `push`, forget to free; in `load`, insert with
+/// Put back: in `commit`, ignore what `decide` returns, or free nothing; in `load`, insert with
 /// `latest` the version's own number.
 #[test]
 fn a_commit_decides_by_the_newest_version_and_frees_it() {
-    let positions = Positions::new(UNITS);
-    let subject = Subject::in_store(Freeing::WhenOverwritten, &positions);
+    let store = Store::new(Freeing::WhenOverwritten, 1);
+    let (subject, positions) = (&store.trees[0], &store.positions);
     let guard = subject.guard();
     let of = subject.of();
     for round in 0..100_u64 {
@@ -151,8 +113,8 @@ fn a_commit_decides_by_the_newest_version_and_frees_it() {
 /// Put back: in `admits`, ask nothing of stores; in `take_numbers` or `publish`, too.
 #[test]
 fn a_store_s_tree_refuses_other_writes() {
-    let positions = Positions::new(UNITS);
-    let subject = Subject::in_store(Freeing::InTrims, &positions);
+    let store = Store::new(Freeing::InTrims, 1);
+    let subject = &store.trees[0];
     for number in [1, MAX_COMMIT, MAX_NUMBER] {
         let refused = subject.put(b"key", number, Kind::Value, b"");
         assert_eq!(refused, Err(Refused::InStore));
@@ -171,13 +133,13 @@ fn a_store_s_tree_refuses_other_writes() {
 fn counters_lose_no_increment() {
     const THREADS: u64 = 3;
     const ROUNDS: u64 = 4_000;
-    let positions = Positions::new(UNITS);
-    let subject = Subject::in_store(Freeing::WhenOverwritten, &positions);
+    let store = Store::new(Freeing::WhenOverwritten, 1);
+    let (subject, positions) = (&store.trees[0], &store.positions);
     let running = AtomicU64::new(THREADS);
     let count = |version: Version<'_>| u64::from_ne_bytes(version.bytes().try_into().unwrap());
     thread::scope(|scope| {
         for seed in 0..THREADS {
-            let (subject, positions, running) = (&subject, &positions, &running);
+            let (subject, positions, running) = (subject, positions, &running);
             scope.spawn(move || {
                 let mut random = Random(seed);
                 let mut left = ROUNDS;
@@ -211,7 +173,7 @@ fn counters_lose_no_increment() {
             let mut last = 0;
             while running.load(Ordering::Relaxed) > 0 {
                 let snapshot = subject.of().snapshot().unwrap();
-                let seen = rows(&subject, snapshot.number(), false);
+                let seen = rows(subject, snapshot.number(), false);
                 let sum = |rows: &[Row]| -> u64 {
                     let counts = rows.iter().map(|row| &row.3[..]);
                     counts
@@ -220,7 +182,7 @@ fn counters_lose_no_increment() {
                 };
                 assert!(sum(&seen) >= last);
                 last = sum(&seen);
-                assert_eq!(rows(&subject, snapshot.number(), true), seen);
+                assert_eq!(rows(subject, snapshot.number(), true), seen);
             }
         });
     });

@@ -1,6 +1,7 @@
 //! Tests of versioned trees.
 
 mod append_only;
+mod batches;
 mod commits;
 mod digests;
 mod groups;
@@ -10,13 +11,13 @@ mod oracle;
 mod overwrites;
 mod ranges;
 mod skip_map;
+mod store;
 mod threads;
 mod trim;
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
 
-use super::positions::Positions;
 use super::*;
 use crate::index::memory::Allocator;
 use crate::index::reclaim::Guard;
@@ -41,7 +42,6 @@ fn steps(work: impl FnOnce()) -> u64 {
 /// A versioned tree of a test.
 struct Subject {
     tree: Tree,
-    versions: Versions,
 }
 
 impl Subject {
@@ -50,39 +50,30 @@ impl Subject {
     }
 
     fn with(freeing: Freeing) -> Self {
-        let tree = Tree::with_options(&TreeOptions {
+        let mut tree = Tree::with_options(&TreeOptions {
             values: values(),
             keeps_everything: freeing == Freeing::Never,
             ..TreeOptions::default()
         })
         .unwrap();
-        let versions = Versions::new(tree.allocator(), freeing).unwrap();
-        Self { tree, versions }
+        attach(&mut tree, freeing, None).unwrap();
+        Self { tree }
     }
 
     /// A tree of a store.
-    fn in_store(freeing: Freeing, positions: &Positions) -> Self {
-        Self::in_store_with(freeing, positions, None)
-    }
-
-    fn in_store_with(
-        freeing: Freeing,
-        positions: &Positions,
-        allocator: Option<Allocator>,
-    ) -> Self {
-        let tree = Tree::with_options(&TreeOptions {
+    fn of_store(freeing: Freeing, clock: &Clock, allocator: Option<Allocator>) -> Self {
+        let mut tree = Tree::with_options(&TreeOptions {
             values: values(),
             allocator,
             ..TreeOptions::default()
         })
         .unwrap();
-        let source = tree.allocator();
-        let versions = Versions::in_store(source, freeing, positions.clock(source)).unwrap();
-        Self { tree, versions }
+        attach(&mut tree, freeing, Some(clock)).unwrap();
+        Self { tree }
     }
 
     fn of(&self) -> VersionedTree<'_> {
-        VersionedTree::new(&self.tree, &self.versions)
+        VersionedTree::of(&self.tree).unwrap()
     }
 
     fn guard(&self) -> Guard<'_> {
@@ -120,7 +111,7 @@ impl Subject {
 impl Drop for Subject {
     fn drop(&mut self) {
         // SAFETY: the test has ended.
-        unsafe { self.versions.free(&self.tree) }
+        unsafe { detach(&self.tree) }
     }
 }
 

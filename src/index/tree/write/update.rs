@@ -69,7 +69,7 @@ impl Tree {
     /// [`Tree::write`] for a decision that changes only a present key. Returns `None`, without
     /// calling `decide`, if the key is absent. Reserves no memory.
     #[inline(always)]
-    pub(in crate::index::tree) fn write_present(
+    pub(crate) fn write_present(
         &self,
         pin: Pinned<'_>,
         bytes: &[u8],
