@@ -2,6 +2,8 @@
 //!
 //! - `io`: the table of file operations through which everything in a directory is read and written.
 //! - `log`: the sequence of records of commits: numbers, groups, recovery.
+//! - `store`: trees by name, writes, batches, opening.
 
 pub(crate) mod io;
 pub(crate) mod log;
+pub(crate) mod store;

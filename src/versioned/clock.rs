@@ -205,6 +205,11 @@ impl Clock {
         Ok(Self { inner })
     }
 
+    /// Whether both are handles of one clock.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.inner == other.inner
+    }
+
     fn inner(&self) -> &Inner {
         // SAFETY: freed with the last handle.
         unsafe { self.inner.as_ref() }

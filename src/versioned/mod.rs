@@ -325,6 +325,11 @@ impl<'t> VersionedTree<'t> {
         self.versions.numbers.is_in_store()
     }
 
+    /// Whether the tree shares this clock, which a store has.
+    pub(crate) fn is_of_clock(self, clock: &Clock) -> bool {
+        self.versions.numbers.has_clock(clock)
+    }
+
     pub(crate) fn is_sealed(self) -> bool {
         self.versions.sealed.load(Ordering::SeqCst) != 0
     }

@@ -106,6 +106,10 @@ impl Numbers {
         }
     }
 
+    pub(super) fn has_clock(&self, clock: &Clock) -> bool {
+        self.clock.is_same(clock)
+    }
+
     #[inline]
     pub(super) fn is_in_store(&self) -> bool {
         self.highest != LATEST

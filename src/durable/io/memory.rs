@@ -36,8 +36,10 @@ struct State {
     inodes: Vec<Vec<u8>>,
     names: BTreeMap<Vec<u8>, usize>,
     directories: Vec<Vec<u8>>,
-    /// The inode, and the locks of this open.
+    /// The inode of each open.
     open: Vec<Option<usize>>,
+    /// The opens that are locked, and whether exclusively.
+    locks: BTreeMap<i64, bool>,
     /// Bytes that may be allocated; checked by `preallocate`, and by writes beyond the end.
     room: Option<u64>,
 }
@@ -204,6 +206,7 @@ unsafe extern "C" fn close(ctx: *mut c_void, file: i64) -> i64 {
     // SAFETY: as all functions of this table.
     let mut state = unsafe { of(ctx) };
     state.inode(file);
+    state.locks.remove(&file);
     state.open[file as usize] = None;
     0
 }
@@ -288,10 +291,17 @@ unsafe extern "C" fn length(ctx: *mut c_void, file: i64) -> i64 {
     state.inodes[state.inode(file)].len() as i64
 }
 
-unsafe extern "C" fn lock(ctx: *mut c_void, file: i64, _: c_int) -> i64 {
+unsafe extern "C" fn lock(ctx: *mut c_void, file: i64, exclusive: c_int) -> i64 {
     // SAFETY: as all functions of this table.
-    let state = unsafe { of(ctx) };
-    state.inode(file);
+    let mut state = unsafe { of(ctx) };
+    let (inode, exclusive) = (state.inode(file), exclusive != 0);
+    let conflicts = |(&other, &is_exclusive): (&i64, &bool)| {
+        other != file && state.inode(other) == inode && (exclusive || is_exclusive)
+    };
+    if state.locks.iter().any(conflicts) {
+        return error(libc::EWOULDBLOCK);
+    }
+    state.locks.insert(file, exclusive);
     0
 }
 

@@ -40,6 +40,21 @@ impl Path {
         Ok(Self(all))
     }
 
+    /// The directory in which the path's last name is.
+    pub(crate) fn parent(&self) -> Result<Self, IoError> {
+        let bytes = self.bytes();
+        let end = bytes
+            .iter()
+            .rposition(|&byte| byte != b'/')
+            .map_or(0, |at| at + 1);
+        let name = bytes[..end].iter().rposition(|&byte| byte == b'/');
+        match name {
+            None if end == 0 && !bytes.is_empty() => Self::new(b"/"),
+            None => Self::new(b"."),
+            Some(at) => Self::new(&bytes[..=at]),
+        }
+    }
+
     pub(crate) const fn empty() -> Self {
         Self(Vec::new())
     }
@@ -66,5 +81,27 @@ impl Path {
 impl fmt::Debug for Path {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{:?}", self.as_c_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Path;
+
+    /// Put back: take the part before the last slash, whether or not a name follows.
+    #[test]
+    fn parents_are_the_directories_of_the_last_name() {
+        let cases: [(&[u8], &[u8]); 7] = [
+            (b"store", b"."),
+            (b"store/", b"."),
+            (b"/store", b"/"),
+            (b"a/store", b"a/"),
+            (b"a/b/store//", b"a/b/"),
+            (b"/", b"/"),
+            (b"../store", b"../"),
+        ];
+        for (path, parent) in cases {
+            assert_eq!(Path::new(path).unwrap().parent().unwrap().bytes(), parent);
+        }
     }
 }

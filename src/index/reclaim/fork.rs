@@ -64,7 +64,7 @@ fn domains() -> MutexGuard<'static, Domains> {
 /// # Safety
 /// The domain is unregistered before it is freed.
 pub(super) unsafe fn register(domain: NonNull<Domain>) {
-    install_handlers_once();
+    watch_forks();
     let mut domains = domains();
     // SAFETY: domains in the list are alive, and the mutex is held, which protects their links.
     unsafe {
@@ -184,7 +184,7 @@ extern "C" fn install_handlers() {
 }
 
 /// Registers the handlers at the first tree, on systems where nothing runs at load time.
-fn install_handlers_once() {
+pub(crate) fn watch_forks() {
     #[cfg(all(unix, not(target_os = "linux")))]
     {
         static INSTALLED: std::sync::Once = std::sync::Once::new();

@@ -34,7 +34,7 @@ use std::sync::Once;
 use seize::{Collector, Guard as _};
 
 pub(crate) use counted_pin::{CountedPin, counted_pin_of, pin_of_counted, refreshes_of};
-pub(crate) use fork::{cannot_create_trees, generation};
+pub(crate) use fork::{cannot_create_trees, generation, watch_forks};
 use guard::GuardState;
 pub(crate) use guard::{CountedCall, LocalGuard, pin_of, recorder_of, set_recorder};
 pub use guard::{Guard, Pinned};

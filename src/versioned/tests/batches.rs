@@ -191,7 +191,7 @@ fn an_undecided_mark_is_not_seen_and_nothing_below_it_is_trimmed() {
     let trimmed = of.trim(guard.pin(), LATEST, 100).unwrap();
     assert_eq!(trimmed.freed, 0);
     let seen = |number| {
-        let mut cursor = VersionCursor::at_number(of, number).unwrap();
+        let mut cursor = VersionCursor::at_number(of, of.index().allocator(), number).unwrap();
         let mut seen = Vec::new();
         while cursor.step(of, guard.pin(), false).unwrap() {
             seen.push(cursor.found().unwrap().1.bytes().to_vec());
@@ -212,7 +212,7 @@ fn an_undecided_mark_is_not_seen_and_nothing_below_it_is_trimmed() {
             ControlFlow::Continue(())
         })
         .unwrap();
-        let mut cursor = VersionCursor::over_versions(of, 0);
+        let mut cursor = VersionCursor::over_versions(of, of.index().allocator(), 0);
         for row in &rows {
             assert!(cursor.step(of, guard.pin(), reverse).unwrap());
             assert_eq!(cursor.found().unwrap().1.number(), row.1);

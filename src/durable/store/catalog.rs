@@ -1,0 +1,241 @@
+//! The trees of a store, by name and by number.
+//!
+//! A tree is made by a record of the log, and is never destroyed before the store is closed, so
+//! references to it need no guard. A mutex protects the catalog. It is held for the search of a
+//! name, and while a new tree's record is placed in the log; memory is allocated, and room in the
+//! log waited for, before. A tree is used by commits only after its record was placed, so a log that has a
+//! change of a tree has the tree before it.
+
+use std::ffi::CStr;
+use std::ops::ControlFlow;
+use std::ptr::NonNull;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::index::memory::{OutOfMemory, Source, Vector, append};
+use crate::index::reclaim::Pinned;
+use crate::index::tree::{Tree, TreeOptions};
+use crate::versioned::{self, Found, LATEST, Version, VersionedTree};
+
+/// The most bytes of a tree's name.
+const MAX_NAME: usize = 255;
+
+/// Returns `None` for a name that no tree can have.
+pub(super) fn check_name(name: &str) -> Option<()> {
+    (name.len() <= MAX_NAME && !name.contains('\0')).then_some(())
+}
+
+/// The most trees of a store.
+const MAX_TREES: usize = 65_535;
+
+/// A tree of a store. Its address is that of the tree, by which C knows it.
+#[repr(C)]
+pub(crate) struct StoreTree {
+    tree: Tree,
+    number: u32,
+    /// UTF-8, and a zero byte.
+    name: Vector<u8>,
+}
+
+impl StoreTree {
+    /// Makes a tree that no store has yet. `attach` makes it a versioned one.
+    pub(super) fn make(
+        options: &TreeOptions,
+        name: &str,
+        attach: impl FnOnce(&mut Tree) -> Result<(), OutOfMemory>,
+    ) -> Result<NewTree, OutOfMemory> {
+        let mut tree = Tree::with_options(options)?;
+        let source = tree.allocator();
+        let mut copy = Vector::new_in(source);
+        copy.try_reserve(name.len() + 1).map_err(|_| OutOfMemory)?;
+        append(&mut copy, name.as_bytes());
+        copy.push(0);
+        attach(&mut tree)?;
+        let made = source.make(Self {
+            tree,
+            number: 0,
+            name: copy,
+        })?;
+        Ok(NewTree { tree: made, source })
+    }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    pub(crate) fn c_name(&self) -> &CStr {
+        CStr::from_bytes_with_nul(&self.name).expect("its name was checked")
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.c_name().to_str().expect("it was made from a string")
+    }
+
+    /// Returns the tree with this index.
+    ///
+    /// # Safety
+    /// The index is that of a `StoreTree`.
+    pub(super) unsafe fn of_index(index: &Tree) -> &Self {
+        // SAFETY: by contract; the index is the first field.
+        unsafe { &*std::ptr::from_ref(index).cast::<Self>() }
+    }
+
+    pub(crate) fn index(&self) -> &Tree {
+        &self.tree
+    }
+
+    pub(crate) fn versioned(&self) -> VersionedTree<'_> {
+        VersionedTree::of(&self.tree).expect("a store's trees are versioned")
+    }
+
+    /// Returns the newest version of a key, if it is a value.
+    pub(super) fn newest<'g>(&self, pin: Pinned<'g>, key: &[u8]) -> Option<Version<'g>> {
+        match self.versioned().get(pin, key, LATEST) {
+            Found::Version(version) => Some(version),
+            Found::Nothing | Found::Tombstone(_) | Found::Covered(_) => None,
+        }
+    }
+}
+
+/// A tree that is in no catalog yet; freed on drop.
+pub(super) struct NewTree {
+    tree: NonNull<StoreTree>,
+    source: Source,
+}
+
+impl Drop for NewTree {
+    fn drop(&mut self) {
+        // SAFETY: no other thread has it.
+        unsafe { free(self.tree, self.source) }
+    }
+}
+
+/// # Safety
+/// No other thread uses the tree, and no guard of it is held.
+unsafe fn free(tree: NonNull<StoreTree>, source: Source) {
+    // SAFETY: by contract.
+    unsafe {
+        versioned::detach(&tree.as_ref().tree);
+        source.drop_and_free(tree);
+    }
+}
+
+/// All trees of a store. The vectors are the process's, not the user's allocator's, which must not run
+/// under a lock.
+pub(super) struct Catalog {
+    trees: Mutex<Trees>,
+}
+
+/// The trees in the order of their numbers, which begin at 1; and their indexes in the order of their
+/// names.
+#[derive(Default)]
+struct Trees {
+    by_number: Vec<NonNull<StoreTree>>,
+    by_name: Vec<usize>,
+}
+
+// SAFETY: the trees are allocations that any thread may use.
+unsafe impl Send for Trees {}
+
+/// Why a tree cannot be added.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum NotAdded {
+    OutOfMemory,
+    /// The store has as many trees as it may have.
+    TooMany,
+}
+
+impl Catalog {
+    pub(super) fn new() -> Self {
+        Self {
+            trees: Mutex::new(Trees::default()),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Trees> {
+        // A panic aborts the process: no thread has left the vectors half changed.
+        self.trees.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the tree with a name.
+    pub(super) fn named(&self, name: &str) -> Option<&StoreTree> {
+        let trees = self.lock();
+        let at = trees.search(name).ok()?;
+        Some(trees.at(trees.by_name[at]))
+    }
+
+    /// Returns the tree with a number.
+    pub(super) fn numbered(&self, number: u32) -> Option<&StoreTree> {
+        let trees = self.lock();
+        let at = (number as usize).checked_sub(1)?;
+        (at < trees.by_number.len()).then(|| trees.at(at))
+    }
+
+    /// Calls `visit` with every tree, in the order of numbers, until it breaks off. Trees that are made meanwhile may be
+    /// left out. No lock is held during the calls.
+    pub(super) fn each<'c>(&'c self, mut visit: impl FnMut(&'c StoreTree) -> ControlFlow<()>) {
+        let mut number = 1;
+        // Ends: there are at most `MAX_TREES`.
+        while let Some(tree) = self.numbered(number) {
+            if visit(tree).is_break() {
+                break;
+            }
+            number += 1;
+        }
+    }
+
+    /// Adds a tree under its name, unless there is one with this name, and returns the one that
+    /// there is. Calls `record` with the number of an added tree, before another thread can find it.
+    pub(super) fn add(
+        &self,
+        new: NewTree,
+        record: impl FnOnce(u32),
+    ) -> Result<&StoreTree, NotAdded> {
+        // Dropped after the lock: freeing a tree runs the user's allocator.
+        let mut new = new;
+        let mut trees = self.lock();
+        // SAFETY: no other thread has it.
+        let tree = unsafe { new.tree.as_mut() };
+        let at = match trees.search(tree.name()) {
+            Ok(at) => return Ok(trees.at(trees.by_name[at])),
+            Err(at) => at,
+        };
+        let index = trees.by_number.len();
+        if index == MAX_TREES {
+            return Err(NotAdded::TooMany);
+        }
+        let trees = &mut *trees;
+        (trees.by_number.try_reserve(1)).map_err(|_| NotAdded::OutOfMemory)?;
+        (trees.by_name.try_reserve(1)).map_err(|_| NotAdded::OutOfMemory)?;
+        tree.number = u32::try_from(index + 1).expect("there are at most `MAX_TREES`");
+        record(tree.number);
+        trees.by_number.push(new.tree);
+        trees.by_name.insert(at, index);
+        std::mem::forget(new);
+        Ok(trees.at(index))
+    }
+
+    /// Frees all trees.
+    ///
+    /// # Safety
+    /// No other thread uses a tree of the store, and no guard of one is held. Nothing else is called
+    /// afterwards.
+    pub(super) unsafe fn free(&self) {
+        let trees = std::mem::take(&mut *self.lock());
+        for tree in trees.by_number {
+            // SAFETY: by contract.
+            unsafe { free(tree, tree.as_ref().tree.allocator()) }
+        }
+    }
+}
+
+impl Trees {
+    fn search(&self, name: &str) -> Result<usize, usize> {
+        self.by_name
+            .binary_search_by(|&index| self.at(index).name().cmp(name))
+    }
+
+    fn at<'c>(&self, index: usize) -> &'c StoreTree {
+        // SAFETY: a tree lives until `Catalog::free`, the last call.
+        unsafe { self.by_number[index].as_ref() }
+    }
+}

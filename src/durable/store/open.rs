@@ -1,0 +1,321 @@
+//! Opens a store: locks its directory, reads its log, and goes on with it.
+//!
+//! The lock is one of the operating system's, on a file of its own (`LOCK`), so it ends with the process.
+//! A store that writes holds it exclusively, one that only reads shares it. The file is never removed:
+//! a process that opened it before would hold the lock of a file that others no longer find.
+//!
+//! The log is read in order. The record of a tree comes before the first change of the tree, and is
+//! numbered as the trees before it. A change is stored under the number of its record; of each key,
+//! only what is newest stays. At the end, keys whose newest version is a tombstone are taken out.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::ops::ControlFlow;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use super::catalog::{Catalog, NewTree, StoreTree, check_name};
+use super::failure::Failure;
+use super::record::{Malformed, RecordKind, decode_commit, decode_tree};
+use super::{LogCell, Store};
+use crate::durable::io::{File, Io, IoError, OPEN_CREATE, OPEN_WRITE, Path};
+use crate::durable::log::{Level, Log, LogEnd, LogError, LogOptions, Report, VisitError, read_log};
+use crate::index::memory::{Allocator, OutOfMemory, Source};
+use crate::index::reclaim::{generation, watch_forks};
+use crate::index::tree::TreeOptions;
+use crate::versioned::{self, Clock, Freeing, LATEST, NumberSource, Refused, attach};
+
+/// The name of the file that is locked.
+const LOCK: &[u8] = b"lock";
+
+/// How a store is opened.
+pub(crate) struct StoreOptions {
+    /// `None`: in memory only.
+    pub(crate) directory: Option<Path>,
+    pub(crate) io: Io,
+    pub(crate) is_read_only: bool,
+    /// Opening fails if the directory has no store.
+    pub(crate) must_exist: bool,
+    /// A corrupt log is read up to the fault.
+    pub(crate) salvages: bool,
+    /// What writing functions wait for.
+    pub(crate) level: Level,
+    /// 0: the default.
+    pub(crate) log_buffer_bytes: usize,
+    /// 0: the default.
+    pub(crate) log_segment_bytes: u64,
+    pub(crate) sync_interval: Option<Duration>,
+    /// The allocator of trees.
+    pub(crate) allocator: Option<Allocator>,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            directory: None,
+            io: Io::real(),
+            is_read_only: false,
+            must_exist: false,
+            salvages: false,
+            level: Level::Memory,
+            log_buffer_bytes: 0,
+            log_segment_bytes: 0,
+            sync_interval: None,
+            allocator: None,
+        }
+    }
+}
+
+/// Why a store was not opened.
+#[derive(Debug)]
+pub(crate) enum OpenFault {
+    OutOfMemory,
+    /// There is no store in the directory.
+    NotFound,
+    /// Another store has the directory open.
+    Locked,
+    /// The disk is full.
+    Full(Failure),
+    /// A file operation has failed.
+    Io(Failure),
+    /// A file has a wrong content.
+    Corrupt(Failure),
+}
+
+impl OpenFault {
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::OutOfMemory | Self::NotFound | Self::Locked => None,
+            Self::Full(failure) | Self::Io(failure) | Self::Corrupt(failure) => Some(failure),
+        }
+    }
+}
+
+impl From<OutOfMemory> for OpenFault {
+    fn from(_: OutOfMemory) -> Self {
+        Self::OutOfMemory
+    }
+}
+
+impl From<IoError> for OpenFault {
+    fn from(error: IoError) -> Self {
+        if error.is_no_memory() {
+            return Self::OutOfMemory;
+        }
+        match error.is_full() {
+            true => Self::Full(Failure::of_io(&error)),
+            false => Self::Io(Failure::of_io(&error)),
+        }
+    }
+}
+
+impl From<LogError> for OpenFault {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::NoMemory => Self::OutOfMemory,
+            LogError::Io(error) => error.into(),
+            LogError::Corrupt(corruption) => Self::Corrupt(Failure::of_corruption(&corruption)),
+        }
+    }
+}
+
+/// The options of a store's trees.
+pub(super) fn tree_options(allocator: Option<Allocator>) -> TreeOptions {
+    TreeOptions {
+        values: versioned::values(),
+        allocator,
+        ..TreeOptions::default()
+    }
+}
+
+impl Store {
+    pub(crate) fn open(options: StoreOptions) -> Result<Self, OpenFault> {
+        watch_forks();
+        let source = Source::new(options.allocator);
+        let log: LogCell = Arc::new(OnceLock::new());
+        // SAFETY: the store keeps the cell for as long as the clock.
+        let numbers = unsafe { NumberSource::new(Arc::as_ptr(&log).cast(), taken, installed) };
+        let clock = Clock::of_store(source, numbers)?;
+        let mut store = Self {
+            source,
+            allocator: options.allocator,
+            catalog: Catalog::new(),
+            clock,
+            log,
+            is_read_only: options.is_read_only,
+            level: options.level,
+            report: Report::default(),
+            lock: None,
+            generation: generation(),
+        };
+        let mut end = LogEnd::new();
+        if let Some(directory) = &options.directory {
+            store.lock = Some(lock(&options, directory)?);
+            end = store.read(&options, directory)?;
+        }
+        store.report = std::mem::take(&mut end.report);
+        let opened = Log::open(log_options(options)?, end)?;
+        let is_new = store.log.set(opened).is_ok();
+        debug_assert!(is_new, "the cell was empty");
+        store.remove_tombstones()?;
+        Ok(store)
+    }
+
+    /// Reads the log in the directory.
+    fn read(&mut self, options: &StoreOptions, directory: &Path) -> Result<LogEnd, OpenFault> {
+        let mut visit = |number, kind, body: &[u8]| self.replay(number, kind, body);
+        let end = read_log(&options.io, directory, 0, options.salvages, &mut visit)?;
+        match end.store_id {
+            None if options.must_exist => Err(OpenFault::NotFound),
+            _ => Ok(end),
+        }
+    }
+
+    fn replay(&mut self, number: u64, kind: u8, body: &[u8]) -> Result<(), VisitError> {
+        match RecordKind::of(kind) {
+            Some(RecordKind::Commit) => Ok(decode_commit(body, |change| {
+                let tree = self.catalog.numbered(change.tree);
+                let tree = tree.ok_or(Malformed("a change is of a tree that was not made"))?;
+                let pin = tree.index().local_guard();
+                let versioned = tree.versioned();
+                match versioned.load(pin.pin(), change.key, change.kind, number, change.value) {
+                    Ok(()) => Ok(()),
+                    Err(Refused::OutOfMemory) => Err(Unreadable::OutOfMemory),
+                    Err(_) => Err(Malformed("a number is out of range").into()),
+                }
+            })?),
+            Some(RecordKind::Tree) => {
+                let (tree, name) = decode_tree(body).map_err(Unreadable::from)?;
+                Ok(self.replay_tree(tree, name)?)
+            }
+            Some(RecordKind::Void) => Ok(()),
+            None => Err(VisitError::Corrupt("a record has an unknown kind")),
+        }
+    }
+
+    fn replay_tree(&mut self, tree: u32, name: &str) -> Result<(), Unreadable> {
+        check_name(name).ok_or(Malformed("the name of a tree is too long"))?;
+        let new = self.make_tree(name)?;
+        let added = self.catalog.add(new, |_| {}).map_err(|_| OutOfMemory)?;
+        match added.number() == tree && added.name() == name {
+            true => Ok(()),
+            false => Err(Malformed("a tree has the number or name of another one").into()),
+        }
+    }
+
+    /// Makes a tree of this store that is not in its catalog.
+    pub(super) fn make_tree(&self, name: &str) -> Result<NewTree, OutOfMemory> {
+        let options = tree_options(self.allocator);
+        StoreTree::make(&options, name, |tree| {
+            attach(tree, Freeing::WhenOverwritten, Some(&self.clock))
+        })
+    }
+
+    /// Takes keys out whose newest version is a tombstone.
+    fn remove_tombstones(&self) -> Result<(), OutOfMemory> {
+        let mut outcome = Ok(());
+        self.catalog.each(|tree| {
+            let guard = tree.index().local_guard();
+            match tree.versioned().trim(guard.pin(), LATEST, usize::MAX) {
+                Err(Refused::OutOfMemory) => {
+                    outcome = Err(OutOfMemory);
+                    ControlFlow::Break(())
+                }
+                _ => ControlFlow::Continue(()),
+            }
+        });
+        outcome
+    }
+}
+
+/// Why a record cannot be replayed.
+enum Unreadable {
+    OutOfMemory,
+    Malformed(&'static str),
+}
+
+impl From<Malformed> for Unreadable {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed.0)
+    }
+}
+
+impl From<OutOfMemory> for Unreadable {
+    fn from(_: OutOfMemory) -> Self {
+        Self::OutOfMemory
+    }
+}
+
+impl From<Unreadable> for VisitError {
+    fn from(unreadable: Unreadable) -> Self {
+        match unreadable {
+            Unreadable::OutOfMemory => Self::NoMemory,
+            Unreadable::Malformed(why) => Self::Corrupt(why),
+        }
+    }
+}
+
+/// Makes the directory if there is none, and locks it.
+fn lock(options: &StoreOptions, directory: &Path) -> Result<File, OpenFault> {
+    let io = &options.io;
+    let may_create = !options.is_read_only && !options.must_exist;
+    if may_create {
+        match io.mkdir(directory) {
+            // The store's files are found after a crash only if the directory is.
+            Ok(()) => io.sync_dir(&directory.parent()?)?,
+            Err(error) if error.errno == libc::EEXIST => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let flags = match (options.is_read_only, may_create) {
+        (true, _) => 0,
+        (false, false) => OPEN_WRITE,
+        (false, true) => OPEN_WRITE | OPEN_CREATE,
+    };
+    let file = match io.open(&directory.join(LOCK)?, flags) {
+        Ok(file) => file,
+        Err(error) if error.errno == libc::ENOENT => return Err(OpenFault::NotFound),
+        Err(error) => return Err(error.into()),
+    };
+    match file.lock(!options.is_read_only)? {
+        true => Ok(file),
+        false => Err(OpenFault::Locked),
+    }
+}
+
+fn log_options(options: StoreOptions) -> Result<LogOptions, OpenFault> {
+    // A store that is only read has a log without files: it hands out nothing.
+    let directory = options.directory.filter(|_| !options.is_read_only);
+    let mut log = LogOptions::new(options.io, directory, random());
+    if options.log_buffer_bytes != 0 {
+        log.buffer_bytes = options.log_buffer_bytes;
+    }
+    if options.log_segment_bytes != 0 {
+        log.segment_bytes = options.log_segment_bytes;
+    }
+    log.sync_interval = options.sync_interval;
+    Ok(log)
+}
+
+/// Returns a number that identifies a new store.
+fn random() -> u64 {
+    // The keys of a `RandomState` come from the operating system's random numbers.
+    RandomState::new().build_hasher().finish()
+}
+
+/// # Safety
+/// `ctx` is a store's [`LogCell`].
+unsafe fn taken(ctx: *const std::ffi::c_void) -> u64 {
+    // SAFETY: by contract.
+    unsafe { &*ctx.cast::<OnceLock<Log>>() }
+        .get()
+        .map_or(0, Log::taken)
+}
+
+/// # Safety
+/// `ctx` is a store's [`LogCell`].
+unsafe fn installed(ctx: *const std::ffi::c_void) -> u64 {
+    // SAFETY: by contract.
+    unsafe { &*ctx.cast::<OnceLock<Log>>() }
+        .get()
+        .map_or(0, Log::installed)
+}
