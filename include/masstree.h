@@ -298,6 +298,15 @@ const char *masstree_strerror(int32_t status);
 #define MASSTREE_HUGE_PAGES_NEVER 1
 
 /**
+ * Huge pages: from alloc, for trees with an allocator of their own. Nodes, suffixes, byte strings and
+ * versions come from pools, as with malloc, and the pools take chunks from alloc: small ones at
+ * first, and once a pool has 4 MiB, chunks of 2 MiB, aligned to 2 MiB, one at a time. All of them are
+ * freed by masstree_destroy, most often without a visit to the nodes: see docs/memory.md. Needs alloc,
+ * and a chunk_size of 0.
+ */
+#define MASSTREE_HUGE_PAGES_FROM_ALLOCATOR 2
+
+/**
  * Called once for every value that the library owns and no longer needs, when no reader can still
  * use it: after masstree_put displaced it, after a masstree_remove or masstree_exchange whose output
  * parameter was NULL, after masstree_clear, when a load from a source fails, when a loader is closed
@@ -318,7 +327,8 @@ typedef void (*masstree_value_destructor_t)(uint64_t value, void *ctx);
  * Allocates memory for a tree.
  *
  * @param size   Number of bytes, never 0.
- * @param align  Alignment of the memory: a power of two, at most 128.
+ * @param align  Alignment of the memory: a power of two, at most 128; with
+ *               MASSTREE_HUGE_PAGES_FROM_ALLOCATOR also 2 MiB.
  * @param ctx    alloc_ctx of the options.
  *
  * @return The memory, which belongs to the tree until it frees it; or NULL if none is left:
@@ -388,8 +398,8 @@ typedef struct {
      */
     uint32_t value_kind;
     /**
-     * MASSTREE_HUGE_PAGES_FOR_LARGE_TREES or MASSTREE_HUGE_PAGES_NEVER. Ignored if alloc or
-     * chunk_size is set.
+     * MASSTREE_HUGE_PAGES_FOR_LARGE_TREES or MASSTREE_HUGE_PAGES_NEVER, both ignored if alloc or
+     * chunk_size is set; or MASSTREE_HUGE_PAGES_FROM_ALLOCATOR.
      */
     uint32_t huge_pages;
     /**

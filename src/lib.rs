@@ -37,7 +37,7 @@ mod versioned;
 static ALLOCATOR: errno::PreservingAllocator = errno::PreservingAllocator;
 
 pub use index::key::MAX_KEY_LEN;
-pub use index::memory::{Allocator, OutOfMemory};
+pub use index::memory::{Allocator, HugePages, OutOfMemory};
 pub use index::node::Observation;
 pub use index::reclaim::{Guard, Pinned, RetiredObject};
 pub use index::tree::{

@@ -257,6 +257,24 @@ TEST(tree, takes_memory_where_the_options_say)
     EXPECT_EQ(memory.in_use, 0u);
 }
 
+TEST(tree, takes_large_chunks_from_memory_that_has_them)
+{
+    meter memory;
+    masstree::options options;
+    options.huge_pages_from_memory = true;
+    std::error_code code;
+    masstree::tree<int> refused(options, code);
+    EXPECT_EQ(code, masstree::errc::invalid);
+    options.memory = &memory;
+    {
+        masstree::bytes_tree tree(options);
+        for (int i = 0; i < 1000; ++i)
+            tree.put("key" + std::to_string(i), "a value");
+        EXPECT_GE(memory.in_use.load(), tree.stats().node_bytes + tree.stats().value_bytes);
+    }
+    EXPECT_EQ(memory.in_use, 0u);
+}
+
 TEST(tree, reports_its_statistics)
 {
     masstree::tree<int> tree;

@@ -64,8 +64,16 @@ static void huge_pages_are_for_large_trees_or_never(void **state)
     }
     masstree_options_t options = MASSTREE_OPTIONS_INIT;
     masstree_t *tree = NULL;
-    options.huge_pages = 2;
+    options.huge_pages = 3;
     assert_status(MASSTREE_INVALID, masstree_create(&options, &tree));
+    options.huge_pages = MASSTREE_HUGE_PAGES_FROM_ALLOCATOR;
+    assert_status(MASSTREE_INVALID, masstree_create(&options, &tree));
+    struct allocator allocator;
+    allocator_start(&allocator);
+    options = allocator_options(&allocator, MASSTREE_VALUES_WORDS);
+    options.huge_pages = MASSTREE_HUGE_PAGES_FROM_ALLOCATOR;
+    assert_status(MASSTREE_INVALID, masstree_create(&options, &tree)); /* it has a chunk_size */
+    allocator_end(&allocator);
     assert_null(tree);
 }
 

@@ -165,6 +165,9 @@ static void begin(struct soak *soak, uint64_t *random, bool is_short)
     }
     options.huge_pages = random_below(random, 2) == 0 ? MASSTREE_HUGE_PAGES_NEVER
                                                       : MASSTREE_HUGE_PAGES_FOR_LARGE_TREES;
+    if (options.alloc != NULL && options.chunk_size == 0 && random_below(random, 2) == 0) {
+        options.huge_pages = MASSTREE_HUGE_PAGES_FROM_ALLOCATOR;
+    }
     REQUIRE(masstree_create(&options, &soak->tree) == MASSTREE_OK);
     options = (masstree_options_t)MASSTREE_OPTIONS_INIT;
     options.value_kind = soak->holds_bytes ? MASSTREE_VALUES_BYTES : MASSTREE_VALUES_WORDS;

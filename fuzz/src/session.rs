@@ -51,6 +51,7 @@ impl Place {
         };
         let ledger = Box::new(Ledger::new(threads));
         let own = bits & 4 != 0;
+        let chunk_size = [0, 1, 320 * 3, 4096][usize::from(bits >> 3) % 4];
         let options = Options {
             struct_size: size_of::<Options>(),
             value_destructor: (kind == Kind::Destroyed).then_some(values::destroy as _),
@@ -58,9 +59,12 @@ impl Place {
             alloc: own.then_some(memory::alloc as _),
             free: own.then_some(memory::free as _),
             alloc_ctx: std::ptr::from_ref(&*memory).cast_mut().cast(),
-            chunk_size: [0, 1, 320 * 3, 4096][usize::from(bits >> 3) % 4],
+            chunk_size,
             value_kind: u32::from(kind == Kind::Bytes),
-            huge_pages: u32::from(bits >> 7),
+            huge_pages: match bits >> 7 {
+                1 if own && chunk_size == 0 => MASSTREE_HUGE_PAGES_FROM_ALLOCATOR,
+                mode => u32::from(mode),
+            },
             version_flags: 0,
             reserved: 0,
         };

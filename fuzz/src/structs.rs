@@ -199,7 +199,7 @@ fn create(u: &mut Unstructured<'_>) -> Result<Option<(*mut TreeHandle, u32)>> {
         && options.value_kind <= MASSTREE_VALUES_VERSIONED
         && has_version_flags(&options)
         && options.reserved == 0
-        && options.huge_pages <= MASSTREE_HUGE_PAGES_NEVER
+        && has_huge_pages(&options)
         && has_alloc == has_free
         && (is_words || options.value_destructor.is_none());
     let untouched = std::ptr::without_provenance_mut(8);
@@ -222,6 +222,13 @@ fn create(u: &mut Unstructured<'_>) -> Result<Option<(*mut TreeHandle, u32)>> {
     assert_eq!((status, tree), (expected, untouched), "size {size}");
     assert!(!(is_sound && is_modest), "out of memory without reason");
     Ok(None)
+}
+
+fn has_huge_pages(options: &Options) -> bool {
+    match options.huge_pages {
+        MASSTREE_HUGE_PAGES_FROM_ALLOCATOR => options.alloc.is_some() && options.chunk_size == 0,
+        mode => mode <= MASSTREE_HUGE_PAGES_NEVER,
+    }
 }
 
 /// A pointer with a length, and the status of their fault as a key.

@@ -48,6 +48,11 @@ struct options {
     std::size_t chunk_size = 0;
     /** Whether large trees ask the kernel for huge pages. */
     bool huge_pages = true;
+    /**
+     * Whether pools take chunks of 2 MiB, aligned to 2 MiB, from `memory`, once they are large; then
+     * `memory` must not be a null pointer, and `chunk_size` must be 0.
+     */
+    bool huge_pages_from_memory = false;
 };
 
 /** Output formats of `dump`. */
@@ -377,6 +382,8 @@ protected:
         c.chunk_size = wanted.chunk_size;
         c.huge_pages =
             wanted.huge_pages ? MASSTREE_HUGE_PAGES_FOR_LARGE_TREES : MASSTREE_HUGE_PAGES_NEVER;
+        if (wanted.huge_pages_from_memory)
+            c.huge_pages = MASSTREE_HUGE_PAGES_FROM_ALLOCATOR;
         report.note(masstree_create(&c, &tree_));
     }
 

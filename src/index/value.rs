@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 
 use crate::errno;
 use crate::index::key::Shown;
-use crate::index::memory::{Count, Memory};
+use crate::index::memory::Memory;
 
 /// Identifies a kind of values; the number is the `value_kind` of the C options.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +43,9 @@ pub struct Values {
     /// Whether the layer that writes allocates what a word refers to, from the tree's memory. If
     /// so, a word that could not be inserted is destroyed; if not, the caller still owns it.
     pub(crate) owns_memory: bool,
+    /// Whether that memory is from `Memory::allocate_value`, and `destroy` only frees it: it need not run
+    /// if the memory is freed otherwise.
+    pub(crate) is_only_memory: bool,
     /// For `destroy`: the kind's context, or that of the user's destructor of words.
     pub(crate) ctx: *mut c_void,
     /// The user's destructor of words; `None` for other kinds.
@@ -63,6 +66,7 @@ impl Values {
         content: ByteString::content,
         show: show_bytes,
         owns_memory: true,
+        is_only_memory: true,
         ctx: std::ptr::null_mut(),
         destructor: None,
     };
@@ -81,6 +85,7 @@ impl Values {
             content: word_size,
             show: show_word,
             owns_memory: false,
+            is_only_memory: false,
             ctx,
             destructor,
         }
@@ -165,7 +170,7 @@ impl ByteString {
 
     /// Copies `bytes`; returns the word that points to the copy, or `None` when out of memory.
     pub(crate) fn make(memory: &Memory, bytes: &[u8]) -> Option<u64> {
-        let ptr = memory.allocate(Self::layout(bytes.len())?, Count::ValueBytes)?;
+        let ptr = memory.allocate_value(Self::layout(bytes.len())?)?;
         let string = ptr.cast::<Self>();
         // SAFETY: freshly allocated with room for the header and the bytes.
         unsafe {
@@ -217,7 +222,7 @@ impl ByteString {
             let len = (*Self::at(word)).len;
             let layout = Self::layout(len).expect("it was allocated with this layout");
             let ptr = NonNull::new_unchecked(Self::at(word).cast());
-            memory.free(ptr, layout, Count::ValueBytes);
+            memory.free_value(ptr, layout);
         }
     }
 }

@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 use std::mem::needs_drop;
 use std::ptr::NonNull;
 
-use crate::index::memory::{Count, Memory, OutOfMemory};
+use crate::index::memory::{Memory, OutOfMemory};
 use crate::index::reclaim::{Domain, Retire};
 use crate::protocol::Line;
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
@@ -318,7 +318,7 @@ impl<'g> Version<'g> {
             unsafe { self.entry.drop_in_place() };
         }
         // SAFETY: by contract.
-        unsafe { memory.free_accounted(self.entry.cast(), layout, Count::ValueBytes) };
+        unsafe { memory.free_value_accounted(self.entry.cast(), layout) };
     }
 }
 
@@ -362,7 +362,7 @@ impl<'m> NewVersion<'m> {
         let layout =
             layout(height, digest.is_some(), bytes.len()).filter(|_| bytes.len() < 1 << 48);
         let layout = layout.ok_or(OutOfMemory)?;
-        let place = memory.allocate_accounted(layout, Count::ValueBytes);
+        let place = memory.allocate_value_accounted(layout);
         let entry = place.ok_or(OutOfMemory)?.cast::<Entry>();
         let tag = Tag::new(number, digest.is_some(), height, kind);
         // SAFETY: freshly allocated with room for the header, the links, the digest and the bytes.

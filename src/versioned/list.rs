@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 use super::entry::{Entry, Kind, Link, MAX_HEIGHT, Version};
 use super::verdict::Verdict;
 use crate::index::key::Shown;
-use crate::index::memory::{Count, Memory, OutOfMemory};
+use crate::index::memory::{Memory, OutOfMemory};
 use crate::index::reclaim::{Domain, Retire};
 use crate::protocol::Line;
 use crate::sync::{AtomicU64, Ordering};
@@ -61,7 +61,7 @@ impl Long {
 
     /// Allocates a head that is in no list yet.
     pub(super) fn make(memory: &Memory) -> Result<NewHead<'_>, OutOfMemory> {
-        let head = memory.allocate_accounted(Layout::new::<Self>(), Count::ValueBytes);
+        let head = memory.allocate_value_accounted(Layout::new::<Self>());
         let head = head.ok_or(OutOfMemory)?.cast::<Self>();
         // SAFETY: freshly allocated for a head.
         unsafe { head.write(Self::new()) };
@@ -76,7 +76,7 @@ impl Long {
             if needs_drop::<Self>() {
                 head.drop_in_place();
             }
-            memory.free_accounted(head.cast(), Layout::new::<Self>(), Count::ValueBytes);
+            memory.free_value_accounted(head.cast(), Layout::new::<Self>());
         }
     }
 

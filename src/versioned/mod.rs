@@ -186,6 +186,7 @@ pub(crate) const fn values() -> Values {
         content: newest_size,
         show: show_list,
         owns_memory: true,
+        is_only_memory: true,
         ctx: std::ptr::null_mut(),
         destructor: None,
     }

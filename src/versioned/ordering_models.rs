@@ -8,7 +8,7 @@ use super::clock::Clock;
 use super::entry::{Kind, NewVersion};
 use super::list::List;
 use super::numbers::Numbers;
-use crate::index::memory::{Memory, Source};
+use crate::index::memory::{HugePages, Memory, Source};
 use crate::index::tree::Decision;
 use crate::protocol::Line;
 use crate::protocol::models::check;
@@ -38,7 +38,7 @@ fn a_reader_that_finds_a_version_finds_the_older_ones() {
     let lines = [Line::VersionIsReleased, Line::LinksBeforePublishing];
     check(&lines, || {
         loom::model(|| {
-            let memory = Memory::new(Source::new(None), 0, false);
+            let memory = Memory::new(Source::new(None), 0, HugePages::Never);
             let oldest = insert(&memory, None, 1);
             let word = insert(&memory, Some(oldest), 5);
             let reader = thread::spawn(move || {

@@ -18,7 +18,7 @@ use std::ffi::c_void;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use masstree::{Allocator, Destructor, Tree, TreeOptions, Values};
+use masstree::{Allocator, Destructor, HugePages, Tree, TreeOptions, Values};
 use support::Random;
 
 /// A tree's allocations, and its misuses of the allocator.
@@ -52,7 +52,7 @@ impl Ledger {
             // ledger outlives the tree.
             allocator: Some(unsafe { Allocator::new(alloc, free, ctx) }),
             chunk_size: 1,
-            huge_pages: true,
+            huge_pages: HugePages::FromKernel,
             keeps_everything: false,
         }
     }

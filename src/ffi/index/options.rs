@@ -6,7 +6,7 @@ use std::ffi::c_void;
 
 use crate::ffi::boundary::sized_struct;
 use crate::ffi::status::*;
-use crate::index::memory::Allocator;
+use crate::index::memory::{Allocator, HugePages};
 use crate::index::tree::TreeOptions;
 use crate::index::value::{Destructor, KindId, Values};
 use crate::versioned::{Freeing, VERSIONS, values};
@@ -44,6 +44,12 @@ pub const MASSTREE_HUGE_PAGES_FOR_LARGE_TREES: u32 = 0;
 /// Huge pages: never request them. For programs that fork and want small pages copied, or that
 /// account for every page.
 pub const MASSTREE_HUGE_PAGES_NEVER: u32 = 1;
+/// Huge pages: from alloc, for trees with an allocator of their own. Nodes, suffixes, byte strings and
+/// versions come from pools, as with malloc, and the pools take chunks from alloc: small ones at
+/// first, and once a pool has 4 MiB, chunks of 2 MiB, aligned to 2 MiB, one at a time. All of them are
+/// freed by masstree_destroy, most often without a visit to the nodes: see docs/memory.md. Needs alloc,
+/// and a chunk_size of 0.
+pub const MASSTREE_HUGE_PAGES_FROM_ALLOCATOR: u32 = 2;
 
 /// Called once for every value that the library owns and no longer needs, when no reader can still
 /// use it: after masstree_put displaced it, after a masstree_remove or masstree_exchange whose output
@@ -63,7 +69,8 @@ pub type ValueDestructor = Option<unsafe extern "C" fn(value: u64, ctx: *mut c_v
 /// Allocates memory for a tree.
 ///
 /// @param size   Number of bytes, never 0.
-/// @param align  Alignment of the memory: a power of two, at most 128.
+/// @param align  Alignment of the memory: a power of two, at most 128; with
+///               MASSTREE_HUGE_PAGES_FROM_ALLOCATOR also 2 MiB.
 /// @param ctx    alloc_ctx of the options.
 ///
 /// @return The memory, which belongs to the tree until it frees it; or NULL if none is left:
@@ -115,8 +122,8 @@ pub struct Options {
     pub chunk_size: usize,
     /// MASSTREE_VALUES_WORDS, MASSTREE_VALUES_BYTES or MASSTREE_VALUES_VERSIONED.
     pub value_kind: u32,
-    /// MASSTREE_HUGE_PAGES_FOR_LARGE_TREES or MASSTREE_HUGE_PAGES_NEVER. Ignored if alloc or
-    /// chunk_size is set.
+    /// MASSTREE_HUGE_PAGES_FOR_LARGE_TREES or MASSTREE_HUGE_PAGES_NEVER, both ignored if alloc or
+    /// chunk_size is set; or MASSTREE_HUGE_PAGES_FROM_ALLOCATOR.
     pub huge_pages: u32,
     /// For a versioned tree: 0, MASSTREE_VERSIONS_FREE_OVERWRITTEN or
     /// MASSTREE_VERSIONS_APPEND_ONLY. Otherwise 0.
@@ -139,8 +146,13 @@ pub(in crate::ffi) unsafe fn decode(
     // SAFETY: as this function's contract; a zeroed `Options` is one.
     let options = unsafe { sized_struct(options) }?;
     let huge_pages = match options.huge_pages {
-        MASSTREE_HUGE_PAGES_FOR_LARGE_TREES => true,
-        MASSTREE_HUGE_PAGES_NEVER => false,
+        MASSTREE_HUGE_PAGES_FOR_LARGE_TREES => HugePages::FromKernel,
+        MASSTREE_HUGE_PAGES_NEVER => HugePages::Never,
+        MASSTREE_HUGE_PAGES_FROM_ALLOCATOR
+            if options.alloc.is_some() && options.chunk_size == 0 =>
+        {
+            HugePages::FromAllocator
+        }
         _ => return Err(MASSTREE_INVALID),
     };
     let is_versioned = options.value_kind == MASSTREE_VALUES_VERSIONED;

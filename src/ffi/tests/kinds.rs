@@ -36,6 +36,7 @@ fn pairs(destroyed: &AtomicU64) -> Values {
         content: |_| size_of::<Pair>(),
         show,
         owns_memory: true,
+        is_only_memory: false,
         ctx: std::ptr::from_ref(destroyed).cast_mut().cast(),
         destructor: None,
     }

@@ -1,11 +1,11 @@
-//! Blocks of many sizes for suffix bags, carved from chunks. They are adjacent to each other and,
+//! Blocks of many sizes for suffix bags, and in some trees for values, carved from chunks. They are adjacent to each other and,
 //! in large trees, on huge pages, so that a search reads them faster than bags that malloc
 //! scatters: on 5,000,000 keys of 24 bytes or more, `masstree_get` was faster by an eighth.
 //!
 //! Sizes are rounded up to size classes. A freed block is reused for its class. A thread allocates
 //! from, and frees to, the cache of its stripe; caches exchange bundles of blocks with shared
-//! lists. Small trees, with less than [`CACHED_FROM`] bytes of chunks, have no caches. A bag that
-//! is larger than the largest class is an allocation of its own.
+//! lists. Small trees, with less than [`CACHED_FROM`] bytes of chunks, have no caches. A piece
+//! that is larger than the largest class is an allocation of its own.
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -14,7 +14,7 @@ use std::sync::Mutex;
 use crossbeam_utils::CachePadded;
 
 use super::account::ChunkAccount;
-use super::chunks::{Chunk, Chunks, LARGEST_CHUNK};
+use super::chunks::{Chunk, Chunks, HugePages, LARGEST_CHUNK};
 use super::lazy::Lazy;
 use super::list::{List, SMALLEST};
 use super::lock;
@@ -125,14 +125,14 @@ impl Shared {
 /// The blocks of one tree.
 pub(super) struct Blocks {
     source: Source,
-    huge_pages: bool,
+    huge_pages: HugePages,
     account: ChunkAccount,
     caches: Lazy<CachePadded<Mutex<Lists>>, CACHES>,
     shared: CachePadded<Mutex<Shared>>,
 }
 
 impl Blocks {
-    pub(super) fn new(source: Source, huge_pages: bool, account: ChunkAccount) -> Self {
+    pub(super) fn new(source: Source, huge_pages: HugePages, account: ChunkAccount) -> Self {
         Self {
             source,
             huge_pages,
@@ -252,7 +252,7 @@ mod tests {
     /// Each block is filled, and must be unchanged when it is freed.
     #[test]
     fn blocks_do_not_overlap_and_are_reused() {
-        let blocks = Blocks::new(Source::new(None), true, ChunkAccount::NONE);
+        let blocks = Blocks::new(Source::new(None), HugePages::FromKernel, ChunkAccount::NONE);
         let layout = |i: usize| Layout::from_size_align(1 + i * 37 % LARGEST, 4).unwrap();
         let mut total_bytes = 0;
         for round in 0..3_u8 {

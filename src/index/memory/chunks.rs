@@ -2,8 +2,11 @@
 //! its chunks when it is dropped.
 //!
 //! Chunks start small and grow. A pool that has [`HUGE_FROM`] bytes of them takes whole huge
-//! pages from the kernel (see `pages`), unless its memory comes from the user's allocator or
-//! the user disables them.
+//! pages, as [`HugePages`] says: from the kernel (see `pages`), or chunks of the size and the
+//! alignment of a huge page from the user's allocator.
+//!
+//! Whatever lies in chunks is freed with them. So a tree whose content has no other memory is
+//! destroyed without a visit to its nodes (see `Memory::holds_only_chunks`).
 
 use std::alloc::Layout;
 use std::ptr::NonNull;
@@ -22,6 +25,18 @@ const HUGE_FROM: u64 = 4 << 20;
 /// Bytes of the largest chunk of huge pages. Larger pools take larger chunks, so that a process
 /// may have terabytes of them: the kernel limits the number of mappings.
 const LARGEST_HUGE_CHUNK: usize = 64 << 20;
+
+/// Where a pool takes huge pages from, once it is large.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HugePages {
+    /// It takes none.
+    Never,
+    /// From the kernel. Ignored if the user configures the allocator or the size of chunks.
+    FromKernel,
+    /// From the user's allocator, one at a time; suffixes and values of the tree are then in
+    /// chunks, too.
+    FromAllocator,
+}
 
 /// The header of a chunk.
 struct Header {
@@ -46,15 +61,19 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    /// Allocates a chunk with `size` bytes for pieces; or a larger one of huge pages, if
-    /// `huge_pages` is set and the pool has at least [`HUGE_FROM`] bytes already.
+    /// Allocates a chunk with `size` bytes for pieces; or one of huge pages, if the pool has at least
+    /// [`HUGE_FROM`] bytes already.
     pub(super) fn new(
         source: Source,
         size: usize,
-        huge_pages: bool,
+        huge_pages: HugePages,
         pool_bytes: u64,
     ) -> Option<Self> {
-        if huge_pages && pool_bytes >= HUGE_FROM {
+        let is_large = pool_bytes >= HUGE_FROM;
+        if is_large && huge_pages == HugePages::FromAllocator {
+            return Self::allocate(source, Layout::from_size_align(HUGE_PAGE, HUGE_PAGE).ok()?);
+        }
+        if is_large && huge_pages == HugePages::FromKernel {
             let share = usize::try_from(pool_bytes / 16).unwrap_or(LARGEST_HUGE_CHUNK);
             let size = share.min(LARGEST_HUGE_CHUNK).next_multiple_of(HUGE_PAGE);
             let layout = Layout::from_size_align(size, HUGE_PAGE).ok()?;
@@ -66,7 +85,13 @@ impl Chunk {
                 });
             }
         }
-        let layout = Layout::from_size_align(ALIGN.checked_add(size)?, ALIGN).ok()?;
+        Self::allocate(
+            source,
+            Layout::from_size_align(ALIGN.checked_add(size)?, ALIGN).ok()?,
+        )
+    }
+
+    fn allocate(source: Source, layout: Layout) -> Option<Self> {
         Some(Self {
             ptr: source.allocate(layout)?,
             layout,

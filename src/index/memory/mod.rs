@@ -33,6 +33,7 @@ use crate::annotate::Owned;
 use account::{Account, ChunkAccount};
 use blocks::Blocks;
 pub(crate) use blocks::block_size;
+pub use chunks::HugePages;
 use lazy::Lazy;
 use pool::{POOLED, Pool, SLOT_SIZE, TAILED_SLOT_SIZE};
 
@@ -102,7 +103,9 @@ pub(crate) struct Memory {
     /// The pool of suffix bags, created for the first bag. Not used unless `has_blocks`.
     blocks: Lazy<Blocks, 1>,
     has_blocks: bool,
-    huge_pages: bool,
+    /// Whether values that the tree owns are blocks, too.
+    values_are_blocks: bool,
+    huge_pages: HugePages,
     tally: Tally,
     account: Account,
     chunks: ChunkAccount,
@@ -110,18 +113,24 @@ pub(crate) struct Memory {
 
 impl Memory {
     /// Takes memory from `source`. The node pool allocates `chunk_size` bytes at once (0: from
-    /// 1 KiB, growing to 2 MiB, and then huge pages if `huge_pages` and the kernel has them).
-    pub(crate) fn new(source: Source, chunk_size: usize, huge_pages: bool) -> Self {
+    /// 1 KiB, growing to 2 MiB, and then as `huge_pages` says). With [`HugePages::FromAllocator`], the
+    /// source is the user's, and `chunk_size` is 0.
+    pub(crate) fn new(source: Source, chunk_size: usize, huge_pages: HugePages) -> Self {
         // The user configures neither the allocator nor the chunks.
         let is_default = chunk_size == 0 && !source.is_the_users();
-        let huge_pages = huge_pages && is_default;
+        let from_allocator = huge_pages == HugePages::FromAllocator;
+        let huge_pages = match is_default || from_allocator {
+            true => huge_pages,
+            false => HugePages::Never,
+        };
         Self {
             source,
             pool: Pool::new(source, SLOT_SIZE, chunk_size, huge_pages),
             large: Lazy::new(source),
             chunk_size,
             blocks: Lazy::new(source),
-            has_blocks: is_default && POOLED,
+            has_blocks: (is_default || from_allocator) && POOLED,
+            values_are_blocks: from_allocator && POOLED,
             huge_pages,
             tally: Tally::new(),
             account: Account::new(),
@@ -237,21 +246,57 @@ impl Memory {
         unsafe { pool.free(ptr, layout) };
     }
 
-    /// Whether the pool of blocks holds suffix bags with this layout.
-    fn is_block(&self, layout: Layout) -> bool {
-        self.has_blocks && block_size(layout.size()).is_some()
+    /// Whether all nodes, suffix bags and, if they are blocks, values lie in chunks: these free them.
+    /// No thread is writing.
+    pub(crate) fn holds_only_chunks(&self) -> bool {
+        let outside = match self.has_blocks {
+            true => Count::OutsideBytes,
+            false => Count::SuffixBytes,
+        };
+        POOLED && self.tally.sum(outside) == 0
+    }
+
+    pub(crate) fn values_are_blocks(&self) -> bool {
+        self.values_are_blocks
     }
 
     /// Allocates a suffix bag.
     pub(crate) fn allocate_bag(&self, layout: Layout) -> Option<NonNull<u8>> {
-        if !self.is_block(layout) {
-            return self.allocate_accounted(layout, Count::SuffixBytes);
+        match self.has_blocks {
+            true => self.allocate_block(layout, Count::SuffixBytes),
+            false => self.allocate_accounted(layout, Count::SuffixBytes),
+        }
+    }
+
+    /// Allocates memory to which a word of the tree refers, and which only `free_value` frees. It is
+    /// accounted for if values are blocks.
+    pub(crate) fn allocate_value(&self, layout: Layout) -> Option<NonNull<u8>> {
+        match self.values_are_blocks {
+            true => self.allocate_block(layout, Count::ValueBytes),
+            false => self.allocate(layout, Count::ValueBytes),
+        }
+    }
+
+    /// [`Self::allocate_value`], which always accounts for the bytes.
+    pub(crate) fn allocate_value_accounted(&self, layout: Layout) -> Option<NonNull<u8>> {
+        match self.values_are_blocks {
+            true => self.allocate_block(layout, Count::ValueBytes),
+            false => self.allocate_accounted(layout, Count::ValueBytes),
+        }
+    }
+
+    /// Allocates a block; or, if the layout is too large for blocks, memory outside of chunks.
+    fn allocate_block(&self, layout: Layout, count: Count) -> Option<NonNull<u8>> {
+        let bytes = layout.size() as i64;
+        if block_size(layout.size()).is_none() {
+            let ptr = self.allocate_accounted(layout, Count::OutsideBytes)?;
+            self.tally.add(own_stripe(), count, bytes);
+            return Some(ptr);
         }
         let make = || Blocks::new(self.source, self.huge_pages, self.chunks);
         let [blocks] = self.blocks.get_or_make(make)?;
         let ptr = blocks.allocate(layout)?;
-        let bytes = layout.size() as i64;
-        self.tally.add(own_stripe(), Count::SuffixBytes, bytes);
+        self.tally.add(own_stripe(), count, bytes);
         Some(ptr)
     }
 
@@ -261,12 +306,47 @@ impl Memory {
     pub(crate) unsafe fn free_bag(&self, ptr: NonNull<u8>, layout: Layout) {
         // SAFETY: by contract.
         unsafe {
-            if !self.is_block(layout) {
-                return self.free_accounted(ptr, layout, Count::SuffixBytes);
+            match self.has_blocks {
+                true => self.free_block(ptr, layout, Count::SuffixBytes),
+                false => self.free_accounted(ptr, layout, Count::SuffixBytes),
             }
-            let [blocks] = self.blocks.get().expect("the bag came from there");
-            let bytes = layout.size() as i64;
-            self.tally.add(own_stripe(), Count::SuffixBytes, -bytes);
+        }
+    }
+
+    /// # Safety
+    /// As `free_bag`, for `allocate_value`.
+    pub(crate) unsafe fn free_value(&self, ptr: NonNull<u8>, layout: Layout) {
+        // SAFETY: by contract.
+        unsafe {
+            match self.values_are_blocks {
+                true => self.free_block(ptr, layout, Count::ValueBytes),
+                false => self.free(ptr, layout, Count::ValueBytes),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As `free_bag`, for `allocate_value_accounted`.
+    pub(crate) unsafe fn free_value_accounted(&self, ptr: NonNull<u8>, layout: Layout) {
+        // SAFETY: by contract.
+        unsafe {
+            match self.values_are_blocks {
+                true => self.free_block(ptr, layout, Count::ValueBytes),
+                false => self.free_accounted(ptr, layout, Count::ValueBytes),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As `free_bag`, for `allocate_block`.
+    unsafe fn free_block(&self, ptr: NonNull<u8>, layout: Layout, count: Count) {
+        self.tally.add(own_stripe(), count, -(layout.size() as i64));
+        // SAFETY: by contract.
+        unsafe {
+            if block_size(layout.size()).is_none() {
+                return self.free_accounted(ptr, layout, Count::OutsideBytes);
+            }
+            let [blocks] = self.blocks.get().expect("the block came from there");
             blocks.free(ptr, layout);
         }
     }

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam_utils::CachePadded;
 
 use super::account::ChunkAccount;
-use super::chunks::{ALIGN, Chunk, Chunks, LARGEST_CHUNK};
+use super::chunks::{ALIGN, Chunk, Chunks, HugePages, LARGEST_CHUNK};
 use super::lazy::Lazy;
 use super::source::Source;
 use super::tally::{STRIPES, own_stripe};
@@ -124,7 +124,7 @@ pub(super) struct Pool {
     shared: CachePadded<Mutex<Shared>>,
     source: Source,
     slot_size: usize,
-    huge_pages: bool,
+    huge_pages: HugePages,
     total_bytes: AtomicU64,
     account: ChunkAccount,
     /// Used instead of all other fields in builds without pools.
@@ -133,12 +133,12 @@ pub(super) struct Pool {
 
 impl Pool {
     /// Makes a pool of slots of `slot_size` bytes, a multiple of 64, with chunks of `chunk_size`
-    /// bytes (0: from 1 KiB up to 2 MiB, and then huge pages if `huge_pages`).
+    /// bytes (0: from 1 KiB up to 2 MiB, and then as `huge_pages` says).
     pub(super) fn new(
         source: Source,
         slot_size: usize,
         chunk_size: usize,
-        huge_pages: bool,
+        huge_pages: HugePages,
     ) -> Self {
         let slots = |size: usize| (size.saturating_sub(ALIGN) / slot_size).max(1);
         let (first, largest) = match chunk_size {
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn no_slot_is_handed_out_twice_and_each_is_reused() {
-        let pool = Pool::new(Source::new(None), SLOT_SIZE, 0, true);
+        let pool = Pool::new(Source::new(None), SLOT_SIZE, 0, HugePages::FromKernel);
         let mut slots = HashSet::new();
         for _ in 0..10_000 {
             assert!(slots.insert(pool.allocate(LAYOUT).unwrap()));
@@ -298,7 +298,12 @@ mod tests {
 
     #[test]
     fn a_slot_that_one_thread_frees_another_reuses() {
-        let pool = Pool::new(Source::new(None), SLOT_SIZE, SLOT_SIZE, true);
+        let pool = Pool::new(
+            Source::new(None),
+            SLOT_SIZE,
+            SLOT_SIZE,
+            HugePages::FromKernel,
+        );
         for _ in 0..100 {
             let slots: Vec<usize> = (0..1000)
                 .map(|_| pool.allocate(LAYOUT).unwrap().expose_provenance().get())

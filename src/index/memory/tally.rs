@@ -21,6 +21,9 @@ pub(crate) enum Count {
     ValueBytes,
     /// Bytes of the records of objects that the user retired.
     RetiredObjectBytes,
+    /// Bytes of suffix bags and values that are not in chunks, in a tree that has blocks. Counted as
+    /// suffixes and values, too.
+    OutsideBytes,
     /// Bytes retired and not freed yet.
     LimboBytes,
     LimboObjects,

@@ -404,14 +404,14 @@ impl Drop for OwnedBag<'_> {
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
-    use crate::index::memory::Source;
+    use crate::index::memory::{HugePages, Source};
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn suffixes_come_back_whole(suffixes in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..400), 1..=15),
                                     large in 0usize..200_000) {
-            let memory = Memory::new(Source::new(None), 0, false);
+            let memory = Memory::new(Source::new(None), 0, HugePages::Never);
             let mut suffixes = suffixes;
             suffixes[0].resize(large, 7);
             let shape = Shape::for_records(suffixes.iter().map(Vec::len));
@@ -436,7 +436,7 @@ mod tests {
             live in 0_u32..1 << WIDTH,
             spare in 0_usize..100,
         ) {
-            let memory = Memory::new(Source::new(None), 0, false);
+            let memory = Memory::new(Source::new(None), 0, HugePages::Never);
             let bag = |of: &[&[u8]]| {
                 let lens = of.iter().map(|suffix| suffix.len());
                 OwnedBag::new(&memory, Shape::for_records(lens.chain([spare]))).unwrap()

@@ -46,7 +46,7 @@ pub(crate) use slots::Slot;
 
 use crate::errno;
 use crate::index::memory::OutOfMemory;
-use crate::index::memory::{Memory, Source};
+use crate::index::memory::{HugePages, Memory, Source};
 use crate::index::node::SharedChain;
 use crate::index::value::{KindId, Values};
 use kept::Keeper;
@@ -95,7 +95,7 @@ impl Domain {
         values: Values,
         source: Source,
         chunk_size: usize,
-        huge_pages: bool,
+        huge_pages: HugePages,
         keeps: bool,
     ) -> Result<NonNull<Self>, OutOfMemory> {
         let keeper = keeps.then(|| Keeper::new(source)).transpose()?;
@@ -141,11 +141,23 @@ impl Domain {
         Ok(ptr)
     }
 
+    /// Whether [`Domain::destroy`] frees everything that nodes and values need: their memory lies in chunks,
+    /// and values need no destructor. Nothing is retired, and no thread is writing.
+    pub(crate) fn frees_by_chunk(&self) -> bool {
+        let Values {
+            destroy,
+            is_only_memory,
+            ..
+        } = self.values;
+        let values_are = destroy.is_none() || (is_only_memory && self.memory.values_are_blocks());
+        values_are && self.memory.holds_only_chunks()
+    }
+
     /// Frees everything retired, then the domain itself.
     ///
     /// # Safety
     /// The domain came from `create`; no other thread uses it or holds a guard of it, and all
-    /// nodes of its memory have been freed.
+    /// nodes of its memory have been freed, or [`Domain::frees_by_chunk`].
     pub(crate) unsafe fn destroy(mut domain: NonNull<Self>) {
         // SAFETY: by contract.
         unsafe {

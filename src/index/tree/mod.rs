@@ -245,7 +245,7 @@ impl Tree {
     pub(crate) fn memory_held(&self) -> u64 {
         let memory = &self.domain().memory;
         let accounted = memory.accounted();
-        match self.holds_bytes() {
+        match self.holds_bytes() && !memory.values_are_blocks() {
             true => accounted + memory.tally().sum(Count::ValueBytes),
             false => accounted,
         }

@@ -1,6 +1,6 @@
 //! The options with which a tree is created.
 
-use crate::index::memory::Allocator;
+use crate::index::memory::{Allocator, HugePages};
 use crate::index::value::Values;
 
 /// The options with which a tree is created.
@@ -13,9 +13,9 @@ pub struct TreeOptions {
     /// Size in bytes of the chunks that the node pool allocates, at least one node; 0: from 1 KiB,
     /// growing to 2 MiB.
     pub chunk_size: usize,
-    /// Whether a large tree uses huge pages. Ignored if `allocator` or `chunk_size` is set, or if
-    /// the kernel has no huge pages.
-    pub huge_pages: bool,
+    /// Where a large tree takes huge pages from. [`HugePages::FromAllocator`] needs `allocator`, and a
+    /// `chunk_size` of 0.
+    pub huge_pages: HugePages,
     /// Whether nothing that a reader may have reached is freed before the tree is dropped, so that a
     /// layer may read without guards.
     pub keeps_everything: bool,
@@ -27,7 +27,7 @@ impl Default for TreeOptions {
             values: Values::words(None),
             allocator: None,
             chunk_size: 0,
-            huge_pages: true,
+            huge_pages: HugePages::FromKernel,
             keeps_everything: false,
         }
     }

@@ -6,7 +6,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::*;
-use crate::index::memory::{Memory, Source};
+use crate::index::memory::{HugePages, Memory, Source};
 use crate::index::node::{AnyNode, Locked, OwnedBag, Portable, Shape};
 use crate::protocol::Line;
 use crate::protocol::models::check;
@@ -185,7 +185,7 @@ fn a_snapshot_never_has_a_key_without_its_suffix() {
     check(&lines, || {
         loom::model(|| {
             let leaf = Arc::new(Leaf::new());
-            let memory = Memory::new(Source::new(None), 0, false);
+            let memory = Memory::new(Source::new(None), 0, HugePages::Never);
             let key = Key::new(LONG);
             {
                 let mut locked = Locked::private(&*leaf);
@@ -252,7 +252,7 @@ fn a_link_replaces_a_group_at_once() {
     ];
     check(&lines, || {
         loom::model(|| {
-            let memory = Memory::new(Source::new(None), 0, false);
+            let memory = Memory::new(Source::new(None), 0, HugePages::Never);
             let (leaf, below) = (Arc::new(Leaf::new()), Arc::new(Leaf::new()));
             {
                 let mut locked = Locked::private(&*leaf);
