@@ -92,7 +92,7 @@ fn finished() -> (BTreeMap<Vec<u8>, Vec<u8>>, Records, u64) {
     (disk.files(), records, durable)
 }
 
-/// Put back: leave out `give_back`, or the second shift in `Writer::write`.
+/// Put back: leave out `give_back` (the test waits for ever); shift less in `Writer::write`.
 #[test]
 fn records_are_read_as_they_were_written() {
     let disk = Disk::default();
@@ -119,7 +119,7 @@ fn records_are_read_as_they_were_written() {
     assert!(end.report.segments < 4 + 4);
 }
 
-/// Put back: `bytes` for `used` in `take_of`; no `give_back_units`.
+/// Put back: take all units in `take_of`; no `give_back_units` (the test waits for ever).
 #[test]
 fn a_room_may_be_taken_for_fewer_bytes() {
     let disk = Disk::default();
