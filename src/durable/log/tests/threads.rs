@@ -30,7 +30,10 @@ fn write_from_threads(log: &Log) -> Records {
                     assert!(log.settle() >= before);
                 }
                 3 => drop(log.reserve(300).unwrap()),
-                _ => assert!(log.installed() >= log.durable()),
+                _ => {
+                    let durable = log.durable();
+                    assert!(log.installed() >= durable);
+                }
             }
             assert!(own.last_key_value().is_none_or(|(last, _)| *last < number));
             own.insert(number, body);
