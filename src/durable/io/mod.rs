@@ -22,7 +22,7 @@ pub(crate) mod faults;
 #[cfg(all(test, not(any(loom, shuttle))))]
 pub(crate) mod memory;
 #[cfg(all(test, not(any(loom, shuttle))))]
-mod tests;
+pub(crate) mod tests;
 
 use std::ffi::{c_char, c_int, c_void};
 

@@ -11,17 +11,17 @@ fn path(name: &str) -> Path {
 }
 
 /// A new directory of the system's, removed at the end.
-struct Directory(std::path::PathBuf);
+pub(crate) struct Directory(std::path::PathBuf);
 
 impl Directory {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("masstree-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir(&path).unwrap();
         Self(path)
     }
 
-    fn path(&self) -> Path {
+    pub(crate) fn path(&self) -> Path {
         path(self.0.to_str().unwrap())
     }
 }

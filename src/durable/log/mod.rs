@@ -250,7 +250,7 @@ impl Log {
             shared.idle.wake();
             let is_answered = || shared.request.load(Ordering::Acquire) == 0;
             (shared.progress).sleep_until(|| is_answered() || self.is_stopped());
-            match shared.refused.swap(0, Ordering::Relaxed) as i32 {
+            match shared.refused.load(Ordering::Relaxed) as i32 {
                 0 => {}
                 libc::ENOMEM => return Err(LogFault::NoMemory),
                 _ => return Err(LogFault::Full),

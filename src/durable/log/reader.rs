@@ -102,7 +102,8 @@ impl LogEnd {
 type Visitor<'a> = &'a mut dyn FnMut(u64, u8, &[u8]) -> Result<(), VisitError>;
 
 /// Reads the log in a directory: passes the number, kind and body of each record from number `from`
-/// on, in order, to `visit`.
+/// on, in order, to `visit`. If `visit` refuses a record and `salvage` is set, the record's whole frame is
+/// dropped, of which `visit` has got the records before.
 pub(crate) fn read_log(
     io: &Io,
     directory: &Path,

@@ -115,3 +115,37 @@ fn a_visitor_refuses_a_record() {
         }
     }
 }
+
+/// The other tests use a disk in memory. Put back: open the system's files without O_CREAT; read from
+/// offset 0.
+#[test]
+fn a_log_in_a_directory_of_the_system_is_read_again() {
+    let real = crate::durable::io::tests::Directory::new("log");
+    let mut all = Records::new();
+    for round in 0..3 {
+        let mut records = Records::new();
+        let read = read_log(
+            &Io::real(),
+            &real.path(),
+            0,
+            false,
+            &mut |number, _, body| {
+                records.insert(number, body.to_vec());
+                Ok(())
+            },
+        );
+        let end = read.unwrap();
+        assert_eq!((records, end.report.torn_bytes), (all.clone(), 0));
+        let options = LogOptions {
+            directory: Some(real.path()),
+            ..small(Io::real())
+        };
+        let log = Log::open(options, end).unwrap();
+        for index in 0..100 {
+            let body = body(index + round);
+            all.insert(append(&log, &body).unwrap(), body);
+        }
+        log.sync().unwrap();
+        log.close().unwrap();
+    }
+}

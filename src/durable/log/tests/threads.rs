@@ -79,7 +79,7 @@ fn numbers_of_several_threads_differ_without_files() {
 }
 
 /// Records become durable after an interval that passes at once. Put back: sync only if a thread
-/// waits.
+/// waits (the test waits for ever).
 #[test]
 fn records_become_durable_when_the_interval_has_passed() {
     let disk = Disk::default();
