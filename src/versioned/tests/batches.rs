@@ -96,6 +96,7 @@ impl Model<'_> {
         let Some(number) = number.unwrap() else {
             return assert!(refused < steps.len());
         };
+        assert!(refused >= steps.len());
         for &(tree, key, mark) in &steps {
             if let Mark::Write(kind, bytes) = mark {
                 self.insert(tree, key, number, kind, bytes);
@@ -161,7 +162,7 @@ fn random_batches_commits_snapshots_and_trims_match_the_model() {
 
 /// What stands below a mark, and what is passed over until it is decided. Put back: in `next_gap`, do not
 /// ask for marks; in `newest`, `at` or `newer_than`, take a mark for a version; in `make_mark`, forget that
-/// it holds.
+/// it holds; in `readable`, return the number.
 #[test]
 fn an_undecided_mark_is_not_seen_and_nothing_below_it_is_trimmed() {
     let store = Store::new(Freeing::WhenOverwritten, 1);

@@ -8,8 +8,7 @@ use super::store::{Store, rows};
 use super::*;
 
 /// Random commits, snapshots and trims, compared with the oracle, at the latest number and at
-/// snapshots. Put back: in `none_is_open`, return true; in `begin_overwrite_in_store`, forget the snapshots;
-/// in `readable`, return the number.
+/// snapshots. Put back: in `none_is_open`, return true; in `begin_overwrite_in_store`, forget the snapshots.
 #[test]
 fn commits_are_seen_at_the_latest_number_and_at_snapshots() {
     for (seed, freeing) in (0..40).zip([Freeing::InTrims, Freeing::WhenOverwritten].iter().cycle())
@@ -127,8 +126,8 @@ fn a_store_s_tree_refuses_other_writes() {
 }
 
 /// Threads count up in a few keys, each by commits that refuse if another one was faster; a commit is
-/// reported late, so that snapshots wait. Put back: in `commit`, take the number before the leaf is
-/// locked.
+/// reported late, so that snapshots wait. Put back: in `commit`, ignore what `decide`
+/// returns.
 #[test]
 fn counters_lose_no_increment() {
     const THREADS: u64 = 3;
