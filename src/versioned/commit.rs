@@ -118,16 +118,9 @@ impl<'t> VersionedTree<'t> {
             if self.versions.freeing != Freeing::WhenOverwritten {
                 return Ok((decision, (number, displaced, None)));
             }
-            let word = match decision {
-                Decision::Set(word) => word,
-                _ => present.expect("an insert into an absent list sets the word"),
-            };
             // SAFETY: as above; what is freed is retired when `Committed` is dropped.
-            let (changed, freed) = unsafe { self.remove_overwritten(pin, key, word, number) };
-            let decision = match changed {
-                Decision::Keep => decision,
-                changed => changed,
-            };
+            let (decision, freed) =
+                unsafe { self.remove_hidden(pin, key, present, decision, number) };
             Ok((decision, (number, displaced, freed)))
         });
         let (number, displaced, freed) = done?;

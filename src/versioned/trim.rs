@@ -324,6 +324,30 @@ impl VersionedTree<'_> {
         unsafe { list.remove(gap.highest, gap.lowest, MOST_OF_OVERWRITE) }
     }
 
+    /// [`Self::remove_overwritten`] after an insert, which was decided for the word `present`. Returns what
+    /// happens to that word.
+    ///
+    /// # Safety
+    /// As `remove_overwritten`; the caller does not apply `decision` itself.
+    pub(super) unsafe fn remove_hidden<'g>(
+        self,
+        pin: Pinned<'_>,
+        key: &[u8],
+        present: Option<u64>,
+        decision: Decision,
+        latest: u64,
+    ) -> (Decision, Option<Removed<'g>>) {
+        let word = match decision {
+            Decision::Set(word) => word,
+            _ => present.expect("an insert into an absent list sets the word"),
+        };
+        // SAFETY: by contract.
+        match unsafe { self.remove_overwritten(pin, key, word, latest) } {
+            (Decision::Keep, removed) => (decision, removed),
+            changed => changed,
+        }
+    }
+
     /// Counts versions as removed.
     pub(super) fn discount(self, pin: Pinned<'_>, removed: &Removed<'_>) {
         for version in removed.versions() {

@@ -110,18 +110,11 @@ impl VersionedTree<'_> {
                     {
                         // A snapshot that is opened from now on reads the new version.
                         self.versions.counts.note_number(pin, put.number);
-                        let word = match decision {
-                            Decision::Set(word) => word,
-                            _ => present.expect("an insert into an absent list sets the word"),
-                        };
                         // SAFETY: as above; what is removed is retired below.
-                        let (changed, run) =
-                            unsafe { self.remove_overwritten(pin, key, word, latest) };
+                        let (decision, run) =
+                            unsafe { self.remove_hidden(pin, key, present, decision, latest) };
                         removed = run;
-                        return match changed {
-                            Decision::Keep => decision,
-                            changed => changed,
-                        };
+                        return decision;
                     }
                     Inserted::Done(decision) => return decision,
                     Inserted::Exists => outcome = Err(Refused::Exists),

@@ -26,18 +26,15 @@ fn counter(counter: *const c_void) -> u64 {
     unsafe { (*counter.cast::<AtomicU64>()).load(Ordering::Acquire) }
 }
 
-/// Put back: in `admit_write`, answer `Number` in stores, too; in `take_numbers`, `publish`, `masstree_seal` or
-/// `masstree_destroy`, ask nothing of stores; in `Numbers::in_store`, begin with a floor of 0.
-#[test]
-fn functions_that_write_refuse_the_tree_of_a_store() {
-    let taken = AtomicU64::new(0);
+/// A tree of a store with one key, which is committed with number 1.
+fn tree_of_store(taken: &AtomicU64) -> Tree {
     let mut tree = Tree::with_options(&TreeOptions {
         values: versioned::values(),
         ..TreeOptions::default()
     })
     .unwrap();
     // SAFETY: the counter outlives the clock.
-    let numbers = unsafe { NumberSource::new((&raw const taken).cast(), counter, counter) };
+    let numbers = unsafe { NumberSource::new(std::ptr::from_ref(taken).cast(), counter, counter) };
     let clock = Clock::of_store(tree.allocator(), numbers).unwrap();
     attach(&mut tree, Freeing::WhenOverwritten, Some(&clock)).unwrap();
     let of = VersionedTree::of(&tree).unwrap();
@@ -47,38 +44,30 @@ fn functions_that_write_refuse_the_tree_of_a_store() {
     let committed = of.commit(guard.pin(), b"key", new, |_| Ok::<_, ()>(()), number);
     assert_eq!(committed.ok().unwrap().number, 1);
     drop(guard);
+    tree
+}
 
-    let handle = (&raw const tree).cast_mut().cast::<TreeHandle>();
+/// # Safety
+/// `tree` is a live tree of a store.
+unsafe fn assert_refused(tree: *mut TreeHandle) {
     let slice = Slice::of(b"key");
     let (key, len, none) = (slice.data, slice.len, null());
     let (mut first, mut statuses) = (0, [MASSTREE_OK]);
-    let mut found = MaybeUninit::<Version>::uninit();
-    let (mut snapshot, mut guard) = (null_mut(), null_mut());
-    // SAFETY: the tree lives, and the arguments are valid.
+    // SAFETY: by contract, and the arguments are valid.
     unsafe {
         let refused = [
-            masstree_put_at(handle, null_mut(), key, len, 9, 0, none, 0),
-            masstree_put_unless_newer_at(
-                handle,
-                null_mut(),
-                key,
-                len,
-                9,
-                0,
-                none,
-                0,
-                &raw mut first,
-            ),
-            masstree_put_digested_at(handle, null_mut(), key, len, 9, 0, none, 0, CRC32C, 0),
-            masstree_remove_range_at(handle, null_mut(), none, 0, key, len, 9),
-            masstree_next_seqno(handle, 1, &raw mut first),
-            masstree_publish(handle, 1, null_mut()),
-            masstree_seal(handle),
+            masstree_put_at(tree, null_mut(), key, len, 9, 0, none, 0),
+            masstree_put_unless_newer_at(tree, null_mut(), key, len, 9, 0, none, 0, &raw mut first),
+            masstree_put_digested_at(tree, null_mut(), key, len, 9, 0, none, 0, CRC32C, 0),
+            masstree_remove_range_at(tree, null_mut(), none, 0, key, len, 9),
+            masstree_next_seqno(tree, 1, &raw mut first),
+            masstree_publish(tree, 1, null_mut()),
+            masstree_seal(tree),
         ];
         assert_eq!(refused, [MASSTREE_READ_ONLY; 7]);
         let (number, kind) = (9_u64, 0_u32);
         masstree_put_many_at(
-            handle,
+            tree,
             null_mut(),
             &raw const slice,
             &raw const number,
@@ -89,10 +78,26 @@ fn functions_that_write_refuse_the_tree_of_a_store() {
         );
         assert_eq!(statuses, [MASSTREE_READ_ONLY]);
         let refused = [
-            masstree_clear(handle, null_mut()),
-            masstree_remove(handle, null_mut(), key, len, null_mut()),
+            masstree_clear(tree, null_mut()),
+            masstree_remove(tree, null_mut(), key, len, null_mut()),
         ];
         assert_eq!(refused, [MASSTREE_WRONG_KIND; 2]);
+    }
+}
+
+/// Put back: in `admit_write`, answer `Number` in stores, too; in `take_numbers`, `publish`, `masstree_seal` or
+/// `masstree_destroy`, ask nothing of stores; in `Numbers::in_store`, begin with a floor of 0.
+#[test]
+fn functions_that_write_refuse_the_tree_of_a_store() {
+    let taken = AtomicU64::new(0);
+    let tree = tree_of_store(&taken);
+    let handle = (&raw const tree).cast_mut().cast::<TreeHandle>();
+    let slice = Slice::of(b"key");
+    let mut found = MaybeUninit::<Version>::uninit();
+    let (mut snapshot, mut guard) = (null_mut(), null_mut());
+    // SAFETY: the tree lives, and the arguments are valid.
+    unsafe {
+        assert_refused(handle);
         masstree_destroy(handle);
 
         assert_eq!(
@@ -103,7 +108,14 @@ fn functions_that_write_refuse_the_tree_of_a_store() {
         masstree_snapshot_close(snapshot);
         assert_eq!(masstree_guard_enter(handle, &raw mut guard), MASSTREE_OK);
         for number in [LATEST, 1] {
-            let status = masstree_get_at(handle, guard, key, len, number, found.as_mut_ptr());
+            let status = masstree_get_at(
+                handle,
+                guard,
+                slice.data,
+                slice.len,
+                number,
+                found.as_mut_ptr(),
+            );
             assert_eq!(
                 status,
                 if number == LATEST {

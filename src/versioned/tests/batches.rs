@@ -160,6 +160,42 @@ fn random_batches_commits_snapshots_and_trims_match_the_model() {
     }
 }
 
+/// Returns the values at which a cursor stops.
+fn seen_by_a_cursor(subject: &Subject, number: u64) -> Vec<Vec<u8>> {
+    let (of, guard) = (subject.of(), subject.guard());
+    let mut cursor = VersionCursor::at_number(of, of.index().allocator(), number).unwrap();
+    let mut seen = Vec::new();
+    while cursor.step(of, guard.pin(), false).unwrap() {
+        seen.push(cursor.found().unwrap().1.bytes().to_vec());
+    }
+    seen
+}
+
+/// Returns the keys and numbers of all versions, by a scan; a cursor finds the same.
+fn all_versions(subject: &Subject, reverse: bool) -> Vec<(Vec<u8>, u64)> {
+    let (of, guard) = (subject.of(), subject.guard());
+    let range = VersionRange {
+        lower: VersionBound::Open,
+        upper: VersionBound::Open,
+        since: 0,
+        limit: usize::MAX,
+        reverse,
+    };
+    let (mut rows, mut visited) = (Vec::new(), 0);
+    of.scan_versions(guard.pin(), &range, &mut visited, |key, version| {
+        rows.push((key.to_vec(), version.number()));
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    let mut cursor = VersionCursor::over_versions(of, of.index().allocator(), 0);
+    for row in &rows {
+        assert!(cursor.step(of, guard.pin(), reverse).unwrap());
+        assert_eq!(cursor.found().unwrap().1.number(), row.1);
+    }
+    assert!(!cursor.step(of, guard.pin(), reverse).unwrap());
+    rows
+}
+
 /// What stands below a mark, and what is passed over until it is decided. Put back: in `next_gap`, do not
 /// ask for marks; in `newest`, `at` or `newer_than`, take a mark for a version; in `make_mark`, forget that
 /// it holds; in `readable`, return the number.
@@ -191,36 +227,8 @@ fn an_undecided_mark_is_not_seen_and_nothing_below_it_is_trimmed() {
     assert_eq!(marks[3].present.map(Version::number), Some(old));
     let trimmed = of.trim(guard.pin(), LATEST, 100).unwrap();
     assert_eq!(trimmed.freed, 0);
-    let seen = |number| {
-        let mut cursor = VersionCursor::at_number(of, of.index().allocator(), number).unwrap();
-        let mut seen = Vec::new();
-        while cursor.step(of, guard.pin(), false).unwrap() {
-            seen.push(cursor.found().unwrap().1.bytes().to_vec());
-        }
-        seen
-    };
-    let all = |reverse| {
-        let range = VersionRange {
-            lower: VersionBound::Open,
-            upper: VersionBound::Open,
-            since: 0,
-            limit: usize::MAX,
-            reverse,
-        };
-        let (mut rows, mut visited) = (Vec::new(), 0);
-        of.scan_versions(guard.pin(), &range, &mut visited, |key, version| {
-            rows.push((key.to_vec(), version.number()));
-            ControlFlow::Continue(())
-        })
-        .unwrap();
-        let mut cursor = VersionCursor::over_versions(of, of.index().allocator(), 0);
-        for row in &rows {
-            assert!(cursor.step(of, guard.pin(), reverse).unwrap());
-            assert_eq!(cursor.found().unwrap().1.number(), row.1);
-        }
-        assert!(!cursor.step(of, guard.pin(), reverse).unwrap());
-        rows
-    };
+    let seen = |number| seen_by_a_cursor(subject, number);
+    let all = |reverse| all_versions(subject, reverse);
     for number in [LATEST, MAX_NUMBER, old] {
         assert_eq!(subject.value(b"key", number).as_deref(), Some(&b"old"[..]));
         assert_eq!(subject.value(b"absent", number), None);

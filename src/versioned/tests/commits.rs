@@ -125,46 +125,51 @@ fn a_store_s_tree_refuses_other_writes() {
     assert_eq!(subject.of().publish(1), Err(GroupFault::InStore));
 }
 
-/// Threads count up in a few keys, each by commits that refuse if another one was faster; a commit is
-/// reported late, so that snapshots wait. Put back: in `commit`, ignore what `decide`
-/// returns.
+fn count(version: Version<'_>) -> u64 {
+    u64::from_ne_bytes(version.bytes().try_into().unwrap())
+}
+
+/// Counts up in a random key, `left` times, by commits that refuse if another one was faster.
+fn count_up(store: &Store, random: &mut Random, mut left: u64) {
+    let (subject, positions) = (&store.trees[0], &store.positions);
+    while left > 0 {
+        let key = [b'a' + random.below(3) as u8];
+        let guard = subject.guard();
+        let of = subject.of();
+        let before = match of.get(guard.pin(), &key, LATEST) {
+            Found::Version(version) => Some((version.number(), count(version))),
+            _ => None,
+        };
+        let next = before.map_or(1, |(_, count)| count + 1).to_ne_bytes();
+        let new = of.prepare(guard.pin(), Kind::Value, &next).unwrap();
+        let decide = |newest: Option<Version<'_>>| match newest.map(Version::number) {
+            newest if newest == before.map(|(number, _)| number) => Ok(()),
+            _ => Err(()),
+        };
+        match of.commit(guard.pin(), &key, new, decide, || positions.take(2)) {
+            Ok(committed) => {
+                positions.fill(committed.number, 2);
+                left -= 1;
+            }
+            Err(refused) => assert_eq!(refused, Uncommitted::Refused(())),
+        }
+    }
+}
+
+/// Threads count up in a few keys beside snapshots, in which the sum never falls. Put back: in `commit`,
+/// ignore what `decide` returns.
 #[test]
 fn counters_lose_no_increment() {
     const THREADS: u64 = 3;
     const ROUNDS: u64 = 4_000;
     let store = Store::new(Freeing::WhenOverwritten, 1);
-    let (subject, positions) = (&store.trees[0], &store.positions);
+    let subject = &store.trees[0];
     let running = AtomicU64::new(THREADS);
-    let count = |version: Version<'_>| u64::from_ne_bytes(version.bytes().try_into().unwrap());
     thread::scope(|scope| {
         for seed in 0..THREADS {
-            let (subject, positions, running) = (subject, positions, &running);
+            let (store, running) = (&store, &running);
             scope.spawn(move || {
-                let mut random = Random(seed);
-                let mut left = ROUNDS;
-                while left > 0 {
-                    let key = [b'a' + random.below(3) as u8];
-                    let guard = subject.guard();
-                    let of = subject.of();
-                    let before = match of.get(guard.pin(), &key, LATEST) {
-                        Found::Version(version) => Some((version.number(), count(version))),
-                        _ => None,
-                    };
-                    let next = before.map_or(1, |(_, count)| count + 1).to_ne_bytes();
-                    let new = of.prepare(guard.pin(), Kind::Value, &next).unwrap();
-                    let decide = |newest: Option<Version<'_>>| match newest.map(Version::number) {
-                        newest if newest == before.map(|(number, _)| number) => Ok(()),
-                        _ => Err(()),
-                    };
-                    match of.commit(guard.pin(), &key, new, decide, || positions.take(2)) {
-                        Ok(committed) => positions.fill(committed.number, 2),
-                        Err(refused) => {
-                            assert_eq!(refused, Uncommitted::Refused(()));
-                            continue;
-                        }
-                    }
-                    left -= 1;
-                }
+                count_up(store, &mut Random(seed), ROUNDS);
                 running.fetch_sub(1, Ordering::Relaxed);
             });
         }
