@@ -9,8 +9,9 @@
 use std::ffi::CStr;
 use std::ops::ControlFlow;
 use std::ptr::NonNull;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
+use crate::errno;
 use crate::index::memory::{OutOfMemory, Source, Vector, append};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::{Tree, TreeOptions};
@@ -152,8 +153,7 @@ impl Catalog {
     }
 
     fn lock(&self) -> MutexGuard<'_, Trees> {
-        // A panic aborts the process: no thread has left the vectors half changed.
-        self.trees.lock().unwrap_or_else(PoisonError::into_inner)
+        errno::lock(&self.trees)
     }
 
     /// Returns the tree with a name.
