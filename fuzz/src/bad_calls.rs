@@ -71,7 +71,7 @@ unsafe fn without_a_tree(pick: u8) {
             7 => masstree_remove_if_equal(t, g, k, 3, 1, &mut out),
             8 => masstree_guard_enter(t, null_mut()),
             9 => masstree_count(t, g, null(), null_mut()),
-            10 if pick % 2 == 0 => masstree_cursor_open(t, g, null_mut()),
+            10 if pick.is_multiple_of(2) => masstree_cursor_open(t, g, null_mut()),
             10 => masstree_cursor_open_in(t, g, null_mut(), 1 << 20, null_mut()),
             11 => masstree_cursor_next(null_mut()),
             12 => masstree_cursor_value(null_mut(), &mut out),
