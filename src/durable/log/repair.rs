@@ -23,7 +23,7 @@ pub(super) fn repair(io: &Io, directory: &Path, recovered: &LogEnd) -> Result<()
     let file = io.open(&directory.join(&segment_name(tail.base))?, OPEN_WRITE)?;
     if file.length()? > tail.offset {
         file.truncate(tail.offset)?;
-        file.sync()?;
     }
+    file.sync()?;
     file.close()
 }

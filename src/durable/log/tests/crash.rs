@@ -1,6 +1,7 @@
 //! What a crash leaves is a prefix of the commits that has everything that was acknowledged.
 
 use super::*;
+use crate::durable::io::faults::{Fault, Faults};
 use crate::durable::io::memory::Random;
 
 /// What happened, and how many operations of the disk had been recorded by then.
@@ -141,4 +142,40 @@ fn a_crash_while_segments_are_removed_keeps_what_is_behind_the_checkpoint() {
             assert!(base > from, "all that may go is gone");
         }
     }
+}
+
+/// A process ends without a sync; the next one finds its records in the kernel's memory, and goes on;
+/// then the machine crashes. Put back: no sync in `repair`.
+#[test]
+fn what_an_earlier_process_has_not_synced_is_synced_before_the_log_goes_on() {
+    let mut unsynced = 0;
+    for at in 0..20 {
+        let disk = Disk::default();
+        let faults = Faults::new(disk.io(), at, Fault::Errno(libc::EIO), false);
+        if let Ok((_, log)) = open(&faults.io()) {
+            for index in 0..3 {
+                if let Ok(number) = append(&log, &body(index)) {
+                    // Fails if the log has failed.
+                    let _ = log.wait(number, Level::Written);
+                }
+            }
+            unsynced += usize::from(log.close().is_err());
+        }
+        let (records, end) = read(&disk.io()).unwrap();
+        let mut history = History::default();
+        for (number, body) in records {
+            history.commits.push((0, number, body));
+        }
+        let begin = disk.operations();
+        let log = Log::open(small(disk.io()), end).unwrap();
+        history.extend(&disk, &log, 3, &mut Random(at));
+        log.close().unwrap();
+        for after in begin..=disk.operations() {
+            for seed in 0..8 {
+                let context = format!("fault at {at}, after {after}, seed {seed}");
+                history.check(&disk.images(after, seed), after, &context);
+            }
+        }
+    }
+    assert!(unsynced > 3);
 }

@@ -73,3 +73,17 @@ fn salvage_keeps_what_is_before_a_corruption() {
         }
     }
 }
+
+/// Put back: no `sync_dir` in `repair`.
+#[test]
+fn a_salvage_is_durable_once_the_log_is_open() {
+    let (mut files, ..) = finished();
+    files.first_entry().unwrap().get_mut()[100] ^= 1;
+    let disk = Disk::with(files);
+    let end = read_log(&disk.io(), &directory(), 0, true, &mut |_, _, _| Ok(())).unwrap();
+    let log = Log::open(small(disk.io()), end).unwrap();
+    log.close().unwrap();
+    for seed in 0..20 {
+        read(&disk.images(disk.operations(), seed).io()).unwrap();
+    }
+}

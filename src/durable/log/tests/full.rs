@@ -40,3 +40,23 @@ fn a_full_disk_refuses_and_the_log_goes_on_when_there_is_room() {
     assert!(refused > 3, "{refused}");
     assert_eq!(read(&disk.io()).unwrap().0, records);
 }
+
+/// A refusal is over with it: the next writer gets room at once. Put back: store only refusals in
+/// `answer`.
+#[test]
+fn a_writer_gets_room_right_after_a_refusal() {
+    let disk = Disk::default();
+    disk.set_room(Some(0));
+    let (_, log) = open(&disk.io()).unwrap();
+    for _ in 0..3 {
+        // Ends: what is allocated is used up.
+        while append(&log, &[1; 100]) != Err(LogFault::Full) {
+            log.sync().unwrap();
+        }
+        disk.set_room(None);
+        append(&log, &[1; 100]).unwrap();
+        log.sync().unwrap();
+        disk.set_room(Some(0));
+    }
+    log.close().unwrap();
+}
