@@ -77,7 +77,7 @@ impl<'g> Frame<'g> {
         count: usize,
     ) {
         let first = match reverse {
-            true => (self.at - first) + 1 - count,
+            true => self.at + 1 - first - count,
             false => self.at + first,
         };
         for position in first..first + count {
