@@ -45,10 +45,6 @@ impl Kind {
             _ => return None,
         })
     }
-
-    pub(crate) fn is_tombstone(self) -> bool {
-        matches!(self, Self::Tombstone | Self::WeakTombstone)
-    }
 }
 
 /// A link to a version.
@@ -83,6 +79,13 @@ impl Tag {
 
     fn kind_number(self) -> u32 {
         (self.0 & 0xf) as u32
+    }
+
+    /// Whether the kind is one of the two of tombstones.
+    #[inline]
+    pub(super) fn is_tombstone(self) -> bool {
+        const { assert!(Kind::Tombstone as u64 == 2 && Kind::WeakTombstone as u64 == 3) };
+        self.0 & 0xe == 2
     }
 
     fn has_digest(self) -> bool {
@@ -236,8 +239,9 @@ impl<'g> Version<'g> {
         })
     }
 
+    #[inline]
     pub(super) fn is_tombstone(self) -> bool {
-        self.kind().is_tombstone()
+        self.tag().is_tombstone()
     }
 
     #[inline]

@@ -330,6 +330,7 @@ fn raise(floor: &AtomicU64, to: u64) {
 }
 
 /// The points of an overwrite up to `floor`; `None` if there are too many snapshots.
+#[inline]
 fn few_points(floor: u64, snapshots: impl Iterator<Item = u64>) -> Option<FewPoints> {
     let mut below = ArrayVec::new();
     for number in snapshots.filter(|&number| number < floor) {

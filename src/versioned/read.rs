@@ -32,7 +32,7 @@ pub(crate) enum Found<'g> {
 fn found<'g>(list: Option<List<'g>>, covers: Covers<'_>, key: &[u8], number: u64) -> Found<'g> {
     let cover = covers.at(key, number);
     let version = list.and_then(|list| list.at(number));
-    match version.filter(|version| version.number() >= cover) {
+    match version.filter(|version| cover == 0 || version.number() >= cover) {
         None if cover == 0 => Found::Nothing,
         None => Found::Covered(cover),
         Some(version) if version.is_tombstone() => Found::Tombstone(version),

@@ -170,7 +170,8 @@ impl Clock {
 impl Tag {
     #[inline]
     pub(super) fn is_mark(self) -> bool {
-        self.0 & MARK == MARK
+        // The first bit alone decides for versions, without a long constant.
+        self.0 & PENDING != 0 && self.0 & MARK == MARK
     }
 
     fn holds(self) -> bool {

@@ -73,7 +73,7 @@ impl Run<'_> {
 
     fn put(&mut self, key: usize, number: u64, kind: Kind, byte: u8) {
         let key = self.keys[key].clone();
-        let bytes = match kind.is_tombstone() {
+        let bytes = match is_tombstone(kind as u32) {
             true => vec![],
             false => vec![byte; usize::from(byte) % 20],
         };
