@@ -18,7 +18,7 @@ struct Header {
     includes: &'static str,
 }
 
-const HEADERS: [Header; 3] = [
+const HEADERS: [Header; 4] = [
     Header {
         path: "include/masstree.h",
         guard: "MASSTREE_H",
@@ -36,6 +36,12 @@ const HEADERS: [Header; 3] = [
         guard: "MASSTREE_VERSIONED_H",
         directories: &["src/ffi/versioned"],
         includes: "#include \"../masstree.h\"\n",
+    },
+    Header {
+        path: "include/masstree/store.h",
+        guard: "MASSTREE_STORE_H",
+        directories: &["src/ffi/store"],
+        includes: "#include \"versioned.h\"\n",
     },
 ];
 
@@ -165,7 +171,9 @@ fn name_of(item: &str) -> String {
     };
     let name = if let Some(define) = declaration.strip_prefix("#define ") {
         define.split_whitespace().next()
-    } else if let Some((_, after)) = declaration.split_once("(*") {
+    } else if let Some((_, after)) = declaration.split_once("(*")
+        && !declaration.starts_with("typedef struct {")
+    {
         after.split(')').next()
     } else if declaration.starts_with("typedef") {
         declaration

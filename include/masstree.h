@@ -209,7 +209,7 @@ typedef struct masstree_t masstree_t;
 
 /**
  * Error: masstree_check found the tree to be inconsistent: a bug in the library, or its memory
- * was overwritten.
+ * was overwritten. From masstree_store_open: a file's content is wrong.
  */
 #define MASSTREE_CORRUPT (-7)
 
@@ -225,7 +225,8 @@ typedef struct masstree_t masstree_t;
 #define MASSTREE_UNSORTED (-9)
 
 /**
- * Error: the tree is sealed (masstree_seal); nothing was changed.
+ * Error: the tree is sealed (masstree_seal), is a store's and the function is not one of stores, or the store
+ * was opened read-only; nothing was changed.
  */
 #define MASSTREE_READ_ONLY (-10)
 
@@ -234,6 +235,34 @@ typedef struct masstree_t masstree_t;
  * (masstree_trim_versions), or it was published already. Nothing was changed.
  */
 #define MASSTREE_TOO_OLD (-11)
+
+/**
+ * Error: the disk is full, or the user's quota. Nothing was changed; writes work again when there is
+ * room.
+ */
+#define MASSTREE_FULL (-12)
+
+/**
+ * Error: a file operation has failed; from a function that writes to a store: it had failed before, and
+ * nothing was changed. See masstree_store_failure.
+ */
+#define MASSTREE_FAILED (-13)
+
+/**
+ * Error: the log failed after the commit, which is in memory: whether it is found after the next
+ * opening is decided then.
+ */
+#define MASSTREE_UNKNOWN (-14)
+
+/**
+ * Error: the record of the commit does not fit into the log's buffer. Nothing was changed.
+ */
+#define MASSTREE_TOO_LARGE (-15)
+
+/**
+ * Error: another store has the directory open.
+ */
+#define MASSTREE_LOCKED (-16)
 
 /**
  * Returns one English sentence that describes a status, after the status's name and a colon. The

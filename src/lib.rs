@@ -22,7 +22,7 @@ mod annotate;
 #[allow(
     dead_code,
     unused_imports,
-    reason = "stores, which will use it, are under construction"
+    reason = "checkpoints, which will use the rest, are under construction"
 )]
 mod durable;
 mod errno;

@@ -1,28 +1,29 @@
 //! Every function of the C interface obeys the grammar
 //! `masstree_[object_]verb[_many][_kind][_u64][_at][_observed]`; a function without an object
-//! works on the tree. Parameters come in this order: object, guard, inputs, outputs.
+//! works on the tree. Parameters come in this order: object, tree, guard, inputs, outputs.
 #![cfg(not(any(loom, shuttle)))]
 
 use std::path::Path;
 use std::{env, fs};
 
 /// The objects other than the tree.
-const OBJECTS: [&str; 9] = [
-    "guard", "cursor", "held", "delta", "leaf", "u64", "stats", "loader", "snapshot",
+const OBJECTS: [&str; 11] = [
+    "guard", "cursor", "held", "delta", "leaf", "u64", "stats", "loader", "snapshot", "store",
+    "batch",
 ];
 
 /// Verbs of one word or more, with the objects that have them ("" is the tree).
-const VERBS: [(&str, &[&str]); 76] = [
-    ("create", &[""]),
-    ("destroy", &[""]),
-    ("clear", &[""]),
+const VERBS: [(&str, &[&str]); 92] = [
+    ("create", &["", "batch"]),
+    ("destroy", &["", "batch"]),
+    ("clear", &["", "batch"]),
     ("get", &[""]),
     ("copy", &[""]),
     ("contains", &[""]),
-    ("put", &[""]),
-    ("exchange", &[""]),
-    ("insert", &[""]),
-    ("remove", &[""]),
+    ("put", &["", "store", "batch"]),
+    ("exchange", &["", "store"]),
+    ("insert", &["", "store"]),
+    ("remove", &["", "store", "batch"]),
     ("replace", &[""]),
     ("compare_exchange", &[""]),
     ("remove_if_equal", &[""]),
@@ -42,20 +43,20 @@ const VERBS: [(&str, &[&str]); 76] = [
     ("barrier", &[""]),
     ("maintain", &[""]),
     ("compact", &[""]),
-    ("len", &[""]),
+    ("len", &["", "batch"]),
     ("memory_held", &[""]),
     ("check", &[""]),
     ("dump", &[""]),
     ("pivots", &[""]),
-    ("stats", &[""]),
+    ("stats", &["", "store"]),
     ("json", &["stats"]),
     ("enter", &["guard"]),
     ("leave", &["guard"]),
     ("refresh", &["guard", "cursor"]),
     ("record", &["guard"]),
-    ("open", &["cursor", "loader", "snapshot"]),
+    ("open", &["cursor", "loader", "snapshot", "store"]),
     ("open_in", &["cursor"]),
-    ("close", &["cursor", "loader", "snapshot"]),
+    ("close", &["cursor", "loader", "snapshot", "store"]),
     ("seek", &["cursor", ""]),
     ("first", &["cursor"]),
     ("last", &["cursor"]),
@@ -89,6 +90,22 @@ const VERBS: [(&str, &[&str]); 76] = [
     ("seal", &[""]),
     ("versions", &["stats"]),
     ("seqno", &["snapshot"]),
+    ("rename", &["store", "batch"]),
+    ("tree", &["store"]),
+    ("list_trees", &["store"]),
+    ("replace_if", &["store"]),
+    ("remove_if", &["store"]),
+    ("commit", &["store"]),
+    ("failure", &["store"]),
+    ("wait", &["store"]),
+    ("sync", &["store"]),
+    ("durable", &["store"]),
+    ("on_durable", &["store"]),
+    ("assert_absent", &["batch"]),
+    ("assert_present", &["batch"]),
+    ("assert_version", &["batch"]),
+    ("assert_value", &["batch"]),
+    ("assert_prefix_empty", &["batch"]),
 ];
 
 /// The suffixes of a verb, in their order.
@@ -184,24 +201,34 @@ fn names_of_functions_fit_the_grammar() {
 
 /// Put back: swap two parameters of a function of `src/ffi`.
 #[test]
-fn trees_come_first_and_guards_second() {
+fn objects_come_first_then_trees_then_guards() {
     for (name, parameters) in functions() {
+        // A pointer to a pointer is an output.
         let place = |kind: &str| {
             (parameters.iter())
-                .position(|parameter| parameter.trim_start_matches("const ").starts_with(kind))
+                .map(|parameter| parameter.trim_start_matches("const "))
+                .position(|parameter| {
+                    parameter.starts_with(kind) && !parameter[kind.len()..].starts_with('*')
+                })
         };
-        // Functions that create or destroy a handle take no guard before it, or return the
-        // handle.
-        if name == "create" {
-            continue;
-        }
+        let store = place("masstree_store_t *");
+        let batch = place("masstree_batch_t *");
         assert!(
-            place("masstree_t *").is_none_or(|place| place == 0),
+            store.is_none_or(|place| place == 0),
             "{name}: {parameters:?}"
         );
-        let is_input = !name.ends_with("_enter");
-        let guard = place("masstree_guard_t *").filter(|_| is_input);
-        let expected = usize::from(place("masstree_t *").is_some());
+        let objects = usize::from(store.is_some()) + usize::from(batch.is_some());
+        assert!(
+            batch.is_none_or(|place| place == objects - 1),
+            "{name}: {parameters:?}"
+        );
+        let tree = place("masstree_t *");
+        assert!(
+            tree.is_none_or(|place| place == objects),
+            "{name}: {parameters:?}"
+        );
+        let guard = place("masstree_guard_t *");
+        let expected = objects + usize::from(tree.is_some());
         assert!(
             guard.is_none_or(|place| place == expected),
             "{name}: {parameters:?}"

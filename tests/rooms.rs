@@ -15,7 +15,7 @@ use syn::{Attribute, ItemUse, UseTree};
 
 /// From the bottom up. A module belongs to the room with the longest name that is a prefix of
 /// its own.
-const ROOMS: [&str; 23] = [
+const ROOMS: [&str; 26] = [
     "errno",
     "annotate",
     "sync",
@@ -31,13 +31,16 @@ const ROOMS: [&str; 23] = [
     "index::tree::write",
     "index::tree::whole",
     "versioned",
-    "durable",
+    "durable::io",
+    "durable::log",
+    "durable::store",
     "ffi::status",
     "ffi::handle",
     "ffi::boundary",
     "ffi::index",
     "ffi::occ",
     "ffi::versioned",
+    "ffi::store",
     "ffi",
 ];
 

@@ -1,9 +1,11 @@
 /* Compiled as C99, C11, C++11 and C++17 with warnings as errors: the header needs
    nothing before it, may be included twice, and its macros work in each language. */
 #include "masstree/occ.h"
+#include "masstree/store.h"
 #include "masstree/versioned.h"
 #include "masstree.h"
 #include "masstree/occ.h"
+#include "masstree/store.h"
 
 typedef char version_fits_its_parts[MASSTREE_VERSION_NUMBER ==
                                             MASSTREE_VERSION_MAJOR * 1000000 +
@@ -26,9 +28,19 @@ int use_of_every_macro(const masstree_t *tree)
     masstree_range_t range = MASSTREE_RANGE_INIT;
     masstree_stats_t stats = MASSTREE_STATS_INIT;
     masstree_delta_t delta = MASSTREE_DELTA_INIT;
+    masstree_store_failure_t failure = MASSTREE_STORE_FAILURE_INIT;
+    masstree_store_options_t store_options = MASSTREE_STORE_OPTIONS_INIT;
+    masstree_store_stats_t store_stats = MASSTREE_STORE_STATS_INIT;
     version_fits_its_parts unused;
     (void)unused;
     (void)delta;
+    store_options.failure = &failure;
+    store_options.flags = MASSTREE_STORE_READ_ONLY | MASSTREE_STORE_MUST_EXIST;
+    store_options.level = MASSTREE_DURABLE;
+    if (masstree_store_open(NULL, &store_options, NULL) != MASSTREE_OK ||
+        masstree_store_stats(NULL, &store_stats) != MASSTREE_OK) {
+        return MASSTREE_INVALID;
+    }
     range.lower_bound = MASSTREE_BOUND_INCLUSIVE;
     range.upper_bound = MASSTREE_BOUND_OPEN;
     range.flags = MASSTREE_SCAN_REVERSE;

@@ -73,7 +73,7 @@ static const struct {
     {soak_maintain, 2},       {soak_barrier, 1},        {soak_inspect, 2},
     {soak_clear_or_load, 1},  {soak_reread, 2},         {soak_rewalk, 1},
     {soak_transact, 4},       {soak_hold, 8},
-    {soak_call, 1},           {soak_versions, 4},
+    {soak_call, 1},           {soak_versions, 4},       {soak_store, 4},
 };
 
 static soak_operation *choose_operation(uint64_t *random)
@@ -202,6 +202,7 @@ static void end(struct soak_worker *only)
     masstree_destroy(soak->called);
     EXPECT(only, masstree_check(soak->versioned, NULL, NULL, NULL) == MASSTREE_OK);
     masstree_destroy(soak->versioned);
+    soak_close_store(only);
     masstree_destroy(soak->tree);
     EXPECT(only, soak->retired == atomic_load(&soak->retired_freed));
     EXPECT(only, atomic_load(&allocated) == 0);
@@ -240,6 +241,7 @@ static void run_epoch(struct totals *totals, uint64_t seed, bool is_short)
     void (*run[SOAK_THREADS])(void *);
     uint64_t random = seed;
     begin(&soak, &random, is_short);
+    soak_open_store(&only);
     soak_fill(&only);
     for (unsigned i = 0; i < SOAK_THREADS; i++) {
         shifts[i].worker = (struct soak_worker){.soak = &soak, .id = i, .random = random_u64(&random)};

@@ -36,6 +36,9 @@ struct soak {
     masstree_t *tree;
     masstree_t *called; /* of soak_call only */
     masstree_t *versioned; /* of soak_versions only */
+    masstree_store_t *store; /* of soak_store only, as are its trees */
+    masstree_t *accounts;
+    masstree_t *owned;
     uint64_t seed;
     bool holds_bytes;
     bool destroys;   /* words have a destructor */
@@ -107,6 +110,10 @@ soak_operation soak_look, soak_put, soak_exchange, soak_insert, soak_remove, soa
     soak_compare_exchange, soak_remove_if_equal, soak_update, soak_get_or_insert;
 /* soak_versions.c */
 soak_operation soak_versions;
+/* soak_store.c */
+soak_operation soak_store;
+void soak_open_store(struct soak_worker *only);
+void soak_close_store(struct soak_worker *only);
 
 /* soak_call.c */
 soak_operation soak_call;

@@ -15,6 +15,7 @@
 #include <pthread.h>
 
 #include "masstree/occ.h"
+#include "masstree/store.h"
 #include "masstree/versioned.h"
 #include "statuses/note.h"
 

@@ -16,6 +16,8 @@ pub mod occ;
 
 pub mod versioned;
 
+pub mod store;
+
 pub mod handle;
 
 pub mod status;

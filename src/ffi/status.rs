@@ -45,18 +45,33 @@ pub const MASSTREE_WRONG_KIND: i32 = -5;
 /// top).
 pub const MASSTREE_FORKED: i32 = -6;
 /// Error: masstree_check found the tree to be inconsistent: a bug in the library, or its memory
-/// was overwritten.
+/// was overwritten. From masstree_store_open: a file's content is wrong.
 pub const MASSTREE_CORRUPT: i32 = -7;
 /// Error: the buffer is too small for the value; nothing was written to it. From masstree_hold with
 /// MASSTREE_HOLD_DELTA: *held has no room for the delta; nothing is held or changed.
 pub const MASSTREE_TOO_SMALL: i32 = -8;
 /// Error: the keys to load are not in ascending order, or one comes twice. No tree was changed.
 pub const MASSTREE_UNSORTED: i32 = -9;
-/// Error: the tree is sealed (masstree_seal); nothing was changed.
+/// Error: the tree is sealed (masstree_seal), is a store's and the function is not one of stores, or the store
+/// was opened read-only; nothing was changed.
 pub const MASSTREE_READ_ONLY: i32 = -10;
 /// Error: the sequence number is too low: versions that it needs may have been trimmed
 /// (masstree_trim_versions), or it was published already. Nothing was changed.
 pub const MASSTREE_TOO_OLD: i32 = -11;
+
+/// Error: the disk is full, or the user's quota. Nothing was changed; writes work again when there is
+/// room.
+pub const MASSTREE_FULL: i32 = -12;
+/// Error: a file operation has failed; from a function that writes to a store: it had failed before, and
+/// nothing was changed. See masstree_store_failure.
+pub const MASSTREE_FAILED: i32 = -13;
+/// Error: the log failed after the commit, which is in memory: whether it is found after the next
+/// opening is decided then.
+pub const MASSTREE_UNKNOWN: i32 = -14;
+/// Error: the record of the commit does not fit into the log's buffer. Nothing was changed.
+pub const MASSTREE_TOO_LARGE: i32 = -15;
+/// Error: another store has the directory open.
+pub const MASSTREE_LOCKED: i32 = -16;
 
 /// Returns one English sentence that describes a status, after the status's name and a colon. The
 /// text is static: never NULL, never freed. Unknown statuses have a sentence of their own.
@@ -83,11 +98,16 @@ pub extern "C" fn masstree_strerror(status: i32) -> *const c_char {
         MASSTREE_WRONG_TREE => c"MASSTREE_WRONG_TREE: the guard belongs to another tree",
         MASSTREE_WRONG_KIND => c"MASSTREE_WRONG_KIND: the function is for another kind of values than the tree holds",
         MASSTREE_FORKED => c"MASSTREE_FORKED: the parent process created the tree, before a fork",
-        MASSTREE_CORRUPT => c"MASSTREE_CORRUPT: the tree is inconsistent: masstree_check says where",
+        MASSTREE_CORRUPT => c"MASSTREE_CORRUPT: the tree is inconsistent, or a file of a store is: masstree_check, or the failure, says where",
         MASSTREE_TOO_SMALL => c"MASSTREE_TOO_SMALL: the buffer is too small for the value",
         MASSTREE_UNSORTED => c"MASSTREE_UNSORTED: the keys are not in ascending order",
-        MASSTREE_READ_ONLY => c"MASSTREE_READ_ONLY: the tree is sealed; nothing was changed",
+        MASSTREE_READ_ONLY => c"MASSTREE_READ_ONLY: the tree is sealed or a store's, or the store read-only; nothing was changed",
         MASSTREE_TOO_OLD => c"MASSTREE_TOO_OLD: the sequence number is below what was trimmed, or was published already",
+        MASSTREE_FULL => c"MASSTREE_FULL: the disk is full; nothing was changed",
+        MASSTREE_FAILED => c"MASSTREE_FAILED: a file operation has failed: masstree_store_failure says which",
+        MASSTREE_UNKNOWN => c"MASSTREE_UNKNOWN: the log failed before the commit was durable; the next opening decides",
+        MASSTREE_TOO_LARGE => c"MASSTREE_TOO_LARGE: the record of the commit does not fit into the log's buffer",
+        MASSTREE_LOCKED => c"MASSTREE_LOCKED: another store has the directory open",
         _ => c"unknown status",
     };
     text.as_ptr()

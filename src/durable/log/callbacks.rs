@@ -9,13 +9,14 @@ use std::sync::Mutex;
 use crate::errno;
 use crate::sync::{AtomicU64, Ordering};
 
-/// A function of the program, which is called once: with its context, the number, and whether the
-/// number is durable; it never will be if the log has failed. It must not write to the log, or wait
-/// for it.
+/// A function of the program, which is called once: with the number, 0 if that is durable, or `lost` if it
+/// never will be since the log has failed, and the context. It must not write to the log, or wait for
+/// it.
 #[derive(Clone, Copy)]
 pub(crate) struct Callback {
-    pub(crate) function: extern "C" fn(ctx: *mut c_void, number: u64, is_durable: bool),
-    pub(crate) ctx: *mut c_void,
+    function: unsafe extern "C" fn(number: u64, status: i32, ctx: *mut c_void),
+    ctx: *mut c_void,
+    lost: i32,
 }
 
 // SAFETY: the context is only passed to the function, which a program gives to be called on another
@@ -23,8 +24,24 @@ pub(crate) struct Callback {
 unsafe impl Send for Callback {}
 
 impl Callback {
+    /// # Safety
+    /// Any thread may call the function with the context.
+    pub(crate) unsafe fn new(
+        function: unsafe extern "C" fn(number: u64, status: i32, ctx: *mut c_void),
+        ctx: *mut c_void,
+        lost: i32,
+    ) -> Self {
+        Self {
+            function,
+            ctx,
+            lost,
+        }
+    }
+
     pub(super) fn call(&self, number: u64, is_durable: bool) {
-        (self.function)(self.ctx, number, is_durable);
+        let status = if is_durable { 0 } else { self.lost };
+        // SAFETY: the contract of `new`.
+        unsafe { (self.function)(number, status, self.ctx) };
     }
 }
 

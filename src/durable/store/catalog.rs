@@ -163,6 +163,11 @@ impl Catalog {
         Some(trees.at(trees.by_name[at]))
     }
 
+    /// The number of trees.
+    pub(super) fn count(&self) -> usize {
+        self.lock().by_number.len()
+    }
+
     /// Returns the tree with a number.
     pub(super) fn numbered(&self, number: u32) -> Option<&StoreTree> {
         let trees = self.lock();

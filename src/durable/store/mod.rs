@@ -50,12 +50,12 @@ pub(crate) use open::{OpenFault, StoreOptions};
 pub(crate) use rename::Renamed;
 pub(crate) use write::Written;
 
-use std::ffi::{CStr, c_void};
+use std::ffi::CStr;
 use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
 use crate::durable::io::File;
-use crate::durable::log::{Callback, Level, Log, LogFault, Report};
+use crate::durable::log::{Callback, Level, Log, LogFault, Report, Statistics};
 use crate::index::memory::{Allocator, OutOfMemory, Source};
 use crate::index::reclaim::generation;
 use crate::index::tree::Tree;
@@ -208,6 +208,19 @@ impl Store {
     /// Calls back when a commit, and all before it, are durable.
     pub(crate) fn on_durable(&self, number: u64, callback: Callback) -> Result<(), StoreFault> {
         Ok(self.log().on_durable(number, callback)?)
+    }
+
+    /// The number of the last commit that has returned, or a greater one.
+    pub(crate) fn last_commit(&self) -> u64 {
+        self.log().last_number()
+    }
+
+    pub(crate) fn log_statistics(&self) -> Statistics {
+        self.log().statistics()
+    }
+
+    pub(crate) fn tree_count(&self) -> u64 {
+        self.catalog.count() as u64
     }
 
     /// What has made the log fail.

@@ -41,7 +41,7 @@ pub struct Version {
 }
 
 impl Version {
-    pub(super) fn of(version: versioned::Version<'_>) -> Self {
+    pub(in crate::ffi) fn of(version: versioned::Version<'_>) -> Self {
         let bytes = version.bytes();
         let (algorithm, digest) =
             (version.digest()).map_or((0, 0), |digest| (digest.algorithm, digest.value));

@@ -7,17 +7,19 @@ use crate::durable::io::faults::{Fault, Faults};
 
 type Calls = Mutex<Vec<(u64, bool)>>;
 
-extern "C" fn record(ctx: *mut c_void, number: u64, is_durable: bool) {
+/// The status of a number that is not durable.
+const LOST: i32 = -1;
+
+unsafe extern "C" fn record(number: u64, status: i32, ctx: *mut c_void) {
     // SAFETY: the tests pass a `Calls` that outlives the log.
     let calls = unsafe { &*ctx.cast_const().cast::<Calls>() };
-    errno::lock(calls).push((number, is_durable));
+    assert!(status == 0 || status == LOST);
+    errno::lock(calls).push((number, status == 0));
 }
 
 fn callback(calls: &Calls) -> Callback {
-    Callback {
-        function: record,
-        ctx: std::ptr::from_ref(calls).cast_mut().cast(),
-    }
+    // SAFETY: a mutex may be used by any thread, and outlives the log.
+    unsafe { Callback::new(record, std::ptr::from_ref(calls).cast_mut().cast(), LOST) }
 }
 
 /// Put back: call them in the order in which they came; call only once a second record is written;

@@ -1,0 +1,1181 @@
+/*
+ * libmasstree: durable stores. A store is a directory and the trees in memory that it is read into: what is
+ * written to a store is logged, and is there again when the directory is opened. docs/store.md
+ * explains their use.
+ *
+ * The data must fit in memory. All reads are reads of memory: a store's trees are versioned trees, for
+ * which every reading function of masstree.h and masstree/versioned.h works; functions of those headers
+ * that write return MASSTREE_READ_ONLY for them. Writes go through the functions of this header.
+ *
+ * What a store promises: after a crash of the process, the kernel or the machine, the next opening finds the
+ * state after some commit, which is at or after every commit that was reported as durable. A batch is
+ * found whole or not at all. A commit is in memory when the call returns; masstree_store_wait says when it is
+ * written to the kernel (it survives a crash of the process) and when it is durable (it survives a loss of power).
+ *
+ * This file is generated from src/ffi/store; `make header` updates it.
+ */
+
+#ifndef MASSTREE_STORE_H
+#define MASSTREE_STORE_H
+
+#include "versioned.h"
+
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Operations that are committed at once.
+ *
+ * Created by masstree_batch_create, freed by masstree_batch_destroy, before its store is closed.
+ * One thread at a time may use a batch. It may be committed any number of times.
+ */
+typedef struct masstree_batch_t masstree_batch_t;
+
+/**
+ * A directory that is open, or a store in memory only; and its trees.
+ *
+ * Opened by masstree_store_open, closed by masstree_store_close. Any number of threads may use a
+ * store and its trees at the same time; only masstree_store_close requires that no other thread
+ * uses them.
+ */
+typedef struct masstree_store_t masstree_store_t;
+
+/* ============================================================================
+ * Failures
+ * ============================================================================ */
+
+/**
+ * What has failed. Start from MASSTREE_STORE_FAILURE_INIT; struct_size works as in masstree_stats_t.
+ */
+typedef struct {
+    /**
+     * sizeof(masstree_store_failure_t); MASSTREE_STORE_FAILURE_INIT sets it.
+     */
+    size_t struct_size;
+    /**
+     * MASSTREE_FAILED for a file operation that failed, MASSTREE_CORRUPT for a file whose content is
+     * wrong; MASSTREE_OK if nothing has failed.
+     */
+    int32_t status;
+    /**
+     * The errno of the file operation that failed; 0 if none did.
+     */
+    int32_t os_error;
+    /**
+     * Where in the file, in bytes.
+     */
+    uint64_t offset;
+    /**
+     * The name of the operation that failed; empty if none did. As all strings here, it ends with a zero
+     * byte, and loses its beginning if it is too long.
+     */
+    char operation[32];
+    /**
+     * What is wrong, in English; empty if a file operation failed.
+     */
+    char reason[128];
+    /**
+     * The file's name.
+     */
+    char file[256];
+} masstree_store_failure_t;
+
+/** Initializer of masstree_store_failure_t: sets struct_size, and every other field to 0 or NULL. */
+#define MASSTREE_STORE_FAILURE_INIT \
+    { sizeof(masstree_store_failure_t), 0, 0, 0, { 0 }, { 0 }, { 0 } }
+
+/**
+ * Returns what has made the log fail. A store whose log has failed accepts no writes until it is
+ * closed and opened again; reads go on.
+ *
+ * @param store    The store.
+ * @param failure  Receives the failure.
+ *
+ * @retval MASSTREE_OK       Nothing has failed.
+ * @retval MASSTREE_FAILED   *failure says what.
+ * @retval MASSTREE_INVALID  store or failure is NULL, or struct_size is too small.
+ * @retval MASSTREE_FORKED   The parent process opened the store, before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_failure(const masstree_store_t *store, masstree_store_failure_t *failure);
+
+/* ============================================================================
+ * File operations
+ * ============================================================================ */
+
+/**
+ * Flag of open: the file may be written; otherwise it is only read.
+ */
+#define MASSTREE_IO_WRITE 1
+
+/**
+ * Flag of open: the file is created, and the call fails with -EEXIST if it exists.
+ */
+#define MASSTREE_IO_NEW 2
+
+/**
+ * Flag of open: the file is created if it does not exist.
+ */
+#define MASSTREE_IO_CREATE 4
+
+/**
+ * Receives a name that list has found.
+ *
+ * @param argument  What list was called with.
+ * @param name      The name; name_len bytes, valid during this call only.
+ * @param name_len  Its length in bytes.
+ *
+ * @return A negative value ends the list, which returns it.
+ */
+typedef int64_t (*masstree_found_name_t)(void *argument, const char *name, size_t name_len);
+
+/**
+ * The file operations of a store. All functions are required. Each gets ctx first, and returns a value
+ * that is not negative, or a negated errno, such as -EIO. Paths are strings that end with a zero byte;
+ * they, and buffers, are valid during the call. Files are handles that open has returned. A call that
+ * fails has no effect, except that a write may have stored some of its bytes.
+ *
+ * When sync returns 0, everything that finished calls have written to the file survives a crash; when
+ * sync_dir returns 0, so do the creations, renamings and removals in that directory. The library
+ * assumes no order of other writes, and that a sector of 512 bytes is written whole or not at all. It
+ * repeats calls other than these two that return -EINTR, and goes on after a short read or write.
+ *
+ * Thread safety: functions are called on any thread, several at a time, also for one file.
+ */
+typedef struct {
+    /**
+     * What each function gets as its first argument.
+     */
+    void *ctx;
+    /**
+     * Opens a file, as flags say (MASSTREE_IO_WRITE, _NEW, _CREATE); returns its handle. -ENOENT if it
+     * does not exist, -EEXIST if it does and must not.
+     */
+    int64_t (*open)(void *ctx, const char *path, uint32_t flags);
+    /**
+     * Closes a file, and unlocks it. The handle is invalid afterwards, also if an error is returned.
+     */
+    int64_t (*close)(void *ctx, int64_t file);
+    /**
+     * Reads up to len bytes; returns how many, 0 at the end of the file.
+     */
+    int64_t (*read_at)(void *ctx, int64_t file, uint8_t *buffer, size_t len, uint64_t offset);
+    /**
+     * Writes up to len bytes, and extends the file if they end behind it; returns how many it has
+     * written, at least 1.
+     */
+    int64_t (*write_at)(void *ctx, int64_t file, const uint8_t *bytes, size_t len, uint64_t offset);
+    /**
+     * Makes the file's bytes, and its length, durable, as fdatasync does.
+     */
+    int64_t (*sync)(void *ctx, int64_t file);
+    /**
+     * Makes creations, renamings and removals in a directory durable, as fsync does.
+     */
+    int64_t (*sync_dir)(void *ctx, const char *directory);
+    /**
+     * Allocates a range, so that writing to it does not fail for lack of room; bytes that did not exist
+     * read as zeros, and the file's length covers them. -ENOSPC or -EDQUOT if there is no room.
+     */
+    int64_t (*preallocate)(void *ctx, int64_t file, uint64_t offset, uint64_t len);
+    /**
+     * Makes the file len bytes long.
+     */
+    int64_t (*truncate)(void *ctx, int64_t file, uint64_t len);
+    /**
+     * Returns the file's length in bytes.
+     */
+    int64_t (*length)(void *ctx, int64_t file);
+    /**
+     * Locks the file against other opens of it, in other processes too, without waiting: for reading or, if exclusive
+     * is not 0, alone. -EWOULDBLOCK if another lock is in the way.
+     */
+    int64_t (*lock)(void *ctx, int64_t file, int exclusive);
+    /**
+     * Gives a file another name; replaces the file that has it.
+     */
+    int64_t (*rename)(void *ctx, const char *from, const char *to);
+    /**
+     * Removes a file. -ENOENT if it does not exist.
+     */
+    int64_t (*unlink)(void *ctx, const char *path);
+    /**
+     * Creates a directory. -EEXIST if it exists.
+     */
+    int64_t (*mkdir)(void *ctx, const char *path);
+    /**
+     * Calls found with the name of each file in a directory, in any order, but not with "." and "..".
+     */
+    int64_t (*list)(void *ctx, const char *directory, masstree_found_name_t found, void *argument);
+} masstree_io_t;
+
+/* ============================================================================
+ * Opening and closing
+ * ============================================================================ */
+
+/**
+ * Flag of a store: it is only read. The directory must exist, and nothing in it is changed, not even
+ * what a crash has left at the end of the log. Several processes may read a directory at a time, but not
+ * beside one that writes.
+ */
+#define MASSTREE_STORE_READ_ONLY 1
+
+/**
+ * Flag of a store: opening fails if the directory has no store.
+ */
+#define MASSTREE_STORE_MUST_EXIST 2
+
+/**
+ * Flag of a store: a corrupt log is read up to the first fault, and what follows is given up: commits
+ * that were durable may be lost. Without it, opening returns MASSTREE_CORRUPT.
+ */
+#define MASSTREE_STORE_SALVAGE 4
+
+/**
+ * Options of masstree_store_open. Start from MASSTREE_STORE_OPTIONS_INIT; struct_size works as in
+ * masstree_options_t.
+ */
+typedef struct {
+    /**
+     * sizeof(masstree_store_options_t); MASSTREE_STORE_OPTIONS_INIT sets it.
+     */
+    size_t struct_size;
+    /**
+     * MASSTREE_STORE_READ_ONLY, _MUST_EXIST, _SALVAGE, or 0.
+     */
+    uint32_t flags;
+    /**
+     * What writing functions wait for before they return: MASSTREE_MEMORY (0), MASSTREE_WRITTEN or
+     * MASSTREE_DURABLE.
+     */
+    uint32_t level;
+    /**
+     * Bytes of the buffer between writers and the log, rounded up to a power of two; 0: 8 MiB. A
+     * commit takes at most half of it.
+     */
+    size_t log_buffer_bytes;
+    /**
+     * Bytes of a file of the log, after which the next one begins; 0: 64 MiB.
+     */
+    uint64_t log_segment_bytes;
+    /**
+     * The log is synced at least so often while there is something to sync, in microseconds; 0: only if a thread waits
+     * for MASSTREE_DURABLE, asks for a sync, or closes the store.
+     */
+    uint64_t sync_interval_us;
+    /**
+     * Allocates the memory of the trees; NULL: malloc. The log's buffer, paths and lists of the store come
+     * from malloc. Set alloc and free together.
+     */
+    masstree_alloc_t alloc;
+    /**
+     * Frees the memory that alloc has allocated.
+     */
+    masstree_free_t free;
+    /**
+     * Passed to alloc and free.
+     */
+    void *alloc_ctx;
+    /**
+     * The file operations; NULL: the operating system's. Copied; its ctx is used until the store is closed.
+     */
+    const masstree_io_t *io;
+    /**
+     * Receives what failed, if opening fails because of a file; may be NULL. Initialise it with
+     * MASSTREE_STORE_FAILURE_INIT.
+     */
+    masstree_store_failure_t *failure;
+} masstree_store_options_t;
+
+/** Initializer of masstree_store_options_t: sets struct_size, and every other field to 0 or NULL. */
+#define MASSTREE_STORE_OPTIONS_INIT \
+    { sizeof(masstree_store_options_t), 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL }
+
+/**
+ * Opens a store: makes its directory if there is none, locks it against other openers, and reads it.
+ *
+ * @param directory  Path of the directory, whose parent exists; NULL: a store in memory only, for which nothing is written
+ *                   and all levels are reached at once.
+ * @param options    NULL for the defaults, or a struct that was initialised with
+ *                   MASSTREE_STORE_OPTIONS_INIT.
+ * @param store      Receives the store, which the caller closes with masstree_store_close.
+ *
+ * @retval MASSTREE_OK         *store is open.
+ * @retval MASSTREE_NOT_FOUND  There is no store, and the flags demand one.
+ * @retval MASSTREE_INVALID    store is NULL; struct_size is smaller than any version of the struct; a flag
+ *                             or the level is unknown; directory is NULL with MASSTREE_STORE_READ_ONLY
+ *                             or _MUST_EXIST; a size is out of range; only one of alloc and free is set; a function of io is
+ *                             NULL; or a byte of the struct that this library does not know is not zero.
+ * @retval MASSTREE_NOMEM      Out of memory.
+ * @retval MASSTREE_FORKED     This process was forked while another thread was inside the library.
+ * @retval MASSTREE_LOCKED     Another store, in this process or another, has the directory open.
+ * @retval MASSTREE_CORRUPT    A file's content is wrong: *options->failure says where. Nothing was
+ *                             changed.
+ * @retval MASSTREE_FAILED     A file operation failed: *options->failure says which.
+ * @retval MASSTREE_FULL       The disk is full.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_open(const char *directory,
+                            const masstree_store_options_t *options,
+                            masstree_store_t **store);
+
+/**
+ * Waits until everything that was committed is durable, and frees the store and its trees. All guards
+ * of its trees must have been left, its cursors, snapshots closed, its batches destroyed; and no other
+ * thread may use the store or its trees during or after this call. NULL does nothing.
+ *
+ * @param store  The store. It is closed whatever the status.
+ *
+ * @retval MASSTREE_OK        Everything that was committed is durable; or store is NULL.
+ * @retval MASSTREE_UNKNOWN   The log has failed: what was not durable may be missing at the next opening.
+ * @retval MASSTREE_FORKED    The parent process opened the store, before a fork; nothing was done.
+ *
+ * Thread safety: no other thread may use the store. Since 0.1.
+ */
+int32_t masstree_store_close(masstree_store_t *store);
+
+/* ============================================================================
+ * Trees of a store
+ * ============================================================================ */
+
+/**
+ * Called for each tree of a store.
+ *
+ * @param name  Its name, ended by a zero byte; valid during this call only.
+ * @param tree  The tree.
+ * @param ctx   The ctx that was passed with the visitor.
+ *
+ * @return MASSTREE_VISIT_CONTINUE to go on; a positive number to stop; a negative one to stop, and to
+ *         return it.
+ */
+typedef int32_t (*masstree_tree_visitor_t)(const char *name, masstree_t *tree, void *ctx);
+
+/**
+ * Returns the tree with a name; makes it if the store has none. The tree is the store's: it lives until
+ * masstree_store_close, and masstree_destroy does nothing with it. Functions of masstree.h and
+ * masstree/versioned.h read it; those that write return MASSTREE_READ_ONLY.
+ *
+ * @param store  The store.
+ * @param name   The name: UTF-8, at most 255 bytes before the zero byte; may be empty.
+ * @param tree   Receives the tree.
+ *
+ * @retval MASSTREE_OK         *tree is the tree.
+ * @retval MASSTREE_INVALID    store, name or tree is NULL; the name is too long or not UTF-8; or the store has 65,535 trees.
+ * @retval MASSTREE_NOT_FOUND  There is no such tree, and the store is read-only.
+ * @retval MASSTREE_NOMEM      Out of memory.
+ * @retval MASSTREE_FORKED     The parent process opened the store, before a fork.
+ * @retval MASSTREE_FULL       The tree is new, and the disk is full.
+ * @retval MASSTREE_FAILED     The tree is new, and the log has failed.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_tree(masstree_store_t *store,
+                            const char *name,
+                            masstree_t **tree);
+
+/**
+ * Visits all trees of a store, in the order in which they were made.
+ *
+ * @param store  The store.
+ * @param visit  Called for each tree, with no lock held.
+ * @param ctx    Passed to visit.
+ *
+ * @retval MASSTREE_OK       All were visited, or visit returned a positive number. (If it returned a
+ *                           negative one, that is the status.)
+ * @retval MASSTREE_INVALID  store or visit is NULL.
+ * @retval MASSTREE_FORKED   The parent process opened the store, before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_list_trees(masstree_store_t *store,
+                                  masstree_tree_visitor_t visit,
+                                  void *ctx);
+
+/* ============================================================================
+ * Writing one key
+ * ============================================================================ */
+
+/**
+ * Stores a value under a key, whether or not it has one.
+ *
+ * @param store      The store.
+ * @param tree       A tree of the store.
+ * @param key        key_len bytes; NULL only if key_len is 0.
+ * @param key_len    Length of the key in bytes, at most 2^32 - 1.
+ * @param value      value_len bytes, which are copied; NULL only if value_len is 0.
+ * @param value_len  Length of the value in bytes.
+ * @param commit     Receives the commit's number. May be NULL.
+ *
+ * @retval MASSTREE_OK            The value is stored.
+ * @retval MASSTREE_INVALID       store or tree is NULL; key or value is NULL and its length is not 0.
+ * @retval MASSTREE_NOMEM         Out of memory; nothing was changed.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The tree is not of this store.
+ * @retval MASSTREE_FORKED        The parent process opened the store, before a fork.
+ * @retval MASSTREE_READ_ONLY     The store was opened read-only.
+ * @retval MASSTREE_TOO_LARGE     Key and value do not fit into the log's buffer (log_buffer_bytes);
+ *                                nothing was changed.
+ * @retval MASSTREE_FULL          The disk is full; nothing was changed. Writes work again when there is room.
+ * @retval MASSTREE_FAILED        The log has failed earlier (masstree_store_failure); nothing was changed.
+ * @retval MASSTREE_UNKNOWN       The value is stored in memory, but the log failed before it reached
+ *                                the level that the options demand. *commit is written.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_put(masstree_store_t *store,
+                           masstree_t *tree,
+                           const void *key,
+                           size_t key_len,
+                           const void *value,
+                           size_t value_len,
+                           uint64_t *commit);
+
+/**
+ * Stores a value under a key that has none.
+ *
+ * @param store      The store.
+ * @param tree       A tree of the store.
+ * @param key        key_len bytes; NULL only if key_len is 0.
+ * @param key_len    Length of the key in bytes, at most 2^32 - 1.
+ * @param value      value_len bytes, which are copied; NULL only if value_len is 0.
+ * @param value_len  Length of the value in bytes.
+ * @param commit     Receives the commit's number. May be NULL.
+ *
+ * @retval MASSTREE_OK            The value is stored.
+ * @retval MASSTREE_EXISTS        The key has a value; nothing was changed.
+ * @retval MASSTREE_INVALID       As masstree_store_put.
+ * @retval MASSTREE_NOMEM         As masstree_store_put.
+ * @retval MASSTREE_KEY_TOO_LONG  As masstree_store_put.
+ * @retval MASSTREE_WRONG_TREE    As masstree_store_put.
+ * @retval MASSTREE_FORKED        As masstree_store_put.
+ * @retval MASSTREE_READ_ONLY     As masstree_store_put.
+ * @retval MASSTREE_TOO_LARGE     As masstree_store_put.
+ * @retval MASSTREE_FULL          As masstree_store_put.
+ * @retval MASSTREE_FAILED        As masstree_store_put.
+ * @retval MASSTREE_UNKNOWN       As masstree_store_put.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_insert(masstree_store_t *store,
+                              masstree_t *tree,
+                              const void *key,
+                              size_t key_len,
+                              const void *value,
+                              size_t value_len,
+                              uint64_t *commit);
+
+/**
+ * Removes a key.
+ *
+ * @param store    The store.
+ * @param tree     A tree of the store.
+ * @param key      key_len bytes; NULL only if key_len is 0.
+ * @param key_len  Length of the key in bytes, at most 2^32 - 1.
+ * @param commit   Receives the commit's number. May be NULL.
+ *
+ * @retval MASSTREE_OK            The key is removed.
+ * @retval MASSTREE_NOT_FOUND     The key has no value; nothing was changed.
+ * @retval MASSTREE_INVALID       store or tree is NULL; key is NULL and key_len is not 0.
+ * @retval MASSTREE_NOMEM         As masstree_store_put.
+ * @retval MASSTREE_KEY_TOO_LONG  As masstree_store_put.
+ * @retval MASSTREE_WRONG_TREE    As masstree_store_put.
+ * @retval MASSTREE_FORKED        As masstree_store_put.
+ * @retval MASSTREE_READ_ONLY     As masstree_store_put.
+ * @retval MASSTREE_TOO_LARGE     As masstree_store_put.
+ * @retval MASSTREE_FULL          As masstree_store_put.
+ * @retval MASSTREE_FAILED        As masstree_store_put.
+ * @retval MASSTREE_UNKNOWN       As masstree_store_put.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_remove(masstree_store_t *store,
+                              masstree_t *tree,
+                              const void *key,
+                              size_t key_len,
+                              uint64_t *commit);
+
+/**
+ * Stores a value under a key, and returns the one that it displaced.
+ *
+ * @param store      The store.
+ * @param tree       A tree of the store.
+ * @param guard      A guard of the tree: what *old points to stays readable until it is refreshed or left.
+ * @param key        key_len bytes; NULL only if key_len is 0.
+ * @param key_len    Length of the key in bytes, at most 2^32 - 1.
+ * @param value      value_len bytes, which are copied; NULL only if value_len is 0.
+ * @param value_len  Length of the value in bytes.
+ * @param old        Receives the displaced value and its number. Written only with MASSTREE_OK, or with
+ *                   MASSTREE_UNKNOWN if there was a value.
+ * @param commit     Receives the commit's number. May be NULL.
+ *
+ * @retval MASSTREE_OK            The value is stored, and *old was displaced.
+ * @retval MASSTREE_NOT_FOUND     The value is stored; the key had none.
+ * @retval MASSTREE_INVALID       store, tree, guard or old is NULL; key or value is NULL and its length is
+ *                                not 0.
+ * @retval MASSTREE_NOMEM         As masstree_store_put.
+ * @retval MASSTREE_KEY_TOO_LONG  As masstree_store_put.
+ * @retval MASSTREE_WRONG_TREE    The tree is not of this store, or the guard not of the tree.
+ * @retval MASSTREE_FORKED        As masstree_store_put.
+ * @retval MASSTREE_READ_ONLY     As masstree_store_put.
+ * @retval MASSTREE_TOO_LARGE     As masstree_store_put.
+ * @retval MASSTREE_FULL          As masstree_store_put.
+ * @retval MASSTREE_FAILED        As masstree_store_put.
+ * @retval MASSTREE_UNKNOWN       As masstree_store_put.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_exchange(masstree_store_t *store,
+                                masstree_t *tree,
+                                masstree_guard_t *guard,
+                                const void *key,
+                                size_t key_len,
+                                const void *value,
+                                size_t value_len,
+                                masstree_version_t *old,
+                                uint64_t *commit);
+
+/* ============================================================================
+ * Conditional writes
+ * ============================================================================ */
+
+/**
+ * Condition: the key has no value.
+ */
+#define MASSTREE_IF_ABSENT 1
+
+/**
+ * Condition: the key has a value.
+ */
+#define MASSTREE_IF_PRESENT 2
+
+/**
+ * Condition: the key has a value that the commit with the number `seqno` stored.
+ */
+#define MASSTREE_IF_VERSION 3
+
+/**
+ * Condition: the key has this value, byte by byte.
+ */
+#define MASSTREE_IF_VALUE 4
+
+/**
+ * What a write demands of the key.
+ */
+typedef struct {
+    /**
+     * MASSTREE_IF_ABSENT, MASSTREE_IF_PRESENT, MASSTREE_IF_VERSION or MASSTREE_IF_VALUE.
+     */
+    uint32_t kind;
+    /**
+     * 0.
+     */
+    uint32_t reserved;
+    /**
+     * For MASSTREE_IF_VERSION: the number; otherwise 0.
+     */
+    uint64_t seqno;
+    /**
+     * For MASSTREE_IF_VALUE: value_len bytes; NULL only if value_len is 0. Otherwise NULL.
+     */
+    const void *value;
+    /**
+     * Length of the value in bytes.
+     */
+    size_t value_len;
+} masstree_store_condition_t;
+
+/**
+ * Stores a value under a key, if a condition holds for what it has.
+ *
+ * @param store      The store.
+ * @param tree       A tree of the store.
+ * @param key        key_len bytes; NULL only if key_len is 0.
+ * @param key_len    Length of the key in bytes, at most 2^32 - 1.
+ * @param condition  The condition.
+ * @param value      value_len bytes, which are copied; NULL only if value_len is 0.
+ * @param value_len  Length of the value in bytes.
+ * @param commit     Receives the commit's number. May be NULL.
+ *
+ * @retval MASSTREE_OK            The value is stored.
+ * @retval MASSTREE_NOT_FOUND     The key has no value, but the condition demands one; nothing was
+ *                                changed.
+ * @retval MASSTREE_MISMATCH      The key has a value, for which the condition does not hold; nothing was
+ *                                changed.
+ * @retval MASSTREE_INVALID       As masstree_store_put; or condition is NULL, its kind unknown, its value NULL
+ *                                although value_len is not 0, or reserved not 0.
+ * @retval MASSTREE_NOMEM         As masstree_store_put.
+ * @retval MASSTREE_KEY_TOO_LONG  As masstree_store_put.
+ * @retval MASSTREE_WRONG_TREE    As masstree_store_put.
+ * @retval MASSTREE_FORKED        As masstree_store_put.
+ * @retval MASSTREE_READ_ONLY     As masstree_store_put.
+ * @retval MASSTREE_TOO_LARGE     As masstree_store_put.
+ * @retval MASSTREE_FULL          As masstree_store_put.
+ * @retval MASSTREE_FAILED        As masstree_store_put.
+ * @retval MASSTREE_UNKNOWN       As masstree_store_put.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_replace_if(masstree_store_t *store,
+                                  masstree_t *tree,
+                                  const void *key,
+                                  size_t key_len,
+                                  const masstree_store_condition_t *condition,
+                                  const void *value,
+                                  size_t value_len,
+                                  uint64_t *commit);
+
+/**
+ * Removes a key, if a condition holds for what it has.
+ *
+ * @param store      The store.
+ * @param tree       A tree of the store.
+ * @param key        key_len bytes; NULL only if key_len is 0.
+ * @param key_len    Length of the key in bytes, at most 2^32 - 1.
+ * @param condition  The condition; MASSTREE_IF_ABSENT is refused.
+ * @param commit     Receives the commit's number. May be NULL.
+ *
+ * @retval MASSTREE_OK            The key is removed.
+ * @retval MASSTREE_NOT_FOUND     The key has no value; nothing was changed.
+ * @retval MASSTREE_MISMATCH      The key has a value, for which the condition does not hold; nothing was
+ *                                changed.
+ * @retval MASSTREE_INVALID       As masstree_store_replace_if, or the condition is MASSTREE_IF_ABSENT.
+ * @retval MASSTREE_NOMEM         As masstree_store_put.
+ * @retval MASSTREE_KEY_TOO_LONG  As masstree_store_put.
+ * @retval MASSTREE_WRONG_TREE    As masstree_store_put.
+ * @retval MASSTREE_FORKED        As masstree_store_put.
+ * @retval MASSTREE_READ_ONLY     As masstree_store_put.
+ * @retval MASSTREE_TOO_LARGE     As masstree_store_put.
+ * @retval MASSTREE_FULL          As masstree_store_put.
+ * @retval MASSTREE_FAILED        As masstree_store_put.
+ * @retval MASSTREE_UNKNOWN       As masstree_store_put.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_remove_if(masstree_store_t *store,
+                                 masstree_t *tree,
+                                 const void *key,
+                                 size_t key_len,
+                                 const masstree_store_condition_t *condition,
+                                 uint64_t *commit);
+
+/* ============================================================================
+ * Batches
+ * ============================================================================ */
+
+/**
+ * Flag of a rename: a value of the target is displaced.
+ */
+#define MASSTREE_RENAME_FORCE 1
+
+/**
+ * Creates an empty batch.
+ *
+ * @param store  The store.
+ * @param batch  Receives the batch, which the caller frees with masstree_batch_destroy.
+ *
+ * @retval MASSTREE_OK       *batch is a new, empty batch.
+ * @retval MASSTREE_INVALID  store or batch is NULL.
+ * @retval MASSTREE_NOMEM    Out of memory.
+ * @retval MASSTREE_FORKED   The parent process opened the store, before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_batch_create(masstree_store_t *store, masstree_batch_t **batch);
+
+/**
+ * Frees a batch. NULL does nothing, and neither does a batch that the parent process created before a
+ * fork.
+ *
+ * @param batch  The batch.
+ *
+ * Thread safety: no other thread may use the batch. Since 0.1.
+ */
+void masstree_batch_destroy(masstree_batch_t *batch);
+
+/**
+ * Removes all operations of a batch, and keeps its memory.
+ *
+ * @param batch  The batch; NULL does nothing.
+ *
+ * Thread safety: no other thread may use the batch. Since 0.1.
+ */
+void masstree_batch_clear(masstree_batch_t *batch);
+
+/**
+ * Returns the number of operations of a batch.
+ *
+ * @param batch  The batch.
+ *
+ * @return The number; 0 for NULL.
+ *
+ * Thread safety: no other thread may change the batch. Since 0.1.
+ */
+size_t masstree_batch_len(const masstree_batch_t *batch);
+
+/**
+ * Adds to a batch: store a value under a key.
+ *
+ * @param batch      The batch.
+ * @param tree       A tree of the batch's store.
+ * @param key        key_len bytes, which are copied; NULL only if key_len is 0.
+ * @param key_len    Length of the key in bytes, at most 2^32 - 1.
+ * @param value      value_len bytes, which are copied; NULL only if value_len is 0.
+ * @param value_len  Length of the value in bytes.
+ *
+ * @retval MASSTREE_OK            The batch has the operation.
+ * @retval MASSTREE_INVALID       batch or tree is NULL; key or value is NULL and its length is not 0.
+ * @retval MASSTREE_NOMEM         Out of memory; the batch is as it was.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The tree is not of the batch's store.
+ * @retval MASSTREE_FORKED        The parent process opened the store, before a fork.
+ *
+ * Thread safety: no other thread may use the batch. Since 0.1.
+ */
+int32_t masstree_batch_put(masstree_batch_t *batch,
+                           masstree_t *tree,
+                           const void *key,
+                           size_t key_len,
+                           const void *value,
+                           size_t value_len);
+
+/**
+ * Adds to a batch: remove a key, whether or not it has a value.
+ *
+ * @param batch      The batch.
+ * @param tree       A tree of the batch's store.
+ * @param key        key_len bytes, which are copied; NULL only if key_len is 0.
+ * @param key_len    Length of the key in bytes, at most 2^32 - 1.
+ *
+ * @retval MASSTREE_OK            The batch has the operation.
+ * @retval MASSTREE_INVALID       batch or tree is NULL; key is NULL and key_len is not 0.
+ * @retval MASSTREE_NOMEM         Out of memory; the batch is as it was.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The tree is not of the batch's store.
+ * @retval MASSTREE_FORKED        The parent process opened the store, before a fork.
+ *
+ * Thread safety: no other thread may use the batch. Since 0.1.
+ */
+int32_t masstree_batch_remove(masstree_batch_t *batch,
+                              masstree_t *tree,
+                              const void *key,
+                              size_t key_len);
+
+/**
+ * Adds to a batch: move the value of a key to another key of the same tree. The batch is refused if
+ * the key has no value, or if the target has one and flags lacks MASSTREE_RENAME_FORCE. If both
+ * keys are the same, the operation only demands that it has a value.
+ *
+ * @param batch      The batch.
+ * @param tree       A tree of the batch's store.
+ * @param src        The key: src_len bytes, which are copied; NULL only if src_len is 0.
+ * @param src_len    Its length in bytes, at most 2^32 - 1.
+ * @param dst        The target: dst_len bytes, which are copied; NULL only if dst_len is 0.
+ * @param dst_len    Its length in bytes, at most 2^32 - 1.
+ * @param flags      0 or MASSTREE_RENAME_FORCE.
+ *
+ * @retval MASSTREE_OK            The batch has the operation.
+ * @retval MASSTREE_INVALID       batch or tree is NULL; src or dst is NULL and its length is not 0; flags has
+ *                                an unknown flag.
+ * @retval MASSTREE_NOMEM         Out of memory; the batch is as it was.
+ * @retval MASSTREE_KEY_TOO_LONG  src_len or dst_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The tree is not of the batch's store.
+ * @retval MASSTREE_FORKED        The parent process opened the store, before a fork.
+ *
+ * Thread safety: no other thread may use the batch. Since 0.1.
+ */
+int32_t masstree_batch_rename(masstree_batch_t *batch,
+                              masstree_t *tree,
+                              const void *src,
+                              size_t src_len,
+                              const void *dst,
+                              size_t dst_len,
+                              uint32_t flags);
+
+/**
+ * Commits a batch: makes all of its changes at once, if all of its conditions hold, and otherwise none.
+ * The batch keeps its operations.
+ *
+ * @param store   The store.
+ * @param batch   A batch of this store.
+ * @param commit  Receives the commit's number. May be NULL.
+ * @param failed  Receives, with MASSTREE_MISMATCH, the index of an operation whose condition does not hold;
+ *                the first operation has 0. May be NULL.
+ *
+ * @retval MASSTREE_OK          The batch is committed.
+ * @retval MASSTREE_MISMATCH    A condition does not hold, or a key to rename has no value, or the
+ *                              target of a rename has one; nothing was changed.
+ * @retval MASSTREE_INVALID     store or batch is NULL, or the batch is of another store.
+ * @retval MASSTREE_NOMEM       Out of memory; nothing was changed.
+ * @retval MASSTREE_FORKED      The parent process opened the store, before a fork.
+ * @retval MASSTREE_READ_ONLY   The store was opened read-only.
+ * @retval MASSTREE_TOO_LARGE   The changes do not fit into the log's buffer (log_buffer_bytes);
+ *                              nothing was changed.
+ * @retval MASSTREE_FULL        The disk is full; nothing was changed.
+ * @retval MASSTREE_FAILED      The log has failed earlier; nothing was changed.
+ * @retval MASSTREE_UNKNOWN     The batch is committed in memory, but the log failed before it reached
+ *                              the level that the options demand. *commit is written.
+ *
+ * Thread safety: any thread, but no other one uses the batch. Since 0.1.
+ */
+int32_t masstree_store_commit(masstree_store_t *store,
+                              masstree_batch_t *batch,
+                              uint64_t *commit,
+                              size_t *failed);
+
+/**
+ * Moves the value of a key to another key of the same tree: readers see it under one of them at any
+ * time, and so does the next opening after a crash.
+ *
+ * @param store    The store.
+ * @param tree     A tree of the store.
+ * @param src      The key: src_len bytes; NULL only if src_len is 0.
+ * @param src_len  Its length in bytes, at most 2^32 - 1.
+ * @param dst      The target: dst_len bytes; NULL only if dst_len is 0.
+ * @param dst_len  Its length in bytes, at most 2^32 - 1.
+ * @param flags    0, or MASSTREE_RENAME_FORCE: a value of the target is displaced.
+ * @param commit   Receives the commit's number. May be NULL.
+ *
+ * @retval MASSTREE_OK            The value is moved; or both keys are the same, and it has a value.
+ * @retval MASSTREE_NOT_FOUND     The key has no value; nothing was changed.
+ * @retval MASSTREE_EXISTS        The target has a value, and flags is 0; nothing was changed.
+ * @retval MASSTREE_INVALID       store or tree is NULL; src or dst is NULL and its length is not 0;
+ *                                flags has an unknown flag.
+ * @retval MASSTREE_NOMEM         As masstree_store_put.
+ * @retval MASSTREE_KEY_TOO_LONG  src_len or dst_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    As masstree_store_put.
+ * @retval MASSTREE_FORKED        As masstree_store_put.
+ * @retval MASSTREE_READ_ONLY     As masstree_store_put.
+ * @retval MASSTREE_TOO_LARGE     As masstree_store_put.
+ * @retval MASSTREE_FULL          As masstree_store_put.
+ * @retval MASSTREE_FAILED        As masstree_store_put.
+ * @retval MASSTREE_UNKNOWN       As masstree_store_put.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_rename(masstree_store_t *store,
+                              masstree_t *tree,
+                              const void *src,
+                              size_t src_len,
+                              const void *dst,
+                              size_t dst_len,
+                              uint32_t flags,
+                              uint64_t *commit);
+
+/**
+ * Adds to a batch: demand that a key has no value.
+ *
+ * @param batch      The batch.
+ * @param tree       A tree of the batch's store.
+ * @param key        key_len bytes, which are copied; NULL only if key_len is 0.
+ * @param key_len    Length of the key in bytes, at most 2^32 - 1.
+ *
+ * @retval MASSTREE_OK            The batch has the operation.
+ * @retval MASSTREE_INVALID       batch or tree is NULL; key is NULL and key_len is not 0.
+ * @retval MASSTREE_NOMEM         Out of memory; the batch is as it was.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The tree is not of the batch's store.
+ * @retval MASSTREE_FORKED        The parent process opened the store, before a fork.
+ *
+ * Thread safety: no other thread may use the batch. Since 0.1.
+ */
+int32_t masstree_batch_assert_absent(masstree_batch_t *batch,
+                                     masstree_t *tree,
+                                     const void *key,
+                                     size_t key_len);
+
+/**
+ * Adds to a batch: demand that a key has a value.
+ *
+ * @param batch      The batch.
+ * @param tree       A tree of the batch's store.
+ * @param key        key_len bytes, which are copied; NULL only if key_len is 0.
+ * @param key_len    Length of the key in bytes, at most 2^32 - 1.
+ *
+ * @retval MASSTREE_OK            The batch has the operation.
+ * @retval MASSTREE_INVALID       batch or tree is NULL; key is NULL and key_len is not 0.
+ * @retval MASSTREE_NOMEM         Out of memory; the batch is as it was.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The tree is not of the batch's store.
+ * @retval MASSTREE_FORKED        The parent process opened the store, before a fork.
+ *
+ * Thread safety: no other thread may use the batch. Since 0.1.
+ */
+int32_t masstree_batch_assert_present(masstree_batch_t *batch,
+                                      masstree_t *tree,
+                                      const void *key,
+                                      size_t key_len);
+
+/**
+ * Adds to a batch: demand that a key has a value that a certain commit stored. What the batch
+ * itself has stored has no number yet: for it, the condition does not hold.
+ *
+ * @param batch      The batch.
+ * @param tree       A tree of the batch's store.
+ * @param key        key_len bytes, which are copied; NULL only if key_len is 0.
+ * @param key_len    Length of the key in bytes, at most 2^32 - 1.
+ * @param seqno      The commit's number: seqno of the version that was read.
+ *
+ * @retval MASSTREE_OK            The batch has the operation.
+ * @retval MASSTREE_INVALID       batch or tree is NULL; key is NULL and key_len is not 0.
+ * @retval MASSTREE_NOMEM         Out of memory; the batch is as it was.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The tree is not of the batch's store.
+ * @retval MASSTREE_FORKED        The parent process opened the store, before a fork.
+ *
+ * Thread safety: no other thread may use the batch. Since 0.1.
+ */
+int32_t masstree_batch_assert_version(masstree_batch_t *batch,
+                                      masstree_t *tree,
+                                      const void *key,
+                                      size_t key_len,
+                                      uint64_t seqno);
+
+/**
+ * Adds to a batch: demand that a key has a value, byte by byte this one.
+ *
+ * @param batch      The batch.
+ * @param tree       A tree of the batch's store.
+ * @param key        key_len bytes, which are copied; NULL only if key_len is 0.
+ * @param key_len    Length of the key in bytes, at most 2^32 - 1.
+ * @param value      value_len bytes, which are copied; NULL only if value_len is 0.
+ * @param value_len  Length of the value in bytes.
+ *
+ * @retval MASSTREE_OK            The batch has the operation.
+ * @retval MASSTREE_INVALID       batch or tree is NULL; key or value is NULL and its length is not 0.
+ * @retval MASSTREE_NOMEM         Out of memory; the batch is as it was.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The tree is not of the batch's store.
+ * @retval MASSTREE_FORKED        The parent process opened the store, before a fork.
+ *
+ * Thread safety: no other thread may use the batch. Since 0.1.
+ */
+int32_t masstree_batch_assert_value(masstree_batch_t *batch,
+                                    masstree_t *tree,
+                                    const void *key,
+                                    size_t key_len,
+                                    const void *value,
+                                    size_t value_len);
+
+/**
+ * Adds to a batch: demand that no key that begins with certain bytes has a value. Holds only if it is
+ * so at the moment of the commit: an insert by another thread comes before the batch, and makes it fail, or
+ * after it. A batch with this condition waits for commits that are under way in other threads.
+ *
+ * @param batch      The batch.
+ * @param tree       A tree of the batch's store.
+ * @param key        The prefix: key_len bytes, which are copied; NULL only if key_len is 0.
+ * @param key_len    Length of the prefix in bytes, at most 2^32 - 1.
+ *
+ * @retval MASSTREE_OK            The batch has the operation.
+ * @retval MASSTREE_INVALID       batch or tree is NULL; key is NULL and key_len is not 0.
+ * @retval MASSTREE_NOMEM         Out of memory; the batch is as it was.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The tree is not of the batch's store.
+ * @retval MASSTREE_FORKED        The parent process opened the store, before a fork.
+ *
+ * Thread safety: no other thread may use the batch. Since 0.1.
+ */
+int32_t masstree_batch_assert_prefix_empty(masstree_batch_t *batch,
+                                           masstree_t *tree,
+                                           const void *key,
+                                           size_t key_len);
+
+/* ============================================================================
+ * Waiting for durability
+ * ============================================================================ */
+
+/**
+ * Level of a commit: it is in memory.
+ */
+#define MASSTREE_MEMORY 0
+
+/**
+ * Level of a commit: it was written to the kernel, and survives a crash of the process.
+ */
+#define MASSTREE_WRITTEN 1
+
+/**
+ * Level of a commit: it survives a crash of the kernel, and a loss of power.
+ */
+#define MASSTREE_DURABLE 2
+
+/**
+ * Called once when a commit is durable, or when the log has failed before.
+ *
+ * @param commit  The commit's number.
+ * @param status  MASSTREE_OK, or MASSTREE_UNKNOWN: see masstree_store_wait.
+ * @param ctx     The ctx that was passed with the callback.
+ *
+ * It is called on the thread that syncs the log, with no lock held, or inside
+ * masstree_store_on_durable. It must return soon, since no commit becomes durable meanwhile; it must not
+ * wait for a commit, nor close the store; and must return: no longjmp, no C++ exception, no pthread_exit.
+ */
+typedef void (*masstree_durable_callback_t)(uint64_t commit, int32_t status, void *ctx);
+
+/**
+ * Waits until a commit, and every one with a lower number, has reached a level.
+ *
+ * @param store   The store.
+ * @param commit  The commit's number. A number above that of the last commit waits for the last one.
+ * @param level   MASSTREE_MEMORY, MASSTREE_WRITTEN or MASSTREE_DURABLE.
+ *
+ * @retval MASSTREE_OK         The commit has reached the level; in a store without a directory at once.
+ * @retval MASSTREE_INVALID    store is NULL, or level is unknown.
+ * @retval MASSTREE_FORKED     The parent process opened the store, before a fork.
+ * @retval MASSTREE_UNKNOWN    The log failed before the commit reached the level: whether it is found
+ *                             after the next opening is decided then. masstree_store_failure says what failed.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_wait(masstree_store_t *store,
+                            uint64_t commit,
+                            uint32_t level);
+
+/**
+ * Waits until everything that was committed before this call is durable.
+ *
+ * @param store  The store.
+ *
+ * @retval MASSTREE_OK         It is.
+ * @retval MASSTREE_INVALID    store is NULL.
+ * @retval MASSTREE_FORKED     The parent process opened the store, before a fork.
+ * @retval MASSTREE_UNKNOWN    As masstree_store_wait.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_sync(masstree_store_t *store);
+
+/**
+ * Returns the number up to which everything is durable.
+ *
+ * @param store  The store.
+ *
+ * @return The number: each commit with this number or a lower one is durable; 0 for NULL. In a store
+ *         without a directory, the number of the last commit.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+uint64_t masstree_store_durable(const masstree_store_t *store);
+
+/**
+ * Calls a function once when a commit, and every one with a lower number, is durable.
+ *
+ * @param store     The store.
+ * @param commit    The commit's number.
+ * @param callback  The function.
+ * @param ctx       Passed to it.
+ *
+ * @retval MASSTREE_OK       The function was called, or will be, at the latest by masstree_store_close.
+ * @retval MASSTREE_INVALID  store or callback is NULL.
+ * @retval MASSTREE_NOMEM    Out of memory; the function is not called.
+ * @retval MASSTREE_FORKED   The parent process opened the store, before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_on_durable(masstree_store_t *store,
+                                  uint64_t commit,
+                                  masstree_durable_callback_t callback,
+                                  void *ctx);
+
+/* ============================================================================
+ * Statistics of stores
+ * ============================================================================ */
+
+/**
+ * Statistics of a store. Start from MASSTREE_STORE_STATS_INIT; struct_size works as in masstree_stats_t.
+ * A histogram's member i counts values from 2^(i-1) to 2^i - 1; its first counts zeros.
+ */
+typedef struct {
+    /**
+     * sizeof(masstree_store_stats_t); MASSTREE_STORE_STATS_INIT sets it.
+     */
+    size_t struct_size;
+    /**
+     * The number of the last commit.
+     */
+    uint64_t last_commit;
+    /**
+     * The number up to which every commit is durable.
+     */
+    uint64_t durable_commit;
+    /**
+     * Trees.
+     */
+    uint64_t trees;
+    /**
+     * Records that were written to the log since the store was opened: commits, and new trees.
+     */
+    uint64_t log_records;
+    /**
+     * Groups of records, each written at once.
+     */
+    uint64_t log_groups;
+    /**
+     * Bytes that were written to the log.
+     */
+    uint64_t log_bytes;
+    /**
+     * Syncs of the log.
+     */
+    uint64_t log_syncs;
+    /**
+     * Histogram: how long syncs took, in microseconds.
+     */
+    uint64_t sync_us[64];
+    /**
+     * Histogram: records of a group.
+     */
+    uint64_t group_records[64];
+    /**
+     * Files of the log that were read when the store was opened.
+     */
+    uint64_t read_segments;
+    /**
+     * Records that were read.
+     */
+    uint64_t read_records;
+    /**
+     * Bytes at the end of the log that a crash had left incomplete, and that were cut off.
+     */
+    uint64_t torn_bytes;
+    /**
+     * 1 if a fault was found in the log and what followed was given up (MASSTREE_STORE_SALVAGE),
+     * otherwise 0.
+     */
+    uint64_t salvaged;
+} masstree_store_stats_t;
+
+/** Initializer of masstree_store_stats_t: sets struct_size, and every other field to 0 or NULL. */
+#define MASSTREE_STORE_STATS_INIT \
+    { sizeof(masstree_store_stats_t), 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, 0, 0, 0, 0 }
+
+/**
+ * Returns statistics of a store.
+ *
+ * @param store  The store.
+ * @param stats  Receives the statistics.
+ *
+ * @retval MASSTREE_OK       *stats is filled in.
+ * @retval MASSTREE_INVALID  store or stats is NULL, or struct_size is too small.
+ * @retval MASSTREE_FORKED   The parent process opened the store, before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_stats(const masstree_store_t *store, masstree_store_stats_t *stats);
+
+#ifdef __cplusplus
+}
+#endif
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
+
+#endif /* MASSTREE_STORE_H */

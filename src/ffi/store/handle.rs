@@ -1,0 +1,78 @@
+//! The handles of stores and batches, and the conversions that their functions share.
+
+use crate::durable::store::{Batch, Store, StoreFault, StoreTree};
+use crate::ffi::boundary::tree_of;
+use crate::ffi::handle::TreeHandle;
+use crate::ffi::status::*;
+
+/// A directory that is open, or a store in memory only; and its trees.
+///
+/// Opened by masstree_store_open, closed by masstree_store_close. Any number of threads may use a
+/// store and its trees at the same time; only masstree_store_close requires that no other thread
+/// uses them.
+pub struct StoreHandle {
+    pub(super) store: Store,
+}
+
+/// Operations that are committed at once.
+///
+/// Created by masstree_batch_create, freed by masstree_batch_destroy, before its store is closed.
+/// One thread at a time may use a batch. It may be committed any number of times.
+pub struct BatchHandle {
+    pub(super) store: *const StoreHandle,
+    pub(super) batch: Batch,
+}
+
+impl From<StoreFault> for i32 {
+    fn from(fault: StoreFault) -> i32 {
+        match fault {
+            StoreFault::OutOfMemory => MASSTREE_NOMEM,
+            StoreFault::Full => MASSTREE_FULL,
+            StoreFault::Failed => MASSTREE_FAILED,
+            StoreFault::Unknown => MASSTREE_UNKNOWN,
+            StoreFault::TooLarge => MASSTREE_TOO_LARGE,
+            StoreFault::ReadOnly => MASSTREE_READ_ONLY,
+            StoreFault::BadName => MASSTREE_INVALID,
+        }
+    }
+}
+
+/// Converts a store from C; refuses one that the parent process opened before a fork.
+///
+/// # Safety
+/// `store` is NULL or an open store.
+pub(super) unsafe fn store_of<'s>(store: *const StoreHandle) -> Result<&'s Store, i32> {
+    // SAFETY: NULL or live by contract.
+    let store = &unsafe { store.as_ref() }.ok_or(MASSTREE_INVALID)?.store;
+    if store.is_forked() {
+        return Err(MASSTREE_FORKED);
+    }
+    Ok(store)
+}
+
+/// Converts a tree of a store from C.
+///
+/// # Safety
+/// `tree` is NULL or a live tree.
+pub(super) unsafe fn store_tree_of<'s>(
+    store: &'s Store,
+    tree: *const TreeHandle,
+) -> Result<&'s StoreTree, i32> {
+    // SAFETY: by contract.
+    let index = unsafe { tree_of(tree) }?;
+    store.tree_of(index).ok_or(MASSTREE_WRONG_TREE)
+}
+
+/// Converts a batch from C, and its store.
+///
+/// # Safety
+/// `batch` is NULL or a live batch that no other thread uses, and whose store is open.
+pub(super) unsafe fn batch_of<'b>(
+    batch: *mut BatchHandle,
+) -> Result<(&'b Store, &'b mut Batch), i32> {
+    // SAFETY: NULL or live by contract.
+    let handle = unsafe { batch.as_mut() }.ok_or(MASSTREE_INVALID)?;
+    // SAFETY: the batch's store is open.
+    let store = unsafe { store_of(handle.store) }?;
+    Ok((store, &mut handle.batch))
+}

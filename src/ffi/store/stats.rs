@@ -1,0 +1,89 @@
+//! # Statistics of stores
+//!
+//! Counters of the log, and what was found when the store was opened.
+
+use super::handle::{StoreHandle, store_of};
+use crate::ffi::boundary::{sized_output, status_of};
+use crate::ffi::status::*;
+
+/// Statistics of a store. Start from MASSTREE_STORE_STATS_INIT; struct_size works as in masstree_stats_t.
+/// A histogram's member i counts values from 2^(i-1) to 2^i - 1; its first counts zeros.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct StoreStats {
+    /// sizeof(masstree_store_stats_t); MASSTREE_STORE_STATS_INIT sets it.
+    pub struct_size: usize,
+    /// The number of the last commit.
+    pub last_commit: u64,
+    /// The number up to which every commit is durable.
+    pub durable_commit: u64,
+    /// Trees.
+    pub trees: u64,
+    /// Records that were written to the log since the store was opened: commits, and new trees.
+    pub log_records: u64,
+    /// Groups of records, each written at once.
+    pub log_groups: u64,
+    /// Bytes that were written to the log.
+    pub log_bytes: u64,
+    /// Syncs of the log.
+    pub log_syncs: u64,
+    /// Histogram: how long syncs took, in microseconds.
+    pub sync_us: [u64; 64],
+    /// Histogram: records of a group.
+    pub group_records: [u64; 64],
+    /// Files of the log that were read when the store was opened.
+    pub read_segments: u64,
+    /// Records that were read.
+    pub read_records: u64,
+    /// Bytes at the end of the log that a crash had left incomplete, and that were cut off.
+    pub torn_bytes: u64,
+    /// 1 if a fault was found in the log and what followed was given up (MASSTREE_STORE_SALVAGE),
+    /// otherwise 0.
+    pub salvaged: u64,
+}
+
+/// Returns statistics of a store.
+///
+/// @param store  The store.
+/// @param stats  Receives the statistics.
+///
+/// @retval MASSTREE_OK       *stats is filled in.
+/// @retval MASSTREE_INVALID  store or stats is NULL, or struct_size is too small.
+/// @retval MASSTREE_FORKED   The parent process opened the store, before a fork.
+///
+/// Thread safety: any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_store_stats(
+    store: *const StoreHandle,
+    stats: *mut StoreStats,
+) -> i32 {
+    status_of(|| {
+        if stats.is_null() {
+            return Err(MASSTREE_INVALID);
+        }
+        // SAFETY: as this function's contract.
+        unsafe {
+            let output = sized_output(stats)?;
+            let store = store_of(store)?;
+            let (log, report) = (store.log_statistics(), store.report());
+            let filled = StoreStats {
+                struct_size: output.size(),
+                last_commit: store.last_commit(),
+                durable_commit: store.durable(),
+                trees: store.tree_count(),
+                log_records: log.appends,
+                log_groups: log.groups,
+                log_bytes: log.bytes,
+                log_syncs: log.syncs,
+                sync_us: log.sync_microseconds,
+                group_records: log.group_sizes,
+                read_segments: report.segments,
+                read_records: report.records,
+                torn_bytes: report.torn_bytes,
+                salvaged: report.salvaged.is_some().into(),
+            };
+            output.write(filled);
+        }
+        Ok(MASSTREE_OK)
+    })
+}

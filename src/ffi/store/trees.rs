@@ -1,0 +1,96 @@
+//! # Trees of a store
+//!
+//! A store has up to 65,535 named trees. A batch may change several of them at once.
+
+use std::cell::Cell;
+use std::ffi::{CStr, c_char, c_void};
+
+use super::handle::{StoreHandle, store_of};
+use crate::ffi::boundary::status_of;
+use crate::ffi::handle::TreeHandle;
+use crate::ffi::index::scan::control_flow;
+use crate::ffi::status::*;
+
+/// Returns the tree with a name; makes it if the store has none. The tree is the store's: it lives until
+/// masstree_store_close, and masstree_destroy does nothing with it. Functions of masstree.h and
+/// masstree/versioned.h read it; those that write return MASSTREE_READ_ONLY.
+///
+/// @param store  The store.
+/// @param name   The name: UTF-8, at most 255 bytes before the zero byte; may be empty.
+/// @param tree   Receives the tree.
+///
+/// @retval MASSTREE_OK         *tree is the tree.
+/// @retval MASSTREE_INVALID    store, name or tree is NULL; the name is too long or not UTF-8; or the store has 65,535 trees.
+/// @retval MASSTREE_NOT_FOUND  There is no such tree, and the store is read-only.
+/// @retval MASSTREE_NOMEM      Out of memory.
+/// @retval MASSTREE_FORKED     The parent process opened the store, before a fork.
+/// @retval MASSTREE_FULL       The tree is new, and the disk is full.
+/// @retval MASSTREE_FAILED     The tree is new, and the log has failed.
+///
+/// Thread safety: any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_store_tree(
+    store: *mut StoreHandle,
+    name: *const c_char,
+    tree: *mut *mut TreeHandle,
+) -> i32 {
+    status_of(|| {
+        // SAFETY: as this function's contract.
+        unsafe {
+            let store = store_of(store)?;
+            if name.is_null() || tree.is_null() {
+                return Err(MASSTREE_INVALID);
+            }
+            let name = CStr::from_ptr(name)
+                .to_str()
+                .map_err(|_| MASSTREE_INVALID)?;
+            let found = store.tree(name)?.ok_or(MASSTREE_NOT_FOUND)?;
+            tree.write(std::ptr::from_ref(found.index()).cast_mut().cast());
+        }
+        Ok(MASSTREE_OK)
+    })
+}
+
+/// Called for each tree of a store.
+///
+/// @param name  Its name, ended by a zero byte; valid during this call only.
+/// @param tree  The tree.
+/// @param ctx   The ctx that was passed with the visitor.
+///
+/// @return MASSTREE_VISIT_CONTINUE to go on; a positive number to stop; a negative one to stop, and to
+///         return it.
+pub type TreeVisitor = Option<
+    unsafe extern "C" fn(name: *const c_char, tree: *mut TreeHandle, ctx: *mut c_void) -> i32,
+>;
+
+/// Visits all trees of a store, in the order in which they were made.
+///
+/// @param store  The store.
+/// @param visit  Called for each tree, with no lock held.
+/// @param ctx    Passed to visit.
+///
+/// @retval MASSTREE_OK       All were visited, or visit returned a positive number. (If it returned a
+///                           negative one, that is the status.)
+/// @retval MASSTREE_INVALID  store or visit is NULL.
+/// @retval MASSTREE_FORKED   The parent process opened the store, before a fork.
+///
+/// Thread safety: any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_store_list_trees(
+    store: *mut StoreHandle,
+    visit: TreeVisitor,
+    ctx: *mut c_void,
+) -> i32 {
+    status_of(|| {
+        // SAFETY: as this function's contract.
+        let store = unsafe { store_of(store) }?;
+        let visit = visit.ok_or(MASSTREE_INVALID)?;
+        let status = Cell::new(MASSTREE_OK);
+        store.each_tree(|name, tree| {
+            let tree = std::ptr::from_ref(tree.index()).cast_mut().cast();
+            // SAFETY: the visitor's contract.
+            control_flow(unsafe { visit(name.as_ptr(), tree, ctx) }, &status)
+        });
+        Ok(status.get())
+    })
+}
