@@ -30,13 +30,15 @@ compiled() {
         -I"$include" -I"$here" "$1" -o "$2" -L"$library" -Wl,-rpath,"$library" -lmasstree
 }
 
-# Compiles SOURCE, runs it, and compares. Returns statuses explicitly: within `… || bad=1` bash
+# Compiles SOURCE, runs it in an empty directory, and compares. Returns statuses explicitly: within `… || bad=1` bash
 # continues after errors.
 check() {
     local source=$1 expected=$2 what=$3
     programs=$((programs + 1))
     compiled "$source" "$work/program" || { echo "$what: does not compile" >&2; return 1; }
-    "$work/program" >"$work/output" || { echo "$what: answers $?" >&2; return 1; }
+    rm -rf "$work/here"
+    mkdir "$work/here"
+    (cd "$work/here" && exec "$work/program") >"$work/output" || { echo "$what: answers $?" >&2; return 1; }
     diff -u --label "$what, as it is written" --label "what it prints" "$expected" "$work/output"
 }
 
