@@ -193,8 +193,8 @@ typedef struct {
      */
     int64_t (*length)(void *ctx, int64_t file);
     /**
-     * Locks the file against other opens of it, in other processes too, without waiting: for reading or, if exclusive
-     * is not 0, alone. -EWOULDBLOCK if another lock is in the way.
+     * Locks the file against other opens of it, in other processes too, without waiting: for reading
+     * or, if exclusive is not 0, alone. -EWOULDBLOCK if another lock is in the way.
      */
     int64_t (*lock)(void *ctx, int64_t file, int exclusive);
     /**
@@ -227,7 +227,7 @@ typedef struct {
 #define MASSTREE_STORE_READ_ONLY 1
 
 /**
- * Flag of a store: opening fails if the directory has no store.
+ * Flag of a store: opening fails if the directory has no store, or one to which nothing was ever written.
  */
 #define MASSTREE_STORE_MUST_EXIST 2
 
@@ -257,16 +257,17 @@ typedef struct {
     uint32_t level;
     /**
      * Bytes of the buffer between writers and the log, rounded up to a power of two; 0: 8 MiB. A
-     * commit takes at most half of it.
+     * commit takes at most half of it. At most 2^40.
      */
     size_t log_buffer_bytes;
     /**
-     * Bytes of a file of the log, after which the next one begins; 0: 64 MiB.
+     * Bytes of a file of the log, after which the next one begins; 0: 64 MiB. At most 2^40;
+     * a small one is raised to several times the buffer.
      */
     uint64_t log_segment_bytes;
     /**
-     * The log is synced at least so often while there is something to sync, in microseconds; 0: only if a thread waits
-     * for MASSTREE_DURABLE, asks for a sync, or closes the store.
+     * The log is synced at least so often while there is something to sync, in microseconds; 0: only if
+     * a thread waits for MASSTREE_DURABLE, asks for a sync, or closes the store.
      */
     uint64_t sync_interval_us;
     /**
@@ -283,7 +284,8 @@ typedef struct {
      */
     void *alloc_ctx;
     /**
-     * The file operations; NULL: the operating system's. Copied; its ctx is used until the store is closed.
+     * The file operations; NULL: the operating system's. Copied; its ctx is used until the store is
+     * closed.
      */
     const masstree_io_t *io;
     /**
@@ -300,18 +302,19 @@ typedef struct {
 /**
  * Opens a store: makes its directory if there is none, locks it against other openers, and reads it.
  *
- * @param directory  Path of the directory, whose parent exists; NULL: a store in memory only, for which nothing is written
- *                   and all levels are reached at once.
+ * @param directory  Path of the directory, whose parent exists; NULL: a store in memory only, for which
+ *                   nothing is written and all levels are reached at once.
  * @param options    NULL for the defaults, or a struct that was initialised with
  *                   MASSTREE_STORE_OPTIONS_INIT.
  * @param store      Receives the store, which the caller closes with masstree_store_close.
  *
  * @retval MASSTREE_OK         *store is open.
- * @retval MASSTREE_NOT_FOUND  There is no store, and the flags demand one.
+ * @retval MASSTREE_NOT_FOUND  There is no store, or only one without content, and the flags demand one.
  * @retval MASSTREE_INVALID    store is NULL; struct_size is smaller than any version of the struct; a flag
  *                             or the level is unknown; directory is NULL with MASSTREE_STORE_READ_ONLY
- *                             or _MUST_EXIST; a size is out of range; only one of alloc and free is set; a function of io is
- *                             NULL; or a byte of the struct that this library does not know is not zero.
+ *                             or _MUST_EXIST; a size is out of range; only one of alloc and free is
+ *                             set; a function of io is NULL; or a byte of the struct that this library
+ *                             does not know is not zero.
  * @retval MASSTREE_NOMEM      Out of memory.
  * @retval MASSTREE_FORKED     This process was forked while another thread was inside the library.
  * @retval MASSTREE_LOCKED     Another store, in this process or another, has the directory open.
@@ -367,7 +370,8 @@ typedef int32_t (*masstree_tree_visitor_t)(const char *name, masstree_t *tree, v
  * @param tree   Receives the tree.
  *
  * @retval MASSTREE_OK         *tree is the tree.
- * @retval MASSTREE_INVALID    store, name or tree is NULL; the name is too long or not UTF-8; or the store has 65,535 trees.
+ * @retval MASSTREE_INVALID    store, name or tree is NULL; the name is too long or not UTF-8; or the
+ *                             store has 65,535 trees.
  * @retval MASSTREE_NOT_FOUND  There is no such tree, and the store is read-only.
  * @retval MASSTREE_NOMEM      Out of memory.
  * @retval MASSTREE_FORKED     The parent process opened the store, before a fork.
@@ -387,10 +391,10 @@ int32_t masstree_store_tree(masstree_store_t *store,
  * @param visit  Called for each tree, with no lock held.
  * @param ctx    Passed to visit.
  *
- * @retval MASSTREE_OK       All were visited, or visit returned a positive number. (If it returned a
- *                           negative one, that is the status.)
+ * @retval MASSTREE_OK       All were visited, or visit returned a positive number.
  * @retval MASSTREE_INVALID  store or visit is NULL.
  * @retval MASSTREE_FORKED   The parent process opened the store, before a fork.
+ * @return The negative number that the visitor returned.
  *
  * Thread safety: any thread. Since 0.1.
  */

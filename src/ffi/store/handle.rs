@@ -54,10 +54,10 @@ pub(super) unsafe fn store_of<'s>(store: *const StoreHandle) -> Result<&'s Store
 ///
 /// # Safety
 /// `tree` is NULL or a live tree.
-pub(super) unsafe fn store_tree_of<'s>(
-    store: &'s Store,
+pub(super) unsafe fn store_tree_of(
+    store: &Store,
     tree: *const TreeHandle,
-) -> Result<&'s StoreTree, i32> {
+) -> Result<&StoreTree, i32> {
     // SAFETY: by contract.
     let index = unsafe { tree_of(tree) }?;
     store.tree_of(index).ok_or(MASSTREE_WRONG_TREE)

@@ -88,8 +88,8 @@ pub struct StoreIo {
     pub truncate: Option<unsafe extern "C" fn(ctx: *mut c_void, file: i64, len: u64) -> i64>,
     /// Returns the file's length in bytes.
     pub length: Option<unsafe extern "C" fn(ctx: *mut c_void, file: i64) -> i64>,
-    /// Locks the file against other opens of it, in other processes too, without waiting: for reading or, if exclusive
-    /// is not 0, alone. -EWOULDBLOCK if another lock is in the way.
+    /// Locks the file against other opens of it, in other processes too, without waiting: for reading
+    /// or, if exclusive is not 0, alone. -EWOULDBLOCK if another lock is in the way.
     pub lock: Option<unsafe extern "C" fn(ctx: *mut c_void, file: i64, exclusive: c_int) -> i64>,
     /// Gives a file another name; replaces the file that has it.
     pub rename: Option<
@@ -109,6 +109,9 @@ pub struct StoreIo {
         ) -> i64,
     >,
 }
+
+/// The type of `list`, for a type of visitors.
+type List<V> = unsafe extern "C" fn(*mut c_void, *const c_char, V, *mut c_void) -> i64;
 
 /// Converts a table from C; refuses one that lacks a function.
 ///
@@ -133,7 +136,7 @@ pub(super) unsafe fn decode(table: &StoreIo) -> Result<io::Io, i32> {
         unlink: table.unlink.ok_or(lacks)?,
         mkdir: table.mkdir.ok_or(lacks)?,
         // SAFETY: only the type of the visitor differs, which C may see as NULL.
-        list: unsafe { std::mem::transmute::<_, unsafe extern "C" fn(_, _, _, _) -> i64>(list) },
+        list: unsafe { std::mem::transmute::<List<FoundName>, List<io::Visit>>(list) },
     };
     // SAFETY: by contract.
     Ok(unsafe { io::Io::from_table(table, None) })

@@ -22,7 +22,7 @@ use crate::index::reclaim::cannot_create_trees;
 /// what a crash has left at the end of the log. Several processes may read a directory at a time, but not
 /// beside one that writes.
 pub const MASSTREE_STORE_READ_ONLY: u32 = 1;
-/// Flag of a store: opening fails if the directory has no store.
+/// Flag of a store: opening fails if the directory has no store, or one to which nothing was ever written.
 pub const MASSTREE_STORE_MUST_EXIST: u32 = 2;
 /// Flag of a store: a corrupt log is read up to the first fault, and what follows is given up: commits
 /// that were durable may be lost. Without it, opening returns MASSTREE_CORRUPT.
@@ -41,12 +41,13 @@ pub struct StoreOptionsC {
     /// MASSTREE_DURABLE.
     pub level: u32,
     /// Bytes of the buffer between writers and the log, rounded up to a power of two; 0: 8 MiB. A
-    /// commit takes at most half of it.
+    /// commit takes at most half of it. At most 2^40.
     pub log_buffer_bytes: usize,
-    /// Bytes of a file of the log, after which the next one begins; 0: 64 MiB.
+    /// Bytes of a file of the log, after which the next one begins; 0: 64 MiB. At most 2^40;
+    /// a small one is raised to several times the buffer.
     pub log_segment_bytes: u64,
-    /// The log is synced at least so often while there is something to sync, in microseconds; 0: only if a thread waits
-    /// for MASSTREE_DURABLE, asks for a sync, or closes the store.
+    /// The log is synced at least so often while there is something to sync, in microseconds; 0: only if
+    /// a thread waits for MASSTREE_DURABLE, asks for a sync, or closes the store.
     pub sync_interval_us: u64,
     /// Allocates the memory of the trees; NULL: malloc. The log's buffer, paths and lists of the store come
     /// from malloc. Set alloc and free together.
@@ -55,7 +56,8 @@ pub struct StoreOptionsC {
     pub free: Free,
     /// Passed to alloc and free.
     pub alloc_ctx: *mut c_void,
-    /// The file operations; NULL: the operating system's. Copied; its ctx is used until the store is closed.
+    /// The file operations; NULL: the operating system's. Copied; its ctx is used until the store is
+    /// closed.
     pub io: *const StoreIo,
     /// Receives what failed, if opening fails because of a file; may be NULL. Initialise it with
     /// MASSTREE_STORE_FAILURE_INIT.
@@ -64,18 +66,19 @@ pub struct StoreOptionsC {
 
 /// Opens a store: makes its directory if there is none, locks it against other openers, and reads it.
 ///
-/// @param directory  Path of the directory, whose parent exists; NULL: a store in memory only, for which nothing is written
-///                   and all levels are reached at once.
+/// @param directory  Path of the directory, whose parent exists; NULL: a store in memory only, for which
+///                   nothing is written and all levels are reached at once.
 /// @param options    NULL for the defaults, or a struct that was initialised with
 ///                   MASSTREE_STORE_OPTIONS_INIT.
 /// @param store      Receives the store, which the caller closes with masstree_store_close.
 ///
 /// @retval MASSTREE_OK         *store is open.
-/// @retval MASSTREE_NOT_FOUND  There is no store, and the flags demand one.
+/// @retval MASSTREE_NOT_FOUND  There is no store, or only one without content, and the flags demand one.
 /// @retval MASSTREE_INVALID    store is NULL; struct_size is smaller than any version of the struct; a flag
 ///                             or the level is unknown; directory is NULL with MASSTREE_STORE_READ_ONLY
-///                             or _MUST_EXIST; a size is out of range; only one of alloc and free is set; a function of io is
-///                             NULL; or a byte of the struct that this library does not know is not zero.
+///                             or _MUST_EXIST; a size is out of range; only one of alloc and free is
+///                             set; a function of io is NULL; or a byte of the struct that this library
+///                             does not know is not zero.
 /// @retval MASSTREE_NOMEM      Out of memory.
 /// @retval MASSTREE_FORKED     This process was forked while another thread was inside the library.
 /// @retval MASSTREE_LOCKED     Another store, in this process or another, has the directory open.
@@ -136,6 +139,9 @@ unsafe fn decode(
     directory: *const c_char,
     options: *const StoreOptionsC,
 ) -> Result<(StoreOptions, *mut StoreFailure), i32> {
+    /// Of the buffer, and of a file: each opening skips as many numbers as a file might have had.
+    const MOST_BYTES: u64 = 1 << 40;
+    const READING: u32 = MASSTREE_STORE_READ_ONLY | MASSTREE_STORE_MUST_EXIST;
     let mut decoded = StoreOptions::default();
     if !directory.is_null() {
         // SAFETY: a string by contract.
@@ -148,7 +154,6 @@ unsafe fn decode(
     }
     // SAFETY: by contract; a zeroed struct is one.
     let options = unsafe { sized_struct(options) }?;
-    const READING: u32 = MASSTREE_STORE_READ_ONLY | MASSTREE_STORE_MUST_EXIST;
     if options.flags & !(READING | MASSTREE_STORE_SALVAGE) != 0
         || (directory.is_null() && options.flags & READING != 0)
     {
@@ -158,6 +163,9 @@ unsafe fn decode(
     decoded.must_exist = options.flags & READING != 0;
     decoded.salvages = options.flags & MASSTREE_STORE_SALVAGE != 0;
     decoded.level = level_of(options.level)?;
+    if options.log_buffer_bytes as u64 > MOST_BYTES || options.log_segment_bytes > MOST_BYTES {
+        return Err(MASSTREE_INVALID);
+    }
     decoded.log_buffer_bytes = options.log_buffer_bytes;
     decoded.log_segment_bytes = options.log_segment_bytes;
     decoded.sync_interval = match options.sync_interval_us {
@@ -166,8 +174,8 @@ unsafe fn decode(
     };
     decoded.allocator = match (options.alloc, options.free) {
         (None, None) => None,
-        // SAFETY: the C caller guarantees this by setting the fields.
         (Some(alloc), Some(free)) => {
+            // SAFETY: the C caller guarantees this by setting the fields.
             Some(unsafe { Allocator::new(alloc, free, options.alloc_ctx) })
         }
         _ => return Err(MASSTREE_INVALID),

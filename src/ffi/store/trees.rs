@@ -20,7 +20,8 @@ use crate::ffi::status::*;
 /// @param tree   Receives the tree.
 ///
 /// @retval MASSTREE_OK         *tree is the tree.
-/// @retval MASSTREE_INVALID    store, name or tree is NULL; the name is too long or not UTF-8; or the store has 65,535 trees.
+/// @retval MASSTREE_INVALID    store, name or tree is NULL; the name is too long or not UTF-8; or the
+///                             store has 65,535 trees.
 /// @retval MASSTREE_NOT_FOUND  There is no such tree, and the store is read-only.
 /// @retval MASSTREE_NOMEM      Out of memory.
 /// @retval MASSTREE_FORKED     The parent process opened the store, before a fork.
@@ -69,10 +70,10 @@ pub type TreeVisitor = Option<
 /// @param visit  Called for each tree, with no lock held.
 /// @param ctx    Passed to visit.
 ///
-/// @retval MASSTREE_OK       All were visited, or visit returned a positive number. (If it returned a
-///                           negative one, that is the status.)
+/// @retval MASSTREE_OK       All were visited, or visit returned a positive number.
 /// @retval MASSTREE_INVALID  store or visit is NULL.
 /// @retval MASSTREE_FORKED   The parent process opened the store, before a fork.
+/// @return The negative number that the visitor returned.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
