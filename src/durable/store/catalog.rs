@@ -44,19 +44,21 @@ impl StoreTree {
         name: &str,
         attach: impl FnOnce(&mut Tree) -> Result<(), OutOfMemory>,
     ) -> Result<NewTree, OutOfMemory> {
-        let mut tree = Tree::with_options(options)?;
+        let tree = Tree::with_options(options)?;
         let source = tree.allocator();
         let mut copy = Vector::new_in(source);
         copy.try_reserve(name.len() + 1).map_err(|_| OutOfMemory)?;
         append(&mut copy, name.as_bytes());
         copy.push(0);
-        attach(&mut tree)?;
         let made = source.make(Self {
             tree,
             number: 0,
             name: copy,
         })?;
-        Ok(NewTree { tree: made, source })
+        let mut new = NewTree { tree: made, source };
+        // Last: only a `NewTree` frees what is attached. SAFETY: no other thread has it.
+        attach(unsafe { &mut new.tree.as_mut().tree })?;
+        Ok(new)
     }
 
     pub(crate) fn number(&self) -> u32 {
