@@ -55,13 +55,14 @@ impl<'b> Guards<'b> {
 impl Store {
     /// Commits a batch: all of its changes, if all of its conditions hold, or nothing.
     pub(crate) fn commit(&self, batch: &Batch) -> Result<Committed, StoreFault> {
+        let log = self.log_to_write()?;
         let guards = Guards::enter(self, batch)?;
         // Ends: a round is repeated only if another commit has changed a key between its plan and its
         // mark, or under a prefix, so that some commit has made progress.
         loop {
             let outcome = Plan::make(batch, self.source(), |tree| guards.pin(tree))
                 .map_err(Into::into)
-                .and_then(|plan| self.commit_plan(&plan, &guards));
+                .and_then(|plan| self.commit_plan(log, &plan, &guards));
             match outcome {
                 Ok(number) => return Ok(Committed::Done(number)),
                 Err(Stopped::Unfit(Unfit::Failed(unmet))) => return Ok(Committed::Failed(unmet)),
@@ -72,8 +73,7 @@ impl Store {
         }
     }
 
-    fn commit_plan(&self, plan: &Plan<'_>, guards: &Guards<'_>) -> Result<u64, Stopped> {
-        let log = self.log_to_write()?;
+    fn commit_plan(&self, log: &Log, plan: &Plan<'_>, guards: &Guards<'_>) -> Result<u64, Stopped> {
         let size = size_of_record(plan).ok_or(StoreFault::TooLarge)?;
         let room = log.reserve(size).map_err(StoreFault::from)?;
         let record = self.clock.record()?;
