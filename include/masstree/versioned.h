@@ -92,7 +92,7 @@ extern "C" {
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree is not versioned.
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
- * @retval MASSTREE_READ_ONLY     The tree is sealed.
+ * @retval MASSTREE_READ_ONLY     The tree is sealed, or a store's.
  * @retval MASSTREE_TOO_OLD       seqno is at or below the floor of a trim; or numbers were taken
  *                                from the tree, and this one is published already.
  *
@@ -130,7 +130,7 @@ int32_t masstree_put_at(masstree_t *tree,
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree is not versioned.
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
- * @retval MASSTREE_READ_ONLY     The tree is sealed.
+ * @retval MASSTREE_READ_ONLY     The tree is sealed, or a store's.
  * @retval MASSTREE_TOO_OLD       As in masstree_put_at.
  *
  * Thread safety: any thread. Since 0.1.
@@ -168,7 +168,7 @@ int32_t masstree_put_unless_newer_at(masstree_t *tree,
  * @retval MASSTREE_WRONG_KIND    The tree is not versioned; nothing was done.
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing was
  *                                done.
- * @retval MASSTREE_READ_ONLY     The tree is sealed.
+ * @retval MASSTREE_READ_ONLY     The tree is sealed, or a store's.
  * @retval MASSTREE_TOO_OLD       A number is too low, as in masstree_put_at; the others were
  *                                handled.
  *
@@ -208,7 +208,7 @@ int32_t masstree_put_many_at(masstree_t *tree,
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree is not versioned.
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
- * @retval MASSTREE_READ_ONLY     The tree is sealed.
+ * @retval MASSTREE_READ_ONLY     The tree is sealed, or a store's.
  * @retval MASSTREE_TOO_OLD       As in masstree_put_at.
  *
  * Thread safety: any thread. Since 0.1.
@@ -780,6 +780,7 @@ int32_t masstree_cursor_version(masstree_cursor_t *cursor, masstree_version_t *v
  * @retval MASSTREE_INVALID     tree or first is NULL, count is 0, or fewer numbers are left.
  * @retval MASSTREE_WRONG_KIND  The tree is not versioned.
  * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+ * @retval MASSTREE_READ_ONLY   The tree is a store's, which numbers its commits.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -798,6 +799,7 @@ int32_t masstree_next_seqno(masstree_t *tree, uint64_t count, uint64_t *first);
  * @retval MASSTREE_INVALID     tree is NULL, or no unpublished group begins with this number.
  * @retval MASSTREE_WRONG_KIND  The tree is not versioned.
  * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+ * @retval MASSTREE_READ_ONLY   The tree is a store's, which numbers its commits.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -963,6 +965,7 @@ int32_t masstree_trim_versions(masstree_t *tree,
  * @retval MASSTREE_INVALID     tree is NULL.
  * @retval MASSTREE_WRONG_KIND  The tree is not versioned.
  * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+ * @retval MASSTREE_READ_ONLY   The tree is a store's; it is not sealed.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1080,7 +1083,7 @@ int32_t masstree_digest_version(uint32_t algorithm,
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree is not versioned.
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
- * @retval MASSTREE_READ_ONLY     The tree is sealed.
+ * @retval MASSTREE_READ_ONLY     The tree is sealed, or a store's.
  * @retval MASSTREE_TOO_OLD       As in masstree_put_at.
  *
  * Thread safety: any thread. Since 0.1.

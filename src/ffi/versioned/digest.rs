@@ -91,7 +91,7 @@ pub unsafe extern "C" fn masstree_digest_version(
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree is not versioned.
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
-/// @retval MASSTREE_READ_ONLY     The tree is sealed.
+/// @retval MASSTREE_READ_ONLY     The tree is sealed, or a store's.
 /// @retval MASSTREE_TOO_OLD       As in masstree_put_at.
 ///
 /// Thread safety: any thread. Since 0.1.

@@ -154,6 +154,7 @@ pub unsafe extern "C" fn masstree_trim_versions(
 /// @retval MASSTREE_INVALID     tree is NULL.
 /// @retval MASSTREE_WRONG_KIND  The tree is not versioned.
 /// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+/// @retval MASSTREE_READ_ONLY   The tree is a store's; it is not sealed.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]

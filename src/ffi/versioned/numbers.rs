@@ -32,6 +32,7 @@ fn status(fault: GroupFault) -> i32 {
 /// @retval MASSTREE_INVALID     tree or first is NULL, count is 0, or fewer numbers are left.
 /// @retval MASSTREE_WRONG_KIND  The tree is not versioned.
 /// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+/// @retval MASSTREE_READ_ONLY   The tree is a store's, which numbers its commits.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -69,6 +70,7 @@ pub unsafe extern "C" fn masstree_next_seqno(
 /// @retval MASSTREE_INVALID     tree is NULL, or no unpublished group begins with this number.
 /// @retval MASSTREE_WRONG_KIND  The tree is not versioned.
 /// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+/// @retval MASSTREE_READ_ONLY   The tree is a store's, which numbers its commits.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]

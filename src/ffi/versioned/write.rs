@@ -100,7 +100,7 @@ pub(super) fn status(outcome: Result<(), Refused>) -> i32 {
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree is not versioned.
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
-/// @retval MASSTREE_READ_ONLY     The tree is sealed.
+/// @retval MASSTREE_READ_ONLY     The tree is sealed, or a store's.
 /// @retval MASSTREE_TOO_OLD       seqno is at or below the floor of a trim; or numbers were taken
 ///                                from the tree, and this one is published already.
 ///
@@ -150,7 +150,7 @@ pub unsafe extern "C" fn masstree_put_at(
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree is not versioned.
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
-/// @retval MASSTREE_READ_ONLY     The tree is sealed.
+/// @retval MASSTREE_READ_ONLY     The tree is sealed, or a store's.
 /// @retval MASSTREE_TOO_OLD       As in masstree_put_at.
 ///
 /// Thread safety: any thread. Since 0.1.
@@ -204,7 +204,7 @@ pub unsafe extern "C" fn masstree_put_unless_newer_at(
 /// @retval MASSTREE_WRONG_KIND    The tree is not versioned; nothing was done.
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork; nothing was
 ///                                done.
-/// @retval MASSTREE_READ_ONLY     The tree is sealed.
+/// @retval MASSTREE_READ_ONLY     The tree is sealed, or a store's.
 /// @retval MASSTREE_TOO_OLD       A number is too low, as in masstree_put_at; the others were
 ///                                handled.
 ///
@@ -274,7 +274,7 @@ pub unsafe extern "C" fn masstree_put_many_at(
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree is not versioned.
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
-/// @retval MASSTREE_READ_ONLY     The tree is sealed.
+/// @retval MASSTREE_READ_ONLY     The tree is sealed, or a store's.
 /// @retval MASSTREE_TOO_OLD       As in masstree_put_at.
 ///
 /// Thread safety: any thread. Since 0.1.
