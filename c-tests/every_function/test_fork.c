@@ -183,6 +183,9 @@ static bool try_own_tree(void)
     if (status == MASSTREE_FORKED) {
         REQUIRE(tree == NULL);
         REQUIRE(masstree_create(NULL, &tree) == MASSTREE_FORKED);
+        masstree_store_t *store = NULL;
+        REQUIRE(masstree_store_open(NULL, NULL, &store) == MASSTREE_FORKED);
+        REQUIRE(store == NULL);
         return false;
     }
     REQUIRE(status == MASSTREE_OK);

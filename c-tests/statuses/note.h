@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "masstree/occ.h"
+#include "masstree/store.h"
 
 #include "traced.h" /* after the declarations */
 

@@ -1,6 +1,6 @@
 #include "support.h"
 
-/* The header before each allocation, as large as the alignment. */
+/* The header before each allocation. */
 struct block {
     struct block *next;
     struct block *prev;
@@ -9,6 +9,11 @@ struct block {
     uint64_t magic;
 };
 enum { BLOCK_HEADER = 128 };
+/* As large as the alignment. */
+static size_t header_of(size_t align)
+{
+    return align > BLOCK_HEADER ? align : BLOCK_HEADER;
+}
 #define BLOCK_OUT UINT64_C(0x0B10C00B10C00B10)
 #define BLOCK_FREED UINT64_C(0xDEAD0B10DEAD0B10)
 
@@ -28,11 +33,12 @@ static void *allocator_give(size_t size, size_t align, void *ctx)
     struct allocator *allocator = ctx;
     void *memory = NULL;
     REQUIRE(size != 0);
-    REQUIRE(align != 0 && (align & (align - 1)) == 0 && align <= BLOCK_HEADER);
+    REQUIRE(align != 0 && (align & (align - 1)) == 0);
+    size_t header = header_of(align);
     pthread_mutex_lock(&allocator->lock);
     if (!allocator_fails(allocator) && size < SIZE_MAX / 4 &&
-        posix_memalign(&memory, BLOCK_HEADER, BLOCK_HEADER + size) == 0) {
-        struct block *block = memory;
+        posix_memalign(&memory, header, header + size) == 0) {
+        struct block *block = (struct block *)(void *)((char *)memory + header - BLOCK_HEADER);
         *block = (struct block){allocator->blocks, NULL, size, align, BLOCK_OUT};
         if (block->next != NULL) {
             block->next->prev = block;
@@ -41,7 +47,7 @@ static void *allocator_give(size_t size, size_t align, void *ctx)
         allocator->bytes += size;
         allocator->largest_align = align > allocator->largest_align ? align
                                                                     : allocator->largest_align;
-        memory = (char *)memory + BLOCK_HEADER;
+        memory = (char *)memory + header;
         memset(memory, 0xA5, size);
     }
     pthread_mutex_unlock(&allocator->lock);
@@ -68,7 +74,7 @@ static void allocator_take(void *memory, size_t size, size_t align, void *ctx)
     block->magic = BLOCK_FREED;
     memset(memory, 0xDD, size);
     pthread_mutex_unlock(&allocator->lock);
-    free(block);
+    free((char *)memory - header_of(align));
 }
 
 void allocator_start(struct allocator *allocator)
