@@ -10,7 +10,7 @@ use super::clock::{Clock, NumberSource, Registered};
 use super::entry::{Kind, NewVersion, Version};
 use super::list::List;
 use super::verdict::{Record, Verdict};
-use crate::index::memory::{Memory, Source};
+use crate::index::memory::{HugePages, Memory, Source};
 use crate::index::tree::Decision;
 use crate::protocol::Line;
 use crate::protocol::models::check;
@@ -80,7 +80,7 @@ fn a_reader_that_finds_a_version_of_a_batch_finds_the_others() {
     ];
     check(&lines, || {
         loom::model(|| {
-            let memory = Memory::new(Source::new(None), 0, false);
+            let memory = Memory::new(Source::new(None), 0, HugePages::Never);
             let taken = AtomicU64::new(0);
             let clock = clock(&raw const taken);
             let key = || Key(AtomicU64::new(place(&memory, None, None, 1)));
@@ -119,7 +119,7 @@ fn a_reader_does_not_mistake_the_decision_about_another_batch() {
     check(&lines, || {
         for commits in [true, false] {
             loom::model(move || {
-                let memory = Memory::new(Source::new(None), 0, false);
+                let memory = Memory::new(Source::new(None), 0, HugePages::Never);
                 let taken = AtomicU64::new(0);
                 let clock = clock(&raw const taken);
                 let key = Key(AtomicU64::new(place(&memory, None, None, 1)));
