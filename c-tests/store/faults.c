@@ -134,7 +134,8 @@ static int64_t io_mkdir(void *ctx, const char *path)
     return result_of(mkdir(path, 0777));
 }
 
-static int64_t io_list(void *ctx, const char *directory, masstree_found_name_t found, void *argument)
+static int64_t io_list(void *ctx, const char *directory, masstree_found_name_t found,
+                       void *argument)
 {
     RETURN_FAULT(ctx, IO_LIST);
     DIR *open = opendir(directory);

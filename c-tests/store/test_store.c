@@ -41,7 +41,7 @@ static int32_t try_open(const char *directory, uint32_t flags)
     return status;
 }
 
-/* Put back: in `masstree_store_put`, remove. */
+/* Put back: in `masstree_store_put`, demand that the key has no value. */
 static void a_store_in_memory_has_what_is_written(void **state)
 {
     (void)state;
@@ -60,7 +60,7 @@ static void a_store_in_memory_has_what_is_written(void **state)
     assert_ok(masstree_store_close(NULL));
 }
 
-/* Put back: in `Store::replay`, leave out changes; in `log_options`, forget the directory. */
+/* Put back: in `Store::replay`, leave out changes. */
 static void what_was_written_is_found_again(void **state)
 {
     (void)state;
@@ -137,7 +137,8 @@ static void one_store_at_a_time_has_a_directory(void **state)
     close_store(open_flagged(MASSTREE_STORE_MUST_EXIST));
 }
 
-/* Put back: in `lock`, create the directory also if it must exist. */
+/* Put back: in `lock`, create the directory also if it must exist; in `Store::read`, do not ask
+   whether it must. */
 static void a_store_that_must_exist_is_not_made(void **state)
 {
     (void)state;
@@ -229,6 +230,7 @@ static void opening_without_memory_changes_nothing(void **state)
     allocator_end(&memory);
 }
 
+/* Put back: in `check_name`, allow a byte more. */
 static void trees_have_names(void **state)
 {
     (void)state;
@@ -295,7 +297,7 @@ static void trees_are_listed_in_the_order_of_their_making(void **state)
     }
 }
 
-/* Put back: as above; or in `Store::tree`, take room, and fill the record, before the tree is made. */
+/* Put back: in `StoreTree::make`, attach before the tree is moved to its place. */
 static void a_tree_without_memory_is_not_made(void **state)
 {
     (void)state;
@@ -324,7 +326,7 @@ static void a_tree_without_memory_is_not_made(void **state)
     allocator_end(&memory);
 }
 
-/* Put back: in `admit_write`, ask nothing of stores; in `masstree_destroy`, free any tree. */
+/* Put back: in `masstree_seal` or `masstree_destroy`, ask nothing of stores. */
 static void functions_of_the_index_only_read_the_trees(void **state)
 {
     (void)state;
@@ -349,8 +351,7 @@ static void functions_of_the_index_only_read_the_trees(void **state)
     close_store(store);
 }
 
-/* Put back: in `masstree_snapshot_open`, take the number of the last commit without keeping what it
-   sees. */
+/* Put back: in `installed`, which the clock asks, return 0: the program does not end. */
 static void snapshots_and_cursors_read_the_trees(void **state)
 {
     (void)state;
@@ -430,7 +431,7 @@ static void require_forked(struct target *target)
     REQUIRE(masstree_store_close(store) == MASSTREE_FORKED);
 }
 
-/* Put back: in `store_of`, or in `masstree_store_close`, do not ask `is_forked`. */
+/* Put back: in `Store::is_forked`, answer false. */
 static void a_child_has_no_store(void **state)
 {
     (void)state;

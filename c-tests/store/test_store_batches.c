@@ -103,6 +103,7 @@ static uint64_t commit_batch(void)
     return commit;
 }
 
+/* Put back: in `Store::tree_of`, do not ask whose clock it is. */
 static void each_operation_refuses_what_it_cannot_mean(void **state)
 {
     (void)state;
@@ -139,7 +140,7 @@ static void each_operation_refuses_what_it_cannot_mean(void **state)
     end_tree(alone);
 }
 
-/* Put back: in `batch_of`, do not ask whether the store is forked. */
+/* Put back: in `Store::is_forked`, answer false. */
 static void a_child_cannot_fill_a_batch(void **state)
 {
     (void)state;
@@ -149,13 +150,14 @@ static void a_child_cannot_fill_a_batch(void **state)
         for (size_t i = 0; i < COUNT(adds); i++) {
             REQUIRE(adds[i].add(batch, tree, "key", 3) == MASSTREE_FORKED);
         }
+        REQUIRE(masstree_batch_put(batch, NULL, "key", 3, "v", 1) == MASSTREE_FORKED);
         REQUIRE(masstree_batch_len(batch) == 0);
         end_child();
     }
     assert_child_was_content(child);
 }
 
-/* Put back: in `Batch::push`, push the operation before room for its bytes is reserved. */
+/* Put back: in `Batch::push`, reserve no room for the bytes. */
 static void a_batch_without_memory_stays_as_it_is(void **state)
 {
     (void)state;
@@ -194,7 +196,7 @@ static void a_batch_without_memory_stays_as_it_is(void **state)
     allocator_end(&memory);
 }
 
-/* Put back: in `Plan::apply`, take operations in the reverse order. */
+/* Put back: in `Plan::make`, apply operations in the reverse order. */
 static void operations_take_effect_in_order(void **state)
 {
     (void)state;
@@ -219,8 +221,7 @@ static void operations_take_effect_in_order(void **state)
     assert_int_equal(2, count_keys(tree));
 }
 
-/* Put back: in `Plan::judge`, answer with the index 0; in `Plan::demand`, look only at the value
-   before the batch. */
+/* Put back: in `Plan::judge`, answer with the index 0. */
 static void a_condition_that_does_not_hold_changes_nothing(void **state)
 {
     (void)state;
@@ -261,7 +262,7 @@ static void a_condition_that_does_not_hold_changes_nothing(void **state)
     assert_int_equal(commit, assert_value(tree, "new", "v"));
 }
 
-/* Put back: in `judge_prefix`, scan at the number of the last trim. */
+/* Put back: in `judge_prefix`, take no key as found. */
 static void a_prefix_is_empty_or_not(void **state)
 {
     (void)state;
@@ -288,6 +289,7 @@ static void a_prefix_is_empty_or_not(void **state)
     assert_int_equal(1, count_keys(tree));
 }
 
+/* Put back: in `masstree_store_commit`, clear the batch. */
 static void a_batch_can_be_committed_again(void **state)
 {
     (void)state;
@@ -349,7 +351,8 @@ static void a_batch_is_found_again(void **state)
     with = tree_named(of, "tree");
     assert_no_value(with, "a");
     assert_value(with, "b", "1");
-    assert_int_equal(assert_value(tree_named(of, "second"), "d", "4"), assert_value(with, "c", "3"));
+    uint64_t commit = assert_value(tree_named(of, "second"), "d", "4");
+    assert_int_equal(commit, assert_value(with, "c", "3"));
     close_store(of);
     place_remove(&place);
 }
@@ -385,7 +388,7 @@ static void read_both(void *arg)
     masstree_guard_leave(guard);
 }
 
-/* Put back: in `commit_plan`, resolve the marks before the record is decided. */
+/* Put back: in `Plan::rename`, leave the source as it is. */
 static void readers_see_a_renamed_value_once(void **state)
 {
     (void)state;

@@ -156,7 +156,7 @@ static void count_up(void *arg)
     masstree_guard_leave(guard);
 }
 
-/* Put back: in `Store::write`, judge before the leaf is locked. */
+/* Put back: in `Store::write`, take every condition as met. */
 static void no_commit_comes_between_the_condition_and_the_write(void **state)
 {
     (void)state;

@@ -98,7 +98,7 @@ static masstree_store_t *assert_unknown(const struct write *write, masstree_stor
     return open_here();
 }
 
-/* Put back: in `unknown`, answer Failed; in `Flusher::run`, go on after an error; in
+/* Put back: in `unknown`, answer Failed; in `Flusher::call_back`, call with every status 0; in
    `masstree_store_close`, answer OK. */
 static void a_sync_that_fails_ends_all_writes(void **state)
 {
@@ -141,6 +141,7 @@ static void a_write_that_fails_ends_all_writes(void **state)
     close_store(store);
 }
 
+/* Put back: in `masstree_store_failure`, accept NULL. */
 static void failure_needs_its_struct(void **state)
 {
     (void)state;
@@ -227,7 +228,7 @@ static void make_three_frames(char *segment, size_t size)
     first_segment(&place, segment, size);
 }
 
-/* Put back: in `frame_at`, do not compare checksums; in `Failure::of_corruption`, forget the offset. */
+/* Put back: in `Failure::of_corruption`, forget the offset; in `read_log`, salvage always. */
 static void a_flipped_byte_is_found_and_can_be_given_up(void **state)
 {
     (void)state;
@@ -291,7 +292,7 @@ static void a_torn_end_is_cut_off(void **state)
     close_store(store);
 }
 
-/* Put back: in `io::decode`, leave `unlink` out: one table lacks each function. */
+/* Put back: in `decode` of tables, take the operating system's functions if `list` is missing. */
 static void a_table_needs_every_function(void **state)
 {
     (void)state;

@@ -41,15 +41,15 @@ static void inserts_and_removals_say_what_was_there(void **state)
     assert_value(tree, "key", "two");
 }
 
-/* Put back: in `masstree_store_exchange`, write what was stored to *old. */
+/* Put back: in `masstree_store_exchange`, do not write *old. */
 static void an_exchange_returns_what_it_displaced(void **state)
 {
     (void)state;
     masstree_version_t old = {.seqno = 77};
     uint64_t commit = 0;
     masstree_guard_t *guard = new_guard(tree);
-    assert_status(MASSTREE_NOT_FOUND, masstree_store_exchange(store, tree, guard, "key", 3, "one", 3,
-                                                              &old, &commit));
+    assert_status(MASSTREE_NOT_FOUND, masstree_store_exchange(store, tree, guard, "key", 3, "one",
+                                                              3, &old, &commit));
     assert_int_equal(77, old.seqno);
     assert_int_equal(commit, assert_value(tree, "key", "one"));
     uint64_t first = commit;
@@ -62,6 +62,7 @@ static void an_exchange_returns_what_it_displaced(void **state)
     masstree_guard_leave(guard);
 }
 
+/* Put back: in `write`, do not write *commit. */
 static void each_write_succeeds_once_asked(void **state)
 {
     (void)state;
@@ -106,7 +107,7 @@ static void refuse_key(const struct write *write, const struct target *of)
     run_refused(write, MASSTREE_KEY_TOO_LONG, &target);
 }
 
-/* Put back: in `tree_of`, do not ask whose clock it is. */
+/* Put back: in `Store::tree_of`, do not ask whose clock it is. */
 static void each_write_refuses_what_it_cannot_mean(void **state)
 {
     (void)state;
@@ -193,7 +194,7 @@ static void fill(masstree_store_t *of, masstree_t *with)
     }
 }
 
-/* Put back: in `Store::write`, take the number before the version is prepared. */
+/* Put back: in `Store::write`, take a number also if there is no memory. */
 static void a_write_without_memory_changes_nothing(void **state)
 {
     (void)state;
@@ -260,7 +261,8 @@ static void a_write_is_refused_if_it_does_not_fit_the_buffer(void **state)
     place_remove(&place);
 }
 
-/* Put back: in `log_to_write`, answer the log always. */
+/* Put back: in `log_to_write`, answer the log always; in `Store::commit`, ask it only after the
+   batch was planned. */
 static void a_store_that_is_only_read_refuses_each_write(void **state)
 {
     (void)state;
