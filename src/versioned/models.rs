@@ -8,7 +8,7 @@ use shuttle::thread;
 use super::*;
 use crate::index::memory::Allocator;
 use crate::index::tree::TreeOptions;
-use crate::index::tree::models::harness::explore;
+use crate::index::tree::models::harness::{explore, explore_more};
 use crate::protocol::Line;
 use crate::protocol::models::check;
 
@@ -252,7 +252,7 @@ fn a_reader_at_a_removed_version_goes_on() {
 #[test]
 fn a_list_that_grows_loses_no_version() {
     check(&[Line::LinksBeforePublishing], || {
-        explore(|| {
+        explore_more(8, || {
             let subject = Subject::new();
             for number in 1..=8 {
                 subject.put(KEY, 10 * number, Kind::Value).unwrap();

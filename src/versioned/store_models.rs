@@ -8,7 +8,7 @@ use super::positions::Positions;
 use super::*;
 use crate::index::memory::Source;
 use crate::index::tree::TreeOptions;
-use crate::index::tree::models::harness::explore;
+use crate::index::tree::models::harness::{explore, explore_more};
 use crate::protocol::Line;
 use crate::protocol::models::check;
 
@@ -176,7 +176,7 @@ fn readers_at_the_latest_number_see_a_batch_whole() {
 fn a_writer_waits_for_a_mark_and_goes_on() {
     check(&[Line::WriterWaitsForMark], || {
         for (second, commits) in [(WRITE, true), (Mark::Hold, true), (Mark::Hold, false)] {
-            explore(move || {
+            explore_more(8, move || {
                 let store = Store::new();
                 let batch = spawn(&store, move |store| _ = store.batch(second, commits));
                 let others = KEYS.map(|key| {

@@ -35,10 +35,7 @@ pub(crate) fn explore(model: impl Fn() + Send + Sync + Copy + 'static) {
 }
 
 /// Runs a model in `times` as many interleavings, if only few of them show that a line is missing.
-pub(in crate::index::tree) fn explore_more(
-    times: usize,
-    model: impl Fn() + Send + Sync + Copy + 'static,
-) {
+pub(crate) fn explore_more(times: usize, model: impl Fn() + Send + Sync + Copy + 'static) {
     let seed = setting("MASSTREE_MODEL_SEED", 1);
     let schedules = times * SCHEDULES * setting("MASSTREE_MODEL_FACTOR", 1) as usize;
     let few_changes = PctScheduler::new_from_seed(seed, DEPTH, schedules);
