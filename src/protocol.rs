@@ -259,6 +259,8 @@ pub(crate) enum Line {
     ResolvedIsReleased,
     /// `verdict`: a reader that has loaded the state of a mark's record looks at the mark again.
     MarkLooksAgain,
+    /// `verdict`: a reader that has passed over a mark looks at it again after it has followed its link.
+    PendingIsLookedAtAgain,
     /// `verdict`: the tag of a mark changes before the mark is unlinked.
     UnlinkedIsWithdrawn,
     /// `mark`: a writer waits for a mark that is not decided.

@@ -170,7 +170,12 @@ impl<'g> List<'g> {
         if !first.current_tag().is_mark() || first.verdict() == Verdict::Version {
             return Some(first);
         }
-        first.older()
+        let older = first.older();
+        // As in `at`.
+        match first.verdict() {
+            Verdict::Version => Some(first),
+            Verdict::Open | Verdict::Withdrawn => older,
+        }
     }
 
     /// Returns the first version, which may be a mark; `None` only beside a trim that removes all.
@@ -204,9 +209,25 @@ impl<'g> List<'g> {
         if tag.number() <= number {
             return Some(newest);
         }
-        if tag.is_mark() && newest.verdict() == Verdict::Version && newest.number() <= number {
+        if !tag.is_mark() {
+            return self.older_at(number);
+        }
+        if newest.verdict() == Verdict::Version && newest.number() <= number {
             return Some(newest);
         }
+        let older = self.older_at(number);
+        // The batch may have been committed meanwhile, and what it hides unlinked from below the mark.
+        // Then the load of that link has acquired the decision: see `change::unlink`.
+        let looks_again = Line::PendingIsLookedAtAgain.is_enabled();
+        if looks_again && newest.verdict() == Verdict::Version && newest.number() <= number {
+            return Some(newest);
+        }
+        older
+    }
+
+    /// Returns the newest version after the first with a number of at most `number`.
+    #[inline]
+    fn older_at(self, number: u64) -> Option<Version<'g>> {
         match self.form() {
             Form::Short(head) => {
                 let mut version = head.older();

@@ -174,7 +174,8 @@ fn readers_at_the_latest_number_see_a_batch_whole() {
 /// Single commits to the keys of a batch, which is committed, or aborted and holds an absent key.
 #[test]
 fn a_writer_waits_for_a_mark_and_goes_on() {
-    check(&[Line::WriterWaitsForMark], || {
+    let lines = [Line::WriterWaitsForMark, Line::PendingIsLookedAtAgain];
+    check(&lines, || {
         for (second, commits) in [(WRITE, true), (Mark::Hold, true), (Mark::Hold, false)] {
             explore_more(8, move || {
                 let store = Store::new();
@@ -182,7 +183,8 @@ fn a_writer_waits_for_a_mark_and_goes_on() {
                 let others = KEYS.map(|key| {
                     spawn(&store, move |store| {
                         let number = store.commit(key, Kind::Value);
-                        assert!(store.seen(key, LATEST) >= Some(number));
+                        let seen = store.seen(key, LATEST);
+                        assert!(seen >= Some(number), "{seen:?} of {number}");
                     })
                 });
                 join(others.into_iter().chain([batch]));

@@ -15,6 +15,10 @@
 //! ([`Line::ResolvedIsReleased`], [`Line::NumberIsAcquired`]): a reader that has seen one version of a batch
 //! sees all of them in what it reads afterwards.
 //!
+//! A reader that passes over a mark looks at it once more after it has followed the mark's link
+//! ([`Line::PendingIsLookedAtAgain`]): in between, the batch may have been committed, and an overwrite may
+//! have unlinked, from below the mark, what it hides. The load of the changed link acquires the decision.
+//!
 //! **Tags of marks** are, as numbers, greater than all that readers in a store read at ([`MAX_COMMIT`]), so
 //! a search in a list passes over them. Only who looks at the first version of a list asks for marks.
 //!
