@@ -169,7 +169,7 @@ enum { KEYS = NODES_ARE_POOLED ? 200000 : 2000 };
 /* Writes under different keys until there is no memory: tombstones come from a chunk. */
 static size_t write_until_refused(const struct write *write, struct target *target)
 {
-    char key[16];
+    static char key[16]; /* the target keeps it */
     for (size_t i = 0; i < KEYS; i++) {
         target->key = key;
         target->key_len = (size_t)sprintf(key, "%06zu", i);

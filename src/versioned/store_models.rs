@@ -177,7 +177,7 @@ fn a_writer_waits_for_a_mark_and_goes_on() {
     let lines = [Line::WriterWaitsForMark, Line::PendingIsLookedAtAgain];
     check(&lines, || {
         for (second, commits) in [(WRITE, true), (Mark::Hold, true), (Mark::Hold, false)] {
-            explore_more(8, move || {
+            explore_more(32, move || {
                 let store = Store::new();
                 let batch = spawn(&store, move |store| _ = store.batch(second, commits));
                 let others = KEYS.map(|key| {
