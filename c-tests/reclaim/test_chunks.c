@@ -174,7 +174,7 @@ static void each_call_of_the_allocator_may_fail(void **state)
             }
             masstree_destroy(tree);
             source_end(&source);
-            if (!was_called || (!NODES_ARE_POOLED && fail_at == 100)) {
+            if (!was_called || (!NODES_ARE_POOLED && fail_at == 20)) {
                 break;
             }
         }
