@@ -335,11 +335,6 @@ impl Log {
         self.shared.ring.taken() - 1
     }
 
-    /// The highest number that is given out and installed: `settle`.
-    pub(crate) fn last_number(&self) -> u64 {
-        self.settle()
-    }
-
     /// Ends: writers fill what they have taken in a bounded number of steps, and wait at most for
     /// lower numbers.
     fn settle_to(&self, end: u64) -> u64 {

@@ -212,7 +212,7 @@ impl Store {
 
     /// The number of the last commit that has returned, or a greater one.
     pub(crate) fn last_commit(&self) -> u64 {
-        self.log().last_number()
+        self.log().settle()
     }
 
     pub(crate) fn log_statistics(&self) -> Statistics {
