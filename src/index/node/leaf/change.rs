@@ -372,6 +372,16 @@ impl<'g> Locked<'g, Leaf> {
         bag
     }
 
+    /// Removes a large bag in which no entry has its suffix, as [`Self::take_bag`] does. An entry
+    /// that is removed or moved to another leaf may leave such a bag behind.
+    #[inline]
+    pub(crate) fn take_unused_bag(&mut self) -> Option<BagRef<'g>> {
+        match self.wastes_its_bag() && self.needs_no_bag() {
+            true => self.take_bag(),
+            false => None,
+        }
+    }
+
     /// Sets the leaf's first bag.
     pub(crate) fn set_bag(&self, bag: OwnedBag<'_>) {
         debug_assert!(self.bag().is_none());

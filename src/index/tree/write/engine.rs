@@ -393,7 +393,7 @@ fn add_entry<'g>(
         if entry.kind == SUFFIX && !leaf.keeps_as_tail(entry.suffix.len()) {
             lengths.push(entry.suffix.len());
         }
-        // A remove of the last suffix in a leaf also retires a large bag.
+        // The write that takes the last suffix from a large bag also retires the bag.
         debug_assert!(
             !lengths.is_empty(),
             "a leaf without suffixes has no large bag"

@@ -60,8 +60,7 @@ impl Tree {
             // The leaf is deleted but not freed before the pin ends.
             return pin.count_keys(node, -1);
         }
-        let wastes = leaf.wastes_its_bag() && leaf.needs_no_bag();
-        let bag = if wastes { leaf.take_bag() } else { None };
+        let bag = leaf.take_unused_bag();
         record(pin, &leaf);
         drop(leaf);
         // Counts after unlocking, only to keep the time under the leaf's lock short: after a clear,
