@@ -10,7 +10,7 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
         check-fmt check-header check-clippy check-rust check-stress check-lin check-versioned check-scans \
         check-models check-serializable check-c check-install check-go check-zig check-readme \
         check-docs check-bench check-asan check-tsan check-annotated check-memcheck check-fuzz fuzz fuzz-minimise coverage \
-        check-beta bench-beta soak soak-perturbed build-perturbed limbo bench-instructions check-instructions record-instructions bench-observe bench bench-build \
+        check-beta bench-beta kills soak soak-perturbed build-perturbed limbo bench-instructions check-instructions record-instructions bench-observe bench bench-build \
         bench-quick bench-pieces bench-go bench-zig figures rocksdb check-rocksdb bench-rocksdb
 
 # Prints each target with the ## comment above it.
@@ -159,6 +159,15 @@ soak: setup
 	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=ON
 	@$(STAGE) build-soak cmake --build $(BUILD) --target masstree_test_soak
 	@$(BUILD)/c-tests/masstree_test_soak -m $(MINUTES) -s $(SEED)
+
+# Prints its progress, so it is not a stage.
+KILLS := 1000
+## kill a process that writes to a store KILLS=1000 times, from SEED=1 on, and compare what is
+## found with what was acknowledged
+kills: setup
+	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=ON
+	@$(STAGE) build-kills cmake --build $(BUILD) --target masstree_test_store_kills
+	@$(BUILD)/c-tests/masstree_test_store_kills -n $(KILLS) -s $(SEED)
 
 PERTURBED_LIBRARY := target/perturb/debug/libmasstree.so
 build-perturbed: setup
