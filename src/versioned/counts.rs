@@ -47,6 +47,40 @@ pub(crate) struct VersionCounts {
     pub(crate) visible: u64,
 }
 
+/// What a bulk load adds to the counters: values only.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Loaded {
+    versions: i64,
+    bytes: i64,
+    /// 0 if there is no version.
+    lowest: u64,
+    highest: u64,
+}
+
+impl Loaded {
+    /// Adds a value.
+    pub(super) fn add(&mut self, number: u64, bytes: usize) {
+        self.join(&Self {
+            versions: 1,
+            bytes: bytes as i64,
+            lowest: number,
+            highest: number,
+        });
+    }
+
+    /// Adds what another has.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.versions += other.versions;
+        self.bytes += other.bytes;
+        self.highest = self.highest.max(other.highest);
+        self.lowest = match self.lowest {
+            0 => other.lowest,
+            lowest if other.lowest == 0 => lowest,
+            lowest => lowest.min(other.lowest),
+        };
+    }
+}
+
 impl Counts {
     pub(super) fn new() -> Self {
         Self {
@@ -83,6 +117,20 @@ impl Counts {
         }
         let bytes = version.bytes().len() as i64;
         stripe.bytes.fetch_add(change * bytes, Ordering::Relaxed);
+    }
+
+    /// Counts what a bulk load has added to the tree.
+    pub(super) fn load(&self, pin: Pinned<'_>, loaded: &Loaded) {
+        if loaded.versions == 0 {
+            return;
+        }
+        let stripe = &self.stripes[pin.stripe()];
+        stripe
+            .versions
+            .fetch_add(loaded.versions, Ordering::Relaxed);
+        stripe.bytes.fetch_add(loaded.bytes, Ordering::Relaxed);
+        self.note_number(pin, loaded.lowest);
+        self.note_number(pin, loaded.highest);
     }
 
     /// The highest number that guards of this pin's stripe have stored.

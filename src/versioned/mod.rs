@@ -53,7 +53,7 @@
 //! # Trees of a store
 //!
 //! The trees of a store share a clock, and their numbers come from its log. They are written by commits
-//! ([`commit`]) and by batches ([`mark`]); other writes are refused. At [`LATEST`], a reader of one key
+//! ([`commit`]) and by batches ([`mark`]), and an opening may build them ([`bulk`]); other writes are refused. At [`LATEST`], a reader of one key
 //! finds its newest version that is decided ([`verdict`]); a reader of several keys, and a walk, read at a
 //! snapshot ([`Line::SeveralAtSnapshot`]). A tree that frees what is overwritten is read at other numbers
 //! only if they are those of snapshots.
@@ -98,6 +98,8 @@
 //! nodes, sets of range tombstones (`reclaim::kept`). So its readers need no guard.
 
 mod attach;
+#[allow(dead_code, reason = "the layer of stores is being built")]
+mod bulk;
 mod change;
 mod check;
 mod clock;
@@ -139,6 +141,8 @@ use std::fmt::{self, Write};
 use std::ptr::NonNull;
 
 pub(crate) use attach::{attach, detach};
+#[allow(unused_imports, reason = "the layer of stores is being built")]
+pub(crate) use bulk::{LoadFault, Part, install};
 #[allow(unused_imports, reason = "the layer of stores is being built")]
 pub(crate) use clock::{Clock, MAX_COMMIT, NumberSource};
 #[allow(unused_imports, reason = "the layer of stores is being built")]

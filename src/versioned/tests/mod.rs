@@ -2,6 +2,7 @@
 
 mod append_only;
 mod batches;
+mod bulk;
 mod commits;
 mod digests;
 mod groups;

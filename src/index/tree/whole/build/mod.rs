@@ -65,6 +65,10 @@ pub(crate) struct Builder<'t> {
     root: Option<NodeRef<'t>>,
 }
 
+// SAFETY: no other thread can reach the nodes of a builder, which are allocations that any thread may use
+// and free; the domain may be used by any thread.
+unsafe impl Send for Builder<'_> {}
+
 /// Where the next key goes.
 #[derive(Clone, Copy)]
 pub(crate) struct KeyPath<'k> {
@@ -130,7 +134,8 @@ impl<'t> Builder<'t> {
         self.owns_words = true;
     }
 
-    fn memory(&self) -> &'t Memory {
+    /// The memory of the tree.
+    pub(crate) fn memory(&self) -> &'t Memory {
         &self.domain.memory
     }
 
