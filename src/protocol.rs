@@ -305,6 +305,16 @@ pub(crate) enum Line {
     FenceBeforeSleepers,
     /// `signal`: the fence between counting a sleeper and its sleep.
     FenceBeforeSleep,
+    /// `checkpoint`: the parts of a checkpoint are synced before its manifest counts.
+    PartsAreSynced,
+    /// `checkpoint`: a manifest is synced before it gets its name.
+    ManifestIsSynced,
+    /// `checkpoint`: the names of parts are synced before the manifest gets its name.
+    PartsAreNamed,
+    /// `checkpoint`: the name of the manifest is synced before what it replaces is removed.
+    ManifestCounts,
+    /// `checkpoint`: the log is cut after the manifest counts.
+    CutAfterManifest,
 }
 
 impl Line {

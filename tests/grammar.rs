@@ -13,7 +13,7 @@ const OBJECTS: [&str; 11] = [
 ];
 
 /// Verbs of one word or more, with the objects that have them ("" is the tree).
-const VERBS: [(&str, &[&str]); 92] = [
+const VERBS: [(&str, &[&str]); 93] = [
     ("create", &["", "batch"]),
     ("destroy", &["", "batch"]),
     ("clear", &["", "batch"]),
@@ -98,6 +98,7 @@ const VERBS: [(&str, &[&str]); 92] = [
     ("commit", &["store"]),
     ("failure", &["store"]),
     ("wait", &["store"]),
+    ("checkpoint", &["store"]),
     ("sync", &["store"]),
     ("durable", &["store"]),
     ("on_durable", &["store"]),

@@ -15,7 +15,7 @@ use syn::{Attribute, ItemUse, UseTree};
 
 /// From the bottom up. A module belongs to the room with the longest name that is a prefix of
 /// its own.
-const ROOMS: [&str; 26] = [
+const ROOMS: [&str; 29] = [
     "errno",
     "annotate",
     "sync",
@@ -31,8 +31,11 @@ const ROOMS: [&str; 26] = [
     "index::tree::write",
     "index::tree::whole",
     "versioned",
+    "durable::bytes",
+    "durable::signals",
     "durable::io",
     "durable::log",
+    "durable::checkpoint",
     "durable::store",
     "ffi::status",
     "ffi::handle",

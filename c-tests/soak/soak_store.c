@@ -201,6 +201,7 @@ static void ask(struct soak_worker *worker)
     EXPECT(worker, masstree_store_failure(store, &failure) == MASSTREE_OK);
     EXPECT(worker, masstree_store_wait(store, stats.last_commit, MASSTREE_DURABLE) == MASSTREE_OK);
     EXPECT(worker, masstree_store_sync(store) == MASSTREE_OK);
+    EXPECT(worker, masstree_store_checkpoint(store) == MASSTREE_INVALID);
     EXPECT(worker, masstree_store_durable(store) >= stats.last_commit);
     /* In a store without a directory everything is durable already. */
     EXPECT(worker, masstree_store_on_durable(store, stats.last_commit, count_call, &called) ==

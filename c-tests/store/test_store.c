@@ -421,6 +421,7 @@ static void require_forked(struct target *target)
     REQUIRE(masstree_batch_len(target->batch) == 1);
     REQUIRE(masstree_store_wait(store, 1, MASSTREE_DURABLE) == MASSTREE_FORKED);
     REQUIRE(masstree_store_sync(store) == MASSTREE_FORKED);
+    REQUIRE(masstree_store_checkpoint(store) == MASSTREE_FORKED);
     REQUIRE(masstree_store_durable(store) == 0);
     REQUIRE(masstree_store_on_durable(store, 1, no_call, NULL) == MASSTREE_FORKED);
     REQUIRE(masstree_store_stats(store, &stats) == MASSTREE_FORKED);

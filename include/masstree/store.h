@@ -90,8 +90,9 @@ typedef struct {
     { sizeof(masstree_store_failure_t), 0, 0, 0, { 0 }, { 0 }, { 0 } }
 
 /**
- * Returns what has made the log fail. A store whose log has failed accepts no writes until it is
- * closed and opened again; reads go on.
+ * Returns what has made the log fail; or else, why the last checkpoint was not made. A store whose log has
+ * failed accepts no writes until it is closed and opened again; reads go on. After a checkpoint that was not
+ * made writes go on, too, and the next one that is made ends the failure. A full disk is not a failure.
  *
  * @param store    The store.
  * @param failure  Receives the failure.
@@ -103,7 +104,8 @@ typedef struct {
  *
  * Thread safety: any thread. Since 0.1.
  */
-int32_t masstree_store_failure(const masstree_store_t *store, masstree_store_failure_t *failure);
+int32_t masstree_store_failure(const masstree_store_t *store,
+                               masstree_store_failure_t *failure);
 
 /* ============================================================================
  * File operations
@@ -1087,6 +1089,33 @@ int32_t masstree_store_on_durable(masstree_store_t *store,
                                   uint64_t commit,
                                   masstree_durable_callback_t callback,
                                   void *ctx);
+
+/* ============================================================================
+ * Checkpoints
+ * ============================================================================ */
+
+/**
+ * Makes a checkpoint, beside reads and writes. If one is being made, waits until that is done, and makes
+ * another. Does nothing if nothing was committed since the last one.
+ *
+ * When it returns MASSTREE_OK, everything that was committed before the call is durable. In any other
+ * case the files that it has written are removed, the checkpoint before and the log are as they were, and
+ * writes go on.
+ *
+ * @param store  The store.
+ *
+ * @retval MASSTREE_OK         The checkpoint is made.
+ * @retval MASSTREE_INVALID    store is NULL, or in memory only.
+ * @retval MASSTREE_NOMEM      Out of memory.
+ * @retval MASSTREE_FORKED     The parent process opened the store, before a fork.
+ * @retval MASSTREE_READ_ONLY  The store was opened read-only.
+ * @retval MASSTREE_FULL       The disk is full. Try again when there is room.
+ * @retval MASSTREE_FAILED     A file operation failed, or the log had failed before: masstree_store_failure
+ *                             says what.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_checkpoint(masstree_store_t *store);
 
 /* ============================================================================
  * Statistics of stores

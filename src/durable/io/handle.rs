@@ -84,6 +84,14 @@ impl Io {
         checked(uninterrupted(call), "unlink", path, 0).map(drop)
     }
 
+    /// Removes a file, if it exists.
+    pub(crate) fn unlink_if_there(&self, path: &Path) -> Result<(), IoError> {
+        match self.unlink(path) {
+            Err(error) if error.errno == libc::ENOENT => Ok(()),
+            outcome => outcome,
+        }
+    }
+
     pub(crate) fn mkdir(&self, path: &Path) -> Result<(), IoError> {
         // SAFETY: as in `open`.
         let call = || unsafe { (self.table.mkdir)(self.table.ctx, path.as_c_str().as_ptr()) };

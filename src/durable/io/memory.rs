@@ -102,6 +102,11 @@ impl Disk {
         self.state().changes.len()
     }
 
+    /// The changes that were recorded.
+    pub(crate) fn changes(&self) -> Vec<Change> {
+        self.state().changes.clone()
+    }
+
     /// Lets `bytes` more be allocated, or any number.
     pub(crate) fn set_room(&self, bytes: Option<u64>) {
         self.state().room = bytes;

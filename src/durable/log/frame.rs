@@ -1,6 +1,9 @@
 //! The bytes of frames and of segment headers; docs/store-format.md describes each of them. Numbers
 //! are little-endian.
 
+pub(super) use crate::durable::bytes::u64_at;
+use crate::durable::bytes::{Bytes, seal, sealed, u32_at};
+
 /// Bytes of a frame's header.
 pub(super) const FRAME_HEADER: usize = 64;
 /// Bytes of a segment's header.
@@ -51,46 +54,13 @@ pub(crate) struct Tail {
     pub(super) chain: u32,
 }
 
-struct Bytes<'a>(&'a mut [u8]);
-
-impl Bytes<'_> {
-    fn put(&mut self, bytes: &[u8]) {
-        let (here, rest) = std::mem::take(&mut self.0).split_at_mut(bytes.len());
-        here.copy_from_slice(bytes);
-        self.0 = rest;
-    }
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
-}
-
-pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
-}
-
-/// Puts the checksum of the bytes before it into the last four bytes; returns it.
-fn seal(bytes: &mut [u8]) -> u32 {
-    let (bytes, end) = bytes.split_last_chunk_mut::<4>().expect("a header");
-    let crc = crc32c::crc32c(bytes);
-    *end = crc.to_le_bytes();
-    crc
-}
-
-/// Returns the checksum if it matches.
-fn sealed(bytes: &[u8]) -> Option<u32> {
-    let (bytes, end) = bytes.split_last_chunk::<4>()?;
-    let crc = u32::from_le_bytes(*end);
-    (crc32c::crc32c(bytes) == crc).then_some(crc)
-}
-
 impl FrameHeader {
     /// Writes the header; returns its checksum.
     pub(super) fn encode(&self, into: &mut [u8; FRAME_HEADER]) -> u32 {
         let mut bytes = Bytes(into);
         bytes.put(&FRAME_MAGIC);
-        bytes.put(&(FRAME_HEADER as u32).to_le_bytes());
-        bytes.put(&self.body_crc.to_le_bytes());
+        bytes.put_u32(FRAME_HEADER as u32);
+        bytes.put_u32(self.body_crc);
         for word in [
             self.store_id,
             self.first,
@@ -98,9 +68,9 @@ impl FrameHeader {
             self.body,
             self.durable,
         ] {
-            bytes.put(&word.to_le_bytes());
+            bytes.put_u64(word);
         }
-        bytes.put(&self.previous.to_le_bytes());
+        bytes.put_u32(self.previous);
         seal(into)
     }
 
@@ -128,8 +98,8 @@ impl SegmentHeader {
     pub(super) fn encode(&self, into: &mut [u8; SEGMENT_HEADER]) -> u32 {
         let mut bytes = Bytes(into);
         bytes.put(&SEGMENT_MAGIC);
-        bytes.put(&FORMAT.to_le_bytes());
-        bytes.put(&(SEGMENT_HEADER as u32).to_le_bytes());
+        bytes.put_u32(FORMAT);
+        bytes.put_u32(SEGMENT_HEADER as u32);
         for word in [
             self.store_id,
             self.base,
@@ -138,9 +108,9 @@ impl SegmentHeader {
             self.predecessor.offset,
             self.predecessor.end,
         ] {
-            bytes.put(&word.to_le_bytes());
+            bytes.put_u64(word);
         }
-        bytes.put(&self.predecessor.chain.to_le_bytes());
+        bytes.put_u32(self.predecessor.chain);
         bytes.put(&[0; 8]);
         seal(into)
     }

@@ -54,6 +54,7 @@ pub(crate) use reader::{Corruption, LogEnd, LogError, Report, VisitError, read_l
 pub(crate) use statistics::{Histogram, Statistics};
 
 use crate::durable::io::{Io, IoError, Path};
+use crate::durable::signals::without_signals;
 use crate::errno;
 use crate::sync::{Ordering, Wait};
 use flusher::Flusher;
@@ -409,6 +410,11 @@ impl Log {
         Ok(())
     }
 
+    /// Identifies the store.
+    pub(crate) fn store_id(&self) -> u64 {
+        self.shared.store_id
+    }
+
     /// The error that has stopped the log.
     pub(crate) fn failure(&self) -> Option<&Failure> {
         self.shared.failure()
@@ -436,7 +442,7 @@ impl Log {
         statistics
     }
 
-    /// Removes the segments that lie wholly below `number`, the oldest first; returns how many. A
+    /// Removes the segments that lie wholly below `number`, the oldest first, but the last one of the log; returns how many. A
     /// checkpoint that contains everything below `number` is durable.
     pub(crate) fn cut_before(&self, number: u64) -> Result<usize, IoError> {
         let shared = &self.shared;
@@ -468,20 +474,5 @@ impl Drop for Log {
     fn drop(&mut self) {
         // A failure stays readable until here; `close` reports it.
         let _ = self.close();
-    }
-}
-
-/// Runs `start` with all signals blocked: a thread that it starts never runs the program's signal
-/// handlers.
-fn without_signals<T>(start: impl FnOnce() -> T) -> T {
-    // SAFETY: the sets are this frame's; blocking all signals, and restoring the mask, cannot fail.
-    unsafe {
-        let mut all = std::mem::zeroed();
-        let mut before = std::mem::zeroed();
-        libc::sigfillset(&raw mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
-        let result = start();
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
-        result
     }
 }

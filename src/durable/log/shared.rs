@@ -67,6 +67,7 @@ pub(super) struct Shared {
     pub(super) counts: Counts,
     /// The segments before the current one.
     closed: Mutex<VecDeque<Closed>>,
+    /// 0 until the first segment is begun.
     pub(super) current_base: AtomicU64,
 }
 
@@ -112,7 +113,7 @@ impl Shared {
             callbacks: Callbacks::new(),
             counts: Counts::new(),
             closed: Mutex::new(closed),
-            current_base: position(),
+            current_base: AtomicU64::new(0),
         })
     }
 
@@ -165,13 +166,12 @@ impl Shared {
         errno::lock(&self.closed).push_back(segment);
     }
 
-    /// The oldest segment, if it lies below `number`.
+    /// The oldest segment, if it lies below `number`, and is not the last.
     pub(super) fn oldest_below(&self, number: u64) -> Option<Closed> {
         let closed = errno::lock(&self.closed);
-        closed
-            .front()
-            .copied()
-            .filter(|oldest| oldest.end <= number)
+        let has_current = self.current_base.load(Ordering::Acquire) != 0;
+        let oldest = closed.front().filter(|_| has_current || closed.len() > 1);
+        oldest.copied().filter(|oldest| oldest.end <= number)
     }
 
     /// Forgets a segment whose file was removed.
@@ -186,9 +186,9 @@ impl Shared {
     pub(super) fn bytes_since(&self, number: u64) -> u64 {
         let written = self.written.load(Ordering::Acquire);
         let closed = errno::lock(&self.closed);
-        let current = Closed {
-            base: self.current_base.load(Ordering::Acquire),
-            end: written,
+        let current = match self.current_base.load(Ordering::Acquire) {
+            0 => Closed { base: 0, end: 0 },
+            base => Closed { base, end: written },
         };
         let units: u64 = (closed.iter().chain([&current]))
             .map(|segment| segment.end.saturating_sub(segment.base.max(number)))

@@ -33,6 +33,8 @@ const MAX_TREES: usize = 65_535;
 pub(crate) struct StoreTree {
     tree: Tree,
     number: u32,
+    /// The number of the commit that made the tree.
+    made: u64,
     /// UTF-8, and a zero byte.
     name: Vector<u8>,
 }
@@ -53,6 +55,7 @@ impl StoreTree {
         let made = source.make(Self {
             tree,
             number: 0,
+            made: 0,
             name: copy,
         })?;
         let mut new = NewTree { tree: made, source };
@@ -63,6 +66,11 @@ impl StoreTree {
 
     pub(crate) fn number(&self) -> u32 {
         self.number
+    }
+
+    /// The number of the commit that made the tree.
+    pub(super) fn made(&self) -> u64 {
+        self.made
     }
 
     pub(crate) fn c_name(&self) -> &CStr {
@@ -191,11 +199,12 @@ impl Catalog {
     }
 
     /// Adds a tree under its name, unless there is one with this name, and returns the one that
-    /// there is. Calls `record` with the number of an added tree, before another thread can find it.
+    /// there is. Calls `record` with the number of an added tree, before another thread can find it; it
+    /// returns the number of the commit.
     pub(super) fn add(
         &self,
         new: NewTree,
-        record: impl FnOnce(u32),
+        record: impl FnOnce(u32) -> u64,
     ) -> Result<&StoreTree, NotAdded> {
         // Dropped after the lock: freeing a tree runs the user's allocator.
         let mut new = new;
@@ -214,17 +223,17 @@ impl Catalog {
         (trees.by_number.try_reserve(1)).map_err(|_| NotAdded::OutOfMemory)?;
         (trees.by_name.try_reserve(1)).map_err(|_| NotAdded::OutOfMemory)?;
         tree.number = u32::try_from(index + 1).expect("there are at most `MAX_TREES`");
-        record(tree.number);
+        tree.made = record(tree.number);
         trees.by_number.push(new.tree);
         trees.by_name.insert(at, index);
         std::mem::forget(new);
         Ok(trees.at(index))
     }
 
-    /// Frees all trees.
+    /// Frees all trees: the catalog is empty afterwards.
     ///
     /// # Safety
-    /// No other thread uses a tree of the store, and no guard of one is held. Nothing else is called
+    /// No other thread uses a tree of the store, and no guard of one is held. References to trees are not used
     /// afterwards.
     pub(super) unsafe fn free(&self) {
         let trees = std::mem::take(&mut *self.lock());
@@ -242,7 +251,7 @@ impl Trees {
     }
 
     fn at<'c>(&self, index: usize) -> &'c StoreTree {
-        // SAFETY: a tree lives until `Catalog::free`, the last call.
+        // SAFETY: a tree lives until `Catalog::free`.
         unsafe { self.by_number[index].as_ref() }
     }
 }

@@ -25,18 +25,23 @@
 //! covers its record (`Log::wait`). After a failure of the log no write is accepted: commits that were not
 //! durable have an unknown outcome, which the next opening decides.
 //!
-//! **Recovery** (`open`) makes the trees and stores the changes of each record under its number, in the
+//! **Checkpoints** (`checkpointer`) replace the log up to a number: see `checkpoint`.
+//!
+//! **Recovery** (`open`) makes the trees of the checkpoint that counts (`restore`), and stores the changes of each record under its number, in the
 //! order of the log. Numbers that are handed out later are above all that were seen.
 
 mod batch;
 mod catalog;
+mod checkpointer;
 mod commit;
 mod condition;
 mod failure;
 mod open;
+mod parts;
 mod plan;
 mod record;
 mod rename;
+mod restore;
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
 mod write;
@@ -61,6 +66,7 @@ use crate::index::reclaim::generation;
 use crate::index::tree::Tree;
 use crate::versioned::{Clock, VersionedTree};
 use catalog::{Catalog, NotAdded, check_name};
+use checkpointer::Checkpointer;
 use record::{RecordKind, encode_tree, tree_size};
 
 /// The log, which is opened after the trees were read. The clock points to it.
@@ -70,7 +76,9 @@ type LogCell = Arc<OnceLock<Log>>;
 pub(crate) struct Store {
     source: Source,
     allocator: Option<Allocator>,
-    catalog: Catalog,
+    catalog: Arc<Catalog>,
+    /// `None` for a store without a directory, or that is only read.
+    checkpointer: Option<Arc<Checkpointer>>,
     clock: Clock,
     log: LogCell,
     is_read_only: bool,
@@ -98,6 +106,8 @@ pub(crate) enum StoreFault {
     TooLarge,
     /// The store is only read.
     ReadOnly,
+    /// The store is in memory only.
+    NoDirectory,
     /// The name of a tree is too long, or there are too many trees.
     BadName,
 }
@@ -159,9 +169,12 @@ impl Store {
         let new = self.make_tree(name)?;
         let room = self.log().reserve(tree_size(name))?;
         let added = self.catalog.add(new, |number| {
-            room.take().fill(RecordKind::Tree as u8, |writer| {
+            let place = room.take();
+            let made = place.number();
+            place.fill(RecordKind::Tree as u8, |writer| {
                 encode_tree(number, name, |bytes| writer.write(bytes));
             });
+            made
         });
         match added {
             Ok(tree) => Ok(Some(tree)),
@@ -223,9 +236,10 @@ impl Store {
         self.catalog.count() as u64
     }
 
-    /// What has made the log fail.
+    /// What has made the log fail; or else, why the last checkpoint was not made.
     pub(crate) fn failure(&self) -> Option<Failure> {
-        self.log().failure().map(Failure::of_io)
+        let of_log = self.log().failure().map(Failure::of_io);
+        of_log.or_else(|| self.checkpointer.as_ref()?.failure())
     }
 
     /// Makes everything durable, and stops the log. Nothing is written afterwards.

@@ -16,7 +16,9 @@ use std::time::Duration;
 use super::catalog::{Catalog, NewTree, StoreTree, check_name};
 use super::failure::Failure;
 use super::record::{Malformed, RecordKind, decode_commit, decode_tree};
+use super::restore::follow;
 use super::{LogCell, Store};
+use crate::durable::checkpoint::Manifest;
 use crate::durable::io::{File, Io, IoError, OPEN_CREATE, OPEN_WRITE, Path};
 use crate::durable::log::{Level, Log, LogEnd, LogError, LogOptions, Report, VisitError, read_log};
 use crate::index::memory::{Allocator, OutOfMemory, Source};
@@ -138,7 +140,8 @@ impl Store {
         let mut store = Self {
             source,
             allocator: options.allocator,
-            catalog: Catalog::new(),
+            catalog: Arc::new(Catalog::new()),
+            checkpointer: None,
             clock,
             log,
             is_read_only: options.is_read_only,
@@ -148,26 +151,59 @@ impl Store {
             generation: generation(),
         };
         let mut end = LogEnd::new();
+        let mut manifest = None;
         if let Some(directory) = &options.directory {
             store.lock = Some(lock(&options, directory)?);
-            end = store.read(&options, directory)?;
+            (manifest, end) = store.read(&options, directory)?;
+            store.checkpointer = store.checkpointer_of(&options, manifest.as_ref())?;
         }
         store.report = std::mem::take(&mut end.report);
         let opened = Log::open(log_options(options)?, end)?;
         let is_new = store.log.set(opened).is_ok();
         debug_assert!(is_new, "the cell was empty");
+        if let Some(checkpointer) = &store.checkpointer {
+            checkpointer.remove_leftovers(manifest.as_ref())?;
+        }
         store.remove_tombstones()?;
         Ok(store)
     }
 
-    /// Reads the log in the directory.
-    fn read(&mut self, options: &StoreOptions, directory: &Path) -> Result<LogEnd, OpenFault> {
+    /// Reads the checkpoint that counts, and the log behind it. With salvage, and if the checkpoint is corrupt,
+    /// reads the whole log instead, if it is there.
+    fn read(
+        &mut self,
+        options: &StoreOptions,
+        directory: &Path,
+    ) -> Result<(Option<Manifest>, LogEnd), OpenFault> {
+        let salvages = options.salvages;
+        let mut lost = None;
+        let manifest = match self.restore(options, directory) {
+            Err(LogError::Corrupt(corruption)) if salvages => {
+                // SAFETY: no other thread has the store yet.
+                unsafe { self.catalog.free() };
+                lost = Some(corruption);
+                None
+            }
+            restored => restored?,
+        };
+        let from = manifest
+            .as_ref()
+            .map_or(0, |manifest| manifest.number() + 1);
         let mut visit = |number, kind, body: &[u8]| self.replay(number, kind, body);
-        let end = read_log(&options.io, directory, 0, options.salvages, &mut visit)?;
-        match end.store_id {
-            None if options.must_exist => Err(OpenFault::NotFound),
-            _ => Ok(end),
+        let mut end = read_log(&options.io, directory, from, salvages, &mut visit)?;
+        if let Some(corruption) = lost
+            && end.report.segments == 0
+        {
+            return Err(LogError::Corrupt(corruption).into());
         }
+        match &manifest {
+            Some(manifest) => follow(manifest, &mut end, directory, salvages)?,
+            None if end.store_id.is_none() && options.must_exist => {
+                return Err(OpenFault::NotFound);
+            }
+            None => {}
+        }
+        Ok((manifest, end))
     }
 
     fn replay(&mut self, number: u64, kind: u8, body: &[u8]) -> Result<(), VisitError> {
@@ -185,17 +221,17 @@ impl Store {
             })?),
             Some(RecordKind::Tree) => {
                 let (tree, name) = decode_tree(body).map_err(Unreadable::from)?;
-                Ok(self.replay_tree(tree, name)?)
+                Ok(self.replay_tree(number, tree, name)?)
             }
             Some(RecordKind::Void) => Ok(()),
             None => Err(VisitError::Corrupt("a record has an unknown kind")),
         }
     }
 
-    fn replay_tree(&mut self, tree: u32, name: &str) -> Result<(), Unreadable> {
+    fn replay_tree(&mut self, number: u64, tree: u32, name: &str) -> Result<(), Unreadable> {
         check_name(name).ok_or(Malformed("the name of a tree is too long"))?;
         let new = self.make_tree(name)?;
-        let added = self.catalog.add(new, |_| {}).map_err(|_| OutOfMemory)?;
+        let added = self.catalog.add(new, |_| number).map_err(|_| OutOfMemory)?;
         match added.number() == tree && added.name() == name {
             true => Ok(()),
             false => Err(Malformed("a tree has the number or name of another one").into()),
@@ -291,6 +327,7 @@ fn log_options(options: StoreOptions) -> Result<LogOptions, OpenFault> {
     }
     if options.log_segment_bytes != 0 {
         log.segment_bytes = options.log_segment_bytes;
+        log.step_bytes = log.step_bytes.min(options.log_segment_bytes);
     }
     log.sync_interval = options.sync_interval;
     Ok(log)

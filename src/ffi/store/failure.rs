@@ -88,8 +88,9 @@ pub(super) unsafe fn report(to: *mut StoreFailure, failure: Option<&Failure>) ->
     Ok(())
 }
 
-/// Returns what has made the log fail. A store whose log has failed accepts no writes until it is
-/// closed and opened again; reads go on.
+/// Returns what has made the log fail; or else, why the last checkpoint was not made. A store whose log has
+/// failed accepts no writes until it is closed and opened again; reads go on. After a checkpoint that was not
+/// made writes go on, too, and the next one that is made ends the failure. A full disk is not a failure.
 ///
 /// @param store    The store.
 /// @param failure  Receives the failure.

@@ -31,4 +31,6 @@ pub mod batch_assert;
 
 pub mod wait;
 
+pub mod checkpoint;
+
 pub mod stats;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::durable::io::memory::Random;
+use crate::durable::io::memory::{Change, Random};
 
 /// The content of both trees.
 type State = [BTreeMap<Vec<u8>, Vec<u8>>; 2];
@@ -76,12 +76,24 @@ fn extend(history: &mut History, disk: &Disk, store: &Store, count: usize, rando
     for _ in 0..count {
         commit(store, trees, random);
         history.states.push(state(store));
-        if random.below(4) == 0 {
-            store.sync().unwrap();
+        let is_checkpoint = random.below(16) == 0;
+        if is_checkpoint || random.below(4) == 0 {
+            match is_checkpoint {
+                true => store.checkpoint().unwrap(),
+                false => store.sync().unwrap(),
+            }
             let index = history.states.len() - 1;
             history.durable.push((disk.operations(), index));
         }
     }
+}
+
+/// How many files of the log were removed.
+fn removed_segments(disk: &Disk) -> usize {
+    let prefix = [DIRECTORY, b"/log-"].concat();
+    (disk.changes().iter())
+        .filter(|change| matches!(change, Change::Unlink(path) if path.starts_with(&prefix)))
+        .count()
 }
 
 /// Checks what a crash after so many changes left; returns the index of the state.
@@ -101,7 +113,7 @@ fn check(history: &History, store: &Store, after: usize, context: &str) -> usize
 /// on, crash again, open again.
 ///
 /// Put back: fill the record of a batch in two parts; report a sync that did not cover the record; log a
-/// rename as two commits; leave the records of trees out.
+/// rename as two commits; leave the records of trees out. Of checkpoints, see the tests of `checkpoints`.
 #[test]
 fn every_crash_leaves_the_state_after_a_commit() {
     let images = std::env::var("MASSTREE_TEST_IMAGES").map_or(4, |n| n.parse().unwrap());
@@ -111,7 +123,7 @@ fn every_crash_leaves_the_state_after_a_commit() {
         states: vec![State::default()],
         durable: Vec::new(),
     };
-    for _ in 0..3 {
+    for _ in 0..4 {
         let store = Store::open(on(&disk)).unwrap();
         extend(&mut history, &disk, &store, 60, &mut random);
         store.close().unwrap();
@@ -119,6 +131,8 @@ fn every_crash_leaves_the_state_after_a_commit() {
             .durable
             .push((disk.operations(), history.states.len() - 1));
     }
+    let removed = removed_segments(&disk);
+    assert!(removed > 1, "{removed} files of the log were removed");
     let (mut lost, mut opened) = (0, 0);
     for after in 0..=disk.operations() {
         for seed in 0..images {

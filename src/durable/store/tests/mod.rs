@@ -1,6 +1,7 @@
 //! Tests of stores, in memory and on a disk in memory.
 
 mod batches;
+mod checkpoints;
 mod crash;
 mod model;
 mod opening;
@@ -15,12 +16,13 @@ use crate::versioned::LATEST;
 
 const DIRECTORY: &[u8] = b"/disk";
 
-/// Options of a store in the directory of a disk, with a ring of 4 KiB.
+/// Options of a store in the directory of a disk, with a ring of 2 KiB, and files of the log of some 16 KiB.
 fn on(disk: &Disk) -> StoreOptions {
     StoreOptions {
         directory: Some(Path::new(DIRECTORY).unwrap()),
         io: disk.io(),
-        log_buffer_bytes: 4 << 10,
+        log_buffer_bytes: 2 << 10,
+        log_segment_bytes: 1,
         ..StoreOptions::default()
     }
 }

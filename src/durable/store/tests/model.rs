@@ -112,6 +112,9 @@ fn run(reopen: impl Fn(Option<Store>) -> Store, steps: usize, seed: u64) {
         if step % 64 == 0 {
             compare(tree, &model);
         }
+        if store.checkpointer.is_some() && random.below(100) == 0 {
+            store.checkpoint().unwrap();
+        }
         if step % 500 == 499 {
             store = reopen(Some(store));
             compare(tree_named(&store, "t"), &model);
