@@ -30,6 +30,8 @@ pub mod ffi;
 mod index;
 mod protocol;
 mod sync;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod testing;
 mod versioned;
 
 #[cfg(feature = "global-allocator")]

@@ -15,13 +15,14 @@ use syn::{Attribute, ItemUse, UseTree};
 
 /// From the bottom up. A module belongs to the room with the longest name that is a prefix of
 /// its own.
-const ROOMS: [&str; 29] = [
+const ROOMS: [&str; 30] = [
     "errno",
     "annotate",
     "sync",
     "protocol",
     "index::memory",
     "index::key",
+    "index::key_source",
     "index::value",
     "index::node",
     "index::reclaim",

@@ -67,6 +67,8 @@ impl Place {
             },
             version_flags: 0,
             reserved: 0,
+            key_of: None,
+            key_ctx: std::ptr::null_mut(),
         };
         let mut tree = std::ptr::null_mut();
         // SAFETY: sound options, whose contexts outlive the tree.

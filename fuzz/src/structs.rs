@@ -192,6 +192,8 @@ fn create(u: &mut Unstructured<'_>) -> Result<Option<(*mut TreeHandle, u32)>> {
         huge_pages: word(u)?,
         version_flags: word(u)?,
         reserved: word(u)?,
+        key_of: None,
+        key_ctx: null_mut(),
     };
     let block = Block::new(bytes_of(&options), size, stray(u, right)?);
     let is_words = options.value_kind == MASSTREE_VALUES_WORDS;

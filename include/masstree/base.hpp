@@ -53,6 +53,13 @@ struct options {
      * `memory` must not be a null pointer, and `chunk_size` must be 0.
      */
     bool huge_pages_from_memory = false;
+    /**
+     * Finds the key that a value contains, for trees whose values contain their keys: see
+     * masstree_key_of_t.
+     */
+    masstree_key_of_t key_of = nullptr;
+    /** Passed to `key_of`. */
+    void *key_context = nullptr;
 };
 
 /** Output formats of `dump`. */
@@ -380,6 +387,8 @@ protected:
             c.alloc_ctx = wanted.memory;
         }
         c.chunk_size = wanted.chunk_size;
+        c.key_of = wanted.key_of;
+        c.key_ctx = wanted.key_context;
         c.huge_pages =
             wanted.huge_pages ? MASSTREE_HUGE_PAGES_FOR_LARGE_TREES : MASSTREE_HUGE_PAGES_NEVER;
         if (wanted.huge_pages_from_memory)

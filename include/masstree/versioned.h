@@ -86,7 +86,8 @@ extern "C" {
  * @retval MASSTREE_OK            The version is in the tree.
  * @retval MASSTREE_EXISTS        The key has a version with this number; nothing was changed.
  * @retval MASSTREE_INVALID       tree is NULL; key or value is NULL and its length is not 0; kind
- *                                is unknown; seqno is out of range.
+ *                                is unknown; seqno is out of range; key_of of the tree's options finds
+ *                                another key in the value.
  * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
  * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.

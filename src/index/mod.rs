@@ -5,9 +5,10 @@
 //! - `reclaim`: guards, and freeing of objects that readers may still hold.
 //! - `node`: layout of nodes, and access to one node.
 //! - `memory`: allocators, pools, counters.
-//! - `key`, `value`: keys as slices, and values.
+//! - `key`, `key_source`, `value`: keys as slices, where values contain them, and values.
 
 pub(crate) mod key;
+pub(crate) mod key_source;
 pub(crate) mod memory;
 pub(crate) mod node;
 pub(crate) mod reclaim;

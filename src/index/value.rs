@@ -9,6 +9,7 @@ use std::ptr::NonNull;
 
 use crate::errno;
 use crate::index::key::Shown;
+use crate::index::key_source::{KeyFunction, KeySource};
 use crate::index::memory::Memory;
 
 /// Identifies a kind of values; the number is the `value_kind` of the C options.
@@ -50,6 +51,8 @@ pub struct Values {
     pub(crate) ctx: *mut c_void,
     /// The user's destructor of words; `None` for other kinds.
     pub(crate) destructor: Option<WordFunction>,
+    /// Where a value contains its key, if it does.
+    pub(crate) keys: KeySource,
 }
 
 // SAFETY: a layer that makes one allows any thread to use it, as its documentation says.
@@ -69,6 +72,7 @@ impl Values {
         is_only_memory: true,
         ctx: std::ptr::null_mut(),
         destructor: None,
+        keys: KeySource::NONE,
     };
 
     /// The user's words. A word that leaves the tree without being returned to the caller is
@@ -88,6 +92,22 @@ impl Values {
             is_only_memory: false,
             ctx,
             destructor,
+            keys: KeySource::NONE,
+        }
+    }
+}
+
+impl Values {
+    /// The user's words, each of which refers to a value that contains its key, which the function
+    /// finds.
+    ///
+    /// # Safety
+    /// As for [`KeySource::new`]; the function gets a word that was stored, as a pointer, and length 0.
+    pub(crate) unsafe fn words_with_keys(function: KeyFunction, ctx: *mut c_void) -> Self {
+        Self {
+            // SAFETY: by contract.
+            keys: unsafe { KeySource::of_words(function, ctx) },
+            ..Self::words(None)
         }
     }
 }

@@ -137,6 +137,7 @@ mod verdict;
 mod verdict_models;
 mod write;
 
+use std::ffi::c_void;
 use std::fmt::{self, Write};
 use std::ptr::NonNull;
 
@@ -163,6 +164,7 @@ pub(crate) use write::{Put, Refused};
 #[cfg(doc)]
 use crate::protocol::Line;
 
+use crate::index::key_source::{KeyFunction, KeySource};
 use crate::index::memory::{Memory, OutOfMemory, Source};
 use crate::index::reclaim::{Pinned, UnguardedPin};
 use crate::index::tree::Tree;
@@ -193,6 +195,32 @@ pub(crate) const fn values() -> Values {
         is_only_memory: true,
         ctx: std::ptr::null_mut(),
         destructor: None,
+        keys: KeySource::NONE,
+    }
+}
+
+/// [`values`], if the bytes of each version contain its key, which the function finds. The tree is
+/// append-only.
+///
+/// # Safety
+/// As for [`KeySource::new`]; the function gets the bytes of a version that was stored.
+pub(crate) unsafe fn values_with_keys(function: KeyFunction, ctx: *mut c_void) -> Values {
+    Values {
+        // SAFETY: by contract.
+        keys: unsafe { KeySource::new(find_in_newest, function, ctx) },
+        ..values()
+    }
+}
+
+/// Finds the key in the newest version.
+///
+/// # Safety
+/// The word is a list, whose leaf is locked, or that is not in the tree yet.
+unsafe fn find_in_newest(keys: &KeySource, word: u64) -> NonNull<[u8]> {
+    // SAFETY: by contract.
+    unsafe {
+        let newest = List::new(word).newest();
+        keys.in_bytes(newest.expect("a list has versions").bytes())
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) enum Refused {
     InStore,
     /// The number is 0 or too great, at or below the floor of a trim, or published already.
     Number,
+    /// The bytes do not contain the key, as those of the tree's versions do.
+    OtherKey,
     /// The key has a version with this number.
     Exists,
     /// The key has a version with this number, which is greater.
@@ -83,6 +85,11 @@ impl VersionedTree<'_> {
         admit: impl Fn() -> Result<(), Refused>,
     ) -> Result<(), Refused> {
         let memory = &pin.domain().memory;
+        let keys = pin.keys();
+        // SAFETY: bytes that are about to be stored.
+        if keys.exists() && unsafe { keys.in_bytes(put.bytes).as_ref() } != key {
+            return Err(Refused::OtherKey);
+        }
         let new = NewVersion::make(memory, put.number, put.kind, put.digest, put.bytes)?;
         let mut head = None;
         // Ends: the second round has a head for the list, which is all that a round may lack.

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::{Io, IoTable, OPEN_CREATE, OPEN_NEW, Visit};
 use crate::errno;
+pub(crate) use crate::testing::Random;
 use replay::Replay;
 
 /// A change, as it is recorded.
@@ -53,19 +54,6 @@ struct Shared {
     state: Mutex<State>,
     /// The files at the beginning.
     base: BTreeMap<Vec<u8>, Vec<u8>>,
-}
-
-/// Numbers that are random enough: splitmix64.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut x = self.0;
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((x ^ (x >> 31)) % bound as u64) as usize
-    }
 }
 
 fn directory_of(path: &[u8]) -> &[u8] {

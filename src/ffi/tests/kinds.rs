@@ -18,6 +18,7 @@ use crate::ffi::index::scan::masstree_scan;
 use crate::ffi::index::tree::masstree_clear;
 use crate::ffi::index::write_many::masstree_remove_many;
 use crate::ffi::status::*;
+use crate::index::key_source::KeySource;
 use crate::index::memory::{Count, Memory, OutOfMemory};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::{Decision, Format, Tree, TreeOptions};
@@ -39,6 +40,7 @@ fn pairs(destroyed: &AtomicU64) -> Values {
         is_only_memory: false,
         ctx: std::ptr::from_ref(destroyed).cast_mut().cast(),
         destructor: None,
+        keys: KeySource::NONE,
     }
 }
 

@@ -15,7 +15,8 @@
 //!      304   low: the smallest slice of the leaf's range, unless the leaf is its layer's
 //!            first; never changes
 //!      312   live slots, one bit each: as in the permutation; only the lock's owner reads them. The
-//!            highest bit says whether the leaf has tails, and never changes
+//!            highest bit says whether the leaf has tails, the next one whether these are references;
+//!            they never change
 //!      316   era of the tree (see `memory::keys`); never changes
 //!      320   15 tails, in tailed leaves only (see `tails`)
 //! ```
@@ -49,6 +50,7 @@ mod fill;
 #[cfg(all(test, loom))]
 mod models;
 mod moves;
+mod references;
 mod search;
 mod tails;
 
@@ -58,7 +60,7 @@ pub(super) use entries::{Image, copy_portably};
 use tails::IN_BAG;
 pub(crate) use tails::Suffix;
 pub(super) use tails::TailedLeaf;
-pub(crate) use tails::{is_bagged, may_be_tail, prefers_tails};
+pub(crate) use tails::{Form, may_be_tail};
 
 use std::ops::RangeInclusive;
 
@@ -177,6 +179,9 @@ unsafe fn layer_at<'g>(word: *mut ()) -> NodeRef<'g> {
 /// The bit of the live slots' word that says whether the leaf has tails.
 const TAILED: u32 = 1 << 31;
 
+/// The bits of the live slots' word that say what the leaf's form is.
+const FORM: u32 = TAILED | references::REFERRING;
+
 /// The mark of a slot that is not live: equal to no mark that a search looks for.
 const VACANT: u8 = (1 << KIND_BITS) - 1;
 
@@ -259,7 +264,7 @@ impl Leaf {
         Permutation::from_word(self.permutation.load(Line::PermutationAcquires.acquire()))
     }
 
-    /// The live slots, one bit each, and [`TAILED`] in a leaf with tails. Exact under the lock.
+    /// The live slots, one bit each, and the bits of [`FORM`]. Exact under the lock.
     #[inline]
     fn live(&self) -> u32 {
         self.live.load(Ordering::Relaxed)
@@ -267,7 +272,7 @@ impl Leaf {
 
     /// The live slots, one bit each. Exact under the lock.
     pub(crate) fn live_slots(&self) -> u32 {
-        self.live() & !TAILED
+        self.live() & !FORM
     }
 
     /// Sets the era of a leaf that is not published yet.

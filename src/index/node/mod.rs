@@ -35,8 +35,8 @@ pub(crate) use alloc::layout_of_leaf;
 pub(crate) use delta::{Delta, DeltaRecorder};
 pub(crate) use internode::Internode;
 pub(crate) use leaf::{
-    Entries, Entry, Found, FoundSlot, GROUP_MAX, KeyPosition, Leaf, Neighbours, Suffix, is_bagged,
-    may_be_tail, prefers_tails,
+    Entries, Entry, Form, Found, FoundSlot, GROUP_MAX, KeyPosition, Leaf, Neighbours, Suffix,
+    may_be_tail,
 };
 pub(crate) use link::{AnyNode, Chain, Node, NodeRef, SharedChain};
 pub use observation::Observation;

@@ -15,6 +15,7 @@ use super::thread::{self, CallThread};
 use super::{Domain, fork};
 use crate::annotate;
 use crate::errno;
+use crate::index::key_source::KeySource;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, KeyCell, STRIPES};
 use crate::index::node::{DeltaRecorder, Leaf, NodeRef};
@@ -355,6 +356,12 @@ impl<'g> Pinned<'g> {
     pub(crate) fn domain(&self) -> &'g Domain {
         // SAFETY: the domain outlives its guards.
         unsafe { self.state.domain.as_ref() }
+    }
+
+    /// Where the tree's values contain their keys, if they do.
+    #[inline]
+    pub(crate) fn keys(&self) -> &'g KeySource {
+        &self.domain().values().keys
     }
 
     /// Calls `local` or `owned`, as the kind of seize's guard requires.

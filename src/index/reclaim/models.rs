@@ -9,6 +9,7 @@ use loom::thread;
 use super::flush::Census;
 use super::slots::Slot;
 use crate::index::key::Key;
+use crate::index::key_source::KeySource;
 use crate::index::node::{Entry, Found, Leaf, Locked, NodeRef, Portable};
 use crate::protocol::Line;
 use crate::protocol::models::check;
@@ -69,7 +70,11 @@ fn an_object_found_under_a_guard_is_not_freed() {
         loom::model(|| {
             let (leaf, below) = (Arc::new(Leaf::new()), Arc::new(Leaf::new()));
             let root = NodeRef::from(&*below);
-            Locked::private(&*leaf).insert(0, &Entry::link(Key::new(KEY).slice(), root));
+            Locked::private(&*leaf).insert(
+                0,
+                &Entry::link(Key::new(KEY).slice(), root),
+                &KeySource::NONE,
+            );
             let collector = Arc::new(Collector {
                 held: AtomicU64::new(0),
                 memory: UnsafeCell::new(1),

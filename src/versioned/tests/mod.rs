@@ -23,6 +23,7 @@ use super::*;
 use crate::index::memory::Allocator;
 use crate::index::reclaim::Guard;
 use crate::index::tree::{Range, TreeOptions};
+use crate::testing::Random;
 
 thread_local! {
     static STEPS: Cell<u64> = const { Cell::new(0) };
@@ -120,21 +121,4 @@ impl Drop for Subject {
 fn row(key: &[u8], version: Version<'_>) -> oracle::Row {
     let bytes = version.bytes().to_vec();
     (key.to_vec(), version.number(), version.kind_number(), bytes)
-}
-
-/// The order of random numbers of a test (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut x = self.0;
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
 }

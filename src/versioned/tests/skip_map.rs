@@ -216,7 +216,7 @@ fn eight_writers_and_readers_that_walk() {
                 let mut random = Random(writer);
                 for count in 0..PER_WRITER {
                     let keys = if count % 2 == 0 { 4 } else { 10_000 };
-                    let key = random.below(keys).to_be_bytes();
+                    let key = random.below::<u64>(keys).to_be_bytes();
                     let number = 1 + count * WRITERS + writer;
                     subject.put(&key, number, Kind::Value, &key).unwrap();
                 }

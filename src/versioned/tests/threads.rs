@@ -126,7 +126,7 @@ fn seeks_beside_inserts_stay_on_their_side_of_the_key() {
         scope.spawn(|| {
             let mut random = Random(7);
             for number in 1..=keys {
-                let key = random.below(1 << 16).to_be_bytes();
+                let key = random.below::<u64>(1 << 16).to_be_bytes();
                 let kind = match number % 5 {
                     0 => Kind::Tombstone,
                     _ => Kind::Value,
@@ -144,7 +144,7 @@ fn seeks_beside_inserts_stay_on_their_side_of_the_key() {
                 VersionCursor::at_number(of, of.index().allocator(), keys).unwrap(),
             ];
             while running.load(Ordering::Relaxed) > 0 {
-                let key = random.below(1 << 16).to_be_bytes();
+                let key = random.below::<u64>(1 << 16).to_be_bytes();
                 for (at, cursor) in cursors.iter_mut().enumerate() {
                     for (seek, below) in [(Seek::AtLeast(&key), false), (Seek::AtMost(&key), true)]
                     {

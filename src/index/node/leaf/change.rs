@@ -4,9 +4,10 @@ use std::cmp;
 use std::ops::Range;
 
 use super::{
-    Entry, GROUP_MAX, Leaf, TAILED, VACANT, kind_in, layer_at, take_lowest, value_of, word_of,
+    Entry, FORM, GROUP_MAX, Leaf, VACANT, kind_in, layer_at, take_lowest, value_of, word_of,
 };
 use crate::index::key::{Key, LAYER, SUFFIX, rank, slice_of};
+use crate::index::key_source::KeySource;
 use crate::index::node::Locked;
 use crate::index::node::link::NodeRef;
 use crate::index::node::permutation::Permutation;
@@ -184,7 +185,7 @@ impl<'g> Locked<'g, Leaf> {
     /// Stores the permutation, whose live slots are `live`, with the flag that `live()` has.
     #[inline]
     pub(super) fn publish(&mut self, permutation: Permutation, live: u32) {
-        debug_assert_eq!(live, permutation.live_mask() | self.live() & TAILED);
+        debug_assert_eq!(live, permutation.live_mask() | self.live() & FORM);
         if Line::PermutationCounts.is_enabled() {
             self.mark_changed();
         }
@@ -232,10 +233,10 @@ impl<'g> Locked<'g, Leaf> {
 
     /// Inserts an entry at a position. The leaf has a free slot, and room in its bag.
     #[inline]
-    pub(crate) fn insert(&mut self, position: usize, entry: &Entry<'_>) {
+    pub(crate) fn insert(&mut self, position: usize, entry: &Entry<'_>, keys: &KeySource) {
         let permutation = self.permutation();
         let slot = permutation.free_slot();
-        self.write(slot, entry);
+        self.write(slot, entry, keys);
         self.publish(permutation.insert(position), self.live() | 1 << slot);
     }
 
@@ -263,9 +264,12 @@ impl<'g> Locked<'g, Leaf> {
 
     /// Writes an entry to a free slot.
     #[inline]
-    pub(super) fn write(&self, slot: usize, entry: &Entry<'_>) {
+    pub(super) fn write(&self, slot: usize, entry: &Entry<'_>, keys: &KeySource) {
         if entry.kind == SUFFIX && self.keeps_as_tail(entry.suffix.len()) {
-            self.set_tail(slot, slice_of(&entry.suffix));
+            match self.is_referring() {
+                true => self.refer(slot, value_of(entry.word), &entry.suffix, keys),
+                false => self.set_tail(slot, slice_of(&entry.suffix)),
+            }
         } else if entry.kind == SUFFIX {
             let bag = self.bag().filter(|bag| bag.has_room(entry.suffix.len()));
             let bag = bag.expect("room for a suffix is made before its insert");
@@ -334,7 +338,7 @@ impl<'g> Locked<'g, Leaf> {
             permutation = permutation.remove(position);
         }
         perturb();
-        let live = permutation.live_mask() | self.live() & TAILED;
+        let live = permutation.live_mask() | self.live() & FORM;
         self.publish(permutation, live);
     }
 

@@ -8,6 +8,7 @@
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
+use super::references::referred;
 use super::tails::marks_tail;
 use super::{Entry, Leaf, Suffix, kind_in, value_of};
 use crate::index::key::{Kind, LAYER, SUFFIX};
@@ -56,6 +57,8 @@ pub(crate) struct Entries<'g> {
     image: MaybeUninit<Image>,
     /// Whether the leaf has tails; then, if the permutation is not empty, `tails` is initialized.
     tailed: bool,
+    /// Whether its tails are references.
+    referring: bool,
     tails: MaybeUninit<[u64; WIDTH]>,
     offsets: Offsets,
     pinned: PhantomData<&'g Leaf>,
@@ -80,6 +83,7 @@ impl<'g> Entries<'g> {
             permutation: Permutation::EMPTY,
             image: MaybeUninit::uninit(),
             tailed: false,
+            referring: false,
             tails: MaybeUninit::uninit(),
             offsets: Offsets::NONE,
             pinned: PhantomData,
@@ -141,7 +145,13 @@ impl<'g> Entries<'g> {
         debug_assert_eq!(kind_in(mark), SUFFIX);
         if self.tailed && marks_tail(mark) {
             // SAFETY: the leaf has tails, so `snapshot` has copied them.
-            return Suffix::of_tail(mark, unsafe { self.tails.assume_init_ref() }[slot]);
+            let tail = unsafe { self.tails.assume_init_ref() }[slot];
+            return match self.referring {
+                // SAFETY: a reference of the leaf; the fence that follows the load is that of the
+                // validation in `snapshot`.
+                true => Suffix::Bytes(unsafe { referred(tail) }),
+                false => Suffix::of_tail(mark, tail),
+            };
         }
         // SAFETY: the leaf's bag and offsets at one moment, under the guard for 'g.
         let bag = unsafe { BagRef::at(image.bag) };
@@ -192,6 +202,7 @@ impl Leaf {
         S::copy(self, &mut entries.image);
         entries.tailed = self.has_tails();
         if entries.tailed {
+            entries.referring = self.is_referring();
             self.copy_tails(&mut entries.tails);
         }
         // SAFETY: copied just now.

@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use super::{Entry, Leaf, kind_in, value_of, word_of};
 use crate::index::key::{Kind, LAYER, SUFFIX, slice_of};
+use crate::index::key_source::KeySource;
 use crate::index::node::Locked;
 use crate::index::node::link::NodeRef;
 use crate::index::node::permutation::Permutation;
@@ -30,12 +31,21 @@ impl<'g> Locked<'g, Leaf> {
     }
 
     /// Writes the suffix of an entry. `bag`, which becomes the leaf's, has room for it unless it is
-    /// kept as a tail. Without a bag, drops other suffixes.
-    pub(crate) fn fill_suffix(&self, slot: usize, suffix: &[u8], bag: Option<&OwnedBag<'_>>) {
+    /// kept as a tail or a reference. Without a bag, drops other suffixes.
+    pub(crate) fn fill_suffix(
+        &self,
+        slot: usize,
+        suffix: &[u8],
+        bag: Option<&OwnedBag<'_>>,
+        keys: &KeySource,
+    ) {
         let mark = self.mark_for(SUFFIX, suffix);
         self.marks[slot].store(mark, Ordering::Relaxed);
         if self.keeps_as_tail(suffix.len()) {
-            self.set_tail(slot, slice_of(suffix));
+            match self.is_referring() {
+                true => self.refer(slot, self.value_filled(slot), suffix, keys),
+                false => self.set_tail(slot, slice_of(suffix)),
+            }
         } else if let Some(bag) = bag {
             bag.append(slot, suffix);
         }

@@ -6,6 +6,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::*;
+use crate::index::key_source::KeySource;
 use crate::index::memory::{HugePages, Memory, Source};
 use crate::index::node::{AnyNode, Locked, OwnedBag, Portable, Shape};
 use crate::protocol::Line;
@@ -18,7 +19,7 @@ const B: &[u8] = b"B";
 /// A published leaf with the value 1 under A.
 fn leaf_with_a() -> Arc<Leaf> {
     let leaf = Arc::new(Leaf::new());
-    Locked::private(&*leaf).insert(0, &Entry::new(&Key::new(A)).with_value(1));
+    Locked::private(&*leaf).insert(0, &Entry::new(&Key::new(A)).with_value(1), &KeySource::NONE);
     leaf
 }
 
@@ -48,7 +49,11 @@ fn a_reader_never_takes_a_reused_slot_for_its_key() {
                     let leaf = leaf.clone();
                     thread::spawn(move || {
                         Locked::lock(&*leaf).remove(0);
-                        Locked::lock(&*leaf).insert(0, &Entry::new(&Key::new(B)).with_value(2));
+                        Locked::lock(&*leaf).insert(
+                            0,
+                            &Entry::new(&Key::new(B)).with_value(2),
+                            &KeySource::NONE,
+                        );
                     })
                 };
                 let seen = get(&leaf, key).flatten();
@@ -77,7 +82,7 @@ fn changes_after_a_published_version_are_another_change() {
                         let mut locked = Locked::lock(&*leaf);
                         locked.remove(0);
                         locked.publish_version();
-                        locked.insert(0, &Entry::new(&Key::new(B)).with_value(2));
+                        locked.insert(0, &Entry::new(&Key::new(B)).with_value(2), &KeySource::NONE);
                     })
                 };
                 let version = leaf.head.version.stable();
@@ -105,7 +110,11 @@ fn an_insert_is_seen_whole_or_not_at_all() {
                 let writer = {
                     let leaf = leaf.clone();
                     thread::spawn(move || {
-                        Locked::lock(&*leaf).insert(1, &Entry::new(&Key::new(B)).with_value(2));
+                        Locked::lock(&*leaf).insert(
+                            1,
+                            &Entry::new(&Key::new(B)).with_value(2),
+                            &KeySource::NONE,
+                        );
                     })
                 };
                 let mut entries = Entries::new();
@@ -192,7 +201,7 @@ fn a_snapshot_never_has_a_key_without_its_suffix() {
                 let lengths = [key.suffix().len()];
                 let shape = Shape::for_records(lengths.into_iter());
                 locked.set_bag(OwnedBag::new(&memory, shape).unwrap());
-                locked.insert(0, &Entry::new(&key).with_value(1));
+                locked.insert(0, &Entry::new(&key).with_value(1), &KeySource::NONE);
             }
             let reader = {
                 let leaf = leaf.clone();
@@ -261,7 +270,11 @@ fn a_link_replaces_a_group_at_once() {
                 locked.set_bag(OwnedBag::new(&memory, shape).unwrap());
                 for (position, key) in GROUP.into_iter().enumerate() {
                     let entry = Entry::new(&Key::new(key));
-                    locked.insert(position, &entry.with_value(position as u64));
+                    locked.insert(
+                        position,
+                        &entry.with_value(position as u64),
+                        &KeySource::NONE,
+                    );
                 }
             }
             let writer = {
@@ -270,13 +283,21 @@ fn a_link_replaces_a_group_at_once() {
                     let mut root = Locked::private(&*below);
                     for (position, key) in GROUP.into_iter().enumerate() {
                         let entry = Entry::new(&Key::new(Key::new(key).suffix()));
-                        root.insert(position, &entry.with_value(position as u64));
+                        root.insert(
+                            position,
+                            &entry.with_value(position as u64),
+                            &KeySource::NONE,
+                        );
                     }
                     let mut locked = Locked::lock(&*leaf);
                     locked.replace_group_with_link(0..2, NodeRef::from(&*below));
                     root.set_root(true, NodeRef::from(&*leaf).as_ptr());
                     drop((root, locked));
-                    Locked::lock(&*leaf).insert(1, &Entry::new(&Key::new(B)).with_value(7));
+                    Locked::lock(&*leaf).insert(
+                        1,
+                        &Entry::new(&Key::new(B)).with_value(7),
+                        &KeySource::NONE,
+                    );
                 })
             };
             for (value, key) in GROUP.into_iter().enumerate() {

@@ -3,6 +3,7 @@
 
 use super::{Entry, Leaf};
 use crate::index::key::{LAYER, SUFFIX};
+use crate::index::key_source::KeySource;
 use crate::index::node::link::NodeRef;
 use crate::index::node::permutation::Permutation;
 use crate::index::node::{Lockable, Locked};
@@ -13,7 +14,12 @@ impl<'g> Locked<'g, Leaf> {
     /// Moves the entries from a position on to `right`, a leaf that is not published and has a bag
     /// for their suffixes. The leaf is dirty. The roots of layers whose links move get `right` as
     /// their parent.
-    pub(crate) fn move_entries(&mut self, from: usize, right: &mut Locked<'g, Leaf>) {
+    pub(crate) fn move_entries(
+        &mut self,
+        from: usize,
+        right: &mut Locked<'g, Leaf>,
+        keys: &KeySource,
+    ) {
         let permutation = self.permutation();
         let len = permutation.len() - from;
         let mut live = self.live();
@@ -26,15 +32,16 @@ impl<'g> Locked<'g, Leaf> {
             if mark < SUFFIX {
                 self.copy_short(slot, mark, right, to);
             } else if right.has_tails() && self.is_tail(mark) {
+                // A tail or a reference: no tree has both.
                 self.copy_short(slot, mark, right, to);
-                right.set_tail(to, self.tail(slot));
+                right.set_reference(to, self.tail(slot));
             } else {
                 if most.is_none() && self.kind(slot) == LAYER {
                     // Before `right` becomes the parent of a layer's root: from then on, other
                     // threads may raise its levels below.
                     most = Some(right.take_levels(self, from + to));
                 }
-                self.move_long(slot, right, to);
+                self.move_long(slot, right, to, keys);
             }
             // A merge may return these slices to this leaf; then searches for them would compare
             // this slot.
@@ -92,9 +99,9 @@ impl<'g> Locked<'g, Leaf> {
 
     /// Moves an entry with a suffix, or a link to a layer.
     #[inline(never)]
-    fn move_long(&self, slot: usize, right: &mut Locked<'g, Leaf>, to: usize) {
+    fn move_long(&self, slot: usize, right: &mut Locked<'g, Leaf>, to: usize, keys: &KeySource) {
         let entry = self.entry_in(slot);
-        right.write(to, &entry);
+        right.write(to, &entry, keys);
         if let Some(root) = entry.layer()
             && Line::MovedLayersGetTheirParent.is_enabled()
         {
@@ -104,9 +111,9 @@ impl<'g> Locked<'g, Leaf> {
 
     /// Appends copies of the entries to the previous leaf, which is dirty and has room for them and
     /// their suffixes. The roots of layers whose links move get that leaf as their parent.
-    pub(crate) fn copy_entries_to(&self, left: &mut Locked<'g, Leaf>) {
+    pub(crate) fn copy_entries_to(&self, left: &mut Locked<'g, Leaf>, keys: &KeySource) {
         for entry in self.entries() {
-            left.insert(left.permutation().len(), &entry);
+            left.insert(left.permutation().len(), &entry, keys);
             if let Some(root) = entry.layer()
                 && Line::MovedLayersGetTheirParent.is_enabled()
             {

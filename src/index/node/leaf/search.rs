@@ -1,6 +1,7 @@
 //! Searches of leaves that are not locked. Each loads the permutation first, and validates the version
 //! last; see the protocol in `leaf`.
 
+use super::references::mark_of_reference;
 use super::tails::mark_of_tail;
 use super::{Found, FoundSlot, Leaf, kind_in, layer_at, mark_of, take_lowest, value_of};
 use crate::index::key::{Key, Kind, LAYER, SUFFIX, slice_of};
@@ -147,6 +148,11 @@ impl Leaf {
     ) -> Option<R> {
         let suffix = key.suffix();
         if self.keeps_as_tail(suffix.len()) {
+            if self.is_referring() {
+                let wanted = mark_of_reference(suffix);
+                let is_own = |mark, slot| mark == wanted && self.referred(slot) == suffix;
+                return self.search_group_by(first, others, permutation, is_own, pick);
+            }
             let (wanted, tail) = (mark_of_tail(suffix.len()), slice_of(suffix));
             let is_own = |mark, slot| mark == wanted && self.tail(slot) == tail;
             return self.search_group_by(first, others, permutation, is_own, pick);

@@ -14,6 +14,8 @@
 //! validated the version, and keeps a copy ([`Suffix::Tail`]), no reference. (A record in a bag
 //! never changes, so readers may refer to it.)
 //!
+//! A *referring* leaf has references in its tails (see `references`).
+//!
 //! Whether a leaf has tails is decided when it is made, and never changes. Both kinds of leaves may
 //! be neighbours; an entry that moves to a leaf of the other kind moves its suffix.
 
@@ -21,8 +23,10 @@ use std::cmp;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 
+use super::references::{MAX_REFERRED, REFERRING, mark_of_reference, referred_len};
 use super::{Leaf, TAILED, kind_in, mark_of};
 use crate::index::key::{KIND_BITS, Kind, SLICE_LEN, SUFFIX, slice_of};
+use crate::index::key_source::KeySource;
 use crate::index::node::permutation::WIDTH;
 use crate::index::node::suffix::BagRef;
 use crate::protocol::Line;
@@ -30,6 +34,46 @@ use crate::sync::{AtomicU64, Ordering};
 
 /// The bit in the mark of a suffix that is in a bag.
 pub(super) const IN_BAG: u8 = 1 << 7;
+
+/// Where a leaf has the suffixes of its entries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Form {
+    /// In its bag.
+    Plain,
+    /// Short ones are tails, others in its bag.
+    Tailed,
+    /// All but very long ones in its values (see `references`), the others in its bag.
+    Referring,
+}
+
+impl Form {
+    /// Returns the form of a new leaf that gets suffixes of these lengths, in a tree with these keys.
+    pub(crate) fn of_new(keys: &KeySource, lengths: impl Iterator<Item = usize>) -> Self {
+        let form = match keys.exists() {
+            true => Self::Referring,
+            false => Self::Tailed,
+        };
+        match lengths.filter(|&len| !form.bags(len)).count() >= MANY {
+            true => form,
+            false => Self::Plain,
+        }
+    }
+
+    /// Whether a leaf of this form keeps a suffix of this length in its bag.
+    #[inline]
+    pub(crate) fn bags(self, len: usize) -> bool {
+        match self {
+            Self::Plain => true,
+            Self::Tailed => !may_be_tail(len),
+            Self::Referring => len > MAX_REFERRED,
+        }
+    }
+
+    /// Whether leaves of this form are as long as those with tails.
+    pub(crate) fn has_tails(self) -> bool {
+        self != Self::Plain
+    }
+}
 
 /// At least so many short suffixes make a new leaf a tailed one. With fewer, a bag takes less
 /// memory than fifteen tails.
@@ -105,17 +149,6 @@ pub(crate) fn may_be_tail(len: usize) -> bool {
     len <= SLICE_LEN
 }
 
-/// Whether a leaf, with or without tails, keeps a suffix of this length in its bag.
-#[inline]
-pub(crate) fn is_bagged(tailed: bool, len: usize) -> bool {
-    !(tailed && may_be_tail(len))
-}
-
-/// Whether a new leaf that gets suffixes of these lengths should be a tailed one.
-pub(crate) fn prefers_tails(lengths: impl Iterator<Item = usize>) -> bool {
-    lengths.filter(|&len| may_be_tail(len)).count() >= MANY
-}
-
 impl TailedLeaf {
     /// As [`Leaf::new`].
     pub(in crate::index::node) fn new() -> Self {
@@ -147,10 +180,21 @@ impl Leaf {
         self.live() & TAILED != 0
     }
 
-    /// Whether this leaf keeps a suffix of this length as a tail, not in its bag.
+    /// The leaf's form.
+    #[inline]
+    pub(crate) fn form(&self) -> Form {
+        match (self.has_tails(), self.is_referring()) {
+            (false, _) => Form::Plain,
+            (true, false) => Form::Tailed,
+            (true, true) => Form::Referring,
+        }
+    }
+
+    /// Whether this leaf keeps a suffix of this length as a tail or a reference, not in its bag.
     #[inline]
     pub(crate) fn keeps_as_tail(&self, len: usize) -> bool {
-        !is_bagged(self.has_tails(), len)
+        let live = self.live();
+        live & TAILED != 0 && (may_be_tail(len) || live & REFERRING != 0 && len <= MAX_REFERRED)
     }
 
     /// The tails of a tailed leaf.
@@ -181,6 +225,20 @@ impl Leaf {
         self.tails()[slot].store(tail, Ordering::Relaxed);
     }
 
+    /// The reference in a slot of a referring leaf.
+    #[inline]
+    pub(super) fn reference(&self, slot: usize) -> u64 {
+        // Acquire: pairs with `set_reference`.
+        self.tails()[slot].load(Ordering::Acquire)
+    }
+
+    /// Stores the reference of a free slot. The caller owns the lock.
+    #[inline]
+    pub(super) fn set_reference(&self, slot: usize, reference: u64) {
+        // Release: a reader that loads the reference sees the bytes to which it refers.
+        self.tails()[slot].store(reference, Ordering::Release);
+    }
+
     /// Copies the tails of a tailed leaf. They may be read at different moments. Not inlined: with
     /// it, a scan's step would no longer inline `snapshot`, and take 3 % more instructions.
     #[inline(never)]
@@ -195,6 +253,7 @@ impl Leaf {
     #[inline]
     pub(super) fn mark_for(&self, kind: Kind, suffix: &[u8]) -> u8 {
         match kind == SUFFIX && self.keeps_as_tail(suffix.len()) {
+            true if self.is_referring() => mark_of_reference(suffix),
             true => mark_of_tail(suffix.len()),
             false => mark_of(kind, suffix),
         }
@@ -217,6 +276,7 @@ impl Leaf {
     #[inline]
     pub(super) fn suffix(&self, slot: usize, mark: u8) -> Suffix<'_> {
         match self.is_tail(mark) {
+            true if self.is_referring() => Suffix::Bytes(self.referred(slot)),
             true => Suffix::of_tail(mark, self.tail(slot)),
             false => Suffix::Bytes(self.record(slot)),
         }
@@ -231,6 +291,7 @@ impl Leaf {
             return None;
         }
         Some(match self.is_tail(mark) {
+            true if self.is_referring() => referred_len(self.tail(slot)),
             true => tail_len(mark),
             false => bag.map_or(0, |bag| bag.suffix_len(slot)),
         })
@@ -241,6 +302,9 @@ impl Leaf {
     pub(super) fn compare_suffix(&self, slot: usize, mark: u8, other: &[u8]) -> cmp::Ordering {
         if !self.is_tail(mark) {
             return self.record(slot).cmp(other);
+        }
+        if self.is_referring() {
+            return self.referred(slot).cmp(other);
         }
         let (tail, len) = (self.tail(slot), tail_len(mark));
         match may_be_tail(other.len()) {
@@ -254,7 +318,10 @@ impl Leaf {
     #[inline]
     pub(super) fn has_suffix(&self, slot: usize, suffix: &[u8]) -> bool {
         if self.keeps_as_tail(suffix.len()) {
-            return self.tail(slot) == slice_of(suffix);
+            return match self.is_referring() {
+                true => self.referred(slot) == suffix,
+                false => self.tail(slot) == slice_of(suffix),
+            };
         }
         self.record(slot) == suffix
     }
@@ -279,7 +346,11 @@ mod models {
     /// A published leaf with the value 1 under A.
     fn leaf_with_a() -> Arc<TailedLeaf> {
         let tailed = Arc::new(TailedLeaf::new());
-        Locked::private(&tailed.leaf).insert(0, &Entry::new(&Key::new(A)).with_value(1));
+        Locked::private(&tailed.leaf).insert(
+            0,
+            &Entry::new(&Key::new(A)).with_value(1),
+            &KeySource::NONE,
+        );
         tailed
     }
 
@@ -325,14 +396,14 @@ mod models {
     fn while_a_slot_is_reused(read: fn(&Leaf)) {
         while_another(read, |leaf| {
             Locked::lock(leaf).remove(0);
-            Locked::lock(leaf).insert(0, &Entry::new(&Key::new(B)).with_value(2));
+            Locked::lock(leaf).insert(0, &Entry::new(&Key::new(B)).with_value(2), &KeySource::NONE);
         });
     }
 
     /// Reads the leaf while another thread adds B.
     fn while_a_slot_is_added(read: fn(&Leaf)) {
         while_another(read, |leaf| {
-            Locked::lock(leaf).insert(1, &Entry::new(&Key::new(B)).with_value(2));
+            Locked::lock(leaf).insert(1, &Entry::new(&Key::new(B)).with_value(2), &KeySource::NONE);
         });
     }
 

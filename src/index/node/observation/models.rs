@@ -5,6 +5,7 @@ use loom::thread;
 
 use super::*;
 use crate::index::key::Key;
+use crate::index::key_source::KeySource;
 use crate::index::node::{Entry, Found, Lockable, Portable};
 use crate::index::node::{Locked, NodeRef};
 use crate::protocol::models::check;
@@ -18,7 +19,11 @@ fn empty_leaf() -> Arc<Leaf> {
 }
 
 fn insert(leaf: &Leaf) {
-    Locked::lock(leaf).insert(0, &Entry::new(&Key::new(KEY)).with_value(1));
+    Locked::lock(leaf).insert(
+        0,
+        &Entry::new(&Key::new(KEY)).with_value(1),
+        &KeySource::NONE,
+    );
 }
 
 fn observe(leaf: &Leaf) -> Observation {

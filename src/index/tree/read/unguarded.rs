@@ -168,6 +168,7 @@ mod models {
     use std::sync::Arc;
 
     use super::*;
+    use crate::index::key_source::KeySource;
     use crate::index::node::{Entry, Internode, Locked, Portable};
     #[cfg(shuttle)]
     use crate::index::tree::models::harness::{explore, explore_more};
@@ -198,9 +199,17 @@ mod models {
                 spare: Leaf::new(),
             });
             let mut leaf = Locked::private(&nodes.leaf);
-            leaf.insert(0, &Entry::new(&Key::new(KEY)).with_value(1));
+            leaf.insert(
+                0,
+                &Entry::new(&Key::new(KEY)).with_value(1),
+                &KeySource::NONE,
+            );
             let mut spare = Locked::private(&nodes.spare);
-            spare.insert(0, &Entry::new(&Key::new(KEY)).with_value(1));
+            spare.insert(
+                0,
+                &Entry::new(&Key::new(KEY)).with_value(1),
+                &KeySource::NONE,
+            );
             spare.set_root(true, std::ptr::null_mut());
             let mut top = Locked::private(&nodes.internode);
             let root = if is_root {
@@ -247,7 +256,11 @@ mod models {
         leaf.version().renew(Version::NEW_LEAF);
         let mut leaf = Locked::private(leaf);
         leaf.remove(0);
-        leaf.insert(0, &Entry::new(&Key::new(OTHER)).with_value(2));
+        leaf.insert(
+            0,
+            &Entry::new(&Key::new(OTHER)).with_value(2),
+            &KeySource::NONE,
+        );
         if is_root {
             leaf.set_root(true, std::ptr::null_mut());
         }

@@ -8,6 +8,8 @@ pub(in crate::index::tree) mod check;
 mod destroy;
 pub(in crate::index::tree) mod dump;
 pub(in crate::index::tree) mod estimate;
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod keyed_tests;
 pub(in crate::index::tree) mod nodes;
 pub(in crate::index::tree) mod pivots;
 pub(in crate::index::tree) mod survey;

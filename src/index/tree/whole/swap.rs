@@ -24,6 +24,7 @@ use std::ptr::NonNull;
 use super::build::{Builder, first_leaf};
 use super::nodes::Content;
 use crate::index::key::Key;
+use crate::index::key_source::KeySource;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Count, Era};
 use crate::index::node::{AnyNode, Entry, Leaf, Lockable, Locked, NodeRef};
@@ -135,7 +136,8 @@ impl Tree {
             return false;
         }
         root.set_era(Era::after(self.clears.begun() + 1));
-        anchor.insert(0, &Entry::link(0, old.node().any()));
+        let link = Entry::link(0, old.node().any());
+        anchor.insert(0, &link, &KeySource::NONE);
         if Line::ClearedGoesUnderAnchor.is_enabled() {
             old.set_parent(NodeRef::from(anchor.node()).as_ptr());
         }

@@ -15,7 +15,7 @@ use super::lock::{Parent, lock_parent};
 use super::reserve::{Needs, Reserve, shape_for};
 use super::sweep::SweepOutcome;
 use crate::index::memory::{Count, OutOfMemory};
-use crate::index::node::{Leaf, Locked, WIDTH, prefers_tails};
+use crate::index::node::{Form, Leaf, Locked, WIDTH};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::protocol::Line;
@@ -89,11 +89,11 @@ impl Tree {
         if parent.is_full() {
             return Ok(false);
         }
-        let tailed = prefers_tails(leaf.suffix_lengths(kept..len));
-        let moved = bagged(leaf.suffix_lengths(kept..len), tailed);
+        let form = Form::of_new(pin.keys(), leaf.suffix_lengths(kept..len));
+        let moved = bagged(leaf.suffix_lengths(kept..len), form);
         let needs = Needs {
             moved: shape_for(&moved, len - kept),
-            ..Needs::of_split(tailed)
+            ..Needs::of_split(form)
         };
         if !reserve.fill_from_pool(&needs, pin.stripe()) {
             return Err(needs);
@@ -106,12 +106,12 @@ impl Tree {
             parent.mark_dirty();
         }
         let low = leaf.slice_at(kept);
-        let mut right = reserve.leaf_for(tailed, leaf.era());
+        let mut right = reserve.leaf_for(form, leaf.era());
         right.set_low(low);
         if needs.moved.is_some() {
             right.set_bag(reserve.moved_bag());
         }
-        leaf.move_entries(kept, &mut right);
+        leaf.move_entries(kept, &mut right, pin.keys());
         let old_bag = leaf.take_unused_bag();
         self.link(&leaf, &right, &mut parent, low);
         drop((leaf, right, parent));

@@ -21,8 +21,7 @@ use super::short::Short;
 use crate::index::key::{Key, SUFFIX};
 use crate::index::memory::OutOfMemory;
 use crate::index::node::{
-    BagRef, Entry, KeyPosition, Leaf, Locked, NodeRef, OwnedBag, Version, WIDTH, is_bagged,
-    with_search,
+    BagRef, Entry, Form, KeyPosition, Leaf, Locked, NodeRef, OwnedBag, Version, WIDTH, with_search,
 };
 use crate::index::reclaim::{HintedLeaf, Pinned};
 use crate::index::tree::Tree;
@@ -389,7 +388,7 @@ fn add_entry<'g>(
         // Reserved by the attempt before.
         needs.kept = Some(shape);
     } else {
-        let mut lengths = lengths_in_bag(&leaf, leaf.has_tails());
+        let mut lengths = lengths_in_bag(&leaf, leaf.form());
         if entry.kind == SUFFIX && !leaf.keeps_as_tail(entry.suffix.len()) {
             lengths.push(entry.suffix.len());
         }
@@ -421,7 +420,7 @@ fn add_entry<'g>(
         }));
     };
     let old_bag = bag.and_then(|bag| leaf.renew_bag(bag));
-    leaf.insert(position, &entry.with_value(value));
+    leaf.insert(position, &entry.with_value(value), pin.keys());
     record(pin, &leaf);
     drop(leaf);
     if let Some(bag) = old_bag {
@@ -436,14 +435,11 @@ pub(in crate::index::tree) type Lengths = ArrayVec<usize, { WIDTH + 1 }>;
 
 /// Returns the lengths of those suffixes of a leaf's entries that a leaf, with or without tails,
 /// keeps in its bag.
-pub(in crate::index::tree) fn lengths_in_bag(leaf: &Locked<'_, Leaf>, tailed: bool) -> Lengths {
-    bagged(leaf.suffix_lengths(0..leaf.permutation().len()), tailed)
+pub(in crate::index::tree) fn lengths_in_bag(leaf: &Locked<'_, Leaf>, form: Form) -> Lengths {
+    bagged(leaf.suffix_lengths(0..leaf.permutation().len()), form)
 }
 
 /// Returns those lengths of suffixes that a leaf, with or without tails, keeps in its bag.
-pub(in crate::index::tree) fn bagged(
-    lengths: impl Iterator<Item = usize>,
-    tailed: bool,
-) -> Lengths {
-    lengths.filter(|&len| is_bagged(tailed, len)).collect()
+pub(in crate::index::tree) fn bagged(lengths: impl Iterator<Item = usize>, form: Form) -> Lengths {
+    lengths.filter(|&len| form.bags(len)).collect()
 }

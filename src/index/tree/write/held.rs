@@ -310,7 +310,7 @@ fn insert_held<'g>(
         "a key must stay as it is while it is held"
     );
     let displaced = bag.and_then(|bag| leaf.renew_bag(bag));
-    leaf.insert(position, &Entry::new(key).with_value(value));
+    leaf.insert(position, &Entry::new(key).with_value(value), pin.keys());
     if let Some(recorder) = pin.recorder() {
         recorder.held(&leaf);
     }

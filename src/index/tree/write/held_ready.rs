@@ -96,7 +96,11 @@ impl Tree {
             key.is_unchanged(),
             "a key must stay as it is while it is held"
         );
-        leaf.insert(slot_or_position, &Entry::new(key).with_value(value));
+        leaf.insert(
+            slot_or_position,
+            &Entry::new(key).with_value(value),
+            pin.keys(),
+        );
         let node = leaf.node();
         drop(leaf);
         pin.count_keys(node, 1);

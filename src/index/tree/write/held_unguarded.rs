@@ -207,6 +207,7 @@ mod models {
     use shuttle::thread;
 
     use super::*;
+    use crate::index::key_source::KeySource;
     use crate::index::node::{Chain, Entry, Node, Portable, SharedChain, Version};
     use crate::index::tree::freeing::{free_found, free_unheld};
     use crate::index::tree::models::harness::explore_more;
@@ -256,7 +257,7 @@ mod models {
             while !leaf.permutation().is_empty() {
                 leaf.remove(0);
             }
-            leaf.insert(0, &entry(b"other", 2));
+            leaf.insert(0, &entry(b"other", 2), &KeySource::NONE);
         }
 
         fn free_found(&self) {
@@ -283,7 +284,7 @@ mod models {
                 }
                 thread::yield_now();
             }
-            leaf.insert(0, &entry(b"key", 1));
+            leaf.insert(0, &entry(b"key", 1), &KeySource::NONE);
             false
         }
 

@@ -19,10 +19,9 @@ use super::engine::{Added, Addition, Chosen, Lengths, Room, bagged, record, reco
 use super::levels::has_second_link;
 use super::reserve::{Needs, Reserve, shape_for, shapes_for_room};
 use crate::index::key::{Key, SLICE_LEN, slice_of};
+use crate::index::key_source::KeySource;
 use crate::index::memory::Count;
-use crate::index::node::{
-    Entry, GROUP_MAX, Leaf, Locked, NodeRef, Shape, is_bagged, prefers_tails,
-};
+use crate::index::node::{Entry, Form, GROUP_MAX, Leaf, Locked, NodeRef, Shape};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 
@@ -50,12 +49,13 @@ impl Tree {
         // The slices that the first and the last share, those between them share, too.
         let (least, greatest) = (rests[0].0, rests[GROUP_MAX].0);
         let shared = shared_slices(least, greatest);
-        let tailed = prefers_tails(rests.iter().filter_map(|rest| suffix_below(rest, shared)));
-        let (kept, room) = shapes_of_lowest(&rests, position, shared, tailed, addition.is_room());
+        let lengths = rests.iter().filter_map(|rest| suffix_below(rest, shared));
+        let form = Form::of_new(pin.keys(), lengths);
+        let (kept, room) = shapes_of_lowest(&rests, position, shared, form, addition.is_room());
         let stay = lengths_outside(&leaf, &group);
         let needs = Needs {
-            leaves: shared + usize::from(!tailed),
-            tailed: usize::from(tailed),
+            leaves: shared + usize::from(!form.has_tails()),
+            tailed: usize::from(form.has_tails()),
             kept,
             moved: shape_of_rest(&leaf, &stay),
             room,
@@ -70,7 +70,7 @@ impl Tree {
             return Ok(Added::done(None));
         }
 
-        let mut lowest = reserve.leaf_for(tailed, leaf.era());
+        let mut lowest = reserve.leaf_for(form, leaf.era());
         if needs.kept.is_some() {
             lowest.set_bag(reserve.kept_bag());
         }
@@ -80,7 +80,7 @@ impl Tree {
         }
         for (position, (rest, value)) in rests.iter().enumerate() {
             let entry = Entry::new(&below(rest, shared));
-            lowest.insert(position, &entry.with_value(*value));
+            lowest.insert(position, &entry.with_value(*value), pin.keys());
         }
         // Builds the layers above the lowest, bottom-up. Unlocks each leaf once it has its parent.
         let mut above: Option<Locked<'g, Leaf>> = None;
@@ -132,7 +132,7 @@ impl Tree {
 fn lengths_outside(leaf: &Locked<'_, Leaf>, group: &Range<usize>) -> Lengths {
     let before = leaf.suffix_lengths(0..group.start);
     let after = leaf.suffix_lengths(group.end..leaf.permutation().len());
-    bagged(before.chain(after), leaf.has_tails())
+    bagged(before.chain(after), leaf.form())
 }
 
 /// Returns the shape of a new bag for the suffixes that stay in the leaf, if its present bag would
@@ -153,7 +153,7 @@ fn suffix_below((rest, _): &(&[u8], u64), layers: usize) -> Option<usize> {
     key.has_suffix().then(|| key.suffix().len())
 }
 
-/// Returns shapes of bags for the leaf of the lowest layer, with or without tails, which gets the
+/// Returns shapes of bags for the leaf of the lowest layer, of this form, which gets the
 /// rests of the group and of the new key (at `new_position`) without the `shared` slices. With
 /// `is_room`, the first shape is for the group alone, and the second for the group and the new key,
 /// if the first is too small for both.
@@ -161,11 +161,10 @@ fn shapes_of_lowest(
     rests: &[(&[u8], u64)],
     new_position: usize,
     shared: usize,
-    tailed: bool,
+    form: Form,
     is_room: bool,
 ) -> (Option<Shape>, Option<Shape>) {
-    let suffix_of =
-        |rest: &(&[u8], u64)| suffix_below(rest, shared).filter(|&len| is_bagged(tailed, len));
+    let suffix_of = |rest: &(&[u8], u64)| suffix_below(rest, shared).filter(|&len| form.bags(len));
     let new = suffix_of(&rests[new_position]).filter(|_| is_room);
     let suffixes: Lengths = (rests.iter().enumerate())
         .filter(|&(position, _)| position != new_position || !is_room)
@@ -188,7 +187,8 @@ fn wrap<'d>(
     slice: u64,
     mut upper: Locked<'d, Leaf>,
 ) -> Locked<'d, Leaf> {
-    upper.insert(0, &Entry::link(slice, NodeRef::from(root.node())));
+    let link = Entry::link(slice, NodeRef::from(root.node()));
+    upper.insert(0, &link, &KeySource::NONE);
     root.set_root(true, NodeRef::from(upper.node()).as_ptr());
     upper
 }

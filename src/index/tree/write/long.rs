@@ -35,7 +35,7 @@ impl Tree {
                     record(pin, &leaf);
                     return Ok(None);
                 };
-                leaf.insert(position, &Entry::new(&key).with_value(value));
+                leaf.insert(position, &Entry::new(&key).with_value(value), pin.keys());
                 record(pin, &leaf);
                 let node = leaf.node();
                 drop(leaf);

@@ -93,7 +93,7 @@ impl Tree {
             if leaf.is_deleted() || !leaf.wastes_its_bag() {
                 return Ok(());
             }
-            let lengths = lengths_in_bag(&leaf, leaf.has_tails());
+            let lengths = lengths_in_bag(&leaf, leaf.form());
             let needs = Needs {
                 kept: shape_for(&lengths, leaf.permutation().len()),
                 ..Needs::default()
@@ -134,8 +134,8 @@ impl Tree {
         if in_prev + moving > most || moving == 0 {
             return Ok(false);
         }
-        let moved = lengths_in_bag(&leaf, prev.has_tails());
-        let mut lengths = lengths_in_bag(&prev, prev.has_tails());
+        let moved = lengths_in_bag(&leaf, prev.form());
+        let mut lengths = lengths_in_bag(&prev, prev.form());
         lengths.extend(moved.iter().copied());
         let needs = Needs {
             kept: shape_for(&lengths, in_prev + moving).filter(|_| !moved.is_empty()),
@@ -159,7 +159,7 @@ impl Tree {
             prev.mark_dirty();
         }
         let old_bag = needs.kept.and_then(|_| prev.renew_bag(reserve.kept_bag()));
-        leaf.copy_entries_to(&mut prev);
+        leaf.copy_entries_to(&mut prev, pin.keys());
         let mut dead = Chain::EMPTY;
         let lone_root = unlink(leaf, Some(prev), &mut path, boundary, &mut dead);
         if let Some(bag) = old_bag {

@@ -14,7 +14,7 @@ use super::lock::MAX_HEIGHT;
 use crate::index::memory::OutOfMemory;
 use crate::index::memory::{Era, Memory};
 use crate::index::node::{
-    AnyNode, Chain, Internode, Leaf, Lockable, Locked, NodeRef, OwnedBag, Shape, WIDTH,
+    AnyNode, Chain, Form, Internode, Leaf, Lockable, Locked, NodeRef, OwnedBag, Shape, WIDTH,
 };
 
 /// The memory that a write needs.
@@ -35,11 +35,11 @@ pub(in crate::index::tree) struct Needs {
 }
 
 impl Needs {
-    /// The least that the split of a leaf needs: a leaf, with or without tails.
-    pub(in crate::index::tree) fn of_split(tailed: bool) -> Self {
+    /// The least that the split of a leaf needs: a leaf of this form.
+    pub(in crate::index::tree) fn of_split(form: Form) -> Self {
         Self {
-            leaves: usize::from(!tailed),
-            tailed: usize::from(tailed),
+            leaves: usize::from(!form.has_tails()),
+            tailed: usize::from(form.has_tails()),
             ..Self::default()
         }
     }
@@ -134,12 +134,12 @@ impl<'d> Reserve<'d> {
     /// Takes a leaf without tails from the reserve, locked and not published, for a tree of this
     /// era.
     pub(in crate::index::tree) fn leaf(&mut self, era: Era) -> Locked<'d, Leaf> {
-        self.leaf_for(false, era)
+        self.leaf_for(Form::Plain, era)
     }
 
-    /// [`Self::leaf`], with or without tails.
-    pub(in crate::index::tree) fn leaf_for(&mut self, tailed: bool, era: Era) -> Locked<'d, Leaf> {
-        let (leaves, count) = match tailed {
+    /// [`Self::leaf`], of this form.
+    pub(in crate::index::tree) fn leaf_for(&mut self, form: Form, era: Era) -> Locked<'d, Leaf> {
+        let (leaves, count) = match form.has_tails() {
             true => (&mut self.tailed, &mut self.tailed_count),
             false => (&mut self.leaves, &mut self.leaf_count),
         };
@@ -151,6 +151,9 @@ impl<'d> Reserve<'d> {
         let leaf = Locked::private(leaf);
         leaf.set_parent(std::ptr::null_mut());
         leaf.set_era(era);
+        if form == Form::Referring {
+            leaf.make_referring();
+        }
         leaf
     }
 

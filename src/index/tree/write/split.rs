@@ -21,10 +21,10 @@ use super::levels::{GrownLayer, with_new_root};
 use super::lock::{MAX_HEIGHT, Parent, Path, lock_ancestors};
 use super::reserve::{Needs, Reserve, shape_for, shapes_for_room};
 use crate::index::key::SUFFIX;
+use crate::index::key_source::KeySource;
 use crate::index::memory::Count;
 use crate::index::node::{
-    Entry, Internode, Leaf, Lockable, Locked, NodeRef, Shape, WIDTH, is_bagged, prefers_tails,
-    with_search,
+    Entry, Form, Internode, Leaf, Lockable, Locked, NodeRef, Shape, WIDTH, with_search,
 };
 use crate::index::reclaim::{HintedLeaf, Pinned};
 use crate::index::tree::Tree;
@@ -87,8 +87,8 @@ impl SplitPoint {
 /// A [`SplitPoint`], and the bags that it takes.
 struct SplitPlan {
     at: SplitPoint,
-    /// Whether the right leaf has tails.
-    tailed: bool,
+    /// The form of the right leaf.
+    form: Form,
     /// A new bag for the left leaf, if it needs one.
     kept_bag: Option<Shape>,
     /// A bag for the right leaf, if it needs one.
@@ -99,42 +99,54 @@ struct SplitPlan {
 }
 
 impl SplitPlan {
-    fn new(leaf: &Locked<'_, Leaf>, position: usize, entry: &Entry<'_>, is_room: bool) -> Self {
+    fn new(
+        leaf: &Locked<'_, Leaf>,
+        position: usize,
+        entry: &Entry<'_>,
+        is_room: bool,
+        keys: &KeySource,
+    ) -> Self {
         let mut plan = Self {
             at: SplitPoint::new(leaf, position, entry.slice),
-            tailed: false,
+            form: Form::Plain,
             kept_bag: None,
             moved_bag: None,
             room_bag: None,
         };
         if leaf.bag().is_some() || leaf.has_tails() || entry.kind == SUFFIX {
-            plan.add_bags(leaf, entry, is_room);
+            plan.add_bags(leaf, entry, is_room, keys);
         }
         plan
     }
 
-    /// Plans for suffixes: whether the right leaf has tails, and the bags.
-    fn add_bags(&mut self, leaf: &Locked<'_, Leaf>, entry: &Entry<'_>, is_room: bool) {
+    /// Plans for suffixes: the form of the right leaf, and the bags.
+    fn add_bags(
+        &mut self,
+        leaf: &Locked<'_, Leaf>,
+        entry: &Entry<'_>,
+        is_room: bool,
+        keys: &KeySource,
+    ) {
         let (kept, stays) = (self.at.kept, self.at.stays);
         let left = kept + usize::from(stays);
         let new = (entry.kind == SUFFIX).then(|| entry.suffix.len());
-        let mut moved_suffixes = bagged(leaf.suffix_lengths(kept..WIDTH), false);
+        let mut moved_suffixes = bagged(leaf.suffix_lengths(kept..WIDTH), Form::Plain);
         // A leaf that is made for an appended key is going to be filled with keys such as those
         // before it.
-        self.tailed = match self.at.append && !stays {
-            true => prefers_tails(leaf.suffix_lengths(0..WIDTH).chain(new)),
+        self.form = match self.at.append && !stays {
+            true => Form::of_new(keys, leaf.suffix_lengths(0..WIDTH).chain(new)),
             false => {
                 let on_the_right = moved_suffixes.iter().copied();
-                prefers_tails(on_the_right.chain(new.filter(|_| !stays)))
+                Form::of_new(keys, on_the_right.chain(new.filter(|_| !stays)))
             }
         };
-        moved_suffixes.retain(|len| is_bagged(self.tailed, *len));
-        let mut kept_suffixes = bagged(leaf.suffix_lengths(0..kept), leaf.has_tails());
-        let (side, entries, tailed) = match stays {
-            true => (&mut kept_suffixes, left, leaf.has_tails()),
-            false => (&mut moved_suffixes, WIDTH + 1 - left, self.tailed),
+        moved_suffixes.retain(|len| self.form.bags(*len));
+        let mut kept_suffixes = bagged(leaf.suffix_lengths(0..kept), leaf.form());
+        let (side, entries, form) = match stays {
+            true => (&mut kept_suffixes, left, leaf.form()),
+            false => (&mut moved_suffixes, WIDTH + 1 - left, self.form),
         };
-        let new = new.filter(|&len| is_bagged(tailed, len));
+        let new = new.filter(|&len| form.bags(len));
         let mut for_room = None;
         match new {
             Some(len) if is_room => for_room = Some(shapes_for_room(side, len, entries - 1)),
@@ -184,8 +196,8 @@ impl Tree {
         addition: Addition<'_>,
         reserve: &mut Reserve<'g>,
     ) -> Result<Added<'g>, Needs> {
-        let plan = SplitPlan::new(&leaf, position, &entry, addition.is_room());
-        let least = Needs::of_split(plan.tailed);
+        let plan = SplitPlan::new(&leaf, position, &entry, addition.is_room(), pin.keys());
+        let least = Needs::of_split(plan.form);
         if !reserve.fill_from_pool(&least, pin.stripe()) {
             // Does not lock the ancestors to see whether they are full: most often the parent has
             // room, and one leaf suffices.
@@ -218,12 +230,12 @@ impl Tree {
         if Line::SplitParentsAreDirty.is_enabled() {
             path.iter_mut().for_each(Locked::mark_dirty);
         }
-        let mut right = reserve.leaf_for(plan.tailed, leaf.era());
+        let mut right = reserve.leaf_for(plan.form, leaf.era());
         right.set_low(plan.at.low);
         if plan.moved_bag.is_some() {
             right.set_bag(reserve.moved_bag());
         }
-        leaf.move_entries(plan.at.kept, &mut right);
+        leaf.move_entries(plan.at.kept, &mut right, pin.keys());
         // Frees the bytes of the moved suffixes, which the left leaf's bag still contains.
         let old_bag = match plan.kept_bag {
             Some(_) => leaf.renew_bag(reserve.kept_bag()),
@@ -235,7 +247,7 @@ impl Tree {
         };
         if let Chosen::Key(value) = chosen {
             let target = if plan.at.stays { &mut leaf } else { &mut right };
-            target.insert(position_in_leaf, &entry.with_value(value));
+            target.insert(position_in_leaf, &entry.with_value(value), pin.keys());
         }
         leaf.link_after(&right);
         let grown = self.add_to_parents(&mut leaf, &mut path, above, &right, &plan, reserve);

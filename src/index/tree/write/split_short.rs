@@ -118,7 +118,7 @@ pub(super) fn divide<'g>(
     right.set_era(leaf.era());
     right.set_low(at.low);
     if at.kept < WIDTH {
-        leaf.move_entries(at.kept, &mut right);
+        leaf.move_entries(at.kept, &mut right, pin.keys());
     }
     right
 }

@@ -6,8 +6,9 @@ use std::ops::Range;
 use arrayvec::ArrayVec;
 
 use crate::index::key::{Key, Kind, LAYER, SUFFIX, rank};
+use crate::index::key_source::KeySource;
 use crate::index::memory::{Vector, append};
-use crate::index::node::{GROUP_MAX, Leaf, Locked, Shape, WIDTH, prefers_tails};
+use crate::index::node::{Form, GROUP_MAX, Leaf, Locked, Shape, WIDTH};
 
 /// Bytes of the length in front of a suffix.
 const PREFIX: usize = size_of::<u32>();
@@ -211,10 +212,13 @@ impl<'t> OpenLayer<'t> {
         Some(Shape::for_records(lens))
     }
 
-    /// Whether the leaf after this one should have tails: if this one's suffixes would fill some.
-    pub(super) fn prefers_tails(&self, suffixes: &[u8]) -> bool {
+    /// The form of the leaf after this one: one for suffixes such as this one's.
+    pub(super) fn form_of_next(&self, suffixes: &[u8], keys: &KeySource) -> Form {
+        if self.suffixes == suffixes.len() {
+            return Form::Plain;
+        }
         let records = SuffixRanges::new(suffixes, self.suffixes);
-        self.suffixes < suffixes.len() && prefers_tails(records.map(|record| record.len()))
+        Form::of_new(keys, records.map(|record| record.len()))
     }
 }
 

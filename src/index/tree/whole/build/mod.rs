@@ -32,8 +32,9 @@ mod spine;
 mod tests;
 
 use crate::index::key::{Key, LAYER, SLICE_LEN, SUFFIX, slice_of};
+use crate::index::key_source::KeySource;
 use crate::index::memory::{Count, Era, Memory, OutOfMemory, Vector, append, own_stripe};
-use crate::index::node::{AnyNode, Leaf, Locked, NodeRef, OwnedBag, prefers_tails};
+use crate::index::node::{AnyNode, Form, Leaf, Locked, NodeRef, OwnedBag};
 use crate::index::reclaim::Domain;
 use crate::index::tree::Tree;
 use crate::index::tree::freeing::free_all;
@@ -263,6 +264,10 @@ impl<'t> Builder<'t> {
         Ok(())
     }
 
+    fn key_source(&self) -> &'t KeySource {
+        &self.domain.values().keys
+    }
+
     #[inline]
     fn top(&self) -> &OpenLayer<'t> {
         self.layers.last().expect("a layer is open")
@@ -278,22 +283,23 @@ impl<'t> Builder<'t> {
 
     /// Completes the full leaf of the lowest layer, and begins the next for an entry with `slice`.
     fn begin_leaf(&mut self, slice: u64) -> Result<(), OutOfMemory> {
+        let keys = self.key_source();
         let top = self.layers.last_mut().expect("a layer is open");
         let cut = top.cut(slice, &self.suffixes);
         let last = NodeRef::from(top.leaf.node());
         let kept = top.shape_until(&self.suffixes, cut.suffixes);
         let has_bag = kept.is_some();
-        let tailed = top.prefers_tails(&self.suffixes);
+        let form = top.form_of_next(&self.suffixes, keys);
         self.reserve.fill(&Needs {
             internodes: spine::needed_above(last),
             kept,
-            ..Needs::of_split(tailed)
+            ..Needs::of_split(form)
         })?;
-        let next = self.reserve.leaf_for(tailed, self.era);
+        let next = self.reserve.leaf_for(form, self.era);
         next.set_low(cut.low);
         top.leaf.move_filled(cut.kept..usize::from(top.len), &next);
         let bag = has_bag.then(|| self.reserve.kept_bag());
-        complete_leaf(top, &self.suffixes, &cut, bag);
+        complete_leaf(top, &self.suffixes, &cut, bag, keys);
         top.leaf.chain(next.node());
         let next_node = NodeRef::from(next.node());
         spine::append(last, next_node, cut.low, &mut self.reserve);
@@ -324,10 +330,10 @@ impl<'t> Builder<'t> {
         let above = (shared + 1) * SLICE_LEN;
         let lens = SuffixRanges::new(&self.suffixes, start).map(|record| record.len());
         let lens = lens.chain([rest.len()]).filter(|&len| len > above);
-        let tailed = prefers_tails(lens.map(|len| len - above));
+        let form = Form::of_new(self.key_source(), lens.map(|len| len - above));
         self.reserve.fill(&Needs {
-            leaves: shared + usize::from(!tailed),
-            tailed: usize::from(tailed),
+            leaves: shared + usize::from(!form.has_tails()),
+            tailed: usize::from(form.has_tails()),
             ..Needs::default()
         })?;
         let top = self.layers.last_mut().expect("a layer is open");
@@ -337,7 +343,7 @@ impl<'t> Builder<'t> {
             above.push_link(slice_of(&rest[layer * SLICE_LEN..]));
             self.layers.push(above);
         }
-        let mut lowest = OpenLayer::new(self.reserve.leaf_for(tailed, self.era), start);
+        let mut lowest = OpenLayer::new(self.reserve.leaf_for(form, self.era), start);
         let (mut from, mut to) = (start, start);
         for value in values {
             let record = SuffixRanges::new(&self.suffixes, from).next();
@@ -383,7 +389,7 @@ impl<'t> Builder<'t> {
             suffixes: self.suffixes.len(),
             low: 0,
         };
-        complete_leaf(&top, &self.suffixes, &cut, bag);
+        complete_leaf(&top, &self.suffixes, &cut, bag, self.key_source());
         self.suffixes.truncate(top.suffixes);
         let above = self.layers.last();
         let link = above.map(|above| above.leaf.node());
@@ -444,13 +450,19 @@ impl<'t> Builder<'t> {
 /// Makes the entries of a layer's last leaf before the cut live, and copies their suffixes to the leaf
 /// or to `bag`. The bag may be missing only if the leaf needs none, or if the tree is about to be
 /// freed; its suffixes are lost then.
-fn complete_leaf(layer: &OpenLayer<'_>, suffixes: &[u8], cut: &LeafEnd, bag: Option<OwnedBag<'_>>) {
+fn complete_leaf(
+    layer: &OpenLayer<'_>,
+    suffixes: &[u8],
+    cut: &LeafEnd,
+    bag: Option<OwnedBag<'_>>,
+    keys: &KeySource,
+) {
     if layer.suffixes < cut.suffixes {
         let mut records = SuffixRanges::new(&suffixes[..cut.suffixes], layer.suffixes);
         for slot in 0..cut.kept {
             if layer.leaf.kind_filled(slot) == SUFFIX {
                 let record = records.next().expect("an entry has its suffix");
-                (layer.leaf).fill_suffix(slot, &suffixes[record], bag.as_ref());
+                (layer.leaf).fill_suffix(slot, &suffixes[record], bag.as_ref(), keys);
             }
         }
     }

@@ -2,29 +2,13 @@ use super::*;
 use crate::index::reclaim::Guard;
 use crate::index::tree::{Bound, TreeOptions};
 use crate::index::value::Values;
+use crate::testing::Random;
 
 const BOTH: Counted = Counted {
     keys: true,
     values: true,
 };
 const MOST: u64 = 128;
-
-/// Random numbers (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut x = self.0;
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-}
 
 const COUNT: u64 = if cfg!(any(masstree_asan, masstree_tsan, miri)) {
     3000
