@@ -20,6 +20,12 @@ use crate::index::tree::{Bound, Range};
 /// A part has at least so many keys, about: fewer are not worth a thread.
 const LEAST_KEYS: u64 = if cfg!(test) { 4 } else { 1 << 14 };
 
+/// How many threads read or write a checkpoint, if the options do not say.
+pub(super) fn default_threads() -> usize {
+    let processors = errno::preserve(thread::available_parallelism);
+    processors.map_or(2, |count| count.get().min(4))
+}
+
 /// Why a checkpoint is not made.
 #[derive(Debug)]
 pub(super) enum Abandoned {

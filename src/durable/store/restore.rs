@@ -1,11 +1,19 @@
 //! Makes a store's trees from its checkpoint.
 
-use super::catalog::check_name;
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+use super::catalog::{Catalog, StoreTree, check_name};
+use super::parts::default_threads;
 use super::{Store, StoreOptions};
 use crate::durable::checkpoint::{Entry, Manifest, corrupt_manifest, read_manifest, read_part};
 use crate::durable::io::{Io, Path};
 use crate::durable::log::{LogEnd, LogError, VisitError};
-use crate::versioned::{Kind, Refused};
+use crate::durable::signals::without_signals;
+use crate::errno;
+use crate::versioned::{LoadFault, Part, install};
 
 impl Store {
     /// Makes the trees of the checkpoint that counts, with their content; returns its manifest, or `None` if
@@ -41,32 +49,154 @@ impl Store {
         Ok(())
     }
 
+    /// Reads the parts, each thread some of them, and makes each tree of what its parts have.
     fn restore_content(
         &self,
         io: &Io,
         directory: &Path,
         manifest: &Manifest,
     ) -> Result<(), LogError> {
-        for part in 0..manifest.part_count() {
-            let mut visit = |entry: Entry<'_>| self.restore_entry(&entry);
-            read_part(io, directory, manifest, part, &mut visit)?;
-        }
-        Ok(())
+        let mut loaded = self.read_parts(io, directory, manifest)?;
+        let mut outcome = Ok(());
+        self.catalog.each(|tree| {
+            outcome = install_tree(tree, &mut loaded).map_err(|fault| match fault {
+                LoadFault::OutOfMemory => LogError::NoMemory,
+                _ => corrupt_manifest(directory, "the keys of two parts are not in order"),
+            });
+            match outcome {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
+        });
+        outcome
     }
 
-    fn restore_entry(&self, entry: &Entry<'_>) -> Result<(), VisitError> {
-        let tree = self.catalog.numbered(entry.tree);
+    /// Reads all parts; returns what each has, in their order.
+    fn read_parts(
+        &self,
+        io: &Io,
+        directory: &Path,
+        manifest: &Manifest,
+    ) -> Result<Vec<Loading<'_>>, LogError> {
+        let count = manifest.part_count();
+        let mut loaded = reserved(count as usize)?;
+        let next = AtomicU32::new(0);
+        let read = || self.read_some(io, directory, manifest, &next);
+        let threads = (count as usize).min(default_threads());
+        thread::scope(|scope| {
+            let mut others = reserved(threads)?;
+            for _ in 1..threads {
+                let builder = thread::Builder::new().name("masstree-read".into());
+                let spawn = || builder.spawn_scoped(scope, read);
+                // Without a thread, the others read more parts.
+                others.extend(without_signals(|| errno::preserve(spawn)).ok());
+            }
+            loaded.extend(read()?);
+            for thread in others {
+                let joined = errno::preserve(|| thread.join());
+                loaded.extend(joined.expect("the reader does not panic")?);
+            }
+            Ok::<_, LogError>(())
+        })?;
+        loaded.sort_unstable_by_key(|(part, _)| *part);
+        let mut in_order = reserved(loaded.len())?;
+        in_order.extend(loaded.into_iter().map(|(_, loading)| loading));
+        Ok(in_order)
+    }
+
+    /// Reads parts that no other thread reads; returns their indexes, and what each has.
+    fn read_some(
+        &self,
+        io: &Io,
+        directory: &Path,
+        manifest: &Manifest,
+        next: &AtomicU32,
+    ) -> Result<Vec<(u32, Loading<'_>)>, LogError> {
+        let mut found = Vec::new();
+        // Ends: each turn takes a part.
+        loop {
+            let part = next.fetch_add(1, Ordering::Relaxed);
+            if part >= manifest.part_count() {
+                return Ok(found);
+            }
+            let mut loading = Loading::new(&self.catalog);
+            read_part(io, directory, manifest, part, &mut |entry| {
+                loading.add(&entry)
+            })?;
+            found.try_reserve(1).map_err(|_| LogError::NoMemory)?;
+            found.push((part, loading));
+        }
+    }
+}
+
+fn reserved<T>(count: usize) -> Result<Vec<T>, LogError> {
+    let mut list = Vec::new();
+    (list.try_reserve_exact(count)).map_err(|_| LogError::NoMemory)?;
+    Ok(list)
+}
+
+/// What was read of the trees in a part.
+struct Loading<'c> {
+    catalog: &'c Catalog,
+    /// Numbers of trees, in ascending order.
+    trees: VecDeque<(u32, Part<'c>)>,
+}
+
+impl<'c> Loading<'c> {
+    fn new(catalog: &'c Catalog) -> Self {
+        Self {
+            catalog,
+            trees: VecDeque::new(),
+        }
+    }
+
+    fn add(&mut self, entry: &Entry<'_>) -> Result<(), VisitError> {
+        if self
+            .trees
+            .back()
+            .is_none_or(|(tree, _)| *tree != entry.tree)
+        {
+            self.begin(entry.tree)?;
+        }
+        let (_, part) = self.trees.back_mut().expect("it was begun");
+        match part.push(entry.key, entry.number, entry.value) {
+            Ok(()) => Ok(()),
+            Err(LoadFault::OutOfMemory) => Err(VisitError::NoMemory),
+            Err(_) => Err(VisitError::Corrupt("a key or a number is out of range")),
+        }
+    }
+
+    fn begin(&mut self, number: u32) -> Result<(), VisitError> {
+        let tree = self.catalog.numbered(number);
         let tree = tree.ok_or(VisitError::Corrupt(
             "a block is of a tree that there is not",
         ))?;
-        let guard = tree.index().local_guard();
-        let (versioned, number) = (tree.versioned(), entry.number);
-        match versioned.load(guard.pin(), entry.key, Kind::Value, number, entry.value) {
-            Ok(()) => Ok(()),
-            Err(Refused::OutOfMemory) => Err(VisitError::NoMemory),
-            Err(_) => Err(VisitError::Corrupt("a number is out of range")),
-        }
+        let part = Part::new(tree.versioned()).map_err(|_| VisitError::NoMemory)?;
+        self.trees
+            .try_reserve(1)
+            .map_err(|_| VisitError::NoMemory)?;
+        self.trees.push_back((number, part));
+        Ok(())
     }
+
+    /// Takes what was read of a tree, if all trees with lower numbers were taken.
+    fn take(&mut self, number: u32) -> Option<Part<'c>> {
+        let is_next = self.trees.front()?.0 == number;
+        is_next.then(|| self.trees.pop_front().expect("there is one").1)
+    }
+}
+
+/// Gives a tree what was read of it.
+fn install_tree<'c>(tree: &'c StoreTree, loaded: &mut [Loading<'c>]) -> Result<(), LoadFault> {
+    let mut parts = Vec::new();
+    (parts.try_reserve_exact(loaded.len())).map_err(|_| LoadFault::OutOfMemory)?;
+    parts.extend(
+        loaded
+            .iter_mut()
+            .filter_map(|loading| loading.take(tree.number())),
+    );
+    let guard = tree.index().local_guard();
+    install(tree.versioned(), guard.pin(), parts)
 }
 
 /// Lets a log go on that was read behind a checkpoint. Fails if it is not the log of the checkpoint.
