@@ -15,6 +15,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::c_int;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Instant;
 
 /// Runs `work`, then restores `errno`.
 #[inline]
@@ -61,6 +62,37 @@ pub(crate) fn wait_until<T>(changed: &Condvar, mutex: &Mutex<T>, met: impl Fn(&T
             state = lock(mutex);
         }
     }
+}
+
+/// As [`wait_until`], but not beyond `deadline`. Returns whether the condition is met.
+#[expect(clippy::disallowed_methods, reason = "within `preserve`")]
+pub(crate) fn wait_until_deadline<T>(
+    changed: &Condvar,
+    mutex: &Mutex<T>,
+    deadline: Option<Instant>,
+    met: impl Fn(&T) -> bool,
+) -> bool {
+    let Some(deadline) = deadline else {
+        wait_until(changed, mutex, met);
+        return true;
+    };
+    let mut state = lock(mutex);
+    // Ends: at the deadline.
+    while !met(&state) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return false;
+        }
+        (state, _) = preserve(|| {
+            (changed.wait_timeout(state, left)).unwrap_or_else(PoisonError::into_inner)
+        });
+        if cfg!(masstree_tsan) {
+            // As in `wait_until`.
+            drop(state);
+            state = lock(mutex);
+        }
+    }
+    true
 }
 
 #[cfg(any(target_os = "linux", target_os = "emscripten", target_os = "fuchsia"))]

@@ -171,6 +171,7 @@ use crate::index::tree::Tree;
 use crate::index::value::{KindId, Values};
 use crate::sync::{AtomicU64, Ordering};
 use counts::Counts;
+pub(crate) use counts::VersionCounts;
 use list::List;
 use numbers::Numbers;
 use quiet::Quiet;

@@ -137,6 +137,9 @@ impl Flusher {
         (shared.file_room).fetch_add((group.records - 1) * FRAME_UNITS, Ordering::Relaxed);
         shared.counts.count_group(group.records, length as u64);
         shared.written.store(group.end, Ordering::Release);
+        if let Some(alarm) = &shared.alarm {
+            alarm.reach(group.end);
+        }
         shared.ring.release(self.position, group.end);
         self.position = group.end;
         self.unsynced_since.get_or_insert_with(Instant::now);

@@ -25,6 +25,7 @@
 //! A log without a directory has the same numbers, and no files; each record is one unit, and whatever
 //! thread needs room releases installed units.
 
+mod alarm;
 mod callbacks;
 mod flusher;
 mod frame;
@@ -48,6 +49,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+pub(crate) use alarm::Alarm;
 pub(crate) use callbacks::Callback;
 pub(crate) use place::{Place, Room, Writer};
 pub(crate) use reader::{Corruption, LogEnd, LogError, Report, VisitError, read_log};
@@ -59,7 +61,8 @@ use crate::errno;
 use crate::sync::{Ordering, Wait};
 use flusher::Flusher;
 use frame::FRAME_HEADER;
-use ring::{Ring, UNIT, units_of};
+pub(crate) use ring::UNIT;
+use ring::{Ring, units_of};
 use shared::{FRAME_UNITS, Shared};
 
 /// Why a log has stopped.
@@ -79,6 +82,8 @@ pub(crate) struct LogOptions {
     /// Records become durable after this time if nothing waits for them; `None`: not before the log
     /// is closed.
     pub(crate) sync_interval: Option<Duration>,
+    /// Learns of each group that is written.
+    pub(crate) alarm: Option<Arc<Alarm>>,
     /// Identifies a new log; a log that exists keeps its own.
     pub(crate) store_id: u64,
 }
@@ -93,6 +98,7 @@ impl LogOptions {
             segment_bytes: 64 << 20,
             step_bytes: 4 << 20,
             sync_interval: None,
+            alarm: None,
             store_id,
         }
     }
@@ -462,6 +468,11 @@ impl Log {
             shared.io.sync_dir(&shared.directory)?;
         }
         Ok(removed)
+    }
+
+    /// The position after what is written.
+    pub(crate) fn written(&self) -> u64 {
+        self.shared.written.load(Ordering::Acquire)
     }
 
     /// Bytes of the records from `number` on, as far as they are written.

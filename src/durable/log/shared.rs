@@ -1,9 +1,10 @@
 //! What writers, waiters and the flusher of a log share.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use super::alarm::Alarm;
 use super::callbacks::Callbacks;
 use super::frame::FRAME_HEADER;
 use super::reader::LogEnd;
@@ -37,6 +38,7 @@ pub(super) struct Shared {
     /// Bytes by which the file is allocated.
     pub(super) step: u64,
     pub(super) sync_interval: Option<Duration>,
+    pub(super) alarm: Option<Arc<Alarm>>,
     /// Where the log was opened.
     pub(super) opened_at: u64,
     pub(super) idle: Idle,
@@ -95,6 +97,7 @@ impl Shared {
             segment_bytes: options.segment_bytes.max(least) / UNIT * UNIT,
             step,
             sync_interval: options.sync_interval,
+            alarm: options.alarm,
             opened_at: recovered.next,
             idle: Idle::new(),
             progress: Signal::new(),

@@ -15,6 +15,7 @@ use crate::errno;
 use crate::index::memory::{OutOfMemory, Source, Vector, append};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::{Tree, TreeOptions};
+use crate::sync::AtomicU64;
 use crate::versioned::{self, Found, LATEST, Version, VersionedTree};
 
 /// The most bytes of a tree's name.
@@ -35,6 +36,8 @@ pub(crate) struct StoreTree {
     number: u32,
     /// The number of the commit that made the tree.
     made: u64,
+    /// Tombstones that the last trim in the background has left.
+    pub(super) kept_tombstones: AtomicU64,
     /// UTF-8, and a zero byte.
     name: Vector<u8>,
 }
@@ -56,6 +59,7 @@ impl StoreTree {
             tree,
             number: 0,
             made: 0,
+            kept_tombstones: AtomicU64::new(0),
             name: copy,
         })?;
         let mut new = NewTree { tree: made, source };

@@ -9,47 +9,102 @@
 //! there is no memory, the next may succeed. After a sync of the directory has failed, no other is tried before the
 //! store is opened again: which files the directory has is not known (known failure 61). A failed sync of
 //! a part is not tried again: the file is removed, and never counts.
+//!
+//! Calls that demand a checkpoint make it on their own thread, and a thread in the background (`background`)
+//! makes those that are due; one waits for the other. No lock is held meanwhile. Closing the store ends the
+//! thread: it abandons its checkpoint after the block that it writes.
 
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
+use super::background;
 use super::catalog::{Catalog, StoreTree};
+use super::checkpoint_counts::{CheckpointCounts, CheckpointStatistics};
 use super::failure::Failure;
-use super::parts::{Abandoned, Parts};
+use super::parts::{Abandoned, Parts, default_threads};
 use super::{LogCell, Store, StoreFault, StoreOptions};
 use crate::durable::checkpoint::{
     Manifest, ManifestHead, PartHeader, TreeRecord, Unpublished, publish, remove_leftovers,
     remove_parts,
 };
 use crate::durable::io::{Io, IoError, Path};
-use crate::durable::log::Log;
+use crate::durable::log::{Alarm, Log};
 use crate::errno;
 use crate::protocol::Line;
+use crate::sync::{AtomicU64, Ordering};
+
+/// How checkpoints are made.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct CheckpointOptions {
+    /// One is made when the log has so many bytes since the last; 0: the default; `u64::MAX`: never.
+    pub(crate) log_bytes: u64,
+    /// One is made when the last is so old, and something was committed since.
+    pub(crate) age: Option<Duration>,
+    /// The most parts that are written at a time; 0: the default.
+    pub(crate) threads: usize,
+    /// At most so many bytes are written in a second; 0: any number.
+    pub(crate) bytes_per_second: u64,
+}
+
+impl CheckpointOptions {
+    /// How many bytes the log may have behind a checkpoint that has `last` bytes.
+    pub(super) fn log_bytes(&self, last: u64) -> u64 {
+        const DEFAULT: u64 = 256 << 20;
+        match self.log_bytes {
+            0 => DEFAULT.max(last),
+            bytes => bytes,
+        }
+    }
+}
 
 /// What checkpoints of a store need, and what has become of them.
 pub(super) struct Checkpointer {
     pub(super) catalog: Arc<Catalog>,
     pub(super) log: LogCell,
-    pub(super) io: Io,
-    pub(super) directory: Path,
-    /// The most parts that are written at a time.
-    pub(super) threads: usize,
-    pub(super) state: Mutex<State>,
-    pub(super) changed: Condvar,
+    io: Io,
+    directory: Path,
+    pub(super) options: CheckpointOptions,
+    /// Wakes the thread in the background.
+    pub(super) alarm: Arc<Alarm>,
+    state: Mutex<State>,
+    changed: Condvar,
+    pub(super) counts: CheckpointCounts,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-#[derive(Default)]
-pub(super) struct State {
+struct State {
     is_running: bool,
-    /// The number of the checkpoint that counts; 0: there is none.
-    pub(super) number: u64,
+    is_closing: bool,
+    last: Last,
     /// Why the last one was not made.
     failure: Option<IoError>,
     /// A sync of the directory has failed.
     is_given_up: bool,
 }
 
+/// The checkpoint that counts.
+#[derive(Clone, Copy)]
+pub(super) struct Last {
+    /// 0: there is none.
+    pub(super) number: u64,
+    pub(super) bytes: u64,
+    /// When it was made, or the store opened.
+    pub(super) at: Instant,
+}
+
+impl Last {
+    fn of(manifest: Option<&Manifest>) -> Self {
+        Self {
+            number: manifest.map_or(0, Manifest::number),
+            bytes: manifest.map_or(0, Manifest::part_bytes),
+            at: Instant::now(),
+        }
+    }
+}
+
 impl Store {
-    /// What makes the checkpoints of a store that has this one.
+    /// What makes the checkpoints of this store, if it is written to a directory.
     pub(super) fn checkpointer_of(
         &self,
         options: &StoreOptions,
@@ -64,12 +119,18 @@ impl Store {
             log: self.log.clone(),
             io: options.io.clone(),
             directory: directory.duplicate()?,
-            threads: 2,
+            options: options.checkpoints,
+            alarm: Arc::new(Alarm::new()),
             state: Mutex::new(State {
-                number: manifest.map_or(0, Manifest::number),
-                ..State::default()
+                is_running: false,
+                is_closing: false,
+                last: Last::of(manifest),
+                failure: None,
+                is_given_up: false,
             }),
             changed: Condvar::new(),
+            counts: CheckpointCounts::new(),
+            thread: Mutex::new(None),
         })))
     }
 
@@ -84,13 +145,21 @@ impl Store {
             Ok(()) => Ok(()),
             Err(Abandoned::OutOfMemory) => Err(StoreFault::OutOfMemory),
             Err(Abandoned::Io(error)) if error.is_full() => Err(StoreFault::Full),
-            Err(Abandoned::Io(_) | Abandoned::LogFailed) => Err(StoreFault::Failed),
+            Err(Abandoned::Io(_) | Abandoned::Refused) => Err(StoreFault::Failed),
         }
+    }
+
+    pub(crate) fn checkpoint_statistics(&self) -> CheckpointStatistics {
+        let checkpointer = self.checkpointer.as_ref();
+        checkpointer.map_or(CheckpointStatistics::default(), |checkpointer| {
+            let number = errno::lock(&checkpointer.state).last.number;
+            checkpointer.counts.read(number)
+        })
     }
 }
 
 impl Checkpointer {
-    fn log(&self) -> &Log {
+    pub(super) fn log(&self) -> &Log {
         self.log.get().expect("opening ends with the log")
     }
 
@@ -99,47 +168,31 @@ impl Checkpointer {
         remove_leftovers(&self.io, &self.directory, manifest)
     }
 
-    /// Waits for the checkpoint that is being made, and makes one.
-    fn run(&self) -> Result<(), Abandoned> {
-        let before = self.begin();
-        let outcome = match before {
-            Some(before) => self.make(before),
-            None => Err(Abandoned::LogFailed),
-        };
-        self.end(&outcome);
-        outcome.map(drop)
+    /// Starts the thread in the background.
+    pub(super) fn start(self: &Arc<Self>) -> Result<(), IoError> {
+        *errno::lock(&self.thread) = Some(background::start(self)?);
+        Ok(())
     }
 
-    /// Begins: other calls wait. Returns the number of the checkpoint that counts; `None` if no other can
-    /// be made.
-    fn begin(&self) -> Option<u64> {
-        let mut state = errno::lock(&self.state);
-        // Ends: each turn waits until another checkpoint is made or abandoned.
-        while state.is_running {
-            drop(state);
-            errno::wait_until(&self.changed, &self.state, |state| !state.is_running);
-            state = errno::lock(&self.state);
-        }
-        state.is_running = true;
-        (!state.is_given_up).then_some(state.number)
-    }
-
-    fn end(&self, outcome: &Result<u64, Abandoned>) {
-        let mut state = errno::lock(&self.state);
-        state.is_running = false;
-        match outcome {
-            Ok(number) => {
-                state.number = *number;
-                state.failure = None;
-            }
-            Err(Abandoned::Io(error)) => {
-                state.is_given_up |= error.operation == "sync_dir";
-                state.failure = (!error.is_full()).then(|| error.duplicate());
-            }
-            Err(Abandoned::OutOfMemory | Abandoned::LogFailed) => {}
-        }
-        drop(state);
+    /// Ends the thread; the checkpoint that it makes is abandoned.
+    pub(super) fn stop(&self) {
+        errno::lock(&self.state).is_closing = true;
         self.changed.notify_all();
+        self.alarm.call();
+        let thread = errno::lock(&self.thread).take();
+        if let Some(thread) = thread {
+            errno::preserve(|| thread.join()).expect("the thread does not panic");
+        }
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        errno::lock(&self.state).is_closing
+    }
+
+    /// The checkpoint that counts; `None` if no other can be made.
+    pub(super) fn last(&self) -> Option<Last> {
+        let state = errno::lock(&self.state);
+        (!state.is_given_up).then_some(state.last)
     }
 
     /// Why the last checkpoint was not made.
@@ -150,21 +203,72 @@ impl Checkpointer {
             .map(Failure::of_io)
     }
 
-    /// Makes a checkpoint, unless nothing was committed since the one at `before`; returns the number of
-    /// the one that counts.
-    fn make(&self, before: u64) -> Result<u64, Abandoned> {
+    /// Waits for the checkpoint that is being made, and makes one.
+    pub(super) fn run(&self) -> Result<(), Abandoned> {
+        let begin = Instant::now();
+        self.counts.attempted();
+        let outcome = self.begin().and_then(|last| self.make(&last));
+        self.end(&outcome, begin);
+        outcome.map(drop)
+    }
+
+    /// Begins: other calls wait. Returns the checkpoint that counts.
+    fn begin(&self) -> Result<Last, Abandoned> {
+        let mut state = errno::lock(&self.state);
+        // Ends: each turn waits until another checkpoint is made or abandoned.
+        while state.is_running {
+            drop(state);
+            errno::wait_until(&self.changed, &self.state, |state| !state.is_running);
+            state = errno::lock(&self.state);
+        }
+        state.is_running = true;
+        match state.is_given_up {
+            true => Err(Abandoned::Refused),
+            false => Ok(state.last),
+        }
+    }
+
+    fn end(&self, outcome: &Result<Option<Manifest>, Abandoned>, begin: Instant) {
+        let mut state = errno::lock(&self.state);
+        state.is_running = false;
+        match outcome {
+            Ok(made) => {
+                state.failure = None;
+                if let Some(manifest) = made {
+                    state.last = Last::of(Some(manifest));
+                }
+                self.counts.done(made.as_ref(), begin.elapsed());
+            }
+            Err(abandoned) => {
+                self.counts.failed();
+                if let Abandoned::Io(error) = abandoned {
+                    state.is_given_up |= error.operation == "sync_dir";
+                    state.failure = (!error.is_full()).then(|| error.duplicate());
+                }
+            }
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Makes a checkpoint, unless nothing was committed since the last.
+    fn make(&self, last: &Last) -> Result<Option<Manifest>, Abandoned> {
         let Some(first) = self.catalog.numbered(1) else {
-            return Ok(before);
+            return Ok(None);
         };
         let snapshot = first.versioned().snapshot()?;
         let number = snapshot.number();
         if self.log().failure().is_some() {
-            return Err(Abandoned::LogFailed);
+            return Err(Abandoned::Refused);
         }
-        if number == before {
-            return Ok(before);
+        if number == last.number {
+            return Ok(None);
         }
-        let parts = Parts::divide(&self.catalog, number, self.threads)?;
+        let threads = match self.options.threads {
+            0 => default_threads(),
+            threads => threads,
+        };
+        let parts = Parts::divide(&self.catalog, number, threads)?;
         let header = PartHeader {
             store_id: self.log().store_id(),
             number,
@@ -184,12 +288,34 @@ impl Checkpointer {
             self.log().cut_before(number + 1)?;
         }
         self.remove_leftovers(Some(&manifest))?;
-        Ok(number)
+        Ok(Some(manifest))
+    }
+
+    /// Learns of bytes that were written. Waits if that was too fast; fails if the store is closed.
+    fn throttle(&self, bytes: u64, sum: &AtomicU64, begin: Instant) -> Result<(), Abandoned> {
+        // Relaxed: a count.
+        let sum = sum.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.counts.written(bytes);
+        let is_closing = |state: &State| state.is_closing;
+        let is_closed = match self.options.bytes_per_second {
+            0 => is_closing(&errno::lock(&self.state)),
+            rate => {
+                let due = Duration::from_secs_f64(sum as f64 / rate as f64);
+                let deadline = begin.checked_add(due);
+                errno::wait_until_deadline(&self.changed, &self.state, deadline, is_closing)
+            }
+        };
+        match is_closed {
+            true => Err(Abandoned::Refused),
+            false => Ok(()),
+        }
     }
 
     /// Writes the parts, and makes their manifest.
     fn write(&self, parts: &Parts<'_>, header: &PartHeader) -> Result<Manifest, Abandoned> {
-        let records = parts.write(&self.io, &self.directory, header, &|_| Ok(()))?;
+        let (sum, begin) = (AtomicU64::new(0), Instant::now());
+        let written = |bytes| self.throttle(bytes, &sum, begin);
+        let records = parts.write(&self.io, &self.directory, header, &written)?;
         let head = ManifestHead {
             store_id: header.store_id,
             number: header.number,

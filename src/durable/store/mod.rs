@@ -30,8 +30,10 @@
 //! **Recovery** (`open`) makes the trees of the checkpoint that counts (`restore`), and stores the changes of each record under its number, in the
 //! order of the log. Numbers that are handed out later are above all that were seen.
 
+mod background;
 mod batch;
 mod catalog;
+mod checkpoint_counts;
 mod checkpointer;
 mod commit;
 mod condition;
@@ -48,6 +50,8 @@ mod write;
 
 pub(crate) use batch::{Action, Batch, Operation};
 pub(crate) use catalog::StoreTree;
+pub(crate) use checkpoint_counts::CheckpointStatistics;
+pub(crate) use checkpointer::CheckpointOptions;
 pub(crate) use commit::Committed;
 pub(crate) use condition::Condition;
 pub(crate) use failure::Failure;
@@ -244,12 +248,22 @@ impl Store {
 
     /// Makes everything durable, and stops the log. Nothing is written afterwards.
     pub(crate) fn close(&self) -> Result<(), StoreFault> {
+        self.stop_background();
         self.log().close().map_err(unknown)
+    }
+}
+
+impl Store {
+    fn stop_background(&self) {
+        if let Some(checkpointer) = &self.checkpointer {
+            checkpointer.stop();
+        }
     }
 }
 
 impl Drop for Store {
     fn drop(&mut self) {
+        self.stop_background();
         // Opening may have failed before there was a log. A failure is reported by `close`.
         if let Some(log) = self.log.get() {
             let _ = log.close();

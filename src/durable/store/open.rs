@@ -14,13 +14,16 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::catalog::{Catalog, NewTree, StoreTree, check_name};
+use super::checkpointer::CheckpointOptions;
 use super::failure::Failure;
 use super::record::{Malformed, RecordKind, decode_commit, decode_tree};
 use super::restore::follow;
 use super::{LogCell, Store};
 use crate::durable::checkpoint::Manifest;
 use crate::durable::io::{File, Io, IoError, OPEN_CREATE, OPEN_WRITE, Path};
-use crate::durable::log::{Level, Log, LogEnd, LogError, LogOptions, Report, VisitError, read_log};
+use crate::durable::log::{
+    Alarm, Level, Log, LogEnd, LogError, LogOptions, Report, VisitError, read_log,
+};
 use crate::index::memory::{Allocator, OutOfMemory, Source};
 use crate::index::reclaim::{generation, watch_forks};
 use crate::index::tree::TreeOptions;
@@ -46,6 +49,7 @@ pub(crate) struct StoreOptions {
     /// 0: the default.
     pub(crate) log_segment_bytes: u64,
     pub(crate) sync_interval: Option<Duration>,
+    pub(crate) checkpoints: CheckpointOptions,
     /// The allocator of trees.
     pub(crate) allocator: Option<Allocator>,
 }
@@ -62,6 +66,7 @@ impl Default for StoreOptions {
             log_buffer_bytes: 0,
             log_segment_bytes: 0,
             sync_interval: None,
+            checkpoints: CheckpointOptions::default(),
             allocator: None,
         }
     }
@@ -158,13 +163,17 @@ impl Store {
             store.checkpointer = store.checkpointer_of(&options, manifest.as_ref())?;
         }
         store.report = std::mem::take(&mut end.report);
-        let opened = Log::open(log_options(options)?, end)?;
+        let alarm = store.checkpointer.as_ref().map(|of| of.alarm.clone());
+        let opened = Log::open(log_options(options, alarm)?, end)?;
         let is_new = store.log.set(opened).is_ok();
         debug_assert!(is_new, "the cell was empty");
         if let Some(checkpointer) = &store.checkpointer {
             checkpointer.remove_leftovers(manifest.as_ref())?;
         }
         store.remove_tombstones()?;
+        if let Some(checkpointer) = &store.checkpointer {
+            checkpointer.start()?;
+        }
         Ok(store)
     }
 
@@ -318,7 +327,7 @@ fn lock(options: &StoreOptions, directory: &Path) -> Result<File, OpenFault> {
     }
 }
 
-fn log_options(options: StoreOptions) -> Result<LogOptions, OpenFault> {
+fn log_options(options: StoreOptions, alarm: Option<Arc<Alarm>>) -> Result<LogOptions, OpenFault> {
     // A store that is only read has a log without files: it hands out nothing.
     let directory = options.directory.filter(|_| !options.is_read_only);
     let mut log = LogOptions::new(options.io, directory, random());
@@ -330,6 +339,7 @@ fn log_options(options: StoreOptions) -> Result<LogOptions, OpenFault> {
         log.step_bytes = log.step_bytes.min(options.log_segment_bytes);
     }
     log.sync_interval = options.sync_interval;
+    log.alarm = alarm;
     Ok(log)
 }
 

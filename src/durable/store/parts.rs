@@ -30,8 +30,8 @@ pub(super) fn default_threads() -> usize {
 #[derive(Debug)]
 pub(super) enum Abandoned {
     OutOfMemory,
-    /// The log has failed.
-    LogFailed,
+    /// The log, or a sync of the directory, has failed before; or the store is being closed.
+    Refused,
     Io(IoError),
 }
 
