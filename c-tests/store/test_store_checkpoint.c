@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <sched.h>
 
 enum { KEYS = 50000 };
 
@@ -169,6 +170,40 @@ static void stores_without_files_of_their_own_have_no_checkpoints(void **state)
     assert_status(MASSTREE_READ_ONLY, masstree_store_checkpoint(store));
 }
 
+/* Put back: start no thread; count nothing. */
+static void checkpoints_are_made_in_the_background(void **state)
+{
+    (void)state;
+    close_store(store);
+    faults.options.checkpoint_log_bytes = 1 << 20;
+    faults.options.checkpoint_bytes_per_s = 100 << 20;
+    faults.options.checkpoint_threads = 2;
+    open_here();
+    fill("value");
+    masstree_store_stats_t stats = stats_of(store);
+    while (stats.checkpoints_done == 0) {
+        assert_int_equal(0, sched_yield());
+        stats = stats_of(store);
+    }
+    assert_true(stats.checkpoint_commit > 0 && stats.checkpoint_commit <= stats.last_commit);
+    assert_true(stats.checkpoints_begun >= stats.checkpoints_done);
+    assert_true(stats.checkpoint_keys > 0 && stats.checkpoint_bytes > 10 * stats.checkpoint_keys);
+    assert_true(stats.checkpoint_us > 0);
+    assert_int_equal(0, stats.checkpoints_failed);
+    faults.options.checkpoint_log_bytes = MASSTREE_NO_CHECKPOINTS;
+    reopen();
+    assert_int_equal(KEYS, count_keys(tree));
+    assert_int_equal(0, stats_of(store).checkpoints_begun);
+}
+
+static void the_options_of_checkpoints_are_checked(void **state)
+{
+    (void)state;
+    masstree_store_t *other = NULL;
+    faults.options.checkpoint_threads = 4097;
+    assert_status(MASSTREE_INVALID, masstree_store_open(place.path, &faults.options, &other));
+}
+
 static void a_checkpoint_needs_memory(void **state)
 {
     (void)state;
@@ -196,6 +231,8 @@ int main(void)
         WITH_STORE(a_full_disk_leaves_the_checkpoint_before),
         WITH_STORE(a_failed_checkpoint_is_reported_and_writes_go_on),
         WITH_STORE(stores_without_files_of_their_own_have_no_checkpoints),
+        WITH_STORE(checkpoints_are_made_in_the_background),
+        WITH_STORE(the_options_of_checkpoints_are_checked),
         WITH_STORE(a_checkpoint_needs_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -240,6 +240,11 @@ typedef struct {
 #define MASSTREE_STORE_SALVAGE 4
 
 /**
+ * Value of checkpoint_log_bytes: the length of the log does not lead to checkpoints.
+ */
+#define MASSTREE_NO_CHECKPOINTS UINT64_MAX
+
+/**
  * Options of masstree_store_open. Start from MASSTREE_STORE_OPTIONS_INIT; struct_size works as in
  * masstree_options_t.
  */
@@ -295,11 +300,30 @@ typedef struct {
      * MASSTREE_STORE_FAILURE_INIT.
      */
     masstree_store_failure_t *failure;
+    /**
+     * A checkpoint is made in the background when the log has so many bytes since the last; 0: 256 MiB,
+     * or as many as the last checkpoint has, if that is more; MASSTREE_NO_CHECKPOINTS: never.
+     */
+    uint64_t checkpoint_log_bytes;
+    /**
+     * A checkpoint is made in the background when the last is older than so many seconds, and something was
+     * committed since; 0: never.
+     */
+    uint64_t checkpoint_age_s;
+    /**
+     * Bytes of checkpoints that are written in a second, at most; 0: any number.
+     */
+    uint64_t checkpoint_bytes_per_s;
+    /**
+     * Threads that write a checkpoint, at most: no more than 4096; 0: one for each processor, but at most 4.
+     */
+    size_t checkpoint_threads;
 } masstree_store_options_t;
 
 /** Initializer of masstree_store_options_t: sets struct_size, and every other field to 0 or NULL. */
 #define MASSTREE_STORE_OPTIONS_INIT \
-    { sizeof(masstree_store_options_t), 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL }
+    { sizeof(masstree_store_options_t), 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, 0, \
+      0, 0 }
 
 /**
  * Opens a store: makes its directory if there is none, locks it against other openers, and reads it.
@@ -1183,11 +1207,44 @@ typedef struct {
      * otherwise 0.
      */
     uint64_t salvaged;
+    /**
+     * Checkpoints that were begun since the store was opened.
+     */
+    uint64_t checkpoints_begun;
+    /**
+     * Those that were made, or for which nothing was to do.
+     */
+    uint64_t checkpoints_done;
+    /**
+     * Those that were not made.
+     */
+    uint64_t checkpoints_failed;
+    /**
+     * Bytes that were written for checkpoints, also for those that were not made.
+     */
+    uint64_t checkpoint_bytes;
+    /**
+     * Keys in the last checkpoint that was made since the store was opened.
+     */
+    uint64_t checkpoint_keys;
+    /**
+     * How long that took, in microseconds.
+     */
+    uint64_t checkpoint_us;
+    /**
+     * The commit up to which the checkpoint that counts has everything; 0: there is none.
+     */
+    uint64_t checkpoint_commit;
+    /**
+     * Tombstones that were trimmed in the background.
+     */
+    uint64_t trimmed_tombstones;
 } masstree_store_stats_t;
 
 /** Initializer of masstree_store_stats_t: sets struct_size, and every other field to 0 or NULL. */
 #define MASSTREE_STORE_STATS_INIT \
-    { sizeof(masstree_store_stats_t), 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, 0, 0, 0, 0 }
+    { sizeof(masstree_store_stats_t), 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, 0, 0, 0, 0, 0, 0, \
+      0, 0, 0, 0, 0, 0 }
 
 /**
  * Returns statistics of a store.

@@ -10,8 +10,9 @@ use super::failure::{self, StoreFailure};
 use super::handle::StoreHandle;
 use super::io::{self, StoreIo};
 use super::wait::level_of;
+use crate::durable::checkpoint::MAX_PARTS;
 use crate::durable::io::Path;
-use crate::durable::store::{OpenFault, Store, StoreOptions};
+use crate::durable::store::{CheckpointOptions, OpenFault, Store, StoreOptions};
 use crate::ffi::boundary::{sized_struct, status_of};
 use crate::ffi::index::options::{Alloc, Free};
 use crate::ffi::status::*;
@@ -27,6 +28,9 @@ pub const MASSTREE_STORE_MUST_EXIST: u32 = 2;
 /// Flag of a store: a corrupt log is read up to the first fault, and what follows is given up: commits
 /// that were durable may be lost. Without it, opening returns MASSTREE_CORRUPT.
 pub const MASSTREE_STORE_SALVAGE: u32 = 4;
+
+/// Value of checkpoint_log_bytes: the length of the log does not lead to checkpoints.
+pub const MASSTREE_NO_CHECKPOINTS: u64 = u64::MAX;
 
 /// Options of masstree_store_open. Start from MASSTREE_STORE_OPTIONS_INIT; struct_size works as in
 /// masstree_options_t.
@@ -62,6 +66,16 @@ pub struct StoreOptionsC {
     /// Receives what failed, if opening fails because of a file; may be NULL. Initialise it with
     /// MASSTREE_STORE_FAILURE_INIT.
     pub failure: *mut StoreFailure,
+    /// A checkpoint is made in the background when the log has so many bytes since the last; 0: 256 MiB,
+    /// or as many as the last checkpoint has, if that is more; MASSTREE_NO_CHECKPOINTS: never.
+    pub checkpoint_log_bytes: u64,
+    /// A checkpoint is made in the background when the last is older than so many seconds, and something was
+    /// committed since; 0: never.
+    pub checkpoint_age_s: u64,
+    /// Bytes of checkpoints that are written in a second, at most; 0: any number.
+    pub checkpoint_bytes_per_s: u64,
+    /// Threads that write a checkpoint, at most: no more than 4096; 0: one for each processor, but at most 4.
+    pub checkpoint_threads: usize,
 }
 
 /// Opens a store: makes its directory if there is none, locks it against other openers, and reads it.
@@ -171,6 +185,18 @@ unsafe fn decode(
     decoded.sync_interval = match options.sync_interval_us {
         0 => None,
         interval => Some(Duration::from_micros(interval)),
+    };
+    if options.checkpoint_threads > MAX_PARTS {
+        return Err(MASSTREE_INVALID);
+    }
+    decoded.checkpoints = CheckpointOptions {
+        log_bytes: options.checkpoint_log_bytes,
+        age: match options.checkpoint_age_s {
+            0 => None,
+            seconds => Some(Duration::from_secs(seconds)),
+        },
+        threads: options.checkpoint_threads,
+        bytes_per_second: options.checkpoint_bytes_per_s,
     };
     decoded.allocator = match (options.alloc, options.free) {
         (None, None) => None,

@@ -1,6 +1,6 @@
 //! # Statistics of stores
 //!
-//! Counters of the log, and what was found when the store was opened.
+//! Counters of the log and of checkpoints, and what was found when the store was opened.
 
 use super::handle::{StoreHandle, store_of};
 use crate::ffi::boundary::{sized_output, status_of};
@@ -40,6 +40,22 @@ pub struct StoreStats {
     /// 1 if a fault was found in the log and what followed was given up (MASSTREE_STORE_SALVAGE),
     /// otherwise 0.
     pub salvaged: u64,
+    /// Checkpoints that were begun since the store was opened.
+    pub checkpoints_begun: u64,
+    /// Those that were made, or for which nothing was to do.
+    pub checkpoints_done: u64,
+    /// Those that were not made.
+    pub checkpoints_failed: u64,
+    /// Bytes that were written for checkpoints, also for those that were not made.
+    pub checkpoint_bytes: u64,
+    /// Keys in the last checkpoint that was made since the store was opened.
+    pub checkpoint_keys: u64,
+    /// How long that took, in microseconds.
+    pub checkpoint_us: u64,
+    /// The commit up to which the checkpoint that counts has everything; 0: there is none.
+    pub checkpoint_commit: u64,
+    /// Tombstones that were trimmed in the background.
+    pub trimmed_tombstones: u64,
 }
 
 /// Returns statistics of a store.
@@ -66,6 +82,7 @@ pub unsafe extern "C" fn masstree_store_stats(
             let output = sized_output(stats)?;
             let store = store_of(store)?;
             let (log, report) = (store.log_statistics(), store.report());
+            let checkpoints = store.checkpoint_statistics();
             let filled = StoreStats {
                 struct_size: output.size(),
                 last_commit: store.last_commit(),
@@ -81,6 +98,14 @@ pub unsafe extern "C" fn masstree_store_stats(
                 read_records: report.records,
                 torn_bytes: report.torn_bytes,
                 salvaged: report.salvaged.is_some().into(),
+                checkpoints_begun: checkpoints.attempted,
+                checkpoints_done: checkpoints.done,
+                checkpoints_failed: checkpoints.failed,
+                checkpoint_bytes: checkpoints.bytes,
+                checkpoint_keys: checkpoints.last_entries,
+                checkpoint_us: checkpoints.last_microseconds,
+                checkpoint_commit: checkpoints.number,
+                trimmed_tombstones: checkpoints.trimmed,
             };
             output.write(filled);
         }

@@ -1,5 +1,7 @@
 //! Checkpoints: what is found behind one, and what is left of the log.
 
+use std::time::Duration;
+
 use super::*;
 use crate::durable::io::memory::Random;
 
@@ -146,4 +148,156 @@ fn the_log_of_a_checkpoint_must_be_there() {
     };
     let store = Store::open(salvaging).unwrap();
     assert_eq!(get(tree_named(&store, "t"), b"key").unwrap(), b"value");
+}
+
+fn with(disk: &Disk, checkpoints: CheckpointOptions) -> Store {
+    Store::open(StoreOptions {
+        checkpoints,
+        ..on(disk)
+    })
+    .unwrap()
+}
+
+/// Waits, without a limit, for what a thread will do.
+fn wait_until(condition: impl Fn() -> bool) {
+    let wait = crate::sync::Wait::new();
+    while !condition() {
+        wait.wait();
+    }
+}
+
+/// Put back: in `Flusher::write_group`, do not tell the alarm; in `background::next`, compare with the
+/// bytes of the whole log.
+#[test]
+fn checkpoints_are_made_as_the_log_grows() {
+    let disk = Disk::default();
+    let options = CheckpointOptions {
+        log_bytes: 4 << 10,
+        ..CheckpointOptions::default()
+    };
+    let store = with(&disk, options);
+    let tree = tree_named(&store, "t");
+    for round in 1..=3 {
+        let before = store.checkpoint_statistics().number;
+        for key in 0..100 {
+            put(&store, tree, &[key], &[round; 50]);
+        }
+        wait_until(|| store.checkpoint_statistics().number > before);
+    }
+    // Those that were due meanwhile are made before the log stays short.
+    wait_until(|| {
+        store
+            .log()
+            .bytes_since(store.checkpoint_statistics().number + 1)
+            < 4 << 10
+    });
+    store.close().unwrap();
+    let statistics = store.checkpoint_statistics();
+    assert!(
+        statistics.done >= 3 && statistics.bytes > 3 * 100 * 50,
+        "{statistics:?}"
+    );
+    assert_eq!(statistics.last_entries, 100);
+    let expected = content(tree);
+    drop(store);
+    assert_eq!(
+        content(tree_named(&Store::open(on(&disk)).unwrap(), "t")),
+        expected
+    );
+}
+
+/// Put back: take no notice of the age if the log is short.
+#[test]
+fn checkpoints_are_made_by_age() {
+    let disk = Disk::default();
+    let options = CheckpointOptions {
+        log_bytes: u64::MAX,
+        age: Some(Duration::from_millis(1)),
+        ..CheckpointOptions::default()
+    };
+    let store = with(&disk, options);
+    let number = put(&store, tree_named(&store, "t"), b"key", b"value");
+    wait_until(|| store.checkpoint_statistics().number >= number);
+}
+
+/// Put back: wait to the end of the throttle; leave the files.
+#[test]
+fn closing_abandons_a_checkpoint_that_waits() {
+    let disk = Disk::default();
+    let options = CheckpointOptions {
+        log_bytes: 4 << 10,
+        bytes_per_second: 1,
+        ..CheckpointOptions::default()
+    };
+    let store = with(&disk, options);
+    let tree = tree_named(&store, "t");
+    for key in 0..200 {
+        put(&store, tree, &[key], &[7; 50]);
+    }
+    wait_until(|| store.checkpoint_statistics().bytes > 0);
+    store.close().unwrap();
+    assert!(files(&disk, "checkpoint-").is_empty() && files(&disk, "manifest").is_empty());
+    assert_eq!(store.checkpoint_statistics().failed, 1);
+}
+
+/// Put back: trim without comparing with what the last trim has left, and a snapshot makes the thread trim for ever.
+#[test]
+fn tombstones_are_trimmed_in_the_background() {
+    let disk = Disk::default();
+    let store = Store::open(on(&disk)).unwrap();
+    let tree = tree_named(&store, "t");
+    for round in 0..20u8 {
+        for key in 0..50 {
+            put(&store, tree, &[round, key], &[1; 20]);
+            remove(&store, tree, &[round, key]);
+        }
+    }
+    put(&store, tree, b"stays", b"value");
+    wait_until(|| store.checkpoint_statistics().trimmed > 500);
+    assert!(tree.index().key_count() < 500);
+    assert_eq!(content(tree).len(), 1);
+    check(tree);
+}
+
+/// Put back: read keys at the latest number; open the snapshot after the trees were divided.
+#[test]
+fn a_checkpoint_beside_writes_is_the_state_after_a_commit() {
+    let disk = Disk::default();
+    let options = CheckpointOptions {
+        log_bytes: 2 << 10,
+        ..CheckpointOptions::default()
+    };
+    let store = with(&disk, options);
+    let (one, two) = (tree_named(&store, "one"), tree_named(&store, "two"));
+    std::thread::scope(|scope| {
+        for thread in 0..2u8 {
+            let store = &store;
+            scope.spawn(move || {
+                for round in 0..300u32 {
+                    // Both trees have the same content after each commit.
+                    let mut batch = Batch::new(store.source());
+                    let value = round.to_le_bytes();
+                    for tree in [one, two] {
+                        let key = [thread, round as u8 % 40];
+                        add(&mut batch, tree, &key, Action::Put { value: &value });
+                    }
+                    store.commit(&batch).unwrap();
+                }
+            });
+        }
+        for _ in 0..20 {
+            store.checkpoint().unwrap();
+        }
+    });
+    store.checkpoint().unwrap();
+    drop(store);
+    let end = disk.operations();
+    for after in (0..=end).step_by(end / 50) {
+        let store = Store::open(on(&disk.images(after, after as u64))).unwrap();
+        let (Some(one), Some(two)) = (store.catalog.named("one"), store.catalog.named("two"))
+        else {
+            continue;
+        };
+        assert_eq!(content(one), content(two), "after {after}");
+    }
 }
