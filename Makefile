@@ -10,7 +10,7 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
         check-fmt check-header check-clippy check-rust check-stress check-lin check-versioned check-scans \
         check-models check-serializable check-c check-install check-go check-zig check-readme \
         check-docs check-bench check-asan check-tsan check-annotated check-memcheck check-fuzz fuzz fuzz-minimise coverage \
-        check-beta bench-beta kills soak soak-perturbed build-perturbed limbo bench-instructions check-instructions record-instructions bench-observe bench bench-build \
+        check-beta bench-beta kills powercuts soak soak-perturbed build-perturbed limbo bench-instructions check-instructions record-instructions bench-observe bench bench-build \
         bench-quick bench-pieces bench-go bench-zig figures rocksdb check-rocksdb bench-rocksdb
 
 # Prints each target with the ## comment above it.
@@ -169,6 +169,14 @@ kills: setup
 	@$(STAGE) build-kills cmake --build $(BUILD) --target masstree_test_store_kills
 	@$(BUILD)/c-tests/masstree_test_store_kills -n $(KILLS) -s $(SEED)
 
+CUTS := 500
+## cut the power CUTS=500 times while a process writes to a store on an ext4 file system of its own,
+## from SEED=1 on; needs root and loop devices
+powercuts: setup
+	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=ON
+	@$(STAGE) build-powercuts cmake --build $(BUILD) --target masstree_test_store_power_cuts
+	@$(BUILD)/c-tests/masstree_test_store_power_cuts -n $(CUTS) -s $(SEED)
+
 PERTURBED_LIBRARY := target/perturb/debug/libmasstree.so
 build-perturbed: setup
 	@$(STAGE) build-perturbed env RUSTFLAGS='--cfg masstree_perturb' CARGO_PROFILE_DEV_OPT_LEVEL=2 \
@@ -282,7 +290,7 @@ check-fuzz: setup
 SECONDS := 60
 TARGET :=
 ## fuzz the C interface, SECONDS=60 for each target, or for TARGET=operations, threads,
-## structs, allocations or versions; FUZZ_BUILD=asan, plain or narrow (nightly toolchain)
+## structs, allocations, versions or store; FUZZ_BUILD=asan, plain or narrow (nightly toolchain)
 fuzz: setup
 	@.ci/fuzz run $(SECONDS) $(TARGET)
 

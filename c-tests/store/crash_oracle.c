@@ -318,3 +318,19 @@ bool crash_check(const struct crash_state *base, struct crash_journal *journal,
     free(check.commits);
     return is_right;
 }
+
+void crash_finish(struct crash_state *state, struct crash_journal *journal)
+{
+    static struct check check;
+    static struct crash_state base;
+    base = *state;
+    check = (struct check){.journal = journal, .base = &base, .found = state};
+    collect(&check);
+    start(&check);
+    for (size_t i = 0; i < check.count; i++) {
+        apply(&check, &check.commits[i]);
+        check.model.last = check.commits[i].number;
+    }
+    *state = check.model;
+    free(check.commits);
+}

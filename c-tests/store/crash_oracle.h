@@ -28,5 +28,7 @@ bool crash_read(masstree_store_t *store, struct crash_state *found);
    after `acknowledged`, and all of their numbers are new. Prints what is wrong. Sets `found->last`. */
 bool crash_check(const struct crash_state *base, struct crash_journal *journal,
                  uint64_t acknowledged, struct crash_state *found, struct crash_counts *counts);
+/* `state` becomes that after all commits of the journal, whose operations have all returned. */
+void crash_finish(struct crash_state *state, struct crash_journal *journal);
 
 #endif

@@ -7,48 +7,27 @@
    Put back: in `Flusher::write_group`, store `written` before the frame is appended; in
    `Reader::open_all`, leave the limits of headers out. */
 #include "crash_oracle.h"
+#include "crash_process.h"
 #include "stores.h"
 
 #include <inttypes.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { THREADS = 4, ROUNDS_OF_A_STORE = 20 };
-
-static void wait_us(uint64_t us)
-{
-    struct timespec time = {(time_t)(us / 1000000), (long)(us % 1000000 * 1000)};
-    nanosleep(&time, NULL);
-}
-
-/* A new process, so that it inherits nothing of this one's library. */
-static pid_t start_writer(const char *journal, const char *directory, uint64_t seed)
-{
-    char text[24];
-    snprintf(text, sizeof text, "%" PRIu64, seed);
-    pid_t writer = fork();
-    REQUIRE(writer >= 0);
-    if (writer == 0) {
-        execl("/proc/self/exe", "writer", journal, directory, text, (char *)NULL);
-        _exit(127);
-    }
-    return writer;
-}
 
 /* Kills a writer at a random moment: while it starts, which includes opening, or while it writes. */
 static void kill_one(const struct place *place, const char *path, struct crash_journal *journal,
                      uint64_t *random)
 {
     int status = 0;
-    pid_t writer = start_writer(path, place->path, random_u64(random));
+    pid_t writer = crash_start_writer(path, place->path, random_u64(random));
     bool starts = random_below(random, 4) == 0;
-    while (!starts && !crash_has_begun(journal) && waitpid(writer, &status, WNOHANG) == 0) {
-        sched_yield();
+    if (!starts) {
+        crash_await_begin(journal, writer);
     }
-    wait_us(random_below(random, starts ? 10000 : 30000));
+    crash_wait_us(random_below(random, starts ? 10000 : 30000));
     REQUIRE(kill(writer, SIGKILL) == 0);
     REQUIRE(waitpid(writer, &status, 0) == writer);
     /* It did not end by itself. */
@@ -123,35 +102,9 @@ static bool run_rounds(uint64_t rounds, uint64_t seed)
     return is_right;
 }
 
-static uint64_t number(const char *text)
-{
-    char *end = NULL;
-    uint64_t value = strtoull(text, &end, 10);
-    REQUIRE(end != text && *end == '\0');
-    return value;
-}
-
 int main(int argc, char **argv)
 {
-    uint64_t rounds = scaled(30), seed = 1;
-    int option;
-    if (strcmp(argv[0], "writer") == 0 && argc == 4) {
-        struct crash_journal *journal = crash_journal_map(argv[1]);
-        crash_write(journal, argv[2], number(argv[3]));
-        return 0;
-    }
-    while ((option = getopt(argc, argv, "n:s:")) != -1) {
-        switch (option) {
-        case 'n':
-            rounds = number(optarg);
-            break;
-        case 's':
-            seed = number(optarg);
-            break;
-        default:
-            fprintf(stderr, "usage: %s [-n ROUNDS] [-s SEED]\n", argv[0]);
-            return 2;
-        }
-    }
-    return run_rounds(rounds, seed) ? 0 : 1;
+    struct crash_arguments arguments = {.rounds = scaled(30), .seed = 1};
+    crash_arguments(argc, argv, &arguments);
+    return run_rounds(arguments.rounds, arguments.seed) ? 0 : 1;
 }

@@ -1,5 +1,5 @@
 //! The fuzz targets: [`operations`], [`threads`], [`structs`],
-//! [`allocations`] and [`versions`].
+//! [`allocations`], [`versions`] and [`store`].
 //! `arbitrary` decodes an input into operations on trees, which go through the C interface;
 //! a model determines the result of each.
 
@@ -16,6 +16,10 @@ mod op;
 mod points;
 mod scans;
 mod session;
+mod store;
+mod store_damage;
+mod store_disk;
+mod store_forge;
 mod structs;
 mod targets;
 mod values;
@@ -26,6 +30,7 @@ mod versions_oracle;
 mod versions_read;
 mod whole;
 
+pub use store::store;
 pub use structs::structs;
 pub use targets::{allocations, operations, threads};
 pub use versions::versions;

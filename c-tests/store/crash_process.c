@@ -1,0 +1,66 @@
+#include "crash_process.h"
+
+#include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static uint64_t number(const char *text)
+{
+    char *end = NULL;
+    uint64_t value = strtoull(text, &end, 10);
+    REQUIRE(end != text && *end == '\0');
+    return value;
+}
+
+void crash_arguments(int argc, char **argv, struct crash_arguments *arguments)
+{
+    int option;
+    if (strcmp(argv[0], "writer") == 0 && argc == 4) {
+        crash_write(crash_journal_map(argv[1]), argv[2], number(argv[3]));
+        exit(0);
+    }
+    while ((option = getopt(argc, argv, "n:s:")) != -1) {
+        switch (option) {
+        case 'n':
+            arguments->rounds = number(optarg);
+            break;
+        case 's':
+            arguments->seed = number(optarg);
+            break;
+        default:
+            fprintf(stderr, "usage: %s [-n ROUNDS] [-s SEED]\n", argv[0]);
+            exit(2);
+        }
+    }
+}
+
+void crash_wait_us(uint64_t us)
+{
+    struct timespec time = {(time_t)(us / 1000000), (long)(us % 1000000 * 1000)};
+    nanosleep(&time, NULL);
+}
+
+pid_t crash_start_writer(const char *journal, const char *directory, uint64_t seed)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, seed);
+    pid_t writer = fork();
+    REQUIRE(writer >= 0);
+    if (writer == 0) {
+        execl("/proc/self/exe", "writer", journal, directory, text, (char *)NULL);
+        _exit(127);
+    }
+    return writer;
+}
+
+void crash_await_begin(struct crash_journal *journal, pid_t writer)
+{
+    siginfo_t ended = {.si_pid = 0};
+    while (!crash_has_begun(journal) && ended.si_pid == 0) {
+        sched_yield();
+        REQUIRE(waitid(P_PID, (id_t)writer, &ended, WEXITED | WNOHANG | WNOWAIT) == 0);
+    }
+}
