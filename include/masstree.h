@@ -1187,6 +1187,106 @@ int32_t masstree_count(const masstree_t *tree,
                        size_t *count);
 
 /**
+ * Called for each common prefix of a delimited scan, between the calls for keys, in order.
+ *
+ * @param prefix      The prefix's bytes, of which the delimiter is the end; valid during this call
+ *                    only. Never NULL.
+ * @param prefix_len  Their length in bytes.
+ * @param ctx         The ctx that was passed to the scan.
+ *
+ * @return As masstree_visitor_t, whose rules apply.
+ */
+typedef int32_t (*masstree_prefix_visitor_t)(const void *prefix, size_t prefix_len, void *ctx);
+
+/**
+ * Visits the keys of a range in order, like masstree_scan, but rolls keys up as listings of object
+ * stores do: keys in which the delimiter occurs after the range's prefix are not visited. Instead the
+ * scan visits once, for all that have it in common, what these keys begin with, up to and including the
+ * first such delimiter. With "/" and the prefix "a/", a/b is a key, and a/c/d and a/c/e are the common
+ * prefix a/c/. Costs a descent for each key and prefix visited, however many keys a prefix stands for.
+ *
+ * A key that is in the tree during the whole scan is visited exactly once, or its common prefix is. A
+ * key that is inserted or removed during the scan is visited at most once, and so is each common prefix;
+ * it is visited only if a key that begins with it was in the tree at some moment of the scan.
+ *
+ * The next page of a listing begins after the last entry visited, which is a key or a common prefix:
+ * pass it as the bound where the scan begins, exclusive (the lower one, or the upper one with
+ * MASSTREE_SCAN_REVERSE). If such a bound is a common prefix of the range, the keys that begin with it
+ * are excluded, too. In any other case a bound excludes only keys: a common prefix is visited if a key
+ * within the bounds begins with it.
+ *
+ * @param tree           The tree.
+ * @param guard          A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param range          As in masstree_scan; MASSTREE_SCAN_VALUES_ONLY has no effect. The limit is of
+ *                       keys and common prefixes together.
+ * @param delimiter      delimiter_len bytes, which may be any; NULL only if delimiter_len is 0.
+ * @param delimiter_len  Length of the delimiter in bytes; 0: no key is rolled up.
+ * @param visit          Called for each key that is not rolled up.
+ * @param visit_prefix   Called for each common prefix.
+ * @param ctx            Passed to visit and visit_prefix.
+ * @param visited        Receives the number of keys and common prefixes visited, as in masstree_scan.
+ *                       May be NULL.
+ *
+ * @retval MASSTREE_OK            The range was visited to its end, to the limit, or until a visitor
+ *                                stopped.
+ * @retval MASSTREE_INVALID       visit_prefix is NULL, or delimiter is NULL and delimiter_len is not
+ *                                0; otherwise as in masstree_scan.
+ * @retval MASSTREE_NOMEM         Out of memory for the key's buffer or the common prefix's.
+ * @retval MASSTREE_KEY_TOO_LONG  A bound, the prefix or the delimiter exceeds 2^32 - 1 bytes.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings, and flags lacks
+ *                                MASSTREE_SCAN_KEYS_ONLY.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @return The negative number that a visitor returned.
+ *
+ * Thread safety: any thread; takes no lock. Since 0.1.
+ */
+int32_t masstree_scan_delimited(const masstree_t *tree,
+                                masstree_guard_t *guard,
+                                const masstree_range_t *range,
+                                const void *delimiter,
+                                size_t delimiter_len,
+                                masstree_visitor_t visit,
+                                masstree_prefix_visitor_t visit_prefix,
+                                void *ctx,
+                                size_t *visited);
+
+/**
+ * Like masstree_scan_delimited, for a tree of byte strings.
+ *
+ * @param tree           The tree.
+ * @param guard          A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param range          As in masstree_scan_delimited.
+ * @param delimiter      As in masstree_scan_delimited.
+ * @param delimiter_len  As in masstree_scan_delimited.
+ * @param visit          Called for each key that is not rolled up.
+ * @param visit_prefix   Called for each common prefix.
+ * @param ctx            Passed to visit and visit_prefix.
+ * @param visited        As in masstree_scan_delimited.
+ *
+ * @retval MASSTREE_OK            The range was visited to its end, to the limit, or until a visitor
+ *                                stopped.
+ * @retval MASSTREE_INVALID       As in masstree_scan_delimited.
+ * @retval MASSTREE_NOMEM         Out of memory for the key's buffer or the common prefix's.
+ * @retval MASSTREE_KEY_TOO_LONG  A bound, the prefix or the delimiter exceeds 2^32 - 1 bytes.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree does not hold byte strings.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @return The negative number that a visitor returned.
+ *
+ * Thread safety: any thread; takes no lock. Since 0.1.
+ */
+int32_t masstree_scan_delimited_bytes(const masstree_t *tree,
+                                      masstree_guard_t *guard,
+                                      const masstree_range_t *range,
+                                      const void *delimiter,
+                                      size_t delimiter_len,
+                                      masstree_bytes_visitor_t visit,
+                                      masstree_prefix_visitor_t visit_prefix,
+                                      void *ctx,
+                                      size_t *visited);
+
+/**
  * About how many keys a range has, and how many bytes. Start from MASSTREE_ESTIMATE_INIT; struct_size
  * works as in masstree_options_t, and a library older than the header sets fields that it does not
  * know to 0.

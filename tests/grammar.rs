@@ -13,7 +13,7 @@ const OBJECTS: [&str; 11] = [
 ];
 
 /// Verbs of one word or more, with the objects that have them ("" is the tree).
-const VERBS: [(&str, &[&str]); 93] = [
+const VERBS: &[(&str, &[&str])] = &[
     ("create", &["", "batch"]),
     ("destroy", &["", "batch"]),
     ("clear", &["", "batch"]),
@@ -30,6 +30,7 @@ const VERBS: [(&str, &[&str]); 93] = [
     ("update", &[""]),
     ("get_or_insert_with", &[""]),
     ("scan", &[""]),
+    ("scan_delimited", &[""]),
     ("count", &[""]),
     ("estimate", &[""]),
     ("bulk_load_from", &[""]),

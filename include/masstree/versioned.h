@@ -549,6 +549,48 @@ int32_t masstree_scan_at(const masstree_t *tree,
                          size_t *visited);
 
 /**
+ * Visits the keys of a range that a reader at a number sees, as masstree_scan_at, and rolls keys up by a
+ * delimiter, as masstree_scan_delimited. A common prefix is visited if the reader sees a key that begins
+ * with it. To find that key, the scan steps over those before it that are deleted and not trimmed yet:
+ * each of them costs what it costs masstree_scan_at.
+ *
+ * @param tree           The tree.
+ * @param guard          A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param range          As in masstree_scan_delimited; MASSTREE_SCAN_KEYS_ONLY and
+ *                       MASSTREE_SCAN_VALUES_ONLY have no effect.
+ * @param seqno          As in masstree_scan_at.
+ * @param delimiter      As in masstree_scan_delimited.
+ * @param delimiter_len  As in masstree_scan_delimited.
+ * @param visit          Called for each key that is not rolled up.
+ * @param visit_prefix   Called for each common prefix.
+ * @param ctx            Passed to visit and visit_prefix.
+ * @param visited        As in masstree_scan_delimited.
+ *
+ * @retval MASSTREE_OK            The range was visited to its end, to the limit, or until a visitor
+ *                                stopped.
+ * @retval MASSTREE_INVALID       As in masstree_scan_delimited.
+ * @retval MASSTREE_NOMEM         Out of memory for the key's buffer or the common prefix's.
+ * @retval MASSTREE_KEY_TOO_LONG  A bound, the prefix or the delimiter exceeds 2^32 - 1 bytes.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree is not versioned.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @retval MASSTREE_TOO_OLD       As in masstree_get_at; the visitors may have been called.
+ * @return The negative number that a visitor returned.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_scan_delimited_at(const masstree_t *tree,
+                                   masstree_guard_t *guard,
+                                   const masstree_range_t *range,
+                                   uint64_t seqno,
+                                   const void *delimiter,
+                                   size_t delimiter_len,
+                                   masstree_version_visitor_t visit,
+                                   masstree_prefix_visitor_t visit_prefix,
+                                   void *ctx,
+                                   size_t *visited);
+
+/**
  * Visits the versions of a range, tombstones among them, in the order of versions: what a flush or
  * the capture of changes reads. It sees versions of groups that are not published yet, and, as
  * masstree_scan, perhaps versions that are stored during the scan.

@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 
 use super::entry::{MAX_NUMBER, Version};
 use super::list::List;
-use super::{LATEST, VersionedTree};
+use super::range_tombstones::Covers;
+use super::{LATEST, Snapshot, VersionedTree};
 use crate::index::memory::OutOfMemory;
 use crate::index::reclaim::Pinned;
-use crate::index::tree::{Bound, Range};
+use crate::index::tree::{Bound, Delimited, Entry, Range};
 
 /// One end of a range of versions: a key and a number. Versions are in the order of their keys;
 /// those of a key are in descending order of their numbers.
@@ -76,6 +77,40 @@ impl VersionRange<'_> {
     }
 }
 
+/// What a scan at a number sees.
+struct Visible<'t, 'g> {
+    number: u64,
+    covers: Covers<'g>,
+    /// A scan reads at one number for long: a trim must not overtake it.
+    _snapshot: Option<Snapshot<'t>>,
+}
+
+impl<'t, 'g> Visible<'t, 'g> {
+    /// What is visible at a number; at [`LATEST`], at that of a snapshot.
+    fn at(of: VersionedTree<'t>, pin: Pinned<'g>, number: u64) -> Result<Self, OutOfMemory> {
+        let snapshot = (number == LATEST).then(|| of.snapshot()).transpose()?;
+        let number = snapshot
+            .as_ref()
+            .map_or(number, |snapshot| snapshot.number());
+        Ok(Self {
+            number: of.versions.numbers.readable(number),
+            // Before the lists: see `range_tombstones`.
+            covers: of.versions.ranges.load(pin),
+            _snapshot: snapshot,
+        })
+    }
+
+    /// Returns the version that is visible under a key, whose word was found under the pin.
+    fn version(&self, key: &[u8], word: u64) -> Option<Version<'g>> {
+        // SAFETY: the word was found under the pin.
+        let list: List<'g> = unsafe { List::new(word) };
+        let version = list.at(self.number)?;
+        let is_visible =
+            !version.is_tombstone() && version.number() >= self.covers.at(key, self.number);
+        is_visible.then_some(version)
+    }
+}
+
 impl VersionedTree<'_> {
     /// Visits the keys of a range that have a value or a merge operand at a number, with that
     /// version. Returns how many were visited in `visited`, also if memory runs out.
@@ -87,12 +122,6 @@ impl VersionedTree<'_> {
         visited: &mut usize,
         mut visit: impl FnMut(&[u8], Version<'g>) -> ControlFlow<()>,
     ) -> Result<(), OutOfMemory> {
-        // A scan reads at one number for long: a trim must not overtake it.
-        let snapshot = (number == LATEST).then(|| self.snapshot()).transpose()?;
-        let number = snapshot
-            .as_ref()
-            .map_or(number, |snapshot| snapshot.number());
-        let number = self.versions.numbers.readable(number);
         let all = Range {
             limit: usize::MAX,
             values_only: false,
@@ -101,17 +130,11 @@ impl VersionedTree<'_> {
         if range.limit == 0 {
             return Ok(());
         }
-        // Before the lists: see `range_tombstones`.
-        let covers = self.versions.ranges.load(pin);
+        let seen = Visible::at(self, pin, number)?;
         self.tree.scan(pin, &all, &mut |key, word| {
-            // SAFETY: the word was found under this pin.
-            let list: List<'g> = unsafe { List::new(word) };
-            let Some(version) = list.at(number).filter(|version| !version.is_tombstone()) else {
+            let Some(version) = seen.version(key, word) else {
                 return ControlFlow::Continue(());
             };
-            if version.number() < covers.at(key, number) {
-                return ControlFlow::Continue(());
-            }
             *visited += 1;
             visit(key, version)?;
             match *visited < range.limit {
@@ -120,6 +143,24 @@ impl VersionedTree<'_> {
             }
         })?;
         Ok(())
+    }
+
+    /// As [`Self::scan_at`], with keys rolled up by a delimiter; a common prefix is visited if a key that
+    /// begins with it is visible. To find that key, the scan steps over all those before it that are not.
+    pub(crate) fn scan_delimited_at<'g>(
+        self,
+        pin: Pinned<'g>,
+        of: &Delimited<'_>,
+        number: u64,
+        visited: &mut usize,
+        visit: impl FnMut(Entry<'_, Version<'g>>) -> ControlFlow<()>,
+    ) -> Result<(), OutOfMemory> {
+        if of.range.limit == 0 {
+            return Ok(());
+        }
+        let seen = Visible::at(self, pin, number)?;
+        let see = |key: &[u8], word| seen.version(key, word);
+        self.tree.scan_delimited(pin, of, visited, see, visit)
     }
 
     /// Visits the versions of a range, tombstones among them. Returns how many were visited in

@@ -81,6 +81,8 @@ pub mod guard;
 
 pub mod scan;
 
+pub mod scan_delimited;
+
 pub mod estimate;
 
 pub mod update;

@@ -13,8 +13,10 @@ use crate::ffi::index::scan::{
     MASSTREE_BOUND_EXCLUSIVE, MASSTREE_BOUND_INCLUSIVE, MASSTREE_BOUND_OPEN, MASSTREE_SCAN_REVERSE,
     ScanRange, control_flow, decode,
 };
+use crate::ffi::index::scan_delimited::{PrefixVisitor, decode_delimited, prefix_visitor};
 use crate::ffi::status::*;
-use crate::versioned::{VersionBound, VersionRange};
+use crate::index::tree::Entry;
+use crate::versioned::{VersionBound, VersionRange, VersionedTree};
 
 /// A range of versions, in the order of versions: by key ascending, and those of a key by number
 /// descending. Start from MASSTREE_VERSION_RANGE_INIT (everything, no limit) and set the fields that
@@ -154,13 +156,83 @@ pub unsafe extern "C" fn masstree_scan_at(
                 let outcome = tree.scan_at(pin, &range, seqno, &mut count, visit);
                 write_output(visited, count);
                 outcome?;
-                match tree.was_readable(seqno) {
-                    true => Ok(status.get()),
-                    false => Err(status.get().min(MASSTREE_TOO_OLD)),
-                }
+                read_status(tree, seqno, &status)
             })
         }
     })
+}
+
+/// Visits the keys of a range that a reader at a number sees, as masstree_scan_at, and rolls keys up by a
+/// delimiter, as masstree_scan_delimited. A common prefix is visited if the reader sees a key that begins
+/// with it. To find that key, the scan steps over those before it that are deleted and not trimmed yet:
+/// each of them costs what it costs masstree_scan_at.
+///
+/// @param tree           The tree.
+/// @param guard          A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param range          As in masstree_scan_delimited; MASSTREE_SCAN_KEYS_ONLY and
+///                       MASSTREE_SCAN_VALUES_ONLY have no effect.
+/// @param seqno          As in masstree_scan_at.
+/// @param delimiter      As in masstree_scan_delimited.
+/// @param delimiter_len  As in masstree_scan_delimited.
+/// @param visit          Called for each key that is not rolled up.
+/// @param visit_prefix   Called for each common prefix.
+/// @param ctx            Passed to visit and visit_prefix.
+/// @param visited        As in masstree_scan_delimited.
+///
+/// @retval MASSTREE_OK            The range was visited to its end, to the limit, or until a visitor
+///                                stopped.
+/// @retval MASSTREE_INVALID       As in masstree_scan_delimited.
+/// @retval MASSTREE_NOMEM         Out of memory for the key's buffer or the common prefix's.
+/// @retval MASSTREE_KEY_TOO_LONG  A bound, the prefix or the delimiter exceeds 2^32 - 1 bytes.
+/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree is not versioned.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+/// @retval MASSTREE_TOO_OLD       As in masstree_get_at; the visitors may have been called.
+/// @return The negative number that a visitor returned.
+///
+/// Thread safety: any thread. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_scan_delimited_at(
+    tree: *const TreeHandle,
+    guard: *mut GuardHandle,
+    range: *const ScanRange,
+    seqno: u64,
+    delimiter: *const c_void,
+    delimiter_len: usize,
+    visit: VersionVisitor,
+    visit_prefix: PrefixVisitor,
+    ctx: *mut c_void,
+    visited: *mut usize,
+) -> i32 {
+    status_of(|| {
+        let status = Cell::new(MASSTREE_OK);
+        // SAFETY: as this function's contract.
+        unsafe {
+            let mut visit = adapt(visit, ctx, &status)?;
+            let mut visit_prefix = prefix_visitor(visit_prefix, ctx)?;
+            let (of, _) = decode_delimited(range, delimiter, delimiter_len)?;
+            on_versioned_read(tree, guard, |tree, pin| {
+                let _counted = guard.is_null().then(|| tree.index().count_call());
+                let mut count = 0;
+                let visit = |entry: Entry<'_, _>| match entry {
+                    Entry::Key(key, version) => visit(key, version),
+                    Entry::CommonPrefix(prefix) => control_flow(visit_prefix(prefix), &status),
+                };
+                let outcome = tree.scan_delimited_at(pin, &of, seqno, &mut count, visit);
+                write_output(visited, count);
+                outcome?;
+                read_status(tree, seqno, &status)
+            })
+        }
+    })
+}
+
+/// Returns the status of a scan at a number, which may have become too old during the scan.
+fn read_status(tree: VersionedTree<'_>, seqno: u64, status: &Cell<i32>) -> Result<i32, i32> {
+    match tree.was_readable(seqno) {
+        true => Ok(status.get()),
+        false => Err(status.get().min(MASSTREE_TOO_OLD)),
+    }
 }
 
 /// Visits the versions of a range, tombstones among them, in the order of versions: what a flush or

@@ -26,6 +26,7 @@ pub(crate) use read::batch::PREFETCH_WINDOW;
 pub(crate) use read::observe::{Applied, apply};
 pub(crate) use read::pipeline::ShortKey;
 pub use walk::cursor::{Cursor, Seek};
+pub(crate) use walk::delimited::{Delimited, Entry};
 pub use walk::range::{Bound, Range};
 pub(crate) use whole::build::{Builder, Refused};
 pub use whole::dump::Format;

@@ -4,6 +4,7 @@ mod append_only;
 mod batches;
 mod bulk;
 mod commits;
+mod delimited;
 mod digests;
 mod groups;
 mod hot_key;

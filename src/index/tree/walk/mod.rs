@@ -39,6 +39,7 @@ pub(in crate::index::tree) mod ahead;
 pub(in crate::index::tree) mod assemble;
 mod current;
 pub(in crate::index::tree) mod cursor;
+pub(in crate::index::tree) mod delimited;
 mod enter;
 pub(in crate::index::tree) mod frame;
 pub(in crate::index::tree) mod interrupt;
