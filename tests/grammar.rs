@@ -50,6 +50,7 @@ const VERBS: &[(&str, &[&str])] = &[
     ("dump", &[""]),
     ("pivots", &[""]),
     ("stats", &["", "store"]),
+    ("stats_json", &["store"]),
     ("json", &["stats"]),
     ("enter", &["guard"]),
     ("leave", &["guard"]),

@@ -156,6 +156,46 @@ TEST(view, of_integers_has_bounds_of_integers)
     EXPECT_EQ(tree.count(keys{}.after(-50)), 99u);
 }
 
+TEST(scan_delimited, lists_keys_and_common_prefixes_of_each_kind_of_tree)
+{
+    word_tree words;
+    masstree::bytes_tree strings;
+    masstree::versioned_tree versions;
+    for (const char *key : {"a", "b/1", "b/2", "c/1/x", "d"}) {
+        words.put(key, key[0]);
+        strings.put(key, key);
+        versions.put(key, 1, key);
+    }
+    std::string text;
+    auto prefix = [&](std::string_view bytes) { text += std::string(bytes) + "*,"; };
+    auto word = [&](std::string_view key, int value) {
+        text += std::string(key) + "=" + std::to_string(value) + ",";
+    };
+    auto string = [&](std::string_view key, std::string_view value) {
+        text += std::string(key) + "=" + std::string(value) + ",";
+    };
+    auto version = [&](std::string_view key, const masstree::version &found) {
+        string(key, found.value);
+    };
+    const auto seqno = MASSTREE_SEQNO_LATEST;
+    EXPECT_EQ(words.scan_delimited(range<>{}, "/", word, prefix), 4u);
+    EXPECT_EQ(std::exchange(text, ""), "a=97,b/*,c/*,d=100,");
+    EXPECT_EQ(strings.scan_delimited(range<>{}.reversed().limit(3), "/", string, prefix), 3u);
+    EXPECT_EQ(std::exchange(text, ""), "d=d,c/*,b/*,");
+    EXPECT_EQ(versions.scan_delimited(range<>{}.after("b/"), seqno, "/", version, prefix), 2u);
+    EXPECT_EQ(std::exchange(text, ""), "c/*,d=d,");
+
+    // Either visitor may stop the scan, or throw.
+    auto stop = [&](std::string_view) { return masstree::flow::stop; };
+    EXPECT_EQ(words.scan_delimited(range<>{}, "/", word, stop), 2u);
+#if MASSTREE_HAS_EXCEPTIONS
+    auto fail = [](std::string_view) { throw 7; };
+    EXPECT_THROW(words.scan_delimited(range<>{}, "/", word, fail), int);
+    auto fail_at_key = [](std::string_view, int) { throw 7; };
+    EXPECT_THROW(words.scan_delimited(range<>{}, "/", fail_at_key, prefix), int);
+#endif
+}
+
 TEST(cursor, steps_both_ways_and_seeks)
 {
     word_tree tree;

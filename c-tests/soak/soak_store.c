@@ -189,6 +189,13 @@ static void count_call(uint64_t commit, int32_t status, void *ctx)
     *(bool *)ctx = status == MASSTREE_OK;
 }
 
+static void ignore_text(const char *text, size_t len, void *ctx)
+{
+    (void)text;
+    (void)len;
+    (void)ctx;
+}
+
 static void ask(struct soak_worker *worker)
 {
     masstree_store_t *store = worker->soak->store;
@@ -198,6 +205,7 @@ static void ask(struct soak_worker *worker)
     bool called = false;
     EXPECT(worker, masstree_store_list_trees(store, count_tree, &trees) == MASSTREE_OK && trees == 2);
     EXPECT(worker, masstree_store_stats(store, &stats) == MASSTREE_OK && stats.trees == trees);
+    EXPECT(worker, masstree_store_stats_json(store, ignore_text, NULL) == MASSTREE_OK);
     EXPECT(worker, masstree_store_failure(store, &failure) == MASSTREE_OK);
     EXPECT(worker, masstree_store_wait(store, stats.last_commit, MASSTREE_DURABLE) == MASSTREE_OK);
     EXPECT(worker, masstree_store_sync(store) == MASSTREE_OK);

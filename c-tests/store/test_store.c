@@ -387,6 +387,14 @@ static void snapshots_and_cursors_read_the_trees(void **state)
     close_store(store);
 }
 
+static void no_text(const char *text, size_t len, void *ctx)
+{
+    (void)text;
+    (void)len;
+    (void)ctx;
+    abort();
+}
+
 static int32_t no_tree(const char *name, masstree_t *tree, void *ctx)
 {
     (void)name;
@@ -425,6 +433,7 @@ static void require_forked(struct target *target)
     REQUIRE(masstree_store_durable(store) == 0);
     REQUIRE(masstree_store_on_durable(store, 1, no_call, NULL) == MASSTREE_FORKED);
     REQUIRE(masstree_store_stats(store, &stats) == MASSTREE_FORKED);
+    REQUIRE(masstree_store_stats_json(store, no_text, NULL) == MASSTREE_FORKED);
     REQUIRE(masstree_store_failure(store, &failure) == MASSTREE_FORKED);
     masstree_batch_destroy(target->batch);
     REQUIRE(masstree_batch_len(target->batch) == 1);

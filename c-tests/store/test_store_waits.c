@@ -3,6 +3,10 @@
 #include "no_memory.h"
 
 #include <errno.h>
+#include <inttypes.h>
+
+/* Bytes for statistics. */
+enum { TEXT = 8192 };
 
 static struct place place;
 static struct faults faults;
@@ -261,6 +265,49 @@ static void statistics_count_what_was_done(void **state)
     assert_status(MASSTREE_INVALID, masstree_store_stats(NULL, &stats));
 }
 
+static void append(const char *text, size_t len, void *ctx)
+{
+    assert_true(strlen(ctx) + len < TEXT);
+    (void)strncat(ctx, text, len);
+}
+
+static void assert_json_says(const char *text, const char *name, uint64_t number)
+{
+    char expected[100];
+    (void)snprintf(expected, sizeof expected, "\"%s\":%" PRIu64 ",", name, number);
+    assert_non_null(strstr(text, expected));
+}
+
+static void statistics_are_written_as_json(void **state)
+{
+    (void)state;
+    char text[TEXT] = "";
+    for (unsigned i = 0; i < 10; i++) {
+        assert_ok(masstree_store_put(store, tree, "k", 1, "v", 1, NULL));
+        assert_ok(masstree_store_sync(store));
+    }
+    masstree_store_stats_t stats = stats_of(store);
+    assert_ok(masstree_store_stats_json(store, append, text));
+    assert_int_equal('{', text[0]);
+    assert_string_equal("}\n", text + strlen(text) - 2);
+    assert_json_says(text, "last_commit", stats.last_commit);
+    assert_json_says(text, "trees", 1);
+    assert_json_says(text, "log_records", stats.log_records);
+    assert_json_says(text, "log_bytes", stats.log_bytes);
+    assert_json_says(text, "log_syncs", stats.log_syncs);
+    const char *histogram = strstr(text, "\"group_records\":[");
+    assert_non_null(histogram);
+    histogram = strchr(histogram, '[');
+    for (size_t i = 0; i < COUNT(stats.group_records); i++) {
+        char *end = NULL;
+        assert_int_equal(stats.group_records[i], strtoull(histogram + 1, &end, 10));
+        histogram = end;
+    }
+    assert_int_equal(']', *histogram);
+    assert_status(MASSTREE_INVALID, masstree_store_stats_json(store, NULL, NULL));
+    assert_status(MASSTREE_INVALID, masstree_store_stats_json(NULL, append, text));
+}
+
 #define WITH_STORE(test)                                                                          \
     {                                                                                             \
         #test, test, make, end, NULL                                                              \
@@ -277,6 +324,7 @@ int main(void)
         WITH_STORE(callbacks_that_mean_nothing_are_refused),
         cmocka_unit_test(a_store_in_memory_reaches_all_levels_at_once),
         WITH_STORE(statistics_count_what_was_done),
+        WITH_STORE(statistics_are_written_as_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

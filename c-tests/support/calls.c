@@ -41,6 +41,11 @@ static int32_t visit_leaf(const masstree_observation_t *observation, void *ctx)
     return MASSTREE_VISIT_CONTINUE;
 }
 
+static int32_t visit_prefix(const void *prefix, size_t prefix_len, void *ctx)
+{
+    return visit_word(prefix, prefix_len, 0, ctx);
+}
+
 static void free_nothing(void *object, size_t bytes, void *ctx)
 {
     (void)object;
@@ -221,6 +226,10 @@ static const masstree_slice_t slice = {"value", 5};
       &a->out.called_back, &a->out.size)                                                          \
     X(scan_bytes, BYTES, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), visit_bytes,         \
       &a->out.called_back, &a->out.size)                                                          \
+    X(scan_delimited, WORDS, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), "/", 1,           \
+      visit_word, visit_prefix, &a->out.called_back, &a->out.size)                                \
+    X(scan_delimited_bytes, BYTES, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), "/", 1,     \
+      visit_bytes, visit_prefix, &a->out.called_back, &a->out.size)                               \
     X(count, ANY, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), &a->out.size)               \
     X(estimate, ANY, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), blank_estimate())          \
     X(seek, WORDS, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len, MASSTREE_SEEK_GE,   \
@@ -327,6 +336,9 @@ static const masstree_slice_t slice = {"value", 5};
       number, visit_version, &a->out.called_back, &a->out.size)                                   \
     X(scan_at, VERSIONED, TREE | GUARD | KEY, a->tree, a->guard, range_of(a),                      \
       MASSTREE_SEQNO_LATEST, visit_version, &a->out.called_back, &a->out.size)                    \
+    X(scan_delimited_at, VERSIONED, TREE | GUARD | KEY, a->tree, a->guard, range_of(a),            \
+      MASSTREE_SEQNO_LATEST, "/", 1, visit_version, visit_prefix, &a->out.called_back,            \
+      &a->out.size)                                                                               \
     X(scan_versions, VERSIONED, TREE | GUARD | KEY, a->tree, a->guard, versions_of(a),             \
       visit_version, &a->out.called_back, &a->out.size)                                           \
     X(scan_range_tombstones, VERSIONED, TREE | GUARD, a->tree, a->guard, visit_range,              \

@@ -61,6 +61,7 @@ int32_t move_many(struct run *run, masstree_cursor_t *cursor, bool reverse, mass
                   size_t capacity, size_t *count);
 void run_cursors(struct run *run, masstree_guard_t *guard);
 void run_scan(struct run *run);
+void run_scan_delimited(struct run *run);
 void run_count(struct run *run, uint32_t flags);
 
 #endif

@@ -161,6 +161,65 @@ void run_scan(struct run *run)
     assert_int_equal(run->model.count, total);
 }
 
+static int32_t ignore_prefix(const void *prefix, size_t prefix_len, void *ctx)
+{
+    (void)prefix;
+    (void)prefix_len;
+    (void)ctx;
+    return MASSTREE_VISIT_CONTINUE;
+}
+
+static int32_t ignore_key(const void *key, size_t key_len, uint64_t value, void *ctx)
+{
+    (void)value;
+    return ignore_prefix(key, key_len, ctx);
+}
+
+static int32_t ignore_pair(const void *key, size_t key_len, const void *value, size_t value_len,
+                          void *ctx)
+{
+    (void)value;
+    (void)value_len;
+    return ignore_prefix(key, key_len, ctx);
+}
+
+/* The keys of the model, those with a common prefix counted once. */
+static size_t entries_of(const struct run *run, unsigned char delimiter)
+{
+    size_t count = 0;
+    const unsigned char *last = NULL;
+    size_t last_len = 0;
+    for (size_t i = 0; i < run->model.count; i++) {
+        const struct entry *entry = &run->model.entries[i];
+        const unsigned char *end = memchr(entry->key, delimiter, entry->len);
+        size_t len = end == NULL ? 0 : (size_t)(end - (const unsigned char *)entry->key) + 1;
+        bool again = len != 0 && len == last_len && memcmp(last, entry->key, len) == 0;
+        count += !again;
+        last = entry->key;
+        last_len = len;
+    }
+    return count;
+}
+
+void run_scan_delimited(struct run *run)
+{
+    static const unsigned char delimiters[] = {0, 'a'};
+    for (size_t i = 0; i < COUNT(delimiters); i++) {
+        size_t visited = 77, entries = entries_of(run, delimiters[i]);
+        int32_t status;
+        do {
+            status = run->holds_bytes
+                         ? masstree_scan_delimited_bytes(run->tree, NULL, NULL, &delimiters[i], 1,
+                                                         ignore_pair, ignore_prefix, NULL, &visited)
+                         : masstree_scan_delimited(run->tree, NULL, NULL, &delimiters[i], 1, ignore_key,
+                                                   ignore_prefix, NULL, &visited);
+            assert_true(visited <= entries);
+        } while (again(run, status, ANSWERS));
+        assert_int_equal(MASSTREE_OK, status);
+        assert_int_equal(entries, visited);
+    }
+}
+
 void run_count(struct run *run, uint32_t flags)
 {
     masstree_range_t range = MASSTREE_RANGE_INIT;

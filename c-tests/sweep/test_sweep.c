@@ -249,6 +249,7 @@ static void work(struct run *run)
     }
     run_cursors(run, guard);
     run_scan(run);
+    run_scan_delimited(run);
     run_count(run, 0);
     run_count(run, MASSTREE_SCAN_REVERSE);
     retire(run, 50);

@@ -120,6 +120,11 @@ static int32_t count(const void *key, size_t key_len, const masstree_version_t *
     return MASSTREE_VISIT_CONTINUE;
 }
 
+static int32_t count_prefix(const void *prefix, size_t prefix_len, void *ctx)
+{
+    return count(prefix, prefix_len, NULL, ctx);
+}
+
 static int32_t count_fault(const void *key, size_t key_len, uint64_t seqno, uint32_t fault, void *ctx)
 {
     (void)fault;
@@ -158,6 +163,8 @@ static void read_all(struct run *run)
     CALL(run, false, masstree_snapshot_open(run->tree, &snapshot));
     CALL(run, false, masstree_guard_enter(run->tree, &guard));
     CALL(run, false, masstree_scan_at(run->tree, guard, NULL, MASSTREE_SEQNO_LATEST, count, &visited, NULL));
+    CALL(run, false, masstree_scan_delimited_at(run->tree, guard, NULL, MASSTREE_SEQNO_LATEST, "a", 1, count,
+                                                count_prefix, &visited, NULL));
     CALL(run, false, masstree_scan_versions(run->tree, guard, NULL, count, &visited, NULL));
     CALL(run, false, masstree_seek_at(run->tree, guard, "a", 1, MASSTREE_SEQNO_LATEST, MASSTREE_SEEK_GE,
                                       NULL, 0, NULL, NULL));

@@ -375,6 +375,18 @@ protected:
     tree_base(tree_base &&other) noexcept : tree_(std::exchange(other.tree_, nullptr)) {}
     ~tree_base() = default;
 
+    /** Runs a C function with visitors of keys and of common prefixes. Returns the number of entries. */
+    template <class F, class P, class Call>
+    static std::size_t listed(F &visit, P &visit_prefix, const context &with, Call call)
+    {
+        detail::delimited<F, P> frame(visit, visit_prefix);
+        std::size_t count = 0;
+        const std::int32_t status = call(detail::delimited<F, P>::prefix, frame.ctx(), count);
+        frame.carried.rethrow();
+        with.note(status);
+        return count;
+    }
+
     /** Called by the destructor of the tree, while its deleter still exists. */
     void destroy_base() noexcept { masstree_destroy(std::exchange(tree_, nullptr)); }
 

@@ -257,6 +257,21 @@ public:
         return scan_with(keys, 0, detail::visit_bytes<K, callee>::items, visit, with);
     }
 
+    /** Scans with keys rolled up to common prefixes, as tree::scan_delimited does. */
+    template <class F, class P>
+    std::size_t scan_delimited(const range<K> &keys, std::string_view delimiter, F &&visit,
+                               P &&visit_prefix, context with = {}) const
+    {
+        using callee = std::remove_reference_t<F>;
+        const masstree_range_t c = keys.to_c();
+        return base::listed(visit, visit_prefix, with, [&](auto prefix, void *ctx, auto &count) {
+            return masstree_scan_delimited_bytes(base::handle(), with.handle(), &c,
+                                                 delimiter.data(), delimiter.size(),
+                                                 detail::visit_bytes<K, callee>::items, prefix, ctx,
+                                                 &count);
+        });
+    }
+
     /** Calls `visit(std::string_view value)` for each key of a range, as scan does. */
     template <class F>
     std::size_t scan_values(const range<K> &keys, F &&visit, context with = {}) const

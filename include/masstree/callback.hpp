@@ -142,6 +142,21 @@ template <class K, class F> struct visit_bytes {
     }
 };
 
+/** The callables of a delimited scan: that of keys is the frame's. */
+template <class F, class P> struct delimited : frame<F> {
+    P &prefixes;
+
+    delimited(F &keys, P &of_prefixes) : frame<F>{keys}, prefixes(of_prefixes) {}
+
+    static std::int32_t prefix(const void *bytes, std::size_t len, void *ctx) noexcept
+    {
+        auto &self = static_cast<delimited &>(*static_cast<frame<F> *>(ctx));
+        return self.carried.run([&] { return visit(self.prefixes, view_of({bytes, len})); });
+    }
+
+    void *ctx() noexcept { return static_cast<frame<F> *>(this); }
+};
+
 template <class T, class F>
 std::int32_t run_update(const std::uint64_t *present, std::uint64_t *value, void *ctx) noexcept
 {

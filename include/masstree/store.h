@@ -1260,6 +1260,24 @@ typedef struct {
  */
 int32_t masstree_store_stats(const masstree_store_t *store, masstree_store_stats_t *stats);
 
+/**
+ * Writes the statistics of a store as a JSON object with the names of the fields of
+ * masstree_store_stats_t, all of them numbers or arrays of numbers, on one line that ends with a newline.
+ *
+ * @param store  The store.
+ * @param write  Called with the text, in pieces.
+ * @param ctx    Passed to write.
+ *
+ * @retval MASSTREE_OK       Everything was written.
+ * @retval MASSTREE_INVALID  store or write is NULL.
+ * @retval MASSTREE_FORKED   The parent process opened the store, before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_stats_json(const masstree_store_t *store,
+                                  masstree_text_sink_t write,
+                                  void *ctx);
+
 #ifdef __cplusplus
 }
 #endif

@@ -294,6 +294,26 @@ public:
         return scan_with(keys, 0, detail::visit_words<K, T, callee>::items, visit, with);
     }
 
+    /**
+     * Scans, but rolls up the keys of a range in which the delimiter occurs after the range's prefix:
+     * calls `visit_prefix(std::string_view prefix)` once for all that begin alike up to and including
+     * the delimiter. The next page begins `after` the last key or prefix. Returns the number of calls of
+     * both; see masstree_scan_delimited.
+     */
+    template <class F, class P>
+    std::size_t scan_delimited(const range<K> &keys, std::string_view delimiter, F &&visit,
+                               P &&visit_prefix, context with = {}) const
+    {
+        using callee = std::remove_reference_t<F>;
+        const masstree_range_t c = keys.to_c();
+        return base::listed(visit, visit_prefix, with, [&](auto prefix, void *ctx, auto &count) {
+            return masstree_scan_delimited(base::handle(), with.handle(), &c, delimiter.data(),
+                                           delimiter.size(),
+                                           detail::visit_words<K, T, callee>::items, prefix, ctx,
+                                           &count);
+        });
+    }
+
     /** Calls `visit(view_type value)` for each key of a range, in order, as scan does. */
     template <class F>
     std::size_t scan_values(const range<K> &keys, F &&visit, context with = {}) const

@@ -249,6 +249,20 @@ public:
         });
     }
 
+    /** Scans at `seqno`, with keys rolled up to common prefixes, as tree::scan_delimited does. */
+    template <class F, class P>
+    std::size_t scan_delimited(const range<K> &keys, std::uint64_t seqno, std::string_view delimiter,
+                               F &&visit, P &&visit_prefix, context with = {}) const
+    {
+        using callee = std::remove_reference_t<F>;
+        const masstree_range_t c = keys.to_c();
+        return base::listed(visit, visit_prefix, with, [&](auto prefix, void *ctx, auto &count) {
+            return masstree_scan_delimited_at(base::handle(), with.handle(), &c, seqno,
+                                              delimiter.data(), delimiter.size(),
+                                              detail::visit_version<K, callee>, prefix, ctx, &count);
+        });
+    }
+
     /**
      * Calls `visit(K, version)` for each version, by key ascending and number descending, of those
      * in `c`; a null pointer: all.

@@ -173,7 +173,7 @@ statistics! {
     by_layer: layers_at = layers leaves_at = leaves internodes_at = internodes keys_at = keys;
 }
 
-fn write_array(to: &mut dyn Write, numbers: &[u64]) -> std::fmt::Result {
+pub(in crate::ffi) fn write_array(to: &mut dyn Write, numbers: &[u64]) -> std::fmt::Result {
     let mut separator = "[";
     for number in numbers {
         write!(to, "{separator}{number}")?;

@@ -34,3 +34,5 @@ pub mod wait;
 pub mod checkpoint;
 
 pub mod stats;
+
+pub mod stats_json;
