@@ -219,4 +219,22 @@ impl<'t> VersionedTree<'t> {
             outcome => outcome,
         }
     }
+
+    /// Takes a key out that was removed under a number before the store was opened, with all versions up to
+    /// that number. Everything that was committed to the key before is loaded already, by the same thread.
+    pub(crate) fn load_removal(self, pin: Pinned<'_>, key: &[u8], number: u64) {
+        debug_assert!(self.is_of_store() && (1..=MAX_COMMIT).contains(&number));
+        let mut removed: Option<Removed<'_>> = None;
+        self.tree.write_present(pin, key, |word| {
+            // SAFETY: this thread owns the lock of the key's leaf, the decision is applied, and what is
+            // removed is retired below.
+            let (decision, run) = unsafe { List::new(word).remove(number, 1, usize::MAX) };
+            removed = run;
+            decision
+        });
+        if let Some(removed) = removed {
+            self.discount(pin, &removed);
+            removed.retire(pin);
+        }
+    }
 }

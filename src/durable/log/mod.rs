@@ -32,6 +32,7 @@ mod frame;
 mod futex;
 mod place;
 mod reader;
+mod records;
 mod repair;
 mod ring;
 mod scan;
@@ -52,7 +53,8 @@ use std::time::Duration;
 pub(crate) use alarm::Alarm;
 pub(crate) use callbacks::Callback;
 pub(crate) use place::{Place, Room, Writer};
-pub(crate) use reader::{Corruption, LogEnd, LogError, Report, VisitError, read_log};
+pub(crate) use reader::{Corruption, LogEnd, LogError, Refusal, Report, VisitError, read_log};
+pub(crate) use records::{Frame, Record};
 pub(crate) use statistics::{Histogram, Statistics};
 
 use crate::durable::io::{Io, IoError, Path};

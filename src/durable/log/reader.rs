@@ -15,10 +15,16 @@
 //!
 //! With salvage, a corrupt log is read up to the break, and the rest is dropped as if it were torn.
 //!
+//! Records are passed on by frames, once all of a frame was checked. A visitor that refuses one of them has
+//! done nothing with the others: so the frame can be dropped as a whole.
+//!
 //! Reading changes nothing: `repair` does, when the log is opened for writing.
 
-use super::frame::{FORMAT, NAME, SEGMENT_HEADER, SegmentHeader, Tail, base_of, segment_name};
-use super::ring::{FIRST_WORD, UNIT, split_first_word, units_of};
+use super::frame::{
+    FORMAT, FRAME_HEADER, NAME, SEGMENT_HEADER, SegmentHeader, Tail, base_of, segment_name,
+};
+use super::records::Frame;
+use super::ring::UNIT;
 use super::scan::{Break, SegmentFile};
 use super::shared::Closed;
 use crate::durable::io::{Io, IoError, Path};
@@ -37,6 +43,8 @@ pub(crate) enum LogError {
     Corrupt(Corruption),
     Io(IoError),
     NoMemory,
+    /// The visitor has stopped reading.
+    Stopped,
 }
 
 impl From<IoError> for LogError {
@@ -49,12 +57,25 @@ impl From<IoError> for LogError {
     }
 }
 
-/// Why a visitor refuses a record.
+/// Why a visitor refuses an entry of a checkpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum VisitError {
-    /// The record makes no sense.
+    /// It makes no sense.
     Corrupt(&'static str),
     NoMemory,
+}
+
+/// Why a visitor refuses a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Refusal {
+    /// The record with this number makes no sense. Nothing was done with the frame.
+    Corrupt {
+        record: u64,
+        why: &'static str,
+    },
+    NoMemory,
+    /// Reading is given up.
+    Stopped,
 }
 
 /// What was found besides the records.
@@ -64,6 +85,8 @@ pub(crate) struct Report {
     pub(crate) segments: u64,
     pub(crate) frames: u64,
     pub(crate) records: u64,
+    /// Bytes of segments, up to the last frame of each.
+    pub(crate) bytes: u64,
     /// Bytes at the end that are dropped: from the first invalid byte to the last that is not zero.
     pub(crate) torn_bytes: u64,
     /// What was dropped by salvage.
@@ -99,11 +122,11 @@ impl LogEnd {
     }
 }
 
-type Visitor<'a> = &'a mut dyn FnMut(u64, u8, &[u8]) -> Result<(), VisitError>;
+type Visitor<'a> = &'a mut dyn FnMut(&Frame<'_>) -> Result<(), Refusal>;
 
-/// Reads the log in a directory: passes the number, kind and body of each record from number `from`
-/// on, in order, to `visit`. If `visit` refuses a record and `salvage` is set, the record's whole frame is
-/// dropped, of which `visit` has got the records before.
+/// Reads the log in a directory: passes its frames, with the records from number `from` on, in order, to
+/// `visit`. If `visit` refuses a record as corrupt and `salvage` is set, the record's whole frame is
+/// dropped.
 pub(crate) fn read_log(
     io: &Io,
     directory: &Path,
@@ -118,6 +141,8 @@ pub(crate) fn read_log(
         visit,
         files: Vec::new(),
         body: Vec::new(),
+        before: 0,
+        total: 0,
         end: LogEnd::new(),
     };
     reader.open_all()?;
@@ -137,6 +162,10 @@ struct Reader<'a> {
     /// All segments, in the order of their bases.
     files: Vec<SegmentFile>,
     body: Vec<u8>,
+    /// Bytes of the segments before the one that is read.
+    before: u64,
+    /// Bytes of all segments to read.
+    total: u64,
     end: LogEnd,
 }
 
@@ -188,8 +217,13 @@ impl Reader<'_> {
             let end = end.map_or(next.base, |named| named.end);
             push(&mut self.end.segments, Closed { base, end })?;
         }
+        self.total = self.files[first..=last]
+            .iter()
+            .map(SegmentFile::length)
+            .sum();
         for index in first..=last {
             self.read_segment(index, index == last)?;
+            self.before += self.files[index].length();
         }
         self.check_begun(last + 1)
     }
@@ -249,6 +283,7 @@ impl Reader<'_> {
             },
         )?;
         self.end.report.segments += 1;
+        self.end.report.bytes += tail.offset;
         self.end.tail = tail;
         let named = if is_last {
             None
@@ -263,7 +298,8 @@ impl Reader<'_> {
             let frame = (self.files[index]).frame_at(&tail, header.store_id, &mut self.body)?;
             match frame {
                 Ok(next) => {
-                    self.visit_records(index, &tail)?;
+                    self.visit_frame(index, &tail, &next)?;
+                    self.end.report.bytes += next.offset - tail.offset;
                     tail = next;
                     self.keep(tail);
                 }
@@ -303,35 +339,25 @@ impl Reader<'_> {
         self.end.report.frames += 1;
     }
 
-    /// Passes the records of the frame at `at`, which are in `body`.
-    fn visit_records(&mut self, index: usize, at: &Tail) -> Result<(), LogError> {
-        let (mut number, mut rest) = (at.end, self.body.as_slice());
-        // Ends: each turn moves at least a unit.
-        while !rest.is_empty() {
-            let offset = at.offset + super::frame::FRAME_HEADER as u64 + (number - at.end) * UNIT;
-            let record = split_first_word(super::frame::u64_at(rest, 0))
-                .map(|(body, kind)| (body, kind, units_of(body)))
-                .filter(|(_, _, units)| units * UNIT <= rest.len() as u64);
-            let Some((body, kind, units)) = record else {
-                return corrupt(
-                    &self.files[index],
-                    offset,
-                    "a record does not fit its frame",
-                );
-            };
-            let bytes = &rest[FIRST_WORD as usize..][..body as usize];
-            if number >= self.from {
-                match (self.visit)(number, kind, bytes) {
-                    Ok(()) => self.end.report.records += 1,
-                    Err(VisitError::NoMemory) => return Err(LogError::NoMemory),
-                    Err(VisitError::Corrupt(why)) => {
-                        return corrupt(&self.files[index], offset, why);
-                    }
-                }
+    /// Passes on the frame from `at` to `next`, whose records are in `body`.
+    fn visit_frame(&mut self, index: usize, at: &Tail, next: &Tail) -> Result<(), LogError> {
+        let file = &self.files[index];
+        let offset = |number| at.offset + FRAME_HEADER as u64 + (number - at.end) * UNIT;
+        let mut frame = match Frame::new(at.end, &self.body, self.from) {
+            Ok(frame) => frame,
+            Err(number) => {
+                return corrupt(file, offset(number), "a record does not fit its frame");
             }
-            rest = &rest[(units * UNIT) as usize..];
-            number += units;
+        };
+        frame.read = self.before + next.offset;
+        frame.total = self.total;
+        match (self.visit)(&frame) {
+            Ok(()) => {}
+            Err(Refusal::NoMemory) => return Err(LogError::NoMemory),
+            Err(Refusal::Stopped) => return Err(LogError::Stopped),
+            Err(Refusal::Corrupt { record, why }) => return corrupt(file, offset(record), why),
         }
+        self.end.report.records += frame.records().count() as u64;
         Ok(())
     }
 

@@ -64,6 +64,10 @@ impl SegmentFile {
         self.file.path()
     }
 
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
     pub(super) fn header(&self) -> Option<&SegmentHeader> {
         self.header.as_ref().map(|(header, ..)| header)
     }

@@ -27,7 +27,7 @@ pub(super) fn check_name(name: &str) -> Option<()> {
 }
 
 /// The most trees of a store.
-const MAX_TREES: usize = 65_535;
+pub(super) const MAX_TREES: usize = 65_535;
 
 /// A tree of a store. Its address is that of the tree, by which C knows it.
 #[repr(C)]

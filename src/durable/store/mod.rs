@@ -27,8 +27,9 @@
 //!
 //! **Checkpoints** (`checkpointer`) replace the log up to a number: see `checkpoint`.
 //!
-//! **Recovery** (`open`) makes the trees of the checkpoint that counts (`restore`), and stores the changes of each record under its number, in the
-//! order of the log. Numbers that are handed out later are above all that were seen.
+//! **Recovery** makes the trees of the checkpoint that counts (`restore`), and stores the changes of each record
+//! of the log under its number, those of a key in the order of the log (`recover`). Numbers that are handed out
+//! later are above all that were seen.
 
 mod background;
 mod batch;
@@ -42,6 +43,7 @@ mod open;
 mod parts;
 mod plan;
 mod record;
+mod recover;
 mod rename;
 mod restore;
 #[cfg(all(test, not(any(loom, shuttle))))]
@@ -56,6 +58,7 @@ pub(crate) use commit::Committed;
 pub(crate) use condition::Condition;
 pub(crate) use failure::Failure;
 pub(crate) use open::{OpenFault, StoreOptions};
+pub(crate) use recover::{MOST_THREADS, OnProgress, Phase, Progress, Recovery};
 pub(crate) use rename::Renamed;
 pub(crate) use write::Written;
 
@@ -90,6 +93,7 @@ pub(crate) struct Store {
     level: Level,
     /// What was found in the log when the store was opened.
     report: Report,
+    recovery: Recovery,
     /// Keeps other stores away from the directory.
     lock: Option<File>,
     /// The process that opened the store: see `reclaim::generation`.
@@ -159,6 +163,11 @@ impl Store {
     /// What was found in the log when the store was opened.
     pub(crate) fn report(&self) -> &Report {
         &self.report
+    }
+
+    /// What recovery did, besides what the report says.
+    pub(crate) fn recovery(&self) -> &Recovery {
+        &self.recovery
     }
 
     /// Returns the tree with a name. Makes it if there is none; a store that is only read returns `None`.

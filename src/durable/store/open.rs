@@ -4,30 +4,25 @@
 //! A store that writes holds it exclusively, one that only reads shares it. The file is never removed:
 //! a process that opened it before would hold the lock of a file that others no longer find.
 //!
-//! The log is read in order. The record of a tree comes before the first change of the tree, and is
-//! numbered as the trees before it. A change is stored under the number of its record; of each key,
-//! only what is newest stays. At the end, keys whose newest version is a tombstone are taken out.
+//! `recover` builds the trees from the log.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::catalog::{Catalog, NewTree, StoreTree, check_name};
+use super::catalog::{Catalog, NewTree, StoreTree};
 use super::checkpointer::CheckpointOptions;
 use super::failure::Failure;
-use super::record::{Malformed, RecordKind, decode_commit, decode_tree};
+use super::recover::{OnProgress, Recovery};
 use super::restore::follow;
 use super::{LogCell, Store};
 use crate::durable::checkpoint::Manifest;
 use crate::durable::io::{File, Io, IoError, OPEN_CREATE, OPEN_WRITE, Path};
-use crate::durable::log::{
-    Alarm, Level, Log, LogEnd, LogError, LogOptions, Report, VisitError, read_log,
-};
+use crate::durable::log::{Alarm, Level, Log, LogEnd, LogError, LogOptions, Report};
 use crate::index::memory::{Allocator, OutOfMemory, Source};
 use crate::index::reclaim::{generation, watch_forks};
 use crate::index::tree::TreeOptions;
-use crate::versioned::{self, Clock, Freeing, LATEST, NumberSource, Refused, attach};
+use crate::versioned::{self, Clock, Freeing, NumberSource, attach};
 
 /// The name of the file that is locked.
 const LOCK: &[u8] = b"lock";
@@ -52,6 +47,10 @@ pub(crate) struct StoreOptions {
     pub(crate) checkpoints: CheckpointOptions,
     /// The allocator of trees.
     pub(crate) allocator: Option<Allocator>,
+    /// Threads that apply the log; 0: the default.
+    pub(crate) recovery_threads: usize,
+    /// Is told how far the opening is, and may stop it.
+    pub(crate) progress: Option<OnProgress>,
 }
 
 impl Default for StoreOptions {
@@ -68,6 +67,8 @@ impl Default for StoreOptions {
             sync_interval: None,
             checkpoints: CheckpointOptions::default(),
             allocator: None,
+            recovery_threads: 0,
+            progress: None,
         }
     }
 }
@@ -86,12 +87,14 @@ pub(crate) enum OpenFault {
     Io(Failure),
     /// A file has a wrong content.
     Corrupt(Failure),
+    /// The function for progress has stopped it.
+    Stopped,
 }
 
 impl OpenFault {
     pub(crate) fn failure(&self) -> Option<&Failure> {
         match self {
-            Self::OutOfMemory | Self::NotFound | Self::Locked => None,
+            Self::OutOfMemory | Self::NotFound | Self::Locked | Self::Stopped => None,
             Self::Full(failure) | Self::Io(failure) | Self::Corrupt(failure) => Some(failure),
         }
     }
@@ -119,6 +122,7 @@ impl From<LogError> for OpenFault {
     fn from(error: LogError) -> Self {
         match error {
             LogError::NoMemory => Self::OutOfMemory,
+            LogError::Stopped => Self::Stopped,
             LogError::Io(error) => error.into(),
             LogError::Corrupt(corruption) => Self::Corrupt(Failure::of_corruption(&corruption)),
         }
@@ -152,6 +156,7 @@ impl Store {
             is_read_only: options.is_read_only,
             level: options.level,
             report: Report::default(),
+            recovery: Recovery::default(),
             lock: None,
             generation: generation(),
         };
@@ -170,7 +175,6 @@ impl Store {
         if let Some(checkpointer) = &store.checkpointer {
             checkpointer.remove_leftovers(manifest.as_ref())?;
         }
-        store.remove_tombstones()?;
         if let Some(checkpointer) = &store.checkpointer {
             checkpointer.start()?;
         }
@@ -198,8 +202,8 @@ impl Store {
         let from = manifest
             .as_ref()
             .map_or(0, |manifest| manifest.number() + 1);
-        let mut visit = |number, kind, body: &[u8]| self.replay(number, kind, body);
-        let mut end = read_log(&options.io, directory, from, salvages, &mut visit)?;
+        let (mut end, recovery) = self.replay_log(options, directory, from)?;
+        self.recovery = recovery;
         if let Some(corruption) = lost
             && end.report.segments == 0
         {
@@ -215,87 +219,12 @@ impl Store {
         Ok((manifest, end))
     }
 
-    fn replay(&mut self, number: u64, kind: u8, body: &[u8]) -> Result<(), VisitError> {
-        match RecordKind::of(kind) {
-            Some(RecordKind::Commit) => Ok(decode_commit(body, |change| {
-                let tree = self.catalog.numbered(change.tree);
-                let tree = tree.ok_or(Malformed("a change is of a tree that was not made"))?;
-                let pin = tree.index().local_guard();
-                let versioned = tree.versioned();
-                match versioned.load(pin.pin(), change.key, change.kind, number, change.value) {
-                    Ok(()) => Ok(()),
-                    Err(Refused::OutOfMemory) => Err(Unreadable::OutOfMemory),
-                    Err(_) => Err(Malformed("a number is out of range").into()),
-                }
-            })?),
-            Some(RecordKind::Tree) => {
-                let (tree, name) = decode_tree(body).map_err(Unreadable::from)?;
-                Ok(self.replay_tree(number, tree, name)?)
-            }
-            Some(RecordKind::Void) => Ok(()),
-            None => Err(VisitError::Corrupt("a record has an unknown kind")),
-        }
-    }
-
-    fn replay_tree(&mut self, number: u64, tree: u32, name: &str) -> Result<(), Unreadable> {
-        check_name(name).ok_or(Malformed("the name of a tree is too long"))?;
-        let new = self.make_tree(name)?;
-        let added = self.catalog.add(new, |_| number).map_err(|_| OutOfMemory)?;
-        match added.number() == tree && added.name() == name {
-            true => Ok(()),
-            false => Err(Malformed("a tree has the number or name of another one").into()),
-        }
-    }
-
     /// Makes a tree of this store that is not in its catalog.
     pub(super) fn make_tree(&self, name: &str) -> Result<NewTree, OutOfMemory> {
         let options = tree_options(self.allocator);
         StoreTree::make(&options, name, |tree| {
             attach(tree, Freeing::WhenOverwritten, Some(&self.clock))
         })
-    }
-
-    /// Takes keys out whose newest version is a tombstone.
-    fn remove_tombstones(&self) -> Result<(), OutOfMemory> {
-        let mut outcome = Ok(());
-        self.catalog.each(|tree| {
-            let guard = tree.index().local_guard();
-            match tree.versioned().trim(guard.pin(), LATEST, usize::MAX) {
-                Err(Refused::OutOfMemory) => {
-                    outcome = Err(OutOfMemory);
-                    ControlFlow::Break(())
-                }
-                _ => ControlFlow::Continue(()),
-            }
-        });
-        outcome
-    }
-}
-
-/// Why a record cannot be replayed.
-enum Unreadable {
-    OutOfMemory,
-    Malformed(&'static str),
-}
-
-impl From<Malformed> for Unreadable {
-    fn from(malformed: Malformed) -> Self {
-        Self::Malformed(malformed.0)
-    }
-}
-
-impl From<OutOfMemory> for Unreadable {
-    fn from(_: OutOfMemory) -> Self {
-        Self::OutOfMemory
-    }
-}
-
-impl From<Unreadable> for VisitError {
-    fn from(unreadable: Unreadable) -> Self {
-        match unreadable {
-            Unreadable::OutOfMemory => Self::NoMemory,
-            Unreadable::Malformed(why) => Self::Corrupt(why),
-        }
     }
 }
 

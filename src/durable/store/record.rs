@@ -87,8 +87,18 @@ pub(crate) fn decode_commit<E: From<Malformed>>(
     Ok(())
 }
 
+/// Returns the changes in a body that [`decode_commit`] accepts.
+pub(super) fn checked_changes(body: &[u8]) -> impl Iterator<Item = Change<'_>> {
+    let mut rest = body;
+    std::iter::from_fn(move || {
+        let (change, after) = decode_change(rest).ok()?;
+        rest = after;
+        Some(change)
+    })
+}
+
 /// Splits the first change off.
-fn decode_change(body: &[u8]) -> Result<(Change<'_>, &[u8]), Malformed> {
+pub(super) fn decode_change(body: &[u8]) -> Result<(Change<'_>, &[u8]), Malformed> {
     let (head, rest) = body
         .split_first_chunk::<CHANGE_HEAD>()
         .ok_or(Malformed("a change ends within its head"))?;

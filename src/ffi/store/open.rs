@@ -142,6 +142,7 @@ fn status(fault: &OpenFault) -> i32 {
         OpenFault::Full(_) => MASSTREE_FULL,
         OpenFault::Io(_) => MASSTREE_FAILED,
         OpenFault::Corrupt(_) => MASSTREE_CORRUPT,
+        OpenFault::Stopped => MASSTREE_END,
     }
 }
 

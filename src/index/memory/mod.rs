@@ -8,6 +8,8 @@ mod account;
 mod arena;
 mod blocks;
 mod chunks;
+#[cfg(all(test, not(any(loom, shuttle))))]
+pub(crate) mod counting;
 mod keys;
 mod lazy;
 mod list;

@@ -1,13 +1,12 @@
 //! Batches beside single commits, on two trees of a store.
 
-use std::alloc::Layout;
-use std::ffi::c_void;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use super::oracle::{Oracle, is_tombstone};
 use super::store::{Steps, Store, rows};
 use super::*;
+use crate::index::memory::counting::Counting;
 
 const KEYS: [&[u8]; 7] = [
     b"",
@@ -379,34 +378,12 @@ fn gets_of_two_keys_see_a_batch_whole() {
     });
 }
 
-/// Calls of the allocator until one fails; 0: none does.
-static UNTIL_FAILURE: AtomicU64 = AtomicU64::new(0);
-/// Allocations that are not freed.
-static LIVE: AtomicU64 = AtomicU64::new(0);
-
-unsafe extern "C" fn allocate(size: usize, align: usize, _: *mut c_void) -> *mut c_void {
-    if UNTIL_FAILURE.load(Ordering::Relaxed) > 0
-        && UNTIL_FAILURE.fetch_sub(1, Ordering::Relaxed) == 1
-    {
-        return std::ptr::null_mut();
-    }
-    LIVE.fetch_add(1, Ordering::Relaxed);
-    // SAFETY: a tree asks for a valid layout, which is not empty.
-    unsafe { std::alloc::alloc(Layout::from_size_align(size, align).unwrap()).cast() }
-}
-
-unsafe extern "C" fn free(memory: *mut c_void, size: usize, align: usize, _: *mut c_void) {
-    LIVE.fetch_sub(1, Ordering::Relaxed);
-    // SAFETY: it came from `allocate`.
-    unsafe { std::alloc::dealloc(memory.cast(), Layout::from_size_align(size, align).unwrap()) };
-}
-
 /// Put back: in `mark`, call `stored` before the mark is placed; in `becomes_long`, return false; in
 /// `Inner::drop`, free no record.
 #[test]
 fn a_commit_or_a_batch_without_memory_changes_nothing() {
-    // SAFETY: any thread may call the functions.
-    let allocator = unsafe { Allocator::new(allocate, free, std::ptr::null_mut()) };
+    let counting = Counting::default();
+    let allocator = counting.allocator();
     let store = Store::with(Freeing::InTrims, 2, Some(allocator));
     let mut random = Random(1);
     let (mut failures, mut rounds) = (0, 0);
@@ -423,14 +400,14 @@ fn a_commit_or_a_batch_without_memory_changes_nothing() {
         let mut fails_at = 1;
         loop {
             let seen = before();
-            UNTIL_FAILURE.store(fails_at, Ordering::Relaxed);
+            counting.fail_at(fails_at);
             let outcome = match rounds % 2 {
                 0 => store
                     .try_commit(0, first.as_bytes(), Kind::Value, b"single")
                     .map(Some),
                 _ => store.batch(steps, |_, _| true),
             };
-            UNTIL_FAILURE.store(0, Ordering::Relaxed);
+            counting.fail_at(0);
             match outcome {
                 Ok(number) => {
                     assert!(number.is_some());
@@ -448,5 +425,5 @@ fn a_commit_or_a_batch_without_memory_changes_nothing() {
         subject.assert_sound();
     }
     drop(store);
-    assert_eq!(LIVE.load(Ordering::Relaxed), 0);
+    assert_eq!(counting.live(), 0);
 }

@@ -1,13 +1,11 @@
 //! Trees of stores that are built bottom-up.
 
-use std::alloc::Layout;
 use std::collections::BTreeMap;
-use std::ffi::c_void;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use super::store::{Store, rows};
 use super::*;
+use crate::index::memory::counting::Counting;
 
 /// A number and a value under each key.
 type Content = BTreeMap<Vec<u8>, (u64, Vec<u8>)>;
@@ -150,28 +148,6 @@ fn a_refused_key_or_part_changes_nothing() {
     subject.assert_sound();
 }
 
-/// Calls of the allocator until one fails; 0: none does.
-static UNTIL_FAILURE: AtomicU64 = AtomicU64::new(0);
-/// Allocations that are not freed.
-static LIVE: AtomicU64 = AtomicU64::new(0);
-
-unsafe extern "C" fn allocate(size: usize, align: usize, _: *mut c_void) -> *mut c_void {
-    if UNTIL_FAILURE.load(Ordering::Relaxed) > 0
-        && UNTIL_FAILURE.fetch_sub(1, Ordering::Relaxed) == 1
-    {
-        return std::ptr::null_mut();
-    }
-    LIVE.fetch_add(1, Ordering::Relaxed);
-    // SAFETY: a tree asks for a valid layout, which is not empty.
-    unsafe { std::alloc::alloc(Layout::from_size_align(size, align).unwrap()).cast() }
-}
-
-unsafe extern "C" fn free(memory: *mut c_void, size: usize, align: usize, _: *mut c_void) {
-    LIVE.fetch_sub(1, Ordering::Relaxed);
-    // SAFETY: it came from `allocate`.
-    unsafe { std::alloc::dealloc(memory.cast(), Layout::from_size_align(size, align).unwrap()) };
-}
-
 /// Fills two parts and installs them.
 fn load(of: VersionedTree<'_>, content: &Content) -> Result<(), LoadFault> {
     let mut parts = vec![Part::new(of)?, Part::new(of)?];
@@ -185,16 +161,16 @@ fn load(of: VersionedTree<'_>, content: &Content) -> Result<(), LoadFault> {
 /// Put back: in `push`, call `stored` after the insert (the list is freed twice).
 #[test]
 fn a_load_without_memory_leaves_an_empty_tree() {
-    // SAFETY: any thread may call the functions.
-    let allocator = unsafe { Allocator::new(allocate, free, std::ptr::null_mut()) };
+    let counting = Counting::default();
+    let allocator = counting.allocator();
     let content = content(&mut Random(3), 250);
     let store = store();
     let mut fails_at = 1;
     loop {
         let subject = Subject::of_store(Freeing::WhenOverwritten, &store.clock, Some(allocator));
-        UNTIL_FAILURE.store(fails_at, Ordering::Relaxed);
+        counting.fail_at(fails_at);
         let loaded = load(subject.of(), &content);
-        UNTIL_FAILURE.store(0, Ordering::Relaxed);
+        counting.fail_at(0);
         subject.assert_sound();
         match loaded {
             Ok(()) => assert_eq!(rows(&subject, LATEST, false), expected(&content)),
@@ -207,7 +183,7 @@ fn a_load_without_memory_leaves_an_empty_tree() {
             }
         }
         drop(subject);
-        assert_eq!(LIVE.load(Ordering::Relaxed), 0);
+        assert_eq!(counting.live(), 0);
         if loaded.is_ok() {
             break;
         }

@@ -32,12 +32,25 @@ fn small(io: Io) -> LogOptions {
 
 type Records = BTreeMap<u64, Vec<u8>>;
 
+/// Reads the log in a directory: its records, and its end.
+fn read_in(io: &Io, directory: &Path, salvage: bool) -> Result<(Records, LogEnd), LogError> {
+    let mut records = Records::new();
+    let end = read_log(io, directory, 0, salvage, &mut |frame| {
+        records.extend((frame.records()).map(|record| (record.number, record.body.to_vec())));
+        Ok(())
+    })?;
+    Ok((records, end))
+}
+
 /// Reads a log: its records, and its end.
 fn read_from(io: &Io, from: u64) -> Result<(Records, LogEnd), LogError> {
     let mut records = Records::new();
-    let end = read_log(io, &directory(), from, false, &mut |number, kind, body| {
-        assert_eq!(usize::from(kind), body.len() % 256);
-        assert!(records.insert(number, body.to_vec()).is_none());
+    let end = read_log(io, &directory(), from, false, &mut |frame| {
+        for record in frame.records() {
+            assert_eq!(usize::from(record.kind), record.body.len() % 256);
+            let before = records.insert(record.number, record.body.to_vec());
+            assert!(before.is_none());
+        }
         Ok(())
     })?;
     Ok((records, end))

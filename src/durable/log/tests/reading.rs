@@ -96,16 +96,21 @@ fn a_visitor_refuses_a_record() {
     let (files, records, _) = finished();
     let disk = Disk::with(files);
     let third = *records.keys().nth(2).unwrap();
-    for error in [VisitError::NoMemory, VisitError::Corrupt("unknown kind")] {
+    let why = "unknown kind";
+    let corrupt = Refusal::Corrupt { record: third, why };
+    for refusal in [Refusal::NoMemory, corrupt] {
         let mut seen = 0;
-        let read = read_log(&disk.io(), &directory(), 0, false, &mut |number, _, _| {
+        let read = read_log(&disk.io(), &directory(), 0, false, &mut |frame| {
             seen += 1;
-            if number == third { Err(error) } else { Ok(()) }
+            match frame.records().any(|record| record.number == third) {
+                true => Err(refusal),
+                false => Ok(()),
+            }
         });
         assert_eq!(seen, 3);
-        match (error, read.unwrap_err()) {
-            (VisitError::NoMemory, LogError::NoMemory) => {}
-            (VisitError::Corrupt(why), LogError::Corrupt(found)) => {
+        match (refusal, read.unwrap_err()) {
+            (Refusal::NoMemory, LogError::NoMemory) => {}
+            (Refusal::Corrupt { .. }, LogError::Corrupt(found)) => {
                 assert_eq!(found.why, why);
                 let records = third - 1;
                 // Three frames, of three records.
@@ -116,6 +121,68 @@ fn a_visitor_refuses_a_record() {
     }
 }
 
+/// A log of one frame, of the given records.
+fn one_frame(records: &[&[u8]]) -> Disk {
+    let disk = Disk::default();
+    let log = Log::open(
+        LogOptions {
+            buffer_bytes: 1 << 16,
+            ..small(disk.io())
+        },
+        LogEnd::new(),
+    );
+    let log = log.unwrap();
+    // The flusher finds no filled record before the first one is filled.
+    let places: Vec<_> = (records.iter())
+        .map(|record| log.reserve(record.len()).unwrap().take())
+        .collect();
+    for (place, record) in places.into_iter().zip(records).rev() {
+        place.fill(record.len() as u8, |writer| writer.write(record));
+    }
+    log.close().unwrap();
+    disk
+}
+
+/// A frame of which a record is refused is dropped as a whole by salvage. Put back: pass the records of a
+/// frame on one by one; keep the frame.
+#[test]
+fn salvage_drops_the_whole_frame_of_a_refused_record() {
+    let disk = one_frame(&[b"first", b"second", b"third"]);
+    let mut seen = Vec::new();
+    let end = read_log(&disk.io(), &directory(), 0, true, &mut |frame| {
+        seen.extend(frame.records().map(|record| record.number));
+        let why = "no";
+        Err(Refusal::Corrupt { record: 3, why })
+    });
+    let end = end.unwrap();
+    assert_eq!(seen.len(), 3);
+    assert_eq!((end.report.frames, end.report.records), (0, 0));
+    let salvaged = end.report.salvaged.as_ref().unwrap();
+    assert_eq!(salvaged.offset, 80 + 64 + 2 * UNIT);
+    Log::open(small(disk.io()), end).unwrap().close().unwrap();
+    assert_eq!(read(&disk.io()).unwrap().0, Records::new());
+}
+
+/// Progress: the bytes that were read rise up to those of the files, and records before `from` are left out.
+/// Put back: leave `before` out.
+#[test]
+fn frames_say_how_much_was_read() {
+    let (files, records, _) = finished();
+    let sizes: u64 = files.values().map(|bytes| bytes.len() as u64).sum();
+    let disk = Disk::with(files);
+    let (mut last, mut found) = (0, 0);
+    let from = *records.keys().nth(1).unwrap();
+    let end = read_log(&disk.io(), &directory(), from, false, &mut |frame| {
+        assert!(frame.read > last && frame.read <= frame.total);
+        assert_eq!(frame.total, sizes);
+        (last, found) = (frame.read, found + frame.records().count());
+        Ok(())
+    });
+    assert_eq!(found, records.len() - 1);
+    let report = end.unwrap().report;
+    assert_eq!((report.records, report.bytes), (found as u64, last));
+}
+
 /// The other tests use a disk in memory. Put back: open the system's files without O_CREAT; read from
 /// offset 0.
 #[test]
@@ -123,18 +190,7 @@ fn a_log_in_a_directory_of_the_system_is_read_again() {
     let real = crate::durable::io::tests::Directory::new("log");
     let mut all = Records::new();
     for round in 0..3 {
-        let mut records = Records::new();
-        let read = read_log(
-            &Io::real(),
-            &real.path(),
-            0,
-            false,
-            &mut |number, _, body| {
-                records.insert(number, body.to_vec());
-                Ok(())
-            },
-        );
-        let end = read.unwrap();
+        let (records, end) = read_in(&Io::real(), &real.path(), false).unwrap();
         assert_eq!((records, end.report.torn_bytes), (all.clone(), 0));
         let options = LogOptions {
             directory: Some(real.path()),

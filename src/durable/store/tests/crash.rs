@@ -138,7 +138,11 @@ fn every_crash_leaves_the_state_after_a_commit() {
         for seed in 0..images {
             let context = format!("after {after} changes, seed {seed}");
             let image = disk.images(after, seed);
-            let store = Store::open(on(&image)).unwrap_or_else(|why| panic!("{context}: {why:?}"));
+            let options = StoreOptions {
+                recovery_threads: 1 + (after + seed as usize) % 3,
+                ..on(&image)
+            };
+            let store = Store::open(options).unwrap_or_else(|why| panic!("{context}: {why:?}"));
             let index = check(&history, &store, after, &context);
             lost += usize::from(index + 1 < history.states.len());
             opened += 1;

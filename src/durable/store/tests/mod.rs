@@ -5,6 +5,7 @@ mod checkpoints;
 mod crash;
 mod model;
 mod opening;
+mod recovery;
 mod threads;
 
 use super::*;
