@@ -60,7 +60,7 @@ static void a_store_in_memory_has_what_is_written(void **state)
     assert_ok(masstree_store_close(NULL));
 }
 
-/* Put back: in `Store::replay`, leave out changes. */
+/* Put back: in `Replay::take`, leave out changes. */
 static void what_was_written_is_found_again(void **state)
 {
     (void)state;

@@ -217,6 +217,57 @@ typedef struct {
     int64_t (*list)(void *ctx, const char *directory, masstree_found_name_t found, void *argument);
 } masstree_io_t;
 
+/**
+ * A phase of masstree_store_open: it reads a checkpoint.
+ */
+#define MASSTREE_PHASE_CHECKPOINT 1
+
+/**
+ * A phase of masstree_store_open: it reads the log.
+ */
+#define MASSTREE_PHASE_LOG 2
+
+/**
+ * How far masstree_store_open is.
+ */
+typedef struct {
+    /**
+     * MASSTREE_PHASE_CHECKPOINT or MASSTREE_PHASE_LOG; the phases come in this order, and the first is
+     * left out if there is no checkpoint.
+     */
+    uint32_t phase;
+    /**
+     * 0.
+     */
+    uint32_t reserved;
+    /**
+     * Bytes that were read in this phase. Files have unused room at their end, so this may jump to
+     * bytes_total.
+     */
+    uint64_t bytes_read;
+    /**
+     * Bytes to read in this phase.
+     */
+    uint64_t bytes_total;
+    /**
+     * Records of the log, or keys of the checkpoint, that were read in this phase.
+     */
+    uint64_t records;
+} masstree_recovery_progress_t;
+
+/**
+ * Called by masstree_store_open, on its thread and with no lock held but that of the directory, at most
+ * some 20 times a second, and at the end of each phase. It must not open the same directory.
+ *
+ * @param progress  How far the opening is; valid during this call only.
+ * @param ctx       The ctx that was passed with the function.
+ *
+ * @return 0 to go on. Another number stops the opening, and is what masstree_store_open returns; the
+ *         store's files stay as they were.
+ */
+typedef int32_t (*masstree_progress_callback_t)(const masstree_recovery_progress_t *progress,
+                                                void *ctx);
+
 /* ============================================================================
  * Opening and closing
  * ============================================================================ */
@@ -318,12 +369,25 @@ typedef struct {
      * Threads that write a checkpoint, at most: no more than 4096; 0: one for each processor, but at most 4.
      */
     size_t checkpoint_threads;
+    /**
+     * Threads that build the trees when the store is opened, beside the one that reads the files; 1: that
+     * one alone; 0: as many as there are processors, at most 4. At most 64 are used.
+     */
+    size_t recovery_threads;
+    /**
+     * Called with the progress of masstree_store_open; may be NULL.
+     */
+    masstree_progress_callback_t progress;
+    /**
+     * Passed to progress.
+     */
+    void *progress_ctx;
 } masstree_store_options_t;
 
 /** Initializer of masstree_store_options_t: sets struct_size, and every other field to 0 or NULL. */
 #define MASSTREE_STORE_OPTIONS_INIT \
     { sizeof(masstree_store_options_t), 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, 0, \
-      0, 0 }
+      0, 0, 0, NULL, NULL }
 
 /**
  * Opens a store: makes its directory if there is none, locks it against other openers, and reads it.
@@ -348,6 +412,7 @@ typedef struct {
  *                             changed.
  * @retval MASSTREE_FAILED     A file operation failed: *options->failure says which.
  * @retval MASSTREE_FULL       The disk is full.
+ * @return The number with which options->progress has stopped the opening; nothing was changed.
  *
  * Thread safety: any thread. Since 0.1.
  */
@@ -1239,12 +1304,28 @@ typedef struct {
      * Tombstones that were trimmed in the background.
      */
     uint64_t trimmed_tombstones;
+    /**
+     * Groups of records that were read.
+     */
+    uint64_t read_groups;
+    /**
+     * Bytes of the log that were read.
+     */
+    uint64_t read_bytes;
+    /**
+     * Threads that built the trees from the log: see recovery_threads of the options.
+     */
+    uint64_t recovery_threads;
+    /**
+     * How long that took, in microseconds.
+     */
+    uint64_t read_us;
 } masstree_store_stats_t;
 
 /** Initializer of masstree_store_stats_t: sets struct_size, and every other field to 0 or NULL. */
 #define MASSTREE_STORE_STATS_INIT \
     { sizeof(masstree_store_stats_t), 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, 0, 0, 0, 0, 0, 0, \
-      0, 0, 0, 0, 0, 0 }
+      0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Returns statistics of a store.

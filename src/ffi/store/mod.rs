@@ -17,6 +17,8 @@ pub mod failure;
 
 pub mod io;
 
+pub mod progress;
+
 pub mod open;
 
 pub mod trees;

@@ -3,12 +3,13 @@
 //! Options, opening, closing.
 
 use std::ffi::{CStr, c_char, c_void};
-use std::ptr::NonNull;
+use std::ptr::{NonNull, null_mut};
 use std::time::Duration;
 
 use super::failure::{self, StoreFailure};
 use super::handle::StoreHandle;
 use super::io::{self, StoreIo};
+use super::progress::{ProgressCallback, Watcher};
 use super::wait::level_of;
 use crate::durable::checkpoint::MAX_PARTS;
 use crate::durable::io::Path;
@@ -76,6 +77,13 @@ pub struct StoreOptionsC {
     pub checkpoint_bytes_per_s: u64,
     /// Threads that write a checkpoint, at most: no more than 4096; 0: one for each processor, but at most 4.
     pub checkpoint_threads: usize,
+    /// Threads that build the trees when the store is opened, beside the one that reads the files; 1: that
+    /// one alone; 0: as many as there are processors, at most 4. At most 64 are used.
+    pub recovery_threads: usize,
+    /// Called with the progress of masstree_store_open; may be NULL.
+    pub progress: ProgressCallback,
+    /// Passed to progress.
+    pub progress_ctx: *mut c_void,
 }
 
 /// Opens a store: makes its directory if there is none, locks it against other openers, and reads it.
@@ -100,6 +108,7 @@ pub struct StoreOptionsC {
 ///                             changed.
 /// @retval MASSTREE_FAILED     A file operation failed: *options->failure says which.
 /// @retval MASSTREE_FULL       The disk is full.
+/// @return The number with which options->progress has stopped the opening; nothing was changed.
 ///
 /// Thread safety: any thread. Since 0.1.
 #[unsafe(no_mangle)]
@@ -113,10 +122,13 @@ pub unsafe extern "C" fn masstree_store_open(
             return Err(MASSTREE_INVALID);
         }
         // SAFETY: as this function's contract.
-        let (options, failure) = unsafe { decode(directory, options) }?;
+        let (mut options, failure, mut watcher) = unsafe { decode(directory, options) }?;
         if cannot_create_trees() {
             return Err(MASSTREE_FORKED);
         }
+        // SAFETY: the watcher lives on this frame, and is used again after the opening; the function may be
+        // called by contract.
+        options.progress = unsafe { watcher.on_progress() };
         match Store::open(options) {
             Ok(opened) => {
                 let source = opened.source();
@@ -128,13 +140,14 @@ pub unsafe extern "C" fn masstree_store_open(
             Err(fault) => {
                 // SAFETY: as this function's contract.
                 unsafe { failure::report(failure, fault.failure())? };
-                Err(status(&fault))
+                Err(status(&fault, watcher.status))
             }
         }
     })
 }
 
-fn status(fault: &OpenFault) -> i32 {
+/// `stopped`: the number with which the function for progress has stopped the opening.
+fn status(fault: &OpenFault, stopped: i32) -> i32 {
     match fault {
         OpenFault::OutOfMemory => MASSTREE_NOMEM,
         OpenFault::NotFound => MASSTREE_NOT_FOUND,
@@ -142,18 +155,18 @@ fn status(fault: &OpenFault) -> i32 {
         OpenFault::Full(_) => MASSTREE_FULL,
         OpenFault::Io(_) => MASSTREE_FAILED,
         OpenFault::Corrupt(_) => MASSTREE_CORRUPT,
-        OpenFault::Stopped => MASSTREE_END,
+        OpenFault::Stopped => stopped,
     }
 }
 
-/// Converts options from C. Returns also where to report a failure.
+/// Converts options from C. Returns also where to report a failure, and the function for progress.
 ///
 /// # Safety
 /// The contract of `masstree_store_open`.
 unsafe fn decode(
     directory: *const c_char,
     options: *const StoreOptionsC,
-) -> Result<(StoreOptions, *mut StoreFailure), i32> {
+) -> Result<(StoreOptions, *mut StoreFailure, Watcher), i32> {
     /// Of the buffer, and of a file: each opening skips as many numbers as a file might have had.
     const MOST_BYTES: u64 = 1 << 40;
     const READING: u32 = MASSTREE_STORE_READ_ONLY | MASSTREE_STORE_MUST_EXIST;
@@ -165,7 +178,7 @@ unsafe fn decode(
         decoded.directory = Some(path);
     }
     if options.is_null() {
-        return Ok((decoded, std::ptr::null_mut()));
+        return Ok((decoded, null_mut(), Watcher::new(None, null_mut())));
     }
     // SAFETY: by contract; a zeroed struct is one.
     let options = unsafe { sized_struct(options) }?;
@@ -211,7 +224,9 @@ unsafe fn decode(
         // SAFETY: readable by contract, and its functions fit together.
         decoded.io = unsafe { io::decode(io.as_ref()) }?;
     }
-    Ok((decoded, options.failure))
+    decoded.recovery_threads = options.recovery_threads;
+    let watcher = Watcher::new(options.progress, options.progress_ctx);
+    Ok((decoded, options.failure, watcher))
 }
 
 /// Waits until everything that was committed is durable, and frees the store and its trees. All guards

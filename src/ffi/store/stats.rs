@@ -56,6 +56,14 @@ pub struct StoreStats {
     pub checkpoint_commit: u64,
     /// Tombstones that were trimmed in the background.
     pub trimmed_tombstones: u64,
+    /// Groups of records that were read.
+    pub read_groups: u64,
+    /// Bytes of the log that were read.
+    pub read_bytes: u64,
+    /// Threads that built the trees from the log: see recovery_threads of the options.
+    pub recovery_threads: u64,
+    /// How long that took, in microseconds.
+    pub read_us: u64,
 }
 
 /// Returns statistics of a store.
@@ -106,6 +114,10 @@ pub unsafe extern "C" fn masstree_store_stats(
                 checkpoint_us: checkpoints.last_microseconds,
                 checkpoint_commit: checkpoints.number,
                 trimmed_tombstones: checkpoints.trimmed,
+                read_groups: report.frames,
+                read_bytes: report.bytes,
+                recovery_threads: store.recovery().threads as u64,
+                read_us: store.recovery().log.as_micros() as u64,
             };
             output.write(filled);
         }
