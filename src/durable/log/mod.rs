@@ -40,6 +40,7 @@ mod segment;
 mod shared;
 mod signal;
 mod statistics;
+mod window;
 
 #[cfg(all(test, loom))]
 mod models;

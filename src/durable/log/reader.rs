@@ -27,6 +27,7 @@ use super::records::Frame;
 use super::ring::UNIT;
 use super::scan::{Break, SegmentFile};
 use super::shared::Closed;
+use super::window::Window;
 use crate::durable::io::{Io, IoError, Path};
 
 /// Where a log is corrupt, and what is wrong there.
@@ -140,7 +141,7 @@ pub(crate) fn read_log(
         from,
         visit,
         files: Vec::new(),
-        body: Vec::new(),
+        window: Window::new(),
         before: 0,
         total: 0,
         end: LogEnd::new(),
@@ -161,7 +162,7 @@ struct Reader<'a> {
     visit: Visitor<'a>,
     /// All segments, in the order of their bases.
     files: Vec<SegmentFile>,
-    body: Vec<u8>,
+    window: Window,
     /// Bytes of the segments before the one that is read.
     before: u64,
     /// Bytes of all segments to read.
@@ -295,7 +296,7 @@ impl Reader<'_> {
             if named.is_some_and(|named| named.offset == tail.offset) {
                 break;
             }
-            let frame = (self.files[index]).frame_at(&tail, header.store_id, &mut self.body)?;
+            let frame = (self.files[index]).frame_at(&tail, header.store_id, &mut self.window)?;
             match frame {
                 Ok(next) => {
                     self.visit_frame(index, &tail, &next)?;
@@ -339,11 +340,15 @@ impl Reader<'_> {
         self.end.report.frames += 1;
     }
 
-    /// Passes on the frame from `at` to `next`, whose records are in `body`.
+    /// Passes on the frame from `at` to `next`, which was read last.
     fn visit_frame(&mut self, index: usize, at: &Tail, next: &Tail) -> Result<(), LogError> {
         let file = &self.files[index];
-        let offset = |number| at.offset + FRAME_HEADER as u64 + (number - at.end) * UNIT;
-        let mut frame = match Frame::new(at.end, &self.body, self.from) {
+        let records = at.offset + FRAME_HEADER as u64;
+        let length = (next.offset - records) as usize;
+        let body = self.window.held(file.base, records, length);
+        let body = body.expect("the frame was read last");
+        let offset = |number| records + (number - at.end) * UNIT;
+        let mut frame = match Frame::new(at.end, body, self.from) {
             Ok(frame) => frame,
             Err(number) => {
                 return corrupt(file, offset(number), "a record does not fit its frame");
@@ -368,7 +373,7 @@ impl Reader<'_> {
         let is_evidence = |frame: &super::frame::FrameHeader| {
             Some(frame.store_id) == store_id && frame.durable > tail.end
         };
-        let rest = file.search(tail.offset, &mut self.body, &is_evidence)?;
+        let rest = file.search(tail.offset, self.window.reuse(), &is_evidence)?;
         if rest.has_evidence {
             return corrupt(file, tail.offset, broken.why());
         }
@@ -384,7 +389,7 @@ impl Reader<'_> {
             let is_evidence = |frame: &super::frame::FrameHeader| {
                 store_id.is_none_or(|store_id| frame.store_id == store_id)
             };
-            let rest = file.search(0, &mut self.body, &is_evidence)?;
+            let rest = file.search(0, self.window.reuse(), &is_evidence)?;
             if rest.has_evidence {
                 return corrupt(file, 0, "the header of a segment is not valid");
             }
@@ -405,7 +410,7 @@ impl Reader<'_> {
             } else {
                 0
             };
-            let rest = file.search(from, &mut self.body, &|_| false)?;
+            let rest = file.search(from, self.window.reuse(), &|_| false)?;
             self.end.report.torn_bytes += rest.bytes;
             if file.base > kept.base || kept.base == 0 {
                 push(&mut self.end.doomed, file.base)?;

@@ -2,6 +2,7 @@
 
 use super::frame::{FRAME_HEADER, FrameHeader, SEGMENT_HEADER, SegmentHeader, Tail};
 use super::ring::UNIT;
+use super::window::Window;
 use crate::durable::io::{File, Io, IoError, Path};
 
 /// Bytes that a search reads at a time.
@@ -80,17 +81,15 @@ impl SegmentFile {
         self.header.map_or(0, |(_, _, format)| format)
     }
 
-    /// Reads the frame at `at` into `body`; returns the place after it.
+    /// Reads the frame at `at` into the window; returns the place after it.
     pub(super) fn frame_at(
         &self,
         at: &Tail,
         store_id: u64,
-        body: &mut Vec<u8>,
+        window: &mut Window,
     ) -> Result<Result<Tail, Break>, IoError> {
-        let mut bytes = [0; FRAME_HEADER];
-        let read = self.file.read_at(&mut bytes, at.offset)?;
-        let decoded = (read == FRAME_HEADER).then(|| FrameHeader::decode(&bytes));
-        let Some((header, crc)) = decoded.flatten() else {
+        let head = window.read(&self.file, self.base, at.offset, FRAME_HEADER)?;
+        let Some((header, crc)) = head.first_chunk().and_then(FrameHeader::decode) else {
             return Ok(Err(Break::Header));
         };
         let follows = header.store_id == store_id
@@ -105,9 +104,9 @@ impl SegmentFile {
         if header.body > self.length.saturating_sub(from) {
             return Ok(Err(Break::Length));
         }
-        resize(body, header.body as usize)?;
-        let read = self.file.read_at(body, from)?;
-        if read != body.len() || crc32c::crc32c(body) != header.body_crc {
+        let length = header.body as usize;
+        let body = window.read(&self.file, self.base, from, length)?;
+        if body.len() != length || crc32c::crc32c(body) != header.body_crc {
             return Ok(Err(Break::Body));
         }
         Ok(Ok(Tail {
@@ -152,7 +151,7 @@ impl SegmentFile {
     }
 }
 
-fn resize(bytes: &mut Vec<u8>, length: usize) -> Result<(), IoError> {
+pub(super) fn resize(bytes: &mut Vec<u8>, length: usize) -> Result<(), IoError> {
     let more = length.saturating_sub(bytes.len());
     bytes.try_reserve(more).map_err(|_| IoError::no_memory())?;
     bytes.resize(length, 0);

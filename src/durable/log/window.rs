@@ -1,0 +1,61 @@
+//! A part of a file in memory, which moves forward: one read gets many small frames.
+
+use super::scan::resize;
+use crate::durable::io::{File, IoError};
+
+/// Bytes that are read at a time, or more for a long frame. Few in tests, so that frames cross them.
+const WINDOW: usize = if cfg!(test) { 512 } else { 256 << 10 };
+
+pub(super) struct Window {
+    /// What tells the file from others.
+    file: u64,
+    /// Where in the file the bytes begin.
+    from: u64,
+    bytes: Vec<u8>,
+    /// How many of the bytes are the file's.
+    filled: usize,
+}
+
+impl Window {
+    pub(super) fn new() -> Self {
+        Self {
+            file: 0,
+            from: 0,
+            bytes: Vec::new(),
+            filled: 0,
+        }
+    }
+
+    /// Returns `length` bytes of a file from `offset` on; fewer if it ends before. `base` tells the file from
+    /// others.
+    pub(super) fn read(
+        &mut self,
+        file: &File,
+        base: u64,
+        offset: u64,
+        length: usize,
+    ) -> Result<&[u8], IoError> {
+        if self.held(base, offset, length).is_none() {
+            self.filled = 0;
+            resize(&mut self.bytes, length.max(WINDOW))?;
+            self.filled = file.read_at(&mut self.bytes, offset)?;
+            (self.file, self.from) = (base, offset);
+        }
+        let start = (offset - self.from) as usize;
+        Ok(&self.bytes[start..self.filled.min(start + length)])
+    }
+
+    /// Returns bytes that were read before, if they are still here.
+    pub(super) fn held(&self, base: u64, offset: u64, length: usize) -> Option<&[u8]> {
+        let start = usize::try_from(offset.checked_sub(self.from)?).ok()?;
+        let held = &self.bytes[..self.filled];
+        let held = held.get(start..start.checked_add(length)?);
+        held.filter(|_| self.file == base)
+    }
+
+    /// Returns the memory, for another use.
+    pub(super) fn reuse(&mut self) -> &mut Vec<u8> {
+        self.filled = 0;
+        &mut self.bytes
+    }
+}
