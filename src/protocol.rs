@@ -321,9 +321,9 @@ impl Line {
     /// Whether the line is enabled.
     #[inline(always)]
     pub(crate) fn is_enabled(self) -> bool {
-        #[cfg(all(test, any(loom, shuttle)))]
+        #[cfg(test)]
         return models::is_enabled(self);
-        #[cfg(not(all(test, any(loom, shuttle))))]
+        #[cfg(not(test))]
         true
     }
 
@@ -348,7 +348,7 @@ impl Line {
     }
 }
 
-#[cfg(all(test, any(loom, shuttle)))]
+#[cfg(test)]
 pub(crate) mod models {
     use std::any::type_name_of_val;
     use std::env;
@@ -369,7 +369,7 @@ pub(crate) mod models {
         disabled_line().is_none_or(|name| name != format!("{line:?}"))
     }
 
-    /// Runs a model with every line, which must pass, and then without each of `lines`, which
+    /// Runs a model, or a test of crashes, with every line, which must pass, and then without each of `lines`, which
     /// must fail each time. Each of those runs is a process of its own, since it may crash.
     ///
     /// The model is a closure in the test's function; its type name contains the test's name.

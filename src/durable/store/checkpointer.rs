@@ -144,7 +144,7 @@ impl Store {
         match checkpointer.run() {
             Ok(()) => Ok(()),
             Err(Abandoned::OutOfMemory) => Err(StoreFault::OutOfMemory),
-            Err(Abandoned::Io(error)) if error.is_full() => Err(StoreFault::Full),
+            Err(Abandoned::Io(error)) if may_pass(&error) => Err(StoreFault::Full),
             Err(Abandoned::Io(_) | Abandoned::Refused) => Err(StoreFault::Failed),
         }
     }
@@ -242,8 +242,8 @@ impl Checkpointer {
             Err(abandoned) => {
                 self.counts.failed();
                 if let Abandoned::Io(error) = abandoned {
-                    state.is_given_up |= error.operation == "sync_dir";
-                    state.failure = (!error.is_full()).then(|| error.duplicate());
+                    state.is_given_up |= is_of_directory(error);
+                    state.failure = (!may_pass(error)).then(|| error.duplicate());
                 }
             }
         }
@@ -346,6 +346,16 @@ fn record(tree: &StoreTree) -> TreeRecord<'_> {
         made: tree.made(),
         name: tree.name(),
     }
+}
+
+/// Whether a sync of the directory has failed.
+fn is_of_directory(error: &IoError) -> bool {
+    error.operation == "sync_dir"
+}
+
+/// Whether the disk is full, and a checkpoint can be made when there is room.
+fn may_pass(error: &IoError) -> bool {
+    error.is_full() && !is_of_directory(error)
 }
 
 /// Why a checkpoint does not count, or may not.

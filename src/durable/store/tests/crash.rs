@@ -6,17 +6,17 @@ use super::*;
 use crate::durable::io::memory::{Change, Random};
 
 /// The content of both trees.
-type State = [BTreeMap<Vec<u8>, Vec<u8>>; 2];
+pub(super) type State = [BTreeMap<Vec<u8>, Vec<u8>>; 2];
 
 /// What was done, and how many changes of the disk had been recorded by then.
-struct History {
+pub(super) struct History {
     /// The state after each commit.
-    states: Vec<State>,
+    pub(super) states: Vec<State>,
     /// After so many changes, the state with this index, and all before, were durable.
-    durable: Vec<(usize, usize)>,
+    pub(super) durable: Vec<(usize, usize)>,
 }
 
-fn state(store: &Store) -> State {
+pub(super) fn state(store: &Store) -> State {
     let mut state = State::default();
     store.each_tree(|name, tree| {
         let index = usize::from(name.to_bytes() == b"two");
@@ -71,7 +71,13 @@ fn commit(store: &Store, trees: [&StoreTree; 2], random: &mut Random) {
 
 /// Commits `count` times, and notes what is durable, of which only commits are known that this thread
 /// waited for.
-fn extend(history: &mut History, disk: &Disk, store: &Store, count: usize, random: &mut Random) {
+pub(super) fn extend(
+    history: &mut History,
+    disk: &Disk,
+    store: &Store,
+    count: usize,
+    random: &mut Random,
+) {
     let trees = [tree_named(store, "one"), tree_named(store, "two")];
     for _ in 0..count {
         commit(store, trees, random);
@@ -97,7 +103,7 @@ fn removed_segments(disk: &Disk) -> usize {
 }
 
 /// Checks what a crash after so many changes left; returns the index of the state.
-fn check(history: &History, store: &Store, after: usize, context: &str) -> usize {
+pub(super) fn check(history: &History, store: &Store, after: usize, context: &str) -> usize {
     let durable = history.durable.iter().filter(|(at, _)| *at <= after);
     let durable = durable.map(|(_, index)| *index).max().unwrap_or(0);
     let found = state(store);
