@@ -23,6 +23,8 @@
  * - Transactions: `tree.observed(seen)` reads, and adds the leaves that prove the result to a set
  *   of masstree::observations; `tree.validate(seen)` checks later whether they are unchanged.
  *   `tree.hold(key, guard)` keeps a key's leaf locked until the returned object releases it.
+ * - Stores: masstree::store opens a directory, whose trees (masstree::store_tree) are in memory and
+ *   whose writes are logged; masstree::batch makes several at once.
  * - Errors are thrown as masstree::error, or stored in an std::error_code that is passed last; both
  *   have masstree::category(). "Not found" is no error, but an empty std::optional or false.
  *   An exception of a callback leaves the function that the callback was passed to, after the
@@ -36,7 +38,7 @@
  *   O(log n + keys visited). The wrapper itself allocates only a view's read-ahead buffer, arrays
  *   for bulk_load, a deleter that has state, and the results that it returns.
  *
- * masstree.h and masstree/occ.h document the C functions; `handle()` of every object returns the
+ * masstree.h, masstree/occ.h, masstree/versioned.h and masstree/store.h document the C functions; `handle()` of every object returns the
  * C object.
  */
 #ifndef MASSTREE_HPP
@@ -52,6 +54,7 @@
 
 #include "masstree/bytes_tree.hpp"
 #include "masstree/loader.hpp"
+#include "masstree/store.hpp"
 #include "masstree/tree.hpp"
 #include "masstree/versioned_tree.hpp"
 

@@ -20,7 +20,7 @@ BEGIN {
         "optional: nullopt optional|string: string|string_view: string_view|" \
         "system_error: errc error_category error_code error_condition is_error_code_enum " \
         "system_error|" \
-        "type_traits: add_lvalue_reference_t conditional_t enable_if_t " \
+        "type_traits: add_lvalue_reference_t conditional_t decay_t enable_if_t " \
         "has_unique_object_representations_v invoke_result_t is_base_of_v is_convertible_v " \
         "is_default_constructible_v is_empty_v is_floating_point_v is_integral_v is_pointer_v " \
         "is_reference_v is_same_v is_scalar_v is_signed_v is_trivially_copyable_v is_void_v " \

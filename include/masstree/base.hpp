@@ -99,6 +99,11 @@ inline void deallocate(void *bytes, std::size_t size, std::size_t align, void *c
     static_cast<memory_resource *>(ctx)->deallocate(bytes, size, align);
 }
 
+/** A tree that a store owns. */
+struct of_store {
+    masstree_t *handle;
+};
+
 /** A key that owns its bytes. */
 template <class K>
 using owned_key = std::conditional_t<key_traits<K>::is_integer, K, std::string>;
@@ -371,6 +376,8 @@ public:
 
 protected:
     tree_base() noexcept = default;
+    /** The tree of a store: forget_base comes before destroy_base. */
+    explicit tree_base(detail::of_store tree) noexcept : tree_(tree.handle) {}
     /** Moves from `other`, which has no tree afterwards. */
     tree_base(tree_base &&other) noexcept : tree_(std::exchange(other.tree_, nullptr)) {}
     ~tree_base() = default;
@@ -389,6 +396,9 @@ protected:
 
     /** Called by the destructor of the tree, while its deleter still exists. */
     void destroy_base() noexcept { masstree_destroy(std::exchange(tree_, nullptr)); }
+
+    /** Forgets the tree of a store. */
+    void forget_base() noexcept { tree_ = nullptr; }
 
     /** Creates the tree, with the fields of `c` that the derived class has set. */
     void create(const options &wanted, masstree_options_t &c, errors report)

@@ -52,7 +52,17 @@ enum class errc : std::int32_t {
     /** The tree is sealed. */
     read_only = MASSTREE_READ_ONLY,
     /** The sequence number is below what was trimmed, or was published already. */
-    too_old = MASSTREE_TOO_OLD
+    too_old = MASSTREE_TOO_OLD,
+    /** The disk is full; nothing was changed. */
+    full = MASSTREE_FULL,
+    /** A file operation of the store has failed. */
+    failed = MASSTREE_FAILED,
+    /** The commit is in memory, and the log failed: the next opening shows whether it is kept. */
+    unknown = MASSTREE_UNKNOWN,
+    /** The commit is longer than half of the log's buffer. */
+    too_large = MASSTREE_TOO_LARGE,
+    /** Another process, or another store of this one, has the directory open. */
+    locked = MASSTREE_LOCKED
 };
 
 } // namespace masstree

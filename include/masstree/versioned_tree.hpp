@@ -369,6 +369,10 @@ public:
         return status == MASSTREE_OK;
     }
 
+protected:
+    /** The tree of a store. */
+    explicit basic_versioned_tree(detail::of_store tree) noexcept : base(tree) {}
+
 private:
     std::pair<std::int32_t, version> look_up(K key, std::uint64_t seqno, const context &with) const
     {
