@@ -399,7 +399,10 @@ typedef void (*masstree_free_t)(void *memory, size_t size, size_t align, void *c
  * return quickly, and must not call into this library. The program is aborted if it returns another
  * key, or an address of 2^48 or more.
  */
-typedef const void *(*KeyOf)(void *ctx, const void *value, size_t value_len, size_t *key_len);
+typedef const void *(*masstree_key_of_t)(void *ctx,
+                                         const void *value,
+                                         size_t value_len,
+                                         size_t *key_len);
 
 /**
  * Options of masstree_create. Start from MASSTREE_OPTIONS_INIT and set the fields that you
@@ -465,7 +468,7 @@ typedef struct {
      * Returns the key that a value contains, for a tree whose values contain their keys: an append-only
      * versioned tree, or one of words without value_destructor. Otherwise NULL.
      */
-    KeyOf key_of;
+    masstree_key_of_t key_of;
     /**
      * Passed to key_of.
      */
@@ -474,7 +477,7 @@ typedef struct {
 
 /** Initializer of masstree_options_t: sets struct_size, and every other field to 0 or NULL. */
 #define MASSTREE_OPTIONS_INIT \
-    { sizeof(masstree_options_t), NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL }
+    { sizeof(masstree_options_t), NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL }
 
 /* ============================================================================
  * Trees
