@@ -37,6 +37,7 @@ struct soak {
     masstree_t *called; /* of soak_call only */
     masstree_t *versioned; /* of soak_versions only */
     masstree_store_t *store; /* of soak_store only, as are its trees */
+    char directory[64];      /* the store's; empty: it is in memory only */
     masstree_t *accounts;
     masstree_t *owned;
     uint64_t seed;
