@@ -19,11 +19,6 @@
 compile_error!("libmasstree keeps pointers in 64-bit words: 64-bit targets only");
 
 mod annotate;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "checkpoints, which will use the rest, are under construction"
-)]
 mod durable;
 mod errno;
 pub mod ffi;

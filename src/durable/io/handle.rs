@@ -44,7 +44,7 @@ impl Io {
     }
 
     /// The functions, for a table that calls this one.
-    #[cfg(test)]
+    #[cfg(all(test, not(any(loom, shuttle))))]
     pub(crate) fn table(&self) -> &IoTable {
         &self.table
     }

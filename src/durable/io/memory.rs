@@ -28,7 +28,7 @@ pub(crate) enum Change {
     SyncDir(Vec<u8>),
     Rename(Vec<u8>, Vec<u8>),
     Unlink(Vec<u8>),
-    Mkdir(Vec<u8>),
+    Mkdir,
 }
 
 #[derive(Default)]
@@ -331,8 +331,8 @@ unsafe extern "C" fn mkdir(ctx: *mut c_void, path: *const c_char) -> i64 {
     if state.directories.contains(&path) {
         return error(libc::EEXIST);
     }
-    state.directories.push(path.clone());
-    state.changes.push(Change::Mkdir(path));
+    state.directories.push(path);
+    state.changes.push(Change::Mkdir);
     0
 }
 

@@ -53,10 +53,10 @@ use std::time::Duration;
 
 pub(crate) use alarm::Alarm;
 pub(crate) use callbacks::Callback;
-pub(crate) use place::{Place, Room, Writer};
+pub(crate) use place::{Place, Room};
 pub(crate) use reader::{Corruption, LogEnd, LogError, Refusal, Report, VisitError, read_log};
 pub(crate) use records::{Frame, Record};
-pub(crate) use statistics::{Histogram, Statistics};
+pub(crate) use statistics::Statistics;
 
 use crate::durable::io::{Io, IoError, Path};
 use crate::durable::signals::without_signals;

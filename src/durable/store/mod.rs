@@ -52,7 +52,6 @@ mod write;
 
 pub(crate) use batch::{Action, Batch, Operation};
 pub(crate) use catalog::StoreTree;
-pub(crate) use checkpoint_counts::CheckpointStatistics;
 pub(crate) use checkpointer::CheckpointOptions;
 pub(crate) use commit::Committed;
 pub(crate) use condition::Condition;

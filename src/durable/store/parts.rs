@@ -122,6 +122,10 @@ impl<'c> Parts<'c> {
         };
         let mut records = Vec::new();
         (records.try_reserve_exact(self.count)).map_err(|_| OutOfMemory)?;
+        if self.count == 1 {
+            records.push(write(0)?);
+            return Ok(records);
+        }
         thread::scope(|scope| {
             let mut threads = Vec::new();
             (threads.try_reserve_exact(self.count)).map_err(|_| OutOfMemory)?;

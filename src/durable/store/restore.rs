@@ -82,26 +82,26 @@ impl Store {
         let mut loaded = reserved(count as usize)?;
         let next = AtomicU32::new(0);
         let read = || self.read_some(io, directory, manifest, &next);
-        let threads = (count as usize).min(default_threads());
+        let others = (count as usize).min(default_threads()) - 1;
+        if others == 0 {
+            loaded.extend(read()?);
+            return in_order(loaded);
+        }
         thread::scope(|scope| {
-            let mut others = reserved(threads)?;
-            for _ in 1..threads {
+            let mut threads = reserved(others)?;
+            for _ in 0..others {
                 let builder = thread::Builder::new().name("masstree-read".into());
                 let spawn = || builder.spawn_scoped(scope, read);
                 // Without a thread, the others read more parts.
-                others.extend(without_signals(|| errno::preserve(spawn)).ok());
+                threads.extend(without_signals(|| errno::preserve(spawn)).ok());
             }
             loaded.extend(read()?);
-            for thread in others {
+            for thread in threads {
                 let joined = errno::preserve(|| thread.join());
                 loaded.extend(joined.expect("the reader does not panic")?);
             }
-            Ok::<_, LogError>(())
-        })?;
-        loaded.sort_unstable_by_key(|(part, _)| *part);
-        let mut in_order = reserved(loaded.len())?;
-        in_order.extend(loaded.into_iter().map(|(_, loading)| loading));
-        Ok(in_order)
+            in_order(loaded)
+        })
     }
 
     /// Reads parts that no other thread reads; returns their indexes, and what each has.
@@ -133,6 +133,14 @@ fn reserved<T>(count: usize) -> Result<Vec<T>, LogError> {
     let mut list = Vec::new();
     (list.try_reserve_exact(count)).map_err(|_| LogError::NoMemory)?;
     Ok(list)
+}
+
+/// Sorts what was read by the indexes of parts.
+fn in_order(mut loaded: Vec<(u32, Loading<'_>)>) -> Result<Vec<Loading<'_>>, LogError> {
+    loaded.sort_unstable_by_key(|(part, _)| *part);
+    let mut in_order = reserved(loaded.len())?;
+    in_order.extend(loaded.into_iter().map(|(_, loading)| loading));
+    Ok(in_order)
 }
 
 /// What was read of the trees in a part.

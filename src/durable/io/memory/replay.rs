@@ -119,7 +119,7 @@ impl Replay {
                 }
             }
             Change::Rename(..) | Change::Unlink(_) => self.pending.push(change.clone()),
-            Change::Mkdir(_) => {}
+            Change::Mkdir => {}
         }
     }
 
