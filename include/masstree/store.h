@@ -1320,12 +1320,16 @@ typedef struct {
      * How long that took, in microseconds.
      */
     uint64_t read_us;
+    /**
+     * How long the checkpoint was read, in microseconds.
+     */
+    uint64_t restore_us;
 } masstree_store_stats_t;
 
 /** Initializer of masstree_store_stats_t: sets struct_size, and every other field to 0 or NULL. */
 #define MASSTREE_STORE_STATS_INIT \
     { sizeof(masstree_store_stats_t), 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, 0, 0, 0, 0, 0, 0, \
-      0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+      0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Returns statistics of a store.

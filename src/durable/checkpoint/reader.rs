@@ -175,6 +175,7 @@ impl PartReader<'_> {
             match visit(entry) {
                 Ok(()) => {}
                 Err(VisitError::NoMemory) => return Err(LogError::NoMemory),
+                Err(VisitError::Stopped) => return Err(LogError::Stopped),
                 Err(VisitError::Corrupt(why)) => return self.corrupt(why),
             }
             before = Some(entry.key);

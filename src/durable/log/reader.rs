@@ -64,6 +64,8 @@ pub(crate) enum VisitError {
     /// It makes no sense.
     Corrupt(&'static str),
     NoMemory,
+    /// Reading is given up.
+    Stopped,
 }
 
 /// Why a visitor refuses a frame.

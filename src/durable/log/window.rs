@@ -59,3 +59,33 @@ impl Window {
         &mut self.bytes
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::durable::io::Path;
+    use crate::durable::io::memory::Disk;
+
+    /// Put back: in `held`, look at all of `bytes`; in `reuse`, keep `filled`.
+    #[test]
+    fn a_window_has_what_the_file_has() {
+        let content: Vec<u8> = (0..WINDOW + 200).map(|at| at as u8).collect();
+        let path = b"/disk/file".to_vec();
+        let disk = Disk::with([(path.clone(), content.clone())].into());
+        let file = disk.io().open(&Path::new(&path).unwrap(), 0).unwrap();
+        let mut window = Window::new();
+        let end = content.len();
+        for from in [0, 1, WINDOW - 1, 100, end - 100, end - 50, end, end + 10] {
+            for length in [1, 70, WINDOW, 2 * WINDOW] {
+                let read = window.read(&file, 1, from as u64, length).unwrap();
+                let expected = &content[from.min(end)..end.min(from + length)];
+                assert_eq!(read, expected, "{length} bytes from {from}");
+            }
+        }
+        window.read(&file, 1, 0, 10).unwrap();
+        window.reuse()[0] = 0xff;
+        assert_eq!(window.held(1, 0, 10), None);
+        assert_eq!(window.read(&file, 1, 0, 10).unwrap(), &content[..10]);
+        assert_eq!(window.held(2, 0, 10), None);
+    }
+}

@@ -57,7 +57,7 @@ pub(crate) use commit::Committed;
 pub(crate) use condition::Condition;
 pub(crate) use failure::Failure;
 pub(crate) use open::{OpenFault, StoreOptions};
-pub(crate) use recover::{MOST_THREADS, OnProgress, Phase, Progress, Recovery};
+pub(crate) use recover::{OnProgress, Phase, Progress, Recovery};
 pub(crate) use rename::Renamed;
 pub(crate) use write::Written;
 

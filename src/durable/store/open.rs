@@ -8,7 +8,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::catalog::{Catalog, NewTree, StoreTree};
 use super::checkpointer::CheckpointOptions;
@@ -190,6 +190,7 @@ impl Store {
     ) -> Result<(Option<Manifest>, LogEnd), OpenFault> {
         let salvages = options.salvages;
         let mut lost = None;
+        let begun = Instant::now();
         let manifest = match self.restore(options, directory) {
             Err(LogError::Corrupt(corruption)) if salvages => {
                 // SAFETY: no other thread has the store yet.
@@ -202,8 +203,12 @@ impl Store {
         let from = manifest
             .as_ref()
             .map_or(0, |manifest| manifest.number() + 1);
+        let checkpoint = begun.elapsed();
         let (mut end, recovery) = self.replay_log(options, directory, from)?;
-        self.recovery = recovery;
+        self.recovery = Recovery {
+            checkpoint,
+            ..recovery
+        };
         if let Some(corruption) = lost
             && end.report.segments == 0
         {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use super::catalog::{Catalog, StoreTree, check_name};
-use super::parts::default_threads;
+use super::recover::{Meter, Reading, Restoring, thread_count};
 use super::{Store, StoreOptions};
 use crate::durable::checkpoint::{Entry, Manifest, corrupt_manifest, read_manifest, read_part};
 use crate::durable::io::{Io, Path};
@@ -27,7 +27,7 @@ impl Store {
         let manifest = read_manifest(io, directory)?;
         if let Some(manifest) = &manifest {
             self.restore_trees(manifest, directory)?;
-            self.restore_content(io, directory, manifest)?;
+            self.restore_content(options, directory, manifest)?;
         }
         Ok(manifest)
     }
@@ -52,11 +52,13 @@ impl Store {
     /// Reads the parts, each thread some of them, and makes each tree of what its parts have.
     fn restore_content(
         &self,
-        io: &Io,
+        options: &StoreOptions,
         directory: &Path,
         manifest: &Manifest,
     ) -> Result<(), LogError> {
-        let mut loaded = self.read_parts(io, directory, manifest)?;
+        let mut meter = Meter::new(options.progress);
+        let restoring = Restoring::new(manifest.part_bytes());
+        let mut loaded = self.read_parts(options, directory, manifest, (&restoring, &mut meter))?;
         let mut outcome = Ok(());
         self.catalog.each(|tree| {
             outcome = install_tree(tree, &mut loaded).map_err(|fault| match fault {
@@ -68,34 +70,43 @@ impl Store {
                 Err(_) => ControlFlow::Break(()),
             }
         });
-        outcome
+        outcome?;
+        match restoring.report_end(&mut meter) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(LogError::Stopped),
+        }
     }
 
-    /// Reads all parts; returns what each has, in their order.
+    /// Reads all parts; returns what each has, in their order. Notes how far it is.
     fn read_parts(
         &self,
-        io: &Io,
+        options: &StoreOptions,
         directory: &Path,
         manifest: &Manifest,
+        (restoring, meter): (&Restoring, &mut Meter),
     ) -> Result<Vec<Loading<'_>>, LogError> {
         let count = manifest.part_count();
         let mut loaded = reserved(count as usize)?;
         let next = AtomicU32::new(0);
-        let read = || self.read_some(io, directory, manifest, &next);
-        let others = (count as usize).min(default_threads()) - 1;
+        let io = &options.io;
+        let read = |meter| {
+            let mut reading = Reading::new(restoring, meter);
+            self.read_some(io, directory, manifest, &next, &mut reading)
+        };
+        let others = (count as usize).min(thread_count(options.recovery_threads)) - 1;
         if others == 0 {
-            loaded.extend(read()?);
+            loaded.extend(read(Some(meter))?);
             return in_order(loaded);
         }
         thread::scope(|scope| {
             let mut threads = reserved(others)?;
             for _ in 0..others {
                 let builder = thread::Builder::new().name("masstree-read".into());
-                let spawn = || builder.spawn_scoped(scope, read);
+                let spawn = || builder.spawn_scoped(scope, || read(None));
                 // Without a thread, the others read more parts.
                 threads.extend(without_signals(|| errno::preserve(spawn)).ok());
             }
-            loaded.extend(read()?);
+            loaded.extend(read(Some(meter))?);
             for thread in threads {
                 let joined = errno::preserve(|| thread.join());
                 loaded.extend(joined.expect("the reader does not panic")?);
@@ -111,6 +122,7 @@ impl Store {
         directory: &Path,
         manifest: &Manifest,
         next: &AtomicU32,
+        reading: &mut Reading<'_>,
     ) -> Result<Vec<(u32, Loading<'_>)>, LogError> {
         let mut found = Vec::new();
         // Ends: each turn takes a part.
@@ -121,7 +133,8 @@ impl Store {
             }
             let mut loading = Loading::new(&self.catalog);
             read_part(io, directory, manifest, part, &mut |entry| {
-                loading.add(&entry)
+                loading.add(&entry)?;
+                reading.note(entry.key.len() + entry.value.len())
             })?;
             found.try_reserve(1).map_err(|_| LogError::NoMemory)?;
             found.push((part, loading));

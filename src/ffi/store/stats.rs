@@ -64,6 +64,8 @@ pub struct StoreStats {
     pub recovery_threads: u64,
     /// How long that took, in microseconds.
     pub read_us: u64,
+    /// How long the checkpoint was read, in microseconds.
+    pub restore_us: u64,
 }
 
 /// Returns statistics of a store.
@@ -118,6 +120,7 @@ pub unsafe extern "C" fn masstree_store_stats(
                 read_bytes: report.bytes,
                 recovery_threads: store.recovery().threads as u64,
                 read_us: store.recovery().log.as_micros() as u64,
+                restore_us: store.recovery().checkpoint.as_micros() as u64,
             };
             output.write(filled);
         }

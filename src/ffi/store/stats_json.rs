@@ -46,7 +46,7 @@ fields! {
     read_segments read_records torn_bytes salvaged
     checkpoints_begun checkpoints_done checkpoints_failed checkpoint_bytes checkpoint_keys checkpoint_us
     checkpoint_commit trimmed_tombstones
-    read_groups read_bytes recovery_threads read_us
+    read_groups read_bytes recovery_threads read_us restore_us
 }
 
 fn write_json(stats: &StoreStats, to: &mut dyn Write) -> std::fmt::Result {

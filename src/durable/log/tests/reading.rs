@@ -163,6 +163,26 @@ fn salvage_drops_the_whole_frame_of_a_refused_record() {
     assert_eq!(read(&disk.io()).unwrap().0, Records::new());
 }
 
+/// Put back: in `Frame::new`, end at the first record that does not fit.
+#[test]
+fn a_record_that_does_not_fit_its_frame_is_corruption() {
+    let mut files = one_frame(&[b"first", b"second"]).files();
+    let (path, bytes) = files.iter_mut().next().unwrap();
+    let (path, start) = (path.clone(), 80 + 64);
+    // The second record seems to be longer than the rest of the frame.
+    bytes[start + UNIT as usize] += UNIT as u8;
+    let head = bytes[80..start].first_chunk().unwrap();
+    let (mut header, _) = frame::FrameHeader::decode(head).unwrap();
+    header.body_crc = crc32c::crc32c(&bytes[start..start + header.body as usize]);
+    header.encode(bytes[80..].first_chunk_mut().unwrap());
+    let found = corruption(&Disk::with(files));
+    assert_eq!(found.file.bytes(), path);
+    assert_eq!(
+        (found.offset, found.why),
+        (80 + 64 + UNIT, "a record does not fit its frame")
+    );
+}
+
 /// Progress: the bytes that were read rise up to those of the files, and records before `from` are left out.
 /// Put back: leave `before` out.
 #[test]

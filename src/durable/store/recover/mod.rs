@@ -30,8 +30,11 @@ mod apply;
 mod lane;
 mod progress;
 mod replay;
+mod restoring;
 
+pub(super) use progress::Meter;
 pub(crate) use progress::{OnProgress, Phase, Progress};
+pub(super) use restoring::{Reading, Restoring};
 
 use std::ops::ControlFlow;
 use std::thread::{self, Builder};
@@ -47,11 +50,10 @@ use crate::durable::signals::without_signals;
 use crate::errno;
 use apply::Applier;
 use lane::{Abandon, Lane};
-use progress::Meter;
 use replay::Replay;
 
 /// The most threads that apply a log.
-pub(crate) const MOST_THREADS: usize = 64;
+pub(super) const MOST_THREADS: usize = 64;
 
 /// The most threads by default.
 const DEFAULT_THREADS: usize = 4;
@@ -61,12 +63,14 @@ const DEFAULT_THREADS: usize = 4;
 pub(crate) struct Recovery {
     /// The threads that have applied the log.
     pub(crate) threads: usize,
+    /// How long the checkpoint was read.
+    pub(crate) checkpoint: Duration,
     /// How long the log was read and applied.
     pub(crate) log: Duration,
 }
 
 /// Returns the number of threads for an option, of which 0 is the default.
-fn thread_count(wanted: usize) -> usize {
+pub(super) fn thread_count(wanted: usize) -> usize {
     let default = || {
         let cores = errno::preserve(thread::available_parallelism);
         cores.map_or(1, |cores| cores.get().min(DEFAULT_THREADS))
@@ -120,6 +124,7 @@ impl Store {
                 end,
                 Recovery {
                     threads,
+                    checkpoint: Duration::ZERO,
                     log: begun.elapsed(),
                 },
             )),

@@ -57,13 +57,13 @@ impl OnProgress {
 }
 
 /// Decides when to report.
-pub(super) struct Meter {
+pub(in crate::durable::store) struct Meter {
     to: Option<OnProgress>,
     last: Instant,
 }
 
 impl Meter {
-    pub(super) fn new(to: Option<OnProgress>) -> Self {
+    pub(in crate::durable::store) fn new(to: Option<OnProgress>) -> Self {
         Self {
             to,
             last: Instant::now(),
@@ -80,11 +80,13 @@ impl Meter {
 
     /// Reports progress: at the end of a phase.
     pub(super) fn report(&mut self, progress: &Progress) -> ControlFlow<()> {
-        self.last = Instant::now();
-        match self.to {
+        let told = match self.to {
             // SAFETY: by the contract of `OnProgress::new`.
             Some(to) => unsafe { (to.function)(to.ctx, progress) },
             None => ControlFlow::Continue(()),
-        }
+        };
+        // After the call, which may take longer than the interval.
+        self.last = Instant::now();
+        told
     }
 }

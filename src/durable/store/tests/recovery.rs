@@ -6,6 +6,7 @@ use super::*;
 use crate::durable::io::memory::Random;
 use crate::durable::log::{LogEnd, LogOptions};
 use crate::durable::store::record::{Change, encode_tree, tree_size};
+use crate::durable::store::recover::MOST_THREADS;
 use crate::index::memory::counting::Counting;
 use crate::versioned::Kind;
 
@@ -330,6 +331,50 @@ fn progress_rises_to_the_end() {
     let (store, seen) = open_reporting(on(&Disk::default()), usize::MAX);
     store.unwrap();
     assert_eq!(seen, [Progress::new(Phase::Log)]);
+}
+
+/// Put back: in `restore_content`, report no end; in `Reading::note`, do not look whether it is stopped.
+#[test]
+fn the_checkpoint_is_a_phase_of_its_own() {
+    let disk = Disk::default();
+    write_at_random(&disk, &mut Random(4));
+    let store = Store::open(on(&disk)).unwrap();
+    let keys: u64 = state(&store)
+        .iter()
+        .map(|(_, rows)| rows.len() as u64)
+        .sum();
+    store.checkpoint().unwrap();
+    store.close().unwrap();
+    let written = state(&store);
+    drop(store);
+    for recovery_threads in 1..=3 {
+        let open = |most| {
+            let options = StoreOptions {
+                recovery_threads,
+                is_read_only: true,
+                ..on(&disk)
+            };
+            open_reporting(options, most)
+        };
+        let (opened, seen) = open(usize::MAX);
+        assert_eq!(state(&opened.unwrap()), written);
+        let of = |phase| seen.iter().filter(move |progress| progress.phase == phase);
+        assert!(of(Phase::Checkpoint).is_sorted_by_key(|progress| progress.bytes));
+        let end = of(Phase::Checkpoint).next_back().unwrap();
+        assert_eq!((end.bytes, end.records), (end.total, keys));
+        assert_eq!(of(Phase::Log).next_back(), seen.last());
+        // With several threads, the others may be faster.
+        let count = of(Phase::Checkpoint).count();
+        assert!(count > 10 || recovery_threads > 1, "{count} reports");
+        for most in 1..count {
+            let (opened, seen) = open(most);
+            match opened {
+                Ok(store) => assert_eq!(state(&store), written),
+                Err(OpenFault::Stopped) => assert_eq!(seen.len(), most),
+                Err(fault) => panic!("{fault:?}"),
+            }
+        }
+    }
 }
 
 /// Put back: in `visit`, take no notice of `Break`; abandon no lane (the test waits for ever).
