@@ -315,6 +315,8 @@ pub(crate) enum Line {
     ManifestCounts,
     /// `checkpoint`: the log is cut after the manifest counts.
     CutAfterManifest,
+    /// `checkpoint`: a manifest that was found is durable before the log goes on behind it.
+    FoundManifestIsSynced,
 }
 
 impl Line {

@@ -23,6 +23,10 @@
 //! before it, so a block counts only at its place in its file. What a crash, or an error of the disk, has done
 //! to a file of a manifest that counts is a corruption: everything was synced before it counted.
 //!
+//! Opening finds a manifest whose name an earlier process may not have synced. Before the log goes on, and
+//! anything is removed, the directory is synced ([`Line::FoundManifestIsSynced`]): the log may have less than the
+//! checkpoint has, since a checkpoint does not wait for the log.
+//!
 //! Leftovers are removed when a store is opened to write, and after each checkpoint: all parts that
 //! the manifest does not name, and `manifest.new`.
 

@@ -72,15 +72,15 @@ impl CheckpointCounts {
         add(&self.trimmed, tombstones);
     }
 
-    pub(super) fn done(&self, made: Option<&Manifest>, time: Duration) {
+    pub(super) fn done(&self) {
         add(&self.done, 1);
-        if let Some(manifest) = made {
-            let microseconds = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-            self.last_entries
-                .store(manifest.entries(), Ordering::Relaxed);
-            self.last_microseconds
-                .store(microseconds, Ordering::Relaxed);
-        }
+    }
+
+    pub(super) fn made(&self, manifest: &Manifest, time: Duration) {
+        let (entries, relaxed) = (manifest.entries(), Ordering::Relaxed);
+        let microseconds = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.last_entries.store(entries, relaxed);
+        self.last_microseconds.store(microseconds, relaxed);
     }
 
     pub(super) fn read(&self, number: u64) -> CheckpointStatistics {

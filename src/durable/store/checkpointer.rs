@@ -163,6 +163,15 @@ impl Checkpointer {
         self.log.get().expect("opening ends with the log")
     }
 
+    /// Makes the manifest durable that was read, which an earlier process may have renamed without a sync:
+    /// what is committed from now on may need its checkpoint.
+    pub(super) fn keep(&self, manifest: Option<&Manifest>) -> Result<(), IoError> {
+        match manifest.filter(|_| Line::FoundManifestIsSynced.is_enabled()) {
+            Some(_) => self.io.sync_dir(&self.directory),
+            None => Ok(()),
+        }
+    }
+
     /// Removes files of checkpoints that do not count.
     pub(super) fn remove_leftovers(&self, manifest: Option<&Manifest>) -> Result<(), IoError> {
         remove_leftovers(&self.io, &self.directory, manifest)
@@ -207,9 +216,9 @@ impl Checkpointer {
     pub(super) fn run(&self) -> Result<(), Abandoned> {
         let begin = Instant::now();
         self.counts.attempted();
-        let outcome = self.begin().and_then(|last| self.make(&last));
-        self.end(&outcome, begin);
-        outcome.map(drop)
+        let outcome = self.begin().and_then(|last| self.make(&last, begin));
+        self.end(&outcome);
+        outcome
     }
 
     /// Begins: other calls wait. Returns the checkpoint that counts.
@@ -228,16 +237,13 @@ impl Checkpointer {
         }
     }
 
-    fn end(&self, outcome: &Result<Option<Manifest>, Abandoned>, begin: Instant) {
+    fn end(&self, outcome: &Result<(), Abandoned>) {
         let mut state = errno::lock(&self.state);
         state.is_running = false;
         match outcome {
-            Ok(made) => {
+            Ok(()) => {
                 state.failure = None;
-                if let Some(manifest) = made {
-                    state.last = Last::of(Some(manifest));
-                }
-                self.counts.done(made.as_ref(), begin.elapsed());
+                self.counts.done();
             }
             Err(abandoned) => {
                 self.counts.failed();
@@ -252,17 +258,18 @@ impl Checkpointer {
     }
 
     /// Makes a checkpoint, unless nothing was committed since the last.
-    fn make(&self, last: &Last) -> Result<Option<Manifest>, Abandoned> {
+    fn make(&self, last: &Last, begin: Instant) -> Result<(), Abandoned> {
         let Some(first) = self.catalog.numbered(1) else {
-            return Ok(None);
+            return Ok(());
         };
         let snapshot = first.versioned().snapshot()?;
         let number = snapshot.number();
         if self.log().failure().is_some() {
             return Err(Abandoned::Refused);
         }
+        // The parts of another checkpoint have other names than those that count.
         if number == last.number {
-            return Ok(None);
+            return Ok(());
         }
         let threads = match self.options.threads {
             0 => default_threads(),
@@ -284,11 +291,13 @@ impl Checkpointer {
             Unwritten::Unknown(error) => error.into(),
         })?;
         drop(snapshot);
+        // Before anything else may fail: its parts must not be written again.
+        errno::lock(&self.state).last = Last::of(Some(&manifest));
+        self.counts.made(&manifest, begin.elapsed());
         if Line::CutAfterManifest.is_enabled() {
             self.log().cut_before(number + 1)?;
         }
-        self.remove_leftovers(Some(&manifest))?;
-        Ok(Some(manifest))
+        Ok(self.remove_leftovers(Some(&manifest))?)
     }
 
     /// Learns of bytes that were written. Waits if that was too fast; fails if the store is closed.

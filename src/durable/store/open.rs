@@ -168,14 +168,15 @@ impl Store {
             store.checkpointer = store.checkpointer_of(&options, manifest.as_ref())?;
         }
         store.report = std::mem::take(&mut end.report);
+        if let Some(checkpointer) = &store.checkpointer {
+            checkpointer.keep(manifest.as_ref())?;
+        }
         let alarm = store.checkpointer.as_ref().map(|of| of.alarm.clone());
         let opened = Log::open(log_options(options, alarm)?, end)?;
         let is_new = store.log.set(opened).is_ok();
         debug_assert!(is_new, "the cell was empty");
         if let Some(checkpointer) = &store.checkpointer {
             checkpointer.remove_leftovers(manifest.as_ref())?;
-        }
-        if let Some(checkpointer) = &store.checkpointer {
             checkpointer.start()?;
         }
         Ok(store)
