@@ -191,9 +191,7 @@ impl Log {
         if units > self.shared.ring.capacity() / 2 {
             return Err(LogFault::TooLarge);
         }
-        if self.is_stopped() {
-            return Err(LogFault::Failed);
-        }
+        self.admit()?;
         let is_overtaking = self.shared.waiting.load(Ordering::Relaxed) > 0;
         if is_overtaking || !self.try_reserve(units) {
             self.wait_for_room(units)?;
@@ -203,6 +201,14 @@ impl Log {
             bytes: bytes as u64,
             units,
         })
+    }
+
+    /// Refuses a write to a log that has failed, whatever the write would find.
+    pub(crate) fn admit(&self) -> Result<(), LogFault> {
+        match self.is_stopped() {
+            false => Ok(()),
+            true => Err(LogFault::Failed),
+        }
     }
 
     fn is_stopped(&self) -> bool {

@@ -56,6 +56,8 @@ impl Store {
     /// Commits a batch: all of its changes, if all of its conditions hold, or nothing.
     pub(crate) fn commit(&self, batch: &Batch) -> Result<Committed, StoreFault> {
         let log = self.log_to_write()?;
+        // Before the conditions are judged: after a failure no write is answered, as with one key.
+        log.admit()?;
         let guards = Guards::enter(self, batch)?;
         // Ends: a round is repeated only if another commit has changed a key between its plan and its
         // mark, or under a prefix, so that some commit has made progress.
