@@ -10,7 +10,7 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
         check-fmt check-header check-clippy check-rust check-stress check-lin check-versioned check-scans \
         check-models check-serializable check-c check-install check-go check-zig check-readme \
         check-docs check-bench check-asan check-tsan check-annotated check-memcheck check-fuzz fuzz fuzz-minimise coverage \
-        check-beta bench-beta kills powercuts soak soak-perturbed build-perturbed limbo bench-instructions check-instructions record-instructions bench-observe bench bench-build \
+        check-beta bench-beta images kills powercuts soak soak-perturbed build-perturbed limbo bench-instructions check-instructions record-instructions bench-observe bench bench-build \
         bench-quick bench-pieces bench-go bench-zig figures rocksdb check-rocksdb bench-rocksdb
 
 # Prints each target with the ## comment above it.
@@ -160,7 +160,13 @@ soak: setup
 	@$(STAGE) build-soak cmake --build $(BUILD) --target masstree_test_soak
 	@$(BUILD)/c-tests/masstree_test_soak -m $(MINUTES) -s $(SEED)
 
-# Prints its progress, so it is not a stage.
+# Print their progress, so they are no stages.
+IMAGES := 1000000
+## open IMAGES=1000000 images of what crashes may leave of a store, of histories from SEED=1 on
+images:
+	@MASSTREE_TEST_IMAGES=$(IMAGES) MASSTREE_TEST_SEED=$(SEED) CARGO_PROFILE_TEST_OPT_LEVEL=2 \
+	    cargo test --target-dir target/images --lib every_crash_leaves_the_state -- --nocapture
+
 KILLS := 1000
 ## kill a process that writes to a store KILLS=1000 times, from SEED=1 on, and compare what is
 ## found with what was acknowledged

@@ -158,8 +158,9 @@ void crash_write(struct crash_journal *journal, const char *directory, uint64_t 
     void (*runs[CRASH_THREADS])(void *);
     masstree_store_t *store = NULL;
     masstree_store_options_t options = MASSTREE_STORE_OPTIONS_INIT;
-    /* Small: the log goes on in a new file now and then. */
+    /* Small: the log goes on in a new file now and then, and is cut by checkpoints. */
     options.log_buffer_bytes = 1 << 15;
+    options.checkpoint_log_bytes = 1 << 16;
     options.sync_interval_us = 3000;
     REQUIRE(masstree_store_open(directory, &options, &store) == MASSTREE_OK);
     for (size_t i = 0; i < journal->threads; i++) {

@@ -29,21 +29,20 @@ use crate::versions_oracle::Row;
 /// A tree's name and its rows, for each tree in order.
 type Content = Vec<(CString, Vec<Row>)>;
 
-fn options(disk: &Disk, flags: u32) -> (StoreOptionsC, Box<StoreFailure>) {
+fn options(flags: u32) -> (StoreOptionsC, Box<StoreFailure>) {
     // SAFETY: all of the fields may be zero.
     let (mut options, mut failure) = unsafe { std::mem::zeroed::<(StoreOptionsC, StoreFailure)>() };
     failure.struct_size = size_of::<StoreFailure>();
     options.struct_size = size_of::<StoreOptionsC>();
     options.flags = flags;
     options.log_buffer_bytes = 1 << 12;
-    let _ = disk;
     (options, Box::new(failure))
 }
 
 /// Opens the store on a disk; returns it, or the status.
 fn open(disk: &Disk, flags: u32) -> Result<*mut StoreHandle, i32> {
     let table = disk.table();
-    let (mut options, mut failure) = options(disk, flags);
+    let (mut options, mut failure) = options(flags);
     let mut store = null_mut();
     options.io = &raw const table;
     options.failure = &raw mut *failure;
@@ -180,11 +179,16 @@ pub fn store(input: &[u8]) {
             }
     };
     let disk = Disk::with(files.clone());
-    let read = open(&disk, MASSTREE_STORE_READ_ONLY).map(|store| {
-        let found = content(store);
-        close(store);
-        found
-    });
+    let read = match open(&disk, MASSTREE_STORE_READ_ONLY) {
+        Ok(store) => {
+            let found = content(store);
+            close(store);
+            Ok(found)
+        }
+        // There is no segment, or none with a valid header.
+        Err(MASSTREE_NOT_FOUND) => Ok(Content::new()),
+        Err(status) => Err(status),
+    };
     assert_eq!(
         disk.files(),
         files,
