@@ -111,6 +111,18 @@ fn content_of(state: &State) -> Content {
     state.iter().enumerate().map(tree).collect()
 }
 
+/// What has made the log fail, for a message.
+fn failure_of(store: *mut StoreHandle) -> String {
+    let (_, mut failure) = options(0);
+    // SAFETY: an open store; the texts end with a zero byte.
+    unsafe {
+        masstree_store_failure(store, &raw mut *failure);
+        let [operation, file] = [failure.operation.as_ptr(), failure.file.as_ptr()];
+        let texts = [operation, file].map(|text| CStr::from_ptr(text).to_string_lossy());
+        format!("{texts:?}, error {}", failure.os_error)
+    }
+}
+
 /// Stores a value, durably; returns whether the store took it.
 fn write(store: *mut StoreHandle, before: &Content) -> bool {
     let (mut tree, mut commit) = (null_mut(), 0);
@@ -120,7 +132,7 @@ fn write(store: *mut StoreHandle, before: &Content) -> bool {
         if status == MASSTREE_FULL {
             return false;
         }
-        assert_eq!(status, MASSTREE_OK);
+        assert_eq!(status, MASSTREE_OK, "{}", failure_of(store));
         let key = b"key".as_ptr().cast();
         let status = masstree_store_put(store, tree, key, 3, key, 3, &mut commit);
         if status == MASSTREE_FULL {
@@ -179,6 +191,13 @@ pub fn store(input: &[u8]) {
             }
     };
     let disk = Disk::with(files.clone());
+    for (name, file) in &files {
+        let begin = &file.bytes[..file.bytes.len().min(80)];
+        show(
+            &(String::from_utf8_lossy(name), file.bytes.len(), begin),
+            "file: ",
+        );
+    }
     let read = match open(&disk, MASSTREE_STORE_READ_ONLY) {
         Ok(store) => {
             let found = content(store);

@@ -96,6 +96,9 @@ pub(crate) struct Report {
     pub(crate) salvaged: Option<Corruption>,
 }
 
+/// No log comes near to this number: a greater one is damage.
+const HIGHEST: u64 = 1 << 55;
+
 /// The end of a log that was read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct LogEnd {
@@ -191,7 +194,7 @@ impl Reader<'_> {
     fn open_all(&mut self) -> Result<(), LogError> {
         let mut bases = Vec::new();
         (self.io).list(self.directory, &mut |name| match base_of(name) {
-            Some(base) if name.len() == NAME => push(&mut bases, base),
+            Some(base) if name.len() == NAME && base <= HIGHEST => push(&mut bases, base),
             _ => Ok(()),
         })?;
         bases.sort_unstable();
@@ -199,6 +202,10 @@ impl Reader<'_> {
             let path = self.directory.join(&segment_name(base))?;
             let file = SegmentFile::open(self.io, &path, base)?;
             if let Some(header) = file.header() {
+                let is_in_range = header.base < header.limit && header.limit <= HIGHEST;
+                if file.format() == FORMAT && !is_in_range {
+                    return corrupt(&file, 32, "the limit of a segment is out of range");
+                }
                 self.end.next = self.end.next.max(header.limit);
                 self.end.store_id.get_or_insert(header.store_id);
             }
@@ -418,7 +425,7 @@ impl Reader<'_> {
                 push(&mut self.end.doomed, file.base)?;
                 self.end.next = self.end.next.max(file.base + 1);
             }
-            self.end.next = self.end.next.max(rest.highest + 1);
+            self.end.next = self.end.next.max(rest.highest.min(HIGHEST) + 1);
         }
         self.end.report.salvaged = Some(corruption);
         Ok(())
