@@ -243,9 +243,9 @@ fn leaves_are_read_for_each_entry_not_for_each_key() {
     }
 }
 
-/// What lies in the tree during the whole test of threads.
+/// What lies in the tree during the whole test of threads: keys that `churn` does not write.
 fn stable(folder: usize) -> [Vec<u8>; 2] {
-    let inside = format!("stable {folder:02}/{}", "x".repeat(folder % 20));
+    let inside = format!("stable {folder:02}/{}", "x".repeat(1 + folder % 20));
     [
         inside.into_bytes(),
         format!("stable {folder:02}").into_bytes(),
