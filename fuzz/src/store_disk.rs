@@ -46,6 +46,7 @@ impl Disk {
         }))
     }
 
+    #[expect(clippy::disallowed_methods, reason = "errno does not matter here")]
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().expect("a panic ends the process")
     }

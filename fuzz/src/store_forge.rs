@@ -114,7 +114,7 @@ impl Forge {
 
     fn record(&mut self, kind: u64, body: &[u8]) {
         self.last = self.next();
-        let word = body.len() as u64 + 8 | kind << 56;
+        let word = (body.len() as u64 + 8) | (kind << 56);
         self.frame.extend(word.to_le_bytes());
         self.frame.extend(body);
         let padded = self.frame.len().next_multiple_of(UNIT as usize);
