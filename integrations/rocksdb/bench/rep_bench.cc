@@ -328,7 +328,7 @@ int main(int argc, char **argv)
         {
             BumpArena arena;
             masstree_t *tree;
-            if (masstree_create(nullptr, &tree) != MASSTREE_OK)
+            if (masstree_rocksdb::CreateTree(&tree) != MASSTREE_OK)
                 return 1;
             Rep rep(&arena, tree);
             Run(setting, keys, sought, &ours).Measure(&rep, &arena);

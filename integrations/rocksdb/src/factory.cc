@@ -14,7 +14,6 @@
 
 #include "private.h"
 #include "rep.h"
-#include "versions.h"
 
 namespace masstree_rocksdb {
 
@@ -60,16 +59,6 @@ std::string WhyNot(const MemTableRep::KeyComparator &comparator)
     return "";
 }
 
-// Returns the user key of the newest entry under a word of the tree. All of them live in the memtable's
-// arena, longer than the tree.
-const void *UserKeyIn(void * /*ctx*/, const void *value, size_t /*value_len*/, size_t *len) noexcept
-{
-    const Versions versions(reinterpret_cast<uint64_t>(value));
-    const VersionKey key = KeyOf(versions.Newest().entry);
-    *len = key.user_key.size();
-    return key.user_key.data();
-}
-
 class Factory final : public MemTableRepFactory {
   public:
     static constexpr const char *kName = "masstree";
@@ -84,9 +73,7 @@ class Factory final : public MemTableRepFactory {
         std::string why_not = WhyNot(comparator);
         if (why_not.empty()) {
             masstree_t *tree;
-            masstree_options_t options = MASSTREE_OPTIONS_INIT;
-            options.key_of = UserKeyIn;
-            const int32_t status = masstree_create(&options, &tree);
+            const int32_t status = CreateTree(&tree);
             if (status == MASSTREE_OK)
                 return new Rep(allocator, tree);
             why_not = masstree_strerror(status);

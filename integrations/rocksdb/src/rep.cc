@@ -51,7 +51,24 @@ int32_t AddVersion(const uint64_t *present, uint64_t *value, void *ctx) noexcept
     return MASSTREE_NOMEM;
 }
 
+// Returns the user key of the newest entry under a word of the tree. All of them live in the memtable's
+// arena, longer than the tree.
+const void *UserKeyIn(void * /*ctx*/, const void *value, size_t /*value_len*/, size_t *len) noexcept
+{
+    const Versions versions(reinterpret_cast<uint64_t>(value));
+    const VersionKey key = KeyOf(versions.Newest().entry);
+    *len = key.user_key.size();
+    return key.user_key.data();
+}
+
 } // namespace
+
+int32_t CreateTree(masstree_t **tree) noexcept
+{
+    masstree_options_t options = MASSTREE_OPTIONS_INIT;
+    options.key_of = UserKeyIn;
+    return masstree_create(&options, tree);
+}
 
 void Fail(int32_t status)
 {

@@ -27,6 +27,9 @@ namespace masstree_rocksdb {
 // happens only in a process that was forked from the one that made the memtable.
 [[noreturn]] void Fail(int32_t status);
 
+// Creates the tree of a memtable, whose leaves refer to the keys in the entries. Returns the status.
+int32_t CreateTree(masstree_t **tree) noexcept;
+
 class Rep final : public ROCKSDB_NAMESPACE::MemTableRep {
   public:
     // The memtable takes the tree, which is empty.

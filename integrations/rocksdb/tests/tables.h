@@ -18,7 +18,7 @@ using ROCKSDB_NAMESPACE::LookupKey;
 inline masstree_t *NewTree()
 {
     masstree_t *tree;
-    EXPECT_EQ(masstree_create(nullptr, &tree), MASSTREE_OK);
+    EXPECT_EQ(masstree_rocksdb::CreateTree(&tree), MASSTREE_OK);
     return tree;
 }
 
