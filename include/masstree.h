@@ -382,8 +382,7 @@ typedef void (*masstree_free_t)(void *memory, size_t size, size_t align, void *c
 
 /**
  * Returns the key that a value contains. With it, leaves do not copy what follows the first 8 bytes of
- * a key (per layer of the tree), but refer to the value: a key of 64 bytes takes 80 bytes less, and
- * its insert half the time.
+ * a key (per layer of the tree), but refer to the value: see docs/versioned.md, which has figures.
  *
  * @param ctx        key_ctx of the options.
  * @param value      A value that is being stored, or was: in a tree of words, the word, as a pointer;

@@ -93,8 +93,7 @@ pub type Free =
     Option<unsafe extern "C" fn(memory: *mut c_void, size: usize, align: usize, ctx: *mut c_void)>;
 
 /// Returns the key that a value contains. With it, leaves do not copy what follows the first 8 bytes of
-/// a key (per layer of the tree), but refer to the value: a key of 64 bytes takes 80 bytes less, and
-/// its insert half the time.
+/// a key (per layer of the tree), but refer to the value: see docs/versioned.md, which has figures.
 ///
 /// @param ctx        key_ctx of the options.
 /// @param value      A value that is being stored, or was: in a tree of words, the word, as a pointer;
