@@ -17,6 +17,8 @@ use std::ffi::c_int;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Instant;
 
+use crate::annotate;
+
 /// Runs `work`, then restores `errno`.
 #[inline]
 pub(crate) fn preserve<T>(work: impl FnOnce() -> T) -> T {
@@ -40,7 +42,10 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         // Ends: it tries again only after it has held the mutex, as threads do that wait in turn.
         while cfg!(masstree_tsan) {
             match mutex.try_lock() {
-                Ok(guard) => return guard,
+                Ok(guard) => {
+                    annotate::acquire(mutex);
+                    return guard;
+                }
                 Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => drop(mutex.lock()),
             }
@@ -55,12 +60,22 @@ pub(crate) fn wait_until<T>(changed: &Condvar, mutex: &Mutex<T>, met: impl Fn(&T
     let mut state = lock(mutex);
     // Ends: when the condition is met, which is what the caller waits for.
     while !met(&state) {
+        leaves(mutex);
         state = preserve(|| changed.wait(state).unwrap_or_else(PoisonError::into_inner));
         if cfg!(masstree_tsan) {
             // As in `lock`: ThreadSanitizer does not see how the wait takes the mutex again.
             drop(state);
             state = lock(mutex);
         }
+    }
+}
+
+/// Tells ThreadSanitizer that a wait is about to leave a mutex, which it does not see. [`lock`] says when
+/// a thread has taken one.
+#[inline]
+fn leaves<T>(mutex: &Mutex<T>) {
+    if cfg!(masstree_tsan) {
+        annotate::release(mutex);
     }
 }
 
@@ -83,6 +98,7 @@ pub(crate) fn wait_until_deadline<T>(
         if left.is_zero() {
             return false;
         }
+        leaves(mutex);
         (state, _) = preserve(|| {
             (changed.wait_timeout(state, left)).unwrap_or_else(PoisonError::into_inner)
         });

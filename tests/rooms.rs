@@ -16,8 +16,8 @@ use syn::{Attribute, ItemUse, UseTree};
 /// From the bottom up. A module belongs to the room with the longest name that is a prefix of
 /// its own.
 const ROOMS: [&str; 30] = [
-    "errno",
     "annotate",
+    "errno",
     "sync",
     "protocol",
     "index::memory",
