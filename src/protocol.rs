@@ -305,6 +305,8 @@ pub(crate) enum Line {
     FenceBeforeSleepers,
     /// `signal`: the fence between counting a sleeper and its sleep.
     FenceBeforeSleep,
+    /// `signal`: the flusher sees that the log is being closed before it looks whether all is written.
+    ClosingBeforeEnd,
     /// `checkpoint`: the parts of a checkpoint are synced before its manifest counts.
     PartsAreSynced,
     /// `checkpoint`: a manifest is synced before it gets its name.

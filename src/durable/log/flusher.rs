@@ -66,9 +66,11 @@ impl Flusher {
 
     fn is_finished(&self) -> bool {
         let shared = &self.shared;
-        let is_done =
-            shared.has_failed() || (self.position == shared.ring.taken() && !self.is_unsynced());
-        shared.is_closing() && is_done && !shared.callbacks.is_due(self.called_back_below())
+        shared.closing.is_over(|| {
+            let is_written = self.position == shared.ring.taken() && !self.is_unsynced();
+            let is_done = shared.has_failed() || is_written;
+            is_done && !shared.callbacks.is_due(self.called_back_below())
+        })
     }
 
     fn has_work(&self) -> bool {

@@ -4,7 +4,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::ring::{Ring, first_word};
-use super::signal::{Idle, Signal};
+use super::signal::{Closing, Idle, Signal};
 use crate::protocol::Line;
 use crate::protocol::models::check;
 use crate::sync::{AtomicU64, Ordering};
@@ -152,6 +152,28 @@ fn a_flusher_does_not_sleep_over_work() {
             };
             let has_work = || shared.1.load(Ordering::Relaxed) == 1;
             shared.0.sleep_unless(has_work, None);
+            writer.join().unwrap();
+        });
+    });
+}
+
+/// A record is taken, and the log closed, while the flusher looks whether it may end.
+#[test]
+fn a_flusher_does_not_end_before_what_was_taken() {
+    check(&[Line::ClosingBeforeEnd], || {
+        loom::model(|| {
+            let shared = Arc::new((Ring::new(2, 1).unwrap(), Closing::new()));
+            let writer = {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    assert!(shared.0.reserve(1));
+                    fill(&shared.0, shared.0.take(1), 7);
+                    shared.1.begin();
+                })
+            };
+            let position = 1;
+            let is_over = shared.1.is_over(|| shared.0.taken() == position);
+            assert!(!is_over, "a record was not written");
             writer.join().unwrap();
         });
     });

@@ -9,7 +9,7 @@ use super::callbacks::Callbacks;
 use super::frame::FRAME_HEADER;
 use super::reader::LogEnd;
 use super::ring::{Ring, UNIT};
-use super::signal::{Idle, Signal};
+use super::signal::{Closing, Idle, Signal};
 use super::statistics::Counts;
 use super::{Failure, LogError, LogOptions};
 use crate::durable::io::{Io, IoError, Path};
@@ -64,7 +64,7 @@ pub(super) struct Shared {
     pub(super) waiting: AtomicU32,
     failure: OnceLock<Failure>,
     has_failed: AtomicU32,
-    closing: AtomicU32,
+    pub(super) closing: Closing,
     pub(super) callbacks: Callbacks,
     pub(super) counts: Counts,
     /// The segments before the current one.
@@ -112,7 +112,7 @@ impl Shared {
             waiting: AtomicU32::new(0),
             failure: OnceLock::new(),
             has_failed: AtomicU32::new(0),
-            closing: AtomicU32::new(0),
+            closing: Closing::new(),
             callbacks: Callbacks::new(),
             counts: Counts::new(),
             closed: Mutex::new(closed),
@@ -138,12 +138,12 @@ impl Shared {
     }
 
     pub(super) fn begin_closing(&self) {
-        self.closing.store(1, Ordering::Release);
+        self.closing.begin();
         self.idle.wake();
     }
 
     pub(super) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Acquire) != 0
+        self.closing.has_begun()
     }
 
     /// Takes units of the file, if there are so many.

@@ -12,6 +12,10 @@
 //! at once. The flusher saves the call of the kernel where no thread sleeps; the fences are as for
 //! `Idle`: if the sleeper's comes first, it is counted; if the flusher's, the kernel finds the word
 //! changed.
+//!
+//! **[`Closing`]**: the last thread that uses the log says that it is being closed, after every record
+//! was taken. The flusher ends when it has seen that, and then finds that all is written: what it
+//! found before may have been followed by a record.
 
 use std::time::Duration;
 
@@ -59,6 +63,32 @@ impl Idle {
             self.0.wait(IDLE, longest);
         }
         self.0.word.store(AWAKE, Ordering::Relaxed);
+    }
+}
+
+/// Whether the log is being closed.
+pub(super) struct Closing(AtomicU32);
+
+impl Closing {
+    pub(super) fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    /// Begins. No record is taken afterwards.
+    pub(super) fn begin(&self) {
+        // Release: who finds it begun finds every record taken.
+        self.0.store(1, Ordering::Release);
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Acquire) != 0
+    }
+
+    /// Whether it has begun, and then all is done.
+    pub(super) fn is_over(&self, is_done: impl Fn() -> bool) -> bool {
+        let early = !Line::ClosingBeforeEnd.is_enabled() && is_done();
+        let has_begun = self.has_begun();
+        has_begun && (early || (Line::ClosingBeforeEnd.is_enabled() && is_done()))
     }
 }
 
