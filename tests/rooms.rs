@@ -33,7 +33,7 @@ const ROOMS: [&str; 30] = [
     "index::tree::whole",
     "versioned",
     "durable::bytes",
-    "durable::signals",
+    "durable::threads",
     "durable::io",
     "durable::log",
     "durable::checkpoint",

@@ -9,5 +9,5 @@ mod bytes;
 pub(crate) mod checkpoint;
 pub(crate) mod io;
 pub(crate) mod log;
-mod signals;
 pub(crate) mod store;
+mod threads;

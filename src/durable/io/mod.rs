@@ -93,7 +93,7 @@ pub(crate) struct IoTable {
 pub(crate) struct IoError {
     pub(crate) errno: i32,
     /// The name of the function in [`IoTable`]; "allocate" if there was no memory for a path or a
-    /// buffer.
+    /// buffer, "thread" if a thread could not be started.
     pub(crate) operation: &'static str,
     /// Empty if there was no memory to copy it.
     pub(crate) path: Path,
@@ -106,6 +106,16 @@ impl IoError {
         Self {
             errno: libc::ENOMEM,
             operation: "allocate",
+            path: Path::empty(),
+            offset: 0,
+        }
+    }
+
+    /// A thread could not be started.
+    pub(crate) fn of_thread(error: &std::io::Error) -> Self {
+        Self {
+            errno: error.raw_os_error().unwrap_or(libc::EAGAIN),
+            operation: "thread",
             path: Path::empty(),
             offset: 0,
         }

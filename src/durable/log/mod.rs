@@ -59,7 +59,7 @@ pub(crate) use records::{Frame, Record};
 pub(crate) use statistics::Statistics;
 
 use crate::durable::io::{Io, IoError, Path};
-use crate::durable::signals::without_signals;
+use crate::durable::threads::without_signals;
 use crate::errno;
 use crate::sync::{Ordering, Wait};
 use flusher::Flusher;
@@ -173,15 +173,8 @@ impl Log {
             unsynced_since: None,
         };
         let builder = thread::Builder::new().name("masstree-log".into());
-        let spawned = without_signals(|| errno::preserve(|| builder.spawn(|| flusher.run())));
-        spawned.map_err(|error| {
-            LogError::Io(IoError {
-                errno: error.raw_os_error().unwrap_or(libc::EAGAIN),
-                operation: "thread",
-                path: Path::empty(),
-                offset: 0,
-            })
-        })
+        let spawned = without_signals(|| builder.spawn(|| flusher.run()));
+        spawned.map_err(|error| LogError::Io(IoError::of_thread(&error)))
     }
 
     /// Reserves room for a record with a body of `bytes`. May wait for the flusher; so it is called

@@ -15,10 +15,9 @@ use std::time::{Duration, Instant};
 
 use super::catalog::StoreTree;
 use super::checkpointer::Checkpointer;
-use crate::durable::io::{IoError, Path};
+use crate::durable::io::IoError;
 use crate::durable::log::UNIT;
-use crate::durable::signals::without_signals;
-use crate::errno;
+use crate::durable::threads::without_signals;
 use crate::sync::Ordering;
 use crate::versioned::{LATEST, VersionCounts};
 
@@ -45,13 +44,8 @@ pub(super) enum Next {
 pub(super) fn start(checkpointer: &Arc<Checkpointer>) -> Result<JoinHandle<()>, IoError> {
     let builder = thread::Builder::new().name("masstree-store".into());
     let checkpointer = checkpointer.clone();
-    let spawned = without_signals(|| errno::preserve(|| builder.spawn(move || run(&checkpointer))));
-    spawned.map_err(|error| IoError {
-        errno: error.raw_os_error().unwrap_or(libc::EAGAIN),
-        operation: "thread",
-        path: Path::empty(),
-        offset: 0,
-    })
+    let spawned = without_signals(|| builder.spawn(move || run(&checkpointer)));
+    spawned.map_err(|error| IoError::of_thread(&error))
 }
 
 /// The thread's work. Ends: when the store is closed.

@@ -22,7 +22,7 @@ use super::background;
 use super::catalog::{Catalog, StoreTree};
 use super::checkpoint_counts::{CheckpointCounts, CheckpointStatistics};
 use super::failure::Failure;
-use super::parts::{Abandoned, Parts, default_threads};
+use super::parts::{Abandoned, Parts};
 use super::{LogCell, Store, StoreFault, StoreOptions};
 use crate::durable::checkpoint::{
     Manifest, ManifestHead, PartHeader, TreeRecord, Unpublished, publish, remove_leftovers,
@@ -30,6 +30,7 @@ use crate::durable::checkpoint::{
 };
 use crate::durable::io::{Io, IoError, Path};
 use crate::durable::log::{Alarm, Log};
+use crate::durable::threads::default_count;
 use crate::errno;
 use crate::protocol::Line;
 use crate::sync::{AtomicU64, Ordering};
@@ -272,7 +273,7 @@ impl Checkpointer {
             return Ok(());
         }
         let threads = match self.options.threads {
-            0 => default_threads(),
+            0 => default_count(),
             threads => threads,
         };
         let parts = Parts::divide(&self.catalog, number, threads)?;

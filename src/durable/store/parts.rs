@@ -12,19 +12,13 @@ use std::thread;
 use super::catalog::{Catalog, StoreTree};
 use crate::durable::checkpoint::{MAX_PARTS, PartHeader, PartRecord, PartWriter};
 use crate::durable::io::{Io, IoError, Path};
-use crate::durable::signals::without_signals;
+use crate::durable::threads::without_signals;
 use crate::errno;
 use crate::index::memory::OutOfMemory;
 use crate::index::tree::{Bound, Range};
 
 /// A part has at least so many keys, about: fewer are not worth a thread.
 const LEAST_KEYS: u64 = if cfg!(test) { 4 } else { 1 << 14 };
-
-/// How many threads read or write a checkpoint, if the options do not say.
-pub(super) fn default_threads() -> usize {
-    let processors = errno::preserve(thread::available_parallelism);
-    processors.map_or(2, |count| count.get().min(4))
-}
 
 /// Why a checkpoint is not made.
 #[derive(Debug)]
@@ -133,7 +127,7 @@ impl<'c> Parts<'c> {
                 let builder = thread::Builder::new().name("masstree-part".into());
                 let spawn = || builder.spawn_scoped(scope, move || write(part));
                 // Without a thread, this one writes the part.
-                threads.push(without_signals(|| errno::preserve(spawn)).ok());
+                threads.push(without_signals(spawn).ok());
             }
             // Of several errors, the first part's: all threads end before the scope.
             records.push(write(0)?);

@@ -11,7 +11,7 @@ use super::{Store, StoreOptions};
 use crate::durable::checkpoint::{Entry, Manifest, corrupt_manifest, read_manifest, read_part};
 use crate::durable::io::{Io, Path};
 use crate::durable::log::{LogEnd, LogError, VisitError};
-use crate::durable::signals::without_signals;
+use crate::durable::threads::without_signals;
 use crate::errno;
 use crate::versioned::{LoadFault, Part, install};
 
@@ -104,7 +104,7 @@ impl Store {
                 let builder = thread::Builder::new().name("masstree-read".into());
                 let spawn = || builder.spawn_scoped(scope, || read(None));
                 // Without a thread, the others read more parts.
-                threads.extend(without_signals(|| errno::preserve(spawn)).ok());
+                threads.extend(without_signals(spawn).ok());
             }
             loaded.extend(read(Some(meter))?);
             for thread in threads {

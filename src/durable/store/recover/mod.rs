@@ -46,7 +46,7 @@ use super::Store;
 use super::open::{OpenFault, StoreOptions};
 use crate::durable::io::Path;
 use crate::durable::log::{LogEnd, LogError, read_log};
-use crate::durable::signals::without_signals;
+use crate::durable::threads::{default_count, without_signals};
 use crate::errno;
 use apply::Applier;
 use lane::{Abandon, Lane};
@@ -54,9 +54,6 @@ use replay::Replay;
 
 /// The most threads that apply a log.
 pub(super) const MOST_THREADS: usize = 64;
-
-/// The most threads by default.
-const DEFAULT_THREADS: usize = 4;
 
 /// What recovery did, besides what the log's report says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -71,12 +68,8 @@ pub(crate) struct Recovery {
 
 /// Returns the number of threads for an option, of which 0 is the default.
 pub(super) fn thread_count(wanted: usize) -> usize {
-    let default = || {
-        let cores = errno::preserve(thread::available_parallelism);
-        cores.map_or(1, |cores| cores.get().min(DEFAULT_THREADS))
-    };
     match wanted {
-        0 => default(),
+        0 => default_count(),
         wanted => wanted.min(MOST_THREADS),
     }
 }
@@ -102,7 +95,7 @@ impl Store {
                 let builder = Builder::new().name("masstree-replay".into());
                 let start = || builder.spawn_scoped(scope, move || lane.run(applier));
                 // With fewer threads than wanted, or none, recovery takes longer.
-                match errno::preserve(|| without_signals(start)) {
+                match without_signals(start) {
                     Ok(thread) => threads.push(thread),
                     Err(_) => break,
                 }
