@@ -3,7 +3,9 @@
 //! It alone writes to files once the log is open, and alone releases units of the ring, in this order:
 //! a group of records becomes a frame; the frame is written; what was written is made durable if
 //! a thread waits for that, or the interval has passed. Records that arrive meanwhile form the next
-//! group. It allocates the file ahead (`room`), for which writers wait.
+//! group. It allocates the file ahead (`room`), for which writers wait. When a group was written and no
+//! thread waits for more, it naps, so that the next group has many records; when it then finds no record, it
+//! sleeps until there is one.
 //!
 //! A sync covers what was written before it began: `durable` moves to the position that was written
 //! then. After the first error the flusher touches no file any more.
@@ -16,7 +18,10 @@ use super::ring::UNIT;
 use super::segment::{NoRoom, Segment};
 use super::shared::{Closed, FRAME_UNITS, Shared};
 use crate::durable::io::IoError;
-use crate::sync::Ordering;
+use crate::sync::{AtomicU64, Ordering};
+
+/// How long records that no thread waits for may stay in the ring.
+const NAP: Duration = Duration::from_millis(1);
 
 pub(super) struct Flusher {
     pub(super) shared: Arc<Shared>,
@@ -46,6 +51,7 @@ impl Flusher {
     /// failed.
     pub(super) fn run(mut self) {
         loop {
+            let position = self.position;
             if let Err(error) = self.work() {
                 self.shared.fail(error);
             }
@@ -53,8 +59,13 @@ impl Flusher {
             if self.is_finished() {
                 break;
             }
-            let longest = self.time_until_sync();
-            (self.shared.idle).sleep_unless(|| self.has_work(), longest);
+            let (idle, longest) = (&self.shared.idle, self.time_until_sync());
+            if self.position > position && !self.is_waited_for() {
+                let nap = longest.unwrap_or(NAP).min(NAP);
+                idle.nap_unless(|| self.is_urgent(), nap);
+            } else {
+                idle.sleep_unless(|| self.has_work(), longest);
+            }
         }
         if let Some(segment) = self.segment.take()
             && !self.shared.has_failed()
@@ -74,17 +85,37 @@ impl Flusher {
     }
 
     fn has_work(&self) -> bool {
+        self.has_record() || self.has_request()
+    }
+
+    /// Whether there is work that a thread waits for.
+    fn is_urgent(&self) -> bool {
+        (self.has_record() && self.is_waited_for()) || self.has_request()
+    }
+
+    /// Whether the next group has a record.
+    fn has_record(&self) -> bool {
+        !self.shared.has_failed() && self.shared.ring.is_filled(self.position)
+    }
+
+    /// Whether there is work besides records.
+    fn has_request(&self) -> bool {
         let shared = &self.shared;
-        if shared.callbacks.is_due(self.called_back_below()) {
+        if shared.callbacks.is_due(self.called_back_below()) || self.is_finished() {
             return true;
         }
-        if shared.has_failed() {
-            return self.is_finished();
-        }
-        shared.ring.is_filled(self.position)
-            || shared.request.load(Ordering::Relaxed) > 0
-            || self.is_sync_due()
-            || self.is_finished()
+        !shared.has_failed() && (shared.request.load(Ordering::Relaxed) > 0 || self.is_sync_due())
+    }
+
+    /// Whether a thread waits for records that are not written, or for room.
+    fn is_waited_for(&self) -> bool {
+        let shared = &self.shared;
+        let wanted = |position: &AtomicU64| position.load(Ordering::Relaxed) > self.position;
+        wanted(&shared.sync_wanted)
+            || wanted(&shared.write_wanted)
+            || shared.waiting.load(Ordering::Relaxed) > 0
+            || shared.ring.is_half_reserved()
+            || shared.is_closing()
     }
 
     /// Writes and syncs until there is nothing to do now. Ends: when writers and waiters pause; each

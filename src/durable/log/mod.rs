@@ -61,7 +61,7 @@ pub(crate) use statistics::Statistics;
 use crate::durable::io::{Io, IoError, Path};
 use crate::durable::threads::without_signals;
 use crate::errno;
-use crate::sync::{Ordering, Wait};
+use crate::sync::{AtomicU64, Ordering, Wait};
 use flusher::Flusher;
 use frame::FRAME_HEADER;
 pub(crate) use ring::UNIT;
@@ -251,12 +251,14 @@ impl Log {
                 return Ok(());
             }
             if shared.file_room.load(Ordering::Relaxed) >= cost {
+                // `waiting` was counted: the flusher does not nap over a writer that waits.
+                shared.idle.call();
                 let may_fit = || shared.ring.has_room(units) || self.is_stopped();
                 shared.progress.sleep_until(may_fit);
                 continue;
             }
             shared.request.store(cost, Ordering::Release);
-            shared.idle.wake();
+            shared.idle.call();
             let is_answered = || shared.request.load(Ordering::Acquire) == 0;
             (shared.progress).sleep_until(|| is_answered() || self.is_stopped());
             match shared.refused.load(Ordering::Relaxed) as i32 {
@@ -315,7 +317,12 @@ impl Log {
 
     /// A record was filled: the flusher may write it.
     fn filled(&self) {
-        if self.has_files {
+        if !self.has_files {
+            return;
+        }
+        if self.shared.ring.is_half_reserved() {
+            self.shared.idle.call();
+        } else {
             self.shared.idle.wake();
         }
     }
@@ -373,9 +380,11 @@ impl Log {
         if has_reached() {
             return Ok(());
         }
-        if level == Level::Durable {
-            self.want_sync(end);
-        }
+        let wanted = match level {
+            Level::Durable => &shared.sync_wanted,
+            _ => &shared.write_wanted,
+        };
+        self.want(wanted, end);
         signal.sleep_until(|| has_reached() || shared.has_failed());
         if has_reached() {
             Ok(())
@@ -384,9 +393,10 @@ impl Log {
         }
     }
 
-    fn want_sync(&self, end: u64) {
-        self.shared.sync_wanted.fetch_max(end, Ordering::Release);
-        self.shared.idle.wake();
+    /// Asks the flusher to write, or to sync, what is below `end`.
+    fn want(&self, wanted: &AtomicU64, end: u64) {
+        wanted.fetch_max(end, Ordering::Release);
+        self.shared.idle.call();
     }
 
     /// Makes every record that was taken before the call durable.
@@ -414,7 +424,7 @@ impl Log {
         if !self.shared.callbacks.add(number, callback) {
             return Err(LogFault::NoMemory);
         }
-        self.want_sync(number + 1);
+        self.want(&self.shared.sync_wanted, number + 1);
         Ok(())
     }
 

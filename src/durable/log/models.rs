@@ -1,5 +1,7 @@
 //! Models of the ring, and of how threads sleep (`make check-models`), with loom.
 
+use std::time::Duration;
+
 use loom::sync::Arc;
 use loom::thread;
 
@@ -153,6 +155,33 @@ fn a_flusher_does_not_sleep_over_work() {
             let has_work = || shared.1.load(Ordering::Relaxed) == 1;
             shared.0.sleep_unless(has_work, None);
             writer.join().unwrap();
+        });
+    });
+}
+
+/// A thread asks for a record to be written while the flusher begins a nap, from which a record alone does
+/// not wake it.
+#[test]
+fn a_flusher_does_not_nap_over_a_waiter() {
+    let lines = [
+        Line::IdleIsRechecked,
+        Line::FenceBeforeIdleIsLoaded,
+        Line::FenceAfterIdle,
+    ];
+    check(&lines, || {
+        loom::model(|| {
+            let shared = Arc::new((Idle::new(), AtomicU64::new(0)));
+            let waiter = {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    shared.0.wake();
+                    shared.1.store(1, Ordering::Release);
+                    shared.0.call();
+                })
+            };
+            let is_urgent = || shared.1.load(Ordering::Relaxed) == 1;
+            shared.0.nap_unless(is_urgent, Duration::from_millis(1));
+            waiter.join().unwrap();
         });
     });
 }

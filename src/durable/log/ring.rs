@@ -136,6 +136,12 @@ impl Ring {
         self.reserved.load(Ordering::Relaxed) + units <= released + self.capacity()
     }
 
+    /// Whether writers have reserved half of the ring, or more.
+    pub(super) fn is_half_reserved(&self) -> bool {
+        let released = self.released.load(Ordering::Relaxed);
+        self.reserved.load(Ordering::Relaxed) >= released + self.capacity() / 2
+    }
+
     /// Gives back reserved units that will not be taken.
     pub(super) fn give_back(&self, units: u64) {
         self.reserved.fetch_sub(units, Ordering::Relaxed);

@@ -51,6 +51,8 @@ pub(super) struct Shared {
     pub(super) durable: AtomicU64,
     /// What waiters want to be durable.
     pub(super) sync_wanted: AtomicU64,
+    /// What waiters want to be written.
+    pub(super) write_wanted: AtomicU64,
     /// Units that are allocated in the file, and that no writer holds.
     pub(super) file_room: AtomicU64,
     /// Units of the file that a writer waits for, or 0; stored by the writer that holds `turn`, and
@@ -105,6 +107,7 @@ impl Shared {
             written: position(),
             durable: position(),
             sync_wanted: AtomicU64::new(0),
+            write_wanted: AtomicU64::new(0),
             file_room: AtomicU64::new(0),
             request: AtomicU64::new(0),
             refused: AtomicU32::new(0),
@@ -139,7 +142,7 @@ impl Shared {
 
     pub(super) fn begin_closing(&self) {
         self.closing.begin();
-        self.idle.wake();
+        self.idle.call();
     }
 
     pub(super) fn is_closing(&self) -> bool {

@@ -1,10 +1,15 @@
 //! How the threads of a log sleep until there is something to do.
 //!
-//! **[`Idle`]**: the flusher sleeps, writers wake it. Writing is frequent, so a writer that finds the
-//! flusher awake must pay a fence and a load only. The flusher declares itself idle, then looks for work
-//! once more, then sleeps; a writer provides work, then looks whether the flusher is idle. Between
-//! the two steps of each stands a sequentially consistent fence: if the writer's fence comes first, the
-//! flusher finds the work; if the flusher's comes first, the writer finds it idle.
+//! **[`Idle`]**: the flusher sleeps, writers and waiters wake it. Writing is frequent, so a writer that
+//! finds the flusher awake must pay a fence and a load only. The flusher declares itself idle, then looks
+//! for work once more, then sleeps; a writer provides work, then looks whether the flusher is idle.
+//! Between the two steps of each stands a sequentially consistent fence: if the writer's fence comes
+//! first, the flusher finds the work; if the flusher's comes first, the writer finds it idle.
+//!
+//! After a group was written the next record is likely soon, and no thread may be waiting for it. So that
+//! not every record wakes the flusher by a call of the kernel, it then naps: for a short time only
+//! urgent work wakes it, which a thread waits for (`call`); a record does not (`wake`). The same fences
+//! order urgent work and the nap.
 //!
 //! **[`Signal`]**: many threads sleep until the flusher has made progress. A thread loads the word,
 //! then looks at its condition, then sleeps unless the word has changed; the flusher changes what the
@@ -25,6 +30,7 @@ use crate::sync::{AtomicU32, Ordering, fence};
 
 const AWAKE: u32 = 0;
 const IDLE: u32 = 1;
+const NAPPING: u32 = 2;
 
 /// Lets one thread sleep.
 pub(super) struct Idle(Futex);
@@ -34,33 +40,55 @@ impl Idle {
         Self(Futex::new())
     }
 
-    /// Wakes the sleeping thread. The caller has stored what that thread looks for.
+    /// Wakes the thread if it is idle, but not from a nap. The caller has stored what it looks for.
     #[inline]
     pub(super) fn wake(&self) {
-        if Line::FenceBeforeIdleIsLoaded.is_enabled() {
-            fence(Ordering::SeqCst);
-        }
-        if self.0.word.load(Ordering::Relaxed) == IDLE {
+        if self.state_after_a_fence() == IDLE {
             self.wake_sleeper();
         }
     }
 
+    /// Wakes the thread, also from a nap. The caller has stored the urgent work that it looks for.
+    #[inline]
+    pub(super) fn call(&self) {
+        if self.state_after_a_fence() != AWAKE {
+            self.wake_sleeper();
+        }
+    }
+
+    #[inline]
+    fn state_after_a_fence(&self) -> u32 {
+        if Line::FenceBeforeIdleIsLoaded.is_enabled() {
+            fence(Ordering::SeqCst);
+        }
+        self.0.word.load(Ordering::Relaxed)
+    }
+
     #[cold]
     fn wake_sleeper(&self) {
-        // One of the threads that find it idle calls the kernel.
-        if self.0.word.swap(AWAKE, Ordering::Relaxed) == IDLE {
+        // One of the threads that find it asleep calls the kernel.
+        if self.0.word.swap(AWAKE, Ordering::Relaxed) != AWAKE {
             self.0.wake();
         }
     }
 
-    /// Sleeps until `wake` is called, unless there is work; at most `longest`.
+    /// Sleeps until `wake` or `call` is called, unless there is work; at most `longest`.
     pub(super) fn sleep_unless(&self, has_work: impl Fn() -> bool, longest: Option<Duration>) {
-        self.0.word.store(IDLE, Ordering::Relaxed);
+        self.rest(IDLE, has_work, longest);
+    }
+
+    /// Sleeps until `call` is called, unless there is urgent work; at most `longest`.
+    pub(super) fn nap_unless(&self, is_urgent: impl Fn() -> bool, longest: Duration) {
+        self.rest(NAPPING, is_urgent, Some(longest));
+    }
+
+    fn rest(&self, state: u32, has_work: impl Fn() -> bool, longest: Option<Duration>) {
+        self.0.word.store(state, Ordering::Relaxed);
         if Line::FenceAfterIdle.is_enabled() {
             fence(Ordering::SeqCst);
         }
         if !(Line::IdleIsRechecked.is_enabled() && has_work()) {
-            self.0.wait(IDLE, longest);
+            self.0.wait(state, longest);
         }
         self.0.word.store(AWAKE, Ordering::Relaxed);
     }
