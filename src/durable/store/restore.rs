@@ -77,7 +77,8 @@ impl Store {
         }
     }
 
-    /// Reads all parts; returns what each has, in their order. Notes how far it is.
+    /// Reads all parts; returns what each has, in their order. Notes how far it is. The first thread that
+    /// fails stops the others; its error is returned.
     fn read_parts(
         &self,
         options: &StoreOptions,
@@ -86,17 +87,20 @@ impl Store {
         (restoring, meter): (&Restoring, &mut Meter),
     ) -> Result<Vec<Loading<'_>>, LogError> {
         let count = manifest.part_count();
-        let mut loaded = reserved(count as usize)?;
         let next = AtomicU32::new(0);
         let io = &options.io;
         let read = |meter| {
             let mut reading = Reading::new(restoring, meter);
-            self.read_some(io, directory, manifest, &next, &mut reading)
+            let take = || match restoring.is_stopped() {
+                true => Err(LogError::Stopped),
+                false => Ok(next.fetch_add(1, Ordering::Relaxed)),
+            };
+            self.read_some(io, directory, manifest, &take, &mut reading)
+                .inspect_err(|_| restoring.stop())
         };
         let others = (count as usize).min(thread_count(options.recovery_threads)) - 1;
         if others == 0 {
-            loaded.extend(read(Some(meter))?);
-            return in_order(loaded);
+            return in_order(read(Some(meter))?);
         }
         thread::scope(|scope| {
             let mut threads = reserved(others)?;
@@ -106,28 +110,28 @@ impl Store {
                 // Without a thread, the others read more parts.
                 threads.extend(without_signals(spawn).ok());
             }
-            loaded.extend(read(Some(meter))?);
+            let mut loaded = read(Some(meter));
             for thread in threads {
                 let joined = errno::preserve(|| thread.join());
-                loaded.extend(joined.expect("the reader does not panic")?);
+                loaded = both(loaded, joined.expect("the reader does not panic"));
             }
-            in_order(loaded)
+            in_order(loaded?)
         })
     }
 
-    /// Reads parts that no other thread reads; returns their indexes, and what each has.
+    /// Reads the parts that `take` returns, which no other thread reads; returns what they have.
     fn read_some(
         &self,
         io: &Io,
         directory: &Path,
         manifest: &Manifest,
-        next: &AtomicU32,
+        take: &dyn Fn() -> Result<u32, LogError>,
         reading: &mut Reading<'_>,
-    ) -> Result<Vec<(u32, Loading<'_>)>, LogError> {
+    ) -> Result<Loaded<'_>, LogError> {
         let mut found = Vec::new();
-        // Ends: each turn takes a part.
+        // Ends: each turn takes a part, or fails.
         loop {
-            let part = next.fetch_add(1, Ordering::Relaxed);
+            let part = take()?;
             if part >= manifest.part_count() {
                 return Ok(found);
             }
@@ -148,13 +152,31 @@ fn reserved<T>(count: usize) -> Result<Vec<T>, LogError> {
     Ok(list)
 }
 
+/// Returns what two threads have read, or why they did not: rather the cause than that one was stopped.
+fn both<'c>(
+    one: Result<Loaded<'c>, LogError>,
+    other: Result<Loaded<'c>, LogError>,
+) -> Result<Loaded<'c>, LogError> {
+    match (one, other) {
+        (Ok(mut loaded), Ok(more)) => {
+            (loaded.try_reserve(more.len())).map_err(|_| LogError::NoMemory)?;
+            loaded.extend(more);
+            Ok(loaded)
+        }
+        (Err(LogError::Stopped), Err(why)) | (Err(why), _) | (_, Err(why)) => Err(why),
+    }
+}
+
 /// Sorts what was read by the indexes of parts.
-fn in_order(mut loaded: Vec<(u32, Loading<'_>)>) -> Result<Vec<Loading<'_>>, LogError> {
+fn in_order(mut loaded: Loaded<'_>) -> Result<Vec<Loading<'_>>, LogError> {
     loaded.sort_unstable_by_key(|(part, _)| *part);
     let mut in_order = reserved(loaded.len())?;
     in_order.extend(loaded.into_iter().map(|(_, loading)| loading));
     Ok(in_order)
 }
+
+/// What was read of some parts, with their indexes.
+type Loaded<'c> = Vec<(u32, Loading<'c>)>;
 
 /// What was read of the trees in a part.
 struct Loading<'c> {

@@ -1,7 +1,9 @@
 //! How far the reading of a checkpoint is, which several threads do.
 //!
 //! The threads add what they have read to shared counters, now and then. The opening thread, which is one of them,
-//! reports their sums; if it is told to stop, it says so to the others, which look when they add something.
+//! reports their sums. The first that fails, or is told to stop, says so to the others (`Restoring::stop`). They
+//! look when they add something, and before each part: so what they still read is bounded, however much
+//! there is.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,6 +13,8 @@ use crate::durable::log::VisitError;
 
 /// The entries after which a thread adds them. In tests, each is added.
 const STEP: u64 = if cfg!(test) { 1 } else { 1024 };
+/// The bytes after which a thread adds them, if the entries are long.
+const STEP_BYTES: u64 = 1 << 20;
 
 /// What the threads share.
 pub(in crate::durable::store) struct Restoring {
@@ -29,6 +33,16 @@ impl Restoring {
             records: AtomicU64::new(0),
             is_stopped: AtomicBool::new(false),
         }
+    }
+
+    /// Stops all threads that read.
+    pub(in crate::durable::store) fn stop(&self) {
+        self.is_stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a thread has stopped all.
+    pub(in crate::durable::store) fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Ordering::Relaxed)
     }
 
     /// What all threads have read.
@@ -73,11 +87,11 @@ impl<'r> Reading<'r> {
         }
     }
 
-    /// Counts an entry of so many bytes. Fails if the opening is stopped.
+    /// Counts an entry of so many bytes. Fails if the opening was stopped.
     pub(in crate::durable::store) fn note(&mut self, bytes: usize) -> Result<(), VisitError> {
         self.bytes += bytes as u64;
         self.records += 1;
-        if self.records < STEP {
+        if self.records < STEP && self.bytes < STEP_BYTES {
             return Ok(());
         }
         let shared = self.shared;
@@ -87,9 +101,9 @@ impl<'r> Reading<'r> {
         if let Some(meter) = &mut self.meter
             && meter.note(&shared.progress()).is_break()
         {
-            shared.is_stopped.store(true, Ordering::Relaxed);
+            shared.stop();
         }
-        match shared.is_stopped.load(Ordering::Relaxed) {
+        match shared.is_stopped() {
             true => Err(VisitError::Stopped),
             false => Ok(()),
         }
@@ -102,5 +116,22 @@ impl Drop for Reading<'_> {
         self.shared
             .records
             .fetch_add(self.records, Ordering::Relaxed);
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    /// A thread that reads entries ends with the one at which it finds that another has failed.
+    ///
+    /// Put back: in `stop`, store nothing; in `note`, do not look.
+    #[test]
+    fn a_thread_stops_when_another_has_failed() {
+        let restoring = Restoring::new(100);
+        let mut reading = Reading::new(&restoring, None);
+        assert_eq!(reading.note(10), Ok(()));
+        restoring.stop();
+        assert_eq!(reading.note(10), Err(VisitError::Stopped));
     }
 }
