@@ -64,7 +64,6 @@ impl NumberSource {
     ///
     /// # Safety
     /// Any thread may call the functions with `ctx` as long as the clock is used.
-    #[allow(dead_code, reason = "the layer of stores is being built")]
     pub(crate) unsafe fn new(
         ctx: *const c_void,
         taken: unsafe fn(*const c_void) -> u64,
@@ -177,7 +176,6 @@ impl Drop for Inner {
 
 impl Clock {
     /// Makes the clock of a store.
-    #[allow(dead_code, reason = "the layer of stores is being built")]
     pub(crate) fn of_store(source: Source, numbers: NumberSource) -> Result<Self, OutOfMemory> {
         Self::make(source, Some(numbers))
     }

@@ -41,8 +41,6 @@ pub(crate) struct Marked<'g> {
     version: Version<'g>,
     record: &'g Record<'g>,
     holds: bool,
-    /// The live version that the key has below the mark.
-    pub(crate) present: Option<Version<'g>>,
 }
 
 impl<'t> VersionedTree<'t> {
@@ -75,16 +73,15 @@ impl<'t> VersionedTree<'t> {
         let placed = self.write_newest(pin, key, Some(record), |present, live, head| {
             judge(live)?;
             // SAFETY: this thread owns the lock of the key's leaf, and the decision is applied.
-            Ok((unsafe { List::push(present, version, head) }, live))
+            Ok((unsafe { List::push(present, version, head) }, ()))
         });
-        let present = placed.inspect_err(|_| record.forget_mark())?;
+        placed.inspect_err(|_| record.forget_mark())?;
         new.stored();
         Ok(Marked {
             key,
             version,
             record,
             holds,
-            present,
         })
     }
 
@@ -96,7 +93,6 @@ impl<'t> VersionedTree<'t> {
             version,
             record,
             holds,
-            ..
         } = marked;
         match record.number().filter(|_| !holds) {
             Some(number) => {

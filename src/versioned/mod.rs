@@ -98,19 +98,16 @@
 //! nodes, sets of range tombstones (`reclaim::kept`). So its readers need no guard.
 
 mod attach;
-#[allow(dead_code, reason = "the layer of stores is being built")]
 mod bulk;
 mod change;
 mod check;
 mod clock;
-#[allow(dead_code, reason = "the layer of stores is being built")]
 mod commit;
 mod counts;
 mod cursor;
 mod digest;
 mod entry;
 mod list;
-#[allow(dead_code, reason = "the layer of stores is being built")]
 mod mark;
 #[cfg(all(test, shuttle))]
 mod models;
@@ -131,7 +128,6 @@ mod store_models;
 mod tests;
 mod trim;
 mod trim_ranges;
-#[allow(dead_code, reason = "the layer of stores is being built")]
 mod verdict;
 #[cfg(all(test, loom))]
 mod verdict_models;
@@ -142,22 +138,17 @@ use std::fmt::{self, Write};
 use std::ptr::NonNull;
 
 pub(crate) use attach::{attach, detach};
-#[allow(unused_imports, reason = "the layer of stores is being built")]
 pub(crate) use bulk::{LoadFault, Part, install};
-#[allow(unused_imports, reason = "the layer of stores is being built")]
 pub(crate) use clock::{Clock, MAX_COMMIT, NumberSource};
-#[allow(unused_imports, reason = "the layer of stores is being built")]
-pub(crate) use commit::{Committed, Uncommitted};
+pub(crate) use commit::Uncommitted;
 pub(crate) use cursor::VersionCursor;
 pub(crate) use digest::{CRC32C, Fault, crc32c_of};
 pub(crate) use entry::{Digest, Kind, MAX_NUMBER, Version};
-#[allow(unused_imports, reason = "the layer of stores is being built")]
 pub(crate) use mark::{Mark, Marked};
 pub(crate) use numbers::GroupFault;
 pub(crate) use read::Found;
 pub(crate) use scan::{VersionBound, VersionRange};
 pub(crate) use snapshot::Snapshot;
-#[allow(unused_imports, reason = "the layer of stores is being built")]
 pub(crate) use verdict::Record;
 pub(crate) use write::{Put, Refused};
 

@@ -214,16 +214,17 @@ fn an_undecided_mark_is_not_seen_and_nothing_below_it_is_trimmed() {
         (b"key", Mark::Write(Kind::Value, b"new")),
     ];
     let mut marks = Vec::new();
+    let mut present = None;
     for (key, mark) in steps {
-        marks.push(
-            of.mark(guard.pin(), key, &record, mark, |_| Ok::<_, ()>(()))
-                .ok()
-                .unwrap(),
-        );
+        let marked = of.mark(guard.pin(), key, &record, mark, |live| {
+            present = live.map(Version::number);
+            Ok::<_, ()>(())
+        });
+        marks.push(marked.ok().unwrap());
         let again = of.mark(guard.pin(), key, &record, Mark::Hold, |_| Ok::<_, ()>(()));
         assert_eq!(again.err(), Some(Uncommitted::MarkedAlready));
     }
-    assert_eq!(marks[3].present.map(Version::number), Some(old));
+    assert_eq!(present, Some(old));
     let trimmed = of.trim(guard.pin(), LATEST, 100).unwrap();
     assert_eq!(trimmed.freed, 0);
     let seen = |number| seen_by_a_cursor(subject, number);
