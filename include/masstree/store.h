@@ -314,8 +314,9 @@ typedef struct {
      */
     uint32_t level;
     /**
-     * Bytes of the buffer between writers and the log, rounded up to a power of two; 0: 8 MiB. A
-     * commit takes at most half of it. At most 2^40.
+     * Bytes of the buffer between writers and the log, rounded up to a power of two from 256 to 2^40;
+     * 0: 8 MiB. A commit takes at most half of it, or is MASSTREE_TOO_LARGE: it takes 8 bytes, and for
+     * each key that it changes 16 bytes, the key and the new value.
      */
     size_t log_buffer_bytes;
     /**

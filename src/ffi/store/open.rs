@@ -45,8 +45,9 @@ pub struct StoreOptionsC {
     /// What writing functions wait for before they return: MASSTREE_MEMORY (0), MASSTREE_WRITTEN or
     /// MASSTREE_DURABLE.
     pub level: u32,
-    /// Bytes of the buffer between writers and the log, rounded up to a power of two; 0: 8 MiB. A
-    /// commit takes at most half of it. At most 2^40.
+    /// Bytes of the buffer between writers and the log, rounded up to a power of two from 256 to 2^40;
+    /// 0: 8 MiB. A commit takes at most half of it, or is MASSTREE_TOO_LARGE: it takes 8 bytes, and for
+    /// each key that it changes 16 bytes, the key and the new value.
     pub log_buffer_bytes: usize,
     /// Bytes of a file of the log, after which the next one begins; 0: 64 MiB. At most 2^40;
     /// a small one is raised to several times the buffer.

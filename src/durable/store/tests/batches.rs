@@ -194,3 +194,40 @@ fn renames_move_the_newest_value() {
     ));
     assert_eq!(content(tree), [(b"b".to_vec(), b"2".to_vec())]);
 }
+
+/// The record of a batch has the size that docs/store.md states, and fits if that is at most half of the buffer.
+///
+/// Put back: in `Log::reserve`, compare with the whole ring; in `units_of`, leave out the first word.
+#[test]
+fn a_batch_fits_into_half_of_the_buffer() {
+    let disk = Disk::default();
+    let store = Store::open(StoreOptions {
+        log_buffer_bytes: 4 << 10,
+        ..on(&disk)
+    });
+    let store = store.unwrap();
+    let tree = tree_named(&store, "t");
+    let batch_of = |last: usize| {
+        let mut batch = Batch::new(store.source());
+        for (key, length) in [(b"a", 300), (b"b", 300), (b"c", 300), (b"d", last)] {
+            let value = vec![b'v'; length];
+            add(&mut batch, tree, key, Action::Put { value: &value });
+        }
+        // Takes no room.
+        add(&mut batch, tree, b"a", Action::AssertPresent);
+        add(&mut batch, tree, b"e", Action::AssertAbsent);
+        batch
+    };
+    assert!(store.commit(&batch_of(300)).is_ok());
+    let border = 2048 - 8 - 4 * (16 + 1) - 3 * 300;
+    assert!(store.commit(&batch_of(border)).is_ok());
+    let before = content(tree);
+    assert_eq!(
+        store.commit(&batch_of(border + 1)).err(),
+        Some(StoreFault::TooLarge)
+    );
+    assert_eq!(content(tree), before);
+    drop(store);
+    let store = Store::open(on(&disk)).unwrap();
+    assert_eq!(content(tree_named(&store, "t")), before);
+}
