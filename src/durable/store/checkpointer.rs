@@ -151,11 +151,14 @@ impl Store {
     }
 
     pub(crate) fn checkpoint_statistics(&self) -> CheckpointStatistics {
-        let checkpointer = self.checkpointer.as_ref();
-        checkpointer.map_or(CheckpointStatistics::default(), |checkpointer| {
-            let number = errno::lock(&checkpointer.state).last.number;
-            checkpointer.counts.read(number)
-        })
+        let Some(checkpointer) = &self.checkpointer else {
+            return CheckpointStatistics {
+                number: self.recovery.checkpoint_number,
+                ..CheckpointStatistics::default()
+            };
+        };
+        let number = errno::lock(&checkpointer.state).last.number;
+        checkpointer.counts.read(number)
     }
 }
 

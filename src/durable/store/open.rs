@@ -208,6 +208,7 @@ impl Store {
         let (mut end, recovery) = self.replay_log(options, directory, from)?;
         self.recovery = Recovery {
             checkpoint,
+            checkpoint_number: manifest.as_ref().map_or(0, Manifest::number),
             ..recovery
         };
         if let Some(corruption) = lost

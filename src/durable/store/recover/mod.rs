@@ -62,6 +62,8 @@ pub(crate) struct Recovery {
     pub(crate) threads: usize,
     /// How long the checkpoint was read.
     pub(crate) checkpoint: Duration,
+    /// The number of the checkpoint; 0: there was none.
+    pub(crate) checkpoint_number: u64,
     /// How long the log was read and applied.
     pub(crate) log: Duration,
 }
@@ -118,6 +120,7 @@ impl Store {
                 Recovery {
                     threads,
                     checkpoint: Duration::ZERO,
+                    checkpoint_number: 0,
                     log: begun.elapsed(),
                 },
             )),

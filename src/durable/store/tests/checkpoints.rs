@@ -95,6 +95,8 @@ fn only_the_files_of_the_checkpoint_that_counts_stay() {
         assert_eq!(files(&disk, "manifest"), ["manifest"]);
     }
     let (found, expected) = (files(&disk, "checkpoint-"), content(tree));
+    let number = store.checkpoint_statistics().number;
+    assert_ne!(number, 0);
     store.close().unwrap();
     drop(store);
     let mut left = disk.files();
@@ -113,6 +115,7 @@ fn only_the_files_of_the_checkpoint_that_counts_stay() {
     let store = Store::open(reading).unwrap();
     assert_eq!(content(tree_named(&store, "t")), expected);
     assert_eq!(store.checkpoint(), Err(StoreFault::ReadOnly));
+    assert_eq!(store.checkpoint_statistics().number, number);
     drop(store);
     assert_eq!(disk.files(), left);
     let store = Store::open(on(&disk)).unwrap();
