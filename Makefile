@@ -7,7 +7,7 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test build library install header abi docs setup clean \
-        check-fmt check-header check-clippy check-rust check-stress check-lin check-versioned check-scans \
+        check-fmt check-header check-clippy check-rust check-cli check-stress check-lin check-versioned check-scans \
         check-models check-serializable check-c check-install check-go check-zig check-readme \
         check-docs check-bench check-asan check-tsan check-annotated check-memcheck check-fuzz fuzz fuzz-minimise coverage \
         check-beta bench-beta images kills powercuts soak soak-perturbed build-perturbed limbo bench-instructions check-instructions record-instructions bench-observe bench bench-build \
@@ -40,6 +40,7 @@ test: setup
 	@$(MAKE) --no-print-directory check-header
 	@$(MAKE) --no-print-directory check-clippy
 	@$(MAKE) --no-print-directory check-rust
+	@$(MAKE) --no-print-directory check-cli
 	@$(MAKE) --no-print-directory check-stress
 	@$(MAKE) --no-print-directory check-models
 	@$(MAKE) --no-print-directory check-c
@@ -89,6 +90,10 @@ check-header:
 ## run the tests in Rust
 check-rust:
 	@$(STAGE) check-rust cargo test
+
+## test the command line, as its users call it
+check-cli:
+	@$(STAGE) check-cli cargo test -p masstree-cli
 
 FACTOR := 20
 PERTURBED_FACTOR := 5

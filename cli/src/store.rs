@@ -1,0 +1,304 @@
+//! Stores, their trees and batches, over the C functions of the library.
+
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::ptr::{NonNull, null_mut};
+
+use masstree::ffi::handle::TreeHandle;
+use masstree::ffi::index::inspect::masstree_memory_held;
+use masstree::ffi::index::scan::MASSTREE_VISIT_CONTINUE;
+use masstree::ffi::status::*;
+use masstree::ffi::store::checkpoint::masstree_store_checkpoint;
+use masstree::ffi::store::failure::{StoreFailure, masstree_store_failure};
+use masstree::ffi::store::handle::StoreHandle;
+use masstree::ffi::store::open::*;
+use masstree::ffi::store::stats::{StoreStats, masstree_store_stats};
+use masstree::ffi::store::trees::{masstree_store_list_trees, masstree_store_tree};
+use masstree::ffi::store::wait::masstree_store_sync;
+use masstree::ffi::store::write::*;
+
+use crate::failure::{Failure, Outcome};
+use crate::progress::OpeningBar;
+
+/// How a store is opened.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Opening {
+    pub(crate) flags: u32,
+    pub(crate) level: u32,
+    /// 0: the default.
+    pub(crate) log_buffer_bytes: usize,
+    /// Whether checkpoints are made in the background.
+    pub(crate) makes_checkpoints: bool,
+}
+
+impl Opening {
+    pub(crate) fn to_read() -> Self {
+        let flags = MASSTREE_STORE_READ_ONLY;
+        Self {
+            flags,
+            ..Self::default()
+        }
+    }
+}
+
+/// A store that is open.
+pub(crate) struct Store {
+    handle: NonNull<StoreHandle>,
+    directory: PathBuf,
+}
+
+// SAFETY: any thread may use a store; it is closed when no thread uses it any more.
+unsafe impl Send for Store {}
+// SAFETY: several threads may, too.
+unsafe impl Sync for Store {}
+
+/// A tree of a store.
+#[derive(Clone, Copy)]
+pub(crate) struct Tree<'s> {
+    pub(crate) handle: NonNull<TreeHandle>,
+    pub(crate) store: &'s Store,
+}
+
+// SAFETY: any number of threads may use a tree.
+unsafe impl Send for Tree<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Tree<'_> {}
+
+/// Returns a failure struct that says nothing.
+fn no_failure() -> StoreFailure {
+    // SAFETY: all of its fields may be zero.
+    let mut failure = unsafe { std::mem::zeroed::<StoreFailure>() };
+    failure.struct_size = size_of::<StoreFailure>();
+    failure
+}
+
+fn text_of(text: &[c_char]) -> String {
+    let bytes: Vec<u8> = (text.iter().map(|&unit| unit as u8))
+        .take_while(|&byte| byte != 0)
+        .collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Says what has failed: the file, the place and the reason, if the library knows them.
+fn describe(status: i32, directory: &Path, failure: &StoreFailure) -> Failure {
+    let place = directory.display();
+    if failure.status == MASSTREE_OK {
+        return Failure::of_status(status, place);
+    }
+    let (file, operation) = (text_of(&failure.file), text_of(&failure.operation));
+    let what = match failure.os_error {
+        0 => format!("{} at byte {}", text_of(&failure.reason), failure.offset),
+        error => format!("{operation}: {}", std::io::Error::from_raw_os_error(error)),
+    };
+    let mut described = Failure::of_status(status, place);
+    described.message = format!("{}: {file}: {what}", described.message);
+    described
+}
+
+impl Store {
+    /// Opens a store; shows the progress on a terminal.
+    pub(crate) fn open(directory: &Path, opening: Opening) -> Outcome<Self> {
+        Self::open_or_memory(Some(directory), opening)
+    }
+
+    /// Opens a store, or without a directory one in memory only.
+    pub(crate) fn open_or_memory(directory: Option<&Path>, opening: Opening) -> Outcome<Self> {
+        let name = (directory.map(|directory| CString::new(directory.as_os_str().as_bytes())))
+            .transpose()
+            .map_err(|_| Failure::usage("the name of the directory has a zero byte"))?;
+        let directory = directory.map_or_else(PathBuf::new, Path::to_path_buf);
+        let (mut failure, mut bar) = (no_failure(), OpeningBar::new());
+        // SAFETY: all of its fields may be zero.
+        let mut options = unsafe { std::mem::zeroed::<StoreOptionsC>() };
+        options.struct_size = size_of::<StoreOptionsC>();
+        options.flags = opening.flags;
+        options.level = opening.level;
+        options.log_buffer_bytes = opening.log_buffer_bytes;
+        options.failure = &raw mut failure;
+        if !opening.makes_checkpoints {
+            options.checkpoint_log_bytes = MASSTREE_NO_CHECKPOINTS;
+        }
+        options.progress = Some(OpeningBar::show);
+        options.progress_ctx = (&raw mut bar).cast();
+        let mut handle = null_mut();
+        let name = name.as_ref().map_or(std::ptr::null(), |name| name.as_ptr());
+        // SAFETY: everything that the options point to lives during the call.
+        let status = unsafe { masstree_store_open(name, &raw const options, &raw mut handle) };
+        match (status, NonNull::new(handle)) {
+            (MASSTREE_OK, Some(handle)) => Ok(Self { handle, directory }),
+            (MASSTREE_NOT_FOUND, _) => {
+                let message = format!("{}: there is no store", directory.display());
+                Err(Failure::new(crate::failure::Kind::Absent, message))
+            }
+            _ => Err(describe(status, &directory, &failure)),
+        }
+    }
+
+    /// Closes the store; everything that was committed is durable then.
+    pub(crate) fn close(self) -> Outcome<()> {
+        let (handle, directory) = (self.handle.as_ptr(), self.directory.clone());
+        std::mem::forget(self);
+        // SAFETY: an open store, which is not used any more.
+        match unsafe { masstree_store_close(handle) } {
+            MASSTREE_OK => Ok(()),
+            status => Err(Failure::of_status(status, directory.display())),
+        }
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(crate) fn handle(&self) -> *mut StoreHandle {
+        self.handle.as_ptr()
+    }
+
+    /// Converts the status of a write; positive ones are answers.
+    pub(crate) fn done(&self, status: i32) -> Outcome<i32> {
+        if status >= 0 {
+            return Ok(status);
+        }
+        let mut failure = no_failure();
+        // SAFETY: an open store, and a struct that was initialised.
+        unsafe { masstree_store_failure(self.handle(), &raw mut failure) };
+        Err(describe(status, &self.directory, &failure))
+    }
+
+    /// The names of the trees, in the order in which they were made.
+    pub(crate) fn tree_names(&self) -> Outcome<Vec<CString>> {
+        /// # Safety
+        /// `name` is a string, and `ctx` a `Vec<CString>`.
+        unsafe extern "C" fn visit(
+            name: *const c_char,
+            _: *mut TreeHandle,
+            ctx: *mut c_void,
+        ) -> i32 {
+            // SAFETY: by contract.
+            unsafe { (*ctx.cast::<Vec<CString>>()).push(CStr::from_ptr(name).to_owned()) };
+            MASSTREE_VISIT_CONTINUE
+        }
+        let mut names: Vec<CString> = Vec::new();
+        let ctx = (&raw mut names).cast();
+        // SAFETY: an open store; the visitor's `ctx` is a list of names.
+        self.done(unsafe { masstree_store_list_trees(self.handle(), Some(visit), ctx) })?;
+        Ok(names)
+    }
+
+    /// Returns a tree, which is made if there is none.
+    pub(crate) fn make_tree(&self, name: &CStr) -> Outcome<Tree<'_>> {
+        let mut tree = null_mut();
+        // SAFETY: an open store, and a string.
+        let status = unsafe { masstree_store_tree(self.handle(), name.as_ptr(), &raw mut tree) };
+        match (self.done(status)?, NonNull::new(tree)) {
+            (MASSTREE_OK, Some(handle)) => Ok(Tree {
+                handle,
+                store: self,
+            }),
+            (status, _) => Err(Failure::of_status(status, name.to_string_lossy())),
+        }
+    }
+
+    /// Returns a tree, if there is one with this name.
+    pub(crate) fn tree(&self, name: &CStr) -> Outcome<Tree<'_>> {
+        match self.tree_names()?.iter().any(|of| of.as_c_str() == name) {
+            true => self.make_tree(name),
+            false => {
+                let message = format!("there is no tree {:?}", name.to_string_lossy());
+                Err(Failure::new(crate::failure::Kind::Absent, message))
+            }
+        }
+    }
+
+    pub(crate) fn stats(&self) -> Outcome<StoreStats> {
+        // SAFETY: all of its fields may be zero.
+        let mut stats = unsafe { std::mem::zeroed::<StoreStats>() };
+        stats.struct_size = size_of::<StoreStats>();
+        // SAFETY: an open store, and a struct that was initialised.
+        self.done(unsafe { masstree_store_stats(self.handle(), &raw mut stats) })?;
+        Ok(stats)
+    }
+
+    /// Makes everything that was committed durable.
+    pub(crate) fn sync(&self) -> Outcome<()> {
+        // SAFETY: an open store.
+        self.done(unsafe { masstree_store_sync(self.handle()) })
+            .map(drop)
+    }
+
+    pub(crate) fn checkpoint(&self) -> Outcome<()> {
+        // SAFETY: an open store.
+        self.done(unsafe { masstree_store_checkpoint(self.handle()) })
+            .map(drop)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // SAFETY: an open store, which is not used any more. A failure was reported, or nothing was written.
+        unsafe { masstree_store_close(self.handle()) };
+    }
+}
+
+impl Tree<'_> {
+    /// Stores a value; returns the commit's number.
+    pub(crate) fn put(self, key: &[u8], value: &[u8]) -> Outcome<u64> {
+        let mut commit = 0;
+        // SAFETY: an open store and its tree; bytes with their lengths.
+        self.store.done(unsafe {
+            masstree_store_put(
+                self.store.handle(),
+                self.handle.as_ptr(),
+                key.as_ptr().cast(),
+                key.len(),
+                value.as_ptr().cast(),
+                value.len(),
+                &raw mut commit,
+            )
+        })?;
+        Ok(commit)
+    }
+
+    /// Stores a value under a key that has none; returns the commit's number.
+    pub(crate) fn insert(self, key: &[u8], value: &[u8]) -> Outcome<Option<u64>> {
+        let mut commit = 0;
+        // SAFETY: as in `put`.
+        let status = self.store.done(unsafe {
+            masstree_store_insert(
+                self.store.handle(),
+                self.handle.as_ptr(),
+                key.as_ptr().cast(),
+                key.len(),
+                value.as_ptr().cast(),
+                value.len(),
+                &raw mut commit,
+            )
+        })?;
+        Ok((status == MASSTREE_OK).then_some(commit))
+    }
+
+    /// Removes a key; returns the commit's number, if the key had a value.
+    pub(crate) fn remove(self, key: &[u8]) -> Outcome<Option<u64>> {
+        let mut commit = 0;
+        // SAFETY: as in `put`.
+        let status = self.store.done(unsafe {
+            masstree_store_remove(
+                self.store.handle(),
+                self.handle.as_ptr(),
+                key.as_ptr().cast(),
+                key.len(),
+                &raw mut commit,
+            )
+        })?;
+        Ok((status == MASSTREE_OK).then_some(commit))
+    }
+
+    /// The bytes of memory that the tree holds.
+    pub(crate) fn memory(self) -> Outcome<u64> {
+        let mut bytes = 0;
+        // SAFETY: a tree of an open store.
+        let status = unsafe { masstree_memory_held(self.handle.as_ptr(), &raw mut bytes) };
+        self.store.done(status)?;
+        Ok(bytes)
+    }
+}

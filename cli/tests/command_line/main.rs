@@ -1,0 +1,10 @@
+//! The command line, as its users call it.
+
+mod damage;
+mod dumps;
+mod help;
+mod in_use;
+mod keys;
+mod listings;
+mod loads;
+mod support;
