@@ -23,6 +23,7 @@ use crate::errno;
 use crate::index::memory::{OutOfMemory, Source, Vector, append};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::{Bound, Decision, Range};
+use crate::sync::Wait;
 
 /// Where the next trim goes on. A pass visits the keys first, and then the range tombstones.
 pub(super) struct Position {
@@ -58,6 +59,33 @@ impl TrimPosition {
     /// Lets the next trim go on at a position.
     fn set(&self, position: Position) {
         *Owned::from(errno::lock(&self.position)) = Some(position);
+    }
+
+    /// Waits until no thread trims; trims do nothing until the result is dropped. Ends: a call that trims
+    /// does so within its budget, and one that has paused trims does not wait for this thread.
+    pub(super) fn pause(&self) -> Paused<'_> {
+        let wait = Wait::new();
+        loop {
+            if let Some(position) = self.take() {
+                return Paused {
+                    of: self,
+                    position: Some(position),
+                };
+            }
+            wait.wait();
+        }
+    }
+}
+
+/// Keeps threads from trimming.
+pub(super) struct Paused<'p> {
+    of: &'p TrimPosition,
+    position: Option<Position>,
+}
+
+impl Drop for Paused<'_> {
+    fn drop(&mut self) {
+        self.of.set(self.position.take().expect("set once, here"));
     }
 }
 

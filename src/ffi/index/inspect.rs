@@ -95,8 +95,9 @@ pub type WriteText =
 /// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread, but no thread may write to the tree during the call: the call
-/// accesses only memory of the tree, but reports a half-finished change as a violation. Since
-/// 0.1.
+/// accesses only memory of the tree, but reports a half-finished change as a violation. It waits for
+/// a trim of versions, and trims, also those in the background of a store, do nothing meanwhile.
+/// Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_check(
     tree: *const TreeHandle,
@@ -119,11 +120,10 @@ pub unsafe extern "C" fn masstree_check(
                         sink.flush();
                     }
                 };
-                let mut sound = tree.check(pin, &mut report)?;
-                // Not with a broken index, in which the lists may be out of reach.
-                if sound && let Some(versioned) = versioned {
-                    sound = versioned.check(pin, &mut report)?;
-                }
+                let sound = match versioned {
+                    Some(versioned) => versioned.check(pin, &mut report),
+                    None => tree.check(pin, &mut report),
+                }?;
                 Ok(if sound { MASSTREE_OK } else { MASSTREE_CORRUPT })
             })
         }

@@ -105,3 +105,25 @@ fn trimmed_versions_are_freed() {
         "the head is freed, too"
     );
 }
+
+/// A store trims its trees in the background, which no program can keep from doing so before it checks a tree.
+/// Put back: leave `pause` out of `check`.
+#[test]
+fn a_check_pauses_trims() {
+    let subject = Subject::new();
+    for round in 0..20 {
+        for key in 0..1000_u32 {
+            let key = key.to_be_bytes();
+            let number = 2 * round + 1;
+            subject.put(&key, number, Kind::Value, b"value").unwrap();
+            (subject.put(&key, number + 1, Kind::Tombstone, b"")).unwrap();
+        }
+        std::thread::scope(|threads| {
+            let checked = threads.spawn(|| subject.assert_sound());
+            // Ends: each call removes versions, or the check ends.
+            while !trim(&subject, LATEST, 10).ended {}
+            checked.join().unwrap();
+        });
+    }
+    subject.assert_sound();
+}
