@@ -23,6 +23,9 @@ use crate::sync::{AtomicU64, Ordering};
 /// How long records that no thread waits for may stay in the ring.
 const NAP: Duration = Duration::from_millis(1);
 
+/// How long the thread looks for work after a sync before it sleeps, at most.
+const LONGEST_LOOK: Duration = Duration::from_micros(50);
+
 pub(super) struct Flusher {
     pub(super) shared: Arc<Shared>,
     /// `None` until the first record is written: so that a full disk can be opened.
@@ -37,6 +40,8 @@ pub(super) struct Flusher {
     pub(super) frame: Vec<u8>,
     /// When the oldest record that is not durable was written.
     pub(super) unsynced_since: Option<Instant>,
+    /// How long the last sync took, until the thread has looked for work that follows it.
+    pub(super) last_sync: Option<Duration>,
 }
 
 /// What a request for room got.
@@ -59,6 +64,9 @@ impl Flusher {
             if self.is_finished() {
                 break;
             }
+            if self.is_followed_soon() {
+                continue;
+            }
             let (idle, longest) = (&self.shared.idle, self.time_until_sync());
             if self.position > position && !self.is_waited_for() {
                 let nap = longest.unwrap_or(NAP).min(NAP);
@@ -73,6 +81,23 @@ impl Flusher {
             let finished = segment.finish();
             finished.unwrap_or_else(|error| self.shared.fail(error));
         }
+    }
+
+    /// After a sync, looks for work for a quarter of the time that the sync took, at most [`LONGEST_LOOK`]: a
+    /// thread that commits again at once needs not wake this one. Other threads run meanwhile.
+    fn is_followed_soon(&mut self) -> bool {
+        let Some(took) = self.last_sync.take() else {
+            return false;
+        };
+        let (begin, longest) = (Instant::now(), LONGEST_LOOK.min(took / 4));
+        // Ends: the time passes.
+        while begin.elapsed() < longest {
+            if self.has_work() {
+                return true;
+            }
+            std::thread::yield_now();
+        }
+        false
     }
 
     fn is_finished(&self) -> bool {
@@ -187,7 +212,9 @@ impl Flusher {
         };
         let begin = Instant::now();
         segment.sync()?;
-        self.shared.counts.count_sync(begin.elapsed());
+        let took = begin.elapsed();
+        self.last_sync = Some(took);
+        self.shared.counts.count_sync(took);
         self.shared.durable.store(self.position, Ordering::Release);
         self.unsynced_since = None;
         self.shared.synced.notify();

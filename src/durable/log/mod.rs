@@ -171,6 +171,7 @@ impl Log {
             chain: recovered.tail.chain,
             frame,
             unsynced_since: None,
+            last_sync: None,
         };
         let builder = thread::Builder::new().name("masstree-log".into());
         let spawned = without_signals(|| builder.spawn(|| flusher.run()));
