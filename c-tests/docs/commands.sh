@@ -50,7 +50,8 @@ program() {
     case $language in
     go)
         echo "cd \"$PWD/examples/go\""
-        echo "go run \"$block\" | diff -u --label README.md \"$expected\" -"
+        echo "go build -o \"\$WORK/program\" \"$block\" && cd \"\$(mktemp -d -p \"\$WORK\")\""
+        echo "\"\$WORK/program\" | diff -u --label README.md \"$expected\" -"
         ;;
     zig)
         echo "cd \"$PWD/examples/zig\""

@@ -1,0 +1,162 @@
+package masstree
+
+// #include "store_bridge.h"
+import "C"
+
+import (
+	"runtime"
+	"unsafe"
+)
+
+// The entries that a listing reads at a time.
+const page = 64
+
+// ListOptions say what a listing shows. The zero value shows everything in ascending order.
+type ListOptions struct {
+	Prefix []byte // only keys that begin with it
+	// If not empty: keys in which it occurs after the prefix are shown once for all that begin alike, up
+	// to and including the delimiter, at the cost of one entry.
+	Delimiter  []byte
+	StartAfter []byte // only what follows this key or common prefix, if not nil
+	Limit      int    // at most so many entries; 0: all
+	Reverse    bool   // in descending order
+}
+
+// A Listing visits entries, which are keys or common prefixes, as of the moment when it was made:
+//
+//	list := tree.List(masstree.ListOptions{Prefix: []byte("a/"), Delimiter: []byte("/")})
+//	defer list.Close()
+//	for list.Next() {
+//		fmt.Println(list.Key(), list.IsPrefix())
+//	}
+//	return list.Err()
+//
+// It holds a snapshot until it is closed. One goroutine at a time may use a listing.
+type Listing struct {
+	tree     *StoreTree
+	options  ListOptions
+	snapshot C.uintptr_t
+	of       C.listing_t
+	page     C.page_t
+	at       C.size_t // where the next entry begins
+	left     int      // entries that the limit allows
+	begun    bool     // key is an entry
+	done     bool
+	key      []byte
+	value    []byte
+	version  uint64
+	err      error
+}
+
+// List returns a listing. If that fails, its Err returns the reason.
+func (t *StoreTree) List(options ListOptions) *Listing {
+	l := &Listing{tree: t, options: options, left: options.Limit}
+	l.options.Prefix, l.options.Delimiter = clone(options.Prefix), clone(options.Delimiter)
+	l.options.StartAfter = clone(options.StartAfter)
+	l.err = t.store.use(func(C.uintptr_t) error {
+		if err := toError(C.bridge_snapshot_open(t.c, &l.snapshot, &l.of.number)); err != nil {
+			return err
+		}
+		t.store.users.Add(1)
+		return nil
+	})
+	if l.err == nil {
+		runtime.SetFinalizer(l, (*Listing).Close)
+	}
+	return l
+}
+
+// Next moves to the next entry. It returns false if none is left, or after an error, which Err returns.
+func (l *Listing) Next() bool {
+	if l.done || l.err != nil {
+		return false
+	}
+	if l.snapshot == 0 {
+		l.err = ErrClosed
+		return false
+	}
+	if l.options.Limit > 0 && l.left == 0 || l.at == l.page.len && !l.fill() {
+		l.done = true
+		return false
+	}
+	entry := (*C.list_entry_t)(unsafe.Pointer(&l.bytes(l.at, C.sizeof_list_entry_t)[0]))
+	begin := l.at + C.sizeof_list_entry_t
+	l.key = append(l.key[:0], l.bytes(begin, entry.key_len)...)
+	l.value = append(l.value[:0], l.bytes(begin+entry.key_len, entry.value_len)...)
+	l.version = uint64(entry.version)
+	l.at += entry.next
+	l.begun = true
+	l.left--
+	return true
+}
+
+// bytes returns a part of the page.
+func (l *Listing) bytes(at, n C.size_t) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(l.page.bytes)), int(l.page.len))[at : at+n]
+}
+
+// fill reads the entries after the current one; returns false if there is none.
+func (l *Listing) fill() bool {
+	start := l.options.StartAfter
+	if l.begun {
+		start = l.key
+	}
+	bytes := append(append(clone(l.options.Prefix), l.options.Delimiter...), start...)
+	l.of.prefix_len = C.size_t(len(l.options.Prefix))
+	l.of.delimiter_len = C.size_t(len(l.options.Delimiter))
+	l.of.start_len = C.size_t(len(start))
+	l.of.limit = page
+	l.of.has_start, l.of.reverse = boolean(start != nil), boolean(l.options.Reverse)
+	p, _ := pointer(bytes)
+	l.at = 0
+	l.err = l.tree.store.use(func(C.uintptr_t) error {
+		return toError(C.bridge_store_list(l.tree.c, &l.of, p, &l.page))
+	})
+	return l.err == nil && l.page.len > 0
+}
+
+func boolean(is bool) C.uint32_t {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// Key returns the current key or common prefix, whose bytes the next call of Next overwrites.
+func (l *Listing) Key() []byte {
+	return l.key
+}
+
+// IsPrefix tells whether the entry is a common prefix, which ends with the delimiter.
+func (l *Listing) IsPrefix() bool {
+	return l.version == 0
+}
+
+// Value returns the value of the current key, whose bytes the next call of Next overwrites; of a common
+// prefix nothing.
+func (l *Listing) Value() []byte {
+	return l.value
+}
+
+// Version returns the number of the commit that stored the value; of a common prefix 0.
+func (l *Listing) Version() uint64 {
+	return l.version
+}
+
+// Err returns the error that ended the listing, if any.
+func (l *Listing) Err() error {
+	return l.err
+}
+
+// Close ends the listing, and gives up its snapshot.
+func (l *Listing) Close() error {
+	if l.snapshot == 0 {
+		return nil
+	}
+	C.bridge_snapshot_close(l.snapshot)
+	C.free(unsafe.Pointer(l.page.bytes))
+	l.snapshot, l.page = 0, C.page_t{}
+	l.tree.store.users.Add(-1)
+	runtime.SetFinalizer(l, nil)
+	return nil
+}
