@@ -1,5 +1,5 @@
 //! The fuzz targets: [`operations`], [`threads`], [`structs`],
-//! [`allocations`], [`versions`] and [`store`].
+//! [`allocations`], [`versions`], [`store`] and [`checkpoints`].
 //! `arbitrary` decodes an input into operations on trees, which go through the C interface;
 //! a model determines the result of each.
 
@@ -17,6 +17,7 @@ mod points;
 mod scans;
 mod session;
 mod store;
+mod store_checkpoint;
 mod store_damage;
 mod store_disk;
 mod store_forge;
@@ -30,7 +31,7 @@ mod versions_oracle;
 mod versions_read;
 mod whole;
 
-pub use store::store;
+pub use store::{checkpoints, store};
 pub use structs::structs;
 pub use targets::{allocations, operations, threads};
 pub use versions::versions;

@@ -11,6 +11,7 @@ use arbitrary::Unstructured;
 use masstree::ffi::handle::TreeHandle;
 use masstree::ffi::index::scan::MASSTREE_VISIT_CONTINUE;
 use masstree::ffi::status::*;
+use masstree::ffi::store::checkpoint::*;
 use masstree::ffi::store::failure::*;
 use masstree::ffi::store::handle::StoreHandle;
 use masstree::ffi::store::open::*;
@@ -19,9 +20,10 @@ use masstree::ffi::store::wait::*;
 use masstree::ffi::store::write::*;
 use masstree::ffi::versioned::walk::*;
 
+use crate::store_checkpoint::add_checkpoint;
 use crate::store_damage::damage;
-use crate::store_disk::Disk;
-use crate::store_forge::{State, forge, tree_name};
+use crate::store_disk::{Disk, Files};
+use crate::store_forge::{Forged, State, forge, segment_name, tree_name};
 use crate::targets::show;
 use crate::versions::collect;
 use crate::versions_oracle::Row;
@@ -80,6 +82,10 @@ unsafe extern "C" fn visit_tree(
             null_mut(),
         );
         assert_eq!(status, MASSTREE_OK);
+        assert!(
+            rows.is_sorted_by(|a, b| a.0 < b.0),
+            "keys are not in order: {rows:?}"
+        );
         let name = CStr::from_ptr(name).to_owned();
         (*ctx.cast::<Content>()).push((name, rows));
     }
@@ -155,12 +161,21 @@ fn write(store: *mut StoreHandle, before: &Content) -> bool {
 }
 
 /// Goes on with a store that was opened, and opens it twice more.
-fn go_on(disk: &Disk, store: *mut StoreHandle, found: &Content) {
+fn go_on(disk: &Disk, store: *mut StoreHandle, found: &Content, checkpoints: bool) {
     close(store);
     let store = open(disk, 0).expect("it was opened before");
     assert_eq!(&content(store), found);
     let has_written = write(store, found);
     let written = content(store);
+    if checkpoints {
+        // SAFETY: an open store.
+        let status = unsafe { masstree_store_checkpoint(store) };
+        assert!(
+            matches!(status, MASSTREE_OK | MASSTREE_FULL),
+            "{}",
+            failure_of(store)
+        );
+    }
     close(store);
     let store = open(disk, 0).expect("it was opened before");
     assert_eq!(content(store), written);
@@ -173,11 +188,39 @@ fn go_on(disk: &Disk, store: *mut StoreHandle, found: &Content) {
     close(store);
 }
 
-/// One input.
+/// One input: a store whose files are a log.
 pub fn store(input: &[u8]) {
     let mut u = Unstructured::new(input);
-    let damages = u.arbitrary::<[u8; 24]>().unwrap_or_default();
-    let (mut files, states) = forge(&mut u);
+    let damages = u.arbitrary().unwrap_or_default();
+    let Forged { files, states, .. } = forge(&mut u);
+    open_damaged(files, &states, damages, false);
+}
+
+/// One input: a store with a checkpoint, which may have replaced some of the log.
+pub fn checkpoints(input: &[u8]) {
+    let mut u = Unstructured::new(input);
+    let damages = u.arbitrary().unwrap_or_default();
+    let choice = u.arbitrary::<u8>().unwrap_or(0);
+    let mut plan = Unstructured::new(input.get(input.len() / 2..).unwrap_or_default());
+    let mut forged = forge(&mut u);
+    let last = forged.states.len() - 1;
+    if last == 0 {
+        return;
+    }
+    let at = 1 + usize::from(choice / 2) % last;
+    let (moment, state) = (&forged.moments[at], &forged.states[at]);
+    let number = add_checkpoint(&mut forged.files, moment, state, &mut plan);
+    if choice.is_multiple_of(2) {
+        let cut = forged.ended.iter().filter(|(_, end)| *end <= number + 1);
+        for (base, _) in cut {
+            forged.files.remove(&segment_name(*base));
+        }
+    }
+    open_damaged(forged.files, &forged.states, damages, true);
+}
+
+/// Damages files, opens them, and goes on; `checkpoints` says whether it makes a checkpoint then.
+fn open_damaged(mut files: Files, states: &[State], damages: [u8; 24], checkpoints: bool) {
     let whole = files.clone();
     let mut damages = Unstructured::new(&damages);
     let is_sealed = damage(&mut files, &mut damages).unwrap_or(true);
@@ -218,7 +261,7 @@ pub fn store(input: &[u8]) {
             let found = content(store);
             assert_eq!(found, read);
             assert!(is_state(&found), "not the state after a record: {found:?}");
-            go_on(&disk, store, &found);
+            go_on(&disk, store, &found, checkpoints);
         }
         (Err(MASSTREE_CORRUPT), Err(MASSTREE_CORRUPT)) => {
             assert_eq!(disk.files(), files, "a corruption changes files");
@@ -227,7 +270,7 @@ pub fn store(input: &[u8]) {
                 Ok(store) => {
                     let found = content(store);
                     assert!(is_state(&found), "not the state after a record: {found:?}");
-                    go_on(&disk, store, &found);
+                    go_on(&disk, store, &found, checkpoints);
                 }
                 Err(status) => assert_eq!(status, MASSTREE_CORRUPT),
             }

@@ -2,6 +2,8 @@
 
 use arbitrary::Unstructured;
 
+use crate::store_checkpoint::{BLOCK_MAGIC, END_MAGIC, HEADER, MANIFEST_HEAD, MANIFEST_MAGIC};
+use crate::store_checkpoint::{PART_MAGIC, PART_RECORD, part_name};
 use crate::store_disk::{File, Files};
 use crate::store_forge::{FRAME_HEADER, FRAME_MAGIC, SEGMENT_HEADER, SEGMENT_MAGIC};
 use crate::store_forge::{crc, seal, segment_name};
@@ -39,9 +41,12 @@ pub(crate) fn damage(files: &mut Files, u: &mut Unstructured<'_>) -> arbitrary::
         let mut bytes = files.remove(&name).expect("its name was listed").bytes;
         let kind = u.int_in_range(0..=10u8)?;
         let at = usize::from(u.arbitrary::<u16>()?) % (bytes.len() + 1);
+        let name_is_of_checkpoint = !name.starts_with(b"log-");
         let mut to = Some(name);
         match kind {
             0 if at < bytes.len() => bytes[at] ^= 1 << u.int_in_range(0..=7u8)?,
+            // Headers in a part begin anywhere.
+            2 if name_is_of_checkpoint => put(&mut bytes, at, &word(u)?.to_le_bytes()),
             1 | 2 => put(&mut bytes, at / 8 * 8, &word(u)?.to_le_bytes()),
             3 => {
                 let end = bytes.len().min(at + usize::from(u.arbitrary::<u8>()?) * 8);
@@ -62,6 +67,9 @@ pub(crate) fn damage(files: &mut Files, u: &mut Unstructured<'_>) -> arbitrary::
             8 => to = Some(segment_name(word(u)?)),
             _ => {
                 let chains = kind == 10;
+                if chains && bytes.starts_with(MANIFEST_MAGIC) {
+                    fit_parts(&mut bytes, files);
+                }
                 seal_all(&mut bytes, chains);
                 is_sealed = true;
             }
@@ -92,9 +100,39 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }
 
+/// Makes a manifest say of each part what its file says.
+fn fit_parts(manifest: &mut [u8], files: &Files) {
+    if manifest.len() < MANIFEST_HEAD {
+        return;
+    }
+    let number = u64_at(manifest, 24);
+    let count = (u64_at(manifest, 48) as u32 as usize).min(manifest.len() / PART_RECORD);
+    for part in 0..count {
+        let from_end = 4 + (count - part) * PART_RECORD;
+        let record = manifest.len().checked_sub(from_end);
+        let (Some(at), Some(file)) = (record, files.get(&part_name(number, part))) else {
+            continue;
+        };
+        let bytes = &file.bytes;
+        put_u64(manifest, at, bytes.len() as u64);
+        if let Some(end) = bytes.len().checked_sub(HEADER) {
+            put_u64(manifest, at + 8, u64_at(bytes, end + 16));
+            manifest[at + 16..at + 20].copy_from_slice(&bytes[end + 44..]);
+        }
+    }
+}
+
 /// Makes the checksums of all headers valid, and those of records; with `chains`, each frame follows the
 /// header before it.
 fn seal_all(bytes: &mut [u8], chains: bool) {
+    if bytes.starts_with(MANIFEST_MAGIC) {
+        seal(bytes);
+        return;
+    }
+    if bytes.starts_with(PART_MAGIC) {
+        seal_part(bytes, chains);
+        return;
+    }
     let mut chain = 0;
     for at in (0..bytes.len()).step_by(16) {
         let (rest, mut is_header) = (&mut bytes[at..], false);
@@ -115,4 +153,31 @@ fn seal_all(bytes: &mut [u8], chains: bool) {
         }
         chain = seal(head);
     }
+}
+
+/// As `seal_all`, for a part.
+fn seal_part(bytes: &mut [u8], chains: bool) {
+    let mut chain = 0;
+    for at in 0..=bytes.len().saturating_sub(HEADER) {
+        let Some((head, entries)) = bytes[at..].split_at_mut_checked(HEADER) else {
+            return;
+        };
+        let is_block = head.starts_with(BLOCK_MAGIC);
+        if !is_block && !head.starts_with(PART_MAGIC) && !head.starts_with(END_MAGIC) {
+            continue;
+        }
+        if let Some(entries) = entries.get(..u64_at(head, 32) as usize)
+            && is_block
+        {
+            head[12..16].copy_from_slice(&crc(entries).to_le_bytes());
+        }
+        if chains && at > 0 {
+            head[40..44].copy_from_slice(&u32::to_le_bytes(chain));
+        }
+        chain = seal(head);
+    }
+}
+
+fn put_u64(bytes: &mut [u8], at: usize, word: u64) {
+    bytes[at..at + 8].copy_from_slice(&word.to_le_bytes());
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use arbitrary::Unstructured;
 
+use crate::store_checkpoint::Moment;
 use crate::store_disk::{File, Files};
 
 /// Of each tree, in the order of their numbers: the values, and the numbers of their commits.
@@ -15,7 +16,7 @@ pub(crate) const SEGMENT_MAGIC: &[u8] = b"MTLOGSEG";
 pub(crate) const FRAME_MAGIC: &[u8] = b"MTFRAME1";
 pub(crate) const SEGMENT_HEADER: usize = 80;
 pub(crate) const FRAME_HEADER: usize = 64;
-const STORE: u64 = 0x1122_3344_5566_7788;
+pub(crate) const STORE: u64 = 0x1122_3344_5566_7788;
 const MAX_RECORDS: usize = 60;
 const UNIT: u64 = 16;
 
@@ -47,14 +48,14 @@ pub(crate) fn seal(header: &mut [u8]) -> u32 {
     crc
 }
 
-fn header(magic: &[u8], words: &[u64], length: usize) -> Vec<u8> {
+pub(crate) fn header(magic: &[u8], words: &[u64], length: usize) -> Vec<u8> {
     let mut bytes = magic.to_vec();
     bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
     bytes.resize(length, 0);
     bytes
 }
 
-fn pair(low: u32, high: u32) -> u64 {
+pub(crate) fn pair(low: u32, high: u32) -> u64 {
     u64::from(low) | u64::from(high) << 32
 }
 
@@ -62,6 +63,10 @@ struct Forge {
     files: Files,
     /// The state after each record, and at first.
     states: Vec<State>,
+    /// When the states were.
+    moments: Vec<Moment>,
+    /// The bases of the segments that were ended, and the number after their last records.
+    ended: Vec<(u64, u64)>,
     base: u64,
     segment: Vec<u8>,
     /// The records of the frame that is under way, its first number, and that of its last record.
@@ -72,11 +77,28 @@ struct Forge {
     chain: u32,
 }
 
-/// Writes files as the input says; returns them, and the state after each record.
-pub(crate) fn forge(u: &mut Unstructured<'_>) -> (Files, Vec<State>) {
+/// What was written.
+pub(crate) struct Forged {
+    pub(crate) files: Files,
+    /// The state after each record, and at first.
+    pub(crate) states: Vec<State>,
+    /// When the states were.
+    pub(crate) moments: Vec<Moment>,
+    /// The bases of the segments before the last, and the number after their last records.
+    pub(crate) ended: Vec<(u64, u64)>,
+}
+
+/// Writes files as the input says.
+pub(crate) fn forge(u: &mut Unstructured<'_>) -> Forged {
     let mut forge = Forge {
         files: Files::from([(b"lock".to_vec(), File::default())]),
         states: vec![State::default()],
+        moments: vec![Moment {
+            number: 0,
+            end: 1,
+            made: Vec::new(),
+        }],
+        ended: Vec::new(),
         base: 1,
         segment: Vec::new(),
         frame: Vec::new(),
@@ -104,7 +126,12 @@ pub(crate) fn forge(u: &mut Unstructured<'_>) -> (Files, Vec<State>) {
     forge.end_frame(false);
     let name = segment_name(forge.base);
     (forge.files).insert(name, File::of(forge.segment));
-    (forge.files, forge.states)
+    Forged {
+        files: forge.files,
+        states: forge.states,
+        moments: forge.moments,
+        ended: forge.ended,
+    }
 }
 
 impl Forge {
@@ -121,6 +148,15 @@ impl Forge {
         self.frame.resize(padded, 0);
         let state = self.states.last().expect("one at first").clone();
         self.states.push(state);
+        let mut made = (self.moments.last().expect("one at first").made).clone();
+        if kind == 2 {
+            made.push(self.last);
+        }
+        self.moments.push(Moment {
+            number: self.last,
+            end: self.next(),
+            made,
+        });
     }
 
     fn state(&mut self) -> &mut State {
@@ -218,6 +254,7 @@ impl Forge {
         if self.first == self.base && gap == 0 {
             return;
         }
+        self.ended.push((self.base, self.first));
         let bytes = std::mem::take(&mut self.segment);
         self.files.insert(name, File::of(bytes));
         self.begin_segment(self.first + gap, predecessor, self.chain);

@@ -8,6 +8,7 @@ use crate::durable::io::{Io, IoError, OPEN_NEW, OPEN_WRITE, Path};
 use crate::durable::log::{Corruption, LogError};
 use crate::index::memory::OutOfMemory;
 use crate::protocol::Line;
+use crate::versioned::MAX_COMMIT;
 
 /// The name of the manifest.
 const NAME: &[u8] = b"manifest";
@@ -114,7 +115,7 @@ impl Manifest {
         let is_whole = manifest.bytes.len() == length
             && u64_at(&manifest.bytes, 56) == length as u64
             && u32_at(&manifest.bytes, 40) == manifest.tree_count().wrapping_add(1)
-            && manifest.highest() >= manifest.number()
+            && (manifest.number()..=MAX_COMMIT).contains(&manifest.highest())
             && (1..=MAX_PARTS).contains(&parts);
         match is_whole {
             true => Ok(manifest),
@@ -229,6 +230,11 @@ pub(crate) fn read_manifest(io: &Io, directory: &Path) -> Result<Option<Manifest
         Ok(manifest) => Ok(Some(manifest)),
         Err((offset, why)) => corrupt(offset, why),
     }
+}
+
+/// Removes the manifest. The sync of the directory with which the log goes on makes that durable.
+pub(crate) fn remove_manifest(io: &Io, directory: &Path) -> Result<(), IoError> {
+    io.unlink_if_there(&directory.join(NAME)?)
 }
 
 /// Why a manifest was not published.

@@ -27,6 +27,12 @@
 //! anything is removed, the directory is synced ([`Line::FoundManifestIsSynced`]): the log may have less than the
 //! checkpoint has, since a checkpoint does not wait for the log.
 //!
+//! A salvage that has read the whole log instead of a corrupt checkpoint removes its manifest before it removes
+//! leftovers, and before the log goes on: otherwise the next opening would find the same corruption, or, if the
+//! error is gone by then, a checkpoint that later commits do not follow. No sync is needed: the log goes on in
+//! a new segment, and no frame is written to that before the directory is synced. A crash earlier leaves the store
+//! as it was, to be salvaged again.
+//!
 //! Leftovers are removed when a store is opened to write, and after each checkpoint: all parts that
 //! the manifest does not name, and `manifest.new`.
 
@@ -42,6 +48,7 @@ pub(crate) use format::{MAX_PARTS, PartHeader, PartRecord};
 pub(crate) use leftovers::{remove_leftovers, remove_parts};
 pub(crate) use manifest::{
     Manifest, ManifestHead, TreeRecord, Unpublished, corrupt_manifest, publish, read_manifest,
+    remove_manifest,
 };
 pub(crate) use reader::{Entry, read_part};
 pub(crate) use writer::PartWriter;

@@ -26,7 +26,7 @@ use super::parts::{Abandoned, Parts};
 use super::{LogCell, Store, StoreFault, StoreOptions};
 use crate::durable::checkpoint::{
     Manifest, ManifestHead, PartHeader, TreeRecord, Unpublished, publish, remove_leftovers,
-    remove_parts,
+    remove_manifest, remove_parts,
 };
 use crate::durable::io::{Io, IoError, Path};
 use crate::durable::log::{Alarm, Log};
@@ -168,11 +168,14 @@ impl Checkpointer {
     }
 
     /// Makes the manifest durable that was read, which an earlier process may have renamed without a sync:
-    /// what is committed from now on may need its checkpoint.
+    /// what is committed from now on may need its checkpoint. If none was read, removes one that was refused.
     pub(super) fn keep(&self, manifest: Option<&Manifest>) -> Result<(), IoError> {
-        match manifest.filter(|_| Line::FoundManifestIsSynced.is_enabled()) {
-            Some(_) => self.io.sync_dir(&self.directory),
-            None => Ok(()),
+        match manifest {
+            Some(_) if Line::FoundManifestIsSynced.is_enabled() => {
+                self.io.sync_dir(&self.directory)
+            }
+            Some(_) => Ok(()),
+            None => remove_manifest(&self.io, &self.directory),
         }
     }
 

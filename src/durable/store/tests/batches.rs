@@ -197,7 +197,7 @@ fn renames_move_the_newest_value() {
 
 /// The record of a batch has the size that docs/store.md states, and fits if that is at most half of the buffer.
 ///
-/// Put back: in `Log::reserve`, compare with the whole ring; in `units_of`, leave out the first word.
+/// Put back: in `Log::reserve`, compare with a quarter of the ring; in `units_of`, leave out the first word.
 #[test]
 fn a_batch_fits_into_half_of_the_buffer() {
     let disk = Disk::default();

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use super::crash::{History, State, check, extend, state};
 use super::*;
+use crate::durable::checkpoint::{Manifest, ManifestHead, PartRecord, publish, read_manifest};
 use crate::durable::io::faults::{Fault, Faults};
 use crate::durable::io::memory::Random;
+use crate::durable::log::LogError;
 use crate::protocol::Line;
 use crate::protocol::models;
+use crate::versioned::MAX_COMMIT;
 
 /// Commits, and notes that everything is durable.
 fn note_durable(history: &mut History, disk: &Disk) {
@@ -288,5 +291,76 @@ fn salvage_reads_the_log_if_a_checkpoint_is_corrupt_and_the_log_is_whole() {
             (Err(OpenFault::Corrupt(_)), true) => {}
             (opened, _) => panic!("{:?}, {is_cut}", opened.map(drop)),
         }
+    }
+}
+
+/// After salvage, the checkpoint that was refused is gone before anything is committed: so the store opens without
+/// salvage, whatever a crash leaves.
+///
+/// Put back: leave the manifest in `keep`.
+#[test]
+fn a_store_that_was_salvaged_opens_again() {
+    let disk = Disk::default();
+    let store = Store::open(on(&disk)).unwrap();
+    let tree = tree_named(&store, "one");
+    (0..20u8).for_each(|key| _ = put(&store, tree, &[key], &[1; 100]));
+    store.checkpoint().unwrap();
+    store.close().unwrap();
+    drop(store);
+    let mut files = disk.files();
+    for (path, bytes) in &mut files {
+        if path.starts_with(b"/disk/checkpoint-") {
+            bytes[60] ^= 1;
+        }
+    }
+    let disk = Disk::with(files);
+    let store = Store::open(StoreOptions {
+        salvages: true,
+        ..on(&disk)
+    });
+    let store = store.unwrap();
+    put(&store, tree_named(&store, "one"), b"later", b"value");
+    store.sync().unwrap();
+    let committed = disk.operations();
+    let expected = state(&store);
+    drop(store);
+    assert_eq!(open_changed(disk.files()).unwrap(), expected);
+    for after in 0..=disk.operations() {
+        for seed in 0..8 {
+            match Store::open(on(&disk.images(after, seed))) {
+                Ok(store) => {
+                    assert!(
+                        after < committed || state(&store) == expected,
+                        "{after}, {seed}"
+                    );
+                }
+                Err(OpenFault::Corrupt(_)) if after < committed => {}
+                Err(why) => panic!("after {after}, seed {seed}: {why:?}"),
+            }
+        }
+    }
+}
+
+/// Put back: take any number for the highest.
+#[test]
+fn a_manifest_has_no_number_that_no_commit_has() {
+    for highest in [MAX_COMMIT + 1, u64::MAX] {
+        let head = ManifestHead {
+            store_id: 7,
+            number: 1,
+            highest,
+        };
+        let part = PartRecord {
+            length: 96,
+            entries: 0,
+            crc: 0,
+        };
+        let disk = Disk::default();
+        let manifest = Manifest::encode(&head, std::iter::empty(), &[part]).unwrap();
+        let directory = Path::new(DIRECTORY).unwrap();
+        disk.io().mkdir(&directory).unwrap();
+        publish(&disk.io(), &directory, &manifest).unwrap();
+        let read = read_manifest(&disk.io(), &directory);
+        assert!(matches!(read, Err(LogError::Corrupt(_))), "{highest}");
     }
 }
