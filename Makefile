@@ -6,7 +6,7 @@ export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
 CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build library install header abi docs setup clean \
+.PHONY: help demo test build library install uninstall header abi docs setup clean \
         check-fmt check-header check-clippy check-rust check-cli check-stress check-lin check-versioned check-scans \
         check-models check-serializable check-c check-install check-go check-zig check-readme \
         check-docs check-bench check-asan check-tsan check-annotated check-memcheck check-fuzz fuzz fuzz-minimise coverage \
@@ -22,15 +22,16 @@ help:
 setup:
 	@.ci/setup test
 
-## build the library and the examples, in build/release
+## build the library, the command line and the examples, in build/release
 build:
 	@.ci/setup build
 	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=OFF
-	@$(STAGE) build cmake --build $(BUILD) --target word_index
+	@$(STAGE) build cmake --build $(BUILD) --target word_index masstree_cli
 
-## build the library and index some text with it
+## build the library, index some text with it, and kill a store and open it again
 demo: build
 	@$(BUILD)/word_index
+	@examples/store_demo.sh $(CURDIR)/$(BUILD)/bin/masstree
 
 # One after the other: each uses all of two cores. The sanitizers need a toolchain that users of
 # the library need not have.
@@ -61,16 +62,22 @@ test: setup
 
 # Under sudo, which may not find cargo, installs what the user has built.
 PREFIX := /usr/local
-## install the library, its headers, and the files for CMake and pkg-config to
+## install the library, its headers, the command line, and the files for CMake and pkg-config to
 ## PREFIX=/usr/local; DESTDIR is prepended
 install: $(if $(and $(SUDO_USER),$(wildcard $(BUILD)/lib/libmasstree.a)),,build)
 	@cmake --install $(BUILD) --prefix $(abspath $(PREFIX))
 
-## regenerate the C headers from src/ffi, and the man page's list of functions
+## remove what the last make install has installed, with the same DESTDIR
+uninstall:
+	@while read -r file || [ -n "$$file" ]; do rm -f "$(DESTDIR)$$file"; done \
+	    <$(BUILD)/install_manifest.txt
+
+## regenerate the C headers from src/ffi, the man page's list of functions, and that of the command
 header:
 	MASSTREE_WRITE_HEADER=1 cargo build --quiet
 	docs/man_functions.sh include docs/masstree.3 >docs/masstree.3.new
 	mv docs/masstree.3.new docs/masstree.3
+	MASSTREE_WRITE_MAN=1 cargo test --quiet -p masstree-cli man_page
 
 ## check the formatting
 check-fmt:
@@ -223,6 +230,7 @@ library: setup
 
 ## build and run programs in C and C++ that use an installed libmasstree
 check-install: library
+	@$(STAGE) build-cli cmake --build $(BUILD) --target masstree_cli
 	@$(STAGE) check-install c-tests/consumers/check.sh $(BUILD)
 
 ## test the Go package with the race detector, and run its example

@@ -63,6 +63,16 @@ honours_destdir() {
     diff -r --no-dereference "$1" "$work/destdir/usr/local"
 }
 
+# The command line needs no libmasstree of another version.
+runs_the_command_line() {
+    local store=$work/store
+    rm -rf "$store"
+    "$1/bin/masstree" put --create "$store" fruit apple red
+    [ "$("$1/bin/masstree" get "$store" fruit apple)" = red ] || fail "masstree get answers otherwise"
+    ! readelf -d "$1/bin/masstree" | grep -F libmasstree || fail "masstree needs a shared libmasstree"
+    echo "ok: ${1#"$work/"}/bin/masstree"
+}
+
 # Compares the libraries that rustc lists for this crate with those in masstree.pc.
 names_the_native_libraries_of_today() {
     local said told
@@ -248,6 +258,7 @@ as_a_plugin "$prefix"
 for_musl
 for place in prefix moved; do
     [ $place = prefix ] || mv "$work/prefix" "$work/$place"
+    runs_the_command_line "$work/$place"
     by_pkg_config "$work/$place" "$work/from-$place"
     for_masstree_beta "$work/$place" "$work/from-$place"
     by_find_package "$work/$place" "$work/from-$place"

@@ -72,6 +72,15 @@ pub(crate) enum Command {
     Load(LoadArgs),
     /// Makes a checkpoint, and removes the log before it
     Checkpoint(CheckpointArgs),
+    /// Measures puts, gets and scans of a new store, which is removed afterwards
+    #[command(
+        after_help = "Examples:\n  masstree bench /var/tmp/bench.store --threads 4\n  \
+        masstree bench --keys 1000000 --value-bytes 10     (in memory only)"
+    )]
+    Bench(BenchArgs),
+    /// Writes the man page and completions for shells into a directory
+    #[command(hide = true)]
+    Generate(GenerateArgs),
 }
 
 #[derive(Args)]
@@ -144,6 +153,7 @@ pub(crate) struct TreesArgs {
 pub(crate) struct GetArgs {
     #[command(flatten)]
     pub(crate) tree: TreeArgs,
+    /// The key
     #[arg(allow_hyphen_values = true)]
     pub(crate) key: String,
     #[command(flatten)]
@@ -159,6 +169,7 @@ pub(crate) struct GetArgs {
 pub(crate) struct PutArgs {
     #[command(flatten)]
     pub(crate) tree: TreeArgs,
+    /// The key
     #[arg(allow_hyphen_values = true)]
     pub(crate) key: String,
     /// The value, unless --file is given
@@ -187,6 +198,7 @@ pub(crate) struct PutArgs {
 pub(crate) struct RmArgs {
     #[command(flatten)]
     pub(crate) tree: TreeArgs,
+    /// The keys
     #[arg(required = true, allow_hyphen_values = true)]
     pub(crate) keys: Vec<String>,
     #[command(flatten)]
@@ -307,6 +319,7 @@ pub(crate) struct DumpArgs {
     pub(crate) trees: Vec<String>,
     #[command(flatten)]
     pub(crate) range: RangeArgs,
+    /// How the dump is written
     #[arg(long, value_enum, default_value_t = DumpFormat::Text)]
     pub(crate) format: DumpFormat,
     /// Keys of --prefix, --from and --to are hexadecimal
@@ -340,4 +353,44 @@ pub(crate) struct CheckpointArgs {
     pub(crate) store: Directory,
     #[command(flatten)]
     pub(crate) json: Json,
+}
+
+#[derive(Args)]
+pub(crate) struct BenchArgs {
+    /// A directory that does not exist; without one, the store is in memory only
+    #[arg(value_name = "STORE")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Keys of the store
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) keys: u64,
+    /// Bytes of a value
+    #[arg(long, default_value_t = 100)]
+    pub(crate) value_bytes: usize,
+    /// Threads that run a workload
+    #[arg(long, default_value_t = 1, value_parser = positive)]
+    pub(crate) threads: usize,
+    /// How long each workload runs
+    #[arg(long, default_value_t = 2.0, value_parser = seconds)]
+    pub(crate) seconds: f64,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=4096) => Ok(number),
+        _ => Err("a number from 1 to 4096 is needed".into()),
+    }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(seconds),
+        _ => Err("a number from 0 to 86400 is needed".into()),
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct GenerateArgs {
+    pub(crate) directory: PathBuf,
 }

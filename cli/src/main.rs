@@ -5,8 +5,10 @@
 
 mod args;
 mod batch;
+mod bench;
 mod dump;
 mod failure;
+mod generate;
 mod keys;
 mod load;
 mod output;
@@ -35,6 +37,8 @@ fn run(command: &Command) -> Outcome<()> {
         Command::Dump(args) => dump::dump(args),
         Command::Load(args) => load::load(args),
         Command::Checkpoint(args) => keys::checkpoint(args),
+        Command::Bench(args) => bench::bench(args),
+        Command::Generate(args) => generate::generate(args),
     }
 }
 

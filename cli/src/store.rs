@@ -15,7 +15,7 @@ use masstree::ffi::store::handle::StoreHandle;
 use masstree::ffi::store::open::*;
 use masstree::ffi::store::stats::{StoreStats, masstree_store_stats};
 use masstree::ffi::store::trees::{masstree_store_list_trees, masstree_store_tree};
-use masstree::ffi::store::wait::masstree_store_sync;
+use masstree::ffi::store::wait::{MASSTREE_DURABLE, masstree_store_sync, masstree_store_wait};
 use masstree::ffi::store::write::*;
 
 use crate::failure::{Failure, Outcome};
@@ -224,6 +224,13 @@ impl Store {
         // SAFETY: an open store.
         self.done(unsafe { masstree_store_sync(self.handle()) })
             .map(drop)
+    }
+
+    /// Waits until a commit is durable.
+    pub(crate) fn wait_durable(&self, commit: u64) -> Outcome<()> {
+        // SAFETY: an open store.
+        let status = unsafe { masstree_store_wait(self.handle(), commit, MASSTREE_DURABLE) };
+        self.done(status).map(drop)
     }
 
     pub(crate) fn checkpoint(&self) -> Outcome<()> {

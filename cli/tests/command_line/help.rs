@@ -1,8 +1,10 @@
 //! Help, and wrong arguments.
 
+use std::fs;
+
 use crate::support::Place;
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
     "stat",
     "verify",
     "trees",
@@ -13,6 +15,7 @@ const COMMANDS: [&str; 10] = [
     "dump",
     "load",
     "checkpoint",
+    "bench",
 ];
 
 #[test]
@@ -41,6 +44,33 @@ fn help_names_every_command_and_exit_code() {
             .text()
             .starts_with("masstree 0.1.0")
     );
+}
+
+/// `MASSTREE_WRITE_MAN=1` writes it.
+#[test]
+fn the_man_page_is_that_of_the_commands() {
+    let place = Place::new();
+    place.run(["generate", "."]).text();
+    let page = fs::read_to_string(place.path("masstree.1")).expect("it was written");
+    let committed = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/masstree.1");
+    if std::env::var_os("MASSTREE_WRITE_MAN").is_some() {
+        fs::write(committed, &page).expect("it can be written");
+    }
+    let found = fs::read_to_string(committed).expect("it is committed");
+    assert!(
+        found == page,
+        "docs/masstree.1 is not that of the commands: make header"
+    );
+    for command in COMMANDS {
+        assert!(page.contains(&format!("\n.SS {command}\n")), "{command}");
+    }
+    for file in ["masstree.bash", "_masstree", "masstree.fish"] {
+        let text = fs::read_to_string(place.path(file)).expect("it was written");
+        assert!(
+            COMMANDS.iter().all(|command| text.contains(command)),
+            "{file}"
+        );
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The command line, as its users call it.
 
+mod bench;
 mod damage;
 mod dumps;
 mod help;
