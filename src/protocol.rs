@@ -319,6 +319,14 @@ pub(crate) enum Line {
     CutAfterManifest,
     /// `checkpoint`: a manifest that was found is durable before the log goes on behind it.
     FoundManifestIsSynced,
+    /// `life`: the drop of a tree is announced before it takes its number.
+    DropIsAnnounced,
+    /// `life`: a commit that finds the announcement of a drop waits for its number.
+    CommitWaitsForDrop,
+    /// `life`: the content of a dropped tree stays as long as a write is under way in it.
+    ContentOutlivesWrites,
+    /// `life`: the content of a dropped tree stays as long as an earlier snapshot is open.
+    SnapshotKeepsContent,
 }
 
 impl Line {

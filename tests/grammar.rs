@@ -95,6 +95,7 @@ const VERBS: &[(&str, &[&str])] = &[
     ("rename", &["store", "batch"]),
     ("tree", &["store"]),
     ("list_trees", &["store"]),
+    ("drop_tree", &["store"]),
     ("replace_if", &["store"]),
     ("remove_if", &["store"]),
     ("commit", &["store"]),

@@ -195,6 +195,21 @@ TEST(store, lists_its_trees)
 #endif
 }
 
+TEST(store, drops_trees)
+{
+    store db = store::in_memory();
+    store_tree old = db.tree("t");
+    db.put(old, "key", "value");
+    EXPECT_TRUE(db.drop_tree("t"));
+    EXPECT_FALSE(db.drop_tree("t"));
+    EXPECT_EQ(db.stats().trees, 0u);
+    std::error_code error;
+    db.put(old, "key", "value", error);
+    EXPECT_EQ(error, masstree::errc::wrong_tree);
+    store_tree tree = db.tree("t");
+    EXPECT_EQ(value_of(tree, "key"), "none");
+}
+
 TEST(store, reports_errors)
 {
     const directory place;

@@ -453,7 +453,7 @@ int32_t masstree_store_close(masstree_store_t *store);
 typedef int32_t (*masstree_tree_visitor_t)(const char *name, masstree_t *tree, void *ctx);
 
 /**
- * Returns the tree with a name; makes it if the store has none. The tree is the store's: it lives until
+ * Returns the tree with a name; makes it if the store has none. The tree is the store's: the pointer is valid until
  * masstree_store_close, and masstree_destroy does nothing with it. Functions of masstree.h and
  * masstree/versioned.h read it; those that write return MASSTREE_READ_ONLY.
  *
@@ -475,6 +475,41 @@ typedef int32_t (*masstree_tree_visitor_t)(const char *name, masstree_t *tree, v
 int32_t masstree_store_tree(masstree_store_t *store,
                             const char *name,
                             masstree_t **tree);
+
+/**
+ * Drops the tree with a name, with all of its keys. A later masstree_store_tree makes a new one with the
+ * name.
+ *
+ * The pointer to the dropped tree stays valid until masstree_store_close. Functions of this header that write
+ * return MASSTREE_WRONG_TREE for it from now on, also masstree_store_commit for a batch that names the tree, of
+ * which nothing is done. A write that another thread makes at the same time comes before the drop, or is
+ * refused.
+ *
+ * Functions that read the dropped tree find what it had, until its content is freed: when no guard is held
+ * in which a write may be under way, and no snapshot is open that was opened before the drop. From then on they
+ * find it empty; those that are under way may end early. So its memory is given back soon if nothing holds it, but for
+ * some KiB that stay until masstree_store_close.
+ *
+ * @param store   The store.
+ * @param name    The name of the tree, as for masstree_store_tree.
+ * @param commit  Receives the commit's number. May be NULL.
+ *
+ * @retval MASSTREE_OK         The tree is dropped.
+ * @retval MASSTREE_NOT_FOUND  There is no tree with this name.
+ * @retval MASSTREE_INVALID    store or name is NULL, or the name is too long or not UTF-8.
+ * @retval MASSTREE_NOMEM      Out of memory; nothing was changed.
+ * @retval MASSTREE_FORKED     The parent process opened the store, before a fork.
+ * @retval MASSTREE_READ_ONLY  The store was opened read-only.
+ * @retval MASSTREE_FULL       The disk is full; nothing was changed.
+ * @retval MASSTREE_FAILED     The log has failed earlier (masstree_store_failure); nothing was changed.
+ * @retval MASSTREE_UNKNOWN    The tree is dropped in memory, but the log failed before the commit reached the
+ *                             level that the options demand. *commit is written.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_drop_tree(masstree_store_t *store,
+                                 const char *name,
+                                 uint64_t *commit);
 
 /**
  * Visits all trees of a store, in the order in which they were made.
@@ -513,7 +548,7 @@ int32_t masstree_store_list_trees(masstree_store_t *store,
  * @retval MASSTREE_INVALID       store or tree is NULL; key or value is NULL and its length is not 0.
  * @retval MASSTREE_NOMEM         Out of memory; nothing was changed.
  * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
- * @retval MASSTREE_WRONG_TREE    The tree is not of this store.
+ * @retval MASSTREE_WRONG_TREE    The tree is not of this store, or was dropped.
  * @retval MASSTREE_FORKED        The parent process opened the store, before a fork.
  * @retval MASSTREE_READ_ONLY     The store was opened read-only.
  * @retval MASSTREE_TOO_LARGE     Key and value do not fit into the log's buffer (log_buffer_bytes);
@@ -617,7 +652,7 @@ int32_t masstree_store_remove(masstree_store_t *store,
  *                                not 0.
  * @retval MASSTREE_NOMEM         As masstree_store_put.
  * @retval MASSTREE_KEY_TOO_LONG  As masstree_store_put.
- * @retval MASSTREE_WRONG_TREE    The tree is not of this store, or the guard not of the tree.
+ * @retval MASSTREE_WRONG_TREE    The tree is not of this store, or was dropped; or the guard is not of the tree.
  * @retval MASSTREE_FORKED        As masstree_store_put.
  * @retval MASSTREE_READ_ONLY     As masstree_store_put.
  * @retval MASSTREE_TOO_LARGE     As masstree_store_put.
@@ -908,6 +943,7 @@ int32_t masstree_batch_rename(masstree_batch_t *batch,
  * @retval MASSTREE_MISMATCH    A condition does not hold, or a key to rename has no value, or the
  *                              target of a rename has one; nothing was changed.
  * @retval MASSTREE_INVALID     store or batch is NULL, or the batch is of another store.
+ * @retval MASSTREE_WRONG_TREE  A tree that the batch names was dropped; nothing was changed.
  * @retval MASSTREE_NOMEM       Out of memory; nothing was changed.
  * @retval MASSTREE_FORKED      The parent process opened the store, before a fork.
  * @retval MASSTREE_READ_ONLY   The store was opened read-only.

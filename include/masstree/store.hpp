@@ -208,6 +208,17 @@ public:
         return basic_store_tree<K>(found);
     }
 
+    /**
+     * Drops the tree with a name, if there is one. Writes to it fail with errc::wrong_tree from now on. The
+     * result has no number if there is no such tree.
+     */
+    written drop_tree(const std::string &name, errors report = {})
+    {
+        written result;
+        report.note(masstree_store_drop_tree(handle_, name.c_str(), &result.commit));
+        return result;
+    }
+
     /** Calls `visit(std::string_view name)` for each tree, in the order in which they were made. */
     template <class F> void list_trees(F &&visit, errors report = {}) const
     {

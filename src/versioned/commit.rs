@@ -7,7 +7,7 @@
 //!
 //! 1. lets the leaf go, and waits, if a batch has a mark on the key ([`mark`](super::mark));
 //! 2. asks `decide` with the newest version of the key, which is decided;
-//! 3. takes a number from `number`. Nothing fails after that;
+//! 3. takes a number from `number`, which may refuse the commit once more. Nothing fails after that;
 //! 4. stores the number in its version, and inserts that into the list, at its head: numbers are taken
 //!    under the lock of the leaf, so it is greater than all others of the key;
 //! 5. frees what the version hides, if the tree does that when it is overwritten.
@@ -91,7 +91,7 @@ impl<'t> VersionedTree<'t> {
 
     /// Commits a version to a key. Calls `decide` at most once, with the newest version of the key if it
     /// is live, so `None` for a tombstone; if that returns an error, changes nothing. Then calls `number` once, which
-    /// returns a number taken from the clock's source. Both are called under the lock of the key's leaf:
+    /// returns a number taken from the clock's source, or an error: then, too, nothing is changed. Both are called under the lock of the key's leaf:
     /// they are quick, cannot fail, wait for nothing, and use no tree.
     ///
     /// The caller then reports the number as installed, without waiting for anything, and drops what is
@@ -102,7 +102,7 @@ impl<'t> VersionedTree<'t> {
         key: &[u8],
         new: NewVersion<'g>,
         decide: impl FnOnce(Option<Version<'g>>) -> Result<(), R>,
-        number: impl FnOnce() -> u64,
+        number: impl FnOnce() -> Result<u64, R>,
     ) -> Result<Committed<'g>, Uncommitted<R>>
     where
         't: 'g,
@@ -110,7 +110,7 @@ impl<'t> VersionedTree<'t> {
         let version = new.version();
         let done = self.write_newest(pin, key, None, |present, displaced, head| {
             decide(displaced)?;
-            let number = number();
+            let number = number()?;
             debug_assert!((1..=MAX_COMMIT).contains(&number));
             new.set_number(number);
             // SAFETY: this thread owns the lock of the key's leaf, and the decision is applied.

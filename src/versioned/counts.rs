@@ -133,6 +133,24 @@ impl Counts {
         self.note_number(pin, loaded.highest);
     }
 
+    /// Counts that all versions were removed.
+    pub(super) fn forget_all(&self, pin: Pinned<'_>) {
+        let stripe = &self.stripes[pin.stripe()];
+        let counts: [fn(&Stripe) -> &AtomicI64; 3] = [
+            |stripe| &stripe.versions,
+            |stripe| &stripe.tombstones,
+            |stripe| &stripe.bytes,
+        ];
+        for count in counts {
+            let sum = self
+                .stripes
+                .iter()
+                .map(|of| count(of).load(Ordering::Relaxed))
+                .sum();
+            count(stripe).fetch_sub(sum, Ordering::Relaxed);
+        }
+    }
+
     /// The highest number that guards of this pin's stripe have stored.
     pub(super) fn highest_of(&self, pin: Pinned<'_>) -> u64 {
         self.stripes[pin.stripe()].highest.load(Ordering::Relaxed)

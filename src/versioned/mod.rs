@@ -101,6 +101,7 @@ mod attach;
 mod bulk;
 mod change;
 mod check;
+mod clear;
 mod clock;
 mod commit;
 mod counts;

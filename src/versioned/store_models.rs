@@ -45,7 +45,7 @@ impl Store {
     fn commit(&self, key: &[u8], kind: Kind) -> u64 {
         let guard = self.tree.guard().unwrap();
         let new = self.of().prepare(guard.pin(), kind, b"").unwrap();
-        let number = || self.positions.take(1);
+        let number = || Ok(self.positions.take(1));
         let committed = (self.of()).commit(guard.pin(), key, new, |_| Ok::<_, ()>(()), number);
         let committed = committed.ok().unwrap();
         self.positions.fill(committed.number, 1);

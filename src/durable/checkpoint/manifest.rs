@@ -35,11 +35,14 @@ pub(crate) struct ManifestHead {
     pub(crate) number: u64,
     /// The highest number that had been given out when the manifest was made.
     pub(crate) highest: u64,
+    /// Greater than the number of any tree that was made up to the checkpoint, also of those that were dropped.
+    pub(crate) next_tree: u32,
 }
 
-/// A tree of a checkpoint. Their numbers are 1 and what follows, in order.
+/// A tree of a checkpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct TreeRecord<'m> {
+    pub(crate) number: u32,
     /// The number of the commit that made it.
     pub(crate) made: u64,
     pub(crate) name: &'m str,
@@ -70,13 +73,13 @@ impl Manifest {
         bytes.put_u64(head.store_id);
         bytes.put_u64(head.number);
         bytes.put_u64(head.highest);
-        bytes.put_u32(count + 1);
+        bytes.put_u32(head.next_tree);
         bytes.put_u32(count);
         bytes.put_u32(parts.len() as u32);
         bytes.put_u32(0);
         bytes.put_u64(length as u64);
-        for (index, tree) in trees.enumerate() {
-            bytes.put_u32(index as u32 + 1);
+        for tree in trees {
+            bytes.put_u32(tree.number);
             bytes.put_u32(tree.name.len() as u32);
             bytes.put_u64(tree.made);
             bytes.put(tree.name.as_bytes());
@@ -102,10 +105,14 @@ impl Manifest {
         let manifest = Self { bytes };
         let parts = manifest.part_count() as usize;
         let mut at = HEAD;
-        let mut before = 0;
-        for number in 1..=manifest.tree_count() {
-            let tree = manifest.tree_at(at, number);
+        let (mut before, mut number) = (0, 0);
+        for _ in 0..manifest.tree_count() {
+            let tree = manifest.tree_at(at);
             let (tree, end) = tree.ok_or((at, "a tree of the manifest is not valid"))?;
+            if tree.number <= number || tree.number >= manifest.next_tree() {
+                return Err((at, "the number of a tree is out of order"));
+            }
+            number = tree.number;
             if tree.made <= before || tree.made > manifest.number() {
                 return Err((at + 8, "a tree has a number that is not the checkpoint's"));
             }
@@ -114,7 +121,7 @@ impl Manifest {
         let length = at + PART * parts + CRC;
         let is_whole = manifest.bytes.len() == length
             && u64_at(&manifest.bytes, 56) == length as u64
-            && u32_at(&manifest.bytes, 40) == manifest.tree_count().wrapping_add(1)
+            && manifest.next_tree() > manifest.tree_count()
             && (manifest.number()..=MAX_COMMIT).contains(&manifest.highest())
             && (1..=MAX_PARTS).contains(&parts);
         match is_whole {
@@ -124,15 +131,16 @@ impl Manifest {
     }
 
     /// The tree whose record is at an offset, and where the next record begins.
-    fn tree_at(&self, at: usize, number: u32) -> Option<(TreeRecord<'_>, usize)> {
+    fn tree_at(&self, at: usize) -> Option<(TreeRecord<'_>, usize)> {
         let rest = self.bytes[..self.bytes.len() - CRC].get(at..)?;
         let (head, rest) = rest.split_at_checked(TREE_HEAD)?;
         let name = rest.get(..u32_at(head, 4) as usize)?;
         let tree = TreeRecord {
+            number: u32_at(head, 0),
             made: u64_at(head, 8),
             name: str::from_utf8(name).ok()?,
         };
-        (u32_at(head, 0) == number).then_some((tree, at + TREE_HEAD + name.len()))
+        Some((tree, at + TREE_HEAD + name.len()))
     }
 
     pub(crate) fn store_id(&self) -> u64 {
@@ -147,6 +155,10 @@ impl Manifest {
         u64_at(&self.bytes, 32)
     }
 
+    pub(crate) fn next_tree(&self) -> u32 {
+        u32_at(&self.bytes, 40)
+    }
+
     pub(crate) fn tree_count(&self) -> u32 {
         u32_at(&self.bytes, 44)
     }
@@ -158,8 +170,8 @@ impl Manifest {
     /// The trees in the order of their numbers.
     pub(crate) fn trees(&self) -> impl Iterator<Item = TreeRecord<'_>> {
         let mut at = HEAD;
-        (1..=self.tree_count()).map(move |number| {
-            let (tree, end) = self.tree_at(at, number).expect("checked by `decode`");
+        (0..self.tree_count()).map(move |_| {
+            let (tree, end) = self.tree_at(at).expect("checked by `decode`");
             at = end;
             tree
         })

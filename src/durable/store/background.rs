@@ -4,6 +4,8 @@
 //! age, or until the store is closed. A checkpoint that was not made is tried again after a time, which is
 //! doubled each time: what hinders it may go away.
 //!
+//! It also clears dropped trees that an earlier attempt had to leave.
+//!
 //! A key that was removed keeps a tombstone until a trim takes it out. A tree is trimmed when it has many
 //! more tombstones than the last trim has left, in pieces: each under a guard of its own, and none while the store
 //! is being closed. A trim leaves what a snapshot may need.
@@ -53,6 +55,8 @@ fn run(checkpointer: &Checkpointer) {
     let mut pause = FIRST_PAUSE;
     let mut paused_until = None;
     while !checkpointer.is_closing() {
+        // Without memory, the next turn does it.
+        let _ = checkpointer.catalog.clear_dropped();
         trim_all(checkpointer);
         match next(checkpointer, paused_until) {
             Next::Sleep { at, deadline } => checkpointer.alarm.sleep_until(at, deadline),

@@ -2,15 +2,19 @@
 //!
 //! A tree is made by a record of the log, and is never destroyed before the store is closed, so
 //! references to it need no guard. A mutex protects the catalog. It is held for the search of a
-//! name, and while a new tree's record is placed in the log; memory is allocated, and room in the
+//! name, and while the record of a tree that is made or dropped is placed in the log; memory is allocated, and room in the
 //! log waited for, before. A tree is used by commits only after its record was placed, so a log that has a
 //! change of a tree has the tree before it.
+//!
+//! A tree that is dropped (see `life`) has no name any more, and keeps its place among the numbers: a checkpoint at a
+//! lower number has it. Numbers of trees are never used again.
 
 use std::ffi::CStr;
 use std::ops::ControlFlow;
 use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard};
 
+use super::life::Life;
 use crate::errno;
 use crate::index::memory::{OutOfMemory, Source, Vector, append};
 use crate::index::reclaim::Pinned;
@@ -29,6 +33,9 @@ pub(super) fn check_name(name: &str) -> Option<()> {
 /// The most trees of a store.
 pub(super) const MAX_TREES: usize = 65_535;
 
+/// The highest number of a tree.
+pub(super) const MAX_NUMBER: u32 = u32::MAX - 1;
+
 /// A tree of a store. Its address is that of the tree, by which C knows it.
 #[repr(C)]
 pub(crate) struct StoreTree {
@@ -36,6 +43,7 @@ pub(crate) struct StoreTree {
     number: u32,
     /// The number of the commit that made the tree.
     made: u64,
+    pub(super) life: Life,
     /// Tombstones that the last trim in the background has left.
     pub(super) kept_tombstones: AtomicU64,
     /// UTF-8, and a zero byte.
@@ -59,6 +67,7 @@ impl StoreTree {
             tree,
             number: 0,
             made: 0,
+            life: Life::new(),
             kept_tombstones: AtomicU64::new(0),
             name: copy,
         })?;
@@ -140,12 +149,14 @@ pub(super) struct Catalog {
     trees: Mutex<Trees>,
 }
 
-/// The trees in the order of their numbers, which begin at 1; and their indexes in the order of their
-/// names.
+/// The trees in the order of their numbers, also those that are dropped; and the indexes of the others in the
+/// order of their names.
 #[derive(Default)]
 struct Trees {
     by_number: Vec<NonNull<StoreTree>>,
     by_name: Vec<usize>,
+    /// The highest number that a tree has had.
+    highest: u32,
 }
 
 // SAFETY: the trees are allocations that any thread may use.
@@ -177,28 +188,128 @@ impl Catalog {
         Some(trees.at(trees.by_name[at]))
     }
 
-    /// The number of trees.
+    /// The number of trees that are not dropped.
     pub(super) fn count(&self) -> usize {
-        self.lock().by_number.len()
+        self.lock().by_name.len()
     }
 
-    /// Returns the tree with a number.
+    /// Returns the tree with a number, also one that is dropped.
     pub(super) fn numbered(&self, number: u32) -> Option<&StoreTree> {
         let trees = self.lock();
-        let at = (number as usize).checked_sub(1)?;
-        (at < trees.by_number.len()).then(|| trees.at(at))
+        let at = trees.behind(number.checked_sub(1)?);
+        (trees.get(at)).filter(|tree| tree.number == number)
     }
 
-    /// Calls `visit` with every tree, in the order of numbers, until it breaks off. Trees that are made meanwhile may be
-    /// left out. No lock is held during the calls.
-    pub(super) fn each<'c>(&'c self, mut visit: impl FnMut(&'c StoreTree) -> ControlFlow<()>) {
-        let mut number = 1;
-        // Ends: there are at most `MAX_TREES`.
-        while let Some(tree) = self.numbered(number) {
-            if visit(tree).is_break() {
+    /// Returns some tree, which may be dropped.
+    pub(super) fn any(&self) -> Option<&StoreTree> {
+        self.lock().get(0)
+    }
+
+    /// The number of the next tree after the commit with this number. That is installed.
+    pub(super) fn next_at(&self, commit: u64) -> u32 {
+        let trees = self.lock();
+        let later = (trees.by_number).partition_point(|tree| {
+            // SAFETY: a tree lives until `Catalog::free`.
+            unsafe { tree.as_ref() }.made <= commit
+        });
+        trees
+            .get(later)
+            .map_or(trees.highest + 1, |tree| tree.number)
+    }
+
+    /// Calls `visit` with every tree that is not dropped, in the order of numbers, until it breaks off. Trees that
+    /// are made or dropped meanwhile may be left out. No lock is held during the calls.
+    pub(super) fn each<'c>(&'c self, visit: impl FnMut(&'c StoreTree) -> ControlFlow<()>) {
+        self.each_where(|tree| !tree.life.is_over(), visit);
+    }
+
+    /// Calls `visit` with every tree that there is after a commit, in the order of numbers, until it breaks
+    /// off. The commit is installed.
+    pub(super) fn each_at<'c>(
+        &'c self,
+        commit: u64,
+        visit: impl FnMut(&'c StoreTree) -> ControlFlow<()>,
+    ) {
+        let is_there = |tree: &StoreTree| tree.made <= commit && tree.life.allows(commit);
+        self.each_where(is_there, visit);
+    }
+
+    /// Calls `visit` with every tree that is dropped, in the order of numbers. No lock is held during the calls.
+    pub(super) fn each_dropped<'c>(&'c self, mut visit: impl FnMut(&'c StoreTree)) {
+        self.each_where(
+            |tree| tree.life.is_over(),
+            |tree| {
+                visit(tree);
+                ControlFlow::Continue(())
+            },
+        );
+    }
+
+    fn each_where<'c>(
+        &'c self,
+        is_wanted: impl Fn(&StoreTree) -> bool,
+        mut visit: impl FnMut(&'c StoreTree) -> ControlFlow<()>,
+    ) {
+        let mut last = 0;
+        // Ends: each turn moves on to a higher number.
+        while let Some(tree) = self.first_behind(last) {
+            if is_wanted(tree) && visit(tree).is_break() {
                 break;
             }
-            number += 1;
+            last = tree.number;
+        }
+    }
+
+    fn first_behind(&self, number: u32) -> Option<&StoreTree> {
+        let trees = self.lock();
+        trees.get(trees.behind(number))
+    }
+
+    /// The highest number that a tree has had.
+    pub(super) fn highest(&self) -> u32 {
+        self.lock().highest
+    }
+
+    /// Numbers of trees up to this one are not given out any more.
+    pub(super) fn skip_to(&self, highest: u32) {
+        let mut trees = self.lock();
+        trees.highest = trees.highest.max(highest);
+    }
+
+    /// Drops the tree with a name; returns it, or `None` if there is none. Calls `record` with it, before another thread
+    /// can make a tree with the name; that ends the tree's life.
+    pub(super) fn remove(&self, name: &str, record: impl FnOnce(&StoreTree)) -> Option<&StoreTree> {
+        let mut trees = self.lock();
+        let at = trees.search(name).ok()?;
+        let tree = trees.at(trees.by_name[at]);
+        record(tree);
+        trees.by_name.remove(at);
+        Some(tree)
+    }
+
+    /// Frees the trees that are dropped.
+    ///
+    /// # Safety
+    /// No other thread uses a tree of the store. References to trees that are dropped are not used afterwards.
+    pub(super) unsafe fn free_dropped(&self) {
+        // Freed after the lock: that runs the user's allocator.
+        let mut dropped = Vec::new();
+        let mut trees = self.lock();
+        trees.by_number.retain(|&tree| {
+            // SAFETY: a tree lives until `Catalog::free`.
+            let is_dropped = unsafe { tree.as_ref() }.life.is_over();
+            // Without memory for the list, the tree stays until the store is closed.
+            let is_freed = is_dropped && dropped.try_reserve(1).is_ok();
+            if is_freed {
+                dropped.push(tree);
+            }
+            !is_freed
+        });
+        trees.sort_names();
+        drop(trees);
+        for tree in dropped {
+            // SAFETY: by contract.
+            unsafe { free(tree, tree.as_ref().tree.allocator()) }
         }
     }
 
@@ -220,13 +331,14 @@ impl Catalog {
             Err(at) => at,
         };
         let index = trees.by_number.len();
-        if index == MAX_TREES {
+        if trees.by_name.len() == MAX_TREES || trees.highest == MAX_NUMBER {
             return Err(NotAdded::TooMany);
         }
         let trees = &mut *trees;
         (trees.by_number.try_reserve(1)).map_err(|_| NotAdded::OutOfMemory)?;
         (trees.by_name.try_reserve(1)).map_err(|_| NotAdded::OutOfMemory)?;
-        tree.number = u32::try_from(index + 1).expect("there are at most `MAX_TREES`");
+        tree.number = trees.highest + 1;
+        trees.highest = tree.number;
         tree.made = record(tree.number);
         trees.by_number.push(new.tree);
         trees.by_name.insert(at, index);
@@ -254,8 +366,34 @@ impl Trees {
             .binary_search_by(|&index| self.at(index).name().cmp(name))
     }
 
+    /// The index of the first tree with a higher number.
+    fn behind(&self, number: u32) -> usize {
+        self.by_number.partition_point(|tree| {
+            // SAFETY: a tree lives until `Catalog::free`.
+            unsafe { tree.as_ref() }.number <= number
+        })
+    }
+
+    fn get<'c>(&self, index: usize) -> Option<&'c StoreTree> {
+        (index < self.by_number.len()).then(|| self.at(index))
+    }
+
     fn at<'c>(&self, index: usize) -> &'c StoreTree {
         // SAFETY: a tree lives until `Catalog::free`.
         unsafe { self.by_number[index].as_ref() }
+    }
+
+    /// Finds the indexes anew, after trees without a name were taken out.
+    fn sort_names(&mut self) {
+        self.by_name.clear();
+        // No more than there were before.
+        for index in 0..self.by_number.len() {
+            if !self.at(index).life.is_over() {
+                self.by_name.push(index);
+            }
+        }
+        let mut by_name = std::mem::take(&mut self.by_name);
+        by_name.sort_unstable_by(|&a, &b| self.at(a).name().cmp(self.at(b).name()));
+        self.by_name = by_name;
     }
 }

@@ -3,7 +3,8 @@
 //! The number S of a checkpoint is that of a snapshot, so every commit up to S is installed, and what
 //! the snapshot sees stays while the parts are written. A checkpoint has the trees that were made by a record
 //! up to S: those precede each other in the catalog, which was locked from the record's number until the
-//! tree was in it.
+//! tree was in it. It has those of them that were not dropped by a record up to S; what such a tree has stays
+//! while the snapshot is open (`life`).
 //!
 //! **Errors.** A checkpoint that is not made leaves the one before, and the log goes on. If the disk is full, or
 //! there is no memory, the next may succeed. After a sync of the directory has failed, no other is tried before the
@@ -266,10 +267,10 @@ impl Checkpointer {
 
     /// Makes a checkpoint, unless nothing was committed since the last.
     fn make(&self, last: &Last, begin: Instant) -> Result<(), Abandoned> {
-        let Some(first) = self.catalog.numbered(1) else {
+        let Some(tree) = self.catalog.any() else {
             return Ok(());
         };
-        let snapshot = first.versioned().snapshot()?;
+        let snapshot = tree.versioned().snapshot()?;
         let number = snapshot.number();
         if self.log().failure().is_some() {
             return Err(Abandoned::Refused);
@@ -298,6 +299,8 @@ impl Checkpointer {
             Unwritten::Unknown(error) => error.into(),
         })?;
         drop(snapshot);
+        // What the snapshot kept. Without memory, the next attempt does it.
+        let _ = self.catalog.clear_dropped();
         // Before anything else may fail: its parts must not be written again.
         errno::lock(&self.state).last = Last::of(Some(&manifest));
         self.counts.made(&manifest, begin.elapsed());
@@ -336,6 +339,7 @@ impl Checkpointer {
             store_id: header.store_id,
             number: header.number,
             highest: self.log().taken(),
+            next_tree: parts.next_tree,
         };
         Ok(Manifest::encode(
             &head,
@@ -359,6 +363,7 @@ impl Checkpointer {
 
 fn record(tree: &StoreTree) -> TreeRecord<'_> {
     TreeRecord {
+        number: tree.number(),
         made: tree.made(),
         name: tree.name(),
     }

@@ -44,6 +44,19 @@ impl<'b> Guards<'b> {
         Ok(Self { of })
     }
 
+    /// Refuses a batch that names a tree which is dropped.
+    fn check_trees(&self) -> Result<(), StoreFault> {
+        match self.of.iter().any(|(tree, _)| tree.life.is_over()) {
+            true => Err(StoreFault::Dropped),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether none of the trees was dropped before the commit with this number.
+    fn allow(&self, number: u64) -> bool {
+        self.of.iter().all(|(tree, _)| tree.life.allows(number))
+    }
+
     fn pin(&self, tree: &StoreTree) -> Pinned<'_> {
         let at = (self.of).binary_search_by_key(&tree.number(), |(tree, _)| tree.number());
         self.of[at.expect("every tree of the batch has a guard")]
@@ -59,6 +72,8 @@ impl Store {
         // Before the conditions are judged: after a failure no write is answered, as with one key.
         log.admit()?;
         let guards = Guards::enter(self, batch)?;
+        // Under the guards, before the first mark: see `life`.
+        guards.check_trees()?;
         // Ends: a round is repeated only if another commit has changed a key between its plan and its
         // mark, or under a prefix, so that some commit has made progress.
         loop {
@@ -82,12 +97,16 @@ impl Store {
         let mut marks = Marks::new(self, plan, guards, &record)?;
         marks.place_all()?;
         if size == 0 && plan.prefixes().is_empty() {
-            // The conditions held together while all marks stood.
+            // The conditions held together while all marks stood, and the trees were not dropped.
+            guards.check_trees()?;
             return Ok(log.taken());
         }
         let place = room.take();
         let number = place.number();
-        let judged = judge_prefixes(log, plan, guards, number);
+        let judged = match guards.allow(number) {
+            true => judge_prefixes(log, plan, guards, number),
+            false => Err(StoreFault::Dropped.into()),
+        };
         match judged {
             Ok(()) => record.decide(number),
             Err(_) => record.abort(),

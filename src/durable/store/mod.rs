@@ -27,6 +27,8 @@
 //!
 //! **Checkpoints** (`checkpointer`) replace the log up to a number: see `checkpoint`.
 //!
+//! **Trees** are dropped by a record of their own (`life`, `drop_tree`): it ends their changes.
+//!
 //! **Recovery** makes the trees of the checkpoint that counts (`restore`), and stores the changes of each record
 //! of the log under its number, those of a key in the order of the log (`recover`). Numbers that are handed out
 //! later are above all that were seen.
@@ -38,7 +40,9 @@ mod checkpoint_counts;
 mod checkpointer;
 mod commit;
 mod condition;
+mod drop_tree;
 mod failure;
+mod life;
 mod open;
 mod parts;
 mod plan;
@@ -117,6 +121,8 @@ pub(crate) enum StoreFault {
     NoDirectory,
     /// The name of a tree is too long, or there are too many trees.
     BadName,
+    /// The tree is dropped.
+    Dropped,
 }
 
 impl From<OutOfMemory> for StoreFault {
@@ -178,6 +184,8 @@ impl Store {
         if self.is_read_only {
             return Ok(None);
         }
+        // A program may drop trees only to make others; a store in memory has no thread for that.
+        self.catalog.clear_dropped()?;
         let new = self.make_tree(name)?;
         let room = self.log().reserve(tree_size(name))?;
         let added = self.catalog.add(new, |number| {

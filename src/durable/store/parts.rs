@@ -55,10 +55,12 @@ pub(super) struct Parts<'c> {
     shares: Vec<Share<'c>>,
     number: u64,
     pub(super) count: usize,
+    /// The number of the tree that was made next.
+    pub(super) next_tree: u32,
 }
 
 impl<'c> Parts<'c> {
-    /// Divides the trees that were made up to `number` into at most `most` parts.
+    /// Divides the trees that there are after the commit `number` into at most `most` parts.
     pub(super) fn divide(
         catalog: &'c Catalog,
         number: u64,
@@ -67,10 +69,7 @@ impl<'c> Parts<'c> {
         let mut shares = Vec::new();
         let mut outcome = Ok(());
         let mut keys = 0;
-        catalog.each(|tree| {
-            if tree.made() > number {
-                return ControlFlow::Break(());
-            }
+        catalog.each_at(number, |tree| {
             keys += tree.index().key_count();
             outcome = shares.try_reserve(1).map_err(|_| OutOfMemory);
             if outcome.is_err() {
@@ -90,6 +89,7 @@ impl<'c> Parts<'c> {
             shares,
             number,
             count,
+            next_tree: catalog.next_at(number),
         })
     }
 

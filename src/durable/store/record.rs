@@ -6,6 +6,7 @@
 //!   length of its key, the length of its value in 56 bits, its kind) and the key and the value, without
 //!   padding. A record has at most one change of a key.
 //! - *tree*: the number of a tree that is made, and its name.
+//! - *dropped*: the number of a tree that is dropped.
 //! - *void*: a commit that took its number and was then refused. It changes nothing.
 //!
 //! Changes are physical: a rename is a removal and a value. A commit is replayed by storing its
@@ -19,6 +20,7 @@ pub(crate) enum RecordKind {
     Commit = 1,
     Tree = 2,
     Void = 3,
+    Dropped = 4,
 }
 
 impl RecordKind {
@@ -27,6 +29,7 @@ impl RecordKind {
             1 => Self::Commit,
             2 => Self::Tree,
             3 => Self::Void,
+            4 => Self::Dropped,
             _ => return None,
         })
     }
@@ -132,6 +135,17 @@ pub(crate) fn encode_tree(tree: u32, name: &str, mut write: impl FnMut(&[u8])) {
     write(name.as_bytes());
 }
 
+/// The bytes of the record of a tree that is dropped.
+pub(crate) const DROPPED_SIZE: usize = size_of::<u32>();
+
+/// Returns the number of a tree that is dropped.
+pub(crate) fn decode_dropped(body: &[u8]) -> Result<u32, Malformed> {
+    let number = body
+        .try_into()
+        .map_err(|_| Malformed("a record of a dropped tree has another length"))?;
+    Ok(u32::from_le_bytes(number))
+}
+
 /// Returns the number and the name of a tree.
 pub(crate) fn decode_tree(body: &[u8]) -> Result<(u32, &str), Malformed> {
     let (number, name) = body
@@ -213,6 +227,7 @@ mod tests {
         ) {
             let _ = decode_commit::<Malformed>(&body, |_| Ok(()));
             let _ = decode_tree(&body);
+            let _ = decode_dropped(&body);
         }
     }
 

@@ -33,7 +33,7 @@ impl Store {
     }
 
     fn restore_trees(&self, manifest: &Manifest, directory: &Path) -> Result<(), LogError> {
-        for (number, tree) in (1..).zip(manifest.trees()) {
+        for tree in manifest.trees() {
             if check_name(tree.name).is_none() {
                 return Err(corrupt_manifest(
                     directory,
@@ -41,11 +41,13 @@ impl Store {
                 ));
             }
             let new = self.make_tree(tree.name).map_err(|_| LogError::NoMemory)?;
+            self.catalog.skip_to(tree.number - 1);
             let added = self.catalog.add(new, |_| tree.made);
-            if added.map_err(|_| LogError::NoMemory)?.number() != number {
+            if added.map_err(|_| LogError::NoMemory)?.number() != tree.number {
                 return Err(corrupt_manifest(directory, "two trees have one name"));
             }
         }
+        self.catalog.skip_to(manifest.next_tree() - 1);
         Ok(())
     }
 

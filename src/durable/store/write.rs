@@ -18,6 +18,12 @@ pub(crate) enum Written<'g> {
     Unmet(Option<Version<'g>>),
 }
 
+/// Why a write changes nothing.
+enum Refused<'g> {
+    Unmet(Option<Version<'g>>),
+    Dropped,
+}
+
 impl Store {
     /// Stores a value under a key, if the condition holds.
     pub(crate) fn put<'g>(
@@ -66,19 +72,36 @@ impl Store {
         condition: Condition<'_>,
     ) -> Result<Written<'g>, StoreFault> {
         let size = change.size().ok_or(StoreFault::TooLarge)?;
+        let (versioned, life) = (tree.versioned(), &tree.life);
         let room = self.log_to_write()?.reserve(size)?;
-        let tree = tree.versioned();
-        let new = tree.prepare(pin, change.kind, change.value)?;
+        // Under the guard: see `life`.
+        if life.is_over() {
+            return Err(StoreFault::Dropped);
+        }
+        let new = versioned.prepare(pin, change.kind, change.value)?;
         let judge = |present| match condition.holds(present) {
             true => Ok(()),
-            false => Err(present),
+            false => Err(Refused::Unmet(present)),
         };
         let mut place = None;
-        let number = || place.insert(room.take()).number();
-        let committed = match tree.commit(pin, change.key, new, judge, number) {
+        let number = || {
+            let number = place.insert(room.take()).number();
+            match life.allows(number) {
+                true => Ok(number),
+                false => Err(Refused::Dropped),
+            }
+        };
+        let committed = match versioned.commit(pin, change.key, new, judge, number) {
             Ok(committed) => committed,
             Err(Uncommitted::OutOfMemory) => return Err(StoreFault::OutOfMemory),
-            Err(Uncommitted::Refused(present)) => return Ok(Written::Unmet(present)),
+            Err(Uncommitted::Refused(Refused::Unmet(present))) => {
+                return Ok(Written::Unmet(present));
+            }
+            Err(Uncommitted::Refused(Refused::Dropped)) => {
+                let place = place.expect("it has its number");
+                place.fill(RecordKind::Void as u8, |_| {});
+                return Err(StoreFault::Dropped);
+            }
             Err(Uncommitted::MarkedAlready) => unreachable!("a write of one key has no batch"),
         };
         let place = place.expect("a commit takes its number");

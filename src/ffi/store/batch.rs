@@ -248,6 +248,7 @@ fn replaces(flags: u32) -> Result<bool, i32> {
 /// @retval MASSTREE_MISMATCH    A condition does not hold, or a key to rename has no value, or the
 ///                              target of a rename has one; nothing was changed.
 /// @retval MASSTREE_INVALID     store or batch is NULL, or the batch is of another store.
+/// @retval MASSTREE_WRONG_TREE  A tree that the batch names was dropped; nothing was changed.
 /// @retval MASSTREE_NOMEM       Out of memory; nothing was changed.
 /// @retval MASSTREE_FORKED      The parent process opened the store, before a fork.
 /// @retval MASSTREE_READ_ONLY   The store was opened read-only.

@@ -63,7 +63,7 @@ pub(super) unsafe fn write(
 /// @retval MASSTREE_INVALID       store or tree is NULL; key or value is NULL and its length is not 0.
 /// @retval MASSTREE_NOMEM         Out of memory; nothing was changed.
 /// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
-/// @retval MASSTREE_WRONG_TREE    The tree is not of this store.
+/// @retval MASSTREE_WRONG_TREE    The tree is not of this store, or was dropped.
 /// @retval MASSTREE_FORKED        The parent process opened the store, before a fork.
 /// @retval MASSTREE_READ_ONLY     The store was opened read-only.
 /// @retval MASSTREE_TOO_LARGE     Key and value do not fit into the log's buffer (log_buffer_bytes);
@@ -218,7 +218,7 @@ pub unsafe extern "C" fn masstree_store_remove(
 ///                                not 0.
 /// @retval MASSTREE_NOMEM         As masstree_store_put.
 /// @retval MASSTREE_KEY_TOO_LONG  As masstree_store_put.
-/// @retval MASSTREE_WRONG_TREE    The tree is not of this store, or the guard not of the tree.
+/// @retval MASSTREE_WRONG_TREE    The tree is not of this store, or was dropped; or the guard is not of the tree.
 /// @retval MASSTREE_FORKED        As masstree_store_put.
 /// @retval MASSTREE_READ_ONLY     As masstree_store_put.
 /// @retval MASSTREE_TOO_LARGE     As masstree_store_put.

@@ -40,7 +40,7 @@ fn tree_of_store(taken: &AtomicU64) -> Tree {
     let of = VersionedTree::of(&tree).unwrap();
     let guard = tree.guard().unwrap();
     let new = of.prepare(guard.pin(), Kind::Value, b"value").unwrap();
-    let number = || taken.fetch_add(1, Ordering::AcqRel) + 1;
+    let number = || Ok(taken.fetch_add(1, Ordering::AcqRel) + 1);
     let committed = of.commit(guard.pin(), b"key", new, |_| Ok::<_, ()>(()), number);
     assert_eq!(committed.ok().unwrap().number, 1);
     drop(guard);

@@ -84,7 +84,7 @@ fn a_commit_decides_by_the_newest_version_and_frees_it() {
             Ok::<_, ()>(())
         };
         let committed = of.commit(guard.pin(), b"key", new.unwrap(), decide, || {
-            positions.take(3)
+            Ok(positions.take(3))
         });
         let committed = committed.ok().unwrap();
         positions.fill(committed.number, 3);
@@ -146,7 +146,7 @@ fn count_up(store: &Store, random: &mut Random, mut left: u64) {
             newest if newest == before.map(|(number, _)| number) => Ok(()),
             _ => Err(()),
         };
-        match of.commit(guard.pin(), &key, new, decide, || positions.take(2)) {
+        match of.commit(guard.pin(), &key, new, decide, || Ok(positions.take(2))) {
             Ok(committed) => {
                 positions.fill(committed.number, 2);
                 left -= 1;

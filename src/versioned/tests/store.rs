@@ -50,7 +50,7 @@ impl Store {
         let of = self.trees[tree].of();
         let new = of.prepare(guard.pin(), kind, bytes)?;
         let units = 1 + bytes.len() as u64 / 16;
-        let number = || self.positions.take(units);
+        let number = || Ok(self.positions.take(units));
         let committed = of.commit(guard.pin(), key, new, |_| Ok(()), number)?;
         self.positions.fill(committed.number, units);
         Ok(committed.number)

@@ -106,6 +106,10 @@ impl<'s> Applier<'s> {
             return Ok(());
         };
         let tree = self.tree_numbered(first.change.tree);
+        if tree.life.is_over() {
+            // The reader has dropped it.
+            return Ok(());
+        }
         let versioned = tree.versioned();
         // What these changes overwrite may be freed when the guard is left.
         let guard = tree.index().local_guard();

@@ -9,6 +9,9 @@
 //! change of the tree, and is numbered as the trees before it: the reader makes the tree, before it hands
 //! on a later record.
 //!
+//! A tree that is dropped stays until the end, without a name: threads may still apply its changes, which come
+//! before. No later record changes it (`trees` refuses one that does). Then it is freed.
+//!
 //! **Several threads write** (`lane`, `apply`). The reader copies each change to a batch of the lane that
 //! the hash of its tree and key selects, and hands full batches to the lane's
 //! thread, in order. So the changes of a key are applied by one thread in the order of the log, where
@@ -31,6 +34,7 @@ mod lane;
 mod progress;
 mod replay;
 mod restoring;
+mod trees;
 
 pub(super) use progress::Meter;
 pub(crate) use progress::{OnProgress, Phase, Progress};
@@ -113,6 +117,8 @@ impl Store {
             }
             Ok::<_, OpenFault>((read?, count.max(1)))
         })?;
+        // SAFETY: the threads have ended, and no other has the store yet.
+        unsafe { self.catalog.free_dropped() };
         match meter.report(&progress) {
             ControlFlow::Break(()) => Err(OpenFault::Stopped),
             ControlFlow::Continue(()) => Ok((

@@ -3,11 +3,11 @@
 use super::apply::{Applier, Batch};
 use super::lane::Lane;
 use super::progress::{Meter, Phase, Progress};
+use super::trees::{KnownTrees, Unfit};
 use crate::durable::log::{Frame, Record, Refusal};
 use crate::durable::store::Store;
-use crate::durable::store::catalog::{MAX_TREES, check_name};
 use crate::durable::store::record::{
-    Change, Malformed, RecordKind, checked_changes, decode_commit, decode_tree,
+    Change, Malformed, RecordKind, checked_changes, decode_dropped, decode_tree,
 };
 use crate::index::memory::OutOfMemory;
 use crate::versioned::MAX_COMMIT;
@@ -15,8 +15,7 @@ use crate::versioned::MAX_COMMIT;
 /// A log that is replayed.
 pub(super) struct Replay<'s> {
     store: &'s Store,
-    /// The number of trees that were made.
-    trees: u32,
+    trees: KnownTrees,
     writers: Writers<'s>,
     meter: &'s mut Meter,
     progress: Progress,
@@ -49,7 +48,7 @@ impl<'s> Replay<'s> {
         };
         Ok(Self {
             store,
-            trees: store.catalog.count() as u32,
+            trees: KnownTrees::of(&store.catalog)?,
             writers,
             meter,
             progress: Progress::new(Phase::Log),
@@ -87,48 +86,27 @@ impl<'s> Replay<'s> {
 
     /// Checks the records of a frame, and changes nothing.
     fn check(&self, frame: &Frame<'_>) -> Result<(), Refusal> {
-        // Of the trees that the frame makes.
-        let mut names = Vec::new();
+        let mut checking = self.trees.checking(&self.store.catalog);
         for record in frame.records() {
-            let trees = self.trees + names.len() as u32;
             let checked = match RecordKind::of(record.kind) {
                 _ if !(1..=MAX_COMMIT).contains(&record.number) => {
-                    Err(Malformed("a number is out of range"))
+                    Err(Malformed("a number is out of range").into())
                 }
-                Some(RecordKind::Commit) => check_commit(record.body, trees),
-                Some(RecordKind::Tree) => {
-                    names.try_reserve(1).map_err(|_| Refusal::NoMemory)?;
-                    let checked = self.check_tree(record.body, trees, &names);
-                    checked.map(|name| names.push(name))
-                }
+                Some(RecordKind::Commit) => checking.commit(record.body),
+                Some(RecordKind::Tree) => checking.made(record.body),
+                Some(RecordKind::Dropped) => checking.dropped(record.body),
                 Some(RecordKind::Void) => Ok(()),
-                None => Err(Malformed("a record has an unknown kind")),
+                None => Err(Malformed("a record has an unknown kind").into()),
             };
-            checked.map_err(|Malformed(why)| Refusal::Corrupt {
-                record: record.number,
-                why,
+            checked.map_err(|unfit| match unfit {
+                Unfit::NoMemory => Refusal::NoMemory,
+                Unfit::Malformed(Malformed(why)) => Refusal::Corrupt {
+                    record: record.number,
+                    why,
+                },
             })?;
         }
         Ok(())
-    }
-
-    /// Checks the record of a tree, before which there are `trees` others; `names` are those of its frame.
-    fn check_tree<'b>(
-        &self,
-        body: &'b [u8],
-        trees: u32,
-        names: &[&str],
-    ) -> Result<&'b str, Malformed> {
-        let (number, name) = decode_tree(body)?;
-        check_name(name).ok_or(Malformed("the name of a tree is too long"))?;
-        let is_new = !names.contains(&name) && self.store.catalog.named(name).is_none();
-        if number != trees + 1 || !is_new {
-            return Err(Malformed("a tree has the number or name of another one"));
-        }
-        match trees as usize >= MAX_TREES {
-            true => Err(Malformed("there are too many trees")),
-            false => Ok(name),
-        }
     }
 
     /// Does what a record says that was checked.
@@ -140,6 +118,12 @@ impl<'s> Replay<'s> {
                 Ok((_, name)) => self.make_tree(record.number, name),
                 Err(_) => unreachable!("it was checked"),
             },
+            Some(RecordKind::Dropped) => {
+                if let Ok(tree) = decode_dropped(record.body) {
+                    self.drop_tree(record.number, tree);
+                }
+                Ok(())
+            }
             Some(RecordKind::Void) | None => Ok(()),
         }
     }
@@ -147,20 +131,17 @@ impl<'s> Replay<'s> {
     /// Makes the tree of the record with this number.
     fn make_tree(&mut self, record: u64, name: &str) -> Result<(), OutOfMemory> {
         let new = self.store.make_tree(name)?;
-        self.store
-            .catalog
-            .add(new, |_| record)
-            .map_err(|_| OutOfMemory)?;
-        self.trees += 1;
-        Ok(())
+        let added = self.store.catalog.add(new, |_| record);
+        self.trees.add(added.map_err(|_| OutOfMemory)?.number())
     }
-}
 
-fn check_commit(body: &[u8], trees: u32) -> Result<(), Malformed> {
-    decode_commit(body, |change| match (1..=trees).contains(&change.tree) {
-        true => Ok(()),
-        false => Err(Malformed("a change is of a tree that was not made")),
-    })
+    /// Drops the tree with this number, as the record does.
+    fn drop_tree(&mut self, record: u64, number: u32) {
+        let catalog = &self.store.catalog;
+        let tree = catalog.numbered(number).expect("it was checked");
+        catalog.remove(tree.name(), |tree| tree.life.end(|| record));
+        self.trees.remove(number);
+    }
 }
 
 impl Writers<'_> {

@@ -78,9 +78,14 @@ pub(super) fn extend(
     count: usize,
     random: &mut Random,
 ) {
-    let trees = [tree_named(store, "one"), tree_named(store, "two")];
     for _ in 0..count {
-        commit(store, trees, random);
+        match random.below(20) {
+            0 => _ = store.drop_tree(["one", "two"][random.below(2)]).unwrap(),
+            _ => {
+                let trees = [tree_named(store, "one"), tree_named(store, "two")];
+                commit(store, trees, random);
+            }
+        }
         history.states.push(state(store));
         let is_checkpoint = random.below(16) == 0;
         if is_checkpoint || random.below(4) == 0 {
@@ -166,7 +171,7 @@ fn crash_everywhere(seed: u64, counts: &mut Counts) {
 /// that needs, from `MASSTREE_TEST_SEED` on.
 ///
 /// Put back: fill the record of a batch in two parts; report a sync that did not cover the record; log a
-/// rename as two commits; leave the records of trees out. Of checkpoints, see the tests of `checkpoints`.
+/// rename as two commits; leave the records of trees, or of drops, out. Of checkpoints, see the tests of `checkpoints`.
 #[test]
 fn every_crash_leaves_the_state_after_a_commit() {
     let number = |name| std::env::var(name).map(|number| number.parse().unwrap());

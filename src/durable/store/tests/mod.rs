@@ -4,6 +4,7 @@ mod batches;
 mod checkpoint_faults;
 mod checkpoints;
 mod crash;
+mod drops;
 mod model;
 mod opening;
 mod recovery;
