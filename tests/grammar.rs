@@ -36,6 +36,7 @@ const VERBS: &[(&str, &[&str])] = &[
     ("bulk_load_from", &[""]),
     ("bulk_load", &[""]),
     ("add", &["loader"]),
+    ("export", &["store"]),
     ("export_to", &[""]),
     ("hold", &[""]),
     ("validate", &[""]),

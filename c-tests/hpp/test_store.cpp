@@ -210,6 +210,18 @@ TEST(store, drops_trees)
     EXPECT_EQ(value_of(tree, "key"), "none");
 }
 
+TEST(store, exports_itself)
+{
+    const directory place;
+    store db = store::in_memory();
+    store_tree tree = db.tree("t");
+    db.put(tree, "key", "value");
+    EXPECT_TRUE(db.export_to(place.path));
+    EXPECT_FALSE(db.export_to(place.path));
+    store copy(place.path);
+    EXPECT_EQ(value_of(copy.tree("t"), "key"), "value");
+}
+
 TEST(store, reports_errors)
 {
     const directory place;

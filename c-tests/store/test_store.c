@@ -425,6 +425,7 @@ static void require_forked(struct target *target)
     REQUIRE(masstree_store_tree(store, "tree", &tree) == MASSTREE_FORKED);
     REQUIRE(masstree_store_list_trees(store, no_tree, NULL) == MASSTREE_FORKED);
     REQUIRE(masstree_store_drop_tree(store, "tree", NULL) == MASSTREE_FORKED);
+    REQUIRE(masstree_store_export(store, NULL, "/none/none", NULL, NULL, NULL) == MASSTREE_FORKED);
     REQUIRE(masstree_batch_create(store, &batch) == MASSTREE_FORKED);
     REQUIRE(masstree_batch_put(target->batch, target->tree, "k", 1, "v", 1) == MASSTREE_FORKED);
     REQUIRE(masstree_batch_len(target->batch) == 1);

@@ -228,12 +228,17 @@ typedef struct {
 #define MASSTREE_PHASE_LOG 2
 
 /**
- * How far masstree_store_open is.
+ * The phase of masstree_store_export: it writes the content.
+ */
+#define MASSTREE_PHASE_EXPORT 3
+
+/**
+ * How far masstree_store_open or masstree_store_export is.
  */
 typedef struct {
     /**
      * MASSTREE_PHASE_CHECKPOINT or MASSTREE_PHASE_LOG; the phases come in this order, and the first is
-     * left out if there is no checkpoint.
+     * left out if there is no checkpoint. MASSTREE_PHASE_EXPORT for an export, which has no other.
      */
     uint32_t phase;
     /**
@@ -242,27 +247,27 @@ typedef struct {
     uint32_t reserved;
     /**
      * Bytes that were read in this phase. Files have unused room at their end, so this may jump to
-     * bytes_total.
+     * bytes_total. Of an export: bytes that were written.
      */
     uint64_t bytes_read;
     /**
-     * Bytes to read in this phase.
+     * Bytes to read in this phase; 0 for an export.
      */
     uint64_t bytes_total;
     /**
-     * Records of the log, or keys of the checkpoint, that were read in this phase.
+     * Records of the log, or keys of the checkpoint, that were read in this phase; 0 for an export.
      */
     uint64_t records;
 } masstree_recovery_progress_t;
 
 /**
- * Called by masstree_store_open, on its thread and with no lock held but that of the directory, at most
+ * Called by masstree_store_open or masstree_store_export, on its thread and with no lock held but that of the directory, at most
  * some 20 times a second, and at the end of each phase. It must not open the same directory.
  *
  * @param progress  How far the opening is; valid during this call only.
  * @param ctx       The ctx that was passed with the function.
  *
- * @return 0 to go on. Another number stops the opening, and is what masstree_store_open returns; the
+ * @return 0 to go on. Another number stops the opening or export, and is what that returns; the
  *         store's files stay as they were.
  */
 typedef int32_t (*masstree_progress_callback_t)(const masstree_recovery_progress_t *progress,
@@ -1242,6 +1247,46 @@ int32_t masstree_store_on_durable(masstree_store_t *store,
  * Thread safety: any thread. Since 0.1.
  */
 int32_t masstree_store_checkpoint(masstree_store_t *store);
+
+/* ============================================================================
+ * Exports
+ * ============================================================================ */
+
+/**
+ * Writes the content of a store to a directory, which is a store afterwards: masstree_store_open opens it. Other threads
+ * read and write meanwhile. The content is that of one commit: what a snapshot sees, or what the store has when
+ * the call begins. Commits keep their numbers; the new store gives out greater ones.
+ *
+ * The directory is made if it is absent. After a crash, as after an error, it has no store, or all of it: what
+ * is left of an export that did not end is removed by the next one. When MASSTREE_OK is returned, the new store is durable.
+ *
+ * @param store      The store, which may be in memory only, or read-only.
+ * @param snapshot   A snapshot of one of its trees; NULL: the export opens one.
+ * @param directory  Path of the directory, whose parent exists. It is reached by the file operations of the store.
+ * @param progress   Called with the bytes that were written, on this thread; may be NULL.
+ * @param ctx        Passed to progress.
+ * @param failure    Receives what failed, with MASSTREE_FAILED and MASSTREE_FULL; may be NULL. Initialise it with
+ *                   MASSTREE_STORE_FAILURE_INIT.
+ *
+ * @retval MASSTREE_OK          The directory is a store.
+ * @retval MASSTREE_EXISTS      The directory has a store; nothing in it was changed.
+ * @retval MASSTREE_INVALID     store or directory is NULL, or the struct_size of *failure is too small.
+ * @retval MASSTREE_NOMEM       Out of memory.
+ * @retval MASSTREE_FORKED      The parent process opened the store, before a fork.
+ * @retval MASSTREE_WRONG_TREE  The snapshot is of another store.
+ * @retval MASSTREE_LOCKED      A store, or another export, has the directory open.
+ * @retval MASSTREE_FULL        The disk is full.
+ * @retval MASSTREE_FAILED      A file operation failed. The store itself goes on.
+ * @return The number with which progress has stopped the export.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_export(masstree_store_t *store,
+                              const masstree_snapshot_t *snapshot,
+                              const char *directory,
+                              masstree_progress_callback_t progress,
+                              void *ctx,
+                              masstree_store_failure_t *failure);
 
 /* ============================================================================
  * Statistics of stores

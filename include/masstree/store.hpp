@@ -219,6 +219,14 @@ public:
         return result;
     }
 
+    /** Writes the content to a directory, which becomes a store; false if it has one already. */
+    bool export_to(const std::string &directory, errors report = {}) const
+    {
+        const std::int32_t status = masstree_store_export(handle_, nullptr, directory.c_str(), nullptr, nullptr, nullptr);
+        report.note(status);
+        return status == MASSTREE_OK;
+    }
+
     /** Calls `visit(std::string_view name)` for each tree, in the order in which they were made. */
     template <class F> void list_trees(F &&visit, errors report = {}) const
     {

@@ -11,7 +11,7 @@ use crate::protocol::Line;
 use crate::versioned::MAX_COMMIT;
 
 /// The name of the manifest.
-const NAME: &[u8] = b"manifest";
+pub(crate) const MANIFEST: &[u8] = b"manifest";
 /// Its name while it is written.
 pub(super) const NEW_NAME: &[u8] = b"manifest.new";
 
@@ -37,6 +37,8 @@ pub(crate) struct ManifestHead {
     pub(crate) highest: u64,
     /// Greater than the number of any tree that was made up to the checkpoint, also of those that were dropped.
     pub(crate) next_tree: u32,
+    /// Whether a log belongs to the checkpoint. One that was exported has none yet.
+    pub(crate) has_log: bool,
 }
 
 /// A tree of a checkpoint.
@@ -76,7 +78,7 @@ impl Manifest {
         bytes.put_u32(head.next_tree);
         bytes.put_u32(count);
         bytes.put_u32(parts.len() as u32);
-        bytes.put_u32(0);
+        bytes.put_u32(u32::from(!head.has_log));
         bytes.put_u64(length as u64);
         for tree in trees {
             bytes.put_u32(tree.number);
@@ -123,6 +125,7 @@ impl Manifest {
             && u64_at(&manifest.bytes, 56) == length as u64
             && manifest.next_tree() > manifest.tree_count()
             && (manifest.number()..=MAX_COMMIT).contains(&manifest.highest())
+            && u32_at(&manifest.bytes, 52) <= 1
             && (1..=MAX_PARTS).contains(&parts);
         match is_whole {
             true => Ok(manifest),
@@ -161,6 +164,11 @@ impl Manifest {
 
     pub(crate) fn tree_count(&self) -> u32 {
         u32_at(&self.bytes, 44)
+    }
+
+    /// Whether the directory must have a log.
+    pub(crate) fn has_log(&self) -> bool {
+        u32_at(&self.bytes, 52) == 0
     }
 
     pub(crate) fn part_count(&self) -> u32 {
@@ -203,7 +211,7 @@ impl Manifest {
 
 /// The error of a manifest whose content makes no sense.
 pub(crate) fn corrupt_manifest(directory: &Path, why: &'static str) -> LogError {
-    match directory.join(NAME) {
+    match directory.join(MANIFEST) {
         Err(error) => error.into(),
         Ok(file) => LogError::Corrupt(Corruption {
             file,
@@ -215,7 +223,7 @@ pub(crate) fn corrupt_manifest(directory: &Path, why: &'static str) -> LogError 
 
 /// Reads the manifest of a directory; `None` if it has none.
 pub(crate) fn read_manifest(io: &Io, directory: &Path) -> Result<Option<Manifest>, LogError> {
-    let path = directory.join(NAME)?;
+    let path = directory.join(MANIFEST)?;
     let file = match io.open(&path, 0) {
         Ok(file) => file,
         Err(error) if error.errno == libc::ENOENT => return Ok(None),
@@ -261,7 +269,7 @@ pub(crate) enum Unpublished {
 /// Makes a manifest count whose parts are synced: see the comment of the module above.
 pub(crate) fn publish(io: &Io, directory: &Path, manifest: &Manifest) -> Result<(), Unpublished> {
     let renamed = write_new(io, directory, manifest).and_then(|()| {
-        let (new, name) = (directory.join(NEW_NAME)?, directory.join(NAME)?);
+        let (new, name) = (directory.join(NEW_NAME)?, directory.join(MANIFEST)?);
         io.rename(&new, &name)
     });
     renamed.map_err(Unpublished::Nothing)?;

@@ -47,8 +47,8 @@ mod writer;
 pub(crate) use format::{MAX_PARTS, PartHeader, PartRecord};
 pub(crate) use leftovers::{remove_leftovers, remove_parts};
 pub(crate) use manifest::{
-    Manifest, ManifestHead, TreeRecord, Unpublished, corrupt_manifest, publish, read_manifest,
-    remove_manifest,
+    MANIFEST, Manifest, ManifestHead, TreeRecord, Unpublished, corrupt_manifest, publish,
+    read_manifest, remove_manifest,
 };
 pub(crate) use reader::{Entry, read_part};
 pub(crate) use writer::PartWriter;

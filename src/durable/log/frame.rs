@@ -151,6 +151,11 @@ pub(super) fn segment_name(base: u64) -> [u8; NAME] {
     name
 }
 
+/// Whether a file with this name is a segment.
+pub(crate) fn is_segment(name: &[u8]) -> bool {
+    base_of(name).is_some()
+}
+
 /// Returns the base that a segment's name contains; `None` if it is no name of a segment.
 pub(super) fn base_of(name: &[u8]) -> Option<u64> {
     let digits = str::from_utf8(name.strip_prefix(NAME_PREFIX)?).ok()?;

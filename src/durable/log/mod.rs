@@ -53,6 +53,7 @@ use std::time::Duration;
 
 pub(crate) use alarm::Alarm;
 pub(crate) use callbacks::Callback;
+pub(crate) use frame::is_segment;
 pub(crate) use place::{Place, Room};
 pub(crate) use reader::{Corruption, LogEnd, LogError, Refusal, Report, VisitError, read_log};
 pub(crate) use records::{Frame, Record};

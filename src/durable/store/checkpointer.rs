@@ -340,6 +340,7 @@ impl Checkpointer {
             number: header.number,
             highest: self.log().taken(),
             next_tree: parts.next_tree,
+            has_log: true,
         };
         Ok(Manifest::encode(
             &head,
@@ -361,7 +362,8 @@ impl Checkpointer {
     }
 }
 
-fn record(tree: &StoreTree) -> TreeRecord<'_> {
+/// What a manifest says about a tree.
+pub(super) fn record(tree: &StoreTree) -> TreeRecord<'_> {
     TreeRecord {
         number: tree.number(),
         made: tree.made(),

@@ -41,6 +41,7 @@ mod checkpointer;
 mod commit;
 mod condition;
 mod drop_tree;
+mod export;
 mod failure;
 mod life;
 mod open;
@@ -59,6 +60,7 @@ pub(crate) use catalog::StoreTree;
 pub(crate) use checkpointer::CheckpointOptions;
 pub(crate) use commit::Committed;
 pub(crate) use condition::Condition;
+pub(crate) use export::ExportFault;
 pub(crate) use failure::Failure;
 pub(crate) use open::{OpenFault, StoreOptions};
 pub(crate) use recover::{OnProgress, Phase, Progress, Recovery};
@@ -69,7 +71,7 @@ use std::ffi::CStr;
 use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
-use crate::durable::io::File;
+use crate::durable::io::{File, Io};
 use crate::durable::log::{Callback, Level, Log, LogFault, Report, Statistics};
 use crate::index::memory::{Allocator, OutOfMemory, Source};
 use crate::index::reclaim::generation;
@@ -91,6 +93,7 @@ pub(crate) struct Store {
     checkpointer: Option<Arc<Checkpointer>>,
     clock: Clock,
     log: LogCell,
+    io: Io,
     is_read_only: bool,
     /// What writing functions wait for.
     level: Level,

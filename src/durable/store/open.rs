@@ -153,6 +153,7 @@ impl Store {
             checkpointer: None,
             clock,
             log,
+            io: options.io.clone(),
             is_read_only: options.is_read_only,
             level: options.level,
             report: Report::default(),
@@ -236,7 +237,7 @@ impl Store {
 }
 
 /// Makes the directory if there is none, and locks it.
-fn lock(options: &StoreOptions, directory: &Path) -> Result<File, OpenFault> {
+pub(super) fn lock(options: &StoreOptions, directory: &Path) -> Result<File, OpenFault> {
     let io = &options.io;
     let may_create = !options.is_read_only && !options.must_exist;
     if may_create {
@@ -280,7 +281,7 @@ fn log_options(options: StoreOptions, alarm: Option<Arc<Alarm>>) -> Result<LogOp
 }
 
 /// Returns a number that identifies a new store.
-fn random() -> u64 {
+pub(super) fn random() -> u64 {
     // The keys of a `RandomState` come from the operating system's random numbers.
     RandomState::new().build_hasher().finish()
 }

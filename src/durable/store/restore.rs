@@ -253,7 +253,9 @@ pub(super) fn follow(
 ) -> Result<(), LogError> {
     match end.store_id {
         // A checkpoint leaves the log's last file.
-        None if !salvages => return Err(corrupt_manifest(directory, "the log is missing")),
+        None if !salvages && manifest.has_log() => {
+            return Err(corrupt_manifest(directory, "the log is missing"));
+        }
         Some(id) if id != manifest.store_id() => {
             return Err(corrupt_manifest(
                 directory,

@@ -35,6 +35,8 @@ pub mod wait;
 
 pub mod checkpoint;
 
+pub mod export;
+
 pub mod stats;
 
 pub mod stats_json;

@@ -148,7 +148,7 @@ pub unsafe extern "C" fn masstree_store_open(
 }
 
 /// `stopped`: the number with which the function for progress has stopped the opening.
-fn status(fault: &OpenFault, stopped: i32) -> i32 {
+pub(super) fn status(fault: &OpenFault, stopped: i32) -> i32 {
     match fault {
         OpenFault::OutOfMemory => MASSTREE_NOMEM,
         OpenFault::NotFound => MASSTREE_NOT_FOUND,

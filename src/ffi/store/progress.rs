@@ -11,30 +11,33 @@ pub const MASSTREE_PHASE_CHECKPOINT: u32 = 1;
 /// A phase of masstree_store_open: it reads the log.
 pub const MASSTREE_PHASE_LOG: u32 = 2;
 
-/// How far masstree_store_open is.
+/// The phase of masstree_store_export: it writes the content.
+pub const MASSTREE_PHASE_EXPORT: u32 = 3;
+
+/// How far masstree_store_open or masstree_store_export is.
 #[repr(C)]
 pub struct RecoveryProgress {
     /// MASSTREE_PHASE_CHECKPOINT or MASSTREE_PHASE_LOG; the phases come in this order, and the first is
-    /// left out if there is no checkpoint.
+    /// left out if there is no checkpoint. MASSTREE_PHASE_EXPORT for an export, which has no other.
     pub phase: u32,
     /// 0.
     pub reserved: u32,
     /// Bytes that were read in this phase. Files have unused room at their end, so this may jump to
-    /// bytes_total.
+    /// bytes_total. Of an export: bytes that were written.
     pub bytes_read: u64,
-    /// Bytes to read in this phase.
+    /// Bytes to read in this phase; 0 for an export.
     pub bytes_total: u64,
-    /// Records of the log, or keys of the checkpoint, that were read in this phase.
+    /// Records of the log, or keys of the checkpoint, that were read in this phase; 0 for an export.
     pub records: u64,
 }
 
-/// Called by masstree_store_open, on its thread and with no lock held but that of the directory, at most
+/// Called by masstree_store_open or masstree_store_export, on its thread and with no lock held but that of the directory, at most
 /// some 20 times a second, and at the end of each phase. It must not open the same directory.
 ///
 /// @param progress  How far the opening is; valid during this call only.
 /// @param ctx       The ctx that was passed with the function.
 ///
-/// @return 0 to go on. Another number stops the opening, and is what masstree_store_open returns; the
+/// @return 0 to go on. Another number stops the opening or export, and is what that returns; the
 ///         store's files stay as they were.
 pub type ProgressCallback =
     Option<unsafe extern "C" fn(progress: *const RecoveryProgress, ctx: *mut c_void) -> i32>;
@@ -76,6 +79,7 @@ unsafe fn call(ctx: *mut c_void, progress: &Progress) -> ControlFlow<()> {
         phase: match progress.phase {
             Phase::Checkpoint => MASSTREE_PHASE_CHECKPOINT,
             Phase::Log => MASSTREE_PHASE_LOG,
+            Phase::Export => MASSTREE_PHASE_EXPORT,
         },
         reserved: 0,
         bytes_read: progress.bytes,

@@ -16,7 +16,7 @@ use crate::versioned::{Refused, Snapshot};
 /// Created by masstree_snapshot_open, freed by masstree_snapshot_close, before its tree is destroyed.
 /// Any thread may use and close it.
 pub struct SnapshotHandle {
-    snapshot: Snapshot<'static>,
+    pub(in crate::ffi) snapshot: Snapshot<'static>,
 }
 
 /// Opens a snapshot at the greatest number that is visible. If no number was taken from the tree

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 /// The least time between two reports of a phase. In tests, each frame is reported.
 const INTERVAL: Duration = Duration::from_millis(if cfg!(test) { 0 } else { 50 });
 
-/// What an opening reads.
+/// What an opening reads, or an export writes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Phase {
     Checkpoint,
     Log,
+    /// The parts of an export are written.
+    Export,
 }
 
 /// How far an opening is.
@@ -71,7 +73,7 @@ impl Meter {
     }
 
     /// Reports progress if the last report is some time ago.
-    pub(super) fn note(&mut self, progress: &Progress) -> ControlFlow<()> {
+    pub(in crate::durable::store) fn note(&mut self, progress: &Progress) -> ControlFlow<()> {
         if self.to.is_none() || self.last.elapsed() < INTERVAL {
             return ControlFlow::Continue(());
         }
@@ -79,7 +81,7 @@ impl Meter {
     }
 
     /// Reports progress: at the end of a phase.
-    pub(super) fn report(&mut self, progress: &Progress) -> ControlFlow<()> {
+    pub(in crate::durable::store) fn report(&mut self, progress: &Progress) -> ControlFlow<()> {
         let told = match self.to {
             // SAFETY: by the contract of `OnProgress::new`.
             Some(to) => unsafe { (to.function)(to.ctx, progress) },

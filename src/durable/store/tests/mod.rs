@@ -5,6 +5,7 @@ mod checkpoint_faults;
 mod checkpoints;
 mod crash;
 mod drops;
+mod exports;
 mod model;
 mod opening;
 mod recovery;
