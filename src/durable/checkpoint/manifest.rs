@@ -254,7 +254,7 @@ pub(crate) fn read_manifest(io: &Io, directory: &Path) -> Result<Option<Manifest
 
 /// Removes the manifest. The sync of the directory with which the log goes on makes that durable.
 pub(crate) fn remove_manifest(io: &Io, directory: &Path) -> Result<(), IoError> {
-    io.unlink_if_there(&directory.join(NAME)?)
+    io.unlink_if_there(&directory.join(MANIFEST)?)
 }
 
 /// Why a manifest was not published.

@@ -349,6 +349,8 @@ fn a_manifest_has_no_number_that_no_commit_has() {
             store_id: 7,
             number: 1,
             highest,
+            next_tree: 1,
+            has_log: true,
         };
         let part = PartRecord {
             length: 96,
