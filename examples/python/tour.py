@@ -1,21 +1,27 @@
 #!/usr/bin/env python3
-"""A tour of a tree: the words of a file, those with a prefix, and what the tree is made of.
+"""A tour of a tree: the words of a file, those with a prefix, what the tree is made of; and a store of
+them, which is closed and opened again.
 
     python3 tour.py [--prefix PREFIX] FILE
 
 libmasstree must be installed, or LD_LIBRARY_PATH say where it is. `python3 -i tour.py FILE`
-leaves you with `tree` and `c` to look around.
+leaves you with `tree`, `c` and the class Store to look around.
 """
 import argparse
+import contextlib
 import ctypes as ct
 import json
+import os
 import re
+import tempfile
 
 c = ct.CDLL("libmasstree.so.0")
 c.masstree_strerror.restype = ct.c_char_p
 VISITOR = ct.CFUNCTYPE(ct.c_int32, ct.c_void_p, ct.c_size_t, ct.c_uint64, ct.c_void_p)
 WRITER = ct.CFUNCTYPE(None, ct.c_void_p, ct.c_size_t, ct.c_void_p)
 STATS_NODES = 1
+DURABLE = 2
+LATEST = ct.c_uint64(2**64 - 1)
 
 
 class Range(ct.Structure):  # masstree_range_t
@@ -24,6 +30,16 @@ class Range(ct.Structure):  # masstree_range_t
         for field in ((name, ct.c_char_p), (name + "_len", ct.c_size_t))
     ] + [("limit", ct.c_size_t)] + [
         (name, ct.c_uint32) for name in ("lower_bound", "upper_bound", "flags", "reserved")]
+
+
+class Version(ct.Structure):  # masstree_version_t
+    _fields_ = [("seqno", ct.c_uint64), ("kind", ct.c_uint32), ("algorithm", ct.c_uint32),
+                ("value", ct.c_void_p), ("value_len", ct.c_size_t),
+                ("digest", ct.c_uint32), ("reserved", ct.c_uint32)]
+
+
+VERSION_VISITOR = ct.CFUNCTYPE(
+    ct.c_int32, ct.c_void_p, ct.c_size_t, ct.POINTER(Version), ct.c_void_p)
 
 
 def done(status):
@@ -55,6 +71,50 @@ def stats(tree):
     return json.loads(b"".join(pieces))
 
 
+class Store:
+    """A store in a directory, with one tree."""
+
+    def __init__(self, directory, name):
+        self.store, self.tree = ct.c_void_p(), ct.c_void_p()
+        done(c.masstree_store_open(os.fsencode(directory), None, ct.byref(self.store)))
+        try:
+            done(c.masstree_store_tree(self.store, name, ct.byref(self.tree)))
+        except RuntimeError:
+            self.close()
+            raise
+
+    def close(self):
+        done(c.masstree_store_close(self.store))
+
+    def write(self, entries):
+        """Stores all entries at once; returns the commit's number when that is durable."""
+        batch, commit = ct.c_void_p(), ct.c_uint64()
+        done(c.masstree_batch_create(self.store, ct.byref(batch)))
+        try:
+            for key, value in entries:
+                done(c.masstree_batch_put(batch, self.tree, key, ct.c_size_t(len(key)),
+                                          value, ct.c_size_t(len(value))))
+            done(c.masstree_store_commit(self.store, batch, ct.byref(commit), None))
+        finally:
+            c.masstree_batch_destroy(batch)
+        done(c.masstree_store_wait(self.store, commit, ct.c_uint32(DURABLE)))
+        return commit.value
+
+    def scan(self, prefix=b"", limit=0):
+        """The keys that begin with a prefix, with their values and the commits that stored them."""
+        found = []
+
+        @VERSION_VISITOR
+        def visit(key, length, version, _):
+            value = ct.string_at(version[0].value, version[0].value_len)
+            found.append((ct.string_at(key, length), value, version[0].seqno))
+            return 0
+
+        wanted = Range(ct.sizeof(Range), prefix=prefix, prefix_len=len(prefix), limit=limit)
+        done(c.masstree_scan_at(self.tree, None, ct.byref(wanted), LATEST, visit, None, None))
+        return found
+
+
 def plot(title, numbers):
     print(f"\n{title}:")
     for i, number in enumerate(numbers):
@@ -82,3 +142,12 @@ print(f"\n{facts['keys']} words in {facts['leaves']} leaves, {facts['internodes'
       f"{facts['layers']} layers: {facts['node_bytes'] + facts['suffix_bytes']} bytes")
 plot("Keys at each depth of layers", facts["keys_at"])
 plot("Leaves at each depth of layers", facts["leaves_at"])
+
+with tempfile.TemporaryDirectory() as directory:
+    with contextlib.closing(Store(directory, b"words")) as store:
+        commit = store.write((key, str(value).encode()) for key, value in scan(tree))
+        print(f"\nCommit {commit} has stored {len(store.scan())} words durably.")
+    print("The store was closed and opened again:")
+    with contextlib.closing(Store(directory, b"words")) as store:
+        for key, value, commit in store.scan(args.prefix.encode(), limit=10):
+            print(f"{value.decode():>9}  {key.decode(errors='replace')}, of commit {commit}")
