@@ -307,6 +307,16 @@ pub(crate) enum Line {
     FenceBeforeSleep,
     /// `signal`: the flusher sees that the log is being closed before it looks whether all is written.
     ClosingBeforeEnd,
+    /// `txn`: keys that were read and not written are unchanged at the commit.
+    ReadsAreValidated,
+    /// `txn`: ranges that were scanned are unchanged at the commit.
+    RangesAreValidated,
+    /// `txn`: keys that are written, and must be as they were, are judged under their marks.
+    WrittenAreUnchanged,
+    /// `txn`: what was read is validated after the number was taken.
+    ValidatedAfterNumber,
+    /// `txn`: commits with lower numbers are installed before what was read is validated.
+    LowerAreInstalled,
     /// `checkpoint`: the parts of a checkpoint are synced before its manifest counts.
     PartsAreSynced,
     /// `checkpoint`: a manifest is synced before it gets its name.

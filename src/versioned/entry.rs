@@ -240,7 +240,7 @@ impl<'g> Version<'g> {
     }
 
     #[inline]
-    pub(super) fn is_tombstone(self) -> bool {
+    pub(crate) fn is_tombstone(self) -> bool {
         self.tag().is_tombstone()
     }
 

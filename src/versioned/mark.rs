@@ -45,7 +45,7 @@ pub(crate) struct Marked<'g> {
 
 impl<'t> VersionedTree<'t> {
     /// Places a mark of a batch on a key. Calls `judge` at most once, under the lock of the key's leaf, with
-    /// the newest version of the key if it is live; if that returns an error, places none. It is quick,
+    /// the newest version of the key, which may be a tombstone; if that returns an error, places none. It is quick,
     /// waits for nothing, and uses no tree.
     ///
     /// Waits for other batches, as long as the key has a mark of theirs. The marks of a batch are placed in
@@ -71,7 +71,9 @@ impl<'t> VersionedTree<'t> {
         let version = new.version();
         record.make_mark(version, holds);
         let placed = self.write_newest(pin, key, Some(record), |present, live, head| {
-            judge(live)?;
+            // SAFETY: the list does not change while the leaf is locked.
+            let list = present.map(|word| unsafe { List::new(word) });
+            judge(list.and_then(List::newest))?;
             // SAFETY: this thread owns the lock of the key's leaf, and the decision is applied.
             Ok((unsafe { List::push(present, version, head) }, ()))
         });

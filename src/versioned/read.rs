@@ -60,6 +60,13 @@ impl<'t> VersionedTree<'t> {
         })
     }
 
+    /// Whether the newest decided version of a key, which may be a tombstone, has a number greater than
+    /// `since`.
+    pub(crate) fn has_changed(self, pin: Pinned<'_>, key: &[u8], since: u64) -> bool {
+        let newest = self.list(pin, key).and_then(List::newest);
+        newest.is_some_and(|newest| newest.number() > since)
+    }
+
     /// Looks up several keys at one number; calls `report` with the index of each. After a trim has
     /// overtaken the reader, each is reported anew.
     pub(crate) fn get_each<'g, 'k>(

@@ -209,4 +209,29 @@ impl VersionedTree<'_> {
         })?;
         Ok(())
     }
+
+    /// Visits the keys of a range whose newest decided version, which may be a tombstone, has a number
+    /// greater than `since`. The range's limit counts for nothing.
+    pub(crate) fn scan_changed(
+        self,
+        pin: Pinned<'_>,
+        range: &Range<'_>,
+        since: u64,
+        mut visit: impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<(), OutOfMemory> {
+        let all = Range {
+            limit: usize::MAX,
+            values_only: false,
+            ..*range
+        };
+        self.tree.scan(pin, &all, &mut |key, word| {
+            // SAFETY: the word was found under this pin.
+            let newest = unsafe { List::new(word) }.newest();
+            match newest.is_some_and(|newest| newest.number() > since) {
+                true => visit(key),
+                false => ControlFlow::Continue(()),
+            }
+        })?;
+        Ok(())
+    }
 }

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use super::VersionedTree;
-use super::clock::Registered;
+use super::clock::{Clock, Registered};
 use crate::index::memory::{OutOfMemory, Source};
 use crate::index::tree::Tree;
 
@@ -61,6 +61,53 @@ impl Drop for Snapshot<'_> {
         // SAFETY: it is in the list since it was made, and no other thread uses it.
         unsafe {
             versions.numbers.remove(self.registered);
+            self.source.drop_and_free(self.registered);
+        }
+    }
+}
+
+/// A snapshot of all trees of a store: in each, everything that is visible at its number stays as it is, and
+/// the bytes of those versions stay where they are, until the snapshot is dropped.
+pub(crate) struct StoreSnapshot {
+    registered: NonNull<Registered>,
+    clock: Clock,
+    /// The allocator of `registered`.
+    source: Source,
+}
+
+// SAFETY: the list of snapshots has a lock, and the number does not change.
+unsafe impl Send for StoreSnapshot {}
+
+impl Clock {
+    /// Opens a snapshot of the trees of the clock's store, with memory from `source`.
+    pub(crate) fn snapshot(&self, source: Source) -> Result<StoreSnapshot, OutOfMemory> {
+        let registered = source.make(Registered::new())?;
+        // SAFETY: an allocation does not move; it is freed when it has left the list.
+        unsafe {
+            self.add(registered, || {
+                unreachable!("a store's numbers are its log's")
+            })
+        };
+        Ok(StoreSnapshot {
+            registered,
+            clock: self.clone(),
+            source,
+        })
+    }
+}
+
+impl StoreSnapshot {
+    pub(crate) fn number(&self) -> u64 {
+        // SAFETY: live as long as the snapshot; the number does not change.
+        unsafe { (*self.registered.as_ptr()).number }
+    }
+}
+
+impl Drop for StoreSnapshot {
+    fn drop(&mut self) {
+        // SAFETY: it is in the list since it was made, and no other thread uses it.
+        unsafe {
+            self.clock.remove(self.registered);
             self.source.drop_and_free(self.registered);
         }
     }

@@ -11,9 +11,7 @@ use crate::durable::log::{Log, Place};
 use crate::index::memory::{OutOfMemory, Vector};
 use crate::index::reclaim::{LocalGuard, Pinned};
 use crate::index::tree::Range;
-use crate::versioned::{
-    MAX_NUMBER, Mark, Marked, Record, Uncommitted, Version, VersionBound, VersionRange,
-};
+use crate::versioned::{Mark, Marked, Record, Uncommitted, Version};
 
 /// What became of a batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,16 +23,18 @@ pub(crate) enum Committed {
     Failed(Unmet),
 }
 
-/// The guards of a batch, one for each of its trees, in the order of their numbers.
-struct Guards<'b> {
+/// The guards of a commit, one for each of its trees, in the order of their numbers.
+pub(super) struct Guards<'b> {
     of: Vector<(&'b StoreTree, LocalGuard<'b>)>,
 }
 
 impl<'b> Guards<'b> {
-    fn enter(store: &Store, batch: &'b Batch) -> Result<Self, OutOfMemory> {
+    pub(super) fn enter(
+        store: &Store,
+        trees: impl Iterator<Item = &'b StoreTree>,
+    ) -> Result<Self, OutOfMemory> {
         let mut of: Vector<(&'b StoreTree, LocalGuard<'b>)> = Vector::new_in(store.source());
-        for operation in batch.iter() {
-            let tree = operation.tree;
+        for tree in trees {
             let at = of.binary_search_by_key(&tree.number(), |(tree, _)| tree.number());
             if let Err(at) = at {
                 of.try_reserve(1).map_err(|_| OutOfMemory)?;
@@ -44,8 +44,8 @@ impl<'b> Guards<'b> {
         Ok(Self { of })
     }
 
-    /// Refuses a batch that names a tree which is dropped.
-    fn check_trees(&self) -> Result<(), StoreFault> {
+    /// Refuses a commit that names a tree which is dropped.
+    pub(super) fn check_trees(&self) -> Result<(), StoreFault> {
         match self.of.iter().any(|(tree, _)| tree.life.is_over()) {
             true => Err(StoreFault::Dropped),
             false => Ok(()),
@@ -53,13 +53,13 @@ impl<'b> Guards<'b> {
     }
 
     /// Whether none of the trees was dropped before the commit with this number.
-    fn allow(&self, number: u64) -> bool {
+    pub(super) fn allow(&self, number: u64) -> bool {
         self.of.iter().all(|(tree, _)| tree.life.allows(number))
     }
 
-    fn pin(&self, tree: &StoreTree) -> Pinned<'_> {
+    pub(super) fn pin(&self, tree: &StoreTree) -> Pinned<'_> {
         let at = (self.of).binary_search_by_key(&tree.number(), |(tree, _)| tree.number());
-        self.of[at.expect("every tree of the batch has a guard")]
+        self.of[at.expect("every tree of the commit has a guard")]
             .1
             .pin()
     }
@@ -71,7 +71,7 @@ impl Store {
         let log = self.log_to_write()?;
         // Before the conditions are judged: after a failure no write is answered, as with one key.
         log.admit()?;
-        let guards = Guards::enter(self, batch)?;
+        let guards = Guards::enter(self, batch.iter().map(|operation| operation.tree))?;
         // Under the guards, before the first mark: see `life`.
         guards.check_trees()?;
         // Ends: a round is repeated only if another commit has changed a key between its plan and its
@@ -95,7 +95,9 @@ impl Store {
         let room = log.reserve(size).map_err(StoreFault::from)?;
         let record = self.clock.record()?;
         let mut marks = Marks::new(self, plan, guards, &record)?;
-        marks.place_all()?;
+        marks.place_all(|at, newest| {
+            plan.judge(at, newest.filter(|newest| !newest.is_tombstone()))
+        })?;
         if size == 0 && plan.prefixes().is_empty() {
             // The conditions held together while all marks stood, and the trees were not dropped.
             guards.check_trees()?;
@@ -107,19 +109,15 @@ impl Store {
             true => judge_prefixes(log, plan, guards, number),
             false => Err(StoreFault::Dropped.into()),
         };
-        match judged {
-            Ok(()) => record.decide(number),
-            Err(_) => record.abort(),
-        }
-        marks.is_settled = true;
+        marks.settle(judged.is_ok().then_some(number));
         // Before the marks are resolved, which takes longer: readers at a mark look at the record.
         fill(place, plan, judged.is_ok());
         judged.map(|()| number)
     }
 }
 
-/// The marks of a batch, of the first keys of its plan.
-struct Marks<'m> {
+/// The marks of a commit, of the first keys of its plan.
+pub(super) struct Marks<'m> {
     plan: &'m Plan<'m>,
     guards: &'m Guards<'m>,
     record: &'m Record<'m>,
@@ -129,7 +127,7 @@ struct Marks<'m> {
 }
 
 impl<'m> Marks<'m> {
-    fn new(
+    pub(super) fn new(
         store: &Store,
         plan: &'m Plan<'m>,
         guards: &'m Guards<'m>,
@@ -146,8 +144,11 @@ impl<'m> Marks<'m> {
         })
     }
 
-    /// Marks the keys in ascending order, and judges each under its mark.
-    fn place_all(&mut self) -> Result<(), Stopped> {
+    /// Marks the keys in ascending order. Calls `judge` under each mark, with the key's index and its newest version.
+    pub(super) fn place_all<R>(
+        &mut self,
+        mut judge: impl FnMut(usize, Option<Version<'_>>) -> Result<(), R>,
+    ) -> Result<(), Stopped<R>> {
         let plan = self.plan;
         for at in 0..plan.len() {
             let (tree, key) = plan.key(at);
@@ -155,11 +156,11 @@ impl<'m> Marks<'m> {
                 Some((kind, value)) => Mark::Write(kind, value),
                 None => Mark::Hold,
             };
-            let judge = |present: Option<Version<'_>>| plan.judge(at, present);
+            let judge = |newest: Option<Version<'_>>| judge(at, newest);
             let pin = self.guards.pin(tree);
             match (tree.versioned()).mark(pin, key, self.record, mark, judge) {
                 Ok(marked) => self.placed.push(marked),
-                Err(Uncommitted::Refused(unfit)) => return Err(unfit.into()),
+                Err(Uncommitted::Refused(unfit)) => return Err(Stopped::Unfit(unfit)),
                 Err(Uncommitted::OutOfMemory) => return Err(OutOfMemory.into()),
                 Err(Uncommitted::MarkedAlready) => unreachable!("a plan has each key once"),
             }
@@ -168,8 +169,19 @@ impl<'m> Marks<'m> {
     }
 }
 
+impl Marks<'_> {
+    /// Decides for a number, or aborts the commit.
+    pub(super) fn settle(&mut self, number: Option<u64>) {
+        match number {
+            Some(number) => self.record.decide(number),
+            None => self.record.abort(),
+        }
+        self.is_settled = true;
+    }
+}
+
 impl Drop for Marks<'_> {
-    /// Resolves the marks. Without a decision, the batch is aborted.
+    /// Resolves the marks. Without a decision, the commit is aborted.
     fn drop(&mut self) {
         if !self.is_settled {
             self.record.abort();
@@ -221,17 +233,7 @@ fn judge_prefix(
         }
     })?;
     let mut overtaken = false;
-    let later = VersionRange {
-        lower: VersionBound::Included(of.prefix, MAX_NUMBER),
-        upper: VersionBound::Open,
-        since: number,
-        limit: usize::MAX,
-        reverse: false,
-    };
-    tree.scan_versions(pin, &later, &mut 0, |key, _| {
-        if !key.starts_with(of.prefix) {
-            return ControlFlow::Break(());
-        }
+    tree.scan_changed(pin, &range, number, |key| {
         overtaken = !plan.names(of.tree, key);
         match overtaken {
             true => ControlFlow::Break(()),
@@ -245,9 +247,9 @@ fn judge_prefix(
     }
 }
 
-/// Why a commit stopped.
-enum Stopped {
-    Unfit(Unfit),
+/// Why a commit stopped. `R` is what refuses it.
+pub(super) enum Stopped<R = Unfit> {
+    Unfit(R),
     Fault(StoreFault),
 }
 
@@ -257,20 +259,20 @@ impl From<Unfit> for Stopped {
     }
 }
 
-impl From<StoreFault> for Stopped {
+impl<R> From<StoreFault> for Stopped<R> {
     fn from(fault: StoreFault) -> Self {
         Self::Fault(fault)
     }
 }
 
-impl From<OutOfMemory> for Stopped {
+impl<R> From<OutOfMemory> for Stopped<R> {
     fn from(_: OutOfMemory) -> Self {
         Self::Fault(StoreFault::OutOfMemory)
     }
 }
 
-/// The bytes of the record of a batch.
-fn size_of_record(plan: &Plan<'_>) -> Option<usize> {
+/// The bytes of the record of a commit.
+pub(super) fn size_of_record(plan: &Plan<'_>) -> Option<usize> {
     changes(plan).try_fold(0usize, |sum, change| sum.checked_add(change.size()?))
 }
 
@@ -288,7 +290,7 @@ fn changes<'p>(plan: &'p Plan<'_>) -> impl Iterator<Item = Change<'p>> {
 }
 
 /// Fills the record of a commit; that of a refused one is void.
-fn fill(place: Place<'_>, plan: &Plan<'_>, is_committed: bool) {
+pub(super) fn fill(place: Place<'_>, plan: &Plan<'_>, is_committed: bool) {
     let kind = match is_committed {
         true => RecordKind::Commit,
         false => RecordKind::Void,

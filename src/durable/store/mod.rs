@@ -53,6 +53,7 @@ mod rename;
 mod restore;
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
+mod txn;
 mod write;
 
 pub(crate) use batch::{Action, Batch, Operation};
@@ -65,6 +66,10 @@ pub(crate) use failure::Failure;
 pub(crate) use open::{OpenFault, StoreOptions};
 pub(crate) use recover::{OnProgress, Phase, Progress, Recovery};
 pub(crate) use rename::Renamed;
+pub(crate) use txn::{
+    Backoff, Conflict, DEFAULT_MOST_BYTES, Ending, Isolation, Moved, Transaction,
+    TransactionOptions, Turn, Walk,
+};
 pub(crate) use write::Written;
 
 use std::ffi::CStr;
@@ -126,6 +131,8 @@ pub(crate) enum StoreFault {
     BadName,
     /// The tree is dropped.
     Dropped,
+    /// The transaction was committed, aborted, or refused, and not begun again.
+    Ended,
 }
 
 impl From<OutOfMemory> for StoreFault {

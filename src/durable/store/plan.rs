@@ -84,6 +84,14 @@ impl From<OutOfMemory> for Unfit {
     }
 }
 
+/// What a transaction stores under a key.
+pub(super) struct Write<'b> {
+    pub(super) tree: &'b StoreTree,
+    pub(super) key: &'b [u8],
+    /// `None`: the key is removed.
+    pub(super) value: Option<&'b [u8]>,
+}
+
 /// A planned batch: its keys in ascending order of tree and key.
 pub(super) struct Plan<'b> {
     keys: Vector<Touched<'b>>,
@@ -119,6 +127,23 @@ impl<'b> Plan<'b> {
         }
         plan.demands
             .sort_unstable_by_key(|demand| (demand.at, demand.by));
+        Ok(plan)
+    }
+
+    /// The plan of writes in ascending order of tree and key, each key once, without any conditions.
+    pub(super) fn of_writes(
+        source: Source,
+        writes: impl Iterator<Item = Write<'b>>,
+    ) -> Result<Self, OutOfMemory> {
+        let mut plan = Self {
+            keys: Vector::new_in(source),
+            demands: Vector::new_in(source),
+            prefixes: Vector::new_in(source),
+        };
+        for Write { tree, key, value } in writes {
+            let state = value.map_or(State::Absent, State::Value);
+            push(&mut plan.keys, Touched { tree, key, state })?;
+        }
         Ok(plan)
     }
 

@@ -33,7 +33,7 @@ impl From<StoreFault> for i32 {
             StoreFault::TooLarge => MASSTREE_TOO_LARGE,
             StoreFault::ReadOnly => MASSTREE_READ_ONLY,
             StoreFault::Dropped => MASSTREE_WRONG_TREE,
-            StoreFault::NoDirectory | StoreFault::BadName => MASSTREE_INVALID,
+            StoreFault::NoDirectory | StoreFault::BadName | StoreFault::Ended => MASSTREE_INVALID,
         }
     }
 }

@@ -68,7 +68,10 @@ impl Store {
         let mut marked = Vec::new();
         let mut outcome = Ok(());
         for (index, &(tree, key, mark)) in steps.iter().enumerate() {
-            let judge = |live: Option<Version<'_>>| match judge(index, live) {
+            let judge = |newest: Option<Version<'_>>| match judge(
+                index,
+                newest.filter(|newest| !newest.is_tombstone()),
+            ) {
                 true => Ok(()),
                 false => Err(()),
             };

@@ -10,6 +10,7 @@ mod model;
 mod opening;
 mod recovery;
 mod threads;
+mod transactions;
 
 use super::*;
 use crate::durable::io::Path;
