@@ -172,6 +172,12 @@ typedef struct masstree_t masstree_t;
 #define MASSTREE_DELETED 7
 
 /**
+ * Outcome: another commit has changed what the transaction has read, or, with MASSTREE_TXN_SNAPSHOT, what it
+ * writes. Nothing was changed.
+ */
+#define MASSTREE_CONFLICT 8
+
+/**
  * Error: an invalid argument: a NULL handle, a NULL key whose length is not 0, a NULL
  * callback, a lower bound above the upper one, an unknown flag, a struct_size that the library
  * does not accept.
@@ -255,7 +261,8 @@ typedef struct masstree_t masstree_t;
 #define MASSTREE_UNKNOWN (-14)
 
 /**
- * Error: the record of the commit does not fit into the log's buffer. Nothing was changed.
+ * Error: the record of the commit does not fit into the log's buffer, or a transaction into max_bytes. Nothing
+ * was changed.
  */
 #define MASSTREE_TOO_LARGE (-15)
 

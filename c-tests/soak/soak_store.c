@@ -141,6 +141,39 @@ static void transfer(struct soak_worker *worker)
     masstree_guard_leave(guard);
 }
 
+/* Moves money from one account to another in a transaction, which sees all of the money. */
+static int32_t transfer_in(masstree_txn_t *txn, void *ctx)
+{
+    struct soak_worker *worker = ctx;
+    masstree_t *tree = worker->soak->accounts;
+    size_t from = random_below(&worker->random, ACCOUNTS);
+    size_t to = (from + 1 + random_below(&worker->random, ACCOUNTS - 1)) % ACCOUNTS;
+    struct account accounts[2] = {account_of(from), account_of(to)};
+    struct sum sum = {0, 0};
+    EXPECT(worker, masstree_txn_seqno(txn) > 0);
+    EXPECT(worker, masstree_txn_scan(txn, tree, NULL, add_account, &sum, NULL) == MASSTREE_OK);
+    EXPECT(worker, sum.accounts == ACCOUNTS && sum.money == (int64_t)ACCOUNTS * START);
+    for (size_t i = 0; i < 2; i++) {
+        const char *key = accounts[i].key;
+        masstree_version_t version = {0};
+        int64_t money = 0;
+        EXPECT(worker, masstree_txn_get(txn, tree, key, LENGTH, &version) == MASSTREE_OK);
+        memcpy(&money, version.value, sizeof money);
+        money += i == 0 ? -1 : 1;
+        EXPECT(worker, masstree_txn_put(txn, tree, key, LENGTH, &money, sizeof money) == MASSTREE_OK);
+    }
+    return MASSTREE_OK;
+}
+
+static void transact(struct soak_worker *worker)
+{
+    masstree_txn_options_t options = MASSTREE_TXN_OPTIONS_INIT;
+    uint64_t commit = 0;
+    options.max_attempts = 3;
+    int32_t status = masstree_store_transact(worker->soak->store, &options, transfer_in, worker, &commit);
+    EXPECT(worker, status == MASSTREE_CONFLICT || (status == MASSTREE_OK && commit > 0));
+}
+
 /* A key that no other thread writes. */
 struct own_key {
     char key[16];
@@ -152,6 +185,26 @@ static struct own_key own_key(const struct soak_worker *worker, const char *name
     struct own_key own;
     own.len = (size_t)snprintf(own.key, sizeof own.key, "%u/%s", worker->id, name);
     return own;
+}
+
+/* A transaction over keys of the thread's own; nothing refuses it. */
+static void transact_own(struct soak_worker *worker)
+{
+    masstree_t *tree = worker->soak->owned;
+    struct own_key a = own_key(worker, "ta");
+    struct own_key b = own_key(worker, "tb");
+    masstree_txn_t *txn = NULL;
+    EXPECT(worker, masstree_txn_begin(worker->soak->store, NULL, &txn) == MASSTREE_OK);
+    EXPECT(worker, masstree_txn_insert(txn, tree, a.key, a.len, "1", 1) == MASSTREE_OK);
+    masstree_txn_abort(txn);
+    EXPECT(worker, masstree_txn_commit(txn, NULL) == MASSTREE_INVALID);
+    EXPECT(worker, masstree_txn_reset(txn) == MASSTREE_OK);
+    EXPECT(worker, masstree_txn_insert(txn, tree, a.key, a.len, "1", 1) == MASSTREE_OK);
+    EXPECT(worker, masstree_txn_rename(txn, tree, a.key, a.len, b.key, b.len, 0) == MASSTREE_OK);
+    EXPECT(worker, masstree_txn_remove(txn, tree, b.key, b.len) == MASSTREE_OK);
+    EXPECT(worker, masstree_txn_commit(txn, NULL) == MASSTREE_OK);
+    EXPECT(worker, masstree_txn_conflict(txn, NULL, NULL, NULL) == MASSTREE_NOT_FOUND);
+    masstree_txn_destroy(txn);
 }
 
 /* Writes, conditional writes and a rename of keys of the thread's own, each with its one right answer. */
@@ -256,8 +309,12 @@ static void ask(struct soak_worker *worker)
 void soak_store(struct soak_worker *worker)
 {
     size_t drawn = random_below(&worker->random, 20);
-    if (drawn < 12) {
+    if (drawn < 8) {
         transfer(worker);
+    } else if (drawn < 11) {
+        transact(worker);
+    } else if (drawn < 12) {
+        transact_own(worker);
     } else if (drawn < 14) {
         add_up(worker);
     } else if (drawn < 17) {

@@ -10,7 +10,7 @@ static const struct {
     STATUS(OK), STATUS(NOT_FOUND), STATUS(EXISTS), STATUS(MISMATCH),
     STATUS(END), STATUS(CLEARED), STATUS(BUSY), STATUS(INVALID), STATUS(NOMEM),
     STATUS(KEY_TOO_LONG), STATUS(WRONG_TREE), STATUS(WRONG_KIND), STATUS(FORKED),
-    STATUS(CORRUPT), STATUS(TOO_SMALL), STATUS(UNSORTED),
+    STATUS(CORRUPT), STATUS(TOO_SMALL), STATUS(UNSORTED), STATUS(CONFLICT),
 };
 
 static void numbers_are_frozen(void **state)
@@ -23,6 +23,7 @@ static void numbers_are_frozen(void **state)
     assert_int_equal(4, MASSTREE_END);
     assert_int_equal(5, MASSTREE_CLEARED);
     assert_int_equal(6, MASSTREE_BUSY);
+    assert_int_equal(8, MASSTREE_CONFLICT);
     assert_int_equal(-1, MASSTREE_INVALID);
     assert_int_equal(-2, MASSTREE_NOMEM);
     assert_int_equal(-3, MASSTREE_KEY_TOO_LONG);

@@ -49,6 +49,31 @@ static int32_t run_rename(struct target *t)
                                  MASSTREE_RENAME_FORCE, &t->commit);
 }
 
+static int32_t put_in(masstree_txn_t *txn, void *ctx)
+{
+    struct target *t = ctx;
+    return masstree_txn_put(txn, t->tree, t->key, t->key_len, t->value, t->value_len);
+}
+
+static int32_t run_txn_commit(struct target *t)
+{
+    masstree_txn_t *txn = NULL;
+    int32_t status = masstree_txn_begin(t->store, NULL, &txn);
+    if (status == MASSTREE_OK) {
+        status = put_in(txn, t);
+    }
+    if (status == MASSTREE_OK) {
+        status = masstree_txn_commit(txn, &t->commit);
+    }
+    masstree_txn_destroy(txn);
+    return status;
+}
+
+static int32_t run_transact(struct target *t)
+{
+    return masstree_store_transact(t->store, NULL, put_in, t, &t->commit);
+}
+
 const struct write writes[] = {
     {"put", run_put, TAKES_KEY | TAKES_VALUE},
     {"insert", run_insert, TAKES_KEY | TAKES_VALUE | NEEDS_NONE},
@@ -58,6 +83,8 @@ const struct write writes[] = {
     {"remove_if", run_remove_if, TAKES_KEY | NEEDS_VALUE},
     {"commit", run_commit, 0},
     {"rename", run_rename, TAKES_KEY},
+    {"txn_commit", run_txn_commit, TAKES_KEY | TAKES_VALUE},
+    {"transact", run_transact, TAKES_KEY | TAKES_VALUE},
 };
 const size_t write_count = COUNT(writes);
 

@@ -45,6 +45,14 @@ typedef struct masstree_batch_t masstree_batch_t;
  */
 typedef struct masstree_store_t masstree_store_t;
 
+/**
+ * Reads of a snapshot, and writes that are committed at once.
+ *
+ * Made by masstree_txn_begin, freed by masstree_txn_destroy, before its store is closed. One thread at a
+ * time may use a transaction. It may be begun again any number of times.
+ */
+typedef struct masstree_txn_t masstree_txn_t;
+
 /* ============================================================================
  * Failures
  * ============================================================================ */
@@ -1123,6 +1131,395 @@ int32_t masstree_batch_assert_prefix_empty(masstree_batch_t *batch,
                                            masstree_t *tree,
                                            const void *key,
                                            size_t key_len);
+
+/* ============================================================================
+ * Transactions
+ * ============================================================================ */
+
+/**
+ * Isolation of a transaction: serializable. Everything that it has read must be unchanged at its commit.
+ */
+#define MASSTREE_TXN_SERIALIZABLE 0
+
+/**
+ * Isolation of a transaction: snapshot isolation. Only the keys that it writes must be unchanged.
+ */
+#define MASSTREE_TXN_SNAPSHOT 1
+
+/**
+ * Isolation of a transaction: it writes nothing, and is never refused.
+ */
+#define MASSTREE_TXN_READ_ONLY 2
+
+/**
+ * Options of a transaction. Start from MASSTREE_TXN_OPTIONS_INIT; struct_size works as in
+ * masstree_options_t.
+ */
+typedef struct {
+    /**
+     * sizeof(masstree_txn_options_t); MASSTREE_TXN_OPTIONS_INIT sets it.
+     */
+    size_t struct_size;
+    /**
+     * MASSTREE_TXN_SERIALIZABLE (0), MASSTREE_TXN_SNAPSHOT or MASSTREE_TXN_READ_ONLY.
+     */
+    uint32_t isolation;
+    /**
+     * What the commit waits for, if that is more than the store's level: MASSTREE_MEMORY (0),
+     * MASSTREE_WRITTEN or MASSTREE_DURABLE.
+     */
+    uint32_t level;
+    /**
+     * Bytes of memory that the transaction may take for what it has read and written; 0: 64 MiB.
+     */
+    size_t max_bytes;
+    /**
+     * How often masstree_store_transact runs the transaction at most; 0: until it is not refused.
+     */
+    uint32_t max_attempts;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved;
+} masstree_txn_options_t;
+
+/** Initializer of masstree_txn_options_t: sets struct_size, and every other field to 0 or NULL. */
+#define MASSTREE_TXN_OPTIONS_INIT \
+    { sizeof(masstree_txn_options_t), 0, 0, 0, 0, 0 }
+
+/**
+ * Begins a transaction: it reads the store as it is now.
+ *
+ * @param store    The store.
+ * @param options  NULL for the defaults, or a struct that was initialised with
+ *                 MASSTREE_TXN_OPTIONS_INIT.
+ * @param txn      Receives the transaction, which the caller frees with masstree_txn_destroy.
+ *
+ * @retval MASSTREE_OK       *txn is a transaction.
+ * @retval MASSTREE_INVALID  store or txn is NULL; the isolation or the level is unknown; a reserved field
+ *                           is not 0; struct_size is too small, or a byte of the struct that this
+ *                           library does not know is not zero.
+ * @retval MASSTREE_NOMEM    Out of memory.
+ * @retval MASSTREE_FORKED   The parent process opened the store, before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_txn_begin(masstree_store_t *store,
+                           const masstree_txn_options_t *options,
+                           masstree_txn_t **txn);
+
+/**
+ * Begins a transaction again, at a new snapshot, without any reads or writes. What it has written since
+ * the last commit is discarded.
+ *
+ * @param txn  The transaction.
+ *
+ * @retval MASSTREE_OK       It reads the store as it is now.
+ * @retval MASSTREE_INVALID  txn is NULL.
+ * @retval MASSTREE_NOMEM    Out of memory: the transaction has ended.
+ * @retval MASSTREE_FORKED   The parent process opened the store, before a fork.
+ *
+ * Thread safety: no other thread may use the transaction. Since 0.1.
+ */
+int32_t masstree_txn_reset(masstree_txn_t *txn);
+
+/**
+ * Commits a transaction: makes all of its writes at once, if what it depends on is unchanged. It has ended
+ * afterwards, unless an error is returned other than MASSTREE_UNKNOWN: then it may be committed again.
+ *
+ * @param txn     The transaction.
+ * @param commit  Receives the commit's number; if the transaction has written nothing, the number at which
+ *                it has read. May be NULL.
+ *
+ * @retval MASSTREE_OK         The transaction is committed.
+ * @retval MASSTREE_CONFLICT   Another commit has changed what it depends on: nothing was changed.
+ *                             masstree_txn_conflict returns the key.
+ * @retval MASSTREE_INVALID    txn is NULL, or the transaction has ended.
+ * @retval MASSTREE_NOMEM      Out of memory; nothing was changed.
+ * @retval MASSTREE_FORKED     The parent process opened the store, before a fork.
+ * @retval MASSTREE_TOO_LARGE  The writes do not fit into the log's buffer (log_buffer_bytes); nothing
+ *                             was changed.
+ * @retval MASSTREE_FULL       The disk is full; nothing was changed.
+ * @retval MASSTREE_FAILED     The log has failed earlier; nothing was changed.
+ * @retval MASSTREE_UNKNOWN    The transaction is committed in memory, but the log failed before it reached
+ *                             the level that the options demand. *commit is written.
+ *
+ * Thread safety: no other thread may use the transaction. Since 0.1.
+ */
+int32_t masstree_txn_commit(masstree_txn_t *txn,
+                            uint64_t *commit);
+
+/**
+ * Ends a transaction without changing anything.
+ *
+ * @param txn  The transaction; one that has ended, or NULL, does nothing.
+ *
+ * Thread safety: no other thread may use the transaction. Since 0.1.
+ */
+void masstree_txn_abort(masstree_txn_t *txn);
+
+/**
+ * Frees a transaction; one that is not committed changes nothing. NULL does nothing, and neither does a
+ * transaction that the parent process began before a fork.
+ *
+ * @param txn  The transaction.
+ *
+ * Thread safety: no other thread may use the transaction. Since 0.1.
+ */
+void masstree_txn_destroy(masstree_txn_t *txn);
+
+/**
+ * Returns the number of the snapshot that a transaction reads.
+ *
+ * @param txn  The transaction.
+ *
+ * @return The number; 0 if txn is NULL or the transaction has ended.
+ *
+ * Thread safety: no other thread may change the transaction. Since 0.1.
+ */
+uint64_t masstree_txn_seqno(const masstree_txn_t *txn);
+
+/**
+ * Returns a key because of which the last commit of a transaction was refused.
+ *
+ * @param txn      The transaction.
+ * @param tree     Receives the tree. May be NULL.
+ * @param key      Receives a pointer to the key: readable until the transaction is begun again or
+ *                 destroyed. May be NULL.
+ * @param key_len  Receives the length of the key in bytes. May be NULL.
+ *
+ * @retval MASSTREE_OK         A commit was refused because of this key.
+ * @retval MASSTREE_NOT_FOUND  No commit was refused since the transaction was begun, or begun again.
+ * @retval MASSTREE_INVALID    txn is NULL.
+ * @retval MASSTREE_FORKED     The parent process opened the store, before a fork.
+ *
+ * Thread safety: no other thread may use the transaction. Since 0.1.
+ */
+int32_t masstree_txn_conflict(masstree_txn_t *txn,
+                              masstree_t **tree,
+                              const void **key,
+                              size_t *key_len);
+
+/**
+ * Looks up a key: what the transaction has written, or else what its snapshot has.
+ *
+ * @param txn      The transaction.
+ * @param tree     A tree of its store.
+ * @param key      key_len bytes; NULL only if key_len is 0.
+ * @param key_len  Length of the key in bytes, at most 2^32 - 1.
+ * @param version  Receives the value, whose bytes are readable until the transaction ends, and the number
+ *                 of its commit; 0 if the transaction has written it. May be NULL.
+ *
+ * @retval MASSTREE_OK            The key has a value.
+ * @retval MASSTREE_NOT_FOUND     The key has none.
+ * @retval MASSTREE_INVALID       txn or tree is NULL; key is NULL and key_len is not 0; or the transaction
+ *                                has ended.
+ * @retval MASSTREE_NOMEM         Out of memory; the transaction is as it was.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The tree is not of the transaction's store.
+ * @retval MASSTREE_FORKED        The parent process opened the store, before a fork.
+ * @retval MASSTREE_TOO_LARGE     The transaction would take more memory than max_bytes; it is as it
+ *                                was.
+ *
+ * Thread safety: no other thread may use the transaction. Since 0.1.
+ */
+int32_t masstree_txn_get(masstree_txn_t *txn,
+                         const masstree_t *tree,
+                         const void *key,
+                         size_t key_len,
+                         masstree_version_t *version);
+
+/**
+ * Visits the keys of a range that have a value, in order, each with its value: those of the snapshot, with
+ * what the transaction has written. The range counts as read up to the last key that was visited, or to
+ * its end: a key that another commit adds there refuses the transaction.
+ *
+ * @param txn      The transaction.
+ * @param tree     A tree of its store.
+ * @param range    As in masstree_scan; MASSTREE_SCAN_KEYS_ONLY and MASSTREE_SCAN_VALUES_ONLY have no
+ *                 effect.
+ * @param visit    Called for each key. The value's bytes are readable until the transaction ends. No lock
+ *                 and no guard is held: the visitor may use the transaction, and what it writes behind the key is
+ *                 visited. It must neither end the transaction nor destroy it.
+ * @param ctx      Passed to visit.
+ * @param visited  As in masstree_scan.
+ *
+ * @retval MASSTREE_OK            The range was visited to its end, to the limit, or until the
+ *                                visitor stopped.
+ * @retval MASSTREE_INVALID       txn, tree or visit is NULL; the transaction has ended; otherwise as in
+ *                                masstree_scan.
+ * @retval MASSTREE_NOMEM         Out of memory.
+ * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
+ * @retval MASSTREE_WRONG_TREE    The tree is not of the transaction's store.
+ * @retval MASSTREE_FORKED        The parent process opened the store, before a fork.
+ * @retval MASSTREE_TOO_LARGE     The transaction would take more memory than max_bytes.
+ * @return The negative number that the visitor returned.
+ *
+ * Thread safety: no other thread may use the transaction. Since 0.1.
+ */
+int32_t masstree_txn_scan(masstree_txn_t *txn,
+                          const masstree_t *tree,
+                          const masstree_range_t *range,
+                          masstree_version_visitor_t visit,
+                          void *ctx,
+                          size_t *visited);
+
+/**
+ * Stores a value under a key, when the transaction is committed.
+ *
+ * @param txn        The transaction.
+ * @param tree       A tree of its store.
+ * @param key        key_len bytes, which are copied; NULL only if key_len is 0.
+ * @param key_len    Length of the key in bytes, at most 2^32 - 1.
+ * @param value      value_len bytes, which are copied; NULL only if value_len is 0.
+ * @param value_len  Length of the value in bytes.
+ *
+ * @retval MASSTREE_OK            The transaction's reads find the value from now on.
+ * @retval MASSTREE_INVALID       txn or tree is NULL; key or value is NULL and its length is not 0; or
+ *                                the transaction has ended.
+ * @retval MASSTREE_NOMEM         As masstree_txn_get.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    As masstree_txn_get.
+ * @retval MASSTREE_FORKED        As masstree_txn_get.
+ * @retval MASSTREE_READ_ONLY     The transaction, or the store, is read-only.
+ * @retval MASSTREE_TOO_LARGE     As masstree_txn_get.
+ *
+ * Thread safety: no other thread may use the transaction. Since 0.1.
+ */
+int32_t masstree_txn_put(masstree_txn_t *txn,
+                         masstree_t *tree,
+                         const void *key,
+                         size_t key_len,
+                         const void *value,
+                         size_t value_len);
+
+/**
+ * Stores a value under a key that has none, when the transaction is committed.
+ *
+ * @param txn        The transaction.
+ * @param tree       A tree of its store.
+ * @param key        key_len bytes, which are copied; NULL only if key_len is 0.
+ * @param key_len    Length of the key in bytes, at most 2^32 - 1.
+ * @param value      value_len bytes, which are copied; NULL only if value_len is 0.
+ * @param value_len  Length of the value in bytes.
+ *
+ * @retval MASSTREE_OK            The transaction's reads find the value from now on.
+ * @retval MASSTREE_EXISTS        The key has a value, for the transaction; nothing was changed.
+ * @retval MASSTREE_INVALID       As masstree_txn_put.
+ * @retval MASSTREE_NOMEM         As masstree_txn_get.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    As masstree_txn_get.
+ * @retval MASSTREE_FORKED        As masstree_txn_get.
+ * @retval MASSTREE_READ_ONLY     As masstree_txn_put.
+ * @retval MASSTREE_TOO_LARGE     As masstree_txn_get.
+ *
+ * Thread safety: no other thread may use the transaction. Since 0.1.
+ */
+int32_t masstree_txn_insert(masstree_txn_t *txn,
+                            masstree_t *tree,
+                            const void *key,
+                            size_t key_len,
+                            const void *value,
+                            size_t value_len);
+
+/**
+ * Removes a key, when the transaction is committed.
+ *
+ * @param txn      The transaction.
+ * @param tree     A tree of its store.
+ * @param key      key_len bytes; NULL only if key_len is 0.
+ * @param key_len  Length of the key in bytes, at most 2^32 - 1.
+ *
+ * @retval MASSTREE_OK            The transaction's reads do not find the key from now on.
+ * @retval MASSTREE_NOT_FOUND     The key has no value, for the transaction.
+ * @retval MASSTREE_INVALID       As masstree_txn_get.
+ * @retval MASSTREE_NOMEM         As masstree_txn_get.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    As masstree_txn_get.
+ * @retval MASSTREE_FORKED        As masstree_txn_get.
+ * @retval MASSTREE_READ_ONLY     As masstree_txn_put.
+ * @retval MASSTREE_TOO_LARGE     As masstree_txn_get.
+ *
+ * Thread safety: no other thread may use the transaction. Since 0.1.
+ */
+int32_t masstree_txn_remove(masstree_txn_t *txn, masstree_t *tree, const void *key, size_t key_len);
+
+/**
+ * Moves the value of a key to another key of the same tree, when the transaction is committed.
+ *
+ * @param txn      The transaction.
+ * @param tree     A tree of its store.
+ * @param src      The key: src_len bytes; NULL only if src_len is 0.
+ * @param src_len  Its length in bytes, at most 2^32 - 1.
+ * @param dst      The target: dst_len bytes; NULL only if dst_len is 0.
+ * @param dst_len  Its length in bytes, at most 2^32 - 1.
+ * @param flags    0, or MASSTREE_RENAME_FORCE: a value of the target is displaced.
+ *
+ * @retval MASSTREE_OK            The value is moved; or both keys are the same, and it has a value.
+ * @retval MASSTREE_NOT_FOUND     The key has no value; nothing was changed.
+ * @retval MASSTREE_EXISTS        The target has a value, and flags is 0; nothing was changed.
+ * @retval MASSTREE_INVALID       As masstree_txn_get, for both keys; or flags has an unknown flag.
+ * @retval MASSTREE_NOMEM         As masstree_txn_get.
+ * @retval MASSTREE_KEY_TOO_LONG  src_len or dst_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    As masstree_txn_get.
+ * @retval MASSTREE_FORKED        As masstree_txn_get.
+ * @retval MASSTREE_READ_ONLY     As masstree_txn_put.
+ * @retval MASSTREE_TOO_LARGE     As masstree_txn_get.
+ *
+ * Thread safety: no other thread may use the transaction. Since 0.1.
+ */
+int32_t masstree_txn_rename(masstree_txn_t *txn,
+                            masstree_t *tree,
+                            const void *src,
+                            size_t src_len,
+                            const void *dst,
+                            size_t dst_len,
+                            uint32_t flags);
+
+/**
+ * What masstree_store_transact runs.
+ *
+ * @param txn  The transaction, which the function neither commits nor ends nor destroys. What it
+ *             returns is readable until the function returns.
+ * @param ctx  The ctx that was passed with the function.
+ *
+ * @return MASSTREE_OK to commit; any other number to abort, which masstree_store_transact then returns.
+ *
+ * No lock is held. The function may be called several times, each time with a new snapshot: what it changes
+ * outside of the transaction is not undone. It must return (no longjmp, no C++ exception, no
+ * pthread_exit): otherwise the transaction is never freed.
+ */
+typedef int32_t (*masstree_txn_body_t)(masstree_txn_t *txn, void *ctx);
+
+/**
+ * Runs a transaction: calls a function, and commits what it has done. If the commit is refused, pauses a
+ * moment, up to a millisecond, and calls the function again, with a new snapshot.
+ *
+ * @param store    The store.
+ * @param options  As in masstree_txn_begin; max_attempts limits the number of calls.
+ * @param body     Called at least once.
+ * @param ctx      Passed to body.
+ * @param commit   Receives the commit's number, as in masstree_txn_commit. May be NULL.
+ *
+ * @retval MASSTREE_OK         The transaction is committed.
+ * @retval MASSTREE_CONFLICT   As many commits as max_attempts were refused; nothing was changed.
+ * @retval MASSTREE_INVALID    store or body is NULL; the options are as masstree_txn_begin refuses them; or
+ *                             body has ended the transaction.
+ * @retval MASSTREE_NOMEM      Out of memory; nothing was changed.
+ * @retval MASSTREE_FORKED     The parent process opened the store, before a fork.
+ * @retval MASSTREE_TOO_LARGE  As masstree_txn_commit.
+ * @retval MASSTREE_FULL       As masstree_txn_commit.
+ * @retval MASSTREE_FAILED     As masstree_txn_commit.
+ * @retval MASSTREE_UNKNOWN    As masstree_txn_commit.
+ * @return The number other than MASSTREE_OK that body returned; nothing was changed.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_transact(masstree_store_t *store,
+                                const masstree_txn_options_t *options,
+                                masstree_txn_body_t body,
+                                void *ctx,
+                                uint64_t *commit);
 
 /* ============================================================================
  * Waiting for durability

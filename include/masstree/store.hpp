@@ -19,6 +19,7 @@
 
 #include "store_batch.hpp"
 #include "store_tree.hpp"
+#include "store_txn.hpp"
 
 namespace masstree {
 
@@ -39,16 +40,6 @@ void call_once(std::uint64_t commit, std::int32_t status, void *ctx) noexcept
 }
 
 } // namespace detail
-
-/** How far a commit is; each level includes those before it. */
-enum class level : std::uint32_t {
-    /** All readers see it. */
-    memory = MASSTREE_MEMORY,
-    /** It survives a crash of the process. */
-    written = MASSTREE_WRITTEN,
-    /** It survives a loss of power. */
-    durable = MASSTREE_DURABLE
-};
 
 /** Options of a store; masstree_store_options_t documents them. */
 struct store_options {
@@ -352,6 +343,28 @@ public:
         return result;
     }
 
+    /**
+     * Calls `body(transaction_body &)`, and commits what it has done; calls it again, at a new snapshot, as
+     * often as the commit is refused. `body` returns nothing, or false to discard its writes. Returns the
+     * commit's number, or nothing if nothing was committed.
+     */
+    template <class F>
+    std::optional<std::uint64_t> transact(F &&body, const transaction_options &wanted = {},
+                                          errors report = {})
+    {
+        using callee = std::remove_reference_t<F>;
+        const masstree_txn_options_t c = wanted.to_c();
+        detail::frame<callee> frame{body};
+        std::uint64_t commit = 0;
+        const std::int32_t status =
+            masstree_store_transact(handle_, &c, detail::run_transaction<callee>, &frame, &commit);
+        frame.carried.rethrow();
+        report.note(status);
+        if (commit == 0)
+            return std::nullopt;
+        return commit;
+    }
+
     /** Waits until a commit, and all before it, have reached a level. */
     void wait(std::uint64_t commit, masstree::level reached = masstree::level::durable,
               errors report = {})
@@ -439,6 +452,13 @@ private:
 inline batch::batch(const store &of, errors report)
 {
     report.note(masstree_batch_create(of.handle(), &handle_));
+}
+
+inline transaction::transaction(const store &of, const transaction_options &wanted, errors report)
+    : transaction_body(nullptr)
+{
+    const masstree_txn_options_t c = wanted.to_c();
+    report.note(masstree_txn_begin(of.handle(), &c, &handle_));
 }
 
 } // namespace masstree

@@ -25,6 +25,9 @@ pub const MASSTREE_CLEARED: i32 = 5;
 pub const MASSTREE_BUSY: i32 = 6;
 /// Outcome: at this sequence number the key is deleted: by a tombstone, or by a range tombstone.
 pub const MASSTREE_DELETED: i32 = 7;
+/// Outcome: another commit has changed what the transaction has read, or, with MASSTREE_TXN_SNAPSHOT, what it
+/// writes. Nothing was changed.
+pub const MASSTREE_CONFLICT: i32 = 8;
 
 /// Error: an invalid argument: a NULL handle, a NULL key whose length is not 0, a NULL
 /// callback, a lower bound above the upper one, an unknown flag, a struct_size that the library
@@ -68,7 +71,8 @@ pub const MASSTREE_FAILED: i32 = -13;
 /// Error: the log failed after the commit, which is in memory: whether it is found after the next
 /// opening is decided then.
 pub const MASSTREE_UNKNOWN: i32 = -14;
-/// Error: the record of the commit does not fit into the log's buffer. Nothing was changed.
+/// Error: the record of the commit does not fit into the log's buffer, or a transaction into max_bytes. Nothing
+/// was changed.
 pub const MASSTREE_TOO_LARGE: i32 = -15;
 /// Error: another store has the directory open.
 pub const MASSTREE_LOCKED: i32 = -16;
@@ -92,6 +96,7 @@ pub extern "C" fn masstree_strerror(status: i32) -> *const c_char {
         MASSTREE_CLEARED => c"MASSTREE_CLEARED: the tree was cleared after the key was held; nothing was changed",
         MASSTREE_BUSY => c"MASSTREE_BUSY: the key cannot be held at once, or too many groups are not published; nothing was done",
         MASSTREE_DELETED => c"MASSTREE_DELETED: a tombstone or a range tombstone deletes the key",
+        MASSTREE_CONFLICT => c"MASSTREE_CONFLICT: another commit has changed what the transaction depends on; nothing was changed",
         MASSTREE_INVALID => c"MASSTREE_INVALID: a pointer is NULL, a flag is unknown, or another argument is out of its range",
         MASSTREE_NOMEM => c"MASSTREE_NOMEM: out of memory; the tree is unchanged",
         MASSTREE_KEY_TOO_LONG => c"MASSTREE_KEY_TOO_LONG: the key is longer than 4294967295 bytes",

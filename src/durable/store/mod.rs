@@ -67,7 +67,7 @@ pub(crate) use open::{OpenFault, StoreOptions};
 pub(crate) use recover::{OnProgress, Phase, Progress, Recovery};
 pub(crate) use rename::Renamed;
 pub(crate) use txn::{
-    Backoff, Conflict, DEFAULT_MOST_BYTES, Ending, Isolation, Moved, Transaction,
+    Backoff, Conflict, DEFAULT_MOST_BYTES, Ending, Isolation, Moved, Seen, Transaction,
     TransactionOptions, Turn, Walk,
 };
 pub(crate) use write::Written;

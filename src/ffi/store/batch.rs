@@ -228,7 +228,7 @@ pub unsafe extern "C" fn masstree_batch_rename(
 }
 
 /// Whether a rename with these flags displaces a value of its target.
-fn replaces(flags: u32) -> Result<bool, i32> {
+pub(super) fn replaces(flags: u32) -> Result<bool, i32> {
     match flags & !MASSTREE_RENAME_FORCE {
         0 => Ok(flags & MASSTREE_RENAME_FORCE != 0),
         _ => Err(MASSTREE_INVALID),

@@ -1,6 +1,6 @@
 //! The handles of stores and batches, and the conversions that their functions share.
 
-use crate::durable::store::{Batch, Store, StoreFault, StoreTree};
+use crate::durable::store::{Batch, Store, StoreFault, StoreTree, Transaction};
 use crate::ffi::boundary::tree_of;
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
@@ -21,6 +21,16 @@ pub struct StoreHandle {
 pub struct BatchHandle {
     pub(super) store: *const StoreHandle,
     pub(super) batch: Batch,
+}
+
+/// Reads of a snapshot, and writes that are committed at once.
+///
+/// Made by masstree_txn_begin, freed by masstree_txn_destroy, before its store is closed. One thread at a
+/// time may use a transaction. It may be begun again any number of times.
+pub struct TxnHandle {
+    pub(super) store: *const StoreHandle,
+    /// Its store outlives it.
+    pub(super) transaction: Transaction<'static>,
 }
 
 impl From<StoreFault> for i32 {
@@ -76,4 +86,18 @@ pub(super) unsafe fn batch_of<'b>(
     // SAFETY: the batch's store is open.
     let store = unsafe { store_of(handle.store) }?;
     Ok((store, &mut handle.batch))
+}
+
+/// Converts a transaction from C, and its store.
+///
+/// # Safety
+/// `txn` is NULL or a live transaction that no other thread uses, and whose store is open.
+pub(super) unsafe fn txn_of<'x>(
+    txn: *mut TxnHandle,
+) -> Result<(&'static Store, &'x mut Transaction<'static>), i32> {
+    // SAFETY: NULL or live by contract.
+    let handle = unsafe { txn.as_mut() }.ok_or(MASSTREE_INVALID)?;
+    // SAFETY: the transaction's store is open, and outlives it.
+    let store = unsafe { store_of(handle.store) }?;
+    Ok((store, &mut handle.transaction))
 }

@@ -31,6 +31,12 @@ pub mod batch;
 
 pub mod batch_assert;
 
+pub mod txn;
+
+pub mod txn_access;
+
+pub mod transact;
+
 pub mod wait;
 
 pub mod checkpoint;

@@ -30,11 +30,28 @@ fn key(random: &mut Random) -> Vec<u8> {
     format!("{:02}", random.below(20)).into_bytes()
 }
 
+/// Commits a transaction; or one that is refused after it has taken its number, because of a put.
+fn transact<'s>(store: &'s Store, trees: [&'s StoreTree; 2], random: &mut Random, value: &[u8]) {
+    let mut transaction = Transaction::begin(store, TransactionOptions::default()).unwrap();
+    _ = transaction.get(trees[0], b"read").unwrap();
+    for tree in trees {
+        _ = transaction.remove(tree, &key(random)).unwrap();
+        transaction.put(tree, &key(random), value).unwrap();
+    }
+    let is_refused = random.below(3) == 0;
+    let ending = transaction.commit_between(|| {
+        if is_refused {
+            put(store, trees[0], b"read", value);
+        }
+    });
+    assert_eq!(ending == Ok(Ending::Conflict), is_refused, "{ending:?}");
+}
+
 /// Commits something; waits for some commits.
 fn commit(store: &Store, trees: [&StoreTree; 2], random: &mut Random) {
     let tree = trees[random.below(2)];
     let value = vec![random.below(256) as u8; random.below(120)];
-    match random.below(4) {
+    match random.below(5) {
         0 => _ = put(store, tree, &key(random), &value),
         1 => pinned(tree, |pin| {
             _ = store
@@ -46,6 +63,7 @@ fn commit(store: &Store, trees: [&StoreTree; 2], random: &mut Random) {
                 .rename(tree, &key(random), &key(random), true)
                 .unwrap()
         }
+        3 => transact(store, trees, random, &value),
         _ => {
             let mut batch = Batch::new(store.source());
             for _ in 0..1 + random.below(4) {

@@ -2,12 +2,13 @@
 
 use std::ops::ControlFlow;
 
+use super::accesses::{Access, State};
 use super::{Isolation, Transaction};
 use crate::durable::log::{Level, Log};
-use crate::durable::store::StoreFault;
 use crate::durable::store::commit::{Guards, Marks, Stopped, fill, size_of_record};
 use crate::durable::store::plan::{Plan, Write};
-use crate::index::memory::OutOfMemory;
+use crate::durable::store::{StoreFault, StoreTree};
+use crate::index::memory::{OutOfMemory, Vector};
 use crate::protocol::Line;
 
 /// How a transaction has ended.
@@ -117,7 +118,7 @@ impl<'s> Transaction<'s> {
     }
 
     /// Whether a key that is written must be as it was at the snapshot.
-    fn must_be_unchanged(&self, (tree, key): (&super::StoreTree, &[u8])) -> bool {
+    fn must_be_unchanged(&self, (tree, key): (&StoreTree, &[u8])) -> bool {
         if !Line::WrittenAreUnchanged.is_enabled() {
             return false;
         }
@@ -131,7 +132,6 @@ impl<'s> Transaction<'s> {
 
     /// What is written, in the order of trees and keys. The bytes stay until the transaction ends.
     fn writes<'w>(&'w self) -> impl Iterator<Item = Write<'s>> + 'w {
-        use super::accesses::State;
         self.accesses.iter().filter_map(|access| {
             // SAFETY: the plan is dropped before the transaction ends.
             let (key, value) = unsafe {
@@ -162,8 +162,7 @@ impl<'s> Transaction<'s> {
             return Ok(());
         }
         let reads_others = |of: &Self| {
-            let others =
-                |access: &super::accesses::Access<'_>| access.is_read && !access.is_written();
+            let others = |access: &Access<'_>| access.is_read && !access.is_written();
             !of.scanned.is_empty() || of.accesses.iter().any(others)
         };
         if !reads_others(self) {
@@ -189,11 +188,7 @@ impl<'s> Transaction<'s> {
         }
     }
 
-    fn changed_access(
-        &self,
-        guards: &Guards<'_>,
-        snapshot: u64,
-    ) -> Option<super::accesses::Access<'s>> {
+    fn changed_access(&self, guards: &Guards<'_>, snapshot: u64) -> Option<Access<'s>> {
         if !Line::ReadsAreValidated.is_enabled() {
             return None;
         }
@@ -219,10 +214,7 @@ impl<'s> Transaction<'s> {
         if !Line::RangesAreValidated.is_enabled() {
             return Ok(false);
         }
-        let scans = std::mem::replace(
-            &mut self.scanned,
-            crate::index::memory::Vector::new_in(self.store.source()),
-        );
+        let scans = std::mem::replace(&mut self.scanned, Vector::new_in(self.store.source()));
         let mut outcome = Ok(false);
         for scanned in &scans {
             // SAFETY: the transaction does not end during this call.

@@ -195,10 +195,6 @@ impl<'s> Transaction<'s> {
         self.written = 0;
     }
 
-    pub(crate) fn store(&self) -> &'s Store {
-        self.store
-    }
-
     /// What a commit was refused for, until the transaction is begun again.
     pub(crate) fn conflict(&self) -> Option<&Conflict<'s>> {
         self.conflict.as_ref()
