@@ -108,7 +108,8 @@ impl<'t> VersionedTree<'t> {
         't: 'g,
     {
         let version = new.version();
-        let done = self.write_newest(pin, key, None, |present, displaced, head| {
+        let done = self.write_newest(pin, key, None, |present, newest, head| {
+            let displaced = newest.filter(|newest| !newest.is_tombstone());
             decide(displaced)?;
             let number = number()?;
             debug_assert!((1..=MAX_COMMIT).contains(&number));
@@ -137,8 +138,8 @@ impl<'t> VersionedTree<'t> {
     }
 
     /// Calls `act` once under the lock of a key's leaf, when no other batch has a mark on the key that is
-    /// not decided; with the word under the key, its newest version if that is live, and a head if the
-    /// list becomes long by another version. Applies the decision that `act` returns, unless it returns an
+    /// not decided; with the word under the key, its newest version, which may be a tombstone, and a head if
+    /// the list becomes long by another version. Applies the decision that `act` returns, unless it returns an
     /// error. `own`: the record of the batch that writes.
     pub(super) fn write_newest<'g, R, T>(
         self,
@@ -169,11 +170,11 @@ impl<'t> VersionedTree<'t> {
                 if head.is_none() && list.is_some_and(List::becomes_long) {
                     return Decision::Keep;
                 }
-                let live = (list.and_then(List::newest)).filter(|newest| !newest.is_tombstone());
+                let newest = list.and_then(List::newest);
                 let act = act
                     .take()
                     .expect("a round in which it is called is the last");
-                match act(present, live, &mut head) {
+                match act(present, newest, &mut head) {
                     Ok((decision, done)) => {
                         round = Round::Done(Ok(done));
                         decision

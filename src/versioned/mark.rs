@@ -70,10 +70,8 @@ impl<'t> VersionedTree<'t> {
         let new = self.prepare(pin, kind, bytes)?;
         let version = new.version();
         record.make_mark(version, holds);
-        let placed = self.write_newest(pin, key, Some(record), |present, live, head| {
-            // SAFETY: the list does not change while the leaf is locked.
-            let list = present.map(|word| unsafe { List::new(word) });
-            judge(list.and_then(List::newest))?;
+        let placed = self.write_newest(pin, key, Some(record), |present, newest, head| {
+            judge(newest)?;
             // SAFETY: this thread owns the lock of the key's leaf, and the decision is applied.
             Ok((unsafe { List::push(present, version, head) }, ()))
         });
