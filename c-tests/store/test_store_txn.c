@@ -305,6 +305,39 @@ static void a_scan_visits_the_snapshot_and_own_writes(void **state)
                   masstree_txn_scan(txn, tree, &range, visit_key, &visit, NULL));
 }
 
+static int32_t drop_and_put(masstree_txn_t *of, void *ctx)
+{
+    (void)ctx;
+    masstree_t *second = tree_named(store, "transacted");
+    assert_ok(masstree_txn_put(of, second, "key", 3, "value", 5));
+    assert_ok(masstree_store_drop_tree(store, "transacted", NULL));
+    return MASSTREE_OK;
+}
+
+/* Put back: in `try_commit`, do not check the trees; in `Transaction::reading`, answer the number. */
+static void a_dropped_tree_refuses_a_transaction(void **state)
+{
+    (void)state;
+    masstree_version_t version;
+    masstree_t *second = tree_named(store, "second");
+    store_text(store, second, "key", "value");
+    assert_ok(masstree_txn_reset(txn));
+    assert_ok(masstree_txn_put(txn, tree, "key", 3, "value", 5));
+    assert_ok(masstree_txn_get(txn, second, "key", 3, &version));
+    assert_ok(masstree_store_drop_tree(store, "second", NULL));
+    assert_slice("value", 5, (masstree_slice_t){version.value, version.value_len});
+    assert_ok(masstree_txn_get(txn, second, "key", 3, NULL));
+    assert_status(MASSTREE_WRONG_TREE, masstree_txn_commit(txn, NULL));
+    assert_no_value(tree, "key");
+    assert_ok(masstree_txn_reset(txn));
+    for (size_t i = 0; i < COUNT(operations); i++) {
+        assert_status(MASSTREE_WRONG_TREE, operations[i].run(txn, second, "key", 3));
+    }
+    tree_named(store, "transacted");
+    assert_status(MASSTREE_WRONG_TREE,
+                  masstree_store_transact(store, NULL, drop_and_put, NULL, NULL));
+}
+
 /* Put back: in `Transaction::admit`, admit everything. */
 static void the_memory_of_a_transaction_is_limited(void **state)
 {
@@ -411,6 +444,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_conflict_names_the_key, make, end),
         cmocka_unit_test_setup_teardown(isolation_says_what_refuses, make, end),
         cmocka_unit_test_setup_teardown(a_scan_visits_the_snapshot_and_own_writes, make, end),
+        cmocka_unit_test_setup_teardown(a_dropped_tree_refuses_a_transaction, make, end),
         cmocka_unit_test_setup_teardown(the_memory_of_a_transaction_is_limited, make, end),
         cmocka_unit_test_setup_teardown(a_refused_transaction_is_run_again, make, end),
         cmocka_unit_test_setup_teardown(a_child_cannot_use_a_transaction, make, end),

@@ -1236,6 +1236,7 @@ int32_t masstree_txn_reset(masstree_txn_t *txn);
  *                             masstree_txn_conflict returns the key.
  * @retval MASSTREE_INVALID    txn is NULL, or the transaction has ended.
  * @retval MASSTREE_NOMEM      Out of memory; nothing was changed.
+ * @retval MASSTREE_WRONG_TREE  A tree that the transaction has used was dropped; nothing was changed.
  * @retval MASSTREE_FORKED     The parent process opened the store, before a fork.
  * @retval MASSTREE_TOO_LARGE  The writes do not fit into the log's buffer (log_buffer_bytes); nothing
  *                             was changed.
@@ -1316,7 +1317,8 @@ int32_t masstree_txn_conflict(masstree_txn_t *txn,
  *                                has ended.
  * @retval MASSTREE_NOMEM         Out of memory; the transaction is as it was.
  * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
- * @retval MASSTREE_WRONG_TREE    The tree is not of the transaction's store.
+ * @retval MASSTREE_WRONG_TREE    The tree is not of the transaction's store, or was dropped before the
+ *                                transaction began.
  * @retval MASSTREE_FORKED        The parent process opened the store, before a fork.
  * @retval MASSTREE_TOO_LARGE     The transaction would take more memory than max_bytes; it is as it
  *                                was.
@@ -1350,7 +1352,8 @@ int32_t masstree_txn_get(masstree_txn_t *txn,
  *                                masstree_scan.
  * @retval MASSTREE_NOMEM         Out of memory.
  * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
- * @retval MASSTREE_WRONG_TREE    The tree is not of the transaction's store.
+ * @retval MASSTREE_WRONG_TREE    The tree is not of the transaction's store, or was dropped before the
+ *                                transaction began.
  * @retval MASSTREE_FORKED        The parent process opened the store, before a fork.
  * @retval MASSTREE_TOO_LARGE     The transaction would take more memory than max_bytes.
  * @return The negative number that the visitor returned.
@@ -1506,6 +1509,7 @@ typedef int32_t (*masstree_txn_body_t)(masstree_txn_t *txn, void *ctx);
  * @retval MASSTREE_INVALID    store or body is NULL; the options are as masstree_txn_begin refuses them; or
  *                             body has ended the transaction.
  * @retval MASSTREE_NOMEM      Out of memory; nothing was changed.
+ * @retval MASSTREE_WRONG_TREE  As masstree_txn_commit.
  * @retval MASSTREE_FORKED     The parent process opened the store, before a fork.
  * @retval MASSTREE_TOO_LARGE  As masstree_txn_commit.
  * @retval MASSTREE_FULL       As masstree_txn_commit.

@@ -35,6 +35,7 @@ pub type TxnBody = Option<unsafe extern "C" fn(txn: *mut TxnHandle, ctx: *mut c_
 /// @retval MASSTREE_INVALID    store or body is NULL; the options are as masstree_txn_begin refuses them; or
 ///                             body has ended the transaction.
 /// @retval MASSTREE_NOMEM      Out of memory; nothing was changed.
+/// @retval MASSTREE_WRONG_TREE  As masstree_txn_commit.
 /// @retval MASSTREE_FORKED     The parent process opened the store, before a fork.
 /// @retval MASSTREE_TOO_LARGE  As masstree_txn_commit.
 /// @retval MASSTREE_FULL       As masstree_txn_commit.

@@ -190,6 +190,7 @@ pub unsafe extern "C" fn masstree_txn_reset(txn: *mut TxnHandle) -> i32 {
 ///                             masstree_txn_conflict returns the key.
 /// @retval MASSTREE_INVALID    txn is NULL, or the transaction has ended.
 /// @retval MASSTREE_NOMEM      Out of memory; nothing was changed.
+/// @retval MASSTREE_WRONG_TREE  A tree that the transaction has used was dropped; nothing was changed.
 /// @retval MASSTREE_FORKED     The parent process opened the store, before a fork.
 /// @retval MASSTREE_TOO_LARGE  The writes do not fit into the log's buffer (log_buffer_bytes); nothing
 ///                             was changed.

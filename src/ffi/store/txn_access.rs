@@ -63,7 +63,8 @@ unsafe fn operate(
 ///                                has ended.
 /// @retval MASSTREE_NOMEM         Out of memory; the transaction is as it was.
 /// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
-/// @retval MASSTREE_WRONG_TREE    The tree is not of the transaction's store.
+/// @retval MASSTREE_WRONG_TREE    The tree is not of the transaction's store, or was dropped before the
+///                                transaction began.
 /// @retval MASSTREE_FORKED        The parent process opened the store, before a fork.
 /// @retval MASSTREE_TOO_LARGE     The transaction would take more memory than max_bytes; it is as it
 ///                                was.
@@ -109,7 +110,8 @@ pub unsafe extern "C" fn masstree_txn_get(
 ///                                masstree_scan.
 /// @retval MASSTREE_NOMEM         Out of memory.
 /// @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
-/// @retval MASSTREE_WRONG_TREE    The tree is not of the transaction's store.
+/// @retval MASSTREE_WRONG_TREE    The tree is not of the transaction's store, or was dropped before the
+///                                transaction began.
 /// @retval MASSTREE_FORKED        The parent process opened the store, before a fork.
 /// @retval MASSTREE_TOO_LARGE     The transaction would take more memory than max_bytes.
 /// @return The negative number that the visitor returned.

@@ -76,6 +76,8 @@ impl<'s> Transaction<'s> {
             let scanned = self.scanned.iter().map(|scanned| scanned.tree);
             Guards::enter(store, accessed.chain(scanned))?
         };
+        // Under the guards, before the first mark: see `life`.
+        guards.check_trees()?;
         let is_serializable = self.options.isolation == Isolation::Serializable;
         // Everything up to this number is installed.
         let seen = match is_serializable {
@@ -107,9 +109,10 @@ impl<'s> Transaction<'s> {
         marked();
         let place = room.take();
         let number = place.number();
-        let valid = match is_serializable {
-            true => self.validate_before(log, &guards, (snapshot, seen), number),
-            false => Ok(()),
+        let valid = match (guards.allow(number), is_serializable) {
+            (false, _) => Err(StoreFault::Dropped.into()),
+            (true, true) => self.validate_before(log, &guards, (snapshot, seen), number),
+            (true, false) => Ok(()),
         };
         marks.settle(valid.is_ok().then_some(number));
         // Before the marks are resolved, which takes longer: readers at a mark look at the record.

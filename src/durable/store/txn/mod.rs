@@ -52,6 +52,9 @@
 //! **Snapshot isolation** validates what the transaction writes instead of what it reads: in step 2, under the
 //! marks. It never waits for commits with lower numbers.
 //!
+//! **Trees that are dropped.** A tree that was dropped before `s` is refused by each operation. One that is dropped
+//! later keeps its content for the snapshot, and refuses the commit, like that of a batch (`life`).
+//!
 //! **No dead-lock.** While it runs, a transaction holds no lock and no mark. In a commit, marks are placed in
 //! the order in which all batches place theirs, after room in the log is there. With all its marks placed it
 //! waits only for commits with lower numbers, which have all their marks, and wait for still lower ones.
@@ -209,8 +212,18 @@ impl<'s> Transaction<'s> {
         self.number().ok_or(StoreFault::Ended)
     }
 
-    fn writable(&self) -> Result<u64, StoreFault> {
+    /// Returns the number at which it reads a tree. If the tree is dropped later, the snapshot keeps its
+    /// content.
+    fn reading(&self, tree: &StoreTree) -> Result<u64, StoreFault> {
         let number = self.running()?;
+        match tree.life.allows(number) {
+            true => Ok(number),
+            false => Err(StoreFault::Dropped),
+        }
+    }
+
+    fn writable(&self, tree: &StoreTree) -> Result<u64, StoreFault> {
+        let number = self.reading(tree)?;
         self.store.log_to_write()?;
         match self.options.isolation {
             Isolation::ReadOnly => Err(StoreFault::ReadOnly),
@@ -233,7 +246,7 @@ impl<'s> Transaction<'s> {
         tree: &'s StoreTree,
         key: &[u8],
     ) -> Result<Option<Seen<'_>>, StoreFault> {
-        let number = self.running()?;
+        let number = self.reading(tree)?;
         Ok(match self.note_read(tree, key)? {
             State::Before => read_at(tree, key, number),
             State::Value(bytes) => {
@@ -310,7 +323,7 @@ impl<'s> Transaction<'s> {
         key: &[u8],
         value: &[u8],
     ) -> Result<(), StoreFault> {
-        self.writable()?;
+        self.writable(tree)?;
         self.set(tree, key, Some(value))
     }
 
@@ -321,7 +334,7 @@ impl<'s> Transaction<'s> {
         key: &[u8],
         value: &[u8],
     ) -> Result<bool, StoreFault> {
-        self.writable()?;
+        self.writable(tree)?;
         let is_absent = self.get(tree, key)?.is_none();
         if is_absent {
             self.set(tree, key, Some(value))?;
@@ -331,7 +344,7 @@ impl<'s> Transaction<'s> {
 
     /// Removes a key; returns whether it had a value.
     pub(crate) fn remove(&mut self, tree: &'s StoreTree, key: &[u8]) -> Result<bool, StoreFault> {
-        self.writable()?;
+        self.writable(tree)?;
         let is_present = self.get(tree, key)?.is_some();
         if is_present {
             self.set(tree, key, None)?;
@@ -347,7 +360,7 @@ impl<'s> Transaction<'s> {
         to: &[u8],
         replaces: bool,
     ) -> Result<Moved, StoreFault> {
-        self.writable()?;
+        self.writable(tree)?;
         let Some(seen) = self.get(tree, from)? else {
             return Ok(Moved::NoSource);
         };

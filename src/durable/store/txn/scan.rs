@@ -192,6 +192,7 @@ impl<'s> Transaction<'s> {
     pub(crate) fn advance(&mut self, walk: &mut Walk<'s, '_>) -> Result<bool, StoreFault> {
         let number = self.running()?;
         if walk.begun == 0 {
+            self.reading(walk.tree)?;
             self.begin_scan(walk)?;
         }
         if walk.begun != self.begun {
