@@ -126,6 +126,11 @@ impl LogEnd {
             doomed: Vec::new(),
         }
     }
+
+    /// Whether no segment is kept.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tail.base == 0
+    }
 }
 
 type Visitor<'a> = &'a mut dyn FnMut(&Frame<'_>) -> Result<(), Refusal>;

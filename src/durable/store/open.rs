@@ -13,12 +13,13 @@ use std::time::{Duration, Instant};
 use super::catalog::{Catalog, NewTree, StoreTree};
 use super::checkpointer::CheckpointOptions;
 use super::failure::Failure;
+use super::record::RecordKind;
 use super::recover::{OnProgress, Recovery};
 use super::restore::follow;
 use super::{LogCell, Store};
 use crate::durable::checkpoint::Manifest;
 use crate::durable::io::{File, Io, IoError, OPEN_CREATE, OPEN_WRITE, Path};
-use crate::durable::log::{Alarm, Level, Log, LogEnd, LogError, LogOptions, Report};
+use crate::durable::log::{Alarm, Level, Log, LogEnd, LogError, LogFault, LogOptions, Report};
 use crate::index::memory::{Allocator, OutOfMemory, Source};
 use crate::index::reclaim::{generation, watch_forks};
 use crate::index::tree::TreeOptions;
@@ -172,10 +173,16 @@ impl Store {
         if let Some(checkpointer) = &store.checkpointer {
             checkpointer.keep(manifest.as_ref())?;
         }
+        // What salvage has kept of the log; a log that a checkpoint needs must not be missing.
+        let is_log_lost = options.salvages && manifest.is_some() && end.is_empty();
+        let begins_log = is_log_lost && !options.is_read_only;
         let alarm = store.checkpointer.as_ref().map(|of| of.alarm.clone());
         let opened = Log::open(log_options(options, alarm)?, end)?;
         let is_new = store.log.set(opened).is_ok();
         debug_assert!(is_new, "the cell was empty");
+        if begins_log {
+            store.begin_log()?;
+        }
         if let Some(checkpointer) = &store.checkpointer {
             checkpointer.remove_leftovers(manifest.as_ref())?;
             checkpointer.start()?;
@@ -225,6 +232,27 @@ impl Store {
             None => {}
         }
         Ok((manifest, end))
+    }
+
+    /// Begins the log behind a checkpoint, if salvage has given all of it up: with a record that changes nothing.
+    /// Otherwise the next opening would miss the log. A crash before that leaves the store to be salvaged again.
+    fn begin_log(&self) -> Result<(), OpenFault> {
+        let log = self.log();
+        let begun = log.reserve(0).and_then(|room| {
+            room.take().fill(RecordKind::Void as u8, |_| {});
+            log.sync()
+        });
+        begun.map_err(|fault| match (fault, log.failure()) {
+            (LogFault::NoMemory, _) => OpenFault::OutOfMemory,
+            (_, Some(error)) => OpenFault::Io(Failure::of_io(error)),
+            (_, None) => OpenFault::Full(Failure {
+                errno: libc::ENOSPC,
+                operation: "preallocate",
+                reason: "",
+                file: Path::empty(),
+                offset: 0,
+            }),
+        })
     }
 
     /// Makes a tree of this store that is not in its catalog.
