@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Put(PutArgs),
     /// Removes keys, durably
     Rm(RmArgs),
+    /// Drops a tree with all of its keys, durably
+    Drop(DropArgs),
     /// Prints keys and values in order
     #[command(
         after_help = "Examples:\n  masstree scan fruit.store fruit --from b --to d\n  \
@@ -203,6 +205,12 @@ pub(crate) struct RmArgs {
     pub(crate) keys: Vec<String>,
     #[command(flatten)]
     pub(crate) format: Format,
+}
+
+#[derive(Args)]
+pub(crate) struct DropArgs {
+    #[command(flatten)]
+    pub(crate) tree: TreeArgs,
 }
 
 /// A range of keys.

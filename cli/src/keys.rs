@@ -14,7 +14,7 @@ use crate::args::*;
 use crate::failure::{Failure, Kind, Outcome};
 use crate::output::{Output, Rows};
 use crate::scan::{Bound, Entry, LATEST, Scan};
-use crate::store::{Opening, Store};
+use crate::store::{Opening, Store, no_tree};
 
 /// Converts the name of a tree.
 pub(crate) fn tree_name(name: &str) -> Outcome<CString> {
@@ -176,6 +176,15 @@ pub(crate) fn trees(args: &TreesArgs) -> Outcome<()> {
         }
     }
     output.finish()
+}
+
+pub(crate) fn drop_tree(args: &DropArgs) -> Outcome<()> {
+    let name = tree_name(&args.tree.tree)?;
+    let store = Store::open(&args.tree.store.directory, to_write(0, false))?;
+    match store.drop_tree(&name)? {
+        true => store.close(),
+        false => Err(no_tree(&name)),
+    }
 }
 
 pub(crate) fn checkpoint(args: &CheckpointArgs) -> Outcome<()> {

@@ -33,6 +33,7 @@ fn run(command: &Command) -> Outcome<()> {
         Command::Get(args) => keys::get(args),
         Command::Put(args) => keys::put(args),
         Command::Rm(args) => keys::rm(args),
+        Command::Drop(args) => keys::drop_tree(args),
         Command::Scan(args) => keys::scan(args),
         Command::Dump(args) => dump::dump(args),
         Command::Load(args) => load::load(args),

@@ -14,11 +14,11 @@ use masstree::ffi::store::failure::{StoreFailure, masstree_store_failure};
 use masstree::ffi::store::handle::StoreHandle;
 use masstree::ffi::store::open::*;
 use masstree::ffi::store::stats::{StoreStats, masstree_store_stats};
-use masstree::ffi::store::trees::{masstree_store_list_trees, masstree_store_tree};
+use masstree::ffi::store::trees::*;
 use masstree::ffi::store::wait::{MASSTREE_DURABLE, masstree_store_sync, masstree_store_wait};
 use masstree::ffi::store::write::*;
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Kind, Outcome};
 use crate::progress::OpeningBar;
 
 /// How a store is opened.
@@ -96,6 +96,12 @@ fn describe(status: i32, directory: &Path, failure: &StoreFailure) -> Failure {
     described
 }
 
+/// The failure of a command that names a tree that the store does not have.
+pub(crate) fn no_tree(name: &CStr) -> Failure {
+    let message = format!("there is no tree {:?}", name.to_string_lossy());
+    Failure::new(Kind::Absent, message)
+}
+
 impl Store {
     /// Opens a store; shows the progress on a terminal.
     pub(crate) fn open(directory: &Path, opening: Opening) -> Outcome<Self> {
@@ -129,7 +135,7 @@ impl Store {
             (MASSTREE_OK, Some(handle)) => Ok(Self { handle, directory }),
             (MASSTREE_NOT_FOUND, _) => {
                 let message = format!("{}: there is no store", directory.display());
-                Err(Failure::new(crate::failure::Kind::Absent, message))
+                Err(Failure::new(Kind::Absent, message))
             }
             _ => Err(describe(status, &directory, &failure)),
         }
@@ -203,11 +209,15 @@ impl Store {
     pub(crate) fn tree(&self, name: &CStr) -> Outcome<Tree<'_>> {
         match self.tree_names()?.iter().any(|of| of.as_c_str() == name) {
             true => self.make_tree(name),
-            false => {
-                let message = format!("there is no tree {:?}", name.to_string_lossy());
-                Err(Failure::new(crate::failure::Kind::Absent, message))
-            }
+            false => Err(no_tree(name)),
         }
+    }
+
+    /// Drops the tree with this name; says whether there was one.
+    pub(crate) fn drop_tree(&self, name: &CStr) -> Outcome<bool> {
+        // SAFETY: an open store, and a string.
+        let status = unsafe { masstree_store_drop_tree(self.handle(), name.as_ptr(), null_mut()) };
+        Ok(self.done(status)? == MASSTREE_OK)
     }
 
     pub(crate) fn stats(&self) -> Outcome<StoreStats> {

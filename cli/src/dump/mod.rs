@@ -16,12 +16,12 @@ use std::ops::ControlFlow;
 pub(crate) use read::{DumpReader, Item};
 
 use crate::args::{DumpArgs, DumpFormat};
-use crate::failure::{Failure, Kind, Outcome};
+use crate::failure::{Failure, Outcome};
 use crate::keys::tree_name;
 use crate::output::Output;
 use crate::progress::entries_bar;
 use crate::scan::Entry;
-use crate::store::{Opening, Store};
+use crate::store::{Opening, Store, no_tree};
 use crate::text::Notation;
 
 /// The first bytes of a text dump.
@@ -78,10 +78,7 @@ fn trees_of(store: &Store, args: &DumpArgs) -> Outcome<Vec<CString>> {
     let wanted: Vec<CString> = wanted.collect::<Outcome<_>>()?;
     match wanted.iter().find(|name| !all.contains(name)) {
         None => Ok(wanted),
-        Some(name) => {
-            let message = format!("there is no tree {:?}", name.to_string_lossy());
-            Err(Failure::new(Kind::Absent, message))
-        }
+        Some(name) => Err(no_tree(name)),
     }
 }
 

@@ -4,13 +4,14 @@ use std::fs;
 
 use crate::support::Place;
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "stat",
     "verify",
     "trees",
     "get",
     "put",
     "rm",
+    "drop",
     "scan",
     "dump",
     "load",

@@ -30,6 +30,7 @@ fn a_store_in_use_is_refused() {
         &["get", "store", "t", "a"],
         &["put", "store", "t", "a", "2"],
         &["rm", "store", "t", "a"],
+        &["drop", "store", "t"],
         &["scan", "store", "t"],
         &["dump", "store"],
         &["checkpoint", "store"],

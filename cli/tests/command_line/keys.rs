@@ -134,6 +134,20 @@ fn an_entry_that_is_too_large_is_refused_and_fits_with_a_larger_buffer() {
 }
 
 #[test]
+fn a_dropped_tree_is_not_found_again() {
+    let place = Place::with(&[("a", "1")]);
+    place.load("u", &[("a", "2")]);
+    assert_eq!(place.run(["drop", "store", "t"]).text(), "");
+    place
+        .run(["drop", "store", "t"])
+        .fails(1, "there is no tree \"t\"");
+    assert_eq!(place.run(["trees", "store"]).text(), "u\n");
+    place.load("t", &[]);
+    assert_eq!(place.run(["scan", "store", "t"]).text(), "");
+    assert_eq!(place.run(["scan", "store", "u"]).text(), "a\t2\n");
+}
+
+#[test]
 fn rm_removes_what_there_is() {
     let place = Place::with(&[("a", "1"), ("b", "2"), ("c", "3")]);
     place
