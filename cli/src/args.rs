@@ -72,6 +72,9 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  masstree load copy.store fruit.txt\n  \
         masstree dump fruit.store | masstree load copy.store")]
     Load(LoadArgs),
+    /// Copies a store to a new directory, which is a store afterwards
+    #[command(after_help = "Examples:\n  masstree export fruit.store backup.store")]
+    Export(ExportArgs),
     /// Makes a checkpoint, and removes the log before it
     Checkpoint(CheckpointArgs),
     /// Measures puts, gets and scans of a new store, which is removed afterwards
@@ -353,6 +356,15 @@ pub(crate) struct LoadArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) buffer: LogBuffer,
+}
+
+#[derive(Args)]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    pub(crate) store: Directory,
+    /// The new directory, whose parent exists
+    #[arg(value_name = "DIRECTORY")]
+    pub(crate) to: PathBuf,
 }
 
 #[derive(Args)]

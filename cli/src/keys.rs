@@ -1,4 +1,5 @@
-//! Commands for single keys, and listings: get, put, rm, scan, trees, checkpoint.
+//! Commands for single keys, listings, and whole trees and stores: get, put, rm, drop, scan, trees, export,
+//! checkpoint.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -185,6 +186,11 @@ pub(crate) fn drop_tree(args: &DropArgs) -> Outcome<()> {
         true => store.close(),
         false => Err(no_tree(&name)),
     }
+}
+
+pub(crate) fn export(args: &ExportArgs) -> Outcome<()> {
+    let store = Store::open(&args.store.directory, Opening::to_read())?;
+    store.export(&args.to)
 }
 
 pub(crate) fn checkpoint(args: &CheckpointArgs) -> Outcome<()> {

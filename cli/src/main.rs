@@ -37,6 +37,7 @@ fn run(command: &Command) -> Outcome<()> {
         Command::Scan(args) => keys::scan(args),
         Command::Dump(args) => dump::dump(args),
         Command::Load(args) => load::load(args),
+        Command::Export(args) => keys::export(args),
         Command::Checkpoint(args) => keys::checkpoint(args),
         Command::Bench(args) => bench::bench(args),
         Command::Generate(args) => generate::generate(args),

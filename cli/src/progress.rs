@@ -26,12 +26,12 @@ fn bar(what: &'static str, template: &str, total: Option<u64>) -> ProgressBar {
         .with_message(what)
 }
 
-/// Shows how far the opening of a store is.
-pub(crate) struct OpeningBar {
+/// Shows how far the opening, or the export, of a store is.
+pub(crate) struct PhaseBar {
     bar: Option<(u32, ProgressBar)>,
 }
 
-impl OpeningBar {
+impl PhaseBar {
     pub(crate) fn new() -> Self {
         Self { bar: None }
     }
@@ -39,7 +39,7 @@ impl OpeningBar {
     /// A `masstree_progress_callback_t`.
     ///
     /// # Safety
-    /// `ctx` is an [`OpeningBar`].
+    /// `ctx` is an [`PhaseBar`].
     pub(crate) unsafe extern "C" fn show(
         progress: *const RecoveryProgress,
         ctx: *mut c_void,
@@ -48,6 +48,7 @@ impl OpeningBar {
         let (progress, this) = unsafe { (&*progress, &mut *ctx.cast::<Self>()) };
         let what = match progress.phase {
             MASSTREE_PHASE_CHECKPOINT => "reading the checkpoint",
+            MASSTREE_PHASE_EXPORT => "exporting",
             _ => "reading the log",
         };
         let is_same = |(phase, _): &(u32, _)| *phase == progress.phase;
@@ -69,7 +70,7 @@ impl OpeningBar {
     }
 }
 
-impl Drop for OpeningBar {
+impl Drop for PhaseBar {
     fn drop(&mut self) {
         self.finish();
     }

@@ -3,13 +3,14 @@
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::ptr::{NonNull, null_mut};
+use std::ptr::{NonNull, null, null_mut};
 
 use masstree::ffi::handle::TreeHandle;
 use masstree::ffi::index::inspect::masstree_memory_held;
 use masstree::ffi::index::scan::MASSTREE_VISIT_CONTINUE;
 use masstree::ffi::status::*;
 use masstree::ffi::store::checkpoint::masstree_store_checkpoint;
+use masstree::ffi::store::export::masstree_store_export;
 use masstree::ffi::store::failure::{StoreFailure, masstree_store_failure};
 use masstree::ffi::store::handle::StoreHandle;
 use masstree::ffi::store::open::*;
@@ -19,7 +20,7 @@ use masstree::ffi::store::wait::{MASSTREE_DURABLE, masstree_store_sync, masstree
 use masstree::ffi::store::write::*;
 
 use crate::failure::{Failure, Kind, Outcome};
-use crate::progress::OpeningBar;
+use crate::progress::PhaseBar;
 
 /// How a store is opened.
 #[derive(Clone, Copy, Default)]
@@ -96,6 +97,12 @@ fn describe(status: i32, directory: &Path, failure: &StoreFailure) -> Failure {
     described
 }
 
+/// Converts the path of a directory.
+fn c_path(directory: &Path) -> Outcome<CString> {
+    CString::new(directory.as_os_str().as_bytes())
+        .map_err(|_| Failure::usage("the name of the directory has a zero byte"))
+}
+
 /// The failure of a command that names a tree that the store does not have.
 pub(crate) fn no_tree(name: &CStr) -> Failure {
     let message = format!("there is no tree {:?}", name.to_string_lossy());
@@ -110,11 +117,9 @@ impl Store {
 
     /// Opens a store, or without a directory one in memory only.
     pub(crate) fn open_or_memory(directory: Option<&Path>, opening: Opening) -> Outcome<Self> {
-        let name = (directory.map(|directory| CString::new(directory.as_os_str().as_bytes())))
-            .transpose()
-            .map_err(|_| Failure::usage("the name of the directory has a zero byte"))?;
+        let name = directory.map(c_path).transpose()?;
         let directory = directory.map_or_else(PathBuf::new, Path::to_path_buf);
-        let (mut failure, mut bar) = (no_failure(), OpeningBar::new());
+        let (mut failure, mut bar) = (no_failure(), PhaseBar::new());
         // SAFETY: all of its fields may be zero.
         let mut options = unsafe { std::mem::zeroed::<StoreOptionsC>() };
         options.struct_size = size_of::<StoreOptionsC>();
@@ -125,10 +130,10 @@ impl Store {
         if !opening.makes_checkpoints {
             options.checkpoint_log_bytes = MASSTREE_NO_CHECKPOINTS;
         }
-        options.progress = Some(OpeningBar::show);
+        options.progress = Some(PhaseBar::show);
         options.progress_ctx = (&raw mut bar).cast();
         let mut handle = null_mut();
-        let name = name.as_ref().map_or(std::ptr::null(), |name| name.as_ptr());
+        let name = name.as_ref().map_or(null(), |name| name.as_ptr());
         // SAFETY: everything that the options point to lives during the call.
         let status = unsafe { masstree_store_open(name, &raw const options, &raw mut handle) };
         match (status, NonNull::new(handle)) {
@@ -218,6 +223,31 @@ impl Store {
         // SAFETY: an open store, and a string.
         let status = unsafe { masstree_store_drop_tree(self.handle(), name.as_ptr(), null_mut()) };
         Ok(self.done(status)? == MASSTREE_OK)
+    }
+
+    /// Writes the content to a directory, which is a store afterwards.
+    pub(crate) fn export(&self, directory: &Path) -> Outcome<()> {
+        let name = c_path(directory)?;
+        let (mut failure, mut bar) = (no_failure(), PhaseBar::new());
+        // SAFETY: an open store, and a string; the bar and the failure live during the call.
+        let status = unsafe {
+            masstree_store_export(
+                self.handle(),
+                null(),
+                name.as_ptr(),
+                Some(PhaseBar::show),
+                (&raw mut bar).cast(),
+                &raw mut failure,
+            )
+        };
+        match status {
+            MASSTREE_OK => Ok(()),
+            MASSTREE_EXISTS => {
+                let message = format!("{}: there is a store already", directory.display());
+                Err(Failure::new(Kind::Absent, message))
+            }
+            status => Err(describe(status, directory, &failure)),
+        }
     }
 
     pub(crate) fn stats(&self) -> Outcome<StoreStats> {

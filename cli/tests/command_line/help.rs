@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::support::Place;
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "stat",
     "verify",
     "trees",
@@ -15,6 +15,7 @@ const COMMANDS: [&str; 12] = [
     "scan",
     "dump",
     "load",
+    "export",
     "checkpoint",
     "bench",
 ];

@@ -33,6 +33,7 @@ fn a_store_in_use_is_refused() {
         &["drop", "store", "t"],
         &["scan", "store", "t"],
         &["dump", "store"],
+        &["export", "store", "copy"],
         &["checkpoint", "store"],
     ] {
         place

@@ -129,6 +129,35 @@ fn a_checkpoint_takes_the_place_of_the_log() {
     );
 }
 
+/// Put back: the status that says that the directory has a store is a success.
+#[test]
+fn an_export_is_a_store_and_replaces_none() {
+    let place = Place::with(&PATHS);
+    place.load("empty tree", &[]);
+    assert_eq!(place.run(["export", "store", "copy"]).text(), "");
+    for args in [
+        ["trees", "store"].as_slice(),
+        &["scan", "store", "t", "--json"],
+    ] {
+        let copied: Vec<_> = args
+            .iter()
+            .map(|&arg| if arg == "store" { "copy" } else { arg })
+            .collect();
+        assert_eq!(place.run(copied).text(), place.run(args).text());
+    }
+    place.run(["put", "copy", "t", "new", "6"]).text();
+    place
+        .run(["export", "store", "copy"])
+        .fails(1, "there is a store already");
+    assert_eq!(place.run(["get", "copy", "t", "new"]).text(), "6\n");
+    place
+        .run(["export", "store", "none/copy"])
+        .fails(5, "none/copy");
+    place
+        .run(["export", "none", "copy"])
+        .fails(1, "there is no store");
+}
+
 /// Put back: a failure of standard output is reported as any other.
 #[test]
 fn a_reader_that_goes_away_ends_the_command_quietly() {
