@@ -165,7 +165,7 @@ fn commits_with_lower_numbers_are_awaited() {
                 pinned(tree, |pin| {
                     let of = tree.versioned();
                     let new = of.prepare(pin, Kind::Value, b"").unwrap();
-                    let number = || place.number();
+                    let number = || Ok(place.number());
                     let committed = of.commit(pin, b"a", new, |_| Ok::<_, ()>(()), number);
                     place.fill(RecordKind::Void as u8, |_| ());
                     drop(committed);
