@@ -37,6 +37,7 @@ const VERBS: &[(&str, &[&str])] = &[
     ("bulk_load", &[""]),
     ("add", &["loader"]),
     ("export", &["store"]),
+    ("verify", &["store"]),
     ("export_to", &[""]),
     ("hold", &[""]),
     ("validate", &[""]),

@@ -31,6 +31,7 @@ int use_of_every_macro(const masstree_t *tree)
     masstree_store_failure_t failure = MASSTREE_STORE_FAILURE_INIT;
     masstree_store_options_t store_options = MASSTREE_STORE_OPTIONS_INIT;
     masstree_store_stats_t store_stats = MASSTREE_STORE_STATS_INIT;
+    masstree_store_verified_t verified = MASSTREE_STORE_VERIFIED_INIT;
     version_fits_its_parts unused;
     (void)unused;
     (void)delta;
@@ -38,6 +39,7 @@ int use_of_every_macro(const masstree_t *tree)
     store_options.flags = MASSTREE_STORE_READ_ONLY | MASSTREE_STORE_MUST_EXIST;
     store_options.level = MASSTREE_DURABLE;
     if (masstree_store_open(NULL, &store_options, NULL) != MASSTREE_OK ||
+        masstree_store_verify(NULL, &store_options, &verified) != MASSTREE_OK ||
         masstree_store_stats(NULL, &store_stats) != MASSTREE_OK) {
         return MASSTREE_INVALID;
     }

@@ -185,6 +185,7 @@ static bool try_own_tree(void)
         REQUIRE(masstree_create(NULL, &tree) == MASSTREE_FORKED);
         masstree_store_t *store = NULL;
         REQUIRE(masstree_store_open(NULL, NULL, &store) == MASSTREE_FORKED);
+        REQUIRE(masstree_store_verify("/none/none", NULL, NULL) == MASSTREE_FORKED);
         REQUIRE(store == NULL);
         return false;
     }

@@ -1690,6 +1690,90 @@ int32_t masstree_store_export(masstree_store_t *store,
                               masstree_store_failure_t *failure);
 
 /* ============================================================================
+ * Verifying a directory
+ * ============================================================================ */
+
+/**
+ * What masstree_store_verify has found. Start from MASSTREE_STORE_VERIFIED_INIT; struct_size works as in
+ * masstree_stats_t.
+ */
+typedef struct {
+    /**
+     * sizeof(masstree_store_verified_t); MASSTREE_STORE_VERIFIED_INIT sets it.
+     */
+    size_t struct_size;
+    /**
+     * The commit of which the checkpoint has the content; 0 if there is none.
+     */
+    uint64_t checkpoint_commit;
+    /**
+     * Files of the checkpoint.
+     */
+    uint64_t checkpoint_files;
+    /**
+     * Keys in the checkpoint.
+     */
+    uint64_t checkpoint_keys;
+    /**
+     * Trees that there are at the end of the log.
+     */
+    uint64_t trees;
+    /**
+     * Files of the log that were read.
+     */
+    uint64_t log_files;
+    /**
+     * Groups of records, and records, in those files behind the checkpoint.
+     */
+    uint64_t log_groups;
+    /**
+     * Records.
+     */
+    uint64_t log_records;
+    /**
+     * Bytes of the log that were read.
+     */
+    uint64_t log_bytes;
+    /**
+     * Bytes that a crash has left incomplete at the end of the log: an opening to write cuts them off.
+     */
+    uint64_t torn_bytes;
+} masstree_store_verified_t;
+
+/** Initializer of masstree_store_verified_t: sets struct_size, and every other field to 0 or NULL. */
+#define MASSTREE_STORE_VERIFIED_INIT \
+    { sizeof(masstree_store_verified_t), 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/**
+ * Verifies the directory of a store: reads everything that an opening would read, and checks all of it, without
+ * building trees. Changes nothing. Other processes may read the directory meanwhile, and none may have it open to
+ * write.
+ *
+ * @param directory  Path of the directory.
+ * @param options    NULL for the defaults, or a struct that was initialised with MASSTREE_STORE_OPTIONS_INIT. io,
+ *                   failure, progress and progress_ctx are used: *failure receives the first fault, with its file and
+ *                   offset; progress is called as by masstree_store_open. The other fields are checked, as
+ *                   masstree_store_open does, and mean nothing.
+ * @param verified   Receives what was found, with MASSTREE_OK. May be NULL.
+ *
+ * @retval MASSTREE_OK         The directory can be opened, and everything in it is whole.
+ * @retval MASSTREE_NOT_FOUND  There is no store, or one to which nothing was ever written.
+ * @retval MASSTREE_INVALID    directory is NULL; *options is malformed, as for masstree_store_open; or
+ *                             verified->struct_size is too small.
+ * @retval MASSTREE_NOMEM      Out of memory.
+ * @retval MASSTREE_FORKED     This process was forked while another thread was inside the library.
+ * @retval MASSTREE_LOCKED     A store has the directory open to write.
+ * @retval MASSTREE_CORRUPT    A file's content is wrong.
+ * @retval MASSTREE_FAILED     A file operation failed.
+ * @return The number with which options->progress has stopped it.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_verify(const char *directory,
+                              const masstree_store_options_t *options,
+                              masstree_store_verified_t *verified);
+
+/* ============================================================================
  * Statistics of stores
  * ============================================================================ */
 

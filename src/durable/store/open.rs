@@ -140,14 +140,15 @@ pub(super) fn tree_options(allocator: Option<Allocator>) -> TreeOptions {
 }
 
 impl Store {
-    pub(crate) fn open(options: StoreOptions) -> Result<Self, OpenFault> {
+    /// A store without trees, and without a log.
+    pub(super) fn empty(options: &StoreOptions) -> Result<Self, OutOfMemory> {
         watch_forks();
         let source = Source::new(options.allocator);
         let log: LogCell = Arc::new(OnceLock::new());
         // SAFETY: the store keeps the cell for as long as the clock.
         let numbers = unsafe { NumberSource::new(Arc::as_ptr(&log).cast(), taken, installed) };
         let clock = Clock::of_store(source, numbers)?;
-        let mut store = Self {
+        Ok(Self {
             source,
             allocator: options.allocator,
             catalog: Arc::new(Catalog::new()),
@@ -161,7 +162,11 @@ impl Store {
             recovery: Recovery::default(),
             lock: None,
             generation: generation(),
-        };
+        })
+    }
+
+    pub(crate) fn open(options: StoreOptions) -> Result<Self, OpenFault> {
+        let mut store = Self::empty(&options)?;
         let mut end = LogEnd::new();
         let mut manifest = None;
         if let Some(directory) = &options.directory {

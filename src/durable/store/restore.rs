@@ -32,7 +32,11 @@ impl Store {
         Ok(manifest)
     }
 
-    fn restore_trees(&self, manifest: &Manifest, directory: &Path) -> Result<(), LogError> {
+    pub(super) fn restore_trees(
+        &self,
+        manifest: &Manifest,
+        directory: &Path,
+    ) -> Result<(), LogError> {
         for tree in manifest.trees() {
             if check_name(tree.name).is_none() {
                 return Err(corrupt_manifest(

@@ -43,6 +43,8 @@ pub mod checkpoint;
 
 pub mod export;
 
+pub mod verify;
+
 pub mod stats;
 
 pub mod stats_json;

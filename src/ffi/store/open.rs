@@ -164,7 +164,7 @@ pub(super) fn status(fault: &OpenFault, stopped: i32) -> i32 {
 ///
 /// # Safety
 /// The contract of `masstree_store_open`.
-unsafe fn decode(
+pub(super) unsafe fn decode(
     directory: *const c_char,
     options: *const StoreOptionsC,
 ) -> Result<(StoreOptions, *mut StoreFailure, Watcher), i32> {

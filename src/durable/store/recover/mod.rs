@@ -35,6 +35,7 @@ mod progress;
 mod replay;
 mod restoring;
 mod trees;
+mod verify;
 
 pub(super) use progress::Meter;
 pub(crate) use progress::{OnProgress, Phase, Progress};

@@ -26,6 +26,8 @@ enum Writers<'s> {
     /// This thread applies them.
     Own(Applier<'s>, Batch),
     Lanes(&'s [Lane], Vec<Batch>),
+    /// No thread: the log is only verified.
+    None,
 }
 
 impl<'s> Replay<'s> {
@@ -55,6 +57,20 @@ impl<'s> Replay<'s> {
         })
     }
 
+    /// Checks a log, and makes and drops its trees, which stay empty.
+    pub(super) fn without_changes(
+        store: &'s Store,
+        meter: &'s mut Meter,
+    ) -> Result<Self, OutOfMemory> {
+        Ok(Self {
+            store,
+            trees: KnownTrees::of(&store.catalog)?,
+            writers: Writers::None,
+            meter,
+            progress: Progress::new(Phase::Log),
+        })
+    }
+
     /// Replays the records of a frame; none if one of them makes no sense.
     pub(super) fn visit(&mut self, frame: &Frame<'_>) -> Result<(), Refusal> {
         self.check(frame)?;
@@ -73,6 +89,7 @@ impl<'s> Replay<'s> {
     /// Hands on the last changes. Call it when all was read.
     pub(super) fn end(self) -> Result<Progress, OutOfMemory> {
         match self.writers {
+            Writers::None => {}
             Writers::Own(mut applier, batch) => applier.apply(&batch)?,
             Writers::Lanes(lanes, filled) => {
                 for (lane, batch) in lanes.iter().zip(filled) {
@@ -148,6 +165,7 @@ impl Writers<'_> {
     /// Adds a change to the batch of its key, and hands that on if it is full.
     fn take(&mut self, number: u64, change: &Change<'_>) -> Result<(), OutOfMemory> {
         match self {
+            Self::None => {}
             Self::Own(applier, batch) => {
                 batch.push(number, change)?;
                 if batch.is_full() {

@@ -19,7 +19,7 @@ fn note_durable(history: &mut History, disk: &Disk) {
 }
 
 /// Commits with checkpoints among them.
-fn some_checkpoints() -> (Disk, History) {
+pub(super) fn some_checkpoints() -> (Disk, History) {
     let disk = Disk::default();
     let mut history = History {
         states: vec![State::default()],

@@ -11,6 +11,7 @@ mod opening;
 mod recovery;
 mod threads;
 mod transactions;
+mod verify;
 
 use super::*;
 use crate::durable::io::Path;
