@@ -326,9 +326,34 @@ void soak_store(struct soak_worker *worker)
     }
 }
 
+/* The directory can be opened, and has as many trees as it should. */
+static void verify(struct soak_worker *only, const char *directory)
+{
+    masstree_store_verified_t verified = MASSTREE_STORE_VERIFIED_INIT;
+    EXPECT(only, masstree_store_verify(directory, NULL, &verified) == MASSTREE_OK);
+    EXPECT(only, verified.trees == 2);
+}
+
+/* Drops a tree, and exports the rest. */
+static void drop_and_export(struct soak_worker *only)
+{
+    masstree_store_t *store = only->soak->store;
+    masstree_t *tree = NULL;
+    struct soak copy = {0};
+    EXPECT(only, masstree_store_tree(store, "dropped", &tree) == MASSTREE_OK);
+    EXPECT(only, masstree_store_put(store, tree, "key", 3, "value", 5, NULL) == MASSTREE_OK);
+    EXPECT(only, masstree_store_drop_tree(store, "dropped", NULL) == MASSTREE_OK);
+    EXPECT(only, masstree_store_put(store, tree, "key", 3, "value", 5, NULL) == MASSTREE_WRONG_TREE);
+    make_directory(&copy);
+    EXPECT(only, masstree_store_export(store, NULL, copy.directory, NULL, NULL, NULL) == MASSTREE_OK);
+    verify(only, copy.directory);
+    remove_directory(&copy);
+}
+
 void soak_close_store(struct soak_worker *only)
 {
     add_up(only);
+    drop_and_export(only);
     EXPECT(only, masstree_check(only->soak->accounts, NULL, NULL, NULL) == MASSTREE_OK);
     EXPECT(only, masstree_store_close(only->soak->store) == MASSTREE_OK);
     if (only->soak->directory[0] == 0) {
@@ -336,6 +361,7 @@ void soak_close_store(struct soak_worker *only)
     }
     masstree_store_t *again = NULL;
     masstree_t *accounts = NULL;
+    verify(only, only->soak->directory);
     REQUIRE(masstree_store_open(only->soak->directory, NULL, &again) == MASSTREE_OK);
     REQUIRE(masstree_store_tree(again, "accounts", &accounts) == MASSTREE_OK);
     only->soak->accounts = accounts;
