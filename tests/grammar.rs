@@ -223,7 +223,8 @@ fn objects_come_first_then_trees_then_guards() {
                 })
         };
         let store = place("masstree_store_t *");
-        let batch = place("masstree_batch_t *");
+        // A batch, or a transaction.
+        let batch = place("masstree_batch_t *").or_else(|| place("masstree_txn_t *"));
         assert!(
             store.is_none_or(|place| place == 0),
             "{name}: {parameters:?}"
