@@ -15,8 +15,8 @@ use crate::index::tree::Range;
 
 impl VersionedTree<'_> {
     /// Checks the index, the list of every key, and that the counters are right; `report` receives a line for
-    /// each violated invariant. Returns whether there was none. Waits for a trim, and pauses trims
-    /// meanwhile.
+    /// each violated invariant. Returns whether there was none. Waits for a trim that is under way, for some time, and
+    /// pauses trims meanwhile.
     pub(crate) fn check(
         self,
         pin: Pinned<'_>,

@@ -23,7 +23,7 @@ use crate::errno;
 use crate::index::memory::{OutOfMemory, Source, Vector, append};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::{Bound, Decision, Range};
-use crate::sync::Wait;
+use crate::sync::{AtomicU32, Ordering, Wait};
 
 /// Where the next trim goes on. A pass visits the keys first, and then the range tombstones.
 pub(super) struct Position {
@@ -39,7 +39,13 @@ pub(super) struct Position {
 /// user's allocator.
 pub(super) struct TrimPosition {
     position: Mutex<Option<Position>>,
+    /// How many threads have paused trims. Increased before the lock is taken, and loaded under it: a trim that
+    /// takes the position after a thread has seen it there finds the pause.
+    pauses: AtomicU32,
 }
+
+/// How often `pause` waits for a trim. One in the background ends in a few milliseconds.
+const MOST_WAITS: u32 = 3000;
 
 impl TrimPosition {
     pub(super) fn new(source: Source) -> Self {
@@ -48,12 +54,17 @@ impl TrimPosition {
                 key: Vector::new_in(source),
                 ranges: Vector::new_in(source),
             })),
+            pauses: AtomicU32::new(0),
         }
     }
 
-    /// Takes the position, unless another thread trims.
+    /// Takes the position, unless another thread trims, or has paused trims.
     fn take(&self) -> Option<Position> {
-        Owned::from(errno::lock(&self.position)).take()
+        let mut position = Owned::from(errno::lock(&self.position));
+        match self.pauses.load(Ordering::Relaxed) {
+            0 => position.take(),
+            _ => None,
+        }
     }
 
     /// Lets the next trim go on at a position.
@@ -61,31 +72,27 @@ impl TrimPosition {
         *Owned::from(errno::lock(&self.position)) = Some(position);
     }
 
-    /// Waits until no thread trims; trims do nothing until the result is dropped. Ends: a call that trims
-    /// does so within its budget, and one that has paused trims does not wait for this thread.
+    /// Waits for a trim; none begins until the result is dropped. Ends: the wait is bounded, since a trim
+    /// calls the user's allocator, which may wait for this thread.
     pub(super) fn pause(&self) -> Paused<'_> {
+        self.pauses.fetch_add(1, Ordering::Relaxed);
         let wait = Wait::new();
-        loop {
-            if let Some(position) = self.take() {
-                return Paused {
-                    of: self,
-                    position: Some(position),
-                };
+        for _ in 0..MOST_WAITS {
+            if Owned::from(errno::lock(&self.position)).is_some() {
+                break;
             }
             wait.wait();
         }
+        Paused(self)
     }
 }
 
 /// Keeps threads from trimming.
-pub(super) struct Paused<'p> {
-    of: &'p TrimPosition,
-    position: Option<Position>,
-}
+pub(super) struct Paused<'p>(&'p TrimPosition);
 
 impl Drop for Paused<'_> {
     fn drop(&mut self) {
-        self.of.set(self.position.take().expect("set once, here"));
+        self.0.pauses.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -95,9 +95,9 @@ pub type WriteText =
 /// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread, but no thread may write to the tree during the call: the call
-/// accesses only memory of the tree, but reports a half-finished change as a violation. It waits for
-/// a trim of versions, and trims, also those in the background of a store, do nothing meanwhile.
-/// Since 0.1.
+/// accesses only memory of the tree, but reports a half-finished change as a violation. Trims of
+/// versions, also those in the background of a store, do nothing meanwhile; one that is under way is
+/// waited for, but not for long. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_check(
     tree: *const TreeHandle,
