@@ -27,6 +27,8 @@ impl VersionedTree<'_> {
         Ok(self.tree.check(pin, report)? && self.check_lists(pin, report)?)
     }
 
+    /// Not inlined: its frame need not be on the stack beside that of the index's check.
+    #[inline(never)]
     fn check_lists(
         self,
         pin: Pinned<'_>,
