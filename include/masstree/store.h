@@ -1515,6 +1515,9 @@ typedef int32_t (*masstree_txn_body_t)(masstree_txn_t *txn, void *ctx);
  * @retval MASSTREE_FULL       As masstree_txn_commit.
  * @retval MASSTREE_FAILED     As masstree_txn_commit.
  * @retval MASSTREE_UNKNOWN    As masstree_txn_commit.
+ * @retval MASSTREE_READ_ONLY  body has returned it; a writing function does if the store was opened read-only.
+ * @retval MASSTREE_KEY_TOO_LONG  body has returned it.
+ * @retval MASSTREE_NOT_FOUND  body has returned it.
  * @return The number other than MASSTREE_OK that body returned; nothing was changed.
  *
  * Thread safety: any thread. Since 0.1.

@@ -41,6 +41,9 @@ pub type TxnBody = Option<unsafe extern "C" fn(txn: *mut TxnHandle, ctx: *mut c_
 /// @retval MASSTREE_FULL       As masstree_txn_commit.
 /// @retval MASSTREE_FAILED     As masstree_txn_commit.
 /// @retval MASSTREE_UNKNOWN    As masstree_txn_commit.
+/// @retval MASSTREE_READ_ONLY  body has returned it; a writing function does if the store was opened read-only.
+/// @retval MASSTREE_KEY_TOO_LONG  body has returned it.
+/// @retval MASSTREE_NOT_FOUND  body has returned it.
 /// @return The number other than MASSTREE_OK that body returned; nothing was changed.
 ///
 /// Thread safety: any thread. Since 0.1.
