@@ -54,6 +54,17 @@ unsafe impl Send for Store {}
 // SAFETY: several threads may, too.
 unsafe impl Sync for Store {}
 
+/// A function of the library that stores a value: store, tree, key, value, the commit's number.
+type StoreValue = unsafe extern "C" fn(
+    *mut StoreHandle,
+    *mut TreeHandle,
+    *const c_void,
+    usize,
+    *const c_void,
+    usize,
+    *mut u64,
+) -> i32;
+
 /// A tree of a store.
 #[derive(Clone, Copy)]
 pub(crate) struct Tree<'s> {
@@ -290,28 +301,21 @@ impl Drop for Store {
 impl Tree<'_> {
     /// Stores a value; returns the commit's number.
     pub(crate) fn put(self, key: &[u8], value: &[u8]) -> Outcome<u64> {
-        let mut commit = 0;
-        // SAFETY: an open store and its tree; bytes with their lengths.
-        self.store.done(unsafe {
-            masstree_store_put(
-                self.store.handle(),
-                self.handle.as_ptr(),
-                key.as_ptr().cast(),
-                key.len(),
-                value.as_ptr().cast(),
-                value.len(),
-                &raw mut commit,
-            )
-        })?;
-        Ok(commit)
+        Ok(self.store_by(masstree_store_put, key, value)?.1)
     }
 
     /// Stores a value under a key that has none; returns the commit's number.
     pub(crate) fn insert(self, key: &[u8], value: &[u8]) -> Outcome<Option<u64>> {
+        let (status, commit) = self.store_by(masstree_store_insert, key, value)?;
+        Ok((status == MASSTREE_OK).then_some(commit))
+    }
+
+    /// Returns the status of a function that stores a value, and the commit's number.
+    fn store_by(self, function: StoreValue, key: &[u8], value: &[u8]) -> Outcome<(i32, u64)> {
         let mut commit = 0;
-        // SAFETY: as in `put`.
+        // SAFETY: an open store and its tree; bytes with their lengths.
         let status = self.store.done(unsafe {
-            masstree_store_insert(
+            function(
                 self.store.handle(),
                 self.handle.as_ptr(),
                 key.as_ptr().cast(),
@@ -321,13 +325,13 @@ impl Tree<'_> {
                 &raw mut commit,
             )
         })?;
-        Ok((status == MASSTREE_OK).then_some(commit))
+        Ok((status, commit))
     }
 
     /// Removes a key; returns the commit's number, if the key had a value.
     pub(crate) fn remove(self, key: &[u8]) -> Outcome<Option<u64>> {
         let mut commit = 0;
-        // SAFETY: as in `put`.
+        // SAFETY: as in `store_by`.
         let status = self.store.done(unsafe {
             masstree_store_remove(
                 self.store.handle(),

@@ -319,13 +319,8 @@ impl Log {
 
     /// A record was filled: the flusher may write it.
     fn filled(&self) {
-        if !self.has_files {
-            return;
-        }
-        if self.shared.ring.is_half_reserved() {
-            self.shared.idle.call();
-        } else {
-            self.shared.idle.wake();
+        if self.has_files {
+            self.shared.wake_for_record();
         }
     }
 

@@ -140,6 +140,15 @@ impl Shared {
         self.failure.get()
     }
 
+    /// Wakes the flusher if it is idle; if half of the ring is reserved, also from a nap.
+    #[inline]
+    pub(super) fn wake_for_record(&self) {
+        match self.ring.is_half_reserved() {
+            true => self.idle.call(),
+            false => self.idle.wake(),
+        }
+    }
+
     pub(super) fn begin_closing(&self) {
         self.closing.begin();
         self.idle.call();
