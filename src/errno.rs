@@ -54,6 +54,20 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     })
 }
 
+/// Locks a mutex of the library if no thread holds it.
+pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    let guard = match mutex.try_lock() {
+        Ok(guard) => guard,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Err(TryLockError::WouldBlock) => return None,
+    };
+    if cfg!(masstree_tsan) {
+        // As in `lock`.
+        annotate::acquire(mutex);
+    }
+    Some(guard)
+}
+
 /// Waits until what a mutex protects meets a condition, which `changed` announces.
 #[expect(clippy::disallowed_methods, reason = "within `preserve`")]
 pub(crate) fn wait_until<T>(changed: &Condvar, mutex: &Mutex<T>, met: impl Fn(&T) -> bool) {

@@ -297,6 +297,10 @@ pub(crate) enum Line {
     FenceBeforeIdleIsLoaded,
     /// `signal`: the fence between declaring itself idle and looking for work.
     FenceAfterIdle,
+    /// `lead`: the fence between what a thread has appended and its look for work that it leaves.
+    FenceBeforeLeaderLooks,
+    /// `lead`: a thread that has appended in place of the flusher looks for work that it leaves.
+    LeaderLooksAgain,
     /// `signal`: the word releases the change that it announces.
     ChangeBeforeWord,
     /// `signal`: a thread that will sleep loads the word before it looks at its condition.

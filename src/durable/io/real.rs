@@ -74,10 +74,11 @@ unsafe extern "C" fn open(_: *mut c_void, path: *const c_char, flags: u32) -> i6
 }
 
 unsafe extern "C" fn close(_: *mut c_void, file: i64) -> i64 {
-    // SAFETY: `open` returned the descriptor, which the caller does not use again. The close of
-    // libc, unlike the drop of an owned descriptor, returns its error; it may set `errno`.
+    // SAFETY: `open` returned the descriptor, which the caller does not use again. The call, unlike the drop
+    // of an owned descriptor, returns its error; it may set `errno`. The C library's function is a
+    // cancellation point: a thread that is cancelled here would never let the log go.
     let closed = crate::errno::preserve(|| unsafe {
-        match libc::close(file as RawFd) {
+        match libc::syscall(libc::SYS_close, file as RawFd) {
             0 => 0,
             _ => *libc::__errno_location(),
         }

@@ -9,8 +9,8 @@
 //! 3. The commit is installed in memory.
 //! 4. [`Place::fill`], without a lock: the record is copied into the ring (see `ring`). So every
 //!    commit up to [`Log::installed`] is installed, and a snapshot at that number is complete.
-//! 5. The flusher (see `flusher`) writes frames of records to segments (see `segment`), and syncs
-//!    them for those that wait.
+//! 5. The flusher (see `flusher`), or a thread that waits (see `lead`), writes frames of records to segments
+//!    (see `appender`, `segment`), and syncs them for those that wait.
 //!
 //! **Failure.** The first error of a file operation is kept, and no file is touched afterwards:
 //! `reserve` and `wait` answer `Failed`. A commit that was not durable by then may or may not survive. A
@@ -26,10 +26,12 @@
 //! thread needs room releases installed units.
 
 mod alarm;
+mod appender;
 mod callbacks;
 mod flusher;
 mod frame;
 mod futex;
+mod lead;
 mod place;
 mod reader;
 mod records;
@@ -40,6 +42,7 @@ mod segment;
 mod shared;
 mod signal;
 mod statistics;
+mod waits;
 mod window;
 
 #[cfg(all(test, loom))]
@@ -62,9 +65,8 @@ pub(crate) use statistics::Statistics;
 use crate::durable::io::{Io, IoError, Path};
 use crate::durable::threads::without_signals;
 use crate::errno;
-use crate::sync::{AtomicU64, Ordering, Wait};
+use crate::sync::{Ordering, Wait};
 use flusher::Flusher;
-use frame::FRAME_HEADER;
 pub(crate) use ring::UNIT;
 use ring::{Ring, units_of};
 use shared::{FRAME_UNITS, Shared};
@@ -120,8 +122,8 @@ pub(crate) enum LogFault {
     NoMemory,
 }
 
-/// What has happened to a record.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What has happened to a record; each level includes those before it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Level {
     /// It is in memory.
     Memory,
@@ -153,27 +155,14 @@ impl Log {
             thread: Mutex::new(None),
         };
         if has_files {
-            let started = log.start(&recovered)?;
+            let started = log.start()?;
             *errno::lock(&log.thread) = Some(started);
         }
         Ok(log)
     }
 
-    fn start(&self, recovered: &LogEnd) -> Result<JoinHandle<()>, LogError> {
-        let longest = FRAME_HEADER + (self.shared.ring.capacity() / 2 * UNIT) as usize;
-        let mut frame = Vec::new();
-        (frame.try_reserve_exact(longest)).map_err(|_| LogError::NoMemory)?;
-        frame.resize(longest, 0);
-        let flusher = Flusher {
-            shared: self.shared.clone(),
-            segment: None,
-            tail: recovered.tail,
-            position: recovered.next,
-            chain: recovered.tail.chain,
-            frame,
-            unsynced_since: None,
-            last_sync: None,
-        };
+    fn start(&self) -> Result<JoinHandle<()>, LogError> {
+        let flusher = Flusher::new(self.shared.clone());
         let builder = thread::Builder::new().name("masstree-log".into());
         let spawned = without_signals(|| builder.spawn(|| flusher.run()));
         spawned.map_err(|error| LogError::Io(IoError::of_thread(&error)))
@@ -361,70 +350,6 @@ impl Log {
         }
     }
 
-    /// Waits until the record `number`, and all before it, are at `level`. A number that was not
-    /// given out yet stands for the last that was. Returns at once in a log without a directory.
-    pub(crate) fn wait(&self, number: u64, level: Level) -> Result<(), LogFault> {
-        let shared = &self.shared;
-        if !self.has_files || level == Level::Memory {
-            return Ok(());
-        }
-        let end = number.saturating_add(1).min(shared.ring.taken());
-        let (reached, signal) = match level {
-            Level::Durable => (&shared.durable, &shared.synced),
-            _ => (&shared.written, &shared.progress),
-        };
-        let has_reached = || reached.load(Ordering::Acquire) >= end;
-        if has_reached() {
-            return Ok(());
-        }
-        let wanted = match level {
-            Level::Durable => &shared.sync_wanted,
-            _ => &shared.write_wanted,
-        };
-        self.want(wanted, end);
-        signal.sleep_until(|| has_reached() || shared.has_failed());
-        if has_reached() {
-            Ok(())
-        } else {
-            Err(LogFault::Failed)
-        }
-    }
-
-    /// Asks the flusher to write, or to sync, what is below `end`.
-    fn want(&self, wanted: &AtomicU64, end: u64) {
-        wanted.fetch_max(end, Ordering::Release);
-        self.shared.idle.call();
-    }
-
-    /// Makes every record that was taken before the call durable.
-    pub(crate) fn sync(&self) -> Result<(), LogFault> {
-        self.wait(self.taken(), Level::Durable)
-    }
-
-    /// The number up to which every record is durable; in a log without a directory, installed.
-    pub(crate) fn durable(&self) -> u64 {
-        if self.has_files {
-            self.shared.durable.load(Ordering::Acquire) - 1
-        } else {
-            self.installed()
-        }
-    }
-
-    /// Asks for the record `number` to become durable; then, or when the log fails, the flusher's
-    /// thread calls `callback`. In a log without a directory, this thread calls it.
-    pub(crate) fn on_durable(&self, number: u64, callback: Callback) -> Result<(), LogFault> {
-        if !self.has_files {
-            callback.call(number, true);
-            return Ok(());
-        }
-        let number = number.min(self.taken());
-        if !self.shared.callbacks.add(number, callback) {
-            return Err(LogFault::NoMemory);
-        }
-        self.want(&self.shared.sync_wanted, number + 1);
-        Ok(())
-    }
-
     /// Identifies the store.
     pub(crate) fn store_id(&self) -> u64 {
         self.shared.store_id
@@ -481,7 +406,7 @@ impl Log {
 
     /// The position after what is written.
     pub(crate) fn written(&self) -> u64 {
-        self.shared.written.load(Ordering::Acquire)
+        self.shared.written()
     }
 
     /// Bytes of the records from `number` on, as far as they are written.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loom::sync::Arc;
+use loom::sync::{Arc, Mutex};
 use loom::thread;
 
 use super::ring::{Ring, first_word};
@@ -134,27 +134,35 @@ fn installed_never_moves_back() {
     });
 }
 
-/// A writer provides work while the flusher falls asleep. Loom reports a thread that sleeps for ever.
+/// Lines without which the flusher rests over work.
+const REST: [Line; 3] = [
+    Line::IdleIsRechecked,
+    Line::FenceBeforeIdleIsLoaded,
+    Line::FenceAfterIdle,
+];
+
+/// Provides work while the flusher begins to rest. Loom reports a thread that sleeps for ever.
+fn rest_beside(provide: fn(&Idle, &AtomicU64), rest: fn(&Idle, &dyn Fn() -> bool)) {
+    let shared = Arc::new((Idle::new(), AtomicU64::new(0)));
+    let provider = {
+        let shared = shared.clone();
+        thread::spawn(move || provide(&shared.0, &shared.1))
+    };
+    let has_work = || shared.1.load(Ordering::Relaxed) == 1;
+    rest(&shared.0, &has_work);
+    provider.join().unwrap();
+}
+
+/// A writer provides work while the flusher falls asleep.
 #[test]
 fn a_flusher_does_not_sleep_over_work() {
-    let lines = [
-        Line::IdleIsRechecked,
-        Line::FenceBeforeIdleIsLoaded,
-        Line::FenceAfterIdle,
-    ];
-    check(&lines, || {
+    check(&REST, || {
         loom::model(|| {
-            let shared = Arc::new((Idle::new(), AtomicU64::new(0)));
-            let writer = {
-                let shared = shared.clone();
-                thread::spawn(move || {
-                    shared.1.store(1, Ordering::Release);
-                    shared.0.wake();
-                })
+            let provide = |idle: &Idle, work: &AtomicU64| {
+                work.store(1, Ordering::Release);
+                idle.wake();
             };
-            let has_work = || shared.1.load(Ordering::Relaxed) == 1;
-            shared.0.sleep_unless(has_work, None);
-            writer.join().unwrap();
+            rest_beside(provide, |idle, has_work| idle.sleep_unless(has_work, None));
         });
     });
 }
@@ -163,25 +171,110 @@ fn a_flusher_does_not_sleep_over_work() {
 /// not wake it.
 #[test]
 fn a_flusher_does_not_nap_over_a_waiter() {
-    let lines = [
-        Line::IdleIsRechecked,
-        Line::FenceBeforeIdleIsLoaded,
-        Line::FenceAfterIdle,
-    ];
-    check(&lines, || {
+    check(&REST, || {
         loom::model(|| {
-            let shared = Arc::new((Idle::new(), AtomicU64::new(0)));
-            let waiter = {
+            let provide = |idle: &Idle, work: &AtomicU64| {
+                idle.wake();
+                work.store(1, Ordering::Release);
+                idle.call();
+            };
+            rest_beside(provide, |idle, is_urgent| {
+                idle.nap_unless(is_urgent, Duration::from_millis(1));
+            });
+        });
+    });
+}
+
+/// Two records, of which a word says that one is filled, and what is written of them.
+struct Appended {
+    idle: Idle,
+    appender: Mutex<()>,
+    written: AtomicU64,
+    filled: [AtomicU64; 2],
+}
+
+impl Appended {
+    /// Writes what is filled, as the thread that holds the appender.
+    fn turn(&self) -> bool {
+        let from = self.written.load(Ordering::Relaxed) as usize;
+        let is_filled = |word: &&AtomicU64| word.load(Ordering::Acquire) == 1;
+        let group = self.filled[from..].iter().take_while(is_filled).count();
+        self.written.store((from + group) as u64, Ordering::Release);
+        for word in &self.filled[from..from + group] {
+            word.store(0, Ordering::Relaxed);
+        }
+        group > 0
+    }
+
+    fn has_record(&self) -> bool {
+        let next = self
+            .filled
+            .get(self.written.load(Ordering::Acquire) as usize);
+        next.is_some_and(|word| word.load(Ordering::Relaxed) == 1)
+    }
+
+    /// Whether all is written.
+    fn is_over(&self) -> bool {
+        self.written.load(Ordering::Acquire) == 2
+    }
+
+    fn flush(&self) {
+        while !self.is_over() {
+            let held = self.appender.lock().unwrap();
+            let was_busy = self.turn();
+            drop(held);
+            if !was_busy {
+                self.idle
+                    .sleep_unless(|| self.has_record() || self.is_over(), None);
+            }
+        }
+    }
+
+    fn lead(&self) {
+        if let Ok(held) = self.appender.try_lock() {
+            self.turn();
+            drop(held);
+            self.idle.call_if(|| self.has_record());
+        }
+        // Its own record is not written, or the log ends.
+        if self.written.load(Ordering::Acquire) == 0 || self.is_over() {
+            self.idle.call();
+        }
+    }
+}
+
+/// A thread appends its record in place of the flusher, while another record is filled.
+#[test]
+fn a_flusher_does_not_sleep_over_what_a_leader_leaves() {
+    let lines = [Line::LeaderLooksAgain, Line::FenceBeforeLeaderLooks];
+    check(&lines, || {
+        let mut model = loom::model::Builder::new();
+        // Without a bound it takes hours.
+        model.preemption_bound = Some(3);
+        model.check(|| {
+            let shared = Arc::new(Appended {
+                idle: Idle::new(),
+                appender: Mutex::new(()),
+                written: AtomicU64::new(0),
+                filled: [AtomicU64::new(0), AtomicU64::new(0)],
+            });
+            let leader = {
                 let shared = shared.clone();
                 thread::spawn(move || {
-                    shared.0.wake();
-                    shared.1.store(1, Ordering::Release);
-                    shared.0.call();
+                    shared.filled[0].store(1, Ordering::Release);
+                    shared.lead();
                 })
             };
-            let is_urgent = || shared.1.load(Ordering::Relaxed) == 1;
-            shared.0.nap_unless(is_urgent, Duration::from_millis(1));
-            waiter.join().unwrap();
+            let writer = {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    shared.filled[1].store(1, Ordering::Release);
+                    shared.idle.wake();
+                })
+            };
+            shared.flush();
+            leader.join().unwrap();
+            writer.join().unwrap();
         });
     });
 }

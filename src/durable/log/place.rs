@@ -1,7 +1,7 @@
 //! What a writer holds on its way to a record: first room, then a place, which has a number.
 
 use super::ring::{first_word, units_of};
-use super::{Log, Ring};
+use super::{Level, Log, Ring};
 
 /// Room in the log for one record. It gives itself back when it is dropped. A thread holds at most
 /// one at a time: while it holds room, others may wait for it.
@@ -55,9 +55,16 @@ impl Place<'_> {
         self.number
     }
 
-    /// Fills the record. The caller has installed the commit. Bytes that `write` does not write are
-    /// zero. A log without a directory does not call `write`.
+    /// Fills the record, and wakes the flusher. The caller has installed the commit. Bytes that `write` does
+    /// not write are zero. A log without a directory does not call `write`.
     pub(crate) fn fill(self, kind: u8, write: impl FnOnce(&mut Writer<'_>)) {
+        self.fill_to(Level::Memory, kind, write);
+    }
+
+    /// As `fill`, for a caller that next waits for the record to reach a level, without waiting for anything
+    /// else before. If that level needs the flusher, not this call wakes it, but the wait, if it has to: also
+    /// for threads that wait for records behind this one already.
+    pub(crate) fn fill_to(self, level: Level, kind: u8, write: impl FnOnce(&mut Writer<'_>)) {
         let (log, ring) = (self.log, self.log.ring());
         if log.keeps_bodies() {
             let mut writer = Writer {
@@ -74,7 +81,9 @@ impl Place<'_> {
         }
         ring.fill(self.number, first_word(log.stored_bytes(self.bytes), kind));
         std::mem::forget(self);
-        log.filled();
+        if level == Level::Memory {
+            log.filled();
+        }
     }
 }
 

@@ -225,14 +225,14 @@ impl Ring {
         to
     }
 
-    /// Whether the record at `position` is filled. Called by the flusher for the position at which it
-    /// goes on, which it has zeroed itself if it was used before.
+    /// Whether the record at `position` is filled. Called for a position up to which records were appended:
+    /// the thread that stored it has zeroed the word, or one that appended before.
     pub(super) fn is_filled(&self, position: u64) -> bool {
         self.word(position, 0).load(Ordering::Relaxed) != 0
     }
 
     /// Finds the records from `from` on, below `installed`, that have at most `units` together.
-    /// Called by the flusher, which alone releases.
+    /// Called by the thread that appends, which alone releases.
     pub(super) fn group(&self, from: u64, units: u64) -> Option<Group> {
         let installed = self.advance();
         let mut group = Group {
@@ -253,7 +253,7 @@ impl Ring {
         (group.records > 0).then_some(group)
     }
 
-    /// Copies the units from `from` on to `bytes`. Called by the flusher for units below `installed`.
+    /// Copies the units from `from` on to `bytes`. Called by the thread that appends for units below `installed`.
     pub(super) fn copy(&self, from: u64, bytes: &mut [u8]) {
         let begin = (from * WORDS) as usize & (self.words.len() - 1);
         let (before, after) = self.words.split_at(begin);

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::alarm::Alarm;
+use super::appender::Appender;
 use super::callbacks::Callbacks;
 use super::frame::FRAME_HEADER;
 use super::reader::LogEnd;
@@ -41,12 +42,14 @@ pub(super) struct Shared {
     pub(super) alarm: Option<Arc<Alarm>>,
     /// Where the log was opened.
     pub(super) opened_at: u64,
+    /// What appends; the thread that holds it is the one that does.
+    pub(super) appender: Mutex<Appender>,
     pub(super) idle: Idle,
     /// Announces `written`, answers to requests, room that was given back, and failure.
     pub(super) progress: Signal,
     /// Announces `durable`, and failure.
     pub(super) synced: Signal,
-    /// Positions; the flusher stores them. What is below is written, or durable.
+    /// Positions; the thread that appends stores them. What is below is written, or durable.
     pub(super) written: AtomicU64,
     pub(super) durable: AtomicU64,
     /// What waiters want to be durable.
@@ -56,14 +59,16 @@ pub(super) struct Shared {
     /// Units that are allocated in the file, and that no writer holds.
     pub(super) file_room: AtomicU64,
     /// Units of the file that a writer waits for, or 0; stored by the writer that holds `turn`, and
-    /// zeroed by the flusher with its answer.
+    /// zeroed by the thread that appends, with its answer.
     pub(super) request: AtomicU64,
-    /// The flusher's answer: 0, or why there is no room, as an errno.
+    /// The answer: 0, or why there is no room, as an errno.
     pub(super) refused: AtomicU32,
     /// Writers that wait for room do so one at a time: a large one is not overtaken for ever.
     pub(super) turn: Mutex<()>,
     /// How many writers wait for room.
     pub(super) waiting: AtomicU32,
+    /// How many threads wait for records.
+    pub(super) waiters: AtomicU32,
     failure: OnceLock<Failure>,
     has_failed: AtomicU32,
     pub(super) closing: Closing,
@@ -82,6 +87,11 @@ impl Shared {
             .clamp(1 << 8, 1 << 40)
             .next_power_of_two() as u64;
         let ring = Ring::new(buffer / UNIT, recovered.next).ok_or(LogError::NoMemory)?;
+        let longest = match options.directory {
+            Some(_) => FRAME_HEADER + (ring.capacity() / 2 * UNIT) as usize,
+            None => 0,
+        };
+        let appender = Appender::new(recovered, longest).ok_or(LogError::NoMemory)?;
         let mut closed = VecDeque::new();
         let count = recovered.segments.len();
         (closed.try_reserve(count)).map_err(|_| LogError::NoMemory)?;
@@ -101,6 +111,7 @@ impl Shared {
             sync_interval: options.sync_interval,
             alarm: options.alarm,
             opened_at: recovered.next,
+            appender: Mutex::new(appender),
             idle: Idle::new(),
             progress: Signal::new(),
             synced: Signal::new(),
@@ -113,6 +124,7 @@ impl Shared {
             refused: AtomicU32::new(0),
             turn: Mutex::new(()),
             waiting: AtomicU32::new(0),
+            waiters: AtomicU32::new(0),
             failure: OnceLock::new(),
             has_failed: AtomicU32::new(0),
             closing: Closing::new(),
@@ -149,6 +161,76 @@ impl Shared {
         }
     }
 
+    /// Whether what is written is not all durable.
+    pub(super) fn is_unsynced(&self) -> bool {
+        self.durable.load(Ordering::Relaxed) < self.written.load(Ordering::Relaxed)
+    }
+
+    /// Whether a thread wants to be durable what is written, and is not.
+    pub(super) fn is_sync_wanted(&self) -> bool {
+        let durable = self.durable.load(Ordering::Relaxed);
+        let is_wanted = self.sync_wanted.load(Ordering::Acquire) > durable;
+        self.is_unsynced() && (is_wanted || self.is_closing())
+    }
+
+    /// Whether the log is being closed, and nothing is left to do.
+    pub(super) fn is_finished(&self) -> bool {
+        self.closing.is_over(|| {
+            let is_written = self.written() == self.ring.taken() && !self.is_unsynced();
+            let is_done = self.has_failed() || is_written;
+            is_done && !self.callbacks.is_due(self.called_back_below())
+        })
+    }
+
+    /// Whether there is work for the flusher, besides a sync whose time has come.
+    pub(super) fn has_work(&self) -> bool {
+        self.has_record() || self.has_request()
+    }
+
+    /// Whether there is work that a thread waits for.
+    pub(super) fn is_urgent(&self) -> bool {
+        (self.has_record() && self.is_waited_for()) || self.has_request()
+    }
+
+    /// Whether the next group has a record. May be wrong while another thread appends, which looks again
+    /// when it is done.
+    fn has_record(&self) -> bool {
+        !self.has_failed() && self.ring.is_filled(self.written())
+    }
+
+    /// Whether there is work besides records.
+    fn has_request(&self) -> bool {
+        if self.callbacks.is_due(self.called_back_below()) || self.is_finished() {
+            return true;
+        }
+        let has_failed = self.has_failed();
+        !has_failed && (self.request.load(Ordering::Relaxed) > 0 || self.is_sync_wanted())
+    }
+
+    /// Whether a thread waits for records that are not written, or for room.
+    pub(super) fn is_waited_for(&self) -> bool {
+        let written = self.written();
+        let wanted = |position: &AtomicU64| position.load(Ordering::Relaxed) > written;
+        wanted(&self.sync_wanted)
+            || wanted(&self.write_wanted)
+            || self.waiting.load(Ordering::Relaxed) > 0
+            || self.ring.is_half_reserved()
+            || self.is_closing()
+    }
+
+    /// Callbacks for numbers below this one are due.
+    pub(super) fn called_back_below(&self) -> u64 {
+        match self.has_failed() {
+            true => u64::MAX,
+            false => self.durable.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The position after what is written.
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::Acquire)
+    }
+
     pub(super) fn begin_closing(&self) {
         self.closing.begin();
         self.idle.call();
@@ -172,7 +254,7 @@ impl Shared {
         false
     }
 
-    /// Makes sure that `close_segment` has memory; only the flusher adds segments.
+    /// Makes sure that `close_segment` has memory; only the thread that appends adds segments.
     pub(super) fn reserve_closed(&self) -> bool {
         errno::lock(&self.closed).try_reserve(1).is_ok()
     }
@@ -199,7 +281,7 @@ impl Shared {
 
     /// Bytes of the records from `number` on.
     pub(super) fn bytes_since(&self, number: u64) -> u64 {
-        let written = self.written.load(Ordering::Acquire);
+        let written = self.written();
         let closed = errno::lock(&self.closed);
         let current = match self.current_base.load(Ordering::Acquire) {
             0 => Closed { base: 0, end: 0 },

@@ -43,16 +43,29 @@ impl Idle {
     /// Wakes the thread if it is idle, but not from a nap. The caller has stored what it looks for.
     #[inline]
     pub(super) fn wake(&self) {
-        if self.state_after_a_fence() == IDLE {
-            self.wake_sleeper();
+        let state = self.state_after_a_fence();
+        if state == IDLE {
+            self.wake_from(state);
         }
     }
 
     /// Wakes the thread, also from a nap. The caller has stored the urgent work that it looks for.
     #[inline]
     pub(super) fn call(&self) {
-        if self.state_after_a_fence() != AWAKE {
-            self.wake_sleeper();
+        let state = self.state_after_a_fence();
+        if state != AWAKE {
+            self.wake_from(state);
+        }
+    }
+
+    /// Wakes the thread, also from a nap, if there is work that another thread has left, which did some in its
+    /// place.
+    pub(super) fn call_if(&self, has_work: impl Fn() -> bool) {
+        if Line::FenceBeforeLeaderLooks.is_enabled() {
+            fence(Ordering::SeqCst);
+        }
+        if Line::LeaderLooksAgain.is_enabled() && has_work() {
+            self.call();
         }
     }
 
@@ -64,10 +77,13 @@ impl Idle {
         self.0.word.load(Ordering::Relaxed)
     }
 
+    /// If the thread is no longer in that state, another thread wakes it, or it is awake; when it rests again,
+    /// it looks for work behind a later fence.
     #[cold]
-    fn wake_sleeper(&self) {
-        // One of the threads that find it asleep calls the kernel.
-        if self.0.word.swap(AWAKE, Ordering::Relaxed) != AWAKE {
+    fn wake_from(&self, state: u32) {
+        let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
+        let word = &self.0.word;
+        if (word.compare_exchange(state, AWAKE, success, failure)).is_ok() {
             self.0.wake();
         }
     }

@@ -7,7 +7,7 @@ use super::catalog::StoreTree;
 use super::plan::{EmptyPrefix, Plan, Unfit, Unmet};
 use super::record::{Change, RecordKind};
 use super::{Store, StoreFault};
-use crate::durable::log::{Log, Place};
+use crate::durable::log::{Level, Log, Place};
 use crate::index::memory::{OutOfMemory, Vector};
 use crate::index::reclaim::{LocalGuard, Pinned};
 use crate::index::tree::Range;
@@ -111,7 +111,7 @@ impl Store {
         };
         marks.settle(judged.is_ok().then_some(number));
         // Before the marks are resolved, which takes longer: readers at a mark look at the record.
-        fill(place, plan, judged.is_ok());
+        fill(place, plan, judged.is_ok(), self.level);
         judged.map(|()| number)
     }
 }
@@ -289,17 +289,16 @@ fn changes<'p>(plan: &'p Plan<'_>) -> impl Iterator<Item = Change<'p>> {
     })
 }
 
-/// Fills the record of a commit; that of a refused one is void.
-pub(super) fn fill(place: Place<'_>, plan: &Plan<'_>, is_committed: bool) {
-    let kind = match is_committed {
-        true => RecordKind::Commit,
-        false => RecordKind::Void,
-    };
-    place.fill(kind as u8, |writer| {
-        if is_committed {
-            for change in changes(plan) {
-                change.encode(|bytes| writer.write(bytes));
-            }
+/// Fills the record of a commit; that of a refused one is void. `level` is what the caller waits for, if it
+/// is committed.
+pub(super) fn fill(place: Place<'_>, plan: &Plan<'_>, is_committed: bool, level: Level) {
+    if !is_committed {
+        place.fill(RecordKind::Void as u8, |_| {});
+        return;
+    }
+    place.fill_to(level, RecordKind::Commit as u8, |writer| {
+        for change in changes(plan) {
+            change.encode(|bytes| writer.write(bytes));
         }
     });
 }

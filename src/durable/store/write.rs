@@ -105,7 +105,7 @@ impl Store {
             Err(Uncommitted::MarkedAlready) => unreachable!("a write of one key has no batch"),
         };
         let place = place.expect("a commit takes its number");
-        place.fill(RecordKind::Commit as u8, |writer| {
+        place.fill_to(self.level, RecordKind::Commit as u8, |writer| {
             change.encode(|bytes| writer.write(bytes));
         });
         // Dropped only now: what was displaced is retired after the commit is reported as installed.

@@ -56,11 +56,14 @@ impl<'s> Transaction<'s> {
 
     /// Waits until a commit has reached the level that the store's options or the transaction's demand.
     pub(crate) fn reach_level(&self, number: u64) -> Result<(), StoreFault> {
-        self.store.reach_level(number)?;
-        match self.options.level {
+        match self.level() {
             Level::Memory => Ok(()),
             level => self.store.wait(number, level),
         }
+    }
+
+    fn level(&self) -> Level {
+        self.store.level.max(self.options.level)
     }
 
     fn try_commit(
@@ -116,7 +119,7 @@ impl<'s> Transaction<'s> {
         };
         marks.settle(valid.is_ok().then_some(number));
         // Before the marks are resolved, which takes longer: readers at a mark look at the record.
-        fill(place, &plan, valid.is_ok());
+        fill(place, &plan, valid.is_ok(), self.level());
         valid.map(|()| number)
     }
 
