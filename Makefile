@@ -3,7 +3,7 @@ BUILD := build/release
 STAGE := .ci/stage
 # CMake compiles one file at a time unless told otherwise.
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
-CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
+CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target -DMASSTREE_CLI_IN_ALL=OFF
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test build library install uninstall header abi docs setup clean \

@@ -2,11 +2,19 @@
 # build directory, and its completions for shells in completions/.
 include(GNUInstallDirs)
 
+# It takes minutes to build, and no test in C needs it: the Makefile names the target where it does.
+option(MASSTREE_CLI_IN_ALL "Build the command line with everything else" ON)
+mark_as_advanced(MASSTREE_CLI_IN_ALL)
+
 function(masstree_add_cli)
   set(bin "${CMAKE_CURRENT_BINARY_DIR}/bin")
   set(completions "${CMAKE_CURRENT_BINARY_DIR}/completions")
+  set(in_all "")
+  if(MASSTREE_CLI_IN_ALL)
+    set(in_all ALL)
+  endif()
   # cargo locks its directory: the library first.
-  add_custom_target(masstree_cli ALL
+  add_custom_target(masstree_cli ${in_all}
     COMMAND "${MASSTREE_CARGO}" build --quiet --profile tool --package masstree-cli
       --target-dir "${MASSTREE_CARGO_TARGET_DIR}"
     COMMAND "${CMAKE_COMMAND}" -E make_directory "${bin}" "${completions}"
