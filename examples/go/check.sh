@@ -33,3 +33,12 @@ if [ "$said" != "$expected" ]; then
     echo "check.sh: objects says: $said" >&2
     exit 1
 fi
+
+said=$(go run ./bank)
+expected='all accounts: 1000
+all and one more: not enough money
+the copy: 1000'
+if [ "$said" != "$expected" ]; then
+    echo "check.sh: bank says: $said" >&2
+    exit 1
+fi

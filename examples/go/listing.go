@@ -3,13 +3,7 @@ package masstree
 // #include "store_bridge.h"
 import "C"
 
-import (
-	"runtime"
-	"unsafe"
-)
-
-// The entries that a listing reads at a time.
-const page = 64
+import "runtime"
 
 // ListOptions say what a listing shows. The zero value shows everything in ascending order.
 type ListOptions struct {
@@ -37,14 +31,10 @@ type Listing struct {
 	options  ListOptions
 	snapshot C.uintptr_t
 	of       C.listing_t
-	page     C.page_t
-	at       C.size_t // where the next entry begins
-	left     int      // entries that the limit allows
-	begun    bool     // key is an entry
+	entries  entries
+	left     int  // entries that the limit allows
+	begun    bool // the entry is one of the listing
 	done     bool
-	key      []byte
-	value    []byte
-	version  uint64
 	err      error
 }
 
@@ -75,31 +65,20 @@ func (l *Listing) Next() bool {
 		l.err = ErrClosed
 		return false
 	}
-	if l.options.Limit > 0 && l.left == 0 || l.at == l.page.len && !l.fill() {
+	if l.options.Limit > 0 && l.left == 0 || !l.entries.next() && !l.fill() {
 		l.done = true
 		return false
 	}
-	entry := (*C.list_entry_t)(unsafe.Pointer(&l.bytes(l.at, C.sizeof_list_entry_t)[0]))
-	begin := l.at + C.sizeof_list_entry_t
-	l.key = append(l.key[:0], l.bytes(begin, entry.key_len)...)
-	l.value = append(l.value[:0], l.bytes(begin+entry.key_len, entry.value_len)...)
-	l.version = uint64(entry.version)
-	l.at += entry.next
 	l.begun = true
 	l.left--
 	return true
 }
 
-// bytes returns a part of the page.
-func (l *Listing) bytes(at, n C.size_t) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(l.page.bytes)), int(l.page.len))[at : at+n]
-}
-
-// fill reads the entries after the current one; returns false if there is none.
+// fill reads the entries after the current one, and moves to the first; returns false if there is none.
 func (l *Listing) fill() bool {
 	start := l.options.StartAfter
 	if l.begun {
-		start = l.key
+		start = l.entries.key
 	}
 	bytes := append(append(clone(l.options.Prefix), l.options.Delimiter...), start...)
 	l.of.prefix_len = C.size_t(len(l.options.Prefix))
@@ -108,11 +87,11 @@ func (l *Listing) fill() bool {
 	l.of.limit = page
 	l.of.has_start, l.of.reverse = boolean(start != nil), boolean(l.options.Reverse)
 	p, _ := pointer(bytes)
-	l.at = 0
+	l.entries.empty()
 	l.err = l.tree.store.use(func(C.uintptr_t) error {
-		return toError(C.bridge_store_list(l.tree.c, &l.of, p, &l.page))
+		return toError(C.bridge_store_list(l.tree.c, &l.of, p, &l.entries.page))
 	})
-	return l.err == nil && l.page.len > 0
+	return l.err == nil && l.entries.next()
 }
 
 func boolean(is bool) C.uint32_t {
@@ -124,23 +103,23 @@ func boolean(is bool) C.uint32_t {
 
 // Key returns the current key or common prefix, whose bytes the next call of Next overwrites.
 func (l *Listing) Key() []byte {
-	return l.key
+	return l.entries.key
 }
 
 // IsPrefix tells whether the entry is a common prefix, which ends with the delimiter.
 func (l *Listing) IsPrefix() bool {
-	return l.version == 0
+	return l.entries.version == 0
 }
 
 // Value returns the value of the current key, whose bytes the next call of Next overwrites; of a common
 // prefix nothing.
 func (l *Listing) Value() []byte {
-	return l.value
+	return l.entries.value
 }
 
 // Version returns the number of the commit that stored the value; of a common prefix 0.
 func (l *Listing) Version() uint64 {
-	return l.version
+	return l.entries.version
 }
 
 // Err returns the error that ended the listing, if any.
@@ -154,8 +133,8 @@ func (l *Listing) Close() error {
 		return nil
 	}
 	C.bridge_snapshot_close(l.snapshot)
-	C.free(unsafe.Pointer(l.page.bytes))
-	l.snapshot, l.page = 0, C.page_t{}
+	l.entries.free()
+	l.snapshot = 0
 	l.tree.store.users.Add(-1)
 	runtime.SetFinalizer(l, nil)
 	return nil

@@ -24,10 +24,10 @@ const (
 	ErrInvalid  = Error(C.MASSTREE_INVALID)
 )
 
-// Store.Close returns ErrListing while a listing is open.
-var ErrListing = errors.New("masstree: the store has open listings")
+// Store.Close returns ErrStoreInUse while a listing is open, or a transaction or an export is under way.
+var ErrStoreInUse = errors.New("masstree: the store has open listings, transactions or exports")
 
-// A StoreError is why a store could not be opened. errors.Is compares it with the errors of this package,
+// A StoreError is why a store could not be opened or exported. errors.Is compares it with the errors of this package,
 // such as ErrCorrupt, and with a syscall.Errno.
 type StoreError struct {
 	Status    Error
@@ -71,7 +71,7 @@ type StoreOptions struct {
 type Store struct {
 	mu    sync.RWMutex // held to use c, and alone to close it
 	c     C.uintptr_t
-	users atomic.Int64 // open listings
+	users atomic.Int64 // open listings, transactions and exports
 	waits atomic.Int64 // commits whose callback was not called yet
 }
 
@@ -107,7 +107,11 @@ func OpenStore(directory string, options *StoreOptions) (*Store, error) {
 	if status == C.MASSTREE_OK {
 		return store, nil
 	}
-	return nil, &StoreError{
+	return nil, storeError(status, &failure)
+}
+
+func storeError(status C.int32_t, failure *C.masstree_store_failure_t) error {
+	return &StoreError{
 		Status:    Error(status),
 		Errno:     syscall.Errno(failure.os_error),
 		Operation: C.GoString(&failure.operation[0]),
@@ -117,8 +121,8 @@ func OpenStore(directory string, options *StoreOptions) (*Store, error) {
 	}
 }
 
-// Close makes everything durable and closes the store. Its trees cannot be used any more. While listings
-// are open, it returns ErrListing, and does nothing.
+// Close makes everything durable and closes the store. Its trees cannot be used any more. While listings are
+// open, or transactions or exports under way, it returns ErrStoreInUse, and does nothing.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,7 +130,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	if s.users.Load() != 0 {
-		return ErrListing
+		return ErrStoreInUse
 	}
 	status := C.masstree_store_close(C.store_at(s.c))
 	s.c = 0

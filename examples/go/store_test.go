@@ -207,7 +207,7 @@ func TestListing(t *testing.T) {
 				t.Fatalf("%d: %s", i, l.Key())
 			}
 			if i == 0 {
-				wantError(t, store.Close(), ErrListing)
+				wantError(t, store.Close(), ErrStoreInUse)
 			}
 			must(t)(tree.Remove([]byte(fmt.Sprintf("p%04d new", i))))
 		}
