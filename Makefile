@@ -309,7 +309,7 @@ check-fuzz: setup
 SECONDS := 60
 TARGET :=
 ## fuzz the C interface, SECONDS=60 for each target, or for TARGET=operations, threads,
-## structs, allocations, versions, store or checkpoints; FUZZ_BUILD=asan, plain or narrow (nightly toolchain)
+## structs, allocations, versions, store, checkpoints or transactions; FUZZ_BUILD=asan, plain or narrow (nightly toolchain)
 fuzz: setup
 	@.ci/fuzz run $(SECONDS) $(TARGET)
 

@@ -1,5 +1,5 @@
 //! The fuzz targets: [`operations`], [`threads`], [`structs`],
-//! [`allocations`], [`versions`], [`store`] and [`checkpoints`].
+//! [`allocations`], [`versions`], [`store`], [`checkpoints`] and [`transactions`].
 //! `arbitrary` decodes an input into operations on trees, which go through the C interface;
 //! a model determines the result of each.
 
@@ -23,6 +23,11 @@ mod store_disk;
 mod store_forge;
 mod structs;
 mod targets;
+mod transactions;
+mod txn_list;
+mod txn_model;
+mod txn_op;
+mod txn_session;
 mod values;
 mod versions;
 mod versions_op;
@@ -34,4 +39,5 @@ mod whole;
 pub use store::{checkpoints, store};
 pub use structs::structs;
 pub use targets::{allocations, operations, threads};
+pub use transactions::transactions;
 pub use versions::versions;

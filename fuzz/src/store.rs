@@ -29,9 +29,9 @@ use crate::versions::collect;
 use crate::versions_oracle::Row;
 
 /// A tree's name and its rows, for each tree in order.
-type Content = Vec<(CString, Vec<Row>)>;
+pub(crate) type Content = Vec<(CString, Vec<Row>)>;
 
-fn options(flags: u32) -> (StoreOptionsC, Box<StoreFailure>) {
+pub(crate) fn options(flags: u32) -> (StoreOptionsC, Box<StoreFailure>) {
     // SAFETY: all of the fields may be zero.
     let (mut options, mut failure) = unsafe { std::mem::zeroed::<(StoreOptionsC, StoreFailure)>() };
     failure.struct_size = size_of::<StoreFailure>();
@@ -41,15 +41,18 @@ fn options(flags: u32) -> (StoreOptionsC, Box<StoreFailure>) {
     (options, Box::new(failure))
 }
 
-/// Opens the store on a disk; returns it, or the status.
-fn open(disk: &Disk, flags: u32) -> Result<*mut StoreHandle, i32> {
+/// The directory of the store on a disk.
+pub(crate) const STORE: &CStr = c"/store";
+
+/// Opens the store in a directory of a disk; returns it, or the status.
+pub(crate) fn open(disk: &Disk, directory: &CStr, flags: u32) -> Result<*mut StoreHandle, i32> {
     let table = disk.table();
     let (mut options, mut failure) = options(flags);
     let mut store = null_mut();
     options.io = &raw const table;
     options.failure = &raw mut *failure;
     // SAFETY: the disk outlives the store; the rest lives during the call.
-    let status = unsafe { masstree_store_open(c"/store".as_ptr(), &options, &mut store) };
+    let status = unsafe { masstree_store_open(directory.as_ptr(), &options, &mut store) };
     show(&(status, flags), "open: ");
     if status == MASSTREE_CORRUPT {
         assert_eq!(failure.status, MASSTREE_CORRUPT);
@@ -92,7 +95,7 @@ unsafe extern "C" fn visit_tree(
     MASSTREE_VISIT_CONTINUE
 }
 
-fn content(store: *mut StoreHandle) -> Content {
+pub(crate) fn content(store: *mut StoreHandle) -> Content {
     let mut content = Content::new();
     // SAFETY: an open store.
     let status =
@@ -101,7 +104,7 @@ fn content(store: *mut StoreHandle) -> Content {
     content
 }
 
-fn close(store: *mut StoreHandle) {
+pub(crate) fn close(store: *mut StoreHandle) {
     // SAFETY: an open store, which is not used any more.
     assert_eq!(unsafe { masstree_store_close(store) }, MASSTREE_OK);
 }
@@ -163,7 +166,7 @@ fn write(store: *mut StoreHandle, before: &Content) -> bool {
 /// Goes on with a store that was opened, and opens it twice more.
 fn go_on(disk: &Disk, store: *mut StoreHandle, found: &Content, checkpoints: bool) {
     close(store);
-    let store = open(disk, 0).expect("it was opened before");
+    let store = open(disk, STORE, 0).expect("it was opened before");
     assert_eq!(&content(store), found);
     let has_written = write(store, found);
     let written = content(store);
@@ -177,7 +180,7 @@ fn go_on(disk: &Disk, store: *mut StoreHandle, found: &Content, checkpoints: boo
         );
     }
     close(store);
-    let store = open(disk, 0).expect("it was opened before");
+    let store = open(disk, STORE, 0).expect("it was opened before");
     assert_eq!(content(store), written);
     assert!(
         !has_written
@@ -241,7 +244,7 @@ fn open_damaged(mut files: Files, states: &[State], damages: [u8; 24], checkpoin
             "file: ",
         );
     }
-    let read = match open(&disk, MASSTREE_STORE_READ_ONLY) {
+    let read = match open(&disk, STORE, MASSTREE_STORE_READ_ONLY) {
         Ok(store) => {
             let found = content(store);
             close(store);
@@ -256,7 +259,7 @@ fn open_damaged(mut files: Files, states: &[State], damages: [u8; 24], checkpoin
         files,
         "a store that is only read changes its files"
     );
-    match (open(&disk, 0), read) {
+    match (open(&disk, STORE, 0), read) {
         (Ok(store), Ok(read)) => {
             let found = content(store);
             assert_eq!(found, read);
@@ -266,7 +269,7 @@ fn open_damaged(mut files: Files, states: &[State], damages: [u8; 24], checkpoin
         (Err(MASSTREE_CORRUPT), Err(MASSTREE_CORRUPT)) => {
             assert_eq!(disk.files(), files, "a corruption changes files");
             assert!(files != whole, "nothing was damaged");
-            match open(&disk, MASSTREE_STORE_SALVAGE) {
+            match open(&disk, STORE, MASSTREE_STORE_SALVAGE) {
                 Ok(store) => {
                     let found = content(store);
                     assert!(is_state(&found), "not the state after a record: {found:?}");

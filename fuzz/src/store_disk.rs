@@ -1,6 +1,8 @@
 //! A file system in memory, as a table of file operations in C. Files that are allocated ahead take no memory.
+//! Files of the directory `/store` are known by their names, files of other directories by their paths.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::from_ref;
 use std::sync::{Mutex, MutexGuard};
@@ -31,7 +33,8 @@ struct State {
     files: Files,
     /// The path of each open file.
     open: Vec<Option<Vec<u8>>>,
-    locked: bool,
+    /// The file that has locked a path.
+    locked: BTreeMap<Vec<u8>, i64>,
 }
 
 /// Its paths are those of the files' table.
@@ -53,6 +56,12 @@ impl Disk {
 
     pub(crate) fn files(&self) -> Files {
         self.state().files.clone()
+    }
+
+    /// Removes the files whose names begin with a prefix.
+    pub(crate) fn remove_all(&self, prefix: &str) {
+        let is_kept = |path: &Vec<u8>| !path.starts_with(prefix.as_bytes());
+        self.state().files.retain(|path, _| is_kept(path));
     }
 
     /// The disk lives longer than every store that uses the table.
@@ -93,8 +102,8 @@ unsafe fn of<'d>(ctx: *mut c_void) -> MutexGuard<'d, State> {
 unsafe fn name(path: *const c_char) -> Vec<u8> {
     // SAFETY: by contract.
     let path = unsafe { CStr::from_ptr(path) }.to_bytes();
-    let from = path.iter().rposition(|&byte| byte == b'/');
-    path[from.map_or(0, |at| at + 1)..].to_vec()
+    let path = path.strip_prefix(b"/store").unwrap_or(path);
+    path.strip_prefix(b"/").unwrap_or(path).to_vec()
 }
 
 impl State {
@@ -125,9 +134,8 @@ unsafe extern "C" fn open(ctx: *mut c_void, path: *const c_char, flags: u32) -> 
 unsafe extern "C" fn close(ctx: *mut c_void, file: i64) -> i64 {
     // SAFETY: see above.
     let mut state = unsafe { of(ctx) };
-    if state.open[file as usize].take().as_deref() == Some(b"lock") {
-        state.locked = false;
-    }
+    state.open[file as usize] = None;
+    state.locked.retain(|_, holder| *holder != file);
     0
 }
 
@@ -210,13 +218,14 @@ unsafe extern "C" fn length(ctx: *mut c_void, file: i64) -> i64 {
     unsafe { of(ctx) }.file(file).length as i64
 }
 
-unsafe extern "C" fn lock(ctx: *mut c_void, _: i64, _: c_int) -> i64 {
+unsafe extern "C" fn lock(ctx: *mut c_void, file: i64, _: c_int) -> i64 {
     // SAFETY: see above.
     let mut state = unsafe { of(ctx) };
-    if state.locked {
-        return error(libc::EWOULDBLOCK);
+    let path = state.open[file as usize].clone().expect("an open file");
+    match state.locked.entry(path) {
+        Entry::Vacant(entry) => _ = entry.insert(file),
+        Entry::Occupied(_) => return error(libc::EWOULDBLOCK),
     }
-    state.locked = true;
     0
 }
 
@@ -245,13 +254,25 @@ unsafe extern "C" fn mkdir(_: *mut c_void, _: *const c_char) -> i64 {
 
 unsafe extern "C" fn list(
     ctx: *mut c_void,
-    _: *const c_char,
+    directory: *const c_char,
     found: FoundName,
     argument: *mut c_void,
 ) -> i64 {
     let found = found.expect("the library passes a function");
     // SAFETY: see above.
-    let names: Vec<Vec<u8>> = unsafe { of(ctx) }.files.keys().cloned().collect();
+    let (state, mut directory) = unsafe { (of(ctx), name(directory)) };
+    if !directory.is_empty() {
+        directory.push(b'/');
+    }
+    let names = state
+        .files
+        .keys()
+        .filter_map(|path| path.strip_prefix(&directory[..]));
+    let names: Vec<Vec<u8>> = names
+        .filter(|name| !name.contains(&b'/'))
+        .map(<[u8]>::to_vec)
+        .collect();
+    drop(state);
     for name in &names {
         // SAFETY: the library's function and argument; the name lives during the call.
         let answer = unsafe { found(argument, name.as_ptr().cast(), name.len()) };
