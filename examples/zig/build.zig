@@ -1,5 +1,5 @@
 //! The module `masstree` over an installed libmasstree, which pkg-config finds; its tests,
-//! an example, and a benchmark.
+//! examples, and a benchmark.
 const std = @import("std");
 
 pub fn build(b: *std.Build) void {
@@ -31,6 +31,7 @@ pub fn build(b: *std.Build) void {
 
     inline for (.{
         .{ "run", "example", "Print the words of a dictionary that begin with a prefix" },
+        .{ "objects", "objects", "Keep the names of an object store durably" },
         .{ "bench", "bench", "Measure look-ups, single and batched" },
     }) |program| {
         const exe = b.addExecutable(.{ .name = program[1], .root_module = b.createModule(.{

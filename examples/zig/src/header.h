@@ -1,1 +1,2 @@
 #include <masstree.h>
+#include <masstree/store.h>

@@ -1,10 +1,22 @@
 //! An ordered map from byte strings to 64-bit words, which any number of threads use
-//! concurrently, without locks for readers: libmasstree.
+//! concurrently, without locks for readers: libmasstree. `Store` is a durable one of byte strings.
 //!
 //! A missing key is null, a failure is an error. Operations take a guard, or null to pin
 //! for the call.
 const std = @import("std");
 const c = @import("header");
+const stores = @import("store.zig");
+
+pub const Store = stores.Store;
+pub const StoreTree = stores.Tree;
+pub const StoreError = stores.Error;
+pub const StoreFailure = stores.Failure;
+pub const StoreEntry = stores.Entry;
+pub const Stored = stores.Stored;
+pub const Listed = stores.Listed;
+pub const Level = stores.Level;
+pub const WriteBatch = stores.Batch;
+pub const Txn = @import("txn.zig").Txn;
 
 pub const Error = error{
     /// Out of memory; the tree is as it was before the call.
@@ -34,9 +46,9 @@ fn check(status: i32) Error!bool {
     };
 }
 
-fn bytes(slice: c.masstree_slice_t) []const u8 {
-    const data: [*]const u8 = @ptrCast(slice.data);
-    return data[0..slice.len];
+pub fn bytes(data: ?*const anyopaque, len: usize) []const u8 {
+    const first: [*]const u8 = @ptrCast(data);
+    return first[0..len];
 }
 
 pub const Entry = struct { key: []const u8, value: u64 };
@@ -47,13 +59,15 @@ pub const Decision = union(enum) { keep, set: u64, remove };
 /// Keys k with `lower` <= k < `upper` that begin with `prefix`. The default is every key.
 pub const Range = struct {
     lower: ?[]const u8 = null,
+    /// In place of the bound where the scan begins: only what follows this.
+    after: ?[]const u8 = null,
     upper: ?[]const u8 = null,
     prefix: []const u8 = "",
     reverse: bool = false,
     /// The maximum number of keys to visit; 0: no limit.
     limit: usize = 0,
 
-    fn toC(range: Range) c.masstree_range_t {
+    pub fn toC(range: Range) c.masstree_range_t {
         var in = std.mem.zeroes(c.masstree_range_t);
         in.struct_size = @sizeOf(c.masstree_range_t);
         if (range.lower) |lower| {
@@ -65,6 +79,17 @@ pub const Range = struct {
             in.upper = upper.ptr;
             in.upper_len = upper.len;
             in.upper_bound = c.MASSTREE_BOUND_EXCLUSIVE;
+        }
+        if (range.after) |after| {
+            if (range.reverse) {
+                in.upper = after.ptr;
+                in.upper_len = after.len;
+                in.upper_bound = c.MASSTREE_BOUND_EXCLUSIVE;
+            } else {
+                in.lower = after.ptr;
+                in.lower_len = after.len;
+                in.lower_bound = c.MASSTREE_BOUND_EXCLUSIVE;
+            }
         }
         in.prefix = range.prefix.ptr;
         in.prefix_len = range.prefix.len;
@@ -209,7 +234,7 @@ pub const Tree = struct {
 
             fn run(key: ?*const anyopaque, key_len: usize, value: u64, ctx: ?*anyopaque) callconv(.c) i32 {
                 const call: *@This() = @ptrCast(@alignCast(ctx));
-                const entry: Entry = .{ .key = bytes(.{ .data = key, .len = key_len }), .value = value };
+                const entry: Entry = .{ .key = bytes(key, key_len), .value = value };
                 const on = visit(call.context, entry) catch |err| {
                     call.failed = err;
                     return c.MASSTREE_VISIT_STOP;
@@ -303,7 +328,7 @@ pub const Cursor = struct {
         var value: u64 = undefined;
         _ = try check(c.masstree_cursor_key(at.handle, &key));
         _ = try check(c.masstree_cursor_value(at.handle, &value));
-        return .{ .key = bytes(key), .value = value };
+        return .{ .key = bytes(key.data, key.len), .value = value };
     }
 };
 

@@ -3,6 +3,10 @@ const masstree = @import("masstree");
 const testing = std.testing;
 const Tree = masstree.Tree;
 
+test {
+    _ = @import("store_tests.zig");
+}
+
 /// A tree whose memory the testing allocator counts.
 fn counted() !Tree {
     return .init(.{ .allocator = &testing.allocator });
