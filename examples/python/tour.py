@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """A tour of a tree: the words of a file, those with a prefix, what the tree is made of; and a store of
-them, which is closed and opened again.
+them, with a transaction, which is closed and opened again.
 
     python3 tour.py [--prefix PREFIX] FILE
 
@@ -40,6 +40,8 @@ class Version(ct.Structure):  # masstree_version_t
 
 VERSION_VISITOR = ct.CFUNCTYPE(
     ct.c_int32, ct.c_void_p, ct.c_size_t, ct.POINTER(Version), ct.c_void_p)
+TXN_BODY = ct.CFUNCTYPE(ct.c_int32, ct.c_void_p, ct.c_void_p)
+STOPPED = 1 << 20  # no status of the library
 
 
 def done(status):
@@ -71,6 +73,44 @@ def stats(tree):
     return json.loads(b"".join(pieces))
 
 
+def versions(scan, prefix, limit):
+    """What a scan of versions visits: keys, their values, and the commits that stored them."""
+    found = []
+
+    @VERSION_VISITOR
+    def visit(key, length, version, _):
+        value = ct.string_at(version[0].value, version[0].value_len)
+        found.append((ct.string_at(key, length), value, version[0].seqno))
+        return 0
+
+    wanted = Range(ct.sizeof(Range), prefix=prefix, prefix_len=len(prefix), limit=limit)
+    done(scan(ct.byref(wanted), visit))
+    return found
+
+
+class Transaction:
+    """Reads of one moment of a store's tree, and writes that are committed at once."""
+
+    def __init__(self, handle, tree):
+        self.handle, self.tree = ct.c_void_p(handle), tree
+
+    def get(self, key):
+        """The value of a key, or None."""
+        found = Version()
+        is_there = done(c.masstree_txn_get(self.handle, self.tree, key, ct.c_size_t(len(key)),
+                                           ct.byref(found)))
+        return ct.string_at(found.value, found.value_len) if is_there else None
+
+    def scan(self, prefix=b"", limit=0):
+        """The keys that begin with a prefix, as Store.scan; its own writes have the commit 0."""
+        return versions(lambda wanted, visit: c.masstree_txn_scan(
+            self.handle, self.tree, wanted, visit, None, None), prefix, limit)
+
+    def put(self, key, value):
+        done(c.masstree_txn_put(self.handle, self.tree, key, ct.c_size_t(len(key)),
+                                value, ct.c_size_t(len(value))))
+
+
 class Store:
     """A store in a directory, with one tree."""
 
@@ -100,19 +140,31 @@ class Store:
         done(c.masstree_store_wait(self.store, commit, ct.c_uint32(DURABLE)))
         return commit.value
 
+    def transact(self, body):
+        """Calls body(transaction), again if other commits have changed what it has read, and commits what it
+        has done, unless it raises; returns the commit's number."""
+        raised, commit = [], ct.c_uint64()
+
+        @TXN_BODY
+        def run(handle, _):
+            try:
+                body(Transaction(handle, self.tree))
+                return 0
+            except BaseException as error:  # an exception must not pass through C
+                raised.append(error)
+                return STOPPED
+
+        status = c.masstree_store_transact(self.store, None, run, None, ct.byref(commit))
+        if raised:
+            raise raised[0]
+        if not done(status):
+            raise RuntimeError(c.masstree_strerror(status).decode())
+        return commit.value
+
     def scan(self, prefix=b"", limit=0):
         """The keys that begin with a prefix, with their values and the commits that stored them."""
-        found = []
-
-        @VERSION_VISITOR
-        def visit(key, length, version, _):
-            value = ct.string_at(version[0].value, version[0].value_len)
-            found.append((ct.string_at(key, length), value, version[0].seqno))
-            return 0
-
-        wanted = Range(ct.sizeof(Range), prefix=prefix, prefix_len=len(prefix), limit=limit)
-        done(c.masstree_scan_at(self.tree, None, ct.byref(wanted), LATEST, visit, None, None))
-        return found
+        return versions(lambda wanted, visit: c.masstree_scan_at(
+            self.tree, None, wanted, LATEST, visit, None, None), prefix, limit)
 
 
 def plot(title, numbers):
@@ -147,6 +199,17 @@ with tempfile.TemporaryDirectory() as directory:
     with contextlib.closing(Store(directory, b"words")) as store:
         commit = store.write((key, str(value).encode()) for key, value in scan(tree))
         print(f"\nCommit {commit} has stored {len(store.scan())} words durably.")
+        begin = args.prefix.encode()
+
+        def double(txn):
+            for key, count, _ in txn.scan(begin):
+                txn.put(key, str(2 * int(count)).encode())
+
+        print(f"Commit {store.transact(double)} has doubled those that begin with {args.prefix!r}, at once.")
+        try:
+            store.transact(lambda txn: (txn.put(begin, b"lost"), int(txn.get(begin))))
+        except ValueError:
+            print("A transaction that raises changes nothing.")
     print("The store was closed and opened again:")
     with contextlib.closing(Store(directory, b"words")) as store:
         for key, value, commit in store.scan(args.prefix.encode(), limit=10):
