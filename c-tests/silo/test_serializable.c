@@ -11,7 +11,6 @@
 
 #include <inttypes.h>
 #include <sched.h>
-#include <unistd.h>
 
 enum { SLOTS = 5, STEPS = 5, OPENING_AMOUNT = 100 };
 
@@ -452,35 +451,11 @@ static bool checker_is_right(void)
            checker_knows("read of a session's past", false, into_the_past, COUNT(into_the_past));
 }
 
-static uint64_t number(const char *text)
-{
-    char *end = NULL;
-    uint64_t value = strtoull(text, &end, 10);
-    if (end == text || *end != '\0') {
-        fprintf(stderr, "test_serializable: not a number: %s\n", text);
-        exit(2);
-    }
-    return value;
-}
-
 int main(int argc, char **argv)
 {
     uint64_t histories = scaled(2000);
     uint64_t seed = 1;
-    int option;
-    while ((option = getopt(argc, argv, "n:s:")) != -1) {
-        switch (option) {
-        case 'n':
-            histories = number(optarg);
-            break;
-        case 's':
-            seed = number(optarg);
-            break;
-        default:
-            fprintf(stderr, "usage: %s [-n HISTORIES] [-s SEED]\n", argv[0]);
-            return 2;
-        }
-    }
+    read_arguments(argc, argv, "HISTORIES", &histories, &seed);
     printf("seed %" PRIu64 "\n", seed);
     struct setting in_turns = {.transactions = 15};
     struct setting threads = {.slots = 3, .transactions = 300, .has_threads = true};

@@ -7,34 +7,13 @@
 #include <time.h>
 #include <unistd.h>
 
-static uint64_t number(const char *text)
-{
-    char *end = NULL;
-    uint64_t value = strtoull(text, &end, 10);
-    REQUIRE(end != text && *end == '\0');
-    return value;
-}
-
 void crash_arguments(int argc, char **argv, struct crash_arguments *arguments)
 {
-    int option;
     if (strcmp(argv[0], "writer") == 0 && argc == 4) {
-        crash_write(crash_journal_map(argv[1]), argv[2], number(argv[3]));
+        crash_write(crash_journal_map(argv[1]), argv[2], number_of(argv[3]));
         exit(0);
     }
-    while ((option = getopt(argc, argv, "n:s:")) != -1) {
-        switch (option) {
-        case 'n':
-            arguments->rounds = number(optarg);
-            break;
-        case 's':
-            arguments->seed = number(optarg);
-            break;
-        default:
-            fprintf(stderr, "usage: %s [-n ROUNDS] [-s SEED]\n", argv[0]);
-            exit(2);
-        }
-    }
+    read_arguments(argc, argv, "ROUNDS", &arguments->rounds, &arguments->seed);
 }
 
 void crash_wait_us(uint64_t us)

@@ -1,33 +1,9 @@
 /* Trees that are dropped. */
-#include "faults.h"
+#include "one_place.h"
 
 #include <errno.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static struct place place;
-static struct faults faults;
-
-static int make(void **state)
-{
-    (void)state;
-    place_make(&place);
-    faults_start(&faults);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    faults_end(&faults);
-    place_remove(&place);
-    return 0;
-}
-
-static masstree_store_t *open_here(void)
-{
-    return open_store(place.path, &faults.options);
-}
 
 /* Put back: in `Catalog::remove`, keep the name. */
 static void a_dropped_tree_is_gone_and_its_name_is_free(void **state)
@@ -159,7 +135,7 @@ static void a_drop_waits_for_the_level_of_the_options(void **state)
     assert_status(MASSTREE_UNKNOWN, masstree_store_close(store));
 }
 
-#define WITH_PLACE(test) cmocka_unit_test_setup_teardown(test, make, end)
+#define WITH_PLACE(test) cmocka_unit_test_setup_teardown(test, make_place, end_place)
 
 int main(void)
 {

@@ -1,31 +1,7 @@
 /* File operations that fail, full disks, and files whose content is wrong. */
-#include "faults.h"
+#include "one_place.h"
 
 #include <errno.h>
-
-static struct place place;
-static struct faults faults;
-
-static int make(void **state)
-{
-    (void)state;
-    place_make(&place);
-    faults_start(&faults);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    faults_end(&faults);
-    place_remove(&place);
-    return 0;
-}
-
-static masstree_store_t *open_here(void)
-{
-    return open_store(place.path, &faults.options);
-}
 
 static masstree_store_failure_t assert_not_opened(int32_t status)
 {
@@ -317,7 +293,7 @@ static void a_table_needs_every_function(void **state)
 
 #define WITH_FAULTS(test)                                                                         \
     {                                                                                             \
-        #test, test, make, end, NULL                                                              \
+        #test, test, make_place, end_place, NULL                                                              \
     }
 
 int main(void)

@@ -10,7 +10,6 @@
 #include "../silo/checker.h"
 #include "stores.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <sched.h>
 
@@ -293,35 +292,11 @@ static struct outcome run_histories(const char *what, struct setting setting, ui
     return outcome;
 }
 
-static uint64_t number(const char *text)
-{
-    char *end = NULL;
-    uint64_t value = strtoull(text, &end, 10);
-    if (end == text || *end != '\0') {
-        fprintf(stderr, "test_store_histories: not a number: %s\n", text);
-        exit(2);
-    }
-    return value;
-}
-
 int main(int argc, char **argv)
 {
     uint64_t histories = scaled(400);
     uint64_t seed = 1;
-    int option;
-    while ((option = getopt(argc, argv, "n:s:")) != -1) {
-        switch (option) {
-        case 'n':
-            histories = number(optarg);
-            break;
-        case 's':
-            seed = number(optarg);
-            break;
-        default:
-            fprintf(stderr, "usage: %s [-n HISTORIES] [-s SEED]\n", argv[0]);
-            return 2;
-        }
-    }
+    read_arguments(argc, argv, "HISTORIES", &histories, &seed);
     struct setting in_turns = {MASSTREE_TXN_SERIALIZABLE, false, 15};
     struct setting threads = {MASSTREE_TXN_SERIALIZABLE, true, 300};
     struct setting without_reads = {MASSTREE_TXN_SNAPSHOT, false, 15};

@@ -1,28 +1,16 @@
 /* Verifying directories. */
-#include "faults.h"
 #include "no_memory.h"
+#include "one_place.h"
 
 #include <errno.h>
 
-static struct place place;
-static struct faults faults;
 static masstree_store_failure_t failure;
 
 static int make(void **state)
 {
-    (void)state;
-    place_make(&place);
-    faults_start(&faults);
+    make_place(state);
     failure = (masstree_store_failure_t)MASSTREE_STORE_FAILURE_INIT;
     faults.options.failure = &failure;
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    faults_end(&faults);
-    place_remove(&place);
     return 0;
 }
 
@@ -137,7 +125,7 @@ static void what_is_no_store_is_refused(void **state)
     }
 }
 
-#define WITH_PLACE(test) cmocka_unit_test_setup_teardown(test, make, end)
+#define WITH_PLACE(test) cmocka_unit_test_setup_teardown(test, make, end_place)
 
 int main(void)
 {

@@ -17,6 +17,35 @@ size_t scaled(size_t full)
     return size == 0 ? 1 : size;
 }
 
+uint64_t number_of(const char *text)
+{
+    char *end = NULL;
+    uint64_t value = strtoull(text, &end, 10);
+    if (end == text || *end != '\0') {
+        fprintf(stderr, "not a number: %s\n", text);
+        exit(2);
+    }
+    return value;
+}
+
+void read_arguments(int argc, char **argv, const char *what, uint64_t *count, uint64_t *seed)
+{
+    int option;
+    while ((option = getopt(argc, argv, "n:s:")) != -1) {
+        switch (option) {
+        case 'n':
+            *count = number_of(optarg);
+            break;
+        case 's':
+            *seed = number_of(optarg);
+            break;
+        default:
+            fprintf(stderr, "usage: %s [-n %s] [-s SEED]\n", argv[0], what);
+            exit(2);
+        }
+    }
+}
+
 /* Splitmix64. */
 uint64_t random_u64(uint64_t *state)
 {

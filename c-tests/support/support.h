@@ -33,6 +33,11 @@ _Noreturn void require_failed(const char *file, int line, const char *condition)
    variable MASSTREE_TEST_DIVISOR, 1 by default. Never less than one. */
 size_t scaled(size_t full);
 
+/* Reads [-n COUNT] [-s SEED], the arguments of a test that is repeated; `what` names the count. Exits if there are
+   others. */
+void read_arguments(int argc, char **argv, const char *what, uint64_t *count, uint64_t *seed);
+uint64_t number_of(const char *text);
+
 /* A reproducible sequence of numbers; each call advances the state. */
 uint64_t random_u64(uint64_t *state);
 size_t random_below(uint64_t *state, size_t limit);

@@ -160,6 +160,22 @@ pub(super) fn status(fault: &OpenFault, stopped: i32) -> i32 {
     }
 }
 
+/// Converts the options of checkpoints.
+fn checkpoints_of(options: &StoreOptionsC) -> Result<CheckpointOptions, i32> {
+    if options.checkpoint_threads > MAX_PARTS {
+        return Err(MASSTREE_INVALID);
+    }
+    Ok(CheckpointOptions {
+        log_bytes: options.checkpoint_log_bytes,
+        age: match options.checkpoint_age_s {
+            0 => None,
+            seconds => Some(Duration::from_secs(seconds)),
+        },
+        threads: options.checkpoint_threads,
+        bytes_per_second: options.checkpoint_bytes_per_s,
+    })
+}
+
 /// Converts options from C. Returns also where to report a failure, and the function for progress.
 ///
 /// # Safety
@@ -201,18 +217,7 @@ pub(super) unsafe fn decode(
         0 => None,
         interval => Some(Duration::from_micros(interval)),
     };
-    if options.checkpoint_threads > MAX_PARTS {
-        return Err(MASSTREE_INVALID);
-    }
-    decoded.checkpoints = CheckpointOptions {
-        log_bytes: options.checkpoint_log_bytes,
-        age: match options.checkpoint_age_s {
-            0 => None,
-            seconds => Some(Duration::from_secs(seconds)),
-        },
-        threads: options.checkpoint_threads,
-        bytes_per_second: options.checkpoint_bytes_per_s,
-    };
+    decoded.checkpoints = checkpoints_of(&options)?;
     decoded.allocator = match (options.alloc, options.free) {
         (None, None) => None,
         (Some(alloc), Some(free)) => {
