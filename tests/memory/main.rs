@@ -11,6 +11,7 @@ mod destroyed;
 mod out_of_memory;
 #[path = "../support/mod.rs"]
 mod support;
+mod walks;
 
 use std::alloc::Layout;
 use std::collections::HashMap;

@@ -2,11 +2,10 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 
-use masstree::{Cursor, LoadOutcome, OutOfMemory, Pinned, Range, Seek, Tree, Values};
+use masstree::{LoadOutcome, OutOfMemory, Pinned, Range, Tree, Values};
 
-use crate::support::{Random, assert_sound, backwards, bulk_load_bytes, collect, decoded, encoded};
+use crate::support::{Random, assert_sound, bulk_load_bytes, collect, decoded, encoded};
 use crate::{Ledger, NONE, Tally, WORDS, workload_keys};
 
 /// Bytes by which a leaf with tails is larger than others.
@@ -15,11 +14,11 @@ const TAILS: usize = 128;
 type Model = BTreeMap<Vec<u8>, u64>;
 
 /// A running workload, in which one allocation fails.
-struct Trial<'t> {
+pub(crate) struct Trial<'t> {
     ledger: &'t Ledger,
-    tree: &'t Tree,
-    pin: Pinned<'t>,
-    model: Model,
+    pub(crate) tree: &'t Tree,
+    pub(crate) pin: Pinned<'t>,
+    pub(crate) model: Model,
     failures: usize,
 }
 
@@ -27,7 +26,7 @@ impl Trial<'_> {
     /// Runs an operation that may run out of memory. If it does, the tree equals the model,
     /// and the same operation then succeeds.
     #[track_caller]
-    fn attempt<T>(&mut self, mut what: impl FnMut() -> Result<T, OutOfMemory>) -> T {
+    pub(crate) fn attempt<T>(&mut self, mut what: impl FnMut() -> Result<T, OutOfMemory>) -> T {
         match what() {
             Ok(done) => done,
             Err(OutOfMemory) => {
@@ -41,7 +40,7 @@ impl Trial<'_> {
     }
 
     #[track_caller]
-    fn compare(&self) {
+    pub(crate) fn compare(&self) {
         assert_sound(self.tree);
         let found = collect(self.tree, self.pin, &Range::all());
         let found = found.into_iter().map(|(key, word)| {
@@ -55,7 +54,7 @@ impl Trial<'_> {
     }
 
     /// Puts keys with values from 0 on, before any allocation fails.
-    fn put_all(&mut self, keys: &[Vec<u8>]) {
+    pub(crate) fn put_all(&mut self, keys: &[Vec<u8>]) {
         for (key, value) in keys.iter().zip(0..) {
             if self.tree.holds_bytes() {
                 let put = self.tree.put_bytes(self.pin, key, &encoded(value));
@@ -70,7 +69,7 @@ impl Trial<'_> {
 
 /// Runs `prepare` and `work` once for each allocation of `work`, each time with another of
 /// them failing; `work` must make at least the given number of allocations.
-fn sweep(
+pub(crate) fn sweep(
     values: Values,
     least: usize,
     prepare: impl Fn(&mut Trial<'_>),
@@ -274,7 +273,7 @@ fn a_bulk_load_that_runs_out_of_memory_leaves_the_tree_empty() {
 }
 
 /// Keys in many layers, so that a walk has frames in all of them.
-fn deep_keys() -> Vec<Vec<u8>> {
+pub(crate) fn deep_keys() -> Vec<Vec<u8>> {
     let deep = (0..40).map(|n| vec![b'd'; 1 + n * 9]);
     let wide = (0..60u64).map(|n| n.to_be_bytes().to_vec());
     deep.chain(wide).collect()
@@ -313,161 +312,6 @@ fn a_sweep_that_runs_out_of_memory_loses_nothing() {
         assert!(merged > 10, "{merged} leaves were merged");
     };
     sweep(WORDS, 20, prepare, work);
-}
-
-/// Row 18. Put back: in `Tree::scan`, end as if all keys were visited.
-#[test]
-fn a_scan_that_runs_out_of_memory_reports_it() {
-    let keys = deep_keys();
-    let work = |trial: &mut Trial<'_>| {
-        let (tree, pin) = (trial.tree, trial.pin);
-        let all = trial.model.len();
-        for range in [Range::all(), backwards()] {
-            let seen = trial.attempt(|| {
-                let mut seen = 0;
-                tree.scan(pin, &range, &mut |_, _| {
-                    seen += 1;
-                    ControlFlow::Continue(())
-                })
-                .inspect(|count| assert_eq!(*count, seen))
-                .inspect_err(|_| assert!(seen < all))
-            });
-            assert_eq!(seen, all);
-        }
-    };
-    sweep(WORDS, 6, |trial| trial.put_all(&keys), work);
-}
-
-/// Row 18. The leaf that a scan would read next is deleted, and no memory is left to descend
-/// again to the scan's position. Put back: in `Interrupt::resume`, end the scan instead.
-#[test]
-fn a_scan_without_memory_to_resume_reports_it() {
-    let ledger = Ledger::new();
-    {
-        let tree = ledger.tree(WORDS);
-        let guard = tree.guard().unwrap();
-        let pin = guard.pin();
-        for n in 0..45u64 {
-            tree.put(pin, &n.to_be_bytes(), n).unwrap();
-        }
-        let mut seen = 0;
-        let outcome = tree.scan(pin, &Range::all(), &mut |_, _| {
-            seen += 1;
-            if seen == 1 {
-                // All keys of the second leaf.
-                for n in 15..30u64 {
-                    assert_eq!(tree.remove(pin, &n.to_be_bytes()), Some(n));
-                }
-                ledger.arm(0);
-            }
-            ControlFlow::Continue(())
-        });
-        assert_eq!((outcome, seen), (Err(OutOfMemory), 15));
-        assert!(!ledger.is_armed());
-    }
-    ledger.assert_balanced();
-}
-
-/// The key and value of a cursor.
-fn place<'g>(cursor: &mut Cursor<'g>, tree: &Tree, pin: Pinned<'g>) -> Option<Pair> {
-    let key = cursor.key()?.to_vec();
-    Some((key, cursor.value(tree, pin)?))
-}
-
-/// Moves a cursor; if it fails, moves it again from the same position.
-fn move_to<'g>(
-    trial: &mut Trial<'g>,
-    cursor: &mut Cursor<'g>,
-    to: &Pair,
-    mut how: impl FnMut(&mut Cursor<'g>) -> Result<bool, OutOfMemory>,
-) {
-    let (tree, pin) = (trial.tree, trial.pin);
-    let moved = trial.attempt(|| {
-        let before = place(cursor, tree, pin);
-        let moved = how(cursor);
-        if moved.is_err() {
-            assert_eq!(place(cursor, tree, pin), before);
-        }
-        moved
-    });
-    assert!(moved);
-    assert_eq!(place(cursor, tree, pin).as_ref(), Some(to));
-}
-
-/// Moves a cursor back and forth, in every way that a cursor can move.
-fn move_about(trial: &mut Trial<'_>) {
-    let (tree, pin) = (trial.tree, trial.pin);
-    let all: Vec<_> = trial.model.clone().into_iter().collect();
-    let mut cursor = Cursor::new(tree);
-    for (n, pair) in all.iter().enumerate() {
-        move_to(trial, &mut cursor, pair, |cursor| match n % 3 {
-            // Within the walk; after `detach`, from the root of the tree.
-            0 => cursor.step(tree, pin, false),
-            1 => {
-                cursor.detach();
-                cursor.step(tree, pin, false)
-            }
-            _ => cursor.seek(tree, pin, Seek::AtMost(&pair.0)),
-        });
-    }
-    for pair in all.iter().rev().skip(1) {
-        move_to(trial, &mut cursor, pair, |cursor| {
-            cursor.step(tree, pin, true)
-        });
-    }
-}
-
-/// Row 18. Put back: in `Cursor::arrive`, keep the walk's new position when memory for the
-/// key runs out; in `Cursor::step_from_root`, leave `at` empty.
-#[test]
-fn a_cursor_that_runs_out_of_memory_stays_where_it_was() {
-    let keys = deep_keys();
-    sweep(WORDS, 10, |trial| trial.put_all(&keys), move_about);
-}
-
-type Pair = (Vec<u8>, u64);
-
-/// Row 18. Steps taken before memory runs out count. Put back: in `Cursor::step_many`, fail
-/// after the first step too; in `Cursor::step_once`, append the key before room for it is
-/// reserved.
-#[test]
-fn step_many_that_runs_out_of_memory_keeps_the_steps_taken() {
-    let keys = deep_keys();
-    let work = |trial: &mut Trial<'_>| {
-        let (tree, pin) = (trial.tree, trial.pin);
-        for reverse in [false, true] {
-            let mut all: Vec<_> = trial.model.clone().into_iter().collect();
-            if reverse {
-                all.reverse();
-            }
-            let mut cursor = Cursor::new(tree);
-            let mut done = 0;
-            while done < all.len() {
-                let mut found = Vec::new();
-                let moved = trial.attempt(|| {
-                    found.clear();
-                    let before = cursor.key().map(<[u8]>::to_vec);
-                    let moved = cursor.step_many(tree, pin, reverse, 30, |end, value| {
-                        found.push((end, value));
-                    });
-                    if moved.is_err() {
-                        assert_eq!(cursor.key(), before.as_deref());
-                        assert!(found.is_empty());
-                    }
-                    moved
-                });
-                assert!(moved && !found.is_empty());
-                let mut start = cursor.first_start();
-                for ((end, value), pair) in found.iter().zip(&all[done..]) {
-                    assert_eq!((&cursor.keys()[start..*end], value), (&pair.0[..], &pair.1));
-                    start = *end;
-                }
-                done += found.len();
-                assert_eq!(cursor.key(), Some(&all[done - 1].0[..]));
-            }
-        }
-    };
-    sweep(WORDS, 10, |trial| trial.put_all(&keys), work);
 }
 
 /// Row 18. Put back: in `Check::push_layer`, drop a layer when memory runs out.

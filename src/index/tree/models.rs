@@ -9,6 +9,7 @@ mod batches;
 mod counted;
 pub(crate) mod harness;
 mod held;
+mod held_waits;
 mod hint;
 mod levels;
 mod long;

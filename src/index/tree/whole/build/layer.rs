@@ -5,10 +5,11 @@ use std::ops::Range;
 
 use arrayvec::ArrayVec;
 
+use super::spine;
 use crate::index::key::{Key, Kind, LAYER, SUFFIX, rank};
 use crate::index::key_source::KeySource;
 use crate::index::memory::{Vector, append};
-use crate::index::node::{Form, GROUP_MAX, Leaf, Locked, Shape, WIDTH};
+use crate::index::node::{Form, GROUP_MAX, Leaf, Locked, NodeRef, OwnedBag, Shape, WIDTH};
 
 /// Bytes of the length in front of a suffix.
 const PREFIX: usize = size_of::<u32>();
@@ -264,4 +265,36 @@ pub(super) fn move_record(suffixes: &mut [u8], from: Range<usize>, to: usize) ->
     suffixes[to..to + PREFIX].copy_from_slice(&(len as u32).to_ne_bytes());
     suffixes.copy_within(from, to + PREFIX);
     to + PREFIX + len
+}
+
+/// Makes the entries of a layer's last leaf before the cut live, and copies their suffixes to the leaf
+/// or to `bag`. The bag may be missing only if the leaf needs none, or if the tree is about to be
+/// freed; its suffixes are lost then.
+pub(super) fn complete_leaf(
+    layer: &OpenLayer<'_>,
+    suffixes: &[u8],
+    cut: &LeafEnd,
+    bag: Option<OwnedBag<'_>>,
+    keys: &KeySource,
+) {
+    if layer.suffixes < cut.suffixes {
+        let mut records = SuffixRanges::new(&suffixes[..cut.suffixes], layer.suffixes);
+        for slot in 0..cut.kept {
+            if layer.leaf.kind_filled(slot) == SUFFIX {
+                let record = records.next().expect("an entry has its suffix");
+                (layer.leaf).fill_suffix(slot, &suffixes[record], bag.as_ref(), keys);
+            }
+        }
+    }
+    layer.leaf.complete(cut.kept, bag);
+}
+
+/// Sets the layer of the last entry, a link, and raises the levels below of the nodes above. `has_second_link`
+/// says whether the layer's root is a leaf with more than one link.
+pub(super) fn set_layer<'t>(above: &OpenLayer<'t>, root: NodeRef<'t>, has_second_link: bool) {
+    debug_assert_eq!(above.kind, LAYER);
+    above.leaf.fill_layer(usize::from(above.len) - 1, root);
+    let own = root.height().max(u8::from(has_second_link));
+    let levels = root.levels_below().saturating_add(own);
+    spine::raise(NodeRef::from(above.leaf.node()), levels);
 }

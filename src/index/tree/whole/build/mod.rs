@@ -31,7 +31,7 @@ mod spine;
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
 
-use crate::index::key::{Key, LAYER, SLICE_LEN, SUFFIX, slice_of};
+use crate::index::key::{Key, SLICE_LEN, slice_of};
 use crate::index::key_source::KeySource;
 use crate::index::memory::{Count, Era, Memory, OutOfMemory, Vector, append, own_stripe};
 use crate::index::node::{AnyNode, Form, Leaf, Locked, NodeRef, OwnedBag};
@@ -40,7 +40,10 @@ use crate::index::tree::Tree;
 use crate::index::tree::freeing::free_all;
 use crate::index::tree::write::layer::shared_slices;
 use crate::index::tree::write::reserve::{Needs, Reserve};
-use layer::{LeafEnd, Location, OpenLayer, SuffixRanges, move_record, push_record, size_of_record};
+use layer::{
+    LeafEnd, Location, OpenLayer, SuffixRanges, complete_leaf, move_record, push_record, set_layer,
+    size_of_record,
+};
 
 /// A tree under construction, to which keys are added in ascending order.
 pub(crate) struct Builder<'t> {
@@ -445,38 +448,6 @@ impl<'t> Builder<'t> {
         tally.add(own_stripe(), Count::LayersCreated, layers);
         (self.root, self.key_count, self.layers_created) = (None, 0, 0);
     }
-}
-
-/// Makes the entries of a layer's last leaf before the cut live, and copies their suffixes to the leaf
-/// or to `bag`. The bag may be missing only if the leaf needs none, or if the tree is about to be
-/// freed; its suffixes are lost then.
-fn complete_leaf(
-    layer: &OpenLayer<'_>,
-    suffixes: &[u8],
-    cut: &LeafEnd,
-    bag: Option<OwnedBag<'_>>,
-    keys: &KeySource,
-) {
-    if layer.suffixes < cut.suffixes {
-        let mut records = SuffixRanges::new(&suffixes[..cut.suffixes], layer.suffixes);
-        for slot in 0..cut.kept {
-            if layer.leaf.kind_filled(slot) == SUFFIX {
-                let record = records.next().expect("an entry has its suffix");
-                (layer.leaf).fill_suffix(slot, &suffixes[record], bag.as_ref(), keys);
-            }
-        }
-    }
-    layer.leaf.complete(cut.kept, bag);
-}
-
-/// Sets the layer of the last entry, a link, and raises the levels below of the nodes above. `has_second_link`
-/// says whether the layer's root is a leaf with more than one link.
-fn set_layer<'t>(above: &OpenLayer<'t>, root: NodeRef<'t>, has_second_link: bool) {
-    debug_assert_eq!(above.kind, LAYER);
-    above.leaf.fill_layer(usize::from(above.len) - 1, root);
-    let own = root.height().max(u8::from(has_second_link));
-    let levels = root.levels_below().saturating_add(own);
-    spine::raise(NodeRef::from(above.leaf.node()), levels);
 }
 
 impl Drop for Builder<'_> {
