@@ -7,9 +7,20 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The objects other than the tree.
-const OBJECTS: [&str; 12] = [
-    "guard", "cursor", "held", "delta", "leaf", "u64", "stats", "loader", "snapshot", "store",
-    "batch", "txn",
+const OBJECTS: [&str; 13] = [
+    "guard",
+    "cursor",
+    "held",
+    "delta",
+    "leaf",
+    "u64",
+    "stats",
+    "loader",
+    "snapshot",
+    "store",
+    "batch",
+    "txn_cursor",
+    "txn",
 ];
 
 /// Verbs of one word or more, with the objects that have them ("" is the tree).
@@ -58,15 +69,21 @@ const VERBS: &[(&str, &[&str])] = &[
     ("leave", &["guard"]),
     ("refresh", &["guard", "cursor"]),
     ("record", &["guard"]),
-    ("open", &["cursor", "loader", "snapshot", "store"]),
+    (
+        "open",
+        &["cursor", "loader", "snapshot", "store", "txn_cursor"],
+    ),
     ("open_in", &["cursor"]),
-    ("close", &["cursor", "loader", "snapshot", "store"]),
-    ("seek", &["cursor", ""]),
+    (
+        "close",
+        &["cursor", "loader", "snapshot", "store", "txn_cursor"],
+    ),
+    ("seek", &["cursor", "", "txn_cursor"]),
     ("first", &["cursor"]),
     ("last", &["cursor"]),
-    ("next", &["cursor", "held"]),
-    ("prev", &["cursor"]),
-    ("key", &["cursor"]),
+    ("next", &["cursor", "held", "txn_cursor"]),
+    ("prev", &["cursor", "txn_cursor"]),
+    ("key", &["cursor", "txn_cursor"]),
     ("value", &["cursor"]),
     ("track", &["cursor"]),
     ("observations", &["cursor"]),
@@ -75,7 +92,7 @@ const VERBS: &[(&str, &[&str])] = &[
     ("finish", &["held", "loader"]),
     ("apply", &["delta"]),
     ("size", &["leaf", "cursor"]),
-    ("version", &["leaf", "cursor"]),
+    ("version", &["leaf", "cursor", "txn_cursor"]),
     ("to_key", &["u64"]),
     ("from_key", &["u64"]),
     ("put_unless_newer", &[""]),

@@ -83,6 +83,48 @@ TEST(store_txn, scans_and_writes_meanwhile)
     EXPECT_EQ(seen, "abc");
 }
 
+TEST(store_txn, a_cursor_moves_in_both_directions)
+{
+    store db = store::in_memory();
+    auto tree = db.tree("t");
+    for (const char *key : {"a", "b", "d"})
+        db.put(tree, key, key);
+    transaction txn(db);
+    txn.put(tree, "c", "own");
+    auto cursor = txn.cursor(tree);
+    ASSERT_TRUE(cursor);
+    EXPECT_FALSE(cursor.key());
+    EXPECT_FALSE(cursor.version());
+    EXPECT_TRUE(cursor.next());
+    EXPECT_EQ(cursor.key(), "a");
+    EXPECT_FALSE(cursor.prev());
+    EXPECT_TRUE(cursor.seek("b", masstree::seek::above));
+    EXPECT_EQ(cursor.key(), "c");
+    EXPECT_EQ(cursor.version()->value, "own");
+    EXPECT_EQ(cursor.version()->seqno, 0u);
+    EXPECT_TRUE(txn.remove(tree, "b"));
+    EXPECT_TRUE(cursor.prev());
+    EXPECT_EQ(cursor.key(), "a");
+    EXPECT_TRUE(cursor.last());
+    EXPECT_EQ(cursor.key(), "d");
+    auto moved = std::move(cursor);
+    EXPECT_FALSE(cursor);
+    EXPECT_FALSE(moved.next());
+    EXPECT_TRUE(moved.first());
+    EXPECT_EQ(moved.key(), "a");
+    txn.reset();
+    EXPECT_FALSE(moved.key());
+    EXPECT_TRUE(moved.seek("c"));
+    EXPECT_EQ(moved.key(), "d");
+    txn.abort();
+    std::error_code error;
+    EXPECT_FALSE(moved.prev(error));
+    EXPECT_EQ(error, errc::invalid);
+    EXPECT_NE(moved.handle(), nullptr);
+    moved = {};
+    EXPECT_FALSE(moved);
+}
+
 TEST(store_txn, isolation_is_an_option)
 {
     store db = store::in_memory();

@@ -187,6 +187,22 @@ static struct own_key own_key(const struct soak_worker *worker, const char *name
     return own;
 }
 
+/* A cursor over two keys, next to each other, that a transaction has written. */
+static void walk_own(struct soak_worker *worker, masstree_txn_t *txn, const struct own_key *a)
+{
+    masstree_txn_cursor_t *cursor = NULL;
+    masstree_slice_t key = {NULL, 0};
+    EXPECT(worker, masstree_txn_cursor_open(txn, worker->soak->owned, &cursor) == MASSTREE_OK);
+    EXPECT(worker,
+           masstree_txn_cursor_seek(cursor, a->key, a->len, MASSTREE_SEEK_GE) == MASSTREE_OK);
+    EXPECT(worker, masstree_txn_cursor_next(cursor) == MASSTREE_OK);
+    EXPECT(worker, masstree_txn_cursor_prev(cursor) == MASSTREE_OK);
+    EXPECT(worker, masstree_txn_cursor_version(cursor, NULL) == MASSTREE_OK);
+    EXPECT(worker, masstree_txn_cursor_key(cursor, &key) == MASSTREE_OK);
+    EXPECT(worker, key.len == a->len && memcmp(key.data, a->key, a->len) == 0);
+    masstree_txn_cursor_close(cursor);
+}
+
 /* A transaction over keys of the thread's own; nothing refuses it. */
 static void transact_own(struct soak_worker *worker)
 {
@@ -200,6 +216,9 @@ static void transact_own(struct soak_worker *worker)
     EXPECT(worker, masstree_txn_commit(txn, NULL) == MASSTREE_INVALID);
     EXPECT(worker, masstree_txn_reset(txn) == MASSTREE_OK);
     EXPECT(worker, masstree_txn_insert(txn, tree, a.key, a.len, "1", 1) == MASSTREE_OK);
+    EXPECT(worker, masstree_txn_insert(txn, tree, b.key, b.len, "2", 1) == MASSTREE_OK);
+    walk_own(worker, txn, &a);
+    EXPECT(worker, masstree_txn_remove(txn, tree, b.key, b.len) == MASSTREE_OK);
     EXPECT(worker, masstree_txn_rename(txn, tree, a.key, a.len, b.key, b.len, 0) == MASSTREE_OK);
     EXPECT(worker, masstree_txn_remove(txn, tree, b.key, b.len) == MASSTREE_OK);
     EXPECT(worker, masstree_txn_commit(txn, NULL) == MASSTREE_OK);

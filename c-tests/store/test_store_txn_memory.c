@@ -17,6 +17,7 @@ struct sweep {
     masstree_store_t *store;
     masstree_t *tree;
     masstree_txn_t *txn;
+    masstree_txn_cursor_t *cursor;
     size_t refused;
 };
 
@@ -91,6 +92,29 @@ static int32_t sweep_scan(struct sweep *sweep)
     return masstree_txn_scan(sweep->txn, sweep->tree, NULL, count_one, &count, NULL);
 }
 
+static int32_t sweep_open(struct sweep *sweep)
+{
+    return masstree_txn_cursor_open(sweep->txn, sweep->tree, &sweep->cursor);
+}
+
+static int32_t sweep_seek(struct sweep *sweep)
+{
+    int32_t status = masstree_txn_cursor_seek(sweep->cursor, "insert", 6, MASSTREE_SEEK_GE);
+    assert_true(status == MASSTREE_NOMEM ||
+                masstree_txn_cursor_key(sweep->cursor, NULL) == MASSTREE_OK);
+    return status;
+}
+
+static int32_t sweep_next(struct sweep *sweep)
+{
+    return masstree_txn_cursor_next(sweep->cursor);
+}
+
+static int32_t sweep_prev(struct sweep *sweep)
+{
+    return masstree_txn_cursor_prev(sweep->cursor);
+}
+
 static int32_t sweep_commit(struct sweep *sweep)
 {
     return masstree_txn_commit(sweep->txn, NULL);
@@ -109,6 +133,7 @@ static int32_t sweep_transact(struct sweep *sweep)
 /* The operations of a sweep, of which the n-th allocation fails; false if there are fewer. */
 static bool sweep_once(struct sweep *sweep, size_t n)
 {
+    masstree_slice_t key;
     sweep->txn = NULL;
     store_text(sweep->store, sweep->tree, "removed", "v");
     store_text(sweep->store, sweep->tree, "src", "v");
@@ -123,7 +148,14 @@ static bool sweep_once(struct sweep *sweep, size_t n)
     repeated(sweep, MASSTREE_OK, sweep_remove);
     repeated(sweep, MASSTREE_OK, sweep_rename);
     repeated(sweep, MASSTREE_OK, sweep_scan);
+    repeated(sweep, MASSTREE_OK, sweep_open);
+    repeated(sweep, MASSTREE_OK, sweep_seek);
+    repeated(sweep, MASSTREE_OK, sweep_next);
+    repeated(sweep, MASSTREE_OK, sweep_prev);
+    assert_ok(masstree_txn_cursor_key(sweep->cursor, &key));
+    assert_slice("insert", 6, key);
     repeated(sweep, MASSTREE_OK, sweep_commit);
+    masstree_txn_cursor_close(sweep->cursor);
     repeated(sweep, MASSTREE_OK, sweep_transact);
     sweep->memory.fail_at = 0;
     masstree_txn_destroy(sweep->txn);
@@ -169,6 +201,19 @@ static void each_operation_needs_memory(void **state)
         assert_true(status == MASSTREE_OK || status == MASSTREE_NOT_FOUND);
         masstree_txn_destroy(sweep.txn);
     }
+    assert_ok(sweep_begin(&sweep));
+    sweep.memory.fail_at = sweep.memory.calls + 1;
+    assert_status(MASSTREE_NOMEM, sweep_open(&sweep));
+    assert_ok(sweep_open(&sweep));
+    int32_t (*const moves[])(struct sweep *) = {sweep_next, sweep_prev, sweep_seek};
+    for (size_t i = 0; i < COUNT(moves); i++) {
+        sweep.memory.fail_at = sweep.memory.calls + 1;
+        assert_status(MASSTREE_NOMEM, moves[i](&sweep));
+        sweep.memory.fail_at = 0;
+        moves[i](&sweep);
+    }
+    masstree_txn_cursor_close(sweep.cursor);
+    masstree_txn_destroy(sweep.txn);
     end(&sweep);
 }
 

@@ -46,6 +46,23 @@ typedef struct masstree_batch_t masstree_batch_t;
 typedef struct masstree_store_t masstree_store_t;
 
 /**
+ * A position in what a transaction reads of a tree, from which to move key by key in either direction.
+ *
+ * Made by masstree_txn_cursor_open, freed by masstree_txn_cursor_close, before its transaction is destroyed.
+ * One thread at a time may use a transaction and its cursors.
+ *
+ * A move finds a key of the snapshot or one that the transaction has written by then: the nearest to the
+ * given one, or to the key that the cursor is at, whether or not that key still exists. What a
+ * cursor has passed counts as read, as the range of a scan does: up to the key that the cursor is at, and to the
+ * end of the tree if MASSTREE_END was returned. A seek, and a change of direction, begin a range of its own,
+ * which takes memory of the transaction.
+ *
+ * When the transaction is begun again, the cursor is at no key, and reads the new snapshot. A call that fails, or
+ * returns MASSTREE_END, does not move the cursor.
+ */
+typedef struct masstree_txn_cursor_t masstree_txn_cursor_t;
+
+/**
  * Reads of a snapshot, and writes that are committed at once.
  *
  * Made by masstree_txn_begin, freed by masstree_txn_destroy, before its store is closed. One thread at a
@@ -1478,6 +1495,132 @@ int32_t masstree_txn_rename(masstree_txn_t *txn,
                             const void *dst,
                             size_t dst_len,
                             uint32_t flags);
+
+/**
+ * Opens a cursor over what a transaction reads of a tree. It is at no key yet: masstree_txn_cursor_next
+ * will move it to the first key, masstree_txn_cursor_prev to the last.
+ *
+ * @param txn     The transaction.
+ * @param tree    A tree of its store.
+ * @param cursor  Receives the cursor, which the caller frees with masstree_txn_cursor_close.
+ *
+ * @retval MASSTREE_OK          *cursor is a new cursor.
+ * @retval MASSTREE_INVALID     txn, tree or cursor is NULL, or the transaction has ended.
+ * @retval MASSTREE_NOMEM       Out of memory.
+ * @retval MASSTREE_WRONG_TREE  The tree is not of the transaction's store, or was dropped before the
+ *                              transaction began.
+ * @retval MASSTREE_FORKED      The parent process opened the store, before a fork.
+ *
+ * Thread safety: no other thread may use the transaction. Since 0.1.
+ */
+int32_t masstree_txn_cursor_open(masstree_txn_t *txn,
+                                 const masstree_t *tree,
+                                 masstree_txn_cursor_t **cursor);
+
+/**
+ * Closes and frees a cursor of a transaction. NULL does nothing, and neither does a cursor that the parent
+ * process opened before a fork.
+ *
+ * @param cursor  The cursor.
+ *
+ * Thread safety: no other thread may use the transaction. Since 0.1.
+ */
+void masstree_txn_cursor_close(masstree_txn_cursor_t *cursor);
+
+/**
+ * Moves a cursor of a transaction to the key nearest to a given one.
+ *
+ * @param cursor   The cursor.
+ * @param key      key_len bytes; NULL only if key_len is 0. May be the cursor's own key.
+ * @param key_len  Length of the key in bytes, at most 2^32 - 1.
+ * @param how      MASSTREE_SEEK_GE, MASSTREE_SEEK_GT, MASSTREE_SEEK_LE, MASSTREE_SEEK_LT,
+ *                 MASSTREE_SEEK_FIRST or MASSTREE_SEEK_LAST.
+ *
+ * @retval MASSTREE_OK            The cursor is at that key.
+ * @retval MASSTREE_END           No such key has a value.
+ * @retval MASSTREE_INVALID       cursor is NULL, key is NULL and key_len is not 0, how is unknown, or the
+ *                                transaction has ended.
+ * @retval MASSTREE_NOMEM         Out of memory.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The tree was dropped before the transaction was begun again.
+ * @retval MASSTREE_FORKED        The parent process opened the store, before a fork.
+ * @retval MASSTREE_TOO_LARGE     The transaction would take more memory than max_bytes.
+ *
+ * Thread safety: no other thread may use the transaction. Since 0.1.
+ */
+int32_t masstree_txn_cursor_seek(masstree_txn_cursor_t *cursor,
+                                 const void *key,
+                                 size_t key_len,
+                                 uint32_t how);
+
+/**
+ * Moves a cursor of a transaction to the next key, in ascending order; one at no key, to the first.
+ *
+ * @param cursor  The cursor.
+ *
+ * @retval MASSTREE_OK          The cursor is at that key.
+ * @retval MASSTREE_END         No further key has a value.
+ * @retval MASSTREE_INVALID     cursor is NULL, or the transaction has ended.
+ * @retval MASSTREE_NOMEM       Out of memory.
+ * @retval MASSTREE_WRONG_TREE  As masstree_txn_cursor_seek.
+ * @retval MASSTREE_FORKED      The parent process opened the store, before a fork.
+ * @retval MASSTREE_TOO_LARGE   The transaction would take more memory than max_bytes.
+ *
+ * Thread safety: no other thread may use the transaction. Since 0.1.
+ */
+int32_t masstree_txn_cursor_next(masstree_txn_cursor_t *cursor);
+
+/**
+ * Moves a cursor of a transaction to the key before, in ascending order; one at no key, to the last.
+ *
+ * @param cursor  The cursor.
+ *
+ * @retval MASSTREE_OK          The cursor is at that key.
+ * @retval MASSTREE_END         No key before has a value.
+ * @retval MASSTREE_INVALID     cursor is NULL, or the transaction has ended.
+ * @retval MASSTREE_NOMEM       Out of memory.
+ * @retval MASSTREE_WRONG_TREE  As masstree_txn_cursor_seek.
+ * @retval MASSTREE_FORKED      The parent process opened the store, before a fork.
+ * @retval MASSTREE_TOO_LARGE   The transaction would take more memory than max_bytes.
+ *
+ * Thread safety: no other thread may use the transaction. Since 0.1.
+ */
+int32_t masstree_txn_cursor_prev(masstree_txn_cursor_t *cursor);
+
+/**
+ * Returns the key that a cursor of a transaction is at.
+ *
+ * @param cursor  The cursor.
+ * @param key     Receives the key, a slice of the cursor's memory, valid until the next call that moves
+ *                or closes the cursor. May be NULL.
+ *
+ * @retval MASSTREE_OK         *key is the key, which the transaction may have removed since.
+ * @retval MASSTREE_NOT_FOUND  The cursor is at no key yet, or the transaction has ended.
+ * @retval MASSTREE_INVALID    cursor is NULL.
+ * @retval MASSTREE_FORKED     The parent process opened the store, before a fork.
+ *
+ * Thread safety: no other thread may use the transaction. Since 0.1.
+ */
+int32_t masstree_txn_cursor_key(masstree_txn_cursor_t *cursor,
+                                masstree_slice_t *key);
+
+/**
+ * Returns the value of the key that a cursor of a transaction is at.
+ *
+ * @param cursor   The cursor.
+ * @param version  Receives the value as it was when the cursor moved to the key, and the number of its
+ *                 commit, as masstree_txn_get does; its bytes are readable until the transaction ends.
+ *                 May be NULL.
+ *
+ * @retval MASSTREE_OK         *version is the value.
+ * @retval MASSTREE_NOT_FOUND  The cursor is at no key yet, or the transaction has ended.
+ * @retval MASSTREE_INVALID    cursor is NULL.
+ * @retval MASSTREE_FORKED     The parent process opened the store, before a fork.
+ *
+ * Thread safety: no other thread may use the transaction. Since 0.1.
+ */
+int32_t masstree_txn_cursor_version(masstree_txn_cursor_t *cursor,
+                                    masstree_version_t *version);
 
 /**
  * What masstree_store_transact runs.

@@ -15,6 +15,7 @@
 #pragma GCC visibility pop
 
 #include "store_tree.hpp"
+#include "store_txn_cursor.hpp"
 
 namespace masstree {
 
@@ -122,6 +123,16 @@ public:
         frame.carried.rethrow();
         report.note(status);
         return count;
+    }
+
+    /** A cursor over a tree, at no key. Destroy it before the transaction. */
+    template <class K>
+    [[nodiscard]] basic_transaction_cursor<K> cursor(const basic_store_tree<K> &tree,
+                                                     errors report = {})
+    {
+        masstree_txn_cursor_t *opened = nullptr;
+        report.note(masstree_txn_cursor_open(handle_, tree.handle(), &opened));
+        return basic_transaction_cursor<K>(opened);
     }
 
     /** Stores a value. */

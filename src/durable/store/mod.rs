@@ -68,7 +68,7 @@ pub(crate) use recover::{OnProgress, Phase, Progress, Recovery};
 pub(crate) use rename::Renamed;
 pub(crate) use txn::{
     Backoff, Conflict, DEFAULT_MOST_BYTES, Ending, Isolation, Moved, Seen, Transaction,
-    TransactionOptions, Turn, Walk,
+    TransactionCursor, TransactionOptions, Turn, Walk,
 };
 pub(crate) use write::Written;
 

@@ -1,6 +1,6 @@
 //! The handles of stores and batches, and the conversions that their functions share.
 
-use crate::durable::store::{Batch, Store, StoreFault, StoreTree, Transaction};
+use crate::durable::store::{Batch, Store, StoreFault, StoreTree, Transaction, TransactionCursor};
 use crate::ffi::boundary::tree_of;
 use crate::ffi::handle::TreeHandle;
 use crate::ffi::status::*;
@@ -31,6 +31,26 @@ pub struct TxnHandle {
     pub(super) store: *const StoreHandle,
     /// Its store outlives it.
     pub(super) transaction: Transaction<'static>,
+}
+
+/// A position in what a transaction reads of a tree, from which to move key by key in either direction.
+///
+/// Made by masstree_txn_cursor_open, freed by masstree_txn_cursor_close, before its transaction is destroyed.
+/// One thread at a time may use a transaction and its cursors.
+///
+/// A move finds a key of the snapshot or one that the transaction has written by then: the nearest to the
+/// given one, or to the key that the cursor is at, whether or not that key still exists. What a
+/// cursor has passed counts as read, as the range of a scan does: up to the key that the cursor is at, and to the
+/// end of the tree if MASSTREE_END was returned. A seek, and a change of direction, begin a range of its own,
+/// which takes memory of the transaction.
+///
+/// When the transaction is begun again, the cursor is at no key, and reads the new snapshot. A call that fails, or
+/// returns MASSTREE_END, does not move the cursor.
+pub struct TxnCursorHandle {
+    pub(super) txn: *mut TxnHandle,
+    /// The store of the transaction.
+    pub(super) store: *const StoreHandle,
+    pub(super) cursor: TransactionCursor<'static>,
 }
 
 impl From<StoreFault> for i32 {

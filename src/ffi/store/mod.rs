@@ -35,6 +35,8 @@ pub mod txn;
 
 pub mod txn_access;
 
+pub mod txn_cursor;
+
 pub mod transact;
 
 pub mod wait;

@@ -14,7 +14,7 @@ use crate::ffi::versioned::read::{Version, VersionVisitor};
 use crate::ffi::versioned::write::MASSTREE_VERSION_VALUE;
 
 /// What C gets of a value that a transaction has read.
-fn version_of(seen: Seen<'_>) -> Version {
+pub(super) fn version_of(seen: Seen<'_>) -> Version {
     Version {
         seqno: seen.number,
         kind: MASSTREE_VERSION_VALUE,

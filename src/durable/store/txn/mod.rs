@@ -8,6 +8,8 @@
 //! snapshot is registered as long as the transaction runs, so what is visible at `s` is neither freed nor
 //! moved: bytes that a read returned stay where they are until then, and no guard is held between two calls.
 //!
+//! **Cursors** (`cursor`) read as scans do, step by step; what they have passed counts as a scan's range.
+//!
 //! **Writes** are kept in the transaction. Bytes that it copies are in blocks that do not move (`arena`).
 //! All its memory counts against a limit.
 //!
@@ -66,11 +68,13 @@
 mod accesses;
 mod arena;
 mod commit;
+mod cursor;
 mod ranges;
 mod retry;
 mod scan;
 
 pub(crate) use commit::Ending;
+pub(crate) use cursor::TransactionCursor;
 pub(crate) use retry::{Backoff, Turn};
 pub(crate) use scan::Walk;
 

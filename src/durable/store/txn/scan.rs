@@ -3,7 +3,9 @@
 //! A scan reads some keys ahead ([`Walk`]) under a guard of the tree, and leaves the guard before it returns the
 //! first of them. So the caller may do anything between two of them, also write in the same transaction: what
 //! the transaction has written is looked up at each step. What is read ahead is noted as read before any
-//! of it is returned; when a scan stops before the end, the note is cut down to what was returned.
+//! of it is returned; when a scan stops before the end, the note is cut down to what was returned. A cursor may
+//! stand still at a key while the transaction is committed, so its note always ends at what was returned
+//! ([`Notes`]).
 
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
@@ -23,6 +25,18 @@ const MOST_KEYS: usize = if cfg!(test) { 4 } else { 256 };
 /// No further key is read ahead when they have so many bytes.
 const MOST_BYTES: usize = 64 << 10;
 
+/// The first reading ahead of a cursor, which often goes no further.
+const FIRST_KEYS_OF_CURSOR: usize = 2;
+
+/// What a walk notes as read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Notes {
+    /// What was read ahead; less, if the walk ends earlier.
+    Ahead,
+    /// What was returned.
+    Returned,
+}
+
 /// A key of the snapshot that was read ahead.
 #[derive(Clone, Copy)]
 struct Ahead {
@@ -38,10 +52,11 @@ fn key_in<'k>(ahead: &[Ahead], keys: &'k [u8], index: usize) -> &'k [u8] {
     &keys[begin..ahead[index].end]
 }
 
-/// The state of a scan.
+/// The state of a scan, or of a cursor that moves in one direction.
 pub(crate) struct Walk<'s, 'r> {
     tree: &'s StoreTree,
     range: Range<'r>,
+    notes: Notes,
     /// How many keys may still be returned.
     left: usize,
     /// Which of the transaction's runs it is part of.
@@ -76,6 +91,7 @@ impl<'s, 'r> Walk<'s, 'r> {
         Self {
             tree,
             range,
+            notes: Notes::Ahead,
             left: range.limit,
             begun: 0,
             scanned: None,
@@ -89,6 +105,19 @@ impl<'s, 'r> Walk<'s, 'r> {
             is_begun: false,
             value: None,
         }
+    }
+
+    /// The walk of a cursor.
+    pub(super) fn of_cursor(tree: &'s StoreTree, range: Range<'r>, source: Source) -> Self {
+        Self {
+            notes: Notes::Returned,
+            wanted: FIRST_KEYS_OF_CURSOR,
+            ..Self::new(tree, range, source)
+        }
+    }
+
+    pub(super) fn is_reverse(&self) -> bool {
+        self.range.reverse
     }
 
     /// The key that was found last, and its value, whose bytes stay until the transaction ends.
@@ -207,12 +236,18 @@ impl<'s> Transaction<'s> {
         loop {
             if walk.next == walk.ahead.len() && !walk.is_exhausted {
                 walk.read_ahead(number, self.store.source())?;
-                self.note_reach(walk)?;
+                if walk.notes == Notes::Ahead {
+                    self.note_reach(walk)?;
+                }
             }
             if !self.pass_next(walk)? {
+                self.note_all(walk);
                 return Ok(false);
             }
             if walk.value.is_some() {
+                if walk.notes == Notes::Returned {
+                    self.note_returned(walk)?;
+                }
                 walk.left -= 1;
                 return Ok(true);
             }
@@ -260,6 +295,22 @@ impl<'s> Transaction<'s> {
             _ => *reach = Reach::All,
         }
         Ok(())
+    }
+
+    /// Notes that everything up to the key that is returned is read.
+    fn note_returned(&mut self, walk: &Walk<'s, '_>) -> Result<(), OutOfMemory> {
+        let Some(scanned) = walk.scanned else {
+            return Ok(());
+        };
+        let empty = Vector::new_in(self.store.source());
+        self.scanned[scanned].reach.set(&walk.at, empty)
+    }
+
+    /// Notes that all of the range is read.
+    fn note_all(&mut self, walk: &Walk<'s, '_>) {
+        if let Some(scanned) = walk.scanned {
+            self.scanned[scanned].reach = Reach::All;
+        }
     }
 
     /// Passes the next key, of the snapshot or of the transaction's own. False: there is none.
