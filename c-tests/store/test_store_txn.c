@@ -412,6 +412,44 @@ static void a_refused_transaction_is_run_again(void **state)
     assert_status(MASSTREE_INVALID, masstree_store_transact(store, NULL, end_early, NULL, NULL));
 }
 
+/* Put back: for each event, count nothing where it happens; in `Transaction::drop`, do not abort. */
+static void statistics_count_how_transactions_end(void **state)
+{
+    (void)state;
+    masstree_store_stats_t before = stats_of(store);
+    struct attempts attempts = {.refused = 2};
+    assert_int_equal(1, before.txns_begun);
+    /* Begun three times, of which the first two are refused because of a key. */
+    assert_ok(masstree_store_transact(store, NULL, meet_others, &attempts, NULL));
+    /* Aborted by a reset, committed, begun again; refused because of a range. */
+    assert_ok(masstree_txn_reset(txn));
+    assert_ok(masstree_txn_commit(txn, NULL));
+    masstree_txn_abort(txn);
+    assert_ok(masstree_txn_reset(txn));
+    assert_ok(do_scan(txn, tree, "dir/", 4));
+    assert_ok(do_put(txn, tree, "key", 3));
+    store_text(store, tree, "dir/new", "v");
+    assert_status(MASSTREE_CONFLICT, masstree_txn_commit(txn, NULL));
+    /* Refused because of a key that is written. */
+    assert_ok(masstree_txn_reset(txn));
+    assert_ok(do_remove(txn, tree, "key", 3));
+    store_text(store, tree, "key", "v");
+    assert_status(MASSTREE_CONFLICT, masstree_txn_commit(txn, NULL));
+    /* Aborted, and destroyed. */
+    assert_ok(masstree_txn_reset(txn));
+    masstree_txn_abort(txn);
+    masstree_txn_destroy(new_txn(store, NULL));
+    masstree_store_stats_t stats = stats_of(store);
+    assert_int_equal(9, stats.txns_begun);
+    assert_int_equal(2, stats.txns_committed);
+    assert_int_equal(3, stats.txns_aborted);
+    assert_int_equal(2, stats.txn_key_conflicts);
+    assert_int_equal(1, stats.txn_range_conflicts);
+    assert_int_equal(1, stats.txn_write_conflicts);
+    assert_int_equal(2, stats.txn_retries);
+    assert_true(stats.txn_bytes >= 8 && stats.txn_bytes < 100);
+}
+
 /* Put back: in `Store::is_forked`, answer false. */
 static void a_child_cannot_use_a_transaction(void **state)
 {
@@ -447,6 +485,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_dropped_tree_refuses_a_transaction, make, end),
         cmocka_unit_test_setup_teardown(the_memory_of_a_transaction_is_limited, make, end),
         cmocka_unit_test_setup_teardown(a_refused_transaction_is_run_again, make, end),
+        cmocka_unit_test_setup_teardown(statistics_count_how_transactions_end, make, end),
         cmocka_unit_test_setup_teardown(a_child_cannot_use_a_transaction, make, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2037,12 +2037,44 @@ typedef struct {
      * How long the checkpoint was read, in microseconds.
      */
     uint64_t restore_us;
+    /**
+     * Transactions that were begun since the store was opened, or begun again.
+     */
+    uint64_t txns_begun;
+    /**
+     * Those that were committed.
+     */
+    uint64_t txns_committed;
+    /**
+     * Those that ended without a commit: by an abort, by being begun again or destroyed.
+     */
+    uint64_t txns_aborted;
+    /**
+     * Those that were refused because another commit had changed a key that they had read.
+     */
+    uint64_t txn_key_conflicts;
+    /**
+     * Those that were refused because another commit had changed a key in a range that they had read.
+     */
+    uint64_t txn_range_conflicts;
+    /**
+     * Those that were refused because another commit had changed a key that they write.
+     */
+    uint64_t txn_write_conflicts;
+    /**
+     * How often masstree_store_transact has repeated a transaction that was refused.
+     */
+    uint64_t txn_retries;
+    /**
+     * Bytes of the records of transactions in the log.
+     */
+    uint64_t txn_bytes;
 } masstree_store_stats_t;
 
 /** Initializer of masstree_store_stats_t: sets struct_size, and every other field to 0 or NULL. */
 #define MASSTREE_STORE_STATS_INIT \
     { sizeof(masstree_store_stats_t), 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, 0, 0, 0, 0, 0, 0, \
-      0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+      0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Returns statistics of a store.

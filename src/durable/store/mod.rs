@@ -67,7 +67,7 @@ pub(crate) use open::{OpenFault, StoreOptions};
 pub(crate) use recover::{OnProgress, Phase, Progress, Recovery};
 pub(crate) use rename::Renamed;
 pub(crate) use txn::{
-    Backoff, Conflict, DEFAULT_MOST_BYTES, Ending, Isolation, Moved, Seen, Transaction,
+    Backoff, Conflict, DEFAULT_MOST_BYTES, Ending, Event, Isolation, Moved, Seen, Transaction,
     TransactionCursor, TransactionOptions, Turn, Walk,
 };
 pub(crate) use write::Written;
@@ -85,6 +85,7 @@ use crate::versioned::{Clock, VersionedTree};
 use catalog::{Catalog, NotAdded, check_name};
 use checkpointer::Checkpointer;
 use record::{RecordKind, encode_tree, tree_size};
+use txn::TransactionCounts;
 
 /// The log, which is opened after the trees were read. The clock points to it.
 type LogCell = Arc<OnceLock<Log>>;
@@ -97,6 +98,7 @@ pub(crate) struct Store {
     /// `None` for a store without a directory, or that is only read.
     checkpointer: Option<Arc<Checkpointer>>,
     clock: Clock,
+    transaction_counts: TransactionCounts,
     log: LogCell,
     io: Io,
     is_read_only: bool,
@@ -260,6 +262,11 @@ impl Store {
 
     pub(crate) fn log_statistics(&self) -> Statistics {
         self.log().statistics()
+    }
+
+    /// How often something has happened to transactions since the store was opened.
+    pub(crate) fn transactions(&self, event: Event) -> u64 {
+        self.transaction_counts.sum(event)
     }
 
     pub(crate) fn tree_count(&self) -> u64 {

@@ -16,6 +16,7 @@ use super::failure::Failure;
 use super::record::RecordKind;
 use super::recover::{OnProgress, Recovery};
 use super::restore::follow;
+use super::txn::TransactionCounts;
 use super::{LogCell, Store};
 use crate::durable::checkpoint::Manifest;
 use crate::durable::io::{File, Io, IoError, OPEN_CREATE, OPEN_WRITE, Path};
@@ -154,6 +155,7 @@ impl Store {
             catalog: Arc::new(Catalog::new()),
             checkpointer: None,
             clock,
+            transaction_counts: TransactionCounts::new(),
             log,
             io: options.io.clone(),
             is_read_only: options.is_read_only,

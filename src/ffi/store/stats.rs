@@ -1,8 +1,9 @@
 //! # Statistics of stores
 //!
-//! Counters of the log and of checkpoints, and what was found when the store was opened.
+//! Counters of the log, of checkpoints and of transactions, and what was found when the store was opened.
 
 use super::handle::{StoreHandle, store_of};
+use crate::durable::store::{Event, Store};
 use crate::ffi::boundary::{sized_output, status_of};
 use crate::ffi::status::*;
 
@@ -66,6 +67,65 @@ pub struct StoreStats {
     pub read_us: u64,
     /// How long the checkpoint was read, in microseconds.
     pub restore_us: u64,
+    /// Transactions that were begun since the store was opened, or begun again.
+    pub txns_begun: u64,
+    /// Those that were committed.
+    pub txns_committed: u64,
+    /// Those that ended without a commit: by an abort, by being begun again or destroyed.
+    pub txns_aborted: u64,
+    /// Those that were refused because another commit had changed a key that they had read.
+    pub txn_key_conflicts: u64,
+    /// Those that were refused because another commit had changed a key in a range that they had read.
+    pub txn_range_conflicts: u64,
+    /// Those that were refused because another commit had changed a key that they write.
+    pub txn_write_conflicts: u64,
+    /// How often masstree_store_transact has repeated a transaction that was refused.
+    pub txn_retries: u64,
+    /// Bytes of the records of transactions in the log.
+    pub txn_bytes: u64,
+}
+
+/// The statistics of a store, without `struct_size`.
+fn statistics(store: &Store) -> StoreStats {
+    let (log, report) = (store.log_statistics(), store.report());
+    let checkpoints = store.checkpoint_statistics();
+    StoreStats {
+        struct_size: 0,
+        last_commit: store.last_commit(),
+        durable_commit: store.durable(),
+        trees: store.tree_count(),
+        log_records: log.appends,
+        log_groups: log.groups,
+        log_bytes: log.bytes,
+        log_syncs: log.syncs,
+        sync_us: log.sync_microseconds,
+        group_records: log.group_sizes,
+        read_segments: report.segments,
+        read_records: report.records,
+        torn_bytes: report.torn_bytes,
+        salvaged: report.salvaged.is_some().into(),
+        checkpoints_begun: checkpoints.attempted,
+        checkpoints_done: checkpoints.done,
+        checkpoints_failed: checkpoints.failed,
+        checkpoint_bytes: checkpoints.bytes,
+        checkpoint_keys: checkpoints.last_entries,
+        checkpoint_us: checkpoints.last_microseconds,
+        checkpoint_commit: checkpoints.number,
+        trimmed_tombstones: checkpoints.trimmed,
+        read_groups: report.frames,
+        read_bytes: report.bytes,
+        recovery_threads: store.recovery().threads as u64,
+        read_us: store.recovery().log.as_micros() as u64,
+        restore_us: store.recovery().checkpoint.as_micros() as u64,
+        txns_begun: store.transactions(Event::Begun),
+        txns_committed: store.transactions(Event::Committed),
+        txns_aborted: store.transactions(Event::Aborted),
+        txn_key_conflicts: store.transactions(Event::KeyConflict),
+        txn_range_conflicts: store.transactions(Event::RangeConflict),
+        txn_write_conflicts: store.transactions(Event::WriteConflict),
+        txn_retries: store.transactions(Event::Repeated),
+        txn_bytes: store.transactions(Event::CommittedByte),
+    }
 }
 
 /// Returns statistics of a store.
@@ -91,36 +151,9 @@ pub unsafe extern "C" fn masstree_store_stats(
         unsafe {
             let output = sized_output(stats)?;
             let store = store_of(store)?;
-            let (log, report) = (store.log_statistics(), store.report());
-            let checkpoints = store.checkpoint_statistics();
             let filled = StoreStats {
                 struct_size: output.size(),
-                last_commit: store.last_commit(),
-                durable_commit: store.durable(),
-                trees: store.tree_count(),
-                log_records: log.appends,
-                log_groups: log.groups,
-                log_bytes: log.bytes,
-                log_syncs: log.syncs,
-                sync_us: log.sync_microseconds,
-                group_records: log.group_sizes,
-                read_segments: report.segments,
-                read_records: report.records,
-                torn_bytes: report.torn_bytes,
-                salvaged: report.salvaged.is_some().into(),
-                checkpoints_begun: checkpoints.attempted,
-                checkpoints_done: checkpoints.done,
-                checkpoints_failed: checkpoints.failed,
-                checkpoint_bytes: checkpoints.bytes,
-                checkpoint_keys: checkpoints.last_entries,
-                checkpoint_us: checkpoints.last_microseconds,
-                checkpoint_commit: checkpoints.number,
-                trimmed_tombstones: checkpoints.trimmed,
-                read_groups: report.frames,
-                read_bytes: report.bytes,
-                recovery_threads: store.recovery().threads as u64,
-                read_us: store.recovery().log.as_micros() as u64,
-                restore_us: store.recovery().checkpoint.as_micros() as u64,
+                ..statistics(store)
             };
             output.write(filled);
         }

@@ -47,6 +47,8 @@ fields! {
     checkpoints_begun checkpoints_done checkpoints_failed checkpoint_bytes checkpoint_keys checkpoint_us
     checkpoint_commit trimmed_tombstones
     read_groups read_bytes recovery_threads read_us restore_us
+    txns_begun txns_committed txns_aborted txn_key_conflicts txn_range_conflicts txn_write_conflicts
+    txn_retries txn_bytes
 }
 
 fn write_json(stats: &StoreStats, to: &mut dyn Write) -> std::fmt::Result {

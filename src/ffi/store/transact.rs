@@ -91,7 +91,7 @@ unsafe fn repeat(
             if status != MASSTREE_CONFLICT || backoff.refused() == Turn::Over {
                 return Ok(status);
             }
-            transaction.restart()?;
+            transaction.repeat()?;
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::accesses::{Access, State};
+use super::counts::Event;
 use super::{Isolation, Transaction};
 use crate::durable::log::{Level, Log};
 use crate::durable::store::commit::{Guards, Marks, Stopped, fill, size_of_record};
@@ -22,7 +23,7 @@ pub(crate) enum Ending {
 }
 
 /// What refuses a commit. The key is noted.
-struct Refused;
+struct Refused(Event);
 
 impl<'s> Transaction<'s> {
     /// Commits the transaction, which has ended afterwards. After an error it has not, and may be committed
@@ -38,16 +39,16 @@ impl<'s> Transaction<'s> {
     ) -> Result<Ending, StoreFault> {
         let snapshot = self.running()?;
         if self.written == 0 {
-            self.abort();
+            self.end(Event::Committed);
             return Ok(Ending::Done(snapshot));
         }
         match self.try_commit(snapshot, marked) {
             Ok(number) => {
-                self.abort();
+                self.end(Event::Committed);
                 Ok(Ending::Done(number))
             }
-            Err(Stopped::Unfit(Refused)) => {
-                self.abort();
+            Err(Stopped::Unfit(Refused(event))) => {
+                self.end(event);
                 Ok(Ending::Conflict)
             }
             Err(Stopped::Fault(fault)) => Err(fault),
@@ -100,7 +101,7 @@ impl<'s> Transaction<'s> {
             let is_changed = newest.is_some_and(|newest| newest.number() > snapshot);
             if is_changed && self.must_be_unchanged(plan.key(at)) {
                 changed = Some(at);
-                return Err(Refused);
+                return Err(Refused(Event::WriteConflict));
             }
             Ok(())
         });
@@ -120,7 +121,9 @@ impl<'s> Transaction<'s> {
         marks.settle(valid.is_ok().then_some(number));
         // Before the marks are resolved, which takes longer: readers at a mark look at the record.
         fill(place, &plan, valid.is_ok(), self.level());
-        valid.map(|()| number)
+        valid?;
+        (store.transaction_counts).add(Event::CommittedByte, size as u64);
+        Ok(number)
     }
 
     /// Whether a key that is written must be as it was at the snapshot.
@@ -186,10 +189,10 @@ impl<'s> Transaction<'s> {
         if let Some(access) = self.changed_access(guards, snapshot) {
             // SAFETY: the transaction does not end during this call.
             self.note_conflict(access.tree, unsafe { access.key() })?;
-            return Err(Stopped::Unfit(Refused));
+            return Err(Stopped::Unfit(Refused(Event::KeyConflict)));
         }
         match self.is_range_changed(guards, snapshot)? {
-            true => Err(Stopped::Unfit(Refused)),
+            true => Err(Stopped::Unfit(Refused(Event::RangeConflict))),
             false => Ok(()),
         }
     }

@@ -68,12 +68,15 @@
 mod accesses;
 mod arena;
 mod commit;
+mod counts;
 mod cursor;
 mod ranges;
 mod retry;
 mod scan;
 
 pub(crate) use commit::Ending;
+pub(crate) use counts::Event;
+pub(super) use counts::TransactionCounts;
 pub(crate) use cursor::TransactionCursor;
 pub(crate) use retry::{Backoff, Turn};
 pub(crate) use scan::Walk;
@@ -189,11 +192,30 @@ impl<'s> Transaction<'s> {
         self.conflict = None;
         self.begun += 1;
         self.snapshot = Some(self.store.clock.snapshot(self.store.source())?);
+        self.count(Event::Begun);
         Ok(())
+    }
+
+    /// [`Self::restart`] after a refusal.
+    pub(crate) fn repeat(&mut self) -> Result<(), OutOfMemory> {
+        self.count(Event::Repeated);
+        self.restart()
+    }
+
+    fn count(&self, event: Event) {
+        self.store.transaction_counts.add(event, 1);
     }
 
     /// Ends the transaction: nothing is changed.
     pub(crate) fn abort(&mut self) {
+        if self.snapshot.is_some() {
+            self.end(Event::Aborted);
+        }
+    }
+
+    /// Ends the transaction, by `event`.
+    fn end(&mut self, event: Event) {
+        self.count(event);
         self.snapshot = None;
         self.accesses.clear();
         self.scanned.clear();
@@ -397,6 +419,12 @@ impl<'s> Transaction<'s> {
         append(&mut copy, key);
         self.conflict = Some(Conflict { tree, key: copy });
         Ok(())
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        self.abort();
     }
 }
 
