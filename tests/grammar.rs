@@ -114,6 +114,8 @@ const VERBS: &[(&str, &[&str])] = &[
     ("rename", &["store", "batch", "txn"]),
     ("tree", &["store"]),
     ("list_trees", &["store"]),
+    ("snapshot", &["store"]),
+    ("list_snapshots", &["store"]),
     ("drop_tree", &["store"]),
     ("replace_if", &["store"]),
     ("remove_if", &["store"]),

@@ -10,7 +10,7 @@ set -euo pipefail
 include=$1
 awk '
 BEGIN {
-    table = "algorithm: count fill_n min transform|cstddef: ptrdiff_t size_t|" \
+    table = "algorithm: count fill_n min transform|chrono: chrono|cstddef: ptrdiff_t size_t|" \
         "cstdint: int32_t int64_t uint32_t uint64_t uintptr_t SIZE_MAX|cstdio: fprintf stderr|" \
         "cstdlib: abort|cstring: memcpy strcmp|" \
         "exception: current_exception exception_ptr rethrow_exception|" \

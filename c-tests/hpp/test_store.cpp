@@ -195,6 +195,40 @@ TEST(store, lists_its_trees)
 #endif
 }
 
+TEST(store, a_snapshot_is_of_all_trees)
+{
+    store db = store::in_memory();
+    auto left = db.tree("left"), right = db.tree("right");
+    db.put(left, "a", "old");
+    db.put(right, "a", "old");
+    std::size_t count = 0;
+    {
+        const auto snapshot = db.open_snapshot();
+        ASSERT_TRUE(snapshot);
+        EXPECT_NE(snapshot.handle(), nullptr);
+        db.put(left, "a", "new");
+        db.put(right, "a", "new");
+        auto guard = left.enter();
+        auto other = right.enter();
+        EXPECT_EQ(left.get("a", snapshot.seqno(), guard)->value, "old");
+        EXPECT_EQ(right.get("a", snapshot.seqno(), other)->value, "old");
+        db.list_snapshots([&](std::uint64_t seqno, std::chrono::milliseconds age) {
+            EXPECT_EQ(seqno, snapshot.seqno());
+            EXPECT_GE(age.count(), 0);
+            count++;
+        });
+        EXPECT_EQ(db.stats().snapshots, 1u);
+        const directory place;
+        EXPECT_TRUE(db.export_to(place.path, snapshot));
+        store copy(place.path);
+        auto tree = copy.tree("left");
+        auto copied = tree.enter();
+        EXPECT_EQ(tree.get("a", masstree::latest, copied)->value, "old");
+    }
+    EXPECT_EQ(count, 1u);
+    EXPECT_EQ(db.stats().snapshots, 0u);
+}
+
 TEST(store, drops_trees)
 {
     store db = store::in_memory();

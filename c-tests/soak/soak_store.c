@@ -288,6 +288,23 @@ static int32_t count_tree(const char *name, masstree_t *tree, void *ctx)
     return MASSTREE_VISIT_CONTINUE;
 }
 
+static int32_t find_open(const masstree_open_snapshot_t *open, void *ctx)
+{
+    uint64_t *number = ctx;
+    *number = open->seqno == *number ? 0 : *number;
+    return MASSTREE_VISIT_CONTINUE;
+}
+
+static void list_open(struct soak_worker *worker)
+{
+    masstree_snapshot_t *snapshot = NULL;
+    EXPECT(worker, masstree_store_snapshot(worker->soak->store, &snapshot) == MASSTREE_OK);
+    uint64_t number = masstree_snapshot_seqno(snapshot);
+    EXPECT(worker, masstree_store_list_snapshots(worker->soak->store, find_open, &number) ==
+                       MASSTREE_OK && number == 0);
+    masstree_snapshot_close(snapshot);
+}
+
 static void count_call(uint64_t commit, int32_t status, void *ctx)
 {
     (void)commit;
@@ -308,6 +325,7 @@ static void ask(struct soak_worker *worker)
     masstree_store_failure_t failure = MASSTREE_STORE_FAILURE_INIT;
     size_t trees = 0;
     bool called = false;
+    list_open(worker);
     EXPECT(worker, masstree_store_list_trees(store, count_tree, &trees) == MASSTREE_OK && trees == 2);
     EXPECT(worker, masstree_store_stats(store, &stats) == MASSTREE_OK && stats.trees == trees);
     EXPECT(worker, masstree_store_stats_json(store, ignore_text, NULL) == MASSTREE_OK);

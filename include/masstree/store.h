@@ -1672,6 +1672,77 @@ int32_t masstree_store_transact(masstree_store_t *store,
                                 uint64_t *commit);
 
 /* ============================================================================
+ * Snapshots of stores
+ * ============================================================================ */
+
+/**
+ * A snapshot that is open. Later versions of the library may append fields.
+ */
+typedef struct {
+    /**
+     * Its number.
+     */
+    uint64_t seqno;
+    /**
+     * How long it has been open, in milliseconds.
+     */
+    uint64_t age_ms;
+} masstree_open_snapshot_t;
+
+/**
+ * Called for each open snapshot of a store.
+ *
+ * @param snapshot  The snapshot; valid during this call only.
+ * @param ctx       The ctx that was passed with the visitor.
+ *
+ * @return MASSTREE_VISIT_CONTINUE to go on; a positive number to stop; a negative one to stop, and to
+ *         return it.
+ */
+typedef int32_t (*masstree_open_snapshot_visitor_t)(const masstree_open_snapshot_t *snapshot,
+                                                    void *ctx);
+
+/**
+ * Opens a snapshot of a store: of all its trees, also those that are dropped later. It sees every commit
+ * that has returned. Any thread reads any of the trees at its number (masstree_snapshot_seqno): with masstree_get_at,
+ * masstree_scan_at, masstree_cursor_open_at and the like. masstree_store_export takes it, too. As long as it
+ * is open, it keeps in memory what is overwritten or removed.
+ *
+ * @param store     The store, which may be read-only.
+ * @param snapshot  Receives the snapshot, which the caller frees with masstree_snapshot_close before the
+ *                  store is closed.
+ *
+ * @retval MASSTREE_OK       *snapshot is a new snapshot.
+ * @retval MASSTREE_INVALID  store or snapshot is NULL.
+ * @retval MASSTREE_NOMEM    Out of memory.
+ * @retval MASSTREE_FORKED   The parent process opened the store, before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_snapshot(masstree_store_t *store,
+                                masstree_snapshot_t **snapshot);
+
+/**
+ * Visits the open snapshots of a store, the oldest first: those of masstree_store_snapshot, of
+ * masstree_snapshot_open, of transactions, and of scans and cursors of its trees at MASSTREE_SEQNO_LATEST. Each keeps
+ * in memory what was overwritten or removed since.
+ *
+ * @param store  The store.
+ * @param visit  Called for each snapshot that was open when this function began, with no lock held.
+ * @param ctx    Passed to visit.
+ *
+ * @retval MASSTREE_OK       All were visited, or visit returned a positive number.
+ * @retval MASSTREE_INVALID  store or visit is NULL.
+ * @retval MASSTREE_NOMEM    Out of memory.
+ * @retval MASSTREE_FORKED   The parent process opened the store, before a fork.
+ * @return The negative number that the visitor returned.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_list_snapshots(masstree_store_t *store,
+                                      masstree_open_snapshot_visitor_t visit,
+                                      void *ctx);
+
+/* ============================================================================
  * Waiting for durability
  * ============================================================================ */
 
@@ -1808,7 +1879,7 @@ int32_t masstree_store_checkpoint(masstree_store_t *store);
  * is left of an export that did not end is removed by the next one. When MASSTREE_OK is returned, the new store is durable.
  *
  * @param store      The store, which may be in memory only, or read-only.
- * @param snapshot   A snapshot of one of its trees; NULL: the export opens one.
+ * @param snapshot   A snapshot of masstree_store_snapshot, or of one of its trees; NULL: the export opens one.
  * @param directory  Path of the directory, whose parent exists. It is reached by the file operations of the store.
  * @param progress   Called with the bytes that were written, on this thread; may be NULL.
  * @param ctx        Passed to progress.
@@ -2069,12 +2140,24 @@ typedef struct {
      * Bytes of the records of transactions in the log.
      */
     uint64_t txn_bytes;
+    /**
+     * Open snapshots: see masstree_store_list_snapshots.
+     */
+    uint64_t snapshots;
+    /**
+     * The number of the oldest of them; 0 without one.
+     */
+    uint64_t oldest_snapshot;
+    /**
+     * How long that has been open, in milliseconds.
+     */
+    uint64_t oldest_snapshot_ms;
 } masstree_store_stats_t;
 
 /** Initializer of masstree_store_stats_t: sets struct_size, and every other field to 0 or NULL. */
 #define MASSTREE_STORE_STATS_INIT \
     { sizeof(masstree_store_stats_t), 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, 0, 0, 0, 0, 0, 0, \
-      0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+      0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Returns statistics of a store.

@@ -210,12 +210,39 @@ public:
         return result;
     }
 
-    /** Writes the content to a directory, which becomes a store; false if it has one already. */
-    bool export_to(const std::string &directory, errors report = {}) const
+    /**
+     * Writes the content to a directory, which becomes a store; false if it has one already. `at`: what this
+     * snapshot sees; without one, the newest.
+     */
+    bool export_to(const std::string &directory, const snapshot &at, errors report = {}) const
     {
-        const std::int32_t status = masstree_store_export(handle_, nullptr, directory.c_str(), nullptr, nullptr, nullptr);
+        const std::int32_t status = masstree_store_export(
+            handle_, at.handle(), directory.c_str(), nullptr, nullptr, nullptr);
         report.note(status);
         return status == MASSTREE_OK;
+    }
+    /** As above, of the newest content. */
+    bool export_to(const std::string &directory, errors report = {}) const
+    {
+        return export_to(directory, snapshot(), report);
+    }
+
+    /** Opens a snapshot of all trees, which must be destroyed before the store. */
+    [[nodiscard]] snapshot open_snapshot(errors report = {}) const
+    {
+        masstree_snapshot_t *opened = nullptr;
+        report.note(masstree_store_snapshot(handle_, &opened));
+        return snapshot(opened);
+    }
+    /** Calls `visit(std::uint64_t seqno, std::chrono::milliseconds age)` for each open one, the oldest first. */
+    template <class F> void list_snapshots(F &&visit, errors report = {}) const
+    {
+        using callee = std::remove_reference_t<F>;
+        detail::frame<callee> frame{visit};
+        const std::int32_t status =
+            masstree_store_list_snapshots(handle_, detail::visit_open<callee>, &frame);
+        frame.carried.rethrow();
+        report.note(status);
     }
 
     /** Calls `visit(std::string_view name)` for each tree, in the order in which they were made. */

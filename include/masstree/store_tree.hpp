@@ -6,6 +6,7 @@
 #define MASSTREE_STORE_TREE_HPP
 
 #pragma GCC visibility push(default)
+#include <chrono>
 #include <cstdint>
 #include <string_view>
 #pragma GCC visibility pop
@@ -112,6 +113,15 @@ namespace detail {
 template <class K> typename key_traits<K>::bytes bytes_of(K key) noexcept
 {
     return typename key_traits<K>::bytes(key);
+}
+
+template <class F>
+std::int32_t visit_open(const masstree_open_snapshot_t *open, void *ctx) noexcept
+{
+    auto &self = *static_cast<frame<F> *>(ctx);
+    return self.carried.run([&] {
+        return visit(self.callee, open->seqno, std::chrono::milliseconds(open->age_ms));
+    });
 }
 
 } // namespace detail

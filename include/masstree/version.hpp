@@ -152,6 +152,8 @@ public:
 
     /** Whether it was opened, and not moved from. */
     [[nodiscard]] explicit operator bool() const noexcept { return handle_ != nullptr; }
+    /** The C handle; this object keeps owning it. */
+    [[nodiscard]] masstree_snapshot_t *handle() const noexcept { return handle_; }
     /** Its number, at which to read; 0 for no snapshot. */
     [[nodiscard]] std::uint64_t seqno() const noexcept { return masstree_snapshot_seqno(handle_); }
 

@@ -855,8 +855,8 @@ int32_t masstree_publish(masstree_t *tree, uint64_t first, uint64_t *visible);
 /**
  * A number at which everything stays readable: masstree_trim_versions keeps what readers at it see.
  *
- * Created by masstree_snapshot_open, freed by masstree_snapshot_close, before its tree is destroyed.
- * Any thread may use and close it.
+ * Created by masstree_snapshot_open or masstree_store_snapshot, freed by masstree_snapshot_close, before its tree is
+ * destroyed, or its store is closed. Any thread may use and close it.
  */
 typedef struct masstree_snapshot_t masstree_snapshot_t;
 

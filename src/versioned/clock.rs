@@ -28,6 +28,7 @@ use std::ffi::c_void;
 use std::ptr::NonNull;
 
 use arrayvec::ArrayVec;
+use rustix::time::{ClockId, clock_gettime};
 
 use super::entry::MAX_NUMBER;
 use super::verdict::CommitRecord;
@@ -120,6 +121,8 @@ pub(super) struct State {
 /// A snapshot in the list of all.
 pub(super) struct Registered {
     pub(super) number: u64,
+    /// When it was opened, in milliseconds; only in a store.
+    opened: u64,
     before: Option<NonNull<Registered>>,
     after: Option<NonNull<Registered>>,
 }
@@ -129,10 +132,17 @@ impl Registered {
     pub(super) fn new() -> Self {
         Self {
             number: 0,
+            opened: 0,
             before: None,
             after: None,
         }
     }
+}
+
+/// The time in milliseconds, to some of them, since a moment before the system was started.
+pub(super) fn milliseconds() -> u64 {
+    let now = clock_gettime(ClockId::MonotonicCoarse);
+    now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000
 }
 
 // SAFETY: only the lock's owner accesses the state, whose snapshots are allocations that any thread
@@ -243,6 +253,7 @@ impl Clock {
     /// The snapshot does not move, and is live until `remove`.
     pub(super) unsafe fn add(&self, snapshot: NonNull<Registered>, latest: impl FnOnce() -> u64) {
         let inner = self.inner();
+        let opened = inner.numbers.map_or(0, |_| milliseconds());
         let number = self.locked(|state| {
             // Relaxed: under the lock, and see the fence.
             let open = inner.open.load(Ordering::Relaxed) + 1;
@@ -260,6 +271,7 @@ impl Clock {
             unsafe {
                 snapshot.write(Registered {
                     number,
+                    opened,
                     before: state.snapshots,
                     after: None,
                 });
@@ -351,12 +363,17 @@ impl Clock {
 impl State {
     /// The numbers of the open snapshots, the last one first.
     pub(super) fn snapshots(&self) -> impl Iterator<Item = u64> {
+        self.opened().map(|(number, _)| number)
+    }
+
+    /// The open snapshots, the last one first: the number, and in a store when it was opened.
+    pub(super) fn opened(&self) -> impl Iterator<Item = (u64, u64)> {
         let mut next = self.snapshots;
         std::iter::from_fn(move || {
             // SAFETY: all snapshots in the list are live, and the lock is held.
             let snapshot = unsafe { next?.as_ref() };
             next = snapshot.before;
-            Some(snapshot.number)
+            Some((snapshot.number, snapshot.opened))
         })
     }
 }

@@ -149,7 +149,7 @@ pub(crate) use mark::{Mark, Marked};
 pub(crate) use numbers::GroupFault;
 pub(crate) use read::Found;
 pub(crate) use scan::{VersionBound, VersionRange};
-pub(crate) use snapshot::{Snapshot, StoreSnapshot};
+pub(crate) use snapshot::{OpenSnapshot, Snapshot, StoreSnapshot};
 pub(crate) use verdict::Record;
 pub(crate) use write::{Put, Refused};
 

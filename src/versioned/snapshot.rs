@@ -4,8 +4,9 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use super::VersionedTree;
-use super::clock::{Clock, Registered};
-use crate::index::memory::{OutOfMemory, Source};
+use super::clock::{Clock, Registered, milliseconds};
+use crate::index::memory::{OutOfMemory, Source, Vector};
+use crate::index::reclaim::generation;
 use crate::index::tree::Tree;
 
 /// A number at which a trim removes nothing, until the snapshot is closed.
@@ -73,10 +74,22 @@ pub(crate) struct StoreSnapshot {
     clock: Clock,
     /// The allocator of `registered`.
     source: Source,
+    /// The process that opened it: see `reclaim::generation`.
+    generation: u32,
 }
 
 // SAFETY: the list of snapshots has a lock, and the number does not change.
 unsafe impl Send for StoreSnapshot {}
+// SAFETY: as for `Send`.
+unsafe impl Sync for StoreSnapshot {}
+
+/// A snapshot that is open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct OpenSnapshot {
+    pub(crate) number: u64,
+    /// How long it has been open, in milliseconds.
+    pub(crate) age: u64,
+}
 
 impl Clock {
     /// Opens a snapshot of the trees of the clock's store, with memory from `source`.
@@ -92,7 +105,54 @@ impl Clock {
             registered,
             clock: self.clone(),
             source,
+            generation: generation(),
         })
+    }
+
+    /// The open snapshots of a store, the oldest first: those of transactions, and of scans and cursors at the newest
+    /// number, among them.
+    pub(crate) fn open_snapshots(
+        &self,
+        source: Source,
+    ) -> Result<Vector<OpenSnapshot>, OutOfMemory> {
+        let mut open = Vector::new_in(source);
+        // Ends: the vector grows to the number of snapshots, and another round is needed only if
+        // more were opened meanwhile.
+        loop {
+            let count = self.locked(|state| {
+                let now = milliseconds();
+                let mut count = 0;
+                for (number, opened) in state.opened() {
+                    count += 1;
+                    if open.len() < open.capacity() {
+                        let age = now.saturating_sub(opened);
+                        open.push(OpenSnapshot { number, age });
+                    }
+                }
+                count
+            });
+            if count == open.len() {
+                open.reverse();
+                return Ok(open);
+            }
+            open.clear();
+            (open.try_reserve(count + count / 2)).map_err(|_| OutOfMemory)?;
+        }
+    }
+
+    /// The number of open snapshots of a store, and the oldest.
+    pub(crate) fn oldest_snapshot(&self) -> (u64, Option<OpenSnapshot>) {
+        let (count, oldest) = self.locked(|state| {
+            let mut count = 0;
+            (state.opened().inspect(|_| count += 1).last())
+                .map_or((0, None), |of| (count, Some(of)))
+        });
+        let age = |opened| milliseconds().saturating_sub(opened);
+        let oldest = oldest.map(|(number, opened)| OpenSnapshot {
+            number,
+            age: age(opened),
+        });
+        (count, oldest)
     }
 }
 
@@ -100,6 +160,21 @@ impl StoreSnapshot {
     pub(crate) fn number(&self) -> u64 {
         // SAFETY: live as long as the snapshot; the number does not change.
         unsafe { (*self.registered.as_ptr()).number }
+    }
+
+    /// Whether it is of the store with this clock.
+    pub(crate) fn is_of(&self, clock: &Clock) -> bool {
+        self.clock.is_same(clock)
+    }
+
+    /// The allocator of its store.
+    pub(crate) fn source(&self) -> Source {
+        self.source
+    }
+
+    /// Whether the parent process opened it, before a fork.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.generation != generation()
     }
 }
 

@@ -78,10 +78,10 @@ use std::sync::{Arc, OnceLock};
 
 use crate::durable::io::{File, Io};
 use crate::durable::log::{Callback, Level, Log, LogFault, Report, Statistics};
-use crate::index::memory::{Allocator, OutOfMemory, Source};
+use crate::index::memory::{Allocator, OutOfMemory, Source, Vector};
 use crate::index::reclaim::generation;
 use crate::index::tree::Tree;
-use crate::versioned::{Clock, VersionedTree};
+use crate::versioned::{Clock, OpenSnapshot, StoreSnapshot, VersionedTree};
 use catalog::{Catalog, NotAdded, check_name};
 use checkpointer::Checkpointer;
 use record::{RecordKind, encode_tree, tree_size};
@@ -225,6 +225,26 @@ impl Store {
         let is_own = VersionedTree::of(index)?.is_of_clock(&self.clock);
         // SAFETY: the trees with this clock are those of the store's catalog.
         is_own.then(|| unsafe { StoreTree::of_index(index) })
+    }
+
+    /// Opens a snapshot of all trees.
+    pub(crate) fn snapshot(&self) -> Result<StoreSnapshot, OutOfMemory> {
+        self.clock.snapshot(self.source)
+    }
+
+    /// Whether a snapshot is of this store.
+    pub(crate) fn is_own(&self, snapshot: &StoreSnapshot) -> bool {
+        snapshot.is_of(&self.clock)
+    }
+
+    /// The open snapshots, the oldest first.
+    pub(crate) fn open_snapshots(&self) -> Result<Vector<OpenSnapshot>, OutOfMemory> {
+        self.clock.open_snapshots(self.source)
+    }
+
+    /// The number of open snapshots, and the oldest.
+    pub(crate) fn oldest_snapshot(&self) -> (u64, Option<OpenSnapshot>) {
+        self.clock.oldest_snapshot()
     }
 
     /// Waits until a commit has reached the level that the options demand.

@@ -12,7 +12,7 @@ use crate::durable::io::Path;
 use crate::durable::store::ExportFault;
 use crate::ffi::boundary::status_of;
 use crate::ffi::status::*;
-use crate::ffi::versioned::keep::SnapshotHandle;
+use crate::ffi::versioned::keep::{OfTreeOrStore, SnapshotHandle};
 
 /// Writes the content of a store to a directory, which is a store afterwards: masstree_store_open opens it. Other threads
 /// read and write meanwhile. The content is that of one commit: what a snapshot sees, or what the store has when
@@ -22,7 +22,7 @@ use crate::ffi::versioned::keep::SnapshotHandle;
 /// is left of an export that did not end is removed by the next one. When MASSTREE_OK is returned, the new store is durable.
 ///
 /// @param store      The store, which may be in memory only, or read-only.
-/// @param snapshot   A snapshot of one of its trees; NULL: the export opens one.
+/// @param snapshot   A snapshot of masstree_store_snapshot, or of one of its trees; NULL: the export opens one.
 /// @param directory  Path of the directory, whose parent exists. It is reached by the file operations of the store.
 /// @param progress   Called with the bytes that were written, on this thread; may be NULL.
 /// @param ctx        Passed to progress.
@@ -63,9 +63,14 @@ pub unsafe extern "C" fn masstree_store_export(
         let number = match unsafe { snapshot.as_ref() } {
             None => None,
             Some(handle) => {
-                let snapshot = &handle.snapshot;
-                store.tree_of(snapshot.tree()).ok_or(MASSTREE_WRONG_TREE)?;
-                Some(snapshot.number())
+                let is_own = match &handle.snapshot {
+                    OfTreeOrStore::Tree(snapshot) => store.tree_of(snapshot.tree()).is_some(),
+                    OfTreeOrStore::Store(snapshot) => store.is_own(snapshot),
+                };
+                if !is_own {
+                    return Err(MASSTREE_WRONG_TREE);
+                }
+                Some(handle.number())
             }
         };
         // SAFETY: NULL, or as for `report` by contract.

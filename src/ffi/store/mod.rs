@@ -39,6 +39,8 @@ pub mod txn_cursor;
 
 pub mod transact;
 
+pub mod snapshot;
+
 pub mod wait;
 
 pub mod checkpoint;

@@ -83,12 +83,19 @@ pub struct StoreStats {
     pub txn_retries: u64,
     /// Bytes of the records of transactions in the log.
     pub txn_bytes: u64,
+    /// Open snapshots: see masstree_store_list_snapshots.
+    pub snapshots: u64,
+    /// The number of the oldest of them; 0 without one.
+    pub oldest_snapshot: u64,
+    /// How long that has been open, in milliseconds.
+    pub oldest_snapshot_ms: u64,
 }
 
 /// The statistics of a store, without `struct_size`.
 fn statistics(store: &Store) -> StoreStats {
     let (log, report) = (store.log_statistics(), store.report());
     let checkpoints = store.checkpoint_statistics();
+    let (snapshots, oldest) = store.oldest_snapshot();
     StoreStats {
         struct_size: 0,
         last_commit: store.last_commit(),
@@ -125,6 +132,9 @@ fn statistics(store: &Store) -> StoreStats {
         txn_write_conflicts: store.transactions(Event::WriteConflict),
         txn_retries: store.transactions(Event::Repeated),
         txn_bytes: store.transactions(Event::CommittedByte),
+        snapshots,
+        oldest_snapshot: oldest.map_or(0, |oldest| oldest.number),
+        oldest_snapshot_ms: oldest.map_or(0, |oldest| oldest.age),
     }
 }
 

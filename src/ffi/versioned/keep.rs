@@ -9,14 +9,41 @@ use crate::ffi::boundary::{
 };
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
-use crate::versioned::{Refused, Snapshot};
+use crate::index::memory::Source;
+use crate::versioned::{Refused, Snapshot, StoreSnapshot};
 
 /// A number at which everything stays readable: masstree_trim_versions keeps what readers at it see.
 ///
-/// Created by masstree_snapshot_open, freed by masstree_snapshot_close, before its tree is destroyed.
-/// Any thread may use and close it.
+/// Created by masstree_snapshot_open or masstree_store_snapshot, freed by masstree_snapshot_close, before its tree is
+/// destroyed, or its store is closed. Any thread may use and close it.
 pub struct SnapshotHandle {
-    pub(in crate::ffi) snapshot: Snapshot<'static>,
+    pub(in crate::ffi) snapshot: OfTreeOrStore,
+}
+
+/// What a snapshot is of.
+pub(in crate::ffi) enum OfTreeOrStore {
+    Tree(Snapshot<'static>),
+    Store(StoreSnapshot),
+}
+
+impl SnapshotHandle {
+    pub(in crate::ffi) fn number(&self) -> u64 {
+        match &self.snapshot {
+            OfTreeOrStore::Tree(snapshot) => snapshot.number(),
+            OfTreeOrStore::Store(snapshot) => snapshot.number(),
+        }
+    }
+
+    /// Where the handle is from; `None` in a child of the process that opened the snapshot.
+    fn source(&self) -> Option<Source> {
+        match &self.snapshot {
+            OfTreeOrStore::Tree(snapshot) => {
+                let tree = snapshot.tree();
+                (!tree.is_forked()).then(|| tree.allocator())
+            }
+            OfTreeOrStore::Store(snapshot) => (!snapshot.is_forked()).then(|| snapshot.source()),
+        }
+    }
 }
 
 /// Opens a snapshot at the greatest number that is visible. If no number was taken from the tree
@@ -45,7 +72,7 @@ pub unsafe extern "C" fn masstree_snapshot_open(
             return Err(MASSTREE_INVALID);
         }
         let handle = SnapshotHandle {
-            snapshot: versioned.snapshot()?,
+            snapshot: OfTreeOrStore::Tree(versioned.snapshot()?),
         };
         let handle = versioned.index().allocator().make(handle)?;
         // SAFETY: not NULL, writable by contract.
@@ -64,7 +91,7 @@ pub unsafe extern "C" fn masstree_snapshot_open(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn masstree_snapshot_seqno(snapshot: *const SnapshotHandle) -> u64 {
     // SAFETY: NULL or live by contract.
-    unsafe { snapshot.as_ref() }.map_or(0, |handle| handle.snapshot.number())
+    unsafe { snapshot.as_ref() }.map_or(0, SnapshotHandle::number)
 }
 
 /// Closes and frees a snapshot. NULL does nothing, and neither does a snapshot of the parent
@@ -77,11 +104,10 @@ pub unsafe extern "C" fn masstree_snapshot_seqno(snapshot: *const SnapshotHandle
 pub unsafe extern "C" fn masstree_snapshot_close(snapshot: *mut SnapshotHandle) {
     // SAFETY: NULL or a live snapshot, which no other thread uses.
     unsafe {
-        if let Some(handle) = NonNull::new(snapshot) {
-            let tree = handle.as_ref().snapshot.tree();
-            if !tree.is_forked() {
-                tree.allocator().drop_and_free(handle);
-            }
+        if let Some(handle) = NonNull::new(snapshot)
+            && let Some(source) = handle.as_ref().source()
+        {
+            source.drop_and_free(handle);
         }
     }
 }

@@ -191,7 +191,7 @@ impl<'s> Transaction<'s> {
         self.abort();
         self.conflict = None;
         self.begun += 1;
-        self.snapshot = Some(self.store.clock.snapshot(self.store.source())?);
+        self.snapshot = Some(self.store.snapshot()?);
         self.count(Event::Begun);
         Ok(())
     }
