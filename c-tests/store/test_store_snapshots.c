@@ -60,7 +60,7 @@ static void assert_none_at(masstree_t *tree, const masstree_snapshot_t *snapshot
                   read_at(tree, masstree_snapshot_seqno(snapshot), key, NULL, 0));
 }
 
-/* Put back: in `masstree_store_snapshot`, drop the snapshot after its number was taken. */
+/* Put back: in `Clock::none_is_open`, answer true. */
 static void a_snapshot_reads_all_trees_as_they_were(void **state)
 {
     (void)state;
@@ -221,8 +221,7 @@ static void sum_money(void *arg)
     }
 }
 
-/* Put back: `Line::SnapshotIsInstalled`: do not wait until the number of a snapshot is installed; or in
-   `masstree_store_snapshot`, drop the snapshot after its number was taken. */
+/* Put back: in `Clock::add`, do not wait until the number is installed. */
 static void every_snapshot_has_the_same_sum(void **state)
 {
     (void)state;
