@@ -7,7 +7,7 @@
 //! another drop, a new tree, a checkpoint, or the thread in the background.
 
 use super::catalog::{Catalog, StoreTree, check_name};
-use super::record::{DROPPED_SIZE, RecordKind};
+use super::record::{RecordKind, encode_tree, tree_size};
 use super::{Store, StoreFault};
 use crate::index::memory::OutOfMemory;
 
@@ -17,7 +17,7 @@ impl Store {
     pub(crate) fn drop_tree(&self, name: &str) -> Result<Option<u64>, StoreFault> {
         check_name(name).ok_or(StoreFault::BadName)?;
         let log = self.log_to_write()?;
-        let room = log.reserve(DROPPED_SIZE)?;
+        let room = log.reserve(tree_size(name))?;
         let mut number = None;
         let dropped = self.catalog.remove(name, |tree| {
             let mut placed = None;
@@ -27,7 +27,7 @@ impl Store {
             });
             let place = placed.expect("a drop takes its number");
             place.fill(RecordKind::Dropped as u8, |writer| {
-                writer.write(&tree.number().to_le_bytes());
+                encode_tree(tree.number(), name, |bytes| writer.write(bytes));
             });
         });
         let (Some(tree), Some(number)) = (dropped, number) else {

@@ -6,7 +6,8 @@
 //!   length of its key, the length of its value in 56 bits, its kind) and the key and the value, without
 //!   padding. A record has at most one change of a key.
 //! - *tree*: the number of a tree that is made, and its name.
-//! - *dropped*: the number of a tree that is dropped.
+//! - *dropped*: the number of a tree that is dropped, and its name: so that a reader of the log knows
+//!   which tree that was.
 //! - *void*: a commit that took its number and was then refused. It changes nothing.
 //!
 //! Changes are physical: a rename is a removal and a value. A commit is replayed by storing its
@@ -124,7 +125,7 @@ pub(super) fn decode_change(body: &[u8]) -> Result<(Change<'_>, &[u8]), Malforme
     Ok((change, rest))
 }
 
-/// The bytes of the record of a tree that is made.
+/// The bytes of the record of a tree that is made, or dropped.
 pub(crate) fn tree_size(name: &str) -> usize {
     size_of::<u32>() + name.len()
 }
@@ -133,17 +134,6 @@ pub(crate) fn tree_size(name: &str) -> usize {
 pub(crate) fn encode_tree(tree: u32, name: &str, mut write: impl FnMut(&[u8])) {
     write(&tree.to_le_bytes());
     write(name.as_bytes());
-}
-
-/// The bytes of the record of a tree that is dropped.
-pub(crate) const DROPPED_SIZE: usize = size_of::<u32>();
-
-/// Returns the number of a tree that is dropped.
-pub(crate) fn decode_dropped(body: &[u8]) -> Result<u32, Malformed> {
-    let number = body
-        .try_into()
-        .map_err(|_| Malformed("a record of a dropped tree has another length"))?;
-    Ok(u32::from_le_bytes(number))
 }
 
 /// Returns the number and the name of a tree.
@@ -227,7 +217,6 @@ mod tests {
         ) {
             let _ = decode_commit::<Malformed>(&body, |_| Ok(()));
             let _ = decode_tree(&body);
-            let _ = decode_dropped(&body);
         }
     }
 

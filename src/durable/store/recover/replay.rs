@@ -6,9 +6,7 @@ use super::progress::{Meter, Phase, Progress};
 use super::trees::{KnownTrees, Unfit};
 use crate::durable::log::{Frame, Record, Refusal};
 use crate::durable::store::Store;
-use crate::durable::store::record::{
-    Change, Malformed, RecordKind, checked_changes, decode_dropped, decode_tree,
-};
+use crate::durable::store::record::{Change, Malformed, RecordKind, checked_changes, decode_tree};
 use crate::index::memory::OutOfMemory;
 use crate::versioned::MAX_COMMIT;
 
@@ -136,7 +134,7 @@ impl<'s> Replay<'s> {
                 Err(_) => unreachable!("it was checked"),
             },
             Some(RecordKind::Dropped) => {
-                if let Ok(tree) = decode_dropped(record.body) {
+                if let Ok((tree, _)) = decode_tree(record.body) {
                     self.drop_tree(record.number, tree);
                 }
                 Ok(())

@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 
 use crate::durable::store::catalog::{Catalog, MAX_NUMBER, MAX_TREES, check_name};
-use crate::durable::store::record::{Malformed, decode_commit, decode_dropped, decode_tree};
+use crate::durable::store::record::{Malformed, decode_commit, decode_tree};
 use crate::index::memory::OutOfMemory;
 
 /// The trees after the records that were replayed.
@@ -106,6 +106,17 @@ impl<'k> Checking<'k> {
         is_made && !self.is_dropped(number)
     }
 
+    /// Whether a tree that is live has a name.
+    fn has_name(&self, number: u32, name: &str) -> bool {
+        match number.checked_sub(self.known.highest) {
+            Some(0) | None => {
+                let tree = self.catalog.numbered(number);
+                tree.is_some_and(|tree| tree.name() == name)
+            }
+            Some(index) => self.made[index as usize - 1] == name,
+        }
+    }
+
     /// Checks the record of a commit.
     pub(super) fn commit(&mut self, body: &[u8]) -> Result<(), Unfit> {
         decode_commit(body, |change| {
@@ -137,8 +148,8 @@ impl<'k> Checking<'k> {
 
     /// Checks the record of a tree that is dropped.
     pub(super) fn dropped(&mut self, body: &[u8]) -> Result<(), Unfit> {
-        let number = decode_dropped(body)?;
-        if !self.is_live(number) {
+        let (number, name) = decode_tree(body)?;
+        if !self.is_live(number) || !self.has_name(number, name) {
             return Err(Malformed("a tree is dropped that there is not").into());
         }
         self.last = 0;
