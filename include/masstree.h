@@ -238,7 +238,8 @@ typedef struct masstree_t masstree_t;
 
 /**
  * Error: the sequence number is too low: versions that it needs may have been trimmed
- * (masstree_trim_versions), or it was published already. Nothing was changed.
+ * (masstree_trim_versions), or it was published already, or the log no longer reaches back to it
+ * (masstree_store_changes). Nothing was changed.
  */
 #define MASSTREE_TOO_OLD (-11)
 

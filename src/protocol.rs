@@ -311,6 +311,12 @@ pub(crate) enum Line {
     FenceBeforeSleep,
     /// `signal`: the flusher sees that the log is being closed before it looks whether all is written.
     ClosingBeforeEnd,
+    /// `kept`: a cut gives up a segment before it removes the file.
+    ReachBeforeUnlink,
+    /// `kept`: a cut leaves the segments that a follower reads.
+    CutLeavesHeld,
+    /// `follower`: what was read is forgotten when more may be read.
+    WindowIsRenewed,
     /// `txn`: keys that were read and not written are unchanged at the commit.
     ReadsAreValidated,
     /// `txn`: ranges that were scanned are unchanged at the commit.
@@ -327,6 +333,8 @@ pub(crate) enum Line {
     ManifestIsSynced,
     /// `checkpoint`: the names of parts are synced before the manifest gets its name.
     PartsAreNamed,
+    /// `checkpoint`: the log is durable up to a checkpoint's number before its manifest counts.
+    LogReachesCheckpoint,
     /// `checkpoint`: the name of the manifest is synced before what it replaces is removed.
     ManifestCounts,
     /// `checkpoint`: the log is cut after the manifest counts.

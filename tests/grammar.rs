@@ -7,7 +7,7 @@ use std::path::Path;
 use std::{env, fs};
 
 /// The objects other than the tree.
-const OBJECTS: [&str; 13] = [
+const OBJECTS: [&str; 14] = [
     "guard",
     "cursor",
     "held",
@@ -21,12 +21,13 @@ const OBJECTS: [&str; 13] = [
     "batch",
     "txn_cursor",
     "txn",
+    "changes",
 ];
 
 /// Verbs of one word or more, with the objects that have them ("" is the tree).
 const VERBS: &[(&str, &[&str])] = &[
     ("create", &["", "batch"]),
-    ("destroy", &["", "batch", "txn"]),
+    ("destroy", &["", "batch", "txn", "changes"]),
     ("clear", &["", "batch"]),
     ("get", &["", "txn"]),
     ("copy", &[""]),
@@ -48,6 +49,8 @@ const VERBS: &[(&str, &[&str])] = &[
     ("bulk_load", &[""]),
     ("add", &["loader"]),
     ("export", &["store"]),
+    ("changes", &["store"]),
+    ("import", &["store"]),
     ("verify", &["store"]),
     ("export_to", &[""]),
     ("hold", &[""]),
@@ -81,7 +84,7 @@ const VERBS: &[(&str, &[&str])] = &[
     ("seek", &["cursor", "", "txn_cursor"]),
     ("first", &["cursor"]),
     ("last", &["cursor"]),
-    ("next", &["cursor", "held", "txn_cursor"]),
+    ("next", &["cursor", "held", "txn_cursor", "changes"]),
     ("prev", &["cursor", "txn_cursor"]),
     ("key", &["cursor", "txn_cursor"]),
     ("value", &["cursor"]),
@@ -121,7 +124,7 @@ const VERBS: &[(&str, &[&str])] = &[
     ("remove_if", &["store"]),
     ("commit", &["store", "txn"]),
     ("failure", &["store"]),
-    ("wait", &["store"]),
+    ("wait", &["store", "changes"]),
     ("checkpoint", &["store"]),
     ("sync", &["store"]),
     ("durable", &["store"]),

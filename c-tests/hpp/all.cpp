@@ -10,6 +10,7 @@
 #include "test_owned.cpp"
 #include "test_ranges.cpp"
 #include "test_store.cpp"
+#include "test_store_changes.cpp"
 #include "test_store_txn.cpp"
 #include "test_thread_exit.cpp"
 #include "test_tree.cpp"

@@ -413,12 +413,17 @@ typedef struct {
      * Passed to progress.
      */
     void *progress_ctx;
+    /**
+     * Bytes of the log that checkpoints leave, of the part that they make unnecessary, for masstree_store_changes; 0:
+     * none.
+     */
+    uint64_t retained_log_bytes;
 } masstree_store_options_t;
 
 /** Initializer of masstree_store_options_t: sets struct_size, and every other field to 0 or NULL. */
 #define MASSTREE_STORE_OPTIONS_INIT \
     { sizeof(masstree_store_options_t), 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, 0, \
-      0, 0, 0, NULL, NULL }
+      0, 0, 0, NULL, NULL, 0 }
 
 /**
  * Opens a store: makes its directory if there is none, locks it against other openers, and reads it.
@@ -1905,6 +1910,203 @@ int32_t masstree_store_export(masstree_store_t *store,
                               masstree_progress_callback_t progress,
                               void *ctx,
                               masstree_store_failure_t *failure);
+
+/* ============================================================================
+ * Changes
+ * ============================================================================ */
+
+/**
+ * Kind of a change: a key has a value.
+ */
+#define MASSTREE_CHANGE_PUT 1
+
+/**
+ * Kind of a change: a key was removed.
+ */
+#define MASSTREE_CHANGE_REMOVE 2
+
+/**
+ * Kind of a change: a tree was made. It is empty.
+ */
+#define MASSTREE_CHANGE_TREE_MADE 3
+
+/**
+ * Kind of a change: a tree was dropped, with all of its keys.
+ */
+#define MASSTREE_CHANGE_TREE_DROPPED 4
+
+/**
+ * Value of timeout_us: masstree_changes_wait waits for as long as it takes.
+ */
+#define MASSTREE_NO_TIMEOUT UINT64_MAX
+
+/**
+ * Reads the changes of a store.
+ *
+ * Made by masstree_store_changes, freed by masstree_changes_destroy, before its store is closed. One thread at a time
+ * may use it.
+ */
+typedef struct masstree_changes_t masstree_changes_t;
+
+/**
+ * Options of masstree_store_changes. Start from MASSTREE_CHANGES_OPTIONS_INIT; struct_size works as in
+ * masstree_options_t.
+ */
+typedef struct {
+    /**
+     * sizeof(masstree_changes_options_t); MASSTREE_CHANGES_OPTIONS_INIT sets it.
+     */
+    size_t struct_size;
+    /**
+     * What commits have reached whose changes are returned: MASSTREE_DURABLE, or MASSTREE_WRITTEN; 0: MASSTREE_DURABLE.
+     * A commit that is only written can be lost, if the machine fails: then what was made of its changes differs from
+     * the store, and masstree_store_changes returns MASSTREE_NOT_FOUND for its number.
+     */
+    uint32_t level;
+    /**
+     * Must be 0.
+     */
+    uint32_t reserved;
+    /**
+     * As long as the cursor exists, checkpoints leave the part of the log that it has not read, up to so many bytes of
+     * the log behind it; 0: 1 GiB. If it falls back further, masstree_changes_next returns MASSTREE_TOO_OLD.
+     */
+    uint64_t held_log_bytes;
+} masstree_changes_options_t;
+
+/** Initializer of masstree_changes_options_t: sets struct_size, and every other field to 0 or NULL. */
+#define MASSTREE_CHANGES_OPTIONS_INIT \
+    { sizeof(masstree_changes_options_t), 0, 0, 0 }
+
+/**
+ * A change. The pointers are valid until the next call for its cursor.
+ */
+typedef struct {
+    /**
+     * The number of its commit.
+     */
+    uint64_t commit;
+    /**
+     * MASSTREE_CHANGE_PUT, _REMOVE, _TREE_MADE or _TREE_DROPPED.
+     */
+    uint32_t kind;
+    /**
+     * 1: it is the last change of its commit, otherwise 0. Changes of a commit have no order among each other: each key
+     * is changed at most once.
+     */
+    uint32_t is_last;
+    /**
+     * The number of the tree, which no other tree of the store gets.
+     */
+    uint32_t tree_number;
+    /**
+     * 0.
+     */
+    uint32_t reserved;
+    /**
+     * The name of the tree. A tree that is made after one was dropped may have the same.
+     */
+    const char *tree;
+    /**
+     * The key, of MASSTREE_CHANGE_PUT and _REMOVE.
+     */
+    const void *key;
+    /**
+     * The length of the key, in bytes.
+     */
+    size_t key_len;
+    /**
+     * The value, of MASSTREE_CHANGE_PUT.
+     */
+    const void *value;
+    /**
+     * The length of the value, in bytes.
+     */
+    size_t value_len;
+} masstree_change_t;
+
+/**
+ * Begins to read the changes of all commits with a greater number than `since`. Reads no file yet.
+ *
+ * @param store    The store. One that was opened read-only has the changes that were there then.
+ * @param since    The number of a commit, such as that of the last change that was applied, or of an export
+ *                 (masstree_store_export) or a snapshot; 0: the changes of all commits.
+ * @param options  NULL for the defaults, or a struct that was initialised with MASSTREE_CHANGES_OPTIONS_INIT.
+ * @param changes  Receives the cursor, which the caller frees with masstree_changes_destroy.
+ *
+ * @retval MASSTREE_OK         *changes is a cursor.
+ * @retval MASSTREE_TOO_OLD    A checkpoint has removed the log with the changes that follow `since`: begin
+ *                             with an export. retained_log_bytes, an option of the store, and cursors that exist keep more
+ *                             of the log.
+ * @retval MASSTREE_NOT_FOUND  The store has no commit with the number: a crash has lost it, or it is of another store. Begin
+ *                             with an export.
+ * @retval MASSTREE_INVALID    store or changes is NULL; the store is in memory only; the level is unknown; a reserved
+ *                             field is not 0; struct_size is too small, or a byte of the struct that this
+ *                             library does not know is not zero.
+ * @retval MASSTREE_NOMEM      Out of memory.
+ * @retval MASSTREE_FORKED     The parent process opened the store, before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_changes(masstree_store_t *store,
+                               uint64_t since,
+                               const masstree_changes_options_t *options,
+                               masstree_changes_t **changes);
+
+/**
+ * Returns the next change. The changes of a commit follow each other, and the last is marked: once the first was
+ * returned, the others are there.
+ *
+ * @param changes  The cursor.
+ * @param change   Receives the change.
+ * @param failure  Receives what failed, with MASSTREE_FAILED and MASSTREE_CORRUPT; may be NULL. Initialise it with
+ *                 MASSTREE_STORE_FAILURE_INIT.
+ *
+ * @retval MASSTREE_OK         *change is the next change.
+ * @retval MASSTREE_NOT_FOUND  There is no further change that has reached the level. There may be one later: call it
+ *                             again, after masstree_changes_wait for instance.
+ * @retval MASSTREE_TOO_OLD    The cursor has fallen back further than held_log_bytes, and a checkpoint has removed what
+ *                             follows: begin with an export.
+ * @retval MASSTREE_INVALID    changes or change is NULL, or the struct_size of *failure is too small.
+ * @retval MASSTREE_NOMEM      Out of memory. It can be called again, as after the next two.
+ * @retval MASSTREE_FAILED     A file operation failed.
+ * @retval MASSTREE_CORRUPT    A file's content is wrong.
+ * @retval MASSTREE_FORKED     The parent process opened the store, before a fork.
+ *
+ * Thread safety: no other thread may use the cursor. Since 0.1.
+ */
+int32_t masstree_changes_next(masstree_changes_t *changes,
+                              masstree_change_t *change,
+                              masstree_store_failure_t *failure);
+
+/**
+ * Waits until there may be a change. Does not make commits durable by itself: something must sync the log
+ * (sync_interval_us, an option of the store; commits with MASSTREE_DURABLE; masstree_store_sync).
+ *
+ * @param changes     The cursor.
+ * @param timeout_us  How long it waits at most, in microseconds; MASSTREE_NO_TIMEOUT: for as long as it takes.
+ *
+ * @retval MASSTREE_OK         Call masstree_changes_next: there is a change, or something was committed that changes
+ *                             nothing.
+ * @retval MASSTREE_NOT_FOUND  The time has passed.
+ * @retval MASSTREE_READ_ONLY  The store was opened read-only, and has no further change.
+ * @retval MASSTREE_FAILED     The log has failed (masstree_store_failure): there will be no further change.
+ * @retval MASSTREE_INVALID    changes is NULL.
+ * @retval MASSTREE_FORKED     The parent process opened the store, before a fork.
+ *
+ * Thread safety: no other thread may use the cursor. Since 0.1.
+ */
+int32_t masstree_changes_wait(masstree_changes_t *changes,
+                              uint64_t timeout_us);
+
+/**
+ * Frees a cursor. NULL does nothing, and neither does a cursor that the parent process made before a fork.
+ *
+ * @param changes  The cursor.
+ *
+ * Thread safety: no other thread may use the cursor. Since 0.1.
+ */
+void masstree_changes_destroy(masstree_changes_t *changes);
 
 /* ============================================================================
  * Verifying a directory

@@ -18,6 +18,7 @@
 #pragma GCC visibility pop
 
 #include "store_batch.hpp"
+#include "store_changes.hpp"
 #include "store_tree.hpp"
 #include "store_txn.hpp"
 
@@ -67,6 +68,8 @@ struct store_options {
     std::uint64_t checkpoint_bytes_per_s = 0;
     /** Most threads that write a checkpoint; 0: the default. */
     std::size_t checkpoint_threads = 0;
+    /** Bytes of the log that checkpoints leave for `changes`, of what they make unnecessary. */
+    std::uint64_t retained_log_bytes = 0;
     /** The file operations; a null pointer: those of the operating system. */
     const masstree_io_t *io = nullptr;
     /** Receives what failed, if opening fails because of a file; may be a null pointer. */
@@ -87,6 +90,7 @@ struct store_options {
         c.checkpoint_age_s = checkpoint_age_s;
         c.checkpoint_bytes_per_s = checkpoint_bytes_per_s;
         c.checkpoint_threads = checkpoint_threads;
+        c.retained_log_bytes = retained_log_bytes;
         c.io = io;
         c.failure = failure;
         if (memory != nullptr) {
@@ -486,6 +490,13 @@ inline transaction::transaction(const store &of, const transaction_options &want
 {
     const masstree_txn_options_t c = wanted.to_c();
     report.note(masstree_txn_begin(of.handle(), &c, &handle_));
+}
+
+inline changes::changes(const store &of, std::uint64_t since, const changes_options &wanted,
+                        errors report)
+{
+    const masstree_changes_options_t c = wanted.to_c();
+    report.note(masstree_store_changes(of.handle(), since, &c, &handle_));
 }
 
 } // namespace masstree

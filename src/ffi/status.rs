@@ -59,7 +59,8 @@ pub const MASSTREE_UNSORTED: i32 = -9;
 /// was opened read-only; nothing was changed.
 pub const MASSTREE_READ_ONLY: i32 = -10;
 /// Error: the sequence number is too low: versions that it needs may have been trimmed
-/// (masstree_trim_versions), or it was published already. Nothing was changed.
+/// (masstree_trim_versions), or it was published already, or the log no longer reaches back to it
+/// (masstree_store_changes). Nothing was changed.
 pub const MASSTREE_TOO_OLD: i32 = -11;
 
 /// Error: the disk is full, or the user's quota. Nothing was changed; writes work again when there is

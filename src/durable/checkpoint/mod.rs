@@ -7,7 +7,9 @@
 //! which names them. The manifest is the only file that is replaced; it decides which checkpoint counts.
 //! A checkpoint is made in this order, each step after the one before has succeeded:
 //!
-//! 1. Every part is written (`writer`) and synced ([`Line::PartsAreSynced`]).
+//! 1. Every part is written (`writer`) and synced ([`Line::PartsAreSynced`]); then the log is durable up to S
+//!    ([`Line::LogReachesCheckpoint`]): so what the log has behind a checkpoint follows what it has before, for those
+//!    that read it as a whole.
 //! 2. The new manifest is written to `manifest.new`, and synced ([`Line::ManifestIsSynced`]).
 //! 3. The directory is synced: the parts have their names ([`Line::PartsAreNamed`]).
 //! 4. `manifest.new` is renamed to `manifest`. A crash from here on leaves the old manifest or the new one,
@@ -24,8 +26,8 @@
 //! to a file of a manifest that counts is a corruption: everything was synced before it counted.
 //!
 //! Opening finds a manifest whose name an earlier process may not have synced. Before the log goes on, and
-//! anything is removed, the directory is synced ([`Line::FoundManifestIsSynced`]): the log may have less than the
-//! checkpoint has, since a checkpoint does not wait for the log.
+//! anything is removed, the directory is synced ([`Line::FoundManifestIsSynced`]): else a crash could leave the
+//! manifest from before, and parts or segments that it needs might be gone.
 //!
 //! A salvage that has read the whole log instead of a corrupt checkpoint removes its manifest before it removes
 //! leftovers, and before the log goes on: otherwise the next opening would find the same corruption, or, if the

@@ -13,10 +13,11 @@ use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use super::frame::{FRAME_HEADER, FrameHeader, SEGMENT_HEADER, SegmentHeader, Tail};
+use super::kept::Closed;
 use super::reader::LogEnd;
 use super::ring::UNIT;
 use super::segment::{NoRoom, Segment};
-use super::shared::{Closed, FRAME_UNITS, Shared};
+use super::shared::{FRAME_UNITS, Shared};
 use crate::durable::io::IoError;
 use crate::errno;
 use crate::sync::Ordering;
@@ -238,7 +239,7 @@ impl Appender {
         if shared.is_unsynced() {
             self.sync(shared).map_err(NoRoom::Failed)?;
         }
-        if !shared.reserve_closed() {
+        if !shared.kept.reserve() {
             return Err(NoRoom::Failed(IoError::no_memory()));
         }
         let carried = self.segment.as_ref().map_or(0, Segment::left);
@@ -255,7 +256,7 @@ impl Appender {
         let (segment, chain) = Segment::create(&shared.io, &shared.directory, &header, allocated)?;
         self.chain = chain;
         if let Some(old) = self.segment.replace(segment) {
-            shared.close_segment(Closed {
+            shared.kept.close(Closed {
                 base: header.predecessor.base,
                 end: self.position,
             });

@@ -22,6 +22,9 @@
 //! segment is the last, only numbers below the limit in its header are given out, and the next log
 //! begins at that limit.
 //!
+//! **Following.** Records that are written or durable can be read from the files while the log goes on: see
+//! `follower`.
+//!
 //! A log without a directory has the same numbers, and no files; each record is one unit, and whatever
 //! thread needs room releases installed units.
 
@@ -29,8 +32,10 @@ mod alarm;
 mod appender;
 mod callbacks;
 mod flusher;
+mod follower;
 mod frame;
 mod futex;
+mod kept;
 mod lead;
 mod place;
 mod reader;
@@ -56,6 +61,7 @@ use std::time::Duration;
 
 pub(crate) use alarm::Alarm;
 pub(crate) use callbacks::Callback;
+pub(crate) use follower::{FollowFault, Follower};
 pub(crate) use frame::is_segment;
 pub(crate) use place::{Place, Room};
 pub(crate) use reader::{Corruption, LogEnd, LogError, Refusal, Report, VisitError, read_log};
@@ -92,6 +98,10 @@ pub(crate) struct LogOptions {
     pub(crate) alarm: Option<Arc<Alarm>>,
     /// Identifies a new log; a log that exists keeps its own.
     pub(crate) store_id: u64,
+    /// The log is only read: it hands out numbers, and nothing is written to its directory.
+    pub(crate) is_read_only: bool,
+    /// The bytes of segments that `cut_before` leaves, of those that it may remove.
+    pub(crate) retained_bytes: u64,
 }
 
 impl LogOptions {
@@ -106,6 +116,8 @@ impl LogOptions {
             sync_interval: None,
             alarm: None,
             store_id,
+            is_read_only: false,
+            retained_bytes: 0,
         }
     }
 }
@@ -144,8 +156,9 @@ impl Log {
     /// Opens a log after it was read, and repairs its end. `recovered` is what [`read_log`] has
     /// returned, or [`LogEnd::new`].
     pub(crate) fn open(options: LogOptions, recovered: LogEnd) -> Result<Self, LogError> {
-        let has_files = options.directory.is_some();
-        if let Some(directory) = &options.directory {
+        let written = (options.directory.as_ref()).filter(|_| !options.is_read_only);
+        let has_files = written.is_some();
+        if let Some(directory) = written {
             repair::repair(&options.io, directory, &recovered)?;
         }
         let shared = Arc::new(Shared::new(options, &recovered)?);
@@ -350,6 +363,16 @@ impl Log {
         }
     }
 
+    /// Whether there are files, to write or to read.
+    pub(crate) fn has_directory(&self) -> bool {
+        !self.shared.directory.bytes().is_empty()
+    }
+
+    /// The number from which on the log hands out numbers.
+    pub(crate) fn opened_at(&self) -> u64 {
+        self.shared.opened_at
+    }
+
     /// Identifies the store.
     pub(crate) fn store_id(&self) -> u64 {
         self.shared.store_id
@@ -374,6 +397,20 @@ impl Log {
         Ok(())
     }
 
+    /// Begins to read the records behind the one with a number, of those that have reached a level. Their segments are
+    /// kept meanwhile, up to `most` bytes of the log.
+    pub(crate) fn follow(
+        &self,
+        number: u64,
+        level: Level,
+        most: u64,
+    ) -> Result<Follower, FollowFault> {
+        if number > self.taken() {
+            return Err(FollowFault::Lost);
+        }
+        Follower::new(self.shared.clone(), number, level, most)
+    }
+
     pub(crate) fn statistics(&self) -> Statistics {
         let mut statistics = self.shared.counts.read();
         if !self.has_files {
@@ -382,13 +419,14 @@ impl Log {
         statistics
     }
 
-    /// Removes the segments that lie wholly below `number`, the oldest first, but the last one of the log; returns how many. A
-    /// checkpoint that contains everything below `number` is durable.
+    /// Removes the segments that lie wholly below `number`, the oldest first, but the last one of the log; and as far
+    /// as none is held or retained (see `kept`). Returns how many. A checkpoint that contains everything below
+    /// `number` is durable.
     pub(crate) fn cut_before(&self, number: u64) -> Result<usize, IoError> {
         let shared = &self.shared;
         let mut removed = 0;
         // Ends: each turn removes a segment, or finds that another thread has.
-        while let Some(oldest) = shared.oldest_below(number) {
+        while let Some(oldest) = shared.kept.give_up_below(number, shared.current()) {
             let path = shared.directory.join(&frame::segment_name(oldest.base))?;
             match shared.io.unlink(&path) {
                 Ok(()) => removed += 1,
@@ -396,7 +434,7 @@ impl Log {
                 Err(error) if error.errno == libc::ENOENT => {}
                 Err(error) => return Err(error),
             }
-            shared.forget(oldest);
+            shared.kept.forget(oldest);
         }
         if removed > 0 {
             shared.io.sync_dir(&shared.directory)?;
@@ -411,7 +449,7 @@ impl Log {
 
     /// Bytes of the records from `number` on, as far as they are written.
     pub(crate) fn bytes_since(&self, number: u64) -> u64 {
-        self.shared.bytes_since(number)
+        (self.shared.kept).bytes_since(number, self.shared.current())
     }
 }
 

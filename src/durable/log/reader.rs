@@ -23,10 +23,10 @@
 use super::frame::{
     FORMAT, FRAME_HEADER, NAME, SEGMENT_HEADER, SegmentHeader, Tail, base_of, segment_name,
 };
+use super::kept::Closed;
 use super::records::Frame;
 use super::ring::UNIT;
 use super::scan::{Break, SegmentFile};
-use super::shared::Closed;
 use super::window::Window;
 use crate::durable::io::{Io, IoError, Path};
 
@@ -110,6 +110,8 @@ pub(crate) struct LogEnd {
     pub(super) tail: Tail,
     /// The segments up to the one with the tail, the oldest first.
     pub(super) segments: Vec<Closed>,
+    /// From this number on, all records are in those segments.
+    pub(super) reach: u64,
     /// The bases of segments to remove.
     pub(super) doomed: Vec<u64>,
 }
@@ -123,7 +125,15 @@ impl LogEnd {
             report: Report::default(),
             tail: Tail::default(),
             segments: Vec::new(),
+            reach: 1,
             doomed: Vec::new(),
+        }
+    }
+
+    /// There is a checkpoint at a number: if the log ends before it, or there is none, it reaches back to that only.
+    pub(crate) fn begin_behind(&mut self, checkpoint: u64) {
+        if self.tail.end <= checkpoint {
+            self.reach = checkpoint + 1;
         }
     }
 
@@ -224,6 +234,7 @@ impl Reader<'_> {
             return self.check_begun(0);
         };
         let first = self.first_to_read(last)?;
+        self.end.reach = self.reach_before(first);
         for index in 0..first {
             // Where the next is not the successor, its base is at least the end.
             let (base, next) = (self.files[index].base, &self.files[index + 1]);
@@ -255,6 +266,24 @@ impl Reader<'_> {
             }
         }
         corrupt(&self.files[0], 40, "the segment before this one is missing")
+    }
+
+    /// From the returned number on, all records are in the segments that lead to the one at `first` without a gap: a
+    /// crash may leave an old one, and not the next.
+    fn reach_before(&self, first: usize) -> u64 {
+        let predecessor = |index: usize| self.files[index].header().map(|of| of.predecessor);
+        let mut index = first;
+        // Ends: each turn moves to a lower index.
+        while index > 0
+            && predecessor(index - 1).is_some()
+            && predecessor(index).is_some_and(|of| of.base == self.files[index - 1].base)
+        {
+            index -= 1;
+        }
+        match predecessor(index) {
+            Some(before) if before.base != 0 => before.end,
+            _ => self.files[index].base,
+        }
     }
 
     /// The header of a segment if it is valid.

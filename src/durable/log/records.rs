@@ -73,6 +73,30 @@ impl<'b> Records<'b> {
     }
 }
 
+/// A record, and where it lies in its frame.
+pub(crate) struct Placed<'b> {
+    pub(crate) record: Record<'b>,
+    /// Where its body begins.
+    pub(crate) body: usize,
+    /// Where the next record begins.
+    pub(crate) next: usize,
+}
+
+/// Returns the record at an offset in the records of a frame that was checked; `None` at the end.
+pub(super) fn placed(first: u64, body: &[u8], offset: usize) -> Option<Placed<'_>> {
+    let mut records = Records {
+        number: first + offset as u64 / UNIT,
+        rest: body.get(offset..)?,
+        from: 0,
+    };
+    let record = records.split()?;
+    Some(Placed {
+        record,
+        body: offset + FIRST_WORD as usize,
+        next: body.len() - records.rest.len(),
+    })
+}
+
 impl<'b> Iterator for Records<'b> {
     type Item = Record<'b>;
 

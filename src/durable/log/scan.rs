@@ -69,6 +69,12 @@ impl SegmentFile {
         self.length
     }
 
+    /// Learns how long the file is by now.
+    pub(super) fn measure(&mut self) -> Result<(), IoError> {
+        self.length = self.file.length()?;
+        Ok(())
+    }
+
     pub(super) fn header(&self) -> Option<&SegmentHeader> {
         self.header.as_ref().map(|(header, ..)| header)
     }

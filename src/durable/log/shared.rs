@@ -1,6 +1,5 @@
 //! What writers, waiters and the flusher of a log share.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -8,25 +7,17 @@ use super::alarm::Alarm;
 use super::appender::Appender;
 use super::callbacks::Callbacks;
 use super::frame::FRAME_HEADER;
+use super::kept::{Closed, Kept};
 use super::reader::LogEnd;
 use super::ring::{Ring, UNIT};
 use super::signal::{Closing, Idle, Signal};
 use super::statistics::Counts;
-use super::{Failure, LogError, LogOptions};
+use super::{Failure, Level, LogError, LogOptions};
 use crate::durable::io::{Io, IoError, Path};
-use crate::errno;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// Units of a frame's header.
 pub(super) const FRAME_UNITS: u64 = FRAME_HEADER as u64 / UNIT;
-
-/// A segment that is no longer written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Closed {
-    pub(super) base: u64,
-    /// The position after its last record.
-    pub(super) end: u64,
-}
 
 pub(super) struct Shared {
     pub(super) ring: Ring,
@@ -74,8 +65,7 @@ pub(super) struct Shared {
     pub(super) closing: Closing,
     pub(super) callbacks: Callbacks,
     pub(super) counts: Counts,
-    /// The segments before the current one.
-    closed: Mutex<VecDeque<Closed>>,
+    pub(super) kept: Kept,
     /// 0 until the first segment is begun.
     pub(super) current_base: AtomicU64,
 }
@@ -88,14 +78,13 @@ impl Shared {
             .next_power_of_two() as u64;
         let ring = Ring::new(buffer / UNIT, recovered.next).ok_or(LogError::NoMemory)?;
         let longest = match options.directory {
-            Some(_) => FRAME_HEADER + (ring.capacity() / 2 * UNIT) as usize,
-            None => 0,
+            Some(_) if !options.is_read_only => {
+                FRAME_HEADER + (ring.capacity() / 2 * UNIT) as usize
+            }
+            _ => 0,
         };
         let appender = Appender::new(recovered, longest).ok_or(LogError::NoMemory)?;
-        let mut closed = VecDeque::new();
-        let count = recovered.segments.len();
-        (closed.try_reserve(count)).map_err(|_| LogError::NoMemory)?;
-        closed.extend(&recovered.segments);
+        let kept = Kept::new(recovered, options.retained_bytes).map_err(|_| LogError::NoMemory)?;
         // A segment has room for what writers can hold, each unit of the ring with a frame of its
         // own, and for the longest record or a step.
         let step = options.step_bytes.clamp(UNIT, 1 << 40) / UNIT * UNIT;
@@ -130,7 +119,7 @@ impl Shared {
             closing: Closing::new(),
             callbacks: Callbacks::new(),
             counts: Counts::new(),
-            closed: Mutex::new(closed),
+            kept,
             current_base: AtomicU64::new(0),
         })
     }
@@ -254,42 +243,22 @@ impl Shared {
         false
     }
 
-    /// Makes sure that `close_segment` has memory; only the thread that appends adds segments.
-    pub(super) fn reserve_closed(&self) -> bool {
-        errno::lock(&self.closed).try_reserve(1).is_ok()
-    }
-
-    pub(super) fn close_segment(&self, segment: Closed) {
-        errno::lock(&self.closed).push_back(segment);
-    }
-
-    /// The oldest segment, if it lies below `number`, and is not the last.
-    pub(super) fn oldest_below(&self, number: u64) -> Option<Closed> {
-        let closed = errno::lock(&self.closed);
-        let has_current = self.current_base.load(Ordering::Acquire) != 0;
-        let oldest = closed.front().filter(|_| has_current || closed.len() > 1);
-        oldest.copied().filter(|oldest| oldest.end <= number)
-    }
-
-    /// Forgets a segment whose file was removed.
-    pub(super) fn forget(&self, removed: Closed) {
-        let mut closed = errno::lock(&self.closed);
-        if closed.front() == Some(&removed) {
-            closed.pop_front();
+    /// The segment that is written; empty if there is none.
+    pub(super) fn current(&self) -> Closed {
+        // Before its base: a segment that is begun in between ends behind what was written.
+        let end = self.written.load(Ordering::Acquire);
+        match self.current_base.load(Ordering::Acquire) {
+            0 => Closed { base: 0, end: 0 },
+            base => Closed { base, end },
         }
     }
 
-    /// Bytes of the records from `number` on.
-    pub(super) fn bytes_since(&self, number: u64) -> u64 {
-        let written = self.written();
-        let closed = errno::lock(&self.closed);
-        let current = match self.current_base.load(Ordering::Acquire) {
-            0 => Closed { base: 0, end: 0 },
-            base => Closed { base, end: written },
+    /// The position below which everything has reached a level.
+    pub(super) fn reached(&self, level: Level) -> u64 {
+        let position = match level {
+            Level::Durable => &self.durable,
+            Level::Memory | Level::Written => &self.written,
         };
-        let units: u64 = (closed.iter().chain([&current]))
-            .map(|segment| segment.end.saturating_sub(segment.base.max(number)))
-            .sum();
-        units * UNIT
+        position.load(Ordering::Acquire)
     }
 }

@@ -22,7 +22,7 @@
 //! was taken. The flusher ends when it has seen that, and then finds that all is written: what it
 //! found before may have been followed by a record.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::futex::Futex;
 use crate::protocol::Line;
@@ -166,18 +166,27 @@ impl Signal {
 
     /// Sleeps until `condition` holds, whose change is announced.
     pub(super) fn sleep_until(&self, condition: impl Fn() -> bool) {
-        // Ends: when the condition holds, which is what the caller waits for.
+        self.sleep_until_or(condition, None);
+    }
+
+    /// Sleeps until `condition` holds, whose change is announced, or until a time.
+    pub(super) fn sleep_until_or(&self, condition: impl Fn() -> bool, deadline: Option<Instant>) {
+        // Ends: when the condition holds, which is what the caller waits for, or at the deadline.
         loop {
             let late = !Line::WordBeforeCondition.is_enabled() && condition();
             let seen = self.changes.word.load(Ordering::Acquire);
             if late || (Line::WordBeforeCondition.is_enabled() && condition()) {
                 return;
             }
+            let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return;
+            }
             self.sleepers.fetch_add(1, Ordering::Relaxed);
             if Line::FenceBeforeSleep.is_enabled() {
                 fence(Ordering::SeqCst);
             }
-            self.changes.wait(seen, None);
+            self.changes.wait(seen, left);
             self.sleepers.fetch_sub(1, Ordering::Relaxed);
         }
     }

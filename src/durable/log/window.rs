@@ -14,6 +14,8 @@ pub(super) struct Window {
     bytes: Vec<u8>,
     /// How many of the bytes are the file's.
     filled: usize,
+    /// The bytes that are read at a time, if fewer are asked for.
+    ahead: usize,
 }
 
 impl Window {
@@ -23,7 +25,14 @@ impl Window {
             from: 0,
             bytes: Vec::new(),
             filled: 0,
+            ahead: WINDOW,
         }
+    }
+
+    /// Forgets what was read. From now on, about so many bytes are read at a time, but no more than ever.
+    pub(super) fn renew(&mut self, ahead: u64) {
+        self.filled = 0;
+        self.ahead = usize::try_from(ahead).unwrap_or(WINDOW).min(WINDOW);
     }
 
     /// Returns `length` bytes of a file from `offset` on; fewer if it ends before. `base` tells the file from
@@ -37,8 +46,10 @@ impl Window {
     ) -> Result<&[u8], IoError> {
         if self.held(base, offset, length).is_none() {
             self.filled = 0;
-            resize(&mut self.bytes, length.max(WINDOW))?;
-            self.filled = file.read_at(&mut self.bytes, offset)?;
+            let wanted = length.max(self.ahead);
+            let kept = wanted.max(self.bytes.len());
+            resize(&mut self.bytes, kept)?;
+            self.filled = file.read_at(&mut self.bytes[..wanted], offset)?;
             (self.file, self.from) = (base, offset);
         }
         let start = (offset - self.from) as usize;

@@ -30,7 +30,7 @@ use crate::durable::checkpoint::{
     remove_manifest, remove_parts,
 };
 use crate::durable::io::{Io, IoError, Path};
-use crate::durable::log::{Alarm, Log};
+use crate::durable::log::{Alarm, Level, Log};
 use crate::durable::threads::default_count;
 use crate::errno;
 use crate::protocol::Line;
@@ -335,6 +335,10 @@ impl Checkpointer {
         let (sum, begin) = (AtomicU64::new(0), Instant::now());
         let written = |bytes| self.throttle(bytes, &sum, begin);
         let records = parts.write(&self.io, &self.directory, header, &written)?;
+        if Line::LogReachesCheckpoint.is_enabled() {
+            let reached = self.log().wait(header.number, Level::Durable);
+            reached.map_err(|_| Abandoned::Refused)?;
+        }
         let head = ManifestHead {
             store_id: header.store_id,
             number: header.number,

@@ -27,6 +27,8 @@
 //!
 //! **Checkpoints** (`checkpointer`) replace the log up to a number: see `checkpoint`.
 //!
+//! **Changes** of commits are read from the log's files (`changes`).
+//!
 //! **Trees** are dropped by a record of their own (`life`, `drop_tree`): it ends their changes.
 //!
 //! **Recovery** makes the trees of the checkpoint that counts (`restore`), and stores the changes of each record
@@ -36,6 +38,7 @@
 mod background;
 mod batch;
 mod catalog;
+mod changes;
 mod checkpoint_counts;
 mod checkpointer;
 mod commit;
@@ -58,6 +61,7 @@ mod write;
 
 pub(crate) use batch::{Action, Batch, Operation};
 pub(crate) use catalog::StoreTree;
+pub(crate) use changes::{Change, Changed, Changes, ChangesFault, ChangesOptions};
 pub(crate) use checkpointer::CheckpointOptions;
 pub(crate) use commit::Committed;
 pub(crate) use condition::Condition;
@@ -164,7 +168,16 @@ impl Store {
         self.generation != generation()
     }
 
-    /// The log. A store that is only read has one without files.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.is_read_only
+    }
+
+    /// Whether the log has failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.log().failure().is_some()
+    }
+
+    /// The log. One of a store that is only read writes no files.
     fn log(&self) -> &Log {
         self.log.get().expect("opening ends with the log")
     }

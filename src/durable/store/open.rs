@@ -45,6 +45,8 @@ pub(crate) struct StoreOptions {
     pub(crate) log_buffer_bytes: usize,
     /// 0: the default.
     pub(crate) log_segment_bytes: u64,
+    /// The bytes of the log that checkpoints leave, of those that they make unnecessary.
+    pub(crate) retained_log_bytes: u64,
     pub(crate) sync_interval: Option<Duration>,
     pub(crate) checkpoints: CheckpointOptions,
     /// The allocator of trees.
@@ -66,6 +68,7 @@ impl Default for StoreOptions {
             level: Level::Memory,
             log_buffer_bytes: 0,
             log_segment_bytes: 0,
+            retained_log_bytes: 0,
             sync_interval: None,
             checkpoints: CheckpointOptions::default(),
             allocator: None,
@@ -300,9 +303,9 @@ pub(super) fn lock(options: &StoreOptions, directory: &Path) -> Result<File, Ope
 }
 
 fn log_options(options: StoreOptions, alarm: Option<Arc<Alarm>>) -> Result<LogOptions, OpenFault> {
-    // A store that is only read has a log without files: it hands out nothing.
-    let directory = options.directory.filter(|_| !options.is_read_only);
-    let mut log = LogOptions::new(options.io, directory, random());
+    let mut log = LogOptions::new(options.io, options.directory, random());
+    log.is_read_only = options.is_read_only;
+    log.retained_bytes = options.retained_log_bytes;
     if options.log_buffer_bytes != 0 {
         log.buffer_bytes = options.log_buffer_bytes;
     }

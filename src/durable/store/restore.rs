@@ -270,5 +270,6 @@ pub(super) fn follow(
     }
     end.store_id = Some(manifest.store_id());
     end.next = end.next.max(manifest.highest() + 1);
+    end.begin_behind(manifest.number());
     Ok(())
 }

@@ -85,6 +85,9 @@ pub struct StoreOptionsC {
     pub progress: ProgressCallback,
     /// Passed to progress.
     pub progress_ctx: *mut c_void,
+    /// Bytes of the log that checkpoints leave, of the part that they make unnecessary, for masstree_store_changes; 0:
+    /// none.
+    pub retained_log_bytes: u64,
 }
 
 /// Opens a store: makes its directory if there is none, locks it against other openers, and reads it.
@@ -213,6 +216,7 @@ pub(super) unsafe fn decode(
     }
     decoded.log_buffer_bytes = options.log_buffer_bytes;
     decoded.log_segment_bytes = options.log_segment_bytes;
+    decoded.retained_log_bytes = options.retained_log_bytes;
     decoded.sync_interval = match options.sync_interval_us {
         0 => None,
         interval => Some(Duration::from_micros(interval)),

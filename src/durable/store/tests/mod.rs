@@ -1,6 +1,7 @@
 //! Tests of stores, in memory and on a disk in memory.
 
 mod batches;
+mod changes;
 mod checkpoint_faults;
 mod checkpoints;
 mod crash;

@@ -1,0 +1,155 @@
+//! Crashes, calls that fail, and damage under a cursor.
+
+use super::*;
+use crate::durable::io::faults::{Fault, Faults};
+use crate::protocol::{Line, models};
+
+/// A replica goes on with what a crash has left: it never has more than that.
+///
+/// Put back: in `reached`, return `written` for `Durable`.
+#[test]
+fn a_replica_goes_on_after_a_crash() {
+    models::check(&[Line::LogReachesCheckpoint], || {
+        (0..3).for_each(crash_and_go_on)
+    });
+}
+
+fn crash_and_go_on(seed: u64) {
+    let disk = Disk::default();
+    let store = Store::open(on(&disk)).unwrap();
+    let (mut random, mut history) = (Random(seed), new_history());
+    let mut changes = store.changes(0, &DURABLE).unwrap();
+    let mut replicas = vec![(disk.operations(), Replica::default())];
+    for _ in 0..60 {
+        extend(&mut history, &disk, &store, 1, &mut random);
+        let (_, mut replica) = replicas.last().unwrap().clone();
+        replica.follow(&mut changes, |_| {});
+        // Afterwards: an image of so many operations has what the replica has.
+        replicas.push((disk.operations(), replica));
+    }
+    drop(changes);
+    let (mut opened, mut went_on) = (0, 0);
+    for after in replicas[0].0..=disk.operations() {
+        let image = disk.images(after, after as u64);
+        let store = Store::open(on(&image)).unwrap();
+        let before = replicas.iter().rfind(|(at, _)| *at <= after);
+        let mut replica = before.unwrap().1.clone();
+        let number = replica.number;
+        let mut changes = store.changes(number, &DURABLE).unwrap();
+        replica.follow(&mut changes, |_| {});
+        assert_eq!(replica.state(), state(&store), "after {after}");
+        went_on += usize::from(replica.number > number);
+        opened += 1;
+    }
+    assert!(opened > 100 && went_on > 20, "{opened}, {went_on}");
+}
+
+/// Put back: move on before a frame is read; keep the window after an error.
+#[test]
+fn a_call_that_failed_is_made_again() {
+    for fault in [Fault::Errno(libc::EIO), Fault::Short] {
+        let disk = Disk::default();
+        let mut history = new_history();
+        let store = Store::open(StoreOptions {
+            retained_log_bytes: u64::MAX,
+            ..on(&disk)
+        })
+        .unwrap();
+        extend(&mut history, &disk, &store, 120, &mut Random(3));
+        drop(store);
+        let mut failed = 0;
+        // Ends: when no call is left to fail.
+        for at in 0.. {
+            let faults = Faults::new(disk.io(), at, fault, false);
+            let opened = Store::open(StoreOptions {
+                io: faults.io(),
+                is_read_only: true,
+                must_exist: true,
+                ..on(&disk)
+            });
+            let (Ok(store), false) = (opened, faults.has_failed()) else {
+                continue;
+            };
+            let mut replica = Replica::default();
+            // Ends: one call fails.
+            let mut changes = loop {
+                match store.changes(0, &DURABLE) {
+                    Ok(changes) => break changes,
+                    Err(ChangesFault::Io(_)) => failed += 1,
+                    Err(why) => panic!("{why:?}"),
+                }
+            };
+            loop {
+                match changes.next() {
+                    Ok(Some(change)) => replica.apply(&change),
+                    Ok(None) => break,
+                    Err(ChangesFault::Io(failure)) => {
+                        assert_eq!(failure.errno, libc::EIO);
+                        failed += 1;
+                    }
+                    Err(why) => panic!("{why:?}"),
+                }
+            }
+            assert_eq!(replica.state(), state(&store), "{fault:?} at {at}");
+            if !faults.has_failed() {
+                break;
+            }
+        }
+        let fails = fault != Fault::Short;
+        assert_eq!(failed > 20, fails, "{failed}");
+    }
+}
+
+/// Every byte of an old segment that is damaged is found, or changes nothing.
+///
+/// Put back: in `read_frame`, take no notice of a chain that breaks; in `enter`, compare no predecessor.
+#[test]
+fn damage_of_an_old_segment_is_found_where_it_is() {
+    let disk = Disk::default();
+    let options = || StoreOptions {
+        retained_log_bytes: u64::MAX,
+        ..on(&disk)
+    };
+    let store = Store::open(options()).unwrap();
+    let tree = tree_named(&store, "one");
+    for key in 0..120u8 {
+        put(&store, tree, &[key], &[key; 200]);
+    }
+    store.checkpoint().unwrap();
+    let mut whole = Replica::default();
+    whole.follow(&mut store.changes(0, &WRITTEN).unwrap(), |_| {});
+    drop(store);
+    let files = disk.files();
+    let (path, bytes) = (files.iter())
+        .find(|(path, _)| path.starts_with(b"/disk/log-"))
+        .unwrap();
+    let mut found = 0;
+    for at in (0..bytes.len()).step_by(7) {
+        let mut damaged = files.clone();
+        damaged.get_mut(path).unwrap()[at] ^= 0x10;
+        let opened = Store::open(on(&Disk::with(damaged)));
+        let Ok(store) = opened else {
+            // A header that recovery needs.
+            assert!(at < 80);
+            continue;
+        };
+        let mut replica = Replica::default();
+        let outcome = store.changes(0, &DURABLE).and_then(|mut changes| {
+            while let Some(change) = changes.next()? {
+                replica.apply(&change);
+            }
+            Ok(())
+        });
+        match outcome {
+            Ok(()) => assert_eq!(replica.state(), whole.state(), "byte {at}"),
+            Err(ChangesFault::Corrupt(failure)) => {
+                assert_eq!(failure.file.bytes(), path);
+                assert!(failure.offset as usize <= at);
+                found += 1;
+            }
+            Err(ChangesFault::TooOld | ChangesFault::Lost) => assert!(at < 80, "byte {at}"),
+            Err(why) => panic!("{why:?}"),
+        }
+    }
+    assert!(found > 500, "{found}");
+}
