@@ -252,6 +252,8 @@ TEST(store, exports_itself)
     db.put(tree, "key", "value");
     EXPECT_TRUE(db.export_to(place.path));
     EXPECT_FALSE(db.export_to(place.path));
+    EXPECT_FALSE(db.import_from(place.path));
+    EXPECT_GT(db.import_from(place.path, true)->keys, 0u);
     store copy(place.path);
     EXPECT_EQ(value_of(copy.tree("t"), "key"), "value");
 }

@@ -426,6 +426,8 @@ static void require_forked(struct target *target)
     REQUIRE(masstree_store_list_trees(store, no_tree, NULL) == MASSTREE_FORKED);
     REQUIRE(masstree_store_drop_tree(store, "tree", NULL) == MASSTREE_FORKED);
     REQUIRE(masstree_store_export(store, NULL, "/none/none", NULL, NULL, NULL) == MASSTREE_FORKED);
+    REQUIRE(masstree_store_import(store, "/none/none", 0, NULL, NULL, NULL, NULL) ==
+            MASSTREE_FORKED);
     masstree_changes_t *changes = NULL;
     REQUIRE(masstree_store_changes(store, 0, NULL, &changes) == MASSTREE_FORKED);
     REQUIRE(masstree_batch_create(store, &batch) == MASSTREE_FORKED);

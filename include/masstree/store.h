@@ -258,12 +258,18 @@ typedef struct {
 #define MASSTREE_PHASE_EXPORT 3
 
 /**
+ * The last phase of masstree_store_import: it fills the trees.
+ */
+#define MASSTREE_PHASE_IMPORT 4
+
+/**
  * How far masstree_store_open or masstree_store_export is.
  */
 typedef struct {
     /**
      * MASSTREE_PHASE_CHECKPOINT or MASSTREE_PHASE_LOG; the phases come in this order, and the first is
-     * left out if there is no checkpoint. MASSTREE_PHASE_EXPORT for an export, which has no other.
+     * left out if there is no checkpoint. MASSTREE_PHASE_EXPORT for an export, which has no other. Of an import,
+     * MASSTREE_PHASE_IMPORT follows.
      */
     uint32_t phase;
     /**
@@ -272,22 +278,23 @@ typedef struct {
     uint32_t reserved;
     /**
      * Bytes that were read in this phase. Files have unused room at their end, so this may jump to
-     * bytes_total. Of an export: bytes that were written.
+     * bytes_total. Of an export, and of MASSTREE_PHASE_IMPORT: bytes that were written.
      */
     uint64_t bytes_read;
     /**
-     * Bytes to read in this phase; 0 for an export.
+     * Bytes to read in this phase; 0 for an export, and in MASSTREE_PHASE_IMPORT.
      */
     uint64_t bytes_total;
     /**
-     * Records of the log, or keys of the checkpoint, that were read in this phase; 0 for an export.
+     * Records of the log, or keys of the checkpoint, that were read in this phase; keys that an import has copied; 0 for
+     * an export.
      */
     uint64_t records;
 } masstree_recovery_progress_t;
 
 /**
- * Called by masstree_store_open or masstree_store_export, on its thread and with no lock held but that of the directory, at most
- * some 20 times a second, and at the end of each phase. It must not open the same directory.
+ * Called by masstree_store_open, masstree_store_export or masstree_store_import, on its thread and with no lock held but that of the directory, at most
+ * some 20 times a second, and at the end of each phase; by an import, also when it begins a tree. It must not open the same directory.
  *
  * @param progress  How far the opening is; valid during this call only.
  * @param ctx       The ctx that was passed with the function.
@@ -1912,6 +1919,93 @@ int32_t masstree_store_export(masstree_store_t *store,
                               masstree_store_failure_t *failure);
 
 /* ============================================================================
+ * Imports
+ * ============================================================================ */
+
+/**
+ * Flag of masstree_store_import: trees that the store has are dropped first, if the directory has a tree with the name.
+ */
+#define MASSTREE_IMPORT_REPLACE 1
+
+/**
+ * What masstree_store_import has copied. Start from MASSTREE_STORE_IMPORTED_INIT; struct_size works as in
+ * masstree_stats_t.
+ */
+typedef struct {
+    /**
+     * sizeof(masstree_store_imported_t); MASSTREE_STORE_IMPORTED_INIT sets it.
+     */
+    size_t struct_size;
+    /**
+     * Trees.
+     */
+    uint64_t trees;
+    /**
+     * Keys.
+     */
+    uint64_t keys;
+    /**
+     * Bytes of keys and values.
+     */
+    uint64_t bytes;
+    /**
+     * The name of the tree that is not empty, with MASSTREE_EXISTS; otherwise empty.
+     */
+    char tree[256];
+} masstree_store_imported_t;
+
+/** Initializer of masstree_store_imported_t: sets struct_size, and every other field to 0 or NULL. */
+#define MASSTREE_STORE_IMPORTED_INIT \
+    { sizeof(masstree_store_imported_t), 0, 0, 0, { 0 } }
+
+/**
+ * Copies all trees of a directory that is not open for writing, such as an export, to a store, beside readers and
+ * writers. Each of the trees must be absent in the store, or empty, unless `flags` say that it is replaced. Their keys
+ * get new commits; snapshots and numbers of the directory mean nothing in the store. Nothing in the directory is
+ * changed. The content of the directory is in memory meanwhile, beside the store's.
+ *
+ * Keys are written by many commits: readers see trees that grow. No other thread may write to these trees
+ * meanwhile, or it may be overwritten. An import that fails, or is stopped, drops the trees that it has begun
+ * to fill. A crash leaves them with some of their keys: import again, with MASSTREE_IMPORT_REPLACE. When MASSTREE_OK is
+ * returned, everything is durable.
+ *
+ * @param store      The store.
+ * @param directory  Path of the directory. It is reached by the file operations of the store.
+ * @param flags      MASSTREE_IMPORT_REPLACE, or 0.
+ * @param progress   Called with how far it is, on this thread: while the directory is read, as by masstree_store_open,
+ *                   then with MASSTREE_PHASE_IMPORT. May be NULL.
+ * @param ctx        Passed to progress.
+ * @param failure    Receives what failed in the directory, with MASSTREE_FAILED and MASSTREE_CORRUPT; may be NULL. Initialise
+ *                   it with MASSTREE_STORE_FAILURE_INIT. What has made the store's log fail is in masstree_store_failure.
+ * @param imported   Receives what was copied, with MASSTREE_OK, or what is in the way, with MASSTREE_EXISTS. May be NULL.
+ *
+ * @retval MASSTREE_OK         Everything was copied.
+ * @retval MASSTREE_EXISTS     A tree of the store is not empty, imported->tree says which; nothing was changed.
+ * @retval MASSTREE_NOT_FOUND  The directory has no store.
+ * @retval MASSTREE_INVALID    store or directory is NULL; flags are unknown; or a struct_size is too small.
+ * @retval MASSTREE_NOMEM      Out of memory.
+ * @retval MASSTREE_FORKED     The parent process opened the store, before a fork.
+ * @retval MASSTREE_READ_ONLY  The store was opened read-only.
+ * @retval MASSTREE_LOCKED     A store has the directory open to write.
+ * @retval MASSTREE_CORRUPT    The directory is damaged; nothing was changed.
+ * @retval MASSTREE_TOO_LARGE  A value does not fit into the log's buffer (log_buffer_bytes).
+ * @retval MASSTREE_WRONG_TREE  Another thread has dropped one of the trees meanwhile.
+ * @retval MASSTREE_FULL       The disk is full.
+ * @retval MASSTREE_FAILED     A file operation failed, or the store's log had failed before.
+ * @retval MASSTREE_UNKNOWN    The store's log failed at the end: the next opening finds some or all of what was copied.
+ * @return The number with which progress has stopped the import.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_store_import(masstree_store_t *store,
+                              const char *directory,
+                              uint32_t flags,
+                              masstree_progress_callback_t progress,
+                              void *ctx,
+                              masstree_store_failure_t *failure,
+                              masstree_store_imported_t *imported);
+
+/* ============================================================================
  * Changes
  * ============================================================================ */
 
@@ -2354,12 +2448,17 @@ typedef struct {
      * How long that has been open, in milliseconds.
      */
     uint64_t oldest_snapshot_ms;
+    /**
+     * The least number since which the log has the changes of all commits: see masstree_store_changes. 0: all that there
+     * ever were; also of a store in memory only, which has none.
+     */
+    uint64_t changes_since;
 } masstree_store_stats_t;
 
 /** Initializer of masstree_store_stats_t: sets struct_size, and every other field to 0 or NULL. */
 #define MASSTREE_STORE_STATS_INIT \
     { sizeof(masstree_store_stats_t), 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, 0, 0, 0, 0, 0, 0, \
-      0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+      0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Returns statistics of a store.

@@ -249,6 +249,23 @@ public:
         report.note(status);
     }
 
+    /**
+     * Copies all trees of a directory that is not open to this store; with `replace`, drops those that it has first.
+     * Returns what was copied; nothing if the store has a tree that is not empty.
+     */
+    std::optional<masstree_store_imported_t> import_from(const std::string &directory, bool replace = false,
+                                                         errors report = {})
+    {
+        masstree_store_imported_t imported = MASSTREE_STORE_IMPORTED_INIT;
+        const std::int32_t status =
+            masstree_store_import(handle_, directory.c_str(), replace ? MASSTREE_IMPORT_REPLACE : 0,
+                                  nullptr, nullptr, nullptr, &imported);
+        report.note(status);
+        if (status != MASSTREE_OK)
+            return std::nullopt;
+        return imported;
+    }
+
     /** Calls `visit(std::string_view name)` for each tree, in the order in which they were made. */
     template <class F> void list_trees(F &&visit, errors report = {}) const
     {

@@ -164,6 +164,11 @@ impl Kept {
         }
     }
 
+    /// From this number on, all records are in the segments.
+    pub(super) fn reach(&self) -> u64 {
+        self.lock().reach
+    }
+
     /// Whether a cut has given up the record that follows `position`.
     pub(super) fn is_out_of_reach(&self, position: u64) -> bool {
         position < self.lock().reach

@@ -31,6 +31,7 @@
 mod alarm;
 mod appender;
 mod callbacks;
+mod cut;
 mod flusher;
 mod follower;
 mod frame;
@@ -265,6 +266,10 @@ impl Log {
             shared.idle.call();
             let is_answered = || shared.request.load(Ordering::Acquire) == 0;
             (shared.progress).sleep_until(|| is_answered() || self.is_stopped());
+            if !is_answered() {
+                // The log is stopped. What it has refused is an earlier answer.
+                continue;
+            }
             match shared.refused.load(Ordering::Relaxed) as i32 {
                 0 => {}
                 libc::ENOMEM => return Err(LogFault::NoMemory),
@@ -373,6 +378,11 @@ impl Log {
         self.shared.opened_at
     }
 
+    /// The bytes of the buffer. A record takes at most half of them.
+    pub(crate) fn buffer_bytes(&self) -> usize {
+        (self.shared.ring.capacity() * UNIT) as usize
+    }
+
     /// Identifies the store.
     pub(crate) fn store_id(&self) -> u64 {
         self.shared.store_id
@@ -397,20 +407,6 @@ impl Log {
         Ok(())
     }
 
-    /// Begins to read the records behind the one with a number, of those that have reached a level. Their segments are
-    /// kept meanwhile, up to `most` bytes of the log.
-    pub(crate) fn follow(
-        &self,
-        number: u64,
-        level: Level,
-        most: u64,
-    ) -> Result<Follower, FollowFault> {
-        if number > self.taken() {
-            return Err(FollowFault::Lost);
-        }
-        Follower::new(self.shared.clone(), number, level, most)
-    }
-
     pub(crate) fn statistics(&self) -> Statistics {
         let mut statistics = self.shared.counts.read();
         if !self.has_files {
@@ -419,37 +415,9 @@ impl Log {
         statistics
     }
 
-    /// Removes the segments that lie wholly below `number`, the oldest first, but the last one of the log; and as far
-    /// as none is held or retained (see `kept`). Returns how many. A checkpoint that contains everything below
-    /// `number` is durable.
-    pub(crate) fn cut_before(&self, number: u64) -> Result<usize, IoError> {
-        let shared = &self.shared;
-        let mut removed = 0;
-        // Ends: each turn removes a segment, or finds that another thread has.
-        while let Some(oldest) = shared.kept.give_up_below(number, shared.current()) {
-            let path = shared.directory.join(&frame::segment_name(oldest.base))?;
-            match shared.io.unlink(&path) {
-                Ok(()) => removed += 1,
-                // A call beside this one has removed it, or one before that failed later.
-                Err(error) if error.errno == libc::ENOENT => {}
-                Err(error) => return Err(error),
-            }
-            shared.kept.forget(oldest);
-        }
-        if removed > 0 {
-            shared.io.sync_dir(&shared.directory)?;
-        }
-        Ok(removed)
-    }
-
     /// The position after what is written.
     pub(crate) fn written(&self) -> u64 {
         self.shared.written()
-    }
-
-    /// Bytes of the records from `number` on, as far as they are written.
-    pub(crate) fn bytes_since(&self, number: u64) -> u64 {
-        (self.shared.kept).bytes_since(number, self.shared.current())
     }
 }
 

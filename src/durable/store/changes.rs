@@ -159,6 +159,11 @@ impl Store {
             names: DroppedNames::default(),
         })
     }
+
+    /// The least number since which there are changes.
+    pub(crate) fn changes_since(&self) -> u64 {
+        self.log().reach() - 1
+    }
 }
 
 impl Changes<'_> {

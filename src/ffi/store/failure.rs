@@ -61,7 +61,7 @@ impl StoreFailure {
 }
 
 /// Returns a string of C, without its beginning if it is too long.
-fn text<const SIZE: usize>(bytes: &[u8]) -> [c_char; SIZE] {
+pub(super) fn text<const SIZE: usize>(bytes: &[u8]) -> [c_char; SIZE] {
     let mut text = [0; SIZE];
     let kept = &bytes[bytes.len().saturating_sub(SIZE - 1)..];
     for (to, &byte) in text.iter_mut().zip(kept) {

@@ -47,6 +47,8 @@ pub mod checkpoint;
 
 pub mod export;
 
+pub mod import;
+
 pub mod changes;
 
 pub mod verify;

@@ -14,25 +14,30 @@ pub const MASSTREE_PHASE_LOG: u32 = 2;
 /// The phase of masstree_store_export: it writes the content.
 pub const MASSTREE_PHASE_EXPORT: u32 = 3;
 
+/// The last phase of masstree_store_import: it fills the trees.
+pub const MASSTREE_PHASE_IMPORT: u32 = 4;
+
 /// How far masstree_store_open or masstree_store_export is.
 #[repr(C)]
 pub struct RecoveryProgress {
     /// MASSTREE_PHASE_CHECKPOINT or MASSTREE_PHASE_LOG; the phases come in this order, and the first is
-    /// left out if there is no checkpoint. MASSTREE_PHASE_EXPORT for an export, which has no other.
+    /// left out if there is no checkpoint. MASSTREE_PHASE_EXPORT for an export, which has no other. Of an import,
+    /// MASSTREE_PHASE_IMPORT follows.
     pub phase: u32,
     /// 0.
     pub reserved: u32,
     /// Bytes that were read in this phase. Files have unused room at their end, so this may jump to
-    /// bytes_total. Of an export: bytes that were written.
+    /// bytes_total. Of an export, and of MASSTREE_PHASE_IMPORT: bytes that were written.
     pub bytes_read: u64,
-    /// Bytes to read in this phase; 0 for an export.
+    /// Bytes to read in this phase; 0 for an export, and in MASSTREE_PHASE_IMPORT.
     pub bytes_total: u64,
-    /// Records of the log, or keys of the checkpoint, that were read in this phase; 0 for an export.
+    /// Records of the log, or keys of the checkpoint, that were read in this phase; keys that an import has copied; 0 for
+    /// an export.
     pub records: u64,
 }
 
-/// Called by masstree_store_open or masstree_store_export, on its thread and with no lock held but that of the directory, at most
-/// some 20 times a second, and at the end of each phase. It must not open the same directory.
+/// Called by masstree_store_open, masstree_store_export or masstree_store_import, on its thread and with no lock held but that of the directory, at most
+/// some 20 times a second, and at the end of each phase; by an import, also when it begins a tree. It must not open the same directory.
 ///
 /// @param progress  How far the opening is; valid during this call only.
 /// @param ctx       The ctx that was passed with the function.
@@ -80,6 +85,7 @@ unsafe fn call(ctx: *mut c_void, progress: &Progress) -> ControlFlow<()> {
             Phase::Checkpoint => MASSTREE_PHASE_CHECKPOINT,
             Phase::Log => MASSTREE_PHASE_LOG,
             Phase::Export => MASSTREE_PHASE_EXPORT,
+            Phase::Import => MASSTREE_PHASE_IMPORT,
         },
         reserved: 0,
         bytes_read: progress.bytes,

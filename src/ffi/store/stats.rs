@@ -89,6 +89,9 @@ pub struct StoreStats {
     pub oldest_snapshot: u64,
     /// How long that has been open, in milliseconds.
     pub oldest_snapshot_ms: u64,
+    /// The least number since which the log has the changes of all commits: see masstree_store_changes. 0: all that there
+    /// ever were; also of a store in memory only, which has none.
+    pub changes_since: u64,
 }
 
 /// The statistics of a store, without `struct_size`.
@@ -135,6 +138,7 @@ fn statistics(store: &Store) -> StoreStats {
         snapshots,
         oldest_snapshot: oldest.map_or(0, |oldest| oldest.number),
         oldest_snapshot_ms: oldest.map_or(0, |oldest| oldest.age),
+        changes_since: store.changes_since(),
     }
 }
 

@@ -48,7 +48,7 @@ fields! {
     checkpoint_commit trimmed_tombstones
     read_groups read_bytes recovery_threads read_us restore_us
     txns_begun txns_committed txns_aborted txn_key_conflicts txn_range_conflicts txn_write_conflicts
-    txn_retries txn_bytes snapshots oldest_snapshot oldest_snapshot_ms
+    txn_retries txn_bytes snapshots oldest_snapshot oldest_snapshot_ms changes_since
 }
 
 fn write_json(stats: &StoreStats, to: &mut dyn Write) -> std::fmt::Result {

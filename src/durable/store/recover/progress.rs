@@ -14,6 +14,8 @@ pub(crate) enum Phase {
     Log,
     /// The parts of an export are written.
     Export,
+    /// The trees of an import are filled.
+    Import,
 }
 
 /// How far an opening is.

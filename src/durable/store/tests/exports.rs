@@ -7,11 +7,11 @@ use crate::durable::io::memory::Random;
 
 const EXPORT: &[u8] = b"/export";
 
-fn path() -> Path {
+pub(super) fn path() -> Path {
     Path::new(EXPORT).unwrap()
 }
 
-fn exported(disk: &Disk, is_read_only: bool) -> Result<Store, OpenFault> {
+pub(super) fn exported(disk: &Disk, is_read_only: bool) -> Result<Store, OpenFault> {
     Store::open(StoreOptions {
         directory: Some(path()),
         is_read_only,
@@ -20,7 +20,7 @@ fn exported(disk: &Disk, is_read_only: bool) -> Result<Store, OpenFault> {
     })
 }
 
-fn fill(store: &Store, seed: u64) {
+pub(super) fn fill(store: &Store, seed: u64) {
     let mut random = Random(seed);
     for _ in 0..100 {
         let tree = tree_named(store, ["one", "two"][random.below(2)]);

@@ -7,6 +7,7 @@ mod checkpoints;
 mod crash;
 mod drops;
 mod exports;
+mod imports;
 mod model;
 mod opening;
 mod recovery;
