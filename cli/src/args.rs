@@ -39,8 +39,12 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Shows what a store has: trees, keys, bytes, log, checkpoint
     Stat(StatArgs),
-    /// Reads a store, checks every checksum and the structure of its trees, and changes nothing
+    /// Reads a store, checks everything in its files, and changes nothing
     Verify(StatArgs),
+    /// Shows the changes of the commits in the log
+    #[command(after_help = "Examples:\n  masstree log fruit.store --limit 10\n  \
+        masstree log fruit.store --since 4194305 --values --json")]
+    Log(LogArgs),
     /// Lists the names of the trees
     Trees(TreesArgs),
     /// Prints the value of a key
@@ -75,6 +79,12 @@ pub(crate) enum Command {
     /// Copies a store to a new directory, which is a store afterwards
     #[command(after_help = "Examples:\n  masstree export fruit.store backup.store")]
     Export(ExportArgs),
+    /// Copies the trees of another store, such as an export, to a store
+    #[command(
+        after_help = "Examples:\n  masstree import fruit.store backup.store\n  \
+        masstree import --create --replace fruit.store backup.store"
+    )]
+    Import(ImportArgs),
     /// Makes a checkpoint, and removes the log before it
     Checkpoint(CheckpointArgs),
     /// Measures puts, gets and scans of a new store, which is removed afterwards
@@ -365,6 +375,52 @@ pub(crate) struct ExportArgs {
     /// The new directory, whose parent exists
     #[arg(value_name = "DIRECTORY")]
     pub(crate) to: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct ImportArgs {
+    #[command(flatten)]
+    pub(crate) store: Directory,
+    /// The directory of the other store
+    #[arg(value_name = "DIRECTORY")]
+    pub(crate) from: PathBuf,
+    /// Drops trees that the store has first, if the other store has trees with their names
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// Makes the store, if it does not exist
+    #[arg(long)]
+    pub(crate) create: bool,
+    #[command(flatten)]
+    pub(crate) json: Json,
+    #[command(flatten)]
+    pub(crate) buffer: LogBuffer,
+}
+
+#[derive(Args)]
+pub(crate) struct LogArgs {
+    #[command(flatten)]
+    pub(crate) store: Directory,
+    /// Only commits with greater numbers; default: all that the log has
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) since: Option<u64>,
+    /// At most so many changes; 0: all
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
+    pub(crate) limit: usize,
+    /// Only changes of trees with this name
+    #[arg(long)]
+    pub(crate) tree: Option<String>,
+    /// Prints values, not only their lengths
+    #[arg(long)]
+    pub(crate) values: bool,
+    #[command(flatten)]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) json: Json,
 }
 
 #[derive(Args)]

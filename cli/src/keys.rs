@@ -1,4 +1,4 @@
-//! Commands for single keys, listings, and whole trees and stores: get, put, rm, drop, scan, trees, export,
+//! Commands for single keys, listings, and whole trees and stores: get, put, rm, drop, scan, trees, export, import,
 //! checkpoint.
 
 use std::ffi::CString;
@@ -191,6 +191,26 @@ pub(crate) fn drop_tree(args: &DropArgs) -> Outcome<()> {
 pub(crate) fn export(args: &ExportArgs) -> Outcome<()> {
     let store = Store::open(&args.store.directory, Opening::to_read())?;
     store.export(&args.to)
+}
+
+pub(crate) fn import(args: &ImportArgs) -> Outcome<()> {
+    let opening = to_write(args.buffer.log_buffer, args.create);
+    let store = Store::open(&args.store.directory, opening)?;
+    let imported = store.import(&args.from, args.replace)?;
+    store.close()?;
+    let mut output = Output::new();
+    match args.json.json {
+        true => output.json(&json!({
+            "trees": imported.trees,
+            "keys": imported.keys,
+            "bytes": imported.bytes,
+        }))?,
+        false => output.line(&format!(
+            "imported {} trees, {} keys, {} bytes",
+            imported.trees, imported.keys, imported.bytes
+        ))?,
+    }
+    output.finish()
 }
 
 pub(crate) fn checkpoint(args: &CheckpointArgs) -> Outcome<()> {

@@ -11,6 +11,7 @@ mod failure;
 mod generate;
 mod keys;
 mod load;
+mod log;
 mod output;
 mod progress;
 mod scan;
@@ -29,6 +30,7 @@ fn run(command: &Command) -> Outcome<()> {
     match command {
         Command::Stat(args) => stat::stat(args),
         Command::Verify(args) => stat::verify(args),
+        Command::Log(args) => log::log(args),
         Command::Trees(args) => keys::trees(args),
         Command::Get(args) => keys::get(args),
         Command::Put(args) => keys::put(args),
@@ -38,6 +40,7 @@ fn run(command: &Command) -> Outcome<()> {
         Command::Dump(args) => dump::dump(args),
         Command::Load(args) => load::load(args),
         Command::Export(args) => keys::export(args),
+        Command::Import(args) => keys::import(args),
         Command::Checkpoint(args) => keys::checkpoint(args),
         Command::Bench(args) => bench::bench(args),
         Command::Generate(args) => generate::generate(args),

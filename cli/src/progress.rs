@@ -49,6 +49,7 @@ impl PhaseBar {
         let what = match progress.phase {
             MASSTREE_PHASE_CHECKPOINT => "reading the checkpoint",
             MASSTREE_PHASE_EXPORT => "exporting",
+            MASSTREE_PHASE_IMPORT => "importing",
             _ => "reading the log",
         };
         let is_same = |(phase, _): &(u32, _)| *phase == progress.phase;

@@ -1,20 +1,17 @@
 //! The commands stat and verify.
 
-use std::ffi::{CString, c_char, c_void};
+use std::ffi::CString;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::ptr::null_mut;
 
-use masstree::ffi::index::inspect::masstree_check;
-use masstree::ffi::status::{MASSTREE_CORRUPT, MASSTREE_OK};
 use serde_json::{Value, json};
 
 use crate::args::StatArgs;
-use crate::failure::{Failure, Kind, Outcome};
+use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::scan::{Entry, Scan};
-use crate::store::{Opening, Store, Tree};
+use crate::store::{self, Opening, Store, Tree};
 
 /// What a tree has.
 #[derive(Default)]
@@ -143,52 +140,27 @@ pub(crate) fn stat(args: &StatArgs) -> Outcome<()> {
     output.finish()
 }
 
-/// Checks the structure of a tree.
-fn check(name: &CString, tree: Tree<'_>) -> Outcome<()> {
-    /// # Safety
-    /// `ctx` is a `Vec<u8>`.
-    unsafe extern "C" fn write(text: *const c_char, len: usize, ctx: *mut c_void) {
-        // SAFETY: by contract.
-        unsafe {
-            let text = std::slice::from_raw_parts(text.cast::<u8>(), len);
-            (*ctx.cast::<Vec<u8>>()).extend(text);
-        }
-    }
-    let mut text: Vec<u8> = Vec::new();
-    let ctx = (&raw mut text).cast();
-    // SAFETY: a tree of an open store.
-    match unsafe { masstree_check(tree.handle.as_ptr(), null_mut(), Some(write), ctx) } {
-        MASSTREE_OK => Ok(()),
-        MASSTREE_CORRUPT => {
-            let text = String::from_utf8_lossy(&text).into_owned();
-            let message = format!("tree {:?}: {}", name.to_string_lossy(), text.trim_end());
-            Err(Failure::new(Kind::Corrupt, message))
-        }
-        status => tree.store.done(status).map(drop),
-    }
-}
-
 pub(crate) fn verify(args: &StatArgs) -> Outcome<()> {
     let directory = &args.store.directory;
-    let store = Store::open(directory, Opening::to_read())?;
-    for name in &store.tree_names()? {
-        check(name, store.tree(name)?)?;
-    }
-    let stats = store.stats()?;
+    let verified = store::verify(directory)?;
     let mut output = Output::new();
     match args.json.json {
         true => output.json(&json!({
-            "trees": stats.trees,
-            "log_records": stats.read_records,
-            "log_bytes": stats.read_bytes,
-            "torn_bytes": stats.torn_bytes,
-            "checkpoint_commit": stats.checkpoint_commit,
+            "trees": verified.trees,
+            "log_files": verified.log_files,
+            "log_records": verified.log_records,
+            "log_bytes": verified.log_bytes,
+            "torn_bytes": verified.torn_bytes,
+            "checkpoint_commit": verified.checkpoint_commit,
+            "checkpoint_files": verified.checkpoint_files,
+            "checkpoint_keys": verified.checkpoint_keys,
         }))?,
         false => output.line(&format!(
-            "{}: no damage: {} trees, {} records of the log",
+            "{}: no damage: {} trees, {} keys of the checkpoint, {} records of the log",
             directory.display(),
-            stats.trees,
-            stats.read_records
+            verified.trees,
+            verified.checkpoint_keys,
+            verified.log_records
         ))?,
     }
     output.finish()

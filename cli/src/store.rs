@@ -13,9 +13,11 @@ use masstree::ffi::store::checkpoint::masstree_store_checkpoint;
 use masstree::ffi::store::export::masstree_store_export;
 use masstree::ffi::store::failure::{StoreFailure, masstree_store_failure};
 use masstree::ffi::store::handle::StoreHandle;
+use masstree::ffi::store::import::*;
 use masstree::ffi::store::open::*;
 use masstree::ffi::store::stats::{StoreStats, masstree_store_stats};
 use masstree::ffi::store::trees::*;
+use masstree::ffi::store::verify::{VerifiedStore, masstree_store_verify};
 use masstree::ffi::store::wait::{MASSTREE_DURABLE, masstree_store_sync, masstree_store_wait};
 use masstree::ffi::store::write::*;
 
@@ -78,7 +80,7 @@ unsafe impl Send for Tree<'_> {}
 unsafe impl Sync for Tree<'_> {}
 
 /// Returns a failure struct that says nothing.
-fn no_failure() -> StoreFailure {
+pub(crate) fn no_failure() -> StoreFailure {
     // SAFETY: all of its fields may be zero.
     let mut failure = unsafe { std::mem::zeroed::<StoreFailure>() };
     failure.struct_size = size_of::<StoreFailure>();
@@ -93,7 +95,7 @@ fn text_of(text: &[c_char]) -> String {
 }
 
 /// Says what has failed: the file, the place and the reason, if the library knows them.
-fn describe(status: i32, directory: &Path, failure: &StoreFailure) -> Failure {
+pub(crate) fn describe(status: i32, directory: &Path, failure: &StoreFailure) -> Failure {
     let place = directory.display();
     if failure.status == MASSTREE_OK {
         return Failure::of_status(status, place);
@@ -118,6 +120,33 @@ fn c_path(directory: &Path) -> Outcome<CString> {
 pub(crate) fn no_tree(name: &CStr) -> Failure {
     let message = format!("there is no tree {:?}", name.to_string_lossy());
     Failure::new(Kind::Absent, message)
+}
+
+fn no_store(directory: &Path) -> Failure {
+    let message = format!("{}: there is no store", directory.display());
+    Failure::new(Kind::Absent, message)
+}
+
+/// Checks everything in the files of a store.
+pub(crate) fn verify(directory: &Path) -> Outcome<VerifiedStore> {
+    let name = c_path(directory)?;
+    let (mut failure, mut bar) = (no_failure(), PhaseBar::new());
+    // SAFETY: all of their fields may be zero.
+    let (mut options, mut verified) =
+        unsafe { std::mem::zeroed::<(StoreOptionsC, VerifiedStore)>() };
+    options.struct_size = size_of::<StoreOptionsC>();
+    options.failure = &raw mut failure;
+    options.progress = Some(PhaseBar::show);
+    options.progress_ctx = (&raw mut bar).cast();
+    verified.struct_size = size_of::<VerifiedStore>();
+    // SAFETY: everything that the options point to lives during the call.
+    let status =
+        unsafe { masstree_store_verify(name.as_ptr(), &raw const options, &raw mut verified) };
+    match status {
+        MASSTREE_OK => Ok(verified),
+        MASSTREE_NOT_FOUND => Err(no_store(directory)),
+        status => Err(describe(status, directory, &failure)),
+    }
 }
 
 impl Store {
@@ -149,10 +178,7 @@ impl Store {
         let status = unsafe { masstree_store_open(name, &raw const options, &raw mut handle) };
         match (status, NonNull::new(handle)) {
             (MASSTREE_OK, Some(handle)) => Ok(Self { handle, directory }),
-            (MASSTREE_NOT_FOUND, _) => {
-                let message = format!("{}: there is no store", directory.display());
-                Err(Failure::new(Kind::Absent, message))
-            }
+            (MASSTREE_NOT_FOUND, _) => Err(no_store(&directory)),
             _ => Err(describe(status, &directory, &failure)),
         }
     }
@@ -256,6 +282,40 @@ impl Store {
             MASSTREE_EXISTS => {
                 let message = format!("{}: there is a store already", directory.display());
                 Err(Failure::new(Kind::Absent, message))
+            }
+            status => Err(describe(status, directory, &failure)),
+        }
+    }
+
+    /// Copies the trees of the store in a directory.
+    pub(crate) fn import(&self, directory: &Path, replaces: bool) -> Outcome<ImportedStore> {
+        let name = c_path(directory)?;
+        let (mut failure, mut bar) = (no_failure(), PhaseBar::new());
+        let flags = if replaces { MASSTREE_IMPORT_REPLACE } else { 0 };
+        // SAFETY: all of its fields may be zero.
+        let mut imported = unsafe { std::mem::zeroed::<ImportedStore>() };
+        imported.struct_size = size_of::<ImportedStore>();
+        // SAFETY: an open store, and a string; the bar and the structs live during the call.
+        let status = unsafe {
+            masstree_store_import(
+                self.handle(),
+                name.as_ptr(),
+                flags,
+                Some(PhaseBar::show),
+                (&raw mut bar).cast(),
+                &raw mut failure,
+                &raw mut imported,
+            )
+        };
+        match status {
+            MASSTREE_OK => Ok(imported),
+            MASSTREE_EXISTS => {
+                let message = format!("the tree {:?} is not empty", text_of(&imported.tree));
+                Err(Failure::new(Kind::Absent, message))
+            }
+            MASSTREE_NOT_FOUND => Err(no_store(directory)),
+            status if failure.status == MASSTREE_OK && status != MASSTREE_LOCKED => {
+                self.done(status).map(|_| imported)
             }
             status => Err(describe(status, directory, &failure)),
         }

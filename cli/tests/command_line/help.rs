@@ -4,9 +4,10 @@ use std::fs;
 
 use crate::support::Place;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 15] = [
     "stat",
     "verify",
+    "log",
     "trees",
     "get",
     "put",
@@ -16,6 +17,7 @@ const COMMANDS: [&str; 13] = [
     "dump",
     "load",
     "export",
+    "import",
     "checkpoint",
     "bench",
 ];

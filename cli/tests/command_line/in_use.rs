@@ -34,6 +34,9 @@ fn a_store_in_use_is_refused() {
         &["scan", "store", "t"],
         &["dump", "store"],
         &["export", "store", "copy"],
+        &["log", "store"],
+        &["import", "store", "copy"],
+        &["import", "--create", "other", "store"],
         &["checkpoint", "store"],
     ] {
         place

@@ -8,4 +8,5 @@ mod in_use;
 mod keys;
 mod listings;
 mod loads;
+mod logs;
 mod support;
