@@ -32,6 +32,8 @@ int use_of_every_macro(const masstree_t *tree)
     masstree_store_options_t store_options = MASSTREE_STORE_OPTIONS_INIT;
     masstree_store_stats_t store_stats = MASSTREE_STORE_STATS_INIT;
     masstree_store_verified_t verified = MASSTREE_STORE_VERIFIED_INIT;
+    masstree_store_imported_t imported = MASSTREE_STORE_IMPORTED_INIT;
+    masstree_changes_options_t changes = MASSTREE_CHANGES_OPTIONS_INIT;
     version_fits_its_parts unused;
     (void)unused;
     (void)delta;
@@ -40,6 +42,9 @@ int use_of_every_macro(const masstree_t *tree)
     store_options.level = MASSTREE_DURABLE;
     if (masstree_store_open(NULL, &store_options, NULL) != MASSTREE_OK ||
         masstree_store_verify(NULL, &store_options, &verified) != MASSTREE_OK ||
+        masstree_store_import(NULL, "", MASSTREE_IMPORT_REPLACE, NULL, NULL, NULL, &imported) !=
+            MASSTREE_OK ||
+        masstree_store_changes(NULL, 0, &changes, NULL) != MASSTREE_OK ||
         masstree_store_stats(NULL, &store_stats) != MASSTREE_OK) {
         return MASSTREE_INVALID;
     }

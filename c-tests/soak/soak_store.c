@@ -371,7 +371,34 @@ static void verify(struct soak_worker *only, const char *directory)
     EXPECT(only, verified.trees == 2);
 }
 
-/* Drops a tree, and exports the rest. */
+/* Follows a change of the store in a directory, and imports that into another store. */
+static void follow_and_import(struct soak_worker *only, const char *directory)
+{
+    masstree_store_t *store = NULL, *other = NULL;
+    masstree_t *tree = NULL;
+    masstree_changes_t *changes = NULL;
+    masstree_change_t change = {0};
+    masstree_store_stats_t stats = MASSTREE_STORE_STATS_INIT;
+    masstree_store_imported_t imported = MASSTREE_STORE_IMPORTED_INIT;
+    REQUIRE(masstree_store_open(directory, NULL, &store) == MASSTREE_OK);
+    REQUIRE(masstree_store_tree(store, "accounts", &tree) == MASSTREE_OK);
+    EXPECT(only, masstree_store_stats(store, &stats) == MASSTREE_OK);
+    REQUIRE(masstree_store_changes(store, stats.changes_since, NULL, &changes) == MASSTREE_OK);
+    EXPECT(only, masstree_changes_next(changes, &change, NULL) == MASSTREE_NOT_FOUND);
+    EXPECT(only, masstree_store_put(store, tree, "new", 3, "value", 5, NULL) == MASSTREE_OK);
+    EXPECT(only, masstree_store_sync(store) == MASSTREE_OK);
+    EXPECT(only, masstree_changes_wait(changes, MASSTREE_NO_TIMEOUT) == MASSTREE_OK);
+    EXPECT(only, masstree_changes_next(changes, &change, NULL) == MASSTREE_OK);
+    EXPECT(only, change.key_len == 3 && change.value_len == 5 && change.is_last == 1);
+    masstree_changes_destroy(changes);
+    EXPECT(only, masstree_store_close(store) == MASSTREE_OK);
+    REQUIRE(masstree_store_open(NULL, NULL, &other) == MASSTREE_OK);
+    EXPECT(only, masstree_store_import(other, directory, 0, NULL, NULL, NULL, &imported) == MASSTREE_OK);
+    EXPECT(only, imported.trees == 2 && imported.keys > 0);
+    EXPECT(only, masstree_store_close(other) == MASSTREE_OK);
+}
+
+/* Drops a tree, exports the rest, and uses the copy. */
 static void drop_and_export(struct soak_worker *only)
 {
     masstree_store_t *store = only->soak->store;
@@ -384,6 +411,7 @@ static void drop_and_export(struct soak_worker *only)
     make_directory(&copy);
     EXPECT(only, masstree_store_export(store, NULL, copy.directory, NULL, NULL, NULL) == MASSTREE_OK);
     verify(only, copy.directory);
+    follow_and_import(only, copy.directory);
     remove_directory(&copy);
 }
 

@@ -6,7 +6,6 @@
 #define MASSTREE_STORE_CHANGES_HPP
 
 #pragma GCC visibility push(default)
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
