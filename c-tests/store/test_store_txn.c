@@ -86,7 +86,7 @@ static const struct {
     {"insert", do_insert, true},  {"remove", do_remove, true},  {"rename", do_rename, true},
 };
 
-/* Put back: in `txn_access::operate`, take any tree; in `Transaction::running`, answer 0. */
+/* Put back: in `Store::tree_of`, take any tree; in `Transaction::running`, answer 0. */
 static void each_operation_refuses_what_it_cannot_mean(void **state)
 {
     (void)state;
@@ -314,7 +314,8 @@ static int32_t drop_and_put(masstree_txn_t *of, void *ctx)
     return MASSTREE_OK;
 }
 
-/* Put back: in `try_commit`, do not check the trees; in `Transaction::reading`, answer the number. */
+/* Put back: in `try_commit`, neither check the trees nor ask `allow`; in `Transaction::reading`, answer the
+   number. */
 static void a_dropped_tree_refuses_a_transaction(void **state)
 {
     (void)state;
