@@ -368,16 +368,6 @@ impl Log {
         }
     }
 
-    /// Whether there are files, to write or to read.
-    pub(crate) fn has_directory(&self) -> bool {
-        !self.shared.directory.bytes().is_empty()
-    }
-
-    /// The number from which on the log hands out numbers.
-    pub(crate) fn opened_at(&self) -> u64 {
-        self.shared.opened_at
-    }
-
     /// The bytes of the buffer. A record takes at most half of them.
     pub(crate) fn buffer_bytes(&self) -> usize {
         (self.shared.ring.capacity() * UNIT) as usize
