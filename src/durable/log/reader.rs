@@ -159,6 +159,7 @@ pub(crate) fn read_log(
         io,
         directory,
         from,
+        salvage,
         visit,
         files: Vec::new(),
         window: Window::new(),
@@ -179,6 +180,7 @@ struct Reader<'a> {
     io: &'a Io,
     directory: &'a Path,
     from: u64,
+    salvage: bool,
     visit: Visitor<'a>,
     /// All segments, in the order of their bases.
     files: Vec<SegmentFile>,
@@ -233,7 +235,7 @@ impl Reader<'_> {
         let Some(last) = self.files.iter().rposition(|file| file.header().is_some()) else {
             return self.check_begun(0);
         };
-        let first = self.first_to_read(last)?;
+        let (first, last, damage) = self.to_read(last)?;
         self.end.reach = self.reach_before(first);
         for index in 0..first {
             // Where the next is not the successor, its base is at least the end.
@@ -251,18 +253,28 @@ impl Reader<'_> {
             self.read_segment(index, index == last)?;
             self.before += self.files[index].length();
         }
-        self.check_begun(last + 1)
+        match damage {
+            Some(damage) => Err(LogError::Corrupt(damage)),
+            None => self.check_begun(last + 1),
+        }
     }
 
-    /// The last segment of which no record from `from` on is before it.
-    fn first_to_read(&self, last: usize) -> Result<usize, LogError> {
+    /// The segments to read: the first is the last one before which there is no record from `from` on. Salvage ends
+    /// before a segment whose header is damaged, and returns that damage too.
+    fn to_read(&self, last: usize) -> Result<(usize, usize, Option<Corruption>), LogError> {
+        let (mut end, mut damage) = (None, None);
         for index in (0..=last).rev() {
-            let file = &self.files[index];
-            let Some(header) = self.checked_header(index)? else {
-                return corrupt(file, 0, "the header of a segment is not valid");
+            let header = match self.checked_header(index) {
+                Ok(header) => header,
+                Err(LogError::Corrupt(found)) if self.salvage && index > 0 => {
+                    (end, damage) = (None, Some(found));
+                    continue;
+                }
+                Err(error) => return Err(error),
             };
+            let end = *end.get_or_insert(index);
             if header.predecessor.end <= self.from {
-                return Ok(index);
+                return Ok((index, end, damage));
             }
         }
         corrupt(&self.files[0], 40, "the segment before this one is missing")
@@ -286,11 +298,11 @@ impl Reader<'_> {
         }
     }
 
-    /// The header of a segment if it is valid.
-    fn checked_header(&self, index: usize) -> Result<Option<SegmentHeader>, LogError> {
+    /// The header of a segment, which must be valid.
+    fn checked_header(&self, index: usize) -> Result<SegmentHeader, LogError> {
         let file = &self.files[index];
         let Some(header) = file.header() else {
-            return Ok(None);
+            return corrupt(file, 0, "the header of a segment is not valid");
         };
         if file.format() != FORMAT {
             return corrupt(file, 8, "the segment has a format that is not known");
@@ -301,18 +313,12 @@ impl Reader<'_> {
         if Some(header.store_id) != self.end.store_id {
             return corrupt(file, 16, "the segment belongs to another store");
         }
-        Ok(Some(*header))
+        Ok(*header)
     }
 
     /// Reads a segment, from its header to where its successor says it ends.
     fn read_segment(&mut self, index: usize, is_last: bool) -> Result<(), LogError> {
-        let Some(header) = self.checked_header(index)? else {
-            return corrupt(
-                &self.files[index],
-                0,
-                "the header of a segment is not valid",
-            );
-        };
+        let header = self.checked_header(index)?;
         let mut tail = Tail {
             base: header.base,
             offset: SEGMENT_HEADER as u64,
@@ -364,9 +370,7 @@ impl Reader<'_> {
     /// The end of a segment that the next one names.
     fn named_end(&self, index: usize) -> Result<Tail, LogError> {
         let next = &self.files[index + 1];
-        let Some(header) = self.checked_header(index + 1)? else {
-            return corrupt(next, 0, "the header of a segment is not valid");
-        };
+        let header = self.checked_header(index + 1)?;
         if header.predecessor.base != self.files[index].base {
             return corrupt(next, 40, "the segment before this one is missing");
         }

@@ -48,7 +48,7 @@ fn a_flipped_byte_is_noticed_where_it_is() {
     assert!(corrupt > 10 * torn && torn > 0, "{same} {corrupt} {torn}");
 }
 
-/// Put back: read the rest of a salvaged log.
+/// Put back: read the rest of a salvaged log; give all of it up if a header is damaged.
 #[test]
 fn salvage_keeps_what_is_before_a_corruption() {
     let (files, records, _) = finished();
@@ -59,6 +59,8 @@ fn salvage_keeps_what_is_before_a_corruption() {
             let disk = Disk::with(flipped);
             let (mut found, end) = read_in(&disk.io(), &directory(), true).unwrap();
             assert!(records.iter().take(found.len()).eq(&found));
+            let base = frame::base_of(path.rsplit(|&byte| byte == b'/').next().unwrap());
+            assert!(found.len() >= records.range(..base.unwrap()).count());
             assert!(end.next > *records.last_key_value().unwrap().0);
             let log = Log::open(small(disk.io()), end).unwrap();
             found.insert(append(&log, b"more").unwrap(), b"more".to_vec());
