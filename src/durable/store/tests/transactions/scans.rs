@@ -24,6 +24,10 @@ fn a_scan_goes_on_after_a_write() {
         };
         let mut walk = Walk::new(tree, range, store.source());
         let mut found = Vec::new();
+        // So that the walk knows of a written key behind `f`, in either direction.
+        for key in [b"a", b"p"] {
+            transaction.put(tree, key, b"").unwrap();
+        }
         while transaction.advance(&mut walk).unwrap() {
             let key = walk.item().unwrap().0.to_vec();
             if key == b"f" {
