@@ -10,7 +10,7 @@
 void crash_arguments(int argc, char **argv, struct crash_arguments *arguments)
 {
     if (strcmp(argv[0], "writer") == 0 && argc == 4) {
-        crash_write(crash_journal_map(argv[1]), argv[2], number_of(argv[3]));
+        crash_write(crash_journal_map(argv[1]), argv[2], argument_number(argv[3]));
         exit(0);
     }
     read_arguments(argc, argv, "ROUNDS", &arguments->rounds, &arguments->seed);

@@ -17,7 +17,7 @@ size_t scaled(size_t full)
     return size == 0 ? 1 : size;
 }
 
-uint64_t number_of(const char *text)
+uint64_t argument_number(const char *text)
 {
     char *end = NULL;
     uint64_t value = strtoull(text, &end, 10);
@@ -34,10 +34,10 @@ void read_arguments(int argc, char **argv, const char *what, uint64_t *count, ui
     while ((option = getopt(argc, argv, "n:s:")) != -1) {
         switch (option) {
         case 'n':
-            *count = number_of(optarg);
+            *count = argument_number(optarg);
             break;
         case 's':
-            *seed = number_of(optarg);
+            *seed = argument_number(optarg);
             break;
         default:
             fprintf(stderr, "usage: %s [-n %s] [-s SEED]\n", argv[0], what);

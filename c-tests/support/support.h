@@ -36,7 +36,7 @@ size_t scaled(size_t full);
 /* Reads [-n COUNT] [-s SEED], the arguments of a test that is repeated; `what` names the count. Exits if there are
    others. */
 void read_arguments(int argc, char **argv, const char *what, uint64_t *count, uint64_t *seed);
-uint64_t number_of(const char *text);
+uint64_t argument_number(const char *text);
 
 /* A reproducible sequence of numbers; each call advances the state. */
 uint64_t random_u64(uint64_t *state);

@@ -1,6 +1,7 @@
 //! Measures a store: rates, and percentiles of the time that an operation takes.
 //!
-//! A new store is filled with keys; then each workload runs for some seconds on all threads, on random keys.
+//! A new store is filled with keys; then each workload runs for some seconds on all threads, on random keys. In a
+//! directory, some run a second time beside checkpoints, which one thread more makes without a pause.
 //! The store is removed afterwards. Figures depend on the machine, the disk, and what else they are busy
 //! with: compare those of one run.
 
@@ -8,6 +9,7 @@ mod workload;
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -50,7 +52,7 @@ impl Report {
             return Ok(());
         }
         self.output.line(&format!(
-            "{:<12} {:>7} {:>12} {:>12} {:>10} {:>10} {:>10} {:>10}",
+            "{:<24} {:>7} {:>12} {:>12} {:>10} {:>10} {:>10} {:>10}",
             "workload",
             "threads",
             "operations",
@@ -77,12 +79,34 @@ impl Report {
                 "max_us": max,
             }))?,
             false => self.output.line(&format!(
-                "{name:<12} {threads:>7} {operations:>12} {rate:>12.0} {p50:>10.2} {p99:>10.2} \
+                "{name:<24} {threads:>7} {operations:>12} {rate:>12.0} {p50:>10.2} {p99:>10.2} \
                  {p999:>10.2} {max:>10.2}"
             ))?,
         }
         self.output.flush()
     }
+}
+
+/// Runs a workload on all threads, while another thread makes checkpoints.
+fn measure_beside_checkpoints(
+    shared: &Shared<'_>,
+    workload: Workload,
+    threads: usize,
+) -> Outcome<Measured> {
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let checkpoints = scope.spawn(|| {
+            // Ends: with the workload, which is bounded.
+            while !is_over.load(Ordering::Relaxed) {
+                shared.tree.store.checkpoint()?;
+            }
+            Ok(())
+        });
+        let measured = measure(shared, workload, threads);
+        is_over.store(true, Ordering::Relaxed);
+        checkpoints.join().expect("a checkpoint does not panic")?;
+        measured
+    })
 }
 
 /// Runs a workload on all threads.
@@ -157,6 +181,13 @@ pub(crate) fn bench(args: &BenchArgs) -> Outcome<()> {
         Workload::PutDurable,
     ] {
         report.row(workload.name(), &measure(&shared, workload, args.threads)?)?;
+    }
+    if directory.is_some() {
+        for workload in [Workload::Get, Workload::Put, Workload::PutDurable] {
+            let name = format!("{}, checkpoints", workload.name());
+            let measured = measure_beside_checkpoints(&shared, workload, args.threads)?;
+            report.row(&name, &measured)?;
+        }
     }
     store.close()?;
     report.output.finish()
