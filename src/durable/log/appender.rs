@@ -12,6 +12,7 @@
 use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
+use super::Level;
 use super::frame::{FRAME_HEADER, FrameHeader, SEGMENT_HEADER, SegmentHeader, Tail};
 use super::kept::Closed;
 use super::reader::LogEnd;
@@ -65,10 +66,13 @@ impl Turn {
 /// that runs at once, and has its next record soon, finds the appender free.
 pub(super) fn take_turn(shared: &Shared, mut appender: MutexGuard<'_, Appender>) -> Turn {
     let mut turn = Turn::default();
+    let durable = shared.reached(Level::Durable);
     // The user's table of file operations may set it.
     if let Err(error) = errno::preserve(|| appender.turn(shared, &mut turn)) {
         shared.fail(error);
     }
+    // Also before a segment begins.
+    turn.has_synced = shared.reached(Level::Durable) > durable;
     turn.until_sync = appender.time_until_sync(shared);
     drop(appender);
     if turn.has_synced {
@@ -101,7 +105,6 @@ impl Appender {
         turn.has_written = self.write_group(shared)?;
         if self.is_sync_due(shared) {
             self.sync(shared)?;
-            turn.has_synced = true;
         }
         let request = shared.request.load(Ordering::Acquire);
         if request > 0 {

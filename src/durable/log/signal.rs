@@ -150,6 +150,12 @@ impl Signal {
         }
     }
 
+    /// How many threads sleep, or are about to.
+    #[cfg(all(test, not(any(loom, shuttle))))]
+    pub(super) fn sleepers(&self) -> u32 {
+        self.sleepers.load(Ordering::Relaxed)
+    }
+
     /// Announces a change that was stored before.
     pub(super) fn notify(&self) {
         // Release pairs with the load in `sleep_until`: a thread that loads the new word finds the

@@ -8,6 +8,7 @@ mod full;
 mod reading;
 mod threads;
 mod torn;
+mod waits;
 
 use std::collections::BTreeMap;
 
