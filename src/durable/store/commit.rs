@@ -66,7 +66,8 @@ impl<'b> Guards<'b> {
 }
 
 impl Store {
-    /// Commits a batch: all of its changes, if all of its conditions hold, or nothing.
+    /// Commits a batch: all of its changes, if all of its conditions hold, or nothing. The caller next waits for
+    /// the level of the options, or for another but memory: see [`Place::fill_to`].
     pub(crate) fn commit(&self, batch: &Batch) -> Result<Committed, StoreFault> {
         let log = self.log_to_write()?;
         // Before the conditions are judged: after a failure no write is answered, as with one key.

@@ -18,11 +18,13 @@ use std::ops::ControlFlow;
 
 use super::batch::{Action, Batch, Operation};
 use super::catalog::StoreTree;
+use super::commit::Committed;
 use super::open::OpenFault;
 use super::record::CHANGE_HEAD;
 use super::recover::{Meter, OnProgress, Phase, Progress};
 use super::{Store, StoreFault, StoreOptions};
 use crate::durable::io::Path;
+use crate::durable::log::Level;
 use crate::index::memory::OutOfMemory;
 use crate::index::tree::Range;
 use crate::versioned::LATEST;
@@ -214,7 +216,10 @@ impl<'s> Import<'s> {
     /// Commits the batch, and reports how far the import is.
     fn commit(&mut self) -> Result<(), ImportFault<'s>> {
         if self.batch.len() > 0 {
-            self.to.commit(&self.batch)?;
+            if let Committed::Done(number) = self.to.commit(&self.batch)? {
+                // As `commit` demands; the end of the import syncs.
+                self.to.wait(number, Level::Written)?;
+            }
             self.batch.clear();
             self.batch_bytes = 0;
         }

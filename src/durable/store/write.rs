@@ -25,7 +25,8 @@ enum Refused<'g> {
 }
 
 impl Store {
-    /// Stores a value under a key, if the condition holds.
+    /// Stores a value under a key, if the condition holds. The caller next waits for the level of the options, as for
+    /// every function that commits.
     pub(crate) fn put<'g>(
         &self,
         tree: &'g StoreTree,
