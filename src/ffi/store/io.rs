@@ -43,7 +43,9 @@ pub type FoundName = Option<
 /// assumes no order of other writes, and that a sector of 512 bytes is written whole or not at all. It
 /// repeats calls other than these two that return -EINTR, and goes on after a short read or write.
 ///
-/// Thread safety: functions are called on any thread, several at a time, also for one file.
+/// Thread safety: functions are called on any thread, several at a time, also for one file; on the program's own too,
+/// since a thread that waits for its commit may write and sync the log. They must return: no longjmp, no C++
+/// exception, no pthread_exit; and must not call functions of the store.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct StoreIo {
