@@ -129,14 +129,18 @@ impl<'c> Parts<'c> {
                 // Without a thread, this one writes the part.
                 threads.push(without_signals(spawn).ok());
             }
-            // Of several errors, the first part's: all threads end before the scope.
-            records.push(write(0)?);
+            let mut written = write(0).map(|record| records.push(record));
+            // All are joined, also after an error: the end of the scope is not seen by ThreadSanitizer.
             for (part, thread) in (1..).zip(threads) {
                 let joined = thread.map(|thread| errno::preserve(|| thread.join()));
-                let record = joined.map(|joined| joined.expect("the writer does not panic"));
-                records.push(record.unwrap_or_else(|| write(part))?);
+                let record = match joined {
+                    Some(joined) => joined.expect("the writer does not panic"),
+                    None if written.is_ok() => write(part),
+                    None => continue,
+                };
+                written = written.and_then(|()| record.map(|record| records.push(record)));
             }
-            Ok(records)
+            written.map(|()| records)
         })
     }
 

@@ -112,10 +112,17 @@ impl Store {
             if let Err(OpenFault::Stopped | OpenFault::OutOfMemory) = read {
                 lanes.iter().for_each(Lane::abandon);
             }
+            let mut applied = Ok(());
+            // All are joined, also after an error: the end of the scope is not seen by ThreadSanitizer.
             for thread in threads {
-                let applied = errno::preserve(|| thread.join());
-                applied.expect("replaying does not panic")?;
+                let joined = errno::preserve(|| thread.join());
+                let ended = joined.expect("replaying does not panic");
+                if ended.is_err() {
+                    lanes.iter().for_each(Lane::abandon);
+                }
+                applied = applied.and(ended);
             }
+            applied?;
             Ok::<_, OpenFault>((read?, count.max(1)))
         })?;
         // SAFETY: the threads have ended, and no other has the store yet.
