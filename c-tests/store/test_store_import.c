@@ -1,33 +1,21 @@
 /* Imports. */
-#include "faults.h"
 #include "no_memory.h"
+#include "one_place.h"
 
 #include <errno.h>
 
-static struct place place, other;
-static struct faults faults;
+static struct place other;
 
 static int make(void **state)
 {
-    (void)state;
-    place_make(&place);
     place_make(&other);
-    faults_start(&faults);
-    return 0;
+    return make_place(state);
 }
 
 static int end(void **state)
 {
-    (void)state;
-    faults_end(&faults);
-    place_remove(&place);
     place_remove(&other);
-    return 0;
-}
-
-static masstree_store_t *open_here(void)
-{
-    return open_store(place.path, &faults.options);
+    return end_place(state);
 }
 
 /* Makes a store in the other directory, with two trees. */
