@@ -88,6 +88,16 @@ pub(crate) enum Line {
     DeletedIsMarked,
     /// `merge`: the previous leaf, which takes the entries, is dirty.
     MergeIsDirty,
+    /// `run`: the last leaf of a run is alive when it is locked.
+    RunEndIsAlive,
+    /// `run`: the leaves of a run and the leaf before them have one parent.
+    RunHasOneParent,
+    /// `run`: the leaves of a run are emptied before they are unlinked.
+    RunIsEmptied,
+    /// `run`: emptied leaves stay locked until they are deleted.
+    RunStaysLocked,
+    /// `run`: the parent of a run is dirty while it changes.
+    RunParentIsDirty,
     /// `walk`: a reverse walk enters a leaf that split from its right end.
     ReverseLooksRight,
     /// `walk`: entries behind the walk's boundary are skipped.

@@ -36,6 +36,8 @@ const VERBS: &[(&str, &[&str])] = &[
     ("exchange", &["", "store"]),
     ("insert", &["", "store", "txn"]),
     ("remove", &["", "store", "batch", "txn"]),
+    ("pop_first", &[""]),
+    ("pop_last", &[""]),
     ("replace", &[""]),
     ("compare_exchange", &[""]),
     ("remove_if_equal", &[""]),

@@ -83,6 +83,10 @@ pub mod scan;
 
 pub mod scan_delimited;
 
+pub mod remove_range;
+
+pub mod pop;
+
 pub mod estimate;
 
 pub mod update;

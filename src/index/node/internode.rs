@@ -29,6 +29,8 @@ mod fill;
 #[cfg(all(test, loom))]
 mod models;
 
+use std::ops::Range;
+
 use super::link::{Node, NodeRef};
 use super::permutation::WIDTH;
 use super::racing;
@@ -366,6 +368,20 @@ impl<'g> Locked<'g, Internode> {
             self.set_child(i, self.child(i + 1));
         }
         self.set_len(len - 1);
+        self.pad();
+    }
+
+    /// Removes the children at these indexes, none of which is the first. Their range goes to the child
+    /// before them. The internode is dirty.
+    pub(crate) fn remove_many(&self, children: Range<usize>) {
+        let len = self.len();
+        debug_assert!(0 < children.start && children.end <= len + 1);
+        let removed = children.len();
+        for i in children.end..=len {
+            self.set_separator(i - 1 - removed, self.separator(i - 1));
+            self.set_child(i - removed, self.child(i));
+        }
+        self.set_len(len - removed);
         self.pad();
     }
 

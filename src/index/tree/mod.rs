@@ -39,6 +39,7 @@ pub(crate) use write::held_ready::HeldReady;
 pub(crate) use write::held_short::{FullLeaf, HeldShort};
 pub(crate) use write::held_split::HeldSplit;
 
+pub(crate) use write::pop::Popped;
 pub use write::put::Inserted;
 pub use write::sweep::SweepOutcome;
 
@@ -197,8 +198,16 @@ impl Tree {
     #[inline]
     pub fn discard(&self, pin: Pinned<'_>, value: u64) {
         debug_assert!(self.owns(pin), "a guard of another tree");
-        if self.domain().values().destroy.is_some() {
+        if self.destroys_values() {
             self.admit_words(pin, &[]);
+            pin.retire_value(value);
+        }
+    }
+
+    /// [`Tree::discard`] for a tree of any values.
+    pub(crate) fn retire_word(&self, pin: Pinned<'_>, value: u64) {
+        debug_assert!(self.owns(pin), "a guard of another tree");
+        if self.destroys_values() {
             pin.retire_value(value);
         }
     }

@@ -16,6 +16,7 @@ mod long;
 mod merged;
 mod observed;
 mod rechecks;
+mod runs;
 
 use std::sync::{Arc, Mutex};
 

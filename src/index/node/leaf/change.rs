@@ -294,6 +294,18 @@ impl<'g> Locked<'g, Leaf> {
         self.publish(permutation.remove(position), live);
     }
 
+    /// Removes the entries at these positions, none of which is a link, all at once; otherwise as
+    /// [`Self::remove`].
+    pub(crate) fn remove_many(&mut self, positions: Range<usize>) {
+        let mut permutation = self.permutation();
+        let mut live = self.live();
+        for position in positions.rev() {
+            live &= !(1 << permutation.slot(position));
+            permutation = permutation.remove(position);
+        }
+        self.publish(permutation, live);
+    }
+
     /// Removes the link to the layer with this root.
     pub(crate) fn remove_link(&mut self, root: NodeRef<'_>) {
         let position = self.position_of_link(root);

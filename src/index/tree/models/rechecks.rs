@@ -10,7 +10,7 @@ use crate::index::tree::write::lock::{Path, lock_ancestors};
 use crate::sync::AtomicU64;
 
 /// Removes keys before the threads of a model start.
-fn thin_out(model: &Model, keys: impl IntoIterator<Item = Vec<u8>>) {
+pub(super) fn thin_out(model: &Model, keys: impl IntoIterator<Item = Vec<u8>>) {
     let guard = model.tree.guard().unwrap();
     for key in keys {
         assert!(model.tree.remove(guard.pin(), &key).is_some());

@@ -3,7 +3,7 @@
 
 use super::assemble::append;
 use super::range::Cut;
-use crate::index::memory::{Source, Vector};
+use crate::index::memory::{OutOfMemory, Source, Vector};
 
 /// Why a walk stopped.
 pub(in crate::index::tree) enum Interrupt {
@@ -52,6 +52,46 @@ pub(in crate::index::tree) enum CutSide {
 }
 
 impl OwnedCut {
+    /// Copies a cut; without one, returns the cut before every key.
+    pub(in crate::index::tree) fn new(
+        source: Source,
+        cut: Option<Cut<'_>>,
+    ) -> Result<Self, OutOfMemory> {
+        let (bytes, side) = match cut {
+            None => (&[][..], CutSide::Before),
+            Some(Cut::Before(bytes)) => (bytes, CutSide::Before),
+            Some(Cut::After(bytes)) => (bytes, CutSide::After),
+            Some(Cut::AfterAll(bytes)) => (bytes, CutSide::AfterAll),
+        };
+        let mut owned = Self {
+            bytes: Vector::new_in(source),
+            side,
+        };
+        owned.replace_from(0, bytes, side)?;
+        Ok(owned)
+    }
+
+    /// The first bytes, those of the layers above one through which the cut runs.
+    pub(in crate::index::tree) fn above(&self, depth: usize) -> &[u8] {
+        &self.bytes[..depth]
+    }
+
+    /// Keeps the first `kept` bytes, and puts these behind them.
+    pub(in crate::index::tree) fn replace_from(
+        &mut self,
+        kept: usize,
+        bytes: &[u8],
+        side: CutSide,
+    ) -> Result<(), OutOfMemory> {
+        self.bytes.truncate(kept);
+        self.bytes
+            .try_reserve(bytes.len())
+            .map_err(|_| OutOfMemory)?;
+        append(&mut self.bytes, bytes);
+        self.side = side;
+        Ok(())
+    }
+
     pub(in crate::index::tree) fn cut(&self) -> Cut<'_> {
         match self.side {
             CutSide::Before => Cut::Before(&self.bytes),

@@ -64,7 +64,7 @@ impl Tree {
     }
 
     /// Retires the string to which a displaced word points, and returns it.
-    fn retire_string<'g>(&self, pin: Pinned<'g>, word: u64) -> &'g [u8] {
+    pub(crate) fn retire_string<'g>(&self, pin: Pinned<'g>, word: u64) -> &'g [u8] {
         let bytes = self.bytes_of(pin, word);
         pin.retire_value(word);
         bytes

@@ -45,7 +45,10 @@ fn is_unchanged(locked: &Locked<'_, Leaf>, reached: Reached<'_>) -> bool {
 /// Locks the leaf that holds a slice now, given a leaf that held it at an earlier version.
 // inline(always): measured together with `Tree::put`.
 #[inline(always)]
-fn lock_or_move_right<'g>(reached: Reached<'g>, slice: u64) -> Result<Locked<'g, Leaf>, Stale> {
+pub(super) fn lock_or_move_right<'g>(
+    reached: Reached<'g>,
+    slice: u64,
+) -> Result<Locked<'g, Leaf>, Stale> {
     perturb();
     let locked = Locked::lock(reached.leaf);
     if is_unchanged(&locked, reached) {

@@ -3,6 +3,8 @@
 //! - `engine`: locks the leaf of a key, by `locate` or, for most short keys, by `short`; decides;
 //!   changes the leaf.
 //! - `put`, `update`, `remove`, `bytes`: the operations on one key.
+//! - `remove_range`: removes the keys of a range; `run`: whole leaves of it.
+//! - `pop`: removes the first or the last key of a range.
 //! - `many`: writes many short keys, whose descents overlap.
 //! - `lock`: the order in which locks are taken. `reserve`: memory that is reserved before a
 //!   change.
@@ -29,9 +31,12 @@ pub(in crate::index::tree) mod lock;
 mod long;
 pub(in crate::index::tree) mod many;
 pub(in crate::index::tree) mod merge;
+pub(in crate::index::tree) mod pop;
 pub(in crate::index::tree) mod put;
 pub(in crate::index::tree) mod remove;
+mod remove_range;
 pub(in crate::index::tree) mod reserve;
+mod run;
 pub(in crate::index::tree) mod short;
 pub(in crate::index::tree) mod split;
 mod split_short;

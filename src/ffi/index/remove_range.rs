@@ -1,0 +1,64 @@
+//! # Removing ranges
+
+use super::scan::{ScanRange, decode};
+use crate::ffi::boundary::{self, ValueKind, status_of, write_output};
+use crate::ffi::handle::{GuardHandle, TreeHandle};
+use crate::ffi::status::*;
+use crate::versioned::VERSIONS;
+
+/// Removes the keys of a range, whole leaves at a time: many times faster than to remove one key
+/// after the other.
+///
+/// A key that is in the range when the call begins, and is not inserted again, is absent afterwards.
+/// The call is not one atomic operation: the keys of one leaf (up to 15) are removed at once, the leaves
+/// in ascending order, beside readers and writers. A key that another thread inserts meanwhile is
+/// removed or not. The call ends even if others insert into the range all the time.
+///
+/// The values go to the value destructor, or their memory is freed, once every guard held now was
+/// refreshed or left. To empty the whole tree at once, see masstree_clear.
+///
+/// @param tree     The tree, of words or byte strings.
+/// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param range    As in masstree_scan, NULL for everything. Removes at most limit keys, the first ones:
+///                 so long removals can be done in parts. MASSTREE_SCAN_REVERSE is refused, other flags
+///                 have no effect.
+/// @param removed  Receives the number of keys removed; also with MASSTREE_NOMEM. May be NULL.
+///
+/// @retval MASSTREE_OK            Removed; *removed may be 0.
+/// @retval MASSTREE_INVALID       As in masstree_scan; or the range has MASSTREE_SCAN_REVERSE.
+/// @retval MASSTREE_NOMEM         Out of memory for the position in the range: what was removed before
+///                                stays removed, and another call with the same range removes the rest.
+///                                Only keys longer than 8 bytes, or bounds, need such memory.
+/// @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
+/// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+/// @retval MASSTREE_WRONG_KIND    The tree holds versions: see masstree_remove_range_at.
+/// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+///
+/// Thread safety: any thread; must not be called by a thread that holds a key (masstree_hold).
+/// Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn masstree_remove_range(
+    tree: *mut TreeHandle,
+    guard: *mut GuardHandle,
+    range: *const ScanRange,
+    removed: *mut usize,
+) -> i32 {
+    status_of(|| {
+        // SAFETY: as this function's contract.
+        unsafe {
+            let (range, _) = decode(range)?;
+            if range.reverse {
+                return Err(MASSTREE_INVALID);
+            }
+            boundary::on_tree(tree, guard, ValueKind::Any, |tree, pin| {
+                if tree.holds(VERSIONS) {
+                    return Err(MASSTREE_WRONG_KIND);
+                }
+                let (keys, outcome) = tree.remove_range(pin, &range);
+                write_output(removed, keys);
+                outcome?;
+                Ok(MASSTREE_OK)
+            })
+        }
+    })
+}

@@ -1,0 +1,127 @@
+//! Runs of leaves are removed (see `write::run`) while other threads read and change them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::harness::{Model, explore, explore_more, number, numbers, scan};
+use super::rechecks::thin_out;
+use crate::index::reclaim::Pinned;
+use crate::index::tree::{Bound, Inserted, Range, Tree};
+use crate::protocol::Line;
+use crate::protocol::models::check;
+
+/// Removes the keys from one number up to another.
+fn remove(tree: &Tree, pin: Pinned<'_>, from: u64, to: u64) -> usize {
+    let (lower, upper) = (number(from), number(to));
+    let range = Range {
+        lower: Bound::Included(&lower),
+        upper: Bound::Excluded(&upper),
+        ..Range::all()
+    };
+    let (removed, outcome) = tree.remove_range(pin, &range);
+    assert_eq!(outcome, Ok(()));
+    removed
+}
+
+/// A key is inserted into a run: it stays, or it is among the keys that were removed.
+#[test]
+fn a_removed_run_loses_no_insert() {
+    check(&[Line::RunStaysLocked], || {
+        explore(|| {
+            let mut model = Model::with(numbers((0..60).map(|n| 10 * n)));
+            let removed = Arc::new(AtomicUsize::new(0));
+            let counted = Arc::clone(&removed);
+            model.thread(move |tree, pin| {
+                counted.store(remove(tree, pin, 70, 1000), Ordering::Relaxed);
+            });
+            model.thread(|tree, pin| {
+                assert_eq!(tree.insert(pin, &number(205), 1), Ok(Inserted::New));
+            });
+            model.join();
+            let also = removed.load(Ordering::Relaxed) - 53;
+            assert!(also <= 1);
+            let kept = if also == 1 { vec![] } else { numbers([205]) };
+            model.end([numbers((0..7).map(|n| 10 * n)), kept].concat());
+        });
+    });
+}
+
+/// A key of a run that a scan has not met is not found afterwards by the thread that scanned.
+#[test]
+fn a_scan_passes_only_an_empty_run() {
+    check(&[Line::RunIsEmptied], || {
+        explore_more(4, || {
+            let mut model = Model::with(numbers((0..60).map(|n| 10 * n)));
+            model.thread(|tree, pin| assert_eq!(remove(tree, pin, 70, 450), 38));
+            model.thread(|tree, pin| {
+                // The guard remembers the leaf.
+                tree.get(pin, &number(160));
+                if !scan(tree, pin, false).contains(&number(160)) {
+                    assert_eq!(tree.get(pin, &number(160)), None);
+                }
+            });
+            model.end(numbers((0..7).chain(45..60).map(|n| 10 * n)));
+        });
+    });
+}
+
+/// Keys beside a run are found while the run leaves its parent.
+#[test]
+fn keys_beside_a_run_are_found() {
+    check(&[Line::RunParentIsDirty], || {
+        explore(|| {
+            let mut model = Model::with(numbers((0..60).map(|n| 10 * n)));
+            model.thread(|tree, pin| assert_eq!(remove(tree, pin, 70, 450), 38));
+            model.thread(|tree, pin| {
+                for n in [5, 45, 59, 50, 0] {
+                    assert_eq!(tree.get(pin, &number(10 * n)), Some(n));
+                }
+                let scanned = scan(tree, pin, true);
+                assert!(
+                    numbers((45..60).map(|n| 10 * n))
+                        .iter()
+                        .all(|key| scanned.contains(key))
+                );
+            });
+            model.end(numbers((0..7).chain(45..60).map(|n| 10 * n)));
+        });
+    });
+}
+
+/// The leaf that was to be the last of a run is deleted first.
+#[test]
+fn a_run_ends_at_a_leaf_of_the_tree() {
+    check(&[Line::RunEndIsAlive], || {
+        explore_more(4, || {
+            let mut model = Model::with(numbers((0..60).map(|n| 10 * n)));
+            thin_out(&model, numbers((31..45).map(|n| 10 * n)));
+            model.thread(|tree, pin| _ = remove(tree, pin, 70, 450));
+            model.thread(|tree, pin| _ = tree.remove(pin, &number(300)));
+            model.end(numbers((0..7).chain(45..60).map(|n| 10 * n)));
+        });
+    });
+}
+
+/// The parent of a run splits between two of its leaves before the run is locked.
+#[test]
+fn a_run_has_one_parent() {
+    check(&[Line::RunHasOneParent], || {
+        explore_more(4, || {
+            let mut model = Model::with(numbers((0..60).map(|n| 10 * n)));
+            let removed = Arc::new(AtomicUsize::new(0));
+            let counted = Arc::clone(&removed);
+            model.thread(move |tree, pin| {
+                counted.store(remove(tree, pin, 70, 1000), Ordering::Relaxed);
+            });
+            model.thread(|tree, pin| {
+                assert_eq!(tree.insert(pin, &number(205), 1), Ok(Inserted::New));
+            });
+            model.join();
+            let kept = match removed.load(Ordering::Relaxed) {
+                53 => numbers([205]),
+                _ => vec![],
+            };
+            model.end([numbers((0..7).map(|n| 10 * n)), kept].concat());
+        });
+    });
+}

@@ -1,0 +1,335 @@
+//! Removes the keys of a range, many at a time.
+//!
+//! **Protocol.** A position, a cut between two keys, moves through the range from its lower end. Each
+//! round locks the leaf that contains the position, in the layer through which it runs, and removes
+//! those of the leaf's entries that lie in the range, by one store of its permutation: the
+//! linearization point of these removes. A leaf that becomes empty stays locked until `collapse` has
+//! deleted it, as after any remove. If the rest of the leaf lies in the range, the round goes on with
+//! a *run*, the leaves that follow it under the same parent (see `run`). A link is never removed with
+//! the entries around it: the position moves into its layer, and the writer that removes the layer's
+//! last key removes the link.
+//!
+//! So each leaf's part of the range is removed at once, and the whole range is not: a key that another
+//! thread inserts behind the position stays. A key that was in the range before the call and is not
+//! inserted again is absent afterwards. A round ends before the next begins, so that no more than one
+//! run of leaves is locked.
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+pub(super) mod tests;
+
+use std::ops::Range as Positions;
+
+use arrayvec::ArrayVec;
+
+use super::collapse::retire;
+use super::locate::lock_or_move_right;
+use crate::index::key::{LAYER, SLICE_LEN, shortest};
+use crate::index::memory::{Count, OutOfMemory};
+use crate::index::node::{Chain, Entry, Leaf, Locked, NodeRef, WIDTH, with_search};
+use crate::index::reclaim::Pinned;
+use crate::index::tree::Tree;
+use crate::index::tree::read::descend::{Lines, Stale, reach};
+use crate::index::tree::walk::interrupt::{CutSide, OwnedCut};
+use crate::index::tree::walk::range::{Cut, Range, Side};
+
+/// The most leaves that one round changes: those under one parent.
+pub(super) const MOST_LEAVES: usize = WIDTH + 1;
+
+/// Values that a round has removed, to be retired once no lock is held.
+pub(super) type Values = ArrayVec<u64, { MOST_LEAVES * WIDTH }>;
+
+/// The leaf that contains the position, locked, and what of its layer lies in the range.
+pub(super) struct Start<'g, 'p, 'k> {
+    pub(super) leaf: Locked<'g, Leaf>,
+    /// The position, as the leaf's layer sees it.
+    pub(super) lower: Cut<'p>,
+    /// The upper end of the range, if it is in the leaf's layer.
+    pub(super) upper: Option<Cut<'k>>,
+}
+
+/// A locked leaf, the bytes of key above its layer, and the upper end of the range in that layer.
+type LockedStart<'g, 'k> = (Locked<'g, Leaf>, usize, Option<Cut<'k>>);
+
+/// What follows the entries that a round removes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// The end of the leaf.
+    NextLeaf,
+    /// A link to a layer with keys in the range; its slice.
+    Layer(u64),
+    /// The end of the range.
+    Nothing,
+}
+
+/// What a round has removed, and where the next begins.
+pub(super) struct Round {
+    pub(super) removed: usize,
+    pub(super) rest: Rest,
+    /// With [`Rest::NextLeaf`]: the low of that leaf, or `None` at the end of the layer.
+    pub(super) next_low: Option<u64>,
+}
+
+impl Tree {
+    /// Removes the keys of a range, in ascending order, at most `range.limit`, and retires their
+    /// values. Returns their number, also if memory for the position's bytes runs out; then what was
+    /// removed stays removed, and another call goes on. Takes trees of words and byte strings.
+    ///
+    /// Ends: each round moves the position up.
+    pub(crate) fn remove_range(
+        &self,
+        pin: Pinned<'_>,
+        range: &Range<'_>,
+    ) -> (usize, Result<(), OutOfMemory>) {
+        self.admit(pin, &[]);
+        self.must_not_hold();
+        let upper = range.upper_cut();
+        let mut removed = 0;
+        let outcome =
+            OwnedCut::new(self.allocator(), range.lower_cut()).and_then(|mut position| {
+                let mut may_run = true;
+                while removed < range.limit {
+                    let Some((leaf, depth, upper)) = self.lock_start(pin, &mut position, upper)?
+                    else {
+                        break;
+                    };
+                    let start = Start {
+                        leaf,
+                        lower: position.cut().below(depth),
+                        upper,
+                    };
+                    let round = self.remove_from(pin, start, range.limit - removed, may_run);
+                    may_run = round.is_some();
+                    let Some(round) = round else { continue };
+                    removed += round.removed;
+                    if !position.move_behind(round.rest, round.next_low, depth, upper)? {
+                        break;
+                    }
+                }
+                Ok(())
+            });
+        (removed, outcome)
+    }
+
+    /// Locks the leaf that contains the position. If a link with keys in the range follows the position
+    /// there, moves the position into that layer, and so on. Also returns the bytes of key above the
+    /// leaf's layer, and the upper end of the range as that layer sees it, if it is there. Returns `None`
+    /// if the range ends first.
+    ///
+    /// Ends: in each round, a writer has replaced a root or deleted a node, or the layer is deeper.
+    pub(super) fn lock_start<'g, 'k>(
+        &self,
+        pin: Pinned<'g>,
+        position: &mut OwnedCut,
+        upper: Option<Cut<'k>>,
+    ) -> Result<Option<LockedStart<'g, 'k>>, OutOfMemory> {
+        let (mut root, mut depth, mut within) = (self.root(pin), 0, upper);
+        loop {
+            let lower = position.cut().below(depth);
+            let Ok(leaf) = self.lock_leaf_of(root, lower.first_slice()) else {
+                pin.count(Count::Restarts, 1);
+                (root, depth, within) = (self.root(pin), 0, upper);
+                continue;
+            };
+            let first = (leaf.entries())
+                .find(|entry| lower.side(entry.slice, entry.kind, &entry.suffix) != Side::Below);
+            let link = first.and_then(|entry| Some((entry.slice, entry.layer()?)));
+            let Some((slice, below)) = link else {
+                return Ok(Some((leaf, depth, within)));
+            };
+            drop(leaf);
+            within = match within.map(|cut| (cut, cut.side(slice, LAYER, &[]))) {
+                Some((_, Side::Above)) => return Ok(None),
+                Some((cut, Side::Through)) => Some(cut.below(SLICE_LEN)),
+                Some((_, Side::Below)) | None => None,
+            };
+            if lower.side(slice, LAYER, &[]) != Side::Through {
+                position.enter(depth, slice)?;
+            }
+            root = below;
+            depth += SLICE_LEN;
+        }
+    }
+
+    /// Locks the leaf of a layer that contains a slice.
+    pub(super) fn lock_leaf_of<'g>(
+        &self,
+        root: NodeRef<'g>,
+        slice: u64,
+    ) -> Result<Locked<'g, Leaf>, Stale> {
+        let reached = with_search!(self.isa, S => reach::<S>(root, slice, Lines::All))?;
+        lock_or_move_right(reached, slice)
+    }
+
+    /// Removes what one round removes, at most `most` keys, and unlocks the leaf. `may_run`: whether a
+    /// run is removed, too. Returns `None` if the run has changed so that nothing was removed; then the
+    /// next round, without a run, makes progress.
+    fn remove_from<'g>(
+        &self,
+        pin: Pinned<'g>,
+        start: Start<'g, '_, '_>,
+        most: usize,
+        may_run: bool,
+    ) -> Option<Round> {
+        let last = match may_run && most >= MOST_LEAVES * WIDTH {
+            true => start.last_candidate(),
+            false => None,
+        };
+        let start = match last {
+            Some(last) => match self.remove_run(pin, start, last) {
+                Ok(round) => return Some(round),
+                Err(start) => start?,
+            },
+            None => start,
+        };
+        let (positions, rest) = start.in_range(&start.leaf);
+        let positions = positions.start..positions.end.min(positions.start.saturating_add(most));
+        let mut leaf = start.leaf;
+        let next_low = leaf.node().next().map(Leaf::low);
+        let mut values = Values::new();
+        let removed = self.take_values(&mut leaf, positions, &mut values);
+        self.end_round(pin, leaf, removed, values, Chain::EMPTY);
+        Some(Round {
+            removed,
+            rest,
+            next_low,
+        })
+    }
+
+    /// Removes the entries at these positions, which are no links, from a leaf. Returns their number,
+    /// and their values if the tree destroys them.
+    pub(super) fn take_values(
+        &self,
+        leaf: &mut Locked<'_, Leaf>,
+        positions: Positions<usize>,
+        values: &mut Values,
+    ) -> usize {
+        let removed = positions.len();
+        if removed == 0 {
+            return 0;
+        }
+        if self.destroys_values() {
+            let permutation = leaf.permutation();
+            values.extend((positions.clone()).map(|at| leaf.value_in(permutation.slot(at))));
+        }
+        leaf.remove_many(positions);
+        removed
+    }
+
+    /// Unlocks or deletes the leaf at which a round began, counts the keys that the round has removed,
+    /// and retires their values and the nodes in `dead`, which it has deleted.
+    pub(super) fn end_round<'g>(
+        &self,
+        pin: Pinned<'g>,
+        mut leaf: Locked<'g, Leaf>,
+        removed: usize,
+        values: Values,
+        mut dead: Chain<'g>,
+    ) {
+        let node = leaf.node();
+        let mut bag = None;
+        match leaf.permutation().is_empty() && removed > 0 {
+            true => self.collapse(pin, leaf),
+            false => {
+                bag = leaf.take_unused_bag();
+                drop(leaf);
+            }
+        }
+        // The leaf may be deleted, but is not freed before the pin ends.
+        pin.count_keys(node, -(removed as i64));
+        if let Some(bag) = bag {
+            // SAFETY: the leaf has no bag now, and only the lock's owner replaces it.
+            unsafe { pin.retire_bag(bag) };
+        }
+        retire(pin, &mut dead);
+        // Readers may still hold the values that they found in the leaves.
+        values.into_iter().for_each(|value| pin.retire_value(value));
+    }
+}
+
+impl OwnedCut {
+    /// Moves the position behind a leaf of a layer below `depth` bytes of key, or to the link at which the
+    /// leaf's entries in the range end. Returns whether the range goes on there. `next_low`: the low of the
+    /// next leaf, if there is one. `upper`: the upper end of the range, if it is in that layer.
+    pub(super) fn move_behind(
+        &mut self,
+        rest: Rest,
+        next_low: Option<u64>,
+        depth: usize,
+        upper: Option<Cut<'_>>,
+    ) -> Result<bool, OutOfMemory> {
+        let is_inside = |low: u64| upper.is_none_or(|cut| low <= cut.last_slice());
+        match (rest, next_low) {
+            (Rest::Layer(slice), _) => self.enter(depth, slice)?,
+            (Rest::NextLeaf, Some(low)) if is_inside(low) => {
+                let (bytes, len) = shortest(low);
+                self.replace_from(depth, &bytes[..len], CutSide::Before)?;
+            }
+            (Rest::NextLeaf, None) if depth > 0 && upper.is_none() => {
+                self.replace_from(depth, &[], CutSide::AfterAll)?;
+            }
+            (Rest::Nothing | Rest::NextLeaf, _) => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Moves the position before all keys of the layer below an entry with this slice.
+    fn enter(&mut self, depth: usize, slice: u64) -> Result<(), OutOfMemory> {
+        // The smallest key that is longer than the slice.
+        let mut first = [0; SLICE_LEN + 1];
+        first[..SLICE_LEN].copy_from_slice(&slice.to_be_bytes());
+        self.replace_from(depth, &first, CutSide::Before)
+    }
+}
+
+impl<'g> Start<'g, '_, '_> {
+    /// The position of the first entry of the start in the range, unless it is a link; and what follows the
+    /// entries in the range if there is none.
+    pub(super) fn first_in_range(&self) -> (Option<usize>, Rest) {
+        let permutation = self.leaf.permutation();
+        let entries = permutation.slots().map(|slot| self.leaf.entry_in(slot));
+        let side =
+            |cut: Cut<'_>, entry: &Entry<'_>| cut.side(entry.slice, entry.kind, &entry.suffix);
+        let first = entries
+            .enumerate()
+            .find(|(_, entry)| side(self.lower, entry) != Side::Below);
+        let Some((at, entry)) = first else {
+            return (None, Rest::NextLeaf);
+        };
+        if self
+            .upper
+            .is_some_and(|cut| side(cut, &entry) == Side::Above)
+        {
+            return (None, Rest::Nothing);
+        }
+        match entry.layer() {
+            Some(_) => (None, Rest::Layer(entry.slice)),
+            None => (Some(at), Rest::NextLeaf),
+        }
+    }
+
+    /// The positions of the entries of a leaf of this layer that lie in the range, up to the first
+    /// link, and what follows them. The leaf is the start or right of it.
+    pub(super) fn in_range(&self, leaf: &Locked<'_, Leaf>) -> (Positions<usize>, Rest) {
+        let len = leaf.permutation().len();
+        let side = |cut: Cut<'_>, at: usize| {
+            let entry = leaf.entry_in(leaf.permutation().slot(at));
+            (cut.side(entry.slice, entry.kind, &entry.suffix), entry)
+        };
+        let is_start = std::ptr::eq(leaf.node(), self.leaf.node());
+        let from = match is_start {
+            true => (0..len).find(|&at| side(self.lower, at).0 != Side::Below),
+            false => Some(0),
+        };
+        let from = from.unwrap_or(len);
+        for at in from..len {
+            let entry = leaf.entry_in(leaf.permutation().slot(at));
+            let is_above = self.upper.is_some_and(|cut| side(cut, at).0 == Side::Above);
+            match (is_above, entry.layer()) {
+                (true, _) => return (from..at, Rest::Nothing),
+                (false, Some(_)) => return (from..at, Rest::Layer(entry.slice)),
+                (false, None) => {}
+            }
+        }
+        (from..len, Rest::NextLeaf)
+    }
+}
