@@ -214,7 +214,7 @@ func TestContextOrPanicEndsATransaction(t *testing.T) {
 	wantError(t, store.Close(), nil)
 }
 
-// Put back: in TransactWith, take MASSTREE_CONFLICT for MASSTREE_OK.
+// Put back: in TransactWith, take MASSTREE_CONFLICT for MASSTREE_OK; in Put of a transaction, write to the store.
 func TestTransfersKeepTheSum(t *testing.T) {
 	store := openStore(t, "", nil)
 	tree := storeTree(t, store, "accounts")
@@ -267,6 +267,18 @@ func TestTransfersKeepTheSum(t *testing.T) {
 		}(g)
 	}
 	all.Wait()
+	want := [5]int{100, 100, 100, 100, 100}
+	for g := 0; g < 4; g++ {
+		for i := 0; i < 100; i++ {
+			want[(i+g)%5] -= 7
+			want[(i*g+1)%5] += 7
+		}
+	}
+	for i, balance := range want {
+		if text, err := tree.Get(account(i)); err != nil || string(text) != strconv.Itoa(balance) {
+			t.Errorf("account %d has %s, not %d: %v", i, text, balance, err)
+		}
+	}
 }
 
 // Put back: ignore the context in bridgeProgress; lose what has failed.
