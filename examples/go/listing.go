@@ -16,7 +16,7 @@ type ListOptions struct {
 	Reverse    bool   // in descending order
 }
 
-// A Listing visits entries, which are keys or common prefixes, as of the moment when it was made:
+// A Listing visits entries, which are keys or common prefixes, as of the moment when it, or its Snapshot, was made:
 //
 //	list := tree.List(masstree.ListOptions{Prefix: []byte("a/"), Delimiter: []byte("/")})
 //	defer list.Close()
@@ -25,34 +25,37 @@ type ListOptions struct {
 //	}
 //	return list.Err()
 //
-// It holds a snapshot until it is closed. One goroutine at a time may use a listing.
+// Without a Snapshot it holds one of its own until it is closed. One goroutine at a time may use a listing.
 type Listing struct {
-	tree     *StoreTree
-	options  ListOptions
-	snapshot C.uintptr_t
-	of       C.listing_t
-	entries  entries
-	left     int  // entries that the limit allows
-	begun    bool // the entry is one of the listing
-	done     bool
-	err      error
+	tree    *StoreTree
+	options ListOptions
+	at      *Snapshot // nil: closed
+	own     *Snapshot // the listing's own, which it closes; or nil
+	of      C.listing_t
+	entries entries
+	left    int  // entries that the limit allows
+	begun   bool // the entry is one of the listing
+	done    bool
+	err     error
 }
 
 // List returns a listing. If that fails, its Err returns the reason.
 func (t *StoreTree) List(options ListOptions) *Listing {
-	l := &Listing{tree: t, options: options, left: options.Limit}
+	at, err := t.store.Snapshot()
+	if err != nil {
+		return &Listing{tree: t, err: err}
+	}
+	l := newListing(t, at, options)
+	l.own = at
+	return l
+}
+
+func newListing(tree *StoreTree, at *Snapshot, options ListOptions) *Listing {
+	l := &Listing{tree: tree, options: options, at: at, left: options.Limit}
 	l.options.Prefix, l.options.Delimiter = clone(options.Prefix), clone(options.Delimiter)
 	l.options.StartAfter = clone(options.StartAfter)
-	l.err = t.store.use(func(C.uintptr_t) error {
-		if err := toError(C.bridge_snapshot_open(t.c, &l.snapshot, &l.of.number)); err != nil {
-			return err
-		}
-		t.store.users.Add(1)
-		return nil
-	})
-	if l.err == nil {
-		runtime.SetFinalizer(l, (*Listing).Close)
-	}
+	l.of.number = at.number
+	runtime.SetFinalizer(l, (*Listing).Close)
 	return l
 }
 
@@ -61,7 +64,7 @@ func (l *Listing) Next() bool {
 	if l.done || l.err != nil {
 		return false
 	}
-	if l.snapshot == 0 {
+	if l.at == nil {
 		l.err = ErrClosed
 		return false
 	}
@@ -88,7 +91,7 @@ func (l *Listing) fill() bool {
 	l.of.has_start, l.of.reverse = boolean(start != nil), boolean(l.options.Reverse)
 	p, _ := pointer(bytes)
 	l.entries.empty()
-	l.err = l.tree.store.use(func(C.uintptr_t) error {
+	l.err = l.at.use(l.tree, func() error {
 		return toError(C.bridge_store_list(l.tree.c, &l.of, p, &l.entries.page))
 	})
 	return l.err == nil && l.entries.next()
@@ -129,13 +132,14 @@ func (l *Listing) Err() error {
 
 // Close ends the listing, and gives up its snapshot.
 func (l *Listing) Close() error {
-	if l.snapshot == 0 {
+	if l.at == nil {
 		return nil
 	}
-	C.bridge_snapshot_close(l.snapshot)
 	l.entries.free()
-	l.snapshot = 0
-	l.tree.store.users.Add(-1)
+	l.at = nil
 	runtime.SetFinalizer(l, nil)
+	if l.own != nil {
+		return l.own.Close()
+	}
 	return nil
 }

@@ -21,13 +21,15 @@ const (
 	ErrUnknown  = Error(C.MASSTREE_UNKNOWN)   // a file operation has failed: the commit may be lost
 	ErrTooLarge = Error(C.MASSTREE_TOO_LARGE) // the commit does not fit the log's buffer
 	ErrLocked   = Error(C.MASSTREE_LOCKED)    // another process has the directory
+	ErrTooOld   = Error(C.MASSTREE_TOO_OLD)   // the log no longer reaches back to the changes
 	ErrInvalid  = Error(C.MASSTREE_INVALID)
 )
 
-// Store.Close returns ErrStoreInUse while a listing is open, or a transaction or an export is under way.
-var ErrStoreInUse = errors.New("masstree: the store has open listings, transactions or exports")
+// Store.Close returns ErrStoreInUse while a snapshot, a listing or a cursor of changes is open, or a transaction, an
+// export or an import is under way.
+var ErrStoreInUse = errors.New("masstree: the store has open snapshots, listings or changes, or transactions, exports or imports")
 
-// A StoreError is why a store could not be opened or exported. errors.Is compares it with the errors of this package,
+// A StoreError is why a store could not be opened, exported or imported, or its changes not be read. errors.Is compares it with the errors of this package,
 // such as ErrCorrupt, and with a syscall.Errno.
 type StoreError struct {
 	Status    Error
@@ -62,6 +64,7 @@ type StoreOptions struct {
 	LogSegmentBytes uint64
 	SyncInterval    time.Duration
 	CheckpointBytes uint64 // of the log, after which a checkpoint is made
+	RetainedBytes   uint64 // of the log, that checkpoints leave for Changes
 }
 
 // A Store is a directory with named trees from byte strings to byte strings, which are in memory, and
@@ -71,7 +74,7 @@ type StoreOptions struct {
 type Store struct {
 	mu    sync.RWMutex // held to use c, and alone to close it
 	c     C.uintptr_t
-	users atomic.Int64 // open listings, transactions and exports
+	users atomic.Int64 // what ErrStoreInUse names
 	waits atomic.Int64 // commits whose callback was not called yet
 }
 
@@ -86,6 +89,7 @@ func OpenStore(directory string, options *StoreOptions) (*Store, error) {
 		log_segment_bytes:    C.uint64_t(options.LogSegmentBytes),
 		sync_interval_us:     C.uint64_t(options.SyncInterval.Microseconds()),
 		checkpoint_log_bytes: C.uint64_t(options.CheckpointBytes),
+		retained_log_bytes:   C.uint64_t(options.RetainedBytes),
 	}
 	for flag, is := range map[C.uint32_t]bool{
 		C.MASSTREE_STORE_READ_ONLY:  options.ReadOnly,
@@ -121,8 +125,8 @@ func storeError(status C.int32_t, failure *C.masstree_store_failure_t) error {
 	}
 }
 
-// Close makes everything durable and closes the store. Its trees cannot be used any more. While listings are
-// open, or transactions or exports under way, it returns ErrStoreInUse, and does nothing.
+// Close makes everything durable and closes the store. Its trees cannot be used any more. While something
+// uses it, it returns ErrStoreInUse, and does nothing.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -170,6 +174,16 @@ func (s *Store) Tree(name string) (*StoreTree, error) {
 		return nil, err
 	}
 	return tree, nil
+}
+
+// DropTree drops the tree with a name, with all of its keys, or is ErrNotFound. Writes to it are ErrWrongTree from
+// now on.
+func (s *Store) DropTree(name string) (commit uint64, err error) {
+	text := C.CString(name)
+	defer C.free(unsafe.Pointer(text))
+	return s.commit(func(store C.uintptr_t) C.commit_t {
+		return C.bridge_store_drop_tree(store, text)
+	})
 }
 
 // Checkpoint writes the content of all trees, after which the log before it is removed.

@@ -25,6 +25,7 @@ typedef struct {
     uint64_t log_segment_bytes;
     uint64_t sync_interval_us;
     uint64_t checkpoint_log_bytes;
+    uint64_t retained_log_bytes;
 } store_options_t;
 
 static inline int32_t bridge_store_open(const char *directory, const store_options_t *wanted,
@@ -39,6 +40,7 @@ static inline int32_t bridge_store_open(const char *directory, const store_optio
     options.log_segment_bytes = wanted->log_segment_bytes;
     options.sync_interval_us = wanted->sync_interval_us;
     options.checkpoint_log_bytes = wanted->checkpoint_log_bytes;
+    options.retained_log_bytes = wanted->retained_log_bytes;
     options.failure = failure;
     int32_t status = masstree_store_open(directory, &options, &store);
     *opened = (uintptr_t)store;
@@ -57,6 +59,13 @@ typedef struct {
     uint64_t commit;
     int32_t status;
 } commit_t;
+
+static inline commit_t bridge_store_drop_tree(uintptr_t store, const char *name)
+{
+    commit_t done = { 0, 0 };
+    done.status = masstree_store_drop_tree(store_at(store), name, &done.commit);
+    return done;
+}
 
 static inline commit_t bridge_store_put(uintptr_t store, uintptr_t tree, const char *key, size_t len,
                                         const char *value, size_t value_len)
@@ -113,7 +122,8 @@ typedef struct {
     int32_t status;
 } copy_t;
 
-static inline copy_t bridge_store_get(uintptr_t tree, const char *key, size_t len)
+static inline copy_t bridge_store_get(uintptr_t tree, const char *key, size_t len,
+                                      uint64_t number)
 {
     copy_t copy = { NULL, 0, 0, 0 };
     masstree_guard_t *guard = NULL;
@@ -121,7 +131,7 @@ static inline copy_t bridge_store_get(uintptr_t tree, const char *key, size_t le
     copy.status = masstree_guard_enter(tree_at(tree), &guard);
     if (copy.status != MASSTREE_OK)
         return copy;
-    copy.status = masstree_get_at(tree_at(tree), guard, key, len, MASSTREE_SEQNO_LATEST, &found);
+    copy.status = masstree_get_at(tree_at(tree), guard, key, len, number, &found);
     if (copy.status == MASSTREE_DELETED)
         copy.status = MASSTREE_NOT_FOUND;
     if (copy.status == MASSTREE_OK) {
@@ -227,21 +237,6 @@ static inline int32_t bridge_store_list(uintptr_t tree, const listing_t *of, con
     page->len = 0;
     return masstree_scan_delimited_at(tree_at(tree), NULL, &range, of->number, delimiter,
                                       of->delimiter_len, page_key, page_prefix, page, NULL);
-}
-
-static inline int32_t bridge_snapshot_open(uintptr_t tree, uintptr_t *opened, uint64_t *number)
-{
-    masstree_snapshot_t *snapshot = NULL;
-    int32_t status = masstree_snapshot_open(tree_at(tree), &snapshot);
-    *opened = (uintptr_t)snapshot;
-    if (status == MASSTREE_OK)
-        *number = masstree_snapshot_seqno(snapshot);
-    return status;
-}
-
-static inline void bridge_snapshot_close(uintptr_t snapshot)
-{
-    masstree_snapshot_close((masstree_snapshot_t *)snapshot);
 }
 
 /* Written in Go: a commit is durable. */

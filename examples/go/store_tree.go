@@ -19,17 +19,23 @@ func (t *StoreTree) Get(key []byte) ([]byte, error) {
 
 // GetVersion is Get; it returns also the number of the commit that stored the value.
 func (t *StoreTree) GetVersion(key []byte) (value []byte, version uint64, err error) {
-	p, n := pointer(key)
 	err = t.store.use(func(C.uintptr_t) error {
-		found := C.bridge_store_get(t.c, p, n)
-		if found.status == C.MASSTREE_OK {
-			value = append([]byte{}, unsafe.Slice((*byte)(found.bytes), int(found.len))...)
-			version = uint64(found.version)
-			C.free(found.bytes)
-		}
-		return toError(found.status)
+		value, version, err = t.getAt(key, C.MASSTREE_SEQNO_LATEST)
+		return err
 	})
 	return value, version, err
+}
+
+// getAt reads a key as of a commit, while the store is in use.
+func (t *StoreTree) getAt(key []byte, number C.uint64_t) (value []byte, version uint64, err error) {
+	p, n := pointer(key)
+	found := C.bridge_store_get(t.c, p, n, number)
+	if found.status == C.MASSTREE_OK {
+		value = append([]byte{}, unsafe.Slice((*byte)(found.bytes), int(found.len))...)
+		version = uint64(found.version)
+		C.free(found.bytes)
+	}
+	return value, version, toError(found.status)
 }
 
 // Put stores a value under a key, whether the key exists or not.

@@ -42,8 +42,8 @@ type TxOptions struct {
 type Tx struct {
 	store *Store
 	c     C.uintptr_t
-	trees []*StoreTree // those that were used
-	scans []*TxScan
+	trees []*StoreTree         // those that were used
+	reads []interface{ end() } // scans and cursors
 }
 
 // A ConflictError says because of which key a transaction was refused. errors.Is says that it is
@@ -143,12 +143,12 @@ func (tx *Tx) end() {
 	tx.store.users.Add(-1)
 }
 
-// forget ends the scans.
+// forget ends the scans and cursors.
 func (tx *Tx) forget() {
-	for _, scan := range tx.scans {
-		scan.end()
+	for _, read := range tx.reads {
+		read.end()
 	}
-	tx.scans, tx.trees = tx.scans[:0], tx.trees[:0]
+	tx.reads, tx.trees = tx.reads[:0], tx.trees[:0]
 }
 
 func (tx *Tx) conflict(attempts int) error {

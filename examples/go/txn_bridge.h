@@ -84,22 +84,45 @@ static inline int32_t bridge_txn_scan(uintptr_t txn, uintptr_t tree, const bound
     return masstree_txn_scan(txn_at(txn), tree_at(tree), &range, page_key, page, NULL);
 }
 
-/* Written in Go: whether the export is to end. */
-int32_t bridgeProgress(uintptr_t handle);
+/* Moves of a cursor, beside MASSTREE_SEEK_GE and the like. */
+enum { MOVE_NEXT = 100, MOVE_PREV };
 
-static inline int32_t store_progress(const masstree_recovery_progress_t *progress, void *handle)
+/* Where a cursor is. Its key is readable until it moves, its value until the transaction ends. */
+typedef struct {
+    masstree_slice_t key;
+    masstree_version_t version;
+    int32_t status;
+} moved_t;
+
+static inline masstree_txn_cursor_t *txn_cursor_at(uintptr_t cursor)
 {
-    (void)progress;
-    return bridgeProgress((uintptr_t)handle);
+    return (masstree_txn_cursor_t *)cursor;
 }
 
-static inline int32_t bridge_store_export(uintptr_t store, const char *directory, uintptr_t handle,
-                                          masstree_store_failure_t *failure)
+static inline int32_t bridge_txn_cursor_open(uintptr_t txn, uintptr_t tree, uintptr_t *opened)
 {
-    masstree_store_failure_t fresh = MASSTREE_STORE_FAILURE_INIT;
-    *failure = fresh;
-    return masstree_store_export(store_at(store), NULL, directory, store_progress, (void *)handle,
-                                 failure);
+    masstree_txn_cursor_t *cursor = NULL;
+    int32_t status = masstree_txn_cursor_open(txn_at(txn), tree_at(tree), &cursor);
+    *opened = (uintptr_t)cursor;
+    return status;
+}
+
+static inline moved_t bridge_txn_cursor_move(uintptr_t of, uint32_t how, const char *key, size_t len)
+{
+    masstree_txn_cursor_t *cursor = txn_cursor_at(of);
+    moved_t to;
+    memset(&to, 0, sizeof to);
+    if (how == MOVE_NEXT)
+        to.status = masstree_txn_cursor_next(cursor);
+    else if (how == MOVE_PREV)
+        to.status = masstree_txn_cursor_prev(cursor);
+    else
+        to.status = masstree_txn_cursor_seek(cursor, key, len, how);
+    if (to.status == MASSTREE_OK)
+        to.status = masstree_txn_cursor_key(cursor, &to.key);
+    if (to.status == MASSTREE_OK)
+        to.status = masstree_txn_cursor_version(cursor, &to.version);
+    return to;
 }
 
 #endif

@@ -31,7 +31,7 @@ func (tx *Tx) Scan(tree *StoreTree, r Range) *TxScan {
 		scan.start, scan.stop = scan.stop, scan.start
 	}
 	if scan.err == nil {
-		tx.scans = append(tx.scans, scan)
+		tx.reads = append(tx.reads, scan)
 	}
 	return scan
 }
