@@ -8,7 +8,6 @@ import (
 	"reflect"
 	"syscall"
 	"testing"
-	"time"
 )
 
 func nextChange(t testing.TB, changes *Changes) *Change {
@@ -107,7 +106,7 @@ func TestWaitForChangesEndsWithAChangeOrItsContext(t *testing.T) {
 	go func() { waits <- changes.Wait(ctx) }()
 	cancel()
 	wantError(t, <-waits, context.Canceled)
-	ctx, cancel = context.WithTimeout(context.Background(), time.Microsecond)
+	ctx, cancel = context.WithTimeout(context.Background(), 2*longestWait)
 	defer cancel()
 	wantError(t, changes.Wait(ctx), context.DeadlineExceeded)
 

@@ -15,8 +15,14 @@ pub const StoreEntry = stores.Entry;
 pub const Stored = stores.Stored;
 pub const Listed = stores.Listed;
 pub const Level = stores.Level;
-pub const WriteBatch = stores.Batch;
+pub const WriteBatch = @import("batch.zig").Batch;
+pub const Imported = stores.Imported;
 pub const Txn = @import("txn.zig").Txn;
+pub const TxnCursor = @import("txn.zig").Cursor;
+pub const Snapshot = @import("snapshot.zig").Snapshot;
+pub const OpenSnapshot = @import("snapshot.zig").Open;
+pub const Changes = @import("changes.zig").Changes;
+pub const Change = @import("changes.zig").Change;
 
 pub const Error = error{
     /// Out of memory; the tree is as it was before the call.

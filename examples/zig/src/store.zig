@@ -4,6 +4,9 @@ const std = @import("std");
 const c = @import("header");
 const masstree = @import("masstree.zig");
 const Txn = @import("txn.zig").Txn;
+const Batch = @import("batch.zig").Batch;
+const Changes = @import("changes.zig").Changes;
+const snapshots = @import("snapshot.zig");
 
 pub const Error = error{
     /// A key that must exist has no value.
@@ -35,6 +38,8 @@ pub const Error = error{
     TooLarge,
     /// Another process has the directory open.
     Locked,
+    /// The log no longer reaches back to the changes: begin with an export.
+    TooOld,
     /// An argument is invalid; or the transaction has ended.
     Invalid,
 };
@@ -57,6 +62,7 @@ pub fn check(status: i32) Error!void {
         c.MASSTREE_UNKNOWN => error.Unknown,
         c.MASSTREE_TOO_LARGE => error.TooLarge,
         c.MASSTREE_LOCKED => error.Locked,
+        c.MASSTREE_TOO_OLD => error.TooOld,
         else => error.Invalid,
     };
 }
@@ -95,6 +101,26 @@ pub const Failure = struct {
     }
 };
 
+/// What an import has copied, or what is in its way.
+pub const Imported = struct {
+    raw: c.masstree_store_imported_t = std.mem.zeroInit(c.masstree_store_imported_t, .{
+        .struct_size = @sizeOf(c.masstree_store_imported_t),
+    }),
+
+    pub fn trees(of: *const Imported) u64 {
+        return of.raw.trees;
+    }
+
+    pub fn keys(of: *const Imported) u64 {
+        return of.raw.keys;
+    }
+
+    /// The name of the tree that is not empty, with error.Exists.
+    pub fn tree(of: *const Imported) []const u8 {
+        return std.mem.sliceTo(&of.raw.tree, 0);
+    }
+};
+
 pub const Store = struct {
     handle: *c.masstree_store_t,
 
@@ -110,6 +136,8 @@ pub const Store = struct {
         log_segment_bytes: u64 = 0,
         sync_interval_us: u64 = 0,
         checkpoint_log_bytes: u64 = 0,
+        /// Bytes of the log that checkpoints leave for `changes`.
+        retained_log_bytes: u64 = 0,
         /// Receives what has failed.
         failure: ?*Failure = null,
     };
@@ -126,6 +154,7 @@ pub const Store = struct {
         in.log_segment_bytes = options.log_segment_bytes;
         in.sync_interval_us = options.sync_interval_us;
         in.checkpoint_log_bytes = options.checkpoint_log_bytes;
+        in.retained_log_bytes = options.retained_log_bytes;
         if (options.failure) |failed| in.failure = &failed.raw;
         var handle: ?*c.masstree_store_t = null;
         try check(c.masstree_store_open(if (directory) |path| path.ptr else null, &in, &handle));
@@ -218,10 +247,51 @@ pub const Store = struct {
         try check(c.masstree_store_checkpoint(store.handle));
     }
 
-    /// Writes the content, as of one commit, to a directory that has no store yet.
-    pub fn exportTo(store: Store, directory: [:0]const u8, failed: ?*Failure) Error!void {
+    /// Opens a snapshot, which sees every commit that has returned.
+    pub fn snapshot(store: Store) Error!snapshots.Snapshot {
+        var handle: ?*c.masstree_snapshot_t = null;
+        try check(c.masstree_store_snapshot(store.handle, &handle));
+        return .{ .handle = handle.? };
+    }
+
+    /// Calls `visit` for each open snapshot, the oldest first, also those of transactions, until it returns false
+    /// or an error, which `listSnapshots` returns. Each keeps in memory what was overwritten since.
+    pub fn listSnapshots(
+        store: Store,
+        context: anytype,
+        comptime visit: fn (@TypeOf(context), snapshots.Open) anyerror!bool,
+    ) anyerror!void {
+        return snapshots.list(store.handle, context, visit);
+    }
+
+    /// Begins to read the changes behind a commit; 0: from the beginning. error.TooOld if a checkpoint has removed
+    /// the log that has them, error.NotFound if the store has no such commit: then begin with an export.
+    pub fn changes(store: Store, since: u64, options: Changes.Options) Error!Changes {
+        return .init(store.handle, since, options);
+    }
+
+    /// Writes the content, as of a snapshot or, without one, of the newest commit, to a directory that has no
+    /// store yet.
+    pub fn exportTo(store: Store, at: ?snapshots.Snapshot, directory: [:0]const u8, failed: ?*Failure) Error!void {
+        const seen = if (at) |some| some.handle else null;
         const receiver = if (failed) |of| &of.raw else null;
-        try check(c.masstree_store_export(store.handle, null, directory.ptr, null, null, receiver));
+        try check(c.masstree_store_export(store.handle, seen, directory.ptr, null, null, receiver));
+    }
+
+    /// Copies all trees of a directory that is not open, such as an export, and makes them durable. Each must be
+    /// absent in the store, or empty, or it is error.Exists, and `imported` says which; or, with `replace`, it is
+    /// dropped first. No other thread may write to them meanwhile.
+    pub fn importFrom(
+        store: Store,
+        directory: [:0]const u8,
+        replace: bool,
+        imported: ?*Imported,
+        failed: ?*Failure,
+    ) Error!void {
+        const flags: u32 = if (replace) c.MASSTREE_IMPORT_REPLACE else 0;
+        const counts = if (imported) |of| &of.raw else null;
+        const receiver = if (failed) |of| &of.raw else null;
+        try check(c.masstree_store_import(store.handle, directory.ptr, flags, null, null, receiver, counts));
     }
 
     /// What has failed, or null.
@@ -245,6 +315,9 @@ pub fn stored(version: *const c.masstree_version_t) Stored {
     return .{ .value = data[0..version.value_len], .commit = version.seqno };
 }
 
+/// The number that stands for the newest commit.
+const latest = std.math.maxInt(u64);
+
 /// A tree of a store, which can be used until the store is closed.
 pub const Tree = struct {
     store: *c.masstree_store_t,
@@ -258,9 +331,13 @@ pub const Tree = struct {
     }
 
     pub fn get(of: Tree, held: masstree.Guard, key: []const u8) Error!?Stored {
+        return of.getAt(held, key, latest);
+    }
+
+    /// `get`, as of a commit.
+    pub fn getAt(of: Tree, held: masstree.Guard, key: []const u8, number: u64) Error!?Stored {
         var version: c.masstree_version_t = undefined;
-        const latest = std.math.maxInt(u64);
-        check(c.masstree_get_at(of.handle, held.handle, key.ptr, key.len, latest, &version)) catch |err|
+        check(c.masstree_get_at(of.handle, held.handle, key.ptr, key.len, number, &version)) catch |err|
             return if (err == error.NotFound) null else err;
         return stored(&version);
     }
@@ -332,6 +409,18 @@ pub const Tree = struct {
         context: anytype,
         comptime visit: fn (@TypeOf(context), Listed) anyerror!bool,
     ) anyerror!void {
+        return of.listAt(range, latest, delimiter, context, visit);
+    }
+
+    /// `list`, as of a commit.
+    pub fn listAt(
+        of: Tree,
+        range: masstree.Range,
+        number: u64,
+        delimiter: []const u8,
+        context: anytype,
+        comptime visit: fn (@TypeOf(context), Listed) anyerror!bool,
+    ) anyerror!void {
         const Call = struct {
             context: @TypeOf(context),
             failed: ?anyerror = null,
@@ -365,7 +454,7 @@ pub const Tree = struct {
             of.handle,
             null,
             &in,
-            std.math.maxInt(u64),
+            number,
             delimiter.ptr,
             delimiter.len,
             Call.seeKey,
@@ -380,54 +469,3 @@ pub const Tree = struct {
 pub fn renameFlags(force: bool) u32 {
     return if (force) c.MASSTREE_RENAME_FORCE else 0;
 }
-
-/// Operations on trees of one store, which `Store.commit` does at once, in their order.
-pub const Batch = struct {
-    handle: *c.masstree_batch_t,
-
-    pub fn deinit(batch: Batch) void {
-        c.masstree_batch_destroy(batch.handle);
-    }
-
-    /// Empties the batch, and keeps its memory.
-    pub fn clear(batch: Batch) void {
-        c.masstree_batch_clear(batch.handle);
-    }
-
-    pub fn len(batch: Batch) usize {
-        return c.masstree_batch_len(batch.handle);
-    }
-
-    pub fn put(batch: Batch, tree: Tree, key: []const u8, value: []const u8) Error!void {
-        try check(c.masstree_batch_put(batch.handle, tree.handle, key.ptr, key.len, value.ptr, value.len));
-    }
-
-    /// Removes a key, if it exists.
-    pub fn remove(batch: Batch, tree: Tree, key: []const u8) Error!void {
-        try check(c.masstree_batch_remove(batch.handle, tree.handle, key.ptr, key.len));
-    }
-
-    /// As `Tree.rename`.
-    pub fn rename(batch: Batch, tree: Tree, from: []const u8, to: []const u8, force: bool) Error!void {
-        const flags = renameFlags(force);
-        try check(c.masstree_batch_rename(batch.handle, tree.handle, from.ptr, from.len, to.ptr, to.len, flags));
-    }
-
-    pub fn assertAbsent(batch: Batch, tree: Tree, key: []const u8) Error!void {
-        try check(c.masstree_batch_assert_absent(batch.handle, tree.handle, key.ptr, key.len));
-    }
-
-    pub fn assertPresent(batch: Batch, tree: Tree, key: []const u8) Error!void {
-        try check(c.masstree_batch_assert_present(batch.handle, tree.handle, key.ptr, key.len));
-    }
-
-    /// Demands that the value is the one that a certain commit has stored.
-    pub fn assertCommit(batch: Batch, tree: Tree, key: []const u8, commit: u64) Error!void {
-        try check(c.masstree_batch_assert_version(batch.handle, tree.handle, key.ptr, key.len, commit));
-    }
-
-    /// Demands that no key begins with a prefix.
-    pub fn assertEmpty(batch: Batch, tree: Tree, prefix: []const u8) Error!void {
-        try check(c.masstree_batch_assert_prefix_empty(batch.handle, tree.handle, prefix.ptr, prefix.len));
-    }
-};

@@ -4,11 +4,11 @@ const testing = std.testing;
 const Store = masstree.Store;
 
 /// A directory that is not there yet, in a temporary one.
-const Place = struct {
+pub const Place = struct {
     within: testing.TmpDir,
     buffer: [100]u8 = undefined,
 
-    fn path(place: *Place, name: []const u8) ![:0]const u8 {
+    pub fn path(place: *Place, name: []const u8) ![:0]const u8 {
         return std.fmt.bufPrintSentinel(&place.buffer, ".zig-cache/tmp/{s}/{s}", .{ place.within.sub_path, name }, 0);
     }
 };
@@ -22,14 +22,14 @@ fn show(text: *std.ArrayList(u8), listed: masstree.Listed) anyerror!bool {
     return true;
 }
 
-fn expectListed(expected: []const u8, tree: masstree.StoreTree, range: masstree.Range, delimiter: []const u8) !void {
+pub fn expectListed(expected: []const u8, tree: masstree.StoreTree, range: masstree.Range, delimiter: []const u8) !void {
     var text: std.ArrayList(u8) = .empty;
     defer text.deinit(testing.allocator);
     try tree.list(range, delimiter, &text, show);
     try testing.expectEqualStrings(expected, text.items);
 }
 
-fn expectValue(expected: ?[]const u8, tree: masstree.StoreTree, key: []const u8) !void {
+pub fn expectValue(expected: ?[]const u8, tree: masstree.StoreTree, key: []const u8) !void {
     const guard = try tree.guard();
     defer guard.leave();
     const found = try tree.get(guard, key);
@@ -222,11 +222,11 @@ test "an export is a store, and a failure says what has failed" {
     defer store.close() catch unreachable;
     _ = try (try store.tree("t")).put("a", "1");
     var failure: masstree.StoreFailure = .{};
-    try testing.expectError(error.Failed, store.exportTo(try place.path("none/copy"), &failure));
+    try testing.expectError(error.Failed, store.exportTo(null, try place.path("none/copy"), &failure));
     try testing.expect(failure.errno() != 0 and failure.operation().len > 0);
     try testing.expectError(error.NotFound, Store.open(try place.path("copy"), .{ .must_exist = true }));
-    try store.exportTo(try place.path("copy"), null);
-    try testing.expectError(error.Exists, store.exportTo(try place.path("copy"), null));
+    try store.exportTo(null, try place.path("copy"), null);
+    try testing.expectError(error.Exists, store.exportTo(null, try place.path("copy"), null));
     const copy: Store = try .open(try place.path("copy"), .{ .must_exist = true });
     defer copy.close() catch unreachable;
     try expectListed("a=1 ", try copy.tree("t"), .{}, "");

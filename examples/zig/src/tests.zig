@@ -5,6 +5,8 @@ const Tree = masstree.Tree;
 
 test {
     _ = @import("store_tests.zig");
+    _ = @import("changes_tests.zig");
+    _ = @import("snapshot_tests.zig");
 }
 
 /// A tree whose memory the testing allocator counts.

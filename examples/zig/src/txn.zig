@@ -93,6 +93,13 @@ pub const Txn = struct {
         try check(c.masstree_txn_rename(txn.handle, tree.handle, from.ptr, from.len, to.ptr, to.len, flags));
     }
 
+    /// Opens a cursor, which must be closed before the transaction is.
+    pub fn cursor(txn: Txn, tree: store.Tree) Error!Cursor {
+        var handle: ?*c.masstree_txn_cursor_t = null;
+        try check(c.masstree_txn_cursor_open(txn.handle, tree.handle, &handle));
+        return .{ .handle = handle.? };
+    }
+
     /// Calls `visit` for each key of a range, in order, until it returns false or an error, which `scan`
     /// returns. What was visited counts as read. `visit` may use the transaction.
     pub fn scan(
@@ -125,5 +132,48 @@ pub const Txn = struct {
         const in = range.toC();
         try check(c.masstree_txn_scan(txn.handle, tree.handle, &in, Call.run, &call, null));
         if (call.failed) |err| return err;
+    }
+};
+
+/// Moves from key to key of what a transaction reads, in either direction; each move sees what the transaction has
+/// written by then. What it has passed counts as read. An entry's key is valid until the cursor moves; null
+/// means that no further key exists, and the cursor does not move.
+pub const Cursor = struct {
+    handle: *c.masstree_txn_cursor_t,
+
+    pub fn close(at: Cursor) void {
+        c.masstree_txn_cursor_close(at.handle);
+    }
+
+    pub fn seek(at: Cursor, key: []const u8, how: masstree.Cursor.Seek) Error!?store.Entry {
+        return at.entry(c.masstree_txn_cursor_seek(at.handle, key.ptr, key.len, @backingInt(how)));
+    }
+
+    pub fn first(at: Cursor) Error!?store.Entry {
+        return at.entry(c.masstree_txn_cursor_seek(at.handle, null, 0, c.MASSTREE_SEEK_FIRST));
+    }
+
+    pub fn last(at: Cursor) Error!?store.Entry {
+        return at.entry(c.masstree_txn_cursor_seek(at.handle, null, 0, c.MASSTREE_SEEK_LAST));
+    }
+
+    /// At first, the first key.
+    pub fn next(at: Cursor) Error!?store.Entry {
+        return at.entry(c.masstree_txn_cursor_next(at.handle));
+    }
+
+    /// At first, the last key.
+    pub fn prev(at: Cursor) Error!?store.Entry {
+        return at.entry(c.masstree_txn_cursor_prev(at.handle));
+    }
+
+    fn entry(at: Cursor, status: i32) Error!?store.Entry {
+        if (status == c.MASSTREE_END) return null;
+        try check(status);
+        var key: c.masstree_slice_t = undefined;
+        var version: c.masstree_version_t = undefined;
+        try check(c.masstree_txn_cursor_key(at.handle, &key));
+        try check(c.masstree_txn_cursor_version(at.handle, &version));
+        return .{ .key = masstree.bytes(key.data, key.len), .stored = store.stored(&version) };
     }
 };
