@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """A tour of a tree: the words of a file, those with a prefix, what the tree is made of; and a store of
-them, with a transaction, which is closed and opened again.
+them, with a transaction, which is closed and opened again, and whose changes are read.
 
     python3 tour.py [--prefix PREFIX] FILE
 
@@ -38,9 +38,17 @@ class Version(ct.Structure):  # masstree_version_t
                 ("digest", ct.c_uint32), ("reserved", ct.c_uint32)]
 
 
+class Change(ct.Structure):  # masstree_change_t
+    _fields_ = [("commit", ct.c_uint64)] + [
+        (name, ct.c_uint32) for name in ("kind", "is_last", "tree_number", "reserved")] + [
+        ("tree", ct.c_char_p), ("key", ct.c_void_p), ("key_len", ct.c_size_t),
+        ("value", ct.c_void_p), ("value_len", ct.c_size_t)]
+
+
 VERSION_VISITOR = ct.CFUNCTYPE(
     ct.c_int32, ct.c_void_p, ct.c_size_t, ct.POINTER(Version), ct.c_void_p)
 TXN_BODY = ct.CFUNCTYPE(ct.c_int32, ct.c_void_p, ct.c_void_p)
+CHANGE_PUT = 1
 STOPPED = 1 << 20  # no status of the library
 
 
@@ -166,6 +174,19 @@ class Store:
         return versions(lambda wanted, visit: c.masstree_scan_at(
             self.tree, None, wanted, LATEST, visit, None, None), prefix, limit)
 
+    def changes(self, since=0):
+        """What the commits behind a number have written: the commit, the tree, the key and the value of each."""
+        found, cursor, change = [], ct.c_void_p(), Change()
+        done(c.masstree_store_changes(self.store, ct.c_uint64(since), None, ct.byref(cursor)))
+        try:
+            while done(c.masstree_changes_next(cursor, ct.byref(change), None)):
+                if change.kind == CHANGE_PUT:
+                    found.append((change.commit, change.tree, ct.string_at(change.key, change.key_len),
+                                  ct.string_at(change.value, change.value_len)))
+        finally:
+            c.masstree_changes_destroy(cursor)
+        return found
+
 
 def plot(title, numbers):
     print(f"\n{title}:")
@@ -197,8 +218,8 @@ plot("Leaves at each depth of layers", facts["leaves_at"])
 
 with tempfile.TemporaryDirectory() as directory:
     with contextlib.closing(Store(directory, b"words")) as store:
-        commit = store.write((key, str(value).encode()) for key, value in scan(tree))
-        print(f"\nCommit {commit} has stored {len(store.scan())} words durably.")
+        first = store.write((key, str(value).encode()) for key, value in scan(tree))
+        print(f"\nCommit {first} has stored {len(store.scan())} words durably.")
         begin = args.prefix.encode()
 
         def double(txn):
@@ -214,3 +235,4 @@ with tempfile.TemporaryDirectory() as directory:
     with contextlib.closing(Store(directory, b"words")) as store:
         for key, value, commit in store.scan(args.prefix.encode(), limit=10):
             print(f"{value.decode():>9}  {key.decode(errors='replace')}, of commit {commit}")
+        print(f"{len(store.changes())} changes are in the log, {len(store.changes(first))} of them behind commit {first}.")
