@@ -1337,148 +1337,6 @@ int32_t masstree_remove_range(masstree_t *tree,
                               const masstree_range_t *range,
                               size_t *removed);
 
-/* ============================================================================
- * Priority queues
- * ============================================================================ */
-
-/**
- * Removes the first key of a range and returns it with its value: with several threads, a concurrent
- * priority queue.
- *
- * Each key goes to exactly one caller. No key that was in the range during the whole call is smaller
- * than the one returned. (Among keys of at most 8 bytes within one leaf, the removal is atomic; a key
- * that is inserted into another leaf or layer during the call may be missed.)
- *
- * @param tree          The tree.
- * @param guard         A guard of this tree, or NULL: then this call pins for its own duration.
- * @param range         As in masstree_scan, NULL for everything; limit and flags have no effect.
- * @param key           Receives the bytes of the key. May be NULL if key_capacity is 0: then the key's
- *                      bytes are not returned.
- * @param key_capacity  Room at key, in bytes.
- * @param key_len       Receives the length of the key in bytes. May be NULL.
- * @param value         Receives the value, which is the caller's then; if it is a pointer, see
- *                      masstree_get. May be NULL: then the value goes to the value destructor, and the
- *                      tree may hold byte strings.
- *
- * @retval MASSTREE_OK            Removed; the outputs are written.
- * @retval MASSTREE_NOT_FOUND     The range has no key.
- * @retval MASSTREE_TOO_SMALL     The key is longer than key_capacity, and key is not NULL. The key
- *                                stays; *key_len is its length.
- * @retval MASSTREE_INVALID       As in masstree_scan; or key is NULL and key_capacity is not 0.
- * @retval MASSTREE_NOMEM         Out of memory for the position in the range; nothing was removed. Only
- *                                keys longer than 8 bytes, or bounds, need such memory.
- * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
- * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
- * @retval MASSTREE_WRONG_KIND    The tree holds versions; or it holds byte strings, and value is not
- *                                NULL.
- * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
- *
- * Thread safety: any thread; must not be called by a thread that holds a key (masstree_hold).
- * Since 0.1.
- */
-int32_t masstree_pop_first(masstree_t *tree,
-                           masstree_guard_t *guard,
-                           const masstree_range_t *range,
-                           void *key,
-                           size_t key_capacity,
-                           size_t *key_len,
-                           uint64_t *value);
-
-/**
- * Like masstree_pop_first, for the last key of a range.
- *
- * @param tree          The tree.
- * @param guard         A guard of this tree, or NULL: then this call pins for its own duration.
- * @param range         As in masstree_pop_first.
- * @param key           As in masstree_pop_first.
- * @param key_capacity  Room at key, in bytes.
- * @param key_len       As in masstree_pop_first.
- * @param value         As in masstree_pop_first.
- *
- * @retval MASSTREE_OK            Removed; the outputs are written.
- * @retval MASSTREE_NOT_FOUND     The range has no key.
- * @retval MASSTREE_TOO_SMALL     As in masstree_pop_first.
- * @retval MASSTREE_INVALID       As in masstree_pop_first.
- * @retval MASSTREE_NOMEM         As in masstree_pop_first.
- * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
- * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
- * @retval MASSTREE_WRONG_KIND    As in masstree_pop_first.
- * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
- *
- * Thread safety: as masstree_pop_first. Since 0.1.
- */
-int32_t masstree_pop_last(masstree_t *tree,
-                          masstree_guard_t *guard,
-                          const masstree_range_t *range,
-                          void *key,
-                          size_t key_capacity,
-                          size_t *key_len,
-                          uint64_t *value);
-
-/**
- * Like masstree_pop_first, for a tree of byte strings.
- *
- * @param tree          The tree.
- * @param guard         A guard of this tree. May be NULL only if value is NULL: then this call pins for
- *                      its own duration.
- * @param range         As in masstree_pop_first.
- * @param key           As in masstree_pop_first.
- * @param key_capacity  Room at key, in bytes.
- * @param key_len       As in masstree_pop_first.
- * @param value         Receives the value, valid as long as the guard is held. May be NULL.
- *
- * @retval MASSTREE_OK            Removed; the outputs are written.
- * @retval MASSTREE_NOT_FOUND     The range has no key.
- * @retval MASSTREE_TOO_SMALL     As in masstree_pop_first.
- * @retval MASSTREE_INVALID       As in masstree_pop_first; or value is not NULL and guard is NULL.
- * @retval MASSTREE_NOMEM         As in masstree_pop_first.
- * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
- * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
- * @retval MASSTREE_WRONG_KIND    The tree holds words or versions.
- * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
- *
- * Thread safety: as masstree_pop_first. Since 0.1.
- */
-int32_t masstree_pop_first_bytes(masstree_t *tree,
-                                 masstree_guard_t *guard,
-                                 const masstree_range_t *range,
-                                 void *key,
-                                 size_t key_capacity,
-                                 size_t *key_len,
-                                 masstree_slice_t *value);
-
-/**
- * Like masstree_pop_last, for a tree of byte strings.
- *
- * @param tree          The tree.
- * @param guard         A guard of this tree. May be NULL only if value is NULL: then this call pins for
- *                      its own duration.
- * @param range         As in masstree_pop_first.
- * @param key           As in masstree_pop_first.
- * @param key_capacity  Room at key, in bytes.
- * @param key_len       As in masstree_pop_first.
- * @param value         Receives the value, valid as long as the guard is held. May be NULL.
- *
- * @retval MASSTREE_OK            Removed; the outputs are written.
- * @retval MASSTREE_NOT_FOUND     The range has no key.
- * @retval MASSTREE_TOO_SMALL     As in masstree_pop_first.
- * @retval MASSTREE_INVALID       As in masstree_pop_first; or value is not NULL and guard is NULL.
- * @retval MASSTREE_NOMEM         As in masstree_pop_first.
- * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
- * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
- * @retval MASSTREE_WRONG_KIND    The tree holds words or versions.
- * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
- *
- * Thread safety: as masstree_pop_first. Since 0.1.
- */
-int32_t masstree_pop_last_bytes(masstree_t *tree,
-                                masstree_guard_t *guard,
-                                const masstree_range_t *range,
-                                void *key,
-                                size_t key_capacity,
-                                size_t *key_len,
-                                masstree_slice_t *value);
-
 /**
  * About how many keys a range has, and how many bytes. Start from MASSTREE_ESTIMATE_INIT; struct_size
  * works as in masstree_options_t, and a library older than the header sets fields that it does not
@@ -2255,6 +2113,148 @@ int32_t masstree_remove_if_equal_bytes(masstree_t *tree,
                                        size_t key_len,
                                        masstree_slice_t expected,
                                        masstree_slice_t *actual);
+
+/* ============================================================================
+ * Priority queues
+ * ============================================================================ */
+
+/**
+ * Removes the first key of a range and returns it with its value: with several threads, a concurrent
+ * priority queue.
+ *
+ * Each key goes to exactly one caller. No key that was in the range during the whole call is smaller
+ * than the one returned. (Among keys of at most 8 bytes within one leaf, the removal is atomic; a key
+ * that is inserted into another leaf or layer during the call may be missed.)
+ *
+ * @param tree          The tree.
+ * @param guard         A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param range         As in masstree_scan, NULL for everything; limit and flags have no effect.
+ * @param key           Receives the bytes of the key. May be NULL if key_capacity is 0: then the key's
+ *                      bytes are not returned.
+ * @param key_capacity  Room at key, in bytes.
+ * @param key_len       Receives the length of the key in bytes. May be NULL.
+ * @param value         Receives the value, which is the caller's then; if it is a pointer, see
+ *                      masstree_get. May be NULL: then the value goes to the value destructor, and the
+ *                      tree may hold byte strings.
+ *
+ * @retval MASSTREE_OK            Removed; the outputs are written.
+ * @retval MASSTREE_NOT_FOUND     The range has no key.
+ * @retval MASSTREE_TOO_SMALL     The key is longer than key_capacity, and key is not NULL. The key
+ *                                stays; *key_len is its length.
+ * @retval MASSTREE_INVALID       As in masstree_scan; or key is NULL and key_capacity is not 0.
+ * @retval MASSTREE_NOMEM         Out of memory for the position in the range; nothing was removed. Only
+ *                                keys longer than 8 bytes, or bounds, need such memory.
+ * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds versions; or it holds byte strings, and value is not
+ *                                NULL.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ *
+ * Thread safety: any thread; must not be called by a thread that holds a key (masstree_hold).
+ * Since 0.1.
+ */
+int32_t masstree_pop_first(masstree_t *tree,
+                           masstree_guard_t *guard,
+                           const masstree_range_t *range,
+                           void *key,
+                           size_t key_capacity,
+                           size_t *key_len,
+                           uint64_t *value);
+
+/**
+ * Like masstree_pop_first, for the last key of a range.
+ *
+ * @param tree          The tree.
+ * @param guard         A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param range         As in masstree_pop_first.
+ * @param key           As in masstree_pop_first.
+ * @param key_capacity  Room at key, in bytes.
+ * @param key_len       As in masstree_pop_first.
+ * @param value         As in masstree_pop_first.
+ *
+ * @retval MASSTREE_OK            Removed; the outputs are written.
+ * @retval MASSTREE_NOT_FOUND     The range has no key.
+ * @retval MASSTREE_TOO_SMALL     As in masstree_pop_first.
+ * @retval MASSTREE_INVALID       As in masstree_pop_first.
+ * @retval MASSTREE_NOMEM         As in masstree_pop_first.
+ * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    As in masstree_pop_first.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ *
+ * Thread safety: as masstree_pop_first. Since 0.1.
+ */
+int32_t masstree_pop_last(masstree_t *tree,
+                          masstree_guard_t *guard,
+                          const masstree_range_t *range,
+                          void *key,
+                          size_t key_capacity,
+                          size_t *key_len,
+                          uint64_t *value);
+
+/**
+ * Like masstree_pop_first, for a tree of byte strings.
+ *
+ * @param tree          The tree.
+ * @param guard         A guard of this tree. May be NULL only if value is NULL: then this call pins for
+ *                      its own duration.
+ * @param range         As in masstree_pop_first.
+ * @param key           As in masstree_pop_first.
+ * @param key_capacity  Room at key, in bytes.
+ * @param key_len       As in masstree_pop_first.
+ * @param value         Receives the value, valid as long as the guard is held. May be NULL.
+ *
+ * @retval MASSTREE_OK            Removed; the outputs are written.
+ * @retval MASSTREE_NOT_FOUND     The range has no key.
+ * @retval MASSTREE_TOO_SMALL     As in masstree_pop_first.
+ * @retval MASSTREE_INVALID       As in masstree_pop_first; or value is not NULL and guard is NULL.
+ * @retval MASSTREE_NOMEM         As in masstree_pop_first.
+ * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds words or versions.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ *
+ * Thread safety: as masstree_pop_first. Since 0.1.
+ */
+int32_t masstree_pop_first_bytes(masstree_t *tree,
+                                 masstree_guard_t *guard,
+                                 const masstree_range_t *range,
+                                 void *key,
+                                 size_t key_capacity,
+                                 size_t *key_len,
+                                 masstree_slice_t *value);
+
+/**
+ * Like masstree_pop_last, for a tree of byte strings.
+ *
+ * @param tree          The tree.
+ * @param guard         A guard of this tree. May be NULL only if value is NULL: then this call pins for
+ *                      its own duration.
+ * @param range         As in masstree_pop_first.
+ * @param key           As in masstree_pop_first.
+ * @param key_capacity  Room at key, in bytes.
+ * @param key_len       As in masstree_pop_first.
+ * @param value         Receives the value, valid as long as the guard is held. May be NULL.
+ *
+ * @retval MASSTREE_OK            Removed; the outputs are written.
+ * @retval MASSTREE_NOT_FOUND     The range has no key.
+ * @retval MASSTREE_TOO_SMALL     As in masstree_pop_first.
+ * @retval MASSTREE_INVALID       As in masstree_pop_first; or value is not NULL and guard is NULL.
+ * @retval MASSTREE_NOMEM         As in masstree_pop_first.
+ * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds words or versions.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ *
+ * Thread safety: as masstree_pop_first. Since 0.1.
+ */
+int32_t masstree_pop_last_bytes(masstree_t *tree,
+                                masstree_guard_t *guard,
+                                const masstree_range_t *range,
+                                void *key,
+                                size_t key_capacity,
+                                size_t *key_len,
+                                masstree_slice_t *value);
 
 /* ============================================================================
  * Cursors

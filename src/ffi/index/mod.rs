@@ -85,8 +85,6 @@ pub mod scan_delimited;
 
 pub mod remove_range;
 
-pub mod pop;
-
 pub mod estimate;
 
 pub mod update;
@@ -96,6 +94,8 @@ pub mod get_or_insert;
 pub mod bytes;
 
 pub mod bytes_write;
+
+pub mod pop;
 
 pub mod cursor;
 
