@@ -2126,28 +2126,27 @@ int32_t masstree_remove_if_equal_bytes(masstree_t *tree,
  * than the one returned. (Among keys of at most 8 bytes within one leaf, the removal is atomic; a key
  * that is inserted into another leaf or layer during the call may be missed.)
  *
- * @param tree          The tree.
- * @param guard         A guard of this tree, or NULL: then this call pins for its own duration.
- * @param range         As in masstree_scan, NULL for everything; limit and flags have no effect.
- * @param key           Receives the bytes of the key. May be NULL if key_capacity is 0: then the key's
- *                      bytes are not returned.
- * @param key_capacity  Room at key, in bytes.
- * @param key_len       Receives the length of the key in bytes. May be NULL.
- * @param value         Receives the value, which is the caller's then; if it is a pointer, see
- *                      masstree_get. May be NULL: then the value goes to the value destructor, and the
- *                      tree may hold byte strings.
+ * @param tree      The tree.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param range     As in masstree_scan, NULL for everything; limit and flags have no effect.
+ * @param buffer    Receives the key. NULL: the key is not returned, however long it is.
+ * @param capacity  Size of the buffer in bytes.
+ * @param len       Receives the length of the key in bytes, also with MASSTREE_TOO_SMALL. May be NULL.
+ * @param value     Receives the value, which is the caller's then; if it is a pointer, see
+ *                  masstree_get. May be NULL: then the value goes to the value destructor, and the
+ *                  tree may hold byte strings.
  *
  * @retval MASSTREE_OK            Removed; the outputs are written.
  * @retval MASSTREE_NOT_FOUND     The range has no key.
  * @retval MASSTREE_TOO_SMALL     The key is longer than key_capacity, and key is not NULL. The key
- *                                stays; *key_len is its length.
+ *                            stays; *key_len is its length.
  * @retval MASSTREE_INVALID       As in masstree_scan; or key is NULL and key_capacity is not 0.
  * @retval MASSTREE_NOMEM         Out of memory for the position in the range; nothing was removed. Only
- *                                keys longer than 8 bytes, or bounds, need such memory.
+ *                            keys longer than 8 bytes, or bounds, need such memory.
  * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds versions; or it holds byte strings, and value is not
- *                                NULL.
+ *                            NULL.
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
  * Thread safety: any thread; must not be called by a thread that holds a key (masstree_hold).
@@ -2156,21 +2155,21 @@ int32_t masstree_remove_if_equal_bytes(masstree_t *tree,
 int32_t masstree_pop_first(masstree_t *tree,
                            masstree_guard_t *guard,
                            const masstree_range_t *range,
-                           void *key,
-                           size_t key_capacity,
-                           size_t *key_len,
+                           void *buffer,
+                           size_t capacity,
+                           size_t *len,
                            uint64_t *value);
 
 /**
  * Like masstree_pop_first, for the last key of a range.
  *
- * @param tree          The tree.
- * @param guard         A guard of this tree, or NULL: then this call pins for its own duration.
- * @param range         As in masstree_pop_first.
- * @param key           As in masstree_pop_first.
- * @param key_capacity  Room at key, in bytes.
- * @param key_len       As in masstree_pop_first.
- * @param value         As in masstree_pop_first.
+ * @param tree      The tree.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param range     As in masstree_pop_first.
+ * @param buffer    As in masstree_pop_first.
+ * @param capacity  Size of the buffer in bytes.
+ * @param len       As in masstree_pop_first.
+ * @param value     As in masstree_pop_first.
  *
  * @retval MASSTREE_OK            Removed; the outputs are written.
  * @retval MASSTREE_NOT_FOUND     The range has no key.
@@ -2187,22 +2186,22 @@ int32_t masstree_pop_first(masstree_t *tree,
 int32_t masstree_pop_last(masstree_t *tree,
                           masstree_guard_t *guard,
                           const masstree_range_t *range,
-                          void *key,
-                          size_t key_capacity,
-                          size_t *key_len,
+                          void *buffer,
+                          size_t capacity,
+                          size_t *len,
                           uint64_t *value);
 
 /**
  * Like masstree_pop_first, for a tree of byte strings.
  *
- * @param tree          The tree.
- * @param guard         A guard of this tree. May be NULL only if value is NULL: then this call pins for
- *                      its own duration.
- * @param range         As in masstree_pop_first.
- * @param key           As in masstree_pop_first.
- * @param key_capacity  Room at key, in bytes.
- * @param key_len       As in masstree_pop_first.
- * @param value         Receives the value, valid as long as the guard is held. May be NULL.
+ * @param tree      The tree.
+ * @param guard     A guard of this tree. May be NULL only if value is NULL: then this call pins for
+ *                  its own duration.
+ * @param range     As in masstree_pop_first.
+ * @param buffer    As in masstree_pop_first.
+ * @param capacity  Size of the buffer in bytes.
+ * @param len       As in masstree_pop_first.
+ * @param value     Receives the value, valid as long as the guard is held. May be NULL.
  *
  * @retval MASSTREE_OK            Removed; the outputs are written.
  * @retval MASSTREE_NOT_FOUND     The range has no key.
@@ -2219,22 +2218,22 @@ int32_t masstree_pop_last(masstree_t *tree,
 int32_t masstree_pop_first_bytes(masstree_t *tree,
                                  masstree_guard_t *guard,
                                  const masstree_range_t *range,
-                                 void *key,
-                                 size_t key_capacity,
-                                 size_t *key_len,
+                                 void *buffer,
+                                 size_t capacity,
+                                 size_t *len,
                                  masstree_slice_t *value);
 
 /**
  * Like masstree_pop_last, for a tree of byte strings.
  *
- * @param tree          The tree.
- * @param guard         A guard of this tree. May be NULL only if value is NULL: then this call pins for
- *                      its own duration.
- * @param range         As in masstree_pop_first.
- * @param key           As in masstree_pop_first.
- * @param key_capacity  Room at key, in bytes.
- * @param key_len       As in masstree_pop_first.
- * @param value         Receives the value, valid as long as the guard is held. May be NULL.
+ * @param tree      The tree.
+ * @param guard     A guard of this tree. May be NULL only if value is NULL: then this call pins for
+ *                  its own duration.
+ * @param range     As in masstree_pop_first.
+ * @param buffer    As in masstree_pop_first.
+ * @param capacity  Size of the buffer in bytes.
+ * @param len       As in masstree_pop_first.
+ * @param value     Receives the value, valid as long as the guard is held. May be NULL.
  *
  * @retval MASSTREE_OK            Removed; the outputs are written.
  * @retval MASSTREE_NOT_FOUND     The range has no key.
@@ -2251,9 +2250,9 @@ int32_t masstree_pop_first_bytes(masstree_t *tree,
 int32_t masstree_pop_last_bytes(masstree_t *tree,
                                 masstree_guard_t *guard,
                                 const masstree_range_t *range,
-                                void *key,
-                                size_t key_capacity,
-                                size_t *key_len,
+                                void *buffer,
+                                size_t capacity,
+                                size_t *len,
                                 masstree_slice_t *value);
 
 /* ============================================================================

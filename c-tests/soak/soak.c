@@ -64,7 +64,8 @@ static const struct {
     unsigned weight;
 } operations[] = {
     {soak_look, 20},          {soak_put, 10},           {soak_exchange, 8},
-    {soak_insert, 12},        {soak_remove, 24},        {soak_replace, 5},
+    {soak_insert, 12},        {soak_remove, 20},        {soak_replace, 5},
+    {soak_pop, 4},
     {soak_compare_exchange, 6}, {soak_remove_if_equal, 6}, {soak_update, 8},
     {soak_get_or_insert, 6},  {soak_scan, 2},           {soak_count, 1},
     {soak_walk, 2},           {soak_get_many, 2},       {soak_put_many, 1},

@@ -107,7 +107,7 @@ masstree_guard_t *soak_guard(struct soak_worker *worker);
 /* One step each. */
 typedef void soak_operation(struct soak_worker *worker);
 /* soak_point.c */
-soak_operation soak_look, soak_put, soak_exchange, soak_insert, soak_remove, soak_replace,
+soak_operation soak_look, soak_put, soak_exchange, soak_insert, soak_remove, soak_pop, soak_replace,
     soak_compare_exchange, soak_remove_if_equal, soak_update, soak_get_or_insert;
 /* soak_versions.c */
 soak_operation soak_versions;

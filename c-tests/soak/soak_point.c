@@ -170,6 +170,42 @@ void soak_remove(struct soak_worker *worker)
     changed(&point, old, 0);
 }
 
+/* The range that contains one key. */
+static masstree_range_t range_of_point(const struct point *point)
+{
+    masstree_range_t range = MASSTREE_RANGE_INIT;
+    range.lower_bound = range.upper_bound = MASSTREE_BOUND_INCLUSIVE;
+    range.lower = range.upper = point->key.bytes;
+    range.lower_len = range.upper_len = point->key.len;
+    return range;
+}
+
+void soak_pop(struct soak_worker *worker)
+{
+    struct point point;
+    masstree_slice_t slice = {NULL, 0};
+    unsigned char key[sizeof point.key.bytes];
+    size_t len = 0;
+    uint64_t old = 0;
+    int32_t status;
+    aim(&point, worker, soak_writable(worker));
+    masstree_range_t range = range_of_point(&point);
+    bool last = random_below(&worker->random, 2) == 0;
+    if (point.holds_bytes) {
+        status = (last ? masstree_pop_last_bytes : masstree_pop_first_bytes)(
+            point.tree, point.guard, &range, key, sizeof key, &len, &slice);
+        old = decoded(&point, slice);
+    } else {
+        status = (last ? masstree_pop_last : masstree_pop_first)(point.tree, point.guard, &range, key,
+                                                                 sizeof key, &len, &old);
+    }
+    EXPECT(worker, status == (old != 0 ? MASSTREE_OK : MASSTREE_NOT_FOUND));
+    EXPECT(worker, status != MASSTREE_OK ||
+                       (len == point.key.len && memcmp(key, point.key.bytes, len) == 0));
+    soak_saw(worker, point.number, old);
+    changed(&point, old, 0);
+}
+
 void soak_replace(struct soak_worker *worker)
 {
     struct point point;

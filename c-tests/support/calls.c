@@ -231,6 +231,15 @@ static const masstree_slice_t slice = {"value", 5};
     X(scan_delimited_bytes, BYTES, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), "/", 1,     \
       visit_bytes, visit_prefix, &a->out.called_back, &a->out.size)                               \
     X(count, ANY, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), &a->out.size)               \
+    X(remove_range, ANY, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), &a->out.size)        \
+    X(pop_first, WORDS, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), NULL, 0,              \
+      &a->out.size, &a->out.word)                                                                 \
+    X(pop_last, WORDS, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), NULL, 0,               \
+      &a->out.size, &a->out.word)                                                                 \
+    X(pop_first_bytes, BYTES, TREE | HELD | KEY, a->tree, a->guard, range_of(a), NULL, 0,         \
+      &a->out.size, &a->out.slices[0])                                                            \
+    X(pop_last_bytes, BYTES, TREE | HELD | KEY, a->tree, a->guard, range_of(a), NULL, 0,          \
+      &a->out.size, &a->out.slices[0])                                                            \
     X(estimate, ANY, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), blank_estimate())          \
     X(seek, WORDS, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len, MASSTREE_SEEK_GE,   \
       NULL, 0, &a->out.size, &a->out.word)                                                        \

@@ -104,10 +104,6 @@ struct of_store {
     masstree_t *handle;
 };
 
-/** A key that owns its bytes. */
-template <class K>
-using owned_key = std::conditional_t<key_traits<K>::is_integer, K, std::string>;
-
 } // namespace detail
 
 /**
@@ -163,6 +159,18 @@ public:
 
     /** Removes every key, all at once; memory is freed when every guard held now was left. */
     void clear(context with = {}) { with.note(masstree_clear(tree_, with.handle())); }
+
+    /**
+     * Removes the keys of a range, whole leaves at a time, the first ones up to its limit; returns how
+     * many. Not atomic as a whole: see masstree_remove_range.
+     */
+    std::size_t remove_range(const range<K> &keys, context with = {})
+    {
+        const masstree_range_t c = keys.to_c();
+        std::size_t removed = 0;
+        with.note(masstree_remove_range(tree_, with.handle(), &c, &removed));
+        return removed;
+    }
 
     /** Counts the keys of a range, at most its limit. O(keys counted). */
     [[nodiscard]] std::size_t count(const range<K> &keys, context with = {}) const

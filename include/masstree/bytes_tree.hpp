@@ -18,6 +18,7 @@
 #pragma GCC visibility pop
 
 #include "batch.hpp"
+#include "pop.hpp"
 #include "view.hpp"
 
 namespace masstree {
@@ -193,6 +194,26 @@ public:
         const std::int32_t status = masstree_remove_bytes(
             base::handle(), with.handle(), bytes.view().data(), bytes.view().size(), &old);
         return view_when(status == MASSTREE_OK, status, old, with);
+    }
+
+    /**
+     * Removes the smallest key of a range; returns it with its value, which is valid while the guard is
+     * held. See masstree_pop_first.
+     */
+    [[nodiscard]] std::optional<std::pair<detail::owned_key<K>, std::string_view>>
+    pop_first(const range<K> &keys, guarded with)
+    {
+        return popped(masstree_pop_first_bytes, keys, with);
+    }
+
+    /**
+     * Removes the greatest key of a range; returns it with its value, which is valid while the guard is
+     * held. See masstree_pop_last.
+     */
+    [[nodiscard]] std::optional<std::pair<detail::owned_key<K>, std::string_view>>
+    pop_last(const range<K> &keys, guarded with)
+    {
+        return popped(masstree_pop_last_bytes, keys, with);
     }
 
     /** Stores `desired` only if the value of `key` is `expected`, byte for byte. */
@@ -386,6 +407,22 @@ private:
     {
         with.note(status);
         return view_if(there, value);
+    }
+
+    template <class P>
+    std::optional<std::pair<detail::owned_key<K>, std::string_view>>
+    popped(P *pop, const range<K> &keys, const guarded &with)
+    {
+        const masstree_range_t c = keys.to_c();
+        detail::popped_key<K> key;
+        masstree_slice_t value = {nullptr, 0};
+        const std::int32_t status = key.take([&](void *buffer, std::size_t size, std::size_t *len) {
+            return pop(base::handle(), with.handle(), &c, buffer, size, len, &value);
+        });
+        with.note(status);
+        if (status != MASSTREE_OK)
+            return std::nullopt;
+        return std::pair(std::move(key).get(), detail::view_of(value));
     }
 
     static comparison<void> comparison_of(std::int32_t status, const context &with)

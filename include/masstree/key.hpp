@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #pragma GCC visibility pop
@@ -120,6 +121,10 @@ template <> struct key_traits<std::string_view> {
         return {static_cast<const char *>(data), len};
     }
 };
+
+/** A key that owns its bytes. */
+template <class K>
+using owned_key = std::conditional_t<key_traits<K>::is_integer, K, std::string>;
 
 /** Whether a T owns the bytes to which it converts as std::string_view. */
 template <class T>

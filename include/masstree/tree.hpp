@@ -19,6 +19,7 @@
 
 #include "batch.hpp"
 #include "held.hpp"
+#include "pop.hpp"
 #include "view.hpp"
 
 namespace masstree {
@@ -214,6 +215,20 @@ public:
             calls::remove(base::handle(), with.handle(), detail::encode(key), &old);
         with.note(status);
         return taken_if(status == MASSTREE_OK, old);
+    }
+
+    /** Removes the smallest key of a range; returns it with its value. See masstree_pop_first. */
+    [[nodiscard]] std::optional<std::pair<detail::owned_key<K>, taken_type>>
+    pop_first(const range<K> &keys = {}, context with = {})
+    {
+        return popped(masstree_pop_first, keys, with);
+    }
+
+    /** Removes the greatest key of a range; returns it with its value. See masstree_pop_last. */
+    [[nodiscard]] std::optional<std::pair<detail::owned_key<K>, taken_type>>
+    pop_last(const range<K> &keys = {}, context with = {})
+    {
+        return popped(masstree_pop_last, keys, with);
     }
 
     /** Stores `desired` only if `key` has the value `expected`, bit by bit. */
@@ -483,6 +498,22 @@ private:
     std::optional<taken_type> displaced_if(std::int32_t status, std::uint64_t word) noexcept
     {
         return taken_if(owns_values ? status == MASSTREE_OK : results::was_there(status), word);
+    }
+
+    template <class P>
+    std::optional<std::pair<detail::owned_key<K>, taken_type>> popped(P *pop, const range<K> &keys,
+                                                                      context with)
+    {
+        const masstree_range_t c = keys.to_c();
+        detail::popped_key<K> key;
+        std::uint64_t word = 0;
+        const std::int32_t status = key.take([&](void *buffer, std::size_t size, std::size_t *len) {
+            return pop(base::handle(), with.handle(), &c, buffer, size, len, &word);
+        });
+        with.note(status);
+        if (status != MASSTREE_OK)
+            return std::nullopt;
+        return std::pair(std::move(key).get(), *taken_if(true, word));
     }
 
     std::optional<taken_type> taken_if(bool found, std::uint64_t word) noexcept

@@ -12,7 +12,7 @@ use crate::versioned::VERSIONS;
 
 /// The caller's room for a key.
 struct KeyRoom {
-    key: *mut u8,
+    buffer: *mut u8,
     capacity: usize,
     len: *mut usize,
     /// The length of the key that was found.
@@ -20,31 +20,28 @@ struct KeyRoom {
 }
 
 impl KeyRoom {
-    fn new(key: *mut c_void, capacity: usize, len: *mut usize) -> Result<Self, i32> {
-        if key.is_null() && capacity > 0 {
-            return Err(MASSTREE_INVALID);
-        }
-        Ok(Self {
-            key: key.cast(),
+    fn new(buffer: *mut c_void, capacity: usize, len: *mut usize) -> Self {
+        Self {
+            buffer: buffer.cast(),
             capacity,
             len,
             found: 0,
-        })
+        }
     }
 
     /// Copies the parts of a key, unless they do not fit. Returns whether they do.
     ///
     /// # Safety
-    /// `capacity` bytes at `key` are writable, unless it is NULL.
+    /// `capacity` bytes at `buffer` are writable, unless it is NULL.
     unsafe fn take(&mut self, parts: [&[u8]; 3]) -> bool {
         self.found = parts.iter().map(|part| part.len()).sum();
-        if self.key.is_null() {
+        if self.buffer.is_null() {
             return true;
         }
         if self.found > self.capacity {
             return false;
         }
-        let mut to = self.key;
+        let mut to = self.buffer;
         for part in parts {
             // SAFETY: by contract; the parts fit.
             unsafe {
@@ -82,28 +79,27 @@ impl KeyRoom {
 /// than the one returned. (Among keys of at most 8 bytes within one leaf, the removal is atomic; a key
 /// that is inserted into another leaf or layer during the call may be missed.)
 ///
-/// @param tree          The tree.
-/// @param guard         A guard of this tree, or NULL: then this call pins for its own duration.
-/// @param range         As in masstree_scan, NULL for everything; limit and flags have no effect.
-/// @param key           Receives the bytes of the key. May be NULL if key_capacity is 0: then the key's
-///                      bytes are not returned.
-/// @param key_capacity  Room at key, in bytes.
-/// @param key_len       Receives the length of the key in bytes. May be NULL.
-/// @param value         Receives the value, which is the caller's then; if it is a pointer, see
-///                      masstree_get. May be NULL: then the value goes to the value destructor, and the
-///                      tree may hold byte strings.
+/// @param tree      The tree.
+/// @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param range     As in masstree_scan, NULL for everything; limit and flags have no effect.
+/// @param buffer    Receives the key. NULL: the key is not returned, however long it is.
+/// @param capacity  Size of the buffer in bytes.
+/// @param len       Receives the length of the key in bytes, also with MASSTREE_TOO_SMALL. May be NULL.
+/// @param value     Receives the value, which is the caller's then; if it is a pointer, see
+///                  masstree_get. May be NULL: then the value goes to the value destructor, and the
+///                  tree may hold byte strings.
 ///
 /// @retval MASSTREE_OK            Removed; the outputs are written.
 /// @retval MASSTREE_NOT_FOUND     The range has no key.
 /// @retval MASSTREE_TOO_SMALL     The key is longer than key_capacity, and key is not NULL. The key
-///                                stays; *key_len is its length.
+///                            stays; *key_len is its length.
 /// @retval MASSTREE_INVALID       As in masstree_scan; or key is NULL and key_capacity is not 0.
 /// @retval MASSTREE_NOMEM         Out of memory for the position in the range; nothing was removed. Only
-///                                keys longer than 8 bytes, or bounds, need such memory.
+///                            keys longer than 8 bytes, or bounds, need such memory.
 /// @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds versions; or it holds byte strings, and value is not
-///                                NULL.
+///                            NULL.
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread; must not be called by a thread that holds a key (masstree_hold).
@@ -113,16 +109,16 @@ pub unsafe extern "C" fn masstree_pop_first(
     tree: *mut TreeHandle,
     guard: *mut GuardHandle,
     range: *const ScanRange,
-    key: *mut c_void,
-    key_capacity: usize,
-    key_len: *mut usize,
+    buffer: *mut c_void,
+    capacity: usize,
+    len: *mut usize,
     value: *mut u64,
 ) -> i32 {
     status_of(|| {
         // SAFETY: as this function's contract.
         unsafe {
             let range = decode(range)?.0;
-            let mut room = KeyRoom::new(key, key_capacity, key_len)?;
+            let mut room = KeyRoom::new(buffer, capacity, len);
             let values = match value.is_null() {
                 true => ValueKind::Any,
                 false => ValueKind::Words,
@@ -143,13 +139,13 @@ pub unsafe extern "C" fn masstree_pop_first(
 
 /// Like masstree_pop_first, for the last key of a range.
 ///
-/// @param tree          The tree.
-/// @param guard         A guard of this tree, or NULL: then this call pins for its own duration.
-/// @param range         As in masstree_pop_first.
-/// @param key           As in masstree_pop_first.
-/// @param key_capacity  Room at key, in bytes.
-/// @param key_len       As in masstree_pop_first.
-/// @param value         As in masstree_pop_first.
+/// @param tree      The tree.
+/// @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
+/// @param range     As in masstree_pop_first.
+/// @param buffer    As in masstree_pop_first.
+/// @param capacity  Size of the buffer in bytes.
+/// @param len       As in masstree_pop_first.
+/// @param value     As in masstree_pop_first.
 ///
 /// @retval MASSTREE_OK            Removed; the outputs are written.
 /// @retval MASSTREE_NOT_FOUND     The range has no key.
@@ -167,16 +163,16 @@ pub unsafe extern "C" fn masstree_pop_last(
     tree: *mut TreeHandle,
     guard: *mut GuardHandle,
     range: *const ScanRange,
-    key: *mut c_void,
-    key_capacity: usize,
-    key_len: *mut usize,
+    buffer: *mut c_void,
+    capacity: usize,
+    len: *mut usize,
     value: *mut u64,
 ) -> i32 {
     status_of(|| {
         // SAFETY: as this function's contract.
         unsafe {
             let range = decode(range)?.0;
-            let mut room = KeyRoom::new(key, key_capacity, key_len)?;
+            let mut room = KeyRoom::new(buffer, capacity, len);
             let values = match value.is_null() {
                 true => ValueKind::Any,
                 false => ValueKind::Words,
@@ -197,14 +193,14 @@ pub unsafe extern "C" fn masstree_pop_last(
 
 /// Like masstree_pop_first, for a tree of byte strings.
 ///
-/// @param tree          The tree.
-/// @param guard         A guard of this tree. May be NULL only if value is NULL: then this call pins for
-///                      its own duration.
-/// @param range         As in masstree_pop_first.
-/// @param key           As in masstree_pop_first.
-/// @param key_capacity  Room at key, in bytes.
-/// @param key_len       As in masstree_pop_first.
-/// @param value         Receives the value, valid as long as the guard is held. May be NULL.
+/// @param tree      The tree.
+/// @param guard     A guard of this tree. May be NULL only if value is NULL: then this call pins for
+///                  its own duration.
+/// @param range     As in masstree_pop_first.
+/// @param buffer    As in masstree_pop_first.
+/// @param capacity  Size of the buffer in bytes.
+/// @param len       As in masstree_pop_first.
+/// @param value     Receives the value, valid as long as the guard is held. May be NULL.
 ///
 /// @retval MASSTREE_OK            Removed; the outputs are written.
 /// @retval MASSTREE_NOT_FOUND     The range has no key.
@@ -222,9 +218,9 @@ pub unsafe extern "C" fn masstree_pop_first_bytes(
     tree: *mut TreeHandle,
     guard: *mut GuardHandle,
     range: *const ScanRange,
-    key: *mut c_void,
-    key_capacity: usize,
-    key_len: *mut usize,
+    buffer: *mut c_void,
+    capacity: usize,
+    len: *mut usize,
     value: *mut Slice,
 ) -> i32 {
     status_of(|| {
@@ -232,7 +228,7 @@ pub unsafe extern "C" fn masstree_pop_first_bytes(
         // SAFETY: as this function's contract.
         unsafe {
             let range = decode(range)?.0;
-            let mut room = KeyRoom::new(key, key_capacity, key_len)?;
+            let mut room = KeyRoom::new(buffer, capacity, len);
             boundary::on_tree(tree, guard, ValueKind::Bytes, |tree, pin| {
                 let popped = tree.pop_first(pin, &range, &mut |parts| room.take(parts))?;
                 Ok(room.status(popped, |word| {
@@ -245,14 +241,14 @@ pub unsafe extern "C" fn masstree_pop_first_bytes(
 
 /// Like masstree_pop_last, for a tree of byte strings.
 ///
-/// @param tree          The tree.
-/// @param guard         A guard of this tree. May be NULL only if value is NULL: then this call pins for
-///                      its own duration.
-/// @param range         As in masstree_pop_first.
-/// @param key           As in masstree_pop_first.
-/// @param key_capacity  Room at key, in bytes.
-/// @param key_len       As in masstree_pop_first.
-/// @param value         Receives the value, valid as long as the guard is held. May be NULL.
+/// @param tree      The tree.
+/// @param guard     A guard of this tree. May be NULL only if value is NULL: then this call pins for
+///                  its own duration.
+/// @param range     As in masstree_pop_first.
+/// @param buffer    As in masstree_pop_first.
+/// @param capacity  Size of the buffer in bytes.
+/// @param len       As in masstree_pop_first.
+/// @param value     Receives the value, valid as long as the guard is held. May be NULL.
 ///
 /// @retval MASSTREE_OK            Removed; the outputs are written.
 /// @retval MASSTREE_NOT_FOUND     The range has no key.
@@ -270,9 +266,9 @@ pub unsafe extern "C" fn masstree_pop_last_bytes(
     tree: *mut TreeHandle,
     guard: *mut GuardHandle,
     range: *const ScanRange,
-    key: *mut c_void,
-    key_capacity: usize,
-    key_len: *mut usize,
+    buffer: *mut c_void,
+    capacity: usize,
+    len: *mut usize,
     value: *mut Slice,
 ) -> i32 {
     status_of(|| {
@@ -280,7 +276,7 @@ pub unsafe extern "C" fn masstree_pop_last_bytes(
         // SAFETY: as this function's contract.
         unsafe {
             let range = decode(range)?.0;
-            let mut room = KeyRoom::new(key, key_capacity, key_len)?;
+            let mut room = KeyRoom::new(buffer, capacity, len);
             boundary::on_tree(tree, guard, ValueKind::Bytes, |tree, pin| {
                 let popped = tree.pop_last(pin, &range, &mut |parts| room.take(parts))?;
                 Ok(room.status(popped, |word| {
