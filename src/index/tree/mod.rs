@@ -41,6 +41,7 @@ pub(crate) use write::held_split::HeldSplit;
 
 pub(crate) use write::pop::Popped;
 pub use write::put::Inserted;
+pub(crate) use write::remove_range::RangeRemoval;
 pub use write::sweep::SweepOutcome;
 
 use crate::index::key::{Key, MAX_KEY_LEN};

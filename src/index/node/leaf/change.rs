@@ -306,6 +306,12 @@ impl<'g> Locked<'g, Leaf> {
         self.publish(permutation, live);
     }
 
+    /// Whether an entry is a link to a layer.
+    pub(crate) fn has_links(&self) -> bool {
+        let mut slots = self.permutation().slots();
+        slots.any(|slot| kind_in(self.mark(slot)) == LAYER)
+    }
+
     /// Removes the link to the layer with this root.
     pub(crate) fn remove_link(&mut self, root: NodeRef<'_>) {
         let position = self.position_of_link(root);

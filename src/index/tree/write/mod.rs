@@ -34,7 +34,7 @@ pub(in crate::index::tree) mod merge;
 pub(in crate::index::tree) mod pop;
 pub(in crate::index::tree) mod put;
 pub(in crate::index::tree) mod remove;
-mod remove_range;
+pub(in crate::index::tree) mod remove_range;
 pub(in crate::index::tree) mod reserve;
 mod run;
 pub(in crate::index::tree) mod short;

@@ -59,6 +59,7 @@ impl Tree {
     ) -> Result<Popped, OutOfMemory> {
         self.admit(pin, &[]);
         self.must_not_hold();
+        self.begin_recording(pin);
         let upper = range.upper_cut();
         let mut position = OwnedCut::new(self.allocator(), range.lower_cut())?;
         loop {
@@ -92,6 +93,7 @@ impl Tree {
     ) -> Result<Popped, OutOfMemory> {
         self.admit(pin, &[]);
         self.must_not_hold();
+        self.begin_recording(pin);
         let upper = range.upper_cut().unwrap_or(Cut::AfterAll(&[]));
         let mut position = OwnedCut::new(self.allocator(), Some(upper))?;
         Ok(

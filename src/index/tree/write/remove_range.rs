@@ -69,45 +69,91 @@ pub(super) struct Round {
     pub(super) next_low: Option<u64>,
 }
 
-impl Tree {
-    /// Removes the keys of a range, in ascending order, at most `range.limit`, and retires their
-    /// values. Returns their number, also if memory for the position's bytes runs out; then what was
-    /// removed stays removed, and another call goes on. Takes trees of words and byte strings.
+/// Removes the keys of a range, in ascending order, at most `limit`, and retires their values. Holds no
+/// reference into the tree between two calls of [`RangeRemoval::advance`].
+pub(crate) struct RangeRemoval<'k> {
+    position: OwnedCut,
+    upper: Option<Cut<'k>>,
+    limit: usize,
+    removed: usize,
+    may_run: bool,
+}
+
+impl<'k> RangeRemoval<'k> {
+    pub(crate) fn new(tree: &Tree, range: &Range<'k>) -> Result<Self, OutOfMemory> {
+        Ok(Self {
+            position: OwnedCut::new(tree.allocator(), range.lower_cut())?,
+            upper: range.upper_cut(),
+            limit: range.limit,
+            removed: 0,
+            may_run: true,
+        })
+    }
+
+    /// The keys removed so far.
+    pub(crate) fn removed(&self) -> usize {
+        self.removed
+    }
+
+    /// Removes the keys of at most `rounds` more rounds, of at most [`MOST_LEAVES`] leaves each. Returns
+    /// whether the range goes on. If memory for the position's bytes runs out, what was removed stays
+    /// removed. Takes trees of words and byte strings.
     ///
-    /// Ends: each round moves the position up.
-    pub(crate) fn remove_range(
+    /// Ends: each round moves the position up, or changes nothing; the round after such a one moves it.
+    pub(crate) fn advance(
+        &mut self,
+        tree: &Tree,
+        pin: Pinned<'_>,
+        rounds: usize,
+    ) -> Result<bool, OutOfMemory> {
+        tree.admit(pin, &[]);
+        tree.must_not_hold();
+        if let Some(recorder) = pin.recorder() {
+            tree.begin_recording(pin);
+            recorder.unlisted();
+        }
+        for _ in 0..rounds {
+            if self.removed >= self.limit {
+                return Ok(false);
+            }
+            let Some((leaf, depth, upper)) =
+                tree.lock_start(pin, &mut self.position, self.upper)?
+            else {
+                return Ok(false);
+            };
+            let start = Start {
+                leaf,
+                lower: self.position.cut().below(depth),
+                upper,
+            };
+            let most = self.limit - self.removed;
+            let round = tree.remove_from(pin, start, most, self.may_run);
+            self.may_run = round.is_some();
+            let Some(round) = round else { continue };
+            self.removed += round.removed;
+            let (rest, low) = (round.rest, round.next_low);
+            if !self.position.move_behind(rest, low, depth, upper)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl Tree {
+    /// Removes the keys of a range under one pin. Returns their number, also if memory runs out.
+    #[cfg(test)]
+    pub(in crate::index::tree) fn remove_range(
         &self,
         pin: Pinned<'_>,
         range: &Range<'_>,
     ) -> (usize, Result<(), OutOfMemory>) {
-        self.admit(pin, &[]);
-        self.must_not_hold();
-        let upper = range.upper_cut();
-        let mut removed = 0;
-        let outcome =
-            OwnedCut::new(self.allocator(), range.lower_cut()).and_then(|mut position| {
-                let mut may_run = true;
-                while removed < range.limit {
-                    let Some((leaf, depth, upper)) = self.lock_start(pin, &mut position, upper)?
-                    else {
-                        break;
-                    };
-                    let start = Start {
-                        leaf,
-                        lower: position.cut().below(depth),
-                        upper,
-                    };
-                    let round = self.remove_from(pin, start, range.limit - removed, may_run);
-                    may_run = round.is_some();
-                    let Some(round) = round else { continue };
-                    removed += round.removed;
-                    if !position.move_behind(round.rest, round.next_low, depth, upper)? {
-                        break;
-                    }
-                }
-                Ok(())
-            });
-        (removed, outcome)
+        let mut removal = match RangeRemoval::new(self, range) {
+            Ok(removal) => removal,
+            Err(OutOfMemory) => return (0, Err(OutOfMemory)),
+        };
+        let outcome = removal.advance(self, pin, usize::MAX);
+        (removal.removed(), outcome.map(|goes_on| assert!(!goes_on)))
     }
 
     /// Locks the leaf that contains the position. If a link with keys in the range follows the position
@@ -209,7 +255,12 @@ impl Tree {
         }
         if self.destroys_values() {
             let permutation = leaf.permutation();
-            values.extend((positions.clone()).map(|at| leaf.value_in(permutation.slot(at))));
+            let slots = positions.clone().map(|at| permutation.slot(at));
+            if self.values_are_memory() {
+                // Retiring a value reads its size.
+                slots.clone().for_each(|slot| leaf.prefetch_value(slot));
+            }
+            values.extend(slots.map(|slot| leaf.value_in(slot)));
         }
         leaf.remove_many(positions);
         removed
@@ -307,15 +358,27 @@ impl<'g> Start<'g, '_, '_> {
         }
     }
 
+    /// Whether every slice of a leaf right of the start is below the upper end of the range.
+    fn holds_all_of(&self, leaf: &Locked<'_, Leaf>) -> bool {
+        let Some(upper) = self.upper else {
+            return true;
+        };
+        let next = leaf.node().next();
+        next.is_some_and(|next| next.low() <= upper.first_slice())
+    }
+
     /// The positions of the entries of a leaf of this layer that lie in the range, up to the first
     /// link, and what follows them. The leaf is the start or right of it.
     pub(super) fn in_range(&self, leaf: &Locked<'_, Leaf>) -> (Positions<usize>, Rest) {
         let len = leaf.permutation().len();
+        let is_start = std::ptr::eq(leaf.node(), self.leaf.node());
+        if !is_start && self.holds_all_of(leaf) && !leaf.has_links() {
+            return (0..len, Rest::NextLeaf);
+        }
         let side = |cut: Cut<'_>, at: usize| {
             let entry = leaf.entry_in(leaf.permutation().slot(at));
             (cut.side(entry.slice, entry.kind, &entry.suffix), entry)
         };
-        let is_start = std::ptr::eq(leaf.node(), self.leaf.node());
         let from = match is_start {
             true => (0..len).find(|&at| side(self.lower, at).0 != Side::Below),
             false => Some(0),
