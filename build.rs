@@ -54,7 +54,7 @@ fn link_arguments() {
 /// Enables vector code on the processors that it is written for, except in builds that detect
 /// races (see `node::search`).
 fn allow_vectors() {
-    println!("cargo::rustc-check-cfg=cfg(masstree_vectors)");
+    println!("cargo::rustc-check-cfg=cfg(masstree_avx, masstree_neon)");
     let is_set = |name: &str| env::var_os(format!("CARGO_CFG_{name}")).is_some();
     let detects_races = [
         "LOOM",
@@ -63,11 +63,13 @@ fn allow_vectors() {
         "MASSTREE_TSAN",
         "MASSTREE_PERTURB",
     ];
-    if env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("x86_64")
-        && !detects_races.into_iter().any(is_set)
-        && env::var_os("CARGO_FEATURE_ANNOTATE").is_none()
-    {
-        println!("cargo::rustc-cfg=masstree_vectors");
+    if detects_races.into_iter().any(is_set) || env::var_os("CARGO_FEATURE_ANNOTATE").is_some() {
+        return;
+    }
+    match env::var("CARGO_CFG_TARGET_ARCH").as_deref() {
+        Ok("x86_64") => println!("cargo::rustc-cfg=masstree_avx"),
+        Ok("aarch64") => println!("cargo::rustc-cfg=masstree_neon"),
+        _ => {}
     }
 }
 
@@ -82,7 +84,8 @@ fn allow_own_tls() {
     let is_simulated = ["LOOM", "SHUTTLE", "MIRI"]
         .into_iter()
         .any(|name| env::var_os(format!("CARGO_CFG_{name}")).is_some());
-    if is("ARCH", "x86_64") && is("OS", "linux") && is("ENV", "gnu") && !is_simulated {
+    let has_code = is("ARCH", "x86_64") || is("ARCH", "aarch64");
+    if has_code && is("OS", "linux") && is("ENV", "gnu") && !is_simulated {
         println!("cargo::rustc-cfg=masstree_own_tls");
     }
 }

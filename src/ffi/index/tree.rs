@@ -31,7 +31,7 @@ use crate::versioned::{VERSIONS, VersionedTree};
 ///                           library, and cannot create trees.
 ///
 /// The first tree of a process reads the environment variable MASSTREE_SEARCH, which for measurements
-/// may name the instruction set that searches nodes: portable, avx2 or avx512. Without it, or with a
+/// may name the instruction set that searches nodes: portable, avx2, avx512 or neon. Without it, or with a
 /// name that the processor lacks, that is the best one. As for getenv, no other thread may change the
 /// environment during that call.
 ///

@@ -13,7 +13,7 @@ use crate::ffi::status::*;
 use crate::index::node::{Delta, Observation};
 use crate::index::reclaim::{LocalGuard, Pinned, Slot, pin_of};
 #[cfg(not(all(
-    target_arch = "x86_64",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
     target_os = "linux",
     not(any(loom, shuttle, miri))
 )))]
@@ -97,12 +97,13 @@ pub(super) fn holding_seal_of(held: *const HeldLeaf) -> usize {
 #[inline(always)]
 fn thread_word() -> usize {
     #[cfg(all(
-        target_arch = "x86_64",
+        any(target_arch = "x86_64", target_arch = "aarch64"),
         target_os = "linux",
         not(any(loom, shuttle, miri))
     ))]
     {
         let word;
+        #[cfg(target_arch = "x86_64")]
         // SAFETY: on Linux, the first word of a thread's control block is the block's address.
         unsafe {
             std::arch::asm!(
@@ -111,10 +112,19 @@ fn thread_word() -> usize {
                 options(pure, readonly, nostack, preserves_flags),
             );
         }
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: on Linux, this register has the address of the thread's control block.
+        unsafe {
+            std::arch::asm!(
+                "mrs {word}, tpidr_el0",
+                word = out(reg) word,
+                options(pure, nomem, nostack, preserves_flags),
+            );
+        }
         word
     }
     #[cfg(not(all(
-        target_arch = "x86_64",
+        any(target_arch = "x86_64", target_arch = "aarch64"),
         target_os = "linux",
         not(any(loom, shuttle, miri))
     )))]

@@ -41,7 +41,9 @@ pub(crate) use leaf::{
 pub(crate) use link::{AnyNode, Chain, Node, NodeRef, SharedChain};
 pub use observation::Observation;
 pub(crate) use permutation::WIDTH;
-#[cfg(masstree_vectors)]
+#[cfg(masstree_neon)]
+pub(crate) use search::Neon;
+#[cfg(masstree_avx)]
 pub(crate) use search::{Avx2, Avx512};
 pub(crate) use search::{Isa, Portable, Search, with_search};
 pub(crate) use suffix::{Bag, BagRef, OwnedBag, Shape};

@@ -71,12 +71,26 @@ pub(crate) fn with_holder<R>(work: impl FnOnce(&Holder) -> R) -> R {
     let holder: *const Holder;
     // SAFETY: the variable's offset from the thread pointer, which the first word at that pointer
     // contains (System V ABI, x86-64).
+    #[cfg(target_arch = "x86_64")]
     unsafe {
         std::arch::asm!(
             "mov {holder}, qword ptr [rip + libmasstree_holder@GOTTPOFF]",
             "add {holder}, qword ptr fs:[0]",
             holder = out(reg) holder,
             options(pure, readonly, nostack),
+        );
+    }
+    // SAFETY: as above; here, a register has the thread pointer (ELF for the Arm 64-bit Architecture).
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        std::arch::asm!(
+            "adrp {holder}, :gottprel:libmasstree_holder",
+            "ldr {holder}, [{holder}, :gottprel_lo12:libmasstree_holder]",
+            "mrs {thread}, tpidr_el0",
+            "add {holder}, {holder}, {thread}",
+            holder = out(reg) holder,
+            thread = out(reg) _,
+            options(pure, readonly, nostack, preserves_flags),
         );
     }
     // SAFETY: only this thread accesses the variable, which is aligned and valid: it was zero, and

@@ -19,7 +19,7 @@
 
 use crate::index::key::Key;
 use crate::index::memory::Count;
-#[cfg(masstree_vectors)]
+#[cfg(any(masstree_avx, masstree_neon))]
 use crate::index::node::Isa;
 use crate::index::node::{
     AnyNode, Found, Internode, Leaf, Lockable, NodeRef, Search, Version, may_be_tail, with_search,
@@ -236,7 +236,7 @@ impl Tree {
         key: &Key<'_>,
     ) -> Option<(Option<u64>, Reached<'g>)> {
         // Without vectors, a search takes more registers than the callers leave.
-        #[cfg(masstree_vectors)]
+        #[cfg(any(masstree_avx, masstree_neon))]
         if self.isa == Isa::Portable {
             return None;
         }
