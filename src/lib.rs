@@ -25,7 +25,7 @@ pub mod ffi;
 mod index;
 mod protocol;
 mod sync;
-#[cfg(all(test, not(any(loom, shuttle))))]
+#[cfg(test)]
 mod testing;
 mod versioned;
 

@@ -396,10 +396,10 @@ impl Line {
 pub(crate) mod models {
     use std::any::type_name_of_val;
     use std::env;
-    use std::process::Command;
     use std::sync::OnceLock;
 
     use super::Line;
+    use crate::testing::this_program;
 
     /// The environment variable that names the line to disable in this process.
     const DISABLED: &str = "MASSTREE_DISABLED_LINE";
@@ -425,8 +425,7 @@ pub(crate) mod models {
         let name = type_name_of_val(&model).trim_end_matches("::{{closure}}");
         let (_, test) = name.split_once("::").expect("a path in this crate");
         for line in lines {
-            let this = env::current_exe().expect("the tests have a path");
-            let mut child = Command::new(this);
+            let mut child = this_program();
             let child = child
                 .args([test, "--exact"])
                 .env(DISABLED, format!("{line:?}"));

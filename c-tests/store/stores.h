@@ -31,6 +31,9 @@ uint64_t assert_value(const masstree_t *tree, const char *key, const char *value
 void assert_no_value(const masstree_t *tree, const char *key);
 uint64_t count_keys(const masstree_t *tree);
 
+/* Starts this program again, in a child, as "writer" and under the emulator under which it runs (see .ci/cross). */
+_Noreturn void become_writer(const char *first, const char *second, const char *third);
+
 /* Fork, where cmocka's assertions do not work in the child. */
 _Noreturn void end_child(void);
 void assert_child_was_content(int child);

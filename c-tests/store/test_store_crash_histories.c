@@ -54,8 +54,7 @@ static void run_and_kill(struct run *run, uint64_t transactions)
     pid_t writer = fork();
     REQUIRE(writer >= 0);
     if (writer == 0) {
-        execl("/proc/self/exe", "writer", run->path, run->place.path, seed, (char *)NULL);
-        _exit(127);
+        become_writer(run->path, run->place.path, seed);
     }
     /* Ends: the sessions go on until there are so many, or the process fails. */
     siginfo_t ended = {.si_pid = 0};

@@ -4,7 +4,6 @@ use std::cell::{Cell, UnsafeCell};
 use std::env;
 use std::ffi::c_void;
 use std::mem::MaybeUninit;
-use std::process::Command;
 use std::ptr::{null, null_mut};
 use std::thread;
 
@@ -15,6 +14,7 @@ use crate::ffi::index::point::masstree_put;
 use crate::ffi::index::scan::{MASSTREE_VISIT_CONTINUE, masstree_scan};
 use crate::ffi::index::tree::{masstree_create, masstree_destroy};
 use crate::ffi::status::*;
+use crate::testing::this_program;
 
 const STACK: usize = 256 << 10;
 const KEYS: u8 = 3;
@@ -143,13 +143,12 @@ fn call_without_guard_that_changes_threads_is_aborted() {
         return scan_across_threads(&under);
     }
     let run = |under: &str| {
-        let this = env::current_exe().expect("the tests have a path");
         let name = concat!(
             module_path!(),
             "::call_without_guard_that_changes_threads_is_aborted"
         );
         let (_, name) = name.split_once("::").expect("a path in this crate");
-        let mut child = Command::new(this);
+        let mut child = this_program();
         child.args(["--exact", name, "--nocapture"]);
         let output = child.env(UNDER, under).output().unwrap();
         let out = String::from_utf8_lossy(&output.stdout).into_owned();

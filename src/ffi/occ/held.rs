@@ -248,7 +248,6 @@ pub unsafe extern "C" fn masstree_held_finish(
 #[cfg(all(test, debug_assertions, not(any(loom, shuttle))))]
 mod tests {
     use std::env;
-    use std::process::Command;
     use std::ptr::{null, null_mut};
     use std::thread;
 
@@ -258,6 +257,7 @@ mod tests {
     };
     use crate::ffi::index::point::masstree_put;
     use crate::ffi::index::tree::{masstree_create, masstree_destroy};
+    use crate::testing::this_program;
 
     /// The environment variable that tells the test's child process what to do instead of
     /// masstree_held_finish, or before it.
@@ -303,9 +303,8 @@ mod tests {
             return thread::spawn(move || hold_and(&instead)).join().unwrap();
         }
         let run = |instead: &str| {
-            let this = env::current_exe().expect("the tests have a path");
             let name = "ffi::occ::held::tests::forgetting_to_finish_or_changing_the_key_aborts";
-            let mut child = Command::new(this);
+            let mut child = this_program();
             child.args(["--exact", name, "--nocapture"]);
             let output = child.env(INSTEAD, instead).output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
