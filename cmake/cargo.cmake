@@ -14,6 +14,9 @@ set(MASSTREE_LIBRARY_FILE "" CACHE FILEPATH
 set(MASSTREE_CARGO_TARGET_DIR "${CMAKE_CURRENT_BINARY_DIR}/cargo" CACHE PATH
   "The target directory of cargo")
 
+set(MASSTREE_CARGO_TARGET "$ENV{CARGO_BUILD_TARGET}" CACHE STRING
+  "Rust's name for the target, in a cross build (aarch64-unknown-linux-gnu, say); empty: the host")
+
 set(masstree_lib_dir "${CMAKE_CURRENT_BINARY_DIR}/lib")
 set(masstree_include_dir "${CMAKE_CURRENT_SOURCE_DIR}/include")
 file(STRINGS "${masstree_include_dir}/masstree.h" masstree_soname
@@ -30,11 +33,22 @@ function(masstree_find_native_static_libs)
   find_program(MASSTREE_RUSTC rustc HINTS "${cargo_dir}")
   set(probe "${CMAKE_CURRENT_BINARY_DIR}/native-static-libs")
   file(WRITE "${probe}/empty.rs" "")
-  execute_process(
-    COMMAND "${MASSTREE_RUSTC}" --crate-type staticlib --print native-static-libs
-      --out-dir "${probe}" "${probe}/empty.rs"
+  set(command "${MASSTREE_RUSTC}" --crate-type staticlib --print native-static-libs
+    --out-dir "${probe}" "${probe}/empty.rs")
+  set(target "")
+  if(MASSTREE_CARGO_TARGET)
+    set(target --target "${MASSTREE_CARGO_TARGET}")
+  endif()
+  execute_process(COMMAND ${command} ${target}
     WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
     RESULT_VARIABLE failed OUTPUT_VARIABLE text ERROR_VARIABLE text)
+  if(failed AND target)
+    # cargo builds the target's standard library itself (build-std). On another processor, Linux has
+    # the same libraries.
+    execute_process(COMMAND ${command}
+      WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}"
+      RESULT_VARIABLE failed OUTPUT_VARIABLE text ERROR_VARIABLE text)
+  endif()
   if(failed OR NOT text MATCHES "native-static-libs: ([^\n]*)")
     message(FATAL_ERROR "rustc does not print the native static libraries:\n${text}")
   endif()
@@ -104,13 +118,20 @@ function(masstree_add_library)
   masstree_find_native_static_libs()
   # These two crate types only: if it also builds an rlib, rustc omits link-time
   # optimisation.
-  set(features "")
+  set(options "")
   if(MASSTREE_ANNOTATE_TSAN)
-    set(features --features annotate)
+    set(options --features annotate)
   endif()
-  set(cargo COMMAND "${MASSTREE_CARGO}" rustc --quiet --release --lib ${features}
+  set(built "${MASSTREE_CARGO_TARGET_DIR}/release")
+  set(linker "")
+  if(MASSTREE_CARGO_TARGET)
+    list(APPEND options --target "${MASSTREE_CARGO_TARGET}")
+    set(built "${MASSTREE_CARGO_TARGET_DIR}/${MASSTREE_CARGO_TARGET}/release")
+    string(TOUPPER "CARGO_TARGET_${MASSTREE_CARGO_TARGET}_LINKER" linker)
+    string(REPLACE "-" "_" linker "${linker}")
+    set(linker "${CMAKE_COMMAND}" -E env "${linker}=${CMAKE_C_COMPILER}")
+  endif()
+  set(cargo COMMAND ${linker} "${MASSTREE_CARGO}" rustc --quiet --release --lib ${options}
     --crate-type cdylib,staticlib --target-dir "${MASSTREE_CARGO_TARGET_DIR}")
-  masstree_stage("${cargo}"
-    "${MASSTREE_CARGO_TARGET_DIR}/release/libmasstree.so"
-    "${MASSTREE_CARGO_TARGET_DIR}/release/libmasstree.a")
+  masstree_stage("${cargo}" "${built}/libmasstree.so" "${built}/libmasstree.a")
 endfunction()

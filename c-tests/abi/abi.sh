@@ -4,7 +4,7 @@
 # constants. Functions and constants may be added; any other difference fails. `write`
 # regenerates both files: see docs/abi.md.
 #
-# usage: abi.sh check|write INCLUDE_DIR
+# usage: abi.sh check|write INCLUDE_DIR      (CC: the compiler, which may be one for another processor)
 set -euo pipefail
 export LC_ALL=C
 
@@ -22,11 +22,11 @@ trap 'rm -rf "$work"' EXIT
 # The Rust library's debug information has Rust's types. A library of empty functions has
 # those of the headers, which build.rs compares with src/ffi, and `check.sh` with the
 # exported functions.
-printf '#include "%s"\n' "${headers[@]}" | gcc -E -P -x c - |
+printf '#include "%s"\n' "${headers[@]}" | "${CC:-gcc}" -E -P -x c - |
     awk '/^[a-z].* \*?masstree_[a-z0-9_]*\(/ { declared = 1 }
          declared && /;$/ { sub(/;$/, " { __builtin_trap(); }"); declared = 0 }
          { print }' >"$work/functions.c"
-gcc -w -g -shared -fPIC -nostdlib "$work/functions.c" -o "$work/libmasstree.so"
+"${CC:-gcc}" -w -g -shared -fPIC -nostdlib "$work/functions.c" -o "$work/libmasstree.so"
 grep -c __builtin_trap "$work/functions.c" | diff - <("$here/functions.sh" "$include" | wc -l) ||
     { echo "abi.sh: some functions of the headers were not found" >&2; exit 1; }
 
