@@ -92,9 +92,9 @@ pub(crate) enum Line {
     RunEndIsAlive,
     /// `run`: the leaves of a run and the leaf before them have one parent.
     RunHasOneParent,
-    /// `run`: the leaves of a run are emptied before they are unlinked.
-    RunIsEmptied,
-    /// `run`: emptied leaves stay locked until they are deleted.
+    /// `run`: the leaves of a run are dirty before they are unlinked.
+    RunIsDirty,
+    /// `run`: the leaves of a run stay locked until they are deleted.
     RunStaysLocked,
     /// `run`: the parent of a run is dirty while it changes.
     RunParentIsDirty,

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::{
     Entry, FORM, GROUP_MAX, Leaf, VACANT, kind_in, layer_at, take_lowest, value_of, word_of,
 };
-use crate::index::key::{Key, LAYER, SUFFIX, rank, slice_of};
+use crate::index::key::{Key, Kind, LAYER, SUFFIX, rank, slice_of};
 use crate::index::key_source::KeySource;
 use crate::index::node::Locked;
 use crate::index::node::link::NodeRef;
@@ -140,6 +140,12 @@ impl<'g> Locked<'g, Leaf> {
     /// The entry in a live slot.
     pub(crate) fn entry_in(&self, slot: usize) -> Entry<'g> {
         self.node().entry(slot)
+    }
+
+    /// The kind of the entry in a live slot.
+    #[inline]
+    pub(crate) fn kind_in(&self, slot: usize) -> Kind {
+        kind_in(self.mark(slot))
     }
 
     /// The slice of the entry at a position.
@@ -298,6 +304,11 @@ impl<'g> Locked<'g, Leaf> {
     /// [`Self::remove`].
     pub(crate) fn remove_many(&mut self, positions: Range<usize>) {
         let mut permutation = self.permutation();
+        if positions.end == permutation.len() {
+            let permutation = permutation.truncate(positions.start);
+            let live = permutation.live_mask() | self.live() & FORM;
+            return self.publish(permutation, live);
+        }
         let mut live = self.live();
         for position in positions.rev() {
             live &= !(1 << permutation.slot(position));

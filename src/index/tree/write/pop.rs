@@ -14,7 +14,7 @@
 mod tests;
 
 use super::lock::lock_prev;
-use super::remove_range::Start;
+use super::remove_range::{LockedStart, Start, side_of};
 use crate::index::key::{LAYER, SLICE_LEN};
 use crate::index::memory::{Count, OutOfMemory};
 use crate::index::node::{Leaf, Locked};
@@ -63,11 +63,19 @@ impl Tree {
         let upper = range.upper_cut();
         let mut position = OwnedCut::new(self.allocator(), range.lower_cut())?;
         loop {
-            let Some((leaf, depth, upper)) = self.lock_start(pin, &mut position, upper)? else {
+            let found = self.lock_start(pin, &mut position, upper)?;
+            let Some(LockedStart {
+                leaf,
+                from,
+                depth,
+                upper,
+            }) = found
+            else {
                 return Ok(Popped::Nothing);
             };
             let start = Start {
                 leaf,
+                from,
                 lower: position.cut().below(depth),
                 upper,
             };
@@ -186,10 +194,7 @@ impl Tree {
 /// Ends: each round goes to the leaf before.
 fn last_below<'g>(mut leaf: Locked<'g, Leaf>, cut: Cut<'_>) -> Option<(Locked<'g, Leaf>, usize)> {
     loop {
-        let is_below = |&at: &usize| {
-            let entry = leaf.entry_in(leaf.permutation().slot(at));
-            cut.side(entry.slice, entry.kind, &entry.suffix) != Side::Above
-        };
+        let is_below = |&at: &usize| side_of(&leaf, cut, at) != Side::Above;
         if let Some(at) = (0..leaf.permutation().len()).rev().find(is_below) {
             return Some((leaf, at));
         }

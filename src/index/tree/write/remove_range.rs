@@ -23,9 +23,9 @@ use arrayvec::ArrayVec;
 
 use super::collapse::retire;
 use super::locate::lock_or_move_right;
-use crate::index::key::{LAYER, SLICE_LEN, shortest};
+use crate::index::key::{LAYER, SLICE_LEN, SUFFIX, shortest};
 use crate::index::memory::{Count, OutOfMemory};
-use crate::index::node::{Chain, Entry, Leaf, Locked, NodeRef, WIDTH, with_search};
+use crate::index::node::{Chain, Leaf, Locked, NodeRef, WIDTH, with_search};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::index::tree::read::descend::{Lines, Stale, reach};
@@ -41,14 +41,24 @@ pub(super) type Values = ArrayVec<u64, { MOST_LEAVES * WIDTH }>;
 /// The leaf that contains the position, locked, and what of its layer lies in the range.
 pub(super) struct Start<'g, 'p, 'k> {
     pub(super) leaf: Locked<'g, Leaf>,
+    /// The position of the leaf's first entry that is not below `lower`.
+    pub(super) from: usize,
     /// The position, as the leaf's layer sees it.
     pub(super) lower: Cut<'p>,
     /// The upper end of the range, if it is in the leaf's layer.
     pub(super) upper: Option<Cut<'k>>,
 }
 
-/// A locked leaf, the bytes of key above its layer, and the upper end of the range in that layer.
-type LockedStart<'g, 'k> = (Locked<'g, Leaf>, usize, Option<Cut<'k>>);
+/// A locked leaf that contains the position.
+pub(super) struct LockedStart<'g, 'k> {
+    pub(super) leaf: Locked<'g, Leaf>,
+    /// As in [`Start`].
+    pub(super) from: usize,
+    /// Bytes of key above the leaf's layer.
+    pub(super) depth: usize,
+    /// As in [`Start`].
+    pub(super) upper: Option<Cut<'k>>,
+}
 
 /// What follows the entries that a round removes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -116,13 +126,19 @@ impl<'k> RangeRemoval<'k> {
             if self.removed >= self.limit {
                 return Ok(false);
             }
-            let Some((leaf, depth, upper)) =
-                tree.lock_start(pin, &mut self.position, self.upper)?
+            let found = tree.lock_start(pin, &mut self.position, self.upper)?;
+            let Some(LockedStart {
+                leaf,
+                from,
+                depth,
+                upper,
+            }) = found
             else {
                 return Ok(false);
             };
             let start = Start {
                 leaf,
+                from,
                 lower: self.position.cut().below(depth),
                 upper,
             };
@@ -157,9 +173,7 @@ impl Tree {
     }
 
     /// Locks the leaf that contains the position. If a link with keys in the range follows the position
-    /// there, moves the position into that layer, and so on. Also returns the bytes of key above the
-    /// leaf's layer, and the upper end of the range as that layer sees it, if it is there. Returns `None`
-    /// if the range ends first.
+    /// there, moves the position into that layer, and so on. Returns `None` if the range ends first.
     ///
     /// Ends: in each round, a writer has replaced a root or deleted a node, or the layer is deeper.
     pub(super) fn lock_start<'g, 'k>(
@@ -176,11 +190,14 @@ impl Tree {
                 (root, depth, within) = (self.root(pin), 0, upper);
                 continue;
             };
-            let first = (leaf.entries())
-                .find(|entry| lower.side(entry.slice, entry.kind, &entry.suffix) != Side::Below);
-            let link = first.and_then(|entry| Some((entry.slice, entry.layer()?)));
-            let Some((slice, below)) = link else {
-                return Ok(Some((leaf, depth, within)));
+            let from = first_above(&leaf, lower);
+            let Some((slice, below)) = link_at(&leaf, from) else {
+                return Ok(Some(LockedStart {
+                    leaf,
+                    from,
+                    depth,
+                    upper: within,
+                }));
             };
             drop(leaf);
             within = match within.map(|cut| (cut, cut.side(slice, LAYER, &[]))) {
@@ -232,7 +249,7 @@ impl Tree {
         let mut leaf = start.leaf;
         let next_low = leaf.node().next().map(Leaf::low);
         let mut values = Values::new();
-        let removed = self.take_values(&mut leaf, positions, &mut values);
+        let removed = self.take_entries(&mut leaf, positions, &mut values);
         self.end_round(pin, leaf, removed, values, Chain::EMPTY);
         Some(Round {
             removed,
@@ -243,27 +260,38 @@ impl Tree {
 
     /// Removes the entries at these positions, which are no links, from a leaf. Returns their number,
     /// and their values if the tree destroys them.
-    pub(super) fn take_values(
+    pub(super) fn take_entries(
         &self,
         leaf: &mut Locked<'_, Leaf>,
         positions: Positions<usize>,
         values: &mut Values,
     ) -> usize {
         let removed = positions.len();
-        if removed == 0 {
-            return 0;
+        if removed > 0 {
+            self.list_values(leaf, positions.clone(), values);
+            leaf.remove_many(positions);
         }
-        if self.destroys_values() {
-            let permutation = leaf.permutation();
-            let slots = positions.clone().map(|at| permutation.slot(at));
+        removed
+    }
+
+    /// Lists the values at these positions, if the tree destroys them.
+    pub(super) fn list_values(
+        &self,
+        leaf: &Locked<'_, Leaf>,
+        positions: Positions<usize>,
+        values: &mut Values,
+    ) {
+        if !self.destroys_values() {
+            return;
+        }
+        let permutation = leaf.permutation();
+        for slot in positions.map(|at| permutation.slot(at)) {
             if self.values_are_memory() {
                 // Retiring a value reads its size.
-                slots.clone().for_each(|slot| leaf.prefetch_value(slot));
+                leaf.prefetch_value(slot);
             }
-            values.extend(slots.map(|slot| leaf.value_in(slot)));
+            values.push(leaf.value_in(slot));
         }
-        leaf.remove_many(positions);
-        removed
     }
 
     /// Unlocks or deletes the leaf at which a round began, counts the keys that the round has removed,
@@ -333,28 +361,16 @@ impl OwnedCut {
 }
 
 impl<'g> Start<'g, '_, '_> {
-    /// The position of the first entry of the start in the range, unless it is a link; and what follows the
-    /// entries in the range if there is none.
+    /// The position of the first entry of the start in the range, which is no link; and what follows the
+    /// position if there is none.
     pub(super) fn first_in_range(&self) -> (Option<usize>, Rest) {
-        let permutation = self.leaf.permutation();
-        let entries = permutation.slots().map(|slot| self.leaf.entry_in(slot));
-        let side =
-            |cut: Cut<'_>, entry: &Entry<'_>| cut.side(entry.slice, entry.kind, &entry.suffix);
-        let first = entries
-            .enumerate()
-            .find(|(_, entry)| side(self.lower, entry) != Side::Below);
-        let Some((at, entry)) = first else {
+        if self.from == self.leaf.permutation().len() {
             return (None, Rest::NextLeaf);
-        };
-        if self
-            .upper
-            .is_some_and(|cut| side(cut, &entry) == Side::Above)
-        {
-            return (None, Rest::Nothing);
         }
-        match entry.layer() {
-            Some(_) => (None, Rest::Layer(entry.slice)),
-            None => (Some(at), Rest::NextLeaf),
+        let is_above = |cut| side_of(&self.leaf, cut, self.from) == Side::Above;
+        match self.upper.is_some_and(is_above) {
+            true => (None, Rest::Nothing),
+            false => (Some(self.from), Rest::NextLeaf),
         }
     }
 
@@ -375,24 +391,43 @@ impl<'g> Start<'g, '_, '_> {
         if !is_start && self.holds_all_of(leaf) && !leaf.has_links() {
             return (0..len, Rest::NextLeaf);
         }
-        let side = |cut: Cut<'_>, at: usize| {
-            let entry = leaf.entry_in(leaf.permutation().slot(at));
-            (cut.side(entry.slice, entry.kind, &entry.suffix), entry)
-        };
-        let from = match is_start {
-            true => (0..len).find(|&at| side(self.lower, at).0 != Side::Below),
-            false => Some(0),
-        };
-        let from = from.unwrap_or(len);
+        let from = if is_start { self.from } else { 0 };
         for at in from..len {
-            let entry = leaf.entry_in(leaf.permutation().slot(at));
-            let is_above = self.upper.is_some_and(|cut| side(cut, at).0 == Side::Above);
-            match (is_above, entry.layer()) {
-                (true, _) => return (from..at, Rest::Nothing),
-                (false, Some(_)) => return (from..at, Rest::Layer(entry.slice)),
-                (false, None) => {}
+            if (self.upper).is_some_and(|cut| side_of(leaf, cut, at) == Side::Above) {
+                return (from..at, Rest::Nothing);
+            }
+            if let Some((slice, _)) = link_at(leaf, at) {
+                return (from..at, Rest::Layer(slice));
             }
         }
         (from..len, Rest::NextLeaf)
     }
+}
+
+/// The side of a cut on which the entry at a position is.
+pub(super) fn side_of(leaf: &Locked<'_, Leaf>, cut: Cut<'_>, at: usize) -> Side {
+    let slot = leaf.permutation().slot(at);
+    let (slice, kind) = (leaf.slice_at(at), leaf.kind_in(slot));
+    match kind == SUFFIX && slice == cut.first_slice() {
+        true => cut.side(slice, kind, &leaf.entry_in(slot).suffix),
+        // Other suffixes have no influence.
+        false => cut.side(slice, kind, &[]),
+    }
+}
+
+/// The position of the first entry that is not below a cut.
+pub(super) fn first_above(leaf: &Locked<'_, Leaf>, cut: Cut<'_>) -> usize {
+    let len = leaf.permutation().len();
+    let first = (0..len).find(|&at| side_of(leaf, cut, at) != Side::Below);
+    first.unwrap_or(len)
+}
+
+/// The slice of the entry at a position and the root to which it links, if it is a link.
+fn link_at<'g>(leaf: &Locked<'g, Leaf>, at: usize) -> Option<(u64, NodeRef<'g>)> {
+    let permutation = leaf.permutation();
+    if at == permutation.len() || leaf.kind_in(permutation.slot(at)) != LAYER {
+        return None;
+    }
+    let entry = leaf.entry_in(permutation.slot(at));
+    Some((entry.slice, entry.layer()?))
 }

@@ -11,10 +11,10 @@
 //! - It shortens the run to the leaves that lie wholly in the range and contain no link, and locks their
 //!   parent. If the start and the run are not children of that one internode, in this order, a writer
 //!   has split it: then the writer goes on with the start alone.
-//! - It empties each leaf by a store of its permutation: the linearization points. From then on, the
-//!   leaves stay locked until they are deleted, so that no thread inserts into them. They are emptied
-//!   before they are unlinked: a walk that passes from the start to the leaf behind the run has then
-//!   missed no key that another thread still finds.
+//! - It marks each leaf of the run dirty: the linearization points. From then on, until the leaf is
+//!   deleted, no thread inserts into it or finds a key in it, not even one that has read the leaf while it
+//!   was locked. Otherwise a scan could pass from the start to the leaf behind the run, and a cursor of the
+//!   same thread then return a key of the run.
 //! - It marks the parent dirty, removes the run's children from it, unlinks the run from the list of
 //!   leaves, and deletes the leaves. The start takes over their range, as in `collapse`: a thread that
 //!   finds one of these leaves deleted starts over, and waits for the parent.
@@ -24,7 +24,7 @@
 use arrayvec::ArrayVec;
 
 use super::lock::{Parent, lock_parent, lock_prev};
-use super::remove_range::{MOST_LEAVES, Rest, Round, Start, Values};
+use super::remove_range::{MOST_LEAVES, Rest, Round, Start, Values, first_above};
 use crate::index::memory::Count;
 use crate::index::node::{AnyNode, Chain, Internode, Leaf, Lockable, Locked, NodeRef};
 use crate::index::reclaim::Pinned;
@@ -70,17 +70,14 @@ impl Tree {
         let next_low = last.node().next().map(Leaf::low);
         let (mut values, mut removed) = (Values::new(), 0);
         let mut leaf = start.leaf;
-        removed += self.take_values(&mut leaf, of_start, &mut values);
-        if Line::RunIsEmptied.is_enabled() {
-            for leaf in run.iter_mut().rev() {
-                let all = 0..leaf.permutation().len();
-                removed += self.take_values(leaf, all, &mut values);
+        removed += self.take_entries(&mut leaf, of_start, &mut values);
+        for leaf in run.iter_mut().rev() {
+            if Line::RunIsDirty.is_enabled() {
+                leaf.mark_dirty();
             }
-        } else {
-            removed += run
-                .iter()
-                .map(|leaf| leaf.permutation().len())
-                .sum::<usize>();
+            let all = 0..leaf.permutation().len();
+            removed += all.len();
+            self.list_values(leaf, all, &mut values);
         }
         if !Line::RunStaysLocked.is_enabled() {
             let nodes: ArrayVec<&Leaf, MOST_LEAVES> =
@@ -121,7 +118,7 @@ impl<'g> Start<'g, '_, '_> {
             self.upper.is_none_or(|cut| low <= cut.last_slice())
         };
         let last = (index + 1..=len).take_while(is_inside).last()?;
-        (index + 1..=last).for_each(|child| parent.child(child).prefetch_all());
+        (index + 1..=last).for_each(|child| parent.child(child).prefetch_to_empty());
         match parent.child(last).kind() {
             AnyNode::Leaf(leaf) => Some(leaf),
             AnyNode::Internode(_) => unreachable!("leaves have leaves as siblings"),
@@ -138,7 +135,9 @@ fn lock_run<'g, 'p, 'k>(
     start: Start<'g, 'p, 'k>,
     last: &'g Leaf,
 ) -> Option<(Start<'g, 'p, 'k>, Run<'g>)> {
-    let Start { leaf, lower, upper } = start;
+    let Start {
+        leaf, lower, upper, ..
+    } = start;
     let slice = lower.first_slice();
     drop(leaf);
     let last = Locked::lock(last);
@@ -152,7 +151,14 @@ fn lock_run<'g, 'p, 'k>(
         run.try_push(leaf).ok()?;
         leaf = prev;
         if leaf.low() <= slice || leaf.node().prev().is_none() {
-            return Some((Start { leaf, lower, upper }, run));
+            let from = first_above(&leaf, lower);
+            let start = Start {
+                leaf,
+                from,
+                lower,
+                upper,
+            };
+            return Some((start, run));
         }
     }
 }
