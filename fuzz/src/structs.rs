@@ -162,10 +162,8 @@ fn has_version_flags(options: &Options) -> bool {
     }
 }
 
-/// Creates a tree with options, unless they are invalid. Returns the kind of its values.
-fn create(u: &mut Unstructured<'_>) -> Result<Option<(*mut TreeHandle, u32)>> {
-    let right = size_of::<Options>();
-    let size = size(u, right)?;
+/// Options of a tree, of which some are wrong.
+fn tree_options(u: &mut Unstructured<'_>) -> Result<Options> {
     let bits: u8 = u.arbitrary()?;
     let chunk_size = match u.int_in_range(0..=3u8)? {
         0 => u.arbitrary()?,
@@ -173,14 +171,13 @@ fn create(u: &mut Unstructured<'_>) -> Result<Option<(*mut TreeHandle, u32)>> {
         _ => 0,
     };
     // Without an allocator that refuses, malloc would get requests for chunks of any size.
-    let is_modest = chunk_size <= 1 << 20;
-    let has_alloc = bits & 1 != 0 || !is_modest;
+    let has_alloc = bits & 1 != 0 || !is_modest(chunk_size);
     let has_free = if bits & 2 != 0 {
         has_alloc
     } else {
         bits & 4 != 0
     };
-    let options = Options {
+    Ok(Options {
         struct_size: 0,
         value_destructor: (bits & 8 != 0).then_some(ignore as _),
         value_ctx: std::ptr::without_provenance_mut(bits.into()),
@@ -194,16 +191,31 @@ fn create(u: &mut Unstructured<'_>) -> Result<Option<(*mut TreeHandle, u32)>> {
         reserved: word(u)?,
         key_of: None,
         key_ctx: null_mut(),
-    };
-    let block = Block::new(bytes_of(&options), size, stray(u, right)?);
+    })
+}
+
+fn is_modest(chunk_size: usize) -> bool {
+    chunk_size <= 1 << 20
+}
+
+/// Whether a tree can be made with these options, if their size is right.
+fn are_sound(options: &Options) -> bool {
     let is_words = options.value_kind == MASSTREE_VALUES_WORDS;
-    let is_sound = block.fits(right, size, true)
-        && options.value_kind <= MASSTREE_VALUES_VERSIONED
-        && has_version_flags(&options)
+    options.value_kind <= MASSTREE_VALUES_VERSIONED
+        && has_version_flags(options)
         && options.reserved == 0
-        && has_huge_pages(&options)
-        && has_alloc == has_free
-        && (is_words || options.value_destructor.is_none());
+        && has_huge_pages(options)
+        && options.alloc.is_some() == options.free.is_some()
+        && (is_words || options.value_destructor.is_none())
+}
+
+/// Creates a tree with options, unless they are invalid. Returns the kind of its values.
+fn create(u: &mut Unstructured<'_>) -> Result<Option<(*mut TreeHandle, u32)>> {
+    let right = size_of::<Options>();
+    let size = size(u, right)?;
+    let options = tree_options(u)?;
+    let block = Block::new(bytes_of(&options), size, stray(u, right)?);
+    let is_sound = block.fits(right, size, true) && are_sound(&options);
     let untouched = std::ptr::without_provenance_mut(8);
     let mut tree = untouched;
     // SAFETY: a block of as many bytes as its first field says, or as are believed.
@@ -222,7 +234,10 @@ fn create(u: &mut Unstructured<'_>) -> Result<Option<(*mut TreeHandle, u32)>> {
         MASSTREE_INVALID
     };
     assert_eq!((status, tree), (expected, untouched), "size {size}");
-    assert!(!(is_sound && is_modest), "out of memory without reason");
+    assert!(
+        !(is_sound && is_modest(options.chunk_size)),
+        "out of memory without reason"
+    );
     Ok(None)
 }
 

@@ -1,44 +1,64 @@
-//! Two transactions of one thread and single writes of a store, against a model; and of the same store:
-//! listings by a delimiter, dropped trees, exports, checkpoints, verifying, and opening it again.
+//! Two transactions of one thread, with cursors, and single writes of a store, against a model; and of the same
+//! store: listings by a delimiter, snapshots, dropped trees, changes, exports, imports, checkpoints, verifying, and
+//! opening it again.
 
 use std::collections::BTreeMap;
-use std::ffi::{CStr, CString, c_void};
+use std::ffi::{CStr, CString};
 use std::ptr::{null, null_mut};
 
 use arbitrary::Unstructured;
 use masstree::ffi::handle::TreeHandle;
 use masstree::ffi::status::*;
-use masstree::ffi::store::batch::*;
 use masstree::ffi::store::checkpoint::*;
-use masstree::ffi::store::export::*;
 use masstree::ffi::store::handle::{StoreHandle, TxnHandle};
 use masstree::ffi::store::trees::*;
 use masstree::ffi::store::txn::*;
-use masstree::ffi::store::verify::*;
+use masstree::ffi::store::wait::{MASSTREE_DURABLE, MASSTREE_WRITTEN};
 use masstree::ffi::store::write::*;
 
-use crate::store::{Content, STORE, close, content, open, options};
+use crate::store::{Content, STORE, close, content, open};
 use crate::store_disk::Disk;
 use crate::targets::show;
+use crate::txn_changes::{Changes, Expected, What};
+use crate::txn_copy::verify;
+use crate::txn_cursor::Cursor;
 use crate::txn_list::{list, row_of};
 use crate::txn_model::{Tree, Txn};
-use crate::txn_op::{Access, KeyChoice, Op, RangeChoice};
-use crate::txn_session::{Session, Writes, flags_of, renamed};
+use crate::txn_op::{Access, Move, Op, RangeChoice};
+use crate::txn_session::Session;
+use crate::txn_snapshots::{Held, open_snapshots};
 
 const MAX_OPERATIONS: usize = 160;
-const NAMES: [&CStr; 2] = [c"left", c"right"];
-const COPY: &CStr = c"/copy";
+pub(crate) const NAMES: [&CStr; 2] = [c"left", c"right"];
 /// Half of the log's buffer.
-const ROOM: usize = 1 << 11;
+pub(crate) const ROOM: usize = 1 << 11;
 
-struct Subject {
-    disk: Box<Disk>,
-    store: *mut StoreHandle,
-    trees: [Tree; 2],
+pub(crate) struct Subject {
+    pub(crate) disk: Box<Disk>,
+    pub(crate) store: *mut StoreHandle,
+    pub(crate) trees: [Tree; 2],
     /// By the trees' numbers.
-    handles: BTreeMap<usize, *mut TreeHandle>,
-    last: u64,
-    txns: [Option<(*mut TxnHandle, Txn)>; 2],
+    pub(crate) handles: BTreeMap<usize, *mut TreeHandle>,
+    /// The last commit.
+    pub(crate) last: u64,
+    txns: [Option<Running>; 2],
+    pub(crate) snapshots: [Option<Held>; 2],
+    pub(crate) changes: Changes,
+}
+
+/// A transaction, and its cursors of the two trees.
+struct Running {
+    txn: *mut TxnHandle,
+    model: Txn,
+    cursors: [Option<Cursor>; 2],
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.cursors = [None, None];
+        // SAFETY: a transaction of this thread, which is not used any more.
+        unsafe { masstree_txn_destroy(self.txn) };
+    }
 }
 
 /// A store on a disk that is open to be written.
@@ -46,7 +66,7 @@ fn begin_store(disk: &Disk) -> *mut StoreHandle {
     open(disk, STORE, 0).expect("an undamaged store")
 }
 
-fn tree_named(store: *mut StoreHandle, name: &CStr) -> *mut TreeHandle {
+pub(crate) fn tree_named(store: *mut StoreHandle, name: &CStr) -> *mut TreeHandle {
     let mut tree = null_mut();
     // SAFETY: an open store, and a string.
     let status = unsafe { masstree_store_tree(store, name.as_ptr(), &mut tree) };
@@ -68,8 +88,13 @@ impl Subject {
             handles: BTreeMap::new(),
             last: 0,
             txns: [None, None],
+            snapshots: [None, None],
+            changes: Changes::default(),
         };
         made.find_trees();
+        for at in 0..2 {
+            made.note_tree(at, What::Made, None);
+        }
         made
     }
 
@@ -80,8 +105,9 @@ impl Subject {
         }
     }
 
-    fn content(&self) -> Content {
-        let mut trees: Vec<_> = self.trees.iter().zip(NAMES).collect();
+    /// What a store has that has these trees.
+    pub(crate) fn content(trees: &[Tree; 2]) -> Content {
+        let mut trees: Vec<_> = trees.iter().zip(NAMES).collect();
         trees.sort_by_key(|(tree, _)| tree.number);
         let content = trees.into_iter().map(|(tree, name)| {
             let rows = tree.rows.clone().into_iter().map(row_of).collect();
@@ -90,8 +116,20 @@ impl Subject {
         content.collect()
     }
 
+    /// Notes what a commit has done to a tree.
+    pub(crate) fn note_tree(&mut self, at: usize, what: What, commit: Option<u64>) {
+        self.changes.note([Expected {
+            commit,
+            tree: self.trees[at].number,
+            name: NAMES[at],
+            key: Vec::new(),
+            what,
+            is_certain: true,
+        }]);
+    }
+
     /// Notes a commit's number.
-    fn committed(&mut self, commit: u64) {
+    pub(crate) fn committed(&mut self, commit: u64) {
         assert!(
             commit > self.last,
             "the number {commit} follows {}",
@@ -107,20 +145,47 @@ impl Subject {
             Op::Reset(slot) => self.reset(slot.into()),
             Op::Commit(slot) => self.commit(slot.into()),
             Op::Abort(slot) => {
-                if let Some((txn, _)) = self.txns[usize::from(slot)].take() {
+                if let Some(mut running) = self.txns[usize::from(slot)].take() {
                     // SAFETY: a transaction of this thread.
-                    unsafe {
-                        masstree_txn_abort(txn);
-                        assert_eq!(masstree_txn_seqno(txn), 0);
-                        assert_eq!(masstree_txn_commit(txn, null_mut()), MASSTREE_INVALID);
-                        masstree_txn_destroy(txn);
-                    }
+                    unsafe { masstree_txn_abort(running.txn) };
+                    running.has_ended();
+                }
+            }
+            Op::Step(slot, tree, step) => self.step(slot.into(), tree.into(), &step),
+            Op::CloseCursor(slot, tree) => {
+                if let Some(running) = &mut self.txns[usize::from(slot)] {
+                    running.cursors[usize::from(tree)] = None;
                 }
             }
             Op::Store(tree, access) => self.store_access(tree.into(), &access),
             Op::List(tree, range, delimiter) => self.list(tree.into(), &range, delimiter),
+            Op::Snapshot(slot) => self.open_or_close(slot.into()),
+            Op::GetAt(slot, tree, key) => {
+                if let Some((held, handle)) = self.held(slot, tree) {
+                    held.get(tree.into(), handle, &key.0);
+                }
+            }
+            Op::ListAt(slot, tree, range, delimiter) => {
+                if let Some((held, handle)) = self.held(slot, tree) {
+                    let tree = &held.trees[usize::from(tree)];
+                    list(handle, tree, held.seqno, &range, delimiter);
+                }
+            }
             Op::Drop(tree) => self.drop_tree(tree.into()),
-            Op::Export => self.export(),
+            Op::Export(from) => self.export(from),
+            Op::Import(import) => self.import(&import),
+            Op::Follow { is_durable, keeps } => {
+                let level = if is_durable {
+                    MASSTREE_DURABLE
+                } else {
+                    MASSTREE_WRITTEN
+                };
+                self.changes.follow(self.store, self.last, level);
+                if !keeps {
+                    self.changes.leave();
+                }
+            }
+            Op::ChangesSince(choice) => self.changes.read_since(self.store, choice),
             Op::Checkpoint => {
                 // SAFETY: an open store.
                 let status = unsafe { masstree_store_checkpoint(self.store) };
@@ -131,7 +196,7 @@ impl Subject {
     }
 
     fn begin(&mut self, slot: usize, kind: u8) {
-        self.end(slot);
+        self.txns[slot] = None;
         // SAFETY: all of the fields may be zero.
         let mut options: TxnOptions = unsafe { std::mem::zeroed() };
         options.struct_size = size_of::<TxnOptions>();
@@ -151,11 +216,20 @@ impl Subject {
             options.max_bytes != 0,
             self.trees.clone(),
         );
-        self.txns[slot] = Some((txn, model));
+        self.txns[slot] = Some(Running {
+            txn,
+            model,
+            cursors: [None, None],
+        });
     }
 
     fn reset(&mut self, slot: usize) {
-        let Some((txn, model)) = &mut self.txns[slot] else {
+        let Some(Running {
+            txn,
+            model,
+            cursors,
+        }) = &mut self.txns[slot]
+        else {
             return;
         };
         // SAFETY: a transaction of this thread.
@@ -165,19 +239,14 @@ impl Subject {
         };
         assert!(seqno >= self.last);
         *model = Txn::new(model.isolation, seqno, model.is_limited, self.trees.clone());
-    }
-
-    fn end(&mut self, slot: usize) {
-        if let Some((txn, _)) = self.txns[slot].take() {
-            // SAFETY: a transaction of this thread, which is not used any more.
-            unsafe { masstree_txn_destroy(txn) };
-        }
+        cursors.iter_mut().flatten().for_each(Cursor::forget);
     }
 
     fn commit(&mut self, slot: usize) {
-        let Some((txn, model)) = self.txns[slot].take() else {
+        let Some(mut running) = self.txns[slot].take() else {
             return;
         };
+        let (txn, model) = (running.txn, &running.model);
         let verdict = model.verdict(&self.trees, ROOM);
         let mut commit = 0;
         // SAFETY: a transaction of this thread.
@@ -188,43 +257,75 @@ impl Subject {
             "{status}; {verdict:?} {model:?}"
         );
         if status < 0 {
-            self.txns[slot] = Some((txn, model)); // goes on
+            self.txns[slot] = Some(running); // goes on
             return;
         }
         if status == MASSTREE_OK && (verdict.is_effective || commit > model.seqno) {
             self.committed(commit);
-            for ((number, key), value) in &model.writes {
-                let tree = self.trees.iter_mut().find(|tree| tree.number == *number);
-                if let Some(tree) = tree {
-                    tree.write(key, value.as_ref(), commit);
-                }
-            }
+            self.write_all(model, commit);
         } else if status == MASSTREE_OK {
             assert_eq!(commit, model.seqno);
         }
         let (mut tree, mut key, mut len) = (null_mut(), null(), 0);
         // SAFETY: a transaction of this thread.
-        unsafe {
-            let named = masstree_txn_conflict(txn, &mut tree, &mut key, &mut len);
-            if status == MASSTREE_CONFLICT {
-                assert_eq!(named, MASSTREE_OK);
-                let key = std::slice::from_raw_parts(key.cast::<u8>(), len).to_vec();
-                let number = self.handles.iter().find(|(_, handle)| **handle == tree);
-                let number = *number.expect("a tree of the store").0;
-                assert!(
-                    verdict.conflicts.contains(&(number, key)),
-                    "{verdict:?} {model:?}"
-                );
-            } else {
-                assert_eq!(named, MASSTREE_NOT_FOUND);
-            }
-            assert_eq!(masstree_txn_commit(txn, null_mut()), MASSTREE_INVALID);
-            masstree_txn_destroy(txn);
+        let named = unsafe { masstree_txn_conflict(txn, &mut tree, &mut key, &mut len) };
+        if status == MASSTREE_CONFLICT {
+            assert_eq!(named, MASSTREE_OK);
+            // SAFETY: the key of the conflict.
+            let key = unsafe { std::slice::from_raw_parts(key.cast::<u8>(), len).to_vec() };
+            let number = self.handles.iter().find(|(_, handle)| **handle == tree);
+            let number = *number.expect("a tree of the store").0;
+            assert!(
+                verdict.conflicts.contains(&(number, key)),
+                "{verdict:?} {model:?}"
+            );
+        } else {
+            assert_eq!(named, MASSTREE_NOT_FOUND);
         }
+        running.has_ended();
+    }
+
+    /// Writes what a transaction has committed.
+    fn write_all(&mut self, model: &Txn, commit: u64) {
+        let mut changes = Vec::new();
+        for ((number, key), value) in &model.writes {
+            let at = model.trees.iter().position(|tree| tree.number == *number);
+            let at = at.expect("a tree that the transaction has seen");
+            let tree = &mut self.trees[at];
+            let is_there = tree.number == *number;
+            changes.push(Expected {
+                commit: Some(commit),
+                tree: *number,
+                name: NAMES[at],
+                key: key.clone(),
+                what: value.clone().map_or(What::Removed, What::Put),
+                is_certain: value.is_some() || is_there && tree.rows.contains_key(key),
+            });
+            if is_there {
+                tree.write(key, value.as_ref(), commit);
+            }
+        }
+        self.changes.note(changes);
+    }
+
+    fn step(&mut self, slot: usize, at: usize, step: &Move) {
+        let Some(Running {
+            txn,
+            model,
+            cursors,
+        }) = &mut self.txns[slot]
+        else {
+            return;
+        };
+        let number = model.trees[at].number;
+        model.uses(number);
+        let cursor =
+            cursors[at].get_or_insert_with(|| Cursor::open(*txn, self.handles[&number], number));
+        cursor.step(model, at, step);
     }
 
     fn access(&mut self, slot: usize, at: usize, access: Access) {
-        let Some((txn, model)) = &mut self.txns[slot] else {
+        let Some(Running { txn, model, .. }) = &mut self.txns[slot] else {
             return;
         };
         let of = Session {
@@ -236,70 +337,29 @@ impl Subject {
         of.run(model, access);
     }
 
-    /// A write outside of transactions, or a listing.
-    fn store_access(&mut self, at: usize, access: &Access) {
-        match access {
-            Access::Get(key) => return self.list(at, &RangeChoice::beginning(&key.0), 0),
-            Access::Scan(range) => return self.list(at, range, 0),
-            _ => {}
-        }
-        let (expected, writes) = effect(&self.trees[at], access);
-        let (status, commit) = self.write(self.handles[&self.trees[at].number], access);
-        if expected == MASSTREE_OK && !writes.is_empty() && record(&writes) > ROOM {
-            assert_eq!(status, MASSTREE_TOO_LARGE, "{access:?}");
-            return;
-        }
-        assert_eq!(status, expected, "{access:?}");
-        if !writes.is_empty() {
-            for (key, value) in &writes {
-                self.trees[at].write(key, value.as_ref(), commit);
-            }
-            self.committed(commit);
-        }
-    }
-
-    /// Makes a call that writes; returns its status, and the commit's number.
-    fn write(&self, tree: *mut TreeHandle, access: &Access) -> (i32, u64) {
-        let (store, mut commit) = (self.store, 0);
-        let name = |key: &KeyChoice| (key.0.as_ptr().cast::<c_void>(), key.0.len());
-        // SAFETY: sound arguments.
-        let status = unsafe {
-            match access {
-                Access::Put(key, value) | Access::Insert(key, value) => {
-                    let ((key, len), value) = (name(key), value.bytes());
-                    let (bytes, value_len) = (value.as_ptr().cast(), value.len());
-                    let function = match access {
-                        Access::Put(..) => masstree_store_put,
-                        _ => masstree_store_insert,
-                    };
-                    function(store, tree, key, len, bytes, value_len, &mut commit)
-                }
-                Access::Remove(key) => {
-                    masstree_store_remove(store, tree, name(key).0, name(key).1, &mut commit)
-                }
-                Access::Rename(from, to, force) => {
-                    let ((src, src_len), (dst, dst_len)) = (name(from), name(to));
-                    let flags = flags_of(*force);
-                    masstree_store_rename(
-                        store,
-                        tree,
-                        src,
-                        src_len,
-                        dst,
-                        dst_len,
-                        flags,
-                        &mut commit,
-                    )
-                }
-                Access::Get(_) | Access::Scan(_) => unreachable!("reads"),
-            }
-        };
-        (status, commit)
-    }
-
-    fn list(&self, at: usize, range: &RangeChoice, delimiter: u8) {
+    pub(crate) fn list(&self, at: usize, range: &RangeChoice, delimiter: u8) {
         let tree = &self.trees[at];
-        list(self.handles[&tree.number], tree, range, delimiter);
+        list(self.handles[&tree.number], tree, u64::MAX, range, delimiter);
+    }
+
+    /// Opens a snapshot, or closes it; lists all that are open.
+    fn open_or_close(&mut self, slot: usize) {
+        self.snapshots[slot] = match self.snapshots[slot].take() {
+            Some(_) => None,
+            None => Some(Held::open(self.store, &self.trees)),
+        };
+        let held = self.snapshots.iter().flatten().map(|held| held.seqno);
+        let running = (self.txns.iter().flatten()).map(|running| running.model.seqno);
+        let mut expected: Vec<u64> = held.chain(running).collect();
+        expected.sort_unstable();
+        assert_eq!(open_snapshots(self.store), expected);
+    }
+
+    /// A snapshot, and a tree that it sees, which may have been dropped.
+    fn held(&self, slot: bool, tree: bool) -> Option<(&Held, *mut TreeHandle)> {
+        let held = self.snapshots[usize::from(slot)].as_ref()?;
+        let number = held.trees[usize::from(tree)].number;
+        Some((held, self.handles[&number]))
     }
 
     fn drop_tree(&mut self, at: usize) {
@@ -321,6 +381,13 @@ impl Subject {
             assert_eq!(status, MASSTREE_WRONG_TREE);
         }
         self.committed(commit);
+        self.note_tree(at, What::Dropped, Some(commit));
+        self.make_anew(at);
+        self.note_tree(at, What::Made, None);
+    }
+
+    /// A tree was dropped, and is made again.
+    pub(crate) fn make_anew(&mut self, at: usize) {
         let number = 1 + *self.handles.keys().last().expect("trees");
         self.trees[at] = Tree {
             number,
@@ -330,79 +397,29 @@ impl Subject {
             .insert(number, tree_named(self.store, NAMES[at]));
     }
 
-    /// Exports the store, and opens what was exported.
-    fn export(&mut self) {
-        // SAFETY: an open store.
-        let export = || unsafe {
-            masstree_store_export(
-                self.store,
-                null(),
-                COPY.as_ptr(),
-                None,
-                null_mut(),
-                null_mut(),
-            )
-        };
-        assert_eq!(export(), MASSTREE_OK);
-        assert_eq!(export(), MASSTREE_EXISTS);
-        assert_eq!(verify(&self.disk, COPY), MASSTREE_OK);
-        assert_eq!(verify(&self.disk, STORE), MASSTREE_LOCKED);
-        let copy = open(&self.disk, COPY, 0).expect("an exported store");
-        assert_eq!(content(copy), self.content());
-        let (tree, mut commit) = (tree_named(copy, NAMES[0]), 0);
-        let key = b"key".as_ptr().cast();
-        // SAFETY: an open store.
-        let status = unsafe { masstree_store_put(copy, tree, key, 3, key, 3, &mut commit) };
-        assert_eq!(status, MASSTREE_OK);
-        assert!(commit > self.last, "a number is given out twice");
-        close(copy);
-        self.disk.remove_all("copy/");
-    }
-
     fn reopen(&mut self) {
-        (0..2).for_each(|slot| self.end(slot));
+        self.txns = [None, None];
+        self.snapshots = [None, None];
+        self.changes.leave();
         close(self.store);
         self.handles.clear();
         assert_eq!(verify(&self.disk, STORE), MASSTREE_OK);
         self.store = begin_store(&self.disk);
-        assert_eq!(content(self.store), self.content());
+        assert_eq!(content(self.store), Self::content(&self.trees));
         self.find_trees();
     }
 }
 
-/// What a write answers, if its record fits, and changes.
-fn effect<'a>(tree: &Tree, access: &'a Access) -> (i32, Writes<'a>) {
-    let is_there = |key: &KeyChoice| tree.rows.contains_key(&key.0);
-    match access {
-        Access::Insert(key, _) if is_there(key) => (MASSTREE_EXISTS, Vec::new()),
-        Access::Put(key, value) | Access::Insert(key, value) => {
-            (MASSTREE_OK, vec![(&key.0, Some(value.bytes()))])
+impl Running {
+    /// It was committed, refused or aborted.
+    fn has_ended(&mut self) {
+        // SAFETY: a transaction of this thread.
+        unsafe {
+            assert_eq!(masstree_txn_seqno(self.txn), 0);
+            assert_eq!(masstree_txn_commit(self.txn, null_mut()), MASSTREE_INVALID);
         }
-        Access::Remove(key) if !is_there(key) => (MASSTREE_NOT_FOUND, Vec::new()),
-        Access::Remove(key) => (MASSTREE_OK, vec![(&key.0, None)]),
-        Access::Rename(from, to, force) => {
-            renamed(|key| tree.rows.get(key).cloned(), from, to, *force)
-        }
-        Access::Get(_) | Access::Scan(_) => unreachable!("reads"),
+        (self.cursors.iter_mut().flatten()).for_each(Cursor::outlive);
     }
-}
-
-/// Bytes of the log that changes take.
-fn record(writes: &Writes<'_>) -> usize {
-    let value = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
-    8 + writes
-        .iter()
-        .map(|(key, of)| 16 + key.len() + value(of))
-        .sum::<usize>()
-}
-
-fn verify(disk: &Disk, directory: &CStr) -> i32 {
-    let table = disk.table();
-    let (mut options, mut failure) = options(0);
-    options.io = &raw const table;
-    options.failure = &raw mut *failure;
-    // SAFETY: pointers that are valid during the call.
-    unsafe { masstree_store_verify(directory.as_ptr(), &options, null_mut()) }
 }
 
 /// One input.
@@ -418,5 +435,8 @@ pub fn transactions(input: &[u8]) {
         subject.run(op);
     }
     subject.reopen();
-    close(subject.store);
+    let (store, last) = (subject.store, subject.last);
+    subject.changes.follow(store, last, MASSTREE_DURABLE);
+    subject.changes.leave();
+    close(store);
 }

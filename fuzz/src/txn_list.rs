@@ -86,8 +86,14 @@ fn listed(tree: &Tree, range: &RangeChoice, delimiter: &[u8]) -> Vec<Row> {
     range.pick(shown)
 }
 
-/// Lists the tree, as it is now.
-pub(crate) fn list(handle: *mut TreeHandle, tree: &Tree, range: &RangeChoice, choice: u8) {
+/// Lists the tree, as it is at a number.
+pub(crate) fn list(
+    handle: *mut TreeHandle,
+    tree: &Tree,
+    number: u64,
+    range: &RangeChoice,
+    choice: u8,
+) {
     const DELIMITERS: [&[u8]; 6] = [b"", b"/", b"/", b"a", b"//", b"/a"];
     let delimiter = DELIMITERS[usize::from(choice) % 6];
     let (mut rows, mut visited): (Vec<Row>, usize) = (Vec::new(), 0);
@@ -97,7 +103,7 @@ pub(crate) fn list(handle: *mut TreeHandle, tree: &Tree, range: &RangeChoice, ch
             handle,
             null_mut(),
             &range_of(range),
-            u64::MAX,
+            number,
             delimiter.as_ptr().cast(),
             delimiter.len(),
             Some(collect),

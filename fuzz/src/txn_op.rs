@@ -31,10 +31,24 @@ pub(crate) enum Access {
     Scan(RangeChoice),
 }
 
+/// How a cursor moves.
+#[derive(Clone, Debug)]
+pub(crate) enum Move {
+    First,
+    Last,
+    Next,
+    Prev,
+    /// At least, above, at most, below.
+    Seek(KeyChoice, u8),
+}
+
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     /// Of one of two transactions, in one of two trees.
     Of(bool, bool, Access),
+    /// Of the same, with a cursor.
+    Step(bool, bool, Move),
+    CloseCursor(bool, bool),
     Begin(bool, u8),
     Reset(bool),
     Commit(bool),
@@ -42,10 +56,33 @@ pub(crate) enum Op {
     /// Of no transaction.
     Store(bool, Access),
     List(bool, RangeChoice, u8),
+    /// Opens one of two snapshots, or closes it.
+    Snapshot(bool),
+    GetAt(bool, bool, KeyChoice),
+    ListAt(bool, bool, RangeChoice, u8),
     Drop(bool),
-    Export,
+    /// As of a snapshot, or of the newest commit.
+    Export(Option<bool>),
+    Import(Import),
+    /// Reads changes since the last time, of durable or of written commits; may keep the cursor.
+    Follow {
+        is_durable: bool,
+        keeps: bool,
+    },
+    ChangesSince(u8),
     Checkpoint,
     Reopen,
+}
+
+/// An import of what was exported.
+#[derive(Clone, Debug)]
+pub(crate) struct Import {
+    /// What is exported: see [`Op::Export`].
+    pub(crate) from: Option<bool>,
+    pub(crate) replaces: bool,
+    /// The report of its progress that stops it: 1 to 3, of the trees that are begun and of the end; 4: the first while
+    /// the directory is read; 0: none.
+    pub(crate) stop: u8,
 }
 
 impl<'a> Arbitrary<'a> for KeyChoice {
@@ -118,9 +155,37 @@ impl<'a> Arbitrary<'a> for Access {
     }
 }
 
+impl<'a> Arbitrary<'a> for Move {
+    fn arbitrary(u: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        let choice: u8 = u.arbitrary()?;
+        Ok(match choice % 16 {
+            0 => Self::First,
+            1 => Self::Last,
+            2..=6 => Self::Next,
+            7..=11 => Self::Prev,
+            _ => Self::Seek(u.arbitrary()?, choice >> 4),
+        })
+    }
+}
+
+impl<'a> Arbitrary<'a> for Import {
+    fn arbitrary(u: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        let choice: u8 = u.arbitrary()?;
+        Ok(Self {
+            from: (choice & 1 != 0).then_some(choice & 2 != 0),
+            replaces: choice & 12 != 0,
+            stop: if choice & 16 == 0 {
+                0
+            } else {
+                1 + (choice >> 5) % 4
+            },
+        })
+    }
+}
+
 impl<'a> Arbitrary<'a> for Op {
     fn arbitrary(u: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
-        Ok(match u.int_in_range(0..=31_u8)? {
+        Ok(match u.int_in_range(0..=47_u8)? {
             0..=12 => Self::Of(u.arbitrary()?, u.arbitrary()?, u.arbitrary()?),
             13 | 14 => Self::Begin(u.arbitrary()?, u.arbitrary()?),
             15 => Self::Reset(u.arbitrary()?),
@@ -129,9 +194,28 @@ impl<'a> Arbitrary<'a> for Op {
             20..=25 => Self::Store(u.arbitrary()?, u.arbitrary()?),
             26 | 27 => Self::List(u.arbitrary()?, u.arbitrary()?, u.arbitrary()?),
             28 => Self::Drop(u.arbitrary()?),
-            29 => Self::Export,
+            29 => Self::Export(u.arbitrary()?),
             30 => Self::Checkpoint,
-            _ => Self::Reopen,
+            31 => Self::Reopen,
+            32..=37 => Self::Step(u.arbitrary()?, u.arbitrary()?, u.arbitrary()?),
+            38 => Self::CloseCursor(u.arbitrary()?, u.arbitrary()?),
+            39 | 40 => Self::Snapshot(u.arbitrary()?),
+            41 => Self::GetAt(u.arbitrary()?, u.arbitrary()?, u.arbitrary()?),
+            42 => Self::ListAt(
+                u.arbitrary()?,
+                u.arbitrary()?,
+                u.arbitrary()?,
+                u.arbitrary()?,
+            ),
+            43 => Self::Import(u.arbitrary()?),
+            44 => Self::ChangesSince(u.arbitrary()?),
+            _ => {
+                let choice: u8 = u.arbitrary()?;
+                Self::Follow {
+                    is_durable: choice & 1 != 0,
+                    keeps: choice & 6 != 0,
+                }
+            }
         })
     }
 }

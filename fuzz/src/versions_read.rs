@@ -174,43 +174,21 @@ impl Subject {
                 .cloned()
                 .collect(),
         };
-        let mut cursor: *mut CursorHandle = std::ptr::null_mut();
+        let mut memory = [0_u128; 512];
+        let memory = (steps & 2 != 0).then_some(&mut memory[..]);
+        let cursor = self.open_cursor(memory);
+        let how = if reverse {
+            MASSTREE_SEEK_LE
+        } else {
+            MASSTREE_SEEK_GE
+        };
+        let k = slice_of(&key);
         // SAFETY: sound arguments; the cursor is closed before its guard is left.
         unsafe {
-            let mut memory = [0_u128; 512];
-            let opened = match steps & 2 {
-                0 => masstree_cursor_open_versions(self.tree, self.guard, 0, &mut cursor),
-                _ => {
-                    let (start, size) = (memory.as_mut_ptr().cast(), size_of_val(&memory));
-                    masstree_cursor_open_versions_in(
-                        self.tree,
-                        self.guard,
-                        start,
-                        size,
-                        0,
-                        &mut cursor,
-                    )
-                }
-            };
-            assert_eq!(opened, MASSTREE_OK);
-            let how = if reverse {
-                MASSTREE_SEEK_LE
-            } else {
-                MASSTREE_SEEK_GE
-            };
-            let k = slice_of(&key);
             let mut status = masstree_cursor_seek_at(cursor, k.data, k.len, number, how);
             for row_there in expected.iter().take(1 + usize::from(steps >> 1)) {
                 assert_eq!(status, MASSTREE_OK);
-                let mut found = std::mem::MaybeUninit::<Version>::uninit();
-                assert_eq!(
-                    masstree_cursor_version(cursor, found.as_mut_ptr()),
-                    MASSTREE_OK
-                );
-                let mut key = slice_of(&[]);
-                assert_eq!(masstree_cursor_key(cursor, &mut key), MASSTREE_OK);
-                let key = std::slice::from_raw_parts(key.data.cast::<u8>(), key.len);
-                assert_eq!(&row(key, &found.assume_init()), row_there);
+                assert_eq!(&row_at(cursor), row_there);
                 status = match reverse {
                     false => masstree_cursor_next(cursor),
                     true => masstree_cursor_prev(cursor),
@@ -221,5 +199,42 @@ impl Subject {
             }
             masstree_cursor_close(cursor);
         }
+    }
+
+    /// Opens a cursor over versions, perhaps in memory of the caller.
+    fn open_cursor(&self, memory: Option<&mut [u128]>) -> *mut CursorHandle {
+        let (tree, guard) = (self.tree, self.guard);
+        let mut cursor: *mut CursorHandle = std::ptr::null_mut();
+        // SAFETY: sound arguments.
+        let opened = unsafe {
+            match memory {
+                None => masstree_cursor_open_versions(tree, guard, 0, &mut cursor),
+                Some(memory) => {
+                    let (start, size) = (memory.as_mut_ptr().cast(), size_of_val(memory));
+                    masstree_cursor_open_versions_in(tree, guard, start, size, 0, &mut cursor)
+                }
+            }
+        };
+        assert_eq!(opened, MASSTREE_OK);
+        cursor
+    }
+}
+
+/// The version that a cursor is at.
+///
+/// # Safety
+/// A cursor at a version.
+unsafe fn row_at(cursor: *mut CursorHandle) -> Row {
+    let mut found = std::mem::MaybeUninit::<Version>::uninit();
+    let mut key = slice_of(&[]);
+    // SAFETY: by contract; the calls store a version and its key, which stay until the cursor moves.
+    unsafe {
+        assert_eq!(
+            masstree_cursor_version(cursor, found.as_mut_ptr()),
+            MASSTREE_OK
+        );
+        assert_eq!(masstree_cursor_key(cursor, &mut key), MASSTREE_OK);
+        let key = std::slice::from_raw_parts(key.data.cast::<u8>(), key.len);
+        row(key, &found.assume_init())
     }
 }
