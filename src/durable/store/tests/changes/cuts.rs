@@ -31,7 +31,7 @@ fn is_too_old(store: &Store, since: u64) -> bool {
     matches!(store.changes(since, &DURABLE), Err(ChangesFault::TooOld))
 }
 
-/// Put back: in `hold`, compare with the base of the oldest segment; in `reach_before`, return the base.
+/// Put back: in `hold`, compare with the base of the oldest segment.
 #[test]
 fn the_log_reaches_back_to_the_last_checkpoint() {
     let disk = Disk::default();
@@ -96,6 +96,30 @@ fn numbers_of_lost_commits_are_refused() {
         assert!(change.commit > lost);
         assert!(store.changes(last, &DURABLE).is_ok());
     }
+}
+
+/// The numbers that a crash has skipped lie before the oldest segment: nothing is missing.
+///
+/// Put back: in `reach_before`, return the base.
+#[test]
+fn a_log_reaches_back_over_numbers_that_were_skipped() {
+    let disk = Disk::default();
+    let store = Store::open(on(&disk)).unwrap();
+    let tree = tree_named(&store, "one");
+    put(&store, tree, b"a", b"value");
+    store.sync().unwrap();
+    let (last, durable) = (store.durable(), disk.operations());
+    put(&store, tree, b"b", b"value");
+    store.sync().unwrap();
+    let image = disk.images(durable, 1);
+    let store = Store::open(on(&image)).unwrap();
+    let next = put(&store, tree_named(&store, "one"), b"c", b"value");
+    store.checkpoint().unwrap();
+    assert_eq!(log_files(&image), 1);
+    drop(store);
+    let store = Store::open(on(&image)).unwrap();
+    let mut changes = store.changes(last, &DURABLE).unwrap();
+    assert_eq!(changes.next().unwrap().unwrap().commit, next);
 }
 
 /// Put back: in `bytes_behind_oldest`, count the oldest, too.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::durable::io::faults::{Fault, Faults};
+use crate::durable::io::{OPEN_WRITE, Path};
 use crate::protocol::{Line, models};
 
 /// A replica goes on with what a crash has left: it never has more than that.
@@ -44,7 +45,7 @@ fn crash_and_go_on(seed: u64) {
     assert!(opened > 100 && went_on > 20, "{opened}, {went_on}");
 }
 
-/// Put back: move on before a frame is read; keep the window after an error.
+/// Put back: move on before a frame is read.
 #[test]
 fn a_call_that_failed_is_made_again() {
     for fault in [Fault::Errno(libc::EIO), Fault::Short] {
@@ -100,17 +101,14 @@ fn a_call_that_failed_is_made_again() {
     }
 }
 
-/// Every byte of an old segment that is damaged is found, or changes nothing.
-///
-/// Put back: in `read_frame`, take no notice of a chain that breaks; in `enter`, compare no predecessor.
-#[test]
-fn damage_of_an_old_segment_is_found_where_it_is() {
+/// The files of a store whose log has segments before its checkpoint; and what its changes build.
+fn old_segments() -> (BTreeMap<Vec<u8>, Vec<u8>>, Replica) {
     let disk = Disk::default();
-    let options = || StoreOptions {
+    let store = Store::open(StoreOptions {
         retained_log_bytes: u64::MAX,
         ..on(&disk)
-    };
-    let store = Store::open(options()).unwrap();
+    })
+    .unwrap();
     let tree = tree_named(&store, "one");
     for key in 0..120u8 {
         put(&store, tree, &[key], &[key; 200]);
@@ -119,7 +117,30 @@ fn damage_of_an_old_segment_is_found_where_it_is() {
     let mut whole = Replica::default();
     whole.follow(&mut store.changes(0, &WRITTEN).unwrap(), |_| {});
     drop(store);
-    let files = disk.files();
+    (disk.files(), whole)
+}
+
+fn write_byte(disk: &Disk, path: &[u8], at: usize, byte: u8) {
+    let path = Path::new(path).unwrap();
+    let file = disk.io().open(&path, OPEN_WRITE).unwrap();
+    file.write_at(&[byte], at as u64).unwrap();
+}
+
+/// Passes on what there is.
+fn read_all(changes: &mut Changes<'_>, replica: &mut Replica) -> Result<(), ChangesFault> {
+    while let Some(change) = changes.next()? {
+        replica.apply(&change);
+    }
+    Ok(())
+}
+
+/// Every byte of an old segment that is damaged is found, or changes nothing. When it is right again, the cursor goes
+/// on.
+///
+/// Put back: in `read_frame`, take no notice of a chain that breaks; in `advance`, keep the window after an error.
+#[test]
+fn damage_of_an_old_segment_is_found_where_it_is() {
+    let (files, whole) = old_segments();
     let (path, bytes) = (files.iter())
         .find(|(path, _)| path.starts_with(b"/disk/log-"))
         .unwrap();
@@ -127,29 +148,99 @@ fn damage_of_an_old_segment_is_found_where_it_is() {
     for at in (0..bytes.len()).step_by(7) {
         let mut damaged = files.clone();
         damaged.get_mut(path).unwrap()[at] ^= 0x10;
-        let opened = Store::open(on(&Disk::with(damaged)));
+        let disk = Disk::with(damaged);
+        let opened = Store::open(on(&disk));
         let Ok(store) = opened else {
             // A header that recovery needs.
             assert!(at < 80);
             continue;
         };
         let mut replica = Replica::default();
-        let outcome = store.changes(0, &DURABLE).and_then(|mut changes| {
-            while let Some(change) = changes.next()? {
-                replica.apply(&change);
+        let mut changes = match store.changes(0, &DURABLE) {
+            Err(ChangesFault::TooOld | ChangesFault::Lost) => {
+                assert!(at < 80, "byte {at}");
+                continue;
             }
-            Ok(())
-        });
-        match outcome {
-            Ok(()) => assert_eq!(replica.state(), whole.state(), "byte {at}"),
+            changes => changes.unwrap(),
+        };
+        match read_all(&mut changes, &mut replica) {
+            Ok(()) => {}
             Err(ChangesFault::Corrupt(failure)) => {
                 assert_eq!(failure.file.bytes(), path);
                 assert!(failure.offset as usize <= at);
                 found += 1;
+                write_byte(&disk, path, at, bytes[at]);
+                read_all(&mut changes, &mut replica).unwrap();
             }
-            Err(ChangesFault::TooOld | ChangesFault::Lost) => assert!(at < 80, "byte {at}"),
             Err(why) => panic!("{why:?}"),
         }
+        assert_eq!(replica.state(), whole.state(), "byte {at}");
     }
     assert!(found > 500, "{found}");
+}
+
+/// Its header is valid, and names another checksum of the frame before.
+///
+/// Put back: in `enter`, compare no predecessor.
+#[test]
+fn a_segment_that_follows_another_one_is_refused() {
+    const CHAIN: usize = 64;
+    const CHECKSUM: usize = 76;
+    let (mut files, _) = old_segments();
+    let mut logs = files
+        .iter_mut()
+        .filter(|(path, _)| path.starts_with(b"/disk/log-"));
+    let (path, bytes) = logs.nth(1).unwrap();
+    let path = path.clone();
+    bytes[CHAIN] ^= 1;
+    let checksum = crc32c::crc32c(&bytes[..CHECKSUM]);
+    bytes[CHECKSUM..][..4].copy_from_slice(&checksum.to_le_bytes());
+    let store = Store::open(on(&Disk::with(files))).unwrap();
+    let mut changes = store.changes(0, &DURABLE).unwrap();
+    match read_all(&mut changes, &mut Replica::default()) {
+        Err(ChangesFault::Corrupt(failure)) => {
+            assert_eq!(failure.file.bytes(), path);
+            assert_eq!(failure.offset, 40);
+        }
+        outcome => panic!("{outcome:?}"),
+    }
+}
+
+/// Put back: in `Follower::wait`, do not look for the failure.
+#[test]
+fn a_wait_ends_when_the_log_fails() {
+    let mut failed = 0;
+    for at in 100..110 {
+        let disk = Disk::default();
+        let faults = Faults::new(disk.io(), at, Fault::Errno(libc::EIO), true);
+        let store = Store::open(StoreOptions {
+            io: faults.io(),
+            ..on(&disk)
+        })
+        .unwrap();
+        let tree = tree_named(&store, "t");
+        assert!(!faults.has_failed());
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                let mut changes = store.changes(0, &DURABLE).unwrap();
+                let mut replica = Replica::default();
+                // Ends: a call fails, of the log or of the cursor.
+                while changes.wait(None) && read_all(&mut changes, &mut replica).is_ok() {}
+            });
+            let write = || {
+                let is_written = pinned(tree, |pin| {
+                    let written = store.put(tree, pin, b"key", b"value", Condition::None);
+                    written.is_ok()
+                });
+                is_written && store.sync().is_ok()
+            };
+            // Ends: one of the calls fails.
+            while !faults.has_failed() {
+                write();
+            }
+            failed += usize::from(!write());
+            waiting.join().unwrap();
+        });
+    }
+    assert!(failed > 0);
 }

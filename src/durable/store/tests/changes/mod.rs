@@ -246,7 +246,7 @@ fn dropped_trees_have_their_names_after_the_store_was_opened_again() {
     }
 }
 
-/// Put back: let a store without a directory begin; in `wait`, take no notice of the time; do not look for the failure.
+/// Put back: let a store without a directory begin; in `wait`, take no notice of the time.
 #[test]
 fn changes_are_waited_for() {
     assert!(matches!(

@@ -129,7 +129,9 @@ fn transactions_of_threads_are_serializable() {
 
 const ACCOUNTS: usize = 8;
 
-/// Put back: leave out a sum's validation, or that of what is written.
+/// What is written is read by the sum, too, so either validation suffices.
+///
+/// Put back: leave out both that of ranges and that of what is written.
 #[test]
 fn a_bank_keeps_its_sum() {
     let store = in_memory();
