@@ -200,7 +200,7 @@ impl Changes {
     pub(crate) fn follow(&mut self, store: *mut StoreHandle, last: u64, level: u32) {
         // SAFETY: an open store.
         assert_eq!(unsafe { masstree_store_sync(store) }, MASSTREE_OK);
-        for unknown in [last + 100_000, u64::MAX] {
+        for unknown in [stats(store).last_commit + 100_000, u64::MAX] {
             let refused = Cursor::open(store, unknown, level).err();
             assert_eq!(refused, Some(MASSTREE_NOT_FOUND));
         }
