@@ -284,13 +284,14 @@ impl<'s> Transaction<'s> {
         })
     }
 
-    /// Notes that a key is read; returns what the transaction has made of it.
+    /// Notes that a key is read, unless the transaction has written it before: then what it finds depends on no other
+    /// commit. Returns what the transaction has made of it.
     fn note_read(&mut self, tree: &'s StoreTree, key: &[u8]) -> Result<State, StoreFault> {
         let is_noted = self.options.isolation == Isolation::Serializable;
         match self.accesses.find(tree, key) {
             Ok(at) => {
                 let access = self.accesses.get_mut(at);
-                access.is_read |= is_noted;
+                access.is_read |= is_noted && !access.is_written();
                 Ok(access.state)
             }
             Err(_) if !is_noted => Ok(State::Before),

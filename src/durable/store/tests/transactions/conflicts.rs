@@ -26,6 +26,31 @@ fn a_write_skew_is_refused() {
     });
 }
 
+/// A transaction that finds its own writes depends on no other commit to these keys.
+///
+/// Put back: in `note_read`, note a read of each access.
+#[test]
+fn what_was_written_first_does_not_count_as_read() {
+    let store = in_memory();
+    let tree = tree_named(&store, "t");
+    let mut transaction = begin(&store);
+    for key in [b"a", b"b", b"c"] {
+        transaction.put(tree, key, b"own").unwrap();
+        assert_eq!(
+            seen(&mut transaction, tree, key).as_deref(),
+            Some(&b"own"[..])
+        );
+    }
+    assert!(transaction.remove(tree, b"b").unwrap());
+    assert!(!transaction.insert(tree, b"c", b"").unwrap());
+    for key in [b"a", b"b", b"c"] {
+        put(&store, tree, key, b"other");
+    }
+    assert!(matches!(transaction.commit(), Ok(Ending::Done(_))));
+    let own = |key: &[u8]| (key.to_vec(), b"own".to_vec());
+    assert_eq!(content(tree), [own(b"a"), own(b"c")]);
+}
+
 /// Snapshot isolation lets it pass: only what is written is validated.
 #[test]
 fn snapshot_isolation_refuses_only_writes_of_the_same_key() {
