@@ -194,6 +194,38 @@ pub const Tree = struct {
         return if (there) old else null;
     }
 
+    /// Removes the smallest key of a range, and returns it with its value; the key is in `room`. Each key
+    /// goes to exactly one caller. `error.NoRoom`: the key is longer than `room`, and stays.
+    pub fn popFirst(tree: Tree, held: ?Guard, range: Range, room: []u8) PopError!?Entry {
+        return tree.pop(c.masstree_pop_first, held, range, room);
+    }
+
+    /// Like `popFirst`, for the greatest key.
+    pub fn popLast(tree: Tree, held: ?Guard, range: Range, room: []u8) PopError!?Entry {
+        return tree.pop(c.masstree_pop_last, held, range, room);
+    }
+
+    pub const PopError = Error || error{NoRoom};
+
+    fn pop(tree: Tree, comptime function: anytype, held: ?Guard, range: Range, room: []u8) PopError!?Entry {
+        const in = range.toC();
+        var length: usize = undefined;
+        var value: u64 = undefined;
+        const status = function(tree.handle, raw(held), &in, room.ptr, room.len, &length, &value);
+        if (status == c.MASSTREE_TOO_SMALL) return error.NoRoom;
+        return if (try check(status)) .{ .key = room[0..length], .value = value } else null;
+    }
+
+    /// Removes the keys of a range, whole leaves at a time, at most `range.limit`, and returns their
+    /// number. Not atomic as a whole: a key that is stored meanwhile may stay. After
+    /// `error.OutOfMemory`, another call goes on.
+    pub fn removeRange(tree: Tree, held: ?Guard, range: Range) Error!usize {
+        const in = range.toC();
+        var removed: usize = undefined;
+        _ = try check(c.masstree_remove_range(tree.handle, raw(held), &in, &removed));
+        return removed;
+    }
+
     /// Changes a key atomically as `decide` decides from its value, or its absence; returns
     /// the previous value. `decide` runs under a lock: it must be quick, and not use the
     /// tree.

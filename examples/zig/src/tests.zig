@@ -170,6 +170,25 @@ fn removeOdd(_: void, present: ?u64) masstree.Decision {
     return if ((present orelse 0) % 2 == 1) .remove else .keep;
 }
 
+test "pops take the ends of a range, and ranges are removed" {
+    const tree = try Tree.init(.{});
+    defer tree.deinit();
+    for ([_][]const u8{ "a", "b", "bb", "c", "d" }, 0..) |key, value| try tree.put(null, key, value);
+    const range: masstree.Range = .{ .lower = "b", .upper = "d" };
+    var room: [2]u8 = undefined;
+    try testing.expectError(error.NoRoom, tree.popFirst(null, range, room[0..0]));
+    const first = (try tree.popFirst(null, range, &room)).?;
+    try testing.expectEqualStrings("b", first.key);
+    try testing.expectEqual(1, first.value);
+    const last = (try tree.popLast(null, range, &room)).?;
+    try testing.expectEqualStrings("c", last.key);
+    try testing.expectEqual(3, last.value);
+    try testing.expectEqual(1, try tree.removeRange(null, range));
+    try testing.expectEqual(null, try tree.popLast(null, range, &room));
+    try testing.expectEqual(2, try tree.removeRange(null, .{}));
+    try testing.expectEqual(0, try tree.len());
+}
+
 test "updates decide" {
     const tree = try counted();
     defer tree.deinit();

@@ -1,0 +1,100 @@
+package masstree
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// Put back: in bridge_pop, swap first and last; in pop, return the room whole.
+func TestPopsTakeTheEndsOfARange(t *testing.T) {
+	tree := newTree(t)
+	long := strings.Repeat("long ", 40)
+	for i, key := range []string{"a", "b", "b" + long, "c"} {
+		if err := tree.Put([]byte(key), uint64(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	only := Range{Lower: []byte("b"), Upper: []byte("c")}
+	for _, want := range []struct {
+		last  bool
+		key   string
+		value uint64
+	}{{true, "b" + long, 2}, {false, "b", 1}} {
+		pop := tree.PopFirst
+		if want.last {
+			pop = tree.PopLast
+		}
+		key, value, err := pop(only)
+		expect(t, "pop", value, err, want.value, nil)
+		if string(key) != want.key {
+			t.Fatalf("popped %q, want %q", key, want.key)
+		}
+	}
+	if _, _, err := tree.PopFirst(only); err != ErrNotFound {
+		t.Fatal(err)
+	}
+	if key, _, err := tree.PopFirst(Range{}); err != nil || !bytes.Equal(key, []byte("a")) {
+		t.Fatal(key, err)
+	}
+}
+
+// Put back: in pop, return the key before the last one again.
+func TestEachKeyIsPoppedOnce(t *testing.T) {
+	tree := newTree(t)
+	const keys, workers = 4000, 4
+	for i := uint64(0); i < keys; i++ {
+		if err := tree.PutUint64(i, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var popped [keys]int
+	var mutex sync.Mutex
+	var group sync.WaitGroup
+	for w := 0; w < workers; w++ {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			for {
+				_, value, err := tree.PopFirst(Range{})
+				if err != nil {
+					return
+				}
+				mutex.Lock()
+				popped[value]++
+				mutex.Unlock()
+			}
+		}()
+	}
+	group.Wait()
+	for value, times := range popped {
+		if times != 1 {
+			t.Fatalf("%d was popped %d times", value, times)
+		}
+	}
+}
+
+// Put back: in range_between, take the upper bound as inclusive.
+func TestDeleteRange(t *testing.T) {
+	tree := newTree(t)
+	for i := 0; i < 1000; i++ {
+		if err := tree.Put([]byte(fmt.Sprintf("%04d", i)), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deleted, err := tree.DeleteRange(Range{Lower: []byte("0100"), Upper: []byte("0900")})
+	if deleted != 800 || err != nil {
+		t.Fatal(deleted, err)
+	}
+	if n, err := tree.Len(); n != 200 || err != nil {
+		t.Fatal(n, err)
+	}
+	if _, err := tree.Get([]byte("0900")); err != nil {
+		t.Fatal(err)
+	}
+	if deleted, err = tree.DeleteRange(Range{}); deleted != 200 || err != nil {
+		t.Fatal(deleted, err)
+	}
+}
