@@ -1,4 +1,5 @@
 #include "crash_process.h"
+#include "stores.h"
 
 #include <inttypes.h>
 #include <sched.h>

@@ -10,8 +10,8 @@
 //! **Order.** An LD1 acquires nothing. The searches need no more than that: the load of the permutation or
 //! of the version before them is an acquire load, after which the processor executes them, and validation
 //! executes an acquire fence after them (`version`), which orders them before the second load of the
-//! version and before every use of what they found. The children of an internode are loaded
-//! apart, by `NodeRef::load`.
+//! version and before every use of what they found. Only the child at a counted index is followed before: any
+//! index is that of a child, which `NodeRef::load` loads.
 //!
 //! A copy contains links that the portable copy loads with `SeqCst` (LDAR), and a reader may follow
 //! the bag before it validates. A `SeqCst` load of a link promises three things:
