@@ -209,7 +209,7 @@ impl Changes {
             None => match self.open(store, self.since, level) {
                 Some(cursor) => cursor,
                 // A replica would begin with an export.
-                None => return self.begin_at(last),
+                None => return self.begin_at(last.max(stats(store).changes_since)),
             },
         };
         let found = cursor.rest(self.since);
@@ -221,9 +221,9 @@ impl Changes {
         self.cursor = Some(cursor);
     }
 
-    fn begin_at(&mut self, last: u64) {
+    fn begin_at(&mut self, number: u64) {
         self.history.clear();
-        (self.since, self.is_lost) = (last, false);
+        (self.since, self.is_lost) = (number, false);
     }
 
     /// Reads what has changed since one of the commits.
