@@ -180,7 +180,7 @@ impl Subject {
                 } else {
                     MASSTREE_WRITTEN
                 };
-                self.changes.follow(self.store, self.last, level);
+                self.changes.follow(self.store, level);
                 if !keeps {
                     self.changes.leave();
                 }
@@ -435,8 +435,7 @@ pub fn transactions(input: &[u8]) {
         subject.run(op);
     }
     subject.reopen();
-    let (store, last) = (subject.store, subject.last);
-    subject.changes.follow(store, last, MASSTREE_DURABLE);
+    subject.changes.follow(subject.store, MASSTREE_DURABLE);
     subject.changes.leave();
-    close(store);
+    close(subject.store);
 }

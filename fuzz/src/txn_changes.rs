@@ -196,8 +196,8 @@ impl Changes {
         }
     }
 
-    /// Reads what has changed since the last time; `last` is the number of the last commit.
-    pub(crate) fn follow(&mut self, store: *mut StoreHandle, last: u64, level: u32) {
+    /// Reads what has changed since the last time.
+    pub(crate) fn follow(&mut self, store: *mut StoreHandle, level: u32) {
         // SAFETY: an open store.
         assert_eq!(unsafe { masstree_store_sync(store) }, MASSTREE_OK);
         for unknown in [stats(store).last_commit + 100_000, u64::MAX] {
@@ -209,7 +209,10 @@ impl Changes {
             None => match self.open(store, self.since, level) {
                 Some(cursor) => cursor,
                 // A replica would begin with an export.
-                None => return self.begin_at(last.max(stats(store).changes_since)),
+                None => {
+                    let stats = stats(store);
+                    return self.begin_at(stats.last_commit.max(stats.changes_since));
+                }
             },
         };
         let found = cursor.rest(self.since);
