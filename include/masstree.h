@@ -2743,6 +2743,71 @@ int32_t masstree_seek_bytes(const masstree_t *tree,
                             size_t *len,
                             masstree_slice_t *value);
 
+/**
+ * Finds the longest key in the tree that is a prefix of a given key: the key itself if it is in the
+ * tree, or else the longest one with which it begins. The empty key is a prefix of every key.
+ *
+ * There is a moment of the call at which that was the longest one, and had this value, whatever other
+ * threads write meanwhile. The cost is that of one look-up, and of reading the leaves in which
+ * shorter prefixes would be, at most nine for every eight bytes of the key, as long as none is found.
+ *
+ * @param tree       The tree.
+ * @param guard      A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param key        key_len bytes; NULL only if key_len is 0.
+ * @param key_len    Length of the key in bytes, at most 2^32 - 1.
+ * @param found_len  Receives the length of the key that was found: it is the first *found_len bytes of
+ *                   key. May be NULL.
+ * @param value      Receives its value. May be NULL.
+ *
+ * @retval MASSTREE_OK            Found.
+ * @retval MASSTREE_NOT_FOUND     No key in the tree is a prefix of the key.
+ * @retval MASSTREE_INVALID       tree is NULL, or key is NULL and key_len is not 0.
+ * @retval MASSTREE_NOMEM         Out of memory for the list of leaves that were read: only if the
+ *                                key shares many bytes with others.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings or versions.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ *
+ * Thread safety: any thread; takes no lock. Since 0.1.
+ */
+int32_t masstree_longest_prefix(const masstree_t *tree,
+                                masstree_guard_t *guard,
+                                const void *key,
+                                size_t key_len,
+                                size_t *found_len,
+                                uint64_t *value);
+
+/**
+ * Like masstree_longest_prefix, for a tree of byte strings.
+ *
+ * @param tree       The tree.
+ * @param guard      A guard of this tree; may be NULL only if value is: the value stays readable only
+ *                   while the guard is held.
+ * @param key        As in masstree_longest_prefix.
+ * @param key_len    Length of the key in bytes, at most 2^32 - 1.
+ * @param found_len  As in masstree_longest_prefix.
+ * @param value      Receives the value of the key that was found: a slice of the tree's memory. May
+ *                   be NULL.
+ *
+ * @retval MASSTREE_OK            Found.
+ * @retval MASSTREE_NOT_FOUND     No key in the tree is a prefix of the key.
+ * @retval MASSTREE_INVALID       As in masstree_longest_prefix; or guard is NULL and value is not.
+ * @retval MASSTREE_NOMEM         As in masstree_longest_prefix.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree does not hold byte strings.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ *
+ * Thread safety: any thread; takes no lock. Since 0.1.
+ */
+int32_t masstree_longest_prefix_bytes(const masstree_t *tree,
+                                      masstree_guard_t *guard,
+                                      const void *key,
+                                      size_t key_len,
+                                      size_t *found_len,
+                                      masstree_slice_t *value);
+
 /* ============================================================================
  * Many keys at once
  * ============================================================================ */

@@ -104,6 +104,8 @@ pub(crate) enum Line {
     BoundaryIsKept,
     /// `cursor`: a step is validated.
     StepIsUndisturbed,
+    /// `longest`: a prefix that was found is validated.
+    PrefixIsUndisturbed,
     /// `swap`: the anchor is the parent of the detached root.
     ClearedGoesUnderAnchor,
     /// `swap`: the leaf that a loaded tree displaces is deleted.

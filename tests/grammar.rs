@@ -45,6 +45,7 @@ const VERBS: &[(&str, &[&str])] = &[
     ("get_or_insert_with", &[""]),
     ("scan", &["", "txn"]),
     ("scan_delimited", &[""]),
+    ("longest_prefix", &[""]),
     ("count", &[""]),
     ("estimate", &[""]),
     ("bulk_load_from", &[""]),

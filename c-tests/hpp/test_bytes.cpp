@@ -32,6 +32,19 @@ TEST(bytes, copies_to_a_buffer_only_what_fits)
     EXPECT_EQ(tree.copy("absent", buffer, 5), std::nullopt);
 }
 
+TEST(bytes, finds_the_longest_prefix)
+{
+    masstree::bytes_tree tree;
+    auto guard = tree.enter();
+    EXPECT_FALSE(tree.longest_prefix("10.20.30", guard));
+    tree.put("10.", "first");
+    tree.put("10.20.", "second");
+    const auto found = tree.longest_prefix("10.20.30", guard);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->length, 6u);
+    EXPECT_EQ(found->value, "second");
+}
+
 TEST(bytes, a_view_of_a_value_lasts_as_long_as_its_guard)
 {
     masstree::bytes_tree tree;

@@ -22,6 +22,19 @@ TEST(tree, gets_what_was_put_and_nothing_else)
     EXPECT_EQ(tree.get("pear"), std::nullopt);
 }
 
+TEST(tree, finds_the_longest_prefix)
+{
+    masstree::tree<int> tree;
+    EXPECT_FALSE(tree.longest_prefix("10.20.30"));
+    tree.put("10.", 1);
+    tree.put("10.20.", 2);
+    const auto found = tree.longest_prefix("10.20.30");
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->length, 6u);
+    EXPECT_EQ(found->value, 2);
+    EXPECT_EQ(tree.longest_prefix("10.21.30")->value, 1);
+}
+
 enum class colour : std::uint8_t { red = 7, green };
 
 struct point {

@@ -168,6 +168,38 @@ void soak_count(struct soak_worker *worker)
     EXPECT(worker, count <= worker->soak->keys);
 }
 
+/* The longest prefix of a key, or of a longer one, is a key: of what its value names. */
+void soak_longest_prefix(struct soak_worker *worker)
+{
+    const struct soak *soak = worker->soak;
+    uint32_t number = soak_any(worker);
+    struct soak_key key = soak_key_of(soak, number);
+    size_t longer = random_below(&worker->random, 3);
+    memset(key.bytes + key.len, '0', longer);
+    masstree_slice_t slice = {NULL, 0};
+    uint64_t value = 0;
+    size_t len = 0;
+    int32_t status = soak->holds_bytes
+                         ? masstree_longest_prefix_bytes(soak->tree, worker->guard, key.bytes,
+                                                         key.len + longer, &len, &slice)
+                         : masstree_longest_prefix(soak->tree, soak_guard(worker), key.bytes,
+                                                   key.len + longer, &len, &value);
+    if (status != MASSTREE_OK) {
+        EXPECT(worker, status == MASSTREE_NOT_FOUND);
+        EXPECT(worker, soak_kind_of(number) != SOAK_STABLE || soak->wild);
+        return;
+    }
+    value = slice.data == NULL ? value : soak_decode(worker, slice.data, slice.len);
+    uint32_t found = soak_number(value);
+    EXPECT(worker, len <= key.len + longer);
+    EXPECT(worker, soak_kind_of(number) != SOAK_STABLE || soak->wild || len >= key.len);
+    if (EXPECT(worker, found < soak->keys)) {
+        struct soak_key prefix = soak_key_of(soak, found);
+        EXPECT(worker, compare_keys(prefix.bytes, prefix.len, key.bytes, len) == 0);
+        soak_saw(worker, found, value);
+    }
+}
+
 enum { WALK_MANY = 16 };
 
 /* A cursor's key, and its value, if the key still exists. */

@@ -245,6 +245,10 @@ static const masstree_slice_t slice = {"value", 5};
       NULL, 0, &a->out.size, &a->out.word)                                                        \
     X(seek_bytes, BYTES, TREE | HELD | KEY, a->tree, a->guard, a->key, a->key_len,                \
       MASSTREE_SEEK_LE, NULL, 0, &a->out.size, &a->out.slices[0])                                 \
+    X(longest_prefix, WORDS, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len,           \
+      &a->out.size, &a->out.word)                                                                 \
+    X(longest_prefix_bytes, BYTES, TREE | HELD | KEY, a->tree, a->guard, a->key, a->key_len,      \
+      &a->out.size, &a->out.slices[0])                                                            \
     X(cursor_open, ANY, TREE | GUARD, a->tree, a->guard, &a->out.cursor)                          \
     X(cursor_open_in, ANY, TREE | GUARD, a->tree, a->guard, a->lent, sizeof a->lent,              \
       &a->out.cursor)                                                                             \

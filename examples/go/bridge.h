@@ -78,6 +78,20 @@ static inline word_t bridge_get_u64(handles_t in, uint64_t key)
     return word;
 }
 
+typedef struct {
+    size_t len;
+    uint64_t value;
+    int32_t status;
+} match_t;
+
+static inline match_t bridge_longest_prefix(handles_t in, const char *key, size_t len)
+{
+    match_t match = { 0, 0, 0 };
+    match.status = masstree_longest_prefix(tree_of(in), guard_of(in), key, len, &match.len,
+                                           &match.value);
+    return match;
+}
+
 static inline word_t bridge_swap(handles_t in, const char *key, size_t len, uint64_t value)
 {
     word_t word = { 0, 0 };

@@ -53,6 +53,19 @@ func TestAnyBytesAreAKey(t *testing.T) {
 	}
 }
 
+func TestLongestPrefix(t *testing.T) {
+	tree := newTree(t)
+	_, value, err := tree.LongestPrefix([]byte("10.20.30"))
+	expect(t, "prefix of nothing", value, err, 0, ErrNotFound)
+	expect(t, "put", 0, tree.Put([]byte("10."), 1), 0, nil)
+	expect(t, "put", 0, tree.Put([]byte("10.20."), 2), 0, nil)
+	n, value, err := tree.LongestPrefix([]byte("10.20.30"))
+	expect(t, "longest prefix", value, err, 2, nil)
+	if n != 6 {
+		t.Errorf("%d bytes", n)
+	}
+}
+
 // cgo refuses Go memory that has Go pointers in it: data beside a key must not
 // count. And C must not have kept the key.
 func TestKeysMayBePartOfAnything(t *testing.T) {

@@ -55,6 +55,18 @@ func (o *Ops) GetUint64(key uint64) (uint64, error) {
 	return o.answer(C.bridge_get_u64(o.c, C.uint64_t(key)))
 }
 
+// LongestPrefix returns the length and the value of the longest key that is a prefix of the given
+// one, or ErrNotFound.
+func (o *Ops) LongestPrefix(key []byte) (n int, value uint64, err error) {
+	if o.isClosed() {
+		return 0, 0, ErrClosed
+	}
+	p, size := pointer(key)
+	match := C.bridge_longest_prefix(o.c, p, size)
+	runtime.KeepAlive(o)
+	return int(match.len), uint64(match.value), toError(match.status)
+}
+
 // Put stores a value under a key, whether the key exists or not.
 func (o *Ops) Put(key []byte, value uint64) error {
 	if o.isClosed() {

@@ -3,12 +3,14 @@
 use std::ffi::c_void;
 
 use masstree::ffi::index::bytes::*;
+use masstree::ffi::index::longest_prefix::*;
 use masstree::ffi::index::memory::masstree_retire;
 use masstree::ffi::index::update::*;
 use masstree::ffi::status::*;
 
 use crate::op::{Action, Point};
 use crate::session::{Given, Session};
+use crate::values::slice_of;
 
 /// The status with which the fuzzer's own callbacks end calls.
 const OWN_STATUS: i32 = -1000;
@@ -78,6 +80,37 @@ impl Session<'_> {
         let expected = self.expected(key, true, MASSTREE_OK, MASSTREE_NOT_FOUND);
         assert_eq!(self.call_get(key), expected, "get {key:?}");
         self.look_observed(key, expected);
+        if twist & 2 != 0 && self.is_alone() {
+            self.longest_prefix(key);
+        }
+    }
+
+    /// Looks up the longest prefix of a key.
+    fn longest_prefix(&mut self, key: &[u8]) {
+        let lens = (0..=key.len()).rev();
+        let expected = lens
+            .filter_map(|len| Some((len, *self.model.get(&key[..len])?)))
+            .next();
+        let (k, mut len, mut word) = (slice_of(key), 0, 0);
+        let (tree, guard) = (self.tree(), self.guard);
+        let none = std::ptr::null_mut();
+        // SAFETY: a living tree, this session's guard, a sound key.
+        let status = unsafe {
+            match self.holds_bytes() {
+                true => masstree_longest_prefix_bytes(tree, guard, k.data, k.len, &mut len, none),
+                false => {
+                    masstree_longest_prefix(tree, guard, k.data, k.len, &mut len, &mut word)
+                }
+            }
+        };
+        if self.refused(status) {
+            return;
+        }
+        let Some((expected_len, value)) = expected else {
+            return assert_eq!(status, MASSTREE_NOT_FOUND);
+        };
+        assert_eq!((status, len), (MASSTREE_OK, expected_len), "{key:?}");
+        assert!(self.holds_bytes() || word == value, "{key:?}");
     }
 
     /// Puts, exchanges, inserts, replaces.

@@ -76,6 +76,22 @@ public:
         return view_when(status == MASSTREE_OK, status, value, with);
     }
 
+    /** As tree::longest_prefix; the value is valid while the guard is held. */
+    [[nodiscard]] std::optional<prefix_match<std::string_view>> longest_prefix(K key,
+                                                                               guarded with) const
+    {
+        static_assert(!is_integer_key<K>, "only byte strings have prefixes");
+        std::size_t length;
+        masstree_slice_t value;
+        const std::int32_t status = masstree_longest_prefix_bytes(
+            base::handle(), with.handle(), key.data(), key.size(), &length, &value);
+        const std::optional<std::string_view> found =
+            view_when(status == MASSTREE_OK, status, value, with);
+        if (!found)
+            return std::nullopt;
+        return prefix_match<std::string_view>{length, *found};
+    }
+
     /** A copy of the value of `key`, if it exists. */
     [[nodiscard]] std::optional<std::string> copy(K key, context with = {}) const
     {

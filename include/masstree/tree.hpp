@@ -121,6 +121,25 @@ public:
         return results::view_if(status == MASSTREE_OK, word);
     }
 
+    /**
+     * The longest key that is a prefix of `key`: its length, and its value. There is a moment of the
+     * call at which it was the longest one.
+     */
+    [[nodiscard]] std::optional<prefix_match<view_type>> longest_prefix(K key,
+                                                                        view_context with = {}) const
+    {
+        static_assert(!is_integer_key<K>, "only byte strings have prefixes");
+        std::size_t length;
+        std::uint64_t word;
+        const std::int32_t status = masstree_longest_prefix(
+            base::handle(), with.handle(), key.data(), key.size(), &length, &word);
+        with.note(status);
+        const std::optional<view_type> found = results::view_if(status == MASSTREE_OK, word);
+        if (!found)
+            return std::nullopt;
+        return prefix_match<view_type>{length, *found};
+    }
+
     /** Stores a value under `key`, whether the key exists or not. */
     void put(K key, argument value, context with = {})
     {

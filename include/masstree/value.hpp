@@ -89,6 +89,14 @@ template <> struct comparison<void> {
     [[nodiscard]] explicit operator bool() const noexcept { return outcome == outcome::done; }
 };
 
+/** The result of longest_prefix. */
+template <class V> struct prefix_match {
+    /** The length of the key that was found: it is that much of the key that was passed. */
+    std::size_t length;
+    /** Its value. */
+    V value;
+};
+
 namespace detail {
 
 /** The low bits of a word. A plain cast is a useless one where types have the same size. */

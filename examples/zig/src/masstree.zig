@@ -145,6 +145,14 @@ pub const Tree = struct {
         return if (found) value else null;
     }
 
+    /// The longest key that is a prefix of the given one; it is part of `key`.
+    pub fn longestPrefix(tree: Tree, held: ?Guard, key: []const u8) Error!?Entry {
+        var length: usize = undefined;
+        var value: u64 = undefined;
+        const status = c.masstree_longest_prefix(tree.handle, raw(held), key.ptr, key.len, &length, &value);
+        return if (try check(status)) .{ .key = key[0..length], .value = value } else null;
+    }
+
     /// Looks up many keys with one call into the library, interleaved; `values` is as
     /// long as `keys`.
     pub fn getMany(tree: Tree, held: ?Guard, keys: []const []const u8, values: []?u64) Error!void {

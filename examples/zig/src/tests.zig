@@ -30,6 +30,17 @@ test "operations answer values, absence and presence" {
     try tree.verify();
 }
 
+test "the longest prefix" {
+    const tree = try counted();
+    defer tree.deinit();
+    try testing.expectEqual(null, try tree.longestPrefix(null, "10.20.30"));
+    try tree.put(null, "10.", 1);
+    try tree.put(null, "10.20.", 2);
+    const found = (try tree.longestPrefix(null, "10.20.30")).?;
+    try testing.expectEqualStrings("10.20.", found.key);
+    try testing.expectEqual(2, found.value);
+}
+
 test "a guard of another tree is an error" {
     const tree = try counted();
     defer tree.deinit();

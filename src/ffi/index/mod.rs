@@ -105,6 +105,8 @@ pub mod cursor_move;
 
 pub mod seek;
 
+pub mod longest_prefix;
+
 pub mod get_many;
 
 pub mod write_many;

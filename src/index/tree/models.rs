@@ -13,6 +13,7 @@ mod held_waits;
 mod hint;
 mod levels;
 mod long;
+mod longest;
 mod merged;
 mod observed;
 mod rechecks;
