@@ -1413,6 +1413,74 @@ int32_t masstree_estimate(const masstree_t *tree,
                           const masstree_range_t *range,
                           masstree_estimate_t *estimate);
 
+/**
+ * Draws keys at random, with their values: to look at a few keys of many, to evict some.
+ *
+ * In a tree of which no thread writes and whose keys have at most eight bytes, or are not more than a few
+ * with the same first eight bytes, each key is as likely as any other. Otherwise a key that shares its
+ * first eight bytes with many others is less likely than a key that does not, unless most keys do. A key
+ * may be drawn more than once. The cost of a key is that of about ten look-ups; of a hundred or more,
+ * where keys share their first eight bytes with many others.
+ *
+ * @param tree     The tree.
+ * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param state    The state of a sequence of random numbers, any number before the first call: the seed.
+ *                 The call advances it, so that the next call draws other keys. The same state draws the
+ *                 same keys of an unchanged tree. Not NULL.
+ * @param count    How many keys to draw.
+ * @param visit    Called for each key that was drawn: see masstree_visitor_t.
+ * @param ctx      Passed to visit.
+ * @param visited  Receives the number of keys visited, as in masstree_scan. Less than count if the
+ *                 visitor stopped, if the tree is empty, or if its nodes are so empty that drawing was
+ *                 given up. May be NULL.
+ *
+ * @retval MASSTREE_OK          The keys were drawn, or the visitor stopped.
+ * @retval MASSTREE_INVALID     tree, state or visit is NULL.
+ * @retval MASSTREE_NOMEM       Out of memory for a key; *visited keys were visited.
+ * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND  The tree holds byte strings or versions.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+ * @return The negative number that the visitor returned.
+ *
+ * Thread safety: any thread, each with a state of its own; takes no lock. Since 0.1.
+ */
+int32_t masstree_sample(const masstree_t *tree,
+                        masstree_guard_t *guard,
+                        uint64_t *state,
+                        size_t count,
+                        masstree_visitor_t visit,
+                        void *ctx,
+                        size_t *visited);
+
+/**
+ * Like masstree_sample, for a tree of byte strings.
+ *
+ * @param tree     The tree.
+ * @param guard    As in masstree_sample.
+ * @param state    As in masstree_sample.
+ * @param count    As in masstree_sample.
+ * @param visit    Called for each key that was drawn: see masstree_bytes_visitor_t.
+ * @param ctx      Passed to visit.
+ * @param visited  As in masstree_sample.
+ *
+ * @retval MASSTREE_OK          The keys were drawn, or the visitor stopped.
+ * @retval MASSTREE_INVALID     As in masstree_sample.
+ * @retval MASSTREE_NOMEM       As in masstree_sample.
+ * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND  The tree does not hold byte strings.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+ * @return The negative number that the visitor returned.
+ *
+ * Thread safety: any thread, each with a state of its own; takes no lock. Since 0.1.
+ */
+int32_t masstree_sample_bytes(const masstree_t *tree,
+                              masstree_guard_t *guard,
+                              uint64_t *state,
+                              size_t count,
+                              masstree_bytes_visitor_t visit,
+                              void *ctx,
+                              size_t *visited);
+
 /* ============================================================================
  * One key: conditional writes
  * ============================================================================ */
@@ -1728,6 +1796,62 @@ int32_t masstree_update_u64(masstree_t *tree,
                             masstree_update_t update,
                             void *ctx,
                             uint64_t *old);
+
+/**
+ * Adds to the value of a key, a number, atomically; if the key is absent, stores the number that was to be
+ * added. For counters: without a callback, unlike masstree_update.
+ *
+ * @param tree     The tree.
+ * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param key      key_len bytes, which the tree copies; NULL only if key_len is 0.
+ * @param key_len  Length of the key in bytes, at most 2^32 - 1.
+ * @param more     The number to add, modulo 2^64: to subtract n, add 0 - n.
+ * @param sum      Receives the new value. May be NULL.
+ *
+ * @retval MASSTREE_OK            Added, or stored; *sum is the new value.
+ * @retval MASSTREE_INVALID       tree is NULL, or key is NULL and key_len is not 0.
+ * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings or versions.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ *
+ * The value destructor, if the tree has one, is called for the displaced value, as in masstree_put.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_add(masstree_t *tree,
+                     masstree_guard_t *guard,
+                     const void *key,
+                     size_t key_len,
+                     uint64_t more,
+                     uint64_t *sum);
+
+/**
+ * Like masstree_add, for an integer key (see masstree_get_u64).
+ *
+ * @param tree   The tree.
+ * @param guard  A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param key    The key.
+ * @param more   As in masstree_add.
+ * @param sum    As in masstree_add.
+ *
+ * @retval MASSTREE_OK          Added, or stored; *sum is the new value.
+ * @retval MASSTREE_INVALID     tree is NULL.
+ * @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged.
+ * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND  The tree holds byte strings or versions.
+ * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
+ *
+ * The value destructor, if the tree has one, is called for the displaced value, as in masstree_put.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_add_u64(masstree_t *tree,
+                         masstree_guard_t *guard,
+                         uint64_t key,
+                         uint64_t more,
+                         uint64_t *sum);
 
 /**
  * Makes the value of an absent key, for masstree_get_or_insert_with.
@@ -2113,6 +2237,99 @@ int32_t masstree_remove_if_equal_bytes(masstree_t *tree,
                                        size_t key_len,
                                        masstree_slice_t expected,
                                        masstree_slice_t *actual);
+
+/**
+ * Decides what masstree_update_bytes does with a key.
+ *
+ * @param present  The key's value, readable until the callback returns; NULL if the key is absent.
+ * @param value    Receives the new value, for MASSTREE_ACTION_SET: bytes that stay readable and unchanged
+ *                 until the callback is called again, or masstree_update_bytes returns; the tree
+ *                 copies them. They may be part of the present value.
+ * @param ctx      The ctx that was passed to the update.
+ *
+ * @return MASSTREE_ACTION_KEEP, MASSTREE_ACTION_SET or MASSTREE_ACTION_REMOVE; or a negative number
+ *         to change nothing and end the update with that number as its status.
+ *
+ * No lock is held. It may call any function on this tree or another, but must not refresh or leave the
+ * guard of the update. It is called again, with the value that the key has then, if the key has been
+ * changed meanwhile: so it must not change this key itself each time.
+ */
+typedef int32_t (*UpdateBytes)(const masstree_slice_t *present, masstree_slice_t *value, void *ctx);
+
+/**
+ * Reads a key and changes it as a callback decides, atomically, in a tree of byte strings: for records that
+ * are changed in part, for lists. Unlike masstree_update, it holds no lock while the callback runs, and
+ * calls it again if the key has changed meanwhile.
+ *
+ * Readers read a value without a lock, so no value is changed in place: the tree stores the new
+ * value as a new byte string, also if its length is that of the old one.
+ *
+ * @param tree     The tree.
+ * @param guard    A guard of this tree. May be NULL only if old is NULL: then this call pins for its
+ *                 own duration.
+ * @param key      key_len bytes, which the tree copies; NULL only if key_len is 0.
+ * @param key_len  Length of the key in bytes, at most 2^32 - 1.
+ * @param update   Called once, or more often: see masstree_update_bytes_t.
+ * @param ctx      Passed to update.
+ * @param old      Receives the displaced or removed value, readable until the guard is refreshed or
+ *                 left. Written only if the key existed, and update returned MASSTREE_ACTION_SET or
+ *                 MASSTREE_ACTION_REMOVE. May be NULL.
+ *
+ * @retval MASSTREE_OK            The action that the callback returned was carried out.
+ * @retval MASSTREE_INVALID       tree or update is NULL, key is NULL and key_len is not 0, or old
+ *                                is not NULL and guard is NULL.
+ * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree does not hold byte strings.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ * @return The negative number that the callback returned; nothing was changed.
+ *
+ * Also returns MASSTREE_INVALID, and changes nothing, if the callback returns a positive number that
+ * is not a MASSTREE_ACTION_* constant, or stores a value whose data is NULL and whose len is not 0,
+ * or whose len exceeds SIZE_MAX / 2.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_update_bytes(masstree_t *tree,
+                              masstree_guard_t *guard,
+                              const void *key,
+                              size_t key_len,
+                              UpdateBytes update,
+                              void *ctx,
+                              masstree_slice_t *old);
+
+/**
+ * Appends bytes to the value of a key; if the key is absent, stores them as its value. Atomic: of
+ * several threads that append to one key, each one's bytes are in the value once, in one piece.
+ *
+ * The tree copies the whole value, since readers may be reading the old one: O(its length).
+ *
+ * @param tree      The tree.
+ * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param key       key_len bytes, which the tree copies; NULL only if key_len is 0.
+ * @param key_len   Length of the key in bytes, at most 2^32 - 1.
+ * @param more      more_len bytes to append, which the tree copies; NULL only if more_len is 0.
+ * @param more_len  Their length in bytes.
+ * @param len       Receives the length of the new value. May be NULL.
+ *
+ * @retval MASSTREE_OK            Appended, or stored.
+ * @retval MASSTREE_INVALID       As in masstree_put_bytes.
+ * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
+ * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree does not hold byte strings.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ *
+ * Thread safety: any thread. Since 0.1.
+ */
+int32_t masstree_append_bytes(masstree_t *tree,
+                              masstree_guard_t *guard,
+                              const void *key,
+                              size_t key_len,
+                              const void *more,
+                              size_t more_len,
+                              size_t *len);
 
 /* ============================================================================
  * Priority queues

@@ -104,6 +104,8 @@ pub(crate) enum Line {
     BoundaryIsKept,
     /// `cursor`: a step is validated.
     StepIsUndisturbed,
+    /// `update_bytes`: a key still has the string from which its new one was computed.
+    UpdateComparesAgain,
     /// `longest`: a prefix that was found is validated.
     PrefixIsUndisturbed,
     /// `swap`: the anchor is the parent of the detached root.

@@ -32,6 +32,30 @@ TEST(bytes, copies_to_a_buffer_only_what_fits)
     EXPECT_EQ(tree.copy("absent", buffer, 5), std::nullopt);
 }
 
+TEST(bytes, updates_and_appends)
+{
+    masstree::bytes_tree tree;
+    EXPECT_EQ(tree.append("k", "one"), 3u);
+    EXPECT_EQ(tree.append("k", ", two"), 8u);
+    tree.update("k", [](std::optional<std::string_view> now) { return std::string(*now) + "!"; });
+    EXPECT_EQ(tree.copy("k"), "one, two!");
+    using wanted = masstree::change<std::string>;
+    tree.update("k", [](auto) -> wanted { return masstree::keep_value; });
+    EXPECT_THROW(tree.update("k", [](auto) -> wanted { throw 1; }), int);
+    EXPECT_EQ(tree.copy("k"), "one, two!");
+    tree.update("k", [](auto) -> wanted { return masstree::remove_key; });
+    EXPECT_EQ(tree.copy("k"), std::nullopt);
+    tree.update("k", [](auto now) { return now ? std::string() : std::string("new"); });
+    EXPECT_EQ(tree.copy("k"), "new");
+    std::uint64_t state = 1;
+    EXPECT_EQ(tree.sample(state, 3,
+                          [](std::string_view key, std::string_view value) {
+                              EXPECT_EQ(key, "k");
+                              EXPECT_EQ(value, "new");
+                          }),
+              3u);
+}
+
 TEST(bytes, finds_the_longest_prefix)
 {
     masstree::bytes_tree tree;

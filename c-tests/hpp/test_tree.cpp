@@ -35,6 +35,32 @@ TEST(tree, finds_the_longest_prefix)
     EXPECT_EQ(tree.longest_prefix("10.21.30")->value, 1);
 }
 
+TEST(tree, adds_to_numbers)
+{
+    masstree::tree<std::int64_t> tree;
+    EXPECT_EQ(tree.add("n", 5), 5);
+    EXPECT_EQ(tree.add("n", -7), -2);
+    EXPECT_EQ(tree.get("n"), -2);
+    masstree::tree<std::uint64_t, int> integers;
+    integers.add(-3, 1);
+    EXPECT_EQ(integers.add(-3, 1), 2u);
+}
+
+TEST(tree, draws_keys_at_random)
+{
+    masstree::tree<int, int> tree;
+    for (int i = 0; i < 100; ++i)
+        tree.put(i, 2 * i);
+    std::uint64_t state = 1;
+    std::size_t met = 0;
+    const std::size_t drawn = tree.sample(state, 50, [&](int key, int value) {
+        EXPECT_EQ(value, 2 * key);
+        return ++met == 40 ? masstree::flow::stop : masstree::flow::go_on;
+    });
+    EXPECT_EQ(drawn, 40u);
+    EXPECT_EQ(met, 40u);
+}
+
 enum class colour : std::uint8_t { red = 7, green };
 
 struct point {

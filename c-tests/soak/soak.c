@@ -68,7 +68,7 @@ static const struct {
     {soak_pop, 4},
     {soak_compare_exchange, 6}, {soak_remove_if_equal, 6}, {soak_update, 8},
     {soak_get_or_insert, 6},  {soak_scan, 2},           {soak_count, 1},
-    {soak_longest_prefix, 4},
+    {soak_longest_prefix, 4}, {soak_sample, 1},
     {soak_walk, 2},           {soak_get_many, 2},       {soak_put_many, 1},
     {soak_insert_many, 1},    {soak_remove_many, 2},    {soak_refresh, 4},
     {soak_move_guard, 1},     {soak_retire, 3},         {soak_flush, 1},

@@ -119,7 +119,7 @@ void soak_close_store(struct soak_worker *only);
 /* soak_call.c */
 soak_operation soak_call;
 /* soak_range.c */
-soak_operation soak_scan, soak_count, soak_longest_prefix, soak_walk;
+soak_operation soak_scan, soak_count, soak_longest_prefix, soak_sample, soak_walk;
 /* soak_observe.c */
 soak_operation soak_reread, soak_rewalk, soak_transact;
 /* soak_held.c */

@@ -303,6 +303,7 @@ struct deciding {
     uint64_t fresh;
     uint64_t present;
     unsigned calls;
+    const struct point *point;
 };
 
 static int32_t decide(const uint64_t *present, uint64_t *value, void *ctx)
@@ -311,6 +312,15 @@ static int32_t decide(const uint64_t *present, uint64_t *value, void *ctx)
     deciding->calls++;
     deciding->present = present == NULL ? 0 : *present;
     *value = deciding->fresh;
+    return deciding->answer;
+}
+
+static int32_t decide_bytes(const masstree_slice_t *present, masstree_slice_t *value, void *ctx)
+{
+    struct deciding *deciding = ctx;
+    deciding->calls++;
+    deciding->present = present == NULL ? 0 : decoded(deciding->point, *present);
+    *value = deciding->point->bytes;
     return deciding->answer;
 }
 
@@ -324,26 +334,30 @@ static int32_t make(uint64_t *value, void *ctx)
 
 enum { REFUSES = -77 };
 
-/* Words only: no such call exists for byte strings. */
 void soak_update(struct soak_worker *worker)
 {
     static const int32_t answers[] = {MASSTREE_ACTION_KEEP, MASSTREE_ACTION_SET,
                                       MASSTREE_ACTION_SET, MASSTREE_ACTION_REMOVE, REFUSES};
     struct point point;
+    masstree_slice_t slice = {NULL, 0};
     uint64_t old = 0;
-    if (worker->soak->holds_bytes) {
-        return;
-    }
+    int32_t status;
     aim(&point, worker, soak_writable(worker));
     struct deciding deciding = {.answer = answers[random_below(&worker->random, COUNT(answers))],
-                                .fresh = point.fresh};
-    int32_t status = point.as_integer
-                         ? masstree_update_u64(TREE_INTEGER(point), decide, &deciding, &old)
-                         : masstree_update(TREE_KEY(point), decide, &deciding, &old);
+                                .fresh = point.fresh,
+                                .point = &point};
+    if (point.holds_bytes) {
+        status = masstree_update_bytes(TREE_KEY(point), decide_bytes, &deciding, &slice);
+        old = decoded(&point, slice);
+    } else {
+        status = point.as_integer
+                     ? masstree_update_u64(TREE_INTEGER(point), decide, &deciding, &old)
+                     : masstree_update(TREE_KEY(point), decide, &deciding, &old);
+    }
     bool sets = deciding.answer == MASSTREE_ACTION_SET;
     bool removes = deciding.answer == MASSTREE_ACTION_REMOVE;
     EXPECT(worker, status == (deciding.answer == REFUSES ? REFUSES : MASSTREE_OK));
-    EXPECT(worker, deciding.calls == 1);
+    EXPECT(worker, deciding.calls == 1 || (point.holds_bytes && deciding.calls > 1));
     EXPECT(worker, old == (sets || removes ? deciding.present : 0));
     soak_saw(worker, point.number, deciding.present);
     if (sets || removes) {

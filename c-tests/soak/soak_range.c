@@ -200,6 +200,38 @@ void soak_longest_prefix(struct soak_worker *worker)
     }
 }
 
+/* A key that was drawn is the one that its value names. */
+static int32_t meet_drawn(const void *key, size_t key_len, uint64_t value, void *ctx)
+{
+    struct soak_worker *worker = ctx;
+    uint32_t number = soak_number(value);
+    if (EXPECT(worker, number < worker->soak->keys)) {
+        struct soak_key named = soak_key_of(worker->soak, number);
+        EXPECT(worker, compare_keys(named.bytes, named.len, key, key_len) == 0);
+        soak_saw(worker, number, value);
+    }
+    return MASSTREE_VISIT_CONTINUE;
+}
+
+static int32_t meet_drawn_bytes(const void *key, size_t key_len, const void *value, size_t value_len,
+                                void *ctx)
+{
+    return meet_drawn(key, key_len, soak_decode(ctx, value, value_len), ctx);
+}
+
+void soak_sample(struct soak_worker *worker)
+{
+    const struct soak *soak = worker->soak;
+    size_t count = random_below(&worker->random, 20);
+    size_t drawn = SIZE_MAX;
+    int32_t status = soak->holds_bytes
+                         ? masstree_sample_bytes(soak->tree, soak_guard(worker), &worker->random,
+                                                 count, meet_drawn_bytes, worker, &drawn)
+                         : masstree_sample(soak->tree, soak_guard(worker), &worker->random, count,
+                                           meet_drawn, worker, &drawn);
+    EXPECT(worker, status == MASSTREE_OK && drawn <= count);
+}
+
 enum { WALK_MANY = 16 };
 
 /* A cursor's key, and its value, if the key still exists. */

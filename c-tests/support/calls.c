@@ -22,6 +22,14 @@ static int32_t visit_word(const void *key, size_t key_len, uint64_t value, void 
     return MASSTREE_VISIT_CONTINUE;
 }
 
+static int32_t set_bytes(const masstree_slice_t *present, masstree_slice_t *value, void *ctx)
+{
+    (void)present;
+    *value = SLICE("value");
+    ++*(size_t *)ctx;
+    return MASSTREE_ACTION_SET;
+}
+
 static int32_t visit_pivot(const void *key, size_t key_len, size_t index, void *ctx)
 {
     return visit_word(key, key_len, index, ctx);
@@ -165,6 +173,12 @@ static masstree_estimate_t *blank_estimate(void)
     return &estimate;
 }
 
+static uint64_t *seed(void)
+{
+    static _Thread_local uint64_t state;
+    return &state;
+}
+
 static const uint64_t number = 12345;
 static const uint64_t word = 1;
 static const masstree_slice_t slice = {"value", 5};
@@ -205,6 +219,8 @@ static const masstree_slice_t slice = {"value", 5};
       give_value, &a->out.called_back, &a->out.word)                                              \
     X(get_or_insert_with_u64, WORDS, TREE | GUARD, a->tree, a->guard, number, give_value,         \
       &a->out.called_back, &a->out.word)                                                          \
+    X(add, WORDS, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len, word, &a->out.word)    \
+    X(add_u64, WORDS, TREE | GUARD, a->tree, a->guard, number, word, &a->out.word)                 \
     X(get_bytes, BYTES, TREE | HELD | KEY, a->tree, a->guard, a->key, a->key_len,                 \
       &a->out.slices[0])                                                                          \
     X(copy_bytes, BYTES, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len, a->out.buffer,  \
@@ -222,6 +238,14 @@ static const masstree_slice_t slice = {"value", 5};
       &a->out.slices[0])                                                                          \
     X(remove_if_equal_bytes, BYTES, TREE | HELD | KEY, a->tree, a->guard, a->key, a->key_len,     \
       slice, &a->out.slices[0])                                                                   \
+    X(update_bytes, BYTES, TREE | HELD | KEY, a->tree, a->guard, a->key, a->key_len, set_bytes,    \
+      &a->out.called_back, &a->out.slices[0])                                                     \
+    X(append_bytes, BYTES, TREE | GUARD | KEY, a->tree, a->guard, a->key, a->key_len, "value", 5,  \
+      &a->out.size)                                                                               \
+    X(sample, WORDS, TREE | GUARD, a->tree, a->guard, seed(), 3, visit_word, &a->out.called_back,  \
+      &a->out.size)                                                                               \
+    X(sample_bytes, BYTES, TREE | GUARD, a->tree, a->guard, seed(), 3, visit_bytes,                \
+      &a->out.called_back, &a->out.size)                                                          \
     X(scan, WORDS, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), visit_word,                \
       &a->out.called_back, &a->out.size)                                                          \
     X(scan_bytes, BYTES, TREE | GUARD | KEY, a->tree, a->guard, range_of(a), visit_bytes,         \

@@ -134,6 +134,13 @@ static inline int32_t bridge_put_u64(handles_t in, uint64_t key, uint64_t value)
     return masstree_put_u64(tree_of(in), guard_of(in), key, value);
 }
 
+static inline word_t bridge_add(handles_t in, const char *key, size_t len, uint64_t more)
+{
+    word_t word = { 0, 0 };
+    word.status = masstree_add(tree_of(in), guard_of(in), key, len, more, &word.value);
+    return word;
+}
+
 static inline int32_t bridge_compare_and_swap(handles_t in, const char *key, size_t len,
                                               uint64_t old, uint64_t desired)
 {

@@ -53,6 +53,14 @@ func TestAnyBytesAreAKey(t *testing.T) {
 	}
 }
 
+func TestAdd(t *testing.T) {
+	tree := newTree(t)
+	sum, err := tree.Add([]byte("key"), 5)
+	expect(t, "add to nothing", sum, err, 5, nil)
+	sum, err = tree.Add([]byte("key"), ^uint64(0))
+	expect(t, "subtract", sum, err, 4, nil)
+}
+
 func TestLongestPrefix(t *testing.T) {
 	tree := newTree(t)
 	_, value, err := tree.LongestPrefix([]byte("10.20.30"))

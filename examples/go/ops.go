@@ -141,6 +141,16 @@ func (o *Ops) CompareAndDelete(key []byte, old uint64) error {
 	return toError(status)
 }
 
+// Add adds to the value of a key, modulo 2^64, or stores the number if the key is absent. It returns the
+// new value.
+func (o *Ops) Add(key []byte, more uint64) (uint64, error) {
+	if o.isClosed() {
+		return 0, ErrClosed
+	}
+	p, n := pointer(key)
+	return o.answer(C.bridge_add(o.c, p, n, C.uint64_t(more)))
+}
+
 // Decision is the result of the function of an Update.
 type Decision int
 

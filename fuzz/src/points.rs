@@ -6,11 +6,12 @@ use masstree::ffi::index::bytes::*;
 use masstree::ffi::index::longest_prefix::*;
 use masstree::ffi::index::memory::masstree_retire;
 use masstree::ffi::index::update::*;
+use masstree::ffi::index::update_bytes::masstree_update_bytes;
 use masstree::ffi::status::*;
 
 use crate::op::{Action, Point};
 use crate::session::{Given, Session};
-use crate::values::slice_of;
+use crate::values::{bytes_of, decoded, encoded, slice_of};
 
 /// The status with which the fuzzer's own callbacks end calls.
 const OWN_STATUS: i32 = -1000;
@@ -224,14 +225,17 @@ impl Session<'_> {
             value,
             seen: None,
         };
-        let given = self.call_update(key, &mut asked, want);
+        let mut given = self.call_update(key, &mut asked, want);
         if self.refused(given.status) {
             assert_eq!(asked.seen, None, "it was called, and memory lacks");
             return;
         }
         if self.holds_bytes() {
             assert_eq!((given.status, asked.seen), (MASSTREE_WRONG_KIND, None));
-            return;
+            given = self.call_update_bytes(key, &mut asked, want);
+            if self.refused(given.status) {
+                return;
+            }
         }
         assert_eq!(asked.seen, Some(present), "update {key:?}");
         let changes = matches!(answer, MASSTREE_ACTION_SET | MASSTREE_ACTION_REMOVE);
@@ -249,6 +253,22 @@ impl Session<'_> {
             MASSTREE_ACTION_REMOVE => self.removed(key, want),
             _ => {}
         }
+    }
+
+    fn call_update_bytes(&mut self, key: &[u8], asked: &mut Asked, want: bool) -> Given {
+        let bytes = encoded(asked.value);
+        let mut asking = (asked, slice_of(&bytes));
+        let (k, mut old) = (slice_of(key), slice_of(&[]));
+        let out = if want { &raw mut old } else { std::ptr::null_mut() };
+        let ctx = (&raw mut asking).cast();
+        let (tree, guard) = (self.tree(), self.guard);
+        // SAFETY: the key is readable; `decide_bytes` gets what it expects.
+        let status = unsafe {
+            masstree_update_bytes(tree, guard, k.data, k.len, Some(decide_bytes), ctx, out)
+        };
+        // SAFETY: the value is readable while the guard is held, which is so if it was wanted.
+        let value = (!old.data.is_null()).then(|| decoded(unsafe { bytes_of(old) }));
+        Given { status, value }
     }
 
     fn get_or_insert(&mut self, key: &[u8], want: bool, twist: u8) {
@@ -323,6 +343,22 @@ pub(crate) struct Asked {
     value: u64,
     /// Whether it was called, and the present value.
     seen: Option<Option<u64>>,
+}
+
+/// # Safety
+/// As the library promises; `ctx` is an [`Asked`], and the bytes of its value.
+unsafe extern "C" fn decide_bytes(
+    present: *const Slice,
+    value: *mut Slice,
+    ctx: *mut c_void,
+) -> i32 {
+    // SAFETY: by contract.
+    unsafe {
+        let (asked, bytes) = &mut *ctx.cast::<(&mut Asked, Slice)>();
+        asked.seen = Some(present.as_ref().map(|present| decoded(bytes_of(*present))));
+        value.write(*bytes);
+        asked.answer
+    }
 }
 
 /// # Safety

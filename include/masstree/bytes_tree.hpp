@@ -284,6 +284,52 @@ public:
     }
 
     /**
+     * Changes `key` atomically as `decide(std::optional<std::string_view> present)` decides, which
+     * returns a std::string, `keep_value` or `remove_key` (see change). No lock is held while it
+     * runs; it is called again if another thread has changed the key meanwhile. If it throws,
+     * nothing changes.
+     */
+    template <class F> void update(K key, F &&decide, context with = {})
+    {
+        using callee = std::remove_reference_t<F>;
+        const key_bytes bytes(key);
+        detail::bytes_frame<callee> frame(decide);
+        const std::int32_t status = masstree_update_bytes(
+            base::handle(), with.handle(), bytes.view().data(), bytes.view().size(),
+            detail::run_update_bytes<callee>, &frame, nullptr);
+        frame.carried.rethrow();
+        with.note(status);
+    }
+
+    /**
+     * Appends `more` to the value of `key`, or stores it if the key is absent; atomically. Returns the
+     * length of the new value.
+     */
+    std::size_t append(K key, std::string_view more, context with = {})
+    {
+        const key_bytes bytes(key);
+        std::size_t len = 0;
+        with.note(masstree_append_bytes(base::handle(), with.handle(), bytes.view().data(),
+                                        bytes.view().size(), more.data(), more.size(), &len));
+        return len;
+    }
+
+    /** Draws keys at random, as tree::sample does. */
+    template <class F>
+    std::size_t sample(std::uint64_t &state, std::size_t count, F &&visit, context with = {}) const
+    {
+        using callee = std::remove_reference_t<F>;
+        detail::frame<callee> frame{visit};
+        std::size_t visited = 0;
+        const std::int32_t status =
+            masstree_sample_bytes(base::handle(), with.handle(), &state, count,
+                                  detail::visit_bytes<K, callee>::items, &frame, &visited);
+        frame.carried.rethrow();
+        with.note(status);
+        return visited;
+    }
+
+    /**
      * Calls `visit(K key, std::string_view value)` for each key of a range, as tree::scan does.
      * The value's bytes are valid while the guard is held; without a guard, during the call.
      */

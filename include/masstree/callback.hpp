@@ -12,6 +12,7 @@
 #include <exception>
 #include <limits>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -173,6 +174,34 @@ std::int32_t run_update(const std::uint64_t *present, std::uint64_t *value, void
         if (wanted.answer() == MASSTREE_ACTION_SET) {
             *value = traits::to_word(wanted.value());
             traits::accept(wanted.value());
+        }
+        return wanted.answer();
+    });
+}
+
+/** The callable of an update of byte strings, and the string that it has returned last. */
+template <class F> struct bytes_frame : frame<F> {
+    std::string held{};
+
+    explicit bytes_frame(F &callee) : frame<F>{callee} {}
+};
+
+template <class F>
+std::int32_t run_update_bytes(const masstree_slice_t *present, masstree_slice_t *value,
+                              void *ctx) noexcept
+{
+    static_assert(std::is_convertible_v<std::invoke_result_t<F &, std::optional<std::string_view>>,
+                                        change<std::string>>,
+                  "the callback returns a string, or masstree::change");
+    auto &self = *static_cast<bytes_frame<F> *>(ctx);
+    return self.carried.run([&] {
+        std::optional<std::string_view> now;
+        if (present != nullptr)
+            now = view_of(*present);
+        change<std::string> wanted = self.callee(now);
+        if (wanted.answer() == MASSTREE_ACTION_SET) {
+            self.held = std::move(wanted.value());
+            *value = slice_of(self.held);
         }
         return wanted.answer();
     });

@@ -83,6 +83,10 @@ struct byte_calls {
     {
         return masstree_update(t, g, k.data, k.len, f, ctx, nullptr);
     }
+    static status add(masstree_t *t, masstree_guard_t *g, key k, word more, word *sum) noexcept
+    {
+        return masstree_add(t, g, k.data, k.len, more, sum);
+    }
     static status get_or_insert_with(masstree_t *t, masstree_guard_t *g, key k,
                                      masstree_make_value_t f, void *ctx, word *v) noexcept
     {
@@ -177,6 +181,10 @@ struct word_calls {
                          void *ctx) noexcept
     {
         return masstree_update_u64(t, g, k.word, f, ctx, nullptr);
+    }
+    static status add(masstree_t *t, masstree_guard_t *g, key k, word more, word *sum) noexcept
+    {
+        return masstree_add_u64(t, g, k.word, more, sum);
     }
     static status get_or_insert_with(masstree_t *t, masstree_guard_t *g, key k,
                                      masstree_make_value_t f, void *ctx, word *v) noexcept

@@ -289,6 +289,39 @@ public:
     }
 
     /**
+     * Adds `more` to the value of `key`, modulo 2^64, or stores `more` if the key is absent. Returns the
+     * new value; 0 after an error that an std::error_code received.
+     */
+    T add(K key, T more, context with = {})
+    {
+        static_assert(std::is_integral_v<T> && sizeof(T) == sizeof(std::uint64_t),
+                      "numbers of 64 bits are added");
+        std::uint64_t sum = 0;
+        with.note(calls::add(base::handle(), with.handle(), detail::encode(key),
+                             traits::to_word(more), &sum));
+        return traits::from_word(sum);
+    }
+
+    /**
+     * Draws `count` keys at random, and calls `visit(K key, view_type value)` for each, as scan does.
+     * `state` is any number at first, the seed; each call advances it. Returns the number of keys
+     * visited; see masstree_sample on how likely each is.
+     */
+    template <class F>
+    std::size_t sample(std::uint64_t &state, std::size_t count, F &&visit, context with = {}) const
+    {
+        using callee = std::remove_reference_t<F>;
+        detail::frame<callee> frame{visit};
+        std::size_t visited = 0;
+        const std::int32_t status =
+            masstree_sample(base::handle(), with.handle(), &state, count,
+                            detail::visit_words<K, T, callee>::items, &frame, &visited);
+        frame.carried.rethrow();
+        with.note(status);
+        return visited;
+    }
+
+    /**
      * Finds `key`, and locks its leaf until the result releases it: for reading a key, doing
      * something else, and then changing it. Makes room for an absent key, unless `wanted` says
      * otherwise. See masstree::held.

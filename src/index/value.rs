@@ -176,6 +176,28 @@ impl Destructor {
     }
 }
 
+/// The length of several parts together; `None` if it overflows.
+#[inline]
+fn total_len(parts: &[&[u8]]) -> Option<usize> {
+    let mut lens = parts.iter().map(|part| part.len());
+    lens.try_fold(0, usize::checked_add)
+}
+
+/// Copies several parts, one after the other.
+///
+/// # Safety
+/// There is room for all of them, and none of them overlaps it.
+#[inline]
+unsafe fn copy_parts<const N: usize>(mut to: NonNull<u8>, parts: [&[u8]; N]) {
+    for part in parts {
+        // SAFETY: by contract.
+        unsafe {
+            to.copy_from_nonoverlapping(NonNull::from(part).cast(), part.len());
+            to = to.add(part.len());
+        }
+    }
+}
+
 /// A byte string in a tree's memory: this header, then the bytes, which never change.
 #[repr(C)]
 pub(crate) struct ByteString {
@@ -190,15 +212,36 @@ impl ByteString {
 
     /// Copies `bytes`; returns the word that points to the copy, or `None` when out of memory.
     pub(crate) fn make(memory: &Memory, bytes: &[u8]) -> Option<u64> {
-        let ptr = memory.allocate_value(Self::layout(bytes.len())?)?;
-        let string = ptr.cast::<Self>();
+        Self::make_of(memory, [bytes])
+    }
+
+    /// [`Self::make`] of several parts, one after the other.
+    #[inline]
+    pub(crate) fn make_of<const N: usize>(memory: &Memory, parts: [&[u8]; N]) -> Option<u64> {
+        let len = total_len(&parts)?;
+        let string = memory.allocate_value(Self::layout(len)?)?.cast::<Self>();
         // SAFETY: freshly allocated with room for the header and the bytes.
         unsafe {
-            string.write(Self { len: bytes.len() });
-            (string.add(1).cast::<u8>())
-                .copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len());
+            string.write(Self { len });
+            copy_parts(string.add(1).cast(), parts);
         }
         Some(string.as_ptr().expose_provenance() as u64)
+    }
+
+    /// Replaces the content of a string, if the new one has the same length. Returns whether it has.
+    ///
+    /// # Safety
+    /// `word` came from `make`, and no other thread has a pointer to the string.
+    pub(crate) unsafe fn refill<const N: usize>(word: u64, parts: [&[u8]; N]) -> bool {
+        let string = Self::at(word);
+        // SAFETY: by contract; the string has as many bytes.
+        unsafe {
+            let is_same = total_len(&parts) == Some((*string).len);
+            if is_same {
+                copy_parts(NonNull::new_unchecked(string.add(1).cast()), parts);
+            }
+            is_same
+        }
     }
 
     fn at(word: u64) -> *mut Self {

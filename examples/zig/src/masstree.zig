@@ -105,6 +105,24 @@ pub const Range = struct {
     }
 };
 
+/// A visitor's context, and the error with which it ended the call.
+fn Visiting(comptime Context: type, comptime visit: fn (Context, Entry) anyerror!bool) type {
+    return struct {
+        context: Context,
+        failed: ?anyerror = null,
+
+        fn run(key: ?*const anyopaque, key_len: usize, value: u64, ctx: ?*anyopaque) callconv(.c) i32 {
+            const call: *@This() = @ptrCast(@alignCast(ctx));
+            const entry: Entry = .{ .key = bytes(key, key_len), .value = value };
+            const on = visit(call.context, entry) catch |err| {
+                call.failed = err;
+                return c.MASSTREE_VISIT_STOP;
+            };
+            return if (on) c.MASSTREE_VISIT_CONTINUE else c.MASSTREE_VISIT_STOP;
+        }
+    };
+}
+
 pub const Tree = struct {
     handle: *c.masstree_t,
 
@@ -234,6 +252,30 @@ pub const Tree = struct {
         return removed;
     }
 
+    /// Adds to the value of a key, modulo 2^64, or stores the number if the key is absent; returns the new
+    /// value.
+    pub fn add(tree: Tree, held: ?Guard, key: []const u8, more: u64) Error!u64 {
+        var sum: u64 = undefined;
+        _ = try check(c.masstree_add(tree.handle, raw(held), key.ptr, key.len, more, &sum));
+        return sum;
+    }
+
+    /// Calls `visit` for each of `count` keys that are drawn at random, as `scan` does; `state` is any
+    /// number at first, and each call advances it.
+    pub fn sample(
+        tree: Tree,
+        held: ?Guard,
+        state: *u64,
+        count: usize,
+        context: anytype,
+        comptime visit: fn (@TypeOf(context), Entry) anyerror!bool,
+    ) anyerror!void {
+        const Call = Visiting(@TypeOf(context), visit);
+        var call: Call = .{ .context = context };
+        _ = try check(c.masstree_sample(tree.handle, raw(held), state, count, Call.run, &call, null));
+        if (call.failed) |err| return err;
+    }
+
     /// Changes a key atomically as `decide` decides from its value, or its absence; returns
     /// the previous value. `decide` runs under a lock: it must be quick, and not use the
     /// tree.
@@ -274,20 +316,7 @@ pub const Tree = struct {
         context: anytype,
         comptime visit: fn (@TypeOf(context), Entry) anyerror!bool,
     ) anyerror!void {
-        const Call = struct {
-            context: @TypeOf(context),
-            failed: ?anyerror = null,
-
-            fn run(key: ?*const anyopaque, key_len: usize, value: u64, ctx: ?*anyopaque) callconv(.c) i32 {
-                const call: *@This() = @ptrCast(@alignCast(ctx));
-                const entry: Entry = .{ .key = bytes(key, key_len), .value = value };
-                const on = visit(call.context, entry) catch |err| {
-                    call.failed = err;
-                    return c.MASSTREE_VISIT_STOP;
-                };
-                return if (on) c.MASSTREE_VISIT_CONTINUE else c.MASSTREE_VISIT_STOP;
-            }
-        };
+        const Call = Visiting(@TypeOf(context), visit);
         var call: Call = .{ .context = context };
         const in = range.toC();
         _ = try check(c.masstree_scan(tree.handle, raw(held), &in, Call.run, &call, null));

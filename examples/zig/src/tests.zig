@@ -30,6 +30,23 @@ test "operations answer values, absence and presence" {
     try tree.verify();
 }
 
+fn countEntry(met: *u64, entry: masstree.Entry) anyerror!bool {
+    try testing.expectEqualStrings("key", entry.key);
+    met.* += entry.value;
+    return true;
+}
+
+test "sums and samples" {
+    const tree = try counted();
+    defer tree.deinit();
+    try testing.expectEqual(5, try tree.add(null, "key", 5));
+    try testing.expectEqual(7, try tree.add(null, "key", 2));
+    var state: u64 = 1;
+    var met: u64 = 0;
+    try tree.sample(null, &state, 3, &met, countEntry);
+    try testing.expectEqual(21, met);
+}
+
 test "the longest prefix" {
     const tree = try counted();
     defer tree.deinit();

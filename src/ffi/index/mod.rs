@@ -87,13 +87,19 @@ pub mod remove_range;
 
 pub mod estimate;
 
+pub mod sample;
+
 pub mod update;
+
+pub mod add;
 
 pub mod get_or_insert;
 
 pub mod bytes;
 
 pub mod bytes_write;
+
+pub mod update_bytes;
 
 pub mod pop;
 

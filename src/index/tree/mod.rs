@@ -31,6 +31,7 @@ pub use walk::range::{Bound, Range};
 pub(crate) use whole::build::{Builder, Refused};
 pub use whole::dump::Format;
 pub(crate) use whole::estimate::{Counted, Estimate};
+pub(crate) use whole::random::Random;
 pub use whole::survey::{Counters, LayerCounts, SURVEYED_LAYERS, Survey};
 pub use whole::swap::LoadOutcome;
 pub use write::engine::Decision;
@@ -43,6 +44,7 @@ pub(crate) use write::pop::Popped;
 pub use write::put::Inserted;
 pub(crate) use write::remove_range::RangeRemoval;
 pub use write::sweep::SweepOutcome;
+pub(crate) use write::update_bytes::{BytesDecision, BytesFailure};
 
 use crate::index::key::{Key, MAX_KEY_LEN};
 use crate::index::memory::{Count, OutOfMemory, Source};

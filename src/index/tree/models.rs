@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::index::node::{AnyNode, Entries};
 use crate::index::tree::whole::nodes::{children_of, entries_of};
+use crate::index::value::Values;
 use crate::protocol::Line;
 use crate::protocol::models::check;
 use harness::{Model, assert_scanned, explore, explore_more, number, numbers, scan, tail};

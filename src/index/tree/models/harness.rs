@@ -59,6 +59,10 @@ impl Model {
             tree.put(guard.pin(), &key, value as u64).unwrap();
         }
         drop(guard);
+        Self::of(tree)
+    }
+
+    pub(super) fn of(tree: Tree) -> Self {
         Self {
             tree: Arc::new(tree),
             threads: Vec::new(),

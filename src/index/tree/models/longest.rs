@@ -1,4 +1,4 @@
-//! Models of searches for the longest prefix.
+//! Models of searches for the longest prefix, and of updates of byte strings.
 
 use super::*;
 
@@ -45,6 +45,26 @@ fn a_longest_prefix_was_in_the_tree() {
                 assert!(matches!(found, Some((8, 99) | (1, 0))), "{found:?}");
             });
             model.end([others, vec![number(145)]].concat());
+        });
+    });
+}
+
+/// Two threads append to the string of one key, and neither loses what the other has appended.
+#[test]
+fn each_appended_string_is_there_once() {
+    check(&[Line::UpdateComparesAgain], || {
+        explore(|| {
+            let options = TreeOptions {
+                values: Values::BYTES,
+                ..TreeOptions::default()
+            };
+            let mut model = Model::of(Tree::with_options(&options).unwrap());
+            for _ in 0..2 {
+                model.thread(|tree, pin| assert!(tree.append_bytes(pin, b"key", b"+").is_ok()));
+            }
+            model.join();
+            let guard = model.tree.guard().unwrap();
+            assert_eq!(model.tree.get_bytes(guard.pin(), b"key"), Some(&b"++"[..]));
         });
     });
 }

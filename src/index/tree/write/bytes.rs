@@ -11,15 +11,19 @@ use crate::index::tree::Tree;
 use crate::index::value::ByteString;
 
 /// A string that was created for a write; freed on drop, unless the write has stored it.
-struct NewString<'g> {
+pub(super) struct NewString<'g> {
     pin: Pinned<'g>,
     word: u64,
     stored: bool,
 }
 
 impl<'g> NewString<'g> {
-    fn new(pin: Pinned<'g>, bytes: &[u8]) -> Result<Self, OutOfMemory> {
-        let word = ByteString::make(&pin.domain().memory, bytes).ok_or(OutOfMemory)?;
+    #[inline]
+    pub(super) fn new<const N: usize>(
+        pin: Pinned<'g>,
+        parts: [&[u8]; N],
+    ) -> Result<Self, OutOfMemory> {
+        let word = ByteString::make_of(&pin.domain().memory, parts).ok_or(OutOfMemory)?;
         Ok(Self {
             pin,
             word,
@@ -27,8 +31,15 @@ impl<'g> NewString<'g> {
         })
     }
 
+    /// Replaces the content of a string that is not stored. Returns `false` if that has another length.
+    pub(super) fn refill<const N: usize>(&mut self, parts: [&[u8]; N]) -> bool {
+        // SAFETY: the string is not stored, so only this thread has a pointer to it. What the parts
+        // refer to is in the tree or the caller's.
+        !self.stored && unsafe { ByteString::refill(self.word, parts) }
+    }
+
     /// Returns the decision to store the string, and marks it as stored.
-    fn store(&mut self) -> Decision {
+    pub(super) fn store(&mut self) -> Decision {
         self.stored = true;
         Decision::Set(self.word)
     }
@@ -45,7 +56,7 @@ impl Drop for NewString<'_> {
 
 impl Tree {
     /// Panics on a guard of another tree, a key that is too long, and a tree of other values.
-    fn admit_bytes(&self, pin: Pinned<'_>, key: &[u8]) {
+    pub(super) fn admit_bytes(&self, pin: Pinned<'_>, key: &[u8]) {
         self.admit(pin, key);
         assert!(self.holds_bytes(), "not a tree of byte strings");
     }
@@ -86,7 +97,7 @@ impl Tree {
         value: &[u8],
     ) -> Result<Option<&'g [u8]>, OutOfMemory> {
         self.admit_bytes(pin, key);
-        let mut new = NewString::new(pin, value)?;
+        let mut new = NewString::new(pin, [value])?;
         let displaced = self.write(pin, key, |_| new.store())?;
         Ok(displaced.map(|word| self.retire_string(pin, word)))
     }
@@ -100,7 +111,7 @@ impl Tree {
         value: &[u8],
     ) -> Result<Option<&'g [u8]>, OutOfMemory> {
         self.admit_bytes(pin, key);
-        let mut new = NewString::new(pin, value)?;
+        let mut new = NewString::new(pin, [value])?;
         let present = self.write(pin, key, |present| match present {
             None => new.store(),
             Some(_) => Decision::Keep,
@@ -117,7 +128,7 @@ impl Tree {
         value: &[u8],
     ) -> Result<Option<&'g [u8]>, OutOfMemory> {
         self.admit_bytes(pin, key);
-        let mut new = NewString::new(pin, value)?;
+        let mut new = NewString::new(pin, [value])?;
         let displaced = self.write_present(pin, key, |_| new.store());
         Ok(displaced.map(|word| self.retire_string(pin, word)))
     }
@@ -132,7 +143,7 @@ impl Tree {
         desired: &[u8],
     ) -> Result<Option<(bool, &'g [u8])>, OutOfMemory> {
         self.admit_bytes(pin, key);
-        let mut new = NewString::new(pin, desired)?;
+        let mut new = NewString::new(pin, [desired])?;
         let present = self.write_present(pin, key, |present| {
             match self.bytes_of(pin, present) == expected {
                 true => new.store(),

@@ -42,3 +42,4 @@ pub(in crate::index::tree) mod split;
 mod split_short;
 pub(in crate::index::tree) mod sweep;
 pub(in crate::index::tree) mod update;
+pub(in crate::index::tree) mod update_bytes;
