@@ -20,6 +20,7 @@ BEGIN {
         "optional: nullopt optional|string: string|string_view: string_view|" \
         "system_error: errc error_category error_code error_condition is_error_code_enum " \
         "system_error|" \
+        "thread: thread|" \
         "type_traits: add_lvalue_reference_t conditional_t decay_t enable_if_t " \
         "has_unique_object_representations_v invoke_result_t is_base_of_v is_convertible_v " \
         "is_default_constructible_v is_empty_v is_floating_point_v is_integral_v is_pointer_v " \

@@ -35,6 +35,17 @@ static void numbers_are_frozen(void **state)
     assert_int_equal(-9, MASSTREE_UNSORTED);
 }
 
+/* The library's statuses are all that have a sentence of their own. */
+static void numbers_of_callbacks_are_no_statuses(void **state)
+{
+    (void)state;
+    assert_int_equal(-1000, MASSTREE_OWN_STATUS);
+    const char *sentence = masstree_strerror(INT32_MIN);
+    for (int32_t number = MASSTREE_OWN_STATUS; number > -100000; number--) {
+        assert_string_equal(sentence, masstree_strerror(number));
+    }
+}
+
 static void constants_are_frozen(void **state)
 {
     (void)state;
@@ -98,6 +109,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_frozen),
+        cmocka_unit_test(numbers_of_callbacks_are_no_statuses),
         cmocka_unit_test(constants_are_frozen),
         cmocka_unit_test(every_status_has_a_sentence_of_its_own),
         cmocka_unit_test(unknown_codes_are_said_to_be_unknown),

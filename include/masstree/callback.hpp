@@ -33,8 +33,9 @@ enum class flow : std::int32_t {
 
 namespace detail {
 
-/** Status of a callback that threw; the library's own statuses are small numbers. */
+/** Status of a callback that threw. */
 inline constexpr std::int32_t threw = std::numeric_limits<std::int32_t>::min();
+static_assert(threw <= MASSTREE_OWN_STATUS, "it is none of the library's");
 
 /** Stores the exception of a callback until the C function that called it has returned. */
 class carrier {

@@ -78,6 +78,12 @@ pub const MASSTREE_TOO_LARGE: i32 = -15;
 /// Error: another store has the directory open.
 pub const MASSTREE_LOCKED: i32 = -16;
 
+/// Numbers from here down are no statuses of the library, in any version: a visitor, or another
+/// callback that may end a call with a negative number, which the call then returns, chooses one of them so
+/// that the caller can tell it from an error of the library. (A callback may also return a status of the
+/// library, such as that of a call that it has made.)
+pub const MASSTREE_OWN_STATUS: i32 = -1000;
+
 /// Returns one English sentence that describes a status, after the status's name and a colon. The
 /// text is static: never NULL, never freed. Unknown statuses have a sentence of their own.
 ///

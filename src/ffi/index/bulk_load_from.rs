@@ -24,7 +24,8 @@ const BATCH: usize = 128;
 ///
 /// @return MASSTREE_OK after storing *count keys, also for the last ones. MASSTREE_END, or any other
 /// positive number, if no key is left: the library ignores *count and what was stored. A negative
-/// number ends the load, which returns that number. MASSTREE_OK with *count 0 means MASSTREE_END.
+/// number ends the load, which returns that number (MASSTREE_OWN_STATUS or less, if it is not to be taken
+/// for a status of the library). MASSTREE_OK with *count 0 means MASSTREE_END.
 ///
 /// No lock is held. The source may call any function on this tree or another, but must not refresh
 /// or leave the guard that the load runs under, must not destroy the tree, and must not return while

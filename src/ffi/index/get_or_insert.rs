@@ -13,7 +13,8 @@ use crate::index::tree::Decision;
 /// @param ctx    The ctx that was passed with the callback.
 ///
 /// @return MASSTREE_OK to insert *value; or a negative number to change nothing and end the
-///         call with that number as its status.
+///         call with that number as its status (MASSTREE_OWN_STATUS or less, if it is not to be
+///         taken for one of the library's).
 ///
 /// It is called at most once, with the key's leaf locked; the rules of masstree_update_t apply.
 pub type MakeValue = Option<unsafe extern "C" fn(value: *mut u64, ctx: *mut c_void) -> i32>;

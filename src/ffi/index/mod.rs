@@ -55,6 +55,9 @@
 //!   no priority inheritance.
 //! - ThreadSanitizer sees the synchronisation inside the library only if the library was built
 //!   for it: see docs/sanitizers.md.
+//! - Where a callback may end a call with a negative number, the call returns this number. Those
+//!   from MASSTREE_OWN_STATUS down are the program's own: the library never returns one of them by
+//!   itself.
 //! - Callbacks run with no lock held, except for those of masstree_update and
 //!   masstree_get_or_insert_with. masstree_hold returns with a leaf locked.
 //!

@@ -79,7 +79,7 @@ pub struct ScanRange {
 ///
 /// @return MASSTREE_VISIT_CONTINUE; or MASSTREE_VISIT_STOP, or any other positive number, to
 /// end the scan with MASSTREE_OK; or a negative number to end the scan with that number as its
-/// status. (Numbers below -1000 are never statuses of this library.)
+/// status: one of the visitor's own is at most MASSTREE_OWN_STATUS.
 ///
 /// No lock is held. The visitor may call any function on this tree or another, but must not
 /// refresh or leave the guard that the scan runs under, and must not destroy the tree. It must

@@ -27,7 +27,7 @@ pub const MASSTREE_ACTION_REMOVE: i32 = 2;
 ///
 /// @return MASSTREE_ACTION_KEEP, MASSTREE_ACTION_SET or MASSTREE_ACTION_REMOVE; or
 ///         a negative number to change nothing and end the update with that number as its
-///         status.
+///         status (MASSTREE_OWN_STATUS or less, if it is not to be taken for one of the library's).
 ///
 /// It is called once, with the key's leaf locked: be quick, do not wait for anything that
 /// another thread that uses the tree may hold, and call no function on this tree (a debug build

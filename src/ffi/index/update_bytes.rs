@@ -19,7 +19,8 @@ use crate::index::tree::{BytesDecision, BytesFailure};
 /// @param ctx      The ctx that was passed to the update.
 ///
 /// @return MASSTREE_ACTION_KEEP, MASSTREE_ACTION_SET or MASSTREE_ACTION_REMOVE; or a negative number
-///         to change nothing and end the update with that number as its status.
+///         to change nothing and end the update with that number as its status
+///         (MASSTREE_OWN_STATUS or less, if it is not to be taken for one of the library's).
 ///
 /// No lock is held. It may call any function on this tree or another, but must not refresh or leave the
 /// guard of the update. It is called again, with the value that the key has then, if the key has been

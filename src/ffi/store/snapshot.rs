@@ -63,7 +63,7 @@ pub struct OpenSnapshot {
 /// @param ctx       The ctx that was passed with the visitor.
 ///
 /// @return MASSTREE_VISIT_CONTINUE to go on; a positive number to stop; a negative one to stop, and to
-///         return it.
+///         return it (MASSTREE_OWN_STATUS or less, if it is not to be taken for a status of the library).
 pub type OpenSnapshotVisitor =
     Option<unsafe extern "C" fn(snapshot: *const OpenSnapshot, ctx: *mut c_void) -> i32>;
 

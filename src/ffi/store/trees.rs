@@ -111,7 +111,7 @@ pub unsafe extern "C" fn masstree_store_drop_tree(
 /// @param ctx   The ctx that was passed with the visitor.
 ///
 /// @return MASSTREE_VISIT_CONTINUE to go on; a positive number to stop; a negative one to stop, and to
-///         return it.
+///         return it (MASSTREE_OWN_STATUS or less, if it is not to be taken for a status of the library).
 pub type TreeVisitor = Option<
     unsafe extern "C" fn(name: *const c_char, tree: *mut TreeHandle, ctx: *mut c_void) -> i32,
 >;
