@@ -10,7 +10,7 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
         check-fmt check-header check-clippy check-rust check-cli check-stress check-lin check-versioned check-scans \
         check-models check-serializable check-c check-install check-aarch64 check-big-endian check-go check-zig check-readme \
         check-docs check-bench check-asan check-tsan check-annotated check-memcheck check-fuzz fuzz fuzz-minimise coverage \
-        check-beta bench-beta images kills powercuts soak soak-perturbed build-perturbed limbo bench-instructions check-instructions record-instructions bench-observe bench bench-build \
+        check-beta bench-beta images kills powercuts soak soak-perturbed build-perturbed limbo bench-instructions check-instructions record-instructions bench-observe bench-requests bench bench-build \
         bench-quick bench-pieces bench-go bench-zig figures rocksdb check-rocksdb bench-rocksdb
 
 # Prints each target with the ## comment above it.
@@ -398,6 +398,14 @@ bench-observe:
 	@$(STAGE) configure $(CONFIGURE)
 	@$(STAGE) build cmake --build $(BUILD) --target observe
 	@$(BUILD)/benches/observe/observe
+
+## measure operations beside what programs do without them
+bench-requests:
+	@.ci/setup build
+	@$(STAGE) configure $(CONFIGURE)
+	@$(STAGE) build cmake --build $(BUILD) --target requests_requests requests_keys
+	@$(BUILD)/benches/requests/requests_requests
+	@$(BUILD)/benches/requests/requests_keys
 
 ## instructions an operation, counted with callgrind: exact, whatever else the machine does
 bench-instructions: library

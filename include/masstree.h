@@ -56,6 +56,9 @@
  *   no priority inheritance.
  * - ThreadSanitizer sees the synchronisation inside the library only if the library was built
  *   for it: see docs/sanitizers.md.
+ * - Where a callback may end a call with a negative number, the call returns this number. Those
+ *   from MASSTREE_OWN_STATUS down are the program's own: the library never returns one of them by
+ *   itself.
  * - Callbacks run with no lock held, except for those of masstree_update and
  *   masstree_get_or_insert_with. masstree_hold returns with a leaf locked.
  *
@@ -271,6 +274,14 @@ typedef struct masstree_t masstree_t;
  * Error: another store has the directory open.
  */
 #define MASSTREE_LOCKED (-16)
+
+/**
+ * Numbers from here down are no statuses of the library, in any version: a visitor, or another
+ * callback that may end a call with a negative number, which the call then returns, chooses one of them so
+ * that the caller can tell it from an error of the library. (A callback may also return a status of the
+ * library, such as that of a call that it has made.)
+ */
+#define MASSTREE_OWN_STATUS (-1000)
 
 /**
  * Returns one English sentence that describes a status, after the status's name and a colon. The
@@ -1072,7 +1083,7 @@ typedef struct {
  *
  * @return MASSTREE_VISIT_CONTINUE; or MASSTREE_VISIT_STOP, or any other positive number, to
  * end the scan with MASSTREE_OK; or a negative number to end the scan with that number as its
- * status. (Numbers below -1000 are never statuses of this library.)
+ * status: one of the visitor's own is at most MASSTREE_OWN_STATUS.
  *
  * No lock is held. The visitor may call any function on this tree or another, but must not
  * refresh or leave the guard that the scan runs under, and must not destroy the tree. It must
@@ -1511,7 +1522,7 @@ int32_t masstree_sample_bytes(const masstree_t *tree,
  *
  * @return MASSTREE_ACTION_KEEP, MASSTREE_ACTION_SET or MASSTREE_ACTION_REMOVE; or
  *         a negative number to change nothing and end the update with that number as its
- *         status.
+ *         status (MASSTREE_OWN_STATUS or less, if it is not to be taken for one of the library's).
  *
  * It is called once, with the key's leaf locked: be quick, do not wait for anything that
  * another thread that uses the tree may hold, and call no function on this tree (a debug build
@@ -1860,7 +1871,8 @@ int32_t masstree_add_u64(masstree_t *tree,
  * @param ctx    The ctx that was passed with the callback.
  *
  * @return MASSTREE_OK to insert *value; or a negative number to change nothing and end the
- *         call with that number as its status.
+ *         call with that number as its status (MASSTREE_OWN_STATUS or less, if it is not to be
+ *         taken for one of the library's).
  *
  * It is called at most once, with the key's leaf locked; the rules of masstree_update_t apply.
  */
@@ -2248,7 +2260,8 @@ int32_t masstree_remove_if_equal_bytes(masstree_t *tree,
  * @param ctx      The ctx that was passed to the update.
  *
  * @return MASSTREE_ACTION_KEEP, MASSTREE_ACTION_SET or MASSTREE_ACTION_REMOVE; or a negative number
- *         to change nothing and end the update with that number as its status.
+ *         to change nothing and end the update with that number as its status
+ *         (MASSTREE_OWN_STATUS or less, if it is not to be taken for one of the library's).
  *
  * No lock is held. It may call any function on this tree or another, but must not refresh or leave the
  * guard of the update. It is called again, with the value that the key has then, if the key has been
@@ -3498,7 +3511,8 @@ int32_t masstree_bulk_load_bytes(masstree_t *tree,
  *
  * @return MASSTREE_OK after storing *count keys, also for the last ones. MASSTREE_END, or any other
  * positive number, if no key is left: the library ignores *count and what was stored. A negative
- * number ends the load, which returns that number. MASSTREE_OK with *count 0 means MASSTREE_END.
+ * number ends the load, which returns that number (MASSTREE_OWN_STATUS or less, if it is not to be taken
+ * for a status of the library). MASSTREE_OK with *count 0 means MASSTREE_END.
  *
  * No lock is held. The source may call any function on this tree or another, but must not refresh
  * or leave the guard that the load runs under, must not destroy the tree, and must not return while

@@ -492,7 +492,7 @@ int32_t masstree_store_close(masstree_store_t *store);
  * @param ctx   The ctx that was passed with the visitor.
  *
  * @return MASSTREE_VISIT_CONTINUE to go on; a positive number to stop; a negative one to stop, and to
- *         return it.
+ *         return it (MASSTREE_OWN_STATUS or less, if it is not to be taken for a status of the library).
  */
 typedef int32_t (*masstree_tree_visitor_t)(const char *name, masstree_t *tree, void *ctx);
 
@@ -1710,7 +1710,7 @@ typedef struct {
  * @param ctx       The ctx that was passed with the visitor.
  *
  * @return MASSTREE_VISIT_CONTINUE to go on; a positive number to stop; a negative one to stop, and to
- *         return it.
+ *         return it (MASSTREE_OWN_STATUS or less, if it is not to be taken for a status of the library).
  */
 typedef int32_t (*masstree_open_snapshot_visitor_t)(const masstree_open_snapshot_t *snapshot,
                                                     void *ctx);
