@@ -1066,11 +1066,18 @@ typedef struct {
      * Must be 0.
      */
     uint32_t reserved;
+    /**
+     * NULL: a visitor's negative number is the status of the call. Otherwise *visitor_result receives the
+     * number with which a visitor has ended the call, whatever it is, and the call returns
+     * MASSTREE_OK; 0 if no visitor has ended it. Not written if the call fails. Functions without a
+     * visitor do not use it.
+     */
+    int32_t *visitor_result;
 } masstree_range_t;
 
 /** Initializer of masstree_range_t: sets struct_size, and every other field to 0 or NULL. */
 #define MASSTREE_RANGE_INIT \
-    { sizeof(masstree_range_t), NULL, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0 }
+    { sizeof(masstree_range_t), NULL, 0, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, NULL }
 
 /**
  * Called for each key of a scan, in order.
@@ -1083,7 +1090,8 @@ typedef struct {
  *
  * @return MASSTREE_VISIT_CONTINUE; or MASSTREE_VISIT_STOP, or any other positive number, to
  * end the scan with MASSTREE_OK; or a negative number to end the scan with that number as its
- * status: one of the visitor's own is at most MASSTREE_OWN_STATUS.
+ * status: one of the visitor's own is at most MASSTREE_OWN_STATUS. With visitor_result in
+ * masstree_range_t, the number is returned there instead, positive or negative.
  *
  * No lock is held. The visitor may call any function on this tree or another, but must not
  * refresh or leave the guard that the scan runs under, and must not destroy the tree. It must

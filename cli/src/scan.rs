@@ -226,6 +226,7 @@ impl Tree<'_> {
                 0
             },
             reserved: 0,
+            visitor_result: std::ptr::null_mut(),
         };
         let failure = None;
         let mut state = Visit { visit, failure };

@@ -29,7 +29,8 @@ class Range(ct.Structure):  # masstree_range_t
         field for name in ("lower", "upper", "prefix")
         for field in ((name, ct.c_char_p), (name + "_len", ct.c_size_t))
     ] + [("limit", ct.c_size_t)] + [
-        (name, ct.c_uint32) for name in ("lower_bound", "upper_bound", "flags", "reserved")]
+        (name, ct.c_uint32) for name in ("lower_bound", "upper_bound", "flags", "reserved")
+    ] + [("visitor_result", ct.POINTER(ct.c_int32))]
 
 
 class Version(ct.Structure):  # masstree_version_t

@@ -99,9 +99,7 @@ impl Session<'_> {
         let status = unsafe {
             match self.holds_bytes() {
                 true => masstree_longest_prefix_bytes(tree, guard, k.data, k.len, &mut len, none),
-                false => {
-                    masstree_longest_prefix(tree, guard, k.data, k.len, &mut len, &mut word)
-                }
+                false => masstree_longest_prefix(tree, guard, k.data, k.len, &mut len, &mut word),
             }
         };
         if self.refused(status) {
@@ -259,7 +257,11 @@ impl Session<'_> {
         let bytes = encoded(asked.value);
         let mut asking = (asked, slice_of(&bytes));
         let (k, mut old) = (slice_of(key), slice_of(&[]));
-        let out = if want { &raw mut old } else { std::ptr::null_mut() };
+        let out = if want {
+            &raw mut old
+        } else {
+            std::ptr::null_mut()
+        };
         let ctx = (&raw mut asking).cast();
         let (tree, guard) = (self.tree(), self.guard);
         // SAFETY: the key is readable; `decide_bytes` gets what it expects.

@@ -85,6 +85,7 @@ impl Spec {
             upper_bound,
             flags: self.flags,
             reserved: 0,
+            visitor_result: std::ptr::null_mut(),
         }
     }
 

@@ -5,6 +5,7 @@
 use std::alloc::Layout;
 use std::ffi::c_void;
 use std::ptr::{null, null_mut};
+use std::sync::atomic::AtomicI32;
 
 use arbitrary::{Result, Unstructured};
 use masstree::ffi::handle::TreeHandle;
@@ -276,6 +277,9 @@ fn len_of(tree: *mut TreeHandle) -> usize {
     len as usize
 }
 
+/// Where visitors' numbers go.
+static ENDED_WITH: AtomicI32 = AtomicI32::new(0);
+
 /// A range; and its lower bound, upper bound and prefix, with their faults.
 fn any_range(u: &mut Unstructured<'_>) -> Result<(ScanRange, [KeyArgument; 3])> {
     let keys = [key_argument(u)?, key_argument(u)?, key_argument(u)?];
@@ -293,6 +297,10 @@ fn any_range(u: &mut Unstructured<'_>) -> Result<(ScanRange, [KeyArgument; 3])> 
         upper_bound: word(u)?,
         flags: word(u)?,
         reserved: if u.ratio(1, 8u8)? { u.arbitrary()? } else { 0 },
+        visitor_result: match u.arbitrary()? {
+            true => ENDED_WITH.as_ptr(),
+            false => std::ptr::null_mut(),
+        },
     };
     Ok((range, keys))
 }

@@ -132,6 +132,7 @@ impl Subject {
             upper_bound: upper.2,
             flags: if reverse { MASSTREE_SCAN_REVERSE } else { 0 },
             reserved: 0,
+            visitor_result: std::ptr::null_mut(),
         };
         let (status, mut rows) = self.scan_versions(&range);
         let order = |row: &Row, of: &(Vec<u8>, u64, u32)| row.0.cmp(&of.0).then(of.1.cmp(&row.1));

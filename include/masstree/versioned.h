@@ -487,11 +487,15 @@ typedef struct {
      * Must be 0.
      */
     uint32_t reserved;
+    /**
+     * As in masstree_range_t.
+     */
+    int32_t *visitor_result;
 } masstree_version_range_t;
 
 /** Initializer of masstree_version_range_t: sets struct_size, and every other field to 0 or NULL. */
 #define MASSTREE_VERSION_RANGE_INIT \
-    { sizeof(masstree_version_range_t), NULL, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { sizeof(masstree_version_range_t), NULL, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL }
 
 /**
  * Called for each range tombstone.

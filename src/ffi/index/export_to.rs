@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::ops::ControlFlow;
 
 use super::bytes::Slice;
-use super::scan::{ScanRange, decode};
+use super::scan::{Ending, ScanRange, control_flow, decode};
 use crate::ffi::boundary::{ValueKind, on_tree, status_of, write_output};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
@@ -117,7 +117,7 @@ unsafe fn export<V: Copy>(
     exported: *mut usize,
 ) -> Result<i32, i32> {
     // SAFETY: by contract.
-    let (range, keys_only) = unsafe { decode(range) }?;
+    let (ending, (range, keys_only)) = unsafe { (Ending::of(range)?, decode(range)?) };
     let kind = match kind {
         ValueKind::Words if keys_only => ValueKind::Any,
         kind => kind,
@@ -133,7 +133,7 @@ unsafe fn export<V: Copy>(
             result
         };
         let value_of = |word: Option<u64>| value_of(tree, pin, word.filter(|_| !keys_only));
-        let status = export_range(tree, pin, &range, value_of, &mut pass_on);
+        let status = export_range(tree, pin, (&range, &ending), value_of, &mut pass_on);
         // SAFETY: NULL or writable by contract.
         unsafe { write_output(exported, passed) };
         status
@@ -147,31 +147,35 @@ unsafe fn export<V: Copy>(
 fn export_range<V: Copy>(
     tree: &Tree,
     pin: Pinned<'_>,
-    range: &Range<'_>,
+    (range, ending): (&Range<'_>, &Ending),
     value_of: impl Fn(Option<u64>) -> V,
     sink: &mut impl FnMut(&[Slice], &[V]) -> i32,
 ) -> Result<i32, i32> {
     let mut batch = SinkBatch::new(tree, value_of(None));
-    let mut ended = None;
+    let (mut is_ended, mut lacks_memory) = (false, false);
     let scanned = tree.scan_counting(pin, range, &mut 0, |key, word| {
-        let result = match batch.add(key, value_of(Some(word))) {
-            Ok(false) => return ControlFlow::Continue(()),
-            Ok(true) => batch.pass(sink),
-            Err(OutOfMemory) => MASSTREE_NOMEM,
-        };
-        if result == MASSTREE_OK {
-            return ControlFlow::Continue(());
+        match batch.add(key, value_of(Some(word))) {
+            Ok(false) => ControlFlow::Continue(()),
+            Ok(true) => {
+                let flow = control_flow(batch.pass(sink), ending);
+                is_ended = flow.is_break();
+                flow
+            }
+            Err(OutOfMemory) => {
+                lacks_memory = true;
+                ControlFlow::Break(())
+            }
         }
-        ended = Some(result);
-        ControlFlow::Break(())
     });
     // Out of memory: the keys before go to the sink, too, so that the export can be continued.
-    let rest = match ended {
-        None | Some(MASSTREE_NOMEM) => batch.pass(sink),
-        Some(_) => MASSTREE_OK,
-    };
+    if !is_ended {
+        _ = control_flow(batch.pass(sink), ending);
+    }
     scanned?;
-    Ok(ended.unwrap_or(rest).min(MASSTREE_OK))
+    match lacks_memory {
+        true => Err(MASSTREE_NOMEM),
+        false => Ok(ending.status()),
+    }
 }
 
 /// Passes the keys of a range and their values on in order, in batches, which makes it the

@@ -1,9 +1,8 @@
 //! Keys drawn at random.
 
-use std::cell::Cell;
 use std::ffi::c_void;
 
-use super::scan::{BytesVisitor, Item, Visitor, bytes_visitor, control_flow, word_visitor};
+use super::scan::{BytesVisitor, Ending, Item, Visitor, bytes_visitor, control_flow, word_visitor};
 use crate::ffi::boundary::{ValueKind, on_tree, status_of, write_output};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
@@ -28,7 +27,7 @@ unsafe fn sample(
     unsafe {
         on_tree(tree, guard, values, |tree, pin| {
             let _counted = guard.is_null().then(|| tree.count_call());
-            let status = Cell::new(MASSTREE_OK);
+            let ending = Ending::in_status();
             let mut random = Random(state.read());
             let mut drawn = 0;
             let mut each = |key: &[u8], value: u64| {
@@ -41,13 +40,13 @@ unsafe fn sample(
                     },
                 });
                 pin.check_thread();
-                control_flow(result, &status).is_continue()
+                control_flow(result, &ending).is_continue()
             };
             let outcome = tree.sample(pin, &mut random, count, &mut each, &mut drawn);
             state.write(random.0);
             write_output(visited, drawn);
             outcome?;
-            Ok(status.get())
+            Ok(ending.status())
         })
     }
 }

@@ -67,6 +67,11 @@ pub struct ScanRange {
     pub flags: u32,
     /// Must be 0.
     pub reserved: u32,
+    /// NULL: a visitor's negative number is the status of the call. Otherwise *visitor_result receives the
+    /// number with which a visitor has ended the call, whatever it is, and the call returns
+    /// MASSTREE_OK; 0 if no visitor has ended it. Not written if the call fails. Functions without a
+    /// visitor do not use it.
+    pub visitor_result: *mut i32,
 }
 
 /// Called for each key of a scan, in order.
@@ -79,7 +84,8 @@ pub struct ScanRange {
 ///
 /// @return MASSTREE_VISIT_CONTINUE; or MASSTREE_VISIT_STOP, or any other positive number, to
 /// end the scan with MASSTREE_OK; or a negative number to end the scan with that number as its
-/// status: one of the visitor's own is at most MASSTREE_OWN_STATUS.
+/// status: one of the visitor's own is at most MASSTREE_OWN_STATUS. With visitor_result in
+/// masstree_range_t, the number is returned there instead, positive or negative.
 ///
 /// No lock is held. The visitor may call any function on this tree or another, but must not
 /// refresh or leave the guard that the scan runs under, and must not destroy the tree. It must
@@ -318,7 +324,7 @@ pub(in crate::ffi) unsafe fn scan(
     mut visit: impl FnMut(Item<'_>) -> i32,
 ) -> Result<i32, i32> {
     // SAFETY: as this function's contract.
-    let (range, keys_only) = unsafe { decode(range) }?;
+    let (ending, (range, keys_only)) = unsafe { (Ending::of(range)?, decode(range)?) };
     let values = match values {
         ValueKind::Words if keys_only => ValueKind::Any,
         values => values,
@@ -326,7 +332,6 @@ pub(in crate::ffi) unsafe fn scan(
     let run = |tree: &Tree, pin: Pinned<'_>| {
         // The statistics count scans without a guard, too.
         let _counted = guard.is_null().then(|| tree.count_call());
-        let status = Cell::new(MASSTREE_OK);
         let mut count = 0;
         let passes_bytes = values == ValueKind::Bytes && !keys_only;
         let value_mask = if keys_only { 0 } else { u64::MAX };
@@ -341,30 +346,79 @@ pub(in crate::ffi) unsafe fn scan(
                 },
             });
             pin.check_thread();
-            control_flow(result, &status)
+            control_flow(result, &ending)
         };
         let outcome = match show {
             None => tree.scan_counting(pin, &range, &mut count, visitor),
             Some(mut show) => tree.scan_observed(pin, &range, &mut count, visitor, |leaf| {
-                control_flow(show(leaf), &status)
+                control_flow(show(leaf), &ending)
             }),
         };
         // SAFETY: NULL or writable by contract.
         unsafe { write_output(visited, count) };
         outcome?;
-        Ok(status.get())
+        Ok(ending.status())
     };
     // SAFETY: as this function's contract.
     unsafe { boundary::on_tree(tree, guard, values, run) }
 }
 
-/// Converts the result of a visitor to control flow; sets the status of a scan that ends.
+/// The number with which a visitor has ended a call, and where its caller wants it.
+pub(in crate::ffi) struct Ending {
+    number: Cell<i32>,
+    /// NULL: in the status.
+    to: *mut i32,
+}
+
+impl Ending {
+    /// # Safety
+    /// `to` is NULL, or writable for as long as the result exists.
+    #[inline]
+    pub(in crate::ffi) unsafe fn new(to: *mut i32) -> Self {
+        Self {
+            number: Cell::new(MASSTREE_VISIT_CONTINUE),
+            to,
+        }
+    }
+
+    /// For a call that returns a negative number as its status.
+    pub(in crate::ffi) fn in_status() -> Self {
+        // SAFETY: NULL.
+        unsafe { Self::new(std::ptr::null_mut()) }
+    }
+
+    /// For a scan of a range.
+    ///
+    /// # Safety
+    /// As `decode`; its `visitor_result` is NULL or writable for as long as the result exists.
+    pub(in crate::ffi) unsafe fn of(range: *const ScanRange) -> Result<Self, i32> {
+        if range.is_null() {
+            return Ok(Self::in_status());
+        }
+        // SAFETY: as in `decode`.
+        unsafe { Ok(Self::new(boundary::sized_struct(range)?.visitor_result)) }
+    }
+
+    /// Returns the status of the call; stores the number if the caller wants it elsewhere.
+    #[inline]
+    pub(in crate::ffi) fn status(&self) -> i32 {
+        let number = self.number.get();
+        if self.to.is_null() {
+            return number.min(MASSTREE_OK);
+        }
+        // SAFETY: by the contract of `new`.
+        unsafe { self.to.write(number) };
+        MASSTREE_OK
+    }
+}
+
+/// Converts the result of a visitor to control flow; records the number that ends a call.
 #[inline]
-pub(in crate::ffi) fn control_flow(result: i32, status: &Cell<i32>) -> ControlFlow<()> {
+pub(in crate::ffi) fn control_flow(result: i32, ending: &Ending) -> ControlFlow<()> {
     if result == MASSTREE_VISIT_CONTINUE {
         return ControlFlow::Continue(());
     }
-    status.set(result.min(MASSTREE_OK));
+    ending.number.set(result);
     ControlFlow::Break(())
 }
 

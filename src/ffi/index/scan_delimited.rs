@@ -1,10 +1,10 @@
 //! Range scans that roll keys up by a delimiter.
 
-use std::cell::Cell;
 use std::ffi::c_void;
 
 use super::scan::{
-    BytesVisitor, Item, ScanRange, Visitor, bytes_visitor, control_flow, decode, word_visitor,
+    BytesVisitor, Ending, Item, ScanRange, Visitor, bytes_visitor, control_flow, decode,
+    word_visitor,
 };
 use crate::ffi::boundary::{ValueKind, key_bytes, on_tree, status_of, write_output};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
@@ -80,12 +80,21 @@ pub unsafe extern "C" fn masstree_scan_delimited(
         unsafe {
             let visit = word_visitor(visit, ctx)?;
             let visit_prefix = prefix_visitor(visit_prefix, ctx)?;
+            let ending = Ending::of(range)?;
             let (of, keys_only) = decode_delimited(range, delimiter, delimiter_len)?;
             let values = match keys_only {
                 true => Shown::Nothing,
                 false => Shown::Words,
             };
-            scan(tree, guard, &of, values, visited, visit, visit_prefix)
+            scan(
+                tree,
+                guard,
+                (&of, &ending),
+                values,
+                visited,
+                visit,
+                visit_prefix,
+            )
         }
     })
 }
@@ -130,9 +139,18 @@ pub unsafe extern "C" fn masstree_scan_delimited_bytes(
         unsafe {
             let visit = bytes_visitor(visit, ctx)?;
             let visit_prefix = prefix_visitor(visit_prefix, ctx)?;
+            let ending = Ending::of(range)?;
             let (of, keys_only) = decode_delimited(range, delimiter, delimiter_len)?;
             let values = Shown::Bytes { keys_only };
-            scan(tree, guard, &of, values, visited, visit, visit_prefix)
+            scan(
+                tree,
+                guard,
+                (&of, &ending),
+                values,
+                visited,
+                visit,
+                visit_prefix,
+            )
         }
     })
 }
@@ -179,7 +197,7 @@ pub(in crate::ffi) unsafe fn prefix_visitor(
 unsafe fn scan(
     tree: *const TreeHandle,
     guard: *mut GuardHandle,
-    of: &Delimited<'_>,
+    (of, ending): (&Delimited<'_>, &Ending),
     values: Shown,
     visited: *mut usize,
     mut visit: impl FnMut(Item<'_>) -> i32,
@@ -195,7 +213,7 @@ unsafe fn scan(
         on_tree(tree, guard, kind, |tree, pin| {
             // The statistics count scans without a guard, too.
             let _counted = guard.is_null().then(|| tree.count_call());
-            let (status, mut count) = (Cell::new(MASSTREE_OK), 0);
+            let mut count = 0;
             let see = |_: &[u8], word| Some(word);
             let outcome = tree.scan_delimited(pin, of, &mut count, see, |entry| {
                 let result = match entry {
@@ -210,11 +228,11 @@ unsafe fn scan(
                     }
                 };
                 pin.check_thread();
-                control_flow(result, &status)
+                control_flow(result, ending)
             });
             write_output(visited, count);
             outcome?;
-            Ok(status.get())
+            Ok(ending.status())
         })
     }
 }

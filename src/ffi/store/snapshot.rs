@@ -2,12 +2,11 @@
 //!
 //! One number for all trees, at which each stays readable as it is, and what is open.
 
-use std::cell::Cell;
 use std::ffi::c_void;
 
 use super::handle::{StoreHandle, store_of};
 use crate::ffi::boundary::status_of;
-use crate::ffi::index::scan::control_flow;
+use crate::ffi::index::scan::{Ending, control_flow};
 use crate::ffi::status::*;
 use crate::ffi::versioned::keep::{OfTreeOrStore, SnapshotHandle};
 
@@ -92,7 +91,7 @@ pub unsafe extern "C" fn masstree_store_list_snapshots(
         // SAFETY: as this function's contract.
         let store = unsafe { store_of(store) }?;
         let visit = visit.ok_or(MASSTREE_INVALID)?;
-        let status = Cell::new(MASSTREE_OK);
+        let ending = Ending::in_status();
         for open in store.open_snapshots()? {
             let snapshot = OpenSnapshot {
                 seqno: open.number,
@@ -100,10 +99,10 @@ pub unsafe extern "C" fn masstree_store_list_snapshots(
             };
             // SAFETY: the visitor's contract.
             let result = unsafe { visit(&raw const snapshot, ctx) };
-            if control_flow(result, &status).is_break() {
+            if control_flow(result, &ending).is_break() {
                 break;
             }
         }
-        Ok(status.get())
+        Ok(ending.status())
     })
 }

@@ -2,13 +2,12 @@
 //!
 //! A store has up to 65,535 named trees at a time. A batch may change several of them at once.
 
-use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_void};
 
 use super::handle::{StoreHandle, store_of};
 use crate::ffi::boundary::{status_of, write_output};
 use crate::ffi::handle::TreeHandle;
-use crate::ffi::index::scan::control_flow;
+use crate::ffi::index::scan::{Ending, control_flow};
 use crate::ffi::status::*;
 
 /// Returns the tree with a name; makes it if the store has none. The tree is the store's: the pointer is valid until
@@ -138,12 +137,12 @@ pub unsafe extern "C" fn masstree_store_list_trees(
         // SAFETY: as this function's contract.
         let store = unsafe { store_of(store) }?;
         let visit = visit.ok_or(MASSTREE_INVALID)?;
-        let status = Cell::new(MASSTREE_OK);
+        let ending = Ending::in_status();
         store.each_tree(|name, tree| {
             let tree = std::ptr::from_ref(tree.index()).cast_mut().cast();
             // SAFETY: the visitor's contract.
-            control_flow(unsafe { visit(name.as_ptr(), tree, ctx) }, &status)
+            control_flow(unsafe { visit(name.as_ptr(), tree, ctx) }, &ending)
         });
-        Ok(status.get())
+        Ok(ending.status())
     })
 }

@@ -1,6 +1,5 @@
 //! Reads and writes of a transaction.
 
-use std::cell::Cell;
 use std::ffi::c_void;
 
 use super::batch::replaces;
@@ -8,7 +7,7 @@ use super::handle::{TxnHandle, store_tree_of, txn_of};
 use crate::durable::store::{Moved, Seen, StoreTree, Transaction, Walk};
 use crate::ffi::boundary::{found_status, key_bytes, status_of, value_bytes, write_output};
 use crate::ffi::handle::TreeHandle;
-use crate::ffi::index::scan::{ScanRange, control_flow, decode};
+use crate::ffi::index::scan::{Ending, ScanRange, control_flow, decode};
 use crate::ffi::status::*;
 use crate::ffi::versioned::read::{Version, VersionVisitor};
 use crate::ffi::versioned::write::MASSTREE_VERSION_VALUE;
@@ -133,22 +132,23 @@ pub unsafe extern "C" fn masstree_txn_scan(
             let (store, _) = txn_of(txn)?;
             let tree = store_tree_of(store, tree)?;
             let visit = visit.ok_or(MASSTREE_INVALID)?;
+            let ending = Ending::of(range)?;
             let (range, _) = decode(range)?;
             let mut walk = Walk::new(tree, range, store.source());
-            let (mut count, status) = (0, Cell::new(MASSTREE_OK));
+            let mut count = 0;
             // Ends: each turn visits a key, and the range's keys of the snapshot are finite.
             let walked = loop {
                 match txn_of(txn)?.1.advance(&mut walk) {
                     Ok(true) => count += 1,
-                    Ok(false) => break Ok(MASSTREE_OK),
+                    Ok(false) => break Ok(ending.status()),
                     Err(fault) => break Err(fault.into()),
                 }
                 let (key, seen) = walk.item().expect("it was found");
                 let version = version_of(seen);
                 let result = visit(key.as_ptr().cast(), key.len(), &raw const version, ctx);
-                if control_flow(result, &status).is_break() {
+                if control_flow(result, &ending).is_break() {
                     txn_of(txn)?.1.end_scan(&mut walk);
-                    break Ok(status.get());
+                    break Ok(ending.status());
                 }
             };
             write_output(visited, count);

@@ -3,7 +3,6 @@
 //! A version may have a digest, which its caller has computed, perhaps long before: it protects key,
 //! number, kind and value from there on.
 
-use std::cell::Cell;
 use std::ffi::c_void;
 
 use super::write::{decode, status};
@@ -11,7 +10,7 @@ use crate::ffi::boundary::{
     key_bytes, on_versioned, on_versioned_read, status_of, value_bytes, write_output,
 };
 use crate::ffi::handle::{GuardHandle, TreeHandle};
-use crate::ffi::index::scan::control_flow;
+use crate::ffi::index::scan::{Ending, control_flow};
 use crate::ffi::status::*;
 use crate::versioned::{CRC32C, Digest, Fault, crc32c_of};
 
@@ -173,7 +172,7 @@ pub unsafe extern "C" fn masstree_verify_digests(
     verified: *mut u64,
 ) -> i32 {
     status_of(|| {
-        let status = Cell::new(MASSTREE_OK);
+        let ending = Ending::in_status();
         // SAFETY: as this function's contract; the visitor is called as its type says.
         unsafe {
             on_versioned_read(tree, guard, |tree, pin| {
@@ -189,11 +188,11 @@ pub unsafe extern "C" fn masstree_verify_digests(
                     let result = visit.map_or(0, |visit| {
                         visit(key.as_ptr().cast(), key.len(), number, fault, ctx)
                     });
-                    control_flow(result, &status)
+                    control_flow(result, &ending)
                 });
                 write_output(verified, count);
                 outcome?;
-                Ok(match (status.get(), faults) {
+                Ok(match (ending.status(), faults) {
                     (MASSTREE_OK, 0) => MASSTREE_OK,
                     (MASSTREE_OK, _) => MASSTREE_CORRUPT,
                     (stopped, _) => stopped,

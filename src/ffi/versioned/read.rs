@@ -2,7 +2,6 @@
 //!
 //! Look-ups in versioned trees.
 
-use std::cell::Cell;
 use std::ffi::c_void;
 use std::ops::ControlFlow;
 
@@ -14,7 +13,7 @@ use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::index::batch::{Keys, item_ptr};
 use crate::ffi::index::bytes::Slice;
 use crate::ffi::index::cursor_move::decode_seek;
-use crate::ffi::index::scan::control_flow;
+use crate::ffi::index::scan::{Ending, control_flow};
 use crate::ffi::index::seek::KeyOutput;
 use crate::ffi::status::*;
 use crate::versioned::{self, Found};
@@ -89,21 +88,21 @@ pub type VersionVisitor = Option<
     ) -> i32,
 >;
 
-/// Adapts a visitor; `status` receives that of the call if the visitor ends it.
+/// Adapts a visitor, whose number `ending` records if it ends the call.
 ///
 /// # Safety
 /// The visitor may be called with `ctx` as long as the result exists.
 pub(super) unsafe fn adapt(
     visit: VersionVisitor,
     ctx: *mut c_void,
-    status: &Cell<i32>,
+    ending: &Ending,
 ) -> Result<impl FnMut(&[u8], versioned::Version<'_>) -> ControlFlow<()>, i32> {
     let visit = visit.ok_or(MASSTREE_INVALID)?;
     Ok(move |key: &[u8], version: versioned::Version<'_>| {
         let version = Version::of(version);
         // SAFETY: by contract.
         let result = unsafe { visit(key.as_ptr().cast(), key.len(), &raw const version, ctx) };
-        control_flow(result, status)
+        control_flow(result, ending)
     })
 }
 
@@ -281,10 +280,10 @@ pub unsafe extern "C" fn masstree_get_operands_at(
     visited: *mut usize,
 ) -> i32 {
     status_of(|| {
-        let status = Cell::new(MASSTREE_OK);
+        let ending = Ending::in_status();
         // SAFETY: as this function's contract.
         unsafe {
-            let mut visit = adapt(visit, ctx, &status)?;
+            let mut visit = adapt(visit, ctx, &ending)?;
             let key = key_bytes(key, key_len)?;
             on_versioned_read(tree, guard, |tree, pin| {
                 let mut count = 0;
@@ -293,8 +292,8 @@ pub unsafe extern "C" fn masstree_get_operands_at(
                     visit(key, version)
                 });
                 write_output(visited, count);
-                if status.get() < 0 {
-                    return Err(status.get());
+                if ending.status() < 0 {
+                    return Err(ending.status());
                 }
                 match tree.was_readable(seqno) {
                     true => Ok(outcome(found).0),

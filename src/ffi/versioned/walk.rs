@@ -2,7 +2,6 @@
 //!
 //! Scans and cursors over versions.
 
-use std::cell::Cell;
 use std::ffi::c_void;
 
 use super::read::{VersionVisitor, adapt};
@@ -10,8 +9,8 @@ use crate::ffi::boundary::write_output;
 use crate::ffi::boundary::{key_bytes, on_versioned_read, sized_struct, status_of};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::index::scan::{
-    MASSTREE_BOUND_EXCLUSIVE, MASSTREE_BOUND_INCLUSIVE, MASSTREE_BOUND_OPEN, MASSTREE_SCAN_REVERSE,
-    ScanRange, control_flow, decode,
+    Ending, MASSTREE_BOUND_EXCLUSIVE, MASSTREE_BOUND_INCLUSIVE, MASSTREE_BOUND_OPEN,
+    MASSTREE_SCAN_REVERSE, ScanRange, control_flow, decode,
 };
 use crate::ffi::index::scan_delimited::{PrefixVisitor, decode_delimited, prefix_visitor};
 use crate::ffi::status::*;
@@ -51,6 +50,8 @@ pub struct VersionScan {
     pub flags: u32,
     /// Must be 0.
     pub reserved: u32,
+    /// As in masstree_range_t.
+    pub visitor_result: *mut i32,
 }
 
 /// Converts a range of versions from C.
@@ -145,10 +146,10 @@ pub unsafe extern "C" fn masstree_scan_at(
     visited: *mut usize,
 ) -> i32 {
     status_of(|| {
-        let status = Cell::new(MASSTREE_OK);
         // SAFETY: as this function's contract.
         unsafe {
-            let visit = adapt(visit, ctx, &status)?;
+            let ending = Ending::of(range)?;
+            let visit = adapt(visit, ctx, &ending)?;
             let (range, _) = decode(range)?;
             on_versioned_read(tree, guard, |tree, pin| {
                 let _counted = guard.is_null().then(|| tree.index().count_call());
@@ -156,7 +157,7 @@ pub unsafe extern "C" fn masstree_scan_at(
                 let outcome = tree.scan_at(pin, &range, seqno, &mut count, visit);
                 write_output(visited, count);
                 outcome?;
-                read_status(tree, seqno, &status)
+                read_status(tree, seqno, &ending)
             })
         }
     })
@@ -205,10 +206,10 @@ pub unsafe extern "C" fn masstree_scan_delimited_at(
     visited: *mut usize,
 ) -> i32 {
     status_of(|| {
-        let status = Cell::new(MASSTREE_OK);
         // SAFETY: as this function's contract.
         unsafe {
-            let mut visit = adapt(visit, ctx, &status)?;
+            let ending = Ending::of(range)?;
+            let mut visit = adapt(visit, ctx, &ending)?;
             let mut visit_prefix = prefix_visitor(visit_prefix, ctx)?;
             let (of, _) = decode_delimited(range, delimiter, delimiter_len)?;
             on_versioned_read(tree, guard, |tree, pin| {
@@ -216,22 +217,22 @@ pub unsafe extern "C" fn masstree_scan_delimited_at(
                 let mut count = 0;
                 let visit = |entry: Entry<'_, _>| match entry {
                     Entry::Key(key, version) => visit(key, version),
-                    Entry::CommonPrefix(prefix) => control_flow(visit_prefix(prefix), &status),
+                    Entry::CommonPrefix(prefix) => control_flow(visit_prefix(prefix), &ending),
                 };
                 let outcome = tree.scan_delimited_at(pin, &of, seqno, &mut count, visit);
                 write_output(visited, count);
                 outcome?;
-                read_status(tree, seqno, &status)
+                read_status(tree, seqno, &ending)
             })
         }
     })
 }
 
 /// Returns the status of a scan at a number, which may have become too old during the scan.
-fn read_status(tree: VersionedTree<'_>, seqno: u64, status: &Cell<i32>) -> Result<i32, i32> {
+fn read_status(tree: VersionedTree<'_>, seqno: u64, ending: &Ending) -> Result<i32, i32> {
     match tree.was_readable(seqno) {
-        true => Ok(status.get()),
-        false => Err(status.get().min(MASSTREE_TOO_OLD)),
+        true => Ok(ending.status()),
+        false => Err(ending.status().min(MASSTREE_TOO_OLD)),
     }
 }
 
@@ -271,10 +272,13 @@ pub unsafe extern "C" fn masstree_scan_versions(
     visited: *mut usize,
 ) -> i32 {
     status_of(|| {
-        let status = Cell::new(MASSTREE_OK);
         // SAFETY: as this function's contract.
         unsafe {
-            let visit = adapt(visit, ctx, &status)?;
+            let ending = match range.is_null() {
+                true => Ending::in_status(),
+                false => Ending::new(sized_struct(range)?.visitor_result),
+            };
+            let visit = adapt(visit, ctx, &ending)?;
             let range = decode_versions(range)?;
             on_versioned_read(tree, guard, |tree, pin| {
                 let _counted = guard.is_null().then(|| tree.index().count_call());
@@ -282,7 +286,7 @@ pub unsafe extern "C" fn masstree_scan_versions(
                 let outcome = tree.scan_versions(pin, &range, &mut count, visit);
                 write_output(visited, count);
                 outcome?;
-                Ok(status.get())
+                Ok(ending.status())
             })
         }
     })
@@ -337,7 +341,7 @@ pub unsafe extern "C" fn masstree_scan_range_tombstones(
 ) -> i32 {
     status_of(|| {
         let visit = visit.ok_or(MASSTREE_INVALID)?;
-        let status = Cell::new(MASSTREE_OK);
+        let ending = Ending::in_status();
         let mut count = 0;
         // SAFETY: as this function's contract; the visitor is called as its type says.
         unsafe {
@@ -346,10 +350,10 @@ pub unsafe extern "C" fn masstree_scan_range_tombstones(
                     count += 1;
                     let (from, to) = (lower.as_ptr().cast(), upper.as_ptr().cast());
                     let result = visit(from, lower.len(), to, upper.len(), number, ctx);
-                    control_flow(result, &status)
+                    control_flow(result, &ending)
                 });
                 write_output(visited, count);
-                Ok(status.get())
+                Ok(ending.status())
             })
         }
     })
