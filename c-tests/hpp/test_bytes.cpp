@@ -160,6 +160,20 @@ TEST(bytes, handles_many_keys_at_once)
     EXPECT_EQ(tree.remove_many(keys), 601u);
 }
 
+TEST(bytes_tree, pops_the_ends_of_a_range)
+{
+    masstree::bytes_tree<std::uint64_t> tree;
+    for (std::uint64_t i = 0; i < 100; i++)
+        tree.put(i, std::to_string(i));
+    const auto guard = tree.enter();
+    const auto first = tree.pop_first({}, guard);
+    EXPECT_EQ(*first, std::pair(std::uint64_t{0}, std::string_view("0")));
+    const auto last = tree.pop_last(masstree::range<std::uint64_t>().before(50), guard);
+    EXPECT_EQ(*last, std::pair(std::uint64_t{49}, std::string_view("49")));
+    EXPECT_EQ(tree.remove_range({}), 98u);
+    EXPECT_EQ(tree.pop_last({}, guard), std::nullopt);
+}
+
 TEST(bytes, takes_integers_for_keys)
 {
     masstree::basic_bytes_tree<std::int32_t> tree;

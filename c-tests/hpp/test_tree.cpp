@@ -108,6 +108,28 @@ TEST(tree, returns_previous_values)
     EXPECT_FALSE(tree.contains("b"));
 }
 
+/* Put back: in popped_key::take, keep the room behind the key. */
+TEST(tree, pops_the_ends_of_a_range)
+{
+    masstree::tree<std::string_view, int> tree;
+    const std::string longer(100, 'b');
+    for (std::string_view key : {std::string_view("a"), std::string_view(longer), std::string_view("c")})
+        tree.put(key, static_cast<int>(key.size()));
+    masstree::range<std::string_view> up_to_c;
+    const auto last = tree.pop_last(up_to_c.before("c"));
+    EXPECT_EQ(last->first, longer);
+    EXPECT_EQ(last->second, 100);
+    EXPECT_EQ(tree.pop_first()->first, "a");
+    EXPECT_EQ(tree.pop_first(up_to_c.before("c")), std::nullopt);
+    EXPECT_EQ(tree.remove_range({}), 1u);
+    masstree::tree<int, int> numbers;
+    for (int i = -500; i < 500; i++)
+        numbers.put(i, 2 * i);
+    EXPECT_EQ(numbers.remove_range(masstree::range<int>().from(-400).before(400)), 800u);
+    EXPECT_EQ(*numbers.pop_first(), std::pair(-500, -1000));
+    EXPECT_EQ(*numbers.pop_last(), std::pair(499, 998));
+}
+
 TEST(tree, inserts_only_absent_keys_and_replaces_only_existing_ones)
 {
     masstree::tree<int> tree;

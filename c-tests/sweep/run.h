@@ -47,6 +47,8 @@ void run_insert(struct run *run, masstree_guard_t *guard, uint64_t number, uint6
 void run_replace(struct run *run, uint64_t number, uint64_t value);
 void run_compare_exchange(struct run *run, uint64_t number, uint64_t value);
 void run_remove(struct run *run, uint64_t number, bool only_if_equal);
+void run_pop(struct run *run, bool last);
+void run_remove_range(struct run *run, uint64_t number, size_t limit);
 /* Words only, like run_hold, run_insert_batch and run_integer_forms. */
 void run_update(struct run *run, uint64_t number, uint64_t value, bool only_if_absent);
 void run_hold(struct run *run, masstree_guard_t *guard, uint64_t number, uint64_t value);

@@ -129,6 +129,49 @@ void run_remove(struct run *run, uint64_t number, bool only_if_equal)
     }
 }
 
+/* A pop that runs out of memory removes nothing. */
+void run_pop(struct run *run, bool last)
+{
+    struct key key = {0};
+    int32_t status;
+    do {
+        status = (last ? masstree_pop_last : masstree_pop_first)(
+            run->tree, NULL, NULL, key.bytes, sizeof key.bytes, &key.len, NULL);
+    } while (again(run, status, ANSWERS));
+    if (run->model.count == 0) {
+        assert_int_equal(MASSTREE_NOT_FOUND, status);
+        return;
+    }
+    assert_int_equal(MASSTREE_OK, status);
+    const struct entry *entry = &run->model.entries[last ? run->model.count - 1 : 0];
+    assert_slice(entry->key, entry->len, (masstree_slice_t){key.bytes, key.len});
+    model_remove(&run->model, key.bytes, key.len);
+}
+
+/* What was removed before memory ran out is counted. */
+void run_remove_range(struct run *run, uint64_t number, size_t limit)
+{
+    struct key key = key_of(number);
+    masstree_range_t range = MASSTREE_RANGE_INIT;
+    range.lower_bound = MASSTREE_BOUND_INCLUSIVE;
+    range.lower = key.bytes;
+    range.lower_len = key.len;
+    size_t left = limit;
+    int32_t status;
+    do {
+        size_t removed = SIZE_MAX;
+        range.limit = left;
+        status = masstree_remove_range(run->tree, NULL, &range, &removed);
+        assert_true(removed <= left);
+        left -= removed;
+        for (; removed > 0; removed--) {
+            size_t at = model_position(&run->model, key.bytes, key.len);
+            const struct entry *entry = &run->model.entries[at];
+            model_remove(&run->model, entry->key, entry->len);
+        }
+    } while (again(run, status, ANSWERS) && left > 0);
+}
+
 struct making {
     uint64_t value;
     size_t calls;

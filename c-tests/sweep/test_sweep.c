@@ -252,6 +252,9 @@ static void work(struct run *run)
     run_scan_delimited(run);
     run_count(run, 0);
     run_count(run, MASSTREE_SCAN_REVERSE);
+    run_pop(run, false);
+    run_pop(run, true);
+    run_remove_range(run, 250, 30);
     retire(run, 50);
     for (uint64_t number = 0; number < 500; number++) {
         if (number % 4 != 0) {

@@ -20,7 +20,7 @@ use crate::session::{Given, Session};
 use crate::values::{UNTOUCHED, encoded, slice_of};
 
 /// An output, or NULL if it is not wanted.
-fn wanted<T>(out: &mut T, want: bool) -> *mut T {
+pub(crate) fn wanted<T>(out: &mut T, want: bool) -> *mut T {
     if want { out } else { std::ptr::null_mut() }
 }
 

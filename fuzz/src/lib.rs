@@ -14,6 +14,7 @@ mod memory;
 mod observed;
 mod op;
 mod points;
+mod ranges;
 mod scans;
 mod session;
 mod store;

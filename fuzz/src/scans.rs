@@ -59,11 +59,21 @@ impl Spec {
         above && below && key.starts_with(&self.prefix)
     }
 
-    fn is_reversed(&self) -> bool {
+    /// The same range as a whole, in this direction.
+    pub(crate) fn whole(&self, reverse: bool) -> Self {
+        Self {
+            lower: self.lower.clone(),
+            upper: self.upper.clone(),
+            prefix: self.prefix.clone(),
+            ..Self::all(reverse)
+        }
+    }
+
+    pub(crate) fn is_reversed(&self) -> bool {
         matches!((&self.lower, &self.upper), (Some((lower, _)), Some((upper, _))) if lower > upper)
     }
 
-    fn to_c(&self) -> ScanRange {
+    pub(crate) fn to_c(&self) -> ScanRange {
         let bound = |bound: &Option<(Vec<u8>, bool)>| match bound {
             None => (slice_of(&[]), MASSTREE_BOUND_OPEN),
             Some((key, true)) => (slice_of(key), MASSTREE_BOUND_INCLUSIVE),
@@ -89,7 +99,7 @@ impl Spec {
         }
     }
 
-    fn has(&self, flag: u32) -> bool {
+    pub(crate) fn has(&self, flag: u32) -> bool {
         self.flags & flag != 0
     }
 }
@@ -123,7 +133,13 @@ impl Session<'_> {
             // unknown.
             spec.flags &= !MASSTREE_SCAN_VALUES_ONLY;
         }
-        if scan.count_only {
+        // Every fourth call changes the tree.
+        if self.is_alone() && self.calls % 4 == 1 {
+            match scan.count_only {
+                true => self.remove_range(&spec),
+                false => self.pop(&spec, self.calls % 8 == 1),
+            }
+        } else if scan.count_only {
             self.count_as(&spec);
         } else {
             self.scan_as(&spec);
@@ -131,7 +147,7 @@ impl Session<'_> {
     }
 
     /// The pairs of the model in a range, in its order, up to its limit.
-    fn in_model(&self, spec: &Spec) -> Vec<(Vec<u8>, u64)> {
+    pub(crate) fn in_model(&self, spec: &Spec) -> Vec<(Vec<u8>, u64)> {
         let mut pairs: Vec<_> = (self.model.iter())
             .filter(|(key, _)| spec.contains(key))
             .map(|(key, value)| (key.clone(), *value))
