@@ -54,7 +54,7 @@ check_names() {
     while read -r name; do
         grep -qE "^$name:" Makefile || grep -qE "^[^	#]*[: ]$name( |\$)" Makefile ||
             complain "$file speaks of make $name, which the Makefile does not have"
-    done < <(grep -oE '`make [a-z][a-z -]*' "$file" | sed 's/^`make //' | tr ' ' '\n' | grep . | sort -u)
+    done < <(grep -oE '`make [a-z][a-z0-9 -]*' "$file" | sed 's/^`make //' | tr ' ' '\n' | grep . | sort -u)
 }
 
 for file in "$@"; do
