@@ -1329,7 +1329,7 @@ int32_t masstree_scan_delimited_bytes(const masstree_t *tree,
  * removed or not. The call ends even if others insert into the range all the time.
  *
  * The values go to the value destructor, or their memory is freed, once every guard held now was
- * refreshed or left. To empty the whole tree at once, see masstree_clear.
+ * refreshed or left; with NULL for the guard, on the way, so that little memory waits. To empty the whole tree at once, see masstree_clear.
  *
  * @param tree     The tree, of words or byte strings.
  * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
@@ -2376,15 +2376,15 @@ int32_t masstree_append_bytes(masstree_t *tree,
  *
  * @retval MASSTREE_OK            Removed; the outputs are written.
  * @retval MASSTREE_NOT_FOUND     The range has no key.
- * @retval MASSTREE_TOO_SMALL     The key is longer than key_capacity, and key is not NULL. The key
- *                            stays; *key_len is its length.
- * @retval MASSTREE_INVALID       As in masstree_scan; or key is NULL and key_capacity is not 0.
+ * @retval MASSTREE_TOO_SMALL     The key does not fit into the buffer, and stays in the tree; *len is
+ *                                its length, the other outputs are unchanged.
+ * @retval MASSTREE_INVALID       tree is NULL, or the range is invalid, as in masstree_scan.
  * @retval MASSTREE_NOMEM         Out of memory for the position in the range; nothing was removed. Only
- *                            keys longer than 8 bytes, or bounds, need such memory.
+ *                                keys longer than 8 bytes, or bounds, need such memory.
  * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
  * @retval MASSTREE_WRONG_KIND    The tree holds versions; or it holds byte strings, and value is not
- *                            NULL.
+ *                                NULL.
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
  * Thread safety: any thread; must not be called by a thread that holds a key (masstree_hold).

@@ -91,15 +91,15 @@ impl KeyRoom {
 ///
 /// @retval MASSTREE_OK            Removed; the outputs are written.
 /// @retval MASSTREE_NOT_FOUND     The range has no key.
-/// @retval MASSTREE_TOO_SMALL     The key is longer than key_capacity, and key is not NULL. The key
-///                            stays; *key_len is its length.
-/// @retval MASSTREE_INVALID       As in masstree_scan; or key is NULL and key_capacity is not 0.
+/// @retval MASSTREE_TOO_SMALL     The key does not fit into the buffer, and stays in the tree; *len is
+///                                its length, the other outputs are unchanged.
+/// @retval MASSTREE_INVALID       tree is NULL, or the range is invalid, as in masstree_scan.
 /// @retval MASSTREE_NOMEM         Out of memory for the position in the range; nothing was removed. Only
-///                            keys longer than 8 bytes, or bounds, need such memory.
+///                                keys longer than 8 bytes, or bounds, need such memory.
 /// @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds versions; or it holds byte strings, and value is not
-///                            NULL.
+///                                NULL.
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
 /// Thread safety: any thread; must not be called by a thread that holds a key (masstree_hold).

@@ -20,7 +20,7 @@ const ROUNDS: usize = 16;
 /// removed or not. The call ends even if others insert into the range all the time.
 ///
 /// The values go to the value destructor, or their memory is freed, once every guard held now was
-/// refreshed or left. To empty the whole tree at once, see masstree_clear.
+/// refreshed or left; with NULL for the guard, on the way, so that little memory waits. To empty the whole tree at once, see masstree_clear.
 ///
 /// @param tree     The tree, of words or byte strings.
 /// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
