@@ -162,7 +162,7 @@ TEST(bytes, handles_many_keys_at_once)
 
 TEST(bytes_tree, pops_the_ends_of_a_range)
 {
-    masstree::bytes_tree<std::uint64_t> tree;
+    masstree::basic_bytes_tree<std::uint64_t> tree;
     for (std::uint64_t i = 0; i < 100; i++)
         tree.put(i, std::to_string(i));
     const auto guard = tree.enter();

@@ -111,7 +111,7 @@ TEST(tree, returns_previous_values)
 /* Put back: in popped_key::take, keep the room behind the key. */
 TEST(tree, pops_the_ends_of_a_range)
 {
-    masstree::tree<std::string_view, int> tree;
+    masstree::tree<int> tree;
     const std::string longer(100, 'b');
     for (std::string_view key : {std::string_view("a"), std::string_view(longer), std::string_view("c")})
         tree.put(key, static_cast<int>(key.size()));

@@ -84,10 +84,8 @@ pub(crate) fn stats(store: *mut StoreHandle) -> StoreStats {
     let mut stats: StoreStats = unsafe { std::mem::zeroed() };
     stats.struct_size = size_of::<StoreStats>();
     // SAFETY: an open store.
-    assert_eq!(
-        unsafe { masstree_store_stats(store, &mut stats) },
-        MASSTREE_OK
-    );
+    let status = unsafe { masstree_store_stats(store, &mut stats) };
+    assert_eq!(status, MASSTREE_OK);
     stats
 }
 
@@ -154,10 +152,8 @@ impl Cursor {
             assert_eq!(change.is_last, ends, "{found:?}");
         }
         // SAFETY: a cursor of this thread.
-        assert_eq!(
-            unsafe { masstree_changes_wait(self.0, 0) },
-            MASSTREE_NOT_FOUND
-        );
+        let status = unsafe { masstree_changes_wait(self.0, 0) };
+        assert_eq!(status, MASSTREE_NOT_FOUND);
         found
     }
 }

@@ -184,7 +184,7 @@ std::int32_t run_update(const std::uint64_t *present, std::uint64_t *value, void
 template <class F> struct bytes_frame : frame<F> {
     std::string held{};
 
-    explicit bytes_frame(F &callee) : frame<F>{callee} {}
+    explicit bytes_frame(F &callable) : frame<F>{callable} {}
 };
 
 template <class F>
