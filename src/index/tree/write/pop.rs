@@ -22,6 +22,10 @@ use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::index::tree::walk::interrupt::{CutSide, OwnedCut};
 use crate::index::tree::walk::range::{Cut, Range, Side};
+use crate::sync::Wait;
+
+/// Waits of a turn of [`back_off`]: all of them spin, together 127 times.
+const BACK_OFF: u32 = 7;
 
 /// What a pop has found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +44,8 @@ struct End<'g> {
     position: usize,
     /// Bytes of key above the leaf's layer.
     depth: usize,
+    /// As in [`LockedStart`].
+    is_contended: bool,
 }
 
 /// Receives the parts of the key that a pop has found, under the lock of its leaf: those of the layers
@@ -69,6 +75,7 @@ impl Tree {
                 from,
                 depth,
                 upper,
+                is_contended,
             }) = found
             else {
                 return Ok(Popped::Nothing);
@@ -82,7 +89,10 @@ impl Tree {
             let (found, rest) = start.first_in_range();
             let leaf = start.leaf;
             if let Some(at) = found {
-                return Ok(self.take_popped(pin, leaf, at, position.above(depth), admit));
+                let turns = turns_after(&leaf, is_contended);
+                let popped = self.take_popped(pin, leaf, at, position.above(depth), admit);
+                back_off(turns);
+                return Ok(popped);
             }
             let next_low = leaf.node().next().map(Leaf::low);
             drop(leaf);
@@ -104,16 +114,20 @@ impl Tree {
         self.begin_recording(pin);
         let upper = range.upper_cut().unwrap_or(Cut::AfterAll(&[]));
         let mut position = OwnedCut::new(self.allocator(), Some(upper))?;
-        Ok(
-            match self.lock_end(pin, &mut position, range.lower_cut())? {
-                Some(End {
-                    leaf,
-                    position: at,
-                    depth,
-                }) => self.take_popped(pin, leaf, at, position.above(depth), admit),
-                None => Popped::Nothing,
-            },
-        )
+        let found = self.lock_end(pin, &mut position, range.lower_cut())?;
+        let Some(End {
+            leaf,
+            position: at,
+            depth,
+            is_contended,
+        }) = found
+        else {
+            return Ok(Popped::Nothing);
+        };
+        let turns = turns_after(&leaf, is_contended);
+        let popped = self.take_popped(pin, leaf, at, position.above(depth), admit);
+        back_off(turns);
+        Ok(popped)
     }
 
     /// Locks the leaf that contains the last key below a position and above `lower`. Moves the position
@@ -130,7 +144,7 @@ impl Tree {
         let (mut root, mut depth, mut within) = (self.root(pin), 0, lower);
         loop {
             let upper = position.cut().below(depth);
-            let Ok(leaf) = self.lock_leaf_of(root, upper.last_slice()) else {
+            let Ok((leaf, is_contended)) = self.lock_leaf_of(root, upper.last_slice()) else {
                 pin.count(Count::Restarts, 1);
                 (root, depth, within) = (self.root(pin), 0, lower);
                 continue;
@@ -155,6 +169,7 @@ impl Tree {
                     leaf,
                     position,
                     depth,
+                    is_contended,
                 }));
             };
             within =
@@ -186,6 +201,31 @@ impl Tree {
         let value = entry.value();
         self.take_out(pin, leaf, at, false);
         Popped::Value(value)
+    }
+}
+
+/// How long a pop backs off that has met another at its leaf: a number drawn from the leaf's version, which
+/// no other pop has found, so that threads draw different ones.
+fn turns_after(leaf: &Locked<'_, Leaf>, is_contended: bool) -> u64 {
+    match is_contended {
+        // Fibonacci hashing (Knuth, The Art of Computer Programming, 6.4).
+        true => {
+            leaf.version_found()
+                .number()
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                >> 61
+        }
+        false => 0,
+    }
+}
+
+/// Waits without a lock. If two threads took turns at the end of a tree, each pop would wait for the cache
+/// lines that the other processor has just changed, and take twice as long as that of a thread alone. So a
+/// thread that meets another lets it pop for a while.
+fn back_off(turns: u64) {
+    for _ in 0..turns {
+        let wait = Wait::new();
+        (0..BACK_OFF).for_each(|_| wait.wait());
     }
 }
 

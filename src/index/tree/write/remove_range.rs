@@ -58,6 +58,8 @@ pub(super) struct LockedStart<'g, 'k> {
     pub(super) depth: usize,
     /// As in [`Start`].
     pub(super) upper: Option<Cut<'k>>,
+    /// Whether another thread has changed the leaf during the descent.
+    pub(super) is_contended: bool,
 }
 
 /// What follows the entries that a round removes.
@@ -132,6 +134,7 @@ impl<'k> RangeRemoval<'k> {
                 from,
                 depth,
                 upper,
+                ..
             }) = found
             else {
                 return Ok(false);
@@ -185,7 +188,7 @@ impl Tree {
         let (mut root, mut depth, mut within) = (self.root(pin), 0, upper);
         loop {
             let lower = position.cut().below(depth);
-            let Ok(leaf) = self.lock_leaf_of(root, lower.first_slice()) else {
+            let Ok((leaf, is_contended)) = self.lock_leaf_of(root, lower.first_slice()) else {
                 pin.count(Count::Restarts, 1);
                 (root, depth, within) = (self.root(pin), 0, upper);
                 continue;
@@ -197,6 +200,7 @@ impl Tree {
                     from,
                     depth,
                     upper: within,
+                    is_contended,
                 }));
             };
             drop(leaf);
@@ -213,14 +217,17 @@ impl Tree {
         }
     }
 
-    /// Locks the leaf of a layer that contains a slice.
+    /// Locks the leaf of a layer that contains a slice. Also returns whether another thread has changed the
+    /// leaf since it was reached.
     pub(super) fn lock_leaf_of<'g>(
         &self,
         root: NodeRef<'g>,
         slice: u64,
-    ) -> Result<Locked<'g, Leaf>, Stale> {
+    ) -> Result<(Locked<'g, Leaf>, bool), Stale> {
         let reached = with_search!(self.isa, S => reach::<S>(root, slice, Lines::All))?;
-        lock_or_move_right(reached, slice)
+        let leaf = lock_or_move_right(reached, slice)?;
+        let is_contended = leaf.version_found() != reached.version;
+        Ok((leaf, is_contended))
     }
 
     /// Removes what one round removes, at most `most` keys, and unlocks the leaf. `may_run`: whether a
