@@ -95,7 +95,7 @@ fn pops_agree_with_a_model() {
 
 /// Threads pop from both ends while others insert: each key goes to one of them, and what a thread pops
 /// from one end, with no insert under way, comes in order.
-/// Put back: in `take_popped`, unlock the leaf before the removal and lock it again.
+/// Put back: in `take_popped`, remove the first entry of the leaf, whichever was found.
 #[test]
 fn each_key_goes_to_one_thread() {
     let tree = Tree::new(None).unwrap();
