@@ -42,7 +42,7 @@ test: setup
 	@$(MAKE) --no-print-directory check-clippy
 	@$(MAKE) --no-print-directory check-rust
 	@$(MAKE) --no-print-directory check-cli
-	@$(MAKE) --no-print-directory check-stress
+	@$(MAKE) --no-print-directory check-stress FACTOR=5 PERTURBED_FACTOR=2
 	@$(MAKE) --no-print-directory check-models
 	@$(MAKE) --no-print-directory check-c
 	@$(MAKE) --no-print-directory check-memcheck MEMCHECK='tree bytes cursor cursor_many cursor_changes page_end'

@@ -62,6 +62,7 @@ pub struct Range {
     upper_bound: u32,
     flags: u32,
     reserved: u32,
+    visitor_result: *mut i32,
 }
 
 impl Range {
@@ -84,6 +85,7 @@ impl Range {
             upper_bound: if reverse { BOUND_INCLUSIVE } else { 0 },
             flags: if reverse { SCAN_REVERSE } else { 0 },
             reserved: 0,
+            visitor_result: null_mut(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::ops::ControlFlow;
 
 use super::bytes::Slice;
-use super::scan::{Ending, ScanRange, control_flow, decode};
+use super::scan::{Ending, ScanRange, control_flow, decode_with_ending};
 use crate::ffi::boundary::{ValueKind, on_tree, status_of, write_output};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
@@ -117,7 +117,7 @@ unsafe fn export<V: Copy>(
     exported: *mut usize,
 ) -> Result<i32, i32> {
     // SAFETY: by contract.
-    let (ending, (range, keys_only)) = unsafe { (Ending::of(range)?, decode(range)?) };
+    let (range, keys_only, ending) = unsafe { decode_with_ending(range) }?;
     let kind = match kind {
         ValueKind::Words if keys_only => ValueKind::Any,
         kind => kind,
@@ -152,29 +152,29 @@ fn export_range<V: Copy>(
     sink: &mut impl FnMut(&[Slice], &[V]) -> i32,
 ) -> Result<i32, i32> {
     let mut batch = SinkBatch::new(tree, value_of(None));
-    let (mut is_ended, mut lacks_memory) = (false, false);
+    let mut ended = None;
     let scanned = tree.scan_counting(pin, range, &mut 0, |key, word| {
-        match batch.add(key, value_of(Some(word))) {
-            Ok(false) => ControlFlow::Continue(()),
-            Ok(true) => {
-                let flow = control_flow(batch.pass(sink), ending);
-                is_ended = flow.is_break();
-                flow
-            }
-            Err(OutOfMemory) => {
-                lacks_memory = true;
-                ControlFlow::Break(())
-            }
+        let result = match batch.add(key, value_of(Some(word))) {
+            Ok(false) => return ControlFlow::Continue(()),
+            Ok(true) => Ok(batch.pass(sink)),
+            Err(OutOfMemory) => Err(OutOfMemory),
+        };
+        if result == Ok(MASSTREE_OK) {
+            return ControlFlow::Continue(());
         }
+        ended = Some(result);
+        ControlFlow::Break(())
     });
     // Out of memory: the keys before go to the sink, too, so that the export can be continued.
-    if !is_ended {
-        _ = control_flow(batch.pass(sink), ending);
-    }
+    let last = match ended {
+        None | Some(Err(OutOfMemory)) => batch.pass(sink),
+        Some(Ok(number)) => number,
+    };
+    _ = control_flow(last, ending);
     scanned?;
-    match lacks_memory {
-        true => Err(MASSTREE_NOMEM),
-        false => Ok(ending.status()),
+    match ended {
+        Some(Err(OutOfMemory)) => Err(MASSTREE_NOMEM),
+        _ => Ok(ending.status()),
     }
 }
 

@@ -324,7 +324,7 @@ pub(in crate::ffi) unsafe fn scan(
     mut visit: impl FnMut(Item<'_>) -> i32,
 ) -> Result<i32, i32> {
     // SAFETY: as this function's contract.
-    let (ending, (range, keys_only)) = unsafe { (Ending::of(range)?, decode(range)?) };
+    let (range, keys_only, ending) = unsafe { decode_with_ending(range) }?;
     let values = match values {
         ValueKind::Words if keys_only => ValueKind::Any,
         values => values,
@@ -428,8 +428,21 @@ pub(in crate::ffi) fn control_flow(result: i32, ending: &Ending) -> ControlFlow<
 /// # Safety
 /// As `masstree_scan`.
 pub(in crate::ffi) unsafe fn decode<'k>(range: *const ScanRange) -> Result<(Range<'k>, bool), i32> {
+    // SAFETY: by contract.
+    let (range, keys_only, _) = unsafe { decode_with_ending(range) }?;
+    Ok((range, keys_only))
+}
+
+/// `decode`, and where the number with which a visitor ends the call goes.
+///
+/// # Safety
+/// As `decode` and `Ending::of`.
+#[inline]
+pub(in crate::ffi) unsafe fn decode_with_ending<'k>(
+    range: *const ScanRange,
+) -> Result<(Range<'k>, bool, Ending), i32> {
     if range.is_null() {
-        return Ok((Range::all(), false));
+        return Ok((Range::all(), false, Ending::in_status()));
     }
     // SAFETY: not NULL, and `struct_size` bytes are readable by contract; all
     // zero is a valid `ScanRange`.
@@ -458,7 +471,9 @@ pub(in crate::ffi) unsafe fn decode<'k>(range: *const ScanRange) -> Result<(Rang
     if decoded.is_reversed() {
         return Err(MASSTREE_INVALID);
     }
-    Ok((decoded, keys_only))
+    // SAFETY: by contract.
+    let ending = unsafe { Ending::new(range.visitor_result) };
+    Ok((decoded, keys_only, ending))
 }
 
 /// # Safety

@@ -16,6 +16,7 @@ mod long;
 mod longest;
 mod merged;
 mod observed;
+mod pops;
 mod rechecks;
 mod runs;
 

@@ -126,3 +126,17 @@ fn a_run_has_one_parent() {
         });
     });
 }
+
+/// The tree is cleared while a run is removed: a key that is inserted behind the range after the clear stays.
+#[test]
+fn a_run_is_removed_beside_a_clear() {
+    explore(|| {
+        let mut model = Model::with(numbers((0..60).map(|n| 10 * n)));
+        model.thread(|tree, pin| assert!(remove(tree, pin, 70, 1000) <= 53));
+        model.thread(|tree, pin| {
+            tree.clear(pin).unwrap();
+            assert_eq!(tree.insert(pin, &number(5), 1), Ok(Inserted::New));
+        });
+        model.end(numbers([5]));
+    });
+}
