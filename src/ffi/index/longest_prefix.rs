@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 
-use super::bytes::Slice;
+use super::bytes::{Slice, require_guard};
 use crate::ffi::boundary::{ValueKind, on_key, write_output};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
@@ -109,8 +109,8 @@ pub unsafe extern "C" fn masstree_longest_prefix_bytes(
     found_len: *mut usize,
     value: *mut Slice,
 ) -> i32 {
-    if guard.is_null() && !value.is_null() {
-        return MASSTREE_INVALID;
+    if let Err(status) = require_guard(guard, value) {
+        return status;
     }
     // SAFETY: as this function's contract.
     unsafe {

@@ -4,70 +4,21 @@ use std::ffi::c_void;
 
 use super::bytes::{Slice, require_guard, write_slice};
 use super::scan::{ScanRange, decode};
-use crate::ffi::boundary::{self, ValueKind, status_of, write_output};
+use super::seek::KeyOutput;
+use crate::ffi::boundary::{self, ValueKind, status_of};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
 use crate::index::tree::Popped;
 use crate::versioned::VERSIONS;
 
-/// The caller's room for a key.
-struct KeyRoom {
-    buffer: *mut u8,
-    capacity: usize,
-    len: *mut usize,
-    /// The length of the key that was found.
-    found: usize,
-}
-
-impl KeyRoom {
-    fn new(buffer: *mut c_void, capacity: usize, len: *mut usize) -> Self {
-        Self {
-            buffer: buffer.cast(),
-            capacity,
-            len,
-            found: 0,
-        }
-    }
-
-    /// Copies the parts of a key, unless they do not fit. Returns whether they do.
-    ///
-    /// # Safety
-    /// `capacity` bytes at `buffer` are writable, unless it is NULL.
-    unsafe fn take(&mut self, parts: [&[u8]; 3]) -> bool {
-        self.found = parts.iter().map(|part| part.len()).sum();
-        if self.buffer.is_null() {
-            return true;
-        }
-        if self.found > self.capacity {
-            return false;
-        }
-        let mut to = self.buffer;
-        for part in parts {
-            // SAFETY: by contract; the parts fit.
-            unsafe {
-                to.copy_from_nonoverlapping(part.as_ptr(), part.len());
-                to = to.add(part.len());
-            }
-        }
-        true
-    }
-
-    /// Writes the key's length, passes the value on, and returns the status.
-    ///
-    /// # Safety
-    /// `len` is NULL or writable.
-    unsafe fn status(&self, popped: Popped, deliver: impl FnOnce(u64)) -> i32 {
-        if popped == Popped::Nothing {
-            return MASSTREE_NOT_FOUND;
-        }
-        // SAFETY: by contract.
-        unsafe { write_output(self.len, self.found) };
-        match popped {
-            Popped::Value(word) => {
-                deliver(word);
-                MASSTREE_OK
-            }
-            Popped::Refused | Popped::Nothing => MASSTREE_TOO_SMALL,
+/// Passes a popped value to `deliver`, and returns the status.
+fn status_after(popped: Popped, deliver: impl FnOnce(u64)) -> i32 {
+    match popped {
+        Popped::Nothing => MASSTREE_NOT_FOUND,
+        Popped::Refused => MASSTREE_TOO_SMALL,
+        Popped::Value(word) => {
+            deliver(word);
+            MASSTREE_OK
         }
     }
 }
@@ -118,7 +69,11 @@ pub unsafe extern "C" fn masstree_pop_first(
         // SAFETY: as this function's contract.
         unsafe {
             let range = decode(range)?.0;
-            let mut room = KeyRoom::new(buffer, capacity, len);
+            let output = KeyOutput {
+                buffer,
+                capacity,
+                len,
+            };
             let values = match value.is_null() {
                 true => ValueKind::Any,
                 false => ValueKind::Words,
@@ -127,8 +82,9 @@ pub unsafe extern "C" fn masstree_pop_first(
                 if tree.holds(VERSIONS) {
                     return Err(MASSTREE_WRONG_KIND);
                 }
-                let popped = tree.pop_first(pin, &range, &mut |parts| room.take(parts))?;
-                Ok(room.status(popped, |word| match value.is_null() {
+                let popped =
+                    tree.pop_first(pin, &range, &mut |parts| output.write_parts(parts).is_ok())?;
+                Ok(status_after(popped, |word| match value.is_null() {
                     true => tree.retire_word(pin, word),
                     false => value.write(word),
                 }))
@@ -172,7 +128,11 @@ pub unsafe extern "C" fn masstree_pop_last(
         // SAFETY: as this function's contract.
         unsafe {
             let range = decode(range)?.0;
-            let mut room = KeyRoom::new(buffer, capacity, len);
+            let output = KeyOutput {
+                buffer,
+                capacity,
+                len,
+            };
             let values = match value.is_null() {
                 true => ValueKind::Any,
                 false => ValueKind::Words,
@@ -181,8 +141,9 @@ pub unsafe extern "C" fn masstree_pop_last(
                 if tree.holds(VERSIONS) {
                     return Err(MASSTREE_WRONG_KIND);
                 }
-                let popped = tree.pop_last(pin, &range, &mut |parts| room.take(parts))?;
-                Ok(room.status(popped, |word| match value.is_null() {
+                let popped =
+                    tree.pop_last(pin, &range, &mut |parts| output.write_parts(parts).is_ok())?;
+                Ok(status_after(popped, |word| match value.is_null() {
                     true => tree.retire_word(pin, word),
                     false => value.write(word),
                 }))
@@ -228,10 +189,15 @@ pub unsafe extern "C" fn masstree_pop_first_bytes(
         // SAFETY: as this function's contract.
         unsafe {
             let range = decode(range)?.0;
-            let mut room = KeyRoom::new(buffer, capacity, len);
+            let output = KeyOutput {
+                buffer,
+                capacity,
+                len,
+            };
             boundary::on_tree(tree, guard, ValueKind::Bytes, |tree, pin| {
-                let popped = tree.pop_first(pin, &range, &mut |parts| room.take(parts))?;
-                Ok(room.status(popped, |word| {
+                let popped =
+                    tree.pop_first(pin, &range, &mut |parts| output.write_parts(parts).is_ok())?;
+                Ok(status_after(popped, |word| {
                     write_slice(Some(tree.retire_string(pin, word)), value);
                 }))
             })
@@ -276,10 +242,15 @@ pub unsafe extern "C" fn masstree_pop_last_bytes(
         // SAFETY: as this function's contract.
         unsafe {
             let range = decode(range)?.0;
-            let mut room = KeyRoom::new(buffer, capacity, len);
+            let output = KeyOutput {
+                buffer,
+                capacity,
+                len,
+            };
             boundary::on_tree(tree, guard, ValueKind::Bytes, |tree, pin| {
-                let popped = tree.pop_last(pin, &range, &mut |parts| room.take(parts))?;
-                Ok(room.status(popped, |word| {
+                let popped =
+                    tree.pop_last(pin, &range, &mut |parts| output.write_parts(parts).is_ok())?;
+                Ok(status_after(popped, |word| {
                     write_slice(Some(tree.retire_string(pin, word)), value);
                 }))
             })

@@ -20,7 +20,8 @@ const ROUNDS: usize = 16;
 /// removed or not. The call ends even if others insert into the range all the time.
 ///
 /// The values go to the value destructor, or their memory is freed, once every guard held now was
-/// refreshed or left; with NULL for the guard, on the way, so that little memory waits. To empty the whole tree at once, see masstree_clear.
+/// refreshed or left; with NULL for the guard, on the way, so that little memory waits. To empty the
+/// whole tree at once, see masstree_clear.
 ///
 /// @param tree     The tree, of words or byte strings.
 /// @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
@@ -33,7 +34,6 @@ const ROUNDS: usize = 16;
 /// @retval MASSTREE_INVALID       As in masstree_scan; or the range has MASSTREE_SCAN_REVERSE.
 /// @retval MASSTREE_NOMEM         Out of memory for the position in the range: what was removed before
 ///                                stays removed, and another call with the same range removes the rest.
-///                                Only keys longer than 8 bytes, or bounds, need such memory.
 /// @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
 /// @retval MASSTREE_WRONG_KIND    The tree holds versions: see masstree_remove_range_at.
@@ -73,12 +73,8 @@ pub unsafe extern "C" fn masstree_remove_range(
                     Err(status) => break Err(status),
                 }
             };
-            match (&removal, outcome) {
-                (Some(removal), Ok(_) | Err(MASSTREE_NOMEM)) => {
-                    write_output(removed, removal.removed());
-                }
-                (None, Err(MASSTREE_NOMEM)) => write_output(removed, 0),
-                _ => {}
+            if let Ok(_) | Err(MASSTREE_NOMEM) = outcome {
+                write_output(removed, removal.as_ref().map_or(0, RangeRemoval::removed));
             }
             outcome
         }

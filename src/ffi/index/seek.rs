@@ -29,15 +29,33 @@ impl KeyOutput {
     /// writable.
     pub(in crate::ffi) unsafe fn write(self, key: &[u8]) -> Result<(), i32> {
         // SAFETY: by contract.
+        unsafe { self.write_parts([key]) }
+    }
+
+    /// [`Self::write`] for a key in parts.
+    ///
+    /// # Safety
+    /// As `write`.
+    #[inline]
+    pub(in crate::ffi) unsafe fn write_parts<const N: usize>(
+        self,
+        parts: [&[u8]; N],
+    ) -> Result<(), i32> {
+        let len = parts.iter().map(|part| part.len()).sum();
+        // SAFETY: by contract; the parts fit.
         unsafe {
-            write_output(self.len, key.len());
+            write_output(self.len, len);
             if self.buffer.is_null() {
                 return Ok(());
             }
-            if key.len() > self.capacity {
+            if len > self.capacity {
                 return Err(MASSTREE_TOO_SMALL);
             }
-            (self.buffer.cast::<u8>()).copy_from_nonoverlapping(key.as_ptr(), key.len());
+            let mut to = self.buffer.cast::<u8>();
+            for part in parts {
+                to.copy_from_nonoverlapping(part.as_ptr(), part.len());
+                to = to.add(part.len());
+            }
         }
         Ok(())
     }
