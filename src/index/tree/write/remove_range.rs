@@ -345,7 +345,12 @@ impl OwnedCut {
     ) -> Result<bool, OutOfMemory> {
         let is_inside = |low: u64| upper.is_none_or(|cut| low <= cut.last_slice());
         match (rest, next_low) {
-            (Rest::Layer(slice), _) => self.enter(depth, slice)?,
+            (Rest::Layer(slice), _) => {
+                // If the link is newer than the last descent, the position may be in its layer already.
+                if self.cut().below(depth).side(slice, LAYER, &[]) != Side::Through {
+                    self.enter(depth, slice)?;
+                }
+            }
             (Rest::NextLeaf, Some(low)) if is_inside(low) => {
                 let (bytes, len) = shortest(low);
                 self.replace_from(depth, &bytes[..len], CutSide::Before)?;
