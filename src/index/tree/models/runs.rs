@@ -140,3 +140,32 @@ fn a_run_is_removed_beside_a_clear() {
         model.end(numbers([5]));
     });
 }
+
+/// A key of two slices; the first is the same for all.
+fn long(n: u64) -> Vec<u8> {
+    [number(60), number(n)].concat()
+}
+
+/// Between the two times at which a run's start is locked, another thread makes a layer of the keys around
+/// the range's lower end: those below it stay. Put back: in `move_behind`, always enter the layer.
+#[test]
+fn a_range_that_begins_in_a_new_layer_spares_the_keys_below() {
+    explore(|| {
+        let short = || numbers((0..60).map(|n| 10 * n));
+        let mut model = Model::with(short().into_iter().chain([long(2), long(5)]));
+        model.thread(|tree, pin| {
+            let lower = long(4);
+            let range = Range {
+                lower: Bound::Included(&lower),
+                ..Range::all()
+            };
+            let (_, outcome) = tree.remove_range(pin, &range);
+            assert_eq!(outcome, Ok(()));
+        });
+        model.thread(|tree, pin| {
+            assert_eq!(tree.insert(pin, &long(3), 1), Ok(Inserted::New));
+        });
+        let kept = numbers((0..7).map(|n| 10 * n));
+        model.end([kept, vec![long(2), long(3)]].concat());
+    });
+}
