@@ -248,6 +248,25 @@ impl Memory {
         unsafe { pool.free(ptr, layout) };
     }
 
+    /// [`Self::free_node`] of many nodes. The iterator must not use this memory.
+    ///
+    /// # Safety
+    /// As `free_node`, for each of them.
+    pub(crate) unsafe fn free_nodes(
+        &self,
+        nodes: impl Iterator<Item = NonNull<u8>>,
+        layout: Layout,
+    ) {
+        let Some(pool) = self.pool_for(layout) else {
+            return assert_eq!(nodes.count(), 0, "the nodes came from there");
+        };
+        let mut bytes = 0;
+        let nodes = nodes.inspect(|_| bytes += layout.size());
+        // SAFETY: by contract.
+        unsafe { pool.free_many(nodes, layout) };
+        self.count_node(own_stripe(), -(bytes as i64));
+    }
+
     /// Whether all nodes, suffix bags and, if they are blocks, values lie in chunks: these free them.
     /// No thread is writing.
     pub(crate) fn holds_only_chunks(&self) -> bool {

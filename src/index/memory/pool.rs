@@ -260,6 +260,38 @@ impl Pool {
         };
         let mut cache = lock(&caches[own_stripe()]);
         // SAFETY: by contract.
+        unsafe { self.free_to(&mut cache, ptr) };
+    }
+
+    /// [`Self::free`] of many slots.
+    ///
+    /// # Safety
+    /// As `free`, for each slot. The iterator does not use the pool.
+    pub(super) unsafe fn free_many(
+        &self,
+        slots: impl Iterator<Item = NonNull<u8>>,
+        layout: Layout,
+    ) {
+        let caches = match POOLED {
+            true => self.caches.get(),
+            false => None,
+        };
+        let Some(caches) = caches else {
+            // SAFETY: by contract.
+            return slots.for_each(|ptr| unsafe { self.free(ptr, layout) });
+        };
+        let mut cache = lock(&caches[own_stripe()]);
+        // SAFETY: by contract.
+        slots.for_each(|ptr| unsafe { self.free_to(&mut cache, ptr) });
+    }
+
+    /// Frees a slot to a cache, which moves a bundle to the shared list when it is full.
+    ///
+    /// # Safety
+    /// As `free`.
+    #[inline]
+    unsafe fn free_to(&self, cache: &mut List, ptr: NonNull<u8>) {
+        // SAFETY: by contract.
         unsafe { cache.push(ptr) };
         if cache.len() >= 4 * BUNDLE {
             cache.move_to(&mut lock(&self.shared).free, BUNDLE);

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Lockable;
 use super::internode::Internode;
 use super::leaf::{Leaf, TailedLeaf};
+use super::link::Chain;
 use super::version::VersionWord;
 use crate::index::memory::Memory;
 
@@ -136,6 +137,20 @@ unsafe fn end<N>(node: NonNull<N>) {
     }
 }
 
+/// [`end`] for a leaf, with or without tails.
+///
+/// # Safety
+/// As `end`.
+unsafe fn end_leaf(leaf: NonNull<Leaf>, tailed: bool) {
+    // SAFETY: by contract; a leaf with tails is the beginning of a tailed leaf.
+    unsafe {
+        match tailed {
+            true => end(leaf.cast::<TailedLeaf>()),
+            false => end(leaf),
+        }
+    }
+}
+
 /// Writes a new node to a slot; returns a reference to it.
 ///
 /// # Safety
@@ -215,15 +230,27 @@ impl Memory {
     /// The leaf came from `new_leaf` of this memory, and no thread uses it any more. The caller
     /// frees its suffix bag.
     pub(crate) unsafe fn free_leaf(&self, leaf: NonNull<Leaf>) {
-        // SAFETY: by contract; a leaf with tails is the beginning of a tailed leaf.
+        // SAFETY: by contract.
         unsafe {
             let tailed = leaf.as_ref().has_tails();
-            match tailed {
-                true => end(leaf.cast::<TailedLeaf>()),
-                false => end(leaf),
-            }
+            end_leaf(leaf, tailed);
             self.free_node(leaf.cast(), layout_of_leaf(tailed));
         }
+    }
+
+    /// [`Self::free_leaf`] of all leaves of a chain, which all have tails or all have none.
+    ///
+    /// # Safety
+    /// As `free_leaf`, for each of them.
+    pub(crate) unsafe fn free_leaves(&self, mut leaves: Chain<'_>, tailed: bool) {
+        let ended = std::iter::from_fn(|| {
+            let leaf = leaves.pop()?.as_non_null();
+            // SAFETY: by contract.
+            unsafe { end_leaf(leaf.cast(), tailed) };
+            Some(leaf.cast())
+        });
+        // SAFETY: by contract.
+        unsafe { self.free_nodes(ended, layout_of_leaf(tailed)) };
     }
 
     /// # Safety

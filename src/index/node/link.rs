@@ -66,6 +66,10 @@ impl<'g> NodeRef<'g> {
         NonNull::new(word.load(Ordering::SeqCst)).map(|ptr| unsafe { Self::new(ptr) })
     }
 
+    pub(super) fn as_non_null(self) -> NonNull<Node> {
+        self.ptr
+    }
+
     #[inline]
     pub(crate) fn as_ptr(self) -> *mut Node {
         self.ptr.as_ptr()
@@ -279,6 +283,22 @@ pub(crate) struct Chain<'g> {
 
 impl<'g> Chain<'g> {
     pub(crate) const EMPTY: Self = Self { head: None };
+
+    /// The chain that [`Chain::into_first`] has taken apart.
+    ///
+    /// # Safety
+    /// `first` is from `into_first`. The nodes are not freed for `'g`, unless by the caller.
+    pub(crate) unsafe fn from_first(first: NonNull<Node>) -> Self {
+        Self {
+            // SAFETY: `push` has added the node; otherwise by contract.
+            head: Some(unsafe { NodeRef::new(first) }),
+        }
+    }
+
+    /// The node added last, from which [`Chain::from_first`] makes the chain again.
+    pub(crate) fn into_first(self) -> Option<NonNull<Node>> {
+        self.head.map(NodeRef::as_non_null)
+    }
 
     /// Adds a node, whose parent word no thread uses any more.
     pub(crate) fn push(&mut self, node: NodeRef<'g>) {

@@ -19,6 +19,7 @@ mod fork;
 mod guard;
 mod hint;
 mod kept;
+mod leaves;
 mod membarrier;
 #[cfg(all(test, loom))]
 mod models;

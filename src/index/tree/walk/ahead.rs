@@ -123,7 +123,7 @@ fn internode(node: NodeRef<'_>) -> Option<&Internode> {
 }
 
 /// The next internode in a direction, under the same parent.
-fn sibling(node: &Internode, reverse: bool) -> Option<&Internode> {
+pub(in crate::index::tree) fn sibling(node: &Internode, reverse: bool) -> Option<&Internode> {
     let above = parent_of(node.any()).filter(|_| node.len() > 0)?;
     let position = above.child_index::<Portable>(node.key(0));
     let position = if reverse {

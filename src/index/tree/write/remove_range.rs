@@ -21,11 +21,10 @@ use std::ops::Range as Positions;
 
 use arrayvec::ArrayVec;
 
-use super::collapse::retire;
 use super::locate::lock_or_move_right;
 use crate::index::key::{LAYER, SLICE_LEN, SUFFIX, shortest};
 use crate::index::memory::{Count, OutOfMemory};
-use crate::index::node::{Chain, Leaf, Locked, NodeRef, WIDTH, with_search};
+use crate::index::node::{Leaf, Locked, NodeRef, WIDTH, with_search};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::index::tree::read::descend::{Lines, Stale, reach};
@@ -35,8 +34,8 @@ use crate::index::tree::walk::range::{Cut, Range, Side};
 /// The most leaves that one round changes: those under one parent.
 pub(super) const MOST_LEAVES: usize = WIDTH + 1;
 
-/// Values that a round has removed, to be retired once no lock is held.
-pub(super) type Values = ArrayVec<u64, { MOST_LEAVES * WIDTH }>;
+/// Values that a round has removed from the start, to be retired once no lock is held.
+pub(super) type Values = ArrayVec<u64, WIDTH>;
 
 /// The leaf that contains the position, locked, and what of its layer lies in the range.
 pub(super) struct Start<'g, 'p, 'k> {
@@ -240,12 +239,12 @@ impl Tree {
         most: usize,
         may_run: bool,
     ) -> Option<Round> {
-        let last = match may_run && most >= MOST_LEAVES * WIDTH {
-            true => start.last_candidate(),
+        let candidates = match may_run && most >= MOST_LEAVES * WIDTH {
+            true => start.candidates(),
             false => None,
         };
-        let start = match last {
-            Some(last) => match self.remove_run(pin, start, last) {
+        let start = match candidates {
+            Some(candidates) => match self.remove_run(pin, start, candidates) {
                 Ok(round) => return Some(round),
                 Err(start) => start?,
             },
@@ -257,7 +256,7 @@ impl Tree {
         let next_low = leaf.node().next().map(Leaf::low);
         let mut values = Values::new();
         let removed = self.take_entries(&mut leaf, positions, &mut values);
-        self.end_round(pin, leaf, removed, values, Chain::EMPTY);
+        self.end_round(pin, leaf, removed, values);
         Some(Round {
             removed,
             rest,
@@ -282,7 +281,7 @@ impl Tree {
     }
 
     /// Lists the values at these positions, if the tree destroys them.
-    pub(super) fn list_values(
+    fn list_values(
         &self,
         leaf: &Locked<'_, Leaf>,
         positions: Positions<usize>,
@@ -302,14 +301,13 @@ impl Tree {
     }
 
     /// Unlocks or deletes the leaf at which a round began, counts the keys that the round has removed,
-    /// and retires their values and the nodes in `dead`, which it has deleted.
+    /// and retires the values that were in it.
     pub(super) fn end_round<'g>(
         &self,
         pin: Pinned<'g>,
         mut leaf: Locked<'g, Leaf>,
         removed: usize,
         values: Values,
-        mut dead: Chain<'g>,
     ) {
         let node = leaf.node();
         let mut bag = None;
@@ -326,7 +324,6 @@ impl Tree {
             // SAFETY: the leaf has no bag now, and only the lock's owner replaces it.
             unsafe { pin.retire_bag(bag) };
         }
-        retire(pin, &mut dead);
         // Readers may still hold the values that they found in the leaves.
         values.into_iter().for_each(|value| pin.retire_value(value));
     }
@@ -387,7 +384,7 @@ impl<'g> Start<'g, '_, '_> {
     }
 
     /// Whether every slice of a leaf right of the start is below the upper end of the range.
-    fn holds_all_of(&self, leaf: &Locked<'_, Leaf>) -> bool {
+    pub(super) fn holds_all_of(&self, leaf: &Locked<'_, Leaf>) -> bool {
         let Some(upper) = self.upper else {
             return true;
         };

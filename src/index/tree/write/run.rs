@@ -29,6 +29,8 @@ use crate::index::memory::Count;
 use crate::index::node::{AnyNode, Chain, Internode, Leaf, Lockable, Locked, NodeRef};
 use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
+use crate::index::tree::walk::ahead::sibling;
+use crate::index::tree::walk::range::Cut;
 use crate::protocol::Line;
 
 /// Locked leaves that follow each other, the last one first.
@@ -42,16 +44,21 @@ impl Tree {
         &self,
         pin: Pinned<'g>,
         start: Start<'g, 'p, 'k>,
-        last: &'g Leaf,
+        candidates: Candidates<'g>,
     ) -> Result<Round, Option<Start<'g, 'p, 'k>>> {
-        let Some((start, mut run)) = lock_run(start, last) else {
+        let Some((start, mut run)) = lock_run(start, candidates.last) else {
             return Err(None);
         };
+        candidates.prefetch_next(start.upper);
         let (of_start, rest) = start.in_range(&start.leaf);
         if rest != Rest::NextLeaf {
             return Err(Some(start));
         }
+        let is_inside = run.first().is_some_and(|last| start.holds_all_of(last));
         let is_whole = |leaf: &Locked<'_, Leaf>| {
+            if is_inside {
+                return !leaf.has_links();
+            }
             let (positions, rest) = start.in_range(leaf);
             rest == Rest::NextLeaf && positions.len() == leaf.permutation().len()
         };
@@ -75,9 +82,11 @@ impl Tree {
             if Line::RunIsDirty.is_enabled() {
                 leaf.mark_dirty();
             }
-            let all = 0..leaf.permutation().len();
-            removed += all.len();
-            self.list_values(leaf, all, &mut values);
+            removed += leaf.permutation().len();
+            if self.values_are_memory() {
+                // Retiring a value reads its size.
+                leaf.node().prefetch_values();
+            }
         }
         if !Line::RunStaysLocked.is_enabled() {
             let nodes: ArrayVec<&Leaf, MOST_LEAVES> =
@@ -88,7 +97,9 @@ impl Tree {
         let mut dead = Chain::EMPTY;
         let lone_root = unlink_run(&leaf, run, &mut parent, index, &mut dead);
         drop(parent);
-        self.end_round(pin, leaf, removed, values, dead);
+        self.end_round(pin, leaf, removed, values);
+        // SAFETY: no word of the tree points to these leaves any more, which have no links.
+        unsafe { pin.retire_leaves(dead) };
         if let Some(root) = lone_root {
             self.shrink(pin, root);
         }
@@ -101,9 +112,9 @@ impl Tree {
 }
 
 impl<'g> Start<'g, '_, '_> {
-    /// The last of the leaves after the start that have the same parent and may have keys in the range.
-    /// Reads the parent without its lock, so another writer may have changed it.
-    pub(super) fn last_candidate(&self) -> Option<&'g Leaf> {
+    /// The leaves after the start that have the same parent and may have keys in the range. Reads the
+    /// parent without its lock, so another writer may have changed it.
+    pub(super) fn candidates(&self) -> Option<Candidates<'g>> {
         // SAFETY: the word is null or points to the leaf's parent, which is not retired as long as it
         // has this child, whose lock this thread owns.
         let parent = unsafe { NodeRef::load(self.leaf.node().parent_word()) }?;
@@ -113,17 +124,50 @@ impl<'g> Start<'g, '_, '_> {
         let len = parent.len();
         let this = NodeRef::from(self.leaf.node());
         let index = (0..len).find(|&index| parent.child(index) == this)?;
-        let is_inside = |&child: &usize| {
-            let low = parent.key(child - 1);
-            self.upper.is_none_or(|cut| low <= cut.last_slice())
+        let last = prefetch_children(parent, index, len, self.upper)?;
+        let AnyNode::Leaf(last) = parent.child(last).kind() else {
+            unreachable!("leaves have leaves as siblings");
         };
-        let last = (index + 1..=len).take_while(is_inside).last()?;
-        (index + 1..=last).for_each(|child| parent.child(child).prefetch_to_empty());
-        match parent.child(last).kind() {
-            AnyNode::Leaf(leaf) => Some(leaf),
-            AnyNode::Internode(_) => unreachable!("leaves have leaves as siblings"),
+        let next = sibling(parent, false);
+        if let Some(next) = next {
+            NodeRef::from(next).prefetch_all();
         }
+        Some(Candidates { last, next })
     }
+}
+
+/// The leaves of which a run may consist.
+pub(super) struct Candidates<'g> {
+    last: &'g Leaf,
+    /// The internode after their parent, under the same internode, already prefetched: a hint.
+    next: Option<&'g Internode>,
+}
+
+impl Candidates<'_> {
+    /// Prefetches the leaves of the next run.
+    fn prefetch_next(&self, upper: Option<Cut<'_>>) {
+        let Some(next) = self.next else { return };
+        next.child(0).prefetch_to_empty();
+        prefetch_children(next, 0, next.len(), upper);
+    }
+}
+
+/// Prefetches those children of an internode from `index + 1` up to `len` whose ranges begin in the range
+/// that is removed; returns the index of the last one.
+fn prefetch_children(
+    parent: &Internode,
+    index: usize,
+    len: usize,
+    upper: Option<Cut<'_>>,
+) -> Option<usize> {
+    let is_inside = |&child: &usize| {
+        let low = parent.key(child - 1);
+        upper.is_none_or(|cut| low <= cut.last_slice())
+    };
+    let inside = (index + 1..=len).take_while(is_inside);
+    inside
+        .inspect(|&child| parent.child(child).prefetch_to_empty())
+        .last()
 }
 
 /// Unlocks the start, and locks the leaves from `last` to the one that contains the position by then,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::thread;
 
+use crate::index::memory::Count;
 use crate::index::reclaim::Pinned;
 use crate::index::tree::{Bound, Range, Tree, TreeOptions};
 use crate::index::value::Values;
@@ -115,8 +116,8 @@ fn removed_ranges_agree_with_a_model() {
     }
 }
 
-/// The memory of values, bags, nodes and layers is freed. Put back: in `end_round`, retire no values;
-/// no dead leaves.
+/// The memory of values, bags, nodes and layers is freed, and leaves limbo. Put back: in `end_round`,
+/// retire no values; in `FirstLeaf::free`, destroy no values; free no bags; free no leaves with tails.
 #[test]
 fn nothing_of_a_removed_range_stays_in_memory() {
     let options = TreeOptions {
@@ -144,6 +145,7 @@ fn nothing_of_a_removed_range_stays_in_memory() {
         drop(guard);
         // SAFETY: no other thread uses the tree.
         unsafe { tree.reclaim_all() };
+        assert_eq!(tree.domain().memory.tally().sum(Count::LimboBytes), 0);
         // The root that stays may be a leaf with tails.
         let used = tree.memory_in_use();
         assert!(used == empty || used == empty + 128, "form {form}: {used}");
