@@ -2275,7 +2275,9 @@ int32_t masstree_remove_if_equal_bytes(masstree_t *tree,
  * guard of the update. It is called again, with the value that the key has then, if the key has been
  * changed meanwhile: so it must not change this key itself each time.
  */
-typedef int32_t (*UpdateBytes)(const masstree_slice_t *present, masstree_slice_t *value, void *ctx);
+typedef int32_t (*masstree_update_bytes_t)(const masstree_slice_t *present,
+                                           masstree_slice_t *value,
+                                           void *ctx);
 
 /**
  * Reads a key and changes it as a callback decides, atomically, in a tree of byte strings: for records that
@@ -2316,7 +2318,7 @@ int32_t masstree_update_bytes(masstree_t *tree,
                               masstree_guard_t *guard,
                               const void *key,
                               size_t key_len,
-                              UpdateBytes update,
+                              masstree_update_bytes_t update,
                               void *ctx,
                               masstree_slice_t *old);
 
