@@ -33,10 +33,12 @@ static inline masstree_guard_t *guard_of(handles_t in)
     return (masstree_guard_t *)in.guard;
 }
 
-static inline int32_t bridge_create(handles_t *made)
+static inline int32_t bridge_create(handles_t *made, bool of_bytes)
 {
+    masstree_options_t options = MASSTREE_OPTIONS_INIT;
     masstree_t *tree = NULL;
-    int32_t status = masstree_create(NULL, &tree);
+    options.value_kind = of_bytes ? MASSTREE_VALUES_BYTES : MASSTREE_VALUES_WORDS;
+    int32_t status = masstree_create(&options, &tree);
     made->tree = (uintptr_t)tree;
     return status;
 }
@@ -185,11 +187,13 @@ typedef struct {
     masstree_cursor_t *cursor;
     size_t count;
     bool reverse;
+    bool of_bytes; /* the values are strings, not words */
     masstree_slice_t keys[BRIDGE_CHUNK];
-    uint64_t values[BRIDGE_CHUNK];
+    uint64_t words[BRIDGE_CHUNK];
+    masstree_slice_t strings[BRIDGE_CHUNK];
 } ahead_t;
 
-static inline int32_t bridge_open(handles_t in, bool reverse, ahead_t **ahead)
+static inline int32_t bridge_open(handles_t in, bool of_bytes, bool reverse, ahead_t **ahead)
 {
     ahead_t *made = calloc(1, sizeof *made);
     int32_t status = MASSTREE_NOMEM;
@@ -199,6 +203,7 @@ static inline int32_t bridge_open(handles_t in, bool reverse, ahead_t **ahead)
         free(made);
         return status;
     }
+    made->of_bytes = of_bytes;
     made->reverse = reverse;
     *ahead = made;
     return MASSTREE_OK;
@@ -213,10 +218,11 @@ static inline void bridge_close(ahead_t *ahead)
 static inline int32_t bridge_more(ahead_t *ahead)
 {
     masstree_cursor_refresh(ahead->cursor);
-    return ahead->reverse ? masstree_cursor_prev_many(ahead->cursor, ahead->keys, ahead->values,
-                                                      BRIDGE_CHUNK, &ahead->count)
-                          : masstree_cursor_next_many(ahead->cursor, ahead->keys, ahead->values,
-                                                      BRIDGE_CHUNK, &ahead->count);
+    if (ahead->of_bytes)
+        return (ahead->reverse ? masstree_cursor_prev_many_bytes : masstree_cursor_next_many_bytes)(
+            ahead->cursor, ahead->keys, ahead->strings, BRIDGE_CHUNK, &ahead->count);
+    return (ahead->reverse ? masstree_cursor_prev_many : masstree_cursor_next_many)(
+        ahead->cursor, ahead->keys, ahead->words, BRIDGE_CHUNK, &ahead->count);
 }
 
 /* Reads the first key of a range that begins at a bound. */
@@ -227,7 +233,10 @@ static inline int32_t bridge_seek(ahead_t *ahead, const char *bound, size_t len)
     if (status != MASSTREE_OK)
         return status;
     masstree_cursor_key(ahead->cursor, &ahead->keys[0]);
-    masstree_cursor_value(ahead->cursor, &ahead->values[0]);
+    if (ahead->of_bytes)
+        masstree_cursor_value_bytes(ahead->cursor, &ahead->strings[0]);
+    else
+        masstree_cursor_value(ahead->cursor, &ahead->words[0]);
     ahead->count = 1;
     return MASSTREE_OK;
 }

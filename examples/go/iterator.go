@@ -50,13 +50,14 @@ type Iterator struct {
 	begun, done bool
 	key         []byte
 	value       uint64
+	bytes       []byte // the value in a BytesTree
 	err         error
 }
 
 // Iterate returns an iterator over a range. If that fails, its Err returns the reason.
 func (t *Tree) Iterate(r Range) *Iterator {
 	it := &Iterator{tree: t}
-	if it.open(&t.Ops, r) {
+	if it.open(&t.Ops, t.ofBytes, r) {
 		t.users.Add(1)
 		runtime.SetFinalizer(it, (*Iterator).Close)
 	}
@@ -66,13 +67,13 @@ func (t *Tree) Iterate(r Range) *Iterator {
 // Iterate returns an iterator that reads under the guard, until the guard is closed.
 func (g *Guard) Iterate(r Range) *Iterator {
 	it := &Iterator{guard: g}
-	if it.open(&g.Ops, r) {
+	if it.open(&g.Ops, false, r) {
 		g.open[it.ahead] = struct{}{}
 	}
 	return it
 }
 
-func (it *Iterator) open(o *Ops, r Range) bool {
+func (it *Iterator) open(o *Ops, ofBytes bool, r Range) bool {
 	if o.isClosed() {
 		it.err = ErrClosed
 		return false
@@ -81,7 +82,7 @@ func (it *Iterator) open(o *Ops, r Range) bool {
 	if r.Reverse {
 		it.start, it.stop = it.stop, it.start
 	}
-	it.err = toError(C.bridge_open(o.c, C.bool(r.Reverse), &it.ahead))
+	it.err = toError(C.bridge_open(o.c, C.bool(ofBytes), C.bool(r.Reverse), &it.ahead))
 	runtime.KeepAlive(o)
 	return it.err == nil
 }
@@ -106,13 +107,19 @@ func (it *Iterator) Next() bool {
 	if it.at >= int(it.ahead.count) && !it.fill() {
 		return false
 	}
-	slice := it.ahead.keys[it.at]
-	it.key = append(it.key[:0], unsafe.Slice((*byte)(slice.data), int(slice.len))...)
-	it.value = uint64(it.ahead.values[it.at])
+	it.key = appendSlice(it.key[:0], it.ahead.keys[it.at])
+	it.value = uint64(it.ahead.words[it.at])
+	if it.ahead.of_bytes {
+		it.bytes = appendSlice(it.bytes[:0], it.ahead.strings[it.at])
+	}
 	it.at++
 	it.done = it.isBeyond()
 	runtime.KeepAlive(it)
 	return !it.done
+}
+
+func appendSlice(to []byte, slice C.masstree_slice_t) []byte {
+	return append(to, unsafe.Slice((*byte)(slice.data), int(slice.len))...)
 }
 
 // fill reads ahead; returns false if it read no key.

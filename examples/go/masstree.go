@@ -1,5 +1,6 @@
-// Package masstree is an ordered map from byte strings to 64-bit words, which any number of
-// goroutines use concurrently, without locks for readers: libmasstree, through cgo.
+// Package masstree is an ordered map from byte strings to 64-bit words (Tree) or to byte strings
+// (BytesTree), which any number of goroutines use concurrently, without locks for readers:
+// libmasstree, through cgo.
 //
 // A call into C costs about as much as a look-up. Where that matters, look up many keys
 // with one call (Batch); iterators read ahead.
@@ -59,13 +60,18 @@ func ABIVersion() int {
 // garbage collector closes it.
 type Tree struct {
 	Ops
-	users atomic.Int64 // open guards, and iterators with their own guard
+	users   atomic.Int64 // open guards, and iterators with their own guard
+	ofBytes bool         // it is in a BytesTree
 }
 
 // New creates an empty tree.
 func New() (*Tree, error) {
-	t := new(Tree)
-	if err := toError(C.bridge_create(&t.c)); err != nil {
+	return create(false)
+}
+
+func create(ofBytes bool) (*Tree, error) {
+	t := &Tree{ofBytes: ofBytes}
+	if err := toError(C.bridge_create(&t.c, C.bool(ofBytes))); err != nil {
 		return nil, err
 	}
 	runtime.SetFinalizer(t, (*Tree).Close)

@@ -1,0 +1,201 @@
+package masstree
+
+// #include "bytes_bridge.h"
+import "C"
+
+import "runtime"
+
+// A BytesTree is an ordered map from byte strings to byte strings, in memory: see StoreTree for a
+// durable one. Any number of goroutines may use it concurrently. Close it when you do not need it
+// any more; otherwise the garbage collector closes it. The tree copies keys and values.
+type BytesTree struct {
+	tree *Tree
+}
+
+// NewBytes creates an empty tree of byte strings.
+func NewBytes() (*BytesTree, error) {
+	tree, err := create(true)
+	if err != nil {
+		return nil, err
+	}
+	return &BytesTree{tree}, nil
+}
+
+// Close frees the tree, unless iterators are open: then it returns ErrInUse. No other call on the
+// tree may be active.
+func (t *BytesTree) Close() error {
+	return t.tree.Close()
+}
+
+// Len returns the number of keys; while goroutines write, an approximation.
+func (t *BytesTree) Len() (int, error) {
+	return t.tree.Len()
+}
+
+// Check is Tree.Check.
+func (t *BytesTree) Check() error {
+	return t.tree.Check()
+}
+
+// DeleteRange is Tree.DeleteRange.
+func (t *BytesTree) DeleteRange(r Range) (int, error) {
+	return t.tree.DeleteRange(r)
+}
+
+// Get returns a copy of the value of a key, or ErrNotFound.
+func (t *BytesTree) Get(key []byte) ([]byte, error) {
+	o := &t.tree.Ops
+	if o.isClosed() {
+		return nil, ErrClosed
+	}
+	k, n := pointer(key)
+	// Ends: it goes on only if the value is longer than room, so after the first time only if
+	// another goroutine has stored a longer one meanwhile.
+	for room := make([]byte, usualValue); ; {
+		p, size := pointer(room)
+		found := C.bridge_copy_bytes(o.c, k, n, p, size)
+		runtime.KeepAlive(o)
+		switch found.status {
+		case C.MASSTREE_OK:
+			return room[:found.len], nil
+		case C.MASSTREE_TOO_SMALL:
+			room = make([]byte, found.len)
+		default:
+			return nil, toError(found.status)
+		}
+	}
+}
+
+// What most values fit into.
+const usualValue = 64
+
+// Put stores a value under a key, whether the key exists or not.
+func (t *BytesTree) Put(key, value []byte) error {
+	return t.write(key, value, func(o *Ops, k *C.char, n C.size_t, v *C.char, m C.size_t) C.int32_t {
+		return C.bridge_put_bytes(o.c, k, n, v, m)
+	})
+}
+
+// Insert stores a value under a key that does not exist; if it exists, Insert changes nothing, and
+// returns ErrExists.
+func (t *BytesTree) Insert(key, value []byte) error {
+	return t.write(key, value, func(o *Ops, k *C.char, n C.size_t, v *C.char, m C.size_t) C.int32_t {
+		return C.bridge_insert_bytes(o.c, k, n, v, m)
+	})
+}
+
+// Delete removes a key, or returns ErrNotFound.
+func (t *BytesTree) Delete(key []byte) error {
+	return t.write(key, nil, func(o *Ops, k *C.char, n C.size_t, _ *C.char, _ C.size_t) C.int32_t {
+		return C.bridge_remove_bytes(o.c, k, n)
+	})
+}
+
+// CompareAndDelete removes a key that has the value old. It returns ErrMismatch if the key has
+// another value, ErrNotFound if it does not exist.
+func (t *BytesTree) CompareAndDelete(key, old []byte) error {
+	return t.write(key, old, func(o *Ops, k *C.char, n C.size_t, v *C.char, m C.size_t) C.int32_t {
+		return C.bridge_compare_and_delete_bytes(o.c, k, n, v, m)
+	})
+}
+
+// CompareAndSwap replaces the value of a key if it is the expected one, byte for byte. It returns
+// ErrMismatch if the key has another value, ErrNotFound if it does not exist.
+func (t *BytesTree) CompareAndSwap(key, old, new []byte) error {
+	return t.write(key, old, func(o *Ops, k *C.char, n C.size_t, v *C.char, m C.size_t) C.int32_t {
+		p, size := pointer(new)
+		return C.bridge_compare_and_swap_bytes(o.c, k, n, v, m, p, size)
+	})
+}
+
+func (t *BytesTree) write(key, value []byte, call func(*Ops, *C.char, C.size_t, *C.char, C.size_t) C.int32_t) error {
+	o := &t.tree.Ops
+	if o.isClosed() {
+		return ErrClosed
+	}
+	k, n := pointer(key)
+	v, m := pointer(value)
+	status := call(o, k, n, v, m)
+	runtime.KeepAlive(o)
+	return toError(status)
+}
+
+// Append appends bytes to the value of a key, or stores them if the key is absent, and returns the
+// length of the new value. Of several goroutines that append to one key, each one's bytes are in the
+// value once, in one piece. It copies the whole value.
+func (t *BytesTree) Append(key, more []byte) (int, error) {
+	o := &t.tree.Ops
+	if o.isClosed() {
+		return 0, ErrClosed
+	}
+	k, n := pointer(key)
+	p, size := pointer(more)
+	appended := C.bridge_append_bytes(o.c, k, n, p, size)
+	runtime.KeepAlive(o)
+	return int(appended.len), toError(appended.status)
+}
+
+// Update changes a key atomically. f gets a copy of the value, which it may change and return, or
+// that the key is absent, and decides. No lock is held while f runs, so it may be slow and use the
+// tree; but if another goroutine changed the key meanwhile, Update calls f again.
+func (t *BytesTree) Update(key []byte, f func(old []byte, present bool) ([]byte, Decision)) error {
+	// Ends: when no other goroutine has changed the key during f; each round, one of those that
+	// change it at the same time succeeds.
+	for {
+		old, err := t.Get(key)
+		present := err == nil
+		if !present && err != ErrNotFound {
+			return err
+		}
+		value, decision := f(clone(old), present)
+		switch {
+		case decision == Keep, decision == Remove && !present:
+			return nil
+		case decision == Remove:
+			err = t.CompareAndDelete(key, old)
+		case present:
+			err = t.CompareAndSwap(key, old, value)
+		default:
+			err = t.Insert(key, value)
+		}
+		if err != ErrMismatch && err != ErrNotFound && err != ErrExists {
+			return err
+		}
+	}
+}
+
+// A BytesIterator visits the keys of a range, as an Iterator does.
+type BytesIterator struct {
+	it *Iterator
+}
+
+// Iterate returns an iterator over a range. If that fails, its Err returns the reason.
+func (t *BytesTree) Iterate(r Range) *BytesIterator {
+	return &BytesIterator{t.tree.Iterate(r)}
+}
+
+// Next moves to the next key. It returns false if no key is left, or after an error, which Err
+// returns.
+func (b *BytesIterator) Next() bool {
+	return b.it.Next()
+}
+
+// Key returns the current key, whose bytes the next call of Next overwrites.
+func (b *BytesIterator) Key() []byte {
+	return b.it.key
+}
+
+// Value returns the value of the current key, whose bytes the next call of Next overwrites.
+func (b *BytesIterator) Value() []byte {
+	return b.it.bytes
+}
+
+// Err returns the error that ended the iteration, if any.
+func (b *BytesIterator) Err() error {
+	return b.it.err
+}
+
+// Close frees the iterator.
+func (b *BytesIterator) Close() error {
+	return b.it.Close()
+}

@@ -1,0 +1,213 @@
+package masstree
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func newBytesTree(t testing.TB) *BytesTree {
+	t.Helper()
+	tree, err := NewBytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := tree.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return tree
+}
+
+func expectBytes(t *testing.T, tree *BytesTree, key, want string) {
+	t.Helper()
+	if value, err := tree.Get([]byte(key)); err != nil || string(value) != want {
+		t.Fatalf("%s: %q, %v; want %q", key, value, err, want)
+	}
+}
+
+// Put back: in Get, return the room whole, or give up after the first round; in bridge_insert_bytes,
+// call masstree_put_bytes.
+func TestBytesTreesAnswerValuesAndErrors(t *testing.T) {
+	tree := newBytesTree(t)
+	key, long := []byte("key"), strings.Repeat("long ", 40)
+	_, err := tree.Get(key)
+	wantError(t, err, ErrNotFound)
+	wantError(t, tree.Delete(key), ErrNotFound)
+	wantError(t, tree.Put(key, nil), nil)
+	expectBytes(t, tree, "key", "")
+	wantError(t, tree.Insert(key, []byte("b")), ErrExists)
+	wantError(t, tree.Put(key, []byte(long)), nil)
+	expectBytes(t, tree, "key", long)
+	wantError(t, tree.CompareAndSwap(key, []byte("a"), []byte("b")), ErrMismatch)
+	wantError(t, tree.CompareAndSwap(key, []byte(long), []byte("b")), nil)
+	wantError(t, tree.CompareAndDelete(key, []byte("a")), ErrMismatch)
+	expectBytes(t, tree, "key", "b")
+	wantError(t, tree.CompareAndDelete(key, []byte("b")), nil)
+	wantError(t, tree.CompareAndSwap(key, []byte("b"), []byte("c")), ErrNotFound)
+	wantError(t, tree.Insert(key, []byte("d")), nil)
+	wantError(t, tree.Delete(key), nil)
+	if n, err := tree.Len(); n != 0 || err != nil {
+		t.Fatal(n, err)
+	}
+	wantError(t, tree.Check(), nil)
+}
+
+// Put back: in bridge_append_bytes, call masstree_put_bytes, and return more_len.
+func TestAppend(t *testing.T) {
+	tree := newBytesTree(t)
+	for i, more := range []string{"a", "", "bc"} {
+		want := []int{1, 1, 3}[i]
+		if n, err := tree.Append([]byte("key"), []byte(more)); n != want || err != nil {
+			t.Fatalf("%q: %d bytes, %v; want %d", more, n, err, want)
+		}
+	}
+	expectBytes(t, tree, "key", "abc")
+}
+
+// Put back: in Append, use Get and Put.
+func TestEachAppendedPieceIsThereOnce(t *testing.T) {
+	tree := newBytesTree(t)
+	const goroutines, pieces = 4, 500
+	var group sync.WaitGroup
+	for g := 0; g < goroutines; g++ {
+		group.Add(1)
+		go func(g int) {
+			defer group.Done()
+			for i := 0; i < pieces; i++ {
+				if _, err := tree.Append([]byte("key"), []byte(fmt.Sprintf("%d:%03d ", g, i))); err != nil {
+					t.Error(err)
+				}
+			}
+		}(g)
+	}
+	group.Wait()
+	value, err := tree.Get([]byte("key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var next [goroutines]int
+	for _, piece := range strings.Fields(string(value)) {
+		g := int(piece[0] - '0')
+		if piece != fmt.Sprintf("%d:%03d", g, next[g]) {
+			t.Fatalf("%s is out of order", piece)
+		}
+		next[g]++
+	}
+	for g, n := range next {
+		if n != pieces {
+			t.Fatalf("goroutine %d has appended %d pieces, not %d", g, n, pieces)
+		}
+	}
+}
+
+// Put back: in Update, pass old itself to f; or delete for Keep.
+func TestUpdatesOfByteStringsDecide(t *testing.T) {
+	tree := newBytesTree(t)
+	key := []byte("key")
+	again := errors.New("called again")
+	for _, step := range []struct {
+		decision Decision
+		want     string
+	}{{Keep, ""}, {Remove, ""}, {Set, "0"}, {Keep, "0"}, {Set, "1"}, {Set, "2"}, {Remove, ""}, {Set, "0"}} {
+		calls := 0
+		err := tree.Update(key, func(old []byte, present bool) ([]byte, Decision) {
+			if calls++; calls > 1 {
+				t.Fatal(again)
+			}
+			if !present {
+				return []byte("0"), step.decision
+			}
+			old[0]++ // in place: it is a copy
+			return old, step.decision
+		})
+		wantError(t, err, nil)
+		if value, err := tree.Get(key); string(value) != step.want || (err != nil) != (step.want == "") {
+			t.Fatalf("%v: %q, %v", step, value, err)
+		}
+	}
+}
+
+// Put back: in Update, store with Put.
+func TestUpdatesOfByteStringsAreAtomic(t *testing.T) {
+	tree := newBytesTree(t)
+	const goroutines, updates = 4, 1000
+	var group sync.WaitGroup
+	for g := 0; g < goroutines; g++ {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			for i := 0; i < updates; i++ {
+				err := tree.Update([]byte("key"), func(old []byte, _ bool) ([]byte, Decision) {
+					return append(old, '.'), Set
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+	}
+	group.Wait()
+	if value, err := tree.Get([]byte("key")); len(value) != goroutines*updates || err != nil {
+		t.Fatalf("%d updates, %v, of %d", len(value), err, goroutines*updates)
+	}
+}
+
+// Put back: in bridge_seek, leave out the value; in bridge_more, swap the directions.
+func TestBytesTreesAreIterated(t *testing.T) {
+	tree := newBytesTree(t)
+	for i := 0; i < 300; i++ {
+		if err := tree.Put([]byte(fmt.Sprintf("%03d", i)), bytes.Repeat([]byte{'v'}, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, r := range []Range{
+		{}, {Reverse: true}, {Lower: []byte("100"), Upper: []byte("200")},
+		{Lower: []byte("100"), Upper: []byte("200"), Reverse: true},
+	} {
+		first, last := 0, 299
+		if r.Lower != nil {
+			first, last = 100, 199
+		}
+		it := tree.Iterate(r)
+		for n := 0; n <= last-first; n++ {
+			i := first + n
+			if r.Reverse {
+				i = last - n
+			}
+			if !it.Next() || string(it.Key()) != fmt.Sprintf("%03d", i) || len(it.Value()) != i {
+				t.Fatalf("%v: %q with %d bytes, %v; want %d", r, it.Key(), len(it.Value()), it.Err(), i)
+			}
+		}
+		if it.Next() || it.Err() != nil {
+			t.Fatalf("%v: %q is too much, %v", r, it.Key(), it.Err())
+		}
+		wantError(t, tree.Close(), ErrInUse)
+		wantError(t, it.Close(), nil)
+	}
+	deleted, err := tree.DeleteRange(Range{Lower: []byte("100")})
+	if deleted != 200 || err != nil {
+		t.Fatal(deleted, err)
+	}
+}
+
+func TestClosedBytesTreesSaySo(t *testing.T) {
+	tree := newBytesTree(t)
+	wantError(t, tree.Close(), nil)
+	_, err := tree.Get(nil)
+	wantError(t, err, ErrClosed)
+	wantError(t, tree.Put(nil, nil), ErrClosed)
+	_, err = tree.Append(nil, nil)
+	wantError(t, err, ErrClosed)
+	wantError(t, tree.Update(nil, nil), ErrClosed)
+	_, err = tree.Pivots(1)
+	wantError(t, err, ErrClosed)
+	wantError(t, tree.Sample(new(Sampler), 1, nil), ErrClosed)
+	if it := tree.Iterate(Range{}); it.Next() || it.Err() != ErrClosed {
+		t.Fatal("a closed tree is iterated")
+	}
+}
