@@ -1,12 +1,17 @@
 //! An ordered map from byte strings to 64-bit words, which any number of threads use
-//! concurrently, without locks for readers: libmasstree. `Store` is a durable one of byte strings.
+//! concurrently, without locks for readers: libmasstree. `BytesTree` is one of byte strings, `Store` a
+//! durable one.
 //!
 //! A missing key is null, a failure is an error. Operations take a guard, or null to pin
 //! for the call.
 const std = @import("std");
 const c = @import("header");
 const stores = @import("store.zig");
+const parallel = @import("parallel.zig");
 
+pub const BytesTree = @import("bytes.zig").Tree;
+pub const BytesEntry = @import("bytes.zig").Entry;
+pub const BytesDecision = @import("bytes.zig").Decision;
 pub const Store = stores.Store;
 pub const StoreTree = stores.Tree;
 pub const StoreError = stores.Error;
@@ -40,7 +45,7 @@ pub const Error = error{
 };
 
 /// Whether the status is MASSTREE_OK (0), or another answer (positive).
-fn check(status: i32) Error!bool {
+pub fn check(status: i32) Error!bool {
     if (status >= 0) return status == c.MASSTREE_OK;
     return switch (status) {
         c.MASSTREE_NOMEM => error.OutOfMemory,
@@ -133,8 +138,13 @@ pub const Tree = struct {
     };
 
     pub fn init(options: Options) Error!Tree {
+        return .{ .handle = try create(options, c.MASSTREE_VALUES_WORDS) };
+    }
+
+    pub fn create(options: Options, kind: u32) Error!*c.masstree_t {
         var in = std.mem.zeroes(c.masstree_options_t);
         in.struct_size = @sizeOf(c.masstree_options_t);
+        in.value_kind = kind;
         if (options.allocator) |allocator| {
             in.alloc = allocate;
             in.free = free;
@@ -142,7 +152,7 @@ pub const Tree = struct {
         }
         var handle: ?*c.masstree_t = null;
         _ = try check(c.masstree_create(&in, &handle));
-        return .{ .handle = handle.? };
+        return handle.?;
     }
 
     /// No other thread may use the tree any more; leave every guard and cursor before.
@@ -323,6 +333,21 @@ pub const Tree = struct {
         if (call.failed) |err| return err;
     }
 
+    /// Calls `visit` for each key, by at most `threads` threads, of which the caller's is one. Each visits a
+    /// part of the tree, in order; the number of the part is passed to `visit`. False ends the part, an error
+    /// the other parts, too, and is returned when all threads have ended. `allocator` is used by the
+    /// caller's thread only.
+    pub fn scanParallel(
+        tree: Tree,
+        allocator: std.mem.Allocator,
+        threads: usize,
+        context: anytype,
+        comptime visit: fn (@TypeOf(context), usize, Entry) anyerror!bool,
+    ) anyerror!void {
+        const Scan = parallel.Scan(Tree, Entry, @TypeOf(context), visit);
+        return Scan.of(tree, allocator, threads, context);
+    }
+
     /// Opens a cursor, with its own guard if `guard` is null.
     pub fn cursor(tree: Tree, held: ?Guard) Error!Cursor {
         var handle: ?*c.masstree_cursor_t = null;
@@ -357,7 +382,7 @@ pub const Guard = struct {
     }
 };
 
-fn raw(held: ?Guard) ?*c.masstree_guard_t {
+pub fn raw(held: ?Guard) ?*c.masstree_guard_t {
     return if (held) |some| some.handle else null;
 }
 

@@ -4,6 +4,7 @@ const testing = std.testing;
 const Tree = masstree.Tree;
 
 test {
+    _ = @import("bytes_tests.zig");
     _ = @import("store_tests.zig");
     _ = @import("changes_tests.zig");
     _ = @import("snapshot_tests.zig");
