@@ -189,7 +189,7 @@ typedef struct masstree_t masstree_t;
 
 /**
  * Error: out of memory. The tree is as it was before the call; from a function for many keys, the
- * items with this status are.
+ * items with this status are; from masstree_remove_range, what was removed before stays removed.
  */
 #define MASSTREE_NOMEM (-2)
 
@@ -223,8 +223,8 @@ typedef struct masstree_t masstree_t;
 #define MASSTREE_CORRUPT (-7)
 
 /**
- * Error: the buffer is too small for the value; nothing was written to it. From masstree_hold with
- * MASSTREE_HOLD_DELTA: *held has no room for the delta; nothing is held or changed.
+ * Error: the buffer is too small for the value or the key; nothing was written to it. From
+ * masstree_hold with MASSTREE_HOLD_DELTA: *held has no room for the delta; nothing is held or changed.
  */
 #define MASSTREE_TOO_SMALL (-8)
 
@@ -1315,47 +1315,6 @@ int32_t masstree_scan_delimited_bytes(const masstree_t *tree,
                                       void *ctx,
                                       size_t *visited);
 
-/* ============================================================================
- * Removing ranges
- * ============================================================================ */
-
-/**
- * Removes the keys of a range, whole leaves at a time: many times faster than to remove one key
- * after the other.
- *
- * A key that is in the range when the call begins, and is not inserted again, is absent afterwards.
- * The call is not one atomic operation: the keys of one leaf (up to 15) are removed at once, the leaves
- * in ascending order, beside readers and writers. A key that another thread inserts meanwhile is
- * removed or not. The call ends even if others insert into the range all the time.
- *
- * The values go to the value destructor, or their memory is freed, once every guard held now was
- * refreshed or left; with NULL for the guard, on the way, so that little memory waits. To empty the
- * whole tree at once, see masstree_clear.
- *
- * @param tree     The tree, of words or byte strings.
- * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
- * @param range    As in masstree_scan, NULL for everything. Removes at most limit keys, the first ones:
- *                 so long removals can be done in parts. MASSTREE_SCAN_REVERSE is refused, other flags
- *                 have no effect.
- * @param removed  Receives the number of keys removed; also with MASSTREE_NOMEM. May be NULL.
- *
- * @retval MASSTREE_OK            Removed; *removed may be 0.
- * @retval MASSTREE_INVALID       As in masstree_scan; or the range has MASSTREE_SCAN_REVERSE.
- * @retval MASSTREE_NOMEM         Out of memory for the position in the range: what was removed before
- *                                stays removed, and another call with the same range removes the rest.
- * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
- * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
- * @retval MASSTREE_WRONG_KIND    The tree holds versions: see masstree_remove_range_at.
- * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
- *
- * Thread safety: any thread; must not be called by a thread that holds a key (masstree_hold).
- * Since 0.1.
- */
-int32_t masstree_remove_range(masstree_t *tree,
-                              masstree_guard_t *guard,
-                              const masstree_range_t *range,
-                              size_t *removed);
-
 /**
  * About how many keys a range has, and how many bytes. Start from MASSTREE_ESTIMATE_INIT; struct_size
  * works as in masstree_options_t, and a library older than the header sets fields that it does not
@@ -1499,6 +1458,47 @@ int32_t masstree_sample_bytes(const masstree_t *tree,
                               masstree_bytes_visitor_t visit,
                               void *ctx,
                               size_t *visited);
+
+/* ============================================================================
+ * Removing ranges
+ * ============================================================================ */
+
+/**
+ * Removes the keys of a range, whole leaves at a time: many times faster than to remove one key
+ * after the other.
+ *
+ * A key that is in the range when the call begins, and is not inserted again, is absent afterwards.
+ * The call is not one atomic operation: the keys of one leaf (up to 15) are removed at once, the leaves
+ * in ascending order, beside readers and writers. A key that another thread inserts meanwhile is
+ * removed or not. The call ends even if others insert into the range all the time.
+ *
+ * The values go to the value destructor, or their memory is freed, once every guard held now was
+ * refreshed or left; with NULL for the guard, on the way, so that little memory waits. To empty the
+ * whole tree at once, see masstree_clear.
+ *
+ * @param tree     The tree, of words or byte strings.
+ * @param guard    A guard of this tree, or NULL: then this call pins for its own duration.
+ * @param range    As in masstree_scan, NULL for everything. Removes at most limit keys, the first ones:
+ *                 so long removals can be done in parts. MASSTREE_SCAN_REVERSE is refused, other flags
+ *                 have no effect.
+ * @param removed  Receives the number of keys removed; also with MASSTREE_NOMEM. May be NULL.
+ *
+ * @retval MASSTREE_OK            Removed; *removed may be 0.
+ * @retval MASSTREE_INVALID       As in masstree_scan; or the range has MASSTREE_SCAN_REVERSE.
+ * @retval MASSTREE_NOMEM         Out of memory for the position in the range: what was removed before
+ *                                stays removed, and another call with the same range removes the rest.
+ * @retval MASSTREE_KEY_TOO_LONG  A bound or the prefix exceeds 2^32 - 1 bytes.
+ * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
+ * @retval MASSTREE_WRONG_KIND    The tree holds versions: see masstree_remove_range_at.
+ * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
+ *
+ * Thread safety: any thread; must not be called by a thread that holds a key (masstree_hold).
+ * Since 0.1.
+ */
+int32_t masstree_remove_range(masstree_t *tree,
+                              masstree_guard_t *guard,
+                              const masstree_range_t *range,
+                              size_t *removed);
 
 /* ============================================================================
  * One key: conditional writes
@@ -2272,8 +2272,10 @@ int32_t masstree_remove_if_equal_bytes(masstree_t *tree,
  *         (MASSTREE_OWN_STATUS or less, if it is not to be taken for one of the library's).
  *
  * No lock is held. It may call any function on this tree or another, but must not refresh or leave the
- * guard of the update. It is called again, with the value that the key has then, if the key has been
- * changed meanwhile: so it must not change this key itself each time.
+ * guard of the update, and must not destroy the tree. It must return, and may yield to a scheduler that
+ * continues it on another thread only if the update has a guard: see masstree_visitor_t. It is called
+ * again, with the value that the key has then, if the key has been changed meanwhile: so it must not
+ * change this key itself each time.
  */
 typedef int32_t (*masstree_update_bytes_t)(const masstree_slice_t *present,
                                            masstree_slice_t *value,

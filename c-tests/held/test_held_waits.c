@@ -196,6 +196,28 @@ static void write_elsewhere(struct visit *visit)
     }
 }
 
+static size_t removed_between(struct visit *visit, uint64_t lower, uint64_t upper)
+{
+    struct key low = number_key(lower);
+    struct key high = number_key(upper);
+    masstree_range_t range = MASSTREE_RANGE_INIT;
+    size_t removed = 0;
+    range.lower = low.bytes;
+    range.lower_len = low.len;
+    range.lower_bound = MASSTREE_BOUND_INCLUSIVE;
+    range.upper = high.bytes;
+    range.upper_len = high.len;
+    range.upper_bound = MASSTREE_BOUND_EXCLUSIVE;
+    REQUIRE(masstree_remove_range(visit->tree, NULL, &range, &removed) == MASSTREE_OK);
+    return removed;
+}
+
+static void remove_and_pop_elsewhere(struct visit *visit)
+{
+    REQUIRE(removed_between(visit, 3 * LEAF, 8 * LEAF) == 5 * LEAF);
+    REQUIRE(masstree_pop_last(visit->tree, NULL, NULL, NULL, 0, NULL, NULL) == MASSTREE_OK);
+}
+
 static void write_below(struct visit *visit)
 {
     put_below(visit->tree, 5);
@@ -277,6 +299,27 @@ static void remove_absent(struct visit *visit)
     REQUIRE(masstree_remove(visit->tree, NULL, key.bytes, key.len, NULL) == MASSTREE_NOT_FOUND);
 }
 
+static void remove_the_range(struct visit *visit)
+{
+    REQUIRE(removed_between(visit, 1, 4 * LEAF) == 4 * LEAF - 1);
+}
+
+/* The leaf has slices of the range, and no key. */
+static void remove_an_empty_range(struct visit *visit)
+{
+    REQUIRE(removed_between(visit, HELD, HELD) == 0);
+}
+
+static void remove_the_next(struct visit *visit)
+{
+    REQUIRE(removed_between(visit, LEAF, 2 * LEAF) == LEAF);
+}
+
+static void pop(struct visit *visit)
+{
+    REQUIRE(masstree_pop_first(visit->tree, NULL, NULL, NULL, 0, NULL, NULL) == MASSTREE_OK);
+}
+
 static void put_many(struct visit *visit)
 {
     uint64_t keys[] = {9 * LEAF, HELD};
@@ -352,7 +395,7 @@ static const struct row that_pass[] = {
     {many_leaves, get},           {many_leaves, scan_and_count}, {many_leaves, walk},
     {many_leaves, get_or_insert}, {many_leaves, write_elsewhere}, {a_layer, write_below},
     {many_leaves, hold_elsewhere}, {many_leaves, validate_others}, {many_leaves, inspect},
-    {many_leaves, clear_and_load},
+    {many_leaves, clear_and_load}, {many_leaves, remove_and_pop_elsewhere},
 };
 
 static const struct row that_wait[] = {
@@ -360,6 +403,10 @@ static const struct row that_wait[] = {
     {many_leaves, write_nothing},
     {many_leaves, remove_absent},
     {many_leaves, put_many},
+    {many_leaves, remove_the_range},
+    {many_leaves, remove_an_empty_range},
+    {many_leaves, remove_the_next},
+    {many_leaves, pop},
     {many_leaves, hold_the_same},
     {many_leaves, validate_the_same},
     {two_leaves, empty_the_next},

@@ -45,7 +45,7 @@ enum class errc : std::int32_t {
     forked = MASSTREE_FORKED,
     /** The tree is damaged. */
     corrupt = MASSTREE_CORRUPT,
-    /** The buffer is too small for the value. */
+    /** The buffer is too small for the value or the key. */
     too_small = MASSTREE_TOO_SMALL,
     /** The keys do not ascend. */
     unsorted = MASSTREE_UNSORTED,

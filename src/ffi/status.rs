@@ -34,7 +34,7 @@ pub const MASSTREE_CONFLICT: i32 = 8;
 /// does not accept.
 pub const MASSTREE_INVALID: i32 = -1;
 /// Error: out of memory. The tree is as it was before the call; from a function for many keys, the
-/// items with this status are.
+/// items with this status are; from masstree_remove_range, what was removed before stays removed.
 pub const MASSTREE_NOMEM: i32 = -2;
 /// Error: the key is longer than 2^32 - 1 bytes.
 pub const MASSTREE_KEY_TOO_LONG: i32 = -3;
@@ -50,8 +50,8 @@ pub const MASSTREE_FORKED: i32 = -6;
 /// Error: masstree_check found the tree to be inconsistent: a bug in the library, or its memory
 /// was overwritten. From masstree_store_open: a file's content is wrong.
 pub const MASSTREE_CORRUPT: i32 = -7;
-/// Error: the buffer is too small for the value; nothing was written to it. From masstree_hold with
-/// MASSTREE_HOLD_DELTA: *held has no room for the delta; nothing is held or changed.
+/// Error: the buffer is too small for the value or the key; nothing was written to it. From
+/// masstree_hold with MASSTREE_HOLD_DELTA: *held has no room for the delta; nothing is held or changed.
 pub const MASSTREE_TOO_SMALL: i32 = -8;
 /// Error: the keys to load are not in ascending order, or one comes twice. No tree was changed.
 pub const MASSTREE_UNSORTED: i32 = -9;
@@ -105,13 +105,13 @@ pub extern "C" fn masstree_strerror(status: i32) -> *const c_char {
         MASSTREE_DELETED => c"MASSTREE_DELETED: a tombstone or a range tombstone deletes the key",
         MASSTREE_CONFLICT => c"MASSTREE_CONFLICT: another commit has changed what the transaction depends on; nothing was changed",
         MASSTREE_INVALID => c"MASSTREE_INVALID: a pointer is NULL, a flag is unknown, or another argument is out of its range",
-        MASSTREE_NOMEM => c"MASSTREE_NOMEM: out of memory; the tree is unchanged",
+        MASSTREE_NOMEM => c"MASSTREE_NOMEM: out of memory; the tree is unchanged, unless a part of a range was removed",
         MASSTREE_KEY_TOO_LONG => c"MASSTREE_KEY_TOO_LONG: the key is longer than 4294967295 bytes",
         MASSTREE_WRONG_TREE => c"MASSTREE_WRONG_TREE: the guard belongs to another tree",
         MASSTREE_WRONG_KIND => c"MASSTREE_WRONG_KIND: the function is for another kind of values than the tree holds",
         MASSTREE_FORKED => c"MASSTREE_FORKED: the parent process created the tree, before a fork",
         MASSTREE_CORRUPT => c"MASSTREE_CORRUPT: the tree is inconsistent, or a file of a store is: masstree_check, or the failure, says where",
-        MASSTREE_TOO_SMALL => c"MASSTREE_TOO_SMALL: the buffer is too small for the value",
+        MASSTREE_TOO_SMALL => c"MASSTREE_TOO_SMALL: the buffer is too small for the value or the key",
         MASSTREE_UNSORTED => c"MASSTREE_UNSORTED: the keys are not in ascending order",
         MASSTREE_READ_ONLY => c"MASSTREE_READ_ONLY: the tree is sealed or a store's, or the store read-only; nothing was changed",
         MASSTREE_TOO_OLD => c"MASSTREE_TOO_OLD: the sequence number is below what was trimmed, or was published already",

@@ -86,11 +86,11 @@ pub mod scan;
 
 pub mod scan_delimited;
 
-pub mod remove_range;
-
 pub mod estimate;
 
 pub mod sample;
+
+pub mod remove_range;
 
 pub mod update;
 

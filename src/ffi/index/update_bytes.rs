@@ -23,8 +23,10 @@ use crate::index::tree::{BytesDecision, BytesFailure};
 ///         (MASSTREE_OWN_STATUS or less, if it is not to be taken for one of the library's).
 ///
 /// No lock is held. It may call any function on this tree or another, but must not refresh or leave the
-/// guard of the update. It is called again, with the value that the key has then, if the key has been
-/// changed meanwhile: so it must not change this key itself each time.
+/// guard of the update, and must not destroy the tree. It must return, and may yield to a scheduler that
+/// continues it on another thread only if the update has a guard: see masstree_visitor_t. It is called
+/// again, with the value that the key has then, if the key has been changed meanwhile: so it must not
+/// change this key itself each time.
 pub type UpdateBytes =
     Option<unsafe extern "C" fn(present: *const Slice, value: *mut Slice, ctx: *mut c_void) -> i32>;
 
