@@ -17,7 +17,8 @@ const ROUNDS: usize = 16;
 /// A key that is in the range when the call begins, and is not inserted again, is absent afterwards.
 /// The call is not one atomic operation: the keys of one leaf (up to 15) are removed at once, the leaves
 /// in ascending order, beside readers and writers. A key that another thread inserts meanwhile is
-/// removed or not. The call ends even if others insert into the range all the time.
+/// removed or not. If others insert ever greater keys of the range as fast as the call removes them, the
+/// call goes on; the limit bounds that.
 ///
 /// The values go to the value destructor, or their memory is freed, once every guard held now was
 /// refreshed or left; with NULL for the guard, on the way, so that little memory waits. To empty the

@@ -86,6 +86,16 @@ pub(in crate::index::tree) fn lock_ancestors<'g>(
     }
 }
 
+/// Locks the leaf before a leaf without waiting. `None` also if another thread owns that lock, or has split
+/// or deleted the leaf before.
+pub(super) fn try_lock_prev<'g>(leaf: &Locked<'g, Leaf>) -> Option<Locked<'g, Leaf>> {
+    let prev = leaf.node().prev()?;
+    perturb();
+    let locked = Locked::lock_unchanged(prev, prev.version().load())?;
+    let is_still = (leaf.node().prev()).is_some_and(|current| std::ptr::eq(current, prev));
+    (is_still || !Line::PrevIsStill.is_enabled()).then_some(locked)
+}
+
 /// Locks the leaf before a leaf, if there is one.
 ///
 /// Ends: in each round, another writer has split or deleted the leaf before.

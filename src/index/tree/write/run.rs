@@ -7,7 +7,9 @@
 //! - The writer finds the last leaf of the run from the parent of the leaf at which the range continues
 //!   (the *start*), without locks. It then locks that last leaf, and each leaf before it, up to the
 //!   start: the order in which any writer locks leaves. Only leaves that it has locked so, each the
-//!   predecessor of the next, are part of the run, whatever has changed since it read the parent.
+//!   predecessor of the next, are part of the run, whatever has changed since it read the parent. It waits
+//!   for none of them but the last: a thread may hold a leaf for long, and writers to the leaves that are
+//!   locked already would wait, too. If it would have to wait, it gives the run up.
 //! - It shortens the run to the leaves that lie wholly in the range and contain no link, and locks their
 //!   parent. If the start and the run are not children of that one internode, in this order, a writer
 //!   has split it: then the writer goes on with the start alone.
@@ -23,7 +25,7 @@
 
 use arrayvec::ArrayVec;
 
-use super::lock::{Parent, lock_parent, lock_prev};
+use super::lock::{Parent, lock_parent, try_lock_prev};
 use super::remove_range::{MOST_LEAVES, Rest, Round, Start, Values, first_above};
 use crate::index::memory::Count;
 use crate::index::node::{AnyNode, Chain, Internode, Leaf, Lockable, Locked, NodeRef};
@@ -172,7 +174,7 @@ fn prefetch_children(
 
 /// Unlocks the start, and locks the leaves from `last` to the one that contains the position by then,
 /// which is the start now. Returns `None`, with all leaves unlocked, if `last` does not follow a start at
-/// most [`MOST_LEAVES`] before it.
+/// most [`MOST_LEAVES`] before it, or if another thread has locked a leaf between.
 ///
 /// Ends: each round adds a leaf to the run.
 fn lock_run<'g, 'p, 'k>(
@@ -191,7 +193,7 @@ fn lock_run<'g, 'p, 'k>(
     let mut run = Run::new();
     let mut leaf = last;
     loop {
-        let prev = lock_prev(&leaf)?;
+        let prev = try_lock_prev(&leaf)?;
         run.try_push(leaf).ok()?;
         leaf = prev;
         if leaf.low() <= slice || leaf.node().prev().is_none() {
