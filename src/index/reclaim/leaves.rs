@@ -15,18 +15,21 @@ use crate::index::node::{BagRef, Chain, Leaf, layout_of_leaf};
 struct FirstLeaf(Leaf);
 
 impl Pinned<'_> {
-    /// Retires leaves, their suffix bags, and their values, which are destroyed according to their kind.
+    /// Retires leaves, their suffix bags, and their values, which are destroyed according to their kind;
+    /// returns the bytes that limbo counts for them. Seize counts them as one object of a batch, however
+    /// much memory they are: so the caller flushes when it has retired enough.
+    ///
     /// Readers that found a leaf before it left the tree may still hold it, and what is in it. They find
     /// the leaf's version deleted.
     ///
     /// # Safety
     /// The contract of `retire_leaf`, for each of them. The chain has only leaves, and none of them
     /// has links.
-    pub(crate) unsafe fn retire_leaves(self, leaves: Chain<'_>) {
-        if let Some(first) = leaves.into_first() {
+    pub(crate) unsafe fn retire_leaves(self, leaves: Chain<'_>) -> usize {
+        leaves.into_first().map_or(0, |first| {
             // SAFETY: by contract.
             unsafe { self.retire(first.as_ptr().cast::<FirstLeaf>()) }
-        }
+        })
     }
 }
 

@@ -46,7 +46,7 @@ impl Pinned<'_> {
     /// locked, this thread unlocks it before it releases its guard.
     pub(crate) unsafe fn retire_leaf(self, leaf: &Leaf) {
         // SAFETY: by contract.
-        unsafe { self.retire(std::ptr::from_ref(leaf).cast_mut()) }
+        unsafe { self.retire(std::ptr::from_ref(leaf).cast_mut()) };
     }
 
     /// Retires an internode. Readers and writers that descend or ascend may still hold it. They
@@ -56,7 +56,7 @@ impl Pinned<'_> {
     /// The contract of `retire_leaf`.
     pub(crate) unsafe fn retire_internode(self, internode: &Internode) {
         // SAFETY: by contract.
-        unsafe { self.retire(std::ptr::from_ref(internode).cast_mut()) }
+        unsafe { self.retire(std::ptr::from_ref(internode).cast_mut()) };
     }
 
     /// Retires a suffix bag that its leaf has replaced. Readers that loaded the leaf's bag pointer
@@ -66,7 +66,7 @@ impl Pinned<'_> {
     /// No leaf points to the bag any more, and it is retired only once.
     pub(crate) unsafe fn retire_bag(self, bag: BagRef<'_>) {
         // SAFETY: by contract.
-        unsafe { self.retire(bag.as_ptr()) }
+        unsafe { self.retire(bag.as_ptr()) };
     }
 
     /// Retires a value that left the tree: once no guard protects it any more, it is destroyed
@@ -79,7 +79,7 @@ impl Pinned<'_> {
         let word = std::ptr::without_provenance_mut::<ValueWord>(value as usize);
         // SAFETY: seize passes the word only to `ValueWord::free`, once, and the caller displaced
         // the value.
-        unsafe { self.retire(word) }
+        unsafe { self.retire(word) };
     }
 
     /// Retires an object of the user.
@@ -101,21 +101,22 @@ impl Pinned<'_> {
     }
 
     /// Retires an object: it is freed once every guard held now has been refreshed or left; in a domain
-    /// that keeps everything, when the domain ends.
+    /// that keeps everything, when the domain ends. Returns the bytes that limbo counts for it.
     ///
     /// # Safety
     /// The object belongs to this domain. Threads that enter a guard from now on cannot reach it;
     /// those that hold one may read it. It is retired only once.
-    pub(crate) unsafe fn retire<T: Retire>(self, object: *mut T) {
+    pub(crate) unsafe fn retire<T: Retire>(self, object: *mut T) -> usize {
         // SAFETY: by contract.
         unsafe {
             let bytes = T::bytes(object, self.domain());
             self.count(Count::LimboBytes, bytes as i64);
             self.count(Count::LimboObjects, 1);
-            if self.domain().keeps() {
-                return self.keep(object.cast(), reclaim_kept::<T>);
+            match self.domain().keeps() {
+                true => self.keep(object.cast(), reclaim_kept::<T>),
+                false => self.retire_uncounted(object, reclaim::<T>),
             }
-            self.retire_uncounted(object, reclaim::<T>);
+            bytes
         }
     }
 

@@ -34,6 +34,9 @@ use crate::index::tree::walk::range::{Cut, Range, Side};
 /// The most leaves that one round changes: those under one parent.
 pub(super) const MOST_LEAVES: usize = WIDTH + 1;
 
+/// Bytes of runs, retired but not flushed, from which they are flushed.
+const FLUSHED_FROM: usize = 1 << 20;
+
 /// Values that a round has removed from the start, to be retired once no lock is held.
 pub(super) type Values = ArrayVec<u64, WIDTH>;
 
@@ -78,6 +81,8 @@ pub(super) struct Round {
     pub(super) rest: Rest,
     /// With [`Rest::NextLeaf`]: the low of that leaf, or `None` at the end of the layer.
     pub(super) next_low: Option<u64>,
+    /// Bytes that it has retired as a run.
+    pub(super) retired: usize,
 }
 
 /// Removes the keys of a range, in ascending order, at most `limit`, and retires their values. Holds no
@@ -88,6 +93,8 @@ pub(crate) struct RangeRemoval<'k> {
     limit: usize,
     removed: usize,
     may_run: bool,
+    /// Bytes that were retired as runs since the last flush.
+    unflushed: usize,
 }
 
 impl<'k> RangeRemoval<'k> {
@@ -98,6 +105,7 @@ impl<'k> RangeRemoval<'k> {
             limit: range.limit,
             removed: 0,
             may_run: true,
+            unflushed: 0,
         })
     }
 
@@ -108,10 +116,26 @@ impl<'k> RangeRemoval<'k> {
 
     /// Removes the keys of at most `rounds` more rounds, of at most [`MOST_LEAVES`] leaves each. Returns
     /// whether the range goes on. If memory for the position's bytes runs out, what was removed stays
-    /// removed. Takes trees of words and byte strings.
+    /// removed. Flushes what it has retired as runs, and returns earlier if that is [`FLUSHED_FROM`] bytes.
+    /// Takes trees of words and byte strings.
+    pub(crate) fn advance(
+        &mut self,
+        tree: &Tree,
+        pin: Pinned<'_>,
+        rounds: usize,
+    ) -> Result<bool, OutOfMemory> {
+        let outcome = self.advance_unflushed(tree, pin, rounds);
+        if self.unflushed > 0 {
+            pin.flush();
+            self.unflushed = 0;
+        }
+        outcome
+    }
+
+    /// [`RangeRemoval::advance`] without the flush.
     ///
     /// Ends: each round moves the position up, or changes nothing; the round after such a one moves it.
-    pub(crate) fn advance(
+    fn advance_unflushed(
         &mut self,
         tree: &Tree,
         pin: Pinned<'_>,
@@ -150,8 +174,12 @@ impl<'k> RangeRemoval<'k> {
             let Some(round) = round else { continue };
             self.removed += round.removed;
             let (rest, low) = (round.rest, round.next_low);
+            self.unflushed += round.retired;
             if !self.position.move_behind(rest, low, depth, upper)? {
                 return Ok(false);
+            }
+            if self.unflushed >= FLUSHED_FROM {
+                break;
             }
         }
         Ok(true)
@@ -160,7 +188,7 @@ impl<'k> RangeRemoval<'k> {
 
 impl Tree {
     /// Removes the keys of a range under one pin. Returns their number, also if memory runs out.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(in crate::index::tree) fn remove_range(
         &self,
         pin: Pinned<'_>,
@@ -170,8 +198,13 @@ impl Tree {
             Ok(removal) => removal,
             Err(OutOfMemory) => return (0, Err(OutOfMemory)),
         };
-        let outcome = removal.advance(self, pin, usize::MAX);
-        (removal.removed(), outcome.map(|goes_on| assert!(!goes_on)))
+        // Ends: each call moves the position up.
+        loop {
+            match removal.advance(self, pin, usize::MAX) {
+                Ok(true) => {}
+                outcome => return (removal.removed(), outcome.map(|_| ())),
+            }
+        }
     }
 
     /// Locks the leaf that contains the position. If a link with keys in the range follows the position
@@ -261,6 +294,7 @@ impl Tree {
             removed,
             rest,
             next_low,
+            retired: 0,
         })
     }
 

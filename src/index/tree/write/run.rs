@@ -101,7 +101,7 @@ impl Tree {
         drop(parent);
         self.end_round(pin, leaf, removed, values);
         // SAFETY: no word of the tree points to these leaves any more, which have no links.
-        unsafe { pin.retire_leaves(dead) };
+        let retired = unsafe { pin.retire_leaves(dead) };
         if let Some(root) = lone_root {
             self.shrink(pin, root);
         }
@@ -109,6 +109,7 @@ impl Tree {
             removed,
             rest: Rest::NextLeaf,
             next_low,
+            retired,
         })
     }
 }
