@@ -120,6 +120,10 @@ pub(crate) enum Line {
     FreedLeafIsLocked,
     /// `freeing`: a leaf that was held when its tree was freed is freed once it is unlocked.
     HeldBackIsFreed,
+    /// `freeing`: the fence between holding a leaf back and the look whether a thread still holds it.
+    FenceAfterHeldBack,
+    /// `freeing`: the fence between unlocking a leaf and the look for leaves that were held back.
+    FenceAfterUnheld,
     /// `held`: `finish` changes nothing in a tree that a clear removed.
     FinishLooksForClears,
     /// `observe`: a hold that a clear overtook reports it once the new root is stored.

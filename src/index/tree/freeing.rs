@@ -60,7 +60,9 @@ pub(in crate::index::tree) fn free_found<'g>(
     free: impl FnMut(&mut Chain<'g>, NodeRef<'g>),
 ) {
     // Pairs with the fence in `free_unheld`.
-    fence(Ordering::SeqCst);
+    if Line::FenceAfterUnheld.is_enabled() {
+        fence(Ordering::SeqCst);
+    }
     if !held_back.is_empty() && Line::HeldBackIsFreed.is_enabled() {
         // SAFETY: only the thread that takes a node from the list frees it.
         let chain = unsafe { held_back.take() };
@@ -87,7 +89,9 @@ pub(in crate::index::tree) fn free_unheld<'g>(
                 AnyNode::Leaf(leaf) if !claim(leaf) => {
                     held_back.push(node);
                     // Pairs with the fence in `free_found`.
-                    fence(Ordering::SeqCst);
+                    if Line::FenceAfterHeldBack.is_enabled() {
+                        fence(Ordering::SeqCst);
+                    }
                     is_unheld |= !leaf.version().is_locked();
                 }
                 _ => free(&mut chain, node),
@@ -172,5 +176,58 @@ unsafe fn free_leaf<'t>(
             bag.free(&domain.memory);
         }
         domain.memory.free_leaf(NonNull::from(leaf));
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+    use crate::index::node::Locked;
+    use crate::protocol::models::check;
+    use crate::sync::AtomicU64;
+
+    /// A leaf of a cleared tree, and how many times it was freed.
+    struct Held {
+        leaf: Leaf,
+        held_back: SharedChain,
+        frees: AtomicU64,
+    }
+
+    impl Held {
+        fn free(&self) {
+            self.frees.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A leaf is freed beside the thread that holds it, and that looks for leaves that were held back once
+    /// it has unlocked this one: one of the two frees the leaf.
+    #[test]
+    fn a_leaf_that_is_held_back_is_freed_by_one_of_two_threads() {
+        check(&[Line::FenceAfterHeldBack, Line::FenceAfterUnheld], || {
+            loom::model(|| {
+                let held = Arc::new(Held {
+                    leaf: Leaf::new(),
+                    held_back: SharedChain::new(),
+                    frees: AtomicU64::new(0),
+                });
+                let version = Locked::private(&held.leaf).suspend().1;
+                let holder = {
+                    let held = held.clone();
+                    thread::spawn(move || {
+                        // SAFETY: suspended above, by the thread that has started this one.
+                        drop(unsafe { Locked::resume(&held.leaf, version) });
+                        free_found(&held.held_back, |_, _| held.free());
+                    })
+                };
+                let mut chain = Chain::EMPTY;
+                chain.push(NodeRef::from(&held.leaf));
+                free_unheld(&held.held_back, chain, |_, _| held.free());
+                holder.join().unwrap();
+                assert_eq!(held.frees.load(Ordering::Relaxed), 1);
+            });
+        });
     }
 }
