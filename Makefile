@@ -211,7 +211,7 @@ soak-perturbed: build-perturbed
 check-c: setup
 	@$(STAGE) configure $(CONFIGURE) -DMASSTREE_BUILD_TESTS=ON
 	@$(STAGE) build-c cmake --build $(BUILD)
-	@$(STAGE) check-c env -C $(BUILD) ctest --output-on-failure
+	@$(STAGE) check-c env -C $(BUILD) ctest --output-on-failure --parallel $(shell nproc)
 
 ## compile and run a program written for masstree-beta, with every compiler, C++11 to C++20
 check-beta: library
