@@ -356,9 +356,10 @@ const char *masstree_strerror(int32_t status);
 
 /**
  * Called once for every value that the library owns and no longer needs, when no reader can still
- * use it: after masstree_put displaced it, after a masstree_remove or masstree_exchange whose output
- * parameter was NULL, after masstree_clear, when a load from a source fails, when a loader is closed
- * with keys, and, in masstree_destroy, for every value in the tree.
+ * use it: after masstree_put displaced it, after a masstree_remove, masstree_exchange or
+ * masstree_pop_first whose output parameter was NULL, after masstree_remove_range and masstree_clear,
+ * when a load from a source fails, when a loader is closed with keys, and, in masstree_destroy, for
+ * every value in the tree.
  *
  * Storing the value that a key already has displaces nothing.
  *
@@ -1833,7 +1834,8 @@ int32_t masstree_update_u64(masstree_t *tree,
  * @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
  * @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
  * @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
- * @retval MASSTREE_WRONG_KIND    The tree holds byte strings or versions.
+ * @retval MASSTREE_WRONG_KIND    The tree holds byte strings or versions, or values that contain their
+ *                                keys (key_of of the options).
  * @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
  *
  * The value destructor, if the tree has one, is called for the displaced value, as in masstree_put.
@@ -1860,7 +1862,7 @@ int32_t masstree_add(masstree_t *tree,
  * @retval MASSTREE_INVALID     tree is NULL.
  * @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged.
  * @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
- * @retval MASSTREE_WRONG_KIND  The tree holds byte strings or versions.
+ * @retval MASSTREE_WRONG_KIND  As in masstree_add.
  * @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
  *
  * The value destructor, if the tree has one, is called for the displaced value, as in masstree_put.

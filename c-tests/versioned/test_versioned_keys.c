@@ -148,6 +148,23 @@ static void words_refer_to_records_with_their_keys(void **state)
     free(records);
 }
 
+/* The sum would not refer to a key. Put back: in masstree_add, do not look. */
+static void no_number_is_added_to_a_record(void **state)
+{
+    (void)state;
+    masstree_t *tree = make_tree(MASSTREE_VALUES_WORDS, 0, key_of);
+    struct record record;
+    uint64_t sum = 77;
+    make_record(&record, "a key", 5, 0);
+    assert_status(MASSTREE_WRONG_KIND, masstree_add(tree, NULL, "a key", 5, 1, &sum));
+    assert_status(MASSTREE_WRONG_KIND, masstree_add_u64(tree, NULL, 5, 1, &sum));
+    assert_ok(masstree_put(tree, NULL, "a key", 5, (uint64_t)(uintptr_t)&record));
+    assert_status(MASSTREE_WRONG_KIND, masstree_add(tree, NULL, "a key", 5, 1, &sum));
+    assert_int_equal(77, sum);
+    assert_ok(masstree_check(tree, NULL, NULL, NULL));
+    masstree_destroy(tree);
+}
+
 static void destroy_nothing(uint64_t value, void *ctx)
 {
     (void)value;
@@ -178,6 +195,7 @@ int main(void)
         cmocka_unit_test(versions_contain_their_keys),
         cmocka_unit_test(a_version_of_another_key_is_refused),
         cmocka_unit_test(words_refer_to_records_with_their_keys),
+        cmocka_unit_test(no_number_is_added_to_a_record),
         cmocka_unit_test(the_option_needs_values_that_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,8 @@ use crate::ffi::status::*;
 /// @retval MASSTREE_NOMEM         Out of memory; the tree is unchanged.
 /// @retval MASSTREE_KEY_TOO_LONG  key_len exceeds 2^32 - 1.
 /// @retval MASSTREE_WRONG_TREE    The guard belongs to another tree.
-/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings or versions.
+/// @retval MASSTREE_WRONG_KIND    The tree holds byte strings or versions, or values that contain their
+///                                keys (key_of of the options).
 /// @retval MASSTREE_FORKED        The parent process created the tree, before a fork.
 ///
 /// The value destructor, if the tree has one, is called for the displaced value, as in masstree_put.
@@ -45,6 +46,10 @@ pub unsafe extern "C" fn masstree_add(
             key_len,
             ValueKind::Words,
             |tree, pin, key| {
+                // A sum refers to no key.
+                if pin.keys().exists() {
+                    return Err(MASSTREE_WRONG_KIND);
+                }
                 let before = tree.add_to(pin, key, more)?;
                 let stored = before.unwrap_or(0).wrapping_add(more);
                 if let Some(displaced) = before
@@ -71,7 +76,7 @@ pub unsafe extern "C" fn masstree_add(
 /// @retval MASSTREE_INVALID     tree is NULL.
 /// @retval MASSTREE_NOMEM       Out of memory; the tree is unchanged.
 /// @retval MASSTREE_WRONG_TREE  The guard belongs to another tree.
-/// @retval MASSTREE_WRONG_KIND  The tree holds byte strings or versions.
+/// @retval MASSTREE_WRONG_KIND  As in masstree_add.
 /// @retval MASSTREE_FORKED      The parent process created the tree, before a fork.
 ///
 /// The value destructor, if the tree has one, is called for the displaced value, as in masstree_put.

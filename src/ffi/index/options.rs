@@ -52,9 +52,10 @@ pub const MASSTREE_HUGE_PAGES_NEVER: u32 = 1;
 pub const MASSTREE_HUGE_PAGES_FROM_ALLOCATOR: u32 = 2;
 
 /// Called once for every value that the library owns and no longer needs, when no reader can still
-/// use it: after masstree_put displaced it, after a masstree_remove or masstree_exchange whose output
-/// parameter was NULL, after masstree_clear, when a load from a source fails, when a loader is closed
-/// with keys, and, in masstree_destroy, for every value in the tree.
+/// use it: after masstree_put displaced it, after a masstree_remove, masstree_exchange or
+/// masstree_pop_first whose output parameter was NULL, after masstree_remove_range and masstree_clear,
+/// when a load from a source fails, when a loader is closed with keys, and, in masstree_destroy, for
+/// every value in the tree.
 ///
 /// Storing the value that a key already has displaces nothing.
 ///

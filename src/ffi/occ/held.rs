@@ -54,8 +54,7 @@ pub struct HeldLeaf {
 ///   that splits the layer's root, and a remove that leaves the layer empty or its root with
 ///   one child;
 /// - in masstree_remove_range, masstree_pop_first and masstree_pop_last, when they reach this leaf,
-///   even if none of its keys is in their range; and when they empty the leaf to the right of it. A
-///   masstree_remove_range that waits may have locked up to 15 leaves to the right of this one;
+///   even if none of its keys is in their range; and when they empty the leaf to the right of it;
 /// - in masstree_maintain, when it reaches this leaf or the one to the right and they are
 ///   sparse, or this leaf keeps memory of removed suffixes, or when it merges the last two
 ///   leaves of such a layer;
