@@ -1,11 +1,12 @@
 //! Searches with the vectors of AArch64: NEON, which every processor has that runs Linux.
 //!
-//! **Racing loads.** Writers store to the words meanwhile, as `search` says. A load of elements (LD1) reads
-//! each element of 8 bytes or less that is aligned to its size as one single-copy atomic read; the elements
-//! of one instruction are read in no order (Arm Architecture Reference Manual, DDI 0487, B2.2.1,
-//! "Requirements for single-copy atomicity"; this needs no FEAT_LSE2, which is about larger accesses). All
-//! loads here are of elements of 8 bytes, in nodes, which are aligned to 64. So each is what a relaxed
-//! atomic load of the word is.
+//! **Racing loads.** Writers store to the words meanwhile, as `search` says. All loads here are LD1 of elements
+//! of 8 bytes, in nodes, which are aligned to 64. LD1 reads each element with one access of its size; the access
+//! to an aligned element of 8 bytes is one single-copy atomic read. So each is what a relaxed atomic load of the
+//! word is. This follows from the Arm Architecture Reference Manual, DDI 0487: "Requirements for single-copy
+//! atomicity" (B2.2.1), and the pseudocode, where LD1 (multiple structures) reads an element by `Mem[]`, and
+//! `Mem[]` an aligned one by a single `AArch64.MemSingle[]`. It does not take FEAT_LSE2, which is about larger
+//! and unaligned accesses. Nothing here relies on the order in which one instruction reads its elements.
 //!
 //! **Order.** An LD1 acquires nothing. The searches need no more than that: the load of the permutation or
 //! of the version before them is an acquire load, after which the processor executes them, and validation
