@@ -10,12 +10,7 @@
 
 use crate::sync::{AtomicPtr, AtomicU8, Ordering};
 
-const ATOMIC: bool = cfg!(any(
-    loom,
-    shuttle,
-    feature = "annotate",
-    not(any(target_arch = "x86_64", target_arch = "aarch64"))
-));
+const ATOMIC: bool = cfg!(any(loom, shuttle, feature = "annotate"));
 
 #[inline(always)]
 pub(super) fn byte(from: &AtomicU8) -> u8 {
@@ -24,23 +19,28 @@ pub(super) fn byte(from: &AtomicU8) -> u8 {
     }
     let byte: u32;
     // SAFETY: reads the byte that is referred to.
+    #[cfg(target_arch = "x86_64")]
     unsafe {
-        #[cfg(target_arch = "x86_64")]
         std::arch::asm!(
             "movzx {byte:e}, byte ptr [{from}]",
             from = in(reg) std::ptr::from_ref(from),
             byte = out(reg) byte,
             options(readonly, nostack, preserves_flags),
         );
-        #[cfg(target_arch = "aarch64")]
+    }
+    // SAFETY: as on x86-64.
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
         std::arch::asm!(
             "ldrb {byte:w}, [{from}]",
             from = in(reg) std::ptr::from_ref(from),
             byte = out(reg) byte,
             options(readonly, nostack, preserves_flags),
         );
-        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-        unreachable!()
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    {
+        byte = u32::from(from.load(Ordering::Relaxed));
     }
     byte as u8
 }
@@ -52,23 +52,28 @@ pub(super) fn pointer<T>(from: &AtomicPtr<T>) -> *mut T {
     }
     let pointer: *mut T;
     // SAFETY: reads the word that is referred to.
+    #[cfg(target_arch = "x86_64")]
     unsafe {
-        #[cfg(target_arch = "x86_64")]
         std::arch::asm!(
             "mov {pointer}, qword ptr [{from}]",
             from = in(reg) std::ptr::from_ref(from),
             pointer = out(reg) pointer,
             options(readonly, nostack, preserves_flags),
         );
-        #[cfg(target_arch = "aarch64")]
+    }
+    // SAFETY: as on x86-64.
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
         std::arch::asm!(
             "ldr {pointer}, [{from}]",
             from = in(reg) std::ptr::from_ref(from),
             pointer = out(reg) pointer,
             options(readonly, nostack, preserves_flags),
         );
-        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-        unreachable!()
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    {
+        pointer = from.load(Ordering::Relaxed);
     }
     pointer
 }
