@@ -8,7 +8,7 @@ CONFIGURE := cmake -S . -B $(BUILD) -DMASSTREE_CARGO_TARGET_DIR=$(CURDIR)/target
 .DEFAULT_GOAL := help
 .PHONY: help demo test build library install uninstall header abi docs setup clean \
         check-fmt check-header check-clippy check-rust check-cli check-stress check-lin check-versioned check-scans \
-        check-models check-serializable check-c check-install check-aarch64 check-go check-zig check-readme \
+        check-models check-serializable check-c check-install check-aarch64 check-big-endian check-go check-zig check-readme \
         check-docs check-bench check-asan check-tsan check-annotated check-memcheck check-fuzz fuzz fuzz-minimise coverage \
         check-beta bench-beta images kills powercuts soak soak-perturbed build-perturbed limbo bench-instructions check-instructions record-instructions bench-observe bench-requests bench bench-build \
         bench-quick bench-pieces bench-go bench-zig figures rocksdb check-rocksdb bench-rocksdb
@@ -239,6 +239,10 @@ PARTS :=
 ## PARTS="library c" selects some of library, c, rust and install
 check-aarch64: setup
 	@.ci/aarch64 $(PARTS)
+
+## run tests of byte order on s390x, under emulation, and exchange stores with it
+check-big-endian: library
+	@.ci/big-endian $(BUILD)/lib/libmasstree.so
 
 ## test the Go package with the race detector, and run its example
 check-go: library
