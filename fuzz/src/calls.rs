@@ -43,7 +43,7 @@ struct Calling<F> {
 }
 
 impl Session<'_> {
-    fn integer(&self, key: &[u8]) -> Option<u64> {
+    pub(crate) fn integer(&self, key: &[u8]) -> Option<u64> {
         let bytes: [u8; 8] = key.try_into().ok()?;
         self.calls
             .is_multiple_of(2)

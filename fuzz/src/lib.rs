@@ -3,6 +3,7 @@
 //! `arbitrary` decodes an input into operations on trees, which go through the C interface;
 //! a model determines the result of each.
 
+mod additions;
 mod bad_calls;
 mod batches;
 mod calls;
@@ -15,6 +16,7 @@ mod observed;
 mod op;
 mod points;
 mod ranges;
+mod samples;
 mod scans;
 mod session;
 mod store;

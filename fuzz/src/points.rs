@@ -51,6 +51,10 @@ impl Session<'_> {
                 self.hold(&key, want, point.twist);
             }
             Action::Update => self.update(&key, want, point.twist),
+            Action::GetOrInsertWith if point.twist & 4 != 0 => match self.holds_bytes() {
+                true => self.append(&key, point.twist),
+                false => self.add(&key, want, point.twist),
+            },
             Action::GetOrInsertWith => self.get_or_insert(&key, want, point.twist),
             Action::Retire => self.retire(),
         }

@@ -23,12 +23,20 @@ pub(crate) struct Spec {
 }
 
 /// The keys and values that a visitor got.
-struct Seen {
-    pairs: Vec<(Vec<u8>, u64)>,
+pub(crate) struct Seen {
+    pub(crate) pairs: Vec<(Vec<u8>, u64)>,
     stop_after: Option<usize>,
 }
 
 impl Seen {
+    /// Of a visitor that stops after so many; 0: never.
+    pub(crate) fn until(stop: usize) -> Self {
+        Self {
+            pairs: Vec::new(),
+            stop_after: (stop > 0).then_some(stop),
+        }
+    }
+
     fn visit(&mut self, key: &[u8], value: u64) -> i32 {
         self.pairs.push((key.to_vec(), value));
         if Some(self.pairs.len()) == self.stop_after {
@@ -297,7 +305,7 @@ impl Session<'_> {
 
 /// # Safety
 /// As the library promises; `ctx` is a [`Seen`].
-unsafe extern "C" fn visit_word(
+pub(crate) unsafe extern "C" fn visit_word(
     key: *const c_void,
     len: usize,
     value: u64,
@@ -314,7 +322,7 @@ unsafe extern "C" fn visit_word(
 
 /// # Safety
 /// As `visit_word`.
-unsafe extern "C" fn visit_bytes(
+pub(crate) unsafe extern "C" fn visit_bytes(
     key: *const c_void,
     len: usize,
     value: *const c_void,

@@ -136,6 +136,7 @@ impl Session<'_> {
                     let format = u32::from(what >> 7);
                     masstree_dump(tree, guard, format, Some(count_bytes), ctx)
                 }
+                3 if what & 8 != 0 => self.sample(usize::from(what >> 4), usize::from(what >> 6)),
                 3 => self.pivots(usize::from(what >> 3)),
                 _ if self.is_alone() && !self.place.memory.may_fail() => {
                     assert_sound(self.place);
