@@ -42,6 +42,8 @@ bool again(struct run *run, int32_t status, enum lenience lenience);
 
 /* run_write.c */
 void run_put(struct run *run, uint64_t number, uint64_t value);
+void run_put_key(struct run *run, const void *key, size_t key_len, uint64_t value,
+                 enum lenience lenience);
 void run_exchange(struct run *run, masstree_guard_t *guard, uint64_t number, uint64_t value);
 void run_insert(struct run *run, masstree_guard_t *guard, uint64_t number, uint64_t value);
 void run_replace(struct run *run, uint64_t number, uint64_t value);
@@ -56,6 +58,11 @@ void run_put_batch(struct run *run, uint64_t first);
 void run_insert_batch(struct run *run, uint64_t first);
 void run_integer_forms(struct run *run);
 
+/* run_merge.c: the first two for byte strings, the last for words */
+void run_update_bytes(struct run *run, masstree_guard_t *guard, uint64_t number, uint64_t value);
+void run_append(struct run *run, uint64_t number, uint64_t value);
+void run_add(struct run *run, uint64_t number, uint64_t value);
+
 /* run_read.c */
 masstree_cursor_t *run_open_cursor(struct run *run, masstree_guard_t *guard);
 /* Once: next_many and prev_many, for either kind of values; at most 64. */
@@ -63,7 +70,10 @@ int32_t move_many(struct run *run, masstree_cursor_t *cursor, bool reverse, mass
                   size_t capacity, size_t *count);
 void run_cursors(struct run *run, masstree_guard_t *guard);
 void run_scan(struct run *run);
+void run_scan_to_a_number(struct run *run);
 void run_scan_delimited(struct run *run);
 void run_count(struct run *run, uint32_t flags);
+void run_longest_prefix(struct run *run, const void *key, size_t key_len);
+void run_sample(struct run *run, size_t count);
 
 #endif

@@ -161,6 +161,46 @@ void run_scan(struct run *run)
     assert_int_equal(run->model.count, total);
 }
 
+enum { MY_NUMBER = MASSTREE_OWN_STATUS - 5 };
+
+/* Visitors that end with a number at the last key. */
+static int32_t word_to_a_number(const void *key, size_t key_len, uint64_t value, void *ctx)
+{
+    struct comparison *comparison = ctx;
+    int32_t answer = compare_word(key, key_len, value, ctx);
+    return comparison->place == comparison->run->model.count ? MY_NUMBER : answer;
+}
+
+static int32_t bytes_to_a_number(const void *key, size_t key_len, const void *value,
+                                 size_t value_len, void *ctx)
+{
+    struct comparison *comparison = ctx;
+    int32_t answer = compare_bytes(key, key_len, value, value_len, ctx);
+    return comparison->place == comparison->run->model.count ? MY_NUMBER : answer;
+}
+
+/* A scan that runs out of memory has no number of a visitor's. */
+void run_scan_to_a_number(struct run *run)
+{
+    int32_t number = 77;
+    masstree_range_t range = MASSTREE_RANGE_INIT;
+    range.visitor_result = &number;
+    struct comparison comparison;
+    int32_t status;
+    do {
+        assert_int_equal(77, number);
+        comparison = (struct comparison){.run = run};
+        status = run->holds_bytes
+                     ? masstree_scan_bytes(run->tree, NULL, &range, bytes_to_a_number, &comparison,
+                                           NULL)
+                     : masstree_scan(run->tree, NULL, &range, word_to_a_number, &comparison, NULL);
+    } while (again(run, status, ANSWERS));
+    assert_int_equal(MASSTREE_OK, status);
+    assert_int_equal(MY_NUMBER, number);
+    assert_false(comparison.differs);
+    assert_int_equal(run->model.count, comparison.place);
+}
+
 static int32_t ignore_prefix(const void *prefix, size_t prefix_len, void *ctx)
 {
     (void)prefix;
@@ -237,4 +277,67 @@ void run_count(struct run *run, uint32_t flags)
     } while (again(run, status, ANSWERS));
     assert_int_equal(MASSTREE_OK, status);
     assert_int_equal(run->model.count, count);
+}
+
+/* Needs memory if the key has many layers. */
+void run_longest_prefix(struct run *run, const void *key, size_t key_len)
+{
+    struct entry *entry = NULL;
+    size_t expected = key_len + 1;
+    size_t len = UNTOUCHED;
+    int32_t status;
+    while (entry == NULL && expected > 0) {
+        entry = model_find(&run->model, key, --expected);
+    }
+    do {
+        assert_int_equal(UNTOUCHED, len);
+        status = run->holds_bytes
+                     ? masstree_longest_prefix_bytes(run->tree, NULL, key, key_len, &len, NULL)
+                     : masstree_longest_prefix(run->tree, NULL, key, key_len, &len, NULL);
+    } while (again(run, status, ANSWERS));
+    assert_int_equal(entry == NULL ? MASSTREE_NOT_FOUND : MASSTREE_OK, status);
+    assert_int_equal(entry == NULL ? UNTOUCHED : expected, len);
+}
+
+struct drawing {
+    struct run *run;
+    size_t drawn;
+};
+
+static int32_t draw_word(const void *key, size_t key_len, uint64_t value, void *ctx)
+{
+    struct drawing *drawing = ctx;
+    const struct entry *entry = model_find(&drawing->run->model, key, key_len);
+    assert_non_null(entry);
+    assert_true(drawing->run->holds_bytes || entry->value == value);
+    drawing->drawn++;
+    return MASSTREE_VISIT_CONTINUE;
+}
+
+static int32_t draw_bytes(const void *key, size_t key_len, const void *value, size_t value_len,
+                          void *ctx)
+{
+    (void)value;
+    (void)value_len;
+    return draw_word(key, key_len, 0, ctx);
+}
+
+/* A sample that runs out of memory has visited as many keys as it says. */
+void run_sample(struct run *run, size_t count)
+{
+    struct drawing drawing = {run, 0};
+    uint64_t state = 1;
+    size_t total = 0;
+    int32_t status;
+    do {
+        size_t visited = UNTOUCHED;
+        status = run->holds_bytes ? masstree_sample_bytes(run->tree, NULL, &state, count - total,
+                                                          draw_bytes, &drawing, &visited)
+                                  : masstree_sample(run->tree, NULL, &state, count - total,
+                                                    draw_word, &drawing, &visited);
+        total += visited;
+        assert_int_equal(drawing.drawn, total);
+    } while (again(run, status, ANSWERS));
+    assert_int_equal(MASSTREE_OK, status);
+    assert_int_equal(count, total);
 }

@@ -4,17 +4,22 @@
 void run_put(struct run *run, uint64_t number, uint64_t value)
 {
     struct key key = key_of(number);
+    run_put_key(run, key.bytes, key.len, value, ANSWERS);
+}
+
+void run_put_key(struct run *run, const void *key, size_t key_len, uint64_t value,
+                 enum lenience lenience)
+{
     unsigned char bytes[VALUE_MAX];
     masstree_slice_t slice = value_of(value, bytes);
     int32_t status;
     do {
         status = run->holds_bytes
-                     ? masstree_put_bytes(run->tree, NULL, key.bytes, key.len, slice.data,
-                                          slice.len)
-                     : masstree_put(run->tree, NULL, key.bytes, key.len, value);
-    } while (again(run, status, ANSWERS));
+                     ? masstree_put_bytes(run->tree, NULL, key, key_len, slice.data, slice.len)
+                     : masstree_put(run->tree, NULL, key, key_len, value);
+    } while (again(run, status, lenience));
     assert_int_equal(MASSTREE_OK, status);
-    model_put(&run->model, key.bytes, key.len, value);
+    model_put(&run->model, key, key_len, value);
 }
 
 static bool run_has(struct run *run, const struct key *key)

@@ -182,6 +182,23 @@ static void bulk_load(struct run *run, bool of_integers)
     run->model = model;
 }
 
+/* Reads that need memory only for keys with many layers, or many bytes, for which the stack has no
+   room. The pools grow to where they get caches, which they may do without. */
+static void long_keys(struct run *run)
+{
+    static unsigned char key[6000];
+    const size_t deep = 1200;
+    memset(key, 'k', sizeof key);
+    for (size_t len = deep - 12; len < deep; len++) {
+        run_put_key(run, key, len, len, MAY_DO_WITHOUT);
+    }
+    run_longest_prefix(run, key, deep);
+    run_longest_prefix(run, key, deep - 20);
+    key[0] = 'l';
+    run_put_key(run, key, sizeof key, 7, MAY_DO_WITHOUT);
+    run_sample(run, 30);
+}
+
 static void create(struct run *run)
 {
     masstree_options_t options = allocator_options(
@@ -231,8 +248,12 @@ static void work(struct run *run)
             run_remove(run, number, step % 2 == 0);
             break;
         default:
-            if (run->holds_bytes) {
-                run_put(run, number, step);
+            if (run->holds_bytes && step % 3 == 0) {
+                run_update_bytes(run, guard, number, step);
+            } else if (run->holds_bytes) {
+                run_append(run, number, step);
+            } else if (step % 5 == 0) {
+                run_add(run, number, step);
             } else if (step % 3 == 0) {
                 run_hold(run, guard, number, step);
             } else {
@@ -249,6 +270,7 @@ static void work(struct run *run)
     }
     run_cursors(run, guard);
     run_scan(run);
+    run_scan_to_a_number(run);
     run_scan_delimited(run);
     run_count(run, 0);
     run_count(run, MASSTREE_SCAN_REVERSE);
@@ -272,6 +294,7 @@ static void work(struct run *run)
     bulk_load(run, false);
     clear(run);
     run_put(run, 1000, 1);
+    long_keys(run);
     assert_as_the_model(run);
 }
 
