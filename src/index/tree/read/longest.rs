@@ -216,12 +216,13 @@ impl Tree {
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use std::collections::BTreeMap;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use std::thread;
 
     use proptest::prelude::*;
 
     use super::*;
+    use crate::testing::Random;
 
     /// Keys that often are prefixes of each other, also at the ends of slices.
     fn keys() -> impl Strategy<Value = Vec<u8>> {
@@ -316,6 +317,89 @@ mod tests {
                 let (len, value) = found.expect("one of the two exists");
                 assert!(len == 3 || len == long.len(), "{len}");
                 assert_eq!(value, len as u64);
+            }
+        });
+    }
+
+    /// What a writer of the prefixes of one key does: stores or removes the one with this length; and what is
+    /// the longest one afterwards.
+    struct Step {
+        len: usize,
+        value: Option<u64>,
+        longest: Option<(usize, u64)>,
+    }
+
+    fn steps(count: usize, key_len: usize) -> Vec<Step> {
+        let mut random = Random(7);
+        let mut present = BTreeMap::new();
+        let step = |number| {
+            let len = random.below(key_len + 1);
+            let value = (random.below(3) == 0).then_some(number);
+            match value {
+                Some(value) => _ = present.insert(len, value),
+                None => _ = present.remove(&len),
+            }
+            let longest = present.last_key_value().map(|(len, value)| (*len, *value));
+            Step {
+                len,
+                value,
+                longest,
+            }
+        };
+        (0..count as u64).map(step).collect()
+    }
+
+    /// What is returned was the longest prefix, with this value, after a step that was neither over when the
+    /// call began nor begun when it ended, or after one between these. Another thread splits and merges the
+    /// leaves. Put back: in `is_undisturbed`, return `true`.
+    #[test]
+    fn a_longest_prefix_beside_a_writer_was_the_longest_at_one_moment() {
+        let key = b"12345678123456789".as_slice();
+        let tree = Tree::new(None).unwrap();
+        let steps = steps(if cfg!(miri) { 50 } else { 30_000 }, key.len());
+        let (begun, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let is_over = || done.load(Ordering::Acquire) == steps.len();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let guard = tree.guard().unwrap();
+                for (number, step) in (1..).zip(&steps) {
+                    begun.store(number, Ordering::Release);
+                    match step.value {
+                        Some(value) => _ = tree.put(guard.pin(), &key[..step.len], value).unwrap(),
+                        None => _ = tree.remove(guard.pin(), &key[..step.len]),
+                    }
+                    done.store(number, Ordering::Release);
+                }
+            });
+            scope.spawn(|| {
+                let guard = tree.guard().unwrap();
+                let mut random = Random(1);
+                while !is_over() {
+                    // Between the prefixes, in each layer.
+                    let other = [
+                        &key[..random.below(key.len())],
+                        b"!",
+                        &[random.below(40) as u8],
+                    ]
+                    .concat();
+                    match random.below(2) {
+                        0 => _ = tree.put(guard.pin(), &other, 0).unwrap(),
+                        _ => _ = tree.remove(guard.pin(), &other),
+                    }
+                }
+            });
+            let guard = tree.guard().unwrap();
+            while !is_over() {
+                // A step of which this thread has seen anything has begun.
+                let first = done.load(Ordering::Acquire);
+                let found = tree.longest_prefix(guard.pin(), key).unwrap();
+                let last = begun.load(Ordering::Acquire);
+                let after = |number: usize| number.checked_sub(1).and_then(|at| steps[at].longest);
+                let was_there = (first..=last).any(|number| after(number) == found);
+                assert!(
+                    was_there,
+                    "{found:?} was not there from step {first} to {last}"
+                );
             }
         });
     }

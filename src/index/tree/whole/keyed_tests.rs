@@ -125,6 +125,35 @@ fn keys_in_values_are_found_as_those_in_leaves() {
     }
 }
 
+/// Put back: in `last_prefix` of `longest`, do not compare suffixes.
+#[test]
+fn prefixes_in_values_are_found_as_those_in_leaves() {
+    let records = Records::default();
+    let tree = keyed_tree();
+    let guard = tree.guard().unwrap();
+    let pin = guard.pin();
+    let mut random = Random(3);
+    let mut model = BTreeMap::new();
+    for step in 0..4000 {
+        let key = some_key(&mut random);
+        if random.below(3) == 0 {
+            let word = records.make(&key);
+            assert_eq!(tree.put(pin, &key, word), Ok(model.insert(key, word)));
+        } else if step % 5 == 0 {
+            assert_eq!(tree.remove(pin, &key), model.remove(&key));
+        } else {
+            // A prefix with a long run of dashes is nearly as long as the key.
+            let prefixes = (0..=key.len())
+                .rev()
+                .filter(|len| *len < 100 || len + 50 > key.len());
+            let expected = prefixes
+                .filter_map(|len| Some((len, *model.get(&key[..len])?)))
+                .next();
+            assert_eq!(tree.longest_prefix(pin, &key), Ok(expected));
+        }
+    }
+}
+
 #[test]
 fn sorted_keys_in_values_are_loaded() {
     let records = Records::default();
