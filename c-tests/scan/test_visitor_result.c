@@ -213,9 +213,54 @@ static void a_visitor_ends_a_scan_with_a_number_of_its_own(void **state)
     end_tree(trees.versions);
 }
 
+/* Of two faults, the first to be noticed is the missing visitor, and then the range's size. Put back: in
+   `masstree_scan_at`, decode the range first; in `decode_delimited`, the delimiter. */
+static void the_faults_of_a_call_are_noticed_in_their_order(void **state)
+{
+    (void)state;
+    const size_t too_long = (size_t)UINT32_MAX + 1;
+    masstree_t *words_tree = new_tree(), *bytes_tree = new_bytes_tree(), *versions = new_versioned_tree();
+    masstree_range_t range = MASSTREE_RANGE_INIT;
+    masstree_version_range_t of_versions = MASSTREE_VERSION_RANGE_INIT;
+    range.upper = of_versions.upper = "";
+    range.upper_len = of_versions.upper_len = too_long;
+    range.upper_bound = of_versions.upper_bound = MASSTREE_BOUND_INCLUSIVE;
+    struct answers none = {0, 0, 0};
+    const uint64_t latest = MASSTREE_SEQNO_LATEST;
+    const struct { bool has_visitor; int32_t status; } rounds[] = {
+        {true, MASSTREE_KEY_TOO_LONG}, {false, MASSTREE_INVALID}};
+    for (size_t i = 0; i < COUNT(rounds); i++) {
+        masstree_visitor_t visit = rounds[i].has_visitor ? word : NULL;
+        masstree_bytes_visitor_t visit_bytes = rounds[i].has_visitor ? bytes : NULL;
+        masstree_version_visitor_t visit_version = rounds[i].has_visitor ? version : NULL;
+        assert_status(rounds[i].status, masstree_scan_delimited(words_tree, NULL, &range, "/", 1, visit,
+                                                                prefix, &none, NULL));
+        assert_status(rounds[i].status, masstree_scan_delimited_bytes(bytes_tree, NULL, &range, "/", 1,
+                                                                      visit_bytes, prefix, &none, NULL));
+        assert_status(rounds[i].status,
+                      masstree_scan_at(versions, NULL, &range, latest, visit_version, &none, NULL));
+        assert_status(rounds[i].status,
+                      masstree_scan_delimited_at(versions, NULL, &range, latest, "/", 1, visit_version,
+                                                 prefix, &none, NULL));
+        assert_status(rounds[i].status, masstree_scan_versions(versions, NULL, &of_versions, visit_version,
+                                                               &none, NULL));
+    }
+    range = (masstree_range_t)MASSTREE_RANGE_INIT;
+    range.struct_size--;
+    assert_status(MASSTREE_INVALID, masstree_scan_delimited(words_tree, NULL, &range, "/", too_long, word,
+                                                            prefix, &none, NULL));
+    assert_status(MASSTREE_INVALID,
+                  masstree_scan_delimited_at(versions, NULL, &range, latest, "/", too_long, version,
+                                             prefix, &none, NULL));
+    end_tree(words_tree);
+    end_tree(bytes_tree);
+    end_tree(versions);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_faults_of_a_call_are_noticed_in_their_order),
         cmocka_unit_test(a_visitor_ends_a_scan_with_a_number_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

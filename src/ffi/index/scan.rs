@@ -387,18 +387,6 @@ impl Ending {
         unsafe { Self::new(std::ptr::null_mut()) }
     }
 
-    /// For a scan of a range.
-    ///
-    /// # Safety
-    /// As `decode`; its `visitor_result` is NULL or writable for as long as the result exists.
-    pub(in crate::ffi) unsafe fn of(range: *const ScanRange) -> Result<Self, i32> {
-        if range.is_null() {
-            return Ok(Self::in_status());
-        }
-        // SAFETY: as in `decode`.
-        unsafe { Ok(Self::new(boundary::sized_struct(range)?.visitor_result)) }
-    }
-
     /// Returns the status of the call; stores the number if the caller wants it elsewhere.
     #[inline]
     pub(in crate::ffi) fn status(&self) -> i32 {
@@ -436,7 +424,7 @@ pub(in crate::ffi) unsafe fn decode<'k>(range: *const ScanRange) -> Result<(Rang
 /// `decode`, and where the number with which a visitor ends the call goes.
 ///
 /// # Safety
-/// As `decode` and `Ending::of`.
+/// As `decode`; `visitor_result` is NULL, or writable for as long as the result exists.
 #[inline]
 pub(in crate::ffi) unsafe fn decode_with_ending<'k>(
     range: *const ScanRange,

@@ -3,8 +3,8 @@
 use std::ffi::c_void;
 
 use super::scan::{
-    BytesVisitor, Ending, Item, ScanRange, Visitor, bytes_visitor, control_flow, decode,
-    word_visitor,
+    BytesVisitor, Ending, Item, ScanRange, Visitor, bytes_visitor, control_flow,
+    decode_with_ending, word_visitor,
 };
 use crate::ffi::boundary::{ValueKind, key_bytes, on_tree, status_of, write_output};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
@@ -80,8 +80,7 @@ pub unsafe extern "C" fn masstree_scan_delimited(
         unsafe {
             let visit = word_visitor(visit, ctx)?;
             let visit_prefix = prefix_visitor(visit_prefix, ctx)?;
-            let ending = Ending::of(range)?;
-            let (of, keys_only) = decode_delimited(range, delimiter, delimiter_len)?;
+            let (of, keys_only, ending) = decode_delimited(range, delimiter, delimiter_len)?;
             let values = match keys_only {
                 true => Shown::Nothing,
                 false => Shown::Words,
@@ -139,8 +138,7 @@ pub unsafe extern "C" fn masstree_scan_delimited_bytes(
         unsafe {
             let visit = bytes_visitor(visit, ctx)?;
             let visit_prefix = prefix_visitor(visit_prefix, ctx)?;
-            let ending = Ending::of(range)?;
-            let (of, keys_only) = decode_delimited(range, delimiter, delimiter_len)?;
+            let (of, keys_only, ending) = decode_delimited(range, delimiter, delimiter_len)?;
             let values = Shown::Bytes { keys_only };
             scan(
                 tree,
@@ -163,20 +161,21 @@ enum Shown {
     Bytes { keys_only: bool },
 }
 
-/// Converts a range and a delimiter from C, and returns whether only keys are requested.
+/// Converts a range and a delimiter from C; returns whether only keys are requested, and where the number
+/// with which a visitor ends the call goes.
 ///
 /// # Safety
-/// As `masstree_scan_delimited`.
+/// As `masstree_scan_delimited`, and `decode_with_ending`.
 pub(in crate::ffi) unsafe fn decode_delimited<'k>(
     range: *const ScanRange,
     delimiter: *const c_void,
     delimiter_len: usize,
-) -> Result<(Delimited<'k>, bool), i32> {
+) -> Result<(Delimited<'k>, bool, Ending), i32> {
     // SAFETY: as this function's contract.
-    let (range, keys_only) = unsafe { decode(range) }?;
+    let (range, keys_only, ending) = unsafe { decode_with_ending(range) }?;
     // SAFETY: as above.
     let delimiter = unsafe { key_bytes(delimiter, delimiter_len) }?;
-    Ok((Delimited { range, delimiter }, keys_only))
+    Ok((Delimited { range, delimiter }, keys_only, ending))
 }
 
 /// Adapts a visitor of common prefixes.

@@ -7,7 +7,7 @@ use super::handle::{TxnHandle, store_tree_of, txn_of};
 use crate::durable::store::{Moved, Seen, StoreTree, Transaction, Walk};
 use crate::ffi::boundary::{found_status, key_bytes, status_of, value_bytes, write_output};
 use crate::ffi::handle::TreeHandle;
-use crate::ffi::index::scan::{Ending, ScanRange, control_flow, decode};
+use crate::ffi::index::scan::{ScanRange, control_flow, decode_with_ending};
 use crate::ffi::status::*;
 use crate::ffi::versioned::read::{Version, VersionVisitor};
 use crate::ffi::versioned::write::MASSTREE_VERSION_VALUE;
@@ -132,8 +132,7 @@ pub unsafe extern "C" fn masstree_txn_scan(
             let (store, _) = txn_of(txn)?;
             let tree = store_tree_of(store, tree)?;
             let visit = visit.ok_or(MASSTREE_INVALID)?;
-            let ending = Ending::of(range)?;
-            let (range, _) = decode(range)?;
+            let (range, _, ending) = decode_with_ending(range)?;
             let mut walk = Walk::new(tree, range, store.source());
             let mut count = 0;
             // Ends: each turn visits a key, and the range's keys of the snapshot are finite.

@@ -10,7 +10,7 @@ use crate::ffi::boundary::{key_bytes, on_versioned_read, sized_struct, status_of
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::index::scan::{
     Ending, MASSTREE_BOUND_EXCLUSIVE, MASSTREE_BOUND_INCLUSIVE, MASSTREE_BOUND_OPEN,
-    MASSTREE_SCAN_REVERSE, ScanRange, control_flow, decode,
+    MASSTREE_SCAN_REVERSE, ScanRange, control_flow, decode_with_ending,
 };
 use crate::ffi::index::scan_delimited::{PrefixVisitor, decode_delimited, prefix_visitor};
 use crate::ffi::status::*;
@@ -54,11 +54,13 @@ pub struct VersionScan {
     pub visitor_result: *mut i32,
 }
 
-/// Converts a range of versions from C.
+/// Converts a range of versions from C; returns where the number with which a visitor ends the call goes.
 ///
 /// # Safety
-/// As `masstree_scan_versions`.
-unsafe fn decode_versions<'k>(range: *const VersionScan) -> Result<VersionRange<'k>, i32> {
+/// As `masstree_scan_versions`; `visitor_result` is NULL, or writable for as long as the result exists.
+unsafe fn decode_versions<'k>(
+    range: *const VersionScan,
+) -> Result<(VersionRange<'k>, Ending), i32> {
     let mut decoded = VersionRange {
         lower: VersionBound::Open,
         upper: VersionBound::Open,
@@ -67,7 +69,7 @@ unsafe fn decode_versions<'k>(range: *const VersionScan) -> Result<VersionRange<
         reverse: false,
     };
     if range.is_null() {
-        return Ok(decoded);
+        return Ok((decoded, Ending::in_status()));
     }
     // SAFETY: not NULL, and readable by contract; all zero is a valid one.
     let range = unsafe { sized_struct(range) }?;
@@ -88,7 +90,8 @@ unsafe fn decode_versions<'k>(range: *const VersionScan) -> Result<VersionRange<
     }
     match decoded.is_reversed() {
         true => Err(MASSTREE_INVALID),
-        false => Ok(decoded),
+        // SAFETY: NULL or writable by contract.
+        false => Ok((decoded, unsafe { Ending::new(range.visitor_result) })),
     }
 }
 
@@ -148,9 +151,10 @@ pub unsafe extern "C" fn masstree_scan_at(
     status_of(|| {
         // SAFETY: as this function's contract.
         unsafe {
-            let ending = Ending::of(range)?;
+            // Its absence is noticed before what is wrong with the range.
+            _ = visit.ok_or(MASSTREE_INVALID)?;
+            let (range, _, ending) = decode_with_ending(range)?;
             let visit = adapt(visit, ctx, &ending)?;
-            let (range, _) = decode(range)?;
             on_versioned_read(tree, guard, |tree, pin| {
                 let _counted = guard.is_null().then(|| tree.index().count_call());
                 let mut count = 0;
@@ -208,10 +212,11 @@ pub unsafe extern "C" fn masstree_scan_delimited_at(
     status_of(|| {
         // SAFETY: as this function's contract.
         unsafe {
-            let ending = Ending::of(range)?;
-            let mut visit = adapt(visit, ctx, &ending)?;
             let mut visit_prefix = prefix_visitor(visit_prefix, ctx)?;
-            let (of, _) = decode_delimited(range, delimiter, delimiter_len)?;
+            // As in masstree_scan_at.
+            _ = visit.ok_or(MASSTREE_INVALID)?;
+            let (of, _, ending) = decode_delimited(range, delimiter, delimiter_len)?;
+            let mut visit = adapt(visit, ctx, &ending)?;
             on_versioned_read(tree, guard, |tree, pin| {
                 let _counted = guard.is_null().then(|| tree.index().count_call());
                 let mut count = 0;
@@ -274,12 +279,10 @@ pub unsafe extern "C" fn masstree_scan_versions(
     status_of(|| {
         // SAFETY: as this function's contract.
         unsafe {
-            let ending = match range.is_null() {
-                true => Ending::in_status(),
-                false => Ending::new(sized_struct(range)?.visitor_result),
-            };
+            // As in masstree_scan_at.
+            _ = visit.ok_or(MASSTREE_INVALID)?;
+            let (range, ending) = decode_versions(range)?;
             let visit = adapt(visit, ctx, &ending)?;
-            let range = decode_versions(range)?;
             on_versioned_read(tree, guard, |tree, pin| {
                 let _counted = guard.is_null().then(|| tree.index().count_call());
                 let mut count = 0;
