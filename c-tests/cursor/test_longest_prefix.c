@@ -1,6 +1,8 @@
 /* Longest prefixes, compared with a sorted array. */
 #include "support.h"
 
+#include <masstree/versioned.h>
+
 enum { KEYS = 400 };
 
 struct trees {
@@ -103,6 +105,30 @@ static void bad_arguments_are_refused(void **state)
     end_trees(&trees);
 }
 
+/* Also of append-only trees, which are read without a guard. Put back: in `masstree_longest_prefix`, accept any
+   kind of values. */
+static void trees_of_versions_are_refused(void **state)
+{
+    (void)state;
+    const uint32_t flags[] = {0, MASSTREE_VERSIONS_APPEND_ONLY, MASSTREE_VERSIONS_FREE_OVERWRITTEN};
+    for (size_t i = 0; i < COUNT(flags); i++) {
+        masstree_options_t options = MASSTREE_OPTIONS_INIT;
+        masstree_t *tree = NULL;
+        size_t len = 77;
+        uint64_t value = 77;
+        options.value_kind = MASSTREE_VALUES_VERSIONED;
+        options.version_flags = flags[i];
+        assert_ok(masstree_create(&options, &tree));
+        assert_ok(masstree_put_at(tree, NULL, "a", 1, 1, MASSTREE_VERSION_VALUE, "value", 5));
+        assert_status(MASSTREE_WRONG_KIND,
+                      masstree_longest_prefix(tree, NULL, "abc", 3, &len, &value));
+        assert_status(MASSTREE_WRONG_KIND,
+                      masstree_longest_prefix_bytes(tree, NULL, "abc", 3, &len, NULL));
+        assert_true(len == 77 && value == 77);
+        end_tree(tree);
+    }
+}
+
 /* Runs out of memory at each allocation in turn: the key has more layers than fit on the stack. */
 static void without_memory_nothing_is_found(void **state)
 {
@@ -150,6 +176,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_longest_prefix_is_found),
         cmocka_unit_test(bad_arguments_are_refused),
+        cmocka_unit_test(trees_of_versions_are_refused),
         cmocka_unit_test(without_memory_nothing_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
