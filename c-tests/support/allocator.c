@@ -98,6 +98,18 @@ size_t allocator_bytes(struct allocator *allocator)
     return bytes;
 }
 
+bool next_fails(struct allocator *allocator, int32_t status, size_t *failures)
+{
+    allocator->fail_at = 0;
+    if (status != MASSTREE_NOMEM) {
+        assert_int_equal(MASSTREE_OK, status);
+        assert_true(*failures > 1);
+        return false;
+    }
+    allocator->fail_at = allocator->calls + ++*failures;
+    return true;
+}
+
 void allocator_each(struct allocator *allocator,
                     void (*visit)(void *memory, size_t size, void *ctx), void *ctx)
 {

@@ -83,6 +83,10 @@ void allocator_start(struct allocator *allocator);
 /* Asserts that every allocation was freed. */
 void allocator_end(struct allocator *allocator);
 size_t allocator_bytes(struct allocator *allocator);
+/* For a loop over a call, `status = MASSTREE_NOMEM; while (next_fails(...)) status = ...;`: its first
+   allocation fails, then its second, and so on, until it does not run out of memory. Asserts that then it
+   has succeeded, after it had run out of memory. `failures` is 0 at first. */
+bool next_fails(struct allocator *allocator, int32_t status, size_t *failures);
 /* Calls visit for each allocation that is not freed. */
 void allocator_each(struct allocator *allocator,
                     void (*visit)(void *memory, size_t size, void *ctx), void *ctx);
