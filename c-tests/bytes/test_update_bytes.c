@@ -37,7 +37,9 @@ static void assert_value(masstree_t *tree, masstree_guard_t *guard, const char *
 static void an_update_carries_its_action_out(void **state)
 {
     (void)state;
-    masstree_t *tree = new_bytes_tree();
+    struct allocator allocator; /* asserts that each string is freed once */
+    allocator_start(&allocator);
+    masstree_t *tree = new_tree_of(&allocator, MASSTREE_VALUES_BYTES);
     masstree_guard_t *guard = new_guard(tree);
     masstree_slice_t old = {NULL, 77};
     struct plan plan = {.action = MASSTREE_ACTION_KEEP};
@@ -66,6 +68,7 @@ static void an_update_carries_its_action_out(void **state)
     assert_value(tree, guard, NULL);
     masstree_guard_leave(guard);
     end_tree(tree);
+    allocator_end(&allocator);
 }
 
 /* Put back: in `Tree::update_bytes`, do not compare the words again. */
