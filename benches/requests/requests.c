@@ -107,16 +107,14 @@ static void *by_remove_range(void *arg)
 }
 
 /* Pops from the whole tree, whatever the part. */
-static void *by_seek_and_remove(void *arg)
+/* Takes a key, if there is one, and counts it. */
+typedef bool take_t(struct part *part, masstree_guard_t *guard);
+
+static void *take_all(struct part *part, take_t *take)
 {
-    struct part *part = arg;
-    unsigned char key[MOST_KEY];
-    size_t len = 0;
     masstree_guard_t *guard = NULL;
     require(masstree_guard_enter(part->tree, &guard) == MASSTREE_OK, "no guard");
-    while (masstree_seek(part->tree, guard, "", 0, MASSTREE_SEEK_GE, key, sizeof key, &len, NULL) ==
-           MASSTREE_OK) {
-        part->done += masstree_remove(part->tree, guard, key, len, NULL) == MASSTREE_OK;
+    while (take(part, guard)) {
         if (part->done % 1024 == 0) {
             masstree_guard_refresh(guard);
         }
@@ -125,21 +123,38 @@ static void *by_seek_and_remove(void *arg)
     return NULL;
 }
 
-static void *by_pop(void *arg)
+static bool seek_and_remove(struct part *part, masstree_guard_t *guard)
 {
-    struct part *part = arg;
     unsigned char key[MOST_KEY];
     size_t len = 0;
-    masstree_guard_t *guard = NULL;
-    require(masstree_guard_enter(part->tree, &guard) == MASSTREE_OK, "no guard");
-    while (masstree_pop_first(part->tree, guard, NULL, key, sizeof key, &len, NULL) == MASSTREE_OK) {
-        part->done++;
-        if (part->done % 1024 == 0) {
-            masstree_guard_refresh(guard);
-        }
+    if (masstree_seek(part->tree, guard, "", 0, MASSTREE_SEEK_GE, key, sizeof key, &len, NULL) !=
+        MASSTREE_OK) {
+        return false;
     }
-    masstree_guard_leave(guard);
-    return NULL;
+    /* Another thread may have taken it. */
+    part->done += masstree_remove(part->tree, guard, key, len, NULL) == MASSTREE_OK;
+    return true;
+}
+
+static bool pop(struct part *part, masstree_guard_t *guard)
+{
+    unsigned char key[MOST_KEY];
+    size_t len = 0;
+    if (masstree_pop_first(part->tree, guard, NULL, key, sizeof key, &len, NULL) != MASSTREE_OK) {
+        return false;
+    }
+    part->done++;
+    return true;
+}
+
+static void *by_seek_and_remove(void *arg)
+{
+    return take_all(arg, seek_and_remove);
+}
+
+static void *by_pop(void *arg)
+{
+    return take_all(arg, pop);
 }
 
 static uint64_t now(void)
