@@ -5,6 +5,7 @@
 //! shuttle interleaves threads and treats every atomic operation as sequentially consistent.
 //! Memory orderings are checked in the loom models of single nodes.
 
+mod accounts;
 mod batches;
 mod counted;
 pub(crate) mod harness;
