@@ -4267,7 +4267,8 @@ typedef struct {
      */
     uint64_t limbo_bytes;
     /**
-     * Objects in limbo. A cleared tree counts as one object.
+     * Objects in limbo. A cleared tree counts as one object, and so do the leaves that
+     * masstree_remove_range has deleted together, with their values.
      */
     uint64_t limbo_objects;
     /**

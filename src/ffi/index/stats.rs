@@ -50,7 +50,8 @@ pub struct Stats {
     /// because a guard may protect them or because their batch is not full (see
     /// masstree_flush).
     pub limbo_bytes: u64,
-    /// Objects in limbo. A cleared tree counts as one object.
+    /// Objects in limbo. A cleared tree counts as one object, and so do the leaves that
+    /// masstree_remove_range has deleted together, with their values.
     pub limbo_objects: u64,
     /// Guards held, and running scans without a guard. Other running calls without a guard also
     /// keep memory in limbo but are not counted, such as an update whose callback waits. If
