@@ -34,7 +34,7 @@ pub(crate) use {
 /// thread-locals.
 #[cfg(shuttle)]
 pub(crate) use shuttle::thread_local;
-#[cfg(all(not(shuttle), any(debug_assertions, not(masstree_own_tls))))]
+#[cfg(not(shuttle))]
 pub(crate) use std::thread_local;
 
 /// Marks a point between two steps of a protocol of `node` or `tree`. Does nothing, except in a

@@ -55,6 +55,7 @@ use crate::index::reclaim::{
 use crate::index::value::{Destructor, KindId, Values};
 use crate::sync::{AtomicPtr, Ordering};
 use read::observe::Clears;
+use write::pop::turns::LastPopper;
 use write::sweep::Sweep;
 
 /// A concurrent ordered map from byte strings to 64-bit words.
@@ -69,6 +70,7 @@ pub struct Tree {
     isa: Isa,
     clears: Clears,
     sweep: Sweep,
+    last_popper: LastPopper,
     domain: NonNull<Domain>,
     /// What a layer above keeps with the tree, which does not use it.
     above: Option<NonNull<()>>,
@@ -114,6 +116,7 @@ impl Tree {
             isa: Isa::for_new_trees(),
             clears: Clears::new(),
             sweep: Sweep::new(source),
+            last_popper: LastPopper::new(),
             domain,
             above: None,
         })

@@ -12,6 +12,7 @@
 
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
+pub(in crate::index::tree) mod turns;
 
 use super::lock::lock_prev;
 use super::remove_range::{LockedStart, Start, side_of};
@@ -22,10 +23,6 @@ use crate::index::reclaim::Pinned;
 use crate::index::tree::Tree;
 use crate::index::tree::walk::interrupt::{CutSide, OwnedCut};
 use crate::index::tree::walk::range::{Cut, Range, Side};
-use crate::sync::Wait;
-
-/// Waits of a turn of [`back_off`]: all of them spin, together 127 times.
-const BACK_OFF: u32 = 7;
 
 /// What a pop has found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,9 +86,9 @@ impl Tree {
             let (found, rest) = start.first_in_range();
             let leaf = start.leaf;
             if let Some(at) = found {
-                let turns = turns_after(&leaf, is_contended);
+                let turn = self.last_popper.turn(&leaf, is_contended);
                 let popped = self.take_popped(pin, leaf, at, position.above(depth), admit);
-                back_off(turns);
+                turn.end();
                 return Ok(popped);
             }
             let next_low = leaf.node().next().map(Leaf::low);
@@ -124,9 +121,9 @@ impl Tree {
         else {
             return Ok(Popped::Nothing);
         };
-        let turns = turns_after(&leaf, is_contended);
+        let turn = self.last_popper.turn(&leaf, is_contended);
         let popped = self.take_popped(pin, leaf, at, position.above(depth), admit);
-        back_off(turns);
+        turn.end();
         Ok(popped)
     }
 
@@ -201,31 +198,6 @@ impl Tree {
         let value = entry.value();
         self.take_out(pin, leaf, at, false);
         Popped::Value(value)
-    }
-}
-
-/// How long a pop backs off that has met another at its leaf: a number drawn from the leaf's version, which
-/// no other pop has found, so that threads draw different ones.
-fn turns_after(leaf: &Locked<'_, Leaf>, is_contended: bool) -> u64 {
-    match is_contended {
-        // Fibonacci hashing (Knuth, The Art of Computer Programming, 6.4).
-        true => {
-            leaf.version_found()
-                .number()
-                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-                >> 61
-        }
-        false => 0,
-    }
-}
-
-/// Waits without a lock. If two threads took turns at the end of a tree, each pop would wait for the cache
-/// lines that the other processor has just changed, and take twice as long as that of a thread alone. So a
-/// thread that meets another lets it pop for a while.
-fn back_off(turns: u64) {
-    for _ in 0..turns {
-        let wait = Wait::new();
-        (0..BACK_OFF).for_each(|_| wait.wait());
     }
 }
 
