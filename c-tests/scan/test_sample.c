@@ -39,6 +39,7 @@ static int32_t draw(const masstree_t *tree, bool of_bytes, uint64_t *state, size
                     : masstree_sample(tree, NULL, state, count, meet, seen, visited);
 }
 
+/* Put back: in `sample` of src/ffi, do not store the state, or store the number wanted as that visited. */
 static void keys_of_the_tree_are_drawn(void **state)
 {
     (void)state;
@@ -120,7 +121,8 @@ static int32_t count_words(const void *key, size_t key_len, uint64_t value, void
     return count_bytes(key, key_len, NULL, 0, ctx);
 }
 
-/* Runs out of memory at each allocation in turn: the key is longer than what a draw has on the stack. */
+/* Runs out of memory at each allocation in turn: the key is longer than what a draw has on the stack. Put back:
+   in `try_draw`, reserve room for the key in such a way that the process ends without memory. */
 static void without_memory_fewer_are_drawn(void **state)
 {
     (void)state;
