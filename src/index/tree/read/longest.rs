@@ -287,7 +287,7 @@ mod tests {
     }
 
     /// A writer moves one key between a short and a long prefix, so that at each moment one of them exists.
-    /// Put back: in `is_undisturbed`, return `true` (noticed in most runs).
+    /// Put back: in `is_undisturbed`, return `true` (noticed in some runs; the next test notices it more often).
     #[test]
     fn one_of_two_prefixes_is_found_while_they_replace_each_other() {
         let tree = Tree::new(None).unwrap();
