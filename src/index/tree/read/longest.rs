@@ -263,7 +263,7 @@ mod tests {
         }
     }
 
-    /// Put back: in `find`, go on at each shorter length; in `reach`, use the slice itself.
+    /// Put back: in `find`, reach the leaf of the slice itself.
     #[test]
     fn prefixes_in_other_leaves_are_found() {
         let tree = Tree::new(None).unwrap();
