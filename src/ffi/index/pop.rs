@@ -30,6 +30,9 @@ fn status_after(popped: Popped, deliver: impl FnOnce(u64)) -> i32 {
 /// than the one returned. (Among keys of at most 8 bytes within one leaf, the removal is atomic; a key
 /// that is inserted into another leaf or layer during the call may be missed.)
 ///
+/// Threads that pop at the same end take turns: a call that has met another thread may wait after it
+/// has removed its key, without a lock, up to some 0.3 ms.
+///
 /// @param tree      The tree.
 /// @param guard     A guard of this tree, or NULL: then this call pins for its own duration.
 /// @param range     As in masstree_scan, NULL for everything; limit and flags have no effect.
