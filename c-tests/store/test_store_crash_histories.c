@@ -227,6 +227,18 @@ static bool run_history(uint32_t isolation, uint64_t transactions, uint64_t seed
     return is_sound;
 }
 
+/* Whether a history with snapshot isolation is found not to be serializable: for that, its threads must meet,
+   which they seldom do on a busy machine. */
+static bool checker_notices(uint64_t seed)
+{
+    for (uint64_t more = 0; more < 20; more++) {
+        if (!run_history(MASSTREE_TXN_SNAPSHOT, 2000, seed + more, NULL)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static uint64_t number(const char *text)
 {
     char *end = NULL;
@@ -257,7 +269,7 @@ int main(int argc, char **argv)
         }
     }
     bool passed = run_history(MASSTREE_TXN_SERIALIZABLE, transactions, seed, stderr);
-    passed = !run_history(MASSTREE_TXN_SNAPSHOT, 2000, seed, NULL) && passed;
+    passed = checker_notices(seed) && passed;
     if (!passed) {
         fprintf(stderr, "test_store_crash_histories: failed\n");
     }

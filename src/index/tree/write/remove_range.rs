@@ -34,8 +34,9 @@ use crate::index::tree::walk::range::{Cut, Range, Side};
 /// The most leaves that one round changes: those under one parent.
 pub(super) const MOST_LEAVES: usize = WIDTH + 1;
 
-/// Bytes of runs, retired but not flushed, from which they are flushed.
-const FLUSHED_FROM: usize = 1 << 20;
+/// Bytes of runs, retired but not flushed, from which they are flushed. A flush interrupts other threads (see
+/// `reclaim::BATCH`); and what is freed while a processor has it cached takes less time.
+const FLUSHED_FROM: usize = 256 << 10;
 
 /// Values that a round has removed from the start, to be retired once no lock is held.
 pub(super) type Values = ArrayVec<u64, WIDTH>;
@@ -116,8 +117,8 @@ impl<'k> RangeRemoval<'k> {
 
     /// Removes the keys of at most `rounds` more rounds, of at most [`MOST_LEAVES`] leaves each. Returns
     /// whether the range goes on. If memory for the position's bytes runs out, what was removed stays
-    /// removed. Flushes what it has retired as runs, and returns earlier if that is [`FLUSHED_FROM`] bytes.
-    /// Takes trees of words and byte strings.
+    /// removed. Flushes what it and earlier calls have retired as runs when the removal ends, and returns
+    /// earlier to do so if that is [`FLUSHED_FROM`] bytes. Takes trees of words and byte strings.
     pub(crate) fn advance(
         &mut self,
         tree: &Tree,
@@ -125,7 +126,11 @@ impl<'k> RangeRemoval<'k> {
         rounds: usize,
     ) -> Result<bool, OutOfMemory> {
         let outcome = self.advance_unflushed(tree, pin, rounds);
-        if self.unflushed > 0 {
+        let flushed_from = match outcome {
+            Ok(true) => FLUSHED_FROM,
+            Ok(false) | Err(OutOfMemory) => 1,
+        };
+        if self.unflushed >= flushed_from {
             pin.flush();
             self.unflushed = 0;
         }
