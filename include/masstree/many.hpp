@@ -154,7 +154,9 @@ public:
     }
 
 protected:
+    /** For masstree::tree only. */
     tree_many() noexcept = default;
+    /** Moves nothing of its own. */
     tree_many(tree_many &&) noexcept = default;
     ~tree_many() = default;
 };
