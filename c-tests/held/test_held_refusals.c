@@ -187,11 +187,44 @@ static void displaced_values_are_destroyed_once_or_returned(void **state)
     assert_int_equal(99, destroyed.values[2]);
 }
 
+/* A hold that is refused memory changes nothing, and holds nothing. */
+static void a_hold_without_memory_holds_nothing(void **state)
+{
+    (void)state;
+    struct allocator allocator;
+    allocator_start(&allocator);
+    masstree_t *tree = new_tree_of(&allocator, MASSTREE_VALUES_WORDS);
+    size_t refused = 0;
+    for (unsigned char i = 0; i < 100; i++) {
+        char key[40];
+        memset(key, 'k', sizeof key);
+        key[i % 30] = (char)i;
+        masstree_held_t held;
+        uint64_t value = 77;
+        allocator.fail_at = allocator.calls + 1;
+        int32_t status =
+            masstree_hold(tree, NULL, key, sizeof key, MASSTREE_HOLD_INSERT, &held, &value);
+        allocator.fail_at = 0;
+        if (status == MASSTREE_NOMEM) {
+            refused++;
+            assert_int_equal(77, value);
+            assert_status(MASSTREE_NOT_FOUND, masstree_contains(tree, NULL, key, sizeof key));
+            status = masstree_hold(tree, NULL, key, sizeof key, MASSTREE_HOLD_INSERT, &held, &value);
+        }
+        assert_status(MASSTREE_NOT_FOUND, status);
+        assert_ok(masstree_held_finish(&held, MASSTREE_ACTION_SET, i, NULL));
+    }
+    assert_true(refused > 1);
+    end_tree(tree);
+    allocator_end(&allocator);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_WORDS(wrong_uses_are_refused_and_change_nothing),
         WITH_WORDS(forked_child_does_not_touch_leaves_its_parent_holds),
+        cmocka_unit_test(a_hold_without_memory_holds_nothing),
         cmocka_unit_test(displaced_values_are_destroyed_once_or_returned),
     };
     return cmocka_run_group_tests_name("held_refusals", tests, NULL, NULL);
