@@ -106,10 +106,10 @@ static void *by_remove_range(void *arg)
     return NULL;
 }
 
-/* Pops from the whole tree, whatever the part. */
 /* Takes a key, if there is one, and counts it. */
 typedef bool take_t(struct part *part, masstree_guard_t *guard);
 
+/* Takes the keys of the whole tree, whatever the part. */
 static void *take_all(struct part *part, take_t *take)
 {
     masstree_guard_t *guard = NULL;

@@ -41,6 +41,8 @@ bool again(struct run *run, int32_t status, enum lenience lenience);
    array what the call did to the tree. */
 
 /* run_write.c */
+/* Whether the model has a key. */
+bool run_has(struct run *run, const struct key *key);
 void run_put(struct run *run, uint64_t number, uint64_t value);
 void run_put_key(struct run *run, const void *key, size_t key_len, uint64_t value,
                  enum lenience lenience);

@@ -1,11 +1,6 @@
 /* Writes that depend on the value: update_bytes, append_bytes, add. */
 #include "sweep/run.h"
 
-static bool run_has(struct run *run, const struct key *key)
-{
-    return model_find(&run->model, key->bytes, key->len) != NULL;
-}
-
 struct deciding {
     int32_t action;
     masstree_slice_t value;

@@ -22,7 +22,7 @@ void run_put_key(struct run *run, const void *key, size_t key_len, uint64_t valu
     model_put(&run->model, key, key_len, value);
 }
 
-static bool run_has(struct run *run, const struct key *key)
+bool run_has(struct run *run, const struct key *key)
 {
     return model_find(&run->model, key->bytes, key->len) != NULL;
 }

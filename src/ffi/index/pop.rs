@@ -8,19 +8,100 @@ use super::seek::KeyOutput;
 use crate::ffi::boundary::{self, ValueKind, status_of};
 use crate::ffi::handle::{GuardHandle, TreeHandle};
 use crate::ffi::status::*;
-use crate::index::tree::Popped;
+use crate::index::reclaim::Pinned;
+use crate::index::tree::{Popped, Range, Tree};
 use crate::versioned::VERSIONS;
 
-/// Passes a popped value to `deliver`, and returns the status.
-fn status_after(popped: Popped, deliver: impl FnOnce(u64)) -> i32 {
-    match popped {
-        Popped::Nothing => MASSTREE_NOT_FOUND,
-        Popped::Refused => MASSTREE_TOO_SMALL,
-        Popped::Value(word) => {
-            deliver(word);
-            MASSTREE_OK
-        }
+/// The end of a range from which a key is popped.
+#[derive(Clone, Copy)]
+enum End {
+    First,
+    Last,
+}
+
+impl End {
+    /// Pops a key, unless `output` has no room for it; passes its value to `deliver`, and returns the status.
+    ///
+    /// # Safety
+    /// As [`KeyOutput::write`].
+    unsafe fn pop(
+        self,
+        tree: &Tree,
+        pin: Pinned<'_>,
+        range: &Range<'_>,
+        output: KeyOutput,
+        deliver: impl FnOnce(u64),
+    ) -> Result<i32, i32> {
+        // SAFETY: by contract.
+        let mut admit = |parts: [&[u8]; 3]| unsafe { output.write_parts(parts) }.is_ok();
+        let popped = match self {
+            Self::First => tree.pop_first(pin, range, &mut admit),
+            Self::Last => tree.pop_last(pin, range, &mut admit),
+        };
+        Ok(match popped? {
+            Popped::Nothing => MASSTREE_NOT_FOUND,
+            Popped::Refused => MASSTREE_TOO_SMALL,
+            Popped::Value(word) => {
+                deliver(word);
+                MASSTREE_OK
+            }
+        })
     }
+}
+
+/// Pops a key of a tree of words, or of byte strings that the caller does not want.
+///
+/// # Safety
+/// As `masstree_pop_first`.
+unsafe fn pop_word(
+    end: End,
+    tree: *mut TreeHandle,
+    guard: *mut GuardHandle,
+    range: *const ScanRange,
+    output: KeyOutput,
+    value: *mut u64,
+) -> i32 {
+    let values = match value.is_null() {
+        true => ValueKind::Any,
+        false => ValueKind::Words,
+    };
+    // SAFETY: as this function's contract.
+    status_of(|| unsafe {
+        let range = decode(range)?.0;
+        boundary::on_tree(tree, guard, values, |tree, pin| {
+            if tree.holds(VERSIONS) {
+                return Err(MASSTREE_WRONG_KIND);
+            }
+            end.pop(tree, pin, &range, output, |word| match value.is_null() {
+                true => tree.retire_word(pin, word),
+                false => value.write(word),
+            })
+        })
+    })
+}
+
+/// Pops a key of a tree of byte strings.
+///
+/// # Safety
+/// As `masstree_pop_first_bytes`.
+unsafe fn pop_bytes(
+    end: End,
+    tree: *mut TreeHandle,
+    guard: *mut GuardHandle,
+    range: *const ScanRange,
+    output: KeyOutput,
+    value: *mut Slice,
+) -> i32 {
+    // SAFETY: as this function's contract.
+    status_of(|| unsafe {
+        require_guard(guard, value)?;
+        let range = decode(range)?.0;
+        boundary::on_tree(tree, guard, ValueKind::Bytes, |tree, pin| {
+            end.pop(tree, pin, &range, output, |word| {
+                write_slice(Some(tree.retire_string(pin, word)), value);
+            })
+        })
+    })
 }
 
 /// Removes the first key of a range and returns it with its value: with several threads, a concurrent
@@ -68,32 +149,13 @@ pub unsafe extern "C" fn masstree_pop_first(
     len: *mut usize,
     value: *mut u64,
 ) -> i32 {
-    status_of(|| {
-        // SAFETY: as this function's contract.
-        unsafe {
-            let range = decode(range)?.0;
-            let output = KeyOutput {
-                buffer,
-                capacity,
-                len,
-            };
-            let values = match value.is_null() {
-                true => ValueKind::Any,
-                false => ValueKind::Words,
-            };
-            boundary::on_tree(tree, guard, values, |tree, pin| {
-                if tree.holds(VERSIONS) {
-                    return Err(MASSTREE_WRONG_KIND);
-                }
-                let popped =
-                    tree.pop_first(pin, &range, &mut |parts| output.write_parts(parts).is_ok())?;
-                Ok(status_after(popped, |word| match value.is_null() {
-                    true => tree.retire_word(pin, word),
-                    false => value.write(word),
-                }))
-            })
-        }
-    })
+    let output = KeyOutput {
+        buffer,
+        capacity,
+        len,
+    };
+    // SAFETY: as this function's contract.
+    unsafe { pop_word(End::First, tree, guard, range, output, value) }
 }
 
 /// Like masstree_pop_first, for the last key of a range.
@@ -127,32 +189,13 @@ pub unsafe extern "C" fn masstree_pop_last(
     len: *mut usize,
     value: *mut u64,
 ) -> i32 {
-    status_of(|| {
-        // SAFETY: as this function's contract.
-        unsafe {
-            let range = decode(range)?.0;
-            let output = KeyOutput {
-                buffer,
-                capacity,
-                len,
-            };
-            let values = match value.is_null() {
-                true => ValueKind::Any,
-                false => ValueKind::Words,
-            };
-            boundary::on_tree(tree, guard, values, |tree, pin| {
-                if tree.holds(VERSIONS) {
-                    return Err(MASSTREE_WRONG_KIND);
-                }
-                let popped =
-                    tree.pop_last(pin, &range, &mut |parts| output.write_parts(parts).is_ok())?;
-                Ok(status_after(popped, |word| match value.is_null() {
-                    true => tree.retire_word(pin, word),
-                    false => value.write(word),
-                }))
-            })
-        }
-    })
+    let output = KeyOutput {
+        buffer,
+        capacity,
+        len,
+    };
+    // SAFETY: as this function's contract.
+    unsafe { pop_word(End::Last, tree, guard, range, output, value) }
 }
 
 /// Like masstree_pop_first, for a tree of byte strings.
@@ -187,25 +230,13 @@ pub unsafe extern "C" fn masstree_pop_first_bytes(
     len: *mut usize,
     value: *mut Slice,
 ) -> i32 {
-    status_of(|| {
-        require_guard(guard, value)?;
-        // SAFETY: as this function's contract.
-        unsafe {
-            let range = decode(range)?.0;
-            let output = KeyOutput {
-                buffer,
-                capacity,
-                len,
-            };
-            boundary::on_tree(tree, guard, ValueKind::Bytes, |tree, pin| {
-                let popped =
-                    tree.pop_first(pin, &range, &mut |parts| output.write_parts(parts).is_ok())?;
-                Ok(status_after(popped, |word| {
-                    write_slice(Some(tree.retire_string(pin, word)), value);
-                }))
-            })
-        }
-    })
+    let output = KeyOutput {
+        buffer,
+        capacity,
+        len,
+    };
+    // SAFETY: as this function's contract.
+    unsafe { pop_bytes(End::First, tree, guard, range, output, value) }
 }
 
 /// Like masstree_pop_last, for a tree of byte strings.
@@ -240,23 +271,11 @@ pub unsafe extern "C" fn masstree_pop_last_bytes(
     len: *mut usize,
     value: *mut Slice,
 ) -> i32 {
-    status_of(|| {
-        require_guard(guard, value)?;
-        // SAFETY: as this function's contract.
-        unsafe {
-            let range = decode(range)?.0;
-            let output = KeyOutput {
-                buffer,
-                capacity,
-                len,
-            };
-            boundary::on_tree(tree, guard, ValueKind::Bytes, |tree, pin| {
-                let popped =
-                    tree.pop_last(pin, &range, &mut |parts| output.write_parts(parts).is_ok())?;
-                Ok(status_after(popped, |word| {
-                    write_slice(Some(tree.retire_string(pin, word)), value);
-                }))
-            })
-        }
-    })
+    let output = KeyOutput {
+        buffer,
+        capacity,
+        len,
+    };
+    // SAFETY: as this function's contract.
+    unsafe { pop_bytes(End::Last, tree, guard, range, output, value) }
 }

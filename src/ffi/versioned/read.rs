@@ -93,17 +93,16 @@ pub type VersionVisitor = Option<
 /// # Safety
 /// The visitor may be called with `ctx` as long as the result exists.
 pub(super) unsafe fn adapt(
-    visit: VersionVisitor,
+    visit: unsafe extern "C" fn(*const c_void, usize, *const Version, *mut c_void) -> i32,
     ctx: *mut c_void,
     ending: &Ending,
-) -> Result<impl FnMut(&[u8], versioned::Version<'_>) -> ControlFlow<()>, i32> {
-    let visit = visit.ok_or(MASSTREE_INVALID)?;
-    Ok(move |key: &[u8], version: versioned::Version<'_>| {
+) -> impl FnMut(&[u8], versioned::Version<'_>) -> ControlFlow<()> {
+    move |key: &[u8], version: versioned::Version<'_>| {
         let version = Version::of(version);
         // SAFETY: by contract.
         let result = unsafe { visit(key.as_ptr().cast(), key.len(), &raw const version, ctx) };
         control_flow(result, ending)
-    })
+    }
 }
 
 /// Returns the status of a look-up, and what it found, if anything.
@@ -283,7 +282,7 @@ pub unsafe extern "C" fn masstree_get_operands_at(
         let ending = Ending::in_status();
         // SAFETY: as this function's contract.
         unsafe {
-            let mut visit = adapt(visit, ctx, &ending)?;
+            let mut visit = adapt(visit.ok_or(MASSTREE_INVALID)?, ctx, &ending);
             let key = key_bytes(key, key_len)?;
             on_versioned_read(tree, guard, |tree, pin| {
                 let mut count = 0;

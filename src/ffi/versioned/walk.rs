@@ -152,9 +152,9 @@ pub unsafe extern "C" fn masstree_scan_at(
         // SAFETY: as this function's contract.
         unsafe {
             // Its absence is noticed before what is wrong with the range.
-            _ = visit.ok_or(MASSTREE_INVALID)?;
+            let visit = visit.ok_or(MASSTREE_INVALID)?;
             let (range, _, ending) = decode_with_ending(range)?;
-            let visit = adapt(visit, ctx, &ending)?;
+            let visit = adapt(visit, ctx, &ending);
             on_versioned_read(tree, guard, |tree, pin| {
                 let _counted = guard.is_null().then(|| tree.index().count_call());
                 let mut count = 0;
@@ -214,9 +214,9 @@ pub unsafe extern "C" fn masstree_scan_delimited_at(
         unsafe {
             let mut visit_prefix = prefix_visitor(visit_prefix, ctx)?;
             // As in masstree_scan_at.
-            _ = visit.ok_or(MASSTREE_INVALID)?;
+            let visit = visit.ok_or(MASSTREE_INVALID)?;
             let (of, _, ending) = decode_delimited(range, delimiter, delimiter_len)?;
-            let mut visit = adapt(visit, ctx, &ending)?;
+            let mut visit = adapt(visit, ctx, &ending);
             on_versioned_read(tree, guard, |tree, pin| {
                 let _counted = guard.is_null().then(|| tree.index().count_call());
                 let mut count = 0;
@@ -280,9 +280,9 @@ pub unsafe extern "C" fn masstree_scan_versions(
         // SAFETY: as this function's contract.
         unsafe {
             // As in masstree_scan_at.
-            _ = visit.ok_or(MASSTREE_INVALID)?;
+            let visit = visit.ok_or(MASSTREE_INVALID)?;
             let (range, ending) = decode_versions(range)?;
-            let visit = adapt(visit, ctx, &ending)?;
+            let visit = adapt(visit, ctx, &ending);
             on_versioned_read(tree, guard, |tree, pin| {
                 let _counted = guard.is_null().then(|| tree.index().count_call());
                 let mut count = 0;

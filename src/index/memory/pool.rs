@@ -272,11 +272,8 @@ impl Pool {
         slots: impl Iterator<Item = NonNull<u8>>,
         layout: Layout,
     ) {
-        let caches = match POOLED {
-            true => self.caches.get(),
-            false => None,
-        };
-        let Some(caches) = caches else {
+        // Builds without pools make no caches.
+        let Some(caches) = self.caches.get() else {
             // SAFETY: by contract.
             return slots.for_each(|ptr| unsafe { self.free(ptr, layout) });
         };

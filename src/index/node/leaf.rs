@@ -408,15 +408,14 @@ impl Leaf {
 
     /// The values of a leaf that no thread changes any more, and that has no links.
     pub(crate) fn values(&self) -> impl Iterator<Item = u64> {
-        let permutation = self.permutation();
-        let slots = (0..permutation.len()).map(move |at| permutation.slot(at));
+        let slots = self.permutation().slots();
         slots.map(|slot| value_of(self.words[slot].load(Ordering::Relaxed)))
     }
 
     /// Prefetches what the values of a leaf without links refer to.
     pub(crate) fn prefetch_values(&self) {
-        let permutation = self.permutation();
-        (0..permutation.len()).for_each(|at| self.prefetch_value(permutation.slot(at)));
+        let slots = self.permutation().slots();
+        slots.for_each(|slot| self.prefetch_value(slot));
     }
 
     /// Whether a slot has the mark and the suffix of its entry, for `check`.

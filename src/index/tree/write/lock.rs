@@ -92,8 +92,13 @@ pub(super) fn try_lock_prev<'g>(leaf: &Locked<'g, Leaf>) -> Option<Locked<'g, Le
     let prev = leaf.node().prev()?;
     perturb();
     let locked = Locked::lock_unchanged(prev, prev.version().load())?;
-    let is_still = (leaf.node().prev()).is_some_and(|current| std::ptr::eq(current, prev));
-    (is_still || !Line::PrevIsStill.is_enabled()).then_some(locked)
+    is_still_prev(leaf, prev).then_some(locked)
+}
+
+/// Whether a leaf, now locked, is still the one before `leaf`.
+fn is_still_prev(leaf: &Locked<'_, Leaf>, prev: &Leaf) -> bool {
+    let current = leaf.node().prev();
+    current.is_some_and(|current| std::ptr::eq(current, prev)) || !Line::PrevIsStill.is_enabled()
 }
 
 /// Locks the leaf before a leaf, if there is one.
@@ -104,12 +109,7 @@ pub(in crate::index::tree) fn lock_prev<'g>(leaf: &Locked<'g, Leaf>) -> Option<L
         let prev = leaf.node().prev()?;
         perturb();
         let locked = Locked::lock(prev);
-        if leaf
-            .node()
-            .prev()
-            .is_some_and(|current| std::ptr::eq(current, prev))
-            || !Line::PrevIsStill.is_enabled()
-        {
+        if is_still_prev(leaf, prev) {
             return Some(locked);
         }
     }
