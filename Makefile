@@ -403,9 +403,11 @@ bench-observe:
 bench-requests:
 	@.ci/setup build
 	@$(STAGE) configure $(CONFIGURE)
-	@$(STAGE) build cmake --build $(BUILD) --target requests_requests requests_keys
+	@$(STAGE) build cmake --build $(BUILD) --target requests_requests requests_keys requests_queues requests_counts
 	@$(BUILD)/benches/requests/requests_requests
 	@$(BUILD)/benches/requests/requests_keys
+	@$(BUILD)/benches/requests/requests_queues
+	@$(BUILD)/benches/requests/requests_counts
 
 ## instructions an operation, counted with callgrind: exact, whatever else the machine does
 bench-instructions: library

@@ -3,16 +3,13 @@
    ratios.
 
    usage: requests_keys [KEYS [ROUNDS]]      default: 1000000 and 11 */
-#include <inttypes.h>
+#include "rounds.h"
+
 #include <masstree.h>
 #include <pthread.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { OPERATIONS = 50000, MOST_ROUNDS = 99, THREADS = 2, COUNTERS = 1000, RECORD = 16 };
+enum { OPERATIONS = 50000, COUNTERS = 1000, RECORD = 16 };
 
 static masstree_t *words;    /* numbers of 8 bytes */
 static masstree_t *routes;   /* dotted numbers, of which some are prefixes of others */
@@ -26,14 +23,6 @@ struct worker {
     uint64_t random;
     uint64_t sum;
 };
-
-static void require(bool holds, const char *what)
-{
-    if (!holds) {
-        fprintf(stderr, "requests_keys: %s\n", what);
-        exit(1);
-    }
-}
 
 static uint64_t draw(struct worker *worker)
 {
@@ -182,9 +171,7 @@ static void *work(void *arg)
 
 static double timed(void (*run)(struct worker *), struct worker *workers, size_t threads)
 {
-    struct timespec start;
-    struct timespec end;
-    require(timespec_get(&start, TIME_UTC) == TIME_UTC, "no clock");
+    double start = now();
     for (size_t i = 0; i < threads; i++) {
         workers[i].run = run;
         require(pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0, "no thread");
@@ -192,27 +179,12 @@ static double timed(void (*run)(struct worker *), struct worker *workers, size_t
     for (size_t i = 0; i < threads; i++) {
         pthread_join(workers[i].thread, NULL);
     }
-    require(timespec_get(&end, TIME_UTC) == TIME_UTC, "no clock");
+    double nanoseconds = now() - start;
     for (size_t i = 0; i < threads; i++) {
         masstree_guard_refresh(workers[i].words);
         masstree_guard_refresh(workers[i].strings);
     }
-    double nanoseconds =
-        (double)(end.tv_sec - start.tv_sec) * 1e9 + (double)(end.tv_nsec - start.tv_nsec);
     return nanoseconds / OPERATIONS;
-}
-
-static int compare(const void *left, const void *right)
-{
-    double a = *(const double *)left;
-    double b = *(const double *)right;
-    return a < b ? -1 : a > b;
-}
-
-static double median(double *values, size_t count)
-{
-    qsort(values, count, sizeof *values, compare);
-    return values[count / 2];
 }
 
 static void fill(void)
@@ -233,23 +205,15 @@ static void fill(void)
     }
 }
 
-static uint64_t number(const char *text)
-{
-    char *end = NULL;
-    unsigned long long value = strtoull(text, &end, 10);
-    require(end != text && *end == '\0' && value > 0, "usage: requests_keys [KEYS [ROUNDS]]");
-    return value;
-}
-
 int main(int argc, char **argv)
 {
     static double with[MOST_ROUNDS], without[MOST_ROUNDS], ratio[MOST_ROUNDS];
-    struct worker workers[THREADS];
-    key_count = argc > 1 ? number(argv[1]) : key_count;
-    size_t rounds = argc > 2 ? (size_t)number(argv[2]) : 11;
-    require(rounds <= MOST_ROUNDS, "too many rounds");
+    struct worker workers[MOST_THREADS];
+    static const char usage[] = "usage: requests_keys [KEYS [ROUNDS]], at most 99 rounds";
+    key_count = number_of(argc, argv, 1, key_count, 1, UINT32_MAX, usage);
+    size_t rounds = (size_t)number_of(argc, argv, 2, 11, 1, MOST_ROUNDS, usage);
     fill();
-    for (uint64_t i = 0; i < THREADS; i++) {
+    for (uint64_t i = 0; i < MOST_THREADS; i++) {
         workers[i] = (struct worker){.random = i};
         require(masstree_guard_enter(words, &workers[i].words) == MASSTREE_OK &&
                     masstree_guard_enter(routes, &workers[i].routes) == MASSTREE_OK &&
@@ -258,7 +222,7 @@ int main(int argc, char **argv)
     }
     printf("%-50s %8s %8s %8s %8s\n", "ns each", "threads", "with", "without", "ratio");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        for (size_t threads = 1; threads <= THREADS; threads++) {
+        for (size_t threads = 1; threads <= MOST_THREADS; threads++) {
             for (size_t round = 0; round < rounds; round++) {
                 with[round] = timed(rows[i].with, workers, threads);
                 without[round] = timed(rows[i].without, workers, threads);
@@ -269,7 +233,7 @@ int main(int argc, char **argv)
         }
     }
     uint64_t sum = 0;
-    for (size_t i = 0; i < THREADS; i++) {
+    for (size_t i = 0; i < MOST_THREADS; i++) {
         sum += workers[i].sum;
         masstree_guard_leave(workers[i].words);
         masstree_guard_leave(workers[i].routes);

@@ -3,24 +3,14 @@
    alternate, in rounds; prints the median of the rounds.
 
    usage: requests [KEYS [ROUNDS]]      default: 1000000 keys, 5 rounds */
+#include "rounds.h"
+
 #include <inttypes.h>
 #include <masstree.h>
 #include <pthread.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { MOST_KEY = 40, PART = 512, MOST_THREADS = 2, MOST_ROUNDS = 99 };
-
-static void require(bool holds, const char *what)
-{
-    if (!holds) {
-        fprintf(stderr, "requests: %s\n", what);
-        exit(1);
-    }
-}
+enum { MOST_KEY = 40, PART = 512 };
 
 /* Keys: numbers of 8 bytes, or paths of some 30 bytes. */
 static size_t key_of(bool paths, uint64_t number, unsigned char *key)
@@ -157,13 +147,6 @@ static void *by_pop(void *arg)
     return take_all(arg, pop);
 }
 
-static uint64_t now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
 static masstree_t *tree_with(uint64_t keys, bool paths, bool bytes)
 {
     masstree_options_t options = MASSTREE_OPTIONS_INIT;
@@ -188,7 +171,7 @@ static double measure(void *(*work)(void *), unsigned threads, uint64_t keys, bo
     masstree_t *tree = tree_with(keys, paths, bytes);
     struct part parts[MOST_THREADS];
     pthread_t ids[MOST_THREADS];
-    uint64_t begin = now();
+    double begin = now();
     for (unsigned i = 0; i < threads; i++) {
         parts[i] = (struct part){.tree = tree, .paths = paths, .bytes = bytes};
         /* Not the first and the last tenth. */
@@ -204,16 +187,9 @@ static double measure(void *(*work)(void *), unsigned threads, uint64_t keys, bo
         done += parts[i].done;
     }
     masstree_barrier(tree);
-    double each = (double)(now() - begin) / (double)done;
+    double each = (now() - begin) / (double)done;
     masstree_destroy(tree);
     return each;
-}
-
-static int compare(const void *left, const void *right)
-{
-    double a = *(const double *)left;
-    double b = *(const double *)right;
-    return (a > b) - (a < b);
 }
 
 static void row(const char *name, void *(*today)(void *), void *(*request)(void *), unsigned threads,
@@ -224,11 +200,8 @@ static void row(const char *name, void *(*today)(void *), void *(*request)(void 
         times[0][round] = measure(today, threads, keys, paths, bytes);
         times[1][round] = measure(request, threads, keys, paths, bytes);
     }
-    for (size_t i = 0; i < 2; i++) {
-        qsort(times[i], rounds, sizeof times[i][0], compare);
-    }
-    double before = times[0][rounds / 2];
-    double after = times[1][rounds / 2];
+    double before = median(times[0], rounds);
+    double after = median(times[1], rounds);
     printf("%-14s %-8s %-6s %u  %8.1f %8.1f  %6.1f\n", name, paths ? "paths" : "8 bytes",
            bytes ? "bytes" : "words", threads, before, after, before / after);
     fflush(stdout);
@@ -236,10 +209,9 @@ static void row(const char *name, void *(*today)(void *), void *(*request)(void 
 
 int main(int argc, char **argv)
 {
-    uint64_t keys = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
-    size_t rounds = argc > 2 ? strtoull(argv[2], NULL, 10) : 5;
-    require(keys >= 1000 && rounds >= 1 && rounds <= MOST_ROUNDS,
-            "usage: requests [KEYS [ROUNDS]], at least 1000 keys, at most 99 rounds");
+    static const char usage[] = "usage: requests [KEYS [ROUNDS]], at least 1000 keys, at most 99 rounds";
+    uint64_t keys = number_of(argc, argv, 1, 1000000, 1000, UINT32_MAX, usage);
+    size_t rounds = (size_t)number_of(argc, argv, 2, 5, 1, MOST_ROUNDS, usage);
     printf("nanoseconds a key: by scan and remove, or seek and remove; by the new function; ratio\n");
     printf("%-14s %-8s %-6s %s  %8s %8s  %6s\n", "operation", "keys", "values", "threads", "before",
            "after", "ratio");
