@@ -2371,8 +2371,9 @@ int32_t masstree_append_bytes(masstree_t *tree,
  * than the one returned. (Among keys of at most 8 bytes within one leaf, the removal is atomic; a key
  * that is inserted into another leaf or layer during the call may be missed.)
  *
- * Threads that pop at the same end take turns: a call that has met another thread may wait after it
- * has removed its key, without a lock, up to some 0.3 ms.
+ * Threads that only pop, at the same end, take turns: a call that has met another thread may wait after it
+ * has removed its key, without a lock, up to some 0.3 ms. A thread that works between its calls, for about
+ * as long as a call takes or longer, does not wait.
  *
  * @param tree      The tree.
  * @param guard     A guard of this tree, or NULL: then this call pins for its own duration.

@@ -10,10 +10,12 @@
 //! locked, since locks are taken in the other direction. A nearer key that is inserted there during the
 //! call may be missed; one that was there before the call is not, unless another thread removes it.
 
+mod pace;
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests;
 pub(in crate::index::tree) mod turns;
 
+use self::turns::Memory;
 use super::lock::lock_prev;
 use super::remove_range::{LockedStart, Start, side_of};
 use crate::index::key::{LAYER, SLICE_LEN};
@@ -60,6 +62,17 @@ impl Tree {
         range: &Range<'_>,
         admit: Admit<'_>,
     ) -> Result<Popped, OutOfMemory> {
+        turns::with_memory(|memory| self.pop_first_in_turn(pin, range, admit, memory))
+    }
+
+    fn pop_first_in_turn(
+        &self,
+        pin: Pinned<'_>,
+        range: &Range<'_>,
+        admit: Admit<'_>,
+        memory: &Memory,
+    ) -> Result<Popped, OutOfMemory> {
+        let begun = memory.begin();
         self.admit(pin, &[]);
         self.must_not_hold();
         self.begin_recording(pin);
@@ -86,9 +99,9 @@ impl Tree {
             let (found, rest) = start.first_in_range();
             let leaf = start.leaf;
             if let Some(at) = found {
-                let turn = self.last_popper.turn(&leaf, is_contended);
+                let turn = memory.turn(begun, &self.last_popper, &leaf, is_contended);
                 let popped = self.take_popped(pin, leaf, at, position.above(depth), admit);
-                turn.end();
+                memory.end(turn);
                 return Ok(popped);
             }
             let next_low = leaf.node().next().map(Leaf::low);
@@ -106,6 +119,17 @@ impl Tree {
         range: &Range<'_>,
         admit: Admit<'_>,
     ) -> Result<Popped, OutOfMemory> {
+        turns::with_memory(|memory| self.pop_last_in_turn(pin, range, admit, memory))
+    }
+
+    fn pop_last_in_turn(
+        &self,
+        pin: Pinned<'_>,
+        range: &Range<'_>,
+        admit: Admit<'_>,
+        memory: &Memory,
+    ) -> Result<Popped, OutOfMemory> {
+        let begun = memory.begin();
         self.admit(pin, &[]);
         self.must_not_hold();
         self.begin_recording(pin);
@@ -121,9 +145,9 @@ impl Tree {
         else {
             return Ok(Popped::Nothing);
         };
-        let turn = self.last_popper.turn(&leaf, is_contended);
+        let turn = memory.turn(begun, &self.last_popper, &leaf, is_contended);
         let popped = self.take_popped(pin, leaf, at, position.above(depth), admit);
-        turn.end();
+        memory.end(turn);
         Ok(popped)
     }
 

@@ -465,6 +465,9 @@ pub(super) fn side_of(leaf: &Locked<'_, Leaf>, cut: Cut<'_>, at: usize) -> Side 
 
 /// The position of the first entry that is not below a cut.
 pub(super) fn first_above(leaf: &Locked<'_, Leaf>, cut: Cut<'_>) -> usize {
+    if matches!(cut, Cut::Before([])) {
+        return 0;
+    }
     let len = leaf.permutation().len();
     let first = (0..len).find(|&at| side_of(leaf, cut, at) != Side::Below);
     first.unwrap_or(len)

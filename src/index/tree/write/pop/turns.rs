@@ -9,7 +9,8 @@
 //!
 //! A thread has met another if the leaf has changed during its descent or since its own last pop from the
 //! leaf, and if another thread was the last to find such a change: so it has not met itself if it inserts
-//! into the leaf, and threads that pop from ranges of their own do not meet, and share no cache line.
+//! into the leaf, and threads that pop from ranges of their own do not meet, and share no cache line. A
+//! thread that works between its pops does not wait (see `pace`).
 //!
 //! Nothing rests on this: a pop is complete before its thread waits, the wait is bounded, and what a
 //! thread remembers, or the shared word says, changes only how long it waits.
@@ -18,6 +19,7 @@ use std::cell::Cell;
 
 use crossbeam_utils::CachePadded;
 
+use super::pace::{Pace, Timed};
 use crate::index::node::{Leaf, Locked};
 use crate::sync::{AtomicU64, Ordering, Wait, thread_local};
 
@@ -34,12 +36,16 @@ const UNIT: u32 = 7;
 pub(in crate::index::tree) struct LastPopper(CachePadded<AtomicU64>);
 
 /// What a thread remembers of its pops.
-#[derive(Clone, Copy)]
-struct Memory {
+pub(super) struct Memory {
     /// The address of the leaf from which it has popped last, and the number of the version that it has
     /// left.
-    leaf: usize,
-    version: u64,
+    last: Cell<(usize, u64)>,
+    counts: Cell<Counts>,
+    pace: Pace,
+}
+
+#[derive(Clone, Copy)]
+struct Counts {
     /// Pops without meeting another thread; halved when it meets one.
     alone: u32,
     /// Pops since it has waited.
@@ -48,10 +54,24 @@ struct Memory {
     waits: u32,
 }
 
+/// A pop that has begun.
+#[must_use]
+pub(super) struct Begun(Option<Timed>);
+
+/// A pop that has found its leaf, and how long its thread is to wait, in units.
+#[must_use]
+pub(super) struct Turn {
+    begun: Begun,
+    units: u64,
+}
+
 thread_local! {
-    static MEMORY: Cell<Memory> = const {
-        Cell::new(Memory { leaf: 0, version: 0, alone: 0, pops: 0, waits: 0 })
-    };
+    static MEMORY: Memory = const { Memory::new() };
+}
+
+/// Passes what this thread remembers to one of its pops.
+pub(super) fn with_memory<T>(pop: impl FnOnce(&Memory) -> T) -> T {
+    MEMORY.with(pop)
 }
 
 impl LastPopper {
@@ -59,25 +79,9 @@ impl LastPopper {
         Self(CachePadded::new(AtomicU64::new(0)))
     }
 
-    /// Records that this thread pops from a leaf, whose lock it owns, and returns how long it is to wait
-    /// afterwards. `is_contended`: whether the leaf has changed while the thread descended to it.
-    pub(super) fn turn(&self, leaf: &Locked<'_, Leaf>, is_contended: bool) -> Turn {
-        MEMORY.with(|cell| {
-            let mut memory = cell.get();
-            let (address, found) = (std::ptr::from_ref(leaf.node()).addr(), leaf.version_found());
-            let has_changed = memory.leaf == address && memory.version != found.number();
-            let has_met = (is_contended || has_changed) && self.is_other(cell);
-            let units = memory.units(has_met, found.number());
-            memory.leaf = address;
-            memory.version = found.next().number();
-            cell.set(memory);
-            Turn(units)
-        })
-    }
-
-    /// Makes this thread the last one; returns whether another was it before.
-    fn is_other(&self, cell: &Cell<Memory>) -> bool {
-        let this = std::ptr::from_ref(cell).addr() as u64;
+    /// Makes a thread the last one; returns whether another was it before.
+    fn is_other(&self, thread: &Memory) -> bool {
+        let this = std::ptr::from_ref(thread).addr() as u64;
         // Relaxed, and no exchange: it is a hint.
         let last = self.0.load(Ordering::Relaxed);
         if last != this {
@@ -88,8 +92,58 @@ impl LastPopper {
 }
 
 impl Memory {
+    const fn new() -> Self {
+        Self {
+            last: Cell::new((0, 0)),
+            counts: Cell::new(Counts::NEW),
+            pace: Pace::new(),
+        }
+    }
+
+    /// Begins a pop.
+    pub(super) fn begin(&self) -> Begun {
+        Begun(self.pace.begin())
+    }
+
+    /// Records that this thread pops from a leaf, whose lock it owns. `is_contended`: whether the leaf has
+    /// changed while the thread descended to it.
+    pub(super) fn turn(
+        &self,
+        begun: Begun,
+        popper: &LastPopper,
+        leaf: &Locked<'_, Leaf>,
+        is_contended: bool,
+    ) -> Turn {
+        let (address, found) = (std::ptr::from_ref(leaf.node()).addr(), leaf.version_found());
+        let last = self.last.replace((address, found.next().number()));
+        let has_changed = last.0 == address && last.1 != found.number();
+        let has_met = (is_contended || has_changed) && popper.is_other(self);
+        let mut counts = self.counts.get();
+        let units = counts.units(has_met, self.pace.works_between(), found.number());
+        self.counts.set(counts);
+        Turn { begun, units }
+    }
+
+    /// Ends a pop: waits, if another thread is to pop now. The thread owns no lock.
+    pub(super) fn end(&self, turn: Turn) {
+        self.pace.end(turn.begun.0);
+        for _ in 0..turn.units {
+            let wait = Wait::new();
+            (0..UNIT).for_each(|_| wait.wait());
+        }
+        self.pace.leave();
+    }
+}
+
+impl Counts {
+    const NEW: Self = Self {
+        alone: 0,
+        pops: 0,
+        waits: 0,
+    };
+
     /// Counts a pop; returns how many units of time the thread is to wait.
-    fn units(&mut self, has_met: bool, version: u64) -> u64 {
+    fn units(&mut self, has_met: bool, works_between: bool, version: u64) -> u64 {
         self.pops += 1;
         if !has_met {
             self.alone += 1;
@@ -100,7 +154,7 @@ impl Memory {
         }
         let is_leader = self.alone >= LEAD && self.pops < MOST;
         self.alone /= 2;
-        if is_leader {
+        if is_leader || works_between {
             return 0;
         }
         let longest = 8 << self.waits;
@@ -112,45 +166,23 @@ impl Memory {
     }
 }
 
-/// How long a thread is to wait after a pop, in units.
-#[must_use]
-pub(super) struct Turn(u64);
-
-impl Turn {
-    /// Waits, if another thread is to pop now. The thread owns no lock.
-    pub(super) fn end(self) {
-        for _ in 0..self.0 {
-            let wait = Wait::new();
-            (0..UNIT).for_each(|_| wait.wait());
-        }
-    }
-}
-
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
 
-    const NEW: Memory = Memory {
-        leaf: 0,
-        version: 0,
-        alone: 0,
-        pops: 0,
-        waits: 0,
-    };
-
     /// A thread after `alone` pops, none of which met another thread.
-    fn after(alone: u32) -> Memory {
-        let mut memory = NEW;
-        (0..alone).for_each(|_| assert_eq!(memory.units(false, 1), 0));
-        memory
+    fn after(alone: u32) -> Counts {
+        let mut counts = Counts::NEW;
+        (0..alone).for_each(|_| assert_eq!(counts.units(false, false, 1), 0));
+        counts
     }
 
     /// Put back: no leader; or LEAD reached with one pop less.
     #[test]
     fn only_a_leader_goes_on_when_it_meets_another_thread() {
-        assert!(after(0).units(true, 1) > 0);
-        assert!(after(LEAD - 1).units(true, 1) > 0);
-        assert_eq!(after(LEAD).units(true, 1), 0);
+        assert!(after(0).units(true, false, 1) > 0);
+        assert!(after(LEAD - 1).units(true, false, 1) > 0);
+        assert_eq!(after(LEAD).units(true, false, 1), 0);
     }
 
     /// Two leaders that meet at each pop: the one that has led for a shorter time waits first.
@@ -158,36 +190,43 @@ mod tests {
     #[test]
     fn of_two_leaders_one_ends() {
         let (mut long, mut short) = (after(100), after(2 * LEAD));
-        while short.units(true, 1) == 0 {
-            assert_eq!(long.units(true, 1), 0);
+        while short.units(true, false, 1) == 0 {
+            assert_eq!(long.units(true, false, 1), 0);
         }
+    }
+
+    /// Put back: do not look at `works_between`.
+    #[test]
+    fn a_thread_that_works_between_its_pops_does_not_wait() {
+        let mut counts = after(0);
+        (0..100).for_each(|version| assert_eq!(counts.units(true, true, version), 0));
     }
 
     /// Put back: do not look at `pops`.
     #[test]
     fn a_leader_waits_in_its_turn() {
-        assert_eq!(after(MOST - 2).units(true, 1), 0);
-        assert!(after(MOST).units(true, 1) > 0);
+        assert_eq!(after(MOST - 2).units(true, false, 1), 0);
+        assert!(after(MOST).units(true, false, 1) > 0);
     }
 
     /// Put back: no limit of the doublings; do not set `waits` to 0; draw from a fixed number.
     #[test]
     fn waits_grow_up_to_a_bound_until_the_thread_pops_alone() {
-        let mut memory = NEW;
+        let mut counts = Counts::NEW;
         let mut longest = Vec::new();
         for first in 0..20 {
             let drawn = (0..1000).map(|version| {
-                let mut drawing = memory;
-                drawing.units(true, first * 1000 + version)
+                let mut drawing = counts;
+                drawing.units(true, false, first * 1000 + version)
             });
             longest.push(drawn.max().unwrap());
-            _ = memory.units(true, first);
+            _ = counts.units(true, false, first);
         }
         let grown = 8 << DOUBLINGS;
         assert_eq!(longest[..2], [8, 16]);
         assert_eq!(longest[19], grown);
-        (0..LEAD).for_each(|_| _ = memory.units(false, 1));
-        memory.alone = 0;
-        assert!(memory.units(true, 1) <= 8);
+        (0..LEAD).for_each(|_| _ = counts.units(false, false, 1));
+        counts.alone = 0;
+        assert!(counts.units(true, false, 1) <= 8);
     }
 }
