@@ -6,8 +6,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WATCHDOG_SECONDS = 60 };
-
 /* ThreadSanitizer ends a program that starts threads after a fork. */
 #if defined(__SANITIZE_THREAD__)
 enum { THREADS_IN_CHILD = 0 };

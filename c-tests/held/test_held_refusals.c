@@ -88,7 +88,7 @@ static void forked_child_does_not_touch_leaves_its_parent_holds(void **state)
     if (child == 0) {
         masstree_observation_t leaf;
         masstree_held_t own_held;
-        alarm(60); /* a child that hangs ends by a signal */
+        alarm(WATCHDOG_SECONDS); /* a child that hangs ends by a signal */
         for (unsigned turn = 0; turn < 2; turn++) {
             REQUIRE(masstree_hold(subject->tree, subject->guard, "key", 3, 0, &own_held, NULL) ==
                     MASSTREE_FORKED);

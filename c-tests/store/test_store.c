@@ -458,7 +458,7 @@ static void a_child_has_no_store(void **state)
     target_find(&target, store, tree);
     pid_t child = fork();
     if (child == 0) {
-        alarm(60);
+        alarm(WATCHDOG_SECONDS);
         require_forked(&target);
         end_child();
     }

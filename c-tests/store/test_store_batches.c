@@ -146,7 +146,7 @@ static void a_child_cannot_fill_a_batch(void **state)
     (void)state;
     int child = fork();
     if (child == 0) {
-        alarm(60);
+        alarm(WATCHDOG_SECONDS);
         for (size_t i = 0; i < COUNT(adds); i++) {
             REQUIRE(adds[i].add(batch, tree, "key", 3) == MASSTREE_FORKED);
         }

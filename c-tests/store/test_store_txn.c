@@ -457,7 +457,7 @@ static void a_child_cannot_use_a_transaction(void **state)
     (void)state;
     int child = fork();
     if (child == 0) {
-        alarm(60);
+        alarm(WATCHDOG_SECONDS);
         masstree_txn_t *made = NULL;
         for (size_t i = 0; i < COUNT(operations); i++) {
             REQUIRE(operations[i].run(txn, tree, "key", 3) == MASSTREE_FORKED);

@@ -329,7 +329,7 @@ static void a_child_cannot_use_a_cursor(void **state)
     (void)state;
     int child = fork();
     if (child == 0) {
-        alarm(60);
+        alarm(WATCHDOG_SECONDS);
         masstree_txn_cursor_t *made = NULL;
         REQUIRE(masstree_txn_cursor_open(txn, tree, &made) == MASSTREE_FORKED);
         for (size_t i = 0; i < COUNT(moves); i++) {

@@ -29,6 +29,10 @@
     ((condition) ? (void)0 : require_failed(__FILE__, __LINE__, #condition))
 _Noreturn void require_failed(const char *file, int line, const char *condition);
 
+/* A child that hangs ends by a signal after this time, which suffices on any machine; the time limit of ctest
+   (CMakeLists.txt) is longer. */
+enum { WATCHDOG_SECONDS = 1800 };
+
 /* Divides the size of a test for slow builds (sanitizers): the environment
    variable MASSTREE_TEST_DIVISOR, 1 by default. Never less than one. */
 size_t scaled(size_t full);
