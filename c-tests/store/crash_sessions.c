@@ -12,6 +12,7 @@ struct session {
     masstree_t *trees[TREES];
     masstree_t *counters;
     masstree_txn_t *txn;
+    pthread_barrier_t *meeting; /* NULL: they meet by chance */
     uint64_t random;
     unsigned char number;
 };
@@ -232,6 +233,9 @@ static void run_transaction(struct session *session, uint64_t place)
     entry->read_count = entry->write_count = 0;
     entry->is_safe = options.level != MASSTREE_MEMORY;
     REQUIRE(masstree_txn_begin(session->store, &options, &session->txn) == MASSTREE_OK);
+    if (session->meeting != NULL) {
+        pthread_barrier_wait(session->meeting);
+    }
     for (size_t steps = 1 + random_below(&session->random, 4); steps > 0; steps--) {
         step(session);
     }
@@ -264,8 +268,10 @@ _Noreturn void sessions_run(struct sessions *sessions, const char *directory, ui
     static struct session each[SESSIONS];
     void (*run[SESSIONS])(void *);
     masstree_store_t *store = NULL;
+    static pthread_barrier_t meeting;
     /* If the process that checks is gone. */
-    alarm(300);
+    alarm(WATCHDOG_SECONDS);
+    REQUIRE(pthread_barrier_init(&meeting, NULL, SESSIONS) == 0);
     REQUIRE(masstree_store_open(directory, NULL, &store) == MASSTREE_OK);
     for (unsigned char i = 0; i < SESSIONS; i++) {
         struct session *session = &each[i];
@@ -273,6 +279,7 @@ _Noreturn void sessions_run(struct sessions *sessions, const char *directory, ui
         session->lane = &sessions->lanes[i];
         session->store = store;
         session->number = i;
+        session->meeting = sessions->meets ? &meeting : NULL;
         session->random = random_u64(&seed);
         for (uint32_t tree = 0; tree < TREES; tree++) {
             REQUIRE(masstree_store_tree(store, tree_name(tree * KEYS), &session->trees[tree]) ==

@@ -48,6 +48,7 @@ struct lane {
 
 struct sessions {
     uint32_t isolation;
+    bool meets; /* transactions of all sessions begin together, so that each runs beside others */
     uint64_t round;
     uint64_t absent[ALL_KEYS]; /* which commits have written the keys last, before this round */
     struct lane lanes[SESSIONS];
