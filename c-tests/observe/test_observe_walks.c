@@ -311,13 +311,21 @@ static void write_on(void *arg)
     }
 }
 
+/* Whether some answers have held and others not. */
+static bool has_seen_both(struct crowd *crowd)
+{
+    return atomic_load(&crowd->held) > 0 && atomic_load(&crowd->changed) > 0;
+}
+
+/* Ends: the writers go on until then, so sooner or later a write comes between two answers, and none between two
+   others. */
 static void ask_twice(void *arg)
 {
     struct member *member = arg;
     struct crowd *crowd = member->crowd;
     struct subject subject = crowd->subject;
     REQUIRE(masstree_guard_enter(subject.tree, &subject.guard) == MASSTREE_OK);
-    for (size_t round = 0; round < crowd->rounds; round++) {
+    for (size_t round = 0; round < crowd->rounds || !has_seen_both(crowd); round++) {
         ask_anew(&subject, &member->probe, &member->random, crowd->family, crowd->keys);
         if (random_below(&member->random, 16) == 0) {
             sched_yield();

@@ -268,7 +268,7 @@ static void handle(int number)
 
 struct interrupted {
     struct line line;
-    size_t calls;
+    size_t calls; /* at least so many, and until some thread has handled a signal */
     pthread_t thread;
     atomic_bool begun;
     atomic_int *working;
@@ -287,7 +287,8 @@ static void *work_under_signals(void *arg)
     struct line *line = &interrupted->line;
     masstree_guard_t *guard = NULL;
     atomic_store(&interrupted->begun, true);
-    for (size_t call = 0; call < interrupted->calls; call++) {
+    /* Ends: signals are sent until all threads have ended. */
+    for (size_t call = 0; call < interrupted->calls || atomic_load(&signals) == 0; call++) {
         step_of(line, guard);
         switch (random_below(&line->random, 64)) {
         case 0:
