@@ -55,6 +55,11 @@ static void let_the_other_thread_work(enum kind kind)
     if (is_helper || !atomic_load(&scene.armed) || !has_turn(kind)) {
         return;
     }
+    if (!atomic_load(&scene.armed)) {
+        /* Meanwhile the call has returned. */
+        pthread_mutex_unlock(&scene.baton);
+        return;
+    }
     pthread_mutex_lock(&scene.lock);
     scene.called[kind]++;
     /* A call must end. */
@@ -273,12 +278,15 @@ static void *help(void *arg)
     return NULL;
 }
 
+/* Waits for the callback that is served, if any, on another thread: what follows may close the store. */
 static void arm(bool armed)
 {
+    pthread_mutex_lock(&scene.baton);
     pthread_mutex_lock(&scene.lock);
     memset(scene.in_this_call, 0, sizeof scene.in_this_call);
     pthread_mutex_unlock(&scene.lock);
     atomic_store(&scene.armed, armed);
+    pthread_mutex_unlock(&scene.baton);
 }
 
 #define ARMED(call) \
