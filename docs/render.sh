@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 rm -rf build/docs
 mkdir -p build/docs
-MASSTREE_VERSION=$(sed -n 's/^version *= *"\(.*\)"/\1/p' Cargo.toml | head -n 1)
+MASSTREE_VERSION=$(sed -n 's/^version *= *"\(.*\)"/\1/p;T;q' Cargo.toml)
 export MASSTREE_VERSION
 doxygen docs/Doxyfile
 mkdir -p build/docs/cpp

@@ -26,6 +26,6 @@ read -r first <recorded
 kill -9 $loading 2>/dev/null || true
 wait $loading 2>/dev/null || true
 echo "a load was killed after it said: $first"
-"$masstree" stat store | head -n 1
+"$masstree" stat store | sed -n 1p
 "$masstree" load store dump
 "$masstree" verify store

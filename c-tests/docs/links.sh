@@ -36,7 +36,7 @@ check_links() {
         fi
         if [ ! -e "$path" ]; then
             complain "$file links to $target, which does not exist"
-        elif [ -n "$anchor" ] && ! anchors "$path" | grep -qxF -- "$anchor"; then
+        elif [ -n "$anchor" ] && ! grep -qxF -- "$anchor" <<<"$(anchors "$path")"; then
             complain "$file links to $target, but $path has no such heading"
         fi
     done < <(sed '/^```/,/^```/d' "$1" | grep -oE '\]\([^) ]+\)' | sed -E 's/^\]\((.*)\)$/\1/')

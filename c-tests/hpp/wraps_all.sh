@@ -10,7 +10,7 @@ omitted=$2
 symbols=$(mktemp)
 trap 'rm -f "$symbols"' EXIT
 "$(dirname "$0")/../abi/functions.sh" "$include" >"$symbols"
-names() { sed -n 's/^\(masstree_[a-z0-9_]*\) .*/\1/p' "$omitted"; }
+names=$(sed -n 's/^\(masstree_[a-z0-9_]*\) .*/\1/p' "$omitted")
 
 used=$(grep -oh 'masstree_[a-z0-9_]*' "$include"/masstree.hpp "$include"/masstree/*.hpp | sort -u)
 failed=0
@@ -20,7 +20,7 @@ while read -r name; do
     else
         wrapped=0
     fi
-    if names | grep -qx "$name"; then
+    if grep -qx "$name" <<<"$names"; then
         wrapped=$((wrapped + 2))
     fi
     case $wrapped in
@@ -30,7 +30,7 @@ while read -r name; do
     esac
     failed=1
 done <"$symbols"
-for name in $(names); do
+for name in $names; do
     if ! grep -qx "$name" "$symbols"; then
         echo "$name is in $omitted, but not in the library"
         failed=1

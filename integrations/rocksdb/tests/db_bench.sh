@@ -21,8 +21,9 @@ grep -q 'memtable_factory: masstree' "$directory/LOG"
 ! grep -q 'this memtable is a skip list' "$directory/LOG"
 # Filled in sequence, every key is found.
 rm -rf "$directory"
-LD_PRELOAD=$library "$db_bench" --db="$directory" --memtablerep=masstree --num=20000 --disable_wal=1 \
-    --benchmarks=fillseq,readrandom 2>&1 | grep -q '(20000 of 20000 found)'
+output=$(LD_PRELOAD=$library "$db_bench" --db="$directory" --memtablerep=masstree --num=20000 --disable_wal=1 \
+    --benchmarks=fillseq,readrandom 2>&1)
+grep -q '(20000 of 20000 found)' <<<"$output" || { echo "$output" >&2; exit 1; }
 if run >"$directory.without" 2>&1; then
     echo "db_bench knows the name without the library" >&2
     exit 1
