@@ -3,6 +3,7 @@ const std = @import("std");
 const c = @import("header");
 const masstree = @import("masstree.zig");
 const parallel = @import("parallel.zig");
+const Visiting = @import("visiting.zig").Visiting;
 const Error = masstree.Error;
 const Guard = masstree.Guard;
 const check = masstree.check;
@@ -15,6 +16,21 @@ pub const Decision = union(enum) { keep, set: []const u8, remove };
 
 fn bytesOf(slice: c.masstree_slice_t) []const u8 {
     return masstree.bytes(slice.data, slice.len);
+}
+
+/// The visitor that C calls.
+fn Visitor(comptime Call: type) type {
+    return struct {
+        fn run(
+            key: ?*const anyopaque,
+            key_len: usize,
+            value: ?*const anyopaque,
+            value_len: usize,
+            ctx: ?*anyopaque,
+        ) callconv(.c) i32 {
+            return Call.see(ctx, .{ .key = masstree.bytes(key, key_len), .value = masstree.bytes(value, value_len) });
+        }
+    };
 }
 
 /// An ordered map from byte strings to byte strings, in memory. The tree copies keys and values.
@@ -32,15 +48,22 @@ pub const Tree = struct {
 
     /// Values are readable until the guard under which they were read is refreshed or left.
     pub fn guard(tree: Tree) Error!Guard {
-        var handle: ?*c.masstree_guard_t = null;
-        _ = try check(c.masstree_guard_enter(tree.handle, &handle));
-        return .{ .handle = handle.? };
+        return tree.words().guard();
     }
 
     pub fn get(tree: Tree, held: Guard, key: []const u8) Error!?[]const u8 {
         var value: c.masstree_slice_t = undefined;
         const found = try check(c.masstree_get_bytes(tree.handle, held.handle, key.ptr, key.len, &value));
         return if (found) bytesOf(value) else null;
+    }
+
+    /// The longest key that is a prefix of the given one; it is part of `key`.
+    pub fn longestPrefix(tree: Tree, held: Guard, key: []const u8) Error!?Entry {
+        var length: usize = undefined;
+        var value: c.masstree_slice_t = undefined;
+        const function = c.masstree_longest_prefix_bytes;
+        const found = try check(function(tree.handle, held.handle, key.ptr, key.len, &length, &value));
+        return if (found) .{ .key = key[0..length], .value = bytesOf(value) } else null;
     }
 
     /// Stores a value, whether the key exists or not.
@@ -51,6 +74,33 @@ pub const Tree = struct {
     /// Removes the key; returns whether it was there.
     pub fn remove(tree: Tree, held: ?Guard, key: []const u8) Error!bool {
         return check(c.masstree_remove_bytes(tree.handle, raw(held), key.ptr, key.len, null));
+    }
+
+    /// As `masstree.Tree.popFirst`.
+    pub fn popFirst(tree: Tree, held: Guard, range: masstree.Range, room: []u8) masstree.PopError!?Entry {
+        return tree.pop(c.masstree_pop_first_bytes, held, range, room);
+    }
+
+    /// As `masstree.Tree.popLast`.
+    pub fn popLast(tree: Tree, held: Guard, range: masstree.Range, room: []u8) masstree.PopError!?Entry {
+        return tree.pop(c.masstree_pop_last_bytes, held, range, room);
+    }
+
+    fn pop(
+        tree: Tree,
+        comptime function: anytype,
+        held: Guard,
+        range: masstree.Range,
+        room: []u8,
+    ) masstree.PopError!?Entry {
+        var value: c.masstree_slice_t = undefined;
+        const key = try masstree.popKey(function, tree.handle, held, range, room, &value) orelse return null;
+        return .{ .key = key, .value = bytesOf(value) };
+    }
+
+    /// As `masstree.Tree.removeRange`.
+    pub fn removeRange(tree: Tree, held: ?Guard, range: masstree.Range) Error!usize {
+        return tree.words().removeRange(held, range);
     }
 
     /// Appends bytes to the value of a key, or stores them if the key is absent; returns the length of the
@@ -97,6 +147,21 @@ pub const Tree = struct {
         if (call.failed) |err| return err;
     }
 
+    /// As `masstree.Tree.sample`.
+    pub fn sample(
+        tree: Tree,
+        held: ?Guard,
+        state: *u64,
+        count: usize,
+        context: anytype,
+        comptime visit: fn (@TypeOf(context), Entry) anyerror!bool,
+    ) anyerror!void {
+        const Call = Visiting(@TypeOf(context), Entry, visit);
+        var call: Call = .{ .context = context };
+        _ = try check(c.masstree_sample_bytes(tree.handle, raw(held), state, count, Visitor(Call).run, &call, null));
+        if (call.failed) |err| return err;
+    }
+
     /// Calls `visit` for each key of a range, in order, until it returns false or an error, which `scan`
     /// returns. The bytes of key and value are valid during the call.
     pub fn scan(
@@ -106,32 +171,10 @@ pub const Tree = struct {
         context: anytype,
         comptime visit: fn (@TypeOf(context), Entry) anyerror!bool,
     ) anyerror!void {
-        const Call = struct {
-            context: @TypeOf(context),
-            failed: ?anyerror = null,
-
-            fn run(
-                key: ?*const anyopaque,
-                key_len: usize,
-                value: ?*const anyopaque,
-                value_len: usize,
-                ctx: ?*anyopaque,
-            ) callconv(.c) i32 {
-                const call: *@This() = @ptrCast(@alignCast(ctx));
-                const entry: Entry = .{
-                    .key = masstree.bytes(key, key_len),
-                    .value = masstree.bytes(value, value_len),
-                };
-                const on = visit(call.context, entry) catch |err| {
-                    call.failed = err;
-                    return c.MASSTREE_VISIT_STOP;
-                };
-                return if (on) c.MASSTREE_VISIT_CONTINUE else c.MASSTREE_VISIT_STOP;
-            }
-        };
+        const Call = Visiting(@TypeOf(context), Entry, visit);
         var call: Call = .{ .context = context };
         const in = range.toC();
-        _ = try check(c.masstree_scan_bytes(tree.handle, raw(held), &in, Call.run, &call, null));
+        _ = try check(c.masstree_scan_bytes(tree.handle, raw(held), &in, Visitor(Call).run, &call, null));
         if (call.failed) |err| return err;
     }
 
@@ -149,8 +192,16 @@ pub const Tree = struct {
 
     /// The number of keys; while threads write, an approximation.
     pub fn len(tree: Tree) Error!u64 {
-        var count: u64 = undefined;
-        _ = try check(c.masstree_len(tree.handle, &count));
-        return count;
+        return tree.words().len();
+    }
+
+    /// As `masstree.Tree.verify`.
+    pub fn verify(tree: Tree) Error!void {
+        return tree.words().verify();
+    }
+
+    /// For what does not depend on the values.
+    fn words(tree: Tree) masstree.Tree {
+        return .{ .handle = tree.handle };
     }
 };

@@ -51,6 +51,69 @@ test "appended bytes are one value" {
     try expectValue("abc", tree, "key");
 }
 
+fn expectEntry(key: []const u8, value: []const u8, found: ?masstree.BytesEntry) !void {
+    try testing.expectEqualStrings(key, found.?.key);
+    try testing.expectEqualStrings(value, found.?.value);
+}
+
+// Put back: in `longestPrefix`, return the whole key.
+test "the longest prefix among byte strings" {
+    const tree = try counted();
+    defer tree.deinit();
+    const guard = try tree.guard();
+    defer guard.leave();
+    try testing.expectEqual(null, try tree.longestPrefix(guard, "10.20.30"));
+    try tree.put(null, "10.", "");
+    try tree.put(null, "10.20.", "twenty");
+    try expectEntry("10.20.", "twenty", try tree.longestPrefix(guard, "10.20.30"));
+    try expectEntry("10.", "", try tree.longestPrefix(guard, "10.2"));
+}
+
+// Put back: in `popLast`, call masstree_pop_first_bytes; in `popKey`, pass no range, or the room whole; in
+// `removeRange`, pass an empty range.
+test "pops take the ends of a range of byte strings, and ranges are removed" {
+    const tree = try counted();
+    defer tree.deinit();
+    const guard = try tree.guard();
+    defer guard.leave();
+    for ([_][]const u8{ "a", "b", "bb", "c", "d" }) |key| try tree.put(null, key, key);
+    const range: masstree.Range = .{ .lower = "b", .upper = "d" };
+    var room: [2]u8 = undefined;
+    try testing.expectError(error.NoRoom, tree.popFirst(guard, range, room[0..0]));
+    try expectEntry("b", "b", try tree.popFirst(guard, range, &room));
+    try expectEntry("c", "c", try tree.popLast(guard, range, &room));
+    try testing.expectEqual(1, try tree.removeRange(null, range));
+    try testing.expectEqual(null, try tree.popLast(guard, range, &room));
+    try testing.expectEqual(2, try tree.removeRange(guard, .{}));
+    try testing.expectEqual(0, try tree.len());
+    try tree.verify();
+}
+
+fn countEntry(met: *u64, entry: masstree.BytesEntry) anyerror!bool {
+    try testing.expectEqualStrings("key", entry.key);
+    met.* += entry.value.len;
+    return met.* < 15;
+}
+
+fn failAtOnce(_: void, _: masstree.BytesEntry) anyerror!bool {
+    return error.Enough;
+}
+
+// Put back: in `sample`, forget the error, or the state.
+test "samples of byte strings" {
+    const tree = try counted();
+    defer tree.deinit();
+    try tree.put(null, "key", "value");
+    var state: u64 = 1;
+    var met: u64 = 0;
+    try tree.sample(null, &state, 2, &met, countEntry);
+    try testing.expectEqual(10, met);
+    try tree.sample(null, &state, 2, &met, countEntry);
+    try testing.expectEqual(15, met);
+    try testing.expect(state != 1);
+    try testing.expectError(error.Enough, tree.sample(null, &state, 2, {}, failAtOnce));
+}
+
 const Change = enum { double, keep, remove, fail };
 
 /// The present value twice, in a buffer.

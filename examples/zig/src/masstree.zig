@@ -8,6 +8,7 @@ const std = @import("std");
 const c = @import("header");
 const stores = @import("store.zig");
 const parallel = @import("parallel.zig");
+const Visiting = @import("visiting.zig").Visiting;
 
 pub const BytesTree = @import("bytes.zig").Tree;
 pub const BytesEntry = @import("bytes.zig").Entry;
@@ -110,22 +111,31 @@ pub const Range = struct {
     }
 };
 
-/// A visitor's context, and the error with which it ended the call.
-fn Visiting(comptime Context: type, comptime visit: fn (Context, Entry) anyerror!bool) type {
+/// The visitor that C calls.
+fn Visitor(comptime Call: type) type {
     return struct {
-        context: Context,
-        failed: ?anyerror = null,
-
         fn run(key: ?*const anyopaque, key_len: usize, value: u64, ctx: ?*anyopaque) callconv(.c) i32 {
-            const call: *@This() = @ptrCast(@alignCast(ctx));
-            const entry: Entry = .{ .key = bytes(key, key_len), .value = value };
-            const on = visit(call.context, entry) catch |err| {
-                call.failed = err;
-                return c.MASSTREE_VISIT_STOP;
-            };
-            return if (on) c.MASSTREE_VISIT_CONTINUE else c.MASSTREE_VISIT_STOP;
+            return Call.see(ctx, .{ .key = bytes(key, key_len), .value = value });
         }
     };
+}
+
+pub const PopError = Error || error{NoRoom};
+
+/// Calls a pop of C, which stores the value; returns the key.
+pub fn popKey(
+    comptime function: anytype,
+    handle: *c.masstree_t,
+    held: ?Guard,
+    range: Range,
+    room: []u8,
+    value: anytype,
+) PopError!?[]const u8 {
+    const in = range.toC();
+    var length: usize = undefined;
+    const status = function(handle, raw(held), &in, room.ptr, room.len, &length, value);
+    if (status == c.MASSTREE_TOO_SMALL) return error.NoRoom;
+    return if (try check(status)) room[0..length] else null;
 }
 
 pub const Tree = struct {
@@ -241,15 +251,10 @@ pub const Tree = struct {
         return tree.pop(c.masstree_pop_last, held, range, room);
     }
 
-    pub const PopError = Error || error{NoRoom};
-
     fn pop(tree: Tree, comptime function: anytype, held: ?Guard, range: Range, room: []u8) PopError!?Entry {
-        const in = range.toC();
-        var length: usize = undefined;
         var value: u64 = undefined;
-        const status = function(tree.handle, raw(held), &in, room.ptr, room.len, &length, &value);
-        if (status == c.MASSTREE_TOO_SMALL) return error.NoRoom;
-        return if (try check(status)) .{ .key = room[0..length], .value = value } else null;
+        const key = try popKey(function, tree.handle, held, range, room, &value) orelse return null;
+        return .{ .key = key, .value = value };
     }
 
     /// Removes the keys of a range, whole leaves at a time, at most `range.limit`, and returns their
@@ -280,9 +285,9 @@ pub const Tree = struct {
         context: anytype,
         comptime visit: fn (@TypeOf(context), Entry) anyerror!bool,
     ) anyerror!void {
-        const Call = Visiting(@TypeOf(context), visit);
+        const Call = Visiting(@TypeOf(context), Entry, visit);
         var call: Call = .{ .context = context };
-        _ = try check(c.masstree_sample(tree.handle, raw(held), state, count, Call.run, &call, null));
+        _ = try check(c.masstree_sample(tree.handle, raw(held), state, count, Visitor(Call).run, &call, null));
         if (call.failed) |err| return err;
     }
 
@@ -326,10 +331,10 @@ pub const Tree = struct {
         context: anytype,
         comptime visit: fn (@TypeOf(context), Entry) anyerror!bool,
     ) anyerror!void {
-        const Call = Visiting(@TypeOf(context), visit);
+        const Call = Visiting(@TypeOf(context), Entry, visit);
         var call: Call = .{ .context = context };
         const in = range.toC();
-        _ = try check(c.masstree_scan(tree.handle, raw(held), &in, Call.run, &call, null));
+        _ = try check(c.masstree_scan(tree.handle, raw(held), &in, Visitor(Call).run, &call, null));
         if (call.failed) |err| return err;
     }
 

@@ -3,6 +3,7 @@ const std = @import("std");
 const c = @import("header");
 const masstree = @import("masstree.zig");
 const store = @import("store.zig");
+const Visiting = @import("visiting.zig").Visiting;
 const check = store.check;
 const Error = store.Error;
 
@@ -47,20 +48,13 @@ pub fn list(
     context: anytype,
     comptime visit: fn (@TypeOf(context), Open) anyerror!bool,
 ) anyerror!void {
-    const Call = struct {
-        context: @TypeOf(context),
-        failed: ?anyerror = null,
-
+    const Call = Visiting(@TypeOf(context), Open, visit);
+    const Visitor = struct {
         fn run(open: [*c]const c.masstree_open_snapshot_t, ctx: ?*anyopaque) callconv(.c) i32 {
-            const call: *@This() = @ptrCast(@alignCast(ctx));
-            const on = visit(call.context, .{ .number = open.*.seqno, .age_ms = open.*.age_ms }) catch |err| {
-                call.failed = err;
-                return c.MASSTREE_VISIT_STOP;
-            };
-            return if (on) c.MASSTREE_VISIT_CONTINUE else c.MASSTREE_VISIT_STOP;
+            return Call.see(ctx, .{ .number = open.*.seqno, .age_ms = open.*.age_ms });
         }
     };
     var call: Call = .{ .context = context };
-    try check(c.masstree_store_list_snapshots(of, Call.run, &call));
+    try check(c.masstree_store_list_snapshots(of, Visitor.run, &call));
     if (call.failed) |err| return err;
 }

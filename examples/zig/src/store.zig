@@ -7,6 +7,7 @@ const Txn = @import("txn.zig").Txn;
 const Batch = @import("batch.zig").Batch;
 const Changes = @import("changes.zig").Changes;
 const snapshots = @import("snapshot.zig");
+const Visiting = @import("visiting.zig").Visiting;
 
 pub const Error = error{
     /// A key that must exist has no value.
@@ -421,31 +422,19 @@ pub const Tree = struct {
         context: anytype,
         comptime visit: fn (@TypeOf(context), Listed) anyerror!bool,
     ) anyerror!void {
-        const Call = struct {
-            context: @TypeOf(context),
-            failed: ?anyerror = null,
-
-            fn see(call: *@This(), listed: Listed) i32 {
-                const on = visit(call.context, listed) catch |err| {
-                    call.failed = err;
-                    return c.MASSTREE_VISIT_STOP;
-                };
-                return if (on) c.MASSTREE_VISIT_CONTINUE else c.MASSTREE_VISIT_STOP;
-            }
-
+        const Call = Visiting(@TypeOf(context), Listed, visit);
+        const Visitor = struct {
             fn seeKey(
                 key: ?*const anyopaque,
                 key_len: usize,
                 version: [*c]const c.masstree_version_t,
                 ctx: ?*anyopaque,
             ) callconv(.c) i32 {
-                const call: *@This() = @ptrCast(@alignCast(ctx));
-                return call.see(.{ .key = .{ .key = masstree.bytes(key, key_len), .stored = stored(version) } });
+                return Call.see(ctx, .{ .key = .{ .key = masstree.bytes(key, key_len), .stored = stored(version) } });
             }
 
             fn seePrefix(prefix: ?*const anyopaque, prefix_len: usize, ctx: ?*anyopaque) callconv(.c) i32 {
-                const call: *@This() = @ptrCast(@alignCast(ctx));
-                return call.see(.{ .prefix = masstree.bytes(prefix, prefix_len) });
+                return Call.see(ctx, .{ .prefix = masstree.bytes(prefix, prefix_len) });
             }
         };
         var call: Call = .{ .context = context };
@@ -457,8 +446,8 @@ pub const Tree = struct {
             number,
             delimiter.ptr,
             delimiter.len,
-            Call.seeKey,
-            Call.seePrefix,
+            Visitor.seeKey,
+            Visitor.seePrefix,
             &call,
             null,
         ));

@@ -3,6 +3,7 @@ const std = @import("std");
 const c = @import("header");
 const masstree = @import("masstree.zig");
 const store = @import("store.zig");
+const Visiting = @import("visiting.zig").Visiting;
 const check = store.check;
 const Error = store.Error;
 
@@ -109,28 +110,20 @@ pub const Txn = struct {
         context: anytype,
         comptime visit: fn (@TypeOf(context), store.Entry) anyerror!bool,
     ) anyerror!void {
-        const Call = struct {
-            context: @TypeOf(context),
-            failed: ?anyerror = null,
-
+        const Call = Visiting(@TypeOf(context), store.Entry, visit);
+        const Visitor = struct {
             fn run(
                 key: ?*const anyopaque,
                 key_len: usize,
                 version: [*c]const c.masstree_version_t,
                 ctx: ?*anyopaque,
             ) callconv(.c) i32 {
-                const call: *@This() = @ptrCast(@alignCast(ctx));
-                const entry: store.Entry = .{ .key = masstree.bytes(key, key_len), .stored = store.stored(version) };
-                const on = visit(call.context, entry) catch |err| {
-                    call.failed = err;
-                    return c.MASSTREE_VISIT_STOP;
-                };
-                return if (on) c.MASSTREE_VISIT_CONTINUE else c.MASSTREE_VISIT_STOP;
+                return Call.see(ctx, .{ .key = masstree.bytes(key, key_len), .stored = store.stored(version) });
             }
         };
         var call: Call = .{ .context = context };
         const in = range.toC();
-        try check(c.masstree_txn_scan(txn.handle, tree.handle, &in, Call.run, &call, null));
+        try check(c.masstree_txn_scan(txn.handle, tree.handle, &in, Visitor.run, &call, null));
         if (call.failed) |err| return err;
     }
 };
