@@ -23,6 +23,12 @@ typedef struct {
     int32_t status;
 } word_t;
 
+/* With MASSTREE_TOO_SMALL, the length that the room must have. */
+typedef struct {
+    size_t len;
+    int32_t status;
+} sized_t;
+
 static inline masstree_t *tree_of(handles_t in)
 {
     return (masstree_t *)in.tree;

@@ -37,11 +37,6 @@ func (t *BytesTree) Check() error {
 	return t.tree.Check()
 }
 
-// DeleteRange is Tree.DeleteRange.
-func (t *BytesTree) DeleteRange(r Range) (int, error) {
-	return t.tree.DeleteRange(r)
-}
-
 // Get returns a copy of the value of a key, or ErrNotFound.
 func (t *BytesTree) Get(key []byte) ([]byte, error) {
 	o := &t.tree.Ops
@@ -49,25 +44,34 @@ func (t *BytesTree) Get(key []byte) ([]byte, error) {
 		return nil, ErrClosed
 	}
 	k, n := pointer(key)
-	// Ends: it goes on only if the value is longer than room, so after the first time only if
-	// another goroutine has stored a longer one meanwhile.
-	for room := make([]byte, usualValue); ; {
-		p, size := pointer(room)
-		found := C.bridge_copy_bytes(o.c, k, n, p, size)
-		runtime.KeepAlive(o)
-		switch found.status {
-		case C.MASSTREE_OK:
-			return room[:found.len], nil
-		case C.MASSTREE_TOO_SMALL:
-			room = make([]byte, found.len)
-		default:
-			return nil, toError(found.status)
-		}
-	}
+	return o.intoRoom(func(room *C.char, size C.size_t) C.sized_t {
+		return C.bridge_copy_bytes(o.c, k, n, room, size)
+	})
 }
 
-// What most values fit into.
-const usualValue = 64
+// LongestPrefix returns the length and a copy of the value of the longest key that is a prefix of the
+// given one, or ErrNotFound.
+func (t *BytesTree) LongestPrefix(key []byte) (n int, value []byte, err error) {
+	o := &t.tree.Ops
+	if o.isClosed() {
+		return 0, nil, ErrClosed
+	}
+	p, size := pointer(key)
+	found := C.bridge_longest_prefix_bytes(o.c, p, size)
+	value, err = o.copied(found)
+	return int(found.key_len), value, err
+}
+
+// copied copies a value, and leaves the guard that keeps it.
+func (o *Ops) copied(found C.found_t) ([]byte, error) {
+	if found.guard == 0 {
+		return nil, toError(found.status)
+	}
+	value := appendSlice([]byte{}, found.value)
+	C.bridge_leave(C.handles_t{guard: found.guard})
+	runtime.KeepAlive(o)
+	return value, nil
+}
 
 // Put stores a value under a key, whether the key exists or not.
 func (t *BytesTree) Put(key, value []byte) error {

@@ -4,10 +4,39 @@
 
 #include "bridge.h"
 
+/* A value, which can be read until `guard` is left: Go leaves it when it has copied the value. */
 typedef struct {
-    size_t len;
+    uintptr_t guard; /* masstree_guard_t *, or 0: there is no value */
+    masstree_slice_t value;
+    size_t key_len;
     int32_t status;
-} sized_t;
+} found_t;
+
+static inline found_t found_begin(handles_t *in)
+{
+    found_t found = { 0, { NULL, 0 }, 0, 0 };
+    found.status = bridge_enter(in);
+    return found;
+}
+
+static inline found_t found_end(handles_t in, found_t found)
+{
+    if (found.status == MASSTREE_OK)
+        found.guard = in.guard;
+    else
+        bridge_leave(in);
+    return found;
+}
+
+static inline found_t bridge_longest_prefix_bytes(handles_t in, const char *key, size_t len)
+{
+    found_t found = found_begin(&in);
+    if (found.status != MASSTREE_OK)
+        return found;
+    found.status = masstree_longest_prefix_bytes(tree_of(in), guard_of(in), key, len,
+                                                 &found.key_len, &found.value);
+    return found_end(in, found);
+}
 
 /* The value goes to `room`. */
 static inline sized_t bridge_copy_bytes(handles_t in, const char *key, size_t key_len, char *room,

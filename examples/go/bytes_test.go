@@ -5,23 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 )
-
-func newBytesTree(t testing.TB) *BytesTree {
-	t.Helper()
-	tree, err := NewBytes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := tree.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return tree
-}
 
 func expectBytes(t *testing.T, tree *BytesTree, key, want string) {
 	t.Helper()
@@ -69,23 +54,33 @@ func TestAppend(t *testing.T) {
 	expectBytes(t, tree, "key", "abc")
 }
 
+// Put back: in bridge_longest_prefix_bytes, call masstree_get_bytes.
+func TestLongestPrefixOfByteStrings(t *testing.T) {
+	tree := newBytesTree(t)
+	_, _, err := tree.LongestPrefix([]byte("10.20.30"))
+	wantError(t, err, ErrNotFound)
+	long := strings.Repeat("long ", 40)
+	wantError(t, tree.Put([]byte("10."), nil), nil)
+	wantError(t, tree.Put([]byte("10.20."), []byte(long)), nil)
+	for _, step := range []struct{ key, value string }{{"10.20.", long}, {"10.", ""}} {
+		n, value, err := tree.LongestPrefix([]byte(step.key + "9"))
+		if n != len(step.key) || string(value) != step.value || err != nil {
+			t.Fatalf("%q: %d bytes, %q, %v", step.key, n, value, err)
+		}
+	}
+}
+
 // Put back: in Append, use Get and Put.
 func TestEachAppendedPieceIsThereOnce(t *testing.T) {
 	tree := newBytesTree(t)
 	const goroutines, pieces = 4, 500
-	var group sync.WaitGroup
-	for g := 0; g < goroutines; g++ {
-		group.Add(1)
-		go func(g int) {
-			defer group.Done()
-			for i := 0; i < pieces; i++ {
-				if _, err := tree.Append([]byte("key"), []byte(fmt.Sprintf("%d:%03d ", g, i))); err != nil {
-					t.Error(err)
-				}
+	concurrently(goroutines, func(g int) {
+		for i := 0; i < pieces; i++ {
+			if _, err := tree.Append([]byte("key"), []byte(fmt.Sprintf("%d:%03d ", g, i))); err != nil {
+				t.Error(err)
 			}
-		}(g)
-	}
-	group.Wait()
+		}
+	})
 	value, err := tree.Get([]byte("key"))
 	if err != nil {
 		t.Fatal(err)
@@ -136,22 +131,16 @@ func TestUpdatesOfByteStringsDecide(t *testing.T) {
 func TestUpdatesOfByteStringsAreAtomic(t *testing.T) {
 	tree := newBytesTree(t)
 	const goroutines, updates = 4, 1000
-	var group sync.WaitGroup
-	for g := 0; g < goroutines; g++ {
-		group.Add(1)
-		go func() {
-			defer group.Done()
-			for i := 0; i < updates; i++ {
-				err := tree.Update([]byte("key"), func(old []byte, _ bool) ([]byte, Decision) {
-					return append(old, '.'), Set
-				})
-				if err != nil {
-					t.Error(err)
-				}
+	concurrently(goroutines, func(int) {
+		for i := 0; i < updates; i++ {
+			err := tree.Update([]byte("key"), func(old []byte, _ bool) ([]byte, Decision) {
+				return append(old, '.'), Set
+			})
+			if err != nil {
+				t.Error(err)
 			}
-		}()
-	}
-	group.Wait()
+		}
+	})
 	if value, err := tree.Get([]byte("key")); len(value) != goroutines*updates || err != nil {
 		t.Fatalf("%d updates, %v, of %d", len(value), err, goroutines*updates)
 	}
@@ -204,6 +193,10 @@ func TestClosedBytesTreesSaySo(t *testing.T) {
 	_, err = tree.Append(nil, nil)
 	wantError(t, err, ErrClosed)
 	wantError(t, tree.Update(nil, nil), ErrClosed)
+	_, _, err = tree.LongestPrefix(nil)
+	wantError(t, err, ErrClosed)
+	_, _, err = tree.PopLast(Range{})
+	wantError(t, err, ErrClosed)
 	_, err = tree.Pivots(1)
 	wantError(t, err, ErrClosed)
 	wantError(t, tree.Sample(new(Sampler), 1, nil), ErrClosed)

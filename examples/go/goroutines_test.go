@@ -3,7 +3,6 @@ package masstree
 import (
 	"fmt"
 	"runtime"
-	"sync"
 	"syscall"
 	"testing"
 )
@@ -11,24 +10,18 @@ import (
 func TestUpdatesAreAtomic(t *testing.T) {
 	tree := newTree(t)
 	const goroutines, updates = 8, 2000
-	var workers sync.WaitGroup
-	for g := 0; g < goroutines; g++ {
-		workers.Add(1)
-		go func() {
-			defer workers.Done()
-			for i := 0; i < updates; i++ {
-				key := []byte{byte(i % 3)}
-				err := tree.Update(key, func(old uint64, present bool) (uint64, Decision) {
-					runtime.Gosched()
-					return old + 1, Set
-				})
-				if err != nil {
-					t.Error(err)
-				}
+	concurrently(goroutines, func(int) {
+		for i := 0; i < updates; i++ {
+			key := []byte{byte(i % 3)}
+			err := tree.Update(key, func(old uint64, present bool) (uint64, Decision) {
+				runtime.Gosched()
+				return old + 1, Set
+			})
+			if err != nil {
+				t.Error(err)
 			}
-		}()
-	}
-	workers.Wait()
+		}
+	})
 	sum := uint64(0)
 	for key := byte(0); key < 3; key++ {
 		value, err := tree.Get([]byte{key})
@@ -87,30 +80,28 @@ func TestManyGoroutinesWithGuardsOfTheirOwn(t *testing.T) {
 	random := seeded(t)
 	tree := newTree(t)
 	const goroutines, keys = 16, 500
-	var workers sync.WaitGroup
-	for g := 0; g < goroutines; g++ {
-		workers.Add(1)
-		go func(g int, order []int) {
-			defer workers.Done()
-			guard, err := tree.Guard()
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer guard.Close()
-			for _, i := range order {
-				key := []byte(fmt.Sprintf("%d/%d", i, g))
-				if err := guard.Put(key, uint64(i)); err != nil {
-					t.Error(err)
-				}
-				runtime.Gosched()
-				if value, err := guard.Get(key); value != uint64(i) || err != nil {
-					t.Errorf("%s: %d, %v", key, value, err)
-				}
-			}
-		}(g, random.Perm(keys))
+	var orders [goroutines][]int
+	for g := range orders {
+		orders[g] = random.Perm(keys)
 	}
-	workers.Wait()
+	concurrently(goroutines, func(g int) {
+		guard, err := tree.Guard()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer guard.Close()
+		for _, i := range orders[g] {
+			key := []byte(fmt.Sprintf("%d/%d", i, g))
+			if err := guard.Put(key, uint64(i)); err != nil {
+				t.Error(err)
+			}
+			runtime.Gosched()
+			if value, err := guard.Get(key); value != uint64(i) || err != nil {
+				t.Errorf("%s: %d, %v", key, value, err)
+			}
+		}
+	})
 	if n, err := tree.Len(); n != goroutines*keys || err != nil {
 		t.Fatalf("%d keys, %v", n, err)
 	}

@@ -28,6 +28,27 @@ func pointer(key []byte) (*C.char, C.size_t) {
 	return (*C.char)(unsafe.Pointer(&key[0])), C.size_t(len(key))
 }
 
+// What most keys and values fit into.
+const usualLength = 64
+
+// intoRoom calls f with room for its result, and again with more if that is too small.
+func (o *Ops) intoRoom(f func(room *C.char, size C.size_t) C.sized_t) ([]byte, error) {
+	// Ends: each round has more room, and keys and values are not endless.
+	for room := make([]byte, usualLength); ; {
+		p, size := pointer(room)
+		result := f(p, size)
+		runtime.KeepAlive(o)
+		switch result.status {
+		case C.MASSTREE_OK:
+			return room[:result.len], nil
+		case C.MASSTREE_TOO_SMALL:
+			room = make([]byte, result.len)
+		default:
+			return nil, toError(result.status)
+		}
+	}
+}
+
 func (o *Ops) isClosed() bool {
 	return o.c.tree == 0
 }

@@ -2,7 +2,7 @@
 #ifndef MASSTREE_GO_QUEUE_BRIDGE_H
 #define MASSTREE_GO_QUEUE_BRIDGE_H
 
-#include "bridge.h"
+#include "bytes_bridge.h"
 
 /* Which bounds a range lacks. */
 typedef struct {
@@ -38,6 +38,19 @@ static inline popped_t bridge_pop(handles_t in, bool last, open_t open, const ch
     popped.status = (last ? masstree_pop_last : masstree_pop_first)(
         tree_of(in), guard_of(in), &range, room, capacity, &popped.len, &popped.value);
     return popped;
+}
+
+static inline found_t bridge_pop_bytes(handles_t in, bool last, open_t open, const char *lower,
+                                       size_t lower_len, const char *upper, size_t upper_len,
+                                       char *room, size_t capacity)
+{
+    masstree_range_t range = range_between(open, lower, lower_len, upper, upper_len);
+    found_t found = found_begin(&in);
+    if (found.status != MASSTREE_OK)
+        return found;
+    found.status = (last ? masstree_pop_last_bytes : masstree_pop_first_bytes)(
+        tree_of(in), guard_of(in), &range, room, capacity, &found.key_len, &found.value);
+    return found_end(in, found);
 }
 
 static inline word_t bridge_remove_range(handles_t in, open_t open, const char *lower,

@@ -52,26 +52,78 @@ func TestEachKeyIsPoppedOnce(t *testing.T) {
 	}
 	var popped [keys]int
 	var mutex sync.Mutex
-	var group sync.WaitGroup
-	for w := 0; w < workers; w++ {
-		group.Add(1)
-		go func() {
-			defer group.Done()
-			for {
-				_, value, err := tree.PopFirst(Range{})
-				if err != nil {
-					return
-				}
-				mutex.Lock()
-				popped[value]++
-				mutex.Unlock()
+	concurrently(workers, func(int) {
+		for {
+			_, value, err := tree.PopFirst(Range{})
+			if err != nil {
+				return
 			}
-		}()
-	}
-	group.Wait()
+			mutex.Lock()
+			popped[value]++
+			mutex.Unlock()
+		}
+	})
 	for value, times := range popped {
 		if times != 1 {
 			t.Fatalf("%d was popped %d times", value, times)
+		}
+	}
+}
+
+// Put back: in bridge_pop_bytes, swap first and last; in BytesTree.pop, forget the value.
+func TestPopsOfByteStringsTakeTheEndsOfARange(t *testing.T) {
+	tree := newBytesTree(t)
+	long := strings.Repeat("long ", 40)
+	for _, key := range []string{"a", "b", "b" + long, "c"} {
+		wantError(t, tree.Put([]byte(key), []byte(key+key)), nil)
+	}
+	only := Range{Lower: []byte("b"), Upper: []byte("c")}
+	for _, step := range []struct {
+		pop  func(Range) ([]byte, []byte, error)
+		in   Range
+		want string
+		err  error
+	}{
+		{tree.PopLast, only, "b" + long, nil}, {tree.PopFirst, only, "b", nil},
+		{tree.PopFirst, only, "", ErrNotFound}, {tree.PopLast, only, "", ErrNotFound},
+		{tree.PopLast, Range{}, "c", nil}, {tree.PopFirst, Range{}, "a", nil},
+	} {
+		key, value, err := step.pop(step.in)
+		wantError(t, err, step.err)
+		if string(key) != step.want || string(value) != step.want+step.want {
+			t.Fatalf("popped %q, %q; want %q", key, value, step.want)
+		}
+	}
+}
+
+// Put back: in BytesTree.pop, use an iterator and Delete.
+func TestEachByteStringIsPoppedOnce(t *testing.T) {
+	tree := newBytesTree(t)
+	const keys, workers = 2000, 4
+	for i := 0; i < keys; i++ {
+		wantError(t, tree.Put([]byte(fmt.Sprintf("%04d", i)), []byte(fmt.Sprintf("%0100d", i))), nil)
+	}
+	var popped [keys]int
+	var mutex sync.Mutex
+	concurrently(workers, func(int) {
+		for {
+			key, value, err := tree.PopFirst(Range{})
+			if err != nil {
+				return
+			}
+			var number, held int
+			if n, err := fmt.Sscanf(string(key)+" "+string(value), "%d %d", &number, &held); n != 2 || number != held {
+				t.Errorf("%q: %q, %v", key, value, err)
+				return
+			}
+			mutex.Lock()
+			popped[number]++
+			mutex.Unlock()
+		}
+	})
+	for number, times := range popped {
+		if times != 1 {
+			t.Fatalf("%d was popped %d times", number, times)
 		}
 	}
 }

@@ -1,16 +1,29 @@
 package masstree
 
 import (
+	"io"
 	"math/rand"
 	"os"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 )
 
 func newTree(t testing.TB) *Tree {
 	t.Helper()
-	tree, err := New()
+	return closedAtEnd(t, New)
+}
+
+// newBytesTree is newTree.
+func newBytesTree(t testing.TB) *BytesTree {
+	t.Helper()
+	return closedAtEnd(t, NewBytes)
+}
+
+func closedAtEnd[T io.Closer](t testing.TB, create func() (T, error)) T {
+	t.Helper()
+	tree, err := create()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,6 +33,19 @@ func newTree(t testing.TB) *Tree {
 		}
 	})
 	return tree
+}
+
+// concurrently runs f in n goroutines, and passes each its number. It returns when all have ended.
+func concurrently(n int, f func(number int)) {
+	var group sync.WaitGroup
+	for number := 0; number < n; number++ {
+		group.Add(1)
+		go func(number int) {
+			defer group.Done()
+			f(number)
+		}(number)
+	}
+	group.Wait()
 }
 
 // seeded prints the seed; MASSTREE_SEED runs a test again with it.
