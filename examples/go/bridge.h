@@ -166,28 +166,6 @@ static inline int32_t bridge_check(handles_t in)
     return masstree_check(tree_of(in), guard_of(in), NULL, NULL);
 }
 
-/* The keys are adjacent in bytes; ends[i] is the end of the i-th. */
-static inline int32_t bridge_get_many(handles_t in, const char *bytes, const size_t *ends,
-                                      size_t count, uint64_t *values, int32_t *statuses)
-{
-    masstree_slice_t keys[BRIDGE_CHUNK];
-    size_t begin = 0;
-    int32_t first_error = MASSTREE_OK;
-    for (size_t done = 0; done < count; done += BRIDGE_CHUNK) {
-        size_t chunk = count - done < BRIDGE_CHUNK ? count - done : BRIDGE_CHUNK;
-        for (size_t i = 0; i < chunk; i++) {
-            keys[i].data = bytes + begin;
-            keys[i].len = ends[done + i] - begin;
-            begin = ends[done + i];
-        }
-        int32_t status = masstree_get_many(tree_of(in), guard_of(in), keys, chunk, values + done,
-                                           statuses + done);
-        if (first_error == MASSTREE_OK)
-            first_error = status;
-    }
-    return first_error;
-}
-
 /* An iterator's read-ahead buffer: C memory, because C pointers stay in it. */
 typedef struct {
     masstree_cursor_t *cursor;

@@ -80,6 +80,18 @@ func (t *BytesTree) Put(key, value []byte) error {
 	})
 }
 
+// Swap stores a value under a key and returns a copy of the previous one. If the key did not exist, it
+// stores the value and returns ErrNotFound.
+func (t *BytesTree) Swap(key, value []byte) (old []byte, err error) {
+	o := &t.tree.Ops
+	if o.isClosed() {
+		return nil, ErrClosed
+	}
+	k, n := pointer(key)
+	v, m := pointer(value)
+	return o.copied(C.bridge_swap_bytes(o.c, k, n, v, m))
+}
+
 // Insert stores a value under a key that does not exist; if it exists, Insert changes nothing, and
 // returns ErrExists.
 func (t *BytesTree) Insert(key, value []byte) error {
@@ -93,6 +105,16 @@ func (t *BytesTree) Delete(key []byte) error {
 	return t.write(key, nil, func(o *Ops, k *C.char, n C.size_t, _ *C.char, _ C.size_t) C.int32_t {
 		return C.bridge_remove_bytes(o.c, k, n)
 	})
+}
+
+// Take removes a key and returns a copy of its value, or ErrNotFound.
+func (t *BytesTree) Take(key []byte) (old []byte, err error) {
+	o := &t.tree.Ops
+	if o.isClosed() {
+		return nil, ErrClosed
+	}
+	k, n := pointer(key)
+	return o.copied(C.bridge_take_bytes(o.c, k, n))
 }
 
 // CompareAndDelete removes a key that has the value old. It returns ErrMismatch if the key has

@@ -48,6 +48,28 @@ static inline sized_t bridge_copy_bytes(handles_t in, const char *key, size_t ke
     return sized;
 }
 
+/* Finds the value that it has displaced. */
+static inline found_t bridge_swap_bytes(handles_t in, const char *key, size_t key_len,
+                                        const char *value, size_t value_len)
+{
+    found_t found = found_begin(&in);
+    if (found.status != MASSTREE_OK)
+        return found;
+    found.status = masstree_exchange_bytes(tree_of(in), guard_of(in), key, key_len, value,
+                                           value_len, &found.value);
+    return found_end(in, found);
+}
+
+/* Finds the value that it has removed. */
+static inline found_t bridge_take_bytes(handles_t in, const char *key, size_t key_len)
+{
+    found_t found = found_begin(&in);
+    if (found.status != MASSTREE_OK)
+        return found;
+    found.status = masstree_remove_bytes(tree_of(in), guard_of(in), key, key_len, &found.value);
+    return found_end(in, found);
+}
+
 static inline int32_t bridge_put_bytes(handles_t in, const char *key, size_t key_len,
                                        const char *value, size_t value_len)
 {

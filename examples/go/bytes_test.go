@@ -70,6 +70,57 @@ func TestLongestPrefixOfByteStrings(t *testing.T) {
 	}
 }
 
+// Put back: in bridge_swap_bytes, call masstree_put_bytes; in bridge_take_bytes, masstree_get_bytes.
+func TestReplacedByteStringsAreReturned(t *testing.T) {
+	tree := newBytesTree(t)
+	key, long := []byte("key"), strings.Repeat("long ", 40)
+	for _, step := range []struct {
+		swap, want string
+		err        error
+	}{{"a", "", ErrNotFound}, {"", "a", nil}, {long, "", nil}, {"b", long, nil}, {"b", "b", nil}} {
+		old, err := tree.Swap(key, []byte(step.swap))
+		wantError(t, err, step.err)
+		if string(old) != step.want {
+			t.Fatalf("%q displaced %q, not %q", step.swap, old, step.want)
+		}
+	}
+	old, err := tree.Take(key)
+	if string(old) != "b" || err != nil {
+		t.Fatalf("%q, %v", old, err)
+	}
+	_, err = tree.Take(key)
+	wantError(t, err, ErrNotFound)
+}
+
+// Put back: in BytesTree.GetMany, take a value for each key, found or not; in batch_chunk, begin each chunk with the
+// first key.
+func TestBatchesFindByteStrings(t *testing.T) {
+	tree := newBytesTree(t)
+	var batch BytesBatch
+	wantError(t, tree.GetMany(&batch), nil)
+	for _, count := range []int{1, 63, 64, 65, 200} {
+		batch.Reset()
+		for i := 0; i < count; i++ {
+			key := []byte(fmt.Sprint(i))
+			if i%3 != 0 {
+				wantError(t, tree.Put(key, bytes.Repeat(key, i)), nil)
+			}
+			batch.Add(key)
+		}
+		for again := 0; again < 2; again++ {
+			wantError(t, tree.GetMany(&batch), nil)
+			for i := 0; i < batch.Len(); i++ {
+				value, err := batch.Value(i)
+				want, wantErr := tree.Get([]byte(fmt.Sprint(i)))
+				if !bytes.Equal(value, want) || err != wantErr {
+					t.Fatalf("key %d of %d: %q, %v; want %q, %v", i, count, value, err, want, wantErr)
+				}
+			}
+			wantError(t, tree.Put([]byte("1"), []byte("another value")), nil)
+		}
+	}
+}
+
 // Put back: in Append, use Get and Put.
 func TestEachAppendedPieceIsThereOnce(t *testing.T) {
 	tree := newBytesTree(t)
@@ -194,6 +245,11 @@ func TestClosedBytesTreesSaySo(t *testing.T) {
 	wantError(t, err, ErrClosed)
 	wantError(t, tree.Update(nil, nil), ErrClosed)
 	_, _, err = tree.LongestPrefix(nil)
+	wantError(t, err, ErrClosed)
+	wantError(t, tree.GetMany(new(BytesBatch)), ErrClosed)
+	_, err = tree.Swap(nil, nil)
+	wantError(t, err, ErrClosed)
+	_, err = tree.Take(nil)
 	wantError(t, err, ErrClosed)
 	_, _, err = tree.PopLast(Range{})
 	wantError(t, err, ErrClosed)

@@ -3,6 +3,7 @@ const std = @import("std");
 const c = @import("header");
 const masstree = @import("masstree.zig");
 const parallel = @import("parallel.zig");
+const many = @import("many.zig");
 const Visiting = @import("visiting.zig").Visiting;
 const Error = masstree.Error;
 const Guard = masstree.Guard;
@@ -17,6 +18,15 @@ pub const Decision = union(enum) { keep, set: []const u8, remove };
 fn bytesOf(slice: c.masstree_slice_t) []const u8 {
     return masstree.bytes(slice.data, slice.len);
 }
+
+/// Reads the value at a cursor.
+fn stringAt(cursor: *c.masstree_cursor_t) Error![]const u8 {
+    var value: c.masstree_slice_t = undefined;
+    _ = try check(c.masstree_cursor_value_bytes(cursor, &value));
+    return bytesOf(value);
+}
+
+pub const Cursor = @import("cursor.zig").Cursor(Entry, stringAt);
 
 /// The visitor that C calls.
 fn Visitor(comptime Call: type) type {
@@ -57,6 +67,12 @@ pub const Tree = struct {
         return if (found) bytesOf(value) else null;
     }
 
+    /// As `masstree.Tree.getMany`.
+    pub fn getMany(tree: Tree, held: Guard, keys: []const []const u8, values: []?[]const u8) Error!void {
+        const Slice = c.masstree_slice_t;
+        return many.get(c.masstree_get_many_bytes, Slice, []const u8, bytesOf, tree.handle, held, keys, values);
+    }
+
     /// The longest key that is a prefix of the given one; it is part of `key`.
     pub fn longestPrefix(tree: Tree, held: Guard, key: []const u8) Error!?Entry {
         var length: usize = undefined;
@@ -69,6 +85,29 @@ pub const Tree = struct {
     /// Stores a value, whether the key exists or not.
     pub fn put(tree: Tree, held: ?Guard, key: []const u8, value: []const u8) Error!void {
         _ = try check(c.masstree_put_bytes(tree.handle, raw(held), key.ptr, key.len, value.ptr, value.len));
+    }
+
+    /// Stores a value, and returns the previous one.
+    pub fn swap(tree: Tree, held: Guard, key: []const u8, value: []const u8) Error!?[]const u8 {
+        var old: c.masstree_slice_t = undefined;
+        const function = c.masstree_exchange_bytes;
+        const there = try check(function(tree.handle, held.handle, key.ptr, key.len, value.ptr, value.len, &old));
+        return if (there) bytesOf(old) else null;
+    }
+
+    /// Stores a value if the key does not exist; otherwise returns the existing value.
+    pub fn insert(tree: Tree, held: Guard, key: []const u8, value: []const u8) Error!?[]const u8 {
+        var present: c.masstree_slice_t = undefined;
+        const function = c.masstree_insert_bytes;
+        const done = try check(function(tree.handle, held.handle, key.ptr, key.len, value.ptr, value.len, &present));
+        return if (done) null else bytesOf(present);
+    }
+
+    /// Removes the key, and returns its value.
+    pub fn take(tree: Tree, held: Guard, key: []const u8) Error!?[]const u8 {
+        var old: c.masstree_slice_t = undefined;
+        const there = try check(c.masstree_remove_bytes(tree.handle, held.handle, key.ptr, key.len, &old));
+        return if (there) bytesOf(old) else null;
     }
 
     /// Removes the key; returns whether it was there.
@@ -188,6 +227,11 @@ pub const Tree = struct {
     ) anyerror!void {
         const Scan = parallel.Scan(Tree, Entry, @TypeOf(context), visit);
         return Scan.of(tree, allocator, threads, context);
+    }
+
+    /// As `masstree.Tree.cursor`.
+    pub fn cursor(tree: Tree, held: ?Guard) Error!Cursor {
+        return .open(tree.handle, held);
     }
 
     /// The number of keys; while threads write, an approximation.

@@ -89,6 +89,61 @@ test "pops take the ends of a range of byte strings, and ranges are removed" {
     try tree.verify();
 }
 
+// Put back: in `swap`, call masstree_replace_bytes; in `insert`, masstree_exchange_bytes; in `take`,
+// masstree_get_bytes.
+test "replaced byte strings are returned" {
+    const tree = try counted();
+    defer tree.deinit();
+    const guard = try tree.guard();
+    defer guard.leave();
+    try testing.expectEqual(null, try tree.swap(guard, "key", "a"));
+    try testing.expectEqualStrings("a", (try tree.swap(guard, "key", "")).?);
+    try testing.expectEqualStrings("", (try tree.insert(guard, "key", "b")).?);
+    try testing.expectEqual(null, try tree.insert(guard, "other", "b"));
+    try testing.expectEqualStrings("", (try tree.take(guard, "key")).?);
+    try testing.expectEqual(null, try tree.take(guard, "key"));
+    try expectValue("b", tree, "other");
+}
+
+// Put back: in `many.get`, begin each chunk with the first key.
+test "batches find byte strings" {
+    const tree = try counted();
+    defer tree.deinit();
+    const guard = try tree.guard();
+    defer guard.leave();
+    var text: [200][8]u8 = undefined;
+    var keys: [200][]const u8 = undefined;
+    var values: [200]?[]const u8 = undefined;
+    for (&text, &keys, 0..) |*buffer, *key, i| {
+        key.* = try std.fmt.bufPrint(buffer, "{d}", .{i});
+        if (i % 3 != 0) try tree.put(null, key.*, key.*);
+    }
+    for ([_]usize{ 0, 1, 63, 64, 65, 200 }) |count| {
+        try tree.getMany(guard, keys[0..count], values[0..count]);
+        for (values[0..count], keys[0..count], 0..) |value, key, i|
+            if (i % 3 != 0) try testing.expectEqualStrings(key, value.?) else try testing.expectEqual(null, value);
+    }
+}
+
+// Put back: in `stringAt`, read the key.
+test "cursors over byte strings" {
+    const tree = try counted();
+    defer tree.deinit();
+    const guard = try tree.guard();
+    defer guard.leave();
+    for ("bdf") |letter| try tree.put(null, &.{letter}, &.{ letter, letter });
+    for ([_]?masstree.Guard{ null, guard }) |held| {
+        const cursor = try tree.cursor(held);
+        defer cursor.close();
+        try expectEntry("b", "bb", try cursor.next());
+        try expectEntry("d", "dd", try cursor.next());
+        try expectEntry("b", "bb", try cursor.prev());
+        try testing.expectEqual(null, try cursor.prev());
+        try expectEntry("f", "ff", try cursor.last());
+        try expectEntry("d", "dd", try cursor.seek("c", .ge));
+    }
+}
+
 fn countEntry(met: *u64, entry: masstree.BytesEntry) anyerror!bool {
     try testing.expectEqualStrings("key", entry.key);
     met.* += entry.value.len;

@@ -8,11 +8,15 @@ const std = @import("std");
 const c = @import("header");
 const stores = @import("store.zig");
 const parallel = @import("parallel.zig");
+const many = @import("many.zig");
+const cursors = @import("cursor.zig");
 const Visiting = @import("visiting.zig").Visiting;
 
 pub const BytesTree = @import("bytes.zig").Tree;
 pub const BytesEntry = @import("bytes.zig").Entry;
 pub const BytesDecision = @import("bytes.zig").Decision;
+pub const BytesCursor = @import("bytes.zig").Cursor;
+pub const Seek = cursors.Seek;
 pub const Store = stores.Store;
 pub const StoreTree = stores.Tree;
 pub const StoreError = stores.Error;
@@ -194,22 +198,12 @@ pub const Tree = struct {
     /// Looks up many keys with one call into the library, interleaved; `values` is as
     /// long as `keys`.
     pub fn getMany(tree: Tree, held: ?Guard, keys: []const []const u8, values: []?u64) Error!void {
-        const chunk = 64;
-        var slices: [chunk]c.masstree_slice_t = undefined;
-        var words: [chunk]u64 = undefined;
-        var statuses: [chunk]i32 = undefined;
-        std.debug.assert(keys.len == values.len);
-        var done: usize = 0;
-        while (done < keys.len) {
-            const count = @min(chunk, keys.len - done);
-            for (keys[done..][0..count], slices[0..count]) |key, *slice|
-                slice.* = .{ .data = key.ptr, .len = key.len };
-            const status = c.masstree_get_many(tree.handle, raw(held), &slices, count, &words, &statuses);
-            _ = try check(status);
-            for (values[done..][0..count], words[0..count], statuses[0..count]) |*value, word, answer|
-                value.* = if (answer == c.MASSTREE_OK) word else null;
-            done += count;
-        }
+        const Word = struct {
+            fn same(word: u64) u64 {
+                return word;
+            }
+        };
+        return many.get(c.masstree_get_many, u64, u64, Word.same, tree.handle, held, keys, values);
     }
 
     /// Stores a value, whether the key exists or not.
@@ -355,9 +349,7 @@ pub const Tree = struct {
 
     /// Opens a cursor, with its own guard if `guard` is null.
     pub fn cursor(tree: Tree, held: ?Guard) Error!Cursor {
-        var handle: ?*c.masstree_cursor_t = null;
-        _ = try check(c.masstree_cursor_open(tree.handle, raw(held), &handle));
-        return .{ .handle = handle.? };
+        return .open(tree.handle, held);
     }
 
     /// The number of keys; while threads write, an approximation.
@@ -391,51 +383,14 @@ pub fn raw(held: ?Guard) ?*c.masstree_guard_t {
     return if (held) |some| some.handle else null;
 }
 
-/// Moves from key to key, in either direction. An entry's key is valid until the cursor
-/// moves; null means that no further key exists, and the cursor does not move.
-pub const Cursor = struct {
-    handle: *c.masstree_cursor_t,
+/// Reads the value at a cursor.
+fn wordAt(cursor: *c.masstree_cursor_t) Error!u64 {
+    var value: u64 = undefined;
+    _ = try check(c.masstree_cursor_value(cursor, &value));
+    return value;
+}
 
-    pub const Seek = enum(u32) {
-        ge = c.MASSTREE_SEEK_GE,
-        gt = c.MASSTREE_SEEK_GT,
-        le = c.MASSTREE_SEEK_LE,
-        lt = c.MASSTREE_SEEK_LT,
-    };
-
-    pub fn close(at: Cursor) void {
-        c.masstree_cursor_close(at.handle);
-    }
-
-    pub fn seek(at: Cursor, key: []const u8, how: Seek) Error!?Entry {
-        return at.entry(c.masstree_cursor_seek(at.handle, key.ptr, key.len, @backingInt(how)));
-    }
-
-    pub fn first(at: Cursor) Error!?Entry {
-        return at.entry(c.masstree_cursor_first(at.handle));
-    }
-
-    pub fn last(at: Cursor) Error!?Entry {
-        return at.entry(c.masstree_cursor_last(at.handle));
-    }
-
-    pub fn next(at: Cursor) Error!?Entry {
-        return at.entry(c.masstree_cursor_next(at.handle));
-    }
-
-    pub fn prev(at: Cursor) Error!?Entry {
-        return at.entry(c.masstree_cursor_prev(at.handle));
-    }
-
-    fn entry(at: Cursor, status: i32) Error!?Entry {
-        if (!try check(status)) return null;
-        var key: c.masstree_slice_t = undefined;
-        var value: u64 = undefined;
-        _ = try check(c.masstree_cursor_key(at.handle, &key));
-        _ = try check(c.masstree_cursor_value(at.handle, &value));
-        return .{ .key = bytes(key.data, key.len), .value = value };
-    }
-};
+pub const Cursor = cursors.Cursor(Entry, wordAt);
 
 fn allocate(size: usize, alignment: usize, ctx: ?*anyopaque) callconv(.c) ?*anyopaque {
     const allocator: *const std.mem.Allocator = @ptrCast(@alignCast(ctx));

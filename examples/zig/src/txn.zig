@@ -138,7 +138,7 @@ pub const Cursor = struct {
         c.masstree_txn_cursor_close(at.handle);
     }
 
-    pub fn seek(at: Cursor, key: []const u8, how: masstree.Cursor.Seek) Error!?store.Entry {
+    pub fn seek(at: Cursor, key: []const u8, how: masstree.Seek) Error!?store.Entry {
         return at.entry(c.masstree_txn_cursor_seek(at.handle, key.ptr, key.len, @backingInt(how)));
     }
 
