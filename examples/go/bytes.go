@@ -165,29 +165,13 @@ func (t *BytesTree) Append(key, more []byte) (int, error) {
 // that the key is absent, and decides. No lock is held while f runs, so it may be slow and use the
 // tree; but if another goroutine changed the key meanwhile, Update calls f again.
 func (t *BytesTree) Update(key []byte, f func(old []byte, present bool) ([]byte, Decision)) error {
-	// Ends: when no other goroutine has changed the key during f; each round, one of those that
-	// change it at the same time succeeds.
-	for {
-		old, err := t.Get(key)
-		present := err == nil
-		if !present && err != ErrNotFound {
-			return err
-		}
-		value, decision := f(clone(old), present)
-		switch {
-		case decision == Keep, decision == Remove && !present:
-			return nil
-		case decision == Remove:
-			err = t.CompareAndDelete(key, old)
-		case present:
-			err = t.CompareAndSwap(key, old, value)
-		default:
-			err = t.Insert(key, value)
-		}
-		if err != ErrMismatch && err != ErrNotFound && err != ErrExists {
-			return err
-		}
-	}
+	changing := func(old []byte, present bool) ([]byte, Decision) { return f(clone(old), present) }
+	return update(changing, conditional[[]byte]{
+		get:    func() ([]byte, error) { return t.Get(key) },
+		insert: func(value []byte) error { return t.Insert(key, value) },
+		swap:   func(old, new []byte) error { return t.CompareAndSwap(key, old, new) },
+		remove: func(old []byte) error { return t.CompareAndDelete(key, old) },
+	})
 }
 
 // A BytesIterator visits the keys of a range, as an Iterator does.

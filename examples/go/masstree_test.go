@@ -139,10 +139,12 @@ func TestBatchesFindWhatSingleCallsFind(t *testing.T) {
 	}
 }
 
+// Put back: in Update, keep f in a variable of the package.
 func TestCallsDoNotAllocate(t *testing.T) {
 	tree := newTree(t)
 	key := []byte("a key")
 	var batch Batch
+	more := uint64(len(key))
 	for _, what := range []struct {
 		name string
 		call func()
@@ -150,6 +152,9 @@ func TestCallsDoNotAllocate(t *testing.T) {
 		{"Put", func() { _ = tree.Put(key, 1) }},
 		{"Get", func() { _, _ = tree.Get(key) }},
 		{"Get of nothing", func() { _, _ = tree.Get(key[:1]) }},
+		{"Update", func() {
+			_ = tree.Update(key, func(old uint64, _ bool) (uint64, Decision) { return old + more, Set })
+		}},
 		{"GetMany", func() { batch.Reset(); batch.Add(key); _ = tree.GetMany(&batch) }},
 	} {
 		if n := testing.AllocsPerRun(100, what.call); n != 0 {

@@ -186,8 +186,27 @@ const (
 // decides. No lock is held while f runs, so it may be slow and use the tree; but if another
 // goroutine changed the key meanwhile, Update calls f again.
 func (o *Ops) Update(key []byte, f func(old uint64, present bool) (uint64, Decision)) error {
+	return update(f, conditional[uint64]{
+		get:    func() (uint64, error) { return o.Get(key) },
+		insert: func(value uint64) error { _, err := o.Insert(key, value); return err },
+		swap:   func(old, new uint64) error { return o.CompareAndSwap(key, old, new) },
+		remove: func(old uint64) error { return o.CompareAndDelete(key, old) },
+	})
+}
+
+// What an update does to its key: insert, swap and remove change nothing if the key has changed.
+type conditional[V any] struct {
+	get    func() (V, error)
+	insert func(value V) error
+	swap   func(old, new V) error
+	remove func(old V) error
+}
+
+func update[V any](f func(old V, present bool) (V, Decision), key conditional[V]) error {
+	// Ends: when no other goroutine has changed the key during f; each round, one of those that
+	// change it at the same time succeeds.
 	for {
-		old, err := o.Get(key)
+		old, err := key.get()
 		present := err == nil
 		if !present && err != ErrNotFound {
 			return err
@@ -197,11 +216,11 @@ func (o *Ops) Update(key []byte, f func(old uint64, present bool) (uint64, Decis
 		case decision == Keep, decision == Remove && !present:
 			return nil
 		case decision == Remove:
-			err = o.CompareAndDelete(key, old)
+			err = key.remove(old)
 		case present:
-			err = o.CompareAndSwap(key, old, value)
+			err = key.swap(old, value)
 		default:
-			_, err = o.Insert(key, value)
+			err = key.insert(value)
 		}
 		if err != ErrMismatch && err != ErrNotFound && err != ErrExists {
 			return err
