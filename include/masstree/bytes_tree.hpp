@@ -8,16 +8,15 @@
 #pragma GCC visibility push(default)
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
-#include <vector>
 #pragma GCC visibility pop
 
 #include "batch.hpp"
+#include "bytes_many.hpp"
 #include "pop.hpp"
 #include "view.hpp"
 
@@ -29,10 +28,9 @@ namespace masstree {
  * stay valid and unchanged while it is held, even if the key is removed. For all other functions
  * the guard is optional.
  */
-template <class K = std::string_view> class basic_bytes_tree : public tree_base<K> {
+template <class K = std::string_view> class basic_bytes_tree : public bytes_many<K> {
     using base = tree_base<K>;
     using key_bytes = typename detail::key_traits<K>::bytes;
-    using many = detail::byte_batches<K>;
 
 public:
     /** The type of the keys. */
@@ -382,93 +380,15 @@ public:
         return cursor_type(base::handle(), with);
     }
 
-    /** Looks up the keys of a container; writes an std::optional<std::string_view> for each. */
-    template <class Keys, class Out, class = detail::if_output<Out>>
-    Out get_many(const Keys &keys, Out out, guarded with) const
-    {
-        many::read(
-            keys, with,
-            [&](auto &b, std::size_t n) {
-                return masstree_get_many_bytes(base::handle(), with.handle(), b.keys, n, b.results,
-                                               b.statuses);
-            },
-            [&](auto &b, std::size_t n) {
-                for (std::size_t i = 0; i < n; ++i)
-                    *out++ = view_if(b.statuses[i] == MASSTREE_OK, b.results[i]);
-            });
-        return out;
-    }
-
-    /** Looks up the keys of a container in batches. */
-    template <class Keys>
-    [[nodiscard]] std::vector<std::optional<std::string_view>> get_many(const Keys &keys,
-                                                                        guarded with) const
-    {
-        std::vector<std::optional<std::string_view>> values;
-        values.reserve(detail::length(keys));
-        get_many(keys, std::back_inserter(values), with);
-        return values;
-    }
-
-    /** Stores the values of one container under the keys of another; see tree::put_many. */
-    template <class Keys, class Values>
-    std::size_t put_many(const Keys &keys, const Values &values, context with = {})
-    {
-        std::size_t stored = 0;
-        many::write(
-            keys, values, with,
-            [&](auto &b, std::size_t n) {
-                return masstree_put_many_bytes(base::handle(), with.handle(), b.keys, b.values, n,
-                                               b.statuses);
-            },
-            [&](auto &b, std::size_t n) { stored += b.successes(n); });
-        return stored;
-    }
-
-    /** Removes the keys of a container. Returns the number of keys removed. */
-    template <class Keys> std::size_t remove_many(const Keys &keys, context with = {})
-    {
-        std::size_t removed = 0;
-        many::read(
-            keys, with,
-            [&](auto &b, std::size_t n) {
-                return masstree_remove_many(base::handle(), with.handle(), b.keys, n, nullptr,
-                                            b.statuses);
-            },
-            [&](auto &b, std::size_t n) { removed += b.successes(n); });
-        return removed;
-    }
-
-    /** Fills an empty tree with ascending keys, all at once; see tree::bulk_load. */
-    template <class Keys, class Values>
-    [[nodiscard]] bool bulk_load(const Keys &keys, const Values &values, context with = {},
-                                 std::size_t *offender = nullptr)
-    {
-        const std::int32_t status =
-            many::load(keys, values, [&](auto *all_keys, auto *all_values, std::size_t n) {
-                return masstree_bulk_load_bytes(base::handle(), with.handle(), all_keys,
-                                                all_values, n, offender);
-            });
-        with.note(status);
-        return status == MASSTREE_OK;
-    }
-
 private:
     /** First size that copy tries: what most std::string store without an allocation. */
     static constexpr std::size_t inline_size = 15;
-
-    static std::optional<std::string_view> view_if(bool there, masstree_slice_t value) noexcept
-    {
-        if (!there)
-            return std::nullopt;
-        return detail::view_of(value);
-    }
 
     static std::optional<std::string_view> view_when(bool there, std::int32_t status,
                                                      masstree_slice_t value, const context &with)
     {
         with.note(status);
-        return view_if(there, value);
+        return detail::view_if(there, value);
     }
 
     template <class P>

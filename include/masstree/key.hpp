@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -148,6 +149,13 @@ inline masstree_slice_t slice_of(std::string_view bytes) noexcept
 inline std::string_view view_of(masstree_slice_t slice) noexcept
 {
     return {static_cast<const char *>(slice.data), slice.len};
+}
+
+inline std::optional<std::string_view> view_if(bool there, masstree_slice_t slice) noexcept
+{
+    if (!there)
+        return std::nullopt;
+    return view_of(slice);
 }
 
 } // namespace detail

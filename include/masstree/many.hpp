@@ -21,10 +21,16 @@ namespace masstree {
 
 /** The part of masstree::tree that reads and writes the keys of containers. */
 template <class T, class K> class tree_many : public tree_base<K> {
+protected:
+    /** The handle. */
     using base = tree_base<K>;
+    /** What values are as words. */
     using traits = detail::value_traits<T>;
+    /** The C functions for the keys. */
     using calls = detail::calls<K>;
+    /** What words are as results. */
     using results = detail::word_results<T>;
+    /** Batches of keys and words. */
     using many = detail::word_batches<T, K>;
 
 public:

@@ -216,9 +216,7 @@ public:
                                         bytes.view().size(), &value, &leaf);
         with.note(status);
         detail::show(on_leaf_, status, leaf);
-        if (status != MASSTREE_OK)
-            return std::nullopt;
-        return detail::view_of(value);
+        return detail::view_if(status == MASSTREE_OK, value);
     }
 
     /** bytes_tree::scan; passes at least one leaf. */

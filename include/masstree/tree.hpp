@@ -44,13 +44,11 @@ namespace masstree {
  * Callbacks may throw: the exception leaves the function that the callback was passed to.
  */
 template <class T, class K = std::string_view> class tree : public tree_many<T, K> {
-    using base = tree_base<K>;
-    using traits = detail::value_traits<T>;
-    using calls = detail::calls<K>;
-    using results = detail::word_results<T>;
+    using parts = tree_many<T, K>;
+    using typename parts::base, typename parts::calls, typename parts::many, typename parts::results,
+        typename parts::traits;
     using argument = typename traits::argument;
     using store = detail::deleter_of<T>;
-    using many = detail::word_batches<T, K>;
 
 public:
     /** Whether the tree owns the objects that its values point to. */
@@ -60,11 +58,11 @@ public:
     /** The type of values that are stored. */
     using value_type = T;
     /** The type in which values are read: T, or the plain pointer. */
-    using view_type = typename traits::view;
+    using typename parts::view_type;
     /** The type of values taken out of the tree: T, or `taken`. */
     using taken_type = typename detail::taken_of<T>::type;
     /** The context of functions that read a value: with a guard, if the tree owns it. */
-    using view_context = std::conditional_t<owns_values, guarded, context>;
+    using typename parts::view_context;
     /** The result of compare_exchange and remove_if_equal. */
     using comparison_type = typename results::comparison_type;
     /** The tree's cursors. */
