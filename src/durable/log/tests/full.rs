@@ -22,6 +22,7 @@ fn a_full_disk_refuses_and_the_log_goes_on_when_there_is_room() {
                     records.insert(number, body);
                     accepted += 1;
                     log.wait(number, Level::Durable).unwrap();
+                    log.end_turn();
                 }
                 Err(fault) => {
                     assert_eq!(fault, LogFault::Full);

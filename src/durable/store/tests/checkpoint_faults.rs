@@ -78,6 +78,8 @@ fn write_with_checkpoints(store: &Store) -> u8 {
             5 => store.checkpoint().or_else(|_| store.sync()),
             _ => store.sync(),
         });
+        // What follows fails by its own calls only.
+        store.log().end_turn();
         match is_durable {
             Ok(()) if durable == key => durable += 1,
             _ => {}

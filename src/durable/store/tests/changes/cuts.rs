@@ -24,6 +24,7 @@ fn fill(store: &Store) -> u64 {
         number = put(store, tree, &[key], &[key; 200]);
     }
     store.sync().unwrap();
+    store.log().end_turn();
     number
 }
 
