@@ -210,7 +210,10 @@ fn a_segment_that_follows_another_one_is_refused() {
 #[test]
 fn a_wait_ends_when_the_log_fails() {
     let mut failed = 0;
-    for at in 100..110 {
+    let mut positions = 100..;
+    // Ends: not all of the calls are the cursor's.
+    while positions.start < 110 || failed == 0 {
+        let at = positions.next().unwrap();
         let disk = Disk::default();
         let faults = Faults::new(disk.io(), at, Fault::Errno(libc::EIO), true);
         let store = Store::open(StoreOptions {
@@ -242,5 +245,4 @@ fn a_wait_ends_when_the_log_fails() {
             waiting.join().unwrap();
         });
     }
-    assert!(failed > 0);
 }

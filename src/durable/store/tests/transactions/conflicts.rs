@@ -179,12 +179,16 @@ fn commits_with_lower_numbers_are_awaited() {
             let mut transaction = begin(&store);
             seen(&mut transaction, tree, b"a");
             transaction.put(tree, b"b", b"").unwrap();
-            let is_taken = AtomicBool::new(false);
+            let (is_taken, is_over) = (AtomicBool::new(false), AtomicBool::new(false));
             let other_takes = || {
                 let size = 64;
                 let place = store.log().reserve(size).unwrap().take();
                 is_taken.store(true, Ordering::Release);
-                for _ in 0..50 {
+                for _ in 0..5 {
+                    thread::yield_now();
+                }
+                // Ends: without the line, the transaction does not wait for this commit.
+                while !Line::LowerAreInstalled.is_enabled() && !is_over.load(Ordering::Acquire) {
                     thread::yield_now();
                 }
                 pinned(tree, |pin| {
@@ -197,12 +201,14 @@ fn commits_with_lower_numbers_are_awaited() {
                 });
             };
             let ended = thread::scope(|scope| {
-                transaction.commit_between(|| {
+                let ended = transaction.commit_between(|| {
                     scope.spawn(other_takes);
                     while !is_taken.load(Ordering::Acquire) {
                         thread::yield_now();
                     }
-                })
+                });
+                is_over.store(true, Ordering::Release);
+                ended
             });
             assert_eq!(ended, Ok(Ending::Conflict));
         }
