@@ -51,36 +51,36 @@ fn transfers(store: &Store) {
         put(store, tree, &account(index), &100i64.to_le_bytes());
     }
     let ended = AtomicBool::new(false);
-    let done = AtomicU64::new(0);
+    let (done, walks) = (AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| {
         let writers: Vec<_> = (0..3u64)
             .map(|seed| {
-                let done = &done;
+                let (done, walks) = (&done, &walks);
                 scope.spawn(move || {
                     let mut random = Random(seed);
-                    for _ in 0..1500 {
+                    let mut round = 0;
+                    // Ends: the reader walks on until the writers have ended.
+                    while round < 1500 || walks.load(Ordering::Relaxed) == 0 {
                         done.fetch_add(
                             transfer(store, tree, &mut random).into(),
                             Ordering::Relaxed,
                         );
+                        round += 1;
                     }
                 })
             })
             .collect();
-        let reader = scope.spawn(|| {
-            let mut walks = 0;
+        scope.spawn(|| {
             while !ended.load(Ordering::Relaxed) {
                 let sum: i64 = content(tree).iter().map(|(_, value)| amount(value)).sum();
+                walks.fetch_add(1, Ordering::Relaxed);
                 assert_eq!(sum, 100 * ACCOUNTS as i64);
-                walks += 1;
             }
-            walks
         });
         for writer in writers {
             writer.join().unwrap();
         }
         ended.store(true, Ordering::Relaxed);
-        assert!(reader.join().unwrap() > 0);
     });
     assert!(done.into_inner() > 100);
 }
@@ -161,20 +161,22 @@ fn renames_are_seen_whole() {
 fn an_empty_prefix_has_one_winner() {
     let store = in_memory();
     let tree = tree_named(&store, "t");
-    let inside = AtomicU64::new(0);
-    let entered = AtomicU64::new(0);
+    let (inside, met) = (AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| {
         for thread in 0..3u8 {
-            let (store, inside, entered) = (&store, &inside, &entered);
+            let (store, inside, met) = (&store, &inside, &met);
             scope.spawn(move || {
                 let key = [b'p', thread];
                 let mut batch = Batch::new(store.source());
                 add(&mut batch, tree, b"p", Action::AssertPrefixEmpty);
                 add(&mut batch, tree, &key, Action::Put { value: b"" });
-                for _ in 0..700 {
+                let (mut round, mut entered) = (0, 0);
+                // Ends: a thread that is inside leaves, and at last no other is left.
+                while round < 700 || entered < 40 {
+                    round += 1;
                     if let Committed::Done(_) = store.commit(&batch).unwrap() {
-                        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
-                        entered.fetch_add(1, Ordering::Relaxed);
+                        entered += 1;
+                        met.fetch_add(inside.fetch_add(1, Ordering::SeqCst), Ordering::Relaxed);
                         inside.fetch_sub(1, Ordering::SeqCst);
                         pinned(tree, |pin| {
                             let removed = store.remove(tree, pin, &key, Condition::None).unwrap();
@@ -185,7 +187,7 @@ fn an_empty_prefix_has_one_winner() {
             });
         }
     });
-    assert!(entered.into_inner() > 100);
+    assert_eq!(met.into_inner(), 0);
 }
 
 /// Batches that mark the same keys in any order end.
