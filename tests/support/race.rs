@@ -31,7 +31,7 @@ impl Drop for Writing<'_> {
     }
 }
 
-/// Runs `write` on some threads and `read` over and over on others until the
+/// Runs `write` on some threads and `read` over and over, at least once, on others until the
 /// writers are done.
 pub(crate) fn race(
     readers: usize,
@@ -58,8 +58,11 @@ pub(crate) fn race(
             scope.spawn(move || {
                 let mut random = Random(id as u64 + 1000);
                 start.wait();
-                while !finish.is_near() {
+                loop {
                     read(id, &mut random);
+                    if finish.is_near() {
+                        break;
+                    }
                 }
             });
         }
