@@ -245,8 +245,9 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 	if err := store.Sync(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if after := runtime.NumGoroutine(); after > before+1 {
-		t.Fatalf("%d goroutines, %d before", after, before)
+	// Those that have sent their answer may not yet have ended. If others stay, go test's own limit ends this.
+	for runtime.NumGoroutine() > before+1 {
+		runtime.Gosched()
 	}
 }
 
