@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
-	"sync"
 	"syscall"
 	"testing"
 )
@@ -255,27 +254,21 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 func TestGoroutinesShareSyncs(t *testing.T) {
 	store := openStore(t, filepath.Join(t.TempDir(), "store"), nil)
 	tree := storeTree(t, store, "t")
-	var all sync.WaitGroup
-	for g := 0; g < 8; g++ {
-		all.Add(1)
-		go func(g int) {
-			defer all.Done()
-			for i := 0; i < 20; i++ {
-				commit, err := tree.Put([]byte(fmt.Sprint(g, i)), nil)
-				if err == nil {
-					err = store.Wait(context.Background(), commit)
-				}
-				if err != nil && !errors.Is(err, ErrClosed) {
-					t.Error(err)
-				}
+	concurrently(8, func(g int) {
+		for i := 0; i < 20; i++ {
+			commit, err := tree.Put([]byte(fmt.Sprint(g, i)), nil)
+			if err == nil {
+				err = store.Wait(context.Background(), commit)
 			}
-			// The others find it closed.
-			if err := store.Close(); err != nil {
+			if err != nil && !errors.Is(err, ErrClosed) {
 				t.Error(err)
 			}
-		}(g)
-	}
-	all.Wait()
+		}
+		// The others find it closed.
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // Put back: compare only the status.

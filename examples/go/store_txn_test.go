@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"strconv"
-	"sync"
 	"syscall"
 	"testing"
 )
@@ -214,6 +213,24 @@ func TestContextOrPanicEndsATransaction(t *testing.T) {
 	wantError(t, store.Close(), nil)
 }
 
+func expectSum(t *testing.T, store *Store, tree *StoreTree, want int) {
+	_, err := store.TransactWith(context.Background(), TxOptions{Isolation: ReadOnly}, func(tx *Tx) error {
+		sum := 0
+		scan := tx.Scan(tree, Range{})
+		for scan.Next() {
+			balance, _ := strconv.Atoi(string(scan.Value()))
+			sum += balance
+		}
+		if scan.Err() == nil && sum != want {
+			t.Errorf("the sum is %d", sum)
+		}
+		return scan.Err()
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // Put back: in TransactWith, take MASSTREE_CONFLICT for MASSTREE_OK; in Put of a transaction, write to the store.
 func TestTransfersKeepTheSum(t *testing.T) {
 	store := openStore(t, "", nil)
@@ -230,43 +247,20 @@ func TestTransfersKeepTheSum(t *testing.T) {
 		balance, _ := strconv.Atoi(string(text))
 		return tx.Put(tree, account, []byte(strconv.Itoa(balance+amount)))
 	}
-	var all sync.WaitGroup
-	for g := 0; g < 4; g++ {
-		all.Add(1)
-		go func(g int) {
-			defer all.Done()
-			for i := 0; i < 100; i++ {
-				_, err := store.Transact(context.Background(), func(tx *Tx) error {
-					if err := add(tx, account(i+g), -7); err != nil {
-						return err
-					}
-					return add(tx, account(i*g+1), 7)
-				})
-				if err != nil {
-					t.Error(err)
+	concurrently(4, func(g int) {
+		for i := 0; i < 100; i++ {
+			_, err := store.Transact(context.Background(), func(tx *Tx) error {
+				if err := add(tx, account(i+g), -7); err != nil {
+					return err
 				}
-				_, err = store.TransactWith(context.Background(), TxOptions{Isolation: ReadOnly}, func(tx *Tx) error {
-					sum := 0
-					scan := tx.Scan(tree, Range{})
-					for scan.Next() {
-						balance, _ := strconv.Atoi(string(scan.Value()))
-						sum += balance
-					}
-					if scan.Err() != nil {
-						return scan.Err()
-					}
-					if sum != 500 {
-						t.Errorf("the sum is %d", sum)
-					}
-					return nil
-				})
-				if err != nil {
-					t.Error(err)
-				}
+				return add(tx, account(i*g+1), 7)
+			})
+			if err != nil {
+				t.Error(err)
 			}
-		}(g)
-	}
-	all.Wait()
+			expectSum(t, store, tree, 500)
+		}
+	})
 	want := [5]int{100, 100, 100, 100, 100}
 	for g := 0; g < 4; g++ {
 		for i := 0; i < 100; i++ {
