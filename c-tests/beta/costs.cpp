@@ -55,80 +55,98 @@ int32_t add(const void*, size_t, uint64_t value, void* sum)
     return MASSTREE_VISIT_CONTINUE;
 }
 
-// Long: a row after the other.
-void compare(size_t count, bool in_section)
-{
+/** Both ways to the same tree. */
+struct subject {
     numbers tried;
     threadinfo& ti = *numbers::ti;
-    if (in_section)
-        ti.rcu_start();
     masstree_t* const tree = tried.table().c_tree();
+    masstree_guard_t* guard = nullptr;
     std::vector<std::string> keys;
-    for (size_t i = 0; i != count; ++i)
-        keys.push_back("user" + std::to_string(i * 2654435761u % 1000000007u));
-    for (const auto& key : keys)
-        tried.insert(key, 1);
-    masstree_guard_t* guard;
-    masstree_beta::check("guard", masstree_guard_enter(tree, &guard));
-    uint64_t value = 0;
     uint64_t sum = 0;
+};
 
-    printf("%zu keys, %s\n", count, in_section ? "in a section" : "without sections");
-    const double look_up = median(count, [&] {
-        for (const auto& key : keys)
-            masstree_get(tree, guard, key.data(), key.size(), &value);
+void compare_reads(subject& of)
+{
+    uint64_t value = 0;
+    const double look_up = median(of.keys.size(), [&] {
+        for (const auto& key : of.keys)
+            masstree_get(of.tree, of.guard, key.data(), key.size(), &value);
     });
-    row("basic_table::get", median(count, [&] {
-        for (const auto& key : keys)
-            tried.table().get(key, value, ti);
+    row("basic_table::get", median(of.keys.size(), [&] {
+        for (const auto& key : of.keys)
+            of.tried.table().get(key, value, of.ti);
     }), look_up);
-    row("unlocked_tcursor", median(count, [&] {
-        for (const auto& key : keys)
-            tried.get(key, value);
+    row("unlocked_tcursor", median(of.keys.size(), [&] {
+        for (const auto& key : of.keys)
+            of.tried.get(key, value);
     }), look_up);
-    row("tcursor: update", median(count, [&] {
-        ++sum;
-        for (const auto& key : keys)
-            tried.update(key, sum);
-    }), median(count, [&] {
-        ++sum;
-        for (const auto& key : keys)
-            masstree_replace(tree, guard, key.data(), key.size(), sum, nullptr);
+}
+
+void compare_writes(subject& of, bool in_section)
+{
+    row("tcursor: update", median(of.keys.size(), [&] {
+        ++of.sum;
+        for (const auto& key : of.keys)
+            of.tried.update(key, of.sum);
+    }), median(of.keys.size(), [&] {
+        ++of.sum;
+        for (const auto& key : of.keys)
+            masstree_replace(of.tree, of.guard, key.data(), key.size(), of.sum, nullptr);
     }));
-    row("tcursor: remove and insert", median(count, [&] {
-        for (const auto& key : keys) {
-            tried.remove(key);
-            tried.insert(key, 1);
+    row("tcursor: remove and insert", median(of.keys.size(), [&] {
+        for (const auto& key : of.keys) {
+            of.tried.remove(key);
+            of.tried.insert(key, 1);
         }
         if (in_section)
-            ti.rcu_quiesce();
-    }), median(count, [&] {
-        for (const auto& key : keys) {
-            masstree_remove(tree, guard, key.data(), key.size(), nullptr);
-            masstree_insert(tree, guard, key.data(), key.size(), 1, nullptr);
+            of.ti.rcu_quiesce();
+    }), median(of.keys.size(), [&] {
+        for (const auto& key : of.keys) {
+            masstree_remove(of.tree, of.guard, key.data(), key.size(), nullptr);
+            masstree_insert(of.tree, of.guard, key.data(), key.size(), 1, nullptr);
         }
-        masstree_guard_refresh(guard);
+        masstree_guard_refresh(of.guard);
     }));
-    const size_t scans = count / 100;
+}
+
+void compare_scans(subject& of)
+{
+    const size_t scans = of.keys.size() / 100;
     row("scan of 100", median(scans, [&] {
         for (size_t i = 0; i != scans; ++i) {
             summing scanner = {0, 100};
-            tried.table().scan(keys[i], true, scanner, ti);
-            sum += scanner.sum;
+            of.tried.table().scan(of.keys[i], true, scanner, of.ti);
+            of.sum += scanner.sum;
         }
     }), median(scans, [&] {
         masstree_range_t range = MASSTREE_RANGE_INIT;
         range.lower_bound = MASSTREE_BOUND_INCLUSIVE;
         range.limit = 100;
         for (size_t i = 0; i != scans; ++i) {
-            range.lower = keys[i].data();
-            range.lower_len = keys[i].size();
-            masstree_scan(tree, guard, &range, add, &sum, nullptr);
+            range.lower = of.keys[i].data();
+            range.lower_len = of.keys[i].size();
+            masstree_scan(of.tree, of.guard, &range, add, &of.sum, nullptr);
         }
     }));
-    always_assert(sum != 0, "the sums are not thrown away");
-    masstree_guard_leave(guard);
-    ti.rcu_stop();
+}
+
+void compare(size_t count, bool in_section)
+{
+    subject of;
+    if (in_section)
+        of.ti.rcu_start();
+    for (size_t i = 0; i != count; ++i)
+        of.keys.push_back("user" + std::to_string(i * 2654435761u % 1000000007u));
+    for (const auto& key : of.keys)
+        of.tried.insert(key, 1);
+    masstree_beta::check("guard", masstree_guard_enter(of.tree, &of.guard));
+    printf("%zu keys, %s\n", count, in_section ? "in a section" : "without sections");
+    compare_reads(of);
+    compare_writes(of, in_section);
+    compare_scans(of);
+    always_assert(of.sum != 0, "the sums are not thrown away");
+    masstree_guard_leave(of.guard);
+    of.ti.rcu_stop();
 }
 
 } // namespace

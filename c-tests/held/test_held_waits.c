@@ -2,7 +2,7 @@
    A call that does not wait ends while the leaf is held, or this test would not. One that does has
    not ended when the leaf is finished; that it cannot have, the models show
    (src/index/tree/models/held.rs, operations_on_a_held_leaf_wait_for_it). */
-#include "observing.h"
+#include "waits_trees.h"
 
 #include <sched.h>
 #include <stdatomic.h>
@@ -15,94 +15,6 @@ struct visit {
     atomic_bool has_begun;
     atomic_bool has_ended;
 };
-
-static struct key below(uint64_t number)
-{
-    struct key key = {.len = 16};
-    masstree_u64_to_key(5, key.bytes);
-    masstree_u64_to_key(number, key.bytes + 8);
-    return key;
-}
-
-static void put_number(masstree_t *tree, uint64_t number)
-{
-    REQUIRE(masstree_put_u64(tree, NULL, number, 1) == MASSTREE_OK);
-}
-
-static void put_below(masstree_t *tree, uint64_t number)
-{
-    struct key key = below(number);
-    REQUIRE(masstree_put(tree, NULL, key.bytes, key.len, 1) == MASSTREE_OK);
-}
-
-static void remove_below(masstree_t *tree, uint64_t number)
-{
-    struct key key = below(number);
-    REQUIRE(masstree_remove(tree, NULL, key.bytes, key.len, NULL) == MASSTREE_OK);
-}
-
-/* Trees. The key that is held is HELD. */
-enum { HELD = 3, LEAF = 15, LAYER = 12 };
-
-static void many_leaves(masstree_t *tree)
-{
-    for (uint64_t i = 0; i < 10 * LEAF; i++) {
-        put_number(tree, i);
-    }
-}
-
-/* The second tree has one key. */
-static void two_leaves(masstree_t *tree)
-{
-    for (uint64_t i = 0; i <= LEAF; i++) {
-        put_number(tree, i);
-    }
-}
-
-static void two_sparse_leaves(masstree_t *tree)
-{
-    for (uint64_t i = 0; i < 2 * LEAF; i++) {
-        put_number(tree, i);
-    }
-    for (uint64_t i = 0; i < 2 * LEAF; i++) {
-        REQUIRE(i % LEAF < 4 || masstree_remove_u64(tree, NULL, i, NULL) == MASSTREE_OK);
-    }
-}
-
-/* The number 5 has a layer of one leaf below it. */
-static void a_layer(masstree_t *tree)
-{
-    put_number(tree, HELD);
-    for (uint64_t i = 0; i < LAYER; i++) {
-        put_below(tree, 10 * i);
-    }
-}
-
-static void a_full_layer(masstree_t *tree)
-{
-    a_layer(tree);
-    for (uint64_t i = LAYER; i < LEAF; i++) {
-        put_below(tree, 10 * i);
-    }
-}
-
-static void a_layer_of_one_key(masstree_t *tree)
-{
-    a_layer(tree);
-    for (uint64_t i = 1; i < LAYER; i++) {
-        remove_below(tree, 10 * i);
-    }
-}
-
-static void one_key(masstree_t *tree)
-{
-    put_number(tree, HELD);
-}
-
-static void no_key(masstree_t *tree)
-{
-    (void)tree;
-}
 
 /* Calls. */
 static void get(struct visit *visit)

@@ -329,70 +329,88 @@ static void empty_batches_do_nothing_well(void **state)
     end_tree(bytes);
 }
 
-/* One invalid item, and two: the call returns the first error, and the other items are done. Long:
-   every function with an array of statuses, on the same items. */
+enum { ITEMS = 5 };
+
+/* Items of which the second and the fourth are at fault, and what calls say of them: `wanted` of each, and the
+   first error. */
+struct items {
+    masstree_slice_t keys[ITEMS];
+    int32_t wanted[ITEMS];
+    int32_t first;
+};
+
+static void assert_words_are_done(const struct items *items)
+{
+    static const uint64_t values[ITEMS] = {1, 2, 3, 4, 5};
+    masstree_t *tree = new_tree();
+    uint64_t words[ITEMS] = {UNTOUCHED, UNTOUCHED, UNTOUCHED, UNTOUCHED, UNTOUCHED};
+    int32_t statuses[ITEMS];
+    assert_status(items->first,
+                  masstree_put_many(tree, NULL, items->keys, values, ITEMS, statuses));
+    assert_statuses(items->wanted, statuses, ITEMS);
+    assert_word(tree, "a", 1);
+    assert_word(tree, "b", 3);
+    assert_word(tree, "c", 5);
+    set_all(statuses, ITEMS);
+    assert_status(items->first,
+                  masstree_get_many(tree, NULL, items->keys, ITEMS, words, statuses));
+    assert_statuses(items->wanted, statuses, ITEMS);
+    assert_int_equal(UNTOUCHED, words[1]);
+    assert_int_equal(3, words[2]);
+    assert_int_equal(5, words[4]);
+    assert_status(items->first,
+                  masstree_remove_many(tree, NULL, items->keys, ITEMS, words, statuses));
+    assert_statuses(items->wanted, statuses, ITEMS);
+    assert_int_equal(0, tree_len(tree));
+    set_all(statuses, ITEMS);
+    assert_status(items->first,
+                  masstree_insert_many(tree, NULL, items->keys, values, ITEMS, words, statuses));
+    assert_statuses(items->wanted, statuses, ITEMS);
+    assert_int_equal(3, tree_len(tree));
+    end_tree(tree);
+}
+
+static void assert_texts_are_done(const struct items *items)
+{
+    const masstree_slice_t texts[] = {SLICE("1"), SLICE("2"), SLICE("3"), SLICE("4"), SLICE("5")};
+    masstree_t *bytes = new_bytes_tree();
+    masstree_guard_t *guard = new_guard(bytes);
+    masstree_slice_t slices[ITEMS] = {{NULL, 0}};
+    int32_t statuses[ITEMS];
+    assert_status(items->first,
+                  masstree_put_many_bytes(bytes, NULL, items->keys, texts, ITEMS, statuses));
+    assert_statuses(items->wanted, statuses, ITEMS);
+    assert_text(bytes, "a", "1");
+    assert_text(bytes, "c", "5");
+    assert_int_equal(3, tree_len(bytes));
+    set_all(statuses, ITEMS);
+    assert_status(items->first,
+                  masstree_get_many_bytes(bytes, guard, items->keys, ITEMS, slices, statuses));
+    assert_statuses(items->wanted, statuses, ITEMS);
+    assert_null(slices[1].data);
+    assert_slice("3", 1, slices[2]);
+    masstree_guard_leave(guard);
+    end_tree(bytes);
+}
+
+/* Every function with an array of statuses: the call returns the first error, and the other items are done. */
 static void items_at_fault_leave_the_others_done(void **state)
 {
     (void)state;
-    masstree_slice_t keys[] = {SLICE("a"), {NULL, 1}, SLICE("b"), {"long", TOO_LONG}, SLICE("c")};
-    static const uint64_t values[] = {1, 2, 3, 4, 5};
-    const masstree_slice_t texts[] = {SLICE("1"), SLICE("2"), SLICE("3"), SLICE("4"), SLICE("5")};
-    static const int32_t expected[] = {MASSTREE_OK, MASSTREE_INVALID, MASSTREE_OK,
-                                       MASSTREE_KEY_TOO_LONG, MASSTREE_OK};
-    int32_t first = MASSTREE_INVALID;
-    for (unsigned turn = 0; turn < 2; turn++) {
-        masstree_t *tree = new_tree();
-        masstree_t *bytes = new_bytes_tree();
-        masstree_guard_t *guard = new_guard(bytes);
-        uint64_t words[COUNT(keys)] = {UNTOUCHED, UNTOUCHED, UNTOUCHED, UNTOUCHED, UNTOUCHED};
-        masstree_slice_t slices[COUNT(keys)] = {{NULL, 0}};
-        int32_t wanted[COUNT(keys)];
-        int32_t statuses[COUNT(keys)];
-        memcpy(wanted, expected, sizeof wanted);
-        if (turn == 1) {
-            wanted[1] = MASSTREE_KEY_TOO_LONG;
-            wanted[3] = MASSTREE_INVALID;
-        }
-        assert_status(first, masstree_put_many(tree, NULL, keys, values, COUNT(keys), statuses));
-        assert_statuses(wanted, statuses, COUNT(keys));
-        assert_word(tree, "a", 1);
-        assert_word(tree, "b", 3);
-        assert_word(tree, "c", 5);
-        set_all(statuses, COUNT(keys));
-        assert_status(first, masstree_get_many(tree, NULL, keys, COUNT(keys), words, statuses));
-        assert_statuses(wanted, statuses, COUNT(keys));
-        assert_int_equal(UNTOUCHED, words[1]);
-        assert_int_equal(3, words[2]);
-        assert_int_equal(5, words[4]);
-        assert_status(first, masstree_remove_many(tree, NULL, keys, COUNT(keys), words, statuses));
-        assert_statuses(wanted, statuses, COUNT(keys));
-        assert_int_equal(0, tree_len(tree));
-        set_all(statuses, COUNT(keys));
-        assert_status(first, masstree_insert_many(tree, NULL, keys, values, COUNT(keys), words,
-                                                  statuses));
-        assert_statuses(wanted, statuses, COUNT(keys));
-        assert_int_equal(3, tree_len(tree));
-        set_all(statuses, COUNT(keys));
-        assert_status(first, masstree_put_many_bytes(bytes, NULL, keys, texts, COUNT(keys),
-                                                     statuses));
-        assert_statuses(wanted, statuses, COUNT(keys));
-        assert_text(bytes, "a", "1");
-        assert_text(bytes, "c", "5");
-        assert_int_equal(3, tree_len(bytes));
-        set_all(statuses, COUNT(keys));
-        assert_status(first, masstree_get_many_bytes(bytes, guard, keys, COUNT(keys), slices,
-                                                     statuses));
-        assert_statuses(wanted, statuses, COUNT(keys));
-        assert_null(slices[1].data);
-        assert_slice("3", 1, slices[2]);
-        masstree_guard_leave(guard);
-        end_tree(tree);
-        end_tree(bytes);
-        masstree_slice_t swapped = keys[1];
-        keys[1] = keys[3];
-        keys[3] = swapped;
-        first = MASSTREE_KEY_TOO_LONG;
-    }
+    struct items items = {
+        {SLICE("a"), {NULL, 1}, SLICE("b"), {"long", TOO_LONG}, SLICE("c")},
+        {MASSTREE_OK, MASSTREE_INVALID, MASSTREE_OK, MASSTREE_KEY_TOO_LONG, MASSTREE_OK},
+        MASSTREE_INVALID,
+    };
+    assert_words_are_done(&items);
+    assert_texts_are_done(&items);
+    const masstree_slice_t swapped = items.keys[1];
+    items.keys[1] = items.keys[3];
+    items.keys[3] = swapped;
+    items.wanted[1] = items.first = MASSTREE_KEY_TOO_LONG;
+    items.wanted[3] = MASSTREE_INVALID;
+    assert_words_are_done(&items);
+    assert_texts_are_done(&items);
 }
 
 static void value_at_fault_leaves_the_others_done(void **state)

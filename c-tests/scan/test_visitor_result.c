@@ -150,13 +150,8 @@ static const struct {
     {export_to_bytes, false, false}, {txn_scan, false, false},
 };
 
-/* Put back: in `Ending::status`, return the number also if there is a variable. */
-static void a_visitor_ends_a_scan_with_a_number_of_its_own(void **state)
+static struct trees new_trees(void)
 {
-    (void)state;
-    /* Those that are statuses, any of the functions may return. */
-    static const int32_t numbers[] = {MASSTREE_VISIT_STOP, 77,    INT32_MAX, MASSTREE_INVALID,
-                                      MASSTREE_NOMEM,      -1000, INT32_MIN};
     struct trees trees = {.words = new_tree(), .bytes = new_bytes_tree(),
                           .versions = new_versioned_tree()};
     assert_ok(masstree_store_open(NULL, NULL, &trees.store));
@@ -172,6 +167,27 @@ static void a_visitor_ends_a_scan_with_a_number_of_its_own(void **state)
     }
     assert_ok(masstree_txn_begin(trees.store, NULL, &trees.txn));
     trees.guard = new_guard(trees.bytes);
+    return trees;
+}
+
+static void end_trees(struct trees *trees)
+{
+    masstree_guard_leave(trees->guard);
+    masstree_txn_destroy(trees->txn);
+    assert_ok(masstree_store_close(trees->store));
+    end_tree(trees->words);
+    end_tree(trees->bytes);
+    end_tree(trees->versions);
+}
+
+/* Put back: in `Ending::status`, return the number also if there is a variable. */
+static void a_visitor_ends_a_scan_with_a_number_of_its_own(void **state)
+{
+    (void)state;
+    /* Those that are statuses, any of the functions may return. */
+    static const int32_t numbers[] = {MASSTREE_VISIT_STOP, 77,    INT32_MAX, MASSTREE_INVALID,
+                                      MASSTREE_NOMEM,      -1000, INT32_MIN};
+    struct trees trees = new_trees();
     for (size_t i = 0; i < COUNT(scans); i++) {
         int32_t result = 55;
         masstree_range_t range = MASSTREE_RANGE_INIT;
@@ -205,12 +221,7 @@ static void a_visitor_ends_a_scan_with_a_number_of_its_own(void **state)
             assert_int_equal(55, result);
         }
     }
-    masstree_guard_leave(trees.guard);
-    masstree_txn_destroy(trees.txn);
-    assert_ok(masstree_store_close(trees.store));
-    end_tree(trees.words);
-    end_tree(trees.bytes);
-    end_tree(trees.versions);
+    end_trees(&trees);
 }
 
 /* Of two faults, the first to be noticed is the missing visitor, and then the range's size. Put back: in

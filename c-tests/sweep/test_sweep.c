@@ -211,20 +211,24 @@ static void create(struct run *run)
     assert_int_equal(MASSTREE_OK, status);
 }
 
-/* Long: it is the sequence of steps in which each allocation fails once. */
-static void work(struct run *run)
+static void change_one(struct run *run, masstree_guard_t *guard, uint64_t number, uint64_t step)
+{
+    if (run->holds_bytes && step % 3 == 0) {
+        run_update_bytes(run, guard, number, step);
+    } else if (run->holds_bytes) {
+        run_append(run, number, step);
+    } else if (step % 5 == 0) {
+        run_add(run, number, step);
+    } else if (step % 3 == 0) {
+        run_hold(run, guard, number, step);
+    } else {
+        run_update(run, number, step, step % 2 == 0);
+    }
+}
+
+static void write_keys(struct run *run, masstree_guard_t *guard)
 {
     uint64_t random = 1;
-    create(run);
-    /* The steps that fill the pool come first: later it has nodes that were freed. */
-    if (!run->holds_bytes) {
-        bulk_load(run, true);
-        clear(run);
-    }
-    masstree_guard_t *guard = enter(run);
-    if (!run->holds_bytes) {
-        run_integer_forms(run);
-    }
     for (uint64_t number = 0; number < 260; number++) {
         run_put(run, number, number);
     }
@@ -248,22 +252,28 @@ static void work(struct run *run)
             run_remove(run, number, step % 2 == 0);
             break;
         default:
-            if (run->holds_bytes && step % 3 == 0) {
-                run_update_bytes(run, guard, number, step);
-            } else if (run->holds_bytes) {
-                run_append(run, number, step);
-            } else if (step % 5 == 0) {
-                run_add(run, number, step);
-            } else if (step % 3 == 0) {
-                run_hold(run, guard, number, step);
-            } else {
-                run_update(run, number, step, step % 2 == 0);
-            }
+            change_one(run, guard, number, step);
         }
         if (step % 50 == 0) {
             masstree_guard_refresh(guard);
         }
     }
+}
+
+/* The steps in which each allocation fails once. */
+static void work(struct run *run)
+{
+    create(run);
+    /* The steps that fill the pool come first: later it has nodes that were freed. */
+    if (!run->holds_bytes) {
+        bulk_load(run, true);
+        clear(run);
+    }
+    masstree_guard_t *guard = enter(run);
+    if (!run->holds_bytes) {
+        run_integer_forms(run);
+    }
+    write_keys(run, guard);
     run_put_batch(run, 480);
     if (!run->holds_bytes) {
         run_insert_batch(run, 490);
