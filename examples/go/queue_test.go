@@ -41,33 +41,45 @@ func TestPopsTakeTheEndsOfARange(t *testing.T) {
 	}
 }
 
+// popAll pops with four goroutines until an error, and tells of numbers below count that were not popped once.
+func popAll(t *testing.T, count int, pop func() (number int, err error)) {
+	popped := make([]int, count)
+	var mutex sync.Mutex
+	concurrently(4, func(int) {
+		for {
+			number, err := pop()
+			if err == ErrNotFound {
+				return
+			}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			mutex.Lock()
+			popped[number]++
+			mutex.Unlock()
+		}
+	})
+	for number, times := range popped {
+		if times != 1 {
+			t.Fatalf("%d was popped %d times", number, times)
+		}
+	}
+}
+
 // Put back: in pop, return the key before the last one again.
 func TestEachKeyIsPoppedOnce(t *testing.T) {
 	tree := newTree(t)
-	const keys, workers = 4000, 4
+	const keys = 4000
 	for i := uint64(0); i < keys; i++ {
 		if err := tree.PutUint64(i, i); err != nil {
 			t.Fatal(err)
 		}
 	}
-	var popped [keys]int
-	var mutex sync.Mutex
-	concurrently(workers, func(int) {
-		for {
-			_, value, err := tree.PopFirst(Range{})
-			if err != nil {
-				return
-			}
-			mutex.Lock()
-			popped[value]++
-			mutex.Unlock()
-		}
+	popAll(t, keys, func() (int, error) {
+		_, value, err := tree.PopFirst(Range{})
+		return int(value), err
 	})
-	for value, times := range popped {
-		if times != 1 {
-			t.Fatalf("%d was popped %d times", value, times)
-		}
-	}
 }
 
 // Put back: in bridge_pop_bytes, swap first and last; in BytesTree.pop, forget the value.
@@ -99,33 +111,21 @@ func TestPopsOfByteStringsTakeTheEndsOfARange(t *testing.T) {
 // Put back: in BytesTree.pop, use an iterator and Delete.
 func TestEachByteStringIsPoppedOnce(t *testing.T) {
 	tree := newBytesTree(t)
-	const keys, workers = 2000, 4
+	const keys = 2000
 	for i := 0; i < keys; i++ {
 		wantError(t, tree.Put([]byte(fmt.Sprintf("%04d", i)), []byte(fmt.Sprintf("%0100d", i))), nil)
 	}
-	var popped [keys]int
-	var mutex sync.Mutex
-	concurrently(workers, func(int) {
-		for {
-			key, value, err := tree.PopFirst(Range{})
-			if err != nil {
-				return
-			}
-			var number, held int
-			if n, err := fmt.Sscanf(string(key)+" "+string(value), "%d %d", &number, &held); n != 2 || number != held {
-				t.Errorf("%q: %q, %v", key, value, err)
-				return
-			}
-			mutex.Lock()
-			popped[number]++
-			mutex.Unlock()
+	popAll(t, keys, func() (int, error) {
+		key, value, err := tree.PopFirst(Range{})
+		if err != nil {
+			return 0, err
 		}
+		var number, held int
+		if n, _ := fmt.Sscanf(string(key)+" "+string(value), "%d %d", &number, &held); n != 2 || number != held {
+			return 0, fmt.Errorf("%q: %q", key, value)
+		}
+		return number, nil
 	})
-	for number, times := range popped {
-		if times != 1 {
-			t.Fatalf("%d was popped %d times", number, times)
-		}
-	}
 }
 
 // Put back: in range_between, take the upper bound as inclusive.
