@@ -407,6 +407,8 @@ pub(crate) mod models {
     use std::sync::OnceLock;
 
     use super::Line;
+    #[cfg(not(any(loom, shuttle)))]
+    use crate::testing::Sample;
     use crate::testing::this_program;
 
     /// The environment variable that names the line to disable in this process.
@@ -419,6 +421,15 @@ pub(crate) mod models {
 
     pub(super) fn is_enabled(line: Line) -> bool {
         disabled_line().is_none_or(|name| name != format!("{line:?}"))
+    }
+
+    /// Returns the positions that a test of crashes tries: without a line, all until it fails.
+    #[cfg(not(any(loom, shuttle)))]
+    pub(crate) fn sample() -> Sample {
+        match disabled_line() {
+            Some(_) => Sample::exhaustive(),
+            None => Sample::new(),
+        }
     }
 
     /// Runs a model, or a test of crashes, with every line, which must pass, and then without each of `lines`, which

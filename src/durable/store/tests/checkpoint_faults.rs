@@ -10,6 +10,7 @@ use crate::durable::io::memory::Random;
 use crate::durable::log::LogError;
 use crate::protocol::Line;
 use crate::protocol::models;
+use crate::testing::Sample;
 use crate::versioned::MAX_COMMIT;
 
 /// Commits, and notes that everything is durable.
@@ -50,15 +51,14 @@ fn each_step_of_a_checkpoint_is_needed() {
         Line::CutAfterManifest,
     ];
     models::check(&lines, || {
+        const IMAGES: usize = 6;
         let (disk, history) = some_checkpoints();
-        for after in 0..=disk.operations() {
-            for seed in 0..6 {
-                let context = format!("after {after} changes, seed {seed}");
-                let image = disk.images(after, seed);
-                let store = Store::open(on(&image));
-                let store = store.unwrap_or_else(|why| panic!("{context}: {why:?}"));
-                check(&history, &store, after, &context);
-            }
+        for image in models::sample().below(IMAGES * (disk.operations() + 1)) {
+            let (after, seed) = (image / IMAGES, image % IMAGES);
+            let context = format!("after {after} changes, seed {seed}");
+            let store = Store::open(on(&disk.images(after, seed as u64)));
+            let store = store.unwrap_or_else(|why| panic!("{context}: {why:?}"));
+            check(&history, &store, after, &context);
         }
     });
 }
@@ -137,7 +137,8 @@ fn each_file_operation_of_a_checkpoint_fails() {
 
 /// Writes as `write_with_checkpoints` does, with a fault in a checkpoint; makes another checkpoint, goes on in
 /// another opening, and checks what crashes leave of that.
-fn crash_after_fault(at: u64) -> bool {
+fn crash_after_fault(at: u64, sample: &Sample) -> bool {
+    const IMAGES: usize = 4;
     let disk = Disk::default();
     let faults = Faults::new(disk.io(), at, Fault::Errno(libc::EIO), false);
     let io = faults.io();
@@ -157,17 +158,16 @@ fn crash_after_fault(at: u64) -> bool {
     store.sync().unwrap();
     let last = disk.operations();
     drop(store);
-    for after in from..=disk.operations() {
-        for seed in 0..4 {
-            let context = format!("call {at}, after {after}, seed {seed}");
-            let store = Store::open(on(&disk.images(after, 8 * after as u64 + seed)));
-            let store = store.unwrap_or_else(|why| panic!("{context}: {why:?}"));
-            let tree = tree_named(&store, "t");
-            for key in 0..keys {
-                assert_eq!(get(tree, &[key]), Some(vec![key; 300]), "{context}, {key}");
-            }
-            assert!(after < last || get(tree, b"last").is_some(), "{context}");
+    for image in sample.below(IMAGES * (disk.operations() + 1 - from)) {
+        let (after, seed) = (from + image / IMAGES, image % IMAGES);
+        let context = format!("call {at}, after {after}, seed {seed}");
+        let store = Store::open(on(&disk.images(after, (8 * after + seed) as u64)));
+        let store = store.unwrap_or_else(|why| panic!("{context}: {why:?}"));
+        let tree = tree_named(&store, "t");
+        for key in 0..keys {
+            assert_eq!(get(tree, &[key]), Some(vec![key; 300]), "{context}, {key}");
         }
+        assert!(after < last || get(tree, b"last").is_some(), "{context}");
     }
     true
 }
@@ -176,9 +176,10 @@ fn crash_after_fault(at: u64) -> bool {
 #[test]
 fn what_follows_a_fault_in_a_checkpoint_survives_crashes() {
     models::check(&[Line::FoundManifestIsSynced], || {
+        let sample = models::sample();
         // Ends: when no call is left to fail.
         for at in 0.. {
-            if !crash_after_fault(at) {
+            if !crash_after_fault(at, &sample) {
                 assert!(at > 30, "{at} calls");
                 break;
             }
@@ -195,8 +196,8 @@ fn is_of_log(path: &[u8]) -> bool {
     path.starts_with(b"/disk/log-")
 }
 
-/// Every byte of a store is flipped: those of a checkpoint, and of its manifest, are noticed where they are;
-/// of the log, see its tests.
+/// Every byte of a store is flipped, or a sample of them: those of a checkpoint, and of its manifest, are noticed
+/// where they are; of the log, see its tests.
 ///
 /// Put back: leave any member out of a checksum; do not compare a part's length; take a manifest's word for what a
 /// part has.
@@ -206,9 +207,9 @@ fn a_flipped_byte_of_a_checkpoint_is_noticed() {
     let files = disk.files();
     let expected = history.states.last().unwrap();
     assert_eq!(open_changed(files.clone()).unwrap(), *expected);
-    let mut noticed = 0;
+    let (sample, mut noticed) = (Sample::new(), 0);
     for (path, bytes) in &files {
-        for at in 0..bytes.len() {
+        for at in sample.below(bytes.len()) {
             let mut flipped = files.clone();
             flipped.get_mut(path).unwrap()[at] ^= 1 << (at % 8);
             match open_changed(flipped) {
@@ -228,7 +229,7 @@ fn a_flipped_byte_of_a_checkpoint_is_noticed() {
             }
         }
     }
-    assert!(noticed > 500, "{noticed}");
+    assert!(noticed > sample.share(500), "{noticed}");
 }
 
 /// Put back: read to the end of the file, whatever the manifest says.
