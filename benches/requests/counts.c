@@ -7,7 +7,6 @@
 #include "rounds.h"
 
 #include <masstree.h>
-#include <pthread.h>
 #include <stdatomic.h>
 
 enum { MOST_LINES = 2, INSERTS_A_GUARD = 1024 };
@@ -18,7 +17,6 @@ static struct {
 } lines[MOST_LINES];
 
 struct worker {
-    pthread_t thread;
     masstree_t *tree;
     uint64_t number, keys;
     size_t lines;
@@ -50,15 +48,10 @@ static double measure(size_t shared, unsigned threads, uint64_t keys)
     struct worker workers[MOST_THREADS];
     masstree_t *tree = NULL;
     require(masstree_create(NULL, &tree) == MASSTREE_OK, "no tree");
-    double begin = now();
     for (unsigned i = 0; i < threads; i++) {
         workers[i] = (struct worker){.tree = tree, .number = i, .keys = keys, .lines = shared};
-        require(pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0, "no thread");
     }
-    for (unsigned i = 0; i < threads; i++) {
-        pthread_join(workers[i].thread, NULL);
-    }
-    double each = (now() - begin) / (double)(keys * threads);
+    double each = run_on_threads(work, workers, sizeof *workers, threads) / (double)(keys * threads);
     masstree_destroy(tree);
     return each;
 }

@@ -6,7 +6,6 @@
 #include "rounds.h"
 
 #include <masstree.h>
-#include <pthread.h>
 #include <string.h>
 
 enum { OPERATIONS = 50000, COUNTERS = 1000, RECORD = 16 };
@@ -17,7 +16,6 @@ static masstree_t *strings;  /* byte strings */
 static uint64_t key_count = 1000000;
 
 struct worker {
-    pthread_t thread;
     void (*run)(struct worker *worker);
     masstree_guard_t *words, *routes, *strings; /* guards */
     uint64_t random;
@@ -171,15 +169,10 @@ static void *work(void *arg)
 
 static double timed(void (*run)(struct worker *), struct worker *workers, size_t threads)
 {
-    double start = now();
     for (size_t i = 0; i < threads; i++) {
         workers[i].run = run;
-        require(pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0, "no thread");
     }
-    for (size_t i = 0; i < threads; i++) {
-        pthread_join(workers[i].thread, NULL);
-    }
-    double nanoseconds = now() - start;
+    double nanoseconds = run_on_threads(work, workers, sizeof *workers, threads);
     for (size_t i = 0; i < threads; i++) {
         masstree_guard_refresh(workers[i].words);
         masstree_guard_refresh(workers[i].strings);

@@ -7,7 +7,6 @@
 #include "rounds.h"
 
 #include <masstree.h>
-#include <pthread.h>
 
 enum { KEY = 8, PAIRS_A_GUARD = 1024 };
 
@@ -15,7 +14,6 @@ enum { KEY = 8, PAIRS_A_GUARD = 1024 };
 typedef uint64_t take_t(masstree_t *queue, masstree_guard_t *guard);
 
 struct worker {
-    pthread_t thread;
     masstree_t *queue;
     take_t *take;
     uint64_t random, number, pairs;
@@ -101,14 +99,7 @@ static double measure(take_t *take, struct setting setting, unsigned threads, ui
     for (size_t i = 0; i < setting.keys; i++) {
         require(masstree_put_u64(queue, NULL, later(&workers[0], 0), i) == MASSTREE_OK, "no room");
     }
-    double begin = now();
-    for (unsigned i = 1; i <= threads; i++) {
-        require(pthread_create(&workers[i].thread, NULL, work, &workers[i]) == 0, "no thread");
-    }
-    for (unsigned i = 1; i <= threads; i++) {
-        pthread_join(workers[i].thread, NULL);
-    }
-    double each = (now() - begin) / (double)(pairs * threads);
+    double each = run_on_threads(work, &workers[1], sizeof *workers, threads) / (double)(pairs * threads);
     masstree_destroy(queue);
     return each;
 }

@@ -7,7 +7,6 @@
 
 #include <inttypes.h>
 #include <masstree.h>
-#include <pthread.h>
 #include <string.h>
 
 enum { MOST_KEY = 40, PART = 512 };
@@ -170,8 +169,6 @@ static double measure(void *(*work)(void *), unsigned threads, uint64_t keys, bo
 {
     masstree_t *tree = tree_with(keys, paths, bytes);
     struct part parts[MOST_THREADS];
-    pthread_t ids[MOST_THREADS];
-    double begin = now();
     for (unsigned i = 0; i < threads; i++) {
         parts[i] = (struct part){.tree = tree, .paths = paths, .bytes = bytes};
         /* Not the first and the last tenth. */
@@ -179,11 +176,11 @@ static double measure(void *(*work)(void *), unsigned threads, uint64_t keys, bo
         uint64_t each = (keys - 2 * first) / threads;
         parts[i].from = first + i * each;
         parts[i].to = parts[i].from + each;
-        require(pthread_create(&ids[i], NULL, work, &parts[i]) == 0, "no thread");
     }
+    double begin = now();
+    run_on_threads(work, parts, sizeof *parts, threads);
     uint64_t done = 0;
     for (unsigned i = 0; i < threads; i++) {
-        pthread_join(ids[i], NULL);
         done += parts[i].done;
     }
     masstree_barrier(tree);

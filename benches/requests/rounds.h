@@ -2,6 +2,7 @@
 #ifndef ROUNDS_H
 #define ROUNDS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,6 +26,21 @@ static inline double now(void)
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
+}
+
+/* Runs `work` on threads, each with one of the workers, which have `size` bytes each. Returns the nanoseconds until
+   all have ended. */
+static inline double run_on_threads(void *(*work)(void *), void *workers, size_t size, size_t threads)
+{
+    pthread_t ids[MOST_THREADS];
+    double begin = now();
+    for (size_t i = 0; i < threads; i++) {
+        require(pthread_create(&ids[i], NULL, work, (char *)workers + i * size) == 0, "no thread");
+    }
+    for (size_t i = 0; i < threads; i++) {
+        pthread_join(ids[i], NULL);
+    }
+    return now() - begin;
 }
 
 static inline int compare_doubles(const void *left, const void *right)

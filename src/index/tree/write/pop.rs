@@ -72,7 +72,7 @@ impl Tree {
         admit: Admit<'_>,
         memory: &Memory,
     ) -> Result<Popped, OutOfMemory> {
-        let begun = memory.begin();
+        let timed = memory.begin();
         self.admit(pin, &[]);
         self.must_not_hold();
         self.begin_recording(pin);
@@ -99,7 +99,7 @@ impl Tree {
             let (found, rest) = start.first_in_range();
             let leaf = start.leaf;
             if let Some(at) = found {
-                let turn = memory.turn(begun, &self.last_popper, &leaf, is_contended);
+                let turn = memory.turn(timed, &self.last_popper, &leaf, is_contended);
                 let popped = self.take_popped(pin, leaf, at, position.above(depth), admit);
                 memory.end(turn);
                 return Ok(popped);
@@ -129,7 +129,7 @@ impl Tree {
         admit: Admit<'_>,
         memory: &Memory,
     ) -> Result<Popped, OutOfMemory> {
-        let begun = memory.begin();
+        let timed = memory.begin();
         self.admit(pin, &[]);
         self.must_not_hold();
         self.begin_recording(pin);
@@ -145,7 +145,7 @@ impl Tree {
         else {
             return Ok(Popped::Nothing);
         };
-        let turn = memory.turn(begun, &self.last_popper, &leaf, is_contended);
+        let turn = memory.turn(timed, &self.last_popper, &leaf, is_contended);
         let popped = self.take_popped(pin, leaf, at, position.above(depth), admit);
         memory.end(turn);
         Ok(popped)

@@ -87,17 +87,13 @@ impl Pace {
         }
     }
 
-    pub(super) fn note(&self, popping: Duration, between: Duration) {
+    fn note(&self, popping: Duration, between: Duration) {
         let add = |sum: u32, sample: Duration| sum / 2 + sample.min(MOST).as_nanos() as u32;
-        let Sums {
-            popping: popping_before,
-            between: between_before,
-            works_between,
-        } = self.sums.get();
-        let popping = add(popping_before, popping);
-        let between = add(between_before, between);
+        let sums = self.sums.get();
+        let popping = add(sums.popping, popping);
+        let between = add(sums.between, between);
         // While other threads pop at the same time, a pop takes up to twice as long.
-        let works_between = match works_between {
+        let works_between = match sums.works_between {
             false => 4 * between >= 3 * popping,
             true => 4 * between >= popping,
         };

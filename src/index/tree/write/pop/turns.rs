@@ -54,14 +54,10 @@ struct Counts {
     waits: u32,
 }
 
-/// A pop that has begun.
-#[must_use]
-pub(super) struct Begun(Option<Timed>);
-
 /// A pop that has found its leaf, and how long its thread is to wait, in units.
 #[must_use]
 pub(super) struct Turn {
-    begun: Begun,
+    timed: Option<Timed>,
     units: u64,
 }
 
@@ -101,15 +97,15 @@ impl Memory {
     }
 
     /// Begins a pop.
-    pub(super) fn begin(&self) -> Begun {
-        Begun(self.pace.begin())
+    pub(super) fn begin(&self) -> Option<Timed> {
+        self.pace.begin()
     }
 
     /// Records that this thread pops from a leaf, whose lock it owns. `is_contended`: whether the leaf has
     /// changed while the thread descended to it.
     pub(super) fn turn(
         &self,
-        begun: Begun,
+        timed: Option<Timed>,
         popper: &LastPopper,
         leaf: &Locked<'_, Leaf>,
         is_contended: bool,
@@ -121,12 +117,12 @@ impl Memory {
         let mut counts = self.counts.get();
         let units = counts.units(has_met, self.pace.works_between(), found.number());
         self.counts.set(counts);
-        Turn { begun, units }
+        Turn { timed, units }
     }
 
     /// Ends a pop: waits, if another thread is to pop now. The thread owns no lock.
     pub(super) fn end(&self, turn: Turn) {
-        self.pace.end(turn.begun.0);
+        self.pace.end(turn.timed);
         for _ in 0..turn.units {
             let wait = Wait::new();
             (0..UNIT).for_each(|_| wait.wait());
